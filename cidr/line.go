@@ -1,0 +1,174 @@
+package cidr
+
+import "bytes"
+
+// isNote reports whether a line is not meant as an entry: a comment, or what
+// ipset save writes beside its add lines.
+func isNote(line []byte) bool {
+	switch line[0] {
+	case '#', ';':
+		return true
+	case '/':
+		return len(line) > 1 && line[1] == '/'
+	case 'c':
+		return bytes.HasPrefix(line, []byte("create "))
+	case 'C':
+		return string(line) == "COMMIT"
+	}
+	return false
+}
+
+// parseLine reads the entry of a line that is neither blank nor a note and has
+// no space around it.
+func parseLine(line []byte) (span, Reason) {
+	if s, ok := parsePlain4(line); ok {
+		return s, Accepted
+	}
+	if rest, ok := bytes.CutPrefix(line, []byte("add ")); ok {
+		return parseAdd(rest)
+	}
+	word, rest := cutWord(line)
+	if end, ok := spacedRange(rest); ok {
+		return parseSpaced(word, end)
+	}
+	return parseRange(word)
+}
+
+// parsePlain4 reads a line that is an IPv4 address or prefix and nothing else,
+// as nearly all lines are. It only saves time: what it does not read, the rest
+// of parseLine does, to the same result.
+func parsePlain4(line []byte) (span, bool) {
+	a, n := parse4(line)
+	if n == 0 {
+		return span{}, false
+	}
+	bits := uint8(0)
+	switch rest := line[n:]; {
+	case len(rest) == 0:
+		bits = 32
+	case len(rest) == 2 && rest[0] == '/' && isDigit(rest[1]):
+		bits = rest[1] - '0'
+	case len(rest) == 3 && rest[0] == '/' && isDigit(rest[2]) && rest[1]-'1' <= 2:
+		bits = (rest[1]-'0')*10 + rest[2] - '0'
+	default:
+		return span{}, false
+	}
+	return span{first: a.and(mask(bits)), bits: bits, fam: IPv4}, bits <= 32
+}
+
+// parseAdd reads what follows "add " in a line of ipset save: the name of the
+// set, the entry, options.
+func parseAdd(s []byte) (span, Reason) {
+	_, rest := cutField(trimSpace(s))
+	entry, options := cutField(trimSpace(rest))
+	if bytes.IndexByte(entry, ',') >= 0 {
+		return span{}, NotOnlyAddress
+	}
+	for len(options) > 0 {
+		var option []byte
+		option, options = cutField(trimSpace(options))
+		if string(option) == "nomatch" {
+			return span{}, NoMatch
+		}
+		if string(option) == "comment" {
+			break // free text follows
+		}
+	}
+	return parseRange(entry)
+}
+
+// cutField cuts s at the first space.
+func cutField(s []byte) (field, rest []byte) {
+	for i, c := range s {
+		if isSpace(c) {
+			return s[:i], s[i:]
+		}
+	}
+	return s, nil
+}
+
+// cutWord cuts off the first column: it ends at a space, a comma or a comment,
+// or with the quote that it began with.
+func cutWord(s []byte) (word, rest []byte) {
+	if s[0] == '"' {
+		if end := bytes.IndexByte(s[1:], '"'); end >= 0 {
+			word, rest = s[1:1+end], s[2+end:]
+			if len(rest) == 0 || endsWord(rest) {
+				return trimSpace(word), rest
+			}
+		}
+		return s, nil
+	}
+	for i := range s {
+		if endsWord(s[i:]) {
+			return s[:i], s[i:]
+		}
+	}
+	return s, nil
+}
+
+func endsWord(s []byte) bool {
+	switch s[0] {
+	case ' ', '\t', ',', '#', ';':
+		return true
+	case '/':
+		return len(s) > 1 && s[1] == '/'
+	}
+	return isSpace(s[0])
+}
+
+// spacedRange reports whether rest, which follows the first word, makes it a
+// range with spaces around the hyphen, and returns the word after the hyphen.
+func spacedRange(rest []byte) (end []byte, ok bool) {
+	if len(rest) == 0 || !isSpace(rest[0]) {
+		return nil, false
+	}
+	rest = trimSpace(rest)
+	if len(rest) < 2 || rest[0] != '-' || !isSpace(rest[1]) {
+		return nil, false
+	}
+	rest = trimSpace(rest[1:])
+	if len(rest) == 0 {
+		return nil, false
+	}
+	end, _ = cutWord(rest)
+	return end, true
+}
+
+// parseSpaced reads first - end. Where the end does not look like an address
+// the hyphen belongs to free text after the first column; where it does but is
+// none, the line is refused and not cut down to its first address.
+func parseSpaced(first, end []byte) (span, Reason) {
+	a, why := parseRange(first)
+	if why != Accepted {
+		return a, why
+	}
+	if _, hex := hexDigit(end[0]); !hex && end[0] != ':' || !bytes.ContainsAny(end, ".:") {
+		return a, Accepted
+	}
+	var joined [2*maxAddressText + 1]byte
+	if a.bits != a.fam.Bits() || len(first)+1+len(end) > len(joined) {
+		return span{}, NotAddress // a prefix is no end of a range
+	}
+	n := copy(joined[:], first)
+	joined[n] = '-'
+	n += 1 + copy(joined[n+1:], end)
+	return parseRange(joined[:n])
+}
+
+// maxAddressText bounds an address in text: 39 characters of IPv6, 45 with a
+// dotted end (INET6_ADDRSTRLEN 46 of netinet/in.h counts the NUL).
+const maxAddressText = 46
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+// trimSpace is bytes.TrimSpace for ASCII; half the time of it on short lines.
+func trimSpace(s []byte) []byte {
+	for len(s) > 0 && isSpace(s[0]) {
+		s = s[1:]
+	}
+	for len(s) > 0 && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}

@@ -1,0 +1,143 @@
+package cidr
+
+import "io"
+
+// Policy is what a feed may put in the set.
+type Policy struct {
+	// Widest is the shortest prefix length that is accepted, by family. An
+	// entry with a wider one is rejected whole.
+	Widest [2]uint8
+}
+
+// Reject is a line that gave nothing.
+type Reject struct {
+	Line   int    // from 1
+	Text   string // at most maxSampleText bytes of it
+	Reason Reason
+}
+
+const (
+	// maxSamples is how many rejects a Tally keeps; it counts them all.
+	maxSamples    = 20
+	maxSampleText = 120
+)
+
+// Tally is what Read found. Lines without an entry (blank, comments) are not
+// counted in it.
+type Tally struct {
+	Lines    int // that are an entry or ought to be one
+	Entries  int // that were read and are not TooWide
+	Entries6 int // of these, IPv6
+	Screened int // of the entries, wholly in special-purpose space
+	Carved   int // of the entries, partly in it
+	Rejects  [numReasons]int
+	Samples  []Reject // the first rejects
+	Specials []int    // screened and carved entries by row of Specials
+	Declared int      // the N of "# TOTAL NETBLOCK: N", or -1
+}
+
+// Rejected is the number of lines that gave nothing.
+func (t *Tally) Rejected() int { return t.Lines - t.Entries }
+
+// Malformed is the number of lines that are not of a form that is read; those
+// that policy alone refuses are not among them.
+func (t *Tally) Malformed() int { return t.Rejected() - t.Rejects[TooWide] }
+
+// Merge adds the counts of another part of the same feed.
+func (t *Tally) Merge(o Tally) {
+	t.Lines += o.Lines
+	t.Entries += o.Entries
+	t.Entries6 += o.Entries6
+	t.Screened += o.Screened
+	t.Carved += o.Carved
+	for r := range t.Rejects {
+		t.Rejects[r] += o.Rejects[r]
+	}
+	t.Samples = append(t.Samples, o.Samples[:min(len(o.Samples), max(0, maxSamples-len(t.Samples)))]...)
+	if t.Specials == nil {
+		t.Specials = make([]int, len(specials))
+	}
+	for i, n := range o.Specials {
+		t.Specials[i] += n
+	}
+	t.Declared = max(t.Declared, o.Declared)
+}
+
+// Read reads a feed into b. Entries wholly in special-purpose space are left
+// out; those that merely overlap it are added, and the caller subtracts
+// [SpecialSpace] from the union of all feeds. The error is r's.
+func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
+	sc := NewScanner(r)
+	t := Tally{Specials: make([]int, len(specials))}
+	for sc.Scan() {
+		t.Lines++
+		why := sc.Reason()
+		ps := sc.Prefixes()
+		if why == Accepted && policy.tooWide(ps) {
+			why = TooWide
+		}
+		if why != Accepted {
+			t.reject(sc, why)
+			continue
+		}
+		t.Entries++
+		if ps[0].fam == IPv6 {
+			t.Entries6++
+		}
+		if t.screen(ps) {
+			continue
+		}
+		for _, p := range ps {
+			b.Add(p)
+		}
+	}
+	t.Declared = sc.Declared()
+	return t, sc.Err()
+}
+
+func (p Policy) tooWide(ps []Prefix) bool {
+	for _, q := range ps {
+		if q.bits < p.Widest[q.fam] {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Tally) reject(sc *Scanner, why Reason) {
+	t.Rejects[why]++
+	if len(t.Samples) < maxSamples {
+		text := sc.Text()
+		t.Samples = append(t.Samples, Reject{sc.Line(), string(text[:min(len(text), maxSampleText)]), why})
+	}
+}
+
+// screen counts an entry that overlaps special-purpose space, and reports
+// whether all of it lies there.
+func (t *Tally) screen(ps []Prefix) bool {
+	overlaps, inside := false, true
+	for _, p := range ps {
+		space := SpecialSpace[p.fam]
+		if !space.Overlaps(p) {
+			inside = false
+			continue
+		}
+		overlaps = true
+		inside = inside && space.Contains(p)
+	}
+	if !overlaps {
+		return false
+	}
+	if inside {
+		t.Screened++
+	} else {
+		t.Carved++
+	}
+	for i, s := range specials {
+		if s.Prefix.Overlaps(ps[0]) {
+			t.Specials[i]++
+			break
+		}
+	}
+	return inside
+}

@@ -1,0 +1,52 @@
+package cidr
+
+// Reason says why a line of a feed gave nothing. The texts are what people
+// read in reports; the keys of JSON and metrics come from Key.
+type Reason uint8
+
+const (
+	Accepted Reason = iota
+	NotAddress
+	LeadingZero
+	BadLength
+	Netmask
+	Zoned
+	MappedTooWide
+	ReversedRange
+	MixedRange
+	LineTooLong
+	NoMatch
+	NotOnlyAddress
+	TooWide
+	numReasons
+)
+
+var reasons = [numReasons]struct{ key, text string }{
+	Accepted:       {"accepted", "accepted"},
+	NotAddress:     {"not-an-address", "not an address, prefix or range"},
+	LeadingZero:    {"leading-zero", "an octet with a leading zero, which some programs read as octal"},
+	BadLength:      {"bad-length", "the prefix length is not a number from 0 to 32 (IPv6: 128)"},
+	Netmask:        {"netmask", "a netmask after the slash: write the prefix length"},
+	Zoned:          {"zone", "an address with a zone means one link of one host"},
+	MappedTooWide:  {"mapped-too-wide", "an IPv4-mapped prefix shorter than /96 is more than IPv4"},
+	ReversedRange:  {"reversed-range", "the range ends before it starts"},
+	MixedRange:     {"mixed-range", "the range starts and ends in different families"},
+	LineTooLong:    {"line-too-long", "the line is longer than 4096 bytes"},
+	NoMatch:        {"nomatch", "an exception (nomatch) of a saved set: put it in allow instead"},
+	NotOnlyAddress: {"not-only-address", "the saved set holds more than an address: blocking all of it is more than was written"},
+	TooWide:        {"too-wide", "wider than the limit"},
+}
+
+func (r Reason) String() string { return reasons[r].text }
+
+// Key is a short name that never changes.
+func (r Reason) Key() string { return reasons[r].key }
+
+// Reasons yields every reason for which a line can be rejected.
+func Reasons(yield func(Reason) bool) {
+	for r := NotAddress; r < numReasons; r++ {
+		if !yield(r) {
+			return
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package cidr
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+)
+
+const (
+	// maxLine is the longest line that is read; real ones are below 100
+	// bytes. Together with the buffer it bounds memory whatever a feed holds.
+	maxLine    = 4096
+	bufferSize = 64 << 10
+)
+
+// Scanner reads a feed line by line. It stops at every line that is an entry
+// or ought to be one, and passes over blank lines and comments:
+//
+//	sc := cidr.NewScanner(r)
+//	for sc.Scan() {
+//		if sc.Reason() != cidr.Accepted { … }
+//		for _, p := range sc.Prefixes() { … }
+//	}
+//	if err := sc.Err(); err != nil { … }
+//
+// An entry is an address, a prefix (host bits may be set) or a range a-b. It
+// may stand alone, in the first column of CSV or of space-separated text, in
+// quotes, or in an "add NAME ENTRY" line of ipset save. "#", ";" and "//" begin
+// a comment, also after an entry. Lines end in LF or CRLF; a byte order mark is
+// passed over. Memory is bounded and no line allocates.
+type Scanner struct {
+	r        *bufio.Reader
+	line     int
+	text     []byte
+	entry    span
+	reason   Reason
+	prefixes []Prefix
+	declared int
+	err      error
+}
+
+// NewScanner returns a Scanner on r.
+func NewScanner(r io.Reader) *Scanner {
+	return &Scanner{r: bufio.NewReaderSize(r, bufferSize), declared: -1}
+}
+
+// Scan moves to the next entry or reject. It returns false at the end or on a
+// read error.
+func (s *Scanner) Scan() bool {
+	for {
+		line, long, err := s.readLine()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				s.err = err
+			}
+			return false
+		}
+		s.line++
+		s.text = line
+		if s.line == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
+		line = trimSpace(line)
+		switch {
+		case len(line) > 0 && isNote(line):
+			s.noteTotal(line)
+			continue
+		case long:
+			s.reason = LineTooLong
+			return true
+		case len(line) == 0:
+			continue
+		}
+		s.entry, s.reason = parseLine(line)
+		return true
+	}
+}
+
+// readLine returns the next line without its end. Of a line longer than
+// maxLine it returns the beginning, having read past the rest.
+func (s *Scanner) readLine() (line []byte, long bool, err error) {
+	line, err = s.r.ReadSlice('\n')
+	switch {
+	case err == nil:
+		line = line[:len(line)-1]
+	case errors.Is(err, io.EOF) && len(line) > 0: // no newline at the end
+	case errors.Is(err, bufio.ErrBufferFull):
+		head := append([]byte(nil), line[:maxLine]...)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = s.r.ReadSlice('\n')
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, false, err
+		}
+		return head, true, nil
+	default:
+		return nil, false, err
+	}
+	if len(line) > maxLine {
+		return line[:maxLine], true, nil
+	}
+	return line, false, nil
+}
+
+// noteTotal takes the number from VoIPBL's "# TOTAL NETBLOCK: N".
+func (s *Scanner) noteTotal(line []byte) {
+	rest, ok := bytes.CutPrefix(line, []byte("# TOTAL NETBLOCK:"))
+	if !ok {
+		return
+	}
+	if n, err := strconv.Atoi(string(trimSpace(rest))); err == nil && n >= 0 {
+		s.declared = n
+	}
+}
+
+// Line is the number of the present line, from 1.
+func (s *Scanner) Line() int { return s.line }
+
+// Text is the present line as it stands, at most 4096 bytes of it. It is valid
+// until the next Scan.
+func (s *Scanner) Text() []byte { return bytes.TrimSuffix(s.text, []byte{'\r'}) }
+
+// Reason is Accepted if the line is an entry, else why it is not.
+func (s *Scanner) Reason() Reason { return s.reason }
+
+// Prefixes are those the entry stands for: one, or several for a range. The
+// slice is valid until the next Scan.
+func (s *Scanner) Prefixes() []Prefix {
+	if s.reason != Accepted {
+		return nil
+	}
+	s.prefixes = s.entry.appendPrefixes(s.prefixes[:0])
+	return s.prefixes
+}
+
+// Declared is the N of the last "# TOTAL NETBLOCK: N" seen, -1 if none was.
+func (s *Scanner) Declared() int { return s.declared }
+
+// Err is the error that ended the scan, nil at the end of the text.
+func (s *Scanner) Err() error { return s.err }

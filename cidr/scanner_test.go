@@ -1,0 +1,163 @@
+package cidr
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// scanned is what a Scanner makes of a text, in words.
+func scanned(text string) string {
+	var out []string
+	sc := NewScanner(strings.NewReader(text))
+	for sc.Scan() {
+		if sc.Reason() != Accepted {
+			out = append(out, sc.Reason().Key())
+			continue
+		}
+		for _, p := range sc.Prefixes() {
+			out = append(out, p.String())
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// TestLineForms has each form that lists have been seen to use, and those that
+// look like one and are not.
+func TestLineForms(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"blank", "\n \n\t\r\n", ""},
+		{"comments", "# a\n; b\n// c\n  # d\n#1.2.3.4\n", ""},
+		{"address", "1.2.3.4\n", "1.2.3.4"},
+		{"no newline at the end", "1.2.3.4", "1.2.3.4"},
+		{"prefix", "1.2.3.0/24\n", "1.2.3.0/24"},
+		{"host bits", "1.2.3.4/16\n", "1.2.0.0/16"},
+		{"single address as prefix", "1.2.3.4/32\n", "1.2.3.4"},
+		{"everything", "0.0.0.0/0\n", "0.0.0.0/0"},
+		{"CRLF", "1.2.3.4\r\n5.6.7.8\r\n", "1.2.3.4 5.6.7.8"},
+		{"byte order mark", "\xef\xbb\xbf1.2.3.4\n", "1.2.3.4"},
+		{"byte order mark and comment", "\xef\xbb\xbf# x\n1.2.3.4\n", "1.2.3.4"},
+		{"spaces around", "  1.2.3.4\t\n", "1.2.3.4"},
+		{"comment after", "1.2.3.4 # x\n1.2.3.5#x\n1.2.3.6 ; SBL1\n1.2.3.7;x\n1.2.3.8 // x\n1.2.3.9//x\n", "1.2.3.4 1.2.3.5 1.2.3.6 1.2.3.7 1.2.3.8 1.2.3.9"},
+		{"prefix and //", "1.2.3.0/24//x\n", "1.2.3.0/24"},
+		{"range", "1.2.3.4-1.2.3.7\n", "1.2.3.4/30"},
+		{"odd range", "1.2.3.3-1.2.3.9\n", "1.2.3.3 1.2.3.4/30 1.2.3.8/31"},
+		{"range of one", "1.2.3.3-1.2.3.3\n", "1.2.3.3"},
+		{"range of all", "0.0.0.0-255.255.255.255\n", "0.0.0.0/0"},
+		{"range with spaces", "1.2.3.4 - 1.2.3.7\n1.2.3.4\t-\t1.2.3.5 x\n", "1.2.3.4/30 1.2.3.4/31"},
+		{"reversed range", "1.2.3.7-1.2.3.4\n1.2.3.7 - 1.2.3.4\n", "reversed-range reversed-range"},
+		{"mixed range", "1.2.3.4-::1\n", "mixed-range"},
+		{"short range", "1.2.3.4-7\n", "not-an-address"},
+		{"range of prefixes", "1.2.3.0/24-1.2.4.0/24\n1.2.3.0/24 - 1.2.4.0\n", "bad-length not-an-address"},
+		{"broken end of a spaced range", "1.2.3.4 - 1.2.3\n", "not-an-address"},
+		{"hyphen before text", "1.2.3.4 - scanner\n1.2.3.4 - 3 hits\n", "1.2.3.4 1.2.3.4"},
+		{"hyphen at the end", "1.2.3.4 -\n1.2.3.4 - \n", "1.2.3.4 1.2.3.4"},
+		{"CSV", "1.2.3.4,SE,3\n1.2.3.0/24,x\n", "1.2.3.4 1.2.3.0/24"},
+		{"CSV with a space", "1.2.3.4 ,x\n", "1.2.3.4"},
+		{"quoted CSV", "\"1.2.3.4\",\"SE\"\n\"1.2.3.5\"\n\" 1.2.3.6 \",x\n", "1.2.3.4 1.2.3.5 1.2.3.6"},
+		{"broken quotes", "\"1.2.3.4\n\"1.2.3.4\"5\n\"\"\n", "not-an-address not-an-address not-an-address"},
+		{"CSV header", "ip,country\n", "not-an-address"},
+		{"columns", "1.2.3.4 2019-01-01 3\n1.2.3.4\t5\n", "1.2.3.4 1.2.3.4"},
+		{"ipset save", "create voip_bl hash:net family inet\nadd voip_bl 1.2.3.0/24\nadd voip_bl 1.2.3.4 timeout 0 packets 3 bytes 4\nCOMMIT\n", "1.2.3.0/24 1.2.3.4"},
+		{"ipset save, exception", "add x 1.2.3.4 nomatch\nadd x 1.2.3.4 timeout 3 nomatch\n", "nomatch nomatch"},
+		{"ipset save, comment", "add x 1.2.3.4 comment \"nomatch\"\n", "1.2.3.4"},
+		{"ipset save, more than an address", "add x 1.2.3.4,udp:53\n", "not-only-address"},
+		{"ipset save, cut", "add x\nadd x \nadd\n", "not-an-address not-an-address not-an-address"},
+		{"IPv6", "2001:db8::1\n2001:DB8::/32\n::\n", "2001:db8::1 2001:db8::/32 ::"},
+		{"IPv6 host bits", "2001:db8::1/64\n", "2001:db8::/64"},
+		{"IPv6 range", "2001:db8::-2001:db8::ffff:ffff:ffff:ffff\n", "2001:db8::/64"},
+		{"IPv6 range of all", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n", "::/0"},
+		{"IPv6 with comment", "2001:db8::1;x\n2001:db8::/32 ; SBL1\n", "2001:db8::1 2001:db8::/32"},
+		{"IPv6 dotted end", "2001:db8::1.2.3.4\n", "2001:db8::102:304"},
+		{"IPv4-mapped", "::ffff:1.2.3.4\n::ffff:102:304\n::ffff:1.2.3.0/120\n::ffff:0:0/96\n", "1.2.3.4 1.2.3.4 1.2.3.0/24 0.0.0.0/0"},
+		{"IPv4-mapped range", "::ffff:1.2.3.4-::ffff:1.2.3.5\n", "1.2.3.4/31"},
+		{"half mapped range", "::1-::ffff:1.2.3.5\n", "mixed-range"},
+		{"IPv4-mapped and wider", "::ffff:0:0/95\n::ffff:1.2.3.4/32\n", "mapped-too-wide mapped-too-wide"},
+		{"zone", "fe80::1%eth0\n", "zone"},
+		{"length out of range", "1.2.3.4/33\n1.2.3.4/999\n::1/129\n1.2.3.4/-1\n", "bad-length bad-length bad-length bad-length"},
+		{"broken length", "1.2.3.4/\n1.2.3.4/2x\n1.2.3.4/024\n1.2.3.4/1.2\n", "bad-length bad-length bad-length bad-length"},
+		{"netmask", "1.2.3.0/255.255.255.0\n", "netmask"},
+		{"short", "137.184.10/32\n137.184.10\n10\n", "not-an-address not-an-address not-an-address"},
+		{"fused", "176.221.42.3254.174.140.223\n1.2.3.45.6.7.8\n", "not-an-address not-an-address"},
+		{"octet too large", "1.2.3.256\n1.2.3.1000\n", "not-an-address not-an-address"},
+		{"leading zero", "010.1.2.3\n1.2.3.04/24\n", "leading-zero leading-zero"},
+		{"broken IPv6", "1::2::3\n:::\n12345::\n1:2:3:4:5:6:7\n1:2:3:4:5:6:7:8:9\n::g\n", strings.TrimSpace(strings.Repeat("not-an-address ", 6))},
+		{"words", "<html>\nError 1.2.3.4\nlocalhost\n", "not-an-address not-an-address not-an-address"},
+		{"control characters", "1.2.3.4\x00\n\x00\n", "not-an-address not-an-address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := scanned(test.text); got != test.want {
+				t.Errorf("%q: got %q, want %q", test.text, got, test.want)
+			}
+		})
+	}
+}
+
+func TestLongLines(t *testing.T) {
+	long := strings.Repeat("x", 3*bufferSize)
+	text := "1.1.1.1\n" + long + "\n2.2.2.2\n#" + long + "\n" + strings.Repeat(" ", maxLine) + "3.3.3.3\n4.4.4.4\n" + long
+	if got, want := scanned(text), "1.1.1.1 line-too-long 2.2.2.2 line-too-long 4.4.4.4 line-too-long"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	sc := NewScanner(strings.NewReader(long + "\n1.1.1.1\n"))
+	sc.Scan()
+	if len(sc.Text()) != maxLine || sc.Line() != 1 {
+		t.Errorf("line %d has %d bytes of text", sc.Line(), len(sc.Text()))
+	}
+	if !sc.Scan() || sc.Line() != 2 || string(sc.Text()) != "1.1.1.1" {
+		t.Errorf("after a long line: line %d, %q", sc.Line(), sc.Text())
+	}
+}
+
+func TestScannerNumbersLines(t *testing.T) {
+	sc := NewScanner(strings.NewReader("# TOTAL NETBLOCK: 3\r\n\n1.1.1.1\nx\r\n"))
+	var lines []int
+	for sc.Scan() {
+		lines = append(lines, sc.Line())
+	}
+	if len(lines) != 2 || lines[0] != 3 || lines[1] != 4 {
+		t.Errorf("lines %v", lines)
+	}
+	if string(sc.Text()) != "x" {
+		t.Errorf("text %q", sc.Text())
+	}
+	if sc.Declared() != 3 {
+		t.Errorf("declared %d", sc.Declared())
+	}
+}
+
+func TestScannerReportsReadErrors(t *testing.T) {
+	broken := errors.New("broken")
+	sc := NewScanner(io.MultiReader(strings.NewReader("1.1.1.1\n2.2."), iotest.ErrReader(broken)))
+	n := 0
+	for sc.Scan() {
+		n++
+	}
+	if n != 1 || !errors.Is(sc.Err(), broken) {
+		t.Errorf("%d entries, error %v: half a line must not count", n, sc.Err())
+	}
+	sc = NewScanner(io.MultiReader(strings.NewReader(strings.Repeat("x", 2*bufferSize)), iotest.ErrReader(broken)))
+	if sc.Scan() || !errors.Is(sc.Err(), broken) {
+		t.Errorf("error in a long line: %v", sc.Err())
+	}
+}
+
+// TestNoAllocation holds the promise that no line costs memory, whatever form.
+func TestNoAllocation(t *testing.T) {
+	line := "1.2.3.4/32\n1.2.3.4-1.2.3.99\n::ffff:1.2.3.4\n2001:db8::1/64 # x\n\"1.2.3.4\",x\nadd x 1.2.3.4\n1.2.3.4 - 1.2.3.5\n01.2.3.4\nx\n"
+	few := testing.AllocsPerRun(10, func() { scanAll(strings.Repeat(line, 10)) })
+	many := testing.AllocsPerRun(10, func() { scanAll(strings.Repeat(line, 1000)) })
+	if many > few+1 { // strings.Repeat itself
+		t.Errorf("%v allocations for 10 blocks of lines, %v for 1000", few, many)
+	}
+}
+
+func scanAll(text string) (n int) {
+	sc := NewScanner(strings.NewReader(text))
+	for sc.Scan() {
+		n += len(sc.Prefixes())
+	}
+	return n
+}

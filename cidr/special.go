@@ -1,0 +1,68 @@
+package cidr
+
+// Special is space that is never blocked, because no host on the Internet
+// sends from it, or because blocking it would cut off the host itself.
+type Special struct {
+	Prefix Prefix
+	Name   string
+	Source string // where it is reserved
+}
+
+// specials is the table; a prefix takes the first row that it overlaps. The
+// IPv6 rows outside of 2000::/3, the only global unicast space so far (RFC 4291
+// §2.4, IANA IPv6 Address Space), cover everything else there is.
+var specials = []Special{
+	special("0.0.0.0/8", "this network", "RFC 791 §3.2"),
+	special("10.0.0.0/8", "private use", "RFC 1918"),
+	special("100.64.0.0/10", "carrier-grade NAT", "RFC 6598"),
+	special("127.0.0.0/8", "loopback", "RFC 1122 §3.2.1.3"),
+	special("169.254.0.0/16", "link local", "RFC 3927"),
+	special("172.16.0.0/12", "private use", "RFC 1918"),
+	special("192.0.0.0/24", "protocol assignments", "RFC 6890 §2.1"),
+	special("192.0.2.0/24", "documentation", "RFC 5737"),
+	special("192.88.99.0/24", "6to4 relay", "RFC 7526"),
+	special("192.168.0.0/16", "private use", "RFC 1918"),
+	special("198.18.0.0/15", "benchmarking", "RFC 2544"),
+	special("198.51.100.0/24", "documentation", "RFC 5737"),
+	special("203.0.113.0/24", "documentation", "RFC 5737"),
+	special("224.0.0.0/4", "multicast", "RFC 5771"),
+	special("240.0.0.0/4", "reserved", "RFC 1112 §4"),
+
+	special("::1/128", "loopback", "RFC 4291 §2.5.3"),
+	special("fc00::/7", "unique local", "RFC 4193"),
+	special("fe80::/10", "link local", "RFC 4291 §2.5.6"),
+	special("ff00::/8", "multicast", "RFC 4291 §2.7"),
+	special("::/3", "not global unicast", "RFC 4291 §2.4"),
+	special("4000::/2", "not global unicast", "RFC 4291 §2.4"),
+	special("8000::/1", "not global unicast", "RFC 4291 §2.4"),
+	special("2001::/23", "protocol assignments", "RFC 2928"),
+	special("2001:db8::/32", "documentation", "RFC 3849"),
+	special("2002::/16", "6to4", "RFC 3056"),
+	special("3fff::/20", "documentation", "RFC 9637"),
+}
+
+func special(prefix, name, source string) Special {
+	return Special{MustParsePrefix(prefix), name, source}
+}
+
+// Specials is the table of special-purpose space.
+func Specials() []Special { return append([]Special(nil), specials...) }
+
+// SpecialSpace is all special-purpose space as sets.
+var SpecialSpace = func() Sets {
+	var b Builder
+	for _, s := range specials {
+		b.Add(s.Prefix)
+	}
+	return b.Sets()
+}()
+
+// FindSpecial returns the first row of the table that overlaps p.
+func FindSpecial(p Prefix) (Special, bool) {
+	for _, s := range specials {
+		if s.Prefix.Overlaps(p) {
+			return s, true
+		}
+	}
+	return Special{}, false
+}

@@ -1,0 +1,47 @@
+package cidr
+
+// Subtract returns what s covers and holes does not. The result is minimal
+// without another pass: what is left of a prefix are pieces of different
+// lengths, and none of them can join a neighbour outside of it.
+func (s Set) Subtract(holes Set) Set {
+	if len(holes.ps) == 0 || len(s.ps) == 0 {
+		return s
+	}
+	out := make([]Prefix, 0, len(s.ps)+len(holes.ps))
+	rest := holes.ps
+	for _, p := range s.ps {
+		// Holes that end before p begins concern no later prefix either.
+		for len(rest) > 0 && rest[0].last().less(p.addr) {
+			rest = rest[1:]
+		}
+		out = carve(out, p, rest)
+	}
+	return Set{out}
+}
+
+// Subtract subtracts family by family.
+func (s Sets) Subtract(holes Sets) Sets {
+	for f := range s {
+		s[f] = s[f].Subtract(holes[f])
+	}
+	return s
+}
+
+// carve appends what is left of p. holes are sorted and none lies before p.
+//
+//	p      |-----------------------|        hole  |-----------|
+//	hole        |--|                        p        |---|
+//	left   |---|    |--|-----------|        left  nothing
+func carve(out []Prefix, p Prefix, holes []Prefix) []Prefix {
+	for len(holes) > 0 && holes[0].last().less(p.addr) {
+		holes = holes[1:]
+	}
+	switch {
+	case len(holes) == 0 || !holes[0].Overlaps(p):
+		return append(out, p)
+	case holes[0].Contains(p):
+		return out
+	}
+	lower, upper := p.halves()
+	return carve(carve(out, lower, holes), upper, holes)
+}
