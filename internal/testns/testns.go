@@ -1,0 +1,38 @@
+// Package testns gives a test a network namespace of its own, so that it can
+// use the real kernel and never touches the machine's firewall or sets.
+package testns
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Enter moves the calling test into a new network namespace in which only the
+// loopback interface exists, and it is up. Programs that the test starts and
+// sockets that it opens are in it too. The namespace goes when the test ends.
+//
+// It holds for the calling goroutine alone: a subtest or a goroutine calls it
+// itself. Without root the test is skipped; as root a failure is a failure.
+func Enter(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a network namespace needs root: run the tests as root")
+	}
+	// Never unlocked, so the thread ends with the goroutine and nothing
+	// else ever runs in the namespace.
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("new network namespace: %v", err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		t.Fatalf("bring loopback up: %v", err)
+	}
+}

@@ -1,0 +1,52 @@
+package ipsetsync
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// decodeRevisions reads the answer to a type request.
+func decodeRevisions(msg []byte) (highest, lowest uint8, err error) {
+	if len(msg) < sizeofNfGenMsg {
+		return 0, 0, errMalformed
+	}
+	for a, err := range attributes(msg[sizeofNfGenMsg:]) {
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case a.typ == attrRevision:
+			highest, err = a.u8()
+		case a.typ == attrRevisionMin:
+			lowest, err = a.u8()
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return highest, lowest, nil
+}
+
+// decodeLineno reads from a refused add request the number of the entry, which
+// the kernel has written into it.
+func decodeLineno(echo []byte) (int, bool) {
+	if len(echo) < sizeofNfGenMsg {
+		return 0, false
+	}
+	for a, err := range attributes(echo[sizeofNfGenMsg:]) {
+		if err != nil {
+			return 0, false
+		}
+		if a.typ == attrLineno && len(a.value) == 4 {
+			return int(binary.NativeEndian.Uint32(a.value)), true
+		}
+	}
+	return 0, false
+}
+
+// sort puts entries and counts in order.
+func (l *Live) sort() {
+	cidr.Sort(l.Prefixes)
+	slices.SortFunc(l.Counts, func(a, b Count) int { return a.Prefix.Compare(b.Prefix) })
+}

@@ -1,0 +1,252 @@
+package ipsetsync
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// errMalformed is the kernel sending what its headers do not describe.
+var errMalformed = errors.New("malformed message from the kernel")
+
+// attribute is one decoded netlink attribute.
+type attribute struct {
+	typ   uint16 // without the flag bits
+	value []byte
+}
+
+// attributes yields those in b, and at the end an error if b is malformed.
+func attributes(b []byte) iter.Seq2[attribute, error] {
+	return func(yield func(attribute, error) bool) {
+		for len(b) > 0 {
+			if len(b) < nlaHeaderLength {
+				yield(attribute{}, errMalformed)
+				return
+			}
+			n := int(binary.NativeEndian.Uint16(b))
+			typ := binary.NativeEndian.Uint16(b[2:]) & nlaTypeMask
+			if n < nlaHeaderLength || n > len(b) {
+				yield(attribute{}, errMalformed)
+				return
+			}
+			if !yield(attribute{typ, b[nlaHeaderLength:n]}, nil) {
+				return
+			}
+			b = b[min((n+nlaAlign-1)&^(nlaAlign-1), len(b)):]
+		}
+	}
+}
+
+func (a attribute) u8() (uint8, error) {
+	if len(a.value) != 1 {
+		return 0, fmt.Errorf("%w: attribute %d has %d bytes, not 1", errMalformed, a.typ, len(a.value))
+	}
+	return a.value[0], nil
+}
+
+func (a attribute) be32() (uint32, error) {
+	if len(a.value) != 4 {
+		return 0, fmt.Errorf("%w: attribute %d has %d bytes, not 4", errMalformed, a.typ, len(a.value))
+	}
+	return binary.BigEndian.Uint32(a.value), nil
+}
+
+func (a attribute) be64() (uint64, error) {
+	if len(a.value) != 8 {
+		return 0, fmt.Errorf("%w: attribute %d has %d bytes, not 8", errMalformed, a.typ, len(a.value))
+	}
+	return binary.BigEndian.Uint64(a.value), nil
+}
+
+func (a attribute) str() string { return string(bytes.TrimRight(a.value, "\x00")) }
+
+// listing collects the messages of one answer to a list request. A long answer
+// comes in several, each beginning with the name of the set it goes on with.
+type listing struct {
+	sets    []*Live
+	lists   map[string][]string
+	entries bool // keep entries, not headers only
+}
+
+// add decodes one message.
+func (l *listing) add(msg []byte) error {
+	if len(msg) < sizeofNfGenMsg {
+		return errMalformed
+	}
+	var name string
+	var live *Live
+	for a, err := range attributes(msg[sizeofNfGenMsg:]) {
+		if err != nil {
+			return err
+		}
+		switch a.typ {
+		case attrSetname:
+			name = a.str()
+			live = l.set(name)
+		case attrTypename, attrRevision, attrFamily, attrData:
+			if live == nil {
+				return fmt.Errorf("%w: attribute %d before the set's name", errMalformed, a.typ)
+			}
+			err = live.Header.decode(a)
+		case attrADT:
+			if live == nil {
+				return fmt.Errorf("%w: entries before the set's name", errMalformed)
+			}
+			err = l.addEntries(live, a.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listing) set(name string) *Live {
+	if n := len(l.sets); n > 0 && l.sets[n-1].Name == name {
+		return l.sets[n-1]
+	}
+	live := &Live{Header: Header{Name: name}}
+	l.sets = append(l.sets, live)
+	return live
+}
+
+func (h *Header) decode(a attribute) error {
+	switch a.typ {
+	case attrTypename:
+		h.Type = a.str()
+	case attrRevision:
+		v, err := a.u8()
+		h.Revision = v
+		return err
+	case attrFamily:
+		v, err := a.u8()
+		if v == unix.AF_INET6 {
+			h.Family = cidr.IPv6
+		}
+		return err
+	case attrData:
+		for o, err := range attributes(a.value) {
+			if err == nil {
+				err = h.decodeOption(o)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h *Header) decodeOption(a attribute) (err error) {
+	switch a.typ {
+	case attrHashsize:
+		h.Hashsize, err = a.be32()
+	case attrMaxelem:
+		h.Maxelem, err = a.be32()
+	case attrReferences:
+		h.References, err = a.be32()
+	case attrMemsize:
+		h.Memory, err = a.be32()
+	case attrElements:
+		h.Elements, err = a.be32()
+	case attrTimeout:
+		h.Timeout = true
+	case attrCADTFlags:
+		var flags uint32
+		flags, err = a.be32()
+		h.Counters = flags&flagWithCounters != 0
+		h.Comment = flags&flagWithComment != 0
+		h.Forceadd = flags&flagWithForceadd != 0
+		h.Skbinfo = flags&flagWithSkbinfo != 0
+	}
+	return err
+}
+
+// addEntries decodes a container of entries. Those of another type than ours
+// are passed over, but for the names in a list:set.
+func (l *listing) addEntries(live *Live, b []byte) error {
+	for data, err := range attributes(b) {
+		if err != nil {
+			return err
+		}
+		switch live.Type {
+		case typeHashNet:
+			if l.entries {
+				err = live.addEntry(data.value)
+			}
+		case typeListSet:
+			err = l.addMember(live.Name, data.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listing) addMember(list string, b []byte) error {
+	for a, err := range attributes(b) {
+		if err != nil {
+			return err
+		}
+		if a.typ == attrName {
+			if l.lists == nil {
+				l.lists = make(map[string][]string)
+			}
+			l.lists[list] = append(l.lists[list], a.str())
+		}
+	}
+	return nil
+}
+
+func (l *Live) addEntry(b []byte) error {
+	var (
+		addr  []byte
+		bits  = l.Family.Bits()
+		count Count
+	)
+	for a, err := range attributes(b) {
+		if err != nil {
+			return err
+		}
+		switch a.typ {
+		case attrIP:
+			for ip, err := range attributes(a.value) {
+				if err != nil {
+					return err
+				}
+				addr = ip.value
+			}
+		case attrCIDR:
+			bits, err = a.u8()
+		case attrPackets:
+			count.Packets, err = a.be64()
+		case attrBytes:
+			count.Bytes, err = a.be64()
+		case attrCADTFlags:
+			var flags uint32
+			if flags, err = a.be32(); flags&flagNomatch != 0 {
+				l.NoMatch++
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p, ok := cidr.FromBytes(addr, bits)
+	if !ok || p.Family() != l.Family {
+		return fmt.Errorf("%w: an entry of %d bytes and %d bits in a set of %s", errMalformed, len(addr), bits, l.Family)
+	}
+	l.Prefixes = append(l.Prefixes, p)
+	if count.Packets != 0 || count.Bytes != 0 {
+		count.Prefix = p
+		l.Counts = append(l.Counts, count)
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package ipsetsync
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// request is a message for the kernel: the command, the flags beside
+// NLM_F_REQUEST, and what follows the netlink header.
+type request struct {
+	cmd   uint8
+	flags int
+	body  []byte
+}
+
+// encoder appends attributes to a message. A nested attribute is opened and
+// closed; its length is filled in when it is closed.
+type encoder struct{ b []byte }
+
+func newEncoder(family uint8, room int) *encoder {
+	e := &encoder{make([]byte, 0, room)}
+	e.b = append(e.b, family, nfnetlinkV0, 0, 0)
+	e.u8(attrProtocol, protocol)
+	return e
+}
+
+func (e *encoder) bytes(typ uint16, v []byte) {
+	e.b = binary.NativeEndian.AppendUint16(e.b, uint16(nlaHeaderLength+len(v)))
+	e.b = binary.NativeEndian.AppendUint16(e.b, typ)
+	e.b = append(e.b, v...)
+	e.pad()
+}
+
+func (e *encoder) pad() {
+	for len(e.b)%nlaAlign != 0 {
+		e.b = append(e.b, 0)
+	}
+}
+
+func (e *encoder) str(typ uint16, s string) { e.bytes(typ, append([]byte(s), 0)) }
+func (e *encoder) u8(typ uint16, v uint8)   { e.bytes(typ, []byte{v}) }
+
+func (e *encoder) be32(typ uint16, v uint32) {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], v)
+	e.bytes(typ|nlaNetByteorder, b[:])
+}
+
+func (e *encoder) be64(typ uint16, v uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], v)
+	e.bytes(typ|nlaNetByteorder, b[:])
+}
+
+// u32 appends a number in the host's byte order, which ipset uses for line
+// numbers only.
+func (e *encoder) u32(typ uint16, v uint32) {
+	var b [4]byte
+	binary.NativeEndian.PutUint32(b[:], v)
+	e.bytes(typ, b[:])
+}
+
+// open begins a nested attribute; close ends the one that open returned.
+func (e *encoder) open(typ uint16) (at int) {
+	at = len(e.b)
+	e.bytes(typ|nlaNested, nil)
+	return at
+}
+
+func (e *encoder) close(at int) {
+	binary.NativeEndian.PutUint16(e.b[at:], uint16(len(e.b)-at))
+}
+
+func familyNumber(f cidr.Family) uint8 {
+	if f == cidr.IPv4 {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// smallMessage is room for any message but a batch of entries.
+const smallMessage = 256
+
+func protocolRequest() request {
+	return request{cmdProtocol, 0, newEncoder(unix.AF_INET, smallMessage).b}
+}
+
+func typeRequest(f cidr.Family) request {
+	e := newEncoder(familyNumber(f), smallMessage)
+	e.str(attrTypename, typeHashNet)
+	e.u8(attrFamily, familyNumber(f))
+	return request{cmdType, 0, e.b}
+}
+
+// spec is what a set is created with.
+type spec struct {
+	name              string
+	family            cidr.Family
+	revision          uint8
+	hashsize, maxelem uint32
+}
+
+func createRequest(s spec) request {
+	e := newEncoder(familyNumber(s.family), smallMessage)
+	e.str(attrSetname, s.name)
+	e.str(attrTypename, typeHashNet)
+	e.u8(attrRevision, s.revision)
+	e.u8(attrFamily, familyNumber(s.family))
+	data := e.open(attrData)
+	e.be32(attrHashsize, s.hashsize)
+	e.be32(attrMaxelem, s.maxelem)
+	e.be32(attrCADTFlags, flagWithCounters)
+	e.close(data)
+	// Without NLM_F_EXCL the kernel would take a set of the same name and
+	// type for ours, whatever its family and options.
+	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
+}
+
+func destroyRequest(name string) request {
+	e := newEncoder(unix.AF_INET, smallMessage)
+	e.str(attrSetname, name)
+	// Without NLM_F_EXCL newer kernels call the absence of the set a success.
+	return request{cmdDestroy, unix.NLM_F_ACK | unix.NLM_F_EXCL, e.b}
+}
+
+func swapRequest(a, b string) request {
+	e := newEncoder(unix.AF_INET, smallMessage)
+	e.str(attrSetname, a)
+	e.str(attrSetname2, b)
+	return request{cmdSwap, unix.NLM_F_ACK, e.b}
+}
+
+func renameRequest(from, to string) request {
+	e := newEncoder(unix.AF_INET, smallMessage)
+	e.str(attrSetname, from)
+	e.str(attrSetname2, to)
+	return request{cmdRename, unix.NLM_F_ACK, e.b}
+}
+
+// listRequest asks for a set with its entries; with an empty name for all sets.
+func listRequest(name string) request {
+	e := newEncoder(unix.AF_INET, smallMessage)
+	if name != "" {
+		e.str(attrSetname, name)
+	}
+	return request{cmdList, unix.NLM_F_DUMP, e.b}
+}
+
+// headerRequest asks for a set without its entries. (IPSET_CMD_HEADER would
+// tell neither how many there are nor how large the set may grow.)
+func headerRequest(name string) request {
+	r := listRequest(name)
+	e := encoder{r.body}
+	e.be32(attrFlags, flagListHeader)
+	return request{cmdList, unix.NLM_F_DUMP, e.b}
+}
+
+// maxEntryBytes is the longest entry: IPv6 with counters. Nested headers 4+4,
+// address 20, prefix length 8, counters 12+12, number 8.
+const maxEntryBytes = 68
+
+// batch makes the messages that add a plan's entries. It reuses its buffer: a
+// request is valid until the next.
+type batch struct {
+	name    string
+	entries cidr.Set
+	counts  []Count // in the order of entries
+	next    int     // index of the next entry
+	e       encoder
+}
+
+// done reports whether all entries have been put into messages.
+func (b *batch) done() bool { return b.next == b.entries.Len() }
+
+// request adds as many entries as fit into one container, whose length has 16
+// bits. An entry's number is its index in the set, by which the kernel names
+// the one it refuses.
+func (b *batch) request() request {
+	b.e.b = append(b.e.b[:0], unix.AF_INET, nfnetlinkV0, 0, 0)
+	e := &b.e
+	e.u8(attrProtocol, protocol)
+	e.str(attrSetname, b.name)
+	e.u32(attrLineno, 0) // the kernel writes the number of the refused entry here
+	adt := e.open(attrADT)
+	for !b.done() && len(e.b)-adt+maxEntryBytes <= nlaMaxValueBytes {
+		p := b.entries.At(b.next)
+		var count Count
+		if len(b.counts) > 0 && b.counts[0].Prefix == p {
+			count, b.counts = b.counts[0], b.counts[1:]
+		}
+		e.entry(p, count, uint32(b.next))
+		b.next++
+	}
+	e.close(adt)
+	return request{cmdAdd, unix.NLM_F_ACK | unix.NLM_F_EXCL, e.b}
+}
+
+func (e *encoder) entry(p cidr.Prefix, count Count, number uint32) {
+	data := e.open(attrData)
+	ip := e.open(attrIP)
+	addr := len(e.b) + nlaHeaderLength
+	if p.Family() == cidr.IPv4 {
+		e.bytes(attrIPAddrIPv4|nlaNetByteorder, zeros[:4])
+	} else {
+		e.bytes(attrIPAddrIPv6|nlaNetByteorder, zeros[:16])
+	}
+	p.AppendBytes(e.b[:addr])
+	e.close(ip)
+	e.u8(attrCIDR, p.Bits())
+	if count.Packets != 0 || count.Bytes != 0 {
+		e.be64(attrBytes, count.Bytes)
+		e.be64(attrPackets, count.Packets)
+	}
+	e.u32(attrCADTLineno, number)
+	e.close(data)
+}
+
+var zeros [16]byte

@@ -1,0 +1,218 @@
+package ipsetsync
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// Kernel is a connection to the ipset subsystem of the network namespace that
+// it was opened in. It is for one goroutine at a time.
+type Kernel struct {
+	sock     *nl.NetlinkSocket
+	buf      []byte
+	revision [2]uint8 // of hash:net, by family
+}
+
+const (
+	// answerTimeout bounds the wait for one answer. The kernel answers
+	// before send returns; only another holder of its lock can delay it.
+	answerTimeout = 30 * time.Second
+
+	// dumpTries is how often a dump is begun again when the set changes
+	// under it.
+	dumpTries = 5
+)
+
+// Open connects and asks the kernel whether it has what is needed, so that a
+// lack of rights or of a module is known before anything is downloaded.
+func Open() (*Kernel, error) {
+	sock, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+	if err != nil {
+		if errors.Is(err, unix.EPROTONOSUPPORT) {
+			err = ErrNoIPSet
+		}
+		return nil, &OpError{Op: "open", Err: err}
+	}
+	timeout := unix.NsecToTimeval(answerTimeout.Nanoseconds())
+	if err := sock.SetSendTimeout(&timeout); err != nil {
+		sock.Close()
+		return nil, &OpError{Op: "open", Err: err}
+	}
+	k := &Kernel{sock: sock, buf: make([]byte, receiveBuffer)}
+	if err := k.probe(); err != nil {
+		sock.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// Close ends the connection.
+func (k *Kernel) Close() { k.sock.Close() }
+
+// probe asks for the protocol, which only an ip_set can answer, and for the
+// revisions of hash:net, which makes the kernel load the type.
+func (k *Kernel) probe() error {
+	if err := k.do(protocolRequest(), nil); err != nil {
+		// Without the subsystem nfnetlink answers EINVAL (nfnetlink.c).
+		if errors.Is(err, unix.EINVAL) {
+			err = ErrNoIPSet
+		}
+		return &OpError{Op: "open", Err: err}
+	}
+	for _, f := range cidr.Families {
+		var highest, lowest uint8
+		err := k.do(typeRequest(f), func(msg []byte) (err error) {
+			highest, lowest, err = decodeRevisions(msg)
+			return err
+		})
+		if err == nil && highest < minRevision {
+			err = ErrNoType
+		}
+		if err != nil {
+			return &OpError{Op: "find type hash:net", Err: err}
+		}
+		k.revision[f] = max(min(revision, highest), lowest)
+	}
+	return nil
+}
+
+// Dump reads a set with its entries.
+func (k *Kernel) Dump(name string) (*Live, error) {
+	live, err := k.list("list", name, listRequest(name), true)
+	if err != nil {
+		return nil, err
+	}
+	live.sort()
+	return live, nil
+}
+
+// Header reads a set without its entries.
+func (k *Kernel) Header(name string) (Header, error) {
+	live, err := k.list("header", name, headerRequest(name), false)
+	if err != nil {
+		return Header{}, err
+	}
+	return live.Header, nil
+}
+
+func (k *Kernel) list(op, name string, req request, entries bool) (*Live, error) {
+	for try := 1; ; try++ {
+		answer := listing{entries: entries}
+		err := k.do(req, answer.add)
+		if errors.Is(err, nl.ErrDumpInterrupted) && try < dumpTries {
+			continue
+		}
+		if err == nil && len(answer.sets) != 1 {
+			err = fmt.Errorf("%w: %d sets in an answer about one", errMalformed, len(answer.sets))
+		}
+		if err != nil {
+			return nil, &OpError{Op: op, Set: name, Err: err}
+		}
+		return answer.sets[0], nil
+	}
+}
+
+// Lists returns the names of the list:set sets that have name as a member.
+func (k *Kernel) Lists(name string) ([]string, error) {
+	var answer listing
+	if err := k.do(listRequest(""), answer.add); err != nil {
+		return nil, &OpError{Op: "list", Err: err}
+	}
+	var lists []string
+	for list, members := range answer.lists {
+		for _, m := range members {
+			if m == name {
+				lists = append(lists, list)
+			}
+		}
+	}
+	return lists, nil
+}
+
+// Destroy removes a set that nothing refers to.
+func (k *Kernel) Destroy(name string) error {
+	return k.op("destroy", name, destroyRequest(name))
+}
+
+func (k *Kernel) op(op, name string, req request) error {
+	if err := k.do(req, nil); err != nil {
+		return &OpError{Op: op, Set: name, Err: err}
+	}
+	return nil
+}
+
+// refusal is the kernel's error together with the request that it refused.
+type refusal struct {
+	errno syscall.Errno
+	echo  []byte // the request's body as the kernel sent it back
+}
+
+func (r *refusal) Error() string { return fromErrno(r.errno).Error() }
+func (r *refusal) Unwrap() error { return fromErrno(r.errno) }
+
+// do is the one place where messages go to the kernel and come back. It calls
+// answer with the body of each message and returns when the kernel has
+// acknowledged the request or ended its listing.
+func (k *Kernel) do(req request, answer func(msg []byte) error) error {
+	r := nl.NewNetlinkRequest(nfnlSubsysIpset<<8|int(req.cmd), req.flags)
+	r.AddRawData(req.body)
+	if err := k.sock.Send(r); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	interrupted := false
+	var failed error // of answer; the rest of the messages is read all the same
+	for {
+		msgs, err := receive(k.sock, k.buf)
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		for _, m := range msgs {
+			if m.Header.Seq != r.Seq {
+				continue // what is left of a request that timed out
+			}
+			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
+			switch m.Header.Type {
+			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
+				if err := endOf(m); err != nil {
+					return err
+				}
+				if interrupted {
+					return nl.ErrDumpInterrupted
+				}
+				return failed
+			}
+			if answer != nil && failed == nil {
+				failed = answer(m.Data)
+			}
+			if m.Header.Flags&unix.NLM_F_MULTI == 0 && req.flags&unix.NLM_F_ACK == 0 {
+				return failed
+			}
+		}
+	}
+}
+
+// endOf reads struct nlmsgerr (linux/netlink.h): a negative errno, zero for an
+// acknowledgement, then the request that it is about.
+func endOf(m syscall.NetlinkMessage) error {
+	if len(m.Data) < 4 {
+		return nil // NLMSG_DONE without a status
+	}
+	errno := -int32(binary.NativeEndian.Uint32(m.Data))
+	if errno == 0 {
+		return nil
+	}
+	r := &refusal{errno: syscall.Errno(errno)}
+	if echo := m.Data[4:]; m.Header.Type == unix.NLMSG_ERROR && len(echo) > nlmsgHeaderLength {
+		r.echo = bytes.Clone(echo[nlmsgHeaderLength:])
+	}
+	return r
+}

@@ -1,0 +1,162 @@
+package ipsetsync
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+func setOf(texts ...string) cidr.Set {
+	var ps []cidr.Prefix
+	for _, s := range texts {
+		ps = append(ps, cidr.MustParsePrefix(s))
+	}
+	sets := cidr.SetOf(ps...)
+	if sets[cidr.IPv6].Len() > 0 {
+		return sets[cidr.IPv6]
+	}
+	return sets[cidr.IPv4]
+}
+
+// liveOf is a set as we make it, with the given entries.
+func liveOf(texts ...string) *Live {
+	l := &Live{Header: Header{Name: "voip_bl", Type: typeHashNet, Maxelem: maxelemDefault, Counters: true}}
+	for _, s := range texts {
+		l.Prefixes = append(l.Prefixes, cidr.MustParsePrefix(s))
+	}
+	l.Elements = uint32(len(texts))
+	l.sort()
+	return l
+}
+
+func TestPlan(t *testing.T) {
+	changed := func(change func(*Live)) *Live {
+		l := liveOf("192.0.2.1")
+		change(l)
+		return l
+	}
+	const build = "create voip_bl-next, add voip_bl-next, count voip_bl-next, "
+	for _, test := range []struct {
+		name                 string
+		desired              cidr.Set
+		live                 *Live
+		added, removed, kept int
+		why                  string
+		steps                string
+	}{
+		{"no set yet", setOf("192.0.2.1"), nil, 1, 0, 0, "", build + "rename voip_bl-next"},
+		{"no set yet and nothing to put in", cidr.Set{}, nil, 0, 0, 0, "", build + "rename voip_bl-next"},
+		{"same", setOf("192.0.2.1"), liveOf("192.0.2.1"), 0, 0, 1, "", ""},
+		{"same, seen twice in the dump", setOf("192.0.2.1"), liveOf("192.0.2.1", "192.0.2.1"), 0, 0, 1, "", ""},
+		{"both empty", cidr.Set{}, liveOf(), 0, 0, 0, "", ""},
+		{"other entries", setOf("192.0.2.1", "192.0.2.4", "192.0.2.9"), liveOf("192.0.2.0", "192.0.2.4", "192.0.2.8", "192.0.2.99"), 2, 3, 1, "", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"to nothing", cidr.Set{}, liveOf("192.0.2.1"), 0, 1, 0, "", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"same address, other length", setOf("192.0.2.0/24"), liveOf("192.0.2.0/25"), 1, 1, 0, "", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"exception", setOf("192.0.2.1"), changed(func(l *Live) { l.NoMatch = 1 }), 0, 0, 1, "1 of its entries were exceptions (nomatch)", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"timeout", setOf("192.0.2.1"), changed(func(l *Live) { l.Timeout = true }), 0, 0, 1, "its entries could expire", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"no counters", setOf("192.0.2.1"), changed(func(l *Live) { l.Counters = false }), 0, 0, 1, "it had no counters", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"forceadd", setOf("192.0.2.1"), changed(func(l *Live) { l.Forceadd = true }), 0, 0, 1, "it dropped entries when full (forceadd)", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"maxelem", setOf("192.0.2.1"), changed(func(l *Live) { l.Maxelem = 65536 }), 0, 0, 1, "its maxelem was 65536, not 1048576", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"other type", setOf("192.0.2.1"), changed(func(l *Live) { l.Type = "hash:ip" }), 1, 1, 0, "it was a hash:ip of IPv4", build + "destroy voip_bl, rename voip_bl-next"},
+		{"other family", setOf("192.0.2.1"), changed(func(l *Live) { l.Family = cidr.IPv6 }), 1, 1, 0, "it was a hash:net of IPv6", build + "destroy voip_bl, rename voip_bl-next"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := NewPlan("voip_bl", cidr.IPv4, test.desired, test.live)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Added != test.added || p.Removed != test.removed || p.Kept != test.kept || p.Why != test.why {
+				t.Errorf("added %d, removed %d, kept %d, why %q", p.Added, p.Removed, p.Kept, p.Why)
+			}
+			var steps []string
+			for _, s := range p.Steps {
+				steps = append(steps, string(s.Op)+" "+s.Set)
+			}
+			if got := strings.Join(steps, ", "); got != test.steps || p.Unchanged() != (got == "") {
+				t.Errorf("steps %q, want %q", got, test.steps)
+			}
+		})
+	}
+}
+
+func TestPlanRefusesASetInUse(t *testing.T) {
+	live := liveOf()
+	live.Type, live.References = "hash:ip", 2
+	_, err := NewPlan("voip_bl", cidr.IPv4, cidr.Set{}, live)
+	var inUse *InUseError
+	if !errors.As(err, &inUse) || inUse.Remedy() == "" {
+		t.Fatalf("got %v", err)
+	}
+	inUse.Users = []string{"iptables-nft: -A INPUT -m set --match-set voip_bl src -j DROP"}
+	want := "set voip_bl is used 2 times and is a hash:ip of IPv4, not the hash:net of IPv4 that is needed\n    by iptables-nft: -A INPUT -m set --match-set voip_bl src -j DROP"
+	if err.Error() != want {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestCountsSurvive(t *testing.T) {
+	live := liveOf("192.0.2.0", "192.0.2.1", "192.0.2.8", "198.51.100.0/24")
+	for _, p := range live.Prefixes {
+		live.Counts = append(live.Counts, Count{p, 10, 100})
+	}
+	// The first two are joined, the third goes, the last one is cut.
+	p, err := NewPlan("voip_bl", cidr.IPv4, setOf("192.0.2.0/31", "198.51.100.0/25"), live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Count{{cidr.MustParsePrefix("192.0.2.0/31"), 20, 200}}; !slices.Equal(p.counts, want) {
+		t.Errorf("got %v, want %v", p.counts, want)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, test := range []struct {
+		entries           int
+		hashsize, maxelem uint32
+	}{
+		{0, 1024, 1 << 20}, {1, 1024, 1 << 20}, {2048, 1024, 1 << 20}, {2049, 2048, 1 << 20},
+		{65536, 32768, 1 << 20}, {65537, 65536, 1 << 20}, {1 << 20, 1 << 19, 1 << 20}, {1<<20 + 1, 1 << 20, 1 << 21},
+	} {
+		if h, m := hashsize(test.entries), maxelem(test.entries); h != test.hashsize || m != test.maxelem {
+			t.Errorf("%d entries: hashsize %d, maxelem %d; want %d, %d", test.entries, h, m, test.hashsize, test.maxelem)
+		}
+	}
+}
+
+func TestLiveFind(t *testing.T) {
+	live := liveOf("192.0.2.0/24", "192.0.2.128/25", "198.51.100.7")
+	live.Counts = []Count{{cidr.MustParsePrefix("192.0.2.128/25"), 1, 2}}
+	for query, want := range map[string]string{"192.0.2.1": "192.0.2.0/24", "192.0.2.200": "192.0.2.128/25", "198.51.100.7": "198.51.100.7", "198.51.100.8": "", "192.0.2.0/23": ""} {
+		got, ok := live.Find(cidr.MustParsePrefix(query))
+		if ok != (want != "") || ok && got.Prefix.String() != want {
+			t.Errorf("%s is in %v", query, got)
+		}
+		if (want == "192.0.2.128/25") != (got.Packets == 1) {
+			t.Errorf("%s: counts %v", query, got)
+		}
+	}
+	if n := live.Within(cidr.MustParsePrefix("192.0.0.0/16")); n != 2 {
+		t.Errorf("%d entries within", n)
+	}
+}
+
+func TestErrorsHaveRemedies(t *testing.T) {
+	for n, sentinel := range codes {
+		err := &OpError{Op: "add", Set: "voip_bl", Entry: "192.0.2.1", Err: &refusal{errno: n}}
+		if !errors.Is(err, sentinel) {
+			t.Errorf("%d is not %v", int(n), sentinel)
+		}
+		if sentinel != ErrExistsOrGone && err.Remedy() == "" {
+			t.Errorf("%v has no remedy", sentinel)
+		}
+		if s := err.Error(); !strings.Contains(s, "voip_bl 192.0.2.1") || !strings.Contains(s, sentinel.Error()) {
+			t.Errorf("text %q", s)
+		}
+	}
+	if s := fromErrno(4999).Error(); !strings.Contains(s, "4999") {
+		t.Errorf("unknown number: %q", s)
+	}
+}
