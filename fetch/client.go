@@ -1,0 +1,155 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// What a [Request] that does not say otherwise gets. The cap is some forty
+// times today's VoIPBL list; the time is some hundred times what it takes.
+const (
+	DefaultMaxBytes = 64 << 20
+	DefaultTimeout  = 60 * time.Second
+)
+
+// Limits of one connection. Each is well below [DefaultTimeout], so that one
+// dead address leaves time for another attempt.
+const (
+	dialTimeout      = 10 * time.Second
+	tlsTimeout       = 10 * time.Second
+	headerTimeout    = 30 * time.Second // from the request to the end of the answer's header
+	idleTimeout      = 30 * time.Second // reuse is between retries and feeds of one sync only
+	maxResponseBytes = 64 << 10         // of header; net/http's own default is 10 MiB
+)
+
+// bufferSize is that of every copy and of the writes to disk.
+const bufferSize = 64 << 10
+
+// A Client downloads URL feeds. It is safe for concurrent use.
+type Client struct {
+	transport *http.Transport
+	userAgent string
+	log       *slog.Logger
+	backoff   time.Duration // the most to wait before the first retry; doubles with each
+}
+
+// NewClient returns a client that calls itself voipbl/version. It takes its
+// proxy from the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and its
+// certificate authorities from the system. It logs retries to log, which may
+// be nil.
+func NewClient(version string, log *slog.Logger) *Client {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Client{
+		transport: &http.Transport{
+			Proxy:                  proxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout:    tlsTimeout,
+			ResponseHeaderTimeout:  headerTimeout,
+			IdleConnTimeout:        idleTimeout,
+			MaxResponseHeaderBytes: maxResponseBytes,
+			ForceAttemptHTTP2:      true,
+			// Done here instead, where the length on the wire stays known.
+			DisableCompression: true,
+		},
+		userAgent: "voipbl/" + version + " (+https://voipbl.org/)",
+		log:       log,
+		backoff:   time.Second,
+	}
+}
+
+// proxyFromEnvironment is [http.ProxyFromEnvironment] with an error that does
+// not repeat the proxy's address, which may hold a password.
+func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, &Error{
+			Reason: ReasonUnreachable,
+			Err:    errors.New("the address in HTTPS_PROXY or HTTP_PROXY is not a URL"),
+		}
+	}
+	return u, nil
+}
+
+// A Request asks for one URL feed.
+type Request struct {
+	Feed     string        // the feed's name, for errors and logs
+	URL      string        // https; its query string is sent as it stands
+	Insecure bool          // allows http, for the URL and for redirects
+	MaxBytes int64         // cap on the body in bytes, after decompression; 0 is DefaultMaxBytes
+	Timeout  time.Duration // for the whole of it, retries and waits included; 0 is DefaultTimeout
+
+	// Validators of the last good copy, as its [Meta] has them. If both are
+	// empty the request is unconditional.
+	ETag, LastModified string
+
+	// Progress, if not nil, is called after each read with the bytes received
+	// so far as they are on the wire, that is compressed, and their total, or
+	// -1 if the server does not say. A retry starts again at 0.
+	Progress func(got, total int64)
+}
+
+// A Response says what [Client.Get] got.
+type Response struct {
+	NotModified        bool   // the last good copy still stands; nothing was written
+	ETag, LastModified string // validators for the next request; empty if the server has none
+	URL                string // after redirects, without userinfo
+	Attempts           int    // requests made, redirects not counted: 1 to 4
+	Bytes              int64  // written, after decompression
+}
+
+// Get downloads the feed into to, as one part named by its URL, replacing
+// whatever is staged there. Only status 200, or 304 to a request with
+// validators, is a success.
+//
+// The error, if any, is an [*Error], and to then holds nothing of use.
+func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, error) {
+	d, err := newDownload(ctx, c, req, to)
+	if err != nil {
+		return Response{}, err
+	}
+	// Syncs are hours apart; no server should hold a connection that long.
+	defer c.transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, d.req.Timeout)
+	defer cancel()
+	d.ctx = ctx
+
+	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, d.req.URL, nil)
+	if err != nil {
+		return Response{}, d.badURL()
+	}
+	r.Header.Set("User-Agent", c.userAgent)
+	r.Header.Set("Accept-Encoding", "gzip")
+	if d.req.ETag != "" {
+		r.Header.Set("If-None-Match", d.req.ETag)
+	}
+	if d.req.LastModified != "" {
+		r.Header.Set("If-Modified-Since", d.req.LastModified)
+	}
+	r.SetResponseHandler(d.receive)
+
+	retrier := retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     c.transport,
+			CheckRedirect: redirectPolicy(d.req.Insecure),
+		},
+		RetryMax:       maxRetries,
+		RequestLogHook: d.count,
+		CheckRetry:     d.again,
+		Backoff:        d.pause,
+		ErrorHandler:   passError,
+	}
+	if _, err := retrier.Do(r); err != nil {
+		return Response{}, d.failure(err)
+	}
+	d.response.Attempts = d.attempts
+	return d.response, nil
+}

@@ -1,0 +1,223 @@
+package fetch
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"os"
+)
+
+// A Copy is a feed's last good copy, opened for reading. It stays readable,
+// and the same, while another replaces it. It is not safe for concurrent use.
+type Copy struct {
+	file   *os.File
+	path   string
+	meta   Meta
+	sum    hash.Hash
+	offset int64 // how much of the body is read, and in sum
+	err    error // stays; io.EOF once all is read and found right
+}
+
+// Open opens the feed's last good copy. The error wraps [fs.ErrNotExist] if
+// there is none, and is a [*DamagedError] if its end is not that of a whole
+// copy. The body is checked while it is read: see [Copy.Verify].
+func (s *Store) Open(name string) (*Copy, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	file, info, err := s.openFile(name + listSuffix)
+	if err != nil {
+		return nil, ofFeed(name, err)
+	}
+	c := &Copy{file: file, path: s.path(name + listSuffix), sum: sha256.New()}
+	if err := c.readMeta(info.Size()); err != nil {
+		file.Close()
+		return nil, ofFeed(name, err)
+	}
+	return c, nil
+}
+
+// Same says whether the feed's last good copy is whole and has this SHA-256,
+// so that writing it again would change nothing. It reads all of it: a copy
+// that has rotted is not the same, and the write mends it.
+func (s *Store) Same(name string, sum [sha256.Size]byte) bool {
+	c, err := s.Open(name)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	return c.meta.SHA256 == fmt.Sprintf("%x", sum) && c.Verify() == nil
+}
+
+// ofFeed names the feed in an error that could not.
+func ofFeed(name string, err error) error {
+	if e, ok := err.(*Error); ok {
+		e.Feed = name
+	}
+	return err
+}
+
+// readMeta reads the trailer of a file of the given size, and sees to it that
+// body and trailer are all there is.
+func (c *Copy) readMeta(size int64) error {
+	line, err := c.lastLine(size)
+	if err != nil {
+		return err
+	}
+	meta, why := parseTrailer(line)
+	if why != "" {
+		return c.damaged(why)
+	}
+	start := size - int64(len(line)) - 1 // of the trailer
+	switch start - meta.Size {
+	case 0: // the body's last line ends, or there is no body
+	case 1:
+		// The newline before the trailer, which lastLine has seen, is ours;
+		// it is there only if the body has none.
+		var end [1]byte
+		if meta.Size > 0 {
+			if _, err := c.file.ReadAt(end[:], meta.Size-1); err != nil {
+				return readError(c.path, err)
+			}
+		}
+		if meta.Size == 0 || end[0] == '\n' {
+			return c.damaged("there is a newline too many before its trailer")
+		}
+	default:
+		return c.damaged(fmt.Sprintf("%d bytes stand before its trailer, not %d", start, meta.Size))
+	}
+	c.meta = meta
+	return nil
+}
+
+// lastLine returns the file's last line, without its newline. It reads from
+// the end in growing steps, since hardly any is longer than the first.
+func (c *Copy) lastLine(size int64) ([]byte, error) {
+	for step := int64(4 << 10); ; step *= 4 {
+		n := min(step, size, maxTrailer+1) // one byte more: the newline before
+		tail := make([]byte, n)
+		if _, err := c.file.ReadAt(tail, size-n); err == io.EOF {
+			return nil, c.damaged("it became shorter while it was read")
+		} else if err != nil {
+			return nil, readError(c.path, err)
+		}
+		line, ok := bytes.CutSuffix(tail, []byte("\n"))
+		if !ok {
+			return nil, c.damaged("its last line does not end: it is cut short")
+		}
+		if i := bytes.LastIndexByte(line, '\n'); i >= 0 {
+			return line[i+1:], nil
+		}
+		switch n {
+		case size:
+			return line, nil
+		case maxTrailer + 1:
+			return nil, c.damaged("its last line is too long for a trailer")
+		}
+	}
+}
+
+func (c *Copy) damaged(why string) error { return &DamagedError{Path: c.path, Why: why} }
+
+// Meta returns what is known of the copy.
+func (c *Copy) Meta() Meta { return c.meta }
+
+// Parts reads the body from its start, part by part. A reader is good until
+// the loop's next turn; what it leaves unread is skipped. Reads are not
+// buffered.
+//
+// The verdict on the whole comes with its last bytes: if the body is not what
+// was written, the reader says so with a [*DamagedError] in place of [io.EOF].
+// A caller that stops short of the end, or that drops an error, would miss it.
+// So it asks [Copy.Verify] afterwards, and uses nothing of what it has read
+// before that says yes.
+func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
+	return func(yield func(Part, io.Reader) bool) {
+		c.rewind()
+		for _, part := range c.meta.Parts {
+			r := &partReader{c: c, left: part.Size}
+			if !yield(part, r) {
+				return
+			}
+			// A failure stays in c.err.
+			io.Copy(io.Discard, r)
+			r.left = 0
+		}
+	}
+}
+
+// Verify reads what is left of the body and says whether all of it, from its
+// first byte, is what was written. If not, the error is a [*DamagedError]; if
+// that cannot be told, an [*Error].
+func (c *Copy) Verify() error {
+	var buf []byte
+	for c.err == nil {
+		if buf == nil {
+			buf = make([]byte, bufferSize)
+		}
+		c.read(buf)
+	}
+	if c.err == io.EOF {
+		return nil
+	}
+	return c.err
+}
+
+// Close closes the file.
+func (c *Copy) Close() error { return c.file.Close() }
+
+func (c *Copy) rewind() {
+	c.offset, c.err = 0, nil
+	c.sum.Reset()
+}
+
+// read reads on in the body, and judges it with its last byte.
+func (c *Copy) read(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.file.ReadAt(p[:min(int64(len(p)), c.meta.Size-c.offset)], c.offset)
+	c.sum.Write(p[:n])
+	c.offset += int64(n)
+	switch {
+	case c.offset == c.meta.Size:
+		if fmt.Sprintf("%x", c.sum.Sum(nil)) != c.meta.SHA256 {
+			c.err = c.damaged("its contents do not match their SHA-256")
+			return n, c.err
+		}
+		c.err = io.EOF
+		if n > 0 {
+			return n, nil
+		}
+	case err == io.EOF:
+		c.err = c.damaged("it became shorter while it was read")
+	case err != nil:
+		c.err = readError(c.path, err)
+	}
+	return n, c.err
+}
+
+// A partReader reads one part of a body.
+type partReader struct {
+	c    *Copy
+	left int64
+}
+
+func (r *partReader) Read(p []byte) (int, error) {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case r.left > 0:
+		n, err := r.c.read(p[:min(int64(len(p)), r.left)])
+		r.left -= int64(n)
+		return n, err
+	case r.c.offset == r.c.meta.Size: // where there is a verdict
+		return r.c.read(p)
+	case r.c.err != nil:
+		return 0, r.c.err
+	}
+	return 0, io.EOF
+}

@@ -1,0 +1,206 @@
+package fetch
+
+import (
+	"bufio"
+	"cmp"
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A download is one [Client.Get] with all its attempts.
+type download struct {
+	client *Client
+	caller context.Context // the caller's, to tell its end from our deadline
+	ctx    context.Context // with the deadline
+	req    Request         // with its defaults filled in
+	name   string          // the URL as errors show it
+	to     *Staged
+
+	attempts int           // requests made so far
+	last     *Error        // what the last attempt failed with
+	wait     time.Duration // before the next one
+	wire     int64         // bytes received by the last attempt
+	response Response
+}
+
+func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*download, error) {
+	if req.MaxBytes <= 0 {
+		req.MaxBytes = DefaultMaxBytes
+	}
+	req.MaxBytes = min(req.MaxBytes, math.MaxInt64-1) // one is added to it below
+	if req.Timeout <= 0 {
+		req.Timeout = DefaultTimeout
+	}
+	req.ETag, req.LastModified = validator(req.ETag), validator(req.LastModified)
+	d := &download{client: c, caller: ctx, ctx: ctx, req: req, to: to}
+
+	u, err := url.Parse(req.URL)
+	if err != nil || u.Host == "" {
+		return nil, d.badURL()
+	}
+	d.name = redact(u)
+	if err := allowed(u, req.Insecure); err != nil {
+		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
+	}
+	return d, nil
+}
+
+// badURL leaves out what net/url says, because it quotes from the userinfo.
+func (d *download) badURL() *Error {
+	d.name = cmp.Or(redactRaw(d.req.URL), `""`)
+	return d.fail(&Error{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
+}
+
+// maxValidator bounds what is kept of an ETag or Last-Modified, in bytes.
+const maxValidator = 1 << 10
+
+// validator returns the value of an ETag or Last-Modified header if it can be
+// sent back, and otherwise nothing: net/http refuses to send control
+// characters, and so a bad one that was kept would fail every later fetch.
+func validator(s string) string {
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(s) > maxValidator || strings.ContainsFunc(s, unprintable) {
+		return ""
+	}
+	return s
+}
+
+// receive judges the answer to one attempt and stages its body.
+func (d *download) receive(resp *http.Response) error {
+	defer resp.Body.Close()
+	d.response = Response{
+		ETag:         validator(resp.Header.Get("ETag")),
+		LastModified: validator(resp.Header.Get("Last-Modified")),
+		URL:          redact(resp.Request.URL),
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return d.stage(resp)
+	case http.StatusNotModified:
+		if d.req.ETag == "" && d.req.LastModified == "" {
+			return &Error{Reason: ReasonStatus, Err: errors.New("304 Not Modified to a request without conditions")}
+		}
+		// A 304 need not repeat the validators it confirms.
+		d.response.NotModified = true
+		if d.response.ETag == "" {
+			d.response.ETag = d.req.ETag
+		}
+		if d.response.LastModified == "" {
+			d.response.LastModified = d.req.LastModified
+		}
+		return nil
+	}
+	return statusError(resp, time.Now())
+}
+
+// stage writes the body of a 200 to disk, never more than one byte past the cap.
+func (d *download) stage(resp *http.Response) error {
+	if err := d.to.Reset(); err != nil {
+		return err
+	}
+	d.to.Part(d.name)
+	d.wire = 0
+	body, err := d.decoded(resp)
+	if err != nil {
+		return err
+	}
+	n, err := io.CopyBuffer(d.to, io.LimitReader(body, d.req.MaxBytes+1), make([]byte, bufferSize))
+	switch {
+	case err != nil:
+		return d.bodyError(err)
+	case n > d.req.MaxBytes:
+		return d.tooLarge()
+	case d.ctx.Err() != nil:
+		// At the deadline net/http closes the connection, and a server that
+		// notices may still end its chunks as if the body had been whole.
+		return d.interrupted()
+	}
+	d.response.Bytes = n
+	return d.to.flush()
+}
+
+// decoded returns the body without its content coding.
+func (d *download) decoded(resp *http.Response) (io.Reader, error) {
+	wire := &meter{d: d, body: resp.Body, total: resp.ContentLength}
+	switch coding := strings.ToLower(resp.Header.Get("Content-Encoding")); {
+	case resp.ContentLength == 0: // nothing, whatever it is said to be coded as
+	case coding == "" || coding == "identity":
+		if resp.ContentLength > d.req.MaxBytes {
+			return nil, d.tooLarge()
+		}
+	case coding == "gzip" || coding == "x-gzip": // RFC 9110, section 8.4.1.3
+		z, err := gzip.NewReader(bufio.NewReaderSize(wire, bufferSize))
+		if err != nil {
+			return nil, d.bodyError(err)
+		}
+		return z, nil
+	default:
+		return nil, &Error{Reason: ReasonCorrupt, Err: fmt.Errorf("content coding %q, where gzip or none was asked for", coding)}
+	}
+	return wire, nil
+}
+
+func (d *download) tooLarge() *Error {
+	return &Error{Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes after decompression", d.req.MaxBytes)}
+}
+
+// bodyError says why a body could not be staged to its end.
+func (d *download) bodyError(err error) error {
+	var storage *Error
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.As(err, &storage):
+		return storage
+	case d.ctx.Err() != nil:
+		return d.interrupted()
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
+		return &Error{Reason: ReasonCorrupt, Err: err, retry: true}
+	}
+	if err == io.EOF { // of a gzip stream without a header: an end all the same too early
+		err = io.ErrUnexpectedEOF
+	}
+	return &Error{Reason: ReasonTruncated, Err: fmt.Errorf("after %d bytes on the wire: %w", d.wire, err), retry: true}
+}
+
+// interrupted says which came first: the caller's word or the deadline.
+func (d *download) interrupted() *Error {
+	if err := d.caller.Err(); errors.Is(err, context.Canceled) {
+		return &Error{Reason: ReasonCanceled, Err: context.Cause(d.caller)}
+	}
+	return &Error{Reason: ReasonTooSlow, Err: fmt.Errorf("%d bytes received by the deadline of %v: %w",
+		d.wire, d.req.Timeout, context.DeadlineExceeded)}
+}
+
+// fail fills in what an [Error] made along the way could not know.
+func (d *download) fail(e *Error) *Error {
+	e.Attempts = d.attempts
+	if e.Object == "" { // not one of the store, which names its own
+		e.Feed, e.Object = d.req.Feed, d.name
+	}
+	return e
+}
+
+// A meter counts a body's bytes as they come off the wire.
+type meter struct {
+	d     *download
+	body  io.Reader
+	total int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.body.Read(p)
+	m.d.wire += int64(n)
+	if m.d.req.Progress != nil && n > 0 {
+		m.d.req.Progress(m.d.wire, m.total)
+	}
+	return n, err
+}

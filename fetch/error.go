@@ -1,0 +1,119 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// An Error says what failed, on which object, and why. What lies beneath, a
+// [unix.Errno] for example, is found by [errors.Is] and [errors.As].
+type Error struct {
+	Feed      string    // the feed's name; empty where it is not known
+	Object    string    // the URL, without its userinfo, or the path
+	Reason    Reason    // the kind of failure, to branch on
+	Attempts  int       // HTTP requests made, redirects not counted; 0 for files
+	NotBefore time.Time // when the server said to come back, unbounded; zero if it did not
+	Err       error     // the cause
+
+	retry bool // another attempt may do better
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Feed != "" {
+		fmt.Fprintf(&b, "feed %q: ", e.Feed)
+	}
+	fmt.Fprintf(&b, "%s: %s: %v", e.Object, e.Reason, e.Err)
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Remedy is that of the error's reason.
+func (e *Error) Remedy() string { return e.Reason.Remedy() }
+
+// A DamagedError is a file of the store that is not what was written there:
+// cut short, changed, foreign, or not a regular file. It is never read as if
+// it were a smaller list.
+type DamagedError struct {
+	Path string
+	Why  string
+}
+
+func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", e.Path, e.Why) }
+
+// Remedy says what a person can do about it.
+func (e *DamagedError) Remedy() string {
+	return "nothing, if the feed can be fetched: the next sync replaces it; otherwise remove the file and check the disk"
+}
+
+// storageError describes a failure to write, sync or rename a file of the
+// store. The paths that package os puts into its errors are those of temporary
+// files; they make way for the file that was to be written.
+func storageError(feed, path string, err error) *Error {
+	reason := ReasonStorage
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		reason = ReasonNoSpace
+	}
+	return &Error{Feed: feed, Object: path, Reason: reason, Err: withoutPath(err)}
+}
+
+// readError describes a failure to open or read the file at path.
+func readError(path string, err error) *Error {
+	reason := ReasonUnreadable
+	if errors.Is(err, fs.ErrNotExist) {
+		reason = ReasonAbsent
+	}
+	return &Error{Object: path, Reason: reason, Err: withoutPath(err)}
+}
+
+// withoutPath takes the path out of an error of package os, because [Error]
+// names the object itself.
+func withoutPath(err error) error {
+	var pathErr *fs.PathError
+	var linkErr *os.LinkError
+	switch {
+	case errors.As(err, &pathErr):
+		return fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
+	case errors.As(err, &linkErr):
+		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
+	}
+	return err
+}
+
+// hidden stands in for userinfo, as in [url.URL.Redacted]; here it replaces
+// the user as well, because feeds are sold with the key in either place.
+const hidden = "xxxxx"
+
+// redact returns the URL without its userinfo.
+func redact(u *url.URL) string {
+	if u.User == nil {
+		return u.String()
+	}
+	r := *u
+	r.User = url.User(hidden)
+	return r.String()
+}
+
+// redactRaw does the same for text that could not be parsed as a URL.
+func redactRaw(raw string) string {
+	at := strings.LastIndexByte(raw, '@')
+	if at < 0 {
+		return raw
+	}
+	scheme, _, ok := strings.Cut(raw[:at], "//")
+	if !ok {
+		return hidden + raw[at:]
+	}
+	return scheme + "//" + hidden + raw[at:]
+}

@@ -1,0 +1,68 @@
+package fetch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// glob returns what matches the pattern, an absolute path, in the order of the
+// names. It differs from [filepath.Glob] in one thing: a directory that is
+// there and cannot be read is an error, where that one goes on as if it were
+// empty, and a blocklist would lose its entries without a word.
+func glob(pattern string) ([]string, error) {
+	if _, err := filepath.Match(pattern, ""); err != nil {
+		return nil, &Error{Object: pattern, Reason: ReasonAbsent, Err: err}
+	}
+	found := []string{string(filepath.Separator)}
+	for elem := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		var next []string
+		for _, dir := range found {
+			paths, err := globIn(dir, elem)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, paths...)
+		}
+		found = next
+	}
+	return found, nil
+}
+
+// globIn returns what in dir matches one element of a pattern. What is not
+// there or not a directory has no matches.
+func globIn(dir, elem string) ([]string, error) {
+	if !hasMeta(elem) {
+		path := filepath.Join(dir, elem)
+		_, err := os.Lstat(path)
+		switch {
+		case err == nil:
+			return []string{path}, nil
+		case nothingThere(err):
+			return nil, nil
+		}
+		return nil, readError(path, err)
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case nothingThere(err):
+		return nil, nil
+	case err != nil:
+		return nil, readError(dir, err)
+	}
+	var paths []string
+	for _, entry := range entries {
+		if ok, _ := filepath.Match(elem, entry.Name()); ok {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths, nil
+}
+
+func nothingThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
+}

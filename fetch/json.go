@@ -1,0 +1,74 @@
+package fetch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// maxJSON bounds a small value's file in bytes, both when written and when read.
+const maxJSON = 1 << 20
+
+// ReadJSON reads into v a small value of the caller's own that [Store.WriteJSON]
+// keeps under the name. The error wraps [fs.ErrNotExist] if there is none, and
+// is a [*DamagedError] if it is not JSON that fits v.
+func (s *Store) ReadJSON(name string, v any) error { return s.readJSON(name, jsonSuffix, v) }
+
+// WriteJSON replaces that value, durably and in one step. Names are formed
+// like those of feeds but do not collide with them; as JSON it may have 1 MiB.
+func (s *Store) WriteJSON(name string, v any) error { return s.writeJSON(name, jsonSuffix, v) }
+
+func (s *Store) readJSON(name, suffix string, v any) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	file, _, err := s.openFile(name + suffix)
+	if err != nil {
+		return ofFeed(name, err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxJSON+1))
+	if err != nil {
+		return ofFeed(name, readError(file.Name(), err))
+	}
+	if len(data) > maxJSON {
+		return &DamagedError{Path: file.Name(), Why: fmt.Sprintf("it has more than %d bytes", maxJSON)}
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return &DamagedError{Path: file.Name(), Why: err.Error()}
+	}
+	return nil
+}
+
+func (s *Store) writeJSON(name, suffix string, v any) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return storageError(name, s.path(name+suffix), err)
+	}
+	if doc.Len() > maxJSON {
+		return storageError(name, s.path(name+suffix), fmt.Errorf("%d bytes, more than %d", doc.Len(), maxJSON))
+	}
+	if err := s.writeFile(name+suffix, doc.Bytes()); err != nil {
+		return storageError(name, s.path(name+suffix), err)
+	}
+	return nil
+}
+
+func (s *Store) writeFile(file string, data []byte) error {
+	temp, err := s.create(file)
+	if err != nil {
+		return err
+	}
+	defer temp.Cleanup() // nothing, once it is in place
+	if _, err := temp.Write(data); err != nil {
+		return err
+	}
+	return s.replace(temp)
+}

@@ -1,0 +1,46 @@
+package fetch
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// A State is what became of a feed's last attempts, beside its last good copy.
+type State struct {
+	LastAttempt time.Time `json:"last_attempt"`
+	LastSuccess time.Time `json:"last_success"`         // "not modified" is one
+	LastError   string    `json:"last_error,omitempty"` // of the last attempt; empty if it succeeded
+	Reason      string    `json:"reason,omitempty"`     // its [Reason], or the caller's own
+	Failures    int       `json:"failures,omitempty"`   // since the last success
+	Held        *Held     `json:"held,omitempty"`       // nil if nothing is held back
+}
+
+// Held is a body that arrived whole and was not believed. It is accepted when
+// enough fetches in a row agree on it.
+type Held struct {
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"`
+	Entries int       `json:"entries"`
+	Agreed  int       `json:"agreed"` // fetches in a row that agree, from 1
+	SHA256  string    `json:"sha256"` // of the body, in lowercase hexadecimal
+}
+
+// State returns the feed's state, or a zero State if none is kept yet. A file
+// that cannot be understood is a [*DamagedError]; to go on without it is safe.
+func (s *Store) State(name string) (State, error) {
+	var state State
+	err := s.readJSON(name, stateSuffix, &state)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return State{}, nil
+	case err != nil:
+		return State{}, err
+	}
+	return state, nil
+}
+
+// SetState replaces the feed's state, durably and in one step.
+func (s *Store) SetState(name string, state State) error {
+	return s.writeJSON(name, stateSuffix, state)
+}

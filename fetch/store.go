@@ -1,0 +1,177 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	dirMode  = 0o750
+	fileMode = 0o640
+	// listSuffix is that of a copy, stateSuffix that of a feed's [State].
+	// They differ from ".json" so that no feed's name can make a file of the
+	// caller's (see [Store.WriteJSON]) its own.
+	listSuffix, stateSuffix, jsonSuffix = ".list", ".state", ".json"
+)
+
+// maxName bounds a name, in bytes, so that with a suffix and the digits of a
+// temporary file it stays below the kernel's 255.
+const maxName = 200
+
+var (
+	nameRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*$`)
+	// tempRE matches the names that renameio makes: a dot, the name it will
+	// have, a random number. No other file here begins with a dot.
+	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json)[0-9]+$`)
+)
+
+// A Store is the folder of the last good copies. It reaches no file outside
+// that folder, whatever symbolic links stand in it.
+//
+// Its methods are safe for concurrent use; a reader sees the old file or the
+// new one. That one process at a time writes is the caller's lock to hold.
+type Store struct {
+	root *os.Root
+	dir  *os.File // the same folder, for what os.Root cannot do
+}
+
+// OpenStore opens the folder, and makes it (mode 0750, its parents 0755) if it
+// is not there.
+//
+// It refuses a folder that group or others may write to, or that belongs to
+// neither root nor this user: who can write there decides what this host
+// blocks. The folders above it are not looked at. Errors are of type [*Error].
+func OpenStore(dir string) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, storageError("", dir, err)
+	}
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, storageError("", dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, storageError("", dir, err)
+	}
+	self, err := root.Open(".")
+	if err == nil {
+		err = private(self)
+	}
+	s := &Store{root: root, dir: self}
+	if err != nil {
+		s.Close()
+		return nil, storageError("", dir, err)
+	}
+	return s, nil
+}
+
+func private(dir *os.File) error {
+	info, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode(); mode&0o022 != 0 {
+		return fmt.Errorf("group or others may write to it (%v): chmod go-w", mode)
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() {
+		return fmt.Errorf("it belongs to user %d, not to root or user %d: chown", uid, os.Geteuid())
+	}
+	return nil
+}
+
+// Close releases the folder. Files of it that are still open stay usable.
+func (s *Store) Close() error {
+	s.dir.Close()
+	return s.root.Close()
+}
+
+// Sweep removes the temporary files that a killed run has left behind, and
+// nothing else. The caller holds the lock that keeps other runs away.
+func (s *Store) Sweep() error {
+	dir, err := s.root.Open(".")
+	if err != nil {
+		return storageError("", s.root.Name(), err)
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return storageError("", s.root.Name(), err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if entry.IsDir() || !tempRE.MatchString(entry.Name()) {
+			continue
+		}
+		if err := s.root.Remove(entry.Name()); err != nil {
+			errs = append(errs, storageError("", s.path(entry.Name()), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// path is the file's name for people; it is never opened.
+func (s *Store) path(file string) string { return filepath.Join(s.root.Name(), file) }
+
+// checkName guards the folder against a name that the configuration should
+// not have let through.
+func checkName(name string) error {
+	if len(name) > maxName || !nameRE.MatchString(name) {
+		return &Error{
+			Feed: name, Object: "the feed's name", Reason: ReasonStorage,
+			Err: fmt.Errorf("not 1 to %d of a-z, 0-9, '.', '_' and '-', beginning with another than '.'", maxName),
+		}
+	}
+	return nil
+}
+
+// create makes the temporary file that is to become file. Its name is random
+// and it is opened with O_EXCL, so that nothing planted there is written to.
+func (s *Store) create(file string) (*renameio.PendingFile, error) {
+	return renameio.NewPendingFile(file, renameio.WithRoot(s.root), renameio.WithPermissions(fileMode))
+}
+
+// replace puts the temporary file in its place, for good: the file's bytes are
+// on disk before its name is, and its name before replace returns.
+func (s *Store) replace(temp *renameio.PendingFile) error {
+	if err := temp.CloseAtomicallyReplace(); err != nil {
+		return err
+	}
+	return s.dir.Sync()
+}
+
+// openFile opens a file of the folder for reading, if it is a regular one.
+// Errors are of type [*Error] or [*DamagedError].
+func (s *Store) openFile(file string) (*os.File, fs.FileInfo, error) {
+	path := s.path(file)
+	// os.Root would follow a link to another file of the folder. The name is
+	// a single element, so this cannot lead out of it, and it neither follows
+	// a link nor waits at a FIFO.
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(s.dir.Fd()), file, flags, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
+		return nil, nil, &DamagedError{Path: path, Why: "a symbolic link or a socket, not a regular file"}
+	case err != nil:
+		return nil, nil, readError(path, fmt.Errorf("open: %w", err))
+	}
+	f := os.NewFile(uintptr(fd), path)
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = readError(path, err)
+	case !info.Mode().IsRegular():
+		err = &DamagedError{Path: path, Why: notRegular(path, info).Err.Error()}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
