@@ -3,6 +3,7 @@
 package testns
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -22,17 +23,25 @@ func Enter(t testing.TB) {
 	if os.Geteuid() != 0 {
 		t.Skip("a network namespace needs root: run the tests as root")
 	}
+	if err := Unshare(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Unshare is Enter for those who have no [testing.TB].
+func Unshare() error {
 	// Never unlocked, so the thread ends with the goroutine and nothing
 	// else ever runs in the namespace.
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatalf("new network namespace: %v", err)
+		return fmt.Errorf("new network namespace: %w", err)
 	}
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
 		err = netlink.LinkSetUp(lo)
 	}
 	if err != nil {
-		t.Fatalf("bring loopback up: %v", err)
+		return fmt.Errorf("bring loopback up: %w", err)
 	}
+	return nil
 }
