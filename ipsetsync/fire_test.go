@@ -1,0 +1,131 @@
+package ipsetsync
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// TestSwapsUnderFire swaps a set a thousand times between two lists, while a
+// blocked address sends as fast as it can, and a clean one sends and is
+// answered: nothing of the first arrives, nothing of the second is lost.
+func TestSwapsUnderFire(t *testing.T) {
+	const swaps = 1000
+	host, blocked, clean := netip.MustParseAddr("8.0.0.1"), netip.MustParseAddr("9.9.9.9"), netip.MustParseAddr("8.0.0.2")
+	pair := testns.EnterPair(t, []netip.Addr{host}, []netip.Addr{blocked, clean})
+	k, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	var lists [2]cidr.Set
+	for i := range lists {
+		var b cidr.Builder
+		for p := range randomSet(cidr.IPv4, 200+100*i).All() {
+			b.Add(p)
+		}
+		b.Add(cidr.FromAddr(blocked))
+		lists[i] = b.Sets()[cidr.IPv4].Subtract(cidr.SetOf(cidr.MustParsePrefix("8.0.0.0/24"))[cidr.IPv4])
+	}
+	apply(t, k, "voip_bl", cidr.IPv4, lists[0])
+	iptables(t, "-A", "INPUT", "-m", "set", "--match-set", "voip_bl", "src", "-j", "DROP")
+	iptables(t, "-A", "INPUT", "-s", blocked.String(), "-j", "ACCEPT") // counts what gets through
+
+	const port = 5060
+	server, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go echo(server)
+	dial := func(from netip.Addr) (c *net.UDPConn) {
+		pair.Outside(func() {
+			c, err = net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	attacker, phone := dial(blocked), dial(clean)
+
+	var stop atomic.Bool
+	var fired, answered, lost int
+	done := make(chan struct{}, 2)
+	go func() {
+		defer func() { done <- struct{}{} }()
+		for !stop.Load() {
+			if _, err := attacker.Write([]byte("INVITE")); err == nil {
+				fired++
+			}
+		}
+	}()
+	go func() {
+		defer func() { done <- struct{}{} }()
+		for n := uint64(0); !stop.Load(); n++ {
+			if ask(phone, n) {
+				answered++
+			} else {
+				lost++
+			}
+		}
+	}()
+	for i := range swaps {
+		if p := apply(t, k, "voip_bl", cidr.IPv4, lists[(i+1)%2]); p.Unchanged() {
+			t.Fatalf("swap %d changed nothing", i)
+		}
+	}
+	stop.Store(true)
+	<-done
+	<-done
+
+	t.Logf("%d swaps; %d packets from the blocked address; %d questions of the clean one answered, %d lost", swaps, fired, answered, lost)
+	if fired < swaps || answered < swaps {
+		t.Errorf("too little fire to prove anything")
+	}
+	if lost != 0 {
+		t.Errorf("%d packets of the clean address were lost", lost)
+	}
+	out, err := exec.Command("iptables-nft", "-L", "INPUT", "-nvx").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) > 7 && fields[2] == "ACCEPT" && fields[0] != "0" {
+			t.Errorf("%s packets of the blocked address came through", fields[0])
+		}
+	}
+}
+
+// echo answers every packet with itself.
+func echo(c *net.UDPConn) {
+	buf := make([]byte, 64)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		c.WriteToUDPAddrPort(buf[:n], from)
+	}
+}
+
+// ask sends a number and waits for it to come back.
+func ask(c *net.UDPConn, n uint64) bool {
+	var question, answer [8]byte
+	binary.BigEndian.PutUint64(question[:], n)
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Write(question[:]); err != nil {
+		return false
+	}
+	_, err := c.Read(answer[:])
+	return err == nil && answer == question
+}
