@@ -1,0 +1,117 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestCheckErrors(t *testing.T) {
+	checkErrors(t, []errorCase{
+		{"empty set", "set: ''\n",
+			`x:1:6: set: bad set name (""): expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`},
+		{"set name with a space", "set: voip bl\n",
+			`x:1:6: set: bad set name ("voip bl"): expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`},
+		{"set name like an option", "set: -exist\n",
+			`x:1:6: set: bad set name ("-exist"): expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`},
+		{"set name too long", "set: aaaaaaaaaaaaaaaaaaaaaaaaa\n",
+			`x:1:6: set: bad set name ("aaaaaaaaaaaaaaaaaaaaaaaaa"): expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`},
+		{"relative directory", "state_dir: var/lib\n",
+			`x:1:12: state_dir: not an absolute path ("var/lib"): expected an absolute path such as "/var/lib/voipbl"`},
+		{"root", "state_dir: /\n",
+			`x:1:12: state_dir: the root directory ("/"): expected an absolute path such as "/var/lib/voipbl"`},
+		{"directory not clean", "run_dir: /run/../etc\n",
+			`x:1:10: run_dir: path is not in its shortest form ("/run/../etc"): expected "/etc"`},
+		{"slash at the end", "run_dir: /run/voipbl/\n",
+			`x:1:10: run_dir: path is not in its shortest form ("/run/voipbl/"): expected "/run/voipbl"`},
+		{"line break in a directory", "run_dir: \"/run/a\\nb\"\n",
+			`x:1:10: run_dir: path with an unprintable character ("/run/a\nb"): expected an absolute path such as "/var/lib/voipbl"`},
+		{"long directory", "run_dir: /" + strings.Repeat("a", maxPath) + "\n",
+			`x:1:10: run_dir: path with more than 1024 bytes ("/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…"): expected an absolute path such as "/var/lib/voipbl"`},
+		{"widest of everything", "limits: {widest: 0}\n",
+			"x:1:18: limits.widest: number out of range (0): expected 1..32, such as 8"},
+		{"widest beyond", "limits: {widest: 33}\n",
+			"x:1:18: limits.widest: number out of range (33): expected 1..32, such as 8"},
+		{"widest6 of everything", "limits: {widest6: 0}\n",
+			"x:1:19: limits.widest6: number out of range (0): expected 1..128, such as 19"},
+		{"widest6 beyond", "limits: {widest6: 129}\n",
+			"x:1:19: limits.widest6: number out of range (129): expected 1..128, such as 19"},
+		{"size without sense", "limits: {max_bytes: big}\n",
+			`x:1:21: limits.max_bytes: bad size ("big"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size with a fraction", "limits: {max_bytes: 1.5MiB}\n",
+			`x:1:21: limits.max_bytes: bad size ("1.5MiB"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size in other units", "limits: {max_bytes: 64M}\n",
+			`x:1:21: limits.max_bytes: bad size ("64M"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size too small", "limits: {max_bytes: 1023}\n",
+			`x:1:21: limits.max_bytes: bad size ("1023"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size too big", "limits: {max_bytes: 1025MiB}\n",
+			`x:1:21: limits.max_bytes: bad size ("1025MiB"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size far too big", "limits: {max_bytes: 99999999999GiB}\n",
+			`x:1:21: limits.max_bytes: bad size ("99999999999GiB"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"size negative", "limits: {max_bytes: -1MiB}\n",
+			`x:1:21: limits.max_bytes: bad size ("-1MiB"): expected 1KiB..1GiB, such as "64MiB" or "2MB"`},
+		{"time without a unit", "limits: {timeout: 60}\n",
+			`x:1:19: limits.timeout: bad time ("60"): expected 1s..1h, such as "60s" or "5m"`},
+		{"time too short", "limits: {timeout: 999ms}\n",
+			`x:1:19: limits.timeout: bad time ("999ms"): expected 1s..1h, such as "60s" or "5m"`},
+		{"time too long", "limits: {timeout: 61m}\n",
+			`x:1:19: limits.timeout: bad time ("61m"): expected 1s..1h, such as "60s" or "5m"`},
+		{"metrics for everyone", "metrics: {listen: '0.0.0.0:9617'}\n",
+			`x:1:19: metrics.listen: not a loopback address with a port ("0.0.0.0:9617"): expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`},
+		{"metrics on a name", "metrics: {listen: 'localhost:9617'}\n",
+			`x:1:19: metrics.listen: not a loopback address with a port ("localhost:9617"): expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`},
+		{"metrics without a port", "metrics: {listen: 127.0.0.1}\n",
+			`x:1:19: metrics.listen: not a loopback address with a port ("127.0.0.1"): expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`},
+		{"metrics on port 0", "metrics: {listen: '127.0.0.1:0'}\n",
+			`x:1:19: metrics.listen: not a loopback address with a port ("127.0.0.1:0"): expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`},
+		{"metrics with a zone", "metrics: {listen: '[::1%lo]:9617'}\n",
+			`x:1:19: metrics.listen: not a loopback address with a port ("[::1%lo]:9617"): expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`},
+	})
+}
+
+func TestTooMany(t *testing.T) {
+	elements := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	checkErrors(t, []errorCase{
+		{"feeds", "feeds:\n" + elements(maxFeeds+1, "- {name: f%d, path: /a}\n"),
+			"x:2:1: feeds: too many elements (257): expected at most 256"},
+		{"allow", "allow: [" + elements(maxHosts+1, "h%d.example, ") + "]\n",
+			"x:1:8: allow: too many elements (4097): expected at most 4096"},
+		{"services", "firewall:\n  services:\n" + elements(maxServices+1, "  - {name: s%d, proto: tcp, ports: 80}\n"),
+			"x:3:3: firewall.services: too many elements (257): expected at most 256"},
+	})
+	mustParse(t, "feeds:\n"+elements(maxFeeds, "- {name: f%d, path: /a}\n")+
+		"allow: ["+elements(maxHosts, "h%d.example, ")+"]\n"+
+		"firewall:\n  services:\n"+elements(maxServices, "  - {name: s%d, proto: tcp, ports: 80}\n"))
+}
+
+func TestSizeFormats(t *testing.T) {
+	for text, want := range map[string]string{
+		"1024": "1KiB", "1025": "1025", "1GiB": "1GiB", "1024MiB": "1GiB", "2MB": "2MB", "5 KiB": "5KiB", "1500KB": "1500KB", "65536KiB": "64MiB",
+	} {
+		n, f := parseSize(text)
+		if f != nil {
+			t.Errorf("%q: %s", text, f.problem)
+		} else if got := formatSize(n); got != want {
+			t.Errorf("%q is written as %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestDurationFormats(t *testing.T) {
+	for text, want := range map[string]string{
+		"1s": "1s", "60s": "1m", "90s": "1m30s", "3600s": "1h", "10m": "10m", "20m0.5s": "20m0.5s", "1.5s": "1.5s",
+	} {
+		d, f := parseTimeout(text)
+		if f != nil {
+			t.Errorf("%q: %s", text, f.problem)
+		} else if got := formatDuration(d); got != want {
+			t.Errorf("%q is written as %q, want %q", text, got, want)
+		}
+	}
+}

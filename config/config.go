@@ -1,0 +1,144 @@
+// Package config turns the text of voipbl.yaml into a valid Config, and a Config back into text.
+//
+// It is the first station of the program: a command reads the file, Parse checks every value in
+// it, and all that follows works with values that need no second look. Parse has no side effects.
+// It opens no file, resolves no name, asks the host nothing and logs nothing, so the same text
+// gives the same answer on every machine; what only the host can know (its own networks, whether
+// a path exists) is the caller's business.
+//
+// The text goes through three stages, each in its own file: syntax (bytes to a syntax tree),
+// decode (syntax tree to raw values, with the place of each), check (raw values to a Config).
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Config is a complete and valid configuration. Parse and Default are the only makers of one.
+type Config struct {
+	// Set is the kernel's name of the IPv4 set. SetName6 gives that of its IPv6 twin.
+	Set string
+
+	// StateDir holds what must survive a boot (the last good copy of each feed), RunDir what must
+	// not (the lock). Both are absolute and clean, and neither is "/".
+	StateDir, RunDir string
+
+	// Feeds are the sources of blocked addresses, at least one.
+	Feeds []Feed
+
+	// Allow is never blocked, whatever a feed says.
+	Allow []Host
+
+	Limits   Limits
+	Firewall Firewall
+	Metrics  Metrics
+}
+
+// SetName6 returns the kernel's name of the IPv6 set.
+func (c Config) SetName6() string { return c.Set + "6" }
+
+// Limits keep a broken or hostile feed from doing harm.
+type Limits struct {
+	// Widest and Widest6 are the shortest prefix lengths a feed entry may have, 1..32 and 1..128.
+	// A wider entry is rejected. Zero is outside the range because a /0 blocks the whole Internet,
+	// which no feed means.
+	Widest, Widest6 int
+
+	// MaxBytes bounds a feed's size after decompression, 1 KiB..1 GiB.
+	MaxBytes int64
+
+	// Timeout bounds one fetch from its first to its last byte, 1s..1h.
+	Timeout time.Duration
+}
+
+// Firewall says which rules voipbl keeps in the kernel, and where.
+type Firewall struct {
+	// Backend is the iptables flavour: BackendAuto, BackendNFT or BackendLegacy.
+	Backend string
+
+	// DropAt is where members of the set are dropped: DropAuto, DropInput or DropPrerouting.
+	DropAt string
+
+	// Base asks for the whole host firewall instead of the drop alone. The keys below matter only
+	// then, and LocalNetworks is not empty.
+	Base bool
+
+	// LocalNetworks are the intranets: what "from: lan" and SIP from phones refer to.
+	LocalNetworks []netip.Prefix
+
+	// Trunks are the SIP providers, which may send SIP from outside the LocalNetworks.
+	Trunks []Host
+
+	SIP SIP
+
+	// RTP is the port range of the media streams, UDP from anywhere.
+	RTP PortRange
+
+	// Services are the other open ports, in the order of their rules.
+	Services []Service
+}
+
+// The values of Firewall.Backend and Firewall.DropAt.
+const (
+	BackendAuto   = "auto"   // what the system's iptables command uses
+	BackendNFT    = "nft"    // iptables-nft
+	BackendLegacy = "legacy" // iptables-legacy
+
+	DropAuto       = "auto"       // DropPrerouting beside FreePBX's own firewall, else DropInput
+	DropInput      = "input"      // the first rule of INPUT
+	DropPrerouting = "prerouting" // raw PREROUTING: forwarded and container ports too
+)
+
+// SIP says who may reach the signalling ports.
+type SIP struct {
+	// Public opens the ports, rate limited, to everyone who is not blocked. Otherwise only
+	// Firewall.LocalNetworks and Firewall.Trunks reach them.
+	Public bool
+
+	// Ports are open for both UDP and TCP.
+	Ports PortRange
+}
+
+// A Service is a named set of open ports.
+type Service struct {
+	Name  string      // lower case; with Proto, unique
+	Proto string      // ProtoTCP or ProtoUDP
+	Ports []PortRange // at least one, without overlap
+	From  string      // FromLAN or FromAny
+}
+
+// The values of Service.Proto and Service.From.
+const (
+	ProtoTCP = "tcp"
+	ProtoUDP = "udp"
+
+	FromLAN = "lan" // Firewall.LocalNetworks only
+	FromAny = "any" // everyone who is not blocked
+)
+
+// Metrics says where the agent serves its Prometheus metrics.
+type Metrics struct {
+	// Listen is a loopback address and port; the zero AddrPort turns metrics off.
+	Listen netip.AddrPort
+}
+
+// Parse reads the text of a configuration file. Keys that are not written have the values of
+// Default. The file's name is only used in errors.
+//
+// The error, if any, joins one *Error for each thing wrong, in the order of their places in the
+// text, and tells how many there are beyond the first 50. Broken YAML is reported alone, as nothing
+// after it can be trusted.
+func Parse(file string, text []byte) (Config, error) {
+	r := reader{file: file, places: make(map[string]place)}
+	root, ok := r.syntax(text)
+	if !ok {
+		return Config{}, r.err()
+	}
+	raw := r.decode(root)
+	c := r.check(raw)
+	if err := r.err(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}

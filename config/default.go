@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+const (
+	// defaultURLSchedule is how often voipbl.org renews its list: every four hours.
+	defaultURLSchedule = "0 */4 * * *"
+
+	// defaultPathSchedule is short because reading a local file costs nothing and an admin who
+	// has just edited it waits for the effect.
+	defaultPathSchedule = "@every 5m"
+
+	// defaultMinEntries refuses an empty answer of a feed about which nothing more is known.
+	defaultMinEntries = 1
+
+	// defaultMaxCoverage is 5 % of IPv4 space. The VoIPBL list covers 0.002 %. A list beyond 5 %
+	// is no list of attackers but has gone wrong, or is one of unused space (such as
+	// firehol_level1 with 14 %), which whoever wants it can say.
+	defaultMaxCoverage = 0.05
+)
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Set:      "voip_bl",
+		StateDir: "/var/lib/voipbl",
+		RunDir:   "/run/voipbl",
+		Feeds: []Feed{{
+			Name:        "voipbl",
+			URL:         "https://voipbl.org/update/",
+			Schedule:    mustSchedule(defaultURLSchedule),
+			MinEntries:  1000, // the list has about 100,000 lines; below 1,000 it is a fragment
+			MaxCoverage: defaultMaxCoverage,
+		}, {
+			Name:        "local",
+			Path:        "/etc/voipbl/blocklist.d",
+			Optional:    true,
+			Schedule:    mustSchedule(defaultPathSchedule),
+			MaxCoverage: 1,
+		}},
+		Limits: Limits{
+			Widest:   8,        // the blocks that were given out whole in the early days
+			Widest6:  19,       // a whole national provider, such as 2003::/19
+			MaxBytes: 64 << 20, // the VoIPBL list has 1.7 MB
+			Timeout:  time.Minute,
+		},
+		Firewall: Firewall{
+			Backend:  BackendAuto,
+			DropAt:   DropAuto,
+			SIP:      SIP{Public: true, Ports: PortRange{5060, 5061}},
+			RTP:      PortRange{10000, 20000}, // Asterisk's rtp.conf
+			Services: defaultServices(),
+		},
+		Metrics: Metrics{Listen: netip.MustParseAddrPort("127.0.0.1:9617")},
+	}
+}
+
+// defaultServices returns the open ports of a usual PBX host, apart from SIP and RTP, in the order
+// of their rules.
+func defaultServices() []Service {
+	tcp := func(name, from string, ports ...uint16) Service {
+		return Service{Name: name, Proto: ProtoTCP, Ports: single(ports), From: from}
+	}
+	udp := func(name, from string, ports ...uint16) Service {
+		return Service{Name: name, Proto: ProtoUDP, Ports: single(ports), From: from}
+	}
+	return []Service{
+		udp("mgcp", FromAny, 2727),
+		udp("iax2", FromAny, 4569),
+		tcp("samba", FromLAN, 137, 138, 139, 445),
+		tcp("webmin", FromLAN, 10000),
+		tcp("ssh", FromLAN, 22),
+		tcp("ntp", FromLAN, 123),
+		udp("ntp", FromLAN, 123),
+		tcp("asterisk-api", FromLAN, 5038),
+		tcp("isymphony", FromLAN, 58080, 55050),
+		tcp("http", FromAny, 80),
+		tcp("https", FromAny, 443),
+		tcp("syslog", FromLAN, 514),
+		udp("syslog", FromLAN, 514),
+	}
+}
+
+// single returns a range of one for each port.
+func single(ports []uint16) []PortRange {
+	ranges := make([]PortRange, 0, len(ports))
+	for _, p := range ports {
+		ranges = append(ranges, PortRange{p, p})
+	}
+	return ranges
+}

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxErrors is how many errors Parse reports: more than a screen of them help nobody.
+	maxErrors = 50
+
+	// maxQuote is how many characters of a value an error repeats.
+	maxQuote = 64
+)
+
+// An Error is one thing wrong in the text of a configuration.
+type Error struct {
+	File         string // as given to Parse
+	Line, Column int    // counted from 1; the column in characters
+	Key          string // the key's path, such as "feeds[0].url"; empty for the file as a whole
+	Problem      string // what is wrong, with the value as written
+	Expected     string // what would be right, with an example
+}
+
+// Error returns "FILE:LINE:COLUMN: key: problem: what was expected".
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(e.File + ":")
+	}
+	fmt.Fprintf(&b, "%d:%d: ", e.Line, e.Column)
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.Problem + ": " + e.Expected)
+	return b.String()
+}
+
+// A fault is an Error that does not know its place yet. The parsers of single values return it,
+// the reader that called them adds file, place and key.
+type fault struct{ problem, expected string }
+
+// faultf returns a fault whose problem is formatted, and what was expected instead.
+func faultf(expected, format string, args ...any) *fault {
+	return &fault{problem: fmt.Sprintf(format, args...), expected: expected}
+}
+
+// A place is a position in the text, counted from 1.
+type place struct{ line, column int }
+
+// A reader collects, while the text becomes a Config, where each key stands and what is wrong.
+type reader struct {
+	file   string
+	places map[string]place // of the value of each key written, by the key's path
+	errs   []*Error
+}
+
+// written says whether a key is in the text, be its value good or bad.
+func (r *reader) written(key string) bool {
+	_, ok := r.places[key]
+	return ok
+}
+
+// fail records that a key's value is wrong. A key that is not written is reported where its
+// parent stands.
+func (r *reader) fail(key string, f *fault) {
+	at, ok := r.places[key]
+	for parent := key; !ok && parent != ""; at, ok = r.places[parent] {
+		parent = parent[:max(0, strings.LastIndexAny(parent, ".["))]
+	}
+	r.failAt(at, key, f)
+}
+
+// failAt records that something is wrong at a place.
+func (r *reader) failAt(at place, key string, f *fault) {
+	r.errs = append(r.errs, &Error{
+		File:     r.file,
+		Line:     max(1, at.line),
+		Column:   max(1, at.column),
+		Key:      key,
+		Problem:  f.problem,
+		Expected: f.expected,
+	})
+}
+
+// err joins what was recorded, in the order of the text, and the first maxErrors only.
+func (r *reader) err() error {
+	slices.SortStableFunc(r.errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	if more := len(r.errs) - maxErrors; more > 0 {
+		e := r.errs[maxErrors]
+		e.Key = ""
+		e.Problem = fmt.Sprintf("and %d more errors from here on", more)
+		e.Expected = "correct the ones above first"
+		r.errs = r.errs[:maxErrors+1]
+	}
+	errs := make([]error, 0, len(r.errs))
+	for _, e := range r.errs {
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+// quote returns a value for use in an error: quoted, without control characters, and cut short.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+// shorten cuts a text after maxQuote characters.
+func shorten(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > maxQuote {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxURL is the length of the longest URL in bytes: RFC 9110 section 4.1 asks everyone on the
+	// way to support at least 8,000. VoIPBL's filters make long ones.
+	maxURL = 8000
+
+	// maxMinEntries is more lines than the largest possible feed has: 1 GiB of "1.2.3.4\n".
+	maxMinEntries = maxBytes / 8
+)
+
+// A Feed is one source of blocked addresses: a URL or a local path.
+type Feed struct {
+	// Name is unique and safe as a file name: [a-z0-9._-], at most 64 characters, the first a
+	// letter or digit.
+	Name string
+
+	// URL is http or https with a host; Path is absolute and clean, and names a file, a directory
+	// or a glob. Exactly one of them is set.
+	URL  string
+	Path string
+
+	// Optional makes an absent Path an empty feed instead of an error.
+	Optional bool
+
+	// Schedule is when the agent fetches the feed.
+	Schedule Schedule
+
+	// Insecure allows a URL with plain http, where anyone on the way can change the list.
+	Insecure bool
+
+	// MinEntries is how many entries the URL's list has at least; below, it is taken for broken.
+	// Zero for a path, which may become empty.
+	MinEntries int
+
+	// MaxCoverage is the share of IPv4 space, above 0 and up to 1, beyond which the URL's list is
+	// taken for broken. One, no bound, for a path: it is the admin's own hand.
+	MaxCoverage float64
+}
+
+const (
+	nameExample = `expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"`
+	urlExample  = `expected a URL such as "https://voipbl.org/update/"`
+	pathExample = `expected an absolute path such as "/etc/voipbl/blocklist.d"`
+)
+
+// feed checks one feed.
+func (r *reader) feed(key string, raw *rawFeed) Feed {
+	var f Feed
+	require(r, key+".name", raw.Name, &f.Name, nameExample, parseName)
+
+	hasURL, hasPath := r.written(key+".url"), r.written(key+".path")
+	switch {
+	case hasURL && hasPath:
+		r.fail(key+".path", faultf("expected one of them; write two feeds for two sources", "both url and path are written"))
+		return f
+	case hasPath:
+		r.pathFeed(key, raw, &f)
+	case hasURL:
+		r.urlFeed(key, raw, &f)
+	default:
+		r.fail(key, faultf("expected one of them, such as \"url: https://voipbl.org/update/\"", "neither url nor path is written"))
+	}
+	return f
+}
+
+func (r *reader) pathFeed(key string, raw *rawFeed, f *Feed) {
+	f.Schedule = mustSchedule(defaultPathSchedule)
+	f.MaxCoverage = 1
+	read(r, key+".path", raw.Path, &f.Path, parseGlob)
+	keep(raw.Optional, &f.Optional)
+	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryPath))
+	for _, name := range []string{"insecure", "min_entries", "max_coverage"} {
+		r.refuse(key+"."+name, "a url")
+	}
+}
+
+func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
+	f.Schedule = mustSchedule(defaultURLSchedule)
+	f.MinEntries = defaultMinEntries
+	f.MaxCoverage = defaultMaxCoverage
+	keep(raw.Insecure, &f.Insecure)
+	read(r, key+".url", raw.URL, &f.URL, func(s string) (string, *fault) { return parseURL(s, f.Insecure) })
+	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryURL))
+	r.number(key+".min_entries", raw.MinEntries, &f.MinEntries, 0, maxMinEntries)
+	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
+	r.refuse(key+".optional", "a path")
+}
+
+// refuse reports a key that has no effect on this kind of feed: whoever wrote it expects one.
+func (r *reader) refuse(key, kind string) {
+	if r.written(key) {
+		r.fail(key, faultf("expected no such key here", "only a feed with %s has this key", kind))
+	}
+}
+
+// every returns the parser of schedules that forbids to fetch more often than that.
+func every(least time.Duration) func(string) (Schedule, *fault) {
+	return func(s string) (Schedule, *fault) { return parseSchedule(s, least) }
+}
+
+// parseName parses the name of a feed or service.
+func parseName(s string) (string, *fault) {
+	const maxName = 64
+	if s == "" || len(s) > maxName || strings.IndexByte("._-", s[0]) >= 0 ||
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		return "", faultf(nameExample, "bad name (%s)", quote(s))
+	}
+	return s, nil
+}
+
+// parseURL checks a URL and returns it as it is: the list's own filters in its query are sent as
+// they are written.
+func parseURL(s string, insecure bool) (string, *fault) {
+	u, err := url.Parse(s)
+	switch {
+	case len(s) > maxURL:
+		return "", faultf(urlExample, "URL with more than %d characters (%s)", maxURL, quote(s))
+	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return "", faultf("expected such characters written as %XX, such as %20 for a space",
+			"URL with a space, a control or a non-ASCII character (%s)", quote(s))
+	case err != nil:
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
+		return "", faultf(urlExample, "bad URL (%s): %s", quote(s), printable(err.Error()))
+	case u.User != nil:
+		// Not quoted: an error may end up where a password should not.
+		return "", faultf(urlExample, "URL with a user name or password")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", faultf(urlExample, "URL with neither https nor http (%s)", quote(s))
+	case !validURLHost(u):
+		return "", faultf(urlExample, "URL without a valid host and port (%s)", quote(s))
+	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return "", faultf("expected a URL that ends before it, as it is never sent", "URL with a # part (%s)", quote(s))
+	case u.Scheme == "http" && !insecure:
+		return "", faultf("expected https, or \"insecure: true\" to accept that anyone on the way can change the list",
+			"URL with plain http (%s)", quote(s))
+	}
+	return s, nil
+}
+
+func validURLHost(u *url.URL) bool {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.Zone() == "" || isHostname(u.Hostname())
+}
+
+// parseGlob checks a feed's path, which may have the wildcards of filepath.Match.
+func parseGlob(s string) (string, *fault) {
+	if f := checkPath(s, pathExample); f != nil {
+		return "", f
+	}
+	if _, err := filepath.Match(s, ""); err != nil {
+		return "", faultf(`expected closed brackets, or \[ for a bracket in a name`, "broken wildcards (%s)", quote(s))
+	}
+	return s, nil
+}

@@ -1,0 +1,60 @@
+package config
+
+import "fmt"
+
+// firewall checks the keys below "firewall".
+func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
+	read(r, "firewall.backend", raw.Backend, &fw.Backend, oneOf(BackendAuto, BackendNFT, BackendLegacy))
+	read(r, "firewall.drop_at", raw.DropAt, &fw.DropAt, oneOf(DropAuto, DropInput, DropPrerouting))
+	keep(raw.Base, &fw.Base)
+	readList(r, "firewall.local_networks", raw.LocalNetworks, &fw.LocalNetworks, parseNetwork)
+	readList(r, "firewall.trunks", raw.Trunks, &fw.Trunks, parseHost)
+	keep(raw.SIP.Public, &fw.SIP.Public)
+	read(r, "firewall.sip.ports", raw.SIP.Ports, &fw.SIP.Ports, parsePortRange)
+	read(r, "firewall.rtp", raw.RTP, &fw.RTP, parsePortRange)
+	r.services(raw.Services, &fw.Services)
+
+	// Without a local network nothing of the intranet reaches the host: no phone, no SSH.
+	const local = "firewall.local_networks"
+	f := faultf(`expected the networks of your phones and your own, such as ["192.168.1.0/24"]`,
+		"needed with \"base: true\", but empty")
+	switch {
+	case !fw.Base:
+	case !r.written(local):
+		r.failAt(r.places["firewall.base"], local, f)
+	case raw.LocalNetworks != nil && len(raw.LocalNetworks) == 0:
+		r.fail(local, f)
+	}
+}
+
+func (r *reader) services(raw []*rawService, dst *[]Service) {
+	if raw == nil || !r.fits("firewall.services", len(raw), maxServices) {
+		return
+	}
+	*dst = nil
+	type id struct{ name, proto string }
+	first := make(map[id]int)
+	for i, rs := range raw {
+		if rs == nil {
+			continue
+		}
+		key := fmt.Sprintf("firewall.services[%d]", i)
+		s := r.service(key, rs)
+		if j, twice := first[id{s.Name, s.Proto}]; twice {
+			r.fail(key+".name", faultf("expected each name once for a protocol; put the ports together, such as \"80,443\"",
+				"firewall.services[%d] has the same name and protocol (%s)", j, quote(s.Name)))
+		} else if s.Name != "" && s.Proto != "" {
+			first[id{s.Name, s.Proto}] = i
+		}
+		*dst = append(*dst, s)
+	}
+}
+
+func (r *reader) service(key string, raw *rawService) Service {
+	s := Service{From: FromLAN} // the narrower one, if nothing is written
+	require(r, key+".name", raw.Name, &s.Name, nameExample, parseName)
+	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp", oneOf(ProtoTCP, ProtoUDP))
+	require(r, key+".ports", raw.Ports, &s.Ports, portsExample, parsePorts)
+	read(r, key+".from", raw.From, &s.From, oneOf(FromLAN, FromAny))
+	return s
+}

@@ -1,0 +1,63 @@
+package config
+
+import "testing"
+
+func TestFirewallErrors(t *testing.T) {
+	checkErrors(t, []errorCase{
+		{"backend", "firewall: {backend: nftables}\n",
+			`x:1:21: firewall.backend: unknown value ("nftables"): expected auto, nft or legacy`},
+		{"drop_at", "firewall: {drop_at: INPUT}\n",
+			`x:1:21: firewall.drop_at: unknown value ("INPUT"): expected auto, input or prerouting`},
+		{"base alone", "firewall:\n  base: true\n",
+			`x:2:9: firewall.local_networks: needed with "base: true", but empty: expected the networks of your phones and your own, such as ["192.168.1.0/24"]`},
+		{"base with an empty list", "firewall:\n  base: true\n  local_networks: []\n",
+			`x:3:19: firewall.local_networks: needed with "base: true", but empty: expected the networks of your phones and your own, such as ["192.168.1.0/24"]`},
+		{"base with a broken list", "firewall:\n  base: true\n  local_networks: 10.0.0.0/8\n",
+			`x:3:19: firewall.local_networks: wrong type, text ("10.0.0.0/8"): expected a list, such as [192.168.1.0/24]`},
+		{"SIP port 0", "firewall: {sip: {ports: 0}}\n",
+			`x:1:25: firewall.sip.ports: bad port or range ("0"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"SIP port too big", "firewall: {sip: {ports: '65536'}}\n",
+			`x:1:25: firewall.sip.ports: bad port or range ("65536"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"SIP ports with a dash", "firewall: {sip: {ports: 5060-5061}}\n",
+			`x:1:25: firewall.sip.ports: bad port or range ("5060-5061"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"RTP backwards", "firewall: {rtp: '20000:10000'}\n",
+			`x:1:17: firewall.rtp: bad port or range ("20000:10000"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"RTP open end", "firewall: {rtp: '10000:'}\n",
+			`x:1:17: firewall.rtp: bad port or range ("10000:"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"RTP in hexadecimal", "firewall: {rtp: 0x2710}\n",
+			`x:1:17: firewall.rtp: bad port or range ("0x2710"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
+		{"empty service", "firewall:\n  services:\n    - {}\n",
+			`x:3:7: firewall.services[0].name: this key is missing: expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"
+x:3:7: firewall.services[0].proto: this key is missing: expected tcp or udp
+x:3:7: firewall.services[0].ports: this key is missing: expected ports and ranges within 1..65535, such as "80,443" or "137:139,445"`},
+		{"service name", "firewall: {services: [{name: Web UI, proto: tcp, ports: 80}]}\n",
+			`x:1:30: firewall.services[0].name: bad name ("Web UI"): expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"`},
+		{"protocol", "firewall: {services: [{name: a, proto: sctp, ports: 80}]}\n",
+			`x:1:40: firewall.services[0].proto: unknown value ("sctp"): expected tcp or udp`},
+		{"from", "firewall: {services: [{name: a, proto: tcp, ports: 80, from: wan}]}\n",
+			`x:1:62: firewall.services[0].from: unknown value ("wan"): expected lan or any`},
+		{"no ports", "firewall: {services: [{name: a, proto: tcp, ports: ''}]}\n",
+			`x:1:52: firewall.services[0].ports: bad ports (""): expected ports and ranges within 1..65535, such as "80,443" or "137:139,445"`},
+		{"list of ports", "firewall: {services: [{name: a, proto: tcp, ports: [80, 443]}]}\n",
+			`x:1:52: firewall.services[0].ports: wrong type, a list: expected text, such as "80,443"`},
+		{"ports with a gap", "firewall: {services: [{name: a, proto: tcp, ports: '80,,443'}]}\n",
+			`x:1:52: firewall.services[0].ports: bad ports ("80,,443"): expected ports and ranges within 1..65535, such as "80,443" or "137:139,445"`},
+		{"overlap", "firewall: {services: [{name: a, proto: tcp, ports: '80:90,85'}]}\n",
+			`x:1:52: firewall.services[0].ports: 80:90 and 85 overlap ("80:90,85"): expected each port once, such as "80,443"`},
+		{"too many ports", "firewall: {services: [{name: a, proto: tcp, ports: '1,2,3,4,5,6,7,8,9,10,11,12,13,14,20:30'}]}\n",
+			`x:1:52: firewall.services[0].ports: too many ports ("1,2,3,4,5,6,7,8,9,10,11,12,13,14,20:30"): expected at most 15, where a range counts as two; write a second service for the others`},
+		{"same service", "firewall:\n  services:\n    - {name: ntp, proto: tcp, ports: 123}\n    - {name: ntp, proto: udp, ports: 123}\n    - {name: ntp, proto: udp, ports: 124}\n",
+			`x:5:14: firewall.services[2].name: firewall.services[1] has the same name and protocol ("ntp"): expected each name once for a protocol; put the ports together, such as "80,443"`},
+	})
+}
+
+// Writing services replaces the table, also with nothing.
+func TestServicesReplace(t *testing.T) {
+	if c := mustParse(t, "firewall: {services: []}\n"); len(c.Firewall.Services) != 0 {
+		t.Errorf("got %+v", c.Firewall.Services)
+	}
+	c := mustParse(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: a, proto: tcp, ports: 80}]}\n")
+	if len(c.Firewall.Services) != 1 || c.Firewall.Services[0].From != FromLAN {
+		t.Errorf("got %+v", c.Firewall.Services)
+	}
+}

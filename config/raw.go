@@ -1,0 +1,137 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/goccy/go-yaml"
+)
+
+// The raw types have the shape of the file. A nil pointer is a key that is not written, a nil
+// slice likewise; an empty list in the text is an empty slice that is not nil. A nil element was
+// of a wrong type, and is reported. Values with a syntax of their own (addresses, ports, sizes) are
+// still text. The example, for a list that of an element, goes into errors.
+
+type rawConfig struct {
+	Set      *string     `yaml:"set" example:"voip_bl"`
+	StateDir *string     `yaml:"state_dir" example:"/var/lib/voipbl"`
+	RunDir   *string     `yaml:"run_dir" example:"/run/voipbl"`
+	Feeds    []*rawFeed  `yaml:"feeds" example:"name: local, path: /etc/voipbl/blocklist.d"`
+	Allow    []*string   `yaml:"allow" example:"203.0.113.10"`
+	Limits   rawLimits   `yaml:"limits" example:"timeout: 60s"`
+	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
+	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
+}
+
+type rawFeed struct {
+	Name        *string `yaml:"name" example:"my-list"`
+	URL         *string `yaml:"url,omitempty" example:"https://voipbl.org/update/"`
+	Path        *string `yaml:"path,omitempty" example:"/etc/voipbl/blocklist.d"`
+	Optional    *bool   `yaml:"optional,omitempty"`
+	Schedule    *string `yaml:"schedule" example:"0 */4 * * *"`
+	Insecure    *bool   `yaml:"insecure,omitempty"`
+	MinEntries  *int    `yaml:"min_entries,omitempty" example:"1000"`
+	MaxCoverage *string `yaml:"max_coverage,omitempty" example:"5%"`
+}
+
+type rawLimits struct {
+	Widest   *int    `yaml:"widest" example:"8"`
+	Widest6  *int    `yaml:"widest6" example:"19"`
+	MaxBytes *string `yaml:"max_bytes" example:"64MiB"`
+	Timeout  *string `yaml:"timeout" example:"60s"`
+}
+
+type rawFirewall struct {
+	Backend       *string       `yaml:"backend" example:"auto"`
+	DropAt        *string       `yaml:"drop_at" example:"auto"`
+	Base          *bool         `yaml:"base"`
+	LocalNetworks []*string     `yaml:"local_networks" example:"192.168.1.0/24"`
+	Trunks        []*string     `yaml:"trunks" example:"203.0.113.10"`
+	SIP           rawSIP        `yaml:"sip" example:"public: true"`
+	RTP           *string       `yaml:"rtp" example:"10000:20000"`
+	Services      []*rawService `yaml:"services" example:"name: ssh, proto: tcp, ports: 22"`
+}
+
+type rawSIP struct {
+	Public *bool   `yaml:"public"`
+	Ports  *string `yaml:"ports" example:"5060:5061"`
+}
+
+type rawService struct {
+	Name  *string `yaml:"name" example:"ssh"`
+	Proto *string `yaml:"proto" example:"tcp"`
+	Ports *string `yaml:"ports" example:"80,443"`
+	From  *string `yaml:"from" example:"lan"`
+}
+
+type rawMetrics struct {
+	Listen *string `yaml:"listen" example:"127.0.0.1:9617"`
+}
+
+// YAML returns the configuration as a file with every key written. Parse reads it back to an
+// equal Config.
+func (c Config) YAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(c.raw(), yaml.IndentSequence(true))
+}
+
+func (c Config) raw() rawConfig {
+	listen := ""
+	if c.Metrics.Listen.IsValid() {
+		listen = c.Metrics.Listen.String()
+	}
+	f := c.Firewall
+	return rawConfig{
+		Set:      &c.Set,
+		StateDir: &c.StateDir,
+		RunDir:   &c.RunDir,
+		Feeds:    each(c.Feeds, Feed.raw),
+		Allow:    each(c.Allow, hostText),
+		Limits: rawLimits{
+			Widest:   &c.Limits.Widest,
+			Widest6:  &c.Limits.Widest6,
+			MaxBytes: new(formatSize(c.Limits.MaxBytes)),
+			Timeout:  new(formatDuration(c.Limits.Timeout)),
+		},
+		Firewall: rawFirewall{
+			Backend:       &f.Backend,
+			DropAt:        &f.DropAt,
+			Base:          &f.Base,
+			LocalNetworks: each(f.LocalNetworks, func(p netip.Prefix) *string { return new(p.String()) }),
+			Trunks:        each(f.Trunks, hostText),
+			SIP:           rawSIP{Public: &f.SIP.Public, Ports: new(f.SIP.Ports.String())},
+			RTP:           new(f.RTP.String()),
+			Services:      each(f.Services, Service.raw),
+		},
+		Metrics: rawMetrics{Listen: &listen},
+	}
+}
+
+// raw returns the keys of the feed's kind only: Parse refuses the others.
+func (f Feed) raw() *rawFeed {
+	raw := &rawFeed{Name: &f.Name, Schedule: new(f.Schedule.String())}
+	if f.Path != "" {
+		raw.Path = &f.Path
+		raw.Optional = &f.Optional
+		return raw
+	}
+	raw.URL = &f.URL
+	raw.Insecure = &f.Insecure
+	raw.MinEntries = &f.MinEntries
+	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))
+	return raw
+}
+
+func (s Service) raw() *rawService {
+	return &rawService{Name: &s.Name, Proto: &s.Proto, Ports: new(formatPorts(s.Ports)), From: &s.From}
+}
+
+func hostText(h Host) *string { return new(h.String()) }
+
+// each returns what f makes of each element. Its result is never nil, so that an empty list is
+// written as one.
+func each[T, R any](list []T, f func(T) R) []R {
+	out := make([]R, 0, len(list))
+	for _, v := range list {
+		out = append(out, f(v))
+	}
+	return out
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+const (
+	// minEveryURL keeps us a polite client of somebody else's server.
+	minEveryURL = time.Minute
+
+	// minEveryPath is the resolution of a schedule: below it, cron rounds.
+	minEveryPath = time.Second
+
+	// maxSchedule is the length of the longest schedule in bytes; real ones have about ten.
+	maxSchedule = 128
+
+	scheduleExample = `expected five fields such as "0 */4 * * *", or "@every 4h"`
+)
+
+// A Schedule says when a feed is fetched. Times are those of the host's zone.
+type Schedule struct {
+	text string
+	cron.Schedule
+}
+
+// String returns the schedule as written.
+func (s Schedule) String() string { return s.text }
+
+// Equal says whether two schedules are written alike.
+func (s Schedule) Equal(t Schedule) bool { return s.text == t.text }
+
+// parseSchedule parses a cron line or descriptor. An @every below minEvery is refused.
+func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
+	bad := func(reason string) (Schedule, *fault) {
+		return Schedule{}, faultf(scheduleExample, "bad schedule (%s): %s", quote(s), reason)
+	}
+	if len(s) > maxSchedule || strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return bad("too long or not plain text")
+	}
+	// The cron package would read the zone from the host's files, and crashes on "TZ=" alone.
+	if strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=") {
+		return bad("it is always in the host's time zone")
+	}
+	// It takes a field of commas for "never", and would search years for the next time, minute by
+	// minute.
+	for _, field := range strings.Fields(s) {
+		if strings.Trim(field, ",") == "" {
+			return bad("a field is empty")
+		}
+	}
+	c, err := cron.ParseStandard(s)
+	if err != nil {
+		return bad(printable(err.Error()))
+	}
+	if every, ok := strings.CutPrefix(s, "@every "); ok {
+		// cron raises what is below a second to one, so look at what is written.
+		if d, err := time.ParseDuration(every); err != nil || d < minEvery {
+			return bad("more often than every " + formatDuration(minEvery))
+		}
+	}
+	// Any time will do to see whether there is a next one: the search covers five years.
+	if c.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return bad("no such day ever comes")
+	}
+	return Schedule{text: s, Schedule: c}, nil
+}
+
+// mustSchedule parses a schedule that is part of the program.
+func mustSchedule(s string) Schedule {
+	schedule, f := parseSchedule(s, minEveryPath)
+	if f != nil {
+		panic(f.problem)
+	}
+	return schedule
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	minBytes, maxBytes     = 1 << 10, 1 << 30
+	minTimeout, maxTimeout = time.Second, time.Hour
+)
+
+const (
+	sizeExample    = `expected 1KiB..1GiB, such as "64MiB" or "2MB"`
+	timeoutExample = `expected 1s..1h, such as "60s" or "5m"`
+	percentExample = `expected more than 0% and at most 100%, with up to four decimals, such as "5%" or "0.5%"`
+)
+
+// units are those of sizes, the ones that formatSize prefers first.
+var units = []struct {
+	name  string
+	bytes int64
+}{
+	{"GiB", 1 << 30},
+	{"MiB", 1 << 20},
+	{"KiB", 1 << 10},
+	{"MB", 1e6},
+	{"KB", 1e3},
+	{"", 1},
+}
+
+// parseSize parses a number of bytes with or without a unit.
+func parseSize(s string) (int64, *fault) {
+	for _, unit := range units {
+		number, ok := strings.CutSuffix(s, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32) // 32 bits times a GiB fit in 64
+		if size := int64(n) * unit.bytes; err == nil && minBytes <= size && size <= maxBytes {
+			return size, nil
+		}
+		break
+	}
+	return 0, faultf(sizeExample, "bad size (%s)", quote(s))
+}
+
+// formatSize is the inverse of parseSize.
+func formatSize(n int64) string {
+	i := 0
+	for n%units[i].bytes != 0 { // ends at the last unit, which is one byte
+		i++
+	}
+	return strconv.FormatInt(n/units[i].bytes, 10) + units[i].name
+}
+
+// parseTimeout parses a duration in the syntax of Go.
+func parseTimeout(s string) (time.Duration, *fault) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < minTimeout || d > maxTimeout {
+		return 0, faultf(timeoutExample, "bad time (%s)", quote(s))
+	}
+	return d, nil
+}
+
+// formatDuration is the inverse of parseTimeout, without the zeros that Go's own format ends with.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// percent has at most four decimals, so that a share has at most six and survives the way to a
+// float and back. One IPv4 address in ten thousand is finer than anyone needs.
+var percent = regexp.MustCompile(`^([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%$`)
+
+// parsePercent parses a percentage as a share between 0 and 1. The sign is required: "0.05" might
+// mean either.
+func parsePercent(s string) (float64, *fault) {
+	if m := percent.FindStringSubmatch(s); m != nil {
+		share, err := strconv.ParseFloat(m[1]+"e-2", 64) // exact, where a division would round twice
+		if err == nil && 0 < share && share <= 1 {
+			return share, nil
+		}
+	}
+	return 0, faultf(percentExample, "bad percentage (%s)", quote(s))
+}
+
+// formatPercent is the inverse of parsePercent.
+func formatPercent(share float64) string {
+	s := strconv.FormatFloat(share*100, 'f', 4, 64)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".") + "%"
+}

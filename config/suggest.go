@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxTypo is how many letters a misspelt key may be away from the one suggested: one slip, or two
+// letters in the wrong order.
+const maxTypo = 2
+
+// suggest returns what to say to someone who wrote an unknown key.
+func suggest(name string, known []string) string {
+	best, bestDistance := "", maxTypo+1
+	for _, k := range known {
+		if d := distance(name, k); d < bestDistance {
+			best, bestDistance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "expected one of " + strings.Join(known, ", ")
+}
+
+// distance returns how many letters must be added, removed or replaced to turn a into b
+// (Levenshtein), or a number above maxTypo if their lengths alone differ by more than that.
+func distance(a, b string) int {
+	if d := len(a) - len(b); d > maxTypo || -d > maxTypo {
+		return maxTypo + 1
+	}
+	row := make([]int, len(b)+1) // the distances of a[:i] to every b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestDefaultRoundTrip(t *testing.T) {
+	text, err := Default().YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(Default(), mustParse(t, string(text))); d != "" {
+		t.Errorf("(-default +read back):\n%s\n%s", d, text)
+	}
+	if strings.Count(string(text), "\n") < 80 {
+		t.Errorf("not every key is written:\n%s", text)
+	}
+}
+
+// What YAML writes, Parse reads back to the same, for any Config that Parse could have made.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := configs().Draw(t, "config")
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Parse("back", text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if d := diff(c, back); d != "" {
+			t.Fatalf("(-config +read back):\n%s\n%s", d, text)
+		}
+	})
+}
+
+func configs() *rapid.Generator[Config] {
+	return rapid.Custom(func(t *rapid.T) Config {
+		c := Config{
+			Set:      rapid.StringMatching(`[A-Za-z0-9_.][A-Za-z0-9_.-]{0,23}`).Draw(t, "set"),
+			StateDir: paths().Draw(t, "state"),
+			RunDir:   paths().Draw(t, "run"),
+			Feeds:    rapid.SliceOfNDistinct(feeds(), 1, 5, func(f Feed) string { return f.Name }).Draw(t, "feeds"),
+			Allow:    listOf(t, "allow", hosts()),
+			Limits: Limits{
+				Widest:   rapid.IntRange(1, 32).Draw(t, "widest"),
+				Widest6:  rapid.IntRange(1, 128).Draw(t, "widest6"),
+				MaxBytes: rapid.Int64Range(minBytes, maxBytes).Draw(t, "bytes"),
+				Timeout:  time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
+			},
+			Firewall: Firewall{
+				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),
+				DropAt:        rapid.SampledFrom([]string{DropAuto, DropInput, DropPrerouting}).Draw(t, "drop"),
+				LocalNetworks: listOf(t, "networks", prefixes()),
+				Trunks:        listOf(t, "trunks", hosts()),
+				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: ranges(1, 65535).Draw(t, "sip")},
+				RTP:           ranges(1, 65535).Draw(t, "rtp"),
+			},
+		}
+		c.Firewall.Base = len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")
+		id := func(s Service) string { return s.Name + " " + s.Proto }
+		if s := rapid.SliceOfNDistinct(services(), 0, 5, id).Draw(t, "services"); len(s) > 0 {
+			c.Firewall.Services = s
+		}
+		if rapid.Bool().Draw(t, "metrics") {
+			addr := netip.AddrFrom4([4]byte{127, 0, 0, rapid.Byte().Draw(t, "loopback")})
+			if rapid.Bool().Draw(t, "ipv6") {
+				addr = netip.IPv6Loopback()
+			}
+			c.Metrics.Listen = netip.AddrPortFrom(addr, rapid.Uint16Range(1, 65535).Draw(t, "port"))
+		}
+		return c
+	})
+}
+
+// listOf draws a list that is nil when empty, as Parse makes it.
+func listOf[T any](t *rapid.T, label string, elements *rapid.Generator[T]) []T {
+	if list := rapid.SliceOfN(elements, 0, 5).Draw(t, label); len(list) > 0 {
+		return list
+	}
+	return nil
+}
+
+func names() *rapid.Generator[string] { return rapid.StringMatching(`[a-z0-9][a-z0-9._-]{0,63}`) }
+
+// paths have any printable character that YAML might take for its own.
+func paths() *rapid.Generator[string] {
+	return rapid.StringMatching(`(/[a-z #:'"%&*!|>{}\[\],?é~@=-]{1,8}){1,3}`).Filter(func(s string) bool {
+		_, f := parseGlob(s)
+		return f == nil
+	})
+}
+
+func feeds() *rapid.Generator[Feed] {
+	return rapid.Custom(func(t *rapid.T) Feed {
+		f := Feed{Name: names().Draw(t, "name")}
+		f.Schedule = mustSchedule(rapid.SampledFrom([]string{"0 */4 * * *", "@every 90s", "@hourly", "*/5 1,2 * jan mon-fri"}).Draw(t, "schedule"))
+		if rapid.Bool().Draw(t, "local") {
+			f.Path = paths().Draw(t, "path")
+			f.Optional = rapid.Bool().Draw(t, "optional")
+			f.MaxCoverage = 1
+			return f
+		}
+		f.Insecure = rapid.Bool().Draw(t, "insecure")
+		f.URL = "https://" + names().Draw(t, "host") + "x/" + rapid.StringMatching(`[a-z0-9]{0,5}(\?[a-z\[\]&=,:'!*]{0,9})?`).Draw(t, "rest")
+		if _, fault := parseURL(f.URL, false); fault != nil {
+			f.URL = "https://example.net/?wn[]=a&bc=US,CA"
+		}
+		f.MinEntries = rapid.IntRange(0, maxMinEntries).Draw(t, "min")
+		f.MaxCoverage = float64(rapid.IntRange(1, 1e6).Draw(t, "coverage")) / 1e6
+		return f
+	})
+}
+
+func prefixes() *rapid.Generator[netip.Prefix] {
+	return rapid.Custom(func(t *rapid.T) netip.Prefix {
+		if rapid.Bool().Draw(t, "ipv4") {
+			b := rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "bytes")
+			return netip.PrefixFrom(netip.AddrFrom4([4]byte(b)), rapid.IntRange(minBits, 32).Draw(t, "bits")).Masked()
+		}
+		b := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes")
+		b[0] = 0x20 // beside the mapped addresses, which become IPv4
+		return netip.PrefixFrom(netip.AddrFrom16([16]byte(b)), rapid.IntRange(minBits6, 128).Draw(t, "bits")).Masked()
+	})
+}
+
+func hosts() *rapid.Generator[Host] {
+	return rapid.Custom(func(t *rapid.T) Host {
+		if rapid.Bool().Draw(t, "named") {
+			return Host{Name: rapid.StringMatching(`([a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?\.){0,3}[a-z][a-z0-9]{0,5}\.?`).Draw(t, "name")}
+		}
+		return Host{Prefix: prefixes().Draw(t, "prefix")}
+	})
+}
+
+func ranges(first, last uint16) *rapid.Generator[PortRange] {
+	return rapid.Custom(func(t *rapid.T) PortRange {
+		a := rapid.Uint16Range(first, last).Draw(t, "first")
+		return PortRange{a, rapid.Uint16Range(a, last).Draw(t, "last")}
+	})
+}
+
+func services() *rapid.Generator[Service] {
+	return rapid.Custom(func(t *rapid.T) Service {
+		s := Service{
+			Name:  names().Draw(t, "name"),
+			Proto: rapid.SampledFrom([]string{ProtoTCP, ProtoUDP}).Draw(t, "proto"),
+			From:  rapid.SampledFrom([]string{FromLAN, FromAny}).Draw(t, "from"),
+		}
+		for i := range uint16(rapid.IntRange(1, maxPorts/2).Draw(t, "ranges")) {
+			s.Ports = append(s.Ports, ranges(1+i*1000, 1000+i*1000).Draw(t, "ports"))
+		}
+		return s
+	})
+}
