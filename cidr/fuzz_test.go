@@ -125,7 +125,7 @@ func slowLine(line string) (slowRange, bool) {
 	word, rest := slowWord(line)
 	if fields := strings.FieldsFunc(rest, space); len(fields) >= 2 && fields[0] == "-" && space(rune(rest[0])) {
 		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, " \t\r\v\f")[1:], " \t\r\v\f"))
-		if strings.ContainsAny(end, ".:") && strings.ContainsRune("0123456789abcdefABCDEF:", rune(end[0])) {
+		if end != "" && strings.ContainsAny(end, ".:") && strings.ContainsRune("0123456789abcdefABCDEF:", rune(end[0])) {
 			first, ok := slowEntry(word)
 			if !ok || first.first != first.last || len(word)+len(end) > 2*maxAddressText {
 				return slowRange{}, false
@@ -177,6 +177,8 @@ func FuzzSets(f *testing.F) {
 	f.Add([]byte{0, 0, 255, 8}, []byte{1, 0})
 	f.Add([]byte{0, 1, 128, 1}, []byte{64, 3, 200, 0})
 	f.Fuzz(func(t *testing.T, in, holes []byte) {
+		const longest = 64 // more prefixes in 256 addresses find nothing new
+		in, holes = in[:min(len(in), longest)], holes[:min(len(holes), longest)]
 		for _, fam := range Families {
 			ps, hs := lastOctet(fam, in), lastOctet(fam, holes)
 			set, hole := SetOf(ps...)[fam], SetOf(hs...)[fam]

@@ -132,7 +132,7 @@ func spacedRange(rest []byte) (end []byte, ok bool) {
 		return nil, false
 	}
 	end, _ = cutWord(rest)
-	return end, true
+	return end, len(end) > 0
 }
 
 // parseSpaced reads first - end. Where the end does not look like an address

@@ -53,7 +53,7 @@ func TestLineForms(t *testing.T) {
 		{"range of prefixes", "1.2.3.0/24-1.2.4.0/24\n1.2.3.0/24 - 1.2.4.0\n", "bad-length not-an-address"},
 		{"broken end of a spaced range", "1.2.3.4 - 1.2.3\n", "not-an-address"},
 		{"hyphen before text", "1.2.3.4 - scanner\n1.2.3.4 - 3 hits\n", "1.2.3.4 1.2.3.4"},
-		{"hyphen at the end", "1.2.3.4 -\n1.2.3.4 - \n", "1.2.3.4 1.2.3.4"},
+		{"hyphen at the end", "1.2.3.4 -\n1.2.3.4 - \n1.2.3.4 - ,\n", "1.2.3.4 1.2.3.4 1.2.3.4"},
 		{"CSV", "1.2.3.4,SE,3\n1.2.3.0/24,x\n", "1.2.3.4 1.2.3.0/24"},
 		{"CSV with a space", "1.2.3.4 ,x\n", "1.2.3.4"},
 		{"quoted CSV", "\"1.2.3.4\",\"SE\"\n\"1.2.3.5\"\n\" 1.2.3.6 \",x\n", "1.2.3.4 1.2.3.5 1.2.3.6"},

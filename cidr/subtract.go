@@ -14,7 +14,11 @@ func (s Set) Subtract(holes Set) Set {
 		for len(rest) > 0 && rest[0].last().less(p.addr) {
 			rest = rest[1:]
 		}
-		out = carve(out, p, rest)
+		if len(rest) == 0 || p.last().less(rest[0].addr) { // as for nearly all
+			out = append(out, p)
+		} else {
+			out = carve(out, p, rest)
+		}
 	}
 	return Set{out}
 }

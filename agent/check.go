@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// CheckReport is what is known about one address or prefix.
+type CheckReport struct {
+	Query     string        `json:"query"`
+	Blocked   bool          `json:"blocked"`         // all of it is in the kernel's set, now
+	Partly    int           `json:"partly"`          // entries of the kernel's set inside the query, if not all of it
+	Set       string        `json:"set"`             // where it is or would be
+	Entry     *netip.Prefix `json:"entry,omitempty"` // the entry that covers it
+	Packets   uint64        `json:"packets"`         // that the entry has counted
+	Bytes     uint64        `json:"bytes"`
+	Listed    []Listing     `json:"listed"`
+	Protected []Protected   `json:"protected"`
+	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
+}
+
+// Listing is a line of a feed's copy that names the address.
+type Listing struct {
+	Feed   string `json:"feed"`
+	File   string `json:"file"` // URL or file
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Prefix string `json:"prefix"`
+	Reject string `json:"reject,omitempty"` // why the line is not in force
+}
+
+// maxListings bounds the lines that are reported for one query.
+const maxListings = 100
+
+// Check tells about each query what the kernel does with it now, and why.
+func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]CheckReport, []string, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer kernel.Close()
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer store.Close()
+	protected, err := protection(ctx, cfg, store, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	reports := make([]CheckReport, len(queries))
+	for i, q := range queries {
+		reports[i] = CheckReport{Query: queryText(q), Listed: []Listing{}, Protected: []Protected{}}
+		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
+		if s, ok := cidr.FindSpecial(cidr.FromNetip(q)); ok {
+			reports[i].Special = s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
+		}
+	}
+	if err := checkKernel(cfg, kernel, queries, reports); err != nil {
+		return nil, nil, err
+	}
+	var warnings []string
+	for _, f := range cfg.Feeds {
+		if err := checkFeed(cfg, store, f.Name, queries, reports); err != nil && !isAbsent(err) {
+			warnings = append(warnings, err.Error())
+		}
+	}
+	return reports, warnings, nil
+}
+
+func queryText(q netip.Prefix) string {
+	if q.IsSingleIP() {
+		return q.Addr().String()
+	}
+	return q.String()
+}
+
+// checkKernel looks the queries up in the live sets. A set that does not exist
+// blocks nothing.
+func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
+	for _, f := range cidr.Families {
+		live, err := kernel.Dump(setName(cfg, f))
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			live, err = &ipsetsync.Live{}, nil
+		}
+		if err != nil {
+			return err
+		}
+		for i, q := range queries {
+			p := cidr.FromNetip(q)
+			if p.Family() != f {
+				continue
+			}
+			r := &reports[i]
+			r.Set = setName(cfg, f)
+			count, ok := live.Find(p)
+			if !ok {
+				r.Partly = live.Within(p)
+				continue
+			}
+			entry := count.Prefix.Netip()
+			r.Blocked, r.Entry, r.Packets, r.Bytes = true, &entry, count.Packets, count.Bytes
+		}
+	}
+	return nil
+}
+
+// checkFeed finds the lines of a feed's last good copy that name a query.
+func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
+	c, err := store.Open(name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	widest := [2]uint8{uint8(cfg.Limits.Widest), uint8(cfg.Limits.Widest6)}
+	for part, in := range c.Parts() {
+		sc := cidr.NewScanner(in)
+		for sc.Scan() {
+			for _, p := range sc.Prefixes() {
+				for i, q := range queries {
+					if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {
+						continue
+					}
+					l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
+					if p.Bits() < widest[p.Family()] {
+						l.Reject = cidr.TooWide.String()
+					}
+					reports[i].Listed = append(reports[i].Listed, l)
+				}
+			}
+		}
+		if err := sc.Err(); err != nil {
+			return err
+		}
+	}
+	return c.Verify()
+}

@@ -1,0 +1,358 @@
+package agent
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// reader gets feeds: each from its source, or else from its last good copy.
+type reader struct {
+	store    *fetch.Store
+	client   *fetch.Client
+	limits   config.Limits
+	offline  bool
+	force    bool
+	now      time.Time
+	progress func(feed string, got, total int64)
+}
+
+// feed is what was got of one.
+type feed struct {
+	config.Feed
+	report   FeedReport
+	sets     cidr.Sets
+	warnings []string
+}
+
+// content is a body that has been read.
+type content struct {
+	tally cidr.Tally
+	sets  cidr.Sets
+	files []string // for each sample of the tally, the part it stands in
+}
+
+// get gets one feed. It cannot fail: what goes wrong is in the report, and
+// then the last good copy is in force.
+func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
+	f := &feed{Feed: cfg}
+	f.report = FeedReport{Name: cfg.Name, Source: cfg.Path, Rejects: []RejectReport{}}
+	if cfg.URL != "" {
+		f.report.Source = redact(cfg.URL)
+	}
+	switch {
+	case r.offline && cfg.URL != "":
+		r.useCopy(f, FeedCached)
+	case cfg.URL != "":
+		r.getURL(ctx, f)
+	default:
+		r.getPath(f)
+	}
+	return f
+}
+
+// getURL downloads the feed unless its copy is current, and judges it.
+func (r *reader) getURL(ctx context.Context, f *feed) {
+	prior := r.prior(f)
+	state := r.state(f)
+	state.LastAttempt = r.now
+	problem := r.download(ctx, f, prior, &state)
+	if problem != nil && problem.Reason == string(reasonDamaged) {
+		// The copy that the source has not changed since is not whole.
+		f.warn("feed %s: %s: it is fetched anew", f.Name, problem.Error)
+		f.report.Problem = nil
+		prior.ETag, prior.LastModified = "", ""
+		problem = r.download(ctx, f, prior, &state)
+	}
+	if problem == nil {
+		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
+	} else {
+		state.LastError, state.Reason = problem.Error, problem.Reason
+		state.Failures++
+		f.report.Problem = problem
+		if state.Held != nil && problem.Reason == state.Held.Reason {
+			r.useCopy(f, FeedHeld)
+		} else {
+			r.useCopy(f, FeedStale)
+		}
+	}
+	if err := r.store.SetState(f.Name, state); err != nil {
+		f.warn("feed %s: its state is not kept: %v", f.Name, err)
+	}
+}
+
+// download does what can go wrong. It returns the problem, or nil when the
+// feed is in f.
+func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state *fetch.State) *Problem {
+	staged, err := r.store.Stage(f.Name)
+	if err != nil {
+		return problemOf(err)
+	}
+	defer staged.Discard()
+	response, err := r.client.Get(ctx, fetch.Request{
+		Feed: f.Name, URL: f.URL, Insecure: f.Insecure,
+		MaxBytes: r.limits.MaxBytes, Timeout: r.limits.Timeout,
+		ETag: prior.ETag, LastModified: prior.LastModified,
+		Progress: r.feedProgress(f.Name),
+	}, staged)
+	if err != nil {
+		return problemOf(err)
+	}
+	if response.NotModified {
+		if !r.useCopy(f, FeedUnchanged) {
+			return f.report.Problem
+		}
+		state.Held = nil
+		return nil
+	}
+	body, err := r.read(staged.Parts())
+	if err != nil {
+		return problemOf(err)
+	}
+	if v := r.verdict(f, body, prior, state, staged.Sum()); v.reason != "" {
+		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
+	}
+	meta := body.meta(fetch.Meta{Source: f.report.Source, ETag: response.ETag, LastModified: response.LastModified, FetchedAt: r.now})
+	if err := staged.Commit(meta); err != nil {
+		f.warn("feed %s: its copy is not kept: %v", f.Name, err)
+	}
+	f.take(body, FeedFresh, staged.Size(), r.now)
+	return nil
+}
+
+// verdict judges a body, and keeps in state what is to be remembered of one
+// that is held back.
+func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.State, sum [32]byte) verdict {
+	if v := judge(f.Feed, body.tally, body.sets); v.reason != "" {
+		return v
+	}
+	if r.force {
+		state.Held = nil
+		return verdict{}
+	}
+	v, held := shrank(prior.Entries, body.tally.Entries, state.Held)
+	if held != nil {
+		held.SHA256 = hex.EncodeToString(sum[:])
+		if held.Since.IsZero() {
+			held.Since = r.now
+		}
+	}
+	state.Held = held
+	return v
+}
+
+// getPath reads a feed of local files, which are the admin's own hand: they may
+// shrink and become empty. Their copy is for the day they cannot be read.
+func (r *reader) getPath(f *feed) {
+	if err := r.readPath(f); err != nil {
+		f.report.Problem = problemOf(err)
+		r.useCopy(f, FeedStale)
+	}
+}
+
+func (r *reader) readPath(f *feed) error {
+	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
+	if err != nil {
+		return err
+	}
+	staged, err := r.store.Stage(f.Name)
+	if err != nil {
+		// The files can be read; that no copy can be kept is no reason to
+		// leave them out.
+		f.warn("feed %s: no copy is kept: %v", f.Name, err)
+		body, err := r.read(files.Parts())
+		if err != nil {
+			return err
+		}
+		f.take(body, FeedFresh, 0, r.now)
+		return nil
+	}
+	defer staged.Discard()
+	tee := &copying{to: staged}
+	body, err := r.read(tee.parts(files.Parts()))
+	if err != nil {
+		return err
+	}
+	if tee.err != nil {
+		f.warn("feed %s: no copy is kept: %v", f.Name, tee.err)
+		f.take(body, FeedFresh, 0, r.now)
+		return nil
+	}
+	state := FeedUnchanged
+	if !r.store.Same(f.Name, staged.Sum()) {
+		state = FeedFresh
+		if err := staged.Commit(body.meta(fetch.Meta{Source: f.Path, FetchedAt: r.now})); err != nil {
+			f.warn("feed %s: no copy is kept: %v", f.Name, err)
+		}
+	}
+	f.take(body, state, staged.Size(), r.now)
+	return nil
+}
+
+// copying copies what is read to a staged file. An error of the copy stops the
+// copying and not the reading.
+type copying struct {
+	to  *fetch.Staged
+	err error
+}
+
+func (c *copying) Write(p []byte) (int, error) {
+	if c.err == nil {
+		_, c.err = c.to.Write(p)
+	}
+	return len(p), nil
+}
+
+func (c *copying) parts(parts iter.Seq2[fetch.Part, io.Reader]) iter.Seq2[fetch.Part, io.Reader] {
+	return func(yield func(fetch.Part, io.Reader) bool) {
+		for part, in := range parts {
+			c.to.Part(part.Name)
+			if !yield(part, io.TeeReader(in, c)) {
+				return
+			}
+		}
+	}
+}
+
+// prior is the last good copy's description, zero if there is none.
+func (r *reader) prior(f *feed) fetch.Meta {
+	c, err := r.store.Open(f.Name)
+	if err != nil {
+		if !isAbsent(err) {
+			f.warn("feed %s: %v: it is fetched anew", f.Name, err)
+		}
+		return fetch.Meta{}
+	}
+	defer c.Close()
+	return c.Meta()
+}
+
+func (r *reader) state(f *feed) fetch.State {
+	state, err := r.store.State(f.Name)
+	if err != nil {
+		f.warn("feed %s: %v: its history begins anew", f.Name, err)
+	}
+	return state
+}
+
+// useCopy takes the last good copy, and reports whether there is one. If not,
+// the feed is missing, and its problem is kept or, if it has none yet, set.
+func (r *reader) useCopy(f *feed, state FeedState) bool {
+	body, meta, err := r.readCopy(f.Name)
+	if err != nil {
+		f.report.State = FeedMissing
+		if f.report.Problem == nil {
+			f.report.Problem = problemOf(err)
+		} else if !isAbsent(err) {
+			f.warn("feed %s: %v", f.Name, err)
+		}
+		return false
+	}
+	f.take(body, state, meta.Size, meta.FetchedAt)
+	return true
+}
+
+func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
+	c, err := r.store.Open(name)
+	if err != nil {
+		return content{}, fetch.Meta{}, err
+	}
+	defer c.Close()
+	body, err := r.read(c.Parts())
+	if err == nil {
+		err = c.Verify()
+	}
+	return body, c.Meta(), err
+}
+
+// bytesPerEntry is how many bytes a line of a list has, rounded down: the real
+// ones have 14 to 17. It sizes memory, no more.
+const bytesPerEntry = 14
+
+// read reads a body.
+func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
+	var (
+		c      content
+		b      cidr.Builder
+		policy = cidr.Policy{Widest: [2]uint8{uint8(r.limits.Widest), uint8(r.limits.Widest6)}}
+	)
+	c.tally.Declared = -1
+	for part, in := range parts {
+		b.Grow(cidr.IPv4, int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry))
+		t, err := cidr.Read(in, policy, &b)
+		if err != nil {
+			return content{}, err
+		}
+		c.tally.Merge(t)
+		for len(c.files) < len(c.tally.Samples) {
+			c.files = append(c.files, part.Name)
+		}
+	}
+	c.sets = b.Sets()
+	return c, nil
+}
+
+// meta completes the description of a copy.
+func (c *content) meta(m fetch.Meta) fetch.Meta {
+	m.Entries, m.Entries6, m.Rejects = c.tally.Entries, c.tally.Entries6, c.tally.Rejected()
+	return m
+}
+
+// take makes a body the one in force.
+func (f *feed) take(c content, state FeedState, size int64, fetchedAt time.Time) {
+	f.sets = c.sets
+	r := &f.report
+	r.State, r.Bytes, r.FetchedAt = state, size, fetchedAt
+	r.Lines, r.Entries, r.Entries6, r.Prefixes = c.tally.Lines, c.tally.Entries, c.tally.Entries6, c.sets.Len()
+	r.Rejected, r.Screened = make(map[string]int), make(map[string]int)
+	for why := range cidr.Reasons {
+		if n := c.tally.Rejects[why]; n > 0 {
+			r.Rejected[why.Key()] = n
+		}
+	}
+	for i, s := range cidr.Specials() {
+		if len(c.tally.Specials) > 0 && c.tally.Specials[i] > 0 {
+			r.Screened[s.Prefix.String()] = c.tally.Specials[i]
+		}
+	}
+	for i, s := range c.tally.Samples {
+		r.Rejects = append(r.Rejects, RejectReport{c.files[i], s.Line, s.Text, s.Reason.Key(), s.Reason.String()})
+	}
+}
+
+func (f *feed) warn(format string, args ...any) {
+	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *reader) feedProgress(name string) func(got, total int64) {
+	if r.progress == nil {
+		return nil
+	}
+	return func(got, total int64) { r.progress(name, got, total) }
+}
+
+// problemOf describes an error of package fetch.
+func problemOf(err error) *Problem {
+	p := &Problem{Reason: string(fetch.ReasonUnreadable), Error: err.Error()}
+	var failed *fetch.Error
+	var damaged *fetch.DamagedError
+	switch {
+	case errors.As(err, &damaged):
+		p.Reason, p.Remedy = string(reasonDamaged), damaged.Remedy()
+	case errors.As(err, &failed):
+		p.Reason, p.Remedy = string(failed.Reason), failed.Remedy()
+		p.Error = fmt.Sprintf("%s: %v", failed.Object, failed.Err)
+	}
+	return p
+}
+
+func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// Why a body that arrived whole is not believed. The words are stable, like
+// those of [fetch.Reason], and share a field with them.
+const (
+	reasonTruncated = fetch.ReasonTruncated
+	reasonNotAList  = fetch.Reason("not-a-list")
+	reasonTooFew    = fetch.Reason("too-few")
+	reasonTooMuch   = fetch.Reason("too-much")
+	reasonShrank    = fetch.Reason("shrank")
+	reasonDamaged   = fetch.Reason("damaged")
+)
+
+const (
+	// wellFormed is the share of lines, in tenths, that are of a known form
+	// in a list. An HTML page or an error message has none.
+	wellFormed = 9
+
+	// agreeing is how many fetches in a row must agree before a list is
+	// believed that shrank below half. It does happen: the list went from
+	// 71,642 to 29,791 entries once.
+	agreeing = 3
+
+	// alike is how far, in tenths, the numbers of entries of agreeing fetches
+	// may differ.
+	alike = 1
+)
+
+// verdict is why a body is refused. The zero value believes it.
+type verdict struct {
+	reason fetch.Reason
+	why    string
+}
+
+// judge decides whether a URL feed's body may replace the last good copy.
+// prior is the number of entries of that copy, 0 if there is none. It does not
+// look at shrinking: see shrank.
+func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
+	share := sets[cidr.IPv4].Share()
+	switch {
+	case t.Declared >= 0 && t.Declared != t.Lines:
+		return verdict{reasonTruncated, fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
+	case t.Lines > 0 && (t.Lines-t.Malformed())*10 < t.Lines*wellFormed:
+		return verdict{reasonNotAList, fmt.Sprintf("%d of its %d lines are no entries", t.Malformed(), t.Lines)}
+	case t.Entries < f.MinEntries:
+		return verdict{reasonTooFew, fmt.Sprintf("%d entries, and min_entries is %d", t.Entries, f.MinEntries)}
+	case share > f.MaxCoverage:
+		return verdict{reasonTooMuch, fmt.Sprintf("it covers %.2f%% of IPv4 space, and max_coverage is %.2f%%", share*100, f.MaxCoverage*100)}
+	}
+	return verdict{}
+}
+
+// shrank decides about a list of entries where the last good copy has prior.
+// It returns what is to be remembered of a list that is held back, which is
+// given again as held the next time.
+func shrank(prior, entries int, held *fetch.Held) (verdict, *fetch.Held) {
+	if entries*2 >= prior {
+		return verdict{}, nil
+	}
+	now := &fetch.Held{Reason: string(reasonShrank), Entries: entries, Agreed: 1}
+	if held != nil && held.Reason == now.Reason && difference(held.Entries, entries)*10 <= held.Entries*alike {
+		now.Agreed, now.Since = held.Agreed+1, held.Since
+	}
+	if now.Agreed >= agreeing {
+		return verdict{}, nil
+	}
+	return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %d before; it is believed when %d fetches in a row agree (this is number %d), or with --force",
+		entries, prior, agreeing, now.Agreed)}, now
+}
+
+func difference(a, b int) int { return max(a-b, b-a) }
+
+// remedyFor says what an admin can do about a feed's failure.
+func remedyFor(reason fetch.Reason) string {
+	switch reason {
+	case reasonTruncated, reasonNotAList:
+		return "look at what the URL gives (a portal, an error page, a cut transfer); it is tried again at the next fetch"
+	case reasonTooFew:
+		return "if the list is right, lower the feed's min_entries"
+	case reasonTooMuch:
+		return "if the list is right, raise the feed's max_coverage"
+	case reasonShrank:
+		return "if the list is right, run \"voipbl sync --force\""
+	case reasonDamaged:
+		return "fetch it anew with \"voipbl sync\", and look at the disk"
+	}
+	return reason.Remedy()
+}

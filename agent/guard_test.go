@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+func TestJudge(t *testing.T) {
+	ten := strings.Repeat("x\n", 10)
+	for _, test := range []struct {
+		name, text string
+		want       fetch.Reason
+	}{
+		{"good", "# TOTAL NETBLOCK: 2\n8.8.8.8/32\n8.8.4.4/32\n", ""},
+		{"good without a header", "8.8.8.8\n8.8.4.4\n", ""},
+		{"a tenth is noise", strings.Repeat("8.8.8.8\n", 90) + ten, ""},
+		{"more than a tenth is noise", strings.Repeat("8.8.8.8\n", 89) + ten, reasonNotAList},
+		{"HTML", "<html>\n<body>Error</body>\n</html>\n", reasonNotAList},
+		{"shorter than it says", "# TOTAL NETBLOCK: 3\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
+		{"longer than it says", "# TOTAL NETBLOCK: 1\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
+		{"empty", "", reasonTooFew},
+		{"only a header", "# TOTAL NETBLOCK: 0\n", reasonTooFew},
+		{"one entry", "8.8.8.8\n", reasonTooFew},
+		{"bogons count as entries", "10.0.0.1\n10.0.0.2\n", ""},
+		{"too wide entries do not", "8.8.8.8\n0.0.0.0/0\n", reasonTooFew},
+		{"too wide entries are no noise", strings.Repeat("8.8.8.8\n0.0.0.0/0\n", 10), ""},
+		{"covers what is allowed", "11.0.0.0/8\n12.0.0.0/8\n", ""},
+		{"covers more", "11.0.0.0/8\n12.0.0.0/8\n13.1.1.1\n", reasonTooMuch},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var b cidr.Builder
+			tally, err := cidr.Read(strings.NewReader(test.text), cidr.Policy{Widest: [2]uint8{8, 19}}, &b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := judge(config.Feed{MinEntries: 2, MaxCoverage: 2.0 / 256}, tally, b.Sets())
+			if got.reason != test.want {
+				t.Errorf("got %q (%s), want %q", got.reason, got.why, test.want)
+			}
+			if (got.why == "") != (got.reason == "") || got.reason != "" && remedyFor(got.reason) == "" {
+				t.Errorf("%q has no words", got.reason)
+			}
+		})
+	}
+}
+
+func TestShrank(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	held := func(entries, agreed int) *fetch.Held {
+		return &fetch.Held{Reason: string(reasonShrank), Entries: entries, Agreed: agreed, Since: since}
+	}
+	for _, test := range []struct {
+		name           string
+		prior, entries int
+		held           *fetch.Held
+		believed       bool
+		agreed         int
+	}{
+		{"no copy yet", 0, 10, nil, true, 0},
+		{"grew", 100, 200, nil, true, 0},
+		{"half", 100, 50, nil, true, 0},
+		{"below half", 100, 49, nil, false, 1},
+		{"to nothing", 100, 0, nil, false, 1},
+		{"the second time", 100, 49, held(49, 1), false, 2},
+		{"the third time", 100, 49, held(49, 2), true, 0},
+		{"the third time, about the same", 1000, 410, held(400, 2), true, 0},
+		{"the third time, something else", 1000, 300, held(400, 2), false, 1},
+		{"recovered in between", 1000, 900, held(400, 2), true, 0},
+		{"held for another reason", 1000, 400, &fetch.Held{Reason: "other", Entries: 400, Agreed: 2}, false, 1},
+		{"the real one of 2019", 71642, 29791, nil, false, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v, now := shrank(test.prior, test.entries, test.held)
+			if (v.reason == "") != test.believed {
+				t.Fatalf("got %+v", v)
+			}
+			if test.believed {
+				if now != nil {
+					t.Errorf("still held: %+v", now)
+				}
+				return
+			}
+			if now.Agreed != test.agreed || now.Entries != test.entries {
+				t.Errorf("held %+v", now)
+			}
+			if (now.Agreed > 1) != now.Since.Equal(since) {
+				t.Errorf("held since %v", now.Since)
+			}
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	lockName = "lock"
+	lockPoll = 50 * time.Millisecond
+)
+
+// LockedError is another process of ours holding the lock for too long.
+type LockedError struct {
+	Path   string
+	Holder string // "process 123 (voipbl sync) since 10:00:00", as far as known
+	Waited time.Duration
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s is held by %s: waited %s", e.Path, e.Holder, e.Waited)
+}
+
+// Remedy says what to do about it.
+func (e *LockedError) Remedy() string {
+	return "wait until it has finished, or wait longer with --wait; the lock goes with the process, there is no file to remove"
+}
+
+// RunDirError is the folder of the lock not being usable.
+type RunDirError struct{ Err error }
+
+func (e *RunDirError) Error() string { return "run_dir: " + e.Err.Error() }
+func (e *RunDirError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *RunDirError) Remedy() string {
+	return "run it as root, or set \"run_dir:\" to a folder that can be made and written to"
+}
+
+// lock takes the lock that makes changes to the kernel and the cache one at a
+// time. It belongs to the open file, so it ends with the process however that
+// ends. The file stays: removing it would let two processes hold two locks.
+func lock(ctx context.Context, dir, what string, wait time.Duration) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, &RunDirError{err}
+	}
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, &RunDirError{err}
+	}
+	if err := acquire(ctx, f, wait); err != nil {
+		defer f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, &LockedError{Path: path, Holder: holder(f), Waited: wait}
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	// Only for the message that another process shows: an error here is none.
+	f.Truncate(0)
+	fmt.Fprintf(io.NewOffsetWriter(f, 0), "process %d (%s) since %s", os.Getpid(), what, time.Now().Format(time.DateTime))
+	return func() { f.Close() }, nil
+}
+
+// acquire tries until it has the lock or wait is over.
+func acquire(ctx context.Context, f *os.File, wait time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, unix.EWOULDBLOCK)
+	defer cancel()
+	poll := time.NewTicker(lockPoll)
+	defer poll.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-poll.C:
+		}
+	}
+}
+
+func holder(f *os.File) string {
+	const longest = 200
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, longest))
+	if s := strings.TrimSpace(string(text)); err == nil && s != "" {
+		return s
+	}
+	return "another process"
+}

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir() + "/run"
+	unlock, err := lock(t.Context(), dir, "voipbl test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = lock(t.Context(), dir, "second", 10*time.Millisecond)
+	var locked *LockedError
+	if !errors.As(err, &locked) || !strings.Contains(err.Error(), fmt.Sprintf("process %d (voipbl test) since ", os.Getpid())) || locked.Remedy() == "" {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lock(ctx, dir, "canceled", time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	waiting := make(chan error)
+	go func() {
+		unlock, err := lock(t.Context(), dir, "third", time.Minute)
+		if err == nil {
+			unlock()
+		}
+		waiting <- err
+	}()
+	unlock()
+	if err := <-waiting; err != nil {
+		t.Errorf("waited for the lock: %v", err)
+	}
+}
+
+func TestLockIsNotFollowedThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	target := dir + "/target"
+	os.WriteFile(target, []byte("precious"), 0o644)
+	os.Symlink(target, dir+"/lock")
+	if _, err := lock(t.Context(), dir, "x", 0); err == nil {
+		t.Error("a symbolic link was taken for the lock")
+	}
+	if text, _ := os.ReadFile(target); string(text) != "precious" {
+		t.Errorf("the link's target is now %q", text)
+	}
+}

@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Protection {
+	t.Helper()
+	cfg, err := config.Parse("test.yaml", []byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := protection(t.Context(), cfg, store, offline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func openStore(t *testing.T) *fetch.Store {
+	t.Helper()
+	s, err := fetch.OpenStore(t.TempDir() + "/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func reasonsFor(p *Protection, addr string) string {
+	a := netip.MustParseAddr(addr)
+	var all []string
+	for _, e := range p.Covering(netip.PrefixFrom(a, a.BitLen())) {
+		all = append(all, e.Prefix.String()+" "+strings.Join(e.Reasons, "+"))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "; ")
+}
+
+func TestProtection(t *testing.T) {
+	testns.Enter(t)
+	p := protect(t, `
+feeds: [{name: a, url: "https://198.51.7.7/list"}, {name: b, url: "https://localhost/list"}, {name: c, path: /x}]
+allow: [8.8.0.0/16, 8.8.8.8, "2a00:1::/32", localhost]
+firewall:
+  local_networks: [192.168.1.0/24]
+  trunks: [8.8.8.8]
+`, false, openStore(t))
+	if len(p.problems) != 0 {
+		t.Errorf("problems %q", p.problems)
+	}
+	for addr, want := range map[string]string{
+		"8.8.8.8":      "8.8.0.0/16 allow; 8.8.8.8/32 allow+trunks",
+		"8.8.1.1":      "8.8.0.0/16 allow",
+		"9.9.9.9":      "",
+		"2a00:1::5":    "2a00:1::/32 allow",
+		"192.168.1.77": "192.168.1.0/24 local_networks",
+		"198.51.7.7":   "198.51.7.7/32 source of feed a",
+		"127.0.0.1":    "127.0.0.1/32 allow (localhost)+source of feed b (localhost)+this host's own address",
+		"192.168.2.1":  "",
+		"2a00:2::1":    "",
+	} {
+		if got := reasonsFor(p, addr); got != want {
+			t.Errorf("%s: got %q, want %q", addr, got, want)
+		}
+	}
+	wide := p.Covering(netip.MustParsePrefix("8.0.0.0/8"))
+	if len(wide) != 2 {
+		t.Errorf("8.0.0.0/8 has inside it %v", wide)
+	}
+	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("9.0.0.0/8"), cidr.MustParsePrefix("2a00::/16")))
+	var got []string
+	for _, e := range over {
+		got = append(got, e.Prefix.String())
+	}
+	if want := []string{"8.8.0.0/16", "8.8.8.8/32", "2a00:1::/32"}; !slices.Equal(got, want) {
+		t.Errorf("overlapping %v, want %v", got, want)
+	}
+}
+
+// TestNamesKeepTheirLastGoodAnswer: a name that stops resolving stays protected.
+func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
+	testns.Enter(t) // no DNS server answers in here
+	store := openStore(t)
+	old := addrs("8.8.8.8")
+	if err := store.WriteJSON(namesFile, map[string]answer{"trunk.invalid": {Addrs: old}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, offline := range []bool{false, true} {
+		p := protect(t, "allow: [trunk.invalid, never.invalid, localhost]\nfeeds: [{name: c, path: /x}]\n", offline, store)
+		if got := reasonsFor(p, "8.8.8.8"); got != "8.8.8.8/32 allow (trunk.invalid)" {
+			t.Errorf("offline %v: %q", offline, got)
+		}
+		problems := strings.Join(p.problems, "\n")
+		if !strings.Contains(problems, "never.invalid") || strings.Contains(problems, "trunk.invalid") == offline {
+			t.Errorf("offline %v: problems %q", offline, problems)
+		}
+	}
+	// A look-up that succeeded has not pushed out the answer of one that failed.
+	var kept map[string]answer
+	if err := store.ReadJSON(namesFile, &kept); err != nil || !slices.Equal(kept["trunk.invalid"].Addrs, old) || len(kept["localhost"].Addrs) == 0 {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+}

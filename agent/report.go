@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// Outcome is what a sync came to.
+type Outcome string
+
+const (
+	InForce  Outcome = "in-force"  // everything, every feed fresh
+	Stale    Outcome = "stale"     // in force, but a feed is stale or held back
+	DryRun   Outcome = "dry-run"   // nothing was written to the kernel
+	Unsynced Outcome = "unapplied" // the kernel is as it was
+)
+
+// Report is what a sync did. Its JSON form is documented in the manual and
+// keeps its names.
+type Report struct {
+	Version   string       `json:"version"`
+	At        time.Time    `json:"at"`
+	Outcome   Outcome      `json:"outcome"`
+	Feeds     []FeedReport `json:"feeds"`
+	Protected []Protected  `json:"protected"` // what feeds would have blocked and protection kept out
+	Sets      []SetReport  `json:"sets"`
+	Warnings  []string     `json:"warnings"`
+	Steps     []StepTime   `json:"steps"`
+}
+
+// FeedState is where the entries of a feed came from.
+type FeedState string
+
+const (
+	FeedFresh     FeedState = "fresh"     // a new body
+	FeedUnchanged FeedState = "unchanged" // the source has nothing newer
+	FeedCached    FeedState = "cached"    // the last good copy, as --offline asked
+	FeedStale     FeedState = "stale"     // the source failed: the last good copy
+	FeedHeld      FeedState = "held"      // a body was not believed: the last good copy
+	FeedMissing   FeedState = "missing"   // the source failed, and there is no copy
+)
+
+// FeedReport is what a sync found in one feed.
+type FeedReport struct {
+	Name      string         `json:"name"`
+	Source    string         `json:"source"` // URL without userinfo, or path
+	State     FeedState      `json:"state"`
+	FetchedAt time.Time      `json:"fetched_at,omitzero"` // when the entries in force were fetched
+	Bytes     int64          `json:"bytes"`
+	Lines     int            `json:"lines"`    // that ought to be entries
+	Entries   int            `json:"entries"`  // that were read
+	Entries6  int            `json:"entries6"` // of these, IPv6
+	Prefixes  int            `json:"prefixes"` // after aggregation, before protection
+	Rejected  map[string]int `json:"rejected"` // lines that gave nothing, by reason
+	Rejects   []RejectReport `json:"rejects"`  // the first of them
+	Screened  map[string]int `json:"screened"` // entries in special-purpose space, by row
+	Problem   *Problem       `json:"problem,omitempty"`
+}
+
+// RejectReport is a line that gave nothing.
+type RejectReport struct {
+	File   string `json:"file"` // URL or file
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Reason string `json:"reason"` // a key of FeedReport.Rejected
+	Why    string `json:"why"`
+}
+
+// Problem is why a feed is not fresh.
+type Problem struct {
+	Reason string `json:"reason"` // one stable word
+	Error  string `json:"error"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// SetReport is what happened to one kernel set.
+type SetReport struct {
+	Name    string   `json:"name"`
+	Family  string   `json:"family"`
+	Before  int      `json:"before"` // entries; -1 if the set did not exist
+	After   int      `json:"after"`
+	Added   int      `json:"added"`
+	Removed int      `json:"removed"`
+	Written bool     `json:"written"`       // false if the kernel held it already
+	Why     string   `json:"why,omitempty"` // why it was written with the same entries
+	Plan    []string `json:"plan"`
+	Lengths []int    `json:"lengths"` // prefix lengths that occur
+	Share   float64  `json:"share"`   // of the family's address space
+}
+
+// StepTime is how long one step took.
+type StepTime struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+func setReport(p *ipsetsync.Plan) SetReport {
+	r := SetReport{
+		Name: p.Name, Family: p.Family.String(), Before: -1,
+		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
+		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
+		Plan: []string{}, Lengths: []int{},
+	}
+	if p.Live != nil {
+		r.Before = int(p.Live.Elements)
+	}
+	for _, s := range p.Steps {
+		r.Plan = append(r.Plan, s.String())
+	}
+	for bits, n := range p.Entries().Lengths() {
+		if n > 0 {
+			r.Lengths = append(r.Lengths, bits)
+		}
+	}
+	return r
+}
+
+// stopwatch times the steps of a report.
+type stopwatch struct {
+	steps *[]StepTime
+	last  time.Time
+}
+
+func (w *stopwatch) lap(name string) {
+	now := time.Now()
+	*w.steps = append(*w.steps, StepTime{name, now.Sub(w.last).Seconds()})
+	w.last = now
+}

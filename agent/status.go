@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// Status is how things stand now, from the kernel and the state folder.
+type Status struct {
+	Version   string       `json:"version"`
+	Protected bool         `json:"protected"` // the sets hold something, and a rule uses them
+	Problems  []string     `json:"problems"`
+	Sets      []SetStatus  `json:"sets"`
+	Feeds     []FeedStatus `json:"feeds"`
+}
+
+// SetStatus is one kernel set.
+type SetStatus struct {
+	Name       string `json:"name"`
+	Exists     bool   `json:"exists"`
+	Type       string `json:"type,omitempty"`
+	Entries    int    `json:"entries"`
+	Lengths    []int  `json:"lengths"`    // prefix lengths that occur
+	Memory     int64  `json:"memory"`     // bytes in the kernel
+	References int    `json:"references"` // rules and lists that use it
+	Packets    uint64 `json:"packets"`    // that its present entries have matched
+	Bytes      uint64 `json:"bytes"`
+}
+
+// FeedStatus is one feed.
+type FeedStatus struct {
+	Name        string      `json:"name"`
+	Source      string      `json:"source"`
+	Entries     int         `json:"entries"` // of the last good copy
+	Rejects     int         `json:"rejects"`
+	FetchedAt   time.Time   `json:"fetched_at,omitzero"`
+	LastSuccess time.Time   `json:"last_success,omitzero"` // "not modified" is one
+	LastAttempt time.Time   `json:"last_attempt,omitzero"`
+	Failures    int         `json:"failures"` // since the last success
+	Stale       bool        `json:"stale"`    // no success for three times its interval
+	Held        *fetch.Held `json:"held,omitempty"`
+	Problem     *Problem    `json:"problem,omitempty"`
+}
+
+// staleIntervals is how many intervals of its schedule a feed may be without a
+// success before it is called stale.
+const staleIntervals = 3
+
+// ReadStatus reads how things stand at now.
+func ReadStatus(cfg config.Config, version string, now time.Time) (*Status, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}}
+	for _, f := range cidr.Families {
+		set, err := setStatus(kernel, setName(cfg, f))
+		if err != nil {
+			return nil, err
+		}
+		s.Sets = append(s.Sets, set)
+	}
+	for _, f := range cfg.Feeds {
+		s.Feeds = append(s.Feeds, feedStatus(store, f, now))
+	}
+	s.judge()
+	return s, nil
+}
+
+func setStatus(kernel *ipsetsync.Kernel, name string) (SetStatus, error) {
+	s := SetStatus{Name: name, Lengths: []int{}}
+	live, err := kernel.Dump(name)
+	if errors.Is(err, ipsetsync.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Exists, s.Type, s.Entries = true, live.Type, int(live.Elements)
+	s.Memory, s.References = int64(live.Memory), int(live.References)
+	for _, c := range live.Counts {
+		s.Packets += c.Packets
+		s.Bytes += c.Bytes
+	}
+	var lengths [129]bool
+	for _, p := range live.Prefixes {
+		lengths[p.Bits()] = true
+	}
+	for bits, occurs := range lengths {
+		if occurs {
+			s.Lengths = append(s.Lengths, bits)
+		}
+	}
+	return s, nil
+}
+
+func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
+	s := FeedStatus{Name: f.Name, Source: f.Path}
+	if f.URL != "" {
+		s.Source = redact(f.URL)
+	}
+	c, err := store.Open(f.Name)
+	switch {
+	case err == nil:
+		m := c.Meta()
+		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
+		s.LastSuccess = m.FetchedAt
+		c.Close()
+	case isAbsent(err) && f.Path != "":
+		return s // never synced, or optional and empty
+	default:
+		s.Problem = problemOf(err)
+		if isAbsent(err) {
+			s.Problem = &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: "run \"voipbl sync\""}
+		}
+	}
+	state, err := store.State(f.Name)
+	if err != nil {
+		return s
+	}
+	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
+	if state.LastSuccess.After(s.LastSuccess) {
+		s.LastSuccess = state.LastSuccess
+	}
+	if state.LastError != "" {
+		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
+	}
+	if f.URL != "" {
+		next := f.Schedule.Next(now)
+		interval := f.Schedule.Next(next).Sub(next)
+		s.Stale = now.Sub(s.LastSuccess) > staleIntervals*interval
+	}
+	return s
+}
+
+// judge says whether the host is protected, and what stands against it.
+func (s *Status) judge() {
+	entries, used := 0, true
+	for _, set := range s.Sets {
+		switch {
+		case !set.Exists:
+			s.Problems = append(s.Problems, "the kernel has no set "+set.Name)
+			used = false
+		case set.References == 0:
+			s.Problems = append(s.Problems, "no rule uses the set "+set.Name)
+			used = false
+		}
+		entries += set.Entries
+	}
+	if entries == 0 {
+		s.Problems = append(s.Problems, "the sets are empty")
+	}
+	s.Protected = entries > 0 && used
+	for _, f := range s.Feeds {
+		if f.Stale {
+			s.Problems = append(s.Problems, "feed "+f.Name+" is stale")
+		}
+	}
+}
+
+// Worrying reports whether a feed is stale or in trouble.
+func (s *Status) Worrying() bool {
+	for _, f := range s.Feeds {
+		if f.Stale || f.Problem != nil {
+			return true
+		}
+	}
+	return false
+}
