@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// exitNoneBlocked is check's answer when nothing asked for is blocked.
+const exitNoneBlocked = 1
+
+func (a *app) checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check ADDR...",
+		Short: "Tell whether addresses are blocked now, and why",
+		Long: `Tell for each address or prefix whether the kernel's set blocks it now, which
+feed and line say so, and whether it is protected and why.
+
+Exit status: 0 an address is blocked, 1 none is, 2 error.`,
+		Example: `  voipbl check 198.51.100.7
+  voipbl check 198.51.100.0/24 2001:db8::1
+  voipbl check --json 198.51.100.7`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: a.check,
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) check(cmd *cobra.Command, args []string) error {
+	var queries []netip.Prefix
+	for _, arg := range args {
+		p, err := cidr.ParsePrefix(arg)
+		if err != nil {
+			return &exitError{exitUsage, fmt.Errorf("%w: expected an address or a prefix, such as 198.51.100.7", err)}
+		}
+		queries = append(queries, p.Netip())
+	}
+	cfg, err := a.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	reports, warnings, err := agent.Check(cmd.Context(), cfg, queries)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(a.err, "voipbl: "+w)
+	}
+	if a.json {
+		if err := a.printJSON(reports); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	} else {
+		for _, r := range reports {
+			a.printCheck(r)
+		}
+	}
+	for _, r := range reports {
+		if r.Blocked {
+			return nil
+		}
+	}
+	return &exitError{code: exitNoneBlocked}
+}
+
+func (a *app) printCheck(r agent.CheckReport) {
+	switch {
+	case r.Blocked:
+		fmt.Fprintf(a.out, "%s is %s: in %s as %s, %s, %s\n", r.Query, a.paint("blocked", red), r.Set, r.Entry,
+			plural(int(r.Packets), "packet"), plural(int(r.Bytes), "byte"))
+	case r.Partly > 0:
+		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural2(r.Partly, "entry", "entries"))
+	default:
+		fmt.Fprintf(a.out, "%s is %s\n", r.Query, a.paint("not blocked", green))
+	}
+	for _, l := range r.Listed {
+		note := ""
+		if l.Reject != "" {
+			note = " (not in force: " + l.Reject + ")"
+		}
+		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, l.File, l.Line, shorten(l.Text, 60), note)
+	}
+	if r.Special != "" {
+		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)
+	}
+	for _, p := range r.Protected {
+		fmt.Fprintf(a.out, "  protected by %s: %s\n", p.Prefix, strings.Join(p.Reasons, ", "))
+	}
+	if r.Blocked && len(r.Listed) == 0 {
+		fmt.Fprintln(a.out, "  no feed's copy lists it: the next sync takes it out")
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Check or show the configuration",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "check",
+		Short:   "Tell whether the configuration is valid",
+		Long:    "Tell whether the configuration is valid.\n\nExit status: 0 valid, 2 not.",
+		Example: "  voipbl config check\n  voipbl --config new.yaml config check",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.configCheck(cmd) },
+	}, &cobra.Command{
+		Use:     "show",
+		Short:   "Print the configuration in force, defaults included",
+		Example: "  voipbl config show",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.configShow(cmd) },
+	})
+	return cmd
+}
+
+func (a *app) configCheck(cmd *cobra.Command) error {
+	cfg, err := a.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed"))
+	return nil
+}
+
+func (a *app) configShow(cmd *cobra.Command) error {
+	cfg, err := a.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	text, err := cfg.YAML()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	_, err = a.out.Write(text)
+	return err
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// feedServer serves feeds that behave as a script says: "feed NAME BEHAVIOUR
+// [FILE]" sets what GET /NAME answers from then on.
+type feedServer struct {
+	certFile string
+	plain    *httptest.Server
+	secure   *httptest.Server
+	stop     chan struct{}
+	lock     *os.File
+
+	mu    sync.Mutex
+	feeds map[string]behaviour
+	count map[string]int
+}
+
+type behaviour struct{ kind, file string }
+
+// startFeedServer listens in the network namespace of the calling thread.
+func startFeedServer(dir string) (*feedServer, error) {
+	s := &feedServer{
+		certFile: filepath.Join(dir, "ca.pem"), stop: make(chan struct{}),
+		feeds: make(map[string]behaviour), count: make(map[string]int),
+	}
+	for _, start := range []struct {
+		address string
+		server  **httptest.Server
+		begin   func(*httptest.Server)
+	}{
+		{"127.0.0.1:8080", &s.plain, (*httptest.Server).Start},
+		{"127.0.0.1:8443", &s.secure, (*httptest.Server).StartTLS},
+	} {
+		l, err := net.Listen("tcp", start.address)
+		if err != nil {
+			return nil, err
+		}
+		server := httptest.NewUnstartedServer(s)
+		server.Listener.Close()
+		server.Listener = l
+		start.begin(server)
+		*start.server = server
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.secure.Certificate().Raw})
+	return s, os.WriteFile(s.certFile, cert, 0o644)
+}
+
+func (s *feedServer) close() {
+	close(s.stop)
+	s.plain.Close()
+	s.secure.Close()
+}
+
+func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	s.mu.Lock()
+	b := s.feeds[name]
+	s.count[name]++
+	n := s.count[name]
+	s.mu.Unlock()
+	text, err := os.ReadFile(b.file)
+	if b.file != "" && b.kind != "to-http" && err != nil {
+		http.Error(w, err.Error(), http.StatusTeapot)
+		return
+	}
+	switch b.kind {
+	case "ok":
+		serve(w, r, text)
+	case "flaky": // fails the first time
+		if n == 1 {
+			http.Error(w, "try again", http.StatusInternalServerError)
+			return
+		}
+		serve(w, r, text)
+	case "gzip":
+		w.Header().Set("Content-Encoding", "gzip")
+		zip := gzip.NewWriter(w)
+		zip.Write(text)
+		zip.Close()
+	case "bomb": // 1 GiB of comments in 1 MB
+		w.Header().Set("Content-Encoding", "gzip")
+		zip := gzip.NewWriter(w)
+		line := []byte(strings.Repeat("#", 1023) + "\n")
+		for range 1 << 20 {
+			if _, err := zip.Write(line); err != nil {
+				return
+			}
+		}
+		zip.Close()
+	case "endless":
+		line := []byte(strings.Repeat("8.8.8.8\n", 1000))
+		for {
+			if _, err := w.Write(line); err != nil {
+				return
+			}
+		}
+	case "cut": // the connection ends in the middle
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		w.Write(text[:len(text)/2])
+	case "hang": // begins and never goes on
+		w.Write(text[:len(text)/2])
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-s.stop:
+		}
+	case "to-http":
+		http.Redirect(w, r, "http://127.0.0.1:8080/"+b.file, http.StatusFound)
+	default:
+		code, err := strconv.Atoi(b.kind)
+		if err != nil {
+			code = http.StatusNotFound
+		}
+		http.Error(w, http.StatusText(code), code)
+	}
+}
+
+// serve answers with an ETag, and with 304 where it matches.
+func serve(w http.ResponseWriter, r *http.Request, text []byte) {
+	w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(text))[:16]))
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(text)))
+}
+
+func setFeed(ts *testscript.TestScript, _ bool, args []string) {
+	b := behaviour{kind: args[1]}
+	if len(args) > 2 {
+		b.file = args[2]
+		if b.kind != "to-http" {
+			b.file = ts.MkAbs(b.file)
+		}
+	}
+	held(ts).set(args[0], b)
+}
+
+// set sets what GET /name answers from now on.
+func (s *feedServer) set(name string, b behaviour) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.feeds[name] = b
+	s.count[name] = 0
+}
+
+// requests asserts how many requests there were since feed: requests NAME N.
+func requests(ts *testscript.TestScript, _ bool, args []string) {
+	s := held(ts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got := strconv.Itoa(s.count[args[0]]); got != args[1] {
+		ts.Fatalf("%s requests for %s, not %s", got, args[0], args[1])
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/voipbl/voipbl/"
+
+// mayImport is the layout of the program: which packages of ours each one may
+// import. What is not named imports none.
+var mayImport = map[string][]string{
+	"cmd/voipbl": {"agent", "config", "cidr"},
+	"agent":      {"config", "fetch", "ipsetsync", "firewall", "cidr"},
+	"config":     {"cidr"},
+	"fetch":      nil,
+	"ipsetsync":  {"cidr"},
+	"firewall":   nil,
+	"cidr":       nil,
+}
+
+// pure packages do nothing outside of themselves.
+var pure = map[string][]string{
+	"cidr":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"config": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+}
+
+func TestImportRule(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := mayImport[name]
+		if !known {
+			if !strings.HasPrefix(name, "internal/") {
+				t.Errorf("package %s is not in the layout", name)
+			}
+			continue
+		}
+		seen++
+		for _, i := range p.Imports {
+			ours, isOurs := strings.CutPrefix(i, module)
+			if isOurs && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+			if slices.Contains(pure[name], i) {
+				t.Errorf("%s is pure and imports %s", name, i)
+			}
+		}
+	}
+	if seen != len(mayImport) {
+		t.Errorf("%d packages of %d", seen, len(mayImport))
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// Exit codes. Those of check are like grep's.
+const (
+	exitOK         = 0
+	exitNotApplied = 1 // the kernel is as it was
+	exitUsage      = 2 // usage or configuration
+	exitStale      = 3 // in force, but a feed is stale or held back
+)
+
+// defaultConfig is read when there is no --config, if it exists.
+const defaultConfig = "/etc/voipbl/voipbl.yaml"
+
+// version is set by the linker; see the Makefile.
+var version = "0.0.0-dev"
+
+// memoryLimit makes the garbage collector work harder from here on. Nothing
+// fails above it. A sync of a million entries needs some 70 MiB.
+const memoryLimit = 64 << 20
+
+// app is what every verb shares.
+type app struct {
+	out, err   io.Writer
+	configFile string
+	json       bool
+}
+
+// exitError ends the program with a code; err, if any, is shown first.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	a := &app{out: out, err: errOut}
+	root := a.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	exit := &exitError{code: exitUsage, err: err} // cobra's own errors are usage
+	errors.As(err, &exit)
+	if exit.err != nil {
+		a.showError(exit.err)
+	}
+	return exit.code
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "voipbl",
+		Short: "Keep known VoIP attackers away from a PBX host",
+		Long: `voipbl keeps a PBX host out of reach of known VoIP attackers: it fetches the
+VoIPBL list and local feeds, screens and aggregates their prefixes, and puts
+them into the kernel's ipset voip_bl by one atomic swap.`,
+		Example: `  voipbl sync                  fetch the feeds and put them in force
+  voipbl check 198.51.100.7    is this address blocked, and why
+  voipbl status                how things stand`,
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetVersionTemplate("voipbl {{.Version}}\n")
+	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.statusCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
+	return root
+}
+
+// jsonFlag adds --json to a verb.
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+}
+
+// loadConfig reads the configuration. Without the default file the defaults
+// hold; a file that was asked for must exist.
+func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
+	text, err := os.ReadFile(a.configFile)
+	if errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config") {
+		return config.Default(), nil
+	}
+	if err != nil {
+		return config.Config{}, &exitError{exitUsage, fmt.Errorf("configuration: %w", err)}
+	}
+	cfg, err := config.Parse(a.configFile, text)
+	if err != nil {
+		return config.Config{}, &exitError{exitUsage, err}
+	}
+	return cfg, nil
+}
+
+// showError prints what failed and, on lines of their own, what to do next.
+func (a *app) showError(err error) {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintln(a.err, "voipbl: "+line)
+	}
+	var remedied interface{ Remedy() string }
+	if errors.As(err, &remedied) && remedied.Remedy() != "" {
+		fmt.Fprintln(a.err, "  try: "+remedied.Remedy())
+	}
+}
+
+// isTerminal reports whether w is one.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

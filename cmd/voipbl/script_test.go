@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/testdata/genfeed"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"voipbl": main})
+}
+
+// TestScripts runs the program as a user types it. Each script of
+// testdata/script has a network namespace and a feed server of its own: plain
+// HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:8443.
+func TestScripts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the scripts need root")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:   filepath.Join("..", "..", "testdata", "script"),
+		Setup: setupScript,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"expand":   expand,
+			"feed":     setFeed,
+			"requests": requests,
+			"genfeed":  generate,
+			"lock":     holdLock,
+			"unlock":   releaseLock,
+			"knock":    knock,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// setupScript runs on the script's own goroutine, so all that the script
+// executes is in the namespace.
+func setupScript(env *testscript.Env) error {
+	if err := testns.Unshare(); err != nil {
+		return err
+	}
+	server, err := startFeedServer(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	env.Defer(server.close)
+	env.Values[serverKey] = server
+	env.Vars = append(env.Vars, "SSL_CERT_FILE="+server.certFile, "NO_COLOR=1", "TZ=UTC")
+	return os.Mkdir(filepath.Join(env.WorkDir, "blocklist.d"), 0o755)
+}
+
+// exits runs a program that must end with the given code: exits 3 voipbl sync.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG ...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("%s ended with %d, not %d\nstdout:\n%sstderr:\n%s", strings.Join(args[1:], " "), code, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+	ts.Logf("%s%s", ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}
+
+// expand replaces $VARIABLES in files.
+func expand(ts *testscript.TestScript, _ bool, files []string) {
+	for _, f := range files {
+		text := os.Expand(ts.ReadFile(f), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(text), 0o644))
+	}
+}
+
+// generate writes a list of ours: genfeed FILE LINES [FAMILY].
+func generate(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	spec := genfeed.Default(n)
+	if len(args) > 2 {
+		spec.Family, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	_, err = genfeed.Write(f, spec)
+	ts.Check(err)
+}
+
+// holdLock takes a lock as another process would, until unlock: lock FILE.
+func holdLock(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR|os.O_CREATE, 0o600)
+	ts.Check(err)
+	ts.Check(unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	ts.Check(os.WriteFile(f.Name(), fmt.Appendf(nil, "process 4711 (voipbl run) since 2026-01-02 03:04:05"), 0o600))
+	held(ts).lock = f
+}
+
+func releaseLock(ts *testscript.TestScript, _ bool, _ []string) { held(ts).lock.Close() }
+
+// knock sends one UDP packet with one byte from an address of this host to
+// 127.0.0.1: knock ADDR. The rules have seen it when knock returns, for loopback
+// delivers before send does.
+func knock(ts *testscript.TestScript, _ bool, args []string) {
+	from := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(args[0]), 0))
+	conn, err := net.DialUDP("udp4", from, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5060})
+	ts.Check(err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("x"))
+	ts.Check(err)
+}
+
+type serverKeyType struct{}
+
+var serverKey serverKeyType
+
+func held(ts *testscript.TestScript) *feedServer { return ts.Value(serverKey).(*feedServer) }

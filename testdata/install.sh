@@ -1,0 +1,20 @@
+#!/bin/sh
+# Installs the Debian packages that tests and benchmarks compare with and read
+# back by, if they are missing: install.sh [PACKAGE ...].
+set -eu
+
+all="ipset iptables iproute2 iprange util-linux"
+missing=""
+for package in ${*:-$all}; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" -ne 0 ]; then
+	echo "needed and not installed:$missing (run this as root, or install them)" >&2
+	exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null

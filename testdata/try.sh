@@ -1,0 +1,80 @@
+#!/bin/sh
+# "make try": the main job for real, on a full-size list, in a network namespace
+# that nothing else is in and that is gone afterwards: try.sh VOIPBL
+# FEED=FILE takes a list of yours instead of a generated one.
+set -eu
+
+if [ "${1:-}" != inside ]; then
+	[ "$(id -u)" -eq 0 ] || { echo "make try needs root, for a network namespace of its own" >&2; exit 1; }
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	mkdir "$dir/www"
+	cp "$1" "$dir/voipbl"
+	go build -o "$dir/serve" ./testdata/serve
+	if [ -n "${FEED:-}" ]; then
+		cp "$FEED" "$dir/www/list"
+	else
+		go run ./testdata/genfeed/genfeed -n 100000 >"$dir/www/list"
+	fi
+	unshare --net sh "$0" inside "$dir"
+	exit
+fi
+
+dir=$2
+voipbl="$dir/voipbl --config $dir/voipbl.yaml"
+ip link set lo up
+
+step() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+[ -t 1 ] || step() { printf '\n# %s\n' "$*"; }
+run() { printf '$ %s\n' "voipbl $*"; code=0; $voipbl "$@" || code=$?; }
+
+"$dir/serve" 127.0.0.1:8080 "$dir/www" >"$dir/address" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+tries=0
+until grep -q . "$dir/address"; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 100 ] || { echo "the feed server did not start" >&2; exit 1; }
+	sleep 0.05
+done
+
+# The second entry is "protected" below; the first stays blocked.
+listed=$(grep -E '^[1-9][0-9]*\.[0-9]+\.[0-9]+\.[0-9]+(/32)?$' "$dir/www/list" | grep -Ev '^(0|10|100|127|169|172|192|198|203|22[4-9]|2[3-5][0-9])\.' | sed 's,/32,,' | sed -n '100p;200p')
+blocked=$(echo "$listed" | sed -n 1p)
+trunk=$(echo "$listed" | sed -n 2p)
+
+cat >"$dir/voipbl.yaml" <<YAML
+state_dir: $dir/state
+run_dir: $dir/run
+feeds:
+  - name: voipbl
+    url: http://127.0.0.1:8080/list
+    insecure: true
+    max_coverage: 100%
+allow: [$trunk]
+YAML
+
+step "A list of $(grep -c '^[0-9]' "$dir/www/list") entries is served on loopback, and put into the kernel:"
+run sync
+[ "$code" -eq 0 ]
+
+step "Again: the server has nothing newer (304), and nothing is written:"
+run sync
+[ "$code" -eq 0 ]
+
+step "A listed, a clean and a protected address:"
+run check "$blocked"
+[ "$code" -eq 0 ]
+run check 8.8.8.8 || true
+run check "$trunk"
+[ "$code" -eq 1 ]
+
+step "What ipset reads back:"
+echo "$ ipset list -terse voip_bl"
+ipset list -terse voip_bl
+ipset -q test voip_bl "$blocked" && echo "$blocked is in voip_bl"
+ipset -q test voip_bl "$trunk" || echo "$trunk is not"
+
+step "And out again:"
+run remove
+[ -z "$(ipset list -name)" ] && echo "the kernel has no set left; the network namespace goes with this command"
