@@ -153,11 +153,13 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 	r.Warnings = append(r.Warnings, p.problems...)
 }
 
-// desired is the union of all feeds, and of what is kept of the live sets.
+// desired is the union of all feeds, and of what is kept of the live sets. The
+// feeds give up their own, so that the memory is there for what follows.
 func desired(feeds []*feed, missing []string, lives [2]*ipsetsync.Live) (cidr.Sets, []string) {
 	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets)
+		f.sets = cidr.Sets{}
 	}
 	var warnings []string
 	if len(missing) > 0 {

@@ -178,6 +178,7 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 		switch live.Type {
 		case typeHashNet:
 			if l.entries {
+				live.grow()
 				err = live.addEntry(data.value)
 			}
 		case typeListSet:
@@ -203,6 +204,17 @@ func (l *listing) addMember(list string, b []byte) error {
 		}
 	}
 	return nil
+}
+
+// maxPresize bounds the room that is made because a header says so.
+const maxPresize = 1 << 22
+
+// grow makes room for all entries, with the first of them: the header, which
+// comes before, says how many there are.
+func (l *Live) grow() {
+	if l.Prefixes == nil {
+		l.Prefixes = make([]cidr.Prefix, 0, min(l.Elements, maxPresize))
+	}
 }
 
 func (l *Live) addEntry(b []byte) error {
