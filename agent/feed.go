@@ -23,6 +23,7 @@ type reader struct {
 	offline  bool
 	force    bool
 	now      time.Time
+	deadline time.Time // for fetching all feeds together
 	progress func(feed string, got, total int64)
 }
 
@@ -93,6 +94,11 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 // download does what can go wrong. It returns the problem, or nil when the
 // feed is in f.
 func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state *fetch.State) *Problem {
+	timeout := min(r.limits.Timeout, time.Until(r.deadline))
+	if timeout <= 0 {
+		why := fmt.Sprintf("not begun: the other feeds took %v, all the time there is", fetchRounds*r.limits.Timeout)
+		return &Problem{string(fetch.ReasonTooSlow), why, remedyFor(fetch.ReasonTooSlow)}
+	}
 	staged, err := r.store.Stage(f.Name)
 	if err != nil {
 		return problemOf(err)
@@ -100,7 +106,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	defer staged.Discard()
 	response, err := r.client.Get(ctx, fetch.Request{
 		Feed: f.Name, URL: f.URL, Insecure: f.Insecure,
-		MaxBytes: r.limits.MaxBytes, Timeout: r.limits.Timeout,
+		MaxBytes: r.limits.MaxBytes, Timeout: timeout,
 		ETag: prior.ETag, LastModified: prior.LastModified,
 		Progress: r.feedProgress(f.Name),
 	}, staged)

@@ -115,7 +115,6 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	case err == nil:
 		m := c.Meta()
 		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
-		s.LastSuccess = m.FetchedAt
 		c.Close()
 	case isAbsent(err) && f.Path != "":
 		return s // never synced, or optional and empty
@@ -130,18 +129,25 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 		return s
 	}
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
-	if state.LastSuccess.After(s.LastSuccess) {
-		s.LastSuccess = state.LastSuccess
+	s.LastSuccess = state.LastSuccess
+	if s.LastSuccess.IsZero() {
+		s.LastSuccess = s.FetchedAt
 	}
 	if state.LastError != "" {
 		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
 	}
-	if f.URL != "" {
-		next := f.Schedule.Next(now)
-		interval := f.Schedule.Next(next).Sub(next)
-		s.Stale = now.Sub(s.LastSuccess) > staleIntervals*interval
-	}
+	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
 	return s
+}
+
+// stale reports whether the last success is too long ago. One in the future
+// says nothing, for the clock has been set back since: it counts as too long
+// ago, which the next success mends.
+func stale(success, now time.Time, schedule config.Schedule) bool {
+	next := schedule.Next(now)
+	interval := schedule.Next(next).Sub(next)
+	age := now.Sub(success)
+	return age > staleIntervals*interval || age < -interval
 }
 
 // judge says whether the host is protected, and what stands against it.

@@ -29,8 +29,14 @@ type Options struct {
 	Progress func(feed string, got, total int64)
 }
 
-// feedsAtOnce bounds how many feeds are fetched and read at a time.
-const feedsAtOnce = 4
+const (
+	// feedsAtOnce bounds how many feeds are fetched and read at a time.
+	feedsAtOnce = 8
+
+	// fetchRounds bounds fetching all feeds together, in time-outs of one: a
+	// sync ends in minutes however many feeds hang.
+	fetchRounds = 3
+)
 
 // Sync makes the kernel's sets hold what the feeds say. On an error the kernel
 // is as it was; a feed that fails is no error but a report that is Stale.
@@ -91,7 +97,7 @@ func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error)
 	sets, kept := desired(feeds, keepLive(store, feeds, lives), lives)
 	report.Warnings = append(report.Warnings, kept...)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
-	sets = sets.Subtract(cidr.Union(cidr.SpecialSpace, protected.sets))
+	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
 
 	plans, err := planAll(ctx, cfg, kernel, sets, lives)
@@ -131,6 +137,7 @@ func getFeeds(ctx context.Context, cfg config.Config, opts Options, store *fetch
 	r := &reader{
 		store: store, client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
 		offline: opts.Offline, force: opts.Force, now: now, progress: opts.Progress,
+		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
 	}
 	feeds := make([]*feed, len(cfg.Feeds))
 	var group errgroup.Group
@@ -169,6 +176,11 @@ func desired(feeds []*feed, missing []string, lives [2]*ipsetsync.Live) (cidr.Se
 		}
 	}
 	return cidr.Union(all...), warnings
+}
+
+// blockable is what remains of sets without what is never blocked.
+func blockable(sets, protected cidr.Sets) cidr.Sets {
+	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
 }
 
 func liveSets(lives [2]*ipsetsync.Live) cidr.Sets {
