@@ -33,6 +33,9 @@ func FuzzEntry(f *testing.F) {
 		if ps[0].Family() != familyOf(want.first) {
 			t.Fatalf("%q is %s", s, ps[0].Family())
 		}
+		if p, ok := parsePlain4([]byte(s)); ok && (len(ps) != 1 || p != ps[0]) {
+			t.Fatalf("%q is plainly %s, and %v", s, p, ps)
+		}
 		set := SetOf(ps...)[ps[0].Family()]
 		if set.Len() != len(ps) {
 			t.Fatalf("%q is %v, which is not minimal", s, ps)

@@ -21,9 +21,6 @@ func isNote(line []byte) bool {
 // parseLine reads the entry of a line that is neither blank nor a note and has
 // no space around it.
 func parseLine(line []byte) (span, Reason) {
-	if s, ok := parsePlain4(line); ok {
-		return s, Accepted
-	}
 	if rest, ok := bytes.CutPrefix(line, []byte("add ")); ok {
 		return parseAdd(rest)
 	}
@@ -35,12 +32,11 @@ func parseLine(line []byte) (span, Reason) {
 }
 
 // parsePlain4 reads a line that is an IPv4 address or prefix and nothing else,
-// as nearly all lines are. It only saves time: what it does not read, the rest
-// of parseLine does, to the same result.
-func parsePlain4(line []byte) (span, bool) {
+// as nearly all lines are. It only saves time: parseLine reads the same.
+func parsePlain4(line []byte) (Prefix, bool) {
 	a, n := parse4(line)
 	if n == 0 {
-		return span{}, false
+		return Prefix{}, false
 	}
 	bits := uint8(0)
 	switch rest := line[n:]; {
@@ -51,9 +47,9 @@ func parsePlain4(line []byte) (span, bool) {
 	case len(rest) == 3 && rest[0] == '/' && isDigit(rest[2]) && rest[1]-'1' <= 2:
 		bits = (rest[1]-'0')*10 + rest[2] - '0'
 	default:
-		return span{}, false
+		return Prefix{}, false
 	}
-	return span{first: a.and(mask(bits)), bits: bits, fam: IPv4}, bits <= 32
+	return newPrefix(IPv4, a, bits), bits <= 32
 }
 
 // parseAdd reads what follows "add " in a line of ipset save: the name of the

@@ -115,6 +115,9 @@ func (t *Tally) reject(sc *Scanner, why Reason) {
 // screen counts an entry that overlaps special-purpose space, and reports
 // whether all of it lies there.
 func (t *Tally) screen(ps []Prefix) bool {
+	if p := ps[0]; len(ps) == 1 && p.bits >= 8 && !specialOctet[p.fam][p.addr.octet(0)] {
+		return false // as for nearly all
+	}
 	overlaps, inside := false, true
 	for _, p := range ps {
 		space := SpecialSpace[p.fam]

@@ -34,9 +34,8 @@ type Scanner struct {
 	r        *bufio.Reader
 	line     int
 	text     []byte
-	entry    span
 	reason   Reason
-	prefixes []Prefix
+	prefixes []Prefix // of the entry; empty if there is a reason against it
 	declared int
 	err      error
 }
@@ -58,7 +57,7 @@ func (s *Scanner) Scan() bool {
 			return false
 		}
 		s.line++
-		s.text = line
+		s.text, s.prefixes = line, s.prefixes[:0]
 		if s.line == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
@@ -73,8 +72,20 @@ func (s *Scanner) Scan() bool {
 		case len(line) == 0:
 			continue
 		}
-		s.entry, s.reason = parseLine(line)
+		s.parse(line)
 		return true
+	}
+}
+
+// parse reads the entry of a line without space around it.
+func (s *Scanner) parse(line []byte) {
+	if p, ok := parsePlain4(line); ok {
+		s.reason, s.prefixes = Accepted, append(s.prefixes, p)
+		return
+	}
+	var entry span
+	if entry, s.reason = parseLine(line); s.reason == Accepted {
+		s.prefixes = entry.appendPrefixes(s.prefixes)
 	}
 }
 
@@ -127,13 +138,7 @@ func (s *Scanner) Reason() Reason { return s.reason }
 
 // Prefixes are those the entry stands for: one, or several for a range. The
 // slice is valid until the next Scan.
-func (s *Scanner) Prefixes() []Prefix {
-	if s.reason != Accepted {
-		return nil
-	}
-	s.prefixes = s.entry.appendPrefixes(s.prefixes[:0])
-	return s.prefixes
-}
+func (s *Scanner) Prefixes() []Prefix { return s.prefixes }
 
 // Declared is the N of the last "# TOTAL NETBLOCK: N" seen, -1 if none was.
 func (s *Scanner) Declared() int { return s.declared }

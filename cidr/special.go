@@ -57,6 +57,17 @@ var SpecialSpace = func() Sets {
 	return b.Sets()
 }()
 
+// specialOctet tells of each first octet whether there is special-purpose space
+// behind it.
+var specialOctet = func() (special [2][256]bool) {
+	for _, f := range Families {
+		for octet := range 256 {
+			special[f][octet] = SpecialSpace[f].Overlaps(Prefix{u128{hi: uint64(octet) << 56}, 8, f})
+		}
+	}
+	return special
+}()
+
 // FindSpecial returns the first row of the table that overlaps p.
 func FindSpecial(p Prefix) (Special, bool) {
 	for _, s := range specials {
