@@ -97,7 +97,10 @@ func wordsOf(text []byte) []slowRange {
 		if i == 0 {
 			line = strings.TrimPrefix(line, "\xef\xbb\xbf")
 		}
-		line = strings.Trim(line, " \t\r\v\f")
+		line = strings.Trim(strings.TrimSuffix(line, "\r"), " \t")
+		if strings.Contains(line, "\r") {
+			continue
+		}
 		if r, ok := slowLine(line); ok {
 			found = append(found, r)
 		}
@@ -106,7 +109,7 @@ func wordsOf(text []byte) []slowRange {
 }
 
 func slowLine(line string) (slowRange, bool) {
-	space := func(r rune) bool { return strings.ContainsRune(" \t\r\v\f", r) }
+	space := func(r rune) bool { return strings.ContainsRune(" \t", r) }
 	if rest, ok := strings.CutPrefix(line, "add "); ok {
 		fields := strings.FieldsFunc(rest, space)
 		if len(fields) < 2 || strings.Contains(fields[1], ",") {
@@ -127,8 +130,8 @@ func slowLine(line string) (slowRange, bool) {
 	}
 	word, rest := slowWord(line)
 	if fields := strings.FieldsFunc(rest, space); len(fields) >= 2 && fields[0] == "-" && space(rune(rest[0])) {
-		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, " \t\r\v\f")[1:], " \t\r\v\f"))
-		if end != "" && strings.ContainsAny(end, ".:") && strings.ContainsRune("0123456789abcdefABCDEF:", rune(end[0])) {
+		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, " \t")[1:], " \t"))
+		if strings.ContainsAny(end, ".:") && strings.Trim(end, "0123456789abcdefABCDEF.:") == "" {
 			first, ok := slowEntry(word)
 			if !ok || first.first != first.last || len(word)+len(end) > 2*maxAddressText {
 				return slowRange{}, false
@@ -143,12 +146,12 @@ func slowLine(line string) (slowRange, bool) {
 func slowWord(line string) (word, rest string) {
 	if strings.HasPrefix(line, `"`) {
 		parts := strings.SplitN(line, `"`, 3)
-		if len(parts) == 3 && (parts[2] == "" || strings.ContainsAny(parts[2][:1], " \t\r\v\f,#;") || strings.HasPrefix(parts[2], "//")) {
-			return strings.Trim(parts[1], " \t\r\v\f"), parts[2]
+		if len(parts) == 3 && (parts[2] == "" || strings.ContainsAny(parts[2][:1], " \t,#;") || strings.HasPrefix(parts[2], "//")) {
+			return strings.Trim(parts[1], " \t"), parts[2]
 		}
 		return line, ""
 	}
-	end := strings.IndexAny(line, " \t\r\v\f,#;")
+	end := strings.IndexAny(line, " \t,#;")
 	if end < 0 {
 		end = len(line)
 	}
@@ -166,7 +169,7 @@ func allowed(ranges []slowRange, policy Policy) [2][]Prefix {
 		fam := familyOf(r.first)
 		s := span{first: addrBits(r.first), last: addrBits(r.last), bits: notPrefix, fam: fam}
 		ps := s.appendPrefixes(nil)
-		if policy.tooWide(ps) || len(subtractRanges(rangesOf(ps), rangesOf(SpecialSpace[fam].ps))) == 0 {
+		if policy.TooWide(ps) || len(subtractRanges(rangesOf(ps), rangesOf(SpecialSpace[fam].ps))) == 0 {
 			continue
 		}
 		out[fam] = append(out[fam], ps...)

@@ -139,7 +139,7 @@ func parseSpaced(first, end []byte) (span, Reason) {
 	if why != Accepted {
 		return a, why
 	}
-	if _, hex := hexDigit(end[0]); !hex && end[0] != ':' || !bytes.ContainsAny(end, ".:") {
+	if !looksLikeAddress(end) {
 		return a, Accepted
 	}
 	var joined [2*maxAddressText + 1]byte
@@ -152,11 +152,25 @@ func parseSpaced(first, end []byte) (span, Reason) {
 	return parseRange(joined[:n])
 }
 
+// looksLikeAddress reports whether s has nothing but what addresses are made of.
+func looksLikeAddress(s []byte) bool {
+	marks := false
+	for _, c := range s {
+		_, hex := hexDigit(c)
+		mark := c == '.' || c == ':'
+		if !hex && !mark {
+			return false
+		}
+		marks = marks || mark
+	}
+	return marks
+}
+
 // maxAddressText bounds an address in text: 39 characters of IPv6, 45 with a
 // dotted end (INET6_ADDRSTRLEN 46 of netinet/in.h counts the NUL).
 const maxAddressText = 46
 
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // trimSpace is bytes.TrimSpace for ASCII; half the time of it on short lines.
 func trimSpace(s []byte) []byte {

@@ -1,13 +1,25 @@
 package cidr
 
-import "io"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
 
 // Policy is what a feed may put in the set.
 type Policy struct {
 	// Widest is the shortest prefix length that is accepted, by family. An
 	// entry with a wider one is rejected whole.
 	Widest [2]uint8
+
+	// MaxPrefixes is how many prefixes one feed may give before they are
+	// joined; a range gives up to 254. 0 is no bound.
+	MaxPrefixes int
 }
+
+// ErrTooMany is a feed with more prefixes than its policy allows.
+var ErrTooMany = errors.New("too many prefixes")
 
 // Reject is a line that gave nothing.
 type Reject struct {
@@ -69,11 +81,12 @@ func (t *Tally) Merge(o Tally) {
 func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
 	sc := NewScanner(r)
 	t := Tally{Specials: make([]int, len(specials))}
+	prefixes := 0
 	for sc.Scan() {
 		t.Lines++
 		why := sc.Reason()
 		ps := sc.Prefixes()
-		if why == Accepted && policy.tooWide(ps) {
+		if why == Accepted && policy.TooWide(ps) {
 			why = TooWide
 		}
 		if why != Accepted {
@@ -87,6 +100,9 @@ func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
 		if t.screen(ps) {
 			continue
 		}
+		if prefixes += len(ps); policy.MaxPrefixes > 0 && prefixes > policy.MaxPrefixes {
+			return t, fmt.Errorf("%w: more than %d by line %d", ErrTooMany, policy.MaxPrefixes, sc.Line())
+		}
 		for _, p := range ps {
 			b.Add(p)
 		}
@@ -95,7 +111,9 @@ func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
 	return t, sc.Err()
 }
 
-func (p Policy) tooWide(ps []Prefix) bool {
+// TooWide reports whether an entry that stands for ps holds a prefix that is
+// wider than allowed.
+func (p Policy) TooWide(ps []Prefix) bool {
 	for _, q := range ps {
 		if q.bits < p.Widest[q.fam] {
 			return true
@@ -137,7 +155,7 @@ func (t *Tally) screen(ps []Prefix) bool {
 		t.Carved++
 	}
 	for i, s := range specials {
-		if s.Prefix.Overlaps(ps[0]) {
+		if slices.ContainsFunc(ps, s.Prefix.Overlaps) {
 			t.Specials[i]++
 			break
 		}

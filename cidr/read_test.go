@@ -1,6 +1,7 @@
 package cidr
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -48,6 +49,18 @@ nonsense
 	}
 	if got := strings.Join(texts(sets[IPv6]), " "); got != "2a00:1::/32" {
 		t.Errorf("IPv6 %s", got)
+	}
+}
+
+func TestReadBoundsPrefixes(t *testing.T) {
+	policy := Policy{MaxPrefixes: 100}
+	var b Builder
+	if _, err := Read(strings.NewReader(strings.Repeat("1.1.1.1\n", 100)), policy, &b); err != nil {
+		t.Errorf("100 prefixes: %v", err)
+	}
+	text := "1.1.1.1\n2001:db9::1-2001:db9:ffff:ffff:ffff:ffff:ffff:fffe\n"
+	if _, err := Read(strings.NewReader(text), policy, &b); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "more than 100 by line 2") {
+		t.Errorf("a range of many prefixes: %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	LineTooLong
 	NoMatch
 	NotOnlyAddress
+	LineEnds
 	TooWide
 	numReasons
 )
@@ -34,6 +35,7 @@ var reasons = [numReasons]struct{ key, text string }{
 	LineTooLong:    {"line-too-long", "the line is longer than 4096 bytes"},
 	NoMatch:        {"nomatch", "an exception (nomatch) of a saved set: put it in allow instead"},
 	NotOnlyAddress: {"not-only-address", "the saved set holds more than an address: blocking all of it is more than was written"},
+	LineEnds:       {"line-ends", "carriage returns inside the line: the file needs LF line ends"},
 	TooWide:        {"too-wide", "wider than the limit"},
 }
 

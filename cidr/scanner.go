@@ -61,8 +61,11 @@ func (s *Scanner) Scan() bool {
 		if s.line == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
-		line = trimSpace(line)
+		line = trimSpace(bytes.TrimSuffix(line, []byte{'\r'}))
 		switch {
+		case bytes.IndexByte(line, '\r') >= 0:
+			s.reason = LineEnds // also of a comment: it may hide the whole file
+			return true
 		case len(line) > 0 && isNote(line):
 			s.noteTotal(line)
 			continue

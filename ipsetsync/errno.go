@@ -33,6 +33,7 @@ var codes = map[syscall.Errno]error{
 	unix.ENOENT: ErrNotFound,
 	unix.EEXIST: ErrExists,
 	unix.ENOMEM: ErrMemory,
+	unix.EBUSY:  ErrBusy,         // a swap while somebody lists one of the two
 	4098:        ErrNoType,       // IPSET_ERR_FIND_TYPE
 	4099:        ErrTooManySets,  // IPSET_ERR_MAX_SETS
 	4100:        ErrBusy,         // IPSET_ERR_BUSY

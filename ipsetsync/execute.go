@@ -3,6 +3,7 @@ package ipsetsync
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 )
@@ -16,30 +17,104 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 	return NewPlan(name, family, desired, live)
 }
 
-// Execute carries out a plan. If a step fails the temporary set is removed, and
-// the live set is as it was.
-func (k *Kernel) Execute(p *Plan) error {
+// Execute carries out plans, all or none: every temporary set is filled and
+// counted before the first live set is touched, and if one of them cannot be
+// switched, those before it are switched back. On an error the kernel is as it
+// was. What is left over after the switch does no harm, and is reported as a
+// warning; the next run removes it.
+func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
+	for i, p := range plans {
+		if err := k.build(p); err != nil {
+			return nil, errors.Join(err, k.discard(plans[:i+1]))
+		}
+	}
+	for i, p := range plans {
+		if err := k.steps(p, p.Switch); err != nil {
+			return nil, errors.Join(err, k.switchBack(plans[:i]), k.discard(plans))
+		}
+	}
+	for _, p := range plans {
+		if err := k.steps(p, p.Clean); err != nil {
+			warnings = append(warnings, "left over: "+err.Error())
+		}
+	}
+	return warnings, nil
+}
+
+// build fills the temporary set, after removing that of a run that was killed.
+func (k *Kernel) build(p *Plan) error {
 	if p.Unchanged() {
 		return nil
 	}
-	temp := TempName(p.Name)
-	if err := k.destroyStale(temp); err != nil {
+	if err := k.destroyStale(p); err != nil {
 		return err
 	}
-	for _, step := range p.Steps {
-		if err := k.step(p, step); err != nil {
-			return errors.Join(err, k.destroyStale(temp))
+	return k.steps(p, p.Build)
+}
+
+// discard removes the temporary sets. One that has just been put in the place
+// of a foreign set is not temporary any more, so it is not found.
+func (k *Kernel) discard(plans []*Plan) error {
+	var errs []error
+	for _, p := range plans {
+		if !p.Unchanged() {
+			errs = append(errs, k.destroyStale(p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) destroyStale(p *Plan) error {
+	err := patient(func() error { return k.Destroy(TempName(p.Name)) })
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// switchBack undoes switches that have been made.
+func (k *Kernel) switchBack(plans []*Plan) error {
+	var errs []error
+	for _, p := range plans {
+		for _, s := range p.Switch {
+			switch s.Op {
+			case OpSwap:
+				errs = append(errs, k.step(p, s)) // a swap is its own reverse
+			case OpRename:
+				errs = append(errs, k.Destroy(s.Other)) // there was none
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) steps(p *Plan, steps []Step) error {
+	for _, s := range steps {
+		if err := k.step(p, s); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// destroyStale removes the temporary set of a run that was killed.
-func (k *Kernel) destroyStale(temp string) error {
-	if err := k.Destroy(temp); err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+const (
+	// patience is how long a set may be busy: as long as others take to list
+	// a million entries, twice.
+	patience      = 5 * time.Second
+	patienceEvery = 20 * time.Millisecond
+)
+
+// patient tries again while the set is busy. Whoever lists a set, ipset(8) or
+// our own status, keeps it from being swapped or destroyed meanwhile
+// (ip_set_core.c: ref_netlink).
+func patient(do func() error) error {
+	again := time.NewTicker(patienceEvery)
+	defer again.Stop()
+	for deadline := time.Now().Add(patience); ; <-again.C {
+		if err := do(); !errors.Is(err, ErrBusy) || time.Now().After(deadline) {
+			return err
+		}
 	}
-	return nil
 }
 
 func (k *Kernel) step(p *Plan, s Step) error {
@@ -51,11 +126,11 @@ func (k *Kernel) step(p *Plan, s Step) error {
 	case OpCount:
 		return k.count(s)
 	case OpSwap:
-		return k.op("swap", s.Set, swapRequest(s.Set, s.Other))
+		return patient(func() error { return k.op("swap", s.Set, swapRequest(s.Set, s.Other)) })
 	case OpRename:
-		return k.op("rename", s.Set, renameRequest(s.Set, s.Other))
+		return patient(func() error { return k.op("rename", s.Set, renameRequest(s.Set, s.Other)) })
 	case OpDestroy:
-		return k.Destroy(s.Set)
+		return patient(func() error { return k.Destroy(s.Set) })
 	}
 	return &OpError{Op: string(s.Op), Set: s.Set, Err: errors.ErrUnsupported}
 }

@@ -67,8 +67,8 @@ func apply(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Set
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Execute(p); err != nil {
-		t.Fatal(err)
+	if warnings, err := k.Execute(p); err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
 	}
 	return p
 }
@@ -116,7 +116,7 @@ func TestWhatWeWriteReadsBack(t *testing.T) {
 					t.Fatalf("ipset save has %d entries, not the %d that were written", len(entries), want.Len())
 				}
 				if p := apply(t, k, "voip_bl", f, want); !p.Unchanged() {
-					t.Errorf("a second run plans %v", p.Steps)
+					t.Errorf("a second run plans %v", p.Steps())
 				}
 				if names := strings.Fields(ipset(t, "", "list", "-name")); !slices.Equal(names, []string{"voip_bl"}) {
 					t.Errorf("sets left: %v", names)
@@ -300,8 +300,8 @@ func TestRefusedEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	const most = 3000
-	p.Steps[0].Maxelem = most
-	err = k.Execute(p)
+	p.Build[0].Maxelem = most
+	_, err = k.Execute(p)
 	var opErr *OpError
 	if !errors.Is(err, ErrFull) || !errors.As(err, &opErr) || opErr.Entry == "" {
 		t.Fatalf("got %v, want an entry refused because the set is full", err)
@@ -328,12 +328,75 @@ func TestCountIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Steps[2].Entries = 2
-	if err := k.Execute(p); !errors.Is(err, ErrWrongContent) {
+	p.Build[2].Entries = 2
+	if _, err := k.Execute(p); !errors.Is(err, ErrWrongContent) {
 		t.Errorf("got %v", err)
 	}
 	if names := ipset(t, "", "list", "-name"); names != "" {
 		t.Errorf("sets left: %s", names)
+	}
+}
+
+// TestAllOrNone: if the second of two sets cannot be switched, the first is
+// switched back; what was in force stays, and no temporary set is left.
+func TestAllOrNone(t *testing.T) {
+	for _, test := range []struct{ name, before string }{
+		{"both exist", "create voip_bl hash:net counters maxelem 1048576\nadd voip_bl 192.0.2.9\ncreate voip_bl6 hash:net family inet6\n"},
+		{"neither exists", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := openKernel(t)
+			ipset(t, test.before, "restore")
+			before := ipset(t, "", "list", "-output", "save")
+			var plans []*Plan
+			for _, f := range cidr.Families {
+				p, err := k.Plan(map[cidr.Family]string{cidr.IPv4: "voip_bl", cidr.IPv6: "voip_bl6"}[f], f, randomSet(f, 100))
+				if err != nil {
+					t.Fatal(err)
+				}
+				plans = append(plans, p)
+			}
+			plans[1].Switch[0].Other = "gone"
+			plans[1].Switch[0].Op = OpSwap
+			if _, err := k.Execute(plans...); !errors.Is(err, ErrExistsOrGone) {
+				t.Errorf("got %v", err)
+			}
+			if after := ipset(t, "", "list", "-output", "save"); after != before {
+				t.Errorf("the kernel has\n%snot\n%s", after, before)
+			}
+		})
+	}
+}
+
+// TestBusySetIsWaitedFor: while somebody lists a set, it can be neither swapped
+// nor destroyed. Ours wait.
+func TestBusySetIsWaitedFor(t *testing.T) {
+	k := openKernel(t)
+	lists := [2]cidr.Set{randomSet(cidr.IPv4, 20_000), randomSet(cidr.IPv4, 20_001)}
+	apply(t, k, "voip_bl", cidr.IPv4, lists[0])
+	reader, err := Open() // here, for the namespace is this goroutine's
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan int)
+	go func() {
+		defer reader.Close()
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+				reader.Dump("voip_bl") // that it is interrupted is no fault
+			}
+		}
+	}()
+	for i := range 20 {
+		apply(t, k, "voip_bl", cidr.IPv4, lists[(i+1)%2])
+	}
+	close(stop)
+	if n := <-done; n == 0 {
+		t.Error("nobody listed the set meanwhile")
 	}
 }
 

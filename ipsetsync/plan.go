@@ -40,10 +40,17 @@ type Plan struct {
 	Added   int     // entries that the live set does not have
 	Removed int     // entries that only the live set has
 	Kept    int     // entries in both
-	Steps   []Step  // nothing to do if empty
+
+	// What is to be done, in three parts; all are empty if nothing is. Build
+	// fills a temporary set, Switch puts it in force, Clean removes what was.
+	Build, Switch, Clean []Step
+
 	entries cidr.Set
 	counts  []Count
 }
+
+// Steps are all steps in their order.
+func (p *Plan) Steps() []Step { return slices.Concat(p.Build, p.Switch, p.Clean) }
 
 // Op is the kind of a Step.
 type Op string
@@ -119,7 +126,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		{Op: OpCount, Set: temp, Entries: desired.Len()},
 	}
 	if live == nil {
-		p.Steps = append(build, Step{Op: OpRename, Set: temp, Other: name})
+		p.Build, p.Switch = build, []Step{{Op: OpRename, Set: temp, Other: name}}
 		return p, nil
 	}
 	p.Live = &live.Header
@@ -129,7 +136,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		}
 		p.Why = fmt.Sprintf("it was a %s of %s", live.Type, live.Family)
 		p.Removed = int(live.Elements)
-		p.Steps = append(build, Step{Op: OpDestroy, Set: name}, Step{Op: OpRename, Set: temp, Other: name})
+		p.Build, p.Switch = build, []Step{{Op: OpDestroy, Set: name}, {Op: OpRename, Set: temp, Other: name}}
 		return p, nil
 	}
 	p.Kept, p.Added, p.Removed = diff(desired, live.Prefixes)
@@ -138,7 +145,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		return p, nil
 	}
 	p.counts = carryCounts(desired, live.Counts)
-	p.Steps = append(build, Step{Op: OpSwap, Set: temp, Other: name}, Step{Op: OpDestroy, Set: temp})
+	p.Build, p.Switch, p.Clean = build, []Step{{Op: OpSwap, Set: temp, Other: name}}, []Step{{Op: OpDestroy, Set: temp}}
 	return p, nil
 }
 
@@ -146,7 +153,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 func (p *Plan) Entries() cidr.Set { return p.entries }
 
 // Unchanged reports whether there is nothing to do.
-func (p *Plan) Unchanged() bool { return len(p.Steps) == 0 }
+func (p *Plan) Unchanged() bool { return len(p.Build) == 0 }
 
 // hashsize is the number of buckets: the power of two at or above half of the
 // entries, with which the kernel need not rehash while it is filled (measured:

@@ -72,7 +72,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("added %d, removed %d, kept %d, why %q", p.Added, p.Removed, p.Kept, p.Why)
 			}
 			var steps []string
-			for _, s := range p.Steps {
+			for _, s := range p.Steps() {
 				steps = append(steps, string(s.Op)+" "+s.Set)
 			}
 			if got := strings.Join(steps, ", "); got != test.steps || p.Unchanged() != (got == "") {
