@@ -97,7 +97,7 @@ func wordsOf(text []byte) []slowRange {
 		if i == 0 {
 			line = strings.TrimPrefix(line, "\xef\xbb\xbf")
 		}
-		line = strings.Trim(strings.TrimSuffix(line, "\r"), " \t")
+		line = strings.Trim(line, blank)
 		if strings.Contains(line, "\r") {
 			continue
 		}
@@ -107,6 +107,9 @@ func wordsOf(text []byte) []slowRange {
 	}
 	return found
 }
+
+// blank is what may stand around a line or a word.
+const blank = " \t\r\v\f"
 
 func slowLine(line string) (slowRange, bool) {
 	space := func(r rune) bool { return strings.ContainsRune(" \t", r) }
@@ -130,7 +133,7 @@ func slowLine(line string) (slowRange, bool) {
 	}
 	word, rest := slowWord(line)
 	if fields := strings.FieldsFunc(rest, space); len(fields) >= 2 && fields[0] == "-" && space(rune(rest[0])) {
-		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, " \t")[1:], " \t"))
+		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, blank)[1:], blank))
 		if strings.ContainsAny(end, ".:") && strings.Trim(end, "0123456789abcdefABCDEF.:") == "" {
 			first, ok := slowEntry(word)
 			if !ok || first.first != first.last || len(word)+len(end) > 2*maxAddressText {
@@ -147,7 +150,7 @@ func slowWord(line string) (word, rest string) {
 	if strings.HasPrefix(line, `"`) {
 		parts := strings.SplitN(line, `"`, 3)
 		if len(parts) == 3 && (parts[2] == "" || strings.ContainsAny(parts[2][:1], " \t,#;") || strings.HasPrefix(parts[2], "//")) {
-			return strings.Trim(parts[1], " \t"), parts[2]
+			return strings.Trim(parts[1], blank), parts[2]
 		}
 		return line, ""
 	}

@@ -170,14 +170,16 @@ func looksLikeAddress(s []byte) bool {
 // dotted end (INET6_ADDRSTRLEN 46 of netinet/in.h counts the NUL).
 const maxAddressText = 46
 
+// isSpace is what stands between columns; isBlank, what may stand around a line.
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // trimSpace is bytes.TrimSpace for ASCII; half the time of it on short lines.
 func trimSpace(s []byte) []byte {
-	for len(s) > 0 && isSpace(s[0]) {
+	for len(s) > 0 && isBlank(s[0]) {
 		s = s[1:]
 	}
-	for len(s) > 0 && isSpace(s[len(s)-1]) {
+	for len(s) > 0 && isBlank(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s

@@ -45,7 +45,7 @@ type Tally struct {
 	Rejects  [numReasons]int
 	Samples  []Reject // the first rejects
 	Specials []int    // screened and carved entries by row of Specials
-	Declared int      // the N of "# TOTAL NETBLOCK: N", or -1
+	Declared int      // the N of "# TOTAL NETBLOCK: N", or NoTotal or BadTotal
 }
 
 // Rejected is the number of lines that gave nothing.
@@ -72,7 +72,9 @@ func (t *Tally) Merge(o Tally) {
 	for i, n := range o.Specials {
 		t.Specials[i] += n
 	}
-	t.Declared = max(t.Declared, o.Declared)
+	if o.Declared != NoTotal {
+		t.Declared = o.Declared
+	}
 }
 
 // Read reads a feed into b. Entries wholly in special-purpose space are left

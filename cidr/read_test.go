@@ -73,7 +73,7 @@ func TestTallyMerge(t *testing.T) {
 		}
 		return tally
 	}
-	sum := Tally{Declared: -1}
+	sum := Tally{Declared: NoTotal}
 	sum.Merge(read("1.1.1.1\nx\n" + strings.Repeat("y\n", maxSamples)))
 	sum.Merge(read("# TOTAL NETBLOCK: 1\n10.0.0.1\nz\n"))
 	if sum.Lines != 4+maxSamples || sum.Entries != 2 || sum.Screened != 1 || sum.Declared != 1 || sum.Rejects[NotAddress] != maxSamples+2 {

@@ -42,7 +42,7 @@ type Scanner struct {
 
 // NewScanner returns a Scanner on r.
 func NewScanner(r io.Reader) *Scanner {
-	return &Scanner{r: bufio.NewReaderSize(r, bufferSize), declared: -1}
+	return &Scanner{r: bufio.NewReaderSize(r, bufferSize), declared: NoTotal}
 }
 
 // Scan moves to the next entry or reject. It returns false at the end or on a
@@ -61,7 +61,7 @@ func (s *Scanner) Scan() bool {
 		if s.line == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
-		line = trimSpace(bytes.TrimSuffix(line, []byte{'\r'}))
+		line = trimSpace(line)
 		switch {
 		case bytes.IndexByte(line, '\r') >= 0:
 			s.reason = LineEnds // also of a comment: it may hide the whole file
@@ -118,15 +118,23 @@ func (s *Scanner) readLine() (line []byte, long bool, err error) {
 	return line, false, nil
 }
 
+// What Declared can be beside a number.
+const (
+	NoTotal  = -1 // the list does not say
+	BadTotal = -2 // it says no number, or one and then another
+)
+
 // noteTotal takes the number from VoIPBL's "# TOTAL NETBLOCK: N".
 func (s *Scanner) noteTotal(line []byte) {
 	rest, ok := bytes.CutPrefix(line, []byte("# TOTAL NETBLOCK:"))
 	if !ok {
 		return
 	}
-	if n, err := strconv.Atoi(string(trimSpace(rest))); err == nil && n >= 0 {
-		s.declared = n
+	n, err := strconv.Atoi(string(trimSpace(rest)))
+	if err != nil || n < 0 || s.declared != NoTotal && s.declared != n {
+		n = BadTotal
 	}
+	s.declared = n
 }
 
 // Line is the number of the present line, from 1.
@@ -143,7 +151,7 @@ func (s *Scanner) Reason() Reason { return s.reason }
 // slice is valid until the next Scan.
 func (s *Scanner) Prefixes() []Prefix { return s.prefixes }
 
-// Declared is the N of the last "# TOTAL NETBLOCK: N" seen, -1 if none was.
+// Declared is the N of "# TOTAL NETBLOCK: N" so far, or NoTotal or BadTotal.
 func (s *Scanner) Declared() int { return s.declared }
 
 // Err is the error that ended the scan, nil at the end of the text.

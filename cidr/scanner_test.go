@@ -56,7 +56,7 @@ func TestLineForms(t *testing.T) {
 		{"hyphen before a host name", "1.2.3.4 - data.center.com x\n", "1.2.3.4"},
 		{"line ends of an old Mac", "1.2.3.4\r5.6.7.8\r", "line-ends"},
 		{"line ends of an old Mac after a comment", "# x\r5.6.7.8\r", "line-ends"},
-		{"other white space", "1.2.3.4\v\n1.2.3.4\fx\n", "not-an-address not-an-address"},
+		{"other white space", "1.2.3.4\v\n\v\f\n1.2.3.4\fx\n", "1.2.3.4 not-an-address"},
 		{"hyphen at the end", "1.2.3.4 -\n1.2.3.4 - \n1.2.3.4 - ,\n", "1.2.3.4 1.2.3.4 1.2.3.4"},
 		{"CSV", "1.2.3.4,SE,3\n1.2.3.0/24,x\n", "1.2.3.4 1.2.3.0/24"},
 		{"CSV with a space", "1.2.3.4 ,x\n", "1.2.3.4"},
