@@ -45,6 +45,10 @@ type Limits struct {
 	// which no feed means.
 	Widest, Widest6 int
 
+	// MaxEntries bounds how many prefixes one feed may give, 1000..100,000,000; a range counts as
+	// the prefixes that it takes. It bounds memory, here and in the kernel.
+	MaxEntries int
+
 	// MaxBytes bounds a feed's size after decompression, 1 KiB..1 GiB.
 	MaxBytes int64
 

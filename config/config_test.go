@@ -125,7 +125,7 @@ feeds:
   - {name: b.2, url: https://example.net}
   - {name: c, path: /etc/lists/*.txt, schedule: "@every 1s", optional: false}
 allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
-limits: {widest: 32, widest6: 128, max_bytes: 1024, timeout: 1h}
+limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h}
 firewall:
   backend: legacy
   drop_at: prerouting
@@ -149,7 +149,7 @@ metrics: {listen: ""}
 			{Name: "phones.example.net."},
 			{Prefix: netip.MustParsePrefix("fd00::1/128")},
 		},
-		Limits: Limits{Widest: 32, Widest6: 128, MaxBytes: 1024, Timeout: time.Hour},
+		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour},
 		Firewall: Firewall{
 			Backend: BackendLegacy, DropAt: DropPrerouting, Base: true,
 			LocalNetworks: []netip.Prefix{

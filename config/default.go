@@ -42,10 +42,11 @@ func Default() Config {
 			MaxCoverage: 1,
 		}},
 		Limits: Limits{
-			Widest:   8,        // the blocks that were given out whole in the early days
-			Widest6:  19,       // a whole national provider, such as 2003::/19
-			MaxBytes: 64 << 20, // the VoIPBL list has 1.7 MB
-			Timeout:  time.Minute,
+			Widest:     8,         // the blocks that were given out whole in the early days
+			Widest6:    19,        // a whole national provider, such as 2003::/19
+			MaxEntries: 2_000_000, // twenty times the VoIPBL list
+			MaxBytes:   64 << 20,  // the VoIPBL list has 1.7 MB
+			Timeout:    time.Minute,
 		},
 		Firewall: Firewall{
 			Backend:  BackendAuto,

@@ -34,10 +34,11 @@ type rawFeed struct {
 }
 
 type rawLimits struct {
-	Widest   *int    `yaml:"widest" example:"8"`
-	Widest6  *int    `yaml:"widest6" example:"19"`
-	MaxBytes *string `yaml:"max_bytes" example:"64MiB"`
-	Timeout  *string `yaml:"timeout" example:"60s"`
+	Widest     *int    `yaml:"widest" example:"8"`
+	Widest6    *int    `yaml:"widest6" example:"19"`
+	MaxEntries *int    `yaml:"max_entries" example:"2000000"`
+	MaxBytes   *string `yaml:"max_bytes" example:"64MiB"`
+	Timeout    *string `yaml:"timeout" example:"60s"`
 }
 
 type rawFirewall struct {
@@ -86,10 +87,11 @@ func (c Config) raw() rawConfig {
 		Feeds:    each(c.Feeds, Feed.raw),
 		Allow:    each(c.Allow, hostText),
 		Limits: rawLimits{
-			Widest:   &c.Limits.Widest,
-			Widest6:  &c.Limits.Widest6,
-			MaxBytes: new(formatSize(c.Limits.MaxBytes)),
-			Timeout:  new(formatDuration(c.Limits.Timeout)),
+			Widest:     &c.Limits.Widest,
+			Widest6:    &c.Limits.Widest6,
+			MaxEntries: &c.Limits.MaxEntries,
+			MaxBytes:   new(formatSize(c.Limits.MaxBytes)),
+			Timeout:    new(formatDuration(c.Limits.Timeout)),
 		},
 		Firewall: rawFirewall{
 			Backend:       &f.Backend,

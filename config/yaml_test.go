@@ -49,10 +49,11 @@ func configs() *rapid.Generator[Config] {
 			Feeds:    rapid.SliceOfNDistinct(feeds(), 1, 5, func(f Feed) string { return f.Name }).Draw(t, "feeds"),
 			Allow:    listOf(t, "allow", hosts()),
 			Limits: Limits{
-				Widest:   rapid.IntRange(1, 32).Draw(t, "widest"),
-				Widest6:  rapid.IntRange(1, 128).Draw(t, "widest6"),
-				MaxBytes: rapid.Int64Range(minBytes, maxBytes).Draw(t, "bytes"),
-				Timeout:  time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
+				Widest:     rapid.IntRange(1, 32).Draw(t, "widest"),
+				Widest6:    rapid.IntRange(1, 128).Draw(t, "widest6"),
+				MaxEntries: rapid.IntRange(1_000, 100_000_000).Draw(t, "entries"),
+				MaxBytes:   rapid.Int64Range(minBytes, maxBytes).Draw(t, "bytes"),
+				Timeout:    time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
 			},
 			Firewall: Firewall{
 				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),
