@@ -39,7 +39,8 @@ type Meta struct {
 	Entries      int       `json:"entries"`
 	Entries6     int       `json:"entries6"`
 	Rejects      int       `json:"rejects"`
-	Parts        []Part    `json:"parts"` // in their order; their sizes add up to Size
+	Effective    int       `json:"effective"` // entries that can block something, each address once
+	Parts        []Part    `json:"parts"`     // in their order; their sizes add up to Size
 }
 
 // A Part is one source of a feed's body: the URL, or one of a path's files.

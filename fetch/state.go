@@ -23,7 +23,6 @@ type Held struct {
 	Reason  string    `json:"reason"`
 	Entries int       `json:"entries"`
 	Agreed  int       `json:"agreed"` // fetches in a row that agree, from 1
-	SHA256  string    `json:"sha256"` // of the body, in lowercase hexadecimal
 }
 
 // State returns the feed's state, or a zero State if none is kept yet. A file

@@ -43,6 +43,15 @@ type Store struct {
 	dir  *os.File // the same folder, for what os.Root cannot do
 }
 
+// FindStore is [OpenStore] for readers: a folder that is not there is an error
+// that wraps [fs.ErrNotExist].
+func FindStore(dir string) (*Store, error) {
+	if _, err := os.Lstat(dir); err != nil {
+		return nil, storageError("", dir, err)
+	}
+	return openFolder(dir)
+}
+
 // OpenStore opens the folder, and makes it (mode 0750, its parents 0755) if it
 // is not there.
 //
@@ -56,6 +65,10 @@ func OpenStore(dir string) (*Store, error) {
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, storageError("", dir, err)
 	}
+	return openFolder(dir)
+}
+
+func openFolder(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, storageError("", dir, err)
