@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,6 +34,16 @@ func RulesWithSet(ctx context.Context, name string) []string {
 		}
 	}
 	return rules
+}
+
+// Drops reports whether one of the rules drops the set's members where packets
+// come in. A chain that INPUT jumps to is not looked into.
+func Drops(rules []string, name string) bool {
+	return slices.ContainsFunc(rules, func(rule string) bool {
+		_, rule, _ = strings.Cut(rule, ": ")
+		return strings.HasSuffix(rule, " -m set --match-set "+name+" src -j DROP") &&
+			(strings.HasPrefix(rule, "-A INPUT -m set ") || strings.HasPrefix(rule, "-A PREROUTING -m set "))
+	})
 }
 
 func listers() []string {

@@ -24,6 +24,24 @@ COMMIT
 	}
 }
 
+func TestDrops(t *testing.T) {
+	for rule, want := range map[string]bool{
+		"iptables-nft: -A INPUT -m set --match-set a src -j DROP":         true,
+		"iptables-legacy: -A PREROUTING -m set --match-set a src -j DROP": true,
+		"iptables-nft: -A OUTPUT -m set --match-set a src -j ACCEPT":      false,
+		"iptables-nft: -A INPUT -m set --match-set a src -j ACCEPT":       false,
+		"iptables-nft: -A INPUT -m set ! --match-set a src -j DROP":       false,
+		"iptables-nft: -A INPUT -m set --match-set a dst -j DROP":         false,
+		"iptables-nft: -A INPUT -p tcp -m set --match-set a src -j DROP":  false,
+		"iptables-nft: -A NOWHERE -m set --match-set a src -j DROP":       false,
+		"iptables-nft: -A INPUT -m set --match-set b src -j DROP":         false,
+	} {
+		if got := Drops([]string{rule}, "a"); got != want {
+			t.Errorf("%s: %v", rule, got)
+		}
+	}
+}
+
 // TestRulesWithSet finds the rules of both backends and both families, and does
 // not create the legacy tables where there are none.
 func TestRulesWithSet(t *testing.T) {

@@ -24,6 +24,13 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 // warning; the next run removes it.
 func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 	for i, p := range plans {
+		if p.Unchanged() {
+			// Nothing depends on it, but a killed run may have left one.
+			if err := k.destroyStale(p); err != nil {
+				warnings = append(warnings, "left over: "+err.Error())
+			}
+			continue
+		}
 		if err := k.build(p); err != nil {
 			return nil, errors.Join(err, k.discard(plans[:i+1]))
 		}
@@ -43,9 +50,6 @@ func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 
 // build fills the temporary set, after removing that of a run that was killed.
 func (k *Kernel) build(p *Plan) error {
-	if p.Unchanged() {
-		return nil
-	}
 	if err := k.destroyStale(p); err != nil {
 		return err
 	}

@@ -228,6 +228,10 @@ func TestStaleTemporarySetIsRemoved(t *testing.T) {
 	if _, entries := saved(t, "voip_bl"); !slices.Equal(entries, []string{"192.0.2.1 packets 0 bytes 0"}) {
 		t.Errorf("entries %v", entries)
 	}
+	ipset(t, "create voip_bl-next hash:ip\n", "restore")
+	if p := apply(t, k, "voip_bl", cidr.IPv4, setOf("192.0.2.1")); !p.Unchanged() {
+		t.Errorf("planned %v", p.Steps())
+	}
 	if names := strings.Fields(ipset(t, "", "list", "-name")); !slices.Equal(names, []string{"voip_bl"}) {
 		t.Errorf("sets %v", names)
 	}
@@ -391,7 +395,7 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 			}
 		}
 	}()
-	for i := range 20 {
+	for i := range 5 {
 		apply(t, k, "voip_bl", cidr.IPv4, lists[(i+1)%2])
 	}
 	close(stop)

@@ -100,8 +100,8 @@ type InUseError struct {
 }
 
 func (e *InUseError) Error() string {
-	s := fmt.Sprintf("set %s is used %d times", e.Header.Name, e.Header.References)
-	if e.Header.Type != typeHashNet || e.Header.Family != e.Want {
+	s := fmt.Sprintf("set %s is in use (references: %d)", e.Header.Name, e.Header.References)
+	if !IsOurs(e.Header, e.Want) {
 		s += fmt.Sprintf(" and is a %s of %s, not the hash:net of %s that is needed", e.Header.Type, e.Header.Family, e.Want)
 	}
 	for _, u := range e.Users {
@@ -113,6 +113,12 @@ func (e *InUseError) Error() string {
 // Remedy says what to do about it.
 func (e *InUseError) Remedy() string {
 	return "take out what uses it and run again, or choose another name with \"set:\""
+}
+
+// IsOurs reports whether a set is of the type and family that we make; a set of
+// our name that is not was made by somebody else.
+func IsOurs(h Header, family cidr.Family) bool {
+	return h.Type == typeHashNet && h.Family == family
 }
 
 // NewPlan compares the desired entries of the set called name with live, the
@@ -130,7 +136,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		return p, nil
 	}
 	p.Live = &live.Header
-	if live.Type != typeHashNet || live.Family != family {
+	if !IsOurs(live.Header, family) {
 		if live.References > 0 {
 			return nil, &InUseError{Header: live.Header, Want: family}
 		}

@@ -91,7 +91,7 @@ func TestPlanRefusesASetInUse(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	inUse.Users = []string{"iptables-nft: -A INPUT -m set --match-set voip_bl src -j DROP"}
-	want := "set voip_bl is used 2 times and is a hash:ip of IPv4, not the hash:net of IPv4 that is needed\n    by iptables-nft: -A INPUT -m set --match-set voip_bl src -j DROP"
+	want := "set voip_bl is in use (references: 2) and is a hash:ip of IPv4, not the hash:net of IPv4 that is needed\n    by iptables-nft: -A INPUT -m set --match-set voip_bl src -j DROP"
 	if err.Error() != want {
 		t.Errorf("got %q", err)
 	}
