@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // appliedFile remembers which feeds have entries in the kernel.
@@ -20,33 +19,37 @@ type applied struct {
 
 // keepLive returns the feeds without a copy whose entries may be in the kernel
 // nevertheless: those that were applied before, or all if what was applied is
-// not known, because the state folder was lost. Their last good list is the
-// kernel's, and leaving it out would lose protection. A feed that never had a
-// copy is not among them: while it fails, other feeds can shrink.
-func keepLive(store *fetch.Store, feeds []*feed, lives [2]*ipsetsync.Live) []string {
+// not known, because the state folder was lost, or if a feed that was applied
+// is not configured any more, because the missing one may be it under a new
+// name. Their last good list is the kernel's, and leaving it out would lose
+// protection. Otherwise a feed that never had a copy is not among them: while
+// it fails, other feeds can shrink.
+func keepLive(store *fetch.Store, feeds []*feed) []string {
 	var last applied
-	err := store.ReadJSON(appliedFile, &last)
+	unknown := store.ReadJSON(appliedFile, &last) != nil
+	for _, name := range last.Feeds {
+		unknown = unknown || !slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name })
+	}
 	var missing []string
 	for _, f := range feeds {
-		if f.report.State == FeedMissing && (err != nil || slices.Contains(last.Feeds, f.Name)) {
+		if f.report.State == FeedMissing && (unknown || slices.Contains(last.Feeds, f.Name)) {
 			missing = append(missing, f.Name)
 		}
 	}
 	return missing
 }
 
-// setApplied remembers the feeds that are in force now. One whose entries were
-// kept from the kernel stays remembered.
-func setApplied(store *fetch.Store, feeds []*feed, now time.Time) error {
-	var last applied
-	store.ReadJSON(appliedFile, &last) // unknown is empty
+// setApplied remembers the feeds that are in force now, those whose entries
+// were kept from the kernel among them.
+func setApplied(store *fetch.Store, feeds []*feed, kept []string, now time.Time) error {
 	names := []string{}
 	for _, f := range feeds {
-		if f.report.State != FeedMissing || slices.Contains(last.Feeds, f.Name) {
+		if f.report.State != FeedMissing || slices.Contains(kept, f.Name) {
 			names = append(names, f.Name)
 		}
 	}
-	if slices.Equal(names, last.Feeds) {
+	var last applied
+	if store.ReadJSON(appliedFile, &last) == nil && slices.Equal(names, last.Feeds) {
 		return nil
 	}
 	if err := store.WriteJSON(appliedFile, applied{now, names}); err != nil {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -17,6 +18,7 @@ type CheckReport struct {
 	Blocked   bool          `json:"blocked"`         // all of it is in the kernel's set, now
 	Partly    int           `json:"partly"`          // entries of the kernel's set inside the query, if not all of it
 	Set       string        `json:"set"`             // where it is or would be
+	Note      string        `json:"note,omitempty"`  // why the set's word is not the last
 	Entry     *netip.Prefix `json:"entry,omitempty"` // the entry that covers it
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
@@ -45,12 +47,14 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		return nil, nil, err
 	}
 	defer kernel.Close()
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := findStore(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer store.Close()
-	protected, err := protection(ctx, cfg, store, true)
+	if store != nil {
+		defer store.Close()
+	}
+	protected, err := protection(ctx, cfg, store, lookups{offline: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,11 +71,33 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	var warnings []string
 	for _, f := range cfg.Feeds {
+		if store == nil {
+			break
+		}
 		if err := checkFeed(cfg, store, f.Name, queries, reports); err != nil && !isAbsent(err) {
 			warnings = append(warnings, err.Error())
 		}
 	}
 	return reports, warnings, nil
+}
+
+// findStore opens the state folder to read from, and returns nil if there is
+// none yet.
+func findStore(cfg config.Config) (*fetch.Store, error) {
+	store, err := fetch.FindStore(cfg.StateDir)
+	if isAbsent(err) {
+		return nil, nil
+	}
+	return store, err
+}
+
+// ParseQuery reads what Check is asked about: an address or a prefix.
+func ParseQuery(s string) (netip.Prefix, error) {
+	p, err := cidr.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return p.Netip(), nil
 }
 
 func queryText(q netip.Prefix) string {
@@ -98,7 +124,7 @@ func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Pr
 				continue
 			}
 			r := &reports[i]
-			r.Set = setName(cfg, f)
+			r.Set, r.Note = setName(cfg, f), setNote(live.Header, f)
 			count, ok := live.Find(p)
 			if !ok {
 				r.Partly = live.Within(p)
@@ -111,6 +137,19 @@ func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Pr
 	return nil
 }
 
+// setNote says what keeps a set from being what voipbl would make of it.
+func setNote(h ipsetsync.Header, f cidr.Family) string {
+	switch {
+	case h.Name == "":
+		return "the kernel has no such set: run \"voipbl sync\""
+	case !ipsetsync.IsOurs(h, f):
+		return fmt.Sprintf("the set of that name is a %s of %s, which somebody else made", h.Type, h.Family)
+	case h.References == 0:
+		return "no rule uses the set, so nothing is dropped yet"
+	}
+	return ""
+}
+
 // checkFeed finds the lines of a feed's last good copy that name a query.
 func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
 	c, err := store.Open(name)
@@ -118,7 +157,7 @@ func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []net
 		return err
 	}
 	defer c.Close()
-	widest := [2]uint8{uint8(cfg.Limits.Widest), uint8(cfg.Limits.Widest6)}
+	policy := policyOf(cfg.Limits)
 	for part, in := range c.Parts() {
 		sc := cidr.NewScanner(in)
 		for sc.Scan() {
@@ -128,7 +167,7 @@ func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []net
 						continue
 					}
 					l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
-					if p.Bits() < widest[p.Family()] {
+					if policy.TooWide(sc.Prefixes()) {
 						l.Reject = cidr.TooWide.String()
 					}
 					reports[i].Listed = append(reports[i].Listed, l)

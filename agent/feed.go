@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ type reader struct {
 	limits   config.Limits
 	offline  bool
 	force    bool
+	dryRun   bool // keep nothing: no copy, no history
 	now      time.Time
 	deadline time.Time // for fetching all feeds together
 	progress func(feed string, got, total int64)
@@ -52,7 +52,7 @@ func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
 	}
 	switch {
 	case r.offline && cfg.URL != "":
-		r.useCopy(f, FeedCached)
+		r.getCopy(f)
 	case cfg.URL != "":
 		r.getURL(ctx, f)
 	default:
@@ -65,20 +65,14 @@ func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
 func (r *reader) getURL(ctx context.Context, f *feed) {
 	prior := r.prior(f)
 	state := r.state(f)
-	state.LastAttempt = r.now
 	problem := r.download(ctx, f, prior, &state)
-	if problem != nil && problem.Reason == string(reasonDamaged) {
-		// The copy that the source has not changed since is not whole.
+	if problem != nil && problem.Reason == reasonNoCopy {
+		// The source has not changed since the copy, which cannot be read.
 		f.warn("feed %s: %s: it is fetched anew", f.Name, problem.Error)
-		f.report.Problem = nil
 		prior.ETag, prior.LastModified = "", ""
 		problem = r.download(ctx, f, prior, &state)
 	}
-	if problem == nil {
-		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
-	} else {
-		state.LastError, state.Reason = problem.Error, problem.Reason
-		state.Failures++
+	if problem != nil {
 		f.report.Problem = problem
 		if state.Held != nil && problem.Reason == state.Held.Reason {
 			r.useCopy(f, FeedHeld)
@@ -86,8 +80,42 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 			r.useCopy(f, FeedStale)
 		}
 	}
+	r.remember(f, state)
+}
+
+// remember keeps what became of the attempt. One that the user broke off says
+// nothing about the feed.
+func (r *reader) remember(f *feed, state fetch.State) {
+	problem := f.report.Problem
+	if r.dryRun || problem != nil && problem.Reason == string(fetch.ReasonCanceled) {
+		return
+	}
+	state.LastAttempt = r.now
+	if problem == nil {
+		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
+	} else {
+		state.LastError, state.Reason = problem.Error, problem.Reason
+		state.Failures++
+	}
 	if err := r.store.SetState(f.Name, state); err != nil {
-		f.warn("feed %s: its state is not kept: %v", f.Name, err)
+		f.warn("feed %s: its history is not kept: %v", f.Name, err)
+	}
+}
+
+// getCopy takes the last good copy because the user asked for it. That is no
+// trouble in itself; a copy that is too old, or whose source was in trouble
+// when it was last asked, is.
+func (r *reader) getCopy(f *feed) {
+	state := r.state(f)
+	if !r.useCopy(f, FeedCached) {
+		f.report.Problem.Remedy = "run \"voipbl sync\" once with a network"
+		return
+	}
+	switch success := lastSuccess(state, f.report.FetchedAt); {
+	case state.LastError != "":
+		f.report.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
+	case stale(success, r.now, f.Schedule):
+		f.report.Problem = &Problem{string(reasonStale), "it was last fetched at " + success.Local().Format(time.DateTime), remedyFor(reasonStale)}
 	}
 }
 
@@ -115,7 +143,9 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	}
 	if response.NotModified {
 		if !r.useCopy(f, FeedUnchanged) {
-			return f.report.Problem
+			why := f.report.Problem.Error
+			f.report.Problem = nil
+			return &Problem{Reason: reasonNoCopy, Error: why}
 		}
 		state.Held = nil
 		return nil
@@ -124,20 +154,35 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	if err != nil {
 		return problemOf(err)
 	}
-	if v := r.verdict(f, body, prior, state, staged.Sum()); v.reason != "" {
+	if v := r.verdict(f, body, prior, state); v.reason != "" {
 		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
 	}
-	meta := body.meta(fetch.Meta{Source: f.report.Source, ETag: response.ETag, LastModified: response.LastModified, FetchedAt: r.now})
-	if err := staged.Commit(meta); err != nil {
-		f.warn("feed %s: its copy is not kept: %v", f.Name, err)
-	}
+	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
 	f.take(body, FeedFresh, staged.Size(), r.now)
 	return nil
 }
 
+// commit makes what is staged the last good copy.
+func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.Meta) {
+	if r.dryRun {
+		return
+	}
+	meta.Source, meta.FetchedAt = f.report.Source, r.now
+	if err := staged.Commit(body.meta(meta)); err != nil {
+		f.unkept(err)
+	}
+}
+
+// unkept notes that a feed is in force and its copy cannot be kept, which will
+// be missed when the feed fails, or after a reboot.
+func (f *feed) unkept(err error) {
+	f.report.Unkept = true
+	f.warn("feed %s: no copy is kept, so a reboot would lose it: %v: free or mend the disk, then sync again", f.Name, err)
+}
+
 // verdict judges a body, and keeps in state what is to be remembered of one
 // that is held back.
-func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.State, sum [32]byte) verdict {
+func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.State) verdict {
 	if v := judge(f.Feed, body.tally, body.sets); v.reason != "" {
 		return v
 	}
@@ -145,12 +190,9 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.S
 		state.Held = nil
 		return verdict{}
 	}
-	v, held := shrank(prior.Entries, body.tally.Entries, state.Held)
-	if held != nil {
-		held.SHA256 = hex.EncodeToString(sum[:])
-		if held.Since.IsZero() {
-			held.Since = r.now
-		}
+	v, held := shrank(prior.Effective, effective(body.tally, body.sets), state.Held)
+	if held != nil && held.Since.IsZero() {
+		held.Since = r.now
 	}
 	state.Held = held
 	return v
@@ -163,7 +205,15 @@ func (r *reader) getPath(f *feed) {
 		f.report.Problem = problemOf(err)
 		r.useCopy(f, FeedStale)
 	}
+	state := r.state(f)
+	if f.report.Problem != nil || state.LastError != "" || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
+		r.remember(f, state)
+	}
 }
+
+// rememberPaths is how often the success of a path feed is written down: it is
+// read every few minutes, and a disk need not be written as often.
+const rememberPaths = time.Minute
 
 func (r *reader) readPath(f *feed) error {
 	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
@@ -174,7 +224,7 @@ func (r *reader) readPath(f *feed) error {
 	if err != nil {
 		// The files can be read; that no copy can be kept is no reason to
 		// leave them out.
-		f.warn("feed %s: no copy is kept: %v", f.Name, err)
+		f.unkept(err)
 		body, err := r.read(files.Parts())
 		if err != nil {
 			return err
@@ -189,16 +239,14 @@ func (r *reader) readPath(f *feed) error {
 		return err
 	}
 	if tee.err != nil {
-		f.warn("feed %s: no copy is kept: %v", f.Name, tee.err)
+		f.unkept(tee.err)
 		f.take(body, FeedFresh, 0, r.now)
 		return nil
 	}
 	state := FeedUnchanged
 	if !r.store.Same(f.Name, staged.Sum()) {
 		state = FeedFresh
-		if err := staged.Commit(body.meta(fetch.Meta{Source: f.Path, FetchedAt: r.now})); err != nil {
-			f.warn("feed %s: no copy is kept: %v", f.Name, err)
-		}
+		r.commit(f, staged, body, fetch.Meta{})
 	}
 	f.take(body, state, staged.Size(), r.now)
 	return nil
@@ -229,7 +277,8 @@ func (c *copying) parts(parts iter.Seq2[fetch.Part, io.Reader]) iter.Seq2[fetch.
 	}
 }
 
-// prior is the last good copy's description, zero if there is none.
+// prior is the last good copy's description, zero if there is none, or if it
+// was of another source: one's validators and size say nothing about another.
 func (r *reader) prior(f *feed) fetch.Meta {
 	c, err := r.store.Open(f.Name)
 	if err != nil {
@@ -239,6 +288,9 @@ func (r *reader) prior(f *feed) fetch.Meta {
 		return fetch.Meta{}
 	}
 	defer c.Close()
+	if c.Meta().Source != f.report.Source {
+		return fetch.Meta{}
+	}
 	return c.Meta()
 }
 
@@ -284,14 +336,19 @@ func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
 // ones have 14 to 17. It sizes memory, no more.
 const bytesPerEntry = 14
 
+// policyOf is what the configuration allows a feed to put in the set.
+func policyOf(l config.Limits) cidr.Policy {
+	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: l.MaxEntries}
+}
+
 // read reads a body.
 func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var (
 		c      content
 		b      cidr.Builder
-		policy = cidr.Policy{Widest: [2]uint8{uint8(r.limits.Widest), uint8(r.limits.Widest6)}}
+		policy = policyOf(r.limits)
 	)
-	c.tally.Declared = -1
+	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
 		b.Grow(cidr.IPv4, int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry))
 		t, err := cidr.Read(in, policy, &b)
@@ -310,6 +367,7 @@ func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 // meta completes the description of a copy.
 func (c *content) meta(m fetch.Meta) fetch.Meta {
 	m.Entries, m.Entries6, m.Rejects = c.tally.Entries, c.tally.Entries6, c.tally.Rejected()
+	m.Effective = effective(c.tally, c.sets)
 	return m
 }
 
@@ -319,7 +377,7 @@ func (f *feed) take(c content, state FeedState, size int64, fetchedAt time.Time)
 	r := &f.report
 	r.State, r.Bytes, r.FetchedAt = state, size, fetchedAt
 	r.Lines, r.Entries, r.Entries6, r.Prefixes = c.tally.Lines, c.tally.Entries, c.tally.Entries6, c.sets.Len()
-	r.Rejected, r.Screened = make(map[string]int), make(map[string]int)
+	r.Rejected, r.Screened = make(map[string]int), []ScreenReport{}
 	for why := range cidr.Reasons {
 		if n := c.tally.Rejects[why]; n > 0 {
 			r.Rejected[why.Key()] = n
@@ -327,7 +385,7 @@ func (f *feed) take(c content, state FeedState, size int64, fetchedAt time.Time)
 	}
 	for i, s := range cidr.Specials() {
 		if len(c.tally.Specials) > 0 && c.tally.Specials[i] > 0 {
-			r.Screened[s.Prefix.String()] = c.tally.Specials[i]
+			r.Screened = append(r.Screened, ScreenReport{s.Prefix.Netip(), s.Name, s.Source, c.tally.Specials[i]})
 		}
 	}
 	for i, s := range c.tally.Samples {
@@ -346,12 +404,18 @@ func (r *reader) feedProgress(name string) func(got, total int64) {
 	return func(got, total int64) { r.progress(name, got, total) }
 }
 
-// problemOf describes an error of package fetch.
+// problemOf describes an error.
 func problemOf(err error) *Problem {
-	p := &Problem{Reason: string(fetch.ReasonUnreadable), Error: err.Error()}
+	p := &Problem{Reason: "error", Error: err.Error()}
 	var failed *fetch.Error
+	var remedied interface{ Remedy() string }
+	if errors.As(err, &remedied) {
+		p.Remedy = remedied.Remedy()
+	}
 	var damaged *fetch.DamagedError
 	switch {
+	case errors.Is(err, cidr.ErrTooMany):
+		p.Reason, p.Remedy = string(reasonTooMuch), remedyFor(reasonTooMuch)
 	case errors.As(err, &damaged):
 		p.Reason, p.Remedy = string(reasonDamaged), damaged.Remedy()
 	case errors.As(err, &failed):

@@ -53,8 +53,7 @@ func FuzzFeedToPlan(f *testing.F) {
 
 		protected := protectedFrom(protectedBytes)
 		list := &feed{sets: copied.sets}
-		sets, _ := desired([]*feed{list}, nil, [2]*ipsetsync.Live{})
-		sets = blockable(sets, protected)
+		sets := blockable(new(Report).combine([]*feed{list}, nil, [2]*ipsetsync.Live{}), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, sets[fam], nil)

@@ -17,6 +17,11 @@ const (
 	reasonTooMuch   = fetch.Reason("too-much")
 	reasonShrank    = fetch.Reason("shrank")
 	reasonDamaged   = fetch.Reason("damaged")
+	reasonStale     = fetch.Reason("stale")
+
+	// reasonNoCopy never leaves this package: the source has nothing newer
+	// than a copy that cannot be read.
+	reasonNoCopy = "no-copy"
 )
 
 const (
@@ -41,24 +46,44 @@ type verdict struct {
 }
 
 // judge decides whether a URL feed's body may replace the last good copy.
-// prior is the number of entries of that copy, 0 if there is none. It does not
-// look at shrinking: see shrank.
+// It does not look at shrinking: see shrank.
 func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
-	share := sets[cidr.IPv4].Share()
+	entries := effective(t, sets)
 	switch {
-	case t.Declared >= 0 && t.Declared != t.Lines:
+	case t.Declared == cidr.BadTotal:
+		return verdict{reasonTruncated, "its # TOTAL NETBLOCK is no number, or says two"}
+	case t.Declared != cidr.NoTotal && t.Declared != t.Lines:
 		return verdict{reasonTruncated, fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
 	case t.Lines > 0 && (t.Lines-t.Malformed())*10 < t.Lines*wellFormed:
 		return verdict{reasonNotAList, fmt.Sprintf("%d of its %d lines are no entries", t.Malformed(), t.Lines)}
-	case t.Entries < f.MinEntries:
-		return verdict{reasonTooFew, fmt.Sprintf("%d entries, and min_entries is %d", t.Entries, f.MinEntries)}
-	case share > f.MaxCoverage:
-		return verdict{reasonTooMuch, fmt.Sprintf("it covers %.2f%% of IPv4 space, and max_coverage is %.2f%%", share*100, f.MaxCoverage*100)}
+	case entries < f.MinEntries:
+		return verdict{reasonTooFew, fmt.Sprintf("%d entries that can block something, and min_entries is %d", entries, f.MinEntries)}
+	}
+	for _, fam := range cidr.Families {
+		if share := sets[fam].Share() / usable[fam]; share > f.MaxCoverage {
+			return verdict{reasonTooMuch, fmt.Sprintf("it covers %.2f%% of %s space, and max_coverage is %.2f%%", share*100, fam, f.MaxCoverage*100)}
+		}
 	}
 	return verdict{}
 }
 
-// shrank decides about a list of entries where the last good copy has prior.
+// usable is the part of each family's space that the share of a list is taken
+// of: all of IPv4, and of IPv6 the global unicast space 2000::/3.
+var usable = [2]float64{1, 1.0 / 8}
+
+// effective is how many entries of a list can block something: those outside
+// of special-purpose space, and no more than the addresses they cover, so that
+// one address a thousand times is one.
+func effective(t cidr.Tally, sets cidr.Sets) int {
+	entries := t.Entries - t.Screened
+	if sets[cidr.IPv6].Len() > 0 {
+		return entries
+	}
+	return min(entries, int(sets[cidr.IPv4].Share()*(1<<32)))
+}
+
+// shrank decides about a list with that many effective entries, where the last
+// good copy has prior, or 0 if there is none.
 // It returns what is to be remembered of a list that is held back, which is
 // given again as held the next time.
 func shrank(prior, entries int, held *fetch.Held) (verdict, *fetch.Held) {
@@ -86,9 +111,11 @@ func remedyFor(reason fetch.Reason) string {
 	case reasonTooFew:
 		return "if the list is right, lower the feed's min_entries"
 	case reasonTooMuch:
-		return "if the list is right, raise the feed's max_coverage"
+		return "if the list is right, raise the feed's max_coverage, or limits.max_entries"
 	case reasonShrank:
 		return "if the list is right, run \"voipbl sync --force\""
+	case reasonStale:
+		return "run \"voipbl sync\" with a network"
 	case reasonDamaged:
 		return "fetch it anew with \"voipbl sync\", and look at the disk"
 	}

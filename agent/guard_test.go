@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -18,17 +19,22 @@ func TestJudge(t *testing.T) {
 	}{
 		{"good", "# TOTAL NETBLOCK: 2\n8.8.8.8/32\n8.8.4.4/32\n", ""},
 		{"good without a header", "8.8.8.8\n8.8.4.4\n", ""},
-		{"a tenth is noise", strings.Repeat("8.8.8.8\n", 90) + ten, ""},
-		{"more than a tenth is noise", strings.Repeat("8.8.8.8\n", 89) + ten, reasonNotAList},
+		{"a tenth is noise", eights(90) + ten, ""},
+		{"more than a tenth is noise", eights(89) + ten, reasonNotAList},
 		{"HTML", "<html>\n<body>Error</body>\n</html>\n", reasonNotAList},
 		{"shorter than it says", "# TOTAL NETBLOCK: 3\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
 		{"longer than it says", "# TOTAL NETBLOCK: 1\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
+		{"says nothing that can be true", "# TOTAL NETBLOCK: -2\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
+		{"says two numbers", "# TOTAL NETBLOCK: 9\n8.8.8.8/32\n8.8.4.4/32\n# TOTAL NETBLOCK: 2\n", reasonTruncated},
 		{"empty", "", reasonTooFew},
 		{"only a header", "# TOTAL NETBLOCK: 0\n", reasonTooFew},
 		{"one entry", "8.8.8.8\n", reasonTooFew},
-		{"bogons count as entries", "10.0.0.1\n10.0.0.2\n", ""},
+		{"bogons block nothing", "10.0.0.1\n10.0.0.2\n8.8.8.8\n", reasonTooFew},
+		{"one address many times", "8.8.8.8\n8.8.8.8\n8.8.8.8\n", reasonTooFew},
+		{"IPv6 covers what is allowed", "2400::/19\n2400:2000::/19\n2600::/19\n", ""},
+		{"IPv6 covers more", strings.Join(nineteens(513), "\n"), reasonTooMuch},
 		{"too wide entries do not", "8.8.8.8\n0.0.0.0/0\n", reasonTooFew},
-		{"too wide entries are no noise", strings.Repeat("8.8.8.8\n0.0.0.0/0\n", 10), ""},
+		{"too wide entries are no noise", strings.ReplaceAll(eights(10), "\n", "\n0.0.0.0/0\n"), ""},
 		{"covers what is allowed", "11.0.0.0/8\n12.0.0.0/8\n", ""},
 		{"covers more", "11.0.0.0/8\n12.0.0.0/8\n13.1.1.1\n", reasonTooMuch},
 	} {
@@ -93,4 +99,22 @@ func TestShrank(t *testing.T) {
 			}
 		})
 	}
+}
+
+// eights are n lines of different addresses.
+func eights(n int) string {
+	var s strings.Builder
+	for i := range n {
+		fmt.Fprintf(&s, "8.8.8.%d\n", 2*i)
+	}
+	return s.String()
+}
+
+// nineteens are n different /19 of 2000::/3, of which there are 65536.
+func nineteens(n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("%x:%x::/19", 0x2400+i/8, i%8<<13))
+	}
+	return out
 }

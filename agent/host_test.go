@@ -93,7 +93,7 @@ func TestOwnAddressesAndGateways(t *testing.T) {
 		"link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
 		"addr add 198.51.100.2/24 dev v0", "addr add 2001:db8::2/64 dev v0 nodad",
 		"route add default via 198.51.100.1", "-6 route add default via 2001:db8::1",
-		"route add 192.0.2.0/24 via 198.51.100.99",
+		"route add 192.0.2.0/24 via 198.51.100.99", "route add default via 198.51.100.3 table 100", "-6 route add 2000::/3 via 2001:db8::9",
 	} {
 		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %s: %v: %s", args, err, out)
@@ -112,7 +112,8 @@ func TestOwnAddressesAndGateways(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := addrs("198.51.100.1", "2001:db8::1"); !slices.Equal(gws, want) {
+	slices.SortFunc(gws, netip.Addr.Compare)
+	if want := addrs("198.51.100.1", "198.51.100.3", "2001:db8::1", "2001:db8::9"); !slices.Equal(gws, want) {
 		t.Errorf("gateways %v, want %v", gws, want)
 	}
 }

@@ -48,7 +48,7 @@ func (e *RunDirError) Remedy() string {
 // lock takes the lock that makes changes to the kernel and the cache one at a
 // time. It belongs to the open file, so it ends with the process however that
 // ends. The file stays: removing it would let two processes hold two locks.
-func lock(ctx context.Context, dir, what string, wait time.Duration) (unlock func(), err error) {
+func lock(ctx context.Context, dir, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, &RunDirError{err}
 	}
@@ -57,7 +57,7 @@ func lock(ctx context.Context, dir, what string, wait time.Duration) (unlock fun
 	if err != nil {
 		return nil, &RunDirError{err}
 	}
-	if err := acquire(ctx, f, wait); err != nil {
+	if err := acquire(ctx, f, wait, waiting); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, &LockedError{Path: path, Holder: holder(f), Waited: wait}
@@ -70,8 +70,9 @@ func lock(ctx context.Context, dir, what string, wait time.Duration) (unlock fun
 	return func() { f.Close() }, nil
 }
 
-// acquire tries until it has the lock or wait is over.
-func acquire(ctx context.Context, f *os.File, wait time.Duration) error {
+// acquire tries until it has the lock or wait is over, and says once that it
+// waits.
+func acquire(ctx context.Context, f *os.File, wait time.Duration, waiting func(holder string)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, unix.EWOULDBLOCK)
 	defer cancel()
 	poll := time.NewTicker(lockPoll)
@@ -80,6 +81,10 @@ func acquire(ctx context.Context, f *os.File, wait time.Duration) error {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return err
+		}
+		if waiting != nil {
+			waiting(holder(f))
+			waiting = nil
 		}
 		select {
 		case <-ctx.Done():

@@ -35,45 +35,66 @@ type answer struct {
 	At    time.Time    `json:"at"`
 }
 
+// lookups says how names are resolved.
+type lookups struct {
+	offline bool // only read the last good answers
+	keep    bool // write the answers down
+}
+
 // resolved is the answer for each name, and what went wrong. A name that does
 // not resolve keeps its last good answer.
 type resolved struct {
 	answers  map[string]answer
 	problems []string
+	never    []string // names without any answer
 }
 
-// resolve looks the names up, all at once, and keeps the answers in store. With
-// offline it only reads what is kept there.
-func resolve(ctx context.Context, store *fetch.Store, names []string, offline bool) resolved {
+// resolve looks the names up, all at once. Of the two families each keeps its
+// last good answer for itself, for one can fail alone.
+func resolve(ctx context.Context, store *fetch.Store, names []string, how lookups) resolved {
 	r := resolved{answers: make(map[string]answer)}
 	if len(names) == 0 {
 		return r
 	}
 	kept := make(map[string]answer)
-	if err := store.ReadJSON(namesFile, &kept); err != nil && !isAbsent(err) {
-		r.problems = append(r.problems, fmt.Sprintf("last good DNS answers: %v", err))
+	if store != nil {
+		if err := store.ReadJSON(namesFile, &kept); err != nil && !isAbsent(err) {
+			r.problems = append(r.problems, fmt.Sprintf("last good DNS answers: %v", err))
+		}
 	}
-	fresh, failures := make(map[string]answer), make(map[string]error)
-	if !offline {
-		fresh, failures = lookup(ctx, names)
+	found := make(map[string]lookedUp)
+	if !how.offline {
+		found = lookup(ctx, names)
 	}
 	for _, name := range names {
 		old, known := kept[name]
-		switch a, ok := fresh[name]; {
-		case ok:
-			r.answers[name] = a
-		case known:
-			r.answers[name] = old
-			if !offline {
-				r.problems = append(r.problems, fmt.Sprintf("%v: its answer of %s stays protected", failures[name], old.At.Format(time.DateTime)))
+		now := found[name]
+		a := now.answer
+		if now.err != nil || how.offline {
+			a.At = old.At
+			for _, addr := range old.Addrs {
+				if how.offline || now.failed[familyIndex(addr)] {
+					a.Addrs = append(a.Addrs, addr)
+				}
 			}
-		case offline:
-			r.problems = append(r.problems, fmt.Sprintf("%s was never resolved and cannot be offline: it is not protected", name))
-		default:
-			r.problems = append(r.problems, fmt.Sprintf("%v: it is not protected", failures[name]))
 		}
+		switch {
+		case len(a.Addrs) == 0:
+			r.never = append(r.never, name)
+			why := "it was never resolved, and cannot be offline"
+			if now.err != nil {
+				why = now.err.Error()
+			}
+			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, why))
+			continue
+		case now.err != nil && known:
+			r.problems = append(r.problems, fmt.Sprintf("name %s: %v: its answer of %s stays protected", name, now.err, old.At.Format(time.DateTime)))
+		case now.err != nil:
+			r.problems = append(r.problems, fmt.Sprintf("name %s: %v", name, now.err))
+		}
+		r.answers[name] = a
 	}
-	if len(fresh) > 0 {
+	if how.keep && !how.offline {
 		if err := store.WriteJSON(namesFile, r.answers); err != nil {
 			r.problems = append(r.problems, fmt.Sprintf("keep DNS answers: %v", err))
 		}
@@ -81,47 +102,80 @@ func resolve(ctx context.Context, store *fetch.Store, names []string, offline bo
 	return r
 }
 
-func lookup(ctx context.Context, names []string) (map[string]answer, map[string]error) {
+// lookedUp is what asking for one name gave. failed tells for which family
+// there is no answer, as against the answer that there are no addresses.
+type lookedUp struct {
+	answer
+	failed [2]bool // IPv4, IPv6
+	err    error
+}
+
+func familyIndex(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
+}
+
+func lookup(ctx context.Context, names []string) map[string]lookedUp {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var (
-		mu       sync.Mutex
-		group    errgroup.Group
-		answers  = make(map[string]answer)
-		failures = make(map[string]error)
+		mu    sync.Mutex
+		group errgroup.Group
+		found = make(map[string]lookedUp)
 	)
 	group.SetLimit(lookupsAtOnce)
 	for _, name := range names {
 		group.Go(func() error {
-			addrs, err := lookupName(ctx, name)
+			l := lookupName(ctx, name)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				failures[name] = err
-			} else {
-				answers[name] = answer{addrs, time.Now().UTC().Truncate(time.Second)}
-			}
+			found[name] = l
 			return nil
 		})
 	}
 	group.Wait()
-	return answers, failures
+	return found
 }
 
-func lookupName(ctx context.Context, name string) ([]netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	if err == nil && len(addrs) > maxAnswer {
-		err = fmt.Errorf("lookup %s: %d addresses, more than %d", name, len(addrs), maxAnswer)
+// lookupName asks for each family by itself: asked for both, the resolver
+// answers with one and hides that the other failed.
+func lookupName(ctx context.Context, name string) lookedUp {
+	l := lookedUp{answer: answer{At: time.Now().UTC().Truncate(time.Second)}}
+	var errs []error
+	for i, network := range []string{"ip4", "ip6"} {
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
+		if noSuchAddress(err) {
+			err = nil
+		}
+		if err == nil && len(addrs) > maxAnswer {
+			err = fmt.Errorf("%d addresses, more than %d", len(addrs), maxAnswer)
+		}
+		if err != nil {
+			l.failed[i] = true
+			errs = append(errs, err)
+			continue
+		}
+		for _, a := range addrs {
+			l.Addrs = append(l.Addrs, a.Unmap().WithZone(""))
+		}
 	}
-	if err == nil && len(addrs) == 0 {
-		err = errors.New("lookup " + name + ": no addresses")
+	l.err = errors.Join(errs...)
+	if l.err != nil && len(errs) == 2 {
+		l.err = errs[0] // for the same reason
 	}
-	if err != nil {
-		return nil, err
+	if len(l.Addrs) == 0 && l.err == nil {
+		l.failed, l.err = [2]bool{true, true}, errors.New("no such host")
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap().WithZone("")
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return slices.Compact(addrs), nil
+	slices.SortFunc(l.Addrs, netip.Addr.Compare)
+	l.Addrs = slices.Compact(l.Addrs)
+	return l
+}
+
+// noSuchAddress reports whether the answer is that there is none of a family.
+func noSuchAddress(err error) bool {
+	var dns *net.DNSError
+	var addr *net.AddrError
+	return errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &addr)
 }

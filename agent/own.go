@@ -1,16 +1,18 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // ownAddresses are the addresses of this host's interfaces.
 func ownAddresses() ([]netip.Addr, error) {
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("read this host's addresses: %w", err)
 	}
@@ -21,27 +23,63 @@ func ownAddresses() ([]netip.Addr, error) {
 	return own, nil
 }
 
-// gateways are the routers that this host's default routes go through.
+// defaultBits is the longest prefix of a route that leads to the Internet: 0 for
+// a default route, 1 for the halves that VPNs set, 3 for 2000::/3.
+const defaultBits = 3
+
+// gateways are the routers that this host's default routes go through, in any
+// routing table.
 func gateways() ([]netip.Addr, error) {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("read this host's routes: %w", err)
-	}
 	var gws []netip.Addr
-	for _, r := range routes {
-		if r.Dst != nil && !r.Dst.IP.IsUnspecified() {
-			continue
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := steady(func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read this host's routes: %w", err)
 		}
-		gws = appendIP(gws, r.Gw)
-		for _, hop := range r.MultiPath {
-			gws = appendIP(gws, hop.Gw)
+		for _, r := range routes {
+			gws = append(gws, defaultGateways(r)...)
 		}
 	}
 	return gws, nil
 }
 
+func defaultGateways(r netlink.Route) []netip.Addr {
+	if r.Dst != nil {
+		if bits, _ := r.Dst.Mask.Size(); bits > defaultBits {
+			return nil
+		}
+	}
+	gws := appendIP(nil, r.Gw)
+	if via, ok := r.Via.(*netlink.Via); ok {
+		gws = appendIP(gws, via.Addr)
+	}
+	for _, hop := range r.MultiPath {
+		gws = appendIP(gws, hop.Gw)
+		if via, ok := hop.Via.(*netlink.Via); ok {
+			gws = appendIP(gws, via.Addr)
+		}
+	}
+	return gws
+}
+
+// steadyTries is how often a listing is begun again that changed meanwhile.
+const steadyTries = 10
+
+// steady lists until nothing changes meanwhile; on a host where something always
+// does, what was seen last is taken.
+func steady[T any](list func() ([]T, error)) (all []T, err error) {
+	for range steadyTries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
 func appendIP(addrs []netip.Addr, ip net.IP) []netip.Addr {
-	if a, ok := netip.AddrFromSlice(ip); ok {
+	if a, ok := netip.AddrFromSlice(ip); ok && !a.IsUnspecified() {
 		return append(addrs, a.Unmap())
 	}
 	return addrs

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -30,13 +31,15 @@ func (p *Protected) Network() net.IPNet {
 // Protection is everything that is never blocked on this host, as sets to
 // subtract and as an index to ask.
 type Protection struct {
-	sets     cidr.Sets
-	index    cidranger.Ranger
-	problems []string
+	sets        cidr.Sets
+	index       cidranger.Ranger
+	problems    []string
+	unprotected []string // names of allow and trunks without any address
 }
 
 // protection gathers the protected addresses of the configuration and the host.
-func protection(ctx context.Context, cfg config.Config, store *fetch.Store, offline bool) (*Protection, error) {
+// store may be nil if there is no state folder yet.
+func protection(ctx context.Context, cfg config.Config, store *fetch.Store, how lookups) (*Protection, error) {
 	var list protectedList
 	own, err := ownAddresses()
 	if err != nil {
@@ -56,10 +59,11 @@ func protection(ctx context.Context, cfg config.Config, store *fetch.Store, offl
 	named := make(map[string][]string) // reasons by DNS name
 	list.addHosts(cfg.Allow, "allow", named)
 	list.addHosts(cfg.Firewall.Trunks, "trunks", named)
+	wanted := sortedKeys(named)
 	for _, f := range cfg.Feeds {
 		list.addFeedHost(f, named)
 	}
-	answers := resolve(ctx, store, sortedKeys(named), offline)
+	answers := resolve(ctx, store, sortedKeys(named), how)
 	for name, a := range answers.answers {
 		for _, reason := range named[name] {
 			list.addAddrs(a.Addrs, reason+" ("+name+")")
@@ -70,6 +74,12 @@ func protection(ctx context.Context, cfg config.Config, store *fetch.Store, offl
 		return nil, err
 	}
 	p.problems = answers.problems
+	for _, name := range answers.never {
+		if slices.Contains(wanted, name) {
+			p.unprotected = append(p.unprotected, name)
+			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(named[name], " and ")))
+		}
+	}
 	return p, nil
 }
 

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -24,9 +27,30 @@ type Report struct {
 	Outcome   Outcome      `json:"outcome"`
 	Feeds     []FeedReport `json:"feeds"`
 	Protected []Protected  `json:"protected"` // what feeds would have blocked and protection kept out
-	Sets      []SetReport  `json:"sets"`
-	Warnings  []string     `json:"warnings"`
-	Steps     []StepTime   `json:"steps"`
+
+	// Unprotected are names of allow and trunks that have never been
+	// resolved, so that nothing stands between them and the feeds.
+	Unprotected []string `json:"unprotected,omitempty"`
+
+	Sets     []SetReport `json:"sets"`
+	Warnings []string    `json:"warnings"`
+	Error    *Problem    `json:"error,omitempty"` // why nothing was applied
+	Steps    []StepTime  `json:"steps"`
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Troubled reports whether a feed is not as it should be, or a name could not
+// be protected.
+func (r *Report) Troubled() bool {
+	return len(r.Unprotected) > 0 || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+}
+
+// Empty reports whether the sets hold, or would hold, nothing.
+func (r *Report) Empty() bool {
+	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.After > 0 })
 }
 
 // FeedState is where the entries of a feed came from.
@@ -54,8 +78,17 @@ type FeedReport struct {
 	Prefixes  int            `json:"prefixes"` // after aggregation, before protection
 	Rejected  map[string]int `json:"rejected"` // lines that gave nothing, by reason
 	Rejects   []RejectReport `json:"rejects"`  // the first of them
-	Screened  map[string]int `json:"screened"` // entries in special-purpose space, by row
+	Screened  []ScreenReport `json:"screened"` // entries in special-purpose space, by row
+	Unkept    bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
 	Problem   *Problem       `json:"problem,omitempty"`
+}
+
+// ScreenReport counts the entries of a feed in one block that is never blocked.
+type ScreenReport struct {
+	Prefix  netip.Prefix `json:"prefix"`
+	Name    string       `json:"name"`
+	Source  string       `json:"source"` // the RFC
+	Entries int          `json:"entries"`
 }
 
 // RejectReport is a line that gave nothing.
@@ -105,7 +138,7 @@ func setReport(p *ipsetsync.Plan) SetReport {
 	if p.Live != nil {
 		r.Before = int(p.Live.Elements)
 	}
-	for _, s := range p.Steps {
+	for _, s := range p.Steps() {
 		r.Plan = append(r.Plan, s.String())
 	}
 	for bits, n := range p.Entries().Lengths() {

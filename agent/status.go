@@ -1,12 +1,15 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -27,7 +30,9 @@ type SetStatus struct {
 	Entries    int    `json:"entries"`
 	Lengths    []int  `json:"lengths"`    // prefix lengths that occur
 	Memory     int64  `json:"memory"`     // bytes in the kernel
+	Ours       bool   `json:"ours"`       // of the type and family that voipbl makes
 	References int    `json:"references"` // rules and lists that use it
+	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
 	Packets    uint64 `json:"packets"`    // that its present entries have matched
 	Bytes      uint64 `json:"bytes"`
 }
@@ -47,25 +52,27 @@ type FeedStatus struct {
 	Problem     *Problem    `json:"problem,omitempty"`
 }
 
-// staleIntervals is how many intervals of its schedule a feed may be without a
+// staleIntervals is how many times in a row a feed's fetch may be due without a
 // success before it is called stale.
 const staleIntervals = 3
 
 // ReadStatus reads how things stand at now.
-func ReadStatus(cfg config.Config, version string, now time.Time) (*Status, error) {
+func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.Close()
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := findStore(cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer store.Close()
+	if store != nil {
+		defer store.Close()
+	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}}
 	for _, f := range cidr.Families {
-		set, err := setStatus(kernel, setName(cfg, f))
+		set, err := setStatus(ctx, kernel, setName(cfg, f), f)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +85,7 @@ func ReadStatus(cfg config.Config, version string, now time.Time) (*Status, erro
 	return s, nil
 }
 
-func setStatus(kernel *ipsetsync.Kernel, name string) (SetStatus, error) {
+func setStatus(ctx context.Context, kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
 	s := SetStatus{Name: name, Lengths: []int{}}
 	live, err := kernel.Dump(name)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -89,6 +96,8 @@ func setStatus(kernel *ipsetsync.Kernel, name string) (SetStatus, error) {
 	}
 	s.Exists, s.Type, s.Entries = true, live.Type, int(live.Elements)
 	s.Memory, s.References = int64(live.Memory), int(live.References)
+	s.Ours = ipsetsync.IsOurs(live.Header, f)
+	s.Drops = firewall.Drops(firewall.RulesWithSet(ctx, name), name)
 	for _, c := range live.Counts {
 		s.Packets += c.Packets
 		s.Bytes += c.Bytes
@@ -110,29 +119,27 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	if f.URL != "" {
 		s.Source = redact(f.URL)
 	}
+	if store == nil {
+		s.Problem, s.Stale = neverFetched(), f.URL != ""
+		return s
+	}
 	c, err := store.Open(f.Name)
 	switch {
 	case err == nil:
 		m := c.Meta()
 		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
 		c.Close()
-	case isAbsent(err) && f.Path != "":
-		return s // never synced, or optional and empty
+	case isAbsent(err):
+		s.Problem = neverFetched()
 	default:
 		s.Problem = problemOf(err)
-		if isAbsent(err) {
-			s.Problem = &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: "run \"voipbl sync\""}
-		}
 	}
 	state, err := store.State(f.Name)
-	if err != nil {
-		return s
+	if err != nil && s.Problem == nil {
+		s.Problem = problemOf(err)
 	}
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
-	s.LastSuccess = state.LastSuccess
-	if s.LastSuccess.IsZero() {
-		s.LastSuccess = s.FetchedAt
-	}
+	s.LastSuccess = lastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {
 		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
 	}
@@ -140,34 +147,51 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	return s
 }
 
-// stale reports whether the last success is too long ago. One in the future
-// says nothing, for the clock has been set back since: it counts as too long
-// ago, which the next success mends.
-func stale(success, now time.Time, schedule config.Schedule) bool {
-	next := schedule.Next(now)
-	interval := schedule.Next(next).Sub(next)
-	age := now.Sub(success)
-	return age > staleIntervals*interval || age < -interval
+func neverFetched() *Problem {
+	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: "run \"voipbl sync\""}
 }
 
-// judge says whether the host is protected, and what stands against it.
+// lastSuccess is when the feed's entries were last known to be current.
+func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
+	if state.LastSuccess.IsZero() {
+		return fetchedAt
+	}
+	return state.LastSuccess
+}
+
+// stale reports whether fetches were due as often as staleIntervals since the
+// last success. A success in the future says nothing, for the clock has been
+// set back since: it counts as stale, which the next success mends.
+func stale(success, now time.Time, schedule config.Schedule) bool {
+	if success.IsZero() || success.After(schedule.Next(now)) {
+		return true
+	}
+	due := success
+	for range staleIntervals {
+		due = schedule.Next(due)
+	}
+	return due.Before(now)
+}
+
+// judge says whether the host is protected, and what stands against it. A set
+// without entries needs no rule: not every host has IPv6.
 func (s *Status) judge() {
-	entries, used := 0, true
+	entries := 0
 	for _, set := range s.Sets {
 		switch {
 		case !set.Exists:
-			s.Problems = append(s.Problems, "the kernel has no set "+set.Name)
-			used = false
-		case set.References == 0:
-			s.Problems = append(s.Problems, "no rule uses the set "+set.Name)
-			used = false
+			s.Problems = append(s.Problems, "the kernel has no set "+set.Name+": run \"voipbl sync\"")
+		case !set.Ours:
+			s.Problems = append(s.Problems, fmt.Sprintf("the set %s is a %s that somebody else made", set.Name, set.Type))
+		case set.Entries > 0 && !set.Drops:
+			s.Problems = append(s.Problems, "no rule of INPUT or PREROUTING drops the members of "+set.Name)
 		}
 		entries += set.Entries
 	}
 	if entries == 0 {
 		s.Problems = append(s.Problems, "the sets are empty")
 	}
-	s.Protected = entries > 0 && used
+	s.Protected = len(s.Problems) == 0
 	for _, f := range s.Feeds {
 		if f.Stale {
 			s.Problems = append(s.Problems, "feed "+f.Name+" is stale")

@@ -19,14 +19,26 @@ func TestStale(t *testing.T) {
 		want bool
 	}{
 		{"just now", 0, false},
-		{"three intervals", 12 * time.Hour, false},
-		{"more than three", 12*time.Hour + time.Second, true},
+		{"due twice", 9 * time.Hour, false},                     // at 4:00 and 0:00
+		{"due three times", 9*time.Hour + 10*time.Minute, true}, // at 20:00 too
 		{"a clock a little behind", -time.Hour, false},
 		{"a clock that was set back", -48 * time.Hour, true},
 	} {
 		if got := stale(now.Add(-test.age), now, cfg.Feeds[0].Schedule); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
+	}
+	// At a schedule with gaps, the gaps do not count.
+	office, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 8-18 * * 1-5\"}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	friday := time.Date(2026, 3, 6, 18, 1, 0, 0, time.UTC)
+	if stale(friday, friday.Add(48*time.Hour), office.Feeds[0].Schedule) {
+		t.Error("stale on Sunday, when nothing was due since Friday")
+	}
+	if !stale(friday, friday.Add(65*time.Hour), office.Feeds[0].Schedule) {
+		t.Error("not stale on Monday at 11, three times due")
 	}
 	if !stale(time.Time{}, now, cfg.Feeds[0].Schedule) {
 		t.Error("never: not stale")

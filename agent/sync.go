@@ -3,10 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,11 +21,12 @@ import (
 // Options are what the caller of Sync may ask for.
 type Options struct {
 	Version  string
-	DryRun   bool          // plan, and write nothing to the kernel
-	Offline  bool          // use the last good copies of URL feeds and names
-	Force    bool          // believe a list that shrank below half
-	Wait     time.Duration // for the lock
-	Log      *slog.Logger  // may be nil
+	DryRun   bool                // plan, and write nothing to the kernel
+	Offline  bool                // use the last good copies of URL feeds and names
+	Force    bool                // believe a list that shrank below half
+	Wait     time.Duration       // for the lock
+	Waiting  func(holder string) // called once if the lock is held; may be nil
+	Log      *slog.Logger        // may be nil
 	Progress func(feed string, got, total int64)
 }
 
@@ -39,70 +40,74 @@ const (
 )
 
 // Sync makes the kernel's sets hold what the feeds say. On an error the kernel
-// is as it was; a feed that fails is no error but a report that is Stale.
+// is as it was, and the report says so too; a feed that fails is no error but a
+// report that is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error) {
 	report := &Report{
 		Version: opts.Version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{},
+		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []StepTime{},
 	}
-	watch := stopwatch{&report.Steps, time.Now()}
+	err := syncInto(ctx, cfg, opts, report)
+	if err != nil {
+		report.Error = problemOf(err)
+	}
+	return report, err
+}
 
+// syncInto is Sync, writing down in report what it does.
+func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Report) error {
+	watch := stopwatch{&report.Steps, time.Now()}
 	kernel, err := ipsetsync.Open()
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer kernel.Close()
-	unlock, err := lock(ctx, cfg.RunDir, "voipbl sync", opts.Wait)
+	unlock, err := lock(ctx, cfg.RunDir, "voipbl sync", opts.Wait, opts.Waiting)
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer unlock()
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer store.Close()
 	if err := store.Sweep(); err != nil {
-		report.Warnings = append(report.Warnings, err.Error())
+		report.warn("%v", err)
 	}
 	watch.lap("open")
 
-	// The kernel is read while the feeds are fetched.
-	var lives [2]*ipsetsync.Live
-	var dump errgroup.Group
-	dump.Go(func() (err error) {
-		for _, f := range cidr.Families {
-			if lives[f], err = kernel.Dump(setName(cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
-	protected, err := protection(ctx, cfg, store, opts.Offline)
-	if err != nil {
-		return report, errors.Join(err, dump.Wait())
+	// What is compared with must be what the kernel holds now, so it is read
+	// after the feeds; or beside them, if nothing has to be waited for.
+	live := dump{kernel: kernel, cfg: cfg}
+	if quick := opts.Offline || !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.URL != "" }); quick {
+		live.start()
 	}
-	watch.lap("protect")
 	feeds := getFeeds(ctx, cfg, opts, store, report.At)
-	if err := ctx.Err(); err != nil {
-		return report, errors.Join(err, dump.Wait())
-	}
 	watch.lap("feeds")
-	if err := dump.Wait(); err != nil {
-		return report, err
+	live.start()
+	lives, err := live.wait()
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
 	}
 	watch.lap("kernel state")
+	// Late, so that whoever has logged in meanwhile is protected.
+	protected, err := protection(ctx, cfg, store, lookups{offline: opts.Offline, keep: !opts.DryRun})
+	if err != nil {
+		return err
+	}
+	watch.lap("protect")
 
 	report.addFeeds(feeds, protected)
-	sets, kept := desired(feeds, keepLive(store, feeds, lives), lives)
-	report.Warnings = append(report.Warnings, kept...)
+	kept := keepLive(store, feeds)
+	sets := report.combine(feeds, kept, lives)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
 
 	plans, err := planAll(ctx, cfg, kernel, sets, lives)
 	if err != nil {
-		return report, err
+		return err
 	}
 	for _, p := range plans {
 		report.Sets = append(report.Sets, setReport(p))
@@ -110,19 +115,53 @@ func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error)
 	watch.lap("plan")
 	if opts.DryRun {
 		report.Outcome = DryRun
-		return report, nil
+		return nil
 	}
-	for _, p := range plans {
-		if err := kernel.Execute(p); err != nil {
-			return report, err
+	warnings, err := kernel.Execute(plans...)
+	if err != nil {
+		return err
+	}
+	report.Warnings = append(report.Warnings, warnings...)
+	watch.lap("kernel")
+	if err := setApplied(store, feeds, kept, report.At); err != nil {
+		report.warn("%v", err)
+	}
+	report.Outcome = InForce
+	if report.Troubled() {
+		report.Outcome = Stale
+	}
+	return nil
+}
+
+// dump reads the live sets in the background.
+type dump struct {
+	kernel *ipsetsync.Kernel
+	cfg    config.Config
+	lives  [2]*ipsetsync.Live
+	done   chan error
+}
+
+// start begins, unless it has begun.
+func (d *dump) start() {
+	if d.done != nil {
+		return
+	}
+	d.done = make(chan error, 1)
+	go func() { d.done <- d.read() }()
+}
+
+func (d *dump) read() (err error) {
+	for _, f := range cidr.Families {
+		if d.lives[f], err = d.kernel.Dump(setName(d.cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+			return err
 		}
 	}
-	watch.lap("kernel")
-	if err := setApplied(store, feeds, report.At); err != nil {
-		report.Warnings = append(report.Warnings, err.Error())
-	}
-	report.Outcome = outcome(feeds)
-	return report, nil
+	return nil
+}
+
+func (d *dump) wait() ([2]*ipsetsync.Live, error) {
+	err := <-d.done
+	return d.lives, err
 }
 
 func setName(cfg config.Config, f cidr.Family) string {
@@ -136,7 +175,7 @@ func setName(cfg config.Config, f cidr.Family) string {
 func getFeeds(ctx context.Context, cfg config.Config, opts Options, store *fetch.Store, now time.Time) []*feed {
 	r := &reader{
 		store: store, client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
-		offline: opts.Offline, force: opts.Force, now: now, progress: opts.Progress,
+		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
 		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
 	}
 	feeds := make([]*feed, len(cfg.Feeds))
@@ -158,24 +197,23 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 		r.Warnings = append(r.Warnings, f.warnings...)
 	}
 	r.Warnings = append(r.Warnings, p.problems...)
+	r.Unprotected = p.unprotected
 }
 
-// desired is the union of all feeds, and of what is kept of the live sets. The
-// feeds give up their own, so that the memory is there for what follows.
-func desired(feeds []*feed, missing []string, lives [2]*ipsetsync.Live) (cidr.Sets, []string) {
+// combine is the union of all feeds, and of the live sets if feeds are kept from
+// there. The feeds give up their own sets, so that the memory is there for what
+// follows.
+func (r *Report) combine(feeds []*feed, kept []string, lives [2]*ipsetsync.Live) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets)
 		f.sets = cidr.Sets{}
 	}
-	var warnings []string
-	if len(missing) > 0 {
-		if live := liveSets(lives); live.Len() > 0 {
-			all = append(all, live)
-			warnings = append(warnings, fmt.Sprintf("feed %s has no copy here but may be in the kernel: its %d prefixes stay", missing[0], live.Len()))
-		}
+	if live := liveSets(lives); len(kept) > 0 && live.Len() > 0 {
+		all = append(all, live)
+		r.warn("feed %s has no copy here but may be in the kernel: all %d prefixes that are there stay", strings.Join(kept, ", "), live.Len())
 	}
-	return cidr.Union(all...), warnings
+	return cidr.Union(all...)
 }
 
 // blockable is what remains of sets without what is never blocked.
@@ -219,16 +257,6 @@ func setUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []stri
 		}
 	}
 	return append(users, firewall.RulesWithSet(ctx, name)...)
-}
-
-func outcome(feeds []*feed) Outcome {
-	notFresh := func(f *feed) bool {
-		return slices.Contains([]FeedState{FeedStale, FeedHeld, FeedMissing}, f.report.State)
-	}
-	if slices.ContainsFunc(feeds, notFresh) {
-		return Stale
-	}
-	return InForce
 }
 
 // redact takes the password out of a URL that is shown.
