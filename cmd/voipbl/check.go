@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
-	"github.com/voipbl/voipbl/cidr"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -35,11 +34,11 @@ Exit status: 0 an address is blocked, 1 none is, 2 error.`,
 func (a *app) check(cmd *cobra.Command, args []string) error {
 	var queries []netip.Prefix
 	for _, arg := range args {
-		p, err := cidr.ParsePrefix(arg)
+		p, err := agent.ParseQuery(arg)
 		if err != nil {
-			return &exitError{exitUsage, fmt.Errorf("%w: expected an address or a prefix, such as 198.51.100.7", err)}
+			return &exitError{exitUsage, fmt.Errorf("%w, such as 198.51.100.7", err)}
 		}
-		queries = append(queries, p.Netip())
+		queries = append(queries, p)
 	}
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
@@ -50,12 +49,10 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 		return &exitError{exitUsage, err}
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(a.err, "voipbl: "+w)
+		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
 	if a.json {
-		if err := a.printJSON(reports); err != nil {
-			return &exitError{exitUsage, err}
-		}
+		a.printJSON(reports)
 	} else {
 		for _, r := range reports {
 			a.printCheck(r)
@@ -72,27 +69,30 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 func (a *app) printCheck(r agent.CheckReport) {
 	switch {
 	case r.Blocked:
-		fmt.Fprintf(a.out, "%s is %s: in %s as %s, %s, %s\n", r.Query, a.paint("blocked", red), r.Set, r.Entry,
-			plural(int(r.Packets), "packet"), plural(int(r.Bytes), "byte"))
+		fmt.Fprintf(a.out, "%s is %s: in %s as %s, %s, %s\n", r.Query, a.paint("blocked", red), r.Set, prefixText(*r.Entry),
+			plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
 	case r.Partly > 0:
-		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural2(r.Partly, "entry", "entries"))
+		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural(r.Partly, "entry", "entries"))
 	default:
 		fmt.Fprintf(a.out, "%s is %s\n", r.Query, a.paint("not blocked", green))
+	}
+	if r.Note != "" {
+		fmt.Fprintf(a.out, "  but: %s\n", r.Note)
 	}
 	for _, l := range r.Listed {
 		note := ""
 		if l.Reject != "" {
 			note = " (not in force: " + l.Reject + ")"
 		}
-		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, l.File, l.Line, shorten(l.Text, 60), note)
+		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)
 	}
 	for _, p := range r.Protected {
-		fmt.Fprintf(a.out, "  protected by %s: %s\n", p.Prefix, strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 	if r.Blocked && len(r.Listed) == 0 {
-		fmt.Fprintln(a.out, "  no feed's copy lists it: the next sync takes it out")
+		fmt.Fprintln(a.out, "  no feed's last good copy lists it")
 	}
 }

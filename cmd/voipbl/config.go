@@ -35,7 +35,7 @@ func (a *app) configCheck(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed"))
+	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed", "feeds"))
 	return nil
 }
 

@@ -14,7 +14,7 @@ const module = "github.com/voipbl/voipbl/"
 // mayImport is the layout of the program: which packages of ours each one may
 // import. What is not named imports none.
 var mayImport = map[string][]string{
-	"cmd/voipbl": {"agent", "config", "cidr"},
+	"cmd/voipbl": {"agent", "config"},
 	"agent":      {"config", "fetch", "ipsetsync", "firewall", "cidr"},
 	"config":     {"cidr"},
 	"fetch":      nil,

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -35,7 +37,7 @@ func (t *table) print(w io.Writer) {
 		var line strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if contains(t.right, i) {
+			if slices.Contains(t.right, i) {
 				line.WriteString(pad + cell)
 			} else {
 				line.WriteString(cell + pad)
@@ -46,23 +48,22 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-func contains(list []int, i int) bool {
-	for _, n := range list {
-		if n == i {
-			return true
-		}
-	}
-	return false
-}
-
 func count[T int | uint64](n T) string { return humanize.Comma(int64(n)) }
 
-// plural is "1 line" or "7 lines".
-func plural(n int, one string) string {
+// plural is "1 entry" or "7 entries".
+func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return count(n) + " " + one + "s"
+	return count(n) + " " + many
+}
+
+// prefixText leaves the length out where it says nothing.
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }
 
 func ago(t, now time.Time) string {
@@ -82,7 +83,7 @@ func shorten(s string, n int) string {
 
 // paint colours a word on a terminal. The word says the same without.
 func (a *app) paint(word string, colour int) string {
-	if !isTerminal(a.out) || os.Getenv("NO_COLOR") != "" {
+	if !a.out.terminal || os.Getenv("NO_COLOR") != "" {
 		return word
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, word)
@@ -95,8 +96,9 @@ const (
 	yellow = 33
 )
 
-func (a *app) printJSON(v any) error {
+// printJSON prints v; an error of the output is noticed there.
+func (a *app) printJSON(v any) {
 	enc := json.NewEncoder(a.out)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	enc.Encode(v)
 }

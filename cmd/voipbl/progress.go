@@ -23,10 +23,10 @@ type progress struct {
 	shown bool
 }
 
-func newProgress(w io.Writer) *progress {
+func newProgress(o *output) *progress {
 	p := &progress{begun: time.Now()}
-	if isTerminal(w) {
-		p.w = w
+	if o.terminal {
+		p.w = o.Writer // not folded: the line has to stay one
 	}
 	return p
 }
@@ -43,7 +43,7 @@ func (p *progress) show(feed string, got, total int64) {
 	}
 	p.last, p.shown = now, true
 	line := fmt.Sprintf("fetching %s: %s", shorten(feed, 30), humanize.IBytes(uint64(got)))
-	if total > 0 {
+	if total > 0 && got <= total {
 		line += fmt.Sprintf(" of %s (%d%%)", humanize.IBytes(uint64(total)), got*100/total)
 	}
 	fmt.Fprint(p.w, "\r\x1b[K"+line)

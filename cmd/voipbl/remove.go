@@ -27,7 +27,10 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			removed, err := agent.Remove(cmd.Context(), cfg, wait)
+			removed, foreign, err := agent.Remove(cmd.Context(), cfg, wait)
+			for _, f := range foreign {
+				fmt.Fprintln(a.err, "voipbl: "+f)
+			}
 			for _, name := range removed {
 				fmt.Fprintln(a.out, "removed set "+name)
 			}

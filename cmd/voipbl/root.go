@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/config"
 )
@@ -35,7 +34,7 @@ const memoryLimit = 64 << 20
 
 // app is what every verb shares.
 type app struct {
-	out, err   io.Writer
+	out, err   *output
 	configFile string
 	json       bool
 }
@@ -60,19 +59,25 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	a := &app{out: out, err: errOut}
+	a := &app{out: newOutput(out), err: newOutput(errOut)}
 	root := a.command()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	code := exitOK
+	if err := root.ExecuteContext(ctx); err != nil {
+		exit := &exitError{code: exitUsage, err: err} // cobra's own errors are usage
+		errors.As(err, &exit)
+		if exit.err != nil {
+			a.showError(exit.err)
+		}
+		code = exit.code
 	}
-	exit := &exitError{code: exitUsage, err: err} // cobra's own errors are usage
-	errors.As(err, &exit)
-	if exit.err != nil {
-		a.showError(exit.err)
+	if err := a.out.failed; err != nil {
+		fmt.Fprintf(a.err, "voipbl: the output could not be written: %v\n", err)
+		if code == exitOK {
+			code = exitUsage
+		}
 	}
-	return exit.code
+	return code
 }
 
 func (a *app) command() *cobra.Command {
@@ -89,7 +94,6 @@ them into the kernel's ipset voip_bl by one atomic swap.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(a.out)
@@ -114,7 +118,7 @@ func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 		return config.Default(), nil
 	}
 	if err != nil {
-		return config.Config{}, &exitError{exitUsage, fmt.Errorf("configuration: %w", err)}
+		return config.Config{}, &exitError{exitUsage, fmt.Errorf("configuration: %w (name another with --config, or run it as root)", err)}
 	}
 	cfg, err := config.Parse(a.configFile, text)
 	if err != nil {
@@ -123,19 +127,21 @@ func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	return cfg, nil
 }
 
-// showError prints what failed and, on lines of their own, what to do next.
+// showError prints what failed and, on lines of their own, what to do next. For
+// programs that asked for JSON it says so there too.
 func (a *app) showError(err error) {
 	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintln(a.err, "voipbl: "+line)
+		fmt.Fprintln(a.err, "voipbl: "+clean(line))
 	}
+	remedy := ""
 	var remedied interface{ Remedy() string }
-	if errors.As(err, &remedied) && remedied.Remedy() != "" {
-		fmt.Fprintln(a.err, "  try: "+remedied.Remedy())
+	if errors.As(err, &remedied) {
+		remedy = remedied.Remedy()
 	}
-}
-
-// isTerminal reports whether w is one.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	if remedy != "" {
+		fmt.Fprintln(a.err, "  try: "+clean(remedy))
+	}
+	if a.json && !a.out.used {
+		a.printJSON(map[string]any{"error": map[string]string{"error": err.Error(), "remedy": remedy}})
+	}
 }

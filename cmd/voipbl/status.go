@@ -39,14 +39,12 @@ func (a *app) status(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s, err := agent.ReadStatus(cfg, version, now)
+	s, err := agent.ReadStatus(cmd.Context(), cfg, version, now)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if a.json {
-		if err := a.printJSON(s); err != nil {
-			return &exitError{exitUsage, err}
-		}
+		a.printJSON(s)
 	} else {
 		a.printStatus(s, now)
 	}
@@ -88,9 +86,9 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	feeds.print(a.out)
 	for _, f := range s.Feeds {
 		if f.Problem != nil {
-			fmt.Fprintf(a.out, "  %s: %s\n", f.Name, f.Problem.Error)
+			fmt.Fprintf(a.out, "  %s: %s\n", f.Name, clean(f.Problem.Error))
 			if f.Problem.Remedy != "" {
-				fmt.Fprintf(a.out, "    try: %s\n", f.Problem.Remedy)
+				fmt.Fprintf(a.out, "    try: %s\n", clean(f.Problem.Remedy))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
-	"github.com/voipbl/voipbl/cidr"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -27,8 +27,10 @@ func (a *app) syncCommand() *cobra.Command {
 sets hold exactly that, by one atomic swap each. A feed that fails keeps its
 last good copy in force.
 
-Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale
-or held back; 1 not applied, the kernel is as it was; 2 usage or configuration.`,
+Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
+held back or missing, its copy could not be kept, or a name in allow or trunks
+was never resolved; 1 not applied, the kernel is as it was; 2 usage or
+configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
@@ -49,7 +51,7 @@ func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 	if err != nil {
 		return err
 	}
-	opts.Version = version
+	opts.Version, opts.Waiting = version, a.showWaiting
 	progress := newProgress(a.err)
 	opts.Progress = progress.show
 	report, err := agent.Sync(cmd.Context(), cfg, opts)
@@ -57,42 +59,47 @@ func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted: the kernel is as it was")
 	}
+	a.printTroubles(report)
 	if a.json {
-		if jsonErr := a.printJSON(report); jsonErr != nil {
-			return &exitError{exitNotApplied, jsonErr}
-		}
+		a.printJSON(report)
 	} else if err == nil {
 		a.printSync(report)
 	}
-	a.printTroubles(report)
 	switch {
 	case err != nil:
 		return &exitError{exitNotApplied, err}
-	case report.Outcome == agent.Stale:
+	case report.Troubled():
 		return &exitError{code: exitStale}
 	}
 	return nil
 }
 
-// printTroubles says on stderr which feeds are not fresh, why, and what to do.
+// showWaiting says on a terminal why nothing happens.
+func (a *app) showWaiting(holder string) {
+	if a.err.terminal {
+		fmt.Fprintf(a.err, "waiting for %s\n", clean(holder))
+	}
+}
+
+// printTroubles says on stderr which feeds are not as they should be, why, and
+// what to do.
 func (a *app) printTroubles(r *agent.Report) {
 	for _, f := range r.Feeds {
 		if f.Problem == nil {
 			continue
 		}
-		fmt.Fprintf(a.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, f.Problem.Error)
-		switch {
-		case f.State == agent.FeedMissing:
-			fmt.Fprintln(a.err, "  there is no earlier copy of it: nothing of this feed is added")
-		default:
-			fmt.Fprintf(a.err, "  its copy of %s stays in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural2(f.Entries, "entry", "entries"))
+		fmt.Fprintf(a.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, clean(f.Problem.Error))
+		if f.State == agent.FeedMissing {
+			fmt.Fprintln(a.err, "  there is no earlier copy of it")
+		} else {
+			fmt.Fprintf(a.err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural(f.Entries, "entry", "entries"))
 		}
 		if f.Problem.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+f.Problem.Remedy)
+			fmt.Fprintln(a.err, "  try: "+clean(f.Problem.Remedy))
 		}
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.err, "voipbl: "+w)
+		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
 }
 
@@ -100,7 +107,7 @@ func (a *app) printSync(r *agent.Report) {
 	feeds := table{right: []int{2, 3, 4}}
 	feeds.row("feed", "state", "entries", "rejected", "screened", "fetched")
 	for _, f := range r.Feeds {
-		feeds.row(shorten(f.Name, 24), string(f.State), count(f.Entries), count(total(f.Rejected)), count(total(f.Screened)), ago(f.FetchedAt, r.At))
+		feeds.row(shorten(f.Name, 24), string(f.State), count(f.Entries), count(rejected(f)), count(screened(f)), ago(f.FetchedAt, r.At))
 	}
 	feeds.print(a.out)
 	for _, f := range r.Feeds {
@@ -129,13 +136,21 @@ func (a *app) printSync(r *agent.Report) {
 	}
 	fmt.Fprintln(a.out)
 	a.printSteps(r)
-	switch r.Outcome {
-	case agent.InForce:
-		fmt.Fprintln(a.out, a.paint("in force", green)+", every feed fresh")
-	case agent.Stale:
-		fmt.Fprintln(a.out, a.paint("in force", yellow)+", but not every feed is fresh: see above")
-	case agent.DryRun:
+	a.printOutcome(r)
+}
+
+func (a *app) printOutcome(r *agent.Report) {
+	switch {
+	case r.Outcome == agent.DryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
+	case r.Empty():
+		fmt.Fprintln(a.out, a.paint("in force, and empty", red)+": no feed has an entry that can be blocked")
+	case r.Troubled():
+		fmt.Fprintln(a.out, a.paint("in force", yellow)+", but not everything is as it should be: see above")
+	case slices.ContainsFunc(r.Feeds, func(f agent.FeedReport) bool { return f.State == agent.FeedCached }):
+		fmt.Fprintln(a.out, a.paint("in force", green)+", from the last good copies")
+	default:
+		fmt.Fprintln(a.out, a.paint("in force", green)+", every feed fresh")
 	}
 }
 
@@ -158,13 +173,13 @@ func (a *app) printRejects(f agent.FeedReport) {
 	for _, r := range f.Rejects[:min(len(f.Rejects), shownRejects)] {
 		where := fmt.Sprintf("line %d", r.Line)
 		if r.File != f.Source {
-			where = fmt.Sprintf("%s:%d", r.File, r.Line)
+			where = fmt.Sprintf("%s:%d", clean(r.File), r.Line)
 		}
-		fmt.Fprintf(a.out, "  %s %s: %q: %s\n", f.Name, where, shorten(r.Text, 40), r.Why)
+		fmt.Fprintf(a.out, "  %s %s: %q: %s\n", shorten(f.Name, 24), where, shorten(r.Text, 40), r.Why)
 	}
-	if n := total(f.Rejected); n > shownRejects {
-		fmt.Fprintf(a.out, "  %s: %s in all:\n", f.Name, plural(n, "rejected line"))
-		for _, key := range sortedKeys(f.Rejected) {
+	if n := rejected(f); n > shownRejects {
+		fmt.Fprintf(a.out, "  %s: %s in all:\n", shorten(f.Name, 24), plural(n, "rejected line", "rejected lines"))
+		for _, key := range slices.Sorted(maps.Keys(f.Rejected)) {
 			fmt.Fprintf(a.out, "    %s %s\n", count(f.Rejected[key]), key)
 		}
 	}
@@ -173,28 +188,25 @@ func (a *app) printRejects(f agent.FeedReport) {
 // shownScreened is how many rows of special-purpose space a person is shown.
 const shownScreened = 3
 
+// printScreened shows what all feeds together have in special-purpose space.
 func (a *app) printScreened(r *agent.Report) {
-	type row struct {
-		cidr.Special
-		entries int
-	}
-	var rows []row
-	for _, s := range cidr.Specials() {
-		n := 0
-		for _, f := range r.Feeds {
-			n += f.Screened[s.Prefix.String()]
-		}
-		if n > 0 {
-			rows = append(rows, row{s, n})
+	var rows []agent.ScreenReport
+	for _, f := range r.Feeds {
+		for _, s := range f.Screened {
+			if i := slices.IndexFunc(rows, func(row agent.ScreenReport) bool { return row.Prefix == s.Prefix }); i >= 0 {
+				rows[i].Entries += s.Entries
+			} else {
+				rows = append(rows, s)
+			}
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b row) int { return b.entries - a.entries })
+	slices.SortStableFunc(rows, func(a, b agent.ScreenReport) int { return b.Entries - a.Entries })
 	for i, s := range rows {
 		if i == shownScreened {
-			fmt.Fprintf(a.out, "  screened: and more in %s, see --json\n", plural(len(rows)-i, "other block"))
+			fmt.Fprintf(a.out, "  screened: and more in %s, see --json\n", plural(len(rows)-i, "other block", "other blocks"))
 			break
 		}
-		fmt.Fprintf(a.out, "  screened: %s in %s, %s (%s)\n", count(s.entries), s.Prefix, s.Name, s.Source)
+		fmt.Fprintf(a.out, "  screened: %s in %s, %s (%s)\n", count(s.Entries), s.Prefix, s.Name, s.Source)
 	}
 }
 
@@ -207,40 +219,39 @@ func (a *app) printProtected(r *agent.Report) {
 			fmt.Fprintf(a.out, "  protected: and %d more, see --json\n", len(r.Protected)-i)
 			break
 		}
-		fmt.Fprintf(a.out, "  protected: %s kept out of the sets: %s\n", p.Prefix, strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(a.out, "  protected: %s kept out of the sets: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 }
 
 func (a *app) printSteps(r *agent.Report) {
 	sum := 0.0
-	var parts []string
+	steps := table{right: []int{1, 3, 5, 7}}
+	var row []string
 	for _, s := range r.Steps {
 		sum += s.Seconds
-		parts = append(parts, fmt.Sprintf("%s %.3f", s.Name, s.Seconds))
+		row = append(row, s.Name, fmt.Sprintf("%.3f s", s.Seconds))
+		if len(row) == 8 {
+			steps.row(row...)
+			row = nil
+		}
 	}
-	fmt.Fprintf(a.out, "took %.3f s: %s\n", sum, strings.Join(parts, ", "))
+	steps.row(append(row, "all", fmt.Sprintf("%.3f s", sum))...)
+	steps.print(a.out)
+	fmt.Fprintln(a.out)
 }
 
-func total(m map[string]int) int {
+func rejected(f agent.FeedReport) int {
 	n := 0
-	for _, v := range m {
-		n += v
+	for _, lines := range f.Rejected {
+		n += lines
 	}
 	return n
 }
 
-func sortedKeys(m map[string]int) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
+func screened(f agent.FeedReport) int {
+	n := 0
+	for _, s := range f.Screened {
+		n += s.Entries
 	}
-	slices.Sort(keys)
-	return keys
-}
-
-func plural2(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + many
+	return n
 }

@@ -17,7 +17,8 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := versionInfo()
 			if a.json {
-				return a.printJSON(v)
+				a.printJSON(v)
+				return nil
 			}
 			fmt.Fprintf(a.out, "voipbl %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			return nil

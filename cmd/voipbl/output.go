@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// columns is how wide a line may be on a terminal.
+const columns = 80
+
+// output is where people or programs read. On a terminal it folds long lines
+// at spaces; it remembers whether anything was written, and the first error.
+type output struct {
+	io.Writer
+	terminal bool
+	used     bool
+	failed   error
+}
+
+func newOutput(w io.Writer) *output {
+	f, ok := w.(*os.File)
+	return &output{Writer: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.used = true
+	text := p
+	if o.terminal {
+		text = fold(p)
+	}
+	if _, err := o.Writer.Write(text); err != nil {
+		if o.failed == nil {
+			o.failed = err
+		}
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// fold breaks lines that are longer than the terminal is wide, and indents what
+// follows by four more than the line.
+func fold(p []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(p) {
+		indent := strings.Repeat(" ", len(line)-len(bytes.TrimLeft(line, " "))+4)
+		for width(line) > columns {
+			at := bytes.LastIndexByte(cut(line, columns), ' ')
+			if at <= len(indent) {
+				break // a word longer than a line: the terminal breaks it
+			}
+			out.Write(line[:at])
+			out.WriteByte('\n')
+			line = append([]byte(indent), line[at+1:]...)
+		}
+		out.Write(line)
+	}
+	return out.Bytes()
+}
+
+// width counts the characters of a line, without its end.
+func width(line []byte) int { return utf8.RuneCount(bytes.TrimRight(line, "\n")) }
+
+// cut returns the first n characters, and one more so that a space right after
+// them is seen.
+func cut(line []byte, n int) []byte {
+	i := 0
+	for ; n >= 0 && i < len(line); n-- {
+		_, size := utf8.DecodeRune(line[i:])
+		i += size
+	}
+	return line[:i]
+}
+
+// clean makes text from outside (file names, certificates, servers) harmless to
+// a terminal: what is not printable is shown as Go writes it in quotes.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestFold(t *testing.T) {
+	long := "  try: " + strings.Repeat("twelve chars ", 10)
+	for line := range strings.Lines(string(fold([]byte("short\n" + long + "\n" + strings.Repeat("x", 200) + "\nend")))) {
+		if width([]byte(line)) > columns && !strings.HasPrefix(line, "xxx") {
+			t.Errorf("%d columns: %q", width([]byte(line)), line)
+		}
+	}
+	if got, want := string(fold([]byte("  "+strings.Repeat("é", 70)+" word word\n"))), "  "+strings.Repeat("é", 70)+" word\n      word\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := string(fold([]byte(strings.Repeat("x", 75) + " word"))); got != strings.Repeat("x", 75)+" word" {
+		t.Errorf("exactly as wide as the terminal: %q", got)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain \"text\" §":       "plain \"text\" §",
+		"a\x1b[31mb":             `a\x1b[31mb`,
+		"a\u009b31m":             `a\u009b31m`,
+		"two\nlines \"q\"":       `two\nlines "q"`,
+		"\xff":                   `\xff`,
+		"right to left \u202e x": `right to left \u202e x`,
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
+
+// TestOutputThatCannotBeWritten: a full disk behind a redirection is an error.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	var stderr strings.Builder
+	if code := run(t.Context(), []string{"version"}, broken{}, &stderr); code != exitUsage || !strings.Contains(stderr.String(), "the output could not be written: no space") {
+		t.Errorf("code %d, %q", code, stderr.String())
+	}
+}
