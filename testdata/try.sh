@@ -38,10 +38,11 @@ until grep -q . "$dir/address"; do
 	sleep 0.05
 done
 
-# The second entry is "protected" below; the first stays blocked.
-listed=$(grep -E '^[1-9][0-9]*\.[0-9]+\.[0-9]+\.[0-9]+(/32)?$' "$dir/www/list" | grep -Ev '^(0|10|100|127|169|172|192|198|203|22[4-9]|2[3-5][0-9])\.' | sed 's,/32,,' | sed -n '100p;200p')
+# Two addresses of the list: the first stays blocked, the second is protected.
+listed=$(grep -E '^[1-9][0-9]*\.[0-9]+\.[0-9]+\.[0-9]+(/32)?$' "$dir/www/list" | grep -Ev '^(0|10|100|127|169|172|192|198|203|22[4-9]|2[3-5][0-9])\.' | sed 's,/32,,' | awk 'NR == 1 || NR == 2 || NR == 100 || NR == 200' | tail -2)
 blocked=$(echo "$listed" | sed -n 1p)
 trunk=$(echo "$listed" | sed -n 2p)
+[ -n "$trunk" ] || { echo "the list has to have two single public addresses, to show what is done with them" >&2; exit 1; }
 
 cat >"$dir/voipbl.yaml" <<YAML
 state_dir: $dir/state
@@ -51,10 +52,11 @@ feeds:
     url: http://127.0.0.1:8080/list
     insecure: true
     max_coverage: 100%
+    min_entries: 1
 allow: [$trunk]
 YAML
 
-step "A list of $(grep -c '^[0-9]' "$dir/www/list") entries is served on loopback, and put into the kernel:"
+step "A list of $(grep -c '^[0-9a-fA-F]' "$dir/www/list") lines is served on loopback, and put into the kernel:"
 run sync
 [ "$code" -eq 0 ]
 

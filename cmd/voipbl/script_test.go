@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"lock":     holdLock,
 			"unlock":   releaseLock,
 			"knock":    knock,
+			"for-each": forEach,
 		},
 		RequireExplicitExec: true,
 	})
@@ -117,6 +119,25 @@ func holdLock(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func releaseLock(ts *testscript.TestScript, _ bool, _ []string) { held(ts).lock.Close() }
+
+// forEach runs a program once for each word, which it gets as its last argument:
+// for-each WORD ... -- [!] PROGRAM [ARG ...].
+func forEach(ts *testscript.TestScript, _ bool, args []string) {
+	words, command := args[:slices.Index(args, "--")], args[slices.Index(args, "--")+1:]
+	fails := command[0] == "!"
+	if fails {
+		command = command[1:]
+	}
+	for _, word := range words {
+		err := ts.Exec(command[0], append(slices.Clone(command[1:]), word)...)
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			ts.Fatalf("%s: %v", command[0], err)
+		}
+		if (err != nil) != fails {
+			ts.Fatalf("%s %s: failed %v, expected %v", strings.Join(command, " "), word, err != nil, fails)
+		}
+	}
+}
 
 // knock sends one UDP packet with one byte from an address of this host to
 // 127.0.0.1: knock ADDR. The rules have seen it when knock returns, for loopback
