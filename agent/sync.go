@@ -209,9 +209,11 @@ func (r *Report) combine(feeds []*feed, kept []string, lives [2]*ipsetsync.Live)
 		all = append(all, f.sets)
 		f.sets = cidr.Sets{}
 	}
-	if live := liveSets(lives); len(kept) > 0 && live.Len() > 0 {
-		all = append(all, live)
-		r.warn("feed %s has no copy here but may be in the kernel: all %d prefixes that are there stay", strings.Join(kept, ", "), live.Len())
+	if len(kept) > 0 {
+		if live := liveSets(lives); live.Len() > 0 {
+			all = append(all, live)
+			r.warn("feed %s has no copy here but may be in the kernel: all %d prefixes that are there stay", strings.Join(kept, ", "), live.Len())
+		}
 	}
 	return cidr.Union(all...)
 }
