@@ -19,8 +19,8 @@ const (
 	Unsynced Outcome = "unapplied" // the kernel is as it was
 )
 
-// Report is what a sync did. Its JSON form is documented in the manual and
-// keeps its names.
+// Report is what a sync did. Its JSON form is what sync --json prints: names may
+// be added to it, and none is changed or taken away.
 type Report struct {
 	Version   string       `json:"version"`
 	At        time.Time    `json:"at"`

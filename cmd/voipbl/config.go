@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -34,6 +35,10 @@ func (a *app) configCheck(cmd *cobra.Command) error {
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(a.configFile); err != nil {
+		fmt.Fprintf(a.out, "there is no %s: the defaults hold\n", a.configFile)
+		return nil
 	}
 	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed", "feeds"))
 	return nil

@@ -52,8 +52,12 @@ func fold(p []byte) []byte {
 		indent := strings.Repeat(" ", len(line)-len(bytes.TrimLeft(line, " "))+4)
 		for width(line) > columns {
 			at := bytes.LastIndexByte(cut(line, columns), ' ')
-			if at <= len(indent) {
-				break // a word longer than a line: the terminal breaks it
+			if at <= len(indent) { // a word longer than a line: after it, then
+				next := bytes.IndexByte(line[len(indent)+1:], ' ')
+				if next < 0 {
+					break
+				}
+				at = len(indent) + 1 + next
 			}
 			out.Write(line[:at])
 			out.WriteByte('\n')

@@ -16,6 +16,9 @@ func TestFold(t *testing.T) {
 	if got, want := string(fold([]byte("  "+strings.Repeat("é", 70)+" word word\n"))), "  "+strings.Repeat("é", 70)+" word\n      word\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if got, want := string(fold([]byte("  a: "+strings.Repeat("x", 90)+" b c\n"))), "  a: "+strings.Repeat("x", 90)+"\n      b c\n"; got != want {
+		t.Errorf("after a long word: got %q, want %q", got, want)
+	}
 	if got := string(fold([]byte(strings.Repeat("x", 75) + " word"))); got != strings.Repeat("x", 75)+" word" {
 		t.Errorf("exactly as wide as the terminal: %q", got)
 	}
