@@ -14,6 +14,6 @@ try: build ; @sh testdata/install.sh ipset iproute2 && FEED='$(FEED)' sh testdat
 test: check ; @sh testdata/install.sh && go test -count=1 $(PACKAGES)   ## everything, with the real kernel and tools
 check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
-bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./cmd/voipbl   ## against iprange and ipset restore, as ratios
+bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl   ## against iprange and ipset restore, as ratios
 clean: ; rm -rf bin dist
 help: ; @sed -n 's/^\([a-z]*\):.*;.*   ## /\1\t/p' Makefile | grep -v sed   ## this list
