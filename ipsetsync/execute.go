@@ -20,7 +20,8 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 // Execute carries out plans, all or none: every temporary set is filled and
 // counted before the first live set is touched, and if one of them cannot be
 // switched, those before it are switched back. On an error the kernel is as it
-// was. What is left over after the switch does no harm, and is reported as a
+// was; only a foreign set that had our name and no user may be gone by then,
+// since a set can be neither swapped nor renamed across types. What is left over after the switch does no harm, and is reported as a
 // warning; the next run removes it.
 func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 	for i, p := range plans {
@@ -56,8 +57,7 @@ func (k *Kernel) build(p *Plan) error {
 	return k.steps(p, p.Build)
 }
 
-// discard removes the temporary sets. One that has just been put in the place
-// of a foreign set is not temporary any more, so it is not found.
+// discard removes the temporary sets.
 func (k *Kernel) discard(plans []*Plan) error {
 	var errs []error
 	for _, p := range plans {
@@ -85,7 +85,9 @@ func (k *Kernel) switchBack(plans []*Plan) error {
 			case OpSwap:
 				errs = append(errs, k.step(p, s)) // a swap is its own reverse
 			case OpRename:
-				errs = append(errs, k.Destroy(s.Other)) // there was none
+				if p.Live == nil { // else it stands where a foreign one was
+					errs = append(errs, k.Destroy(s.Other))
+				}
 			}
 		}
 	}
@@ -105,7 +107,7 @@ const (
 	// patience is how long a set may be busy: as long as others take to list
 	// a million entries, twice.
 	patience      = 5 * time.Second
-	patienceEvery = 20 * time.Millisecond
+	patienceEvery = 2 * time.Millisecond
 )
 
 // patient tries again while the set is busy. Whoever lists a set, ipset(8) or

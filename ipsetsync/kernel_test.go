@@ -404,6 +404,31 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestNotSwitchedBack: a foreign set that was replaced cannot come back, so
+// ours stays in its place when a later set fails.
+func TestNotSwitchedBack(t *testing.T) {
+	k := openKernel(t)
+	ipset(t, "create voip_bl hash:ip\n", "restore")
+	first, err := k.Plan("voip_bl", cidr.IPv4, setOf("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := k.Plan("voip_bl6", cidr.IPv6, setOf("2001:db8::1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Switch = []Step{{Op: OpSwap, Set: "voip_bl6-next", Other: "gone"}}
+	if _, err := k.Execute(first, second); !errors.Is(err, ErrExistsOrGone) {
+		t.Errorf("got %v", err)
+	}
+	if names := strings.Fields(ipset(t, "", "list", "-name")); !slices.Equal(names, []string{"voip_bl"}) {
+		t.Errorf("sets %v", names)
+	}
+	if _, entries := saved(t, "voip_bl"); len(entries) != 1 {
+		t.Errorf("entries %v", entries)
+	}
+}
+
 func TestErrorsOfTheKernel(t *testing.T) {
 	k := openKernel(t)
 	ipset(t, "create a hash:net\ncreate b hash:ip\ncreate c list:set\nadd c a\n", "restore")
