@@ -1,0 +1,36 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Admits reports whether the base rules let a new TCP connection from an address
+// to a port of this host in, and whether they do so for certain. Rules that
+// depend on more than that (limits, bans) do not count.
+//
+// It looks at our own rules only: what others have in INPUT stands above them
+// and may let the connection in, or not.
+func (b Base) Admits(from netip.Addr, port uint16) bool {
+	from = from.Unmap().WithZone("")
+	f := IPv4
+	if from.Is6() {
+		f = IPv6
+	}
+	for _, r := range b.rules(f) {
+		if r.meets(from, port) {
+			return r.Target == "ACCEPT"
+		}
+	}
+	return false
+}
+
+// meets reports whether the rule decides for certain about a new TCP connection.
+func (r Rule) meets(from netip.Addr, port uint16) bool {
+	return len(r.Matches) == 0 &&
+		r.In == "" &&
+		(!r.From.IsValid() || r.From.Contains(from)) &&
+		(r.Proto == "" || r.Proto == "tcp") &&
+		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p PortRange) bool { return p.has(port) })) &&
+		(r.Target == "ACCEPT" || r.Target == "DROP")
+}

@@ -1,0 +1,201 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// What fail2ban works on. The names are those of the ruleset that the base rules
+// are made from, and of fail2ban's own defaults for IPv6 (action.d/
+// iptables-ipset*.conf appends a 6).
+const (
+	BanSet   = "fail2ban-ASTERISK"
+	BanSet6  = "fail2ban-ASTERISK6"
+	SSHChain = "fail2ban-ssh"
+)
+
+// BanSetName is the set of addresses that fail2ban has banned from SIP.
+func BanSetName(f Family) string { return [...]string{BanSet, BanSet6}[f] }
+
+// sshPorts are the ports that fail2ban's chain for ssh is asked about: those of
+// the service called ssh.
+func (b Base) sshPorts() []PortRange {
+	for _, s := range b.Services {
+		if s.Name == "ssh" && s.Proto == "tcp" {
+			return s.Ports
+		}
+	}
+	return []PortRange{{22, 22}}
+}
+
+// rules are the base rules in the order of the published ruleset that they are
+// made from ("Protecting your Asterisk / FreePBX Server using a host Firewall").
+// Where it has one rule for the local network or the provider, there is one for
+// each here. SIP that is not public leaves out its rules for everyone, as that
+// page's third note has it. IPv6 has the same rules, and beside the ICMP rule what
+// IPv6 cannot live without.
+func (b Base) rules(f Family) []Rule {
+	lan, trunks := f.of(b.LocalNetworks), f.of(b.Trunks)
+	head, middle, tail := b.serviceBlocks()
+	return slices.Concat(
+		b.banned(f),
+		[]Rule{{For: "everything on this host itself", In: "lo", Target: "ACCEPT"}},
+		[]Rule{{For: "rtp: voice and video", Proto: "udp", Ports: []PortRange{b.RTP}, Target: "ACCEPT"}},
+		open(head, lan),
+		sipFrom(lan, "sip from the local network", b.SIP, "udp", "tcp"),
+		sipFrom(trunks, "sip from a trunk", b.SIP, "udp"),
+		b.publicSIP(f),
+		neighbours(f),
+		icmpFrom(f, lan),
+		open(middle, lan),
+		[]Rule{{For: "answers to what this host has begun", Matches: []string{"-m state --state RELATED,ESTABLISHED"}, Target: "ACCEPT"}},
+		open(tail, lan),
+		[]Rule{{For: "nothing else", Target: "DROP"}},
+	)
+}
+
+// serviceBlocks divides the services as the published ruleset does: those for
+// everyone that begin the table (MGCP, IAX2) stand before SIP, those that follow
+// the last one for everyone (syslog) after the established connections. Which
+// block a service is in changes nothing about who may reach it.
+func (b Base) serviceBlocks() (head, middle, tail []Service) {
+	isLocal := func(s Service) bool { return !s.Public }
+	first := slices.IndexFunc(b.Services, isLocal)
+	if first < 0 {
+		return b.Services, nil, nil
+	}
+	last := len(b.Services)
+	for last > first && isLocal(b.Services[last-1]) {
+		last--
+	}
+	return b.Services[:first], b.Services[first:last], b.Services[last:]
+}
+
+// banned are the rules about whom fail2ban has banned.
+func (b Base) banned(f Family) []Rule {
+	var rules []Rule
+	for _, proto := range []string{"udp", "tcp"} {
+		rules = append(rules, Rule{
+			For: "sip: banned by fail2ban", Proto: proto, Ports: []PortRange{b.SIP}, Multi: true,
+			Matches: []string{"-m set --match-set " + BanSetName(f) + " src"},
+			Target:  reject(f),
+		})
+	}
+	return append(rules, Rule{For: "ssh: banned by fail2ban", Proto: "tcp", Ports: b.sshPorts(), Multi: true, Target: SSHChain})
+}
+
+// reject is the answer that a closed UDP port gives.
+func reject(f Family) string {
+	return "REJECT --reject-with " + [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[f]
+}
+
+// open makes one rule for each port of each service, and each of those for each
+// local network if it is not for everyone.
+func open(services []Service, lan []netip.Prefix) []Rule {
+	var rules []Rule
+	for _, s := range services {
+		for _, p := range s.Ports {
+			r := Rule{For: s.Name + " for everyone", Proto: s.Proto, Ports: []PortRange{p}, Target: "ACCEPT"}
+			if s.Public {
+				rules = append(rules, r)
+				continue
+			}
+			for _, n := range lan {
+				r.For, r.From = s.Name+" from the local network", n
+				rules = append(rules, r)
+			}
+		}
+	}
+	return rules
+}
+
+func sipFrom(networks []netip.Prefix, purpose string, ports PortRange, protos ...string) []Rule {
+	var rules []Rule
+	for _, proto := range protos {
+		for _, n := range networks {
+			rules = append(rules, Rule{For: purpose, From: n, Proto: proto, Ports: []PortRange{ports}, Target: "ACCEPT"})
+		}
+	}
+	return rules
+}
+
+// The limits of the published ruleset for SIP from everywhere.
+const (
+	// recentLimit counts a source's requests of one kind. The kernel keeps 20
+	// time stamps for each source (xt_recent's ip_pkt_list_tot), so up to 20
+	// could be counted.
+	recentLimit = "--seconds 60 --hitcount 12"
+
+	// packetLimit lets each source have 6 packets a second on each port, and 5
+	// at once.
+	packetLimit = "-m hashlimit --hashlimit-upto 6/sec --hashlimit-burst 5 --hashlimit-mode srcip,dstport --hashlimit-name tunnel_limit"
+
+	// searchEnd is how far into a packet a word is looked for: all of it.
+	searchEnd = "--algo bm --to 65535"
+)
+
+// publicSIP are the rules for SIP from everywhere.
+func (b Base) publicSIP(f Family) []Rule {
+	if !b.SIPPublic {
+		return nil
+	}
+	mask := [...]string{"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}[f]
+	with := func(word, purpose, target string, more ...string) Rule {
+		search := `-m string --string "` + word + `" ` + searchEnd
+		return Rule{For: purpose, Proto: "udp", Ports: []PortRange{b.SIP}, Matches: append([]string{search}, more...), Target: target}
+	}
+	limited := func(request, list string) []Rule {
+		end := " --name " + list + " --mask " + mask + " --rsource"
+		return []Rule{
+			with(request+" sip:", "sip: remember who sends "+request, "", "-m recent --set"+end),
+			with(request+" sip:", "sip: too many "+request+" in a minute", "DROP", "-m recent --update "+recentLimit+" --rttl"+end),
+		}
+	}
+	return slices.Concat(
+		[]Rule{
+			with("User-Agent: VaxSIPUserAgent", "sip: a scanner", "DROP"),
+			with("User-Agent: friendly-scanner", "sip: a scanner, told to go away", reject(f)),
+		},
+		limited("REGISTER", "VOIP"),
+		limited("INVITE", "VOIPINV"),
+		[]Rule{
+			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},
+			{For: "sip for everyone, not too fast", Proto: "udp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},
+		},
+	)
+}
+
+// linkLocal is where routers and neighbours speak from (RFC 4291 section 2.5.6).
+var linkLocal = netip.MustParsePrefix("fe80::/10")
+
+// neighbours are what an IPv6 host needs to be reached at all. In IPv4 all this
+// is not IP (ARP) or is not filtered (DHCP clients read packets before the rules).
+// The kernel itself refuses neighbour discovery that was forwarded (RFC 4861: hop
+// limit 255).
+func neighbours(f Family) []Rule {
+	if f == IPv4 {
+		return nil
+	}
+	discovery := func(typ, purpose string) Rule {
+		return Rule{For: purpose, Proto: "ipv6-icmp", Matches: []string{"-m icmp6 --icmpv6-type " + typ}, Target: "ACCEPT"}
+	}
+	queries := discovery("130", "switches ask who listens to multicast") // RFC 2710, RFC 3810
+	queries.From = linkLocal
+	return []Rule{
+		discovery("133", "neighbour discovery: router solicitation"), // RFC 4861
+		discovery("134", "neighbour discovery: router advertisement"),
+		discovery("135", "neighbour discovery: solicitation"),
+		discovery("136", "neighbour discovery: advertisement"),
+		queries,
+		{For: "addresses by DHCPv6", From: linkLocal, Proto: "udp", Matches: []string{"-m udp --sport 547 --dport 546"}, Target: "ACCEPT"}, // RFC 8415 section 7.2
+	}
+}
+
+func icmpFrom(f Family, networks []netip.Prefix) []Rule {
+	proto := [...]string{"icmp", "ipv6-icmp"}[f]
+	var rules []Rule
+	for _, n := range networks {
+		rules = append(rules, Rule{For: "ping and other icmp from the local network", From: n, Proto: proto, Target: "ACCEPT"})
+	}
+	return rules
+}

@@ -1,0 +1,98 @@
+package firewall
+
+// Op is what a Change does.
+type Op string
+
+const (
+	OpAdd    Op = "add"    // put a rule in
+	OpRemove Op = "remove" // take a rule out
+	OpMove   Op = "move"   // a rule of ours stands in the wrong place
+	OpCreate Op = "create" // make a chain
+	OpDelete Op = "delete" // take a chain out, with its rules
+)
+
+// Change is one difference between what is in the kernel and what should be.
+type Change struct {
+	Family string   `json:"family"`
+	Table  string   `json:"table"`
+	Chain  string   `json:"chain"`
+	Op     Op       `json:"op"`
+	Rule   string   `json:"rule,omitempty"`   // of OpAdd, OpRemove and OpMove
+	Others []string `json:"others,omitempty"` // of OpMove: rules that stand where it should
+}
+
+// String is the change on one line, marked as diff(1) does.
+func (c Change) String() string {
+	switch c.Op {
+	case OpAdd:
+		return "+ -A " + c.Chain + " " + c.Rule
+	case OpRemove:
+		return "- -A " + c.Chain + " " + c.Rule
+	case OpMove:
+		return "^ -A " + c.Chain + " " + c.Rule
+	case OpCreate:
+		return "+ -N " + c.Chain
+	}
+	return "- -X " + c.Chain
+}
+
+// Base reports whether the change is about the base rules.
+func (c Change) Base() bool {
+	return c.Table == "filter" && (c.Chain == BaseChain || c.Rule != "" && standsLast(c.Rule))
+}
+
+// maxCompared bounds the table of diffRules: beyond a thousand rules that differ
+// on both sides a shorter listing helps nobody.
+const maxCompared = 1 << 20
+
+// diffRules lists what turns have into want, rule by rule and in order: the
+// shortest list, by the longest common subsequence.
+func diffRules(have, want []string, add func(op Op, rule string)) {
+	for len(have) > 0 && len(want) > 0 && have[0] == want[0] {
+		have, want = have[1:], want[1:]
+	}
+	for len(have) > 0 && len(want) > 0 && have[len(have)-1] == want[len(want)-1] {
+		have, want = have[:len(have)-1], want[:len(want)-1]
+	}
+	if len(have)*len(want) > maxCompared {
+		for _, r := range have {
+			add(OpRemove, r)
+		}
+		for _, r := range want {
+			add(OpAdd, r)
+		}
+		return
+	}
+	longest := commonLengths(have, want)
+	for i, j := 0, 0; i < len(have) || j < len(want); {
+		switch {
+		case i < len(have) && j < len(want) && have[i] == want[j]:
+			i, j = i+1, j+1
+		case j == len(want) || i < len(have) && longest[i+1][j] >= longest[i][j+1]:
+			add(OpRemove, have[i])
+			i++
+		default:
+			add(OpAdd, want[j])
+			j++
+		}
+	}
+}
+
+// commonLengths tells for each pair of rests how long their longest common
+// subsequence is.
+func commonLengths(a, b []string) [][]int {
+	longest := make([][]int, len(a)+1)
+	for i := range longest {
+		longest[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				longest[i][j] = longest[i+1][j+1] + 1
+			} else {
+				longest[i][j] = max(longest[i+1][j], longest[i][j+1])
+			}
+		}
+	}
+	return longest
+}

@@ -1,0 +1,82 @@
+package firewall
+
+// The chains of ours.
+const (
+	// dropChain logs and drops; it exists only if drops are logged.
+	dropChain = ChainPrefix + "DROP"
+
+	// BaseChain holds the base rules.
+	BaseChain = ChainPrefix + "INPUT"
+)
+
+// Tables renders the rules of one family: pure text, the same on every host.
+func (s Settings) Tables(f Family) []Table {
+	table, in, out := "filter", "INPUT", "OUTPUT"
+	if s.DropAt == AtPrerouting {
+		table, in = "raw", "PREROUTING"
+	}
+	drop := Table{Name: table}
+	verdict := "DROP"
+	if s.LogDrops != LogOff {
+		verdict = dropChain
+		drop.Chains = append(drop.Chains, chainOf(dropChain, logged(s.LogDrops)))
+	}
+	hook := func(chain string, r Rule) {
+		r.Target = verdict
+		drop.Hooks = append(drop.Hooks, Hook{Chain: chain, Rule: r.String()})
+	}
+	hook(in, Rule{For: "drop what comes from blocked addresses", Matches: []string{"-m set --match-set " + s.Sets[f] + " src"}})
+	if s.DropOutbound {
+		// The set's counters count who knocks; what we send ourselves is no knock.
+		to := Rule{For: "drop what goes to blocked addresses", Matches: []string{"-m set --match-set " + s.Sets[f] + " dst ! --update-counters"}}
+		if s.DropAt == AtPrerouting { // also what containers send
+			hook(in, to)
+		}
+		hook(out, to)
+	}
+	if s.Base == nil {
+		return []Table{drop}
+	}
+	base := Table{
+		Name:   "filter",
+		Chains: []Chain{chainOf(BaseChain, s.Base.rules(f))},
+		Hooks: []Hook{
+			{Chain: "INPUT", Last: true, Rule: Rule{For: "the base rules, which end in DROP", Target: BaseChain}.String()},
+			{Chain: "OUTPUT", Last: true, Rule: Rule{For: "everything may go out", Target: "ACCEPT"}.String()},
+		},
+		Needs: []string{SSHChain},
+	}
+	if drop.Name != base.Name {
+		return []Table{drop, base}
+	}
+	base.Chains = append(drop.Chains, base.Chains...)
+	base.Hooks = append(drop.Hooks, base.Hooks...)
+	return []Table{base}
+}
+
+const (
+	// logRate and logBurst bound what drops can write into a log: a scan from a
+	// blocked network is tens of thousands of packets a second.
+	logRate  = "10/min"
+	logBurst = "10"
+
+	// logPrefix begins each line, below LOG's limit of 29 characters
+	// (linux/netfilter/xt_LOG.h) and NFLOG's of 63 (xt_NFLOG.h).
+	logPrefix = "voipbl-drop: "
+)
+
+func logged(to LogTarget) []Rule {
+	option := map[LogTarget]string{LogKernel: " --log-prefix ", LogNetlink: " --nflog-prefix "}[to]
+	return []Rule{
+		{For: "log some of the drops", Matches: []string{"-m limit --limit " + logRate + " --limit-burst " + logBurst}, Target: string(to) + option + `"` + logPrefix + `"`},
+		{For: "drop them all", Target: "DROP"},
+	}
+}
+
+func chainOf(name string, rules []Rule) Chain {
+	c := Chain{Name: name}
+	for _, r := range rules {
+		c.Rules = append(c.Rules, r.String())
+	}
+	return c
+}

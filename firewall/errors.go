@@ -1,0 +1,189 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MissingToolError is iptables not being installed.
+type MissingToolError struct{ Tool string }
+
+func (e *MissingToolError) Error() string { return e.Tool + " is not installed" }
+
+// Remedy says what to do about it.
+func (e *MissingToolError) Remedy() string {
+	return "install it with \"apt-get install iptables\", or choose the other backend with \"firewall: {backend: …}\""
+}
+
+// IncompatibleError is a table that iptables cannot read, because somebody has
+// put native nftables rules into it.
+type IncompatibleError struct {
+	Family Family
+	Table  string
+}
+
+func (e *IncompatibleError) Error() string {
+	return fmt.Sprintf("the %s table %s holds nftables rules that iptables cannot read, so no rule can be placed among them", e.Family, e.Table)
+}
+
+// Remedy says what to do about it.
+func (e *IncompatibleError) Remedy() string {
+	family := [...]string{"ip", "ip6"}[e.Family]
+	return fmt.Sprintf("look with \"nft list table %s %s\" and move those rules into a table of their own", family, e.Table)
+}
+
+// ToolError is a tool of iptables that failed.
+type ToolError struct {
+	Tool string // with its arguments
+	Code int    // exit code; -1 if it was ended from outside
+	Said string // its words on stderr
+	Text string // what it was to restore; empty for a listing
+}
+
+func (e *ToolError) Error() string {
+	said := strings.TrimSpace(e.Said)
+	if said == "" {
+		said = fmt.Sprintf("exit code %d without a word", e.Code)
+	}
+	return e.Tool + ": " + firstWords(said)
+}
+
+// firstWords are the lines of a tool's message that say something.
+func firstWords(said string) string {
+	var kept []string
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "# Warning: ") {
+			continue
+		}
+		kept = append(kept, line)
+	}
+	return strings.Join(kept, ": ")
+}
+
+// ErrLocked is another program holding the lock of legacy iptables.
+var ErrLocked = errors.New("another program holds the xtables lock")
+
+// Unwrap makes the error what it means.
+func (e *ToolError) Unwrap() error {
+	if strings.Contains(e.Said, "xtables lock") {
+		return ErrLocked
+	}
+	return nil
+}
+
+// Remedy says what to do about it, as far as the tool's words tell.
+func (e *ToolError) Remedy() string {
+	said := e.Said
+	switch {
+	case errors.Is(e, ErrLocked):
+		return "find it with \"fuser -v /run/xtables.lock\", wait until it has finished, and try again"
+	case strings.Contains(said, "ermission denied") || strings.Contains(said, "peration not permitted"):
+		return "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW in the host's own user namespace"
+	case strings.Contains(said, "Couldn't load match") || strings.Contains(said, "Couldn't load target"):
+		return "this extension of iptables is missing: reinstall it with \"apt-get install --reinstall iptables\""
+	case strings.Contains(said, "Table does not exist") || strings.Contains(said, "can't initialize"):
+		return "the kernel has no such table: load it with \"modprobe " + tableModule(e.Tool, said) + "\"; in a container, load it on the host"
+	case strings.Contains(said, "The protocol family of set"):
+		return "a set of that name and of the other family stands in the way: see \"ipset list -terse\", and destroy or rename it"
+	case strings.Contains(said, "Set ") && strings.Contains(said, "doesn't exist"):
+		return "run \"voipbl sync\", which makes the sets; if it fails, another program removes them: find it"
+	case strings.Contains(said, "Too many links"):
+		return "a chain that our rules go to leads back to them: look for a rule that jumps to a " + ChainPrefix + " chain with \"iptables-save | grep " + ChainPrefix + "\""
+	case strings.Contains(said, "Device or resource busy"):
+		return "a rule that is not ours uses one of our chains: find it with \"iptables-save | grep " + ChainPrefix + "\" and take it out"
+	}
+	if modules := e.missingModules(); len(modules) > 0 {
+		return "the kernel lacks a match that the rule needs: load it with \"modprobe " + strings.Join(modules, " ") + "\"; on Ubuntu's small kernels it is in the package linux-modules-extra-$(uname -r); in a container, load it on the host"
+	}
+	return ""
+}
+
+func tableModule(tool, said string) string {
+	for _, name := range tableNames {
+		if strings.Contains(said, "`"+name+"'") {
+			return strings.TrimSuffix(strings.Fields(tool)[0], "s-legacy-restore") + "_" + name
+		}
+	}
+	return "ip_tables"
+}
+
+// missingModules are the modules of the matches and targets that the kernel
+// may have refused: those of the named rule, or of all if none is named.
+func (e *ToolError) missingModules() []string {
+	refused := strings.Contains(e.Said, "No such file or directory") || strings.Contains(e.Said, "No chain/target/match by that name") || strings.Contains(e.Said, "Extension")
+	if !refused {
+		return nil
+	}
+	text := e.Text
+	lines := strings.Split(text, "\n")
+	if n := e.line(); n > 0 && n <= len(lines) && strings.Contains(lines[n-1], "-A ") {
+		text = lines[n-1]
+	}
+	var modules []string
+	for _, m := range extension.FindAllStringSubmatch(text, -1) {
+		if module := moduleOf(m[1], m[2]); module != "" {
+			modules = append(modules, module)
+		}
+	}
+	slices.Sort(modules)
+	return slices.Compact(modules)
+}
+
+// extension finds matches (-m) and targets (-j) by name.
+var extension = regexp.MustCompile(`-(m|j) ([A-Za-z0-9-]+)`)
+
+// moduleOf is the kernel module of a match or target; those that are part of
+// iptables itself have none.
+func moduleOf(flag, name string) string {
+	switch {
+	case name == "tcp" || name == "udp" || name == "icmp6":
+		return ""
+	case name == "state":
+		return "xt_conntrack"
+	case name == "REJECT":
+		return "ipt_REJECT ip6t_REJECT"
+	case flag == "m" || name == string(LogKernel) || name == string(LogNetlink):
+		return "xt_" + name
+	}
+	return ""
+}
+
+// lineNumber finds the number of a line in a tool's words.
+var lineNumber = regexp.MustCompile(`line:? (\d+)`)
+
+// line is the line of Text that the tool names, or 0. It may be the COMMIT.
+func (e *ToolError) line() int {
+	m := lineNumber.FindStringSubmatch(e.Said)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// contextLines is how much is shown on either side of a refused line.
+const contextLines = 4
+
+// Numbered is the text that was refused, with line numbers: what is around the
+// line that the tool names, or all of it if that is the end. The tools do not
+// number reliably, so it says where to look and not what is wrong.
+func (e *ToolError) Numbered() string {
+	if e.Text == "" {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSuffix(e.Text, "\n"), "\n")
+	first, last := 1, len(lines)
+	if n := e.line(); n > 0 && n <= len(lines) && lines[n-1] != "COMMIT" {
+		first, last = max(1, n-contextLines), min(len(lines), n+contextLines)
+	}
+	var b strings.Builder
+	for n := first; n <= last; n++ {
+		fmt.Fprintf(&b, "%4d  %s\n", n, lines[n-1])
+	}
+	return b.String()
+}

@@ -1,0 +1,226 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Plan is what has to happen for one family's rules to be as wanted. It can be
+// printed, and [Firewall.Apply] executes it.
+type Plan struct {
+	Family  Family
+	Changes []Change // empty if the kernel is as wanted
+	Made    []string // chains of others that are missing and are made
+
+	text string // what restore is given
+}
+
+// Unchanged reports whether there is nothing to do.
+func (p *Plan) Unchanged() bool { return len(p.Changes) == 0 }
+
+// Text is what iptables-restore is given, empty if there is nothing to do.
+func (p *Plan) Text() string { return p.text }
+
+// NewPlan compares what is wanted with what the kernel holds. known is how the
+// kernel tells the rules that are written. What is ours in the kernel and not
+// wanted is taken out; what is not ours is left alone.
+func NewPlan(want []Table, saved *Saved, known map[string]string) *Plan {
+	p := &Plan{Family: saved.Family}
+	var text strings.Builder
+	for _, name := range tableOrder(want) {
+		d := differ{plan: p, saved: saved, known: known, written: inverse(known), table: find(want, name)}
+		if part := d.compare(); part != "" {
+			fmt.Fprintf(&text, "*%s\n%sCOMMIT\n", name, part)
+		}
+	}
+	p.text = text.String()
+	return p
+}
+
+// tableOrder begins with the table that is to have the drop, so that it is there
+// before it is taken out elsewhere: tables are atomic one by one.
+func tableOrder(want []Table) []string {
+	if len(want) > 0 && want[0].Name == "filter" {
+		return []string{"filter", "raw"}
+	}
+	return []string{"raw", "filter"}
+}
+
+// differ compares one table. Each part of its output is in the order in which
+// restore has to see it: chains, their rules, hooks, what is no longer used.
+type differ struct {
+	plan    *Plan
+	saved   *Saved
+	known   map[string]string // written → read
+	written map[string]string // read → written
+	table   Table
+
+	chains, rules, hooks, unused strings.Builder
+}
+
+func (d *differ) compare() string {
+	for _, c := range d.table.Chains {
+		d.chain(c)
+	}
+	for _, name := range d.table.Needs {
+		if !d.saved.HasChain(d.table.Name, name) {
+			d.change(Change{Chain: name, Op: OpCreate})
+			d.plan.Made = append(d.plan.Made, name)
+			// Not ":NAME", which would empty it if somebody made it meanwhile.
+			fmt.Fprintf(&d.chains, "-N %s\n", name)
+		}
+	}
+	chains := hookChains(d.table)
+	for _, chain := range d.saved.hooked(d.table.Name) {
+		if !slices.Contains(chains, chain) {
+			chains = append(chains, chain)
+		}
+	}
+	for _, chain := range chains {
+		d.hook(chain)
+	}
+	for _, name := range d.saved.ownChains(d.table.Name) {
+		if _, wanted := d.table.chain(name); !wanted {
+			d.change(Change{Chain: name, Op: OpDelete})
+			fmt.Fprintf(&d.unused, "-F %s\n-X %s\n", name, name)
+		}
+	}
+	return d.chains.String() + d.rules.String() + d.hooks.String() + d.unused.String()
+}
+
+func (d *differ) change(c Change) {
+	c.Family, c.Table = d.plan.Family.String(), d.table.Name
+	d.plan.Changes = append(d.plan.Changes, c)
+}
+
+// chain compares a chain of ours, and writes it anew if it differs. Rules that
+// were there keep their counters.
+func (d *differ) chain(want Chain) {
+	have := d.saved.texts(d.table.Name, want.Name)
+	read := expected(d.known, want.Rules)
+	exists := d.saved.HasChain(d.table.Name, want.Name)
+	if exists && slices.Equal(have, read) {
+		return
+	}
+	if !exists {
+		d.change(Change{Chain: want.Name, Op: OpCreate})
+	}
+	diffRules(d.asWritten(have), want.Rules, func(op Op, rule string) {
+		d.change(Change{Chain: want.Name, Op: op, Rule: rule})
+	})
+	fmt.Fprintf(&d.chains, ":%s - [0:0]\n", want.Name)
+	old := d.counters(want.Name)
+	for i, rule := range want.Rules {
+		fmt.Fprintf(&d.rules, "%s-A %s %s\n", old.take(read[i]), want.Name, rule)
+	}
+}
+
+// asWritten turns rules that the kernel tells into the form that we write.
+func (d *differ) asWritten(read []string) []string {
+	var rules []string
+	for _, r := range read {
+		if w, ok := d.written[r]; ok {
+			r = w
+		}
+		rules = append(rules, r)
+	}
+	return rules
+}
+
+// hook compares our rules in a chain of the kernel. If one of them is missing,
+// misplaced, twice there or not wanted, all of them are put in anew: a rule is
+// deleted by what it says, and that does not tell two of the same apart.
+func (d *differ) hook(chain string) {
+	first, last := d.table.hooks(chain)
+	rules := d.saved.texts(d.table.Name, chain)
+	wantFirst, wantLast := expected(d.known, first), expected(d.known, last)
+	own := 0
+	for _, r := range rules {
+		if ours(r) {
+			own++
+		}
+	}
+	if own == len(first)+len(last) && len(rules) >= own &&
+		slices.Equal(rules[:len(first)], wantFirst) && slices.Equal(rules[len(rules)-len(last):], wantLast) {
+		return
+	}
+	d.hookChanges(chain, rules, slices.Concat(first, last), len(first))
+	for _, r := range rules {
+		if ours(r) {
+			fmt.Fprintf(&d.hooks, "-D %s %s\n", chain, r)
+		}
+	}
+	old := d.counters(chain)
+	for i, rule := range first {
+		fmt.Fprintf(&d.hooks, "%s-I %s %d %s\n", old.take(wantFirst[i]), chain, i+1, rule)
+	}
+	for i, rule := range last {
+		fmt.Fprintf(&d.hooks, "%s-A %s %s\n", old.take(wantLast[i]), chain, rule)
+	}
+}
+
+// hookChanges says precisely what is wrong with our rules in a chain of the
+// kernel: which are missing, which should not be there, and which stand in the
+// wrong place because of which others. The first n of want belong at the top.
+func (d *differ) hookChanges(chain string, rules, want []string, n int) {
+	before := len(d.plan.Changes)
+	read := expected(d.known, want)
+	used := make([]bool, len(rules))
+	for i, rule := range want {
+		at := -1
+		for j, r := range rules {
+			if !used[j] && r == read[i] {
+				at = j
+				break
+			}
+		}
+		if at < 0 {
+			d.change(Change{Chain: chain, Op: OpAdd, Rule: rule})
+			continue
+		}
+		used[at] = true
+		between := rules[:at]
+		if i >= n {
+			between = rules[at+1:]
+		}
+		if others := slices.DeleteFunc(slices.Clone(between), ours); len(others) > 0 {
+			d.change(Change{Chain: chain, Op: OpMove, Rule: rule, Others: others})
+		}
+	}
+	for j, r := range rules {
+		if ours(r) && !used[j] {
+			d.change(Change{Chain: chain, Op: OpRemove, Rule: d.asWritten([]string{r})[0]})
+		}
+	}
+	if len(d.plan.Changes) == before {
+		// All there, none among others: then they are in the wrong order.
+		for _, rule := range want {
+			d.change(Change{Chain: chain, Op: OpMove, Rule: rule})
+		}
+	}
+}
+
+// counters are what the rules of a chain have counted, by their text.
+func (d *differ) counters(chain string) counters {
+	old := make(counters)
+	for _, r := range d.saved.rules(d.table.Name, chain) {
+		old[r.text] = append(old[r.text], r)
+	}
+	return old
+}
+
+type counters map[string][]savedRule
+
+// take returns the counters of a rule for restore, each only once.
+func (c counters) take(text string) string {
+	if len(c[text]) == 0 {
+		return ""
+	}
+	r := c[text][0]
+	c[text] = c[text][1:]
+	if !r.counted() {
+		return ""
+	}
+	return r.counters()
+}

@@ -1,0 +1,95 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Readback knows how the kernel tells the rules that we wrote: it masks, sorts
+// and leaves out defaults, each version of iptables a little differently. What
+// is in the kernel is compared with what was read back after an apply, never
+// with what was written.
+type Readback struct {
+	Tools string               `json:"tools"` // which version of which backend's tools
+	Rules [2]map[string]string `json:"rules"` // written → read, by family; only where they differ
+}
+
+// of is the part about a family, if it is about these tools.
+func (r *Readback) of(fw *Firewall, f Family) map[string]string {
+	if r == nil || r.Tools != fw.tools {
+		return nil
+	}
+	return r.Rules[f]
+}
+
+// expected is what the kernel tells of rules that were written.
+func expected(known map[string]string, written []string) []string {
+	read := make([]string, 0, len(written))
+	for _, w := range written {
+		if r, ok := known[w]; ok {
+			w = r
+		}
+		read = append(read, w)
+	}
+	return read
+}
+
+// learn reads back what was just applied. What does not have the purpose and
+// target that were written is not ours: somebody else has changed it meanwhile.
+func learn(want []Table, saved *Saved) (map[string]string, error) {
+	known := make(map[string]string)
+	for _, t := range want {
+		for _, c := range t.Chains {
+			if err := pair(known, c.Name, c.Rules, saved.texts(t.Name, c.Name)); err != nil {
+				return nil, err
+			}
+		}
+		for _, chain := range hookChains(t) {
+			first, last := t.hooks(chain)
+			read := slices.DeleteFunc(saved.texts(t.Name, chain), func(rule string) bool { return !ours(rule) })
+			if err := pair(known, chain, slices.Concat(first, last), read); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return known, nil
+}
+
+func pair(known map[string]string, chain string, written, read []string) error {
+	if len(written) != len(read) {
+		return fmt.Errorf("chain %s has %d rules of ours in the kernel and not the %d that were written", chain, len(read), len(written))
+	}
+	for i, w := range written {
+		r := read[i]
+		if Purpose(w) != Purpose(r) || target(w) != target(r) {
+			return fmt.Errorf("chain %s has in the kernel %q and not %q that was written", chain, r, w)
+		}
+		if r != w {
+			known[w] = r
+		}
+	}
+	return nil
+}
+
+// hookChains are the kernel's chains that a table's hooks are in.
+func hookChains(t Table) []string {
+	var chains []string
+	for _, h := range t.Hooks {
+		if !slices.Contains(chains, h.Chain) {
+			chains = append(chains, h.Chain)
+		}
+	}
+	return chains
+}
+
+// inverse maps what the kernel tells to what was written.
+func inverse(known map[string]string) map[string]string {
+	written := make(map[string]string, len(known))
+	for w, r := range known {
+		if old, twice := written[r]; !twice || strings.Compare(w, old) < 0 {
+			written[r] = w
+		}
+	}
+	return written
+}

@@ -1,0 +1,301 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Saved is what the kernel holds of one family in one backend, as
+// iptables-save tells it.
+type Saved struct {
+	Family Family
+	tables map[string]map[string]*savedChain // by table and chain
+}
+
+// savedChain is one chain. policy is "-" for those that are not the kernel's own.
+type savedChain struct {
+	policy string
+	rules  []savedRule
+}
+
+// savedRule is a rule without "-A CHAIN".
+type savedRule struct {
+	text           string
+	packets, bytes uint64
+}
+
+func (r savedRule) counted() bool { return r.packets != 0 || r.bytes != 0 }
+
+// counters is what restore takes in front of a rule.
+func (r savedRule) counters() string { return fmt.Sprintf("[%d:%d] ", r.packets, r.bytes) }
+
+// parseSave reads the output of iptables-save --counters. Output that stops
+// before its end is an error: without CAP_NET_RAW the tool stops in mid-rule.
+func parseSave(f Family, out []byte) (*Saved, error) {
+	s := &Saved{Family: f, tables: make(map[string]map[string]*savedChain)}
+	var table map[string]*savedChain
+	for line := range strings.Lines(string(out)) {
+		line, ended := strings.CutSuffix(line, "\n")
+		switch {
+		case !ended:
+			return nil, fmt.Errorf("the listing stops in mid-line: %q", line)
+		case line == "" || strings.HasPrefix(line, "# "):
+			if name, found := incompatible(line); found && slices.Contains(tableNames[:], name) {
+				return nil, &IncompatibleError{Family: f, Table: name}
+			}
+		case line[0] == '*':
+			table = make(map[string]*savedChain)
+			s.tables[line[1:]] = table
+		case line == "COMMIT":
+			table = nil
+		case table == nil:
+			return nil, fmt.Errorf("the listing has a line outside of a table: %q", line)
+		case line[0] == ':':
+			name, rest, _ := strings.Cut(line[1:], " ")
+			policy, _, _ := strings.Cut(rest, " ")
+			table[name] = &savedChain{policy: policy}
+		default:
+			chain, rule, err := parseRule(line)
+			if err != nil {
+				return nil, err
+			}
+			if table[chain] == nil {
+				return nil, fmt.Errorf("the listing has a rule in a chain that it does not have: %q", line)
+			}
+			table[chain].rules = append(table[chain].rules, rule)
+		}
+	}
+	if table != nil {
+		return nil, fmt.Errorf("the listing stops before its end")
+	}
+	return s, nil
+}
+
+// incompatible reads the tool's words about a table that holds more than
+// iptables can express.
+func incompatible(line string) (table string, found bool) {
+	rest, found := strings.CutPrefix(line, "# Table `")
+	table, _, closed := strings.Cut(rest, "' is incompatible")
+	return table, found && closed
+}
+
+// parseRule reads "[PACKETS:BYTES] -A CHAIN RULE".
+func parseRule(line string) (chain string, r savedRule, err error) {
+	bad := func() (string, savedRule, error) {
+		return "", savedRule{}, fmt.Errorf("the listing has a line that is no rule: %q", line)
+	}
+	rest := line
+	if rest[0] == '[' {
+		counters, after, found := strings.Cut(rest[1:], "] ")
+		packets, bytes, colon := strings.Cut(counters, ":")
+		var errs [2]error
+		r.packets, errs[0] = strconv.ParseUint(packets, 10, 64)
+		r.bytes, errs[1] = strconv.ParseUint(bytes, 10, 64)
+		if !found || !colon || errs[0] != nil || errs[1] != nil {
+			return bad()
+		}
+		rest = after
+	}
+	rest, found := strings.CutPrefix(rest, "-A ")
+	if !found {
+		return bad()
+	}
+	chain, r.text, _ = strings.Cut(rest, " ")
+	return chain, r, nil
+}
+
+// texts are the rules of a chain.
+func (s *Saved) texts(table, chain string) []string {
+	var texts []string
+	for _, r := range s.rules(table, chain) {
+		texts = append(texts, r.text)
+	}
+	return texts
+}
+
+func (s *Saved) rules(table, chain string) []savedRule {
+	if c := s.tables[table][chain]; c != nil {
+		return c.rules
+	}
+	return nil
+}
+
+// HasChain reports whether a table has a chain.
+func (s *Saved) HasChain(table, chain string) bool { return s.tables[table][chain] != nil }
+
+// Jumps reports whether a rule of a chain goes to a chain whose name begins
+// with prefix.
+func (s *Saved) Jumps(table, chain, prefix string) bool {
+	return slices.ContainsFunc(s.rules(table, chain), func(r savedRule) bool { return strings.HasPrefix(target(r.text), prefix) })
+}
+
+// Rules counts the rules of all tables, whoever made them.
+func (s *Saved) Rules() int {
+	n := 0
+	for _, chains := range s.tables {
+		for _, c := range chains {
+			n += len(c.rules)
+		}
+	}
+	return n
+}
+
+// chains are the chains of a table that a test holds for, in order of name.
+func (s *Saved) chains(table string, which func(name string, c *savedChain) bool) []string {
+	var names []string
+	for name, c := range s.tables[table] {
+		if which(name, c) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ownChains are the chains of ours in a table.
+func (s *Saved) ownChains(table string) []string {
+	return s.chains(table, func(name string, _ *savedChain) bool { return strings.HasPrefix(name, ChainPrefix) })
+}
+
+// hooked are the chains of others that hold a rule of ours.
+func (s *Saved) hooked(table string) []string {
+	return s.chains(table, func(name string, c *savedChain) bool {
+		return !strings.HasPrefix(name, ChainPrefix) && slices.ContainsFunc(c.rules, func(r savedRule) bool { return ours(r.text) })
+	})
+}
+
+// Own returns what is ours in the kernel, in the form in which it can be put
+// back.
+func (s *Saved) Own() []Table {
+	var tables []Table
+	for _, name := range tableNames {
+		t := Table{Name: name}
+		for _, chain := range s.ownChains(name) {
+			c := Chain{Name: chain, Rules: s.texts(name, chain)}
+			if slices.ContainsFunc(c.Rules, func(r string) bool { return target(r) == SSHChain }) {
+				t.Needs = []string{SSHChain}
+			}
+			t.Chains = append(t.Chains, c)
+		}
+		for _, chain := range s.hooked(name) {
+			for _, rule := range s.texts(name, chain) {
+				if ours(rule) {
+					t.Hooks = append(t.Hooks, Hook{Chain: chain, Last: standsLast(rule), Rule: rule})
+				}
+			}
+		}
+		if len(t.Chains)+len(t.Hooks) > 0 {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// standsLast tells the hooks of the base rules from those of the drop.
+func standsLast(rule string) bool {
+	to := target(rule)
+	return to == BaseChain || to == "ACCEPT"
+}
+
+// HasBase reports whether the base rules are in the kernel.
+func (s *Saved) HasBase() bool {
+	return s.HasChain("filter", BaseChain) && s.Jumps("filter", "INPUT", BaseChain)
+}
+
+// Users are the rules in the kernel's text that go to a chain of ours or match
+// against a set, and are not ours, each as "-A CHAIN RULE".
+func (s *Saved) Users(set string) []string {
+	var users []string
+	for _, name := range tableNamesOf(s) {
+		for _, chain := range s.chains(name, func(name string, _ *savedChain) bool { return !strings.HasPrefix(name, ChainPrefix) }) {
+			for _, text := range s.texts(name, chain) {
+				if !ours(text) && (strings.HasPrefix(target(text), ChainPrefix) || matchesSet(text, set)) {
+					users = append(users, "-A "+chain+" "+text)
+				}
+			}
+		}
+	}
+	return users
+}
+
+func tableNamesOf(s *Saved) []string {
+	var names []string
+	for name := range s.tables {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// matchesSet reports whether a rule refers to a set.
+func matchesSet(rule, set string) bool {
+	words := strings.Fields(rule)
+	for i, w := range words[:max(0, len(words)-1)] {
+		switch w {
+		case "--match-set", "--add-set", "--del-set", "--map-set":
+			if words[i+1] == set {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// DropRule is the rule that drops a set's members where packets come in.
+type DropRule struct {
+	Table   string
+	Chain   string
+	Ours    bool
+	Above   []string // rules that stand above it
+	Packets uint64
+	Bytes   uint64
+}
+
+// DropRules finds the rules that drop the set's members as they come in: ours,
+// and plain ones of others.
+func (s *Saved) DropRules(set string) []DropRule {
+	var found []DropRule
+	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
+		rules := s.rules(at.table, at.chain)
+		for i, r := range rules {
+			if !strings.HasPrefix(r.text, "-m set --match-set "+set+" src ") {
+				continue
+			}
+			own := ours(r.text)
+			logged := own && target(r.text) == dropChain && slices.ContainsFunc(s.rules(at.table, dropChain), func(r savedRule) bool { return target(r.text) == "DROP" })
+			if target(r.text) != "DROP" && !logged || !own && r.text != "-m set --match-set "+set+" src -j DROP" {
+				continue
+			}
+			d := DropRule{Table: at.table, Chain: at.chain, Ours: own, Packets: r.packets, Bytes: r.bytes}
+			for _, above := range rules[:i] {
+				d.Above = append(d.Above, above.text)
+			}
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// Foreign is what else on the host owns the firewall, as far as the rules of a
+// backend show it.
+func (s *Saved) Foreign() []string {
+	var owners []string
+	if s.Jumps("filter", "INPUT", "ufw") {
+		owners = append(owners, "ufw")
+	}
+	if s.Jumps("filter", "INPUT", "INPUT_ZONES") || s.Jumps("filter", "INPUT", "INPUT_direct") {
+		owners = append(owners, "firewalld")
+	}
+	if s.HasChain("filter", freePBXChain) {
+		owners = append(owners, "FreePBX's firewall")
+	}
+	return owners
+}
+
+// freePBXChain is where FreePBX's own firewall keeps its rules.
+const freePBXChain = "fpbxfirewall"
+
+// FreePBX reports whether FreePBX's own firewall has rules.
+func (s *Saved) FreePBX() bool { return s.HasChain("filter", freePBXChain) }

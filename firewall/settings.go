@@ -1,0 +1,81 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Place is where blocked addresses are dropped.
+type Place string
+
+const (
+	// AtInput is the first rule of filter INPUT: packets for this host.
+	AtInput Place = "input"
+
+	// AtPrerouting is the first rule of raw PREROUTING: before connection
+	// tracking, and also what is forwarded or goes to a published container port.
+	AtPrerouting Place = "prerouting"
+)
+
+// LogTarget is what a rate-limited sample of the drops is told to.
+type LogTarget string
+
+const (
+	LogOff     LogTarget = ""
+	LogKernel  LogTarget = "LOG"   // the kernel's log
+	LogNetlink LogTarget = "NFLOG" // group 0 of nfnetlink_log, for ulogd
+)
+
+// Settings are all that the rules depend on. They are plain data and can be kept
+// as JSON: the same settings give the same rules on every host.
+type Settings struct {
+	Sets         [2]string `json:"sets"` // the blocked addresses, by family
+	DropAt       Place     `json:"drop_at"`
+	DropOutbound bool      `json:"drop_outbound,omitempty"` // also what goes to a blocked address
+	LogDrops     LogTarget `json:"log_drops,omitempty"`
+	Base         *Base     `json:"base,omitempty"` // nil: only the drop
+}
+
+// Base is the host firewall around the drop.
+type Base struct {
+	LocalNetworks []netip.Prefix `json:"local_networks"`
+	Trunks        []netip.Prefix `json:"trunks"`
+	SIPPublic     bool           `json:"sip_public"` // SIP from everywhere, with limits
+	SIP           PortRange      `json:"sip"`        // UDP and TCP
+	RTP           PortRange      `json:"rtp"`        // UDP
+	Services      []Service      `json:"services"`
+}
+
+// Service is a named open port or several.
+type Service struct {
+	Name   string      `json:"name"`
+	Proto  string      `json:"proto"` // "tcp" or "udp"
+	Ports  []PortRange `json:"ports"`
+	Public bool        `json:"public"` // for everyone, not for the local networks alone
+}
+
+// PortRange is the ports from First to Last, both included.
+type PortRange struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
+
+// String is the range as --dport takes it: "5060:5061", or "22" for one port.
+func (p PortRange) String() string {
+	if p.First == p.Last {
+		return fmt.Sprint(p.First)
+	}
+	return fmt.Sprintf("%d:%d", p.First, p.Last)
+}
+
+// list is the range as --dports takes it. Two ports are written one by one, as
+// in the ruleset that the base rules are made from.
+func (p PortRange) list() string {
+	if p.Last == p.First+1 {
+		return fmt.Sprintf("%d,%d", p.First, p.Last)
+	}
+	return p.String()
+}
+
+// has reports whether port is in the range.
+func (p PortRange) has(port uint16) bool { return p.First <= port && port <= p.Last }

@@ -1,0 +1,61 @@
+package firewall
+
+// Table is all that is ours in one table, as text.
+type Table struct {
+	Name   string   `json:"name"`             // "filter" or "raw"
+	Chains []Chain  `json:"chains,omitempty"` // our own
+	Hooks  []Hook   `json:"hooks,omitempty"`  // our rules in the kernel's own chains
+	Needs  []string `json:"needs,omitempty"`  // chains of others that must exist
+}
+
+// Chain is a chain of ours with all its rules.
+type Chain struct {
+	Name  string   `json:"name"`
+	Rules []string `json:"rules"`
+}
+
+// Hook is a rule of ours in a chain that is not ours. It stands either above all
+// others there or below all others.
+type Hook struct {
+	Chain string `json:"chain"`
+	Last  bool   `json:"last,omitempty"`
+	Rule  string `json:"rule"`
+}
+
+// The tables that we may have rules in, in the order in which both are always
+// listed.
+var tableNames = [...]string{"raw", "filter"}
+
+// find returns the table of that name, or an empty one.
+func find(tables []Table, name string) Table {
+	for _, t := range tables {
+		if t.Name == name {
+			return t
+		}
+	}
+	return Table{Name: name}
+}
+
+// chain returns the chain of that name.
+func (t Table) chain(name string) (Chain, bool) {
+	for _, c := range t.Chains {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Chain{}, false
+}
+
+// hooks returns the rules wanted first and last in a chain of the kernel.
+func (t Table) hooks(chain string) (first, last []string) {
+	for _, h := range t.Hooks {
+		switch {
+		case h.Chain != chain:
+		case h.Last:
+			last = append(last, h.Rule)
+		default:
+			first = append(first, h.Rule)
+		}
+	}
+	return first, last
+}
