@@ -64,9 +64,19 @@ type Firewall struct {
 	// DropAt is where members of the set are dropped: DropAuto, DropInput or DropPrerouting.
 	DropAt string
 
+	// DropOutbound drops also what this host sends to members of the set.
+	DropOutbound bool
+
+	// LogDrops tells a rate-limited sample of the drops to LogKernel or LogNetlink, or is LogOff.
+	LogDrops string
+
 	// Base asks for the whole host firewall instead of the drop alone. The keys below matter only
 	// then, and LocalNetworks is not empty.
 	Base bool
+
+	// BesideOthers lets the base rules be installed although another program (ufw, firewalld,
+	// FreePBX's firewall) owns INPUT too.
+	BesideOthers bool
 
 	// LocalNetworks are the intranets: what "from: lan" and SIP from phones refer to.
 	LocalNetworks []netip.Prefix
@@ -79,7 +89,7 @@ type Firewall struct {
 	// RTP is the port range of the media streams, UDP from anywhere.
 	RTP PortRange
 
-	// Services are the other open ports, in the order of their rules.
+	// Services are the other open ports, in the order of their rules. None of them is a port of SIP.
 	Services []Service
 }
 
@@ -92,6 +102,13 @@ const (
 	DropAuto       = "auto"       // DropPrerouting beside FreePBX's own firewall, else DropInput
 	DropInput      = "input"      // the first rule of INPUT
 	DropPrerouting = "prerouting" // raw PREROUTING: forwarded and container ports too
+)
+
+// The values of Firewall.LogDrops.
+const (
+	LogOff     = "off"
+	LogKernel  = "log"   // the kernel's log, by the target LOG
+	LogNetlink = "nflog" // nfnetlink_log, by the target NFLOG, for ulogd
 )
 
 // SIP says who may reach the signalling ports.

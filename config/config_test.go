@@ -129,7 +129,10 @@ limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 
 firewall:
   backend: legacy
   drop_at: prerouting
+  drop_outbound: true
+  log_drops: nflog
   base: true
+  beside_others: true
   local_networks: [10.0.0.0/8, fe80::/10, 192.168.1.1]
   sip: {public: false, ports: 5060}
   rtp: "1:65535"
@@ -151,7 +154,7 @@ metrics: {listen: ""}
 		},
 		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour},
 		Firewall: Firewall{
-			Backend: BackendLegacy, DropAt: DropPrerouting, Base: true,
+			Backend: BackendLegacy, DropAt: DropPrerouting, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,
 			LocalNetworks: []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("192.168.1.1/32"),
 			},

@@ -51,6 +51,7 @@ func Default() Config {
 		Firewall: Firewall{
 			Backend:  BackendAuto,
 			DropAt:   DropAuto,
+			LogDrops: LogOff,
 			SIP:      SIP{Public: true, Ports: PortRange{5060, 5061}},
 			RTP:      PortRange{10000, 20000}, // Asterisk's rtp.conf
 			Services: defaultServices(),

@@ -6,13 +6,17 @@ import "fmt"
 func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
 	read(r, "firewall.backend", raw.Backend, &fw.Backend, oneOf(BackendAuto, BackendNFT, BackendLegacy))
 	read(r, "firewall.drop_at", raw.DropAt, &fw.DropAt, oneOf(DropAuto, DropInput, DropPrerouting))
+	keep(raw.DropOutbound, &fw.DropOutbound)
+	read(r, "firewall.log_drops", raw.LogDrops, &fw.LogDrops, oneOf(LogOff, LogKernel, LogNetlink))
 	keep(raw.Base, &fw.Base)
+	keep(raw.BesideOthers, &fw.BesideOthers)
 	readList(r, "firewall.local_networks", raw.LocalNetworks, &fw.LocalNetworks, parseNetwork)
 	readList(r, "firewall.trunks", raw.Trunks, &fw.Trunks, parseHost)
 	keep(raw.SIP.Public, &fw.SIP.Public)
 	read(r, "firewall.sip.ports", raw.SIP.Ports, &fw.SIP.Ports, parsePortRange)
 	read(r, "firewall.rtp", raw.RTP, &fw.RTP, parsePortRange)
 	r.services(raw.Services, &fw.Services)
+	r.notSIP(fw)
 
 	// Without a local network nothing of the intranet reaches the host: no phone, no SSH.
 	const local = "firewall.local_networks"
@@ -47,6 +51,19 @@ func (r *reader) services(raw []*rawService, dst *[]Service) {
 			first[id{s.Name, s.Proto}] = i
 		}
 		*dst = append(*dst, s)
+	}
+}
+
+// notSIP refuses services on the ports of SIP: their rules would let everyone, or
+// the whole local network, past the limits that stand behind them.
+func (r *reader) notSIP(fw *Firewall) {
+	for i, s := range fw.Services {
+		for _, p := range s.Ports {
+			if p.First <= fw.SIP.Ports.Last && fw.SIP.Ports.First <= p.Last {
+				r.fail(fmt.Sprintf("firewall.services[%d].ports", i), faultf("expected other ports, or a change of firewall.sip",
+					"%s is a port of firewall.sip (%s), which has rules of its own", p, fw.SIP.Ports))
+			}
+		}
 	}
 }
 

@@ -44,7 +44,10 @@ type rawLimits struct {
 type rawFirewall struct {
 	Backend       *string       `yaml:"backend" example:"auto"`
 	DropAt        *string       `yaml:"drop_at" example:"auto"`
+	DropOutbound  *bool         `yaml:"drop_outbound"`
+	LogDrops      *string       `yaml:"log_drops" example:"log"`
 	Base          *bool         `yaml:"base"`
+	BesideOthers  *bool         `yaml:"beside_others"`
 	LocalNetworks []*string     `yaml:"local_networks" example:"192.168.1.0/24"`
 	Trunks        []*string     `yaml:"trunks" example:"203.0.113.10"`
 	SIP           rawSIP        `yaml:"sip" example:"public: true"`
@@ -96,7 +99,10 @@ func (c Config) raw() rawConfig {
 		Firewall: rawFirewall{
 			Backend:       &f.Backend,
 			DropAt:        &f.DropAt,
+			DropOutbound:  &f.DropOutbound,
+			LogDrops:      &f.LogDrops,
 			Base:          &f.Base,
+			BesideOthers:  &f.BesideOthers,
 			LocalNetworks: each(f.LocalNetworks, func(p netip.Prefix) *string { return new(p.String()) }),
 			Trunks:        each(f.Trunks, hostText),
 			SIP:           rawSIP{Public: &f.SIP.Public, Ports: new(f.SIP.Ports.String())},

@@ -58,9 +58,12 @@ func configs() *rapid.Generator[Config] {
 			Firewall: Firewall{
 				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),
 				DropAt:        rapid.SampledFrom([]string{DropAuto, DropInput, DropPrerouting}).Draw(t, "drop"),
+				DropOutbound:  rapid.Bool().Draw(t, "outbound"),
+				LogDrops:      rapid.SampledFrom([]string{LogOff, LogKernel, LogNetlink}).Draw(t, "log"),
+				BesideOthers:  rapid.Bool().Draw(t, "beside"),
 				LocalNetworks: listOf(t, "networks", prefixes()),
 				Trunks:        listOf(t, "trunks", hosts()),
-				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: ranges(1, 65535).Draw(t, "sip")},
+				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: ranges(50_000, 65535).Draw(t, "sip")}, // beyond those of services
 				RTP:           ranges(1, 65535).Draw(t, "rtp"),
 			},
 		}

@@ -51,6 +51,19 @@ func TestGolden(t *testing.T) {
 			 0500 0500 0a 000000     | IPSET_ATTR_FAMILY AF_INET6`,
 		},
 		{
+			"ipset create fail2ban-A hash:ip family inet6 maxelem 65536 timeout 0",
+			createBansRequest("fail2ban-A", cidr.IPv6), 2, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL,
+			`0a 00 0000
+			 0500 0100 07 000000     | IPSET_ATTR_PROTOCOL 7
+			 0f00 0200 6661696c3262616e2d4100 00 | IPSET_ATTR_SETNAME "fail2ban-A"
+			 0c00 0300 686173683a697000 | IPSET_ATTR_TYPENAME "hash:ip"
+			 0500 0400 00 000000     | IPSET_ATTR_REVISION 0
+			 0500 0500 0a 000000     | IPSET_ATTR_FAMILY AF_INET6
+			 1400 0780               | IPSET_ATTR_DATA, nested
+			   0800 0640 00000000    | IPSET_ATTR_TIMEOUT 0, net byte order
+			   0800 1340 00010000    | IPSET_ATTR_MAXELEM 65536`,
+		},
+		{
 			"ipset create voip_bl hash:net family inet hashsize 32768 maxelem 1048576 counters",
 			createRequest(spec{"voip_bl", cidr.IPv4, 6, 32768, 1 << 20}), 2, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL,
 			`02 00 0000
