@@ -66,7 +66,7 @@ func TestUtmp(t *testing.T) {
 	}
 }
 
-func TestCallerPeers(t *testing.T) {
+func TestCallerConnections(t *testing.T) {
 	proc := t.TempDir()
 	process := func(pid, ppid int, name, environ string) {
 		dir := filepath.Join(proc, fmt.Sprint(pid))
@@ -78,11 +78,12 @@ func TestCallerPeers(t *testing.T) {
 	process(50, 1, "sshd", "A=b\x00")
 	process(60, 50, "a) S 1 (b", "PATH=/bin\x00SSH_CONNECTION=2001:db8::7 50000 2001:db8::1 22\x00X=\x00")
 	process(70, 60, "sudo", "PATH=/bin\x00")
-	if got, want := callerPeers(proc, 70), addrs("2001:db8::7"); !slices.Equal(got, want) {
+	want := []connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22")}}
+	if got := callerConnections(proc, 70); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	process(80, 80, "loop", "")
-	if got := callerPeers(proc, 80); len(got) != 0 {
+	if got := callerConnections(proc, 80); len(got) != 0 {
 		t.Errorf("a loop gives %v", got)
 	}
 }

@@ -35,6 +35,7 @@ type Protection struct {
 	index       cidranger.Ranger
 	problems    []string
 	unprotected []string // names of allow and trunks without any address
+	trunks      []netip.Prefix
 }
 
 // protection gathers the protected addresses of the configuration and the host.
@@ -74,6 +75,7 @@ func protection(ctx context.Context, cfg config.Config, store *fetch.Store, how 
 		return nil, err
 	}
 	p.problems = answers.problems
+	p.trunks = hostPrefixes(cfg.Firewall.Trunks, answers.answers)
 	for _, name := range answers.never {
 		if slices.Contains(wanted, name) {
 			p.unprotected = append(p.unprotected, name)
@@ -110,6 +112,26 @@ func (l *protectedList) addHosts(hosts []config.Host, reason string, named map[s
 			l.add(h.Prefix, reason)
 		}
 	}
+}
+
+// hostPrefixes are the addresses of hosts, with names as they were resolved.
+func hostPrefixes(hosts []config.Host, answers map[string]answer) []netip.Prefix {
+	var prefixes []netip.Prefix
+	add := func(p netip.Prefix) {
+		if !slices.Contains(prefixes, p) {
+			prefixes = append(prefixes, p)
+		}
+	}
+	for _, h := range hosts {
+		if h.Name == "" {
+			add(h.Prefix)
+			continue
+		}
+		for _, a := range answers[h.Name].Addrs {
+			add(netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return prefixes
 }
 
 // addFeedHost protects where a feed comes from: a list that blocks its own

@@ -17,6 +17,9 @@ const (
 	Stale    Outcome = "stale"     // in force, but a feed is stale or held back
 	DryRun   Outcome = "dry-run"   // nothing was written to the kernel
 	Unsynced Outcome = "unapplied" // the kernel is as it was
+
+	// RulesFailed is sets that hold the lists, and rules that are as they were.
+	RulesFailed Outcome = "rules-failed"
 )
 
 // Report is what a sync did. Its JSON form is what sync --json prints: names may
@@ -32,20 +35,21 @@ type Report struct {
 	// resolved, so that nothing stands between them and the feeds.
 	Unprotected []string `json:"unprotected,omitempty"`
 
-	Sets     []SetReport `json:"sets"`
-	Warnings []string    `json:"warnings"`
-	Error    *Problem    `json:"error,omitempty"` // why nothing was applied
-	Steps    []StepTime  `json:"steps"`
+	Sets     []SetReport  `json:"sets"`
+	Rules    *RulesReport `json:"rules,omitempty"`
+	Warnings []string     `json:"warnings"`
+	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
+	Steps    []StepTime   `json:"steps"`
 }
 
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Troubled reports whether a feed is not as it should be, or a name could not
-// be protected.
+// Troubled reports whether a feed or the rules are not as they should be, or a
+// name could not be protected.
 func (r *Report) Troubled() bool {
-	return len(r.Unprotected) > 0 || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+	return len(r.Unprotected) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
 }
 
 // Empty reports whether the sets hold, or would hold, nothing.

@@ -16,50 +16,100 @@ import (
 // counts: were an open TCP connection enough, an attacker could protect himself
 // by connecting.
 func sessionPeers() []netip.Addr {
-	peers := callerPeers("/proc", os.Getpid())
-	if text, err := os.ReadFile("/run/utmp"); err == nil {
-		peers = append(peers, parseUtmp(text, utmpFormat(), alive)...)
+	var peers []netip.Addr
+	for _, l := range sshLogins() {
+		peers = append(peers, l.from)
 	}
 	return peers
+}
+
+// login is an SSH session: where it comes from, and which port of this host it
+// goes to.
+type login struct {
+	from netip.Addr
+	port uint16
+}
+
+// sshPort is where sshd listens if nothing says otherwise (IANA).
+const sshPort = 22
+
+// sshLogins are the caller's own sessions and those of everybody else who is
+// logged in. utmp does not tell the port: it is taken to be the caller's.
+func sshLogins() []login {
+	var logins []login
+	port := uint16(sshPort)
+	for _, c := range callerConnections("/proc", os.Getpid()) {
+		logins = append(logins, login{c.client.Addr(), c.server.Port()})
+		port = c.server.Port()
+	}
+	if text, err := os.ReadFile("/run/utmp"); err == nil {
+		for _, a := range parseUtmp(text, utmpFormat(), alive) {
+			logins = append(logins, login{a, port})
+		}
+	}
+	return logins
+}
+
+// callerConnection is the SSH connection that the caller typed its command in,
+// such as "203.0.113.5:50022 192.0.2.1:22", or empty on a console.
+func callerConnection() string {
+	for _, c := range callerConnections("/proc", os.Getpid()) {
+		return c.client.String() + " " + c.server.String()
+	}
+	return ""
 }
 
 // maxAncestors bounds the walk from this process up to init.
 const maxAncestors = 32
 
-// callerPeers reads SSH_CONNECTION, which sshd sets for the login (ssh(1)),
+// connection is what SSH_CONNECTION tells.
+type connection struct{ client, server netip.AddrPort }
+
+// callerConnections reads SSH_CONNECTION, which sshd sets for the login (ssh(1)),
 // from the environment of this process and of those that started it: sudo and
-// su take it out of the environment.
-func callerPeers(proc string, pid int) []netip.Addr {
-	var peers []netip.Addr
+// su take it out of the environment. The nearest comes first.
+func callerConnections(proc string, pid int) []connection {
+	var found []connection
 	for range maxAncestors {
 		if pid <= 1 {
 			break
 		}
 		dir := filepath.Join(proc, strconv.Itoa(pid))
 		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err == nil {
-			peers = append(peers, connectionPeer(environ)...)
+		if c, ok := parseConnection(environ); err == nil && ok {
+			found = append(found, c)
 		}
 		if pid, err = parent(filepath.Join(dir, "stat")); err != nil {
 			break
 		}
 	}
-	return peers
+	return found
 }
 
-// connectionPeer finds "SSH_CONNECTION=client port server port".
-func connectionPeer(environ []byte) []netip.Addr {
+// parseConnection finds "SSH_CONNECTION=client port server port".
+func parseConnection(environ []byte) (c connection, ok bool) {
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
-		rest, ok := strings.CutPrefix(string(v), "SSH_CONNECTION=")
-		if !ok {
+		rest, found := strings.CutPrefix(string(v), "SSH_CONNECTION=")
+		words := strings.Fields(rest)
+		if !found || len(words) != 4 {
 			continue
 		}
-		client, _, _ := strings.Cut(rest, " ")
-		if a, err := netip.ParseAddr(client); err == nil {
-			return []netip.Addr{a.Unmap().WithZone("")}
+		client, errC := parseEnd(words[0], words[1])
+		server, errS := parseEnd(words[2], words[3])
+		if errC == nil && errS == nil {
+			return connection{client, server}, true
 		}
 	}
-	return nil
+	return connection{}, false
+}
+
+func parseEnd(addr, port string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(n)), err
 }
 
 // parent reads the fourth field of /proc/PID/stat (proc_pid_stat(5)). The

@@ -9,7 +9,6 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -19,6 +18,7 @@ type Status struct {
 	Protected bool         `json:"protected"` // the sets hold something, and a rule uses them
 	Problems  []string     `json:"problems"`
 	Sets      []SetStatus  `json:"sets"`
+	Rules     *RulesStatus `json:"rules"`
 	Feeds     []FeedStatus `json:"feeds"`
 }
 
@@ -71,11 +71,13 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 		defer store.Close()
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}}
+	s.Rules = rulesStatus(ctx, cfg, kernel, store)
 	for _, f := range cidr.Families {
-		set, err := setStatus(ctx, kernel, setName(cfg, f), f)
+		set, err := setStatus(kernel, setName(cfg, f), f)
 		if err != nil {
 			return nil, err
 		}
+		set.Drops = s.Rules.drops(set.Name)
 		s.Sets = append(s.Sets, set)
 	}
 	for _, f := range cfg.Feeds {
@@ -85,7 +87,7 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 	return s, nil
 }
 
-func setStatus(ctx context.Context, kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
+func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
 	s := SetStatus{Name: name, Lengths: []int{}}
 	live, err := kernel.Dump(name)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -97,7 +99,6 @@ func setStatus(ctx context.Context, kernel *ipsetsync.Kernel, name string, f cid
 	s.Exists, s.Type, s.Entries = true, live.Type, int(live.Elements)
 	s.Memory, s.References = int64(live.Memory), int(live.References)
 	s.Ours = ipsetsync.IsOurs(live.Header, f)
-	s.Drops = firewall.Drops(firewall.RulesWithSet(ctx, name), name)
 	for _, c := range live.Counts {
 		s.Packets += c.Packets
 		s.Bytes += c.Bytes
@@ -192,6 +193,7 @@ func (s *Status) judge() {
 		s.Problems = append(s.Problems, "the sets are empty")
 	}
 	s.Protected = len(s.Problems) == 0
+	s.Problems = append(s.Problems, s.Rules.problems()...)
 	for _, f := range s.Feeds {
 		if f.Stale {
 			s.Problems = append(s.Problems, "feed "+f.Name+" is stale")
@@ -199,8 +201,12 @@ func (s *Status) judge() {
 	}
 }
 
-// Worrying reports whether a feed is stale or in trouble.
+// Worrying reports whether a feed is stale or in trouble, or the rules are not as
+// they should be.
 func (s *Status) Worrying() bool {
+	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 {
+		return true
+	}
 	for _, f := range s.Feeds {
 		if f.Stale || f.Problem != nil {
 			return true

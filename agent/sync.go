@@ -39,9 +39,10 @@ const (
 	fetchRounds = 3
 )
 
-// Sync makes the kernel's sets hold what the feeds say. On an error the kernel
-// is as it was, and the report says so too; a feed that fails is no error but a
-// report that is Stale.
+// Sync makes the kernel's sets hold what the feeds say, and the rules drop their
+// members. On an error the kernel is as it was, and the report says so too (or it
+// says RulesFailed, and then only the rules are); a feed that fails is no error but
+// a report that is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error) {
 	report := &Report{
 		Version: opts.Version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
@@ -62,6 +63,10 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	defer kernel.Close()
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return err
+	}
 	unlock, err := lock(ctx, cfg.RunDir, "voipbl sync", opts.Wait, opts.Waiting)
 	if err != nil {
 		return err
@@ -113,9 +118,13 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		report.Sets = append(report.Sets, setReport(p))
 	}
 	watch.lap("plan")
+	rules := openRules(cfg, fw, kernel, store)
+	defer rules.close()
+	rules.trunks = protected.trunks
 	if opts.DryRun {
 		report.Outcome = DryRun
-		return nil
+		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true})
+		return err
 	}
 	warnings, err := kernel.Execute(plans...)
 	if err != nil {
@@ -126,11 +135,30 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if err := setApplied(store, feeds, kept, report.At); err != nil {
 		report.warn("%v", err)
 	}
+	report.Outcome = RulesFailed // until they are there
+	if err := report.ensureRules(ctx, rules); err != nil {
+		return err
+	}
+	watch.lap("rules")
 	report.Outcome = InForce
 	if report.Troubled() {
 		report.Outcome = Stale
 	}
 	return nil
+}
+
+// ensureRules ends a sync: a set does nothing without the rules.
+func (r *Report) ensureRules(ctx context.Context, rules *rules) error {
+	warning, err := rules.settle(ctx)
+	if warning != "" {
+		r.warn("%s", warning)
+	}
+	if err != nil {
+		return err
+	}
+	r.Rules, err = rules.ensure(ctx, howRules{})
+	r.Warnings = append(r.Warnings, r.Rules.Warnings...)
+	return err
 }
 
 // dump reads the live sets in the background.
@@ -252,13 +280,18 @@ func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, s
 
 // setUsers names the lists and rules that refer to a set.
 func setUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
+	return append(listUsers(kernel, name), firewall.RulesWithSet(ctx, name)...)
+}
+
+// listUsers names the lists that a set is a member of.
+func listUsers(kernel *ipsetsync.Kernel, name string) []string {
 	var users []string
 	if lists, err := kernel.Lists(name); err == nil {
 		for _, l := range lists {
 			users = append(users, "list:set "+l)
 		}
 	}
-	return append(users, firewall.RulesWithSet(ctx, name)...)
+	return users
 }
 
 // redact takes the password out of a URL that is shown.

@@ -24,6 +24,7 @@ type Error struct {
 	Key          string // the key's path, such as "feeds[0].url"; empty for the file as a whole
 	Problem      string // what is wrong, with the value as written
 	Expected     string // what would be right, with an example
+	Missing      bool   // something is needed here that is not written
 }
 
 // Error returns "FILE:LINE:COLUMN: key: problem: what was expected".
@@ -42,7 +43,10 @@ func (e *Error) Error() string {
 
 // A fault is an Error that does not know its place yet. The parsers of single values return it,
 // the reader that called them adds file, place and key.
-type fault struct{ problem, expected string }
+type fault struct {
+	problem, expected string
+	missing           bool
+}
 
 // faultf returns a fault whose problem is formatted, and what was expected instead.
 func faultf(expected, format string, args ...any) *fault {
@@ -84,6 +88,7 @@ func (r *reader) failAt(at place, key string, f *fault) {
 		Key:      key,
 		Problem:  f.problem,
 		Expected: f.expected,
+		Missing:  f.missing,
 	})
 }
 

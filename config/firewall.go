@@ -2,6 +2,10 @@ package config
 
 import "fmt"
 
+// KeyLocalNetworks is the key that base rules need. What its value should be the
+// host can tell better than the text.
+const KeyLocalNetworks = "firewall.local_networks"
+
 // firewall checks the keys below "firewall".
 func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
 	read(r, "firewall.backend", raw.Backend, &fw.Backend, oneOf(BackendAuto, BackendNFT, BackendLegacy))
@@ -19,9 +23,10 @@ func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
 	r.notSIP(fw)
 
 	// Without a local network nothing of the intranet reaches the host: no phone, no SSH.
-	const local = "firewall.local_networks"
+	const local = KeyLocalNetworks
 	f := faultf(`expected the networks of your phones and your own, such as ["192.168.1.0/24"]`,
 		"needed with \"base: true\", but empty")
+	f.missing = true
 	switch {
 	case !fw.Base:
 	case !r.written(local):

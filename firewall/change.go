@@ -36,6 +36,17 @@ func (c Change) String() string {
 	return "- -X " + c.Chain
 }
 
+// Words is String for people: with what the rule is for at its end, where it reads
+// better than in the middle.
+func (c Change) Words() string {
+	purpose := Purpose(c.Rule)
+	if purpose == "" {
+		return c.String()
+	}
+	c.Rule = WithoutPurpose(c.Rule)
+	return c.String() + "  # " + purpose
+}
+
 // Base reports whether the change is about the base rules.
 func (c Change) Base() bool {
 	return c.Table == "filter" && (c.Chain == BaseChain || c.Rule != "" && standsLast(c.Rule))

@@ -13,7 +13,9 @@ import (
 // From linux/netfilter/nf_tables.h and linux/netfilter/nfnetlink.h.
 const (
 	nfnlSubsysNFTables = 10 // NFNL_SUBSYS_NFTABLES
+	nftMsgGetTable     = 1  // NFT_MSG_GETTABLE
 	nftMsgGetGen       = 16 // NFT_MSG_GETGEN
+	nftaTableName      = 1  // NFTA_TABLE_NAME
 	nftaGenID          = 1  // NFTA_GEN_ID, 32 bits, big endian
 	nfgenmsgLength     = 4
 )
@@ -26,19 +28,25 @@ func (fw *Firewall) Generation() string {
 	if fw.Backend != NFT {
 		return ""
 	}
-	cookie, err := netnsCookie()
-	if err != nil {
-		return ""
-	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
+	if _, err := netnsCookie(); err != nil {
 		return ""
 	}
 	generation, err := nftGeneration()
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%d/%d", strings.TrimSpace(string(boot)), cookie, generation)
+	return fmt.Sprintf("%s/%d", Kernel(), generation)
+}
+
+// Kernel names what the rules live in and die with: this boot and this network
+// namespace. (Kernels before 5.14 cannot tell network namespaces apart.)
+func Kernel() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	cookie, _ := netnsCookie()
+	return fmt.Sprintf("%s/%d", strings.TrimSpace(string(boot)), cookie)
 }
 
 // netnsCookie is a number that no other network namespace of this boot has or
@@ -52,12 +60,36 @@ func netnsCookie() (uint64, error) {
 	return unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 }
 
-func nftGeneration() (uint32, error) {
-	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|nftMsgGetGen, 0)
+func nftGeneration() (generation uint32, err error) {
+	err = nftAsk(nftMsgGetGen, 0, func(typ uint16, value []byte) {
+		if typ == nftaGenID && len(value) == 4 {
+			generation = binary.BigEndian.Uint32(value)
+		}
+	})
+	if err == nil && generation == 0 {
+		err = unix.ENODATA
+	}
+	return generation, err
+}
+
+// HasNFTTable reports whether nf_tables has a table of that name in any family,
+// which iptables does not show. A kernel without nf_tables has none.
+func HasNFTTable(name string) bool {
+	found := false
+	err := nftAsk(nftMsgGetTable, unix.NLM_F_DUMP, func(typ uint16, value []byte) {
+		found = found || typ == nftaTableName && unix.ByteSliceToString(value) == name
+	})
+	return err == nil && found
+}
+
+// nftAsk sends a question without arguments and passes on the attributes of the
+// answers.
+func nftAsk(message, flags int, attribute func(typ uint16, value []byte)) error {
+	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
 	req.AddRawData(make([]byte, nfgenmsgLength)) // AF_UNSPEC, NFNETLINK_V0
 	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for _, m := range msgs {
 		if len(m) < nfgenmsgLength {
@@ -65,13 +97,11 @@ func nftGeneration() (uint32, error) {
 		}
 		attrs, err := nl.ParseRouteAttr(m[nfgenmsgLength:])
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, a := range attrs {
-			if a.Attr.Type == nftaGenID && len(a.Value) == 4 {
-				return binary.BigEndian.Uint32(a.Value), nil
-			}
+			attribute(a.Attr.Type, a.Value)
 		}
 	}
-	return 0, unix.ENODATA
+	return nil
 }

@@ -63,6 +63,9 @@ func ours(rule string) bool {
 	return strings.Contains(rule, ` --comment "`+CommentPrefix)
 }
 
+// isOurChain reports whether a chain is one that voipbl made.
+func isOurChain(name string) bool { return strings.HasPrefix(name, ChainPrefix) }
+
 // target returns the chain or target of a rule in the kernel's text.
 func target(rule string) string {
 	for _, flag := range []string{" -j ", " -g "} {

@@ -10,7 +10,9 @@ import (
 // Saved is what the kernel holds of one family in one backend, as
 // iptables-save tells it.
 type Saved struct {
-	Family Family
+	Family     Family
+	Generation string // of the rules, if nothing has changed since it was read
+
 	tables map[string]map[string]*savedChain // by table and chain
 }
 
@@ -156,13 +158,13 @@ func (s *Saved) chains(table string, which func(name string, c *savedChain) bool
 
 // ownChains are the chains of ours in a table.
 func (s *Saved) ownChains(table string) []string {
-	return s.chains(table, func(name string, _ *savedChain) bool { return strings.HasPrefix(name, ChainPrefix) })
+	return s.chains(table, func(name string, _ *savedChain) bool { return isOurChain(name) })
 }
 
 // hooked are the chains of others that hold a rule of ours.
 func (s *Saved) hooked(table string) []string {
 	return s.chains(table, func(name string, c *savedChain) bool {
-		return !strings.HasPrefix(name, ChainPrefix) && slices.ContainsFunc(c.rules, func(r savedRule) bool { return ours(r.text) })
+		return !isOurChain(name) && slices.ContainsFunc(c.rules, func(r savedRule) bool { return ours(r.text) })
 	})
 }
 
@@ -204,20 +206,20 @@ func (s *Saved) HasBase() bool {
 	return s.HasChain("filter", BaseChain) && s.Jumps("filter", "INPUT", BaseChain)
 }
 
-// Users are the rules in the kernel's text that go to a chain of ours or match
-// against a set, and are not ours, each as "-A CHAIN RULE".
-func (s *Saved) Users(set string) []string {
-	var users []string
-	for _, name := range tableNamesOf(s) {
-		for _, chain := range s.chains(name, func(name string, _ *savedChain) bool { return !strings.HasPrefix(name, ChainPrefix) }) {
-			for _, text := range s.texts(name, chain) {
-				if !ours(text) && (strings.HasPrefix(target(text), ChainPrefix) || matchesSet(text, set)) {
-					users = append(users, "-A "+chain+" "+text)
+// where returns the rules of all tables that a test holds for, those in chains of
+// ours apart, each as "-A CHAIN RULE".
+func (s *Saved) where(which func(rule string) bool) []string {
+	var found []string
+	for _, table := range tableNamesOf(s) {
+		for _, chain := range s.chains(table, func(name string, _ *savedChain) bool { return !isOurChain(name) }) {
+			for _, text := range s.texts(table, chain) {
+				if which(text) {
+					found = append(found, "-A "+chain+" "+text)
 				}
 			}
 		}
 	}
-	return users
+	return found
 }
 
 func tableNamesOf(s *Saved) []string {

@@ -124,7 +124,10 @@ func (fw *Firewall) tool(f Family, verb string) string {
 }
 
 // Reading is a listing under way: see [Firewall.StartRead].
-type Reading struct{ runs [2]*running }
+type Reading struct {
+	generation string
+	runs       [2]*running
+}
 
 // StartRead begins to list what the kernel holds, of both families at once. It
 // writes nothing; the legacy tools list only the tables that the kernel has.
@@ -132,7 +135,7 @@ type Reading struct{ runs [2]*running }
 // The tools are started by the calling goroutine, so that they are in its network
 // namespace.
 func (fw *Firewall) StartRead(ctx context.Context) *Reading {
-	var r Reading
+	r := Reading{generation: fw.Generation()}
 	for _, f := range Families {
 		r.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
 	}
@@ -146,6 +149,9 @@ func (r *Reading) Wait() (saved [2]*Saved, err error) {
 		out, err := r.runs[f].wait()
 		if err == nil {
 			saved[f], err = parseSave(f, out)
+		}
+		if err == nil {
+			saved[f].Generation = r.generation
 		}
 		errs = append(errs, err)
 	}
@@ -229,12 +235,16 @@ func (r *running) wait() ([]byte, error) {
 // this network namespace. Asking the legacy tools for a table would make it.
 var legacyTables = [...]string{"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"}
 
-// InUse reports whether the backend may hold rules of a family: always on
-// nf_tables, and on legacy if the kernel has a table.
-func (fw *Firewall) InUse(f Family) bool {
+// InUse reports whether the backend may hold rules: always on nf_tables, and on
+// legacy if the kernel has a table of it.
+func (fw *Firewall) InUse() bool {
 	if fw.Backend == NFT {
 		return true
 	}
-	names, err := os.ReadFile(legacyTables[f])
-	return err == nil && len(bytes.TrimSpace(names)) > 0
+	for _, f := range Families {
+		if names, err := os.ReadFile(legacyTables[f]); err == nil && len(bytes.TrimSpace(names)) > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -13,10 +13,10 @@ func (a *app) removeCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "remove",
-		Short: "Take the sets out of the kernel",
-		Long: `Take the sets out of the kernel. Rules that use them are taken out first, by
-whoever put them in: while there is one, nothing is removed. The copies of the
-feeds stay in the state folder.
+		Short: "Take rules and sets out of the kernel",
+		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains and
+sets of others stay as they are; while one of them uses a set or chain of ours,
+nothing is removed. The copies of the feeds stay in the state folder.
 
 Exit status: 0 removed, or there was nothing; 1 not removed; 2 usage or
 configuration.`,
@@ -27,17 +27,14 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			removed, foreign, err := agent.Remove(cmd.Context(), cfg, wait)
-			for _, f := range foreign {
-				fmt.Fprintln(a.err, "voipbl: "+f)
-			}
-			for _, name := range removed {
-				fmt.Fprintln(a.out, "removed set "+name)
+			removed, err := agent.Remove(cmd.Context(), cfg, wait)
+			if removed != nil {
+				a.printRemoved(removed)
 			}
 			if err != nil {
 				return &exitError{exitNotApplied, err}
 			}
-			if len(removed) == 0 {
+			if removed.Nothing() {
 				fmt.Fprintln(a.out, "there is nothing to remove")
 			}
 			return nil
@@ -45,4 +42,19 @@ configuration.`,
 	}
 	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
 	return cmd
+}
+
+func (a *app) printRemoved(r *agent.Removed) {
+	for _, s := range r.Stays {
+		fmt.Fprintln(a.err, "voipbl: "+s)
+	}
+	if n := len(r.Rules); n > 0 {
+		fmt.Fprintf(a.out, "removed %s\n", plural(n, "rule or chain", "rules and chains"))
+	}
+	for _, name := range r.Chains {
+		fmt.Fprintln(a.out, "removed chain "+name)
+	}
+	for _, name := range r.Sets {
+		fmt.Fprintln(a.out, "removed set "+name)
+	}
 }

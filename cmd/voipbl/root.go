@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 )
 
@@ -85,8 +86,9 @@ func (a *app) command() *cobra.Command {
 		Use:   "voipbl",
 		Short: "Keep known VoIP attackers away from a PBX host",
 		Long: `voipbl keeps a PBX host out of reach of known VoIP attackers: it fetches the
-VoIPBL list and local feeds, screens and aggregates their prefixes, and puts
-them into the kernel's ipset voip_bl by one atomic swap.`,
+VoIPBL list and local feeds, screens and aggregates their prefixes, puts them
+into the kernel's ipset voip_bl by one atomic swap, and keeps iptables rules in
+the kernel that drop what is in it before anything else.`,
 		Example: `  voipbl sync                  fetch the feeds and put them in force
   voipbl check 198.51.100.7    is this address blocked, and why
   voipbl status                how things stand`,
@@ -101,7 +103,7 @@ them into the kernel's ipset voip_bl by one atomic swap.`,
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.statusCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.statusCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
 	return root
 }
 
@@ -122,9 +124,40 @@ func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	}
 	cfg, err := config.Parse(a.configFile, text)
 	if err != nil {
-		return config.Config{}, &exitError{exitUsage, err}
+		return config.Config{}, &exitError{exitUsage, withNetworks(err)}
 	}
 	return cfg, nil
+}
+
+// networksError adds to a configuration without local networks what they are here.
+type networksError struct{ error }
+
+func (e *networksError) Unwrap() error { return e.error }
+
+func (e *networksError) Remedy() string {
+	var found []string
+	for _, p := range agent.HostNetworks() {
+		found = append(found, p.String())
+	}
+	if len(found) == 0 {
+		return "this host is in no private network; put in what your phones and you yourself come from"
+	}
+	return "this host is in local_networks: [" + strings.Join(found, ", ") + "]"
+}
+
+// withNetworks looks for that mistake among those of a configuration.
+func withNetworks(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	for _, e := range joined.Unwrap() {
+		var mistake *config.Error
+		if errors.As(e, &mistake) && mistake.Key == config.KeyLocalNetworks && mistake.Missing {
+			return &networksError{err}
+		}
+	}
+	return err
 }
 
 // showError prints what failed and, on lines of their own, what to do next. For
@@ -137,6 +170,13 @@ func (a *app) showError(err error) {
 	var remedied interface{ Remedy() string }
 	if errors.As(err, &remedied) {
 		remedy = remedied.Remedy()
+	}
+	var numbered interface{ Numbered() string }
+	if errors.As(err, &numbered) && numbered.Numbered() != "" {
+		fmt.Fprintln(a.err, "  it was given, with line numbers:")
+		for line := range strings.Lines(numbered.Numbered()) {
+			fmt.Fprintln(a.err, "  "+clean(strings.TrimSuffix(line, "\n")))
+		}
 	}
 	if remedy != "" {
 		fmt.Fprintln(a.err, "  try: "+clean(remedy))

@@ -20,10 +20,10 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Tell how things stand",
 		Long: `Tell from the kernel and the last good copies whether the host is protected,
-what the sets hold and how old the feeds are.
+what the sets hold, where their members are dropped and how old the feeds are.
 
-Exit status: 0 protected; 3 protected, but a feed is stale or in trouble;
-1 not protected; 2 error.`,
+Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, or the
+rules are not as they should be; 1 not protected; 2 error.`,
 		Example: `  voipbl status
   voipbl status --json`,
 		Args: cobra.NoArgs,
@@ -78,6 +78,7 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	}
 	sets.print(a.out)
 	fmt.Fprintln(a.out)
+	a.printRulesStatus(s.Rules)
 	feeds := table{right: []int{1}}
 	feeds.row("feed", "entries", "last success", "failures", "state")
 	for _, f := range s.Feeds {

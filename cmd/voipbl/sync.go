@@ -23,13 +23,14 @@ func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Fetch the feeds and put them in force",
-		Long: `Fetch every feed, screen and aggregate what it lists, and make the kernel's
-sets hold exactly that, by one atomic swap each. A feed that fails keeps its
-last good copy in force.
+		Long: `Fetch every feed, screen and aggregate what it lists, make the kernel's sets
+hold exactly that, by one atomic swap each, and see to it that the firewall's
+rules drop their members. A feed that fails keeps its last good copy in force.
 
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
-held back or missing, its copy could not be kept, or a name in allow or trunks
-was never resolved; 1 not applied, the kernel is as it was; 2 usage or
+held back or missing, its copy could not be kept, a name in allow or trunks was
+never resolved, or the base rules are not installed as configured; 1 not
+applied, the kernel is as it was, or (it says so) only its rules are; 2 usage or
 configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
@@ -58,6 +59,9 @@ func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 	progress.clear()
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted: the kernel is as it was")
+		if report.Outcome == agent.RulesFailed {
+			err = errors.New("interrupted: the sets hold the new lists, the rules are as they were")
+		}
 	}
 	a.printTroubles(report)
 	if a.json {
@@ -101,6 +105,10 @@ func (a *app) printTroubles(r *agent.Report) {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
+	a.printRulesTrouble(r.Rules)
+	if r.Outcome == agent.RulesFailed && r.Error != nil {
+		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules are as they were:")
+	}
 }
 
 func (a *app) printSync(r *agent.Report) {
@@ -134,6 +142,8 @@ func (a *app) printSync(r *agent.Report) {
 			}
 		}
 	}
+	fmt.Fprintln(a.out)
+	a.printRules(r)
 	fmt.Fprintln(a.out)
 	a.printSteps(r)
 	a.printOutcome(r)

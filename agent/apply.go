@@ -1,0 +1,308 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// ApplyOptions are what the caller of ApplyRules may ask for.
+type ApplyOptions struct {
+	DryRun  bool                // say what would change
+	Force   bool                // do not ask who would be locked out
+	Wait    time.Duration       // for the lock
+	Waiting func(holder string) // called once if the lock is held; may be nil
+
+	// Confirm is for how long base rules that are new wait for a
+	// confirmation before they are taken back; 0 is not at all. With Always
+	// any change does.
+	Confirm  time.Duration
+	Always   bool
+	Rollback Rollback
+}
+
+// session is what a verb about the rules works with.
+type session struct {
+	*rules
+	close func()
+}
+
+// openSession takes the lock and gathers what the rules need. Names are resolved
+// anew unless looking is enough.
+func openSession(ctx context.Context, cfg config.Config, verb string, wait time.Duration, waiting func(string)) (*session, error) {
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(ctx, cfg.RunDir, verb, wait, waiting)
+	if err != nil {
+		kernel.Close()
+		return nil, err
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		unlock()
+		kernel.Close()
+		return nil, err
+	}
+	r := openRules(cfg, fw, kernel, store)
+	return &session{r, func() { r.close(); store.Close(); unlock(); kernel.Close() }}, nil
+}
+
+// ApplyRules puts the configured rules into the kernel, with empty sets where
+// there are none yet.
+func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
+	s, err := openSession(ctx, cfg, "voipbl firewall apply", opts.Wait, opts.Waiting)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	var warnings []string
+	if !opts.DryRun {
+		warning, err := s.settle(ctx)
+		if err != nil {
+			return nil, err
+		}
+		warnings = appendNonEmpty(warnings, warning)
+	}
+	if p := s.state.Pending; p != nil {
+		return nil, &PendingError{p.Deadline}
+	}
+	protected, err := protection(ctx, cfg, s.store, lookups{keep: !opts.DryRun})
+	if err != nil {
+		return nil, err
+	}
+	s.trunks = protected.trunks
+	warnings = append(warnings, protected.problems...)
+	if !opts.DryRun {
+		if err := s.ensureSets(); err != nil {
+			return nil, err
+		}
+	}
+	how := howRules{dryRun: opts.DryRun, byHand: true, force: opts.Force}
+	how.before = func(_ [2]*firewall.Saved, changes []firewall.Change) error {
+		if opts.Confirm == 0 || !opts.Always && !s.isNew(changes) {
+			return nil
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback)
+		warnings = appendNonEmpty(warnings, warning)
+		return err
+	}
+	report, err := s.ensure(ctx, how)
+	if s.state.Pending != nil && (err != nil || report.Problem != nil) {
+		err = errors.Join(err, s.takeBack(context.WithoutCancel(ctx), "they could not be applied"))
+	}
+	if report != nil {
+		report.Pending = s.pendingReport()
+		report.Warnings = append(warnings, report.Warnings...)
+	}
+	return report, err
+}
+
+func appendNonEmpty(list []string, s string) []string {
+	if s == "" {
+		return list
+	}
+	return append(list, s)
+}
+
+// isNew reports whether the changes are about base rules that nobody has
+// accepted yet.
+func (r *rules) isNew(changes []firewall.Change) bool {
+	accepted := ""
+	if r.state.Accepted != nil {
+		accepted = r.state.Accepted.Key
+	}
+	for _, c := range changes {
+		if c.Base() && baseKey(r.cfg) != accepted {
+			return true
+		}
+	}
+	return false
+}
+
+// ensureSets makes the sets that are missing, empty, so that rules can refer to
+// them.
+func (r *rules) ensureSets() error {
+	for _, f := range cidr.Families {
+		name := setName(r.cfg, f)
+		h, err := r.sets.Header(name)
+		if err == nil {
+			if !ipsetsync.IsOurs(h, f) {
+				return &ForeignSetError{h}
+			}
+			continue
+		}
+		if !errors.Is(err, ipsetsync.ErrNotFound) {
+			return err
+		}
+		plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := r.sets.Execute(plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForeignSetError is a set of our name that somebody else has made: its members
+// are not to be dropped.
+type ForeignSetError struct{ Header ipsetsync.Header }
+
+func (e *ForeignSetError) Error() string {
+	return fmt.Sprintf("the set %s is a %s of %s that somebody else made", e.Header.Name, e.Header.Type, e.Header.Family)
+}
+
+// Remedy says what to do about it.
+func (e *ForeignSetError) Remedy() string {
+	return "\"voipbl sync\" replaces it if nothing uses it; or choose another name with \"set:\""
+}
+
+// PendingError is rules that wait for a confirmation being in the way.
+type PendingError struct{ Deadline time.Time }
+
+func (e *PendingError) Error() string {
+	return "rules are waiting for a confirmation until " + e.Deadline.Local().Format(time.TimeOnly) + ", so nothing else is changed"
+}
+
+// Remedy says what to do about it.
+func (e *PendingError) Remedy() string {
+	return "\"voipbl firewall confirm\" keeps them, \"voipbl firewall rollback\" takes them back"
+}
+
+// ConfirmRules keeps the rules that are pending. here accepts a confirmation over
+// the connection that they were applied over.
+func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
+	s, err := openSession(ctx, cfg, "voipbl firewall confirm", wait, nil)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.confirm(ctx, here)
+}
+
+// RollBackRules takes the rules back that are pending. With a token, as the timer
+// calls it, it tries for as long as it takes.
+func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
+	try := func() error {
+		s, err := openSession(ctx, cfg, "voipbl firewall rollback", wait, nil)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return s.rollBack(ctx, token)
+	}
+	err := try()
+	if token == "" {
+		return err
+	}
+	again := time.NewTicker(rollbackEvery)
+	defer again.Stop()
+	for range rollbackTries {
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-again.C:
+		}
+		err = try()
+	}
+	return err
+}
+
+// Somebody may be locked out: the lock and other programs' transactions are
+// waited for, for as long as anybody could wait.
+const (
+	rollbackEvery = 2 * time.Second
+	rollbackTries = 900 // half an hour
+)
+
+// PlanRules says what ApplyRules would change, and reads names from the last good
+// answers. It needs no lock.
+func PlanRules(ctx context.Context, cfg config.Config) (*RulesReport, error) {
+	s, err := lookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	s.state.Pending = nil
+	return s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
+}
+
+// lookAtRules is openSession for those who only look: without the lock, and
+// without making anything.
+func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return nil, err
+	}
+	store, err := findStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := openRules(cfg, fw, nil, store)
+	s := &session{r, func() {
+		r.close()
+		if store != nil {
+			store.Close()
+		}
+	}}
+	protected, err := protection(ctx, cfg, store, lookups{offline: true})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	r.trunks = protected.trunks
+	return s, nil
+}
+
+// ShownRules are one family's rules as text.
+type ShownRules struct {
+	Family string           `json:"family"`
+	Tables []firewall.Table `json:"tables"`
+	Text   string           `json:"text"` // for iptables-restore --noflush
+}
+
+// ShowRules renders the configured rules, without regard to what the kernel holds;
+// only where "auto" puts the drop is looked up.
+func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
+	s, err := lookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	freePBX := false
+	if cfg.Firewall.DropAt == config.DropAuto {
+		saved, err := s.fw.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		freePBX = saved[firewall.IPv4].FreePBX()
+	}
+	settings := dropSettings(cfg, dropPlace(cfg, freePBX))
+	settings.Base = baseSettings(cfg, s.trunks)
+	var shown []ShownRules
+	for _, f := range firewall.Families {
+		tables := settings.Tables(f)
+		shown = append(shown, ShownRules{f.String(), tables, firewall.Show(tables)})
+	}
+	return shown, nil
+}

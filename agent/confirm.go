@@ -1,0 +1,194 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// Rollback is what takes rules back: the program and arguments that come to
+// [RollBack] with a token.
+type Rollback func(token string) (program string, args []string)
+
+// begin writes down what is pending and arms the timer, before anything changes.
+// Rules that could not be taken back are not applied.
+func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollback) (warning string, err error) {
+	before, err := r.ownRules(ctx)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	p := &pendingBase{
+		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
+		Since: now.UTC().Truncate(time.Second), Deadline: now.Add(window).UTC().Truncate(time.Millisecond),
+		Kernel: firewall.Kernel(), Connection: callerConnection(), Before: before,
+	}
+	r.state.Pending = p
+	if err := r.writeState(); err != nil {
+		r.state.Pending = nil
+		return "", fmt.Errorf("what is to be confirmed could not be written down, so nothing was changed: %w", err)
+	}
+	program, args := rollback(p.Token)
+	if warning, err = arm(ctx, p.Token, window, program, args...); err != nil {
+		return "", errors.Join(err, r.abandon())
+	}
+	return warning, nil
+}
+
+// abandon forgets what is pending when it was not applied after all.
+func (r *rules) abandon() error {
+	disarm(r.state.Pending.Token)
+	r.state.Pending = nil
+	return r.writeState()
+}
+
+// ownRules are the rules of ours in both backends.
+func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
+	var all []ownRules
+	for _, b := range []firewall.Backend{r.fw.Backend, r.fw.Backend.Other()} {
+		fw, err := firewall.Open(string(b))
+		if err != nil || b != r.fw.Backend && !fw.InUse() {
+			continue
+		}
+		saved, err := fw.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ownRules{b, firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}})
+	}
+	return all, nil
+}
+
+// takeBack puts our rules back as they were before what is pending was applied.
+// What others have changed since stays.
+func (r *rules) takeBack(ctx context.Context, why string) error {
+	p := r.state.Pending
+	for _, own := range p.Before {
+		fw, err := firewall.Open(string(own.Backend))
+		if err != nil {
+			return err
+		}
+		saved, err := fw.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := fw.Apply(ctx, own.Tables, saved, nil); err != nil {
+			return err
+		}
+	}
+	return r.reject(why)
+}
+
+// reject forgets what is pending and remembers that it must not come back by
+// itself.
+func (r *rules) reject(why string) error {
+	p := r.state.Pending
+	disarm(p.Token)
+	r.state.Pending = nil
+	if accepted := r.state.Accepted; p.Key != "" && (accepted == nil || accepted.Key != p.Key) {
+		r.state.Rejected = &rejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
+	}
+	r.record.Generation = ""
+	r.writeRecord() // if it fails the generation, which has moved, says the same
+	return r.writeState()
+}
+
+// The reasons of a rejectedBase.
+const (
+	whyLapsed = "nobody confirmed them in time"
+	whyBooted = "the host was started anew before anybody confirmed them"
+	whyByHand = "they were rolled back by hand"
+)
+
+// settle ends what is pending if its time is over. Normally the timer has done
+// so; it has not if the host was started anew, or the timer was killed.
+func (r *rules) settle(ctx context.Context) (warning string, err error) {
+	p := r.state.Pending
+	switch {
+	case p == nil:
+		return "", nil
+	case p.Kernel != firewall.Kernel(): // those rules are gone
+		return "base rules that nobody had confirmed went with the last boot", r.reject(whyBooted)
+	case time.Now().After(p.Deadline):
+		return "base rules that nobody has confirmed in time were taken back", r.takeBack(ctx, whyLapsed)
+	}
+	return "", nil
+}
+
+// NotPendingError is nothing being there to confirm or to roll back.
+type NotPendingError struct{ Rejected *RejectedError }
+
+func (e *NotPendingError) Error() string {
+	if e.Rejected != nil {
+		return "nothing is waiting for a confirmation: " + e.Rejected.Error()
+	}
+	return "nothing is waiting for a confirmation"
+}
+
+// Remedy says what to do about it.
+func (e *NotPendingError) Remedy() string { return "run \"voipbl firewall apply\" first" }
+
+// SameConnectionError is a confirmation over the connection that the rules were
+// applied over: it was there before them, so it proves nothing.
+type SameConnectionError struct{ Deadline time.Time }
+
+func (e *SameConnectionError) Error() string {
+	return "this is the SSH connection that the rules were applied over, and it would work without them too"
+}
+
+// Remedy says what to do about it.
+func (e *SameConnectionError) Remedy() string {
+	return fmt.Sprintf("log in once more and confirm there, before %s; in a screen or tmux that is older, or on a console, use --here", e.Deadline.Local().Format(time.TimeOnly))
+}
+
+// confirm keeps what is pending. here accepts the connection it was applied over.
+func (r *rules) confirm(ctx context.Context, here bool) error {
+	if warning, err := r.settle(ctx); err != nil || warning != "" {
+		return errors.Join(err, r.notPending())
+	}
+	p := r.state.Pending
+	if p == nil {
+		return r.notPending()
+	}
+	if c := callerConnection(); c != "" && c == p.Connection && !here {
+		return &SameConnectionError{p.Deadline}
+	}
+	r.state = ruleState{}
+	if p.Base != nil {
+		r.state.Accepted = &acceptedBase{Key: p.Key, Base: *p.Base, At: time.Now().UTC().Truncate(time.Second)}
+	}
+	if err := r.writeState(); err != nil {
+		return err
+	}
+	disarm(p.Token)
+	return nil
+}
+
+func (r *rules) notPending() error {
+	e := &NotPendingError{}
+	if rej := r.state.Rejected; rej != nil {
+		e.Rejected = &RejectedError{rej.At, rej.Why}
+	}
+	return e
+}
+
+// rollBack takes back what is pending, now. With a token it does so only for the
+// apply that gave the token out.
+func (r *rules) rollBack(ctx context.Context, token string) error {
+	p := r.state.Pending
+	switch {
+	case p == nil && token != "", p != nil && token != "" && p.Token != token:
+		return nil
+	case p == nil:
+		return r.notPending()
+	case p.Kernel != firewall.Kernel():
+		return r.reject(whyBooted)
+	case token != "":
+		return r.takeBack(ctx, whyLapsed)
+	}
+	return r.takeBack(ctx, whyByHand)
+}

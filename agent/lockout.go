@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// LockoutError is base rules that would keep somebody out who is logged in.
+type LockoutError struct {
+	Login  login
+	Reason string // why they would
+	Add    string // the setting that would let the session in
+}
+
+func (e *LockoutError) Error() string {
+	return fmt.Sprintf("the base rules would lock out the SSH session from %s to port %d: %s", e.Login.from, e.Login.port, e.Reason)
+}
+
+// Remedy says what to do about it.
+func (e *LockoutError) Remedy() string {
+	return e.Add + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
+}
+
+// checkLockout refuses base rules that do not let in whoever is logged in now.
+func checkLockout(base firewall.Base, logins []login) error {
+	for _, l := range logins {
+		if base.Admits(l.from, l.port) {
+			continue
+		}
+		e := &LockoutError{Login: l}
+		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
+			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.First <= l.port && l.port <= p.Last })
+		})
+		if known {
+			e.Reason = "that address is not in firewall.local_networks"
+			e.Add = fmt.Sprintf("add %q to firewall.local_networks", l.from)
+		} else {
+			e.Reason = "no service in firewall.services has that port"
+			e.Add = fmt.Sprintf("add {name: ssh-%[1]d, proto: tcp, ports: \"%[1]d\", from: lan} to firewall.services", l.port)
+			if !slices.ContainsFunc(base.LocalNetworks, func(p netip.Prefix) bool { return p.Contains(l.from) }) {
+				e.Add += fmt.Sprintf(" and %q to firewall.local_networks", l.from)
+			}
+		}
+		return e
+	}
+	return nil
+}
+
+// OtherOwnerError is another program being the firewall of this host.
+type OtherOwnerError struct{ Owners []string }
+
+func (e *OtherOwnerError) Error() string {
+	return "the base rules are not installed beside " + strings.Join(e.Owners, " and ") + ": with two owners of INPUT each undoes what the other one lets in"
+}
+
+// Remedy says what to do about it.
+func (e *OtherOwnerError) Remedy() string {
+	return "switch it off, or leave \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
+}
+
+// checkOwners refuses base rules beside another owner of INPUT.
+func (r *rules) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
+	if r.cfg.Firewall.BesideOthers {
+		return nil
+	}
+	owners := slices.Concat(saved[firewall.IPv4].Foreign(), saved[firewall.IPv6].Foreign())
+	if other, err := firewall.Open(string(r.fw.Backend.Other())); err == nil && other.InUse() {
+		if theirs, err := other.Read(ctx); err == nil {
+			owners = slices.Concat(owners, theirs[firewall.IPv4].Foreign(), theirs[firewall.IPv6].Foreign())
+		}
+	}
+	if firewall.HasNFTTable("firewalld") {
+		owners = append(owners, "firewalld")
+	}
+	if len(owners) == 0 {
+		return nil
+	}
+	slices.Sort(owners)
+	return &OtherOwnerError{slices.Compact(owners)}
+}
+
+// guarded reports whether an error is a guard's refusal of the base rules, which
+// leaves the drop in force.
+func guarded(err error) bool {
+	lockout, owner := (*LockoutError)(nil), (*OtherOwnerError)(nil)
+	return errors.As(err, &lockout) || errors.As(err, &owner)
+}

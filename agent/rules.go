@@ -1,0 +1,338 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// rules is a hold on the firewall's rules: how they are configured, what the
+// admin has said about them, and what is known of the kernel's. Its methods are
+// for whoever holds the lock.
+type rules struct {
+	cfg    config.Config
+	fw     *firewall.Firewall
+	sets   *ipsetsync.Kernel
+	store  *fetch.Store   // the state folder; nil for looking only, if there is none
+	run    *fetch.Store   // the run folder, likewise
+	trunks []netip.Prefix // as the names in it are resolved now
+
+	state    ruleState
+	record   ruleRecord
+	stateErr error // why the state is not known
+}
+
+// openRules gathers all this. It is closed by closing run.
+func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, store *fetch.Store) *rules {
+	r := &rules{cfg: cfg, fw: fw, sets: sets, store: store}
+	// Without it there is less to compare with, and nothing to be remembered:
+	// that is said when it is tried.
+	r.run, _ = fetch.FindStore(cfg.RunDir)
+	r.state, r.record, r.stateErr = readRules(store, r.run)
+	return r
+}
+
+func (r *rules) close() {
+	if r.run != nil {
+		r.run.Close()
+	}
+}
+
+// The values of RulesReport.Base.
+const (
+	BaseOn  = "on"
+	BaseOff = "off"
+)
+
+// RulesReport is what became of the rules.
+type RulesReport struct {
+	Backend string            `json:"backend"`
+	DropAt  string            `json:"drop_at"`
+	Base    string            `json:"base"`    // BaseOn or BaseOff, as the kernel has it now
+	Changes []firewall.Change `json:"changes"` // that were made, or would be
+	Written bool              `json:"written"`
+	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
+	Pending *PendingReport    `json:"pending,omitempty"`
+
+	// Warnings are what is as it should be in the kernel, but not beside it.
+	Warnings []string `json:"-"`
+}
+
+// PendingReport is base rules that wait for a confirmation.
+type PendingReport struct {
+	Since    time.Time `json:"since"`
+	Deadline time.Time `json:"deadline"`
+}
+
+func (r *rules) pendingReport() *PendingReport {
+	if r.state.Pending == nil {
+		return nil
+	}
+	return &PendingReport{r.state.Pending.Since, r.state.Pending.Deadline}
+}
+
+// howRules says how to go about the rules.
+type howRules struct {
+	dryRun bool // change nothing
+	byHand bool // the admin asks for them now: what lapsed before is tried again
+	force  bool // do not ask who would be locked out
+
+	// before is called with the changes just before they are made.
+	before func(saved [2]*firewall.Saved, changes []firewall.Change) error
+}
+
+// ensure makes the kernel hold the configured rules. Base rules that must not be
+// installed (see [LockoutError], [OtherOwnerError], rejectedBase) are left as they
+// are, the drop is put in force all the same, and the report says why.
+func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
+	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Pending: r.pendingReport()}
+	if r.state.Pending != nil {
+		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
+		return report, nil
+	}
+	if r.asLastTime() && !how.byHand {
+		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
+		return report, nil
+	}
+	saved, err := r.fw.Read(ctx)
+	if err != nil {
+		return report, err
+	}
+	at := dropPlace(r.cfg, saved[firewall.IPv4].FreePBX())
+	report.DropAt = string(at)
+	want, base, err := r.wanted(ctx, at, saved, how)
+	report.Problem = problemIf(err)
+	plans := r.fw.Plan(want, saved, r.record.Readback)
+	report.Changes = append(report.Changes, firewall.Changes(plans)...)
+	if how.dryRun {
+		report.Base = onOff(hasBase(want))
+		return report, nil
+	}
+	if how.before != nil {
+		if err := how.before(saved, report.Changes); err != nil {
+			return report, err
+		}
+	}
+	if hasBase(want) {
+		if err := r.ensureBans(); err != nil {
+			return report, err
+		}
+	}
+	done, err := r.fw.Apply(ctx, want, saved, r.record.Readback)
+	if err != nil {
+		return report, err
+	}
+	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
+	report.Written = len(report.Changes) > 0
+	report.Base = onOff(hasBase(want))
+	for f, p := range done.Plans {
+		if p != nil && len(p.Made) > 0 {
+			r.record.Chains[f] = true
+		}
+	}
+	report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
+	r.accept(base, report)
+	r.remember(done, want, at, report)
+	return report, nil
+}
+
+func onOff(on bool) string {
+	if on {
+		return BaseOn
+	}
+	return BaseOff
+}
+
+func hasBase(w firewall.Wanted) bool {
+	for _, t := range w[firewall.IPv4] {
+		for _, c := range t.Chains {
+			if c.Name == firewall.BaseChain {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func problemIf(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	return problemOf(err)
+}
+
+// wanted decides what is to be in the kernel: what is configured, if nothing
+// speaks against it. It returns the base rules that are configured and among it,
+// and an error if others are.
+func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
+	s := dropSettings(r.cfg, at)
+	configured := baseSettings(r.cfg, r.trunks)
+	if configured == nil {
+		if r.stateErr == nil || how.byHand {
+			return s.Wanted(), nil, nil
+		}
+		return s.Wanted().KeepBase(saved), nil, r.stateErr
+	}
+	s.Base = configured
+	err = r.mayInstall(ctx, *configured, s.Wanted(), saved, how)
+	if err == nil {
+		return s.Wanted(), configured, nil
+	}
+	s.Base = nil
+	if a := r.state.Accepted; a != nil && a.Key != baseKey(r.cfg) {
+		s.Base = &a.Base
+		return s.Wanted(), nil, err
+	}
+	return s.Wanted().KeepBase(saved), nil, err
+}
+
+// mayInstall reports why the configured base rules must not be installed now, or
+// nil. What is in the kernel already may stay.
+func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewall.Wanted, saved [2]*firewall.Saved, how howRules) error {
+	if !how.byHand {
+		if r.stateErr != nil {
+			return r.stateErr
+		}
+		if rejected := r.rejected(); rejected != nil {
+			return rejected
+		}
+	}
+	changed := false
+	for _, c := range firewall.Changes(r.fw.Plan(want, saved, r.record.Readback)) {
+		changed = changed || c.Base()
+	}
+	if !changed {
+		return nil
+	}
+	if err := r.checkOwners(ctx, saved); err != nil {
+		return err
+	}
+	if accepted := r.state.Accepted; how.force || accepted != nil && accepted.Key == baseKey(r.cfg) {
+		return nil
+	}
+	return checkLockout(base, sshLogins())
+}
+
+// RejectedError is base rules that nobody has confirmed.
+type RejectedError struct {
+	At  time.Time
+	Why string
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("the base rules as configured were taken back at %s and are not installed: %s", e.At.Local().Format(time.DateTime), e.Why)
+}
+
+// Remedy says what to do about it.
+func (e *RejectedError) Remedy() string {
+	return "check firewall.local_networks and firewall.services, then run \"voipbl firewall apply\" and confirm"
+}
+
+// rejected reports whether the base rules, as they are configured now, have
+// lapsed or been rolled back.
+func (r *rules) rejected() error {
+	if rej := r.state.Rejected; rej != nil && rej.Key == baseKey(r.cfg) {
+		return &RejectedError{rej.At, rej.Why}
+	}
+	return nil
+}
+
+// ensureBans makes the sets that the base rules refer to, for fail2ban to fill.
+func (r *rules) ensureBans() error {
+	for _, f := range cidr.Families {
+		name := firewall.BanSetName(firewall.Family(f))
+		made, err := r.sets.EnsureBanSet(name, f)
+		if err != nil {
+			return err
+		}
+		if made {
+			r.record.Sets = append(r.record.Sets, name)
+		}
+	}
+	return nil
+}
+
+// cleanOther takes rules of ours out of the other backend, after those of this
+// one are in force: they would go on by old settings, and nobody would look there.
+func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
+	other, err := firewall.Open(string(r.fw.Backend.Other()))
+	if err != nil || !other.InUse() {
+		return nil
+	}
+	saved, err := other.Read(ctx)
+	if err == nil {
+		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("rules of ours in the %s backend could not be taken out: %v", other.Backend, err)}
+	}
+	return nil
+}
+
+// accept writes down which base rules are installed without anybody having to
+// confirm them.
+func (r *rules) accept(base *firewall.Base, report *RulesReport) {
+	before := digest(r.state)
+	switch {
+	case base != nil:
+		a := &acceptedBase{Key: baseKey(r.cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
+		if old := r.state.Accepted; old == nil || digest(old.Base) != digest(a.Base) || old.Key != a.Key {
+			r.state.Accepted = a
+		}
+		r.state.Rejected = nil
+	case !r.cfg.Firewall.Base && r.stateErr == nil:
+		r.state.Accepted, r.state.Rejected = nil, nil
+	}
+	if r.state.Pending != nil || digest(r.state) == before {
+		return
+	}
+	if err := r.writeState(); err != nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("which base rules are accepted is not remembered: %v", err))
+	}
+}
+
+func (r *rules) writeState() error { return r.store.WriteJSON(rulesFile, r.state) }
+
+// remember writes down what was read back, so that the next comparison is exact,
+// and free while no rule has changed.
+func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
+	before := digest(r.record)
+	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
+	r.record.FreePBX = done.Saved[firewall.IPv4].FreePBX()
+	r.record.Wanted, r.record.Generation = digest(want), done.Saved[firewall.IPv4].Generation
+	if report.Problem != nil {
+		r.record.Generation = "" // to be looked at again each time
+	}
+	if digest(r.record) == before {
+		return
+	}
+	if err := r.writeRecord(); err != nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
+	}
+}
+
+func (r *rules) writeRecord() error {
+	if r.run == nil {
+		_, err := fetch.FindStore(r.cfg.RunDir)
+		return err
+	}
+	return r.run.WriteJSON(rulesFile, r.record)
+}
+
+// asLastTime reports whether the same rules are wanted as the last time, and no
+// rule in the kernel has changed since: then there is nothing to read.
+func (r *rules) asLastTime() bool {
+	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil {
+		return false
+	}
+	s := dropSettings(r.cfg, dropPlace(r.cfg, r.record.FreePBX))
+	s.Base = baseSettings(r.cfg, r.trunks)
+	return r.record.Wanted == digest(s.Wanted())
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// rulesFile is the name of both files about the rules: what must survive a boot
+// in the state folder, what must not in the run folder.
+const rulesFile = "firewall"
+
+// ruleState is what the admin has said about the base rules. It survives a boot.
+type ruleState struct {
+	Accepted *acceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
+	Pending  *pendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
+	Rejected *rejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand
+}
+
+// acceptedBase are base rules that are known to let the admin in.
+type acceptedBase struct {
+	Key  string        `json:"key"`
+	Base firewall.Base `json:"base"`
+	At   time.Time     `json:"at"`
+}
+
+// pendingBase are rules in the kernel that are taken back at the deadline.
+type pendingBase struct {
+	Token      string         `json:"token"` // of the timer that takes them back
+	Key        string         `json:"key"`   // empty: without base rules
+	Base       *firewall.Base `json:"base,omitempty"`
+	Since      time.Time      `json:"since"`
+	Deadline   time.Time      `json:"deadline"`
+	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
+	Connection string         `json:"connection"` // that it was applied over; empty on a console
+	Before     []ownRules     `json:"before"`     // what was ours and is put back
+}
+
+// ownRules are all rules of ours in one backend.
+type ownRules struct {
+	Backend firewall.Backend `json:"backend"`
+	Tables  firewall.Wanted  `json:"tables"`
+}
+
+// rejectedBase are base rules that nobody has confirmed in time.
+type rejectedBase struct {
+	Key string    `json:"key"`
+	At  time.Time `json:"at"`
+	Why string    `json:"why"`
+}
+
+// ruleRecord is what is known about the rules in this kernel. Without it they are
+// compared with what was written, and at worst written once more.
+type ruleRecord struct {
+	Kernel     string             `json:"kernel"`
+	Readback   *firewall.Readback `json:"readback"`
+	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
+	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
+	DropAt     firewall.Place     `json:"drop_at"`
+	FreePBX    bool               `json:"freepbx"`
+	Base       bool               `json:"base"`
+	Chains     [2]bool            `json:"chains"` // whether we made fail2ban's chain, by family
+	Sets       []string           `json:"sets"`   // sets of fail2ban that we made
+}
+
+// readRules reads both files. A damaged state is an error that is named; a
+// damaged record is none, and neither is a missing file.
+func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, err error) {
+	if run == nil || run.ReadJSON(rulesFile, &record) != nil || record.Kernel != firewall.Kernel() {
+		record = ruleRecord{Kernel: firewall.Kernel()}
+	}
+	if store == nil {
+		return state, record, nil
+	}
+	if err := store.ReadJSON(rulesFile, &state); err != nil && !isAbsent(err) {
+		return ruleState{}, record, &DamagedRulesError{err}
+	}
+	return state, record, nil
+}
+
+// DamagedRulesError is not knowing which base rules were confirmed.
+type DamagedRulesError struct{ Err error }
+
+func (e *DamagedRulesError) Error() string {
+	return "what is known about the base rules cannot be read, so they are left as they are: " + e.Err.Error()
+}
+
+func (e *DamagedRulesError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *DamagedRulesError) Remedy() string {
+	return "run \"voipbl firewall apply\", and confirm"
+}
+
+func isDamagedRules(err error) bool {
+	damaged := (*DamagedRulesError)(nil)
+	return errors.As(err, &damaged)
+}

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// dropSettings are the configured rules without the base rules. at is where the
+// drop stands: what "auto" means here and now.
+func dropSettings(cfg config.Config, at firewall.Place) firewall.Settings {
+	logTo := map[string]firewall.LogTarget{
+		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
+	}
+	return firewall.Settings{
+		Sets:         [2]string{cfg.Set, cfg.SetName6()},
+		DropAt:       at,
+		DropOutbound: cfg.Firewall.DropOutbound,
+		LogDrops:     logTo[cfg.Firewall.LogDrops],
+	}
+}
+
+// dropPlace is where the drop is to stand. FreePBX's own firewall builds itself
+// anew whenever a rule stands above it in INPUT.
+func dropPlace(cfg config.Config, freePBX bool) firewall.Place {
+	switch {
+	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && freePBX:
+		return firewall.AtPrerouting
+	}
+	return firewall.AtInput
+}
+
+// baseSettings are the configured base rules, or nil if there are to be none.
+func baseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
+	fw := cfg.Firewall
+	if !fw.Base {
+		return nil
+	}
+	b := &firewall.Base{
+		LocalNetworks: fw.LocalNetworks, Trunks: trunks,
+		SIPPublic: fw.SIP.Public, SIP: firewall.PortRange(fw.SIP.Ports), RTP: firewall.PortRange(fw.RTP),
+	}
+	for _, s := range fw.Services {
+		service := firewall.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
+		for _, p := range s.Ports {
+			service.Ports = append(service.Ports, firewall.PortRange(p))
+		}
+		b.Services = append(b.Services, service)
+	}
+	return b
+}
+
+// baseKey names the base rules as they are configured, whatever the names in
+// trunks resolve to at the moment: it is what an admin confirms or lets lapse.
+// Without base rules it is empty.
+func baseKey(cfg config.Config) string {
+	base := baseSettings(cfg, nil)
+	if base == nil {
+		return ""
+	}
+	trunks := []string{}
+	for _, h := range cfg.Firewall.Trunks {
+		trunks = append(trunks, h.String())
+	}
+	return digest(struct {
+		Base   *firewall.Base
+		Trunks []string
+	}{base, trunks})
+}
+
+// digest is a name for a value: that of its JSON form.
+func digest(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own plain data
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+func (a *app) firewallCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "firewall",
+		Short: "Show, compare and apply the firewall's rules",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.firewallShowCommand(), a.firewallDiffCommand(), a.firewallApplyCommand(), a.firewallConfirmCommand(), a.firewallRollbackCommand())
+	return cmd
+}
+
+func (a *app) firewallShowCommand() *cobra.Command {
+	var only4, only6 bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the rules as configured",
+		Long: `Print the rules as they are configured, with what each is for. Nothing is
+changed; "voipbl firewall diff" compares with the kernel. The text of one family
+can be given to iptables-restore --noflush.`,
+		Example: `  voipbl firewall show
+  voipbl firewall show -4 | iptables-restore --noflush --test`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			shown, err := agent.ShowRules(cmd.Context(), cfg)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if a.json {
+				a.printJSON(shown)
+				return nil
+			}
+			for _, s := range shown {
+				if only4 && s.Family != "IPv4" || only6 && s.Family != "IPv6" {
+					continue
+				}
+				fmt.Fprintf(a.out, "# %s\n%s", s.Family, s.Text)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&only4, "ipv4", "4", false, "only IPv4")
+	cmd.Flags().BoolVarP(&only6, "ipv6", "6", false, "only IPv6")
+	cmd.MarkFlagsMutuallyExclusive("ipv4", "ipv6")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// exitDiffers is diff's answer when the kernel is not as configured, as diff(1)
+// answers.
+const exitDiffers = 1
+
+func (a *app) firewallDiffCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Compare the kernel's rules with the configuration",
+		Long: `Tell which rules are missing in the kernel, which should not be there, and which
+stand in the wrong place because of which others. Nothing is changed. Names in
+trunks are taken as they last resolved.
+
+Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
+		Example: `  voipbl firewall diff`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			r, err := agent.PlanRules(cmd.Context(), cfg)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if a.json {
+				a.printJSON(r)
+			} else {
+				a.printChanges(r)
+			}
+			if len(r.Changes) > 0 {
+				return &exitError{code: exitDiffers}
+			}
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// defaultConfirm is how long new base rules wait for a confirmation: long enough
+// to log in once more.
+const defaultConfirm = time.Minute
+
+func (a *app) firewallApplyCommand() *cobra.Command {
+	var opts agent.ApplyOptions
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Put the configured rules in force",
+		Long: `Put the configured rules in force. Base rules that are new have to be confirmed
+within a minute, over a new connection, with "voipbl firewall confirm"; else they
+are taken back. They are refused if they would lock out somebody who is logged in
+by SSH, or if ufw, firewalld or FreePBX's own firewall is active.
+
+Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
+		Example: `  voipbl firewall apply                  new base rules wait a minute for a confirmation
+  voipbl firewall apply --confirm 5m     any change waits five minutes
+  voipbl firewall apply --confirm 0      for good, without a question
+  voipbl firewall apply --dry-run`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.firewallApply(cmd, opts) },
+	}
+	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
+	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take the rules back unless they are confirmed within this time; 0 for never")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if somebody who is logged in by SSH might be locked out")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+const (
+	// A confirmation takes a person some seconds; rules that are on trial for
+	// more than a day are forgotten.
+	minConfirm = 2 * time.Second
+	maxConfirm = 24 * time.Hour
+)
+
+func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
+	if opts.Confirm != 0 && (opts.Confirm < minConfirm || opts.Confirm > maxConfirm) {
+		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", opts.Confirm, minConfirm, maxConfirm)}
+	}
+	cfg, err := a.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	opts.Waiting, opts.Always, opts.Rollback = a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
+	r, err := agent.ApplyRules(cmd.Context(), cfg, opts)
+	if r != nil {
+		for _, w := range r.Warnings {
+			fmt.Fprintln(a.err, "voipbl: "+clean(w))
+		}
+		if a.json {
+			a.printJSON(r)
+		} else if err == nil {
+			a.printApplied(r, opts.DryRun)
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &exitError{exitNotApplied, errors.New("interrupted: the rules are as they were")}
+	case err != nil:
+		return &exitError{exitNotApplied, err}
+	case r.Problem != nil:
+		return &exitError{exitNotApplied, &problemError{r.Problem}}
+	}
+	return nil
+}
+
+// problemError shows a report's problem as an error is shown.
+type problemError struct{ *agent.Problem }
+
+func (e *problemError) Error() string  { return e.Problem.Error }
+func (e *problemError) Remedy() string { return e.Problem.Remedy }
+
+func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
+	a.printChanges(r)
+	switch {
+	case dryRun:
+		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
+	case r.Pending != nil:
+		fmt.Fprintf(a.out, `
+%s until %s, on trial. Leave this session open. Log in once more, over a
+new connection, and keep the rules with
+
+    voipbl firewall confirm
+
+If nobody does, or if you cannot log in, they are taken back by themselves.
+`, a.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
+	default:
+		fmt.Fprintln(a.out, a.paint("in force", green))
+	}
+}
+
+func (a *app) firewallConfirmCommand() *cobra.Command {
+	var here bool
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "confirm",
+		Short: "Keep the rules that are on trial",
+		Long: `Keep the rules that "voipbl firewall apply" has put on trial. It has to be typed
+over another SSH connection than apply was: that one was there before the rules,
+and says nothing about them.
+
+Exit status: 0 they stay, 1 nothing is on trial or not confirmed, 2 usage or
+configuration.`,
+		Example: "  voipbl firewall confirm",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			if err := agent.ConfirmRules(cmd.Context(), cfg, wait, here); err != nil {
+				return &exitError{exitNotApplied, err}
+			}
+			fmt.Fprintln(a.out, "confirmed: the rules stay, also after a boot")
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&here, "here", false, "also over the connection that they were applied over")
+	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	return cmd
+}
+
+func (a *app) firewallRollbackCommand() *cobra.Command {
+	var (
+		wait, after     time.Duration
+		token           string
+		stateDir, runAt string
+	)
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "Take the rules back that are on trial",
+		Long: `Take the rules back that "voipbl firewall apply" has put on trial, now. Our own
+rules become what they were; what others have changed meanwhile, such as bans of
+fail2ban, stays.
+
+Exit status: 0 they are gone, 1 nothing is on trial or not rolled back, 2 usage or
+configuration.`,
+		Example: "  voipbl firewall rollback",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg := config.Default()
+			if token == "" {
+				var err error
+				if cfg, err = a.loadConfig(cmd); err != nil {
+					return err
+				}
+			} else {
+				// The configuration may be broken by now: nothing of it is needed.
+				cfg.StateDir, cfg.RunDir = stateDir, runAt
+			}
+			if err := waitFor(cmd.Context(), after); err != nil {
+				return &exitError{exitNotApplied, err}
+			}
+			if err := agent.RollBackRules(cmd.Context(), cfg, wait, token); err != nil {
+				return &exitError{exitNotApplied, err}
+			}
+			if token == "" {
+				fmt.Fprintln(a.out, "rolled back: our rules are as they were")
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	// For the timer; see rollbackCommand.
+	flags.StringVar(&token, "token", "", "")
+	flags.StringVar(&stateDir, "state-dir", "", "")
+	flags.StringVar(&runAt, "run-dir", "", "")
+	flags.DurationVar(&after, "after", 0, "")
+	for _, hidden := range []string{"token", "state-dir", "run-dir", "after"} {
+		flags.MarkHidden(hidden)
+	}
+	return cmd
+}
+
+func waitFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// rollbackCommand is the command line that takes rules back without needing the
+// configuration, which somebody may be editing at the time.
+func rollbackCommand(cfg config.Config) agent.Rollback {
+	return func(token string) (string, []string) {
+		program, err := os.Executable()
+		if err != nil {
+			program, _ = filepath.Abs(os.Args[0])
+		}
+		return program, []string{"firewall", "rollback", "--token", token, "--state-dir", cfg.StateDir, "--run-dir", cfg.RunDir}
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+// shownOthers is how many rules that stand in the way a person is shown.
+const shownOthers = 3
+
+// printChanges shows the difference between the kernel's rules and those that
+// should be there.
+func (a *app) printChanges(r *agent.RulesReport) {
+	fmt.Fprintln(a.out, rulesWords(r))
+	at := ""
+	for _, c := range r.Changes {
+		if table := c.Family + ", table " + c.Table; table != at {
+			at = table
+			fmt.Fprintf(a.out, "%s:\n", at)
+		}
+		fmt.Fprintln(a.out, "  "+clean(c.Words()))
+		for i, other := range c.Others {
+			if i == shownOthers {
+				fmt.Fprintf(a.out, "      and %d more\n", len(c.Others)-i)
+				break
+			}
+			fmt.Fprintf(a.out, "      in its way: -A %s %s\n", c.Chain, clean(other))
+		}
+	}
+	if len(r.Changes) > 0 {
+		fmt.Fprintln(a.out, "(+ is missing, - is too much, ^ stands in the wrong place)")
+	}
+}
+
+// rulesWords says in a line where the rules stand.
+func rulesWords(r *agent.RulesReport) string {
+	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, plural(len(r.Changes), "change", "changes"))
+}
+
+// printRules shows what a sync did to the rules: a line, and the changes if they
+// are few.
+func (a *app) printRules(r *agent.Report) {
+	const few = 6
+	switch {
+	case r.Rules == nil:
+	case len(r.Rules.Changes) > few:
+		fmt.Fprintln(a.out, rulesWords(r.Rules)+writtenRules(r))
+		fmt.Fprintln(a.out, `  "voipbl firewall show" shows the rules`)
+	case len(r.Rules.Changes) > 0:
+		a.printChanges(r.Rules)
+	default:
+		fmt.Fprintln(a.out, rulesWords(r.Rules))
+	}
+}
+
+func writtenRules(r *agent.Report) string {
+	if r.Outcome == agent.DryRun {
+		return ", not yet"
+	}
+	return ""
+}
+
+// printRulesTrouble says on stderr why the rules are not as configured.
+func (a *app) printRulesTrouble(r *agent.RulesReport) {
+	if r == nil {
+		return
+	}
+	if p := r.Problem; p != nil {
+		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
+		if p.Remedy != "" {
+			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+		}
+	}
+	if p := r.Pending; p != nil {
+		fmt.Fprintf(a.err, "voipbl: rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
+	}
+}
+
+// printRulesStatus shows where blocked addresses are dropped, and what is not as
+// it should be.
+func (a *app) printRulesStatus(s *agent.RulesStatus) {
+	rules := table{right: []int{3, 4}}
+	rules.row("drop rule for", "backend", "place", "packets", "bytes", "made by")
+	for _, d := range s.Drops {
+		by := "somebody else"
+		if d.Ours {
+			by = "voipbl"
+		}
+		rules.row(d.Set, d.Backend, fmt.Sprintf("%s %s, rule %d", d.Table, d.Chain, d.Position), count(d.Packets), count(d.Bytes), by)
+	}
+	if len(s.Drops) == 0 {
+		rules.row("none")
+	}
+	rules.print(a.out)
+	fmt.Fprintf(a.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
+	if s.Pending != nil {
+		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", s.Pending.Deadline.Local().Format(time.DateTime))
+	}
+	if s.Problem != nil && s.Problem.Remedy != "" {
+		fmt.Fprintln(a.out, "  try: "+clean(s.Problem.Remedy))
+	}
+	if s.Other > 0 {
+		fmt.Fprintf(a.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))
+	}
+	for _, c := range s.Drift[:min(len(s.Drift), shownOthers)] {
+		fmt.Fprintf(a.out, "  %s: %s\n", c.Family, clean(c.Words()))
+	}
+	fmt.Fprintln(a.out)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

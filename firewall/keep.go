@@ -1,0 +1,36 @@
+package firewall
+
+import "slices"
+
+// KeepBase adds to what is wanted the base rules that the kernel holds, just as
+// they are: for when they are to be neither changed nor taken out.
+func (w Wanted) KeepBase(saved [2]*Saved) Wanted {
+	for _, f := range Families {
+		own := find(saved[f].Own(), "filter")
+		kept := Table{Name: "filter", Needs: own.Needs}
+		if c, found := own.chain(BaseChain); found {
+			kept.Chains = append(kept.Chains, c)
+		}
+		for _, h := range own.Hooks {
+			if h.Last {
+				kept.Hooks = append(kept.Hooks, h)
+			}
+		}
+		w[f] = merge(w[f], kept)
+	}
+	return w
+}
+
+// merge adds a table's content to that of the same name.
+func merge(tables []Table, more Table) []Table {
+	merged := slices.Clone(tables)
+	for i, t := range merged {
+		if t.Name == more.Name {
+			merged[i].Chains = slices.Concat(t.Chains, more.Chains)
+			merged[i].Hooks = slices.Concat(t.Hooks, more.Hooks)
+			merged[i].Needs = slices.Concat(t.Needs, more.Needs)
+			return merged
+		}
+	}
+	return append(merged, more)
+}
