@@ -103,8 +103,8 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		return err
 	}
 	report, err := s.ensure(ctx, how)
-	if s.state.Pending != nil && (err != nil || report.Problem != nil) {
-		err = errors.Join(err, s.takeBack(context.WithoutCancel(ctx), "they could not be applied"))
+	if s.state.Pending != nil && err != nil {
+		err = errors.Join(err, s.abandon(context.WithoutCancel(ctx)))
 	}
 	if report != nil {
 		report.Pending = s.pendingReport()
@@ -289,15 +289,15 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		return nil, err
 	}
 	defer s.close()
-	freePBX := false
+	avoid := false
 	if cfg.Firewall.DropAt == config.DropAuto {
 		saved, err := s.fw.Read(ctx)
 		if err != nil {
 			return nil, err
 		}
-		freePBX = saved[firewall.IPv4].FreePBX()
+		avoid = avoidInput(saved)
 	}
-	settings := dropSettings(cfg, dropPlace(cfg, freePBX))
+	settings := dropSettings(cfg, dropPlace(cfg, avoid))
 	settings.Base = baseSettings(cfg, s.trunks)
 	var shown []ShownRules
 	for _, f := range firewall.Families {

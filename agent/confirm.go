@@ -34,13 +34,21 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	}
 	program, args := rollback(p.Token)
 	if warning, err = arm(ctx, p.Token, window, program, args...); err != nil {
-		return "", errors.Join(err, r.abandon())
+		return "", errors.Join(err, r.forgetPending())
 	}
 	return warning, nil
 }
 
-// abandon forgets what is pending when it was not applied after all.
-func (r *rules) abandon() error {
+// abandon forgets what is pending when it could not be applied. If not even what
+// was there could be put back, the timer will try again.
+func (r *rules) abandon(ctx context.Context) error {
+	if err := r.restore(ctx); err != nil {
+		return err
+	}
+	return r.forgetPending()
+}
+
+func (r *rules) forgetPending() error {
 	disarm(r.state.Pending.Token)
 	r.state.Pending = nil
 	return r.writeState()
@@ -66,6 +74,14 @@ func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
 // takeBack puts our rules back as they were before what is pending was applied.
 // What others have changed since stays.
 func (r *rules) takeBack(ctx context.Context, why string) error {
+	if err := r.restore(ctx); err != nil {
+		return err
+	}
+	return r.reject(why)
+}
+
+// restore makes our rules in the kernel what they were before what is pending.
+func (r *rules) restore(ctx context.Context) error {
 	p := r.state.Pending
 	for _, own := range p.Before {
 		fw, err := firewall.Open(string(own.Backend))
@@ -80,7 +96,11 @@ func (r *rules) takeBack(ctx context.Context, why string) error {
 			return err
 		}
 	}
-	return r.reject(why)
+	if len(p.Before) > 0 && hasBase(p.Before[0].Tables) {
+		return nil
+	}
+	_, err := r.dropBans(ctx)
+	return err
 }
 
 // reject forgets what is pending and remembers that it must not come back by

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -46,8 +44,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	if err != nil {
 		return nil, err
 	}
-	backends := firewall.Backends()
-	for _, fw := range backends {
+	for _, fw := range firewall.Backends() {
 		saved, err := fw.Read(ctx)
 		if err != nil {
 			return removed, err
@@ -58,7 +55,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		removed.Rules = append(removed.Rules, firewall.Changes(done.Plans)...)
 	}
-	if err := removed.forFail2ban(ctx, cfg, kernel, backends); err != nil {
+	if err := removed.forget(ctx, cfg, kernel); err != nil {
 		return removed, err
 	}
 	for _, name := range sets {
@@ -95,9 +92,9 @@ func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipset
 	return sets, nil
 }
 
-// forFail2ban removes what we made for fail2ban and nobody uses, and forgets what
-// is known about the rules.
-func (r *Removed) forFail2ban(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, backends []*firewall.Firewall) error {
+// forget removes what we made for fail2ban and nobody uses, and what is known about
+// the rules.
+func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	store, err := findStore(cfg)
 	if err != nil {
 		return err
@@ -105,50 +102,26 @@ func (r *Removed) forFail2ban(ctx context.Context, cfg config.Config, kernel *ip
 	if store != nil {
 		defer store.Close()
 	}
-	run, err := fetch.FindStore(cfg.RunDir)
+	rules := openRules(cfg, nil, kernel, store)
+	defer rules.close()
+	if p := rules.state.Pending; p != nil {
+		disarm(p.Token)
+	}
+	known := digest(rules.record) != digest(ruleRecord{Kernel: rules.record.Kernel})
+	dropped, err := rules.dropBans(ctx)
 	if err != nil {
-		run = nil // then we do not know that we made anything
-	} else {
-		defer run.Close()
+		return err
 	}
-	state, record, _ := readRules(store, run)
-	if state.Pending != nil {
-		disarm(state.Pending.Token)
-	}
-	for _, f := range firewall.Families {
-		for _, fw := range backends {
-			if !record.Chains[f] {
-				continue
-			}
-			gone, err := fw.RemoveBanChain(ctx, f)
-			if err != nil {
-				return err
-			}
-			if gone {
-				r.Chains = append(r.Chains, fmt.Sprintf("%s (%s)", firewall.SSHChain, f))
-			}
-		}
-	}
-	for _, name := range record.Sets {
-		gone, err := kernel.RemoveBanSet(name)
-		if err != nil {
-			return err
-		}
-		if gone {
-			r.Sets = append(r.Sets, name)
-		} else {
-			r.Stays = append(r.Stays, fmt.Sprintf("%s was made for fail2ban and is in use: it stays", name))
-		}
-	}
-	slices.Sort(r.Chains)
-	r.Chains = slices.Compact(r.Chains)
-	if run != nil && record.Generation+record.Wanted != "" {
-		if err := run.WriteJSON(rulesFile, ruleRecord{}); err != nil {
+	r.Chains, r.Sets, r.Stays = dropped.chains, dropped.sets, append(r.Stays, dropped.stay...)
+	if known {
+		rules.record = ruleRecord{}
+		if err := rules.writeRecord(); err != nil {
 			return err
 		}
 	}
-	if store != nil && digest(state) != digest(ruleState{}) {
-		return store.WriteJSON(rulesFile, ruleState{})
+	if store == nil || rules.stateErr == nil && digest(rules.state) == digest(ruleState{}) {
+		return nil
 	}
-	return nil
+	rules.state = ruleState{}
+	return rules.writeState()
 }

@@ -2,11 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
@@ -27,6 +27,8 @@ type rules struct {
 	state    ruleState
 	record   ruleRecord
 	stateErr error // why the state is not known
+
+	reading *firewall.Reading // begun early; nil if not
 }
 
 // openRules gathers all this. It is closed by closing run.
@@ -40,6 +42,9 @@ func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel,
 }
 
 func (r *rules) close() {
+	if r.reading != nil {
+		r.reading.Wait() // its processes end
+	}
 	if r.run != nil {
 		r.run.Close()
 	}
@@ -101,11 +106,11 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
 		return report, nil
 	}
-	saved, err := r.fw.Read(ctx)
+	saved, err := r.read(ctx)
 	if err != nil {
 		return report, err
 	}
-	at := dropPlace(r.cfg, saved[firewall.IPv4].FreePBX())
+	at := dropPlace(r.cfg, avoidInput(saved))
 	report.DropAt = string(at)
 	want, base, err := r.wanted(ctx, at, saved, how)
 	report.Problem = problemIf(err)
@@ -126,6 +131,17 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		}
 	}
 	done, err := r.fw.Apply(ctx, want, saved, r.record.Readback)
+	if base != nil && !how.byHand && refusedByKernel(err) {
+		// A kernel that cannot have the base rules can have the drop.
+		report.Problem, base = problemOf(err), nil
+		want = dropSettings(r.cfg, at).Wanted().KeepBase(saved)
+		done, err = r.fw.Apply(ctx, want, saved, r.record.Readback)
+	}
+	if !hasBase(want) || err != nil {
+		if _, dropErr := r.dropBans(context.WithoutCancel(ctx)); dropErr != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
+		}
+	}
 	if err != nil {
 		return report, err
 	}
@@ -137,10 +153,30 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 			r.record.Chains[f] = true
 		}
 	}
+	for _, p := range r.fw.Plan(want, done.Saved, done.Readback) {
+		report.Warnings = append(report.Warnings, p.Stays...)
+	}
 	report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	r.accept(base, report)
 	r.remember(done, want, at, report)
 	return report, nil
+}
+
+// readEarly begins to read the rules while something else is done, if they have to
+// be read at all. It is for when that is over in no time: what is compared with
+// must be what the kernel holds now.
+func (r *rules) readEarly(ctx context.Context) {
+	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() {
+		r.reading = r.fw.StartRead(ctx)
+	}
+}
+
+func (r *rules) read(ctx context.Context) ([2]*firewall.Saved, error) {
+	if reading := r.reading; reading != nil {
+		r.reading = nil
+		return reading.Wait()
+	}
+	return r.fw.Read(ctx)
 }
 
 func onOff(on bool) string {
@@ -150,10 +186,18 @@ func onOff(on bool) string {
 	return BaseOff
 }
 
+// refusedByKernel reports whether the rules themselves are the trouble.
+func refusedByKernel(err error) bool {
+	refused, incompatible := (*firewall.ToolError)(nil), (*firewall.IncompatibleError)(nil)
+	return errors.As(err, &refused) || errors.As(err, &incompatible)
+}
+
+// hasBase reports whether the base rules are among what is wanted: their chain
+// does nothing by itself.
 func hasBase(w firewall.Wanted) bool {
 	for _, t := range w[firewall.IPv4] {
-		for _, c := range t.Chains {
-			if c.Name == firewall.BaseChain {
+		for _, h := range t.Hooks {
+			if h.Chain == "INPUT" && h.Last {
 				return true
 			}
 		}
@@ -244,21 +288,6 @@ func (r *rules) rejected() error {
 	return nil
 }
 
-// ensureBans makes the sets that the base rules refer to, for fail2ban to fill.
-func (r *rules) ensureBans() error {
-	for _, f := range cidr.Families {
-		name := firewall.BanSetName(firewall.Family(f))
-		made, err := r.sets.EnsureBanSet(name, f)
-		if err != nil {
-			return err
-		}
-		if made {
-			r.record.Sets = append(r.record.Sets, name)
-		}
-	}
-	return nil
-}
-
 // cleanOther takes rules of ours out of the other backend, after those of this
 // one are in force: they would go on by old settings, and nobody would look there.
 func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
@@ -305,7 +334,7 @@ func (r *rules) writeState() error { return r.store.WriteJSON(rulesFile, r.state
 func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
 	before := digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
-	r.record.FreePBX = done.Saved[firewall.IPv4].FreePBX()
+	r.record.AvoidInput = avoidInput(done.Saved)
 	r.record.Wanted, r.record.Generation = digest(want), done.Saved[firewall.IPv4].Generation
 	if report.Problem != nil {
 		r.record.Generation = "" // to be looked at again each time
@@ -332,7 +361,7 @@ func (r *rules) asLastTime() bool {
 	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil {
 		return false
 	}
-	s := dropSettings(r.cfg, dropPlace(r.cfg, r.record.FreePBX))
+	s := dropSettings(r.cfg, dropPlace(r.cfg, r.record.AvoidInput))
 	s.Base = baseSettings(r.cfg, r.trunks)
 	return r.record.Wanted == digest(s.Wanted())
 }

@@ -59,7 +59,7 @@ type ruleRecord struct {
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
 	DropAt     firewall.Place     `json:"drop_at"`
-	FreePBX    bool               `json:"freepbx"`
+	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
 	Chains     [2]bool            `json:"chains"` // whether we made fail2ban's chain, by family
 	Sets       []string           `json:"sets"`   // sets of fail2ban that we made

@@ -24,14 +24,24 @@ func dropSettings(cfg config.Config, at firewall.Place) firewall.Settings {
 	}
 }
 
-// dropPlace is where the drop is to stand. FreePBX's own firewall builds itself
-// anew whenever a rule stands above it in INPUT.
-func dropPlace(cfg config.Config, freePBX bool) firewall.Place {
+// dropPlace is where the drop is to stand. Beside FreePBX's own firewall, which
+// builds itself anew whenever a rule stands above it in INPUT, and in a filter table
+// that cannot be read, "auto" means the raw table.
+func dropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	switch {
-	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && freePBX:
+	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && avoidInput:
 		return firewall.AtPrerouting
 	}
 	return firewall.AtInput
+}
+
+// avoidInput reports whether the kernel's INPUT is no place for the drop.
+func avoidInput(saved [2]*firewall.Saved) bool {
+	avoid := saved[firewall.IPv4].FreePBX()
+	for _, s := range saved {
+		avoid = avoid || s.Readable("filter") != nil
+	}
+	return avoid
 }
 
 // baseSettings are the configured base rules, or nil if there are to be none.

@@ -83,10 +83,14 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	watch.lap("open")
 
 	// What is compared with must be what the kernel holds now, so it is read
-	// after the feeds; or beside them, if nothing has to be waited for.
+	// after the feeds; or beside them, if nothing has to be waited for. (Rules
+	// that change meanwhile make the restore fail, and are read again.)
 	live := dump{kernel: kernel, cfg: cfg}
+	rules := openRules(cfg, fw, kernel, store)
+	defer rules.close()
 	if quick := opts.Offline || !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.URL != "" }); quick {
 		live.start()
+		rules.readEarly(ctx)
 	}
 	feeds := getFeeds(ctx, cfg, opts, store, report.At)
 	watch.lap("feeds")
@@ -118,8 +122,6 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		report.Sets = append(report.Sets, setReport(p))
 	}
 	watch.lap("plan")
-	rules := openRules(cfg, fw, kernel, store)
-	defer rules.close()
 	rules.trunks = protected.trunks
 	if opts.DryRun {
 		report.Outcome = DryRun

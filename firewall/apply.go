@@ -9,8 +9,20 @@ import (
 // Wanted is what is to be in the kernel, by family.
 type Wanted [2][]Table
 
-// Tables renders both families.
+// Wanted renders both families.
 func (s Settings) Wanted() Wanted { return Wanted{s.Tables(IPv4), s.Tables(IPv6)} }
+
+// readable reports a table that rules are wanted in and that cannot be read.
+func (w Wanted) readable(saved [2]*Saved) error {
+	for f, tables := range w {
+		for _, t := range tables {
+			if err := saved[f].Readable(t.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // Plan compares both families.
 func (fw *Firewall) Plan(want Wanted, saved [2]*Saved, known *Readback) [2]*Plan {
@@ -52,6 +64,9 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 	done := &Applied{Readback: known, Saved: saved}
 	var refused error
 	for range attempts {
+		if err := want.readable(done.Saved); err != nil {
+			return nil, err
+		}
 		plans := fw.Plan(want, done.Saved, done.Readback)
 		if plans[IPv4].Unchanged() && plans[IPv6].Unchanged() {
 			return done, nil
@@ -109,6 +124,13 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 	back := fw.Plan(Wanted{before[IPv4].Own(), before[IPv6].Own()}, now, nil)
 	if backErr := fw.restore(ctx, back, false); backErr != nil {
 		return errors.Join(err, fmt.Errorf("put back what was there: %w", backErr))
+	}
+	for f, p := range plans {
+		if len(p.Made) > 0 {
+			if _, backErr := fw.RemoveBanChain(ctx, Family(f)); backErr != nil {
+				return errors.Join(err, fmt.Errorf("take out what was made: %w", backErr))
+			}
+		}
 	}
 	return err
 }

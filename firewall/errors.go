@@ -33,7 +33,7 @@ func (e *IncompatibleError) Error() string {
 // Remedy says what to do about it.
 func (e *IncompatibleError) Remedy() string {
 	family := [...]string{"ip", "ip6"}[e.Family]
-	return fmt.Sprintf("look with \"nft list table %s %s\" and move those rules into a table of their own", family, e.Table)
+	return fmt.Sprintf("look with \"nft list table %s %s\" and move those rules into a table of their own; for the drop alone, \"drop_at: prerouting\" does without that table", family, e.Table)
 }
 
 // ToolError is a tool of iptables that failed.
@@ -60,7 +60,7 @@ func firstWords(said string) string {
 		if line == "" || strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "# Warning: ") {
 			continue
 		}
-		kept = append(kept, line)
+		kept = append(kept, strings.TrimSuffix(line, ":"))
 	}
 	return strings.Join(kept, ": ")
 }

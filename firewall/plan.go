@@ -12,6 +12,7 @@ type Plan struct {
 	Family  Family
 	Changes []Change // empty if the kernel is as wanted
 	Made    []string // chains of others that are missing and are made
+	Stays   []string // what is not wanted and cannot go, because others use it
 
 	text string // what restore is given
 }
@@ -81,12 +82,30 @@ func (d *differ) compare() string {
 		d.hook(chain)
 	}
 	for _, name := range d.saved.ownChains(d.table.Name) {
-		if _, wanted := d.table.chain(name); !wanted {
+		if _, wanted := d.table.chain(name); wanted {
+			continue
+		}
+		if users := d.users(name); len(users) > 0 {
+			d.plan.Stays = append(d.plan.Stays, fmt.Sprintf("chain %s of the %s table %s is not needed any more, but stays: it is used by %s", name, d.plan.Family, d.table.Name, strings.Join(users, ", ")))
+		} else {
 			d.change(Change{Chain: name, Op: OpDelete})
 			fmt.Fprintf(&d.unused, "-F %s\n-X %s\n", name, name)
 		}
 	}
 	return d.chains.String() + d.rules.String() + d.hooks.String() + d.unused.String()
+}
+
+// users are the rules of others that go to a chain of ours.
+func (d *differ) users(chain string) []string {
+	var users []string
+	for _, in := range d.saved.chains(d.table.Name, func(name string, _ *savedChain) bool { return !isOurChain(name) }) {
+		for _, r := range d.saved.texts(d.table.Name, in) {
+			if !ours(r) && target(r) == chain {
+				users = append(users, "-A "+in+" "+r)
+			}
+		}
+	}
+	return users
 }
 
 func (d *differ) change(c Change) {

@@ -13,7 +13,8 @@ type Saved struct {
 	Family     Family
 	Generation string // of the rules, if nothing has changed since it was read
 
-	tables map[string]map[string]*savedChain // by table and chain
+	tables     map[string]map[string]*savedChain // by table and chain
+	unreadable []string                          // tables that iptables cannot tell
 }
 
 // savedChain is one chain. policy is "-" for those that are not the kernel's own.
@@ -44,8 +45,8 @@ func parseSave(f Family, out []byte) (*Saved, error) {
 		case !ended:
 			return nil, fmt.Errorf("the listing stops in mid-line: %q", line)
 		case line == "" || strings.HasPrefix(line, "# "):
-			if name, found := incompatible(line); found && slices.Contains(tableNames[:], name) {
-				return nil, &IncompatibleError{Family: f, Table: name}
+			if name, found := incompatible(line); found {
+				s.unreadable = append(s.unreadable, name)
 			}
 		case line[0] == '*':
 			table = make(map[string]*savedChain)
@@ -81,6 +82,15 @@ func incompatible(line string) (table string, found bool) {
 	rest, found := strings.CutPrefix(line, "# Table `")
 	table, _, closed := strings.Cut(rest, "' is incompatible")
 	return table, found && closed
+}
+
+// Readable reports, as an [*IncompatibleError], a table that cannot be read: no
+// rule can be placed there, or found.
+func (s *Saved) Readable(table string) error {
+	if slices.Contains(s.unreadable, table) {
+		return &IncompatibleError{Family: s.Family, Table: table}
+	}
+	return nil
 }
 
 // parseRule reads "[PACKETS:BYTES] -A CHAIN RULE".

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"unlock":   releaseLock,
 			"knock":    knock,
 			"for-each": forEach,
+			"reboot":   reboot,
 		},
 		RequireExplicitExec: true,
 	})
@@ -138,6 +139,10 @@ func forEach(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
+
+// reboot takes everything out of the kernel that a boot would: what follows is in
+// a new network namespace.
+func reboot(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(testns.Unshare()) }
 
 // knock sends one UDP packet with one byte from an address of this host to
 // 127.0.0.1: knock ADDR. The rules have seen it when knock returns, for loopback
