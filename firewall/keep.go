@@ -16,7 +16,9 @@ func (w Wanted) KeepBase(saved [2]*Saved) Wanted {
 				kept.Hooks = append(kept.Hooks, h)
 			}
 		}
-		w[f] = merge(w[f], kept)
+		if len(kept.Chains)+len(kept.Hooks) > 0 {
+			w[f] = merge(w[f], kept)
+		}
 	}
 	return w
 }
