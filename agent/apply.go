@@ -91,14 +91,14 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		}
 	}
 	how := howRules{dryRun: opts.DryRun, byHand: true, force: opts.Force}
-	how.before = func(_ [2]*firewall.Saved, changes []firewall.Change) error {
+	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) error {
 		if opts.Confirm == 0 || !opts.Always && !s.isNew(changes) {
 			return nil
 		}
 		if len(changes) == 0 {
 			return nil
 		}
-		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback)
+		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback, saved)
 		warnings = appendNonEmpty(warnings, warning)
 		return err
 	}
@@ -226,6 +226,45 @@ func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, t
 		err = try()
 	}
 	return err
+}
+
+// AwaitRollback waits until the rules are to be taken back, or are not pending any
+// more, and says which. It looks every now and then, so that no process is left
+// waiting for nothing.
+func AwaitRollback(ctx context.Context, stateDir, token string, after time.Duration) (due bool, err error) {
+	deadline := time.NewTimer(after)
+	defer deadline.Stop()
+	look := time.NewTicker(awaitEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-deadline.C:
+			return true, nil
+		case <-look.C:
+			if !isPending(stateDir, token) {
+				return false, nil
+			}
+		}
+	}
+}
+
+const awaitEvery = 500 * time.Millisecond
+
+// isPending reports whether a token's rules wait for a confirmation. A state that
+// cannot be read may be so again in time; one that is gone is gone.
+func isPending(stateDir, token string) bool {
+	var state ruleState
+	store, err := fetch.FindStore(stateDir)
+	if err == nil {
+		defer store.Close()
+		err = store.ReadJSON(rulesFile, &state)
+	}
+	if err != nil {
+		return !isAbsent(err)
+	}
+	return state.Pending != nil && state.Pending.Token == token
 }
 
 // Somebody may be locked out: the lock and other programs' transactions are

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // The base rules refer to sets and a chain that fail2ban fills. They are made if
@@ -13,18 +16,38 @@ import (
 // us who made them and nobody has used them.
 
 // ensureBans makes the sets; the chain is made in the transaction of the rules.
-func (r *rules) ensureBans() error {
+// What is made is written down before it is used: a process may be killed.
+func (r *rules) ensureBans(plans [2]*firewall.Plan) error {
+	before := digest(r.record)
 	for _, f := range cidr.Families {
 		name := firewall.BanSetName(firewall.Family(f))
 		made, err := r.sets.EnsureBanSet(name, f)
 		if err != nil {
 			return err
 		}
-		if made {
+		if made && !slices.Contains(r.record.Sets, name) {
 			r.record.Sets = append(r.record.Sets, name)
 		}
+		r.record.Chains[f] = r.record.Chains[f] || len(plans[f].Made) > 0
+	}
+	if digest(r.record) != before {
+		r.writeRecord() // if it cannot be kept, remember says so
 	}
 	return nil
+}
+
+// absentBans are the chains, by family, and the sets that are not there.
+func (r *rules) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
+	for _, f := range cidr.Families {
+		chains[f] = !saved[f].HasChain("filter", firewall.SSHChain)
+		name := firewall.BanSetName(firewall.Family(f))
+		if _, err := r.sets.Header(name); errors.Is(err, ipsetsync.ErrNotFound) {
+			sets = append(sets, name)
+		} else if err != nil {
+			return chains, nil, err
+		}
+	}
+	return chains, sets, nil
 }
 
 // droppedBans is what dropBans found.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
@@ -16,7 +17,7 @@ type Rollback func(token string) (program string, args []string)
 
 // begin writes down what is pending and arms the timer, before anything changes.
 // Rules that could not be taken back are not applied.
-func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollback) (warning string, err error) {
+func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
 	before, err := r.ownRules(ctx)
 	if err != nil {
 		return "", err
@@ -26,6 +27,9 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
 		Since: now.UTC().Truncate(time.Second), Deadline: now.Add(window).UTC().Truncate(time.Millisecond),
 		Kernel: firewall.Kernel(), Connection: callerConnection(), Before: before,
+	}
+	if p.Chains, p.Sets, err = r.absentBans(saved); err != nil {
+		return "", err
 	}
 	r.state.Pending = p
 	if err := r.writeState(); err != nil {
@@ -99,6 +103,11 @@ func (r *rules) restore(ctx context.Context) error {
 	if len(p.Before) > 0 && hasBase(p.Before[0].Tables) {
 		return nil
 	}
+	// The apply may have been killed before it could remember what it made.
+	for f, made := range p.Chains {
+		r.record.Chains[f] = r.record.Chains[f] || made
+	}
+	r.record.Sets = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.record.Sets, p.Sets))))
 	_, err := r.dropBans(ctx)
 	return err
 }

@@ -126,7 +126,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		}
 	}
 	if hasBase(want) {
-		if err := r.ensureBans(); err != nil {
+		if err := r.ensureBans(plans); err != nil {
 			return report, err
 		}
 	}
@@ -148,11 +148,6 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
 	report.Written = len(report.Changes) > 0
 	report.Base = onOff(hasBase(want))
-	for f, p := range done.Plans {
-		if p != nil && len(p.Made) > 0 {
-			r.record.Chains[f] = true
-		}
-	}
 	for _, p := range r.fw.Plan(want, done.Saved, done.Readback) {
 		report.Warnings = append(report.Warnings, p.Stays...)
 	}

@@ -36,6 +36,10 @@ type pendingBase struct {
 	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
 	Connection string         `json:"connection"` // that it was applied over; empty on a console
 	Before     []ownRules     `json:"before"`     // what was ours and is put back
+
+	// What was not there for fail2ban, and is taken out again.
+	Chains [2]bool  `json:"chains"`
+	Sets   []string `json:"sets"`
 }
 
 // ownRules are all rules of ours in one backend.

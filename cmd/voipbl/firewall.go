@@ -256,8 +256,10 @@ configuration.`,
 				// The configuration may be broken by now: nothing of it is needed.
 				cfg.StateDir, cfg.RunDir = stateDir, runAt
 			}
-			if err := waitFor(cmd.Context(), after); err != nil {
-				return &exitError{exitNotApplied, err}
+			if after > 0 {
+				if due, err := agent.AwaitRollback(cmd.Context(), stateDir, token, after); !due {
+					return err
+				}
 			}
 			if err := agent.RollBackRules(cmd.Context(), cfg, wait, token); err != nil {
 				return &exitError{exitNotApplied, err}
@@ -279,17 +281,6 @@ configuration.`,
 		flags.MarkHidden(hidden)
 	}
 	return cmd
-}
-
-func waitFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // rollbackCommand is the command line that takes rules back without needing the
