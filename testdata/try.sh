@@ -77,6 +77,24 @@ ipset list -terse voip_bl
 ipset -q test voip_bl "$blocked" && echo "$blocked is in voip_bl"
 ipset -q test voip_bl "$trunk" || echo "$trunk is not"
 
+step "How things stand: rules drop what is in the sets, before anything else:"
+run status
+[ "$code" -eq 0 ]
+
+step "The rest of the firewall, on trial (the last lines): nobody confirms it, so it goes:"
+sed 's/^allow/firewall: {base: true, local_networks: [192.168.1.0\/24]}\nallow/' "$dir/voipbl.yaml" >"$dir/base.yaml"
+voipbl="$dir/voipbl --config $dir/base.yaml"
+run firewall apply --confirm 3s --force | tail -24 # here nobody can be locked out
+tries=0
+while iptables-save | grep -q VOIPBL-INPUT; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 200 ] || { echo "the rules were not taken back" >&2; exit 1; }
+	sleep 0.1
+done
+echo "taken back: iptables has"
+iptables-save | grep voipbl
+voipbl="$dir/voipbl --config $dir/voipbl.yaml"
+
 step "And out again:"
 run remove
-[ -z "$(ipset list -name)" ] && echo "the kernel has no set left; the network namespace goes with this command"
+[ -z "$(ipset list -name)" ] && ! iptables-save | grep -q voipbl && echo "the kernel has no set and no rule left; the network namespace goes with this command"
