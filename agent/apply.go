@@ -293,13 +293,19 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := findStore(cfg)
+	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
 	}
-	r := openRules(cfg, fw, nil, store)
+	store, err := findStore(cfg)
+	if err != nil {
+		kernel.Close()
+		return nil, err
+	}
+	r := openRules(cfg, fw, kernel, store)
 	s := &session{r, func() {
 		r.close()
+		kernel.Close()
 		if store != nil {
 			store.Close()
 		}

@@ -36,6 +36,25 @@ func (r *rules) ensureBans(plans [2]*firewall.Plan) error {
 	return nil
 }
 
+// missingSets are the sets that rules refer to and that the kernel does not have.
+func (r *rules) missingSets(base bool) ([]string, error) {
+	missing := []string{}
+	for _, f := range cidr.Families {
+		names := []string{setName(r.cfg, f)}
+		if base {
+			names = append(names, firewall.BanSetName(firewall.Family(f)))
+		}
+		for _, name := range names {
+			if _, err := r.sets.Header(name); errors.Is(err, ipsetsync.ErrNotFound) {
+				missing = append(missing, name)
+			} else if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return missing, nil
+}
+
 // absentBans are the chains, by family, and the sets that are not there.
 func (r *rules) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {

@@ -60,8 +60,9 @@ const (
 type RulesReport struct {
 	Backend string            `json:"backend"`
 	DropAt  string            `json:"drop_at"`
-	Base    string            `json:"base"`    // BaseOn or BaseOff, as the kernel has it now
-	Changes []firewall.Change `json:"changes"` // that were made, or would be
+	Base    string            `json:"base"`         // BaseOn or BaseOff, as the kernel has it now
+	Changes []firewall.Change `json:"changes"`      // that were made, or would be
+	Missing []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
 	Written bool              `json:"written"`
 	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
 	Pending *PendingReport    `json:"pending,omitempty"`
@@ -97,7 +98,7 @@ type howRules struct {
 // installed (see [LockoutError], [OtherOwnerError], rejectedBase) are left as they
 // are, the drop is put in force all the same, and the report says why.
 func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
-	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Pending: r.pendingReport()}
+	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Pending: r.pendingReport()}
 	if r.state.Pending != nil {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
 		return report, nil
@@ -117,6 +118,9 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	plans := r.fw.Plan(want, saved, r.record.Readback)
 	report.Changes = append(report.Changes, firewall.Changes(plans)...)
 	if how.dryRun {
+		if report.Missing, err = r.missingSets(hasBase(want)); err != nil {
+			return report, err
+		}
 		report.Base = onOff(hasBase(want))
 		return report, nil
 	}

@@ -94,6 +94,9 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 		}
 		learned := &Readback{Tools: fw.tools}
 		for _, f := range Families {
+			if done.Saved[f].absent {
+				continue
+			}
 			if learned.Rules[f], err = learn(want[f], done.Saved[f]); err != nil {
 				break
 			}

@@ -1,6 +1,9 @@
 package firewall
 
-import "net/netip"
+import (
+	"net/netip"
+	"os"
+)
 
 // Family is IPv4 or IPv6: the rules of each are a world of their own, with its
 // own tools and tables.
@@ -18,6 +21,21 @@ func (f Family) String() string { return [...]string{"IPv4", "IPv6"}[f] }
 
 // command is the name with which this family's tools begin.
 func (f Family) command() string { return [...]string{"iptables", "ip6tables"}[f] }
+
+// ipv6Proof is where a kernel with IPv6 lists its addresses (proc_net(5)). With
+// "ipv6.disable=1", as some guides have it, it is not there, and the tools of
+// legacy ip6tables fail.
+var ipv6Proof = "/proc/thread-self/net/if_inet6"
+
+// present reports whether the kernel has the family at all. One that it does not
+// have needs no rules.
+func (f Family) present() bool {
+	if f == IPv4 {
+		return true
+	}
+	_, err := os.Stat(ipv6Proof)
+	return err == nil
+}
 
 // of returns the prefixes of this family, in order.
 func (f Family) of(prefixes []netip.Prefix) []netip.Prefix {

@@ -28,6 +28,9 @@ func (p *Plan) Text() string { return p.text }
 // wanted is taken out; what is not ours is left alone.
 func NewPlan(want []Table, saved *Saved, known map[string]string) *Plan {
 	p := &Plan{Family: saved.Family}
+	if saved.absent {
+		return p
+	}
 	var text strings.Builder
 	for _, name := range tableOrder(want) {
 		d := differ{plan: p, saved: saved, known: known, written: inverse(known), table: find(want, name)}

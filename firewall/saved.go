@@ -15,6 +15,7 @@ type Saved struct {
 
 	tables     map[string]map[string]*savedChain // by table and chain
 	unreadable []string                          // tables that iptables cannot tell
+	absent     bool                              // the kernel does without this family
 }
 
 // savedChain is one chain. policy is "-" for those that are not the kernel's own.

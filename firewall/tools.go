@@ -137,6 +137,9 @@ type Reading struct {
 func (fw *Firewall) StartRead(ctx context.Context) *Reading {
 	r := Reading{generation: fw.Generation()}
 	for _, f := range Families {
+		if !f.present() {
+			continue
+		}
 		r.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
 	}
 	return &r
@@ -146,6 +149,10 @@ func (fw *Firewall) StartRead(ctx context.Context) *Reading {
 func (r *Reading) Wait() (saved [2]*Saved, err error) {
 	var errs []error
 	for _, f := range Families {
+		if r.runs[f] == nil {
+			saved[f] = &Saved{Family: f, absent: true}
+			continue
+		}
 		out, err := r.runs[f].wait()
 		if err == nil {
 			saved[f], err = parseSave(f, out)

@@ -94,7 +94,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			} else {
 				a.printChanges(r)
 			}
-			if len(r.Changes) > 0 {
+			if len(r.Changes)+len(r.Missing) > 0 {
 				return &exitError{code: exitDiffers}
 			}
 			return nil

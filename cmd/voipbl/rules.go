@@ -14,6 +14,9 @@ const shownOthers = 3
 // should be there.
 func (a *app) printChanges(r *agent.RulesReport) {
 	fmt.Fprintln(a.out, rulesWords(r))
+	for _, name := range r.Missing {
+		fmt.Fprintf(a.out, "  set %s is missing\n", name)
+	}
 	at := ""
 	for _, c := range r.Changes {
 		if table := c.Family + ", table " + c.Table; table != at {
