@@ -295,7 +295,8 @@ func (s *Saved) DropRules(set string) []DropRule {
 // backend show it.
 func (s *Saved) Foreign() []string {
 	var owners []string
-	if s.Jumps("filter", "INPUT", "ufw") {
+	// "ufw disable" leaves its chains and jumps there, and empties them.
+	if len(s.rules("filter", "ufw-before-input"))+len(s.rules("filter", "ufw6-before-input")) > 0 {
 		owners = append(owners, "ufw")
 	}
 	if s.Jumps("filter", "INPUT", "INPUT_ZONES") || s.Jumps("filter", "INPUT", "INPUT_direct") {
