@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -34,9 +35,19 @@ type session struct {
 	close func()
 }
 
-// openSession takes the lock and gathers what the rules need. Names are resolved
-// anew unless looking is enough.
-func openSession(ctx context.Context, cfg config.Config, verb string, wait time.Duration, waiting func(string)) (*session, error) {
+// openSession takes locks and gathers what the rules need.
+func openSession(ctx context.Context, cfg config.Config, verb string, wait time.Duration, waiting func(string), locks ...string) (_ *session, err error) {
+	var closers []func()
+	closeAll := func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -45,32 +56,35 @@ func openSession(ctx context.Context, cfg config.Config, verb string, wait time.
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, cfg.RunDir, verb, wait, waiting)
-	if err != nil {
-		kernel.Close()
-		return nil, err
+	closers = append(closers, kernel.Close)
+	for _, name := range locks {
+		unlock, err := lock(ctx, cfg.RunDir, name, verb, wait, waiting)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, unlock)
 	}
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err != nil {
-		unlock()
-		kernel.Close()
 		return nil, err
 	}
+	closers = append(closers, func() { store.Close() })
 	r := openRules(cfg, fw, kernel, store)
-	return &session{r, func() { r.close(); store.Close(); unlock(); kernel.Close() }}, nil
+	closers = append(closers, r.close)
+	return &session{r, closeAll}, nil
 }
 
 // ApplyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	s, err := openSession(ctx, cfg, "voipbl firewall apply", opts.Wait, opts.Waiting)
+	s, err := openSession(ctx, cfg, "voipbl firewall apply", opts.Wait, opts.Waiting, mainLock, rulesLock)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
 	var warnings []string
 	if !opts.DryRun {
-		warning, err := s.settle(ctx)
+		warning, err := s.settle(ctx, time.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -189,19 +203,20 @@ func (e *PendingError) Remedy() string {
 // ConfirmRules keeps the rules that are pending. here accepts a confirmation over
 // the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
-	s, err := openSession(ctx, cfg, "voipbl firewall confirm", wait, nil)
+	typed := time.Now()
+	s, err := openSession(ctx, cfg, "voipbl firewall confirm", wait, nil, rulesLock)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return s.confirm(ctx, here)
+	return s.confirm(ctx, typed, here)
 }
 
 // RollBackRules takes the rules back that are pending. With a token, as the timer
 // calls it, it tries for as long as it takes.
 func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
-		s, err := openSession(ctx, cfg, "voipbl firewall rollback", wait, nil)
+		s, err := openSession(ctx, cfg, "voipbl firewall rollback", wait, nil, rulesLock)
 		if err != nil {
 			return err
 		}

@@ -135,14 +135,14 @@ const (
 
 // settle ends what is pending if its time is over. Normally the timer has done
 // so; it has not if the host was started anew, or the timer was killed.
-func (r *rules) settle(ctx context.Context) (warning string, err error) {
+func (r *rules) settle(ctx context.Context, now time.Time) (warning string, err error) {
 	p := r.state.Pending
 	switch {
 	case p == nil:
 		return "", nil
 	case p.Kernel != firewall.Kernel(): // those rules are gone
 		return "base rules that nobody had confirmed went with the last boot", r.reject(whyBooted)
-	case time.Now().After(p.Deadline):
+	case now.After(p.Deadline):
 		return "base rules that nobody has confirmed in time were taken back", r.takeBack(ctx, whyLapsed)
 	}
 	return "", nil
@@ -174,9 +174,10 @@ func (e *SameConnectionError) Remedy() string {
 	return fmt.Sprintf("log in once more and confirm there, before %s; in a screen or tmux that is older, or on a console, use --here", e.Deadline.Local().Format(time.TimeOnly))
 }
 
-// confirm keeps what is pending. here accepts the connection it was applied over.
-func (r *rules) confirm(ctx context.Context, here bool) error {
-	if warning, err := r.settle(ctx); err != nil || warning != "" {
+// confirm keeps what is pending. It counts when it was typed, however long it had
+// to wait for the lock. here accepts the connection it was applied over.
+func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
+	if warning, err := r.settle(ctx, typed); err != nil || warning != "" {
 		return errors.Join(err, r.notPending())
 	}
 	p := r.state.Pending
@@ -186,7 +187,8 @@ func (r *rules) confirm(ctx context.Context, here bool) error {
 	if c := callerConnection(); c != "" && c == p.Connection && !here {
 		return &SameConnectionError{p.Deadline}
 	}
-	r.state = ruleState{}
+	r.state.Accepted, r.state.Pending = nil, nil
+	r.state.unreject(p.Key)
 	if p.Base != nil {
 		r.state.Accepted = &acceptedBase{Key: p.Key, Base: *p.Base, At: time.Now().UTC().Truncate(time.Second)}
 	}

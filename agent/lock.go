@@ -14,7 +14,14 @@ import (
 )
 
 const (
-	lockName = "lock"
+	// mainLock makes changes to the sets and the cache one at a time; a sync
+	// holds it while it fetches. rulesLock makes changes to the rules one at a
+	// time, and is held for as long as they take: rules that lock somebody out
+	// are not to stay because a server is slow. Who takes both takes them in
+	// this order.
+	mainLock  = "lock"
+	rulesLock = "rules.lock"
+
 	lockPoll = 50 * time.Millisecond
 )
 
@@ -45,14 +52,13 @@ func (e *RunDirError) Remedy() string {
 	return "run it as root, or set \"run_dir:\" to a folder that can be made and written to"
 }
 
-// lock takes the lock that makes changes to the kernel and the cache one at a
-// time. It belongs to the open file, so it ends with the process however that
+// lock takes one of the locks. It belongs to the open file, so it ends with the process however that
 // ends. The file stays: removing it would let two processes hold two locks.
-func lock(ctx context.Context, dir, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
+func lock(ctx context.Context, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, &RunDirError{err}
 	}
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, &RunDirError{err}

@@ -34,11 +34,13 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		return nil, err
 	}
 	defer kernel.Close()
-	unlock, err := lock(ctx, cfg.RunDir, "voipbl remove", wait, nil)
-	if err != nil {
-		return nil, err
+	for _, name := range []string{mainLock, rulesLock} {
+		unlock, err := lock(ctx, cfg.RunDir, name, "voipbl remove", wait, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	removed := &Removed{}
 	sets, err := removed.findSets(ctx, cfg, kernel)
 	if err != nil {

@@ -37,9 +37,13 @@ func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel,
 	// Without it there is less to compare with, and nothing to be remembered:
 	// that is said when it is tried.
 	r.run, _ = fetch.FindStore(cfg.RunDir)
-	r.state, r.record, r.stateErr = readRules(store, r.run)
+	r.reload()
 	return r
 }
+
+// reload reads what is known once more, when it can have changed since: after the
+// lock of the rules has been taken.
+func (r *rules) reload() { r.state, r.record, r.stateErr = readRules(r.store, r.run) }
 
 func (r *rules) close() {
 	if r.reading != nil {
@@ -135,7 +139,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		}
 	}
 	done, err := r.fw.Apply(ctx, want, saved, r.record.Readback)
-	if base != nil && !how.byHand && refusedByKernel(err) {
+	if hasBase(want) && !how.byHand && refusedByKernel(err) {
 		// A kernel that cannot have the base rules can have the drop.
 		report.Problem, base = problemOf(err), nil
 		want = dropSettings(r.cfg, at).Wanted().KeepBase(saved)
@@ -155,7 +159,9 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	for _, p := range r.fw.Plan(want, done.Saved, done.Readback) {
 		report.Warnings = append(report.Warnings, p.Stays...)
 	}
-	report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
+	if report.Problem == nil {
+		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
+	}
 	r.accept(base, report)
 	r.remember(done, want, at, report)
 	return report, nil
@@ -307,6 +313,9 @@ func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
 // accept writes down which base rules are installed without anybody having to
 // confirm them.
 func (r *rules) accept(base *firewall.Base, report *RulesReport) {
+	if r.state.Pending != nil {
+		return
+	}
 	before := digest(r.state)
 	switch {
 	case base != nil:
@@ -314,11 +323,11 @@ func (r *rules) accept(base *firewall.Base, report *RulesReport) {
 		if old := r.state.Accepted; old == nil || digest(old.Base) != digest(a.Base) || old.Key != a.Key {
 			r.state.Accepted = a
 		}
-		r.state.Rejected = nil
+		r.state.unreject(a.Key)
 	case !r.cfg.Firewall.Base && r.stateErr == nil:
-		r.state.Accepted, r.state.Rejected = nil, nil
+		r.state.Accepted = nil
 	}
-	if r.state.Pending != nil || digest(r.state) == before {
+	if digest(r.state) == before {
 		return
 	}
 	if err := r.writeState(); err != nil {

@@ -69,6 +69,13 @@ type ruleRecord struct {
 	Sets       []string           `json:"sets"`   // sets of fail2ban that we made
 }
 
+// unreject forgets that base rules have lapsed, if they are these.
+func (s *ruleState) unreject(key string) {
+	if s.Rejected != nil && s.Rejected.Key == key {
+		s.Rejected = nil
+	}
+}
+
 // readRules reads both files. A damaged state is an error that is named; a
 // damaged record is none, and neither is a missing file.
 func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, err error) {

@@ -67,7 +67,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, cfg.RunDir, "voipbl sync", opts.Wait, opts.Waiting)
+	unlock, err := lock(ctx, cfg.RunDir, mainLock, "voipbl sync", opts.Wait, opts.Waiting)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		report.warn("%v", err)
 	}
 	report.Outcome = RulesFailed // until they are there
-	if err := report.ensureRules(ctx, rules); err != nil {
+	if err := report.ensureRules(ctx, rules, opts.Wait); err != nil {
 		return err
 	}
 	watch.lap("rules")
@@ -150,8 +150,14 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 }
 
 // ensureRules ends a sync: a set does nothing without the rules.
-func (r *Report) ensureRules(ctx context.Context, rules *rules) error {
-	warning, err := rules.settle(ctx)
+func (r *Report) ensureRules(ctx context.Context, rules *rules, wait time.Duration) error {
+	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, "voipbl sync", wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rules.reload()
+	warning, err := rules.settle(ctx, time.Now())
 	if warning != "" {
 		r.warn("%s", warning)
 	}

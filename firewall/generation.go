@@ -61,12 +61,13 @@ func netnsCookie() (uint64, error) {
 }
 
 func nftGeneration() (generation uint32, err error) {
+	answered := false
 	err = nftAsk(nftMsgGetGen, 0, func(typ uint16, value []byte) {
 		if typ == nftaGenID && len(value) == 4 {
-			generation = binary.BigEndian.Uint32(value)
+			generation, answered = binary.BigEndian.Uint32(value), true
 		}
 	})
-	if err == nil && generation == 0 {
+	if err == nil && !answered {
 		err = unix.ENODATA
 	}
 	return generation, err

@@ -242,11 +242,12 @@ func (r *running) wait() ([]byte, error) {
 // this network namespace. Asking the legacy tools for a table would make it.
 var legacyTables = [...]string{"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"}
 
-// InUse reports whether the backend may hold rules: always on nf_tables, and on
-// legacy if the kernel has a table of it.
+// InUse reports whether the backend may hold rules: on nf_tables if the kernel has
+// it, and on legacy if it has a table.
 func (fw *Firewall) InUse() bool {
 	if fw.Backend == NFT {
-		return true
+		_, err := nftGeneration()
+		return err == nil
 	}
 	for _, f := range Families {
 		if names, err := os.ReadFile(legacyTables[f]); err == nil && len(bytes.TrimSpace(names)) > 0 {
