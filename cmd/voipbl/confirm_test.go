@@ -225,3 +225,33 @@ func TestKilledInApply(t *testing.T) {
 		})
 	}
 }
+
+// TestTakenBackBesideHangingSync has a sync wait for a server that never answers
+// while base rules are on trial: they are taken back in time all the same.
+func TestTakenBackBesideHangingSync(t *testing.T) {
+	h := newHost(t, "nft")
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.close()
+	server.set("list", behaviour{"hang", filepath.Join(h.dir, "list")})
+	slow := filepath.Join(h.dir, "slow.yaml")
+	writeFile(t, slow, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: far, url: \"http://127.0.0.1:8080/list\", insecure: true}]\n", h.dir))
+	h.must("voipbl", "--config", h.base, "firewall", "apply", "--confirm", "3s")
+	sync := exec.Command("voipbl", "--config", slow, "sync")
+	if err := sync.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { sync.Process.Kill(); sync.Wait() }()
+	h.eventually("the sync fetches", 3*time.Second, func() bool {
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		return server.count["list"] > 0
+	})
+	h.eventually("base rules taken back", 10*time.Second, func() bool { return !strings.Contains(h.rules(), "VOIPBL-INPUT") })
+	// A process that has ended has no command line.
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", sync.Process.Pid)); err != nil || len(line) == 0 {
+		t.Errorf("the sync was over by then: %v", err)
+	}
+}
