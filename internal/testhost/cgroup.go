@@ -1,0 +1,167 @@
+package testhost
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Without a control group of its own, systemd-nspawn --keep-unit would use the
+// test's: there two containers at once would share their services' groups, and
+// what is left after them would stay for ever.
+
+// namePrefix starts the names of hosts and of their groups. What follows is the
+// number of the test's process.
+const namePrefix = "voipbl-test-"
+
+// removeLimit is how long the kernel may take to empty a group whose processes
+// have been killed.
+const removeLimit = 5 * time.Second
+
+// removePause is the time between two attempts to remove a group.
+const removePause = 10 * time.Millisecond
+
+// ownCgroups are the folders of this process's control group in the hierarchies
+// that systemd uses. The first is the unified one; on a machine that has the old
+// hierarchies as well systemd makes the same groups in one of these.
+func ownCgroups() ([]string, error) {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	own := ""
+	for line := range strings.Lines(string(groups)) {
+		if group, ok := strings.CutPrefix(line, "0::"); ok {
+			own = strings.TrimSuffix(group, "\n")
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	var unified, named []string
+	for line := range strings.Lines(string(mounts)) {
+		// proc_pid_mountinfo(5): ID, parent, device, root, mount point,
+		// options..., "-", type, source, super options.
+		mount, filesystem, _ := strings.Cut(line, " - ")
+		m, f := strings.Fields(mount), strings.Fields(filesystem)
+		if len(m) < 5 || len(f) < 3 {
+			continue
+		}
+		folder := filepath.Join(m[4], strings.TrimPrefix(own, m[3]))
+		switch {
+		case f[0] == "cgroup2":
+			unified = append(unified, folder)
+		case f[0] == "cgroup" && slices.Contains(strings.Split(f[2], ","), "name=systemd"):
+			named = append(named, folder)
+		}
+	}
+	if own == "" || len(unified) == 0 {
+		return nil, errors.New("the unified hierarchy of control groups is not mounted")
+	}
+	return append(unified[:1], named...), nil
+}
+
+// newCgroup makes a control group below ours and returns its folder.
+func newCgroup(name string) (string, error) {
+	own, err := ownCgroups()
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(own[0], name)
+	return folder, os.Mkdir(folder, 0o755)
+}
+
+// killCgroup kills every process in the group and below it, and no other.
+func killCgroup(folder string) error {
+	f, err := os.OpenFile(filepath.Join(folder, "cgroup.kill"), os.O_WRONLY, 0) // since Linux 5.14
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("1")
+	return errors.Join(err, f.Close())
+}
+
+// removeCgroup removes what newCgroup made, with all that was made below it, as
+// soon as there is no process in it.
+func removeCgroup(folder string) error {
+	own, err := ownCgroups()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, parent := range own {
+		errs = append(errs, removeTree(filepath.Join(parent, filepath.Base(folder))))
+	}
+	return errors.Join(errs...)
+}
+
+// removeTree removes folders only: in a control group that is enough, and the
+// kernel refuses it where a process is.
+func removeTree(folder string) error {
+	var folders []string
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			folders = append(folders, path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(removeLimit)
+	for _, f := range slices.Backward(folders) {
+		err := unix.Rmdir(f)
+		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) {
+			time.Sleep(removePause)
+			err = unix.Rmdir(f)
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("remove control group %s: %w", f, err)
+		}
+	}
+	return nil
+}
+
+// sweepCgroups removes what tests that were killed have left. Their hosts power
+// off by themselves; one that is still about it is killed.
+func sweepCgroups() error {
+	own, err := ownCgroups()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i, parent := range own {
+		left, err := filepath.Glob(filepath.Join(parent, namePrefix+"*"))
+		if err != nil {
+			return err
+		}
+		for _, folder := range left {
+			number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), namePrefix), "-")
+			pid, err := strconv.Atoi(number)
+			if err != nil || unix.Kill(pid, 0) != unix.ESRCH {
+				continue
+			}
+			// Processes are killed by the unified hierarchy, the first. It is
+			// no error if another test has swept in the meantime.
+			if i == 0 {
+				if err := killCgroup(folder); !errors.Is(err, fs.ErrNotExist) {
+					errs = append(errs, err)
+				}
+			}
+			errs = append(errs, removeTree(folder))
+		}
+	}
+	return errors.Join(errs...)
+}

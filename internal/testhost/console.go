@@ -1,0 +1,32 @@
+package testhost
+
+import (
+	"bytes"
+	"sync"
+)
+
+// consoleTail is how much of a console is worth printing, in bytes: some sixty
+// lines.
+const consoleTail = 6 << 10
+
+// console keeps the end of what is written to it.
+type console struct {
+	mu  sync.Mutex
+	end []byte
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end = append(c.end, p...)
+	if over := len(c.end) - consoleTail; over > 0 {
+		c.end = bytes.Clone(c.end[over:])
+	}
+	return len(p), nil
+}
+
+func (c *console) tail() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.end)
+}
