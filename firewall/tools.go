@@ -170,25 +170,36 @@ func (fw *Firewall) Read(ctx context.Context) ([2]*Saved, error) {
 	return fw.StartRead(ctx).Wait()
 }
 
-// restore gives the plans' texts to the kernel, or only to the tools' own checks:
-// of both families at once, and nothing where there is nothing to do.
+// restore gives the plans' texts to the kernel, or only to the tools' own checks,
+// and nothing where there is nothing to do: both families at once on nf_tables, one
+// after the other on legacy, whose tools share a lock (1.8.7 looks at it once a
+// second: measured).
 func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) error {
 	args := []string{"--noflush", "--counters", "-w", lockWait}
 	if test {
 		args = append(args, "--test")
 	}
-	var runs [2]*running
+	var errs []error
+	wait := func(r *running) {
+		_, err := r.wait()
+		errs = append(errs, err)
+	}
+	var runs []*running
 	for _, f := range Families {
-		if plans[f].text != "" {
-			runs[f] = start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
+		if plans[f].text == "" {
+			continue
+		}
+		r := start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
+		if runs = append(runs, r); fw.Backend == Legacy {
+			wait(r)
+			runs = nil
+		}
+		if errors.Join(errs...) != nil {
+			break
 		}
 	}
-	var errs []error
 	for _, r := range runs {
-		if r != nil {
-			_, err := r.wait()
-			errs = append(errs, err)
-		}
+		wait(r)
 	}
 	return errors.Join(errs...)
 }
