@@ -140,6 +140,10 @@ func (b Base) publicSIP(f Family) []Rule {
 		return nil
 	}
 	mask := [...]string{"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}[f]
+	// A list of the kernel has the mask of the rule that made it, for both
+	// families: with one list an IPv6 address would be counted together with all
+	// that begin with the same 32 bits.
+	suffix := [...]string{"", "6"}[f]
 	with := func(word, purpose, target string, more ...string) Rule {
 		search := `-m string --string "` + word + `" ` + searchEnd
 		return Rule{For: purpose, Proto: "udp", Ports: []PortRange{b.SIP}, Matches: append([]string{search}, more...), Target: target}
@@ -156,8 +160,8 @@ func (b Base) publicSIP(f Family) []Rule {
 			with("User-Agent: VaxSIPUserAgent", "sip: a scanner", "DROP"),
 			with("User-Agent: friendly-scanner", "sip: a scanner, told to go away", reject(f)),
 		},
-		limited("REGISTER", "VOIP"),
-		limited("INVITE", "VOIPINV"),
+		limited("REGISTER", "VOIP"+suffix),
+		limited("INVITE", "VOIPINV"+suffix),
 		[]Rule{
 			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},
 			{For: "sip for everyone, not too fast", Proto: "udp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},

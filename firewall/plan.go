@@ -60,7 +60,7 @@ type differ struct {
 	written map[string]string // read → written
 	table   Table
 
-	chains, rules, hooks, unused strings.Builder
+	chains, rules, hooks, emptied, deleted strings.Builder
 }
 
 func (d *differ) compare() string {
@@ -84,26 +84,47 @@ func (d *differ) compare() string {
 	for _, chain := range chains {
 		d.hook(chain)
 	}
-	for _, name := range d.saved.ownChains(d.table.Name) {
-		if _, wanted := d.table.chain(name); wanted {
-			continue
-		}
-		if users := d.users(name); len(users) > 0 {
-			d.plan.Stays = append(d.plan.Stays, fmt.Sprintf("chain %s of the %s table %s is not needed any more, but stays: it is used by %s", name, d.plan.Family, d.table.Name, strings.Join(users, ", ")))
-		} else {
-			d.change(Change{Chain: name, Op: OpDelete})
-			fmt.Fprintf(&d.unused, "-F %s\n-X %s\n", name, name)
-		}
-	}
-	return d.chains.String() + d.rules.String() + d.hooks.String() + d.unused.String()
+	d.obsolete()
+	return d.chains.String() + d.rules.String() + d.hooks.String() + d.emptied.String() + d.deleted.String()
 }
 
-// users are the rules of others that go to a chain of ours.
-func (d *differ) users(chain string) []string {
+// obsolete takes out the chains of ours that are not wanted, but for those that
+// others use, and those that such a chain uses.
+func (d *differ) obsolete() {
+	left := slices.DeleteFunc(d.saved.ownChains(d.table.Name), func(name string) bool {
+		_, wanted := d.table.chain(name)
+		return wanted
+	})
+	for again := true; again; {
+		again = false
+		for i, name := range left {
+			users := d.users(name, left)
+			if len(users) == 0 {
+				continue
+			}
+			d.plan.Stays = append(d.plan.Stays, fmt.Sprintf("chain %s of the %s table %s is not needed any more, but stays: it is used by %s", name, d.plan.Family, d.table.Name, strings.Join(users, ", ")))
+			left = slices.Delete(left, i, i+1)
+			again = true
+			break
+		}
+	}
+	for _, name := range left {
+		d.change(Change{Chain: name, Op: OpDelete})
+		fmt.Fprintf(&d.emptied, "-F %s\n", name) // they may go to each other
+		fmt.Fprintf(&d.deleted, "-X %s\n", name)
+	}
+}
+
+// users are the rules that go to a chain of ours and will stay: those of others,
+// and those in chains of ours that are neither wanted nor among those that go.
+func (d *differ) users(chain string, going []string) []string {
 	var users []string
-	for _, in := range d.saved.chains(d.table.Name, func(name string, _ *savedChain) bool { return !isOurChain(name) }) {
+	for _, in := range d.saved.chains(d.table.Name, func(string, *savedChain) bool { return true }) {
+		if _, wanted := d.table.chain(in); wanted || slices.Contains(going, in) {
+			continue
+		}
 		for _, r := range d.saved.texts(d.table.Name, in) {
-			if !ours(r) && target(r) == chain {
+			if target(r) == chain && (isOurChain(in) || !ours(r)) {
 				users = append(users, "-A "+in+" "+r)
 			}
 		}
@@ -223,26 +244,40 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 	}
 }
 
-// counters are what the rules of a chain have counted, by their text.
-func (d *differ) counters(chain string) counters {
-	old := make(counters)
-	for _, r := range d.saved.rules(d.table.Name, chain) {
-		old[r.text] = append(old[r.text], r)
-	}
-	return old
+// counters are what the rules of a chain have counted.
+func (d *differ) counters(chain string) *counters {
+	rules := d.saved.rules(d.table.Name, chain)
+	return &counters{rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 
-type counters map[string][]savedRule
+// counters gives what rules have counted to those that take their place, each only
+// once.
+type counters struct {
+	rules []savedRule
+	used  []bool
+	guess bool // it is not known how the kernel tells the rules that we write
+}
 
-// take returns the counters of a rule for restore, each only once.
-func (c counters) take(text string) string {
-	if len(c[text]) == 0 {
-		return ""
+// take returns for restore what the rule that reads back as text has counted.
+func (c *counters) take(text string) string {
+	r, found := c.find(func(r savedRule) bool { return r.text == text })
+	if !found && c.guess {
+		r, found = c.find(func(r savedRule) bool {
+			return ours(r.text) && Purpose(r.text) == Purpose(text) && target(r.text) == target(text)
+		})
 	}
-	r := c[text][0]
-	c[text] = c[text][1:]
-	if !r.counted() {
+	if !found || !r.counted() {
 		return ""
 	}
 	return r.counters()
+}
+
+func (c *counters) find(same func(savedRule) bool) (savedRule, bool) {
+	for i, r := range c.rules {
+		if !c.used[i] && same(r) {
+			c.used[i] = true
+			return r, true
+		}
+	}
+	return savedRule{}, false
 }

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -56,58 +57,80 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
+// splitRule splits a rule in the kernel's text as a shell would: iptables-save puts
+// what has blanks or quotes into quotes, with backslashes before what is special.
+func splitRule(rule string) []string {
+	var all []string
+	var word strings.Builder
+	quoted, begun := false, false
+	end := func() {
+		if begun {
+			all = append(all, word.String())
+		}
+		word.Reset()
+		begun = false
+	}
+	for i := 0; i < len(rule); i++ {
+		switch c := rule[i]; {
+		case c == '\\' && i+1 < len(rule):
+			i++
+			word.WriteByte(rule[i])
+			begun = true
+		case c == '"':
+			quoted, begun = !quoted, true
+		case c == ' ' && !quoted:
+			end()
+		default:
+			word.WriteByte(c)
+			begun = true
+		}
+	}
+	end()
+	return all
+}
+
+// option returns the word after the last of the flags in a rule.
+func option(rule string, flags ...string) string {
+	all := splitRule(rule)
+	for i := len(all) - 2; i >= 0; i-- {
+		if slices.Contains(flags, all[i]) {
+			return all[i+1]
+		}
+	}
+	return ""
+}
+
 // ours reports whether a rule in the kernel's text is one that voipbl made.
-// Within a comment a quote has a backslash before it, so nobody's text can hold
-// the mark by chance.
-func ours(rule string) bool {
-	return strings.Contains(rule, ` --comment "`+CommentPrefix)
+func ours(rule string) bool { return strings.HasPrefix(commentOf(rule), CommentPrefix) }
+
+func commentOf(rule string) string {
+	// A rule may have several; the one that we write is the last match.
+	return option(rule, "--comment")
 }
 
 // isOurChain reports whether a chain is one that voipbl made.
 func isOurChain(name string) bool { return strings.HasPrefix(name, ChainPrefix) }
 
 // target returns the chain or target of a rule in the kernel's text.
-func target(rule string) string {
-	for _, flag := range []string{" -j ", " -g "} {
-		if i := strings.LastIndex(" "+rule, flag); i >= 0 && !insideQuotes(" "+rule, i) {
-			word, _, _ := strings.Cut((" " + rule)[i+len(flag):], " ")
-			return word
-		}
-	}
-	return ""
-}
+func target(rule string) string { return option(rule, "-j", "-g") }
 
-// insideQuotes reports whether position i of a rule is within a quoted text.
-func insideQuotes(rule string, i int) bool {
-	quoted := false
-	for j := 0; j < i; j++ {
-		switch rule[j] {
-		case '\\':
-			j++
-		case '"':
-			quoted = !quoted
-		}
-	}
-	return quoted
-}
-
-// Purpose returns what a rule of ours in the kernel's text is for.
+// Purpose returns what a rule of ours is for, and nothing for one of others.
 func Purpose(rule string) string {
-	_, rest, found := strings.Cut(rule, ` --comment "`+CommentPrefix)
-	purpose, _, closed := strings.Cut(rest, `"`)
-	if !found || !closed {
+	purpose, found := strings.CutPrefix(commentOf(rule), CommentPrefix)
+	if !found {
 		return ""
 	}
 	return purpose
 }
 
-// WithoutPurpose is the rule without its comment, for whoever shows that
+// WithoutPurpose is a rule of ours without its comment, for whoever shows that
 // elsewhere.
 func WithoutPurpose(rule string) string {
-	before, rest, found := strings.Cut(rule, `-m comment --comment "`+CommentPrefix)
-	_, after, closed := strings.Cut(rest, `"`)
-	if !found || !closed {
+	purpose := Purpose(rule)
+	text := `-m comment --comment "` + CommentPrefix + purpose + `"`
+	at := strings.LastIndex(rule, text)
+	if purpose == "" || at < 0 {
 		return rule
 	}
-	return strings.TrimSpace(strings.TrimSpace(before) + " " + strings.TrimSpace(after))
+	return strings.TrimSpace(strings.TrimSpace(rule[:at]) + " " + strings.TrimSpace(rule[at+len(text):]))
 }

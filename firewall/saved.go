@@ -244,11 +244,11 @@ func tableNamesOf(s *Saved) []string {
 
 // matchesSet reports whether a rule refers to a set.
 func matchesSet(rule, set string) bool {
-	words := strings.Fields(rule)
-	for i, w := range words[:max(0, len(words)-1)] {
+	all := splitRule(rule)
+	for i, w := range all[:max(0, len(all)-1)] {
 		switch w {
 		case "--match-set", "--add-set", "--del-set", "--map-set":
-			if words[i+1] == set {
+			if all[i+1] == set {
 				return true
 			}
 		}
