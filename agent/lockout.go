@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,11 +82,4 @@ func (r *rules) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error
 	}
 	slices.Sort(owners)
 	return &OtherOwnerError{slices.Compact(owners)}
-}
-
-// guarded reports whether an error is a guard's refusal of the base rules, which
-// leaves the drop in force.
-func guarded(err error) bool {
-	lockout, owner := (*LockoutError)(nil), (*OtherOwnerError)(nil)
-	return errors.As(err, &lockout) || errors.As(err, &owner)
 }

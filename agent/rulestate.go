@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
@@ -103,9 +102,4 @@ func (e *DamagedRulesError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (e *DamagedRulesError) Remedy() string {
 	return "run \"voipbl firewall apply\", and confirm"
-}
-
-func isDamagedRules(err error) bool {
-	damaged := (*DamagedRulesError)(nil)
-	return errors.As(err, &damaged)
 }

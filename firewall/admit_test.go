@@ -1,0 +1,72 @@
+package firewall
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// TestAdmits asks who may open a TCP connection to this host for certain. It is
+// what decides whether an admin is about to lock himself out.
+func TestAdmits(t *testing.T) {
+	base := *full().Base
+	base.LocalNetworks = prefixes("192.168.1.0/24", "10.1.2.3/16", "fd12:3456:789a::/48")
+	sipPrivate, many, open := base, base, base
+	sipPrivate.SIPPublic = false
+	many.Services = []Service{{"ssh", "tcp", []PortRange{{22, 22}, {2200, 2299}}, false}, {"web", "tcp", []PortRange{{80, 80}, {8000, 8999}}, true}, {"udp", "udp", []PortRange{{3000, 3000}}, true}}
+	open.LocalNetworks, open.Services = prefixes("0.0.0.0/0", "::/0"), []Service{{"ssh", "tcp", []PortRange{{22, 22}}, false}}
+	for _, test := range []struct {
+		name string
+		base Base
+		from string
+		port uint16
+		want bool
+	}{
+		{"ssh from the LAN", base, "192.168.1.77", 22, true},
+		{"ssh from the first address of the LAN", base, "192.168.1.0", 22, true},
+		{"ssh from the last address of the LAN", base, "192.168.1.255", 22, true},
+		{"ssh from next to the LAN", base, "192.168.2.0", 22, false},
+		{"ssh from a LAN with host bits", base, "10.1.200.200", 22, true},
+		{"ssh from the LAN, IPv6", base, "fd12:3456:789a:1::1", 22, true},
+		{"ssh from the LAN, mapped", base, "::ffff:192.168.1.77", 22, true},
+		{"ssh from outside", base, "198.51.100.7", 22, false},
+		{"ssh from outside, IPv6", base, "2001:db8:7::7", 22, false},
+		{"ssh from outside, mapped", base, "::ffff:198.51.100.7", 22, false},
+		{"ssh from a neighbour on the link", base, "fe80::1%wire0", 22, false},
+		{"ssh from a trunk", base, "203.0.113.10", 22, false},
+		{"ssh, to the port above", base, "192.168.1.77", 23, false},
+		{"ssh, to the port below", base, "192.168.1.77", 21, false},
+		{"a closed port from the LAN", base, "192.168.1.77", 8080, false},
+		{"a closed port from outside", base, "198.51.100.7", 8080, false},
+		{"http from outside", base, "198.51.100.7", 80, true},
+		{"http from outside, IPv6", base, "2001:db8:7::7", 80, true},
+		{"http from outside, mapped", base, "::ffff:198.51.100.7", 80, true},
+		{"http from the LAN", base, "192.168.1.77", 80, true},
+		{"webmin from outside", base, "198.51.100.7", 10000, false},
+		{"a port that is open for UDP alone", base, "198.51.100.7", 4569, false},
+		{"a port of RTP, which is UDP", base, "198.51.100.7", 12000, false},
+		{"sip from the LAN", base, "192.168.1.77", 5060, true},
+		{"sip from outside, which has a limit", base, "198.51.100.7", 5060, false},
+		{"sip from a trunk, which has a limit in TCP", base, "203.0.113.10", 5060, false},
+		{"sip that is private from the LAN", sipPrivate, "192.168.1.77", 5061, true},
+		{"sip that is private from outside", sipPrivate, "198.51.100.7", 5060, false},
+		{"ssh on a second port", many, "192.168.1.77", 2222, true},
+		{"ssh on the last port of a range", many, "192.168.1.77", 2299, true},
+		{"ssh behind the last port of a range", many, "192.168.1.77", 2300, false},
+		{"ssh on a second port from outside", many, "198.51.100.7", 2222, false},
+		{"a public range from outside", many, "198.51.100.7", 8500, true},
+		{"a public UDP service from outside", many, "198.51.100.7", 3000, false},
+		{"everybody is local", open, "198.51.100.7", 22, true},
+		{"everybody is local, IPv6", open, "2001:db8:7::7", 22, true},
+		{"nobody is local", Base{Services: []Service{{"ssh", "tcp", []PortRange{{22, 22}}, false}}}, "192.168.1.77", 22, false},
+		{"nothing is configured", Base{}, "192.168.1.77", 22, false},
+		{"no address", base, "", 22, false},
+	} {
+		var from netip.Addr
+		if test.from != "" {
+			from = netip.MustParseAddr(test.from)
+		}
+		if got := test.base.Admits(from, test.port); got != test.want {
+			t.Errorf("%s (%s to %d): %v", test.name, test.from, test.port, got)
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fail2ban is a real one, in the namespace of a host and with a configuration of
+// its own: Debian's filter for Asterisk and Debian's actions.
+type fail2ban struct {
+	h      *host
+	dir    string
+	server *exec.Cmd
+}
+
+// The two ways in which people let fail2ban ban: rules in a chain, and members of
+// a set. Each has a file that the stock action "dummy" writes a line to when the
+// ban is in the kernel.
+const jails = `[DEFAULT]
+backend = polling
+usedns = no
+ignoreself = false
+ignoreip =
+maxretry = 2
+findtime = 1d
+bantime = 1h
+filter = asterisk
+enabled = true
+logpath = DIR/messages.log
+
+[chain]
+action = iptables-multiport[name=asterisk, port="5060,5061", protocol="udp"]
+	dummy[target=DIR/chain.bans]
+
+[set]
+action = asterisk-set[name=ASTERISK, type=multiport, port="5060,5061", protocol="tcp,udp"]
+	dummy[target=DIR/set.bans]
+`
+
+// setAction is the stock action for sets, with the names of the sets that the
+// published ruleset refers to, and with bans that the kernel ends.
+const setAction = `[INCLUDES]
+before = iptables-ipset.conf
+[Init]
+ipmset = fail2ban-ASTERISK
+ipsettime = 3600
+[Init?family=inet6]
+ipmset = fail2ban-ASTERISK6
+`
+
+const fail2banConf = `[Definition]
+loglevel = INFO
+logtarget = DIR/fail2ban.log
+syslogsocket = auto
+socket = DIR/socket
+pidfile = DIR/pid
+dbfile = None
+dbmaxmatches = 10
+dbpurgeage = 1d
+allowipv6 = yes
+`
+
+// patience is how long a fail2ban may take on a busy machine.
+const patience = time.Minute
+
+// newFail2ban writes the configuration. Debian's own is read and not changed.
+func newFail2ban(h *host) *fail2ban {
+	h.Helper()
+	b := &fail2ban{h: h, dir: h.TempDir()}
+	err := errors.Join(
+		os.CopyFS(filepath.Join(b.dir, "action.d"), os.DirFS("/etc/fail2ban/action.d")),
+		os.CopyFS(filepath.Join(b.dir, "filter.d"), os.DirFS("/etc/fail2ban/filter.d")))
+	for name, text := range map[string]string{
+		"fail2ban.conf": fail2banConf, "jail.conf": jails, "action.d/asterisk-set.conf": setAction, "messages.log": "", "chain.bans": "", "set.bans": "",
+	} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(b.dir, name), []byte(strings.ReplaceAll(text, "DIR", b.dir)), 0o600))
+	}
+	if err != nil {
+		h.Fatal(err)
+	}
+	return b
+}
+
+// start runs the server until stop, or until the test ends.
+func (b *fail2ban) start() {
+	b.h.Helper()
+	b.server = b.h.command("fail2ban-server", "-c", b.dir, "-s", filepath.Join(b.dir, "socket"), "-p", filepath.Join(b.dir, "pid"), "-f", "start")
+	b.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
+	if err := b.server.Start(); err != nil {
+		b.h.Fatal(err)
+	}
+	server := b.server
+	b.h.Cleanup(func() {
+		if server.ProcessState == nil {
+			server.Process.Kill()
+			server.Wait()
+		}
+	})
+}
+
+// stop ends the server as its service does, and waits until it has taken back
+// what it did.
+func (b *fail2ban) stop() {
+	b.h.Helper()
+	timer := time.AfterFunc(patience, func() { b.server.Process.Kill() })
+	defer timer.Stop()
+	if err := b.server.Process.Signal(syscall.SIGTERM); err != nil {
+		b.h.Fatal(err)
+	}
+	if err := b.server.Wait(); err != nil {
+		b.h.Fatalf("fail2ban: %v\n%s", err, b.log())
+	}
+}
+
+// attack lets Asterisk tell of wrong passwords.
+func (b *fail2ban) attack(attackers ...netip.Addr) {
+	b.h.Helper()
+	log, err := os.OpenFile(filepath.Join(b.dir, "messages.log"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.h.Fatal(err)
+	}
+	defer log.Close()
+	for _, a := range attackers {
+		for range 3 {
+			if _, err := fmt.Fprintf(log, "[%s] NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - No matching endpoint found\n",
+				time.Now().Format("2006-01-02 15:04:05"), a); err != nil {
+				b.h.Fatal(err)
+			}
+		}
+	}
+}
+
+// banned waits until the bans are in the kernel, by both ways.
+func (b *fail2ban) banned(attackers ...netip.Addr) {
+	b.h.Helper()
+	for _, file := range []string{"chain.bans", "set.bans"} {
+		for _, a := range attackers {
+			if !waitForLine(b.h, filepath.Join(b.dir, file), "+"+a.String()) {
+				b.h.Fatalf("%s is not banned. fail2ban said:\n%s", a, b.log())
+			}
+		}
+	}
+}
+
+// waitForLine waits until a file has a line.
+func waitForLine(h *host, file, line string) bool {
+	h.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.InotifyAddWatch(fd, file, unix.IN_MODIFY); err != nil {
+		h.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			h.Fatal(err)
+		}
+		if slices.Contains(strings.Split(string(text), "\n"), line) {
+			return true
+		}
+		wait := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(wait, int(time.Until(deadline).Milliseconds())+1); err != nil && err != unix.EINTR {
+			h.Fatal(err)
+		}
+		if wait[0].Revents != 0 {
+			unix.Read(fd, make([]byte, 4096))
+		}
+	}
+	return false
+}
+
+func (b *fail2ban) log() string {
+	text, _ := os.ReadFile(filepath.Join(b.dir, "fail2ban.log"))
+	return string(text)
+}
+
+// complaints are the lines in which fail2ban says that a command of it failed.
+func (b *fail2ban) complaints() []string {
+	return regexp.MustCompile(`(?m)^.* (ERROR|CRITICAL) .*$`).FindAllString(b.log(), -1)
+}
+
+// TestFail2ban lets a real fail2ban ban, with our rules in place before and
+// afterwards. Neither disturbs the other, from the first ban to the end.
+func TestFail2ban(t *testing.T) {
+	first := []netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:9::9")}
+	second := []netip.Addr{netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8:9::10")}
+	onEachBackend(t, func(h *host) {
+		b := newFail2ban(h)
+		h.load(bans)
+		h.apply(full().Wanted())
+		b.attack(first...)
+		b.start()
+		b.banned(first...)
+
+		// It has put its rules above ours, once.
+		moved := h.plan(full().Wanted())
+		for _, f := range Families {
+			if len(moved[f].Changes) != 1 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
+				h.Fatalf("%s: after the first ban the plan has %q", f, linesOf([2]*Plan{moved[f]}))
+			}
+		}
+		before := h.surroundingsOf(b, first)
+		for _, step := range []struct {
+			name, script string
+			want         Wanted
+		}{
+			{"move", "", full().Wanted()},
+			{"repair", "IPT -D INPUT 1; IPT -F VOIPBL-INPUT", full().Wanted()},
+			{"switch to prerouting", "", atPrerouting(everything()).Wanted()},
+			{"switch back", "", full().Wanted()},
+		} {
+			h.inBoth(step.script)
+			if done := h.apply(step.want); len(Changes(done.Plans)) == 0 {
+				h.Errorf("%s: no changes", step.name)
+			}
+			if diff := diff(before, h.surroundingsOf(b, first)); diff != "" {
+				h.Fatalf("%s: what fail2ban has is not as it was (-before +after):\n%s", step.name, diff)
+			}
+		}
+
+		// It goes on banning below our drop, and does not move up again.
+		b.attack(second...)
+		b.banned(second...)
+		after := h.surroundingsOf(b, slices.Concat(first, second))
+		if after == before {
+			h.Error("a second ban has changed nothing")
+		}
+		if changes := Changes(h.plan(full().Wanted())); len(changes) != 0 {
+			h.Errorf("after a second ban the plan has %q", changes)
+		}
+
+		// Without us it still has all, and takes back all of it without a complaint.
+		h.apply(Wanted{})
+		if diff := diff(after, h.surroundingsOf(b, slices.Concat(first, second))); diff != "" {
+			h.Errorf("removal: what fail2ban has is not as it was (-before +after):\n%s", diff)
+		}
+		b.stop()
+		if complaints := b.complaints(); len(complaints) != 0 {
+			h.Errorf("fail2ban complains:\n%s", strings.Join(complaints, "\n"))
+		}
+		for _, f := range Families {
+			if got, want := uncounted(h.dump(f)), strings.Replace(bare, "COMMIT", strings.Join([]string{
+				words[f].Replace("-A fail2ban-ssh -s HOST -j DROP"),
+				words[f].Replace("-A fail2ban-ssh -s TRUNK -j ") + reject(f),
+				"-A fail2ban-ssh -j RETURN\nCOMMIT",
+			}, "\n"), 1); got != want {
+				h.Errorf("%s: after fail2ban has stopped there is:\n%s", f, got)
+			}
+		}
+		if sets := h.sh("ipset list -name"); strings.Contains(sets, "ASTERISK") {
+			h.Errorf("after fail2ban has stopped there are the sets\n%s", sets)
+		}
+	})
+}
+
+// surroundingsOf are what others have, and a failure if the bans are not there.
+func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
+	h.Helper()
+	d := h.dumps()
+	sets := ticking.ReplaceAllString(h.sh("ipset save"), "timeout N")
+	for _, a := range attackers {
+		f := IPv4
+		if a.Is6() {
+			f = IPv6
+		}
+		if rule := "-s " + netip.PrefixFrom(a, a.BitLen()).String() + " -j " + reject(f); !slices.Contains(rulesOf(d[f], "filter", "f2b-asterisk"), rule) {
+			h.Fatalf("%s is not banned in the chain:\n%s", a, d[f])
+		}
+		if !strings.Contains(sets, "add "+BanSetName(f)+" "+a.String()+" timeout N\n") {
+			h.Fatalf("%s is not in the set:\n%s", a, sets)
+		}
+	}
+	return strings.Join([]string{foreign(d[IPv4]), foreign(d[IPv6]), sets}, "----\n")
+}
+
+// TestFail2banRestarts stops fail2ban while our rules refer to its sets: it
+// cannot destroy them, and uses them again when it comes back.
+func TestFail2banRestarts(t *testing.T) {
+	attackers := []netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:9::9")}
+	onEachBackend(t, func(h *host) {
+		b := newFail2ban(h)
+		h.apply(full().Wanted())
+		before := h.rules()
+		b.attack(attackers...)
+		for range 2 {
+			for _, file := range []string{"chain.bans", "set.bans"} {
+				if err := os.WriteFile(filepath.Join(b.dir, file), nil, 0o600); err != nil {
+					h.Fatal(err)
+				}
+			}
+			b.start()
+			b.banned(attackers...)
+			h.surroundingsOf(b, attackers)
+			b.stop()
+			if diff := diff(before, h.rules()); diff != "" {
+				h.Fatalf("after fail2ban has stopped (-before +after):\n%s", diff)
+			}
+			if sets := h.sh("ipset save"); !strings.Contains(sets, "create "+BanSet+" ") || !strings.Contains(sets, "create "+BanSet6+" ") || strings.Contains(sets, "add ") {
+				h.Fatalf("after fail2ban has stopped the sets are\n%s", sets)
+			}
+		}
+		if complaints := b.complaints(); len(complaints) == 0 {
+			h.Error("fail2ban has destroyed sets that rules refer to, or does not try any more")
+		}
+	})
+}

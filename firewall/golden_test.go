@@ -1,0 +1,76 @@
+package firewall
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const goldenFolder = "testdata/rules"
+
+// goldenFile is where the rules of a configuration are, such as "base.ipv6".
+func goldenFile(configuration string, f Family) string {
+	return filepath.Join(goldenFolder, configuration+"."+strings.ToLower(f.String()))
+}
+
+// TestGolden compares all that is restored into an empty kernel with files.
+func TestGolden(t *testing.T) {
+	golden := make(map[string]bool)
+	for name, s := range configurations() {
+		for _, f := range Families {
+			file := goldenFile(name, f)
+			golden[file] = true
+			t.Run(filepath.Base(file), func(t *testing.T) {
+				got := NewPlan(s.Tables(f), empty(t, f), nil).Text()
+				if *update {
+					if err := errors.Join(os.MkdirAll(goldenFolder, 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatalf("%v: write it with -update, and read it", err)
+				}
+				if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+					t.Errorf("not as in %s (-want +got):\n%s", file, diff)
+				}
+			})
+		}
+	}
+	err := filepath.WalkDir(goldenFolder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !golden[path] {
+			t.Errorf("%s is of no configuration", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// empty is a kernel that holds nothing.
+func empty(t *testing.T, f Family) *Saved {
+	t.Helper()
+	return parsed(t, f, "")
+}
+
+// parsed is a kernel that holds what iptables-save tells.
+func parsed(t interface {
+	Helper()
+	Fatal(...any)
+}, f Family, save string) *Saved {
+	t.Helper()
+	s, err := parseSave(f, []byte(save))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,327 @@
+package firewall
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// host is a PBX host's firewall in a network namespace of the test's own: the
+// real kernel, and the real tools of one backend.
+type host struct {
+	*testing.T
+	fw    *Firewall
+	known *Readback // what the last apply has learnt
+	bin   string    // where iptables is that of the backend
+	env   []string
+}
+
+// onEachBackend runs a test on both, each in a namespace of its own.
+func onEachBackend(t *testing.T, test func(h *host)) {
+	t.Helper()
+	for _, b := range []Backend{NFT, Legacy} {
+		t.Run(string(b), func(t *testing.T) {
+			t.Parallel()
+			test(newHost(t, b))
+		})
+	}
+}
+
+// newHost has the sets that our rules refer to, and no rule.
+func newHost(t *testing.T, b Backend) *host {
+	t.Helper()
+	testns.Enter(t)
+	fw, err := Open(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{T: t, fw: fw, bin: linkTools(t, b)}
+	// The tools of scripts do not wait for the lock that other tests hold.
+	h.env = append(os.Environ(), "LC_ALL=C", "PATH="+h.bin+":"+os.Getenv("PATH"), "XTABLES_LOCKFILE="+filepath.Join(h.bin, "lock"))
+	h.feed(`create voip_bl hash:net counters
+create voip_bl6 hash:net family inet6 counters
+create fail2ban-ASTERISK hash:ip timeout 0
+create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
+`, "ipset", "restore")
+	return h
+}
+
+// linkTools returns a folder in which the plain names are links to the tools of
+// a backend, as the host's own are.
+func linkTools(t *testing.T, b Backend) string {
+	t.Helper()
+	bin := t.TempDir()
+	for _, f := range Families {
+		for _, verb := range []string{"", "-save", "-restore"} {
+			program, err := findTool(f.command() + "-" + string(b) + verb)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if program, err = filepath.EvalSymlinks(program); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(program, filepath.Join(bin, f.command()+verb)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return bin
+}
+
+// command is a program of the host. It is to be started by the goroutine of the
+// test, which is in the host's namespace.
+func (h *host) command(name string, args ...string) *exec.Cmd {
+	if linked := filepath.Join(h.bin, name); exists(linked) {
+		name = linked
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Env = h.env
+	return cmd
+}
+
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return err == nil
+}
+
+// feed runs a program that reads a text, and returns what it prints.
+func (h *host) feed(stdin, name string, args ...string) string {
+	h.Helper()
+	cmd := h.command(name, args...)
+	var out, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &stderr
+	if err := cmd.Run(); err != nil {
+		h.Fatalf("%s %q: %v: %s\nit was to read:\n%s", name, args, err, stderr.String(), stdin)
+	}
+	return out.String()
+}
+
+// sh runs a script, in which "iptables" is that of the backend, and returns what
+// it prints.
+func (h *host) sh(script string) string {
+	h.Helper()
+	return h.feed("", "sh", "-euc", script)
+}
+
+// words are what differs between the families in a script for both.
+var words = [2]*strings.Replacer{
+	IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
+	IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
+}
+
+// inBoth runs a script once with the words of each family.
+func (h *host) inBoth(script string) {
+	h.Helper()
+	h.sh(words[IPv4].Replace(script) + "\n" + words[IPv6].Replace(script))
+}
+
+// load gives each family a ruleset in addition to what there is, in the form of
+// iptables-save.
+func (h *host) load(text string) {
+	h.Helper()
+	for _, f := range Families {
+		h.feed(words[f].Replace(text), f.command()+"-restore", "--noflush")
+	}
+}
+
+// dump is all that the kernel holds of a family, as "iptables-save -c" has it,
+// without what differs from run to run and what says nothing.
+func (h *host) dump(f Family) string {
+	h.Helper()
+	return emptyTable.ReplaceAllString(dates.ReplaceAllString(h.feed("", f.command()+"-save", "-c"), ""), "")
+}
+
+// dumps are those of both families.
+func (h *host) dumps() [2]string {
+	h.Helper()
+	return [2]string{h.dump(IPv4), h.dump(IPv6)}
+}
+
+// rules are dumps without counters.
+func (h *host) rules() [2]string {
+	h.Helper()
+	d := h.dumps()
+	return [2]string{uncounted(d[IPv4]), uncounted(d[IPv6])}
+}
+
+var (
+	// dates are the lines of iptables-save that differ from run to run.
+	dates = regexp.MustCompile(`(?m)^# (Generated|Completed) .*\n`)
+
+	// emptyTable is one that says nothing. The tools make tables by looking.
+	emptyTable = regexp.MustCompile(`(?m)^\*\w+\n(:[A-Z]+ ACCEPT \[\d+:\d+\]\n)*COMMIT\n`)
+
+	// counts are how many packets and bytes a rule or chain has seen.
+	counts     = regexp.MustCompile(`\[\d+:\d+\] ?`)
+	ruleCounts = regexp.MustCompile(`(?m)^\[\d+:\d+\] `)
+
+	// ourLines are all that is ours. This is not the package's own idea of it.
+	ourLines = regexp.MustCompile(`(?m)^(:VOIPBL-.*|\[\d+:\d+\] -A (VOIPBL-.*|.* --comment "voipbl: .*))\n`)
+)
+
+// uncounted is a dump without counters.
+func uncounted(dump string) string { return counts.ReplaceAllString(dump, "") }
+
+// foreign is a dump without what is ours.
+func foreign(dump string) string {
+	return emptyTable.ReplaceAllString(ourLines.ReplaceAllString(dump, ""), "")
+}
+
+// rulesOf are the rules of a chain in a dump, without "-A CHAIN" and counters.
+func rulesOf(dump, table, chain string) []string {
+	_, rest, _ := strings.Cut("\n"+dump, "\n*"+table+"\n")
+	content, _, _ := strings.Cut(rest, "\nCOMMIT\n")
+	var rules []string
+	for line := range strings.Lines(content) {
+		if rule, found := strings.CutPrefix(ruleCounts.ReplaceAllString(line, ""), "-A "+chain+" "); found {
+			rules = append(rules, strings.TrimSpace(rule))
+		}
+	}
+	return rules
+}
+
+// diff compares two texts, or two for each family, line by line.
+func diff(want, got any) string {
+	isLong := func(s string) bool { return strings.Contains(strings.TrimSuffix(s, "\n"), "\n") }
+	split := cmp.Transformer("lines", func(s string) []string { return strings.SplitAfter(s, "\n") })
+	return cmp.Diff(want, got, cmp.FilterValues(func(a, b string) bool { return isLong(a) || isLong(b) }, split))
+}
+
+// read lists what the kernel holds.
+func (h *host) read() [2]*Saved {
+	h.Helper()
+	saved, err := h.fw.Read(h.Context())
+	if err != nil {
+		h.Fatal(err)
+	}
+	return saved
+}
+
+// plan compares what is wanted with the kernel.
+func (h *host) plan(want Wanted) [2]*Plan {
+	h.Helper()
+	return h.fw.Plan(want, h.read(), h.known)
+}
+
+// try applies. It does not keep what it learns.
+func (h *host) try(want Wanted) (*Applied, error) {
+	h.Helper()
+	return h.fw.Apply(h.Context(), want, h.read(), h.known)
+}
+
+// apply applies, as the agent does.
+func (h *host) apply(want Wanted) *Applied {
+	h.Helper()
+	done, err := h.try(want)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.known = done.Readback
+	return done
+}
+
+// unchanged fails the test if an apply of what is there already does anything. It
+// returns what is there.
+func (h *host) unchanged(want Wanted) [2]string {
+	h.Helper()
+	before, generation := h.dumps(), h.fw.Generation()
+	if (generation == "") != (h.fw.Backend == Legacy) {
+		h.Fatalf("generation %q", generation)
+	}
+	done := h.apply(want)
+	if changes := Changes(done.Plans); len(changes) != 0 {
+		h.Errorf("a second apply changes %v", changes)
+	}
+	if diff := diff(before, h.dumps()); diff != "" {
+		h.Errorf("a second apply changed (-before +after):\n%s", diff)
+	}
+	if now := h.fw.Generation(); now != generation {
+		h.Errorf("a second apply wrote: generation %s became %s", generation, now)
+	}
+	return before
+}
+
+// restoresCounters reports whether the tools of a family put counters into the
+// kernel. ip6tables-nft-restore 1.8.9 has the option and ignores it.
+func (h *host) restoresCounters(f Family) bool {
+	h.Helper()
+	if f == IPv4 || h.fw.Backend == Legacy {
+		return true
+	}
+	countersLock.Lock()
+	defer countersLock.Unlock()
+	if restoresCounters6 == nil {
+		h.feed("*filter\n:COUNTERS - [0:0]\n[7:700] -A COUNTERS -j RETURN\nCOMMIT\n", "ip6tables-restore", "-n", "-c")
+		restoresCounters6 = new(strings.Contains(h.dump(f), "[7:700] -A COUNTERS "))
+		h.sh("ip6tables -F COUNTERS; ip6tables -X COUNTERS")
+	}
+	return *restoresCounters6
+}
+
+var (
+	countersLock      sync.Mutex
+	restoresCounters6 *bool // of nft
+)
+
+// kept are dumps, without counters if the tools cannot restore them.
+func (h *host) kept() [2]string {
+	h.Helper()
+	d := h.dumps()
+	for _, f := range Families {
+		if !h.restoresCounters(f) {
+			d[f] = uncounted(d[f])
+		}
+	}
+	return d
+}
+
+// seedCounters lets every rule have counted something else than all others, as
+// far as the tools restore counters. It loads once more what the kernel holds,
+// and returns that.
+func (h *host) seedCounters() [2]string {
+	h.Helper()
+	n := 0
+	seeded := h.dumps()
+	for _, f := range Families {
+		if h.restoresCounters(f) {
+			seeded[f] = ruleCounts.ReplaceAllStringFunc(seeded[f], func(string) string {
+				n++
+				return fmt.Sprintf("[%d:%d] ", n, 100*n)
+			})
+		}
+		h.feed(seeded[f], f.command()+"-restore", "-c")
+	}
+	if diff := diff(seeded, h.dumps()); diff != "" {
+		h.Fatalf("the counters are not there (-want +got):\n%s", diff)
+	}
+	return seeded
+}
+
+// sendUDP sends one packet to this host. The rules have seen it when sendUDP
+// returns, for loopback delivers before send returns.
+func (h *host) sendUDP(f Family, port int) {
+	h.Helper()
+	family, to := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	if f == IPv6 {
+		family, to = unix.AF_INET6, &unix.SockaddrInet6{Port: port, Addr: [16]byte{15: 1}}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, []byte("x"), 0, to); err != nil {
+		h.Fatal(err)
+	}
+}

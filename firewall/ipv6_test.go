@@ -1,0 +1,47 @@
+package firewall
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// TestWithoutIPv6 is a kernel without IPv6, as far as one that has it can show: no
+// tool of ip6tables is run, and IPv4 has its rules.
+func TestWithoutIPv6(t *testing.T) {
+	had := ipv6Proof
+	ipv6Proof = filepath.Join(t.TempDir(), "absent")
+	defer func() { ipv6Proof = had }()
+	testns.Enter(t)
+	if out, err := exec.Command("ipset", "create", "voip_bl", "hash:net").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	fw, err := Open("legacy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, DropAt: AtInput}.Wanted()
+	for _, changes := range []int{1, 0} {
+		saved, err := fw.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := fw.Apply(t.Context(), want, saved, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Changes(done.Plans); len(got) != changes {
+			t.Errorf("%d changes, not %d: %v", len(got), changes, got)
+		}
+	}
+	out, err := exec.Command("iptables-legacy-save").Output()
+	if err != nil || !strings.Contains(string(out), "-A INPUT -m set --match-set voip_bl src ") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := exec.Command("cat", "/proc/thread-self/net/ip6_tables_names").Output(); err != nil || len(out) > 0 {
+		t.Errorf("IPv6 tables were made: %v: %s", err, out)
+	}
+}

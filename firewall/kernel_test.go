@@ -1,0 +1,223 @@
+package firewall
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryConfiguration puts each into an empty kernel: all rules are there, and
+// a second time changes nothing. Then it goes from each to the next: the kernel
+// ends up just as if it had been empty before.
+func TestEveryConfiguration(t *testing.T) {
+	all := configurations()
+	onEachBackend(t, func(h *host) {
+		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6")
+		names := slices.Sorted(maps.Keys(all))
+		fresh := make(map[string][2]string)
+		for _, name := range names {
+			h.empty()
+			h.apply(all[name].Wanted())
+			dumps := h.unchanged(all[name].Wanted())
+			fresh[name] = [2]string{uncounted(dumps[IPv4]), uncounted(dumps[IPv6])}
+			for _, f := range Families {
+				if err := holds(fresh[name][f], all[name].Tables(f)); err != nil {
+					h.Errorf("%s: %s: %v", name, f, err)
+				}
+			}
+		}
+		slices.Reverse(names)
+		for _, name := range slices.Concat(names, names[:1]) {
+			h.apply(all[name].Wanted())
+			if diff := diff(fresh[name], h.rules()); diff != "" {
+				h.Fatalf("%s: not as in an empty kernel (-empty +got):\n%s", name, diff)
+			}
+		}
+	})
+}
+
+// empty takes out all rules but not fail2ban's chain, and forgets what was learnt.
+func (h *host) empty() {
+	h.Helper()
+	for _, f := range Families {
+		h.feed("*raw\nCOMMIT\n*filter\n:fail2ban-ssh - [0:0]\nCOMMIT\n", f.command()+"-restore")
+	}
+	h.known = nil
+}
+
+// TestRemoval leaves nothing of ours.
+func TestRemoval(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.empty()
+		for _, name := range []string{"drop-input", "log-netlink-outbound-prerouting", "everything-input", "everything-prerouting"} {
+			for _, known := range []bool{true, false} {
+				h.apply(configurations()[name].Wanted())
+				if !known {
+					h.known = nil
+				}
+				h.apply(Wanted{})
+				if got := h.rules(); got != [2]string{bare, bare} {
+					h.Fatalf("%s: after removal there is:\n%s", name, got)
+				}
+				h.unchanged(Wanted{})
+			}
+		}
+	})
+}
+
+// bare is a host with nothing but fail2ban's chain.
+const bare = "*filter\n:INPUT ACCEPT \n:FORWARD ACCEPT \n:OUTPUT ACCEPT \n:fail2ban-ssh - \nCOMMIT\n"
+
+// holds compares the chains of a listing with what was written, by the purposes
+// of the rules: the kernel tells the rules of our own chains in its own words.
+func holds(save string, want []Table) error {
+	for _, table := range want {
+		for _, c := range table.Chains {
+			if got := rulesOf(save, table.Name, c.Name); !slices.Equal(purposes(got), purposes(c.Rules)) {
+				return fmt.Errorf("chain %s is for %q, and should be for %q", c.Name, purposes(got), purposes(c.Rules))
+			}
+		}
+		for _, chain := range hookChains(table) {
+			first, last := table.hooks(chain)
+			if got, want := rulesOf(save, table.Name, chain), slices.Concat(first, last); !slices.Equal(got, want) {
+				return fmt.Errorf("chain %s has %q, and should have %q", chain, got, want)
+			}
+		}
+	}
+	return nil
+}
+
+func purposes(rules []string) []string {
+	var ps []string
+	for _, r := range rules {
+		_, p, _ := strings.Cut(r, `--comment "voipbl: `)
+		p, _, _ = strings.Cut(p, `"`)
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// TestTwice sends real packets, so that there are counters to lose.
+func TestTwice(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.inBoth("IPT -A INPUT -p tcp --dport 8080 -j ACCEPT")
+		h.apply(everything().Wanted())
+		for _, f := range Families {
+			for range 3 {
+				h.sendUDP(f, 5060)
+			}
+			for _, c := range []string{"INPUT", "OUTPUT", BaseChain} {
+				if n := packetsIn(h.dump(f), c); n < 3 {
+					h.Fatalf("%s: the rules of %s have counted %d packets", f, c, n)
+				}
+			}
+		}
+		h.unchanged(everything().Wanted())
+		h.unchanged(everything().Wanted())
+	})
+}
+
+// packetsIn is what the rules of a chain have counted.
+func packetsIn(dump, chain string) (packets uint64) {
+	for line := range strings.Lines(dump) {
+		if name, r, err := parseRule(strings.TrimSpace(line)); err == nil && name == chain {
+			packets += r.packets
+		}
+	}
+	return packets
+}
+
+// TestLostState applies without knowing how the kernel tells what was written, as
+// after the loss of the state folder.
+func TestLostState(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.apply(everything().Wanted())
+		h.seedCounters()
+		before := h.kept()
+		h.known = nil
+		h.apply(everything().Wanted())
+		if diff := diff(before, h.kept()); diff != "" {
+			h.Errorf("other rules or counters than before (-before +after):\n%s", diff)
+		}
+		h.unchanged(everything().Wanted())
+	})
+}
+
+// TestOtherTools does not trust what was learnt from other tools.
+func TestOtherTools(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.apply(full().Wanted())
+		before := h.rules()
+		h.known = &Readback{Tools: "other tools", Rules: [2]map[string]string{{"a": "b"}, {"a": "b"}}}
+		h.apply(full().Wanted())
+		if diff := diff(before, h.rules()); diff != "" {
+			h.Errorf("other rules than before (-before +after):\n%s", diff)
+		}
+		if h.known.Tools == "other tools" {
+			h.Error("what was learnt is still that of other tools")
+		}
+		h.unchanged(full().Wanted())
+	})
+}
+
+// TestOwn takes what is ours out of a kernel and puts it into an empty one.
+func TestOwn(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		for _, name := range []string{"everything-input", "everything-prerouting", "drop-input", "log-netlink-outbound-prerouting", "ssh-several-ports"} {
+			h.empty()
+			h.apply(configurations()[name].Wanted())
+			before, saved := h.rules(), h.read()
+			h.empty()
+			h.apply(Wanted{saved[IPv4].Own(), saved[IPv6].Own()})
+			if diff := diff(before, h.rules()); diff != "" {
+				h.Errorf("%s: not the same again (-before +after):\n%s", name, diff)
+			}
+			h.unchanged(Wanted{saved[IPv4].Own(), saved[IPv6].Own()})
+		}
+	})
+}
+
+// TestOwnBase keeps the base rules as they are and changes only the drop.
+func TestOwnBase(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.apply(everything().Wanted())
+		before := h.seedCounters()
+		drop := atPrerouting(dropOnly())
+		h.apply(drop.Wanted().KeepBase(h.read()))
+		after := h.dumps()
+		for _, f := range Families {
+			for _, chain := range []string{BaseChain, "INPUT", "OUTPUT"} {
+				want := slices.DeleteFunc(rulesOf(before[f], "filter", chain), func(r string) bool { return strings.Contains(r, "voipbl: drop what") })
+				if got := rulesOf(after[f], "filter", chain); !slices.Equal(got, want) {
+					h.Errorf("%s: %s has %q, and had %q", f, chain, got, want)
+				}
+			}
+			if got := purposes(rulesOf(after[f], "raw", "PREROUTING")); !slices.Equal(got, []string{"drop what comes from blocked addresses"}) {
+				h.Errorf("%s: PREROUTING has %q", f, got)
+			}
+			if lost := lostCounters(before[f], after[f]); h.restoresCounters(f) && len(lost) > 0 {
+				h.Errorf("%s: counters are lost:\n%s", f, strings.Join(lost, "\n"))
+			}
+		}
+		h.unchanged(drop.Wanted().KeepBase(h.read()))
+	})
+}
+
+// TestKernelsForm writes what the kernel tells in another form: host bits, a
+// network of everything.
+func TestKernelsForm(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		s := full()
+		s.Base.LocalNetworks = prefixes("192.168.1.77/24", "0.0.0.0/0", "fd12:3456:789a::77/48", "::/0")
+		h.apply(s.Wanted())
+		for _, f := range Families {
+			rules := strings.Join(rulesOf(h.dump(f), "filter", BaseChain), "\n")
+			if !strings.Contains(rules, words[f].Replace("-s LAN -p tcp -m tcp --dport 22 ")) || strings.Contains(rules, "::77") || strings.Contains(rules, ".77") {
+				h.Errorf("%s: the kernel does not mask:\n%s", f, rules)
+			}
+		}
+		h.unchanged(s.Wanted())
+	})
+}

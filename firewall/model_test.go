@@ -1,0 +1,269 @@
+package firewall
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// restored is what iptables-restore --noflush --counters makes of a kernel, done
+// slowly and by the manual: it is what plans are held to by the thousand. The
+// tests with the real kernel hold the same for a few.
+func restored(saved *Saved, text string) (*Saved, error) {
+	after := &Saved{Family: saved.Family, tables: maps.Clone(saved.tables)}
+	var name string
+	var table map[string]*savedChain
+	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		fail := func(why string) (*Saved, error) { return nil, fmt.Errorf("line %d: %s: %s", n+1, line, why) }
+		switch {
+		case line == "":
+			continue
+		case line[0] == '*':
+			name = line[1:]
+			table = make(map[string]*savedChain)
+			for _, chain := range builtIn[name] {
+				table[chain] = &savedChain{policy: "ACCEPT"}
+			}
+			for chain, c := range saved.tables[name] {
+				table[chain] = &savedChain{c.policy, slices.Clone(c.rules)}
+			}
+			continue
+		case line == "COMMIT":
+			if err := sound(table); err != nil {
+				return fail(err.Error())
+			}
+			after.tables[name], table = table, nil
+			continue
+		case line[0] == ':':
+			chain, rest, _ := strings.Cut(line[1:], " ")
+			if slices.Contains(builtIn[name], chain) || rest != "- [0:0]" {
+				return fail("a chain that is not ours, or a policy")
+			}
+			table[chain] = &savedChain{policy: "-"}
+			continue
+		}
+		r := savedRule{}
+		if counters, rest, counted := strings.Cut(line, "] "); counted && line[0] == '[' {
+			fmt.Sscanf(counters, "[%d:%d", &r.packets, &r.bytes)
+			line = rest
+		}
+		command, rest, _ := strings.Cut(line, " ")
+		chain, rest, _ := strings.Cut(rest, " ")
+		c := table[chain]
+		if (c == nil) != (command == "-N") {
+			return fail("the chain is there, or is not")
+		}
+		switch command {
+		case "-N":
+			table[chain] = &savedChain{policy: "-"}
+		case "-A":
+			r.text = rest
+			c.rules = append(c.rules, r)
+		case "-I":
+			position := 0
+			fmt.Sscan(rest, &position)
+			_, r.text, _ = strings.Cut(rest, " ")
+			if position < 1 || position > len(c.rules)+1 {
+				return fail("no such position")
+			}
+			c.rules = slices.Insert(c.rules, position-1, r)
+		case "-D":
+			i := slices.IndexFunc(c.rules, func(r savedRule) bool { return r.text == rest })
+			if i < 0 {
+				return fail("no such rule")
+			}
+			c.rules = slices.Delete(c.rules, i, i+1)
+		case "-F":
+			c.rules = nil
+		case "-X":
+			if len(c.rules) > 0 {
+				return fail("not empty")
+			}
+			if users := goingTo(table, chain); len(users) > 0 {
+				return fail(fmt.Sprintf("in use: %q", users))
+			}
+			delete(table, chain)
+		default:
+			return fail("no command that is known")
+		}
+	}
+	if table != nil {
+		return nil, fmt.Errorf("no COMMIT at the end")
+	}
+	return after, nil
+}
+
+var builtIn = map[string][]string{"filter": {"INPUT", "FORWARD", "OUTPUT"}, "raw": {"PREROUTING", "OUTPUT"}}
+
+// goingTo are the rules of a table that go to a chain.
+func goingTo(table map[string]*savedChain, chain string) []string {
+	var rules []string
+	for _, c := range table {
+		for _, r := range c.rules {
+			if target(r.text) == chain {
+				rules = append(rules, r.text)
+			}
+		}
+	}
+	return rules
+}
+
+// sound reports a jump to a chain that does not exist.
+func sound(table map[string]*savedChain) error {
+	for name, c := range table {
+		for _, r := range c.rules {
+			if to := target(r.text); table[to] == nil && to != strings.ToUpper(to) || strings.HasPrefix(to, ChainPrefix) && table[to] == nil {
+				return fmt.Errorf("a rule of %s goes to %s, which does not exist", name, to)
+			}
+		}
+	}
+	return nil
+}
+
+// modelWants are small, so that much of them is there by chance.
+func modelWants() *rapid.Generator[[]Table] {
+	return rapid.Custom(func(t *rapid.T) []Table {
+		s := dropOnly()
+		s.DropAt = rapid.SampledFrom([]Place{AtInput, AtPrerouting}).Draw(t, "at")
+		s.DropOutbound = rapid.Bool().Draw(t, "outbound")
+		s.LogDrops = rapid.SampledFrom([]LogTarget{LogOff, LogKernel}).Draw(t, "log")
+		if rapid.Bool().Draw(t, "base") {
+			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: PortRange{5060, 5061}, RTP: PortRange{10000, 20000}}
+		}
+		if rapid.IntRange(0, 4).Draw(t, "nothing") == 0 {
+			return nil
+		}
+		return s.Tables(IPv4)
+	})
+}
+
+// modelKernels are kernels after other people and older versions of us have been
+// at work.
+func modelKernels() *rapid.Generator[*Saved] {
+	const drop = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
+	const out = `-m set --match-set voip_bl dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j `
+	ours := []string{
+		drop + "DROP", out + "DROP", drop + "VOIPBL-DROP", out + "VOIPBL-DROP",
+		`-m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`,
+		`-m comment --comment "voipbl: everything may go out" -j ACCEPT`,
+		`-m comment --comment "voipbl: an old one" -j VOIPBL-OLD`,
+	}
+	foreign := []string{
+		"-p tcp -m tcp --dport 8080 -j ACCEPT", "-p udp -j f2b-asterisk", "-j DROP", "-p icmp",
+		`-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j ACCEPT`,
+		"-m set --match-set voip_bl src -j DROP", "-s 203.0.113.0/24 -j VOIPBL-DROP", "-s 198.51.100.7/32 -g VOIPBL-OLD", "-s 192.0.2.1/32 -j VOIPBL-INPUT",
+	}
+	inside := append(Settings{Sets: dropOnly().Sets, LogDrops: LogKernel}.Tables(IPv4)[0].Chains[0].Rules,
+		`-m comment --comment "voipbl: nothing else" -j DROP`, "-p tcp -j ACCEPT", "-j VOIPBL-DROP", "-j VOIPBL-OLD")
+	return rapid.Custom(func(t *rapid.T) *Saved {
+		s := &Saved{Family: IPv4, tables: make(map[string]map[string]*savedChain)}
+		for _, name := range tableNames {
+			if rapid.IntRange(0, 3).Draw(t, "no table") == 0 {
+				continue
+			}
+			table := map[string]*savedChain{"f2b-asterisk": {policy: "-"}}
+			s.tables[name] = table
+			for _, chain := range []string{"VOIPBL-DROP", "VOIPBL-INPUT", "VOIPBL-OLD", "fail2ban-ssh"} {
+				if rapid.Bool().Draw(t, "chain") {
+					table[chain] = &savedChain{policy: "-"}
+				}
+			}
+			fill := func(chain string, rules []string) {
+				for _, text := range rapid.SliceOfN(rapid.SampledFrom(rules), 0, 6).Draw(t, "rules of "+chain) {
+					if to := target(text); strings.HasPrefix(to, ChainPrefix) && table[to] == nil || to == chain {
+						continue
+					}
+					n := rapid.Uint64Range(0, 3).Draw(t, "packets")
+					table[chain].rules = append(table[chain].rules, savedRule{text, n, 40 * n})
+				}
+			}
+			for _, chain := range builtIn[name] {
+				table[chain] = &savedChain{policy: "ACCEPT"}
+				fill(chain, append(foreign, ours...))
+			}
+			// One chain of ours jumps to another, and none back.
+			for _, chain := range []string{"VOIPBL-DROP", "VOIPBL-INPUT"} {
+				if table[chain] != nil {
+					fill(chain, inside[:4+2*strings.Count(chain, "INPUT")])
+				}
+			}
+		}
+		return s
+	})
+}
+
+// TestPlanOnModel applies plans to kernels in any state: what is wanted is there
+// afterwards, all else is as it was.
+func TestPlanOnModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before, want := modelKernels().Draw(t, "kernel"), modelWants().Draw(t, "want")
+		plan := NewPlan(want, before, nil)
+		if plan.Unchanged() != (plan.Text() == "") {
+			t.Fatalf("%d changes, and the text\n%s", len(plan.Changes), plan.Text())
+		}
+		after, err := restored(before, plan.Text())
+		if err != nil {
+			t.Fatalf("refused: %v\n%s", err, plan.Text())
+		}
+		if again := NewPlan(want, after, nil); !again.Unchanged() {
+			t.Fatalf("a second plan has %v", again.Changes)
+		}
+		for _, table := range want {
+			for _, c := range table.Chains {
+				if got := after.texts(table.Name, c.Name); !slices.Equal(got, c.Rules) {
+					t.Fatalf("%s has %q, not %q", c.Name, got, c.Rules)
+				}
+			}
+			for _, name := range builtIn[table.Name] {
+				first, last := table.hooks(name)
+				rules := after.texts(table.Name, name)
+				if n := len(rules) - len(last); !slices.Equal(rules[:len(first)], first) || !slices.Equal(rules[n:], last) {
+					t.Fatalf("%s has %q, not first %q and last %q", name, rules, first, last)
+				}
+			}
+		}
+		for _, name := range tableNames {
+			for chain := range after.tables[name] {
+				checkOthers(t, name, chain, before.rules(name, chain), after.rules(name, chain))
+				checkCounters(t, name, chain, before.rules(name, chain), after.rules(name, chain))
+			}
+			for chain := range before.tables[name] {
+				if !after.HasChain(name, chain) && !strings.HasPrefix(chain, ChainPrefix) {
+					t.Fatalf("chain %s is gone", chain)
+				}
+			}
+		}
+	})
+}
+
+// checkOthers compares the rules of others.
+func checkOthers(t *rapid.T, table, chain string, before, after []savedRule) {
+	if strings.HasPrefix(chain, ChainPrefix) {
+		return
+	}
+	isOurs := func(r savedRule) bool { return strings.Contains(r.text, `-m comment --comment "voipbl: `) }
+	want, got := slices.DeleteFunc(slices.Clone(before), isOurs), slices.DeleteFunc(slices.Clone(after), isOurs)
+	if !slices.Equal(want, got) {
+		t.Fatalf("the rules of others in %s %s were\n%v\nand are\n%v", table, chain, want, got)
+	}
+}
+
+// checkCounters looks for counts that were lost: a rule that was there before has
+// counted what it had, each of several the same of its own.
+func checkCounters(t *rapid.T, table, chain string, before, after []savedRule) {
+	left := slices.Clone(before)
+	for _, r := range after {
+		i := slices.IndexFunc(left, func(old savedRule) bool { return old.text == r.text })
+		if i < 0 {
+			continue
+		}
+		if left[i] != r {
+			t.Fatalf("%s %s: %v is now %v", table, chain, left[i], r)
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+}

@@ -1,0 +1,171 @@
+package firewall_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// purposes of the rules that drop.
+const (
+	dropIn  = "drop what comes from blocked addresses"
+	dropOut = "drop what goes to blocked addresses"
+)
+
+// everywhere are the places to drop at.
+var everywhere = []firewall.Place{firewall.AtInput, firewall.AtPrerouting}
+
+// fullAt are all base rules with another place to drop at.
+func fullAt(at firewall.Place) firewall.Settings {
+	s := full()
+	s.DropAt = at
+	return s
+}
+
+// TestPacketsBlocked knocks from blocked addresses at ports that are open to
+// those who are not blocked, and once as the same address unblocked.
+func TestPacketsBlocked(t *testing.T) {
+	doors := []struct {
+		proto string
+		port  uint16
+	}{
+		{"udp", 5060}, {"udp", 5061}, {"tcp", 5060}, {"tcp", 5061},
+		{"udp", 10000}, {"udp", 20000}, {"udp", 2727}, {"udp", 4569}, {"tcp", 80}, {"tcp", 443},
+	}
+	inEachLab(t, func(l *lab) {
+		for _, at := range everywhere {
+			l.apply(fullAt(at))
+			// Alone, by a network, as banned as well, in the local network, the trunk.
+			alone, banned, phone, trunk := l.fresh(l.attacker), l.fresh(l.attacker), l.fresh(l.phone), caller{l.trunk, l.addr(l.trunk)}
+			l.ban(banned.addr)
+			network := netip.PrefixFrom(l.addr(l.roamer), [...]int{30, 120}[l.family]).Masked()
+			listed := []fmt.Stringer{alone.addr, banned.addr, phone.addr, trunk.addr, network}
+			for _, what := range listed {
+				l.block(what)
+			}
+			knocks := 0
+			for _, d := range doors {
+				for name, c := range map[string]caller{
+					"an address": alone, "a banned address": banned, "a phone in the local network": phone,
+					"the trunk": trunk, "an address in a network": {l.roamer, l.addr(l.roamer)},
+				} {
+					if got := l.knock(c, d.proto, d.port); got != silent {
+						l.t.Errorf("%s: %s %d, blocked %s: %s, want %s", at, d.proto, d.port, name, got, silent)
+					}
+					knocks++
+				}
+			}
+			conn := l.listenICMP(l.phone)
+			l.ping(phone, 1)
+			knocks++
+			if got := l.counted(dropIn); got != knocks {
+				l.t.Errorf("%s: the rule counted %d packets of %d", at, got, knocks)
+			}
+			if got := l.knownBy(l.blockSet()); got != knocks {
+				l.t.Errorf("%s: the set counted %d packets of %d", at, got, knocks)
+			}
+			if l.replied(conn, 1) {
+				l.t.Errorf("%s: a ping of a blocked address was answered", at)
+			}
+			for _, what := range listed {
+				l.unblock(what)
+			}
+			l.run("", "ipset", "del", l.banSet(), banned.addr.String())
+			for _, d := range doors {
+				for _, c := range []caller{alone, banned} {
+					if got := l.knock(c, d.proto, d.port); got != accepted {
+						l.t.Errorf("%s: %s %d, no longer blocked: %s, want %s", at, d.proto, d.port, got, accepted)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestPacketsBlockedFlows blocks an address that has flows already, begun by
+// either side: none goes on. When it is let go, they do.
+func TestPacketsBlockedFlows(t *testing.T) {
+	inEachLab(t, func(l *lab) {
+		for _, at := range everywhere {
+			l.apply(fullAt(at))
+			from := l.fresh(l.attacker)
+			flows := l.flows(from)
+			l.block(from.addr)
+			before := l.counted(dropIn)
+			texts := make([]string, len(flows))
+			for i, f := range flows {
+				texts[i] = l.token()
+				l.send(f.outside, texts[i])
+			}
+			if got := l.counted(dropIn) - before; got < len(flows) { // TCP sends again
+				l.t.Errorf("%s: the rule counted %d packets of %d flows", at, got, len(flows))
+			}
+			for _, f := range flows {
+				if text, err := pending(f.inside); !errors.Is(err, unix.EAGAIN) {
+					l.t.Errorf("%s: %s goes on: %q, %v", at, f.name, text, err)
+				}
+			}
+			l.unblock(from.addr)
+			for i, f := range flows {
+				if f.udp { // what was dropped is lost
+					texts[i] = l.token()
+					l.send(f.outside, texts[i])
+				}
+				l.expect(f.inside, texts[i])
+			}
+		}
+	})
+}
+
+// flow is a conversation that goes on.
+type flow struct {
+	name            string
+	udp             bool
+	inside, outside end
+}
+
+// end is a socket that can also be asked what is pending.
+type end interface {
+	net.Conn
+	syscall.Conn
+}
+
+// flows begins one flow of each kind between a host and the PBX host.
+func (l *lab) flows(c caller) []flow {
+	l.t.Helper()
+	server, client := l.udpServer(4569), l.dialUDP(c, 4569)
+	l.t.Cleanup(func() { client.Close() })
+	token := l.token()
+	l.send(client, token)
+	if !l.answer(4569, token) {
+		l.t.Fatal("the first packet did not arrive")
+	}
+	l.expect(client, token)
+
+	l.tcpServer(80)
+	a := l.connect(c, 80)
+	defer a.close()
+	conns := l.connected(80)
+	if len(conns) != 1 {
+		l.t.Fatalf("%d connections stand, want one", len(conns))
+	}
+	in, out := conns[0], l.established(a)
+	l.t.Cleanup(func() { in.Close(); out.Close() })
+	l.exchange(in, out)
+
+	here, there := l.callOut(c)
+	hereTCP, thereTCP := l.callOutTCP(c)
+	return []flow{
+		{"UDP to the PBX host", true, server, client},
+		{"TCP to the PBX host", false, in.(end), out.(end)},
+		{"UDP from the PBX host", true, here, there},
+		{"TCP from the PBX host", false, hereTCP.(end), thereTCP.(end)},
+	}
+}

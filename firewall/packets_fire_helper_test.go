@@ -1,0 +1,137 @@
+package firewall_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+const (
+	firePort  = 4569
+	phonePort = 5060
+
+	// leak marks the rule that counts what comes past ours.
+	leak = "past the drop"
+)
+
+// fire is who sends while the rules change.
+type fire struct {
+	sides []*side
+	stop  atomic.Bool
+	done  sync.WaitGroup
+}
+
+// side is one family: a blocked address that sends, and a phone that asks.
+type side struct {
+	lab             *lab
+	blocked         caller
+	attacker, phone *net.UDPConn
+
+	fired, answered, lost int // to be read after the end
+}
+
+// beginFire opens all sockets in this goroutine, which is in the right network
+// namespace, and sends in others: one as fast as it can, one at the phones' pace.
+func beginFire(labs ...*lab) *fire {
+	f := new(fire)
+	for _, l := range labs {
+		l.t.Helper()
+		s := &side{lab: l, blocked: l.fresh(l.attacker)}
+		l.block(s.blocked.addr)
+		// Wherever ours stands, what gets past it comes here.
+		l.iptables("-A", "INPUT", "-s", s.blocked.addr.String(), "-j", "ACCEPT", "-m", "comment", "--comment", leak)
+		for _, at := range everywhere {
+			l.intrude("", at, "-A")
+		}
+		l.udpServer(firePort)
+		go echo(l.udpServer(phonePort)) // until the server is closed
+		s.attacker, s.phone = l.dialUDP(s.blocked, firePort), l.dialUDP(caller{l.phone, l.addr(l.phone)}, phonePort)
+		l.t.Cleanup(func() { s.attacker.Close(); s.phone.Close() })
+		f.sides = append(f.sides, s)
+	}
+	f.done.Go(func() {
+		for !f.stop.Load() {
+			for _, s := range f.sides {
+				if _, err := s.attacker.Write([]byte("knock")); err == nil {
+					s.fired++
+				}
+			}
+		}
+	})
+	f.done.Go(func() {
+		// One question of each phone in a millisecond, for the processors are few.
+		pace := time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for n := uint64(0); !f.stop.Load(); n++ {
+			<-pace.C
+			for _, s := range f.sides {
+				if ask(s.phone, n) {
+					s.answered++
+				} else {
+					s.lost++
+				}
+			}
+		}
+	})
+	return f
+}
+
+// end returns when the last packet is sent.
+func (f *fire) end() {
+	f.stop.Store(true)
+	f.done.Wait()
+}
+
+// intrude puts somebody else's rule into a chain that we drop in, and takes it out
+// where it was.
+func (l *lab) intrude(out string, at firewall.Place, in string) {
+	l.t.Helper()
+	table, chain := "filter", "INPUT"
+	if at == firewall.AtPrerouting {
+		table, chain = "raw", "PREROUTING"
+	}
+	rule := "-s " + [...]string{"198.18.0.1", "2001:db8::1"}[l.family] + " -j ACCEPT"
+	text := fmt.Sprintf("*%s\n%s %s %s\nCOMMIT\n", table, in, chain, rule)
+	if out != "" {
+		text = fmt.Sprintf("*%s\n%s %s %s\n%s %s %s\nCOMMIT\n", table, out, chain, rule, in, chain, rule)
+	}
+	l.run(text, fmt.Sprintf("%s-%s-restore", l.tool(), l.fw.Backend), "--noflush", "-w", "30")
+}
+
+// leaked is how many packets of the blocked address came past our rules.
+func (l *lab) leaked() int {
+	l.t.Helper()
+	return l.countedBy(func(rule string) bool { return strings.Contains(rule, leak) })
+}
+
+// echo answers every packet with itself.
+func echo(c *net.UDPConn) {
+	buf := make([]byte, 64)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		c.WriteToUDPAddrPort(buf[:n], from) // if it is lost, who asked will tell
+	}
+}
+
+// ask sends a number and waits for it to come back.
+func ask(c *net.UDPConn, n uint64) bool {
+	var question, answer [8]byte
+	binary.BigEndian.PutUint64(question[:], n)
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return false
+	}
+	if _, err := c.Write(question[:]); err != nil {
+		return false
+	}
+	_, err := c.Read(answer[:])
+	return err == nil && answer == question
+}

@@ -1,0 +1,92 @@
+package firewall_test
+
+import (
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// TestPacketsDuringChanges changes and repairs the rules 300 times, half of them
+// on each backend, while blocked addresses send as fast as they can, and phones
+// ask and are answered, in both families at once: nothing of the first arrives,
+// nothing of the second is lost.
+func TestPacketsDuringChanges(t *testing.T) {
+	const changes = 150
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, backend, firewall.IPv4)
+			l.apply(fullAt(firewall.AtInput))
+			f := beginFire(l, l.twin())
+			l.changeAndRepair(changes, f)
+			f.end()
+			for _, s := range f.sides {
+				s.judge(changes)
+			}
+		})
+	}
+}
+
+// judge looks at what happened while the rules were changed.
+func (s *side) judge(changes int) {
+	l := s.lab
+	l.t.Helper()
+	l.t.Logf("%s: %d changes; %d packets of the blocked address; %d questions of the phone answered, %d lost", l.family, changes, s.fired, s.answered, s.lost)
+	if s.fired < 100*changes || s.answered < changes {
+		l.t.Errorf("%s: too little fire to prove anything", l.family)
+	}
+	if s.lost != 0 {
+		l.t.Errorf("%s: %d packets of the phone or to it were lost", l.family, s.lost)
+	}
+	if got := len(l.arrived(firePort)); got != 0 {
+		l.t.Errorf("%s: %d packets of the blocked address arrived", l.family, got)
+	}
+	if got := l.leaked(); got != 0 {
+		l.t.Errorf("%s: %d packets of the blocked address came past the drop", l.family, got)
+	}
+	if got := l.knownBy(l.blockSet()); got != s.fired {
+		l.t.Errorf("%s: the set counted %d of %d packets", l.family, got, s.fired)
+	}
+	// All this would be seen if it happened.
+	l.unblock(s.blocked.addr)
+	if got := l.knock(s.blocked, "udp", firePort); got != accepted || l.leaked() != 1 {
+		l.t.Errorf("%s: unblocked, the address is %s, and %d packets were seen", l.family, got, l.leaked())
+	}
+}
+
+// changeAndRepair goes through settings, each a change of several rules. Every
+// other time it repairs instead: somebody else's rule has come above ours.
+func (l *lab) changeAndRepair(changes int, f *fire) {
+	l.t.Helper()
+	logged, outbound := fullAt(firewall.AtInput), fullAt(firewall.AtPrerouting)
+	logged.LogDrops, outbound.DropOutbound = firewall.LogNetlink, true
+	settings := []firewall.Settings{
+		fullAt(firewall.AtPrerouting), dropOnly(firewall.AtPrerouting), dropOnly(firewall.AtInput),
+		logged, outbound, fullAt(firewall.AtInput),
+	}
+	ctx := l.t.Context()
+	saved, err := l.fw.Read(ctx)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var now firewall.Settings
+	var known *firewall.Readback
+	for i := range changes {
+		if repair := i%2 == 1; repair {
+			f.sides[i/2%2].lab.intrude("-D", now.DropAt, "-I")
+			if saved, err = l.fw.Read(ctx); err != nil {
+				l.t.Fatal(err)
+			}
+		} else {
+			now = settings[i/2%len(settings)]
+		}
+		done, err := l.fw.Apply(ctx, now.Wanted(), saved, known)
+		if err != nil {
+			l.t.Fatalf("change %d: %v", i, err)
+		}
+		if len(firewall.Changes(done.Plans)) == 0 {
+			l.t.Fatalf("change %d changed nothing", i)
+		}
+		saved, known = done.Saved, done.Readback
+	}
+}

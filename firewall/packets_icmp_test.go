@@ -1,0 +1,137 @@
+package firewall_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"golang.org/x/sys/unix"
+)
+
+// message is an ICMP message, from its type on.
+type message []byte
+
+// The types by family: RFC 792 and RFC 4443.
+var (
+	echoRequest     = [2]byte{8, 128}
+	echoReply       = [2]byte{0, 129}
+	portUnreachable = [2][2]byte{{3, 3}, {1, 4}} // type and code
+)
+
+const icmpHeader = 8 // bytes
+
+// listenICMP opens a socket on a host that gets all ICMP that comes there.
+func (l *lab) listenICMP(h *testns.Host) *net.IPConn {
+	l.t.Helper()
+	var conn *net.IPConn
+	var err error
+	h.Do(func() { conn, err = net.ListenIP([...]string{"ip4:icmp", "ip6:ipv6-icmp"}[l.family], nil) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// messages returns what has come to a socket of listenICMP already.
+func (l *lab) messages(conn *net.IPConn) []message {
+	l.t.Helper()
+	var all []message
+	for {
+		text, err := pending(conn)
+		if errors.Is(err, unix.EAGAIN) {
+			return all
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		m := []byte(text)
+		if l.family == firewall.IPv4 { // there a raw socket has the IP header too
+			m = m[4*(m[0]&0xf):]
+		}
+		all = append(all, m)
+	}
+}
+
+// packet is the beginning of one: what "port unreachable" quotes.
+type packet struct {
+	proto    string
+	src, dst netip.AddrPort
+}
+
+// unreachable returns the packets for which "port unreachable" has come to a
+// socket of listenICMP, and was not returned before.
+func (l *lab) unreachable(conn *net.IPConn) []packet {
+	l.t.Helper()
+	var all []packet
+	for _, m := range l.messages(conn) {
+		if len(m) >= icmpHeader && [2]byte(m[:2]) == portUnreachable[l.family] {
+			all = append(all, l.quoted(m[icmpHeader:]))
+		}
+	}
+	return all
+}
+
+// quoted reads an IP header without options (RFC 791, RFC 8200) and the ports
+// after it.
+func (l *lab) quoted(p []byte) packet {
+	l.t.Helper()
+	header, proto, src, dst := 40, 6, 8, 24
+	if l.family == firewall.IPv4 {
+		header, proto, src, dst = 20, 9, 12, 16
+	}
+	if len(p) < header+4 {
+		l.t.Fatalf("port unreachable without the packet: %x", p)
+	}
+	end := func(at, port int) netip.AddrPort {
+		a, _ := netip.AddrFromSlice(p[at : at+dst-src])
+		return netip.AddrPortFrom(a, binary.BigEndian.Uint16(p[header+port:]))
+	}
+	return packet{map[byte]string{unix.IPPROTO_UDP: "udp", unix.IPPROTO_TCP: "tcp"}[p[proto]], end(src, 0), end(dst, 2)}
+}
+
+// ping sends an echo request with a number from the caller's address.
+func (l *lab) ping(c caller, number uint16) {
+	l.t.Helper()
+	m := make(message, icmpHeader)
+	m[0] = echoRequest[l.family]
+	binary.BigEndian.PutUint16(m[4:], number)
+	if l.family == firewall.IPv4 { // for IPv6 the kernel does it
+		binary.BigEndian.PutUint16(m[2:], checksum(m))
+	}
+	var err error
+	c.host.Do(func() {
+		var conn *net.IPConn
+		conn, err = net.DialIP([...]string{"ip4:icmp", "ip6:ipv6-icmp"}[l.family], &net.IPAddr{IP: c.addr.AsSlice()}, &net.IPAddr{IP: l.pbx().AsSlice()})
+		if err == nil {
+			_, err = conn.Write(m)
+			conn.Close()
+		}
+	})
+	if err != nil {
+		l.t.Fatal("ping: ", err)
+	}
+}
+
+// checksum is that of RFC 1071, of a message of even length.
+func checksum(m message) uint16 {
+	var sum uint32
+	for i := 0; i < len(m); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(m[i:]))
+	}
+	return ^uint16(sum>>16 + sum&0xffff)
+}
+
+// replied reports whether the reply to a ping has come.
+func (l *lab) replied(conn *net.IPConn, number uint16) bool {
+	l.t.Helper()
+	for _, m := range l.messages(conn) {
+		if len(m) >= icmpHeader && m[0] == echoReply[l.family] && binary.BigEndian.Uint16(m[4:]) == number {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+package firewall_test
+
+import (
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// TestPacketsTrustedSIP is SIP from the local network and from the trunk: without
+// limits, and whatever the packets say. With SIP not public, they alone get in.
+func TestPacketsTrustedSIP(t *testing.T) {
+	inEachLab(t, func(l *lab) {
+		public, private := full(), full()
+		private.Base.SIPPublic = false
+		trunk := caller{l.trunk, l.addr(l.trunk)}
+		for _, settings := range []firewall.Settings{public, private} {
+			l.apply(settings)
+			for _, c := range []struct {
+				name string
+				caller
+				port uint16
+			}{
+				{"trunk", trunk, 5060},
+				{"trunk", trunk, 5061},
+				{"phone in the local network", l.fresh(l.phone), 5060},
+				{"phone in the local network", l.fresh(l.phone), 5061},
+			} {
+				sent := l.burst(c.caller, c.port, 40)
+				if got := len(l.arrived(c.port)); got != sent {
+					l.t.Errorf("public %v: %d of %d packets arrived at UDP %d from %s", settings.Base.SIPPublic, got, sent, c.port, c.name)
+				}
+			}
+			phone := l.fresh(l.phone)
+			for n := range 40 {
+				if got := l.knock(phone, "tcp", 5060); got != accepted {
+					l.t.Errorf("public %v: TCP connection %d from the local network: %s", settings.Base.SIPPublic, n+1, got)
+				}
+			}
+		}
+		// Private is what is in force now.
+		for _, c := range []struct {
+			name string
+			caller
+			proto string
+			port  uint16
+			want  verdict
+		}{
+			{"outside", l.fresh(l.roamer), "udp", 5060, silent},
+			{"outside", l.fresh(l.roamer), "udp", 5061, silent},
+			{"outside", l.fresh(l.roamer), "tcp", 5060, silent},
+			{"outside", l.fresh(l.roamer), "tcp", 5061, silent},
+			{"the trunk, which is let in by UDP alone", trunk, "tcp", 5060, silent},
+			{"beside the trunk", l.fresh(l.trunk), "udp", 5060, silent},
+			{"outside, as ever", l.fresh(l.roamer), "udp", 4569, accepted},
+		} {
+			if got := l.knock(c.caller, c.proto, c.port); got != c.want {
+				l.t.Errorf("not public: %s %d from %s: %s, want %s", c.proto, c.port, c.name, got, c.want)
+			}
+		}
+	})
+}

@@ -1,0 +1,236 @@
+package firewall
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The hooks of the default settings, as they are written and told.
+const (
+	dropHook = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
+	jumpHook = `-m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`
+	outHook  = `-m comment --comment "voipbl: everything may go out" -j ACCEPT`
+)
+
+// TestPlanText shows what is restored for small differences, and that rules
+// which were there keep what they have counted.
+func TestPlanText(t *testing.T) {
+	const chains = "*filter\n:INPUT ACCEPT [9:9]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+	one := []Table{{Name: "filter", Hooks: []Hook{{Chain: "INPUT", Rule: dropHook}}}}
+	two := []Table{{
+		Name:   "filter",
+		Chains: []Chain{{Name: BaseChain, Rules: []string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`, `-m comment --comment "voipbl: b" -j DROP`}}},
+		Hooks:  []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: jumpHook}},
+	}}
+	for _, test := range []struct {
+		name  string
+		want  []Table
+		save  string
+		known map[string]string
+		text  string
+	}{
+		{
+			"as wanted", one,
+			chains + "[5:500] -A INPUT " + dropHook + "\n[1:10] -A INPUT -j ACCEPT\nCOMMIT\n", nil,
+			"",
+		},
+		{
+			"moved up, with its counters", one,
+			chains + "[1:10] -A INPUT -j ACCEPT\n[5:500] -A INPUT " + dropHook + "\nCOMMIT\n", nil,
+			"*filter\n-D INPUT " + dropHook + "\n[5:500] -I INPUT 1 " + dropHook + "\nCOMMIT\n",
+		},
+		{
+			"without counters where there is nothing to keep", one,
+			chains + "[1:10] -A INPUT -j ACCEPT\n[0:0] -A INPUT " + dropHook + "\nCOMMIT\n", nil,
+			"*filter\n-D INPUT " + dropHook + "\n-I INPUT 1 " + dropHook + "\nCOMMIT\n",
+		},
+		{
+			"twice: the first one's counters stay", one,
+			chains + "[5:500] -A INPUT " + dropHook + "\n[6:600] -A INPUT " + dropHook + "\nCOMMIT\n", nil,
+			"*filter\n-D INPUT " + dropHook + "\n-D INPUT " + dropHook + "\n[5:500] -I INPUT 1 " + dropHook + "\nCOMMIT\n",
+		},
+		{
+			"in two chains", one,
+			chains + "[5:500] -A INPUT " + dropHook + "\n[6:600] -A FORWARD " + dropHook + "\nCOMMIT\n", nil,
+			"*filter\n-D FORWARD " + dropHook + "\nCOMMIT\n",
+		},
+		{
+			"in somebody's chain", one,
+			chains + ":theirs - [0:0]\n[5:500] -A INPUT " + dropHook + "\n[6:600] -A theirs " + dropHook + "\nCOMMIT\n", nil,
+			"*filter\n-D theirs " + dropHook + "\nCOMMIT\n",
+		},
+		{
+			"known by another name in the kernel", one,
+			chains + "[5:500] -A INPUT -m set --match-set voip_bl src -j DROP -m told --comment \"voipbl: otherwise\"\nCOMMIT\n",
+			map[string]string{dropHook: `-m set --match-set voip_bl src -j DROP -m told --comment "voipbl: otherwise"`},
+			"",
+		},
+		{
+			"a chain is written anew, with the counters of the rules that stay", two,
+			chains + ":VOIPBL-INPUT - [0:0]\n[1:2] -A INPUT " + dropHook + "\n[3:4] -A INPUT " + jumpHook +
+				"\n[5:500] -A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j DROP\n[6:600] -A VOIPBL-INPUT -p tcp -j ACCEPT\n" +
+				"[7:700] -A VOIPBL-INPUT -i lo -m comment --comment \"voipbl: a\" -j ACCEPT\nCOMMIT\n", nil,
+			"*filter\n:VOIPBL-INPUT - [0:0]\n[7:700] -A VOIPBL-INPUT -i lo -m comment --comment \"voipbl: a\" -j ACCEPT\n" +
+				"[5:500] -A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j DROP\nCOMMIT\n",
+		},
+		{
+			"a chain with a rule that the kernel tells otherwise", two,
+			chains + ":VOIPBL-INPUT - [0:0]\n[1:2] -A INPUT " + dropHook + "\n[3:4] -A INPUT " + jumpHook +
+				"\n[5:500] -A VOIPBL-INPUT --in lo -m comment --comment \"voipbl: a\" -j ACCEPT\nCOMMIT\n",
+			map[string]string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`: `--in lo -m comment --comment "voipbl: a" -j ACCEPT`},
+			"*filter\n:VOIPBL-INPUT - [0:0]\n[5:500] -A VOIPBL-INPUT -i lo -m comment --comment \"voipbl: a\" -j ACCEPT\n" +
+				"-A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j DROP\nCOMMIT\n",
+		},
+		{
+			"removal", nil,
+			"*raw\n:PREROUTING ACCEPT [0:0]\n[1:2] -A PREROUTING " + dropHook + "\nCOMMIT\n" +
+				chains + ":VOIPBL-INPUT - [0:0]\n[1:2] -A INPUT -j ACCEPT\n[3:4] -A INPUT " + jumpHook + "\n[3:4] -A VOIPBL-INPUT -j DROP\nCOMMIT\n", nil,
+			"*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-INPUT\n-X VOIPBL-INPUT\nCOMMIT\n",
+		},
+		{"removal of nothing", nil, chains + "[1:2] -A INPUT -j ACCEPT\nCOMMIT\n", nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := NewPlan(test.want, parsed(t, IPv4, test.save), test.known)
+			if diff := diff(test.text, p.Text()); diff != "" {
+				t.Errorf("the text is not as wanted (-want +got):\n%s", diff)
+			}
+			if p.Unchanged() != (test.text == "") {
+				t.Errorf("changes %v", p.Changes)
+			}
+		})
+	}
+}
+
+// TestPlanOrder has the drop in its new place before it is taken out of the old
+// one: tables are atomic one by one.
+func TestPlanOrder(t *testing.T) {
+	at := map[Place]string{
+		AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT " + dropHook + "\nCOMMIT\n",
+		AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + dropHook + "\nCOMMIT\n",
+	}
+	for place, want := range map[Place]string{
+		AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
+		AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
+	} {
+		from := AtInput
+		if place == AtInput {
+			from = AtPrerouting
+		}
+		s := dropOnly()
+		s.DropAt = place
+		if got := NewPlan(s.Tables(IPv4), parsed(t, IPv4, at[from]), nil).Text(); got != want {
+			t.Errorf("from %s to %s:\n%s", from, place, got)
+		}
+	}
+}
+
+// TestPlanNeeds makes fail2ban's chain where it is missing, and nowhere else.
+func TestPlanNeeds(t *testing.T) {
+	made := NewPlan(full().Tables(IPv4), empty(t, IPv4), nil)
+	if !slices.Equal(made.Made, []string{SSHChain}) || strings.Count(made.Text(), "-N fail2ban-ssh\n") != 1 {
+		t.Errorf("made %q by\n%s", made.Made, made.Text())
+	}
+	there := NewPlan(full().Tables(IPv4), parsed(t, IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
+	if there.Made != nil || strings.Contains(there.Text(), "-N ") || strings.Contains(there.Text(), ":fail2ban-ssh") {
+		t.Errorf("made %q by\n%s", there.Made, there.Text())
+	}
+	elsewhere := NewPlan(full().Tables(IPv4), parsed(t, IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
+	if !slices.Equal(elsewhere.Made, []string{SSHChain}) {
+		t.Errorf("made %q, where only another table has the chain", elsewhere.Made)
+	}
+	if p := NewPlan(dropOnly().Tables(IPv4), empty(t, IPv4), nil); p.Made != nil {
+		t.Errorf("made %q for the drop alone", p.Made)
+	}
+}
+
+// TestPlanStays leaves a chain of ours that somebody else's rule goes to: the
+// kernel would not let it go, and the whole removal would fail.
+func TestPlanStays(t *testing.T) {
+	p := NewPlan(nil, parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
+		"-A INPUT "+jumpHook+"\n-A theirs -p tcp -g VOIPBL-INPUT\n-A VOIPBL-INPUT -j DROP\nCOMMIT\n"), nil)
+	if want := "*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-DROP\n-X VOIPBL-DROP\nCOMMIT\n"; p.Text() != want {
+		t.Errorf("the text is\n%s", p.Text())
+	}
+	want := []Change{
+		{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: OpRemove, Rule: jumpHook},
+		{Family: "IPv4", Table: "filter", Chain: "VOIPBL-DROP", Op: OpDelete},
+	}
+	if diff := cmp.Diff(want, p.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if len(p.Stays) != 1 || !strings.Contains(p.Stays[0], "VOIPBL-INPUT") || !strings.Contains(p.Stays[0], "-A theirs -p tcp -g VOIPBL-INPUT") {
+		t.Errorf("stays: %q", p.Stays)
+	}
+}
+
+// TestReadback learns how the kernel tells rules, and from which tools.
+func TestReadback(t *testing.T) {
+	fw := &Firewall{tools: "1.8.9"}
+	learnt := &Readback{Tools: "1.8.9", Rules: [2]map[string]string{{"a": "b"}, {"c": "d"}}}
+	if got := learnt.of(fw, IPv6); got["c"] != "d" {
+		t.Errorf("IPv6: %v", got)
+	}
+	if got := learnt.of(&Firewall{tools: "1.8.10"}, IPv4); got != nil {
+		t.Errorf("of other tools: %v", got)
+	}
+	if got := (*Readback)(nil).of(fw, IPv4); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+
+	want := full().Tables(IPv4)
+	const noEnd = " --algo bm --to 65535"
+	save := strings.ReplaceAll(kernelText(want[0]), noEnd, " --algo bm")
+	known, err := learn(want, parsed(t, IPv4, save))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(known) != 6 {
+		t.Errorf("%d rules are told otherwise, not the six with a string", len(known))
+	}
+	for w, r := range known {
+		if w == r || strings.ReplaceAll(w, noEnd, " --algo bm") != r {
+			t.Errorf("%s\nis told as\n%s", w, r)
+		}
+	}
+	if p := NewPlan(want, parsed(t, IPv4, save), known); !p.Unchanged() {
+		t.Errorf("changes %v", p.Changes)
+	}
+	// What is not ours is no form of ours.
+	for name, other := range map[string]string{
+		"a rule too few":    strings.Replace(save, "-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", "", 1),
+		"a rule too many":   strings.Replace(save, "-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", "-A VOIPBL-INPUT -j ACCEPT\n-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", 1),
+		"another target":    strings.Replace(save, "nothing else\" -j DROP", "nothing else\" -j ACCEPT", 1),
+		"another purpose":   strings.Replace(save, "nothing else", "something else", 1),
+		"a hook is gone":    strings.Replace(save, "-A INPUT "+jumpHook+"\n", "", 1),
+		"a hook is doubled": strings.Replace(save, "-A INPUT "+jumpHook+"\n", strings.Repeat("-A INPUT "+jumpHook+"\n", 2), 1),
+	} {
+		if other == save {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		if known, err := learn(want, parsed(t, IPv4, other)); err == nil {
+			t.Errorf("%s: learnt %v", name, known)
+		}
+	}
+}
+
+// kernelText is a table as iptables-save would tell it if it told all as it was
+// written.
+func kernelText(t Table) string {
+	var b strings.Builder
+	b.WriteString("*" + t.Name + "\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:fail2ban-ssh - [0:0]\n")
+	for _, c := range t.Chains {
+		b.WriteString(":" + c.Name + " - [0:0]\n")
+	}
+	for _, h := range t.Hooks {
+		b.WriteString("-A " + h.Chain + " " + h.Rule + "\n")
+	}
+	for _, c := range t.Chains {
+		for _, r := range c.Rules {
+			b.WriteString("-A " + c.Name + " " + r + "\n")
+		}
+	}
+	return b.String() + "COMMIT\n"
+}

@@ -1,0 +1,152 @@
+package firewall
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// published reads the rules of the published ruleset.
+func published(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/published.rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			rules = append(rules, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if len(rules) != 38 {
+		t.Fatalf("%d rules, not the page's 38", len(rules))
+	}
+	return rules
+}
+
+const publishedDrop = "-A INPUT -m set --match-set voip_bl src -j DROP"
+
+// dropFirst moves the drop of voip_bl, which the page has in fourth place, to the
+// top: the one difference in order.
+func dropFirst(t *testing.T, rules []string) []string {
+	t.Helper()
+	i := slices.Index(rules, publishedDrop)
+	if i != 3 {
+		t.Fatalf("the page's drop is rule %d", i+1)
+	}
+	return slices.Concat([]string{publishedDrop}, rules[:i], rules[i+1:])
+}
+
+// placeholders fills what the page leaves to its reader, and says in IPv6 what
+// differs there.
+var placeholders = [2]*strings.Replacer{
+	IPv4: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "192.168.1.0/24", "known_external_proxy", "203.0.113.10/32"),
+	IPv6: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "fd12:3456:789a::/48", "known_external_proxy", "2001:db8:10::10/128",
+		"-p icmp ", "-p ipv6-icmp ", "icmp-port-unreachable", "icmp6-port-unreachable",
+		"voip_bl ", "voip_bl6 ", BanSet+" ", BanSet6+" ", "255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+}
+
+func replaced(rules []string, r *strings.Replacer) []string {
+	var out []string
+	for _, rule := range rules {
+		out = append(out, r.Replace(rule))
+	}
+	return out
+}
+
+// comment is what our rules say and the page's do not.
+var comment = regexp.MustCompile(` -m comment --comment "[^"]*"`)
+
+// unfolded is what a packet meets in INPUT: its rules, with those of our chain in
+// the place of the jump that INPUT ends in.
+func unfolded(t *testing.T, input, base []string) []string {
+	t.Helper()
+	last := len(input) - 1
+	if last < 0 || !strings.HasSuffix(input[last], "-j "+BaseChain) {
+		t.Fatalf("INPUT does not end in our chain: %q", input)
+	}
+	var rules []string
+	for _, r := range slices.Concat(input[:last], base) {
+		rules = append(rules, comment.ReplaceAllString("-A INPUT "+r, ""))
+	}
+	return rules
+}
+
+// TestPublished compares the default rules with the page's, one by one.
+func TestPublished(t *testing.T) {
+	// The page writes one rule without a mask, where the kernel's default is
+	// what the rule after it has.
+	mask := strings.NewReplacer(
+		"--set --name VOIP --rsource", "--set --name VOIP --mask 255.255.255.255 --rsource",
+		"--set --name VOIPINV --rsource", "--set --name VOIPINV --mask 255.255.255.255 --rsource")
+	want := replaced(replaced(dropFirst(t, published(t)), placeholders[IPv4]), mask)
+
+	text := NewPlan(full().Tables(IPv4), empty(t, IPv4), nil).Text()
+	inserted := strings.ReplaceAll(text, "-I INPUT 1 ", "-A INPUT ")
+	got := unfolded(t, rulesOf(inserted, "filter", "INPUT"), rulesOf(text, "filter", BaseChain))
+	for _, r := range rulesOf(text, "filter", "OUTPUT") {
+		got = append(got, comment.ReplaceAllString("-A OUTPUT "+r, ""))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not as published (-page +ours):\n%s", diff)
+	}
+}
+
+// sixth are the rules that only IPv6 has, before the one about ICMP: without
+// neighbour discovery a host is not to be reached, and without DHCPv6 it may have
+// no address.
+var sixth = []string{
+	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 133 -j ACCEPT",
+	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 134 -j ACCEPT",
+	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT",
+	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j ACCEPT",
+	"-A INPUT -s fe80::/10 -p ipv6-icmp -m icmp6 --icmpv6-type 130 -j ACCEPT",
+	"-A INPUT -s fe80::/10 -p udp -m udp --sport 547 --dport 546 -j ACCEPT",
+}
+
+// ownLists are IPv6's own lists of xt_recent: in one list with IPv4 it would count
+// addresses by their first 32 bits.
+var ownLists = strings.NewReplacer("--name VOIP ", "--name VOIP6 ", "--name VOIPINV ", "--name VOIPINV6 ")
+
+// TestPublishedInKernel loads the page's rules and then ours, and compares how
+// the kernel tells them: nobody's idea of what is the same comes in.
+func TestPublishedInKernel(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		for _, f := range Families {
+			rules := replaced(dropFirst(h.T, published(h.T)), placeholders[f])
+			h.feed("*filter\n:fail2ban-ssh - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n", f.command()+"-restore")
+			var want []string
+			for _, chain := range []string{"INPUT", "OUTPUT"} {
+				for _, r := range rulesOf(h.dump(f), "filter", chain) {
+					want = append(want, "-A "+chain+" "+r)
+				}
+			}
+			if len(want) != len(rules) {
+				h.Fatalf("the kernel has %d of the page's %d rules", len(want), len(rules))
+			}
+			if f == IPv6 {
+				for i, r := range want {
+					want[i] = ownLists.Replace(r)
+				}
+				icmp := slices.IndexFunc(want, func(r string) bool { return strings.Contains(r, "-p ipv6-icmp") })
+				want = slices.Insert(want, icmp, sixth...)
+			}
+			h.sh(f.command() + " -F; " + f.command() + " -X")
+
+			h.apply(full().Wanted())
+			got := unfolded(h.T, rulesOf(h.dump(f), "filter", "INPUT"), rulesOf(h.dump(f), "filter", BaseChain))
+			for _, r := range rulesOf(h.dump(f), "filter", "OUTPUT") {
+				got = append(got, comment.ReplaceAllString("-A OUTPUT "+r, ""))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				h.Errorf("%s: not as published (-page +ours):\n%s", f, diff)
+			}
+			h.apply(Wanted{})
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package firewall
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRuleText reads rules as the kernel tells them, among them those of people
+// whose comments look like ours.
+func TestRuleText(t *testing.T) {
+	for _, test := range []struct {
+		name, rule      string
+		ours            bool
+		target, purpose string
+		without         string // the rule without the purpose; empty if it stays as it is
+	}{
+		{
+			name: "ours", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,
+			ours: true, target: "DROP", purpose: "drop what comes from blocked addresses",
+			without: `-m set --match-set voip_bl src -j DROP`,
+		},
+		{
+			name: "ours, nothing but a comment", rule: `-m comment --comment "voipbl: nothing else" -j DROP`,
+			ours: true, target: "DROP", purpose: "nothing else", without: `-j DROP`,
+		},
+		{
+			name: "ours, without a target", rule: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource -m comment --comment "voipbl: sip: remember who sends INVITE"`,
+			ours: true, purpose: "sip: remember who sends INVITE",
+			without: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource`,
+		},
+		{
+			name: "ours, with options of the target", rule: `-m comment --comment "voipbl: log some of the drops" -j NFLOG --nflog-prefix "voipbl-drop: "`,
+			ours: true, target: "NFLOG", purpose: "log some of the drops", without: `-j NFLOG --nflog-prefix "voipbl-drop: "`,
+		},
+		{
+			name: "ours, with options that look like a target", rule: `-m comment --comment "voipbl: log" -j LOG --log-prefix "a -j ACCEPT b"`,
+			ours: true, target: "LOG", purpose: "log", without: `-j LOG --log-prefix "a -j ACCEPT b"`,
+		},
+		{name: "nothing at all", rule: ""},
+		{name: "a target alone", rule: "-j fail2ban-ssh", target: "fail2ban-ssh"},
+		{name: "a goto", rule: "-p tcp -g VOIPBL-INPUT", target: "VOIPBL-INPUT"},
+		{name: "no comment", rule: "-m set --match-set voip_bl src -j DROP", target: "DROP"},
+		{name: "a comment of one word", rule: "-m comment --comment voipbl: -j DROP", target: "DROP"},
+		{name: "another program's comment", rule: `-m comment --comment "voipbl-exporter: count" -j RETURN`, target: "RETURN"},
+		{name: "our word later in a comment", rule: `-m comment --comment "not voipbl: mine" -j RETURN`, target: "RETURN"},
+		{
+			name: "our mark within a comment", rule: `-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j RETURN`, target: "RETURN",
+		},
+		{
+			name: "our mark within a comment, at its end", rule: `-m comment --comment "-m comment --comment \"voipbl: drop\"" -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "a backslash before the closing quote", rule: `-m comment --comment "C:\\" -m comment --comment "x -j DROP" -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "our mark in a log prefix", rule: `-j LOG --log-prefix " --comment \"voipbl: "`, target: "LOG",
+		},
+		{
+			name: "a target in a log prefix", rule: `-j LOG --log-prefix "x -j VOIPBL-INPUT y"`, target: "LOG",
+		},
+		{
+			name: "a target in a string to look for", rule: `-m string --string " -g VOIPBL-DROP " --algo bm -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "a target in a comment and none else", rule: `-m comment --comment "to do: -j DROP"`,
+		},
+		{
+			name: "a chain whose name begins with a flag's letter", rule: `-p tcp -j -j`, target: "-j",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := ours(test.rule); got != test.ours {
+				t.Errorf("ours: %v", got)
+			}
+			if got := target(test.rule); got != test.target {
+				t.Errorf("target %q, want %q", got, test.target)
+			}
+			if got := Purpose(test.rule); got != test.purpose {
+				t.Errorf("purpose %q, want %q", got, test.purpose)
+			}
+			want := test.without
+			if want == "" {
+				want = test.rule
+			}
+			if got := WithoutPurpose(test.rule); got != want {
+				t.Errorf("without its purpose %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestRuleTextInKernel gives hostile comments to the kernel, so that no form is
+// tested that it never tells.
+func TestRuleTextInKernel(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		hostile := []string{
+			`see --comment "voipbl: drop" -j DROP`,
+			`" --comment "voipbl: x" -j VOIPBL-INPUT "`,
+			`-m comment --comment "voipbl: drop"`,
+			`voipbl-exporter: count`,
+			`voipbl:`,
+			`C:\`,
+			`\" --comment "voipbl: \`,
+			`it's -g VOIPBL-DROP`,
+		}
+		h.sh("iptables -N VOIPBL-DROP; iptables -N VOIPBL-INPUT")
+		for _, text := range hostile {
+			h.feed(text, "sh", "-euc", `comment=$(cat)
+				iptables -A INPUT -m comment --comment "$comment" -j ACCEPT
+				iptables -A INPUT -j LOG --log-prefix "$(printf %.29s "$comment")"
+				iptables -A INPUT -m string --algo bm --string "$comment" -j RETURN`)
+		}
+		saved := h.read()[IPv4]
+		rules := saved.texts("filter", "INPUT")
+		if len(rules) != 3*len(hostile) {
+			h.Fatalf("%d rules", len(rules))
+		}
+		for i, r := range rules {
+			if ours(r) {
+				h.Errorf("taken for one of ours: %s", r)
+			}
+			if got, want := target(r), []string{"ACCEPT", "LOG", "RETURN"}[i%3]; got != want {
+				h.Errorf("target %q, not %s: %s", got, want, r)
+			}
+		}
+		// And they stay where they are, in their order, with ours around them.
+		h.apply(full().Wanted())
+		inside := rulesOf(h.dump(IPv4), "filter", "INPUT")
+		if got := strings.Join(inside[1:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
+			h.Errorf("between our rules there is now:\n%s", got)
+		}
+		h.unchanged(full().Wanted())
+	})
+}
+
+func TestRuleString(t *testing.T) {
+	for want, r := range map[string]Rule{
+		`-m comment --comment "voipbl: x"`: {For: "x"},
+		`-s 10.0.0.0/8 -i lo -p tcp -m tcp --dport 22 -m comment --comment "voipbl: x" -j ACCEPT`:     {For: "x", From: prefixes("10.0.0.0/8")[0], In: "lo", Proto: "tcp", Ports: []PortRange{{22, 22}}, Target: "ACCEPT"},
+		`-p udp -m multiport --dports 1,2,5:9,7 -m comment --comment "voipbl: x"`:                     {For: "x", Proto: "udp", Multi: true, Ports: []PortRange{{1, 2}, {5, 9}, {7, 7}}},
+		`-p ipv6-icmp -m a -m b --c d -m comment --comment "voipbl: x" -j REJECT --reject-with other`: {For: "x", Proto: "ipv6-icmp", Matches: []string{"-m a", "-m b --c d"}, Target: "REJECT --reject-with other"},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
