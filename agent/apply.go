@@ -105,16 +105,19 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		}
 	}
 	how := howRules{dryRun: opts.DryRun, byHand: true, force: opts.Force}
-	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) error {
-		if opts.Confirm == 0 || !opts.Always && !s.isNew(changes) {
-			return nil
+	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error) {
+		if opts.Confirm == 0 || len(changes) == 0 || !opts.Always && !s.isNew(changes) {
+			return saved, nil
 		}
-		if len(changes) == 0 {
-			return nil
+		// The drop is not on trial: it stays when the rest is taken back.
+		drop := dropSettings(cfg, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+		done, err := s.fw.Apply(ctx, drop, saved, s.record.Readback)
+		if err != nil {
+			return saved, err
 		}
-		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback, saved)
+		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback, done.Saved)
 		warnings = appendNonEmpty(warnings, warning)
-		return err
+		return done.Saved, err
 	}
 	report, err := s.ensure(ctx, how)
 	if s.state.Pending != nil && err != nil {

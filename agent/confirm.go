@@ -34,7 +34,7 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	r.state.Pending = p
 	if err := r.writeState(); err != nil {
 		r.state.Pending = nil
-		return "", fmt.Errorf("what is to be confirmed could not be written down, so nothing was changed: %w", err)
+		return "", fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
 	}
 	program, args := rollback(p.Token)
 	if warning, err = arm(ctx, p.Token, window, program, args...); err != nil {
@@ -159,7 +159,9 @@ func (e *NotPendingError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *NotPendingError) Remedy() string { return "run \"voipbl firewall apply\" first" }
+func (e *NotPendingError) Remedy() string {
+	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl sync\" take base rules out"
+}
 
 // SameConnectionError is a confirmation over the connection that the rules were
 // applied over: it was there before them, so it proves nothing.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/firewall"
 )
@@ -49,6 +52,25 @@ func checkLockout(base firewall.Base, logins []login) error {
 		return e
 	}
 	return nil
+}
+
+// UnattendedError is new base rules on a host that is in use already, and nobody
+// there to be let in or locked out: cron has found a change in the configuration.
+// On a fresh host there is nothing to lose, and provisioning is what installs it.
+type UnattendedError struct{}
+
+func (*UnattendedError) Error() string {
+	return "the base rules are new, and nobody is logged in who could tell whether they let him in: they are not installed"
+}
+
+// Remedy says what to do about it.
+func (*UnattendedError) Remedy() string {
+	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
+}
+
+// onTerminal reports whether a person may be watching.
+func onTerminal() bool {
+	return term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd()))
 }
 
 // OtherOwnerError is another program being the firewall of this host.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -42,6 +43,9 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		defer unlock()
 	}
 	removed := &Removed{}
+	if users := firewall.ChainUsers(ctx); len(users) > 0 {
+		return nil, &ChainInUseError{users}
+	}
 	sets, err := removed.findSets(ctx, cfg, kernel)
 	if err != nil {
 		return nil, err
@@ -69,6 +73,16 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	return removed, nil
 }
 
+// ChainInUseError is a chain of ours that rules of others go to.
+type ChainInUseError struct{ Users []string }
+
+func (e *ChainInUseError) Error() string {
+	return "a chain of ours is in use\n    by " + strings.Join(e.Users, "\n    by ")
+}
+
+// Remedy says what to do about it.
+func (e *ChainInUseError) Remedy() string { return "take that rule out and run again" }
+
 // findSets finds our sets, and refuses if something that is not ours uses one.
 func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) ([]string, error) {
 	var sets []string
@@ -85,7 +99,7 @@ func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipset
 				r.Stays = append(r.Stays, fmt.Sprintf("%s is a %s of %s, which is not ours: it stays", name, h.Type, h.Family))
 				continue
 			}
-			if users := append(listUsers(kernel, name), firewall.ForeignUsers(ctx, name)...); len(users) > 0 {
+			if users := append(listUsers(kernel, name), firewall.ForeignRulesWithSet(ctx, name)...); len(users) > 0 {
 				return nil, &ipsetsync.InUseError{Header: h, Want: f, Users: users}
 			}
 			sets = append(sets, name)

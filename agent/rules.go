@@ -70,6 +70,7 @@ type RulesReport struct {
 	Written bool              `json:"written"`
 	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
 	Pending *PendingReport    `json:"pending,omitempty"`
+	New     bool              `json:"new_base"` // base rules were installed for good that had not been before
 
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
@@ -94,8 +95,9 @@ type howRules struct {
 	byHand bool // the admin asks for them now: what lapsed before is tried again
 	force  bool // do not ask who would be locked out
 
-	// before is called with the changes just before they are made.
-	before func(saved [2]*firewall.Saved, changes []firewall.Change) error
+	// before is called with the changes just before they are made, and returns
+	// what the kernel holds then.
+	before func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error)
 }
 
 // ensure makes the kernel hold the configured rules. Base rules that must not be
@@ -103,10 +105,6 @@ type howRules struct {
 // are, the drop is put in force all the same, and the report says why.
 func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
 	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Pending: r.pendingReport()}
-	if r.state.Pending != nil {
-		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
-		return report, nil
-	}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
 		return report, nil
@@ -129,9 +127,10 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		return report, nil
 	}
 	if how.before != nil {
-		if err := how.before(saved, report.Changes); err != nil {
+		if saved, err = how.before(saved, report.Changes); err != nil {
 			return report, err
 		}
+		plans = r.fw.Plan(want, saved, r.record.Readback)
 	}
 	if hasBase(want) {
 		if err := r.ensureBans(plans); err != nil {
@@ -222,6 +221,13 @@ func problemIf(err error) *Problem {
 // and an error if others are.
 func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
 	s := dropSettings(r.cfg, at)
+	if p := r.state.Pending; p != nil {
+		// What is on trial is left alone; the drop is not on trial.
+		if p.Key != baseKey(r.cfg) {
+			err = &PendingError{p.Deadline}
+		}
+		return s.Wanted().KeepBase(saved), nil, err
+	}
 	configured := baseSettings(r.cfg, r.trunks)
 	if configured == nil {
 		if r.stateErr == nil || how.byHand {
@@ -266,7 +272,11 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	if accepted := r.state.Accepted; how.force || accepted != nil && accepted.Key == baseKey(r.cfg) {
 		return nil
 	}
-	return checkLockout(base, sshLogins())
+	logins := sshLogins()
+	if len(logins) == 0 && !how.byHand && !r.state.Since.IsZero() && !onTerminal() {
+		return &UnattendedError{}
+	}
+	return checkLockout(base, logins)
 }
 
 // RejectedError is base rules that nobody has confirmed.
@@ -317,10 +327,14 @@ func (r *rules) accept(base *firewall.Base, report *RulesReport) {
 		return
 	}
 	before := digest(r.state)
+	if r.state.Since.IsZero() && r.stateErr == nil {
+		r.state.Since = time.Now().UTC().Truncate(time.Second)
+	}
 	switch {
 	case base != nil:
 		a := &acceptedBase{Key: baseKey(r.cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
 		if old := r.state.Accepted; old == nil || digest(old.Base) != digest(a.Base) || old.Key != a.Key {
+			report.New = old == nil || old.Key != a.Key
 			r.state.Accepted = a
 		}
 		r.state.unreject(a.Key)
@@ -366,7 +380,7 @@ func (r *rules) writeRecord() error {
 // asLastTime reports whether the same rules are wanted as the last time, and no
 // rule in the kernel has changed since: then there is nothing to read.
 func (r *rules) asLastTime() bool {
-	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil {
+	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil || r.state.Pending != nil {
 		return false
 	}
 	s := dropSettings(r.cfg, dropPlace(r.cfg, r.record.AvoidInput))

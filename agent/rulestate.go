@@ -13,6 +13,7 @@ const rulesFile = "firewall"
 
 // ruleState is what the admin has said about the base rules. It survives a boot.
 type ruleState struct {
+	Since    time.Time     `json:"since,omitzero"`     // the first rules of ours on this host
 	Accepted *acceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
 	Pending  *pendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
 	Rejected *rejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -104,6 +105,9 @@ func (s *RulesStatus) problems() []string {
 	var all []string
 	if s.Problem != nil {
 		all = append(all, s.Problem.Error)
+	}
+	if p := s.Pending; p != nil && time.Now().After(p.Deadline) {
+		all = append(all, "the rules on trial should have been taken back by now: run \"voipbl firewall rollback\"")
 	}
 	if n := len(s.Drift); n > 0 {
 		all = append(all, fmt.Sprintf("the firewall is not as it should be in %d %s: see \"voipbl firewall diff\", run \"voipbl sync\"", n, map[bool]string{true: "place", false: "places"}[n == 1]))

@@ -201,10 +201,10 @@ func (s *Status) judge() {
 	}
 }
 
-// Worrying reports whether a feed is stale or in trouble, or the rules are not as
-// they should be.
+// Worrying reports whether a feed is stale or in trouble, or the rules are on trial
+// or not as they should be.
 func (s *Status) Worrying() bool {
-	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 {
+	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 || s.Rules.Pending != nil {
 		return true
 	}
 	for _, f := range s.Feeds {

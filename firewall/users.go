@@ -21,10 +21,15 @@ func RulesWithSet(ctx context.Context, set string) []string {
 	return rulesWhere(ctx, func(rule string) bool { return matchesSet(rule, set) })
 }
 
-// ForeignUsers returns the rules that are not ours and match against a set or go
-// to a chain of ours, in the same form.
-func ForeignUsers(ctx context.Context, set string) []string {
-	return rulesWhere(ctx, func(rule string) bool { return !ours(rule) && (matchesSet(rule, set) || isOurChain(target(rule))) })
+// ForeignRulesWithSet returns those of them that are not ours.
+func ForeignRulesWithSet(ctx context.Context, set string) []string {
+	return rulesWhere(ctx, func(rule string) bool { return !ours(rule) && matchesSet(rule, set) })
+}
+
+// ChainUsers returns the rules that are not ours and go to a chain of ours, in the
+// same form.
+func ChainUsers(ctx context.Context) []string {
+	return rulesWhere(ctx, func(rule string) bool { return !ours(rule) && isOurChain(target(rule)) })
 }
 
 func rulesWhere(ctx context.Context, which func(rule string) bool) []string {

@@ -32,9 +32,9 @@ func (a *app) firewallShowCommand() *cobra.Command {
 		Short: "Print the rules as configured",
 		Long: `Print the rules as they are configured, with what each is for. Nothing is
 changed; "voipbl firewall diff" compares with the kernel. The text of one family
-can be given to iptables-restore --noflush.`,
+is in the form of iptables-save.`,
 		Example: `  voipbl firewall show
-  voipbl firewall show -4 | iptables-restore --noflush --test`,
+  voipbl firewall show -4`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig(cmd)
@@ -127,9 +127,9 @@ Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.firewallApply(cmd, opts) },
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
-	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take the rules back unless they are confirmed within this time; 0 for never")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if somebody who is logged in by SSH might be locked out")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in time; 0: never")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if an SSH session might be locked out")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -157,7 +157,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 		}
 		if a.json {
 			a.printJSON(r)
-		} else if err == nil {
+		} else if err == nil && r.Problem == nil {
 			a.printApplied(r, opts.DryRun)
 		}
 	}
@@ -185,8 +185,10 @@ func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
 	case r.Pending != nil:
 		fmt.Fprintf(a.out, `
-%s until %s, on trial. Leave this session open. Log in once more, over a
-new connection, and keep the rules with
+%s until %s, on trial.
+
+Leave this session open. Log in once more, over a new connection, and keep the
+rules with
 
     voipbl firewall confirm
 
@@ -224,7 +226,7 @@ configuration.`,
 		},
 	}
 	cmd.Flags().BoolVar(&here, "here", false, "also over the connection that they were applied over")
-	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
 	return cmd
 }
 
@@ -271,7 +273,7 @@ configuration.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	flags.DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
 	// For the timer; see rollbackCommand.
 	flags.StringVar(&token, "token", "", "")
 	flags.StringVar(&stateDir, "state-dir", "", "")

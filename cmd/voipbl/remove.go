@@ -40,7 +40,7 @@ configuration.`,
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
 	return cmd
 }
 

@@ -164,7 +164,7 @@ func withNetworks(err error) error {
 // programs that asked for JSON it says so there too.
 func (a *app) showError(err error) {
 	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintln(a.err, "voipbl: "+clean(line))
+		fmt.Fprintln(a.err, "voipbl: "+clean(strings.ReplaceAll(line, "\t", "  ")))
 	}
 	remedy := ""
 	var remedied interface{ Remedy() string }

@@ -32,7 +32,10 @@ func (a *app) printChanges(r *agent.RulesReport) {
 			fmt.Fprintf(a.out, "      in its way: -A %s %s\n", c.Chain, clean(other))
 		}
 	}
-	if len(r.Changes) > 0 {
+	switch {
+	case r.Written:
+		fmt.Fprintln(a.out, "(+ put in, - taken out, ^ moved to its place)")
+	case len(r.Changes) > 0:
 		fmt.Fprintln(a.out, "(+ is missing, - is too much, ^ stands in the wrong place)")
 	}
 }
@@ -56,6 +59,9 @@ func (a *app) printRules(r *agent.Report) {
 	default:
 		fmt.Fprintln(a.out, rulesWords(r.Rules))
 	}
+	if r.Rules != nil && r.Rules.New {
+		fmt.Fprintln(a.out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
+	}
 }
 
 func writtenRules(r *agent.Report) string {
@@ -77,7 +83,7 @@ func (a *app) printRulesTrouble(r *agent.RulesReport) {
 		}
 	}
 	if p := r.Pending; p != nil {
-		fmt.Fprintf(a.err, "voipbl: rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
+		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
 	}
 }
 
@@ -100,9 +106,6 @@ func (a *app) printRulesStatus(s *agent.RulesStatus) {
 	fmt.Fprintf(a.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
 	if s.Pending != nil {
 		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", s.Pending.Deadline.Local().Format(time.DateTime))
-	}
-	if s.Problem != nil && s.Problem.Remedy != "" {
-		fmt.Fprintln(a.out, "  try: "+clean(s.Problem.Remedy))
 	}
 	if s.Other > 0 {
 		fmt.Fprintf(a.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))

@@ -64,7 +64,10 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 		fmt.Fprintln(a.out, a.paint("not protected", red))
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintln(a.out, "  "+p)
+		fmt.Fprintln(a.out, "  "+clean(p))
+		if rules := s.Rules.Problem; rules != nil && rules.Error == p && rules.Remedy != "" {
+			fmt.Fprintln(a.out, "    try: "+clean(rules.Remedy))
+		}
 	}
 	fmt.Fprintln(a.out)
 	sets := table{right: []int{1, 2, 3, 4, 5}}

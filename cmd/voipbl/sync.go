@@ -42,7 +42,7 @@ configuration. With --dry-run 0 and 3 say the same of what would be.`,
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().BoolVar(&opts.Offline, "offline", false, "use the last good copies instead of the network")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that has shrunk below half")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl to finish")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
 }
