@@ -100,6 +100,9 @@ func (e *ToolError) Remedy() string {
 	if modules := e.missingModules(); len(modules) > 0 {
 		return "the kernel lacks a match that the rule needs: load it with \"modprobe " + strings.Join(modules, " ") + "\"; on Ubuntu's small kernels it is in the package linux-modules-extra-$(uname -r); in a container, load it on the host"
 	}
+	if e.Text != "" {
+		return "look at the lines that it was given; the kernel's log (\"dmesg\") may say more"
+	}
 	return ""
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,11 @@ func TestSystemd(t *testing.T) {
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	h.Must("sh", "-c", "echo 5.5.5.5 >/etc/voipbl/list")
 
+	unit := filepath.Join(t.TempDir(), "unit")
+	writeFile(t, unit, readmeUnit(t))
+	h.CopyIn(unit, "/etc/systemd/system/voipbl-boot.service", 0o644)
+	h.Must("systemctl", "enable", "voipbl-boot")
+
 	base := func() bool { return strings.Contains(h.Must("iptables-save"), "-j VOIPBL-INPUT") }
 	timers := func() string { return h.Must("systemctl", "list-timers", "--all", "--no-legend", "voipbl-rollback-*") }
 	eventually := func(what string, holds func() bool) {
@@ -43,6 +49,7 @@ func TestSystemd(t *testing.T) {
 	// onTrial applies in a session, and kills all that the session has started.
 	onTrial := func(window string) {
 		t.Helper()
+		h.Must("rm", "-f", "/root/applied")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		session := h.Command(ctx, "sh", "-c", "voipbl firewall apply --confirm "+window+" >/root/applied 2>&1; exec sleep 100")
@@ -72,6 +79,9 @@ func TestSystemd(t *testing.T) {
 
 	onTrial("10m")
 	h.Reboot()
+	if rules := h.Must("iptables-save"); !strings.Contains(rules, "-A INPUT -m set --match-set voip_bl src") || base() {
+		t.Errorf("after a boot:\n%s", rules)
+	}
 	if out, code := h.Run("voipbl", "sync", "--offline"); code != exitStale || !strings.Contains(out, "the host was started anew before anybody confirmed them") || base() {
 		t.Errorf("sync after a boot ends with %d, base rules in force: %v: %s", code, base(), out)
 	}
@@ -82,9 +92,25 @@ func TestSystemd(t *testing.T) {
 		t.Errorf("confirmed, and there are timers: %q", timers())
 	}
 	h.Reboot()
-	h.Must("voipbl", "sync", "--offline")
 	if !base() {
-		t.Error("what was confirmed is not back after a boot")
+		t.Errorf("what was confirmed is not back after a boot:\n%s", h.Must("systemctl", "status", "voipbl-boot"))
 	}
+	h.Must("ipset", "test", "voip_bl", "5.5.5.5")
 	h.Must("voipbl", "firewall", "diff")
+}
+
+// readmeUnit is the unit that the README gives for the time until there is a
+// package.
+func readmeUnit(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "    [Unit]\n")
+	unit, _, ended := strings.Cut(rest, "\n\nand ")
+	if !found || !ended {
+		t.Fatal("the README has no unit")
+	}
+	return strings.ReplaceAll("    [Unit]\n"+unit+"\n", "    ", "")
 }
