@@ -23,7 +23,7 @@ type ApplyOptions struct {
 
 	// Confirm is for how long base rules that are new wait for a
 	// confirmation before they are taken back; 0 is not at all. With Always
-	// any change does.
+	// also those do that have been accepted before.
 	Confirm  time.Duration
 	Always   bool
 	Rollback Rollback
@@ -106,7 +106,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	}
 	how := howRules{dryRun: opts.DryRun, byHand: true, force: opts.Force}
 	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error) {
-		if opts.Confirm == 0 || len(changes) == 0 || !opts.Always && !s.isNew(changes) {
+		if opts.Confirm == 0 || !slices.ContainsFunc(changes, firewall.Change.Base) || !opts.Always && s.accepted() {
 			return saved, nil
 		}
 		// The drop is not on trial: it stays when the rest is taken back.
@@ -137,19 +137,10 @@ func appendNonEmpty(list []string, s string) []string {
 	return append(list, s)
 }
 
-// isNew reports whether the changes are about base rules that nobody has
-// accepted yet.
-func (r *rules) isNew(changes []firewall.Change) bool {
-	accepted := ""
-	if r.state.Accepted != nil {
-		accepted = r.state.Accepted.Key
-	}
-	for _, c := range changes {
-		if c.Base() && baseKey(r.cfg) != accepted {
-			return true
-		}
-	}
-	return false
+// accepted reports whether the base rules as configured have been accepted before.
+func (r *rules) accepted() bool {
+	a := r.state.Accepted
+	return a != nil && a.Key == baseKey(r.cfg) || a == nil && baseKey(r.cfg) == ""
 }
 
 // ensureSets makes the sets that are missing, empty, so that rules can refer to

@@ -269,7 +269,7 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	if err := r.checkOwners(ctx, saved); err != nil {
 		return err
 	}
-	if accepted := r.state.Accepted; how.force || accepted != nil && accepted.Key == baseKey(r.cfg) {
+	if how.force || r.accepted() {
 		return nil
 	}
 	logins := sshLogins()

@@ -82,20 +82,31 @@ func newFail2ban(h *host) *fail2ban {
 	err := errors.Join(
 		os.CopyFS(filepath.Join(b.dir, "action.d"), os.DirFS("/etc/fail2ban/action.d")),
 		os.CopyFS(filepath.Join(b.dir, "filter.d"), os.DirFS("/etc/fail2ban/filter.d")))
-	for name, text := range map[string]string{
-		"fail2ban.conf": fail2banConf, "jail.conf": jails, "action.d/asterisk-set.conf": setAction, "messages.log": "", "chain.bans": "", "set.bans": "",
-	} {
-		err = errors.Join(err, os.WriteFile(filepath.Join(b.dir, name), []byte(strings.ReplaceAll(text, "DIR", b.dir)), 0o600))
-	}
 	if err != nil {
 		h.Fatal(err)
 	}
+	b.write("fail2ban.conf", fail2banConf)
+	b.write("jail.conf", jails)
+	b.write("action.d/asterisk-set.conf", setAction)
+	b.write("messages.log", "")
 	return b
 }
 
-// start runs the server until stop, or until the test ends.
+// write makes a file in fail2ban's folder.
+func (b *fail2ban) write(name, text string) {
+	b.h.Helper()
+	if err := os.WriteFile(filepath.Join(b.dir, name), []byte(strings.ReplaceAll(text, "DIR", b.dir)), 0o600); err != nil {
+		b.h.Fatal(err)
+	}
+}
+
+// start runs the server until stop, or until the test ends. It has told nothing
+// yet.
 func (b *fail2ban) start() {
 	b.h.Helper()
+	for _, name := range []string{"chain.bans", "set.bans", "fail2ban.log"} {
+		b.write(name, "")
+	}
 	b.server = b.h.command("fail2ban-server", "-c", b.dir, "-s", filepath.Join(b.dir, "socket"), "-p", filepath.Join(b.dir, "pid"), "-f", "start")
 	b.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
 	if err := b.server.Start(); err != nil {
@@ -244,7 +255,23 @@ func TestFail2ban(t *testing.T) {
 			h.Errorf("after a second ban the plan has %q", changes)
 		}
 
+		// It cannot destroy sets that our rules refer to when it stops, and uses
+		// them again when it comes back.
+		b.stop()
+		if complaints := b.complaints(); len(complaints) == 0 {
+			h.Error("fail2ban has destroyed sets that rules refer to, or does not try any more")
+		}
+		if sets := h.sh("ipset save"); !strings.Contains(sets, "create "+BanSet+" ") || !strings.Contains(sets, "create "+BanSet6+" ") || strings.Contains(sets, "add ") {
+			h.Errorf("after fail2ban has stopped the sets are\n%s", sets)
+		}
+		if changes := Changes(h.plan(full().Wanted())); len(changes) != 0 {
+			h.Errorf("after fail2ban has stopped the plan has %q", changes)
+		}
+		b.start()
+		b.banned(slices.Concat(first, second)...)
+
 		// Without us it still has all, and takes back all of it without a complaint.
+		after = h.surroundingsOf(b, slices.Concat(first, second))
 		h.apply(Wanted{})
 		if diff := diff(after, h.surroundingsOf(b, slices.Concat(first, second))); diff != "" {
 			h.Errorf("removal: what fail2ban has is not as it was (-before +after):\n%s", diff)
@@ -286,36 +313,4 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 		}
 	}
 	return strings.Join([]string{foreign(d[IPv4]), foreign(d[IPv6]), sets}, "----\n")
-}
-
-// TestFail2banRestarts stops fail2ban while our rules refer to its sets: it
-// cannot destroy them, and uses them again when it comes back.
-func TestFail2banRestarts(t *testing.T) {
-	attackers := []netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:9::9")}
-	onEachBackend(t, func(h *host) {
-		b := newFail2ban(h)
-		h.apply(full().Wanted())
-		before := h.rules()
-		b.attack(attackers...)
-		for range 2 {
-			for _, file := range []string{"chain.bans", "set.bans"} {
-				if err := os.WriteFile(filepath.Join(b.dir, file), nil, 0o600); err != nil {
-					h.Fatal(err)
-				}
-			}
-			b.start()
-			b.banned(attackers...)
-			h.surroundingsOf(b, attackers)
-			b.stop()
-			if diff := diff(before, h.rules()); diff != "" {
-				h.Fatalf("after fail2ban has stopped (-before +after):\n%s", diff)
-			}
-			if sets := h.sh("ipset save"); !strings.Contains(sets, "create "+BanSet+" ") || !strings.Contains(sets, "create "+BanSet6+" ") || strings.Contains(sets, "add ") {
-				h.Fatalf("after fail2ban has stopped the sets are\n%s", sets)
-			}
-		}
-		if complaints := b.complaints(); len(complaints) == 0 {
-			h.Error("fail2ban has destroyed sets that rules refer to, or does not try any more")
-		}
-	})
 }

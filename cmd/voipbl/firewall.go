@@ -120,7 +120,7 @@ by SSH, or if ufw, firewalld or FreePBX's own firewall is active.
 
 Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute for a confirmation
-  voipbl firewall apply --confirm 5m     any change waits five minutes
+  voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
   voipbl firewall apply --dry-run`,
 		Args: cobra.NoArgs,
