@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -35,8 +36,9 @@ type session struct {
 	close func()
 }
 
-// openSession takes locks and gathers what the rules need.
-func openSession(ctx context.Context, cfg config.Config, verb string, wait time.Duration, waiting func(string), locks ...string) (_ *session, err error) {
+// openSession takes locks and gathers what the rules need. fw may be nil for who only
+// puts back what is written down with its backend.
+func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, verb string, wait time.Duration, waiting func(string), locks ...string) (_ *session, err error) {
 	var closers []func()
 	closeAll := func() {
 		for _, c := range slices.Backward(closers) {
@@ -48,10 +50,6 @@ func openSession(ctx context.Context, cfg config.Config, verb string, wait time.
 			closeAll()
 		}
 	}()
-	fw, err := firewall.Open(cfg.Firewall.Backend)
-	if err != nil {
-		return nil, err
-	}
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -77,21 +75,23 @@ func openSession(ctx context.Context, cfg config.Config, verb string, wait time.
 // ApplyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	s, err := openSession(ctx, cfg, "voipbl firewall apply", opts.Wait, opts.Waiting, mainLock, rulesLock)
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, mainLock, rulesLock)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
 	var warnings []string
 	if !opts.DryRun {
-		warning, err := s.settle(ctx, time.Now())
-		if err != nil {
+		if warnings, err = s.settle(ctx, time.Now()); err != nil {
 			return nil, err
 		}
-		warnings = appendNonEmpty(warnings, warning)
-	}
-	if p := s.state.Pending; p != nil {
-		return nil, &PendingError{p.Deadline}
+		if p := s.state.Pending; p != nil {
+			return nil, &PendingError{p.Deadline}
+		}
 	}
 	protected, err := protection(ctx, cfg, s.store, lookups{keep: !opts.DryRun})
 	if err != nil {
@@ -103,20 +103,27 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		if err := s.ensureSets(); err != nil {
 			return nil, err
 		}
+		if err := s.checkBlocked(sshLogins()); err != nil {
+			return nil, err
+		}
 	}
 	how := howRules{dryRun: opts.DryRun, byHand: true, force: opts.Force}
+	var drop []firewall.Change
 	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error) {
 		if opts.Confirm == 0 || !slices.ContainsFunc(changes, firewall.Change.Base) || !opts.Always && s.accepted() {
 			return saved, nil
 		}
 		// The drop is not on trial: it stays when the rest is taken back.
-		drop := dropSettings(cfg, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
-		done, err := s.fw.Apply(ctx, drop, saved, s.record.Readback)
+		want := dropSettings(cfg, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+		done, err := s.fw.Apply(ctx, want, saved, s.record.Readback)
 		if err != nil {
 			return saved, err
 		}
+		drop = firewall.Changes(done.Plans)
 		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback, done.Saved)
-		warnings = appendNonEmpty(warnings, warning)
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
 		return done.Saved, err
 	}
 	report, err := s.ensure(ctx, how)
@@ -124,17 +131,50 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		err = errors.Join(err, s.abandon(context.WithoutCancel(ctx)))
 	}
 	if report != nil {
+		if err != nil {
+			report.Error = problemOf(err)
+		}
+		if s.state.Pending != nil {
+			report.Changes = append(drop, report.Changes...)
+		}
 		report.Pending = s.pendingReport()
 		report.Warnings = append(warnings, report.Warnings...)
 	}
 	return report, err
 }
 
-func appendNonEmpty(list []string, s string) []string {
-	if s == "" {
-		return list
+// BlockedLoginError is a set that has the address of somebody who is logged in: the
+// drop would cut him off.
+type BlockedLoginError struct {
+	Login login
+	Set   string
+}
+
+func (e *BlockedLoginError) Error() string {
+	return fmt.Sprintf("the set %s has the address of the SSH session from %s, so no rule is put in that drops its members", e.Set, e.Login.from)
+}
+
+// Remedy says what to do about it.
+func (e *BlockedLoginError) Remedy() string {
+	return "run \"voipbl sync\", which takes the addresses of SSH sessions out of the set; put yours into \"allow\""
+}
+
+// checkBlocked refuses to drop what is in the sets while somebody is logged in from
+// there.
+func (r *rules) checkBlocked(logins []login) error {
+	for _, f := range cidr.Families {
+		live, err := r.sets.Dump(setName(r.cfg, f))
+		if err != nil {
+			return err
+		}
+		for _, l := range logins {
+			p := cidr.FromNetip(netip.PrefixFrom(l.from, l.from.BitLen()))
+			if _, blocked := live.Find(p); blocked && p.Family() == f {
+				return &BlockedLoginError{l, live.Name}
+			}
+		}
 	}
-	return append(list, s)
+	return nil
 }
 
 // accepted reports whether the base rules as configured have been accepted before.
@@ -198,7 +238,7 @@ func (e *PendingError) Remedy() string {
 // the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
 	typed := time.Now()
-	s, err := openSession(ctx, cfg, "voipbl firewall confirm", wait, nil, rulesLock)
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
 	if err != nil {
 		return err
 	}
@@ -210,7 +250,7 @@ func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, he
 // calls it, it tries for as long as it takes.
 func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
-		s, err := openSession(ctx, cfg, "voipbl firewall rollback", wait, nil, rulesLock)
+		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, rulesLock)
 		if err != nil {
 			return err
 		}
@@ -240,7 +280,7 @@ func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, t
 // AwaitRollback waits until the rules are to be taken back, or are not pending any
 // more, and says which. It looks every now and then, so that no process is left
 // waiting for nothing.
-func AwaitRollback(ctx context.Context, stateDir, token string, after time.Duration) (due bool, err error) {
+func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after time.Duration) (due bool, err error) {
 	deadline := time.NewTimer(after)
 	defer deadline.Stop()
 	look := time.NewTicker(awaitEvery)
@@ -252,7 +292,7 @@ func AwaitRollback(ctx context.Context, stateDir, token string, after time.Durat
 		case <-deadline.C:
 			return true, nil
 		case <-look.C:
-			if !isPending(stateDir, token) {
+			if !isPending(stateDir, runDir, token) {
 				return false, nil
 			}
 		}
@@ -262,16 +302,24 @@ func AwaitRollback(ctx context.Context, stateDir, token string, after time.Durat
 const awaitEvery = 500 * time.Millisecond
 
 // isPending reports whether a token's rules wait for a confirmation. A state that
-// cannot be read may be so again in time; one that is gone is gone.
-func isPending(stateDir, token string) bool {
+// cannot be read may be so again in time; for one that is gone there is the copy.
+func isPending(stateDir, runDir, token string) bool {
 	var state ruleState
 	store, err := fetch.FindStore(stateDir)
 	if err == nil {
 		defer store.Close()
 		err = store.ReadJSON(rulesFile, &state)
 	}
+	if isAbsent(err) {
+		run, err := fetch.FindStore(runDir)
+		if err != nil {
+			return !isAbsent(err)
+		}
+		defer run.Close()
+		return fromCopy(run, token) != nil
+	}
 	if err != nil {
-		return !isAbsent(err)
+		return true
 	}
 	return state.Pending != nil && state.Pending.Token == token
 }

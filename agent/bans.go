@@ -86,20 +86,21 @@ func (r *rules) dropBans(ctx context.Context) (d droppedBans, err error) {
 			}
 			if gone {
 				d.chains = append(d.chains, fmt.Sprintf("%s (%s)", firewall.SSHChain, f))
+				r.record.Chains[f] = false
 			}
 		}
 	}
-	for _, name := range r.record.Sets {
+	for _, name := range slices.Clone(r.record.Sets) {
 		gone, err := r.sets.RemoveBanSet(name)
 		if err != nil {
 			return d, err
 		}
 		if gone {
 			d.sets = append(d.sets, name)
+			r.record.Sets = slices.DeleteFunc(r.record.Sets, func(s string) bool { return s == name })
 		} else {
 			d.stay = append(d.stay, name+" was made for fail2ban and is in use: it stays")
 		}
 	}
-	r.record.Chains, r.record.Sets = [2]bool{}, nil
 	return d, nil
 }

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 )
 
 // Rollback is what takes rules back: the program and arguments that come to
-// [RollBack] with a token.
+// [RollBackRules] with a token.
 type Rollback func(token string) (program string, args []string)
 
 // begin writes down what is pending and arms the timer, before anything changes.
@@ -26,13 +27,16 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	p := &pendingBase{
 		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
 		Since: now.UTC().Truncate(time.Second), Deadline: now.Add(window).UTC().Truncate(time.Millisecond),
-		Kernel: firewall.Kernel(), Connection: callerConnection(), Before: before,
+		Kernel: firewall.Kernel(), Connection: callerConnection().name(), Uptime: uptime(), Before: before,
 	}
 	if p.Chains, p.Sets, err = r.absentBans(saved); err != nil {
 		return "", err
 	}
+	if r.state.Since.IsZero() {
+		r.state.Since = p.Since
+	}
 	r.state.Pending = p
-	if err := r.writeState(); err != nil {
+	if err := errors.Join(r.writeState(), r.writeCopy(p)); err != nil {
 		r.state.Pending = nil
 		return "", fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
 	}
@@ -55,7 +59,7 @@ func (r *rules) abandon(ctx context.Context) error {
 func (r *rules) forgetPending() error {
 	disarm(r.state.Pending.Token)
 	r.state.Pending = nil
-	return r.writeState()
+	return errors.Join(r.writeState(), r.writeCopy(nil))
 }
 
 // ownRules are the rules of ours in both backends.
@@ -116,14 +120,40 @@ func (r *rules) restore(ctx context.Context) error {
 // itself.
 func (r *rules) reject(why string) error {
 	p := r.state.Pending
-	disarm(p.Token)
 	r.state.Pending = nil
 	if accepted := r.state.Accepted; p.Key != "" && (accepted == nil || accepted.Key != p.Key) {
 		r.state.Rejected = &rejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
 	}
 	r.record.Generation = ""
 	r.writeRecord() // if it fails the generation, which has moved, says the same
-	return r.writeState()
+	err := errors.Join(r.writeState(), r.writeCopy(nil))
+	if err == nil {
+		disarm(p.Token)
+	}
+	return err
+}
+
+// copyFile is a copy of what is pending in the run folder: should the state be
+// damaged or lost meanwhile, the rules are taken back all the same.
+const copyFile = "pending"
+
+func (r *rules) writeCopy(p *pendingBase) error {
+	if r.run == nil {
+		return r.writeRecord() // which says why
+	}
+	if p == nil {
+		p = &pendingBase{}
+	}
+	return r.run.WriteJSON(copyFile, p)
+}
+
+// fromCopy is what is pending by the copy, if it has the token.
+func fromCopy(run *fetch.Store, token string) *pendingBase {
+	var p pendingBase
+	if run == nil || token == "" || run.ReadJSON(copyFile, &p) != nil || p.Token != token {
+		return nil
+	}
+	return &p
 }
 
 // The reasons of a rejectedBase.
@@ -134,18 +164,28 @@ const (
 )
 
 // settle ends what is pending if its time is over. Normally the timer has done
-// so; it has not if the host was started anew, or the timer was killed.
-func (r *rules) settle(ctx context.Context, now time.Time) (warning string, err error) {
+// so; it has not if the host was started anew, or the timer was killed. That it
+// cannot be written down, on a full disk, is a warning: the kernel is as it should
+// be, and the next run finds the same.
+func (r *rules) settle(ctx context.Context, now time.Time) (warnings []string, err error) {
 	p := r.state.Pending
 	switch {
 	case p == nil:
-		return "", nil
+		return nil, nil
 	case p.Kernel != firewall.Kernel(): // those rules are gone
-		return "base rules that nobody had confirmed went with the last boot", r.reject(whyBooted)
+		warnings = append(warnings, "base rules that nobody had confirmed went with the last boot")
+		err = r.reject(whyBooted)
 	case now.After(p.Deadline):
-		return "base rules that nobody has confirmed in time were taken back", r.takeBack(ctx, whyLapsed)
+		if err := r.restore(ctx); err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, "base rules that nobody has confirmed in time were taken back")
+		err = r.reject(whyLapsed)
 	}
-	return "", nil
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	return warnings, nil
 }
 
 // NotPendingError is nothing being there to confirm or to roll back.
@@ -163,31 +203,36 @@ func (e *NotPendingError) Remedy() string {
 	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl sync\" take base rules out"
 }
 
-// SameConnectionError is a confirmation over the connection that the rules were
-// applied over: it was there before them, so it proves nothing.
-type SameConnectionError struct{ Deadline time.Time }
+// OldConnectionError is a confirmation over a connection that was there before the
+// rules: it proves nothing.
+type OldConnectionError struct{ Deadline time.Time }
 
-func (e *SameConnectionError) Error() string {
-	return "this is the SSH connection that the rules were applied over, and it would work without them too"
+func (e *OldConnectionError) Error() string {
+	return "this SSH connection was there before the rules, and says nothing about them"
 }
 
 // Remedy says what to do about it.
-func (e *SameConnectionError) Remedy() string {
+func (e *OldConnectionError) Remedy() string {
 	return fmt.Sprintf("log in once more and confirm there, before %s; in a screen or tmux that is older, or on a console, use --here", e.Deadline.Local().Format(time.TimeOnly))
 }
 
-// confirm keeps what is pending. It counts when it was typed, however long it had
-// to wait for the lock. here accepts the connection it was applied over.
+// confirm keeps what is pending, if it is in force. It counts when it was typed,
+// however long it had to wait for the lock. here accepts a connection that was there
+// before the rules.
 func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
-	if warning, err := r.settle(ctx, typed); err != nil || warning != "" {
+	if warnings, err := r.settle(ctx, typed); err != nil || len(warnings) > 0 {
 		return errors.Join(err, r.notPending())
 	}
 	p := r.state.Pending
 	if p == nil {
 		return r.notPending()
 	}
-	if c := callerConnection(); c != "" && c == p.Connection && !here {
-		return &SameConnectionError{p.Deadline}
+	c := callerConnection()
+	if old := c.name() == p.Connection || c.since < p.Uptime; c.name() != "" && old && !here {
+		return &OldConnectionError{p.Deadline}
+	}
+	if err := r.inForce(ctx, p); err != nil {
+		return err
 	}
 	r.state.Accepted, r.state.Pending = nil, nil
 	r.state.unreject(p.Key)
@@ -198,6 +243,38 @@ func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
 		return err
 	}
 	disarm(p.Token)
+	return r.writeCopy(nil)
+}
+
+// NotInForceError is rules on trial that are not in the kernel as they were tried.
+type NotInForceError struct{}
+
+func (*NotInForceError) Error() string {
+	return "the rules on trial are not in force: apply was cut short, or somebody has changed them"
+}
+
+// Remedy says what to do about it.
+func (*NotInForceError) Remedy() string {
+	return "run \"voipbl firewall rollback\", then \"voipbl firewall apply\" once more"
+}
+
+// inForce reports whether the kernel holds the base rules that are pending, or none
+// if none are.
+func (r *rules) inForce(ctx context.Context, p *pendingBase) error {
+	fw, err := firewall.Open(string(p.Before[0].Backend))
+	if err != nil {
+		return err
+	}
+	saved, err := fw.Read(ctx)
+	if err != nil {
+		return err
+	}
+	s := firewall.Settings{Sets: [2]string{r.cfg.Set, r.cfg.SetName6()}, Base: p.Base}
+	for _, c := range firewall.Changes(fw.Plan(s.Wanted(), saved, r.record.Readback)) {
+		if c.Base() {
+			return &NotInForceError{}
+		}
+	}
 	return nil
 }
 
@@ -212,8 +289,13 @@ func (r *rules) notPending() error {
 // rollBack takes back what is pending, now. With a token it does so only for the
 // apply that gave the token out.
 func (r *rules) rollBack(ctx context.Context, token string) error {
+	if r.stateErr != nil || r.stateLost {
+		r.state.Pending = fromCopy(r.run, token)
+	}
 	p := r.state.Pending
 	switch {
+	case p == nil && token != "" && r.stateErr != nil:
+		return r.stateErr
 	case p == nil && token != "", p != nil && token != "" && p.Token != token:
 		return nil
 	case p == nil:

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -71,16 +72,27 @@ func TestCallerConnections(t *testing.T) {
 	process := func(pid, ppid int, name, environ string) {
 		dir := filepath.Join(proc, fmt.Sprint(pid))
 		os.MkdirAll(dir, 0o755)
-		os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (%s) S %d 1 1", pid, name, ppid), 0o644)
+		os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid), 0o644)
 		os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)
 	}
 	process(1, 0, "init", "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22\x00")
 	process(50, 1, "sshd", "A=b\x00")
 	process(60, 50, "a) S 1 (b", "PATH=/bin\x00SSH_CONNECTION=2001:db8::7 50000 2001:db8::1 22\x00X=\x00")
 	process(70, 60, "sudo", "PATH=/bin\x00")
-	want := []connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22")}}
+	want := []connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22"), 60 * time.Second}}
 	if got := callerConnections(proc, 70); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	// Of all on the host only what an sshd has started counts.
+	process(55, 50, "bash", "SSH_CONNECTION=192.0.2.9 50001 192.0.2.2 2222\x00")
+	process(65, 1, "liar", "SSH_CONNECTION=192.0.2.10 50001 192.0.2.2 22\x00")
+	var all []string
+	for _, c := range shellConnections(proc) {
+		all = append(all, c.name())
+	}
+	slices.Sort(all)
+	if want := []string{"192.0.2.9:50001 192.0.2.2:2222", "[2001:db8::7]:50000 [2001:db8::1]:22"}; !slices.Equal(all, want) {
+		t.Errorf("got %q, want %q", all, want)
 	}
 	process(80, 80, "loop", "")
 	if got := callerConnections(proc, 80); len(got) != 0 {

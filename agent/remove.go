@@ -135,9 +135,11 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 			return err
 		}
 	}
-	if store == nil || rules.stateErr == nil && digest(rules.state) == digest(ruleState{}) {
+	// That this is no fresh host, and what was rejected here, is not forgotten.
+	left := ruleState{Since: rules.state.Since, Rejected: rules.state.Rejected}
+	if store == nil || rules.stateErr == nil && digest(rules.state) == digest(left) {
 		return nil
 	}
-	rules.state = ruleState{}
-	return rules.writeState()
+	rules.state = left
+	return errors.Join(rules.writeState(), rules.writeCopy(nil))
 }

@@ -24,11 +24,10 @@ type rules struct {
 	run    *fetch.Store   // the run folder, likewise
 	trunks []netip.Prefix // as the names in it are resolved now
 
-	state    ruleState
-	record   ruleRecord
-	stateErr error // why the state is not known
-
-	reading *firewall.Reading // begun early; nil if not
+	state     ruleState
+	record    ruleRecord
+	stateErr  error // why the state is not known
+	stateLost bool  // there is no file of it
 }
 
 // openRules gathers all this. It is closed by closing run.
@@ -43,12 +42,9 @@ func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel,
 
 // reload reads what is known once more, when it can have changed since: after the
 // lock of the rules has been taken.
-func (r *rules) reload() { r.state, r.record, r.stateErr = readRules(r.store, r.run) }
+func (r *rules) reload() { r.state, r.record, r.stateLost, r.stateErr = readRules(r.store, r.run) }
 
 func (r *rules) close() {
-	if r.reading != nil {
-		r.reading.Wait() // its processes end
-	}
 	if r.run != nil {
 		r.run.Close()
 	}
@@ -69,6 +65,7 @@ type RulesReport struct {
 	Missing []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
 	Written bool              `json:"written"`
 	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
+	Error   *Problem          `json:"error,omitempty"`   // why nothing was applied
 	Pending *PendingReport    `json:"pending,omitempty"`
 	New     bool              `json:"new_base"` // base rules were installed for good that had not been before
 
@@ -109,7 +106,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
 		return report, nil
 	}
-	saved, err := r.read(ctx)
+	saved, err := r.fw.Read(ctx)
 	if err != nil {
 		return report, err
 	}
@@ -144,7 +141,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		want = dropSettings(r.cfg, at).Wanted().KeepBase(saved)
 		done, err = r.fw.Apply(ctx, want, saved, r.record.Readback)
 	}
-	if !hasBase(want) || err != nil {
+	if !hasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
 		if _, dropErr := r.dropBans(context.WithoutCancel(ctx)); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
 		}
@@ -166,23 +163,6 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	return report, nil
 }
 
-// readEarly begins to read the rules while something else is done, if they have to
-// be read at all. It is for when that is over in no time: what is compared with
-// must be what the kernel holds now.
-func (r *rules) readEarly(ctx context.Context) {
-	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() {
-		r.reading = r.fw.StartRead(ctx)
-	}
-}
-
-func (r *rules) read(ctx context.Context) ([2]*firewall.Saved, error) {
-	if reading := r.reading; reading != nil {
-		r.reading = nil
-		return reading.Wait()
-	}
-	return r.fw.Read(ctx)
-}
-
 func onOff(on bool) string {
 	if on {
 		return BaseOn
@@ -192,6 +172,9 @@ func onOff(on bool) string {
 
 // refusedByKernel reports whether the rules themselves are the trouble.
 func refusedByKernel(err error) bool {
+	if errors.Is(err, firewall.ErrLocked) {
+		return false
+	}
 	refused, incompatible := (*firewall.ToolError)(nil), (*firewall.IncompatibleError)(nil)
 	return errors.As(err, &refused) || errors.As(err, &incompatible)
 }
@@ -241,7 +224,8 @@ func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewal
 		return s.Wanted(), configured, nil
 	}
 	s.Base = nil
-	if a := r.state.Accepted; a != nil && a.Key != baseKey(r.cfg) {
+	other := (*OtherOwnerError)(nil)
+	if a := r.state.Accepted; a != nil && !r.accepted() && !how.byHand && !errors.As(err, &other) {
 		s.Base = &a.Base
 		return s.Wanted(), nil, err
 	}
@@ -272,11 +256,10 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	if how.force || r.accepted() {
 		return nil
 	}
-	logins := sshLogins()
-	if len(logins) == 0 && !how.byHand && !r.state.Since.IsZero() && !onTerminal() {
+	if !how.byHand && r.state.used() && callerConnection() == (connection{}) && !onTerminal() {
 		return &UnattendedError{}
 	}
-	return checkLockout(base, logins)
+	return checkLockout(base, sshLogins())
 }
 
 // RejectedError is base rules that nobody has confirmed.

@@ -35,6 +35,7 @@ type pendingBase struct {
 	Deadline   time.Time      `json:"deadline"`
 	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
 	Connection string         `json:"connection"` // that it was applied over; empty on a console
+	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
 	Before     []ownRules     `json:"before"`     // what was ours and is put back
 
 	// What was not there for fail2ban, and is taken out again.
@@ -69,6 +70,10 @@ type ruleRecord struct {
 	Sets       []string           `json:"sets"`   // sets of fail2ban that we made
 }
 
+// used reports whether there have been rules of ours on this host before: then it is
+// no fresh one that is being provisioned.
+func (s *ruleState) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
+
 // unreject forgets that base rules have lapsed, if they are these.
 func (s *ruleState) unreject(key string) {
 	if s.Rejected != nil && s.Rejected.Key == key {
@@ -77,18 +82,23 @@ func (s *ruleState) unreject(key string) {
 }
 
 // readRules reads both files. A damaged state is an error that is named; a
-// damaged record is none, and neither is a missing file.
-func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, err error) {
+// damaged record is none, and neither is a missing file, but for lost, which tells
+// that there is none of the state.
+func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, lost bool, err error) {
 	if run == nil || run.ReadJSON(rulesFile, &record) != nil || record.Kernel != firewall.Kernel() {
 		record = ruleRecord{Kernel: firewall.Kernel()}
 	}
 	if store == nil {
-		return state, record, nil
+		return state, record, true, nil
 	}
-	if err := store.ReadJSON(rulesFile, &state); err != nil && !isAbsent(err) {
-		return ruleState{}, record, &DamagedRulesError{err}
+	err = store.ReadJSON(rulesFile, &state)
+	switch {
+	case isAbsent(err):
+		return ruleState{}, record, true, nil
+	case err != nil:
+		return ruleState{}, record, false, &DamagedRulesError{err}
 	}
-	return state, record, nil
+	return state, record, false, nil
 }
 
 // DamagedRulesError is not knowing which base rules were confirmed.

@@ -3,12 +3,16 @@ package agent
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sessionPeers are the addresses from which somebody is logged in on this host
@@ -38,6 +42,9 @@ const sshPort = 22
 func sshLogins() []login {
 	var logins []login
 	port := uint16(sshPort)
+	for _, c := range shellConnections("/proc") {
+		logins = append(logins, login{c.client.Addr(), c.server.Port()})
+	}
 	for _, c := range callerConnections("/proc", os.Getpid()) {
 		logins = append(logins, login{c.client.Addr(), c.server.Port()})
 		port = c.server.Port()
@@ -50,20 +57,33 @@ func sshLogins() []login {
 	return logins
 }
 
-// callerConnection is the SSH connection that the caller typed its command in,
-// such as "203.0.113.5:50022 192.0.2.1:22", or empty on a console.
-func callerConnection() string {
-	for _, c := range callerConnections("/proc", os.Getpid()) {
-		return c.client.String() + " " + c.server.String()
+// callerConnection is the SSH connection that the caller typed its command in, or
+// none on a console: of those that it has been handed down, the first.
+func callerConnection() connection {
+	all := callerConnections("/proc", os.Getpid())
+	if len(all) == 0 {
+		return connection{}
 	}
-	return ""
+	return all[len(all)-1]
 }
 
 // maxAncestors bounds the walk from this process up to init.
 const maxAncestors = 32
 
-// connection is what SSH_CONNECTION tells.
-type connection struct{ client, server netip.AddrPort }
+// connection is what SSH_CONNECTION tells, and since when the process that has it
+// is running, in time since the boot.
+type connection struct {
+	client, server netip.AddrPort
+	since          time.Duration
+}
+
+// name is what tells one connection from another, empty for none.
+func (c connection) name() string {
+	if !c.client.IsValid() {
+		return ""
+	}
+	return c.client.String() + " " + c.server.String()
+}
 
 // callerConnections reads SSH_CONNECTION, which sshd sets for the login (ssh(1)),
 // from the environment of this process and of those that started it: sudo and
@@ -76,12 +96,15 @@ func callerConnections(proc string, pid int) []connection {
 		}
 		dir := filepath.Join(proc, strconv.Itoa(pid))
 		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if c, ok := parseConnection(environ); err == nil && ok {
-			found = append(found, c)
-		}
-		if pid, err = parent(filepath.Join(dir, "stat")); err != nil {
+		stat, statErr := readStat(filepath.Join(dir, "stat"))
+		if statErr != nil {
 			break
 		}
+		if c, ok := parseConnection(environ); err == nil && ok {
+			c.since = stat.start
+			found = append(found, c)
+		}
+		pid = stat.parent
 	}
 	return found
 }
@@ -97,7 +120,7 @@ func parseConnection(environ []byte) (c connection, ok bool) {
 		client, errC := parseEnd(words[0], words[1])
 		server, errS := parseEnd(words[2], words[3])
 		if errC == nil && errS == nil {
-			return connection{client, server}, true
+			return connection{client: client, server: server}, true
 		}
 	}
 	return connection{}, false
@@ -112,18 +135,67 @@ func parseEnd(addr, port string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(n)), err
 }
 
-// parent reads the fourth field of /proc/PID/stat (proc_pid_stat(5)). The
-// second is the program's name in parentheses and may hold anything.
-func parent(stat string) (int, error) {
-	text, err := os.ReadFile(stat)
+// shellConnections are those of all shells and commands that an sshd has started.
+// Only a child of sshd counts: anybody can put what he likes into the environment
+// of his own processes. Other than utmp it tells the port, and there are systems
+// without utmp.
+func shellConnections(proc string) []connection {
+	var found []connection
+	dirs, _ := filepath.Glob(filepath.Join(proc, "[0-9]*"))
+	for _, dir := range dirs {
+		stat, err := readStat(filepath.Join(dir, "stat"))
+		if err != nil {
+			continue
+		}
+		above, err := readStat(filepath.Join(proc, strconv.Itoa(stat.parent), "stat"))
+		if err != nil || !strings.HasPrefix(above.name, "sshd") {
+			continue
+		}
+		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if c, ok := parseConnection(environ); err == nil && ok {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// procStat is what we need of /proc/PID/stat (proc_pid_stat(5)).
+type procStat struct {
+	name   string
+	parent int
+	start  time.Duration // since the boot
+}
+
+// userHZ is the unit of times there: USER_HZ is 100 on all that we run on.
+const userHZ = 100
+
+// readStat reads the second, fourth and twenty-second field. The second is the
+// program's name in parentheses and may hold anything.
+func readStat(file string) (procStat, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return 0, err
+		return procStat{}, err
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 2 {
-		return 0, os.ErrInvalid
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 0 || end < open {
+		return procStat{}, os.ErrInvalid
 	}
-	return strconv.Atoi(fields[1])
+	fields := strings.Fields(string(text[end+1:]))
+	if len(fields) < 20 {
+		return procStat{}, os.ErrInvalid
+	}
+	ppid, errP := strconv.Atoi(fields[1])
+	ticks, errT := strconv.ParseInt(fields[19], 10, 64)
+	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
+}
+
+// uptime is the time since the boot, as processes' start times count it.
+func uptime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 // utmpLayout is where struct utmp (utmp(5), glibc's bits/utmp.h) has its

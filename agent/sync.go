@@ -83,14 +83,12 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	watch.lap("open")
 
 	// What is compared with must be what the kernel holds now, so it is read
-	// after the feeds; or beside them, if nothing has to be waited for. (Rules
-	// that change meanwhile make the restore fail, and are read again.)
+	// after the feeds; or beside them, if nothing has to be waited for.
 	live := dump{kernel: kernel, cfg: cfg}
 	rules := openRules(cfg, fw, kernel, store)
 	defer rules.close()
 	if quick := opts.Offline || !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.URL != "" }); quick {
 		live.start()
-		rules.readEarly(ctx)
 	}
 	feeds := getFeeds(ctx, cfg, opts, store, report.At)
 	watch.lap("feeds")
@@ -157,10 +155,8 @@ func (r *Report) ensureRules(ctx context.Context, rules *rules, wait time.Durati
 	}
 	defer unlock()
 	rules.reload()
-	warning, err := rules.settle(ctx, time.Now())
-	if warning != "" {
-		r.warn("%s", warning)
-	}
+	warnings, err := rules.settle(ctx, time.Now())
+	r.Warnings = append(r.Warnings, warnings...)
 	if err != nil {
 		return err
 	}

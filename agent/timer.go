@@ -19,6 +19,9 @@ import (
 // systemdRunning is the folder that sd_booted(3) looks for.
 const systemdRunning = "/run/systemd/system"
 
+// disarmTimeout bounds stopping the timer; one that fires finds nothing to do.
+const disarmTimeout = 10 * time.Second
+
 // rollbackUnit is the name of the timer and of the service that it starts.
 func rollbackUnit(token string) string { return "voipbl-rollback-" + token }
 
@@ -64,6 +67,8 @@ func armProcess(after time.Duration, program string, args ...string) error {
 // pending any more.
 func disarm(token string) {
 	if _, err := os.Stat(systemdRunning); err == nil {
-		exec.Command("systemctl", "stop", rollbackUnit(token)+".timer").Run()
+		ctx, cancel := context.WithTimeout(context.Background(), disarmTimeout)
+		defer cancel()
+		exec.CommandContext(ctx, "systemctl", "stop", rollbackUnit(token)+".timer").Run()
 	}
 }

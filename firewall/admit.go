@@ -13,6 +13,9 @@ import (
 // and may let the connection in, or not.
 func (b Base) Admits(from netip.Addr, port uint16) bool {
 	from = from.Unmap().WithZone("")
+	if from.IsLoopback() { // through a tunnel that ends on this host
+		return true
+	}
 	f := IPv4
 	if from.Is6() {
 		f = IPv6

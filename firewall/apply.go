@@ -61,6 +61,10 @@ const attempts = 5
 // back as they were, so that on an error the rules are as they were; the error is
 // a [*ToolError] that has the text.
 func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, known *Readback) (*Applied, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx) // half an apply would be nobody's wish
 	done := &Applied{Readback: known, Saved: saved}
 	var refused error
 	for range attempts {
@@ -105,6 +109,9 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 			done.Readback = learned
 		}
 	}
+	if errors.Is(refused, ErrLocked) {
+		return nil, refused
+	}
 	return nil, fmt.Errorf("another program changes the firewall all the time, and undoes ours: %w", refused)
 }
 
@@ -117,9 +124,7 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 	if err == nil {
 		return nil
 	}
-	// What was wanted may be half there: one family or table of two. An
-	// interrupted sync must not leave it so either.
-	ctx = context.WithoutCancel(ctx)
+	// What was wanted may be half there: one family or table of two.
 	now, readErr := fw.Read(ctx)
 	if readErr != nil {
 		return errors.Join(err, readErr)

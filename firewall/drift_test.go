@@ -173,8 +173,14 @@ var drifts = []drift{
 	},
 	{
 		name:    "an old rule of ours",
-		script:  `IPT -I INPUT 3 -s HOST -m comment --comment "voipbl: of an older version" -j DROP`,
-		changes: []string{`filter: - -A INPUT -s HOST -m comment --comment "voipbl: of an older version" -j DROP`},
+		script:  `IPT -I INPUT 3 -m set --match-set VOIP_BL dst -m comment --comment "voipbl: of an older version" -j DROP`,
+		changes: []string{`filter: - -A INPUT -m set --match-set VOIP_BL dst -m comment --comment "voipbl: of an older version" -j DROP`},
+	},
+	{
+		name:    "a rule that only looks like ours",
+		script:  `IPT -I INPUT -s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`,
+		changes: []string{`filter: ^ -A INPUT {drop} | -s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`},
+		input:   append([]string{`-s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`}, residentsInput...),
 	},
 	{
 		name:    "an old chain of ours",

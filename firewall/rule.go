@@ -100,8 +100,19 @@ func option(rule string, flags ...string) string {
 	return ""
 }
 
-// ours reports whether a rule in the kernel's text is one that voipbl made.
-func ours(rule string) bool { return strings.HasPrefix(commentOf(rule), CommentPrefix) }
+// ours reports whether a rule in the kernel's text is one that voipbl made in a
+// chain of the kernel: it has our mark, and does one of the things that those rules
+// do. What only looks like it, such as an ACCEPT for somebody's address with a
+// comment of that kind, is not.
+func ours(rule string) bool {
+	if !strings.HasPrefix(commentOf(rule), CommentPrefix) {
+		return false
+	}
+	to := target(rule)
+	return isOurChain(to) ||
+		to == "DROP" && option(rule, "--match-set") != "" ||
+		to == "ACCEPT" && WithoutPurpose(rule) == "-j ACCEPT"
+}
 
 func commentOf(rule string) string {
 	// A rule may have several; the one that we write is the last match.

@@ -6,7 +6,8 @@ import (
 )
 
 // TestRuleText reads rules as the kernel tells them, among them those of people
-// whose comments look like ours.
+// whose comments look like ours. ours is about rules in the kernel's own chains:
+// those in chains of ours are ours by their chain.
 func TestRuleText(t *testing.T) {
 	for _, test := range []struct {
 		name, rule      string
@@ -15,26 +16,51 @@ func TestRuleText(t *testing.T) {
 		without         string // the rule without the purpose; empty if it stays as it is
 	}{
 		{
-			name: "ours", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,
+			name: "our drop", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,
 			ours: true, target: "DROP", purpose: "drop what comes from blocked addresses",
 			without: `-m set --match-set voip_bl src -j DROP`,
 		},
 		{
-			name: "ours, nothing but a comment", rule: `-m comment --comment "voipbl: nothing else" -j DROP`,
-			ours: true, target: "DROP", purpose: "nothing else", without: `-j DROP`,
+			name: "our drop of what goes out, with a log", rule: `-m set --match-set voip_bl dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j VOIPBL-DROP`,
+			ours: true, target: "VOIPBL-DROP", purpose: "drop what goes to blocked addresses",
+			without: `-m set --match-set voip_bl dst ! --update-counters -j VOIPBL-DROP`,
 		},
 		{
-			name: "ours, without a target", rule: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource -m comment --comment "voipbl: sip: remember who sends INVITE"`,
-			ours: true, purpose: "sip: remember who sends INVITE",
+			name: "our jump", rule: jumpHook,
+			ours: true, target: "VOIPBL-INPUT", purpose: "the base rules, which end in DROP", without: "-j VOIPBL-INPUT",
+		},
+		{
+			name: "our way out", rule: outHook,
+			ours: true, target: "ACCEPT", purpose: "everything may go out", without: "-j ACCEPT",
+		},
+		{
+			name: "an old drop of ours", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: as it was called once" -j DROP`,
+			ours: true, target: "DROP", purpose: "as it was called once", without: `-m set --match-set voip_bl src -j DROP`,
+		},
+		{
+			name: "one of a chain of ours", rule: `-i lo -m comment --comment "voipbl: everything on this host itself" -j ACCEPT`,
+			target: "ACCEPT", purpose: "everything on this host itself", without: `-i lo -j ACCEPT`,
+		},
+		{
+			name: "one of a chain of ours, without a target", rule: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource -m comment --comment "voipbl: sip: remember who sends INVITE"`,
+			purpose: "sip: remember who sends INVITE",
 			without: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource`,
 		},
 		{
-			name: "ours, with options of the target", rule: `-m comment --comment "voipbl: log some of the drops" -j NFLOG --nflog-prefix "voipbl-drop: "`,
-			ours: true, target: "NFLOG", purpose: "log some of the drops", without: `-j NFLOG --nflog-prefix "voipbl-drop: "`,
+			name: "one of a chain of ours, with options of the target", rule: `-m comment --comment "voipbl: log some of the drops" -j NFLOG --nflog-prefix "voipbl-drop: "`,
+			target: "NFLOG", purpose: "log some of the drops", without: `-j NFLOG --nflog-prefix "voipbl-drop: "`,
 		},
 		{
-			name: "ours, with options that look like a target", rule: `-m comment --comment "voipbl: log" -j LOG --log-prefix "a -j ACCEPT b"`,
-			ours: true, target: "LOG", purpose: "log", without: `-j LOG --log-prefix "a -j ACCEPT b"`,
+			name: "options that look like a target", rule: `-m comment --comment "voipbl: log" -j LOG --log-prefix "a -j ACCEPT b"`,
+			target: "LOG", purpose: "log", without: `-j LOG --log-prefix "a -j ACCEPT b"`,
+		},
+		{
+			name: "somebody's rule with a comment as ours", rule: `-s 198.51.100.7/32 -m comment --comment "voipbl: let my provider in" -j ACCEPT`,
+			target: "ACCEPT", purpose: "let my provider in", without: `-s 198.51.100.7/32 -j ACCEPT`,
+		},
+		{
+			name: "somebody's drop with a comment as ours", rule: `-s 198.51.100.7/32 -m comment --comment "voipbl: him as well" -j DROP`,
+			target: "DROP", purpose: "him as well", without: `-s 198.51.100.7/32 -j DROP`,
 		},
 		{name: "nothing at all", rule: ""},
 		{name: "a target alone", rule: "-j fail2ban-ssh", target: "fail2ban-ssh"},

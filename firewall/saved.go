@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func (r savedRule) counters() string { return fmt.Sprintf("[%d:%d] ", r.packets,
 func parseSave(f Family, out []byte) (*Saved, error) {
 	s := &Saved{Family: f, tables: make(map[string]map[string]*savedChain)}
 	var table map[string]*savedChain
-	for line := range strings.Lines(string(out)) {
+	for line := range logicalLines(string(out)) {
 		line, ended := strings.CutSuffix(line, "\n")
 		switch {
 		case !ended:
@@ -75,6 +76,39 @@ func parseSave(f Family, out []byte) (*Saved, error) {
 		return nil, fmt.Errorf("the listing stops before its end")
 	}
 	return s, nil
+}
+
+// logicalLines are lines, but for those within quotes: nothing keeps a comment from
+// having a line end in it.
+func logicalLines(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var whole string
+		for line := range strings.Lines(text) {
+			if whole += line; whole[0] != '#' && quoteIsOpen(whole) {
+				continue
+			}
+			if !yield(whole) {
+				return
+			}
+			whole = ""
+		}
+		if whole != "" {
+			yield(whole)
+		}
+	}
+}
+
+func quoteIsOpen(text string) bool {
+	open := false
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			open = !open
+		}
+	}
+	return open
 }
 
 // incompatible reads the tool's words about a table that holds more than

@@ -125,6 +125,47 @@ func (h *host) session(command string) (lose func()) {
 	}
 }
 
+// window opens a second SSH session now, in which a command is typed later.
+func (h *host) window(command string) (typed func() (string, int)) {
+	h.t.Helper()
+	cmd := exec.Command("sh", "-c", "read line; "+command)
+	cmd.Env = append(os.Environ(), "SSH_CONNECTION=192.168.1.5 50099 192.168.1.1 22")
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	return func() (string, int) {
+		fmt.Fprintln(keys)
+		code := exitCode(cmd.Wait())
+		return out.String(), code
+	}
+}
+
+// TestStateLost has the state damaged or removed while base rules are on trial:
+// they are taken back all the same.
+func TestStateLost(t *testing.T) {
+	for _, c := range []struct{ what, command string }{
+		{"damaged", "echo nonsense >DIR/state/firewall.json"},
+		{"removed", "rm DIR/state/firewall.json"},
+		{"all removed", "rm -r DIR/state"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, "nft")
+			before := h.rules()
+			h.must("voipbl", "--config", h.base, "firewall", "apply", "--confirm", "2s")
+			h.must("sh", "-c", strings.ReplaceAll(c.command, "DIR", h.dir))
+			h.eventually("base rules taken back", 20*time.Second, func() bool { return h.rules() == before })
+			h.eventually("nothing waits any more", 10*time.Second, func() bool { return len(h.waiting()) == 0 })
+		})
+	}
+}
+
 // TestLostSession loses the SSH session while base rules are on trial: they are
 // taken back in time, what others have changed meanwhile stays, and they do not
 // come back by themselves.
@@ -178,12 +219,16 @@ func TestLostSession(t *testing.T) {
 // would have been over, and nothing waits any more.
 func TestConfirmed(t *testing.T) {
 	h := newHost(t, "nft")
+	old := h.window("voipbl --config " + h.base + " firewall confirm")
 	lose := h.session("voipbl --config " + h.base + " firewall apply --confirm 4s")
 	defer lose()
 	h.eventually("apply has ended", 4*time.Second, func() bool {
 		out, _ := h.run("voipbl", "--config", h.base, "status")
 		return strings.Contains(out, "on trial until")
 	})
+	if out, code := old(); code != exitNotApplied || !strings.Contains(out, "was there before the rules") {
+		t.Errorf("an older window confirms with %d: %s", code, out)
+	}
 	start := time.Now()
 	h.must("env", "SSH_CONNECTION=192.168.1.5 50023 192.168.1.1 22", "voipbl", "--config", h.base, "firewall", "confirm")
 	h.eventually("nothing waits any more", 10*time.Second, func() bool { return len(h.waiting()) == 0 && time.Since(start) > 5*time.Second })
@@ -215,10 +260,7 @@ func TestKilledInApply(t *testing.T) {
 			h.eventually("nothing waits any more", 30*time.Second, func() bool { return len(h.waiting()) == 0 })
 			// A kill between writing down what is pending and starting what
 			// takes it back leaves it to the next run.
-			out, code := h.run("voipbl", "--config", h.drop, "sync")
-			if code != exitOK {
-				t.Errorf("sync: %d: %s", code, out)
-			}
+			h.eventually("a sync finds nothing in its way", 10*time.Second, func() bool { _, code := h.run("voipbl", "--config", h.drop, "sync"); return code == exitOK })
 			if after := h.rules(); after != before {
 				t.Errorf("on trial when killed: %v; before:\n%safter:\n%s", onTrial, before, after)
 			}

@@ -89,12 +89,13 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
+			a.printRulesTrouble(r)
 			if a.json {
 				a.printJSON(r)
 			} else {
 				a.printChanges(r)
 			}
-			if len(r.Changes)+len(r.Missing) > 0 {
+			if len(r.Changes)+len(r.Missing) > 0 || r.Problem != nil {
 				return &exitError{code: exitDiffers}
 			}
 			return nil
@@ -259,7 +260,7 @@ configuration.`,
 				cfg.StateDir, cfg.RunDir = stateDir, runAt
 			}
 			if after > 0 {
-				if due, err := agent.AwaitRollback(cmd.Context(), stateDir, token, after); !due {
+				if due, err := agent.AwaitRollback(cmd.Context(), stateDir, runAt, token, after); !due {
 					return err
 				}
 			}

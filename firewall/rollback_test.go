@@ -1,0 +1,260 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// refusedRule is one that the tools take, also with --test, and that the kernel
+// takes in the table nat alone.
+const refusedRule = `-p udp -m comment --comment "voipbl: refused by the kernel" -j MASQUERADE`
+
+// withRefused has that rule in the base chain of some families.
+func withRefused(s Settings, families ...Family) Wanted {
+	want := s.Wanted()
+	for _, f := range families {
+		for i := range want[f] {
+			for j := range want[f][i].Chains {
+				if c := &want[f][i].Chains[j]; c.Name == BaseChain {
+					c.Rules = slices.Insert(slices.Clone(c.Rules), 5, refusedRule)
+				}
+			}
+		}
+	}
+	return want
+}
+
+// TestRolledBack has the kernel refuse one family or one table when others have
+// been changed already, with all that we may have had there before. Rules and what
+// they have counted are as they were.
+func TestRolledBack(t *testing.T) {
+	noBase, logged := dropOnly(), dropOnly()
+	logged.LogDrops, logged.DropOutbound = LogKernel, true
+	changed := full()
+	changed.Base.Services = changed.Base.Services[3:]
+	for _, c := range []struct {
+		name   string
+		before *Settings // nil for nothing of ours
+		drift  string    // what others did afterwards
+		want   Settings
+	}{
+		{"from nothing", nil, "", everything()},
+		{"from nothing to two tables", nil, "", atPrerouting(everything())},
+		{"from the drop", &noBase, "", full()},
+		{"from the drop to the other table", &noBase, "", atPrerouting(full())},
+		{"from the drop with a log", &logged, "", full()},
+		{"from other base rules", new(full()), "", changed},
+		{"from other base rules to the other table", new(full()), "", atPrerouting(changed)},
+		{"from another table", new(atPrerouting(everything())), "", changed},
+		{"from rules that are to be moved", new(full()), "IPT -I INPUT -s HOST -j ACCEPT; IPT -A INPUT -p esp -j ACCEPT", changed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onEachBackend(t, func(h *host) {
+				h.load(residents)
+				if c.before != nil {
+					h.apply(c.before.Wanted())
+				}
+				h.inBoth(c.drift)
+				h.seedCounters()
+				before := h.kept()
+				for _, families := range [][]Family{{IPv4}, {IPv6}, {IPv4, IPv6}} {
+					_, err := h.try(withRefused(c.want, families...))
+					var refused *ToolError
+					if !errors.As(err, &refused) {
+						h.Fatalf("%v refused: %v", families, err)
+					}
+					if !strings.Contains(refused.Text, refusedRule) || !strings.Contains(refused.Numbered(), "VOIPBL-INPUT") {
+						h.Errorf("%v refused: the text is\n%s", families, refused.Numbered())
+					}
+					if diff := diff(before, h.kept()); diff != "" {
+						h.Fatalf("%v refused: not as it was (-before +after):\n%s", families, diff)
+					}
+				}
+				// Without that rule it works from here.
+				h.apply(c.want.Wanted())
+			})
+		})
+	}
+}
+
+// TestRefusedUnderTraffic has packets counted between one listing and the next.
+// That is no change by another program, and no reason to try five times.
+func TestRefusedUnderTraffic(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.apply(dropOnly().Wanted())
+		h.sh("ipset add voip_bl 127.0.0.0/8")
+		stop := h.traffic()
+		_, err := h.try(withRefused(full(), IPv4))
+		stop()
+		if n := packetsIn(h.dump(IPv4), "INPUT"); n == 0 {
+			h.Fatal("no packet was counted")
+		}
+		var refused *ToolError
+		if !errors.As(err, &refused) {
+			h.Fatalf("got %v", err)
+		}
+		if strings.Contains(err.Error(), "another program") {
+			h.Errorf("others are blamed: %v", err)
+		}
+	})
+}
+
+// traffic sends packets to this host until it is stopped. The socket is the
+// host's, so its packets are too, whoever sends them.
+func (h *host) traffic() (stop func()) {
+	h.Helper()
+	conn, err := net.Dial("udp", "127.0.0.1:5060")
+	if err != nil {
+		h.Fatal(err)
+	}
+	var sender sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	sender.Go(func() {
+		for ctx.Err() == nil {
+			conn.Write([]byte("x")) // dropped, so nobody answers
+		}
+	})
+	return sync.OnceFunc(func() { cancel(); sender.Wait(); conn.Close() })
+}
+
+// TestToolKilled ends the tool of IPv6 from outside, as the kernel does when
+// memory is short, after IPv4 has been changed.
+func TestToolKilled(t *testing.T) {
+	for _, b := range []Backend{NFT, Legacy} {
+		t.Run(string(b), func(t *testing.T) {
+			h := newHost(t, b)
+			h.load(residents)
+			h.apply(dropOnly().Wanted())
+			h.seedCounters()
+			before := h.kept()
+
+			tool := h.fw.tool(IPv6, "restore")
+			program, err := findTool(tool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			script := "#!/bin/sh\ncase \"$*\" in *--test*) exec " + program + " \"$@\";; esac\ncat >/dev/null\nkill -KILL $$\n"
+			if err := os.WriteFile(filepath.Join(dir, tool), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			_, err = h.try(full().Wanted())
+			var refused *ToolError
+			if !errors.As(err, &refused) || refused.Code != -1 || !strings.HasPrefix(refused.Tool, tool) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.Contains(err.Error(), "without a word") {
+				t.Errorf("got %v", err)
+			}
+			if diff := diff(before, h.kept()); diff != "" {
+				t.Errorf("not as it was (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCancelled begins after the time is over.
+func TestCancelled(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		saved := h.read()
+		ctx, cancel := context.WithCancel(h.Context())
+		cancel()
+		if _, err := h.fw.Apply(ctx, full().Wanted(), saved, nil); !errors.Is(err, context.Canceled) {
+			h.Errorf("apply: %v", err)
+		}
+		if _, err := h.fw.Read(ctx); !errors.Is(err, context.Canceled) {
+			h.Errorf("read: %v", err)
+		}
+		if got := h.dumps(); got != [2]string{} {
+			h.Errorf("there is now\n%s", got)
+		}
+	})
+}
+
+// TestChainInUse removes our rules while rules of others go to a chain of ours.
+// The kernel does not let it go; it stays, and theirs with it.
+func TestChainInUse(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.load(residents)
+		h.apply(everything().Wanted())
+		before := h.dumps()
+		h.inBoth("IPT -A f2b-sshd -s LAN -j VOIPBL-INPUT; IPT -A VOIPBL-INPUT -p esp -j VOIPBL-DROP; IPT -A FORWARD -p gre -g VOIPBL-INPUT")
+		staged := h.dumps()
+		done := h.apply(Wanted{})
+		after := h.dumps()
+		for _, f := range Families {
+			if diff := diff(foreign(staged[f]), foreign(after[f])); diff != "" {
+				h.Errorf("%s: what others have is not as it was (-before +after):\n%s", f, diff)
+			}
+			want := append(rulesOf(before[f], "filter", BaseChain), "-p esp -j VOIPBL-DROP")
+			if got := rulesOf(after[f], "filter", BaseChain); !slices.Equal(got, want) {
+				h.Errorf("%s: the chain has %q", f, got)
+			}
+			if strings.Contains(uncounted(after[f]), "-A INPUT -m set") || slices.Contains(rulesOf(after[f], "filter", "INPUT"), jumpHook) {
+				h.Errorf("%s: our rules are still there:\n%s", f, after[f])
+			}
+			stays := strings.Join(done.Plans[f].Stays, "\n")
+			for _, user := range []string{"-A f2b-sshd " + words[f].Replace("-s LAN -j VOIPBL-INPUT"), "-A FORWARD -p gre -g VOIPBL-INPUT", "-A VOIPBL-INPUT -p esp -j VOIPBL-DROP"} {
+				if !strings.Contains(stays, user) {
+					h.Errorf("%s: %s is not named: %s", f, user, stays)
+				}
+			}
+		}
+		h.unchanged(Wanted{})
+		if users := ChainUsers(h.Context()); len(users) < 4 {
+			h.Errorf("users of our chains: %q", users)
+		}
+		// It goes when nobody uses it any more.
+		h.inBoth("IPT -D f2b-sshd 3; IPT -D FORWARD 2")
+		h.apply(Wanted{})
+		for f, dump := range h.dumps() {
+			if strings.Contains(dump, "VOIPBL-") {
+				h.Errorf("%s: left:\n%s", Family(f), dump)
+			}
+		}
+	})
+}
+
+// TestLockedApply has the lock of legacy iptables held. It is given up soon, for
+// somebody waits, and it is not said that others undo what we do.
+func TestLockedApply(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lock")
+	t.Setenv("XTABLES_LOCKFILE", file)
+	h := newHost(t, Legacy)
+	lock, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	before := h.dumps()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*toolTimeout/3)
+	defer cancel()
+	_, err = h.fw.Apply(ctx, dropOnly().Wanted(), h.read(), nil)
+	var refused *ToolError
+	if !errors.Is(err, ErrLocked) || !errors.As(err, &refused) || !strings.Contains(refused.Said, "xtables lock") || !strings.Contains(refused.Remedy(), "fuser -v /run/xtables.lock") {
+		t.Errorf("got %v", err)
+	}
+	if err != nil && strings.Contains(err.Error(), "undoes ours") {
+		t.Errorf("others are blamed for more than a lock: %v", err)
+	}
+	if diff := diff(before, h.dumps()); diff != "" {
+		t.Errorf("changed (-before +after):\n%s", diff)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	h.apply(dropOnly().Wanted())
+}
