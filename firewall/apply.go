@@ -81,7 +81,7 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 				return nil, errors.Join(err, readErr)
 			}
 			again := fw.Plan(want, now, done.Readback)
-			if !errors.Is(err, ErrLocked) && again[IPv4].text == plans[IPv4].text && again[IPv6].text == plans[IPv6].text {
+			if !errors.Is(err, ErrLocked) && again[IPv4].shape() == plans[IPv4].shape() && again[IPv6].shape() == plans[IPv6].shape() {
 				return nil, err // it was not somebody else's change
 			}
 			refused, done.Saved = err, now
@@ -129,7 +129,13 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	back := fw.Plan(Wanted{before[IPv4].Own(), before[IPv6].Own()}, now, nil)
+	var back [2]*Plan
+	for _, f := range Families {
+		back[f] = &Plan{Family: f}
+		if !now[f].sameRules(before[f]) {
+			back[f] = newPlan(before[f].Own(), now[f], nil, before[f])
+		}
+	}
 	if backErr := fw.restore(ctx, back, false); backErr != nil {
 		return errors.Join(err, fmt.Errorf("put back what was there: %w", backErr))
 	}

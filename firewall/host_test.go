@@ -167,7 +167,7 @@ var (
 	ruleCounts = regexp.MustCompile(`(?m)^\[\d+:\d+\] `)
 
 	// ourLines are all that is ours. This is not the package's own idea of it.
-	ourLines = regexp.MustCompile(`(?m)^(:VOIPBL-.*|\[\d+:\d+\] -A (VOIPBL-.*|\w+ (-m set --match-set .*)?-m comment --comment "voipbl: [^"]*" -j (DROP|ACCEPT|VOIPBL-\w+)|f2b-sshd .* --comment "voipbl: [^"]*" -j DROP))\n`)
+	ourLines = regexp.MustCompile(`(?m)^(:VOIPBL-.*|\[\d+:\d+\] -A (VOIPBL-.*|\S+ (-m set --match-set .*)?-m comment --comment "voipbl: [^"]*" -j (DROP|ACCEPT|VOIPBL-\S+)))\n`)
 )
 
 // uncounted is a dump without counters.

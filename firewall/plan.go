@@ -23,17 +23,34 @@ func (p *Plan) Unchanged() bool { return len(p.Changes) == 0 }
 // Text is what iptables-restore is given, empty if there is nothing to do.
 func (p *Plan) Text() string { return p.text }
 
+// shape is the text without counters, which move while packets come in.
+func (p *Plan) shape() string {
+	var b strings.Builder
+	for line := range strings.Lines(p.text) {
+		if _, rule, counted := strings.Cut(line, "] "); counted && line[0] == '[' {
+			line = rule
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
 // NewPlan compares what is wanted with what the kernel holds. known is how the
 // kernel tells the rules that are written. What is ours in the kernel and not
 // wanted is taken out; what is not ours is left alone.
 func NewPlan(want []Table, saved *Saved, known map[string]string) *Plan {
+	return newPlan(want, saved, known, saved)
+}
+
+// newPlan takes what rules have counted from counted.
+func newPlan(want []Table, saved *Saved, known map[string]string, counted *Saved) *Plan {
 	p := &Plan{Family: saved.Family}
 	if saved.absent {
 		return p
 	}
 	var text strings.Builder
 	for _, name := range tableOrder(want) {
-		d := differ{plan: p, saved: saved, known: known, written: inverse(known), table: find(want, name)}
+		d := differ{plan: p, saved: saved, counted: counted, known: known, written: inverse(known), table: find(want, name)}
 		if part := d.compare(); part != "" {
 			fmt.Fprintf(&text, "*%s\n%sCOMMIT\n", name, part)
 		}
@@ -56,6 +73,7 @@ func tableOrder(want []Table) []string {
 type differ struct {
 	plan    *Plan
 	saved   *Saved
+	counted *Saved            // whose counters the rules get
 	known   map[string]string // written → read
 	written map[string]string // read → written
 	table   Table
@@ -246,7 +264,7 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 
 // counters are what the rules of a chain have counted.
 func (d *differ) counters(chain string) *counters {
-	rules := d.saved.rules(d.table.Name, chain)
+	rules := d.counted.rules(d.table.Name, chain)
 	return &counters{rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 
@@ -263,7 +281,7 @@ func (c *counters) take(text string) string {
 	r, found := c.find(func(r savedRule) bool { return r.text == text })
 	if !found && c.guess {
 		r, found = c.find(func(r savedRule) bool {
-			return ours(r.text) && Purpose(r.text) == Purpose(text) && target(r.text) == target(text)
+			return Purpose(r.text) != "" && Purpose(r.text) == Purpose(text) && target(r.text) == target(text)
 		})
 	}
 	if !found || !r.counted() {

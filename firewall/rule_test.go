@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -157,6 +158,54 @@ func TestRuleTextInKernel(t *testing.T) {
 		}
 		h.unchanged(full().Wanted())
 	})
+}
+
+// TestLineEnds has comments that end lines: iptables-save tells them as they are.
+func TestLineEnds(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		for _, text := range []string{
+			"two\nlines",
+			"COMMIT\n*raw\n:VOIPBL-INPUT - [0:0]\n-A INPUT -j VOIPBL-INPUT",
+			"x\n[0:0] -A INPUT " + outHook,
+			"ends\n",
+			"\n\n",
+			"a \"quoted\nline end\"\n:chain - [0:0]",
+		} {
+			h.feed(text, "sh", "-euc", `comment=$(cat; echo .); iptables -A INPUT -m comment --comment "${comment%.}" -j ACCEPT`)
+		}
+		h.keepsInput(6)
+	})
+}
+
+// TestQuotesInNames has names with a quote in them, which iptables-save does not
+// put into quotes.
+func TestQuotesInNames(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.sh(`iptables -N 'theirs"'
+		      iptables -A 'theirs"' -m recent --set --name 'x"y'
+		      iptables -A INPUT -j 'theirs"'
+		      iptables -A INPUT -m hashlimit --hashlimit-upto 6/sec --hashlimit-name '3"' -j ACCEPT
+		      iptables -A INPUT -p tcp -m comment --comment 'another rule' -j ACCEPT`)
+		h.keepsInput(3)
+	})
+}
+
+// keepsInput applies and removes our rules, around so many of others in INPUT.
+func (h *host) keepsInput(n int) {
+	h.Helper()
+	told := h.read()[IPv4].rules("filter", "INPUT")
+	if len(told) != n {
+		h.Fatalf("%d rules: %+v", len(told), told)
+	}
+	h.apply(full().Wanted())
+	h.unchanged(full().Wanted())
+	if after := h.read()[IPv4].rules("filter", "INPUT"); len(after) != n+2 || !slices.Equal(after[1:n+1], told) {
+		h.Errorf("between our rules there is now\n%+v", after)
+	}
+	h.apply(Wanted{})
+	if after := h.read()[IPv4].rules("filter", "INPUT"); !slices.Equal(after, told) {
+		h.Errorf("after removal there is\n%+v", after)
+	}
 }
 
 func TestRuleString(t *testing.T) {

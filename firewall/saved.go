@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,16 @@ func (s *Saved) rules(table, chain string) []savedRule {
 		return c.rules
 	}
 	return nil
+}
+
+// sameRules reports whether two listings have the same chains and rules, whatever
+// these have counted.
+func (s *Saved) sameRules(other *Saved) bool {
+	return maps.EqualFunc(s.tables, other.tables, func(a, b map[string]*savedChain) bool {
+		return maps.EqualFunc(a, b, func(a, b *savedChain) bool {
+			return slices.EqualFunc(a.rules, b.rules, func(a, b savedRule) bool { return a.text == b.text })
+		})
+	})
 }
 
 // HasChain reports whether a table has a chain.
