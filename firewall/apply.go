@@ -81,6 +81,9 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 				return nil, errors.Join(err, readErr)
 			}
 			again := fw.Plan(want, now, done.Readback)
+			if errors.Is(refused, ErrLocked) && errors.Is(err, ErrLocked) {
+				return nil, err // the tool has waited twice, and so has somebody
+			}
 			if !errors.Is(err, ErrLocked) && again[IPv4].shape() == plans[IPv4].shape() && again[IPv6].shape() == plans[IPv6].shape() {
 				return nil, err // it was not somebody else's change
 			}
@@ -108,9 +111,6 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 		if refused = err; err == nil {
 			done.Readback = learned
 		}
-	}
-	if errors.Is(refused, ErrLocked) {
-		return nil, refused
 	}
 	return nil, fmt.Errorf("another program changes the firewall all the time, and undoes ours: %w", refused)
 }

@@ -82,7 +82,7 @@ func (e *ToolError) Remedy() string {
 	switch {
 	case errors.Is(e, ErrLocked):
 		return "find it with \"fuser -v /run/xtables.lock\", wait until it has finished, and try again"
-	case strings.Contains(said, "ermission denied") || strings.Contains(said, "peration not permitted"):
+	case strings.Contains(said, "ermission denied") || strings.Contains(said, "peration not permitted") || strings.Contains(said, "Can't open socket to ipset"):
 		return "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW in the host's own user namespace"
 	case strings.Contains(said, "Couldn't load match") || strings.Contains(said, "Couldn't load target"):
 		return "this extension of iptables is missing: reinstall it with \"apt-get install --reinstall iptables\""

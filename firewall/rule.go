@@ -57,8 +57,9 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// splitRule splits a rule in the kernel's text as a shell would: iptables-save puts
-// what has blanks or quotes into quotes, with backslashes before what is special.
+// splitRule splits a rule in the kernel's text into words. iptables-save puts what has
+// blanks or quotes into quotes, with backslashes before what is special; some names
+// it does not, so that a quote within a word is a letter like others.
 func splitRule(rule string) []string {
 	var all []string
 	var word strings.Builder
@@ -72,12 +73,13 @@ func splitRule(rule string) []string {
 	}
 	for i := 0; i < len(rule); i++ {
 		switch c := rule[i]; {
-		case c == '\\' && i+1 < len(rule):
+		case quoted && c == '\\' && i+1 < len(rule):
 			i++
 			word.WriteByte(rule[i])
-			begun = true
-		case c == '"':
-			quoted, begun = !quoted, true
+		case quoted && c == '"':
+			quoted = false
+		case c == '"' && !begun:
+			quoted, begun = true, true
 		case c == ' ' && !quoted:
 			end()
 		default:

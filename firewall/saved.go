@@ -99,14 +99,17 @@ func logicalLines(text string) iter.Seq[string] {
 	}
 }
 
+// quoteIsOpen reports whether a text ends within quotes, which begin a word.
 func quoteIsOpen(text string) bool {
 	open := false
 	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
+		switch {
+		case open && text[i] == '\\':
 			i++
-		case '"':
-			open = !open
+		case open && text[i] == '"':
+			open = false
+		case text[i] == '"' && (i == 0 || text[i-1] == ' '):
+			open = true
 		}
 	}
 	return open
