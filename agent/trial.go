@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// ConfirmRules keeps the rules that are pending. here accepts a confirmation over
+// the connection that they were applied over.
+func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
+	typed := time.Now()
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.confirm(ctx, typed, here)
+}
+
+// RollBackRules takes the rules back that are pending. With a token, as the timer
+// calls it, it tries for as long as it takes.
+func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
+	try := func() error {
+		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, rulesLock)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return s.rollBack(ctx, token)
+	}
+	err := try()
+	if token == "" {
+		return err
+	}
+	again := time.NewTicker(rollbackEvery)
+	defer again.Stop()
+	for range rollbackTries {
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-again.C:
+		}
+		err = try()
+	}
+	return err
+}
+
+// AwaitRollback waits until the rules are to be taken back, or are not pending any
+// more, and says which. It looks every now and then, so that no process is left
+// waiting for nothing.
+func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after time.Duration) (due bool, err error) {
+	deadline := time.NewTimer(after)
+	defer deadline.Stop()
+	look := time.NewTicker(awaitEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-deadline.C:
+			return true, nil
+		case <-look.C:
+			if !isPending(stateDir, runDir, token) {
+				return false, nil
+			}
+		}
+	}
+}
+
+const awaitEvery = 500 * time.Millisecond
+
+// isPending reports whether a token's rules wait for a confirmation. A state that
+// cannot be read may be so again in time; for one that is gone there is the copy.
+func isPending(stateDir, runDir, token string) bool {
+	var state ruleState
+	store, err := fetch.FindStore(stateDir)
+	if err == nil {
+		defer store.Close()
+		err = store.ReadJSON(rulesFile, &state)
+	}
+	if isAbsent(err) {
+		run, err := fetch.FindStore(runDir)
+		if err != nil {
+			return !isAbsent(err)
+		}
+		defer run.Close()
+		return fromCopy(run, token) != nil
+	}
+	if err != nil {
+		return true
+	}
+	return state.Pending != nil && state.Pending.Token == token
+}
+
+// Somebody may be locked out: the lock and other programs' transactions are
+// waited for, for as long as anybody could wait.
+const (
+	rollbackEvery = 2 * time.Second
+	rollbackTries = 900 // half an hour
+)
