@@ -86,7 +86,7 @@ type Firewall struct {
 
 	SIP SIP
 
-	// RTP is the port range of the media streams, UDP from anywhere.
+	// RTP is the port range of the media streams, UDP from anywhere. It has no port of SIP.
 	RTP PortRange
 
 	// Services are the other open ports, in the order of their rules. None of them is a port of SIP.

@@ -135,7 +135,7 @@ firewall:
   beside_others: true
   local_networks: [10.0.0.0/8, fe80::/10, 192.168.1.1]
   sip: {public: false, ports: 5060}
-  rtp: "1:65535"
+  rtp: "5061:65535"
   services: [{name: web, proto: tcp, ports: "80, 8000:8080"}]
 metrics: {listen: ""}
 `)
@@ -159,7 +159,7 @@ metrics: {listen: ""}
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("192.168.1.1/32"),
 			},
 			SIP:      SIP{Ports: PortRange{5060, 5060}},
-			RTP:      PortRange{1, 65535},
+			RTP:      PortRange{5061, 65535},
 			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{80, 80}, {8000, 8080}}, From: FromLAN}},
 		},
 	}

@@ -59,9 +59,13 @@ func (r *reader) services(raw []*rawService, dst *[]Service) {
 	}
 }
 
-// notSIP refuses services on the ports of SIP: their rules would let everyone, or
-// the whole local network, past the limits that stand behind them.
+// notSIP refuses RTP and services on the ports of SIP: their rules would let
+// everyone, or the whole local network, past the limits that stand behind them.
 func (r *reader) notSIP(fw *Firewall) {
+	if fw.RTP.First <= fw.SIP.Ports.Last && fw.SIP.Ports.First <= fw.RTP.Last {
+		r.fail("firewall.rtp", faultf("expected other ports, as in Asterisk's rtp.conf, or a change of firewall.sip",
+			"%s has ports of firewall.sip (%s), which has rules of its own", fw.RTP, fw.SIP.Ports))
+	}
 	for i, s := range fw.Services {
 		for _, p := range s.Ports {
 			if p.First <= fw.SIP.Ports.Last && fw.SIP.Ports.First <= p.Last {

@@ -10,6 +10,8 @@ func TestFirewallErrors(t *testing.T) {
 			`x:1:21: firewall.drop_at: unknown value ("INPUT"): expected auto, input or prerouting`},
 		{"log_drops", "firewall: {log_drops: syslog}\n",
 			`x:1:23: firewall.log_drops: unknown value ("syslog"): expected off, log or nflog`},
+		{"RTP over SIP", "firewall: {rtp: '1024:65535'}\n",
+			`x:1:17: firewall.rtp: 1024:65535 has ports of firewall.sip (5060:5061), which has rules of its own: expected other ports, as in Asterisk's rtp.conf, or a change of firewall.sip`},
 		{"service on a SIP port", "firewall: {services: [{name: a, proto: tcp, ports: '80,5061'}]}\n",
 			`x:1:52: firewall.services[0].ports: 5061 is a port of firewall.sip (5060:5061), which has rules of its own: expected other ports, or a change of firewall.sip`},
 		{"base alone", "firewall:\n  base: true\n",

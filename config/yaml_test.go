@@ -64,7 +64,7 @@ func configs() *rapid.Generator[Config] {
 				LocalNetworks: listOf(t, "networks", prefixes()),
 				Trunks:        listOf(t, "trunks", hosts()),
 				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: ranges(50_000, 65535).Draw(t, "sip")}, // beyond those of services
-				RTP:           ranges(1, 65535).Draw(t, "rtp"),
+				RTP:           ranges(1, 49_999).Draw(t, "rtp"),
 			},
 		}
 		c.Firewall.Base = len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")

@@ -57,9 +57,10 @@ const attempts = 5
 
 // Apply makes the kernel hold what is wanted. saved is what it holds, as just
 // read. It checks all texts before it changes anything, changes each table by one
-// atomic restore, and reads back. If one table is refused, those before it are put
-// back as they were, so that on an error the rules are as they were; the error is
-// a [*ToolError] that has the text.
+// atomic restore, and reads back; it is not cut short by ctx once it has begun. If
+// one table is refused, those before it are put back, so that the rules are as they
+// were (ours in their places, if they had drifted); the error is a [*ToolError] that
+// has the text. Only if others undo what we do all the time is it left half done.
 func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, known *Readback) (*Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
