@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ type login struct {
 const sshPort = 22
 
 // sshLogins are the caller's own sessions and those of everybody else who is
-// logged in. utmp does not tell the port: it is taken to be the caller's.
+// logged in. utmp, which some systems do not keep, has sessions besides that sshd
+// did not start, and does not tell the port: it is taken to be the caller's.
 func sshLogins() []login {
 	var logins []login
 	port := uint16(sshPort)
@@ -51,7 +53,9 @@ func sshLogins() []login {
 	}
 	if text, err := os.ReadFile("/run/utmp"); err == nil {
 		for _, a := range parseUtmp(text, utmpFormat(), alive) {
-			logins = append(logins, login{a, port})
+			if !slices.ContainsFunc(logins, func(l login) bool { return l.from == a }) {
+				logins = append(logins, login{a, port})
+			}
 		}
 	}
 	return logins
@@ -140,18 +144,26 @@ func parseEnd(addr, port string) (netip.AddrPort, error) {
 // of his own processes. Other than utmp it tells the port, and there are systems
 // without utmp.
 func shellConnections(proc string) []connection {
-	var found []connection
-	dirs, _ := filepath.Glob(filepath.Join(proc, "[0-9]*"))
-	for _, dir := range dirs {
-		stat, err := readStat(filepath.Join(dir, "stat"))
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return nil
+	}
+	stats := make(map[int]procStat)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		above, err := readStat(filepath.Join(proc, strconv.Itoa(stat.parent), "stat"))
-		if err != nil || !strings.HasPrefix(above.name, "sshd") {
+		if stat, err := readStat(filepath.Join(proc, e.Name(), "stat")); err == nil {
+			stats[pid] = stat
+		}
+	}
+	var found []connection
+	for pid, stat := range stats {
+		if !strings.HasPrefix(stats[stat.parent].name, "sshd") {
 			continue
 		}
-		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+		environ, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "environ"))
 		if c, ok := parseConnection(environ); err == nil && ok {
 			found = append(found, c)
 		}
