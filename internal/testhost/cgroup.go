@@ -120,11 +120,14 @@ func removeTree(folder string) error {
 	if err != nil {
 		return err
 	}
+	// The kernel does not tell when the last process of a group is reaped.
+	again := time.NewTicker(removePause)
+	defer again.Stop()
 	deadline := time.Now().Add(removeLimit)
 	for _, f := range slices.Backward(folders) {
 		err := unix.Rmdir(f)
 		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) {
-			time.Sleep(removePause)
+			<-again.C
 			err = unix.Rmdir(f)
 		}
 		if err != nil && !errors.Is(err, unix.ENOENT) {

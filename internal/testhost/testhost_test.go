@@ -33,7 +33,9 @@ func machineSets(t *testing.T) string {
 // waitFor runs a command on the host until it succeeds.
 func waitFor(t *testing.T, h *Host, limit time.Duration, args ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(limit); ; <-again.C {
 		out, code := h.Run(args...)
 		if code == 0 {
 			return
