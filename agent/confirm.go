@@ -38,6 +38,7 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	r.state.Pending = p
 	if err := errors.Join(r.writeState(), r.writeCopy(p)); err != nil {
 		r.state.Pending = nil
+		r.writeState() // one of the two may have been written
 		return "", fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
 	}
 	program, args := rollback(p.Token)
