@@ -71,7 +71,9 @@ func (a attribute) str() string { return string(bytes.TrimRight(a.value, "\x00")
 type listing struct {
 	sets    []*Live
 	lists   map[string][]string
-	entries bool // keep entries, not headers only
+	entries bool        // keep entries, not headers only
+	visit   func(entry) // is given each entry, instead of keeping them; may be nil
+	again   func()      // is called before the listing begins, or begins again; may be nil
 }
 
 // add decodes one message.
@@ -145,6 +147,8 @@ func (h *Header) decode(a attribute) error {
 
 func (h *Header) decodeOption(a attribute) (err error) {
 	switch a.typ {
+	case attrInitval:
+		h.Initval, err = a.be32()
 	case attrHashsize:
 		h.Hashsize, err = a.be32()
 	case attrMaxelem:
@@ -178,8 +182,10 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 		switch live.Type {
 		case typeHashNet:
 			if l.entries {
-				live.grow()
-				err = live.addEntry(data.value)
+				var e entry
+				if e, err = decodeEntry(live.Family, data.value); err == nil {
+					l.keep(live, e)
+				}
 			}
 		case typeListSet:
 			err = l.addMember(live.Name, data.value)
@@ -217,48 +223,64 @@ func (l *Live) grow() {
 	}
 }
 
-func (l *Live) addEntry(b []byte) error {
+// entry is one entry of a hash:net, as it is listed.
+type entry struct {
+	count   Count
+	nomatch bool
+}
+
+// keep adds an entry to the set, or shows it to whoever only looks.
+func (l *listing) keep(live *Live, e entry) {
+	if l.visit != nil {
+		l.visit(e)
+		return
+	}
+	live.grow()
+	live.Prefixes = append(live.Prefixes, e.count.Prefix)
+	if e.nomatch {
+		live.NoMatch++
+	}
+	if e.count.Packets != 0 || e.count.Bytes != 0 {
+		live.Counts = append(live.Counts, e.count)
+	}
+}
+
+func decodeEntry(f cidr.Family, b []byte) (e entry, err error) {
 	var (
-		addr  []byte
-		bits  = l.Family.Bits()
-		count Count
+		addr []byte
+		bits = f.Bits()
 	)
 	for a, err := range attributes(b) {
 		if err != nil {
-			return err
+			return e, err
 		}
 		switch a.typ {
 		case attrIP:
 			for ip, err := range attributes(a.value) {
 				if err != nil {
-					return err
+					return e, err
 				}
 				addr = ip.value
 			}
 		case attrCIDR:
 			bits, err = a.u8()
 		case attrPackets:
-			count.Packets, err = a.be64()
+			e.count.Packets, err = a.be64()
 		case attrBytes:
-			count.Bytes, err = a.be64()
+			e.count.Bytes, err = a.be64()
 		case attrCADTFlags:
 			var flags uint32
-			if flags, err = a.be32(); flags&flagNomatch != 0 {
-				l.NoMatch++
-			}
+			flags, err = a.be32()
+			e.nomatch = flags&flagNomatch != 0
 		}
 		if err != nil {
-			return err
+			return e, err
 		}
 	}
 	p, ok := cidr.FromBytes(addr, bits)
-	if !ok || p.Family() != l.Family {
-		return fmt.Errorf("%w: an entry of %d bytes and %d bits in a set of %s", errMalformed, len(addr), bits, l.Family)
+	if !ok || p.Family() != f {
+		return e, fmt.Errorf("%w: an entry of %d bytes and %d bits in a set of %s", errMalformed, len(addr), bits, f)
 	}
-	l.Prefixes = append(l.Prefixes, p)
-	if count.Packets != 0 || count.Bytes != 0 {
-		count.Prefix = p
-		l.Counts = append(l.Counts, count)
-	}
-	return nil
+	e.count.Prefix = p
+	return e, nil
 }

@@ -87,7 +87,7 @@ func (k *Kernel) probe() error {
 
 // Dump reads a set with its entries.
 func (k *Kernel) Dump(name string) (*Live, error) {
-	live, err := k.list("list", name, listRequest(name), true)
+	live, err := k.list("list", name, listRequest(name), listing{entries: true})
 	if err != nil {
 		return nil, err
 	}
@@ -97,16 +97,19 @@ func (k *Kernel) Dump(name string) (*Live, error) {
 
 // Header reads a set without its entries.
 func (k *Kernel) Header(name string) (Header, error) {
-	live, err := k.list("header", name, headerRequest(name), false)
+	live, err := k.list("header", name, headerRequest(name), listing{})
 	if err != nil {
 		return Header{}, err
 	}
 	return live.Header, nil
 }
 
-func (k *Kernel) list(op, name string, req request, entries bool) (*Live, error) {
+func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) {
 	for try := 1; ; try++ {
-		answer := listing{entries: entries}
+		answer := how
+		if how.again != nil {
+			how.again()
+		}
 		err := k.do(req, answer.add)
 		if errors.Is(err, nl.ErrDumpInterrupted) && try < dumpTries {
 			continue
