@@ -79,7 +79,11 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, mainLock, rulesLock)
+	answers, err := resolveNow(ctx, cfg, !opts.DryRun) // it may take a while, and nobody has to wait for it
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, setsLock, rulesLock)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +97,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			return nil, &PendingError{p.Deadline}
 		}
 	}
-	protected, err := protection(ctx, cfg, s.store, lookups{keep: !opts.DryRun})
+	protected, err := protection(cfg, answers)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +145,16 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		report.Warnings = append(warnings, report.Warnings...)
 	}
 	return report, err
+}
+
+// resolveNow asks for the names of the configuration.
+func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, error) {
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		return resolved{}, err
+	}
+	defer store.Close()
+	return resolve(ctx, store, hostNames(cfg).all(), lookups{keep: keep}), nil
 }
 
 // BlockedLoginError is a set that has the address of somebody who is logged in: the
@@ -203,6 +217,9 @@ func (r *rules) ensureSets() error {
 			return err
 		}
 		if _, err := r.sets.Execute(plan); err != nil {
+			return err
+		}
+		if err := recordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan}); err != nil {
 			return err
 		}
 	}

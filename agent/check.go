@@ -54,7 +54,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	if store != nil {
 		defer store.Close()
 	}
-	protected, err := protection(ctx, cfg, store, lookups{offline: true})
+	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"iter"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
@@ -40,6 +42,30 @@ type content struct {
 	tally cidr.Tally
 	sets  cidr.Sets
 	files []string // for each sample of the tally, the part it stands in
+}
+
+func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *reader {
+	return &reader{
+		store: store, client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
+		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
+		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
+	}
+}
+
+// getAll gets those feeds that are wanted and not there yet, a few at a time.
+func (r *reader) getAll(ctx context.Context, cfgs []config.Feed, feeds []*feed, want func(config.Feed) bool) {
+	var group errgroup.Group
+	group.SetLimit(feedsAtOnce)
+	for i, f := range cfgs {
+		if feeds[i] != nil || !want(f) {
+			continue
+		}
+		group.Go(func() error {
+			feeds[i] = r.get(ctx, f)
+			return nil
+		})
+	}
+	group.Wait()
 }
 
 // get gets one feed. It cannot fail: what goes wrong is in the report, and

@@ -14,13 +14,19 @@ import (
 )
 
 const (
-	// mainLock makes changes to the sets and the cache one at a time; a sync
-	// holds it while it fetches. rulesLock makes changes to the rules one at a
-	// time, and is held for as long as they take: rules that lock somebody out
-	// are not to stay because a server is slow. Who takes both takes them in
-	// this order.
+	// Each of these is held for one kind of work, and who takes several takes
+	// them in this order. agentLock is the agent's for as long as it runs.
+	// mainLock is for fetching: whoever holds it writes the copies of lists, and
+	// may have to wait for a server. setsLock is for changes to the sets, and
+	// for reading local files; rulesLock for changes to the rules. These two are
+	// held for a moment: neither a ban nor rules that lock somebody out are to
+	// wait because a server is slow. bansLock is for writing the list of bans,
+	// and is taken alone.
+	agentLock = "agent.lock"
 	mainLock  = "lock"
+	setsLock  = "sets.lock"
 	rulesLock = "rules.lock"
+	bansLock  = "bans.lock"
 
 	lockPoll = 50 * time.Millisecond
 )

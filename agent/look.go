@@ -44,7 +44,7 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 			store.Close()
 		}
 	}}
-	protected, err := protection(ctx, cfg, store, lookups{offline: true})
+	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		s.close()
 		return nil, err

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -38,9 +39,65 @@ type Protection struct {
 	trunks      []netip.Prefix
 }
 
-// protection gathers the protected addresses of the configuration and the host.
-// store may be nil if there is no state folder yet.
-func protection(ctx context.Context, cfg config.Config, store *fetch.Store, how lookups) (*Protection, error) {
+// names are the DNS names of a configuration, each with why it is protected.
+type names struct {
+	allowed map[string][]string // of allow and trunks
+	sources map[string][]string // of feeds
+}
+
+// hostNames finds them.
+func hostNames(cfg config.Config) names {
+	n := names{make(map[string][]string), make(map[string][]string)}
+	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
+		for _, h := range hosts {
+			if h.Name != "" {
+				n.allowed[h.Name] = append(n.allowed[h.Name], reason)
+			}
+		}
+	}
+	for _, f := range cfg.Feeds {
+		if host := feedHost(f); host != "" && !isAddr(host) {
+			n.sources[host] = append(n.sources[host], sourceReason(f))
+		}
+	}
+	for _, reasons := range n.allowed {
+		slices.Sort(reasons)
+	}
+	return n
+}
+
+// all are the names in order, each once.
+func (n names) all() []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(n.allowed)), maps.Keys(n.sources))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// reasons are why a name is protected.
+func (n names) reasons(name string) []string {
+	return slices.Concat(n.allowed[name], n.sources[name])
+}
+
+// feedHost is where a feed comes from: a list that blocks its own source stops
+// being updated. It is empty for a path.
+func feedHost(f config.Feed) string {
+	u, err := url.Parse(f.URL)
+	if f.URL == "" || err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
+}
+
+func sourceReason(f config.Feed) string { return "source of feed " + f.Name }
+
+func isAddr(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// protection gathers the protected addresses of the configuration, with its names
+// as they were resolved, and of the host as it is now.
+func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	var list protectedList
 	own, err := ownAddresses()
 	if err != nil {
@@ -57,16 +114,16 @@ func protection(ctx context.Context, cfg config.Config, store *fetch.Store, how 
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, "local_networks")
 	}
-	named := make(map[string][]string) // reasons by DNS name
-	list.addHosts(cfg.Allow, "allow", named)
-	list.addHosts(cfg.Firewall.Trunks, "trunks", named)
-	wanted := sortedKeys(named)
+	list.addHosts(cfg.Allow, "allow")
+	list.addHosts(cfg.Firewall.Trunks, "trunks")
 	for _, f := range cfg.Feeds {
-		list.addFeedHost(f, named)
+		if a, err := netip.ParseAddr(feedHost(f)); err == nil {
+			list.addAddrs([]netip.Addr{a}, sourceReason(f))
+		}
 	}
-	answers := resolve(ctx, store, sortedKeys(named), how)
+	n := hostNames(cfg)
 	for name, a := range answers.answers {
-		for _, reason := range named[name] {
+		for _, reason := range n.reasons(name) {
 			list.addAddrs(a.Addrs, reason+" ("+name+")")
 		}
 	}
@@ -74,15 +131,20 @@ func protection(ctx context.Context, cfg config.Config, store *fetch.Store, how 
 	if err != nil {
 		return nil, err
 	}
-	p.problems = answers.problems
+	p.problems = slices.Clone(answers.problems)
 	p.trunks = hostPrefixes(cfg.Firewall.Trunks, answers.answers)
 	for _, name := range answers.never {
-		if slices.Contains(wanted, name) {
+		if reasons := n.allowed[name]; len(reasons) > 0 {
 			p.unprotected = append(p.unprotected, name)
-			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(named[name], " and ")))
+			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(n.reasons(name), " and ")))
 		}
 	}
 	return p, nil
+}
+
+// lastProtection is protection by the last good answers, for those who only look.
+func lastProtection(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
+	return protection(cfg, resolve(ctx, store, hostNames(cfg).all(), lookups{offline: true}))
 }
 
 // protectedList collects the reasons for each prefix.
@@ -104,11 +166,10 @@ func (l *protectedList) addAddrs(addrs []netip.Addr, reason string) {
 	}
 }
 
-func (l *protectedList) addHosts(hosts []config.Host, reason string, named map[string][]string) {
+// addHosts adds those that are written as addresses.
+func (l *protectedList) addHosts(hosts []config.Host, reason string) {
 	for _, h := range hosts {
-		if h.Name != "" {
-			named[h.Name] = append(named[h.Name], reason)
-		} else {
+		if h.Name == "" {
 			l.add(h.Prefix, reason)
 		}
 	}
@@ -132,21 +193,6 @@ func hostPrefixes(hosts []config.Host, answers map[string]answer) []netip.Prefix
 		}
 	}
 	return prefixes
-}
-
-// addFeedHost protects where a feed comes from: a list that blocks its own
-// source stops being updated.
-func (l *protectedList) addFeedHost(f config.Feed, named map[string][]string) {
-	u, err := url.Parse(f.URL)
-	if f.URL == "" || err != nil {
-		return
-	}
-	reason, host := "source of feed "+f.Name, u.Hostname()
-	if a, err := netip.ParseAddr(host); err == nil {
-		l.addAddrs([]netip.Addr{a}, reason)
-	} else {
-		named[strings.ToLower(host)] = append(named[strings.ToLower(host)], reason)
-	}
 }
 
 func (l protectedList) index() (*Protection, error) {
@@ -193,13 +239,4 @@ func (p *Protection) overlapping(sets cidr.Sets) []Protected {
 		return cidr.FromNetip(a.Prefix).Compare(cidr.FromNetip(b.Prefix))
 	})
 	return slices.CompactFunc(found, func(a, b Protected) bool { return a.Prefix == b.Prefix })
-}
-
-func sortedKeys(m map[string][]string) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

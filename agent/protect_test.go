@@ -18,7 +18,7 @@ func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Prote
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := protection(t.Context(), cfg, store, lookups{offline: offline, keep: true})
+	p, err := protection(cfg, resolve(t.Context(), store, hostNames(cfg).all(), lookups{offline: offline, keep: true}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type Report struct {
 	At        time.Time    `json:"at"`
 	Outcome   Outcome      `json:"outcome"`
 	Feeds     []FeedReport `json:"feeds"`
+	Bans      int          `json:"bans"`      // that are in force
 	Protected []Protected  `json:"protected"` // what feeds would have blocked and protection kept out
 
 	// Unprotected are names of allow and trunks that have never been

@@ -50,6 +50,19 @@ func (r *rules) close() {
 	}
 }
 
+// settleAndEnsure is what whoever holds the lock of the rules does about them when
+// nobody has asked for anything: what is pending too long ends, and the rest is put
+// right.
+func (r *rules) settleAndEnsure(ctx context.Context) (report *RulesReport, warnings []string, err error) {
+	r.reload()
+	warnings, err = r.settle(ctx, time.Now())
+	if err != nil {
+		return nil, warnings, err
+	}
+	report, err = r.ensure(ctx, howRules{})
+	return report, append(warnings, report.Warnings...), err
+}
+
 // The values of RulesReport.Base.
 const (
 	BaseOn  = "on"

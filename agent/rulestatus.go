@@ -67,7 +67,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	r := openRules(cfg, fw, kernel, store)
 	defer r.close()
-	protected, err := protection(ctx, cfg, store, lookups{offline: true})
+	protected, err := lastProtection(ctx, cfg, store)
 	if err == nil && s.Problem == nil {
 		r.trunks = protected.trunks
 		var report *RulesReport

@@ -180,7 +180,7 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 			return err
 		}
 		switch live.Type {
-		case typeHashNet:
+		case TypeHashNet:
 			if l.entries {
 				var e entry
 				if e, err = decodeEntry(live.Family, data.value); err == nil {

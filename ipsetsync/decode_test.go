@@ -32,7 +32,7 @@ func message(name, typ string, family uint8, header, entries func(*encoder)) []b
 
 func TestDecodeInTwoMessages(t *testing.T) {
 	p, q := cidr.MustParsePrefix("192.0.2.0/24"), cidr.MustParsePrefix("198.51.100.7")
-	first := message("a", typeHashNet, unix.AF_INET, func(e *encoder) {
+	first := message("a", TypeHashNet, unix.AF_INET, func(e *encoder) {
 		e.be32(attrHashsize, 1024)
 		e.be32(attrMaxelem, 65536)
 		e.be32(attrCADTFlags, flagWithCounters|flagWithComment)
@@ -41,7 +41,7 @@ func TestDecodeInTwoMessages(t *testing.T) {
 		e.be32(attrElements, 2)
 		e.be32(attrTimeout, 0)
 	}, func(e *encoder) { e.entry(p, Count{p, 3, 4}, 0) })
-	second := message("a", typeHashNet, unix.AF_INET, nil, func(e *encoder) { e.entry(q, Count{}, 1) })
+	second := message("a", TypeHashNet, unix.AF_INET, nil, func(e *encoder) { e.entry(q, Count{}, 1) })
 	l := listing{entries: true}
 	if err := errors.Join(l.add(first), l.add(second)); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestDecodeInTwoMessages(t *testing.T) {
 	if len(l.sets) != 1 {
 		t.Fatalf("%d sets", len(l.sets))
 	}
-	want := Header{Name: "a", Type: typeHashNet, Revision: 6, Hashsize: 1024, Maxelem: 65536, References: 2, Memory: 300, Elements: 2, Counters: true, Comment: true, Timeout: true}
+	want := Header{Name: "a", Type: TypeHashNet, Revision: 6, Hashsize: 1024, Maxelem: 65536, References: 2, Memory: 300, Elements: 2, Counters: true, Comment: true, Timeout: true}
 	if l.sets[0].Header != want {
 		t.Errorf("header %+v, want %+v", l.sets[0].Header, want)
 	}
@@ -59,17 +59,17 @@ func TestDecodeInTwoMessages(t *testing.T) {
 }
 
 func TestDecodeRefusesNonsense(t *testing.T) {
-	good := message("a", typeHashNet, unix.AF_INET, nil, func(e *encoder) { e.entry(cidr.MustParsePrefix("192.0.2.0/24"), Count{}, 0) })
+	good := message("a", TypeHashNet, unix.AF_INET, nil, func(e *encoder) { e.entry(cidr.MustParsePrefix("192.0.2.0/24"), Count{}, 0) })
 	l := listing{entries: true}
 	if err := l.add(good); err != nil {
 		t.Fatal(err)
 	}
-	wrongFamily := message("a", typeHashNet, unix.AF_INET6, nil, func(e *encoder) { e.entry(cidr.MustParsePrefix("192.0.2.0/24"), Count{}, 0) })
+	wrongFamily := message("a", TypeHashNet, unix.AF_INET6, nil, func(e *encoder) { e.entry(cidr.MustParsePrefix("192.0.2.0/24"), Count{}, 0) })
 	noName := newEncoder(unix.AF_INET, smallMessage)
 	noName.u8(attrFamily, unix.AF_INET)
 	noEntryName := newEncoder(unix.AF_INET, smallMessage)
 	noEntryName.close(noEntryName.open(attrADT))
-	shortNumber := message("a", typeHashNet, unix.AF_INET, func(e *encoder) { e.u8(attrMaxelem, 1) }, nil)
+	shortNumber := message("a", TypeHashNet, unix.AF_INET, func(e *encoder) { e.u8(attrMaxelem, 1) }, nil)
 	for name, b := range map[string][]byte{
 		"empty":            {},
 		"cut attribute":    good[:len(good)-1],
@@ -91,8 +91,8 @@ func TestDecodeRefusesNonsense(t *testing.T) {
 // encodes and decodes to itself.
 func FuzzDecode(f *testing.F) {
 	p, q := cidr.MustParsePrefix("192.0.2.0/24"), cidr.MustParsePrefix("2001:db8::1")
-	f.Add(message("a", typeHashNet, unix.AF_INET, func(e *encoder) { e.be32(attrMaxelem, 65536) }, func(e *encoder) { e.entry(p, Count{p, 3, 4}, 0) }))
-	f.Add(message("b", typeHashNet, unix.AF_INET6, nil, func(e *encoder) { e.entry(q, Count{}, 0) }))
+	f.Add(message("a", TypeHashNet, unix.AF_INET, func(e *encoder) { e.be32(attrMaxelem, 65536) }, func(e *encoder) { e.entry(p, Count{p, 3, 4}, 0) }))
+	f.Add(message("b", TypeHashNet, unix.AF_INET6, nil, func(e *encoder) { e.entry(q, Count{}, 0) }))
 	f.Add(message("c", typeListSet, unix.AF_INET, nil, func(e *encoder) {
 		data := e.open(attrData)
 		e.str(attrName, "a")
@@ -112,7 +112,7 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("%s in a set of %s", p, live.Family)
 				}
 			}
-			again := message(live.Name, typeHashNet, familyNumber(live.Family), nil, func(e *encoder) {
+			again := message(live.Name, TypeHashNet, familyNumber(live.Family), nil, func(e *encoder) {
 				for i, p := range live.Prefixes {
 					e.entry(p, Count{}, uint32(i))
 				}

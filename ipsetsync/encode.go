@@ -90,7 +90,7 @@ func protocolRequest() request {
 
 func typeRequest(f cidr.Family) request {
 	e := newEncoder(familyNumber(f), smallMessage)
-	e.str(attrTypename, typeHashNet)
+	e.str(attrTypename, TypeHashNet)
 	e.u8(attrFamily, familyNumber(f))
 	return request{cmdType, 0, e.b}
 }
@@ -106,7 +106,7 @@ type spec struct {
 func createRequest(s spec) request {
 	e := newEncoder(familyNumber(s.family), smallMessage)
 	e.str(attrSetname, s.name)
-	e.str(attrTypename, typeHashNet)
+	e.str(attrTypename, TypeHashNet)
 	e.u8(attrRevision, s.revision)
 	e.u8(attrFamily, familyNumber(s.family))
 	data := e.open(attrData)

@@ -155,7 +155,7 @@ func (k *Kernel) create(p *Plan, s Step) error {
 	if err != nil {
 		return err
 	}
-	if h.Type != typeHashNet || h.Family != p.Family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
+	if h.Type != TypeHashNet || h.Family != p.Family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
 		return &OpError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
 	}
 	return nil

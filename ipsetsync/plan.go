@@ -118,7 +118,7 @@ func (e *InUseError) Remedy() string {
 // IsOurs reports whether a set is of the type and family that we make; a set of
 // our name that is not was made by somebody else.
 func IsOurs(h Header, family cidr.Family) bool {
-	return h.Type == typeHashNet && h.Family == family
+	return h.Type == TypeHashNet && h.Family == family
 }
 
 // NewPlan compares the desired entries of the set called name with live, the

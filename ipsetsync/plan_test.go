@@ -23,7 +23,7 @@ func setOf(texts ...string) cidr.Set {
 
 // liveOf is a set as we make it, with the given entries.
 func liveOf(texts ...string) *Live {
-	l := &Live{Header: Header{Name: "voip_bl", Type: typeHashNet, Maxelem: maxelemDefault, Counters: true}}
+	l := &Live{Header: Header{Name: "voip_bl", Type: TypeHashNet, Maxelem: maxelemDefault, Counters: true}}
 	for _, s := range texts {
 		l.Prefixes = append(l.Prefixes, cidr.MustParsePrefix(s))
 	}

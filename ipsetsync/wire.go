@@ -92,8 +92,10 @@ const (
 	flagWithSkbinfo  = 1 << 6
 )
 
+// TypeHashNet is the type of the sets that we make.
+const TypeHashNet = "hash:net"
+
 const (
-	typeHashNet = "hash:net"
 	typeListSet = "list:set"
 
 	// revision 6 of hash:net has been in every kernel since 3.18 and is

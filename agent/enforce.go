@@ -1,0 +1,252 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// enforcement makes the kernel hold what the feeds and bans say: the second half of
+// a sync, all that the agent does between two fetches, and what a ban ends with. It
+// needs no network, so it takes a moment, whatever becomes of the servers.
+type enforcement struct {
+	*host
+	reader  *reader
+	feeds   []*feed  // by the order of the configuration; what is nil is read now
+	answers resolved // of the names in the configuration
+	verb    string   // for whoever waits for the lock
+	wait    time.Duration
+	dryRun  bool
+
+	// skip is asked when the lock has been taken; if it says so there is nothing
+	// left to do. It may be nil.
+	skip func(setRecord) bool
+}
+
+// newEnforcement is one from the last good copies and the local files.
+func newEnforcement(h *host, verb string, wait time.Duration, now time.Time) *enforcement {
+	return &enforcement{
+		host: h, verb: verb, wait: wait,
+		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
+		feeds:   make([]*feed, len(h.cfg.Feeds)),
+		answers: resolve(context.Background(), h.store, hostNames(h.cfg).all(), lookups{offline: true}),
+	}
+}
+
+// run does it, and writes down in report what it does.
+func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch) error {
+	unlock, err := lock(ctx, e.cfg.RunDir, setsLock, e.verb, e.wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rules := openRules(e.cfg, e.fw, e.kernel, e.store)
+	defer rules.close()
+	record := readSetRecord(rules.run)
+	if e.skip != nil && e.skip(record) {
+		report.Outcome = InForce
+		return nil
+	}
+	live := startDump(e.cfg, e.kernel)
+	bans, bansErr := readBans(e.store)
+	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
+	watch.lap("feeds")
+	lives, err := live.wait()
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	watch.lap("kernel state")
+	// Late, so that whoever has logged in meanwhile is protected.
+	protected, err := protection(e.cfg, e.answers)
+	if err != nil {
+		return err
+	}
+	watch.lap("protect")
+
+	report.addFeeds(e.feeds, protected)
+	kept := keepLive(e.store, e.feeds)
+	if bansErr != nil {
+		report.warn("the bans of this host are not known: %v", bansErr)
+		kept = append(kept, "of bans")
+	}
+	report.Bans = len(bans.active(report.At))
+	sets := report.combine(e.feeds, bans.sets(report.At), kept, lives)
+	report.Protected = append(report.Protected, protected.overlapping(sets)...)
+	sets = blockable(sets, protected.sets)
+	watch.lap("combine")
+
+	plans, err := planAll(ctx, e.cfg, e.kernel, sets, lives)
+	if err != nil {
+		return err
+	}
+	for _, p := range plans {
+		report.Sets = append(report.Sets, setReport(p))
+	}
+	watch.lap("plan")
+	rules.trunks = protected.trunks
+	if e.dryRun {
+		report.Outcome = DryRun
+		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true})
+		return err
+	}
+	warnings, err := e.kernel.Execute(plans...)
+	if err != nil {
+		return err
+	}
+	report.Warnings = append(report.Warnings, warnings...)
+	e.remember(report, rules.run, record, plans, bans.Serial)
+	if err := setApplied(e.store, e.feeds, kept, report.At); err != nil {
+		report.warn("%v", err)
+	}
+	watch.lap("kernel")
+	report.Outcome = RulesFailed // until they are there
+	if err := report.ensureRules(ctx, rules, e.verb, e.wait); err != nil {
+		return err
+	}
+	watch.lap("rules")
+	report.Outcome = InForce
+	if report.Troubled() {
+		report.Outcome = Stale
+	}
+	return nil
+}
+
+// remember writes down what the sets hold now. Without it the agent would take our
+// own change for somebody else's, and mend what needs no mending.
+func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan, serial int64) {
+	if run == nil {
+		return // openRules has no run folder to write to, and says so
+	}
+	now := before
+	now.Bans = serial
+	err := now.note(e.kernel, plans)
+	if err == nil {
+		err = now.write(run, before)
+	}
+	if err != nil {
+		report.warn("%v", err)
+	}
+}
+
+// ensureRules ends a sync: a set does nothing without the rules.
+func (r *Report) ensureRules(ctx context.Context, rules *rules, verb string, wait time.Duration) error {
+	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, verb, wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var warnings []string
+	r.Rules, warnings, err = rules.settleAndEnsure(ctx)
+	r.Warnings = append(r.Warnings, warnings...)
+	return err
+}
+
+// dump reads the live sets in the background.
+type dump struct {
+	kernel *ipsetsync.Kernel
+	cfg    config.Config
+	lives  [2]*ipsetsync.Live
+	done   chan error
+}
+
+func startDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
+	d := &dump{kernel: kernel, cfg: cfg, done: make(chan error, 1)}
+	go func() { d.done <- d.read() }()
+	return d
+}
+
+func (d *dump) read() (err error) {
+	for _, f := range cidr.Families {
+		if d.lives[f], err = d.kernel.Dump(setName(d.cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dump) wait() ([2]*ipsetsync.Live, error) {
+	err := <-d.done
+	return d.lives, err
+}
+
+func (r *Report) addFeeds(feeds []*feed, p *Protection) {
+	for _, f := range feeds {
+		r.Feeds = append(r.Feeds, f.report)
+		r.Warnings = append(r.Warnings, f.warnings...)
+	}
+	r.Warnings = append(r.Warnings, p.problems...)
+	r.Unprotected = p.unprotected
+}
+
+// combine is the union of all feeds and bans, and of the live sets if feeds are kept from
+// there. The feeds give up their own sets, so that the memory is there for what
+// follows.
+func (r *Report) combine(feeds []*feed, bans cidr.Sets, kept []string, lives [2]*ipsetsync.Live) cidr.Sets {
+	all := []cidr.Sets{bans}
+	for _, f := range feeds {
+		all = append(all, f.sets)
+		f.sets = cidr.Sets{}
+	}
+	if len(kept) > 0 {
+		if live := liveSets(lives); live.Len() > 0 {
+			all = append(all, live)
+			r.warn("feed %s has no copy here but may be in the kernel: all %d prefixes that are there stay", strings.Join(kept, ", "), live.Len())
+		}
+	}
+	return cidr.Union(all...)
+}
+
+// blockable is what remains of sets without what is never blocked.
+func blockable(sets, protected cidr.Sets) cidr.Sets {
+	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
+}
+
+func liveSets(lives [2]*ipsetsync.Live) cidr.Sets {
+	var b cidr.Builder
+	for _, live := range lives {
+		if live != nil && live.NoMatch == 0 {
+			for _, p := range live.Prefixes {
+				b.Add(p)
+			}
+		}
+	}
+	return b.Sets()
+}
+
+func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) ([]*ipsetsync.Plan, error) {
+	var plans []*ipsetsync.Plan
+	for _, f := range cidr.Families {
+		p, err := ipsetsync.NewPlan(setName(cfg, f), f, sets[f], lives[f])
+		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
+			inUse.Users = setUsers(ctx, kernel, inUse.Header.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+// setUsers names the lists and rules that refer to a set.
+func setUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
+	return append(listUsers(kernel, name), firewall.RulesWithSet(ctx, name)...)
+}
+
+// listUsers names the lists that a set is a member of.
+func listUsers(kernel *ipsetsync.Kernel, name string) []string {
+	var users []string
+	if lists, err := kernel.Lists(name); err == nil {
+		for _, l := range lists {
+			users = append(users, "list:set "+l)
+		}
+	}
+	return users
+}

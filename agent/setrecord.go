@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// setsFile is what was last put into the sets of this kernel, in the run folder.
+// Every process of ours that writes the sets writes it down there, so that the
+// agent can tell our own changes from those of others.
+const setsFile = "sets"
+
+// setRecord is the content of that file.
+type setRecord struct {
+	Kernel string      `json:"kernel"` // see [firewall.Kernel]
+	Bans   int64       `json:"bans"`   // the serial number of the bans that are in force
+	Sets   [2]setPrint `json:"sets"`   // by family
+}
+
+// setPrint tells one set from all others.
+type setPrint struct {
+	Name     string `json:"name"`
+	Initval  uint32 `json:"initval"` // 0 before Linux 5.11, which says nothing
+	Maxelem  uint32 `json:"maxelem"`
+	Elements uint32 `json:"elements"`
+	Digest   string `json:"digest"` // of its entries, in hexadecimal: JSON has no 64-bit numbers
+}
+
+func digestText(d uint64) string { return fmt.Sprintf("%016x", d) }
+
+// readSetRecord reads it; without one nothing is known.
+func readSetRecord(run *fetch.Store) setRecord {
+	var r setRecord
+	if run == nil || run.ReadJSON(setsFile, &r) != nil || r.Kernel != firewall.Kernel() {
+		return setRecord{Kernel: firewall.Kernel()}
+	}
+	return r
+}
+
+// note writes down what plans that were just executed have made of the sets.
+func (r *setRecord) note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
+	for _, p := range plans {
+		h, err := kernel.Header(p.Name)
+		if err != nil {
+			return err
+		}
+		r.Sets[p.Family] = setPrint{p.Name, h.Initval, h.Maxelem, uint32(p.Entries().Len()), digestText(ipsetsync.Digest(p.Entries()))}
+	}
+	return nil
+}
+
+// write replaces the file, if there is something new.
+func (r *setRecord) write(run *fetch.Store, before setRecord) error {
+	if *r == before {
+		return nil
+	}
+	if err := run.WriteJSON(setsFile, r); err != nil {
+		return fmt.Errorf("what the sets hold is not remembered: %w", err)
+	}
+	return nil
+}
+
+// recordSets notes what plans have just done.
+func recordSets(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
+	run, err := fetch.FindStore(cfg.RunDir)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	before := readSetRecord(run)
+	now := before
+	if err := now.note(kernel, plans); err != nil {
+		return err
+	}
+	return now.write(run, before)
+}
+
+// glance compares a set with its print by what a look at its header tells. It
+// returns in words what is wrong, or "".
+func (p setPrint) glance(h ipsetsync.Header, err error) string {
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the set %s was gone", p.Name)
+	case h.Type != ipsetsync.TypeHashNet || h.Maxelem != p.Maxelem || !h.Counters:
+		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
+	case h.Elements != p.Elements:
+		return fmt.Sprintf("the set %s had %d entries, not %d", p.Name, h.Elements, p.Elements)
+	case h.Initval != p.Initval:
+		return fmt.Sprintf("the set %s was another one, with as many entries", p.Name)
+	}
+	return ""
+}
+
+// study compares a set with its print by its whole content.
+func (p setPrint) study(c *ipsetsync.Content) string {
+	if digestText(c.Digest) != p.Digest || c.NoMatch > 0 {
+		return fmt.Sprintf("the set %s had other entries", p.Name)
+	}
+	return ""
+}
+
+// known reports whether there is something to compare both sets with.
+func (r *setRecord) known(cfg config.Config) bool {
+	return !slices.ContainsFunc(cidr.Families[:], func(f cidr.Family) bool { return r.Sets[f].Name != setName(cfg, f) })
+}
