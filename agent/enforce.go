@@ -87,7 +87,11 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		return err
 	}
 	for _, p := range plans {
-		report.Sets = append(report.Sets, setReport(p))
+		r := setReport(p)
+		if !p.Unchanged() && record.Sets[p.Family].holds(p) {
+			r.Repaired = setFound(p)
+		}
+		report.Sets = append(report.Sets, r)
 	}
 	watch.lap("plan")
 	rules.trunks = protected.trunks

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/config"
 )
 
 const (
@@ -56,6 +58,42 @@ func (e *RunDirError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (e *RunDirError) Remedy() string {
 	return "run it as root, or set \"run_dir:\" to a folder that can be made and written to"
+}
+
+// AgentRunningError is an agent being at work where there may be none.
+type AgentRunningError struct{ Holder string }
+
+func (e *AgentRunningError) Error() string { return "the agent is running: " + e.Holder }
+
+// Remedy says what to do about it.
+func (e *AgentRunningError) Remedy() string {
+	return "end it first: systemctl stop voipbl, or kill the process"
+}
+
+// lockAgent takes the lock that tells that an agent runs.
+func lockAgent(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
+	unlock, err = lock(ctx, cfg.RunDir, agentLock, what, agentWait, nil)
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		return nil, &AgentRunningError{locked.Holder}
+	}
+	return unlock, err
+}
+
+// agentWait is for whoever just looks whether an agent runs, or for one that is
+// about to end.
+const agentWait = 2 * time.Second
+
+// agentRuns tells whether an agent is at work, and which.
+func agentRuns(cfg config.Config) (who string, yes bool) {
+	f, err := os.OpenFile(filepath.Join(cfg.RunDir, agentLock), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return "", false
+	}
+	return holder(f), true
 }
 
 // lock takes one of the locks. It belongs to the open file, so it ends with the process however that

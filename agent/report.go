@@ -43,6 +43,13 @@ type Report struct {
 	Steps    []StepTime   `json:"steps"`
 }
 
+func newReport(version string) *Report {
+	return &Report{
+		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
+		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []StepTime{},
+	}
+}
+
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
@@ -114,14 +121,19 @@ type Problem struct {
 
 // SetReport is what happened to one kernel set.
 type SetReport struct {
-	Name    string   `json:"name"`
-	Family  string   `json:"family"`
-	Before  int      `json:"before"` // entries; -1 if the set did not exist
-	After   int      `json:"after"`
-	Added   int      `json:"added"`
-	Removed int      `json:"removed"`
-	Written bool     `json:"written"`       // false if the kernel held it already
-	Why     string   `json:"why,omitempty"` // why it was written with the same entries
+	Name    string `json:"name"`
+	Family  string `json:"family"`
+	Before  int    `json:"before"` // entries; -1 if the set did not exist
+	After   int    `json:"after"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	Written bool   `json:"written"`       // false if the kernel held it already
+	Why     string `json:"why,omitempty"` // why it was written with the same entries
+
+	// Repaired says what somebody else had done to the set, if that is why it
+	// was written.
+	Repaired string `json:"repaired,omitempty"`
+
 	Plan    []string `json:"plan"`
 	Lengths []int    `json:"lengths"` // prefix lengths that occur
 	Share   float64  `json:"share"`   // of the family's address space

@@ -71,16 +71,17 @@ const (
 
 // RulesReport is what became of the rules.
 type RulesReport struct {
-	Backend string            `json:"backend"`
-	DropAt  string            `json:"drop_at"`
-	Base    string            `json:"base"`         // BaseOn or BaseOff, as the kernel has it now
-	Changes []firewall.Change `json:"changes"`      // that were made, or would be
-	Missing []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
-	Written bool              `json:"written"`
-	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
-	Error   *Problem          `json:"error,omitempty"`   // why nothing was applied
-	Pending *PendingReport    `json:"pending,omitempty"`
-	New     bool              `json:"new_base"` // base rules were installed for good that had not been before
+	Backend  string            `json:"backend"`
+	DropAt   string            `json:"drop_at"`
+	Base     string            `json:"base"`         // BaseOn or BaseOff, as the kernel has it now
+	Changes  []firewall.Change `json:"changes"`      // that were made, or would be
+	Missing  []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
+	Written  bool              `json:"written"`
+	Repaired bool              `json:"repaired"`          // the same rules were written before: somebody else had changed them
+	Problem  *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
+	Error    *Problem          `json:"error,omitempty"`   // why nothing was applied
+	Pending  *PendingReport    `json:"pending,omitempty"`
+	New      bool              `json:"new_base"` // base rules were installed for good that had not been before
 
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
@@ -171,6 +172,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	if report.Problem == nil {
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
+	report.Repaired = report.Written && r.record.Wanted == digest(want)
 	r.accept(base, report)
 	r.remember(done, want, at, report)
 	return report, nil

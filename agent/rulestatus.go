@@ -100,6 +100,17 @@ func (s *RulesStatus) drops(set string) bool {
 	return false
 }
 
+// dropped is what the rules for a set have dropped.
+func (s *RulesStatus) dropped(set string) (packets, bytes uint64) {
+	for _, d := range s.Drops {
+		if d.Set == set {
+			packets += d.Packets
+			bytes += d.Bytes
+		}
+	}
+	return packets, bytes
+}
+
 // problems are what a person has to know about the rules.
 func (s *RulesStatus) problems() []string {
 	var all []string

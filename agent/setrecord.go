@@ -43,6 +43,16 @@ func readSetRecord(run *fetch.Store) setRecord {
 	return r
 }
 
+// lastRecord is that of a configuration's run folder.
+func lastRecord(cfg config.Config) setRecord {
+	run, err := fetch.FindStore(cfg.RunDir)
+	if err != nil {
+		return setRecord{}
+	}
+	defer run.Close()
+	return readSetRecord(run)
+}
+
 // note writes down what plans that were just executed have made of the sets.
 func (r *setRecord) note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
 	for _, p := range plans {
@@ -79,6 +89,12 @@ func recordSets(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.
 		return err
 	}
 	return now.write(run, before)
+}
+
+// holds reports whether the set held already what a plan puts into it, the last time
+// that one of us wrote it.
+func (p setPrint) holds(plan *ipsetsync.Plan) bool {
+	return p.Name == plan.Name && p.Digest == digestText(ipsetsync.Digest(plan.Entries()))
 }
 
 // glance compares a set with its print by what a look at its header tells. It

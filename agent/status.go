@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -20,6 +21,10 @@ type Status struct {
 	Sets      []SetStatus  `json:"sets"`
 	Rules     *RulesStatus `json:"rules"`
 	Feeds     []FeedStatus `json:"feeds"`
+	Bans      int          `json:"bans"`            // of this host
+	Agent     *AgentStatus `json:"agent,omitempty"` // if one is running
+
+	silent bool // one is running, and does not answer
 }
 
 // SetStatus is one kernel set.
@@ -30,6 +35,7 @@ type SetStatus struct {
 	Entries    int    `json:"entries"`
 	Lengths    []int  `json:"lengths"`    // prefix lengths that occur
 	Memory     int64  `json:"memory"`     // bytes in the kernel
+	Changed    bool   `json:"changed"`    // somebody else has changed it since voipbl wrote it
 	Ours       bool   `json:"ours"`       // of the type and family that voipbl makes
 	References int    `json:"references"` // rules and lists that use it
 	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
@@ -46,8 +52,9 @@ type FeedStatus struct {
 	FetchedAt   time.Time   `json:"fetched_at,omitzero"`
 	LastSuccess time.Time   `json:"last_success,omitzero"` // "not modified" is one
 	LastAttempt time.Time   `json:"last_attempt,omitzero"`
-	Failures    int         `json:"failures"` // since the last success
-	Stale       bool        `json:"stale"`    // no success for three times its interval
+	Next        time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
+	Failures    int         `json:"failures"`      // since the last success
+	Stale       bool        `json:"stale"`         // no success for three times its interval
 	Held        *fetch.Held `json:"held,omitempty"`
 	Problem     *Problem    `json:"problem,omitempty"`
 }
@@ -56,8 +63,19 @@ type FeedStatus struct {
 // success before it is called stale.
 const staleIntervals = 3
 
-// ReadStatus reads how things stand at now.
+// ReadStatus reads how things stand at now: from the kernel and the state folder, and
+// from the agent if one is running.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time) (*Status, error) {
+	agent, silent := askStatus(ctx, cfg)
+	s, err := readStatus(ctx, cfg, version, now, agent)
+	if err == nil && silent != nil {
+		s.Problems = append(s.Problems, silent.Error())
+		s.silent = true
+	}
+	return s, err
+}
+
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -70,10 +88,11 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent}
 	s.Rules = rulesStatus(ctx, cfg, kernel, store)
+	record := lastRecord(cfg)
 	for _, f := range cidr.Families {
-		set, err := setStatus(kernel, setName(cfg, f), f)
+		set, err := setStatus(kernel, setName(cfg, f), f, record.Sets[f])
 		if err != nil {
 			return nil, err
 		}
@@ -81,34 +100,38 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 		s.Sets = append(s.Sets, set)
 	}
 	for _, f := range cfg.Feeds {
-		s.Feeds = append(s.Feeds, feedStatus(store, f, now))
+		status := feedStatus(store, f, now)
+		if agent != nil {
+			status.Next = agent.Next[f.Name]
+		}
+		s.Feeds = append(s.Feeds, status)
 	}
+	bans, err := readBans(store)
+	if err != nil {
+		s.Problems = append(s.Problems, err.Error())
+	}
+	s.Bans = len(bans.active(now))
 	s.judge()
 	return s, nil
 }
 
-func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
+// setStatus looks at one set; print is what was last put into it.
+func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print setPrint) (SetStatus, error) {
 	s := SetStatus{Name: name, Lengths: []int{}}
-	live, err := kernel.Dump(name)
+	c, err := kernel.Content(name)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
 		return s, nil
 	}
 	if err != nil {
 		return s, err
 	}
-	s.Exists, s.Type, s.Entries = true, live.Type, int(live.Elements)
-	s.Memory, s.References = int64(live.Memory), int(live.References)
-	s.Ours = ipsetsync.IsOurs(live.Header, f)
-	for _, c := range live.Counts {
-		s.Packets += c.Packets
-		s.Bytes += c.Bytes
-	}
-	var lengths [129]bool
-	for _, p := range live.Prefixes {
-		lengths[p.Bits()] = true
-	}
-	for bits, occurs := range lengths {
-		if occurs {
+	s.Exists, s.Type, s.Entries = true, c.Type, int(c.Elements)
+	s.Memory, s.References = int64(c.Memory), int(c.References)
+	s.Ours = ipsetsync.IsOurs(c.Header, f)
+	s.Packets, s.Bytes = c.Packets, c.Bytes
+	s.Changed = s.Ours && print.Name == name && print.study(c) != ""
+	for bits, n := range c.Lengths {
+		if n > 0 {
 			s.Lengths = append(s.Lengths, bits)
 		}
 	}
@@ -193,7 +216,18 @@ func (s *Status) judge() {
 		s.Problems = append(s.Problems, "the sets are empty")
 	}
 	s.Protected = len(s.Problems) == 0
+	for _, set := range s.Sets {
+		if set.Changed {
+			s.Problems = append(s.Problems, "somebody else has changed the set "+set.Name+" since voipbl wrote it: run \"voipbl sync\"")
+		}
+	}
 	s.Problems = append(s.Problems, s.Rules.problems()...)
+	if a := s.Agent; a != nil && a.ConfigError != nil {
+		s.Problems = append(s.Problems, "the agent goes on with the old configuration: "+a.ConfigError.Error)
+	}
+	if a := s.Agent; a != nil && a.ApplyError != nil {
+		s.Problems = append(s.Problems, "the agent cannot put the lists in force: "+a.ApplyError.Error)
+	}
 	for _, f := range s.Feeds {
 		if f.Stale {
 			s.Problems = append(s.Problems, "feed "+f.Name+" is stale")
@@ -204,7 +238,13 @@ func (s *Status) judge() {
 // Worrying reports whether a feed is stale or in trouble, or the rules are on trial
 // or not as they should be.
 func (s *Status) Worrying() bool {
-	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 || s.Rules.Pending != nil {
+	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 || s.Rules.Pending != nil || s.silent {
+		return true
+	}
+	if a := s.Agent; a != nil && (a.ConfigError != nil || a.ApplyError != nil) {
+		return true
+	}
+	if slices.ContainsFunc(s.Sets, func(set SetStatus) bool { return set.Changed }) {
 		return true
 	}
 	for _, f := range s.Feeds {

@@ -39,10 +39,7 @@ const (
 // says RulesFailed, and then only the rules are); a feed that fails is no error but
 // a report that is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error) {
-	report := &Report{
-		Version: opts.Version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []StepTime{},
-	}
+	report := newReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {
 		report.Error = problemOf(err)

@@ -66,6 +66,9 @@ func NewClient(version string, log *slog.Logger) *Client {
 	}
 }
 
+// Close ends connections that are kept for a next request.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
 // proxyFromEnvironment is [http.ProxyFromEnvironment] with an error that does
 // not repeat the proxy's address, which may hold a password.
 func proxyFromEnvironment(r *http.Request) (*url.URL, error) {

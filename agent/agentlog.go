@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What the agent tells the journal: each change, each failure, and what stays wrong
+// once when it begins and once when it is over.
+
+// warn logs those of a subject's warnings that were not there before.
+func (d *daemon) warn(subject string, warnings []string) {
+	now := make(map[string]bool)
+	for _, w := range warnings {
+		key := subject + ": " + w
+		now[key] = true
+		if !d.said[key] {
+			d.log.Warn(w)
+		}
+	}
+	for key := range d.said {
+		if !now[key] && len(key) > len(subject) && key[:len(subject)+2] == subject+": " {
+			delete(d.said, key)
+		}
+	}
+	for key := range now {
+		if d.said == nil {
+			d.said = make(map[string]bool)
+		}
+		d.said[key] = true
+	}
+}
+
+func (d *daemon) logFetch(f fetched) {
+	for _, w := range f.warnings {
+		d.log.Warn(w)
+	}
+	p := f.report.Problem
+	if p == nil {
+		d.log.Info("fetched", "feed", f.feed, "state", f.report.State, "entries", f.report.Entries, "seconds", rounded(f.took))
+		return
+	}
+	d.log.Warn("feed is not fresh; its last good copy stays in force", "feed", f.feed, "state", f.report.State,
+		"reason", p.Reason, "error", p.Error, "remedy", p.Remedy, "failures", f.attempts.failures)
+}
+
+func rounded(took time.Duration) float64 { return float64(took.Milliseconds()) / 1000 }
+
+// logApply tells what an apply has changed.
+func (d *daemon) logApply(r *Report, why string) {
+	var found []string
+	for _, s := range r.Sets {
+		if s.Written && r.Outcome != Unsynced {
+			d.log.Info("set written", "set", s.Name, "entries", s.After, "added", s.Added, "removed", s.Removed, "why", why)
+		}
+		if s.Repaired != "" && r.Outcome != Unsynced {
+			found = append(found, s.Repaired)
+		}
+	}
+	if len(found) > 0 {
+		d.repaired(RepairSets, found)
+	}
+	if rules := r.Rules; rules != nil && rules.Written && !rules.Repaired {
+		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "why", why)
+	}
+	warnings := slices.Clone(r.Warnings)
+	for _, f := range r.Feeds {
+		if f.Problem != nil && f.State != FeedCached {
+			warnings = append(warnings, fmt.Sprintf("feed %s is %s (%s): %s: %s", f.Name, f.State, f.Problem.Reason, f.Problem.Error, f.Problem.Remedy))
+		}
+	}
+	if r.Rules != nil && r.Rules.Problem != nil {
+		warnings = append(warnings, r.Rules.Problem.Error+": "+r.Rules.Problem.Remedy)
+	}
+	d.warn("apply", warnings)
+}
+
+// noteApply keeps what status and metrics show of an apply.
+func (d *daemon) noteApply(r *Report, err error) {
+	rejected := make(map[string]map[string]int)
+	for _, f := range r.Feeds {
+		rejected[f.Name] = f.Rejected
+	}
+	d.state.change(func(s *AgentStatus) {
+		if err != nil {
+			s.ApplyError = problemOf(err)
+			s.Applies.Failed++
+			return
+		}
+		s.ApplyError, s.Applied, s.Steps, s.Rejected = nil, r.At, r.Steps, rejected
+		if slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.Written }) {
+			s.Applies.Written++
+		} else {
+			s.Applies.Unchanged++
+		}
+	})
+	d.tellStatus()
+}
+
+// shoutEvery is how often a stale feed is told about again.
+const shoutEvery = 24 * time.Hour
+
+// shout tells about feeds that have become stale, and those that are so no more: a
+// list that silently stops is what nobody notices.
+func (d *daemon) shout(now time.Time) {
+	if now.Sub(d.shoutedAt).Abs() < time.Minute {
+		return
+	}
+	d.shoutedAt = now
+	store, err := findStore(d.cfg)
+	if err != nil || store == nil {
+		return
+	}
+	defer store.Close()
+	still := make(map[string]time.Time)
+	for _, f := range d.cfg.Feeds {
+		s := feedStatus(store, f, now)
+		if !s.Stale {
+			continue
+		}
+		still[f.Name] = d.stale[f.Name]
+		if now.Sub(still[f.Name]) >= shoutEvery {
+			still[f.Name] = now
+			args := []any{"feed", f.Name, "last_success", s.LastSuccess}
+			if s.Problem != nil {
+				args = append(args, "reason", s.Problem.Reason, "error", s.Problem.Error, "remedy", s.Problem.Remedy)
+			}
+			d.log.Error("feed is STALE: its entries in force are old", args...)
+		}
+	}
+	for name := range d.stale {
+		if _, yes := still[name]; !yes {
+			d.log.Info("feed is stale no more", "feed", name)
+		}
+	}
+	changed := len(still) != len(d.stale)
+	d.stale = still
+	if changed {
+		d.tellStatus()
+	}
+}

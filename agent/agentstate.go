@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// AgentStatus is what only the agent knows. Its JSON form is part of status --json.
+type AgentStatus struct {
+	PID          int       `json:"pid"`
+	Version      string    `json:"version"`
+	Since        time.Time `json:"since"`
+	ConfigFile   string    `json:"config_file"`
+	ConfigLoaded time.Time `json:"config_loaded"`
+	ConfigError  *Problem  `json:"config_error,omitempty"` // why the last reload was refused
+
+	Applied    time.Time  `json:"applied,omitzero"`      // when the kernel was last made to hold the lists
+	ApplyError *Problem   `json:"apply_error,omitempty"` // why it could not be since
+	Steps      []StepTime `json:"steps"`                 // of the last time
+	Applies    Applies    `json:"applies"`
+
+	Next         map[string]time.Time      `json:"next"`          // when each feed from the network is due
+	Fetching     bool                      `json:"fetching"`      // some are being fetched now
+	FetchSeconds map[string]float64        `json:"fetch_seconds"` // how long the last fetch of each took
+	Rejected     map[string]map[string]int `json:"rejected"`      // lines that gave nothing, by feed and reason
+
+	Repairs Repairs   `json:"repairs"`
+	Drops   *DropRate `json:"drops,omitempty"`
+}
+
+// Applies counts how often the kernel was made to hold the lists.
+type Applies struct {
+	Written   int `json:"written"`
+	Unchanged int `json:"unchanged"` // it held them already
+	Failed    int `json:"failed"`
+}
+
+// Repairs are changes of others to what is ours that were undone.
+type Repairs struct {
+	Rules int      `json:"rules"`
+	Sets  int      `json:"sets"`
+	Last  []Repair `json:"last"` // the newest first
+}
+
+// Repair is one of them.
+type Repair struct {
+	At    time.Time `json:"at"`
+	What  string    `json:"what"`  // RepairRules or RepairSets
+	Found []string  `json:"found"` // in words
+}
+
+// The values of Repair.What.
+const (
+	RepairRules = "rules"
+	RepairSets  = "sets"
+)
+
+// DropRate is how fast the entries of the sets count.
+type DropRate struct {
+	PerSecond float64 `json:"packets_per_second"`
+	Seconds   float64 `json:"seconds"` // the time that it is an average of
+}
+
+// keptRepairs is how many repairs are told about.
+const keptRepairs = 10
+
+// agentState is an AgentStatus that is written by the agent and read by whoever
+// asks.
+type agentState struct {
+	mu  sync.Mutex
+	now AgentStatus
+}
+
+func (s *agentState) change(change func(*AgentStatus)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.now)
+}
+
+// get returns a copy that nobody writes to: maps and slices in it are replaced, not
+// changed.
+func (s *agentState) get() AgentStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// repaired notes a repair.
+func (a *AgentStatus) repaired(r Repair) {
+	if r.What == RepairRules {
+		a.Repairs.Rules++
+	} else {
+		a.Repairs.Sets++
+	}
+	last := slices.Insert(slices.Clone(a.Repairs.Last), 0, r)
+	a.Repairs.Last = last[:min(len(last), keptRepairs)]
+}

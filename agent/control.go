@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// The agent answers on a socket in the run folder, which only root can reach: a GET
+// of /status gives an AgentStatus, a POST to /reload reloads the configuration and
+// gives the Problem if it is refused.
+const (
+	socketFile  = "agent.sock"
+	statusPath  = "/status"
+	reloadPath  = "/reload"
+	answerWait  = 2 * time.Second // for what needs no work
+	requestWait = 10 * time.Second
+)
+
+// control is the server of the socket.
+type control struct {
+	server *http.Server
+	folder *os.File
+}
+
+// socketPath reaches the socket by an open folder: the path of a socket has 107
+// characters at most (unix(7)), and that of a folder may have more.
+func socketPath(folder *os.File) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), socketFile)
+}
+
+// listen answers until it is closed. The caller holds the agent's lock, so a socket
+// that is there is one that a killed agent has left.
+func (d *daemon) listen() (*control, error) {
+	folder, err := os.Open(d.cfg.RunDir)
+	if err != nil {
+		return nil, &RunDirError{err}
+	}
+	if err := os.Remove(filepath.Join(d.cfg.RunDir, socketFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		folder.Close()
+		return nil, &RunDirError{err}
+	}
+	old := unix.Umask(0o177) // from its first moment nobody else can connect
+	listener, err := net.Listen("unix", socketPath(folder))
+	unix.Umask(old)
+	if err != nil {
+		folder.Close()
+		return nil, &RunDirError{err}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { respond(w, d.snapshot()) })
+	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.askReload(r.Context())) })
+	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
+	go c.server.Serve(listener)
+	return c, nil
+}
+
+func (c *control) close() {
+	c.server.Close()
+	c.folder.Close()
+}
+
+func respond(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v)
+}
+
+// snapshot is how the agent is at this moment.
+func (d *daemon) snapshot() AgentStatus {
+	s := d.state.get()
+	next, busy := d.fetcher.plans()
+	s.Next, s.Fetching = next, !busy.IsZero()
+	return s
+}
+
+// askReload has the loop reload, and waits for what becomes of it.
+func (d *daemon) askReload(ctx context.Context) *Problem {
+	done := make(chan error, 1)
+	select {
+	case d.asks <- done:
+	case <-ctx.Done():
+		return problemOf(ctx.Err())
+	}
+	select {
+	case err := <-done:
+		return problemIf(err)
+	case <-ctx.Done():
+		return problemOf(ctx.Err())
+	}
+}
+
+// NoAgentError is there being no agent to ask.
+type NoAgentError struct{}
+
+func (*NoAgentError) Error() string { return "no agent is running" }
+
+// Remedy says what to do about it.
+func (*NoAgentError) Remedy() string {
+	return "systemctl start voipbl; without an agent every command reads the configuration anew"
+}
+
+// SilentAgentError is an agent that does not answer.
+type SilentAgentError struct {
+	Holder string
+	Err    error
+}
+
+func (e *SilentAgentError) Error() string {
+	return fmt.Sprintf("the agent does not answer (%s): %v", e.Holder, e.Err)
+}
+
+func (e *SilentAgentError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *SilentAgentError) Remedy() string {
+	return "look at \"journalctl -u voipbl\"; \"systemctl restart voipbl\" keeps sets and rules in force meanwhile"
+}
+
+// ReloadAgent has the agent take the configuration over, and returns when it is in
+// force, or why it is refused.
+func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*Problem, error) {
+	var refused *Problem
+	err := askAgent(ctx, cfg, wait, http.MethodPost, reloadPath, &refused)
+	return refused, err
+}
+
+// askStatus asks the agent how it is. Without an agent it returns nil.
+func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
+	var s AgentStatus
+	err := askAgent(ctx, cfg, answerWait, http.MethodGet, statusPath, &s)
+	if none := (*NoAgentError)(nil); errors.As(err, &none) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// askAgent asks on the socket and reads the answer into v.
+func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
+	who, runs := agentRuns(cfg)
+	if !runs {
+		return &NoAgentError{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	folder, err := os.Open(cfg.RunDir)
+	if err != nil {
+		return &RunDirError{err}
+	}
+	defer folder.Close()
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socketPath(folder))
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return &SilentAgentError{who, err}
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(v); err != nil {
+		return &SilentAgentError{who, err}
+	}
+	return nil
+}

@@ -1,0 +1,305 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// Others change the firewall too: a flush, a restored ruleset, a rule put above
+// ours, a set destroyed. The agent looks for that and puts it right.
+//
+// On nf_tables the kernel says that some rule has changed, and has a number that
+// moves with each change; legacy rules are read every few seconds. Of the sets a
+// glance at their headers tells nearly everything (how many entries, and by the
+// seed of its hash whether it is the same set); what it does not tell, an entry
+// exchanged for another, is found by reading through them now and then.
+
+const (
+	// legacyEvery is how often legacy rules are read: two runs of a tool, 5 ms.
+	legacyEvery = 10 * time.Second
+
+	// glanceShare keeps glances below a thousandth of the time, unless that
+	// would be slower than maxGlance: the kernel counts all entries for each
+	// (measured: 1 ms for 71,642).
+	glanceShare = 1000
+	maxGlance   = 10 * time.Second
+
+	// studyEvery is how often sets are read through (13 ms for 71,642 entries),
+	// and studyOften where a glance does not tell one set from another.
+	studyEvery = time.Minute
+	studyOften = 12 * time.Second
+
+	// newsPause gathers the news of one change.
+	newsPause = 200 * time.Millisecond
+)
+
+// drift is what the daemon knows about the kernel, and when it looks again.
+type drift struct {
+	fw         *firewall.Firewall
+	generation string // of the rules, when they were last as they should be
+	pending    bool   // rules are on trial
+	record     setRecord
+	pace       pace
+	entries    int // of both sets
+
+	glanceAt, studyAt, rulesAt, reloadAt time.Time
+
+	counted   uint64 // packets, at the last study
+	countedAt time.Time
+}
+
+// pace spaces repairs, so that two programs which undo each other do not fill the
+// machine: the first is made at once, and then each after twice as long a pause as
+// the one before.
+type pace struct {
+	last  time.Time
+	pause time.Duration
+}
+
+const (
+	minPace  = time.Second
+	maxPace  = 10 * time.Second // a repair is never later than 15 s
+	calmTime = 10 * time.Minute // after which the first one is made at once again
+)
+
+// ready is when the next repair may be made.
+func (p *pace) ready() time.Time { return p.last.Add(p.pause) }
+
+// note takes note of a repair.
+func (p *pace) note(now time.Time) {
+	if now.Sub(p.last) > calmTime {
+		p.pause = 0
+	}
+	p.last, p.pause = now, min(max(2*p.pause, minPace), maxPace)
+}
+
+// looked begins all intervals anew: everything was just looked at.
+func (d *daemon) looked(now time.Time) {
+	d.glanceAt = now.Add(tick)
+	d.rulesAt = now.Add(tick)
+	if d.studyAt.IsZero() {
+		d.studyAt = now.Add(tick)
+	}
+}
+
+// remembered takes note of what an apply has put into the kernel.
+func (d *daemon) remembered(h *host, report *Report) {
+	d.fw = h.fw
+	d.rulesSeen(report.Rules)
+	d.record = lastRecord(d.cfg)
+	d.entries = 0
+	for _, s := range report.Sets {
+		d.entries += s.After
+	}
+}
+
+// lookSoon looks at the rules, since something says that they have changed.
+func (d *daemon) lookSoon(now time.Time) {
+	if at := now.Add(newsPause); at.Before(d.rulesAt) {
+		d.rulesAt = at
+	}
+}
+
+// lookForDrift looks at what is due.
+func (d *daemon) lookForDrift(ctx context.Context, now time.Time) {
+	if d.due(d.glanceAt, now) {
+		d.lookAtSets(now, false)
+		d.glanceAt = now.Add(min(max(tick, glanceShare*time.Since(now)), maxGlance))
+	}
+	if d.due(d.studyAt, now) {
+		d.lookAtSets(now, true)
+		d.studyAt = now.Add(studyEvery)
+		if d.record.Sets[cidr.IPv4].Initval == 0 {
+			d.studyAt = now.Add(studyOften)
+		}
+	}
+	if d.due(d.rulesAt, now) && d.applyAt.IsZero() {
+		d.lookAtRules(ctx, now)
+	}
+}
+
+// lookAtSets compares the sets with what was last put into them, by a glance or by
+// reading through them.
+func (d *daemon) lookAtSets(now time.Time, through bool) {
+	if !d.record.known(d.cfg) {
+		return
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		d.log.Warn("the sets cannot be looked at", "error", err)
+		return
+	}
+	defer kernel.Close()
+	if d.setsDiffer(kernel, through) == "" {
+		return
+	}
+	// Another process of ours may have written them, or be about to write down
+	// that it has.
+	unlock, err := lock(context.Background(), d.cfg.RunDir, setsLock, "voipbl run, looking", lockWait, nil)
+	if err != nil {
+		return // whoever has the lock for so long puts them right, or the next glance does
+	}
+	d.record = lastRecord(d.cfg)
+	found := d.setsDiffer(kernel, through)
+	unlock()
+	if found != "" {
+		d.applySoon(found, max(0, time.Until(d.pace.ready())))
+	}
+}
+
+// setsDiffer says in words what is wrong with the sets, if anything is.
+func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
+	packets := uint64(0)
+	for _, f := range cidr.Families {
+		print := d.record.Sets[f]
+		if !through {
+			if found := print.glance(kernel.Header(print.Name)); found != "" {
+				return found
+			}
+			continue
+		}
+		c, err := kernel.Content(print.Name)
+		if err != nil {
+			return print.glance(ipsetsync.Header{}, err)
+		}
+		if found := print.study(c); found != "" {
+			return found
+		}
+		packets += c.Packets
+	}
+	if through {
+		d.rate(packets, time.Now())
+	}
+	return ""
+}
+
+// rate keeps how fast the entries count.
+func (d *daemon) rate(packets uint64, now time.Time) {
+	if took := now.Sub(d.countedAt).Seconds(); !d.countedAt.IsZero() && packets >= d.counted && took > 0 {
+		rate := &DropRate{PerSecond: float64(packets-d.counted) / took, Seconds: took}
+		d.state.change(func(s *AgentStatus) { s.Drops = rate })
+	}
+	d.counted, d.countedAt = packets, now
+}
+
+// lookAtRules puts the rules right, if they have changed.
+func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
+	d.rulesAt = now.Add(tick)
+	if d.fw == nil {
+		return // nothing is in force yet
+	}
+	if d.fw.Backend == firewall.Legacy {
+		d.rulesAt = now.Add(legacyEvery)
+	}
+	if d.generation != "" && d.generation == d.fw.Generation() && !d.pending {
+		return
+	}
+	if ready := d.pace.ready(); now.Before(ready) {
+		d.rulesAt = ready
+		return
+	}
+	report, err := d.ensureRules(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.pace.note(now)
+		d.warn("rules", []string{fmt.Sprintf("the rules could not be put right: %v: %s", err, problemOf(err).Remedy)})
+		d.applySoon("the rules could not be put right", applyPause) // a set may be missing
+	default:
+		d.warn("rules", nil)
+		d.rulesSeen(report)
+	}
+}
+
+// ensureRules makes the rules what they should be.
+func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
+	h, err := openHost(d.cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	if err := h.openStore(); err != nil {
+		return nil, err
+	}
+	d.fw = h.fw
+	answers := resolve(ctx, h.store, hostNames(d.cfg).all(), lookups{offline: true})
+	unlock, err := lock(ctx, d.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
+	defer rules.close()
+	rules.trunks = hostPrefixes(d.cfg.Firewall.Trunks, answers.answers)
+	report, warnings, err := rules.settleAndEnsure(ctx)
+	d.warn("ensure", warnings)
+	return report, err
+}
+
+// rulesSeen takes note of rules that are as they should be, and of what was put
+// right.
+func (d *daemon) rulesSeen(report *RulesReport) {
+	d.generation = d.fw.Generation()
+	if report == nil {
+		return
+	}
+	d.pending = report.Pending != nil
+	if !report.Repaired {
+		return
+	}
+	var found []string
+	for _, c := range report.Changes {
+		found = append(found, changeFound(c))
+	}
+	d.repaired(RepairRules, found)
+}
+
+// repaired takes note of a repair, and tells about it.
+func (d *daemon) repaired(what string, found []string) {
+	now := time.Now()
+	d.pace.note(now)
+	d.log.Warn("somebody else had changed the "+what+" of voipbl; they are put right", "found", strings.Join(found, "; "))
+	d.state.change(func(s *AgentStatus) {
+		s.repaired(Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})
+	})
+}
+
+// changeFound says what was found that made a change necessary.
+func changeFound(c firewall.Change) string {
+	where := fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Chain)
+	rule := firewall.WithoutPurpose(c.Rule)
+	if purpose := firewall.Purpose(c.Rule); purpose != "" {
+		rule = purpose
+	}
+	switch c.Op {
+	case firewall.OpAdd:
+		return where + ": a rule was missing: " + rule
+	case firewall.OpRemove:
+		return where + ": a rule was too much: " + rule
+	case firewall.OpCreate:
+		return where + ": the chain was gone"
+	case firewall.OpDelete:
+		return where + ": the chain should not be there"
+	}
+	if len(c.Others) == 0 {
+		return where + ": a rule stood in the wrong place: " + rule
+	}
+	return where + ": where " + rule + " belongs stood " + strings.Join(c.Others, ", ")
+}
+
+// setFound says the same of a set.
+func setFound(p *ipsetsync.Plan) string {
+	switch {
+	case p.Live == nil:
+		return fmt.Sprintf("the set %s was gone", p.Name)
+	case p.Why != "":
+		return fmt.Sprintf("the set %s was another one: %s", p.Name, p.Why)
+	}
+	return fmt.Sprintf("the set %s lacked %d entries and had %d that are not of ours", p.Name, p.Added, p.Removed)
+}

@@ -1,0 +1,296 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// fetcher fetches the feeds that have a URL, each by its schedule, and resolves the
+// names of the configuration. It knows nothing of the kernel: what it has done it
+// says on the channel done, and the copies are in the state folder.
+type fetcher struct {
+	round func(ctx context.Context, job job, tell func(fetched)) // does the work
+	past  func(config.Feed) attempts                             // what is known of a feed
+	splay func(time.Duration) time.Duration
+	done  chan fetched  // is read until it is closed
+	ended chan struct{} // is closed when nothing is read any more
+
+	replaced chan config.Config
+	network  chan struct{}
+
+	mu   sync.Mutex
+	next map[string]time.Time // when each feed is due, for people
+	busy time.Time            // since when a round is under way; zero if none is
+}
+
+// job is what is due.
+type job struct {
+	cfg   config.Config
+	feeds []config.Feed
+	names bool
+}
+
+// fetched is one feed that was fetched, or the names that were resolved.
+type fetched struct {
+	feed     string // empty for names
+	report   FeedReport
+	warnings []string
+	attempts attempts
+	took     time.Duration
+
+	changed  bool     // of names: the answers are others than before
+	problems []string // of names
+}
+
+// wakeEvery bounds how long the fetcher sleeps: timers stand still while the host is
+// suspended, and do not know when the clock is set.
+const wakeEvery = 30 * time.Second
+
+func newFetcher(splay func(time.Duration) time.Duration, past func(config.Feed) attempts, round func(context.Context, job, func(fetched))) *fetcher {
+	return &fetcher{
+		round: round, past: past, splay: splay, done: make(chan fetched), ended: make(chan struct{}),
+		replaced: make(chan config.Config), network: make(chan struct{}), next: make(map[string]time.Time),
+	}
+}
+
+// run works until ctx ends, and waits for what is under way then.
+func (f *fetcher) run(ctx context.Context, cfg config.Config) {
+	defer close(f.done)
+	defer close(f.ended)
+	var (
+		known        = f.learn(cfg, nil)
+		named        time.Time // when names were last resolved
+		networkAt    time.Time // when the network last changed
+		finished     = make(chan []fetched)
+		working      = false
+		changedSince = false // the configuration, since the round began
+	)
+	for {
+		now := time.Now().Round(0) // of the wall clock: it goes on during a suspend
+		todo, next := f.due(cfg, known, named, networkAt, now)
+		if !working && (len(todo.feeds) > 0 || todo.names) {
+			working, changedSince = true, false
+			f.setBusy(now)
+			for _, feed := range todo.feeds {
+				known[feed.Name] = attempts{last: now, failures: known[feed.Name].failures, reason: known[feed.Name].reason}
+			}
+			if todo.names {
+				named = now
+			}
+			go func() { finished <- f.work(ctx, todo) }()
+			continue
+		}
+		wake := time.NewTimer(min(max(next.Sub(now), 0), wakeEvery))
+		if working {
+			wake.Reset(wakeEvery)
+		}
+		select {
+		case <-wake.C:
+		case results := <-finished:
+			working = false
+			f.setBusy(time.Time{})
+			for _, r := range results {
+				if r.feed != "" && !changedSince {
+					known[r.feed] = r.attempts
+				}
+			}
+			if changedSince {
+				known = f.learn(cfg, known)
+			}
+		case cfg = <-f.replaced:
+			known, changedSince = f.learn(cfg, known), true
+			named = time.Time{}
+		case <-f.network:
+			networkAt = time.Now().Round(0)
+			named = time.Time{}
+		case <-ctx.Done():
+			if working {
+				<-finished
+			}
+			return
+		}
+		wake.Stop()
+	}
+}
+
+// work does a job and tells of each part as soon as it is done, so that a server
+// which hangs delays nobody else's list.
+func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
+	var mu sync.Mutex
+	f.round(ctx, todo, func(r fetched) {
+		mu.Lock()
+		all = append(all, r)
+		mu.Unlock()
+		f.done <- r
+	})
+	return all
+}
+
+// learn gathers what is known of the feeds of a configuration.
+func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[string]attempts {
+	known := make(map[string]attempts)
+	for _, feed := range cfg.Feeds {
+		if feed.URL != "" {
+			known[feed.Name] = f.past(feed)
+		}
+	}
+	return known
+}
+
+// due finds what is to be done at now, and when to look again.
+func (f *fetcher) due(cfg config.Config, known map[string]attempts, named, network, now time.Time) (todo job, next time.Time) {
+	todo.cfg = cfg
+	next = now.Add(wakeEvery)
+	times := make(map[string]time.Time)
+	for _, feed := range cfg.Feeds {
+		if feed.URL == "" {
+			continue
+		}
+		at := nextFetch(feed, known[feed.Name], now, network, f.splay)
+		times[feed.Name] = at
+		if !at.After(now) {
+			todo.feeds = append(todo.feeds, feed)
+		} else if at.Before(next) {
+			next = at
+		}
+	}
+	if n := hostNames(cfg); len(n.allowed) > 0 {
+		at := named.Add(namesEvery)
+		todo.names = !at.After(now) || named.After(now)
+		if at.After(now) && at.Before(next) {
+			next = at
+		}
+	} else if len(n.sources) > 0 {
+		todo.names = len(todo.feeds) > 0
+	}
+	f.mu.Lock()
+	f.next = times
+	f.mu.Unlock()
+	return todo, next
+}
+
+func (f *fetcher) setBusy(since time.Time) {
+	f.mu.Lock()
+	f.busy = since
+	f.mu.Unlock()
+}
+
+// plans tells when each feed is due, and since when a round is under way.
+func (f *fetcher) plans() (next map[string]time.Time, busy time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next = make(map[string]time.Time, len(f.next))
+	for name, at := range f.next {
+		next[name] = at
+	}
+	return next, f.busy
+}
+
+// fetchRound is the round of the agent: it holds the lock of fetching, so that a
+// "voipbl sync" beside it waits its turn.
+func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
+	h, unlock, err := d.openFetch(ctx, todo.cfg)
+	if err != nil {
+		for _, f := range todo.feeds {
+			if ctx.Err() == nil {
+				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problemOf(err)}
+				tell(fetched{feed: f.Name, report: r, attempts: attempts{time.Now().Round(0), 1, fetch.Reason(r.Problem.Reason), false}})
+			}
+		}
+		return
+	}
+	defer unlock()
+	defer h.Close()
+	var group errgroup.Group
+	group.SetLimit(feedsAtOnce)
+	if todo.names {
+		group.Go(func() error {
+			tell(resolveAgain(ctx, todo.cfg, h))
+			return nil
+		})
+	}
+	r := newReader(todo.cfg, Options{Version: d.opts.Version, Log: d.log}, h, time.Now().UTC().Truncate(time.Second))
+	defer r.client.Close()
+	for _, f := range todo.feeds {
+		group.Go(func() error {
+			begun := time.Now()
+			got := r.get(ctx, f)
+			if ctx.Err() == nil {
+				tell(fetched{feed: f.Name, report: got.report, warnings: got.warnings, attempts: attemptsAfter(h, f, got.report, begun), took: time.Since(begun)})
+			}
+			return nil
+		})
+	}
+	group.Wait()
+}
+
+// fetchWait is how long the agent waits for a sync that somebody has typed: longer
+// than the longest can take.
+const fetchWait = 2 * time.Hour
+
+func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store, func(), error) {
+	unlock, err := lock(ctx, cfg.RunDir, mainLock, "voipbl run, fetching", fetchWait, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	if err := sweep(ctx, cfg, store, "voipbl run", lockWait); err != nil {
+		d.log.Warn(err.Error())
+	}
+	return store, unlock, nil
+}
+
+// resolveAgain resolves the names of a configuration and tells whether the answers
+// are others than those that were kept.
+func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fetched {
+	all := hostNames(cfg).all()
+	before := resolve(ctx, store, all, lookups{offline: true})
+	now := resolve(ctx, store, all, lookups{keep: true})
+	same := len(before.answers) == len(now.answers)
+	for name, a := range now.answers {
+		same = same && slices.Equal(a.Addrs, before.answers[name].Addrs)
+	}
+	return fetched{changed: !same, problems: now.problems}
+}
+
+// attemptsAfter is what is known of a feed after an attempt, even if that could not
+// be written down: a server is not to pay for a full disk.
+func attemptsAfter(store *fetch.Store, f config.Feed, r FeedReport, begun time.Time) attempts {
+	a := attempts{last: begun.Round(0)}
+	if r.Problem != nil {
+		a.failures, a.reason = max(pastAttempts(store, f).failures, 1), fetch.Reason(r.Problem.Reason)
+	}
+	return a
+}
+
+// pastAttempts is what the state folder knows of a feed.
+func pastAttempts(store *fetch.Store, f config.Feed) attempts {
+	state, err := store.State(f.Name)
+	if err != nil {
+		return attempts{}
+	}
+	a := attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason)}
+	if state.LastError == "" {
+		a.failures, a.reason = 0, ""
+	}
+	c, err := store.Open(f.Name)
+	switch {
+	case err == nil:
+		a.other = c.Meta().Source != redact(f.URL)
+		c.Close()
+	case a.failures == 0:
+		a.other = true // it succeeded once, and the copy is gone
+	}
+	return a
+}

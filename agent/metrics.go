@@ -1,0 +1,217 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metricsEvery is how old metrics may be: however often they are asked for, the
+// kernel is not asked more often than that.
+const metricsEvery = 15 * time.Second
+
+// metricsServer serves what Prometheus asks for.
+type metricsServer struct {
+	d       *daemon
+	handler http.Handler
+
+	mu     sync.Mutex // of what follows
+	server *http.Server
+	at     netip.AddrPort
+
+	collecting sync.Mutex // one collection at a time
+	last       *Status
+	lastAt     time.Time
+}
+
+func newMetricsServer(d *daemon) *metricsServer {
+	m := &metricsServer{d: d}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("voipbl: see /metrics\n"))
+	})
+	m.handler = mux
+	return m
+}
+
+// listen serves at an address, and no longer at the one before. An address that is
+// taken is no reason to leave the host without protection: it is tried again with
+// the next reload.
+func (m *metricsServer) listen(at netip.AddrPort) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.server != nil && m.at == at {
+		return
+	}
+	m.stop()
+	if m.at = at; !at.IsValid() {
+		return
+	}
+	listener, err := net.Listen("tcp", at.String())
+	if err != nil {
+		m.d.log.Error("metrics are not served", "listen", at.String(), "error", err, "remedy", "choose another port with metrics.listen, then \"voipbl reload\"")
+		return
+	}
+	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: requestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
+	go func(server *http.Server) {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			m.d.log.Error("metrics are not served any more", "error", err)
+		}
+	}(m.server)
+}
+
+func (m *metricsServer) stop() {
+	if m.server != nil {
+		m.server.Close()
+		m.server = nil
+	}
+}
+
+func (m *metricsServer) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop()
+}
+
+// status is how things stand, as it was seen not long ago.
+func (m *metricsServer) status() (*Status, error) {
+	m.collecting.Lock()
+	defer m.collecting.Unlock()
+	if m.last != nil && time.Since(m.lastAt) < metricsEvery {
+		return m.last, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	agent := m.d.snapshot()
+	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent)
+	if err != nil {
+		return nil, err
+	}
+	m.last, m.lastAt = s, time.Now()
+	return s, nil
+}
+
+// metric describes one of ours.
+func metric(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("voipbl_"+name, help, labels, nil)
+}
+
+var (
+	metricBuild     = metric("build_info", "What runs; the value is 1.", "version", "goversion")
+	metricProtected = metric("protected", "1 if the sets hold something and a rule drops their members.")
+	metricApplied   = metric("applied_timestamp_seconds", "When the kernel was last made to hold the lists.")
+	metricStep      = metric("apply_step_seconds", "How long each step of the last apply took.", "step")
+	metricApplies   = metric("applies_total", "How often the kernel was made to hold the lists, by what came of it.", "result")
+	metricEntries   = metric("set_entries", "Entries of a set.", "set")
+	metricMemory    = metric("set_memory_bytes", "Memory that the kernel needs for a set.", "set")
+	metricLengths   = metric("set_prefix_lengths", "Prefix lengths that occur in a set; each packet costs a probe for each.", "set")
+	metricPackets   = metric("dropped_packets_total", "Packets that the rules for a set have dropped as they came in.", "set")
+	metricBytes     = metric("dropped_bytes_total", "Bytes of these packets.", "set")
+	metricFeed      = metric("feed_entries", "Entries in the last good copy of a feed.", "feed")
+	metricRejected  = metric("feed_rejected_lines", "Lines of a feed that gave nothing, by reason.", "feed", "reason")
+	metricSuccess   = metric("feed_last_success_timestamp_seconds", "When a feed was last known to be current.", "feed")
+	metricAttempt   = metric("feed_last_attempt_timestamp_seconds", "When a feed was last asked for.", "feed")
+	metricNext      = metric("feed_next_attempt_timestamp_seconds", "When a feed from the network is due.", "feed")
+	metricFetch     = metric("feed_fetch_seconds", "How long the last fetch of a feed took.", "feed")
+	metricFailures  = metric("feed_failures", "Failures of a feed in a row.", "feed")
+	metricStale     = metric("feed_stale", "1 if a feed had no success for three times its interval.", "feed")
+	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
+	metricBans      = metric("bans", "Bans of this host.")
+	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
+	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
+	metricBase      = metric("base_rules", "1 if the base rules are in the kernel.")
+	metricConfig    = metric("config_ok", "0 if the last reload of the configuration was refused.")
+	metricLoaded    = metric("config_loaded_timestamp_seconds", "When the configuration in force was loaded.")
+)
+
+// Describe is part of [prometheus.Collector]. It describes nothing, since what there
+// is depends on the configuration.
+func (m *metricsServer) Describe(chan<- *prometheus.Desc) {}
+
+// Collect is part of [prometheus.Collector].
+func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
+	s, err := m.status()
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(metricProtected, err)
+		return
+	}
+	send := func(kind prometheus.ValueType) func(*prometheus.Desc, float64, ...string) {
+		return func(d *prometheus.Desc, v float64, labels ...string) {
+			out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+		}
+	}
+	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
+	gauge(metricBuild, 1, s.Version, runtime.Version())
+	gauge(metricProtected, one(s.Protected))
+	for _, set := range s.Sets {
+		gauge(metricEntries, float64(set.Entries), set.Name)
+		gauge(metricMemory, float64(set.Memory), set.Name)
+		gauge(metricLengths, float64(len(set.Lengths)), set.Name)
+		packets, bytes := s.Rules.dropped(set.Name)
+		counter(metricPackets, float64(packets), set.Name)
+		counter(metricBytes, float64(bytes), set.Name)
+	}
+	for _, f := range s.Feeds {
+		gauge(metricFeed, float64(f.Entries), f.Name)
+		gauge(metricSuccess, unixSeconds(f.LastSuccess), f.Name)
+		gauge(metricAttempt, unixSeconds(f.LastAttempt), f.Name)
+		gauge(metricFailures, float64(f.Failures), f.Name)
+		gauge(metricStale, one(f.Stale), f.Name)
+		gauge(metricHeld, one(f.Held != nil), f.Name)
+		if !f.Next.IsZero() {
+			gauge(metricNext, unixSeconds(f.Next), f.Name)
+		}
+		if took, ok := s.Agent.FetchSeconds[f.Name]; ok {
+			gauge(metricFetch, took, f.Name)
+		}
+		for reason, n := range s.Agent.Rejected[f.Name] {
+			gauge(metricRejected, float64(n), f.Name, reason)
+		}
+	}
+	gauge(metricBans, float64(s.Bans))
+	gauge(metricTrial, one(s.Rules.Pending != nil))
+	gauge(metricBase, one(s.Rules.Base == BaseOn))
+	sendAgent(s.Agent, gauge, counter)
+}
+
+// sendAgent sends what only the agent knows.
+func sendAgent(a *AgentStatus, gauge, counter func(*prometheus.Desc, float64, ...string)) {
+	gauge(metricApplied, unixSeconds(a.Applied))
+	for _, step := range a.Steps {
+		gauge(metricStep, step.Seconds, step.Name)
+	}
+	counter(metricApplies, float64(a.Applies.Written), "written")
+	counter(metricApplies, float64(a.Applies.Unchanged), "unchanged")
+	counter(metricApplies, float64(a.Applies.Failed), "failed")
+	counter(metricRepairs, float64(a.Repairs.Rules), RepairRules)
+	counter(metricRepairs, float64(a.Repairs.Sets), RepairSets)
+	gauge(metricConfig, one(a.ConfigError == nil))
+	gauge(metricLoaded, unixSeconds(a.ConfigLoaded))
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unixSeconds is 0 for a time that never was.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
+}

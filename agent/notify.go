@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+)
+
+// tellSystemd says how the agent is (sd_notify(3)). Where there is no systemd nobody
+// listens, and that it cannot be told is no reason to end.
+func (d *daemon) tellSystemd(state string) {
+	if _, err := sd.SdNotify(false, state); err != nil {
+		d.log.Debug("systemd could not be told", "state", state, "error", err)
+	}
+}
+
+// monotonicUsec is the line that goes with RELOADING=1.
+func monotonicUsec() string {
+	var now unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond))
+}
+
+// watchdog is systemd's: if it is not fed in time the agent is killed and started
+// anew, with protection standing meanwhile.
+type watchdog struct {
+	every time.Duration // how often it is fed; 0 if there is none
+	last  time.Time
+}
+
+func newWatchdog() *watchdog {
+	timeout, err := sd.SdWatchdogEnabled(false)
+	if err != nil {
+		timeout = 0
+	}
+	return &watchdog{every: timeout / 4}
+}
+
+// longestRound is how long fetching may take before it must have got stuck: its
+// wait for a lock, and what comes after the time-outs of all feeds.
+const roundSlack = 10 * time.Minute
+
+// feed is called by the loop, so a loop that hangs feeds no more. A round of
+// fetching that should have ended long ago hangs as well.
+func (d *daemon) feed(dog *watchdog) {
+	if dog.every == 0 || time.Since(dog.last) < dog.every {
+		return
+	}
+	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+fetchRounds*d.cfg.Limits.Timeout+roundSlack {
+		d.log.Error("fetching hangs", "since", busy)
+		return
+	}
+	dog.last = time.Now()
+	d.tellSystemd(sd.SdNotifyWatchdog)
+}
+
+// tellStatus is the line that systemctl status shows.
+func (d *daemon) tellStatus() {
+	s := d.state.get()
+	line := fmt.Sprintf("protected: %d entries, last applied %s", d.entries, s.Applied.Local().Format(time.DateTime))
+	switch {
+	case s.ApplyError != nil:
+		line = "could not be brought up to date: " + s.ApplyError.Error
+	case s.ConfigError != nil:
+		line += "; the new configuration is refused"
+	case len(d.stale) > 0:
+		line += fmt.Sprintf("; %d feeds are STALE", len(d.stale))
+	}
+	d.tellSystemd("STATUS=" + line)
+}

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// fileWatch tells which of the files that matter have changed. inotify(7) watches
+// folders; where one does not exist yet the nearest above it is watched, until it
+// does.
+type fileWatch struct {
+	watcher *fsnotify.Watcher
+	files   map[string]fileKind // what is watched for
+	folders map[string]bool     // that are watched
+}
+
+// fileKind is what a file is to the agent.
+type fileKind string
+
+const (
+	fileNone   fileKind = ""
+	fileConfig fileKind = "configuration"
+	fileBans   fileKind = "bans"
+	fileFeed   fileKind = "feed"
+)
+
+func newFileWatch() (*fileWatch, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	return &fileWatch{watcher: w, folders: make(map[string]bool)}, nil
+}
+
+func (w *fileWatch) close() { w.watcher.Close() }
+
+// follow watches for what a configuration names, and no longer for what it does not.
+// What cannot be watched is read by its schedule.
+func (w *fileWatch) follow(cfg config.Config, configFile string) {
+	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, bansFile+".json"): fileBans}
+	if path, err := filepath.Abs(configFile); err == nil && configFile != "" {
+		w.files[path] = fileConfig
+	}
+	for _, f := range cfg.Feeds {
+		if f.Path != "" {
+			w.files[withoutWildcards(f.Path)] = fileFeed
+		}
+	}
+	w.refresh()
+}
+
+// refresh watches folders that have come to be, and forgets those that are gone.
+func (w *fileWatch) refresh() {
+	want := make(map[string]bool)
+	for path, kind := range w.files {
+		want[existing(filepath.Dir(path))] = true
+		if info, err := os.Stat(path); kind == fileFeed && err == nil && info.IsDir() {
+			want[path] = true
+		}
+	}
+	for folder := range w.folders {
+		if !want[folder] {
+			w.watcher.Remove(folder)
+			delete(w.folders, folder)
+		}
+	}
+	// Adding a folder again does no harm, and is needed if it is a new one of
+	// the same name.
+	for folder := range want {
+		if w.watcher.Add(folder) == nil {
+			w.folders[folder] = true
+		}
+	}
+}
+
+// kind is what an event is about.
+func (w *fileWatch) kind(name string) fileKind {
+	if kind, ok := w.files[name]; ok {
+		return kind
+	}
+	for path, kind := range w.files {
+		below := strings.HasPrefix(name, path+"/") && kind == fileFeed
+		above := strings.HasPrefix(path, name+"/") // a folder on the way to it
+		if below || above {
+			return kind
+		}
+	}
+	return fileNone
+}
+
+// withoutWildcards is the folder above the first wildcard of a pattern
+// (filepath.Match), or the path itself.
+func withoutWildcards(path string) string {
+	if i := strings.IndexAny(path, `*?[\`); i >= 0 {
+		return filepath.Dir(path[:i] + "x")
+	}
+	return path
+}
+
+// existing is the nearest folder at or above path that exists.
+func existing(path string) string {
+	for path != "/" && path != "." {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+func (a *app) reloadCommand() *cobra.Command {
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have the agent take a changed configuration over",
+		Long: `Have the agent read its configuration anew, and wait until it is in force. One
+with a mistake is refused as a whole, and the old one goes on.
+
+Exit status: 0 in force, 1 refused by the agent, or no agent is running, 2 usage or
+configuration.`,
+		Example: `  voipbl reload`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			refused, err := agent.ReloadAgent(cmd.Context(), cfg, wait)
+			switch {
+			case err != nil:
+				return &exitError{exitNotApplied, err}
+			case refused != nil:
+				return &exitError{exitNotApplied, &problemError{refused}}
+			}
+			fmt.Fprintln(a.out, "the agent has taken the configuration over")
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for the agent")
+	return cmd
+}

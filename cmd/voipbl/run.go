@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Be the agent that keeps the host protected",
+		Long: `Put the last good copies and the rules in force, and then stay: fetch each feed by
+its schedule, read local files as soon as they change, and put right what others do
+to sets and rules. It tells systemd that it is ready when the host is protected,
+which needs no network. SIGHUP reloads the configuration; SIGTERM ends it, and sets
+and rules stay in force.
+
+Exit status: 0 ended by a signal, 1 the host could not be protected, 2 usage or
+configuration.`,
+		Example: `  systemctl enable --now voipbl    as a service
+  voipbl run                       here, until Ctrl-C`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runAgent(cmd, verbose) },
+	}
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log more")
+	return cmd
+}
+
+func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	// What is wrong with the configuration at the start is an error of usage.
+	if _, err := a.loadConfig(cmd); err != nil {
+		return err
+	}
+	err := agent.Run(cmd.Context(), agent.RunOptions{
+		Version: version, ConfigFile: a.configFile, Reload: hangup, Log: newLog(a.err, verbose),
+		Load: func() (config.Config, error) { return a.loadConfig(cmd) },
+	})
+	if err != nil && cmd.Context().Err() == nil {
+		return &exitError{exitNotApplied, err}
+	}
+	return nil
+}
