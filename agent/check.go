@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -23,6 +24,7 @@ type CheckReport struct {
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
+	Banned    *Ban          `json:"banned,omitempty"` // the ban of this host that covers any of it
 	Protected []Protected   `json:"protected"`
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
 }
@@ -70,6 +72,17 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		return nil, nil, err
 	}
 	var warnings []string
+	bans, err := readBans(store)
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for i, q := range queries {
+		for _, b := range bans.active(time.Now()) {
+			if b.Prefix.Overlaps(q) {
+				reports[i].Banned = &b
+			}
+		}
+	}
 	for _, f := range cfg.Feeds {
 		if store == nil {
 			break

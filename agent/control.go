@@ -23,6 +23,7 @@ import (
 const (
 	socketFile  = "agent.sock"
 	statusPath  = "/status"
+	configPath  = "/config"
 	reloadPath  = "/reload"
 	answerWait  = 2 * time.Second // for what needs no work
 	requestWait = 10 * time.Second
@@ -60,6 +61,14 @@ func (d *daemon) listen() (*control, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { respond(w, d.snapshot()) })
+	mux.HandleFunc("GET "+configPath, func(w http.ResponseWriter, _ *http.Request) {
+		text, err := d.shared.Load().YAML()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		respond(w, string(text))
+	})
 	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.askReload(r.Context())) })
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
 	go c.server.Serve(listener)
@@ -146,6 +155,18 @@ func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 		return nil, err
 	}
 	return &s, nil
+}
+
+// AgentConfig is the configuration that the agent goes by, which is not what the file
+// says if that has a mistake. runDir is where the agent is looked for.
+func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
+	cfg := config.Default()
+	cfg.RunDir = runDir
+	var text string
+	if err := askAgent(ctx, cfg, answerWait, http.MethodGet, configPath, &text); err != nil {
+		return config.Config{}, err
+	}
+	return config.Parse("the agent's configuration", []byte(text))
 }
 
 // askAgent asks on the socket and reads the answer into v.

@@ -35,7 +35,13 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		return nil, err
 	}
 	defer kernel.Close()
-	for _, name := range []string{mainLock, rulesLock} {
+	// An agent would put everything back.
+	done, err := lockAgent(ctx, cfg, "voipbl remove")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for _, name := range []string{mainLock, setsLock, rulesLock} {
 		unlock, err := lock(ctx, cfg.RunDir, name, "voipbl remove", wait, nil)
 		if err != nil {
 			return nil, err
@@ -122,6 +128,11 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	defer rules.close()
 	if p := rules.state.Pending; p != nil {
 		disarm(p.Token)
+	}
+	if rules.run != nil && readSetRecord(rules.run).Sets != [2]setPrint{} {
+		if err := rules.run.WriteJSON(setsFile, setRecord{}); err != nil {
+			return err
+		}
 	}
 	known := digest(rules.record) != digest(ruleRecord{Kernel: rules.record.Kernel})
 	dropped, err := rules.dropBans(ctx)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -355,6 +357,11 @@ func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewa
 	before := digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
 	r.record.AvoidInput = avoidInput(done.Saved)
+	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
+		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.cfg.Set)
+	}) {
+		r.record.Since = time.Now().UTC().Truncate(time.Second)
+	}
 	r.record.Wanted, r.record.Generation = digest(want), done.Saved[firewall.IPv4].Generation
 	if report.Problem != nil {
 		r.record.Generation = "" // to be looked at again each time

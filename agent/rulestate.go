@@ -66,8 +66,9 @@ type ruleRecord struct {
 	DropAt     firewall.Place     `json:"drop_at"`
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
-	Chains     [2]bool            `json:"chains"` // whether we made fail2ban's chain, by family
-	Sets       []string           `json:"sets"`   // sets of fail2ban that we made
+	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
+	Chains     [2]bool            `json:"chains"`         // whether we made fail2ban's chain, by family
+	Sets       []string           `json:"sets"`           // sets of fail2ban that we made
 }
 
 // used reports whether there have been rules of ours on this host before: then it is

@@ -15,10 +15,11 @@ import (
 // RulesStatus is how the rules stand in the kernel.
 type RulesStatus struct {
 	Backend string            `json:"backend"`
-	DropAt  string            `json:"drop_at"` // where the drop is to stand
-	Drops   []DropStatus      `json:"drops"`   // the rules that drop blocked addresses
-	Base    string            `json:"base"`    // BaseOn or BaseOff, in the kernel
-	Drift   []firewall.Change `json:"drift"`   // what is not as it should be
+	DropAt  string            `json:"drop_at"`        // where the drop is to stand
+	Drops   []DropStatus      `json:"drops"`          // the rules that drop blocked addresses
+	Since   time.Time         `json:"since,omitzero"` // when those of ours began to count
+	Base    string            `json:"base"`           // BaseOn or BaseOff, in the kernel
+	Drift   []firewall.Change `json:"drift"`          // what is not as it should be
 	Pending *PendingReport    `json:"pending,omitempty"`
 	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured, or nothing is known
 
@@ -67,6 +68,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	r := openRules(cfg, fw, kernel, store)
 	defer r.close()
+	s.Since = r.record.Since
 	protected, err := lastProtection(ctx, cfg, store)
 	if err == nil && s.Problem == nil {
 		r.trunks = protected.trunks

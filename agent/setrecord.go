@@ -26,10 +26,13 @@ type setRecord struct {
 // setPrint tells one set from all others.
 type setPrint struct {
 	Name     string `json:"name"`
-	Initval  uint32 `json:"initval"` // 0 before Linux 5.11, which says nothing
 	Maxelem  uint32 `json:"maxelem"`
 	Elements uint32 `json:"elements"`
-	Digest   string `json:"digest"` // of its entries, in hexadecimal: JSON has no 64-bit numbers
+
+	// Memory tells one large set from another with as many entries: each has a
+	// random seed, which decides how many fall into each bucket.
+	Memory uint32 `json:"memory"`
+	Digest string `json:"digest"` // of its entries, in hexadecimal: JSON has no 64-bit numbers
 }
 
 func digestText(d uint64) string { return fmt.Sprintf("%016x", d) }
@@ -60,7 +63,7 @@ func (r *setRecord) note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 		if err != nil {
 			return err
 		}
-		r.Sets[p.Family] = setPrint{p.Name, h.Initval, h.Maxelem, uint32(p.Entries().Len()), digestText(ipsetsync.Digest(p.Entries()))}
+		r.Sets[p.Family] = setPrint{p.Name, h.Maxelem, uint32(p.Entries().Len()), h.Memory, digestText(ipsetsync.Digest(p.Entries()))}
 	}
 	return nil
 }
@@ -107,8 +110,8 @@ func (p setPrint) glance(h ipsetsync.Header, err error) string {
 		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
 	case h.Elements != p.Elements:
 		return fmt.Sprintf("the set %s had %d entries, not %d", p.Name, h.Elements, p.Elements)
-	case h.Initval != p.Initval:
-		return fmt.Sprintf("the set %s was another one, with as many entries", p.Name)
+	case h.Memory != p.Memory:
+		return fmt.Sprintf("the set %s had other entries, or was another one", p.Name)
 	}
 	return ""
 }

@@ -163,3 +163,14 @@ func Parse(file string, text []byte) (Config, error) {
 	}
 	return c, nil
 }
+
+// RunDir is the run_dir of a configuration that Parse refuses, as far as it can be told: it is
+// where whoever still goes by an older one is found.
+func RunDir(text []byte) string {
+	r := reader{places: make(map[string]place)}
+	root, ok := r.syntax(text)
+	if !ok {
+		return Default().RunDir
+	}
+	return r.check(r.decode(root)).RunDir
+}

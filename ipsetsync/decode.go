@@ -147,8 +147,6 @@ func (h *Header) decode(a attribute) error {
 
 func (h *Header) decodeOption(a attribute) (err error) {
 	switch a.typ {
-	case attrInitval:
-		h.Initval, err = a.be32()
 	case attrHashsize:
 		h.Hashsize, err = a.be32()
 	case attrMaxelem:

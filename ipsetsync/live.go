@@ -13,7 +13,6 @@ type Header struct {
 	References uint32 // rules and lists that use it
 	Memory     uint32 // bytes; the array of buckets is not in it
 	Elements   uint32
-	Initval    uint32 // the seed of its hash: another set has another; 0 before Linux 5.11
 	Counters   bool
 	Timeout    bool // entries may expire
 	Comment    bool

@@ -64,7 +64,6 @@ const (
 	attrCADTFlags  = 8
 	attrCADTLineno = 9
 
-	attrInitval    = 17
 	attrHashsize   = 18
 	attrMaxelem    = 19
 	attrElements   = 24

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,13 +33,9 @@ Exit status: 0 an address is blocked, 1 none is, 2 error.`,
 }
 
 func (a *app) check(cmd *cobra.Command, args []string) error {
-	var queries []netip.Prefix
-	for _, arg := range args {
-		p, err := agent.ParseQuery(arg)
-		if err != nil {
-			return &exitError{exitUsage, fmt.Errorf("%w, such as 198.51.100.7", err)}
-		}
-		queries = append(queries, p)
+	queries, err := parseQueries(args)
+	if err != nil {
+		return err
 	}
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
@@ -66,6 +63,19 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	return &exitError{code: exitNoneBlocked}
 }
 
+// parseQueries reads addresses and prefixes.
+func parseQueries(args []string) ([]netip.Prefix, error) {
+	var queries []netip.Prefix
+	for _, arg := range args {
+		p, err := agent.ParseQuery(arg)
+		if err != nil {
+			return nil, &exitError{exitUsage, fmt.Errorf("%w, such as 198.51.100.7", err)}
+		}
+		queries = append(queries, p)
+	}
+	return queries, nil
+}
+
 func (a *app) printCheck(r agent.CheckReport) {
 	switch {
 	case r.Blocked:
@@ -86,13 +96,27 @@ func (a *app) printCheck(r agent.CheckReport) {
 		}
 		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
 	}
+	if b := r.Banned; b != nil {
+		until := ""
+		if !b.Until.IsZero() {
+			until = " until " + b.Until.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), until, reasonWords(b.Reason))
+	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)
 	}
 	for _, p := range r.Protected {
 		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
-	if r.Blocked && len(r.Listed) == 0 {
+	if r.Blocked && len(r.Listed) == 0 && r.Banned == nil {
 		fmt.Fprintln(a.out, "  no feed's last good copy lists it")
 	}
+}
+
+func reasonWords(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + clean(reason)
 }

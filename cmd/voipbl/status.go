@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
 )
 
 // exitNotProtected is status's answer when nothing protects the host.
@@ -19,11 +21,14 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Tell how things stand",
-		Long: `Tell from the kernel and the last good copies whether the host is protected,
-what the sets hold, where their members are dropped and how old the feeds are.
+		Long: `Tell whether the host is protected and if not why, what the sets hold, where their
+members are dropped, how often and since when, how old the feeds are and when each is
+due, and what was repaired. It asks the kernel, the last good copies and, if one is
+running, the agent.
 
-Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, or the
-rules are not as they should be; 1 not protected; 2 error.`,
+Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, the rules
+or sets are not as they should be, or the agent is in trouble; 1 not protected; 2
+error.`,
 		Example: `  voipbl status
   voipbl status --json`,
 		Args: cobra.NoArgs,
@@ -34,7 +39,7 @@ rules are not as they should be; 1 not protected; 2 error.`,
 }
 
 func (a *app) status(cmd *cobra.Command) error {
-	cfg, err := a.loadConfig(cmd)
+	cfg, refused, err := a.configInForce(cmd)
 	if err != nil {
 		return err
 	}
@@ -42,6 +47,9 @@ func (a *app) status(cmd *cobra.Command) error {
 	s, err := agent.ReadStatus(cmd.Context(), cfg, version, now)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if refused != nil && s.Agent != nil && s.Agent.ConfigError == nil { // it has not seen it yet
+		s.Problems = append(s.Problems, "the configuration has a mistake, and the agent goes on with the old one: "+refused.Error())
 	}
 	if a.json {
 		a.printJSON(s)
@@ -51,10 +59,27 @@ func (a *app) status(cmd *cobra.Command) error {
 	switch {
 	case !s.Protected:
 		return &exitError{code: exitNotProtected}
-	case s.Worrying():
+	case s.Worrying() || refused != nil:
 		return &exitError{code: exitStale}
 	}
 	return nil
+}
+
+// configInForce is the configuration, or if that has a mistake the one that a running
+// agent goes by, and the mistake.
+func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err error) {
+	cfg, mistake := a.loadConfig(cmd)
+	if mistake == nil {
+		return cfg, nil, nil
+	}
+	text, err := os.ReadFile(a.configFile)
+	if err != nil {
+		return cfg, nil, mistake
+	}
+	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err != nil {
+		return cfg, nil, mistake
+	}
+	return cfg, mistake, nil
 }
 
 func (a *app) printStatus(s *agent.Status, now time.Time) {
@@ -64,14 +89,15 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 		fmt.Fprintln(a.out, a.paint("not protected", red))
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintln(a.out, "  "+clean(p))
+		fmt.Fprintln(a.out, "  "+a.paint(clean(p), yellow))
 		if rules := s.Rules.Problem; rules != nil && rules.Error == p && rules.Remedy != "" {
 			fmt.Fprintln(a.out, "    try: "+clean(rules.Remedy))
 		}
 	}
 	fmt.Fprintln(a.out)
+	a.printAgent(s, now)
 	sets := table{right: []int{1, 2, 3, 4, 5}}
-	sets.row("set", "entries", "lengths", "memory", "rules", "dropped")
+	sets.row("set", "entries", "lengths", "memory", "rules", "counted")
 	for _, set := range s.Sets {
 		if !set.Exists {
 			sets.row(set.Name, "none", "", "", "", "")
@@ -83,9 +109,9 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	fmt.Fprintln(a.out)
 	a.printRulesStatus(s.Rules)
 	feeds := table{right: []int{1}}
-	feeds.row("feed", "entries", "last success", "failures", "state")
+	feeds.row("feed", "entries", "last success", "next", "state")
 	for _, f := range s.Feeds {
-		feeds.row(shorten(f.Name, 24), count(f.Entries), ago(f.LastSuccess, now), strconv.Itoa(f.Failures), feedWords(f))
+		feeds.row(shorten(f.Name, 24), count(f.Entries), ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
 	}
 	feeds.print(a.out)
 	for _, f := range s.Feeds {
@@ -98,6 +124,58 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	}
 }
 
+// printAgent shows what is known of the agent, and what it has counted.
+func (a *app) printAgent(s *agent.Status, now time.Time) {
+	t := table{}
+	if g := s.Agent; g != nil {
+		t.row("agent", fmt.Sprintf("version %s, running since %s (process %d)", g.Version, g.Since.Local().Format(time.DateTime), g.PID))
+		if n := g.Repairs.Rules + g.Repairs.Sets; n > 0 {
+			last := g.Repairs.Last[0]
+			t.row("repaired", fmt.Sprintf("%s of what others had changed, the last %s:", plural(n, "time", "times"), ago(last.At, now)))
+			for _, found := range last.Found[:min(len(last.Found), shownOthers)] {
+				t.row("", shorten(clean(found), 68))
+			}
+		}
+	} else {
+		t.row("agent", "none is running: lists are renewed by \"voipbl sync\" only")
+	}
+	t.row("dropped", droppedWords(s))
+	if s.Bans > 0 {
+		t.row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", plural(s.Bans, "ban", "bans")))
+	}
+	t.print(a.out)
+	fmt.Fprintln(a.out)
+}
+
+// droppedWords tells how much the rules have dropped, since when, and how fast.
+func droppedWords(s *agent.Status) string {
+	var packets, bytes uint64
+	for _, d := range s.Rules.Drops {
+		packets += d.Packets
+		bytes += d.Bytes
+	}
+	words := fmt.Sprintf("%s (%s)", plural(int(packets), "packet", "packets"), humanize.IBytes(bytes))
+	if since := s.Rules.Since; !since.IsZero() {
+		words += " since " + since.Local().Format(time.DateTime)
+	}
+	if s.Agent != nil && s.Agent.Drops != nil {
+		words += fmt.Sprintf(", now %.3g a second", s.Agent.Drops.PerSecond)
+	}
+	return words
+}
+
+func nextWords(f agent.FeedStatus, running *agent.AgentStatus, now time.Time) string {
+	switch {
+	case running == nil:
+		return "-"
+	case f.Next.IsZero():
+		return "when it changes"
+	case !f.Next.After(now):
+		return "now"
+	}
+	return "in " + humanize.RelTime(now, f.Next, "", "")
+}
+
 func feedWords(f agent.FeedStatus) string {
 	var words []string
 	if f.Stale {
@@ -107,7 +185,11 @@ func feedWords(f agent.FeedStatus) string {
 		words = append(words, "held back")
 	}
 	if f.Problem != nil {
-		words = append(words, f.Problem.Reason)
+		reason := f.Problem.Reason
+		if f.Failures > 1 {
+			reason += fmt.Sprintf(" (%d times)", f.Failures)
+		}
+		words = append(words, reason)
 	}
 	if len(words) == 0 {
 		return "ok"
