@@ -41,7 +41,11 @@ func (d *daemon) logFetch(f fetched) {
 		d.log.Info("fetched", "feed", f.feed, "state", f.report.State, "entries", f.report.Entries, "seconds", rounded(f.took))
 		return
 	}
-	d.log.Warn("feed is not fresh; its last good copy stays in force", "feed", f.feed, "state", f.report.State,
+	words := "feed is not fresh; its last good copy stays in force"
+	if f.report.State == FeedMissing {
+		words = "feed is not fresh, and there is no copy of it"
+	}
+	d.log.Warn(words, "feed", f.feed, "state", f.report.State,
 		"reason", p.Reason, "error", p.Error, "remedy", p.Remedy, "failures", f.attempts.failures)
 }
 
@@ -101,6 +105,10 @@ func (d *daemon) noteApply(r *Report, err error) {
 // shoutEvery is how often a stale feed is told about again.
 const shoutEvery = 24 * time.Hour
 
+// firstFetch is how long a feed may take to be fetched for the first time before that
+// is told about.
+const firstFetch = 10 * time.Minute
+
 // shout tells about feeds that have become stale, and those that are so no more: a
 // list that silently stops is what nobody notices.
 func (d *daemon) shout(now time.Time) {
@@ -116,7 +124,8 @@ func (d *daemon) shout(now time.Time) {
 	still := make(map[string]time.Time)
 	for _, f := range d.cfg.Feeds {
 		s := feedStatus(store, f, now)
-		if !s.Stale {
+		fresh := s.LastSuccess.IsZero() && now.Sub(d.begun) < firstFetch
+		if !s.Stale || fresh {
 			continue
 		}
 		still[f.Name] = d.stale[f.Name]

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,7 +237,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
 	defer rules.close()
 	rules.trunks = hostPrefixes(d.cfg.Firewall.Trunks, answers.answers)
-	report, warnings, err := rules.settleAndEnsure(ctx)
+	report, warnings, err := rules.settleAndEnsure(ctx, howRules{unattended: true})
 	d.warn("ensure", warnings)
 	return report, err
 }
@@ -259,10 +260,17 @@ func (d *daemon) rulesSeen(report *RulesReport) {
 	d.repaired(RepairRules, found)
 }
 
+// shownFound is how many differences of one repair are told about: a chain that was
+// flushed has dozens.
+const shownFound = 4
+
 // repaired takes note of a repair, and tells about it.
 func (d *daemon) repaired(what string, found []string) {
 	now := time.Now()
 	d.pace.note(now)
+	if more := len(found) - shownFound; more > 1 {
+		found = append(slices.Clone(found[:shownFound]), fmt.Sprintf("and %d more like these", more))
+	}
 	d.log.Warn("somebody else had changed the "+what+" of voipbl; they are put right", "found", strings.Join(found, "; "))
 	d.state.change(func(s *AgentStatus) {
 		s.repaired(Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})

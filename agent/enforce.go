@@ -25,6 +25,8 @@ type enforcement struct {
 	wait    time.Duration
 	dryRun  bool
 
+	unattended bool // see howRules
+
 	// skip is asked when the lock has been taken; if it says so there is nothing
 	// left to do. It may be nil.
 	skip func(setRecord) bool
@@ -33,7 +35,7 @@ type enforcement struct {
 // newEnforcement is one from the last good copies and the local files.
 func newEnforcement(h *host, verb string, wait time.Duration, now time.Time) *enforcement {
 	return &enforcement{
-		host: h, verb: verb, wait: wait,
+		host: h, verb: verb, wait: wait, unattended: true,
 		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
 		feeds:   make([]*feed, len(h.cfg.Feeds)),
 		answers: resolve(context.Background(), h.store, hostNames(h.cfg).all(), lookups{offline: true}),
@@ -111,7 +113,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	watch.lap("kernel")
 	report.Outcome = RulesFailed // until they are there
-	if err := report.ensureRules(ctx, rules, e.verb, e.wait); err != nil {
+	if err := report.ensureRules(ctx, rules, e); err != nil {
 		return err
 	}
 	watch.lap("rules")
@@ -140,14 +142,14 @@ func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecor
 }
 
 // ensureRules ends a sync: a set does nothing without the rules.
-func (r *Report) ensureRules(ctx context.Context, rules *rules, verb string, wait time.Duration) error {
-	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, verb, wait, nil)
+func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) error {
+	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	var warnings []string
-	r.Rules, warnings, err = rules.settleAndEnsure(ctx)
+	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }

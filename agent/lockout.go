@@ -60,7 +60,7 @@ func checkLockout(base firewall.Base, logins []login) error {
 type UnattendedError struct{}
 
 func (*UnattendedError) Error() string {
-	return "the base rules are new, and nobody is logged in who could tell whether they let him in: they are not installed"
+	return "the base rules are new, and nobody has tried yet whether they let him in: they are not installed"
 }
 
 // Remedy says what to do about it.

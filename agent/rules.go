@@ -55,13 +55,13 @@ func (r *rules) close() {
 // settleAndEnsure is what whoever holds the lock of the rules does about them when
 // nobody has asked for anything: what is pending too long ends, and the rest is put
 // right.
-func (r *rules) settleAndEnsure(ctx context.Context) (report *RulesReport, warnings []string, err error) {
+func (r *rules) settleAndEnsure(ctx context.Context, how howRules) (report *RulesReport, warnings []string, err error) {
 	r.reload()
 	warnings, err = r.settle(ctx, time.Now())
 	if err != nil {
 		return nil, warnings, err
 	}
-	report, err = r.ensure(ctx, howRules{})
+	report, err = r.ensure(ctx, how)
 	return report, append(warnings, report.Warnings...), err
 }
 
@@ -107,6 +107,10 @@ type howRules struct {
 	dryRun bool // change nothing
 	byHand bool // the admin asks for them now: what lapsed before is tried again
 	force  bool // do not ask who would be locked out
+
+	// unattended is nobody being there: base rules that are new are not
+	// installed, but on a fresh host that nobody is logged in to.
+	unattended bool
 
 	// before is called with the changes just before they are made, and returns
 	// what the kernel holds then.
@@ -273,10 +277,15 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	if how.force || r.accepted() {
 		return nil
 	}
-	if !how.byHand && r.state.used() && callerConnection() == (connection{}) && !onTerminal() {
+	logins := sshLogins()
+	switch {
+	case how.byHand:
+	case how.unattended && (r.state.used() || len(logins) > 0):
+		return &UnattendedError{}
+	case r.state.used() && callerConnection() == (connection{}) && !onTerminal():
 		return &UnattendedError{}
 	}
-	return checkLockout(base, sshLogins())
+	return checkLockout(base, logins)
 }
 
 // RejectedError is base rules that nobody has confirmed.

@@ -38,7 +38,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer unlock()
-	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error)}
+	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now()}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = AgentStatus{
@@ -77,6 +77,7 @@ type daemon struct {
 	host  string               // see hostAddresses
 	ready bool
 
+	begun     time.Time
 	shoutedAt time.Time // see shout
 }
 

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +25,12 @@ func TestSystemd(t *testing.T) {
 	}
 	h.CopyIn(program, "/usr/sbin/voipbl", 0o755)
 	config := filepath.Join(t.TempDir(), "voipbl.yaml")
-	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\nfirewall: {base: true, local_networks: [192.168.1.0/24]}\n")
+	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\n")
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	h.Must("sh", "-c", "echo 5.5.5.5 >/etc/voipbl/list")
 
-	unit := filepath.Join(t.TempDir(), "unit")
-	writeFile(t, unit, readmeUnit(t))
-	h.CopyIn(unit, "/etc/systemd/system/voipbl-boot.service", 0o644)
-	h.Must("systemctl", "enable", "voipbl-boot")
+	h.CopyIn(filepath.Join("..", "..", "packaging", "voipbl.service"), "/lib/systemd/system/voipbl.service", 0o644)
+	h.Must("systemctl", "enable", "--now", "voipbl")
 
 	base := func() bool { return strings.Contains(h.Must("iptables-save"), "-j VOIPBL-INPUT") }
 	timers := func() string { return h.Must("systemctl", "list-timers", "--all", "--no-legend", "voipbl-rollback-*") }
@@ -64,6 +62,16 @@ func TestSystemd(t *testing.T) {
 		session.Wait()
 	}
 
+	// Base rules that are new are none of an agent's business.
+	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\nfirewall: {base: true, local_networks: [192.168.1.0/24]}\n")
+	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
+	eventually("the agent has seen the new configuration", func() bool {
+		return strings.Contains(h.Must("journalctl", "-u", "voipbl"), "nobody has tried yet whether they let him in")
+	})
+	if base() {
+		t.Error("the agent has installed base rules that are new")
+	}
+
 	onTrial("4s")
 	eventually("base rules are taken back", func() bool { return !base() })
 	eventually("the timer's service has ended", func() bool { return timers() == "" })
@@ -93,24 +101,53 @@ func TestSystemd(t *testing.T) {
 	}
 	h.Reboot()
 	if !base() {
-		t.Errorf("what was confirmed is not back after a boot:\n%s", h.Must("systemctl", "status", "voipbl-boot"))
+		t.Errorf("what was confirmed is not back after a boot:\n%s", h.Must("systemctl", "status", "voipbl"))
 	}
 	h.Must("ipset", "test", "voip_bl", "5.5.5.5")
 	h.Must("voipbl", "firewall", "diff")
-}
 
-// readmeUnit is the unit that the README gives for the time until there is a
-// package.
-func readmeUnit(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	when := func(unit string) int {
+		t.Helper()
+		n, err := strconv.Atoi(strings.TrimSpace(h.Must("systemctl", "show", "--value", "-p", "ActiveEnterTimestampMonotonic", unit)))
+		if err != nil || n == 0 {
+			t.Fatalf("%s was never active: %v", unit, err)
+		}
+		return n
 	}
-	_, rest, found := strings.Cut(string(text), "    [Unit]\n")
-	unit, _, ended := strings.Cut(rest, "\n\nand ")
-	if !found || !ended {
-		t.Fatal("the README has no unit")
+	if ready, network := when("voipbl.service"), when("network-pre.target"); ready > network {
+		t.Errorf("ready %d µs after the boot, and the network may come up at %d", ready, network)
 	}
-	return strings.ReplaceAll("    [Unit]\n"+unit+"\n", "    ", "")
+
+	// An agent that hangs is killed and started anew, and the host stays protected.
+	drop := filepath.Join(t.TempDir(), "drop")
+	writeFile(t, drop, "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=2s\n")
+	h.CopyIn(drop, "/etc/systemd/system/voipbl.service.d/quick.conf", 0o644)
+	h.Must("systemctl", "daemon-reload")
+	h.Must("systemctl", "restart", "voipbl")
+	pid := func() string {
+		return strings.TrimSpace(h.Must("systemctl", "show", "--value", "-p", "MainPID", "voipbl"))
+	}
+	protected := func() bool {
+		_, code := h.Run("ipset", "test", "voip_bl", "5.5.5.5")
+		return code == 0 && strings.Contains(h.Must("iptables-save"), "-A INPUT -m set --match-set voip_bl src")
+	}
+	hung := pid()
+	h.Must("sh", "-c", "kill -STOP "+hung)
+	eventually("the agent that hangs is replaced", func() bool {
+		if !protected() {
+			t.Fatal("not protected while the agent hangs")
+		}
+		now := pid()
+		return now != hung && now != "0" && strings.TrimSpace(h.Must("systemctl", "show", "--value", "-p", "ActiveState", "voipbl")) == "active"
+	})
+	h.Must("sh", "-c", "echo 5.5.5.6 >>/etc/voipbl/list")
+	eventually("the new one works", func() bool { _, code := h.Run("ipset", "test", "voip_bl", "5.5.5.6"); return code == 0 })
+	h.Must("systemctl", "reload", "voipbl")
+	if out, code := h.Run("voipbl", "remove"); code != exitNotApplied || !strings.Contains(out, "systemctl stop voipbl") {
+		t.Errorf("remove beside the agent ends with %d: %s", code, out)
+	}
+	h.Must("systemctl", "stop", "voipbl")
+	if !protected() {
+		t.Error("protection ended with the agent")
+	}
 }
