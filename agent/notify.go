@@ -38,7 +38,15 @@ func newWatchdog() *watchdog {
 	return &watchdog{every: timeout / 4}
 }
 
-// longestRound is how long fetching may take before it must have got stuck: its
+// next is when there is something to do, if that is not later than at.
+func (w *watchdog) next(at time.Time) time.Time {
+	if hungry := w.last.Add(w.every); w.every > 0 && hungry.Before(at) {
+		return hungry
+	}
+	return at
+}
+
+// roundSlack is beyond how long fetching may take before it must have got stuck: its
 // wait for a lock, and what comes after the time-outs of all feeds.
 const roundSlack = 10 * time.Minute
 

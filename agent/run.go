@@ -145,7 +145,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) {
 	for ctx.Err() == nil {
 		d.work(ctx, time.Now())
 		d.feed(dog)
-		wake := time.NewTimer(time.Until(d.nextWork(time.Now())))
+		wake := time.NewTimer(time.Until(dog.next(d.nextWork(time.Now()))))
 		select {
 		case <-ctx.Done():
 		case <-wake.C:
