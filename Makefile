@@ -9,7 +9,7 @@ PACKAGES = ./... ./testdata/genfeed/... ./testdata/serve
 .PHONY: build install try test check fuzz bench clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
-install: build ; install -D -m 755 bin/voipbl $(DESTDIR)/usr/sbin/voipbl && install -d -m 755 $(DESTDIR)/etc/voipbl/blocklist.d && { test -e $(DESTDIR)/etc/voipbl/voipbl.yaml || install -m 644 packaging/voipbl.yaml $(DESTDIR)/etc/voipbl/; }   ## into /usr/sbin and /etc/voipbl
+install: build ; install -D -m 755 bin/voipbl $(DESTDIR)/usr/sbin/voipbl && install -D -m 644 packaging/voipbl.service $(DESTDIR)/lib/systemd/system/voipbl.service && install -d -m 755 $(DESTDIR)/etc/voipbl/blocklist.d && { test -e $(DESTDIR)/etc/voipbl/voipbl.yaml || install -m 644 packaging/voipbl.yaml $(DESTDIR)/etc/voipbl/; }   ## program, configuration, unit
 try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' sh testdata/try.sh bin/voipbl   ## the main job on a full-size list; FEED=FILE for yours
 test: check ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -timeout 25m $(PACKAGES)   ## everything, with the real kernel and tools
 check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck

@@ -132,7 +132,7 @@ type SetReport struct {
 
 	// Repaired says what somebody else had done to the set, if that is why it
 	// was written.
-	Repaired string `json:"repaired,omitempty"`
+	Repaired string `json:"found,omitempty"`
 
 	Plan    []string `json:"plan"`
 	Lengths []int    `json:"lengths"` // prefix lengths that occur

@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"knock":    knock,
 			"for-each": forEach,
 			"reboot":   reboot,
+			"await":    await,
 		},
 		RequireExplicitExec: true,
 	})
@@ -136,6 +139,39 @@ func forEach(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if (err != nil) != fails {
 			ts.Fatalf("%s %s: failed %v, expected %v", strings.Join(command, " "), word, err != nil, fails)
+		}
+	}
+}
+
+// await runs a program again and again until it succeeds, fails, or prints (or does
+// not print) what a pattern says:
+//
+//	await SECONDS [! | told PATTERN | untold PATTERN] PROGRAM [ARG ...]
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	seconds, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	rest, holds := args[1:], func(err error) bool { return err == nil }
+	switch rest[0] {
+	case "!":
+		rest, holds = rest[1:], func(err error) bool { return err != nil }
+	case "told", "untold":
+		pattern, want := regexp.MustCompile("(?m)"+rest[1]), rest[0] == "told"
+		rest, holds = rest[2:], func(error) bool {
+			return pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) == want
+		}
+	}
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(time.Duration(seconds) * time.Second); ; <-poll.C {
+		err := ts.Exec(rest[0], rest[1:]...)
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			ts.Fatalf("%s: %v", rest[0], err)
+		}
+		if holds(err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within %d s: %s\n%s%s", seconds, strings.Join(args[1:], " "), ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 		}
 	}
 }
