@@ -193,6 +193,7 @@ func TestAgentStart(t *testing.T) {
 // TestAgentFirstStart: without any copy the sets are empty, the rules are there, and
 // the feeds are fetched at once, or as soon as there is a network.
 func TestAgentFirstStart(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "nft")
 	listener, err := net.Listen("tcp", "0.0.0.0:8081")
 	if err != nil {
@@ -218,10 +219,68 @@ func TestAgentFirstStart(t *testing.T) {
 	h.eventually("the list is in force", 30*time.Second, func() bool { return len(h.members("voip_bl")) == 1 })
 }
 
+// TestStaleIsShouted: a list that silently stopped is told about by everything that
+// can tell.
+func TestStaleIsShouted(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "nft")
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.close()
+	list := filepath.Join(h.dir, "far")
+	writeFile(t, list, "6.6.6.0/24\n")
+	server.set("list", behaviour{"ok", list})
+	config := filepath.Join(h.dir, "agent.yaml")
+	writeFile(t, config, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: far, url: \"http://127.0.0.1:8080/list\", insecure: true, schedule: \"@every 1h\"}\n", h.dir))
+	h.must("voipbl", "--config", config, "sync")
+	server.set("list", behaviour{"404", ""})
+
+	// As if that had been half a day ago.
+	file := filepath.Join(h.dir, "state", "far.state")
+	var state map[string]any
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &state)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-12 * time.Hour).UTC().Format(time.RFC3339)
+	state["last_success"], state["last_attempt"] = old, old
+	if text, err = json.Marshal(state); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, string(text))
+
+	r := h.startAgent(config)
+	r.told("READY=1", 10*time.Second)
+	h.eventually("the journal has it", 10*time.Second, func() bool { return strings.Contains(r.logged(), "<3>feed is STALE") })
+	h.eventually("the missed fetch was made up, and failed", 10*time.Second, func() bool { return strings.Contains(r.logged(), "reason=status") })
+	if out, code := r.voipbl("status"); code != exitStale || !strings.Contains(out, "feed far is stale") || !strings.Contains(out, "STALE") {
+		t.Errorf("status ends with %d: %s", code, out)
+	}
+	if v := r.scrape()[`voipbl_feed_stale{feed="far"}`]; v != 1 {
+		t.Errorf("the metric is %v", v)
+	}
+	h.must("ipset", "test", "voip_bl", "6.6.6.1")
+
+	server.set("list", behaviour{"ok", list})
+	h.must("voipbl", "--config", config, "sync")
+	h.eventually("the journal has that it is over", 2*time.Minute, func() bool { return strings.Contains(r.logged(), "feed is stale no more") })
+	if out, code := r.voipbl("status"); code != 0 {
+		t.Errorf("status ends with %d: %s", code, out)
+	}
+}
+
 // TestAgentRepairs has others change what is ours, while the agent runs.
 func TestAgentRepairs(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
-		t.Run(backend, func(t *testing.T) { testRepairs(t, backend) })
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			testRepairs(t, backend)
+		})
 	}
 }
 

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// scrape reads the agent's metrics. It dials by itself: net/http would do so in
+// another goroutine, and so in another network namespace.
+func (r *runningAgent) scrape() map[string]float64 {
+	r.t.Helper()
+	conn, err := net.DialTimeout("tcp", "127.0.0.1:9617", 5*time.Second)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(conn, "GET /metrics HTTP/1.0\r\nHost: here\r\n\r\n")
+	text, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(text), " 200 OK") {
+		r.t.Fatalf("%v: %s", err, text)
+	}
+	values := make(map[string]float64)
+	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+(?:\{.*\})?) (\S+)\r?$`).FindAllStringSubmatch(string(text), -1) {
+		v, err := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		values[m[1]] = v
+	}
+	return values
+}
+
+// knockFrom sends a packet to this host from an address that is not its own, for
+// those are protected. The rules have seen it when knockFrom returns: loopback
+// delivers before send does.
+func (h *host) knockFrom(addr string) {
+	h.t.Helper()
+	from := net.Dialer{
+		LocalAddr: &net.UDPAddr{IP: net.ParseIP(addr)},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var err error
+			c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1) })
+			return err
+		},
+	}
+	conn, err := from.Dial("udp4", "127.0.0.1:5060")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("x")); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestMetrics: what is served is how things stand in the kernel, and asking often
+// costs no more than asking every 15 seconds.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "nft")
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.close()
+	list := filepath.Join(h.dir, "far")
+	writeFile(t, list, "6.6.6.0/24\n6.6.8.8\n10.0.0.1\n2a00:1::/32\n4.0.0.0/6\n")
+	server.set("list", behaviour{"ok", list})
+	writeFile(t, filepath.Join(h.dir, "list"), "127.9.9.9\n5.5.5.5\n")
+	config := filepath.Join(h.dir, "agent.yaml")
+	writeFile(t, config, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: far, url: \"http://127.0.0.1:8080/list\", insecure: true}\n  - {name: mine, path: %[1]s/list}\n", h.dir))
+	r := h.startAgent(config)
+	r.told("READY=1", 10*time.Second)
+	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 3 })
+	h.must("iptables", "-F", "INPUT")
+	h.eventually("the rule is back", 15*time.Second, func() bool { return r.status().Agent.Repairs.Rules == 1 })
+	h.knockFrom("6.6.8.8")
+	h.knockFrom("5.5.5.5")
+	h.knockFrom("5.5.5.6") // which is not blocked
+
+	got := r.scrape()
+	now := float64(time.Now().Unix())
+	for name, want := range map[string]float64{
+		`voipbl_protected`:                            1,
+		`voipbl_set_entries{set="voip_bl"}`:           3,
+		`voipbl_set_entries{set="voip_bl6"}`:          1,
+		`voipbl_set_prefix_lengths{set="voip_bl"}`:    2,
+		`voipbl_feed_entries{feed="far"}`:             4,
+		`voipbl_feed_entries{feed="mine"}`:            2,
+		`voipbl_feed_failures{feed="far"}`:            0,
+		`voipbl_feed_stale{feed="far"}`:               0,
+		`voipbl_feed_held{feed="far"}`:                0,
+		`voipbl_bans`:                                 0,
+		`voipbl_repairs_total{what="rules"}`:          1,
+		`voipbl_repairs_total{what="sets"}`:           0,
+		`voipbl_applies_total{result="failed"}`:       0,
+		`voipbl_rules_on_trial`:                       0,
+		`voipbl_base_rules`:                           0,
+		`voipbl_config_ok`:                            1,
+		`voipbl_dropped_packets_total{set="voip_bl"}`: 2,
+		`voipbl_dropped_bytes_total{set="voip_bl"}`:   2 * 29, // a byte after the headers of IP and UDP
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %v (%v), want %v", name, v, ok, want)
+		}
+	}
+	for _, name := range []string{
+		`voipbl_applied_timestamp_seconds`, `voipbl_feed_last_success_timestamp_seconds{feed="far"}`,
+		`voipbl_feed_last_attempt_timestamp_seconds{feed="far"}`, `voipbl_config_loaded_timestamp_seconds`,
+	} {
+		if age := now - got[name]; age < -1 || age > 60 {
+			t.Errorf("%s is %v s old", name, age)
+		}
+	}
+	if next := got[`voipbl_feed_next_attempt_timestamp_seconds{feed="far"}`]; next <= now {
+		t.Errorf("the next attempt is at %v, and now is %v", next, now)
+	}
+	for _, name := range []string{`voipbl_set_memory_bytes{set="voip_bl"}`, `voipbl_apply_step_seconds{step="kernel"}`, `voipbl_feed_fetch_seconds{feed="far"}`, `process_resident_memory_bytes`, `go_goroutines`} {
+		if got[name] <= 0 {
+			t.Errorf("%s is %v", name, got[name])
+		}
+	}
+	rejected := 0.0
+	for name, v := range got {
+		if strings.HasPrefix(name, `voipbl_feed_rejected_lines{feed="far",reason=`) {
+			rejected += v
+		}
+	}
+	if rejected != 1 {
+		t.Errorf("%v rejected lines of far, not 1: %v", rejected, got)
+	}
+
+	// What happens now is not seen before 15 seconds are over.
+	begun := time.Now()
+	h.must("voipbl", "--config", config, "ban", "7.7.7.7")
+	seen := r.scrape()["voipbl_bans"]
+	if seen != 0 {
+		t.Error("the kernel is asked each time")
+	}
+	h.eventually("the ban is seen", 30*time.Second, func() bool { return r.scrape()["voipbl_bans"] == 1 })
+	if took := time.Since(begun); took < 5*time.Second {
+		t.Errorf("seen after %s", took)
+	}
+}
