@@ -16,26 +16,28 @@ import (
 // ours, a set destroyed. The agent looks for that and puts it right.
 //
 // On nf_tables the kernel says that some rule has changed, and has a number that
-// moves with each change; legacy rules are read every few seconds. Of the sets a
+// moves with each change; of legacy tables there is a digest, which is asked for every
+// few seconds. Of the sets a
 // glance at their headers tells nearly everything (how many entries, and of large
 // ones by the memory they take whether it is the same set); what it does not tell, an
 // entry exchanged for another, is found by reading through them now and then.
 
 const (
-	// legacyEvery is how often legacy rules are read: two runs of a tool, 5 ms.
-	legacyEvery = 10 * time.Second
+	// listEvery is how often rules are listed where the kernel does not tell
+	// whether they have changed: two runs of a tool, 5 ms.
+	listEvery = 10 * time.Second
 
 	// glanceShare keeps glances below a thousandth of the time, unless that
 	// would be slower than maxGlance: the kernel counts all entries for each
 	// (measured: 1 ms for 71,642).
-	glanceEvery = 8 * time.Second
+	glanceEvery = 9 * time.Second
 	glanceShare = 1000
 	maxGlance   = 10 * time.Second
 
 	// studyShare keeps reading through the sets below a part of the time
-	// (measured: 13 ms for 71,642 entries, so once a minute; small ones, of
+	// (measured: 13 ms for 71,642 entries, so every two minutes; small ones, of
 	// which a glance tells less, with each tick).
-	studyShare = 4000
+	studyShare = 8000
 	maxStudy   = 10 * time.Minute
 
 	// newsPause gathers the news of one change.
@@ -194,8 +196,8 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	if d.fw == nil {
 		return // nothing is in force yet
 	}
-	if d.fw.Backend == firewall.Legacy {
-		d.rulesAt = now.Add(legacyEvery)
+	if d.generation == "" {
+		d.rulesAt = now.Add(listEvery)
 	}
 	if d.generation != "" && d.generation == d.fw.Generation() && !d.pending {
 		return
@@ -253,8 +255,11 @@ func (d *daemon) rulesSeen(report *RulesReport) {
 	if !report.Repaired {
 		return
 	}
+	// First what opens the host, of which most is to be told.
+	changes := slices.Clone(report.Changes)
+	slices.SortStableFunc(changes, func(a, b firewall.Change) int { return int(one(a.Base()) - one(b.Base())) })
 	var found []string
-	for _, c := range report.Changes {
+	for _, c := range changes {
 		found = append(found, changeFound(c))
 	}
 	d.repaired(RepairRules, found)

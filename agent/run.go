@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 )
 
@@ -64,12 +65,12 @@ type daemon struct {
 	metrics *metricsServer
 	asks    chan chan error // of reload, to be answered
 
-	applyAt   time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
-	applyWhy  string
-	failures  int       // to apply, in a row
-	expiryAt  time.Time // of the next ban
-	lastApply time.Time
-	oldSets   []string // of a configuration that is gone
+	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
+	applyWhy string
+	failures int       // to apply, in a row
+	expiryAt time.Time // of the next ban
+	pathsAt  time.Time // when local feeds were last read
+	oldSets  []string  // of a configuration that is gone
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
@@ -188,7 +189,7 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 		d.applySoon("a ban has expired", 0)
 	}
 	if d.pathsDue(now) {
-		d.applySoon("schedule", 0)
+		d.readPaths(now)
 	}
 	if d.due(d.applyAt, now) {
 		d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
@@ -215,13 +216,40 @@ func (d *daemon) pathsDue(now time.Time) bool {
 	if d.failures > 0 {
 		return false // it will be, when that is tried again
 	}
-	last := d.lastApply
+	last := d.pathsAt
 	for _, f := range d.cfg.Feeds {
 		if f.Path != "" && (last.After(now.Add(clockSlack)) || !f.Schedule.Next(last).After(now)) {
 			return true
 		}
 	}
 	return false
+}
+
+// readPaths reads the local feeds, and asks for them to be put in force if one of them
+// is not as it was: to put everything in force again would cost a hundred times as
+// much.
+func (d *daemon) readPaths(now time.Time) {
+	d.pathsAt = now.Round(0)
+	unlock, err := lock(context.Background(), d.cfg.RunDir, setsLock, "voipbl run", lockWait, nil)
+	if err != nil {
+		return // by somebody who reads them as well
+	}
+	defer unlock()
+	store, err := fetch.OpenStore(d.cfg.StateDir)
+	if err != nil {
+		d.applySoon("schedule", 0) // which tells what is wrong
+		return
+	}
+	defer store.Close()
+	r := newReader(d.cfg, Options{Offline: true}, store, now.UTC().Truncate(time.Second))
+	for _, f := range d.cfg.Feeds {
+		if f.Path == "" {
+			continue
+		}
+		if got := r.get(context.Background(), f); got.report.State == FeedFresh || got.report.Problem != nil {
+			d.applySoon("schedule", 0)
+		}
+	}
 }
 
 // applySoon asks for the lists to be put in force after a while, unless that is asked
@@ -241,7 +269,7 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 	// What reading the lists took is not needed until the next time.
 	debug.FreeOSMemory()
 	d.applyAt = time.Time{}
-	d.lastApply = now.Round(0)
+	d.pathsAt = now.Round(0)
 	d.looked(now)
 	if ctx.Err() != nil {
 		return ctx.Err()

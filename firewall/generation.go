@@ -20,16 +20,20 @@ const (
 	nfgenmsgLength     = 4
 )
 
-// Generation names the state of all nf_tables rules of this network namespace:
+// Generation names the state of all rules of the backend in this network namespace:
 // as long as it is the same, no rule has changed, whoever's it is. It costs 0.1 ms
-// where a listing costs 5. On the legacy backend, and on kernels that cannot
-// tell network namespaces apart (before 5.14), it is empty, which says nothing.
+// where a listing costs 5. On kernels that cannot tell network namespaces apart
+// (before 5.14) it is empty, which says nothing.
 func (fw *Firewall) Generation() string {
-	if fw.Backend != NFT {
-		return ""
-	}
 	if _, err := netnsCookie(); err != nil {
 		return ""
+	}
+	if fw.Backend == Legacy {
+		generation, err := legacyGeneration()
+		if err != nil {
+			return ""
+		}
+		return Kernel() + "/" + generation
 	}
 	generation, err := nftGeneration()
 	if err != nil {

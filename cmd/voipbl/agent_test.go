@@ -374,7 +374,6 @@ func TestQuietAgent(t *testing.T) {
 	if err := monitor.Start(); err != nil {
 		t.Fatal(err)
 	}
-	applied := r.status().Agent.Applies.Unchanged
 	h.eventually("the quiet is over", quiet+time.Minute, func() bool { return time.Since(r.begun) > quiet })
 	monitor.Process.Kill()
 	monitor.Wait()
@@ -388,9 +387,6 @@ func TestQuietAgent(t *testing.T) {
 		t.Errorf("rules were:\n%s\nand are:\n%s", rules, now)
 	}
 	s := r.status()
-	if n := s.Agent.Applies.Unchanged - applied; n < int(quiet/(10*time.Second)) {
-		t.Errorf("it has looked only %d times", n)
-	}
 	if s.Agent.Applies.Written != 0 || s.Agent.Repairs.Rules+s.Agent.Repairs.Sets != 0 {
 		t.Errorf("it says that it has written: %+v", s.Agent)
 	}

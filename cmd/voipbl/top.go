@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+const (
+	topLines    = 20 // that are shown where no terminal says how many fit
+	maxTopLines = 1000
+
+	topInterval    = 2 * time.Second
+	minTopInterval = 500 * time.Millisecond // some times what a set of 100,000 takes to read
+)
+
+func (a *app) topCommand() *cobra.Command {
+	var (
+		lines    int
+		interval time.Duration
+		once     bool
+	)
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show who of the blocked knocks most",
+		Long: `Show the blocked sources that have knocked most, from the counters of the kernel's
+sets, and which feeds list them. On a terminal it is refreshed until Ctrl-C, with
+the packets per second since the last refresh; else it is printed once. Counters
+outlast a sync.
+
+Exit status: 0 shown, 2 error.`,
+		Example: `  voipbl top                  on a terminal, until Ctrl-C
+  voipbl top --interval 10s   refresh it less often
+  voipbl top --once -n 100    print the first hundred
+  voipbl top --json           for programs`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("lines") && (lines < 1 || lines > maxTopLines) {
+				return &exitError{exitUsage, fmt.Errorf("--lines %d: expected 1 to %d", lines, maxTopLines)}
+			}
+			if interval < minTopInterval {
+				return &exitError{exitUsage, fmt.Errorf("--interval %s: expected at least %s", interval, minTopInterval)}
+			}
+			return a.top(cmd, lines, interval, once)
+		},
+	}
+	cmd.Flags().IntVarP(&lines, "lines", "n", 0, fmt.Sprintf("show `N` sources, 1 to %d (default: what fits, else %d)", maxTopLines, topLines))
+	cmd.Flags().DurationVar(&interval, "interval", topInterval, fmt.Sprintf("how often to refresh, at least %s", minTopInterval))
+	cmd.Flags().BoolVar(&once, "once", false, "print it once, on a terminal too")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bool) error {
+	cfg, err := a.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	t, err := agent.OpenTop(cfg)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	defer t.Close()
+	if a.out.terminal && !once && !a.json {
+		return a.watchTop(cmd.Context(), t, lines, interval)
+	}
+	_, height := a.screen()
+	r, err := t.Read(cmd.Context(), topRows(lines, height))
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(a.err, "voipbl: "+clean(w))
+	}
+	if a.json {
+		a.printJSON(r)
+	} else {
+		fmt.Fprint(a.out, topText(r, columns, false))
+	}
+	return nil
+}
+
+// topText is the report for people. What is watched has rates in place of bytes, and
+// the warnings, which else go to standard error.
+func topText(r *agent.TopReport, width int, watched bool) string {
+	var out strings.Builder
+	var packets, octets uint64
+	exists := false
+	for _, s := range r.Sets {
+		packets, octets, exists = packets+s.Packets, octets+s.Bytes, exists || s.Exists
+	}
+	fmt.Fprintf(&out, "%s  %s dropped, %s", r.At.Local().Format(time.DateTime), plural(int(packets), "packet", "packets"), humanize.IBytes(octets))
+	if r.Rated {
+		fmt.Fprintf(&out, ", %s per second", rateText(r.Rate))
+	}
+	fmt.Fprintln(&out)
+	for _, s := range r.Sets {
+		if s.Note != "" {
+			fmt.Fprintf(&out, "%s: %s\n", s.Name, s.Note)
+		}
+	}
+	for _, w := range r.Warnings {
+		if watched {
+			fmt.Fprintln(&out, topWarning, clean(w))
+		}
+	}
+	switch {
+	case len(r.Rows) > 0:
+		fmt.Fprintln(&out)
+		topTable(r, width, watched).print(&out)
+	case exists:
+		fmt.Fprintln(&out, "nothing that is blocked has knocked yet")
+	}
+	return out.String()
+}
+
+// topTable cuts the names of feeds to what is left of the width.
+func topTable(r *agent.TopReport, width int, watched bool) *table {
+	t := &table{right: []int{1, 2}}
+	t.row("prefix", "packets", "bytes")
+	if watched {
+		t.rows[0][2] = "rate"
+	}
+	for _, row := range r.Rows {
+		last := humanize.IBytes(row.Bytes)
+		switch {
+		case watched && r.Rated:
+			last = rateText(row.Rate)
+		case watched:
+			last = "-"
+		}
+		t.row(prefixText(row.Prefix), count(row.Packets), last)
+	}
+	var narrow strings.Builder
+	t.print(&narrow)
+	first, _, _ := strings.Cut(narrow.String(), "\n") // as wide as all, for its end is aligned
+	room := max(width-len(first)-len("  "), len("feeds"))
+	t.rows[0] = append(t.rows[0], "feeds")
+	for i, row := range r.Rows {
+		feeds := strings.Join(row.Feeds, ", ")
+		if feeds == "" {
+			feeds = "no feed"
+		}
+		t.rows[i+1] = append(t.rows[i+1], shorten(feeds, room))
+	}
+	return t
+}
+
+// rateText is packets per second.
+func rateText(rate float64) string {
+	switch {
+	case rate < 10:
+		return fmt.Sprintf("%.2f", rate)
+	case rate < 1000:
+		return fmt.Sprintf("%.1f", rate)
+	}
+	return count(uint64(rate))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+// watchTop draws the screen anew at each interval, until ctx ends. It changes
+// nothing of the terminal that would have to be restored.
+func (a *app) watchTop(ctx context.Context, t *agent.Top, lines int, interval time.Duration) error {
+	defer a.draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
+	for {
+		width, height := a.screen() // it may have been resized
+		r, err := t.Read(ctx, topRows(lines, height))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		if !a.draw(a.topScreen(r, width, height)) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(interval): // after, so that a set that takes long to read leaves time between
+		}
+	}
+}
+
+// draw writes what positions itself, so it is not folded. It reports whether it could.
+func (a *app) draw(frame []byte) bool {
+	if _, err := a.out.Writer.Write(frame); err != nil {
+		a.out.failed = err
+		return false
+	}
+	return true
+}
+
+// topScreen overwrites the last screen in place, so that nothing flickers: from the
+// upper left corner, each line over the one that was there, and clear below
+// (ECMA-48: CUP, EL, ED). A line is cleared before it is written, for after its last
+// column the cursor still stands on that. The last line is the cursor's.
+func (a *app) topScreen(r *agent.TopReport, width, height int) []byte {
+	width = min(width, columns)
+	text := strings.TrimSuffix(string(fold([]byte(topText(r, width, true)))), "\n")
+	lines := strings.Split(text, "\n")
+	var frame bytes.Buffer
+	frame.WriteString("\x1b[H")
+	for _, line := range lines[:min(len(lines), max(height-1, 1))] {
+		line = shorten(line, width)
+		if rest, ok := strings.CutPrefix(line, topWarning); ok {
+			line = a.paint(topWarning, yellow) + rest
+		}
+		frame.WriteString("\x1b[K" + line + "\n")
+	}
+	frame.WriteString("\x1b[J")
+	return frame.Bytes()
+}
+
+// topWarning begins the line of a warning on the screen.
+const topWarning = "warning:"
+
+// screen is how large the terminal is, or 0 and 0.
+func (a *app) screen() (width, height int) {
+	f, ok := a.out.Writer.(*os.File)
+	if !a.out.terminal || !ok {
+		return 0, 0
+	}
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 { // such as a serial line
+		return columns, topLines + topFrame
+	}
+	return width, height
+}
+
+// topFrame is what stands around the sources: the first line, an empty one, the
+// names of the columns, and the cursor's line.
+const topFrame = 4
+
+// topRows is how many sources to show on a screen of some height, or on none.
+func topRows(asked, height int) int {
+	switch {
+	case asked > 0:
+		return asked
+	case height > 0:
+		return min(max(height-topFrame, 1), maxTopLines)
+	}
+	return topLines
+}
