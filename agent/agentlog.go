@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (d *daemon) warn(subject string, warnings []string) {
 		}
 	}
 	for key := range d.said {
-		if !now[key] && len(key) > len(subject) && key[:len(subject)+2] == subject+": " {
+		if !now[key] && strings.HasPrefix(key, subject+": ") {
 			delete(d.said, key)
 		}
 	}

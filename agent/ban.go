@@ -195,7 +195,9 @@ func (h *host) changeBans(ctx context.Context, wait time.Duration, change func(*
 	if err := change(&l); err != nil {
 		return 0, err
 	}
-	l.Serial++
+	// It goes on even if the list was lost: what is in force tells by it which
+	// bans are.
+	l.Serial = max(l.Serial+1, time.Now().UnixNano())
 	return l.Serial, h.store.WriteJSON(bansFile, l)
 }
 
@@ -204,6 +206,7 @@ func (h *host) changeBans(ctx context.Context, wait time.Duration, change func(*
 func (h *host) enforceBans(ctx context.Context, report *BanReport, serial int64, opts BanOptions) error {
 	all := newReport(opts.Version)
 	e := newEnforcement(h, "voipbl ban", opts.Wait, all.At)
+	e.established = true // no base rules because of a ban
 	e.skip = func(r setRecord) bool { return r.Bans >= serial && r.known(h.cfg) }
 	err := e.run(ctx, all, &stopwatch{&all.Steps, time.Now()})
 	report.InForce = err == nil || all.Outcome == RulesFailed

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,8 +41,11 @@ const (
 	studyShare = 8000
 	maxStudy   = 10 * time.Minute
 
-	// newsPause gathers the news of one change.
-	newsPause = 200 * time.Millisecond
+	// minNewsPause gathers the news of one change. It doubles, up to a tick, with
+	// each look that finds nothing wrong: some programs change rules of their own
+	// all the time. After calmNews it is short again.
+	minNewsPause = 200 * time.Millisecond
+	calmNews     = time.Minute
 )
 
 // drift is what the daemon knows about the kernel, and when it looks again.
@@ -54,6 +58,9 @@ type drift struct {
 	entries    int // of both sets
 
 	glanceAt, studyAt, rulesAt, reloadAt time.Time
+
+	lookedAt  time.Time     // when rules were last read because of news
+	newsPause time.Duration // see minNewsPause
 
 	counted   uint64 // packets, at the last study
 	countedAt time.Time
@@ -94,10 +101,10 @@ func (d *daemon) looked(now time.Time) {
 }
 
 // remembered takes note of what an apply has put into the kernel.
-func (d *daemon) remembered(h *host, report *Report) {
-	d.fw = h.fw
+func (d *daemon) remembered(e *enforcement, report *Report) {
+	d.fw = e.fw
 	d.rulesSeen(report.Rules)
-	d.record = lastRecord(d.cfg)
+	d.record = e.after // the file may not be writable
 	d.entries = 0
 	for _, s := range report.Sets {
 		d.entries += s.After
@@ -106,7 +113,10 @@ func (d *daemon) remembered(h *host, report *Report) {
 
 // lookSoon looks at the rules, since something says that they have changed.
 func (d *daemon) lookSoon(now time.Time) {
-	if at := now.Add(newsPause); at.Before(d.rulesAt) {
+	if now.Sub(d.lookedAt) > calmNews {
+		d.newsPause = minNewsPause
+	}
+	if at := now.Add(d.newsPause); at.Before(d.rulesAt) {
 		d.rulesAt = at
 	}
 }
@@ -114,21 +124,21 @@ func (d *daemon) lookSoon(now time.Time) {
 // lookForDrift looks at what is due.
 func (d *daemon) lookForDrift(ctx context.Context, now time.Time) {
 	if d.due(d.glanceAt, now) {
-		d.lookAtSets(now, false)
+		d.lookAtSets(ctx, false)
 		d.glanceAt = now.Add(min(max(glanceEvery, glanceShare*time.Since(now)), maxGlance))
 	}
 	if d.due(d.studyAt, now) {
-		d.lookAtSets(now, true)
+		d.lookAtSets(ctx, true)
 		d.studyAt = now.Add(min(max(tick, studyShare*time.Since(now)), maxStudy))
 	}
-	if d.due(d.rulesAt, now) && d.applyAt.IsZero() {
+	if d.due(d.rulesAt, now) {
 		d.lookAtRules(ctx, now)
 	}
 }
 
 // lookAtSets compares the sets with what was last put into them, by a glance or by
 // reading through them.
-func (d *daemon) lookAtSets(now time.Time, through bool) {
+func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	if !d.record.known(d.cfg) {
 		return
 	}
@@ -138,19 +148,23 @@ func (d *daemon) lookAtSets(now time.Time, through bool) {
 		return
 	}
 	defer kernel.Close()
-	if d.setsDiffer(kernel, through) == "" {
+	found := d.setsDiffer(kernel, through)
+	if found == "" {
 		return
 	}
 	// Another process of ours may have written them, or be about to write down
 	// that it has.
-	unlock, err := lock(context.Background(), d.cfg.RunDir, setsLock, "voipbl run, looking", lockWait, nil)
+	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run, looking", lookWait, nil)
 	if err != nil {
 		return // whoever has the lock for so long puts them right, or the next glance does
 	}
-	d.record = lastRecord(d.cfg)
-	found := d.setsDiffer(kernel, through)
-	unlock()
-	if found != "" {
+	defer unlock()
+	before := d.record
+	if d.record = lastRecord(d.cfg); !d.record.known(d.cfg) {
+		d.record = before
+	}
+	if found = d.setsDiffer(kernel, through); found != "" {
+		d.record = before
 		d.applySoon(found, max(0, time.Until(d.pace.ready())))
 	}
 }
@@ -206,6 +220,7 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 		d.rulesAt = ready
 		return
 	}
+	d.lookedAt, d.newsPause = now, min(max(2*d.newsPause, minNewsPause), tick)
 	report, err := d.ensureRules(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -226,10 +241,10 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 		return nil, err
 	}
 	defer h.close()
-	if err := h.openStore(); err != nil {
-		return nil, err
-	}
 	d.fw = h.fw
+	if err := h.openStore(); err != nil {
+		return nil, errors.Join(err, h.ensureDrop(ctx))
+	}
 	answers := resolve(ctx, h.store, hostNames(d.cfg).all(), lookups{offline: true})
 	unlock, err := lock(ctx, d.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
 	if err != nil {
@@ -239,22 +254,40 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
 	defer rules.close()
 	rules.trunks = hostPrefixes(d.cfg.Firewall.Trunks, answers.answers)
-	report, warnings, err := rules.settleAndEnsure(ctx, howRules{unattended: true})
+	report, warnings, err := rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
 	d.warn("ensure", warnings)
 	return report, err
+}
+
+// ensureDrop is what is left to do while the state folder cannot be used: the drop,
+// which needs nothing of it. All else that is ours is left as it is.
+func (h *host) ensureDrop(ctx context.Context) error {
+	unlock, err := lock(ctx, h.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	saved, err := h.fw.Read(ctx)
+	if err != nil {
+		return err
+	}
+	want := dropSettings(h.cfg, dropPlace(h.cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+	_, err = h.fw.Apply(ctx, want, saved, nil)
+	return err
 }
 
 // rulesSeen takes note of rules that are as they should be, and of what was put
 // right.
 func (d *daemon) rulesSeen(report *RulesReport) {
-	d.generation = d.fw.Generation()
 	if report == nil {
 		return
 	}
+	d.generation = report.generation
 	d.pending = report.Pending != nil
 	if !report.Repaired {
 		return
 	}
+	d.newsPause = minNewsPause
 	// First what opens the host, of which most is to be told.
 	changes := slices.Clone(report.Changes)
 	slices.SortStableFunc(changes, func(a, b firewall.Change) int { return int(one(a.Base()) - one(b.Base())) })

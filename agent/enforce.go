@@ -25,7 +25,9 @@ type enforcement struct {
 	wait    time.Duration
 	dryRun  bool
 
-	unattended bool // see howRules
+	unattended, established bool // see howRules
+
+	after setRecord // what the sets hold when it is done
 
 	// skip is asked when the lock has been taken; if it says so there is nothing
 	// left to do. It may be nil.
@@ -53,9 +55,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	defer rules.close()
 	record := readSetRecord(rules.run)
 	if e.skip != nil && e.skip(record) {
-		report.Outcome = InForce
+		report.Outcome, e.after = InForce, record
 		return nil
 	}
+	now := time.Now() // a ban may have ended while the lock was waited for
 	live := startDump(e.cfg, e.kernel)
 	bans, bansErr := readBans(e.store)
 	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
@@ -78,8 +81,8 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		report.warn("the bans of this host are not known: %v", bansErr)
 		kept = append(kept, "of bans")
 	}
-	report.Bans = len(bans.active(report.At))
-	sets := report.combine(e.feeds, bans.sets(report.At), kept, lives)
+	report.Bans, report.bansAt = len(bans.active(now)), now
+	sets := report.combine(e.feeds, bans.sets(now), kept, lives)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
@@ -127,14 +130,11 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 // remember writes down what the sets hold now. Without it the agent would take our
 // own change for somebody else's, and mend what needs no mending.
 func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan, serial int64) {
-	if run == nil {
-		return // openRules has no run folder to write to, and says so
-	}
-	now := before
-	now.Bans = serial
-	err := now.note(e.kernel, plans)
-	if err == nil {
-		err = now.write(run, before)
+	e.after = before
+	e.after.Bans = serial
+	err := e.after.note(e.kernel, plans)
+	if err == nil && run != nil { // else openRules has said why
+		err = e.after.write(run, before)
 	}
 	if err != nil {
 		report.warn("%v", err)
@@ -149,7 +149,7 @@ func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) 
 	}
 	defer unlock()
 	var warnings []string
-	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended})
+	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended, established: e.established})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }

@@ -65,21 +65,22 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 	defer close(f.done)
 	defer close(f.ended)
 	var (
-		known        = f.learn(cfg, nil)
-		named        time.Time // when names were last resolved
-		networkAt    time.Time // when the network last changed
-		finished     = make(chan []fetched)
-		working      = false
-		changedSince = false // the configuration, since the round began
+		known     = f.learn(cfg, nil)
+		named     time.Time // when names were last resolved
+		networkAt time.Time // when the network last changed
+		finished  = make(chan []fetched)
+		working   = false
 	)
 	for {
 		now := time.Now().Round(0) // of the wall clock: it goes on during a suspend
 		todo, next := f.due(cfg, known, named, networkAt, now)
 		if !working && (len(todo.feeds) > 0 || todo.names) {
-			working, changedSince = true, false
-			f.setBusy(now)
+			working = true
+			f.setBusy(time.Now())
 			for _, feed := range todo.feeds {
-				known[feed.Name] = attempts{last: now, failures: known[feed.Name].failures, reason: known[feed.Name].reason}
+				a := known[feed.Name]
+				a.last, a.other = now, false
+				known[feed.Name] = a
 			}
 			if todo.names {
 				named = now
@@ -97,15 +98,12 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 			working = false
 			f.setBusy(time.Time{})
 			for _, r := range results {
-				if r.feed != "" && !changedSince {
+				if a, ok := known[r.feed]; ok && a.url == r.attempts.url {
 					known[r.feed] = r.attempts
 				}
 			}
-			if changedSince {
-				known = f.learn(cfg, known)
-			}
 		case cfg = <-f.replaced:
-			known, changedSince = f.learn(cfg, known), true
+			known = f.learn(cfg, known)
 			named = time.Time{}
 		case <-f.network:
 			networkAt = time.Now().Round(0)
@@ -124,11 +122,19 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 // which hangs delays nobody else's list.
 func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 	var mu sync.Mutex
+	urls := make(map[string]string)
+	for _, feed := range todo.feeds {
+		urls[feed.Name] = feed.URL
+	}
 	f.round(ctx, todo, func(r fetched) {
+		r.attempts.url = urls[r.feed]
 		mu.Lock()
 		all = append(all, r)
 		mu.Unlock()
-		f.done <- r
+		select {
+		case f.done <- r:
+		case <-ctx.Done(): // nobody may be there to hear it
+		}
 	})
 	return all
 }
@@ -137,9 +143,16 @@ func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[string]attempts {
 	known := make(map[string]attempts)
 	for _, feed := range cfg.Feeds {
-		if feed.URL != "" {
-			known[feed.Name] = f.past(feed)
+		if feed.URL == "" {
+			continue
 		}
+		a := f.past(feed)
+		a.url = feed.URL
+		// What could not be written down is known all the same.
+		if b, ok := before[feed.Name]; ok && b.url == a.url && !b.last.Before(a.last) {
+			a = b
+		}
+		known[feed.Name] = a
 	}
 	return known
 }
@@ -201,7 +214,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 		for _, f := range todo.feeds {
 			if ctx.Err() == nil {
 				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problemOf(err)}
-				tell(fetched{feed: f.Name, report: r, attempts: attempts{time.Now().Round(0), 1, fetch.Reason(r.Problem.Reason), false}})
+				tell(fetched{feed: f.Name, report: r, attempts: attempts{last: time.Now().Round(0), failures: 1, reason: fetch.Reason(r.Problem.Reason)}})
 			}
 		}
 		return

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -22,7 +24,7 @@ func (e *RestartError) Error() string {
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
 // reload takes a new configuration over. One that is wrong is refused as a whole.
-func (d *daemon) reload(why string) error {
+func (d *daemon) reload(ctx context.Context, why string) error {
 	d.reloadAt = time.Time{}
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
 	defer d.tellSystemd("READY=1")
@@ -30,6 +32,11 @@ func (d *daemon) reload(why string) error {
 	if err == nil {
 		err = needsRestart(d.cfg, cfg)
 	}
+	return d.takeOver(ctx, why, cfg, err)
+}
+
+// takeOver makes a configuration the one in force, or says why it is refused.
+func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, err error) error {
 	if err != nil {
 		d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
 		d.state.change(func(s *AgentStatus) { s.ConfigError = problemOf(err) })
@@ -53,7 +60,8 @@ func (d *daemon) reload(why string) error {
 	d.metrics.listen(cfg.Metrics.Listen)
 	select {
 	case d.fetcher.replaced <- cfg:
-	case <-d.fetcher.ended:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	d.applySoon("configuration", 0)
 	return nil
@@ -61,13 +69,75 @@ func (d *daemon) reload(why string) error {
 
 // reloadChanged reloads if the file says something else than before: an editor may
 // have written it as it was.
-func (d *daemon) reloadChanged() {
+//
+// Nobody has asked for it, so what protects is not taken away by it: the file may have
+// been cut short, or be on its way to another place.
+func (d *daemon) reloadChanged(ctx context.Context) {
 	d.reloadAt = time.Time{}
 	cfg, err := d.opts.Load()
 	if err == nil && sameConfig(cfg, d.cfg) && d.state.get().ConfigError == nil {
 		return
 	}
-	d.reload("the file has changed")
+	if err == nil {
+		err = errors.Join(needsRestart(d.cfg, cfg), lessProtection(d.cfg, cfg))
+	}
+	d.takeOver(ctx, "the file has changed", cfg, err)
+}
+
+// LessProtectionError is a configuration that protects less than the one before, and
+// that nobody has asked for by name.
+type LessProtectionError struct{ Lost string }
+
+func (e *LessProtectionError) Error() string {
+	return "the file has changed and takes away " + e.Lost + ", so the agent does not take it over by itself"
+}
+
+// Remedy says what to do about it.
+func (e *LessProtectionError) Remedy() string { return "if that is meant, run \"voipbl reload\"" }
+
+// lessProtection reports what a change would take away: base rules, what is never
+// blocked, or a feed.
+func lessProtection(old, new config.Config) error {
+	if old.Firewall.Base && !new.Firewall.Base {
+		return &LessProtectionError{"the base rules"}
+	}
+	for _, list := range []struct {
+		key      string
+		old, new []string
+	}{
+		{"allow", hostTexts(old.Allow), hostTexts(new.Allow)},
+		{"firewall.trunks", hostTexts(old.Firewall.Trunks), hostTexts(new.Firewall.Trunks)},
+		{"firewall.local_networks", networkTexts(old), networkTexts(new)},
+		{"feeds", feedNames(old), feedNames(new)},
+	} {
+		for _, is := range list.old {
+			if !slices.Contains(list.new, is) {
+				return &LessProtectionError{is + " of " + list.key}
+			}
+		}
+	}
+	return nil
+}
+
+func hostTexts(hosts []config.Host) (texts []string) {
+	for _, h := range hosts {
+		texts = append(texts, h.String())
+	}
+	return texts
+}
+
+func networkTexts(cfg config.Config) (texts []string) {
+	for _, p := range cfg.Firewall.LocalNetworks {
+		texts = append(texts, p.String())
+	}
+	return texts
+}
+
+func feedNames(cfg config.Config) (names []string) {
+	for _, f := range cfg.Feeds {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 func needsRestart(old, new config.Config) error {

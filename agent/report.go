@@ -41,6 +41,8 @@ type Report struct {
 	Warnings []string     `json:"warnings"`
 	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
 	Steps    []StepTime   `json:"steps"`
+
+	bansAt time.Time // the moment that bans were in force or over at
 }
 
 func newReport(version string) *Report {

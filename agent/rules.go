@@ -85,6 +85,10 @@ type RulesReport struct {
 	Pending  *PendingReport    `json:"pending,omitempty"`
 	New      bool              `json:"new_base"` // base rules were installed for good that had not been before
 
+	// generation is that of the rules as they were seen to be right; see
+	// [firewall.Firewall.Generation].
+	generation string
+
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
 }
@@ -109,8 +113,9 @@ type howRules struct {
 	force  bool // do not ask who would be locked out
 
 	// unattended is nobody being there: base rules that are new are not
-	// installed, but on a fresh host that nobody is logged in to.
-	unattended bool
+	// installed, but on a fresh host that nobody is logged in to; and not even
+	// there if established, for whoever has been at work before.
+	unattended, established bool
 
 	// before is called with the changes just before they are made, and returns
 	// what the kernel holds then.
@@ -124,6 +129,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Pending: r.pendingReport()}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
+		report.generation = r.record.Generation
 		return report, nil
 	}
 	saved, err := r.fw.Read(ctx)
@@ -178,7 +184,8 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	if report.Problem == nil {
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
-	report.Repaired = report.Written && r.record.Wanted == digest(want)
+	report.generation = done.Saved[firewall.IPv4].Generation
+	report.Repaired = report.Written && (r.record.Wanted == digest(want) || r.state.Pending != nil && !how.byHand)
 	r.accept(base, report)
 	r.remember(done, want, at, report)
 	return report, nil
@@ -280,13 +287,18 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	logins := sshLogins()
 	switch {
 	case how.byHand:
-	case how.unattended && (r.state.used() || len(logins) > 0):
+	case how.unattended && (r.used() || how.established || len(logins) > 0):
 		return &UnattendedError{}
-	case r.state.used() && callerConnection() == (connection{}) && !onTerminal():
+	case r.used() && callerConnection() == (connection{}) && !onTerminal():
 		return &UnattendedError{}
 	}
 	return checkLockout(base, logins)
 }
+
+// used reports whether there have been rules of ours on this host before: then it is
+// no fresh one that is being provisioned. If the state is lost, the kernel's rules
+// tell.
+func (r *rules) used() bool { return r.state.used() || r.record.Wanted != "" }
 
 // RejectedError is base rules that nobody has confirmed.
 type RejectedError struct {

@@ -71,8 +71,7 @@ type ruleRecord struct {
 	Sets       []string           `json:"sets"`           // sets of fail2ban that we made
 }
 
-// used reports whether there have been rules of ours on this host before: then it is
-// no fresh one that is being provisioned.
+// used reports whether the admin has had rules of ours on this host.
 func (s *ruleState) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
 
 // unreject forgets that base rules have lapsed, if they are these.

@@ -67,10 +67,13 @@ type daemon struct {
 
 	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
 	applyWhy string
-	failures int       // to apply, in a row
-	expiryAt time.Time // of the next ban
-	pathsAt  time.Time // when local feeds were last read
-	oldSets  []string  // of a configuration that is gone
+	failures int           // to apply, in a row
+	took     time.Duration // the last time
+	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
+	bansAt   time.Time     // likewise at its bans
+	expiryAt time.Time     // of the next ban
+	pathsAt  time.Time     // when local feeds were last read
+	oldSets  []string      // of a configuration that is gone
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
@@ -93,6 +96,14 @@ const (
 	// lockWait is for a lock that others hold for a moment.
 	lockWait = 30 * time.Second
 
+	// lookWait is for who only looks: whoever has the lock puts things right.
+	lookWait = time.Second
+
+	// filesPace keeps lists that are written all the time from filling the
+	// machine: after putting them in force there is a pause of that many times
+	// as long.
+	filesPace = 5
+
 	// A failed apply is tried again after this, and after twice as long each
 	// time up to a minute.
 	applyPause    = 5 * time.Second
@@ -103,6 +114,14 @@ const (
 func (d *daemon) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
+	var err error
+	if d.files, err = newFileWatch(); err != nil {
+		d.log.Warn("files cannot be watched, so they are read by their schedule only, and the configuration by \"voipbl reload\"", "error", err)
+	}
+	defer d.files.close()
+	d.files.follow(d.cfg, d.opts.ConfigFile)
+	d.host = hostAddresses()
 	control, err := d.listen()
 	if err != nil {
 		return err
@@ -111,13 +130,6 @@ func (d *daemon) serve(ctx context.Context) error {
 	d.metrics = newMetricsServer(d)
 	defer d.metrics.close()
 	d.metrics.listen(d.cfg.Metrics.Listen)
-	if d.files, err = newFileWatch(); err != nil {
-		return err
-	}
-	defer d.files.close()
-	d.files.follow(d.cfg, d.opts.ConfigFile)
-	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
-	d.host = hostAddresses()
 	news, err := firewall.Watch(ctx)
 	if err != nil {
 		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", err)
@@ -128,12 +140,27 @@ func (d *daemon) serve(ctx context.Context) error {
 
 	d.ready = true
 	d.tellSystemd("READY=1")
-	d.log.Info("protected", "set", d.cfg.Set, "feeds", len(d.cfg.Feeds), "version", d.opts.Version)
-	d.loop(ctx, news, watchHost(ctx))
+	words := "protected"
+	if d.entries == 0 {
+		words = "ready, with empty sets until a feed has been fetched"
+	}
+	d.log.Info(words, "set", d.cfg.Set, "entries", d.entries, "feeds", len(d.cfg.Feeds), "version", d.opts.Version)
+	err = d.loop(ctx, news, watchHost(ctx))
 	d.tellSystemd("STOPPING=1")
 	d.log.Info("stopped: sets and rules stay in force")
-	return nil
+	return err
 }
+
+// LostLockError is the run folder having been taken away from under the agent: another
+// one may be started beside it.
+type LostLockError struct{ Dir string }
+
+func (e *LostLockError) Error() string {
+	return "the agent's lock is gone from " + e.Dir + ": somebody has removed the folder"
+}
+
+// Remedy says what to do about it.
+func (e *LostLockError) Remedy() string { return "start the agent anew, and leave run_dir alone" }
 
 // drainAll waits until the channel is closed.
 func drainAll[T any](c <-chan T) {
@@ -141,9 +168,13 @@ func drainAll[T any](c <-chan T) {
 	}
 }
 
-func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) {
+func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error {
 	dog := newWatchdog()
+	events, troubles := d.files.channels()
 	for ctx.Err() == nil {
+		if _, runs := agentRuns(d.cfg); !runs {
+			return &LostLockError{d.cfg.RunDir}
+		}
 		d.work(ctx, time.Now())
 		d.feed(dog)
 		wake := time.NewTimer(time.Until(dog.next(d.nextWork(time.Now()))))
@@ -151,9 +182,9 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) {
 		case <-ctx.Done():
 		case <-wake.C:
 		case <-d.opts.Reload:
-			d.reload("SIGHUP")
+			d.reload(ctx, "SIGHUP")
 		case answer := <-d.asks:
-			err := d.reload("voipbl reload")
+			err := d.reload(ctx, "voipbl reload")
 			if err == nil {
 				err = d.apply(ctx, "configuration")
 			}
@@ -168,28 +199,37 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) {
 			}
 			d.lookSoon(time.Now())
 		case <-hostNews:
-			d.hostChanged()
-		case event := <-d.files.watcher.Events:
+			if d.hostAt.IsZero() {
+				d.hostAt = time.Now().Add(hostPause) // a lot of little news
+			}
+		case event := <-events:
 			d.fileChanged(event)
-		case err := <-d.files.watcher.Errors:
+		case err := <-troubles:
 			d.log.Warn("some changes of files may have been missed", "error", err)
 			d.applySoon("files", settle)
 		}
 		wake.Stop()
 	}
+	return nil
 }
 
 // work does what is due.
 func (d *daemon) work(ctx context.Context, now time.Time) {
 	if d.due(d.reloadAt, now) {
-		d.reloadChanged()
+		d.reloadChanged(ctx)
+	}
+	if d.due(d.hostAt, now) {
+		d.hostChanged()
+	}
+	if d.due(d.bansAt, now) {
+		d.lookAtBans()
 	}
 	if d.due(d.expiryAt, now) {
 		d.expiryAt = time.Time{}
 		d.applySoon("a ban has expired", 0)
 	}
 	if d.pathsDue(now) {
-		d.readPaths(now)
+		d.readPaths(ctx, now)
 	}
 	if d.due(d.applyAt, now) {
 		d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
@@ -203,7 +243,7 @@ func (d *daemon) due(at, now time.Time) bool { return !at.IsZero() && !now.Befor
 // nextWork is when there is something to do, at most a tick from now.
 func (d *daemon) nextWork(now time.Time) time.Time {
 	next := now.Add(tick)
-	for _, at := range []time.Time{d.applyAt, d.expiryAt, d.reloadAt, d.glanceAt, d.studyAt, d.rulesAt} {
+	for _, at := range []time.Time{d.applyAt, d.expiryAt, d.reloadAt, d.hostAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -228,9 +268,10 @@ func (d *daemon) pathsDue(now time.Time) bool {
 // readPaths reads the local feeds, and asks for them to be put in force if one of them
 // is not as it was: to put everything in force again would cost a hundred times as
 // much.
-func (d *daemon) readPaths(now time.Time) {
+func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	d.pathsAt = now.Round(0)
-	unlock, err := lock(context.Background(), d.cfg.RunDir, setsLock, "voipbl run", lockWait, nil)
+	d.log.Debug("reading local feeds")
+	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run", lookWait, nil)
 	if err != nil {
 		return // by somebody who reads them as well
 	}
@@ -246,7 +287,7 @@ func (d *daemon) readPaths(now time.Time) {
 		if f.Path == "" {
 			continue
 		}
-		if got := r.get(context.Background(), f); got.report.State == FeedFresh || got.report.Problem != nil {
+		if got := r.get(ctx, f); got.report.State == FeedFresh || got.report.Problem != nil {
 			d.applySoon("schedule", 0)
 		}
 	}
@@ -274,7 +315,8 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	d.expiryAt = d.nextExpiry()
+	d.took = time.Since(now)
+	d.expiryAt = d.nextExpiry(report.bansAt)
 	d.logApply(report, why)
 	d.noteApply(report, err)
 	if err != nil {
@@ -301,15 +343,17 @@ func (d *daemon) enforce(ctx context.Context, report *Report) error {
 		return err
 	}
 	e := newEnforcement(h, "voipbl run", lockWait, report.At)
+	e.established = d.ready
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
-	d.remembered(h, report)
+	d.remembered(e, report)
 	return errors.Join(d.removeOldSets(h))
 }
 
 // nextExpiry is when the next ban is over.
-func (d *daemon) nextExpiry() time.Time {
+// It is after a moment at which others were over already.
+func (d *daemon) nextExpiry(after time.Time) time.Time {
 	store, err := findStore(d.cfg)
 	if err != nil || store == nil {
 		return time.Time{}
@@ -319,7 +363,7 @@ func (d *daemon) nextExpiry() time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	bans.expire(time.Now()) // what is over already was left out just now
+	bans.expire(after)
 	return bans.nextExpiry()
 }
 
@@ -363,6 +407,7 @@ func (d *daemon) past(f config.Feed) attempts {
 // hostChanged puts other addresses under protection, and lets feeds be fetched that
 // could not be.
 func (d *daemon) hostChanged() {
+	d.hostAt = time.Time{}
 	now := hostAddresses()
 	if now == d.host {
 		return
@@ -378,17 +423,48 @@ func (d *daemon) hostChanged() {
 }
 
 func (d *daemon) fileChanged(event fsnotify.Event) {
+	if event.Op == fsnotify.Chmod {
+		return // such as the time of the last access; the schedule finds the rest
+	}
 	kind := d.files.kind(event.Name)
 	switch kind {
 	case fileNone:
 		return
 	case fileConfig:
-		d.files.refresh()
-		d.reloadAt = time.Now().Add(settle)
+		d.reloadAt = time.Now().Add(configSettle)
 	case fileBans:
-		d.expiryAt = d.nextExpiry() // whoever wrote it puts it in force
+		d.bansAt = time.Now().Add(bansSettle)
 	case fileFeed:
-		d.files.refresh()
-		d.applySoon("files of a feed", settle)
+		d.applySoon("files of a feed", max(settle, filesPace*d.took))
+	}
+	d.files.refresh()
+}
+
+const (
+	// configSettle is how long an editor may take to write the configuration.
+	configSettle = 2 * time.Second
+
+	// bansSettle is how long whoever has written a ban may take to put it in
+	// force.
+	bansSettle = 2 * time.Second
+)
+
+// lookAtBans takes note of bans that others have written, and puts in force what they
+// have not.
+func (d *daemon) lookAtBans() {
+	d.bansAt = time.Time{}
+	store, err := findStore(d.cfg)
+	if err != nil || store == nil {
+		return
+	}
+	defer store.Close()
+	bans, err := readBans(store)
+	switch {
+	case err != nil:
+		d.applySoon("bans", 0) // which tells what is wrong
+	case bans.Serial != lastRecord(d.cfg).Bans:
+		d.applySoon("bans", 0)
+	default:
+		d.expiryAt = bans.nextExpiry()
 	}
 }

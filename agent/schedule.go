@@ -39,6 +39,7 @@ const (
 // attempts is what the schedule knows of a feed. The zero value has never been
 // fetched.
 type attempts struct {
+	url      string       // that was asked
 	last     time.Time    // the last attempt
 	failures int          // in a row
 	reason   fetch.Reason // of the last one

@@ -14,7 +14,7 @@ import (
 // folders; where one does not exist yet the nearest above it is watched, until it
 // does.
 type fileWatch struct {
-	watcher *fsnotify.Watcher
+	watcher *fsnotify.Watcher   // nil if nothing can be watched
 	files   map[string]fileKind // what is watched for
 	folders map[string]bool     // that are watched
 }
@@ -29,15 +29,26 @@ const (
 	fileFeed   fileKind = "feed"
 )
 
+// newFileWatch begins. On an error, such as there being too many watches on this host,
+// what it returns watches nothing.
 func newFileWatch() (*fileWatch, error) {
 	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, err
-	}
-	return &fileWatch{watcher: w, folders: make(map[string]bool)}, nil
+	return &fileWatch{watcher: w, folders: make(map[string]bool)}, err
 }
 
-func (w *fileWatch) close() { w.watcher.Close() }
+func (w *fileWatch) close() {
+	if w.watcher != nil {
+		w.watcher.Close()
+	}
+}
+
+// channels are what is told; where nothing can be watched they are silent.
+func (w *fileWatch) channels() (<-chan fsnotify.Event, <-chan error) {
+	if w.watcher == nil {
+		return nil, nil
+	}
+	return w.watcher.Events, w.watcher.Errors
+}
 
 // follow watches for what a configuration names, and no longer for what it does not.
 // What cannot be watched is read by its schedule.
@@ -56,6 +67,9 @@ func (w *fileWatch) follow(cfg config.Config, configFile string) {
 
 // refresh watches folders that have come to be, and forgets those that are gone.
 func (w *fileWatch) refresh() {
+	if w.watcher == nil {
+		return
+	}
 	want := make(map[string]bool)
 	for path, kind := range w.files {
 		want[existing(filepath.Dir(path))] = true

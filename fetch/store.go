@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -106,7 +108,8 @@ func (s *Store) Close() error {
 }
 
 // Sweep removes the temporary files that a killed run has left behind, and
-// nothing else. The caller holds the lock that keeps other runs away.
+// nothing else: those of small values ([Store.WriteJSON]) after an hour. The caller
+// holds the locks that keep away whoever stages copies.
 func (s *Store) Sweep() error {
 	dir, err := s.root.Open(".")
 	if err != nil {
@@ -119,7 +122,7 @@ func (s *Store) Sweep() error {
 	}
 	var errs []error
 	for _, entry := range entries {
-		if entry.IsDir() || !tempRE.MatchString(entry.Name()) {
+		if entry.IsDir() || !tempRE.MatchString(entry.Name()) || inUse(entry) {
 			continue
 		}
 		if err := s.root.Remove(entry.Name()); err != nil {
@@ -127,6 +130,20 @@ func (s *Store) Sweep() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// writing is how long writing a small value may take: until then its temporary file
+// may be another process's, which needs no lock of ours for it.
+const writing = time.Hour
+
+// inUse reports whether a temporary file may be about to be put in its place. Copies
+// are staged under the lock that the caller of Sweep holds.
+func inUse(temp fs.DirEntry) bool {
+	if !strings.Contains(temp.Name(), jsonSuffix) {
+		return false
+	}
+	info, err := temp.Info()
+	return err == nil && time.Since(info.ModTime()).Abs() < writing
 }
 
 // path is the file's name for people; it is never opened.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -162,7 +164,18 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		temp.File.Close()
+		if old := time.Now().Add(-2 * writing); suffix == jsonSuffix {
+			if err := os.Chtimes(temp.Name(), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	// Another process may be about to put this one in its place.
+	busy, err := s.create("busy" + jsonSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Cleanup()
 	if err := os.Symlink(outside, s.path(".voipbl.list1")); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +189,8 @@ func TestSweep(t *testing.T) {
 	if err := s.Sweep(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".hidden", ".voipbl.list", ".voipbl.list1x", ".voipbl.list2", ".voipbl.swp1", "names.json", "voipbl.list", "voipbl.list1", "voipbl.state"}
+	want := []string{filepath.Base(busy.Name()), ".hidden", ".voipbl.list", ".voipbl.list1x", ".voipbl.list2", ".voipbl.swp1", "names.json", "voipbl.list", "voipbl.list1", "voipbl.state"}
+	slices.Sort(want)
 	if diff := cmp.Diff(want, files(t, s)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -54,7 +54,7 @@ func (h *host) startAgent(config string, env ...string) *runningAgent {
 	if r.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); err != nil {
 		h.t.Fatal(err)
 	}
-	r.cmd = exec.Command("voipbl", "--config", config, "run")
+	r.cmd = exec.Command("voipbl", "--config", config, "run", "--verbose")
 	r.cmd.Env = append(append(os.Environ(), "NOTIFY_SOCKET="+name, "JOURNAL_STREAM=1:1"), env...)
 	r.cmd.Stderr = r
 	if err := r.cmd.Start(); err != nil {
@@ -387,6 +387,9 @@ func TestQuietAgent(t *testing.T) {
 		t.Errorf("rules were:\n%s\nand are:\n%s", rules, now)
 	}
 	s := r.status()
+	if n := strings.Count(r.logged(), "reading local feeds"); n < int(quiet/(10*time.Second)) {
+		t.Errorf("it has read its local feeds only %d times", n)
+	}
 	if s.Agent.Applies.Written != 0 || s.Agent.Repairs.Rules+s.Agent.Repairs.Sets != 0 {
 		t.Errorf("it says that it has written: %+v", s.Agent)
 	}

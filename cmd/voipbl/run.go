@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -41,9 +42,17 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 	if _, err := a.loadConfig(cmd); err != nil {
 		return err
 	}
-	err := agent.Run(cmd.Context(), agent.RunOptions{
+	_, err := os.Stat(a.configFile)
+	there := err == nil
+	err = agent.Run(cmd.Context(), agent.RunOptions{
 		Version: version, ConfigFile: a.configFile, Reload: hangup, Log: newLog(a.err, verbose),
-		Load: func() (config.Config, error) { return a.loadConfig(cmd) },
+		Load: func() (config.Config, error) {
+			// A file that was there is not to become the defaults by going away.
+			if _, err := os.Stat(a.configFile); there && err != nil {
+				return config.Config{}, fmt.Errorf("the configuration is gone: %w", err)
+			}
+			return a.loadConfig(cmd)
+		},
 	})
 	if err != nil && cmd.Context().Err() == nil {
 		return &exitError{exitNotApplied, err}
