@@ -15,10 +15,10 @@ func (d *daemon) warn(subject string, warnings []string) {
 	now := make(map[string]bool)
 	for _, w := range warnings {
 		key := subject + ": " + w
-		now[key] = true
-		if !d.said[key] {
+		if !d.said[key] && !now[key] {
 			d.log.Warn(w)
 		}
+		now[key] = true
 	}
 	for key := range d.said {
 		if !now[key] && strings.HasPrefix(key, subject+": ") {

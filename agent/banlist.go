@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,7 +14,7 @@ import (
 const bansFile = "bans"
 
 // maxBans bounds them, so that the file stays below what a small value may have
-// ([fetch.Store.WriteJSON]: 4 MiB, with reasons of maxReason).
+// ([fetch.Store.WriteJSON]: 8 MiB, with reasons of maxReason bytes).
 const (
 	maxBans   = 10_000
 	maxReason = 100
@@ -46,6 +47,14 @@ func readBans(store *fetch.Store) (banList, error) {
 	if err := store.ReadJSON(bansFile, &l); err != nil && !isAbsent(err) {
 		return banList{}, err
 	}
+	for i, b := range l.Bans {
+		if !b.Prefix.IsValid() {
+			return banList{}, &fetch.DamagedError{Path: bansFile + ".json", Why: fmt.Sprintf("its ban number %d has no address", i+1)}
+		}
+		l.Bans[i].Prefix = cidr.FromNetip(b.Prefix).Netip()
+	}
+	// Somebody may have edited it.
+	slices.SortStableFunc(l.Bans, func(a, b Ban) int { return cidr.FromNetip(a.Prefix).Compare(cidr.FromNetip(b.Prefix)) })
 	return l, nil
 }
 

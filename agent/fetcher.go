@@ -99,6 +99,9 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 			f.setBusy(time.Time{})
 			for _, r := range results {
 				if a, ok := known[r.feed]; ok && a.url == r.attempts.url {
+					if r.attempts.failures > 0 { // how many may not have been written down
+						r.attempts.failures = max(r.attempts.failures, a.failures+1)
+					}
 					known[r.feed] = r.attempts
 				}
 			}

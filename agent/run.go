@@ -432,6 +432,9 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 		return
 	case fileConfig:
 		d.reloadAt = time.Now().Add(configSettle)
+		if d.files.aboveFeed(event.Name) {
+			d.applySoon("files of a feed", max(settle, filesPace*d.took))
+		}
 	case fileBans:
 		d.bansAt = time.Now().Add(bansSettle)
 	case fileFeed:

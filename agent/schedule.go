@@ -1,7 +1,8 @@
 package agent
 
 import (
-	"hash/fnv"
+	"crypto/sha256"
+	"encoding/binary"
 	"os"
 	"strings"
 	"time"
@@ -75,6 +76,7 @@ func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(tim
 // splay. Of "@every 4h" there is no splay: it counts from the last attempt, and
 // hosts differ in that already.
 func nextTick(s config.Schedule, last time.Time, splay func(time.Duration) time.Duration) time.Time {
+	last = last.Local() // the zone that cron goes by
 	if _, every := s.Schedule.(cron.ConstantDelaySchedule); every {
 		return s.Next(last)
 	}
@@ -103,11 +105,10 @@ func later(a, b time.Time) time.Time {
 // hostSplay is this host's splay of an interval: always the same, and another than
 // that of other hosts.
 func hostSplay(host string) func(interval time.Duration) time.Duration {
-	h := fnv.New64a()
-	h.Write([]byte(host))
-	share := float64(h.Sum64()>>11) / (1 << 53) // 53 bits: what a float64 holds
+	sum := sha256.Sum256([]byte(host))
+	share := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53) // 53 bits: what a float64 holds
 	return func(interval time.Duration) time.Duration {
-		most := min(interval/splayShare, maxSplay)
+		most := max(0, min(interval/splayShare, maxSplay))
 		return time.Duration(share * float64(most)).Truncate(time.Second)
 	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -104,8 +105,10 @@ func (p setPrint) holds(plan *ipsetsync.Plan) bool {
 // returns in words what is wrong, or "".
 func (p setPrint) glance(h ipsetsync.Header, err error) string {
 	switch {
-	case err != nil:
+	case errors.Is(err, ipsetsync.ErrNotFound):
 		return fmt.Sprintf("the set %s was gone", p.Name)
+	case err != nil:
+		return "" // it cannot be told now
 	case h.Type != ipsetsync.TypeHashNet || h.Maxelem != p.Maxelem || !h.Counters:
 		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
 	case h.Elements != p.Elements:

@@ -190,7 +190,7 @@ func stale(success, now time.Time, schedule config.Schedule) bool {
 	if success.IsZero() || success.After(schedule.Next(now)) {
 		return true
 	}
-	due := success
+	due := success.Local() // the zone that cron goes by
 	for range staleIntervals {
 		due = schedule.Next(due)
 	}

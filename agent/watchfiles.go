@@ -70,6 +70,19 @@ func (w *fileWatch) refresh() {
 	if w.watcher == nil {
 		return
 	}
+	// What was made below a folder before that was watched is not told about.
+	for range maxRefresh {
+		if !w.watchOnce() {
+			return
+		}
+	}
+}
+
+// maxRefresh bounds how many folders, one in the other, are made meanwhile.
+const maxRefresh = 32
+
+// watchOnce does so, and reports whether there is something new to watch.
+func (w *fileWatch) watchOnce() (more bool) {
 	want := make(map[string]bool)
 	for path, kind := range w.files {
 		want[existing(filepath.Dir(path))] = true
@@ -87,9 +100,11 @@ func (w *fileWatch) refresh() {
 	// the same name.
 	for folder := range want {
 		if w.watcher.Add(folder) == nil {
+			more = more || !w.folders[folder]
 			w.folders[folder] = true
 		}
 	}
+	return more
 }
 
 // kind is what an event is about.
@@ -97,14 +112,29 @@ func (w *fileWatch) kind(name string) fileKind {
 	if kind, ok := w.files[name]; ok {
 		return kind
 	}
-	for path, kind := range w.files {
-		below := strings.HasPrefix(name, path+"/") && kind == fileFeed
-		above := strings.HasPrefix(path, name+"/") // a folder on the way to it
-		if below || above {
-			return kind
+	for _, kind := range []fileKind{fileConfig, fileFeed, fileBans} {
+		for path, is := range w.files {
+			below := strings.HasPrefix(name, path+"/") && is == fileFeed
+			if is == kind && (below || w.above(name, path)) {
+				return kind
+			}
 		}
 	}
 	return fileNone
+}
+
+// above reports whether an event is about a folder on the way to a file: it may be on
+// the way to others as well.
+func (w *fileWatch) above(name, path string) bool { return strings.HasPrefix(path, name+"/") }
+
+// aboveFeed reports whether it is on the way to a feed.
+func (w *fileWatch) aboveFeed(name string) bool {
+	for path, kind := range w.files {
+		if kind == fileFeed && w.above(name, path) {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutWildcards is the folder above the first wildcard of a pattern

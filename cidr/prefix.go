@@ -189,8 +189,8 @@ func siblings(p, q Prefix) bool {
 // differ it differs in half of its bits. It mixes by the finalizer of SplitMix64
 // (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 func (p Prefix) Hash() uint64 {
-	h := uint64(p.fam)<<8 | uint64(p.bits)
-	for _, word := range [...]uint64{p.addr.hi, p.addr.lo} {
+	h := uint64(0)
+	for _, word := range [...]uint64{uint64(p.fam)<<8 | uint64(p.bits), p.addr.hi, p.addr.lo} {
 		h = (h ^ word) + 0x9e3779b97f4a7c15
 		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 		h = (h ^ h>>27) * 0x94d049bb133111eb

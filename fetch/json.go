@@ -8,7 +8,7 @@ import (
 )
 
 // maxJSON bounds a small value's file in bytes, both when written and when read.
-const maxJSON = 4 << 20
+const maxJSON = 8 << 20
 
 // ReadJSON reads into v a small value of the caller's own that [Store.WriteJSON]
 // keeps under the name. The error wraps [fs.ErrNotExist] if there is none, and
@@ -16,7 +16,7 @@ const maxJSON = 4 << 20
 func (s *Store) ReadJSON(name string, v any) error { return s.readJSON(name, jsonSuffix, v) }
 
 // WriteJSON replaces that value, durably and in one step. Names are formed
-// like those of feeds but do not collide with them; as JSON it may have 4 MiB.
+// like those of feeds but do not collide with them; as JSON it may have 8 MiB.
 func (s *Store) WriteJSON(name string, v any) error { return s.writeJSON(name, jsonSuffix, v) }
 
 func (s *Store) readJSON(name, suffix string, v any) error {

@@ -45,8 +45,8 @@ usage or configuration.`,
 			if opts.For, err = parseFor(last); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			if len(opts.Reason) > maxReason {
-				return &exitError{exitUsage, fmt.Errorf("--reason has %d bytes: expected at most %d", len(opts.Reason), maxReason)}
+			if len(opts.Reason) > maxReason || clean(opts.Reason) != opts.Reason {
+				return &exitError{exitUsage, fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(opts.Reason, 40)), maxReason)}
 			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
 				return agent.AddBans(ctx, cfg, prefixes, opts)

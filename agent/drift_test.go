@@ -1,0 +1,328 @@
+package agent
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// TestPace repairs as soon as it may: at once, and then after longer and longer.
+func TestPace(t *testing.T) {
+	var p pace
+	now := banned
+	if p.ready().After(now) {
+		t.Fatalf("the first repair has to wait until %v", p.ready())
+	}
+	for i, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10} {
+		p.note(now)
+		if got := p.ready().Sub(now); got != want*time.Second {
+			t.Errorf("after repair %d: %v, want %v", i+1, got, want*time.Second)
+		}
+		now = p.ready()
+	}
+	// Ten minutes without a repair, not less, and all begins anew.
+	now = p.last.Add(calmTime)
+	p.note(now)
+	if got := p.ready().Sub(now); got != maxPace {
+		t.Errorf("after just ten minutes: %v", got)
+	}
+	now = now.Add(calmTime + 1)
+	if p.ready().After(now) {
+		t.Error("the first repair after a calm has to wait")
+	}
+	p.note(now)
+	if got := p.ready().Sub(now); got != minPace {
+		t.Errorf("after a calm: %v", got)
+	}
+}
+
+// TestPaceBounds: whenever repairs are needed, none is later than it may be, and there
+// are never many.
+func TestPaceBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p pace
+		now := banned
+		var made []time.Time
+		for _, gap := range rapid.SliceOfN(rapid.Int64Range(0, int64(20*time.Minute)), 1, 50).Draw(t, "needed after") {
+			if rapid.Bool().Draw(t, "at once") {
+				gap %= int64(3 * time.Second)
+			}
+			now = now.Add(time.Duration(gap))
+			at := later(now, p.ready())
+			if at.Sub(now) > maxPace {
+				t.Fatalf("needed at %v and made at %v", now, at)
+			}
+			now = at
+			p.note(now)
+			made = append(made, now)
+			if n := len(made); n > 1 && now.Sub(made[n-2]) < minPace {
+				t.Fatalf("two repairs within %v", now.Sub(made[n-2]))
+			}
+			if n := len(made); n > 5 && now.Sub(made[n-6]) < 20*time.Second {
+				t.Fatalf("six repairs within %v", now.Sub(made[n-6]))
+			}
+		}
+	})
+}
+
+func TestLookSoon(t *testing.T) {
+	d := &daemon{}
+	d.looked(banned)
+	if !d.due(d.rulesAt, banned.Add(tick)) || d.due(d.rulesAt, banned.Add(tick-1)) {
+		t.Errorf("rules are looked at %v", d.rulesAt)
+	}
+	d.lookSoon(banned)
+	first := d.rulesAt
+	if got := first.Sub(banned); got != minNewsPause {
+		t.Errorf("after news they are looked at after %v", got)
+	}
+	d.lookSoon(banned.Add(minNewsPause / 2)) // more news of the same does not put it off
+	if !d.rulesAt.Equal(first) {
+		t.Errorf("with more news they are looked at %v", d.rulesAt)
+	}
+}
+
+func TestChangeFound(t *testing.T) {
+	const mark = `-m comment --comment "voipbl: drop what is listed"`
+	rule := "-m set --match-set voip_bl src " + mark + " -j DROP"
+	for _, test := range []struct {
+		change firewall.Change
+		want   string
+	}{
+		{firewall.Change{Op: firewall.OpAdd, Rule: rule}, "IPv4 filter INPUT: a rule was missing: drop what is listed"},
+		{firewall.Change{Op: firewall.OpRemove, Rule: rule}, "IPv4 filter INPUT: a rule was too much: drop what is listed"},
+		{firewall.Change{Op: firewall.OpRemove, Rule: "-j ACCEPT"}, "IPv4 filter INPUT: a rule was too much: -j ACCEPT"},
+		{firewall.Change{Op: firewall.OpCreate}, "IPv4 filter INPUT: the chain was gone"},
+		{firewall.Change{Op: firewall.OpDelete}, "IPv4 filter INPUT: the chain should not be there"},
+		{firewall.Change{Op: firewall.OpMove, Rule: rule}, "IPv4 filter INPUT: a rule stood in the wrong place: drop what is listed"},
+		{firewall.Change{Op: firewall.OpMove, Rule: rule, Others: []string{"-j ACCEPT", "-p udp -j ACCEPT"}},
+			"IPv4 filter INPUT: where drop what is listed belongs stood -j ACCEPT, -p udp -j ACCEPT"},
+	} {
+		test.change.Family, test.change.Table, test.change.Chain = "IPv4", "filter", "INPUT"
+		if got := changeFound(test.change); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.change.Op, got, test.want)
+		}
+	}
+}
+
+func TestSetFound(t *testing.T) {
+	live := &ipsetsync.Header{Name: "voip_bl"}
+	for _, test := range []struct {
+		plan ipsetsync.Plan
+		want string
+	}{
+		{ipsetsync.Plan{Added: 5}, "the set voip_bl was gone"},
+		{ipsetsync.Plan{Live: live, Why: "it had no counters", Added: 5}, "the set voip_bl was another one: it had no counters"},
+		{ipsetsync.Plan{Live: live, Added: 5, Removed: 2}, "the set voip_bl lacked 5 entries and had 2 that are not of ours"},
+	} {
+		test.plan.Name = "voip_bl"
+		if got := setFound(&test.plan); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+func TestGlance(t *testing.T) {
+	print := setPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Memory: 4096, Digest: digestText(0x1234)}
+	for _, test := range []struct {
+		name   string
+		change func(*ipsetsync.Header)
+		err    error
+		want   string
+	}{
+		{"as it was", func(*ipsetsync.Header) {}, nil, ""},
+		{"grown and used", func(h *ipsetsync.Header) { h.Hashsize, h.References = 1<<17, 3 }, nil, ""},
+		{"gone", func(h *ipsetsync.Header) { *h = ipsetsync.Header{} }, ipsetsync.ErrNotFound, "the set voip_bl was gone"},
+		{"other type", func(h *ipsetsync.Header) { h.Type = "hash:ip" }, nil, "the set voip_bl was another one (hash:ip, maxelem 1048576)"},
+		{"other maxelem", func(h *ipsetsync.Header) { h.Maxelem = 65536 }, nil, "the set voip_bl was another one (hash:net, maxelem 65536)"},
+		{"no counters", func(h *ipsetsync.Header) { h.Counters = false }, nil, "the set voip_bl was another one (hash:net, maxelem 1048576)"},
+		{"flushed", func(h *ipsetsync.Header) { h.Elements = 0 }, nil, "the set voip_bl had 0 entries, not 7"},
+		{"one more", func(h *ipsetsync.Header) { h.Elements = 8 }, nil, "the set voip_bl had 8 entries, not 7"},
+		{"as many in other memory", func(h *ipsetsync.Header) { h.Memory = 4160 }, nil, "the set voip_bl had other entries, or was another one"},
+	} {
+		h := ipsetsync.Header{Name: "voip_bl", Type: ipsetsync.TypeHashNet, Maxelem: 1 << 20, Elements: 7, Memory: 4096, Counters: true, Hashsize: 1024, References: 1}
+		test.change(&h)
+		if got := print.glance(h, test.err); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestStudy(t *testing.T) {
+	set := cidr.SetOf(cidr.MustParsePrefix("192.0.2.1"), cidr.MustParsePrefix("198.51.100.0/24"))[cidr.IPv4]
+	print := setPrint{Name: "voip_bl", Digest: digestText(ipsetsync.Digest(set))}
+	const other = "the set voip_bl had other entries"
+	for _, test := range []struct {
+		name    string
+		content ipsetsync.Content
+		want    string
+	}{
+		{"as it was", ipsetsync.Content{Digest: ipsetsync.Digest(set), Packets: 9}, ""},
+		{"an entry exchanged", ipsetsync.Content{Digest: ipsetsync.Digest(set) + 1}, other},
+		{"flushed", ipsetsync.Content{}, other},
+		{"an exception", ipsetsync.Content{Digest: ipsetsync.Digest(set), NoMatch: 1}, other},
+	} {
+		if got := print.study(&test.content); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+	empty := setPrint{Name: "voip_bl", Digest: digestText(0)}
+	if got := empty.study(&ipsetsync.Content{}); got != "" {
+		t.Errorf("empty: %q", got)
+	}
+	if got := digestText(0x1f); got != "000000000000001f" {
+		t.Errorf("the digest is written as %q", got)
+	}
+}
+
+func TestKnown(t *testing.T) {
+	cfg := parsed(t, "set: blocked\nfeeds: [{name: a, path: /x}]\n")
+	for _, c := range []struct {
+		names [2]string
+		want  bool
+	}{
+		{[2]string{"blocked", "blocked6"}, true},
+		{[2]string{}, false},
+		{[2]string{"blocked", ""}, false},
+		{[2]string{"voip_bl", "voip_bl6"}, false},
+	} {
+		r := setRecord{Sets: [2]setPrint{{Name: c.names[0]}, {Name: c.names[1]}}}
+		if got := r.known(cfg); got != c.want {
+			t.Errorf("%q: %v", c.names, got)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	d := &daemon{}
+	drops := func() *DropRate { return d.state.get().Drops }
+	d.rate(100, banned)
+	if drops() != nil {
+		t.Errorf("after one look: %+v", drops())
+	}
+	d.rate(400, banned.Add(time.Minute))
+	if r := drops(); r == nil || r.PerSecond != 5 || r.Seconds != 60 {
+		t.Errorf("300 in a minute: %+v", r)
+	}
+	d.rate(7, banned.Add(2*time.Minute)) // the set was written anew, and counts from zero
+	if r := drops(); r == nil || r.PerSecond != 5 {
+		t.Errorf("less than before: %+v", r)
+	}
+	d.rate(67, banned.Add(3*time.Minute))
+	if r := drops(); r == nil || r.PerSecond != 1 {
+		t.Errorf("60 in a minute: %+v", r)
+	}
+}
+
+// journal is a daemon that logs to a buffer.
+func journal() (d *daemon, logged func() []string) {
+	var text bytes.Buffer
+	onlyMessage := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.MessageKey {
+			return a
+		}
+		return slog.Attr{}
+	}
+	d = &daemon{log: slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: onlyMessage}))}
+	return d, func() []string {
+		var all []string
+		for line := range strings.Lines(text.String()) {
+			all = append(all, strings.Trim(strings.TrimPrefix(strings.TrimSpace(line), "msg="), `"`))
+		}
+		text.Reset()
+		return all
+	}
+}
+
+func TestWarn(t *testing.T) {
+	d, logged := journal()
+	for i, step := range []struct {
+		subject  string
+		warnings []string
+		want     []string
+	}{
+		{"apply", nil, nil},
+		{"apply", []string{"one", "two"}, []string{"one", "two"}},
+		{"apply", []string{"one", "two"}, nil},
+		{"apply", []string{"two", "three"}, []string{"three"}}, // one is gone
+		{"apply", []string{"one", "two", "three"}, []string{"one"}},
+		{"names", []string{"one"}, []string{"one"}}, // of another subject
+		{"names", nil, nil},
+		{"apply", []string{"one", "two", "three"}, nil}, // which has not changed this one
+		{"apply", nil, nil},
+		{"apply", []string{"one"}, []string{"one"}},
+	} {
+		d.warn(step.subject, step.warnings)
+		if got := logged(); !slices.Equal(got, step.want) {
+			t.Errorf("step %d: logged %q, want %q", i, got, step.want)
+		}
+	}
+}
+
+// TestWarnOfManySubjects: the warnings of one are never taken for those of another,
+// whatever they say.
+func TestWarnOfManySubjects(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d, logged := journal()
+		subjects := []string{"apply", "ensure", "names", "rules"}
+		said := make(map[string][]string)
+		for i := range rapid.IntRange(1, 20).Draw(t, "steps") {
+			subject := rapid.SampledFrom(subjects).Draw(t, "subject")
+			warnings := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y", "apply: x", ": x"}), 0, 4, rapid.ID).Draw(t, "warnings")
+			var want []string
+			for _, w := range warnings {
+				if !slices.Contains(said[subject], w) {
+					want = append(want, w)
+				}
+			}
+			said[subject] = warnings
+			d.warn(subject, warnings)
+			if got := logged(); !slices.Equal(got, want) {
+				t.Fatalf("step %d, %s %q: logged %q, want %q", i, subject, warnings, got, want)
+			}
+		}
+	})
+}
+
+// TestWarnTwiceAtOnce: two parts of an apply may say the same.
+func TestWarnTwiceAtOnce(t *testing.T) {
+	d, logged := journal()
+	d.warn("apply", []string{"one", "one"})
+	if got := logged(); len(got) != 1 {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// TestWarnOfNothing: a warning without words does not take the agent down.
+func TestWarnOfNothing(t *testing.T) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.Error("it panics: ", r)
+		}
+	}()
+	d, _ := journal()
+	for _, subject := range []string{"apply", "ensure", "names", "rules"} {
+		d.warn(subject, []string{""})
+	}
+}
+
+// TestWarnKeepsLittle: what is gone is forgotten, however long the agent runs.
+func TestWarnKeepsLittle(t *testing.T) {
+	d, _ := journal()
+	for i := range 1000 {
+		d.warn("apply", []string{fmt.Sprintf("it took %d ms", i)})
+	}
+	if len(d.said) != 1 {
+		t.Errorf("%d warnings are kept", len(d.said))
+	}
+}
