@@ -39,22 +39,23 @@ type iptGetEntries struct {
 	size uint32
 }
 
-// iptEntry is struct ipt_entry.
+// iptEntry is struct ipt_entry: struct ipt_ip, nfcache, target_offset, next_offset,
+// comefrom, struct xt_counters.
 type iptEntry struct {
-	ip                       [84]byte // struct ipt_ip
-	nfcache                  uint32
-	targetOffset, nextOffset uint16
-	comefrom                 uint32
-	packets, bytes           uint64
+	_             [84]byte
+	_             uint32
+	_, nextOffset uint16
+	_             uint32
+	packets, _    uint64
 }
 
-// ip6tEntry is struct ip6t_entry.
+// ip6tEntry is struct ip6t_entry, the same with struct ip6t_ip6 and its padding.
 type ip6tEntry struct {
-	ip                       [136]byte // struct ip6t_ip6, with its padding
-	nfcache                  uint32
-	targetOffset, nextOffset uint16
-	comefrom                 uint32
-	packets, bytes           uint64
+	_             [136]byte
+	_             uint32
+	_, nextOffset uint16
+	_             uint32
+	packets, _    uint64
 }
 
 // entryForm tells where in an entry is what matters here.
