@@ -219,6 +219,32 @@ func TestAgentFirstStart(t *testing.T) {
 	h.eventually("the list is in force", 30*time.Second, func() bool { return len(h.members("voip_bl")) == 1 })
 }
 
+// TestOneSwap: feeds that finish together are put in force together.
+func TestOneSwap(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "nft")
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.close()
+	text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: mine, path: %[1]s/list}\n", h.dir)
+	for i := range 5 {
+		name := fmt.Sprintf("far%d", i)
+		writeFile(t, filepath.Join(h.dir, name), fmt.Sprintf("6.6.%d.1\n", i))
+		server.set(name, behaviour{"ok", filepath.Join(h.dir, name)})
+		text += fmt.Sprintf("  - {name: %[1]s, url: \"http://127.0.0.1:8080/%[1]s\", insecure: true}\n", name)
+	}
+	config := filepath.Join(h.dir, "agent.yaml")
+	writeFile(t, config, text)
+	r := h.startAgent(config)
+	r.told("READY=1", 10*time.Second)
+	h.eventually("all five are in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 6 })
+	if a := r.status().Agent.Applies; a.Written != 1 {
+		t.Errorf("written %d times: %+v\n%s", a.Written, a, r.logged())
+	}
+}
+
 // TestStaleIsShouted: a list that silently stopped is told about by everything that
 // can tell.
 func TestStaleIsShouted(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/metricnames"
 )
 
 // scrape reads the agent's metrics. It dials by itself: net/http would do so in
@@ -139,6 +142,23 @@ func TestMetrics(t *testing.T) {
 	}
 	if rejected != 1 {
 		t.Errorf("%v rejected lines of far, not 1: %v", rejected, got)
+	}
+
+	// What the dashboard and the alerts ask for is there.
+	for _, file := range []string{"grafana/voipbl.json", "prometheus/voipbl-alerts.yml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "packaging", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range metricnames.In(text) {
+			served := false
+			for is := range got {
+				served = served || is == name || strings.HasPrefix(is, name+"{")
+			}
+			if !served {
+				t.Errorf("%s asks for %s, which is not served", file, name)
+			}
+		}
 	}
 
 	// What happens now is not seen before 15 seconds are over.
