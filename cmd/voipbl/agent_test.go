@@ -115,6 +115,48 @@ func (r *runningAgent) status() agent.Status {
 	return s
 }
 
+// far is a list from the network, and the server that has it.
+type far struct {
+	*feedServer
+	file string
+}
+
+// farFeed is the line of a configuration about it.
+const farFeed = `{name: far, url: "http://127.0.0.1:8080/list", insecure: true}`
+
+// nearFeed is the line about the host's local list.
+func (h *host) nearFeed() string { return fmt.Sprintf("{name: mine, path: %s/list}", h.dir) }
+
+// startFar offers a list.
+func (h *host) startFar(text string) far {
+	h.t.Helper()
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(server.close)
+	f := far{server, filepath.Join(h.dir, "far")}
+	writeFile(h.t, f.file, text)
+	f.become("ok")
+	return f
+}
+
+// become makes the server behave in another way from now on.
+func (f far) become(kind string) { f.set("list", behaviour{kind, f.file}) }
+
+// configure writes a configuration of its own for the agent, with feeds, each a line,
+// and what else is to be in it.
+func (h *host) configure(more string, feeds ...string) (file string) {
+	h.t.Helper()
+	text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\n%[2]sfeeds:\n", h.dir, more)
+	for _, f := range feeds {
+		text += "  - " + f + "\n"
+	}
+	file = filepath.Join(h.dir, "agent.yaml")
+	writeFile(h.t, file, text)
+	return file
+}
+
 // members are the entries of a set.
 func (h *host) members(set string) []string {
 	h.t.Helper()
@@ -135,17 +177,9 @@ func TestAgentStart(t *testing.T) {
 	for _, network := range []string{"none", "dead DNS", "hanging feed", "hanging DNS"} {
 		t.Run(network, func(t *testing.T) {
 			h := newHost(t, "nft")
-			server, err := startFeedServer(h.dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer server.close()
-			list := filepath.Join(h.dir, "far")
-			writeFile(t, list, "6.6.6.0/24\n6.6.8.8\n")
-			server.set("list", behaviour{"ok", list})
-			config := filepath.Join(h.dir, "agent.yaml")
-			text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nlimits: {timeout: 20s}\nallow: [localhost, never.invalid]\nfeeds:\n  - {name: far, url: \"http://127.0.0.1:8080/list\", insecure: true}\n  - {name: mine, path: %[1]s/list}\n", h.dir)
-			writeFile(t, config, text)
+			far := h.startFar("6.6.6.0/24\n6.6.8.8\n")
+			const more = "limits: {timeout: 20s}\nallow: [localhost, never.invalid]\n"
+			config := h.configure(more, farFeed, h.nearFeed())
 			h.run("voipbl", "--config", config, "sync")
 			h.must("voipbl", "--config", config, "check", "6.6.6.6")
 			h.must("voipbl", "--config", h.drop, "remove") // as a boot would
@@ -153,9 +187,9 @@ func TestAgentStart(t *testing.T) {
 			case "none":
 				h.must("ip", "link", "set", "lo", "down")
 			case "hanging feed":
-				server.set("list", behaviour{"hang", list})
+				far.become("hang")
 			case "dead DNS":
-				writeFile(t, config, strings.Replace(text, "127.0.0.1:8080", "list.invalid:8080", 1))
+				h.configure(more, strings.Replace(farFeed, "127.0.0.1", "list.invalid", 1), h.nearFeed())
 			case "hanging DNS":
 				// A name server that takes questions and never answers.
 				silent, err := net.ListenPacket("udp", "127.0.0.1:53")
@@ -163,7 +197,7 @@ func TestAgentStart(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer silent.Close()
-				writeFile(t, config, strings.Replace(text, "127.0.0.1:8080", "list.example.net:8080", 1))
+				h.configure(more, strings.Replace(farFeed, "127.0.0.1", "list.example.net", 1), h.nearFeed())
 			}
 			r := h.startAgent(config)
 			took := r.told("READY=1", 10*time.Second)
@@ -202,9 +236,9 @@ func TestAgentFirstStart(t *testing.T) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "6.6.6.0/24") })}
 	go server.Serve(listener)
 	defer server.Close()
-	config := filepath.Join(h.dir, "agent.yaml")
-	writeFile(t, config, fmt.Sprintf("state_dir: %[1]s/fresh\nrun_dir: %[1]s/freshrun\nfeeds:\n  - {name: far, url: \"http://9.9.9.10:8081/list\", insecure: true}\n", h.dir))
 	h.must("voipbl", "--config", h.drop, "remove")
+	h.must("rm", "-r", filepath.Join(h.dir, "state"), filepath.Join(h.dir, "run"))
+	config := h.configure("", strings.Replace(farFeed, "127.0.0.1:8080", "9.9.9.10:8081", 1))
 	r := h.startAgent(config)
 	r.told("READY=1", 10*time.Second)
 	if !strings.Contains(h.rules(), "-A INPUT -m set --match-set voip_bl src") || len(h.members("voip_bl")) != 0 {
@@ -223,20 +257,15 @@ func TestAgentFirstStart(t *testing.T) {
 func TestOneSwap(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
-	server, err := startFeedServer(h.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.close()
-	text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: mine, path: %[1]s/list}\n", h.dir)
+	far := h.startFar("")
+	feeds := []string{h.nearFeed()}
 	for i := range 5 {
 		name := fmt.Sprintf("far%d", i)
 		writeFile(t, filepath.Join(h.dir, name), fmt.Sprintf("6.6.%d.1\n", i))
-		server.set(name, behaviour{"ok", filepath.Join(h.dir, name)})
-		text += fmt.Sprintf("  - {name: %[1]s, url: \"http://127.0.0.1:8080/%[1]s\", insecure: true}\n", name)
+		far.set(name, behaviour{"ok", filepath.Join(h.dir, name)})
+		feeds = append(feeds, fmt.Sprintf("{name: %[1]s, url: \"http://127.0.0.1:8080/%[1]s\", insecure: true}", name))
 	}
-	config := filepath.Join(h.dir, "agent.yaml")
-	writeFile(t, config, text)
+	config := h.configure("", feeds...)
 	r := h.startAgent(config)
 	r.told("READY=1", 10*time.Second)
 	h.eventually("all five are in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 6 })
@@ -250,18 +279,10 @@ func TestOneSwap(t *testing.T) {
 func TestStaleIsShouted(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
-	server, err := startFeedServer(h.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.close()
-	list := filepath.Join(h.dir, "far")
-	writeFile(t, list, "6.6.6.0/24\n")
-	server.set("list", behaviour{"ok", list})
-	config := filepath.Join(h.dir, "agent.yaml")
-	writeFile(t, config, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: far, url: \"http://127.0.0.1:8080/list\", insecure: true, schedule: \"@every 1h\"}\n", h.dir))
+	far := h.startFar("6.6.6.0/24\n")
+	config := h.configure("", strings.Replace(farFeed, "}", `, schedule: "@every 1h"}`, 1))
 	h.must("voipbl", "--config", config, "sync")
-	server.set("list", behaviour{"404", ""})
+	far.become("404")
 
 	// As if that had been half a day ago.
 	file := filepath.Join(h.dir, "state", "far.state")
@@ -292,7 +313,7 @@ func TestStaleIsShouted(t *testing.T) {
 	}
 	h.must("ipset", "test", "voip_bl", "6.6.6.1")
 
-	server.set("list", behaviour{"ok", list})
+	far.become("ok")
 	h.must("voipbl", "--config", config, "sync")
 	h.eventually("the journal has that it is over", 2*time.Minute, func() bool { return strings.Contains(r.logged(), "feed is stale no more") })
 	if out, code := r.voipbl("status"); code != 0 {

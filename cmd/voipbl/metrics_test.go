@@ -1,12 +1,11 @@
 package main
 
 import (
-	"fmt"
+	"bytes"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,30 +17,49 @@ import (
 	"github.com/voipbl/voipbl/internal/metricnames"
 )
 
-// scrape reads the agent's metrics. It dials by itself: net/http would do so in
-// another goroutine, and so in another network namespace.
-func (r *runningAgent) scrape() map[string]float64 {
-	r.t.Helper()
-	conn, err := net.DialTimeout("tcp", "127.0.0.1:9617", 5*time.Second)
+// metricsAt is where the agents of tests serve their metrics.
+const metricsAt = "127.0.0.1:9617"
+
+// askMetrics returns what the agent answers. It dials by itself: net/http would do so
+// in another goroutine, and so in another network namespace.
+func (h *host) askMetrics() []byte {
+	h.t.Helper()
+	conn, err := net.DialTimeout("tcp", metricsAt, 5*time.Second)
 	if err != nil {
-		r.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	fmt.Fprintf(conn, "GET /metrics HTTP/1.0\r\nHost: here\r\n\r\n")
-	text, err := io.ReadAll(conn)
-	if err != nil || !strings.Contains(string(text), " 200 OK") {
-		r.t.Fatalf("%v: %s", err, text)
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "GET /metrics HTTP/1.0\r\n\r\n"); err != nil {
+		h.t.Fatal(err)
 	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		h.t.Fatalf("metrics: %v", err)
+	}
+	return answer
+}
+
+// metricsOf reads the values out of an answer.
+func metricsOf(answer []byte) map[string]float64 {
 	values := make(map[string]float64)
-	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+(?:\{.*\})?) (\S+)\r?$`).FindAllStringSubmatch(string(text), -1) {
-		v, err := strconv.ParseFloat(m[2], 64)
-		if err != nil {
-			r.t.Fatal(err)
+	for line := range strings.Lines(string(answer)) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if v, err := strconv.ParseFloat(text, 64); err == nil {
+			values[name] = v
 		}
-		values[m[1]] = v
 	}
 	return values
+}
+
+// scrape reads the agent's metrics.
+func (h *host) scrape() map[string]float64 {
+	h.t.Helper()
+	answer := h.askMetrics()
+	if !bytes.Contains(answer, []byte(" 200 OK\r\n")) {
+		h.t.Fatalf("metrics: %s", answer)
+	}
+	return metricsOf(answer)
 }
 
 // knockFrom sends a packet to this host from an address that is not its own, for
@@ -72,17 +90,9 @@ func (h *host) knockFrom(addr string) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
-	server, err := startFeedServer(h.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.close()
-	list := filepath.Join(h.dir, "far")
-	writeFile(t, list, "6.6.6.0/24\n6.6.8.8\n10.0.0.1\n2a00:1::/32\n4.0.0.0/6\n")
-	server.set("list", behaviour{"ok", list})
+	h.startFar("6.6.6.0/24\n6.6.8.8\n10.0.0.1\n2a00:1::/32\n4.0.0.0/6\n")
 	writeFile(t, filepath.Join(h.dir, "list"), "127.9.9.9\n5.5.5.5\n")
-	config := filepath.Join(h.dir, "agent.yaml")
-	writeFile(t, config, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n  - {name: far, url: \"http://127.0.0.1:8080/list\", insecure: true}\n  - {name: mine, path: %[1]s/list}\n", h.dir))
+	config := h.configure("", farFeed, h.nearFeed())
 	r := h.startAgent(config)
 	r.told("READY=1", 10*time.Second)
 	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 3 })
