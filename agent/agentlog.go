@@ -79,6 +79,28 @@ func (d *daemon) logApply(r *Report, why string) {
 		warnings = append(warnings, r.Rules.Problem.Error+": "+r.Rules.Problem.Remedy)
 	}
 	d.warn("apply", warnings)
+	d.warn("rejects", rejectWords(r.Feeds))
+}
+
+// toldRejects is how many lines of a feed that gave nothing are told about.
+const toldRejects = 3
+
+// rejectWords tells which lines of feeds gave nothing: a typo in a list of one's own is
+// an address that is not blocked.
+func rejectWords(feeds []FeedReport) (words []string) {
+	for _, f := range feeds {
+		for _, r := range f.Rejects[:min(len(f.Rejects), toldRejects)] {
+			words = append(words, fmt.Sprintf("feed %s, %s line %d is left out: %q: %s", f.Name, r.File, r.Line, r.Text, r.Why))
+		}
+		n := 0
+		for _, lines := range f.Rejected {
+			n += lines
+		}
+		if more := n - toldRejects; more > 0 {
+			words = append(words, fmt.Sprintf("feed %s: %d more lines are left out", f.Name, more))
+		}
+	}
+	return words
 }
 
 // noteApply keeps what status and metrics show of an apply.

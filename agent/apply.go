@@ -142,6 +142,9 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			report.Changes = append(drop, report.Changes...)
 		}
 		report.Pending = s.pendingReport()
+		if agentDiffers(ctx, cfg) {
+			warnings = append(warnings, differs)
+		}
 		report.Warnings = append(warnings, report.Warnings...)
 	}
 	return report, err

@@ -37,12 +37,17 @@ type BanReport struct {
 // RefusedBanError is an address that must not be blocked.
 type RefusedBanError struct {
 	Prefix netip.Prefix
+	Others int // that were to be banned with it
 	Why    string
 	Fix    string
 }
 
 func (e *RefusedBanError) Error() string {
-	return fmt.Sprintf("%s is not banned, and neither is anything else: %s", queryText(e.Prefix), e.Why)
+	others := ""
+	if e.Others > 0 {
+		others = ", and neither are the others"
+	}
+	return fmt.Sprintf("%s is not banned%s: %s", queryText(e.Prefix), others, e.Why)
 }
 
 // Remedy says what to do about it.
@@ -53,20 +58,18 @@ func (e *RefusedBanError) Remedy() string { return e.Fix }
 // none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
 	report := newBanReport()
-	h, err := openHost(cfg)
+	h, err := openHostAndStore(cfg)
 	if err != nil {
 		return report, err
 	}
 	defer h.close()
-	if err := h.openStore(); err != nil {
-		return report, err
-	}
 	protected, err := lastProtection(ctx, cfg, h.store)
 	if err != nil {
 		return report, err
 	}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, protected); err != nil {
+			err.Others = len(prefixes) - 1
 			return report, err
 		}
 		report.Spared = append(report.Spared, protected.Covering(p)...)
@@ -95,14 +98,11 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 // RemoveBans takes bans back, and returns when that is in force.
 func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
 	report := newBanReport()
-	h, err := openHost(cfg)
+	h, err := openHostAndStore(cfg)
 	if err != nil {
 		return report, err
 	}
 	defer h.close()
-	if err := h.openStore(); err != nil {
-		return report, err
-	}
 	serial, err := h.changeBans(ctx, opts.Wait, func(l *banList) error {
 		if all {
 			report.Changed, l.Bans = append(report.Changed, l.Bans...), nil
@@ -145,13 +145,13 @@ func newBanReport() *BanReport {
 }
 
 // mayBan refuses what must not be blocked.
-func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) error {
+func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *RefusedBanError {
 	p := cidr.FromNetip(prefix)
-	refuse := func(fix, format string, args ...any) error {
-		return &RefusedBanError{prefix, fmt.Sprintf(format, args...), fix}
+	refuse := func(fix, format string, args ...any) *RefusedBanError {
+		return &RefusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
 	}
 	if s, ok := cidr.FindSpecial(p); ok && !blockable(cidr.SetOf(p), cidr.Sets{}).Overlaps(p) {
-		return refuse("", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
+		return refuse("ban an address of the Internet", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
 	}
 	widest := [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}[p.Family()]
 	if int(p.Bits()) < widest {

@@ -72,6 +72,9 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		return nil, nil, err
 	}
 	var warnings []string
+	if agentDiffers(ctx, cfg) {
+		warnings = append(warnings, differs)
+	}
 	bans, err := readBans(store)
 	if err != nil {
 		warnings = append(warnings, err.Error())

@@ -110,12 +110,22 @@ func (d *daemon) askReload(ctx context.Context) *Problem {
 }
 
 // NoAgentError is there being no agent to ask.
-type NoAgentError struct{}
+type NoAgentError struct {
+	Died bool // one was there, and has ended without being told to
+}
 
-func (*NoAgentError) Error() string { return "no agent is running" }
+func (e *NoAgentError) Error() string {
+	if e.Died {
+		return "the agent has died"
+	}
+	return "no agent is running"
+}
 
 // Remedy says what to do about it.
-func (*NoAgentError) Remedy() string {
+func (e *NoAgentError) Remedy() string {
+	if e.Died {
+		return "look at \"journalctl -u voipbl\", then systemctl start voipbl; sets and rules stay in force meanwhile"
+	}
 	return "systemctl start voipbl; without an agent every command reads the configuration anew"
 }
 
@@ -126,7 +136,7 @@ type SilentAgentError struct {
 }
 
 func (e *SilentAgentError) Error() string {
-	return fmt.Sprintf("the agent does not answer (%s): %v", e.Holder, e.Err)
+	return fmt.Sprintf("the agent does not answer within %s: %s", answerWait, e.Holder)
 }
 
 func (e *SilentAgentError) Unwrap() error { return e.Err }
@@ -144,11 +154,11 @@ func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*P
 	return refused, err
 }
 
-// askStatus asks the agent how it is. Without an agent it returns nil.
+// askStatus asks the agent how it is. If none is to be expected it returns nil.
 func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	var s AgentStatus
 	err := askAgent(ctx, cfg, answerWait, http.MethodGet, statusPath, &s)
-	if none := (*NoAgentError)(nil); errors.As(err, &none) {
+	if none := (*NoAgentError)(nil); errors.As(err, &none) && !none.Died {
 		return nil, nil
 	}
 	if err != nil {
@@ -169,11 +179,23 @@ func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
 	return config.Parse("the agent's configuration", []byte(text))
 }
 
+// agentDiffers reports whether a running agent goes by another configuration than cfg:
+// then it will undo what others do by theirs.
+func agentDiffers(ctx context.Context, cfg config.Config) bool {
+	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	return err == nil && !sameConfig(cfg, theirs)
+}
+
+// differs is what to say then.
+const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
+
 // askAgent asks on the socket and reads the answer into v.
 func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
 	who, runs := agentRuns(cfg)
 	if !runs {
-		return &NoAgentError{}
+		// One that ends as it should takes its socket away.
+		_, err := os.Lstat(filepath.Join(cfg.RunDir, socketFile))
+		return &NoAgentError{Died: err == nil}
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

@@ -232,7 +232,7 @@ func (r *reader) getPath(f *feed) {
 		r.useCopy(f, FeedStale)
 	}
 	state := r.state(f)
-	if f.report.Problem != nil || state.LastError != "" || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
+	if f.report.Problem != nil || state.LastError != "" || f.report.State == FeedFresh || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
 		r.remember(f, state)
 	}
 }

@@ -65,13 +65,16 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 	defer close(f.done)
 	defer close(f.ended)
 	var (
-		known     = f.learn(cfg, nil)
+		known     map[string]attempts
 		named     time.Time // when names were last resolved
 		networkAt time.Time // when the network last changed
 		finished  = make(chan []fetched)
 		working   = false
 	)
 	for {
+		if !working {
+			known = f.learn(cfg, known) // somebody may have synced meanwhile
+		}
 		now := time.Now().Round(0) // of the wall clock: it goes on during a suspend
 		todo, next := f.due(cfg, known, named, networkAt, now)
 		if !working && (len(todo.feeds) > 0 || todo.names) {

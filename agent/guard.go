@@ -29,10 +29,10 @@ const (
 	// in a list. An HTML page or an error message has none.
 	wellFormed = 9
 
-	// agreeing is how many fetches in a row must agree before a list is
+	// Agreeing is how many fetches in a row must agree before a list is
 	// believed that shrank below half. It does happen: the list went from
 	// 71,642 to 29,791 entries once.
-	agreeing = 3
+	Agreeing = 3
 
 	// alike is how far, in tenths, the numbers of entries of agreeing fetches
 	// may differ.
@@ -94,11 +94,11 @@ func shrank(prior, entries int, held *fetch.Held) (verdict, *fetch.Held) {
 	if held != nil && held.Reason == now.Reason && difference(held.Entries, entries)*10 <= held.Entries*alike {
 		now.Agreed, now.Since = held.Agreed+1, held.Since
 	}
-	if now.Agreed >= agreeing {
+	if now.Agreed >= Agreeing {
 		return verdict{}, nil
 	}
 	return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %d before; it is believed when %d fetches in a row agree (this is number %d), or with --force",
-		entries, prior, agreeing, now.Agreed)}, now
+		entries, prior, Agreeing, now.Agreed)}, now
 }
 
 func difference(a, b int) int { return max(a-b, b-a) }

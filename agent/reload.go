@@ -17,7 +17,7 @@ import (
 type RestartError struct{ Key string }
 
 func (e *RestartError) Error() string {
-	return e.Key + " has changed, which needs a new start: the old configuration goes on"
+	return e.Key + " has changed, which needs a new start"
 }
 
 // Remedy says what to do about it.

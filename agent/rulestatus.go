@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -41,7 +40,7 @@ type DropStatus struct {
 }
 
 // rulesStatus looks at the rules of both backends.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store) *RulesStatus {
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection) *RulesStatus {
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -69,15 +68,13 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	r := openRules(cfg, fw, kernel, store)
 	defer r.close()
 	s.Since = r.record.Since
-	protected, err := lastProtection(ctx, cfg, store)
-	if err == nil && s.Problem == nil {
-		r.trunks = protected.trunks
-		var report *RulesReport
-		report, err = r.ensure(ctx, howRules{dryRun: true})
-		s.DropAt, s.Drift, s.Pending = report.DropAt, report.Changes, report.Pending
-		s.Problem = report.Problem
+	if s.Problem != nil {
+		return s
 	}
-	if err != nil {
+	r.trunks = protected.trunks
+	report, err := r.ensure(ctx, howRules{dryRun: true})
+	s.DropAt, s.Drift, s.Pending = report.DropAt, report.Changes, report.Pending
+	if s.Problem = report.Problem; err != nil {
 		s.Problem = problemOf(err)
 	}
 	return s
@@ -111,19 +108,4 @@ func (s *RulesStatus) dropped(set string) (packets, bytes uint64) {
 		}
 	}
 	return packets, bytes
-}
-
-// problems are what a person has to know about the rules.
-func (s *RulesStatus) problems() []string {
-	var all []string
-	if s.Problem != nil {
-		all = append(all, s.Problem.Error)
-	}
-	if p := s.Pending; p != nil && time.Now().After(p.Deadline) {
-		all = append(all, "the rules on trial should have been taken back by now: run \"voipbl firewall rollback\"")
-	}
-	if n := len(s.Drift); n > 0 {
-		all = append(all, fmt.Sprintf("the firewall is not as it should be in %d %s: see \"voipbl firewall diff\", run \"voipbl sync\"", n, map[bool]string{true: "place", false: "places"}[n == 1]))
-	}
-	return all
 }

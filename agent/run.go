@@ -334,14 +334,11 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 
 func (d *daemon) enforce(ctx context.Context, report *Report) error {
 	watch := &stopwatch{&report.Steps, time.Now()}
-	h, err := openHost(d.cfg)
+	h, err := openHostAndStore(d.cfg)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	if err := h.openStore(); err != nil {
-		return err
-	}
 	e := newEnforcement(h, "voipbl run", lockWait, report.At)
 	e.established = d.ready
 	if err := e.run(ctx, report, watch); err != nil {

@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -21,10 +19,15 @@ type Status struct {
 	Sets      []SetStatus  `json:"sets"`
 	Rules     *RulesStatus `json:"rules"`
 	Feeds     []FeedStatus `json:"feeds"`
-	Bans      int          `json:"bans"`            // of this host
-	Agent     *AgentStatus `json:"agent,omitempty"` // if one is running
+	Bans      int          `json:"bans"` // of this host
 
-	silent bool // one is running, and does not answer
+	// Unprotected are names of allow and trunks that have never been resolved.
+	Unprotected []string `json:"unprotected,omitempty"`
+
+	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
+	AgentError *Problem     `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+
+	remedies map[string]string // by problem
 }
 
 // SetStatus is one kernel set.
@@ -66,16 +69,11 @@ const staleIntervals = 3
 // ReadStatus reads how things stand at now: from the kernel and the state folder, and
 // from the agent if one is running.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time) (*Status, error) {
-	agent, silent := askStatus(ctx, cfg)
-	s, err := readStatus(ctx, cfg, version, now, agent)
-	if err == nil && silent != nil {
-		s.Problems = append(s.Problems, silent.Error())
-		s.silent = true
-	}
-	return s, err
+	agent, err := askStatus(ctx, cfg)
+	return readStatus(ctx, cfg, version, now, agent, problemIf(err))
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -88,8 +86,13 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent}
-	s.Rules = rulesStatus(ctx, cfg, kernel, store)
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError}
+	protected, err := lastProtection(ctx, cfg, store)
+	if err != nil {
+		return nil, err
+	}
+	s.Unprotected = protected.unprotected
+	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected)
 	record := lastRecord(cfg)
 	for _, f := range cidr.Families {
 		set, err := setStatus(kernel, setName(cfg, f), f, record.Sets[f])
@@ -107,11 +110,11 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		s.Feeds = append(s.Feeds, status)
 	}
 	bans, err := readBans(store)
-	if err != nil {
-		s.Problems = append(s.Problems, err.Error())
-	}
 	s.Bans = len(bans.active(now))
-	s.judge()
+	s.judge(now)
+	if err != nil {
+		s.problem(problemOf(err).Remedy, "%v", err)
+	}
 	return s, nil
 }
 
@@ -171,6 +174,9 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	return s
 }
 
+// never reports whether there has never been a copy.
+func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
+
 func neverFetched() *Problem {
 	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: "run \"voipbl sync\""}
 }
@@ -195,62 +201,4 @@ func stale(success, now time.Time, schedule config.Schedule) bool {
 		due = schedule.Next(due)
 	}
 	return due.Before(now)
-}
-
-// judge says whether the host is protected, and what stands against it. A set
-// without entries needs no rule: not every host has IPv6.
-func (s *Status) judge() {
-	entries := 0
-	for _, set := range s.Sets {
-		switch {
-		case !set.Exists:
-			s.Problems = append(s.Problems, "the kernel has no set "+set.Name+": run \"voipbl sync\"")
-		case !set.Ours:
-			s.Problems = append(s.Problems, fmt.Sprintf("the set %s is a %s that somebody else made", set.Name, set.Type))
-		case set.Entries > 0 && !set.Drops:
-			s.Problems = append(s.Problems, "no rule of INPUT or PREROUTING drops the members of "+set.Name)
-		}
-		entries += set.Entries
-	}
-	if entries == 0 {
-		s.Problems = append(s.Problems, "the sets are empty")
-	}
-	s.Protected = len(s.Problems) == 0
-	for _, set := range s.Sets {
-		if set.Changed {
-			s.Problems = append(s.Problems, "somebody else has changed the set "+set.Name+" since voipbl wrote it: run \"voipbl sync\"")
-		}
-	}
-	s.Problems = append(s.Problems, s.Rules.problems()...)
-	if a := s.Agent; a != nil && a.ConfigError != nil {
-		s.Problems = append(s.Problems, "the agent goes on with the old configuration: "+a.ConfigError.Error)
-	}
-	if a := s.Agent; a != nil && a.ApplyError != nil {
-		s.Problems = append(s.Problems, "the agent cannot put the lists in force: "+a.ApplyError.Error)
-	}
-	for _, f := range s.Feeds {
-		if f.Stale {
-			s.Problems = append(s.Problems, "feed "+f.Name+" is stale")
-		}
-	}
-}
-
-// Worrying reports whether a feed is stale or in trouble, or the rules are on trial
-// or not as they should be.
-func (s *Status) Worrying() bool {
-	if s.Rules.Problem != nil || len(s.Rules.Drift) > 0 || s.Rules.Pending != nil || s.silent {
-		return true
-	}
-	if a := s.Agent; a != nil && (a.ConfigError != nil || a.ApplyError != nil) {
-		return true
-	}
-	if slices.ContainsFunc(s.Sets, func(set SetStatus) bool { return set.Changed }) {
-		return true
-	}
-	for _, f := range s.Feeds {
-		if f.Stale || f.Problem != nil {
-			return true
-		}
-	}
-	return false
 }

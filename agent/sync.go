@@ -81,7 +81,16 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	watch.lap("fetch")
-	return e.run(ctx, report, watch)
+	if err := e.run(ctx, report, watch); err != nil {
+		return err
+	}
+	if report.Overruled = agentDiffers(ctx, cfg); report.Overruled {
+		report.warn("%s", differs)
+		if report.Outcome == InForce {
+			report.Outcome = Stale
+		}
+	}
+	return nil
 }
 
 // host is what a change of this host's sets and rules needs: the configuration, and
@@ -106,6 +115,19 @@ func openHost(cfg config.Config) (*host, error) {
 		return nil, err
 	}
 	return &host{cfg: cfg, kernel: kernel, fw: fw}, nil
+}
+
+// openHostAndStore is openHost for who has nothing to wait for in between.
+func openHostAndStore(cfg config.Config) (*host, error) {
+	h, err := openHost(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.openStore(); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
 }
 
 func (h *host) openStore() (err error) {

@@ -29,16 +29,17 @@ func (a *app) banCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ban ADDR...",
 		Short: "Block addresses on this host",
-		Long: `Block addresses or networks on this host, beside what the feeds list. A ban is in
-force when the command returns, and outlives reboots. It never blocks what is
-protected: of a network all but the protected part is blocked. One that is banned
-already gets the new end and reason.
+		Long: `Block addresses or networks on this host, beside what the feeds list. A ban is
+in force when the command returns, and outlives reboots. It never blocks what
+is protected: of a network all but the protected part is blocked. One that is
+banned already gets the new end and reason.
 
-Exit status: 0 in force; 1 refused, and nothing was banned, or not in force yet; 2
-usage or configuration.`,
+Exit status: 0 in force; 1 refused, and nothing was banned, or not in force
+yet; 2 usage or configuration.`,
 		Example: `  voipbl ban 198.51.100.7
   voipbl ban 198.51.100.7 --for 24h --reason "guessing passwords"
-  voipbl ban 2001:db8::/48 --for 7d`,
+  voipbl ban 2001:db8::/48 --for 7d
+(These addresses are for documentation, and never blocked: take real ones.)`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -53,7 +54,7 @@ usage or configuration.`,
 			}, "banned")
 		},
 	}
-	cmd.Flags().StringVar(&last, "for", "", "for how long, such as 30m, 24h or 7d; else until it is taken back")
+	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
@@ -68,11 +69,11 @@ func (a *app) unbanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unban ADDR...",
 		Short: "Take bans back",
-		Long: `Take back what "voipbl ban" has blocked, written as it was then. What a feed lists
-as well stays blocked: "voipbl check" tells.
+		Long: `Take back what "voipbl ban" has blocked, written as it was then. What a feed
+lists as well stays blocked: "voipbl check" tells.
 
-Exit status: 0 taken back and in force; 1 one of them is not banned (the others are
-taken back), or not in force yet; 2 usage or configuration.`,
+Exit status: 0 taken back and in force; 1 one of them is not banned (the others
+are taken back), or not in force yet; 2 usage or configuration.`,
 		Example: `  voipbl unban 198.51.100.7
   voipbl unban --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -96,7 +97,7 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	if err != nil {
 		return err
 	}
-	cfg, err := a.loadConfig(cmd)
+	cfg, err := a.usableConfig(cmd)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (a *app) bansCommand() *cobra.Command {
 		Example: "  voipbl bans\n  voipbl bans --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.loadConfig(cmd)
+			cfg, err := a.usableConfig(cmd)
 			if err != nil {
 				return err
 			}
@@ -201,7 +202,7 @@ func (a *app) printBans(bans []agent.Ban, now time.Time) {
 	var t table
 	t.row("address", "banned", "until", "reason")
 	for _, b := range bans {
-		until := "taken back"
+		until := "no end"
 		if !b.Until.IsZero() {
 			until = b.Until.Local().Format(time.DateTime)
 		}

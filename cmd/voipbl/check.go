@@ -37,7 +37,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.loadConfig(cmd)
+	cfg, err := a.usableConfig(cmd)
 	if err != nil {
 		return err
 	}

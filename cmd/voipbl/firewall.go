@@ -18,8 +18,11 @@ func (a *app) firewallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "firewall",
 		Short: "Show, compare and apply the firewall's rules",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  voipbl firewall show
+  voipbl firewall diff
+  voipbl firewall apply`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.firewallShowCommand(), a.firewallDiffCommand(), a.firewallApplyCommand(), a.firewallConfirmCommand(), a.firewallRollbackCommand())
 	return cmd
@@ -31,8 +34,8 @@ func (a *app) firewallShowCommand() *cobra.Command {
 		Use:   "show",
 		Short: "Print the rules as configured",
 		Long: `Print the rules as they are configured, with what each is for. Nothing is
-changed; "voipbl firewall diff" compares with the kernel. The text of one family
-is in the form of iptables-save.`,
+changed; "voipbl firewall diff" compares with the kernel. The text of one
+family is in the form of iptables-save.`,
 		Example: `  voipbl firewall show
   voipbl firewall show -4`,
 		Args: cobra.NoArgs,
@@ -73,9 +76,9 @@ func (a *app) firewallDiffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Compare the kernel's rules with the configuration",
-		Long: `Tell which rules are missing in the kernel, which should not be there, and which
-stand in the wrong place because of which others. Nothing is changed. Names in
-trunks are taken as they last resolved.
+		Long: `Tell which rules are missing in the kernel, which should not be there, and
+which stand in the wrong place because of which others. Nothing is changed.
+Names in trunks are taken as they last resolved.
 
 Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 		Example: `  voipbl firewall diff`,
@@ -115,12 +118,12 @@ func (a *app) firewallApplyCommand() *cobra.Command {
 		Use:   "apply",
 		Short: "Put the configured rules in force",
 		Long: `Put the configured rules in force. Base rules that are new have to be confirmed
-within a minute, over a new connection, with "voipbl firewall confirm"; else they
-are taken back. They are refused if they would lock out somebody who is logged in
-by SSH, or if ufw, firewalld or FreePBX's own firewall is active.
+within a minute, over a new connection, with "voipbl firewall confirm"; else
+they are taken back. They are refused if they would lock out somebody who is
+logged in by SSH, or if ufw, firewalld or FreePBX's own firewall is active.
 
 Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
-		Example: `  voipbl firewall apply                  new base rules wait a minute for a confirmation
+		Example: `  voipbl firewall apply                  new base rules wait a minute
   voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
   voipbl firewall apply --dry-run`,
@@ -128,7 +131,7 @@ Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.firewallApply(cmd, opts) },
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
-	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in time; 0: never")
+	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if an SSH session might be locked out")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
@@ -180,7 +183,11 @@ func (e *problemError) Error() string  { return e.Problem.Error }
 func (e *problemError) Remedy() string { return e.Problem.Remedy }
 
 func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
-	a.printChanges(r)
+	if len(r.Changes) > fewChanges && !dryRun {
+		fmt.Fprintf(a.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
+	} else {
+		a.printChanges(r)
+	}
 	switch {
 	case dryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
@@ -206,9 +213,9 @@ func (a *app) firewallConfirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Keep the rules that are on trial",
-		Long: `Keep the rules that "voipbl firewall apply" has put on trial. It has to be typed
-over another SSH connection than apply was: that one was there before the rules,
-and says nothing about them.
+		Long: `Keep the rules that "voipbl firewall apply" has put on trial. It has to be
+typed over another SSH connection than apply was: that one was there before the
+rules, and says nothing about them.
 
 Exit status: 0 they stay, 1 nothing is on trial or not confirmed, 2 usage or
 configuration.`,
@@ -241,11 +248,11 @@ func (a *app) firewallRollbackCommand() *cobra.Command {
 		Use:   "rollback",
 		Short: "Take the rules back that are on trial",
 		Long: `Take the rules back that "voipbl firewall apply" has put on trial, now. Our own
-rules become what they were; what others have changed meanwhile, such as bans of
-fail2ban, stays.
+rules become what they were; what others have changed meanwhile, such as bans
+of fail2ban, stays.
 
-Exit status: 0 they are gone, 1 nothing is on trial or not rolled back, 2 usage or
-configuration.`,
+Exit status: 0 they are gone, 1 nothing is on trial or not rolled back, 2 usage
+or configuration.`,
 		Example: "  voipbl firewall rollback",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

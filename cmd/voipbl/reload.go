@@ -17,8 +17,8 @@ func (a *app) reloadCommand() *cobra.Command {
 		Long: `Have the agent read its configuration anew, and wait until it is in force. One
 with a mistake is refused as a whole, and the old one goes on.
 
-Exit status: 0 in force, 1 refused by the agent, or no agent is running, 2 usage or
-configuration.`,
+Exit status: 0 in force, 1 refused by the agent, or no agent is running, 2
+usage or configuration.`,
 		Example: `  voipbl reload`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -14,9 +14,9 @@ func (a *app) removeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove",
 		Short: "Take rules and sets out of the kernel",
-		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains and
-sets of others stay as they are; while one of them uses a set or chain of ours,
-nothing is removed. The copies of the feeds stay in the state folder.
+		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains
+and sets of others stay as they are; while one of them uses a set or chain of
+ours, nothing is removed. The copies of the feeds stay in the state folder.
 
 Exit status: 0 removed, or there was nothing; 1 not removed; 2 usage or
 configuration.`,

@@ -55,6 +55,15 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// usageError is a command line that makes no sense.
+type usageError struct {
+	error
+	command string
+}
+
+// Remedy says where to read how it is done.
+func (e *usageError) Remedy() string { return e.command + " --help" }
+
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -64,8 +73,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := a.command()
 	root.SetArgs(args)
 	code := exitOK
-	if err := root.ExecuteContext(ctx); err != nil {
-		exit := &exitError{code: exitUsage, err: err} // cobra's own errors are usage
+	if cmd, err := root.ExecuteContextC(ctx); err != nil {
+		exit := &exitError{code: exitUsage, err: &usageError{err, cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
 		if exit.err != nil {
 			a.showError(exit.err)

@@ -45,13 +45,15 @@ func rulesWords(r *agent.RulesReport) string {
 	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, plural(len(r.Changes), "change", "changes"))
 }
 
+// fewChanges is how many changes of rules are worth being listed.
+const fewChanges = 6
+
 // printRules shows what a sync did to the rules: a line, and the changes if they
 // are few.
 func (a *app) printRules(r *agent.Report) {
-	const few = 6
 	switch {
 	case r.Rules == nil:
-	case len(r.Rules.Changes) > few:
+	case len(r.Rules.Changes) > fewChanges:
 		fmt.Fprintln(a.out, rulesWords(r.Rules)+writtenRules(r))
 		fmt.Fprintln(a.out, `  "voipbl firewall show" shows the rules`)
 	case len(r.Rules.Changes) > 0:

@@ -17,11 +17,11 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Be the agent that keeps the host protected",
-		Long: `Put the last good copies and the rules in force, and then stay: fetch each feed by
-its schedule, read local files as soon as they change, and put right what others do
-to sets and rules. It tells systemd that it is ready when the host is protected,
-which needs no network. SIGHUP reloads the configuration; SIGTERM ends it, and sets
-and rules stay in force.
+		Long: `Put the last good copies and the rules in force, and then stay: fetch each feed
+by its schedule, read local files as soon as they change, and put right what
+others do to sets and rules. It tells systemd that it is ready when the host is
+protected, which needs no network. SIGHUP reloads the configuration; SIGTERM
+ends it, and sets and rules stay in force.
 
 Exit status: 0 ended by a signal, 1 the host could not be protected, 2 usage or
 configuration.`,

@@ -21,14 +21,14 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Tell how things stand",
-		Long: `Tell whether the host is protected and if not why, what the sets hold, where their
-members are dropped, how often and since when, how old the feeds are and when each is
-due, and what was repaired. It asks the kernel, the last good copies and, if one is
-running, the agent.
+		Long: `Tell whether the host is protected and if not why, what the sets hold, where
+their members are dropped, how often and since when, how old the feeds are and
+when each is due, and what was repaired. It asks the kernel, the last good
+copies and, if one is running, the agent.
 
-Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, the rules
-or sets are not as they should be, or the agent is in trouble; 1 not protected; 2
-error.`,
+Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, the
+rules or sets are not as they should be, or the agent is in trouble; 1 not
+protected; 2 error.`,
 		Example: `  voipbl status
   voipbl status --json`,
 		Args: cobra.NoArgs,
@@ -49,7 +49,7 @@ func (a *app) status(cmd *cobra.Command) error {
 		return &exitError{exitUsage, err}
 	}
 	if refused != nil && s.Agent != nil && s.Agent.ConfigError == nil { // it has not seen it yet
-		s.Problems = append(s.Problems, "the configuration has a mistake, and the agent goes on with the old one: "+refused.Error())
+		s.Problems = append(s.Problems, "the agent goes on with the old configuration: "+refused.Error())
 	}
 	if a.json {
 		a.printJSON(s)
@@ -82,6 +82,15 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 	return cfg, mistake, nil
 }
 
+// usableConfig is configInForce for who has no better place to tell of the mistake.
+func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
+	cfg, refused, err := a.configInForce(cmd)
+	if refused != nil {
+		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the agent's is used: see \"voipbl config check\"")
+	}
+	return cfg, err
+}
+
 func (a *app) printStatus(s *agent.Status, now time.Time) {
 	if s.Protected {
 		fmt.Fprintln(a.out, a.paint("protected", green))
@@ -89,9 +98,11 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 		fmt.Fprintln(a.out, a.paint("not protected", red))
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintln(a.out, "  "+a.paint(clean(p), yellow))
-		if rules := s.Rules.Problem; rules != nil && rules.Error == p && rules.Remedy != "" {
-			fmt.Fprintln(a.out, "    try: "+clean(rules.Remedy))
+		for line := range strings.SplitSeq(p, "\n") {
+			fmt.Fprintln(a.out, "  "+a.paint(clean(line), yellow))
+		}
+		if remedy := s.Remedy(p); remedy != "" {
+			fmt.Fprintln(a.out, "    try: "+clean(remedy))
 		}
 	}
 	fmt.Fprintln(a.out)
@@ -108,10 +119,10 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	sets.print(a.out)
 	fmt.Fprintln(a.out)
 	a.printRulesStatus(s.Rules)
-	feeds := table{right: []int{1}}
-	feeds.row("feed", "entries", "last success", "next", "state")
+	feeds := table{right: []int{1, 2}}
+	feeds.row("feed", "entries", "rejected", "last success", "next", "state")
 	for _, f := range s.Feeds {
-		feeds.row(shorten(f.Name, 24), count(f.Entries), ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
+		feeds.row(shorten(f.Name, 24), count(f.Entries), count(f.Rejects), ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
 	}
 	feeds.print(a.out)
 	for _, f := range s.Feeds {
@@ -127,16 +138,19 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 // printAgent shows what is known of the agent, and what it has counted.
 func (a *app) printAgent(s *agent.Status, now time.Time) {
 	t := table{}
-	if g := s.Agent; g != nil {
+	switch g := s.Agent; {
+	case g != nil:
 		t.row("agent", fmt.Sprintf("version %s, running since %s (process %d)", g.Version, g.Since.Local().Format(time.DateTime), g.PID))
 		if n := g.Repairs.Rules + g.Repairs.Sets; n > 0 {
 			last := g.Repairs.Last[0]
-			t.row("repaired", fmt.Sprintf("%s of what others had changed, the last %s:", plural(n, "time", "times"), ago(last.At, now)))
+			t.row("repaired", fmt.Sprintf("rules %s, sets %s, which others had changed; the last %s:", times(g.Repairs.Rules), times(g.Repairs.Sets), ago(last.At, now)))
 			for _, found := range last.Found[:min(len(last.Found), shownOthers)] {
 				t.row("", shorten(clean(found), 68))
 			}
 		}
-	} else {
+	case s.AgentError != nil:
+		t.row("agent", "in trouble: see above")
+	default:
 		t.row("agent", "none is running: lists are renewed by \"voipbl sync\" only")
 	}
 	t.row("dropped", droppedWords(s))
@@ -159,7 +173,7 @@ func droppedWords(s *agent.Status) string {
 		words += " since " + since.Local().Format(time.DateTime)
 	}
 	if s.Agent != nil && s.Agent.Drops != nil {
-		words += fmt.Sprintf(", now %.3g a second", s.Agent.Drops.PerSecond)
+		words += fmt.Sprintf(", lately %.3g a second", s.Agent.Drops.PerSecond)
 	}
 	return words
 }
@@ -173,18 +187,33 @@ func nextWords(f agent.FeedStatus, running *agent.AgentStatus, now time.Time) st
 	case !f.Next.After(now):
 		return "now"
 	}
-	return "in " + humanize.RelTime(now, f.Next, "", "")
+	return "in " + span(f.Next.Sub(now))
 }
+
+// span is a time to come, to the minute where that matters.
+func span(d time.Duration) string {
+	d = d.Round(time.Minute)
+	switch hours := int(d.Hours()); {
+	case hours >= 48:
+		return fmt.Sprintf("%d days", hours/24)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d min", max(1, int(d.Minutes())))
+}
+
+func times(n int) string { return plural(n, "time", "times") }
 
 func feedWords(f agent.FeedStatus) string {
 	var words []string
-	if f.Stale {
+	if f.LastSuccess.IsZero() && f.Problem != nil {
+		words = append(words, "missing")
+	} else if f.Stale {
 		words = append(words, "STALE")
 	}
 	if f.Held != nil {
-		words = append(words, "held back")
-	}
-	if f.Problem != nil {
+		words = append(words, fmt.Sprintf("held back (%d of %d)", f.Held.Agreed, agent.Agreeing))
+	} else if f.Problem != nil {
 		reason := f.Problem.Reason
 		if f.Failures > 1 {
 			reason += fmt.Sprintf(" (%d times)", f.Failures)

@@ -30,8 +30,8 @@ rules drop their members. A feed that fails keeps its last good copy in force.
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
 held back or missing, its copy could not be kept, a name in allow or trunks was
 never resolved, or the base rules are not installed as configured; 1 not
-applied, the kernel is as it was, or (it says so) only its rules are; 2 usage or
-configuration. With --dry-run 0 and 3 say the same of what would be.`,
+applied, the kernel is as it was, or (it says so) only its rules are; 2 usage
+or configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network

@@ -28,10 +28,10 @@ func (a *app) topCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Show who of the blocked knocks most",
-		Long: `Show the blocked sources that have knocked most, from the counters of the kernel's
-sets, and which feeds list them. On a terminal it is refreshed until Ctrl-C, with
-the packets per second since the last refresh; else it is printed once. Counters
-outlast a sync.
+		Long: `Show the blocked sources that have knocked most, from the counters of the
+kernel's sets, and which feeds list them. On a terminal it is refreshed until
+Ctrl-C, with the packets per second since the last refresh; else it is printed
+once. Counters outlast a sync.
 
 Exit status: 0 shown, 2 error.`,
 		Example: `  voipbl top                  on a terminal, until Ctrl-C
@@ -49,7 +49,7 @@ Exit status: 0 shown, 2 error.`,
 			return a.top(cmd, lines, interval, once)
 		},
 	}
-	cmd.Flags().IntVarP(&lines, "lines", "n", 0, fmt.Sprintf("show `N` sources, 1 to %d (default: what fits, else %d)", maxTopLines, topLines))
+	cmd.Flags().IntVarP(&lines, "lines", "n", 0, fmt.Sprintf("show `N` sources, up to %d (else %d, or what fits)", maxTopLines, topLines))
 	cmd.Flags().DurationVar(&interval, "interval", topInterval, fmt.Sprintf("how often to refresh, at least %s", minTopInterval))
 	cmd.Flags().BoolVar(&once, "once", false, "print it once, on a terminal too")
 	a.jsonFlag(cmd)
@@ -57,7 +57,7 @@ Exit status: 0 shown, 2 error.`,
 }
 
 func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bool) error {
-	cfg, err := a.loadConfig(cmd)
+	cfg, err := a.usableConfig(cmd)
 	if err != nil {
 		return err
 	}
