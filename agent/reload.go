@@ -3,11 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -156,10 +154,9 @@ func sameConfig(a, b config.Config) bool {
 	return err1 == nil && err2 == nil && string(one) == string(two)
 }
 
-// removeOldSets takes out the sets of a name that is not configured any more, once
-// no rule refers to them.
-func (d *daemon) removeOldSets(h *host) error {
-	var errs []error
+// removeOldSets takes out the sets of a name that is not configured any more. That one
+// of them stays does no harm, and is told.
+func (d *daemon) removeOldSets(h *host) {
 	for _, name := range d.oldSets {
 		if name == d.cfg.Set || name == d.cfg.SetName6() {
 			continue // it is back
@@ -168,18 +165,14 @@ func (d *daemon) removeOldSets(h *host) error {
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
-		f := cidr.IPv4
-		if err == nil {
-			f = header.Family
+		if err == nil && ipsetsync.IsOurs(header, header.Family) && header.References == 0 {
+			err = h.kernel.Destroy(name)
+		} else if err == nil {
+			err = errors.New("it is in use, or somebody else's")
 		}
-		if err != nil || !ipsetsync.IsOurs(header, f) || header.References > 0 {
-			d.log.Warn("a set of the old configuration stays: it is in use, or not ours", "set", name)
-			continue
-		}
-		if err := h.kernel.Destroy(name); err != nil {
-			errs = append(errs, fmt.Errorf("a set of the old configuration: %w", err))
+		if err != nil {
+			d.log.Warn("a set of the old configuration stays", "set", name, "error", err)
 		}
 	}
 	d.oldSets = nil
-	return errors.Join(errs...)
 }

@@ -2,17 +2,12 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 )
 
@@ -71,6 +66,7 @@ type daemon struct {
 	took     time.Duration // the last time
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
+	reloadAt time.Time     // likewise at the configuration
 	expiryAt time.Time     // of the next ban
 	pathsAt  time.Time     // when local feeds were last read
 	oldSets  []string      // of a configuration that is gone
@@ -219,7 +215,7 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 		d.reloadChanged(ctx)
 	}
 	if d.due(d.hostAt, now) {
-		d.hostChanged()
+		d.hostChanged(ctx)
 	}
 	if d.due(d.bansAt, now) {
 		d.lookAtBans()
@@ -249,222 +245,4 @@ func (d *daemon) nextWork(now time.Time) time.Time {
 		}
 	}
 	return next
-}
-
-// pathsDue reports whether a local feed is to be read again.
-func (d *daemon) pathsDue(now time.Time) bool {
-	if d.failures > 0 {
-		return false // it will be, when that is tried again
-	}
-	last := d.pathsAt
-	for _, f := range d.cfg.Feeds {
-		if f.Path != "" && (last.After(now.Add(clockSlack)) || !f.Schedule.Next(last).After(now)) {
-			return true
-		}
-	}
-	return false
-}
-
-// readPaths reads the local feeds, and asks for them to be put in force if one of them
-// is not as it was: to put everything in force again would cost a hundred times as
-// much.
-func (d *daemon) readPaths(ctx context.Context, now time.Time) {
-	d.pathsAt = now.Round(0)
-	d.log.Debug("reading local feeds")
-	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run", lookWait, nil)
-	if err != nil {
-		return // by somebody who reads them as well
-	}
-	defer unlock()
-	store, err := fetch.OpenStore(d.cfg.StateDir)
-	if err != nil {
-		d.applySoon("schedule", 0) // which tells what is wrong
-		return
-	}
-	defer store.Close()
-	r := newReader(d.cfg, Options{Offline: true}, store, now.UTC().Truncate(time.Second))
-	for _, f := range d.cfg.Feeds {
-		if f.Path == "" {
-			continue
-		}
-		if got := r.get(ctx, f); got.report.State == FeedFresh || got.report.Problem != nil {
-			d.applySoon("schedule", 0)
-		}
-	}
-}
-
-// applySoon asks for the lists to be put in force after a while, unless that is asked
-// for already.
-func (d *daemon) applySoon(why string, after time.Duration) {
-	at := time.Now().Add(after)
-	if d.applyAt.IsZero() || at.Before(d.applyAt) {
-		d.applyAt, d.applyWhy = at, why
-	}
-}
-
-// apply puts the lists, the bans and the rules in force.
-func (d *daemon) apply(ctx context.Context, why string) error {
-	now := time.Now()
-	report := newReport(d.opts.Version)
-	err := d.enforce(ctx, report)
-	// What reading the lists took is not needed until the next time.
-	debug.FreeOSMemory()
-	d.applyAt = time.Time{}
-	d.pathsAt = now.Round(0)
-	d.looked(now)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	d.took = time.Since(now)
-	d.expiryAt = d.nextExpiry(report.bansAt)
-	d.logApply(report, why)
-	d.noteApply(report, err)
-	if err != nil {
-		d.failures++
-		wait := min(applyPause<<min(d.failures-1, 8), maxApplyPause)
-		if d.ready {
-			d.log.Error("the lists could not be put in force; what is in the kernel stays", "why", why, "error", err, "remedy", problemOf(err).Remedy, "again_in", wait)
-		}
-		d.applySoon(why, wait)
-		return err
-	}
-	d.failures = 0
-	return nil
-}
-
-func (d *daemon) enforce(ctx context.Context, report *Report) error {
-	watch := &stopwatch{&report.Steps, time.Now()}
-	h, err := openHostAndStore(d.cfg)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	e := newEnforcement(h, "voipbl run", lockWait, report.At)
-	e.established = d.ready
-	if err := e.run(ctx, report, watch); err != nil {
-		return err
-	}
-	d.remembered(e, report)
-	return errors.Join(d.removeOldSets(h))
-}
-
-// nextExpiry is when the next ban is over.
-// It is after a moment at which others were over already.
-func (d *daemon) nextExpiry(after time.Time) time.Time {
-	store, err := findStore(d.cfg)
-	if err != nil || store == nil {
-		return time.Time{}
-	}
-	defer store.Close()
-	bans, err := readBans(store)
-	if err != nil {
-		return time.Time{}
-	}
-	bans.expire(after)
-	return bans.nextExpiry()
-}
-
-// fetched takes note of what the fetcher has done.
-func (d *daemon) fetched(f fetched) {
-	if f.feed == "" {
-		d.warn("names", f.problems)
-		if f.changed {
-			d.applySoon("names resolve to other addresses", settle)
-		}
-		return
-	}
-	d.logFetch(f)
-	d.state.change(func(s *AgentStatus) { s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds()) })
-	if f.report.State == FeedFresh {
-		d.applySoon("feed "+f.feed, settle)
-	}
-}
-
-// with is a map with one value more; the map itself is not changed.
-func with[V any](m map[string]V, key string, value V) map[string]V {
-	all := map[string]V{key: value}
-	for k, v := range m {
-		if k != key {
-			all[k] = v
-		}
-	}
-	return all
-}
-
-// past is what is known of a feed when the agent starts, or is reloaded.
-func (d *daemon) past(f config.Feed) attempts {
-	store, err := findStore(*d.shared.Load())
-	if err != nil || store == nil {
-		return attempts{}
-	}
-	defer store.Close()
-	return pastAttempts(store, f)
-}
-
-// hostChanged puts other addresses under protection, and lets feeds be fetched that
-// could not be.
-func (d *daemon) hostChanged() {
-	d.hostAt = time.Time{}
-	now := hostAddresses()
-	if now == d.host {
-		return
-	}
-	d.host = now
-	d.applySoon("this host's addresses", settle)
-	go func() { // it may be about to end
-		select {
-		case d.fetcher.network <- struct{}{}:
-		case <-d.fetcher.ended:
-		}
-	}()
-}
-
-func (d *daemon) fileChanged(event fsnotify.Event) {
-	if event.Op == fsnotify.Chmod {
-		return // such as the time of the last access; the schedule finds the rest
-	}
-	kind := d.files.kind(event.Name)
-	switch kind {
-	case fileNone:
-		return
-	case fileConfig:
-		d.reloadAt = time.Now().Add(configSettle)
-		if d.files.aboveFeed(event.Name) {
-			d.applySoon("files of a feed", max(settle, filesPace*d.took))
-		}
-	case fileBans:
-		d.bansAt = time.Now().Add(bansSettle)
-	case fileFeed:
-		d.applySoon("files of a feed", max(settle, filesPace*d.took))
-	}
-	d.files.refresh()
-}
-
-const (
-	// configSettle is how long an editor may take to write the configuration.
-	configSettle = 2 * time.Second
-
-	// bansSettle is how long whoever has written a ban may take to put it in
-	// force.
-	bansSettle = 2 * time.Second
-)
-
-// lookAtBans takes note of bans that others have written, and puts in force what they
-// have not.
-func (d *daemon) lookAtBans() {
-	d.bansAt = time.Time{}
-	store, err := findStore(d.cfg)
-	if err != nil || store == nil {
-		return
-	}
-	defer store.Close()
-	bans, err := readBans(store)
-	switch {
-	case err != nil:
-		d.applySoon("bans", 0) // which tells what is wrong
-	case bans.Serial != lastRecord(d.cfg).Bans:
-		d.applySoon("bans", 0)
-	default:
-		d.expiryAt = bans.nextExpiry()
-	}
 }

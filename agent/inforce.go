@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// pathsDue reports whether a local feed is to be read again.
+func (d *daemon) pathsDue(now time.Time) bool {
+	if d.failures > 0 {
+		return false // it will be, when that is tried again
+	}
+	last := d.pathsAt
+	for _, f := range d.cfg.Feeds {
+		if f.Path != "" && (last.After(now.Add(clockSlack)) || !f.Schedule.Next(last).After(now)) {
+			return true
+		}
+	}
+	return false
+}
+
+// readPaths reads the local feeds, and asks for them to be put in force if one of them
+// is not as it was: to put everything in force again would cost a hundred times as
+// much.
+func (d *daemon) readPaths(ctx context.Context, now time.Time) {
+	d.pathsAt = now.Round(0)
+	d.log.Debug("reading local feeds")
+	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run", lookWait, nil)
+	if err != nil {
+		return // by somebody who reads them as well
+	}
+	defer unlock()
+	store, err := fetch.OpenStore(d.cfg.StateDir)
+	if err != nil {
+		d.applySoon("schedule", 0) // which tells what is wrong
+		return
+	}
+	defer store.Close()
+	r := newReader(d.cfg, Options{Offline: true}, store, now.UTC().Truncate(time.Second))
+	for _, f := range d.cfg.Feeds {
+		if f.Path == "" {
+			continue
+		}
+		if got := r.get(ctx, f); got.report.State == FeedFresh || got.report.Problem != nil {
+			d.applySoon("schedule", 0)
+		}
+	}
+}
+
+// applySoon asks for the lists to be put in force after a while, unless that is asked
+// for already.
+func (d *daemon) applySoon(why string, after time.Duration) {
+	at := time.Now().Add(after)
+	if d.applyAt.IsZero() || at.Before(d.applyAt) {
+		d.applyAt, d.applyWhy = at, why
+	}
+}
+
+// apply puts the lists, the bans and the rules in force.
+func (d *daemon) apply(ctx context.Context, why string) error {
+	now := time.Now()
+	report := newReport(d.opts.Version)
+	err := d.enforce(ctx, report)
+	// What reading the lists took is not needed until the next time.
+	debug.FreeOSMemory()
+	d.applyAt = time.Time{}
+	d.pathsAt = now.Round(0)
+	d.looked(now)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.took = time.Since(now)
+	d.expiryAt = d.nextExpiry(report.bansAt)
+	d.logApply(report, why)
+	d.noteApply(report, err)
+	if err != nil {
+		d.failures++
+		wait := min(applyPause<<min(d.failures-1, 8), maxApplyPause)
+		if d.ready {
+			d.log.Error("the lists could not be put in force; what is in the kernel stays", "why", why, "error", err, "remedy", problemOf(err).Remedy, "again_in", wait)
+		}
+		d.applySoon(why, wait)
+		return err
+	}
+	d.failures = 0
+	return nil
+}
+
+func (d *daemon) enforce(ctx context.Context, report *Report) error {
+	watch := &stopwatch{&report.Steps, time.Now()}
+	h, err := openHostAndStore(d.cfg)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	e := newEnforcement(h, "voipbl run", lockWait, report.At)
+	e.established = d.ready
+	if err := e.run(ctx, report, watch); err != nil {
+		return err
+	}
+	d.remembered(e, report)
+	d.removeOldSets(h)
+	return nil
+}
+
+// bans are those of this host.
+func (d *daemon) bans() (banList, error) {
+	store, err := findStore(d.cfg)
+	if err != nil {
+		return banList{}, err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	return readBans(store)
+}
+
+// nextExpiry is when the next ban is over, of those that were not at a moment.
+func (d *daemon) nextExpiry(after time.Time) time.Time {
+	bans, err := d.bans()
+	if err != nil {
+		return time.Time{} // putting them in force has told what is wrong
+	}
+	bans.expire(after)
+	return bans.nextExpiry()
+}

@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// fetched takes note of what the fetcher has done.
+func (d *daemon) fetched(f fetched) {
+	if f.feed == "" {
+		d.warn("names", f.problems)
+		if f.changed {
+			d.applySoon("names resolve to other addresses", settle)
+		}
+		return
+	}
+	d.logFetch(f)
+	d.state.change(func(s *AgentStatus) { s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds()) })
+	if f.report.State == FeedFresh {
+		d.applySoon("feed "+f.feed, settle)
+	}
+}
+
+// with is a map with one value more; the map itself is not changed.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	all := map[string]V{key: value}
+	for k, v := range m {
+		if k != key {
+			all[k] = v
+		}
+	}
+	return all
+}
+
+// past is what is known of a feed when the agent starts, or is reloaded.
+func (d *daemon) past(f config.Feed) attempts {
+	store, err := findStore(*d.shared.Load())
+	if err != nil || store == nil {
+		return attempts{}
+	}
+	defer store.Close()
+	return pastAttempts(store, f)
+}
+
+// hostChanged puts other addresses under protection, and lets feeds be fetched that
+// could not be.
+func (d *daemon) hostChanged(ctx context.Context) {
+	d.hostAt = time.Time{}
+	now := hostAddresses()
+	if now == d.host {
+		return
+	}
+	d.host = now
+	d.applySoon("this host's addresses", settle)
+	select {
+	case d.fetcher.network <- struct{}{}:
+	case <-ctx.Done():
+	}
+}
+
+func (d *daemon) fileChanged(event fsnotify.Event) {
+	if event.Op == fsnotify.Chmod {
+		return // such as the time of the last access; the schedule finds the rest
+	}
+	kind := d.files.kind(event.Name)
+	switch kind {
+	case fileNone:
+		return
+	case fileConfig:
+		d.reloadAt = time.Now().Add(configSettle)
+		if d.files.aboveFeed(event.Name) {
+			d.applySoon("files of a feed", max(settle, filesPace*d.took))
+		}
+	case fileBans:
+		d.bansAt = time.Now().Add(bansSettle)
+	case fileFeed:
+		d.applySoon("files of a feed", max(settle, filesPace*d.took))
+	}
+	d.files.refresh()
+}
+
+const (
+	// configSettle is how long an editor may take to write the configuration.
+	configSettle = 2 * time.Second
+
+	// bansSettle is how long whoever has written a ban may take to put it in
+	// force.
+	bansSettle = 2 * time.Second
+)
+
+// lookAtBans takes note of bans that others have written, and puts in force what they
+// have not.
+func (d *daemon) lookAtBans() {
+	d.bansAt = time.Time{}
+	bans, err := d.bans()
+	switch {
+	case err != nil:
+		d.applySoon("bans", 0) // which tells what is wrong
+	case bans.Serial != lastRecord(d.cfg).Bans:
+		d.applySoon("bans", 0)
+	default:
+		d.expiryAt = bans.nextExpiry()
+	}
+}
