@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/fetch"
 )
 
 // What the agent tells the journal: each change, each failure, and what stays wrong
@@ -71,7 +73,8 @@ func (d *daemon) logApply(r *Report, why string) {
 	}
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {
-		if f.Problem != nil && f.State != FeedCached {
+		first := f.State == FeedMissing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // it is fetched at once
+		if f.Problem != nil && f.State != FeedCached && !first {
 			warnings = append(warnings, fmt.Sprintf("feed %s is %s (%s): %s: %s", f.Name, f.State, f.Problem.Reason, f.Problem.Error, f.Problem.Remedy))
 		}
 	}

@@ -79,10 +79,8 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		return nil, err
 	}
 	defer kernel.Close()
-	store, err := findStore(cfg)
-	if err != nil {
-		return nil, err
-	}
+	// Without the state folder there is still the kernel to tell about.
+	store, unread := findStore(cfg)
 	if store != nil {
 		defer store.Close()
 	}
@@ -112,7 +110,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	bans, err := readBans(store)
 	s.Bans = len(bans.active(now))
 	s.judge(now)
-	if err != nil {
+	if err := errors.Join(unread, err); err != nil {
 		s.problem(problemOf(err).Remedy, "%v", err)
 	}
 	return s, nil

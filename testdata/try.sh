@@ -95,6 +95,32 @@ echo "taken back: iptables has"
 iptables-save | grep voipbl
 voipbl="$dir/voipbl --config $dir/voipbl.yaml"
 
+# until COMMAND ... waits until a command succeeds, 20 seconds at most.
+until_ok() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || { echo "never: $*" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
+step "The agent: somebody flushes INPUT, and what is ours is put back:"
+echo "$ voipbl run &"
+$voipbl run >"$dir/log" 2>&1 &
+agent=$!
+until_ok grep -q msg=protected "$dir/log"
+echo "$ iptables -F INPUT"
+iptables -F INPUT
+until_ok grep -q "put right" "$dir/log"
+sed 's/^time=[^ ]* //' "$dir/log"
+echo "iptables has"
+iptables-save | grep voipbl
+run ban "$trunk" || true
+run status | sed -n '1,/^$/d;/^$/q;p'
+kill "$agent"
+wait "$agent"
+
 step "And out again:"
 run remove
 [ -z "$(ipset list -name)" ] && ! iptables-save | grep -q voipbl && echo "the kernel has no set and no rule left; the network namespace goes with this command"
