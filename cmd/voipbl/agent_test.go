@@ -305,7 +305,7 @@ func TestStaleIsShouted(t *testing.T) {
 	r.told("READY=1", 10*time.Second)
 	h.eventually("the journal has it", 10*time.Second, func() bool { return strings.Contains(r.logged(), "<3>feed is STALE") })
 	h.eventually("the missed fetch was made up, and failed", 10*time.Second, func() bool { return strings.Contains(r.logged(), "reason=status") })
-	if out, code := r.voipbl("status"); code != exitStale || !strings.Contains(out, "feed far is stale") || !strings.Contains(out, "STALE") {
+	if out, code := r.voipbl("status"); code != exitStale || !strings.Contains(out, "feed far is STALE") || !strings.Contains(out, "STALE, status") {
 		t.Errorf("status ends with %d: %s", code, out)
 	}
 	if v := r.scrape()[`voipbl_feed_stale{feed="far"}`]; v != 1 {
