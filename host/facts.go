@@ -1,0 +1,134 @@
+// Package host looks at the machine that voipbl runs on: its networks, what
+// listens on it, which PBX it is, which other programs look after its firewall. It
+// is what "voipbl setup" proposes from and "voipbl doctor" looks through.
+//
+// It only looks: nothing is changed, no daemon is asked for more than it tells
+// everybody, and what cannot be found out is absent, with the reason among
+// Unknown. What the firewall's rules are is not its business, but that of package
+// firewall.
+package host
+
+import "net/netip"
+
+// Facts are what was found on a machine.
+type Facts struct {
+	Networks  []Network  `json:"networks"`  // by interface, in the kernel's order
+	Listeners []Listener `json:"listeners"` // by port
+	Asterisk  *Asterisk  `json:"asterisk,omitempty"`
+	PBXs      []PBX      `json:"pbxs"` // every PBX that is installed, Asterisk among them
+	Firewalls []Owner    `json:"firewalls"`
+	Fail2ban  *Fail2ban  `json:"fail2ban,omitempty"`
+	Docker    *Docker    `json:"docker,omitempty"`
+	XTRecent  *XTRecent  `json:"xt_recent,omitempty"`
+	Unknown   []Unknown  `json:"unknown"`
+}
+
+// Unknown is something that could not be found out.
+type Unknown struct {
+	What   string `json:"what"` // such as "the jails of fail2ban"
+	Error  string `json:"error"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Network is an address of this host and the network that it is in.
+type Network struct {
+	Interface string       `json:"interface"`
+	Addr      netip.Addr   `json:"addr"`
+	Prefix    netip.Prefix `json:"prefix"`    // masked
+	Private   bool         `json:"private"`   // RFC 1918, RFC 4193
+	Container bool         `json:"container"` // a bridge of Docker and the like: no phones there
+}
+
+// Listener is a port of this host that somebody waits on, on another address than
+// a loopback one.
+type Listener struct {
+	Proto   string     `json:"proto"` // tcp or udp
+	Addr    netip.Addr `json:"addr"`  // unspecified: all of them
+	Port    uint16     `json:"port"`
+	Program string     `json:"program,omitempty"` // the process's name, empty if it is not to be found
+}
+
+// PBX is a telephony program that is installed here.
+type PBX struct {
+	Name    string `json:"name"` // asterisk, freepbx, fusionpbx, freeswitch, kamailio, opensips
+	Version string `json:"version,omitempty"`
+	Running bool   `json:"running"`
+}
+
+// Asterisk is what Asterisk's configuration says, below /etc/asterisk.
+type Asterisk struct {
+	SIP      []Port       `json:"sip"`      // where it listens for SIP, without duplicates
+	RTP      [2]uint16    `json:"rtp"`      // first and last port, as in rtp.conf
+	Logs     []Log        `json:"logs"`     // the files that logger.conf names
+	Trunks   []string     `json:"trunks"`   // providers: hosts, addresses and networks
+	Contacts []netip.Addr `json:"contacts"` // from where phones are registered now
+}
+
+// Port is a port and its protocol.
+type Port struct {
+	Proto string `json:"proto"`
+	Port  uint16 `json:"port"`
+}
+
+// Log is a log file of Asterisk and the levels that go there, in lower case.
+type Log struct {
+	File   string   `json:"file"`
+	Levels []string `json:"levels"`
+}
+
+// Owner is another program that looks after this host's firewall.
+type Owner struct {
+	Name   string `json:"name"`    // ufw, firewalld, freepbx-firewall, netfilter-persistent, nftables
+	Active bool   `json:"active"`  // in force now
+	AtBoot bool   `json:"at_boot"` // systemd starts it
+}
+
+// Fail2ban is the fail2ban of this host.
+type Fail2ban struct {
+	Version string `json:"version"`
+	Running bool   `json:"running"`
+	Jails   []Jail `json:"jails"`
+}
+
+// Jail is a jail that runs.
+type Jail struct {
+	Name    string       `json:"name"`
+	Logs    []string     `json:"logs"`
+	Banned  []netip.Addr `json:"banned"`
+	Actions []BanAction  `json:"actions"`
+}
+
+// BanAction is where a jail's action puts a banned address.
+type BanAction struct {
+	Name string  `json:"name"` // such as iptables-multiport
+	Into BanInto `json:"into"`
+	// Target is the name of the set, or of the chain, or "FAMILY TABLE SET" of
+	// nftables.
+	Target string `json:"target,omitempty"`
+}
+
+// BanInto is what kind of thing a ban ends in.
+type BanInto string
+
+const (
+	IntoSet      BanInto = "ipset"
+	IntoChain    BanInto = "iptables"
+	IntoNFTables BanInto = "nftables"
+	IntoVoipbl   BanInto = "voipbl" // "voipbl ban"
+	IntoOther    BanInto = "other"  // a mail, a report, something we do not know
+)
+
+// Docker is the Docker (or Podman) of this host.
+type Docker struct {
+	Running bool `json:"running"`
+}
+
+// XTRecent is the kernel's memory of sources, for the limits of the base rules.
+type XTRecent struct {
+	// MaxAddrs is how many addresses one list remembers (ip_list_tot).
+	MaxAddrs int `json:"max_addrs"`
+	// MaxPackets is how many packets of one address (ip_pkt_list_tot).
+	MaxPackets int `json:"max_packets"`
+	// Lists has how many addresses each list has now, by name.
+	Lists map[string]int `json:"lists"`
+}
