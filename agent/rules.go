@@ -287,12 +287,20 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	logins := sshLogins()
 	switch {
 	case how.byHand:
-	case how.unattended && (r.used() || how.established || len(logins) > 0):
+	case how.unattended && (r.used() || how.established || len(logins) > 0 || maybeLoggedIn(base)):
 		return &UnattendedError{}
 	case r.used() && callerConnection() == (connection{}) && !onTerminal():
 		return &UnattendedError{}
 	}
 	return checkLockout(base, logins)
+}
+
+// maybeLoggedIn reports whether there is a connection to this host that base rules
+// would not let in anew. Our service cannot see every session, so that is enough
+// not to install them while nobody is there to confirm them.
+func maybeLoggedIn(base firewall.Base) bool {
+	connections, err := inbound()
+	return err != nil || checkLockout(base, connections) != nil
 }
 
 // used reports whether there have been rules of ours on this host before: then it is

@@ -2,12 +2,10 @@ package agent
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,8 +37,9 @@ type login struct {
 const sshPort = 22
 
 // sshLogins are the caller's own sessions and those of everybody else who is
-// logged in. utmp, which some systems do not keep, has sessions besides that sshd
-// did not start, and does not tell the port: it is taken to be the caller's.
+// logged in. Processes tell most, but only to whoever may look into them, which our
+// own service may not. logind and utmp, which not all systems have, do not tell the
+// port: it is taken to be the caller's.
 func sshLogins() []login {
 	var logins []login
 	port := uint16(sshPort)
@@ -51,11 +50,9 @@ func sshLogins() []login {
 		logins = append(logins, login{c.client.Addr(), c.server.Port()})
 		port = c.server.Port()
 	}
-	if text, err := os.ReadFile("/run/utmp"); err == nil {
-		for _, a := range parseUtmp(text, utmpFormat(), alive) {
-			if !slices.ContainsFunc(logins, func(l login) bool { return l.from == a }) {
-				logins = append(logins, login{a, port})
-			}
+	for _, a := range slices.Concat(logindPeers(logindSessions, alive), utmpPeers(utmpFile, alive)) {
+		if !slices.ContainsFunc(logins, func(l login) bool { return l.from == a }) {
+			logins = append(logins, login{a, port})
 		}
 	}
 	return logins
@@ -208,52 +205,4 @@ func uptime() time.Duration {
 		return 0
 	}
 	return time.Duration(t.Nano())
-}
-
-// utmpLayout is where struct utmp (utmp(5), glibc's bits/utmp.h) has its
-// fields. Its size depends on whether time is 32 or 64 bits in it.
-type utmpLayout struct{ size, addr int }
-
-const (
-	utmpType    = 0
-	utmpPID     = 4
-	userProcess = 7 // USER_PROCESS
-)
-
-func utmpFormat() utmpLayout {
-	if runtime.GOARCH == "arm64" {
-		return utmpLayout{size: 400, addr: 360}
-	}
-	return utmpLayout{size: 384, addr: 348}
-}
-
-// parseUtmp returns the peers of the records that stand for a session whose
-// process is alive; a crash leaves records behind.
-func parseUtmp(text []byte, layout utmpLayout, alive func(pid int) bool) []netip.Addr {
-	var peers []netip.Addr
-	for ; len(text) >= layout.size; text = text[layout.size:] {
-		typ := binary.NativeEndian.Uint16(text[utmpType:])
-		pid := int(int32(binary.NativeEndian.Uint32(text[utmpPID:])))
-		if typ != userProcess || !alive(pid) {
-			continue
-		}
-		if a, ok := utmpAddr([16]byte(text[layout.addr:])); ok {
-			peers = append(peers, a)
-		}
-	}
-	return peers
-}
-
-// utmpAddr reads ut_addr_v6: "IPv4 address uses just ut_addr_v6[0]".
-func utmpAddr(b [16]byte) (netip.Addr, bool) {
-	if [12]byte(b[4:]) == [12]byte{} {
-		a := netip.AddrFrom4([4]byte(b[:4]))
-		return a, !a.IsUnspecified()
-	}
-	return netip.AddrFrom16(b).Unmap(), true
-}
-
-func alive(pid int) bool {
-	_, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
-	return err == nil
 }

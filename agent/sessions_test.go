@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+func TestLogindPeers(t *testing.T) {
+	dir := t.TempDir()
+	// As systemd 252 writes them.
+	for name, text := range map[string]string{
+		"1":  "# This is private data. Do not parse.\nUID=0\nUSER=root\nACTIVE=1\nREMOTE=1\nREMOTE_HOST=192.0.2.7\nSERVICE=sshd\nLEADER=100\n",
+		"c2": "UID=1000\nREMOTE=1\nREMOTE_HOST=2001:db8::8\nLEADER=101\n",
+		"3":  "UID=1000\nREMOTE=1\nREMOTE_HOST=192.0.2.9\nLEADER=102\n", // its process has gone
+		"4":  "UID=1000\nREMOTE=0\nTTY=tty1\nLEADER=100\n",              // at the console
+		"5":  "UID=1000\nREMOTE=1\nREMOTE_HOST=office.example.net\nLEADER=100\n",
+		"6":  "", // not yet written
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("mkfifo", filepath.Join(dir, "1.ref")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	peers := logindPeers(dir, func(pid int) bool { return pid == 100 || pid == 101 })
+	slices.SortFunc(peers, netip.Addr.Compare)
+	if want := addrs("192.0.2.7", "2001:db8::8"); !slices.Equal(peers, want) {
+		t.Errorf("got %v, want %v", peers, want)
+	}
+	if peers := logindPeers(filepath.Join(dir, "absent"), alive); peers != nil {
+		t.Errorf("without a folder: %v", peers)
+	}
+}
+
+func TestAlive(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if !alive(os.Getpid()) || alive(cmd.Process.Pid) || alive(0) || alive(-1) {
+		t.Error("alive: this process not, or one that has ended, or none at all")
+	}
+}
+
+// TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
+// that would let it in are no danger, and neither is one that comes from here.
+func TestMaybeLoggedIn(t *testing.T) {
+	testns.Enter(t)
+	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"addr", "add", "198.51.100.2/32", "dev", "lo"}, {"addr", "add", "192.168.7.7/32", "dev", "lo"}} {
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %q: %v: %s", args, err, out)
+		}
+	}
+	listener, err := net.Listen("tcp", "198.51.100.2:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	base := firewall.Base{
+		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
+		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
+	}
+	if maybeLoggedIn(base) {
+		t.Error("nobody is connected")
+	}
+	for from, want := range map[string]bool{"127.0.0.1": false, "192.168.7.7": false, "198.51.100.2": true} {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		client, err := dialer.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := maybeLoggedIn(base); got != want {
+			t.Errorf("connected from %s: %v", from, got)
+		}
+		client.Close()
+		server.Close()
+	}
+}
