@@ -45,13 +45,23 @@ func (fw *Firewall) Generation() string {
 // Kernel names what the rules live in and die with: this boot and this network
 // namespace. (Kernels before 5.14 cannot tell network namespaces apart.)
 func Kernel() string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
+	boot := os.Getenv(bootEnv)
+	if boot == "" {
+		text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			return ""
+		}
+		boot = string(text)
 	}
 	cookie, _ := netnsCookie()
-	return fmt.Sprintf("%s/%d", strings.TrimSpace(string(boot)), cookie)
+	return fmt.Sprintf("%s/%d", strings.ReplaceAll(strings.TrimSpace(boot), "-", ""), cookie)
 }
+
+// bootEnv tells the boot to whoever sees another one than the rest of the host does:
+// systemd-nspawn gives a container a boot_id of its own by a mount over that file,
+// and a service with a /proc of its own (ProtectProc=) does not have the mount. Our
+// units set it to what their systemd goes by.
+const bootEnv = "VOIPBL_BOOT_ID"
 
 // netnsCookie is a number that no other network namespace of this boot has or
 // will have (SO_NETNS_COOKIE, socket(7)).
