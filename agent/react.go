@@ -71,7 +71,11 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 	case fileNone:
 		return
 	case fileConfig:
-		d.reloadAt = time.Now().Add(configSettle)
+		now := time.Now()
+		if d.reloadAt.IsZero() {
+			d.configAt = now
+		}
+		d.reloadAt = earlier(now.Add(configSettle), d.configAt.Add(2*configSettle))
 		if d.files.aboveFeed(event.Name) {
 			d.applySoon("files of a feed", max(settle, filesPace*d.took))
 		}
@@ -83,8 +87,21 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 	d.files.refresh()
 }
 
+// configChanges reports whether the configuration is being edited. Whoever does so may
+// put it in force himself in the next moment, and to go by the old one then would
+// undo what he does.
+func (d *daemon) configChanges() bool { return !d.reloadAt.IsZero() }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 const (
-	// configSettle is how long an editor may take to write the configuration.
+	// configSettle is how long an editor may take to write the configuration, from one
+	// write to the next; in all it is twice that.
 	configSettle = 2 * time.Second
 
 	// bansSettle is how long whoever has written a ban may take to put it in

@@ -67,6 +67,7 @@ type daemon struct {
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
 	reloadAt time.Time     // likewise at the configuration
+	configAt time.Time     // when somebody began to change it
 	expiryAt time.Time     // of the next ban
 	pathsAt  time.Time     // when local feeds were last read
 	oldSets  []string      // of a configuration that is gone
@@ -227,10 +228,12 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 	if d.pathsDue(now) {
 		d.readPaths(ctx, now)
 	}
-	if d.due(d.applyAt, now) {
-		d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
+	if !d.configChanges() {
+		if d.due(d.applyAt, now) {
+			d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
+		}
+		d.lookForDrift(ctx, now)
 	}
-	d.lookForDrift(ctx, now)
 	d.shout(now)
 }
 
@@ -239,7 +242,11 @@ func (d *daemon) due(at, now time.Time) bool { return !at.IsZero() && !now.Befor
 // nextWork is when there is something to do, at most a tick from now.
 func (d *daemon) nextWork(now time.Time) time.Time {
 	next := now.Add(tick)
-	for _, at := range []time.Time{d.applyAt, d.expiryAt, d.reloadAt, d.hostAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt} {
+	due := []time.Time{d.expiryAt, d.reloadAt, d.hostAt, d.bansAt}
+	if !d.configChanges() {
+		due = append(due, d.applyAt, d.glanceAt, d.studyAt, d.rulesAt)
+	}
+	for _, at := range due {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
