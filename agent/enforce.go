@@ -26,6 +26,7 @@ type enforcement struct {
 	dryRun  bool
 
 	unattended, established bool // see howRules
+	setsOnly                bool // leave the rules as they are
 
 	after setRecord // what the sets hold when it is done
 
@@ -102,6 +103,9 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	rules.trunks = protected.trunks
 	if e.dryRun {
 		report.Outcome = DryRun
+		if e.setsOnly {
+			return nil
+		}
 		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true})
 		return err
 	}
@@ -141,13 +145,21 @@ func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecor
 	}
 }
 
-// ensureRules ends a sync: a set does nothing without the rules.
+// ensureRules ends a sync: a set does nothing without the rules. If they are none of
+// its business, there are at least the other sets that they name.
 func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) error {
 	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if e.setsOnly {
+		if !rules.cfg.Firewall.Base {
+			return nil
+		}
+		rules.reload()
+		return rules.ensureBans([2]*firewall.Plan{{}, {}})
+	}
 	var warnings []string
 	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended, established: e.established})
 	r.Warnings = append(r.Warnings, warnings...)

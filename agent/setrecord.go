@@ -57,6 +57,16 @@ func lastRecord(cfg config.Config) setRecord {
 	return readSetRecord(run)
 }
 
+// LastConfig is a default configuration with the sets that were filled last, for who
+// wants to take them out and cannot read the configuration.
+func LastConfig() config.Config {
+	cfg := config.Default()
+	if name := lastRecord(cfg).Sets[cidr.IPv4].Name; name != "" {
+		cfg.Set = name
+	}
+	return cfg
+}
+
 // note writes down what plans that were just executed have made of the sets.
 func (r *setRecord) note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
 	for _, p := range plans {

@@ -18,6 +18,7 @@ type Options struct {
 	Version  string
 	DryRun   bool                // plan, and write nothing to the kernel
 	Offline  bool                // use the last good copies of URL feeds and names
+	SetsOnly bool                // leave the rules as they are
 	Force    bool                // believe a list that shrank below half
 	Wait     time.Duration       // for the lock
 	Waiting  func(holder string) // called once if the lock is held; may be nil
@@ -71,7 +72,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	r := newReader(cfg, opts, h.store, report.At)
 	e := &enforcement{
 		host: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
-		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun,
+		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly,
 	}
 	if !opts.Offline {
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })

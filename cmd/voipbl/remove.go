@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +19,8 @@ func (a *app) removeCommand() *cobra.Command {
 		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains
 and sets of others stay as they are; while one of them uses a set or chain of
 ours, nothing is removed. The copies of the feeds stay in the state folder.
+With a configuration that has a mistake it goes by the defaults and by the sets
+that were filled last.
 
 Exit status: 0 removed, or there was nothing; 1 not removed; 2 usage or
 configuration.`,
@@ -24,8 +28,14 @@ configuration.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig(cmd)
-			if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
 				return err
+			}
+			if err != nil {
+				// Whoever throws it out does not mend its configuration first.
+				a.showError(err)
+				cfg = agent.LastConfig()
+				fmt.Fprintf(a.err, "voipbl: going by the defaults, and the sets %s and %s\n", cfg.Set, cfg.SetName6())
 			}
 			removed, err := agent.Remove(cmd.Context(), cfg, wait)
 			if removed != nil {
