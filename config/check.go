@@ -51,6 +51,7 @@ func (r *reader) check(raw rawConfig) Config {
 
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
+	r.report(raw.Report, &c.Report)
 	return c
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 	Limits   Limits
 	Firewall Firewall
 	Metrics  Metrics
+	Report   Report
 }
 
 // SetName6 returns the kernel's name of the IPv6 set.
@@ -143,6 +144,34 @@ type Metrics struct {
 	// Listen is a loopback address and port; the zero AddrPort turns metrics off.
 	Listen netip.AddrPort
 }
+
+// Report says whether and where addresses that attack this host are reported.
+type Report struct {
+	// Enabled is the owner's word that this host may report at all.
+	Enabled bool
+
+	// URL is where VoIPBL takes reports, without a slash at its end and without a query. Insecure
+	// allows plain http, where anyone on the way can read and change what is reported.
+	URL      string
+	Insecure bool
+
+	// Serial tells VoIPBL who reports. It is a secret, and may be empty.
+	Serial string
+
+	// PerHour is how many requests are made within any hour, 1..600.
+	PerHour int
+}
+
+// Redacted is the configuration as it may be shown: without secrets.
+func (c Config) Redacted() Config {
+	if c.Report.Serial != "" {
+		c.Report.Serial = hidden
+	}
+	return c
+}
+
+// hidden stands in for a secret, as in net/url's Redacted.
+const hidden = "xxxxx"
 
 // Parse reads the text of a configuration file. Keys that are not written have the values of
 // Default. The file's name is only used in errors.

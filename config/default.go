@@ -57,6 +57,10 @@ func Default() Config {
 			Services: defaultServices(),
 		},
 		Metrics: Metrics{Listen: netip.MustParseAddrPort("127.0.0.1:9617")},
+		Report: Report{
+			URL:     "https://voipbl.org", // their own fail2ban action asks www.voipbl.org by http
+			PerHour: 60,                   // one a minute: a host under a usual attack bans a few an hour
+		},
 	}
 }
 

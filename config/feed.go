@@ -122,6 +122,11 @@ func parseName(s string) (string, *fault) {
 // parseURL checks a URL and returns it as it is: the list's own filters in its query are sent as
 // they are written.
 func parseURL(s string, insecure bool) (string, *fault) {
+	return checkURL(s, insecure, urlExample, "can change the list")
+}
+
+// checkURL is parseURL for any URL. danger is what anyone on the way can do without TLS.
+func checkURL(s string, insecure bool, urlExample, danger string) (string, *fault) {
 	u, err := url.Parse(s)
 	switch {
 	case len(s) > maxURL:
@@ -144,7 +149,7 @@ func parseURL(s string, insecure bool) (string, *fault) {
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
 		return "", faultf("expected a URL that ends before it, as it is never sent", "URL with a # part (%s)", quote(s))
 	case u.Scheme == "http" && !insecure:
-		return "", faultf("expected https, or \"insecure: true\" to accept that anyone on the way can change the list",
+		return "", faultf("expected https, or \"insecure: true\" to accept that anyone on the way "+danger,
 			"URL with plain http (%s)", quote(s))
 	}
 	return s, nil

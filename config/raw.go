@@ -20,6 +20,7 @@ type rawConfig struct {
 	Limits   rawLimits   `yaml:"limits" example:"timeout: 60s"`
 	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
+	Report   rawReport   `yaml:"report" example:"enabled: false"`
 }
 
 type rawFeed struct {
@@ -71,8 +72,16 @@ type rawMetrics struct {
 	Listen *string `yaml:"listen" example:"127.0.0.1:9617"`
 }
 
-// YAML returns the configuration as a file with every key written. Parse reads it back to an
-// equal Config.
+type rawReport struct {
+	Enabled  *bool   `yaml:"enabled"`
+	URL      *string `yaml:"url" example:"https://voipbl.org"`
+	Insecure *bool   `yaml:"insecure"`
+	Serial   *string `yaml:"serial" example:"the one that VoIPBL gave you"`
+	PerHour  *int    `yaml:"per_hour" example:"60"`
+}
+
+// YAML returns the configuration as a file with every key written, secrets included. Parse reads
+// it back to an equal Config.
 func (c Config) YAML() ([]byte, error) {
 	return yaml.MarshalWithOptions(c.raw(), yaml.IndentSequence(true))
 }
@@ -110,6 +119,13 @@ func (c Config) raw() rawConfig {
 			Services:      each(f.Services, Service.raw),
 		},
 		Metrics: rawMetrics{Listen: &listen},
+		Report: rawReport{
+			Enabled:  &c.Report.Enabled,
+			URL:      &c.Report.URL,
+			Insecure: &c.Report.Insecure,
+			Serial:   &c.Report.Serial,
+			PerHour:  &c.Report.PerHour,
+		},
 	}
 }
 

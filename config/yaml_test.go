@@ -67,6 +67,13 @@ func configs() *rapid.Generator[Config] {
 				RTP:           ranges(1, 49_999).Draw(t, "rtp"),
 			},
 		}
+		c.Report = Report{
+			Enabled:  rapid.Bool().Draw(t, "report"),
+			URL:      rapid.SampledFrom([]string{"https://voipbl.org", "https://[2001:db8::1]:8443/a/b", "https://192.0.2.1"}).Draw(t, "report url"),
+			Insecure: rapid.Bool().Draw(t, "report insecure"),
+			Serial:   rapid.StringMatching(`[!-~]{0,20}`).Draw(t, "serial"),
+			PerHour:  rapid.IntRange(1, maxPerHour).Draw(t, "per hour"),
+		}
 		c.Firewall.Base = len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")
 		id := func(s Service) string { return s.Name + " " + s.Proto }
 		if s := rapid.SliceOfNDistinct(services(), 0, 5, id).Draw(t, "services"); len(s) > 0 {

@@ -51,7 +51,7 @@ func (a *app) configShow(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	text, err := cfg.YAML()
+	text, err := cfg.Redacted().YAML()
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -1,0 +1,56 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReport(t *testing.T) {
+	c := mustParse(t, "report: {enabled: true, url: 'http://192.0.2.1:8080/x/', insecure: true, serial: 0123, per_hour: 600}\n")
+	if want := (Report{Enabled: true, URL: "http://192.0.2.1:8080/x", Insecure: true, Serial: "0123", PerHour: 600}); c.Report != want {
+		t.Errorf("%+v, want %+v", c.Report, want)
+	}
+	if mustParse(t, "report: {serial: s3cret}\n").Report.Enabled {
+		t.Error("a host reports that was not told to")
+	}
+}
+
+func TestReportErrors(t *testing.T) {
+	const long = 201
+	checkErrors(t, []errorCase{
+		{"http", "report: {url: 'http://voipbl.org'}\n",
+			`x:1:15: report.url: URL with plain http ("http://voipbl.org"): expected https, or "insecure: true" to accept that anyone on the way can read and change what is reported`},
+		{"query", "report: {url: 'https://voipbl.org/?a=b'}\n",
+			`x:1:15: report.url: URL with a query ("https://voipbl.org/?a=b"): expected a URL such as "https://voipbl.org"`},
+		{"password", "report: {url: 'https://a:b@voipbl.org'}\n",
+			`x:1:15: report.url: URL with a user name or password: expected a URL such as "https://voipbl.org"`},
+		{"none an hour", "report: {per_hour: 0}\n",
+			"x:1:20: report.per_hour: number out of range (0): expected 1..600, such as 60"},
+		{"too many an hour", "report: {per_hour: 601}\n",
+			"x:1:20: report.per_hour: number out of range (601): expected 1..600, such as 60"},
+		// What may be a secret is not repeated.
+		{"serial with a space", "report: {serial: 's3 cret'}\n",
+			`x:1:18: report.serial: bad serial: expected up to 200 printable ASCII characters without spaces, as VoIPBL gave it, or "" for none`},
+		{"long serial", "report: {serial: " + strings.Repeat("s", long) + "}\n",
+			`x:1:18: report.serial: bad serial: expected up to 200 printable ASCII characters without spaces, as VoIPBL gave it, or "" for none`},
+	})
+}
+
+// TestRedacted: what is shown has no secret, and is a configuration all the same.
+func TestRedacted(t *testing.T) {
+	c := mustParse(t, "report: {enabled: true, serial: s3cret}\n")
+	text, err := c.Redacted().YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "s3cret") || !strings.Contains(string(text), "serial: xxxxx\n") {
+		t.Errorf("shown is\n%s", text)
+	}
+	mustParse(t, string(text))
+	if c.Report.Serial != "s3cret" {
+		t.Errorf("showing it has changed the serial to %q", c.Report.Serial)
+	}
+	if text, _ := Default().Redacted().YAML(); strings.Contains(string(text), hidden) {
+		t.Error("a serial is shown that there is not")
+	}
+}
