@@ -138,6 +138,7 @@ firewall:
   rtp: "5061:65535"
   services: [{name: web, proto: tcp, ports: "80, 8000:8080"}]
 metrics: {listen: ""}
+report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, serial: 0123, per_hour: 600}
 `)
 	want := Config{
 		Set: "Block.list-1", StateDir: "/srv/v", RunDir: "/tmp/v",
@@ -162,6 +163,7 @@ metrics: {listen: ""}
 			RTP:      PortRange{5061, 65535},
 			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{80, 80}, {8000, 8080}}, From: FromLAN}},
 		},
+		Report: Report{Enabled: true, URL: "http://[2001:db8::1]:8080/x", Insecure: true, Serial: "0123", PerHour: 600},
 	}
 	if d := diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

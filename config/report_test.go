@@ -5,16 +5,6 @@ import (
 	"testing"
 )
 
-func TestReport(t *testing.T) {
-	c := mustParse(t, "report: {enabled: true, url: 'http://192.0.2.1:8080/x/', insecure: true, serial: 0123, per_hour: 600}\n")
-	if want := (Report{Enabled: true, URL: "http://192.0.2.1:8080/x", Insecure: true, Serial: "0123", PerHour: 600}); c.Report != want {
-		t.Errorf("%+v, want %+v", c.Report, want)
-	}
-	if mustParse(t, "report: {serial: s3cret}\n").Report.Enabled {
-		t.Error("a host reports that was not told to")
-	}
-}
-
 func TestReportErrors(t *testing.T) {
 	const long = 201
 	checkErrors(t, []errorCase{

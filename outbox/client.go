@@ -1,0 +1,208 @@
+package outbox
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Server is who is told.
+type Server struct {
+	URL      string // without a slash at its end
+	Insecure bool   // http is allowed
+	Serial   string // a secret; may be empty
+}
+
+// hidden stands in for the serial wherever something is shown.
+const hidden = "xxxxx"
+
+// Shown is the request for an entry as people may see it.
+func (s Server) Shown(e Entry) string {
+	if s.Serial != "" {
+		s.Serial = hidden
+	}
+	return s.request(e)
+}
+
+// request is VoIPBL's own form, as its fail2ban action has it: GET
+// URL/ban/?serial=…&ip=…&count=…, and the same with unban. The serial is there also if it
+// is empty.
+func (s Server) request(e Entry) string {
+	return fmt.Sprintf("%s/%s/?serial=%s&ip=%s&count=%d", s.URL, e.Kind, url.QueryEscape(s.Serial), url.QueryEscape(e.Addr.String()), e.Count)
+}
+
+func (s Server) name() string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return "report.url"
+	}
+	return u.Host
+}
+
+// Result is what became of a request. Err is nil if it was accepted.
+type Result struct {
+	Err       *Error
+	NotBefore time.Time // when the server said to come back; zero if it did not
+}
+
+const (
+	// maxHeader bounds the header of an answer; its body is never read.
+	maxHeader = 64 << 10
+
+	// maxRedirects is how many are followed, as for lists.
+	maxRedirects = 5
+)
+
+// Client makes requests. It keeps no connection: they are minutes apart.
+type Client struct {
+	http      *http.Client
+	userAgent string
+}
+
+// NewClient returns a client that calls itself voipbl/version. It takes its proxy from the
+// environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and its certificate authorities from
+// the system.
+func NewClient(version string) *Client {
+	return &Client{
+		http: &http.Client{Transport: &http.Transport{
+			Proxy:                  proxy,
+			DialContext:            new(net.Dialer).DialContext, // bounded by the context
+			MaxResponseHeaderBytes: maxHeader,
+			ForceAttemptHTTP2:      true,
+			DisableKeepAlives:      true,
+		}},
+		userAgent: "voipbl/" + version + " (+https://voipbl.org/)",
+	}
+}
+
+// errProxy does not repeat the proxy's address, which may hold a password.
+var errProxy = errors.New("the address in HTTPS_PROXY or HTTP_PROXY is not a URL")
+
+func proxy(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, errProxy
+	}
+	return u, nil
+}
+
+// Send tells the server about an entry: one request, until ctx ends.
+func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
+	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
+	if err != nil {
+		return s.failed(Status, "report.url is not a URL")
+	}
+	r.Header.Set("User-Agent", c.userAgent)
+	once := *c.http
+	once.CheckRedirect = s.redirect
+	client := retryablehttp.Client{
+		HTTPClient:   &once,
+		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return s.transportError(ctx, err)
+	}
+	resp.Body.Close()
+	return s.judge(resp, time.Now())
+}
+
+// judge says what an answer means.
+func (s Server) judge(resp *http.Response, now time.Time) Result {
+	code := resp.StatusCode
+	reason := Status
+	switch {
+	case code >= 200 && code < 300:
+		return Result{}
+	case code == http.StatusTooManyRequests:
+		reason = Busy
+	case code >= 400 && code < 500:
+		reason = Forbidden
+	}
+	// The words come from a table: the server's own are not to be printed.
+	result := s.failed(reason, "the answer is "+strings.TrimSpace(strconv.Itoa(code)+" "+http.StatusText(code)))
+	if wait, ok := retryAfter(resp.Header.Get("Retry-After"), now); ok && reason != Forbidden {
+		result.NotBefore = now.Add(wait)
+	}
+	return result
+}
+
+func (s Server) failed(reason Reason, words string) Result {
+	if s.Serial != "" { // whoever has put it there
+		words = strings.ReplaceAll(words, s.Serial, hidden)
+		words = strings.ReplaceAll(words, url.QueryEscape(s.Serial), hidden)
+	}
+	return Result{Err: &Error{Reason: reason, Server: s.name(), Words: words}}
+}
+
+// redirectError is a redirect that is not followed.
+type redirectError struct{ words string }
+
+func (e *redirectError) Error() string { return e.words }
+
+// redirect is the rule by which redirects are followed. The request that led to one has
+// the serial in it, so it is not named as the Referer.
+func (s Server) redirect(next *http.Request, via []*http.Request) error {
+	next.Header.Del("Referer")
+	switch scheme := next.URL.Scheme; {
+	case len(via) > maxRedirects:
+		return &redirectError{fmt.Sprintf("more than %d redirects", maxRedirects)}
+	case scheme == "http" && !s.Insecure:
+		return &redirectError{"redirect to http at " + next.URL.Host}
+	case scheme != "http" && scheme != "https":
+		return &redirectError{fmt.Sprintf("redirect to the scheme %q", scheme)}
+	}
+	return nil
+}
+
+// transportError sorts what net/http says. Its own words name the URL, which has the
+// serial in it.
+func (s Server) transportError(ctx context.Context, err error) Result {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err
+	}
+	var (
+		redirected *redirectError
+		certErr    *tls.CertificateVerificationError
+		recordErr  tls.RecordHeaderError
+		alert      tls.AlertError
+		netErr     net.Error
+	)
+	switch {
+	case errors.As(err, &redirected):
+		return s.failed(BadRedirect, redirected.words)
+	case strings.HasPrefix(err.Error(), "failed to parse Location header"): // and quotes it
+		return s.failed(BadRedirect, "redirect to what is no URL")
+	case errors.As(err, &certErr), errors.As(err, &recordErr), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+		return s.failed(TLS, err.Error())
+	case ctx.Err() != nil, errors.As(err, &netErr) && netErr.Timeout():
+		return s.failed(TooSlow, "no answer in time")
+	}
+	return s.failed(Unreachable, err.Error())
+}
+
+// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3), which is a number of
+// seconds or a date.
+func retryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
+	// 32 bits of seconds are 68 years; what lies beyond comes back as that.
+	seconds, err := strconv.ParseInt(value, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second, seconds >= 0
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return max(0, date.Sub(now)), true
+}
