@@ -28,6 +28,9 @@ func (d *daemon) pathsDue(now time.Time) bool {
 func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	d.pathsAt = now.Round(0)
 	d.log.Debug("reading local feeds")
+	if d.files.watcher == nil {
+		d.reports.poke() // nobody else does
+	}
 	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run", lookWait, nil)
 	if err != nil {
 		return // by somebody who reads them as well

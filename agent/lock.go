@@ -23,12 +23,17 @@ const (
 	// for reading local files; rulesLock for changes to the rules. These two are
 	// held for a moment: neither a ban nor rules that lock somebody out are to
 	// wait because a server is slow. bansLock is for writing the list of bans,
-	// and is taken alone.
+	// and is taken alone. sendLock is for telling VoIPBL about attackers, and may
+	// be held while a server is slow; reportsLock for writing what is to be told,
+	// for a moment. Of the other locks none is taken with these two.
 	agentLock = "agent.lock"
 	mainLock  = "lock"
 	setsLock  = "sets.lock"
 	rulesLock = "rules.lock"
 	bansLock  = "bans.lock"
+
+	sendLock    = "send.lock"
+	reportsLock = "reports.lock"
 
 	lockPoll = 50 * time.Millisecond
 )

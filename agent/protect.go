@@ -60,6 +60,9 @@ func hostNames(cfg config.Config) names {
 			n.sources[host] = append(n.sources[host], sourceReason(f))
 		}
 	}
+	if host := reportHost(cfg); host != "" && !isAddr(host) {
+		n.sources[host] = append(n.sources[host], reportReason)
+	}
 	for _, reasons := range n.allowed {
 		slices.Sort(reasons)
 	}
@@ -80,9 +83,21 @@ func (n names) reasons(name string) []string {
 
 // feedHost is where a feed comes from: a list that blocks its own source stops
 // being updated. It is empty for a path.
-func feedHost(f config.Feed) string {
-	u, err := url.Parse(f.URL)
-	if f.URL == "" || err != nil {
+func feedHost(f config.Feed) string { return urlHost(f.URL) }
+
+// reportHost is where attackers are reported, if they are.
+func reportHost(cfg config.Config) string {
+	if !cfg.Report.Enabled {
+		return ""
+	}
+	return urlHost(cfg.Report.URL)
+}
+
+const reportReason = "where attackers are reported"
+
+func urlHost(text string) string {
+	u, err := url.Parse(text)
+	if text == "" || err != nil {
 		return ""
 	}
 	return strings.ToLower(u.Hostname())
@@ -120,6 +135,9 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 		if a, err := netip.ParseAddr(feedHost(f)); err == nil {
 			list.addAddrs([]netip.Addr{a}, sourceReason(f))
 		}
+	}
+	if a, err := netip.ParseAddr(reportHost(cfg)); err == nil {
+		list.addAddrs([]netip.Addr{a}, reportReason)
 	}
 	n := hostNames(cfg)
 	for name, a := range answers.answers {

@@ -56,6 +56,7 @@ func (d *daemon) hostChanged(ctx context.Context) {
 	}
 	d.host = now
 	d.applySoon("this host's addresses", settle)
+	d.reports.networkChanged()
 	select {
 	case d.fetcher.network <- struct{}{}:
 	case <-ctx.Done():
@@ -81,6 +82,8 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 		}
 	case fileBans:
 		d.bansAt = time.Now().Add(bansSettle)
+	case fileReports:
+		d.reports.poke()
 	case fileFeed:
 		d.applySoon("files of a feed", max(settle, filesPace*d.took))
 	}

@@ -56,6 +56,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 	d.shared.Store(&cfg)
 	d.files.follow(cfg, d.opts.ConfigFile)
 	d.metrics.listen(cfg.Metrics.Listen)
+	d.reports.poke()
 	select {
 	case d.fetcher.replaced <- cfg:
 	case <-ctx.Done():

@@ -58,6 +58,7 @@ type daemon struct {
 	fetcher *fetcher
 	files   *fileWatch
 	metrics *metricsServer
+	reports *reporter
 	asks    chan chan error // of reload, to be answered
 
 	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
@@ -76,7 +77,9 @@ type daemon struct {
 	said  map[string]bool      // warnings that were logged and still hold
 	stale map[string]time.Time // since when a stale feed was last told about
 	host  string               // see hostAddresses
-	ready bool
+
+	reportError string // see sayOnce; the reporter's own
+	ready       bool
 
 	begun     time.Time
 	shoutedAt time.Time // see shout
@@ -112,6 +115,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
+	d.reports = newReporter(d.sendReports)
 	var err error
 	if d.files, err = newFileWatch(); err != nil {
 		d.log.Warn("files cannot be watched, so they are read by their schedule only, and the configuration by \"voipbl reload\"", "error", err)
@@ -133,6 +137,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	go d.fetcher.run(ctx, d.cfg)
 	defer drainAll(d.fetcher.done)
+	go d.reports.run(ctx)
+	defer drainAll(d.reports.done)
 	defer cancel()
 
 	d.ready = true
@@ -204,6 +210,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		case err := <-troubles:
 			d.log.Warn("some changes of files may have been missed", "error", err)
 			d.applySoon("files", settle)
+			d.reports.poke()
 		}
 		wake.Stop()
 	}

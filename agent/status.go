@@ -24,6 +24,8 @@ type Status struct {
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
 
+	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
+
 	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
 	AgentError *Problem     `json:"agent_error,omitempty"` // one runs and does not answer, or has died
 
@@ -109,6 +111,9 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	}
 	bans, err := readBans(store)
 	s.Bans = len(bans.active(now))
+	if cfg.Report.Enabled {
+		s.Reports = ReadOutbox(cfg, now)
+	}
 	s.judge(now)
 	if err := errors.Join(unread, err); err != nil {
 		s.problem(problemOf(err).Remedy, "%v", err)

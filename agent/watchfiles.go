@@ -27,6 +27,8 @@ const (
 	fileConfig fileKind = "configuration"
 	fileBans   fileKind = "bans"
 	fileFeed   fileKind = "feed"
+
+	fileReports fileKind = "reports"
 )
 
 // newFileWatch begins. On an error, such as there being too many watches on this host,
@@ -56,6 +58,9 @@ func (w *fileWatch) follow(cfg config.Config, configFile string) {
 	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, bansFile+".json"): fileBans}
 	if path, err := filepath.Abs(configFile); err == nil && configFile != "" {
 		w.files[path] = fileConfig
+	}
+	if cfg.Report.Enabled {
+		w.files[filepath.Join(cfg.StateDir, outboxFile+".json")] = fileReports
 	}
 	for _, f := range cfg.Feeds {
 		if f.Path != "" {

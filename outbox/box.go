@@ -69,8 +69,9 @@ type Box struct {
 
 // Limits are what a box may do.
 type Limits struct {
-	PerHour int       // requests within any hour
-	Network time.Time // when this host's network last changed; zero if that is not known
+	PerHour    int       // requests within any hour
+	Network    time.Time // when this host's network last changed; zero if that is not known
+	OnlyUnbans bool      // as it is not known whom to spare
 }
 
 // Outcome is what became of an address.
@@ -92,6 +93,25 @@ type Verdict struct {
 	Kind    Kind       `json:"kind"`
 	Outcome Outcome    `json:"outcome"`
 	Why     string     `json:"why,omitempty"`
+}
+
+// Words are the verdict for people.
+func (v Verdict) Words() string {
+	words := map[Outcome]string{
+		Queued:    "waits",
+		Sent:      "reported to VoIPBL",
+		Refused:   "refused by VoIPBL, and dropped",
+		Dropped:   "dropped",
+		Cancelled: "nothing is sent",
+		None:      "not reported",
+	}[v.Outcome]
+	if v.Kind == Unban && v.Outcome == Sent {
+		words = "taken back at VoIPBL"
+	}
+	if v.Why != "" {
+		words += ": " + v.Why
+	}
+	return words
 }
 
 func verdict(a netip.Addr, k Kind, o Outcome, format string, args ...any) Verdict {
@@ -156,10 +176,9 @@ func (b *Box) find(a netip.Addr, k Kind) int {
 	return slices.IndexFunc(b.Queue, func(e Entry) bool { return e.Addr == a && e.Kind == k })
 }
 
-// Due is when the next entry may be sent; zero if none waits. What lies in the past is due
-// now.
+// Due is when the next entry may be sent, not before now; zero if none waits that may be.
 func (b *Box) Due(l Limits, now time.Time) time.Time {
-	if len(b.Queue) == 0 {
+	if !slices.ContainsFunc(b.Queue, l.allow) {
 		return time.Time{}
 	}
 	due := b.afterPause(l, now)
@@ -169,6 +188,8 @@ func (b *Box) Due(l Limits, now time.Time) time.Time {
 	}
 	return due
 }
+
+func (l Limits) allow(e Entry) bool { return !l.OnlyUnbans || e.Kind == Unban }
 
 // afterPause is when the server may be asked again.
 func (b *Box) afterPause(l Limits, now time.Time) time.Time {
@@ -201,9 +222,9 @@ func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
 	if due := b.Due(l, now); due.IsZero() || due.After(now) {
 		return Entry{}, false
 	}
-	i := 0
+	i := -1
 	for j, e := range b.Queue {
-		if e.Tries < b.Queue[i].Tries {
+		if l.allow(e) && (i < 0 || e.Tries < b.Queue[i].Tries) {
 			i = j
 		}
 	}
@@ -220,13 +241,14 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 		b.Failures, b.NotBefore, b.LastError, b.LastSent = 0, time.Time{}, nil, now
 		if e.Kind == Ban {
 			remember(&b.Standing, e.Addr, now)
+			delete(b.Withdrawn, e.Addr)
 		} else if at, yes := b.Standing[e.Addr]; yes {
 			delete(b.Standing, e.Addr)
 			remember(&b.Withdrawn, e.Addr, at)
 		}
 		if i >= 0 {
 			b.Queue = slices.Delete(b.Queue, i, i+1)
-		} else if e.Kind == Ban {
+		} else if e.Kind == Ban && b.find(e.Addr, Unban) < 0 {
 			b.add(Entry{Addr: e.Addr, Kind: Unban, Count: e.Count, At: now})
 		}
 		return verdict(e.Addr, e.Kind, Sent, "")
@@ -326,15 +348,21 @@ func remember(told *map[netip.Addr]time.Time, a netip.Addr, at time.Time) {
 
 // Check reports what a box that was read from a file cannot hold.
 func (b *Box) Check() error {
+	type who struct {
+		Addr netip.Addr
+		Kind Kind
+	}
+	seen := make(map[who]bool)
 	for i, e := range b.Queue {
 		switch {
 		case !e.Addr.IsValid() || e.Addr != e.Addr.Unmap().WithZone(""):
 			return fmt.Errorf("number %d of the queue has no address", i+1)
 		case e.Kind != Ban && e.Kind != Unban:
 			return fmt.Errorf("number %d of the queue is neither a ban nor an unban", i+1)
-		case b.find(e.Addr, e.Kind) != i:
+		case seen[who{e.Addr, e.Kind}]:
 			return fmt.Errorf("number %d of the queue is there twice", i+1)
 		}
+		seen[who{e.Addr, e.Kind}] = true
 	}
 	if len(b.Queue) > maxQueue {
 		return fmt.Errorf("the queue has %d entries, more than %d", len(b.Queue), maxQueue)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type feedServer struct {
 	mu    sync.Mutex
 	feeds map[string]behaviour
 	count map[string]int
+	asked []string // paths and queries in the order of their requests, since "asked"
 }
 
 type behaviour struct{ kind, file string }
@@ -74,6 +76,7 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b := s.feeds[name]
 	s.count[name]++
 	n := s.count[name]
+	s.asked = append(s.asked, r.URL.RequestURI())
 	s.mu.Unlock()
 	text, err := os.ReadFile(b.file)
 	if b.file != "" && b.kind != "to-http" && err != nil {
@@ -121,6 +124,14 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		case <-s.stop:
 		}
+	case "silent": // takes the request and never answers
+		select {
+		case <-r.Context().Done():
+		case <-s.stop:
+		}
+	case "later": // asks for a pause of an hour
+		w.Header().Set("Retry-After", "3600")
+		http.Error(w, "later", http.StatusTooManyRequests)
 	case "to-http":
 		http.Redirect(w, r, "http://127.0.0.1:8080/"+b.file, http.StatusFound)
 	default:
@@ -164,5 +175,38 @@ func requests(ts *testscript.TestScript, _ bool, args []string) {
 	defer s.mu.Unlock()
 	if got := strconv.Itoa(s.count[args[0]]); got != args[1] {
 		ts.Fatalf("%s requests for %s, not %s", got, args[0], args[1])
+	}
+}
+
+// asked asserts what was asked for since it was last called, in any order: asked [PATH?QUERY ...].
+func asked(ts *testscript.TestScript, _ bool, args []string) {
+	s := held(ts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.asked
+	s.asked = nil
+	slices.Sort(got)
+	slices.Sort(args)
+	if !slices.Equal(got, args) {
+		ts.Fatalf("asked for\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(args, "\n"))
+	}
+}
+
+// awaitAsked waits until something was asked for: await-asked SECONDS PATH?QUERY.
+func awaitAsked(ts *testscript.TestScript, _ bool, args []string) {
+	seconds, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s := held(ts)
+	there := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.Contains(s.asked, args[1])
+	}
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(time.Duration(seconds) * time.Second); !there(); <-poll.C {
+		if time.Now().After(deadline) {
+			ts.Fatalf("not asked for within %d s: %s", seconds, args[1])
+		}
 	}
 }

@@ -15,11 +15,12 @@ const module = "github.com/voipbl/voipbl/"
 // import. What is not named imports none.
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"agent", "config"},
-	"agent":      {"config", "fetch", "ipsetsync", "firewall", "cidr"},
+	"agent":      {"config", "fetch", "ipsetsync", "firewall", "outbox", "cidr"},
 	"config":     {"cidr"},
 	"fetch":      nil,
 	"ipsetsync":  {"cidr"},
 	"firewall":   nil,
+	"outbox":     nil,
 	"cidr":       nil,
 	"packaging":  nil, // tests only
 }

@@ -112,7 +112,7 @@ the kernel that drop what is in it before anything else.`,
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
 	return root
 }
 

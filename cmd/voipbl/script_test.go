@@ -48,6 +48,10 @@ func TestScripts(t *testing.T) {
 			"for-each": forEach,
 			"reboot":   reboot,
 			"await":    await,
+			"at-once":  atOnce,
+
+			"asked":       asked,
+			"await-asked": awaitAsked,
 		},
 		RequireExplicitExec: true,
 	})
@@ -141,6 +145,14 @@ func forEach(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s %s: failed %v, expected %v", strings.Join(command, " "), word, err != nil, fails)
 		}
 	}
+}
+
+// atOnce runs a program once for each word, as for-each does, all at the same time. Each
+// must succeed.
+func atOnce(ts *testscript.TestScript, _ bool, args []string) {
+	words, command := args[:slices.Index(args, "--")], args[slices.Index(args, "--")+1:]
+	script := strings.Join(command, " ") + ` "$1" & shift; done; code=0; for p in $(jobs -p); do wait "$p" || code=$?; done; exit $code`
+	ts.Check(ts.Exec("bash", append([]string{"-c", `while [ $# -gt 0 ]; do ` + script, "bash"}, words...)...))
 }
 
 // await runs a program again and again until it succeeds, fails, or prints (or does

@@ -157,6 +157,9 @@ func (a *app) printAgent(s *agent.Status, now time.Time) {
 	if s.Bans > 0 {
 		t.row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", plural(s.Bans, "ban", "bans")))
 	}
+	if r := s.Reports; r != nil {
+		t.row("reports", reportsWords(r, now))
+	}
 	t.print(a.out)
 	fmt.Fprintln(a.out)
 }

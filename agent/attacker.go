@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/outbox"
+)
+
+// AttackerOptions are what is said about an address that is reported.
+type AttackerOptions struct {
+	Version string
+	Unban   bool // it was let go again
+	Count   int  // of failures
+	DryRun  bool
+}
+
+// AttackerReport is what became of it.
+type AttackerReport struct {
+	outbox.Verdict
+	DryRun   bool             `json:"dry_run"`
+	Request  string           `json:"request,omitempty"` // without the serial; empty if none is to be made
+	Due      time.Time        `json:"due,omitzero"`      // when it may be sent, if it waits
+	Others   []outbox.Verdict `json:"others"`            // what became of others meanwhile
+	Warnings []string         `json:"warnings"`
+	Error    *Problem         `json:"error,omitempty"`
+}
+
+// ReportingOffError is a report without the owner's leave.
+type ReportingOffError struct{}
+
+func (*ReportingOffError) Error() string {
+	return "nothing is reported: report.enabled is false in the configuration"
+}
+
+// Remedy says what to do about it.
+func (*ReportingOffError) Remedy() string {
+	return "write \"report: {enabled: true}\" if this host may tell VoIPBL who attacks it, or take voipbl report out of fail2ban's actions"
+}
+
+// RefusedReportError is VoIPBL not taking a report, for good.
+type RefusedReportError struct{ Verdict outbox.Verdict }
+
+func (e *RefusedReportError) Error() string {
+	return fmt.Sprintf("%s (%s) was refused by %s", e.Verdict.Addr, e.Verdict.Kind, e.Verdict.Why)
+}
+
+// Remedy says what to do about it.
+func (e *RefusedReportError) Remedy() string { return outbox.Forbidden.Remedy() }
+
+// ReportAttacker tells VoIPBL about an address that has attacked this host, or was let go
+// again. First it is written down; then what is due is sent, if that takes no longer than
+// a few seconds. The rest is left to the next one, or to the agent.
+func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix, opts AttackerOptions) (*AttackerReport, error) {
+	a := prefix.Addr()
+	entry := outbox.Entry{Addr: a, Kind: outbox.Ban, Count: opts.Count}
+	if opts.Unban {
+		entry.Kind = outbox.Unban
+	}
+	report := &AttackerReport{Verdict: outbox.Verdict{Addr: a, Kind: entry.Kind, Outcome: outbox.None}, DryRun: opts.DryRun, Others: []outbox.Verdict{}, Warnings: []string{}}
+	if !cfg.Report.Enabled {
+		return report, &ReportingOffError{}
+	}
+	if !prefix.IsSingleIP() {
+		report.Why = prefix.String() + " is a network, and only addresses are reported"
+		return report, nil
+	}
+	if !opts.Unban {
+		why, err := mayReport(ctx, cfg, a)
+		if report.Why = why; why != "" || err != nil {
+			return report, err
+		}
+	}
+	if opts.DryRun {
+		return report, report.try(cfg, entry)
+	}
+	err := changeOutbox(ctx, cfg, "voipbl report", report.tell, report.warn, func(b *outbox.Box, now time.Time) bool {
+		for _, v := range take(b, entry, now) {
+			report.tell(v)
+		}
+		return true
+	})
+	if err != nil || report.Outcome != outbox.Queued {
+		return report, err
+	}
+	report.Request = reportServer(cfg).Shown(entry)
+	s := newSender(cfg, "voipbl report", opts.Version, report.tell, report.warn)
+	s.each, s.all = commandRequest, commandRound
+	sendErr := s.round(ctx)
+	return report, report.settle(cfg, sendErr)
+}
+
+// mayReport is why an address must not be reported; empty if it may.
+func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, error) {
+	store, err := findStore(cfg)
+	if err != nil {
+		return "", err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	protected, err := lastProtection(ctx, cfg, store)
+	if err != nil {
+		return "", err
+	}
+	return whySpared(a, protected), nil
+}
+
+// whySpared is the same, of what is protected. VoIPBL's list blocks on other hosts too, so
+// a trunk that is reported there loses more than this one customer.
+func whySpared(a netip.Addr, protected *Protection) string {
+	q := netip.PrefixFrom(a, a.BitLen())
+	p := cidr.FromNetip(q)
+	if blockable(cidr.SetOf(p), cidr.Sets{}).Len() == 0 {
+		s, _ := cidr.FindSpecial(p)
+		return fmt.Sprintf("it is %s (%s, %s)", s.Name, s.Prefix, s.Source)
+	}
+	var why []string
+	for _, c := range protected.Covering(q) {
+		why = append(why, c.Reasons...)
+	}
+	if len(why) == 0 {
+		return ""
+	}
+	slices.Sort(why)
+	return "it is protected: " + strings.Join(slices.Compact(why), ", ")
+}
+
+func take(b *outbox.Box, e outbox.Entry, now time.Time) []outbox.Verdict {
+	if e.Kind == outbox.Unban {
+		return b.Unban(e.Addr, e.Count, now)
+	}
+	return b.Ban(e.Addr, e.Count, now)
+}
+
+// Waits reports whether it is to be sent later.
+func (r *AttackerReport) Waits() bool { return r.Outcome == outbox.Queued }
+
+// tell takes note of what became of an address.
+func (r *AttackerReport) tell(v outbox.Verdict) {
+	if v.Addr == r.Addr && v.Kind == r.Kind {
+		r.Verdict = v
+		return
+	}
+	r.Others = append(r.Others, v)
+}
+
+func (r *AttackerReport) warn(words string) { r.Warnings = append(r.Warnings, words) }
+
+// try finds what would become of it.
+func (r *AttackerReport) try(cfg config.Config, entry outbox.Entry) error {
+	store, err := findStore(cfg)
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	b, err := readOutbox(store)
+	if err != nil {
+		r.warn(err.Error()) // it would be put aside
+		b = outbox.Box{}
+	}
+	now := time.Now().UTC().Round(0)
+	b.Settle(now)
+	for _, v := range take(&b, entry, now) {
+		r.tell(v)
+	}
+	if r.Outcome == outbox.Queued {
+		r.Request, r.Due = reportServer(cfg).Shown(entry), b.Due(outbox.Limits{PerHour: cfg.Report.PerHour}, now)
+	}
+	return nil
+}
+
+// settle finds what has become of it by now: another process may have sent it. err is
+// what has kept this one from sending.
+func (r *AttackerReport) settle(cfg config.Config, err error) error {
+	switch r.Outcome {
+	case outbox.Refused:
+		return &RefusedReportError{r.Verdict}
+	case outbox.Queued:
+	default:
+		return nil
+	}
+	s := ReadOutbox(cfg, time.Now())
+	waits := slices.ContainsFunc(s.Queue, func(e outbox.Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
+	switch {
+	case s.Problem == nil && !waits:
+		r.Outcome, r.Why = outbox.Sent, ""
+	case err != nil:
+		r.Why, r.Due = err.Error(), s.Due
+	case s.LastError != nil:
+		r.Why, r.Due = s.LastError.Error, s.Due
+	default:
+		r.Due = s.Due
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/outbox"
+)
+
+// outboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
+const outboxFile = "reports"
+
+// outboxWait is for the lock of that file, which others hold for the moment that writing
+// it takes.
+const outboxWait = 2 * time.Second
+
+// readOutbox reads it; where there is none it is empty.
+func readOutbox(store *fetch.Store) (outbox.Box, error) {
+	var b outbox.Box
+	if store == nil {
+		return b, nil
+	}
+	if err := store.ReadJSON(outboxFile, &b); err != nil && !isAbsent(err) {
+		return outbox.Box{}, err
+	}
+	if err := b.Check(); err != nil {
+		return outbox.Box{}, &fetch.DamagedError{Path: outboxFile + ".json", Why: err.Error()}
+	}
+	return b, nil
+}
+
+// changeOutbox changes it on disk, after what is too old has been taken out; that is told.
+// change says whether there is anything to write. A file that cannot be understood is put
+// aside, and lost is what says so.
+func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func(outbox.Verdict), lost func(string), change func(*outbox.Box, time.Time) bool) error {
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	unlock, err := lock(ctx, cfg.RunDir, reportsLock, verb, outboxWait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b, err := readOutbox(store)
+	if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
+		if err = putAside(cfg, damaged, lost); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC().Round(0) // of the wall clock, as it is written down
+	told, settled := b.Settle(now)
+	if changed := change(&b, now); !changed && !settled {
+		return nil
+	}
+	if err := store.WriteJSON(outboxFile, b); err != nil {
+		return err
+	}
+	for _, v := range told {
+		tell(v)
+	}
+	return nil
+}
+
+// putAside keeps a file that cannot be understood for whoever wants to look at it.
+func putAside(cfg config.Config, damaged *fetch.DamagedError, lost func(string)) error {
+	path := filepath.Join(cfg.StateDir, outboxFile+".json")
+	if err := os.Rename(path, path+".damaged"); err != nil {
+		return fmt.Errorf("%w; and it could not be put aside: %w", damaged, err)
+	}
+	lost(fmt.Sprintf("%v: it was put aside as %s.damaged, and what waited in it is lost", damaged, path))
+	return nil
+}
+
+// OutboxStatus is what waits to be reported, and how the last attempts went.
+type OutboxStatus struct {
+	Enabled   bool            `json:"enabled"`
+	Queue     []outbox.Entry  `json:"queue"`
+	Due       time.Time       `json:"due,omitzero"` // when the next one may be sent
+	Standing  int             `json:"standing"`     // addresses that were reported and not taken back
+	LastSent  time.Time       `json:"last_sent,omitzero"`
+	LastError *outbox.Failure `json:"last_error,omitempty"` // since then
+	Problem   *Problem        `json:"problem,omitempty"`    // why it is not known
+}
+
+// ReadOutbox reads it as it is at now.
+func ReadOutbox(cfg config.Config, now time.Time) *OutboxStatus {
+	return lookAtOutbox(cfg, outbox.Limits{PerHour: cfg.Report.PerHour}, now)
+}
+
+func lookAtOutbox(cfg config.Config, limits outbox.Limits, now time.Time) *OutboxStatus {
+	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []outbox.Entry{}}
+	store, err := findStore(cfg)
+	if err != nil {
+		s.Problem = problemOf(err)
+		return s
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	b, err := readOutbox(store)
+	if err != nil {
+		s.Problem = problemOf(err)
+		return s
+	}
+	b.Settle(now)
+	s.Queue = append(s.Queue, b.Queue...)
+	s.Due, s.Standing = b.Due(limits, now), len(b.Standing)
+	s.LastSent, s.LastError = b.LastSent, b.LastError
+	return s
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+// maxFailures bounds --count: no log has more lines.
+const maxFailures = 1_000_000_000
+
+func (a *app) reportCommand() *cobra.Command {
+	var (
+		opts agent.AttackerOptions
+		list bool
+	)
+	cmd := &cobra.Command{
+		Use:   "report ADDR",
+		Short: "Tell VoIPBL about an attacker",
+		Long: `Tell VoIPBL about an address that has attacked this host, or with --unban that it
+was let go again. It is made for fail2ban's actions, and does nothing unless
+report.enabled is true in the configuration.
+
+What is protected on this host or is no address of the Internet is never
+reported, and no address twice within a day. An unban is sent if this host has
+reported the address; of a report that still waits it takes back the report.
+What cannot be sent at once, within a few seconds, waits on disk for the next
+report or for the agent, and for a day at most.
+
+Exit status: 0 sent, waiting, or not to be reported, and it says which; 1
+refused by VoIPBL for good, or it could not be written down; 2 usage or
+configuration, or reporting is off.`,
+		Example: `  voipbl report 198.51.100.7 --count 5
+  voipbl report --unban 198.51.100.7
+  voipbl report --dry-run 198.51.100.7
+  voipbl report --list
+(These addresses are for documentation, and never reported: take real ones.)`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case list && (len(args) > 0 || opts.Unban || opts.DryRun):
+				return &exitError{exitUsage, errors.New("--list stands alone")}
+			case list:
+				return a.listReports(cmd)
+			case len(args) != 1:
+				return &exitError{exitUsage, errors.New("expected one address, or --list")}
+			case opts.Count < 0 || opts.Count > maxFailures:
+				return &exitError{exitUsage, fmt.Errorf("--count %d: expected 0..%d", opts.Count, maxFailures)}
+			}
+			return a.report(cmd, args, opts)
+		},
+	}
+	cmd.Flags().IntVar(&opts.Count, "count", 1, "how many failures led to it")
+	cmd.Flags().BoolVar(&opts.Unban, "unban", false, "the address was let go again")
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "only say what would be sent, and why")
+	cmd.Flags().BoolVar(&list, "list", false, "list what waits to be sent")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) report(cmd *cobra.Command, args []string, opts agent.AttackerOptions) error {
+	prefixes, err := parseQueries(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.usableConfig(cmd)
+	if err != nil {
+		return err
+	}
+	opts.Version = version
+	r, err := agent.ReportAttacker(cmd.Context(), cfg, prefixes[0], opts)
+	for _, w := range r.Warnings {
+		fmt.Fprintln(a.err, "voipbl: "+clean(w))
+	}
+	if off := (*agent.ReportingOffError)(nil); errors.As(err, &off) {
+		return &exitError{exitUsage, err}
+	}
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	if a.json {
+		a.printJSON(r)
+		return nil
+	}
+	fmt.Fprintf(a.out, "%s %s\n", r.Addr, clean(attackerWords(r, time.Now())))
+	if r.DryRun && r.Request != "" {
+		fmt.Fprintf(a.out, "  GET %s\n", clean(r.Request))
+	}
+	for _, v := range r.Others {
+		fmt.Fprintf(a.out, "  and %s (%s): %s\n", v.Addr, v.Kind, clean(v.Words()))
+	}
+	return nil
+}
+
+// attackerWords tells what has become of an address, or would.
+func attackerWords(r *agent.AttackerReport, now time.Time) string {
+	waits := ""
+	if r.Due.After(now) {
+		waits = " in " + span(r.Due.Sub(now))
+	}
+	words := ""
+	switch {
+	case !r.Waits() && r.DryRun:
+		return "(dry run) " + r.Words()
+	case !r.Waits():
+		return r.Words()
+	case r.DryRun && waits == "":
+		words = "would be sent at once"
+	case r.DryRun:
+		words = "would wait, and be sent" + waits + " or later"
+	case waits == "":
+		words = "waits"
+	default:
+		words = "waits, and is sent" + waits + " or later"
+	}
+	if r.Why != "" {
+		words += ": " + r.Why
+	}
+	return words
+}
+
+func (a *app) listReports(cmd *cobra.Command) error {
+	cfg, err := a.usableConfig(cmd)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	s := agent.ReadOutbox(cfg, now)
+	if s.Problem != nil {
+		return &exitError{exitNotApplied, &problemError{s.Problem}}
+	}
+	if a.json {
+		a.printJSON(s)
+		return nil
+	}
+	if !s.Enabled {
+		fmt.Fprintln(a.out, "reporting is off: report.enabled is false in the configuration")
+	}
+	fmt.Fprintln(a.out, reportsWords(s, now))
+	if len(s.Queue) == 0 {
+		return nil
+	}
+	t := table{right: []int{2, 4}}
+	t.row("address", "kind", "count", "since", "tries")
+	for _, e := range s.Queue {
+		t.row(e.Addr.String(), string(e.Kind), strconv.Itoa(e.Count), ago(e.At, now), strconv.Itoa(e.Tries))
+	}
+	t.print(a.out)
+	return nil
+}
+
+// reportsWords is one line about what waits to be sent.
+func reportsWords(s *agent.OutboxStatus, now time.Time) string {
+	if s.Problem != nil {
+		return clean(s.Problem.Error)
+	}
+	words := count(len(s.Queue)) + " waiting"
+	if s.Due.After(now) {
+		words += ", the next is due in " + span(s.Due.Sub(now))
+	} else if !s.Due.IsZero() {
+		words += ", the next is due now"
+	}
+	words += ", the last was sent " + ago(s.LastSent, now)
+	if s.LastSent.IsZero() {
+		words = words[:len(words)-len("the last was sent never")] + "none was sent yet"
+	}
+	if f := s.LastError; f != nil {
+		words += fmt.Sprintf("; last error %s: %s", ago(f.At, now), clean(f.Error))
+	}
+	return words
+}
