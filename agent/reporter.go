@@ -12,9 +12,9 @@ import (
 // have left. It works beside the loop, and nothing of that waits for it. While nothing
 // waits to be sent it sleeps until it is poked.
 type reporter struct {
-	// round sends what is due and reports whether anything still waits. networkAt is when
-	// the network last changed.
-	round func(ctx context.Context, networkAt time.Time) (waits bool)
+	// round sends what is due and reports when to go on; zero if nothing waits. networkAt
+	// is when the network last changed.
+	round func(ctx context.Context, networkAt time.Time) (next time.Time)
 
 	pokes   chan struct{} // the file or the configuration has changed
 	network chan struct{}
@@ -22,19 +22,15 @@ type reporter struct {
 }
 
 const (
-	// reportEvery is how often it looks while something waits.
+	// reportEvery is how often it looks while something waits and the network is as it was.
 	reportEvery = time.Minute
 
 	// reportSettle is how long a command that has written something down may take to send
 	// it.
 	reportSettle = 5 * time.Second
-
-	// reportNetwork is how long after a round the next one comes at the earliest if the
-	// network has changed.
-	reportNetwork = 10 * time.Second
 )
 
-func newReporter(round func(context.Context, time.Time) bool) *reporter {
+func newReporter(round func(context.Context, time.Time) time.Time) *reporter {
 	return &reporter{round: round, pokes: make(chan struct{}, 1), network: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
@@ -54,13 +50,17 @@ func signal(c chan<- struct{}) {
 // run works until ctx ends.
 func (r *reporter) run(ctx context.Context) {
 	defer close(r.done)
-	var last, networkAt time.Time
+	var networkAt time.Time
 	for ctx.Err() == nil {
-		waits := r.round(ctx, networkAt)
-		last = time.Now()
-		var wake <-chan time.Time // never
-		if waits {
-			wake = time.After(reportEvery)
+		var last time.Time        // the round, if it has left something
+		var wake <-chan time.Time // never, if not
+		if next := r.round(ctx, networkAt); !next.IsZero() {
+			last = time.Now()
+			wait := reportEvery
+			if d := time.Until(next); d > 0 && d < wait && time.Since(networkAt) < outbox.NetworkPause {
+				wait = d // of a server that could not be reached a moment ago
+			}
+			wake = time.After(wait)
 		}
 		for due := false; !due; {
 			select {
@@ -74,8 +74,8 @@ func (r *reporter) run(ctx context.Context) {
 				}
 			case <-r.network:
 				networkAt = time.Now().Round(0) // what is written down is of the wall clock
-				if waits {
-					wake = time.After(max(0, time.Until(last.Add(reportNetwork))))
+				if wake != nil {
+					wake = time.After(0)
 				}
 			}
 		}
@@ -83,10 +83,10 @@ func (r *reporter) run(ctx context.Context) {
 }
 
 // sendReports is the round of the agent.
-func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (waits bool) {
+func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (next time.Time) {
 	cfg := *d.shared.Load()
 	if !cfg.Report.Enabled {
-		return false
+		return time.Time{}
 	}
 	s := newSender(cfg, "voipbl run, reporting", d.opts.Version, func(v outbox.Verdict) { logVerdict(d.log, v) }, func(words string) { d.log.Warn(words) })
 	s.network = networkAt
@@ -94,8 +94,12 @@ func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (waits bo
 	if ctx.Err() == nil {
 		d.sayOnce(err)
 	}
-	look := ReadOutbox(cfg, time.Now())
-	return len(look.Queue) > 0 || look.Problem != nil
+	now := time.Now()
+	look := lookAtOutbox(cfg, outbox.Limits{PerHour: cfg.Report.PerHour, Network: networkAt}, now)
+	if look.Problem != nil {
+		return now // it may be over
+	}
+	return look.Due
 }
 
 // sayOnce tells what keeps reports from being sent when that begins.

@@ -197,7 +197,7 @@ func (b *Box) afterPause(l Limits, now time.Time) time.Time {
 		return now
 	}
 	if f, n := b.LastError, len(b.Requests); f != nil && f.Reason == Unreachable && n > 0 && l.Network.After(b.Requests[n-1]) {
-		if early := later(l.Network, b.Requests[n-1].Add(networkPause)); early.Before(b.NotBefore) {
+		if early := later(l.Network, b.Requests[n-1].Add(NetworkPause)); early.Before(b.NotBefore) {
 			return early
 		}
 	}

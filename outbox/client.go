@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -97,6 +99,8 @@ func proxy(r *http.Request) (*url.URL, error) {
 
 // Send tells the server about an entry: one request, until ctx ends.
 func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
 	if err != nil {
 		return s.failed(Status, "report.url is not a URL")
@@ -111,7 +115,7 @@ func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return s.transportError(ctx, err)
+		return s.transportError(ctx, err, connected.Load())
 	}
 	resp.Body.Close()
 	return s.judge(resp, time.Now())
@@ -166,8 +170,8 @@ func (s Server) redirect(next *http.Request, via []*http.Request) error {
 }
 
 // transportError sorts what net/http says. Its own words name the URL, which has the
-// serial in it.
-func (s Server) transportError(ctx context.Context, err error) Result {
+// serial in it. If there was no connection a change of this host's network may help.
+func (s Server) transportError(ctx context.Context, err error, connected bool) Result {
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
@@ -186,6 +190,8 @@ func (s Server) transportError(ctx context.Context, err error) Result {
 		return s.failed(BadRedirect, "redirect to what is no URL")
 	case errors.As(err, &certErr), errors.As(err, &recordErr), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		return s.failed(TLS, err.Error())
+	case ctx.Err() != nil && !connected:
+		return s.failed(Unreachable, "no connection in time")
 	case ctx.Err() != nil, errors.As(err, &netErr) && netErr.Timeout():
 		return s.failed(TooSlow, "no answer in time")
 	}

@@ -57,9 +57,9 @@ const (
 	firstPause = time.Minute
 	maxPause   = 30 * time.Minute
 
-	// networkPause is the least time between two requests of which the first did not reach
+	// NetworkPause is the least time between two requests of which the first did not reach
 	// the server, when the network has changed.
-	networkPause = 10 * time.Second
+	NetworkPause = 10 * time.Second
 
 	// maxRetryAfter is the longest pause that a server gets: after that a report is no news.
 	maxRetryAfter = 24 * time.Hour
