@@ -1,0 +1,147 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// reporting is a reporter whose rounds are written down.
+type reporting struct {
+	*reporter
+	begin  time.Time
+	rounds []time.Duration
+	next   func(at time.Duration, networkAt time.Time) time.Duration // what a round says, from the beginning; 0 for nothing
+}
+
+// startReporter starts one in a bubble.
+func startReporter(t *testing.T, next func(at time.Duration, networkAt time.Time) time.Duration) *reporting {
+	s := &reporting{begin: time.Now(), next: next}
+	s.reporter = newReporter(func(_ context.Context, networkAt time.Time) time.Time {
+		at := time.Since(s.begin)
+		s.rounds = append(s.rounds, at)
+		if next := s.next(at, networkAt); next != 0 {
+			return s.begin.Add(next)
+		}
+		return time.Time{}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go s.run(ctx)
+	t.Cleanup(func() {
+		cancel()
+		<-s.done
+	})
+	synctest.Wait()
+	return s
+}
+
+func (s *reporting) want(t *testing.T, at ...time.Duration) {
+	t.Helper()
+	synctest.Wait()
+	if !slices.Equal(s.rounds, at) {
+		t.Errorf("rounds at %v, want %v", s.rounds, at)
+	}
+}
+
+func nothing(time.Duration, time.Time) time.Duration { return 0 }
+
+// TestReporterSleeps: while nothing waits it looks at the start and never again.
+func TestReporterSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startReporter(t, nothing)
+		time.Sleep(1000 * time.Hour)
+		s.want(t, 0)
+		s.networkChanged()
+		time.Sleep(time.Hour)
+		s.want(t, 0)
+	})
+}
+
+// TestReporterIsPoked: it lets the command that has written something send it, and looks
+// once for many pokes.
+func TestReporterIsPoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startReporter(t, nothing)
+		time.Sleep(time.Hour)
+		for range 4 {
+			s.poke()
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Hour)
+		s.want(t, 0, time.Hour+reportSettle)
+	})
+}
+
+// TestReporterPace: once a minute while something waits, however often it is poked, and
+// being poked all the time does not put it off.
+func TestReporterPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startReporter(t, func(at time.Duration, _ time.Time) time.Duration {
+			if at < 3*time.Minute {
+				return at + 1
+			}
+			return 0
+		})
+		for range 300 {
+			s.poke()
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Hour)
+		want := []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}
+		for at := 3*time.Minute + reportSettle; at <= 5*time.Minute; at += reportSettle {
+			want = append(want, at)
+		}
+		s.want(t, want...)
+	})
+}
+
+// TestReporterNetwork: when the network changes it looks at once, and then again when a
+// server that could not be reached a moment ago may be asked.
+func TestReporterNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startReporter(t, func(at time.Duration, networkAt time.Time) time.Duration {
+			if networkAt.IsZero() {
+				return time.Minute
+			}
+			if at < 38*time.Second {
+				return 38 * time.Second
+			}
+			return 1000 * time.Second
+		})
+		time.Sleep(30 * time.Second)
+		s.networkChanged()
+		time.Sleep(2 * time.Minute)
+		s.want(t, 0, 30*time.Second, 38*time.Second, 98*time.Second)
+	})
+}
+
+// TestReporterEnds: also while the server takes its time.
+func TestReporterEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := newReporter(func(ctx context.Context, _ time.Time) time.Time {
+			<-ctx.Done()
+			return time.Now()
+		})
+		go r.run(ctx)
+		time.Sleep(time.Hour)
+		cancel()
+		<-r.done
+	})
+}
+
+// TestReporterWithoutLeave: without the owner's word the agent does not even look.
+func TestReporterWithoutLeave(t *testing.T) {
+	cfg := config.Default()
+	cfg.StateDir = "/nonexistent/state"
+	d := &daemon{log: slog.New(slog.DiscardHandler)}
+	d.shared.Store(&cfg)
+	if next := d.sendReports(t.Context(), time.Time{}); !next.IsZero() {
+		t.Errorf("it goes on at %v", next)
+	}
+}

@@ -1,0 +1,439 @@
+package outbox
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func addr(n int) netip.Addr { return netip.AddrFrom4([4]byte{5, 5, byte(n >> 8), byte(n)}) }
+
+var (
+	sixty  = Limits{PerHour: 60}
+	failed = func(r Reason) Result { return Result{Err: &Error{Reason: r, Server: "s", Words: "w"}} }
+)
+
+// text is what waits, in short.
+func text(b *Box) string {
+	var all []string
+	for _, e := range b.Queue {
+		all = append(all, fmt.Sprintf("%s %d", e.Kind, int(e.Addr.As4()[2])<<8|int(e.Addr.As4()[3])))
+	}
+	return strings.Join(all, ", ")
+}
+
+// sendOne sends what is due with a result, and returns the address.
+func sendOne(t *testing.T, b *Box, now time.Time, r Result) Entry {
+	t.Helper()
+	e, ok := b.Begin(sixty, now)
+	if !ok {
+		t.Fatalf("nothing is due of %s", text(b))
+	}
+	b.Finish(e, r, now)
+	return e
+}
+
+// TestTake: what becomes of bans and unbans, one after the other.
+func TestTake(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		name  string
+		steps string // b ban, u unban, s sent, f the server fails, x refused, h an hour, d a day later
+		want  string // outcomes of b and u
+		queue string
+	}{
+		{"one", "b", "queued", "ban 1"},
+		{"twice", "bb", "queued queued", "ban 1"},
+		{"again after it was sent", "bsb", "queued not-reported", ""},
+		{"again, 23 hours later", "bs" + strings.Repeat("h", 23) + "b", "queued not-reported", ""},
+		{"again, a day later", "bsdb", "queued queued", "ban 1"},
+		{"cancelled", "bu", "queued cancelled", ""},
+		{"cancelled after the server failed", "bfu", "queued cancelled", ""},
+		{"cancelled and again", "bub", "queued cancelled queued", "ban 1"},
+		{"unban of what was never reported", "u", "not-reported", ""},
+		{"unban of what was refused", "bxu", "queued not-reported", ""},
+		{"unban", "bsu", "queued queued", "unban 1"},
+		{"unban twice", "bsuu", "queued queued queued", "unban 1"},
+		{"unban that was sent, again", "bsusu", "queued queued not-reported", ""},
+		{"ban again before the unban was sent", "bsub", "queued queued cancelled", ""},
+		{"and then it is unbanned after all", "bsubu", "queued queued cancelled queued", "unban 1"},
+		{"ban again after the unban was sent", "bsusb", "queued queued not-reported", ""},
+		{"the same a day later", "bsusdb", "queued queued queued", "ban 1"},
+		{"unban, weeks later", "bs" + strings.Repeat("d", 29) + "u", "queued queued", "unban 1"},
+		{"unban, too late", "bs" + strings.Repeat("d", 30) + "u", "queued not-reported", ""},
+		{"unban of what is reported and waits once more", "bsdbu", "queued queued queued", "unban 1"},
+		{"too old", "bd", "queued", ""},
+		{"an unban waits longer", "bsuddd", "queued queued", "unban 1"},
+		{"but not forever", "bsuddddddd", "queued queued", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var b Box
+			var got []string
+			now := start
+			for _, step := range test.steps {
+				switch step {
+				case 'b':
+					got = append(got, string(b.Ban(addr(1), 1, now)[0].Outcome))
+				case 'u':
+					got = append(got, string(b.Unban(addr(1), 1, now)[0].Outcome))
+				case 's':
+					sendOne(t, &b, now, Result{})
+				case 'f':
+					sendOne(t, &b, now, failed(Status))
+				case 'x':
+					sendOne(t, &b, now, failed(Forbidden))
+				case 'h':
+					now = now.Add(time.Hour)
+				case 'd':
+					now = now.Add(day)
+				}
+				b.Settle(now)
+			}
+			if s := strings.Join(got, " "); s != test.want {
+				t.Errorf("%s gave %s, want %s", test.steps, s, test.want)
+			}
+			if s := text(&b); s != test.queue {
+				t.Errorf("%s leaves %q, want %q", test.steps, s, test.queue)
+			}
+		})
+	}
+}
+
+// TestMeanwhile: somebody changes the box while a request is under way.
+func TestMeanwhile(t *testing.T) {
+	t.Run("a report is cancelled that arrives all the same", func(t *testing.T) {
+		var b Box
+		b.Ban(addr(1), 7, start)
+		e, _ := b.Begin(sixty, start)
+		b.Unban(addr(1), 7, start)
+		b.Finish(e, Result{}, start)
+		if text(&b) != "unban 1" || b.Queue[0].Count != 7 {
+			t.Errorf("what waits is %v: it is not taken back", b.Queue)
+		}
+	})
+	t.Run("a report is cancelled that does not arrive", func(t *testing.T) {
+		for _, reason := range []Reason{Status, Forbidden} {
+			var b Box
+			b.Ban(addr(1), 1, start)
+			e, _ := b.Begin(sixty, start)
+			b.Unban(addr(1), 1, start)
+			b.Finish(e, failed(reason), start)
+			if text(&b) != "" || len(b.Standing) > 0 {
+				t.Errorf("%s: %q waits, %v stands", reason, text(&b), b.Standing)
+			}
+		}
+	})
+	t.Run("the second report of an address that stands is cancelled", func(t *testing.T) {
+		var b Box
+		b.Ban(addr(1), 1, start)
+		sendOne(t, &b, start, Result{})
+		now := start.Add(25 * time.Hour)
+		b.Ban(addr(1), 1, now)
+		e, _ := b.Begin(sixty, now)
+		b.Unban(addr(1), 1, now)
+		b.Finish(e, Result{}, now)
+		if text(&b) != "unban 1" {
+			t.Errorf("what waits is %q", text(&b))
+		}
+		if err := b.Check(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("an address is banned again while its unban is sent", func(t *testing.T) {
+		var b Box
+		b.Ban(addr(1), 1, start)
+		sendOne(t, &b, start, Result{})
+		b.Unban(addr(1), 1, start)
+		e, _ := b.Begin(sixty, start)
+		b.Ban(addr(1), 1, start)
+		b.Finish(e, Result{}, start)
+		if text(&b) != "" || len(b.Standing) > 0 || len(b.Withdrawn) != 1 {
+			t.Errorf("%q waits, %v stands, %v is withdrawn", text(&b), b.Standing, b.Withdrawn)
+		}
+	})
+}
+
+// TestRate: no more requests within any hour, those that fail included.
+func TestRate(t *testing.T) {
+	var b Box
+	l := Limits{PerHour: 3}
+	for i := range 10 {
+		b.Ban(addr(i), 1, start)
+	}
+	for i := range 3 {
+		now := start.Add(time.Duration(i) * 10 * time.Minute)
+		e, ok := b.Begin(l, now)
+		if !ok {
+			t.Fatalf("request %d is not allowed", i)
+		}
+		r := Result{}
+		if i == 1 {
+			r = failed(Status)
+		}
+		b.Finish(e, r, now)
+	}
+	now := start.Add(20 * time.Minute)
+	if due := b.Due(l, now); !due.Equal(start.Add(time.Hour)) {
+		t.Errorf("the fourth is due at %v", due)
+	}
+	for _, at := range []time.Duration{20 * time.Minute, time.Hour - 1} {
+		if _, ok := b.Begin(l, start.Add(at)); ok {
+			t.Errorf("a fourth request within %v", at)
+		}
+	}
+	if _, ok := b.Begin(l, start.Add(time.Hour)); !ok {
+		t.Error("none is allowed after an hour")
+	}
+	if due := b.Due(l, start.Add(time.Hour)); !due.Equal(start.Add(70 * time.Minute)) {
+		t.Errorf("the fifth is due at %v", due)
+	}
+	// Less is allowed from one moment to the next: what was made counts.
+	if due := b.Due(Limits{PerHour: 1}, start.Add(time.Hour)); !due.Equal(start.Add(2 * time.Hour)) {
+		t.Errorf("of one an hour, the next is due at %v", due)
+	}
+}
+
+// TestPauses: a server that fails is left alone, longer each time.
+func TestPauses(t *testing.T) {
+	var b Box
+	b.Ban(addr(1), 1, start)
+	now := start
+	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		sendOne(t, &b, now, failed(Status))
+		due := b.Due(sixty, now)
+		if got := due.Sub(now); got != want*time.Minute {
+			t.Errorf("after %d failures the pause is %v, not %v minutes", i+1, got, int(want))
+		}
+		now = due
+	}
+	sendOne(t, &b, now, Result{})
+	b.Ban(addr(2), 1, now)
+	sendOne(t, &b, now, failed(Status))
+	if got := b.Due(sixty, now).Sub(now); got != time.Minute {
+		t.Errorf("after a success and a failure the pause is %v", got)
+	}
+}
+
+func TestRetryAfterIsKept(t *testing.T) {
+	for _, test := range []struct{ asked, want time.Duration }{
+		{0, time.Minute}, {30 * time.Second, time.Minute}, {3 * time.Hour, 3 * time.Hour}, {1000 * time.Hour, 24 * time.Hour},
+	} {
+		var b Box
+		b.Ban(addr(1), 1, start)
+		r := failed(Busy)
+		r.NotBefore = start.Add(test.asked)
+		sendOne(t, &b, start, r)
+		if got := b.Due(Limits{PerHour: 60, Network: start.Add(1)}, start.Add(2)).Sub(start); got != test.want {
+			t.Errorf("asked for %v, the pause is %v, not %v", test.asked, got, test.want)
+		}
+	}
+}
+
+// TestNetwork: a network that has changed ends the pause of a server that could not be
+// reached, and no other.
+func TestNetwork(t *testing.T) {
+	for _, test := range []struct {
+		reason  Reason
+		network time.Duration // after the failure
+		want    time.Duration
+	}{
+		{Unreachable, -time.Second, time.Minute},
+		{Unreachable, time.Second, NetworkPause},
+		{Unreachable, 20 * time.Second, 20 * time.Second},
+		{Unreachable, 2 * time.Minute, time.Minute},
+		{Status, time.Second, time.Minute},
+		{TooSlow, time.Second, time.Minute},
+		{TLS, time.Second, time.Minute},
+	} {
+		var b Box
+		b.Ban(addr(1), 1, start)
+		sendOne(t, &b, start, failed(test.reason))
+		l := Limits{PerHour: 60, Network: start.Add(test.network)}
+		if got := b.Due(l, start.Add(2*time.Second)).Sub(start); got != test.want {
+			t.Errorf("%s, the network changes after %v: due after %v, not %v", test.reason, test.network, got, test.want)
+		}
+	}
+}
+
+// TestOrder: the oldest first, but what the server chokes on holds nobody up.
+func TestOrder(t *testing.T) {
+	var b Box
+	for i := range 3 {
+		b.Ban(addr(i), 1, start.Add(time.Duration(i)))
+	}
+	var got []string
+	now := start.Add(time.Second)
+	for len(b.Queue) > 0 {
+		e, ok := b.Begin(sixty, now)
+		if !ok {
+			now = b.Due(sixty, now)
+			continue
+		}
+		r := Result{}
+		if e.Addr == addr(0) && e.Tries < 3 {
+			r = failed(Status)
+		}
+		b.Finish(e, r, now)
+		got = append(got, fmt.Sprint(e.Addr.As4()[3]))
+	}
+	if s := strings.Join(got, " "); s != "0 1 2 0 0" {
+		t.Errorf("sent in the order %s", s)
+	}
+}
+
+func TestOnlyUnbans(t *testing.T) {
+	var b Box
+	b.Ban(addr(1), 1, start)
+	sendOne(t, &b, start, Result{})
+	b.Ban(addr(2), 1, start)
+	b.Unban(addr(1), 1, start)
+	l := Limits{PerHour: 60, OnlyUnbans: true}
+	if e, ok := b.Begin(l, start); !ok || e.Kind != Unban {
+		t.Fatalf("begun is %v", e)
+	} else {
+		b.Finish(e, Result{}, start)
+	}
+	if e, ok := b.Begin(l, start); ok || !b.Due(l, start).IsZero() {
+		t.Errorf("begun is %v", e)
+	}
+}
+
+// TestFull: the oldest report makes room, not an unban.
+func TestFull(t *testing.T) {
+	var b Box
+	b.Ban(addr(9999), 1, start)
+	sendOne(t, &b, start, Result{})
+	b.Unban(addr(9999), 1, start)
+	for i := range maxQueue - 1 {
+		if told := b.Ban(addr(i), 1, start); len(told) != 1 {
+			t.Fatalf("number %d: %v", i, told)
+		}
+	}
+	told := b.Ban(addr(maxQueue), 1, start)
+	if len(told) != 2 || told[0].Outcome != Queued || told[1].Addr != addr(0) || told[1].Outcome != Dropped || told[1].Why == "" {
+		t.Errorf("told is %v", told)
+	}
+	if len(b.Queue) != maxQueue || b.Queue[0].Kind != Unban || b.Queue[1].Addr != addr(1) {
+		t.Errorf("%d wait, the first are %v", len(b.Queue), b.Queue[:2])
+	}
+	if err := b.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFullOfUnbans(t *testing.T) {
+	b := Box{Standing: make(map[netip.Addr]time.Time)}
+	for i := range maxQueue + 1 {
+		b.Standing[addr(i)] = start
+	}
+	for i := range maxQueue {
+		b.Unban(addr(i), 1, start)
+	}
+	if told := b.Ban(addr(5000), 1, start); len(told) != 1 || told[0].Outcome != Dropped || told[0].Addr != addr(5000) {
+		t.Errorf("told of a report is %v", told)
+	}
+	if told := b.Unban(addr(maxQueue), 1, start); len(told) != 2 || told[0].Outcome != Queued || told[1].Addr != addr(0) {
+		t.Errorf("told of an unban is %v", told)
+	}
+	if len(b.Queue) != maxQueue {
+		t.Errorf("%d wait", len(b.Queue))
+	}
+}
+
+func TestForgetsTheOldestAddresses(t *testing.T) {
+	b := Box{Standing: make(map[netip.Addr]time.Time)}
+	for i := range maxStanding + 5 {
+		b.Standing[addr(i)] = start.Add(-time.Duration(i) * time.Second)
+	}
+	_, changed := b.Settle(start)
+	if _, oldest := b.Standing[addr(maxStanding)]; !changed || oldest || len(b.Standing) != maxStanding {
+		t.Errorf("changed %v, %d stand, the oldest too: %v", changed, len(b.Standing), oldest)
+	}
+	if _, changed := b.Settle(start); changed {
+		t.Error("it changes twice")
+	}
+}
+
+// TestClockSetBack: times that lie in the future hold nothing up for longer than what they
+// stand for.
+func TestClockSetBack(t *testing.T) {
+	var b Box
+	l := Limits{PerHour: 1}
+	b.Ban(addr(1), 1, start)
+	sendOne(t, &b, start, failed(Status))
+	r := failed(Busy)
+	r.NotBefore = start.Add(maxRetryAfter)
+	later := start.Add(2 * time.Minute)
+	sendOne(t, &b, later, r)
+	now := start.AddDate(-10, 0, 0)
+	if _, changed := b.Settle(now); !changed {
+		t.Fatal("nothing is mended")
+	}
+	if _, changed := b.Settle(now); changed {
+		t.Error("it is mended twice")
+	}
+	if due := b.Due(l, now); due.Sub(now) > window {
+		t.Errorf("the next is due after %v", due.Sub(now))
+	}
+	if _, ok := b.Begin(l, now); ok {
+		t.Error("setting the clock back allows more requests")
+	}
+	if told, _ := b.Settle(now.Add(worth - 1)); len(told) > 0 {
+		t.Errorf("told is %v", told)
+	}
+	if told, _ := b.Settle(now.Add(worth)); len(told) != 1 {
+		t.Errorf("told is %v", told)
+	}
+}
+
+func TestDrop(t *testing.T) {
+	var b Box
+	b.Ban(addr(1), 1, start)
+	sendOne(t, &b, start, Result{})
+	b.Unban(addr(1), 1, start)
+	b.Ban(addr(2), 1, start)
+	b.Ban(addr(3), 1, start)
+	told := b.Drop(func(a netip.Addr) string {
+		if a == addr(3) {
+			return ""
+		}
+		return "it is a trunk"
+	})
+	// That a trunk was reported is taken back, whatever protects it by now.
+	if text(&b) != "unban 1, ban 3" || len(told) != 1 || told[0].Addr != addr(2) || told[0].Why != "it is a trunk" || told[0].Outcome != None {
+		t.Errorf("%q is left, told is %v", text(&b), told)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := Entry{Addr: addr(1), Kind: Ban, At: start}
+	for _, test := range []struct {
+		name string
+		box  Box
+		want string
+	}{
+		{"nothing", Box{}, ""},
+		{"good", Box{Queue: []Entry{good, {Addr: addr(1), Kind: Unban}}}, ""},
+		{"no address", Box{Queue: []Entry{good, {Kind: Ban}}}, "number 2 of the queue has no address"},
+		{"zone", Box{Queue: []Entry{{Addr: netip.MustParseAddr("fe80::1%lo"), Kind: Ban}}}, "number 1 of the queue has no address"},
+		{"mapped", Box{Queue: []Entry{{Addr: netip.MustParseAddr("::ffff:5.5.5.5"), Kind: Ban}}}, "number 1 of the queue has no address"},
+		{"kind", Box{Queue: []Entry{{Addr: addr(1), Kind: "../x"}}}, "number 1 of the queue is neither a ban nor an unban"},
+		{"twice", Box{Queue: []Entry{good, good}}, "number 2 of the queue is there twice"},
+		{"too many", Box{Queue: func() (q []Entry) {
+			for i := range maxQueue + 1 {
+				q = append(q, Entry{Addr: addr(i), Kind: Ban})
+			}
+			return q
+		}()}, "the queue has 1001 entries, more than 1000"},
+		{"requests", Box{Requests: []time.Time{start, start.Add(-1)}}, "the requests are not in order of time"},
+	} {
+		err := test.box.Check()
+		if got := fmt.Sprint(err); err == nil && test.want != "" || err != nil && got != test.want {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
