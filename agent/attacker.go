@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/outbox"
 )
 
@@ -80,14 +82,19 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	if opts.DryRun {
 		return report, report.try(cfg, entry)
 	}
+	var told []outbox.Verdict // after what is too old, which may be of the same address
 	err := changeOutbox(ctx, cfg, "voipbl report", report.tell, report.warn, func(b *outbox.Box, now time.Time) bool {
-		for _, v := range take(b, entry, now) {
-			report.tell(v)
-		}
+		told = take(b, entry, now)
 		return true
 	})
-	if err != nil || report.Outcome != outbox.Queued {
+	if err != nil {
 		return report, err
+	}
+	for _, v := range told {
+		report.tell(v)
+	}
+	if !report.Waits() {
+		return report, nil
 	}
 	report.Request = reportServer(cfg).Shown(entry)
 	s := newSender(cfg, "voipbl report", opts.Version, report.tell, report.warn)
@@ -155,20 +162,15 @@ func (r *AttackerReport) warn(words string) { r.Warnings = append(r.Warnings, wo
 
 // try finds what would become of it.
 func (r *AttackerReport) try(cfg config.Config, entry outbox.Entry) error {
-	store, err := findStore(cfg)
+	now := time.Now().UTC().Round(0)
+	b, err := loadOutbox(cfg, now)
+	if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
+		r.warn(err.Error()) // it would be put aside
+		b, err = outbox.Box{}, nil
+	}
 	if err != nil {
 		return err
 	}
-	if store != nil {
-		defer store.Close()
-	}
-	b, err := readOutbox(store)
-	if err != nil {
-		r.warn(err.Error()) // it would be put aside
-		b = outbox.Box{}
-	}
-	now := time.Now().UTC().Round(0)
-	b.Settle(now)
 	for _, v := range take(&b, entry, now) {
 		r.tell(v)
 	}
@@ -188,17 +190,19 @@ func (r *AttackerReport) settle(cfg config.Config, err error) error {
 	default:
 		return nil
 	}
-	s := ReadOutbox(cfg, time.Now())
-	waits := slices.ContainsFunc(s.Queue, func(e outbox.Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
-	switch {
-	case s.Problem == nil && !waits:
-		r.Outcome, r.Why = outbox.Sent, ""
+	now := time.Now().UTC().Round(0)
+	b, lost := loadOutbox(cfg, now)
+	waits := slices.ContainsFunc(b.Queue, func(e outbox.Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
+	_, sent := map[outbox.Kind]map[netip.Addr]time.Time{outbox.Ban: b.Standing, outbox.Unban: b.Withdrawn}[r.Kind][r.Addr]
+	switch r.Due = b.Due(outbox.Limits{PerHour: cfg.Report.PerHour}, now); {
+	case lost == nil && !waits && sent:
+		r.Outcome, r.Due, r.Why = outbox.Sent, time.Time{}, ""
+	case lost == nil && !waits:
+		r.Outcome, r.Due, r.Why = outbox.None, time.Time{}, "it was cancelled, dropped or refused meanwhile: see the journal"
 	case err != nil:
-		r.Why, r.Due = err.Error(), s.Due
-	case s.LastError != nil:
-		r.Why, r.Due = s.LastError.Error, s.Due
-	default:
-		r.Due = s.Due
+		r.Why = err.Error()
+	case b.LastError != nil:
+		r.Why = b.LastError.Error
 	}
 	return nil
 }

@@ -35,6 +35,22 @@ func readOutbox(store *fetch.Store) (outbox.Box, error) {
 	return b, nil
 }
 
+// loadOutbox is the outbox as it is at now, for those who only look.
+func loadOutbox(cfg config.Config, now time.Time) (outbox.Box, error) {
+	store, err := findStore(cfg)
+	if err != nil {
+		return outbox.Box{}, err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	b, err := readOutbox(store)
+	if err == nil {
+		b.Settle(now)
+	}
+	return b, err
+}
+
 // changeOutbox changes it on disk, after what is too old has been taken out; that is told.
 // change says whether there is anything to write. A file that cannot be understood is put
 // aside, and lost is what says so.
@@ -100,20 +116,11 @@ func ReadOutbox(cfg config.Config, now time.Time) *OutboxStatus {
 
 func lookAtOutbox(cfg config.Config, limits outbox.Limits, now time.Time) *OutboxStatus {
 	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []outbox.Entry{}}
-	store, err := findStore(cfg)
+	b, err := loadOutbox(cfg, now)
 	if err != nil {
 		s.Problem = problemOf(err)
 		return s
 	}
-	if store != nil {
-		defer store.Close()
-	}
-	b, err := readOutbox(store)
-	if err != nil {
-		s.Problem = problemOf(err)
-		return s
-	}
-	b.Settle(now)
 	s.Queue = append(s.Queue, b.Queue...)
 	s.Due, s.Standing = b.Due(limits, now), len(b.Standing)
 	s.LastSent, s.LastError = b.LastSent, b.LastError

@@ -241,7 +241,6 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 		b.Failures, b.NotBefore, b.LastError, b.LastSent = 0, time.Time{}, nil, now
 		if e.Kind == Ban {
 			remember(&b.Standing, e.Addr, now)
-			delete(b.Withdrawn, e.Addr)
 		} else if at, yes := b.Standing[e.Addr]; yes {
 			delete(b.Standing, e.Addr)
 			remember(&b.Withdrawn, e.Addr, at)

@@ -129,6 +129,11 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		case <-s.stop:
 		}
+	case "slow": // answers after a while
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-s.stop:
+		}
 	case "later": // asks for a pause of an hour
 		w.Header().Set("Retry-After", "3600")
 		http.Error(w, "later", http.StatusTooManyRequests)

@@ -22,8 +22,8 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report ADDR",
 		Short: "Tell VoIPBL about an attacker",
-		Long: `Tell VoIPBL about an address that has attacked this host, or with --unban that it
-was let go again. It is made for fail2ban's actions, and does nothing unless
+		Long: `Tell VoIPBL about an address that has attacked this host, or with --unban that
+it was let go again. It is made for fail2ban's actions, and does nothing unless
 report.enabled is true in the configuration.
 
 What is protected on this host or is no address of the Internet is never
