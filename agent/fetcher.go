@@ -187,7 +187,8 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named, netwo
 			next = at
 		}
 	} else if len(n.sources) > 0 {
-		todo.names = len(todo.feeds) > 0
+		// Where attackers are reported may be no feed's server.
+		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.IsZero()
 	}
 	f.mu.Lock()
 	f.next = times
