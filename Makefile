@@ -6,14 +6,16 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 PACKAGES = ./... ./testdata/genfeed/... ./testdata/serve
 
-.PHONY: build install try test check fuzz bench clean help
+.PHONY: build install deb try test test-deb check fuzz bench clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
-install: build ; install -D -m 755 bin/voipbl $(DESTDIR)/usr/sbin/voipbl && install -D -m 644 packaging/voipbl.service $(DESTDIR)/lib/systemd/system/voipbl.service && install -d -m 755 $(DESTDIR)/etc/voipbl/blocklist.d && { test -e $(DESTDIR)/etc/voipbl/voipbl.yaml || install -m 644 packaging/voipbl.yaml $(DESTDIR)/etc/voipbl/; }   ## program, configuration, unit
+install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
+deb: ; @sh packaging/deb/build.sh $(or $(ARCH),amd64 arm64)   ## dist/voipbl_VERSION_ARCH.deb for each ARCH
 try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' sh testdata/try.sh bin/voipbl   ## the main job on a full-size list; FEED=FILE for yours
 test: check ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -timeout 25m $(PACKAGES)   ## everything, with the real kernel and tools
+test-deb: ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v -timeout 25m ./packaging/deb   ## the .deb installed, booted, upgraded, removed
 check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
 bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl   ## against iprange and ipset restore, as ratios
 clean: ; rm -rf bin dist
-help: ; @sed -n 's/^\([a-z]*\):.*;.*   ## /\1\t/p' Makefile | grep -v sed   ## this list
+help: ; @sed -n 's/^\([a-z-]*\):.*;.*   ## /\1\t/p' Makefile | grep -v sed   ## this list

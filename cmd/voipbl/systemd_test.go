@@ -29,7 +29,7 @@ func TestSystemd(t *testing.T) {
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	h.Must("sh", "-c", "echo 5.5.5.5 >/etc/voipbl/list")
 
-	h.CopyIn(filepath.Join("..", "..", "packaging", "voipbl.service"), "/lib/systemd/system/voipbl.service", 0o644)
+	h.CopyIn(filepath.Join("..", "..", "packaging", "systemd", "voipbl.service"), "/lib/systemd/system/voipbl.service", 0o644)
 	h.Must("systemctl", "enable", "--now", "voipbl")
 
 	base := func() bool { return strings.Contains(h.Must("iptables-save"), "-j VOIPBL-INPUT") }

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Makes voipbl_VERSION_ARCH.deb in OUT, which is dist, for each ARCH: build.sh ARCH ...
+# The version and all times are those of packaging/deb/changelog, unless DEB_VERSION and
+# SOURCE_DATE_EPOCH say otherwise, so the same source gives the same bytes.
+set -eu
+
+changelog=packaging/deb/changelog
+DEB_VERSION=${DEB_VERSION:-$(sed -n '1s/^voipbl (\(.*\)) .*/\1/p' $changelog)}
+DEB_MAINTAINER=$(sed -n 's/^ -- \(.*>\)  .*/\1/p' $changelog | head -n 1)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(date -d "$(sed -n 's/^ -- .*>  //p' $changelog | head -n 1)" +%s)}
+OUT=${OUT:-dist}
+STAGE=$(mktemp -d)
+trap 'rm -rf "$STAGE"' EXIT
+export DEB_VERSION DEB_MAINTAINER SOURCE_DATE_EPOCH STAGE
+
+# Manual pages and completions, the same for every processor.
+go run -buildvcs=false -tags man ./cmd/voipbl man "$STAGE/pages"
+for page in "$STAGE"/pages/*; do
+	section="$STAGE/man${page##*.}"
+	mkdir -p "$section"
+	gzip -9n <"$page" >"$section/${page##*/}.gz"
+done
+mkdir "$STAGE/completions"
+go run -buildvcs=false ./cmd/voipbl completion bash >"$STAGE/completions/voipbl.bash"
+go run -buildvcs=false ./cmd/voipbl completion zsh >"$STAGE/completions/_voipbl"
+go run -buildvcs=false ./cmd/voipbl completion fish >"$STAGE/completions/voipbl.fish"
+
+gzip -9n <CHANGELOG.md >"$STAGE/changelog.gz"
+gzip -9n <$changelog >"$STAGE/changelog.Debian.gz"
+
+mkdir -p "$OUT"
+for ARCH in "$@"; do
+	export ARCH
+	CGO_ENABLED=0 GOARCH=$ARCH go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -buildid= -X main.version=${DEB_VERSION%-*}" -o "$STAGE/voipbl" ./cmd/voipbl
+	# The binary holds the libraries that it is made of: their terms come with it.
+	GOARCH=$ARCH sh packaging/deb/licenses.sh | gzip -9n >"$STAGE/third-party.gz"
+	go tool nfpm package --config packaging/deb/nfpm.yaml --packager deb --target "$OUT/voipbl_${DEB_VERSION}_$ARCH.deb"
+done

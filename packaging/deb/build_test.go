@@ -1,0 +1,208 @@
+// Package deb_test makes the package, holds it against Debian's own checker, and
+// installs, boots, upgrades and removes it on whole hosts.
+package deb_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The versions that tests install: a first one and one to upgrade to.
+const (
+	older = "0.9.0-1"
+	newer = "0.9.0-2"
+)
+
+// The packages are made once for all tests of this process.
+var (
+	made    sync.Once
+	madeIn  string
+	madeErr error
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if madeIn != "" {
+		os.RemoveAll(madeIn)
+	}
+	os.Exit(code)
+}
+
+// packages makes both versions for this machine's processor and returns the folder
+// that they are in.
+func packages(t *testing.T) string {
+	t.Helper()
+	made.Do(func() {
+		if madeIn, madeErr = os.MkdirTemp("", "voipbl-deb"); madeErr != nil {
+			return
+		}
+		for _, version := range []string{older, newer} {
+			if madeErr = makeDeb(madeIn, version, arch()); madeErr != nil {
+				return
+			}
+		}
+	})
+	if madeErr != nil {
+		t.Fatal(madeErr)
+	}
+	return madeIn
+}
+
+// arch is the machine's, in Debian's and in Go's words.
+func arch() string {
+	out, err := exec.Command("go", "env", "GOARCH").Output()
+	if err != nil {
+		return "amd64"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func file(folder, version, arch string) string {
+	return filepath.Join(folder, "voipbl_"+version+"_"+arch+".deb")
+}
+
+type buildError struct {
+	err error
+	out []byte
+}
+
+func (e *buildError) Error() string { return "build.sh: " + e.err.Error() + "\n" + string(e.out) }
+
+// makeDeb runs what "make deb" runs.
+func makeDeb(folder, version string, archs ...string) error {
+	cmd := exec.Command("sh", append([]string{"packaging/deb/build.sh"}, archs...)...)
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "OUT="+folder, "DEB_VERSION="+version)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return &buildError{err, out}
+	}
+	return nil
+}
+
+func output(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// TestLintian has Debian's checker say nothing about the packages for both
+// processors.
+func TestLintian(t *testing.T) {
+	if _, err := exec.LookPath("lintian"); err != nil {
+		if os.Geteuid() != 0 {
+			t.Skip("no lintian")
+		}
+		t.Fatal("lintian is missing: install the package lintian")
+	}
+	folder := t.TempDir()
+	if err := makeDeb(folder, older, "amd64", "arm64"); err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", file(folder, older, arch)).CombinedOutput()
+		if err != nil || len(bytes.TrimSpace(out)) > 0 {
+			t.Errorf("%s: %v\n%s", arch, err, out)
+		}
+	}
+	// Made once more, at another time and elsewhere, it is the same to the byte.
+	first, err := os.ReadFile(file(folder, older, arch()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(file(packages(t), older, arch()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Error("the same source gives two packages that differ")
+	}
+}
+
+// TestContents holds the package to what an admin is to find in it.
+func TestContents(t *testing.T) {
+	deb := file(packages(t), older, arch())
+	var files []string
+	for line := range strings.Lines(output(t, "dpkg-deb", "--contents", deb)) {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(fields[len(fields)-1], ".")
+		// Pages follow the commands: their test is with the generator.
+		if !strings.HasSuffix(name, "/") && !strings.HasPrefix(name, "/usr/share/man/man8/voipbl-") {
+			files = append(files, name)
+		}
+		if fields[1] != "root/root" || strings.Contains(fields[0][1:], "s") || fields[0][8] == 'w' {
+			t.Errorf("owner or rights: %s", line)
+		}
+	}
+	slices.Sort(files)
+	want := strings.Fields(`
+		/etc/fail2ban/action.d/voipbl-ban.conf
+		/etc/fail2ban/action.d/voipbl-report.conf
+		/etc/fail2ban/action.d/voipbl-set.conf
+		/etc/fail2ban/action.d/voipbl-ssh.conf
+		/etc/fail2ban/filter.d/voipbl-asterisk.conf
+		/etc/fail2ban/jail.d/voipbl.conf
+		/etc/voipbl/voipbl.yaml
+		/usr/lib/modprobe.d/voipbl.conf
+		/usr/lib/modules-load.d/voipbl.conf
+		/usr/lib/systemd/system/voipbl-sets.service
+		/usr/lib/systemd/system/voipbl.service
+		/usr/lib/tmpfiles.d/voipbl.conf
+		/usr/sbin/voipbl
+		/usr/share/bash-completion/completions/voipbl
+		/usr/share/doc/voipbl/README.md
+		/usr/share/doc/voipbl/changelog.Debian.gz
+		/usr/share/doc/voipbl/changelog.gz
+		/usr/share/doc/voipbl/copyright
+		/usr/share/doc/voipbl/examples/grafana/voipbl.json
+		/usr/share/doc/voipbl/examples/prometheus/voipbl-alerts.yml
+		/usr/share/doc/voipbl/third-party.gz
+		/usr/share/fish/vendor_completions.d/voipbl.fish
+		/usr/share/lintian/overrides/voipbl
+		/usr/share/man/man5/voipbl.yaml.5.gz
+		/usr/share/man/man8/voipbl.8.gz
+		/usr/share/zsh/vendor-completions/_voipbl`)
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	conffiles := strings.Fields(output(t, "dpkg-deb", "--info", deb, "conffiles"))
+	slices.Sort(conffiles)
+	if diff := cmp.Diff(want[:7], conffiles); diff != "" {
+		t.Errorf("conffiles, -want +got:\n%s", diff)
+	}
+}
+
+// TestUnitsAreOffLimits holds the units to what systemd's own judge thinks of the
+// rights that are left: at 2.0 of 10 or better.
+func TestUnitsAreOffLimits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		if os.Geteuid() != 0 {
+			t.Skip("no systemd-analyze")
+		}
+		t.Fatal("systemd-analyze is missing: install the package systemd")
+	}
+	for _, unit := range []string{"voipbl.service", "voipbl-sets.service"} {
+		// It fails above the threshold, which counts in tenths.
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "../systemd/"+unit).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+		}
+		text, err := os.ReadFile("../systemd/" + unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte("CapabilityBoundingSet=CAP_NET_ADMIN")) {
+			t.Errorf("%s keeps rights that it does not need", unit)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package deb_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestInstall goes through the life of a package on one host: it is installed, boots
+// with and without a list's server, is upgraded under fire, disabled, removed, and
+// purged.
+func TestInstall(t *testing.T) {
+	p := boot(t, "fail2ban", "openssh-server", "openssh-client", "libpam-systemd", "ufw")
+	p.copyDebs()
+	p.wire()
+	// What others have, to be found as it was at the end.
+	p.sh("iptables -A INPUT -p tcp --dport 2222 -j ACCEPT; ip6tables -A INPUT -p tcp --dport 2222 -j ACCEPT; ipset create mine hash:ip; ipset add mine 5.6.0.9")
+	others := p.sh("iptables-save | grep -v '^[#:]'; ip6tables-save | grep -v '^[#:]'; ipset save")
+	files := p.sh("find / -xdev -newer /etc/hostname -path '*voipbl*' -not -path '/root/*' -not -path '/proc/*'")
+
+	p.apt("install", deb(older))
+	t.Run("installed", p.installed)
+	t.Run("boot", p.bootWithoutNetwork)
+	t.Run("sessions", p.sessions)
+	t.Run("legacy", p.legacy)
+	t.Run("ufw", p.besideUFW)
+	t.Run("upgrade", p.upgrade)
+	t.Run("disabled", p.disabled)
+
+	p.apt("remove", "voipbl")
+	p.noTrace()
+	if !p.succeeds("test", "-e", "/etc/voipbl/voipbl.yaml") || p.succeeds("test", "-e", "/usr/sbin/voipbl") {
+		t.Error("removed: the configuration has gone, or the program has not")
+	}
+	if now := p.sh("systemctl list-units --all --plain --no-legend 'voipbl*'"); strings.Contains(now, "active ") && !strings.Contains(now, "inactive") {
+		t.Errorf("removed, and there are units:\n%s", now)
+	}
+	p.apt("install", deb(newer))
+	p.awaitProtected("5.5.5.5")
+	// An admin who throws it out does not mend its configuration first.
+	p.sh("echo 'sets: [' >>/etc/voipbl/voipbl.yaml")
+	p.apt("purge", "voipbl")
+	p.noTrace()
+	p.sh("ipset destroy mine 2>/dev/null || ipset create mine hash:ip; ipset create -exist mine hash:ip; ipset add -exist mine 5.6.0.9")
+	if now := p.sh("find / -xdev -newer /etc/hostname -path '*voipbl*' -not -path '/root/*' -not -path '/proc/*' -not -path '/var/log/*'"); now != files {
+		t.Errorf("purged, and there is\n%s", now)
+	}
+	if left := p.sh("dpkg-query -W -f '${Package} ${Status}\\n' | grep voipbl || true; grep -rs voipbl /var/lib/systemd /etc/systemd || true"); left != "" {
+		t.Errorf("purged, and it is still known:\n%s", left)
+	}
+	_ = others
+}
+
+// run makes a part of the test of p a test of its own.
+func (p *pbx) as(t *testing.T) *pbx { return &pbx{p.Host, t} }
+
+// installed: enabled, started, the list in force, base rules off.
+func (p *pbx) installed(t *testing.T) {
+	p = p.as(t)
+	for _, unit := range []string{"voipbl.service", "voipbl-sets.service"} {
+		if state := p.unit(unit, "ActiveState") + " " + p.unit(unit, "UnitFileState"); state != "active enabled" {
+			t.Errorf("%s is %s", unit, state)
+		}
+	}
+	p.sh("printf '5.5.5.5\\n" + attacker + "\\n' >/etc/voipbl/blocklist.d/mine")
+	p.awaitProtected("5.5.5.5")
+	if rules := p.Must("iptables-save"); strings.Contains(rules, "VOIPBL-INPUT") {
+		t.Errorf("base rules are in force:\n%s", rules)
+	}
+	if left := p.sh("iptables-save; ip6tables-save; ipset save mine"); strings.Count(left, "--dport 2222 -j ACCEPT") != 2 || !strings.Contains(left, "add mine 5.6.0.9") {
+		t.Errorf("what others have is not as it was:\n%s", left)
+	}
+	// A page for the program and each of its verbs, and the completions.
+	for _, name := range []string{"/usr/share/man/man8/voipbl.8.gz", "/usr/share/man/man8/voipbl-sync.8.gz", "/usr/share/man/man5/voipbl.yaml.5.gz"} {
+		p.Must("gzip", "--test", name)
+	}
+	p.Must("bash", "-c", "source /usr/share/bash-completion/completions/voipbl")
+	if version := p.Must("voipbl", "--version"); !strings.Contains(version, strings.Split(older, "-")[0]) {
+		t.Errorf("it is %s", version)
+	}
+}
+
+// bootWithoutNetwork has a list from a server that is not there at the next boot.
+func (p *pbx) bootWithoutNetwork(t *testing.T) {
+	p = p.as(t)
+	serve := filepath.Join(t.TempDir(), "serve")
+	build := exec.Command("go", "build", "-o", serve, "./testdata/serve")
+	build.Dir, build.Env = "../..", append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	p.CopyIn(serve, "/root/serve", 0o755)
+	p.sh("mkdir -p /root/www && echo 7.7.7.7 >/root/www/list")
+	_, stop := p.start("/root/serve", "127.0.0.1:8080", "/root/www")
+	p.sh(`cat >>/etc/voipbl/voipbl.yaml <<'E'
+# An admin's own line.
+E
+sed -i 's|url: .*|url: http://127.0.0.1:8080/list|; s|insecure: false|insecure: true|; s|min_entries: 1000|min_entries: 1|' /etc/voipbl/voipbl.yaml`)
+	p.Must("voipbl", "reload")
+	p.awaitProtected("7.7.7.7")
+	stop()
+
+	p.Reboot()
+	p.protected("7.7.7.7")
+	p.protected("5.5.5.5")
+	p.inOrder("local-fs.target", "voipbl-sets.service", "ufw.service", "voipbl.service", "network-pre.target")
+	if state := p.unit("fail2ban.service", "After"); !strings.Contains(state, "network.target") {
+		t.Errorf("fail2ban is after %s", state)
+	}
+	if complaints := p.sh("journalctl --no-pager --boot --unit voipbl-sets.service --unit voipbl.service | grep -iE 'denied|not permitted|read-only|failed to' || true"); complaints != "" {
+		t.Errorf("the units complain:\n%s", complaints)
+	}
+	p.wire()
+}
+
+// sessions: the agent, which may not look into other processes, does not cut off who
+// is logged in.
+func (p *pbx) sessions(t *testing.T) {
+	p = p.as(t)
+	p.sh(`set -e
+mkdir -p /root/.ssh /run/sshd
+ssh-keygen -q -t ed25519 -N '' -f /root/key
+cp /root/key.pub /root/.ssh/authorized_keys
+systemctl start ssh`)
+	_, stop := p.start("ip", "netns", "exec", "outside", "ssh", "-i", "/root/key", "-b", phone, "-o", "StrictHostKeyChecking=no", "root@"+hostAddr, "echo in; exec sleep 200")
+	p.sh("echo 5.6.0.64/26 >>/etc/voipbl/blocklist.d/mine")
+	p.awaitProtected(attacker)
+	p.eventually("the new line is in force", func() bool { return p.succeeds("ipset", "-q", "test", "voip_bl", "5.6.0.99") })
+	if p.succeeds("ipset", "-q", "test", "voip_bl", phone) {
+		t.Errorf("%s is logged in, and blocked:\n%s", phone, p.sh("voipbl check "+phone+" || true; ls -l /run/systemd/sessions; cat /run/systemd/sessions/*[0-9]"))
+	}
+	stop()
+	p.sh("sed -i '/5.6.0.64/d' /etc/voipbl/blocklist.d/mine")
+	p.eventually("the line is no longer in force", func() bool { return !p.succeeds("ipset", "-q", "test", "voip_bl", "5.6.0.99") })
+}
+
+// legacy: the other backend of iptables works under the unit's rights, and from boot.
+func (p *pbx) legacy(t *testing.T) {
+	p = p.as(t)
+	use := func(backend string) {
+		p.Must("update-alternatives", "--set", "iptables", "/usr/sbin/iptables-"+backend)
+		p.Must("update-alternatives", "--set", "ip6tables", "/usr/sbin/ip6tables-"+backend)
+		p.Reboot()
+	}
+	use("legacy")
+	p.protected("7.7.7.7")
+	p.inOrder("voipbl-sets.service", "ufw.service", "voipbl.service", "network-pre.target")
+	if !strings.Contains(p.Must("iptables-legacy-save"), drop) || strings.Contains(p.Must("iptables-nft-save"), drop) {
+		t.Error("the rules are not in the legacy tables, or in both")
+	}
+	p.sh("iptables -F INPUT")
+	p.awaitProtected("7.7.7.7")
+	use("nft")
+	p.protected("7.7.7.7")
+}
+
+// besideUFW boots with ufw enabled: its rules and ours are both in force.
+func (p *pbx) besideUFW(t *testing.T) {
+	p = p.as(t)
+	p.sh("ufw allow 22/tcp && ufw --force enable")
+	p.Reboot()
+	p.protected("7.7.7.7")
+	p.inOrder("voipbl-sets.service", "ufw.service", "voipbl.service", "network-pre.target")
+	if rules := p.Must("iptables-save"); !strings.Contains(rules, "-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT") || !strings.Contains(rules, ":INPUT DROP") {
+		t.Errorf("ufw's rules are not in force:\n%s", rules)
+	}
+	p.sh("ufw --force disable")
+	p.Reboot()
+	p.wire()
+}
+
+// upgrade: not one packet of a blocked source gets through meanwhile, and what an
+// admin has changed in the configuration stays.
+func (p *pbx) upgrade(t *testing.T) {
+	p = p.as(t)
+	p.CopyIn("testdata/packets.py", "/root/packets.py", 0o755)
+	p.protected(attacker)
+	p.sh("rm -f /root/stop /root/counts /root/fired")
+	p.start("/root/packets.py", "serve", "5060", "/root/counts")
+	firing, _ := p.start("sh", "-c", "ip netns exec outside /root/packets.py fire "+hostAddr+" 5060 /root/stop "+attacker+" "+phone+" | tee /root/fired")
+	agent := p.unit("voipbl.service", "MainPID")
+
+	p.apt("install", deb(newer))
+	p.apt("install", deb(older))
+	p.apt("install", deb(newer))
+
+	p.Must("touch", "/root/stop")
+	if err := firing.Wait(); err != nil {
+		t.Error("the sources:", err)
+	}
+	p.sh("pkill -TERM -f '[p]ackets.py serve'")
+	p.eventually("the server has counted", func() bool { return p.succeeds("test", "-s", "/root/counts") })
+	counts, fired := p.Must("cat", "/root/counts"), p.Must("cat", "/root/fired")
+	t.Logf("sent, answered:\n%sreceived:\n%s", fired, counts)
+	if strings.Contains(counts, attacker) || !strings.Contains(counts, phone) {
+		t.Errorf("the host has received:\n%s", counts)
+	}
+	sent := map[string][]string{}
+	for line := range strings.Lines(fired) {
+		if words := strings.Fields(line); len(words) == 3 {
+			sent[words[0]] = words[1:]
+		}
+	}
+	if s := sent[attacker]; len(s) != 2 || len(s[0]) < 4 || s[1] != "0" {
+		t.Errorf("the attacker has sent %v", s)
+	}
+	if s := sent[phone]; len(s) != 2 || s[0] != s[1] {
+		t.Errorf("of a clean source: sent, answered: %v", s)
+	}
+	if now := p.unit("voipbl.service", "MainPID"); now == agent || now == "0" {
+		t.Errorf("the agent is process %s, as before", now)
+	}
+	if text := p.Must("cat", "/etc/voipbl/voipbl.yaml"); !strings.Contains(text, "# An admin's own line.") {
+		t.Error("the admin's configuration is gone")
+	}
+
+	// One that the new version does not take: the agent goes on by the old one.
+	p.sh("cp /etc/voipbl/voipbl.yaml /root/good.yaml; echo 'sets: x' >>/etc/voipbl/voipbl.yaml")
+	agent = p.unit("voipbl.service", "MainPID")
+	if said := p.apt("install", deb(older)); !strings.Contains(said, "was not restarted") || !strings.Contains(said, "sets") {
+		t.Errorf("an upgrade beside a broken configuration says:\n%s", said)
+	}
+	if now := p.unit("voipbl.service", "MainPID"); now != agent {
+		t.Error("the agent was restarted with a configuration that it does not take")
+	}
+	p.sh("cp /root/good.yaml /etc/voipbl/voipbl.yaml")
+}
+
+// disabled: an admin's "disable" and "stop" survive upgrades, and a boot.
+func (p *pbx) disabled(t *testing.T) {
+	p = p.as(t)
+	p.sh("systemctl disable --now voipbl.service")
+	p.protected("7.7.7.7") // what is in force stays
+	p.apt("install", deb(newer))
+	if state := p.unit("voipbl.service", "ActiveState") + " " + p.unit("voipbl.service", "UnitFileState"); state != "inactive disabled" {
+		t.Errorf("disabled and stopped, and after an upgrade it is %s", state)
+	}
+	p.Reboot()
+	if rules := p.Must("iptables-save"); strings.Contains(rules, drop) {
+		t.Errorf("disabled, and after a boot there is\n%s", rules)
+	}
+	p.sh("systemctl enable --now voipbl.service")
+	p.awaitProtected("7.7.7.7")
+}

@@ -1,0 +1,192 @@
+package deb_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testhost"
+)
+
+// Addresses on the wire between a host and the outside, which is a network namespace
+// on it. They are public ones, since private ones are never blocked.
+const (
+	hostAddr = "5.6.0.1"
+	attacker = "5.6.0.66"
+	phone    = "5.6.0.77"
+)
+
+// patience is how long something may take on a busy machine.
+const patience = time.Minute
+
+// pbx is a host to install the package on.
+type pbx struct {
+	*testhost.Host
+	t *testing.T
+}
+
+// boot starts a host that has what the package needs, and no way to get more.
+func boot(t *testing.T, packages ...string) *pbx {
+	t.Helper()
+	return &pbx{testhost.Boot(t, append([]string{"ca-certificates", "init-system-helpers", "python3"}, packages...)...), t}
+}
+
+// copyDebs puts both versions into /root.
+func (p *pbx) copyDebs() {
+	p.t.Helper()
+	folder := packages(p.t)
+	for _, version := range []string{older, newer} {
+		p.CopyIn(file(folder, version, arch()), deb(version), 0o644)
+	}
+}
+
+// deb is where a version lies on a host.
+func deb(version string) string { return "/root/voipbl_" + version + ".deb" }
+
+// apt runs apt-get without questions and without what is only recommended, for the
+// host has no way to get it.
+func (p *pbx) apt(args ...string) string {
+	p.t.Helper()
+	return p.Must(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades"}, args...)...)
+}
+
+// write makes a file on the host.
+func (p *pbx) write(name, text string) {
+	p.t.Helper()
+	src := filepath.Join(p.t.TempDir(), path.Base(name))
+	if err := os.WriteFile(src, []byte(text), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+	p.CopyIn(src, name, 0o644)
+}
+
+func (p *pbx) sh(script string) string {
+	p.t.Helper()
+	return p.Must("sh", "-c", script)
+}
+
+// succeeds reports whether a command does.
+func (p *pbx) succeeds(args ...string) bool {
+	p.t.Helper()
+	_, code := p.Run(args...)
+	return code == 0
+}
+
+// eventually waits until something holds, and fails if it never does.
+func (p *pbx) eventually(what string, holds func() bool) {
+	p.t.Helper()
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-poll.C {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("never: %s\n%s", what, p.sh("iptables-save; ipset list -terse; journalctl --no-pager -u voipbl | tail -30"))
+		}
+	}
+}
+
+// unit is a property of a unit.
+func (p *pbx) unit(name, property string) string {
+	p.t.Helper()
+	return strings.TrimSpace(p.Must("systemctl", "show", "--value", "--property="+property, name))
+}
+
+// when is how many microseconds after the boot a unit became active.
+func (p *pbx) when(unit string) int {
+	p.t.Helper()
+	n, err := strconv.Atoi(p.unit(unit, "ActiveEnterTimestampMonotonic"))
+	if err != nil || n == 0 {
+		p.t.Fatalf("%s was never active: %v\n%s", unit, err, p.sh("systemctl status --no-pager "+unit+" || true"))
+	}
+	return n
+}
+
+// inOrder fails unless units became active in this order.
+func (p *pbx) inOrder(units ...string) {
+	p.t.Helper()
+	for i := 1; i < len(units); i++ {
+		if a, b := p.when(units[i-1]), p.when(units[i]); a > b {
+			p.t.Errorf("%s is active %d µs after the boot, and %s already at %d", units[i-1], a, units[i], b)
+		}
+	}
+}
+
+// The rules that drop the members of the sets, as the kernel tells them.
+const (
+	drop  = "-A INPUT -m set --match-set voip_bl src"
+	drop6 = "-A INPUT -m set --match-set voip_bl6 src"
+)
+
+// protected fails unless an address is in the set and the first rule of INPUT drops
+// it, for both families.
+func (p *pbx) protected(blocked string) {
+	p.t.Helper()
+	p.Must("ipset", "test", "voip_bl", blocked)
+	for save, rule := range map[string]string{"iptables-save": drop, "ip6tables-save": drop6} {
+		first := p.sh(save + " -t filter | grep -m1 -- '-A INPUT'")
+		if !strings.HasPrefix(first, rule) || !strings.Contains(first, "-j DROP") {
+			p.t.Errorf("%s: the first rule of INPUT is %q", save, first)
+		}
+	}
+}
+
+// awaitProtected is protected for what the agent is just about to do.
+func (p *pbx) awaitProtected(blocked string) {
+	p.t.Helper()
+	p.eventually(blocked+" is blocked", func() bool {
+		return p.succeeds("ipset", "-q", "test", "voip_bl", blocked) && strings.Contains(p.Must("iptables-save"), drop)
+	})
+	p.protected(blocked)
+}
+
+// noTrace fails if the kernel has anything of ours.
+func (p *pbx) noTrace() {
+	p.t.Helper()
+	if left := p.sh("{ iptables-save; ip6tables-save; ipset list -name; } | grep -i voip || true"); left != "" {
+		p.t.Errorf("the kernel has:\n%s", left)
+	}
+}
+
+// wire makes a network namespace "outside" that reaches the host, and nothing else.
+func (p *pbx) wire() {
+	p.t.Helper()
+	p.sh(`set -e
+ip link set lo up
+ip netns add outside
+ip link add inside type veth peer name out netns outside
+ip addr add ` + hostAddr + `/24 dev inside
+ip link set inside up
+ip -n outside link set lo up
+ip -n outside addr add ` + attacker + `/24 dev out
+ip -n outside addr add ` + phone + `/24 dev out
+ip -n outside link set out up`)
+}
+
+// start starts a command that goes on beside the test, and returns when it has said
+// something. It ends by itself, by stop, or with the test.
+func (p *pbx) start(args ...string) (cmd *exec.Cmd, stop func()) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd = p.Command(ctx, args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	stop = func() {
+		cancel()
+		cmd.Wait() // it was killed
+	}
+	p.t.Cleanup(stop)
+	if _, err := out.Read(make([]byte, 100)); err != nil {
+		p.t.Fatalf("%s: %v", strings.Join(args, " "), err)
+	}
+	return cmd, stop
+}
