@@ -67,7 +67,7 @@ func (a *app) unbanCommand() *cobra.Command {
 		all  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "unban ADDR...",
+		Use:   "unban {ADDR... | --all}",
 		Short: "Take bans back",
 		Long: `Take back what "voipbl ban" has blocked, written as it was then. What a feed
 lists as well stays blocked: "voipbl check" tells.
@@ -76,6 +76,7 @@ Exit status: 0 taken back and in force; 1 one of them is not banned (the others
 are taken back), or not in force yet; 2 usage or configuration.`,
 		Example: `  voipbl unban 198.51.100.7
   voipbl unban --all`,
+		ValidArgsFunction: a.completeBans,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return &exitError{exitUsage, errors.New("expected addresses, or --all")}

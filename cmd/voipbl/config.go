@@ -11,21 +11,30 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Check or show the configuration",
+		Long: `Check or show the configuration, which is /etc/voipbl/voipbl.yaml unless
+--config names another. Without that file the defaults hold.`,
 		Example: `  voipbl config check
   voipbl config show`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:     "check",
-		Short:   "Tell whether the configuration is valid",
-		Long:    "Tell whether the configuration is valid.\n\nExit status: 0 valid, 2 not.",
+		Use:   "check",
+		Short: "Tell whether the configuration is valid",
+		Long: `Tell whether the configuration is valid. All its mistakes are shown, with line
+and column. Nothing is changed.
+
+Exit status: 0 valid, 2 not.`,
 		Example: "  voipbl config check\n  voipbl --config new.yaml config check",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.configCheck(cmd) },
 	}, &cobra.Command{
-		Use:     "show",
-		Short:   "Print the configuration in force, defaults included",
+		Use:   "show",
+		Short: "Print the configuration, defaults included",
+		Long: `Print the configuration with every key there is, in the form of the file: those
+that are not written have their defaults.
+
+Exit status: 0 printed, 2 the configuration has a mistake.`,
 		Example: "  voipbl config show",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.configShow(cmd) },

@@ -18,6 +18,11 @@ func (a *app) firewallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "firewall",
 		Short: "Show, compare and apply the firewall's rules",
+		Long: `Show the rules as they are configured, compare the kernel's with them, and put
+them in force. There are always rules that drop blocked addresses. With
+"firewall: {base: true}" in the configuration there are base rules too, which
+are the whole firewall of the host. New base rules are on trial until somebody
+has confirmed them over another connection.`,
 		Example: `  voipbl firewall show
   voipbl firewall diff
   voipbl firewall apply`,
@@ -35,7 +40,9 @@ func (a *app) firewallShowCommand() *cobra.Command {
 		Short: "Print the rules as configured",
 		Long: `Print the rules as they are configured, with what each is for. Nothing is
 changed; "voipbl firewall diff" compares with the kernel. The text of one
-family is in the form of iptables-save.`,
+family is in the form of iptables-save.
+
+Exit status: 0 printed, 2 error.`,
 		Example: `  voipbl firewall show
   voipbl firewall show -4`,
 		Args: cobra.NoArgs,
@@ -126,7 +133,7 @@ Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute
   voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
-  voipbl firewall apply --dry-run`,
+  voipbl firewall apply --dry-run        show what would change`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.firewallApply(cmd, opts) },
 	}

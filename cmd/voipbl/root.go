@@ -97,7 +97,11 @@ func (a *app) command() *cobra.Command {
 		Long: `voipbl keeps a PBX host out of reach of known VoIP attackers: it fetches the
 VoIPBL list and local feeds, screens and aggregates their prefixes, puts them
 into the kernel's ipset voip_bl by one atomic swap, and keeps iptables rules in
-the kernel that drop what is in it before anything else.`,
+the kernel that drop what is in it before anything else.
+
+"voipbl sync" does so once. The agent, "voipbl run", which the unit
+voipbl.service starts at boot, keeps it up: it fetches each feed by its
+schedule, and puts right what other programs do to the sets and rules.`,
 		Example: `  voipbl sync                  fetch the feeds and put them in force
   voipbl check 198.51.100.7    is this address blocked, and why
   voipbl status                how things stand`,
@@ -111,8 +115,9 @@ the kernel that drop what is in it before anything else.`,
 	root.SetErr(a.err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
+	setUpHelp(root)
+	setUpCompletion(root)
 	return root
 }
 

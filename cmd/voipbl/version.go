@@ -12,6 +12,7 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
+		Long:    "Print the version, and what it was built with.\n\nExit status: 0 printed.",
 		Example: "  voipbl version\n  voipbl version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+// completionCommand stands in for cobra's own, which explains four shells on
+// three operating systems.
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion {bash|zsh|fish}",
+		Short: "Print a script that completes commands in a shell",
+		Long: `Print the script by which a shell completes the commands, options and bans of
+voipbl when you press Tab. The package brings these scripts. Else put them where
+the examples say, and start a new shell. The one for bash needs the package
+bash-completion.
+
+Exit status: 0 printed, 2 usage.`,
+		Example: `  voipbl completion bash >/etc/bash_completion.d/voipbl
+  voipbl completion zsh >/usr/local/share/zsh/site-functions/_voipbl
+  voipbl completion fish >/etc/fish/completions/voipbl.fish`,
+		ValidArgs: []cobra.Completion{"bash", "zsh", "fish"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			const descriptions = true
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(a.out, descriptions)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(a.out)
+			default:
+				return cmd.Root().GenFishCompletion(a.out, descriptions)
+			}
+		},
+	}
+}
+
+// setUpCompletion says what may follow where cobra cannot know it. Files follow
+// --config only.
+func setUpCompletion(root *cobra.Command) {
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.MarkPersistentFlagFilename("config", "yaml", "yml")
+}
+
+// completeBans completes the addresses of unban, with until when and why each is
+// banned. Without the right to read the bans there is nothing to choose from.
+func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	const nothingElse = cobra.ShellCompDirectiveNoFileComp
+	cfg, _, err := a.configInForce(cmd)
+	if err != nil {
+		return nil, nothingElse
+	}
+	bans, err := agent.ReadBans(cfg, time.Now())
+	if err != nil {
+		return nil, nothingElse
+	}
+	given := make(map[string]bool)
+	for _, arg := range args {
+		given[arg] = true
+	}
+	var words []cobra.Completion
+	for _, b := range bans {
+		if address := prefixText(b.Prefix); !given[address] {
+			about := strings.TrimSpace(untilWords(b, "banned") + reasonWords(b.Reason))
+			words = append(words, cobra.CompletionWithDesc(address, strings.TrimPrefix(about, ": ")))
+		}
+	}
+	return words, nothingElse
+}

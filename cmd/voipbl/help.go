@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// setUpHelp has cobra's own help verb refuse what is no command: it would print
+// the general help for it, and exit with 0.
+func setUpHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		cmd.Use = "help [COMMAND...]"
+		cmd.Short = "Explain a command"
+		cmd.Long = "Explain a command, as its --help does.\n\nExit status: 0 explained, 2 there is no such command."
+		cmd.Example = "  voipbl help sync\n  voipbl help firewall apply"
+		cmd.Args = func(_ *cobra.Command, words []string) error {
+			found, rest, err := root.Find(words)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+			}
+			if err != nil {
+				return &exitError{exitUsage, &usageError{err, strings.TrimSpace(found.CommandPath())}}
+			}
+			return nil
+		}
+	}
+}
