@@ -1,3 +1,5 @@
+//go:build !man
+
 // Command voipbl keeps known VoIP attackers away from a PBX host. See
 // "voipbl help", or the README.
 package main

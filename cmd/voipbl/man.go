@@ -1,0 +1,78 @@
+//go:build man
+
+// With the tag man the program is another one: it writes its own manual.
+//
+//	go run -tags man ./cmd/voipbl DIR
+//
+// in the top folder of the tree writes all pages into DIR. So the program that
+// people install has nothing of it.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/manpage"
+)
+
+// commentedConfig is what voipbl.yaml(5) is made from.
+const commentedConfig = "packaging/voipbl.yaml"
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run -tags man ./cmd/voipbl DIR")
+		os.Exit(exitUsage)
+	}
+	if err := writeManual(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "man:", err)
+		os.Exit(exitNotApplied)
+	}
+}
+
+func writeManual(dir string) error {
+	build, err := thisBuild()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	a := &app{out: newOutput(io.Discard), err: newOutput(io.Discard)}
+	root := a.command()
+	root.InitDefaultVersionFlag()
+	for _, cmd := range manpage.Pages(root) {
+		if err := os.WriteFile(filepath.Join(dir, manpage.Name(cmd)+".8"), manpage.Command(cmd, build), 0o644); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(commentedConfig)
+	if err != nil {
+		return err
+	}
+	page, err := manpage.Config(text, root, build)
+	if err != nil {
+		return fmt.Errorf("%s: %w", commentedConfig, err)
+	}
+	return os.WriteFile(filepath.Join(dir, "voipbl.yaml.5"), page, 0o644)
+}
+
+// thisBuild takes the date from SOURCE_DATE_EPOCH (reproducible-builds.org), so
+// that the same source makes the same pages. Without it they have no date.
+func thisBuild() (manpage.Build, error) {
+	b := manpage.Build{Version: version}
+	epoch := os.Getenv("SOURCE_DATE_EPOCH")
+	if epoch == "" {
+		return b, nil
+	}
+	seconds, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil {
+		return b, fmt.Errorf("SOURCE_DATE_EPOCH=%s: expected seconds since 1970", epoch)
+	}
+	b.Date = time.Unix(seconds, 0)
+	return b, nil
+}
