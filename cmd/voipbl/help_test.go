@@ -32,3 +32,33 @@ func TestHelp(t *testing.T) {
 	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
 	each(a.command())
 }
+
+// TestHelpOfNothing: help about what is no command is a mistake, as the command is.
+func TestHelpOfNothing(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		code int
+		says string
+	}{
+		{"help", exitOK, "Available Commands:"},
+		{"help help", exitOK, "voipbl help [COMMAND...]"},
+		{"help sync", exitOK, "voipbl sync [flags]"},
+		{"help firewall apply", exitOK, "voipbl firewall apply [flags]"},
+		{"help nope", exitUsage, `unknown command "nope" for "voipbl"`},
+		{"help synx", exitUsage, "Did you mean this?\nvoipbl:   sync"},
+		{"help firewall nope", exitUsage, `unknown command "nope" for "voipbl firewall"` + "\n  try: voipbl firewall --help\n"},
+		{"help sync nope", exitUsage, `unknown command "nope" for "voipbl sync"`},
+		{"nope", exitUsage, `unknown command "nope" for "voipbl"`},
+		{"firewall nope", exitUsage, `unknown command "nope" for "voipbl firewall"`},
+	} {
+		var out, errOut bytes.Buffer
+		code := run(t.Context(), strings.Fields(c.line), &out, &errOut)
+		said, silent := out.String(), errOut.String()
+		if c.code != exitOK {
+			said, silent = silent, said
+		}
+		if code != c.code || !strings.Contains(said, c.says) || silent != "" {
+			t.Errorf("%s: exit %d, expected %d and %q\n%s%s", c.line, code, c.code, c.says, &out, &errOut)
+		}
+	}
+}

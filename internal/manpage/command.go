@@ -71,7 +71,7 @@ func Command(cmd *cobra.Command, b Build) []byte {
 	if notes := environmentOf(cmd); len(notes) > 0 {
 		p.section("ENVIRONMENT")
 		for _, n := range notes {
-			p.item(bold(n.name), n.text)
+			p.item(inEach(n.name, bold), n.text)
 		}
 	}
 	if notes := filesOf(cmd); len(notes) > 0 {
@@ -85,6 +85,15 @@ func Command(cmd *cobra.Command, b Build) []byte {
 	p.section("SEE ALSO")
 	seeAlso(p, Name(cmd)+"(8)", commandSeeAlso(cmd))
 	return p.Bytes()
+}
+
+// inEach sets each of the names in a list in a font.
+func inEach(names string, font func(string) string) string {
+	var set []string
+	for _, name := range strings.Split(names, ", ") {
+		set = append(set, font(name))
+	}
+	return strings.Join(set, ", ")
 }
 
 // argument is a word of a command's usage that stands for another.

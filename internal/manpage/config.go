@@ -51,7 +51,7 @@ func Config(text []byte, root *cobra.Command, b Build) ([]byte, error) {
 	p.section("DESCRIPTION")
 	p.paragraphs(configBefore)
 	p.line(".PP")
-	if intro[0] == configTitle {
+	if len(intro) > 0 && intro[0] == configTitle {
 		intro = intro[1:]
 	}
 	p.comment(intro, ".PP")
@@ -157,6 +157,9 @@ func readCommented(text string) (intro []string, entries []entry, err error) {
 			term += ": " + strings.ReplaceAll(escape(m[4]), "'", `\(aq`)
 		}
 		open.keys = append(open.keys, term)
+	}
+	if comment != nil {
+		return nil, nil, fmt.Errorf("no key follows the last comment: %q", comment[0])
 	}
 	return intro, entries, nil
 }

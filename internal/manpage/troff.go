@@ -93,8 +93,8 @@ func sentence(s string) string {
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[size:], ".") + "."
 }
 
-// wordMarked is the beginning of a word that stands out.
-var wordMarked = regexp.MustCompile(`(^| )([\["({]*\\f[BI])`)
+// wordMarked is the beginning of a word that stands out. After "\ " goes a word on.
+var wordMarked = regexp.MustCompile(`(^|[^\\] )([\["({]*\\f[BI])`)
 
 // text writes a line that is filled up with others. What stands out in it gets no
 // hyphen at the end of a line, for which \% has to stand before the whole word.
