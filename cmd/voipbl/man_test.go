@@ -23,6 +23,7 @@ const manEpoch = "1795559400"
 // writeMan has the generator write all pages, as "make man" does.
 func writeMan(t *testing.T, zone string) string {
 	t.Helper()
+	readSources(t)
 	dir := filepath.Join(t.TempDir(), "man")
 	cmd := exec.Command("go", "run", "-tags", "man", "-ldflags", "-X main.version=1.2.3", "./cmd/voipbl", dir)
 	cmd.Dir = filepath.Join("..", "..")
@@ -31,6 +32,21 @@ func writeMan(t *testing.T, zone string) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return dir
+}
+
+// readSources reads what the pages are made from, beside this package: go test
+// remembers which files were read, and runs the test anew when one has changed.
+func readSources(t *testing.T) {
+	t.Helper()
+	sources, err := filepath.Glob("../../internal/manpage/*.go")
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no sources: %v", err)
+	}
+	for _, source := range append(sources, "man.go", "main.go", "../../packaging/voipbl.yaml") {
+		if _, err := os.ReadFile(source); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // manTool runs a tool of man-db. Without it the test fails for root, who can
