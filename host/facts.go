@@ -92,10 +92,12 @@ type Fail2ban struct {
 
 // Jail is a jail that runs.
 type Jail struct {
-	Name    string       `json:"name"`
-	Logs    []string     `json:"logs"`
-	Banned  []netip.Addr `json:"banned"`
-	Actions []BanAction  `json:"actions"`
+	Name   string       `json:"name"`
+	Logs   []string     `json:"logs"`
+	Banned []netip.Addr `json:"banned"`
+	// BannedNetworks are bans of whole networks, which somebody made by hand.
+	BannedNetworks []netip.Prefix `json:"banned_networks,omitempty"`
+	Actions        []BanAction    `json:"actions"`
 }
 
 // BanAction is where a jail's action puts a banned address.
@@ -105,6 +107,8 @@ type BanAction struct {
 	// Target is the name of the set, or of the chain, or "FAMILY TABLE SET" of
 	// nftables.
 	Target string `json:"target,omitempty"`
+	// Target6 is that for IPv6, if it is another one.
+	Target6 string `json:"target6,omitempty"`
 }
 
 // BanInto is what kind of thing a ban ends in.
@@ -127,7 +131,8 @@ type Docker struct {
 type XTRecent struct {
 	// MaxAddrs is how many addresses one list remembers (ip_list_tot).
 	MaxAddrs int `json:"max_addrs"`
-	// MaxPackets is how many packets of one address (ip_pkt_list_tot).
+	// MaxPackets is how many packets of one address (ip_pkt_list_tot); 0, the
+	// default, is as many as the rules ask for (net/netfilter/xt_recent.c).
 	MaxPackets int `json:"max_packets"`
 	// Lists has how many addresses each list has now, by name.
 	Lists map[string]int `json:"lists"`

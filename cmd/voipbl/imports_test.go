@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"firewall":   nil,
 	"outbox":     nil,
 	"cidr":       nil,
+	"host":       nil,
 	"packaging":  nil, // tests only
 }
 

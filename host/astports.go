@@ -1,0 +1,131 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which Asterisk
+// takes if its configuration names none (res/res_pjsip/config_transport.c).
+const (
+	sipPort  = 5060
+	sipsPort = 5061
+)
+
+// pjsipPorts are those of the transports in pjsip.conf. WebSockets come in by
+// Asterisk's web server, and a flow has no port of its own.
+func pjsipPorts(c *astConfig) ([]Port, error) {
+	var ports []Port
+	var errs []error
+	for _, s := range c.ofType("transport") {
+		p := Port{Proto: "tcp", Port: sipPort}
+		switch protocol := strings.ToLower(s.get("protocol")); protocol {
+		case "", "udp":
+			p.Proto = "udp"
+		case "tcp":
+		case "tls":
+			p.Port = sipsPort
+		default:
+			continue
+		}
+		bind := s.get("bind")
+		if bind == "" {
+			continue // Asterisk refuses such a transport
+		}
+		addr, port, err := bindAddr(bind, p.Port)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("transport %q: bind: %w", s.name, err))
+			continue
+		}
+		if p.Port = port; !addr.IsLoopback() {
+			ports = append(ports, p)
+		}
+	}
+	return ports, errors.Join(errs...)
+}
+
+// sipPorts are those of chan_sip: udpbindaddr, tcpbindaddr and tlsbindaddr with
+// their ports, bindaddr and bindport for the first, and the defaults of the sample
+// file: UDP on 5060, nothing else.
+func sipPorts(c *astConfig) ([]Port, error) {
+	general := c.section("general")
+	var ports []Port
+	var errs []error
+	add := func(proto string, port uint16, names ...string) {
+		bind := "0.0.0.0"
+		for _, name := range names {
+			if v := general.get(name); v != "" {
+				bind = v
+				break
+			}
+		}
+		addr, port, err := bindAddr(bind, port)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", names[0], err))
+			return
+		}
+		if !addr.IsLoopback() {
+			ports = append(ports, Port{proto, port})
+		}
+	}
+	port := uint16(sipPort)
+	if v := general.get("bindport"); v != "" {
+		if n, err := strconv.ParseUint(v, 10, 16); err != nil || n == 0 {
+			errs = append(errs, fmt.Errorf("bindport %q is no port", v))
+		} else {
+			port = uint16(n)
+		}
+	}
+	add("udp", port, "udpbindaddr", "bindaddr")
+	if astTrue(general.get("tcpenable")) {
+		add("tcp", sipPort, "tcpbindaddr")
+	}
+	if astTrue(general.get("tlsenable")) {
+		add("tcp", sipsPort, "tlsbindaddr")
+	}
+	return ports, errors.Join(errs...)
+}
+
+// bindAddr reads ADDRESS, ADDRESS:PORT, [ADDRESS] or [ADDRESS]:PORT. A name is an
+// address that we do not know.
+func bindAddr(s string, otherwise uint16) (netip.Addr, uint16, error) {
+	host, port, err := splitPort(s)
+	if err != nil {
+		return netip.Addr{}, 0, err
+	}
+	if port == 0 {
+		port = otherwise
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr, port, nil
+}
+
+// splitPort takes a port off a host: 0 if there is none. An IPv6 address with a
+// port is in brackets.
+func splitPort(s string) (host string, port uint16, err error) {
+	host = s
+	digits := ""
+	if rest, ok := strings.CutPrefix(s, "["); ok {
+		host, digits, ok = strings.Cut(rest, "]")
+		if !ok {
+			return "", 0, fmt.Errorf("%q has no closing bracket", s)
+		}
+		if digits != "" && digits[0] != ':' {
+			return "", 0, fmt.Errorf("%q has no port after its bracket", s)
+		}
+		digits = strings.TrimPrefix(digits, ":")
+	} else if strings.Count(s, ":") == 1 {
+		host, digits, _ = strings.Cut(s, ":")
+	}
+	if digits == "" {
+		return host, 0, nil
+	}
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: %q is no port", s, digits)
+	}
+	return host, uint16(n), nil
+}

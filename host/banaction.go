@@ -1,0 +1,156 @@
+package host
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// f2bTag is a tag of fail2ban's: "<ipmset>".
+var f2bTag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
+
+const (
+	// A tag's value may have tags: "f2b-<name>". fail2ban itself stops after 25
+	// rounds (MAX_TAG_REPLACE_COUNT of server/action.py).
+	maxTagRounds = 25
+
+	// maxBanText bounds what they may grow to.
+	maxBanText = 64 << 10
+)
+
+// resolveTags replaces tags by the action's own properties, as fail2ban does before
+// it runs the text: those of a family before the general ones. What is left are the
+// tags that each ban has another value for, such as "<ip>".
+func resolveTags(text string, properties map[string]string, family string) string {
+	for range maxTagRounds {
+		changed := false
+		next := f2bTag.ReplaceAllStringFunc(text, func(tag string) string {
+			name := tag[1 : len(tag)-1]
+			for _, p := range []string{name + "?family=" + family, name} {
+				if v, ok := properties[p]; ok && v != tag && !isBanTag(name) {
+					changed = true
+					return v
+				}
+			}
+			return tag
+		})
+		if !changed || len(next) > maxBanText {
+			break
+		}
+		text = next
+	}
+	return text
+}
+
+// isBanTag reports whether a tag is what is banned: "<ip>", "<ip-rev>", "<F-ID>".
+func isBanTag(name string) bool {
+	return name == "ip" || strings.HasPrefix(name, "ip-") || name == "fid" || strings.HasPrefix(name, "F-")
+}
+
+// namesBanned reports whether a command is given what is banned.
+func namesBanned(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return slices.ContainsFunc(f2bTag.FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
+	})
+}
+
+// classifyAction tells where an action puts an address, from the text of its ban
+// and its properties. The first command that puts it anywhere counts.
+func classifyAction(name string, properties map[string]string) BanAction {
+	a := BanAction{Name: name, Into: IntoOther}
+	a.Into, a.Target = banTarget(resolveTags(properties["actionban"], properties, "inet4"), "inet4")
+	if into, target := banTarget(resolveTags(properties["actionban"], properties, "inet6"), "inet6"); into == a.Into && target != a.Target {
+		a.Target6 = target
+	}
+	return a
+}
+
+// banTarget finds where the commands of a ban put an address.
+func banTarget(text, family string) (BanInto, string) {
+	for _, words := range shellCommands(text) {
+		if !namesBanned(words) {
+			continue
+		}
+		args := words[1:]
+		into, target := IntoOther, ""
+		switch program := filepath.Base(words[0]); program {
+		case "voipbl":
+			if slices.Contains(args, "ban") {
+				into = IntoVoipbl
+			}
+		case "ipset":
+			into, target = intoIf(IntoSet, argumentOf(args, "add", "-A", "-add", "--add"))
+		case "iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy":
+			into, target = intoIf(IntoChain, argumentOf(args, "-I", "-A", "--insert", "--append"))
+		case "nft":
+			into, target = nftTarget(args)
+		case "firewall-cmd":
+			into, target = firewalldTarget(args)
+		case "ufw":
+			// Whatever position is asked for, the rule goes into ufw's own chain.
+			if into, target = IntoChain, "ufw-user-input"; family == "inet6" {
+				target = "ufw6-user-input"
+			}
+		}
+		if into != IntoOther {
+			return into, target
+		}
+	}
+	return IntoOther, ""
+}
+
+// intoIf is the kind if there is a target. A tag that nobody could resolve is none.
+func intoIf(into BanInto, target string) (BanInto, string) {
+	if target == "" || strings.ContainsAny(target, "<>$`") {
+		return IntoOther, ""
+	}
+	return into, target
+}
+
+// argumentOf is the word after the first of some words.
+func argumentOf(args []string, verbs ...string) string {
+	for i, a := range args {
+		if slices.Contains(verbs, a) && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+// nftFamilies may stand before the name of a table; "ip" is meant without (nft(8)).
+var nftFamilies = []string{"ip", "ip6", "inet", "arp", "bridge", "netdev"}
+
+// nftTarget reads "nft add element inet f2b-table addr-set-NAME { <ip> }". A rule
+// for each address is in nftables too, and in no set.
+func nftTarget(args []string) (BanInto, string) {
+	// Some quote the whole command.
+	args = strings.Fields(strings.Join(args, " "))
+	i := slices.IndexFunc(args, func(a string) bool { return a == "add" || a == "insert" || a == "create" })
+	if i < 0 || i+2 >= len(args) {
+		return IntoOther, ""
+	}
+	what, rest := args[i+1], args[i+2:]
+	family := "ip"
+	if slices.Contains(nftFamilies, rest[0]) {
+		family, rest = rest[0], rest[1:]
+	}
+	switch {
+	case what == "element" && len(rest) >= 2:
+		return intoIf(IntoNFTables, strings.Join([]string{family, rest[0], rest[1]}, " "))
+	case what == "rule":
+		return IntoNFTables, ""
+	}
+	return IntoOther, ""
+}
+
+// firewalldTarget reads "firewall-cmd --direct --add-rule ipv4 filter CHAIN …",
+// which firewalld gives to iptables. Its rich rules and own sets are in nftables or
+// iptables, as it is configured.
+func firewalldTarget(args []string) (BanInto, string) {
+	i := slices.Index(args, "--add-rule")
+	if !slices.Contains(args, "--direct") || i < 0 || i+3 >= len(args) {
+		return IntoOther, ""
+	}
+	return intoIf(IntoChain, args[i+3])
+}

@@ -1,0 +1,148 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// fail2ban asks a fail2ban what it watches and where it bans, or returns nothing if
+// it is not installed.
+func (l *looker) fail2ban(client []string) *Fail2ban {
+	if len(client) == 0 {
+		path := l.program("fail2ban-client")
+		if path == "" {
+			return nil
+		}
+		if !l.real() {
+			return &Fail2ban{Jails: []Jail{}}
+		}
+		client = []string{path}
+	}
+	f := &Fail2ban{Jails: []Jail{}}
+	answers, err := askFail2ban(l.ctx, client, [][]string{{"version"}, {"status"}})
+	if err != nil {
+		// That it does not run is known then, unless it does.
+		if !errors.Is(err, errF2bSilent) || l.running("fail2ban-server") {
+			l.unknown("what fail2ban does", err, "")
+		}
+		out, _, err := run(l.ctx, "", append(slices.Clone(client), "--version")...)
+		l.unknown("the version of fail2ban", err, "")
+		f.Version = parseF2bVersion(out)
+		return f
+	}
+	f.Running = true
+	f.Version = strings.TrimSpace(answers[0])
+	var names []string
+	for _, name := range parseJails(answers[1]) {
+		if !f2bQuotable(name) {
+			l.unknown("the jail "+name+" of fail2ban", errors.New("its name has quotes or backslashes"), "fail2ban-client status")
+			continue
+		}
+		names = append(names, name)
+	}
+	jails, err := askJails(l, client, names)
+	l.unknown("the jails of fail2ban", err, "")
+	f.Jails = append(f.Jails, jails...)
+	return f
+}
+
+// parseF2bVersion reads "Fail2Ban v1.0.2" and what follows.
+func parseF2bVersion(out string) string {
+	words := strings.Fields(out)
+	if len(words) < 2 || !strings.EqualFold(words[0], "fail2ban") {
+		return ""
+	}
+	return strings.TrimPrefix(words[1], "v")
+}
+
+// askJails asks for the jails, then for the properties of their actions. A property
+// that an action has not would be an error in fail2ban's own log.
+func askJails(l *looker, client, names []string) ([]Jail, error) {
+	var questions [][]string
+	for _, name := range names {
+		questions = append(questions, []string{"get", name, "logpath"}, []string{"get", name, "banip"}, []string{"get", name, "actions"})
+	}
+	answers, err := askFail2ban(l.ctx, client, questions)
+	if err != nil {
+		return nil, err
+	}
+	var jails []Jail
+	var actions []f2bAction
+	for i, name := range names {
+		j := Jail{Name: name, Logs: parseLogPaths(answers[3*i]), Actions: []BanAction{}}
+		j.Banned, j.BannedNetworks = parseBanned(answers[3*i+1])
+		for _, a := range parseNames(answers[3*i+2]) {
+			if f2bQuotable(a) {
+				actions = append(actions, f2bAction{jail: i, jailName: name, name: a})
+			}
+		}
+		jails = append(jails, j)
+	}
+	if err := askActions(l, client, actions); err != nil {
+		return jails, fmt.Errorf("where they ban: %w", err)
+	}
+	for _, a := range actions {
+		jails[a.jail].Actions = append(jails[a.jail].Actions, classifyAction(a.name, a.properties))
+	}
+	return jails, nil
+}
+
+// f2bAction is an action of a jail, and what it tells about itself.
+type f2bAction struct {
+	jail           int
+	jailName, name string
+	properties     map[string]string
+}
+
+// askActions fills in the properties.
+func askActions(l *looker, client []string, actions []f2bAction) error {
+	var questions [][]string
+	for _, a := range actions {
+		questions = append(questions, []string{"get", a.jailName, "actionproperties", a.name})
+	}
+	answers, err := askFail2ban(l.ctx, client, questions)
+	if err != nil {
+		return err
+	}
+	type wish struct {
+		action   int
+		property string
+	}
+	var wishes []wish
+	questions = nil
+	for i, a := range actions {
+		actions[i].properties = map[string]string{}
+		properties := parseNames(answers[i])
+		if !slices.Contains(properties, "actionban") {
+			continue // one in Python: a mail, a report
+		}
+		for _, p := range properties {
+			if banProperty(p) && f2bQuotable(p) {
+				wishes = append(wishes, wish{i, p})
+				questions = append(questions, []string{"get", a.jailName, "action", a.name, p})
+			}
+		}
+	}
+	answers, err = askFail2ban(l.ctx, client, questions)
+	if err != nil {
+		return err
+	}
+	for i, w := range wishes {
+		actions[w.action].properties[w.property] = answers[i]
+	}
+	return nil
+}
+
+// banProperty reports whether a property may be part of a ban: the other commands,
+// such as actionstart, and fail2ban's own constants are not.
+func banProperty(name string) bool {
+	switch {
+	case name == "actionban":
+		return true
+	case strings.HasPrefix(name, "action"), strings.HasPrefix(name, "ESCAPE_"), name == "actname", name == "banEpoch", name == "timeout":
+		return false
+	}
+	return true
+}

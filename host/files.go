@@ -1,0 +1,50 @@
+package host
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// maxFile bounds a file that is read whole. FreePBX writes about 1.5 kB for each
+// extension into one file, and dpkg's status of a full machine has 5 MB.
+const maxFile = 16 << 20
+
+// path is where a file of the host is.
+func (l *looker) path(name string) string { return filepath.Join(l.root, name) }
+
+// read reads a file below root.
+func (l *looker) read(name string) (string, error) { return readFile(l.path(name)) }
+
+// exists reports whether there is something of that name below root.
+func (l *looker) exists(name string) bool {
+	_, err := os.Stat(l.path(name))
+	return err == nil
+}
+
+// readFile reads a regular file, also of /proc, and nothing that would make it
+// wait or fill the memory.
+func readFile(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe without a writer
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return "", err
+	}
+	if len(text) > maxFile {
+		return "", fmt.Errorf("%s has more than %d MiB", path, maxFile>>20)
+	}
+	return string(text), nil
+}

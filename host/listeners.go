@@ -1,0 +1,122 @@
+package host
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// socketTables are the kernel's, of the network namespace of the calling thread.
+var socketTables = []struct{ file, proto, state string }{
+	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
+}
+
+// listeners lists who waits on which port.
+func (l *looker) listeners() []Listener {
+	var all []boundSocket
+	for _, t := range socketTables {
+		path := filepath.Join(proc, "thread-self/net", t.file)
+		sockets, err := readSockets(path, t.state)
+		if absent(err) && strings.HasSuffix(t.file, "6") {
+			continue // a kernel without IPv6
+		}
+		l.unknown("who listens over "+t.file, err, "ss -lntu")
+		for _, s := range sockets {
+			all = append(all, boundSocket{socket: s, proto: t.proto})
+		}
+	}
+	l.nameOwners(all)
+	first, last := ephemeralPorts()
+	return listenersOf(all, first, last)
+}
+
+func readSockets(path, state string) ([]socket, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sockets, err := parseSockets(f, state)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return sockets, err
+}
+
+// boundSocket is a socket with its owner.
+type boundSocket struct {
+	socket
+	proto, program string
+}
+
+// nameOwners finds the processes that have the sockets open. Without root they are
+// found for one's own sockets only.
+func (l *looker) nameOwners(sockets []boundSocket) {
+	wanted := make(map[string][]int)
+	for i, s := range sockets {
+		if s.inode != 0 {
+			link := fmt.Sprintf("socket:[%d]", s.inode)
+			wanted[link] = append(wanted[link], i)
+		}
+	}
+	var refused error
+	for _, p := range l.processes {
+		dir := filepath.Join(proc, strconv.Itoa(p.pid), "fd")
+		fds, err := os.ReadDir(dir)
+		if errors.Is(err, os.ErrPermission) {
+			refused = err
+		}
+		for _, fd := range fds {
+			link, _ := os.Readlink(filepath.Join(dir, fd.Name()))
+			for _, i := range wanted[link] {
+				if sockets[i].program == "" { // the parent of its workers
+					sockets[i].program = p.name
+				}
+			}
+		}
+	}
+	l.unknown("the programs of some listeners", refused, "run it as root")
+}
+
+// ephemeralPorts are the ports that the kernel gives to who asks for none. The
+// default is that of the kernel's documentation (ip-sysctl.rst).
+func ephemeralPorts() (first, last uint16) {
+	text, _ := readFile(filepath.Join(proc, "sys/net/ipv4/ip_local_port_range"))
+	if _, err := fmt.Sscan(text, &first, &last); err != nil {
+		return 32768, 60999
+	}
+	return first, last
+}
+
+// listenersOf takes out what is no listener and sorts the rest by port.
+//
+// A UDP socket does not tell whether its program has asked for the port or was
+// given it, as a resolver is for each question. One in the range of given ports is
+// taken for a client, unless it is the kernel's own (WireGuard's 51820) or the same
+// program has the same port in both families (Tailscale's 41641): chance hardly
+// does that.
+func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
+	both := func(s boundSocket) bool {
+		return slices.ContainsFunc(sockets, func(o boundSocket) bool {
+			return o.proto == s.proto && o.program == s.program && o.program != "" &&
+				o.local.Port() == s.local.Port() && o.local.Addr().Is6() != s.local.Addr().Is6()
+		})
+	}
+	all := []Listener{}
+	for _, s := range sockets {
+		port := s.local.Port()
+		client := s.proto == "udp" && port >= first && port <= last && s.inode != 0 && !both(s)
+		if !client && !s.local.Addr().IsLoopback() {
+			all = append(all, Listener{Proto: s.proto, Addr: s.local.Addr(), Port: port, Program: s.program})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Listener) int {
+		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto), a.Addr.Compare(b.Addr), cmp.Compare(a.Program, b.Program))
+	})
+	return slices.Compact(all) // workers that share a port (SO_REUSEPORT)
+}

@@ -1,0 +1,74 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+
+	"github.com/vishvananda/netlink"
+)
+
+// networks lists the host's addresses and the networks that they are in.
+func (l *looker) networks() []Network {
+	all, err := hostNetworks()
+	l.unknown("the networks of this host", err, "ip address")
+	return all
+}
+
+func hostNetworks() ([]Network, error) {
+	links, err := steady(netlink.LinkList)
+	if err != nil {
+		return []Network{}, fmt.Errorf("list interfaces: %w", err)
+	}
+	names := make(map[int]string, len(links))
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	addrs, err := steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return []Network{}, fmt.Errorf("list addresses: %w", err)
+	}
+	networks := []Network{}
+	for _, a := range addrs {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		bits, _ := a.Mask.Size()
+		if !ok {
+			continue
+		}
+		if n, ok := newNetwork(names[a.LinkIndex], ip.Unmap(), bits); ok {
+			networks = append(networks, n)
+		}
+	}
+	return networks, nil
+}
+
+// newNetwork is what an address of an interface tells, and false for an address
+// that no phone can speak to from another link.
+func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
+	p := netip.PrefixFrom(addr, bits).Masked()
+	if !p.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() {
+		return Network{}, false
+	}
+	return Network{Interface: iface, Addr: addr, Prefix: p, Private: addr.IsPrivate(), Container: containerBridge.MatchString(iface)}, true
+}
+
+// containerBridge are the names that these programs give to the host's end of a
+// network of containers or virtual machines: Docker (docker0, docker_gwbridge, and
+// "br-" with 12 digits of the network's id: "br-lan" is not one), Podman and CNI
+// plugins, libvirt, LXC, LXD and Incus, Kubernetes.
+var containerBridge = regexp.MustCompile(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
+
+// steadyTries is how often a list that changed while it was read is read again.
+const steadyTries = 5
+
+// steady reads a list of the kernel until it did not change meanwhile; a busy
+// host's last answer is good enough.
+func steady[T any](list func() ([]T, error)) (all []T, err error) {
+	for range steadyTries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, nil
+}

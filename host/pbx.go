@@ -1,0 +1,138 @@
+package host
+
+import (
+	"regexp"
+	"strings"
+)
+
+// pbxKind is how a telephony program is recognised.
+type pbxKind struct {
+	name      string
+	program   string   // installed, if it is in PATH
+	files     []string // or one of these is there
+	processes []string // running; those of its engine, if it has none of its own
+	packages  []string // of Debian, for the version
+	version   []string // a command that prints it, if no package does
+}
+
+// pbxKinds in the order in which they are told, engines first.
+var pbxKinds = []pbxKind{
+	{name: "asterisk", program: "asterisk", files: []string{"/etc/asterisk/asterisk.conf"},
+		processes: []string{"asterisk"}, packages: []string{"asterisk"}, version: []string{"-V"}},
+	{name: "freepbx", program: "fwconsole", files: []string{"/etc/freepbx.conf", "/etc/amportal.conf"},
+		processes: []string{"asterisk"}, packages: []string{"freepbx17", "freepbx"}},
+	{name: "freeswitch", program: "freeswitch", files: []string{"/etc/freeswitch", "/usr/local/freeswitch/conf"},
+		processes: []string{"freeswitch"}, packages: []string{"freeswitch"}},
+	{name: "fusionpbx", files: []string{"/etc/fusionpbx", "/var/www/fusionpbx"},
+		processes: []string{"freeswitch"}, packages: []string{"fusionpbx"}},
+	{name: "kamailio", program: "kamailio", files: []string{"/etc/kamailio/kamailio.cfg"},
+		processes: []string{"kamailio"}, packages: []string{"kamailio"}},
+	{name: "opensips", program: "opensips", files: []string{"/etc/opensips/opensips.cfg"},
+		processes: []string{"opensips"}, packages: []string{"opensips"}},
+}
+
+// freePBXXML is the file in which FreePBX's own framework has its version.
+const freePBXXML = "/var/www/html/admin/modules/framework/module.xml"
+
+// pbxs lists the telephony programs that are installed.
+func (l *looker) pbxs() []PBX {
+	all := []PBX{}
+	var packages map[string]string
+	for _, k := range pbxKinds {
+		program := ""
+		if k.program != "" {
+			program = l.program(k.program)
+		}
+		there := program != ""
+		for _, name := range k.files {
+			there = there || l.exists(name)
+		}
+		if !there {
+			continue
+		}
+		if packages == nil {
+			packages = l.packages()
+		}
+		all = append(all, PBX{Name: k.name, Version: l.version(k, program, packages), Running: l.running(k.processes...)})
+	}
+	return all
+}
+
+// version is what is cheaply known, or empty.
+func (l *looker) version(k pbxKind, program string, packages map[string]string) string {
+	for _, name := range k.packages {
+		if v := packages[name]; v != "" {
+			return v
+		}
+	}
+	if k.name == "freepbx" {
+		text, _ := l.read(freePBXXML)
+		if m := xmlVersion.FindStringSubmatch(text); m != nil {
+			return m[1]
+		}
+	}
+	if k.version == nil || program == "" || !l.real() {
+		return ""
+	}
+	out, _, err := run(l.ctx, "", append([]string{program}, k.version...)...)
+	l.unknown("the version of "+k.name, err, "")
+	return strings.TrimPrefix(firstLines(out), "Asterisk ")
+}
+
+// xmlVersion finds the first version element, which is the module's own.
+var xmlVersion = regexp.MustCompile(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
+
+// packages reads which of our packages dpkg has installed.
+func (l *looker) packages() map[string]string {
+	text, err := l.read("/var/lib/dpkg/status")
+	if err != nil && !absent(err) {
+		l.unknown("which packages are installed", err, "dpkg -l")
+	}
+	return parseDpkgStatus(text)
+}
+
+// parseDpkgStatus reads dpkg's status file (deb-control(5)): paragraphs of "Name:
+// value", of which those with "Status: … installed" count. A version is told
+// without the epoch, and without the revision of Debian.
+func parseDpkgStatus(text string) map[string]string {
+	versions := map[string]string{}
+	var name, version string
+	installed := false
+	flush := func() {
+		if name != "" && installed && version != "" {
+			versions[name] = upstreamVersion(version)
+		}
+		name, version, installed = "", "", false
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch {
+		case line == "":
+			flush()
+		case strings.HasPrefix(line, " "), strings.HasPrefix(line, "\t"): // goes on
+		case key == "Package":
+			name = value
+		case key == "Version":
+			version = value
+		case key == "Status":
+			words := strings.Fields(value)
+			installed = len(words) > 0 && words[len(words)-1] == "installed"
+		}
+	}
+	flush()
+	return versions
+}
+
+// upstreamVersion is a Debian version without epoch and revision:
+// "1:22.10.1+dfsg-1" is 22.10.1 of Asterisk, with what Debian did to it.
+func upstreamVersion(v string) string {
+	if _, after, ok := strings.Cut(v, ":"); ok {
+		v = after
+	}
+	if i := strings.LastIndexByte(v, '-'); i > 0 {
+		v = v[:i]
+	}
+	return v
+}

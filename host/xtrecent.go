@@ -1,0 +1,44 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Where the module tells its parameters, and the lists of the caller's network
+// namespace.
+const (
+	recentParameters = "/sys/module/xt_recent/parameters"
+	recentLists      = proc + "/thread-self/net/xt_recent"
+)
+
+// xtRecent looks at the kernel's memory of sources, or nothing if the module is
+// not loaded.
+func (l *looker) xtRecent() *XTRecent {
+	if _, err := os.Stat(recentParameters); err != nil {
+		return nil
+	}
+	x := &XTRecent{Lists: map[string]int{}}
+	for name, value := range map[string]*int{"ip_list_tot": &x.MaxAddrs, "ip_pkt_list_tot": &x.MaxPackets} {
+		text, err := readFile(filepath.Join(recentParameters, name))
+		if err == nil {
+			*value, err = strconv.Atoi(strings.TrimSpace(text))
+		}
+		l.unknown("xt_recent's "+name, err, "run it as root")
+	}
+	entries, err := os.ReadDir(recentLists)
+	if err != nil && !absent(err) {
+		l.unknown("the lists of xt_recent", err, "run it as root")
+	}
+	for _, e := range entries {
+		text, err := readFile(filepath.Join(recentLists, e.Name()))
+		if err != nil {
+			l.unknown("xt_recent's list "+e.Name(), err, "run it as root")
+			continue
+		}
+		x.Lists[e.Name()] = strings.Count(text, "\n") // an address each
+	}
+	return x
+}
