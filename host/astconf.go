@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -51,6 +52,7 @@ func parseAsterisk(main source, open opener) *astConfig {
 type astParser struct {
 	config             astConfig
 	open               opener
+	reading            []string // the files that are being read, each included by the one before
 	files, bytes, vars int
 }
 
@@ -64,6 +66,8 @@ func (p *astParser) problem(file string, line int, format string, args ...any) {
 func (p *astParser) file(s source, section *astSection, depth int) {
 	p.files++
 	p.bytes += len(s.text)
+	p.reading = append(p.reading, s.name)
+	defer func() { p.reading = p.reading[:depth-1] }()
 	var c comments
 	n := 0
 	for raw := range strings.Lines(strings.TrimPrefix(s.text, "\uFEFF")) {
@@ -198,6 +202,10 @@ func (p *astParser) directive(s source, n int, text string, section *astSection,
 			p.problem(s.name, n, "%q: more than %d files or %d MiB", text, maxAstFiles, maxAstBytes>>20)
 			return
 		}
+		if slices.Contains(p.reading, included.name) {
+			p.problem(s.name, n, "%q: it includes itself", text)
+			continue
+		}
 		p.file(included, section, depth+1)
 	}
 }
@@ -226,7 +234,9 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 	if !more {
 		value = strings.TrimPrefix(value, ">")
 	}
-	name, value = strings.TrimFunc(name, isSpace), strings.TrimFunc(value, isSpace)
+	name = strings.TrimFunc(name, isSpace)
+	added := strings.TrimRightFunc(value, isSpace) // with the space after "+="
+	value = strings.TrimLeftFunc(added, isSpace)
 	if name == "" {
 		p.problem(file, n, "%q has no name", text)
 		return
@@ -234,12 +244,12 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 	if more {
 		for i := len(section.vars) - 1; i >= 0; i-- {
 			if section.vars[i].name == name {
-				if len(section.vars[i].value)+len(value) > maxAstValue {
+				if len(section.vars[i].value)+len(added) > maxAstValue {
 					p.problem(file, n, "%q: the value has more than %d KiB", name, maxAstValue>>10)
 					return
 				}
 				// The value of a template stays as it is: vars are copies.
-				section.vars[i].value += value
+				section.vars[i].value = strings.TrimFunc(section.vars[i].value+added, isSpace)
 				return
 			}
 		}

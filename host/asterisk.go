@@ -55,11 +55,11 @@ func (l *looker) astConfig(name string) *astConfig {
 		return &astConfig{}
 	}
 	if err != nil {
-		l.unknown(path, err, "run it as root")
+		l.unknown(path, err, "look at it: Asterisk cannot read it either")
 		return &astConfig{}
 	}
 	c := parseAsterisk(source{path, text}, l.included)
-	l.unknown("part of "+path, errors.Join(c.problems...), "look at these lines: Asterisk itself may refuse the file; name by hand what stands there")
+	l.unknown("part of "+path, several(c.problems), "look at these lines: Asterisk itself may refuse the file; name by hand what stands there")
 	return c
 }
 

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -44,7 +43,7 @@ func pjsipPorts(c *astConfig) ([]Port, error) {
 			ports = append(ports, p)
 		}
 	}
-	return ports, errors.Join(errs...)
+	return ports, several(errs)
 }
 
 // sipPorts are those of chan_sip: udpbindaddr, tcpbindaddr and tlsbindaddr with
@@ -86,7 +85,7 @@ func sipPorts(c *astConfig) ([]Port, error) {
 	if astTrue(general.get("tlsenable")) {
 		add("tcp", sipsPort, "tlsbindaddr")
 	}
-	return ports, errors.Join(errs...)
+	return ports, several(errs)
 }
 
 // bindAddr reads ADDRESS, ADDRESS:PORT, [ADDRESS] or [ADDRESS]:PORT. A name is an

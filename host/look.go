@@ -3,7 +3,10 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Options say where to look. The zero value is right for the machine itself.
@@ -63,8 +66,22 @@ func (l *looker) unknown(what string, err error, remedy string) {
 		return
 	}
 	var own interface{ Remedy() string }
-	if errors.As(err, &own) {
+	switch {
+	case errors.As(err, &own):
 		remedy = own.Remedy()
+	case errors.Is(err, os.ErrPermission):
+		remedy = "run it as root"
 	}
 	l.facts.Unknown = append(l.facts.Unknown, Unknown{What: what, Error: err.Error(), Remedy: remedy})
+}
+
+// several is one error for a list of them, which says the first few; nil if there
+// is none.
+func several(errs []error) error {
+	const most = 3
+	if len(errs) > most {
+		more := fmt.Errorf("and %d more", len(errs)-most)
+		errs = append(slices.Clone(errs[:most]), more)
+	}
+	return errors.Join(errs...)
 }

@@ -125,8 +125,8 @@ func parseDpkgStatus(text string) map[string]string {
 	return versions
 }
 
-// upstreamVersion is a Debian version without epoch and revision:
-// "1:22.10.1+dfsg-1" is 22.10.1 of Asterisk, with what Debian did to it.
+// upstreamVersion is a Debian version without epoch, revision and what Debian did
+// to the source: "1:22.10.1+dfsg+~cs6.17-1" is 22.10.1 of Asterisk.
 func upstreamVersion(v string) string {
 	if _, after, ok := strings.Cut(v, ":"); ok {
 		v = after
@@ -134,5 +134,7 @@ func upstreamVersion(v string) string {
 	if i := strings.LastIndexByte(v, '-'); i > 0 {
 		v = v[:i]
 	}
+	v, _, _ = strings.Cut(v, "+")
+	v, _, _ = strings.Cut(v, "~dfsg")
 	return v
 }
