@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Options say where to look. The zero value is right for the machine itself.
@@ -72,7 +73,7 @@ func (l *looker) unknown(what string, err error, remedy string) {
 	case errors.Is(err, os.ErrPermission):
 		remedy = "run it as root"
 	}
-	l.facts.Unknown = append(l.facts.Unknown, Unknown{What: what, Error: err.Error(), Remedy: remedy})
+	l.facts.Unknown = append(l.facts.Unknown, Unknown{What: what, Error: strings.ReplaceAll(err.Error(), "\n", "; "), Remedy: remedy})
 }
 
 // several is one error for a list of them, which says the first few; nil if there
