@@ -78,17 +78,19 @@ func run(ctx context.Context, stdin string, command ...string) (out, said string
 // limited keeps the first maxOutput bytes, and refuses more: the program gets a
 // broken pipe.
 type limited struct {
-	bytes.Buffer
+	text bytes.Buffer // not embedded: its ReadFrom would be used, and has no bound
 	over bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > maxOutput {
+	if l.text.Len()+len(p) > maxOutput {
 		l.over = true
 		return 0, errOutput
 	}
-	return l.Buffer.Write(p)
+	return l.text.Write(p)
 }
+
+func (l *limited) String() string { return l.text.String() }
 
 // firstLines is what of a program's complaint fits into a message.
 func firstLines(said string) string {

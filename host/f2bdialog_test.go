@@ -1,0 +1,135 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// said is what fail2ban-client 1.0.2 printed, with its greeting.
+const said = `Fail2Ban v1.0.2 reads log file that contains password failure report
+and bans the corresponding IP addresses using firewall rules.
+
+fail2ban> 1.0.2
+fail2ban> voipbl-answer-0
+fail2ban> Status
+|- Number of jail:	2
+` + "`- Jail list:	a, b-c" + `
+fail2ban> voipbl-answer-1
+fail2ban> fail2ban> voipbl-answer-2
+fail2ban> `
+
+func TestParseDialog(t *testing.T) {
+	got, ok := parseDialog(said, 3)
+	if d := cmp.Diff([]string{"1.0.2", "Status\n|- Number of jail:\t2\n`- Jail list:\ta, b-c", ""}, got); d != "" || !ok {
+		t.Error(ok, d)
+	}
+	if d := cmp.Diff([]string{"a", "b-c"}, parseJails(got[1])); d != "" {
+		t.Error(d)
+	}
+	if _, ok := parseDialog(said, 4); ok {
+		t.Error("a fourth answer was found")
+	}
+	if _, ok := parseDialog("fail2ban> fail2ban> \n", 1); ok {
+		t.Error("silence is an answer")
+	}
+}
+
+// FuzzDialog holds that answers come out as they went in.
+func FuzzDialog(f *testing.F) {
+	f.Add("1.0.2", "Status\n|- x\n", "")
+	f.Add("", "\n\n", "a: b\n  c")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		want := []string{a, b, c}
+		var out strings.Builder
+		out.WriteString("greeting\n\n")
+		for i := range want {
+			if strings.Contains(want[i], strings.TrimSpace(f2bPrompt)) || strings.Contains(want[i], f2bMark) {
+				t.Skip("an answer with our own words")
+			}
+			out.WriteString(f2bPrompt + want[i] + "\n" + f2bPrompt + f2bMark + strconv.Itoa(i) + "\n")
+			want[i] = strings.TrimRight(want[i], "\n")
+		}
+		got, ok := parseDialog(out.String()+f2bPrompt, len(want))
+		if d := cmp.Diff(want, got); d != "" || !ok {
+			t.Error(ok, d)
+		}
+	})
+}
+
+func TestParseAnswers(t *testing.T) {
+	if d := cmp.Diff([]string{"x", "y"}, parseNames("The jail a has the following actions:\nx, y")); d != "" {
+		t.Error(d)
+	}
+	for _, none := range []string{"No actions for jail a", "", "Sorry but the jail 'a' does not exist"} {
+		if names := parseNames(none); names != nil {
+			t.Errorf("%q: %q", none, names)
+		}
+	}
+	if d := cmp.Diff([]string{"/var/log/a b.log", "/var/log/c"}, parseLogPaths("Current monitored log file(s):\n|- /var/log/a b.log\n`- /var/log/c")); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{}, parseLogPaths("No file is currently monitored")); d != "" {
+		t.Error(d)
+	}
+	addrs, networks := parseBanned("203.0.113.7 2001:db8::7 root 198.51.100.9/24\n::ffff:203.0.113.8")
+	same := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+	if d := cmp.Diff([]netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("203.0.113.8")}, addrs, same); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, networks, same); d != "" {
+		t.Error(d)
+	}
+	for out, want := range map[string]string{"Fail2Ban v1.0.2\n": "1.0.2", "Fail2Ban v0.11.2\n\nCopyright (c) x": "0.11.2", "": "", "bash: x": ""} {
+		if got := parseF2bVersion(out); got != want {
+			t.Errorf("%q: %q", out, got)
+		}
+	}
+}
+
+// TestRun runs what hangs, what says too much, and what its children keep open.
+func TestRun(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too late"))
+	defer cancel()
+	begun := time.Now()
+	if _, _, err := run(ctx, "", "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
+		t.Errorf("what hangs: %v", err)
+	}
+	if took := time.Since(begun); took > runTimeout {
+		t.Errorf("what hangs took %s", took)
+	}
+	if out, _, err := run(t.Context(), "", "sh", "-c", "exec yes"); !errors.Is(err, errOutput) || len(out) > maxOutput {
+		t.Errorf("what says too much: %d bytes, %v", len(out), err)
+	}
+	out, said, err := run(t.Context(), "in", "sh", "-c", "cat; echo $LC_ALL; echo no >&2; exit 3")
+	var e *RunError
+	if !errors.As(err, &e) || out != "inC\n" || said != "no\n" || !strings.Contains(err.Error(), "exit status 3: no") || e.Remedy() == "" {
+		t.Errorf("%q, %q, %v", out, said, err)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	big := filepath.Join(dir, "big")
+	if err := os.WriteFile(big, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(big, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		big: "more than", dir: "not a regular file", "/dev/zero": "not a regular file", filepath.Join(dir, "absent"): "no such file",
+	} {
+		if _, err := readFile(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

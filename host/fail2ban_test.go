@@ -1,0 +1,198 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+const (
+	f2bConf = `[Definition]
+loglevel = INFO
+logtarget = DIR/fail2ban.log
+syslogsocket = auto
+socket = DIR/socket
+pidfile = DIR/pid
+dbfile = None
+dbmaxmatches = 10
+dbpurgeage = 1d
+allowipv6 = yes
+`
+	f2bDefault = `[DEFAULT]
+backend = polling
+usedns = no
+ignoreself = false
+filter = asterisk
+enabled = true
+logpath = DIR/messages.log
+`
+	// ours is a ban by this program, and renamedSet one into sets with names of
+	// their own, as the published ruleset has them.
+	ours       = "[Definition]\nactionban = voipbl ban <ip> --for <bantime>s\nactionunban = voipbl unban <ip>\n"
+	renamedSet = "[INCLUDES]\nbefore = iptables-ipset.conf\n[Init]\nipmset = fail2ban-ASTERISK\n[Init?family=inet6]\nipmset = fail2ban-ASTERISK6\n"
+)
+
+// stock are actions and where they ban, in a jail each.
+var stock = []struct {
+	action string
+	want   BanAction
+}{
+	{"iptables-multiport", BanAction{Into: IntoChain, Target: "f2b-NAME"}},
+	{"iptables-allports", BanAction{Into: IntoChain, Target: "f2b-NAME"}},
+	{"iptables-ipset-proto6", BanAction{Into: IntoSet, Target: "f2b-NAME", Target6: "f2b-NAME6"}},
+	{"iptables-ipset-proto6-allports", BanAction{Into: IntoSet, Target: "f2b-NAME", Target6: "f2b-NAME6"}},
+	{"iptables-ipset", BanAction{Into: IntoSet, Target: "f2b-NAME", Target6: "f2b-NAME6"}},
+	{"renamed-set", BanAction{Into: IntoSet, Target: "fail2ban-ASTERISK", Target6: "fail2ban-ASTERISK6"}},
+	{"nftables-multiport", BanAction{Into: IntoNFTables, Target: "inet f2b-table addr-set-NAME", Target6: "inet f2b-table addr6-set-NAME"}},
+	{"nftables-allports", BanAction{Into: IntoNFTables, Target: "inet f2b-table addr-set-NAME", Target6: "inet f2b-table addr6-set-NAME"}},
+	{"ufw", BanAction{Into: IntoChain, Target: "ufw-user-input", Target6: "ufw6-user-input"}},
+	{"firewallcmd-ipset", BanAction{Into: IntoSet, Target: "f2b-NAME", Target6: "f2b-NAME6"}},
+	{"firewallcmd-new", BanAction{Into: IntoChain, Target: "f2b-NAME"}},
+	{"firewallcmd-rich-rules", BanAction{Into: IntoOther}},
+	{"route", BanAction{Into: IntoOther}},
+	{"mail", BanAction{Into: IntoOther}},
+	{"dummy", BanAction{Into: IntoOther}},
+	{"ours", BanAction{Into: IntoVoipbl}},
+}
+
+// startFail2ban runs a real one in the test's namespace, with Debian's own actions
+// in a folder of its own, and returns its client's command.
+func startFail2ban(t *testing.T, jails string) (dir string, client []string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, sub := range []string{"action.d", "filter.d"} {
+		if err := os.CopyFS(filepath.Join(dir, sub), os.DirFS(filepath.Join("/etc/fail2ban", sub))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{
+		"fail2ban.conf": f2bConf, "jail.conf": f2bDefault + jails, "messages.log": "", "second.log": "",
+		"action.d/ours.conf": ours, "action.d/renamed-set.conf": renamedSet,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := []string{"-c", dir, "-s", filepath.Join(dir, "socket"), "-p", filepath.Join(dir, "pid")}
+	server := exec.Command("fail2ban-server", slices.Concat(options, []string{"-f", "start"})...)
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
+	client = append([]string{"fail2ban-client"}, options...)
+	return dir, client
+}
+
+// ask runs the client until it succeeds.
+func ask(t *testing.T, client []string, words ...string) {
+	t.Helper()
+	command := append(slices.Clone(client), words...)
+	var said []byte
+	var err error
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+		if said, err = exec.Command(command[0], command[1:]...).CombinedOutput(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%q: %v\n%s", command, err, said)
+}
+
+// TestFail2ban asks a real one, with a jail for each stock action.
+func TestFail2ban(t *testing.T) {
+	testns.Enter(t)
+	var jails strings.Builder
+	var want []Jail
+	dir := ""
+	for _, s := range stock {
+		fmt.Fprintf(&jails, "[j-%s]\naction = %s[name=%%(__name__)s, port=\"5060,5061\", protocol=\"udp\"]\n", s.action, s.action)
+	}
+	// One with two actions and one in Python, two logs, bans, and no action.
+	jails.WriteString("[more]\nlogpath = DIR/messages.log\n\tDIR/second.log\naction = iptables-multiport[name=more]\n\tdummy\n\tsmtp.py[sendername=x]\n[none]\naction =\n")
+	dir, client := startFail2ban(t, jails.String())
+	ask(t, client, "set", "more", "banip", "203.0.113.7", "2001:db8::7", "198.51.100.0/24")
+	ask(t, client, "status", "none")
+	log := func() string {
+		text, err := os.ReadFile(filepath.Join(dir, "fail2ban.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := strings.Count(log(), "has failed")
+
+	f := Look(t.Context(), Options{Root: t.TempDir(), Fail2banClient: client})
+	if f.Fail2ban == nil || !f.Fail2ban.Running || len(f.Unknown) > 0 {
+		t.Fatalf("%+v, unknown %+v", f.Fail2ban, f.Unknown)
+	}
+	version, err := exec.Command("fail2ban-client", "--version").Output()
+	if err != nil || f.Fail2ban.Version == "" || !strings.Contains(string(version), "v"+f.Fail2ban.Version+"\n") {
+		t.Errorf("version %q, not %q", f.Fail2ban.Version, version)
+	}
+	messages := filepath.Join(dir, "messages.log")
+	for _, s := range stock {
+		name := "j-" + s.action
+		s.want.Name = s.action
+		s.want.Target, s.want.Target6 = strings.ReplaceAll(s.want.Target, "NAME", name), strings.ReplaceAll(s.want.Target6, "NAME", name)
+		want = append(want, Jail{Name: name, Logs: []string{messages}, Banned: []netip.Addr{}, Actions: []BanAction{s.want}})
+	}
+	want = append(want,
+		Jail{Name: "more", Logs: []string{messages, filepath.Join(dir, "second.log")},
+			Banned:         []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
+			BannedNetworks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+			Actions:        []BanAction{{Name: "iptables-multiport", Into: IntoChain, Target: "f2b-more"}, {Name: "dummy", Into: IntoOther}, {Name: "smtp", Into: IntoOther}}},
+		Jail{Name: "none", Logs: []string{messages}, Banned: []netip.Addr{}, Actions: []BanAction{}})
+	byName := func(a, b Jail) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(want, byName)
+	slices.SortFunc(f.Fail2ban.Jails, byName)
+	for i := range f.Fail2ban.Jails {
+		slices.Sort(f.Fail2ban.Jails[i].Logs)
+		slices.SortFunc(f.Fail2ban.Jails[i].Banned, netip.Addr.Compare)
+	}
+	for i := range want {
+		slices.Sort(want[i].Logs)
+	}
+	if d := cmp.Diff(want, f.Fail2ban.Jails, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+		t.Error(d)
+	}
+	// Nobody is told of an error that was only a question.
+	if after := strings.Count(log(), "has failed"); after != before {
+		t.Errorf("the look left %d errors in fail2ban's log", after-before)
+	}
+}
+
+// TestFail2banStopped has a client and no server.
+func TestFail2banStopped(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "fail2ban.conf"), []byte(strings.ReplaceAll(f2bConf, "DIR", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &looker{ctx: t.Context(), root: "/"}
+	f := l.fail2ban([]string{"fail2ban-client", "-c", dir, "-s", filepath.Join(dir, "socket")})
+	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.facts.Unknown) > 0 {
+		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
+	}
+	// One that runs and does not answer.
+	l.processes = []process{{name: "fail2ban-server"}}
+	if f := l.fail2ban([]string{"fail2ban-client", "-c", dir, "-s", filepath.Join(dir, "socket")}); f.Running || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
+		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
+	}
+	// One that is not there.
+	l = &looker{ctx: t.Context(), root: "/"}
+	if l.fail2ban([]string{filepath.Join(dir, "absent")}); len(l.facts.Unknown) == 0 {
+		t.Error("an absent client is no trouble")
+	}
+}
