@@ -89,13 +89,18 @@ func TestSIPPorts(t *testing.T) {
 		want    []Port
 		problem string
 	}{
-		{"", []Port{{"udp", 5060}}, ""},
+		// What Asterisk 16 listened on.
 		{"bindport=5160", []Port{{"udp", 5160}}, ""},
-		{"bindaddr=10.0.0.1:5161\nbindport=5160", []Port{{"udp", 5161}}, ""},
-		{"bindaddr=10.0.0.1:5161\nudpbindaddr=[::]:5162", []Port{{"udp", 5162}}, ""},
-		{"udpbindaddr=127.0.0.1", nil, ""},
-		{"udpbindaddr=::1", nil, ""},
-		{"bindport=5160\ntcpenable=yes\ntlsenable=1", []Port{{"udp", 5160}, {"tcp", 5060}, {"tcp", 5061}}, ""},
+		{"bindaddr=0.0.0.0:5161\nbindport=5160\ntcpenable=yes", []Port{{"udp", 5160}, {"tcp", 5160}}, ""},
+		{"udpbindaddr=10.77.0.1:5161\ntcpenable=yes", []Port{{"udp", 5161}, {"tcp", 5161}}, ""},
+		{"bindport=5160\ntcpenable=yes\ntcpbindaddr=0.0.0.0", []Port{{"udp", 5160}, {"tcp", 5060}}, ""},
+		{"udpbindaddr=127.0.0.1\ntcpenable=yes", nil, ""},
+		{"bindaddr=10.77.0.1\nudpbindaddr=0.0.0.0:5163", []Port{{"udp", 5163}}, ""},
+		{"udpbindaddr=0.0.0.0:5163\nbindaddr=10.77.0.1:5164", []Port{{"udp", 5164}}, ""},
+
+		{"", []Port{{"udp", 5060}}, ""},
+		{"udpbindaddr=::1\ntcpenable=yes\ntcpbindaddr=[::]:5070", []Port{{"tcp", 5070}}, ""},
+		{"bindport=5160\ntcpenable=on\ntlsenable=1", []Port{{"udp", 5160}, {"tcp", 5160}, {"tcp", 5061}}, ""},
 		{"tcpenable=no\ntcpbindaddr=0.0.0.0:5070", []Port{{"udp", 5060}}, ""},
 		{"tlsenable=true\ntlsbindaddr=10.0.0.1:5071", []Port{{"udp", 5060}, {"tcp", 5071}}, ""},
 		{"bindport=0", []Port{{"udp", 5060}}, `"0" is no port`},

@@ -46,44 +46,52 @@ func pjsipPorts(c *astConfig) ([]Port, error) {
 	return ports, several(errs)
 }
 
-// sipPorts are those of chan_sip: udpbindaddr, tcpbindaddr and tlsbindaddr with
-// their ports, bindaddr and bindport for the first, and the defaults of the sample
-// file: UDP on 5060, nothing else.
+// sipPorts are those of chan_sip: UDP always, TCP and TLS if they are enabled. What
+// says nothing of its own listens where UDP does, TLS on its own port. A bindport
+// counts more than the port of an address (all of it seen with Asterisk 16).
 func sipPorts(c *astConfig) ([]Port, error) {
 	general := c.section("general")
-	var ports []Port
 	var errs []error
-	add := func(proto string, port uint16, names ...string) {
-		bind := "0.0.0.0"
-		for _, name := range names {
-			if v := general.get(name); v != "" {
-				bind = v
-				break
-			}
-		}
-		addr, port, err := bindAddr(bind, port)
+	bind := func(name, value string, port uint16) (netip.Addr, uint16) {
+		addr, port, err := bindAddr(value, port)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", names[0], err))
-			return
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
-		if !addr.IsLoopback() {
-			ports = append(ports, Port{proto, port})
+		return addr, port
+	}
+	udp, port := netip.IPv4Unspecified(), uint16(sipPort)
+	for _, v := range general.vars { // two names for one thing: the last counts
+		if strings.EqualFold(v.name, "udpbindaddr") || strings.EqualFold(v.name, "bindaddr") {
+			udp, port = bind(v.name, v.value, sipPort)
 		}
 	}
-	port := uint16(sipPort)
 	if v := general.get("bindport"); v != "" {
 		if n, err := strconv.ParseUint(v, 10, 16); err != nil || n == 0 {
-			errs = append(errs, fmt.Errorf("bindport %q is no port", v))
+			errs = append(errs, fmt.Errorf("bindport: %q is no port", v))
 		} else {
 			port = uint16(n)
 		}
 	}
-	add("udp", port, "udpbindaddr", "bindaddr")
+	var ports []Port
+	add := func(proto string, addr netip.Addr, port uint16) {
+		if port != 0 && !addr.IsLoopback() {
+			ports = append(ports, Port{proto, port})
+		}
+	}
+	add("udp", udp, port)
 	if astTrue(general.get("tcpenable")) {
-		add("tcp", sipPort, "tcpbindaddr")
+		addr, port := udp, port
+		if v := general.get("tcpbindaddr"); v != "" {
+			addr, port = bind("tcpbindaddr", v, sipPort)
+		}
+		add("tcp", addr, port)
 	}
 	if astTrue(general.get("tlsenable")) {
-		add("tcp", sipsPort, "tlsbindaddr")
+		addr, port := udp, uint16(sipsPort)
+		if v := general.get("tlsbindaddr"); v != "" {
+			addr, port = bind("tlsbindaddr", v, sipsPort)
+		}
+		add("tcp", addr, port)
 	}
 	return ports, several(errs)
 }
