@@ -1,0 +1,159 @@
+package firewall
+
+import (
+	"slices"
+	"strings"
+)
+
+// fate is what becomes of packets.
+type fate string
+
+const (
+	goesOn   fate = ""       // the next rule
+	accepted fate = "accept" // let in
+	closed   fate = "closed" // dropped or rejected
+	mixed    fate = "mixed"  // some of one, some of the other, or something else
+)
+
+// fateOf is what a target does with each packet that comes to it, if it ends
+// there for certain.
+func fateOf(target string) fate {
+	switch target {
+	case "ACCEPT":
+		return accepted
+	case "DROP", "REJECT":
+		return closed
+	}
+	return goesOn
+}
+
+// both is the fate of packets of which some have the one and some the other.
+func both(a, b fate) fate {
+	switch {
+	case a == goesOn, a == b:
+		return b
+	case b == goesOn:
+		return a
+	}
+	return mixed
+}
+
+// maxDepth is how deep chains are followed. The kernel refuses loops; a listing may
+// claim what it likes.
+const maxDepth = 32
+
+// ends tells what becomes of a packet that a rule sends to a target: all of them
+// when certain, the others come back. In a chain that is so if a rule matches each
+// packet and ends it, and none above can send one back.
+func (s *Saved) ends(table, target string, depth int) (all fate, certain bool) {
+	if f := fateOf(target); f != goesOn {
+		return f, true
+	}
+	if depth == maxDepth {
+		return mixed, false
+	}
+	for _, r := range s.rules(table, target) {
+		m := readMatch(r.text)
+		f, sure := s.ends(table, m.target, depth+1)
+		switch {
+		case m.target == "RETURN", m.goTo && !sure:
+			return both(all, f), false
+		case sure && m.everything():
+			return both(all, f), true
+		}
+		all = both(all, f)
+		if m.target != "" && f == goesOn && !s.HasChain(table, m.target) && !passive(m.target) {
+			all = mixed // a target that we do not know, such as NFQUEUE
+		}
+	}
+	return all, false
+}
+
+// passive reports whether a target only takes note.
+func passive(target string) bool {
+	return slices.Contains([]string{"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TRACE", "AUDIT"}, target)
+}
+
+// last is what becomes of a packet that no rule of a chain asks for by its source,
+// its ports or the like: a stranger's, to a port that nobody has opened. unclear is
+// that it cannot be told.
+func (s *Saved) last(table, chain string, depth int) (f fate, unclear bool) {
+	if depth == maxDepth {
+		return goesOn, true
+	}
+	for _, r := range s.rules(table, chain) {
+		m := readMatch(r.text)
+		end, doubt := fateOf(m.target), false
+		if end == goesOn && s.HasChain(table, m.target) {
+			end, doubt = s.last(table, m.target, depth+1)
+		}
+		switch {
+		case m.everything() && m.target == "RETURN", m.everything() && m.goTo:
+			return end, unclear || doubt
+		case m.everything() && (end != goesOn || doubt):
+			return end, unclear || doubt
+		case (end == closed || doubt) && asksNothing(r.text):
+			unclear = true
+		}
+	}
+	return goesOn, unclear
+}
+
+// asksNothing reports whether a rule is about packets of anybody to anywhere,
+// although it does not match each one: only those of an interface, say, or of new
+// connections. A default of a kind may be made of such.
+func asksNothing(rule string) bool {
+	m := readMatch(rule)
+	if m.src.IsValid() || m.dst.IsValid() || m.sports != nil || m.dports != nil || m.in == "lo" {
+		return false
+	}
+	all := splitRule(rule)
+	for i, w := range all {
+		switch {
+		case w == "-m" && !slices.Contains([]string{"state", "conntrack", "comment", "tcp", "udp", "addrtype"}, next(all, i)):
+			return false
+		case (w == "--state" || w == "--ctstate") && !slices.Contains(strings.Split(next(all, i), ","), "NEW"):
+			return false
+		}
+	}
+	return true
+}
+
+func next(words []string, i int) string {
+	if i+1 < len(words) {
+		return words[i+1]
+	}
+	return ""
+}
+
+// Reception is what INPUT does with packets that no rule of it is about.
+type Reception string
+
+const (
+	LetsIn   Reception = "open"
+	KeepsOut Reception = "closed"
+	Unclear  Reception = "unclear" // the rules are such that it cannot be told
+)
+
+// Reception tells whether this family's INPUT is closed to strangers, by its policy
+// or by its last rule. A family that the kernel does without is closed.
+func (s *Saved) Reception() Reception {
+	if s.absent {
+		return KeepsOut
+	}
+	c := s.tables["filter"]["INPUT"]
+	if s.Readable("filter") != nil {
+		return Unclear
+	}
+	if c == nil {
+		return LetsIn
+	}
+	f, unclear := s.last("filter", "INPUT", 0)
+	switch {
+	case f == closed, f == goesOn && c.policy == "DROP":
+		return KeepsOut
+	case unclear:
+		return Unclear
+	}
+	return LetsIn
+}

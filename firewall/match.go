@@ -1,0 +1,174 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// match is what a rule of the kernel's text asks of a packet, as far as it can be
+// compared with another one. The packets of the rule are within the box; if it is
+// exact, they are those of the box and no fewer.
+type match struct {
+	box
+	exact  bool
+	target string // a target or chain; empty to go on
+	goTo   bool   // -g: what comes back goes to the caller
+}
+
+// box is the packets between bounds, in each direction that is compared.
+type box struct {
+	src, dst       netip.Prefix // zero: any
+	in, out        string       // an interface, or the beginning of its name and "+"; empty: any
+	proto          string       // empty: any
+	sports, dports []PortRange  // nil: any, also packets without ports, such as fragments
+}
+
+// readMatch reads a rule without "-A CHAIN". What it does not know, and what is
+// negated, makes the match inexact and leaves the box as wide as it was.
+func readMatch(rule string) match {
+	m := match{exact: true}
+	all := splitRule(rule)
+	for i := 0; i < len(all); i++ {
+		next := func() string {
+			if i+1 < len(all) {
+				i++
+				return all[i]
+			}
+			m.exact = false
+			return ""
+		}
+		switch all[i] {
+		case "-j", "-g":
+			m.goTo = all[i] == "-g"
+			m.target = next()
+			return m // what follows are options of the target
+		case "-s":
+			m.src = m.prefix(next())
+		case "-d":
+			m.dst = m.prefix(next())
+		case "-i":
+			m.in = next()
+		case "-o":
+			m.out = next()
+		case "-p":
+			m.proto = next()
+		case "--sport", "--sports":
+			m.sports = m.ports(next())
+		case "--dport", "--dports":
+			m.dports = m.ports(next())
+		case "--comment":
+			next()
+		case "-m":
+			switch next() {
+			case "tcp", "udp", "multiport", "comment": // their options say it
+			default:
+				m.exact = false
+			}
+		case "!":
+			m.exact = false
+			next()
+		default:
+			m.exact = false
+		}
+	}
+	return m
+}
+
+func (m *match) prefix(text string) netip.Prefix {
+	p, err := netip.ParsePrefix(text)
+	if err != nil { // such as a mask with holes
+		m.exact = false
+		return netip.Prefix{}
+	}
+	return p.Masked()
+}
+
+// ports reads "5060", "5060:5061" and lists of those, and puts together what
+// touches.
+func (m *match) ports(text string) []PortRange {
+	var ranges []PortRange
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(part, ":")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.ParseUint(first, 10, 16)
+		b, errB := strconv.ParseUint(last, 10, 16)
+		if errA != nil || errB != nil || a > b {
+			m.exact = false
+			return nil
+		}
+		ranges = append(ranges, PortRange{uint16(a), uint16(b)})
+	}
+	slices.SortFunc(ranges, func(a, b PortRange) int { return int(a.First) - int(b.First) })
+	joined := ranges[:1]
+	for _, r := range ranges[1:] {
+		if end := &joined[len(joined)-1]; int(r.First) <= int(end.Last)+1 {
+			end.Last = max(end.Last, r.Last)
+		} else {
+			joined = append(joined, r)
+		}
+	}
+	return joined
+}
+
+// everything reports whether a rule matches each packet.
+func (m match) everything() bool { return m.exact && m.box.covers(box{}) }
+
+// covers reports whether each packet of b is one of a. It never guesses: false is
+// also "perhaps".
+func (a box) covers(b box) bool {
+	return coversPrefix(a.src, b.src) && coversPrefix(a.dst, b.dst) &&
+		coversInterface(a.in, b.in) && coversInterface(a.out, b.out) &&
+		(a.proto == "" || a.proto == b.proto) &&
+		coversPorts(a.sports, b.sports) && coversPorts(a.dports, b.dports)
+}
+
+func coversPrefix(a, b netip.Prefix) bool {
+	return !a.IsValid() || b.IsValid() && a.Bits() <= b.Bits() && a.Contains(b.Addr())
+}
+
+func coversInterface(a, b string) bool {
+	begin, many := strings.CutSuffix(a, "+")
+	return a == "" || a == b || many && strings.HasPrefix(b, begin)
+}
+
+func coversPorts(a, b []PortRange) bool {
+	if a == nil || b == nil {
+		return a == nil
+	}
+	for _, p := range b {
+		if !slices.ContainsFunc(a, func(q PortRange) bool { return q.First <= p.First && p.Last <= q.Last }) {
+			return false
+		}
+	}
+	return true
+}
+
+// within is a box around the packets that are in both.
+func (a box) within(b box) box {
+	if coversPrefix(a.src, b.src) {
+		a.src = b.src
+	}
+	if coversPrefix(a.dst, b.dst) {
+		a.dst = b.dst
+	}
+	if coversInterface(a.in, b.in) {
+		a.in = b.in
+	}
+	if coversInterface(a.out, b.out) {
+		a.out = b.out
+	}
+	if a.proto == "" {
+		a.proto = b.proto
+	}
+	if coversPorts(a.sports, b.sports) {
+		a.sports = b.sports
+	}
+	if coversPorts(a.dports, b.dports) {
+		a.dports = b.dports
+	}
+	return a
+}

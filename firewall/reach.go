@@ -1,0 +1,127 @@
+package firewall
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters"
+// prints, for who has a listing and no kernel.
+func ParseSaved(f Family, listing []byte) (*Saved, error) { return parseSave(f, listing) }
+
+// Empty reports whether a family has no rule and lets everything through.
+func (s *Saved) Empty() bool {
+	for _, chains := range s.tables {
+		for _, c := range chains {
+			if len(c.rules) > 0 || c.policy == "DROP" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// incoming are the chains that packets for this host come to, table by table.
+var incoming = [...]struct{ table, chain string }{
+	{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"nat", "PREROUTING"},
+	{"mangle", "INPUT"}, {"nat", "INPUT"}, {"filter", "INPUT"},
+}
+
+// comeTo calls visit for each rule that packets for this host may come to, whatever
+// they have to match before, and ends when visit returns false.
+func (s *Saved) comeTo(visit func(rule string) bool) {
+	for _, at := range incoming {
+		seen := map[string]bool{at.chain: true}
+		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
+			for _, r := range s.rules(at.table, queue[0]) {
+				if !visit(r.text) {
+					return
+				}
+				if to := target(r.text); s.HasChain(at.table, to) && !seen[to] {
+					seen[to] = true
+					queue = append(queue, to)
+				}
+			}
+		}
+	}
+}
+
+// Reaches reports whether packets for this host may come to a chain.
+func (s *Saved) Reaches(chain string) bool {
+	found := false
+	s.comeTo(func(rule string) bool {
+		found = target(rule) == chain
+		return !found
+	})
+	return found
+}
+
+// LooksAt reports whether packets for this host may come to a rule that asks for
+// the members of a set and does something with them.
+func (s *Saved) LooksAt(set string) bool {
+	found := false
+	s.comeTo(func(rule string) bool {
+		found = matchesSet(rule, set) && target(rule) != "" && !passive(target(rule))
+		return !found
+	})
+	return found
+}
+
+// Published is a port of this host behind which another one stands: of a container,
+// or one that is forwarded. Packets for it never come to INPUT.
+type Published struct {
+	Proto string     `json:"proto"`
+	Ports PortRange  `json:"ports"`
+	To    netip.Addr `json:"to"`
+	Chain string     `json:"chain"` // such as DOCKER
+}
+
+// Published finds the rules of nat that send packets from elsewhere to other hosts.
+func (s *Saved) Published() []Published {
+	var found []Published
+	for chain := range s.tables["nat"] {
+		if chain == "OUTPUT" || chain == "POSTROUTING" {
+			continue
+		}
+		for _, r := range s.rules("nat", chain) {
+			m := readMatch(r.text)
+			if m.target != "DNAT" || m.dst.IsValid() && m.dst.Addr().IsLoopback() {
+				continue
+			}
+			p := Published{Proto: m.proto, Chain: chain, To: destination(option(r.text, "--to-destination"))}
+			for _, ports := range m.dports {
+				p.Ports = ports
+				found = append(found, p)
+			}
+			if m.dports == nil {
+				p.Ports = PortRange{0, 65535}
+				found = append(found, p)
+			}
+		}
+	}
+	sortPublished(found)
+	return found
+}
+
+// destination reads "10.0.0.2:80", "10.0.0.2-10.0.0.9", "[fd00::2]:80" and plain
+// addresses, and takes the first address.
+func destination(text string) netip.Addr {
+	if end, err := netip.ParseAddrPort(text); err == nil {
+		return end.Addr()
+	}
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "["), "]")
+	text, _, _ = strings.Cut(text, "-")
+	if host, _, found := strings.Cut(text, ":"); found && strings.Count(text, ":") == 1 {
+		text = host // with a range of ports
+	}
+	addr, _ := netip.ParseAddr(text)
+	return addr
+}
+
+func sortPublished(all []Published) {
+	slices.SortFunc(all, func(a, b Published) int {
+		return cmp.Or(cmp.Compare(a.Ports.First, b.Ports.First), cmp.Compare(a.Proto, b.Proto), a.To.Compare(b.To), cmp.Compare(a.Chain, b.Chain))
+	})
+}

@@ -1,0 +1,213 @@
+package firewall
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// savedOf is a listing of filter with rules as "CHAIN RULE"; chains are made as they
+// are named.
+func savedOf(t testing.TB, f Family, policy string, rules ...string) *Saved {
+	t.Helper()
+	var text, body strings.Builder
+	fmt.Fprintf(&text, "*filter\n:INPUT %s [0:0]\n", policy)
+	made := map[string]bool{"INPUT": true}
+	for _, r := range rules {
+		chain, _, _ := strings.Cut(r, " ")
+		if !made[chain] {
+			made[chain] = true
+			fmt.Fprintf(&text, ":%s - [0:0]\n", chain)
+		}
+		fmt.Fprintf(&body, "[0:0] -A %s\n", r)
+	}
+	s, err := ParseSaved(f, []byte(text.String()+body.String()+"COMMIT\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const (
+	ownDrop = `INPUT -m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
+	ownJump = `INPUT -m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`
+)
+
+// own are rules of VOIPBL-INPUT, of which the second is behind the first on purpose.
+var own = []string{
+	`VOIPBL-INPUT -p udp -m udp --dport 10000:20000 -m comment --comment "voipbl: rtp: voice and video" -j ACCEPT`,
+	`VOIPBL-INPUT -s 192.168.1.0/24 -p udp -m udp --dport 10001 -m comment --comment "voipbl: it from the local network" -j ACCEPT`,
+	`VOIPBL-INPUT -p udp -m udp --dport 5060:5061 -m string --string "REGISTER sip:" --algo bm --to 65535 -m comment --comment "voipbl: sip: too many" -j DROP`,
+	`VOIPBL-INPUT -p tcp -m tcp --dport 443 -m comment --comment "voipbl: https for everyone" -j ACCEPT`,
+	`VOIPBL-INPUT -m comment --comment "voipbl: nothing else" -j DROP`,
+}
+
+func TestShadowed(t *testing.T) {
+	const anything = "INPUT -j ACCEPT"
+	for _, test := range []struct {
+		name  string
+		rules []string
+		want  []string // "CHAIN RULE'S TARGET or purpose < earlier rule", and "=" where the same becomes of it
+	}{
+		{"nothing", nil, nil},
+		{"ours", append([]string{ownDrop, ownJump}, own...), nil},
+		{"an admin's rule below", append([]string{ownDrop, ownJump, "INPUT -p tcp -m tcp --dport 8443 -j ACCEPT"}, own...),
+			[]string{"INPUT -p tcp -m tcp --dport 8443 -j ACCEPT < the base rules, which end in DROP"}},
+		{"an admin's own end below", append([]string{ownDrop, ownJump, "INPUT -j REJECT --reject-with icmp-port-unreachable"}, own...),
+			[]string{"INPUT -j REJECT --reject-with icmp-port-unreachable < the base rules, which end in DROP ="}},
+		{"an admin's log below", append([]string{ownDrop, ownJump, "INPUT -j LOG"}, own...),
+			[]string{"INPUT -j LOG < the base rules, which end in DROP"}},
+		{"everything let in above the jump", append([]string{ownDrop, anything, ownJump}, own...),
+			[]string{"INPUT the base rules, which end in DROP < -j ACCEPT"}},
+		{"everything let in above all", []string{anything, ownDrop},
+			[]string{"INPUT drop what comes from blocked addresses < -j ACCEPT"}},
+		{"everything over UDP let in", append([]string{ownDrop, "INPUT -p udp -j ACCEPT", ownJump}, own...), []string{
+			"VOIPBL-INPUT rtp: voice and video < -p udp -j ACCEPT =",
+			"VOIPBL-INPUT it from the local network < -p udp -j ACCEPT =",
+			"VOIPBL-INPUT sip: too many < -p udp -j ACCEPT"}},
+		{"an admin's port above", append([]string{ownDrop, "INPUT -p tcp -m multiport --dports 80,443 -j ACCEPT", ownJump}, own...),
+			[]string{"VOIPBL-INPUT https for everyone < -p tcp -m multiport --dports 80,443 -j ACCEPT ="}},
+		{"an admin's port above, for somebody", append([]string{ownDrop, "INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 443 -j ACCEPT", ownJump}, own...), nil},
+		{"an answer let in above", append([]string{ownDrop, "INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "INPUT -i lo -j ACCEPT", ownJump}, own...), nil},
+		{"not from there", append([]string{ownDrop, "INPUT ! -s 203.0.113.7/32 -j ACCEPT", ownJump}, own...), nil},
+		{"fail2ban above", append([]string{"INPUT -p udp -m multiport --dports 5060,5061 -j f2b-a", ownDrop, ownJump, "f2b-a -s 203.0.113.9/32 -j REJECT", "f2b-a -j RETURN"}, own...), nil},
+		{"fail2ban below", append([]string{ownDrop, ownJump, "INPUT -p udp -m multiport --dports 5060,5061 -j f2b-a", "f2b-a -s 203.0.113.9/32 -j ACCEPT", "f2b-a -j RETURN"}, own...),
+			[]string{"INPUT -p udp -m multiport --dports 5060,5061 -j f2b-a < the base rules, which end in DROP"}},
+		{"fail2ban below, idle", append([]string{ownDrop, ownJump, "INPUT -p udp -m multiport --dports 5060,5061 -j f2b-a", "f2b-a -j RETURN"}, own...),
+			[]string{"INPUT -p udp -m multiport --dports 5060,5061 -j f2b-a < the base rules, which end in DROP ="}},
+		{"two of an admin", []string{"INPUT -s 10.0.0.0/8 -j ACCEPT", "INPUT -s 10.1.2.0/24 -p tcp -m tcp --dport 22 -j DROP"},
+			[]string{"INPUT -s 10.1.2.0/24 -p tcp -m tcp --dport 22 -j DROP < -s 10.0.0.0/8 -j ACCEPT"}},
+		{"the wider below", []string{"INPUT -s 10.1.2.0/24 -j ACCEPT", "INPUT -s 10.0.0.0/8 -j DROP"}, nil},
+		{"interfaces", []string{"INPUT -i eth+ -j DROP", "INPUT -i eth0 -p udp -j ACCEPT", "INPUT -i wlan0 -j ACCEPT", "INPUT -j ACCEPT"},
+			[]string{"INPUT -i eth0 -p udp -j ACCEPT < -i eth+ -j DROP"}},
+		{"ports in two ranges that touch", []string{"INPUT -p udp -m multiport --dports 1000:1999,2000:2999 -j DROP", "INPUT -p udp -m udp --dport 1500:2500 -j ACCEPT"},
+			[]string{"INPUT -p udp -m udp --dport 1500:2500 -j ACCEPT < -p udp -m multiport --dports 1000:1999,2000:2999 -j DROP"}},
+		{"every port is not everything", []string{"INPUT -p udp -m udp --dport 0:65535 -j DROP", "INPUT -p udp -j ACCEPT"}, nil}, // fragments
+		{"another protocol", []string{"INPUT -p tcp -m tcp --dport 5060 -j DROP", "INPUT -p udp -m udp --dport 5060 -j ACCEPT"}, nil},
+		{"a chain that may come back", []string{"INPUT -j mine", "INPUT -p udp -j ACCEPT", "mine -s 10.0.0.0/8 -j RETURN", "mine -j DROP"}, nil},
+		{"a chain in a chain that ends", []string{"INPUT -j mine", "INPUT -p udp -j ACCEPT", "mine -i lo -j ACCEPT", "mine -j other", "other -j DROP"},
+			[]string{"INPUT -p udp -j ACCEPT < -j mine"}},
+		{"gone to a chain that comes back", []string{"INPUT -j mine", "INPUT -p udp -j ACCEPT", "mine -p tcp -g other", "mine -j DROP", "other -s 10.0.0.0/8 -j DROP"}, nil},
+		{"nothing more after a return", []string{"INPUT -j RETURN", "INPUT -p udp -j ACCEPT"}, []string{"INPUT -p udp -j ACCEPT < -j RETURN"}},
+		{"a chain of ours that two go to", append([]string{"INPUT -p udp -j ACCEPT", ownJump, "INPUT -i eth9 -j VOIPBL-INPUT"}, own...),
+			[]string{"INPUT -i eth9 -j VOIPBL-INPUT < the base rules, which end in DROP"}},
+		{"somebody's rule in our chain", []string{ownJump, "VOIPBL-INPUT -p tcp -j ACCEPT", own[3]},
+			[]string{"VOIPBL-INPUT https for everyone < -p tcp -j ACCEPT ="}},
+		{"a mask with holes", []string{"INPUT -s 10.0.0.1/255.0.0.255 -j DROP", "INPUT -s 10.0.0.1/32 -j ACCEPT"}, nil},
+		{"a limit", []string{"INPUT -m limit --limit 1/sec -j ACCEPT", "INPUT -p udp -j ACCEPT"}, nil},
+		{"a comment is no match", []string{`INPUT -m comment --comment "-p tcp" -j DROP`, "INPUT -p udp -j ACCEPT"},
+			[]string{`INPUT -p udp -j ACCEPT < -m comment --comment "-p tcp" -j DROP`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, s := range savedOf(t, IPv4, "ACCEPT", test.rules...).Shadowed() {
+				words := func(rule string) string {
+					if p := Purpose(rule); p != "" {
+						return p
+					}
+					return rule
+				}
+				line := s.Chain + " " + words(s.Rule) + " < " + words(s.By)
+				if s.Same {
+					line += " ="
+				}
+				if s.Ours != (Purpose(s.Rule) != "") || s.ByOurs != (Purpose(s.By) != "") {
+					t.Errorf("whose they are: %+v", s)
+				}
+				got = append(got, line)
+			}
+			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
+				t.Errorf("found\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestOwnRulesAreNoShadows: whatever is configured, nothing of it is found.
+func TestOwnRulesAreNoShadows(t *testing.T) {
+	for name, s := range configurations() {
+		for _, f := range Families {
+			kernel, err := ParseSaved(f, []byte(asListed(NewPlan(s.Tables(f), empty(t, f), nil).Text())))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := kernelRules(s.Tables(f)); kernel.Rules() != want {
+				t.Errorf("%s, %s: %d rules listed, not %d", name, f, kernel.Rules(), want)
+			}
+			if found := kernel.Shadowed(); len(found) > 0 {
+				t.Errorf("%s, %s: %+v", name, f, found)
+			}
+		}
+	}
+}
+
+// kernelRules counts the rules of tables.
+func kernelRules(tables []Table) int {
+	n := 0
+	for _, t := range tables {
+		n += len(t.Hooks)
+		for _, c := range t.Chains {
+			n += len(c.Rules)
+		}
+	}
+	return n
+}
+
+// asListed makes of what is restored into an empty kernel what it then lists.
+func asListed(text string) string {
+	var head, body strings.Builder
+	for line := range strings.Lines(text) {
+		for _, chain := range []string{"INPUT", "OUTPUT", "PREROUTING"} {
+			line = strings.Replace(line, "-I "+chain+" 1 ", "-A "+chain+" ", 1)
+			line = strings.Replace(line, "-I "+chain+" 2 ", "-A "+chain+" ", 1)
+		}
+		switch {
+		case strings.HasPrefix(line, "-N "):
+			fmt.Fprintf(&head, ":%s - [0:0]\n", strings.TrimSpace(line[3:]))
+		case strings.HasPrefix(line, "*"):
+			head.WriteString(line + ":INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:PREROUTING ACCEPT [0:0]\n")
+		case strings.HasPrefix(line, "COMMIT"):
+			body.WriteString(line)
+			head.WriteString(body.String())
+			body.Reset()
+		case strings.HasPrefix(line, ":"):
+			head.WriteString(line)
+		default:
+			body.WriteString(line)
+		}
+	}
+	return head.String()
+}
+
+func TestReception(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		policy string
+		rules  []string
+		want   Reception
+	}{
+		{"empty", "ACCEPT", nil, LetsIn},
+		{"policy", "DROP", nil, KeepsOut},
+		{"ports and a policy", "DROP", []string{"INPUT -p tcp -m tcp --dport 22 -j ACCEPT"}, KeepsOut},
+		{"only the drop", "ACCEPT", []string{ownDrop}, LetsIn},
+		{"the base rules", "ACCEPT", append([]string{ownDrop, ownJump}, own...), KeepsOut},
+		{"everything let in before", "DROP", []string{"INPUT -j ACCEPT"}, LetsIn},
+		{"a last rule", "ACCEPT", []string{"INPUT -p tcp -m tcp --dport 22 -j ACCEPT", "INPUT -j REJECT"}, KeepsOut},
+		{"a chain", "ACCEPT", []string{"INPUT -j mine", "mine -i lo -j ACCEPT", "mine -j DROP"}, KeepsOut},
+		{"a chain that comes back", "ACCEPT", []string{"INPUT -j mine", "mine -j RETURN", "mine -j DROP"}, LetsIn},
+		{"only new connections", "ACCEPT", []string{"INPUT -m conntrack --ctstate INVALID,NEW -j DROP"}, Unclear},
+		{"only broken ones", "ACCEPT", []string{"INPUT -m conntrack --ctstate INVALID -j DROP"}, LetsIn},
+		{"an interface", "ACCEPT", []string{"INPUT -i eth0 -j DROP"}, Unclear},
+		{"some ports closed", "ACCEPT", []string{"INPUT -p tcp -m tcp --dport 5038 -j DROP", "INPUT -s 203.0.113.9/32 -j DROP"}, LetsIn},
+		{"a flood", "ACCEPT", []string{"INPUT -m recent --update --seconds 60 --name X --mask 255.255.255.255 --rsource -j DROP"}, LetsIn},
+		{"fail2ban", "ACCEPT", []string{"INPUT -p tcp -m multiport --dports 22 -j f2b-sshd", "f2b-sshd -s 203.0.113.9/32 -j REJECT", "f2b-sshd -j RETURN"}, LetsIn},
+		{"ufw", "DROP", []string{"INPUT -j ufw-before-input", "INPUT -j ufw-track-input", "ufw-before-input -i lo -j ACCEPT", "ufw-track-input -p tcp -j ACCEPT"}, KeepsOut},
+	} {
+		if got := savedOf(t, IPv4, test.policy, test.rules...).Reception(); got != test.want {
+			t.Errorf("%s: %s, not %s", test.name, got, test.want)
+		}
+	}
+	if got := (&Saved{Family: IPv6, absent: true}).Reception(); got != KeepsOut {
+		t.Errorf("no IPv6 at all: %s", got)
+	}
+}
