@@ -24,15 +24,21 @@ func (s *Saved) Empty() bool {
 }
 
 // incoming are the chains that packets for this host come to, table by table.
-var incoming = [...]struct{ table, chain string }{
+var incoming = [...]place{
 	{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"nat", "PREROUTING"},
 	{"mangle", "INPUT"}, {"nat", "INPUT"}, {"filter", "INPUT"},
 }
 
-// comeTo calls visit for each rule that packets for this host may come to, whatever
-// they have to match before, and ends when visit returns false.
-func (s *Saved) comeTo(visit func(rule string) bool) {
-	for _, at := range incoming {
+// forwarded are those that packets for others come to: containers, say.
+var forwarded = [...]place{{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"mangle", "FORWARD"}, {"filter", "FORWARD"}}
+
+// place is a chain of the kernel.
+type place struct{ table, chain string }
+
+// comeTo calls visit for each rule that packets may come to that begin in one of the
+// chains, whatever they have to match before, and ends when visit returns false.
+func (s *Saved) comeTo(from []place, visit func(rule string) bool) {
+	for _, at := range from {
 		seen := map[string]bool{at.chain: true}
 		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
 			for _, r := range s.rules(at.table, queue[0]) {
@@ -51,7 +57,7 @@ func (s *Saved) comeTo(visit func(rule string) bool) {
 // Reaches reports whether packets for this host may come to a chain.
 func (s *Saved) Reaches(chain string) bool {
 	found := false
-	s.comeTo(func(rule string) bool {
+	s.comeTo(incoming[:], func(rule string) bool {
 		found = target(rule) == chain
 		return !found
 	})
@@ -60,9 +66,14 @@ func (s *Saved) Reaches(chain string) bool {
 
 // LooksAt reports whether packets for this host may come to a rule that asks for
 // the members of a set and does something with them.
-func (s *Saved) LooksAt(set string) bool {
+func (s *Saved) LooksAt(set string) bool { return s.looksAt(incoming[:], set) }
+
+// ForwardLooksAt is LooksAt for packets that are forwarded, also to containers.
+func (s *Saved) ForwardLooksAt(set string) bool { return s.looksAt(forwarded[:], set) }
+
+func (s *Saved) looksAt(from []place, set string) bool {
 	found := false
-	s.comeTo(func(rule string) bool {
+	s.comeTo(from, func(rule string) bool {
 		found = matchesSet(rule, set) && target(rule) != "" && !passive(target(rule))
 		return !found
 	})
@@ -123,5 +134,13 @@ func destination(text string) netip.Addr {
 func sortPublished(all []Published) {
 	slices.SortFunc(all, func(a, b Published) int {
 		return cmp.Or(cmp.Compare(a.Ports.First, b.Ports.First), cmp.Compare(a.Proto, b.Proto), a.To.Compare(b.To), cmp.Compare(a.Chain, b.Chain))
+	})
+}
+
+// Decides reports whether a rule of a chain does more than to send back or take note.
+func (s *Saved) Decides(table, chain string) bool {
+	return slices.ContainsFunc(s.texts(table, chain), func(rule string) bool {
+		to := target(rule)
+		return to != "" && to != "RETURN" && !passive(to)
 	})
 }

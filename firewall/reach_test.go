@@ -10,7 +10,7 @@ func TestReaches(t *testing.T) {
 	s := savedOf(t, IPv4, "ACCEPT",
 		"INPUT -p udp -j mine", "mine -m set --match-set f2b-a src -j REJECT", "mine -j deeper", "deeper -m set --match-set f2b-b src -j DROP", "deeper -j mine",
 		"lonely -m set --match-set f2b-c src -j DROP", "INPUT -m set --match-set noted src -j LOG", "INPUT -m set --match-set counted src",
-		"INPUT -j SET --add-set f2b-a src")
+		"INPUT -j SET --add-set f2b-a src", "FORWARD -j DOCKER-USER", "DOCKER-USER -m set --match-set f2b-c src -j DROP")
 	for chain, want := range map[string]bool{"mine": true, "deeper": true, "lonely": false, "absent": false} {
 		if got := s.Reaches(chain); got != want {
 			t.Errorf("chain %s: %v", chain, got)
@@ -20,6 +20,9 @@ func TestReaches(t *testing.T) {
 		if got := s.LooksAt(set); got != want {
 			t.Errorf("set %s: %v", set, got)
 		}
+	}
+	if !s.ForwardLooksAt("f2b-c") || s.ForwardLooksAt("f2b-a") {
+		t.Error("what is forwarded comes to FORWARD and not to INPUT")
 	}
 }
 

@@ -67,6 +67,8 @@ func TestShadowed(t *testing.T) {
 			"VOIPBL-INPUT sip: too many < -p udp -j ACCEPT"}},
 		{"an admin's port above", append([]string{ownDrop, "INPUT -p tcp -m multiport --dports 80,443 -j ACCEPT", ownJump}, own...),
 			[]string{"VOIPBL-INPUT https for everyone < -p tcp -m multiport --dports 80,443 -j ACCEPT ="}},
+		{"from everywhere but there", []string{"INPUT -s 10.0.0.0/8 -j DROP", "INPUT ! -s 10.0.0.0/8 -j ACCEPT", "INPUT -s 10.0.0.0/8 ! -p udp -j ACCEPT"},
+			[]string{"INPUT -s 10.0.0.0/8 ! -p udp -j ACCEPT < -s 10.0.0.0/8 -j DROP"}},
 		{"an admin's port above, for somebody", append([]string{ownDrop, "INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 443 -j ACCEPT", ownJump}, own...), nil},
 		{"an answer let in above", append([]string{ownDrop, "INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "INPUT -i lo -j ACCEPT", ownJump}, own...), nil},
 		{"not from there", append([]string{ownDrop, "INPUT ! -s 203.0.113.7/32 -j ACCEPT", ownJump}, own...), nil},

@@ -1,0 +1,232 @@
+package advise
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// widestSIP is how many ports the range for SIP may have at most: two ports that are
+// further apart are left to the admin.
+const widestSIP = 200
+
+const keySIPPorts = "firewall.sip.ports"
+
+func (p *proposer) sip() error {
+	have := p.cfg.Firewall.SIP.Ports
+	ports := SIPPorts(p.Facts)
+	var words []string
+	want := config.PortRange{First: 65535}
+	outside := false
+	for _, o := range ports {
+		words = append(words, fmt.Sprintf("%s %d", o.Proto, o.Port))
+		want.First, want.Last = min(want.First, o.Port), max(want.Last, o.Port)
+		outside = outside || o.Port < have.First || o.Port > have.Last
+	}
+	on := "the PBX listens on " + list(words, 4)
+	widened := p.cfg
+	widened.Firewall.SIP.Ports = want
+	switch {
+	case len(ports) == 0:
+		p.choose(Same, keySIPPorts, have.String(), "nothing was found that listens for SIP")
+	case !outside:
+		p.choose(Same, keySIPPorts, have.String(), "%s", on)
+	case have != p.def.Firewall.SIP.Ports:
+		p.choose(Yours, keySIPPorts, have.String(), "as you have it, but %s", on)
+	case want.Last-want.First >= widestSIP:
+		p.choose(ByHand, keySIPPorts, have.String(), "%s, which is too far apart for one range: choose", on)
+	case !valid(widened):
+		p.choose(ByHand, keySIPPorts, have.String(), "%s, and rtp or a service has some of %s too: choose", on, want)
+	default:
+		value := `"` + want.String() + `"`
+		whole := fmt.Sprintf("{public: %t, ports: %s}", p.cfg.Firewall.SIP.Public, value)
+		p.set(keySIPPorts, want.String(), on, func(c *config.Config) { c.Firewall.SIP.Ports = want },
+			key(keySIPPorts, value, on), key("firewall.sip", whole, on))
+	}
+	if public := p.cfg.Firewall.SIP.Public; public {
+		p.choose(p.stateOf(public == p.def.Firewall.SIP.Public), "firewall.sip.public", "true", "phones from anywhere may register, within limits; false if all are local or use a VPN")
+	} else {
+		p.choose(Yours, "firewall.sip.public", "false", "as you have it: SIP only from local_networks and trunks")
+	}
+	return nil
+}
+
+func (p *proposer) stateOf(isDefault bool) State {
+	if isDefault {
+		return Same
+	}
+	return Yours
+}
+
+// valid reports whether a configuration may be written.
+func valid(c config.Config) bool {
+	text, err := c.YAML()
+	if err == nil {
+		_, err = config.Parse("", text)
+	}
+	return err == nil
+}
+
+const keyRTP = "firewall.rtp"
+
+func (p *proposer) rtp() error {
+	have := p.cfg.Firewall.RTP
+	a := p.Facts.Asterisk
+	if a == nil || a.RTP[0] == 0 {
+		p.choose(p.stateOf(have == p.def.Firewall.RTP), keyRTP, have.String(), "voice and video; compare it with your PBX or media proxy")
+		return nil
+	}
+	want := config.PortRange{First: a.RTP[0], Last: a.RTP[1]}
+	changed := p.cfg
+	changed.Firewall.RTP = want
+	switch {
+	case have == want:
+		p.choose(Same, keyRTP, have.String(), "as in Asterisk's rtp.conf")
+	case have != p.def.Firewall.RTP:
+		p.choose(Yours, keyRTP, have.String(), "as you have it, but Asterisk's rtp.conf has %s", want)
+	case !valid(changed):
+		p.choose(ByHand, keyRTP, have.String(), "Asterisk's rtp.conf has %s, which has ports of SIP: choose", want)
+	default:
+		why := "as in Asterisk's rtp.conf"
+		p.set(keyRTP, want.String(), why, func(c *config.Config) { c.Firewall.RTP = want }, key(keyRTP, `"`+want.String()+`"`, why))
+	}
+	return nil
+}
+
+const keyServices = "firewall.services"
+
+// ssh looks whether the service ssh has the ports that sshd listens on. Others of the
+// table may be closed here, and harm nobody.
+func (p *proposer) ssh() error {
+	var ports []uint16
+	for _, l := range p.Facts.Listeners {
+		if l.Proto == "tcp" && l.Program == "sshd" && !slices.Contains(ports, l.Port) {
+			ports = append(ports, l.Port)
+		}
+	}
+	slices.Sort(ports)
+	at := slices.IndexFunc(p.cfg.Firewall.Services, func(s config.Service) bool { return s.Name == "ssh" && s.Proto == config.ProtoTCP })
+	if len(ports) == 0 || at < 0 {
+		return nil
+	}
+	service := p.cfg.Firewall.Services[at]
+	var words []string
+	var want []config.PortRange
+	open := true
+	for _, o := range ports {
+		words = append(words, fmt.Sprint(o))
+		want = append(want, config.PortRange{First: o, Last: o})
+		open = open && slices.ContainsFunc(service.Ports, func(r config.PortRange) bool { return r.First <= o && o <= r.Last })
+	}
+	text, value := "sshd listens on "+strings.Join(words, " and "), strings.Join(words, ",")
+	switch isDefault := slices.EqualFunc(service.Ports, []config.PortRange{{First: 22, Last: 22}}, func(a, b config.PortRange) bool { return a == b }); {
+	case open:
+		p.choose(Same, keyServices, "ssh "+value, "%s", text)
+	case !isDefault:
+		p.choose(Yours, keyServices, "ssh …", "as you have it, but %s", text)
+	default:
+		p.set(keyServices, "ssh "+value, text, func(c *config.Config) {
+			c.Firewall.Services = slices.Clone(c.Firewall.Services)
+			c.Firewall.Services[at].Ports = want
+		}, func(t string) (string, bool) { return setSSH(t, value, text) }, func(t string) (string, bool) {
+			if hasServices.MatchString(t) {
+				return t, false // somebody's own list, with comments perhaps
+			}
+			return setKey(t, strings.Split(keyServices, "."), p.servicesWith(at, want), text)
+		})
+	}
+	return nil
+}
+
+var hasServices = regexp.MustCompile(`\bservices["']?:`)
+
+// servicesWith is the list of services with other ports for one, as a value of its
+// own, for a text that does not have it yet.
+func (p *proposer) servicesWith(at int, ports []config.PortRange) string {
+	var b strings.Builder
+	for i, s := range p.cfg.Firewall.Services {
+		if i == at {
+			s.Ports = ports
+		}
+		var words []string
+		for _, r := range s.Ports {
+			words = append(words, r.String())
+		}
+		fmt.Fprintf(&b, "\n    - {name: %s, proto: %s, ports: %q, from: %s}", s.Name, s.Proto, strings.Join(words, ","), s.From)
+	}
+	return b.String()
+}
+
+const keyDropAt = "firewall.drop_at"
+
+func (p *proposer) dropAt() error {
+	have := p.cfg.Firewall.DropAt
+	why := ""
+	switch {
+	case p.owns("freepbx-firewall"):
+		why = "FreePBX's firewall builds itself anew when a rule stands above its own in INPUT"
+	case p.Published:
+		why = "ports of containers, or forwarded ones, go past INPUT"
+	case p.Facts.Docker != nil && p.Facts.Docker.Running:
+		why = "Docker runs, and what it publishes goes past INPUT"
+	}
+	switch {
+	case have != p.def.Firewall.DropAt:
+		p.choose(Yours, keyDropAt, have, "as you have it")
+	case why == "":
+		p.choose(Same, keyDropAt, have, "the first rule of INPUT: nothing here goes past it")
+	default:
+		p.set(keyDropAt, config.DropPrerouting, why, func(c *config.Config) { c.Firewall.DropAt = config.DropPrerouting },
+			key(keyDropAt, config.DropPrerouting, why))
+	}
+	if p.Backend != "" {
+		auto := p.cfg.Firewall.Backend == p.def.Firewall.Backend
+		p.choose(p.stateOf(auto), "firewall.backend", p.cfg.Firewall.Backend, "the command iptables is of the %s kind here", p.Backend)
+	}
+	return nil
+}
+
+// ownerNames are the other firewalls in whose company base rules are not proposed.
+var ownerNames = map[string]string{"ufw": "ufw", "firewalld": "firewalld", "freepbx-firewall": "FreePBX's firewall"}
+
+// owners are the other firewalls that are in force, by what systemd and the rules tell.
+func (p *proposer) owners() []string {
+	all := slices.Clone(p.Owners)
+	for _, o := range p.Facts.Firewalls {
+		if name := ownerNames[o.Name]; o.Active && name != "" {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (p *proposer) owns(name string) bool { return slices.Contains(p.owners(), ownerNames[name]) }
+
+const keyBase = "firewall.base"
+
+func (p *proposer) base() error {
+	owners, networks := strings.Join(p.owners(), " and "), len(p.cfg.Firewall.LocalNetworks) > 0
+	p.out.BaseFits = (owners == "" || p.cfg.Firewall.BesideOthers) && networks
+	switch {
+	case p.cfg.Firewall.Base:
+		p.choose(Yours, keyBase, "true", "as you have it: voipbl is the whole firewall")
+	case p.Base && owners != "" && !p.cfg.Firewall.BesideOthers:
+		return &RefusedError{owners + " is the firewall of this host, and two undo what each other lets in", "switch it off first, or leave --base out: blocked addresses are dropped all the same"}
+	case p.Base && !networks:
+		return &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local-network"}
+	case p.Base:
+		why := "as you have asked: voipbl is the whole firewall"
+		p.set(keyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(keyBase, "true", why))
+	case owners != "":
+		p.choose(Same, keyBase, "false", "%s is the firewall here; blocked addresses are dropped all the same", owners)
+	case !networks:
+		p.choose(Same, keyBase, "false", "where you and your phones come from is not known, so closing the rest would lock you out")
+	default:
+		p.choose(Same, keyBase, "false", "only blocked addresses are dropped; --base makes voipbl the whole firewall")
+	}
+	return nil
+}

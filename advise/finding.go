@@ -1,0 +1,133 @@
+// Package advise makes sense of what is known about a host: Findings tells what is not
+// as it should be, Propose a configuration that fits.
+//
+// It is what "voipbl doctor" and "voipbl setup" say, and is pure: facts come in from
+// package host (the machine), agent (how voipbl stands) and firewall (the kernel's
+// rules), and words go out. It looks at nothing by itself, so that the same facts give
+// the same advice everywhere. It names what is certain; of what is unclear it says
+// nothing.
+package advise
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+)
+
+// Finding is something that is not as it should be.
+type Finding struct {
+	Code     string   `json:"code"` // one of the constants below; it never changes
+	Severity Severity `json:"severity"`
+	Text     string   `json:"text"`   // what was found, in a line
+	Why      string   `json:"why"`    // why it matters
+	Remedy   string   `json:"remedy"` // what to do
+}
+
+// Severity tells what is wrong from what is worth a look.
+type Severity string
+
+const (
+	// Problem is protection that is not there although it looks so, or phones and
+	// trunks that are cut off.
+	Problem Severity = "problem"
+
+	// Warning is what works now, and will surprise somebody.
+	Warning Severity = "warning"
+)
+
+// The codes of findings.
+const (
+	NotProtected     = "not-protected"
+	StaleFeed        = "stale-feed"
+	FeedTrouble      = "feed-trouble"
+	UnresolvedName   = "unresolved-name"
+	SetChanged       = "set-changed"
+	RulesNotAsSet    = "rules" // the rules are not as configured, and why
+	RulesDrift       = "rules-drift"
+	PendingTrial     = "pending-trial"
+	AgentTrouble     = "agent-trouble"
+	AgentNotRunning  = "agent-not-running"
+	AgentNotAtBoot   = "agent-not-at-boot"
+	ConfigRefused    = "config-refused"
+	OtherBackend     = "other-backend"
+	IPv6Open         = "ipv6-open"
+	DockerBypass     = "docker-bypass"
+	ShadowedRule     = "shadowed-rule"
+	Fail2banElse     = "fail2ban-elsewhere"
+	SecurityLog      = "security-log"
+	RecentTooShort   = "recent-too-short"
+	PortClosed       = "port-closed"
+	RTPClosed        = "rtp-closed"
+	TrunkUnprotected = "trunk-unprotected"
+	TrunkClosed      = "trunk-closed"
+	PeerBlocked      = "peer-blocked" // a phone or trunk
+	NotLookedAt      = "not-looked-at"
+)
+
+// Input is all that findings are made from.
+type Input struct {
+	Facts  host.Facts
+	Config config.Config
+	Status *agent.Status
+	Rules  []agent.KernelRules // the backend that voipbl uses first
+
+	// Checks are what is known about the phones and trunks of this host, and Resolved
+	// the addresses that the names among the trunks have; see Peers.
+	Checks   map[netip.Prefix]agent.CheckReport
+	Resolved map[string][]netip.Addr
+
+	// AtBoot tells whether systemd starts the agent; nil is not known, as on a host
+	// without systemd.
+	AtBoot *bool
+}
+
+// Findings are what is not as it should be: problems first, and else in the order of
+// how near they are to voipbl itself.
+func Findings(in Input) []Finding {
+	d := &doctor{Input: in}
+	d.state()
+	d.agent()
+	d.rules()
+	d.fail2ban()
+	d.pbx()
+	for _, u := range in.Facts.Unknown {
+		d.note(NotLookedAt, Warning, orElse(u.Remedy, "mend it, and run \"voipbl doctor\" again"),
+			"what is wrong there is not found", "%s could not be looked at: %s", u.What, u.Error)
+	}
+	slices.SortStableFunc(d.found, func(a, b Finding) int { return strings.Compare(string(a.Severity), string(b.Severity)) })
+	return d.found
+}
+
+// doctor collects findings.
+type doctor struct {
+	Input
+	found []Finding
+}
+
+func (d *doctor) note(code string, s Severity, remedy, why, format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	d.found = append(d.found, Finding{code, s, text, why, remedy})
+}
+
+// base reports whether the kernel has the base rules.
+func (d *doctor) base() bool { return d.Status.Rules.Base == agent.BaseOn }
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// list names the first few of many.
+func list(all []string, few int) string {
+	if len(all) <= few {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:few], ", "), len(all)-few)
+}

@@ -1,0 +1,251 @@
+package advise
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+)
+
+// pbx looks at the telephony on this host: whether the rules let it work, and whether
+// it tells who attacks it.
+func (d *doctor) pbx() {
+	d.securityLog()
+	d.peers()
+	if !d.base() {
+		return
+	}
+	d.recent()
+	for _, p := range SIPPorts(d.Facts) {
+		if !covers(d.Config.Firewall, p) {
+			d.note(PortClosed, Problem, fmt.Sprintf("put %d into \"firewall: {sip: {ports: …}}\", or have nobody listen there", p.Port),
+				"phones and trunks that use it are cut off by the base rules", "the PBX listens for SIP on %s %d, which the base rules do not open", p.Proto, p.Port)
+		}
+	}
+	if a := d.Facts.Asterisk; a != nil && a.RTP[0] > 0 {
+		have, want := d.Config.Firewall.RTP, config.PortRange{First: a.RTP[0], Last: a.RTP[1]}
+		if want.First < have.First || want.Last > have.Last {
+			d.note(RTPClosed, Problem, fmt.Sprintf("set \"firewall: {rtp: %q}\"", want), "some calls have no voice",
+				"Asterisk uses UDP %s for voice (rtp.conf), and the base rules open %s", want, have)
+		}
+	}
+}
+
+// covers reports whether the base rules open a port of the PBX, to phones at least.
+func covers(fw config.Firewall, p host.Port) bool {
+	in := func(r config.PortRange) bool { return r.First <= p.Port && p.Port <= r.Last }
+	if in(fw.SIP.Ports) {
+		return true
+	}
+	return slices.ContainsFunc(fw.Services, func(s config.Service) bool {
+		return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, in)
+	})
+}
+
+// sipPrograms are programs all of whose UDP ports are SIP; of FreeSWITCH those below
+// 6000 are (its profiles have 5060 and 5080, its media begin at 16384).
+var sipPrograms = []string{"kamailio", "opensips", "freeswitch"}
+
+const freeSWITCHMedia = 6000
+
+// SIPPorts are where this host listens for SIP: of Asterisk as it is configured, of
+// others as they do now.
+func SIPPorts(f host.Facts) []host.Port {
+	var ports []host.Port
+	add := func(p host.Port) {
+		if p.Port > 0 && !slices.Contains(ports, p) {
+			ports = append(ports, p)
+		}
+	}
+	if f.Asterisk != nil {
+		for _, p := range f.Asterisk.SIP {
+			if p.Proto != "ws" && p.Proto != "wss" { // by way of the web server
+				add(p)
+			}
+		}
+	}
+	for _, l := range f.Listeners {
+		if l.Proto == "udp" && slices.Contains(sipPrograms, l.Program) && (l.Program != "freeswitch" || l.Port < freeSWITCHMedia) {
+			add(host.Port{Proto: l.Proto, Port: l.Port})
+		}
+	}
+	slices.SortFunc(ports, func(a, b host.Port) int {
+		if a.Port != b.Port {
+			return int(a.Port) - int(b.Port)
+		}
+		return strings.Compare(a.Proto, b.Proto)
+	})
+	return ports
+}
+
+func (d *doctor) securityLog() {
+	a := d.Facts.Asterisk
+	if a == nil || slices.ContainsFunc(a.Logs, func(l host.Log) bool { return slices.Contains(l.Levels, "security") || slices.Contains(l.Levels, "*") }) {
+		return
+	}
+	if slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
+		return // then it is not known what it writes
+	}
+	d.note(SecurityLog, Problem, "put \"security.log => security\" below [logfiles] in /etc/asterisk/logger.conf, then: asterisk -rx \"logger reload\"",
+		"fail2ban is not told of attackers that only the security log names, such as wrong passwords in a challenge",
+		"Asterisk does not write its security log")
+}
+
+const (
+	// enoughRecent is how many sources a list of xt_recent should remember: ten
+	// times what it does by default (xt_recent.c: ip_list_tot = 100). A list that
+	// has been full with less has forgotten sources that it counted.
+	enoughRecent = 1000
+
+	// recentPrefix begins the names of the lists of the base rules.
+	recentPrefix = "VOIP"
+)
+
+func (d *doctor) recent() {
+	x := d.Facts.XTRecent
+	if x == nil || !d.Config.Firewall.SIP.Public || x.MaxAddrs >= enoughRecent {
+		return
+	}
+	var full []string
+	for name, n := range x.Lists {
+		if strings.HasPrefix(name, recentPrefix) && n >= x.MaxAddrs {
+			full = append(full, name)
+		}
+	}
+	if len(full) == 0 {
+		return
+	}
+	slices.Sort(full)
+	d.note(RecentTooShort, Warning,
+		"write \"options xt_recent ip_list_tot=5000\" into /etc/modprobe.d/voipbl.conf; it holds from the next boot on",
+		"the limits of REGISTER and INVITE forget an attacker as soon as enough others come",
+		"the kernel remembers %d sources a list (xt_recent), and %s is full", x.MaxAddrs, list(full, 4))
+}
+
+// Peers are the phones and trunks of this host: the addresses and networks that are
+// known, and the names that have to be resolved.
+func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
+	if f.Asterisk == nil {
+		return nil, nil
+	}
+	for _, t := range f.Asterisk.Trunks {
+		if p, ok := prefixOf(t); ok {
+			prefixes = append(prefixes, p)
+		} else {
+			names = append(names, t)
+		}
+	}
+	for _, a := range f.Asterisk.Contacts {
+		prefixes = append(prefixes, single(a))
+	}
+	return prefixes, names
+}
+
+func single(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+func prefixOf(text string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return single(a), true
+}
+
+// peers looks whether phones and trunks are blocked, or may be when a list names them.
+func (d *doctor) peers() {
+	a := d.Facts.Asterisk
+	if a == nil {
+		return
+	}
+	for _, c := range a.Contacts {
+		if by, blocked := d.blocked(single(c)); blocked {
+			d.note(PeerBlocked, Problem, "put "+c.String()+" into \"allow\"", "it can neither call nor be called", "a phone that is registered from %s is blocked%s", c, by)
+		}
+	}
+	for _, t := range a.Trunks {
+		prefixes := d.prefixes(t)
+		blocked := false
+		for _, p := range prefixes {
+			if by, is := d.blocked(p); is && !blocked {
+				blocked = true
+				d.note(PeerBlocked, Problem, "put "+t+" into \"firewall: {trunks: …}\"", "calls over it fail", "the trunk %s is blocked%s", t, by)
+			}
+		}
+		if d.base() && !d.Config.Firewall.SIP.Public && !d.letIn(t, prefixes) {
+			d.note(TrunkClosed, Problem, "put it into \"firewall: {trunks: …}\" (\"voipbl setup\" does)", "calls from there do not arrive",
+				"SIP is not public, and the base rules let none in from the trunk %s", t)
+		} else if !blocked && !d.protected(t, prefixes) {
+			d.note(TrunkUnprotected, Warning, "put it into \"firewall: {trunks: …}\" (\"voipbl setup\" does)", "a list that names it would cut it off",
+				"Asterisk has the trunk %s, which is neither in firewall.trunks nor in allow", t)
+		}
+	}
+}
+
+// prefixes are the addresses of a trunk.
+func (d *doctor) prefixes(trunk string) []netip.Prefix {
+	if p, ok := prefixOf(trunk); ok {
+		return []netip.Prefix{p}
+	}
+	var all []netip.Prefix
+	for _, a := range d.Resolved[trunk] {
+		all = append(all, single(a))
+	}
+	return all
+}
+
+// blocked reports whether any of a prefix is in the kernel's set, and by what.
+func (d *doctor) blocked(p netip.Prefix) (by string, yes bool) {
+	c, known := d.Checks[p]
+	if !known || !c.Blocked && c.Partly == 0 {
+		return "", false
+	}
+	switch {
+	case c.Banned != nil:
+		return ", by a ban of this host", true
+	case len(c.Listed) > 0:
+		return fmt.Sprintf(", by line %d of %s", c.Listed[0].Line, c.Listed[0].Feed), true
+	}
+	return "", true
+}
+
+// protected reports whether a trunk is never blocked: it is named, or each of its
+// addresses is within what is, or is private, where no list can reach.
+func (d *doctor) protected(trunk string, prefixes []netip.Prefix) bool {
+	fw := d.Config.Firewall
+	within := func(p netip.Prefix) bool {
+		hosts := slices.Concat(fw.Trunks, d.Config.Allow)
+		return p.Addr().IsPrivate() ||
+			len(d.Checks[p].Protected) > 0 ||
+			slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, p) }) ||
+			slices.ContainsFunc(hosts, func(h config.Host) bool { return h.Name == "" && contains(h.Prefix, p) })
+	}
+	for _, h := range slices.Concat(fw.Trunks, d.Config.Allow) {
+		if h.Name != "" && strings.EqualFold(h.Name, trunk) {
+			return true
+		}
+	}
+	return len(prefixes) > 0 && !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return !within(p) })
+}
+
+// letIn reports whether SIP that is not public is open for a trunk.
+func (d *doctor) letIn(trunk string, prefixes []netip.Prefix) bool {
+	fw := d.Config.Firewall
+	if slices.ContainsFunc(fw.Trunks, func(h config.Host) bool { return h.Name != "" }) {
+		return true // which addresses such a name has is for the agent to know
+	}
+	return len(prefixes) == 0 || !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
+		return !slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, p) }) &&
+			!slices.ContainsFunc(fw.Trunks, func(h config.Host) bool { return contains(h.Prefix, p) })
+	})
+}
+
+func contains(a, b netip.Prefix) bool { return a.Bits() <= b.Bits() && a.Contains(b.Addr()) }

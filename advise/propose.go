@@ -1,0 +1,276 @@
+package advise
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+)
+
+// Request is what a proposal is made from.
+type Request struct {
+	Facts     host.Facts
+	Owners    []string // whose rules for INPUT the kernel has, such as "ufw"
+	Published bool     // ports are published past INPUT
+	Backend   string   // that the command iptables is of
+
+	// Text is the configuration as it is, nil if there is none. Shipped is the
+	// commented one with all defaults, which a new one is made from.
+	Text, Shipped []byte
+
+	// What the admin has asked for.
+	Base     bool     // the base rules
+	Networks []string // more local networks
+	Trunks   []string // more trunks
+}
+
+// Proposal is a configuration that fits a host.
+type Proposal struct {
+	Text    []byte        `json:"-"`
+	Config  config.Config `json:"-"`
+	Changed bool          `json:"changed"` // the text is another one than that of the request
+	Choices []Choice      `json:"choices"`
+
+	// BaseFits is that nothing speaks against the base rules; they are on only if
+	// somebody asks for them.
+	BaseFits bool `json:"base_fits"`
+}
+
+// Choice is the value of a key and why it is that.
+type Choice struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Why   string `json:"why"`
+	State State  `json:"state"`
+}
+
+// State is what becomes of a key.
+type State string
+
+const (
+	Set     State = "set"     // setup changes it
+	Same    State = "same"    // it is right as it is
+	Yours   State = "yours"   // the admin has chosen it, so it stays
+	ByHand  State = "by-hand" // it should be changed, and the text is such that setup does not dare
+	Missing State = "missing" // only the admin can know it
+)
+
+// RefusedError is base rules that are asked for and do not fit.
+type RefusedError struct{ Why, Fix string }
+
+func (e *RefusedError) Error() string { return "the base rules are not proposed: " + e.Why }
+
+// Remedy says what to do about it.
+func (e *RefusedError) Remedy() string { return e.Fix }
+
+// Propose makes a configuration for a host. What an admin has set to something else
+// than the default stays; trunks are added to, for that protects more and never less.
+// A text is changed only where a value changes, and only if it then says exactly what
+// is proposed: else the choice is told and left to the admin.
+func Propose(r Request) (*Proposal, error) {
+	text := r.Text
+	if text == nil {
+		text = r.Shipped
+	}
+	cfg, err := config.Parse("", text)
+	if err != nil {
+		return nil, err
+	}
+	p := &proposer{Request: r, text: string(text), cfg: cfg, def: config.Default()}
+	for _, step := range []func() error{p.networks, p.trunks, p.sip, p.rtp, p.ssh, p.dropAt, p.base} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	p.out.Text, p.out.Config = []byte(p.text), p.cfg
+	p.out.Changed = !bytes.Equal(p.out.Text, r.Text)
+	return &p.out, nil
+}
+
+// proposer goes through the keys one by one.
+type proposer struct {
+	Request
+	text     string
+	cfg, def config.Config
+	out      Proposal
+}
+
+func (p *proposer) choose(s State, key, value, format string, args ...any) {
+	p.out.Choices = append(p.out.Choices, Choice{key, value, fmt.Sprintf(format, args...), s})
+}
+
+// set changes a key in the configuration and in its text.
+func (p *proposer) set(key, value, why string, change func(*config.Config), edits ...func(text string) (string, bool)) {
+	want := p.cfg
+	change(&want)
+	for _, edit := range edits {
+		text, ok := edit(p.text)
+		if !ok {
+			continue
+		}
+		if got, err := config.Parse("", []byte(text)); err == nil && equal(got, want) {
+			p.text, p.cfg = text, want
+			p.choose(Set, key, value, "%s", why)
+			return
+		}
+	}
+	p.choose(ByHand, key, value, "%s", why)
+}
+
+// key is an edit that puts a value at a path.
+func key(path, value, why string) func(string) (string, bool) {
+	return func(text string) (string, bool) { return setKey(text, strings.Split(path, "."), value, why) }
+}
+
+func equal(a, b config.Config) bool {
+	x, errX := a.YAML()
+	y, errY := b.YAML()
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+const keyNetworks = "firewall.local_networks"
+
+func (p *proposer) networks() error {
+	asked, err := p.parseNetworks()
+	if err != nil {
+		return err
+	}
+	var found []netip.Prefix
+	from := map[netip.Prefix]string{}
+	for _, n := range p.Facts.Networks {
+		if n.Private && !n.Container && !n.Prefix.IsSingleIP() && from[n.Prefix] == "" {
+			from[n.Prefix] = n.Interface
+			found = append(found, n.Prefix)
+		}
+	}
+	have := p.cfg.Firewall.LocalNetworks
+	want, why := slices.Clone(have), "as you have asked"
+	if len(have) == 0 && len(asked) == 0 {
+		var words []string
+		for _, n := range found {
+			words = append(words, n.String()+" is on "+from[n])
+		}
+		want, why = found, "private networks that this host is in: "+strings.Join(words, ", ")
+	}
+	for _, n := range asked {
+		if !slices.Contains(want, n) {
+			want = append(want, n)
+		}
+	}
+	switch {
+	case len(want) == 0:
+		p.choose(Missing, keyNetworks, "[]", "this host is in no private network; base rules need to know where you and your phones come from (--local-network)")
+	case slices.Equal(want, have):
+		p.choose(Yours, keyNetworks, flow(want), "%s", others(found, have))
+	default:
+		p.set(keyNetworks, flow(want), why, func(c *config.Config) { c.Firewall.LocalNetworks = want }, key(keyNetworks, flow(want), why))
+	}
+	return nil
+}
+
+// others tells which networks of this host an admin has left out.
+func others(found, have []netip.Prefix) string {
+	left := slices.DeleteFunc(slices.Clone(found), func(n netip.Prefix) bool {
+		return slices.ContainsFunc(have, func(h netip.Prefix) bool { return contains(h, n) })
+	})
+	if len(left) == 0 {
+		return "as you have it"
+	}
+	return "as you have it; this host is in " + flow(left) + " too"
+}
+
+func (p *proposer) parseNetworks() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range p.Networks {
+		c, err := config.Parse("", fmt.Appendf(nil, "firewall: {local_networks: [%q]}", text))
+		if err != nil {
+			return nil, fmt.Errorf("--local-network %s: %w", text, cause(err))
+		}
+		all = append(all, c.Firewall.LocalNetworks...)
+	}
+	return all, nil
+}
+
+// cause is the problem without its place, which is in a text that nobody has written.
+func cause(err error) error {
+	var mistake *config.Error
+	if errors.As(err, &mistake) {
+		return errors.New(mistake.Problem + ": " + mistake.Expected)
+	}
+	return err
+}
+
+// parseHost reads a trunk as the configuration does.
+func parseHost(text string) (config.Host, error) {
+	c, err := config.Parse("", fmt.Appendf(nil, "allow: [%q]", text))
+	if err != nil {
+		return config.Host{}, cause(err)
+	}
+	return c.Allow[0], nil
+}
+
+const keyTrunks = "firewall.trunks"
+
+func (p *proposer) trunks() error {
+	want := slices.Clone(p.cfg.Firewall.Trunks)
+	var added []string
+	add := func(h config.Host) {
+		if !slices.Contains(want, h) {
+			want = append(want, h)
+			added = append(added, h.String())
+		}
+	}
+	if p.Facts.Asterisk != nil {
+		for _, t := range p.Facts.Asterisk.Trunks {
+			if h, err := parseHost(t); err == nil && !p.known(h) {
+				add(h)
+			}
+		}
+	}
+	for _, t := range p.Trunks {
+		h, err := parseHost(t)
+		if err != nil {
+			return fmt.Errorf("--trunk %s: %w", t, err)
+		}
+		add(h)
+	}
+	switch {
+	case len(want) == 0:
+		p.choose(Same, keyTrunks, "[]", "no provider is configured in Asterisk; put yours in, so that no list cuts it off (--trunk)")
+	case len(added) == 0:
+		p.choose(Yours, keyTrunks, flow(want), "as you have it, and nothing is missing")
+	default:
+		why := "providers in Asterisk's configuration, which no list may cut off"
+		if len(added) < len(want) {
+			why = "yours, and " + list(added, 3) + " of Asterisk's configuration"
+		}
+		p.set(keyTrunks, flow(want), why, func(c *config.Config) { c.Firewall.Trunks = want }, key(keyTrunks, flow(want), why))
+	}
+	return nil
+}
+
+// known reports whether a trunk is protected and let in anyway.
+func (p *proposer) known(h config.Host) bool {
+	fw := p.cfg.Firewall
+	return slices.ContainsFunc(slices.Concat(fw.Trunks, p.cfg.Allow), func(o config.Host) bool {
+		return o == h || h.Name == "" && o.Name == "" && contains(o.Prefix, h.Prefix)
+	}) || h.Name == "" && slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, h.Prefix) })
+}
+
+// flow is a list as it stands on one line. What has a colon is quoted.
+func flow[T fmt.Stringer](all []T) string {
+	var words []string
+	for _, v := range all {
+		text := v.String()
+		if strings.Contains(text, ":") {
+			text = `"` + text + `"`
+		}
+		words = append(words, text)
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}

@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// KernelRules are the rules of both families in one backend, as the kernel holds them.
+type KernelRules struct {
+	Backend firewall.Backend
+	Used    bool // the backend that voipbl puts its rules in
+	Saved   [2]*firewall.Saved
+}
+
+// ReadKernelRules lists the rules of each backend that may hold any; the one that
+// voipbl uses comes first, and is always there. Nothing is changed, not even by the
+// tools of legacy iptables, which make a table when they are asked for it.
+func ReadKernelRules(ctx context.Context, cfg config.Config) ([]KernelRules, error) {
+	used, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return nil, err
+	}
+	saved, err := used.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []KernelRules{{used.Backend, true, saved}}
+	other, err := firewall.Open(string(used.Backend.Other()))
+	if err != nil || !other.InUse() {
+		return all, nil
+	}
+	if saved, err = other.Read(ctx); err != nil {
+		return nil, err
+	}
+	return append(all, KernelRules{other.Backend, false, saved}), nil
+}
