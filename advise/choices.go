@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 )
 
 // widestSIP is how many ports the range for SIP may have at most: two ports that are
@@ -44,7 +46,7 @@ func (p *proposer) sip() error {
 		value := `"` + want.String() + `"`
 		whole := fmt.Sprintf("{public: %t, ports: %s}", p.cfg.Firewall.SIP.Public, value)
 		p.set(keySIPPorts, want.String(), on, func(c *config.Config) { c.Firewall.SIP.Ports = want },
-			key(keySIPPorts, value, on), key("firewall.sip", whole, on))
+			key(keySIPPorts, value, on), key("firewall.sip", "{ports: "+value+"}", on), key("firewall.sip", whole, on))
 	}
 	if public := p.cfg.Firewall.SIP.Public; public {
 		p.choose(p.stateOf(public == p.def.Firewall.SIP.Public), "firewall.sip.public", "true", "phones from anywhere may register, within limits; false if all are local or use a VPN")
@@ -168,7 +170,7 @@ func (p *proposer) dropAt() error {
 	switch {
 	case p.owns("freepbx-firewall"):
 		why = "FreePBX's firewall builds itself anew when a rule stands above its own in INPUT"
-	case p.Published:
+	case p.published():
 		why = "ports of containers, or forwarded ones, go past INPUT"
 	case p.Facts.Docker != nil && p.Facts.Docker.Running:
 		why = "Docker runs, and what it publishes goes past INPUT"
@@ -182,11 +184,32 @@ func (p *proposer) dropAt() error {
 		p.set(keyDropAt, config.DropPrerouting, why, func(c *config.Config) { c.Firewall.DropAt = config.DropPrerouting },
 			key(keyDropAt, config.DropPrerouting, why))
 	}
-	if p.Backend != "" {
-		auto := p.cfg.Firewall.Backend == p.def.Firewall.Backend
-		p.choose(p.stateOf(auto), "firewall.backend", p.cfg.Firewall.Backend, "the command iptables is of the %s kind here", p.Backend)
-	}
+	p.backend()
 	return nil
+}
+
+// published reports whether ports are published past INPUT.
+func (p *proposer) published() bool {
+	return slices.ContainsFunc(p.Rules, func(k agent.KernelRules) bool {
+		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return len(s.Published()) > 0 })
+	})
+}
+
+const keyBackend = "firewall.backend"
+
+func (p *proposer) backend() {
+	for _, k := range p.Rules {
+		n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules()
+		have := p.cfg.Firewall.Backend
+		switch {
+		case k.Used && have != p.def.Firewall.Backend:
+			p.choose(Yours, keyBackend, have, "as you have it")
+		case k.Used:
+			p.choose(Same, keyBackend, have, "the command iptables is of the %s kind here", k.Backend)
+		case n > 0:
+			p.choose(ByHand, keyBackend, have, "there %s in the %s backend too, which nobody sees: see \"voipbl doctor\"", isAre(n, "rule", "rules"), k.Backend)
+		}
+	}
 }
 
 // ownerNames are the other firewalls in whose company base rules are not proposed.
@@ -217,7 +240,7 @@ func (p *proposer) base() error {
 	case p.Base && owners != "" && !p.cfg.Firewall.BesideOthers:
 		return &RefusedError{owners + " is the firewall of this host, and two undo what each other lets in", "switch it off first, or leave --base out: blocked addresses are dropped all the same"}
 	case p.Base && !networks:
-		return &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local-network"}
+		return &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local"}
 	case p.Base:
 		why := "as you have asked: voipbl is the whole firewall"
 		p.set(keyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(keyBase, "true", why))

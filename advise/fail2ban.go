@@ -2,8 +2,6 @@ package advise
 
 import (
 	"fmt"
-	"net/netip"
-	"slices"
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/firewall"
@@ -39,15 +37,14 @@ func (d *doctor) action(j host.Jail, a host.BanAction) {
 	kind := map[host.BanInto]string{host.IntoSet: "set", host.IntoChain: "chain"}[a.Into]
 	for _, f := range firewall.Families {
 		banned := bannedOf(j, f)
-		if len(banned) == 0 {
+		if banned == 0 {
 			continue
 		}
 		name := a.Target
-		used, other := d.asked(a, name, f)
-		if !used && !other && f == firewall.IPv6 && a.Into == host.IntoSet {
-			name += "6" // as iptables-ipset.conf has it; the target may be named either way
-			used, other = d.asked(a, name, f)
+		if f == firewall.IPv6 {
+			name = orElse(a.Target6, name)
 		}
+		used, other := d.asked(a, name, f)
 		switch {
 		case used:
 		case other:
@@ -56,13 +53,25 @@ func (d *doctor) action(j host.Jail, a host.BanAction) {
 		default:
 			d.note(Fail2banElse, Problem, fmt.Sprintf("fail2ban-client reload --restart %s; if it stays: %s", j.Name, mendBans),
 				"whom it bans is let in all the same",
-				"fail2ban's jail %s has banned %s in the %s %s, which no rule of INPUT asks about (%s)", j.Name, plural(len(banned), "address", "addresses"), kind, name, f)
+				"fail2ban's jail %s has banned %s in the %s %s, which no rule of INPUT asks about (%s)", j.Name, plural(banned, "address", "addresses"), kind, name, f)
 		}
 	}
 }
 
-func bannedOf(j host.Jail, f firewall.Family) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(j.Banned), func(a netip.Addr) bool { return a.Unmap().Is4() != (f == firewall.IPv4) })
+// bannedOf counts what a jail has banned in a family.
+func bannedOf(j host.Jail, f firewall.Family) int {
+	n := 0
+	for _, a := range j.Banned {
+		if a.Unmap().Is4() == (f == firewall.IPv4) {
+			n++
+		}
+	}
+	for _, p := range j.BannedNetworks {
+		if p.Addr().Is4() == (f == firewall.IPv4) {
+			n++
+		}
+	}
+	return n
 }
 
 // asked reports whether a rule for incoming packets asks for what an action fills, in

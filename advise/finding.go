@@ -80,10 +80,6 @@ type Input struct {
 	// the addresses that the names among the trunks have; see Peers.
 	Checks   map[netip.Prefix]agent.CheckReport
 	Resolved map[string][]netip.Addr
-
-	// AtBoot tells whether systemd starts the agent; nil is not known, as on a host
-	// without systemd.
-	AtBoot *bool
 }
 
 // Findings are what is not as it should be: problems first, and else in the order of

@@ -8,16 +8,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 )
 
 // Request is what a proposal is made from.
 type Request struct {
-	Facts     host.Facts
-	Owners    []string // whose rules for INPUT the kernel has, such as "ufw"
-	Published bool     // ports are published past INPUT
-	Backend   string   // that the command iptables is of
+	Facts  host.Facts
+	Rules  []agent.KernelRules // the backend that voipbl uses first
+	Owners []string            // whose rules the kernel has: see [agent.OtherOwners]
 
 	// Text is the configuration as it is, nil if there is none. Shipped is the
 	// commented one with all defaults, which a new one is made from.
@@ -164,7 +164,7 @@ func (p *proposer) networks() error {
 	}
 	switch {
 	case len(want) == 0:
-		p.choose(Missing, keyNetworks, "[]", "this host is in no private network; base rules need to know where you and your phones come from (--local-network)")
+		p.choose(Missing, keyNetworks, "[]", "this host is in no private network; base rules need to know where you and your phones come from (--local)")
 	case slices.Equal(want, have):
 		p.choose(Yours, keyNetworks, flow(want), "%s", others(found, have))
 	default:
@@ -189,7 +189,7 @@ func (p *proposer) parseNetworks() ([]netip.Prefix, error) {
 	for _, text := range p.Networks {
 		c, err := config.Parse("", fmt.Appendf(nil, "firewall: {local_networks: [%q]}", text))
 		if err != nil {
-			return nil, fmt.Errorf("--local-network %s: %w", text, cause(err))
+			return nil, fmt.Errorf("--local %s: %w", text, cause(err))
 		}
 		all = append(all, c.Firewall.LocalNetworks...)
 	}

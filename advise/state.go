@@ -77,7 +77,7 @@ func (d *doctor) agent() {
 			d.note(AgentTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "what is fetched does not come into force", "the agent cannot put the lists in force: %s", p.Error)
 		}
 	}
-	if d.AtBoot != nil && !*d.AtBoot {
+	if u := d.Facts.Agent; u != nil && !u.AtBoot {
 		d.note(AgentNotAtBoot, Warning, start, "sets and rules are gone after a boot", "the agent does not start at boot")
 	}
 }

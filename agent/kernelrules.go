@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
@@ -35,4 +36,20 @@ func ReadKernelRules(ctx context.Context, cfg config.Config) ([]KernelRules, err
 		return nil, err
 	}
 	return append(all, KernelRules{other.Backend, false, saved}), nil
+}
+
+// OtherOwners are the other programs that are the firewall of this host by the rules
+// that the kernel holds, such as "ufw".
+func OtherOwners(rules []KernelRules) []string {
+	var owners []string
+	for _, k := range rules {
+		for _, saved := range k.Saved {
+			owners = append(owners, saved.Foreign()...)
+		}
+	}
+	if firewall.HasNFTTable("firewalld") {
+		owners = append(owners, "firewalld")
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners)
 }

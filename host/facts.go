@@ -20,6 +20,7 @@ type Facts struct {
 	Fail2ban  *Fail2ban  `json:"fail2ban,omitempty"`
 	Docker    *Docker    `json:"docker,omitempty"`
 	XTRecent  *XTRecent  `json:"xt_recent,omitempty"`
+	Agent     *Unit      `json:"agent,omitempty"` // voipbl's own
 	Unknown   []Unknown  `json:"unknown"`
 }
 

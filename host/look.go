@@ -41,6 +41,7 @@ func Look(ctx context.Context, o Options) Facts {
 	l.facts.Fail2ban = l.fail2ban(o.Fail2banClient)
 	l.facts.Docker = l.docker()
 	l.facts.XTRecent = l.xtRecent()
+	l.facts.Agent = l.agentUnit()
 	return l.facts
 }
 

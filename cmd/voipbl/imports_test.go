@@ -14,7 +14,8 @@ const module = "github.com/voipbl/voipbl/"
 // mayImport is the layout of the program: which packages of ours each one may
 // import. What is not named imports none.
 var mayImport = map[string][]string{
-	"cmd/voipbl": {"agent", "config"},
+	"cmd/voipbl": {"advise", "agent", "config", "host", "packaging"},
+	"advise":     {"agent", "config", "firewall", "host"},
 	"agent":      {"config", "fetch", "ipsetsync", "firewall", "outbox", "cidr"},
 	"config":     {"cidr"},
 	"fetch":      nil,
@@ -23,11 +24,12 @@ var mayImport = map[string][]string{
 	"outbox":     nil,
 	"cidr":       nil,
 	"host":       nil,
-	"packaging":  nil, // tests only
+	"packaging":  nil, // the files that are installed
 }
 
 // pure packages do nothing outside of themselves.
 var pure = map[string][]string{
+	"advise": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 	"cidr":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 	"config": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 }

@@ -102,9 +102,11 @@ the kernel that drop what is in it before anything else.
 "voipbl sync" does so once. The agent, "voipbl run", which the unit
 voipbl.service starts at boot, keeps it up: it fetches each feed by its
 schedule, and puts right what other programs do to the sets and rules.`,
-		Example: `  voipbl sync                  fetch the feeds and put them in force
+		Example: `  voipbl setup                 the first run: propose, write, apply
+  voipbl sync                  fetch the feeds and put them in force
   voipbl check 198.51.100.7    is this address blocked, and why
-  voipbl status                how things stand`,
+  voipbl status                how things stand
+  voipbl doctor                what stands against the protection`,
 		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -115,7 +117,7 @@ schedule, and puts right what other programs do to the sets and rules.`,
 	root.SetErr(a.err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
 	setUpHelp(root)
 	setUpCompletion(root)
 	return root

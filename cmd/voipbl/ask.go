@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// asker asks a person on a terminal.
+type asker struct {
+	out   *output
+	lines chan string
+}
+
+// newAsker returns nil if there is nobody to ask.
+func newAsker(out *output) *asker {
+	if !out.terminal || !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	k := &asker{out: out, lines: make(chan string)}
+	go func() { // reading cannot be broken off, waiting for it can
+		defer close(k.lines)
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			k.lines <- strings.TrimSpace(in.Text())
+		}
+	}()
+	return k
+}
+
+// ask returns the answer, or what is given for an empty one.
+func (k *asker) ask(ctx context.Context, question, otherwise string) (string, error) {
+	fmt.Fprintf(k.out, "%s [%s] ", question, otherwise)
+	select {
+	case line, ok := <-k.lines:
+		if !ok {
+			fmt.Fprintln(k.out)
+			return "", context.Canceled
+		}
+		if line == "" {
+			return otherwise, nil
+		}
+		return line, nil
+	case <-ctx.Done():
+		fmt.Fprintln(k.out)
+		return "", context.Cause(ctx)
+	}
+}
+
+// yes asks until the answer is yes or no.
+func (k *asker) yes(ctx context.Context, question string, otherwise bool) (bool, error) {
+	choice := map[bool]string{true: "Y/n", false: "y/N"}[otherwise]
+	for {
+		answer, err := k.ask(ctx, question, choice)
+		switch answer = strings.ToLower(answer); {
+		case err != nil:
+			return false, err
+		case answer == strings.ToLower(choice):
+			return otherwise, nil
+		case answer == "y", answer == "yes":
+			return true, nil
+		case answer == "n", answer == "no":
+			return false, nil
+		}
+	}
+}
+
+// words asks for several, with blanks or commas between; "none" is none.
+func (k *asker) words(ctx context.Context, question string, otherwise []string) ([]string, error) {
+	answer, err := k.ask(ctx, question, orNone(strings.Join(otherwise, " ")))
+	if err != nil || answer == "none" {
+		return nil, err
+	}
+	return strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' }), nil
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
+)
+
+// Exit codes of doctor. That it could not look is exitUsage.
+const (
+	exitProblems = 1
+	exitWarnings = 3
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var look machine.Options
+	var client string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what stands against the protection",
+		Long: `Look through this host for what makes the protection less than it seems: rules
+in the other backend of iptables, IPv6 that is open, ports of containers that go
+past INPUT, a fail2ban that bans where no rule looks, an Asterisk without its
+security log, rules that no packet comes to, stale lists, phones and trunks that
+are blocked, and the like. Nothing is changed.
+
+Exit status: 0 nothing found, 1 problems, 3 only warnings, 2 error.`,
+		Example: `  voipbl doctor
+  voipbl doctor --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			look.Fail2banClient = strings.Fields(client)
+			return a.doctor(cmd, look)
+		},
+	}
+	lookFlags(cmd, &look, &client)
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// lookFlags are those of the verbs that look at the machine.
+func lookFlags(cmd *cobra.Command, look *machine.Options, client *string) {
+	cmd.Flags().StringVar(&look.Root, "root", "", "look at the files below `DIR`, such as a container's")
+	cmd.Flags().StringVar(client, "fail2ban", "", "ask fail2ban by `COMMAND` (fail2ban-client)")
+}
+
+// doctorReport is what doctor --json prints.
+type doctorReport struct {
+	Healthy  bool             `json:"healthy"`
+	Findings []advise.Finding `json:"findings"`
+	Facts    machine.Facts    `json:"facts"`
+}
+
+func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
+	cfg, refused, err := a.configInForce(cmd)
+	if err != nil {
+		return err
+	}
+	in := advise.Input{Config: cfg}
+	if in.Status, err = agent.ReadStatus(cmd.Context(), cfg, version, time.Now()); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if in.Rules, err = agent.ReadKernelRules(cmd.Context(), cfg); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	in.Facts = machine.Look(cmd.Context(), look)
+	if in.Resolved, in.Checks, err = checkPeers(cmd.Context(), cfg, in.Facts); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Facts: in.Facts}
+	if refused != nil && in.Status.Agent.ConfigError == nil { // it has not seen it yet
+		report.Findings = append([]advise.Finding{{
+			Code: advise.ConfigRefused, Severity: advise.Problem, Text: "the configuration has a mistake: " + strings.ReplaceAll(refused.Error(), "\n", "; "),
+			Why: "what you have changed is not in force", Remedy: "see \"voipbl config check\"",
+		}}, report.Findings...)
+	}
+	report.Healthy = len(report.Findings) == 0
+	if a.json {
+		a.printJSON(report)
+	} else {
+		a.printFindings(report)
+	}
+	switch {
+	case report.Healthy:
+		return nil
+	case report.Findings[0].Severity == advise.Problem: // they come first
+		return &exitError{code: exitProblems}
+	}
+	return &exitError{code: exitWarnings}
+}
+
+// peerLookup bounds the look-ups of the names of trunks. One that does not resolve
+// in time is judged by its name alone.
+const peerLookup = 5 * time.Second
+
+// checkPeers asks what is known about the phones and trunks of a host.
+func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts) (map[string][]netip.Addr, map[netip.Prefix]agent.CheckReport, error) {
+	prefixes, names := advise.Peers(facts)
+	found := make(map[string][]netip.Addr)
+	lookup, cancel := context.WithTimeout(ctx, peerLookup)
+	defer cancel()
+	for _, name := range names {
+		addrs, _ := net.DefaultResolver.LookupNetIP(lookup, "ip", name)
+		for _, addr := range addrs {
+			addr = addr.Unmap()
+			found[name] = append(found[name], addr)
+			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	reports, _, err := agent.Check(ctx, cfg, prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	checks := make(map[netip.Prefix]agent.CheckReport)
+	for i, r := range reports {
+		checks[prefixes[i]] = r
+	}
+	return found, checks, nil
+}
+
+func (a *app) printFindings(r doctorReport) {
+	if r.Healthy {
+		fmt.Fprintln(a.out, a.paint("nothing found", green))
+		fmt.Fprintln(a.out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
+		return
+	}
+	var shown advise.Severity
+	for _, f := range r.Findings {
+		if f.Severity != shown {
+			if shown != "" {
+				fmt.Fprintln(a.out)
+			}
+			shown = f.Severity
+			colour, n := map[advise.Severity]int{advise.Problem: red, advise.Warning: yellow}[shown], 0
+			for _, other := range r.Findings {
+				if other.Severity == shown {
+					n++
+				}
+			}
+			fmt.Fprintln(a.out, a.paint(plural(n, string(shown), string(shown)+"s"), colour))
+		}
+		fmt.Fprintf(a.out, "  %s\n", clean(f.Text))
+		for _, line := range [][2]string{{"code", f.Code}, {"why", f.Why}, {"try", f.Remedy}} {
+			fmt.Fprintf(a.out, "    %-5s %s\n", line[0]+":", clean(line[1]))
+		}
+	}
+}
+
+// lookedAt names what was found on a host.
+func lookedAt(f machine.Facts) []string {
+	all := []string{plural(len(f.Listeners), "listening port", "listening ports")}
+	for _, p := range f.PBXs {
+		all = append(all, strings.TrimSpace(p.Name+" "+p.Version))
+	}
+	if f.Fail2ban != nil {
+		all = append(all, fmt.Sprintf("fail2ban (%s)", plural(len(f.Fail2ban.Jails), "jail", "jails")))
+	}
+	if f.Docker != nil {
+		all = append(all, "Docker")
+	}
+	return all
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/packaging"
+)
+
+// exitProposed is setup's answer when it has proposed something and changed nothing,
+// for nobody has agreed.
+const exitProposed = 4
+
+// setup is one run of the verb.
+type setup struct {
+	*app
+	look          machine.Options
+	fail2ban      string
+	yes, dryRun   bool
+	base          bool
+	networks      []string
+	trunks        []string
+	confirm, wait time.Duration
+	report        setupReport
+	old           []byte // the configuration as it is, nil if there is none
+	asks          *asker
+	baseWas       bool
+}
+
+// setupReport is what setup --json prints.
+type setupReport struct {
+	Outcome  string             `json:"outcome"` // one of those below
+	Facts    machine.Facts      `json:"facts"`
+	Choices  []advise.Choice    `json:"choices"`
+	BaseFits bool               `json:"base_fits"`
+	Config   string             `json:"config"` // the text that is proposed
+	Written  string             `json:"written,omitempty"`
+	Backup   string             `json:"backup,omitempty"`
+	Rules    []agent.ShownRules `json:"rules,omitempty"` // if base rules are on
+	Applied  *agent.RulesReport `json:"applied,omitempty"`
+	Sync     *agent.Report      `json:"sync,omitempty"`
+	Next     []string           `json:"next"`
+}
+
+// The values of setupReport.Outcome.
+const (
+	outcomeProposed   = "proposed" // nothing was changed
+	outcomeInForce    = "in-force"
+	outcomeTroubled   = "troubled" // in force, and a list is stale or the like
+	outcomeNotApplied = "not-applied"
+)
+
+func (a *app) setupCommand() *cobra.Command {
+	s := &setup{app: a}
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "The first run: look, propose, write, apply",
+		Long: `Look at this host (networks, PBX, trunks, ports, other firewalls, fail2ban,
+Docker), propose a configuration and say why, write it (the old one is kept
+beside it) and put it in force. What you have configured yourself stays. On a
+terminal it asks; without one it proposes only, unless --yes is given.
+
+Base rules, which make voipbl the whole firewall, are new only if you say so, on
+the terminal or by --base. They are on trial then, as with "voipbl firewall
+apply": they go by themselves unless you confirm them over a new connection.
+
+Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
+like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
+configuration.`,
+		Example: `  voipbl setup
+  voipbl setup --dry-run
+  voipbl setup --yes --json
+  voipbl setup --yes --base --local 192.168.1.0/24 --confirm 0`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask")
+	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "propose only")
+	f.BoolVar(&s.base, "base", false, "be the whole firewall of this host")
+	f.StringSliceVar(&s.networks, "local", nil, "a `NETWORK` that you and your phones come from")
+	f.StringSliceVar(&s.trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
+	f.DurationVar(&s.confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
+	f.DurationVar(&s.wait, "wait", defaultWait, "how long to wait for another voipbl")
+	lookFlags(cmd, &s.look, &s.fail2ban)
+	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (s *setup) run(cmd *cobra.Command) error {
+	if s.confirm != 0 && (s.confirm < minConfirm || s.confirm > maxConfirm) {
+		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", s.confirm, minConfirm, maxConfirm)}
+	}
+	ctx := cmd.Context()
+	s.look.Fail2banClient = strings.Fields(s.fail2ban)
+	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
+	if !s.yes && !s.dryRun && !s.json {
+		s.asks = newAsker(s.out)
+	}
+	p, err := s.propose(ctx)
+	if err != nil {
+		return err
+	}
+	agreed, err := s.agree(ctx, &p)
+	if errors.Is(err, context.Canceled) {
+		return &exitError{exitProposed, errors.New("interrupted: nothing was changed")}
+	}
+	if err != nil {
+		return err
+	}
+	err = &exitError{code: exitProposed}
+	if agreed {
+		err = s.putInForce(ctx, p)
+	} else if s.dryRun {
+		err = nil
+	}
+	s.finish(p, agreed)
+	return err
+}
+
+// propose looks at the host and makes a proposal, with what the admin has asked for.
+func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
+	var err error
+	if s.old, err = os.ReadFile(s.configFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &exitError{exitUsage, fmt.Errorf("configuration: %w (name another with --config, or run it as root)", err)}
+	}
+	cfg := config.Default()
+	if s.old != nil {
+		if cfg, err = config.Parse(s.configFile, s.old); err != nil {
+			return nil, &exitError{exitUsage, withNetworks(err)}
+		}
+	}
+	s.baseWas = cfg.Firewall.Base
+	kernel, err := agent.ReadKernelRules(ctx, cfg)
+	if err != nil {
+		return nil, &exitError{exitNotApplied, err}
+	}
+	s.report.Facts = machine.Look(ctx, s.look)
+	request := advise.Request{
+		Facts: s.report.Facts, Rules: kernel, Owners: agent.OtherOwners(kernel), Text: s.old, Shipped: packaging.Config,
+		Base: s.base, Networks: s.networks, Trunks: s.trunks,
+	}
+	p, err := advise.Propose(request)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, string(p.Text)
+	return p, nil
+}
+
+// agree shows the proposal and asks, if there is somebody to be asked, until it is
+// what the admin wants.
+func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
+	if !s.json {
+		s.printFacts()
+		s.printChoices(*p)
+	}
+	if s.asks == nil {
+		return s.yes, nil
+	}
+	changed, err := s.question(ctx, *p)
+	if err != nil {
+		return false, err
+	}
+	if changed {
+		if *p, err = s.propose(ctx); err != nil {
+			return false, err
+		}
+		s.printChoices(*p)
+	}
+	if (*p).Config.Firewall.Base {
+		if err := s.showRules(ctx, *p); err != nil {
+			return false, err
+		}
+	}
+	what := "Put it in force?"
+	if (*p).Changed {
+		what = "Write " + s.configFile + " and put it in force?"
+	}
+	return s.asks.yes(ctx, what, true)
+}
+
+// question asks for what only the admin knows, and reports whether that changes
+// anything.
+func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
+	fw := p.Config.Firewall
+	networks, err := s.more(ctx, "More networks that you and your phones come from:", texts(fw.LocalNetworks))
+	if err != nil {
+		return false, err
+	}
+	trunks, err := s.more(ctx, "More SIP providers (names, addresses, networks):", texts(fw.Trunks))
+	if err != nil {
+		return false, err
+	}
+	s.networks, s.trunks = append(s.networks, networks...), append(s.trunks, trunks...)
+	changed = len(networks)+len(trunks) > 0
+	if fw.Base || !p.BaseFits && len(networks) == 0 {
+		return changed, nil
+	}
+	fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host: SIP within limits, voice and web for everyone, the rest for your networks, nothing else. It would be on trial first.")
+	base, err := s.asks.yes(ctx, "Be the whole firewall?", s.base)
+	s.base = base
+	return changed || base, err
+}
+
+// more asks for what is to be added to a list.
+func (s *setup) more(ctx context.Context, question string, have []string) ([]string, error) {
+	words, err := s.asks.words(ctx, question, nil)
+	return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), err
+}
+
+func texts[T fmt.Stringer](all []T) []string {
+	var words []string
+	for _, v := range all {
+		words = append(words, v.String())
+	}
+	return words
+}
+
+// showRules shows what base rules would be in the kernel.
+func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
+	shown, err := agent.ShowRules(ctx, p.Config)
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	s.report.Rules = shown
+	if !s.json {
+		for _, each := range shown {
+			fmt.Fprintf(s.out, "# %s\n%s", each.Family, each.Text)
+		}
+		fmt.Fprintln(s.out)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
+)
+
+// putInForce writes the configuration and makes the kernel hold it. Base rules that
+// are new are put on trial after the lists are there: fetching them may take longer
+// than a trial.
+func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
+	cfg := p.Config
+	if _, err := config.Parse(s.configFile, p.Text); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if cfg.Firewall.Base && s.asks == nil { // else it has been shown before the question
+		if err := s.showRules(ctx, p); err != nil {
+			return err
+		}
+	}
+	if p.Changed {
+		backup, err := writeConfig(s.configFile, s.old, p.Text, time.Now())
+		s.report.Backup = backup
+		if err != nil {
+			return &exitError{exitNotApplied, fmt.Errorf("configuration: %w", err)}
+		}
+		s.report.Written = s.configFile
+	}
+	s.report.Outcome = outcomeNotApplied
+	steps := []func(context.Context, config.Config) error{s.fetch}
+	switch {
+	case cfg.Firewall.Base && !s.baseWas:
+		steps = append(steps, s.try)
+	case cfg.Firewall.Base:
+		steps = []func(context.Context, config.Config) error{s.try, s.fetch}
+	}
+	for _, step := range steps {
+		if err := step(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	s.report.Outcome = outcomeInForce
+	if s.report.Sync.Troubled() && s.report.Applied == nil || s.untidy() {
+		s.report.Outcome = outcomeTroubled
+		return &exitError{code: exitStale}
+	}
+	return nil
+}
+
+// untidy reports whether a list is in trouble; what is on trial is none.
+func (s *setup) untidy() bool {
+	for _, f := range s.report.Sync.Feeds {
+		if f.Problem != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// fetch is a sync. Base rules that are to be on trial are none of its business.
+func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
+	if !s.baseWas {
+		cfg.Firewall.Base = false
+	}
+	progress := newProgress(s.err)
+	opts := agent.Options{Version: version, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
+	report, err := agent.Sync(ctx, cfg, opts)
+	progress.clear()
+	s.report.Sync = report
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted: the configuration is written, and not in force")
+	}
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	s.printTroubles(report)
+	if !s.json {
+		for _, set := range report.Sets {
+			fmt.Fprintf(s.out, "the set %s holds %s\n", set.Name, plural(set.After, "entry", "entries"))
+		}
+		s.printRules(report)
+	}
+	return nil
+}
+
+// try is what "voipbl firewall apply" does.
+func (s *setup) try(ctx context.Context, cfg config.Config) error {
+	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{
+		Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
+	})
+	s.report.Applied = report
+	if report != nil {
+		for _, w := range report.Warnings {
+			fmt.Fprintln(s.err, "voipbl: "+clean(w))
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &exitError{exitNotApplied, errors.New("interrupted: the rules are as they were")}
+	case err != nil:
+		return &exitError{exitNotApplied, err}
+	case report.Problem != nil:
+		return &exitError{exitNotApplied, &problemError{report.Problem}}
+	}
+	if !s.json {
+		s.printApplied(report, false)
+	}
+	return nil
+}
+
+// finish says what came of it, and what to do next.
+func (s *setup) finish(p *advise.Proposal, agreed bool) {
+	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
+	pending := s.report.Applied != nil && s.report.Applied.Pending != nil
+	switch {
+	case !agreed:
+		next("\"voipbl setup --yes\" writes and applies it; \"voipbl setup\" on a terminal asks")
+	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
+		next("mend what is said above, then \"voipbl setup\" once more")
+	case pending:
+		next("log in once more, over a new connection, and type \"voipbl firewall confirm\" before %s", s.report.Applied.Pending.Deadline.Local().Format(time.TimeOnly))
+	}
+	if agreed && s.report.Outcome != outcomeNotApplied {
+		if unit := s.report.Facts.Agent; unit == nil || !unit.AtBoot {
+			next("\"systemctl enable --now voipbl\" keeps the lists fresh, and all this after a boot")
+		}
+		next("\"voipbl doctor\" tells what else stands against the protection")
+	}
+	for _, c := range p.Choices {
+		if c.State == advise.ByHand {
+			next("by hand: %s: %s", c.Key, c.Why)
+		}
+	}
+	if s.json {
+		s.printJSON(s.report)
+		return
+	}
+	fmt.Fprintln(s.out)
+	if s.report.Written != "" {
+		fmt.Fprintf(s.out, "written: %s\n", s.report.Written)
+	}
+	if s.report.Backup != "" {
+		fmt.Fprintf(s.out, "  the old one is %s\n", s.report.Backup)
+	}
+	switch s.report.Outcome {
+	case outcomeProposed:
+		fmt.Fprintln(s.out, "nothing was changed")
+	case outcomeInForce:
+		fmt.Fprintln(s.out, s.paint("in force", green))
+	case outcomeTroubled:
+		fmt.Fprintln(s.out, s.paint("in force", yellow)+", but not everything is as it should be: see above")
+	case outcomeNotApplied:
+		fmt.Fprintln(s.out, s.paint("not applied", red))
+	}
+	for i, line := range s.report.Next {
+		if i == 0 {
+			fmt.Fprintln(s.out, "next:")
+		}
+		fmt.Fprintln(s.out, "  "+clean(line))
+	}
+}
+
+// printFacts tells in a few lines what was found here.
+func (s *setup) printFacts() {
+	f := s.report.Facts
+	t := table{}
+	var networks, pbxs, owners []string
+	for _, n := range f.Networks {
+		if !n.Container {
+			networks = append(networks, fmt.Sprintf("%s (%s)", n.Addr, n.Interface))
+		}
+	}
+	for _, p := range f.PBXs {
+		pbxs = append(pbxs, strings.TrimSpace(p.Name+" "+p.Version)+map[bool]string{true: "", false: " (not running)"}[p.Running])
+	}
+	for _, o := range f.Firewalls {
+		if o.Active {
+			owners = append(owners, o.Name)
+		}
+	}
+	rows := []struct {
+		name string
+		all  []string
+	}{{"addresses", networks}, {"PBX", pbxs}, {"other firewalls", owners}, {"fail2ban", bansInto(f.Fail2ban)}}
+	for _, r := range rows {
+		for i := range max(1, len(r.all)) {
+			name, value := "", "none"
+			if i == 0 {
+				name = r.name
+			}
+			if i < len(r.all) {
+				value = r.all[i]
+			}
+			t.row(name, clean(value))
+		}
+	}
+	if f.Docker != nil {
+		t.row("Docker", map[bool]string{true: "running", false: "not running"}[f.Docker.Running])
+	}
+	t.print(s.out)
+	for _, u := range f.Unknown {
+		fmt.Fprintf(s.err, "voipbl: %s could not be looked at: %s\n", clean(u.What), clean(u.Error))
+	}
+	fmt.Fprintln(s.out)
+}
+
+// printChoices tells each key, its value and why.
+func (s *setup) printChoices(p *advise.Proposal) {
+	fmt.Fprintln(s.out, "proposed (+ is new, ! is for you to decide):")
+	for _, c := range p.Choices {
+		mark := map[advise.State]string{advise.Set: "+", advise.ByHand: "!", advise.Missing: "!"}[c.State]
+		fmt.Fprintf(s.out, "%1s %s: %s\n      %s\n", mark, c.Key, clean(c.Value), clean(c.Why))
+	}
+	fmt.Fprintln(s.out)
+}
+
+// bansInto tells where each jail bans.
+func bansInto(f *machine.Fail2ban) []string {
+	if f == nil {
+		return nil
+	}
+	if !f.Running {
+		return []string{"not running"}
+	}
+	var all []string
+	for _, j := range f.Jails {
+		var into []string
+		for _, a := range j.Actions {
+			into = append(into, strings.TrimSpace(string(a.Into)+" "+a.Target))
+		}
+		all = append(all, "jail "+j.Name+" bans into "+orNone(strings.Join(into, ", ")))
+	}
+	return all
+}

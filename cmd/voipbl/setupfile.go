@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// configMode and configDirMode are for a configuration that is new. There is nothing
+// secret in it.
+const (
+	configMode    = 0o644
+	configDirMode = 0o755
+)
+
+// writeConfig puts a text in place of a file in one step, and keeps the old one
+// beside it. It returns the name of the copy, which is empty if there was no file.
+func writeConfig(file string, old, text []byte, now time.Time) (backup string, err error) {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real // a link stays one
+	}
+	mode := fs.FileMode(configMode)
+	if info, err := os.Stat(file); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if old != nil {
+		if backup, err = writeBackup(file, old, mode, now); err != nil {
+			return "", fmt.Errorf("nothing is written, for no copy of the configuration can be kept: %w", err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(file), configDirMode); err != nil {
+		return backup, err
+	}
+	return backup, renameio.WriteFile(file, text, mode, renameio.WithExistingPermissions())
+}
+
+// writeBackup never writes over another copy: two of one second get a number.
+func writeBackup(file string, text []byte, mode fs.FileMode, now time.Time) (string, error) {
+	name := file + ".bak-" + now.Format("20060102-150405")
+	for i := 2; ; i++ {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		if errors.Is(err, fs.ErrExist) {
+			name = fmt.Sprintf("%s.bak-%s-%d", file, now.Format("20060102-150405"), i)
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		_, err = f.Write(text)
+		return name, errors.Join(err, f.Sync(), f.Close())
+	}
+}
