@@ -2,6 +2,7 @@ package advise
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // widestSIP is how many ports the range for SIP may have at most: two ports that are
@@ -129,6 +131,8 @@ func (p *proposer) ssh() error {
 		p.choose(Same, keyServices, "ssh "+value, "%s", text)
 	case !isDefault:
 		p.choose(Yours, keyServices, "ssh …", "as you have it, but %s", text)
+	case p.Text != nil && !hasServices.MatchString(p.text) && !p.cfg.Firewall.Base && !p.Base:
+		p.choose(Same, keyServices, "ssh 22", "%s, which base rules would have to open; without them it does not matter", text)
 	default:
 		p.set(keyServices, "ssh "+value, text, func(c *config.Config) {
 			c.Firewall.Services = slices.Clone(c.Firewall.Services)
@@ -176,6 +180,8 @@ func (p *proposer) dropAt() error {
 		why = "Docker runs, and what it publishes goes past INPUT"
 	}
 	switch {
+	case have == config.DropInput && why != "":
+		p.choose(Yours, keyDropAt, have, "as you have it, but %s", why)
 	case have != p.def.Firewall.DropAt:
 		p.choose(Yours, keyDropAt, have, "as you have it")
 	case why == "":
@@ -242,14 +248,31 @@ func (p *proposer) base() error {
 	case p.Base && !networks:
 		return &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local"}
 	case p.Base:
-		why := "as you have asked: voipbl is the whole firewall"
+		why := "as you have asked: voipbl is the whole firewall" + p.noLocal6()
 		p.set(keyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(keyBase, "true", why))
+		if !p.cfg.Firewall.Base {
+			return &RefusedError{"the configuration is of a form that is not changed by itself", "write \"base: true\" below \"firewall:\", then run \"voipbl firewall apply\""}
+		}
 	case owners != "":
 		p.choose(Same, keyBase, "false", "%s is the firewall here; blocked addresses are dropped all the same", owners)
 	case !networks:
 		p.choose(Same, keyBase, "false", "where you and your phones come from is not known, so closing the rest would lock you out")
 	default:
-		p.choose(Same, keyBase, "false", "only blocked addresses are dropped; --base makes voipbl the whole firewall")
+		p.choose(Same, keyBase, "false", "only blocked addresses are dropped; --base makes voipbl the whole firewall%s", p.noLocal6())
 	}
 	return nil
+}
+
+// noLocal6 tells of a host with IPv6 and without a local network there.
+func (p *proposer) noLocal6() string {
+	if slices.ContainsFunc(p.cfg.Firewall.LocalNetworks, func(n netip.Prefix) bool { return n.Addr().Is6() }) ||
+		!slices.ContainsFunc(p.Facts.Networks, func(n host.Network) bool { return public6(n) }) {
+		return ""
+	}
+	return ", and closes SSH and the like over IPv6, where you have no local network"
+}
+
+// public6 reports whether a network's address is reached over IPv6 from everywhere.
+func public6(n host.Network) bool {
+	return n.Addr.Is6() && n.Addr.IsGlobalUnicast() && !n.Private && !n.Container
 }

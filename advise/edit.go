@@ -37,6 +37,37 @@ func setKey(text string, path []string, value, why string) (string, bool) {
 	return text, false
 }
 
+// addItems puts items at the end of a list that has one on each line, below what is
+// there, so that comments stay. Of another form, or an empty list, it reports false.
+func addItems(text string, path []string, items []string, why string) (string, bool) {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	first, end, indent := 0, len(lines), 0
+	for depth, key := range path {
+		at := find(lines[first:end], indent, key)
+		if at < 0 || !isParent.MatchString(lines[first+at]) {
+			return text, false
+		}
+		first += at + 1
+		end = first + blockEnd(lines[first:end], indent)
+		if depth == len(path)-1 {
+			break
+		}
+		var ok bool
+		if indent, ok = childIndent(lines[first:end], indent); !ok {
+			return text, false
+		}
+	}
+	if first == end || !strings.HasPrefix(strings.TrimSpace(lines[end-1]), "- ") {
+		return text, false
+	}
+	pad := strings.Repeat(" ", indentOf(lines[end-1]))
+	added := []string{pad + setupMark + why}
+	for _, item := range items {
+		added = append(added, pad+"- "+item)
+	}
+	return strings.Join(splice(lines, end, end, added...), "\n") + "\n", true
+}
+
 // isParent is a key whose value is on the lines below it.
 var isParent = regexp.MustCompile(`^ *[a-z0-9_]+:[ \t]*(#.*)?$`)
 

@@ -122,6 +122,15 @@ func (p *proposer) set(key, value, why string, change func(*config.Config), edit
 	p.choose(ByHand, key, value, "%s", why)
 }
 
+// more is an edit that adds to a list, and key the one that replaces it.
+func more[T fmt.Stringer](path string, items []T, why string) func(string) (string, bool) {
+	var words []string
+	for _, v := range items {
+		words = append(words, quoted(v))
+	}
+	return func(text string) (string, bool) { return addItems(text, strings.Split(path, "."), words, why) }
+}
+
 // key is an edit that puts a value at a path.
 func key(path, value, why string) func(string) (string, bool) {
 	return func(text string) (string, bool) { return setKey(text, strings.Split(path, "."), value, why) }
@@ -168,7 +177,8 @@ func (p *proposer) networks() error {
 	case slices.Equal(want, have):
 		p.choose(Yours, keyNetworks, flow(want), "%s", others(found, have))
 	default:
-		p.set(keyNetworks, flow(want), why, func(c *config.Config) { c.Firewall.LocalNetworks = want }, key(keyNetworks, flow(want), why))
+		p.set(keyNetworks, flow(want), why, func(c *config.Config) { c.Firewall.LocalNetworks = want },
+			more(keyNetworks, want[len(have):], why), key(keyNetworks, flow(want), why))
 	}
 	return nil
 }
@@ -217,12 +227,11 @@ func parseHost(text string) (config.Host, error) {
 const keyTrunks = "firewall.trunks"
 
 func (p *proposer) trunks() error {
-	want := slices.Clone(p.cfg.Firewall.Trunks)
-	var added []string
+	have := p.cfg.Firewall.Trunks
+	want := slices.Clone(have)
 	add := func(h config.Host) {
 		if !slices.Contains(want, h) {
 			want = append(want, h)
-			added = append(added, h.String())
 		}
 	}
 	if p.Facts.Asterisk != nil {
@@ -232,6 +241,8 @@ func (p *proposer) trunks() error {
 			}
 		}
 	}
+	why := "providers in Asterisk's configuration, which no list may cut off"
+	found := len(want) - len(have)
 	for _, t := range p.Trunks {
 		h, err := parseHost(t)
 		if err != nil {
@@ -239,17 +250,20 @@ func (p *proposer) trunks() error {
 		}
 		add(h)
 	}
+	switch added := len(want) - len(have); {
+	case added > found && found == 0:
+		why = "as you have asked"
+	case added > found:
+		why = "what you have asked for, and " + why
+	}
 	switch {
 	case len(want) == 0:
 		p.choose(Same, keyTrunks, "[]", "no provider is configured in Asterisk; put yours in, so that no list cuts it off (--trunk)")
-	case len(added) == 0:
+	case len(want) == len(have):
 		p.choose(Yours, keyTrunks, flow(want), "as you have it, and nothing is missing")
 	default:
-		why := "providers in Asterisk's configuration, which no list may cut off"
-		if len(added) < len(want) {
-			why = "yours, and " + list(added, 3) + " of Asterisk's configuration"
-		}
-		p.set(keyTrunks, flow(want), why, func(c *config.Config) { c.Firewall.Trunks = want }, key(keyTrunks, flow(want), why))
+		p.set(keyTrunks, flow(want), why, func(c *config.Config) { c.Firewall.Trunks = want },
+			more(keyTrunks, want[len(have):], why), key(keyTrunks, flow(want), why))
 	}
 	return nil
 }
@@ -266,11 +280,14 @@ func (p *proposer) known(h config.Host) bool {
 func flow[T fmt.Stringer](all []T) string {
 	var words []string
 	for _, v := range all {
-		text := v.String()
-		if strings.Contains(text, ":") {
-			text = `"` + text + `"`
-		}
-		words = append(words, text)
+		words = append(words, quoted(v))
 	}
 	return "[" + strings.Join(words, ", ") + "]"
+}
+
+func quoted(v fmt.Stringer) string {
+	if text := v.String(); strings.Contains(text, ":") {
+		return `"` + text + `"`
+	}
+	return v.String()
 }

@@ -76,7 +76,7 @@ func (d *doctor) ipv6() {
 		return
 	}
 	for _, n := range d.Facts.Networks {
-		if n.Addr.Is6() && n.Addr.IsGlobalUnicast() && !n.Private && !n.Container {
+		if public6(n) {
 			d.note(IPv6Open, Problem, "close it likewise with ip6tables (of ufw: IPV6=yes in /etc/default/ufw), or set \"firewall: {base: true}\", which is for both",
 				"all that listens here is reached over IPv6", "IPv4 is closed but for what is let in, and IPv6 is open: %s is reached by everyone", n.Addr)
 			return

@@ -1,5 +1,7 @@
 package firewall
 
+import "slices"
+
 // Shadow is a rule that no packet can come to, for an earlier rule ends all that
 // it asks for.
 type Shadow struct {
@@ -106,7 +108,7 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 	f, _ := w.saved.ends(w.table, m.target, 0)
 	switch {
 	case f == by.fate && f != mixed:
-		s.Same = true
+		s.Same = f == closed || !limited(rule) // what is above the limit is let in now
 	case f == goesOn && w.saved.HasChain(w.table, m.target): // a chain that does nothing
 		s.Same = true
 	case f == closed && m.everything() && by.rest == closed: // somebody's own last rule
@@ -118,4 +120,15 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 // isOurs reports whether a rule of a chain is one that voipbl made.
 func isOurs(chain, rule string) bool {
 	return ours(rule) || isOurChain(chain) && Purpose(rule) != ""
+}
+
+// limited reports whether a rule is for some of the packets, by how many there are.
+func limited(rule string) bool {
+	all := splitRule(rule)
+	for i, w := range all {
+		if w == "-m" && slices.Contains([]string{"limit", "hashlimit", "connlimit", "recent", "quota", "statistic"}, next(all, i)) {
+			return true
+		}
+	}
+	return false
 }

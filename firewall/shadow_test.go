@@ -59,6 +59,8 @@ func TestShadowed(t *testing.T) {
 			[]string{"INPUT -j LOG < the base rules, which end in DROP"}},
 		{"everything let in above the jump", append([]string{ownDrop, anything, ownJump}, own...),
 			[]string{"INPUT the base rules, which end in DROP < -j ACCEPT"}},
+		{"a limit let in above", []string{"INPUT -p udp -j ACCEPT", ownJump, `VOIPBL-INPUT -p udp -m udp --dport 5060 -m limit --limit 6/sec -m comment --comment "voipbl: sip for everyone, not too fast" -j ACCEPT`, own[4]},
+			[]string{"VOIPBL-INPUT sip for everyone, not too fast < -p udp -j ACCEPT"}},
 		{"everything let in above all", []string{anything, ownDrop},
 			[]string{"INPUT drop what comes from blocked addresses < -j ACCEPT"}},
 		{"everything over UDP let in", append([]string{ownDrop, "INPUT -p udp -j ACCEPT", ownJump}, own...), []string{

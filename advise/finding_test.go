@@ -1,0 +1,221 @@
+package advise
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+)
+
+// TestFindings ails a healthy host in one way at a time. Each case names all that is
+// found: severity, code and a piece of the text.
+func TestFindings(t *testing.T) {
+	with := func(rules ...string) []string { return append(rules, baseRules...) }
+	below := func(rules ...string) []string { return append(slices.Clone(baseRules), rules...) }
+	one := netip.MustParsePrefix("198.51.100.7/32")
+	const dnat = "nat:DOCKER ! -i docker0 -p udp -m udp --dport 5060 -j DNAT --to-destination 172.17.0.2:5060"
+	dnat3306 := strings.ReplaceAll(dnat, "udp --dport 5060", "udp --dport 3306")
+	for _, test := range []struct {
+		name string
+		ail  func(in *Input)
+		want []string
+	}{
+		{"healthy", func(in *Input) {}, nil},
+		{"healthy without base rules", func(in *Input) {
+			in.Config = configOf(t, "allow: [sip.example.net]")
+			in.Status.Rules.Base = agent.BaseOff
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules[:1], baseRules[:1])}
+			in.Facts.Asterisk.SIP = []host.Port{{Proto: "udp", Port: 5160}} // nothing is closed
+			in.Facts.Asterisk.RTP = [2]uint16{1000, 2000}
+			in.Facts.XTRecent.Lists["VOIP"] = 100
+		}, nil},
+		{"an empty host", func(in *Input) {
+			in.Facts = host.Facts{}
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
+			in.Status.Rules.Base = agent.BaseOff
+		}, nil},
+
+		{"not protected", func(in *Input) {
+			in.Status.Protected, in.Status.Problems = false, []string{"the sets are empty"}
+		}, []string{"problem not-protected the sets are empty"}},
+		{"stale", func(in *Input) {
+			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &agent.Problem{Reason: "tls", Error: "bad\ncertificate"}
+		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
+		{"never fetched", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
+		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
+		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
+		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
+		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
+		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &agent.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
+		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},
+		{"trial", func(in *Input) {
+			in.Status.Rules.Pending = &agent.PendingReport{Deadline: time.Now()}
+			in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd}} // it is that of the trial
+		}, []string{"warning pending-trial on trial until"}},
+		{"no agent", func(in *Input) { in.Status.Agent = nil }, []string{"warning agent-not-running "}},
+		{"not at boot", func(in *Input) { in.Facts.Agent.AtBoot = false }, []string{"warning agent-not-at-boot "}},
+		{"no unit", func(in *Input) { in.Facts.Agent = nil }, nil},
+		{"silent agent", func(in *Input) {
+			in.Status.Agent, in.Status.AgentError = nil, &agent.Problem{Error: "it does not answer"}
+		}, []string{"problem agent-trouble it does not answer"}},
+		{"agent's troubles", func(in *Input) {
+			in.Status.Agent.ConfigError, in.Status.Agent.ApplyError = &agent.Problem{Error: "a mistake"}, &agent.Problem{Error: "full"}
+		}, []string{"problem config-refused a mistake", "problem agent-trouble full"}},
+		{"unknown", func(in *Input) { in.Facts.Unknown = []host.Unknown{{What: "the jails", Error: "no"}} }, []string{"warning not-looked-at the jails could not be looked at: no"}},
+
+		{"other backend", func(in *Input) {
+			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, []string{"INPUT -p udp -j LOG"}, nil))
+		}, []string{"warning other-backend there is 1 rule in the legacy backend of iptables, and voipbl uses nft"}},
+		{"other backend, only a policy", func(in *Input) {
+			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, nil, []string{"INPUT DROP"}))
+		}, []string{"warning other-backend there are 0 rules in the legacy"}},
+		{"other backend, empty", func(in *Input) { in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, nil, nil)) }, nil},
+
+		{"IPv6 open", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1]) }, []string{"problem ipv6-open 2001:db8::2"}},
+		{"IPv6 open, no address", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1])
+			in.Facts.Networks[1] = network("eth0", "fe80::1/64")
+		}, nil},
+		{"IPv6 open, a private address", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1])
+			in.Facts.Networks[1] = network("eth0", "fd00::1/64")
+		}, nil},
+		{"IPv6 open by iptables, and nftables looks after it", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1])
+			in.Facts.Firewalls = []host.Owner{{Name: "nftables", Active: true}}
+		}, nil},
+		{"IPv6 closed in the other backend", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1])
+			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, nil, []string{"INPUT DROP"}))
+		}, []string{"warning other-backend "}},
+		{"both open", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[:1], baseRules[:1]) }, nil},
+
+		{"Docker", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat), baseRules) }, []string{"problem docker-bypass reach udp 5060 over IPv4 past it"}},
+		{"Docker on IPv6", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, with(dnat)) }, []string{"problem docker-bypass udp 5060 over IPv6"}},
+		{"Docker, with the drop in raw", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat, "raw:PREROUTING -m set --match-set voip_bl src -j DROP"), baseRules)
+		}, nil},
+		{"Docker, with a drop in DOCKER-USER", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat, "FORWARD -j DOCKER-USER", "DOCKER-USER -m set --match-set voip_bl src -j DROP"), baseRules)
+		}, nil},
+		{"Docker, past the base rules", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat3306, "raw:PREROUTING -m set --match-set voip_bl src -j DROP"), baseRules)
+		}, []string{"warning docker-bypass udp 3306 is open to everyone"}},
+		{"Docker, past the base rules, looked after", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat3306, "raw:PREROUTING -m set --match-set voip_bl src -j DROP", "DOCKER-USER -i eth0 -j DROP"), baseRules)
+		}, nil},
+
+		{"shadowed", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, below("INPUT -p tcp -m tcp --dport 8443 -j ACCEPT"), baseRules)
+		}, []string{`warning shadowed-rule iptables-nft: no packet comes to "-A INPUT -p tcp -m tcp --dport 8443 -j ACCEPT": the jump to the base rules stands above it`}},
+		{"ours shadowed", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, with("INPUT -p udp -j ACCEPT"))
+		}, []string{`problem shadowed-rule ip6tables-nft: "-A INPUT -p udp -j ACCEPT" leaves no packet for 1 rule of voipbl's: "sip for everyone, not too fast"`}},
+
+		{"a set that nobody asks", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[1:], baseRules) },
+			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT asks about (IPv4)"}},
+		{"a set of IPv6 by another name", func(in *Input) { in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-a6" },
+			[]string{"problem fail2ban-elsewhere f2b-a6, which no rule of INPUT asks about (IPv6)"}},
+		{"a chain that nobody goes to", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "203.0.113.9") },
+			[]string{"problem fail2ban-elsewhere in the chain f2b-j"}},
+		{"a chain in the other backend", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "203.0.113.9")
+			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, []string{"INPUT -j f2b-j", "f2b-j -j RETURN"}, nil))
+		}, []string{"warning other-backend ", "warning fail2ban-elsewhere by rules of the other backend"}},
+		{"a ban of a network", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j")
+			in.Facts.Fail2ban.Jails[0].BannedNetworks = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+		}, []string{"problem fail2ban-elsewhere has banned 1 address"}},
+		{"nobody is banned yet", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j") }, nil},
+		{"nftables", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoNFTables, "inet f2b-table addr-set-j")
+		},
+			[]string{"warning fail2ban-elsewhere bans in nftables (inet f2b-table addr-set-j)"}},
+		{"a mail, and us", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.9"), jail("k", host.IntoVoipbl, "", "203.0.113.9")}
+		}, nil},
+		{"it does not run", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoNFTables, "x")
+			in.Facts.Fail2ban.Running = false
+		}, nil},
+
+		{"security log", func(in *Input) { in.Facts.Asterisk.Logs[0].Levels = []string{"notice"} }, []string{"problem security-log "}},
+		{"no logs known", func(in *Input) {
+			in.Facts.Asterisk.Logs = nil
+			in.Facts.Unknown = []host.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
+		}, []string{"warning not-looked-at "}},
+		{"recent", func(in *Input) { in.Facts.XTRecent.Lists["VOIP"] = 100 }, []string{"warning recent-too-short remembers 100 sources a list (xt_recent), and VOIP is full"}},
+		{"recent, long", func(in *Input) {
+			in.Facts.XTRecent = &host.XTRecent{MaxAddrs: 1000, Lists: map[string]int{"VOIP": 1000}}
+		}, nil},
+		{"a port", func(in *Input) {
+			in.Facts.Asterisk.SIP = append(in.Facts.Asterisk.SIP, host.Port{Proto: "udp", Port: 5160})
+		}, []string{"problem port-closed udp 5160"}},
+		{"a port that is a service", func(in *Input) {
+			in.Facts.Asterisk.SIP = append(in.Facts.Asterisk.SIP, host.Port{Proto: "udp", Port: 5160})
+			in.Config.Firewall.Services = []config.Service{{Name: "old-sip", Proto: "udp", Ports: []config.PortRange{{First: 5160, Last: 5160}}}}
+		}, nil},
+		{"Kamailio's port", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("udp", 5090, "kamailio")) }, []string{"problem port-closed udp 5090"}},
+		{"FreeSWITCH's media", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("udp", 16500, "freeswitch")) }, nil},
+		{"voice", func(in *Input) { in.Facts.Asterisk.RTP = [2]uint16{10000, 20001} }, []string{"problem rtp-closed Asterisk uses UDP 10000:20001"}},
+		{"voice in fewer ports", func(in *Input) { in.Facts.Asterisk.RTP = [2]uint16{11000, 12000} }, nil},
+		{"a trunk", func(in *Input) { in.Facts.Asterisk.Trunks = []string{"sip.example.org"} }, []string{"warning trunk-unprotected sip.example.org"}},
+		{"a trunk by its address", func(in *Input) {
+			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
+			in.Resolved = map[string][]netip.Addr{"sip.example.org": {one.Addr()}}
+			in.Checks[one] = agent.CheckReport{Protected: []agent.Protected{{}}}
+		}, nil},
+		{"a trunk with one of two addresses", func(in *Input) {
+			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
+			in.Resolved = map[string][]netip.Addr{"sip.example.org": {one.Addr(), netip.MustParseAddr("198.51.100.8")}}
+			in.Config = configOf(t, "allow: [198.51.100.7]")
+		}, []string{"warning trunk-unprotected "}},
+		{"a private trunk", func(in *Input) { in.Facts.Asterisk.Trunks = []string{"10.0.0.0/24"} }, nil},
+		{"a trunk that SIP is closed for", func(in *Input) {
+			in.Config = configOf(t, "firewall: {base: true, local_networks: [192.168.1.0/24], sip: {public: false}}")
+			in.Facts.Asterisk.Trunks = []string{"192.168.1.9", "10.0.0.9"}
+		}, []string{"problem trunk-closed from the trunk 10.0.0.9"}},
+		{"a blocked phone", func(in *Input) {
+			in.Checks[one] = agent.CheckReport{Blocked: true, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
+		}, []string{"problem peer-blocked registered from 198.51.100.7 is blocked, by line 7 of mine"}},
+		{"a blocked trunk", func(in *Input) {
+			in.Facts.Asterisk.Trunks, in.Facts.Asterisk.Contacts = []string{"198.51.100.7"}, nil
+			in.Checks[one] = agent.CheckReport{Partly: 1, Banned: &agent.Ban{}}
+		}, []string{"problem peer-blocked the trunk 198.51.100.7 is blocked, by a ban of this host"}},
+		{"problems first", func(in *Input) {
+			in.Status.Agent = nil
+			in.Facts.Asterisk.RTP = [2]uint16{1, 2}
+		}, []string{"problem rtp-closed ", "warning agent-not-running "}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := healthy(t)
+			test.ail(&in)
+			found := Findings(in)
+			for i, f := range found {
+				line := string(f.Severity) + " " + f.Code + " " + f.Text
+				if f.Why == "" || f.Remedy == "" || strings.Contains(line, "\n") {
+					t.Errorf("%+v", f)
+				}
+				if i >= len(test.want) {
+					t.Errorf("too much: %s", line)
+					continue
+				}
+				severity, rest, _ := strings.Cut(test.want[i], " ")
+				code, piece, _ := strings.Cut(rest, " ")
+				if string(f.Severity) != severity || f.Code != code || !strings.Contains(f.Text, piece) {
+					t.Errorf("found %s\nnot %s", line, test.want[i])
+				}
+			}
+			if len(found) < len(test.want) {
+				t.Errorf("not found: %s", test.want[len(found)])
+			}
+		})
+	}
+}
