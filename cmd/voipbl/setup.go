@@ -52,12 +52,14 @@ type setupReport struct {
 	Applied  *agent.RulesReport `json:"applied,omitempty"`
 	Sync     *agent.Report      `json:"sync,omitempty"`
 	Next     []string           `json:"next"`
+	Error    *agent.Problem     `json:"error,omitempty"` // why it is not applied
 }
 
 // The values of setupReport.Outcome.
 const (
 	outcomeProposed   = "proposed" // nothing was changed
 	outcomeInForce    = "in-force"
+	outcomeOnTrial    = "on-trial" // in force, the base rules only until they lapse
 	outcomeTroubled   = "troubled" // in force, and a list is stale or the like
 	outcomeNotApplied = "not-applied"
 )
@@ -127,6 +129,12 @@ func (s *setup) run(cmd *cobra.Command) error {
 	} else if s.dryRun {
 		err = nil
 	}
+	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
+		s.report.Error = &agent.Problem{Error: exit.err.Error()}
+		if remedied := (interface{ Remedy() string })(nil); errors.As(exit.err, &remedied) {
+			s.report.Error.Remedy = remedied.Remedy()
+		}
+	}
 	s.finish(p, agreed)
 	return err
 }
@@ -171,15 +179,23 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if s.asks == nil {
 		return s.yes, nil
 	}
-	changed, err := s.question(ctx, *p)
-	if err != nil {
-		return false, err
-	}
-	if changed {
-		if *p, err = s.propose(ctx); err != nil {
+	for {
+		before := *s
+		changed, err := s.question(ctx, *p)
+		if err != nil {
 			return false, err
 		}
-		s.printChoices(*p)
+		if !changed {
+			break
+		}
+		again, err := s.propose(ctx)
+		if err == nil {
+			*p = again
+			s.printChoices(*p)
+			break
+		}
+		s.showError(err) // a network that is none, say: ask once more
+		s.networks, s.trunks, s.base = before.networks, before.trunks, before.base
 	}
 	if (*p).Config.Firewall.Base {
 		if err := s.showRules(ctx, *p); err != nil {

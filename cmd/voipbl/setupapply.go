@@ -26,6 +26,11 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 			return err
 		}
 	}
+	if cfg.Firewall.Base {
+		if err := s.mayApply(ctx, cfg); err != nil {
+			return err
+		}
+	}
 	if p.Changed {
 		backup, err := writeConfig(s.configFile, s.old, p.Text, time.Now())
 		s.report.Backup = backup
@@ -47,16 +52,38 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 			return err
 		}
 	}
-	s.report.Outcome = outcomeInForce
-	if s.report.Sync.Troubled() && s.report.Applied == nil || s.untidy() {
+	switch {
+	case s.untidy():
 		s.report.Outcome = outcomeTroubled
 		return &exitError{code: exitStale}
+	case s.pending():
+		s.report.Outcome = outcomeOnTrial
+	default:
+		s.report.Outcome = outcomeInForce
 	}
 	return nil
 }
 
-// untidy reports whether a list is in trouble; what is on trial is none.
+// mayApply finds out whether base rules would be refused, as when they would lock
+// somebody out, before anything is written.
+func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
+	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{DryRun: true, Wait: s.wait, Waiting: s.showWaiting})
+	if err == nil && report.Problem != nil {
+		err = &problemError{report.Problem}
+	}
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	return nil
+}
+
+func (s *setup) pending() bool { return s.report.Applied != nil && s.report.Applied.Pending != nil }
+
+// untidy reports whether a list or the rules are in trouble; what is on trial is none.
 func (s *setup) untidy() bool {
+	if !s.pending() && s.report.Sync.Troubled() {
+		return true
+	}
 	for _, f := range s.report.Sync.Feeds {
 		if f.Problem != nil {
 			return true
@@ -119,16 +146,15 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 // finish says what came of it, and what to do next.
 func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
-	pending := s.report.Applied != nil && s.report.Applied.Pending != nil
 	switch {
 	case !agreed:
 		next("\"voipbl setup --yes\" writes and applies it; \"voipbl setup\" on a terminal asks")
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
 		next("mend what is said above, then \"voipbl setup\" once more")
-	case pending:
+	case s.pending():
 		next("log in once more, over a new connection, and type \"voipbl firewall confirm\" before %s", s.report.Applied.Pending.Deadline.Local().Format(time.TimeOnly))
 	}
-	if agreed && s.report.Outcome != outcomeNotApplied {
+	if agreed && s.report.Outcome != outcomeNotApplied && s.report.Outcome != outcomeProposed {
 		if unit := s.report.Facts.Agent; unit == nil || !unit.AtBoot {
 			next("\"systemctl enable --now voipbl\" keeps the lists fresh, and all this after a boot")
 		}
@@ -155,6 +181,8 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		fmt.Fprintln(s.out, "nothing was changed")
 	case outcomeInForce:
 		fmt.Fprintln(s.out, s.paint("in force", green))
+	case outcomeOnTrial:
+		fmt.Fprintln(s.out, s.paint("in force", yellow)+", the base rules on trial")
 	case outcomeTroubled:
 		fmt.Fprintln(s.out, s.paint("in force", yellow)+", but not everything is as it should be: see above")
 	case outcomeNotApplied:
