@@ -115,6 +115,9 @@ func TestFindings(t *testing.T) {
 		{"shadowed", func(in *Input) {
 			in.Rules[0] = kernel(t, firewall.NFT, true, below("INPUT -p tcp -m tcp --dport 8443 -j ACCEPT"), baseRules)
 		}, []string{`warning shadowed-rule iptables-nft: no packet comes to "-A INPUT -p tcp -m tcp --dport 8443 -j ACCEPT": the jump to the base rules stands above it`}},
+		{"shadowed, and the same becomes of it", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, below("INPUT -j DROP"), with("INPUT -s 10.0.0.0/8 -j DROP", "INPUT -s 10.1.0.0/16 -j DROP"))
+		}, nil},
 		{"ours shadowed", func(in *Input) {
 			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, with("INPUT -p udp -j ACCEPT"))
 		}, []string{`problem shadowed-rule ip6tables-nft: "-A INPUT -p udp -j ACCEPT" leaves no packet for 1 rule of voipbl's: "sip for everyone, not too fast"`}},

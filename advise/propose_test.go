@@ -267,6 +267,19 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
+// TestPortsInTheWay: a range for SIP that has a port of somebody else is left to the
+// admin, with the reason.
+func TestPortsInTheWay(t *testing.T) {
+	text := "firewall:\n  services:\n    - {name: x, proto: tcp, ports: 5100, from: any}\n"
+	p, err := Propose(Request{Text: []byte(text), Facts: host.Facts{Asterisk: asterisk([]uint16{5060, 5160}, 10000, 20000)}})
+	if err != nil || string(p.Text) != text {
+		t.Fatalf("%v\n%s", err, p.Text)
+	}
+	if i := slices.IndexFunc(p.Choices, func(c Choice) bool { return c.Key == keySIPPorts }); p.Choices[i].State != ByHand || !strings.Contains(p.Choices[i].Why, "has some of 5060:5160 too") {
+		t.Errorf("%+v", p.Choices[i])
+	}
+}
+
 func TestSIPPorts(t *testing.T) {
 	f := host.Facts{
 		Asterisk:  &host.Asterisk{SIP: []host.Port{{Proto: "udp", Port: 5061}, {Proto: "wss", Port: 8089}, {Proto: "tcp", Port: 5060}}},
