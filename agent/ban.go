@@ -16,7 +16,7 @@ import (
 type BanOptions struct {
 	Version string
 	For     time.Duration // 0: until it is taken back
-	Reason  string
+	Reason  string        // to take back: only bans with this one; "" for all
 	Wait    time.Duration // for the locks
 }
 
@@ -95,7 +95,9 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	return report, h.enforceBans(ctx, report, serial, opts)
 }
 
-// RemoveBans takes bans back, and returns when that is in force.
+// RemoveBans takes bans back, and returns when that is in force. With a reason it is
+// for a program that takes back its own: a ban with another reason is not its
+// business, and neither is one that somebody else has taken back.
 func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
 	report := newBanReport()
 	h, err := openHostAndStore(cfg)
@@ -105,14 +107,16 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 	defer h.close()
 	serial, err := h.changeBans(ctx, opts.Wait, func(l *banList) error {
 		if all {
-			report.Changed, l.Bans = append(report.Changed, l.Bans...), nil
+			report.Changed = append(report.Changed, l.removeReason(opts.Reason)...)
 			return nil
 		}
 		for _, p := range prefixes {
-			if i, found := l.find(p); found {
+			i, found := l.find(p)
+			switch {
+			case found && (opts.Reason == "" || l.Bans[i].Reason == opts.Reason):
 				report.Changed = append(report.Changed, l.Bans[i])
 				l.remove(p)
-			} else {
+			case opts.Reason == "":
 				report.Absent = append(report.Absent, p)
 			}
 		}
@@ -122,6 +126,18 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 		return report, err
 	}
 	return report, h.enforceBans(ctx, report, serial, opts)
+}
+
+// removeReason takes out the bans with a reason, all bans for "", and returns them.
+func (l *banList) removeReason(reason string) (removed []Ban) {
+	l.Bans = slices.DeleteFunc(l.Bans, func(b Ban) bool {
+		if reason != "" && b.Reason != reason {
+			return false
+		}
+		removed = append(removed, b)
+		return true
+	})
+	return removed
 }
 
 // ReadBans are the bans that count at now, in order.

@@ -46,8 +46,8 @@ yet; 2 usage or configuration.`,
 			if opts.For, err = parseFor(last); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			if len(opts.Reason) > maxReason || clean(opts.Reason) != opts.Reason {
-				return &exitError{exitUsage, fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(opts.Reason, 40)), maxReason)}
+			if err := checkReason(opts.Reason); err != nil {
+				return err
 			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
 				return agent.AddBans(ctx, cfg, prefixes, opts)
@@ -72,14 +72,25 @@ func (a *app) unbanCommand() *cobra.Command {
 		Long: `Take back what "voipbl ban" has blocked, written as it was then. What a feed
 lists as well stays blocked: "voipbl check" tells.
 
+With --reason only bans with exactly that reason are taken back, and it is no
+mistake if there are none: so a program takes back what it has banned itself,
+and nothing that somebody else has.
+
 Exit status: 0 taken back and in force; 1 one of them is not banned (the others
 are taken back), or not in force yet; 2 usage or configuration.`,
 		Example: `  voipbl unban 198.51.100.7
-  voipbl unban --all`,
+  voipbl unban --all
+  voipbl unban --all --reason "fail2ban voipbl-asterisk"`,
 		ValidArgsFunction: a.completeBans,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return &exitError{exitUsage, errors.New("expected addresses, or --all")}
+			}
+			if cmd.Flags().Changed("reason") && opts.Reason == "" {
+				return &exitError{exitUsage, errors.New(`--reason "": expected the reason of the bans to take back`)}
+			}
+			if err := checkReason(opts.Reason); err != nil {
+				return err
 			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
 				return agent.RemoveBans(ctx, cfg, prefixes, all, opts)
@@ -87,9 +98,18 @@ are taken back), or not in force yet; 2 usage or configuration.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "take all of them back")
+	cmd.Flags().StringVar(&opts.Reason, "reason", "", "only bans with this reason, and none of them is no mistake")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// checkReason refuses a reason that no ban can have.
+func checkReason(reason string) error {
+	if len(reason) > maxReason || clean(reason) != reason {
+		return &exitError{exitUsage, fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(reason, 40)), maxReason)}
+	}
+	return nil
 }
 
 // changeBans is what ban and unban share.
