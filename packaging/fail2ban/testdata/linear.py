@@ -31,9 +31,9 @@ FILLERS = [
 ]
 
 
-def took(expression, text):
+def took(expression, text, times=1):
     best = 1e9
-    for _ in range(3):
+    for _ in range(times):
         begin = time.perf_counter()
         expression._regexObj.search(text)
         best = min(best, time.perf_counter() - begin)
@@ -46,13 +46,14 @@ def hostile(line, cut, filler, letters):
 
 def worst(number, expression, line):
     cuts = [0] + [i + 1 for i, c in enumerate(line) if c in "'\"([<@:,/ "]
+    times = [(took(expression, hostile(line, cut, filler, n)), cut, filler) for cut in cuts for filler in FILLERS]
+    # The clock may have been wrong about one: the worst of the five worst.
     found = (0, 0, "", "")
-    for cut in cuts:
-        for filler in FILLERS:
-            long = took(expression, hostile(line, cut, filler, 10 * n))
-            if long > found[0]:
-                found = (long, took(expression, hostile(line, cut, filler, n)), line[:cut], filler)
-    print("%d\t%.3f\t%.3f\t%s\t%s" % (number, found[1], found[0], found[2], found[3]), flush=True)
+    for _, cut, filler in sorted(times)[-5:]:
+        long = took(expression, hostile(line, cut, filler, 10 * n), 3)
+        if long > found[1]:
+            found = (took(expression, hostile(line, cut, filler, n), 5), long, line[:cut], filler)
+    print("%d\t%.3f\t%.3f\t%s\t%s" % ((number,) + found), flush=True)
 
 
 lines = []

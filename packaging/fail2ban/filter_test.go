@@ -1,0 +1,248 @@
+// Package fail2ban_test holds what voipbl installs for fail2ban against a real fail2ban:
+// the filter against lines of Asterisk, the actions against the kernel.
+package fail2ban_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sample are lines of a log, and what is written above them about each.
+type sample struct{ about, lines []string }
+
+// readSample reads a file of testdata: comments begin with "# ", the other lines
+// are the log's. What stands above a line is about it; others may have nothing.
+func readSample(t *testing.T, name string) sample {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s sample
+	about := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if comment, ok := strings.CutPrefix(line, "# "); ok {
+			about = comment
+		} else if line != "" {
+			s.about, s.lines = append(s.about, about), append(s.lines, line)
+			about = ""
+		}
+	}
+	return s
+}
+
+// filterFile is a file as fail2ban-regex takes it.
+func filterFile(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// found are the addresses that fail2ban-regex finds in a log, in order. options are
+// those of the filter, such as "[mode=from]".
+func found(t *testing.T, logfile, options string) []string {
+	t.Helper()
+	return fields(t, logfile, options, "ip")
+}
+
+// fields are what fail2ban-regex tells of each line that it finds an address in.
+func fields(t *testing.T, logfile, options, field string) []string {
+	t.Helper()
+	cmd := exec.Command("fail2ban-regex", "-o", field, logfile, filterFile(t, "filter.d/voipbl-asterisk.conf")+options)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || stderr.Len() > 0 {
+		t.Fatalf("fail2ban-regex: %v\n%s%s", err, out, stderr.String())
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+}
+
+// logOf writes lines into a file.
+func logOf(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestFilterFindsAttackers gives the filter one line of each form, and it finds the
+// address that stands above each, and no other.
+func TestFilterFindsAttackers(t *testing.T) {
+	for _, test := range []struct{ file, options string }{
+		{"attacks.log", ""},
+		{"attacks.log", "[mode=from]"},
+		{"attacks-from.log", "[mode=from]"},
+	} {
+		s := readSample(t, test.file)
+		var want []string
+		for i, about := range s.about {
+			addr, _, _ := strings.Cut(about, " ")
+			if addr == "" {
+				t.Fatalf("%s: nothing says what is to be found in %s", test.file, s.lines[i])
+			}
+			want = append(want, addr)
+		}
+		if diff := cmp.Diff(want, found(t, logOf(t, s.lines...), test.options)); diff != "" {
+			t.Errorf("%s%s (-want +got):\n%s", test.file, test.options, diff)
+		}
+	}
+}
+
+// TestFilterLeavesOthersAlone gives the filter lines of ordinary days, some that
+// look like attacks, and some in which an attacker has written into From, Call-ID,
+// user or extension what would have somebody else banned. A line that is to be found
+// stands at the end: the filter was there.
+func TestFilterLeavesOthersAlone(t *testing.T) {
+	for _, test := range []struct{ file, options string }{
+		{"innocent.log", ""},
+		{"attacks-from.log", ""},
+	} {
+		lines := append(readSample(t, test.file).lines, "[2026-11-23 05:37:07] NOTICE[1234] manager.c: 192.0.2.77 failed to authenticate as 'admin'")
+		got := fields(t, logOf(t, lines...), test.options, "msg")
+		if diff := cmp.Diff(lines[len(lines)-1:], got); diff != "" {
+			t.Errorf("%s%s: lines that an address was found in (-want +got):\n%s", test.file, test.options, diff)
+		}
+	}
+}
+
+// TestFilterAnyDate has the same line with each form of date that logger.conf and
+// syslog are used with.
+func TestFilterAnyDate(t *testing.T) {
+	const rest = "NOTICE[1234] manager.c: 192.0.2.77 failed to authenticate as 'admin'"
+	var lines, want []string
+	for _, date := range []string{
+		"[Nov 23 05:37:07] ", "[Nov  3 05:37:07] ", "[2026-11-23 05:37:07] ", "[2026-11-23 05:37:07.123] ",
+		"[2026-11-23T05:37:07+0100] ", "[2026-11-23T05:37:07.123+0100] ", "[Mon Nov 23 05:37:07 2026] ", "[2026-11-23 05:37:07]",
+		"Nov 23 05:37:07 pbx asterisk[1]: ", "2026-11-23T05:37:07.123456+01:00 pbx asterisk[1]: ", "Nov 23 05:37:07 pbx asterisk: ",
+	} {
+		lines, want = append(lines, date+rest), append(want, "192.0.2.77")
+	}
+	if diff := cmp.Diff(want, found(t, logOf(t, lines...), "")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestFilterOnRealAsterisk reads what an Asterisk 22 wrote while it was attacked: each
+// notice of a refused request, and each event of the four kinds, and nothing else.
+func TestFilterOnRealAsterisk(t *testing.T) {
+	attack := regexp.MustCompile(`: Request '|SecurityEvent="(InvalidAccountID|InvalidPassword|ChallengeResponseFailed|FailedACL)"`)
+	for _, name := range []string{"asterisk22-messages.log", "asterisk22-security.log"} {
+		path := filepath.Join("..", "..", "..", "shared", "asterisk", name)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			t.Skipf("there is no %s: what a real Asterisk wrote is not part of this tree", path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for line := range strings.Lines(string(text)) {
+			if attack.MatchString(line) {
+				want = append(want, strings.TrimSuffix(line, "\n"))
+			}
+		}
+		if len(want) != 45 {
+			t.Errorf("%s has %d attacks, not 45", name, len(want))
+		}
+		if diff := cmp.Diff(want, fields(t, path, "", "msg")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestPublishedFilter is why there is a filter of ours: that of the published page
+// does not load, and without its stray letter it misses most of what Asterisk writes.
+func TestPublishedFilter(t *testing.T) {
+	text, err := os.ReadFile("testdata/published.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := logOf(t, readSample(t, "attacks.log").lines...)
+	out, err := exec.Command("fail2ban-regex", "-o", "ip", log, filterFile(t, "testdata/published.conf")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "Source contains parsing errors") {
+		t.Errorf("as published: %v\n%s", err, out)
+	}
+	mended := filepath.Join(t.TempDir(), "mended.conf")
+	if err := os.WriteFile(mended, bytes.ReplaceAll(text, []byte("\u00c2\n"), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = exec.Command("fail2ban-regex", "-o", "ip", log, mended).Output()
+	if n := strings.Count(string(out), "\n"); err != nil || n == 0 || n > 20 {
+		t.Errorf("mended: %d lines found, %v\n%s", n, err, out)
+	}
+}
+
+// TestFilterTakesNoDateFromAttackers: where Asterisk's own date is of a form that
+// fail2ban does not know, the line is of now, and not of when an attacker says, which
+// would be too long ago to count.
+func TestFilterTakesNoDateFromAttackers(t *testing.T) {
+	log := logOf(t, "[23.11. 05:37] NOTICE[1234] manager.c: 192.0.2.77 failed to authenticate as '2020-01-01 00:00:00'")
+	got := fields(t, log, "", "<time>")
+	if seconds, err := strconv.ParseFloat(got[0], 64); len(got) != 1 || err != nil || time.Since(time.Unix(int64(seconds), 0)).Abs() > time.Hour {
+		t.Errorf("the line is of %q", got)
+	}
+}
+
+// TestFilterIsLinear gives each expression of the filter the worst of some thousand
+// hostile lines, of n and of 10 n letters. Ten times as long is linear, and a hundred
+// times quadratic. A busy machine may be slow for one of both, but not three times.
+func TestFilterIsLinear(t *testing.T) {
+	slow := slowExpressions(t)
+	for range 2 {
+		if len(slow) > 0 {
+			slow = slowExpressions(t)
+		}
+	}
+	for _, s := range slow {
+		t.Error(s)
+	}
+}
+
+// slowExpressions says which expressions take too long.
+func slowExpressions(t *testing.T) (slow []string) {
+	t.Helper()
+	python := "/usr/bin/python3" // Debian's own, which has fail2ban
+	cmd := exec.Command(python, "testdata/linear.py", filterFile(t, "."), "testdata/attacks.log,testdata/attacks-from.log", "10000")
+	cmd.Env = append(os.Environ(), "PYTHONPATH=/usr/lib/python3/dist-packages", "PYTHONDONTWRITEBYTECODE=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 15 { // prefregex, eleven expressions, three of mode=from
+		t.Fatalf("%d expressions were tried, not 15", len(lines))
+	}
+	for _, line := range lines {
+		f := strings.Split(line, "\t")
+		short, err1 := strconv.ParseFloat(f[1], 64)
+		long, err2 := strconv.ParseFloat(f[2], 64)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		// Below a millisecond for 100 kB nobody would notice, and clocks are coarse.
+		if long > 1 && long > 40*short || long > 250 {
+			slow = append(slow, fmt.Sprintf("expression %s: %.3f ms for 10 kB, and %.3f ms for 100 kB, %.0f times as long, with much of %q behind %q", f[0], short, long, long/short, f[4], f[3]))
+		}
+	}
+	return slow
+}
