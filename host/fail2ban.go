@@ -116,7 +116,7 @@ func askActions(l *looker, client []string, actions []f2bAction) error {
 		actions[i].properties = map[string]string{}
 		properties := parseNames(answers[i])
 		if !slices.Contains(properties, "actionban") {
-			continue // one in Python: a mail, a report
+			continue // one in Python: a mail, a report, whose properties may be passwords
 		}
 		for _, p := range properties {
 			if banProperty(p) && f2bQuotable(p) {

@@ -111,7 +111,9 @@ func TestFirewalls(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{
 		"usr/sbin/ufw": "x", "etc/ufw/ufw.conf": "ENABLED=no\n", "usr/sbin/firewalld": "x",
-		"lib/systemd/system/ufw.service": "x", "lib/systemd/system/firewalld.service": "x", "lib/systemd/system/nftables.service": "x",
+		"lib/systemd/system/ufw.service": "x", "lib/systemd/system/freepbx.service": "x",
+		"etc/systemd/system/multi-user.target.wants/freepbx.service": "x", // its firewall is not enabled
+		"lib/systemd/system/firewalld.service":                       "x", "lib/systemd/system/nftables.service": "x",
 		"etc/systemd/system/multi-user.target.wants/ufw.service":       "x",
 		"etc/systemd/system/multi-user.target.wants/firewalld.service": "x",
 	} {
