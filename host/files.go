@@ -9,7 +9,7 @@ import (
 )
 
 // maxFile bounds a file that is read whole. FreePBX writes about 1.5 kB for each
-// extension into one file, and dpkg's status of a full machine has 5 MB.
+// extension into one file.
 const maxFile = 16 << 20
 
 // path is where a file of the host is.

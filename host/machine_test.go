@@ -41,11 +41,9 @@ func TestProcessRuns(t *testing.T) {
 	}
 }
 
-func TestDpkgStatus(t *testing.T) {
-	text := "Package: a\nStatus: install ok installed\nVersion: 1:16.28.0~dfsg-0+deb11u4\n\n" +
-		"Package: b\nVersion: 5.8.4-1\nStatus: hold ok installed\nDescription: x\n Version: 9\n\tPackage: z\n\n" +
-		"Package: c\nStatus: deinstall ok config-files\nVersion: 1\n\nVersion: 3\n\nPackage: d\nStatus: install ok installed\nVersion: 3.4+x-2-1"
-	if d := cmp.Diff(map[string]string{"a": "16.28.0", "b": "5.8.4", "d": "3.4"}, parseDpkgStatus(text)); d != "" {
+func TestParsePackages(t *testing.T) {
+	text := "installed a 1:16.28.0~dfsg-0+deb11u4\ninstalled b 5.8.4-1\nconfig-files c 1\nnot-installed d \ninstalled e 3.4+x-2-1\n"
+	if d := cmp.Diff(map[string]string{"a": "16.28.0", "b": "5.8.4", "e": "3.4"}, parsePackages(text)); d != "" {
 		t.Error(d)
 	}
 }

@@ -82,46 +82,29 @@ func (l *looker) version(k pbxKind, program string, packages map[string]string) 
 // xmlVersion finds the first version element, which is the module's own.
 var xmlVersion = regexp.MustCompile(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
 
-// packages reads which of our packages dpkg has installed.
+// packages asks dpkg for the versions of our packages that are installed here.
 func (l *looker) packages() map[string]string {
-	text, err := l.read("/var/lib/dpkg/status")
-	if err != nil && !absent(err) {
-		l.unknown("which packages are installed", err, "dpkg -l")
+	if !l.real() {
+		return map[string]string{}
 	}
-	return parseDpkgStatus(text)
+	query := []string{"dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"}
+	for _, k := range pbxKinds {
+		query = append(query, k.packages...)
+	}
+	// It fails if one is unknown, and tells about the others all the same.
+	out, _, _ := run(l.ctx, "", query...)
+	return parsePackages(out)
 }
 
-// parseDpkgStatus reads dpkg's status file (deb-control(5)): paragraphs of "Name:
-// value", of which those with "Status: … installed" count. A version is told
-// without the epoch, and without the revision of Debian.
-func parseDpkgStatus(text string) map[string]string {
+// parsePackages reads lines of "installed NAME VERSION". A version is told without
+// the epoch, and without the revision of Debian.
+func parsePackages(text string) map[string]string {
 	versions := map[string]string{}
-	var name, version string
-	installed := false
-	flush := func() {
-		if name != "" && installed && version != "" {
-			versions[name] = upstreamVersion(version)
-		}
-		name, version, installed = "", "", false
-	}
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		key, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch {
-		case line == "":
-			flush()
-		case strings.HasPrefix(line, " "), strings.HasPrefix(line, "\t"): // goes on
-		case key == "Package":
-			name = value
-		case key == "Version":
-			version = value
-		case key == "Status":
-			words := strings.Fields(value)
-			installed = len(words) > 0 && words[len(words)-1] == "installed"
+		if words := strings.Fields(line); len(words) == 3 && words[0] == "installed" {
+			versions[words[1]] = upstreamVersion(words[2])
 		}
 	}
-	flush()
 	return versions
 }
 
