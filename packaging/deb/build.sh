@@ -14,7 +14,7 @@ trap 'rm -rf "$STAGE"' EXIT
 export DEB_VERSION DEB_MAINTAINER SOURCE_DATE_EPOCH STAGE
 
 # Manual pages and completions, the same for every processor.
-go run -buildvcs=false -tags man ./cmd/voipbl man "$STAGE/pages"
+go run -buildvcs=false -tags man -ldflags "-X main.version=${DEB_VERSION%-*}" ./cmd/voipbl "$STAGE/pages"
 for page in "$STAGE"/pages/*; do
 	section="$STAGE/man${page##*.}"
 	mkdir -p "$section"

@@ -2,10 +2,7 @@ package deb_test
 
 import (
 	"context"
-	"os"
 	"os/exec"
-	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,16 +51,6 @@ func deb(version string) string { return "/root/voipbl_" + version + ".deb" }
 func (p *pbx) apt(args ...string) string {
 	p.t.Helper()
 	return p.Must(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades"}, args...)...)
-}
-
-// write makes a file on the host.
-func (p *pbx) write(name, text string) {
-	p.t.Helper()
-	src := filepath.Join(p.t.TempDir(), path.Base(name))
-	if err := os.WriteFile(src, []byte(text), 0o644); err != nil {
-		p.t.Fatal(err)
-	}
-	p.CopyIn(src, name, 0o644)
 }
 
 func (p *pbx) sh(script string) string {
