@@ -120,7 +120,7 @@ func (d *doctor) recent() {
 	}
 	slices.Sort(full)
 	d.note(RecentTooShort, Warning,
-		"write \"options xt_recent ip_list_tot=5000\" into /etc/modprobe.d/voipbl.conf; it holds from the next boot on",
+		"start the host anew: the package sets ip_list_tot in /usr/lib/modprobe.d/voipbl.conf; without it write \"options xt_recent ip_list_tot=8192\" into /etc/modprobe.d/voipbl.conf first",
 		"the limits of REGISTER and INVITE forget an attacker as soon as enough others come",
 		"the kernel remembers %d sources a list (xt_recent), and %s is full", x.MaxAddrs, list(full, 4))
 }
