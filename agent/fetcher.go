@@ -154,9 +154,14 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 		}
 		a := f.past(feed)
 		a.url = feed.URL
-		// What could not be written down is known all the same.
-		if b, ok := before[feed.Name]; ok && b.url == a.url && !b.last.Before(a.last) {
-			a = b
+		b, ok := before[feed.Name]
+		switch {
+		case ok && b.url != a.url:
+			a.other = true // what was tried before says nothing about this one
+		case ok && !b.last.Before(a.last):
+			a = b // what could not be written down is known all the same
+		default:
+			a.other = a.other || b.other
 		}
 		known[feed.Name] = a
 	}

@@ -164,3 +164,22 @@ func TestPastAttempts(t *testing.T) {
 	}
 	want("fetched, and the copy is gone", attempts{"", when, 0, "", true})
 }
+
+// TestFetchFromAnotherSource: who mends a mistyped URL does not wait until the old one
+// would have been tried again.
+func TestFetchFromAnotherSource(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newSources(t)
+		s.broken["a"] = fetch.ReasonUnreachable
+		f, end := s.start(urls(t, "a 0 */4 * * *"), noSplay)
+		s.passTo(20 * min1)
+		s.want("a", 0, min1, 3*min1, 7*min1, 15*min1)
+		mended := urls(t, "a 0 */4 * * *")
+		mended.Feeds[0].URL += "/mended"
+		s.set(func() { s.broken = nil })
+		f.replaced <- mended
+		s.passTo(5 * hour)
+		end()
+		s.want("a", 20*min1, 4*hour)
+	})
+}
