@@ -19,9 +19,9 @@ firewall: {base: true, local_networks: [192.168.1.0/24]}
 E
 printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.awaitProtected("6.6.6.6")
+	p.Must("voipbl", "reload") // it is without the list from the network: nobody takes that over unasked
 	p.Must("voipbl", "firewall", "apply", "--confirm", "10m", "--force")
 	p.Must("voipbl", "firewall", "confirm", "--here")
-	p.Must("voipbl", "reload")
 	p.sh("iptables -I INPUT 2 -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
 	p.Must("netfilter-persistent", "save")
 	saved := p.sh("cat /etc/iptables/rules.v4 /etc/iptables/ipsets")
@@ -88,7 +88,5 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 		}
 	}
 	p.apt("purge", "voipbl")
-	if left := p.sh("{ iptables-save; ip6tables-save; } | grep -i voip || true; ipset list -name | grep voip || true"); left != "" {
-		t.Errorf("purged, and the kernel has:\n%s", left)
-	}
+	p.noTrace()
 }
