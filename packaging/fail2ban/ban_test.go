@@ -1,0 +1,153 @@
+package fail2ban_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBan: attackers are dropped on all ports by voipbl's own set, under a reason
+// that tells whose bans they are; and fail2ban takes back its own alone.
+func TestBan(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
+		h.sh("voipbl sync")
+		h.sh("voipbl ban 7.7.7.7 --reason 'by hand'")
+		h.serve()
+		h.jails(asterisk("bantime = 2h\naction = voipbl-ban[marks=DIR]"))
+		h.start()
+		h.attack(attacker[:]...)
+		h.banned(listed, attacker)
+		h.expect("banned", h.knock, attacker, silent)
+		h.expect("banned", h.dial, attacker, silent)
+		h.expect("banned", h.knock, bystander, answered)
+		if bans := h.sh("voipbl bans"); !regexp.MustCompile(`(?m)^8\.8\.8\.8 .* 20\d\d-.* fail2ban voipbl-asterisk$`).MatchString(bans) {
+			h.Errorf("voipbl bans:\n%s", bans)
+		}
+		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
+		h.freed(listed, attacker)
+		h.expect("unbanned", h.knock, attacker, answered)
+
+		// One that somebody has taken over is not fail2ban's any more; one that is gone is
+		// no mistake.
+		h.attack(attacker[:]...)
+		h.banned(listed, attacker)
+		h.sh("voipbl ban 8.8.8.8 --reason mine; voipbl unban 2a00:8::8")
+		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
+		if !h.in(listed[0], attacker[0]) {
+			h.Error("a ban that was taken over is gone")
+		}
+		h.sh("voipbl unban 8.8.8.8")
+
+		// All at once, and those of others stay.
+		h.attack(append(attacker[:], bystander[:]...)...)
+		h.banned(listed, attacker)
+		h.banned(listed, bystander)
+		h.client("unban --all")
+		h.freed(listed, attacker)
+		h.freed(listed, bystander)
+		h.sh("ipset test voip_bl 7.7.7.7 && ipset test voip_bl 4.4.4.4")
+
+		// They end with fail2ban, and come back with it, for the rest of their time.
+		h.attack(attacker[:]...)
+		h.banned(listed, attacker)
+		end := h.until(attacker[0].String())
+		h.stop()
+		h.freed(listed, attacker)
+		h.sh("ipset test voip_bl 7.7.7.7")
+		h.start()
+		h.banned(listed, attacker)
+		if again := h.until(attacker[0].String()); again.Sub(end).Abs() > 2*time.Second {
+			h.Errorf("a ban until %s was restored until %s", end, again)
+		}
+		h.stop()
+	})
+}
+
+// until is when a ban is over, by "voipbl bans".
+func (h *host) until(addr string) time.Time {
+	h.Helper()
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(addr) + ` .*? (20\d\d-\d\d-\d\d \d\d:\d\d:\d\d) `).FindStringSubmatch(h.sh("voipbl bans"))
+	if m == nil {
+		h.Fatalf("%s has no end:\n%s", addr, h.sh("voipbl bans"))
+	}
+	end, err := time.ParseInLocation(time.DateTime, m[1], time.Local)
+	h.must(err)
+	return end
+}
+
+// TestBanEnds: without an end, and with one that voipbl does not take.
+func TestBanEnds(t *testing.T) {
+	for bantime, want := range map[string]string{"-1": "no end", "20000d": "fail2ban"} {
+		h := newHost(t, "nft")
+		h.sh("voipbl sync --offline || test $? = 3")
+		h.jails(asterisk("bantime = " + bantime + "\naction = voipbl-ban[marks=DIR]"))
+		h.start()
+		h.attack(attacker[0])
+		h.eventually("banned", func() bool { return h.in(listed[0], attacker[0]) })
+		bans := h.sh("voipbl bans")
+		if !strings.Contains(bans, want) || strings.Contains(bans, "no end") != (bantime == "-1") {
+			h.Errorf("bantime %s:\n%s", bantime, bans)
+		}
+		h.stop()
+	}
+}
+
+// TestBanRefused: fail2ban's log has voipbl's own words about an address that is
+// protected, once; nothing is blocked, and others are.
+func TestBanRefused(t *testing.T) {
+	h := newHost(t, "nft")
+	h.sh("voipbl sync --offline || test $? = 3")
+	h.jails(asterisk("action = voipbl-ban[marks=DIR]"))
+	h.start()
+	h.attack(friend[:]...)
+	h.attack(attacker[:]...)
+	h.banned(listed, attacker)
+	log := h.read("fail2ban.log")
+	for _, a := range friend {
+		if n := strings.Count(log, "stderr: '"+"voipbl: "+a.String()+" is not banned: it is protected: allow"); n != 1 {
+			h.Errorf("%s is said to be refused %d times:\n%s", a, n, strings.Join(h.complaints(), ""))
+		}
+	}
+	if strings.Contains(log, "Failed to execute ban") || strings.Count(log, "returned 1") != 2 {
+		h.Errorf("fail2ban complains of more than two refusals:\n%s", strings.Join(h.complaints(), ""))
+	}
+	if h.in(listed[0], friend[0]) || h.in(listed[1], friend[1]) {
+		h.Error("a protected address is blocked")
+	}
+	h.write("fail2ban.log", "")
+	h.client("unban --all")
+	h.client("stop")
+	h.server.Wait()
+}
+
+// TestReport: what is told, and what is not, for which a script writes down how it
+// was called.
+func TestReport(t *testing.T) {
+	h := newHost(t, "nft")
+	h.write("report", "#!/bin/sh\necho \"$@\" >>DIR/told\n")
+	h.write("told", "")
+	h.sh("chmod 700 " + h.path("report"))
+	h.jails(asterisk("action = voipbl-set[port=\"%(port)s\"]\n\tvoipbl-report[voipbl=DIR/report]"))
+	h.start()
+	h.attack(attacker[:]...)
+	h.banned(sets, attacker)
+	told := func(want string) {
+		h.Helper()
+		h.eventually("told:\n"+want, func() bool { return h.read("told") == want })
+	}
+	want := "report 8.8.8.8 --count 12\nreport 2a00:8::8 --count 12\n"
+	told(want)
+	h.stop()
+	h.start() // restores both, and tells nobody
+	h.banned(sets, attacker)
+	h.attack(bystander[0])
+	want += "report 9.9.9.9 --count 12\n"
+	told(want)
+	h.client("set voipbl-asterisk unbanip 9.9.9.9")
+	want += "report --unban 9.9.9.9\n"
+	told(want)
+	h.stop()
+	told(want)
+}

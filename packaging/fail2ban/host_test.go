@@ -1,0 +1,315 @@
+package fail2ban_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// The addresses are public ones, which voipbl may block; no host has a way out.
+var (
+	pbx       = addrs("5.5.0.1", "2a00:5::1")
+	attacker  = addrs("8.8.8.8", "2a00:8::8")
+	bystander = addrs("9.9.9.9", "2a00:9::9")
+	friend    = addrs("6.6.6.6", "2a00:6::6") // in allow
+)
+
+func addrs(v4, v6 string) [2]netip.Addr {
+	return [2]netip.Addr{netip.MustParseAddr(v4), netip.MustParseAddr(v6)}
+}
+
+// What the families differ in.
+var (
+	tables = [2]string{"iptables", "ip6tables"}
+	sets   = [2]string{"fail2ban-ASTERISK", "fail2ban-ASTERISK6"}
+	listed = [2]string{"voip_bl", "voip_bl6"}
+)
+
+// patience is how long a fail2ban may take on a busy machine.
+const patience = time.Minute
+
+// voipbl is the program, built once.
+var voipbl string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "voipbl-fail2ban")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	voipbl = filepath.Join(dir, "voipbl")
+	if out, err := exec.Command("go", "build", "-o", voipbl, "../../cmd/voipbl").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build voipbl: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// host is a PBX host in a namespace of its own, with a fail2ban that has Debian's
+// configuration and our files, and around it everybody else, each on a wire of his
+// own: who is dropped may not ask for a neighbour either.
+type host struct {
+	*testing.T
+	others map[netip.Addr]*testns.Host
+	dir    string
+	env    []string
+	server *exec.Cmd
+}
+
+// onEachBackend runs a test on a host whose iptables is that of each backend.
+func onEachBackend(t *testing.T, test func(h *host)) {
+	t.Helper()
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) { test(newHost(t, backend)) })
+	}
+}
+
+func newHost(t *testing.T, backend string) *host {
+	t.Helper()
+	star := testns.EnterStar(t, pbx[:]...)
+	h := &host{T: t, others: make(map[netip.Addr]*testns.Host), dir: t.TempDir()}
+	for _, who := range [][2]netip.Addr{attacker, bystander, friend} {
+		other := star.Join(netip.PrefixFrom(who[0], 24), netip.PrefixFrom(who[1], 64))
+		h.others[who[0]], h.others[who[1]] = other, other
+	}
+	bin := filepath.Join(h.dir, "bin")
+	for _, folder := range []string{bin, h.path("run"), h.path("blocklist.d")} {
+		h.must(os.Mkdir(folder, 0o700))
+	}
+	for _, name := range tables {
+		for _, verb := range []string{"", "-save", "-restore"} {
+			program, err := exec.LookPath(name + "-" + backend + verb)
+			h.must(err)
+			program, err = filepath.EvalSymlinks(program)
+			h.must(err)
+			h.must(os.Symlink(program, filepath.Join(bin, name+verb)))
+		}
+	}
+	h.write("bin/voipbl", "#!/bin/sh\nexec "+voipbl+" --config DIR/voipbl.yaml \"$@\"\n")
+	h.must(os.Chmod(h.path("bin/voipbl"), 0o700))
+	h.env = append(os.Environ(), "LC_ALL=C", "PATH="+bin+":"+os.Getenv("PATH"), "XTABLES_LOCKFILE="+h.path("xtables.lock"),
+		// Somebody from the local network is logged in, so that sync installs base rules.
+		"SSH_CONNECTION=192.168.1.5 50022 192.168.1.1 22")
+
+	h.must(os.CopyFS(h.path("etc"), os.DirFS("/etc/fail2ban")))
+	h.must(os.RemoveAll(h.path("etc/jail.d"))) // it may have jails of this machine
+	for _, folder := range []string{"filter.d", "action.d", "jail.d"} {
+		h.must(os.MkdirAll(h.path("etc/"+folder), 0o700))
+		files, err := os.ReadDir(folder)
+		h.must(err)
+		for _, f := range files {
+			text, err := os.ReadFile(filepath.Join(folder, f.Name()))
+			h.must(err)
+			// The jail names its own place, which is another one here.
+			text = bytes.ReplaceAll(text, []byte("/etc/fail2ban/jail.d/"), []byte(h.path("etc/jail.d")+"/"))
+			h.must(os.WriteFile(h.path("etc/"+folder+"/"+f.Name()), text, 0o600))
+		}
+	}
+	h.write("etc/fail2ban.local", "[Definition]\nloglevel = INFO\nlogtarget = DIR/fail2ban.log\nsocket = DIR/socket\npidfile = DIR/pid\ndbfile = DIR/db\nallowipv6 = yes\n")
+	h.write("messages", "")
+	h.configure("false")
+	return h
+}
+
+// configure writes voipbl's configuration.
+func (h *host) configure(base string) {
+	h.Helper()
+	h.write("voipbl.yaml", `state_dir: DIR/state
+run_dir: DIR/run
+feeds: [{name: mine, path: DIR/blocklist.d}]
+allow: [6.6.6.6, "2a00:6::6"]
+metrics: {listen: ""}
+firewall: {base: `+base+`, drop_at: input, local_networks: [192.168.1.0/24, "fd00:1::/32"]}
+`)
+}
+
+// jails writes what an admin turns on. Each section has what a test needs.
+func (h *host) jails(text string) {
+	h.Helper()
+	h.write("etc/jail.d/voipbl.local", "[DEFAULT]\nusedns = no\nignoreself = false\nignoreip =\n"+text)
+}
+
+// asterisk turns the jail for Asterisk on, with more lines.
+func asterisk(more string) string {
+	return "[voipbl-asterisk]\nenabled = true\nbackend = polling\nlogpath = DIR/messages\n" + more + "\n"
+}
+
+func (h *host) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *host) path(name string) string { return filepath.Join(h.dir, name) }
+
+// write makes a file in the host's folder, which is called DIR in it.
+func (h *host) write(name, text string) {
+	h.Helper()
+	h.must(os.WriteFile(h.path(name), []byte(strings.ReplaceAll(text, "DIR", h.dir)), 0o600))
+}
+
+func (h *host) read(name string) string {
+	h.Helper()
+	text, err := os.ReadFile(h.path(name))
+	h.must(err)
+	return string(text)
+}
+
+// run runs a script of the host's shell.
+func (h *host) run(script string) (out string, err error) {
+	cmd := exec.Command("sh", "-euc", script)
+	cmd.Env = h.env
+	text, err := cmd.CombinedOutput()
+	return string(text), err
+}
+
+// sh is run for what must succeed.
+func (h *host) sh(script string) string {
+	h.Helper()
+	out, err := h.run(script)
+	if err != nil {
+		h.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return out
+}
+
+// client speaks to the server.
+func (h *host) client(args string) string {
+	h.Helper()
+	return h.sh("fail2ban-client -c " + h.path("etc") + " -s " + h.path("socket") + " -p " + h.path("pid") + " " + args)
+}
+
+// start runs a fail2ban until stop, or until the test ends. Its log is a new one.
+func (h *host) start() {
+	h.Helper()
+	h.write("fail2ban.log", "")
+	h.server = exec.Command("fail2ban-server", "-c", h.path("etc"), "-s", h.path("socket"), "-p", h.path("pid"), "-f", "start")
+	h.server.Env = h.env
+	h.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
+	var out bytes.Buffer
+	h.server.Stdout, h.server.Stderr = &out, &out
+	h.must(h.server.Start())
+	server := h.server
+	h.Cleanup(func() {
+		if server.ProcessState == nil {
+			server.Process.Kill()
+			server.Wait()
+		}
+	})
+	h.eventually("fail2ban answers", func() bool {
+		said, err := h.run("fail2ban-client -s " + h.path("socket") + " ping")
+		return err == nil && strings.Contains(said, "pong")
+	})
+}
+
+// stop ends fail2ban as its service does, and waits until it has taken back what it
+// did. Then it has not complained.
+func (h *host) stop() {
+	h.Helper()
+	timer := time.AfterFunc(patience, func() { h.server.Process.Kill() })
+	defer timer.Stop()
+	h.must(h.server.Process.Signal(syscall.SIGTERM))
+	if err := h.server.Wait(); err != nil {
+		h.Fatalf("fail2ban: %v\n%s", err, h.read("fail2ban.log"))
+	}
+	h.quiet()
+}
+
+// complaints are the lines in which fail2ban says that something failed.
+func (h *host) complaints() []string {
+	h.Helper()
+	var all []string
+	for line := range strings.Lines(h.read("fail2ban.log")) {
+		if strings.Contains(line, " ERROR ") || strings.Contains(line, " CRITICAL ") {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// quiet fails the test if fail2ban has complained.
+func (h *host) quiet() {
+	h.Helper()
+	if all := h.complaints(); len(all) > 0 {
+		h.Errorf("fail2ban complains:\n%s", strings.Join(all, ""))
+	}
+}
+
+// eventually waits until something is so.
+func (h *host) eventually(what string, is func() bool) {
+	h.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !is(); <-tick.C {
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(h.path("fail2ban.log"))
+			h.Fatalf("not so after %s: %s\n%s", patience, what, log)
+		}
+	}
+}
+
+// attack has Asterisk tell often enough, just now, that somebody is not welcome.
+func (h *host) attack(who ...netip.Addr) {
+	h.Helper()
+	log, err := os.OpenFile(h.path("messages"), os.O_APPEND|os.O_WRONLY, 0)
+	h.must(err)
+	defer log.Close()
+	for _, a := range who {
+		for range 12 { // maxretry of the jail
+			_, err := fmt.Fprintf(log, "[%s] NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - No matching endpoint found\n",
+				time.Now().Format(time.DateTime), netip.AddrPortFrom(a, 5060))
+			h.must(err)
+		}
+	}
+}
+
+// in reports whether a set has an address.
+func (h *host) in(set string, a netip.Addr) bool {
+	_, err := h.run("ipset -quiet test " + set + " " + a.String())
+	return err == nil
+}
+
+// banned waits until the sets have the addresses.
+func (h *host) banned(sets [2]string, who [2]netip.Addr) {
+	h.Helper()
+	for f, a := range who {
+		h.eventually(fmt.Sprintf("%s is in %s", a, sets[f]), func() bool { return h.in(sets[f], a) })
+	}
+}
+
+// freed waits until they have them no more.
+func (h *host) freed(sets [2]string, who [2]netip.Addr) {
+	h.Helper()
+	for f, a := range who {
+		h.eventually(fmt.Sprintf("%s is not in %s", a, sets[f]), func() bool { return !h.in(sets[f], a) })
+	}
+}
+
+// rules are a chain's rules in the kernel, without counters.
+func (h *host) rules(family int, chain string) []string {
+	h.Helper()
+	var rules []string
+	for line := range strings.Lines(h.sh(tables[family] + " -S " + chain)) {
+		if rule, ok := strings.CutPrefix(line, "-A "+chain+" "); ok {
+			rules = append(rules, strings.TrimSuffix(rule, "\n"))
+		}
+	}
+	return rules
+}
+
+// drop is voipbl's rule for whom it blocks, as the kernel tells it.
+func drop(family int) string {
+	return "-m set --match-set " + listed[family] + ` src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
+}

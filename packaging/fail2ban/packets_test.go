@@ -1,0 +1,118 @@
+package fail2ban_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What comes of knocking at a port of the host.
+const (
+	answered = "answered"
+	rejected = "rejected" // ICMP: port unreachable
+	silent   = "silent"   // dropped
+)
+
+// silence is how long nothing has to come. A packet takes microseconds here.
+const silence = 300 * time.Millisecond
+
+// refusal is how long the answer to a connection may take. Over IPv6 the kernel does
+// not heed an ICMP error that comes while connect is still at work, which it is here,
+// and sends its packet again a second later.
+const refusal = 3 * time.Second
+
+// serve answers at the ports, as a PBX does, until the test ends. Without it a port
+// would be unreachable by itself.
+func (h *host) serve() {
+	h.Helper()
+	for _, a := range pbx {
+		sip, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 5060)))
+		h.must(err)
+		ssh, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 22)))
+		h.must(err)
+		h.Cleanup(func() { sip.Close(); ssh.Close() })
+		go func() {
+			buf := make([]byte, 2048)
+			for {
+				n, from, err := sip.ReadFromUDPAddrPort(buf)
+				if errors.Is(err, net.ErrClosed) {
+					return
+				}
+				if err == nil {
+					sip.WriteToUDPAddrPort(buf[:n], from)
+				}
+			}
+		}()
+	}
+}
+
+// knock sends a packet to the port of SIP from an address, and says what came of it.
+func (h *host) knock(family int, from netip.Addr) (what string) {
+	h.Helper()
+	var err error
+	h.others[from].Do(func() { what, err = knockUDP(from, netip.AddrPortFrom(pbx[family], 5060)) })
+	h.must(err)
+	return what
+}
+
+func knockUDP(from netip.Addr, to netip.AddrPort) (string, error) {
+	// One that is connected is told about ICMP errors.
+	c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(silence)); err != nil {
+		return "", err
+	}
+	_, err = c.Write([]byte("OPTIONS sip:pbx SIP/2.0\r\n\r\n"))
+	if err == nil {
+		_, err = c.Read(make([]byte, 2048))
+	}
+	return outcome(err)
+}
+
+// dial opens a connection to the port of ssh.
+func (h *host) dial(family int, from netip.Addr) (what string) {
+	h.Helper()
+	var err error
+	h.others[from].Do(func() {
+		d := net.Dialer{Timeout: refusal, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+		var c net.Conn
+		if c, err = d.Dial("tcp", netip.AddrPortFrom(pbx[family], 22).String()); err == nil {
+			c.Close()
+		}
+		what, err = outcome(err)
+	})
+	h.must(err)
+	return what
+}
+
+func outcome(err error) (string, error) {
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return answered, nil
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return rejected, nil
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return silent, nil
+	}
+	return "", err
+}
+
+// expect compares what comes of knocking for both families.
+func (h *host) expect(when string, try func(family int, from netip.Addr) string, from [2]netip.Addr, want string) {
+	h.Helper()
+	for f, a := range from {
+		if got := try(f, a); got != want {
+			h.Errorf("%s: a packet of %s is %s, not %s\n%s", when, a, got, want, h.sh(tables[f]+"-save -c; ipset save"))
+		}
+	}
+}
+
+var _ testing.TB = (*host)(nil)

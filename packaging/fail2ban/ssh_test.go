@@ -1,0 +1,117 @@
+package fail2ban_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sshJail turns the jail for ssh on, with a file that nothing is written to: whom to
+// ban, fail2ban is told by its client.
+const sshJail = "[voipbl-ssh]\nenabled = true\nbackend = polling\nlogpath = DIR/messages\n"
+
+// banSSH bans addresses from ssh, and waits until that is so.
+func (h *host) banSSH(who ...string) {
+	h.Helper()
+	for _, a := range who {
+		h.client("set voipbl-ssh banip " + a)
+		f := 0
+		if strings.Contains(a, ":") {
+			f = 1
+		}
+		h.eventually(a+" is banned", func() bool {
+			out, err := h.run(tables[f] + " -S fail2ban-ssh")
+			return err == nil && strings.Contains(out, "-s "+a+"/")
+		})
+	}
+}
+
+// TestSSH: who is banned from ssh is told that the port is closed, with voipbl's base
+// rules and without.
+func TestSSH(t *testing.T) {
+	for _, base := range []string{"false", "true"} {
+		t.Run("base "+base, func(t *testing.T) {
+			onEachBackend(t, func(h *host) {
+				h.configure(base)
+				h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
+				h.sh("voipbl sync")
+				// Base rules let only the local network in: others are let in above.
+				h.sh("for t in iptables ip6tables; do $t -I INPUT 2 -p tcp --dport 22 -j ACCEPT; $t -A OUTPUT -j ACCEPT; done")
+				h.sh("voipbl sync")
+				before := h.sh("iptables-save; ip6tables-save")
+				h.serve()
+				h.jails(sshJail)
+				h.start()
+				h.expect("before", h.dial, attacker, answered)
+
+				h.banSSH(attacker[0].String(), attacker[1].String())
+				h.expect("banned", h.dial, attacker, rejected)
+				h.expect("banned", h.dial, bystander, answered)
+				for f := range tables {
+					want := []string{
+						drop(f),
+						"-p tcp -m multiport --dports 22 -m comment --comment f2b-voipbl-ssh -j fail2ban-ssh",
+					}
+					if diff := cmp.Diff(want, h.rules(f, "INPUT")[:2]); diff != "" {
+						h.Errorf("INPUT begins otherwise (-want +got):\n%s", diff)
+					}
+				}
+				h.sh("voipbl firewall diff")
+
+				h.client("unban " + attacker[0].String() + " " + attacker[1].String())
+				h.expect("unbanned", h.dial, attacker, answered)
+				h.banSSH(attacker[0].String(), attacker[1].String())
+				h.stop()
+				h.expect("stopped", h.dial, attacker, answered)
+				if after := h.sh("iptables-save; ip6tables-save"); cut(after) != cut(before) {
+					h.Errorf("after the stop (-before +after):\n%s", cmp.Diff(cut(before), cut(after)))
+				}
+				h.start()
+				h.eventually("the bans are restored", func() bool {
+					out, err := h.run("iptables -S fail2ban-ssh && ip6tables -S fail2ban-ssh")
+					return err == nil && strings.Contains(out, attacker[0].String()) && strings.Contains(out, attacker[1].String())
+				})
+				h.expect("restored", h.dial, attacker, rejected)
+				h.stop()
+			})
+		})
+	}
+}
+
+// TestSSHOfOthers: rules of others in the chain stay, and so does the chain; a jump
+// that was taken away comes back, and a ban that is gone is no mistake.
+func TestSSHOfOthers(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.sh(`for t in iptables ip6tables; do $t -N fail2ban-ssh; $t -A INPUT -p tcp --dport 2222 -j fail2ban-ssh; done
+			iptables -A fail2ban-ssh -s 8.8.8.8 -j REJECT --reject-with icmp-port-unreachable
+			ip6tables -A fail2ban-ssh -s 2a00:8::8 -j REJECT --reject-with icmp6-port-unreachable`)
+		before := h.sh("iptables-save; ip6tables-save")
+		h.jails(sshJail)
+		h.serve()
+		h.start()
+		h.banSSH(bystander[0].String(), bystander[1].String(), attacker[0].String(), attacker[1].String())
+		h.stop()
+		if after := h.sh("iptables-save; ip6tables-save"); cut(after) != cut(before) {
+			h.Errorf("after the stop (-before +after):\n%s", cmp.Diff(cut(before), cut(after)))
+		}
+
+		h.start()
+		h.eventually("the bans are restored", func() bool { return len(h.rules(0, "fail2ban-ssh")) == 3 && len(h.rules(1, "fail2ban-ssh")) == 3 })
+		h.sh("iptables -F INPUT; ip6tables -F INPUT")
+		h.expect("flushed", h.dial, bystander, answered)
+		h.banSSH(friend[0].String(), friend[1].String())
+		h.expect("a new ban", h.dial, bystander, rejected)
+		h.expect("a new ban", h.dial, friend, rejected)
+		if len(h.complaints()) == 0 {
+			h.Error("fail2ban says nothing of what was taken away")
+		}
+		h.write("fail2ban.log", "")
+		h.sh("iptables -F fail2ban-ssh; ip6tables -F fail2ban-ssh")
+		h.client("unban --all")
+		h.stop()
+		if left := h.sh("iptables -S; ip6tables -S"); strings.Contains(left, "-A") || strings.Contains(left, "fail2ban-ssh") {
+			h.Errorf("after the stop there is\n%s", left)
+		}
+	})
+}
