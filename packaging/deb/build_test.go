@@ -4,6 +4,7 @@ package deb_test
 
 import (
 	"bytes"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,6 +180,26 @@ func TestContents(t *testing.T) {
 	slices.Sort(conffiles)
 	if diff := cmp.Diff(want[:7], conffiles); diff != "" {
 		t.Errorf("conffiles, -want +got:\n%s", diff)
+	}
+}
+
+// TestStatic holds the program to needing no library of the host.
+func TestStatic(t *testing.T) {
+	root := t.TempDir()
+	output(t, "dpkg-deb", "--extract", file(packages(t), older, arch()), root)
+	program, err := elf.Open(filepath.Join(root, "usr/sbin/voipbl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	libraries, err := program.ImportedLibraries()
+	if err != nil || len(libraries) > 0 {
+		t.Errorf("it needs %q: %v", libraries, err)
+	}
+	for _, part := range program.Progs {
+		if part.Type == elf.PT_INTERP {
+			t.Error("it needs a loader of the host")
+		}
 	}
 }
 

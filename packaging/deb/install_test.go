@@ -32,7 +32,7 @@ func TestInstall(t *testing.T) {
 	p.apt("install", deb(newer))
 	p.awaitProtected("5.5.5.5")
 	// An admin who throws it out does not mend its configuration first.
-	p.sh("echo 'sets: [' >>/etc/voipbl/voipbl.yaml")
+	p.sh("echo 'sets: [' >>/etc/voipbl/voipbl.yaml; rm /etc/fail2ban/jail.d/voipbl.local; systemctl restart fail2ban")
 	p.apt("purge", "voipbl")
 	p.noTrace()
 	if now := p.files(); now != files {
@@ -188,7 +188,7 @@ done >>/var/log/asterisk/messages`)
 	if banned() {
 		t.Error("taken back, and still banned")
 	}
-	p.sh("rm /etc/fail2ban/jail.d/voipbl.local; systemctl restart fail2ban")
+	// The jail stays for what follows.
 }
 
 // legacy: the other backend of iptables works under the unit's rights, and from boot.
@@ -207,6 +207,12 @@ func (p *pbx) legacy(t *testing.T) {
 	}
 	p.sh("iptables -F INPUT")
 	p.awaitProtected("7.7.7.7")
+	p.apt("install", deb(newer))
+	p.protected("7.7.7.7")
+	p.apt("remove", "voipbl")
+	p.noTrace()
+	p.apt("install", deb(older))
+	p.awaitProtected("7.7.7.7")
 	use("nft")
 	p.protected("7.7.7.7")
 }
@@ -221,9 +227,9 @@ func (p *pbx) besideUFW(t *testing.T) {
 	if rules := p.Must("iptables-save"); !strings.Contains(rules, "-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT") || !strings.Contains(rules, ":INPUT DROP") {
 		t.Errorf("ufw's rules are not in force:\n%s", rules)
 	}
-	p.sh("ufw --force disable")
-	p.Reboot()
+	// It stays for what follows.
 	p.wire()
+	p.sh("ufw allow 5060/udp")
 }
 
 // upgrade: not one packet of a blocked source gets through meanwhile, and what an

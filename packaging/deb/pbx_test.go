@@ -131,11 +131,12 @@ func (p *pbx) awaitProtected(blocked string) {
 	p.protected(blocked)
 }
 
-// noTrace fails if the kernel has anything of ours.
+// noTrace fails if the kernel has anything of ours. What fail2ban has put in for a
+// jail of ours is fail2ban's.
 func (p *pbx) noTrace() {
 	p.t.Helper()
 	for line := range strings.Lines(p.Must("iptables-save") + p.Must("ip6tables-save") + p.Must("ipset", "list", "-name")) {
-		if strings.Contains(strings.ToLower(line), "voip") {
+		if strings.Contains(strings.ToLower(line), "voip") && !strings.Contains(line, "f2b-voipbl-") {
 			p.t.Errorf("the kernel has %s", line)
 		}
 	}
