@@ -98,7 +98,7 @@ are taken back), or not in force yet; 2 usage or configuration.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "take all of them back")
-	cmd.Flags().StringVar(&opts.Reason, "reason", "", "only bans with this reason, and none of them is no mistake")
+	cmd.Flags().StringVar(&opts.Reason, "reason", "", "only bans with this reason, if there are any")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd

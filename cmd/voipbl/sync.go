@@ -35,8 +35,7 @@ or configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
-  voipbl sync --offline --sets-only
-                            fill the sets before others load rules that name them
+  voipbl sync --sets-only   leave the rules as they are
   voipbl sync --force       believe a list that has shrunk below half`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sync(cmd, opts) },

@@ -16,15 +16,15 @@ type note struct {
 
 // Those who look at the state folder, and those who wait for other processes there.
 var (
-	withState = []string{"sync", "check", "ban", "unban", "bans", "status", "top", "run", "firewall"}
-	withLocks = []string{"sync", "ban", "unban", "status", "run", "reload", "firewall", "remove"}
+	withState = []string{"sync", "check", "ban", "unban", "bans", "status", "top", "run", "firewall", "report", "setup", "doctor"}
+	withLocks = []string{"sync", "ban", "unban", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
 )
 
 var files = []note{
 	{"/etc/voipbl/voipbl.yaml", "The configuration; see voipbl.yaml(5). Without it the defaults hold.",
 		append([]string{"reload", "config", "remove"}, withState...)},
 	{"/etc/voipbl/blocklist.d", "Lists of your own, one address, network or range to a line. What follows an address on its line is a comment.",
-		[]string{"sync", "check", "run"}},
+		[]string{"sync", "check", "run", "setup"}},
 	{"/var/lib/voipbl", "What outlives a boot: the last good copy of each list, the bans, the rules that were confirmed. The key state_dir names another folder.", withState},
 	{"/run/voipbl", "Locks, and the socket of a running agent. The key run_dir names another folder.", withLocks},
 	{"voipbl.service", "The agent, \"voipbl run\", as a unit of systemd(1).", []string{"run", "reload"}},
@@ -32,9 +32,9 @@ var files = []note{
 }
 
 var environment = []note{
-	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to fetch lists through, and for which hosts to use none.", []string{"sync", "run"}},
-	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run"}},
-	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "status", "firewall"}},
+	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to ask servers through, and for which hosts to use none.", []string{"sync", "run", "report", "setup"}},
+	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run", "report", "setup"}},
+	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "status", "firewall", "setup", "doctor"}},
 	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans"}},
 	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The default is 64MiB. Nothing fails above it.", nil},
 }
@@ -55,7 +55,7 @@ var others = []struct {
 	{"voipbl.yaml(5)", files[0].verbs},
 	{"ipset(8)", []string{"sync", "check", "top", "remove"}},
 	{"iptables(8)", []string{"firewall", "remove"}},
-	{"fail2ban-client(1)", []string{"ban", "unban"}},
+	{"fail2ban-client(1)", []string{"ban", "unban", "report"}},
 	{"systemctl(1)", []string{"run", "reload"}},
 }
 
