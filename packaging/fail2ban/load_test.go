@@ -1,8 +1,12 @@
 package fail2ban_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestLoads: all files are what fail2ban takes, and until somebody turns a jail on
@@ -33,5 +37,34 @@ func TestLoads(t *testing.T) {
 		if strings.Count(line, "case ") != strings.Count(line, "esac") {
 			h.Errorf("something was cut off: %s", line)
 		}
+	}
+}
+
+// TestREADME loads what README tells an admin to write: it turns both jails on, and
+// takes nothing from what he has written for others.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n### fail2ban\n")
+	local := regexp.MustCompile(`(?m)^    .*\n(?:(?:    .*)?\n)*`).FindString(section)
+	if !strings.Contains(local, "[voipbl-asterisk]") {
+		t.Fatalf("README has no jails:\n%s", section)
+	}
+	h := newHost(t, "nft")
+	h.jails(strings.ReplaceAll(local, "    ", ""))
+	var ignored []string
+	for line := range strings.Lines(h.sh("fail2ban-client -c " + h.path("etc") + " -d")) {
+		if m := regexp.MustCompile(`^\['set', '([^']*)', 'addignoreip', (.*)\]$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			ignored = append(ignored, m[1]+" "+m[2])
+		}
+	}
+	want := []string{
+		"voipbl-asterisk '127.0.0.1/8', '::1', '192.168.1.0/24', 'sip.example.net'",
+		"voipbl-ssh '127.0.0.1/8', '::1', '192.168.1.0/24'",
+	}
+	if diff := cmp.Diff(want, ignored); diff != "" {
+		t.Errorf("ignored (-want +got):\n%s", diff)
 	}
 }
