@@ -45,6 +45,7 @@ firewall:
 			Fail2ban: &host.Fail2ban{Running: true, Jails: []host.Jail{jail("asterisk", host.IntoSet, "f2b-a", "203.0.113.9", "2001:db8:9::9")}},
 			XTRecent: &host.XTRecent{MaxAddrs: 100, Lists: map[string]int{"VOIP": 99, "mine": 100}},
 			Agent:    &host.Unit{AtBoot: true},
+			Logins:   host.Logins{Logind: true},
 		},
 		Checks: map[netip.Prefix]agent.CheckReport{},
 	}

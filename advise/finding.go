@@ -53,6 +53,7 @@ const (
 	AgentTrouble     = "agent-trouble"
 	AgentNotRunning  = "agent-not-running"
 	AgentNotAtBoot   = "agent-not-at-boot"
+	LoginsUnseen     = "logins-unseen"
 	ConfigRefused    = "config-refused"
 	OtherBackend     = "other-backend"
 	IPv6Open         = "ipv6-open"

@@ -154,6 +154,12 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Logs = nil
 			in.Facts.Unknown = []host.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
 		}, []string{"warning not-looked-at "}},
+		{"only utmp", func(in *Input) { in.Facts.Logins = host.Logins{Utmp: true} }, nil},
+		{"nobody sees logins", func(in *Input) { in.Facts.Logins = host.Logins{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
+		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = host.Logins{}, nil }, nil},
+		{"no copy", func(in *Input) {
+			in.Status.Agent.Unkept = map[string]bool{"mine": true, "voipbl": false}
+		}, []string{"problem agent-trouble no copy of the list mine can be kept"}},
 		{"recent", func(in *Input) { in.Facts.XTRecent.Lists["VOIP"] = 100 }, []string{"warning recent-too-short remembers 100 sources a list (xt_recent), and VOIP is full"}},
 		{"recent, long", func(in *Input) {
 			in.Facts.XTRecent = &host.XTRecent{MaxAddrs: 1000, Lists: map[string]int{"VOIP": 1000}}

@@ -3,6 +3,8 @@ package advise
 import (
 	"fmt"
 	"time"
+
+	"github.com/voipbl/voipbl/agent"
 )
 
 // state looks at sets, feeds and rules as "voipbl status" knows them.
@@ -73,12 +75,20 @@ func (d *doctor) agent() {
 		if p := g.ConfigError; p != nil {
 			d.note(ConfigRefused, Problem, orElse(p.Remedy, "see \"voipbl config check\""), "what you have changed is not in force", "the agent goes on with the old configuration: %s", p.Error)
 		}
+		for _, name := range g.UnkeptFeeds() {
+			d.note(AgentTrouble, Problem, agent.UnkeptRemedy(), "after a boot without a network it is missing", "no copy of the list %s can be kept", name)
+		}
 		if p := g.ApplyError; p != nil {
 			d.note(AgentTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "what is fetched does not come into force", "the agent cannot put the lists in force: %s", p.Error)
 		}
 	}
 	if u := d.Facts.Agent; u != nil && !u.AtBoot {
 		d.note(AgentNotAtBoot, Warning, start, "sets and rules are gone after a boot", "the agent does not start at boot")
+	}
+	if u := d.Facts.Agent; u != nil && !d.Facts.Logins.Logind && !d.Facts.Logins.Utmp {
+		d.note(LoginsUnseen, Warning, "apt install libpam-systemd, or write into allow where you come from",
+			"the agent may not look into other processes, so a list may cut off whoever is at work",
+			"neither logind nor utmp knows who is logged in by SSH")
 	}
 }
 

@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/voipbl/voipbl/fetch"
 )
 
 // AgentStatus is what only the agent knows. Its JSON form is part of status --json.
@@ -24,6 +27,7 @@ type AgentStatus struct {
 	Fetching     bool                      `json:"fetching"`      // some are being fetched now
 	FetchSeconds map[string]float64        `json:"fetch_seconds"` // how long the last fetch of each took
 	Rejected     map[string]map[string]int `json:"rejected"`      // lines that gave nothing, by feed and reason
+	Unkept       map[string]bool           `json:"unkept"`        // feeds of whose last list no copy could be kept
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`
@@ -96,3 +100,17 @@ func (a *AgentStatus) repaired(r Repair) {
 	last := slices.Insert(slices.Clone(a.Repairs.Last), 0, r)
 	a.Repairs.Last = last[:min(len(last), keptRepairs)]
 }
+
+// UnkeptFeeds are the names of the feeds of which no copy could be kept.
+func (s *AgentStatus) UnkeptFeeds() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(s.Unkept)) {
+		if s.Unkept[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// UnkeptRemedy is what to do about them.
+func UnkeptRemedy() string { return fetch.ReasonStorage.Remedy() }

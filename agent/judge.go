@@ -114,6 +114,9 @@ func (s *Status) judgeAgent() {
 		}
 		s.problem(remedy, "the agent goes on with the old configuration: %s", p.Error)
 	}
+	for _, name := range s.Agent.UnkeptFeeds() {
+		s.problem(UnkeptRemedy(), "no copy of the list %s can be kept: a boot would lose it", name)
+	}
 	if p := s.Agent.ApplyError; p != nil {
 		s.problem(p.Remedy, "the agent cannot put the lists in force: %s", p.Error)
 	}

@@ -19,7 +19,12 @@ func (d *daemon) fetched(f fetched) {
 		return
 	}
 	d.logFetch(f)
-	d.state.change(func(s *AgentStatus) { s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds()) })
+	d.state.change(func(s *AgentStatus) {
+		s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds())
+		if f.report.State == FeedFresh || f.report.State == FeedUnchanged {
+			s.Unkept = with(s.Unkept, f.feed, f.report.Unkept)
+		}
+	})
 	if f.report.State == FeedFresh {
 		d.applySoon("feed "+f.feed, settle)
 	}

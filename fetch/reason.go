@@ -53,11 +53,11 @@ func (r Reason) Remedy() string {
 	case ReasonNotRegular:
 		return "remove it from the feed's path: only regular files are read"
 	case ReasonUnreadable:
-		return "check its owner and mode, its target if it is a symbolic link, and the disk"
+		return "check its owner and mode, its target if it is a symbolic link, and the disk; the agent's service may read only what is root's own or readable for all, and nothing below /tmp"
 	case ReasonNoSpace:
 		return "free space or raise the quota where the state folder is (df -h, df -i)"
 	case ReasonStorage:
-		return "check that the state folder is on a writable file system, belongs to the user voipbl runs as, and is not writable by others"
+		return "check that the state folder is on a writable file system, belongs to the user voipbl runs as, and is not writable by others; the agent's service may write elsewhere than below /var/lib/voipbl only after \"systemctl edit voipbl\" with ReadWritePaths="
 	}
 	return ""
 }

@@ -21,6 +21,7 @@ type Facts struct {
 	Docker    *Docker    `json:"docker,omitempty"`
 	XTRecent  *XTRecent  `json:"xt_recent,omitempty"`
 	Agent     *Unit      `json:"agent,omitempty"` // voipbl's own
+	Logins    Logins     `json:"logins"`
 	Unknown   []Unknown  `json:"unknown"`
 }
 

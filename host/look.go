@@ -42,6 +42,7 @@ func Look(ctx context.Context, o Options) Facts {
 	l.facts.Docker = l.docker()
 	l.facts.XTRecent = l.xtRecent()
 	l.facts.Agent = l.agentUnit()
+	l.facts.Logins = l.logins()
 	return l.facts
 }
 

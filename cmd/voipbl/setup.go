@@ -165,8 +165,16 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, string(p.Text)
+	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, withoutSecret(string(p.Text), p.Config)
 	return p, nil
+}
+
+// withoutSecret is the text as it may be shown.
+func withoutSecret(text string, cfg config.Config) string {
+	if cfg.Report.Serial == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, cfg.Report.Serial, cfg.Redacted().Report.Serial)
 }
 
 // agree shows the proposal and asks, if there is somebody to be asked, until it is

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -32,6 +34,9 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		}
 	}
 	if p.Changed {
+		if now, err := os.ReadFile(s.configFile); !bytes.Equal(now, s.old) || err != nil && s.old != nil {
+			return &exitError{exitNotApplied, &editedError{s.configFile}}
+		}
 		backup, err := writeConfig(s.configFile, s.old, p.Text, time.Now())
 		s.report.Backup = backup
 		if err != nil {

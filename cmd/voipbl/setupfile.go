@@ -11,18 +11,36 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// configMode and configDirMode are for a configuration that is new. There is nothing
-// secret in it.
+// configMode and configDirMode are for a configuration that is new, and so without
+// anything secret: one that is there keeps its mode.
 const (
 	configMode    = 0o644
 	configDirMode = 0o755
 )
 
+// editedError is a configuration that somebody has edited since it was read.
+type editedError struct{ file string }
+
+func (e *editedError) Error() string {
+	return e.file + " was changed meanwhile, so nothing is written"
+}
+
+// Remedy says what to do about it.
+func (e *editedError) Remedy() string { return "run \"voipbl setup\" once more" }
+
 // writeConfig puts a text in place of a file in one step, and keeps the old one
 // beside it. It returns the name of the copy, which is empty if there was no file.
 func writeConfig(file string, old, text []byte, now time.Time) (backup string, err error) {
-	if real, err := filepath.EvalSymlinks(file); err == nil {
+	real, err := filepath.EvalSymlinks(file)
+	switch {
+	case err == nil:
 		file = real // a link stays one
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	default:
+		if _, err := os.Lstat(file); err == nil {
+			return "", fmt.Errorf("%s is a link to a file that is not there", file)
+		}
 	}
 	mode := fs.FileMode(configMode)
 	if info, err := os.Stat(file); err == nil {

@@ -1,0 +1,28 @@
+package host
+
+import "strings"
+
+// Logins is who keeps a record of the people that are logged in.
+type Logins struct {
+	Logind bool `json:"logind"` // of every session, if sshd goes by PAM
+	Utmp   bool `json:"utmp"`   // of sessions on a terminal; not from Debian 13 on
+}
+
+// logins looks for both. logind hears of a session from its PAM module, which is in
+// the package libpam-systemd.
+func (l *looker) logins() Logins {
+	pam, _ := l.read("/etc/pam.d/common-session")
+	return Logins{
+		Logind: l.exists("/run/systemd/sessions") && usesPAMSystemd(pam),
+		Utmp:   l.exists("/run/utmp"),
+	}
+}
+
+func usesPAMSystemd(text string) bool {
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") && strings.Contains(line, "pam_systemd.so") {
+			return true
+		}
+	}
+	return false
+}
