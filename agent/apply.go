@@ -83,12 +83,19 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	if err != nil {
 		return nil, err
 	}
+	// Before the locks are held, for which the agent would wait.
+	var warnings []string
+	follow := ""
+	if opts.DryRun && agentDiffers(ctx, cfg) {
+		follow = differs
+	} else if !opts.DryRun {
+		follow = followed(ctx, cfg)
+	}
 	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, setsLock, rulesLock)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	var warnings []string
 	if !opts.DryRun {
 		if warnings, err = s.settle(ctx, time.Now()); err != nil {
 			return nil, err
@@ -142,8 +149,8 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			report.Changes = append(drop, report.Changes...)
 		}
 		report.Pending = s.pendingReport()
-		if agentDiffers(ctx, cfg) {
-			warnings = append(warnings, differs)
+		if follow != "" {
+			warnings = append(warnings, follow)
 		}
 		report.Warnings = append(warnings, report.Warnings...)
 	}

@@ -186,6 +186,30 @@ func agentDiffers(ctx context.Context, cfg config.Config) bool {
 	return err == nil && !sameConfig(cfg, theirs)
 }
 
+// followed has a running agent take the configuration over that the admin puts in force
+// by hand, so that it does not undo that, and returns why it does not.
+func followed(ctx context.Context, cfg config.Config) (refused string) {
+	if !agentDiffers(ctx, cfg) {
+		return ""
+	}
+	if problem, err := ReloadAgent(ctx, cfg, lockWait); err != nil || problem != nil || agentDiffers(ctx, cfg) {
+		return differs
+	}
+	return ""
+}
+
+// FollowError is an agent that would undo what is about to be confirmed.
+type FollowError struct{}
+
+func (*FollowError) Error() string {
+	return "the agent goes by another configuration, and would take these rules out again: they are not confirmed"
+}
+
+// Remedy says what to do about it.
+func (*FollowError) Remedy() string {
+	return "run \"voipbl reload\", and see what it says; then confirm"
+}
+
 // differs is what to say then.
 const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
 

@@ -33,11 +33,16 @@ func (d *daemon) reload(ctx context.Context, why string) error {
 	return d.takeOver(ctx, why, cfg, err)
 }
 
+// refuse tells that a configuration is not taken over.
+func (d *daemon) refuse(why string, err error) {
+	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
+	d.state.change(func(s *AgentStatus) { s.ConfigError = problemOf(err) })
+}
+
 // takeOver makes a configuration the one in force, or says why it is refused.
 func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, err error) error {
 	if err != nil {
-		d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
-		d.state.change(func(s *AgentStatus) { s.ConfigError = problemOf(err) })
+		d.refuse(why, err)
 		d.tellStatus()
 		return err
 	}
@@ -53,6 +58,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		d.oldSets = append(d.oldSets, d.cfg.Set, d.cfg.SetName6())
 	}
 	d.cfg = cfg
+	d.keepConfig()
 	d.shared.Store(&cfg)
 	d.files.follow(cfg, d.opts.ConfigFile)
 	d.metrics.listen(cfg.Metrics.Listen)

@@ -16,6 +16,7 @@ type RunOptions struct {
 	Version    string
 	ConfigFile string
 	Load       func() (config.Config, error) // reads the configuration anew
+	LastGood   func() (config.Config, error) // what to start with if that has a mistake
 	Reload     <-chan os.Signal              // asks for that
 	Log        *slog.Logger
 }
@@ -26,8 +27,11 @@ type RunOptions struct {
 // what others do to our sets and rules. When it ends, protection stays.
 func Run(ctx context.Context, opts RunOptions) error {
 	cfg, err := opts.Load()
-	if err != nil {
-		return err
+	mistake := err
+	if mistake != nil {
+		if cfg, err = opts.LastGood(); err != nil {
+			return mistake
+		}
 	}
 	unlock, err := lockAgent(ctx, cfg, "voipbl run")
 	if err != nil {
@@ -41,8 +45,14 @@ func Run(ctx context.Context, opts RunOptions) error {
 		PID: os.Getpid(), Version: opts.Version, Since: now, ConfigFile: opts.ConfigFile, ConfigLoaded: now,
 		Steps: []StepTime{}, Repairs: Repairs{Last: []Repair{}},
 	}
+	if mistake != nil {
+		d.refuse("start", mistake)
+	}
 	if err := d.apply(ctx, "start"); err != nil {
 		return err
+	}
+	if mistake == nil {
+		d.keepConfig()
 	}
 	return d.serve(ctx)
 }

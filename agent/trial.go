@@ -13,6 +13,9 @@ import (
 // the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
 	typed := time.Now()
+	if followed(ctx, cfg) != "" {
+		return &FollowError{}
+	}
 	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
 	if err != nil {
 		return err

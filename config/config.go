@@ -195,11 +195,16 @@ func Parse(file string, text []byte) (Config, error) {
 
 // RunDir is the run_dir of a configuration that Parse refuses, as far as it can be told: it is
 // where whoever still goes by an older one is found.
-func RunDir(text []byte) string {
+func RunDir(text []byte) string { return guess(text).RunDir }
+
+// StateDir is its state_dir likewise, where what was last in force is kept.
+func StateDir(text []byte) string { return guess(text).StateDir }
+
+func guess(text []byte) Config {
 	r := reader{places: make(map[string]place)}
 	root, ok := r.syntax(text)
 	if !ok {
-		return Default().RunDir
+		return Default()
 	}
-	return r.check(r.decode(root)).RunDir
+	return r.check(r.decode(root))
 }

@@ -78,7 +78,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 		return &exitError{exitUsage, err}
 	}
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Facts: in.Facts}
-	if refused != nil && in.Status.Agent.ConfigError == nil { // it has not seen it yet
+	if refused != nil && (in.Status.Agent == nil || in.Status.Agent.ConfigError == nil) { // it has not seen it yet
 		report.Findings = append([]advise.Finding{{
 			Code: advise.ConfigRefused, Severity: advise.Problem, Text: "the configuration has a mistake: " + strings.ReplaceAll(refused.Error(), "\n", "; "),
 			Why: "what you have changed is not in force", Remedy: "see \"voipbl config check\"",

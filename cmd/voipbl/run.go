@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,7 +22,8 @@ func (a *app) runCommand() *cobra.Command {
 by its schedule, read local files as soon as they change, and put right what
 others do to sets and rules. It tells systemd that it is ready when the host is
 protected, which needs no network. SIGHUP reloads the configuration; SIGTERM
-ends it, and sets and rules stay in force.
+ends it, and sets and rules stay in force. With a mistake in the configuration it
+goes by the one that was in force last.
 
 Exit status: 0 ended by a signal, 1 the host could not be protected, 2 usage or
 configuration.`,
@@ -38,10 +40,6 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	// What is wrong with the configuration at the start is an error of usage.
-	if _, err := a.loadConfig(cmd); err != nil {
-		return err
-	}
 	_, err := os.Stat(a.configFile)
 	there := err == nil
 	err = agent.Run(cmd.Context(), agent.RunOptions{
@@ -53,7 +51,11 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 			}
 			return a.loadConfig(cmd)
 		},
+		LastGood: a.lastGoodConfig,
 	})
+	if exit := (*exitError)(nil); errors.As(err, &exit) {
+		return exit // there is no configuration to start with
+	}
 	if err != nil && cmd.Context().Err() == nil {
 		return &exitError{exitNotApplied, err}
 	}

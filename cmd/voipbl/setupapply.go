@@ -45,6 +45,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		s.report.Written = s.configFile
 	}
 	s.report.Outcome = outcomeNotApplied
+	s.follow(ctx, cfg)
 	steps := []func(context.Context, config.Config) error{s.fetch}
 	switch {
 	case cfg.Firewall.Base && !s.baseWas:
@@ -67,6 +68,14 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		s.report.Outcome = outcomeInForce
 	}
 	return nil
+}
+
+// follow has a running agent take over what was written, so that it does not undo what
+// follows. What it says against it is said by the sync.
+func (s *setup) follow(ctx context.Context, cfg config.Config) {
+	if problem, err := agent.ReloadAgent(ctx, cfg, s.wait); err == nil && problem != nil {
+		fmt.Fprintf(s.err, "voipbl: the agent does not take it over: %s\n", clean(problem.Error))
+	}
 }
 
 // mayApply finds out whether base rules would be refused, as when they would lock

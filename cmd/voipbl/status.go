@@ -48,7 +48,11 @@ func (a *app) status(cmd *cobra.Command) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if refused != nil && s.Agent != nil && s.Agent.ConfigError == nil { // it has not seen it yet
+	switch {
+	case refused == nil:
+	case s.Agent == nil:
+		s.Problems = append(s.Problems, "the configuration has a mistake: "+refused.Error())
+	case s.Agent.ConfigError == nil: // it has not seen it yet
 		s.Problems = append(s.Problems, "the agent goes on with the old configuration: "+refused.Error())
 	}
 	if a.json {
@@ -66,7 +70,7 @@ func (a *app) status(cmd *cobra.Command) error {
 }
 
 // configInForce is the configuration, or if that has a mistake the one that a running
-// agent goes by, and the mistake.
+// agent goes by, or else went by last, and the mistake.
 func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err error) {
 	cfg, mistake := a.loadConfig(cmd)
 	if mistake == nil {
@@ -76,17 +80,30 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 	if err != nil {
 		return cfg, nil, mistake
 	}
-	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err != nil {
-		return cfg, nil, mistake
+	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
+		return cfg, mistake, nil
 	}
-	return cfg, mistake, nil
+	if cfg, err = a.lastGoodConfig(); err == nil {
+		return cfg, mistake, nil
+	}
+	return cfg, nil, mistake
+}
+
+// lastGoodConfig is what the agent went by last, for a file that has a mistake.
+func (a *app) lastGoodConfig() (config.Config, error) {
+	text, err := os.ReadFile(a.configFile)
+	if err != nil {
+		return config.Config{}, err
+	}
+	cfg, _, err := agent.LastGoodConfig(text)
+	return cfg, err
 }
 
 // usableConfig is configInForce for who has no better place to tell of the mistake.
 func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg, refused, err := a.configInForce(cmd)
 	if refused != nil {
-		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the agent's is used: see \"voipbl config check\"")
+		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
 	}
 	return cfg, err
 }

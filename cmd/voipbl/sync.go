@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -51,6 +52,11 @@ or configuration. With --dry-run 0 and 3 say the same of what would be.`,
 
 func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 	cfg, err := a.loadConfig(cmd)
+	if err != nil && opts.SetsOnly && opts.Offline {
+		// It is run at boot, and nobody may be there to mend the file.
+		a.showError(err)
+		cfg, err = a.orLastGood(cfg, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +84,15 @@ func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 		return &exitError{code: exitStale}
 	}
 	return nil
+}
+
+// orLastGood is the last good configuration, or the mistake if there is none.
+func (a *app) orLastGood(cfg config.Config, mistake error) (config.Config, error) {
+	if good, err := a.lastGoodConfig(); err == nil {
+		fmt.Fprintln(a.err, "voipbl: the last good configuration is used instead")
+		return good, nil
+	}
+	return cfg, mistake
 }
 
 // showWaiting says on a terminal why nothing happens.

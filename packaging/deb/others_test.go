@@ -45,7 +45,6 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 		if rules := p.Must("iptables-save"); strings.Count(rules, "-j VOIPBL-INPUT") != 1 || strings.Count(rules, drop) != 1 {
 			t.Errorf("the rules are not in force once:\n%s", rules)
 		}
-		p.Must("voipbl", "firewall", "diff")
 	}
 	t.Run("with their sets", func(t *testing.T) {
 		p.Reboot()
@@ -65,6 +64,18 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 		if rules := p.Must("iptables-save"); strings.Count(rules, "--dport 2222 -j ACCEPT") != 1 {
 			t.Errorf("the saved rules were not loaded:\n%s", rules)
 		}
+	})
+	t.Run("with a mistake", func(t *testing.T) {
+		// What was in force last is in force, and the mistake is told.
+		p := p.as(t)
+		p.sh("cp /etc/voipbl/voipbl.yaml /root/good.yaml; echo 'alow: [9.9.9.9]' >>/etc/voipbl/voipbl.yaml")
+		p.Reboot()
+		whole(t, "voipbl-sets.service", "netfilter-persistent.service", "voipbl.service", "network-pre.target")
+		if out, code := p.Run("voipbl", "status"); code != 3 || !strings.Contains(out, `unknown key "alow"`) {
+			t.Errorf("status ends with %d:\n%s", code, out)
+		}
+		p.sh("cp /root/good.yaml /etc/voipbl/voipbl.yaml; voipbl reload")
+		p.Must("voipbl", "firewall", "diff")
 	})
 	t.Run("without our unit", func(t *testing.T) {
 		// What the unit is for: rules that name a set which is not there are not
