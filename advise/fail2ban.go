@@ -16,6 +16,10 @@ func (d *doctor) fail2ban() {
 		return
 	}
 	for _, j := range d.Facts.Fail2ban.Jails {
+		if len(j.Actions) == 0 {
+			d.note(Fail2banElse, Problem, "systemctl restart fail2ban", "whom it bans is let in all the same",
+				"fail2ban's jail %s has no action, as after a reload that was to give it another one", j.Name)
+		}
 		for _, a := range j.Actions {
 			d.action(j, a)
 		}

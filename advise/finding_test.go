@@ -154,6 +154,9 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Logs = nil
 			in.Facts.Unknown = []host.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
 		}, []string{"warning not-looked-at "}},
+		{"a jail without an action", func(in *Input) {
+			in.Facts.Fail2ban = &host.Fail2ban{Running: true, Jails: []host.Jail{{Name: "voipbl-asterisk"}}}
+		}, []string{"problem fail2ban-elsewhere fail2ban's jail voipbl-asterisk has no action"}},
 		{"only utmp", func(in *Input) { in.Facts.Logins = host.Logins{Utmp: true} }, nil},
 		{"nobody sees logins", func(in *Input) { in.Facts.Logins = host.Logins{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
 		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = host.Logins{}, nil }, nil},

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -24,7 +25,8 @@ type CheckReport struct {
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
-	Banned    *Ban          `json:"banned,omitempty"` // the ban of this host that covers any of it
+	Banned    *Ban          `json:"banned,omitempty"`   // the ban of this host that covers any of it
+	Fail2ban  string        `json:"fail2ban,omitempty"` // the set of fail2ban's that it is in: banned from SIP
 	Protected []Protected   `json:"protected"`
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
 }
@@ -69,6 +71,9 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		}
 	}
 	if err := checkKernel(cfg, kernel, queries, reports); err != nil {
+		return nil, nil, err
+	}
+	if err := checkBans(kernel, queries, reports); err != nil {
 		return nil, nil, err
 	}
 	var warnings []string
@@ -148,6 +153,28 @@ func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Pr
 			}
 			entry := count.Prefix.Netip()
 			r.Blocked, r.Entry, r.Packets, r.Bytes = true, &entry, count.Packets, count.Bytes
+		}
+	}
+	return nil
+}
+
+// checkBans looks the queries up in the sets that fail2ban fills, whatever their type.
+func checkBans(kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
+	for _, f := range cidr.Families {
+		name := firewall.BanSetName(firewall.Family(f))
+		live, err := kernel.Bans(name)
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, q := range queries {
+			if p := cidr.FromNetip(q); p.Family() == f {
+				if _, ok := live.Find(p); ok {
+					reports[i].Fail2ban = name
+				}
+			}
 		}
 	}
 	return nil

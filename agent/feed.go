@@ -116,7 +116,7 @@ func (r *reader) remember(f *feed, state fetch.State) {
 	if r.dryRun || problem != nil && problem.Reason == string(fetch.ReasonCanceled) {
 		return
 	}
-	state.LastAttempt = r.now
+	state.LastAttempt, state.Source = r.now, f.report.Source
 	if problem == nil {
 		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
 	} else {

@@ -316,6 +316,8 @@ func pastAttempts(store *fetch.Store, f config.Feed) attempts {
 		c.Close()
 	case a.failures == 0:
 		a.other = true // it succeeded once, and the copy is gone
+	case state.Source != "":
+		a.other = state.Source != redact(f.URL) // what failed was another one
 	}
 	return a
 }

@@ -151,6 +151,14 @@ func TestPastAttempts(t *testing.T) {
 	}
 	keep(failed)
 	want("failed, without a copy", attempts{"", when, 3, fetch.ReasonUnreachable, false})
+	elsewhere := failed
+	elsewhere.Source = "https://other.example/"
+	keep(elsewhere)
+	want("another source failed", attempts{"", when, 3, fetch.ReasonUnreachable, true})
+	elsewhere.Source = f.URL
+	keep(elsewhere)
+	want("this source failed", attempts{"", when, 3, fetch.ReasonUnreachable, false})
+	keep(failed)
 	copyOf("https://other.example/")
 	want("failed, with another source's copy", attempts{"", when, 3, fetch.ReasonUnreachable, true})
 	copyOf(f.URL)

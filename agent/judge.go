@@ -73,7 +73,7 @@ func (s *Status) judgeSets() {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
 	case entries == 0:
-		s.problem(s.repairs(), "the sets are empty")
+		s.problem(s.emptyRemedy(sync), "the sets are empty")
 	}
 }
 
@@ -83,6 +83,16 @@ func (s *Status) repairs() string {
 		return "nothing: the agent puts it right within 15 seconds"
 	}
 	return "run \"voipbl sync\""
+}
+
+// emptyRemedy is what fills the sets: what is wrong with the lists is told with them.
+func (s *Status) emptyRemedy(otherwise string) string {
+	for _, f := range s.Feeds {
+		if f.Problem != nil {
+			return fmt.Sprintf("mend what is said about the list %s below; the agent asks for it again by itself", f.Name)
+		}
+	}
+	return otherwise
 }
 
 func (s *Status) judgeRules(now time.Time) {

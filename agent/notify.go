@@ -68,6 +68,9 @@ func (d *daemon) feed(dog *watchdog) {
 func (d *daemon) tellStatus() {
 	s := d.state.get()
 	line := fmt.Sprintf("protected: %d entries, last applied %s", d.entries, s.Applied.Local().Format(time.DateTime))
+	if d.entries == 0 {
+		line = "no list is in force yet: see \"voipbl status\""
+	}
 	switch {
 	case s.ApplyError != nil:
 		line = "could not be brought up to date: " + s.ApplyError.Error

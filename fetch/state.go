@@ -9,6 +9,7 @@ import (
 // A State is what became of a feed's last attempts, beside its last good copy.
 type State struct {
 	LastAttempt time.Time `json:"last_attempt"`
+	Source      string    `json:"source,omitempty"`     // that was asked then, without secrets
 	LastSuccess time.Time `json:"last_success"`         // "not modified" is one
 	LastError   string    `json:"last_error,omitempty"` // of the last attempt; empty if it succeeded
 	Reason      string    `json:"reason,omitempty"`     // its [Reason], or the caller's own

@@ -64,3 +64,13 @@ func createBansRequest(name string, f cidr.Family) request {
 	e.close(data)
 	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
+
+// Bans reads a set that fail2ban fills, of addresses or of networks.
+func (k *Kernel) Bans(name string) (*Live, error) {
+	live, err := k.list("list", name, listRequest(name), listing{entries: true, bans: true})
+	if err != nil {
+		return nil, err
+	}
+	live.sort()
+	return live, nil
+}

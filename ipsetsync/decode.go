@@ -72,6 +72,7 @@ type listing struct {
 	sets    []*Live
 	lists   map[string][]string
 	entries bool        // keep entries, not headers only
+	bans    bool        // and those of a set of fail2ban's
 	visit   func(entry) // is given each entry, instead of keeping them; may be nil
 	again   func()      // is called before the listing begins, or begins again; may be nil
 }
@@ -178,8 +179,8 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 			return err
 		}
 		switch live.Type {
-		case TypeHashNet:
-			if l.entries {
+		case TypeHashNet, typeHashIP:
+			if l.entries && (l.bans || live.Type == TypeHashNet) {
 				var e entry
 				if e, err = decodeEntry(live.Family, data.value); err == nil {
 					l.keep(live, e)

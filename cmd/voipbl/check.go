@@ -56,7 +56,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 		}
 	}
 	for _, r := range reports {
-		if r.Blocked {
+		if r.Blocked || r.Fail2ban != "" {
 			return nil
 		}
 	}
@@ -102,6 +102,9 @@ func (a *app) printCheck(r agent.CheckReport) {
 			until = " until " + b.Until.Local().Format(time.DateTime)
 		}
 		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), until, reasonWords(b.Reason))
+	}
+	if r.Fail2ban != "" {
+		fmt.Fprintf(a.out, "  banned by fail2ban, from SIP (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, r.Query)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)

@@ -14,7 +14,7 @@ trap 'rm -rf "$STAGE"' EXIT
 export DEB_VERSION DEB_MAINTAINER SOURCE_DATE_EPOCH STAGE
 
 # Manual pages and completions, the same for every processor.
-go run -buildvcs=false -tags man -ldflags "-X main.version=${DEB_VERSION%-*}" ./cmd/voipbl "$STAGE/pages"
+go run -buildvcs=false -tags man -ldflags "-X main.version=$DEB_VERSION" ./cmd/voipbl "$STAGE/pages"
 for page in "$STAGE"/pages/*; do
 	section="$STAGE/man${page##*.}"
 	mkdir -p "$section"
@@ -32,7 +32,7 @@ mkdir -p "$OUT"
 for ARCH in "$@"; do
 	export ARCH
 	CGO_ENABLED=0 GOARCH=$ARCH go build -trimpath -buildvcs=false \
-		-ldflags "-s -w -buildid= -X main.version=${DEB_VERSION%-*}" -o "$STAGE/voipbl" ./cmd/voipbl
+		-ldflags "-s -w -buildid= -X main.version=$DEB_VERSION" -o "$STAGE/voipbl" ./cmd/voipbl
 	# The binary holds the libraries that it is made of: their terms come with it.
 	GOARCH=$ARCH sh packaging/deb/licenses.sh | gzip -9n >"$STAGE/third-party.gz"
 	go tool nfpm package --config packaging/deb/nfpm.yaml --packager deb --target "$OUT/voipbl_${DEB_VERSION}_$ARCH.deb"
