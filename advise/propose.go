@@ -258,7 +258,7 @@ func (p *proposer) trunks() error {
 	}
 	switch {
 	case len(want) == 0:
-		p.choose(Same, keyTrunks, "[]", "no provider is configured in Asterisk; put yours in, so that no list cuts it off (--trunk)")
+		p.choose(Same, keyTrunks, "[]", "no provider is found in Asterisk; put yours in, so that no list cuts it off (--trunk)")
 	case len(want) == len(have):
 		p.choose(Yours, keyTrunks, flow(want), "as you have it, and nothing is missing")
 	default:

@@ -30,7 +30,7 @@ What is protected on this host or is no address of the Internet is never
 reported, and no address twice within a day. An unban is sent if this host has
 reported the address; of a report that still waits it takes back the report.
 What cannot be sent at once, within a few seconds, waits on disk for the next
-report or for the agent, and for a day at most.
+report or for the agent: a day at most, a ban taken back a week.
 
 Exit status: 0 sent, waiting, or not to be reported, and it says which; 1
 refused by VoIPBL for good, or it could not be written down; 2 usage or

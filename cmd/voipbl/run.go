@@ -22,8 +22,8 @@ func (a *app) runCommand() *cobra.Command {
 by its schedule, read local files as soon as they change, and put right what
 others do to sets and rules. It tells systemd that it is ready when the host is
 protected, which needs no network. SIGHUP reloads the configuration; SIGTERM
-ends it, and sets and rules stay in force. With a mistake in the configuration it
-goes by the one that was in force last.
+ends it, and sets and rules stay in force. With a mistake in the configuration
+it goes by the one that was in force last.
 
 Exit status: 0 ended by a signal, 1 the host could not be protected, 2 usage or
 configuration.`,

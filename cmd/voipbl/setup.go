@@ -75,8 +75,9 @@ beside it) and put it in force. What you have configured yourself stays. On a
 terminal it asks; without one it proposes only, unless --yes is given.
 
 Base rules, which make voipbl the whole firewall, are new only if you say so, on
-the terminal or by --base. They are on trial then, as with "voipbl firewall
-apply": they go by themselves unless you confirm them over a new connection.
+the terminal, by --base or in the file. They are on trial then, as with "voipbl
+firewall apply": they go by themselves unless you confirm them over a new
+connection.
 
 Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
 like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
