@@ -224,84 +224,9 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.S
 	return v
 }
 
-// getPath reads a feed of local files, which are the admin's own hand: they may
-// shrink and become empty. Their copy is for the day they cannot be read.
-func (r *reader) getPath(f *feed) {
-	if err := r.readPath(f); err != nil {
-		f.report.Problem = problemOf(err)
-		r.useCopy(f, FeedStale)
-	}
-	state := r.state(f)
-	if f.report.Problem != nil || state.LastError != "" || f.report.State == FeedFresh || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
-		r.remember(f, state)
-	}
-}
-
 // rememberPaths is how often the success of a path feed is written down: it is
 // read every few minutes, and a disk need not be written as often.
 const rememberPaths = time.Minute
-
-func (r *reader) readPath(f *feed) error {
-	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
-	if err != nil {
-		return err
-	}
-	staged, err := r.store.Stage(f.Name)
-	if err != nil {
-		// The files can be read; that no copy can be kept is no reason to
-		// leave them out.
-		f.unkept(err)
-		body, err := r.read(files.Parts())
-		if err != nil {
-			return err
-		}
-		f.take(body, FeedFresh, 0, r.now)
-		return nil
-	}
-	defer staged.Discard()
-	tee := &copying{to: staged}
-	body, err := r.read(tee.parts(files.Parts()))
-	if err != nil {
-		return err
-	}
-	if tee.err != nil {
-		f.unkept(tee.err)
-		f.take(body, FeedFresh, 0, r.now)
-		return nil
-	}
-	state := FeedUnchanged
-	if !r.store.Same(f.Name, staged.Sum()) {
-		state = FeedFresh
-		r.commit(f, staged, body, fetch.Meta{})
-	}
-	f.take(body, state, staged.Size(), r.now)
-	return nil
-}
-
-// copying copies what is read to a staged file. An error of the copy stops the
-// copying and not the reading.
-type copying struct {
-	to  *fetch.Staged
-	err error
-}
-
-func (c *copying) Write(p []byte) (int, error) {
-	if c.err == nil {
-		_, c.err = c.to.Write(p)
-	}
-	return len(p), nil
-}
-
-func (c *copying) parts(parts iter.Seq2[fetch.Part, io.Reader]) iter.Seq2[fetch.Part, io.Reader] {
-	return func(yield func(fetch.Part, io.Reader) bool) {
-		for part, in := range parts {
-			c.to.Part(part.Name)
-			if !yield(part, io.TeeReader(in, c)) {
-				return
-			}
-		}
-	}
-}
 
 // prior is the last good copy's description, zero if there is none, or if it
 // was of another source: one's validators and size say nothing about another.
