@@ -281,6 +281,10 @@ func TestTakenBackBesideHangingSync(t *testing.T) {
 	slow := filepath.Join(h.dir, "slow.yaml")
 	writeFile(t, slow, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: far, url: \"http://127.0.0.1:8080/list\", insecure: true}]\n", h.dir))
 	h.must("voipbl", "--config", h.base, "firewall", "apply", "--confirm", "3s")
+	waiting := func() bool { return exec.Command("pgrep", "-f", "firewall rollback .*"+h.dir).Run() == nil }
+	if !waiting() {
+		t.Error("nobody waits to take the rules back")
+	}
 	sync := exec.Command("voipbl", "--config", slow, "sync")
 	if err := sync.Start(); err != nil {
 		t.Fatal(err)
@@ -296,4 +300,5 @@ func TestTakenBackBesideHangingSync(t *testing.T) {
 	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", sync.Process.Pid)); err != nil || len(line) == 0 {
 		t.Errorf("the sync was over by then: %v", err)
 	}
+	h.eventually("what was taken back is written down", 10*time.Second, func() bool { return !waiting() })
 }

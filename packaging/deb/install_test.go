@@ -29,6 +29,8 @@ func TestInstall(t *testing.T) {
 	t.Run("disabled", p.disabled)
 	t.Run("removed", p.removed)
 
+	// What was in force before is in force again, whatever the file says now.
+	p.sh("echo 'alow: [9.9.9.9]' >>/etc/voipbl/voipbl.yaml")
 	p.apt("install", deb(newer))
 	p.awaitProtected("5.5.5.5")
 	// An admin who throws it out does not mend its configuration first.
@@ -68,6 +70,14 @@ iptables-legacy -A INPUT -p tcp --dport 2223 -j ACCEPT`)
 	if strings.Count(before, "2222") != 2 || !strings.Contains(before, "-A theirs -s 5.6.0.9/32 -j DROP") {
 		t.Fatalf("others have\n%s", before)
 	}
+	// Where services must not be stopped, the package is not removed under the agent.
+	p.sh("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d")
+	if out, code := p.Run("apt-get", "--yes", "remove", "voipbl"); code == 0 || !strings.Contains(out, "the agent still runs") {
+		t.Errorf("removed under a running agent, with code %d:\n%s", code, out)
+	}
+	p.protected("7.7.7.7")
+	p.Must("rm", "/usr/sbin/policy-rc.d")
+
 	p.apt("remove", "voipbl")
 	p.noTrace()
 	if after := others(); after != before {
