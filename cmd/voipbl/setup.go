@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -222,11 +223,11 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 // anything.
 func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
 	fw := p.Config.Firewall
-	networks, err := s.more(ctx, "More networks that you and your phones come from:", texts(fw.LocalNetworks))
+	networks, err := s.more(ctx, "More networks that you and your phones come from, such as 192.168.1.0/24:", "local_networks", texts(fw.LocalNetworks))
 	if err != nil {
 		return false, err
 	}
-	trunks, err := s.more(ctx, "More SIP providers (names, addresses, networks):", texts(fw.Trunks))
+	trunks, err := s.more(ctx, "More SIP providers, such as sip.example.net or an address:", "trunks", texts(fw.Trunks))
 	if err != nil {
 		return false, err
 	}
@@ -241,10 +242,33 @@ func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool,
 	return changed || base, err
 }
 
-// more asks for what is to be added to a list.
-func (s *setup) more(ctx context.Context, question string, have []string) ([]string, error) {
-	words, err := s.asks.words(ctx, question, nil)
-	return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), err
+// more asks for what is to be added to a list of firewall's, until all of it is what
+// the configuration takes.
+func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
+	for {
+		words, err := s.asks.words(ctx, question, nil)
+		if err != nil {
+			return nil, err
+		}
+		mistake := mistakeIn(key, words)
+		if mistake == nil {
+			return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
+		}
+		s.showError(mistake)
+	}
+}
+
+// mistakeIn says what the configuration does not take as such a list.
+func mistakeIn(key string, words []string) error {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	_, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first of them
+		return fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
+	}
+	return err
 }
 
 func texts[T fmt.Stringer](all []T) []string {
