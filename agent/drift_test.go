@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/web"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -58,7 +59,7 @@ func TestPaceBounds(t *testing.T) {
 				gap %= int64(3 * time.Second)
 			}
 			now = now.Add(time.Duration(gap))
-			at := later(now, p.ready())
+			at := web.Later(now, p.ready())
 			if at.Sub(now) > maxPace {
 				t.Fatalf("needed at %v and made at %v", now, at)
 			}

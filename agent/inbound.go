@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"github.com/voipbl/voipbl/internal/netdump"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +20,7 @@ const (
 func inbound() ([]login, error) {
 	var sockets []*netlink.Socket
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		family, err := steady(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
+		family, err := netdump.Steady(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
 		if err != nil {
 			return nil, err
 		}

@@ -1,18 +1,18 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"github.com/voipbl/voipbl/internal/netdump"
 	"golang.org/x/sys/unix"
 )
 
 // ownAddresses are the addresses of this host's interfaces.
 func ownAddresses() ([]netip.Addr, error) {
-	addrs, err := steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("read this host's addresses: %w", err)
 	}
@@ -32,7 +32,7 @@ const defaultBits = 3
 func gateways() ([]netip.Addr, error) {
 	var gws []netip.Addr
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := steady(func() ([]netlink.Route, error) {
+		routes, err := netdump.Steady(func() ([]netlink.Route, error) {
 			return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
 		})
 		if err != nil {
@@ -62,20 +62,6 @@ func defaultGateways(r netlink.Route) []netip.Addr {
 		}
 	}
 	return gws
-}
-
-// steadyTries is how often a listing is begun again that changed meanwhile.
-const steadyTries = 10
-
-// steady lists until nothing changes meanwhile; on a host where something always
-// does, what was seen last is taken.
-func steady[T any](list func() ([]T, error)) (all []T, err error) {
-	for range steadyTries {
-		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return all, err
-		}
-	}
-	return all, nil
 }
 
 func appendIP(addrs []netip.Addr, ip net.IP) []netip.Addr {

@@ -48,16 +48,23 @@ func (s *reporting) want(t *testing.T, at ...time.Duration) {
 	}
 }
 
+// pass lets that much of the bubble's fake time go by, and returns when everybody has
+// come to rest: nothing is raced for.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 func nothing(time.Duration, time.Time) time.Duration { return 0 }
 
 // TestReporterSleeps: while nothing waits it looks at the start and never again.
 func TestReporterSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, nothing)
-		time.Sleep(1000 * time.Hour)
+		pass(1000 * time.Hour)
 		s.want(t, 0)
 		s.networkChanged()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		s.want(t, 0)
 	})
 }
@@ -67,12 +74,12 @@ func TestReporterSleeps(t *testing.T) {
 func TestReporterIsPoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, nothing)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		for range 4 {
 			s.poke()
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		s.want(t, 0, time.Hour+reportSettle)
 	})
 }
@@ -89,9 +96,9 @@ func TestReporterPace(t *testing.T) {
 		})
 		for range 300 {
 			s.poke()
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		want := []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}
 		for at := 3*time.Minute + reportSettle; at <= 5*time.Minute; at += reportSettle {
 			want = append(want, at)
@@ -113,9 +120,9 @@ func TestReporterNetwork(t *testing.T) {
 			}
 			return 1000 * time.Second
 		})
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		s.networkChanged()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		s.want(t, 0, 30*time.Second, 38*time.Second, 98*time.Second)
 	})
 }
@@ -129,7 +136,7 @@ func TestReporterEnds(t *testing.T) {
 			return time.Now()
 		})
 		go r.run(ctx)
-		time.Sleep(time.Hour)
+		synctest.Wait() // it asks, and gets no answer
 		cancel()
 		<-r.done
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 const (
@@ -19,11 +20,6 @@ const (
 	// a tenth of its interval, and 15 minutes.
 	splayShare = 10
 	maxSplay   = 15 * time.Minute
-
-	// A failed fetch is tried again after firstPause, then after twice as long
-	// each time, up to maxPause; its next tick may come sooner.
-	firstPause = time.Minute
-	maxPause   = 30 * time.Minute
 
 	// sincePause is the least time between two attempts, whatever happens.
 	sincePause = 10 * time.Second
@@ -61,11 +57,11 @@ func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(tim
 		// three times within minutes. A server that asks for a pause gets it.
 		return next
 	}
-	if retry := a.last.Add(pause(a.failures)); retry.Before(next) {
+	if retry := a.last.Add(web.Pause(a.failures)); retry.Before(next) {
 		next = retry
 	}
 	if network.After(a.last) && !now.Before(network) {
-		if early := later(network, a.last.Add(sincePause)); early.Before(next) {
+		if early := web.Later(network, a.last.Add(sincePause)); early.Before(next) {
 			next = early
 		}
 	}
@@ -82,24 +78,6 @@ func nextTick(s config.Schedule, last time.Time, splay func(time.Duration) time.
 	}
 	tick := s.Next(last)
 	return tick.Add(splay(s.Next(tick).Sub(tick)))
-}
-
-// pause is how long to wait after that many failures in a row.
-func pause(failures int) time.Duration {
-	p := firstPause
-	for range failures - 1 {
-		if p *= 2; p >= maxPause {
-			return maxPause
-		}
-	}
-	return p
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // hostSplay is this host's splay of an interval: always the same, and another than

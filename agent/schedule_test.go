@@ -142,17 +142,6 @@ func TestScheduleIsOfTheHostsZone(t *testing.T) {
 	}
 }
 
-func TestPause(t *testing.T) {
-	for failures, want := range map[int]time.Duration{
-		0: time.Minute, 1: time.Minute, 2: 2 * time.Minute, 3: 4 * time.Minute, 4: 8 * time.Minute,
-		5: 16 * time.Minute, 6: 30 * time.Minute, 7: 30 * time.Minute, 1_000_000: 30 * time.Minute,
-	} {
-		if got := pause(failures); got != want {
-			t.Errorf("after %d failures: %v, want %v", failures, got, want)
-		}
-	}
-}
-
 // machine is one of many machine ids, which are random.
 func machine(i int) string {
 	r := rand.New(rand.NewPCG(uint64(i), 2026))

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // What a [Request] that does not say otherwise gets. The cap is some forty
@@ -22,11 +22,10 @@ const (
 // Limits of one connection. Each is well below [DefaultTimeout], so that one
 // dead address leaves time for another attempt.
 const (
-	dialTimeout      = 10 * time.Second
-	tlsTimeout       = 10 * time.Second
-	headerTimeout    = 30 * time.Second // from the request to the end of the answer's header
-	idleTimeout      = 30 * time.Second // reuse is between retries and feeds of one sync only
-	maxResponseBytes = 64 << 10         // of header; net/http's own default is 10 MiB
+	dialTimeout   = 10 * time.Second
+	tlsTimeout    = 10 * time.Second
+	headerTimeout = 30 * time.Second // from the request to the end of the answer's header
+	idleTimeout   = 30 * time.Second // reuse is between retries and feeds of one sync only
 )
 
 // bufferSize is that of every copy and of the writes to disk.
@@ -55,12 +54,12 @@ func NewClient(version string, log *slog.Logger) *Client {
 			TLSHandshakeTimeout:    tlsTimeout,
 			ResponseHeaderTimeout:  headerTimeout,
 			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxResponseBytes,
+			MaxResponseHeaderBytes: web.MaxHeader,
 			ForceAttemptHTTP2:      true,
 			// Done here instead, where the length on the wire stays known.
 			DisableCompression: true,
 		},
-		userAgent: "voipbl/" + version + " (+https://voipbl.org/)",
+		userAgent: web.UserAgent(version),
 		log:       log,
 		backoff:   time.Second,
 	}
@@ -69,15 +68,11 @@ func NewClient(version string, log *slog.Logger) *Client {
 // Close ends connections that are kept for a next request.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// proxyFromEnvironment is [http.ProxyFromEnvironment] with an error that does
-// not repeat the proxy's address, which may hold a password.
+// proxyFromEnvironment is [web.Proxy] with our own error.
 func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
+	u, err := web.Proxy(r)
 	if err != nil {
-		return nil, &Error{
-			Reason: ReasonUnreachable,
-			Err:    errors.New("the address in HTTPS_PROXY or HTTP_PROXY is not a URL"),
-		}
+		return nil, &Error{Reason: ReasonUnreachable, Err: err}
 	}
 	return u, nil
 }

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // A download is one [Client.Get] with all its attempts.
@@ -48,7 +50,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 		return nil, d.badURL()
 	}
 	d.name = redact(u)
-	if err := allowed(u, req.Insecure); err != nil {
+	if err := web.Allowed(u, req.Insecure); err != nil {
 		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
 	}
 	return d, nil

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // failingOnce answers the first request with fail, and the others with the list.
@@ -102,7 +104,7 @@ func TestGetGivesUp(t *testing.T) {
 			io.WriteString(w, list)
 		}, ReasonCorrupt, 1},
 		"a header without end": {func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X", strings.Repeat("x", maxResponseBytes+1))
+			w.Header().Set("X", strings.Repeat("x", web.MaxHeader+1))
 		}, ReasonProtocol, 4},
 		"not HTTP": {func(w http.ResponseWriter, r *http.Request) {
 			conn, _, _ := w.(http.Hijacker).Hijack()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 func redirectTo(location string) http.HandlerFunc {
@@ -60,7 +62,7 @@ func TestRedirectLimit(t *testing.T) {
 	})
 	for n := range 8 {
 		_, err := client(t, srv).Get(t.Context(), Request{URL: fmt.Sprintf("%s/%d", srv.URL, n)}, stage(t, openStore(t), "voipbl"))
-		if n <= maxRedirects {
+		if n <= web.MaxRedirects {
 			if err != nil {
 				t.Errorf("%d redirects: %v", n, err)
 			}
@@ -72,8 +74,8 @@ func TestRedirectLimit(t *testing.T) {
 	loop := serve(t, "https", redirectTo("/"))
 	_, err := client(t, loop).Get(t.Context(), Request{URL: loop.URL}, stage(t, openStore(t), "voipbl"))
 	wantReason(t, err, ReasonBadRedirect)
-	if n := len(loop.requests); n != 1+maxRedirects {
-		t.Errorf("%d requests in a loop, want %d", n, 1+maxRedirects)
+	if n := len(loop.requests); n != 1+web.MaxRedirects {
+		t.Errorf("%d requests in a loop, want %d", n, 1+web.MaxRedirects)
 	}
 }
 

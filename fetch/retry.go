@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 const (
@@ -106,9 +104,7 @@ func (d *download) judge(err error) *Error {
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
 	}
-	// The only sign of it that net/http gives; its text quotes the header,
-	// which may hold a password.
-	if strings.HasPrefix(err.Error(), "failed to parse Location header") {
+	if web.IsBadLocation(err) {
 		return &Error{Reason: ReasonBadRedirect, Err: errors.New("the Location header is not a URL")}
 	}
 	reason, retry := transportReason(err)
@@ -119,16 +115,12 @@ func (d *download) judge(err error) *Error {
 // another attempt may go better.
 func transportReason(err error) (reason Reason, retry bool) {
 	var (
-		certErr   *tls.CertificateVerificationError
-		recordErr tls.RecordHeaderError
-		alert     tls.AlertError
-		opErr     *net.OpError
-		netErr    net.Error
-		errno     syscall.Errno
+		opErr  *net.OpError
+		netErr net.Error
+		errno  syscall.Errno
 	)
 	switch {
-	case errors.As(err, &certErr), errors.As(err, &recordErr), errors.As(err, &alert),
-		errors.Is(err, http.ErrSchemeMismatch):
+	case web.IsTLS(err):
 		return ReasonTLS, false
 	case errors.As(err, &opErr) && opErr.Op == "dial":
 		return ReasonUnreachable, true
@@ -144,35 +136,19 @@ func transportReason(err error) (reason Reason, retry bool) {
 }
 
 // statusError describes an answer that is neither a list nor "not modified".
-// The status text comes from a table: the server's own is not to be printed.
 func statusError(resp *http.Response, now time.Time) *Error {
 	code := resp.StatusCode
 	e := &Error{
 		Reason: ReasonStatus,
-		Err:    fmt.Errorf("the answer is %s, not 200 or 304", strings.TrimSpace(strconv.Itoa(code)+" "+http.StatusText(code))),
+		Err:    fmt.Errorf("the answer is %s, not 200 or 304", web.StatusWords(code)),
 	}
 	switch {
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests,
 		code >= 500 && code != http.StatusNotImplemented:
 		e.retry = true
-		if wait, ok := retryAfter(resp.Header.Get("Retry-After"), now); ok {
+		if wait, ok := web.RetryAfter(resp.Header.Get("Retry-After"), now); ok {
 			e.NotBefore = now.Add(wait)
 		}
 	}
 	return e
-}
-
-// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3), which is
-// a number of seconds or a date. One that has passed is a wait of 0.
-func retryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
-	// 32 bits of seconds are 68 years; what lies beyond comes back as that.
-	seconds, err := strconv.ParseInt(value, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(seconds) * time.Second, seconds >= 0
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0, false
-	}
-	return max(0, date.Sub(now)), true
 }

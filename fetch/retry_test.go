@@ -11,34 +11,6 @@ import (
 	"time"
 )
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	tests := []struct {
-		value string
-		want  time.Duration
-		ok    bool
-	}{
-		{"0", 0, true},
-		{"120", 2 * time.Minute, true},
-		{"99999999999999999999", (1<<31 - 1) * time.Second, true},
-		{"-1", -time.Second, false},
-		{"-99999999999999999999", 0, false},
-		{"", 0, false},
-		{"1.5", 0, false},
-		{"soon", 0, false},
-		{"Fri, 01 May 2026 12:00:20 GMT", 20 * time.Second, true},
-		{"Friday, 01-May-26 12:00:20 GMT", 20 * time.Second, true},
-		{"Fri May  1 12:00:20 2026", 20 * time.Second, true},
-		{"Fri, 01 May 2020 12:00:20 GMT", 0, true},
-	}
-	for _, tt := range tests {
-		got, ok := retryAfter(tt.value, now)
-		if ok != tt.ok || ok && got != tt.want {
-			t.Errorf("%q: got %v, %v, want %v, %v", tt.value, got, ok, tt.want, tt.ok)
-		}
-	}
-}
-
 // The wait is anything up to a ceiling that doubles.
 func TestJitter(t *testing.T) {
 	for n := 1; n <= maxRetries; n++ {

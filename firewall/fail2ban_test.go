@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,44 +60,16 @@ ipsettime = 3600
 ipmset = fail2ban-ASTERISK6
 `
 
-const fail2banConf = `[Definition]
-loglevel = INFO
-logtarget = DIR/fail2ban.log
-syslogsocket = auto
-socket = DIR/socket
-pidfile = DIR/pid
-dbfile = None
-dbmaxmatches = 10
-dbpurgeage = 1d
-allowipv6 = yes
-`
-
 // patience is how long a fail2ban may take on a busy machine.
 const patience = time.Minute
 
 // newFail2ban writes the configuration. Debian's own is read and not changed.
 func newFail2ban(h *host) *fail2ban {
 	h.Helper()
-	b := &fail2ban{h: h, dir: h.TempDir()}
-	err := errors.Join(
-		os.CopyFS(filepath.Join(b.dir, "action.d"), os.DirFS("/etc/fail2ban/action.d")),
-		os.CopyFS(filepath.Join(b.dir, "filter.d"), os.DirFS("/etc/fail2ban/filter.d")))
-	if err != nil {
-		h.Fatal(err)
-	}
-	b.write("fail2ban.conf", fail2banConf)
-	b.write("jail.conf", jails)
-	b.write("action.d/asterisk-set.conf", setAction)
-	b.write("messages.log", "")
+	b := &fail2ban{h: h, dir: testfail2ban.New(h, map[string]string{
+		"jail.conf": jails, "action.d/asterisk-set.conf": setAction, "messages.log": "",
+	})}
 	return b
-}
-
-// write makes a file in fail2ban's folder.
-func (b *fail2ban) write(name, text string) {
-	b.h.Helper()
-	if err := os.WriteFile(filepath.Join(b.dir, name), []byte(strings.ReplaceAll(text, "DIR", b.dir)), 0o600); err != nil {
-		b.h.Fatal(err)
-	}
 }
 
 // start runs the server until stop, or until the test ends. It has told nothing
@@ -105,20 +77,9 @@ func (b *fail2ban) write(name, text string) {
 func (b *fail2ban) start() {
 	b.h.Helper()
 	for _, name := range []string{"chain.bans", "set.bans", "fail2ban.log"} {
-		b.write(name, "")
+		testfail2ban.Write(b.h, b.dir, name, "")
 	}
-	b.server = b.h.command("fail2ban-server", "-c", b.dir, "-s", filepath.Join(b.dir, "socket"), "-p", filepath.Join(b.dir, "pid"), "-f", "start")
-	b.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
-	if err := b.server.Start(); err != nil {
-		b.h.Fatal(err)
-	}
-	server := b.server
-	b.h.Cleanup(func() {
-		if server.ProcessState == nil {
-			server.Process.Kill()
-			server.Wait()
-		}
-	})
+	b.server = testfail2ban.Start(b.h, b.h.env, testfail2ban.Options(b.dir, b.dir)...)
 }
 
 // stop ends the server as its service does, and waits until it has taken back

@@ -53,7 +53,7 @@ func FuzzDialog(f *testing.F) {
 		out.WriteString("greeting\n\n")
 		for i := range want {
 			if strings.Contains(want[i], strings.TrimSpace(f2bPrompt)) || strings.Contains(want[i], f2bMark) {
-				t.Skip("an answer with our own words")
+				return // an answer with our own words cannot be told from them
 			}
 			out.WriteString(f2bPrompt + want[i] + "\n" + f2bPrompt + f2bMark + strconv.Itoa(i) + "\n")
 			want[i] = strings.TrimRight(want[i], "\n")

@@ -8,27 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
 const (
-	f2bConf = `[Definition]
-loglevel = INFO
-logtarget = DIR/fail2ban.log
-syslogsocket = auto
-socket = DIR/socket
-pidfile = DIR/pid
-dbfile = None
-dbmaxmatches = 10
-dbpurgeage = 1d
-allowipv6 = yes
-`
 	f2bDefault = `[DEFAULT]
 backend = polling
 usedns = no
@@ -70,27 +59,12 @@ var stock = []struct {
 // in a folder of its own, and returns its client's command.
 func startFail2ban(t *testing.T, jails string) (dir string, client []string) {
 	t.Helper()
-	dir = t.TempDir()
-	for _, sub := range []string{"action.d", "filter.d"} {
-		if err := os.CopyFS(filepath.Join(dir, sub), os.DirFS(filepath.Join("/etc/fail2ban", sub))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, text := range map[string]string{
-		"fail2ban.conf": f2bConf, "jail.conf": f2bDefault + jails, "messages.log": "", "second.log": "",
+	dir = testfail2ban.New(t, map[string]string{
+		"jail.conf": f2bDefault + jails, "messages.log": "", "second.log": "",
 		"action.d/ours.conf": ours, "action.d/renamed-set.conf": renamedSet,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	options := []string{"-c", dir, "-s", filepath.Join(dir, "socket"), "-p", filepath.Join(dir, "pid")}
-	server := exec.Command("fail2ban-server", slices.Concat(options, []string{"-f", "start"})...)
-	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
+	})
+	options := testfail2ban.Options(dir, dir)
+	testfail2ban.Start(t, nil, options...)
 	client = append([]string{"fail2ban-client"}, options...)
 	return dir, client
 }
@@ -176,23 +150,20 @@ func TestFail2ban(t *testing.T) {
 
 // TestFail2banStopped has a client and no server.
 func TestFail2banStopped(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "fail2ban.conf"), []byte(strings.ReplaceAll(f2bConf, "DIR", dir)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	client := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, nil), t.TempDir())...)
 	l := &looker{ctx: t.Context(), root: "/"}
-	f := l.fail2ban([]string{"fail2ban-client", "-c", dir, "-s", filepath.Join(dir, "socket")})
+	f := l.fail2ban(client)
 	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.facts.Unknown) > 0 {
 		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
 	}
 	// One that runs and does not answer.
 	l.processes = []process{{name: "fail2ban-server"}}
-	if f := l.fail2ban([]string{"fail2ban-client", "-c", dir, "-s", filepath.Join(dir, "socket")}); f.Running || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
+	if f := l.fail2ban(client); f.Running || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
 		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
 	}
 	// One that is not there.
 	l = &looker{ctx: t.Context(), root: "/"}
-	if l.fail2ban([]string{filepath.Join(dir, "absent")}); len(l.facts.Unknown) == 0 {
+	if l.fail2ban([]string{filepath.Join(t.TempDir(), "absent")}); len(l.facts.Unknown) == 0 {
 		t.Error("an absent client is no trouble")
 	}
 }

@@ -1,12 +1,13 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/voipbl/voipbl/internal/netdump"
 )
 
 // networks lists the host's addresses and the networks that they are in.
@@ -17,7 +18,7 @@ func (l *looker) networks() []Network {
 }
 
 func hostNetworks() ([]Network, error) {
-	links, err := steady(netlink.LinkList)
+	links, err := netdump.Steady(netlink.LinkList)
 	if err != nil {
 		return []Network{}, fmt.Errorf("list interfaces: %w", err)
 	}
@@ -25,7 +26,7 @@ func hostNetworks() ([]Network, error) {
 	for _, l := range links {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
-	addrs, err := steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return []Network{}, fmt.Errorf("list addresses: %w", err)
 	}
@@ -43,6 +44,22 @@ func hostNetworks() ([]Network, error) {
 	return networks, nil
 }
 
+// Local are the private networks that this host is in, without those of containers:
+// what its local networks most likely are. A public network is shared with strangers.
+func Local() []netip.Prefix {
+	all, err := hostNetworks()
+	if err != nil {
+		return nil
+	}
+	var local []netip.Prefix
+	for _, n := range all {
+		if n.Private && !n.Container && !n.Prefix.IsSingleIP() && !slices.Contains(local, n.Prefix) {
+			local = append(local, n.Prefix)
+		}
+	}
+	return local
+}
+
 // newNetwork is what an address of an interface tells, and false for an address
 // that no phone can speak to from another link.
 func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
@@ -58,17 +75,3 @@ func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
 // "br-" with 12 digits of the network's id: "br-lan" is not one), Podman and CNI
 // plugins, libvirt, LXC, LXD and Incus, Kubernetes.
 var containerBridge = regexp.MustCompile(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
-
-// steadyTries is how often a list that changed while it was read is read again.
-const steadyTries = 5
-
-// steady reads a list of the kernel until it did not change meanwhile; a busy
-// host's last answer is good enough.
-func steady[T any](list func() ([]T, error)) (all []T, err error) {
-	for range steadyTries {
-		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return all, err
-		}
-	}
-	return all, nil
-}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 const (
@@ -184,7 +186,7 @@ func (b *Box) Due(l Limits, now time.Time) time.Time {
 	due := b.afterPause(l, now)
 	recent := b.recent(now)
 	if n := len(recent); n >= l.PerHour {
-		due = later(due, recent[n-l.PerHour].Add(window))
+		due = web.Later(due, recent[n-l.PerHour].Add(window))
 	}
 	return due
 }
@@ -197,7 +199,7 @@ func (b *Box) afterPause(l Limits, now time.Time) time.Time {
 		return now
 	}
 	if f, n := b.LastError, len(b.Requests); f != nil && f.Reason == Unreachable && n > 0 && l.Network.After(b.Requests[n-1]) {
-		if early := later(l.Network, b.Requests[n-1].Add(NetworkPause)); early.Before(b.NotBefore) {
+		if early := web.Later(l.Network, b.Requests[n-1].Add(NetworkPause)); early.Before(b.NotBefore) {
 			return early
 		}
 	}
@@ -261,7 +263,7 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 		return verdict(e.Addr, e.Kind, Refused, "%v", r.Err)
 	}
 	b.Failures++
-	b.NotBefore = later(now.Add(pause(b.Failures)), r.NotBefore)
+	b.NotBefore = web.Later(now.Add(web.Pause(b.Failures)), r.NotBefore)
 	if most := now.Add(maxRetryAfter); b.NotBefore.After(most) {
 		b.NotBefore = most
 	}
@@ -304,7 +306,7 @@ func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
 	}
 	past(&b.LastSent)
 	if b.NotBefore.After(now.Add(maxRetryAfter)) {
-		b.NotBefore, changed = now.Add(maxPause), true
+		b.NotBefore, changed = now.Add(web.MaxPause), true
 	}
 	b.Queue = slices.DeleteFunc(b.Queue, func(e Entry) bool {
 		over := now.Sub(e.At) >= map[Kind]time.Duration{Ban: worth, Unban: worthUnban}[e.Kind]
@@ -370,11 +372,4 @@ func (b *Box) Check() error {
 		return fmt.Errorf("the requests are not in order of time")
 	}
 	return nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -2,19 +2,18 @@ package outbox
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // Server is who is told.
@@ -56,14 +55,6 @@ type Result struct {
 	NotBefore time.Time // when the server said to come back; zero if it did not
 }
 
-const (
-	// maxHeader bounds the header of an answer; its body is never read.
-	maxHeader = 64 << 10
-
-	// maxRedirects is how many are followed, as for lists.
-	maxRedirects = 5
-)
-
 // Client makes requests. It keeps no connection: they are minutes apart.
 type Client struct {
 	http      *http.Client
@@ -76,25 +67,14 @@ type Client struct {
 func NewClient(version string) *Client {
 	return &Client{
 		http: &http.Client{Transport: &http.Transport{
-			Proxy:                  proxy,
+			Proxy:                  web.Proxy,
 			DialContext:            new(net.Dialer).DialContext, // bounded by the context
-			MaxResponseHeaderBytes: maxHeader,
+			MaxResponseHeaderBytes: web.MaxHeader,               // the body is never read
 			ForceAttemptHTTP2:      true,
 			DisableKeepAlives:      true,
 		}},
-		userAgent: "voipbl/" + version + " (+https://voipbl.org/)",
+		userAgent: web.UserAgent(version),
 	}
-}
-
-// errProxy does not repeat the proxy's address, which may hold a password.
-var errProxy = errors.New("the address in HTTPS_PROXY or HTTP_PROXY is not a URL")
-
-func proxy(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
-	if err != nil {
-		return nil, errProxy
-	}
-	return u, nil
 }
 
 // Send tells the server about an entry: one request, until ctx ends.
@@ -133,9 +113,8 @@ func (s Server) judge(resp *http.Response, now time.Time) Result {
 	case code >= 400 && code < 500:
 		reason = Forbidden
 	}
-	// The words come from a table: the server's own are not to be printed.
-	result := s.failed(reason, "the answer is "+strings.TrimSpace(strconv.Itoa(code)+" "+http.StatusText(code)))
-	if wait, ok := retryAfter(resp.Header.Get("Retry-After"), now); ok && reason != Forbidden {
+	result := s.failed(reason, "the answer is "+web.StatusWords(code))
+	if wait, ok := web.RetryAfter(resp.Header.Get("Retry-After"), now); ok && reason != Forbidden {
 		result.NotBefore = now.Add(wait)
 	}
 	return result
@@ -158,13 +137,11 @@ func (e *redirectError) Error() string { return e.words }
 // the serial in it, so it is not named as the Referer.
 func (s Server) redirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")
-	switch scheme := next.URL.Scheme; {
-	case len(via) > maxRedirects:
-		return &redirectError{fmt.Sprintf("more than %d redirects", maxRedirects)}
-	case scheme == "http" && !s.Insecure:
-		return &redirectError{"redirect to http at " + next.URL.Host}
-	case scheme != "http" && scheme != "https":
-		return &redirectError{fmt.Sprintf("redirect to the scheme %q", scheme)}
+	if len(via) > web.MaxRedirects {
+		return &redirectError{fmt.Sprintf("more than %d redirects", web.MaxRedirects)}
+	}
+	if err := web.Allowed(next.URL, s.Insecure); err != nil {
+		return &redirectError{fmt.Sprintf("redirect to %s: %v", next.URL.Host, err)}
 	}
 	return nil
 }
@@ -178,17 +155,14 @@ func (s Server) transportError(ctx context.Context, err error, connected bool) R
 	}
 	var (
 		redirected *redirectError
-		certErr    *tls.CertificateVerificationError
-		recordErr  tls.RecordHeaderError
-		alert      tls.AlertError
 		netErr     net.Error
 	)
 	switch {
 	case errors.As(err, &redirected):
 		return s.failed(BadRedirect, redirected.words)
-	case strings.HasPrefix(err.Error(), "failed to parse Location header"): // and quotes it
+	case web.IsBadLocation(err):
 		return s.failed(BadRedirect, "redirect to what is no URL")
-	case errors.As(err, &certErr), errors.As(err, &recordErr), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+	case web.IsTLS(err):
 		return s.failed(TLS, err.Error())
 	case ctx.Err() != nil && !connected:
 		return s.failed(Unreachable, "no connection in time")
@@ -196,19 +170,4 @@ func (s Server) transportError(ctx context.Context, err error, connected bool) R
 		return s.failed(TooSlow, "no answer in time")
 	}
 	return s.failed(Unreachable, err.Error())
-}
-
-// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3), which is a number of
-// seconds or a date.
-func retryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
-	// 32 bits of seconds are 68 years; what lies beyond comes back as that.
-	seconds, err := strconv.ParseInt(value, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(seconds) * time.Second, seconds >= 0
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0, false
-	}
-	return max(0, date.Sub(now)), true
 }

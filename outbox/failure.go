@@ -52,11 +52,6 @@ func (e *Error) Error() string { return e.Server + ": " + e.Words }
 func (e *Error) Remedy() string { return e.Reason.Remedy() }
 
 const (
-	// A server that fails is asked again after firstPause, then after twice as long each
-	// time, up to maxPause.
-	firstPause = time.Minute
-	maxPause   = 30 * time.Minute
-
 	// NetworkPause is the least time between two requests of which the first did not reach
 	// the server, when the network has changed.
 	NetworkPause = 10 * time.Second
@@ -64,14 +59,3 @@ const (
 	// maxRetryAfter is the longest pause that a server gets: after that a report is no news.
 	maxRetryAfter = 24 * time.Hour
 )
-
-// pause is how long to wait after that many failures in a row.
-func pause(failures int) time.Duration {
-	p := firstPause
-	for range failures - 1 {
-		if p *= 2; p >= maxPause {
-			return maxPause
-		}
-	}
-	return p
-}

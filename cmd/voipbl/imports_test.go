@@ -16,14 +16,14 @@ const module = "github.com/voipbl/voipbl/"
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "packaging"},
 	"advise":     {"agent", "config", "firewall", "host"},
-	"agent":      {"config", "fetch", "ipsetsync", "firewall", "outbox", "cidr"},
+	"agent":      {"config", "fetch", "ipsetsync", "firewall", "outbox", "cidr", "internal/netdump", "internal/web"},
 	"config":     {"cidr"},
-	"fetch":      nil,
+	"fetch":      {"internal/web"},
 	"ipsetsync":  {"cidr"},
 	"firewall":   nil,
-	"outbox":     nil,
+	"outbox":     {"internal/web"},
 	"cidr":       nil,
-	"host":       nil,
+	"host":       {"internal/netdump"},
 	"packaging":  nil, // the files that are installed
 }
 

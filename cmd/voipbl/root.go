@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
 )
 
 // Exit codes. Those of check are like grep's.
@@ -152,7 +152,7 @@ func (e *networksError) Unwrap() error { return e.error }
 
 func (e *networksError) Remedy() string {
 	var found []string
-	for _, p := range agent.HostNetworks() {
+	for _, p := range machine.Local() {
 		found = append(found, p.String())
 	}
 	if len(found) == 0 {

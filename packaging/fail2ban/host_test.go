@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -122,6 +123,14 @@ func newHost(t *testing.T, backend string) *host {
 	return h
 }
 
+// protect puts a list in force, with base rules or without.
+func (h *host) protect(base string) {
+	h.Helper()
+	h.configure(base)
+	h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
+	h.sh("voipbl sync")
+}
+
 // configure writes voipbl's configuration.
 func (h *host) configure(base string) {
 	h.Helper()
@@ -188,26 +197,14 @@ func (h *host) sh(script string) string {
 // client speaks to the server.
 func (h *host) client(args string) string {
 	h.Helper()
-	return h.sh("fail2ban-client -c " + h.path("etc") + " -s " + h.path("socket") + " -p " + h.path("pid") + " " + args)
+	return h.sh("fail2ban-client " + strings.Join(testfail2ban.Options(h.path("etc"), h.dir), " ") + " " + args)
 }
 
 // start runs a fail2ban until stop, or until the test ends. Its log is a new one.
 func (h *host) start() {
 	h.Helper()
 	h.write("fail2ban.log", "")
-	h.server = exec.Command("fail2ban-server", "-c", h.path("etc"), "-s", h.path("socket"), "-p", h.path("pid"), "-f", "start")
-	h.server.Env = h.env
-	h.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
-	var out bytes.Buffer
-	h.server.Stdout, h.server.Stderr = &out, &out
-	h.must(h.server.Start())
-	server := h.server
-	h.Cleanup(func() {
-		if server.ProcessState == nil {
-			server.Process.Kill()
-			server.Wait()
-		}
-	})
+	h.server = testfail2ban.Start(h.T, h.env, testfail2ban.Options(h.path("etc"), h.dir)...)
 	h.eventually("fail2ban answers", func() bool {
 		said, err := h.run("fail2ban-client -s " + h.path("socket") + " ping")
 		return err == nil && strings.Contains(said, "pong")

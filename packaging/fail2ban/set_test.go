@@ -29,9 +29,7 @@ func TestSet(t *testing.T) {
 	for _, base := range []string{"false", "true"} {
 		t.Run("base "+base, func(t *testing.T) {
 			onEachBackend(t, func(h *host) {
-				h.configure(base)
-				h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
-				h.sh("voipbl sync")
+				h.protect(base)
 				h.serve()
 				h.jails(asterisk(""))
 				h.start()

@@ -1,0 +1,79 @@
+// Package testfail2ban runs a real fail2ban for a test: in the network namespace of
+// the calling goroutine, with Debian's filters and actions, and with a configuration,
+// a socket and a log of its own. Debian's own files are read and not changed.
+package testfail2ban
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// conf is fail2ban.conf. It has no database, so it forgets when it ends.
+const conf = `[Definition]
+loglevel = INFO
+logtarget = DIR/fail2ban.log
+syslogsocket = auto
+socket = DIR/socket
+pidfile = DIR/pid
+dbfile = None
+dbmaxmatches = 10
+dbpurgeage = 1d
+allowipv6 = yes
+`
+
+// New makes a folder with a configuration, and with files of the test's, in whose
+// texts DIR stands for the folder.
+func New(t testing.TB, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	err := errors.Join(
+		os.CopyFS(filepath.Join(dir, "action.d"), os.DirFS("/etc/fail2ban/action.d")),
+		os.CopyFS(filepath.Join(dir, "filter.d"), os.DirFS("/etc/fail2ban/filter.d")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	Write(t, dir, "fail2ban.conf", conf)
+	for name, text := range files {
+		Write(t, dir, name, text)
+	}
+	return dir
+}
+
+// Write makes a file in the folder.
+func Write(t testing.TB, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Options are what both of fail2ban's programs need to find each other: etc is the
+// folder of the configuration, and the others are in dir.
+func Options(etc, dir string) []string {
+	return []string{"-c", etc, "-s", filepath.Join(dir, "socket"), "-p", filepath.Join(dir, "pid")}
+}
+
+// Start runs a server with an environment, nil for the test's own, until it is ended or
+// the test does.
+func Start(t testing.TB, env []string, options ...string) *exec.Cmd {
+	t.Helper()
+	server := exec.Command("fail2ban-server", slices.Concat(options, []string{"-f", "start"})...)
+	server.Env = env
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // this thread ends with the test
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if server.ProcessState == nil {
+			server.Process.Kill()
+			server.Wait()
+		}
+	})
+	return server
+}
