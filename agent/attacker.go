@@ -67,7 +67,10 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	}
 	report := &AttackerReport{Verdict: outbox.Verdict{Addr: a, Kind: entry.Kind, Outcome: outbox.None}, DryRun: opts.DryRun, Others: []outbox.Verdict{}, Warnings: []string{}}
 	if !cfg.Report.Enabled {
-		return report, &ReportingOffError{}
+		if !opts.DryRun { // to try is what that is for, before the owner agrees
+			return report, &ReportingOffError{}
+		}
+		report.warn("reporting is off: nothing is sent before report.enabled is true")
 	}
 	if !prefix.IsSingleIP() {
 		report.Why = prefix.String() + " is a network, and only addresses are reported"

@@ -43,6 +43,16 @@ func TestFailureFromAnotherSource(t *testing.T) {
 	})
 }
 
+// startAgentsRound begins to fetch as the agent does, from what the state folder says.
+func startAgentsRound(t *testing.T, cfg config.Config) (s *sources, end func()) {
+	t.Helper()
+	d := &daemon{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	d.shared.Store(&cfg)
+	s = newSources(t)
+	_, end = s.startWith(cfg, newFetcher(noSplay, d.past, d.fetchRound))
+	return s, end
+}
+
 // TestFetchWithAFullDisk: what is tried cannot be written down, and what was written
 // down says that a feed is due.
 func TestFetchWithAFullDisk(t *testing.T) {
@@ -76,10 +86,7 @@ func TestFailuresWithAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	inBubble(t, func(t *testing.T) {
-		d := &daemon{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-		d.shared.Store(&cfg)
-		s := newSources(t)
-		_, end := s.startWith(cfg, newFetcher(noSplay, d.past, d.fetchRound))
+		s, end := startAgentsRound(t, cfg)
 		s.passTo(3 * hour)
 		end()
 		// 0, 1, 3, 7, 15, 31 minutes, and then each half hour.
@@ -98,10 +105,7 @@ func TestFetchWithoutAStateFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	inBubble(t, func(t *testing.T) {
-		d := &daemon{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-		d.shared.Store(&cfg)
-		s := newSources(t)
-		_, end := s.startWith(cfg, newFetcher(noSplay, d.past, d.fetchRound))
+		s, end := startAgentsRound(t, cfg)
 		s.passTo(30 * min1)
 		end()
 		if n := len(s.got["a"]); n < 2 || n > 31 {

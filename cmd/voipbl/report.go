@@ -23,8 +23,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report ADDR",
 		Short: "Tell VoIPBL about an attacker",
 		Long: `Tell VoIPBL about an address that has attacked this host, or with --unban that
-it was let go again. It is made for fail2ban's actions, and does nothing unless
-report.enabled is true in the configuration.
+it was let go again. It is made for fail2ban's actions, and sends nothing unless
+report.enabled is true in the configuration; --dry-run says what it would.
 
 What is protected on this host or is no address of the Internet is never
 reported, and no address twice within a day. An unban is sent if this host has

@@ -183,7 +183,9 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		s.printJSON(s.report)
 		return
 	}
-	fmt.Fprintln(s.out)
+	if agreed || s.asks != nil { // else what was printed last ends with an empty line
+		fmt.Fprintln(s.out)
+	}
 	if s.report.Written != "" {
 		fmt.Fprintf(s.out, "written: %s\n", s.report.Written)
 	}

@@ -287,6 +287,23 @@ func (p *pbx) upgrade(t *testing.T) {
 		t.Error("the admin's configuration is gone")
 	}
 
+	// A version that ships another configuration leaves the admin's alone as well, where
+	// nobody can be asked: dpkg puts its own beside it.
+	p.sh(`set -e
+dpkg-deb --raw-extract ` + deb(newer) + ` /root/changed
+echo '# New in this version.' >>/root/changed/etc/voipbl/voipbl.yaml
+sed -i 's/^Version: .*/&+changed/' /root/changed/DEBIAN/control
+(cd /root/changed && find etc usr -type f -exec md5sum {} + >DEBIAN/md5sums)
+dpkg-deb --build --root-owner-group /root/changed /root/changed.deb`)
+	p.apt("install", "/root/changed.deb")
+	if text := p.Must("cat", "/etc/voipbl/voipbl.yaml"); !strings.Contains(text, "# An admin's own line.") || strings.Contains(text, "# New in this version.") {
+		t.Errorf("the admin's configuration was written over:\n%s", text)
+	}
+	if text := p.Must("cat", "/etc/voipbl/voipbl.yaml.dpkg-dist"); !strings.Contains(text, "# New in this version.") {
+		t.Errorf("the package's is not beside it:\n%s", text)
+	}
+	p.protected("7.7.7.7")
+
 	// One that the new version does not take: the agent goes on by the old one.
 	p.sh("cp /etc/voipbl/voipbl.yaml /root/good.yaml; echo 'sets: x' >>/etc/voipbl/voipbl.yaml")
 	agent = p.unit("voipbl.service", "MainPID")

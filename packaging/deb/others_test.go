@@ -98,6 +98,12 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 			t.Errorf("voipbl-sets.service is before %s, and not before %s", before, other)
 		}
 	}
+	// Nor are PBXs there, who may not wait for the network.
+	for _, other := range []string{"fail2ban.service", "asterisk.service", "freeswitch.service", "kamailio.service", "opensips.service", "network-pre.target"} {
+		if before := p.unit("voipbl.service", "Before"); !strings.Contains(before, other) {
+			t.Errorf("voipbl.service is before %s, and not before %s", before, other)
+		}
+	}
 	p.apt("purge", "voipbl")
 	p.noTrace()
 }

@@ -46,11 +46,12 @@ func (p *pbx) copyDebs() {
 // deb is where a version lies on a host.
 func deb(version string) string { return "/root/voipbl_" + version + ".deb" }
 
-// apt runs apt-get without questions and without what is only recommended, for the
-// host has no way to get it.
+// apt runs apt-get without what is only recommended, for the host has no way to get
+// it, and as where nobody can be asked: an admin's configuration stays.
 func (p *pbx) apt(args ...string) string {
 	p.t.Helper()
-	return p.Must(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades"}, args...)...)
+	return p.Must(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades",
+		"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"}, args...)...)
 }
 
 func (p *pbx) sh(script string) string {
