@@ -27,13 +27,20 @@ func ReadKernelRules(ctx context.Context, cfg config.Config) ([]KernelRules, err
 	if err != nil {
 		return nil, err
 	}
-	all := []KernelRules{{used.Backend, true, saved}}
+	return withOther(ctx, KernelRules{used.Backend, true, saved})
+}
+
+// withOther adds those of the other backend, if it may hold any. On an error there are
+// those that were known already.
+func withOther(ctx context.Context, used KernelRules) ([]KernelRules, error) {
+	all := []KernelRules{used}
 	other, err := firewall.Open(string(used.Backend.Other()))
 	if err != nil || !other.InUse() {
 		return all, nil
 	}
-	if saved, err = other.Read(ctx); err != nil {
-		return nil, err
+	saved, err := other.Read(ctx)
+	if err != nil {
+		return all, err
 	}
 	return append(all, KernelRules{other.Backend, false, saved}), nil
 }

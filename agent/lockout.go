@@ -90,18 +90,10 @@ func (r *rules) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error
 	if r.cfg.Firewall.BesideOthers {
 		return nil
 	}
-	owners := slices.Concat(saved[firewall.IPv4].Foreign(), saved[firewall.IPv6].Foreign())
-	if other, err := firewall.Open(string(r.fw.Backend.Other())); err == nil && other.InUse() {
-		if theirs, err := other.Read(ctx); err == nil {
-			owners = slices.Concat(owners, theirs[firewall.IPv4].Foreign(), theirs[firewall.IPv6].Foreign())
-		}
-	}
-	if firewall.HasNFTTable("firewalld") {
-		owners = append(owners, "firewalld")
-	}
+	known, _ := withOther(ctx, KernelRules{r.fw.Backend, true, saved}) // what cannot be read owns nothing that we see
+	owners := OtherOwners(known)
 	if len(owners) == 0 {
 		return nil
 	}
-	slices.Sort(owners)
-	return &OtherOwnerError{slices.Compact(owners)}
+	return &OtherOwnerError{owners}
 }
