@@ -34,10 +34,14 @@ func (b Base) sshPorts() []PortRange {
 // each here. SIP that is not public leaves out its rules for everyone, as that
 // page's third note has it. IPv6 has the same rules, and beside the ICMP rule what
 // IPv6 cannot live without.
+//
+// The page's rules keep their text, order and place. What is added stands between
+// them, and says so: its purpose begins with [addition].
 func (b Base) rules(f Family) []Rule {
 	lan, trunks := f.of(b.LocalNetworks), f.of(b.Trunks)
 	head, middle, tail := b.serviceBlocks()
 	return slices.Concat(
+		b.friends(f),
 		b.banned(f),
 		[]Rule{{For: "everything on this host itself", In: "lo", Target: "ACCEPT"}},
 		[]Rule{{For: "rtp: voice and video", Proto: "udp", Ports: []PortRange{b.RTP}, Target: "ACCEPT"}},

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,17 +102,17 @@ var drifts = []drift{
 	},
 	{
 		name:    "one rule deleted from the middle of our chain",
-		script:  "IPT -D VOIPBL-INPUT 5",
+		script:  "IPT -D VOIPBL-INPUT {rtp}",
 		changes: []string{`filter: + -A VOIPBL-INPUT -p udp -m udp --dport 10000:20000 -m comment --comment "voipbl: rtp: voice and video" -j ACCEPT`},
 	},
 	{
 		name:    "one rule that the kernel tells otherwise deleted from our chain",
-		script:  "IPT -D VOIPBL-INPUT 11",
+		script:  "IPT -D VOIPBL-INPUT {scanner}",
 		changes: []string{`filter: + -A VOIPBL-INPUT -p udp -m udp --dport 5060:5061 -m string --string "User-Agent: VaxSIPUserAgent" --algo bm --to 65535 -m comment --comment "voipbl: sip: a scanner" -j DROP`},
 	},
 	{
 		name:   "one rule of our chain replaced",
-		script: "IPT -R VOIPBL-INPUT 5 -j RETURN",
+		script: "IPT -R VOIPBL-INPUT {rtp} -j RETURN",
 		changes: []string{
 			"filter: - -A VOIPBL-INPUT -j RETURN",
 			`filter: + -A VOIPBL-INPUT -p udp -m udp --dport 10000:20000 -m comment --comment "voipbl: rtp: voice and video" -j ACCEPT`,
@@ -232,7 +233,14 @@ func (d drift) words(f Family, text string) string {
 	dropTo := `-m set --match-set VOIP_BL src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
 	return words[f].Replace(strings.NewReplacer(
 		"{dropTo}", dropTo, "{drop}", dropTo+"DROP", "{jump}", jumpHook, "{out}", outHook, "{residents}", strings.Join(residentsInput, " | "),
+		"{rtp}", baseRule(f, "rtp: voice and video"), "{scanner}", baseRule(f, "sip: a scanner"),
 	).Replace(text))
+}
+
+// baseRule is the number of the base rule that is for something.
+func baseRule(f Family, purpose string) string {
+	i := slices.IndexFunc(full().Base.rules(f), func(r Rule) bool { return r.For == purpose })
+	return strconv.Itoa(i + 1)
 }
 
 // expected are the lines about both families.

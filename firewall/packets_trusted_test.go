@@ -30,10 +30,11 @@ func TestPacketsTrustedSIP(t *testing.T) {
 					l.t.Errorf("public %v: %d of %d packets arrived at UDP %d from %s", settings.Base.SIPPublic, got, sent, c.port, c.name)
 				}
 			}
-			phone := l.fresh(l.phone)
-			for n := range 40 {
-				if got := l.knock(phone, "tcp", 5060); got != accepted {
-					l.t.Errorf("public %v: TCP connection %d from the local network: %s", settings.Base.SIPPublic, n+1, got)
+			for name, c := range map[string]caller{"the local network": l.fresh(l.phone), "the trunk": trunk} {
+				for n := range 40 {
+					if got := l.knock(c, "tcp", 5060); got != accepted {
+						l.t.Errorf("public %v: TCP connection %d from %s: %s", settings.Base.SIPPublic, n+1, name, got)
+					}
 				}
 			}
 		}
@@ -49,7 +50,8 @@ func TestPacketsTrustedSIP(t *testing.T) {
 			{"outside", l.fresh(l.roamer), "udp", 5061, silent},
 			{"outside", l.fresh(l.roamer), "tcp", 5060, silent},
 			{"outside", l.fresh(l.roamer), "tcp", 5061, silent},
-			{"the trunk, which is let in by UDP alone", trunk, "tcp", 5060, silent},
+			{"the trunk", trunk, "tcp", 5061, accepted},
+			{"the trunk, to another port", trunk, "tcp", 22, silent},
 			{"beside the trunk", l.fresh(l.trunk), "udp", 5060, silent},
 			{"outside, as ever", l.fresh(l.roamer), "udp", 4569, accepted},
 		} {

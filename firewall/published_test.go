@@ -59,11 +59,17 @@ func replaced(rules []string, r *strings.Replacer) []string {
 	return out
 }
 
+// isAdded reports whether a rule says that the page does not have it.
+func isAdded(rule string) bool {
+	return strings.Contains(rule, `-m comment --comment "`+CommentPrefix+addition)
+}
+
 // comment is what our rules say and the page's do not.
 var comment = regexp.MustCompile(` -m comment --comment "[^"]*"`)
 
 // unfolded is what a packet meets in INPUT: its rules, with those of our chain in
-// the place of the jump that INPUT ends in.
+// the place of the jump that INPUT ends in. What is added to the page is left out:
+// the page's own rules are all there, in its order.
 func unfolded(t *testing.T, input, base []string) []string {
 	t.Helper()
 	last := len(input) - 1
@@ -72,6 +78,9 @@ func unfolded(t *testing.T, input, base []string) []string {
 	}
 	var rules []string
 	for _, r := range slices.Concat(input[:last], base) {
+		if isAdded(r) {
+			continue
+		}
 		rules = append(rules, comment.ReplaceAllString("-A INPUT "+r, ""))
 	}
 	return rules

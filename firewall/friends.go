@@ -1,0 +1,43 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// addition begins what a rule is for that the published ruleset does not have.
+const addition = "added: "
+
+// friends are the rules that let the local networks and the trunks in before
+// fail2ban and the limits are asked: a phone that an employee has set up wrongly, or
+// a provider whose address somebody forges, must not cost the host its telephone.
+// The published ruleset lets them in too, but only below its bans. Beyond what that
+// ruleset opens, a trunk may come by TCP.
+func (b Base) friends(f Family) []Rule {
+	lan, trunks := f.of(b.LocalNetworks), f.of(b.Trunks)
+	rules := slices.Concat(
+		[]Rule{{For: "this host itself, also if fail2ban has banned it", In: "lo", Target: "ACCEPT"}},
+		sipFrom(lan, "sip from the local network, also if fail2ban has banned it", b.SIP, "udp", "tcp"),
+		sipFrom(trunks, "sip from a trunk, also if fail2ban has banned it", b.SIP, "udp", "tcp"),
+		b.sshFrom(lan),
+	)
+	for i := range rules {
+		rules[i].For = addition + rules[i].For
+	}
+	return rules
+}
+
+// sshFrom lets networks in at the ports of ssh that the services open for them. It
+// opens nothing that they leave closed.
+func (b Base) sshFrom(networks []netip.Prefix) []Rule {
+	var rules []Rule
+	for _, s := range b.Services {
+		if s.Name != "ssh" || s.Proto != "tcp" {
+			continue
+		}
+		for _, n := range networks {
+			rules = append(rules, Rule{For: "ssh from the local network, also if fail2ban has banned it", From: n, Proto: "tcp", Ports: s.Ports, Multi: true, Target: "ACCEPT"})
+		}
+	}
+	return rules
+}
