@@ -117,7 +117,7 @@ schedule, and puts right what other programs do to the sets and rules.`,
 	root.SetErr(a.err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
-	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.exemptCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
 	setUpHelp(root)
 	setUpCompletion(root)
 	return root

@@ -16,7 +16,7 @@ type note struct {
 
 // Those who look at the state folder, and those who wait for other processes there.
 var (
-	withState = []string{"sync", "check", "ban", "unban", "bans", "status", "top", "run", "firewall", "report", "setup", "doctor"}
+	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "status", "top", "run", "firewall", "report", "setup", "doctor"}
 	withLocks = []string{"sync", "ban", "unban", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
 )
 
@@ -34,7 +34,7 @@ var files = []note{
 var environment = []note{
 	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to ask servers through, and for which hosts to use none.", []string{"sync", "run", "report", "setup"}},
 	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run", "report", "setup"}},
-	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "status", "firewall", "setup", "doctor"}},
+	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "exempt", "status", "firewall", "setup", "doctor"}},
 	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans"}},
 	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The default is 64MiB. Nothing fails above it.", nil},
 }
@@ -55,7 +55,7 @@ var others = []struct {
 	{"voipbl.yaml(5)", files[0].verbs},
 	{"ipset(8)", []string{"sync", "check", "top", "remove"}},
 	{"iptables(8)", []string{"firewall", "remove"}},
-	{"fail2ban-client(1)", []string{"ban", "unban", "report"}},
+	{"fail2ban-client(1)", []string{"ban", "unban", "report", "exempt"}},
 	{"systemctl(1)", []string{"run", "reload"}},
 }
 

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// Exemption tells whether one address or prefix is exempt, which is: never blocked on
+// this host.
+type Exemption struct {
+	Query   string      `json:"query"`
+	Exempt  bool        `json:"exempt"`  // all of it
+	Because []Protected `json:"because"` // the exempt prefixes that have any of it
+}
+
+// ExemptReport is what [Exempt] found.
+type ExemptReport struct {
+	Exemptions []Exemption
+
+	// Unresolved are the names of allow and trunks whose addresses nobody knows: the
+	// answer says nothing about these.
+	Unresolved []string
+}
+
+// Exempt tells of each query whether it is exempt. It reads the configuration, what the
+// host looks like and the last DNS answers, but no feed and no set, for programs that
+// ask often. It works without an agent and without a state folder. What cannot be read
+// is an error, never "not exempt".
+func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*ExemptReport, error) {
+	store, err := findStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if store != nil {
+		defer store.Close()
+		if err := readableNames(store); err != nil {
+			return nil, err
+		}
+	}
+	p, err := lastProtection(ctx, cfg, store)
+	if err != nil {
+		return nil, err
+	}
+	return &ExemptReport{Exemptions: p.exemptions(queries), Unresolved: p.unprotected}, nil
+}
+
+// readableNames is an error if there are last DNS answers that cannot be read.
+// protection goes on without them, and would not know who they are about.
+func readableNames(store *fetch.Store) error {
+	var any map[string]answer
+	if err := store.ReadJSON(namesFile, &any); err != nil && !isAbsent(err) {
+		return fmt.Errorf("last good DNS answers: %w", err)
+	}
+	return nil
+}
+
+// exemptions answers the queries.
+func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
+	found := make([]Exemption, len(queries))
+	for i, q := range queries {
+		q = unmapped(q)
+		found[i] = Exemption{
+			Query: queryText(q), Exempt: p.sets.Contains(cidr.FromNetip(q)),
+			Because: append([]Protected{}, p.Covering(q)...),
+		}
+	}
+	return found
+}
+
+// unmapped is the IPv4 prefix that an IPv6 one stands for, as logs of sockets of both
+// families write it: "::ffff:198.51.100.7".
+func unmapped(q netip.Prefix) netip.Prefix {
+	if a := q.Addr(); a.Is4In6() && q.Bits() >= 96 {
+		return netip.PrefixFrom(a.Unmap(), q.Bits()-96)
+	}
+	return q
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+// exitNotExempt is exempt's answer when an address is not exempt.
+const exitNotExempt = 1
+
+func (a *app) exemptCommand() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "exempt ADDR...",
+		Short: "Tell whether addresses are never blocked, and why",
+		Long: `Tell for each address or prefix whether it is exempt: never blocked on this
+host, by no list, no ban and no jail of voipbl's. Exempt are allow, trunks and
+local_networks, this host's own addresses, its gateways and DNS servers,
+logged-in SSH sessions, and the servers that lists come from.
+
+It is for programs that ask before they ban, and quick: it reads no list and no
+set. It needs no agent. DNS names count by their last answers. While the
+configuration file is absent, empty or has a mistake, the last good one counts.
+
+Exit status: 0 all are exempt; 1 one is not; 2 error, and nothing is known.`,
+		Example: `  voipbl exempt 198.51.100.7
+  voipbl exempt --quiet 198.51.100.7 || echo "may be banned"
+  voipbl exempt --json 192.168.1.0/24 2001:db8::1`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.exempt(cmd, args, quiet) },
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing: the exit status answers")
+	a.jsonFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("quiet", "json")
+	return cmd
+}
+
+// exemptPause is how long exempt waits before it tries once more. An editor that
+// replaces the file, or a kernel short of memory, needs a moment.
+const exemptPause = 100 * time.Millisecond
+
+func (a *app) exempt(cmd *cobra.Command, args []string, quiet bool) error {
+	queries, err := parseQueries(args)
+	if err != nil {
+		return err
+	}
+	report, err := a.findExempt(cmd, queries, quiet)
+	if err != nil {
+		time.Sleep(exemptPause)
+		report, err = a.findExempt(cmd, queries, quiet)
+	}
+	if err != nil {
+		return err
+	}
+	if !quiet {
+		a.printExempt(report)
+	}
+	for _, e := range report.Exemptions {
+		if !e.Exempt {
+			return &exitError{code: exitNotExempt}
+		}
+	}
+	return nil
+}
+
+func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool) (*agent.ExemptReport, error) {
+	cfg, refused, err := a.exemptConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil && !quiet {
+		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(strings.ReplaceAll(refused.Error(), "\n", "; ")))
+	}
+	report, err := agent.Exempt(cmd.Context(), cfg, queries)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return report, nil
+}
+
+// exemptConfig is configInForce for who must not take a friend for a stranger because
+// of a moment in which the file is not there, or not written yet: then what the agent
+// goes by counts, or went by last.
+func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err error) {
+	text, err := os.ReadFile(a.configFile)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if !absent && (err != nil || len(bytes.TrimSpace(text)) > 0) {
+		return a.configInForce(cmd)
+	}
+	refused = fmt.Errorf("%s is empty", a.configFile)
+	if absent {
+		refused = fmt.Errorf("there is no %s", a.configFile)
+	}
+	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
+		return cfg, refused, nil
+	}
+	if cfg, _, err = agent.LastGoodConfig(text); err == nil {
+		return cfg, refused, nil
+	}
+	cfg, err = a.loadConfig(cmd)
+	return cfg, nil, err
+}
+
+func (a *app) printExempt(r *agent.ExemptReport) {
+	for _, name := range r.Unresolved {
+		fmt.Fprintf(a.err, "voipbl: the addresses of %s are not known: it is taken for nobody\n", clean(name))
+	}
+	if a.json {
+		a.printJSON(r.Exemptions)
+		return
+	}
+	for _, e := range r.Exemptions {
+		switch {
+		case e.Exempt:
+			fmt.Fprintf(a.out, "%s is %s: it is never blocked\n", e.Query, a.paint("exempt", green))
+		case len(e.Because) > 0:
+			fmt.Fprintf(a.out, "%s is not exempt as a whole\n", e.Query)
+		default:
+			fmt.Fprintf(a.out, "%s is not exempt\n", e.Query)
+		}
+		for _, p := range e.Because {
+			fmt.Fprintf(a.out, "  %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+		}
+	}
+}
