@@ -2,6 +2,9 @@ package cidr
 
 import (
 	"bytes"
+	"net/netip"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -52,6 +55,9 @@ func FuzzEntry(f *testing.F) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("# TOTAL NETBLOCK: 2\n1.2.3.4/32\n10.0.0.1/32\n"))
 	f.Add([]byte("\xef\xbb\xbf1.2.3.4\r\n1.2.3.4 - 1.2.3.9\nadd x 2001:db8::1 nomatch\n\"1.2.3.4\",x\n1.0.0.0/7\n"))
+	for _, form := range lineForms {
+		f.Add([]byte(form.text))
+	}
 	f.Add([]byte("<html>\n176.221.42.3254.174.140.223\n137.184.10/32\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		policy := Policy{Widest: [2]uint8{8, 19}}
@@ -118,31 +124,117 @@ func slowLine(line string) (slowRange, bool) {
 		if len(fields) < 2 || strings.Contains(fields[1], ",") {
 			return slowRange{}, false
 		}
+		entry, ok := slowEntry(fields[1])
 		for _, option := range fields[2:] {
 			if option == "comment" {
 				break
 			}
-			if option == "nomatch" {
+			if option == "nomatch" || ok && slowLacks(entry, option) {
 				return slowRange{}, false
 			}
 		}
-		return slowEntry(fields[1])
+		return entry, ok
 	}
 	if line == "" || strings.HasPrefix(line, "create ") {
 		return slowRange{}, false
 	}
-	word, rest := slowWord(line)
-	if fields := strings.FieldsFunc(rest, space); len(fields) >= 2 && fields[0] == "-" && space(rune(rest[0])) {
-		end, _ := slowWord(strings.TrimLeft(strings.TrimLeft(rest, blank)[1:], blank))
-		if strings.ContainsAny(end, ".:") && strings.Trim(end, "0123456789abcdefABCDEF.:") == "" {
-			first, ok := slowEntry(word)
-			if !ok || first.first != first.last || len(word)+len(end) > 2*maxAddressText {
-				return slowRange{}, false
-			}
-			return slowEntry(word + "-" + end)
+	return slowColumns(slowWord(line))
+}
+
+var (
+	slowComment = regexp.MustCompile(`(?s)[#;].*|//.*`)
+	slowBetween = regexp.MustCompile(`(?s)^[ \t\r\v\f]*([,-]?)[ \t\r\v\f]*(.*)$`)
+	slowSlash   = regexp.MustCompile(`^/[0-9]`)
+	slowText    = regexp.MustCompile("[ \t\n\r\v\f,\"'()\\[\\]{}<>|=]+")
+	dottedQuad  = regexp.MustCompile(`^[0-9.]*[.][0-9.]*[.][0-9.]*[.][0-9.]*$`)
+	colons      = regexp.MustCompile(`^[0-9a-fA-F:.]*(::|:.*:.*:.*:.*:.*:.*:)[0-9a-fA-F:.]*$`)
+	hexText     = regexp.MustCompile(`^[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*$`)
+)
+
+// slowColumns reads a line by its columns.
+func slowColumns(word, rest string) (entry slowRange, ok bool) {
+	entry, ok = slowEntry(word)
+	rest = strings.Trim(slowComment.ReplaceAllString(rest, ""), blank)
+	if !ok || rest == "" {
+		return entry, ok
+	}
+	m := slowBetween.FindStringSubmatch(rest)
+	hyphen, text := m[1] == "-", m[2]
+	second, behind := slowColumn(text)
+	looks := hexText.MatchString(second)
+	fits := true
+	switch _, err := netip.ParseAddr(word); {
+	case err != nil && hyphen && looks:
+		return entry, false
+	case err != nil:
+		text, fits = slowLength(entry, text, false)
+	case !hyphen && slowMeansLength(entry, second, behind):
+		if second == "/" {
+			second, behind = slowColumn(strings.Trim(behind, blank))
+		}
+		entry, fits = slowEntry(entry.first.String() + "/" + strings.TrimPrefix(second, "/"))
+		text = behind
+	case hyphen && looks, !hyphen && second != "::" && (dottedQuad.MatchString(second) || colons.MatchString(second)):
+		end := strings.Trim(behind, blank)
+		if !hyphen && (end == "," || strings.HasPrefix(end, "}") || strings.HasPrefix(end, "]")) {
+			return entry, false
+		}
+		if entry, fits = slowEntry(word + "-" + second); fits {
+			text, fits = slowLength(entry, slowBetween.FindStringSubmatch(behind)[2], !hyphen)
 		}
 	}
-	return slowEntry(word)
+	for _, w := range slowText.Split(text, -1) {
+		if fits && slowLacks(entry, strings.Trim(w, "-.")) {
+			return entry, false
+		}
+	}
+	return entry, fits
+}
+
+// slowColumn is slowWord of what may be nothing.
+func slowColumn(text string) (word, rest string) {
+	if text == "" {
+		return "", ""
+	}
+	return slowWord(text)
+}
+
+// slowMeansLength reports whether a column is written as a prefix length or as
+// a mask of the entry.
+func slowMeansLength(entry slowRange, column, behind string) bool {
+	if column == "/" {
+		next, _ := slowColumn(strings.Trim(behind, blank))
+		column += next
+	}
+	if slowSlash.MatchString(column) {
+		return true
+	}
+	mask, err := netip.ParseAddr(column)
+	top := entry.first.AsSlice()[0]
+	return err == nil && mask.Zone() == "" && mask.BitLen() == entry.first.BitLen() && mask.AsSlice()[0] == 255 && top > 0 && top < 224
+}
+
+// slowLength holds a length or mask to the entry, and returns what follows.
+func slowLength(entry slowRange, text string, bare bool) (string, bool) {
+	column, behind := slowColumn(text)
+	n, err := strconv.Atoi(column)
+	bare = bare && err == nil && n <= entry.first.BitLen() && strconv.Itoa(n) == column
+	if !bare && !slowMeansLength(entry, column, behind) {
+		return text, true
+	}
+	if column == "/" {
+		column, behind = slowColumn(strings.Trim(behind, blank))
+	}
+	got, ok := slowEntry(entry.first.String() + "/" + strings.TrimPrefix(column, "/"))
+	return behind, ok && got == entry
+}
+
+func slowLacks(entry slowRange, word string) bool {
+	got, ok := slowEntry(word)
+	if !ok || word == "::" {
+		return false
+	}
+	return got.first.BitLen() != entry.first.BitLen() || got.first.Less(entry.first) || entry.last.Less(got.last)
 }
 
 // slowWord cuts off the first column.

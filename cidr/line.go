@@ -24,11 +24,7 @@ func parseLine(line []byte) (span, Reason) {
 	if rest, ok := bytes.CutPrefix(line, []byte("add ")); ok {
 		return parseAdd(rest)
 	}
-	word, rest := cutWord(line)
-	if end, ok := spacedRange(rest); ok {
-		return parseSpaced(word, end)
-	}
-	return parseRange(word)
+	return parseColumns(cutWord(line))
 }
 
 // parsePlain4 reads a line that is an IPv4 address or prefix and nothing else,
@@ -60,6 +56,10 @@ func parseAdd(s []byte) (span, Reason) {
 	if bytes.IndexByte(entry, ',') >= 0 {
 		return span{}, NotOnlyAddress
 	}
+	found, why := parseRange(entry)
+	if why != Accepted {
+		return span{}, why
+	}
 	for len(options) > 0 {
 		var option []byte
 		option, options = cutField(trimSpace(options))
@@ -69,8 +69,11 @@ func parseAdd(s []byte) (span, Reason) {
 		if string(option) == "comment" {
 			break // free text follows
 		}
+		if found.lacks(option) {
+			return span{}, MoreAddresses
+		}
 	}
-	return parseRange(entry)
+	return found, Accepted
 }
 
 // cutField cuts s at the first space.
@@ -113,45 +116,6 @@ func endsWord(s []byte) bool {
 	return isSpace(s[0])
 }
 
-// spacedRange reports whether rest, which follows the first word, makes it a
-// range with spaces around the hyphen, and returns the word after the hyphen.
-func spacedRange(rest []byte) (end []byte, ok bool) {
-	if len(rest) == 0 || !isSpace(rest[0]) {
-		return nil, false
-	}
-	rest = trimSpace(rest)
-	if len(rest) < 2 || rest[0] != '-' || !isSpace(rest[1]) {
-		return nil, false
-	}
-	rest = trimSpace(rest[1:])
-	if len(rest) == 0 {
-		return nil, false
-	}
-	end, _ = cutWord(rest)
-	return end, len(end) > 0
-}
-
-// parseSpaced reads first - end. Where the end does not look like an address
-// the hyphen belongs to free text after the first column; where it does but is
-// none, the line is refused and not cut down to its first address.
-func parseSpaced(first, end []byte) (span, Reason) {
-	a, why := parseRange(first)
-	if why != Accepted {
-		return a, why
-	}
-	if !looksLikeAddress(end) {
-		return a, Accepted
-	}
-	var joined [2*maxAddressText + 1]byte
-	if a.bits != a.fam.Bits() || len(first)+1+len(end) > len(joined) {
-		return span{}, NotAddress // a prefix is no end of a range
-	}
-	n := copy(joined[:], first)
-	joined[n] = '-'
-	n += 1 + copy(joined[n+1:], end)
-	return parseRange(joined[:n])
-}
-
 // looksLikeAddress reports whether s has nothing but what addresses are made of.
 func looksLikeAddress(s []byte) bool {
 	marks := false
@@ -165,10 +129,6 @@ func looksLikeAddress(s []byte) bool {
 	}
 	return marks
 }
-
-// maxAddressText bounds an address in text: 39 characters of IPv6, 45 with a
-// dotted end (INET6_ADDRSTRLEN 46 of netinet/in.h counts the NUL).
-const maxAddressText = 46
 
 // isSpace is what stands between columns; isBlank, what may stand around a line.
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }

@@ -27,7 +27,10 @@ const (
 //
 // An entry is an address, a prefix (host bits may be set) or a range a-b. It
 // may stand alone, in the first column of CSV or of space-separated text, in
-// quotes, or in an "add NAME ENTRY" line of ipset save. "#", ";" and "//" begin
+// quotes, or in an "add NAME ENTRY" line of ipset save. Two columns may hold it:
+// the ends of a range, or an address and its mask or /length. A line whose
+// columns contradict each other, or that names another address, is refused: it
+// is never cut down to its first address. "#", ";" and "//" begin
 // a comment, also after an entry. Lines end in LF or CRLF; a byte order mark is
 // passed over. Memory is bounded and no line allocates.
 type Scanner struct {

@@ -1,6 +1,7 @@
 package cidr
 
 import (
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -36,6 +37,11 @@ func slowEntry(s string) (slowRange, bool) {
 	}
 	if addr, bits, ok := strings.Cut(s, "/"); ok {
 		a, err := netip.ParseAddr(addr)
+		if m, err := netip.ParseAddr(bits); err == nil {
+			if n, ok := slowMask(m); ok && m.BitLen() == a.BitLen() {
+				bits = strconv.Itoa(n)
+			}
+		}
 		n, err2 := strconv.Atoi(bits)
 		if err != nil || err2 != nil || strconv.Itoa(n) != bits || n < 0 || n > a.BitLen() {
 			return slowRange{}, false
@@ -63,6 +69,16 @@ func slowEntry(s string) (slowRange, bool) {
 		return slowRange{a, b}, true
 	}
 	return slowRange{}, false
+}
+
+// slowMask is the length of a mask whose ones are all at the front.
+func slowMask(mask netip.Addr) (int, bool) {
+	text := ""
+	for _, b := range mask.AsSlice() {
+		text += fmt.Sprintf("%08b", b)
+	}
+	ones := strings.TrimRight(text, "0")
+	return len(ones), mask.Zone() == "" && !strings.Contains(ones, "0")
 }
 
 func number(a netip.Addr) *big.Int { return new(big.Int).SetBytes(a.AsSlice()) }

@@ -78,10 +78,11 @@ func explain4(text []byte) Reason {
 func parseLength(first u128, fam Family, s []byte) (span, Reason) {
 	n, ok := parseUint8(s)
 	if !ok {
-		if _, took := parse4(s); took == len(s) && took > 0 {
-			return span{}, Netmask
+		bits, why := parseMask(s, fam)
+		if why != Accepted {
+			return span{}, why
 		}
-		return span{}, BadLength
+		n = bits
 	}
 	if n > fam.Bits() {
 		return span{}, BadLength
@@ -138,6 +139,14 @@ func parseEnd(first u128, fam Family, s []byte) (span, Reason) {
 		return span{}, ReversedRange
 	}
 	return span{first: first, last: last, bits: notPrefix, fam: fam}, Accepted
+}
+
+// end is the last address of s.
+func (s span) end() u128 {
+	if s.bits == notPrefix {
+		return s.last
+	}
+	return Prefix{s.first, s.bits, s.fam}.last()
 }
 
 // appendPrefixes appends the fewest prefixes that cover s exactly: one, or at

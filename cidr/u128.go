@@ -57,6 +57,14 @@ func (a u128) trailingZeros() int {
 	return 64 + bits.TrailingZeros64(a.hi)
 }
 
+// leadingOnes counts from the start.
+func (a u128) leadingOnes() uint8 {
+	if n := bits.LeadingZeros64(^a.hi); n < 64 {
+		return uint8(n)
+	}
+	return uint8(64 + bits.LeadingZeros64(^a.lo))
+}
+
 // octet returns byte i, 0 being the most significant.
 func (a u128) octet(i int) byte {
 	if i < 8 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -217,13 +218,17 @@ func listed(body []byte) []addrRange {
 
 var (
 	savedLine  = regexp.MustCompile(`^add +\S+ +([^\s,]+)(?: (.*))?$`)
+	savedMore  = regexp.MustCompile(`^[0-9.]+$`)
 	savedNo    = regexp.MustCompile(`^(?:timeout \d+ |packets \d+ |bytes \d+ )*nomatch\b`)
 	spacedLine = regexp.MustCompile(`^([0-9A-Fa-f:./]+)[ \t]+-[ \t]+([0-9A-Fa-f:]\S*[.:][^\s,;#]*)`)
-	firstWord  = regexp.MustCompile(`^(?:"[ \t]*([^"]*?)[ \t]*"|([^ \t,;#"]+?))(?:$|[ \t,;#]|//)`)
+	// two columns: a range, or an address and its mask or length
+	pairLine  = regexp.MustCompile(`^"?([0-9A-Fa-f:.]+)"?(?:[ \t]*,[ \t]*|[ \t]+)"?([0-9A-Fa-f:]+[.:][0-9A-Fa-f:.]*|/[0-9.]+)"?(?:$|[ \t,]+(.*)$)`)
+	addrWord  = regexp.MustCompile(`(?:^|[ ,"(])[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(?:$|[ ,")])`)
+	firstWord = regexp.MustCompile(`^(?:"[ \t]*([^"]*?)[ \t]*"|([^ \t,;#"]+?))(?:$|[ \t,;#]|//)`)
 )
 
 func lineRange(line string) (addrRange, bool) {
-	if m := savedLine.FindStringSubmatch(line); m != nil && !savedNo.MatchString(m[2]) {
+	if m := savedLine.FindStringSubmatch(line); m != nil && !savedNo.MatchString(m[2]) && !savedMore.MatchString(m[2]) {
 		return wordRange(m[1])
 	} else if m != nil || strings.HasPrefix(line, "//") {
 		return addrRange{}, false
@@ -231,10 +236,35 @@ func lineRange(line string) (addrRange, bool) {
 	if m := spacedLine.FindStringSubmatch(line); m != nil {
 		return wordRange(m[1] + "-" + m[2])
 	}
+	if strings.HasSuffix(line, ",") && strings.Contains(line, ", ") {
+		return addrRange{}, false // a list goes on
+	}
+	if m := pairLine.FindStringSubmatch(line); m != nil {
+		return pairRange(m[1], m[2], m[3])
+	}
 	if m := firstWord.FindStringSubmatch(line); m != nil {
+		if addrWord.MatchString(line[len(m[0])-1:]) && !strings.ContainsAny(line[:len(m[0])], "#;") {
+			return addrRange{}, false // of which only the first would count
+		}
 		return wordRange(m[1] + m[2])
 	}
 	return addrRange{}, false
+}
+
+// pairRange reads two columns and what follows them.
+func pairRange(first, second, text string) (addrRange, bool) {
+	if strings.HasPrefix(second, "/") || strings.HasPrefix(second, "255.") || strings.HasPrefix(second, "ffff:") {
+		return wordRange(first + "/" + strings.TrimPrefix(second, "/"))
+	}
+	r, ok := wordRange(first + "-" + second)
+	if text = strings.TrimSpace(text); text == "}" {
+		return addrRange{}, false // the end of a list
+	}
+	if length, _, _ := strings.Cut(strings.TrimPrefix(text, "/"), " "); ok && regexp.MustCompile(`^[0-9]{1,2}$`).MatchString(length) {
+		p, exact := wordRange(first + "/" + length)
+		return r, exact && p == r
+	}
+	return r, ok && !addrWord.MatchString(text)
 }
 
 // wordRange reads an address, a prefix or first-last.
@@ -250,6 +280,13 @@ func wordRange(word string) (addrRange, bool) {
 			return addrRange{}, false
 		}
 		return addrRange{p.Masked().Addr(), lastOf(p)}, true
+	}
+	if a, mask, ok := strings.Cut(word, "/"); ok && net.ParseIP(mask) != nil {
+		ones, bits := net.IPMask(net.ParseIP(mask).To4()).Size()
+		if bits == 0 {
+			return addrRange{}, false
+		}
+		return wordRange(fmt.Sprintf("%s/%d", a, ones))
 	}
 	from, to, _ := strings.Cut(word, "-")
 	first, err := netip.ParseAddr(from)
