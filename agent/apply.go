@@ -164,7 +164,7 @@ func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, er
 		return resolved{}, err
 	}
 	defer store.Close()
-	return resolve(ctx, store, hostNames(cfg).all(), lookups{keep: keep}), nil
+	return resolve(ctx, store, cfg, lookups{keep: keep}), nil
 }
 
 // BlockedLoginError is a set that has the address of somebody who is logged in: the

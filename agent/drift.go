@@ -217,7 +217,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	if err := h.openStore(); err != nil {
 		return nil, errors.Join(err, h.ensureDrop(ctx))
 	}
-	answers := resolve(ctx, h.store, hostNames(d.cfg).all(), lookups{offline: true})
+	answers := resolve(ctx, h.store, d.cfg, lookups{offline: true})
 	unlock, err := lock(ctx, d.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func newEnforcement(h *host, verb string, wait time.Duration, now time.Time) *en
 		host: h, verb: verb, wait: wait, unattended: true,
 		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
 		feeds:   make([]*feed, len(h.cfg.Feeds)),
-		answers: resolve(context.Background(), h.store, hostNames(h.cfg).all(), lookups{offline: true}),
+		answers: resolve(context.Background(), h.store, h.cfg, lookups{offline: true}),
 	}
 }
 
@@ -200,7 +200,7 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 		r.Warnings = append(r.Warnings, f.warnings...)
 	}
 	r.Warnings = append(r.Warnings, p.problems...)
-	r.Unprotected = p.unprotected
+	r.Unprotected, r.NoHost = p.unprotected, p.noHost
 }
 
 // combine is the union of all feeds and bans, and of the live sets if feeds are kept from

@@ -279,12 +279,11 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 // resolveAgain resolves the names of a configuration and tells whether the answers
 // are others than those that were kept.
 func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fetched {
-	all := hostNames(cfg).all()
-	before := resolve(ctx, store, all, lookups{offline: true})
-	now := resolve(ctx, store, all, lookups{keep: true})
+	before := resolve(ctx, store, cfg, lookups{offline: true})
+	now := resolve(ctx, store, cfg, lookups{keep: true})
 	same := len(before.answers) == len(now.answers)
 	for name, a := range now.answers {
-		same = same && slices.Equal(a.Addrs, before.answers[name].Addrs)
+		same = same && slices.Equal(a.Addrs(), before.answers[name].Addrs())
 	}
 	return fetched{changed: !same, problems: now.problems}
 }

@@ -48,6 +48,11 @@ func (s *Status) judge(now time.Time) {
 			s.problem("", "feed %s: %s", f.Name, f.Problem.Reason)
 		}
 	}
+	for _, n := range s.Names {
+		if n.Failed != nil && n.Failed.NoHost && len(n.Addresses) > 0 {
+			s.problem("mend DNS, or write its address instead", "%s", n.Warning)
+		}
+	}
 	for _, name := range s.Unprotected {
 		s.problem("write its address instead, or mend DNS", "%s of allow or trunks was never resolved, so it is not protected", name)
 	}

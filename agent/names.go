@@ -2,58 +2,45 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 )
 
-const (
-	// namesFile keeps the last good answers in the state folder.
-	namesFile = "names"
+// namesFile keeps in the state folder what names have stood for.
+const namesFile = "names"
 
-	// lookupTimeout bounds all look-ups of a sync together.
-	lookupTimeout = 10 * time.Second
-	lookupsAtOnce = 16
-
-	// maxAnswer is the most addresses that one name may protect. Round-robin
-	// names of providers have up to a dozen; more is a mistake, or somebody
-	// who wants out of the list.
-	maxAnswer = 64
-)
-
-// answer is what a name resolved to.
-type answer struct {
-	Addrs []netip.Addr `json:"addrs"`
-	At    time.Time    `json:"at"`
-}
+// answer is what is known of a name.
+type answer = dns.Known
 
 // lookups says how names are resolved.
 type lookups struct {
-	offline bool // only read the last good answers
-	keep    bool // write the answers down
+	offline bool // only read what is known
+	keep    bool // write down what the answers add to it
 }
 
-// resolved is the answer for each name, and what went wrong. A name that does
-// not resolve keeps its last good answer.
+// resolved is what the names of a configuration stand for, and what went wrong.
 type resolved struct {
+	names
 	answers  map[string]answer
 	problems []string
-	never    []string // names without any answer
+	never    []string // names without any address
+	noHost   []string // names of allow and trunks that answer with what is no host's address
 }
 
-// resolve looks the names up, all at once. Of the two families each keeps its
-// last good answer for itself, for one can fail alone.
-func resolve(ctx context.Context, store *fetch.Store, names []string, how lookups) resolved {
-	r := resolved{answers: make(map[string]answer)}
-	if len(names) == 0 {
+// resolve asks for the names of a configuration, all at once. A name that does not
+// resolve keeps the addresses that it has.
+func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how lookups) resolved {
+	r := resolved{names: hostNames(cfg), answers: make(map[string]answer)}
+	all := r.all()
+	if len(all) == 0 {
 		return r
 	}
 	kept := make(map[string]answer)
@@ -62,120 +49,105 @@ func resolve(ctx context.Context, store *fetch.Store, names []string, how lookup
 			r.problems = append(r.problems, fmt.Sprintf("last good DNS answers: %v", err))
 		}
 	}
-	found := make(map[string]lookedUp)
-	if !how.offline {
-		found = lookup(ctx, names)
-	}
-	for _, name := range names {
-		old, known := kept[name]
-		now := found[name]
-		a := now.answer
-		if now.err != nil || how.offline {
-			a.At = old.At
-			for _, addr := range old.Addrs {
-				if how.offline || now.failed[familyIndex(addr)] {
-					a.Addrs = append(a.Addrs, addr)
-				}
-			}
+	if how.offline {
+		for _, name := range all {
+			r.take(name, kept[name], true)
 		}
-		switch {
-		case len(a.Addrs) == 0:
-			r.never = append(r.never, name)
-			why := "it was never resolved, and cannot be offline"
-			if now.err != nil {
-				why = now.err.Error()
-			}
-			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, why))
-			continue
-		case now.err != nil && known:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: %v: its answer of %s stays protected", name, now.err, old.At.Format(time.DateTime)))
-		case now.err != nil:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: %v", name, now.err))
-		}
-		r.answers[name] = a
+		return r
 	}
-	if how.keep && !how.offline {
-		if err := store.WriteJSON(namesFile, r.answers); err != nil {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	found := dns.Ask(ctx, r.questions())
+	for _, name := range all {
+		k, moved := kept[name].Merge(found[name], cfg.Names.Keep, now)
+		if moved && r.allows(name) {
+			r.problems = append(r.problems, movedWords(name, k))
+		}
+		r.take(name, k, false)
+		kept[name] = k
+	}
+	if how.keep {
+		if err := store.WriteJSON(namesFile, remembered(kept, all, cfg.Names.Keep, now)); err != nil {
 			r.problems = append(r.problems, fmt.Sprintf("keep DNS answers: %v", err))
 		}
 	}
 	return r
 }
 
-// lookedUp is what asking for one name gave. failed tells for which family
-// there is no answer, as against the answer that there are no addresses.
-type lookedUp struct {
-	answer
-	failed [2]bool // IPv4, IPv6
-	err    error
+// questions are what the names are asked for: those of sources are no servers of SIP.
+func (n names) questions() []dns.Question {
+	var questions []dns.Question
+	for _, name := range n.all() {
+		questions = append(questions, dns.Question{Name: name, SIP: n.allows(name)})
+	}
+	return questions
 }
 
-func familyIndex(a netip.Addr) int {
-	if a.Is4() {
-		return 0
+// allows reports whether a name is in allow or trunks.
+func (n names) allows(name string) bool { return len(n.allowed[name]) > 0 }
+
+// take notes what a name stands for, and what is wrong with that.
+func (r *resolved) take(name string, k answer, offline bool) {
+	r.answers[name] = k
+	failed := k.Failed
+	if failed != nil && failed.NoHost && !r.allows(name) {
+		failed = nil // a source on this host needs no exemption
+	} else if failed != nil && failed.NoHost {
+		r.noHost = append(r.noHost, name)
 	}
-	return 1
+	if len(k.Addresses) == 0 {
+		r.never = append(r.never, name)
+		switch {
+		case failed != nil:
+			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, failed.Why))
+		case k.Failed == nil:
+			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and cannot be offline", name))
+		}
+		return
+	}
+	if failed != nil && (!offline || failed.NoHost) {
+		r.problems = append(r.problems, failedWords(name, k))
+	}
 }
 
-func lookup(ctx context.Context, names []string) map[string]lookedUp {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	var (
-		mu    sync.Mutex
-		group errgroup.Group
-		found = make(map[string]lookedUp)
-	)
-	group.SetLimit(lookupsAtOnce)
-	for _, name := range names {
-		group.Go(func() error {
-			l := lookupName(ctx, name)
-			mu.Lock()
-			defer mu.Unlock()
-			found[name] = l
-			return nil
-		})
-	}
-	group.Wait()
-	return found
+// failedWords tell of a name that does not resolve, or not as a whole.
+func failedWords(name string, k answer) string {
+	return fmt.Sprintf("name %s: %s: its addresses of %s stay exempt", name, k.Failed.Why, k.At.Local().Format(time.DateTime))
 }
 
-// lookupName asks for each family by itself: asked for both, the resolver
-// answers with one and hides that the other failed.
-func lookupName(ctx context.Context, name string) lookedUp {
-	l := lookedUp{answer: answer{At: time.Now().UTC().Truncate(time.Second)}}
-	var errs []error
-	for i, network := range []string{"ip4", "ip6"} {
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-		if noSuchAddress(err) {
-			err = nil
-		}
-		if err == nil && len(addrs) > maxAnswer {
-			err = fmt.Errorf("%d addresses, more than %d", len(addrs), maxAnswer)
-		}
-		if err != nil {
-			l.failed[i] = true
-			errs = append(errs, err)
-			continue
-		}
-		for _, a := range addrs {
-			l.Addrs = append(l.Addrs, a.Unmap().WithZone(""))
-		}
-	}
-	l.err = errors.Join(errs...)
-	if l.err != nil && len(errs) == 2 {
-		l.err = errs[0] // for the same reason
-	}
-	if len(l.Addrs) == 0 && l.err == nil {
-		l.failed, l.err = [2]bool{true, true}, errors.New("no such host")
-	}
-	slices.SortFunc(l.Addrs, netip.Addr.Compare)
-	l.Addrs = slices.Compact(l.Addrs)
-	return l
+// movedWords tell of an answer that had nothing in common with what was known.
+func movedWords(name string, k answer) string {
+	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; %s stay exempt for a time", name, addrList(k.Moved.To), addrList(k.Left()))
 }
 
-// noSuchAddress reports whether the answer is that there is none of a family.
-func noSuchAddress(err error) bool {
-	var dns *net.DNSError
-	var addr *net.AddrError
-	return errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &addr)
+// shownAddrs bounds how many addresses a message names.
+const shownAddrs = 4
+
+func addrList(addrs []netip.Addr) string {
+	var words []string
+	for _, a := range addrs[:min(len(addrs), shownAddrs)] {
+		words = append(words, a.String())
+	}
+	text := strings.Join(words, ", ")
+	if more := len(addrs) - shownAddrs; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// maxForgotten bounds how many names that are not asked for any more are remembered.
+const maxForgotten = 1000
+
+// remembered is what is written down: all names that were asked for, and for a time
+// those that are not in the configuration any more, which may be a mistake in it.
+func remembered(kept map[string]answer, asked []string, keep time.Duration, now time.Time) map[string]answer {
+	all := make(map[string]answer)
+	for _, name := range asked {
+		all[name] = kept[name]
+	}
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if _, there := all[name]; !there && now.Sub(kept[name].At) < keep && len(all) < len(asked)+maxForgotten {
+			all[name] = kept[name]
+		}
+	}
+	return all
 }

@@ -36,6 +36,8 @@ type Protection struct {
 	index       cidranger.Ranger
 	problems    []string
 	unprotected []string // names of allow and trunks without any address
+	noHost      []string // names of allow and trunks that answer with what is no host's address
+	names       []NameStatus
 	trunks      []netip.Prefix
 }
 
@@ -139,10 +141,9 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	if a, err := netip.ParseAddr(reportHost(cfg)); err == nil {
 		list.addAddrs([]netip.Addr{a}, reportReason)
 	}
-	n := hostNames(cfg)
 	for name, a := range answers.answers {
-		for _, reason := range n.reasons(name) {
-			list.addAddrs(a.Addrs, reason+" ("+name+")")
+		for _, reason := range answers.reasons(name) {
+			list.addAddrs(a.Addrs(), reason+" ("+name+")")
 		}
 	}
 	p, err := list.index()
@@ -151,10 +152,11 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	}
 	p.problems = slices.Clone(answers.problems)
 	p.trunks = hostPrefixes(cfg.Firewall.Trunks, answers.answers)
+	p.noHost, p.names = answers.noHost, answers.status()
 	for _, name := range answers.never {
-		if reasons := n.allowed[name]; len(reasons) > 0 {
+		if answers.allows(name) {
 			p.unprotected = append(p.unprotected, name)
-			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(n.reasons(name), " and ")))
+			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(answers.reasons(name), " and ")))
 		}
 	}
 	return p, nil
@@ -162,7 +164,7 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 
 // lastProtection is protection by the last good answers, for those who only look.
 func lastProtection(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
-	return protection(cfg, resolve(ctx, store, hostNames(cfg).all(), lookups{offline: true}))
+	return protection(cfg, resolve(ctx, store, cfg, lookups{offline: true}))
 }
 
 // protectedList collects the reasons for each prefix.
@@ -206,7 +208,7 @@ func hostPrefixes(hosts []config.Host, answers map[string]answer) []netip.Prefix
 			add(h.Prefix)
 			continue
 		}
-		for _, a := range answers[h.Name].Addrs {
+		for _, a := range answers[h.Name].Addrs() {
 			add(netip.PrefixFrom(a, a.BitLen()))
 		}
 	}

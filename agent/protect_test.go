@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -18,7 +19,7 @@ func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Prote
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := protection(cfg, resolve(t.Context(), store, hostNames(cfg).all(), lookups{offline: offline, keep: true}))
+	p, err := protection(cfg, resolve(t.Context(), store, cfg, lookups{offline: offline, keep: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +48,23 @@ func reasonsFor(p *Protection, addr string) string {
 
 func TestProtection(t *testing.T) {
 	testns.Enter(t)
+	store := openStore(t)
+	known := func(addrs ...string) (k answer) {
+		for _, a := range addrs {
+			k.Addresses = append(k.Addresses, dns.Address{Addr: netip.MustParseAddr(a)})
+		}
+		return k
+	}
+	if err := store.WriteJSON(namesFile, map[string]answer{"office.example": known("9.7.0.1"), "feeds.example": known("9.7.0.1", "2a05::1")}); err != nil {
+		t.Fatal(err)
+	}
 	p := protect(t, `
-feeds: [{name: a, url: "https://198.51.7.7/list"}, {name: b, url: "https://localhost/list"}, {name: c, path: /x}]
-allow: [8.8.0.0/16, 8.8.8.8, "2a00:1::/32", localhost]
+feeds: [{name: a, url: "https://198.51.7.7/list"}, {name: b, url: "https://FEEDS.example/list"}, {name: c, path: /x}]
+allow: [8.8.0.0/16, 8.8.8.8, "2a00:1::/32", office.example]
 firewall:
   local_networks: [192.168.1.0/24]
   trunks: [8.8.8.8]
-`, false, openStore(t))
+`, true, store)
 	if len(p.problems) != 0 {
 		t.Errorf("problems %q", p.problems)
 	}
@@ -64,7 +75,9 @@ firewall:
 		"2a00:1::5":    "2a00:1::/32 allow",
 		"192.168.1.77": "192.168.1.0/24 local_networks",
 		"198.51.7.7":   "198.51.7.7/32 source of feed a",
-		"127.0.0.1":    "127.0.0.1/32 allow (localhost)+source of feed b (localhost)+this host's own address",
+		"127.0.0.1":    "127.0.0.1/32 this host's own address",
+		"9.7.0.1":      "9.7.0.1/32 allow (office.example)+source of feed b (feeds.example)",
+		"2a05::1":      "2a05::1/128 source of feed b (feeds.example)",
 		"192.168.2.1":  "",
 		"2a00:2::1":    "",
 	} {
@@ -76,7 +89,7 @@ firewall:
 	if len(wide) != 2 {
 		t.Errorf("8.0.0.0/8 has inside it %v", wide)
 	}
-	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("9.0.0.0/8"), cidr.MustParsePrefix("2a00::/16")))
+	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("9.128.0.0/9"), cidr.MustParsePrefix("2a00::/16")))
 	var got []string
 	for _, e := range over {
 		got = append(got, e.Prefix.String())
@@ -91,7 +104,7 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 	testns.Enter(t) // no DNS server answers in here
 	store := openStore(t)
 	old := addrs("8.8.8.8")
-	if err := store.WriteJSON(namesFile, map[string]answer{"trunk.invalid": {Addrs: old}}); err != nil {
+	if err := store.WriteJSON(namesFile, map[string]any{"trunk.invalid": map[string]any{"addrs": old}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, offline := range []bool{false, true} {
@@ -106,7 +119,7 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 	}
 	// A look-up that succeeded has not pushed out the answer of one that failed.
 	var kept map[string]answer
-	if err := store.ReadJSON(namesFile, &kept); err != nil || !slices.Equal(kept["trunk.invalid"].Addrs, old) || len(kept["localhost"].Addrs) == 0 {
+	if err := store.ReadJSON(namesFile, &kept); err != nil || !slices.Equal(kept["trunk.invalid"].Addrs(), old) || kept["localhost"].Failed == nil {
 		t.Errorf("kept %v, %v", kept, err)
 	}
 }

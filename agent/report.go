@@ -36,6 +36,10 @@ type Report struct {
 	// resolved, so that nothing stands between them and the feeds.
 	Unprotected []string `json:"unprotected,omitempty"`
 
+	// NoHost are names of allow and trunks that answer with what is no host's address,
+	// such as 0.0.0.0. What they stood for before stays exempt.
+	NoHost []string `json:"no_host,omitempty"`
+
 	Overruled bool `json:"overruled,omitempty"` // a running agent goes by another configuration
 
 	Sets     []SetReport  `json:"sets"`
@@ -61,7 +65,7 @@ func (r *Report) warn(format string, args ...any) {
 // Troubled reports whether a feed or the rules are not as they should be, or a
 // name could not be protected.
 func (r *Report) Troubled() bool {
-	return r.Overruled || len(r.Unprotected) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+	return r.Overruled || len(r.Unprotected) > 0 || len(r.NoHost) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
 }
 
 // Empty reports whether the sets hold, or would hold, nothing.

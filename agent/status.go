@@ -24,6 +24,8 @@ type Status struct {
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
 
+	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
+
 	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
 
 	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
@@ -91,7 +93,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if err != nil {
 		return nil, err
 	}
-	s.Unprotected = protected.unprotected
+	s.Unprotected, s.Names = protected.unprotected, protected.names
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected)
 	record := lastRecord(cfg)
 	for _, f := range cidr.Families {

@@ -77,7 +77,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if !opts.Offline {
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
-	e.answers = resolve(ctx, h.store, hostNames(cfg).all(), lookups{offline: opts.Offline, keep: !opts.DryRun})
+	e.answers = resolve(ctx, h.store, cfg, lookups{offline: opts.Offline, keep: !opts.DryRun})
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ func (r *reader) check(raw rawConfig) Config {
 	r.feeds(raw.Feeds, &c.Feeds)
 	readList(r, "allow", raw.Allow, &c.Allow, parseHost)
 
+	read(r, "names.keep", raw.Names.Keep, &c.Names.Keep, parseKeep)
+
 	r.number("limits.widest", raw.Limits.Widest, &c.Limits.Widest, 1, 32)
 	r.number("limits.widest6", raw.Limits.Widest6, &c.Limits.Widest6, 1, 128)
 	r.number("limits.max_entries", raw.Limits.MaxEntries, &c.Limits.MaxEntries, 1_000, 100_000_000)

@@ -103,6 +103,20 @@ func TestSizeFormats(t *testing.T) {
 	}
 }
 
+func TestKeepFormats(t *testing.T) {
+	for text, want := range map[string]string{
+		"1h": "1h", "24h": "1d", "7d": "7d", "168h": "7d", "90d": "90d", "36h": "36h", "90m": "1h30m",
+		"": "", "0d": "", "91d": "", "59m": "", "1.5d": "", "-1d": "", "99999d": "", "d": "", "7": "", "1w": "",
+	} {
+		d, f := parseKeep(text)
+		if f != nil && want != "" {
+			t.Errorf("%q: %s", text, f.problem)
+		} else if f == nil && formatDays(d) != want {
+			t.Errorf("%q is written as %q, want %q", text, formatDays(d), want)
+		}
+	}
+}
+
 func TestDurationFormats(t *testing.T) {
 	for text, want := range map[string]string{
 		"1s": "1s", "60s": "1m", "90s": "1m30s", "3600s": "1h", "10m": "10m", "20m0.5s": "20m0.5s", "1.5s": "1.5s",

@@ -30,6 +30,8 @@ type Config struct {
 	// Allow is never blocked, whatever a feed says.
 	Allow []Host
 
+	Names Names
+
 	Limits   Limits
 	Firewall Firewall
 	Metrics  Metrics
@@ -55,6 +57,12 @@ type Limits struct {
 
 	// Timeout bounds one fetch from its first to its last byte, 1s..1h.
 	Timeout time.Duration
+}
+
+// Names say how DNS names stand for addresses.
+type Names struct {
+	// Keep is how long an address stays exempt after its name has answered without it, 1h..90d.
+	Keep time.Duration
 }
 
 // Firewall says which rules voipbl keeps in the kernel, and where.

@@ -125,6 +125,7 @@ feeds:
   - {name: b.2, url: https://example.net}
   - {name: c, path: /etc/lists/*.txt, schedule: "@every 1s", optional: false}
 allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
+names: {keep: 336h}
 limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h}
 firewall:
   backend: legacy
@@ -153,6 +154,7 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 			{Name: "phones.example.net."},
 			{Prefix: netip.MustParsePrefix("fd00::1/128")},
 		},
+		Names:  Names{Keep: 14 * day},
 		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour},
 		Firewall: Firewall{
 			Backend: BackendLegacy, DropAt: DropPrerouting, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,

@@ -41,6 +41,7 @@ func Default() Config {
 			Schedule:    mustSchedule(defaultPathSchedule),
 			MaxCoverage: 1,
 		}},
+		Names: Names{Keep: 7 * day},
 		Limits: Limits{
 			Widest:     8,         // the blocks that were given out whole in the early days
 			Widest6:    19,        // a whole national provider, such as 2003::/19

@@ -17,6 +17,7 @@ type rawConfig struct {
 	RunDir   *string     `yaml:"run_dir" example:"/run/voipbl"`
 	Feeds    []*rawFeed  `yaml:"feeds" example:"name: local, path: /etc/voipbl/blocklist.d"`
 	Allow    []*string   `yaml:"allow" example:"203.0.113.10"`
+	Names    rawNames    `yaml:"names" example:"keep: 7d"`
 	Limits   rawLimits   `yaml:"limits" example:"timeout: 60s"`
 	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
@@ -40,6 +41,10 @@ type rawLimits struct {
 	MaxEntries *int    `yaml:"max_entries" example:"2000000"`
 	MaxBytes   *string `yaml:"max_bytes" example:"64MiB"`
 	Timeout    *string `yaml:"timeout" example:"60s"`
+}
+
+type rawNames struct {
+	Keep *string `yaml:"keep" example:"7d"`
 }
 
 type rawFirewall struct {
@@ -98,6 +103,7 @@ func (c Config) raw() rawConfig {
 		RunDir:   &c.RunDir,
 		Feeds:    each(c.Feeds, Feed.raw),
 		Allow:    each(c.Allow, hostText),
+		Names:    rawNames{Keep: new(formatDays(c.Names.Keep))},
 		Limits: rawLimits{
 			Widest:     &c.Limits.Widest,
 			Widest6:    &c.Limits.Widest6,

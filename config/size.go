@@ -10,11 +10,15 @@ import (
 const (
 	minBytes, maxBytes     = 1 << 10, 1 << 30
 	minTimeout, maxTimeout = time.Second, time.Hour
+	minKeep, maxKeep       = time.Hour, 90 * day
 )
+
+const day = 24 * time.Hour
 
 const (
 	sizeExample    = `expected 1KiB..1GiB, such as "64MiB" or "2MB"`
 	timeoutExample = `expected 1s..1h, such as "60s" or "5m"`
+	keepExample    = `expected 1h..90d, such as "7d" or "12h"`
 	percentExample = `expected more than 0% and at most 100%, with up to four decimals, such as "5%" or "0.5%"`
 )
 
@@ -75,6 +79,28 @@ func formatDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// parseKeep parses a number of days, such as "7d", or a duration in the syntax of Go.
+func parseKeep(s string) (time.Duration, *fault) {
+	d, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		d = time.Duration(n) * day
+	}
+	if err != nil || d < minKeep || d > maxKeep {
+		return 0, faultf(keepExample, "bad time (%s)", quote(s))
+	}
+	return d, nil
+}
+
+// formatDays is the inverse of parseKeep.
+func formatDays(d time.Duration) string {
+	if d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return formatDuration(d)
 }
 
 // percent has at most four decimals, so that a share has at most six and survives the way to a

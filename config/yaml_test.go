@@ -48,6 +48,7 @@ func configs() *rapid.Generator[Config] {
 			RunDir:   paths().Draw(t, "run"),
 			Feeds:    rapid.SliceOfNDistinct(feeds(), 1, 5, func(f Feed) string { return f.Name }).Draw(t, "feeds"),
 			Allow:    listOf(t, "allow", hosts()),
+			Names:    Names{Keep: time.Duration(rapid.Int64Range(int64(minKeep), int64(maxKeep)).Draw(t, "keep"))},
 			Limits: Limits{
 				Widest:     rapid.IntRange(1, 32).Draw(t, "widest"),
 				Widest6:    rapid.IntRange(1, 128).Draw(t, "widest6"),

@@ -49,6 +49,8 @@ func TestScripts(t *testing.T) {
 			"reboot":   reboot,
 			"await":    await,
 			"at-once":  atOnce,
+			"dns":      setDNS,
+			"named":    named,
 
 			"asked":       asked,
 			"await-asked": awaitAsked,
@@ -69,6 +71,9 @@ func setupScript(env *testscript.Env) error {
 	}
 	env.Defer(server.close)
 	env.Values[serverKey] = server
+	dns := new(scriptDNS)
+	env.Defer(dns.close)
+	env.Values[dnsKey] = dns
 	env.Vars = append(env.Vars, "SSL_CERT_FILE="+server.certFile, "NO_COLOR=1", "TZ=UTC")
 	return os.Mkdir(filepath.Join(env.WorkDir, "blocklist.d"), 0o755)
 }

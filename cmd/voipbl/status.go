@@ -150,6 +150,7 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 			}
 		}
 	}
+	a.printNames(s)
 }
 
 // printAgent shows what is known of the agent, and what it has counted.

@@ -1,0 +1,199 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// Timeout bounds all questions of one call together.
+	Timeout = 10 * time.Second
+
+	namesAtOnce     = 16
+	questionsAtOnce = 8 // for one name
+
+	// maxTargets is the most servers that the SRV records of one name may name.
+	maxTargets = 32
+)
+
+// Question is a name to ask for.
+type Question struct {
+	Name string
+	SIP  bool // ask for the servers of its SRV records too
+}
+
+// Ask asks for all names, at once.
+func Ask(ctx context.Context, questions []Question) map[string]Answer {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var (
+		mu    sync.Mutex
+		group errgroup.Group
+		found = make(map[string]Answer)
+	)
+	group.SetLimit(namesAtOnce)
+	for _, q := range questions {
+		group.Go(func() error {
+			a := ask(ctx, q)
+			mu.Lock()
+			defer mu.Unlock()
+			found[q.Name] = a
+			return nil
+		})
+	}
+	group.Wait()
+	return found
+}
+
+// ask asks for the addresses of a name and of its servers. Each of these may fail alone:
+// then what it would have given is not known, and the rest counts.
+func ask(ctx context.Context, q Question) Answer {
+	var targets targets
+	var group errgroup.Group
+	group.SetLimit(questionsAtOnce)
+	var own hostAnswer
+	group.Go(func() error {
+		own = askHost(ctx, q.Name)
+		return nil
+	})
+	if q.SIP {
+		for _, s := range services {
+			group.Go(func() error {
+				targets.ask(ctx, s, q.Name)
+				return nil
+			})
+		}
+	}
+	group.Wait()
+	servers, err := targets.names(q.Name)
+	answers := make([]hostAnswer, len(servers))
+	for i, server := range servers {
+		group.Go(func() error {
+			answers[i] = askHost(ctx, absolute(server))
+			return nil
+		})
+	}
+	group.Wait()
+	return combine(append([]hostAnswer{own}, answers...), len(servers) > 0, err)
+}
+
+// hostAnswer is what asking for the addresses of one host gave.
+type hostAnswer struct {
+	host   string
+	addrs  []netip.Addr
+	failed [2]error // by family
+	noHost bool     // one failed since all of its addresses are no host's
+}
+
+// combine joins the answers for a name and its servers. unasked is why not all servers
+// are known.
+func combine(hosts []hostAnswer, servers bool, unasked error) Answer {
+	a := Answer{Servers: servers, Unasked: unasked != nil}
+	var errs []error
+	for i, h := range hosts {
+		a.Addrs = append(a.Addrs, h.addrs...)
+		a.NoHost = a.NoHost || h.noHost
+		for f, err := range h.failed {
+			if err == nil {
+				continue
+			}
+			a.Partial[f] = true
+			if i > 0 {
+				err = fmt.Errorf("its server %s: %w", strings.TrimSuffix(h.host, "."), err)
+			}
+			errs = append(errs, err)
+		}
+	}
+	if unasked != nil {
+		errs = append(errs, unasked)
+	}
+	slices.SortFunc(a.Addrs, netip.Addr.Compare)
+	a.Addrs = slices.Compact(a.Addrs)
+	var count [2]int
+	for _, addr := range a.Addrs {
+		count[familyOf(addr)]++
+	}
+	if n := max(count[0], count[1]); n > MaxAddresses {
+		return Answer{Partial: [2]bool{true, true}, Err: fmt.Errorf("%d addresses, more than %d", n, MaxAddresses)}
+	}
+	if len(errs) > 0 {
+		a.Err = errs[0] // the others have mostly the same reason
+	} else if len(a.Addrs) == 0 {
+		a.Partial, a.Err = [2]bool{true, true}, errors.New("no such host")
+	}
+	return a
+}
+
+// askHost asks for each family by itself: asked for both, the resolver answers with one
+// and hides that the other failed.
+func askHost(ctx context.Context, host string) hostAnswer {
+	answer := hostAnswer{host: host}
+	for f, network := range []string{"ip4", "ip6"} {
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+		if noSuchAddress(err) {
+			continue
+		}
+		if err == nil && len(addrs) > MaxAddresses {
+			err = fmt.Errorf("%d addresses, more than %d", len(addrs), MaxAddresses)
+		}
+		if err != nil {
+			answer.failed[f] = err
+			continue
+		}
+		answer.add(f, addrs)
+	}
+	return answer
+}
+
+// add takes what can be a host's of the addresses of one family. If none can, that family
+// has failed.
+func (h *hostAnswer) add(family int, addrs []netip.Addr) {
+	var why error
+	good := false
+	for _, a := range addrs {
+		a = a.Unmap().WithZone("")
+		if reason := Why(a); reason != "" {
+			why = &NoHostError{a, reason}
+			continue
+		}
+		good = true
+		h.addrs = append(h.addrs, a)
+	}
+	if !good && why != nil {
+		h.failed[family], h.noHost = why, true
+	}
+}
+
+// NoHostError is an answer that no host can have.
+type NoHostError struct {
+	Addr   netip.Addr
+	Reason string
+}
+
+func (e *NoHostError) Error() string {
+	return fmt.Sprintf("the answer is %s (%s), which is no host's address", e.Addr, e.Reason)
+}
+
+// noSuchAddress reports whether the answer is that there is none of a family.
+func noSuchAddress(err error) bool {
+	var dns *net.DNSError
+	var addr *net.AddrError
+	return errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &addr)
+}
+
+// absolute keeps the resolver from trying the domains of its search list.
+func absolute(name string) string {
+	if strings.Contains(name, ".") && !strings.HasSuffix(name, ".") {
+		return name + "."
+	}
+	return name
+}
