@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testroot"
 )
 
 // boot is one run of systemd-nspawn: from power on to power off or reboot.
@@ -39,7 +41,7 @@ const rebootCode = 133
 const killLimit = 10 * time.Second
 
 // startBoot starts the root that is mounted for th.
-func startBoot(th *thread, name string, number int, out *console) (*boot, error) {
+func startBoot(th *testroot.Thread, name string, number int, out *testroot.Console) (*boot, error) {
 	b := &boot{done: make(chan struct{})}
 	var err error
 	// A group that has been used once has controllers, and then no process may
@@ -47,7 +49,7 @@ func startBoot(th *thread, name string, number int, out *console) (*boot, error)
 	if b.group, err = newCgroup(fmt.Sprintf("%s.%d", name, number)); err != nil {
 		return nil, fmt.Errorf("control group: %w", err)
 	}
-	if err = th.do(func() error { return b.start(name, out) }); err != nil {
+	if err = th.Do(func() error { return b.start(name, out) }); err != nil {
 		return nil, errors.Join(err, removeCgroup(b.group))
 	}
 	go func() {
@@ -62,7 +64,7 @@ func startBoot(th *thread, name string, number int, out *console) (*boot, error)
 // start is for the thread that has the mounts. The socket has to be made there
 // too: an abstract one belongs to a network namespace, and the caller may be in
 // another than systemd-nspawn is.
-func (b *boot) start(name string, out *console) error {
+func (b *boot) start(name string, out *testroot.Console) error {
 	address := "@" + name
 	var err error
 	b.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
@@ -76,7 +78,7 @@ func (b *boot) start(name string, out *console) error {
 	}
 	defer group.Close()
 	b.cmd = exec.Command("systemd-nspawn",
-		"--quiet", "--boot", "--directory="+mountedRoot, "--machine="+name, "--hostname=pbx",
+		"--quiet", "--boot", "--directory="+testroot.Mounted, "--machine="+name, "--hostname=pbx",
 		"--private-network",
 		// No system bus is asked for a unit, so none needs to run here. The
 		// container lives in the group that we are in.

@@ -2,20 +2,11 @@ package testhost
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/voipbl/voipbl/internal/testroot"
 )
 
 // suite is Debian 12, or what the environment asks for: TESTHOST_SUITE=trixie tries
@@ -25,120 +16,32 @@ var suite = cmp.Or(os.Getenv("TESTHOST_SUITE"), "bookworm")
 // basePackages are in every host: what boots, and what our program works on.
 var basePackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "ipset"}
 
-// recipe is for the hash of a root: a new number when finish changes.
-const recipe = "1"
-
-// image is the folder of a root with these packages. It is built if it is not
-// there yet, and nobody may write to it.
+// image is the folder of a root with these packages.
 func image(logf func(string, ...any), packages []string) (string, error) {
-	packages = slices.Concat(basePackages, packages)
-	slices.Sort(packages)
-	list := strings.Join(slices.Compact(packages), ",")
-
-	folder := filepath.Join(os.TempDir(), "voipbl-testhost")
-	if err := privateFolder(folder); err != nil {
-		return "", err
-	}
-	hash := sha256.Sum256([]byte(suite + "\n" + recipe + "\n" + list))
-	root := filepath.Join(folder, hex.EncodeToString(hash[:6]))
-
-	lock, err := os.OpenFile(root+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close() // which unlocks it
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
-	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
-		return root, err
-	}
-	start := time.Now()
-	logf("building a Debian with %s: this takes a minute or more, once", list)
-	// A folder that a killed build has left is in the way. Its mounts have
-	// gone with it.
-	build := root + ".build"
-	if err := os.RemoveAll(build); err != nil {
-		return "", err
-	}
-	if err := debootstrap(build, list); err != nil {
-		return "", err
-	}
-	if err := finish(build); err != nil {
-		return "", err
-	}
-	logf("built %s in %v", root, time.Since(start).Round(time.Second))
-	return root, os.Rename(build, root)
+	return testroot.Build(logf, testroot.Recipe{
+		Suite:    suite,
+		Packages: slices.Concat(basePackages, packages),
+		Version:  "1",
+		Finish:   stopTimers,
+	})
 }
 
-// privateFolder makes a folder in a place where anybody could have made it: what
-// is in it will run as root.
-func privateFolder(folder string) error {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Lstat(folder)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() || info.Mode().Perm() != 0o700 || info.Sys().(*syscall.Stat_t).Uid != 0 {
-		return fmt.Errorf("%s is not a folder of root's alone: remove it", folder)
-	}
-	return nil
-}
-
-// debootstrap fills folder. It runs in process and mount namespaces of its own,
-// so that nothing of it, be it a process or a mount, outlives it or the test.
-func debootstrap(folder, packages string) error {
-	if _, err := exec.LookPath("debootstrap"); err != nil {
-		return errors.New("debootstrap is missing: install the package debootstrap")
-	}
-	cmd := exec.Command("debootstrap", "--variant=minbase", "--include="+packages, suite, folder)
-	mirror, err := aptMirror()
-	if err != nil {
-		return err
-	}
-	if mirror != "" {
-		cmd.Args = append(cmd.Args, mirror)
-	}
-	var out console
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:   unix.CLONE_NEWPID,
-		Unshareflags: unix.CLONE_NEWNS,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	// The caller may be in a network namespace without a way out.
-	th := newThread()
-	defer th.end()
-	if err := th.do(cmd.Run); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out.tail())
-	}
-	return nil
-}
-
-// finish takes away what is of the machine, what takes space, and what would
-// try to reach a mirror.
-func finish(root string) error {
-	if err := os.WriteFile(filepath.Join(root, "etc/hostname"), []byte("pbx\n"), 0o644); err != nil {
-		return err
-	}
-	if err := os.Remove(filepath.Join(root, "etc/resolv.conf")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	debs, err := filepath.Glob(filepath.Join(root, "var/cache/apt/archives/*.deb"))
-	if err != nil {
-		return err
-	}
-	for _, deb := range debs {
-		if err := os.Remove(deb); err != nil {
-			return err
-		}
-	}
+// stopTimers takes away what would try to reach a mirror.
+func stopTimers(root string) error {
 	for _, timer := range []string{"apt-daily.timer", "apt-daily-upgrade.timer"} {
 		if err := os.Symlink("/dev/null", filepath.Join(root, "etc/systemd/system", timer)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mount mounts a root for the calling thread. systemd-nspawn refuses to work
+// without /run/systemd/system, and making that on the machine itself would let
+// package scripts there believe that systemd runs.
+func mount(lower string) error {
+	if err := testroot.Mount(lower); err != nil {
+		return err
+	}
+	return os.MkdirAll("/run/systemd/system", 0o755)
 }

@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testroot"
 )
 
 // Limits for what a busy machine may take; an idle one boots in a second, and is
@@ -37,10 +39,10 @@ const (
 type Host struct {
 	t       testing.TB
 	name    string
-	thread  *thread // holds the mounts, and is the parent of every boot
+	thread  *testroot.Thread // holds the mounts, and is the parent of every boot
 	boots   int
 	current atomic.Pointer[boot]
-	console console
+	console testroot.Console
 }
 
 // hosts counts the hosts of this process, for their names.
@@ -69,10 +71,10 @@ func Boot(t testing.TB, packages ...string) *Host {
 	h := &Host{
 		t:      t,
 		name:   fmt.Sprintf("%s%d-%d", namePrefix, os.Getpid(), hosts.Add(1)),
-		thread: newThread(),
+		thread: testroot.NewThread(),
 	}
-	t.Cleanup(h.thread.end)
-	if err := h.thread.do(func() error { return mountRoot(lower) }); err != nil {
+	t.Cleanup(h.thread.End)
+	if err := h.thread.Do(func() error { return mount(lower) }); err != nil {
 		t.Fatal("mount the host's root:", err)
 	}
 	if err := sweepCgroups(); err != nil {
@@ -110,7 +112,7 @@ func (h *Host) goDown(b *boot) {
 		h.t.Fatalf("the host did not go down in %v; systemctl reboot: %v\n%s", rebootLimit, err, out)
 	}
 	if code := b.state.ExitCode(); code != rebootCode {
-		h.t.Fatalf("the host ended with %v instead of a reboot; its console:\n%s", b.state, h.console.tail())
+		h.t.Fatalf("the host ended with %v instead of a reboot; its console:\n%s", b.state, h.console.Tail())
 	}
 }
 
@@ -126,7 +128,7 @@ func (h *Host) start() {
 	ctx, cancel := context.WithTimeout(context.Background(), bootLimit)
 	defer cancel()
 	if err := b.waitUp(ctx); err != nil {
-		h.t.Fatalf("boot the host: %v; its console:\n%s", err, h.console.tail())
+		h.t.Fatalf("boot the host: %v; its console:\n%s", err, h.console.Tail())
 	}
 	// It prints a state and fails with "degraded", which is up all the same.
 	out, err := h.Command(ctx, "systemctl", "is-system-running", "--wait").CombinedOutput()
@@ -135,7 +137,7 @@ func (h *Host) start() {
 	case "degraded":
 		h.t.Logf("the host is up, without these units:\n%s", h.Must("systemctl", "--failed", "--plain", "--no-legend"))
 	default:
-		h.t.Fatalf("the host is %q, not running (%v); its console:\n%s", state, err, h.console.tail())
+		h.t.Fatalf("the host is %q, not running (%v); its console:\n%s", state, err, h.console.Tail())
 	}
 }
 
@@ -158,7 +160,7 @@ func (h *Host) journal() string {
 	defer cancel()
 	out, err := h.Command(ctx, "journalctl", "--no-pager", "--lines=60").CombinedOutput()
 	if err != nil {
-		return fmt.Sprintf("%s%v; the console:\n%s", out, err, h.console.tail())
+		return fmt.Sprintf("%s%v; the console:\n%s", out, err, h.console.Tail())
 	}
 	return string(out)
 }

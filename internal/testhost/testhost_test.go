@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testroot"
 )
 
 // machineSets are the names of the sets in the test's own network namespace.
@@ -277,7 +278,7 @@ func TestTwoHosts(t *testing.T) {
 			t.Errorf("control groups are left: %s", left)
 		}
 	}
-	if mounts, err := exec.Command("findmnt", "--noheadings", mountedRoot).Output(); err == nil {
+	if mounts, err := exec.Command("findmnt", "--noheadings", testroot.Mounted).Output(); err == nil {
 		t.Errorf("a mount is left: %s", mounts)
 	}
 }

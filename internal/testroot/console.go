@@ -1,4 +1,4 @@
-package testhost
+package testroot
 
 import (
 	"bytes"
@@ -9,13 +9,13 @@ import (
 // lines.
 const consoleTail = 6 << 10
 
-// console keeps the end of what is written to it.
-type console struct {
+// Console keeps the end of what is written to it.
+type Console struct {
 	mu  sync.Mutex
 	end []byte
 }
 
-func (c *console) Write(p []byte) (int, error) {
+func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end = append(c.end, p...)
@@ -25,7 +25,8 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *console) tail() string {
+// Tail is what it has kept.
+func (c *Console) Tail() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.end)

@@ -1,0 +1,202 @@
+// Package testasterisk runs a real Asterisk for a test: Debian's newest, in the
+// network namespace of the calling goroutine, with a configuration, a database and
+// logs of its own. Several run side by side. All of it goes with the test, even
+// with one that panics or is killed.
+package testasterisk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testroot"
+)
+
+// recipe is a Debian with Asterisk 22, which no stable release has.
+var recipe = testroot.Recipe{Suite: "sid", Packages: []string{"asterisk"}, Version: "1"}
+
+// Limits for what a busy machine may take; an idle one starts Asterisk in a second.
+const (
+	startLimit   = 2 * time.Minute
+	commandLimit = time.Minute
+	askAgain     = 50 * time.Millisecond
+)
+
+// noInterface begins what it prints in a namespace that has only loopback.
+const noInterface = "No ethernet interface found for seeding global EID. You will have to set it manually.\n"
+
+// logDir is where Asterisk writes its logs.
+const logDir = "/var/log/asterisk"
+
+// Asterisk is one that runs. Its methods are for the goroutine of the test.
+type Asterisk struct {
+	t      testing.TB
+	thread *testroot.Thread // has the mounts, and is the parent
+	cmd    *exec.Cmd
+	output testroot.Console
+	logs   string
+	ended  chan struct{}
+}
+
+// Start runs Asterisk until the test ends, and returns when it has booted. files
+// are files of /etc/asterisk by their names, beside or instead of Debian's and of
+// [Logger]. Without root the test is skipped.
+func Start(t testing.TB, files map[string]string) *Asterisk {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("Asterisk's root needs root: run the tests as root")
+	}
+	lower, err := testroot.Build(t.Logf, recipe)
+	if err != nil {
+		t.Fatal("build Asterisk's root: ", err)
+	}
+	net, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer net.Close()
+	a := &Asterisk{t: t, thread: testroot.NewThread(), logs: t.TempDir(), ended: make(chan struct{})}
+	t.Cleanup(a.thread.End)
+	err = a.thread.Do(func() error {
+		return errors.Join(netns.Set(net), mount(lower, a.logs), configure(files))
+	})
+	if err != nil {
+		t.Fatal("prepare Asterisk's root: ", err)
+	}
+	a.cmd = a.command(context.Background(), "-f", "-n")
+	a.cmd.Stdout, a.cmd.Stderr = &a.output, &a.output
+	a.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	if err := a.thread.Do(a.cmd.Start); err != nil {
+		t.Fatal("start Asterisk: ", err)
+	}
+	go func() {
+		_ = a.cmd.Wait() // it is killed
+		close(a.ended)
+	}()
+	t.Cleanup(a.Stop)
+	a.awaitBoot()
+	return a
+}
+
+// mount mounts the root for the calling thread, with the logs in a folder of the
+// test's.
+func mount(lower, logs string) error {
+	if err := testroot.Mount(lower); err != nil {
+		return err
+	}
+	for from, to := range map[string]string{"/dev": "/dev", "/proc": "/proc", logs: logDir} {
+		if err := unix.Mount(from, testroot.Mounted+to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", to, err)
+		}
+	}
+	return nil
+}
+
+func configure(files map[string]string) error {
+	etc := filepath.Join(testroot.Mounted, "etc/asterisk")
+	errs := []error{os.WriteFile(filepath.Join(etc, "logger.conf"), []byte(Logger), 0o644)}
+	for name, text := range files {
+		errs = append(errs, os.WriteFile(filepath.Join(etc, name), []byte(text), 0o644))
+	}
+	return errors.Join(errs...)
+}
+
+// command is a run of the program that is for the thread to start.
+func (a *Asterisk) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/usr/sbin/asterisk", args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: testroot.Mounted}
+	return cmd
+}
+
+// awaitBoot returns when everything is loaded, so when SIP is answered.
+func (a *Asterisk) awaitBoot() {
+	a.t.Helper()
+	again := time.NewTicker(askAgain)
+	defer again.Stop()
+	limit := time.After(startLimit)
+	for {
+		out, err := a.cli("core waitfullybooted")
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-a.ended:
+			a.t.Fatalf("Asterisk has ended: %v\n%s", a.cmd.ProcessState, a.output.Tail())
+		case <-limit:
+			a.t.Fatalf("Asterisk is not up after %v: %v %s\n%s", startLimit, err, out, a.output.Tail())
+		}
+	}
+}
+
+func (a *Asterisk) cli(command string) (out string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := a.command(ctx, "-rx", command)
+	err = a.thread.Do(func() error {
+		b, err := cmd.CombinedOutput()
+		out = strings.TrimPrefix(string(b), noInterface)
+		return err
+	})
+	return out, err
+}
+
+// CLI is what a command of Asterisk's console prints: asterisk -rx COMMAND.
+func (a *Asterisk) CLI(command string) string {
+	a.t.Helper()
+	out, err := a.cli(command)
+	if err != nil {
+		a.t.Fatalf("asterisk -rx %q: %v\n%s\n%s", command, err, out, a.output.Tail())
+	}
+	return out
+}
+
+// LogFile is the path of a log, by its name in logger.conf, as the test sees it.
+func (a *Asterisk) LogFile(name string) string { return filepath.Join(a.logs, name) }
+
+// Log is what is in a log. Asterisk writes from a thread of its own, so what
+// belongs to a packet may come later than its answer: see [Asterisk.AwaitLog].
+func (a *Asterisk) Log(name string) string {
+	a.t.Helper()
+	b, err := os.ReadFile(a.LogFile(name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		a.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// AwaitLog is the log as soon as it has the text.
+func (a *Asterisk) AwaitLog(name, text string) string {
+	a.t.Helper()
+	again := time.NewTicker(askAgain)
+	defer again.Stop()
+	limit := time.After(commandLimit)
+	for {
+		if log := a.Log(name); strings.Contains(log, text) {
+			return log
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			a.t.Fatalf("%q is not in %s after %v:\n%s", text, name, commandLimit, a.Log(name))
+		}
+	}
+}
+
+// Stop kills it. The end of the test does so too.
+func (a *Asterisk) Stop() {
+	_ = a.cmd.Process.Kill()
+	<-a.ended
+}
