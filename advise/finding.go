@@ -45,6 +45,7 @@ const (
 	NotProtected     = "not-protected"
 	StaleFeed        = "stale-feed"
 	FeedTrouble      = "feed-trouble"
+	FrozenFeed       = "frozen-feed"
 	UnresolvedName   = "unresolved-name"
 	SetChanged       = "set-changed"
 	RulesNotAsSet    = "rules" // the rules are not as configured, and why

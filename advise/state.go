@@ -58,6 +58,8 @@ func (d *doctor) feeds() {
 				"a new list of %s waits to be believed%s", f.Name, why)
 		case f.Problem != nil:
 			d.note(FeedTrouble, Warning, remedy, "the last good copy stays in force meanwhile", "the list %s is in trouble%s", f.Name, why)
+		case f.Frozen:
+			d.note(FrozenFeed, Warning, agent.FrozenRemedy, "new attackers are not on it", "the list %s may be given up: %s", f.Name, f.FrozenWords())
 		}
 	}
 }

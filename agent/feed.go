@@ -107,6 +107,11 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 		}
 	}
 	r.remember(f, state)
+	f.report.ContentChanged = state.ContentChanged
+	if problem == nil && frozen(state.ContentChanged, r.now, f.Feed) {
+		f.report.Frozen = true
+		f.warn("feed %s: %s", f.Name, frozenWords(state.ContentChanged, f.FrozenAfter))
+	}
 }
 
 // remember keeps what became of the attempt. One that the user broke off says
@@ -117,6 +122,9 @@ func (r *reader) remember(f *feed, state fetch.State) {
 		return
 	}
 	state.LastAttempt, state.Source = r.now, f.report.Source
+	if state.ContentChanged.After(r.now) { // the clock has been set back since
+		state.ContentChanged = r.now
+	}
 	if problem == nil {
 		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
 	} else {
@@ -174,13 +182,17 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 			return &Problem{Reason: reasonNoCopy, Error: why}
 		}
 		state.Held = nil
+		if state.Content == "" {
+			state.Content, state.ContentChanged = contentOf(f.sets), prior.FetchedAt
+		}
 		return nil
 	}
 	body, err := r.read(staged.Parts())
 	if err != nil {
 		return problemOf(err)
 	}
-	if v := r.verdict(f, body, prior, state); v.reason != "" {
+	sum := fmt.Sprintf("%x", staged.Sum())
+	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
 		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
 	}
 	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
@@ -204,24 +216,6 @@ func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.
 func (f *feed) unkept(err error) {
 	f.report.Unkept = true
 	f.warn("feed %s: no copy is kept, so a reboot would lose it: %v: free or mend the disk, then sync again", f.Name, err)
-}
-
-// verdict judges a body, and keeps in state what is to be remembered of one
-// that is held back.
-func (r *reader) verdict(f *feed, body content, prior fetch.Meta, state *fetch.State) verdict {
-	if v := judge(f.Feed, body.tally, body.sets); v.reason != "" {
-		return v
-	}
-	if r.force {
-		state.Held = nil
-		return verdict{}
-	}
-	v, held := shrank(prior.Effective, effective(body.tally, body.sets), state.Held)
-	if held != nil && held.Since.IsZero() {
-		held.Since = r.now
-	}
-	state.Held = held
-	return v
 }
 
 // rememberPaths is how often the success of a path feed is written down: it is

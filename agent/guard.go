@@ -16,6 +16,9 @@ const (
 	reasonTooFew    = fetch.Reason("too-few")
 	reasonTooMuch   = fetch.Reason("too-much")
 	reasonShrank    = fetch.Reason("shrank")
+	reasonGrew      = fetch.Reason("grew")
+	reasonWidened   = fetch.Reason("widened")
+	reasonTurned    = fetch.Reason("turned-over")
 	reasonDamaged   = fetch.Reason("damaged")
 	reasonStale     = fetch.Reason("stale")
 
@@ -24,20 +27,9 @@ const (
 	reasonNoCopy = "no-copy"
 )
 
-const (
-	// wellFormed is the share of lines, in tenths, that are of a known form
-	// in a list. An HTML page or an error message has none.
-	wellFormed = 9
-
-	// Agreeing is how many fetches in a row must agree before a list is
-	// believed that shrank below half. It does happen: the list went from
-	// 71,642 to 29,791 entries once.
-	Agreeing = 3
-
-	// alike is how far, in tenths, the numbers of entries of agreeing fetches
-	// may differ.
-	alike = 1
-)
+// wellFormed is the share of lines, in tenths, that are of a known form in a list. An
+// HTML page or an error message has none.
+const wellFormed = 9
 
 // verdict is why a body is refused. The zero value believes it.
 type verdict struct {
@@ -46,7 +38,7 @@ type verdict struct {
 }
 
 // judge decides whether a URL feed's body may replace the last good copy.
-// It does not look at shrinking: see shrank.
+// It looks at nothing that was before: see judgeByPast.
 func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	entries := effective(t, sets)
 	switch {
@@ -82,27 +74,6 @@ func effective(t cidr.Tally, sets cidr.Sets) int {
 	return min(entries, int(sets[cidr.IPv4].Share()*(1<<32)))
 }
 
-// shrank decides about a list with that many effective entries, where the last
-// good copy has prior, or 0 if there is none.
-// It returns what is to be remembered of a list that is held back, which is
-// given again as held the next time.
-func shrank(prior, entries int, held *fetch.Held) (verdict, *fetch.Held) {
-	if entries*2 >= prior {
-		return verdict{}, nil
-	}
-	now := &fetch.Held{Reason: string(reasonShrank), Entries: entries, Agreed: 1}
-	if held != nil && held.Reason == now.Reason && difference(held.Entries, entries)*10 <= held.Entries*alike {
-		now.Agreed, now.Since = held.Agreed+1, held.Since
-	}
-	if now.Agreed >= Agreeing {
-		return verdict{}, nil
-	}
-	return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %d before; it is believed when %d fetches in a row agree (this is number %d), or with --force",
-		entries, prior, Agreeing, now.Agreed)}, now
-}
-
-func difference(a, b int) int { return max(a-b, b-a) }
-
 // remedyFor says what an admin can do about a feed's failure.
 func remedyFor(reason fetch.Reason) string {
 	switch reason {
@@ -112,8 +83,8 @@ func remedyFor(reason fetch.Reason) string {
 		return "if the list is right, lower the feed's min_entries"
 	case reasonTooMuch:
 		return "if the list is right, raise the feed's max_coverage, or limits.max_entries"
-	case reasonShrank:
-		return "if the list is right, run \"voipbl sync --force\""
+	case reasonShrank, reasonGrew, reasonWidened, reasonTurned:
+		return "look at the list at its source; if it is right, run \"voipbl sync --force\""
 	case reasonStale:
 		return "run \"voipbl sync\" with a network"
 	case reasonDamaged:

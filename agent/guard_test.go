@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -33,6 +32,7 @@ func TestJudge(t *testing.T) {
 		{"one address many times", "8.8.8.8\n8.8.8.8\n8.8.8.8\n", reasonTooFew},
 		{"IPv6 covers what is allowed", "2400::/19\n2400:2000::/19\n2600::/19\n", ""},
 		{"IPv6 covers more", strings.Join(nineteens(513), "\n"), reasonTooMuch},
+		{"bogons beside IPv6 block nothing", "2a00::/32\n10.0.0.1\n10.0.0.2\n", reasonTooFew},
 		{"too wide entries do not", "8.8.8.8\n0.0.0.0/0\n", reasonTooFew},
 		{"too wide entries are no noise", strings.ReplaceAll(eights(10), "\n", "\n0.0.0.0/0\n"), ""},
 		{"covers what is allowed", "11.0.0.0/8\n12.0.0.0/8\n", ""},
@@ -50,52 +50,6 @@ func TestJudge(t *testing.T) {
 			}
 			if (got.why == "") != (got.reason == "") || got.reason != "" && remedyFor(got.reason) == "" {
 				t.Errorf("%q has no words", got.reason)
-			}
-		})
-	}
-}
-
-func TestShrank(t *testing.T) {
-	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	held := func(entries, agreed int) *fetch.Held {
-		return &fetch.Held{Reason: string(reasonShrank), Entries: entries, Agreed: agreed, Since: since}
-	}
-	for _, test := range []struct {
-		name           string
-		prior, entries int
-		held           *fetch.Held
-		believed       bool
-		agreed         int
-	}{
-		{"no copy yet", 0, 10, nil, true, 0},
-		{"grew", 100, 200, nil, true, 0},
-		{"half", 100, 50, nil, true, 0},
-		{"below half", 100, 49, nil, false, 1},
-		{"to nothing", 100, 0, nil, false, 1},
-		{"the second time", 100, 49, held(49, 1), false, 2},
-		{"the third time", 100, 49, held(49, 2), true, 0},
-		{"the third time, about the same", 1000, 410, held(400, 2), true, 0},
-		{"the third time, something else", 1000, 300, held(400, 2), false, 1},
-		{"recovered in between", 1000, 900, held(400, 2), true, 0},
-		{"held for another reason", 1000, 400, &fetch.Held{Reason: "other", Entries: 400, Agreed: 2}, false, 1},
-		{"the real one of 2019", 71642, 29791, nil, false, 1},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			v, now := shrank(test.prior, test.entries, test.held)
-			if (v.reason == "") != test.believed {
-				t.Fatalf("got %+v", v)
-			}
-			if test.believed {
-				if now != nil {
-					t.Errorf("still held: %+v", now)
-				}
-				return
-			}
-			if now.Agreed != test.agreed || now.Entries != test.entries {
-				t.Errorf("held %+v", now)
-			}
-			if (now.Agreed > 1) != now.Since.Equal(since) {
-				t.Errorf("held since %v", now.Since)
 			}
 		})
 	}

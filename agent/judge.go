@@ -46,6 +46,8 @@ func (s *Status) judge(now time.Time) {
 			s.problem("", "feed %s: a new list waits to be believed", f.Name)
 		case f.Problem != nil:
 			s.problem("", "feed %s: %s", f.Name, f.Problem.Reason)
+		case f.Frozen:
+			s.problem(FrozenRemedy, "feed %s: %s", f.Name, f.FrozenWords())
 		}
 	}
 	for _, n := range s.Names {

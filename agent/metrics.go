@@ -128,6 +128,8 @@ var (
 	metricFailures  = metric("feed_failures", "Failures of a feed in a row.", "feed")
 	metricStale     = metric("feed_stale", "1 if a feed had no success for three times its interval.", "feed")
 	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
+	metricChanged   = metric("feed_content_changed_timestamp_seconds", "When what a feed from the network lists last changed.", "feed")
+	metricFrozen    = metric("feed_frozen", "1 if a feed's source answers, and its list has not changed for longer than frozen_after says.", "feed")
 	metricBans      = metric("bans", "Bans of this host.")
 	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
 	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
@@ -170,6 +172,10 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 		gauge(metricFailures, float64(f.Failures), f.Name)
 		gauge(metricStale, one(f.Stale), f.Name)
 		gauge(metricHeld, one(f.Held != nil), f.Name)
+		gauge(metricFrozen, one(f.Frozen), f.Name)
+		if !f.ContentChanged.IsZero() {
+			gauge(metricChanged, unixSeconds(f.ContentChanged), f.Name)
+		}
 		if !f.Next.IsZero() {
 			gauge(metricNext, unixSeconds(f.Next), f.Name)
 		}

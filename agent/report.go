@@ -87,20 +87,24 @@ const (
 
 // FeedReport is what a sync found in one feed.
 type FeedReport struct {
-	Name      string         `json:"name"`
-	Source    string         `json:"source"` // URL without userinfo, or path
-	State     FeedState      `json:"state"`
-	FetchedAt time.Time      `json:"fetched_at,omitzero"` // when the entries in force were fetched
-	Bytes     int64          `json:"bytes"`
-	Lines     int            `json:"lines"`    // that ought to be entries
-	Entries   int            `json:"entries"`  // that were read
-	Entries6  int            `json:"entries6"` // of these, IPv6
-	Prefixes  int            `json:"prefixes"` // after aggregation, before protection
-	Rejected  map[string]int `json:"rejected"` // lines that gave nothing, by reason
-	Rejects   []RejectReport `json:"rejects"`  // the first of them
-	Screened  []ScreenReport `json:"screened"` // entries in special-purpose space, by row
-	Unkept    bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
-	Problem   *Problem       `json:"problem,omitempty"`
+	Name      string    `json:"name"`
+	Source    string    `json:"source"` // URL without userinfo, or path
+	State     FeedState `json:"state"`
+	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
+
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
+	Frozen         bool      `json:"frozen,omitempty"`         // that is longer ago than frozen_after says
+
+	Bytes    int64          `json:"bytes"`
+	Lines    int            `json:"lines"`    // that ought to be entries
+	Entries  int            `json:"entries"`  // that were read
+	Entries6 int            `json:"entries6"` // of these, IPv6
+	Prefixes int            `json:"prefixes"` // after aggregation, before protection
+	Rejected map[string]int `json:"rejected"` // lines that gave nothing, by reason
+	Rejects  []RejectReport `json:"rejects"`  // the first of them
+	Screened []ScreenReport `json:"screened"` // entries in special-purpose space, by row
+	Unkept   bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
+	Problem  *Problem       `json:"problem,omitempty"`
 }
 
 // ScreenReport counts the entries of a feed in one block that is never blocked.

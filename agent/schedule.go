@@ -52,8 +52,8 @@ func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(tim
 		return now
 	}
 	next := nextTick(f.Schedule, a.last, splay)
-	if a.failures == 0 || a.reason == reasonShrank || a.reason == fetch.ReasonRetryLater {
-		// A list that has shrunk is believed when it comes three times: not
+	if a.failures == 0 || heldBack(a.reason) || a.reason == fetch.ReasonRetryLater {
+		// A list that is held back is believed when it comes three times: not
 		// three times within minutes. A server that asks for a pause gets it.
 		return next
 	}

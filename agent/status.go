@@ -52,19 +52,28 @@ type SetStatus struct {
 
 // FeedStatus is one feed.
 type FeedStatus struct {
-	Name        string      `json:"name"`
-	Source      string      `json:"source"`
-	Entries     int         `json:"entries"` // of the last good copy
-	Rejects     int         `json:"rejects"`
-	FetchedAt   time.Time   `json:"fetched_at,omitzero"`
-	LastSuccess time.Time   `json:"last_success,omitzero"` // "not modified" is one
-	LastAttempt time.Time   `json:"last_attempt,omitzero"`
-	Next        time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
-	Failures    int         `json:"failures"`      // since the last success
-	Stale       bool        `json:"stale"`         // no success for three times its interval
-	Held        *fetch.Held `json:"held,omitempty"`
-	Problem     *Problem    `json:"problem,omitempty"`
+	Name        string    `json:"name"`
+	Source      string    `json:"source"`
+	Entries     int       `json:"entries"` // of the last good copy
+	Rejects     int       `json:"rejects"`
+	FetchedAt   time.Time `json:"fetched_at,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" is one
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last said something else
+	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
+
+	Next     time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
+	Failures int         `json:"failures"`      // since the last success
+	Stale    bool        `json:"stale"`         // no success for three times its interval
+	Held     *fetch.Held `json:"held,omitempty"`
+	Problem  *Problem    `json:"problem,omitempty"`
+
+	frozenAfter int // what the configuration says
 }
+
+// FrozenWords says that the list is frozen, and since when.
+func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged, f.frozenAfter) }
 
 // staleIntervals is how many times in a row a feed's fetch may be due without a
 // success before it is called stale.
@@ -175,7 +184,11 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	if state.LastError != "" {
 		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
 	}
+	s.ContentChanged = state.ContentChanged
 	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
+	if s.Frozen = f.URL != "" && frozen(s.ContentChanged, s.LastSuccess, f); s.Frozen {
+		s.frozenAfter = f.FrozenAfter
+	}
 	return s
 }
 

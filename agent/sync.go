@@ -19,7 +19,7 @@ type Options struct {
 	DryRun   bool                // plan, and write nothing to the kernel
 	Offline  bool                // use the last good copies of URL feeds and names
 	SetsOnly bool                // leave the rules as they are
-	Force    bool                // believe a list that shrank below half
+	Force    bool                // believe a list that is held back
 	Wait     time.Duration       // for the lock
 	Waiting  func(holder string) // called once if the lock is held; may be nil
 	Log      *slog.Logger        // may be nil

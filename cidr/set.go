@@ -67,6 +67,20 @@ func (s Set) Overlaps(p Prefix) bool {
 // Overlaps reports whether the set of p's family covers any address of p.
 func (s Sets) Overlaps(p Prefix) bool { return s[p.fam].Overlaps(p) }
 
+// Covers counts the prefixes of t that lie wholly in s. It takes one pass over both.
+func (s Set) Covers(t Set) int {
+	n, rest := 0, s.ps
+	for _, p := range t.ps {
+		for len(rest) > 0 && rest[0].last().less(p.addr) {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && rest[0].Contains(p) {
+			n++
+		}
+	}
+	return n
+}
+
 // Within returns the prefixes of the set that p contains.
 func (s Set) Within(p Prefix) []Prefix {
 	from := sort.Search(len(s.ps), func(i int) bool { return !s.ps[i].less(p) })

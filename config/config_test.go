@@ -144,8 +144,8 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 	want := Config{
 		Set: "Block.list-1", StateDir: "/srv/v", RunDir: "/tmp/v",
 		Feeds: []Feed{
-			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1},
-			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), MinEntries: 1, MaxCoverage: 0.05},
+			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1, FrozenAfter: 10},
+			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},
 			{Name: "c", Path: "/etc/lists/*.txt", Schedule: mustSchedule("@every 1s"), MaxCoverage: 1},
 		},
 		Allow: []Host{

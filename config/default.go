@@ -20,6 +20,10 @@ const (
 	// is no list of attackers but has gone wrong, or is one of unused space (such as
 	// firehol_level1 with 14 %), which whoever wants it can say.
 	defaultMaxCoverage = 0.05
+
+	// defaultFrozenAfter is a day and a half of the VoIPBL list's four hours, in which it has
+	// always changed.
+	defaultFrozenAfter = 10
 )
 
 // Default returns the configuration of an empty file.
@@ -34,6 +38,7 @@ func Default() Config {
 			Schedule:    mustSchedule(defaultURLSchedule),
 			MinEntries:  1000, // the list has about 100,000 lines; below 1,000 it is a fragment
 			MaxCoverage: defaultMaxCoverage,
+			FrozenAfter: defaultFrozenAfter,
 		}, {
 			Name:        "local",
 			Path:        "/etc/voipbl/blocklist.d",

@@ -17,6 +17,9 @@ const (
 
 	// maxMinEntries is more lines than the largest possible feed has: 1 GiB of "1.2.3.4\n".
 	maxMinEntries = maxBytes / 8
+
+	// maxFrozenAfter is a week of the shortest schedule: counting the times takes time.
+	maxFrozenAfter = 10_080
 )
 
 // A Feed is one source of blocked addresses: a URL or a local path.
@@ -46,6 +49,10 @@ type Feed struct {
 	// MaxCoverage is the share of IPv4 space, above 0 and up to 1, beyond which the URL's list is
 	// taken for broken. One, no bound, for a path: it is the admin's own hand.
 	MaxCoverage float64
+
+	// FrozenAfter is how many times in a row the URL's list may be due and say the same before
+	// that is told; 0 is never. Zero for a path.
+	FrozenAfter int
 }
 
 const (
@@ -80,7 +87,7 @@ func (r *reader) pathFeed(key string, raw *rawFeed, f *Feed) {
 	read(r, key+".path", raw.Path, &f.Path, parseGlob)
 	keep(raw.Optional, &f.Optional)
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryPath))
-	for _, name := range []string{"insecure", "min_entries", "max_coverage"} {
+	for _, name := range []string{"insecure", "min_entries", "max_coverage", "frozen_after"} {
 		r.refuse(key+"."+name, "a url")
 	}
 }
@@ -89,11 +96,13 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	f.Schedule = mustSchedule(defaultURLSchedule)
 	f.MinEntries = defaultMinEntries
 	f.MaxCoverage = defaultMaxCoverage
+	f.FrozenAfter = defaultFrozenAfter
 	keep(raw.Insecure, &f.Insecure)
 	read(r, key+".url", raw.URL, &f.URL, func(s string) (string, *fault) { return parseURL(s, f.Insecure) })
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryURL))
 	r.number(key+".min_entries", raw.MinEntries, &f.MinEntries, 0, maxMinEntries)
 	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
+	r.number(key+".frozen_after", raw.FrozenAfter, &f.FrozenAfter, 0, maxFrozenAfter)
 	r.refuse(key+".optional", "a path")
 }
 

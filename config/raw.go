@@ -33,6 +33,7 @@ type rawFeed struct {
 	Insecure    *bool   `yaml:"insecure,omitempty"`
 	MinEntries  *int    `yaml:"min_entries,omitempty" example:"1000"`
 	MaxCoverage *string `yaml:"max_coverage,omitempty" example:"5%"`
+	FrozenAfter *int    `yaml:"frozen_after,omitempty" example:"10"`
 }
 
 type rawLimits struct {
@@ -147,6 +148,7 @@ func (f Feed) raw() *rawFeed {
 	raw.Insecure = &f.Insecure
 	raw.MinEntries = &f.MinEntries
 	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))
+	raw.FrozenAfter = &f.FrozenAfter
 	return raw
 }
 

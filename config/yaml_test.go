@@ -126,6 +126,7 @@ func feeds() *rapid.Generator[Feed] {
 		}
 		f.MinEntries = rapid.IntRange(0, maxMinEntries).Draw(t, "min")
 		f.MaxCoverage = float64(rapid.IntRange(1, 1e6).Draw(t, "coverage")) / 1e6
+		f.FrozenAfter = rapid.IntRange(0, maxFrozenAfter).Draw(t, "frozen")
 		return f
 	})
 }

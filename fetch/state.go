@@ -15,15 +15,24 @@ type State struct {
 	Reason      string    `json:"reason,omitempty"`     // its [Reason], or the caller's own
 	Failures    int       `json:"failures,omitempty"`   // since the last success
 	Held        *Held     `json:"held,omitempty"`       // nil if nothing is held back
+	Past        *Past     `json:"past,omitempty"`       // nil if no list was accepted yet
+
+	// Content is a digest of what the last good list blocks, and ContentChanged when
+	// that was last another one, by this host's clock. "Not modified" and the same
+	// list once more change neither.
+	Content        string    `json:"content,omitempty"`
+	ContentChanged time.Time `json:"content_changed,omitzero"`
 }
 
 // Held is a body that arrived whole and was not believed. It is accepted when
 // enough fetches in a row agree on it.
 type Held struct {
-	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"`
-	Entries int       `json:"entries"`
-	Agreed  int       `json:"agreed"` // fetches in a row that agree, from 1
+	Since    time.Time  `json:"since"`
+	Reason   string     `json:"reason"`
+	Entries  int        `json:"entries"`
+	Coverage [2]float64 `json:"coverage"`          // by family, as in [Extent]
+	Content  string     `json:"content,omitempty"` // as in [State]
+	Agreed   int        `json:"agreed"`            // fetches in a row that agree, from 1
 }
 
 // State returns the feed's state, or a zero State if none is kept yet. A file

@@ -37,9 +37,11 @@ var served = []string{
 	"voipbl_config_ok",
 	"voipbl_dropped_bytes_total",
 	"voipbl_dropped_packets_total",
+	"voipbl_feed_content_changed_timestamp_seconds",
 	"voipbl_feed_entries",
 	"voipbl_feed_failures",
 	"voipbl_feed_fetch_seconds",
+	"voipbl_feed_frozen",
 	"voipbl_feed_held",
 	"voipbl_feed_last_attempt_timestamp_seconds",
 	"voipbl_feed_last_success_timestamp_seconds",
@@ -213,7 +215,7 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	want := []string{
-		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld",
+		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblFeedFrozen",
 		"VoipblDriftRepeated", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {

@@ -114,6 +114,7 @@ func TestMetrics(t *testing.T) {
 		`voipbl_feed_failures{feed="far"}`:            0,
 		`voipbl_feed_stale{feed="far"}`:               0,
 		`voipbl_feed_held{feed="far"}`:                0,
+		`voipbl_feed_frozen{feed="far"}`:              0,
 		`voipbl_bans`:                                 0,
 		`voipbl_repairs_total{what="rules"}`:          1,
 		`voipbl_repairs_total{what="sets"}`:           0,
@@ -130,7 +131,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, name := range []string{
 		`voipbl_applied_timestamp_seconds`, `voipbl_feed_last_success_timestamp_seconds{feed="far"}`,
-		`voipbl_feed_last_attempt_timestamp_seconds{feed="far"}`, `voipbl_config_loaded_timestamp_seconds`,
+		`voipbl_feed_last_attempt_timestamp_seconds{feed="far"}`, `voipbl_feed_content_changed_timestamp_seconds{feed="far"}`, `voipbl_config_loaded_timestamp_seconds`,
 	} {
 		if age := now - got[name]; age < -1 || age > 60 {
 			t.Errorf("%s is %v s old", name, age)

@@ -241,6 +241,9 @@ func feedWords(f agent.FeedStatus) string {
 		}
 		words = append(words, reason)
 	}
+	if f.Frozen {
+		words = append(words, "frozen")
+	}
 	if len(words) == 0 {
 		return "ok"
 	}

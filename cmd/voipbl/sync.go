@@ -37,14 +37,14 @@ or configuration. With --dry-run 0 and 3 say the same of what would be.`,
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
   voipbl sync --sets-only   leave the rules as they are
-  voipbl sync --force       believe a list that has shrunk below half`,
+  voipbl sync --force       believe a list that differs much from before`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sync(cmd, opts) },
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().BoolVar(&opts.Offline, "offline", false, "use the last good copies instead of the network")
 	cmd.Flags().BoolVar(&opts.SetsOnly, "sets-only", false, "leave the rules as they are")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that has shrunk below half")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that is held back, whatever it was before")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd

@@ -1,0 +1,230 @@
+package agent
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// A list from the network is judged by its own past: by what its lists were like during
+// the last weeks, and by how much of the last good one is still in it. What differs a lot
+// may be right, and is believed after a while (see agree); until then the last good copy
+// stays in force.
+
+const (
+	// pastHalves is after how long the largest list of the past counts half, and the
+	// smallest twice. Lists that change in earnest do so over months: VoIPBL's had
+	// 16,203 entries in June 2016 and 71,642 in April 2019.
+	pastHalves = 30 * 24 * time.Hour
+
+	// mostHalves is after how many of these times nothing is left to fade.
+	mostHalves = 64
+
+	// mostShrink is the part, as a divisor, that a list must have of the largest of
+	// its past. The VoIPBL list went from 71,642 to 29,791 entries once, for good.
+	mostShrink = 2
+
+	// mostGrowth is how often the smallest list of its past one may hold. Those two
+	// lists of VoIPBL, three years apart, are 4.4 times in entries and 4.5 in
+	// coverage.
+	mostGrowth = 5
+
+	// smallEntries is how many entries a list may gain in any case: short lists grow by
+	// large factors when they are young.
+	smallEntries = 10_000
+
+	// wider is by how many bits a block may be wider than the widest of its past. The
+	// widest of VoIPBL's was a /27 in 2016 and a /24 in 2019.
+	wider = 4
+
+	// wideShare is the share of what the list covered in its past, as a divisor, that
+	// such blocks may cover: one of 16 addresses matters little.
+	wideShare = 10
+
+	// turnedEntries is how long a list is before its turnover counts. A list of the 20
+	// worst networks of a day is another one the next day.
+	turnedEntries = 100
+
+	// mostTurned is which share of its entries may be gone from one list to the next,
+	// beyond what is usual for it: a list of the attackers of two days, read once a day,
+	// keeps half of them.
+	mostTurned = 0.5
+)
+
+var (
+	// smallGrowth is what a list may cover in any case, of each family's space: a /16
+	// of IPv4; of IPv6 what 16 providers have, a /28 of 2000::/3.
+	smallGrowth = [2]float64{1.0 / (1 << 16), 1.0 / (1 << 25)}
+
+	// smallWide is what far wider blocks may cover in any case: less than a /20 of
+	// IPv4, or than one provider's /32 of 2000::/3.
+	smallWide = [2]float64{1.0 / (1 << 20), 1.0 / (1 << 29)}
+
+	// hostBits is how wide the blocks of a list are that has had none of a family: for
+	// whoever has IPv6 gets a /64.
+	hostBits = [2]int{32, 64}
+)
+
+// extentOf measures a list.
+func extentOf(entries int, sets cidr.Sets) fetch.Extent {
+	e := fetch.Extent{Entries: float64(entries)}
+	for _, f := range cidr.Families {
+		e.Coverage[f] = sets[f].Share() / usable[f]
+		for bits, n := range sets[f].Lengths() {
+			if n > 0 {
+				e.Widest[f] = math.Ldexp(1, -bits) / usable[f]
+				break // the lengths are in order, the widest first
+			}
+		}
+	}
+	return e
+}
+
+// pastOf is the past of a feed whose first list is e.
+func pastOf(source string, e fetch.Extent, now time.Time) fetch.Past {
+	return fetch.Past{Source: source, At: now, Last: e, Most: e, Least: e, Kept: 1}
+}
+
+// aged is the past as it counts at now: it fades, but for the last good list, which is
+// in force. A clock that was set back takes nothing away.
+func aged(p fetch.Past, now time.Time) fetch.Past {
+	fade := math.Exp2(-min(max(0, now.Sub(p.At).Hours()/pastHalves.Hours()), mostHalves))
+	p.Most = extreme(math.Max, scaled(p.Most, fade), p.Last)
+	p.Least = extreme(math.Min, scaled(p.Least, 1/fade), p.Last)
+	p.Kept = 1 - (1-p.Kept)*fade
+	return p
+}
+
+// addedTo is the past after a list that was accepted at now, which kept that share of
+// the entries of the one before.
+func addedTo(p fetch.Past, e fetch.Extent, kept float64, now time.Time) fetch.Past {
+	p = aged(p, now)
+	p.At, p.Last = now, e
+	p.Most, p.Least = extreme(math.Max, p.Most, e), extreme(math.Min, p.Least, e)
+	p.Kept = min(p.Kept, kept)
+	return p
+}
+
+func scaled(e fetch.Extent, by float64) fetch.Extent {
+	e.Entries *= by
+	for f := range e.Coverage {
+		e.Coverage[f] *= by
+		e.Widest[f] *= by
+	}
+	return e
+}
+
+func extreme(of func(a, b float64) float64, a, b fetch.Extent) fetch.Extent {
+	a.Entries = of(a.Entries, b.Entries)
+	for f := range a.Coverage {
+		a.Coverage[f] = of(a.Coverage[f], b.Coverage[f])
+		a.Widest[f] = of(a.Widest[f], b.Widest[f])
+	}
+	return a
+}
+
+// judgeByPast decides about a body whose feed had that past (aged to now) and that last
+// good list. If there is none to stay in force instead, a list that is too short is better
+// than nothing. It returns also the share of the last list's entries that is still there.
+func judgeByPast(past fetch.Past, last cidr.Sets, t cidr.Tally, sets cidr.Sets) (v verdict, kept float64) {
+	usual, limits := usualPart(past, sets)
+	is := extentOf(effective(t, usual), sets)
+	kept = keptOf(last, usual)
+	if v := judgeWidth(past, sets, usual, limits); v.reason != "" {
+		return v, kept
+	}
+	if v := judgeGrowth(past, extentOf(effective(t, sets), sets)); v.reason != "" {
+		return v, kept
+	}
+	switch {
+	case last.Len() == 0:
+	case is.Entries*mostShrink < past.Most.Entries:
+		return verdict{reasonShrank, fmt.Sprintf("%.0f entries, less than half of the %.0f before", is.Entries, past.Most.Entries)}, kept
+	case last.Len() >= turnedEntries && kept < past.Kept-mostTurned:
+		return verdict{reasonTurned, fmt.Sprintf("%s of the entries before are still in it, where %s were the least before", percent(kept), percent(past.Kept))}, kept
+	}
+	return verdict{}, kept
+}
+
+// usualPart is a list without the blocks that are far wider than those of its past; limits
+// are the widest that are not, by family.
+func usualPart(past fetch.Past, sets cidr.Sets) (usual cidr.Sets, limits [2]int) {
+	var b cidr.Builder
+	for _, f := range cidr.Families {
+		bits := hostBits[f]
+		if w := past.Most.Widest[f] * usable[f]; w > 0 {
+			bits = min(bits, int(math.Floor(-math.Log2(w))))
+		}
+		limits[f] = max(0, bits-wider)
+		for p := range sets[f].All() {
+			if int(p.Bits()) >= limits[f] {
+				b.Add(p)
+			}
+		}
+	}
+	return b.Sets(), limits
+}
+
+func judgeWidth(past fetch.Past, sets, usual cidr.Sets, limits [2]int) verdict {
+	for _, f := range cidr.Families {
+		wide := (sets[f].Share() - usual[f].Share()) / usable[f]
+		if n := sets[f].Len() - usual[f].Len(); n > 0 && wide >= smallWide[f] && wide*wideShare >= past.Most.Coverage[f] {
+			return verdict{reasonWidened, fmt.Sprintf("%s wider than a /%d, far wider than before, cover %s of %s space", several(n, "block"), limits[f], percent(wide), f)}
+		}
+	}
+	return verdict{}
+}
+
+func judgeGrowth(past fetch.Past, is fetch.Extent) verdict {
+	if e := past.Least.Entries; is.Entries > e*mostGrowth && is.Entries-e > smallEntries {
+		return verdict{reasonGrew, fmt.Sprintf("%.0f entries, more than %d times the %.0f before", is.Entries, mostGrowth, e)}
+	}
+	for _, f := range cidr.Families {
+		if c := past.Least.Coverage[f]; is.Coverage[f] > c*mostGrowth && is.Coverage[f]-c > smallGrowth[f] {
+			return verdict{reasonGrew, fmt.Sprintf("it covers %s of %s space, more than %d times the %s before", percent(is.Coverage[f]), f, mostGrowth, percent(c))}
+		}
+	}
+	return verdict{}
+}
+
+// keptOf is the share of a list's entries that another one covers; 1 of an empty list.
+func keptOf(last, now cidr.Sets) float64 {
+	if last.Len() == 0 {
+		return 1
+	}
+	n := 0
+	for _, f := range cidr.Families {
+		n += now[f].Covers(last[f])
+	}
+	return float64(n) / float64(last.Len())
+}
+
+// percent is a share in words, with two digits that count.
+func percent(share float64) string {
+	if share >= 0.1 {
+		return fmt.Sprintf("%.0f%%", share*100)
+	}
+	return fmt.Sprintf("%.2g%%", share*100)
+}
+
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// contentOf is a digest of what a list blocks: the same for the same entries in another
+// order, or between other comments.
+func contentOf(sets cidr.Sets) string {
+	var sum uint64
+	for _, f := range cidr.Families {
+		for p := range sets[f].All() {
+			sum += p.Hash()
+		}
+	}
+	return fmt.Sprintf("%d-%016x", sets.Len(), sum)
+}

@@ -1,0 +1,319 @@
+package agent
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// aList is a list that was read.
+type aList struct {
+	tally cidr.Tally
+	sets  cidr.Sets
+}
+
+func listOf(t testing.TB, lines ...string) aList {
+	t.Helper()
+	var b cidr.Builder
+	tally, err := cidr.Read(strings.NewReader(strings.Join(lines, "\n")), cidr.Policy{Widest: [2]uint8{8, 19}}, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aList{tally, b.Sets()}
+}
+
+func (l aList) extent() fetch.Extent { return extentOf(effective(l.tally, l.sets), l.sets) }
+
+// singles are n single addresses of 11.0.0.0/8, none beside another, from number first on.
+func singles(first, n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		k := 3*(first+i) + 1
+		lines[i] = fmt.Sprintf("11.%d.%d.%d", k>>16&255, k>>8&255, k&255)
+	}
+	return lines
+}
+
+var pastNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// judged is the verdict on a list that follows others, each a fetch of 4 hours after the
+// one before, all believed.
+func judged(t testing.TB, l aList, before ...aList) verdict {
+	t.Helper()
+	p := pastOf("x", before[0].extent(), pastNow)
+	now := pastNow
+	for i, b := range before[1:] {
+		now = now.Add(4 * time.Hour)
+		p = addedTo(p, b.extent(), keptOf(before[i].sets, b.sets), now)
+	}
+	v, _ := judgeByPast(aged(p, now.Add(4*time.Hour)), before[len(before)-1].sets, l.tally, l.sets)
+	return v
+}
+
+func TestJudgeByPast(t *testing.T) {
+	eight := func(n int) (lines []string) {
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("%d.0.0.0/8", 20+i))
+		}
+		return lines
+	}
+	join := func(all ...[]string) (lines []string) {
+		for _, a := range all {
+			lines = append(lines, a...)
+		}
+		return lines
+	}
+	var many []string // a million single addresses
+	for i := range 1_000_000 {
+		many = append(many, fmt.Sprintf("%d.%d.%d.%d", 20+i>>19, i>>11&255, i>>3&255, i<<5&255|1))
+	}
+	resolvers := []string{"8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9"}
+	for _, test := range []struct {
+		name   string
+		before [][]string
+		now    []string
+		want   fetch.Reason
+		why    string
+	}{
+		{"the same", [][]string{singles(0, 500)}, singles(0, 500), "", ""},
+		{"a little more and less", [][]string{singles(0, 500)}, singles(20, 520), "", ""},
+		{"half", [][]string{singles(0, 100)}, singles(0, 50), "", ""},
+		{"below half", [][]string{singles(0, 100)}, singles(0, 49), reasonShrank, "49 entries, less than half of the 100 before"},
+		{"the real drop of VoIPBL", [][]string{singles(0, 71_642)}, singles(0, 29_791), reasonShrank, "29791 entries"},
+		{"one address many times", [][]string{singles(0, 100)}, join(singles(0, 1), singles(0, 1), singles(0, 1)), reasonShrank, "1 entries"},
+		{"the same, unsaid by a wide one", [][]string{singles(0, 100)}, join(singles(0, 1), strings.Split(eights(100), "\n"), []string{"11.0.0.0/19"}), reasonWidened, "1 block wider than a /28"},
+		{"step by step", [][]string{singles(0, 70_000), singles(0, 38_500)}, singles(0, 21_200), reasonShrank, "21200 entries, less than half of the 69"},
+		{"12 networks of the early days", [][]string{singles(0, 70_000)}, join(eight(12), resolvers), reasonWidened, "wider than a /28, far wider than before, cover 4.7% of IPv4 space"},
+		{"the same beside the old ones", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(12), resolvers), reasonWidened, "4.7%"},
+		{"one of them", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(1)), reasonWidened, "1 block wider than a /28"},
+		{"a /17 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/17"}), reasonWidened, ""},
+		{"a /24 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/24"}), "", ""},
+		{"a list of /16 brings another", [][]string{{"20.0.0.0/16", "22.0.0.0/16"}}, []string{"20.0.0.0/16", "22.0.0.0/16", "24.0.0.0/15"}, "", ""},
+		{"a million", [][]string{singles(0, 1100)}, many, reasonGrew, "1000000 entries, more than 5 times the 1100 before"},
+		{"a short list grows", [][]string{singles(0, 3)}, singles(0, 9000), "", ""},
+		{"by steps", [][]string{singles(0, 3000), singles(0, 12_000)}, singles(0, 48_000), reasonGrew, "more than 5 times the 30"},
+		{"coverage alone", [][]string{join(singles(0, 500), []string{"20.0.0.0/16"})}, join(singles(0, 500), []string{"20.0.0.0/13", "30.0.0.0/13"}), reasonGrew, "it covers 0.024% of IPv4 space, more than 5 times the 0.0015% before"},
+		{"turned over", [][]string{singles(0, 500)}, singles(252, 500), reasonTurned, "50% of the entries before are still in it, where 100% were the least before"},
+		{"half of it is still there", [][]string{singles(0, 500)}, singles(250, 500), "", ""},
+		{"hidden under a wide one", [][]string{singles(0, 500)}, join(singles(100_000, 500), []string{"11.0.0.0/21"}), reasonTurned, ""},
+		{"a short list turns over", [][]string{singles(0, 99)}, singles(500, 99), "", ""},
+		{"one that usually does", [][]string{singles(0, 500), singles(500, 500)}, singles(1000, 500), "", ""},
+		{"IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::1", "2a00:2::/64", "2a00:3::/48"}), "", ""},
+		{"a provider of IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::/32"}), reasonWidened, "1 block wider than a /60"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var before []aList
+			for _, lines := range test.before {
+				before = append(before, listOf(t, lines...))
+			}
+			v := judged(t, listOf(t, test.now...), before...)
+			if v.reason != test.want || !strings.Contains(v.why, test.why) {
+				t.Errorf("got %q (%s), want %q (%s)", v.reason, v.why, test.want, test.why)
+			}
+			if v.reason != "" && (!heldBack(v.reason) || remedyFor(v.reason) == "") {
+				t.Errorf("%q is not held back, or has no remedy", v.reason)
+			}
+		})
+	}
+}
+
+// TestPastFades sees to it that a list which changes slowly is never held back.
+func TestPastFades(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		every time.Duration
+		step  float64
+		want  fetch.Reason
+	}{
+		{"a tenth less a week", 7 * 24 * time.Hour, 0.9, ""},
+		{"a tenth more a week", 7 * 24 * time.Hour, 1.1, ""},
+		{"a tenth less a fetch", 4 * time.Hour, 0.9, reasonShrank},
+		{"a tenth more a fetch", 4 * time.Hour, 1.1, reasonGrew},
+	} {
+		n := 100_000.0
+		is := func() fetch.Extent { return fetch.Extent{Entries: n} }
+		p, now := pastOf("x", is(), pastNow), pastNow
+		var got fetch.Reason
+		for range 50 {
+			now, n = now.Add(test.every), n*test.step
+			a := aged(p, now)
+			if v := judgeGrowth(a, is()); v.reason != "" {
+				got = v.reason
+			}
+			if n*mostShrink < a.Most.Entries {
+				got = reasonShrank
+			}
+			p = addedTo(p, is(), 1, now)
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	// Nor does an hour that never was: the clock is set back, or forth for ages.
+	p := addedTo(pastOf("x", fetch.Extent{Entries: 9}, pastNow), fetch.Extent{Entries: 6}, 1, pastNow)
+	if got := aged(p, pastNow.AddDate(-20, 0, 0)); got != p {
+		t.Errorf("20 years back: %+v", got)
+	}
+	got := aged(p, pastNow.AddDate(100, 0, 0))
+	if got.Most.Entries != 6 || got.Least.Entries != 6 || math.IsNaN(got.Kept) {
+		t.Errorf("100 years on: %+v", got)
+	}
+}
+
+// TestPastOfRealLists holds the thresholds to lists as they were published.
+func TestPastOfRealLists(t *testing.T) {
+	read := func(name string) aList {
+		f, err := os.Open(filepath.Join(realFeeds, name))
+		if os.IsNotExist(err) {
+			t.Skip("no published lists beside this tree: ", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var lines []string
+		for in := bufio.NewScanner(f); in.Scan(); {
+			lines = append(lines, in.Text())
+		}
+		return listOf(t, lines...)
+	}
+	y2016, y2019, other := read("voipbl-2016-06-13.netset"), read("voipbl-2019-04-23.netset"), read("firehol_level1-2020-03-18.netset")
+	for _, test := range []struct {
+		name        string
+		before, now aList
+		want        fetch.Reason
+	}{
+		{"three years at once", y2016, y2019, ""},
+		{"and back", y2019, y2016, reasonShrank},
+		{"another list", y2019, other, reasonWidened},
+		{"likewise", other, y2019, reasonGrew},
+	} {
+		if v := judged(t, test.now, test.before); v.reason != test.want {
+			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)
+		} else {
+			t.Logf("%s: %q %s", test.name, v.reason, v.why)
+		}
+	}
+}
+
+func TestAgree(t *testing.T) {
+	v := verdict{reasonShrank, "x"}
+	is := fetch.Extent{Entries: 400, Coverage: [2]float64{0.01, 0.002}}
+	held := func(change func(*fetch.Held)) *fetch.Held {
+		h := &fetch.Held{Since: pastNow, Reason: "shrank", Entries: 400, Coverage: is.Coverage, Content: "a", Agreed: 2}
+		change(h)
+		return h
+	}
+	for _, test := range []struct {
+		name   string
+		before *fetch.Held
+		agreed int // 0: believed
+	}{
+		{"the first time", nil, 1},
+		{"the second time", held(func(h *fetch.Held) { h.Agreed = 1 }), 2},
+		{"the third time", held(func(*fetch.Held) {}), 0},
+		{"about as many", held(func(h *fetch.Held) { h.Entries = 440 }), 0},
+		{"others as many", held(func(h *fetch.Held) { h.Entries = 450 }), 1},
+		{"another reason", held(func(h *fetch.Held) { h.Reason = "grew" }), 1},
+		{"about the same coverage", held(func(h *fetch.Held) { h.Coverage[0] = 0.0105 }), 0},
+		{"another coverage", held(func(h *fetch.Held) { h.Coverage[0] = 0.02 }), 1},
+		{"another coverage of IPv6", held(func(h *fetch.Held) { h.Coverage[1] = 0.01 }), 1},
+		{"the same list for another reason", held(func(h *fetch.Held) { h.Reason, h.Content = "grew", "b" }), 0},
+		{"what an older version wrote", held(func(h *fetch.Held) { h.Coverage, h.Content = [2]float64{}, "" }), 1},
+	} {
+		got, now := agree(test.before, v, is, "b", pastNow.Add(time.Hour))
+		if test.agreed == 0 {
+			if got.reason != "" || now != nil {
+				t.Errorf("%s: %+v, %+v", test.name, got, now)
+			}
+			continue
+		}
+		if got.reason != reasonShrank || now == nil || now.Agreed != test.agreed || (now.Agreed > 1) != now.Since.Equal(pastNow) {
+			t.Errorf("%s: %+v, %+v", test.name, got, now)
+		}
+	}
+}
+
+func TestCovers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := drawPrefixes(t, "a"), drawPrefixes(t, "b")
+		s, of := cidr.SetOf(a...), cidr.SetOf(b...)
+		want := 0
+		for p := range of[0].All() {
+			if s.Contains(p) {
+				want++
+			}
+		}
+		if got := s[0].Covers(of[0]); got != want {
+			t.Errorf("%d, one by one %d", got, want)
+		}
+	})
+}
+
+func drawPrefixes(t *rapid.T, label string) []cidr.Prefix {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) cidr.Prefix {
+		a := netip.AddrFrom4([4]byte{11, 0, rapid.Byte().Draw(t, "c"), rapid.Byte().Draw(t, "d")})
+		return cidr.FromNetip(netip.PrefixFrom(a, rapid.IntRange(14, 32).Draw(t, "bits")))
+	}), 0, 60).Draw(t, label)
+}
+
+// textOf is a list of prefixes.
+func textOf(ps []cidr.Prefix) (lines []string) {
+	for _, p := range ps {
+		lines = append(lines, p.String())
+	}
+	return lines
+}
+
+func TestJudgeByPastLaws(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		before, now := drawPrefixes(rt, "before"), drawPrefixes(rt, "now")
+		if len(before) == 0 {
+			return
+		}
+		was, is := listOf(t, textOf(before)...), listOf(t, textOf(now)...)
+		v := judged(t, is, was)
+
+		if same := judged(t, was, was); same.reason != "" {
+			rt.Errorf("the same list again: %+v", same)
+		}
+		// More blocks never make too wide a list, or too large a one, right.
+		more := listOf(t, append(textOf(now), textOf(drawPrefixes(rt, "more"))...)...)
+		if w := judged(t, more, was); (v.reason == reasonWidened || v.reason == reasonGrew) && w.reason != reasonWidened && w.reason != reasonGrew {
+			rt.Errorf("%+v, and with more blocks %+v", v, w)
+		}
+		// A block that is far wider than those of the past makes no list right.
+		wide := listOf(t, append(textOf(now), "12.0.0.0/8")...)
+		if w := judged(t, wide, was); v.reason != "" && w.reason == "" {
+			rt.Errorf("%+v, and with a /8 %+v", v, w)
+		}
+		// Fewer entries make no list that shrank right.
+		if len(now) > 0 && v.reason == reasonShrank {
+			fewer := listOf(t, textOf(now[1:])...)
+			if w := judged(t, fewer, was); w.reason == "" {
+				rt.Errorf("%+v, and with one less %+v", v, w)
+			}
+		}
+	})
+}
+
+func TestContentOf(t *testing.T) {
+	a := contentOf(listOf(t, "# of Monday", "11.0.0.1", "11.0.0.3").sets)
+	if b := contentOf(listOf(t, "# of Tuesday", "11.0.0.3", "11.0.0.1/32 # x").sets); a != b {
+		t.Errorf("the same entries: %s, %s", a, b)
+	}
+	if b := contentOf(listOf(t, "11.0.0.1", "11.0.0.4").sets); a == b {
+		t.Errorf("other entries: %s", b)
+	}
+}
