@@ -22,6 +22,11 @@ var (
 	attacker  = addrs("8.8.8.8", "2a00:8::8")
 	bystander = addrs("9.9.9.9", "2a00:9::9")
 	friend    = addrs("6.6.6.6", "2a00:6::6") // in allow
+	trunk     = addrs("7.7.7.7", "2a00:7::7")
+	named     = addrs("3.3.3.3", "2a00:3::3") // trunk.example of trunks
+	phone     = addrs("192.168.1.9", "fd00:1::9")
+
+	friends = [][2]netip.Addr{friend, trunk, named, phone}
 )
 
 func addrs(v4, v6 string) [2]netip.Addr {
@@ -80,7 +85,7 @@ func newHost(t *testing.T, backend string) *host {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
 	h := &host{T: t, others: make(map[netip.Addr]*testns.Host), dir: t.TempDir()}
-	for _, who := range [][2]netip.Addr{attacker, bystander, friend} {
+	for _, who := range append(friends, attacker, bystander) {
 		other := star.Join(netip.PrefixFrom(who[0], 24), netip.PrefixFrom(who[1], 64))
 		h.others[who[0]], h.others[who[1]] = other, other
 	}
@@ -128,7 +133,7 @@ func (h *host) protect(base string) {
 	h.Helper()
 	h.configure(base)
 	h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
-	h.sh("voipbl sync")
+	h.sh("unshare -m sh -c 'mount --bind DIR/hosts /etc/hosts && voipbl sync'")
 }
 
 // configure writes voipbl's configuration.
@@ -139,8 +144,9 @@ run_dir: DIR/run
 feeds: [{name: mine, path: DIR/blocklist.d}]
 allow: [6.6.6.6, "2a00:6::6"]
 metrics: {listen: ""}
-firewall: {base: `+base+`, drop_at: input, local_networks: [192.168.1.0/24, "fd00:1::/32"]}
+firewall: {base: `+base+`, drop_at: input, local_networks: [192.168.1.0/24, "fd00:1::/32"], trunks: [7.7.7.7, "2a00:7::7", trunk.example]}
 `)
+	h.write("hosts", "3.3.3.3 trunk.example\n2a00:3::3 trunk.example\n")
 }
 
 // jails writes what an admin turns on. Each section has what a test needs.
@@ -178,7 +184,7 @@ func (h *host) read(name string) string {
 
 // run runs a script of the host's shell.
 func (h *host) run(script string) (out string, err error) {
-	cmd := exec.Command("sh", "-euc", script)
+	cmd := exec.Command("sh", "-euc", strings.ReplaceAll(script, "DIR", h.dir))
 	cmd.Env = h.env
 	text, err := cmd.CombinedOutput()
 	return string(text), err
@@ -260,13 +266,20 @@ func (h *host) eventually(what string, is func() bool) {
 // attack has Asterisk tell often enough, just now, that somebody is not welcome.
 func (h *host) attack(who ...netip.Addr) {
 	h.Helper()
+	const maxretry = 12 // of the jail
+	h.tell(maxretry, "NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - Failed to authenticate", who...)
+}
+
+// tell writes a line, in which %s is an address with a port, some times into Asterisk's
+// log.
+func (h *host) tell(times int, line string, who ...netip.Addr) {
+	h.Helper()
 	log, err := os.OpenFile(h.path("messages"), os.O_APPEND|os.O_WRONLY, 0)
 	h.must(err)
 	defer log.Close()
 	for _, a := range who {
-		for range 12 { // maxretry of the jail
-			_, err := fmt.Fprintf(log, "[%s] NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - No matching endpoint found\n",
-				time.Now().Format(time.DateTime), netip.AddrPortFrom(a, 5060))
+		for range times {
+			_, err := fmt.Fprintf(log, "[%s] "+line+"\n", time.Now().Format(time.DateTime), netip.AddrPortFrom(a, 5060))
 			h.must(err)
 		}
 	}

@@ -25,6 +25,10 @@ func TestLoads(t *testing.T) {
 		"['add', 'voipbl-asterisk', ", "['set', 'voipbl-asterisk', 'addlogpath', '" + h.path("etc/jail.d/voipbl.conf") + "'",
 		"['add', 'voipbl-ssh', 'systemd']", "['set', 'voipbl-ssh', 'addaction', 'voipbl-ssh']",
 		"['set', 'voipbl-asterisk', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-ban']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-report']",
+		"['add', 'voipbl-asterisk-unknown', ", "['set', 'voipbl-asterisk-unknown', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk-unknown', 'maxretry', 60]", "['set', 'voipbl-asterisk-unknown', 'bantime', '1h']",
+		"['set', 'voipbl-asterisk-unknown', 'addlogpath', '" + h.path("etc/jail.d/voipbl.conf") + "'",
+		"['set', 'voipbl-asterisk', 'ignorecommand', 'voipbl exempt --quiet <ip>']", "['set', 'voipbl-asterisk-unknown', 'ignorecommand', 'voipbl exempt --quiet <ip>']",
+		"['set', 'voipbl-ssh', 'ignorecommand', 'voipbl exempt --quiet <ip>']",
 		"['set', 'voipbl-asterisk', 'bantime', '1d']", "['port', '5060:5061']", "['protocol', 'udp,tcp']",
 	} {
 		if !strings.Contains(dump, want) {
@@ -40,7 +44,7 @@ func TestLoads(t *testing.T) {
 	}
 }
 
-// TestREADME loads what README tells an admin to write: it turns both jails on, and
+// TestREADME loads what README tells an admin to write: it turns all jails on, and
 // takes nothing from what he has written for others.
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
@@ -56,15 +60,12 @@ func TestREADME(t *testing.T) {
 	h.jails(strings.ReplaceAll(local, "    ", ""))
 	var ignored []string
 	for line := range strings.Lines(h.sh("fail2ban-client -c " + h.path("etc") + " -d")) {
-		if m := regexp.MustCompile(`^\['set', '([^']*)', 'addignoreip', (.*)\]$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-			ignored = append(ignored, m[1]+" "+m[2])
+		if m := regexp.MustCompile(`^\['set', '([^']*)', 'ignorecommand', '(.*)'\]$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil && m[2] != "" {
+			ignored = append(ignored, m[1]+": "+m[2])
 		}
 	}
-	want := []string{
-		"voipbl-asterisk '127.0.0.1/8', '::1', '192.168.1.0/24', 'sip.example.net'",
-		"voipbl-ssh '127.0.0.1/8', '::1', '192.168.1.0/24'",
-	}
+	want := []string{"voipbl-asterisk: voipbl exempt --quiet <ip>", "voipbl-asterisk-unknown: voipbl exempt --quiet <ip>", "voipbl-ssh: voipbl exempt --quiet <ip>"}
 	if diff := cmp.Diff(want, ignored); diff != "" {
-		t.Errorf("ignored (-want +got):\n%s", diff)
+		t.Errorf("asked about (-want +got):\n%s", diff)
 	}
 }

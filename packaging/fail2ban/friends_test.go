@@ -1,0 +1,168 @@
+package fail2ban_test
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// unknown is a line of the jail voipbl-asterisk-unknown, and patience60 how many of
+// them it takes.
+const (
+	unknown    = "NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - No matching endpoint found"
+	patience60 = 60
+)
+
+// unknownSets are what the second jail fills.
+var unknownSets = [2]string{"fail2ban-UNKNOWN", "fail2ban-UNKNOWN6"}
+
+// both turns both jails for Asterisk on: the second one by the first.
+func both(more string) string {
+	return asterisk(more) + "[voipbl-asterisk-unknown]\nbantime = 2h\n"
+}
+
+// agent runs voipbl's agent until the test ends.
+func (h *host) agent() {
+	h.Helper()
+	agent := exec.Command("unshare", "-m", "sh", "-c", "mount --bind "+h.path("hosts")+" /etc/hosts && exec voipbl run")
+	agent.Env = h.env
+	agent.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	h.must(agent.Start())
+	h.Cleanup(func() { agent.Process.Signal(syscall.SIGTERM); agent.Wait() })
+	h.eventually("the agent answers", func() bool { _, err := os.Stat(h.path("run/agent.sock")); return err == nil })
+}
+
+// TestFriends: whoever is exempt is never cut off, however much is written about him: by
+// both jails and both actions, with an agent and without. Others are.
+func TestFriends(t *testing.T) {
+	for _, test := range []struct {
+		name, action string
+		agent        bool
+	}{
+		{"set", "", false},
+		{"set beside the agent", "", true},
+		{"ban", "action = voipbl-ban[marks=DIR]\n", false},
+		{"ban beside the agent", "action = voipbl-ban[marks=DIR]\n", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newHost(t, "nft")
+			h.protect("true")
+			if test.agent {
+				h.agent()
+			}
+			h.serve()
+			h.jails(both(test.action))
+			h.start()
+			for _, who := range friends {
+				h.attack(who[:]...)
+				h.tell(patience60, unknown, who[:]...)
+			}
+			// Each jail reads in order: when these are banned, it has read all that.
+			h.attack(attacker[:]...)
+			h.tell(patience60, unknown, bystander[:]...)
+			h.banned(unknownSets, bystander)
+			if test.action == "" {
+				h.banned(sets, attacker)
+				h.expect("banned", h.knock, attacker, rejected)
+			} else {
+				h.eventually("voipbl bans them", func() bool {
+					bans := h.sh("voipbl bans")
+					return strings.Contains(bans, attacker[0].String()) && strings.Contains(bans, "2a00:8:")
+				})
+				h.expect("banned", h.knock, attacker, silent)
+			}
+			h.expect("banned", h.knock, bystander, rejected)
+			for _, who := range friends {
+				h.free(who)
+			}
+			if log := h.read("fail2ban.log"); !strings.Contains(log, "[voipbl-asterisk-unknown] Ignore 7.7.7.7 by command") {
+				h.Errorf("fail2ban says nothing of whom it ignores:\n%s", log)
+			}
+			h.stop()
+		})
+	}
+}
+
+// free checks that nothing of fail2ban's or ours cuts somebody off.
+func (h *host) free(who [2]netip.Addr) {
+	h.Helper()
+	for f, a := range who {
+		for _, set := range []string{sets[f], unknownSets[f], listed[f]} {
+			if h.in(set, a) {
+				h.Errorf("%s is in %s", a, set)
+			}
+		}
+		if bans := h.sh("voipbl bans"); strings.Contains(bans, a.String()+" ") {
+			h.Errorf("%s is banned:\n%s", a, bans)
+		}
+	}
+	h.expect("a friend", h.knock, who, answered)
+}
+
+// TestFriendByHand: the actions ask too, for who bans by hand and for jails of others.
+// The log says why nothing has happened, once.
+func TestFriendByHand(t *testing.T) {
+	h := newHost(t, "nft")
+	h.protect("false")
+	h.serve()
+	h.jails(asterisk("action = voipbl-set[marks=DIR]") + sshJail + "action = voipbl-ssh[marks=DIR]\n" +
+		"[others]\nenabled = true\nfilter = voipbl-asterisk\nbackend = polling\nlogpath = DIR/messages\nmaxretry = 12\naction = voipbl-set[marks=DIR, set=theirs]\n")
+	h.start()
+	h.attack(friends[1][:]...)
+	h.attack(attacker[:]...)
+	h.banned([2]string{"theirs", "theirs6"}, attacker)
+	h.banned(sets, attacker)
+	for _, a := range trunk {
+		h.client("set voipbl-asterisk banip " + a.String())
+		h.client("set voipbl-ssh banip " + a.String())
+		for _, jail := range []string{"voipbl-asterisk", "voipbl-ssh", "others"} {
+			h.eventually(jail+" refuses "+a.String(), func() bool {
+				return strings.Count(h.read("fail2ban.log"), "stderr: '"+a.String()+" is exempt, so it is not banned") == 3
+			})
+		}
+	}
+	h.free(trunk)
+	h.expect("a friend", h.dial, trunk, answered)
+	for f, a := range trunk {
+		if h.in([2]string{"theirs", "theirs6"}[f], a) {
+			h.Errorf("%s is banned by the jail of others", a)
+		}
+	}
+
+	// What fail2ban remembers and puts back when it starts is asked about again.
+	h.write("fail2ban.log", "")
+	h.client("stop")
+	h.server.Wait()
+	h.sh("sed -i 's/^allow: .*/allow: [8.8.8.8, \"2a00:8::8\"]/' DIR/voipbl.yaml")
+	h.start()
+	h.tell(12, strings.Replace(unknown, "No matching endpoint found", "Failed to authenticate", 1), bystander[:]...)
+	h.banned(sets, bystander)
+	h.free(attacker)
+	h.write("fail2ban.log", "")
+	h.client("stop")
+	h.server.Wait()
+}
+
+// TestNobodyKnows: voipbl that cannot say who is exempt, in none of three tries, keeps
+// no attacker in. The log tells.
+func TestNobodyKnows(t *testing.T) {
+	h := newHost(t, "nft")
+	h.write("voipbl.yaml", "allow: 6.6.6.6.6\nstate_dir: DIR/nothing\nrun_dir: DIR/run\n")
+	h.serve()
+	h.jails(asterisk("action = voipbl-set[marks=DIR]"))
+	h.start()
+	h.attack(attacker[:]...)
+	h.banned(sets, attacker)
+	for _, a := range attacker {
+		h.eventually("the log tells of "+a.String(), func() bool {
+			return strings.Count(h.read("fail2ban.log"), "stderr: 'voipbl cannot say whether "+a.String()+" is exempt: it is banned'") == 1
+		})
+	}
+	h.expect("banned", h.knock, attacker, rejected)
+	h.write("fail2ban.log", "")
+	h.client("stop")
+	h.server.Wait()
+}
