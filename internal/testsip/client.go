@@ -107,9 +107,23 @@ func (c *Client) Answer(callID string) Answer {
 	return a
 }
 
+// Next is the next answer, which must come, to whatever call.
+func (c *Client) Next() Answer {
+	c.t.Helper()
+	a, err := c.answerIn(func(Answer) bool { return true }, AnswerLimit)
+	if err != nil {
+		c.t.Fatalf("no answer from %s to %s: %v", c.Remote(), c.Local(), err)
+	}
+	return a
+}
+
 // AnswerIn is the next answer to a call that comes within the limit. Answers to
-// earlier calls are left out.
+// other calls are left out.
 func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
+	return c.answerIn(func(a Answer) bool { return a.Header("Call-ID") == callID }, limit)
+}
+
+func (c *Client) answerIn(is func(Answer) bool, limit time.Duration) (Answer, error) {
 	deadline := time.Now().Add(limit)
 	for {
 		if err := c.conn.SetReadDeadline(deadline); err != nil {
@@ -119,20 +133,26 @@ func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return Answer{}, fmt.Errorf("none in %v: %w", limit, err)
 		}
-		if err != nil || a.Header("Call-ID") == callID {
+		if err != nil || is(a) {
 			return a, err
 		}
 	}
 }
 
-// Do sends a request and returns the final answer, which must come.
+// Do sends a request and returns the final answer, which must come. That to an
+// INVITE is acknowledged.
 func (c *Client) Do(r Request) Answer {
 	c.t.Helper()
 	c.Send(r.Text())
 	for {
-		if a := c.Answer(r.CallID); a.Status >= 200 {
-			return a
+		a := c.Answer(r.CallID)
+		if a.Status < 200 || a.Header("CSeq") != r.cseq() {
+			continue // the answer before, once more
 		}
+		if r.Method == "INVITE" {
+			c.Send(r.ack(a).Text())
+		}
+		return a
 	}
 }
 

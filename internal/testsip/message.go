@@ -30,7 +30,7 @@ type Request struct {
 func (r Request) Text() string {
 	lines := []string{
 		r.Line, "Via: " + r.Via, "Max-Forwards: 70", "From: " + r.From, "To: " + r.To,
-		"Call-ID: " + r.CallID, fmt.Sprintf("CSeq: %d %s", r.CSeq, r.Method),
+		"Call-ID: " + r.CallID, "CSeq: " + r.cseq(),
 	}
 	lines = append(lines, r.Headers...)
 	if r.Body != "" {
@@ -38,6 +38,15 @@ func (r Request) Text() string {
 	}
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(r.Body)), "", r.Body)
 	return strings.Join(lines, "\r\n")
+}
+
+func (r Request) cseq() string { return fmt.Sprint(r.CSeq, " ", r.Method) }
+
+// ack acknowledges the answer to an INVITE.
+func (r Request) ack(a Answer) Request {
+	r.Line = "ACK" + strings.TrimPrefix(r.Line, r.Method)
+	r.Method, r.To, r.Headers, r.Body = "ACK", a.Header("To"), nil, ""
+	return r
 }
 
 // Authorized is the same request once more, with the answer to a challenge.

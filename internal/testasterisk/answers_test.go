@@ -1,0 +1,101 @@
+package testasterisk
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testsip"
+)
+
+// Whatever way of writing a request Asterisk understands, an attacker may use: a
+// rule that counts requests has to know them all. These are Asterisk's answers.
+func TestSpellings(t *testing.T) {
+	testns.Enter(t)
+	Start(t, Files())
+	for _, c := range []struct {
+		name     string
+		method   string
+		respell  func(text string) string
+		answered bool
+	}{
+		{"as the RFC has it", "REGISTER", func(s string) string { return s }, true},
+		{"SIP:", "REGISTER", first("REGISTER sip:", "REGISTER SIP:"), true},
+		{"Sip:", "REGISTER", first("REGISTER sip:", "REGISTER Sip:"), true},
+		{"sips:", "REGISTER", first("REGISTER sip:", "REGISTER sips:"), true},
+		{"SIPS:", "REGISTER", first("REGISTER sip:", "REGISTER SIPS:"), true},
+		{"two blanks", "REGISTER", first("REGISTER sip:", "REGISTER  sip:"), true},
+		{"many blanks", "REGISTER", first("REGISTER sip:", "REGISTER"+strings.Repeat(" ", 200)+"sip:"), true},
+		{"a tab", "REGISTER", first("REGISTER sip:", "REGISTER\tsip:"), true},
+		{"a blank before", "REGISTER", first("REGISTER sip:", " REGISTER sip:"), false},
+		{"two requests", "REGISTER", first("REGISTER sip:", "X\r\n\r\nREGISTER sip:"), false},
+		{"lower case", "REGISTER", first("REGISTER sip:", "register sip:"), true},
+		{"lower case everywhere", "REGISTER", all("REGISTER", "register"), true},
+		{"mixed case", "REGISTER", first("REGISTER sip:", "RegIsteR sip:"), true},
+		{"an empty line before", "REGISTER", first("REGISTER sip:", "\r\nREGISTER sip:"), true},
+		{"many empty lines before", "REGISTER", first("REGISTER sip:", strings.Repeat("\r\n", 50)+"REGISTER sip:"), true},
+		{"a bare line feed before", "REGISTER", first("REGISTER sip:", "\nREGISTER sip:"), true},
+		{"line feeds only", "REGISTER", all("\r\n", "\n"), true},
+		{"a user", "REGISTER", first("REGISTER sip:", "REGISTER sip:user@"), true},
+		{"tel:", "REGISTER", first("REGISTER sip:127.0.0.1", "REGISTER tel:200"), true},
+		{"another version", "REGISTER", first("SIP/2.0\r\n", "SIP/3.0\r\n"), false},
+		{"a version in lower case", "REGISTER", first("SIP/2.0\r\n", "sip/2.0\r\n"), true},
+		{"SIP:", "INVITE", first("INVITE sip:", "INVITE SIP:"), true},
+		{"sips:", "INVITE", first("INVITE sip:", "INVITE sips:"), true},
+		{"two blanks", "INVITE", first("INVITE sip:", "INVITE  sip:"), true},
+		{"a tab", "INVITE", first("INVITE sip:", "INVITE\tsip:"), true},
+		{"lower case", "INVITE", all("INVITE", "invite"), true},
+		{"short headers", "INVITE", func(s string) string {
+			return strings.NewReplacer("Via:", "v:", "From:", "f:", "To:", "t:", "Call-ID:", "i:", "Contact:", "m:", "Content-Length:", "l:").Replace(s)
+		}, true},
+	} {
+		sip := testsip.MustDial(t, "udp", addr("127.0.0.2:0"), addr("127.0.0.1:5060"))
+		r := sip.Request(c.method, "stranger")
+		text := c.respell(r.Text())
+		if c.name != "as the RFC has it" && text == r.Text() {
+			t.Errorf("%s, %s: nothing is changed", c.method, c.name)
+		}
+		sip.Send(text)
+		if !c.answered {
+			// What comes next is answered, so that was not.
+			next := sip.Request("OPTIONS", "stranger")
+			sip.Send(next.Text())
+			if a := sip.Next(); a.Header("Call-ID") != next.CallID {
+				t.Errorf("%s, %s: Asterisk answers with %d", c.method, c.name, a.Status)
+			}
+			continue
+		}
+		if _, err := sip.AnswerIn(r.CallID, 5*time.Second); err != nil {
+			t.Errorf("%s, %s: %v", c.method, c.name, err)
+		}
+	}
+}
+
+func first(old, new string) func(string) string {
+	return func(s string) string { return strings.Replace(s, old, new, 1) }
+}
+
+func all(old, new string) func(string) string {
+	return func(s string) string { return strings.ReplaceAll(s, old, new) }
+}
+
+// A stranger breaks a line of the security log by what he writes into From, and one
+// that he has begun ends in Asterisk's own words, with his own address.
+func TestLineBreaks(t *testing.T) {
+	testns.Enter(t)
+	a := Start(t, Files())
+	sip := testsip.MustDial(t, "udp", addr("127.0.0.2:5070"), addr("127.0.0.1:5060"))
+	for _, c := range []struct{ user, begins string }{
+		{"%0d%0aRemoteAddress%3a%20IPV4%2fUDP%2f8.8.8.8%2f1", "RemoteAddress: IPV4/UDP/8.8.8.8/1"},
+		{"%0aSECURITY", "SECURITY"},
+		{"%0a" + strings.Repeat("q", 500), strings.Repeat("q", 35)},
+	} {
+		log := a.LogOf(sip, func() { sip.Do(Broken(sip, c.user)) })
+		injected := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(c.begins) + `",SessionID="[^"]*",LocalAddress="IPV4/UDP/127\.0\.0\.1/5060",RemoteAddress="IPV4/UDP/127\.0\.0\.2/5070"`)
+		if !injected.MatchString(log) {
+			t.Errorf("%s begins no line with %q:\n%s", c.user, c.begins, log)
+		}
+	}
+}
