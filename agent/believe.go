@@ -54,6 +54,9 @@ func similar(a, b float64) bool { return math.Abs(a-b)*10 <= a*alike }
 
 // verdict judges a body, and keeps in state what is to be remembered of it.
 func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, state *fetch.State) verdict {
+	if v := foreignVerdict(body); v.reason != "" {
+		return v
+	}
 	if v := judge(f.Feed, body.tally, body.sets); v.reason != "" {
 		return v
 	}

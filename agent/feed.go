@@ -42,6 +42,8 @@ type content struct {
 	tally cidr.Tally
 	sets  cidr.Sets
 	files []string // for each sample of the tally, the part it stands in
+
+	foreign []foreign // parts that are no lists
 }
 
 func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *reader {
@@ -296,9 +298,12 @@ func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
 		b.Grow(cidr.IPv4, int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry))
-		t, err := cidr.Read(in, policy, &b)
+		t, other, err := readPart(part, in, policy, &b)
 		if err != nil {
 			return content{}, err
+		}
+		if other != nil {
+			c.foreign = append(c.foreign, *other)
 		}
 		c.tally.Merge(t)
 		for len(c.files) < len(c.tally.Samples) {

@@ -77,7 +77,9 @@ func effective(t cidr.Tally, sets cidr.Sets) int {
 // remedyFor says what an admin can do about a feed's failure.
 func remedyFor(reason fetch.Reason) string {
 	switch reason {
-	case reasonTruncated, reasonNotAList:
+	case reasonNotAList:
+		return "look at what the URL gives (a portal, an error page) or the file holds: one address, network or range a line is read, as plain text"
+	case reasonTruncated:
 		return "look at what the URL gives (a portal, an error page, a cut transfer); it is tried again at the next fetch"
 	case reasonTooFew:
 		return "if the list is right, lower the feed's min_entries"

@@ -3,6 +3,7 @@ package agent
 import (
 	"io"
 	"iter"
+	"time"
 
 	"github.com/voipbl/voipbl/fetch"
 )
@@ -10,8 +11,8 @@ import (
 // getPath reads a feed of local files, which are the admin's own hand: they may
 // shrink and become empty. Their copy is for the day they cannot be read.
 func (r *reader) getPath(f *feed) {
-	if err := r.readPath(f); err != nil {
-		f.report.Problem = problemOf(err)
+	if problem := r.readPath(f); problem != nil {
+		f.report.Problem = problem
 		r.useCopy(f, FeedStale)
 	}
 	state := r.state(f)
@@ -20,10 +21,12 @@ func (r *reader) getPath(f *feed) {
 	}
 }
 
-func (r *reader) readPath(f *feed) error {
+// readPath takes what the files say. It returns why nothing could be taken; a
+// file among others that is no list is a problem in the feed's report.
+func (r *reader) readPath(f *feed) *Problem {
 	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
 	if err != nil {
-		return err
+		return problemOf(err)
 	}
 	staged, err := r.store.Stage(f.Name)
 	if err != nil {
@@ -32,28 +35,41 @@ func (r *reader) readPath(f *feed) error {
 		f.unkept(err)
 		body, err := r.read(files.Parts())
 		if err != nil {
-			return err
+			return problemOf(err)
 		}
-		f.take(body, FeedFresh, 0, r.now)
-		return nil
+		return f.takeFiles(body, FeedFresh, 0, r.now)
 	}
 	defer staged.Discard()
 	tee := &copying{to: staged}
 	body, err := r.read(tee.parts(files.Parts()))
 	if err != nil {
-		return err
+		return problemOf(err)
 	}
 	if tee.err != nil {
 		f.unkept(tee.err)
-		f.take(body, FeedFresh, 0, r.now)
-		return nil
+		return f.takeFiles(body, FeedFresh, 0, r.now)
 	}
 	state := FeedUnchanged
 	if !r.store.Same(f.Name, staged.Sum()) {
 		state = FeedFresh
+	}
+	if problem := f.takeFiles(body, state, staged.Size(), r.now); problem != nil {
+		return problem
+	}
+	if state == FeedFresh {
 		r.commit(f, staged, body, fetch.Meta{})
 	}
-	f.take(body, state, staged.Size(), r.now)
+	return nil
+}
+
+// takeFiles takes the entries of local files unless none of them is a list.
+func (f *feed) takeFiles(body content, state FeedState, size int64, now time.Time) *Problem {
+	problem := foreignFiles(body)
+	if problem != nil && body.tally.Malformed() == body.tally.Lines {
+		return problem
+	}
+	f.report.Problem = problem
+	f.take(body, state, size, now)
 	return nil
 }
 

@@ -16,7 +16,7 @@ const module = "github.com/voipbl/voipbl/"
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "packaging"},
 	"advise":     {"agent", "config", "firewall", "host"},
-	"agent":      {"config", "dns", "fetch", "ipsetsync", "firewall", "outbox", "cidr", "internal/netdump", "internal/web"},
+	"agent":      {"config", "dns", "fetch", "ipsetsync", "firewall", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
 	"config":     {"cidr"},
 	"dns":        nil,
 	"fetch":      {"internal/web"},

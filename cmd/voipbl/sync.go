@@ -110,9 +110,12 @@ func (a *app) printTroubles(r *agent.Report) {
 			continue
 		}
 		fmt.Fprintf(a.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, clean(f.Problem.Error))
-		if f.State == agent.FeedMissing {
+		switch f.State {
+		case agent.FeedMissing:
 			fmt.Fprintln(a.err, "  there is no earlier copy of it")
-		} else {
+		case agent.FeedFresh, agent.FeedUnchanged:
+			fmt.Fprintf(a.err, "  the rest of it is in force, %s\n", plural(f.Entries, "entry", "entries"))
+		default:
 			fmt.Fprintf(a.err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural(f.Entries, "entry", "entries"))
 		}
 		if f.Problem.Remedy != "" {

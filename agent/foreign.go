@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/filekind"
+)
+
+// foreign is a part of a feed that is something else than a list.
+type foreign struct {
+	part string // URL or path
+	kind filekind.Kind
+}
+
+func (f foreign) String() string {
+	if f.kind.Name == "" {
+		return "no line of it is an entry"
+	}
+	return fmt.Sprintf("it is %s: %s", f.kind.Name, f.kind.Advice)
+}
+
+// readPart reads one part of a body. Of a part that cannot be a list it reads
+// the beginning alone.
+func readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b *cidr.Builder) (cidr.Tally, *foreign, error) {
+	r := bufio.NewReaderSize(in, filekind.HeadSize)
+	head, _ := r.Peek(filekind.HeadSize) // an error comes again
+	kind := filekind.Of(head)
+	if kind.Binary {
+		return cidr.Tally{Declared: cidr.NoTotal}, &foreign{part.Name, kind}, nil
+	}
+	t, err := cidr.Read(r, policy, b)
+	if err != nil || t.Lines == 0 || t.Malformed() < t.Lines {
+		return t, nil, err
+	}
+	return t, &foreign{part.Name, kind}, nil
+}
+
+// foreignVerdict refuses what a URL gave if it is known to be no list.
+func foreignVerdict(body content) verdict {
+	for _, f := range body.foreign {
+		if f.kind.Name != "" {
+			return verdict{reasonNotAList, f.String()}
+		}
+	}
+	return verdict{}
+}
+
+// foreignFiles is the problem of a path feed with files that are no lists. The
+// others are in force; if there are none, the feed has failed.
+func foreignFiles(body content) *Problem {
+	if len(body.foreign) == 0 {
+		return nil
+	}
+	why := []string{}
+	for _, f := range body.foreign {
+		why = append(why, f.part+": "+f.String())
+	}
+	const most = 3
+	if n := len(why) - most; n > 0 {
+		why = append(why[:most], fmt.Sprintf("and %d more", n))
+	}
+	return &Problem{string(reasonNotAList), strings.Join(why, "; "), remedyFor(reasonNotAList)}
+}
