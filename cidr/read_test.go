@@ -119,3 +119,12 @@ func TestReasonsHaveKeysAndTexts(t *testing.T) {
 		seen[r.Key()] = true
 	}
 }
+
+// TestReadScreens counts what lies in the first and the last special space.
+func TestReadScreens(t *testing.T) {
+	var b Builder
+	tally, err := Read(strings.NewReader("255.255.255.255\n255.0.0.0/24\n240.0.0.0/8\n0.0.0.0\nff00::1\nffff::/32\n::\n8.8.8.8\n"), Policy{}, &b)
+	if err != nil || tally.Entries != 8 || tally.Screened != 7 || tally.Carved != 0 {
+		t.Errorf("%+v, %v", tally, err)
+	}
+}

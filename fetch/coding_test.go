@@ -1,0 +1,79 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// Names of content codings are read in any case, and gzip has two of them.
+func TestGetNamesOfGzip(t *testing.T) {
+	for _, name := range []string{"gzip", "x-gzip", "GZIP", "X-Gzip", "identity", "Identity"} {
+		srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", name)
+			if name[0]|0x20 == 'i' {
+				w.Write([]byte(list))
+			} else {
+				w.Write(gzipped(t, list))
+			}
+		})
+		st := stage(t, openStore(t), "voipbl")
+		if _, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL}, st); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := content(t, st.Reader()); got != list {
+			t.Errorf("%s: %.80q", name, got)
+		}
+	}
+}
+
+// A body whose checksum is wrong is corrupt, and not cut short.
+func TestGetWrongChecksum(t *testing.T) {
+	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		bad := gzipped(t, list)
+		bad[len(bad)-6] ^= 1
+		w.Write(bad)
+	})
+	_, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL}, stage(t, openStore(t), "voipbl"))
+	wantReason(t, err, ReasonCorrupt)
+}
+
+// The caller's deadline is a deadline: the caller has not stopped anything.
+func TestGetCallersDeadline(t *testing.T) {
+	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(list))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := client(t, srv).Get(ctx, Request{URL: srv.URL}, stage(t, openStore(t), "voipbl"))
+	wantReason(t, err, ReasonTooSlow)
+}
+
+// Progress counts the bytes of the present attempt, not of those that failed.
+func TestGetProgressStartsAfresh(t *testing.T) {
+	body := bytes.Repeat([]byte(list), 100)
+	srv := serve(t, "https", failingOnce(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(body)
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	var last int64
+	_, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL, Progress: func(got, _ int64) { last = got }}, stage(t, openStore(t), "voipbl"))
+	if err != nil || last > int64(len(list)) {
+		t.Errorf("%d bytes at the end, %v; the list has %d", last, err, len(list))
+	}
+}
+
+// The largest cap there is does not run over when one byte more is asked for.
+func TestGetLargestCap(t *testing.T) {
+	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(list)) })
+	resp, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL, MaxBytes: math.MaxInt64}, stage(t, openStore(t), "voipbl"))
+	if err != nil || resp.Bytes != int64(len(list)) {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}
