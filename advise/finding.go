@@ -67,7 +67,8 @@ const (
 	RTPClosed        = "rtp-closed"
 	TrunkUnprotected = "trunk-unprotected"
 	TrunkClosed      = "trunk-closed"
-	PeerBlocked      = "peer-blocked" // a phone or trunk
+	PeerBlocked      = "peer-blocked"  // a phone or trunk
+	ExemptBanned     = "exempt-banned" // by fail2ban
 	NotLookedAt      = "not-looked-at"
 )
 

@@ -53,6 +53,10 @@ func TestFindings(t *testing.T) {
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl may be given up: its source answers, and its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
+		{"exempt, but banned", func(in *Input) {
+			a := netip.MustParsePrefix("203.0.113.7/32")
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []agent.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
+		}, []string{"problem exempt-banned 203.0.113.7 is exempt (trunks), but banned by fail2ban (set f2b-sip)"}},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
 		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &agent.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
 		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},

@@ -10,7 +10,6 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -28,6 +27,7 @@ type CheckReport struct {
 	Banned    *Ban          `json:"banned,omitempty"`   // the ban of this host that covers any of it
 	Fail2ban  string        `json:"fail2ban,omitempty"` // the set of fail2ban's that it is in: banned from SIP
 	Protected []Protected   `json:"protected"`
+	Exempt    bool          `json:"exempt"`            // all of it is never blocked
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
 }
 
@@ -66,6 +66,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	for i, q := range queries {
 		reports[i] = CheckReport{Query: queryText(q), Listed: []Listing{}, Protected: []Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
+		reports[i].Exempt = protected.exempts(q)
 		if s, ok := cidr.FindSpecial(cidr.FromNetip(q)); ok {
 			reports[i].Special = s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
 		}
@@ -160,19 +161,15 @@ func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Pr
 
 // checkBans looks the queries up in the sets that fail2ban fills, whatever their type.
 func checkBans(kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
-	for _, f := range cidr.Families {
-		name := firewall.BanSetName(firewall.Family(f))
-		live, err := kernel.Bans(name)
-		if errors.Is(err, ipsetsync.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
+	sets, err := fail2banSets(kernel)
+	if err != nil {
+		return err
+	}
+	for _, live := range sets {
 		for i, q := range queries {
-			if p := cidr.FromNetip(q); p.Family() == f {
+			if p := cidr.FromNetip(q); p.Family() == live.Family && reports[i].Fail2ban == "" {
 				if _, ok := live.Find(p); ok {
-					reports[i].Fail2ban = name
+					reports[i].Fail2ban = live.Name
 				}
 			}
 		}

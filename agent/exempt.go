@@ -65,12 +65,15 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 	for i, q := range queries {
 		q = unmapped(q)
 		found[i] = Exemption{
-			Query: queryText(q), Exempt: p.sets.Contains(cidr.FromNetip(q)),
+			Query: queryText(q), Exempt: p.exempts(q),
 			Because: append([]Protected{}, p.Covering(q)...),
 		}
 	}
 	return found
 }
+
+// exempts reports whether all of q is exempt.
+func (p *Protection) exempts(q netip.Prefix) bool { return p.sets.Contains(cidr.FromNetip(q)) }
 
 // unmapped is the IPv4 prefix that an IPv6 one stands for, as logs of sockets of both
 // families write it: "::ffff:198.51.100.7".

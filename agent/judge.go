@@ -34,6 +34,7 @@ func (s *Status) judge(now time.Time) {
 			s.problem(s.repairs(), "somebody else has changed the set %s since voipbl wrote it", set.Name)
 		}
 	}
+	s.judgeExemptBans()
 	s.judgeRules(now)
 	s.judgeAgent()
 	for _, f := range s.Feeds {

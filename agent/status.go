@@ -26,6 +26,9 @@ type Status struct {
 
 	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
 
+	// ExemptBanned are bans of fail2ban's of whoever is never to be blocked.
+	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
+
 	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
 
 	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
@@ -103,6 +106,9 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		return nil, err
 	}
 	s.Unprotected, s.Names = protected.unprotected, protected.names
+	if s.ExemptBanned, err = exemptBans(kernel, protected); err != nil {
+		return nil, err
+	}
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected)
 	record := lastRecord(cfg)
 	for _, f := range cidr.Families {

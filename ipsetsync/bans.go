@@ -74,3 +74,19 @@ func (k *Kernel) Bans(name string) (*Live, error) {
 	live.sort()
 	return live, nil
 }
+
+// BanSets are the headers of all sets of a family and of a type that [Kernel.Bans]
+// reads.
+func (k *Kernel) BanSets(f cidr.Family) ([]Header, error) {
+	var answer listing
+	if err := k.do(headerRequest(""), answer.add); err != nil {
+		return nil, &OpError{Op: "list", Err: err}
+	}
+	var found []Header
+	for _, live := range answer.sets {
+		if live.Family == f && (live.Type == typeHashIP || live.Type == TypeHashNet) {
+			found = append(found, live.Header)
+		}
+	}
+	return found, nil
+}

@@ -78,6 +78,8 @@ func parseQueries(args []string) ([]netip.Prefix, error) {
 
 func (a *app) printCheck(r agent.CheckReport) {
 	switch {
+	case r.Exempt && r.Fail2ban != "":
+		fmt.Fprintf(a.out, "%s is %s, but %s by fail2ban (set %s): its packets are rejected\n", r.Query, a.paint("exempt", green), a.paint("banned", red), r.Fail2ban)
 	case r.Blocked:
 		fmt.Fprintf(a.out, "%s is %s: in %s as %s, %s, %s\n", r.Query, a.paint("blocked", red), r.Set, prefixText(*r.Entry),
 			plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
@@ -104,7 +106,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), until, reasonWords(b.Reason))
 	}
 	if r.Fail2ban != "" {
-		fmt.Fprintf(a.out, "  banned by fail2ban, from SIP (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, r.Query)
+		fmt.Fprintf(a.out, "  banned by fail2ban (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, r.Query)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)

@@ -1,0 +1,103 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// ExemptBan is a ban by fail2ban of somebody who is exempt. Voipbl's own jails and
+// actions make none, but those of others do, and an address may become exempt after it
+// was banned.
+type ExemptBan struct {
+	Banned  netip.Prefix `json:"banned"`
+	Set     string       `json:"set"`
+	Because []Protected  `json:"because"` // why it is exempt
+}
+
+// String says it in a line.
+func (b ExemptBan) String() string {
+	who, as, exempt := b.Banned, "", b.Because[0]
+	if exempt.Prefix.Bits() > who.Bits() {
+		who, as = exempt.Prefix, " as "+queryText(b.Banned)
+	}
+	return fmt.Sprintf("%s is exempt (%s), but banned by fail2ban%s (set %s): its packets are rejected", queryText(who), strings.Join(exempt.Reasons, ", "), as, b.Set)
+}
+
+// Remedy takes the ban back, whoever has made it.
+func (b ExemptBan) Remedy() string {
+	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
+}
+
+// exemptBans looks for them.
+func exemptBans(kernel *ipsetsync.Kernel, p *Protection) ([]ExemptBan, error) {
+	sets, err := fail2banSets(kernel)
+	if err != nil {
+		return nil, err
+	}
+	var found []ExemptBan
+	for _, live := range sets {
+		for _, entry := range live.Prefixes {
+			if p.sets.Overlaps(entry) {
+				banned := entry.Netip()
+				found = append(found, ExemptBan{banned, live.Name, p.Covering(banned)})
+			}
+		}
+	}
+	return found, nil
+}
+
+// fail2banNames is how the names of sets begin that fail2ban fills: those of the
+// published page and of our jails, and those of its own actions.
+var fail2banNames = []string{"fail2ban-", "f2b-"}
+
+// fail2banSets reads them.
+func fail2banSets(kernel *ipsetsync.Kernel) ([]*ipsetsync.Live, error) {
+	var found []*ipsetsync.Live
+	for _, f := range cidr.Families {
+		headers, err := kernel.BanSets(f)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range headers {
+			if h.Elements == 0 || !isFail2ban(h.Name) {
+				continue
+			}
+			live, err := kernel.Bans(h.Name)
+			if errors.Is(err, ipsetsync.ErrNotFound) {
+				continue // it has just been taken away
+			}
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, live)
+		}
+	}
+	return found, nil
+}
+
+func isFail2ban(set string) bool {
+	for _, begin := range fail2banNames {
+		if strings.HasPrefix(set, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxExemptBans is how many of them are problems each; of the rest the number is one.
+const maxExemptBans = 5
+
+func (s *Status) judgeExemptBans() {
+	for i, b := range s.ExemptBanned {
+		if i == maxExemptBans {
+			s.problem("fail2ban-client unban --all; status --json lists them", "%d more exempt addresses are banned by fail2ban", len(s.ExemptBanned)-i)
+			break
+		}
+		s.problem(b.Remedy(), "%s", b)
+	}
+}
