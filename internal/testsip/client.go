@@ -107,23 +107,9 @@ func (c *Client) Answer(callID string) Answer {
 	return a
 }
 
-// Next is the next answer, which must come, to whatever call.
-func (c *Client) Next() Answer {
-	c.t.Helper()
-	a, err := c.answerIn(func(Answer) bool { return true }, AnswerLimit)
-	if err != nil {
-		c.t.Fatalf("no answer from %s to %s: %v", c.Remote(), c.Local(), err)
-	}
-	return a
-}
-
 // AnswerIn is the next answer to a call that comes within the limit. Answers to
 // other calls are left out.
 func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
-	return c.answerIn(func(a Answer) bool { return a.Header("Call-ID") == callID }, limit)
-}
-
-func (c *Client) answerIn(is func(Answer) bool, limit time.Duration) (Answer, error) {
 	deadline := time.Now().Add(limit)
 	for {
 		if err := c.conn.SetReadDeadline(deadline); err != nil {
@@ -133,7 +119,7 @@ func (c *Client) answerIn(is func(Answer) bool, limit time.Duration) (Answer, er
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return Answer{}, fmt.Errorf("none in %v: %w", limit, err)
 		}
-		if err != nil || is(a) {
+		if err != nil || a.Header("Call-ID") == callID {
 			return a, err
 		}
 	}
