@@ -65,6 +65,9 @@ func (d *daemon) logApply(r *Report, why string) {
 			found = append(found, s.Repaired)
 		}
 	}
+	if d.ready { // before, it is what a boot has taken away
+		found = append(found, r.bansFound...)
+	}
 	if len(found) > 0 {
 		d.repaired(RepairSets, found)
 	}

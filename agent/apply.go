@@ -233,7 +233,7 @@ func (r *rules) ensureSets() error {
 			return err
 		}
 	}
-	return nil
+	return ensureBanSets(r.cfg, r.sets)
 }
 
 // ForeignSetError is a set of our name that somebody else has made: its members

@@ -2,14 +2,20 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // BanOptions are what is said about bans.
@@ -18,20 +24,34 @@ type BanOptions struct {
 	For     time.Duration // 0: until it is taken back
 	Reason  string        // to take back: only bans with this one; "" for all
 	Wait    time.Duration // for the locks
+
+	// Widen bans of an IPv6 address the network around it that the configuration
+	// names, for programs: an attacker has more than one address.
+	Widen bool
 }
 
 // BanReport is what became of a ban or an unban.
 type BanReport struct {
 	Changed []Ban `json:"changed"` // put in, or taken out
 
-	// Spared is what of the prefixes is protected, and so not blocked.
+	// Spared is what of the prefixes is exempt, and so not blocked.
 	Spared []Protected `json:"spared"`
 
 	// Absent are prefixes that were to be taken out and are not banned.
 	Absent []netip.Prefix `json:"absent"`
 
-	InForce bool     `json:"in_force"`
+	// Evicted are bans that made way in a full list: those that ended soonest.
+	Evicted []Ban `json:"evicted"`
+
+	InForce bool     `json:"in_force"`          // the kernel does as it was asked
+	Kept    bool     `json:"kept"`              // it is written down, and outlives a boot
+	Problem *Problem `json:"problem,omitempty"` // why it is not written down
+	Notes   []string `json:"notes"`             // what else has to be said
 	Error   *Problem `json:"error,omitempty"`
+}
+
+func newBanReport() *BanReport {
+	return &BanReport{Changed: []Ban{}, Spared: []Protected{}, Absent: []netip.Prefix{}, Evicted: []Ban{}, Notes: []string{}}
 }
 
 // RefusedBanError is an address that must not be blocked.
@@ -53,111 +73,222 @@ func (e *RefusedBanError) Error() string {
 // Remedy says what to do about it.
 func (e *RefusedBanError) Remedy() string { return e.Fix }
 
-// AddBans blocks prefixes on this host, and returns when they are in force. One that
-// is banned already has the new end and reason. If one of them must not be blocked,
-// none is.
+// AddBans blocks prefixes on this host, and returns when they are in force and written
+// down. The kernel comes first: nothing that keeps a ban from being written down keeps
+// it from being in force, and then the report says so. If one of the prefixes must not
+// be blocked, none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
 	report := newBanReport()
-	h, err := openHostAndStore(cfg)
+	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
 		return report, err
 	}
-	defer h.close()
-	protected, err := lastProtection(ctx, cfg, h.store)
-	if err != nil {
-		return report, err
-	}
+	var request banRequest
 	for _, p := range prefixes {
-		if err := mayBan(cfg, p, protected); err != nil {
+		if err := mayBan(cfg, p, exempt); err != nil {
 			err.Others = len(prefixes) - 1
 			return report, err
 		}
-		report.Spared = append(report.Spared, protected.Covering(p)...)
-	}
-	now := time.Now().UTC().Truncate(time.Second)
-	serial, err := h.changeBans(ctx, opts.Wait, func(l *banList) error {
-		for _, p := range prefixes {
-			b := Ban{Prefix: p, At: now, Reason: opts.Reason}
-			if opts.For > 0 {
-				b.Until = now.Add(opts.For)
-			}
-			l.add(b)
-			report.Changed = append(report.Changed, b)
+		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
+		if wide, _ := p.Addr().Prefix(cfg.Bans.IPv6Prefix); opts.Widen && p.Addr().Is6() && wide.Bits() < p.Bits() {
+			w.Prefix, w.Address = wide, p
 		}
-		if len(l.Bans) > maxBans {
-			return &FullError{}
-		}
-		return nil
-	})
-	if err != nil {
-		return report, err
+		report.Spared = append(report.Spared, exempt.Covering(w.Prefix)...)
+		request.Add = append(request.Add, w)
 	}
-	return report, h.enforceBans(ctx, report, serial, opts)
+	var fresh []cidr.Prefix
+	kernel, inKernel := ipsetsync.Open()
+	if inKernel == nil {
+		defer kernel.Close()
+		fresh, inKernel = banNow(cfg, kernel, request.Add, exemptFrom(exempt))
+	}
+	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, exempt, opts.Wait)
+	if inKernel == nil {
+		inKernel = ensureDropped(ctx, cfg, kernel, exempt, opts.Wait)
+	}
+	return report.concluded(answer, kept, inKernel)
 }
 
-// RemoveBans takes bans back, and returns when that is in force. With a reason it is
-// for a program that takes back its own: a ban with another reason is not its
-// business, and neither is one that somebody else has taken back.
-func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
-	report := newBanReport()
-	h, err := openHostAndStore(cfg)
-	if err != nil {
-		return report, err
-	}
-	defer h.close()
-	serial, err := h.changeBans(ctx, opts.Wait, func(l *banList) error {
-		if all {
-			report.Changed = append(report.Changed, l.removeReason(opts.Reason)...)
-			return nil
-		}
-		for _, p := range prefixes {
-			i, found := l.find(p)
-			switch {
-			case found && (opts.Reason == "" || l.Bans[i].Reason == opts.Reason):
-				report.Changed = append(report.Changed, l.Bans[i])
-				l.remove(p)
-			case opts.Reason == "":
-				report.Absent = append(report.Absent, p)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return report, err
-	}
-	return report, h.enforceBans(ctx, report, serial, opts)
-}
-
-// removeReason takes out the bans with a reason, all bans for "", and returns them.
-func (l *banList) removeReason(reason string) (removed []Ban) {
-	l.Bans = slices.DeleteFunc(l.Bans, func(b Ban) bool {
-		if reason != "" && b.Reason != reason {
-			return false
-		}
-		removed = append(removed, b)
-		return true
-	})
-	return removed
-}
-
-// ReadBans are the bans that count at now, in order.
-func ReadBans(cfg config.Config, now time.Time) ([]Ban, error) {
+// exemptNow is what is never blocked, by what is known without the state folder if that
+// cannot be read.
+func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
 	store, err := findStore(cfg)
 	if err != nil {
-		return nil, err
+		store = nil
 	}
 	if store != nil {
 		defer store.Close()
 	}
-	l, err := readBans(store)
-	if err != nil {
-		return nil, err
-	}
-	return append([]Ban{}, l.active(now)...), nil
+	return lastProtection(ctx, cfg, store)
 }
 
-func newBanReport() *BanReport {
-	return &BanReport{Changed: []Ban{}, Spared: []Protected{}, Absent: []netip.Prefix{}}
+// concluded says what became of a change.
+func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanReport, error) {
+	if answer != nil {
+		r.Changed, r.Absent = answer.Changed, append(r.Absent, answer.Absent...)
+		r.Evicted, r.Notes = append(r.Evicted, answer.Evicted...), append(r.Notes, answer.Notes...)
+		if inKernel == nil && answer.Kernel != nil {
+			inKernel = &answerError{answer.Kernel}
+		}
+		if kept == nil && answer.Unkept != nil {
+			kept = &answerError{answer.Unkept}
+		}
+	}
+	r.InForce, r.Kept, r.Problem = inKernel == nil, kept == nil, problemIf(kept)
+	var err error
+	switch {
+	case inKernel != nil && kept == nil:
+		err = &LateBanError{inKernel}
+	case inKernel != nil:
+		err = errors.Join(inKernel, kept)
+	case answer != nil && len(answer.Refused) > 0:
+		err = &FullError{answer.Refused}
+	}
+	r.Error = problemIf(err)
+	return r, err
+}
+
+// answerError is a problem that an agent had.
+type answerError struct{ problem *Problem }
+
+func (e *answerError) Error() string  { return e.problem.Error }
+func (e *answerError) Remedy() string { return e.problem.Remedy }
+
+// banNow blocks before anything is read or written. What is blocked already is left as
+// it is: how long it stays is settled when the list is known. It returns what it has
+// put into the kernel.
+func banNow(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
+	var pieces [2][]ipsetsync.Timeout
+	for _, w := range wishes {
+		p := cidr.FromNetip(w.Prefix)
+		for _, piece := range banlist.Pieces(p, exempt) {
+			pieces[p.Family()] = append(pieces[p.Family()], ipsetsync.Timeout{Prefix: piece, Left: w.For})
+		}
+	}
+	for _, f := range cidr.Families {
+		if len(pieces[f]) == 0 {
+			continue
+		}
+		name := cfg.BanSetName(int(f))
+		if _, _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
+			return fresh, err
+		}
+		made, err := kernel.BanNew(name, pieces[f])
+		if fresh = append(fresh, made...); err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, nil
+}
+
+// agentBanWait is how long the agent may take to write a ban down before it is done
+// without it.
+const agentBanWait = 3 * time.Second
+
+// settleBans has a change written down, by the agent if it answers. The ban itself is in
+// force already, by the entries that are fresh in the kernel; the error says why it is
+// not written down.
+func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *Protection, wait time.Duration) (*banAnswer, error) {
+	var answer *banAnswer
+	if err := tellAgent(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, bansPath, request, &answer); err == nil && answer != nil {
+		return answer, nil
+	}
+	book := &banBook{cfg: cfg}
+	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
+	if err != nil {
+		book.keepAside(request, banClock())
+		return nil, err
+	}
+	defer unlock()
+	now := banClock()
+	book.refresh(now, func() [2]ipsetsync.Timed { return othersBans(cfg, kernel, fresh) })
+	a := book.settle(kernel, []banRequest{request}, exemptFrom(exempt), now)
+	return &a[0], nil
+}
+
+// othersBans is what the kernel blocks, without what was just put there.
+func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix) (live [2]ipsetsync.Timed) {
+	if kernel == nil {
+		return live
+	}
+	live, _ = liveBans(cfg, kernel)
+	for _, p := range fresh {
+		delete(live[p.Family()], p)
+	}
+	return live
+}
+
+// keepAside leaves bans in the run folder for whoever has the lock next.
+func (b *banBook) keepAside(request banRequest, now banlist.Clock) {
+	var lines []byte
+	for _, w := range request.Add {
+		ban := banlist.New(w.Prefix, w.Reason, w.For, now)
+		ban.Address = w.Address
+		lines = banlist.AppendBan(lines, ban, now)
+	}
+	if run, err := fetch.OpenStore(b.cfg.RunDir); err == nil {
+		run.AppendJournal(bansFile, lines)
+		run.Close()
+	}
+}
+
+// ensureDropped makes the rules that drop banned addresses, if nothing refers to the
+// sets. Base rules are not installed because of a ban.
+func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
+	for _, f := range cidr.Families {
+		header, err := kernel.Header(cfg.BanSetName(int(f)))
+		if err == nil && header.References > 0 || !firewall.Family(f).Present() {
+			continue
+		}
+		fw, err := firewall.Open(cfg.Firewall.Backend)
+		if err != nil {
+			return err
+		}
+		h := &host{cfg: cfg, kernel: kernel, fw: fw}
+		stateErr := h.openStore()
+		if stateErr == nil {
+			defer h.store.Close()
+		}
+		rules := openRules(cfg, fw, kernel, h.store)
+		defer rules.close()
+		rules.trunks = exempt.trunks
+		if err := rules.ensureSets(); err != nil {
+			return err
+		}
+		if stateErr != nil { // the drop needs nothing of it
+			return h.ensureDrop(ctx)
+		}
+		unlock, err := lock(ctx, cfg.RunDir, rulesLock, "voipbl ban", wait, nil)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		_, _, err = rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+		return err
+	}
+	return nil
+}
+
+// RemoveBans takes bans back, and returns when that is in force. With a reason it is
+// for a program that takes back its own: a ban for another reason stays, and an address
+// is free when the last of its bans ends.
+func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
+	report := newBanReport()
+	exempt, err := exemptNow(ctx, cfg)
+	if err != nil {
+		return report, err
+	}
+	kernel, inKernel := ipsetsync.Open()
+	if inKernel == nil {
+		defer kernel.Close()
+	}
+	request := banRequest{Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
+	if err != nil {
+		report.Error = problemOf(err)
+		return report, err
+	}
+	return report.concluded(answer, nil, inKernel)
 }
 
 // mayBan refuses what must not be blocked.
@@ -166,14 +297,14 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 	refuse := func(fix, format string, args ...any) *RefusedBanError {
 		return &RefusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
 	}
-	if s, ok := cidr.FindSpecial(p); ok && !blockable(cidr.SetOf(p), cidr.Sets{}).Overlaps(p) {
-		return refuse("ban an address of the Internet", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
+	if s, never := cidr.FindNeverBanned(p); never {
+		return refuse("ban an address that packets come from", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
 	}
 	widest := [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}[p.Family()]
 	if int(p.Bits()) < widest {
 		return refuse("ban smaller networks, or change limits.widest", "it is wider than a /%d", widest)
 	}
-	if blockable(cidr.SetOf(p), protected.sets).Len() > 0 {
+	if len(banlist.Pieces(p, exemptFrom(protected))) > 0 {
 		return nil
 	}
 	var why []string
@@ -184,53 +315,20 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 	return refuse("if it is to be blocked all the same, take it out of what protects it", "it is protected: %s", strings.Join(slices.Compact(why), ", "))
 }
 
-// FullError is more bans than are kept.
-type FullError struct{}
+// FullError is a list that is full of bans without an end.
+type FullError struct{ Prefixes []netip.Prefix }
 
-func (*FullError) Error() string {
-	return fmt.Sprintf("there would be more than %d bans", maxBans)
+func (e *FullError) Error() string {
+	names := queryText(e.Prefixes[0])
+	if n := len(e.Prefixes) - 1; n > 0 {
+		names += fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s: not banned, there are %d bans already and none of them has an end", names, banlist.Most)
 }
 
 // Remedy says what to do about it.
 func (*FullError) Remedy() string {
-	return "give bans an end with --for, take some back with \"voipbl unban\", or put lists of addresses into a feed"
-}
-
-// changeBans changes the list on disk. It returns the list's new serial number.
-func (h *host) changeBans(ctx context.Context, wait time.Duration, change func(*banList) error) (serial int64, err error) {
-	unlock, err := lock(ctx, h.cfg.RunDir, bansLock, "voipbl ban", wait, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer unlock()
-	l, err := readBans(h.store)
-	if err != nil {
-		return 0, err
-	}
-	l.expire(time.Now())
-	if err := change(&l); err != nil {
-		return 0, err
-	}
-	// It goes on even if the list was lost: what is in force tells by it which
-	// bans are.
-	l.Serial = max(l.Serial+1, time.Now().UnixNano())
-	return l.Serial, h.store.WriteJSON(bansFile, l)
-}
-
-// enforceBans puts the list in force, unless another process has done so while this
-// one waited for the lock: many bans at once need a few changes of the kernel.
-func (h *host) enforceBans(ctx context.Context, report *BanReport, serial int64, opts BanOptions) error {
-	all := newReport(opts.Version)
-	e := newEnforcement(h, "voipbl ban", opts.Wait, all.At)
-	e.established = true // no base rules because of a ban
-	e.skip = func(r setRecord) bool { return r.Bans >= serial && r.known(h.cfg) }
-	err := e.run(ctx, all, &stopwatch{&all.Steps, time.Now()})
-	report.InForce = err == nil || all.Outcome == RulesFailed
-	if err == nil {
-		return nil
-	}
-	report.Error = problemOf(&LateBanError{err})
-	return &LateBanError{err}
+	return "take bans back with \"voipbl unban\", give bans an end with --for, or put lists of addresses into a feed"
 }
 
 // LateBanError is bans that are kept and could not be put in force yet.
@@ -241,3 +339,6 @@ func (e *LateBanError) Error() string {
 }
 
 func (e *LateBanError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *LateBanError) Remedy() string { return problemOf(e.Err).Remedy }

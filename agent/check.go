@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -16,7 +15,7 @@ import (
 // CheckReport is what is known about one address or prefix.
 type CheckReport struct {
 	Query     string        `json:"query"`
-	Blocked   bool          `json:"blocked"`         // all of it is in the kernel's set, now
+	Blocked   bool          `json:"blocked"`         // all of it is in one of the kernel's sets, now
 	Partly    int           `json:"partly"`          // entries of the kernel's set inside the query, if not all of it
 	Set       string        `json:"set"`             // where it is or would be
 	Note      string        `json:"note,omitempty"`  // why the set's word is not the last
@@ -24,7 +23,10 @@ type CheckReport struct {
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
-	Banned    *Ban          `json:"banned,omitempty"`   // the ban of this host that covers any of it
+	Banned    *Ban          `json:"banned,omitempty"`   // the last ban of this host that covers any of it
+	Bans      []Ban         `json:"bans"`               // all of them
+	BanSet    string        `json:"ban_set,omitempty"`  // the set of bans that blocks all of it, now
+	BanEnds   *float64      `json:"ban_ends,omitempty"` // in how many seconds that does so no more, if ever
 	Fail2ban  string        `json:"fail2ban,omitempty"` // the set of fail2ban's that it is in: banned from SIP
 	Protected []Protected   `json:"protected"`
 	Exempt    bool          `json:"exempt"`            // all of it is never blocked
@@ -64,7 +66,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: queryText(q), Listed: []Listing{}, Protected: []Protected{}}
+		reports[i] = CheckReport{Query: queryText(q), Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
 		reports[i].Exempt = protected.exempts(q)
 		if s, ok := cidr.FindSpecial(cidr.FromNetip(q)); ok {
@@ -74,6 +76,9 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	if err := checkKernel(cfg, kernel, queries, reports); err != nil {
 		return nil, nil, err
 	}
+	if err := checkOwnBans(cfg, kernel, queries, reports); err != nil {
+		return nil, nil, err
+	}
 	if err := checkBans(kernel, queries, reports); err != nil {
 		return nil, nil, err
 	}
@@ -81,14 +86,16 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	if agentDiffers(ctx, cfg) {
 		warnings = append(warnings, differs)
 	}
-	bans, err := readBans(store)
+	bans, notes, err := ReadBans(cfg)
+	warnings = append(warnings, notes...)
 	if err != nil {
 		warnings = append(warnings, err.Error())
 	}
 	for i, q := range queries {
-		for _, b := range bans.active(time.Now()) {
+		for _, b := range bans {
 			if b.Prefix.Overlaps(q) {
 				reports[i].Banned = &b
+				reports[i].Bans = append(reports[i].Bans, b)
 			}
 		}
 	}
@@ -157,6 +164,52 @@ func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Pr
 		}
 	}
 	return nil
+}
+
+// checkOwnBans looks the queries up in the sets of this host's own bans.
+func checkOwnBans(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
+	for _, f := range cidr.Families {
+		name := cfg.BanSetName(int(f))
+		live, entries, err := kernel.OwnBans(name)
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, q := range queries {
+			p, r := cidr.FromNetip(q), &reports[i]
+			if p.Family() != f {
+				continue
+			}
+			count, ok := live.Find(p)
+			if !ok {
+				r.Partly += live.Within(p)
+				continue
+			}
+			r.BanSet = name
+			if left := entries[count.Prefix]; left != ipsetsync.Forever {
+				r.BanEnds = new(left.Seconds())
+			}
+			if !r.Blocked {
+				entry := count.Prefix.Netip()
+				r.Blocked, r.Set, r.Entry, r.Packets, r.Bytes = true, name, &entry, count.Packets, count.Bytes
+				r.Note = banSetNote(live.Header, f)
+			}
+		}
+	}
+	return nil
+}
+
+// banSetNote says what keeps a set from being what voipbl makes for bans.
+func banSetNote(h ipsetsync.Header, f cidr.Family) string {
+	if err := ipsetsync.CheckBanSet(h, f); err != nil {
+		return err.Error()
+	}
+	if h.References == 0 {
+		return "no rule uses the set, so nothing is dropped yet"
+	}
+	return ""
 }
 
 // checkBans looks the queries up in the sets that fail2ban fills, whatever their type.

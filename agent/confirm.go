@@ -270,7 +270,8 @@ func (r *rules) inForce(ctx context.Context, p *pendingBase) error {
 	if err != nil {
 		return err
 	}
-	s := firewall.Settings{Sets: [2]string{r.cfg.Set, r.cfg.SetName6()}, Base: p.Base}
+	s := dropSettings(r.cfg, firewall.AtInput)
+	s.Base = p.Base
 	for _, c := range firewall.Changes(fw.Plan(s.Wanted(), saved, r.record.Readback)) {
 		if c.Base() {
 			return &NotInForceError{}

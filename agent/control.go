@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -19,7 +21,7 @@ import (
 
 // The agent answers on a socket in the run folder, which only root can reach: a GET
 // of /status gives an AgentStatus, a POST to /reload reloads the configuration and
-// gives the Problem if it is refused.
+// gives the Problem if it is refused. A POST to /bans changes the list of bans.
 const (
 	socketFile  = "agent.sock"
 	statusPath  = "/status"
@@ -43,7 +45,7 @@ func socketPath(folder *os.File) string {
 
 // listen answers until it is closed. The caller holds the agent's lock, so a socket
 // that is there is one that a killed agent has left.
-func (d *daemon) listen() (*control, error) {
+func (d *daemon) listen(bans *banServer) (*control, error) {
 	folder, err := os.Open(d.cfg.RunDir)
 	if err != nil {
 		return nil, &RunDirError{err}
@@ -70,6 +72,7 @@ func (d *daemon) listen() (*control, error) {
 		respond(w, string(text))
 	})
 	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.askReload(r.Context())) })
+	mux.HandleFunc("POST "+bansPath, bans.serve)
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
 	go c.server.Serve(listener)
 	return c, nil
@@ -215,6 +218,11 @@ const differs = "the agent goes by another configuration, and will put its own i
 
 // askAgent asks on the socket and reads the answer into v.
 func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
+	return tellAgent(ctx, cfg, wait, method, path, nil, v)
+}
+
+// tellAgent is askAgent with something to tell.
+func tellAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, what, v any) error {
 	who, runs := agentRuns(cfg)
 	if !runs {
 		// One that ends as it should takes its socket away.
@@ -234,7 +242,15 @@ func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method
 			return new(net.Dialer).DialContext(ctx, "unix", socketPath(folder))
 		},
 	}}
-	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, nil)
+	var body io.Reader
+	if what != nil {
+		text, err := json.Marshal(what)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
 	if err != nil {
 		return err
 	}

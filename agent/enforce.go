@@ -14,8 +14,7 @@ import (
 )
 
 // enforcement makes the kernel hold what the feeds and bans say: the second half of
-// a sync, all that the agent does between two fetches, and what a ban ends with. It
-// needs no network, so it takes a moment, whatever becomes of the servers.
+// a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
 type enforcement struct {
 	*host
 	reader  *reader
@@ -30,9 +29,7 @@ type enforcement struct {
 
 	after setRecord // what the sets hold when it is done
 
-	// skip is asked when the lock has been taken; if it says so there is nothing
-	// left to do. It may be nil.
-	skip func(setRecord) bool
+	book *banBook // the agent's own; nil for one that is read now
 }
 
 // newEnforcement is one from the last good copies and the local files.
@@ -55,13 +52,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	rules := openRules(e.cfg, e.fw, e.kernel, e.store)
 	defer rules.close()
 	record := readSetRecord(rules.run)
-	if e.skip != nil && e.skip(record) {
-		report.Outcome, e.after = InForce, record
-		return nil
-	}
-	now := time.Now() // a ban may have ended while the lock was waited for
 	live := startDump(e.cfg, e.kernel)
-	bans, bansErr := readBans(e.store)
 	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.lap("feeds")
 	lives, err := live.wait()
@@ -77,13 +68,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	watch.lap("protect")
 
 	report.addFeeds(e.feeds, protected)
-	kept := keepLive(e.store, e.feeds)
-	if bansErr != nil {
-		report.warn("the bans of this host are not known: %v", bansErr)
-		kept = append(kept, "of bans")
+	if err := e.restoreBans(ctx, report, protected); err != nil {
+		return err
 	}
-	report.Bans, report.bansAt = len(bans.active(now)), now
-	sets := report.combine(e.feeds, bans.sets(now), kept, lives)
+	watch.lap("bans")
+	kept := keepLive(e.store, e.feeds)
+	sets := report.combine(e.feeds, kept, lives)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
@@ -109,12 +99,15 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true})
 		return err
 	}
+	if err := e.dropBansFirst(ctx, rules); err != nil {
+		return err
+	}
 	warnings, err := e.kernel.Execute(plans...)
 	if err != nil {
 		return err
 	}
 	report.Warnings = append(report.Warnings, warnings...)
-	e.remember(report, rules.run, record, plans, bans.Serial)
+	e.remember(report, rules.run, record, plans)
 	if err := setApplied(e.store, e.feeds, kept, report.At); err != nil {
 		report.warn("%v", err)
 	}
@@ -133,9 +126,8 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 
 // remember writes down what the sets hold now. Without it the agent would take our
 // own change for somebody else's, and mend what needs no mending.
-func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan, serial int64) {
+func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan) {
 	e.after = before
-	e.after.Bans = serial
 	err := e.after.note(e.kernel, plans)
 	if err == nil && run != nil { // else openRules has said why
 		err = e.after.write(run, before)
@@ -203,11 +195,11 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 	r.Unprotected, r.NoHost = p.unprotected, p.noHost
 }
 
-// combine is the union of all feeds and bans, and of the live sets if feeds are kept from
+// combine is the union of all feeds, and of the live sets if feeds are kept from
 // there. The feeds give up their own sets, so that the memory is there for what
 // follows.
-func (r *Report) combine(feeds []*feed, bans cidr.Sets, kept []string, lives [2]*ipsetsync.Live) cidr.Sets {
-	all := []cidr.Sets{bans}
+func (r *Report) combine(feeds []*feed, kept []string, lives [2]*ipsetsync.Live) cidr.Sets {
+	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets)
 		f.sets = cidr.Sets{}

@@ -76,7 +76,7 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 		return ctx.Err()
 	}
 	d.took = time.Since(now)
-	d.expiryAt = d.nextExpiry(report.bansAt)
+	d.bansAt = now.Add(bansEvery)
 	d.logApply(report, why)
 	d.noteApply(report, err)
 	if err != nil {
@@ -100,33 +100,11 @@ func (d *daemon) enforce(ctx context.Context, report *Report) error {
 	}
 	defer h.close()
 	e := newEnforcement(h, "voipbl run", lockWait, report.At)
-	e.established = d.ready
+	e.established, e.book = d.ready, d.book
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
 	d.remembered(e, report)
 	d.removeOldSets(h)
 	return nil
-}
-
-// bans are those of this host.
-func (d *daemon) bans() (banList, error) {
-	store, err := findStore(d.cfg)
-	if err != nil {
-		return banList{}, err
-	}
-	if store != nil {
-		defer store.Close()
-	}
-	return readBans(store)
-}
-
-// nextExpiry is when the next ban is over, of those that were not at a moment.
-func (d *daemon) nextExpiry(after time.Time) time.Time {
-	bans, err := d.bans()
-	if err != nil {
-		return time.Time{} // putting them in force has told what is wrong
-	}
-	bans.expire(after)
-	return bans.nextExpiry()
 }

@@ -56,6 +56,7 @@ func (s *Status) judge(now time.Time) {
 			s.problem("mend DNS, or write its address instead", "%s", n.Warning)
 		}
 	}
+	s.judgeBans()
 	for _, name := range s.Unprotected {
 		s.problem("write its address instead, or mend DNS", "%s of allow or trunks was never resolved, so it is not protected", name)
 	}
@@ -82,6 +83,26 @@ func (s *Status) judgeSets() {
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
 	case entries == 0:
 		s.problem(s.emptyRemedy(sync), "the sets are empty")
+	}
+}
+
+// judgeBans looks for bans that are not in force, or that a boot would lose.
+func (s *Status) judgeBans() {
+	for _, set := range s.BanSets {
+		switch {
+		case !set.Exists && s.Bans > 0:
+			s.problem(s.repairs(), "the kernel has no set %s for bans", set.Name)
+		case set.Exists && !set.Ours:
+			s.problem("choose another name with \"ban_set:\", or take that set out", "the set %s is not one that voipbl made for bans, so nobody is banned by it", set.Name)
+		case set.Entries > 0 && !set.Drops:
+			s.problem(s.repairs(), "no rule of INPUT or PREROUTING drops the members of %s", set.Name)
+		}
+	}
+	if s.bansUnkept {
+		s.problem("make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down", "some bans are in force and not written down: a boot would lose them")
+	}
+	for _, note := range s.banNotes {
+		s.problem("run \"voipbl sync\"", "%s", note)
 	}
 }
 

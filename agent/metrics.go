@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,7 +131,7 @@ var (
 	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
 	metricChanged   = metric("feed_content_changed_timestamp_seconds", "When what a feed from the network lists last changed.", "feed")
 	metricFrozen    = metric("feed_frozen", "1 if a feed's source answers, and its list has not changed for longer than frozen_after says.", "feed")
-	metricBans      = metric("bans", "Bans of this host.")
+	metricBans      = metric("bans", "Bans of this host that are in force.")
 	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
 	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
 	metricBase      = metric("base_rules", "1 if the base rules are in the kernel.")
@@ -157,7 +158,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
 	gauge(metricBuild, 1, s.Version, runtime.Version())
 	gauge(metricProtected, one(s.Protected))
-	for _, set := range s.Sets {
+	for _, set := range slices.Concat(s.Sets, s.BanSets) {
 		gauge(metricEntries, float64(set.Entries), set.Name)
 		gauge(metricMemory, float64(set.Memory), set.Name)
 		gauge(metricLengths, float64(len(set.Lengths)), set.Name)

@@ -86,7 +86,7 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 			d.applySoon("files of a feed", max(settle, filesPace*d.took))
 		}
 	case fileBans:
-		d.bansAt = time.Now().Add(bansSettle)
+		d.bansAt = earlier(d.bansAt, time.Now().Add(bansSettle))
 	case fileReports:
 		d.reports.poke()
 	case fileFeed:
@@ -112,22 +112,7 @@ const (
 	// write to the next; in all it is twice that.
 	configSettle = 2 * time.Second
 
-	// bansSettle is how long whoever has written a ban may take to put it in
-	// force.
+	// bansSettle is how long whoever has written a ban may take to change the
+	// kernel.
 	bansSettle = 2 * time.Second
 )
-
-// lookAtBans takes note of bans that others have written, and puts in force what they
-// have not.
-func (d *daemon) lookAtBans() {
-	d.bansAt = time.Time{}
-	bans, err := d.bans()
-	switch {
-	case err != nil:
-		d.applySoon("bans", 0) // which tells what is wrong
-	case bans.Serial != lastRecord(d.cfg).Bans:
-		d.applySoon("bans", 0)
-	default:
-		d.expiryAt = bans.nextExpiry()
-	}
-}

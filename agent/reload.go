@@ -54,8 +54,10 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 	} else {
 		d.log.Info("the configuration has changed", "why", why)
 	}
-	if cfg.Set != d.cfg.Set {
-		d.oldSets = append(d.oldSets, d.cfg.Set, d.cfg.SetName6())
+	for _, name := range configuredSets(d.cfg) {
+		if !slices.Contains(configuredSets(cfg), name) {
+			d.oldSets = append(d.oldSets, name)
+		}
 	}
 	d.cfg = cfg
 	d.keepConfig()
@@ -161,11 +163,16 @@ func sameConfig(a, b config.Config) bool {
 	return err1 == nil && err2 == nil && string(one) == string(two)
 }
 
+// configuredSets are the names of all sets that a configuration has.
+func configuredSets(cfg config.Config) []string {
+	return []string{cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1)}
+}
+
 // removeOldSets takes out the sets of a name that is not configured any more. That one
 // of them stays does no harm, and is told.
 func (d *daemon) removeOldSets(h *host) {
 	for _, name := range d.oldSets {
-		if name == d.cfg.Set || name == d.cfg.SetName6() {
+		if slices.Contains(configuredSets(d.cfg), name) {
 			continue // it is back
 		}
 		header, err := h.kernel.Header(name)

@@ -93,7 +93,7 @@ func (e *ChainInUseError) Remedy() string { return "take that rule out and run a
 func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) ([]string, error) {
 	var sets []string
 	for _, f := range cidr.Families {
-		for _, name := range []string{setName(cfg, f), ipsetsync.TempName(setName(cfg, f))} {
+		for _, name := range []string{setName(cfg, f), ipsetsync.TempName(setName(cfg, f)), cfg.BanSetName(int(f))} {
 			h, err := kernel.Header(name)
 			if errors.Is(err, ipsetsync.ErrNotFound) {
 				continue

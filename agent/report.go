@@ -48,7 +48,7 @@ type Report struct {
 	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
 	Steps    []StepTime   `json:"steps"`
 
-	bansAt time.Time // the moment that bans were in force or over at
+	bansFound []string // what was wrong with the sets of bans
 }
 
 func newReport(version string) *Report {

@@ -58,6 +58,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		}
 		for _, f := range cidr.Families {
 			s.addDrops(each, saved[f], setName(cfg, f))
+			s.addDrops(each, saved[f], cfg.BanSetName(int(f)))
 			if each.Backend != fw.Backend {
 				s.Other += saved[f].Rules()
 			} else if saved[f].HasBase() {

@@ -38,7 +38,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer unlock()
-	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now()}
+	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = AgentStatus{
@@ -77,9 +77,9 @@ type daemon struct {
 	took     time.Duration // the last time
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
+	book     *banBook      // the list of bans
 	reloadAt time.Time     // likewise at the configuration
 	configAt time.Time     // when somebody began to change it
-	expiryAt time.Time     // of the next ban
 	pathsAt  time.Time     // when local feeds were last read
 	oldSets  []string      // of a configuration that is gone
 
@@ -133,7 +133,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer d.files.close()
 	d.files.follow(d.cfg, d.opts.ConfigFile)
 	d.host = hostAddresses()
-	control, err := d.listen()
+	bans := newBanServer(func() config.Config { return *d.shared.Load() }, d.book)
+	go bans.run(ctx)
+	control, err := d.listen(bans)
 	if err != nil {
 		return err
 	}
@@ -235,13 +237,6 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 	if d.due(d.hostAt, now) {
 		d.hostChanged(ctx)
 	}
-	if d.due(d.bansAt, now) {
-		d.lookAtBans()
-	}
-	if d.due(d.expiryAt, now) {
-		d.expiryAt = time.Time{}
-		d.applySoon("a ban has expired", 0)
-	}
 	if d.pathsDue(now) {
 		d.readPaths(ctx, now)
 	}
@@ -250,6 +245,9 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 			d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
 		}
 		d.lookForDrift(ctx, now)
+		if d.due(d.bansAt, now) {
+			d.lookAtBans(ctx, now)
+		}
 	}
 	d.shout(now)
 }
@@ -259,9 +257,9 @@ func (d *daemon) due(at, now time.Time) bool { return !at.IsZero() && !now.Befor
 // nextWork is when there is something to do, at most a tick from now.
 func (d *daemon) nextWork(now time.Time) time.Time {
 	next := now.Add(tick)
-	due := []time.Time{d.expiryAt, d.reloadAt, d.hostAt, d.bansAt}
+	due := []time.Time{d.reloadAt, d.hostAt}
 	if !d.configChanges() {
-		due = append(due, d.applyAt, d.glanceAt, d.studyAt, d.rulesAt)
+		due = append(due, d.applyAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt)
 	}
 	for _, at := range due {
 		if !at.IsZero() && at.Before(next) {

@@ -20,7 +20,6 @@ const setsFile = "sets"
 // setRecord is the content of that file.
 type setRecord struct {
 	Kernel string      `json:"kernel"` // see [firewall.Kernel]
-	Bans   int64       `json:"bans"`   // the serial number of the bans that are in force
 	Sets   [2]setPrint `json:"sets"`   // by family
 }
 

@@ -17,7 +17,8 @@ func dropSettings(cfg config.Config, at firewall.Place) firewall.Settings {
 		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
 	}
 	return firewall.Settings{
-		Sets:         [2]string{cfg.Set, cfg.SetName6()},
+		Sets:         [2]string{cfg.SetName(0), cfg.SetName(1)},
+		BanSets:      [2]string{cfg.BanSetName(0), cfg.BanSetName(1)},
 		DropAt:       at,
 		DropOutbound: cfg.Firewall.DropOutbound,
 		LogDrops:     logTo[cfg.Firewall.LogDrops],

@@ -17,6 +17,7 @@ type Status struct {
 	Protected bool         `json:"protected"` // the sets hold something, and a rule uses them
 	Problems  []string     `json:"problems"`
 	Sets      []SetStatus  `json:"sets"`
+	BanSets   []SetStatus  `json:"ban_sets"` // what the bans of this host are in
 	Rules     *RulesStatus `json:"rules"`
 	Feeds     []FeedStatus `json:"feeds"`
 	Bans      int          `json:"bans"` // of this host
@@ -33,6 +34,9 @@ type Status struct {
 
 	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
 	AgentError *Problem     `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+
+	bansUnkept bool
+	banNotes   []string
 
 	remedies map[string]string // by problem
 }
@@ -100,7 +104,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError}
 	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
@@ -126,8 +130,17 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		}
 		s.Feeds = append(s.Feeds, status)
 	}
-	bans, err := readBans(store)
-	s.Bans = len(bans.active(now))
+	for _, f := range cidr.Families {
+		set, err := banSetStatus(kernel, cfg.BanSetName(int(f)), f)
+		if err != nil {
+			return nil, err
+		}
+		set.Drops = s.Rules.drops(set.Name)
+		s.BanSets = append(s.BanSets, set)
+	}
+	bans, notes, err := ReadBans(cfg)
+	s.Bans = len(bans)
+	s.bansUnkept, s.banNotes = UnkeptBans(cfg), notes
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
@@ -158,6 +171,17 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print setPr
 			s.Lengths = append(s.Lengths, bits)
 		}
 	}
+	return s, nil
+}
+
+// banSetStatus looks at one set of bans.
+func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
+	s, err := setStatus(kernel, name, f, setPrint{})
+	if !s.Exists || err != nil {
+		return s, err
+	}
+	h, err := kernel.Header(name)
+	s.Ours = err == nil && ipsetsync.CheckBanSet(h, f) == nil
 	return s, nil
 }
 

@@ -80,11 +80,20 @@ func (t *Top) Read(ctx context.Context, n int) (*TopReport, error) {
 	var all []ipsetsync.Count
 	var counts [2][]ipsetsync.Count
 	grown := uint64(0)
+	banned := make(map[cidr.Prefix]bool)
 	for _, f := range cidr.Families {
-		var err error
-		if counts[f], err = t.readSet(r, f); err != nil {
+		lists, err := t.readSet(r, setName(t.cfg, f), f, setNote)
+		if err != nil {
 			return nil, err
 		}
+		bans, err := t.readSet(r, t.cfg.BanSetName(int(f)), f, banSetNote)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range bans {
+			banned[c.Prefix] = true
+		}
+		counts[f] = joinCounts(lists, bans)
 		for _, c := range counts[f] {
 			grown += growth(t.last[f], c)
 		}
@@ -99,6 +108,9 @@ func (t *Top) Read(ctx context.Context, n int) (*TopReport, error) {
 	for i, c := range top {
 		f := c.Prefix.Family()
 		row := TopRow{Prefix: c.Prefix.Netip(), Set: setName(t.cfg, f), Packets: c.Packets, Bytes: c.Bytes, Feeds: feeds[i]}
+		if banned[c.Prefix] {
+			row.Set, row.Feeds = t.cfg.BanSetName(int(f)), append(slices.Clone(row.Feeds), "bans")
+		}
 		if r.Rated {
 			row.Rate = float64(growth(t.last[f], c)) / elapsed
 		}
@@ -114,8 +126,8 @@ func (t *Top) Read(ctx context.Context, n int) (*TopReport, error) {
 // readSet adds one set to the report and returns what its entries have counted.
 // A set that does not exist has counted nothing, and what somebody else's has
 // counted were no blocked sources.
-func (t *Top) readSet(r *TopReport, f cidr.Family) ([]ipsetsync.Count, error) {
-	set := TopSet{Name: setName(t.cfg, f)}
+func (t *Top) readSet(r *TopReport, name string, f cidr.Family, note func(ipsetsync.Header, cidr.Family) string) ([]ipsetsync.Count, error) {
+	set := TopSet{Name: name}
 	live, err := t.kernel.Dump(set.Name)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
 		live, err = &ipsetsync.Live{}, nil
@@ -123,7 +135,10 @@ func (t *Top) readSet(r *TopReport, f cidr.Family) ([]ipsetsync.Count, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Exists, set.Note, set.Entries = live.Name != "", setNote(live.Header, f), int(live.Elements)
+	set.Exists, set.Entries = live.Name != "", int(live.Elements)
+	if set.Exists || name == setName(t.cfg, f) { // a set of bans is made with the first ban
+		set.Note = note(live.Header, f)
+	}
 	if set.Exists && !ipsetsync.IsOurs(live.Header, f) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is not counted: %s", set.Name, set.Note))
 		set.Note, live.Counts = "", nil
@@ -136,6 +151,22 @@ func (t *Top) readSet(r *TopReport, f cidr.Family) ([]ipsetsync.Count, error) {
 	}
 	r.Sets = append(r.Sets, set)
 	return counts, nil
+}
+
+// joinCounts are the counts of two sets, sorted. What both block has been dropped by either.
+func joinCounts(a, b []ipsetsync.Count) []ipsetsync.Count {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b ipsetsync.Count) int { return a.Prefix.Compare(b.Prefix) })
+	var sum []ipsetsync.Count
+	for _, c := range all {
+		if n := len(sum); n > 0 && sum[n-1].Prefix == c.Prefix {
+			sum[n-1].Packets += c.Packets
+			sum[n-1].Bytes += c.Bytes
+			continue
+		}
+		sum = append(sum, c)
+	}
+	return sum
 }
 
 // busiest returns the n with the most packets, the busiest first. It sorts counts.

@@ -56,7 +56,7 @@ func (c *feedCache) find(ctx context.Context, cfg config.Config, entries []ipset
 }
 
 // findFeeds returns for each prefix the feeds whose last good copies list some of
-// it, and "bans" if this host does: an entry of a set is often several lines together. Every copy is read once.
+// it: an entry of a set is often several lines together. Every copy is read once.
 func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (feeds [][]string, warnings []string, err error) {
 	feeds = make([][]string, len(prefixes))
 	for i := range feeds {
@@ -79,16 +79,6 @@ func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (
 			if is {
 				feeds[i] = append(feeds[i], f.Name)
 			}
-		}
-	}
-	bans, err := readBans(store)
-	if err != nil {
-		warnings = append(warnings, err.Error())
-	}
-	banned := bans.sets(time.Now())
-	for i, p := range prefixes {
-		if banned.Overlaps(p) {
-			feeds[i] = append(feeds[i], "bans")
 		}
 	}
 	return feeds, warnings, nil

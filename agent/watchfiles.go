@@ -8,6 +8,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
 )
 
 // fileWatch tells which of the files that matter have changed. inotify(7) watches
@@ -55,7 +56,7 @@ func (w *fileWatch) channels() (<-chan fsnotify.Event, <-chan error) {
 // follow watches for what a configuration names, and no longer for what it does not.
 // What cannot be watched is read by its schedule.
 func (w *fileWatch) follow(cfg config.Config, configFile string) {
-	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, bansFile+".json"): fileBans}
+	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, fetch.JournalName(bansFile)): fileBans}
 	if path, err := filepath.Abs(configFile); err == nil && configFile != "" {
 		w.files[path] = fileConfig
 	}

@@ -14,6 +14,9 @@ const (
 	// is 32 with the final NUL.
 	maxSetName = 24
 
+	// maxBanSetName leaves room for the "6" of the IPv6 twin: nothing else is ever made of this name.
+	maxBanSetName = 30
+
 	// maxPath is far below the kernel's PATH_MAX of 4096 (linux/limits.h), so that files in a
 	// directory fit.
 	maxPath = 1024
@@ -30,6 +33,7 @@ const (
 
 const (
 	setExample    = `expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`
+	banExample    = `expected up to 30 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_ban"`
 	dirExample    = `expected an absolute path such as "/var/lib/voipbl"`
 	listenExample = `expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`
 )
@@ -38,12 +42,15 @@ const (
 func (r *reader) check(raw rawConfig) Config {
 	c := Default()
 	read(r, "set", raw.Set, &c.Set, parseSetName)
+	read(r, "ban_set", raw.BanSet, &c.BanSet, parseBanSetName)
+	r.setNames(c)
 	read(r, "state_dir", raw.StateDir, &c.StateDir, parseDir)
 	read(r, "run_dir", raw.RunDir, &c.RunDir, parseDir)
 	r.feeds(raw.Feeds, &c.Feeds)
 	readList(r, "allow", raw.Allow, &c.Allow, parseHost)
 
 	read(r, "names.keep", raw.Names.Keep, &c.Names.Keep, parseKeep)
+	r.number("bans.ipv6_prefix", raw.Bans.IPv6Prefix, &c.Bans.IPv6Prefix, 1, 128)
 
 	r.number("limits.widest", raw.Limits.Widest, &c.Limits.Widest, 1, 32)
 	r.number("limits.widest6", raw.Limits.Widest6, &c.Limits.Widest6, 1, 128)
@@ -153,11 +160,33 @@ func oneOf(words ...string) func(string) (string, *fault) {
 	}
 }
 
-func parseSetName(s string) (string, *fault) {
+// setNames refuses a set of bans that has a name of the other set, of its twin, or of what fills it.
+func (r *reader) setNames(c Config) {
+	for _, ban := range []string{c.BanSetName(0), c.BanSetName(1)} {
+		for _, set := range []string{c.SetName(0), c.SetName(1)} {
+			if ban == set || ban == set+"-next" {
+				key := "ban_set"
+				if !r.written(key) {
+					key = "set"
+				}
+				r.fail(key, faultf("expected two names of which neither with a 6 or \"-next\" at its end is the other", "the set %s would be both that of the lists and that of bans", quote(ban)))
+				return
+			}
+		}
+	}
+}
+
+func parseBanSetName(s string) (string, *fault) {
+	return parseSetNameUpTo(s, maxBanSetName, banExample)
+}
+
+func parseSetName(s string) (string, *fault) { return parseSetNameUpTo(s, maxSetName, setExample) }
+
+func parseSetNameUpTo(s string, longest int, expected string) (string, *fault) {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 	// A name that begins with a dash reads as an option of ipset and iptables.
-	if s == "" || len(s) > maxSetName || s[0] == '-' || strings.Trim(s, letters) != "" {
-		return "", faultf(setExample, "bad set name (%s)", quote(s))
+	if s == "" || len(s) > longest || s[0] == '-' || strings.Trim(s, letters) != "" {
+		return "", faultf(expected, "bad set name (%s)", quote(s))
 	}
 	return s, nil
 }

@@ -20,6 +20,10 @@ type Config struct {
 	// Set is the kernel's name of the IPv4 set. SetName6 gives that of its IPv6 twin.
 	Set string
 
+	// BanSet is the kernel's name of the IPv4 set of this host's own bans. BanSetName gives it by
+	// family. It is another one than Set.
+	BanSet string
+
 	// StateDir holds what must survive a boot (the last good copy of each feed), RunDir what must
 	// not (the lock). Both are absolute and clean, and neither is "/".
 	StateDir, RunDir string
@@ -32,6 +36,7 @@ type Config struct {
 
 	Names Names
 
+	Bans     Bans
 	Limits   Limits
 	Firewall Firewall
 	Metrics  Metrics
@@ -40,6 +45,26 @@ type Config struct {
 
 // SetName6 returns the kernel's name of the IPv6 set.
 func (c Config) SetName6() string { return c.Set + "6" }
+
+// SetName returns the kernel's name of the set of blocked addresses of a family: 0 is IPv4, 1 IPv6.
+func (c Config) SetName(family int) string { return twin(c.Set, family) }
+
+// BanSetName returns the kernel's name of the set of bans of a family: 0 is IPv4, 1 IPv6.
+func (c Config) BanSetName(family int) string { return twin(c.BanSet, family) }
+
+func twin(name string, family int) string {
+	if family == 0 {
+		return name
+	}
+	return name + "6"
+}
+
+// Bans say what "voipbl ban" blocks.
+type Bans struct {
+	// IPv6Prefix is the length of the network that is banned with an IPv6 address when a program
+	// bans it, 1..128: an attacker has at least a /64 to himself, with 2^64 addresses in it.
+	IPv6Prefix int
+}
 
 // Limits keep a broken or hostile feed from doing harm.
 type Limits struct {

@@ -118,6 +118,7 @@ func TestParse(t *testing.T) {
 func TestParseEveryOtherValue(t *testing.T) {
 	got := mustParse(t, `
 set: Block.list-1
+ban_set: own-bans
 state_dir: /srv/v
 run_dir: /tmp/v
 feeds:
@@ -126,6 +127,7 @@ feeds:
   - {name: c, path: /etc/lists/*.txt, schedule: "@every 1s", optional: false}
 allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
 names: {keep: 336h}
+bans: {ipv6_prefix: 56}
 limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h}
 firewall:
   backend: legacy
@@ -142,7 +144,7 @@ metrics: {listen: ""}
 report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, serial: 0123, per_hour: 600}
 `)
 	want := Config{
-		Set: "Block.list-1", StateDir: "/srv/v", RunDir: "/tmp/v",
+		Set: "Block.list-1", BanSet: "own-bans", StateDir: "/srv/v", RunDir: "/tmp/v",
 		Feeds: []Feed{
 			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1, FrozenAfter: 10},
 			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},
@@ -155,6 +157,7 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 			{Prefix: netip.MustParsePrefix("fd00::1/128")},
 		},
 		Names:  Names{Keep: 14 * day},
+		Bans:   Bans{IPv6Prefix: 56},
 		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour},
 		Firewall: Firewall{
 			Backend: BackendLegacy, DropAt: DropPrerouting, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,

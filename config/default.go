@@ -30,6 +30,7 @@ const (
 func Default() Config {
 	return Config{
 		Set:      "voip_bl",
+		BanSet:   "voip_ban",
 		StateDir: "/var/lib/voipbl",
 		RunDir:   "/run/voipbl",
 		Feeds: []Feed{{
@@ -47,6 +48,7 @@ func Default() Config {
 			MaxCoverage: 1,
 		}},
 		Names: Names{Keep: 7 * day},
+		Bans:  Bans{IPv6Prefix: 64}, // what a provider gives to one customer at least (RFC 6177)
 		Limits: Limits{
 			Widest:     8,         // the blocks that were given out whole in the early days
 			Widest6:    19,        // a whole national provider, such as 2003::/19

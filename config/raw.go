@@ -13,11 +13,13 @@ import (
 
 type rawConfig struct {
 	Set      *string     `yaml:"set" example:"voip_bl"`
+	BanSet   *string     `yaml:"ban_set" example:"voip_ban"`
 	StateDir *string     `yaml:"state_dir" example:"/var/lib/voipbl"`
 	RunDir   *string     `yaml:"run_dir" example:"/run/voipbl"`
 	Feeds    []*rawFeed  `yaml:"feeds" example:"name: local, path: /etc/voipbl/blocklist.d"`
 	Allow    []*string   `yaml:"allow" example:"203.0.113.10"`
 	Names    rawNames    `yaml:"names" example:"keep: 7d"`
+	Bans     rawBans     `yaml:"bans" example:"ipv6_prefix: 64"`
 	Limits   rawLimits   `yaml:"limits" example:"timeout: 60s"`
 	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
@@ -34,6 +36,10 @@ type rawFeed struct {
 	MinEntries  *int    `yaml:"min_entries,omitempty" example:"1000"`
 	MaxCoverage *string `yaml:"max_coverage,omitempty" example:"5%"`
 	FrozenAfter *int    `yaml:"frozen_after,omitempty" example:"10"`
+}
+
+type rawBans struct {
+	IPv6Prefix *int `yaml:"ipv6_prefix" example:"64"`
 }
 
 type rawLimits struct {
@@ -100,11 +106,13 @@ func (c Config) raw() rawConfig {
 	f := c.Firewall
 	return rawConfig{
 		Set:      &c.Set,
+		BanSet:   &c.BanSet,
 		StateDir: &c.StateDir,
 		RunDir:   &c.RunDir,
 		Feeds:    each(c.Feeds, Feed.raw),
 		Allow:    each(c.Allow, hostText),
 		Names:    rawNames{Keep: new(formatDays(c.Names.Keep))},
+		Bans:     rawBans{IPv6Prefix: &c.Bans.IPv6Prefix},
 		Limits: rawLimits{
 			Widest:     &c.Limits.Widest,
 			Widest6:    &c.Limits.Widest6,

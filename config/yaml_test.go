@@ -44,6 +44,8 @@ func configs() *rapid.Generator[Config] {
 	return rapid.Custom(func(t *rapid.T) Config {
 		c := Config{
 			Set:      rapid.StringMatching(`[A-Za-z0-9_.][A-Za-z0-9_.-]{0,23}`).Draw(t, "set"),
+			BanSet:   "bans." + rapid.StringMatching(`[A-Za-z0-9_.-]{0,25}`).Draw(t, "ban_set"),
+			Bans:     Bans{IPv6Prefix: rapid.IntRange(1, 128).Draw(t, "ipv6_prefix")},
 			StateDir: paths().Draw(t, "state"),
 			RunDir:   paths().Draw(t, "run"),
 			Feeds:    rapid.SliceOfNDistinct(feeds(), 1, 5, func(f Feed) string { return f.Name }).Draw(t, "feeds"),

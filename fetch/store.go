@@ -32,7 +32,7 @@ var (
 	nameRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*$`)
 	// tempRE matches the names that renameio makes: a dot, the name it will
 	// have, a random number. No other file here begins with a dot.
-	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json)[0-9]+$`)
+	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)[0-9]+$`)
 )
 
 // A Store is the folder of the last good copies. It reaches no file outside
@@ -139,7 +139,7 @@ const writing = time.Hour
 // inUse reports whether a temporary file may be about to be put in its place. Copies
 // are staged under the lock that the caller of Sweep holds.
 func inUse(temp fs.DirEntry) bool {
-	if !strings.Contains(temp.Name(), jsonSuffix) {
+	if !strings.Contains(temp.Name(), jsonSuffix) && !strings.Contains(temp.Name(), journalSuffix) {
 		return false
 	}
 	info, err := temp.Info()

@@ -10,7 +10,7 @@ import (
 // dropOnly are the settings of a configuration that has nothing about the
 // firewall.
 func dropOnly() Settings {
-	return Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, DropAt: AtInput}
+	return Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: AtInput}
 }
 
 // full are the settings with the base rules as an empty configuration has them,
@@ -75,11 +75,11 @@ func configurations() map[string]Settings {
 	all := map[string]Settings{
 		"drop-input":      dropOnly(),
 		"drop-prerouting": atPrerouting(dropOnly()),
-		"drop-other-set":  {Sets: [2]string{"bad_guys", "bad_guys6"}, DropAt: AtInput},
-		"outbound":        {Sets: dropOnly().Sets, DropAt: AtInput, DropOutbound: true},
-		"log-kernel":      {Sets: dropOnly().Sets, DropAt: AtInput, LogDrops: LogKernel},
+		"drop-other-set":  {Sets: [2]string{"bad_guys", "bad_guys6"}, BanSets: [2]string{"own_bans", "own_bans6"}, DropAt: AtInput},
+		"outbound":        {Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, DropAt: AtInput, DropOutbound: true},
+		"log-kernel":      {Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, DropAt: AtInput, LogDrops: LogKernel},
 		"log-netlink-outbound-prerouting": {
-			Sets: dropOnly().Sets, DropAt: AtPrerouting, DropOutbound: true, LogDrops: LogNetlink,
+			Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, DropAt: AtPrerouting, DropOutbound: true, LogDrops: LogNetlink,
 		},
 		"base": full(),
 		"base-several-networks": with(func(s *Settings) {

@@ -25,10 +25,16 @@ func (s Settings) Tables(f Family) []Table {
 		r.Target = verdict
 		drop.Hooks = append(drop.Hooks, Hook{Chain: chain, Rule: r.String()})
 	}
-	hook(in, Rule{For: "drop what comes from blocked addresses", Matches: []string{"-m set --match-set " + s.Sets[f] + " src"}})
-	if s.DropOutbound {
+	dropped := []struct{ set, what string }{{s.Sets[f], "blocked"}, {s.BanSets[f], "banned"}}
+	for _, d := range dropped {
+		hook(in, Rule{For: "drop what comes from " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
+	}
+	for _, d := range dropped {
+		if !s.DropOutbound {
+			break
+		}
 		// The set's counters count who knocks; what we send ourselves is no knock.
-		to := Rule{For: "drop what goes to blocked addresses", Matches: []string{"-m set --match-set " + s.Sets[f] + " dst ! --update-counters"}}
+		to := Rule{For: "drop what goes to " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " dst ! --update-counters"}}
 		if s.DropAt == AtPrerouting { // also what containers send
 			hook(in, to)
 		}

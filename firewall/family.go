@@ -27,9 +27,9 @@ func (f Family) command() string { return [...]string{"iptables", "ip6tables"}[f
 // legacy ip6tables fail.
 var ipv6Proof = "/proc/thread-self/net/if_inet6"
 
-// present reports whether the kernel has the family at all. One that it does not
+// Present reports whether the kernel has the family at all. One that it does not
 // have needs no rules.
-func (f Family) present() bool {
+func (f Family) Present() bool {
 	if f == IPv4 {
 		return true
 	}

@@ -45,6 +45,16 @@ func (fw *Firewall) Generation() string {
 // Kernel names what the rules live in and die with: this boot and this network
 // namespace. (Kernels before 5.14 cannot tell network namespaces apart.)
 func Kernel() string {
+	boot := Boot()
+	if boot == "" {
+		return ""
+	}
+	cookie, _ := netnsCookie()
+	return fmt.Sprintf("%s/%d", boot, cookie)
+}
+
+// Boot names this boot of the host; it is empty if that cannot be told.
+func Boot() string {
 	boot := os.Getenv(bootEnv)
 	if boot == "" {
 		text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
@@ -53,8 +63,7 @@ func Kernel() string {
 		}
 		boot = string(text)
 	}
-	cookie, _ := netnsCookie()
-	return fmt.Sprintf("%s/%d", strings.ReplaceAll(strings.TrimSpace(boot), "-", ""), cookie)
+	return strings.ReplaceAll(strings.TrimSpace(boot), "-", "")
 }
 
 // bootEnv tells the boot to whoever sees another one than the rest of the host does:

@@ -51,6 +51,8 @@ func newHost(t *testing.T, b Backend) *host {
 	h.env = append(os.Environ(), "LC_ALL=C", "PATH="+h.bin+":"+os.Getenv("PATH"), "XTABLES_LOCKFILE="+filepath.Join(h.bin, "lock"))
 	h.feed(`create voip_bl hash:net counters
 create voip_bl6 hash:net family inet6 counters
+create voip_ban hash:net timeout 0 counters
+create voip_ban6 hash:net family inet6 timeout 0 counters
 create fail2ban-ASTERISK hash:ip timeout 0
 create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 `, "ipset", "restore")

@@ -16,15 +16,17 @@ func TestWithoutIPv6(t *testing.T) {
 	ipv6Proof = filepath.Join(t.TempDir(), "absent")
 	defer func() { ipv6Proof = had }()
 	testns.Enter(t)
-	if out, err := exec.Command("ipset", "create", "voip_bl", "hash:net").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	for _, set := range []string{"voip_bl", "voip_ban"} {
+		if out, err := exec.Command("ipset", "create", set, "hash:net").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
 	fw, err := Open("legacy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, DropAt: AtInput}.Wanted()
-	for _, changes := range []int{1, 0} {
+	want := Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: AtInput}.Wanted()
+	for _, changes := range []int{2, 0} {
 		saved, err := fw.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)

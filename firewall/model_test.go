@@ -157,7 +157,7 @@ func modelKernels() *rapid.Generator[*Saved] {
 		`-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j ACCEPT`,
 		"-m set --match-set voip_bl src -j DROP", "-s 203.0.113.0/24 -j VOIPBL-DROP", "-s 198.51.100.7/32 -g VOIPBL-OLD", "-s 192.0.2.1/32 -j VOIPBL-INPUT",
 	}
-	inside := append(Settings{Sets: dropOnly().Sets, LogDrops: LogKernel}.Tables(IPv4)[0].Chains[0].Rules,
+	inside := append(Settings{Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, LogDrops: LogKernel}.Tables(IPv4)[0].Chains[0].Rules,
 		`-m comment --comment "voipbl: nothing else" -j DROP`, "-p tcp -j ACCEPT", "-j VOIPBL-DROP", "-j VOIPBL-OLD")
 	return rapid.Custom(func(t *rapid.T) *Saved {
 		s := &Saved{Family: IPv4, tables: make(map[string]map[string]*savedChain)}

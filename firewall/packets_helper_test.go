@@ -65,6 +65,8 @@ func newLab(t *testing.T, backend string, family firewall.Family) *lab {
 	l.trunk = star.Join(trunk[:]...)
 	l.run(`create voip_bl hash:net counters
 create voip_bl6 hash:net family inet6 counters
+create voip_ban hash:net timeout 0 counters
+create voip_ban6 hash:net family inet6 timeout 0 counters
 create fail2ban-ASTERISK hash:ip timeout 0
 create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 `, "ipset", "restore")
@@ -116,7 +118,7 @@ func service(name, proto string, public bool, ports ...uint16) firewall.Service 
 
 // dropOnly are the settings of a host with a firewall of its own.
 func dropOnly(at firewall.Place) firewall.Settings {
-	return firewall.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, DropAt: at}
+	return firewall.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
 }
 
 // full are the settings with all base rules.

@@ -100,7 +100,7 @@ func TestLocked(t *testing.T) {
 	}
 	before := h.dumps()
 	// One attempt, of which Apply makes several.
-	plans := h.plan(Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, DropAt: AtInput}.Wanted())
+	plans := h.plan(Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: AtInput}.Wanted())
 	err = h.fw.restore(t.Context(), plans, false)
 	var refused *ToolError
 	if !errors.Is(err, ErrLocked) || !errors.As(err, &refused) || !strings.Contains(refused.Remedy(), "fuser -v /run/xtables.lock") {

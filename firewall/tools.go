@@ -137,7 +137,7 @@ type Reading struct {
 func (fw *Firewall) StartRead(ctx context.Context) *Reading {
 	r := Reading{generation: fw.Generation()}
 	for _, f := range Families {
-		if !f.present() {
+		if !f.Present() {
 			continue
 		}
 		r.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -226,6 +227,7 @@ func (l *Live) grow() {
 type entry struct {
 	count   Count
 	nomatch bool
+	timeout time.Duration // that is left; [Forever] for an entry that does not expire
 }
 
 // keep adds an entry to the set, or shows it to whoever only looks.
@@ -263,6 +265,10 @@ func decodeEntry(f cidr.Family, b []byte) (e entry, err error) {
 			}
 		case attrCIDR:
 			bits, err = a.u8()
+		case attrTimeout:
+			var seconds uint32
+			seconds, err = a.be32()
+			e.timeout = time.Duration(seconds) * time.Second
 		case attrPackets:
 			e.count.Packets, err = a.be64()
 		case attrBytes:

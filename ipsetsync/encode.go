@@ -200,6 +200,18 @@ func (b *batch) request() request {
 
 func (e *encoder) entry(p cidr.Prefix, count Count, number uint32) {
 	data := e.open(attrData)
+	e.address(p)
+	e.u8(attrCIDR, p.Bits())
+	if count.Packets != 0 || count.Bytes != 0 {
+		e.be64(attrBytes, count.Bytes)
+		e.be64(attrPackets, count.Packets)
+	}
+	e.u32(attrCADTLineno, number)
+	e.close(data)
+}
+
+// address appends the address of a prefix.
+func (e *encoder) address(p cidr.Prefix) {
 	ip := e.open(attrIP)
 	addr := len(e.b) + nlaHeaderLength
 	if p.Family() == cidr.IPv4 {
@@ -209,13 +221,6 @@ func (e *encoder) entry(p cidr.Prefix, count Count, number uint32) {
 	}
 	p.AppendBytes(e.b[:addr])
 	e.close(ip)
-	e.u8(attrCIDR, p.Bits())
-	if count.Packets != 0 || count.Bytes != 0 {
-		e.be64(attrBytes, count.Bytes)
-		e.be64(attrPackets, count.Packets)
-	}
-	e.u32(attrCADTLineno, number)
-	e.close(data)
 }
 
 var zeros [16]byte

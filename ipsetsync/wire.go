@@ -32,6 +32,7 @@ const (
 	cmdSwap     = 6
 	cmdList     = 7
 	cmdAdd      = 9
+	cmdDel      = 10
 	cmdType     = 13
 )
 

@@ -18,7 +18,7 @@ import (
 // maxBanFor bounds --for: beyond ten years a ban without an end says the same.
 const maxBanFor = 10 * 365 * 24 * time.Hour
 
-// maxReason bounds --reason in bytes, so that ten thousand of them fit in a file.
+// maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
 const maxReason = 100
 
 func (a *app) banCommand() *cobra.Command {
@@ -30,16 +30,19 @@ func (a *app) banCommand() *cobra.Command {
 		Use:   "ban ADDR...",
 		Short: "Block addresses on this host",
 		Long: `Block addresses or networks on this host, beside what the feeds list. A ban is
-in force when the command returns, and outlives reboots. It never blocks what
-is protected: of a network all but the protected part is blocked. One that is
-banned already gets the new end and reason.
+in force at once and outlives reboots. It never blocks what is exempt: of a
+network all but the exempt part is blocked. An address can be banned for
+several reasons, and is free when the last of these bans ends; one that is
+banned for this reason already gets the new end.
 
-Exit status: 0 in force; 1 refused, and nothing was banned, or not in force
-yet; 2 usage or configuration.`,
+In a full list, of 65,536 bans, the ban that ends soonest makes way.
+
+Exit status: 0 in force and written down; 3 in force, but it could not be
+written down, so that a reboot would lose it; 1 refused, and nothing was
+banned, or not in force yet; 2 usage or configuration.`,
 		Example: `  voipbl ban 198.51.100.7
   voipbl ban 198.51.100.7 --for 24h --reason "guessing passwords"
-  voipbl ban 2001:db8::/48 --for 7d
-(These addresses are for documentation, and never blocked: take real ones.)`,
+  voipbl ban 2001:db8::/48 --for 7d`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -56,6 +59,7 @@ yet; 2 usage or configuration.`,
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
+	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "of an IPv6 address ban the network around it (bans.ipv6_prefix)")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
@@ -69,15 +73,16 @@ func (a *app) unbanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unban {ADDR... | --all}",
 		Short: "Take bans back",
-		Long: `Take back what "voipbl ban" has blocked, written as it was then. What a feed
-lists as well stays blocked: "voipbl check" tells.
+		Long: `Take back what "voipbl ban" has blocked, written as it was then, for whatever
+reason. What a feed lists as well stays blocked: "voipbl check" tells.
 
 With --reason only bans with exactly that reason are taken back, and it is no
 mistake if there are none: so a program takes back what it has banned itself,
 and nothing that somebody else has.
 
-Exit status: 0 taken back and in force; 1 one of them is not banned (the others
-are taken back), or not in force yet; 2 usage or configuration.`,
+Exit status: 0 taken back; 3 taken back, but that could not be written down, so
+that a reboot would bring it back; 1 one of them is not banned (the others are
+taken back), or not in force yet; 2 usage or configuration.`,
 		Example: `  voipbl unban 198.51.100.7
   voipbl unban --all
   voipbl unban --all --reason "fail2ban voipbl-asterisk"`,
@@ -126,17 +131,16 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	if a.json {
 		a.printJSON(r)
 	} else {
-		for _, b := range r.Changed {
-			if err == nil {
-				fmt.Fprintf(a.out, "%s %s%s\n", prefixText(b.Prefix), words, untilWords(b, words))
-			}
-		}
+		a.printChanged(r, words)
 		for _, p := range r.Spared {
 			fmt.Fprintf(a.out, "  but not %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 		}
 	}
 	if err != nil {
 		return &exitError{exitNotApplied, err}
+	}
+	if !r.Kept {
+		return &exitError{exitStale, &unkeptError{words, r.Problem}}
 	}
 	if len(r.Absent) > 0 {
 		var names []string
@@ -146,6 +150,46 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 		return &exitError{exitNotApplied, &absentError{names}}
 	}
 	return nil
+}
+
+// printChanged tells what was banned or taken back. An address that is banned for
+// another reason as well stays blocked.
+func (a *app) printChanged(r *agent.BanReport, words string) {
+	said := make(map[string]bool)
+	for _, b := range r.Changed {
+		line := fmt.Sprintf("%s %s%s", prefixText(b.Prefix), words, untilWords(b, words))
+		if r.InForce && !said[line] {
+			fmt.Fprintln(a.out, line)
+			said[line] = true
+		}
+	}
+	for _, b := range r.Evicted {
+		fmt.Fprintf(a.out, "  %s is not banned any more: the list is full, and it ended soonest\n", prefixText(b.Prefix))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(a.err, "voipbl: "+clean(note))
+	}
+}
+
+// unkeptError is a change of bans that is in force and not written down.
+type unkeptError struct {
+	words   string
+	problem *agent.Problem
+}
+
+func (e *unkeptError) Error() string {
+	if e.words == "banned" {
+		return "it is in force, but not written down, so that a reboot would lose it: " + e.problem.Error
+	}
+	return "it is in force, but not written down, so that a reboot would bring the ban back: " + e.problem.Error
+}
+
+func (e *unkeptError) Remedy() string {
+	remedy := e.problem.Remedy
+	if remedy != "" {
+		remedy += "; then "
+	}
+	return remedy + "\"voipbl sync\" or the agent writes it down"
 }
 
 // absentError is an unban of what is not banned.
@@ -199,15 +243,19 @@ func (a *app) bansCommand() *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			bans, err := agent.ReadBans(cfg, now)
+			bans, notes, err := agent.ReadBans(cfg)
+			for _, note := range notes {
+				fmt.Fprintln(a.err, "voipbl: "+clean(note))
+			}
+			switch {
+			case a.json:
+				a.printJSON(bans)
+			case err == nil || len(bans) > 0:
+				a.printBans(bans, now)
+			}
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			if a.json {
-				a.printJSON(bans)
-				return nil
-			}
-			a.printBans(bans, now)
 			return nil
 		},
 	}

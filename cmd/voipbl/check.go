@@ -18,8 +18,9 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check ADDR...",
 		Short: "Tell whether addresses are blocked now, and why",
-		Long: `Tell for each address or prefix whether the kernel's set blocks it now, which
-feed and line say so, and whether it is protected and why.
+		Long: `Tell for each address or prefix whether one of the kernel's sets blocks it now,
+which feed and line or which ban says so and how long it lasts, and whether it
+is protected and why.
 
 Exit status: 0 an address is blocked, 1 none is, 2 error.`,
 		Example: `  voipbl check 198.51.100.7
@@ -98,18 +99,21 @@ func (a *app) printCheck(r agent.CheckReport) {
 		}
 		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
 	}
-	if b := r.Banned; b != nil {
-		until := ""
-		if !b.Until.IsZero() {
-			until = " until " + b.Until.Local().Format(time.DateTime)
+	for _, b := range r.Bans {
+		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), untilWords(b, "banned"), reasonWords(b.Reason))
+	}
+	if r.BanSet != "" {
+		left := "without an end"
+		if r.BanEnds != nil {
+			left = "for " + (time.Duration(*r.BanEnds) * time.Second).String() + " from now"
 		}
-		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), until, reasonWords(b.Reason))
+		fmt.Fprintf(a.out, "  in the set of bans %s, %s\n", r.BanSet, left)
 	}
 	if r.Fail2ban != "" {
 		fmt.Fprintf(a.out, "  banned by fail2ban (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, r.Query)
 	}
 	if r.Special != "" {
-		fmt.Fprintf(a.out, "  never blocked: %s\n", r.Special)
+		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)
 	}
 	for _, p := range r.Protected {
 		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +54,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	if err != nil {
 		return nil, nothingElse
 	}
-	bans, err := agent.ReadBans(cfg, time.Now())
+	bans, _, err := agent.ReadBans(cfg)
 	if err != nil {
 		return nil, nothingElse
 	}

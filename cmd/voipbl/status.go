@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,7 +127,7 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	a.printAgent(s, now)
 	sets := table{right: []int{1, 2, 3, 4, 5}}
 	sets.row("set", "entries", "lengths", "memory", "rules", "counted")
-	for _, set := range s.Sets {
+	for _, set := range slices.Concat(s.Sets, s.BanSets) {
 		if !set.Exists {
 			sets.row(set.Name, "none", "", "", "", "")
 			continue

@@ -1,0 +1,404 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// The bans of this host are written down in a journal in the state folder: they outlive
+// a boot. What cannot be written there goes into a journal in the run folder, which is
+// in memory: then it is at least known for as long as the kernel holds it.
+const bansFile = "bans"
+
+// Ban is one address or network that this host blocks by itself, for one reason.
+type Ban = banlist.Ban
+
+// lostReason is what a ban has for a reason that was found in the kernel alone.
+const lostReason = "unknown: the list of bans was lost"
+
+// banClock is this moment.
+func banClock() banlist.Clock {
+	return banlist.Clock{Boot: firewall.Boot(), Up: uptime(), Wall: time.Now()}
+}
+
+// banBook is the list of bans with the files that it is written down in. Its methods
+// are for whoever holds bansLock, but for those that only look.
+type banBook struct {
+	mu    sync.Mutex // for the agent, in which more than one goroutine uses it
+	cfg   config.Config
+	table *banlist.Table // nil until it is read
+
+	seen  fetch.FileState // the journal as it was last read or written
+	lines int             // in it
+	stamp banlist.Clock   // when its last line was written
+
+	unkept fetch.FileState // the journal in the run folder, likewise
+
+	// whole says that the journal has to be written anew as a whole, since it is
+	// not what the table holds.
+	whole bool
+
+	notes []string // what has to be said, once
+}
+
+// refresh reads the list, unless it has been read and not been changed since. live tells what the kernel blocks, for when the list is lost.
+func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
+	store, err := fetch.OpenStore(b.cfg.StateDir)
+	if err != nil {
+		b.unreadable(now, live)
+		return
+	}
+	defer store.Close()
+	state, err := store.JournalState(bansFile)
+	switch {
+	case b.table == nil:
+		b.read(store, now, live)
+	case err == nil && state == b.seen && b.unkeptState() == b.unkept:
+	case err != nil, !state.Exists(): // it is known all the same
+		b.whole = true
+		b.table.Replay(b.readUnkept(), now)
+	default: // another process has written it
+		known := b.table
+		b.read(store, now, live)
+		if b.whole && len(b.notes) > 0 { // and it is damaged
+			b.table = known
+		}
+	}
+}
+
+// unkeptState tells whether there is something new in the run folder.
+func (b *banBook) unkeptState() (state fetch.FileState) {
+	if run, err := fetch.FindStore(b.cfg.RunDir); err == nil {
+		state, _ = run.JournalState(bansFile)
+		run.Close()
+	}
+	return state
+}
+
+// unreadable is having no list at all: the kernel's sets say what is banned.
+func (b *banBook) unreadable(now banlist.Clock, live func() [2]ipsetsync.Timed) {
+	b.whole = true
+	if b.table != nil {
+		return
+	}
+	b.table = banlist.NewTable()
+	b.table.Replay(b.readUnkept(), now)
+	b.adopt(now, live())
+}
+
+// read reads the list anew.
+func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
+	b.whole, b.lines, b.stamp = false, 0, now
+	text, state, err := store.ReadJournal(bansFile)
+	b.seen = state
+	if err != nil {
+		b.damaged(store.SetAsideJournal, err.Error())
+		b.table = nil
+		b.unreadable(now, live)
+		return
+	}
+	unkept := b.readUnkept()
+	if !state.Exists() {
+		b.readOlder(store, unkept, now, live)
+		return
+	}
+	j := banlist.Decode(text, now)
+	if j.Cut {
+		b.whole = true
+		b.notes = append(b.notes, "the last line of the list of bans was cut short, and is left out")
+		text = text[:j.Size]
+	}
+	all := j
+	if len(unkept) > 0 {
+		b.whole = true
+		all = banlist.Decode(slices.Concat(text, unkept), now)
+	}
+	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
+	if j.Lines > 0 && j.Last.Leapt(now) {
+		b.whole = true // the ends are to be known by this boot's clock
+	}
+	if len(j.Damaged) > 0 {
+		b.damaged(store.SetAsideJournal, fmt.Sprintf("%d of its lines cannot be understood, the first is line %d", len(j.Damaged), j.Damaged[0]))
+		b.believeKernel(now, live())
+	}
+}
+
+// readOlder is the list where there is no journal yet: that of an older version, or none.
+// If there has been a journal since the last boot, it was taken away.
+func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock, live func() [2]ipsetsync.Timed) {
+	b.table = banlist.NewTable()
+	text, err := store.ReadText(bansFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if b.keptBefore() {
+			b.adopt(now, live())
+		}
+	case err == nil:
+		b.whole = true
+		var t *banlist.Table
+		if t, err = banlist.DecodeOld(text, now); err == nil {
+			b.table = t
+			break
+		}
+		fallthrough
+	default:
+		b.damaged(store.SetAsideJSON, err.Error())
+		b.adopt(now, live())
+	}
+	b.whole = b.whole || len(unkept) > 0
+	b.table.Replay(unkept, now)
+}
+
+// damaged puts the list aside that cannot be understood.
+func (b *banBook) damaged(setAside func(string) (string, error), why string) {
+	b.whole = true
+	path, err := setAside(bansFile)
+	if err != nil {
+		b.notes = append(b.notes, fmt.Sprintf("the list of bans is damaged (%s), and could not be put aside: %v", why, err))
+		return
+	}
+	b.notes = append(b.notes, fmt.Sprintf("the list of bans was damaged (%s), and is now %s: what the kernel blocks stays banned", why, path))
+}
+
+// adopt makes bans of what the kernel blocks and the list does not know.
+func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
+	known := b.table.Blocked(now, cidr.Sets{})
+	n := 0
+	for f := range live {
+		for p, left := range live[f] {
+			if _, found := known[f][p]; found {
+				continue
+			}
+			b.table.Add(banlist.New(p.Netip(), lostReason, left, now))
+			n++
+		}
+	}
+	if n > 0 {
+		b.whole = true
+		b.notes = append(b.notes, fmt.Sprintf("%d bans were made of what the kernel blocks, since the list had them no more: why they were banned is not known", n))
+	}
+}
+
+// believeKernel makes what could be read of a damaged list agree with the kernel, if
+// that has any bans.
+func (b *banBook) believeKernel(now banlist.Clock, live [2]ipsetsync.Timed) {
+	if len(live[cidr.IPv4])+len(live[cidr.IPv6]) > 0 {
+		for _, ban := range b.table.Bans(now) {
+			p := cidr.FromNetip(ban.Prefix)
+			inside := func(q cidr.Prefix) bool { return p.Contains(q) }
+			if _, found := live[p.Family()][p]; !found && !slices.ContainsFunc(keys(live[p.Family()], p), inside) {
+				b.table.Remove(ban)
+			}
+		}
+	}
+	b.adopt(now, live)
+}
+
+// keys are the entries of a set, if a prefix can have some of them inside it.
+func keys(set ipsetsync.Timed, p cidr.Prefix) (all []cidr.Prefix) {
+	if p.Bits() == p.Family().Bits() {
+		return nil
+	}
+	for q := range set {
+		all = append(all, q)
+	}
+	return all
+}
+
+// readUnkept is what could not be written down in the state folder.
+func (b *banBook) readUnkept() []byte {
+	run, err := fetch.FindStore(b.cfg.RunDir)
+	if err != nil {
+		return nil
+	}
+	defer run.Close()
+	text, state, err := run.ReadJournal(bansFile)
+	if err != nil {
+		return nil
+	}
+	b.unkept = state
+	return text
+}
+
+// compactAt is how many lines more than twice the bans the journal may have before it is
+// written anew.
+const compactAt = 4096
+
+// write writes lines down, or if need be the whole list. If that fails they are kept in
+// the run folder; the error says why.
+func (b *banBook) write(lines []byte, now banlist.Clock) error {
+	if len(lines) == 0 && !b.whole {
+		return nil
+	}
+	err := b.keep(lines, now)
+	if err == nil {
+		b.stamp = now
+		return nil
+	}
+	b.whole = true
+	if run, runErr := fetch.OpenStore(b.cfg.RunDir); runErr == nil {
+		defer run.Close()
+		b.unkept, _ = run.AppendJournal(bansFile, lines) // the error of the state folder is the one to tell
+	}
+	return err
+}
+
+func (b *banBook) keep(lines []byte, now banlist.Clock) (err error) {
+	store, err := fetch.OpenStore(b.cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	n := countLines(lines)
+	if !b.whole && b.lines+n <= 2*b.table.Len()+compactAt {
+		b.seen, err = store.AppendJournal(bansFile, lines)
+		b.lines += n
+		if err == nil && b.lines == n {
+			b.markKept()
+		}
+		return err
+	}
+	b.table.Expire(now)
+	if b.seen, err = store.WriteJournal(bansFile, b.table.Encode(now)); err != nil {
+		return err
+	}
+	b.whole, b.lines = false, b.table.Len()
+	b.markKept()
+	return errors.Join(store.RemoveJSON(bansFile), b.forgetUnkept())
+}
+
+func countLines(text []byte) (n int) {
+	for _, c := range text {
+		if c == '\n' {
+			n++
+		}
+	}
+	return n
+}
+
+// forgetUnkept takes the journal of the run folder away, when all of it has been
+// written down.
+func (b *banBook) forgetUnkept() error {
+	run, err := fetch.FindStore(b.cfg.RunDir)
+	if err != nil {
+		return nil // there is none
+	}
+	defer run.Close()
+	b.unkept = fetch.FileState{}
+	return run.RemoveJournal(bansFile)
+}
+
+// banMark says, in the run folder, that there has been a journal since the boot.
+type banMark struct {
+	Kernel string `json:"kernel"`
+}
+
+func (b *banBook) markKept() {
+	if b.keptBefore() {
+		return
+	}
+	if run, err := fetch.OpenStore(b.cfg.RunDir); err == nil {
+		run.WriteJSON(bansFile, banMark{firewall.Kernel()}) // without it a list that is lost is empty
+		run.Close()
+	}
+}
+
+func (b *banBook) keptBefore() bool {
+	run, err := fetch.FindStore(b.cfg.RunDir)
+	if err != nil {
+		return false
+	}
+	defer run.Close()
+	var m banMark
+	return run.ReadJSON(bansFile, &m) == nil && m.Kernel == firewall.Kernel()
+}
+
+// ReadBans are the bans that count now, in order, and what has to be said about the
+// list. It changes nothing. What can be read comes with the error.
+func ReadBans(cfg config.Config) (bans []Ban, notes []string, err error) {
+	now := banClock()
+	table, notes, err := (&banBook{cfg: cfg}).look(now)
+	return table.Bans(now), notes, err
+}
+
+// look reads the list without changing anything.
+func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err error) {
+	t = banlist.NewTable()
+	defer func() { t.Replay(b.readUnkept(), now) }()
+	store, err := findStore(b.cfg)
+	if store == nil || err != nil {
+		return t, nil, err
+	}
+	defer store.Close()
+	text, state, err := store.ReadJournal(bansFile)
+	if err != nil {
+		return t, nil, err
+	}
+	if !state.Exists() {
+		old, err := store.ReadText(bansFile)
+		if isAbsent(err) {
+			return t, nil, nil
+		}
+		if err == nil {
+			var had *banlist.Table
+			if had, err = banlist.DecodeOld(old, now); err == nil {
+				return had, nil, nil
+			}
+		}
+		return t, nil, &fetch.DamagedError{Path: bansFile + ".json", Why: err.Error()}
+	}
+	j := banlist.Decode(text, now)
+	if j.Cut {
+		notes = append(notes, "the last line of the list of bans was cut short, and is left out")
+	}
+	if len(j.Damaged) > 0 {
+		err = &DamagedBansError{fetch.JournalName(bansFile), len(j.Damaged), j.Damaged[0]}
+	}
+	return j.Table, notes, err
+}
+
+// DamagedBansError is a list of bans with lines that cannot be understood.
+type DamagedBansError struct {
+	Path         string
+	Lines, First int
+}
+
+func (e *DamagedBansError) Error() string {
+	return fmt.Sprintf("%s is damaged: %d of its lines cannot be understood, the first is line %d", e.Path, e.Lines, e.First)
+}
+
+// Remedy says what to do about it.
+func (e *DamagedBansError) Remedy() string {
+	return "run \"voipbl sync\": it keeps what can be read and what the kernel blocks"
+}
+
+// UnkeptBans reports whether there are bans that are in force and could not be written
+// down, so that a boot would lose them.
+func UnkeptBans(cfg config.Config) bool { return len((&banBook{cfg: cfg}).readUnkept()) > 0 }
+
+// size is how many bans there are.
+func (b *banBook) size() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.table == nil {
+		return 0
+	}
+	return b.table.Len()
+}
+
+// lockBans takes the lock of the list.
+func lockBans(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
+	return lock(ctx, cfg.RunDir, bansLock, verb, wait, nil)
+}

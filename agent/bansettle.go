@@ -1,0 +1,260 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// banRequest is a change of the list of bans. It goes to the agent, if one runs.
+type banRequest struct {
+	Add    []banWish   `json:"add,omitempty"`
+	Remove *banRemoval `json:"remove,omitempty"`
+}
+
+// banWish is one address to be banned.
+type banWish struct {
+	Prefix  netip.Prefix  `json:"prefix"`
+	Address netip.Prefix  `json:"address,omitzero"` // see [Ban]
+	Reason  string        `json:"reason,omitempty"`
+	For     time.Duration `json:"for,omitempty"`
+}
+
+// banRemoval is bans to be taken back.
+type banRemoval struct {
+	Prefixes []netip.Prefix `json:"prefixes"`
+	All      bool           `json:"all,omitempty"` // of that reason, if there is one
+	Reason   string         `json:"reason,omitempty"`
+}
+
+// banAnswer is what became of a request.
+type banAnswer struct {
+	Changed []Ban          `json:"changed"`
+	Absent  []netip.Prefix `json:"absent,omitempty"`
+	Refused []netip.Prefix `json:"refused,omitempty"` // the table is full of bans without an end
+	Evicted []Ban          `json:"evicted,omitempty"` // made way in a full table
+	Notes   []string       `json:"notes,omitempty"`
+
+	Unkept *Problem `json:"unkept,omitempty"` // why it is not written down
+	Kernel *Problem `json:"kernel,omitempty"` // why the kernel has not taken it over
+}
+
+// exemptFrom is what no ban blocks.
+func exemptFrom(p *Protection) cidr.Sets { return cidr.Union(cidr.NeverBanned, p.sets) }
+
+// settle makes the changes that are asked for: in the table, in the kernel, and then on
+// disk. The caller holds bansLock, and the book is fresh.
+func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt cidr.Sets, now banlist.Clock) []banAnswer {
+	answers := make([]banAnswer, len(requests))
+	var lines []byte
+	touched := make(map[cidr.Prefix]bool)
+	for i, r := range requests {
+		a := &answers[i]
+		a.Changed = []Ban{}
+		for _, w := range r.Add {
+			ban := banlist.New(w.Prefix, w.Reason, w.For, now)
+			ban.Address = w.Address
+			evicted, ok := b.table.Add(ban)
+			for _, e := range evicted {
+				lines = banlist.AppendUnban(lines, e, now)
+				touched[cidr.FromNetip(e.Prefix)] = true
+			}
+			a.Evicted = append(a.Evicted, evicted...)
+			touched[cidr.FromNetip(ban.Prefix)] = true
+			if !ok {
+				a.Refused = append(a.Refused, w.Prefix)
+				continue
+			}
+			lines = banlist.AppendBan(lines, ban, now)
+			a.Changed = append(a.Changed, ban)
+		}
+		if r.Remove == nil {
+			continue
+		}
+		for _, ban := range b.toRemove(*r.Remove, a, now) {
+			b.table.Remove(ban)
+			lines = banlist.AppendUnban(lines, ban, now)
+			touched[cidr.FromNetip(ban.Prefix)] = true
+			a.Changed = append(a.Changed, ban)
+		}
+	}
+	inKernel := b.settleKernel(kernel, touched, exempt, now)
+	kept := b.write(lines, now)
+	notes := b.takeNotes()
+	for i := range answers {
+		answers[i].Kernel, answers[i].Unkept, answers[i].Notes = problemIf(inKernel), problemIf(kept), notes
+	}
+	return answers
+}
+
+// takeNotes returns what has to be said, once.
+func (b *banBook) takeNotes() []string {
+	notes := b.notes
+	b.notes = nil
+	return notes
+}
+
+// toRemove finds the bans that are to be taken back. One that is over was not banned.
+func (b *banBook) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
+	b.table.Expire(now)
+	if r.All {
+		return b.table.WithReason(r.Reason)
+	}
+	var all []Ban
+	for _, p := range r.Prefixes {
+		found := b.table.Find(p, r.Reason)
+		if len(found) == 0 && r.Reason == "" {
+			a.Absent = append(a.Absent, p)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// settleKernel makes the kernel block of some prefixes what the table says.
+func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) error {
+	if kernel == nil {
+		return errors.New("there is no way to the kernel's sets")
+	}
+	for _, f := range cidr.Families {
+		plan := ipsetsync.BanPlan{Name: b.cfg.BanSetName(int(f)), Family: f}
+		for p := range touched {
+			if p.Family() != f {
+				continue
+			}
+			for _, piece := range banlist.Pieces(p, exempt) {
+				if left, any := b.table.BlockedPiece(piece, now, exempt); any {
+					plan.Add = append(plan.Add, ipsetsync.Timeout{Prefix: piece, Left: left})
+				} else {
+					plan.Delete = append(plan.Delete, piece)
+				}
+			}
+		}
+		if plan.Unchanged() {
+			continue
+		}
+		if err := kernel.ExecuteBans(&plan); errors.Is(err, ipsetsync.ErrNotFound) {
+			if _, _, err = kernel.EnsureOwnBanSet(plan.Name, f); err == nil {
+				err = kernel.ExecuteBans(&plan)
+			}
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// liveBans are the entries of both ban sets. A set that is not there, or that somebody
+// else has made, blocks nothing.
+func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, err error) {
+	for _, f := range cidr.Families {
+		l, entries, err := kernel.OwnBans(cfg.BanSetName(int(f)))
+		switch {
+		case errors.Is(err, ipsetsync.ErrNotFound):
+			continue
+		case err != nil:
+			return live, err
+		}
+		if ipsetsync.CheckBanSet(l.Header, f) == nil {
+			live[f] = entries
+		}
+	}
+	return live, nil
+}
+
+// restoreBans makes both ban sets hold what the list says, and returns what was wrong
+// with them. The list is written down if it could not be before. The caller holds
+// bansLock.
+func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bool) (found []string, err error) {
+	now := banClock()
+	live, err := liveBans(b.cfg, kernel)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		b.table, _, err = b.look(now)
+	} else {
+		b.refresh(now, func() [2]ipsetsync.Timed { return live })
+		b.restamp(now)
+	}
+	b.table.Expire(now)
+	desired := b.table.Blocked(now, exempt)
+	for _, f := range cidr.Families {
+		name := b.cfg.BanSetName(int(f))
+		plan := ipsetsync.NewBanPlan(name, f, desired[f], live[f])
+		h, err := kernel.Header(name)
+		switch {
+		case errors.Is(err, ipsetsync.ErrNotFound):
+			found = append(found, fmt.Sprintf("the set %s was gone", name))
+		case err == nil:
+			if plan.Missing > 0 {
+				found = append(found, fmt.Sprintf("the set %s had lost %s", name, entriesWords(plan.Missing)))
+			}
+			if n := len(plan.Delete); n > 0 {
+				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for", name, entriesWords(n)))
+			}
+		}
+		if dryRun {
+			continue
+		}
+		if err == nil {
+			err = ipsetsync.CheckBanSet(h, f)
+		} else if errors.Is(err, ipsetsync.ErrNotFound) {
+			_, _, err = kernel.EnsureOwnBanSet(name, f)
+		}
+		if err == nil {
+			err = kernel.ExecuteBans(plan)
+		}
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func entriesWords(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+// ensureBanSets makes the ban sets that are missing, empty, so that rules can refer to
+// them.
+func ensureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
+	for _, f := range cidr.Families {
+		if _, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncBans does all that keeps the bans in force and written down: with the lock.
+func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt cidr.Sets, verb string, wait time.Duration, dryRun bool) (found, notes []string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg = cfg
+	unlock, err := lockBans(ctx, cfg, verb, wait)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	found, err = b.restoreBans(kernel, exempt, dryRun)
+	if err == nil && !dryRun {
+		if kept := b.write(nil, banClock()); kept != nil {
+			notes = append(notes, "bans are in force, and not written down: "+kept.Error())
+		}
+	}
+	return found, append(b.takeNotes(), notes...), err
+}

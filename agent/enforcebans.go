@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// restoreBans makes the sets of bans hold what the list of bans says. It comes before
+// the lists: a ban that an older version has put into their set must not be free for a
+// moment.
+func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *Protection) error {
+	book := e.book
+	if book == nil {
+		book = &banBook{cfg: e.cfg}
+	}
+	found, notes, err := book.syncBans(ctx, e.cfg, e.kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		report.warn("%s", n)
+	}
+	report.bansFound = found
+	report.Bans = len(book.table.Bans(banClock()))
+	return nil
+}
+
+// dropBansFirst makes the rules that drop banned addresses before the lists are changed,
+// if there are rules for the lists and none for the bans: an older version kept bans
+// among the lists.
+func (e *enforcement) dropBansFirst(ctx context.Context, r *rules) error {
+	if e.setsOnly {
+		return nil
+	}
+	for _, f := range cidr.Families {
+		list, err := e.kernel.Header(setName(e.cfg, f))
+		if err != nil || list.References == 0 {
+			continue
+		}
+		bans, err := e.kernel.Header(e.cfg.BanSetName(int(f)))
+		if err != nil || bans.References > 0 || bans.Elements == 0 {
+			continue
+		}
+		unlock, err := lock(ctx, e.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		if err := r.ensureSets(); err != nil {
+			return err
+		}
+		_, _, err = r.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// journalSuffix is that of a file of the caller's own to which lines are appended.
+const journalSuffix = ".journal"
+
+// maxJournal bounds such a file when it is read.
+const maxJournal = 256 << 20
+
+// FileState tells whether a file is the one that was seen before, with the same content.
+// The zero FileState is that of a file that is not there.
+type FileState struct {
+	dev, inode uint64
+	size       int64
+	modified   time.Time
+}
+
+// Exists reports whether there was a file.
+func (f FileState) Exists() bool { return f != FileState{} }
+
+func fileState(info fs.FileInfo) FileState {
+	s := info.Sys().(*syscall.Stat_t)
+	return FileState{uint64(s.Dev), s.Ino, info.Size(), info.ModTime()}
+}
+
+// JournalName is the name of the file of a journal.
+func JournalName(name string) string { return name + journalSuffix }
+
+// JournalState looks at a journal without reading it.
+func (s *Store) JournalState(name string) (FileState, error) {
+	info, err := s.root.Lstat(name + journalSuffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return FileState{}, nil
+	case err != nil:
+		return FileState{}, readError(s.path(name+journalSuffix), err)
+	}
+	return fileState(info), nil
+}
+
+// ReadJournal reads a journal; one that is not there is empty.
+func (s *Store) ReadJournal(name string) ([]byte, FileState, error) {
+	if err := checkName(name); err != nil {
+		return nil, FileState{}, err
+	}
+	f, info, err := s.openFile(name + journalSuffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, FileState{}, nil
+	case err != nil:
+		return nil, FileState{}, ofFeed(name, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
+	switch {
+	case err != nil:
+		return nil, FileState{}, ofFeed(name, readError(f.Name(), err))
+	case len(text) > maxJournal:
+		return nil, FileState{}, &DamagedError{Path: f.Name(), Why: fmt.Sprintf("it has more than %d bytes", maxJournal)}
+	}
+	return text, fileState(info), nil
+}
+
+// AppendJournal appends lines to a journal, durably; it is made if it is not there. If
+// it fails the file is as it was: half a line would spoil the next one. The caller holds
+// a lock.
+func (s *Store) AppendJournal(name string, lines []byte) (FileState, error) {
+	state, err := s.appendJournal(name, lines)
+	if err != nil {
+		return FileState{}, storageError(name, s.path(name+journalSuffix), err)
+	}
+	return state, nil
+}
+
+func (s *Store) appendJournal(name string, lines []byte) (FileState, error) {
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(s.dir.Fd()), name+journalSuffix, flags, fileMode)
+	if err != nil {
+		return FileState{}, fmt.Errorf("open: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), s.path(name+journalSuffix))
+	defer f.Close()
+	before, err := f.Stat()
+	if err == nil && !before.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return FileState{}, err
+	}
+	_, err = f.Write(lines)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Truncate(before.Size())
+		return FileState{}, err
+	}
+	if before.Size() == 0 { // it may have just been made
+		if err := s.dir.Sync(); err != nil {
+			return FileState{}, err
+		}
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return FileState{}, err
+	}
+	return fileState(after), nil
+}
+
+// WriteJournal replaces a journal, durably and in one step.
+func (s *Store) WriteJournal(name string, lines []byte) (FileState, error) {
+	if err := checkName(name); err != nil {
+		return FileState{}, err
+	}
+	if err := s.writeFile(name+journalSuffix, lines); err != nil {
+		return FileState{}, storageError(name, s.path(name+journalSuffix), err)
+	}
+	return s.JournalState(name)
+}
+
+// RemoveJournal takes a journal away.
+func (s *Store) RemoveJournal(name string) error {
+	if err := s.root.Remove(name + journalSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return storageError(name, s.path(name+journalSuffix), err)
+	}
+	return nil
+}
+
+// damagedSuffix is that of a file that could not be understood and was put aside, for
+// whoever wants to look at it.
+const damagedSuffix = ".damaged"
+
+// SetAsideJournal gives a journal another name, which it returns.
+func (s *Store) SetAsideJournal(name string) (string, error) { return s.setAside(name + journalSuffix) }
+
+// SetAsideJSON gives the file of [Store.WriteJSON] another name, which it returns.
+func (s *Store) SetAsideJSON(name string) (string, error) { return s.setAside(name + jsonSuffix) }
+
+func (s *Store) setAside(file string) (string, error) {
+	if err := s.root.Rename(file, file+damagedSuffix); err != nil {
+		return "", storageError("", s.path(file), err)
+	}
+	return s.path(file + damagedSuffix), s.dir.Sync()
+}
+
+// RemoveJSON takes the file of [Store.WriteJSON] away.
+func (s *Store) RemoveJSON(name string) error {
+	if err := s.root.Remove(name + jsonSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return storageError(name, s.path(name+jsonSuffix), err)
+	}
+	return nil
+}
+
+// ReadText reads the text of the file of [Store.WriteJSON]; the error wraps
+// [fs.ErrNotExist] if there is none.
+func (s *Store) ReadText(name string) ([]byte, error) {
+	f, _, err := s.openFile(name + jsonSuffix)
+	if err != nil {
+		return nil, ofFeed(name, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxJSON+1))
+	if err != nil {
+		return nil, ofFeed(name, readError(f.Name(), err))
+	}
+	return text, nil
+}

@@ -1,0 +1,254 @@
+package ipsetsync
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// A ban set holds this host's own bans: a hash:net whose entries may expire. It is
+// changed entry by entry, not by a swap: a ban must not wait for all others to be
+// written again.
+const (
+	// maxelemOwnBans is more than the bans that are kept can ever need: each may be
+	// cut into pieces around what is exempt. It costs no memory.
+	maxelemOwnBans = 1 << 18
+
+	// MaxTimeout is the longest time that the kernel counts for an entry, in
+	// seconds (ip_set_timeout.h: IPSET_MAX_TIMEOUT), 24 days. An entry that is to
+	// stay longer has none there, and is ended by whoever renews it.
+	MaxTimeout = 2147483 * time.Second
+
+	// timeoutSlack is how far the kernel's time of an entry may be from what it
+	// should be before it is renewed: both count in different steps.
+	timeoutSlack = 3 * time.Second
+)
+
+// Forever is the time of an entry that does not expire.
+const Forever time.Duration = 0
+
+// Timed is entries of a ban set, each with how long it is to stay, or [Forever].
+type Timed map[cidr.Prefix]time.Duration
+
+// kernelTimeout is what the kernel is to count for an entry: whole seconds, at least
+// one.
+func kernelTimeout(left time.Duration) time.Duration {
+	if left == Forever || left > MaxTimeout {
+		return Forever
+	}
+	return max(left.Round(time.Second), time.Second)
+}
+
+// ForeignBanSetError is a set with the name of ours that is not made as ours.
+type ForeignBanSetError struct {
+	Header Header
+	Why    string
+}
+
+func (e *ForeignBanSetError) Error() string {
+	return fmt.Sprintf("the set %s is not one that voipbl made for bans: %s", e.Header.Name, e.Why)
+}
+
+// Remedy says what to do about it.
+func (e *ForeignBanSetError) Remedy() string {
+	return "choose another name with \"ban_set:\", or take out what uses that set, and then the set (\"ipset destroy " + e.Header.Name + "\")"
+}
+
+// CheckBanSet reports, as a [*ForeignBanSetError], a set that somebody else made.
+func CheckBanSet(h Header, f cidr.Family) error {
+	why := ""
+	switch {
+	case h.Type != TypeHashNet || h.Family != f:
+		why = fmt.Sprintf("it is a %s of %s, and a hash:net of %s is needed", h.Type, h.Family, f)
+	case !h.Timeout:
+		why = "its entries cannot expire"
+	case !h.Counters:
+		why = "it has no counters"
+	case h.Forceadd:
+		why = "it drops entries when it is full (forceadd)"
+	case h.Comment || h.Skbinfo:
+		why = "it has extensions that ours has not"
+	case h.Maxelem != maxelemOwnBans:
+		why = fmt.Sprintf("its maxelem is %d, not %d", h.Maxelem, maxelemOwnBans)
+	default:
+		return nil
+	}
+	return &ForeignBanSetError{h, why}
+}
+
+// EnsureOwnBanSet makes the set if there is none of that name, and reads its header
+// back.
+func (k *Kernel) EnsureOwnBanSet(name string, f cidr.Family) (h Header, made bool, err error) {
+	h, err = k.Header(name)
+	if errors.Is(err, ErrNotFound) {
+		err = k.op("create", name, createOwnBansRequest(name, f, k.revision[f]))
+		if made = err == nil; made || errors.Is(err, ErrExists) { // somebody else was faster
+			h, err = k.Header(name)
+		}
+	}
+	if err == nil {
+		err = CheckBanSet(h, f)
+	}
+	return h, made, err
+}
+
+func createOwnBansRequest(name string, f cidr.Family, revision uint8) request {
+	e := newEncoder(familyNumber(f), smallMessage)
+	e.str(attrSetname, name)
+	e.str(attrTypename, TypeHashNet)
+	e.u8(attrRevision, revision)
+	e.u8(attrFamily, familyNumber(f))
+	data := e.open(attrData)
+	e.be32(attrMaxelem, maxelemOwnBans)
+	e.be32(attrTimeout, 0)
+	e.be32(attrCADTFlags, flagWithCounters)
+	e.close(data)
+	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
+}
+
+// OwnBans reads a ban set with the time that its entries have left.
+func (k *Kernel) OwnBans(name string) (*Live, Timed, error) {
+	var entries Timed
+	var counts []Count
+	live, err := k.list("list", name, listRequest(name), listing{
+		entries: true,
+		visit: func(e entry) {
+			entries[e.count.Prefix] = e.timeout
+			if e.count.Packets != 0 || e.count.Bytes != 0 {
+				counts = append(counts, e.count)
+			}
+		},
+		again: func() { entries, counts = make(Timed), nil },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	live.Prefixes, live.Counts = slices.Collect(maps.Keys(entries)), counts
+	live.sort()
+	return live, entries, nil
+}
+
+// BanPlan is what has to happen for a ban set to hold what it should.
+type BanPlan struct {
+	Name   string
+	Family cidr.Family
+	Add    []Timeout     // entries that are missing, or whose time is another one
+	Delete []cidr.Prefix // entries that should not be there
+
+	Missing int // of Add, those that were not there at all
+}
+
+// Timeout is one entry of a ban set.
+type Timeout struct {
+	Prefix cidr.Prefix
+	Left   time.Duration // or [Forever]
+}
+
+// NewBanPlan compares what a ban set should hold with what it holds.
+func NewBanPlan(name string, f cidr.Family, desired, live Timed) *BanPlan {
+	p := &BanPlan{Name: name, Family: f}
+	for prefix, left := range desired {
+		want := kernelTimeout(left)
+		have, found := live[prefix]
+		if found && (want == Forever) == (have == Forever) && (want-have).Abs() <= timeoutSlack {
+			continue
+		}
+		if !found {
+			p.Missing++
+		}
+		p.Add = append(p.Add, Timeout{prefix, want})
+	}
+	for prefix := range live {
+		if _, wanted := desired[prefix]; !wanted {
+			p.Delete = append(p.Delete, prefix)
+		}
+	}
+	return p
+}
+
+// Unchanged reports whether there is nothing to do.
+func (p *BanPlan) Unchanged() bool { return len(p.Add)+len(p.Delete) == 0 }
+
+// ExecuteBans carries a plan out: first what is to be blocked, then what is not.
+func (k *Kernel) ExecuteBans(p *BanPlan) error {
+	if err := k.Ban(p.Name, p.Add); err != nil {
+		return err
+	}
+	return k.Unban(p.Name, p.Delete)
+}
+
+// Ban puts entries into a ban set, and renews the time of those that are there.
+// They stay there if a later one is refused.
+func (k *Kernel) Ban(name string, entries []Timeout) error {
+	at := func(i int) cidr.Prefix { return entries[i].Prefix }
+	return k.changeBans(cmdAdd, "add", name, len(entries), at, func(e *encoder, i int) {
+		e.be32(attrTimeout, uint32(kernelTimeout(entries[i].Left)/time.Second))
+	})
+}
+
+// Unban takes entries out of a ban set; one that is not there is no mistake.
+func (k *Kernel) Unban(name string, entries []cidr.Prefix) error {
+	at := func(i int) cidr.Prefix { return entries[i] }
+	return k.changeBans(cmdDel, "del", name, len(entries), at, func(*encoder, int) {})
+}
+
+// changeBans sends entries in as few messages as they fit into.
+func (k *Kernel) changeBans(cmd uint8, op, name string, n int, at func(int) cidr.Prefix, more func(*encoder, int)) error {
+	for i := 0; i < n; {
+		e := newEncoder(unix.AF_INET, smallMessage)
+		e.str(attrSetname, name)
+		e.u32(attrLineno, 0) // the kernel writes the number of the refused entry here
+		adt := e.open(attrADT)
+		for ; i < n && len(e.b)-adt+maxEntryBytes <= nlaMaxValueBytes; i++ {
+			p := at(i)
+			data := e.open(attrData)
+			e.address(p)
+			e.u8(attrCIDR, p.Bits())
+			more(e, i)
+			e.u32(attrCADTLineno, uint32(i))
+			e.close(data)
+		}
+		e.close(adt)
+		// Without NLM_F_EXCL an entry that is there is renewed, and one that is not
+		// is no error.
+		if err := k.do(request{cmd, unix.NLM_F_ACK, e.b}, nil); err != nil {
+			opErr := &OpError{Op: op, Set: name, Err: err}
+			var refused *refusal
+			if errors.As(err, &refused) {
+				if i, ok := decodeLineno(refused.echo); ok && i < n {
+					opErr.Entry = at(i).String()
+				}
+			}
+			return opErr
+		}
+	}
+	return nil
+}
+
+// BanNew puts those entries into a ban set that are not there, and leaves the time of
+// the others as it is. It returns those that it has put in.
+func (k *Kernel) BanNew(name string, entries []Timeout) (made []cidr.Prefix, err error) {
+	for _, t := range entries {
+		e := newEncoder(unix.AF_INET, smallMessage)
+		e.str(attrSetname, name)
+		data := e.open(attrData)
+		e.address(t.Prefix)
+		e.u8(attrCIDR, t.Prefix.Bits())
+		e.be32(attrTimeout, uint32(kernelTimeout(t.Left)/time.Second))
+		e.close(data)
+		err := k.do(request{cmdAdd, unix.NLM_F_ACK | unix.NLM_F_EXCL, e.b}, nil)
+		switch {
+		case err == nil:
+			made = append(made, t.Prefix)
+		case !errors.Is(err, ErrExists):
+			return made, &OpError{Op: "add", Set: name, Entry: t.Prefix.String(), Err: err}
+		}
+	}
+	return made, nil
+}
