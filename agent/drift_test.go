@@ -18,9 +18,12 @@ import (
 )
 
 // TestPace repairs as soon as it may: at once, and then after longer and longer.
+// aMoment is one.
+var aMoment = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
 func TestPace(t *testing.T) {
 	var p pace
-	now := banned
+	now := aMoment
 	if p.ready().After(now) {
 		t.Fatalf("the first repair has to wait until %v", p.ready())
 	}
@@ -52,7 +55,7 @@ func TestPace(t *testing.T) {
 func TestPaceBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p pace
-		now := banned
+		now := aMoment
 		var made []time.Time
 		for _, gap := range rapid.SliceOfN(rapid.Int64Range(0, int64(20*time.Minute)), 1, 50).Draw(t, "needed after") {
 			if rapid.Bool().Draw(t, "at once") {
@@ -78,16 +81,16 @@ func TestPaceBounds(t *testing.T) {
 
 func TestLookSoon(t *testing.T) {
 	d := &daemon{}
-	d.looked(banned)
-	if !d.due(d.rulesAt, banned.Add(tick)) || d.due(d.rulesAt, banned.Add(tick-1)) {
+	d.looked(aMoment)
+	if !d.due(d.rulesAt, aMoment.Add(tick)) || d.due(d.rulesAt, aMoment.Add(tick-1)) {
 		t.Errorf("rules are looked at %v", d.rulesAt)
 	}
-	d.lookSoon(banned)
+	d.lookSoon(aMoment)
 	first := d.rulesAt
-	if got := first.Sub(banned); got != minNewsPause {
+	if got := first.Sub(aMoment); got != minNewsPause {
 		t.Errorf("after news they are looked at after %v", got)
 	}
-	d.lookSoon(banned.Add(minNewsPause / 2)) // more news of the same does not put it off
+	d.lookSoon(aMoment.Add(minNewsPause / 2)) // more news of the same does not put it off
 	if !d.rulesAt.Equal(first) {
 		t.Errorf("with more news they are looked at %v", d.rulesAt)
 	}
@@ -207,19 +210,19 @@ func TestKnown(t *testing.T) {
 func TestRate(t *testing.T) {
 	d := &daemon{}
 	drops := func() *DropRate { return d.state.get().Drops }
-	d.rate(100, banned)
+	d.rate(100, aMoment)
 	if drops() != nil {
 		t.Errorf("after one look: %+v", drops())
 	}
-	d.rate(400, banned.Add(time.Minute))
+	d.rate(400, aMoment.Add(time.Minute))
 	if r := drops(); r == nil || r.PerSecond != 5 || r.Seconds != 60 {
 		t.Errorf("300 in a minute: %+v", r)
 	}
-	d.rate(7, banned.Add(2*time.Minute)) // the set was written anew, and counts from zero
+	d.rate(7, aMoment.Add(2*time.Minute)) // the set was written anew, and counts from zero
 	if r := drops(); r == nil || r.PerSecond != 5 {
 		t.Errorf("less than before: %+v", r)
 	}
-	d.rate(67, banned.Add(3*time.Minute))
+	d.rate(67, aMoment.Add(3*time.Minute))
 	if r := drops(); r == nil || r.PerSecond != 1 {
 		t.Errorf("60 in a minute: %+v", r)
 	}

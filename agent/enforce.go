@@ -68,10 +68,6 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	watch.lap("protect")
 
 	report.addFeeds(e.feeds, protected)
-	if err := e.restoreBans(ctx, report, protected); err != nil {
-		return err
-	}
-	watch.lap("bans")
 	kept := keepLive(e.store, e.feeds)
 	sets := report.combine(e.feeds, kept, lives)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
@@ -90,6 +86,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		report.Sets = append(report.Sets, r)
 	}
 	watch.lap("plan")
+	if err := e.restoreBans(ctx, report, protected); err != nil {
+		return err
+	}
+	watch.lap("bans")
 	rules.trunks = protected.trunks
 	if e.dryRun {
 		report.Outcome = DryRun

@@ -101,6 +101,10 @@ func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipset
 			if err != nil {
 				return nil, err
 			}
+			if name == cfg.BanSetName(int(f)) && ipsetsync.IsOurs(h, f) && ipsetsync.CheckBanSet(h, f) != nil {
+				r.Stays = append(r.Stays, fmt.Sprintf("%s is a set that voipbl did not make: it stays", name))
+				continue
+			}
 			if !ipsetsync.IsOurs(h, f) {
 				r.Stays = append(r.Stays, fmt.Sprintf("%s is a %s of %s, which is not ours: it stays", name, h.Type, h.Family))
 				continue

@@ -62,13 +62,13 @@ var drifts = []drift{
 	{
 		name:    "a rule inserted above ours",
 		script:  "IPT -I INPUT -s HOST -j ACCEPT",
-		changes: []string{"filter: ^ -A INPUT {drop} | -s HOST -j ACCEPT"},
+		changes: []string{"filter: ^ -A INPUT {drops} | -s HOST -j ACCEPT"},
 		input:   append([]string{"-s HOST -j ACCEPT"}, residentsInput...),
 	},
 	{
 		name:    "two rules inserted above ours",
 		script:  "IPT -I INPUT -s HOST -j ACCEPT; IPT -I INPUT -p esp -j ACCEPT",
-		changes: []string{"filter: ^ -A INPUT {drop} | -p esp -j ACCEPT | -s HOST -j ACCEPT"},
+		changes: []string{"filter: ^ -A INPUT {drops} | -p esp -j ACCEPT | -s HOST -j ACCEPT"},
 		input:   append([]string{"-p esp -j ACCEPT", "-s HOST -j ACCEPT"}, residentsInput...),
 	},
 	{
@@ -80,19 +80,19 @@ var drifts = []drift{
 	{
 		name:    "rules both above and below",
 		script:  "IPT -I INPUT -p esp -j ACCEPT; IPT -A INPUT -s HOST -j ACCEPT; IPT -A OUTPUT -p esp -j ACCEPT",
-		changes: []string{"filter: ^ -A INPUT {drop} | -p esp -j ACCEPT", "filter: ^ -A INPUT {jump} | -s HOST -j ACCEPT", "filter: ^ -A OUTPUT {out} | -p esp -j ACCEPT"},
+		changes: []string{"filter: ^ -A INPUT {drops} | -p esp -j ACCEPT", "filter: ^ -A INPUT {jump} | -s HOST -j ACCEPT", "filter: ^ -A OUTPUT {out} | -p esp -j ACCEPT"},
 		input:   slices.Concat([]string{"-p esp -j ACCEPT"}, residentsInput, []string{"-s HOST -j ACCEPT"}),
 	},
 	{
 		name:    "our rules in the wrong order",
-		script:  "IPT -F INPUT; IPT -A INPUT {jump}; IPT -A INPUT {drop}",
-		changes: []string{"filter: ^ -A INPUT {drop}", "filter: ^ -A INPUT {jump}"},
+		script:  "IPT -F INPUT; IPT -A INPUT {jump}; IPT -A INPUT {drop}; IPT -A INPUT {bans}",
+		changes: []string{"filter: ^ -A INPUT {drops}", "filter: ^ -A INPUT {jump}"},
 		input:   []string{},
 	},
 	{
 		name:    "INPUT flushed",
 		script:  "IPT -F INPUT",
-		changes: []string{"filter: + -A INPUT {drop}", "filter: + -A INPUT {jump}"},
+		changes: []string{"filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}"},
 		input:   []string{},
 	},
 	{
@@ -136,13 +136,13 @@ var drifts = []drift{
 	{
 		name:    "the whole table flushed",
 		script:  "IPT -F; IPT -X",
-		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drop}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
+		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
 		input:   []string{}, remade: true,
 	},
 	{
 		name:    "a ruleset restored that does not know us",
 		script:  "printf '*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s HOST -j ACCEPT\n-A INPUT -p esp -j ACCEPT\nCOMMIT\n' | IPT-restore",
-		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drop}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
+		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
 		input:   []string{"-s HOST -j ACCEPT", "-p esp -j ACCEPT"}, remade: true,
 	},
 	{
@@ -150,7 +150,7 @@ var drifts = []drift{
 		from:    &inputDrop,
 		to:      &preroutingDrop,
 		script:  "IPT-save -t filter > saved-IPT; IPT-restore < saved-IPT",
-		changes: []string{"raw: + -A PREROUTING {drop}", "filter: - -A INPUT {drop}"},
+		changes: []string{"raw: + -A PREROUTING {drops}", "filter: - -A INPUT {drops}"},
 	},
 	{
 		name:    "our drop there twice",
@@ -180,7 +180,7 @@ var drifts = []drift{
 	{
 		name:    "a rule that only looks like ours",
 		script:  `IPT -I INPUT -s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`,
-		changes: []string{`filter: ^ -A INPUT {drop} | -s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`},
+		changes: []string{`filter: ^ -A INPUT {drops} | -s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`},
 		input:   append([]string{`-s HOST -m comment --comment "voipbl: let my provider in" -j ACCEPT`}, residentsInput...),
 	},
 	{
@@ -192,33 +192,34 @@ var drifts = []drift{
 		name:    "from filter to raw",
 		from:    &inputDrop,
 		to:      &preroutingDrop,
-		changes: []string{"raw: + -A PREROUTING {drop}", "filter: - -A INPUT {drop}"},
+		changes: []string{"raw: + -A PREROUTING {drops}", "filter: - -A INPUT {drops}"},
 	},
 	{
 		name:    "from raw to filter",
 		from:    &preroutingDrop,
 		to:      &inputDrop,
-		changes: []string{"filter: + -A INPUT {drop}", "raw: - -A PREROUTING {drop}"},
+		changes: []string{"filter: + -A INPUT {drops}", "raw: - -A PREROUTING {drops}"},
 	},
 	{
 		name:    "from filter to raw, beside the base rules",
 		to:      &preroutingFull,
-		changes: []string{"raw: + -A PREROUTING {drop}", "filter: - -A INPUT {drop}"},
+		changes: []string{"raw: + -A PREROUTING {drops}", "filter: - -A INPUT {drops}"},
 	},
 	{
 		name:    "a rule above ours in raw",
 		from:    &preroutingFull,
 		to:      &preroutingFull,
 		script:  "IPT -t raw -I PREROUTING -p esp -j ACCEPT",
-		changes: []string{"raw: ^ -A PREROUTING {drop} | -p esp -j ACCEPT"},
+		changes: []string{"raw: ^ -A PREROUTING {drops} | -p esp -j ACCEPT"},
 		raw:     []string{"-p esp -j ACCEPT"},
 	},
 	{
 		name: "no more logging",
 		from: &logging,
 		changes: []string{
-			"filter: + -A INPUT {drop}", "filter: - -A INPUT {dropTo}VOIPBL-DROP",
+			"filter: + -A INPUT {drops}", "filter: - -A INPUT {dropTo}VOIPBL-DROP", "filter: - -A INPUT {bansTo}VOIPBL-DROP",
 			`filter: - -A OUTPUT -m set --match-set VOIP_BL dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j VOIPBL-DROP`,
+			`filter: - -A OUTPUT -m set --match-set VOIP_BAN dst ! --update-counters -m comment --comment "voipbl: drop what goes to banned addresses" -j VOIPBL-DROP`,
 			"filter: - -X VOIPBL-DROP",
 		},
 	},
@@ -231,8 +232,9 @@ var drifts = []drift{
 // words fills in what our rules are called in a drift.
 func (d drift) words(f Family, text string) string {
 	dropTo := `-m set --match-set VOIP_BL src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
+	bansTo := `-m set --match-set VOIP_BAN src -m comment --comment "voipbl: drop what comes from banned addresses" -j `
 	return words[f].Replace(strings.NewReplacer(
-		"{dropTo}", dropTo, "{drop}", dropTo+"DROP", "{jump}", jumpHook, "{out}", outHook, "{residents}", strings.Join(residentsInput, " | "),
+		"{bansTo}", bansTo, "{bans}", bansTo+"DROP", "{dropTo}", dropTo, "{drop}", dropTo+"DROP", "{jump}", jumpHook, "{out}", outHook, "{residents}", strings.Join(residentsInput, " | "),
 		"{rtp}", baseRule(f, "rtp: voice and video"), "{scanner}", baseRule(f, "sip: a scanner"),
 	).Replace(text))
 }
@@ -253,6 +255,10 @@ func (d drift) expected(base [2][]string) []string {
 					lines = append(lines, f.String()+" filter: + -A VOIPBL-INPUT "+r)
 				}
 				continue
+			}
+			if strings.Contains(line, "{drops}") { // both of them
+				lines = append(lines, f.String()+" "+d.words(f, strings.ReplaceAll(line, "{drops}", "{drop}")))
+				line = strings.ReplaceAll(line, "{drops}", "{bans}")
 			}
 			lines = append(lines, f.String()+" "+d.words(f, line))
 		}
@@ -349,7 +355,7 @@ func linesOf(plans [2]*Plan) []string {
 
 // check says what is not as it should be after the repair.
 func (d drift) check(dump string, f Family, s Settings) string {
-	drop, input := d.words(f, "{drop}"), residentsInput
+	drops, input := []string{d.words(f, "{drop}"), d.words(f, "{bans}")}, residentsInput
 	if d.input != nil {
 		input = d.input
 	}
@@ -359,9 +365,9 @@ func (d drift) check(dump string, f Family, s Settings) string {
 	}
 	want["PREROUTING"] = []string{words[f].Replace("-s HOST -j ACCEPT")}
 	if s.DropAt == AtPrerouting {
-		want["PREROUTING"] = slices.Concat([]string{drop}, d.raw, want["PREROUTING"])
+		want["PREROUTING"] = slices.Concat(drops, d.raw, want["PREROUTING"])
 	} else {
-		want["INPUT"] = append([]string{drop}, want["INPUT"]...)
+		want["INPUT"] = append(drops, want["INPUT"]...)
 	}
 	if s.Base != nil {
 		want["INPUT"] = append(want["INPUT"], jumpHook)

@@ -182,7 +182,7 @@ func TestFail2ban(t *testing.T) {
 		// It has put its rules above ours, once.
 		moved := h.plan(full().Wanted())
 		for _, f := range Families {
-			if len(moved[f].Changes) != 1 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
+			if len(moved[f].Changes) != 2 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
 				h.Fatalf("%s: after the first ban the plan has %q", f, linesOf([2]*Plan{moved[f]}))
 			}
 		}

@@ -118,8 +118,8 @@ func (h *host) sh(script string) string {
 
 // words are what differs between the families in a script for both.
 var words = [2]*strings.Replacer{
-	IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
-	IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
+	IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
+	IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
 }
 
 // inBoth runs a script once with the words of each family.

@@ -13,7 +13,7 @@ import (
 func TestEveryConfiguration(t *testing.T) {
 	all := configurations()
 	onEachBackend(t, func(h *host) {
-		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6")
+		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6; ipset create own_bans hash:net; ipset create own_bans6 hash:net family inet6")
 		fresh := make(map[string][2]string)
 		for name, s := range all {
 			h.empty()
@@ -194,7 +194,7 @@ func TestOwnBase(t *testing.T) {
 					h.Errorf("%s: %s has %q, and had %q", f, chain, got, want)
 				}
 			}
-			if got := purposes(rulesOf(after[f], "raw", "PREROUTING")); !slices.Equal(got, []string{"drop what comes from blocked addresses"}) {
+			if got := purposes(rulesOf(after[f], "raw", "PREROUTING")); !slices.Equal(got, []string{"drop what comes from blocked addresses", "drop what comes from banned addresses"}) {
 				h.Errorf("%s: PREROUTING has %q", f, got)
 			}
 			if lost := lostCounters(before[f], after[f]); h.restoresCounters(f) && len(lost) > 0 {

@@ -10,6 +10,7 @@ import (
 
 // The hooks of the default settings, as they are written and told.
 const (
+	banHook  = `-m set --match-set voip_ban src -m comment --comment "voipbl: drop what comes from banned addresses" -j DROP`
 	dropHook = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
 	jumpHook = `-m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`
 	outHook  = `-m comment --comment "voipbl: everything may go out" -j ACCEPT`
@@ -112,8 +113,8 @@ func TestPlanOrder(t *testing.T) {
 		AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + dropHook + "\nCOMMIT\n",
 	}
 	for place, want := range map[Place]string{
-		AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
-		AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
+		AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\n-I INPUT 2 " + banHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
+		AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\n-I PREROUTING 2 " + banHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
 	} {
 		from := AtInput
 		if place == AtInput {

@@ -153,7 +153,7 @@ func TestRuleTextInKernel(t *testing.T) {
 		// And they stay where they are, in their order, with ours around them.
 		h.apply(full().Wanted())
 		inside := rulesOf(h.dump(IPv4), "filter", "INPUT")
-		if got := strings.Join(inside[1:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
+		if got := strings.Join(inside[2:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
 			h.Errorf("between our rules there is now:\n%s", got)
 		}
 		h.unchanged(full().Wanted())
@@ -199,7 +199,7 @@ func (h *host) keepsInput(n int) {
 	}
 	h.apply(full().Wanted())
 	h.unchanged(full().Wanted())
-	if after := h.read()[IPv4].rules("filter", "INPUT"); len(after) != n+2 || !slices.Equal(after[1:n+1], told) {
+	if after := h.read()[IPv4].rules("filter", "INPUT"); len(after) != n+3 || !slices.Equal(after[2:n+2], told) {
 		h.Errorf("between our rules there is now\n%+v", after)
 	}
 	h.apply(Wanted{})

@@ -164,6 +164,8 @@ func asListed(text string) string {
 		for _, chain := range []string{"INPUT", "OUTPUT", "PREROUTING"} {
 			line = strings.Replace(line, "-I "+chain+" 1 ", "-A "+chain+" ", 1)
 			line = strings.Replace(line, "-I "+chain+" 2 ", "-A "+chain+" ", 1)
+			line = strings.Replace(line, "-I "+chain+" 3 ", "-A "+chain+" ", 1)
+			line = strings.Replace(line, "-I "+chain+" 4 ", "-A "+chain+" ", 1)
 		}
 		switch {
 		case strings.HasPrefix(line, "-N "):

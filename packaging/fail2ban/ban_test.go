@@ -18,7 +18,7 @@ func TestBan(t *testing.T) {
 		h.jails(asterisk("bantime = 2h\naction = voipbl-ban[marks=DIR]"))
 		h.start()
 		h.attack(attacker[:]...)
-		h.banned(listed, attacker)
+		h.banned(hosts, attacker)
 		h.expect("banned", h.knock, attacker, silent)
 		h.expect("banned", h.dial, attacker, silent)
 		h.expect("banned", h.knock, bystander, answered)
@@ -26,38 +26,38 @@ func TestBan(t *testing.T) {
 			h.Errorf("voipbl bans:\n%s", bans)
 		}
 		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
-		h.freed(listed, attacker)
+		h.freed(hosts, attacker)
 		h.expect("unbanned", h.knock, attacker, answered)
 
 		// One that somebody has taken over is not fail2ban's any more; one that is gone is
 		// no mistake.
 		h.attack(attacker[:]...)
-		h.banned(listed, attacker)
+		h.banned(hosts, attacker)
 		h.sh("voipbl ban 8.8.8.8 --reason mine; voipbl unban 2a00:8::8")
 		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
-		if !h.in(listed[0], attacker[0]) {
+		if !h.in(hosts[0], attacker[0]) {
 			h.Error("a ban that was taken over is gone")
 		}
 		h.sh("voipbl unban 8.8.8.8")
 
 		// All at once, and those of others stay.
 		h.attack(append(attacker[:], bystander[:]...)...)
-		h.banned(listed, attacker)
-		h.banned(listed, bystander)
+		h.banned(hosts, attacker)
+		h.banned(hosts, bystander)
 		h.client("unban --all")
-		h.freed(listed, attacker)
-		h.freed(listed, bystander)
-		h.sh("ipset test voip_bl 7.7.7.7 && ipset test voip_bl 4.4.4.4")
+		h.freed(hosts, attacker)
+		h.freed(hosts, bystander)
+		h.sh("ipset test voip_ban 7.7.7.7 && ipset test voip_bl 4.4.4.4")
 
 		// They end with fail2ban, and come back with it, for the rest of their time.
 		h.attack(attacker[:]...)
-		h.banned(listed, attacker)
+		h.banned(hosts, attacker)
 		end := h.until(attacker[0].String())
 		h.stop()
-		h.freed(listed, attacker)
-		h.sh("ipset test voip_bl 7.7.7.7")
+		h.freed(hosts, attacker)
+		h.sh("ipset test voip_ban 7.7.7.7")
 		h.start()
-		h.banned(listed, attacker)
+		h.banned(hosts, attacker)
 		if again := h.until(attacker[0].String()); again.Sub(end).Abs() > 2*time.Second {
 			h.Errorf("a ban until %s was restored until %s", end, again)
 		}
@@ -85,7 +85,7 @@ func TestBanEnds(t *testing.T) {
 		h.jails(asterisk("bantime = " + bantime + "\naction = voipbl-ban[marks=DIR]"))
 		h.start()
 		h.attack(attacker[0])
-		h.eventually("banned", func() bool { return h.in(listed[0], attacker[0]) })
+		h.eventually("banned", func() bool { return h.in(hosts[0], attacker[0]) })
 		bans := h.sh("voipbl bans")
 		if !strings.Contains(bans, want) || strings.Contains(bans, "no end") != (bantime == "-1") {
 			h.Errorf("bantime %s:\n%s", bantime, bans)
@@ -103,7 +103,7 @@ func TestBanRefused(t *testing.T) {
 	h.start()
 	h.attack(friend[:]...)
 	h.attack(attacker[:]...)
-	h.banned(listed, attacker)
+	h.banned(hosts, attacker)
 	log := h.read("fail2ban.log")
 	for _, a := range friend {
 		if n := strings.Count(log, "stderr: '"+"voipbl: "+a.String()+" is not banned: it is protected: allow"); n != 1 {
@@ -113,7 +113,7 @@ func TestBanRefused(t *testing.T) {
 	if strings.Contains(log, "Failed to execute ban") || strings.Count(log, "returned 1") != 2 {
 		h.Errorf("fail2ban complains of more than two refusals:\n%s", strings.Join(h.complaints(), ""))
 	}
-	if h.in(listed[0], friend[0]) || h.in(listed[1], friend[1]) {
+	if h.in(hosts[0], friend[0]) || h.in(hosts[1], friend[1]) {
 		h.Error("a protected address is blocked")
 	}
 	h.write("fail2ban.log", "")

@@ -38,6 +38,7 @@ var (
 	tables = [2]string{"iptables", "ip6tables"}
 	sets   = [2]string{"fail2ban-ASTERISK", "fail2ban-ASTERISK6"}
 	listed = [2]string{"voip_bl", "voip_bl6"}
+	hosts  = [2]string{"voip_ban", "voip_ban6"}
 )
 
 // patience is how long a fail2ban may take on a busy machine.
@@ -319,7 +320,10 @@ func (h *host) rules(family int, chain string) []string {
 	return rules
 }
 
-// drop is voipbl's rule for whom it blocks, as the kernel tells it.
-func drop(family int) string {
-	return "-m set --match-set " + listed[family] + ` src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
+// drops are voipbl's rules for what it blocks, as the kernel tells them.
+func drops(family int) []string {
+	return []string{
+		"-m set --match-set " + listed[family] + ` src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,
+		"-m set --match-set " + hosts[family] + ` src -m comment --comment "voipbl: drop what comes from banned addresses" -j DROP`,
+	}
 }

@@ -44,10 +44,10 @@ func TestSet(t *testing.T) {
 					h.setTimeout(f, attacker[f], 24*3600)
 					// Below voipbl's drop, so that it has nothing to repair.
 					input := h.rules(f, "INPUT")
-					if want := drop(f); input[0] != want {
-						h.Errorf("the first rule is %q, not %q", input[0], want)
+					if diff := cmp.Diff(drops(f), input[:2]); diff != "" {
+						h.Errorf("the first rules (-want +got):\n%s", diff)
 					}
-					if diff := cmp.Diff(ours(f), input[1:3]); diff != "" {
+					if diff := cmp.Diff(ours(f), input[2:4]); diff != "" {
 						h.Errorf("the rules below the drop (-want +got):\n%s", diff)
 					}
 				}
