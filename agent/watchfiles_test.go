@@ -149,7 +149,7 @@ func TestFileWatch(t *testing.T) {
 		kind fileKind
 	}{
 		{"etc/voipbl.yaml", fileConfig},
-		{"state/bans.json", fileBans},
+		{"state/bans.journal", fileBans},
 		{"lists/mine.txt", fileFeed},
 		{"etc/blocklist.d/one.txt", fileFeed},
 		{"glob/one.txt", fileFeed},
@@ -203,10 +203,10 @@ func TestUnrelatedFiles(t *testing.T) {
 		t.Errorf("%v is taken for %q", event, kind)
 	}
 	for name, want := range map[string]fileKind{
-		"etc/voipbl.yaml": fileConfig, "state/bans.json": fileBans, "lists/mine.txt": fileFeed, "etc/blocklist.d": fileFeed,
+		"etc/voipbl.yaml": fileConfig, "state/bans.journal": fileBans, "lists/mine.txt": fileFeed, "etc/blocklist.d": fileFeed,
 		"etc/blocklist.d/a/b": fileFeed, "glob/one.txt": fileFeed, "glob": fileFeed, "lists": fileFeed, "state": fileBans,
 		"etc/blocklist": fileNone, "etc/blocklist.d2": fileNone, "list": fileNone, "etc/voipbl": fileNone,
-		"etc/voipbl.yaml/x": fileNone, "state/bans.json.tmp": fileNone, "stat": fileNone,
+		"etc/voipbl.yaml/x": fileNone, "state/bans.journal.tmp": fileNone, "stat": fileNone,
 	} {
 		if got := f.d.files.kind(f.path(name)); got != want {
 			t.Errorf("%s is taken for %q, not %q", name, got, want)
@@ -284,8 +284,8 @@ func TestStateFolderMadeAnew(t *testing.T) {
 	f.want(fileBans, "state")
 	f.mkdir("state")
 	f.wantWatched("state")
-	f.edit("state/bans.json")
-	f.want(fileBans, "state/bans.json")
+	f.edit("state/bans.journal")
+	f.want(fileBans, "state/bans.journal")
 }
 
 // TestConfigFolderThatComes: the folder of the configuration file goes and comes.
