@@ -11,49 +11,76 @@ import (
 // appliedFile remembers which feeds have entries in the kernel.
 const appliedFile = "applied"
 
+// appliedVersion is that of a file that names feeds with a copy alone. Older ones may
+// name some that never had one.
+const appliedVersion = 2
+
 // applied is what the last sync put in force.
 type applied struct {
-	At    time.Time `json:"at"`
-	Feeds []string  `json:"feeds"` // that had a copy
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
+	Feeds   []string  `json:"feeds"` // that had a copy
 }
 
-// keepLive returns the feeds without a copy whose entries may be in the kernel
-// nevertheless: those that were applied before, or all if what was applied is
-// not known, because the state folder was lost, or if a feed that was applied
-// is not configured any more, because the missing one may be it under a new
-// name. Their last good list is the kernel's, and leaving it out would lose
-// protection. Otherwise a feed that never had a copy is not among them: while
-// it fails, other feeds can shrink.
-func keepLive(store *fetch.Store, feeds []*feed) []string {
+// readApplied reads it; nil if it is not known.
+func readApplied(store *fetch.Store) *applied {
 	var last applied
-	unknown := store.ReadJSON(appliedFile, &last) != nil
-	for _, name := range last.Feeds {
-		unknown = unknown || !slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name })
+	if store.ReadJSON(appliedFile, &last) != nil {
+		return nil
 	}
-	var missing []string
-	for _, f := range feeds {
-		if f.report.State == FeedMissing && (unknown || slices.Contains(last.Feeds, f.Name)) {
-			missing = append(missing, f.Name)
-		}
-	}
-	return missing
+	return &last
 }
 
-// setApplied remembers the feeds that are in force now, those whose entries
-// were kept from the kernel among them.
-func setApplied(store *fetch.Store, feeds []*feed, kept []string, now time.Time) error {
+// setApplied remembers the feeds with a copy that are in force now.
+func setApplied(store *fetch.Store, feeds []*feed, now time.Time) error {
 	names := []string{}
 	for _, f := range feeds {
-		if f.report.State != FeedMissing || slices.Contains(kept, f.Name) {
+		if f.report.State != FeedMissing {
 			names = append(names, f.Name)
 		}
 	}
-	var last applied
-	if store.ReadJSON(appliedFile, &last) == nil && slices.Equal(names, last.Feeds) {
+	if last := readApplied(store); last != nil && last.Version == appliedVersion && slices.Equal(names, last.Feeds) {
 		return nil
 	}
-	if err := store.WriteJSON(appliedFile, applied{now, names}); err != nil {
+	if err := store.WriteJSON(appliedFile, applied{appliedVersion, now, names}); err != nil {
 		return fmt.Errorf("what is in force is not remembered: %w", err)
 	}
 	return nil
+}
+
+// hadCopy reports whether a feed without a copy had one before, as far as can be told:
+// then what it has brought may be in the kernel. last is what was applied, nil if that is
+// not known, because the state folder was lost. renamed says that the feed may be one of
+// another name that was applied.
+func hadCopy(f *feed, last *applied, renamed bool) bool {
+	switch {
+	case f.damaged, !f.history.LastSuccess.IsZero():
+		return true
+	case last == nil, renamed:
+		return true
+	case !slices.Contains(last.Feeds, f.Name):
+		return false
+	}
+	// What an older version wrote is believed unless the history says that no attempt
+	// has ever succeeded.
+	return last.Version >= appliedVersion || f.unread || f.history.LastAttempt.IsZero()
+}
+
+// mayBeRenamed reports whether a feed may be one that was applied and is not configured any
+// more: under the old name there is no copy of another source.
+func mayBeRenamed(store *fetch.Store, f *feed, feeds []*feed, last *applied) bool {
+	if last == nil {
+		return false
+	}
+	return slices.ContainsFunc(last.Feeds, func(name string) bool {
+		if slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name }) {
+			return false
+		}
+		c, err := store.Open(name)
+		if err != nil {
+			return true
+		}
+		defer c.Close()
+		return c.Meta().Source == f.report.Source
+	})
 }

@@ -23,6 +23,7 @@ type CheckReport struct {
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
+	Kept      []Kept        `json:"kept,omitempty"`     // of feeds whose last good copy is lost: any of it
 	Banned    *Ban          `json:"banned,omitempty"`   // the last ban of this host that covers any of it
 	Bans      []Ban         `json:"bans"`               // all of them
 	BanSet    string        `json:"ban_set,omitempty"`  // the set of bans that blocks all of it, now
@@ -96,6 +97,17 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 			if b.Prefix.Overlaps(q) {
 				reports[i].Banned = &b
 				reports[i].Bans = append(reports[i].Bans, b)
+			}
+		}
+	}
+	kept, err := readKept(store, cfg, true)
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for i, q := range queries {
+		for _, k := range kept {
+			if k.sets.Overlaps(cidr.FromNetip(q)) {
+				reports[i].Kept = append(reports[i].Kept, k)
 			}
 		}
 	}

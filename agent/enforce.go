@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -53,6 +52,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	defer rules.close()
 	record := readSetRecord(rules.run)
 	live := startDump(e.cfg, e.kernel)
+	e.reader.lossy = e.reader.lossy || copyLost(e.store, e.cfg.Feeds)
 	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.lap("feeds")
 	lives, err := live.wait()
@@ -68,8 +68,8 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	watch.lap("protect")
 
 	report.addFeeds(e.feeds, protected)
-	kept := keepLive(e.store, e.feeds)
-	sets := report.combine(e.feeds, kept, lives)
+	report.keepLost(&keeper{e.store, e.cfg.Limits, report.At, e.dryRun, report.warn}, e.feeds, lives)
+	sets := report.combine(e.feeds)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
@@ -108,7 +108,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	report.Warnings = append(report.Warnings, warnings...)
 	e.remember(report, rules.run, record, plans)
-	if err := setApplied(e.store, e.feeds, kept, report.At); err != nil {
+	if err := setApplied(e.store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
 	}
 	watch.lap("kernel")
@@ -190,25 +190,33 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 	for _, f := range feeds {
 		r.Feeds = append(r.Feeds, f.report)
 		r.Warnings = append(r.Warnings, f.warnings...)
+		if f.report.Frozen {
+			r.warn("feed %s: %s", f.Name, frozenWords(f.report.ContentChanged, f.FrozenAfter))
+		}
 	}
 	r.Warnings = append(r.Warnings, p.problems...)
 	r.Unprotected, r.NoHost = p.unprotected, p.noHost
 }
 
-// combine is the union of all feeds, and of the live sets if feeds are kept from
-// there. The feeds give up their own sets, so that the memory is there for what
-// follows.
-func (r *Report) combine(feeds []*feed, kept []string, lives [2]*ipsetsync.Live) cidr.Sets {
+// keepLost finds what stays in force of feeds whose copies are lost.
+func (r *Report) keepLost(k *keeper, feeds []*feed, lives [2]*ipsetsync.Live) {
+	r.Kept = k.keep(feeds, func() cidr.Sets { return liveSets(lives) })
+	for _, kept := range r.Kept {
+		r.warn("%s", kept.Words())
+	}
+}
+
+// combine is the union of all feeds, and of what is kept. The feeds give up their own sets,
+// so that the memory is there for what follows.
+func (r *Report) combine(feeds []*feed) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets)
-		f.sets = cidr.Sets{}
+		f.sets, f.before = cidr.Sets{}, cidr.Sets{}
 	}
-	if len(kept) > 0 {
-		if live := liveSets(lives); live.Len() > 0 {
-			all = append(all, live)
-			r.warn("feed %s has no copy here but may be in the kernel: all %d prefixes that are there stay", strings.Join(kept, ", "), live.Len())
-		}
+	for i := range r.Kept {
+		all = append(all, r.Kept[i].sets)
+		r.Kept[i].sets = cidr.Sets{}
 	}
 	return cidr.Union(all...)
 }

@@ -24,6 +24,7 @@ type reader struct {
 	offline  bool
 	force    bool
 	dryRun   bool // keep nothing: no copy, no history
+	lossy    bool // the copy of a feed is lost: see feed.before
 	now      time.Time
 	deadline time.Time // for fetching all feeds together
 	progress func(feed string, got, total int64)
@@ -35,6 +36,11 @@ type feed struct {
 	report   FeedReport
 	sets     cidr.Sets
 	warnings []string
+
+	history fetch.State // before this attempt
+	unread  bool        // that could not be read
+	damaged bool        // there is a last good copy, and it cannot be read
+	before  cidr.Sets   // what the last good copy had, if a copy of another feed is lost
 }
 
 // content is a body that has been read.
@@ -109,11 +115,17 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 		}
 	}
 	r.remember(f, state)
-	f.report.ContentChanged = state.ContentChanged
-	if problem == nil && frozen(state.ContentChanged, r.now, f.Feed) {
-		f.report.Frozen = true
-		f.warn("feed %s: %s", f.Name, frozenWords(state.ContentChanged, f.FrozenAfter))
+	f.noteChange(state, state.LastSuccess)
+	if problem == nil {
+		f.noteChange(state, r.now)
 	}
+}
+
+// noteChange notes when the list last changed, and whether it is frozen, as it was last
+// known to be current at success.
+func (f *feed) noteChange(state fetch.State, success time.Time) {
+	f.report.ContentChanged = state.ContentChanged
+	f.report.Frozen = frozen(state.ContentChanged, success, f.Feed)
 }
 
 // remember keeps what became of the attempt. One that the user broke off says
@@ -143,6 +155,7 @@ func (r *reader) remember(f *feed, state fetch.State) {
 // when it was last asked, is.
 func (r *reader) getCopy(f *feed) {
 	state := r.state(f)
+	f.noteChange(state, state.LastSuccess)
 	if !r.useCopy(f, FeedCached) {
 		f.report.Problem.Remedy = "run \"voipbl sync\" once with a network"
 		return
@@ -197,9 +210,19 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
 		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
 	}
+	r.noteBefore(f)
 	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
 	f.take(body, FeedFresh, staged.Size(), r.now)
 	return nil
+}
+
+// noteBefore keeps what the last good copy has, before another takes its place.
+func (r *reader) noteBefore(f *feed) {
+	if r.lossy {
+		if body, _, err := r.readCopy(f.Name); err == nil {
+			f.before = body.sets
+		}
+	}
 }
 
 // commit makes what is staged the last good copy.
@@ -246,6 +269,7 @@ func (r *reader) state(f *feed) fetch.State {
 	if err != nil {
 		f.warn("feed %s: %v: its history begins anew", f.Name, err)
 	}
+	f.history, f.unread = state, err != nil
 	return state
 }
 
@@ -254,7 +278,7 @@ func (r *reader) state(f *feed) fetch.State {
 func (r *reader) useCopy(f *feed, state FeedState) bool {
 	body, meta, err := r.readCopy(f.Name)
 	if err != nil {
-		f.report.State = FeedMissing
+		f.report.State, f.damaged = FeedMissing, !isAbsent(err)
 		if f.report.Problem == nil {
 			f.report.Problem = problemOf(err)
 		} else if !isAbsent(err) {

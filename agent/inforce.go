@@ -89,6 +89,7 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 		return err
 	}
 	d.failures = 0
+	d.keptAt = nextEnd(report.Kept)
 	return nil
 }
 

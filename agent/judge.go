@@ -57,6 +57,9 @@ func (s *Status) judge(now time.Time) {
 		}
 	}
 	s.judgeBans()
+	for _, k := range s.Kept {
+		s.problem(KeptRemedy, "%s", k.Words())
+	}
 	for _, name := range s.Unprotected {
 		s.problem("write its address instead, or mend DNS", "%s of allow or trunks was never resolved, so it is not protected", name)
 	}

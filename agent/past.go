@@ -172,7 +172,7 @@ func judgeWidth(past fetch.Past, sets, usual cidr.Sets, limits [2]int) verdict {
 	for _, f := range cidr.Families {
 		wide := (sets[f].Share() - usual[f].Share()) / usable[f]
 		if n := sets[f].Len() - usual[f].Len(); n > 0 && wide >= smallWide[f] && wide*wideShare >= past.Most.Coverage[f] {
-			return verdict{reasonWidened, fmt.Sprintf("%s wider than a /%d, far wider than before, cover %s of %s space", several(n, "block"), limits[f], percent(wide), f)}
+			return verdict{reasonWidened, fmt.Sprintf("%s wider than a /%d, far wider than before, cover %s of %s space", several(n, "block", "blocks"), limits[f], percent(wide), f)}
 		}
 	}
 	return verdict{}
@@ -210,11 +210,11 @@ func percent(share float64) string {
 	return fmt.Sprintf("%.2g%%", share*100)
 }
 
-func several(n int, what string) string {
+func several(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // contentOf is a digest of what a list blocks: the same for the same entries in another

@@ -57,6 +57,7 @@ func (r *reader) readPath(f *feed) *Problem {
 		return problem
 	}
 	if state == FeedFresh {
+		r.noteBefore(f)
 		r.commit(f, staged, body, fetch.Meta{})
 	}
 	return nil

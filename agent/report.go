@@ -40,6 +40,8 @@ type Report struct {
 	// such as 0.0.0.0. What they stood for before stays exempt.
 	NoHost []string `json:"no_host,omitempty"`
 
+	Kept []Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
+
 	Overruled bool `json:"overruled,omitempty"` // a running agent goes by another configuration
 
 	Sets     []SetReport  `json:"sets"`

@@ -80,6 +80,7 @@ type daemon struct {
 	book     *banBook      // the list of bans
 	reloadAt time.Time     // likewise at the configuration
 	configAt time.Time     // when somebody began to change it
+	keptAt   time.Time     // when what is kept of a lost copy is to leave
 	pathsAt  time.Time     // when local feeds were last read
 	oldSets  []string      // of a configuration that is gone
 
@@ -236,6 +237,10 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 	}
 	if d.due(d.hostAt, now) {
 		d.hostChanged(ctx)
+	}
+	if d.due(d.keptAt, now) {
+		d.keptAt = time.Time{}
+		d.applySoon("what was kept of a lost copy has had its time", 0)
 	}
 	if d.pathsDue(now) {
 		d.readPaths(ctx, now)

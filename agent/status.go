@@ -20,7 +20,8 @@ type Status struct {
 	BanSets   []SetStatus  `json:"ban_sets"` // what the bans of this host are in
 	Rules     *RulesStatus `json:"rules"`
 	Feeds     []FeedStatus `json:"feeds"`
-	Bans      int          `json:"bans"` // of this host
+	Kept      []Kept       `json:"kept,omitempty"` // of feeds whose last good copy is lost
+	Bans      int          `json:"bans"`           // of this host
 
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
@@ -144,8 +145,10 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
+	kept, keptErr := readKept(store, cfg, false)
+	s.Kept = kept
 	s.judge(now)
-	if err := errors.Join(unread, err); err != nil {
+	if err := errors.Join(unread, err, keptErr); err != nil {
 		s.problem(problemOf(err).Remedy, "%v", err)
 	}
 	return s, nil

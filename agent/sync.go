@@ -74,6 +74,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		host: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly,
 	}
+	r.lossy = copyLost(h.store, cfg.Feeds)
 	if !opts.Offline {
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}

@@ -57,6 +57,7 @@ func (r *reader) check(raw rawConfig) Config {
 	r.number("limits.max_entries", raw.Limits.MaxEntries, &c.Limits.MaxEntries, 1_000, 100_000_000)
 	read(r, "limits.max_bytes", raw.Limits.MaxBytes, &c.Limits.MaxBytes, parseSize)
 	read(r, "limits.timeout", raw.Limits.Timeout, &c.Limits.Timeout, parseTimeout)
+	read(r, "limits.keep_lost", raw.Limits.KeepLost, &c.Limits.KeepLost, parseKeep)
 
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)

@@ -82,6 +82,10 @@ type Limits struct {
 
 	// Timeout bounds one fetch from its first to its last byte, 1s..1h.
 	Timeout time.Duration
+
+	// KeepLost is how long what a feed has brought stays in force after its last good copy was
+	// lost, if it cannot be fetched meanwhile, 1h..90d.
+	KeepLost time.Duration
 }
 
 // Names say how DNS names stand for addresses.

@@ -55,6 +55,7 @@ func Default() Config {
 			MaxEntries: 2_000_000, // twenty times the VoIPBL list
 			MaxBytes:   64 << 20,  // the VoIPBL list has 1.7 MB
 			Timeout:    time.Minute,
+			KeepLost:   7 * day, // over a weekend and a holiday
 		},
 		Firewall: Firewall{
 			Backend:  BackendAuto,

@@ -48,6 +48,7 @@ type rawLimits struct {
 	MaxEntries *int    `yaml:"max_entries" example:"2000000"`
 	MaxBytes   *string `yaml:"max_bytes" example:"64MiB"`
 	Timeout    *string `yaml:"timeout" example:"60s"`
+	KeepLost   *string `yaml:"keep_lost" example:"7d"`
 }
 
 type rawNames struct {
@@ -119,6 +120,7 @@ func (c Config) raw() rawConfig {
 			MaxEntries: &c.Limits.MaxEntries,
 			MaxBytes:   new(formatSize(c.Limits.MaxBytes)),
 			Timeout:    new(formatDuration(c.Limits.Timeout)),
+			KeepLost:   new(formatDays(c.Limits.KeepLost)),
 		},
 		Firewall: rawFirewall{
 			Backend:       &f.Backend,

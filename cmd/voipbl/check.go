@@ -99,6 +99,9 @@ func (a *app) printCheck(r agent.CheckReport) {
 		}
 		fmt.Fprintf(a.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
 	}
+	for _, k := range r.Kept {
+		fmt.Fprintf(a.out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
+	}
 	for _, b := range r.Bans {
 		fmt.Fprintf(a.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), untilWords(b, "banned"), reasonWords(b.Reason))
 	}
@@ -118,7 +121,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 	for _, p := range r.Protected {
 		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
-	if r.Blocked && len(r.Listed) == 0 && r.Banned == nil {
+	if r.Blocked && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
 		fmt.Fprintln(a.out, "  no feed's last good copy lists it")
 	}
 }

@@ -110,10 +110,11 @@ func (a *app) printTroubles(r *agent.Report) {
 			continue
 		}
 		fmt.Fprintf(a.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, clean(f.Problem.Error))
-		switch f.State {
-		case agent.FeedMissing:
+		switch {
+		case slices.ContainsFunc(r.Kept, func(k agent.Kept) bool { return k.Feed == f.Name }): // told below
+		case f.State == agent.FeedMissing:
 			fmt.Fprintln(a.err, "  there is no earlier copy of it")
-		case agent.FeedFresh, agent.FeedUnchanged:
+		case f.State == agent.FeedFresh, f.State == agent.FeedUnchanged:
 			fmt.Fprintf(a.err, "  the rest of it is in force, %s\n", plural(f.Entries, "entry", "entries"))
 		default:
 			fmt.Fprintf(a.err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural(f.Entries, "entry", "entries"))

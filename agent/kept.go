@@ -1,0 +1,285 @@
+package agent
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// When the last good copy of a feed is lost or damaged and the feed cannot be fetched, what
+// the kernel holds of it is all there is. At that moment a stand-in for the copy is made:
+// what is in the kernel, without what other feeds are known to have brought. It stays the
+// same, but that it loses what other feeds turn out to bring, so what leaves a feed leaves
+// the set. It ends when the feed is fetched again, and after limits.keep_lost.
+
+const (
+	// lostFile remembers which copies are lost.
+	lostFile = "lost"
+
+	// standInPrefix begins the name of a stand-in's file. No feed's name begins so.
+	standInPrefix = "_kept."
+)
+
+// losses are the feeds whose copies are lost, by name.
+type losses map[string]loss
+
+// loss is the last good copy of one feed that is lost.
+type loss struct {
+	Since time.Time `json:"since"` // when that was noticed
+	Why   string    `json:"why"`
+	Over  bool      `json:"over,omitempty"` // nothing is kept, or not any more
+}
+
+// Kept is what stays in force of a feed whose last good copy is lost.
+type Kept struct {
+	Feed     string    `json:"feed"`
+	Why      string    `json:"why"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	Prefixes int       `json:"prefixes"`
+	sets     cidr.Sets
+}
+
+// Words say what is kept, why, and how long.
+func (k Kept) Words() string {
+	return fmt.Sprintf("feed %s: %s: %s that it had brought stay in force until %s, or until it is fetched",
+		k.Feed, k.Why, several(k.Prefixes, "prefix", "prefixes"), k.Until.Local().Format(time.DateTime))
+}
+
+// KeptRemedy is what to do about it.
+const KeptRemedy = "mend what is said about the feed, then run \"voipbl sync\"; or take it out of feeds if it is gone for good"
+
+// copyLost reports whether there is a feed without a last good copy. It looks at the ends of
+// the files only.
+func copyLost(store *fetch.Store, feeds []config.Feed) bool {
+	return slices.ContainsFunc(feeds, func(f config.Feed) bool {
+		c, err := store.Open(f.Name)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+}
+
+// keeper finds what is kept.
+type keeper struct {
+	store  *fetch.Store
+	limits config.Limits
+	now    time.Time
+	dryRun bool
+	warn   func(format string, args ...any)
+}
+
+// keep returns what is kept of the feeds that are missing, and writes it down. live is what
+// the kernel holds.
+func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
+	last, lost := readApplied(k.store), losses{}
+	if err := k.store.ReadJSON(lostFile, &lost); err != nil {
+		if !isAbsent(err) {
+			k.warn("what is kept of lost copies begins anew: %v", err)
+		}
+		lost = losses{}
+	}
+	before := digest(lost)
+	var kept []Kept
+	for name := range lost {
+		if !slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name && f.report.State == FeedMissing }) {
+			k.forget(lost, name)
+		}
+	}
+	for _, f := range feeds {
+		if f.report.State != FeedMissing {
+			continue
+		}
+		l, known := lost[f.Name]
+		if !known && !hadCopy(f, last, mayBeRenamed(k.store, f, feeds, last)) {
+			continue
+		}
+		if !known {
+			l = loss{Since: k.now, Why: lossWords(f)}
+		}
+		if l.Since.After(k.now) { // the clock has been set back since
+			l.Since = k.now
+		}
+		until := l.Since.Add(k.limits.KeepLost)
+		if l.Over = l.Over || !k.now.Before(until); l.Over {
+			if !lost[f.Name].Over {
+				k.warn("feed %s: %s since %s: nothing of it is kept any more", f.Name, l.Why, l.Since.Local().Format(time.DateTime))
+				k.remove(f.Name)
+			}
+			lost[f.Name] = l
+			continue
+		}
+		sets := k.standIn(f.Name, known, live, broughtBy(feeds))
+		if sets.Len() == 0 { // and what comes into the kernel later is not this feed's
+			l.Over = true
+			k.remove(f.Name)
+		}
+		if lost[f.Name] = l; l.Over {
+			continue
+		}
+		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: until, Prefixes: sets.Len(), sets: sets})
+	}
+	if digest(lost) != before && !k.dryRun {
+		if err := k.store.WriteJSON(lostFile, lost); err != nil {
+			k.warn("it is not remembered which copies are lost, so that what leaves other lists may stay meanwhile: %v", err)
+		}
+	}
+	return kept
+}
+
+// broughtBy is what feeds are known to bring, or to have brought.
+func broughtBy(feeds []*feed) cidr.Sets {
+	var all []cidr.Sets
+	for _, f := range feeds {
+		all = append(all, f.sets, f.before)
+	}
+	return cidr.Union(all...)
+}
+
+// lossWords say how a copy was lost.
+func lossWords(f *feed) string {
+	if f.damaged {
+		return "its last good copy is damaged"
+	}
+	return "its last good copy is lost"
+}
+
+// standIn is the stand-in for a feed's copy: the one that is written down, else a new one of
+// the kernel's, without what others bring.
+func (k *keeper) standIn(name string, known bool, live func() cidr.Sets, others cidr.Sets) cidr.Sets {
+	var sets cidr.Sets
+	err := error(nil)
+	if known {
+		if sets, err = readStandIn(k.store, name); err != nil {
+			k.warn("feed %s: what is kept of it is taken from the kernel anew: %v", name, err)
+		}
+	}
+	if !known || err != nil {
+		sets = live()
+	}
+	rest := sets.Subtract(others)
+	if k.dryRun || known && err == nil && rest.Len() == sets.Len() && contentOf(rest) == contentOf(sets) {
+		return rest
+	}
+	if rest.Len() > 0 {
+		if err := k.write(name, rest); err != nil {
+			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %v", name, err)
+		}
+	}
+	return rest
+}
+
+func (k *keeper) write(name string, sets cidr.Sets) error {
+	staged, err := k.store.Stage(standInPrefix + name)
+	if err != nil {
+		return err
+	}
+	defer staged.Discard()
+	out := bufio.NewWriter(staged)
+	for p := range allOf(sets) {
+		fmt.Fprintln(out, p)
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return staged.Commit(fetch.Meta{Source: "the kernel", FetchedAt: k.now, Entries: sets.Len(), Effective: sets.Len()})
+}
+
+func allOf(sets cidr.Sets) iter.Seq[cidr.Prefix] {
+	return func(yield func(cidr.Prefix) bool) {
+		for _, f := range cidr.Families {
+			for p := range sets[f].All() {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readStandIn reads the stand-in for a feed's copy.
+func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
+	c, err := store.Open(standInPrefix + name)
+	if err != nil {
+		return cidr.Sets{}, err
+	}
+	defer c.Close()
+	var b cidr.Builder
+	for _, in := range c.Parts() {
+		if _, err := cidr.Read(in, cidr.Policy{}, &b); err != nil {
+			return cidr.Sets{}, err
+		}
+	}
+	return b.Sets(), c.Verify()
+}
+
+// forget drops a loss that is made good.
+func (k *keeper) forget(lost losses, name string) {
+	if _, known := lost[name]; known {
+		delete(lost, name)
+		k.remove(name)
+	}
+}
+
+func (k *keeper) remove(name string) {
+	if k.dryRun {
+		return
+	}
+	if err := k.store.Remove(standInPrefix + name); err != nil {
+		k.warn("%v", err)
+	}
+}
+
+// readKept is what was kept when the lists were last put in force, with the prefixes if they
+// are asked for.
+func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, error) {
+	lost := losses{}
+	if store == nil {
+		return nil, nil
+	}
+	if err := store.ReadJSON(lostFile, &lost); err != nil {
+		if isAbsent(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	var kept []Kept
+	var errs []error
+	for _, f := range cfg.Feeds {
+		l, known := lost[f.Name]
+		if !known || l.Over {
+			continue
+		}
+		k := Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.Since.Add(cfg.Limits.KeepLost)}
+		if c, err := store.Open(standInPrefix + f.Name); err == nil {
+			k.Prefixes = c.Meta().Entries
+			c.Close()
+		}
+		if withSets {
+			sets, err := readStandIn(store, f.Name)
+			errs = append(errs, err)
+			k.sets = sets
+		}
+		kept = append(kept, k)
+	}
+	return kept, errors.Join(errs...)
+}
+
+// nextEnd is when the first of what is kept is to leave; zero if nothing is.
+func nextEnd(kept []Kept) time.Time {
+	var next time.Time
+	for _, k := range kept {
+		if next.IsZero() || k.Until.Before(next) {
+			next = k.Until
+		}
+	}
+	return next
+}
