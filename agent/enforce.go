@@ -28,7 +28,8 @@ type enforcement struct {
 
 	after setRecord // what the sets hold when it is done
 
-	book *banBook // the agent's own; nil for one that is read now
+	book   *banBook // the agent's own; nil for one that is read now
+	banned []Ban    // by that book
 }
 
 // newEnforcement is one from the last good copies and the local files.
@@ -68,7 +69,9 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	watch.lap("protect")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&keeper{e.store, e.cfg.Limits, report.At, e.dryRun, report.warn}, e.feeds, lives)
+	report.keepLost(&keeper{e.store, e.cfg.Limits, report.At, e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
+		return liveSets(lives).Subtract(bannedSets(e.banned)) // where an older version put them too
+	})
 	sets := report.combine(e.feeds)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	sets = blockable(sets, protected.sets)
@@ -199,8 +202,8 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 }
 
 // keepLost finds what stays in force of feeds whose copies are lost.
-func (r *Report) keepLost(k *keeper, feeds []*feed, lives [2]*ipsetsync.Live) {
-	r.Kept = k.keep(feeds, func() cidr.Sets { return liveSets(lives) })
+func (r *Report) keepLost(k *keeper, feeds []*feed, live func() cidr.Sets) {
+	r.Kept = k.keep(feeds, live)
 	for _, kept := range r.Kept {
 		r.warn("%s", kept.Words())
 	}

@@ -22,7 +22,8 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 		report.warn("%s", n)
 	}
 	report.bansFound = found
-	report.Bans = len(book.table.Bans(banClock()))
+	e.banned = book.table.Bans(banClock())
+	report.Bans = len(e.banned)
 	return nil
 }
 

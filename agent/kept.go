@@ -144,6 +144,15 @@ func broughtBy(feeds []*feed) cidr.Sets {
 	return cidr.Union(all...)
 }
 
+// bannedSets are the prefixes of bans.
+func bannedSets(bans []Ban) cidr.Sets {
+	var b cidr.Builder
+	for _, ban := range bans {
+		b.Add(cidr.FromNetip(ban.Prefix))
+	}
+	return b.Sets()
+}
+
 // lossWords say how a copy was lost.
 func lossWords(f *feed) string {
 	if f.damaged {
