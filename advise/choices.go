@@ -161,7 +161,11 @@ func (p *proposer) servicesWith(at int, ports []config.PortRange) string {
 		for _, r := range s.Ports {
 			words = append(words, r.String())
 		}
-		fmt.Fprintf(&b, "\n    - {name: %s, proto: %s, ports: %q, from: %s}", s.Name, s.Proto, strings.Join(words, ","), s.From)
+		ports := ""
+		if len(words) > 0 {
+			ports = fmt.Sprintf(" ports: %q,", strings.Join(words, ","))
+		}
+		fmt.Fprintf(&b, "\n    - {name: %s, proto: %s,%s from: %s}", s.Name, s.Proto, ports, s.From)
 	}
 	return b.String()
 }

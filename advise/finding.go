@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // Finding is something that is not as it should be.
@@ -38,7 +39,13 @@ const (
 
 	// Warning is what works now, and will surprise somebody.
 	Warning Severity = "warning"
+
+	// Note is what is as it should be, if somebody means it so.
+	Note Severity = "note"
 )
+
+// rank is the order in which findings are told.
+var rank = map[Severity]int{Problem: 0, Warning: 1, Note: 2}
 
 // The codes of findings.
 const (
@@ -65,6 +72,7 @@ const (
 	RecentTooShort   = "recent-too-short"
 	PortClosed       = "port-closed"
 	RTPClosed        = "rtp-closed"
+	ListenerClosed   = "listener-closed" // to anybody who reaches it otherwise
 	TrunkUnprotected = "trunk-unprotected"
 	TrunkClosed      = "trunk-closed"
 	PeerBlocked      = "peer-blocked"  // a phone or trunk
@@ -78,6 +86,9 @@ type Input struct {
 	Config config.Config
 	Status *agent.Status
 	Rules  []agent.KernelRules // the backend that voipbl uses first
+
+	// Closed are the listeners that the base rules in force close.
+	Closed []lockout.Closed
 
 	// Checks are what is known about the phones and trunks of this host, and Resolved
 	// the addresses that the names among the trunks have; see Peers.
@@ -94,11 +105,12 @@ func Findings(in Input) []Finding {
 	d.rules()
 	d.fail2ban()
 	d.pbx()
+	d.closed()
 	for _, u := range in.Facts.Unknown {
 		d.note(NotLookedAt, Warning, orElse(u.Remedy, "mend it, and run \"voipbl doctor\" again"),
 			"what is wrong there is not found", "%s could not be looked at: %s", u.What, u.Error)
 	}
-	slices.SortStableFunc(d.found, func(a, b Finding) int { return strings.Compare(string(a.Severity), string(b.Severity)) })
+	slices.SortStableFunc(d.found, func(a, b Finding) int { return rank[a.Severity] - rank[b.Severity] })
 	return d.found
 }
 

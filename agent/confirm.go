@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -229,11 +230,18 @@ func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
 		return r.notPending()
 	}
 	c := callerConnection()
-	if old := c.name() == p.Connection || c.since < p.Uptime; c.name() != "" && old && !here {
+	old := c.name() == p.Connection || c.since < p.Uptime || servedSince("/proc", os.Getpid()) < p.Uptime
+	if c.name() != "" && old && !here {
 		return &OldConnectionError{p.Deadline}
 	}
-	if err := r.inForce(ctx, p); err != nil {
+	saved, err := r.inForce(ctx, p)
+	if err != nil {
 		return err
+	}
+	if p.Base != nil && c.name() != "" && !here {
+		if err := checkTunnel(*p.Base, saved, r.look(), c, p.Deadline); err != nil {
+			return err
+		}
 	}
 	r.state.Accepted, r.state.Pending = nil, nil
 	r.state.unreject(p.Key)
@@ -260,24 +268,23 @@ func (*NotInForceError) Remedy() string {
 }
 
 // inForce reports whether the kernel holds the base rules that are pending, or none
-// if none are.
-func (r *rules) inForce(ctx context.Context, p *pendingBase) error {
+// if none are, and returns the rules that it holds.
+func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall.Saved, err error) {
 	fw, err := firewall.Open(string(p.Before[0].Backend))
 	if err != nil {
-		return err
+		return saved, err
 	}
-	saved, err := fw.Read(ctx)
-	if err != nil {
-		return err
+	if saved, err = fw.Read(ctx); err != nil {
+		return saved, err
 	}
 	s := dropSettings(r.cfg, firewall.AtInput)
 	s.Base = p.Base
 	for _, c := range firewall.Changes(fw.Plan(s.Wanted(), saved, r.record.Readback)) {
 		if c.Base() {
-			return &NotInForceError{}
+			return saved, &NotInForceError{}
 		}
 	}
-	return nil
+	return saved, nil
 }
 
 func (r *rules) notPending() error {

@@ -13,45 +13,69 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 )
 
-// LockoutError is base rules that would keep somebody out who is logged in.
-type LockoutError struct {
-	Login  login
-	Reason string // why they would
-	Add    string // the setting that would let the session in
+// LockoutError is base rules that would keep somebody out: who is logged in now, or who
+// comes in by a VPN.
+type LockoutError struct{ Out []ShutOut }
+
+// ShutOut is a session or a VPN that base rules do not let in.
+type ShutOut struct {
+	What   string // such as "the SSH session from 192.0.2.7 to port 22"
+	Reason string // why it is shut out
+	Add    string // the setting that lets it in
 }
 
 func (e *LockoutError) Error() string {
-	return fmt.Sprintf("the base rules would lock out the SSH session from %s to port %d: %s", e.Login.from, e.Login.port, e.Reason)
+	var all []string
+	for _, o := range e.Out {
+		all = append(all, o.What+": "+o.Reason)
+	}
+	return "the base rules would lock out " + strings.Join(all, "; and ")
 }
 
 // Remedy says what to do about it.
 func (e *LockoutError) Remedy() string {
-	return e.Add + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
+	var all []string
+	for _, o := range e.Out {
+		if !slices.Contains(all, o.Add) {
+			all = append(all, o.Add)
+		}
+	}
+	return strings.Join(all, ", and ") + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
 }
 
-// checkLockout refuses base rules that do not let in whoever is logged in now.
-func checkLockout(base firewall.Base, logins []login) error {
+// lockoutError is nil if nobody is shut out.
+func lockoutError(out []ShutOut) error {
+	if len(out) == 0 {
+		return nil
+	}
+	return &LockoutError{out}
+}
+
+// shutOut are the sessions that base rules do not let in.
+func shutOut(base firewall.Base, logins []login) []ShutOut {
+	var out []ShutOut
 	for _, l := range logins {
-		if base.Admits(l.from, l.port) {
+		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.from, l.port)}
+		same := func(other ShutOut) bool { return other.What == o.What }
+		if base.Admits(l.from, l.port) || slices.ContainsFunc(out, same) {
 			continue
 		}
-		e := &LockoutError{Login: l}
 		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
 			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.First <= l.port && l.port <= p.Last })
 		})
 		if known {
-			e.Reason = "that address is not in firewall.local_networks"
-			e.Add = fmt.Sprintf("add %q to firewall.local_networks", l.from)
+			o.Reason = "that address is not in firewall.local_networks"
+			o.Add = fmt.Sprintf("add %q to firewall.local_networks", l.from)
 		} else {
-			e.Reason = "no service in firewall.services has that port"
-			e.Add = fmt.Sprintf("add {name: ssh-%[1]d, proto: tcp, ports: \"%[1]d\", from: lan} to firewall.services", l.port)
+			o.Reason = "no service in firewall.services has that port"
+			o.Add = fmt.Sprintf("add {name: ssh-%[1]d, proto: tcp, ports: \"%[1]d\", from: lan} to firewall.services", l.port)
 			if !slices.ContainsFunc(base.LocalNetworks, func(p netip.Prefix) bool { return p.Contains(l.from) }) {
-				e.Add += fmt.Sprintf(" and %q to firewall.local_networks", l.from)
+				o.Add += fmt.Sprintf(" and %q to firewall.local_networks", l.from)
 			}
 		}
-		return e
+		out = append(out, o)
 	}
-	return nil
+	return out
 }
 
 // UnattendedError is new base rules on a host that is in use already, and nobody

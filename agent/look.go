@@ -5,7 +5,9 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // PlanRules says what ApplyRules would change, and reads names from the last good
@@ -84,4 +86,13 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		shown = append(shown, ShownRules{f.String(), tables, firewall.Show(tables)})
 	}
 	return shown, nil
+}
+
+// ClosedListeners are the listeners that the configured base rules close.
+func ClosedListeners(cfg config.Config, rules []KernelRules, listeners []facts.Listener) []lockout.Closed {
+	base := baseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
+	if base == nil || len(rules) == 0 {
+		return []lockout.Closed{}
+	}
+	return lockout.Find(*base, rules[0].Saved, listeners)
 }

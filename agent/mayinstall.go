@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
@@ -40,7 +41,7 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 	case r.used() && callerConnection() == (connection{}) && !onTerminal():
 		return &UnattendedError{}
 	}
-	return checkLockout(base, logins)
+	return lockoutError(slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins)))
 }
 
 // maybeLoggedIn reports whether there is a connection to this host that base rules
@@ -48,7 +49,7 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 // not to install them while nobody is there to confirm them.
 func maybeLoggedIn(base firewall.Base) bool {
 	connections, err := inbound()
-	return err != nil || checkLockout(base, connections) != nil
+	return err != nil || len(shutOut(base, connections)) > 0
 }
 
 // used reports whether there have been rules of ours on this host before: then it is

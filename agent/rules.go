@@ -12,7 +12,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // rules is a hold on the firewall's rules: how they are configured, what the
@@ -26,8 +28,10 @@ type rules struct {
 	run    *fetch.Store   // the run folder, likewise
 	trunks []netip.Prefix // as the names in it are resolved now
 
-	state     ruleState
-	record    ruleRecord
+	state  ruleState
+	record ruleRecord
+	ways   *facts.Ways // see look
+
 	stateErr  error // why the state is not known
 	stateLost bool  // there is no file of it
 }
@@ -85,6 +89,10 @@ type RulesReport struct {
 	Pending  *PendingReport    `json:"pending,omitempty"`
 	New      bool              `json:"new_base"` // base rules were installed for good that had not been before
 
+	// Closed are the listeners that the base rules close, if they were asked for by
+	// hand.
+	Closed []lockout.Closed `json:"closed"`
+
 	// generation is that of the rules as they were seen to be right; see
 	// [firewall.Firewall.Generation].
 	generation string
@@ -126,7 +134,7 @@ type howRules struct {
 // installed (see [LockoutError], [OtherOwnerError], rejectedBase) are left as they
 // are, the drop is put in force all the same, and the report says why.
 func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
-	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Pending: r.pendingReport()}
+	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Closed: []lockout.Closed{}, Pending: r.pendingReport()}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
 		report.generation = r.record.Generation
@@ -140,6 +148,9 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	report.DropAt = string(at)
 	want, base, err := r.wanted(ctx, at, saved, how)
 	report.Problem = problemIf(err)
+	if configured := baseSettings(r.cfg, r.trunks); configured != nil && how.byHand {
+		report.Closed = lockout.Find(*configured, saved, r.look().Listeners)
+	}
 	plans := r.fw.Plan(want, saved, r.record.Readback)
 	report.Changes = append(report.Changes, firewall.Changes(plans)...)
 	if how.dryRun {

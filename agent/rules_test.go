@@ -46,8 +46,8 @@ func TestBaseKey(t *testing.T) {
 	}
 }
 
-// TestCheckLockout names the setting that lets a session in, and that setting does.
-func TestCheckLockout(t *testing.T) {
+// TestShutOut names the setting that lets a session in, and that setting does.
+func TestShutOut(t *testing.T) {
 	const lan = "firewall: {base: true, local_networks: [192.168.1.0/24, \"fd00::/48\"]"
 	for _, c := range []struct {
 		yaml, from string
@@ -69,7 +69,7 @@ func TestCheckLockout(t *testing.T) {
 		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
 	} {
 		l := login{netip.MustParseAddr(c.from), c.port}
-		err := checkLockout(*baseSettings(parsed(t, c.yaml), nil), []login{{netip.MustParseAddr("192.168.1.1"), 5060}, l})
+		err := lockoutError(shutOut(*baseSettings(parsed(t, c.yaml), nil), []login{{netip.MustParseAddr("192.168.1.1"), 5060}, l}))
 		if c.why == "" {
 			if err != nil {
 				t.Errorf("%s to %d: %v", c.from, c.port, err)
@@ -77,14 +77,14 @@ func TestCheckLockout(t *testing.T) {
 			continue
 		}
 		lockout, ok := err.(*LockoutError)
-		if !ok || !strings.Contains(err.Error(), c.why) || !strings.Contains(lockout.Remedy(), c.add) || lockout.Login != l {
+		if !ok || !strings.Contains(err.Error(), c.why) || !strings.Contains(lockout.Remedy(), c.add) || len(lockout.Out) != 1 {
 			t.Errorf("%s to %d: %v", c.from, c.port, err)
 		}
 		if c.mended == "" {
 			continue
 		}
-		if err := checkLockout(*baseSettings(parsed(t, c.mended), nil), []login{l}); err != nil {
-			t.Errorf("mended: %v", err)
+		if out := shutOut(*baseSettings(parsed(t, c.mended), nil), []login{l}); len(out) > 0 {
+			t.Errorf("mended: %v", out)
 		}
 	}
 }

@@ -162,8 +162,8 @@ type SIP struct {
 // A Service is a named set of open ports.
 type Service struct {
 	Name  string      // lower case; with Proto, unique
-	Proto string      // ProtoTCP or ProtoUDP
-	Ports []PortRange // at least one, without overlap
+	Proto string      // ProtoTCP, ProtoUDP, or one of Portless
+	Ports []PortRange // at least one, without overlap; none of a protocol without ports
 	From  string      // FromLAN or FromAny
 }
 
@@ -175,6 +175,10 @@ const (
 	FromLAN = "lan" // Firewall.LocalNetworks only
 	FromAny = "any" // everyone who is not blocked
 )
+
+// Portless are the protocols without ports that tunnels are made of: IPsec, GRE, and IPv4 and IPv6
+// within IP.
+var Portless = []string{"esp", "gre", "ipip", "6in4"}
 
 // Metrics says where the agent serves its Prometheus metrics.
 type Metrics struct {

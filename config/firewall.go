@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // KeyLocalNetworks is the key that base rules need. What its value should be the
 // host can tell better than the text.
@@ -79,8 +82,14 @@ func (r *reader) notSIP(fw *Firewall) {
 func (r *reader) service(key string, raw *rawService) Service {
 	s := Service{From: FromLAN} // the narrower one, if nothing is written
 	require(r, key+".name", raw.Name, &s.Name, nameExample, parseName)
-	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp", oneOf(ProtoTCP, ProtoUDP))
-	require(r, key+".ports", raw.Ports, &s.Ports, portsExample, parsePorts)
+	protos := slices.Concat([]string{ProtoTCP, ProtoUDP}, Portless)
+	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp, or esp, gre, ipip, 6in4", oneOf(protos...))
+	switch {
+	case !slices.Contains(Portless, s.Proto):
+		require(r, key+".ports", raw.Ports, &s.Ports, portsExample, parsePorts)
+	case raw.Ports != nil:
+		r.fail(key+".ports", faultf("expected no such key", "%s has no ports", s.Proto))
+	}
 	read(r, key+".from", raw.From, &s.From, oneOf(FromLAN, FromAny))
 	return s
 }

@@ -1,6 +1,10 @@
 package config
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestFirewallErrors(t *testing.T) {
 	checkErrors(t, []errorCase{
@@ -34,12 +38,14 @@ func TestFirewallErrors(t *testing.T) {
 			`x:1:17: firewall.rtp: bad port or range ("0x2710"): expected a port or a range within 1..65535, such as "5060" or "5060:5061"`},
 		{"empty service", "firewall:\n  services:\n    - {}\n",
 			`x:3:7: firewall.services[0].name: this key is missing: expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"
-x:3:7: firewall.services[0].proto: this key is missing: expected tcp or udp
+x:3:7: firewall.services[0].proto: this key is missing: expected tcp or udp, or esp, gre, ipip, 6in4
 x:3:7: firewall.services[0].ports: this key is missing: expected ports and ranges within 1..65535, such as "80,443" or "137:139,445"`},
 		{"service name", "firewall: {services: [{name: Web UI, proto: tcp, ports: 80}]}\n",
 			`x:1:30: firewall.services[0].name: bad name ("Web UI"): expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"`},
 		{"protocol", "firewall: {services: [{name: a, proto: sctp, ports: 80}]}\n",
-			`x:1:40: firewall.services[0].proto: unknown value ("sctp"): expected tcp or udp`},
+			`x:1:40: firewall.services[0].proto: unknown value ("sctp"): expected tcp, udp, esp, gre, ipip or 6in4`},
+		{"ports of a protocol without ports", "firewall: {services: [{name: a, proto: esp, ports: 80}]}\n",
+			`x:1:52: firewall.services[0].ports: esp has no ports: expected no such key`},
 		{"from", "firewall: {services: [{name: a, proto: tcp, ports: 80, from: wan}]}\n",
 			`x:1:62: firewall.services[0].from: unknown value ("wan"): expected lan or any`},
 		{"no ports", "firewall: {services: [{name: a, proto: tcp, ports: ''}]}\n",
@@ -65,5 +71,23 @@ func TestServicesReplace(t *testing.T) {
 	c := mustParse(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: a, proto: tcp, ports: 80}]}\n")
 	if len(c.Firewall.Services) != 1 || c.Firewall.Services[0].From != FromLAN {
 		t.Errorf("got %+v", c.Firewall.Services)
+	}
+}
+
+// A protocol without ports is a service without ports, also when it is written back.
+func TestPortless(t *testing.T) {
+	for _, proto := range Portless {
+		c := mustParse(t, "firewall: {services: [{name: vpn, proto: "+proto+", from: any}]}\n")
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []Service{{Name: "vpn", Proto: proto, From: FromAny}}
+		if d := cmp.Diff(want, c.Firewall.Services); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff(want, mustParse(t, string(text)).Firewall.Services); d != "" {
+			t.Errorf("%s\n%s", d, text)
+		}
 	}
 }

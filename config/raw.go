@@ -77,7 +77,7 @@ type rawSIP struct {
 type rawService struct {
 	Name  *string `yaml:"name" example:"ssh"`
 	Proto *string `yaml:"proto" example:"tcp"`
-	Ports *string `yaml:"ports" example:"80,443"`
+	Ports *string `yaml:"ports,omitempty" example:"80,443"`
 	From  *string `yaml:"from" example:"lan"`
 }
 
@@ -163,7 +163,11 @@ func (f Feed) raw() *rawFeed {
 }
 
 func (s Service) raw() *rawService {
-	return &rawService{Name: &s.Name, Proto: &s.Proto, Ports: new(formatPorts(s.Ports)), From: &s.From}
+	raw := &rawService{Name: &s.Name, Proto: &s.Proto, From: &s.From}
+	if len(s.Ports) > 0 {
+		raw.Ports = new(formatPorts(s.Ports))
+	}
+	return raw
 }
 
 func hostText(h Host) *string { return new(h.String()) }

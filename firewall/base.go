@@ -93,13 +93,13 @@ func reject(f Family) string {
 	return "REJECT --reject-with " + [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[f]
 }
 
-// open makes one rule for each port of each service, and each of those for each
-// local network if it is not for everyone.
+// open makes one rule for each port of each service, or one for a protocol without
+// ports, and each of those for each local network if it is not for everyone.
 func open(services []Service, lan []netip.Prefix) []Rule {
 	var rules []Rule
 	for _, s := range services {
-		for _, p := range s.Ports {
-			r := Rule{For: s.Name + " for everyone", Proto: s.Proto, Ports: []PortRange{p}, Target: "ACCEPT"}
+		for _, ports := range s.portLists() {
+			r := Rule{For: s.Name + " for everyone", Proto: protocolOf(s.Proto), Ports: ports, Target: "ACCEPT"}
 			if s.Public {
 				rules = append(rules, r)
 				continue

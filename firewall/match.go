@@ -27,9 +27,10 @@ type box struct {
 
 // readMatch reads a rule without "-A CHAIN". What it does not know, and what is
 // negated, makes the match inexact and leaves the box as wide as it was.
-func readMatch(rule string) match {
+func readMatch(rule string) match { return readWords(splitRule(rule)) }
+
+func readWords(all []string) match {
 	m := match{exact: true}
-	all := splitRule(rule)
 	for i := 0; i < len(all); i++ {
 		next := func() string {
 			if i+1 < len(all) {

@@ -50,7 +50,7 @@ type Base struct {
 // Service is a named open port or several.
 type Service struct {
 	Name   string      `json:"name"`
-	Proto  string      `json:"proto"` // "tcp" or "udp"
+	Proto  string      `json:"proto"` // "tcp" or "udp"; without ports "esp", "gre", "ipip", "6in4"
 	Ports  []PortRange `json:"ports"`
 	Public bool        `json:"public"` // for everyone, not for the local networks alone
 }

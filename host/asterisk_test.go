@@ -26,7 +26,7 @@ func TestMadeUpMachines(t *testing.T) {
 			for i := range f.PBXs {
 				f.PBXs[i].Running = false
 			}
-			f.Networks, f.Listeners, f.XTRecent, f.Docker = nil, nil, nil, nil
+			f.Networks, f.Listeners, f.Tunnels, f.XTRecent, f.Docker = nil, nil, nil, nil, nil
 			got, err := json.MarshalIndent(f, "", "  ")
 			if err != nil {
 				t.Fatal(err)

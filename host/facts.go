@@ -14,6 +14,7 @@ import "net/netip"
 type Facts struct {
 	Networks  []Network  `json:"networks"`  // by interface, in the kernel's order
 	Listeners []Listener `json:"listeners"` // by port
+	Tunnels   []Tunnel   `json:"tunnels"`
 	Asterisk  *Asterisk  `json:"asterisk,omitempty"`
 	PBXs      []PBX      `json:"pbxs"` // every PBX that is installed, Asterisk among them
 	Firewalls []Owner    `json:"firewalls"`
@@ -44,10 +45,11 @@ type Network struct {
 // Listener is a port of this host that somebody waits on, on another address than
 // a loopback one.
 type Listener struct {
-	Proto   string     `json:"proto"` // tcp or udp
-	Addr    netip.Addr `json:"addr"`  // unspecified: all of them
-	Port    uint16     `json:"port"`
+	Proto   string     `json:"proto"`             // tcp or udp; esp, gre, ipip or 6in4 if the kernel unpacks those
+	Addr    netip.Addr `json:"addr"`              // unspecified: all of them
+	Port    uint16     `json:"port"`              // 0 for a protocol without ports
 	Program string     `json:"program,omitempty"` // the process's name, empty if it is not to be found
+	VPN     string     `json:"vpn,omitempty"`     // such as openvpn, if a tunnel comes in by it
 }
 
 // PBX is a telephony program that is installed here.

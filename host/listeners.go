@@ -16,8 +16,8 @@ var socketTables = []struct{ file, proto, state string }{
 	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
 }
 
-// listeners lists who waits on which port.
-func (l *looker) listeners() []Listener {
+// listeners lists who waits on which port. What tunnels come in by is the kernel's.
+func (l *looker) listeners(tunnels []Tunnel) []Listener {
 	var all []boundSocket
 	for _, t := range socketTables {
 		path := filepath.Join(proc, "thread-self/net", t.file)
@@ -32,6 +32,10 @@ func (l *looker) listeners() []Listener {
 	}
 	l.nameOwners(all)
 	first, last := ephemeralPorts()
+	for i, s := range all {
+		outer := func(t Tunnel) bool { return slices.Contains(t.Outer, Port{s.proto, s.local.Port()}) }
+		all[i].kernel = s.kernel || s.program == "" && slices.ContainsFunc(tunnels, outer)
+	}
 	return listenersOf(all, first, last)
 }
 
@@ -52,10 +56,11 @@ func readSockets(path, state string) ([]socket, error) {
 type boundSocket struct {
 	socket
 	proto, program string
+	kernel         bool // no process has it open, as that of a WireGuard device
 }
 
-// nameOwners finds the processes that have the sockets open. Without root they are
-// found for one's own sockets only.
+// nameOwners finds the processes that have the sockets open, and those that hold tun
+// devices. Without root they are found for one's own sockets only.
 func (l *looker) nameOwners(sockets []boundSocket) {
 	wanted := make(map[string][]int)
 	for i, s := range sockets {
@@ -64,23 +69,75 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 			wanted[link] = append(wanted[link], i)
 		}
 	}
+	l.holders = make(map[string]string)
 	var refused error
-	for _, p := range l.processes {
-		dir := filepath.Join(proc, strconv.Itoa(p.pid), "fd")
-		fds, err := os.ReadDir(dir)
+	for _, p := range slices.Concat(l.processes, l.guests()) {
+		dir := filepath.Join(proc, strconv.Itoa(p.pid))
+		fds, err := os.ReadDir(filepath.Join(dir, "fd"))
 		if errors.Is(err, os.ErrPermission) {
 			refused = err
 		}
 		for _, fd := range fds {
-			link, _ := os.Readlink(filepath.Join(dir, fd.Name()))
+			link, _ := os.Readlink(filepath.Join(dir, "fd", fd.Name()))
 			for _, i := range wanted[link] {
 				if sockets[i].program == "" { // the parent of its workers
 					sockets[i].program = p.name
 				}
 			}
+			if link == tunDevice {
+				if name := heldDevice(filepath.Join(dir, "fdinfo", fd.Name())); name != "" && l.holders[name] == "" {
+					l.holders[name] = p.name
+				}
+			}
 		}
 	}
+	for i := range sockets {
+		sockets[i].kernel = sockets[i].program == "" && refused == nil
+	}
 	l.unknown("the programs of some listeners", refused, "run it as root")
+}
+
+// tunDevice is what a program opens to make a device, or to fill one.
+const tunDevice = "/dev/net/tun"
+
+// heldDevice is the device of an open tunDevice: a line "iff:" and its name.
+func heldDevice(fdinfo string) string {
+	text, _ := readFile(fdinfo)
+	for line := range strings.Lines(text) {
+		if name, found := strings.CutPrefix(line, "iff:"); found {
+			return strings.TrimSpace(name)
+		}
+	}
+	return ""
+}
+
+// guests are the processes of containers that use this host's network: what they
+// listen on is a port of this host.
+func (l *looker) guests() []process {
+	own, err := os.Readlink(proc + "/thread-self/ns/net")
+	entries, dirErr := os.ReadDir(proc)
+	if err != nil || dirErr != nil {
+		return nil
+	}
+	known := make(map[int]bool, len(l.processes))
+	for _, p := range l.processes {
+		known[p.pid] = true
+	}
+	var all []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || known[pid] {
+			continue
+		}
+		dir := filepath.Join(proc, e.Name())
+		if ns, _ := os.Readlink(dir + "/ns/net"); ns != own {
+			continue
+		}
+		if comm, err := readFile(dir + "/comm"); err == nil {
+			all = append(all, process{pid: pid, name: strings.TrimSuffix(comm, "\n")})
+		}
+	}
+	return all
 }
 
 // ephemeralPorts are the ports that the kernel gives to who asks for none. The
@@ -97,9 +154,9 @@ func ephemeralPorts() (first, last uint16) {
 //
 // A UDP socket does not tell whether its program has asked for the port or was
 // given it, as a resolver is for each question. One in the range of given ports is
-// taken for a client, unless it is the kernel's own (WireGuard's 51820) or the same
-// program has the same port in both families (Tailscale's 41641): chance hardly
-// does that.
+// taken for a client, unless no process has it (WireGuard's 51820 is the kernel's) or
+// the same program has the same port in both families (Tailscale's 41641): chance
+// hardly does that.
 func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
 	both := func(s boundSocket) bool {
 		return slices.ContainsFunc(sockets, func(o boundSocket) bool {
@@ -110,7 +167,7 @@ func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
 	all := []Listener{}
 	for _, s := range sockets {
 		port := s.local.Port()
-		client := s.proto == "udp" && port >= first && port <= last && s.inode != 0 && !both(s)
+		client := s.proto == "udp" && port >= first && port <= last && !s.kernel && !both(s)
 		if !client && !s.local.Addr().IsLoopback() {
 			all = append(all, Listener{Proto: s.proto, Addr: s.local.Addr(), Port: port, Program: s.program})
 		}

@@ -27,14 +27,15 @@ type Options struct {
 // goroutine only, so that they are in its network namespace.
 func Look(ctx context.Context, o Options) Facts {
 	l := &looker{ctx: ctx, root: o.Root, facts: Facts{
-		Networks: []Network{}, Listeners: []Listener{}, PBXs: []PBX{}, Firewalls: []Owner{}, Unknown: []Unknown{},
+		Networks: []Network{}, Listeners: []Listener{}, Tunnels: []Tunnel{}, PBXs: []PBX{}, Firewalls: []Owner{}, Unknown: []Unknown{},
 	}}
 	if l.root == "" {
 		l.root = "/"
 	}
 	l.facts.Networks = l.networks()
 	l.processes = l.listProcesses()
-	l.facts.Listeners = l.listeners()
+	ways := l.ways()
+	l.facts.Listeners, l.facts.Tunnels = ways.Listeners, ways.Tunnels
 	l.facts.PBXs = l.pbxs()
 	l.facts.Asterisk = l.asterisk()
 	l.facts.Firewalls = l.firewalls()
@@ -51,6 +52,7 @@ type looker struct {
 	ctx       context.Context
 	root      string
 	processes []process
+	holders   map[string]string // the programs that hold tun devices, by device
 	facts     Facts
 }
 

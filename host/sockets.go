@@ -16,7 +16,7 @@ import (
 // particular is at the other end of.
 type socket struct {
 	local netip.AddrPort
-	inode uint64 // 0: the kernel's own
+	inode uint64 // 0: none, as while it is closed
 }
 
 // The states of a socket that waits for everybody, as the files have them

@@ -101,7 +101,7 @@ func FuzzSockets(f *testing.F) {
 func TestListenersOf(t *testing.T) {
 	at := netip.MustParseAddrPort
 	in := func(proto, local, program string, inode uint64) boundSocket {
-		return boundSocket{socket{at(local), inode}, proto, program}
+		return boundSocket{socket: socket{at(local), inode}, proto: proto, program: program}
 	}
 	got := listenersOf([]boundSocket{
 		in("udp", "0.0.0.0:5060", "asterisk", 1),
@@ -111,9 +111,9 @@ func TestListenersOf(t *testing.T) {
 		in("udp", "[::]:41641", "tailscaled", 5),
 		in("udp", "0.0.0.0:41642", "one", 6), // by two programs: chance
 		in("udp", "[::]:41642", "two", 7),
-		in("udp", "0.0.0.0:51820", "", 0),     // WireGuard's
-		in("udp", "0.0.0.0:51821", "", 8),     // of a container
-		in("tcp", "0.0.0.0:40000", "sshd", 9), // who listens is a listener
+		{socket{at("0.0.0.0:51820"), 20}, "udp", "", true}, // WireGuard's
+		in("udp", "0.0.0.0:51821", "", 8),                  // of a process that may not be looked at
+		in("tcp", "0.0.0.0:40000", "sshd", 9),              // who listens is a listener
 		in("tcp", "127.0.0.1:5038", "asterisk", 10),
 		in("tcp", "[::1]:25", "exim4", 11),
 		in("tcp", "0.0.0.0:80", "nginx", 12),

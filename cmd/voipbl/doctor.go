@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // Exit codes of doctor. That it could not look is exitUsage.
@@ -58,6 +60,7 @@ func lookFlags(cmd *cobra.Command, look *machine.Options, client *string) {
 type doctorReport struct {
 	Healthy  bool             `json:"healthy"`
 	Findings []advise.Finding `json:"findings"`
+	Closed   []lockout.Closed `json:"closed"`
 	Facts    machine.Facts    `json:"facts"`
 }
 
@@ -77,14 +80,18 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if in.Resolved, in.Checks, err = checkPeers(cmd.Context(), cfg, in.Facts); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Facts: in.Facts}
+	in.Closed = []lockout.Closed{}
+	if in.Status.Rules.Base == agent.BaseOn {
+		in.Closed = agent.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
+	}
+	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if refused != nil && (in.Status.Agent == nil || in.Status.Agent.ConfigError == nil) { // it has not seen it yet
 		report.Findings = append([]advise.Finding{{
 			Code: advise.ConfigRefused, Severity: advise.Problem, Text: "the configuration has a mistake: " + strings.ReplaceAll(refused.Error(), "\n", "; "),
 			Why: "what you have changed is not in force", Remedy: "see \"voipbl config check\"",
 		}}, report.Findings...)
 	}
-	report.Healthy = len(report.Findings) == 0
+	report.Healthy = !slices.ContainsFunc(report.Findings, func(f advise.Finding) bool { return f.Severity != advise.Note })
 	if a.json {
 		a.printJSON(report)
 	} else {
@@ -132,12 +139,11 @@ func (a *app) printFindings(r doctorReport) {
 	if r.Healthy {
 		fmt.Fprintln(a.out, a.paint("nothing found", green))
 		fmt.Fprintln(a.out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
-		return
 	}
 	var shown advise.Severity
 	for _, f := range r.Findings {
 		if f.Severity != shown {
-			if shown != "" {
+			if shown != "" || r.Healthy {
 				fmt.Fprintln(a.out)
 			}
 			shown = f.Severity
@@ -154,6 +160,10 @@ func (a *app) printFindings(r doctorReport) {
 			fmt.Fprintf(a.out, "    %-5s %s\n", line[0]+":", clean(line[1]))
 		}
 	}
+	if len(r.Closed) > 0 {
+		fmt.Fprintln(a.out)
+	}
+	a.printClosed(r.Closed)
 }
 
 // lookedAt names what was found on a host.

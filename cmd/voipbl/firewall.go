@@ -104,6 +104,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 				a.printJSON(r)
 			} else {
 				a.printChanges(r)
+				a.printClosed(r.Closed)
 			}
 			if len(r.Changes)+len(r.Missing) > 0 || r.Problem != nil {
 				return &exitError{code: exitDiffers}
@@ -170,6 +171,8 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 			a.printJSON(r)
 		} else if err == nil && r.Problem == nil {
 			a.printApplied(r, opts.DryRun)
+		} else {
+			a.printClosed(r.Closed)
 		}
 	}
 	switch {
@@ -195,6 +198,7 @@ func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
 	} else {
 		a.printChanges(r)
 	}
+	a.printClosed(r.Closed)
 	switch {
 	case dryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")

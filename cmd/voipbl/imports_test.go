@@ -14,9 +14,9 @@ const module = "github.com/voipbl/voipbl/"
 // mayImport is the layout of the program: which packages of ours each one may
 // import. What is not named imports none.
 var mayImport = map[string][]string{
-	"cmd/voipbl": {"advise", "agent", "config", "host", "packaging"},
-	"advise":     {"agent", "config", "firewall", "host"},
-	"agent":      {"config", "dns", "fetch", "ipsetsync", "firewall", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
+	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
+	"advise":     {"agent", "config", "firewall", "host", "lockout"},
+	"agent":      {"config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
 	"config":     {"cidr"},
 	"dns":        nil,
 	"fetch":      {"internal/web"},
@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"outbox":     {"internal/web"},
 	"cidr":       nil,
 	"host":       {"internal/netdump"},
+	"lockout":    {"firewall", "host"},
 	"packaging":  nil, // the files that are installed
 }
 
@@ -33,6 +34,8 @@ var pure = map[string][]string{
 	"advise": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 	"cidr":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 	"config": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+
+	"lockout": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 }
 
 func TestImportRule(t *testing.T) {

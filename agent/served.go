@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// servedSince is when the sshd was started that serves the connection of the caller, in
+// time since the boot: a session may be younger than its connection, if it shares an
+// older one (ControlMaster of ssh_config(5)) or has waited for a password. It is the
+// process that has started the first of those that know of the connection. Without such a
+// process no time is old.
+func servedSince(proc string, pid int) time.Duration {
+	served := time.Duration(math.MaxInt64)
+	for range maxAncestors {
+		if pid <= 1 {
+			break
+		}
+		dir := filepath.Join(proc, strconv.Itoa(pid))
+		stat, err := readStat(filepath.Join(dir, "stat"))
+		if err != nil {
+			break
+		}
+		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		if _, ok := parseConnection(environ); ok {
+			parent, err := readStat(filepath.Join(proc, strconv.Itoa(stat.parent), "stat"))
+			if err == nil && strings.HasPrefix(parent.name, "sshd") {
+				served = parent.start
+			}
+		}
+		pid = stat.parent
+	}
+	return served
+}

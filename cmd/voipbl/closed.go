@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/lockout"
+)
+
+// shownNetworks is how many networks that still reach a listener a person is shown.
+const shownNetworks = 2
+
+// printClosed shows the listeners that the base rules close, and what opens them.
+func (a *app) printClosed(closed []lockout.Closed) {
+	if len(closed) == 0 {
+		return
+	}
+	fmt.Fprintf(a.out, "the base rules close %s:\n", plural(len(closed), "listener", "listeners"))
+	t := table{right: []int{2}}
+	t.row("  program", "protocol", "port", "address", "still open to")
+	var remedies []string
+	for _, c := range closed {
+		port, by := "", c.By()
+		if c.Port > 0 {
+			port = fmt.Sprint(c.Port)
+		}
+		if c.VPN != "" && c.VPN != by {
+			by += " (" + c.VPN + ")"
+		}
+		t.row("  "+clean(by), c.Proto, port, c.Addr.String(), openTo(c))
+		if !slices.Contains(remedies, c.Remedy) {
+			remedies = append(remedies, c.Remedy)
+		}
+	}
+	t.print(a.out)
+	fmt.Fprintln(a.out, "  to open one for everyone:")
+	for _, r := range remedies {
+		fmt.Fprintln(a.out, "    "+clean(r))
+	}
+}
+
+func openTo(c lockout.Closed) string {
+	var all []string
+	for _, p := range c.OpenTo {
+		all = append(all, prefixText(p))
+	}
+	switch {
+	case len(all) == 0:
+		return "nobody"
+	case len(all) > shownNetworks:
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:shownNetworks], ", "), len(all)-shownNetworks)
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,155 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Access is from where a connection to a port of this host may be begun.
+type Access struct {
+	Everyone bool           // perhaps with limits
+	From     []netip.Prefix // else from here
+}
+
+// Access tells from where the base rules let somebody begin a connection to a port;
+// 0 is for a protocol without ports, such as "esp".
+func (b Base) Access(f Family, proto string, port uint16) Access {
+	var texts []string
+	for _, r := range b.rules(f) {
+		texts = append(texts, r.String())
+	}
+	w := walk{class: classOf(proto, port), lenient: true, chain: func(string) []string { return nil }}
+	access, _ := w.access(texts, 0)
+	return access
+}
+
+// Access tells the same of the rules that others have in INPUT, as far as it is
+// certain. What they let in they go on letting in when base rules stand below.
+func (s *Saved) Access(proto string, port uint16) Access {
+	w := walk{class: classOf(proto, port), chain: func(name string) []string {
+		if isOurChain(name) {
+			return nil
+		}
+		return s.texts("filter", name)
+	}}
+	access, _ := w.access(w.chain("INPUT"), 0)
+	return access
+}
+
+// Union is from where either lets somebody in.
+func (a Access) Union(b Access) Access {
+	if a.Everyone || b.Everyone {
+		return Access{Everyone: true}
+	}
+	all := slices.Clone(a.From)
+	for _, p := range b.From {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return Access{From: all}
+}
+
+// within leaves of an access what comes from a network, or all of it for no network.
+func (a Access) within(from netip.Prefix) Access {
+	switch {
+	case !from.IsValid():
+		return a
+	case a.Everyone:
+		return Access{From: []netip.Prefix{from}}
+	}
+	var all []netip.Prefix
+	for _, p := range a.From {
+		if coversPrefix(p, from) {
+			p = from
+		}
+		if coversPrefix(from, p) {
+			all = append(all, p)
+		}
+	}
+	return Access{From: all}
+}
+
+// classOf is the packets to a port.
+func classOf(proto string, port uint16) box {
+	b := box{proto: protocolOf(proto)}
+	if port > 0 {
+		b.dports = []PortRange{{port, port}}
+	}
+	return b
+}
+
+// walk follows the first packets of connections through rules. A lenient one takes a
+// rule that lets in a part of them, as a limit does, for one that lets them in.
+type walk struct {
+	class   box
+	lenient bool
+	chain   func(name string) []string
+}
+
+// access is from where rules let the packets in, and whether none comes out at the end.
+func (w walk) access(rules []string, depth int) (all Access, ended bool) {
+	if depth == maxDepth {
+		return Access{}, false
+	}
+	for _, rule := range rules {
+		m, first := readFirst(rule)
+		m.proto = protocolOf(m.proto)
+		wide := m.box
+		wide.src = netip.Prefix{}
+		if !first || !wide.covers(w.class) { // of others, or of one interface, such as lo
+			continue
+		}
+		sure, everyone := m.exact, !m.src.IsValid()
+		switch {
+		case m.target == "ACCEPT" && (sure || w.lenient):
+			all = all.Union(Access{Everyone: true}.within(m.src))
+			if everyone {
+				return all, true
+			}
+		case fateOf(m.target) == closed, m.target == "RETURN", m.goTo:
+			if sure && everyone {
+				return all, fateOf(m.target) == closed
+			}
+		case m.target != "" && sure:
+			inner, innerEnds := w.access(w.chain(m.target), depth+1)
+			all = all.Union(inner.within(m.src))
+			if everyone && (innerEnds || all.Everyone) {
+				return all, true
+			}
+		}
+	}
+	return all, false
+}
+
+// readFirst reads a rule as it is for the first packet of a connection, and tells
+// whether there is one that it is for.
+func readFirst(rule string) (m match, ok bool) {
+	var kept []string
+	all := splitRule(rule)
+	for i := 0; i < len(all); i++ {
+		switch all[i] {
+		case "-j", "-g":
+			return readWords(append(kept, all[i:]...)), true
+		case "--state", "--ctstate":
+			negated := len(kept) > 0 && kept[len(kept)-1] == "!"
+			if negated {
+				kept = kept[:len(kept)-1]
+			}
+			i++
+			if i == len(all) || slices.Contains(strings.Split(all[i], ","), "NEW") == negated {
+				return match{}, false
+			}
+		case "-m":
+			if i+1 < len(all) && (all[i+1] == "state" || all[i+1] == "conntrack") {
+				i++
+				continue
+			}
+			kept = append(kept, all[i])
+		default:
+			kept = append(kept, all[i])
+		}
+	}
+	return readWords(kept), true
+}

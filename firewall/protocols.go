@@ -1,0 +1,32 @@
+package firewall
+
+// carriers are the protocols without ports that tunnels are made of (IANA), as rules
+// name them: iptables knows the names of some only from /etc/protocols, which is not
+// everywhere.
+var carriers = map[string]string{"esp": "esp", "gre": "47", "ipip": "4", "6in4": "41"}
+
+// spoken are the names that listings may have for them.
+var spoken = map[string]string{"gre": "47", "ipencap": "4", "ipv4": "4", "ipv6": "41", "50": "esp"}
+
+// protocolOf is a protocol as rules name it.
+func protocolOf(name string) string {
+	if number, ok := carriers[name]; ok {
+		return number
+	}
+	if number, ok := spoken[name]; ok {
+		return number
+	}
+	return name
+}
+
+// portLists are the ports of the rules that open a service: one list for each rule.
+func (s Service) portLists() [][]PortRange {
+	if carriers[s.Proto] != "" {
+		return [][]PortRange{nil}
+	}
+	var lists [][]PortRange
+	for _, p := range s.Ports {
+		lists = append(lists, []PortRange{p})
+	}
+	return lists
+}
