@@ -16,7 +16,8 @@ const (
 
 // inbound are the TCP connections that others have made to this host: one of them
 // may be the session of somebody who is at work. That it is so cannot be told from
-// a connection, so this is for holding back, and protects nobody.
+// a connection, so this is for holding back, and protects nobody. Only listeners of
+// root's count: every user of this host can listen, and connect to himself.
 func inbound() ([]login, error) {
 	var sockets []*netlink.Socket
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
@@ -32,7 +33,7 @@ func inbound() ([]login, error) {
 func inboundOf(sockets []*netlink.Socket) []login {
 	listening := make(map[uint16]bool)
 	for _, s := range sockets {
-		if s.State == tcpListen {
+		if s.State == tcpListen && s.UID == 0 {
 			listening[s.ID.SourcePort] = true
 		}
 	}

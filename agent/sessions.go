@@ -14,16 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sessionPeers are the addresses from which somebody is logged in on this host
-// now, so that no feed can cut off the admin who is at work. A login is what
-// counts: were an open TCP connection enough, an attacker could protect himself
-// by connecting.
+// sessionPeers are the addresses from which somebody is logged in on this host now, so
+// that no feed can cut off the admin who is at work. They come from what no peer and no
+// local user can write. A login is what counts: were an open TCP connection enough, an
+// attacker could protect himself by connecting.
 func sessionPeers() []netip.Addr {
 	var peers []netip.Addr
-	for _, l := range sshLogins() {
-		peers = append(peers, l.from)
+	for _, c := range sshSessions() {
+		peers = append(peers, c.client.Addr())
 	}
-	return peers
+	return append(peers, recordedPeers()...)
+}
+
+// sshSessions are the sessions that can be seen in processes and connections.
+func sshSessions() []connection {
+	sockets, err := established()
+	if err != nil {
+		return nil // the records of logins are left
+	}
+	return shellConnections("/proc", sockets)
+}
+
+// recordedPeers are where the sessions come from that logind and utmp have written down.
+func recordedPeers() []netip.Addr {
+	return slices.Concat(logindPeers(logindSessions, alive), utmpPeers(utmpFile, alive))
 }
 
 // login is an SSH session: where it comes from, and which port of this host it
@@ -36,21 +50,22 @@ type login struct {
 // sshPort is where sshd listens if nothing says otherwise (IANA).
 const sshPort = 22
 
-// sshLogins are the caller's own sessions and those of everybody else who is
-// logged in. Processes tell most, but only to whoever may look into them, which our
-// own service may not. logind and utmp, which not all systems have, do not tell the
-// port: it is taken to be the caller's.
+// sshLogins are all sessions, and with them what the caller's environment says about its
+// own: that is good enough for holding back what could lock the caller out, and exempts
+// nobody. Processes tell most, but only to whoever may look into them, which our own
+// service may not. logind and utmp, which not all systems have, do not tell the port: it
+// is taken to be the caller's.
 func sshLogins() []login {
 	var logins []login
 	port := uint16(sshPort)
-	for _, c := range shellConnections("/proc") {
+	for _, c := range sshSessions() {
 		logins = append(logins, login{c.client.Addr(), c.server.Port()})
 	}
 	for _, c := range callerConnections("/proc", os.Getpid()) {
 		logins = append(logins, login{c.client.Addr(), c.server.Port()})
 		port = c.server.Port()
 	}
-	for _, a := range slices.Concat(logindPeers(logindSessions, alive), utmpPeers(utmpFile, alive)) {
+	for _, a := range recordedPeers() {
 		if !slices.ContainsFunc(logins, func(l login) bool { return l.from == a }) {
 			logins = append(logins, login{a, port})
 		}
@@ -134,38 +149,6 @@ func parseEnd(addr, port string) (netip.AddrPort, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(n)), err
-}
-
-// shellConnections are those of all shells and commands that an sshd has started.
-// Only a child of sshd counts: anybody can put what he likes into the environment
-// of his own processes. Other than utmp it tells the port, and there are systems
-// without utmp.
-func shellConnections(proc string) []connection {
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil
-	}
-	stats := make(map[int]procStat)
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if stat, err := readStat(filepath.Join(proc, e.Name(), "stat")); err == nil {
-			stats[pid] = stat
-		}
-	}
-	var found []connection
-	for pid, stat := range stats {
-		if !strings.HasPrefix(stats[stat.parent].name, "sshd") {
-			continue
-		}
-		environ, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "environ"))
-		if c, ok := parseConnection(environ); err == nil && ok {
-			found = append(found, c)
-		}
-	}
-	return found
 }
 
 // procStat is what we need of /proc/PID/stat (proc_pid_stat(5)).

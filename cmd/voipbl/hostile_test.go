@@ -122,6 +122,7 @@ func newHostileHost(t *testing.T, feed hostileFeed) *hostileHost {
 	if err := h.exchange(nil, friends); err != nil {
 		t.Fatal(err)
 	}
+	logInFrom(t, h.pair, netip.AddrPortFrom(hostAddrs[0], 22), admin)
 	return h
 }
 
@@ -214,7 +215,7 @@ func (h *hostileHost) sync(kind string) (agent.Report, int) {
 func (h *hostileHost) voipbl(kind string, args ...string) (string, int) {
 	cmd := exec.Command("voipbl", append([]string{"--config", h.configFile(kind)}, args...)...)
 	cmd.Dir = h.work
-	cmd.Env = append(os.Environ(), "NO_COLOR=1", fmt.Sprintf("SSH_CONNECTION=%s 50000 %s 22", admin, hostAddrs[0]))
+	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {

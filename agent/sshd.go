@@ -1,0 +1,171 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/netdump"
+)
+
+// A login over SSH is a shell or command that a daemon of root's has started for a TCP
+// connection of its own. That cannot be made up: the kernel tells which connections
+// there are and which process has each, who owns a process and who has started it. A
+// connection alone is no login, for before one has proved who he is sshd has it too; and
+// the environment of a process alone is whatever its owner likes.
+
+// ends are the two ends of a TCP connection of this host.
+type ends struct{ client, server netip.AddrPort }
+
+// established are the TCP connections of this network namespace by their inodes.
+func established() (map[uint64]ends, error) {
+	found := make(map[uint64]ends)
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		sockets, err := netdump.Steady(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
+		if err != nil {
+			return nil, fmt.Errorf("read this host's TCP connections: %w", err)
+		}
+		for _, s := range sockets {
+			local, okLocal := netip.AddrFromSlice(s.ID.Source)
+			remote, okRemote := netip.AddrFromSlice(s.ID.Destination)
+			if s.State == tcpEstablished && s.INode != 0 && okLocal && okRemote {
+				found[uint64(s.INode)] = ends{
+					netip.AddrPortFrom(remote.Unmap(), s.ID.DestinationPort),
+					netip.AddrPortFrom(local.Unmap(), s.ID.SourcePort),
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+// shellConnections are those of all shells and commands that an sshd of root's, here and
+// in no container, has started. Other than utmp it tells the port, and there are systems
+// without utmp. Who may not look into other processes, as our own service, finds none.
+func shellConnections(proc string, sockets map[uint64]ends) []connection {
+	entries, err := os.ReadDir(proc)
+	if err != nil || len(sockets) == 0 {
+		return nil
+	}
+	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sockets}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if stat, err := readStat(filepath.Join(proc, e.Name(), "stat")); err == nil {
+			h.stats[pid] = stat
+		}
+	}
+	var found []connection
+	for pid := range h.stats {
+		if c, ok := h.session(pid); ok {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// sshHost is the processes and connections of a host.
+type sshHost struct {
+	proc    string
+	stats   map[int]procStat
+	sockets map[uint64]ends
+}
+
+func (h sshHost) path(pid int, name string) string {
+	return filepath.Join(h.proc, strconv.Itoa(pid), name)
+}
+
+// session is the connection of a process that an sshd has started, if that one has it.
+// Between them there may be processes of sshd's that have the user's rights.
+func (h sshHost) session(pid int) (connection, bool) {
+	parent := h.stats[pid].parent
+	if !h.runsSSHD(parent) || h.runsSSHD(pid) {
+		return connection{}, false
+	}
+	environ, err := os.ReadFile(h.path(pid, "environ"))
+	c, ok := parseConnection(environ)
+	if err != nil || !ok {
+		return connection{}, false
+	}
+	for range maxAncestors {
+		if !h.runsSSHD(parent) {
+			break
+		}
+		if h.ofRoot(parent) && h.here(parent) && h.holds(parent, ends{c.client, c.server}) {
+			return c, true
+		}
+		parent = h.stats[parent].parent
+	}
+	return connection{}, false
+}
+
+// runsSSHD reports whether a process runs the program of an SSH server: not by its name,
+// which a process gives itself, but by its file.
+func (h sshHost) runsSSHD(pid int) bool {
+	if !strings.HasPrefix(h.stats[pid].name, "sshd") {
+		return false // as the most, for less work
+	}
+	exe, err := os.Readlink(h.path(pid, "exe"))
+	return err == nil && strings.HasPrefix(filepath.Base(exe), "sshd")
+}
+
+// ofRoot reports whether a process belongs to root, and its program too.
+func (h sshHost) ofRoot(pid int) bool {
+	var file unix.Stat_t
+	if err := unix.Stat(h.path(pid, "exe"), &file); err != nil || file.Uid != 0 || file.Mode&0o022 != 0 {
+		return false
+	}
+	status, err := os.ReadFile(h.path(pid, "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "Uid:" { // the real one first
+			return f[1] == "0"
+		}
+	}
+	return false
+}
+
+// here reports whether a process is in our own namespaces, and so in no container.
+func (h sshHost) here(pid int) bool {
+	for _, ns := range []string{"net", "pid", "user"} {
+		own, err := os.Readlink(filepath.Join(h.proc, "thread-self/ns", ns))
+		if err != nil {
+			return false
+		}
+		if its, err := os.Readlink(h.path(pid, "ns/"+ns)); err != nil || its != own {
+			return false
+		}
+	}
+	return true
+}
+
+// holds reports whether a process has that connection open.
+func (h sshHost) holds(pid int, want ends) bool {
+	dir := h.path(pid, "fd")
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, fd := range fds {
+		link, _ := os.Readlink(filepath.Join(dir, fd.Name()))
+		text, ok := strings.CutPrefix(link, "socket:[")
+		if !ok {
+			continue
+		}
+		inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 64)
+		if got, there := h.sockets[inode]; err == nil && there && got == want {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testsshd"
+)
+
+var (
+	sshHostAddrs = addrs("198.51.100.2", "2a00:1::2")
+	sshPeers     = addrs("20.0.0.7", "20.0.0.8", "2a00:20::7")
+)
+
+// seen are where sessions come from, by processes and connections.
+func seen() []string {
+	var all []string
+	for _, c := range sshSessions() {
+		all = append(all, c.client.Addr().String())
+	}
+	slices.Sort(all)
+	return all
+}
+
+func expectSeen(t *testing.T, when string, want ...string) {
+	t.Helper()
+	if got := seen(); !slices.Equal(got, want) {
+		t.Errorf("%s: sessions from %q, want %q", when, got, want)
+	}
+}
+
+func startSSHD(t *testing.T, addr netip.Addr, wrap ...string) *testsshd.Server {
+	t.Helper()
+	s, err := testsshd.Start(t.TempDir(), netip.AddrPortFrom(addr, 22), wrap...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// logIn logs in from the other side of the wire.
+func logIn(t *testing.T, pair *testns.Pair, s *testsshd.Server, from netip.Addr) *testsshd.Session {
+	t.Helper()
+	var session *testsshd.Session
+	var err error
+	pair.Outside(func() { session, err = s.Login(from) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(session.Close)
+	return session
+}
+
+// TestSessionsOfRealSSHD: who is logged in counts, as long as that is so. Who has only
+// connected does not, though root's sshd has his connection as well.
+func TestSessionsOfRealSSHD(t *testing.T) {
+	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
+	server := startSSHD(t, sshHostAddrs[0])
+	server6 := startSSHD(t, sshHostAddrs[1])
+	expectSeen(t, "at first")
+
+	var stranger net.Conn
+	pair.Outside(func() {
+		var err error
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: sshPeers[1].AsSlice()}}
+		if stranger, err = dialer.Dial("tcp", server.Addr.String()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer stranger.Close()
+	// Its greeting is there, so the process that is to check who it is runs.
+	if line, err := bufio.NewReader(stranger).ReadString('\n'); err != nil || !strings.HasPrefix(line, "SSH-2.0") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	expectSeen(t, "a stranger has connected")
+
+	first := logIn(t, pair, server, sshPeers[0])
+	expectSeen(t, "logged in", "20.0.0.7")
+	logIn(t, pair, server6, sshPeers[2])
+	expectSeen(t, "two logged in", "20.0.0.7", "2a00:20::7")
+	if got := sshSessions(); got[0].server.Port() != 22 || got[1].server.Port() != 22 {
+		t.Errorf("%v", got)
+	}
+	first.Close()
+	expectSeen(t, "logged out", "2a00:20::7")
+}
+
+// TestSessionsOfContainers: a container's root can do there what it likes.
+func TestSessionsOfContainers(t *testing.T) {
+	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
+	// With this host's network, and processes of its own.
+	server := startSSHD(t, sshHostAddrs[0], "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+	logIn(t, pair, server, sshPeers[0])
+	expectSeen(t, "an sshd in a container")
+}
+
+// TestNamedSSHD: everybody may call a program sshd, and put what he likes into the
+// environment of what that starts.
+func TestNamedSSHD(t *testing.T) {
+	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
+	server := startSSHD(t, sshHostAddrs[0])
+	logIn(t, pair, server, sshPeers[0])
+	claim := sshSessions()[0]
+
+	dir, err := os.MkdirTemp("", "named") // other than the test's own folder open for everybody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// A shell by that name, which starts another one and waits for it.
+	shell, err := os.ReadFile("/bin/dash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	liar := filepath.Join(dir, "sshd")
+	if err := os.WriteFile(liar, shell, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, claimed := range map[string]string{
+		"a connection that is none":       "20.0.0.8 50000 198.51.100.2 22",
+		"a connection of somebody else's": fmt.Sprintf("%s %d 198.51.100.2 22", claim.client.Addr(), claim.client.Port()),
+	} {
+		for who, credential := range map[string]*syscall.Credential{"nobody": {Uid: 65534, Gid: 65534}, "root": nil} {
+			cmd := exec.Command(liar, "-c", "env 'SSH_CONNECTION="+claimed+"' sh -c 'echo there; exec cat'; true")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(out).ReadString('\n'); line != "there\n" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			expectSeen(t, name+" of "+who, "20.0.0.7")
+			in.Close()
+			cmd.Wait()
+		}
+	}
+}
