@@ -50,7 +50,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
 		{"never fetched", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
-		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl may be given up: its source answers, and its list has not changed since "}},
+		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
 		{"exempt, but banned", func(in *Input) {

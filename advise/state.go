@@ -23,6 +23,7 @@ func (d *doctor) state() {
 		}
 	}
 	d.feeds()
+	d.kept()
 	for _, name := range s.Unprotected {
 		d.note(UnresolvedName, Warning, "write its address instead, or mend DNS", "a list may block it", "%s of allow or trunks was never resolved", name)
 	}
@@ -62,8 +63,15 @@ func (d *doctor) feeds() {
 		case f.Problem != nil:
 			d.note(FeedTrouble, Warning, remedy, "the last good copy stays in force meanwhile", "the list %s is in trouble%s", f.Name, why)
 		case f.Frozen:
-			d.note(FrozenFeed, Warning, agent.FrozenRemedy, "new attackers are not on it", "the list %s may be given up: %s", f.Name, f.FrozenWords())
+			d.note(FrozenFeed, Warning, agent.FrozenRemedy, "new attackers are not on it", "the list %s is %s", f.Name, f.FrozenWords())
 		}
+	}
+}
+
+// kept looks at what stays in force of lists whose last good copies are lost.
+func (d *doctor) kept() {
+	for _, k := range d.Status.Kept {
+		d.note(FeedTrouble, Warning, agent.KeptRemedy, "then attackers whom it lists come in", "%s", k.Words())
 	}
 }
 

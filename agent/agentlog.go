@@ -138,7 +138,7 @@ const shoutEvery = 24 * time.Hour
 // is told about.
 const firstFetch = 10 * time.Minute
 
-// shout tells about feeds that have become stale, and those that are so no more: a
+// shout tells about feeds that have become stale or frozen, and those that are so no more: a
 // list that silently stops is what nobody notices.
 func (d *daemon) shout(now time.Time) {
 	if now.Sub(d.shoutedAt).Abs() < time.Minute {
@@ -151,8 +151,12 @@ func (d *daemon) shout(now time.Time) {
 	}
 	defer store.Close()
 	still := make(map[string]time.Time)
+	var frozen []string
 	for _, f := range d.cfg.Feeds {
 		s := feedStatus(store, f, now)
+		if s.Frozen {
+			frozen = append(frozen, fmt.Sprintf("feed %s is %s: %s", f.Name, s.FrozenWords(), FrozenRemedy))
+		}
 		fresh := s.LastSuccess.IsZero() && now.Sub(d.begun) < firstFetch
 		if !s.Stale || fresh {
 			continue
@@ -172,6 +176,7 @@ func (d *daemon) shout(now time.Time) {
 			d.log.Info("feed is stale no more", "feed", name)
 		}
 	}
+	d.warn("frozen", frozen)
 	changed := len(still) != len(d.stale)
 	d.stale = still
 	if changed {

@@ -193,9 +193,6 @@ func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 	for _, f := range feeds {
 		r.Feeds = append(r.Feeds, f.report)
 		r.Warnings = append(r.Warnings, f.warnings...)
-		if f.report.Frozen {
-			r.warn("feed %s: %s", f.Name, frozenWords(f.report.ContentChanged, f.FrozenAfter))
-		}
 	}
 	r.Warnings = append(r.Warnings, p.problems...)
 	r.Unprotected, r.NoHost = p.unprotected, p.noHost

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -29,6 +28,6 @@ func frozen(changed, success time.Time, f config.Feed) bool {
 	return true
 }
 
-func frozenWords(changed time.Time, after int) string {
-	return fmt.Sprintf("its source answers, and its list has not changed since %s, more than %d times its interval", changed.Local().Format(time.DateTime), after)
+func frozenWords(changed time.Time) string {
+	return "FROZEN: its list has not changed since " + changed.Local().Format(time.DateTime)
 }

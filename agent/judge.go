@@ -48,7 +48,7 @@ func (s *Status) judge(now time.Time) {
 		case f.Problem != nil:
 			s.problem("", "feed %s: %s", f.Name, f.Problem.Reason)
 		case f.Frozen:
-			s.problem(FrozenRemedy, "feed %s: %s", f.Name, f.FrozenWords())
+			s.problem(FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
 		}
 	}
 	for _, n := range s.Names {

@@ -40,7 +40,7 @@ type loss struct {
 // Kept is what stays in force of a feed whose last good copy is lost.
 type Kept struct {
 	Feed     string    `json:"feed"`
-	Why      string    `json:"why"`
+	Why      string    `json:"why"` // "lost" or "damaged"
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
 	Prefixes int       `json:"prefixes"`
@@ -49,12 +49,15 @@ type Kept struct {
 
 // Words say what is kept, why, and how long.
 func (k Kept) Words() string {
-	return fmt.Sprintf("feed %s: %s: %s that it had brought stay in force until %s, or until it is fetched",
-		k.Feed, k.Why, several(k.Prefixes, "prefix", "prefixes"), k.Until.Local().Format(time.DateTime))
+	return fmt.Sprintf("feed %s: copy %s %s, %s until %s",
+		k.Feed, k.Why, minute(k.Since), several(k.Prefixes, "prefix stays", "prefixes stay"), minute(k.Until))
 }
 
+// minute is a moment in words, without the seconds, which do not matter over days.
+func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
 // KeptRemedy is what to do about it.
-const KeptRemedy = "mend what is said about the feed, then run \"voipbl sync\"; or take it out of feeds if it is gone for good"
+const KeptRemedy = "mend what is said about the feed; or take it out, if it is gone for good"
 
 // copyLost reports whether there is a feed without a last good copy. It looks at the ends of
 // the files only.
@@ -111,7 +114,7 @@ func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 		until := l.Since.Add(k.limits.KeepLost)
 		if l.Over = l.Over || !k.now.Before(until); l.Over {
 			if !lost[f.Name].Over {
-				k.warn("feed %s: %s since %s: nothing of it is kept any more", f.Name, l.Why, l.Since.Local().Format(time.DateTime))
+				k.warn("feed %s: copy %s %s, nothing of it is kept any more", f.Name, l.Why, minute(l.Since))
 				k.remove(f.Name)
 			}
 			lost[f.Name] = l
@@ -153,12 +156,12 @@ func bannedSets(bans []Ban) cidr.Sets {
 	return b.Sets()
 }
 
-// lossWords say how a copy was lost.
+// lossWords say what became of a copy.
 func lossWords(f *feed) string {
 	if f.damaged {
-		return "its last good copy is damaged"
+		return "damaged"
 	}
-	return "its last good copy is lost"
+	return "lost"
 }
 
 // standIn is the stand-in for a feed's copy: the one that is written down, else a new one of

@@ -76,12 +76,10 @@ type FeedStatus struct {
 	Stale    bool        `json:"stale"`         // no success for three times its interval
 	Held     *fetch.Held `json:"held,omitempty"`
 	Problem  *Problem    `json:"problem,omitempty"`
-
-	frozenAfter int // what the configuration says
 }
 
 // FrozenWords says that the list is frozen, and since when.
-func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged, f.frozenAfter) }
+func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged) }
 
 // staleIntervals is how many times in a row a feed's fetch may be due without a
 // success before it is called stale.
@@ -219,9 +217,7 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	}
 	s.ContentChanged = state.ContentChanged
 	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
-	if s.Frozen = f.URL != "" && frozen(s.ContentChanged, s.LastSuccess, f); s.Frozen {
-		s.frozenAfter = f.FrozenAfter
-	}
+	s.Frozen = f.URL != "" && frozen(s.ContentChanged, s.LastSuccess, f)
 	return s
 }
 

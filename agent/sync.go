@@ -86,6 +86,11 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
+	for _, f := range report.Feeds {
+		if f.Frozen {
+			report.warn("feed %s is %s", f.Name, frozenWords(f.ContentChanged))
+		}
+	}
 	if report.Overruled = agentDiffers(ctx, cfg); report.Overruled {
 		report.warn("%s", differs)
 		if report.Outcome == InForce {

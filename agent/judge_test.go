@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// wellStatus is a host on which all is well.
+func wellStatus() *Status {
+	set := func(name string) SetStatus {
+		return SetStatus{Name: name, Exists: true, Ours: true, Entries: 3, Drops: true}
+	}
+	return &Status{
+		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
+		Rules: &RulesStatus{}, Agent: &AgentStatus{},
+		Feeds: []FeedStatus{{Name: "list", LastSuccess: pastNow, FetchedAt: pastNow}},
+	}
+}
+
+func TestStatusJudge(t *testing.T) {
+	problem := func(words string) *Problem { return &Problem{Reason: "x", Error: words, Remedy: "mend it"} }
+	for _, test := range []struct {
+		name      string
+		change    func(*Status)
+		protected bool
+		want      string // the problem, "" for none
+		remedy    string // a part of it
+	}{
+		{"all is well", func(*Status) {}, true, "", ""},
+		{"no entries of IPv6", func(s *Status) { s.Sets[1].Entries, s.Sets[1].Drops = 0, false }, true, "", ""},
+		{"no set", func(s *Status) { s.Sets[1].Exists = false }, false, "the kernel has no set voip_bl6", "agent"},
+		{"no set at all", func(s *Status) { s.Sets[0].Exists, s.Sets[1].Exists = false, false }, false, "the kernel has no set voip_bl and no set voip_bl6", "agent"},
+		{"a set of others", func(s *Status) { s.Sets[0].Ours, s.Sets[0].Type = false, "hash:ip" }, false, "the set voip_bl is a hash:ip that somebody else made", "voipbl sync"},
+		{"no rule", func(s *Status) { s.Sets[0].Drops = false }, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "agent"},
+		{"no rule, no agent", func(s *Status) { s.Sets[0].Drops, s.Agent = false, nil }, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "voipbl sync"},
+		{"empty sets", func(s *Status) { s.Sets[0].Entries, s.Sets[1].Entries = 0, 0 }, false, "the sets are empty", "voipbl sync"},
+		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
+		{"no rules as configured", func(s *Status) { s.Rules.Problem = problem("beside ufw") }, true, "beside ufw", "mend it"},
+		{"on trial", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: pastNow} }, true, "base rules are on trial until ", "firewall confirm"},
+		{"on trial for too long", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: pastNow.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
+		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
+		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
+		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, problem("it does not answer") }, true, "it does not answer", "mend it"},
+		{"a mistake", func(s *Status) { s.Agent.ConfigError = &Problem{Error: "line 3"} }, true, "the agent goes on with the old configuration: line 3", "config check"},
+		{"no copy kept", func(s *Status) { s.Agent.Unkept = map[string]bool{"list": true, "other": false} }, true, "no copy of the list list can be kept", ""},
+		{"nothing applied", func(s *Status) { s.Agent.ApplyError = problem("the set is full") }, true, "the agent cannot put the lists in force: the set is full", "mend it"},
+		{"never fetched", func(s *Status) { s.Feeds[0] = FeedStatus{Name: "list", Stale: true} }, true, "feed list was never fetched", ""},
+		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", ""},
+		{"stale and held", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Held = true, &fetch.Held{} }, true, "feed list is STALE", ""},
+		{"held", func(s *Status) { s.Feeds[0].Held = &fetch.Held{} }, true, "feed list: a new list waits to be believed", ""},
+		{"in trouble", func(s *Status) { s.Feeds[0].Problem = &Problem{Reason: "tls"} }, true, "feed list: tls", ""},
+		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
+		{"kept", func(s *Status) {
+			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: pastNow, Until: pastNow.AddDate(0, 0, 7)}}
+		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "mend what is said"},
+		{"a name without an answer", func(s *Status) { s.Unprotected = []string{"a.example"} }, true, "a.example of allow or trunks was never resolved", "its address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := wellStatus()
+			test.change(s)
+			s.judge(pastNow)
+			if s.Protected != test.protected || s.Worrying() != (test.want != "") {
+				t.Errorf("protected %v, problems %q", s.Protected, s.Problems)
+			}
+			i := slices.IndexFunc(s.Problems, func(p string) bool { return strings.HasPrefix(p, test.want) })
+			if test.want == "" {
+				return
+			}
+			if i < 0 || len(s.Problems) != 1 {
+				t.Fatalf("problems %q, want %q alone", s.Problems, test.want)
+			}
+			if got := s.Remedy(s.Problems[i]); !strings.Contains(got, test.remedy) {
+				t.Errorf("remedy %q, want %q in it", got, test.remedy)
+			}
+		})
+	}
+}
