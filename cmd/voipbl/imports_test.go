@@ -16,7 +16,8 @@ const module = "github.com/voipbl/voipbl/"
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
 	"advise":     {"agent", "config", "firewall", "host", "lockout"},
-	"agent":      {"config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
+	"agent":      {"banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
+	"banlist":    {"cidr"},
 	"config":     {"cidr"},
 	"dns":        nil,
 	"fetch":      {"internal/web"},
@@ -31,9 +32,10 @@ var mayImport = map[string][]string{
 
 // pure packages do nothing outside of themselves.
 var pure = map[string][]string{
-	"advise": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"cidr":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"config": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"advise":  {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"banlist": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"cidr":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"config":  {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 
 	"lockout": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 }

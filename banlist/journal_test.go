@@ -1,0 +1,176 @@
+package banlist
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// journal is the lines of bans, written at one moment.
+func journal(now Clock, bans ...Ban) []byte {
+	var b []byte
+	for _, ban := range bans {
+		b = AppendBan(b, ban, now)
+	}
+	return b
+}
+
+func TestJournal(t *testing.T) {
+	then := at(time.Hour)
+	lines := journal(then, New(prefix("192.0.2.1"), "a", time.Hour, then), New(prefix("192.0.2.2"), "", 0, then), New(prefix("2001:db8::/64"), "a", time.Minute, then))
+	lines = AppendUnban(lines, New(prefix("192.0.2.1"), "b", 0, then), then) // is not there
+	lines = AppendUnban(lines, New(prefix("192.0.2.2"), "", 0, then), then)
+	now := at(time.Hour + 30*time.Minute)
+	j := Decode(lines, now)
+	wantBans(t, j.Table, now, "192.0.2.1 a 30m0s")
+	if j.Cut || len(j.Damaged) > 0 || j.Lines != 5 || j.Size != int64(len(lines)) || j.Last != then {
+		t.Errorf("%+v", j)
+	}
+	// Written anew it says the same.
+	wantBans(t, Decode(j.Table.Encode(now), now).Table, now, "192.0.2.1 a 30m0s")
+}
+
+// TestCutJournal: wherever writing was cut short, all lines before are read, and it is
+// known where they end.
+func TestCutJournal(t *testing.T) {
+	then := at(0)
+	whole := journal(then, New(prefix("192.0.2.1"), "", 0, then))
+	lines := journal(then, New(prefix("192.0.2.1"), "", 0, then), New(prefix("192.0.2.2"), "x", time.Hour, then))
+	for n := len(whole) + 1; n < len(lines); n++ {
+		j := Decode(lines[:n], then)
+		if !j.Cut || len(j.Damaged) > 0 || j.Size != int64(len(whole)) {
+			t.Fatalf("after %d bytes: %+v", n, j)
+		}
+		wantBans(t, j.Table, then, "192.0.2.1 ever")
+	}
+}
+
+func TestDamagedJournal(t *testing.T) {
+	then := at(0)
+	good := string(journal(then, New(prefix("192.0.2.1"), "", 0, then)))
+	for _, bad := range []string{
+		"\n", "{}\n", "[]\n", "\x00\x00\x00\n", good[:len(good)/2] + "\n", strings.Replace(good, `"ban"`, `"what"`, 1),
+		strings.Replace(good, "192.0.2.1/32", "192.0.2.1", 1), strings.Replace(good, "192.0.2.1/32", "0.0.0.0/0", 1), strings.Replace(good, `"boot"`, `"for":-1,"boot"`, 1),
+	} {
+		j := Decode([]byte(good+bad+strings.Replace(good, "192.0.2.1", "192.0.2.2", 1)), then)
+		if len(j.Damaged) != 1 || j.Damaged[0] != 2 || j.Cut {
+			t.Errorf("%q: %+v", bad, j)
+		}
+		wantBans(t, j.Table, then, "192.0.2.1 ever, 192.0.2.2 ever")
+	}
+}
+
+// TestClockLeaps: however the clocks leap, a ban of an hour is neither lost nor lasts
+// longer than an hour from then on.
+func TestClockLeaps(t *testing.T) {
+	then := at(time.Hour) // 06:06:07
+	lines := journal(then, New(prefix("192.0.2.1"), "", time.Hour, then))
+	wall := func(c Clock, by time.Duration) Clock {
+		c.Wall = c.Wall.Add(by)
+		return c
+	}
+	booted := func(up, wall time.Duration) Clock {
+		return Clock{Boot: "two", Up: up, Wall: then.Wall.Add(wall)}
+	}
+	const year = 365 * 24 * time.Hour
+	for name, test := range map[string]struct {
+		now  Clock
+		want string
+	}{
+		"nothing":                              {at(time.Hour + 20*time.Minute), "192.0.2.1 40m0s"},
+		"forward":                              {wall(at(time.Hour+20*time.Minute), 10*year), "192.0.2.1 40m0s"},
+		"back":                                 {wall(at(time.Hour+20*time.Minute), -10*year), "192.0.2.1 40m0s"},
+		"over, and the clock was set back":     {wall(at(2*time.Hour), -10*year), ""},
+		"a boot":                               {booted(time.Minute, 20*time.Minute), "192.0.2.1 40m0s"},
+		"a boot, and over":                     {booted(time.Minute, 61*time.Minute), ""},
+		"a boot without a clock":               {booted(time.Minute, -50*year), "192.0.2.1 1h0m0s"},
+		"a boot with a clock that is too late": {booted(time.Minute, 10*time.Minute), "192.0.2.1 50m0s"},
+	} {
+		t.Run(name, func(t *testing.T) { wantBans(t, Decode(lines, test.now).Table, test.now, test.want) })
+	}
+
+	// The clock was years ahead when the ban was said, and is right again after the
+	// boot; and the other way round.
+	for _, leap := range []time.Duration{10 * year, -10 * year} {
+		said := wall(then, leap)
+		lines := journal(said, New(prefix("192.0.2.1"), "", time.Hour, said))
+		// Written once more when the leap was noticed, with half an hour left.
+		noticed := at(time.Hour + 30*time.Minute)
+		if !noticed.Leapt(said) || noticed.Leapt(then) {
+			t.Error("the leap is not noticed")
+		}
+		lines = Decode(lines, noticed).Table.Encode(noticed)
+		now := booted(time.Minute, 40*time.Minute)
+		wantBans(t, Decode(lines, now).Table, now, "192.0.2.1 20m0s")
+	}
+
+	// What was read after a boot is counted by that boot's clock, and until is what
+	// the clock will say.
+	now := booted(time.Minute, 20*time.Minute)
+	table := Decode(lines, now).Table
+	later := wall(booted(11*time.Minute, 30*time.Minute), 3*year)
+	wantBans(t, table, later, "192.0.2.1 30m0s")
+	if until := table.Bans(later)[0].Until; !until.Equal(later.Wall.Add(30 * time.Minute)) {
+		t.Errorf("until %v", until)
+	}
+	if !now.Leapt(then) {
+		t.Error("another boot is no leap")
+	}
+}
+
+// TestOldList reads the list as the version before kept it.
+func TestOldList(t *testing.T) {
+	now := at(0)
+	old := fmt.Sprintf(`{"serial": 17, "bans": [
+	  {"prefix": "192.0.2.1/32", "at": %[1]q, "until": %[2]q, "reason": "guessing"},
+	  {"prefix": "192.0.2.2/32", "at": %[1]q},
+	  {"prefix": "192.0.2.3/32", "at": %[1]q, "until": %[1]q},
+	  {"prefix": "192.0.2.77/24", "at": %[3]q, "until": %[4]q}]}`,
+		now.Wall.Add(-time.Hour).Format(time.RFC3339), now.Wall.Add(time.Hour).Format(time.RFC3339),
+		now.Wall.Add(100*time.Hour).Format(time.RFC3339), now.Wall.Add(101*time.Hour).Format(time.RFC3339))
+	table, err := DecodeOld([]byte(old), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last was said by a clock that was ahead: it lasts no longer than was said.
+	wantBans(t, table, now, "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever")
+	for _, bad := range []string{"", "{", `{"bans": [{}]}`, `{"bans": [{"prefix": "0.0.0.0/0"}]}`, `{"bans": 1}`} {
+		if _, err := DecodeOld([]byte(bad), now); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+}
+
+// TestJournalIsTheTable: whatever is done, and whenever it is read, the journal says
+// what the table holds.
+func TestJournalIsTheTable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table, up := NewTable(), time.Duration(0)
+		var lines []byte
+		for range rapid.IntRange(0, 40).Draw(t, "changes") {
+			up += time.Duration(rapid.IntRange(0, 600).Draw(t, "later")) * time.Second
+			now := at(up)
+			ban := New(
+				prefix(rapid.SampledFrom([]string{"192.0.2.1", "192.0.2.0/24", "2001:db8::/64"}).Draw(t, "prefix")),
+				rapid.SampledFrom([]string{"", "a", "b \"quoted\"\n"}).Draw(t, "reason"),
+				time.Duration(rapid.IntRange(0, 1000).Draw(t, "for"))*time.Second, now)
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				table.Remove(ban)
+				lines = AppendUnban(lines, ban, now)
+			case 1:
+				table.Expire(now)
+				lines = table.Encode(now)
+			default:
+				table.Add(ban)
+				lines = AppendBan(lines, ban, now)
+			}
+			if got, want := text(Decode(lines, now).Table.Bans(now), now), text(table.Bans(now), now); got != want {
+				t.Fatalf("the journal says %s, the table %s", got, want)
+			}
+		}
+	})
+}

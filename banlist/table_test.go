@@ -1,0 +1,172 @@
+package banlist
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// at is some time after the boot of the tests.
+func at(up time.Duration) Clock {
+	return Clock{Boot: "one", Up: up, Wall: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).Add(up)}
+}
+
+func prefix(s string) netip.Prefix { return cidr.MustParsePrefix(s).Netip() }
+
+// text is bans as "PREFIX REASON LEFT", for comparison.
+func text(bans []Ban, now Clock) string {
+	var all []string
+	for _, b := range bans {
+		left, forever := b.Left(now)
+		words := fmt.Sprint(left.Round(time.Second))
+		if forever {
+			words = "ever"
+		}
+		all = append(all, strings.TrimSpace(cidr.FromNetip(b.Prefix).String()+" "+b.Reason)+" "+words)
+	}
+	return strings.Join(all, ", ")
+}
+
+func wantBans(t *testing.T, table *Table, now Clock, want string) {
+	t.Helper()
+	if got := text(table.Bans(now), now); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	table, now := NewTable(), at(time.Hour)
+	add := func(p, reason string, last time.Duration) {
+		t.Helper()
+		if evicted, ok := table.Add(New(prefix(p), reason, last, now)); len(evicted) > 0 || !ok {
+			t.Errorf("%s: %v, %v", p, evicted, ok)
+		}
+	}
+	add("192.0.2.7", "", 0)
+	add("192.0.2.7", "fail2ban a", 10*time.Minute)
+	add("192.0.2.7", "fail2ban b", 20*time.Minute)
+	wantBans(t, table, now, "192.0.2.7 ever, 192.0.2.7 fail2ban a 10m0s, 192.0.2.7 fail2ban b 20m0s")
+	blocked := func(now Clock, want string) {
+		t.Helper()
+		got := "free"
+		if left, any := table.BlockedPiece(cidr.MustParsePrefix("192.0.2.7"), now, cidr.Sets{}); any {
+			got = left.String()
+		}
+		if all := table.Blocked(now, cidr.Sets{})[0]; (len(all) == 0) != (want == "free") || len(all) == 1 && all[cidr.MustParsePrefix("192.0.2.7")].String() != want {
+			t.Errorf("all that is blocked is %v", all)
+		}
+		if got != want {
+			t.Errorf("blocked for %s, not %s", got, want)
+		}
+	}
+	blocked(now, "0s") // for ever
+
+	// The same reason again is the same ban.
+	add("192.0.2.7", "fail2ban a", 30*time.Minute)
+	if table.Len() != 3 {
+		t.Errorf("%d bans", table.Len())
+	}
+	// It is free when the last of them ends.
+	for _, b := range table.Find(prefix("192.0.2.7"), "") {
+		if b.Reason == "" {
+			table.Remove(b)
+		}
+	}
+	blocked(now, "30m0s")
+	blocked(at(time.Hour+25*time.Minute), "5m0s")
+	blocked(at(time.Hour+30*time.Minute), "free")
+	if over := table.Expire(at(time.Hour + 25*time.Minute)); text(over, now) != "192.0.2.7 fail2ban b 20m0s" {
+		t.Errorf("over are %s", text(over, now))
+	}
+	if len(table.Find(prefix("192.0.2.7"), "fail2ban b")) != 0 || len(table.Find(prefix("192.0.2.7"), "fail2ban a")) != 1 || len(table.Find(prefix("192.0.2.0/24"), "")) != 0 {
+		t.Error("found is something else")
+	}
+}
+
+// TestWidened: of two attackers in one network each has a ban of its own, and the
+// network is free when the last of them is.
+func TestWidened(t *testing.T) {
+	table, now := NewTable(), at(0)
+	for i := range 2 {
+		b := New(prefix("2001:db8::/64"), "f", time.Hour*time.Duration(i+1), now)
+		b.Address = prefix(fmt.Sprintf("2001:db8::%d", i+1))
+		table.Add(b)
+	}
+	piece := cidr.MustParsePrefix("2001:db8::/64")
+	for i, want := range []time.Duration{2 * time.Hour, time.Hour} {
+		if left, any := table.BlockedPiece(piece, now, cidr.Sets{}); !any || left != want {
+			t.Errorf("%v, %v, not %v", left, any, want)
+		}
+		found := table.Find(prefix(fmt.Sprintf("2001:db8::%d", 2-i)), "f")
+		if len(found) != 1 {
+			t.Fatalf("found %v", found)
+		}
+		table.Remove(found[0])
+	}
+	if _, any := table.BlockedPiece(piece, now, cidr.Sets{}); any || table.Len() != 0 {
+		t.Error("the network is not free")
+	}
+}
+
+// TestFull: the newest always gets in, for what ends soonest; what has no end stays.
+func TestFull(t *testing.T) {
+	table, now := NewTable(), at(0)
+	name := func(i int) netip.Prefix { return prefix(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)) }
+	for i := range Most {
+		last := time.Duration(Most-i) * time.Minute // the last ends soonest
+		if i < 10 {
+			last = 0
+		}
+		table.Add(New(name(i), "", last, now))
+	}
+	evicted, ok := table.Add(New(prefix("192.0.2.1"), "", time.Second, now))
+	if !ok || len(evicted) != 1 || evicted[0].Prefix != name(Most-1) {
+		t.Fatalf("evicted %v, %v", evicted, ok)
+	}
+	// It is the soonest itself now.
+	if evicted, ok = table.Add(New(prefix("192.0.2.2"), "", 0, now)); !ok || evicted[0].Prefix != prefix("192.0.2.1") {
+		t.Fatalf("evicted %v, %v", evicted, ok)
+	}
+	// One that is there already needs no room.
+	if evicted, ok = table.Add(New(prefix("192.0.2.2"), "", 0, now)); !ok || len(evicted) != 0 {
+		t.Fatalf("evicted %v, %v", evicted, ok)
+	}
+	for i := range Most {
+		evicted, ok := table.Add(New(prefix("2001:db8::1"), fmt.Sprint(i), 0, now))
+		if full := i >= Most-11; ok == full || (len(evicted) == 1) == full {
+			t.Fatalf("ban %d without an end: %v, evicted %v", i, ok, evicted)
+		}
+	}
+	if table.Len() != Most || len(table.Find(name(3), "")) != 1 || len(table.Find(prefix("192.0.2.2"), "")) != 1 {
+		t.Error("a ban without an end was evicted")
+	}
+}
+
+// TestPieces: what is exempt is cut out, whoever it is that bans it.
+func TestPieces(t *testing.T) {
+	table, now := NewTable(), at(0)
+	table.Add(New(prefix("192.0.2.0/30"), "wide", time.Hour, now))
+	table.Add(New(prefix("192.0.2.2"), "narrow", 2*time.Hour, now))
+	table.Add(New(prefix("192.0.2.1"), "exempt now", 0, now))
+	exempt := cidr.SetOf(cidr.MustParsePrefix("192.0.2.1"))
+	var got []string
+	for p, left := range table.Blocked(now, exempt)[0] {
+		got = append(got, p.String()+" "+left.String())
+		if one, any := table.BlockedPiece(p, now, exempt); !any || one != left {
+			t.Errorf("%s: %v, %v, not %v", p, one, any, left)
+		}
+	}
+	slices.Sort(got)
+	// 192.0.2.2/31 is a piece of the wide one, and its half is banned by itself.
+	if want := "192.0.2.0 1h0m0s, 192.0.2.2 2h0m0s, 192.0.2.2/31 1h0m0s"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+	if got := Pieces(cidr.MustParsePrefix("192.0.2.1"), exempt); len(got) != 0 {
+		t.Errorf("of what is exempt %v is blocked", got)
+	}
+}
