@@ -171,3 +171,50 @@ func (l *lab) flows(c caller) []flow {
 		{"TCP from the PBX host", false, hereTCP.(end), thereTCP.(end)},
 	}
 }
+
+// TestPacketsOwnBans knocks from addresses that this host has banned by itself: alone,
+// by a network, with a time, and after they were let go.
+func TestPacketsOwnBans(t *testing.T) {
+	const dropBanned = "drop what comes from banned addresses"
+	inEachLab(t, func(l *lab) {
+		set := [...]string{"voip_ban", "voip_ban6"}[l.family]
+		for _, at := range everywhere {
+			s := fullAt(at)
+			s.DropOutbound = true
+			l.apply(s)
+			alone, phone := l.fresh(l.attacker), l.fresh(l.phone)
+			network := netip.PrefixFrom(l.addr(l.roamer), [...]int{30, 64}[l.family]).Masked()
+			out, _ := l.callOut(alone)
+			for _, what := range []fmt.Stringer{alone.addr, phone.addr, network} {
+				l.run("", "ipset", "add", set, what.String(), "timeout", "600")
+			}
+			knocks := 0
+			for _, proto := range []string{"udp", "tcp"} {
+				for name, c := range map[string]caller{"an address": alone, "a phone": phone, "an address in a network": {l.roamer, l.addr(l.roamer)}} {
+					if got := l.knock(c, proto, 5060); got != silent {
+						l.t.Errorf("%s: %s, banned %s: %s, want %s", at, proto, name, got, silent)
+					}
+					knocks++
+				}
+			}
+			if got := l.counted(dropBanned); got != knocks {
+				l.t.Errorf("%s: the rule counted %d packets of %d", at, got, knocks)
+			}
+			if got := l.knownBy(set); got != knocks {
+				l.t.Errorf("%s: the set counted %d packets of %d", at, got, knocks)
+			}
+			// What goes there is dropped too, and is no knock.
+			if _, err := out.Write([]byte("x")); err == nil {
+				if got := l.counted("drop what goes to banned addresses"); got == 0 {
+					l.t.Errorf("%s: a packet to a banned address went out", at)
+				}
+			}
+			l.run("", "ipset", "flush", set)
+			for _, c := range []caller{alone, phone} {
+				if got := l.knock(c, "udp", 5060); got != accepted {
+					l.t.Errorf("%s: no longer banned: %s, want %s", at, got, accepted)
+				}
+			}
+		}
+	})
+}
