@@ -159,13 +159,14 @@ func NewBanPlan(name string, f cidr.Family, desired, live Timed) *BanPlan {
 		if found && (want == Forever) == (have == Forever) && (want-have).Abs() <= timeoutSlack {
 			continue
 		}
-		if !found {
+		if !found && (want == Forever || want > timeoutSlack) { // else it is about to end
 			p.Missing++
 		}
 		p.Add = append(p.Add, Timeout{prefix, want})
 	}
-	for prefix := range live {
-		if _, wanted := desired[prefix]; !wanted {
+	for prefix, have := range live {
+		// What ends in a moment the kernel has not seen the end of.
+		if _, wanted := desired[prefix]; !wanted && (have == Forever || have > timeoutSlack) {
 			p.Delete = append(p.Delete, prefix)
 		}
 	}

@@ -80,6 +80,9 @@ func TestOwnBans(t *testing.T) {
 		if plan := NewBanPlan(name, family, Timed{p(0): Forever, p(2): 92 * time.Second}, Timed{p(0): Forever, p(2): 90 * time.Second}); !plan.Unchanged() {
 			t.Errorf("two seconds are a difference: %+v", plan)
 		}
+		if plan := NewBanPlan(name, family, Timed{p(0): time.Second}, Timed{p(2): time.Second}); plan.Missing != 0 || len(plan.Delete) != 0 {
+			t.Errorf("what is about to end is missing, or should not be there: %+v", plan)
+		}
 		if plan := NewBanPlan(name, family, Timed{p(0): time.Second, p(2): 150 * time.Second}, Timed{p(0): Forever, p(2): 90 * time.Second}); len(plan.Add) != 2 || plan.Missing != 0 {
 			t.Errorf("a minute, or an end, is no difference: %+v", plan)
 		}
