@@ -21,6 +21,7 @@ var (
 	pbx       = addrs("5.5.0.1", "2a00:5::1")
 	attacker  = addrs("8.8.8.8", "2a00:8::8")
 	bystander = addrs("9.9.9.9", "2a00:9::9")
+	newcomer  = addrs("4.9.4.9", "2a00:49::9")
 	friend    = addrs("6.6.6.6", "2a00:6::6") // in allow
 	trunk     = addrs("7.7.7.7", "2a00:7::7")
 	named     = addrs("3.3.3.3", "2a00:3::3") // trunk.example of trunks
@@ -86,7 +87,7 @@ func newHost(t *testing.T, backend string) *host {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
 	h := &host{T: t, others: make(map[netip.Addr]*testns.Host), dir: t.TempDir()}
-	for _, who := range append(friends, attacker, bystander) {
+	for _, who := range append(friends, attacker, bystander, newcomer) {
 		other := star.Join(netip.PrefixFrom(who[0], 24), netip.PrefixFrom(who[1], 64))
 		h.others[who[0]], h.others[who[1]] = other, other
 	}
