@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"voipbl": main})
+	testscript.Main(m, map[string]func(){"voipbl": main, "stand-in": standIn})
 }
 
 // TestScripts runs the program as a user types it. Each script of
