@@ -7,7 +7,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
 PACKAGES = ./... ./testdata/genfeed/... ./testdata/serve
 
-.PHONY: build install deb try test test-deb check fuzz bench man completions clean help
+.PHONY: build install deb try test test-deb check fuzz faults bench man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
@@ -17,6 +17,7 @@ test: check ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -
 test-deb: ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v -timeout 25m ./packaging/deb   ## the .deb installed, booted, upgraded, removed
 check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
+faults: ; @sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every verb fails once; FAULTS=N for N of each kind
 bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl   ## against iprange and ipset restore, as ratios
 man: ; @rm -rf dist/man && SOURCE_DATE_EPOCH=$(DATE) go run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/voipbl dist/man   ## the pages of the manual, in dist/man
 completions: build ; @mkdir -p dist/completions && cd dist/completions && ../../bin/voipbl completion bash >voipbl.bash && ../../bin/voipbl completion zsh >_voipbl && ../../bin/voipbl completion fish >voipbl.fish   ## for bash, zsh and fish, in dist/completions

@@ -114,8 +114,10 @@ func (r *rules) restore(ctx context.Context) error {
 		r.record.Chains[f] = r.record.Chains[f] || made
 	}
 	r.record.Sets = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.record.Sets, p.Sets))))
-	_, err := r.dropBans(ctx)
-	return err
+	// The rules are back, whatever becomes of this. What it leaves is in the
+	// record, and the next sync drops it.
+	r.dropBans(ctx)
+	return nil
 }
 
 // reject forgets what is pending and remembers that it must not come back by

@@ -102,16 +102,13 @@ type Response struct {
 	URL                string // after redirects, without userinfo
 	Attempts           int    // requests made, redirects not counted: 1 to 4
 	Bytes              int64  // written, after decompression
-
-	Talked []web.Peer // the hosts that it came from, or was to come from
 }
 
 // Get downloads the feed into to, as one part named by its URL, replacing
 // whatever is staged there. Only status 200, or 304 to a request with
 // validators, is a success.
 //
-// The error, if any, is an [*Error], and to then holds nothing of use; of the response only
-// Talked does.
+// The error, if any, is an [*Error], and to then holds nothing of use.
 func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, error) {
 	d, err := newDownload(ctx, c, req, to)
 	if err != nil {
@@ -121,9 +118,9 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	defer c.transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, d.req.Timeout)
 	defer cancel()
-	d.ctx = d.peers.Begin(ctx, d.url)
+	d.ctx = ctx
 
-	r, err := retryablehttp.NewRequestWithContext(d.ctx, http.MethodGet, d.req.URL, nil)
+	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, d.req.URL, nil)
 	if err != nil {
 		return Response{}, d.badURL()
 	}
@@ -140,7 +137,7 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	retrier := retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport:     c.transport,
-			CheckRedirect: d.redirect,
+			CheckRedirect: redirectPolicy(d.req.Insecure),
 		},
 		RetryMax:       maxRetries,
 		RequestLogHook: d.count,
@@ -149,8 +146,8 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 		ErrorHandler:   passError,
 	}
 	if _, err := retrier.Do(r); err != nil {
-		return Response{Talked: d.peers.All()}, d.failure(err)
+		return Response{}, d.failure(err)
 	}
-	d.response.Attempts, d.response.Talked = d.attempts, d.peers.All()
+	d.response.Attempts = d.attempts
 	return d.response, nil
 }

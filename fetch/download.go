@@ -24,8 +24,7 @@ type download struct {
 	caller context.Context // the caller's, to tell its end from our deadline
 	ctx    context.Context // with the deadline
 	req    Request         // with its defaults filled in
-	url    *url.URL
-	name   string // the URL as errors show it
+	name   string          // the URL as errors show it
 	to     *Staged
 
 	attempts int           // requests made so far
@@ -33,7 +32,6 @@ type download struct {
 	wait     time.Duration // before the next one
 	wire     int64         // bytes received by the last attempt
 	response Response
-	peers    web.Peers
 }
 
 func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*download, error) {
@@ -51,7 +49,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	if err != nil || u.Host == "" {
 		return nil, d.badURL()
 	}
-	d.url, d.name = u, redact(u)
+	d.name = redact(u)
 	if err := web.Allowed(u, req.Insecure); err != nil {
 		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
 	}

@@ -8,13 +8,9 @@ import (
 // RemoveBanChain takes fail2ban's chain for ssh out, if it is empty and no rule
 // goes to it, and says whether it did. It is for whoever made it.
 func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool, err error) {
-	saved, err := fw.Read(ctx)
-	if err != nil {
+	free, err := fw.banChainIsFree(ctx, f)
+	if err != nil || !free {
 		return false, err
-	}
-	goesThere := func(rule string) bool { return target(rule) == SSHChain }
-	if !saved[f].HasChain("filter", SSHChain) || len(saved[f].rules("filter", SSHChain)) > 0 || len(saved[f].where(goesThere)) > 0 {
-		return false, nil
 	}
 	var plans [2]*Plan
 	for _, g := range Families {
@@ -23,7 +19,20 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool,
 	plans[f].text = "*filter\n-X " + SSHChain + "\nCOMMIT\n"
 	err = fw.restore(ctx, plans, false)
 	if refused := (*ToolError)(nil); errors.As(err, &refused) {
-		return false, nil // somebody has begun to use it
+		// Somebody has begun to use it, or the tool has failed.
+		if free, readErr := fw.banChainIsFree(ctx, f); readErr == nil && !free {
+			return false, nil
+		}
 	}
 	return err == nil, err
+}
+
+// banChainIsFree reports whether the chain is there, empty, and no rule leads to it.
+func (fw *Firewall) banChainIsFree(ctx context.Context, f Family) (bool, error) {
+	saved, err := fw.Read(ctx)
+	if err != nil {
+		return false, err
+	}
+	goesThere := func(rule string) bool { return target(rule) == SSHChain }
+	return saved[f].HasChain("filter", SSHChain) && len(saved[f].rules("filter", SSHChain)) == 0 && len(saved[f].where(goesThere)) == 0, nil
 }

@@ -18,12 +18,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"voipbl": main, "stand-in": standIn})
+	testscript.Main(m, map[string]func(){"voipbl": main, testfault.Launcher: testfault.Launch})
 }
 
 // TestScripts runs the program as a user types it. Each script of

@@ -128,7 +128,7 @@ func (a *app) printTroubles(r *agent.Report) {
 	}
 	a.printRulesTrouble(r.Rules)
 	if r.Outcome == agent.RulesFailed && r.Error != nil {
-		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules are as they were:")
+		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
 	}
 }
 

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// faultVerb is a command under which system calls fail, and what comes before.
+type faultVerb struct {
+	name    string
+	args    []string
+	config  string // the configuration it goes by: old or new
+	prepare []string
+	heal    []string // what puts things right after a failure; else one more sync
+	trial   bool     // it is about rules on trial: whatever is left of them is taken back first
+}
+
+// Each line of prepare is a command of the program, after a first sync of the
+// old list by the old configuration. Then the new list is offered.
+var faultVerbs = []faultVerb{
+	{name: "sync", args: []string{"sync"}, config: "old"},
+	{name: "sync that moves the rules", args: []string{"sync"}, config: "moved"},
+	{name: "ban", args: []string{"ban", "--json", "8.8.8.8", "2a00:1450::/64"}, config: "old", prepare: []string{"ban 9.9.9.9"}},
+	{name: "unban", args: []string{"unban", "--json", "9.9.9.9"}, config: "old", prepare: []string{"ban 9.9.9.9 2a00:1450::/64"}},
+	{name: "apply", args: []string{"firewall", "apply", "--force", "--confirm", "10m"}, config: "base", trial: true},
+	{name: "confirm", args: []string{"firewall", "confirm"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
+	{name: "rollback", args: []string{"firewall", "rollback"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
+	{name: "remove", args: []string{"remove"}, config: "base", prepare: []string{"firewall apply --force --confirm 0"}, heal: []string{"remove"}},
+}
+
+// picks is how many calls of each kind fail under each verb, one a run.
+func picks(t *testing.T) int {
+	switch s := os.Getenv("VOIPBL_FAULTS"); s {
+	case "":
+		return 2
+	case "all":
+		return 1 << 20
+	default:
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("VOIPBL_FAULTS=%s: expected a number or all", s)
+		}
+		return n
+	}
+}
+
+// TestFaults lets each verb run to its end once, counting its system calls, and
+// then again and again, each time on a host of its own, with another call that
+// fails: with one error, or with all that follow failing as well, as on a full
+// disk. After each run what the kernel holds is the old or the new, set by set
+// and table by table, the exit status says so, and one more sync mends all.
+//
+// VOIPBL_FAULTS is how many calls of a kind fail under a verb; all is each one.
+func TestFaults(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the kernel's sets need root")
+	}
+	n := picks(t)
+	for _, v := range faultVerbs {
+		t.Run(v.name, func(t *testing.T) {
+			dry := dryRun(t, v)
+			hits := 0
+			for _, fault := range chosenFaults(dry.calls, n) {
+				t.Run(fault.String(), func(t *testing.T) {
+					if runWithFault(t, v, dry, fault) {
+						hits++
+					}
+				})
+			}
+			t.Logf("%d faults, calls %v", hits, dry.calls)
+			if hits == 0 {
+				t.Error("no call failed")
+			}
+		})
+	}
+}
+
+// chosenFaults spreads up to n faults over the calls of each kind, the first and
+// the last among them, and takes the errors in turn.
+func chosenFaults(calls map[testfault.Kind]int, n int) (faults []testfault.Fault) {
+	for _, k := range testfault.Kinds {
+		total := calls[k]
+		m := min(n, total)
+		for i := range m {
+			f := testfault.Fault{Kind: k, N: 1 + i, Errno: k.Errnos()[i%len(k.Errnos())], On: i%2 == 1}
+			if m > 1 {
+				f.N = 1 + i*(total-1)/(m-1)
+			}
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// faultOutcome is what a run without a fault comes to.
+type faultOutcome struct {
+	calls            map[testfault.Kind]int
+	before, after    kernelText
+	healed, rebooted kernelText
+}
+
+func dryRun(t *testing.T, v faultVerb) (o faultOutcome) {
+	t.Run("none", func(t *testing.T) {
+		h := newFaultHost(t, v)
+		o.before = h.kernel()
+		r := h.run(v, testfault.Fault{})
+		if r.code != exitOK {
+			t.Fatalf("without a fault it ends with %d: %s", r.code, r.text)
+		}
+		o.calls, o.after = r.calls, h.kernel()
+		o.rebooted = h.rebooted(v)
+		h.heal(v)
+		o.healed = h.kernel()
+	})
+	if o.calls == nil {
+		t.FailNow()
+	}
+	return o
+}
+
+// runWithFault reports whether a call failed.
+func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.Fault) bool {
+	h := newFaultHost(t, v)
+	if diff := h.kernel().beside(dry.before); diff != "" {
+		t.Fatalf("not the host of the first run: %s", diff)
+	}
+	r := h.run(v, fault)
+	if r.failed == "" {
+		return false
+	}
+	tell := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf("%s failed: %s\nexit %d: %s", r.failed, fmt.Sprintf(format, args...), r.code, r.text)
+	}
+	now := h.kernel().settled()
+	as := []kernelText{dry.before.settled(), dry.after.settled()}
+	if r.code == exitStale {
+		// One list may be the old one and the other the new one.
+		as = append(as, now.mixed(dry.before, dry.after))
+	}
+	if diff := now.beside(as...); diff != "" {
+		tell("neither as before nor as after: %s", diff)
+	}
+	if v.name != "remove" && !now.drops() {
+		tell("nothing is dropped")
+	}
+	if r.code < 0 || strings.Contains(r.text, "goroutine ") {
+		tell("it crashed")
+	}
+	done := now.beside(dry.after.settled())
+	if r.code == exitOK && done != "" {
+		tell("it says that all is well: %s", done)
+	}
+	if r.inForce && now["set voip_ban"]+now["set voip_ban6"] != dry.after["set voip_ban"]+dry.after["set voip_ban6"] {
+		tell("it says in force: %s", done)
+	}
+	if disk := slices.Contains([]testfault.Kind{testfault.Write, testfault.Fsync, testfault.Rename}, fault.Kind); v.name == "ban" && disk && !r.inForce {
+		tell("a disk that fails lets the attacker stay")
+	}
+	if r.code == exitOK && v.name != "remove" {
+		if diff := h.rebooted(v).beside(dry.rebooted); diff != "" {
+			tell("it is lost by a reboot: %s", diff)
+		}
+	}
+	if out, code := h.heal(v); code != exitOK || strings.Contains(out, "damaged") {
+		tell("and what should heal it ends with %d: %s", code, out)
+	}
+	healed := h.kernel()
+	if diff := healed.beside(dry.before, dry.after, dry.healed); diff != "" {
+		tell("afterwards: %s", diff)
+	}
+	if diff := healed.beside(dry.healed); diff != "" && (r.code == exitOK || !strings.HasSuffix(v.name, "ban")) {
+		tell("it is not in force afterwards: %s", diff)
+	}
+	return true
+}
+
+// faultHost is a host that a verb runs on.
+type faultHost struct {
+	t      *testing.T
+	dir    string
+	server *feedServer
+}
+
+const faultConfig = `state_dir: %[1]s/state
+run_dir: %[1]s/run
+feeds:
+  - {name: far, url: "http://127.0.0.1:8080/list", insecure: true, min_entries: 1}
+  - {name: near, path: %[1]s/near}
+`
+
+func newFaultHost(t *testing.T, v faultVerb) *faultHost {
+	testns.Enter(t)
+	h := &faultHost{t: t, dir: t.TempDir()}
+	t.Cleanup(h.killAll)
+	h.serve()
+	base := "firewall: {base: true, local_networks: [192.168.1.0/24]}\n"
+	for name, more := range map[string]string{"old": "", "moved": "firewall: {drop_at: prerouting}\n", "base": base} {
+		writeFile(t, filepath.Join(h.dir, name+".yaml"), fmt.Sprintf(faultConfig, h.dir)+more)
+	}
+	h.offer("5.5.5.5\n2a00:1::/32\n", "6.6.6.6\n")
+	h.must("old", "sync")
+	for _, line := range v.prepare {
+		h.must(v.config, strings.Fields(line)...)
+	}
+	if len(v.prepare) == 0 || v.name == "unban" || v.name == "ban" {
+		h.offer("5.5.5.5\n7.7.7.0/24\n2a00:2::/32\n", "6.6.6.7\n")
+	}
+	return h
+}
+
+func (h *faultHost) serve() {
+	server, err := startFeedServer(h.dir)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.server = server
+	h.t.Cleanup(server.close)
+}
+
+func (h *faultHost) offer(far, near string) {
+	writeFile(h.t, filepath.Join(h.dir, "far"), far)
+	writeFile(h.t, filepath.Join(h.dir, "near"), near)
+	h.server.set("list", behaviour{"ok", filepath.Join(h.dir, "far")})
+}
+
+// killAll ends the process that takes rules on trial back.
+func (h *faultHost) killAll() {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && pid != os.Getpid() && strings.Contains(string(line), h.dir) {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+func (h *faultHost) arguments(config string, args []string) []string {
+	return append([]string{"--config", filepath.Join(h.dir, config+".yaml")}, args...)
+}
+
+// environment has each command come by an SSH connection of its own, from where
+// the base rules let it in.
+func (h *faultHost) environment(confirm bool) []string {
+	port := map[bool]int{false: 50022, true: 50023}[confirm]
+	return append(os.Environ(), "NO_COLOR=1", fmt.Sprintf("SSH_CONNECTION=192.168.1.5 %d 192.168.1.1 22", port))
+}
+
+func (h *faultHost) voipbl(config string, args ...string) (string, int) {
+	cmd := exec.Command("voipbl", h.arguments(config, args)...)
+	cmd.Env = h.environment(false)
+	// A file, for a child that stays would keep a pipe open.
+	out, err := os.CreateTemp(h.dir, "out")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+func (h *faultHost) must(config string, args ...string) {
+	if out, code := h.voipbl(config, args...); code != exitOK {
+		h.t.Fatalf("%v: exit %d: %s", args, code, out)
+	}
+}
+
+// faultRun is what a run with a fault came to.
+type faultRun struct {
+	code    int
+	text    string // standard output and standard error
+	calls   map[testfault.Kind]int
+	failed  string // the call that failed
+	inForce bool   // as it says itself
+}
+
+func (h *faultHost) run(v faultVerb, fault testfault.Fault) faultRun {
+	cmd := testfault.New(fault, "voipbl", h.arguments(v.config, v.args)...)
+	cmd.Env = h.environment(v.name == "confirm")
+	out, err := os.Create(filepath.Join(h.dir, "out"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	cmd.Wait()
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r := faultRun{code: cmd.ProcessState.ExitCode(), text: string(text), failed: cmd.Failed(), calls: map[testfault.Kind]int{}}
+	for _, k := range testfault.Kinds {
+		r.calls[k] = cmd.Calls(k)
+	}
+	var report struct {
+		InForce bool `json:"in_force"`
+	}
+	if start := strings.Index(r.text, "{"); start >= 0 {
+		json.NewDecoder(strings.NewReader(r.text[start:])).Decode(&report)
+	}
+	r.inForce = report.InForce
+	return r
+}
+
+// heal does what an admin or cron does next.
+func (h *faultHost) heal(v faultVerb) (string, int) {
+	if v.heal != nil {
+		return h.voipbl(v.config, v.heal...)
+	}
+	config := v.config
+	if v.trial {
+		h.voipbl(config, "firewall", "rollback")
+		config = "old"
+	}
+	return h.voipbl(config, "sync")
+}
+
+// rebooted is what the kernel would hold after a boot: with nothing of what runs,
+// after what the unit does first. The host is then as it was.
+func (h *faultHost) rebooted(v faultVerb) kernelText {
+	before, err := netns.Get()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer before.Close()
+	h.do("cp -a state state.kept && mv run run.kept")
+	if err := testns.Unshare(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.voipbl(v.config, "sync", "--offline")
+	k := h.kernel()
+	if err := netns.Set(before); err != nil {
+		h.t.Fatal(err)
+	}
+	h.do("rm -rf state run && mv state.kept state && mv run.kept run")
+	return k
+}
+
+func (h *faultHost) do(script string) {
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir = h.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
