@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/fetch"
 )
 
@@ -62,12 +63,18 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 	}
 	is := extentOf(effective(body.tally, body.sets), body.sets)
 	content := contentOf(body.sets)
-	past, last := r.past(f, prior, sum, state)
+	past := r.past(f, prior, state)
 	if past == nil || r.force {
 		r.accept(state, pastOf(f.report.Source, is, r.now), content)
 		return verdict{}
 	}
-	v, kept := judgeByPast(aged(*past, r.now), last.sets, body.tally, body.sets)
+	compare := func(with cidr.Sets) turnover { return r.compare(f, with) }
+	if prior.SHA256 == sum { // as for nearly all that is fetched without need
+		compare = func(cidr.Sets) turnover { return turnover{body.tally.Entries, body.tally.Entries} }
+	} else if prior.SHA256 == "" {
+		compare = func(cidr.Sets) turnover { return turnover{} }
+	}
+	v, kept := judgeByPast(aged(*past, r.now), compare, body.tally, body.sets)
 	if v.reason == "" {
 		r.accept(state, addedTo(*past, is, kept, r.now), content)
 		return v
@@ -81,29 +88,58 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 	return v
 }
 
-// past is what is known of the lists before, nil if nothing is, and the last good one. That
-// is not read if it is the same as the new one, whose digest is sum.
-func (r *reader) past(f *feed, prior fetch.Meta, sum string, state *fetch.State) (*fetch.Past, content) {
-	past := state.Past
-	if past != nil && past.Source != f.report.Source {
-		past = nil
+// past is what is known of the lists before, nil if nothing is. Where there is a copy and
+// no history, as an older version leaves it, it is that of the copy.
+func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past {
+	if state.Past != nil && state.Past.Source == f.report.Source {
+		return state.Past
 	}
-	if prior.SHA256 == "" || past != nil && prior.SHA256 == sum {
-		return past, content{}
+	if prior.SHA256 == "" {
+		return nil
 	}
 	last, _, err := r.readCopy(f.Name)
 	if err != nil {
 		f.warn("feed %s: %v: it is not compared with the new list", f.Name, err)
-		return past, content{}
-	}
-	if past == nil {
-		p := pastOf(f.report.Source, extentOf(effective(last.tally, last.sets), last.sets), prior.FetchedAt)
-		past = &p
+		return nil
 	}
 	if state.Content == "" {
 		state.Content, state.ContentChanged = contentOf(last.sets), prior.FetchedAt
 	}
-	return past, last
+	past := pastOf(f.report.Source, extentOf(effective(last.tally, last.sets), last.sets), prior.FetchedAt)
+	return &past
+}
+
+// compare tells what of the last good list is still in another one. It reads the copy line
+// by line, so that it needs no memory for it.
+func (r *reader) compare(f *feed, with cidr.Sets) (t turnover) {
+	c, err := r.store.Open(f.Name)
+	if err != nil {
+		return turnover{} // prior has told why
+	}
+	defer c.Close()
+	policy := policyOf(r.limits)
+	for _, in := range c.Parts() {
+		for sc := cidr.NewScanner(in); sc.Scan(); {
+			ps := sc.Prefixes()
+			if sc.Reason() != cidr.Accepted || policy.TooWide(ps) {
+				continue
+			}
+			for _, p := range ps {
+				if cidr.SpecialSpace.Contains(p) {
+					continue
+				}
+				t.entries++
+				if with.Contains(p) {
+					t.still++
+				}
+			}
+		}
+	}
+	if err := c.Verify(); err != nil {
+		f.warn("feed %s: %v: it is not compared with the new list", f.Name, err)
+		return turnover{}
+	}
+	return t
 }
 
 // accept notes a list that is believed.

@@ -226,7 +226,7 @@ func banSetNote(h ipsetsync.Header, f cidr.Family) string {
 
 // checkBans looks the queries up in the sets that fail2ban fills, whatever their type.
 func checkBans(kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
-	sets, err := fail2banSets(kernel)
+	sets, err := setsOfBans(kernel, isFail2ban)
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,17 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// ExemptBan is a ban by fail2ban of somebody who is exempt. Voipbl's own jails and
-// actions make none, but those of others do, and an address may become exempt after it
-// was banned.
+// ExemptBan is a ban of somebody who is exempt, in a set of fail2ban's or in that of
+// this host's own bans. Voipbl's own jails and actions make none, but those of others
+// do, and an address may become exempt after it was banned.
 type ExemptBan struct {
 	Banned  netip.Prefix `json:"banned"`
 	Set     string       `json:"set"`
+	Own     bool         `json:"own"`     // a ban of this host's own
 	Because []Protected  `json:"because"` // why it is exempt
 }
 
@@ -25,38 +27,54 @@ func (b ExemptBan) String() string {
 	if exempt.Prefix.Bits() > who.Bits() {
 		who, as = exempt.Prefix, " as "+queryText(b.Banned)
 	}
-	return fmt.Sprintf("%s is exempt (%s), but banned by fail2ban%s (set %s): its packets are rejected", queryText(who), strings.Join(exempt.Reasons, ", "), as, b.Set)
+	by, become := "by fail2ban", "rejected"
+	if b.Own {
+		by, become = "here", "dropped"
+	}
+	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): its packets are %s", queryText(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
 }
 
 // Remedy takes the ban back, whoever has made it.
 func (b ExemptBan) Remedy() string {
+	if b.Own {
+		return fmt.Sprintf("voipbl unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
+	}
 	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
 }
 
 // exemptBans looks for them.
-func exemptBans(kernel *ipsetsync.Kernel, p *Protection) ([]ExemptBan, error) {
-	sets, err := fail2banSets(kernel)
+func exemptBans(cfg config.Config, kernel *ipsetsync.Kernel, p *Protection) ([]ExemptBan, error) {
+	theirs, err := setsOfBans(kernel, isFail2ban)
 	if err != nil {
 		return nil, err
 	}
+	own, err := setsOfBans(kernel, func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) })
+	if err != nil {
+		return nil, err
+	}
+	return append(p.exemptIn(theirs, false), p.exemptIn(own, true)...), nil
+}
+
+// exemptIn are the entries of sets that hit somebody who is exempt.
+func (p *Protection) exemptIn(sets []*ipsetsync.Live, own bool) []ExemptBan {
 	var found []ExemptBan
 	for _, live := range sets {
 		for _, entry := range live.Prefixes {
 			if p.sets.Overlaps(entry) {
 				banned := entry.Netip()
-				found = append(found, ExemptBan{banned, live.Name, p.Covering(banned)})
+				found = append(found, ExemptBan{banned, live.Name, own, p.Covering(banned)})
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // fail2banNames is how the names of sets begin that fail2ban fills: those of the
 // published page and of our jails, and those of its own actions.
 var fail2banNames = []string{"fail2ban-", "f2b-"}
 
-// fail2banSets reads them.
-func fail2banSets(kernel *ipsetsync.Kernel) ([]*ipsetsync.Live, error) {
+// setsOfBans reads the sets whose names are asked for.
+func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {
 	var found []*ipsetsync.Live
 	for _, f := range cidr.Families {
 		headers, err := kernel.BanSets(f)
@@ -64,7 +82,7 @@ func fail2banSets(kernel *ipsetsync.Kernel) ([]*ipsetsync.Live, error) {
 			return nil, err
 		}
 		for _, h := range headers {
-			if h.Elements == 0 || !isFail2ban(h.Name) {
+			if h.Elements == 0 || !wanted(h.Name) {
 				continue
 			}
 			live, err := kernel.Bans(h.Name)
@@ -95,7 +113,7 @@ const maxExemptBans = 5
 func (s *Status) judgeExemptBans() {
 	for i, b := range s.ExemptBanned {
 		if i == maxExemptBans {
-			s.problem("fail2ban-client unban --all; status --json lists them", "%d more exempt addresses are banned by fail2ban", len(s.ExemptBanned)-i)
+			s.problem("as above; \"voipbl status --json\" lists them", "%d more exempt addresses are banned", len(s.ExemptBanned)-i)
 			break
 		}
 		s.problem(b.Remedy(), "%s", b)

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // reader gets feeds: each from its source, or else from its last good copy.
@@ -37,6 +38,7 @@ type feed struct {
 	sets     cidr.Sets
 	warnings []string
 
+	talked  []web.Peer  // the hosts that it came from just now
 	history fetch.State // before this attempt
 	unread  bool        // that could not be read
 	damaged bool        // there is a last good copy, and it cannot be read
@@ -188,6 +190,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 		Progress: r.feedProgress(f.Name),
 	}, staged)
 	if err != nil {
+		state.Tried, f.talked = response.Talked, response.Talked
 		return problemOf(err)
 	}
 	if response.NotModified {
@@ -200,6 +203,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 		if state.Content == "" {
 			state.Content, state.ContentChanged = contentOf(f.sets), prior.FetchedAt
 		}
+		state.Talked, state.Tried, f.talked = response.Talked, nil, response.Talked
 		return nil
 	}
 	body, err := r.read(staged.Parts())
@@ -210,6 +214,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
 		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
 	}
+	state.Talked, state.Tried, f.talked = response.Talked, nil, response.Talked
 	r.noteBefore(f)
 	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
 	f.take(body, FeedFresh, staged.Size(), r.now)

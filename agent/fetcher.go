@@ -191,7 +191,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named, netwo
 		if at.After(now) && at.Before(next) {
 			next = at
 		}
-	} else if len(n.sources) > 0 {
+	} else if len(n.servers) > 0 {
 		// Where attackers are reported may be no feed's server.
 		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.IsZero()
 	}

@@ -29,6 +29,7 @@ type lookups struct {
 // resolved is what the names of a configuration stand for, and what went wrong.
 type resolved struct {
 	names
+	sources  []source // that were talked to
 	answers  map[string]answer
 	problems []string
 	never    []string // names without any address
@@ -38,7 +39,8 @@ type resolved struct {
 // resolve asks for the names of a configuration, all at once. A name that does not
 // resolve keeps the addresses that it has.
 func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how lookups) resolved {
-	r := resolved{names: hostNames(cfg), answers: make(map[string]answer)}
+	r := resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), answers: make(map[string]answer)}
+	r.addSources(r.sources)
 	all := r.all()
 	if len(all) == 0 {
 		return r
@@ -89,8 +91,13 @@ func (n names) allows(name string) bool { return len(n.allowed[name]) > 0 }
 func (r *resolved) take(name string, k answer, offline bool) {
 	r.answers[name] = k
 	failed := k.Failed
-	if failed != nil && failed.NoHost && !r.allows(name) {
-		failed = nil // a source on this host needs no exemption
+	if !r.allows(name) {
+		if r.talkedTo(name) {
+			return // its address is known, or its proxy's
+		}
+		if failed != nil && failed.NoHost {
+			failed = nil // a source on this host needs no exemption
+		}
 	} else if failed != nil && failed.NoHost {
 		r.noHost = append(r.noHost, name)
 	}

@@ -126,13 +126,25 @@ func extreme(of func(a, b float64) float64, a, b fetch.Extent) fetch.Extent {
 	return a
 }
 
-// judgeByPast decides about a body whose feed had that past (aged to now) and that last
-// good list. If there is none to stay in force instead, a list that is too short is better
-// than nothing. It returns also the share of the last list's entries that is still there.
-func judgeByPast(past fetch.Past, last cidr.Sets, t cidr.Tally, sets cidr.Sets) (v verdict, kept float64) {
+// turnover is how many entries a list had, and how many of them another one covers.
+type turnover struct{ entries, still int }
+
+// kept is the share that is still there; 1 of an empty list.
+func (t turnover) kept() float64 {
+	if t.entries == 0 {
+		return 1
+	}
+	return float64(t.still) / float64(t.entries)
+}
+
+// judgeByPast decides about a body whose feed had that past (aged to now). compare tells
+// what is still there of the last good list. If there is none to stay in force instead, a
+// list that is too short is better than nothing. It returns also the share that is kept.
+func judgeByPast(past fetch.Past, compare func(with cidr.Sets) turnover, t cidr.Tally, sets cidr.Sets) (v verdict, kept float64) {
 	usual, limits := usualPart(past, sets)
-	is := extentOf(effective(t, usual), sets)
-	kept = keptOf(last, usual)
+	entries := effective(t, usual)
+	last := compare(usual)
+	kept = last.kept()
 	if v := judgeWidth(past, sets, usual, limits); v.reason != "" {
 		return v, kept
 	}
@@ -140,10 +152,10 @@ func judgeByPast(past fetch.Past, last cidr.Sets, t cidr.Tally, sets cidr.Sets) 
 		return v, kept
 	}
 	switch {
-	case last.Len() == 0:
-	case is.Entries*mostShrink < past.Most.Entries:
-		return verdict{reasonShrank, fmt.Sprintf("%.0f entries, less than half of the %.0f before", is.Entries, past.Most.Entries)}, kept
-	case last.Len() >= turnedEntries && kept < past.Kept-mostTurned:
+	case last.entries == 0:
+	case float64(entries)*mostShrink < past.Most.Entries:
+		return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %.0f before", entries, past.Most.Entries)}, kept
+	case last.entries >= turnedEntries && kept < past.Kept-mostTurned:
 		return verdict{reasonTurned, fmt.Sprintf("%s of the entries before are still in it, where %s were the least before", percent(kept), percent(past.Kept))}, kept
 	}
 	return verdict{}, kept
@@ -152,20 +164,15 @@ func judgeByPast(past fetch.Past, last cidr.Sets, t cidr.Tally, sets cidr.Sets) 
 // usualPart is a list without the blocks that are far wider than those of its past; limits
 // are the widest that are not, by family.
 func usualPart(past fetch.Past, sets cidr.Sets) (usual cidr.Sets, limits [2]int) {
-	var b cidr.Builder
 	for _, f := range cidr.Families {
 		bits := hostBits[f]
 		if w := past.Most.Widest[f] * usable[f]; w > 0 {
 			bits = min(bits, int(math.Floor(-math.Log2(w))))
 		}
 		limits[f] = max(0, bits-wider)
-		for p := range sets[f].All() {
-			if int(p.Bits()) >= limits[f] {
-				b.Add(p)
-			}
-		}
+		usual[f] = sets[f].Narrow(uint8(limits[f]))
 	}
-	return b.Sets(), limits
+	return usual, limits
 }
 
 func judgeWidth(past fetch.Past, sets, usual cidr.Sets, limits [2]int) verdict {
@@ -188,18 +195,6 @@ func judgeGrowth(past fetch.Past, is fetch.Extent) verdict {
 		}
 	}
 	return verdict{}
-}
-
-// keptOf is the share of a list's entries that another one covers; 1 of an empty list.
-func keptOf(last, now cidr.Sets) float64 {
-	if last.Len() == 0 {
-		return 1
-	}
-	n := 0
-	for _, f := range cidr.Families {
-		n += now[f].Covers(last[f])
-	}
-	return float64(n) / float64(last.Len())
 }
 
 // percent is a share in words, with two digits that count.

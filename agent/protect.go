@@ -44,7 +44,7 @@ type Protection struct {
 // names are the DNS names of a configuration, each with why it is protected.
 type names struct {
 	allowed map[string][]string // of allow and trunks
-	sources map[string][]string // of feeds
+	servers map[string][]string // of feeds, and where reports go
 }
 
 // hostNames finds them.
@@ -59,11 +59,11 @@ func hostNames(cfg config.Config) names {
 	}
 	for _, f := range cfg.Feeds {
 		if host := feedHost(f); host != "" && !isAddr(host) {
-			n.sources[host] = append(n.sources[host], sourceReason(f))
+			n.servers[host] = append(n.servers[host], sourceReason(f))
 		}
 	}
 	if host := reportHost(cfg); host != "" && !isAddr(host) {
-		n.sources[host] = append(n.sources[host], reportReason)
+		n.servers[host] = append(n.servers[host], reportReason)
 	}
 	for _, reasons := range n.allowed {
 		slices.Sort(reasons)
@@ -71,16 +71,25 @@ func hostNames(cfg config.Config) names {
 	return n
 }
 
+// addSources adds the names of hosts that were talked to.
+func (n names) addSources(sources []source) {
+	for _, s := range sources {
+		if name := s.name(); name != "" && !slices.Contains(n.servers[name], s.reason) {
+			n.servers[name] = append(n.servers[name], s.reason)
+		}
+	}
+}
+
 // all are the names in order, each once.
 func (n names) all() []string {
-	all := slices.AppendSeq(slices.Collect(maps.Keys(n.allowed)), maps.Keys(n.sources))
+	all := slices.AppendSeq(slices.Collect(maps.Keys(n.allowed)), maps.Keys(n.servers))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // reasons are why a name is protected.
 func (n names) reasons(name string) []string {
-	return slices.Concat(n.allowed[name], n.sources[name])
+	return slices.Concat(n.allowed[name], n.servers[name])
 }
 
 // feedHost is where a feed comes from: a list that blocks its own source stops
@@ -140,6 +149,9 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	}
 	if a, err := netip.ParseAddr(reportHost(cfg)); err == nil {
 		list.addAddrs([]netip.Addr{a}, reportReason)
+	}
+	for _, s := range answers.sources {
+		list.addAddrs(s.addrs(), s.words())
 	}
 	for name, a := range answers.answers {
 		for _, reason := range answers.reasons(name) {

@@ -28,7 +28,7 @@ type Status struct {
 
 	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
 
-	// ExemptBanned are bans of fail2ban's of whoever is never to be blocked.
+	// ExemptBanned are bans of whoever is exempt.
 	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
 
 	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
@@ -109,7 +109,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		return nil, err
 	}
 	s.Unprotected, s.Names = protected.unprotected, protected.names
-	if s.ExemptBanned, err = exemptBans(kernel, protected); err != nil {
+	if s.ExemptBanned, err = exemptBans(cfg, kernel, protected); err != nil {
 		return nil, err
 	}
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected)

@@ -79,6 +79,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
 	e.answers = resolve(ctx, h.store, cfg, lookups{offline: opts.Offline, keep: !opts.DryRun})
+	e.answers.talked(e.feeds)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

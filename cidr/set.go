@@ -67,18 +67,14 @@ func (s Set) Overlaps(p Prefix) bool {
 // Overlaps reports whether the set of p's family covers any address of p.
 func (s Sets) Overlaps(p Prefix) bool { return s[p.fam].Overlaps(p) }
 
-// Covers counts the prefixes of t that lie wholly in s. It takes one pass over both.
-func (s Set) Covers(t Set) int {
-	n, rest := 0, s.ps
-	for _, p := range t.ps {
-		for len(rest) > 0 && rest[0].last().less(p.addr) {
-			rest = rest[1:]
-		}
-		if len(rest) > 0 && rest[0].Contains(p) {
-			n++
-		}
+// Narrow returns the set without its prefixes that are shorter than that; the set itself,
+// without a copy, if there are none.
+func (s Set) Narrow(bits uint8) Set {
+	wide := func(p Prefix) bool { return p.bits < bits }
+	if !slices.ContainsFunc(s.ps, wide) {
+		return s
 	}
-	return n
+	return Set{slices.DeleteFunc(slices.Clone(s.ps), wide)}
 }
 
 // Within returns the prefixes of the set that p contains.

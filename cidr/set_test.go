@@ -222,3 +222,12 @@ func TestShareAndLengths(t *testing.T) {
 		t.Errorf("lengths %v", c)
 	}
 }
+
+func TestNarrow(t *testing.T) {
+	s := SetOf(MustParsePrefix("10.0.0.0/8"), MustParsePrefix("11.0.0.0/24"), MustParsePrefix("12.0.0.1"))[IPv4]
+	for bits, want := range map[uint8]int{0: 3, 8: 3, 9: 2, 24: 2, 25: 1, 32: 1} {
+		if got := s.Narrow(bits); got.Len() != want || s.Len() != 3 {
+			t.Errorf("%d: %d prefixes, not %d", bits, got.Len(), want)
+		}
+	}
+}

@@ -102,13 +102,16 @@ type Response struct {
 	URL                string // after redirects, without userinfo
 	Attempts           int    // requests made, redirects not counted: 1 to 4
 	Bytes              int64  // written, after decompression
+
+	Talked []web.Peer // the hosts that it came from, or was to come from
 }
 
 // Get downloads the feed into to, as one part named by its URL, replacing
 // whatever is staged there. Only status 200, or 304 to a request with
 // validators, is a success.
 //
-// The error, if any, is an [*Error], and to then holds nothing of use.
+// The error, if any, is an [*Error], and to then holds nothing of use; of the response only
+// Talked does.
 func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, error) {
 	d, err := newDownload(ctx, c, req, to)
 	if err != nil {
@@ -118,9 +121,9 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	defer c.transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, d.req.Timeout)
 	defer cancel()
-	d.ctx = ctx
+	d.ctx = d.peers.Begin(ctx, d.url)
 
-	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, d.req.URL, nil)
+	r, err := retryablehttp.NewRequestWithContext(d.ctx, http.MethodGet, d.req.URL, nil)
 	if err != nil {
 		return Response{}, d.badURL()
 	}
@@ -137,7 +140,7 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	retrier := retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport:     c.transport,
-			CheckRedirect: redirectPolicy(d.req.Insecure),
+			CheckRedirect: d.redirect,
 		},
 		RetryMax:       maxRetries,
 		RequestLogHook: d.count,
@@ -146,8 +149,8 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 		ErrorHandler:   passError,
 	}
 	if _, err := retrier.Do(r); err != nil {
-		return Response{}, d.failure(err)
+		return Response{Talked: d.peers.All()}, d.failure(err)
 	}
-	d.response.Attempts = d.attempts
+	d.response.Attempts, d.response.Talked = d.attempts, d.peers.All()
 	return d.response, nil
 }

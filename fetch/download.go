@@ -24,7 +24,8 @@ type download struct {
 	caller context.Context // the caller's, to tell its end from our deadline
 	ctx    context.Context // with the deadline
 	req    Request         // with its defaults filled in
-	name   string          // the URL as errors show it
+	url    *url.URL
+	name   string // the URL as errors show it
 	to     *Staged
 
 	attempts int           // requests made so far
@@ -32,6 +33,7 @@ type download struct {
 	wait     time.Duration // before the next one
 	wire     int64         // bytes received by the last attempt
 	response Response
+	peers    web.Peers
 }
 
 func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*download, error) {
@@ -49,7 +51,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	if err != nil || u.Host == "" {
 		return nil, d.badURL()
 	}
-	d.name = redact(u)
+	d.url, d.name = u, redact(u)
 	if err := web.Allowed(u, req.Insecure); err != nil {
 		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
 	}

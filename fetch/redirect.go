@@ -7,6 +7,15 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
+// redirect follows a redirect by the policy, and notes where it leads.
+func (d *download) redirect(next *http.Request, via []*http.Request) error {
+	if err := redirectPolicy(d.req.Insecure)(next, via); err != nil {
+		return err
+	}
+	d.peers.Redirected(next.URL)
+	return nil
+}
+
 // redirectPolicy returns the rule by which redirects are followed: a feed that
 // was asked for by https is never fetched in the clear, whoever says so.
 func redirectPolicy(insecure bool) func(*http.Request, []*http.Request) error {

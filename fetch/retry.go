@@ -28,6 +28,7 @@ const (
 // count is told of each request before it is made.
 func (d *download) count(_ retryablehttp.Logger, _ *http.Request, retry int) {
 	d.attempts = retry + 1
+	d.peers.Again(d.url)
 }
 
 // pause returns the wait that [download.again] has chosen.

@@ -4,18 +4,22 @@ import (
 	"errors"
 	"io/fs"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 // A State is what became of a feed's last attempts, beside its last good copy.
 type State struct {
-	LastAttempt time.Time `json:"last_attempt"`
-	Source      string    `json:"source,omitempty"`     // that was asked then, without secrets
-	LastSuccess time.Time `json:"last_success"`         // "not modified" is one
-	LastError   string    `json:"last_error,omitempty"` // of the last attempt; empty if it succeeded
-	Reason      string    `json:"reason,omitempty"`     // its [Reason], or the caller's own
-	Failures    int       `json:"failures,omitempty"`   // since the last success
-	Held        *Held     `json:"held,omitempty"`       // nil if nothing is held back
-	Past        *Past     `json:"past,omitempty"`       // nil if no list was accepted yet
+	LastAttempt time.Time  `json:"last_attempt"`
+	Source      string     `json:"source,omitempty"`     // that was asked then, without secrets
+	LastSuccess time.Time  `json:"last_success"`         // "not modified" is one
+	LastError   string     `json:"last_error,omitempty"` // of the last attempt; empty if it succeeded
+	Reason      string     `json:"reason,omitempty"`     // its [Reason], or the caller's own
+	Failures    int        `json:"failures,omitempty"`   // since the last success
+	Talked      []web.Peer `json:"talked,omitempty"`     // the hosts that the last success came from
+	Tried       []web.Peer `json:"tried,omitempty"`      // those that the last failure was with, since then
+	Held        *Held      `json:"held,omitempty"`       // nil if nothing is held back
+	Past        *Past      `json:"past,omitempty"`       // nil if no list was accepted yet
 
 	// Content is a digest of what the last good list blocks, and ContentChanged when
 	// that was last another one, by this host's clock. "Not modified" and the same

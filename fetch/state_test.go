@@ -2,22 +2,27 @@ package fetch
 
 import (
 	"errors"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/internal/web"
 )
 
 func TestState(t *testing.T) {
 	s := openStore(t)
-	if got, err := s.State("voipbl"); err != nil || got != (State{}) {
+	if got, err := s.State("voipbl"); err != nil || !reflect.DeepEqual(got, State{}) {
 		t.Fatalf("got %+v, %v of nothing", got, err)
 	}
 	want := State{
 		LastAttempt: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), LastSuccess: time.Date(2026, 4, 30, 12, 0, 0, 0, time.UTC),
 		LastError: "too slow", Reason: string(ReasonTooSlow), Failures: 3,
-		Held: &Held{Since: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), Reason: "shrank", Entries: 5, Agreed: 2},
+		Talked: []web.Peer{{Host: "cdn.example.net", Addr: netip.MustParseAddr("192.0.2.1"), Role: web.Redirect}, {Host: "voipbl.org"}},
+		Held:   &Held{Since: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), Reason: "shrank", Entries: 5, Agreed: 2},
 	}
 	if err := s.SetState("voipbl", want); err != nil {
 		t.Fatal(err)
@@ -26,7 +31,7 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
@@ -34,7 +39,7 @@ func TestState(t *testing.T) {
 		writeFile(t, s.path("voipbl.state"), damage)
 		got, err := s.State("voipbl")
 		var damaged *DamagedError
-		if !errors.As(err, &damaged) || damaged.Path != s.path("voipbl.state") || got != (State{}) {
+		if !errors.As(err, &damaged) || damaged.Path != s.path("voipbl.state") || !reflect.DeepEqual(got, State{}) {
 			t.Errorf("%.20q: got %+v, %v, want a *DamagedError", damage, got, err)
 		}
 	}

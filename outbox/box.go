@@ -66,6 +66,8 @@ type Box struct {
 	Failures  int         `json:"failures,omitempty"`   // of the server, in a row
 	NotBefore time.Time   `json:"not_before,omitzero"`  // as it fails, or asks for a pause
 	LastSent  time.Time   `json:"last_sent,omitzero"`   // that was accepted
+	Talked    []web.Peer  `json:"talked,omitempty"`     // the hosts that took it
+	Tried     []web.Peer  `json:"tried,omitempty"`      // those that did not, since then
 	LastError *Failure    `json:"last_error,omitempty"` // since then
 }
 
@@ -240,7 +242,7 @@ func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
 func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 	i := b.find(e.Addr, e.Kind)
 	if r.Err == nil {
-		b.Failures, b.NotBefore, b.LastError, b.LastSent = 0, time.Time{}, nil, now
+		b.Failures, b.NotBefore, b.LastError, b.LastSent, b.Talked, b.Tried = 0, time.Time{}, nil, now, r.Talked, nil
 		if e.Kind == Ban {
 			remember(&b.Standing, e.Addr, now)
 		} else if at, yes := b.Standing[e.Addr]; yes {
@@ -255,6 +257,7 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 		return verdict(e.Addr, e.Kind, Sent, "")
 	}
 	b.LastError = &Failure{At: now, Reason: r.Err.Reason, Error: r.Err.Error()}
+	b.Tried = r.Talked
 	if r.Err.Reason == Forbidden {
 		b.Failures, b.NotBefore = 0, time.Time{} // it answers
 		if i >= 0 {

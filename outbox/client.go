@@ -53,6 +53,8 @@ func (s Server) name() string {
 type Result struct {
 	Err       *Error
 	NotBefore time.Time // when the server said to come back; zero if it did not
+
+	Talked []web.Peer // the hosts that were asked, or were to be
 }
 
 // Client makes requests. It keeps no connection: they are minutes apart.
@@ -79,6 +81,17 @@ func NewClient(version string) *Client {
 
 // Send tells the server about an entry: one request, until ctx ends.
 func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
+	u, err := url.Parse(s.request(e))
+	if err != nil {
+		return s.failed(Status, "report.url is not a URL")
+	}
+	var peers web.Peers
+	result := c.send(peers.Begin(ctx, u), s, e, &peers)
+	result.Talked = peers.All()
+	return result
+}
+
+func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) Result {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
@@ -87,7 +100,13 @@ func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 	}
 	r.Header.Set("User-Agent", c.userAgent)
 	once := *c.http
-	once.CheckRedirect = s.redirect
+	once.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		err := s.redirect(next, via)
+		if err == nil {
+			peers.Redirected(next.URL)
+		}
+		return err
+	}
 	client := retryablehttp.Client{
 		HTTPClient:   &once,
 		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },

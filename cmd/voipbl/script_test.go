@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"voipbl": main, testfault.Launcher: testfault.Launch})
+	testscript.Main(m, map[string]func(){"voipbl": main, "stand-in": standIn, testfault.Launcher: testfault.Launch})
 }
 
 // TestScripts runs the program as a user types it. Each script of

@@ -184,7 +184,7 @@ printf '[voipbl-asterisk]\nenabled = true\n' >/etc/fail2ban/jail.d/voipbl.local
 fail2ban-client --test && systemctl restart fail2ban`)
 	p.eventually("the jail is there", func() bool { return p.succeeds("fail2ban-client", "status", "voipbl-asterisk") })
 	p.sh(`for i in $(seq 15); do
-	echo "[$(date '+%F %T')] NOTICE[123] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@5.6.0.1>' failed for '5.6.0.55:5060' (callid: $i@x) - No matching endpoint found"
+	echo "[$(date '+%F %T')] NOTICE[123] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@5.6.0.1>' failed for '5.6.0.55:5060' (callid: $i@x) - Failed to authenticate"
 done >>/var/log/asterisk/messages`)
 	banned := func() bool {
 		return p.succeeds("ipset", "-q", "test", "fail2ban-ASTERISK", "5.6.0.55") && strings.Contains(p.Must("iptables-save"), "--match-set fail2ban-ASTERISK src")

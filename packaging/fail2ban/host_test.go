@@ -21,6 +21,7 @@ var (
 	pbx       = addrs("5.5.0.1", "2a00:5::1")
 	attacker  = addrs("8.8.8.8", "2a00:8::8")
 	bystander = addrs("9.9.9.9", "2a00:9::9")
+	newcomer  = addrs("4.9.4.9", "2a00:49::9")
 	friend    = addrs("6.6.6.6", "2a00:6::6") // in allow
 	trunk     = addrs("7.7.7.7", "2a00:7::7")
 	named     = addrs("3.3.3.3", "2a00:3::3") // trunk.example of trunks
@@ -86,7 +87,7 @@ func newHost(t *testing.T, backend string) *host {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
 	h := &host{T: t, others: make(map[netip.Addr]*testns.Host), dir: t.TempDir()}
-	for _, who := range append(friends, attacker, bystander) {
+	for _, who := range append(friends, attacker, bystander, newcomer) {
 		other := star.Join(netip.PrefixFrom(who[0], 24), netip.PrefixFrom(who[1], 64))
 		h.others[who[0]], h.others[who[1]] = other, other
 	}
@@ -125,14 +126,14 @@ func newHost(t *testing.T, backend string) *host {
 	}
 	h.write("etc/fail2ban.local", "[Definition]\nloglevel = INFO\nlogtarget = DIR/fail2ban.log\nsocket = DIR/socket\npidfile = DIR/pid\ndbfile = DIR/db\nallowipv6 = yes\n")
 	h.write("messages", "")
-	h.configure("false")
+	h.configure("false", "")
 	return h
 }
 
 // protect puts a list in force, with base rules or without.
 func (h *host) protect(base string) {
 	h.Helper()
-	h.configure(base)
+	h.configure(base, ", trunk.example")
 	h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
 	// There is no DNS here, so the services of the trunk's name are not known: exit 3. Nobody
 	// who is logged in on the machine that the tests run on has to stay so.
@@ -141,15 +142,15 @@ func (h *host) protect(base string) {
 		! ` + base + ` || voipbl firewall apply --force --confirm 0'`)
 }
 
-// configure writes voipbl's configuration.
-func (h *host) configure(base string) {
+// configure writes voipbl's configuration. trunks are more of them, each behind a comma.
+func (h *host) configure(base, trunks string) {
 	h.Helper()
 	h.write("voipbl.yaml", `state_dir: DIR/state
 run_dir: DIR/run
 feeds: [{name: mine, path: DIR/blocklist.d}]
 allow: [6.6.6.6, "2a00:6::6"]
 metrics: {listen: ""}
-firewall: {base: `+base+`, drop_at: input, local_networks: [192.168.1.0/24, "fd00:1::/32"], trunks: [7.7.7.7, "2a00:7::7", trunk.example]}
+firewall: {base: `+base+`, drop_at: input, local_networks: [192.168.1.0/24, "fd00:1::/32"], trunks: [7.7.7.7, "2a00:7::7"`+trunks+`]}
 `)
 	h.write("hosts", "3.3.3.3 trunk.example\n2a00:3::3 trunk.example\n")
 }

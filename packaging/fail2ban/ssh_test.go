@@ -97,9 +97,9 @@ func TestSSHOfOthers(t *testing.T) {
 		h.eventually("the bans are restored", func() bool { return len(h.rules(0, "fail2ban-ssh")) == 3 && len(h.rules(1, "fail2ban-ssh")) == 3 })
 		h.sh("iptables -F INPUT; ip6tables -F INPUT")
 		h.expect("flushed", h.dial, bystander, answered)
-		h.banSSH(friend[0].String(), friend[1].String())
+		h.banSSH(newcomer[0].String(), newcomer[1].String())
 		h.expect("a new ban", h.dial, bystander, rejected)
-		h.expect("a new ban", h.dial, friend, rejected)
+		h.expect("a new ban", h.dial, newcomer, rejected)
 		if len(h.complaints()) == 0 {
 			h.Error("fail2ban says nothing of what was taken away")
 		}

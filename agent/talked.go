@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/web"
+)
+
+// A list that blocks its own source stops being updated. The URL does not tell the whole
+// source: there may be redirects, a proxy, and more servers behind a name than DNS tells
+// at a time. So what was really talked to at the last success is exempt, and what was to
+// be talked to at a failure since: it may be blocked already.
+
+// source is a host that a list comes from, or that is told about attackers.
+type source struct {
+	web.Peer
+	reason string
+}
+
+// talkedSources are those of each feed, and of reports.
+func talkedSources(cfg config.Config, store *fetch.Store) []source {
+	if store == nil {
+		return nil
+	}
+	var all []source
+	for _, f := range cfg.Feeds {
+		if f.URL == "" {
+			continue
+		}
+		if state, err := store.State(f.Name); err == nil { // else the feed tells
+			all = append(all, sourcesOf(sourceReason(f), slices.Concat(state.Talked, state.Tried))...)
+		}
+	}
+	if cfg.Report.Enabled {
+		if box, err := readOutbox(store); err == nil { // else reports tell
+			all = append(all, sourcesOf(reportReason, slices.Concat(box.Talked, box.Tried))...)
+		}
+	}
+	return all
+}
+
+func sourcesOf(reason string, peers []web.Peer) []source {
+	var all []source
+	for _, p := range peers {
+		s := source{p, reason}
+		if p.Role != web.Server {
+			s.reason += ", " + string(p.Role)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// talked adds what feeds have just talked to, if their history could not be written.
+func (r *resolved) talked(feeds []*feed) {
+	for _, f := range feeds {
+		if f != nil {
+			r.sources = append(r.sources, sourcesOf(sourceReason(f.Feed), f.talked)...)
+		}
+	}
+}
+
+// talkedTo reports whether a host was talked to, or through a proxy.
+func (r *resolved) talkedTo(host string) bool {
+	return slices.ContainsFunc(r.sources, func(s source) bool { return s.Host == host })
+}
+
+// name is the host if it has to be resolved.
+func (s source) name() string {
+	if isAddr(s.Host) {
+		return ""
+	}
+	return s.Host
+}
+
+// words are why it is exempt.
+func (s source) words() string {
+	if name := s.name(); name != "" {
+		return s.reason + " (" + name + ")"
+	}
+	return s.reason
+}
+
+// addrs are its addresses, as far as they need no name.
+func (s source) addrs() []netip.Addr {
+	var all []netip.Addr
+	if s.Addr.IsValid() {
+		all = append(all, s.Addr)
+	}
+	if a, err := netip.ParseAddr(s.Host); err == nil {
+		all = append(all, a)
+	}
+	return all
+}

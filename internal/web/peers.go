@@ -1,0 +1,111 @@
+package web
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Role is what a host had to do with a request.
+type Role string
+
+// The roles.
+const (
+	Server   Role = ""
+	Redirect Role = "redirect"
+	ByProxy  Role = "proxy"
+)
+
+// Peer is a host that a request has led to.
+type Peer struct {
+	Host string     `json:"host"`          // in lower case, a name or an address
+	Addr netip.Addr `json:"addr,omitzero"` // of the connection, if there was one
+	Role Role       `json:"role,omitempty"`
+}
+
+// Peers notes which hosts one request leads to, with its redirects and by way of which
+// proxy.
+type Peers struct {
+	mu    sync.Mutex
+	hosts []string // of the URL and of redirects
+	found []Peer
+	next  string // that a connection is being made to
+}
+
+// Begin forgets all, and begins anew with a URL. What it returns makes connections known.
+func (p *Peers) Begin(ctx context.Context, u *url.URL) context.Context {
+	p.Again(u)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: p.dial,
+		GotConn: func(info httptrace.GotConnInfo) { p.connected(info.Conn) },
+	})
+}
+
+// Again is for another attempt.
+func (p *Peers) Again(u *url.URL) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hosts, p.found = []string{hostOf(u)}, nil
+}
+
+// Redirected notes a redirect that is followed.
+func (p *Peers) Redirected(to *url.URL) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hosts = append(p.hosts, hostOf(to))
+}
+
+func hostOf(u *url.URL) string { return strings.ToLower(u.Hostname()) }
+
+func (p *Peers) dial(hostPort string) {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		host = hostPort
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = strings.ToLower(host)
+}
+
+func (p *Peers) connected(conn net.Conn) {
+	at, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found = append(p.found, Peer{Host: p.next, Addr: at.Addr().Unmap().WithZone("")})
+}
+
+// All are the hosts in the order in which they came, each once.
+func (p *Peers) All() []Peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []Peer
+	for _, peer := range p.found {
+		switch i := slices.Index(p.hosts, peer.Host); {
+		case i > 0:
+			peer.Role = Redirect
+		case i < 0:
+			peer.Role = ByProxy
+		}
+		if !slices.Contains(all, peer) {
+			all = append(all, peer)
+		}
+	}
+	for i, host := range p.hosts {
+		peer := Peer{Host: host}
+		if i > 0 && host != p.hosts[0] {
+			peer.Role = Redirect
+		}
+		if !slices.ContainsFunc(all, func(other Peer) bool { return other.Host == host }) {
+			all = append(all, peer)
+		}
+	}
+	return all
+}
