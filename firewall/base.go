@@ -58,6 +58,16 @@ func (b Base) rules(f Family) []Rule {
 	)
 }
 
+// chains are the base rules as chains of ours: that which INPUT ends in, and those
+// that it goes to.
+func (b Base) chains(f Family) []Chain {
+	chains := []Chain{chainOf(BaseChain, b.rules(f))}
+	if b.SIPPublic {
+		chains = append(chains, chainOf(SIPChain, b.unusual(f)))
+	}
+	return chains
+}
+
 // serviceBlocks divides the services as the published ruleset does: those for
 // everyone that begin the table (MGCP, IAX2) stand before SIP, those that follow
 // the last one for everyone (syslog) after the established connections. Which
@@ -123,52 +133,37 @@ func sipFrom(networks []netip.Prefix, purpose string, ports PortRange, protos ..
 	return rules
 }
 
-// The limits of the published ruleset for SIP from everywhere.
-const (
-	// recentLimit counts a source's requests of one kind. The kernel keeps 20
-	// time stamps for each source (xt_recent's ip_pkt_list_tot), so up to 20
-	// could be counted.
-	recentLimit = "--seconds 60 --hitcount 12"
-
-	// packetLimit lets each source have 6 packets a second on each port, and 5
-	// at once.
-	packetLimit = "-m hashlimit --hashlimit-upto 6/sec --hashlimit-burst 5 --hashlimit-mode srcip,dstport --hashlimit-name tunnel_limit"
-
-	// searchEnd is how far into a packet a word is looked for: all of it.
-	searchEnd = "--algo bm --to 65535"
-)
+// searchEnd is how far into a packet a word is looked for: all of it. Case does not
+// matter to Asterisk.
+const searchEnd = "--algo bm --to 65535 --icase"
 
 // publicSIP are the rules for SIP from everywhere.
 func (b Base) publicSIP(f Family) []Rule {
 	if !b.SIPPublic {
 		return nil
 	}
-	mask := [...]string{"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}[f]
-	// A list of the kernel has the mask of the rule that made it, for both
-	// families: with one list an IPv6 address would be counted together with all
-	// that begin with the same 32 bits.
-	suffix := [...]string{"", "6"}[f]
 	with := func(word, purpose, target string, more ...string) Rule {
 		search := `-m string --string "` + word + `" ` + searchEnd
 		return Rule{For: purpose, Proto: "udp", Ports: []PortRange{b.SIP}, Matches: append([]string{search}, more...), Target: target}
 	}
-	limited := func(request, list string) []Rule {
-		end := " --name " + list + " --mask " + mask + " --rsource"
+	limited := func(request string, list [2]string) []Rule {
 		return []Rule{
-			with(request+" sip:", "sip: remember who sends "+request, "", "-m recent --set"+end),
-			with(request+" sip:", "sip: too many "+request+" in a minute", "DROP", "-m recent --update "+recentLimit+" --rttl"+end),
+			with(request+" sip:", "sip: remember who sends "+request, "", "-m recent --set"+inList(f, list)),
+			with(request+" sip:", "sip: too many "+request+" in a minute", "DROP", "-m recent --update "+recentLimit+" --rttl"+inList(f, list)),
 		}
 	}
 	return slices.Concat(
 		[]Rule{
 			with("User-Agent: VaxSIPUserAgent", "sip: a scanner", "DROP"),
 			with("User-Agent: friendly-scanner", "sip: a scanner, told to go away", reject(f)),
+			{For: addition + "sip: unusual requests count as REGISTER", Proto: "udp", Ports: []PortRange{b.SIP}, Target: SIPChain},
 		},
-		limited("REGISTER", "VOIP"+suffix),
-		limited("INVITE", "VOIPINV"+suffix),
+		limited("REGISTER", registers),
+		limited("INVITE", invites),
+		b.answered(f),
 		[]Rule{
-			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},
-			{For: "sip for everyone, not too fast", Proto: "udp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit}, Target: "ACCEPT"},
+			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
+			{For: "sip for everyone, not too fast", Proto: "udp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
 		},
 	)
 }
@@ -207,3 +202,6 @@ func icmpFrom(f Family, networks []netip.Prefix) []Rule {
 	}
 	return rules
 }
+
+// isBaseChain reports whether a chain holds base rules.
+func isBaseChain(name string) bool { return name == BaseChain || name == SIPChain }

@@ -49,7 +49,7 @@ func (c Change) Words() string {
 
 // Base reports whether the change is about the base rules.
 func (c Change) Base() bool {
-	return c.Table == "filter" && (c.Chain == BaseChain || c.Rule != "" && standsLast(c.Rule))
+	return c.Table == "filter" && (isBaseChain(c.Chain) || c.Rule != "" && standsLast(c.Rule))
 }
 
 // maxCompared bounds the table of diffRules: beyond a thousand rules that differ

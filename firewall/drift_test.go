@@ -108,7 +108,7 @@ var drifts = []drift{
 	{
 		name:    "one rule that the kernel tells otherwise deleted from our chain",
 		script:  "IPT -D VOIPBL-INPUT {scanner}",
-		changes: []string{`filter: + -A VOIPBL-INPUT -p udp -m udp --dport 5060:5061 -m string --string "User-Agent: VaxSIPUserAgent" --algo bm --to 65535 -m comment --comment "voipbl: sip: a scanner" -j DROP`},
+		changes: []string{`filter: + -A VOIPBL-INPUT -p udp -m udp --dport 5060:5061 -m string --string "User-Agent: VaxSIPUserAgent" --algo bm --to 65535 --icase -m comment --comment "voipbl: sip: a scanner" -j DROP`},
 	},
 	{
 		name:   "one rule of our chain replaced",
@@ -136,13 +136,13 @@ var drifts = []drift{
 	{
 		name:    "the whole table flushed",
 		script:  "IPT -F; IPT -X",
-		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
+		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N VOIPBL-SIP", "filter: + {sip}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
 		input:   []string{}, remade: true,
 	},
 	{
 		name:    "a ruleset restored that does not know us",
 		script:  "printf '*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s HOST -j ACCEPT\n-A INPUT -p esp -j ACCEPT\nCOMMIT\n' | IPT-restore",
-		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
+		changes: []string{"filter: + -N VOIPBL-INPUT", "filter: + {base}", "filter: + -N VOIPBL-SIP", "filter: + {sip}", "filter: + -N fail2ban-ssh", "filter: + -A INPUT {drops}", "filter: + -A INPUT {jump}", "filter: + -A OUTPUT {out}"},
 		input:   []string{"-s HOST -j ACCEPT", "-p esp -j ACCEPT"}, remade: true,
 	},
 	{
@@ -225,7 +225,7 @@ var drifts = []drift{
 	},
 	{
 		name: "no more base rules", to: &inputDrop,
-		changes: []string{"filter: - -A INPUT {jump}", "filter: - -A OUTPUT {out}", "filter: - -X VOIPBL-INPUT"},
+		changes: []string{"filter: - -A INPUT {jump}", "filter: - -A OUTPUT {out}", "filter: - -X VOIPBL-INPUT", "filter: - -X VOIPBL-SIP"},
 	},
 }
 
@@ -246,13 +246,14 @@ func baseRule(f Family, purpose string) string {
 }
 
 // expected are the lines about both families.
-func (d drift) expected(base [2][]string) []string {
+func (d drift) expected(base [2]Table) []string {
 	var lines []string
 	for _, f := range Families {
 		for _, line := range d.changes {
-			if line == "filter: + {base}" {
-				for _, r := range base[f] {
-					lines = append(lines, f.String()+" filter: + -A VOIPBL-INPUT "+r)
+			if chain := map[string]string{"filter: + {base}": BaseChain, "filter: + {sip}": SIPChain}[line]; chain != "" {
+				c, _ := base[f].chain(chain)
+				for _, r := range c.Rules {
+					lines = append(lines, f.String()+" filter: + -A "+chain+" "+r)
 				}
 				continue
 			}
@@ -304,10 +305,9 @@ func orFull(s *Settings) Settings {
 func (d drift) happens(h *host) {
 	h.Helper()
 	to := orFull(d.to)
-	var base [2][]string
+	var base [2]Table
 	for _, f := range Families {
-		b, _ := find(full().Tables(f), "filter").chain(BaseChain)
-		base[f] = b.Rules
+		base[f] = find(full().Tables(f), "filter")
 	}
 	h.sh("cd " + h.bin + "\n" + d.words(IPv4, d.script) + "\n" + d.words(IPv6, d.script))
 	broken := h.dumps()

@@ -45,7 +45,7 @@ func (s Settings) Tables(f Family) []Table {
 	}
 	base := Table{
 		Name:   "filter",
-		Chains: []Chain{chainOf(BaseChain, s.Base.rules(f))},
+		Chains: s.Base.chains(f),
 		Hooks: []Hook{
 			{Chain: "INPUT", Last: true, Rule: Rule{For: "the base rules, which end in DROP", Target: BaseChain}.String()},
 			{Chain: "OUTPUT", Last: true, Rule: Rule{For: "everything may go out", Target: "ACCEPT"}.String()},

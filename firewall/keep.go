@@ -8,8 +8,10 @@ func (w Wanted) KeepBase(saved [2]*Saved) Wanted {
 	for _, f := range Families {
 		own := find(saved[f].Own(), "filter")
 		kept := Table{Name: "filter", Needs: own.Needs}
-		if c, found := own.chain(BaseChain); found {
-			kept.Chains = append(kept.Chains, c)
+		for _, c := range own.Chains {
+			if isBaseChain(c.Name) {
+				kept.Chains = append(kept.Chains, c)
+			}
 		}
 		for _, h := range own.Hooks {
 			if h.Last {

@@ -32,8 +32,8 @@ var (
 	pbx      = [2]netip.Addr{netip.MustParseAddr("192.168.1.10"), netip.MustParseAddr("2001:db8:1::10")}
 	lan      = [2]netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("2001:db8:1::/64")}
 	phone    = [2]netip.Prefix{netip.MustParsePrefix("192.168.1.129/25"), netip.MustParsePrefix("2001:db8:1::1:1/112")}
-	attacker = [2]netip.Prefix{netip.MustParsePrefix("203.0.113.1/24"), netip.MustParsePrefix("2001:db8:bad::1/64")}
-	roamer   = [2]netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:f::1/64")}
+	attacker = [2]netip.Prefix{netip.MustParsePrefix("203.0.113.1/24"), netip.MustParsePrefix("2001:db8:bad::1/48")}
+	roamer   = [2]netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:f::1/48")}
 	trunk    = [2]netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8:7::1/64")}
 )
 

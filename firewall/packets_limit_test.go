@@ -1,7 +1,7 @@
 package firewall_test
 
 import (
-	"slices"
+	"net"
 	"testing"
 	"time"
 )
@@ -49,20 +49,19 @@ func TestPacketsLimit(t *testing.T) {
 			}
 		}
 
-		// A TCP connection takes two of the burst, one for the client's SYN and
-		// one for its ACK. The ACK of the third passes as part of a connection.
-		const burst = (limitBurst + 1) / 2
+		// A TCP connection takes one of the burst, for the client's SYN. What follows is
+		// part of a connection, for which there is more.
 		fast, begin = l.fresh(l.attacker), time.Now()
 		for range sent {
 			defer l.connect(fast, 5060).close()
 		}
-		most = burst + mayFollow(begin)
+		most = limitBurst + mayFollow(begin)
 		conns := l.connected(5060)
 		for _, c := range conns {
 			defer c.Close()
 		}
-		if got := len(conns); got < burst || got > most {
-			l.t.Errorf("TCP: %d of %d connections at once stand, want %d to %d", got, sent, burst, most)
+		if got := len(conns); got < limitBurst || got > most {
+			l.t.Errorf("TCP: %d of %d connections at once stand, want %d to %d", got, sent, limitBurst, most)
 		}
 	})
 }
@@ -93,31 +92,52 @@ func TestPacketsLimitOfBoth(t *testing.T) {
 	})
 }
 
-// TestPacketsLimitEnds shows what the limit does not do, as the published ruleset
-// has it: once the PBX has answered, the flow is an established one.
-func TestPacketsLimitEnds(t *testing.T) {
-	const sent = 40
+// The limit on packets of one address in flows that the PBX has answered.
+const (
+	flowBurst     = 300
+	flowPerSecond = 60
+	flowInterval  = time.Second / flowPerSecond
+)
+
+// TestPacketsLimitOfFlows goes on where the PBX has answered: there is more room for a
+// phone's many answers, and an end to it all the same, also for several flows together,
+// and whichever side has begun them.
+func TestPacketsLimitOfFlows(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
-		l.udpServer(5060)
-		client := l.dialUDP(l.fresh(l.roamer), 5060)
-		defer client.Close()
-		l.send(client, "first")
+		server := l.udpServer(5060)
+		from := l.fresh(l.roamer)
+		asked, called := l.dialUDP(from, 5060), l.dialUDP(from, 5060)
+		defer asked.Close()
+		defer called.Close()
+		l.send(asked, "first")
 		if !l.answer(5060, "first") {
 			l.t.Fatal("the first packet did not arrive")
 		}
-		l.expect(client, "first")
-		var texts []string
-		for range sent {
-			texts = append(texts, l.token())
-			l.send(client, texts[len(texts)-1])
+		l.expect(asked, "first")
+		// Anybody has the PBX begin a flow to him: its answer goes where his Via says.
+		if _, err := server.WriteTo([]byte("SIP/2.0 401 Unauthorized"), called.LocalAddr()); err != nil {
+			l.t.Fatal(err)
 		}
-		var got []string
-		for _, d := range l.arrived(5060) {
-			got = append(got, d.text)
+		l.expect(called, "SIP/2.0 401 Unauthorized")
+
+		const sent = 2 * flowBurst
+		got, begin := 0, time.Now()
+		for n := range sent {
+			l.send([]*net.UDPConn{asked, called}[n%2], "OPTIONS sip:pbx SIP/2.0")
+			if n%100 == 99 { // as many as the server's socket holds
+				got += len(l.arrived(5060))
+			}
 		}
-		if !slices.Equal(got, texts) {
-			l.t.Errorf("%d of %d packets at once of an established flow arrived", len(got), sent)
+		if most := flowBurst + 1 + int(time.Since(begin)/flowInterval); got < flowBurst || got > most {
+			l.t.Errorf("%d of %d packets at once of established flows arrived, want %d to %d", got, sent, flowBurst, most)
+		}
+		// That takes nothing from what it begins anew, nor from others.
+		if got := l.knock(from, "udp", 5060); got != accepted {
+			l.t.Errorf("a new flow from the same address: %s", got)
+		}
+		if got := l.knock(l.fresh(l.roamer), "udp", 5060); got != accepted {
+			l.t.Errorf("from another address: %s", got)
 		}
 	})
 }

@@ -188,8 +188,8 @@ func TestReadback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(known) != 6 {
-		t.Errorf("%d rules are told otherwise, not the six with a string", len(known))
+	if len(known) != 7 {
+		t.Errorf("%d rules are told otherwise, not the seven that search a whole packet", len(known))
 	}
 	for w, r := range known {
 		if w == r || strings.ReplaceAll(w, noEnd, " --algo bm") != r {

@@ -133,7 +133,7 @@ func TestRemedies(t *testing.T) {
 		{nft("-m hashlimit"), "xt_hashlimit", "xt_recent"},
 		{nft("-m state"), "xt_conntrack", "xt_string"},
 		{nft("-m multiport"), "xt_multiport", "xt_string"},
-		{"iptables-restore: line 61 failed\niptables: No chain/target/match by that name.\n", "xt_comment xt_conntrack xt_hashlimit xt_multiport xt_recent xt_set xt_string", "xt_tcp"},
+		{"iptables-restore: line " + line("COMMIT") + " failed\niptables: No chain/target/match by that name.\n", "xt_comment xt_conntrack xt_hashlimit xt_multiport xt_recent xt_set xt_string", "xt_tcp"},
 		{"iptables-nft-restore v1.8.9 (nf_tables): Couldn't load match `string':No such file or directory\n", "reinstall it", "modprobe"},
 		{"iptables-legacy-restore v1.8.9 (legacy): iptables-legacy-restore: unable to initialize table 'raw'\n\nError: can't initialize iptables table `raw': Table does not exist (do you need to insmod?)\n", "modprobe iptable_raw", "linux-modules"},
 		{"iptables-save v1.8.9 (legacy): Cannot initialize: Permission denied (you must be root)\n", "CAP_NET_ADMIN and CAP_NET_RAW", "modprobe"},

@@ -1,6 +1,7 @@
 package testns
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -160,16 +161,27 @@ func (h *Host) Addr(is6 bool) netip.Addr {
 	return h.networks[h.network(is6)].Addr()
 }
 
-// Fresh is one more address of the host, that nobody has seen yet.
+// Fresh is one more address of the host, that nobody has seen yet. In an IPv6 network
+// that is wider than a /64 it is in the next /64: limits count those.
 func (h *Host) Fresh(is6 bool) netip.Addr {
 	h.star.t.Helper()
 	i := h.network(is6)
 	next := h.last[i].Next()
+	if is6 && h.networks[i].Bits() < 64 {
+		next = in64(h.last[i])
+	}
 	if !h.networks[i].Contains(next) {
 		h.star.t.Fatalf("network %s has no address left", h.networks[i])
 	}
 	h.last[i] = next
 	return next
+}
+
+// in64 is the same host in the next /64.
+func in64(a netip.Addr) netip.Addr {
+	b := a.As16()
+	binary.BigEndian.PutUint64(b[:8], binary.BigEndian.Uint64(b[:8])+1)
+	return netip.AddrFrom16(b)
 }
 
 // network is the index of the host's network of a family.
