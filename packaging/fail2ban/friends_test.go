@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
 // unknown is a line of the jail voipbl-asterisk-unknown, and patience60 how many of
@@ -102,6 +104,18 @@ func (h *host) free(who [2]netip.Addr) {
 	h.expect("a friend", h.knock, who, answered)
 }
 
+// logIn has somebody log in by SSH until the test ends.
+func (h *host) logIn(from netip.Addr) {
+	h.Helper()
+	server, err := testsshd.Start(h.TempDir(), netip.AddrPortFrom(pbx[0], 2222))
+	h.must(err)
+	h.Cleanup(server.Close)
+	var session *testsshd.Session
+	h.others[from].Do(func() { session, err = server.Login(from) })
+	h.must(err)
+	h.Cleanup(func() { session.Close() })
+}
+
 // TestFriendByHand: the actions ask too, for who bans by hand and for jails of others.
 // The log says why nothing has happened, once.
 func TestFriendByHand(t *testing.T) {
@@ -111,6 +125,8 @@ func TestFriendByHand(t *testing.T) {
 	h.jails(asterisk("action = voipbl-set[marks=DIR]") + sshJail + "action = voipbl-ssh[marks=DIR]\n" +
 		"[others]\nenabled = true\nfilter = voipbl-asterisk\nbackend = polling\nlogpath = DIR/messages\nmaxretry = 12\naction = voipbl-set[marks=DIR, set=theirs]\n")
 	h.start()
+	h.logIn(newcomer[0])
+	h.attack(newcomer[0])
 	h.attack(friends[1][:]...)
 	h.attack(attacker[:]...)
 	h.banned([2]string{"theirs", "theirs6"}, attacker)
@@ -126,6 +142,9 @@ func TestFriendByHand(t *testing.T) {
 	}
 	h.free(trunk)
 	h.expect("a friend", h.dial, trunk, answered)
+	if h.in(sets[0], newcomer[0]) || h.in("theirs", newcomer[0]) {
+		h.Errorf("%s is logged in by SSH, and banned", newcomer[0])
+	}
 	for f, a := range trunk {
 		if h.in([2]string{"theirs", "theirs6"}[f], a) {
 			h.Errorf("%s is banned by the jail of others", a)
