@@ -110,19 +110,24 @@ func (c *Client) Answer(callID string) Answer {
 // AnswerIn is the next answer to a call that comes within the limit. Answers to
 // other calls are left out.
 func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
-	deadline := time.Now().Add(limit)
-	for {
-		if err := c.conn.SetReadDeadline(deadline); err != nil {
-			return Answer{}, err
-		}
-		a, err := readAnswer(c.answers)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return Answer{}, fmt.Errorf("none in %v: %w", limit, err)
-		}
+	for deadline := time.Now().Add(limit); ; {
+		a, err := c.Next(time.Until(deadline))
 		if err != nil || a.Header("Call-ID") == callID {
 			return a, err
 		}
 	}
+}
+
+// Next is the next answer that comes within the limit, to whatever call.
+func (c *Client) Next(limit time.Duration) (Answer, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return Answer{}, err
+	}
+	a, err := readAnswer(c.answers)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("none in %v: %w", limit, err)
+	}
+	return a, err
 }
 
 // Do sends a request and returns the final answer, which must come. That to an

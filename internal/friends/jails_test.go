@@ -1,0 +1,72 @@
+package friends_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testfail2ban"
+)
+
+// maxretry is that of all jails here. It is lower than ours, so that an attack does not
+// come to the limits of the base rules before.
+const maxretry = 4
+
+// jail runs a fail2ban with a jail of ours, in place of the one before.
+func (l *lab) jail(name, settings string) {
+	l.Helper()
+	l.stopFail2ban()
+	l.must(os.RemoveAll(l.path("etc")))
+	l.must(os.CopyFS(l.path("etc"), os.DirFS("/etc/fail2ban")))
+	l.must(os.RemoveAll(l.path("etc/jail.d"))) // it may have jails of this machine
+	for _, folder := range []string{"filter.d", "action.d", "jail.d"} {
+		l.must(os.MkdirAll(l.path("etc/"+folder), 0o700))
+		files, err := filepath.Glob("../../packaging/fail2ban/" + folder + "/*.conf")
+		l.must(err)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			l.must(err)
+			// The jail names its own place, which is another one here.
+			text = bytes.ReplaceAll(text, []byte("/etc/fail2ban/jail.d/"), []byte(l.path("etc/jail.d")+"/"))
+			l.write("etc/"+folder+"/"+filepath.Base(f), string(text))
+		}
+	}
+	l.write("auth.log", "")
+	l.write("fail2ban.log", "")
+	l.write("etc/fail2ban.local", "[Definition]\nloglevel = INFO\nlogtarget = DIR/fail2ban.log\nsocket = DIR/socket\npidfile = DIR/pid\ndbfile = None\nallowipv6 = yes\n")
+	logs := l.asterisk.LogFile("messages.log") + "\n          " + l.asterisk.LogFile("security.log")
+	if name == "voipbl-ssh" {
+		logs = l.path("auth.log")
+	}
+	l.write("etc/jail.d/voipbl.local", fmt.Sprintf("[DEFAULT]\nusedns = no\nignoreself = false\nignoreip =\n[%s]\nenabled = true\nbackend = polling\nlogpath = %s\nmaxretry = %d\n%s\n", name, logs, maxretry, settings))
+	l.fail2ban = testfail2ban.Start(l.T, l.env, testfail2ban.Options(l.path("etc"), l.dir)...)
+	l.eventually("fail2ban answers", func() bool {
+		said, err := l.run("fail2ban-client -s DIR/socket ping")
+		return err == nil && strings.Contains(said, "pong")
+	})
+}
+
+// stopFail2ban ends it as its service does: it takes back its bans and its rules.
+func (l *lab) stopFail2ban() {
+	l.Helper()
+	if l.fail2ban == nil {
+		return
+	}
+	l.must(l.fail2ban.Process.Signal(syscall.SIGTERM))
+	l.must(l.fail2ban.Wait())
+	l.fail2ban = nil
+}
+
+// log writes a line into a log of the lab's.
+func (l *lab) log(name, line string) {
+	l.Helper()
+	f, err := os.OpenFile(l.path(name), os.O_APPEND|os.O_WRONLY, 0)
+	l.must(err)
+	defer f.Close()
+	_, err = fmt.Fprintf(f, "%s %s\n", time.Now().Format("2006-01-02T15:04:05.000000-07:00"), line)
+	l.must(err)
+}

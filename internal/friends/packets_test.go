@@ -1,0 +1,116 @@
+package friends_test
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testsip"
+)
+
+// silence is how long nothing has to come from somebody who is blocked. A packet takes
+// microseconds here.
+const silence = 100 * time.Millisecond
+
+// resend is when a phone sends once more what had no answer, and attempts how often.
+const (
+	resend   = 500 * time.Millisecond
+	attempts = 40
+)
+
+// port is a port of the PBX at which somebody knocks.
+type port struct {
+	name  string
+	knock func(l *lab, p person, family int, tries int, wait time.Duration) bool
+}
+
+var (
+	sipUDP = port{"SIP over UDP", func(l *lab, p person, family, tries int, wait time.Duration) bool {
+		c := l.client(p, family)
+		for range tries {
+			if _, ok := l.ask(c, c.Request("OPTIONS", "knock"), 1, wait); ok {
+				return true
+			}
+		}
+		return false
+	}}
+	sipTCP = port{"SIP over TCP", func(l *lab, p person, family, tries int, wait time.Duration) bool {
+		return l.dial(p, family, 5060, tries, wait)
+	}}
+	ssh = port{"SSH", func(l *lab, p person, family, tries int, wait time.Duration) bool {
+		return l.dial(p, family, 22, tries, wait)
+	}}
+)
+
+// passes reports whether a friend gets an answer. A packet may be lost to a limit of
+// packets a second, as phones know.
+func (l *lab) passes(at port, p person, family int) bool {
+	l.Helper()
+	return at.knock(l, p, family, attempts, resend)
+}
+
+// blocked reports whether a packet has no answer.
+func (l *lab) blocked(at port, p person, family int) bool {
+	l.Helper()
+	return !at.knock(l, p, family, 1, silence)
+}
+
+// client is a socket of a person's.
+func (l *lab) client(p person, family int) (c *testsip.Client) {
+	l.Helper()
+	p.host.Do(func() {
+		c = testsip.MustDial(l, "udp", netip.AddrPortFrom(p.addrs[family], 0), netip.AddrPortFrom(pbx[family], 5060))
+	})
+	return c
+}
+
+// ask sends a request until it is answered.
+func (l *lab) ask(c *testsip.Client, r testsip.Request, tries int, wait time.Duration) (testsip.Answer, bool) {
+	for range tries {
+		c.Send(r.Text())
+		if a, err := c.AnswerIn(r.CallID, wait); err == nil {
+			return a, true
+		}
+	}
+	return testsip.Answer{}, false
+}
+
+// dial opens a connection.
+func (l *lab) dial(p person, family int, port uint16, tries int, wait time.Duration) (ok bool) {
+	l.Helper()
+	p.host.Do(func() {
+		for range tries {
+			d := net.Dialer{Timeout: wait, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.addrs[family], 0))}
+			c, err := d.Dial("tcp", netip.AddrPortFrom(pbx[family], port).String())
+			if err == nil {
+				c.Close()
+				ok = true
+				return
+			}
+		}
+	})
+	return ok
+}
+
+// burst sends a request so many times at once, each as a new one, and returns how many
+// are answered. It waits for all that are to come, if that is known.
+func (l *lab) burst(p person, family int, method string, n int, want int) (answered int) {
+	l.Helper()
+	c := l.client(p, family)
+	for range n {
+		c.Send(c.Request(method, "9999").Text())
+	}
+	wait := silence
+	if want > 0 {
+		wait = patience
+	}
+	seen := make(map[string]bool)
+	for want == 0 || len(seen) < want {
+		a, err := c.Next(wait)
+		if err != nil {
+			break
+		}
+		seen[a.Header("Call-ID")] = true
+	}
+	return len(seen)
+}

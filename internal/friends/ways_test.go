@@ -1,0 +1,238 @@
+package friends_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/voipbl/voipbl/internal/testasterisk"
+)
+
+// way is one in which somebody is blocked: a column of the table.
+type way struct {
+	name     string
+	base     bool // it takes base rules
+	setsOnly bool // it is about sets, which are the same on all hosts
+	ports    []port
+
+	// block blocks friends, as far as that can be done, and then a stranger. It is
+	// for those friends for whom there is a cell.
+	block func(l *lab, friends []person, stranger person)
+
+	// passes and blocked say what becomes of packets, if not by knocking at ports.
+	passes, blocked func(l *lab, p person, family int) bool
+
+	// none are the friends for whom the cell can mean nothing, with the reason.
+	none map[string]string
+}
+
+// Why there is no cell.
+const (
+	notLetIn = "allow and a login keep voipbl from blocking, but open no port and lift no limit: " +
+		"that is what local_networks and trunks are for"
+	byOthers = "who fills fail2ban's sets himself bans by his own rules, and status and doctor tell; " +
+		"above these rules stand only those of local_networks and trunks"
+	trunksSpeakSIP = "a trunk is let in at the ports of SIP"
+)
+
+// onlyLetIn leaves out the friends that no rule lets in.
+func onlyLetIn(reason string, more ...string) map[string]string {
+	none := map[string]string{allowed: reason, allowName: reason, session: reason}
+	for _, name := range more {
+		none[name] = trunksSpeakSIP
+	}
+	return none
+}
+
+var ways = []way{
+	{name: "a list has the address", ports: []port{sipUDP, sipTCP, ssh}, block: func(l *lab, friends []person, stranger person) {
+		l.list(append(friends, stranger), func(p person, f int) string { return p.addrs[f].String() })
+	}},
+	{name: "a list has the network", setsOnly: true, ports: []port{sipUDP, sipTCP, ssh}, block: func(l *lab, friends []person, stranger person) {
+		l.list(append(friends, stranger), func(p person, f int) string { return p.networks()[f].String() })
+	}},
+	{name: "voipbl ban of the address", ports: []port{sipUDP, sipTCP, ssh}, block: func(l *lab, friends []person, stranger person) {
+		l.ban(friends, stranger, func(p person, f int) string { return p.addrs[f].String() })
+	}},
+	{name: "voipbl ban of the network", setsOnly: true, ports: []port{sipUDP, sipTCP, ssh}, block: func(l *lab, friends []person, stranger person) {
+		l.ban(friends, stranger, func(p person, f int) string { return p.networks()[f].String() })
+	}},
+	jail("voipbl-asterisk", setAction, "", wrongPassword, sipUDP, sipTCP),
+	jail("voipbl-asterisk", banAction, "", wrongPassword, sipUDP, sipTCP, ssh),
+	jail("voipbl-asterisk-unknown", setAction, "[set=fail2ban-UNKNOWN]", unknownUser, sipUDP, sipTCP),
+	jail("voipbl-asterisk-unknown", banAction, "", unknownUser, sipUDP, sipTCP, ssh),
+	jail("voipbl-ssh", sshAction, "", wrongLogin, ssh),
+	jail("voipbl-ssh", banAction, "", wrongLogin, sipUDP, sipTCP, ssh),
+	// Jails of others ask nobody: the action alone has to know.
+	asksNobody(setAction, sipUDP, sipTCP),
+	asksNobody(banAction, sipUDP, sipTCP, ssh),
+	asksNobody(sshAction, ssh),
+	neighboursBanned,
+	{name: "another program's ban in fail2ban-ASTERISK", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(byOthers),
+		block: func(l *lab, friends []person, stranger person) {
+			l.stopFail2ban()
+			for _, p := range append(friends, stranger) {
+				l.sh(fmt.Sprintf("ipset -exist add fail2ban-ASTERISK %s; ipset -exist add fail2ban-ASTERISK6 %s", p.addrs[0], p.addrs[1]))
+			}
+		}},
+	{name: "another program's ban in the chain fail2ban-ssh", base: true, ports: []port{ssh}, none: onlyLetIn(byOthers, byAddress, byName, bySRV),
+		block: func(l *lab, friends []person, stranger person) {
+			l.stopFail2ban()
+			for _, p := range append(friends, stranger) {
+				l.sh(fmt.Sprintf("iptables -w 10 -A fail2ban-ssh -s %s -j DROP; ip6tables -w 10 -A fail2ban-ssh -s %s -j DROP", p.addrs[0], p.addrs[1]))
+			}
+		}},
+	limit("REGISTER in a minute", "REGISTER"),
+	limit("INVITE in a minute", "INVITE"),
+	limit("packets in a second", "OPTIONS"),
+	{name: "base rules with SIP that is not public", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(notLetIn),
+		block: func(l *lab, _ []person, _ person) {
+			l.configure(false)
+			l.apply()
+		}},
+}
+
+// list puts what of says of everybody on the list.
+func (l *lab) list(people []person, of func(p person, family int) string) {
+	l.Helper()
+	var lines []string
+	for _, p := range people {
+		lines = append(lines, of(p, 0), of(p, 1))
+	}
+	l.write("lists/list", strings.Join(lines, "\n")+"\n")
+	l.sh("voipbl sync")
+}
+
+// ban bans what of says of everybody. Of a friend voipbl refuses it, or leaves him out.
+func (l *lab) ban(friends []person, stranger person, of func(p person, family int) string) {
+	l.Helper()
+	for f := range pbx {
+		for _, p := range friends {
+			l.run("voipbl ban " + of(p, f) + " --reason table") // how it says so is another test's
+		}
+		l.sh("voipbl ban " + of(stranger, f) + " --reason table")
+	}
+}
+
+// action is one of ours, and how to ask the kernel whether it has banned an address.
+type action struct {
+	name string
+	has  [2]string
+}
+
+var (
+	setAction = action{"voipbl-set", [2]string{"ipset save | grep '^add fail2ban-' | grep -F", "ipset save | grep '^add fail2ban-' | grep -F"}}
+	banAction = action{"voipbl-ban", [2]string{"ipset -quiet test voip_ban", "ipset -quiet test voip_ban6"}}
+	sshAction = action{"voipbl-ssh", [2]string{"iptables -w 10 -S fail2ban-ssh | grep -F", "ip6tables -w 10 -S fail2ban-ssh | grep -F"}}
+)
+
+// jail is a jail of ours with an action of ours, and an attack that it counts. It asks
+// whether a friend is one.
+func jail(name string, action action, options string, attack func(l *lab, p person, family int), ports ...port) way {
+	return jailWay("jail "+name+" with action "+action.name, name, action, options, " Ignore ", attack, ports)
+}
+
+// asksNobody is a jail as others have them, which counts friends too.
+func asksNobody(action action, ports ...port) way {
+	return jailWay("action "+action.name+" of a jail that asks nobody", "voipbl-ssh", action, "\nignorecommand =", " Ban ", wrongLogin, ports)
+}
+
+// jailWay is a jail that says a word about a friend who attacks.
+func jailWay(what, name string, action action, options, word string, attack func(l *lab, p person, family int), ports []port) way {
+	return way{name: what, setsOnly: action.name == banAction.name, ports: ports, block: func(l *lab, friends []person, stranger person) {
+		l.Helper()
+		l.jail(name, "action = "+action.name+options)
+		for _, p := range append(friends, stranger) {
+			for f := range pbx {
+				attack(l, p, f)
+			}
+		}
+		for f, addr := range stranger.addrs {
+			l.eventually(fmt.Sprintf("%s: %s is banned", what, addr), func() bool {
+				_, err := l.run(action.has[f] + " " + addr.String())
+				return err == nil
+			})
+			for _, p := range friends {
+				l.eventually(fmt.Sprintf("%s: %s of %s", what, word, p.addrs[f]), func() bool {
+					return strings.Contains(l.read("fail2ban.log"), word+p.addrs[f].String())
+				})
+			}
+		}
+	}}
+}
+
+// neighboursBanned has somebody attack from each friend's network. A ban of an IPv6
+// address covers its /64, in which the friend is too.
+var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: true, ports: []port{sipUDP, sipTCP, ssh},
+	block: func(l *lab, friends []person, stranger person) {
+		l.Helper()
+		l.jail("voipbl-ssh", "action = voipbl-ban")
+		var attackers []person
+		for _, p := range friends {
+			if p.name != network && p.name != lan { // there the neighbour is a friend too
+				attackers = append(attackers, p.neighbour())
+			}
+		}
+		attackers = append(attackers, stranger.neighbour(), stranger)
+		for _, p := range attackers {
+			for f := range pbx {
+				wrongLogin(l, p, f)
+			}
+		}
+		for _, p := range attackers {
+			for f, addr := range p.addrs {
+				l.eventually(fmt.Sprintf("%s is banned", addr), func() bool {
+					_, err := l.run(banAction.has[f] + " " + addr.String())
+					return err == nil && l.blocked(sipUDP, p, f)
+				})
+			}
+		}
+	}}
+
+// limit is a limit of the base rules, which a burst of requests exceeds.
+func limit(name, method string) way {
+	const burst = 30
+	return way{
+		name: "the limit of " + name, base: true, none: onlyLetIn(notLetIn),
+		block: func(*lab, []person, person) {},
+		passes: func(l *lab, p person, family int) bool {
+			return l.burst(p, family, method, burst, burst) == burst
+		},
+		blocked: func(l *lab, p person, family int) bool {
+			return l.burst(p, family, method, burst, 0) < burst
+		},
+	}
+}
+
+// wrongPassword tries passwords at Asterisk until its logs have some lines about it.
+func wrongPassword(l *lab, p person, family int) {
+	l.Helper()
+	c := l.client(p, family)
+	for range maxretry / 2 {
+		r := c.Request("REGISTER", "6002")
+		challenge, ok := l.ask(c, r, attempts, resend)
+		if !ok {
+			return // it has been banned
+		}
+		l.ask(c, r.Authorized(challenge, "6002", "wrong"), attempts, resend)
+	}
+}
+
+// unknownUser calls as somebody whom Asterisk does not know.
+func unknownUser(l *lab, p person, family int) {
+	l.Helper()
+	c := l.client(p, family)
+	for range maxretry {
+		if _, ok := l.ask(c, testasterisk.Call(c, "9999", "200"), attempts, resend); !ok {
+			return
+		}
+	}
+}
+
+// wrongLogin is what sshd writes of a wrong password.
+func wrongLogin(l *lab, p person, family int) {
+	l.Helper()
+	for range maxretry {
+		l.logins++ // fail2ban takes lines of one process for one connection
+		l.log("auth.log", fmt.Sprintf("pbx sshd[%d]: Failed password for root from %s port 50022 ssh2", 1000+l.logins, p.addrs[family]))
+	}
+}
