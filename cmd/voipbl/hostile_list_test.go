@@ -19,6 +19,7 @@ import (
 type hostileFeed struct {
 	url, path  string // the feed's state: fresh, held or stale
 	reason     string // of the state that is not fresh
+	heldFirst  string // why the URL's list is held back at first; then it is believed by force
 	entries    int
 	rejected   map[string]int
 	screened   int
@@ -75,6 +76,8 @@ func (f *hostileFeed) want(line string) (err error) {
 		f.path = value
 	case "reason":
 		f.reason = value
+	case "held first":
+		f.heldFirst = value
 	case "entries":
 		f.entries, err = strconv.Atoi(value)
 	case "screened":

@@ -183,7 +183,15 @@ func (h *hostileHost) run(kind, state string) {
 		h.rules = true
 	}
 	h.offer(kind, h.feed.body)
-	report, code := h.sync(kind)
+	var how []string
+	if h.feed.heldFirst != "" && kind == "url" {
+		report, code := h.sync(kind)
+		if p := report.Feeds[0].Problem; code != exitStale || report.Feeds[0].State != agent.FeedHeld || p == nil || p.Reason != h.feed.heldFirst {
+			h.t.Errorf("%s: exit %d, %+v; want it held first: %s", kind, code, report.Feeds[0], h.feed.heldFirst)
+		}
+		how = append(how, "--force")
+	}
+	report, code := h.sync(kind, how...)
 	h.checkReport(kind, state, report, code)
 
 	list, blocked, free := []byte(goodList), goodBlocked, []netip.Prefix(nil)
@@ -202,8 +210,8 @@ func (h *hostileHost) offer(kind string, body []byte) {
 	h.server.set("list", behaviour{"ok", file})
 }
 
-func (h *hostileHost) sync(kind string) (agent.Report, int) {
-	out, code := h.voipbl(kind, "sync", "--json")
+func (h *hostileHost) sync(kind string, how ...string) (agent.Report, int) {
+	out, code := h.voipbl(kind, append([]string{"sync", "--json"}, how...)...)
 	var report agent.Report
 	if err := json.NewDecoder(strings.NewReader(out)).Decode(&report); err != nil || len(report.Feeds) != 1 {
 		h.t.Fatalf("%s: %v: %s", kind, err, out)
