@@ -60,6 +60,8 @@ func TestPlan(t *testing.T) {
 		{"no counters", setOf("192.0.2.1"), changed(func(l *Live) { l.Counters = false }), 0, 0, 1, "it had no counters", build + "swap voip_bl-next, destroy voip_bl-next"},
 		{"forceadd", setOf("192.0.2.1"), changed(func(l *Live) { l.Forceadd = true }), 0, 0, 1, "it dropped entries when full (forceadd)", build + "swap voip_bl-next, destroy voip_bl-next"},
 		{"maxelem", setOf("192.0.2.1"), changed(func(l *Live) { l.Maxelem = 65536 }), 0, 0, 1, "its maxelem was 65536, not 1048576", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"larger maxelem", setOf("192.0.2.1"), changed(func(l *Live) { l.Maxelem = 2097152 }), 0, 0, 1, "its maxelem was 2097152, not 1048576", build + "swap voip_bl-next, destroy voip_bl-next"},
+		{"skbinfo", setOf("192.0.2.1"), changed(func(l *Live) { l.Skbinfo = true }), 0, 0, 1, "it had extensions that are not ours", build + "swap voip_bl-next, destroy voip_bl-next"},
 		{"other type", setOf("192.0.2.1"), changed(func(l *Live) { l.Type = "hash:ip" }), 1, 1, 0, "it was a hash:ip of IPv4", build + "destroy voip_bl, rename voip_bl-next"},
 		{"other family", setOf("192.0.2.1"), changed(func(l *Live) { l.Family = cidr.IPv6 }), 1, 1, 0, "it was a hash:net of IPv6", build + "destroy voip_bl, rename voip_bl-next"},
 	} {
