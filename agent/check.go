@@ -23,12 +23,13 @@ type CheckReport struct {
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
-	Kept      []Kept        `json:"kept,omitempty"`     // of feeds whose last good copy is lost: any of it
-	Banned    *Ban          `json:"banned,omitempty"`   // the last ban of this host that covers any of it
-	Bans      []Ban         `json:"bans"`               // all of them
-	BanSet    string        `json:"ban_set,omitempty"`  // the set of bans that blocks all of it, now
-	BanEnds   *float64      `json:"ban_ends,omitempty"` // in how many seconds that does so no more, if ever
-	Fail2ban  string        `json:"fail2ban,omitempty"` // the set of fail2ban's that it is in: banned from SIP
+	Kept      []Kept        `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
+	Banned    *Ban          `json:"banned,omitempty"`         // the last ban of this host that covers any of it
+	Bans      []Ban         `json:"bans"`                     // all of them
+	BanSet    string        `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
+	BanEnds   *float64      `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
+	Fail2ban  string        `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
+	FailEntry *netip.Prefix `json:"fail2ban_entry,omitempty"` // and the entry of that set
 	Protected []Protected   `json:"protected"`
 	Exempt    bool          `json:"exempt"`            // all of it is never blocked
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
@@ -233,8 +234,9 @@ func checkBans(kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []Check
 	for _, live := range sets {
 		for i, q := range queries {
 			if p := cidr.FromNetip(q); p.Family() == live.Family && reports[i].Fail2ban == "" {
-				if _, ok := live.Find(p); ok {
-					reports[i].Fail2ban = live.Name
+				if entry, ok := live.Find(p); ok {
+					banned := entry.Prefix.Netip()
+					reports[i].Fail2ban, reports[i].FailEntry = live.Name, &banned
 				}
 			}
 		}

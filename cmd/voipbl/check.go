@@ -82,7 +82,11 @@ func (a *app) printCheck(r agent.CheckReport) {
 	case r.Exempt && r.Fail2ban != "":
 		fmt.Fprintf(a.out, "%s is %s, but %s by fail2ban (set %s): its packets are rejected\n", r.Query, a.paint("exempt", green), a.paint("banned", red), r.Fail2ban)
 	case r.Blocked:
-		fmt.Fprintf(a.out, "%s is %s: in %s as %s, %s, %s\n", r.Query, a.paint("blocked", red), r.Set, prefixText(*r.Entry),
+		is := ""
+		if r.Exempt { // since a moment: the agent or a sync takes it out
+			is = a.paint("exempt", green) + ", but still "
+		}
+		fmt.Fprintf(a.out, "%s is %s%s: in %s as %s, %s, %s\n", r.Query, is, a.paint("blocked", red), r.Set, prefixText(*r.Entry),
 			plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
 	case r.Partly > 0:
 		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural(r.Partly, "entry", "entries"))
@@ -113,7 +117,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 		fmt.Fprintf(a.out, "  in the set of bans %s, %s\n", r.BanSet, left)
 	}
 	if r.Fail2ban != "" {
-		fmt.Fprintf(a.out, "  banned by fail2ban (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, r.Query)
+		fmt.Fprintf(a.out, "  banned by fail2ban (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, prefixText(*r.FailEntry))
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)

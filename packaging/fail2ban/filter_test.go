@@ -140,6 +140,21 @@ func TestFilterLeavesOthersAlone(t *testing.T) {
 	}
 }
 
+// TestFilterWholeLines: with more behind it each line is another one, which may be about
+// anything. Only the user of IAX2's oldest form has no end of his own.
+func TestFilterWholeLines(t *testing.T) {
+	var lines, want []string
+	for _, line := range readSample(t, "attacks.log").lines {
+		lines = append(lines, line+", or not")
+		if strings.HasSuffix(line, "failed to authenticate as guest") {
+			want = append(want, line+", or not")
+		}
+	}
+	if diff := cmp.Diff(want, fields(t, logOf(t, lines...), "", "msg")); diff != "" {
+		t.Errorf("lines that an address was found in (-want +got):\n%s", diff)
+	}
+}
+
 // TestFilterHidesNobody gives an attacker a Call-ID that has all the words around
 // addresses in it, and somebody else's address, in the lines of both logs: it is he
 // who is found. His text is cut where Asterisk cuts long lines: then nobody is.
