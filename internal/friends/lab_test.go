@@ -31,8 +31,9 @@ type lab struct {
 	star      *testns.Star
 	outside   *testns.Host // where strangers are
 	strangers int
-	logins    int      // in auth.log
-	people    []person // the friends
+	logins    int             // in auth.log
+	calls     map[string]bool // that stream has seen answered
+	people    []person        // the friends
 	asterisk  *testasterisk.Asterisk
 	fail2ban  *exec.Cmd
 }
@@ -55,7 +56,7 @@ func (s setup) String() string {
 func newLab(t *testing.T, s setup) *lab {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
-	l := &lab{T: t, setup: s, star: star}
+	l := &lab{T: t, setup: s, star: star, calls: make(map[string]bool)}
 	// The path of a socket may not be longer than 108 letters.
 	var err error
 	l.dir, err = os.MkdirTemp("", "friends")

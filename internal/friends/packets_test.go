@@ -92,25 +92,37 @@ func (l *lab) dial(p person, family int, port uint16, tries int, wait time.Durat
 	return ok
 }
 
-// burst sends a request so many times at once, each as a new one, and returns how many
-// are answered. It waits for all that are to come, if that is known.
-func (l *lab) burst(p person, family int, method string, n int, want int) (answered int) {
+// chunk is how many requests are on their way at once: the answers have room in the
+// buffer of a socket.
+const chunk = 20
+
+// stream sends new requests of a kind, in one flow or each in its own, until one of them
+// is not answered in time, and returns how many were.
+func (l *lab) stream(p person, family int, method string, n int, flow bool, wait time.Duration) (answered int) {
 	l.Helper()
 	c := l.client(p, family)
-	for range n {
-		c.Send(c.Request(method, "9999").Text())
-	}
-	wait := silence
-	if want > 0 {
-		wait = patience
-	}
-	seen := make(map[string]bool)
-	for want == 0 || len(seen) < want {
-		a, err := c.Next(wait)
-		if err != nil {
-			break
+	for answered < n {
+		asked := make(map[*testsip.Client]int)
+		for range min(chunk, n-answered) {
+			if !flow {
+				c = l.client(p, family)
+			}
+			c.Send(c.Request(method, "9999").Text())
+			asked[c]++
 		}
-		seen[a.Header("Call-ID")] = true
+		for c, requests := range asked {
+			seen := make(map[string]bool) // an answer to INVITE comes again
+			for len(seen) < requests {
+				a, err := c.Next(wait)
+				if err != nil {
+					return answered
+				}
+				if call := a.Header("Call-ID"); !l.calls[call] {
+					seen[call], l.calls[call] = true, true
+					answered++
+				}
+			}
+		}
 	}
-	return len(seen)
+	return answered
 }

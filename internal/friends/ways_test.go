@@ -81,9 +81,10 @@ var ways = []way{
 				l.sh(fmt.Sprintf("iptables -w 10 -A fail2ban-ssh -s %s -j DROP; ip6tables -w 10 -A fail2ban-ssh -s %s -j DROP", p.addrs[0], p.addrs[1]))
 			}
 		}},
-	limit("REGISTER in a minute", "REGISTER"),
-	limit("INVITE in a minute", "INVITE"),
-	limit("packets in a second", "OPTIONS"),
+	limit("REGISTER in a minute", "REGISTER", 20, 20, true),
+	limit("INVITE in a minute", "INVITE", 20, 20, true),
+	limit("new flows in a second", "OPTIONS", 20, 200, false),
+	limit("packets in a second", "OPTIONS", 400, 2000, true),
 	{name: "base rules with SIP that is not public", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(notLetIn),
 		block: func(l *lab, _ []person, _ person) {
 			l.configure(false)
@@ -188,17 +189,17 @@ var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: tr
 		}
 	}}
 
-// limit is a limit of the base rules, which a burst of requests exceeds.
-func limit(name, method string) way {
-	const burst = 30
+// limit is a limit of the base rules. sent is how many requests exceed it for certain;
+// a stranger may send more, if a slow machine lets a limit that is a speed recover.
+func limit(name, method string, sent, more int, flow bool) way {
 	return way{
 		name: "the limit of " + name, base: true, none: onlyLetIn(notLetIn),
 		block: func(*lab, []person, person) {},
 		passes: func(l *lab, p person, family int) bool {
-			return l.burst(p, family, method, burst, burst) == burst
+			return l.stream(p, family, method, sent, flow, patience) == sent
 		},
 		blocked: func(l *lab, p person, family int) bool {
-			return l.burst(p, family, method, burst, 0) < burst
+			return l.stream(p, family, method, more, flow, silence) < more
 		},
 	}
 }
