@@ -181,9 +181,9 @@ func banNow(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exemp
 	return fresh, nil
 }
 
-// agentBanWait is how long the agent may take to write a ban down before it is done
-// without it.
-const agentBanWait = 3 * time.Second
+// agentBanWait is how long the agent may take to write a ban down, which is in force by
+// then, before it is done without it.
+const agentBanWait = 15 * time.Second
 
 // settleBans has a change written down, by the agent if it answers. The ban itself is in
 // force already, by the entries that are fresh in the kernel; the error says why it is
@@ -201,6 +201,9 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	}
 	defer unlock()
 	now := banClock()
+	if a := book.appendOnly(request, fresh, exemptFrom(exempt), now); a != nil {
+		return a, nil
+	}
 	book.refresh(now, func() [2]ipsetsync.Timed { return othersBans(cfg, kernel, fresh) })
 	a := book.settle(kernel, []banRequest{request}, exemptFrom(exempt), now)
 	return &a[0], nil

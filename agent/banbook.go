@@ -51,6 +51,11 @@ type banBook struct {
 	whole bool
 
 	notes []string // what has to be said, once
+
+	// strangers are entries of the kernel that no ban is for, each with since when
+	// they were seen: they may be bans of a process that is about to write them down.
+	// nil is for a book that does not wait for that.
+	strangers map[cidr.Prefix]time.Duration
 }
 
 // refresh reads the list, unless it has been read and not been changed since. live tells what the kernel blocks, for when the list is lost.
@@ -230,6 +235,44 @@ func (b *banBook) readUnkept() []byte {
 	}
 	b.unkept = state
 	return text
+}
+
+// smallJournal is how many bytes a journal may have that cannot be of a full list.
+const smallJournal = 4 << 20
+
+// appendOnly writes bans down without reading the list, if nothing of it is needed: what
+// they block was free before, the list is not full, and its file ends as it should. It
+// returns nil if that is not so.
+func (b *banBook) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cidr.Sets, now banlist.Clock) *banAnswer {
+	if request.Remove != nil || b.unkeptState().Exists() {
+		return nil
+	}
+	a := &banAnswer{Changed: []Ban{}}
+	var lines []byte
+	for _, w := range request.Add {
+		for _, piece := range banlist.Pieces(cidr.FromNetip(w.Prefix), exempt) {
+			if !slices.Contains(fresh, piece) {
+				return nil
+			}
+		}
+		ban := banlist.New(w.Prefix, w.Reason, w.For, now)
+		ban.Address = w.Address
+		a.Changed = append(a.Changed, ban)
+		lines = banlist.AppendBan(lines, ban, now)
+	}
+	store, err := fetch.FindStore(b.cfg.StateDir)
+	if err != nil {
+		return nil
+	}
+	defer store.Close()
+	state, whole, err := store.JournalEnd(bansFile)
+	if err != nil || !whole || state.Size() > smallJournal {
+		return nil
+	}
+	if _, err := store.AppendJournal(bansFile, lines); err != nil {
+		return nil
+	}
+	return a
 }
 
 // compactAt is how many lines more than twice the bans the journal may have before it is

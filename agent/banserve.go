@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -101,7 +102,7 @@ func (s *banServer) answers(ctx context.Context, batch []banAsk) ([]banAnswer, e
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	s.book.cfg = cfg
-	unlock, err := lockBans(ctx, cfg, "voipbl run", lookWait)
+	unlock, err := lockBans(ctx, cfg, "voipbl run", agentBanWait/2)
 	if err != nil {
 		return nil, err // whoever asks does it
 	}
@@ -171,6 +172,9 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", lookWait, false)
 	if len(found) > 0 {
 		d.repaired(RepairSets, found)
+	}
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		return // by a process that writes bans down; the next look is soon enough
 	}
 	if err != nil {
 		notes = append(notes, "the sets of bans could not be put right: "+err.Error()+": "+problemOf(err).Remedy)

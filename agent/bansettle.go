@@ -200,6 +200,7 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 			if plan.Missing > 0 {
 				found = append(found, fmt.Sprintf("the set %s had lost %s", name, entriesWords(plan.Missing)))
 			}
+			plan.Delete = b.proven(plan.Delete, f, now)
 			if n := len(plan.Delete); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for", name, entriesWords(n)))
 			}
@@ -220,6 +221,37 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 		}
 	}
 	return found, nil
+}
+
+// strangerTime is how long a process may take to write down what it has put into the
+// kernel: it may have to wait for the lock.
+const strangerTime = 30 * time.Second
+
+// proven are the entries that no ban is for and that have been there for long enough,
+// so that none of them is a ban that is about to be written down.
+func (b *banBook) proven(entries []cidr.Prefix, f cidr.Family, now banlist.Clock) (proven []cidr.Prefix) {
+	if b.strangers == nil {
+		return entries
+	}
+	seen := make(map[cidr.Prefix]time.Duration)
+	for p, since := range b.strangers {
+		if p.Family() != f {
+			seen[p] = since
+		}
+	}
+	for _, p := range entries {
+		since, before := b.strangers[p]
+		if !before {
+			since = now.Up
+		}
+		if now.Up-since >= strangerTime {
+			proven = append(proven, p)
+			continue
+		}
+		seen[p] = since
+	}
+	b.strangers = seen
+	return proven
 }
 
 func entriesWords(n int) string {

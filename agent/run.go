@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 )
@@ -38,7 +39,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer unlock()
-	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg}}
+	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = AgentStatus{

@@ -5,30 +5,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// line is a line of the journal. It has its own clocks, so that it can be understood
-// after a boot, and after the wall clock was set.
+// line is a line of the journal: fields with a blank between them, numbers for times,
+// which are read ten times as fast as JSON:
+//
+//	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL "REASON"
+//
+// It has its own clocks, so that it can be understood after a boot, and after the wall
+// clock was set.
 type line struct {
-	Op      string       `json:"op"` // opBan or opUnban
-	Prefix  netip.Prefix `json:"prefix"`
-	Address netip.Prefix `json:"address,omitzero"`
-	Reason  string       `json:"reason,omitempty"`
+	op              string // opBan or opUnban
+	prefix, address netip.Prefix
+	reason          string
 
-	// Of opBan: when it was said, for how many seconds, and when it ends, by the
-	// wall clock and in milliseconds of Boot.
-	At    time.Time `json:"at,omitzero"`
-	For   float64   `json:"for,omitempty"`
-	Until time.Time `json:"until,omitzero"`
-	Ends  int64     `json:"ends,omitempty"`
+	// Of opBan: when it was said, for how many milliseconds, and when it ends, by the
+	// wall clock (milliseconds of Unix) and in milliseconds of boot.
+	at, last, until, ends int64
 
 	// When the line was written: the boot, milliseconds since, and the wall clock.
-	Boot string    `json:"boot"`
-	Up   int64     `json:"up"`
-	Wall time.Time `json:"wall"`
+	boot     string
+	up, wall int64
 }
 
 const (
@@ -39,10 +41,9 @@ const (
 // AppendBan appends to b the line that puts a ban in.
 func AppendBan(b []byte, ban Ban, now Clock) []byte {
 	l := newLine(opBan, ban, now)
-	l.At, l.For = ban.At, ban.For.Seconds()
+	l.at, l.last = ban.At.UnixMilli(), ban.For.Milliseconds()
 	if ban.For != 0 {
-		l.Ends = ban.Ends.Milliseconds()
-		l.Until = now.Wall.Add(ban.Ends - now.Up).UTC().Truncate(time.Second)
+		l.ends, l.until = ban.Ends.Milliseconds(), now.Wall.Add(ban.Ends-now.Up).UnixMilli()
 	}
 	return l.append(b)
 }
@@ -52,17 +53,34 @@ func AppendUnban(b []byte, ban Ban, now Clock) []byte { return newLine(opUnban, 
 
 func newLine(op string, ban Ban, now Clock) *line {
 	return &line{
-		Op: op, Prefix: ban.Prefix, Address: ban.Address, Reason: ban.Reason,
-		Boot: now.Boot, Up: now.Up.Milliseconds(), Wall: now.Wall.UTC().Truncate(time.Millisecond),
+		op: op, prefix: ban.Prefix, address: ban.Address, reason: ban.Reason,
+		boot: now.Boot, up: now.Up.Milliseconds(), wall: now.Wall.UnixMilli(),
 	}
 }
 
+// none stands where a line has nothing to say.
+const none = "-"
+
 func (l *line) append(b []byte) []byte {
-	text, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // our own plain data
+	b = append(append(b, l.op...), ' ')
+	b = append(l.prefix.AppendTo(b), ' ')
+	if l.address.IsValid() {
+		b = l.address.AppendTo(b)
+	} else {
+		b = append(b, none...)
 	}
-	return append(append(b, text...), '\n')
+	for _, n := range []int64{l.at, l.last, l.until, l.ends} {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	boot := l.boot
+	if boot == "" {
+		boot = none
+	}
+	b = append(append(b, ' '), boot...)
+	for _, n := range []int64{l.up, l.wall} {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	return append(strconv.AppendQuote(append(b, ' '), l.reason), '\n')
 }
 
 // Encode is a journal that says nothing but what the table holds now.
@@ -91,11 +109,7 @@ type Journal struct {
 // Decode reads a journal. What is over by now is not in the table.
 func Decode(text []byte, now Clock) *Journal {
 	j := &Journal{Table: NewTable()}
-	type known struct {
-		Ban
-		end end
-	}
-	bans := make(map[key]known)
+	lines := make([]*line, 0, bytes.Count(text, []byte{'\n'}))
 	for number := 1; len(text) > 0; number++ {
 		row, rest, ended := bytes.Cut(text, []byte{'\n'})
 		if !ended {
@@ -110,16 +124,12 @@ func Decode(text []byte, now Clock) *Journal {
 			continue
 		}
 		j.Lines++
-		j.Last = Clock{l.Boot, time.Duration(l.Up) * time.Millisecond, l.Wall}
-		b := l.ban()
-		if l.Op == opUnban {
-			delete(bans, b.key())
-			continue
-		}
-		bans[b.key()] = known{b, l.end()}
+		j.Last = l.clock()
+		lines = append(lines, l)
 	}
-	for _, b := range bans {
-		j.Table.restore(b.Ban, b.end, now, j.Last)
+	j.Table = newTable(min(len(lines), Most))
+	for _, l := range lines { // in their order, in which the list may have been full
+		j.Table.apply(l, now, j.Last)
 	}
 	return j
 }
@@ -137,20 +147,66 @@ func (t *Table) restore(b Ban, e end, now, last Clock) {
 }
 
 func parseLine(row []byte) (*line, error) {
-	var l line
-	if err := json.Unmarshal(row, &l); err != nil {
-		return nil, err
+	rest := string(bytes.TrimSuffix(row, []byte{'\n'}))
+	next := func() (field string) {
+		field, rest, _ = strings.Cut(rest, " ")
+		return field
 	}
+	var l line
+	var first error // of the fields
+	note := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	prefix := func() netip.Prefix {
+		p, err := netip.ParsePrefix(next())
+		note(err)
+		return p
+	}
+	number := func() int64 {
+		n, err := strconv.ParseInt(next(), 10, 64)
+		note(err)
+		return n
+	}
+	l.op, l.prefix = next(), prefix()
+	if strings.HasPrefix(rest, none+" ") {
+		next()
+	} else {
+		l.address = prefix()
+	}
+	l.at, l.last, l.until, l.ends = number(), number(), number(), number()
+	if l.boot = next(); l.boot == none {
+		l.boot = ""
+	}
+	l.up, l.wall = number(), number()
+	reason, err := strconv.Unquote(rest)
+	l.reason = reason
+	note(err)
 	switch {
-	case l.Op != opBan && l.Op != opUnban:
-		return nil, fmt.Errorf("unknown operation %q", l.Op)
-	case !l.Prefix.IsValid() || l.Prefix.Bits() == 0:
-		return nil, fmt.Errorf("no address")
-	case l.For < 0 || l.Up < 0 || l.Ends < 0:
+	case first != nil:
+		return nil, first
+	case l.op != opBan && l.op != opUnban:
+		return nil, fmt.Errorf("unknown operation %q", l.op)
+	case l.prefix.Bits() == 0:
+		return nil, fmt.Errorf("all addresses")
+	case l.last < 0 || l.up < 0 || l.ends < 0:
 		return nil, fmt.Errorf("a time below zero")
 	}
-	l.Prefix = cidr.FromNetip(l.Prefix).Netip()
+	l.prefix = cidr.FromNetip(l.prefix).Netip()
 	return &l, nil
+}
+
+func (l *line) clock() Clock {
+	return Clock{l.boot, time.Duration(l.up) * time.Millisecond, time.UnixMilli(l.wall).UTC()}
+}
+
+func (l *line) ban() Ban {
+	b := Ban{Prefix: l.prefix, Address: l.address, At: time.UnixMilli(l.at).UTC(), Reason: l.reason, For: time.Duration(l.last) * time.Millisecond}
+	if l.last != 0 {
+		b.Until = time.UnixMilli(l.until).UTC().Truncate(time.Second)
+	}
+	return b
 }
 
 // DecodeOld reads the list as it was kept before there was a journal: one JSON value,
@@ -183,17 +239,15 @@ func (t *Table) Replay(text []byte, now Clock) {
 		if err != nil {
 			continue
 		}
-		b := l.ban()
-		if l.Op == opUnban {
-			t.Remove(b)
-			continue
-		}
-		t.restore(b, l.end(), now, now)
+		t.apply(l, now, now)
 	}
 }
 
-func (l *line) ban() Ban {
-	return Ban{Prefix: l.Prefix, Address: l.Address, At: l.At, Until: l.Until, Reason: l.Reason, For: time.Duration(l.For * float64(time.Second))}
+// apply makes the change of a line.
+func (t *Table) apply(l *line, now, last Clock) {
+	b := l.ban()
+	t.Remove(b)
+	if l.op == opBan {
+		t.restore(b, end{l.boot, time.Duration(l.ends) * time.Millisecond, time.UnixMilli(l.until)}, now, last)
+	}
 }
-
-func (l *line) end() end { return end{l.Boot, time.Duration(l.Ends) * time.Millisecond, l.Until} }

@@ -77,8 +77,11 @@ type entry struct {
 }
 
 // NewTable is an empty one.
-func NewTable() *Table {
-	return &Table{bans: make(map[key]*entry), byPrefix: make(map[cidr.Prefix][]*entry)}
+func NewTable() *Table { return newTable(0) }
+
+// newTable is one with room for so many bans.
+func newTable(n int) *Table {
+	return &Table{bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n)}
 }
 
 // Len is how many bans there are, with those that are over and have not been taken out.

@@ -29,6 +29,9 @@ type FileState struct {
 // Exists reports whether there was a file.
 func (f FileState) Exists() bool { return f != FileState{} }
 
+// Size is the length of the file in bytes.
+func (f FileState) Size() int64 { return f.size }
+
 func fileState(info fs.FileInfo) FileState {
 	s := info.Sys().(*syscall.Stat_t)
 	return FileState{uint64(s.Dev), s.Ino, info.Size(), info.ModTime()}
@@ -47,6 +50,22 @@ func (s *Store) JournalState(name string) (FileState, error) {
 		return FileState{}, readError(s.path(name+journalSuffix), err)
 	}
 	return fileState(info), nil
+}
+
+// JournalEnd looks whether a journal is there and ends with a whole line.
+func (s *Store) JournalEnd(name string) (state FileState, whole bool, err error) {
+	f, info, err := s.openFile(name + journalSuffix)
+	if err != nil {
+		return FileState{}, false, ofFeed(name, err)
+	}
+	defer f.Close()
+	var last [1]byte
+	if info.Size() > 0 {
+		if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
+			return FileState{}, false, ofFeed(name, readError(f.Name(), err))
+		}
+	}
+	return fileState(info), last[0] == '\n', nil
 }
 
 // ReadJournal reads a journal; one that is not there is empty.

@@ -63,8 +63,9 @@ func TestAllAtOnce(t *testing.T) {
 			entries = append(entries, fields[2])
 		}
 	}
+	slices.Sort(names)
 	slices.Sort(entries)
-	if !slices.Equal(names, []string{"voip_bl", "voip_bl6"}) || !slices.Equal(entries, []string{"5.5.5.5", "6.6.6.0/24"}) {
+	if !slices.Equal(names, []string{"voip_ban", "voip_ban6", "voip_bl", "voip_bl6"}) || !slices.Equal(entries, []string{"5.5.5.5", "6.6.6.0/24"}) {
 		t.Errorf("sets %v with %v", names, entries)
 	}
 }
