@@ -22,7 +22,7 @@ import (
 // fail2ban, most of them many in one call.
 const (
 	flooding    = 10_000
-	oneByOne    = 400
+	oneByOne    = 200
 	inOneCall   = 100
 	floodAtOnce = 6 // calls
 )
@@ -54,7 +54,7 @@ func (r *runningAgent) flood(calls [][]string, during func(done int)) (acknowled
 	slots := make(chan struct{}, floodAtOnce)
 	for _, call := range calls {
 		slots <- struct{}{}
-		args := append([]string{"--config", r.config, "ban", "--for", "2h", "--reason", "flood"}, call...)
+		args := append([]string{"--config", r.config, "ban", "--for", "48h", "--reason", "flood"}, call...)
 		cmd := exec.Command("voipbl", args...)
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
@@ -131,13 +131,13 @@ func (r *runningAgent) agree() {
 	}
 }
 
-// fullList is a list that is full: a few bans without an end, and many that end in a
-// day or later.
+// fullList is a list that is full: a few bans without an end, and many that end in an
+// hour to a day.
 func fullList() []byte {
 	now := banlist.Clock{Boot: "before", Wall: time.Now()}
 	var lines []byte
 	for i := range banlist.Most {
-		last := 24*time.Hour + time.Duration(i)*time.Second
+		last := time.Hour + time.Duration(i)*time.Second
 		if i%1000 == 0 {
 			last = 0
 		}
