@@ -59,7 +59,7 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 		return v
 	}
 	if v := judge(f.Feed, body.tally, body.sets); v.reason != "" {
-		return v
+		return body.notAList(v)
 	}
 	is := extentOf(effective(body.tally, body.sets), body.sets)
 	content := contentOf(body.sets)

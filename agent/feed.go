@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/filekind"
 	"github.com/voipbl/voipbl/internal/web"
 )
 
@@ -51,7 +52,8 @@ type content struct {
 	sets  cidr.Sets
 	files []string // for each sample of the tally, the part it stands in
 
-	foreign []foreign // parts that are no lists
+	foreign []foreign     // parts that are no lists
+	kind    filekind.Kind // of the first part that has a kind of its own
 }
 
 func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *reader {
@@ -327,12 +329,9 @@ func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
 		b.Grow(cidr.IPv4, int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry))
-		t, other, err := readPart(part, in, policy, &b)
+		t, err := c.readPart(part, in, policy, &b)
 		if err != nil {
 			return content{}, err
-		}
-		if other != nil {
-			c.foreign = append(c.foreign, *other)
 		}
 		c.tally.Merge(t)
 		for len(c.files) < len(c.tally.Samples) {

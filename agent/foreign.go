@@ -26,18 +26,30 @@ func (f foreign) String() string {
 
 // readPart reads one part of a body. Of a part that cannot be a list it reads
 // the beginning alone.
-func readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b *cidr.Builder) (cidr.Tally, *foreign, error) {
+func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b *cidr.Builder) (cidr.Tally, error) {
 	r := bufio.NewReaderSize(in, filekind.HeadSize)
 	head, _ := r.Peek(filekind.HeadSize) // an error comes again
 	kind := filekind.Of(head)
+	if c.kind.Name == "" {
+		c.kind = kind
+	}
 	if kind.Binary {
-		return cidr.Tally{Declared: cidr.NoTotal}, &foreign{part.Name, kind}, nil
+		c.foreign = append(c.foreign, foreign{part.Name, kind})
+		return cidr.Tally{Declared: cidr.NoTotal}, nil
 	}
 	t, err := cidr.Read(r, policy, b)
-	if err != nil || t.Lines == 0 || t.Malformed() < t.Lines {
-		return t, nil, err
+	if err == nil && t.Lines > 0 && t.Malformed() == t.Lines {
+		c.foreign = append(c.foreign, foreign{part.Name, kind})
 	}
-	return t, &foreign{part.Name, kind}, nil
+	return t, err
+}
+
+// notAList is the verdict of judge with the name of what the body is, if it has one.
+func (c content) notAList(v verdict) verdict {
+	if v.reason == reasonNotAList && c.kind.Name != "" {
+		v.why = fmt.Sprintf("it is %s (%s): %s", c.kind.Name, v.why, c.kind.Advice)
+	}
+	return v
 }
 
 // foreignVerdict refuses what a URL gave if it is known to be no list.
