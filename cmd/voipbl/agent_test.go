@@ -269,6 +269,7 @@ func TestOneSwap(t *testing.T) {
 	r := h.startAgent(config)
 	r.told("READY=1", 10*time.Second)
 	h.eventually("all five are in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 6 })
+	h.eventually("the agent has noted it", 20*time.Second, func() bool { return r.status().Agent.Applies.Written > 0 })
 	if a := r.status().Agent.Applies; a.Written != 1 {
 		t.Errorf("written %d times: %+v\n%s", a.Written, a, r.logged())
 	}
