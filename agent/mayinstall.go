@@ -34,21 +34,48 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 		return nil
 	}
 	logins := sshLogins()
-	switch {
-	case how.byHand:
-	case how.unattended && (r.used() || how.established || len(logins) > 0 || maybeLoggedIn(base)):
-		return &UnattendedError{}
-	case r.used() && callerConnection() == (connection{}) && !onTerminal():
+	if r.company(base, logins).mustWait(how) {
 		return &UnattendedError{}
 	}
 	return lockoutError(slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins)))
 }
 
-// maybeLoggedIn reports whether there is a connection to this host that base rules
-// would not let in anew. Our service cannot see every session, so that is enough
-// not to install them while nobody is there to confirm them.
-func maybeLoggedIn(base firewall.Base) bool {
+// company is who is there while base rules are new: to confirm them, or to be locked out.
+type company struct {
+	used     bool // this host has had rules of ours
+	loggedIn bool // somebody is logged in
+	maybe    bool // or may be; see maybeLoggedIn
+	caller   bool // somebody waits for this very command
+}
+
+// company finds out who is there.
+func (r *rules) company(base firewall.Base, logins []login) company {
 	connections, err := inbound()
+	return company{
+		used:     r.used(),
+		loggedIn: len(logins) > 0,
+		maybe:    maybeLoggedIn(base, connections, err),
+		caller:   callerConnection() != (connection{}) || onTerminal(),
+	}
+}
+
+// mustWait reports whether new base rules must not be installed before somebody comes
+// who asks for them.
+func (c company) mustWait(how howRules) bool {
+	switch {
+	case how.byHand:
+		return false
+	case how.unattended:
+		return c.used || how.established || c.loggedIn || c.maybe
+	}
+	return c.used && !c.caller
+}
+
+// maybeLoggedIn reports whether there is a connection to this host that base rules
+// would not let in anew, or may be, if they could not be listed. Our service cannot see
+// every session, so that is enough not to install them while nobody is there to confirm
+// them.
+func maybeLoggedIn(base firewall.Base, connections []login, err error) bool {
 	return err != nil || len(shutOut(base, connections)) > 0
 }
 

@@ -69,8 +69,12 @@ func TestMaybeLoggedIn(t *testing.T) {
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
 		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
 	}
-	if maybeLoggedIn(base) {
+	maybe := func() bool { return (&rules{}).company(base, nil).maybe }
+	if maybe() {
 		t.Error("nobody is connected")
+	}
+	if !maybeLoggedIn(base, nil, os.ErrPermission) {
+		t.Error("it is not known who is connected")
 	}
 	for from, want := range map[string]bool{"127.0.0.1": false, "192.168.7.7": false, "198.51.100.2": true} {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -82,7 +86,7 @@ func TestMaybeLoggedIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := maybeLoggedIn(base); got != want {
+		if got := maybe(); got != want {
 			t.Errorf("connected from %s: %v", from, got)
 		}
 		client.Close()

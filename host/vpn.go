@@ -132,7 +132,7 @@ func (w Ways) Outer(t Tunnel) []Listener {
 		case slices.Contains(t.Outer, Port{l.Proto, l.Port}):
 			return false
 		case t.Kind == "ppp":
-			return !slices.Contains([]string{"l2tp", "pptp", "ppp", "openvpn", "ocserv"}, l.VPN)
+			return !slices.Contains([]string{"l2tp", "pptp", "ppp"}, l.VPN)
 		case carriers[t.Kind] == "esp", t.Kind == "ipsec":
 			return l.VPN != "ipsec"
 		case t.Program != "":

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// TestMustWait asks when base rules that are new wait for somebody who asks for them.
+func TestMustWait(t *testing.T) {
+	agent, sync := howRules{unattended: true}, howRules{}
+	for _, c := range []struct {
+		name string
+		how  howRules
+		who  company
+		want bool
+	}{
+		{"the agent, on a fresh host that nobody is on", agent, company{}, false},
+		{"the agent, a fresh host, beside somebody on a terminal", agent, company{caller: true}, false},
+		{"the agent, on a used host", agent, company{used: true, caller: true}, true},
+		{"the agent, somebody is logged in", agent, company{loggedIn: true}, true},
+		{"the agent, somebody may be logged in", agent, company{maybe: true}, true},
+		{"the agent, after it has been at work", howRules{unattended: true, established: true}, company{}, true},
+		{"a sync on a fresh host", sync, company{loggedIn: true, maybe: true}, false},
+		{"a sync from cron on a used host", sync, company{used: true, loggedIn: true}, true},
+		{"a sync that somebody waits for", sync, company{used: true, caller: true}, false},
+		{"by hand", howRules{byHand: true}, company{used: true, loggedIn: true, maybe: true}, false},
+	} {
+		if got := c.who.mustWait(c.how); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestUsed knows a host that has had rules also if the state is lost.
+func TestUsed(t *testing.T) {
+	for _, r := range []*rules{
+		{record: ruleRecord{Wanted: "x"}},
+		{state: ruleState{Since: time.Now()}},
+		{state: ruleState{Rejected: &rejectedBase{}}},
+		{state: ruleState{Accepted: &acceptedBase{}}},
+	} {
+		if !r.used() {
+			t.Errorf("%+v %+v", r.state, r.record)
+		}
+	}
+	if (&rules{}).used() {
+		t.Error("a fresh host is used")
+	}
+}
+
+// newTrial is rules in a namespace of the test's own, with the sets that they need.
+func newTrial(t *testing.T) (*rules, [2]*firewall.Saved) {
+	t.Helper()
+	testns.Enter(t)
+	dir := t.TempDir()
+	cfg := parsed(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
+	fw, err := firewall.Open("nft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kernel.Close)
+	for _, folder := range []string{cfg.StateDir, cfg.RunDir} {
+		store, err := fetch.OpenStore(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	r := openRules(cfg, fw, kernel, store)
+	t.Cleanup(r.close)
+	if err := r.ensureSets(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := fw.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, saved
+}
+
+// TestArmFails cannot start what takes the rules back: nothing is left on trial, neither
+// in the state nor in its copy.
+func TestArmFails(t *testing.T) {
+	r, saved := newTrial(t)
+	token := ""
+	_, err := r.begin(context.Background(), time.Minute, func(given string) (string, []string) {
+		token = given
+		return "/nonexistent/voipbl", nil
+	}, saved)
+	if err == nil || token == "" {
+		t.Fatalf("token %q, error %v", token, err)
+	}
+	state, _, lost, err := readRules(r.store, r.run)
+	if r.state.Pending != nil || state.Pending != nil || lost || err != nil {
+		t.Errorf("on trial: %+v, on disk: %+v, %v, %v", r.state.Pending, state.Pending, lost, err)
+	}
+	if p := fromCopy(r.run, token); p != nil {
+		t.Errorf("the copy has %+v", p)
+	}
+}
+
+// TestReject ends a trial: the rules are remembered as refused if they were not accepted
+// before, and the kernel is looked at anew.
+func TestReject(t *testing.T) {
+	r, _ := newTrial(t)
+	for _, accepted := range []string{"", "other", "key"} {
+		r.state = ruleState{Pending: &pendingBase{Token: "t", Key: "key"}}
+		if accepted != "" {
+			r.state.Accepted = &acceptedBase{Key: accepted}
+		}
+		r.record.Generation = "7"
+		if err := r.reject(whyByHand); err != nil {
+			t.Fatal(err)
+		}
+		state, record, _, err := readRules(r.store, r.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Pending != nil || record.Generation != "" {
+			t.Errorf("%q: pending %+v, generation %q", accepted, state.Pending, record.Generation)
+		}
+		rejected := state.Rejected != nil && state.Rejected.Key == "key" && state.Rejected.Why == whyByHand
+		if rejected == (accepted == "key") {
+			t.Errorf("accepted %q: rejected %+v", accepted, state.Rejected)
+		}
+	}
+}
