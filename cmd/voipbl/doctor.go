@@ -34,9 +34,10 @@ func (a *app) doctorCommand() *cobra.Command {
 in the other backend of iptables, IPv6 that is open, ports of containers that go
 past INPUT, a fail2ban that bans where no rule looks, an Asterisk without its
 security log, rules that no packet comes to, stale lists, phones and trunks that
-are blocked, and the like. Nothing is changed.
+are blocked, a VPN that the base rules close, and the like. Nothing is changed.
 
-Exit status: 0 nothing found, 1 problems, 3 only warnings, 2 error.`,
+Exit status: 0 nothing found, or only notes; 1 problems; 3 only warnings; 2
+error.`,
 		Example: `  voipbl doctor
   voipbl doctor --json`,
 		Args: cobra.NoArgs,

@@ -84,8 +84,9 @@ func (a *app) firewallDiffCommand() *cobra.Command {
 		Use:   "diff",
 		Short: "Compare the kernel's rules with the configuration",
 		Long: `Tell which rules are missing in the kernel, which should not be there, and
-which stand in the wrong place because of which others. Nothing is changed.
-Names in trunks are taken as they last resolved.
+which stand in the wrong place because of which others; and which listeners of
+this host the base rules close, and what opens them. Nothing is changed. Names
+in trunks are taken as they last resolved.
 
 Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 		Example: `  voipbl firewall diff`,
@@ -128,7 +129,8 @@ func (a *app) firewallApplyCommand() *cobra.Command {
 		Long: `Put the configured rules in force. Base rules that are new have to be confirmed
 within a minute, over a new connection, with "voipbl firewall confirm"; else
 they are taken back. They are refused if they would lock out somebody who is
-logged in by SSH, or if ufw, firewalld or FreePBX's own firewall is active.
+logged in by SSH, or a VPN that comes in here, or if ufw, firewalld or FreePBX's
+own firewall is active. What they close otherwise is shown, and what opens it.
 
 Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute
@@ -140,7 +142,7 @@ Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if an SSH session might be locked out")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if an SSH session or a VPN might be locked out")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
@@ -226,7 +228,8 @@ func (a *app) firewallConfirmCommand() *cobra.Command {
 		Short: "Keep the rules that are on trial",
 		Long: `Keep the rules that "voipbl firewall apply" has put on trial. It has to be
 typed over another SSH connection than apply was: that one was there before the
-rules, and says nothing about them.
+rules, and says nothing about them. One through a tunnel counts if the rules let
+the tunnel come again.
 
 Exit status: 0 they stay, 1 nothing is on trial or not confirmed, 2 usage or
 configuration.`,
@@ -244,7 +247,7 @@ configuration.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&here, "here", false, "also over the connection that they were applied over")
+	cmd.Flags().BoolVar(&here, "here", false, "also over a connection that was there before them")
 	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
 	return cmd
 }
