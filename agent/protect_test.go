@@ -123,3 +123,27 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 		t.Errorf("kept %v, %v", kept, err)
 	}
 }
+
+// TestProtectedAddresses: an address is the same however it is written, and of what is
+// protected only that is told which sets would block.
+func TestProtectedAddresses(t *testing.T) {
+	var list protectedList
+	list.addAddrs(addrs("::ffff:1.2.3.4", "fe80::1%eth0"), "gateway")
+	list.addAddrs(addrs("1.2.3.4"), "allow")
+	list.add(netip.MustParsePrefix("8.8.0.0/16"), "allow")
+	list.add(netip.MustParsePrefix("8.8.200.1/32"), "trunks")
+	p, err := list.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := reasonsFor(p, "1.2.3.4"); got != "1.2.3.4/32 allow+gateway" {
+		t.Errorf("1.2.3.4: %q", got)
+	}
+	if got := reasonsFor(p, "fe80::1"); got != "fe80::1/128 gateway" {
+		t.Errorf("fe80::1: %q", got)
+	}
+	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("1.2.3.0/24")))
+	if len(over) != 2 || over[0].Prefix.String() != "1.2.3.4/32" || over[1].Prefix.String() != "8.8.0.0/16" {
+		t.Errorf("%v", over)
+	}
+}

@@ -27,13 +27,7 @@ func sessionPeers() []netip.Addr {
 }
 
 // sshSessions are the sessions that can be seen in processes and connections.
-func sshSessions() []connection {
-	sockets, err := established()
-	if err != nil {
-		return nil // the records of logins are left
-	}
-	return shellConnections("/proc", sockets)
-}
+func sshSessions() []connection { return shellConnections("/proc") }
 
 // recordedPeers are where the sessions come from that logind and utmp have written down.
 func recordedPeers() []netip.Addr {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -60,6 +62,19 @@ func TestMaybeLoggedIn(t *testing.T) {
 			t.Fatalf("ip %q: %v: %s", args, err, out)
 		}
 	}
+	// Every user can listen, and connect to himself: that holds nobody back.
+	unix.SetfsuidRetUid(65534) // of this thread, which is the test's alone
+	users, err := net.Listen("tcp", "198.51.100.2:2222")
+	unix.SetfsuidRetUid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	his, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("198.51.100.2")}}).Dial("tcp", users.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer his.Close()
 	listener, err := net.Listen("tcp", "198.51.100.2:22")
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,13 +23,14 @@ import (
 // ends are the two ends of a TCP connection of this host.
 type ends struct{ client, server netip.AddrPort }
 
-// established are the TCP connections of this network namespace by their inodes.
-func established() (map[uint64]ends, error) {
+// established are the TCP connections of this network namespace by their inodes. What
+// cannot be read has none: then the records of logins are left.
+func established() map[uint64]ends {
 	found := make(map[uint64]ends)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		sockets, err := netdump.Steady(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
 		if err != nil {
-			return nil, fmt.Errorf("read this host's TCP connections: %w", err)
+			continue
 		}
 		for _, s := range sockets {
 			local, okLocal := netip.AddrFromSlice(s.ID.Source)
@@ -42,18 +43,18 @@ func established() (map[uint64]ends, error) {
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // shellConnections are those of all shells and commands that an sshd of root's, here and
 // in no container, has started. Other than utmp it tells the port, and there are systems
 // without utmp. Who may not look into other processes, as our own service, finds none.
-func shellConnections(proc string, sockets map[uint64]ends) []connection {
+func shellConnections(proc string) []connection {
 	entries, err := os.ReadDir(proc)
-	if err != nil || len(sockets) == 0 {
+	if err != nil {
 		return nil
 	}
-	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sockets}
+	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sync.OnceValue(established)}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -76,7 +77,7 @@ func shellConnections(proc string, sockets map[uint64]ends) []connection {
 type sshHost struct {
 	proc    string
 	stats   map[int]procStat
-	sockets map[uint64]ends
+	sockets func() map[uint64]ends // a busy host has many, and they are seldom needed
 }
 
 func (h sshHost) path(pid int, name string) string {
@@ -163,7 +164,7 @@ func (h sshHost) holds(pid int, want ends) bool {
 			continue
 		}
 		inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 64)
-		if got, there := h.sockets[inode]; err == nil && there && got == want {
+		if got, there := h.sockets()[inode]; err == nil && there && got == want {
 			return true
 		}
 	}

@@ -81,6 +81,6 @@ func (k *Known) UnmarshalJSON(text []byte) error {
 		k.Addresses = append(k.Addresses, Address{Addr: a.Unmap().WithZone(""), FirstSeen: k.At, LastSeen: k.At})
 	}
 	k.Addresses = slices.DeleteFunc(k.Addresses, func(a Address) bool { return !a.Addr.IsValid() || Why(a.Addr) != "" })
-	k.Addresses = bounded(k.Addresses)
+	k.Addresses = bounded(k.Addresses, k.At)
 	return nil
 }

@@ -58,7 +58,7 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 			next.Addresses = append(next.Addresses, Address{Addr: addr, FirstSeen: now, LastSeen: now})
 		}
 	}
-	next.Addresses = bounded(next.Addresses)
+	next.Addresses = bounded(next.Addresses, now)
 	if moved = len(k.Addresses) > 0 && !common; moved {
 		next.Moved = &Move{At: now, To: a.Addrs}
 	} else if len(next.Left()) == 0 {
@@ -68,11 +68,17 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 }
 
 // bounded are as many addresses of each family as there may be, in order: those that
-// were seen longest ago leave first.
-func bounded(all []Address) []Address {
+// were seen longest ago leave first, and those of the last answer, at that time, last.
+func bounded(all []Address, last time.Time) []Address {
+	older := func(a Address) int {
+		if a.LastSeen.Equal(last) {
+			return 0
+		}
+		return 1
+	}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b Address) int {
-		return cmp.Or(cmp.Compare(a.Missing, b.Missing), b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
+		return cmp.Or(older(a)-older(b), b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
 	})
 	var count [2]int
 	all = slices.DeleteFunc(all, func(a Address) bool {

@@ -66,6 +66,19 @@ func TestMerge(t *testing.T) {
 			{365 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
 			{-700 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
 			{700 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.2", false},
+		},
+		"what is seen again begins anew": {
+			{0, good("5.0.0.1 5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{day, good("5.0.0.1 5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.1 5.0.0.2", false},
+			{2 * day, good("5.0.0.2"), "5.0.0.2", false},
 		},
 		"no answer: nothing leaves, ever": {
 			{0, good("5.0.0.1 2a00::1"), "5.0.0.1 2a00::1", false},
@@ -109,7 +122,11 @@ func TestMerge(t *testing.T) {
 		for i, s := range steps {
 			now = now.Add(s.after)
 			var moved bool
+			at := k.At
 			k, moved = k.Merge(s.a, 7*day, now)
+			if good := len(s.a.Addrs) > 0; good && !k.At.Equal(now) || !good && !k.At.Equal(at) {
+				t.Errorf("%s, step %d: at %v", name, i, k.At)
+			}
 			if got := words(k); got != s.want || moved != s.moved {
 				t.Errorf("%s, step %d: %q, moved %v", name, i, got, moved)
 			}
@@ -162,6 +179,33 @@ func TestBound(t *testing.T) {
 	}
 	if len(k.Addresses) != MaxAddresses || k.Addresses[0].Addr != netip.MustParseAddr("5.0.24.0") {
 		t.Errorf("%d addresses from %v on", len(k.Addresses), k.Addresses[0].Addr)
+	}
+}
+
+// TestBoundOfWhatIsNotMissing: it leaves in the order in which it was seen; what the last
+// answer had is there even if the clock was set back before it.
+func TestBoundOfWhatIsNotMissing(t *testing.T) {
+	of := func(n int) []netip.Addr {
+		var all []netip.Addr
+		for i := range 40 {
+			all = append(all, netip.AddrFrom4([4]byte{5, 0, byte(n), byte(i)}))
+		}
+		return all
+	}
+	for name, after := range map[string]time.Duration{"later": time.Hour, "the clock was set back": -365 * day} {
+		k, _ := Known{}.Merge(Answer{Addrs: of(9)}, day, begin)
+		for n := range 3 {
+			partial := [2]bool{name == "later", false}
+			k, _ = k.Merge(Answer{Addrs: of(n), Partial: partial, Err: errors.New("x")}, day, begin.Add(time.Duration(n+1)*after))
+			for _, a := range of(n) {
+				if !slices.Contains(k.Addrs(), a) {
+					t.Fatalf("%s, answer %d: %v is not there", name, n, a)
+				}
+			}
+		}
+		if left := k.Left(); name == "later" && (len(left) != MaxAddresses-40 || left[0].As4()[2] != 1) {
+			t.Errorf("%s: left %v", name, left)
+		}
 	}
 }
 

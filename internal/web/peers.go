@@ -60,7 +60,15 @@ func (p *Peers) Redirected(to *url.URL) {
 	p.hosts = append(p.hosts, hostOf(to))
 }
 
-func hostOf(u *url.URL) string { return strings.ToLower(u.Hostname()) }
+// hostOf is the host of a URL. One that is not in ASCII is empty: a connection to it has
+// another name, and its letters may be no letters.
+func hostOf(u *url.URL) string {
+	host := strings.ToLower(u.Hostname())
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789._-:") != "" {
+		return ""
+	}
+	return host
+}
 
 func (p *Peers) dial(hostPort string) {
 	host, _, err := net.SplitHostPort(hostPort)
@@ -91,7 +99,9 @@ func (p *Peers) All() []Peer {
 		switch i := slices.Index(p.hosts, peer.Host); {
 		case i > 0:
 			peer.Role = Redirect
-		case i < 0:
+		case i < 0 && slices.Contains(p.hosts[1:], ""):
+			peer.Role = Redirect
+		case i < 0 && p.hosts[0] != "":
 			peer.Role = ByProxy
 		}
 		if !slices.Contains(all, peer) {
@@ -103,7 +113,7 @@ func (p *Peers) All() []Peer {
 		if i > 0 && host != p.hosts[0] {
 			peer.Role = Redirect
 		}
-		if !slices.ContainsFunc(all, func(other Peer) bool { return other.Host == host }) {
+		if host != "" && !slices.ContainsFunc(all, func(other Peer) bool { return other.Host == host }) {
 			all = append(all, peer)
 		}
 	}
