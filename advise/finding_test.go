@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // TestFindings ails a healthy host in one way at a time. Each case names all that is
@@ -206,10 +207,29 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Trunks, in.Facts.Asterisk.Contacts = []string{"198.51.100.7"}, nil
 			in.Checks[one] = agent.CheckReport{Partly: 1, Banned: &agent.Ban{}}
 		}, []string{"problem peer-blocked the trunk 198.51.100.7 is blocked, by a ban of this host"}},
+		{"a database is closed", func(in *Input) {
+			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}, {Listener: listener("udp", 41641, "tailscaled")}}
+			in.Closed[1].VPN = "tailscale"
+		}, []string{"note listener-closed close 2 listeners: tcp 6379 (redis-server), udp 41641 (tailscaled)"}},
+		{"a VPN is closed", func(in *Input) {
+			in.Closed = []lockout.Closed{{Listener: listener("udp", 1194, "openvpn"), Remedy: "open it"}, {Listener: listener("udp", 1194, "openvpn"), Remedy: "open it"}}
+			in.Closed[0].VPN, in.Closed[1].VPN = "openvpn", "openvpn"
+		}, []string{"warning listener-closed the VPN openvpn comes in by udp 1194"}},
+		{"a VPN is for the local networks, as somebody has written", func(in *Input) {
+			in.Closed = []lockout.Closed{{Listener: listener("udp", 1194, "openvpn"), Named: true}}
+			in.Closed[0].VPN = "openvpn"
+		}, []string{"note listener-closed udp 1194 (openvpn)"}},
+		{"sshd is closed", func(in *Input) {
+			in.Closed = []lockout.Closed{{Listener: listener("tcp", 2222, "sshd"), Remedy: "open it"}}
+		}, []string{"warning listener-closed sshd listens on tcp 2222"}},
+		{"sshd is for the local networks", func(in *Input) {
+			in.Closed = []lockout.Closed{{Listener: listener("tcp", 22, "sshd"), OpenTo: []netip.Prefix{one}}}
+		}, []string{"note listener-closed tcp 22 (sshd)"}},
 		{"problems first", func(in *Input) {
 			in.Status.Agent = nil
 			in.Facts.Asterisk.RTP = [2]uint16{1, 2}
-		}, []string{"problem rtp-closed ", "warning agent-not-running "}},
+			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}}
+		}, []string{"problem rtp-closed ", "warning agent-not-running ", "note listener-closed "}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := healthy(t)
