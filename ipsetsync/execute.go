@@ -20,7 +20,7 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 // Execute carries out plans, all or none: every temporary set is filled and
 // counted before the first live set is touched, and if one of them cannot be
 // switched, those before it are switched back. On an error the kernel is as it
-// was; only a foreign set that had our name and no user may be gone by then,
+// was, or the error names the set that could not be switched back; only a foreign set that had our name and no user may be gone by then,
 // since a set can be neither swapped nor renamed across types. What is left over after the switch does no harm, and is reported as a
 // warning; the next run removes it.
 func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
@@ -83,15 +83,23 @@ func (k *Kernel) switchBack(plans []*Plan) error {
 		for _, s := range p.Switch {
 			switch s.Op {
 			case OpSwap:
-				errs = append(errs, k.step(p, s)) // a swap is its own reverse
+				errs = append(errs, switchedAnyway(p, k.step(p, s))) // a swap is its own reverse
 			case OpRename:
 				if p.Live == nil { // else it stands where a foreign one was
-					errs = append(errs, k.Destroy(s.Other))
+					errs = append(errs, switchedAnyway(p, k.Destroy(s.Other)))
 				}
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// switchedAnyway says what it means that a switch could not be undone.
+func switchedAnyway(p *Plan, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s holds the new list all the same: %w", p.Name, err)
 }
 
 func (k *Kernel) steps(p *Plan, steps []Step) error {

@@ -164,6 +164,13 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	if r.code == exitOK && done != "" {
 		tell("it says that all is well: %s", done)
 	}
+	if strings.HasPrefix(v.name, "sync") && r.code == exitNotApplied && !strings.Contains(r.text, "the sets hold the new lists") {
+		for _, set := range []string{"voip_bl", "voip_bl6"} {
+			if now["set "+set] != dry.before["set "+set] && !strings.Contains(r.text, set+" holds the new list all the same") {
+				tell("it says that nothing was applied: %s", now["set "+set])
+			}
+		}
+	}
 	if r.inForce && now["set voip_ban"]+now["set voip_ban6"] != dry.after["set voip_ban"]+dry.after["set voip_ban6"] {
 		tell("it says in force: %s", done)
 	}
