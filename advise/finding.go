@@ -94,6 +94,9 @@ type Input struct {
 	// the addresses that the names among the trunks have; see Peers.
 	Checks   map[netip.Prefix]agent.CheckReport
 	Resolved map[string][]netip.Addr
+
+	// Exempt are those whom fail2ban says it has banned and who are exempt; see Banned.
+	Exempt map[netip.Addr]agent.Exemption
 }
 
 // Findings are what is not as it should be: problems first, and else in the order of
@@ -104,6 +107,7 @@ func Findings(in Input) []Finding {
 	d.agent()
 	d.rules()
 	d.fail2ban()
+	d.exemptBanned()
 	d.pbx()
 	d.closed()
 	for _, u := range in.Facts.Unknown {

@@ -58,6 +58,19 @@ func TestFindings(t *testing.T) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
 			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []agent.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (trunks), but banned by fail2ban (set f2b-sip)"}},
+		{"exempt, but banned in a chain", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Exempt = exempt("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
+		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
+		{"exempt, but banned in nftables", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
+			in.Exempt = exempt("2001:db8::7")
+		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (nftables)", "warning fail2ban-elsewhere "}},
+		{"exempt, and banned where nobody knows", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.7")}
+			in.Exempt = exempt("203.0.113.7")
+		}, nil},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
 		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &agent.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
 		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},
@@ -255,4 +268,14 @@ func TestFindings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// exempt makes addresses exempt.
+func exempt(addrs ...string) map[netip.Addr]agent.Exemption {
+	all := make(map[netip.Addr]agent.Exemption)
+	for _, text := range addrs {
+		a := netip.MustParseAddr(text)
+		all[a] = agent.Exemption{Query: text, Exempt: true, Because: []agent.Protected{{Prefix: netip.PrefixFrom(a, a.BitLen()), Reasons: []string{"allow"}}}}
+	}
+	return all
 }

@@ -27,9 +27,6 @@ func (d *doctor) state() {
 	for _, name := range s.Unprotected {
 		d.note(UnresolvedName, Warning, "write its address instead, or mend DNS", "a list may block it", "%s of allow or trunks was never resolved", name)
 	}
-	for _, b := range s.ExemptBanned {
-		d.note(ExemptBanned, Problem, b.Remedy(), "a phone, a trunk or whoever is at work is cut off", "%s", b)
-	}
 	r := s.Rules
 	if r.Problem != nil {
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)

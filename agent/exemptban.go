@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -44,29 +43,21 @@ func (b ExemptBan) Remedy() string {
 
 // exemptBans looks for them.
 func exemptBans(cfg config.Config, kernel *ipsetsync.Kernel, p *Protection) ([]ExemptBan, error) {
-	theirs, err := setsOfBans(kernel, isFail2ban)
+	own := func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) }
+	sets, err := setsOfBans(kernel, func(set string) bool { return isFail2ban(set) || own(set) })
 	if err != nil {
 		return nil, err
 	}
-	own, err := setsOfBans(kernel, func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) })
-	if err != nil {
-		return nil, err
-	}
-	return append(p.exemptIn(theirs, false), p.exemptIn(own, true)...), nil
-}
-
-// exemptIn are the entries of sets that hit somebody who is exempt.
-func (p *Protection) exemptIn(sets []*ipsetsync.Live, own bool) []ExemptBan {
 	var found []ExemptBan
 	for _, live := range sets {
 		for _, entry := range live.Prefixes {
 			if p.sets.Overlaps(entry) {
 				banned := entry.Netip()
-				found = append(found, ExemptBan{banned, live.Name, own, p.Covering(banned)})
+				found = append(found, ExemptBan{banned, live.Name, own(live.Name), p.Covering(banned)})
 			}
 		}
 	}
-	return found
+	return found, nil
 }
 
 // fail2banNames is how the names of sets begin that fail2ban fills: those of the
@@ -75,25 +66,23 @@ var fail2banNames = []string{"fail2ban-", "f2b-"}
 
 // setsOfBans reads the sets whose names are asked for.
 func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {
+	headers, err := kernel.BanSets()
+	if err != nil {
+		return nil, err
+	}
 	var found []*ipsetsync.Live
-	for _, f := range cidr.Families {
-		headers, err := kernel.BanSets(f)
+	for _, h := range headers {
+		if h.Elements == 0 || !wanted(h.Name) {
+			continue
+		}
+		live, err := kernel.Bans(h.Name)
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			continue // it has just been taken away
+		}
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range headers {
-			if h.Elements == 0 || !wanted(h.Name) {
-				continue
-			}
-			live, err := kernel.Bans(h.Name)
-			if errors.Is(err, ipsetsync.ErrNotFound) {
-				continue // it has just been taken away
-			}
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, live)
-		}
+		found = append(found, live)
 	}
 	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -190,6 +191,13 @@ func (s *Saved) HasChain(table, chain string) bool { return s.tables[table][chai
 // with prefix.
 func (s *Saved) Jumps(table, chain, prefix string) bool {
 	return slices.ContainsFunc(s.rules(table, chain), func(r savedRule) bool { return strings.HasPrefix(target(r.text), prefix) })
+}
+
+// NamesSource reports whether a rule of a chain of the filter table is about what comes
+// from one address.
+func (s *Saved) NamesSource(chain string, source netip.Addr) bool {
+	from := fmt.Sprintf(" -s %s ", netip.PrefixFrom(source, source.BitLen()))
+	return slices.ContainsFunc(s.texts("filter", chain), func(rule string) bool { return strings.Contains(" "+rule+" ", from) })
 }
 
 // Rules counts the rules of all tables, whoever made them.

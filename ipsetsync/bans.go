@@ -75,16 +75,15 @@ func (k *Kernel) Bans(name string) (*Live, error) {
 	return live, nil
 }
 
-// BanSets are the headers of all sets of a family and of a type that [Kernel.Bans]
-// reads.
-func (k *Kernel) BanSets(f cidr.Family) ([]Header, error) {
+// BanSets are the headers of all sets of a type that [Kernel.Bans] reads.
+func (k *Kernel) BanSets() ([]Header, error) {
 	var answer listing
 	if err := k.do(headerRequest(""), answer.add); err != nil {
 		return nil, &OpError{Op: "list", Err: err}
 	}
 	var found []Header
 	for _, live := range answer.sets {
-		if live.Family == f && (live.Type == typeHashIP || live.Type == TypeHashNet) {
+		if live.Type == typeHashIP || live.Type == TypeHashNet {
 			found = append(found, live.Header)
 		}
 	}

@@ -85,6 +85,9 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if in.Status.Rules.Base == agent.BaseOn {
 		in.Closed = agent.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
 	}
+	if in.Exempt, err = exemptOf(cmd.Context(), cfg, advise.Banned(in.Facts)); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if refused != nil && (in.Status.Agent == nil || in.Status.Agent.ConfigError == nil) { // it has not seen it yet
 		report.Findings = append([]advise.Finding{{
@@ -105,6 +108,28 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 		return &exitError{code: exitProblems}
 	}
 	return &exitError{code: exitWarnings}
+}
+
+// exemptOf are those of some addresses that are exempt.
+func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[netip.Addr]agent.Exemption, error) {
+	exempt := make(map[netip.Addr]agent.Exemption)
+	if len(addrs) == 0 {
+		return exempt, nil
+	}
+	var queries []netip.Prefix
+	for _, addr := range addrs {
+		queries = append(queries, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	report, err := agent.Exempt(ctx, cfg, queries)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range report.Exemptions {
+		if e.Exempt {
+			exempt[addrs[i]] = e
+		}
+	}
+	return exempt, nil
 }
 
 // peerLookup bounds the look-ups of the names of trunks. One that does not resolve
