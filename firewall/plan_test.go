@@ -167,6 +167,19 @@ func TestPlanStays(t *testing.T) {
 	}
 }
 
+// TestPlanStaysTogether leaves also the chains that a chain of ours uses which cannot
+// go: not somebody else's rule holds them, but ours.
+func TestPlanStaysTogether(t *testing.T) {
+	h := kernelText(find(full().Tables(IPv4), "filter"))
+	p := NewPlan(dropOnly().Tables(IPv4), parsed(t, IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
+	if strings.Contains(p.Text(), "-X ") {
+		t.Errorf("chains go:\n%s", p.Text())
+	}
+	if len(p.Stays) != 2 || !strings.Contains(p.Stays[0], "chain VOIPBL-INPUT ") || !strings.Contains(p.Stays[1], "chain VOIPBL-SIP ") {
+		t.Errorf("stays: %q", p.Stays)
+	}
+}
+
 // TestReadback learns how the kernel tells rules, and from which tools.
 func TestReadback(t *testing.T) {
 	fw := &Firewall{tools: "1.8.9"}

@@ -1,0 +1,41 @@
+package firewall
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestSSHPorts finds the ports that fail2ban's chain is asked about, and that the local
+// network may use whatever it says: those of the service called ssh, by TCP, and none
+// that the services leave closed.
+func TestSSHPorts(t *testing.T) {
+	ssh := func(proto string, port uint16) Service {
+		return Service{Name: "ssh", Proto: proto, Ports: []PortRange{{port, port}}}
+	}
+	for _, test := range []struct {
+		name            string
+		services        []Service
+		asked, friendly []string
+	}{
+		{"as usual", []Service{ssh("tcp", 22)}, []string{"22"}, []string{"22"}},
+		{"elsewhere", []Service{ssh("tcp", 2022)}, []string{"2022"}, []string{"2022"}},
+		{"beside one by UDP", []Service{ssh("udp", 2222), ssh("tcp", 2022)}, []string{"2022"}, []string{"2022"}},
+		{"by UDP alone", []Service{ssh("udp", 2222)}, []string{"22"}, nil},
+		{"closed", nil, []string{"22"}, nil},
+	} {
+		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: PortRange{5060, 5061}, RTP: PortRange{10000, 20000}, Services: test.services}
+		var asked, friendly []string
+		for _, r := range b.rules(IPv4) {
+			switch ports := option(r.String(), "--dports"); {
+			case r.Target == SSHChain:
+				asked = append(asked, ports)
+			case strings.HasPrefix(r.For, addition+"ssh "):
+				friendly = append(friendly, ports)
+			}
+		}
+		if !slices.Equal(asked, test.asked) || !slices.Equal(friendly, test.friendly) {
+			t.Errorf("%s: fail2ban's chain is asked about %q, want %q; the local network may use %q, want %q", test.name, asked, test.asked, friendly, test.friendly)
+		}
+	}
+}
