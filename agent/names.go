@@ -123,7 +123,7 @@ func failedWords(name string, k answer) string {
 
 // movedWords tell of an answer that had nothing in common with what was known.
 func movedWords(name string, k answer) string {
-	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; %s stay exempt for a time", name, addrList(k.Moved.To), addrList(k.Left()))
+	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; what it stood for stays exempt for a time: %s", name, addrList(k.Moved.To), addrList(k.Left()))
 }
 
 // shownAddrs bounds how many addresses a message names.
