@@ -165,6 +165,8 @@ func TestContents(t *testing.T) {
 		/usr/share/doc/voipbl/changelog.Debian.gz
 		/usr/share/doc/voipbl/changelog.gz
 		/usr/share/doc/voipbl/copyright
+		/usr/share/doc/voipbl/docs/adversaries.md
+		/usr/share/doc/voipbl/docs/limits.md
 		/usr/share/doc/voipbl/examples/grafana/voipbl.json
 		/usr/share/doc/voipbl/examples/prometheus/voipbl-alerts.yml
 		/usr/share/doc/voipbl/third-party.gz
