@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Backend is a flavour of iptables. What one has put into the kernel the other
@@ -258,10 +260,21 @@ var legacyTables = [...]string{"/proc/thread-self/net/ip_tables_names", "/proc/t
 func (fw *Firewall) InUse() bool {
 	if fw.Backend == NFT {
 		_, err := nftGeneration()
-		return err == nil
+		return err == nil || isShortage(err)
 	}
 	for _, f := range Families {
-		if names, err := os.ReadFile(legacyTables[f]); err == nil && len(bytes.TrimSpace(names)) > 0 {
+		if names, err := os.ReadFile(legacyTables[f]); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isShortage reports whether an error says nothing about what was asked for: this
+// host has not enough of something in this moment.
+func isShortage(err error) bool {
+	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.EINTR, unix.EIO} {
+		if errors.Is(err, errno) {
 			return true
 		}
 	}
