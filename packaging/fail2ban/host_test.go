@@ -22,6 +22,7 @@ var (
 	attacker  = addrs("8.8.8.8", "2a00:8::8")
 	bystander = addrs("9.9.9.9", "2a00:9::9")
 	newcomer  = addrs("4.9.4.9", "2a00:49::9")
+	pinger    = addrs("4.8.4.8", "2a00:48::8")
 	friend    = addrs("6.6.6.6", "2a00:6::6") // in allow
 	trunk     = addrs("7.7.7.7", "2a00:7::7")
 	named     = addrs("3.3.3.3", "2a00:3::3") // trunk.example of trunks
@@ -87,7 +88,7 @@ func newHost(t *testing.T, backend string) *host {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
 	h := &host{T: t, others: make(map[netip.Addr]*testns.Host), dir: t.TempDir()}
-	for _, who := range append(friends, attacker, bystander, newcomer) {
+	for _, who := range append(friends, attacker, bystander, newcomer, pinger) {
 		other := star.Join(netip.PrefixFrom(who[0], 24), netip.PrefixFrom(who[1], 64))
 		h.others[who[0]], h.others[who[1]] = other, other
 	}
