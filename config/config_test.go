@@ -122,13 +122,13 @@ ban_set: own-bans
 state_dir: /srv/v
 run_dir: /tmp/v
 feeds:
-  - {name: a, url: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", insecure: true, schedule: "@hourly", min_entries: 0, max_coverage: 100 %}
+  - {name: a, url: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", insecure: true, schedule: "@hourly", min_entries: 0, max_coverage: 100 %, frozen_after: 0}
   - {name: b.2, url: https://example.net}
   - {name: c, path: /etc/lists/*.txt, schedule: "@every 1s", optional: false}
 allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
 names: {keep: 336h}
 bans: {ipv6_prefix: 56}
-limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h}
+limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h, keep_lost: 36h}
 firewall:
   backend: legacy
   drop_at: prerouting
@@ -146,7 +146,7 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 	want := Config{
 		Set: "Block.list-1", BanSet: "own-bans", StateDir: "/srv/v", RunDir: "/tmp/v",
 		Feeds: []Feed{
-			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1, FrozenAfter: 10},
+			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1},
 			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},
 			{Name: "c", Path: "/etc/lists/*.txt", Schedule: mustSchedule("@every 1s"), MaxCoverage: 1},
 		},
@@ -158,7 +158,7 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 		},
 		Names:  Names{Keep: 14 * day},
 		Bans:   Bans{IPv6Prefix: 56},
-		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour},
+		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour, KeepLost: 36 * time.Hour},
 		Firewall: Firewall{
 			Backend: BackendLegacy, DropAt: DropPrerouting, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,
 			LocalNetworks: []netip.Prefix{

@@ -38,10 +38,15 @@ func TestFeedErrors(t *testing.T) {
 			`x:1:25: feeds[0].path: the root directory ("/"): expected an absolute path such as "/etc/voipbl/blocklist.d"`},
 		{"broken wildcards", "feeds: [{name: a, path: '/a/[a-'}]\n",
 			`x:1:25: feeds[0].path: broken wildcards ("/a/[a-"): expected closed brackets, or \[ for a bracket in a name`},
-		{"keys of a url", "feeds: [{name: a, path: /a, insecure: false, min_entries: 1, max_coverage: 5%}]\n",
+		{"keys of a url", "feeds: [{name: a, path: /a, insecure: false, min_entries: 1, max_coverage: 5%, frozen_after: 1}]\n",
 			`x:1:39: feeds[0].insecure: only a feed with a url has this key: expected no such key here
 x:1:59: feeds[0].min_entries: only a feed with a url has this key: expected no such key here
-x:1:76: feeds[0].max_coverage: only a feed with a url has this key: expected no such key here`},
+x:1:76: feeds[0].max_coverage: only a feed with a url has this key: expected no such key here
+x:1:94: feeds[0].frozen_after: only a feed with a url has this key: expected no such key here`},
+		{"frozen after less than never", "feeds: [{name: a, url: https://example.net/, frozen_after: -1}]\n",
+			"x:1:60: feeds[0].frozen_after: number out of range (-1): expected 0..10080, such as 10"},
+		{"lost copies kept for ever", "limits: {keep_lost: 91d}\n",
+			`x:1:21: limits.keep_lost: bad time ("91d"): expected 1h..90d, such as "7d" or "12h"`},
 		{"key of a path", "feeds: [{name: a, url: https://example.net/, optional: true}]\n",
 			"x:1:56: feeds[0].optional: only a feed with a path has this key: expected no such key here"},
 		{"http", "feeds: [{name: a, url: http://example.net/}]\n",

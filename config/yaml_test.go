@@ -57,6 +57,7 @@ func configs() *rapid.Generator[Config] {
 				MaxEntries: rapid.IntRange(1_000, 100_000_000).Draw(t, "entries"),
 				MaxBytes:   rapid.Int64Range(minBytes, maxBytes).Draw(t, "bytes"),
 				Timeout:    time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
+				KeepLost:   time.Duration(rapid.Int64Range(int64(minKeep), int64(maxKeep)).Draw(t, "keep lost")),
 			},
 			Firewall: Firewall{
 				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),

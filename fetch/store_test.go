@@ -198,3 +198,19 @@ func TestSweep(t *testing.T) {
 		t.Errorf("the file outside is now %q", b)
 	}
 }
+
+func TestRemove(t *testing.T) {
+	s := openStore(t)
+	keep(t, s, "list", "8.8.8.8\n")
+	for range 2 { // the second time there is none
+		if err := s.Remove("list"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Open("list"); !isAbsent(err) {
+			t.Errorf("open: %v", err)
+		}
+	}
+	if err := s.Remove("../list"); err == nil {
+		t.Error("a name that leads out of the folder is taken")
+	}
+}

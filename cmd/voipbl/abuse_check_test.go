@@ -63,7 +63,7 @@ func (a *abuse) wrong() string {
 	var entries []string
 	for line := range strings.Lines(out) {
 		switch f := strings.Fields(line); {
-		case f[0] == "create" && f[1] != "voip_bl" && f[1] != "voip_bl6":
+		case f[0] == "create" && !slices.Contains([]string{"voip_bl", "voip_bl6", "voip_ban", "voip_ban6"}, f[1]):
 			return "a set is left over: " + f[1]
 		case f[0] == "add":
 			entries = append(entries, f[2])

@@ -61,6 +61,10 @@ func newVersions(t *testing.T, feed int, file string) *versions {
 		}
 		v.bodies[i] = kept.String()
 	}
+	// The second has two thirds of the first: no list is another one altogether from one
+	// fetch to the next.
+	first, second := strings.SplitAfter(v.bodies[0], "\n"), strings.SplitAfter(v.bodies[1], "\n")
+	v.bodies[1] = strings.Join(first[:len(first)*2/3], "") + strings.Join(second[:len(second)/2], "")
 	return v
 }
 
