@@ -224,7 +224,7 @@ func newFaultHost(t *testing.T, v faultVerb) *faultHost {
 		h.must(v.config, strings.Fields(line)...)
 	}
 	if len(v.prepare) == 0 || v.name == "unban" || v.name == "ban" {
-		h.offer("5.5.5.5\n7.7.7.0/24\n2a00:2::/32\n", "6.6.6.7\n")
+		h.offer("5.5.5.5\n7.7.7.0/24\n2a00:2::/32\n", "6.6.6.9\n")
 	}
 	return h
 }

@@ -66,7 +66,7 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 			ended = true
 		default:
 		}
-		return ended || strings.Contains(now["set voip_bl"], "6.6.6.7")
+		return ended || strings.Contains(now["set voip_bl"], "6.6.6.9")
 	}, map[bool]time.Duration{false: time.Minute, true: 2 * time.Second}[fault.On])
 	if !inForce && !fault.On {
 		tell("the agent goes on, and the new list is not in force")
@@ -74,7 +74,7 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 	if ended {
 		// As systemd does.
 		again, over := h.startUnder(testfault.Fault{})
-		if !h.await(func() bool { return strings.Contains(h.kernel()["set voip_bl"], "6.6.6.7") }, time.Minute) {
+		if !h.await(func() bool { return strings.Contains(h.kernel()["set voip_bl"], "6.6.6.9") }, time.Minute) {
 			tell("the next agent does not put the new list in force")
 		}
 		defer func() { again.Process.Kill(); <-over }()
