@@ -141,8 +141,14 @@ func addrList(addrs []netip.Addr) string {
 	return text
 }
 
-// maxForgotten bounds how many names that are not asked for any more are remembered.
-const maxForgotten = 1000
+const (
+	// maxForgotten bounds how many names that are not asked for any more are remembered.
+	maxForgotten = 1000
+
+	// maxRemembered is how many addresses are written down beyond the last answers: a
+	// file has a bound, at some 40,000.
+	maxRemembered = 20_000
+)
 
 // remembered is what is written down: all names that were asked for, and for a time
 // those that are not in the configuration any more, which may be a mistake in it.
@@ -154,6 +160,15 @@ func remembered(kept map[string]answer, asked []string, keep time.Duration, now 
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if _, there := all[name]; !there && now.Sub(kept[name].At) < keep && len(all) < len(asked)+maxForgotten {
 			all[name] = kept[name]
+		}
+	}
+	left := 0
+	for _, k := range all {
+		left += len(k.Left())
+	}
+	if left > maxRemembered {
+		for name, k := range all {
+			all[name] = k.Last()
 		}
 	}
 	return all

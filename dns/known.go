@@ -65,6 +65,12 @@ func (k Known) Left() []netip.Addr {
 	return left
 }
 
+// Last is what is known but for what the last answer did not have.
+func (k Known) Last() Known {
+	k.Addresses = slices.DeleteFunc(slices.Clone(k.Addresses), func(a Address) bool { return !a.LastSeen.Equal(k.At) })
+	return k
+}
+
 // UnmarshalJSON also reads what versions before wrote, which kept the last answer only.
 // What is no host's address is left out, whoever wrote it.
 func (k *Known) UnmarshalJSON(text []byte) error {
