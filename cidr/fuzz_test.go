@@ -147,7 +147,7 @@ var (
 	slowSlash   = regexp.MustCompile(`^/[0-9]`)
 	slowText    = regexp.MustCompile("[ \t\n\r\v\f,\"'()\\[\\]{}<>|=]+")
 	dottedQuad  = regexp.MustCompile(`^[0-9.]*[.][0-9.]*[.][0-9.]*[.][0-9.]*$`)
-	colons      = regexp.MustCompile(`^[0-9a-fA-F:.]*(::|:.*:.*:.*:.*:.*:.*:)[0-9a-fA-F:.]*$`)
+	colons      = regexp.MustCompile(`^[0-9a-fA-F:.]*(::|(:[0-9a-fA-F.]*){7})[0-9a-fA-F:.]*$`)
 	hexText     = regexp.MustCompile(`^[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*$`)
 )
 

@@ -171,7 +171,8 @@ func TestScannerReportsReadErrors(t *testing.T) {
 
 // TestNoAllocation holds the promise that no line costs memory, whatever form.
 func TestNoAllocation(t *testing.T) {
-	line := "1.2.3.4/32\n1.2.3.4-1.2.3.99\n::ffff:1.2.3.4\n2001:db8::1/64 # x\n\"1.2.3.4\",x\nadd x 1.2.3.4\n1.2.3.4 - 1.2.3.5\n01.2.3.4\nx\n"
+	line := "1.2.3.4/32\n1.2.3.4-1.2.3.99\n::ffff:1.2.3.4\n2001:db8::1/64 # x\n\"1.2.3.4\",x\nadd x 1.2.3.4\n1.2.3.4 - 1.2.3.5\n01.2.3.4\nx\n" +
+		"1.0.0.0,1.0.0.255,AU\n1.2.3.0 255.255.255.0\n1.2.3.0 /24\n1.0.0.0\t1.0.0.255\t24\tx\n1.2.3.4 5.6.7.8 9.9.9.9\n"
 	few := testing.AllocsPerRun(10, func() { scanAll(strings.Repeat(line, 10)) })
 	many := testing.AllocsPerRun(10, func() { scanAll(strings.Repeat(line, 1000)) })
 	if many > few+1 { // strings.Repeat itself
