@@ -59,7 +59,7 @@ banned, or not in force yet; 2 usage or configuration.`,
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
-	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "of an IPv6 address ban the network around it (bans.ipv6_prefix)")
+	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "the network around an IPv6 address: bans.ipv6_prefix")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
