@@ -78,18 +78,17 @@ func TestAsteriskAnonymous(t *testing.T) {
 			t.Errorf("%s: found %q in\n%s", deed.Name, got, log)
 		}
 	}
+	var broken strings.Builder
 	for i, text := range forgeries(t) {
-		if i > 40 {
-			break
-		}
 		log := anonymously(a, func() {
 			stranger.Do(testasterisk.Call(stranger, "x", strings.ReplaceAll(url.QueryEscape("\n"+text), "+", "%20")))
 		})
-		if got := who(t, log); slices.ContainsFunc(got, func(a string) bool { return a != "127.0.0.2" }) {
-			t.Errorf("%q: found %q in\n%s", text, got, log)
-		}
 		if room := text[:min(len(text), maxNumber-1)]; i == 0 && !strings.Contains(log, "\n"+room) {
 			t.Errorf("no line begins with %q:\n%s", room, log)
 		}
+		broken.WriteString(log)
+	}
+	if got := who(t, broken.String()); slices.ContainsFunc(got, func(a string) bool { return a != "127.0.0.2" }) {
+		t.Errorf("found %q in\n%s", got, &broken)
 	}
 }

@@ -58,7 +58,7 @@ var pieces = []string{
 func TestFilterHoldsAgainstBrokenLines(t *testing.T) {
 	all := forgeries(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	for range 1000 {
 		var text string
 		for len(text) < maxNumber {
 			text += pieces[rnd.IntN(len(pieces))]
@@ -84,12 +84,10 @@ func TestFilterHoldsAgainstBrokenLines(t *testing.T) {
 				}
 			}
 			lines = slices.Compact(lines)
-			for _, mode := range []string{"[mode=strict]", "[mode=from]"} {
-				got := found(t, logOf(t, lines...), mode)
-				for i, addr := range got {
-					if addr != injector && addr != "" {
-						t.Errorf("%s: found %s in %q", mode, addr, fields(t, logOf(t, lines...), mode, "msg")[i])
-					}
+			const all = "[mode=from]" // the expressions of both modes
+			for i, addr := range found(t, logOf(t, lines...), all) {
+				if addr != injector && addr != "" {
+					t.Errorf("found %s in %q", addr, fields(t, logOf(t, lines...), all, "msg")[i])
 				}
 			}
 		})
