@@ -17,7 +17,7 @@ func (d *daemon) warn(subject string, warnings []string) {
 	now := make(map[string]bool)
 	for _, w := range warnings {
 		key := subject + ": " + w
-		if !d.saidBefore(w) && !now[key] {
+		if !d.said[key] && !now[key] {
 			d.log.Warn(w)
 		}
 		now[key] = true
@@ -33,17 +33,6 @@ func (d *daemon) warn(subject string, warnings []string) {
 		}
 		d.said[key] = true
 	}
-}
-
-// saidBefore reports whether a warning was logged and still holds, whatever its subject:
-// what is wrong with a name is seen when it is resolved and by each apply.
-func (d *daemon) saidBefore(warning string) bool {
-	for key := range d.said {
-		if strings.HasSuffix(key, ": "+warning) {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *daemon) logFetch(f fetched) {

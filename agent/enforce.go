@@ -38,7 +38,7 @@ func newEnforcement(h *host, verb string, wait time.Duration, now time.Time) *en
 		host: h, verb: verb, wait: wait, unattended: true,
 		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
 		feeds:   make([]*feed, len(h.cfg.Feeds)),
-		answers: resolve(context.Background(), h.store, h.cfg, lookups{offline: true}),
+		answers: resolve(context.Background(), h.store, h.cfg, lookups{offline: true, told: true}),
 	}
 }
 

@@ -24,6 +24,7 @@ type answer = dns.Known
 type lookups struct {
 	offline bool // only read what is known
 	keep    bool // write down what the answers add to it
+	told    bool // what is wrong with answers is told already, when they come
 }
 
 // resolved is what the names of a configuration stand for, and what went wrong.
@@ -53,7 +54,7 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 	}
 	if how.offline {
 		for _, name := range all {
-			r.take(name, kept[name], true)
+			r.take(name, kept[name], how)
 		}
 		return r
 	}
@@ -64,7 +65,7 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 		if moved && r.allows(name) {
 			r.problems = append(r.problems, movedWords(name, k))
 		}
-		r.take(name, k, false)
+		r.take(name, k, how)
 		kept[name] = k
 	}
 	if how.keep {
@@ -88,7 +89,7 @@ func (n names) questions() []dns.Question {
 func (n names) allows(name string) bool { return len(n.allowed[name]) > 0 }
 
 // take notes what a name stands for, and what is wrong with that.
-func (r *resolved) take(name string, k answer, offline bool) {
+func (r *resolved) take(name string, k answer, how lookups) {
 	r.answers[name] = k
 	failed := k.Failed
 	if !r.allows(name) {
@@ -104,6 +105,7 @@ func (r *resolved) take(name string, k answer, offline bool) {
 	if len(k.Addresses) == 0 {
 		r.never = append(r.never, name)
 		switch {
+		case failed != nil && how.told:
 		case failed != nil:
 			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, failed.Why))
 		case k.Failed == nil:
@@ -111,7 +113,7 @@ func (r *resolved) take(name string, k answer, offline bool) {
 		}
 		return
 	}
-	if failed != nil && (!offline || failed.NoHost) {
+	if failed != nil && (!how.offline || failed.NoHost && !how.told) {
 		r.problems = append(r.problems, failedWords(name, k))
 	}
 }
