@@ -96,3 +96,22 @@ func TestNextEnd(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestKeptClock: a clock that is set back makes nothing stay longer than it may.
+func TestKeptClock(t *testing.T) {
+	store, err := fetch.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	k := &keeper{store: store, limits: config.Limits{KeepLost: time.Hour}, now: pastNow.AddDate(20, 0, 0), warn: t.Errorf}
+	feeds := []*feed{{Feed: config.Feed{Name: "lost"}, damaged: true, report: FeedReport{State: FeedMissing}}}
+	kernel := func() cidr.Sets { return cidr.SetOf(cidr.MustParsePrefix("8.8.8.8")) }
+	for range 2 {
+		kept := k.keep(feeds, kernel)
+		if len(kept) != 1 || !kept[0].Until.Equal(k.now.Add(time.Hour)) || kept[0].Why != "damaged" || kept[0].Prefixes != 1 {
+			t.Fatalf("%+v", kept)
+		}
+		k.now = pastNow
+	}
+}

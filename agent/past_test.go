@@ -55,6 +55,15 @@ func singles(first, n int) []string {
 	return lines
 }
 
+// networks are n networks /24, none beside another.
+func networks(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("20.%d.%d.0/24", i>>7, i<<1&255)
+	}
+	return lines
+}
+
 var pastNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // judged is the verdict on a list that follows others, each a fetch of 4 hours after the
@@ -108,6 +117,8 @@ func TestJudgeByPast(t *testing.T) {
 		{"the same beside the old ones", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(12), resolvers), reasonWidened, "4.7%"},
 		{"one of them", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(1)), reasonWidened, "1 block wider than a /28"},
 		{"a /17 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/17"}), reasonWidened, ""},
+		{"a /19 among networks that cover much more", [][]string{networks(600)}, join(networks(600), []string{"30.0.0.0/19"}), "", ""},
+		{"a /19 among networks that do not", [][]string{networks(300)}, join(networks(300), []string{"30.0.0.0/19"}), reasonWidened, ""},
 		{"a /24 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/24"}), "", ""},
 		{"a list of /16 brings another", [][]string{{"20.0.0.0/16", "22.0.0.0/16"}}, []string{"20.0.0.0/16", "22.0.0.0/16", "24.0.0.0/15"}, "", ""},
 		{"a million", [][]string{singles(0, 1100)}, many, reasonGrew, "1000000 entries, more than 5 times the 1100 before"},
@@ -175,9 +186,27 @@ func TestPastFades(t *testing.T) {
 	if got := aged(p, pastNow.AddDate(-20, 0, 0)); got != p {
 		t.Errorf("20 years back: %+v", got)
 	}
+	p.Kept = 0
+	if got := aged(p, pastNow.Add(2*pastHalves)).Kept; got != 0.75 {
+		t.Errorf("after two halves %v is usual to be kept", got)
+	}
 	got := aged(p, pastNow.AddDate(100, 0, 0))
 	if got.Most.Entries != 6 || got.Least.Entries != 6 || math.IsNaN(got.Kept) {
 		t.Errorf("100 years on: %+v", got)
+	}
+}
+
+// TestShortIsBetterThanNone: without a last good copy nothing would be in force instead.
+func TestShortIsBetterThanNone(t *testing.T) {
+	was, is := listOf(t, singles(0, 100)...), listOf(t, singles(0, 10)...)
+	p := pastOf("x", was.extent(), pastNow)
+	for _, test := range []struct {
+		last turnover
+		want fetch.Reason
+	}{{turnover{100, 10}, reasonShrank}, {turnover{}, ""}} {
+		if v, _ := judgeByPast(p, func(cidr.Sets) turnover { return test.last }, is.tally, is.sets); v.reason != test.want {
+			t.Errorf("%+v: %q, want %q", test.last, v.reason, test.want)
+		}
 	}
 }
 

@@ -89,6 +89,9 @@ func TestNextFetch(t *testing.T) {
 		{"a retry was missed", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonStatus, false}, at(2, "09:00:00"), never, tenth, at(1, "04:01:10")},
 
 		{"a list that has shrunk", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonShrank, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that has grown", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonGrew, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that has widened", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonWidened, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that is another one", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonTurned, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
 		{"a server that asks for a pause", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonRetryLater, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
 		{"a list that has shrunk, in another network", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonShrank, false}, at(1, "05:00:00"), at(1, "05:00:00"), noSplay, at(1, "08:00:00")},
 		{"a server that asks for a pause, in another network", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonRetryLater, false}, at(1, "05:00:00"), at(1, "05:00:00"), noSplay, at(1, "08:00:00")},
