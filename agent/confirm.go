@@ -72,7 +72,7 @@ func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
 		if err != nil || b != r.fw.Backend && !fw.InUse() {
 			continue
 		}
-		saved, err := fw.Read(ctx)
+		saved, err := fw.ReadSure(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (r *rules) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		saved, err := fw.Read(ctx)
+		saved, err := fw.ReadSure(ctx)
 		if err != nil {
 			return err
 		}
@@ -276,7 +276,7 @@ func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall
 	if err != nil {
 		return saved, err
 	}
-	if saved, err = fw.Read(ctx); err != nil {
+	if saved, err = fw.ReadSure(ctx); err != nil {
 		return saved, err
 	}
 	s := dropSettings(r.cfg, firewall.AtInput)

@@ -57,7 +57,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		return nil, err
 	}
 	for _, fw := range firewall.Backends() {
-		saved, err := fw.Read(ctx)
+		saved, err := fw.ReadSure(ctx)
 		if err != nil {
 			return removed, err
 		}

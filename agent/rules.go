@@ -140,7 +140,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 		report.generation = r.record.Generation
 		return report, nil
 	}
-	saved, err := r.fw.Read(ctx)
+	saved, err := r.fw.ReadSure(ctx)
 	if err != nil {
 		return report, err
 	}
@@ -278,7 +278,7 @@ func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
 	if err != nil || !other.InUse() {
 		return nil
 	}
-	saved, err := other.Read(ctx)
+	saved, err := other.ReadSure(ctx)
 	if err == nil {
 		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
 	}

@@ -77,7 +77,7 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 			return done, nil
 		}
 		if err := fw.replace(ctx, plans, done.Saved); err != nil {
-			now, readErr := fw.Read(ctx)
+			now, readErr := fw.ReadSure(ctx)
 			if readErr != nil {
 				return nil, errors.Join(err, readErr)
 			}
@@ -97,7 +97,7 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 			}
 		}
 		var err error
-		if done.Saved, err = fw.Read(ctx); err != nil {
+		if done.Saved, err = fw.ReadSure(ctx); err != nil {
 			return nil, err
 		}
 		learned := &Readback{Tools: fw.tools}
@@ -126,7 +126,7 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 		return nil
 	}
 	// What was wanted may be half there: one family or table of two.
-	now, readErr := fw.Read(ctx)
+	now, readErr := fw.ReadSure(ctx)
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
