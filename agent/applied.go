@@ -63,7 +63,7 @@ func hadCopy(f *feed, last *applied, renamed bool) bool {
 	}
 	// What an older version wrote is believed unless the history says that no attempt
 	// has ever succeeded.
-	return last.Version >= appliedVersion || f.unread || f.history.LastAttempt.IsZero()
+	return last.Version >= appliedVersion || f.history.LastAttempt.IsZero()
 }
 
 // mayBeRenamed reports whether a feed may be one that was applied and is not configured any

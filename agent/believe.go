@@ -44,7 +44,7 @@ func agree(before *fetch.Held, v verdict, is fetch.Extent, content string, now t
 // sameHeld reports whether two lists were held back for the same: they are the same list,
 // or about as large, for the same reason.
 func sameHeld(a, b fetch.Held) bool {
-	if a.Content != "" && a.Content == b.Content {
+	if a.Content == b.Content { // never empty of a new one
 		return true
 	}
 	return a.Reason == b.Reason && similar(float64(a.Entries), float64(b.Entries)) &&

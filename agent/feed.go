@@ -40,8 +40,7 @@ type feed struct {
 	warnings []string
 
 	talked  []web.Peer  // the hosts that it came from just now
-	history fetch.State // before this attempt
-	unread  bool        // that could not be read
+	history fetch.State // before this attempt; zero if it cannot be read
 	damaged bool        // there is a last good copy, and it cannot be read
 	before  cidr.Sets   // what the last good copy had, if a copy of another feed is lost
 }
@@ -276,7 +275,7 @@ func (r *reader) state(f *feed) fetch.State {
 	if err != nil {
 		f.warn("feed %s: %v: its history begins anew", f.Name, err)
 	}
-	f.history, f.unread = state, err != nil
+	f.history = state
 	return state
 }
 

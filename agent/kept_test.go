@@ -27,7 +27,6 @@ func TestHadCopy(t *testing.T) {
 		{"dead from the start", feed{history: tried}, &applied{Version: appliedVersion}, false, false},
 		{"dead from the start, as an older version wrote it", feed{history: tried}, old, false, false},
 		{"an older version's, of which nothing else is known", feed{}, old, false, true},
-		{"an older version's, with a damaged history", feed{unread: true}, old, false, true},
 		{"it was in force", feed{history: tried}, now, false, true},
 		{"it succeeded once", feed{history: had}, &applied{Version: appliedVersion}, false, true},
 		{"it is damaged", feed{damaged: true}, &applied{Version: appliedVersion}, false, true},
