@@ -18,7 +18,7 @@ test-deb: ; @sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v 
 check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
 faults: ; @sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every verb fails once; FAULTS=N for N of each kind
-bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl   ## against iprange and ipset restore, as ratios
+bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl && go test -run '^$$' -bench Ban -benchtime 300x ./agent   ## against iprange and ipset restore, as ratios
 man: ; @rm -rf dist/man && SOURCE_DATE_EPOCH=$(DATE) go run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/voipbl dist/man   ## the pages of the manual, in dist/man
 completions: build ; @mkdir -p dist/completions && cd dist/completions && ../../bin/voipbl completion bash >voipbl.bash && ../../bin/voipbl completion zsh >_voipbl && ../../bin/voipbl completion fish >voipbl.fish   ## for bash, zsh and fish, in dist/completions
 clean: ; rm -rf bin dist

@@ -149,3 +149,53 @@ func (s *syncBench) measure(b *testing.B, empty bool) {
 	b.ReportMetric(ours.cpu.Seconds()/theirs.cpu.Seconds(), "x-restore-cpu")
 	b.ReportMetric(float64(ours.peak)*1024/1e6, "peak-MB")
 }
+
+// BenchmarkBan measures whole processes: "voipbl ban" of one address, without an agent
+// and beside one, on a host whose list has a million entries. The metric is the ratio
+// to the same on a host with an empty list. To hold: 1, and 40 ms.
+func BenchmarkBan(b *testing.B) {
+	for _, beside := range []string{"alone", "agent"} {
+		b.Run(beside, func(b *testing.B) {
+			var took [2]time.Duration
+			for i, lines := range []int{0, 1_077_000} {
+				b.Run([]string{"empty", "1M"}[i], func(b *testing.B) {
+					testns.Enter(b)
+					s := newSyncBench(b, max(lines, 1))
+					if beside == "agent" {
+						s.startAgent(b)
+					}
+					n := 0
+					for b.Loop() {
+						n++
+						took[i] += s.run(b, s.program, "--config", s.config, "ban", fmt.Sprintf("8.%d.%d.%d", n>>16, n>>8&255, n&255)).elapsed
+					}
+					took[i] /= time.Duration(n)
+					b.ReportMetric(float64(took[i].Microseconds())/1000, "ms")
+					if i == 1 && took[0] > 0 {
+						b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "x-empty")
+					}
+				})
+			}
+		})
+	}
+}
+
+// startAgent starts an agent, and waits until it answers.
+func (s *syncBench) startAgent(b *testing.B) {
+	b.Helper()
+	cmd := exec.Command(s.program, "--config", s.config, "run")
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		out, _ := exec.Command(s.program, "--config", s.config, "status").Output()
+		if bytes.Contains(out, []byte("running since")) {
+			return
+		}
+	}
+	b.Fatal("the agent does not answer")
+}
