@@ -50,7 +50,9 @@ type banBook struct {
 	// not what the table holds.
 	whole bool
 
-	notes []string // what has to be said, once
+	spoilt bool        // the journal was damaged when it was last read
+	notes  []string    // what has to be said, once
+	exempt [2]cidr.Set // what was cut out of the bans the last time
 
 	// strangers are entries of the kernel that no ban is for, each with since when
 	// they were seen: they may be bans of a process that is about to write them down.
@@ -77,8 +79,8 @@ func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	default: // another process has written it
 		known := b.table
 		b.read(store, now, live)
-		if b.whole && len(b.notes) > 0 { // and it is damaged
-			b.table = known
+		if b.spoilt { // but it is known all the same
+			b.table, b.notes = known, b.notes[:1]
 		}
 	}
 }
@@ -105,7 +107,7 @@ func (b *banBook) unreadable(now banlist.Clock, live func() [2]ipsetsync.Timed) 
 
 // read reads the list anew.
 func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
-	b.whole, b.lines, b.stamp = false, 0, now
+	b.whole, b.spoilt, b.lines, b.stamp = false, false, 0, now
 	text, state, err := store.ReadJournal(bansFile)
 	b.seen = state
 	if err != nil {
@@ -168,7 +170,7 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 
 // damaged puts the list aside that cannot be understood.
 func (b *banBook) damaged(setAside func(string) (string, error), why string) {
-	b.whole = true
+	b.whole, b.spoilt = true, true
 	path, err := setAside(bansFile)
 	if err != nil {
 		b.notes = append(b.notes, fmt.Sprintf("the list of bans is damaged (%s), and could not be put aside: %v", why, err))

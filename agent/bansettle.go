@@ -200,14 +200,18 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 			if plan.Missing > 0 {
 				found = append(found, fmt.Sprintf("the set %s had lost %s", name, entriesWords(plan.Missing)))
 			}
-			plan.Delete = b.proven(plan.Delete, f, now)
+			plan.Delete = b.proven(plan.Delete, exempt[f], f, now)
 			if n := len(plan.Delete); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for", name, entriesWords(n)))
 			}
 		}
+		if !exempt[f].Equal(b.exempt[f]) && b.strangers != nil {
+			found = nil // it is not what it was, and nobody else has changed the set
+		}
 		if dryRun {
 			continue
 		}
+		b.exempt[f] = exempt[f]
 		if err == nil {
 			err = ipsetsync.CheckBanSet(h, f)
 		} else if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -228,8 +232,9 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 const strangerTime = 30 * time.Second
 
 // proven are the entries that no ban is for and that have been there for long enough,
-// so that none of them is a ban that is about to be written down.
-func (b *banBook) proven(entries []cidr.Prefix, f cidr.Family, now banlist.Clock) (proven []cidr.Prefix) {
+// so that none of them is a ban that is about to be written down. What would block
+// something exempt goes at once.
+func (b *banBook) proven(entries []cidr.Prefix, exempt cidr.Set, f cidr.Family, now banlist.Clock) (proven []cidr.Prefix) {
 	if b.strangers == nil {
 		return entries
 	}
@@ -244,7 +249,7 @@ func (b *banBook) proven(entries []cidr.Prefix, f cidr.Family, now banlist.Clock
 		if !before {
 			since = now.Up
 		}
-		if now.Up-since >= strangerTime {
+		if now.Up-since >= strangerTime || exempt.Overlaps(p) {
 			proven = append(proven, p)
 			continue
 		}

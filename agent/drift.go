@@ -223,6 +223,9 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 		return nil, err
 	}
 	defer unlock()
+	if ensureBanSets(d.cfg, h.kernel) == nil { // the rules name them
+		d.bansAt = time.Now() // they may be empty
+	}
 	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
 	defer rules.close()
 	rules.trunks = hostPrefixes(d.cfg.Firewall.Trunks, answers.answers)
