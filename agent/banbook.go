@@ -433,6 +433,20 @@ func (e *DamagedBansError) Remedy() string {
 // down, so that a boot would lose them.
 func UnkeptBans(cfg config.Config) bool { return len((&banBook{cfg: cfg}).readUnkept()) > 0 }
 
+// active is how many bans count now; without a book it is 0.
+func (b *banBook) active() int {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.table == nil {
+		return 0
+	}
+	b.table.Expire(banClock())
+	return b.table.Len()
+}
+
 // size is how many bans there are.
 func (b *banBook) size() int {
 	b.mu.Lock()

@@ -89,10 +89,10 @@ const staleIntervals = 3
 // from the agent if one is running.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time) (*Status, error) {
 	agent, err := askStatus(ctx, cfg)
-	return readStatus(ctx, cfg, version, now, agent, problemIf(err))
+	return readStatus(ctx, cfg, version, now, agent, problemIf(err), nil)
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem, book *banBook) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -137,9 +137,12 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		set.Drops = s.Rules.drops(set.Name)
 		s.BanSets = append(s.BanSets, set)
 	}
-	bans, notes, err := ReadBans(cfg)
-	s.Bans = len(bans)
-	s.bansUnkept, s.banNotes = UnkeptBans(cfg), notes
+	s.bansUnkept = UnkeptBans(cfg)
+	if s.Bans = book.active(); book == nil { // else it is the agent who asks
+		var bans []Ban
+		bans, s.banNotes, err = ReadBans(cfg)
+		s.Bans = len(bans)
+	}
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
