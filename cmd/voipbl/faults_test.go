@@ -94,6 +94,9 @@ func chosenFaults(calls map[testfault.Kind]int, n int) (faults []testfault.Fault
 	for _, k := range testfault.Kinds {
 		total := calls[k]
 		m := min(n, total)
+		if k == testfault.Tool { // of which there are many, and all different
+			m = min(4*n, total)
+		}
 		for i := range m {
 			f := testfault.Fault{Kind: k, N: 1 + i, Errno: k.Errnos()[i%len(k.Errnos())], On: i%2 == 1}
 			if m > 1 {
