@@ -126,7 +126,7 @@ func (l *lab) logIn() {
 	l.Helper()
 	who := l.friend(session)
 	for f, addr := range pbx {
-		server, err := testsshd.Start(l.mkdir(fmt.Sprint("sshd", f)), netip.AddrPortFrom(addr, 22))
+		server, err := testsshd.Start(l.mkdir(fmt.Sprint("sshd", f)), netip.AddrPortFrom(addr, 22), "setpriv", "--pdeathsig", "KILL")
 		l.must(err)
 		l.Cleanup(server.Close)
 		var login *testsshd.Session

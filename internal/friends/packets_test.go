@@ -15,7 +15,7 @@ const silence = 100 * time.Millisecond
 // resend is when a phone sends once more what had no answer, and attempts how often.
 const (
 	resend   = 500 * time.Millisecond
-	attempts = 40
+	attempts = 30
 )
 
 // port is a port of the PBX at which somebody knocks.

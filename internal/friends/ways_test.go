@@ -196,7 +196,7 @@ func limit(name, method string, sent, more int, flow bool) way {
 		name: "the limit of " + name, base: true, none: onlyLetIn(notLetIn),
 		block: func(*lab, []person, person) {},
 		passes: func(l *lab, p person, family int) bool {
-			return l.stream(p, family, method, sent, flow, patience) == sent
+			return l.stream(p, family, method, sent, flow, attempts*resend) == sent
 		},
 		blocked: func(l *lab, p person, family int) bool {
 			return l.stream(p, family, method, more, flow, silence) < more
