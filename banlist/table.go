@@ -192,14 +192,6 @@ func (t *Table) Bans(now Clock) []Ban {
 	return bans
 }
 
-// NextEnd is how long it takes until the next ban ends; none reports that none does.
-func (t *Table) NextEnd(now Clock) (left time.Duration, none bool) {
-	if len(t.ends) == 0 {
-		return 0, true
-	}
-	return t.ends[0].Ends - now.Up, false
-}
-
 // endHeap has the ban that ends soonest first.
 type endHeap []*entry
 
