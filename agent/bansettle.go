@@ -182,7 +182,10 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 		return nil, err
 	}
 	if dryRun {
-		b.table, _, err = b.look(now)
+		var unread error
+		if b.table, b.notes, unread = b.look(now); unread != nil {
+			b.notes = append(b.notes, unread.Error())
+		}
 	} else {
 		b.refresh(now, func() [2]ipsetsync.Timed { return live })
 		b.restamp(now)
