@@ -2,12 +2,11 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 )
 
 // Exemption tells whether one address or prefix is exempt, which is: never blocked on
@@ -29,34 +28,28 @@ type ExemptReport struct {
 
 // Exempt tells of each query whether it is exempt. It reads the configuration, what the
 // host looks like and the last DNS answers, but no feed and no set, for programs that
-// ask often. It works without an agent and without a state folder. What cannot be read
-// is an error, never "not exempt".
+// ask often. It works without an agent and without a state folder. Whoever is exempt by
+// what can be read is exempt; of the others, names of which the answers cannot be read
+// are an error, never "not exempt".
 func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*ExemptReport, error) {
-	store, err := findStore(cfg)
-	if err != nil {
-		return nil, err
+	store, unread := findStore(cfg)
+	if unread != nil {
+		store = nil
 	}
 	if store != nil {
 		defer store.Close()
-		if err := readableNames(store); err != nil {
-			return nil, err
-		}
+		_, unread = keptNames(cfg, store)
 	}
 	p, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
-	return &ExemptReport{Exemptions: p.exemptions(queries), Unresolved: p.unprotected}, nil
-}
-
-// readableNames is an error if there are last DNS answers that cannot be read.
-// protection goes on without them, and would not know who they are about.
-func readableNames(store *fetch.Store) error {
-	var any map[string]answer
-	if err := store.ReadJSON(namesFile, &any); err != nil && !isAbsent(err) {
-		return fmt.Errorf("last good DNS answers: %w", err)
+	report := &ExemptReport{Exemptions: p.exemptions(queries), Unresolved: p.unprotected}
+	stranger := slices.ContainsFunc(report.Exemptions, func(e Exemption) bool { return !e.Exempt })
+	if unread != nil && len(p.unprotected) > 0 && stranger {
+		return nil, unread
 	}
-	return nil
+	return report, nil
 }
 
 // exemptions answers the queries.

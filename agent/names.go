@@ -14,9 +14,6 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// namesFile keeps in the state folder what names have stood for.
-const namesFile = "names"
-
 // answer is what is known of a name.
 type answer = dns.Known
 
@@ -46,11 +43,9 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 	if len(all) == 0 {
 		return r
 	}
-	kept := make(map[string]answer)
-	if store != nil {
-		if err := store.ReadJSON(namesFile, &kept); err != nil && !isAbsent(err) {
-			r.problems = append(r.problems, fmt.Sprintf("last good DNS answers: %v", err))
-		}
+	kept, err := keptNames(cfg, store)
+	if err != nil {
+		r.problems = append(r.problems, err.Error())
 	}
 	if how.offline {
 		for _, name := range all {
@@ -69,8 +64,8 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 		kept[name] = k
 	}
 	if how.keep {
-		if err := store.WriteJSON(namesFile, remembered(kept, all, cfg.Names.Keep, now)); err != nil {
-			r.problems = append(r.problems, fmt.Sprintf("keep DNS answers: %v", err))
+		if err := keepNames(cfg, store, remembered(kept, all, cfg.Names.Keep, now)); err != nil {
+			r.problems = append(r.problems, err.Error())
 		}
 	}
 	return r
