@@ -447,6 +447,19 @@ func (b *banBook) active() int {
 	return b.table.Len()
 }
 
+// banned is all that the bans block.
+func (b *banBook) banned() cidr.Sets {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all cidr.Builder
+	for _, blocked := range b.table.Blocked(banClock(), cidr.Sets{}) {
+		for p := range blocked {
+			all.Add(p)
+		}
+	}
+	return all.Sets()
+}
+
 // size is how many bans there are.
 func (b *banBook) size() int {
 	b.mu.Lock()

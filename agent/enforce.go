@@ -28,8 +28,7 @@ type enforcement struct {
 
 	after setRecord // what the sets hold when it is done
 
-	book   *banBook // the agent's own; nil for one that is read now
-	banned []Ban    // by that book
+	book *banBook // the agent's own; nil for one that is read now
 }
 
 // newEnforcement is one from the last good copies and the local files.
@@ -68,9 +67,14 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	watch.lap("protect")
 
+	if err := e.restoreBans(ctx, report, protected); err != nil {
+		return err
+	}
+	watch.lap("bans")
+
 	report.addFeeds(e.feeds, protected)
 	report.keepLost(&keeper{e.store, e.cfg.Limits, report.At, e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
-		return liveSets(lives).Subtract(bannedSets(e.banned)) // where an older version put them too
+		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
 	sets := report.combine(e.feeds)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
@@ -89,10 +93,6 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		report.Sets = append(report.Sets, r)
 	}
 	watch.lap("plan")
-	if err := e.restoreBans(ctx, report, protected); err != nil {
-		return err
-	}
-	watch.lap("bans")
 	rules.trunks = protected.trunks
 	if e.dryRun {
 		report.Outcome = DryRun

@@ -10,20 +10,17 @@ import (
 // the lists: a ban that an older version has put into their set must not be free for a
 // moment.
 func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *Protection) error {
-	book := e.book
-	if book == nil {
-		book = &banBook{cfg: e.cfg}
+	if e.book == nil {
+		e.book = &banBook{cfg: e.cfg}
 	}
-	found, notes, err := book.syncBans(ctx, e.cfg, e.kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
+	found, notes, err := e.book.syncBans(ctx, e.cfg, e.kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
 	if err != nil {
 		return err
 	}
 	for _, n := range notes {
 		report.warn("%s", n)
 	}
-	report.bansFound = found
-	e.banned = book.table.Bans(banClock())
-	report.Bans = len(e.banned)
+	report.bansFound, report.Bans = found, e.book.active()
 	return nil
 }
 

@@ -147,15 +147,6 @@ func broughtBy(feeds []*feed) cidr.Sets {
 	return cidr.Union(all...)
 }
 
-// bannedSets are the prefixes of bans.
-func bannedSets(bans []Ban) cidr.Sets {
-	var b cidr.Builder
-	for _, ban := range bans {
-		b.Add(cidr.FromNetip(ban.Prefix))
-	}
-	return b.Sets()
-}
-
 // lossWords say what became of a copy.
 func lossWords(f *feed) string {
 	if f.damaged {
