@@ -194,15 +194,23 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 		return answer, nil
 	}
 	book := &banBook{cfg: cfg}
+	// While the list did not have the ban, a sync may have taken it out of the kernel.
+	again := func(a *banAnswer) *banAnswer {
+		if kernel != nil {
+			_, err := banNow(cfg, kernel, request.Add, exemptFrom(exempt))
+			a.Kernel = problemIf(err)
+		}
+		return a
+	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
 	if err != nil {
 		book.keepAside(request, banClock())
-		return nil, err
+		return again(&banAnswer{Changed: []Ban{}}), err
 	}
 	defer unlock()
 	now := banClock()
 	if a := book.appendOnly(request, fresh, exemptFrom(exempt), now); a != nil {
-		return a, nil
+		return again(a), nil
 	}
 	book.refresh(now, func() [2]ipsetsync.Timed { return othersBans(cfg, kernel, fresh) })
 	a := book.settle(kernel, []banRequest{request}, exemptFrom(exempt), now)
@@ -228,6 +236,9 @@ func (b *banBook) keepAside(request banRequest, now banlist.Clock) {
 		ban := banlist.New(w.Prefix, w.Reason, w.For, now)
 		ban.Address = w.Address
 		lines = banlist.AppendBan(lines, ban, now)
+	}
+	if len(lines) == 0 {
+		return
 	}
 	if run, err := fetch.OpenStore(b.cfg.RunDir); err == nil {
 		run.AppendJournal(bansFile, lines)
