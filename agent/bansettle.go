@@ -140,14 +140,11 @@ func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix
 		if plan.Unchanged() {
 			continue
 		}
-		if err := kernel.ExecuteBans(&plan); errors.Is(err, ipsetsync.ErrNotFound) {
-			if _, _, err = kernel.EnsureOwnBanSet(plan.Name, f); err == nil {
-				err = kernel.ExecuteBans(&plan)
-			}
-			if err != nil {
-				return err
-			}
-		} else if err != nil {
+		_, _, err := kernel.EnsureOwnBanSet(plan.Name, f)
+		if err == nil {
+			err = kernel.ExecuteBans(&plan)
+		}
+		if err != nil {
 			return err
 		}
 	}
