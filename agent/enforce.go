@@ -110,6 +110,11 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		return err
 	}
 	report.Warnings = append(report.Warnings, warnings...)
+	freed, err := freeExempt(e.kernel, protected)
+	report.Warnings = append(report.Warnings, freed...)
+	if err != nil {
+		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
+	}
 	e.remember(report, rules.run, record, plans)
 	if err := setApplied(e.store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
