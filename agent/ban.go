@@ -90,7 +90,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 			return report, err
 		}
 		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
-		if wide, _ := p.Addr().Prefix(cfg.Bans.IPv6Prefix); opts.Widen && p.Addr().Is6() && wide.Bits() < p.Bits() {
+		if wide := widened(p, cfg.Bans.IPv6Prefix); opts.Widen && wide != p {
 			w.Prefix, w.Address = wide, p
 		}
 		report.Spared = append(report.Spared, exempt.Covering(w.Prefix)...)

@@ -228,6 +228,7 @@ func hostPrefixes(hosts []config.Host, answers map[string]answer) []netip.Prefix
 }
 
 func (l protectedList) index() (*Protection, error) {
+	l.addNAT64()
 	p := &Protection{index: cidranger.NewPCTrieRanger()}
 	var b cidr.Builder
 	for prefix, reasons := range l {
