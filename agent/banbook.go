@@ -51,6 +51,7 @@ type banBook struct {
 	whole bool
 
 	spoilt bool        // the journal was damaged when it was last read
+	unread error       // why it could not be read: it is there, and is not to be written over
 	notes  []string    // what has to be said, once
 	exempt [2]cidr.Set // what was cut out of the bans the last time
 
@@ -64,7 +65,7 @@ type banBook struct {
 func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	store, err := fetch.OpenStore(b.cfg.StateDir)
 	if err != nil {
-		b.unreadable(now, live)
+		b.unreadable(err, now, live)
 		return
 	}
 	defer store.Close()
@@ -72,15 +73,19 @@ func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	switch {
 	case b.table == nil:
 		b.read(store, now, live)
-	case err == nil && state == b.seen && b.unkeptState() == b.unkept:
-	case err != nil, !state.Exists(): // it is known all the same
+	case err == nil && b.unread == nil && state == b.seen && b.unkeptState() == b.unkept:
+	case b.unread == nil && (err != nil || !state.Exists()): // it is known all the same
 		b.whole = true
 		b.table.Replay(b.readUnkept(), now)
-	default: // another process has written it
-		known := b.table
+	default: // another process has written it, or it could not be read before
+		known, wasRead := b.table, b.unread == nil
 		b.read(store, now, live)
-		if b.spoilt { // but it is known all the same
+		switch { // it is known all the same
+		case b.spoilt && wasRead:
 			b.table, b.notes = known, b.notes[:1]
+		case b.unread != nil:
+			b.table, b.notes = known, nil
+			b.table.Replay(b.readUnkept(), now)
 		}
 	}
 }
@@ -94,12 +99,19 @@ func (b *banBook) unkeptState() (state fetch.FileState) {
 	return state
 }
 
-// unreadable is having no list at all: the kernel's sets say what is banned.
-func (b *banBook) unreadable(now banlist.Clock, live func() [2]ipsetsync.Timed) {
-	b.whole = true
-	if b.table != nil {
+// unreadable is a list that is there and cannot be read just now: the kernel's sets say
+// what is banned, and the list stays as it is until it can be read.
+func (b *banBook) unreadable(why error, now banlist.Clock, live func() [2]ipsetsync.Timed) {
+	if b.table != nil && b.unread == nil {
+		b.whole = true // it is known all the same
 		return
 	}
+	b.unread = why
+	b.onlyKernel(now, live)
+}
+
+// onlyKernel makes the list of what the kernel blocks, and of what is in the run folder.
+func (b *banBook) onlyKernel(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.table = banlist.NewTable()
 	b.table.Replay(b.readUnkept(), now)
 	b.adopt(now, live())
@@ -107,13 +119,17 @@ func (b *banBook) unreadable(now banlist.Clock, live func() [2]ipsetsync.Timed) 
 
 // read reads the list anew.
 func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
-	b.whole, b.spoilt, b.lines, b.stamp = false, false, 0, now
+	b.whole, b.spoilt, b.unread, b.lines, b.stamp = false, false, nil, 0, now
 	text, state, err := store.ReadJournal(bansFile)
 	b.seen = state
-	if err != nil {
+	switch {
+	case isDamaged(err):
 		b.damaged(store.SetAsideJournal, err.Error())
-		b.table = nil
-		b.unreadable(now, live)
+		b.onlyKernel(now, live)
+		return
+	case err != nil:
+		b.unread = err
+		b.onlyKernel(now, live)
 		return
 	}
 	unkept := b.readUnkept()
@@ -154,19 +170,26 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 		}
 	case err == nil:
 		b.whole = true
-		var t *banlist.Table
-		if t, err = banlist.DecodeOld(text, now); err == nil {
+		t, err := banlist.DecodeOld(text, now)
+		if err == nil {
 			b.table = t
 			break
 		}
-		fallthrough
-	default:
 		b.damaged(store.SetAsideJSON, err.Error())
+		b.adopt(now, live())
+	case isDamaged(err):
+		b.damaged(store.SetAsideJSON, err.Error())
+		b.adopt(now, live())
+	default:
+		b.unread = err
 		b.adopt(now, live())
 	}
 	b.whole = b.whole || len(unkept) > 0
 	b.table.Replay(unkept, now)
 }
+
+// isDamaged tells a file that cannot be understood from one that cannot be read just now.
+func isDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
 
 // damaged puts the list aside that cannot be understood.
 func (b *banBook) damaged(setAside func(string) (string, error), why string) {
@@ -284,15 +307,21 @@ const compactAt = 4096
 // write writes lines down, or if need be the whole list. If that fails they are kept in
 // the run folder; the error says why.
 func (b *banBook) write(lines []byte, now banlist.Clock) error {
-	if len(lines) == 0 && !b.whole {
+	if len(lines) == 0 && !b.whole && b.unread == nil {
 		return nil
 	}
-	err := b.keep(lines, now)
+	err := b.unread
+	if err == nil {
+		err = b.keep(lines, now)
+	}
 	if err == nil {
 		b.stamp = now
 		return nil
 	}
 	b.whole = true
+	if len(lines) == 0 {
+		return err
+	}
 	if run, runErr := fetch.OpenStore(b.cfg.RunDir); runErr == nil {
 		defer run.Close()
 		b.unkept, _ = run.AppendJournal(bansFile, lines) // the error of the state folder is the one to tell

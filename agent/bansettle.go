@@ -289,7 +289,10 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 	defer unlock()
 	found, err = b.restoreBans(kernel, exempt, dryRun)
 	if err == nil && !dryRun {
-		if kept := b.write(nil, banClock()); kept != nil {
+		switch kept := b.write(nil, banClock()); {
+		case kept != nil && b.unread != nil:
+			notes = append(notes, "the list of bans cannot be read, so nobody is banned but those whom the kernel blocks: "+kept.Error())
+		case kept != nil:
 			notes = append(notes, "bans are in force, and not written down: "+kept.Error())
 		}
 	}

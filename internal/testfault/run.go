@@ -21,6 +21,7 @@ type Fault struct {
 	N     int        // the n-th call, from 1; 0: none
 	Errno unix.Errno // what it fails with
 	On    bool       // also all calls of the kind that follow
+	File  string     // only calls about a file whose name ends so count
 }
 
 func (f Fault) String() string {
@@ -155,7 +156,7 @@ func (c *Command) answer(listener int) {
 // fails counts a call and decides about it.
 func (c *Command) fails(p *process, q question) bool {
 	k, ok := p.kind(q)
-	if !ok {
+	if !ok || c.fault.File != "" && !strings.HasSuffix(p.describe(q), c.fault.File) {
 		return false
 	}
 	c.mu.Lock()
