@@ -55,6 +55,11 @@ type banBook struct {
 	notes  []string    // what has to be said, once
 	exempt [2]cidr.Set // what was cut out of the bans the last time
 
+	// agreed is how many entries the sets had when they held what the table says; nil
+	// if bans have come or gone since. compared is when that was looked at.
+	agreed   *[2]uint32
+	compared time.Time
+
 	// strangers are entries of the kernel that no ban is for, each with since when
 	// they were seen: they may be bans of a process that is about to write them down.
 	// nil is for a book that does not wait for that.
@@ -87,6 +92,14 @@ func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 			b.table, b.notes = known, nil
 			b.table.Replay(b.readUnkept(), now)
 		}
+	}
+}
+
+// restamp has the list written anew when the wall clock was set: after a boot the time
+// since it was last written counts.
+func (b *banBook) restamp(now banlist.Clock) {
+	if b.lines > 0 && now.Leapt(b.stamp) {
+		b.whole = true
 	}
 }
 
@@ -487,16 +500,6 @@ func (b *banBook) banned() cidr.Sets {
 		}
 	}
 	return all.Sets()
-}
-
-// size is how many bans there are.
-func (b *banBook) size() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.table == nil {
-		return 0
-	}
-	return b.table.Len()
 }
 
 // lockBans takes the lock of the list.

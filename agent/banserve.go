@@ -3,12 +3,9 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
-	"time"
 
-	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -26,10 +23,6 @@ const (
 
 	// maxBanBody bounds one request in bytes: a hundred thousand addresses.
 	maxBanBody = 32 << 20
-
-	// bansEvery is how often the sets of bans are compared with the list; with many
-	// bans it is less often, as for the lists (studyPause).
-	bansEvery = 9 * time.Second
 )
 
 // banServer settles requests, one batch after the other.
@@ -151,42 +144,5 @@ func (s *banServer) serve(w http.ResponseWriter, r *http.Request) {
 	case a := <-ask.answer:
 		respond(w, a)
 	case <-r.Context().Done():
-	}
-}
-
-// lookAtBans makes the sets of bans hold what the list says, whoever has changed the
-// one or the other.
-func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
-	d.bansAt = now.Add(bansEvery)
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
-		return
-	}
-	defer kernel.Close()
-	exempt, err := exemptNow(ctx, d.cfg)
-	if err != nil {
-		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
-		return
-	}
-	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", lookWait, false)
-	if len(found) > 0 {
-		d.repaired(RepairSets, found)
-	}
-	if locked := (*LockedError)(nil); errors.As(err, &locked) {
-		return // by a process that writes bans down; the next look is soon enough
-	}
-	if err != nil {
-		notes = append(notes, "the sets of bans could not be put right: "+err.Error()+": "+problemOf(err).Remedy)
-	}
-	d.warn("bans", notes)
-	d.bansAt = now.Add(max(bansEvery, min(time.Duration(d.book.size())*studyPause, maxStudy)))
-}
-
-// restamp has the list written anew when the wall clock was set: after a boot the time
-// since it was last written counts.
-func (b *banBook) restamp(now banlist.Clock) {
-	if b.lines > 0 && now.Leapt(b.stamp) {
-		b.whole = true
 	}
 }

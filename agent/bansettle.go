@@ -85,6 +85,7 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 			a.Changed = append(a.Changed, ban)
 		}
 	}
+	b.agreed = nil
 	inKernel := b.settleKernel(kernel, touched, exempt, now)
 	kept := b.write(lines, now)
 	notes := b.takeNotes()
@@ -287,6 +288,7 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 		return nil, nil, err
 	}
 	defer unlock()
+	b.agreed = nil
 	found, err = b.restoreBans(kernel, exempt, dryRun)
 	if err == nil && !dryRun {
 		switch kept := b.write(nil, banClock()); {
@@ -295,6 +297,7 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 		case kept != nil:
 			notes = append(notes, "bans are in force, and not written down: "+kept.Error())
 		}
+		b.agree(kernel)
 	}
 	return found, append(b.takeNotes(), notes...), err
 }

@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// The agent keeps the sets of bans as the list says. A glance tells most: how many
+// entries the sets have, and whether the list is the file that was read. To compare them
+// takes all entries, and what is exempt, for which all processes are looked at.
+
+const (
+	// bansEvery is how often the sets and the list get a glance, and how soon they are
+	// compared again after bans have come and gone; with many bans that is less often,
+	// as for the lists (studyPause).
+	bansEvery = 9 * time.Second
+
+	// bansAnyway is how often they are compared if a glance tells nothing: an entry may
+	// have taken the place of another, somebody may have become exempt, and bans that
+	// last longer than the kernel can count end.
+	bansAnyway = time.Minute
+)
+
+// banGlance is what a glance at bans tells.
+type banGlance int
+
+const (
+	bansSame    banGlance = iota // nothing
+	bansSettled                  // bans have come or gone, as they should
+	bansChanged                  // somebody else has changed the sets or the list
+)
+
+// lookAtBans makes the sets of bans hold what the list says, whoever has changed the
+// one or the other.
+func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
+	d.bansAt = now.Add(bansEvery)
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
+		return
+	}
+	defer kernel.Close()
+	if now.Before(d.book.nextLook(kernel)) {
+		return
+	}
+	exempt, err := exemptNow(ctx, d.cfg)
+	if err != nil {
+		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
+		return
+	}
+	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", lookWait, false)
+	if len(found) > 0 {
+		d.repaired(RepairSets, found)
+	}
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		return // by a process that writes bans down; the next look is soon enough
+	}
+	if err != nil {
+		notes = append(notes, "the sets of bans could not be put right: "+err.Error()+": "+problemOf(err).Remedy)
+	}
+	d.warn("bans", notes)
+}
+
+// nextLook is when the sets and the list are to be compared, by a glance at them.
+func (b *banBook) nextLook(kernel *ipsetsync.Kernel) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	glance := b.glance(kernel)
+	if glance == bansChanged {
+		return time.Time{}
+	}
+	pause := max(bansEvery, min(time.Duration(b.table.Len())*studyPause, maxStudy))
+	if glance == bansSame {
+		pause = max(pause, bansAnyway)
+	}
+	return b.compared.Add(pause)
+}
+
+// glance looks whether the sets and the list are as they were when they were compared.
+func (b *banBook) glance(kernel *ipsetsync.Kernel) banGlance {
+	if b.table == nil || b.listState() != b.seen || b.unkeptState() != b.unkept {
+		return bansChanged
+	}
+	if b.agreed == nil {
+		return bansSettled
+	}
+	glance := bansSame
+	for _, f := range cidr.Families {
+		h, err := kernel.Header(b.cfg.BanSetName(int(f)))
+		before := b.agreed[f]
+		switch {
+		case err != nil, h.Elements > before, h.Elements*2 < before:
+			return bansChanged
+		case h.Elements < before:
+			glance = bansSettled // they have ended
+		}
+	}
+	return glance
+}
+
+// agree remembers how many entries the sets have that were just compared. With entries
+// that no ban is for, or a list that is not written down, they are compared again soon.
+func (b *banBook) agree(kernel *ipsetsync.Kernel) {
+	b.agreed, b.compared = nil, time.Now()
+	if len(b.strangers) > 0 || b.whole {
+		return
+	}
+	var agreed [2]uint32
+	for _, f := range cidr.Families {
+		h, err := kernel.Header(b.cfg.BanSetName(int(f)))
+		if err != nil {
+			return
+		}
+		agreed[f] = h.Elements
+	}
+	b.agreed = &agreed
+}
+
+// listState tells whether the journal is the one that was seen.
+func (b *banBook) listState() (state fetch.FileState) {
+	if store, err := fetch.FindStore(b.cfg.StateDir); err == nil {
+		state, _ = store.JournalState(bansFile)
+		store.Close()
+	}
+	return state
+}
