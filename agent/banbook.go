@@ -215,19 +215,28 @@ func (b *banBook) damaged(setAside func(string) (string, error), why string) {
 	b.notes = append(b.notes, fmt.Sprintf("the list of bans was damaged (%s), and is now %s: what the kernel blocks stays banned", why, path))
 }
 
-// adopt makes bans of what the kernel blocks and the list does not know.
+// sameEnd is how far the kernel's end of an entry may be from that of the ban that has
+// made it: both count in different steps.
+const sameEnd = time.Minute
+
+// adopt makes bans of what the kernel blocks and the list does not know, or not for so
+// long. What a ban has been cut into around exempt addresses is that ban's.
 func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
-	known := b.table.Blocked(now, cidr.Sets{})
-	n := 0
+	var unknown []Ban
 	for f := range live {
 		for p, left := range live[f] {
-			if _, found := known[f][p]; found {
+			last, known := b.table.BlockedFor(p, now)
+			uncounted := last == banlist.Forever || last > ipsetsync.MaxTimeout
+			if known && (uncounted || left != banlist.Forever && left <= last+sameEnd) {
 				continue
 			}
-			b.table.Add(banlist.New(p.Netip(), lostReason, left, now))
-			n++
+			unknown = append(unknown, banlist.New(p.Netip(), lostReason, left, now))
 		}
 	}
+	for _, ban := range unknown {
+		b.table.Add(ban)
+	}
+	n := len(unknown)
 	if n > 0 {
 		b.whole = true
 		b.notes = append(b.notes, fmt.Sprintf("%d bans were made of what the kernel blocks, since the list had them no more: why they were banned is not known", n))

@@ -50,6 +50,18 @@ func (t *Table) BlockedPiece(piece cidr.Prefix, now Clock, exempt cidr.Sets) (le
 	return left, any
 }
 
+// BlockedFor is how long bans of a prefix and of wider ones block it, if nothing of it is
+// exempt; any is false if none does.
+func (t *Table) BlockedFor(p cidr.Prefix, now Clock) (left time.Duration, any bool) {
+	for bits := p.Bits(); bits > 0; bits-- {
+		wider, _ := p.Netip().Addr().Prefix(int(bits))
+		if last, found := longest(t.byPrefix[cidr.FromNetip(wider)], now); found {
+			left, any = later(left, any, last), true
+		}
+	}
+	return left, any
+}
+
 // longest is how long the last of some bans lasts.
 func longest(list []*entry, now Clock) (left time.Duration, any bool) {
 	for _, e := range list {
