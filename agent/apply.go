@@ -125,7 +125,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			return saved, nil
 		}
 		// The drop is not on trial: it stays when the rest is taken back.
-		want := dropSettings(cfg, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+		want := dropSettings(cfg, s.sets, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
 		done, err := s.fw.Apply(ctx, want, saved, s.record.Readback)
 		if err != nil {
 			return saved, err
@@ -233,7 +233,10 @@ func (r *rules) ensureSets() error {
 			return err
 		}
 	}
-	return ensureBanSets(r.cfg, r.sets)
+	if err := ensureBanSets(r.cfg, r.sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
+		return err
+	}
+	return nil // no rule names it
 }
 
 // ForeignSetError is a set of our name that somebody else has made: its members

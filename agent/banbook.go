@@ -498,10 +498,13 @@ func (b *banBook) active() int {
 	return b.table.Len()
 }
 
-// banned is all that the bans block.
+// banned is all that the bans block, as far as that is known.
 func (b *banBook) banned() cidr.Sets {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.table == nil {
+		return cidr.Sets{}
+	}
 	var all cidr.Builder
 	for _, blocked := range b.table.Blocked(banClock(), cidr.Sets{}) {
 		for p := range blocked {

@@ -190,10 +190,17 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 	}
 	b.table.Expire(now)
 	desired := b.table.Blocked(now, exempt)
+	var errs []error
 	for _, f := range cidr.Families {
 		name := b.cfg.BanSetName(int(f))
 		plan := ipsetsync.NewBanPlan(name, f, desired[f], live[f])
 		h, err := kernel.Header(name)
+		if err == nil {
+			if err := ipsetsync.CheckBanSet(h, f); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		switch {
 		case errors.Is(err, ipsetsync.ErrNotFound):
 			found = append(found, fmt.Sprintf("the set %s was gone", name))
@@ -213,19 +220,15 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 			continue
 		}
 		b.exempt[f] = exempt[f]
-		if err == nil {
-			err = ipsetsync.CheckBanSet(h, f)
-		} else if errors.Is(err, ipsetsync.ErrNotFound) {
+		if errors.Is(err, ipsetsync.ErrNotFound) {
 			_, _, err = kernel.EnsureOwnBanSet(name, f)
 		}
 		if err == nil {
 			err = kernel.ExecuteBans(plan)
 		}
-		if err != nil {
-			return found, err
-		}
+		errs = append(errs, err)
 	}
-	return found, nil
+	return found, errors.Join(errs...)
 }
 
 // strangerTime is how long a process may take to write down what it has put into the
@@ -270,12 +273,12 @@ func entriesWords(n int) string {
 // ensureBanSets makes the ban sets that are missing, empty, so that rules can refer to
 // them.
 func ensureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
+	var errs []error
 	for _, f := range cidr.Families {
-		if _, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f); err != nil {
-			return err
-		}
+		_, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // syncBans does all that keeps the bans in force and written down: with the lock.

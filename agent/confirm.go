@@ -279,7 +279,7 @@ func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall
 	if saved, err = fw.ReadSure(ctx); err != nil {
 		return saved, err
 	}
-	s := dropSettings(r.cfg, firewall.AtInput)
+	s := dropSettings(r.cfg, r.sets, firewall.AtInput)
 	s.Base = p.Base
 	for _, c := range firewall.Changes(fw.Plan(s.Wanted(), saved, r.record.Readback)) {
 		if c.Base() {

@@ -246,7 +246,7 @@ func (h *host) ensureDrop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := dropSettings(h.cfg, dropPlace(h.cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+	want := dropSettings(h.cfg, h.kernel, dropPlace(h.cfg, avoidInput(saved))).Wanted().KeepBase(saved)
 	_, err = h.fw.Apply(ctx, want, saved, nil)
 	return err
 }

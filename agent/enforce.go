@@ -67,7 +67,8 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	watch.lap("protect")
 
-	if err := e.restoreBans(ctx, report, protected); err != nil {
+	e.restoreBans(ctx, report, protected)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	watch.lap("bans")

@@ -8,20 +8,20 @@ import (
 
 // restoreBans makes the sets of bans hold what the list of bans says. It comes before
 // the lists: a ban that an older version has put into their set must not be free for a
-// moment.
-func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *Protection) error {
+// moment. If it fails the report says so, and the lists do not wait for it.
+func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *Protection) {
 	if e.book == nil {
 		e.book = &banBook{cfg: e.cfg}
 	}
 	found, notes, err := e.book.syncBans(ctx, e.cfg, e.kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
-	if err != nil {
-		return err
-	}
 	for _, n := range notes {
 		report.warn("%s", n)
 	}
-	report.bansFound, report.Bans = found, e.book.active()
-	return nil
+	report.BansProblem, report.bansFound = problemIf(err), found
+	report.Bans = e.book.active()
+	if err != nil && !e.dryRun {
+		ensureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report
+	}
 }
 
 // dropBansFirst makes the rules that drop banned addresses before the lists are changed,

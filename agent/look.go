@@ -78,7 +78,7 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		}
 		avoid = avoidInput(saved)
 	}
-	settings := dropSettings(cfg, dropPlace(cfg, avoid))
+	settings := dropSettings(cfg, s.sets, dropPlace(cfg, avoid))
 	settings.Base = baseSettings(cfg, s.trunks)
 	var shown []ShownRules
 	for _, f := range firewall.Families {

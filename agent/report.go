@@ -29,7 +29,7 @@ type Report struct {
 	At        time.Time    `json:"at"`
 	Outcome   Outcome      `json:"outcome"`
 	Feeds     []FeedReport `json:"feeds"`
-	Bans      int          `json:"bans"`      // that are in force
+	Bans      int          `json:"bans"`      // that are in force; see BansProblem
 	Protected []Protected  `json:"protected"` // what feeds would have blocked and protection kept out
 
 	// Unprotected are names of allow and trunks that have never been
@@ -50,6 +50,9 @@ type Report struct {
 	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
 	Steps    []StepTime   `json:"steps"`
 
+	// BansProblem is why the sets of bans may not hold what the list of bans says.
+	BansProblem *Problem `json:"bans_problem,omitempty"`
+
 	bansFound []string // what was wrong with the sets of bans
 }
 
@@ -64,10 +67,10 @@ func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Troubled reports whether a feed or the rules are not as they should be, or a
-// name could not be protected.
+// Troubled reports whether a feed, the bans or the rules are not as they should be, or
+// a name could not be protected.
 func (r *Report) Troubled() bool {
-	return r.Overruled || len(r.Unprotected) > 0 || len(r.NoHost) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+	return r.Overruled || r.BansProblem != nil || len(r.Unprotected) > 0 || len(r.NoHost) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
 }
 
 // Empty reports whether the sets hold, or would hold, nothing.

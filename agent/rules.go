@@ -175,7 +175,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	if hasBase(want) && !how.byHand && refusedByKernel(err) {
 		// A kernel that cannot have the base rules can have the drop.
 		report.Problem, base = problemOf(err), nil
-		want = dropSettings(r.cfg, at).Wanted().KeepBase(saved)
+		want = dropSettings(r.cfg, r.sets, at).Wanted().KeepBase(saved)
 		done, err = r.fw.Apply(ctx, want, saved, r.record.Readback)
 	}
 	if !hasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
@@ -242,7 +242,7 @@ func problemIf(err error) *Problem {
 // speaks against it. It returns the base rules that are configured and among it,
 // and an error if others are.
 func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
-	s := dropSettings(r.cfg, at)
+	s := dropSettings(r.cfg, r.sets, at)
 	if p := r.state.Pending; p != nil {
 		// What is on trial is left alone; the drop is not on trial.
 		if p.Key != baseKey(r.cfg) {
@@ -356,7 +356,7 @@ func (r *rules) asLastTime() bool {
 	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil || r.state.Pending != nil {
 		return false
 	}
-	s := dropSettings(r.cfg, dropPlace(r.cfg, r.record.AvoidInput))
+	s := dropSettings(r.cfg, r.sets, dropPlace(r.cfg, r.record.AvoidInput))
 	s.Base = baseSettings(r.cfg, r.trunks)
 	return r.record.Wanted == digest(s.Wanted())
 }

@@ -6,19 +6,28 @@ import (
 	"encoding/json"
 	"net/netip"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // dropSettings are the configured rules without the base rules. at is where the
-// drop stands: what "auto" means here and now.
-func dropSettings(cfg config.Config, at firewall.Place) firewall.Settings {
+// drop stands: what "auto" means here and now. A set of bans that somebody else has made
+// is left out: its members are not to be dropped.
+func dropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place) firewall.Settings {
 	logTo := map[string]firewall.LogTarget{
 		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
 	}
+	var bans [2]string
+	for _, f := range cidr.Families {
+		if h, err := kernel.Header(cfg.BanSetName(int(f))); err != nil || ipsetsync.CheckBanSet(h, f) == nil {
+			bans[f] = cfg.BanSetName(int(f))
+		}
+	}
 	return firewall.Settings{
 		Sets:         [2]string{cfg.SetName(0), cfg.SetName(1)},
-		BanSets:      [2]string{cfg.BanSetName(0), cfg.BanSetName(1)},
+		BanSets:      bans,
 		DropAt:       at,
 		DropOutbound: cfg.Firewall.DropOutbound,
 		LogDrops:     logTo[cfg.Firewall.LogDrops],

@@ -1,5 +1,7 @@
 package firewall
 
+import "slices"
+
 // The chains of ours.
 const (
 	// dropChain logs and drops; it exists only if drops are logged.
@@ -26,6 +28,7 @@ func (s Settings) Tables(f Family) []Table {
 		drop.Hooks = append(drop.Hooks, Hook{Chain: chain, Rule: r.String()})
 	}
 	dropped := []struct{ set, what string }{{s.Sets[f], "blocked"}, {s.BanSets[f], "banned"}}
+	dropped = slices.DeleteFunc(dropped, func(d struct{ set, what string }) bool { return d.set == "" })
 	for _, d := range dropped {
 		hook(in, Rule{For: "drop what comes from " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
 	}

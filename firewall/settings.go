@@ -30,7 +30,7 @@ const (
 // as JSON: the same settings give the same rules on every host.
 type Settings struct {
 	Sets         [2]string `json:"sets"`     // the addresses that lists block, by family
-	BanSets      [2]string `json:"ban_sets"` // the bans of this host, likewise
+	BanSets      [2]string `json:"ban_sets"` // the bans of this host, likewise; empty for none
 	DropAt       Place     `json:"drop_at"`
 	DropOutbound bool      `json:"drop_outbound,omitempty"` // also what goes to a blocked address
 	LogDrops     LogTarget `json:"log_drops,omitempty"`

@@ -126,6 +126,12 @@ func (a *app) printTroubles(r *agent.Report) {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
+	if p := r.BansProblem; p != nil {
+		fmt.Fprintln(a.err, "voipbl: the sets of bans could not be looked after: "+clean(p.Error))
+		if p.Remedy != "" {
+			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+		}
+	}
 	a.printRulesTrouble(r.Rules)
 	if r.Outcome == agent.RulesFailed && r.Error != nil {
 		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")

@@ -99,6 +99,10 @@ func outcome(err error) (string, error) {
 		return answered, nil
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return rejected, nil
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		// Nobody on the wire answered the question for the host's link address, which
+		// IPv6 asks in packets that are dropped too. After a while it has to be asked.
+		return silent, nil
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return silent, nil
 	}
