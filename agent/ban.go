@@ -130,7 +130,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 		if inKernel == nil && answer.Kernel != nil {
 			inKernel = &answerError{answer.Kernel}
 		}
-		if kept == nil && answer.Unkept != nil {
+		if answer.Unkept != nil {
 			kept = &answerError{answer.Unkept}
 		}
 	}
@@ -204,8 +204,7 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
 	if err != nil {
-		book.keepAside(request, banClock())
-		return again(&banAnswer{Changed: []Ban{}}), err
+		return book.setAside(kernel, request, exemptFrom(exempt), banClock(), err), err
 	}
 	defer unlock()
 	now := banClock()
@@ -229,58 +228,142 @@ func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix
 	return live
 }
 
-// keepAside leaves bans in the run folder for whoever has the lock next.
-func (b *banBook) keepAside(request banRequest, now banlist.Clock) {
+// setAside is for bans that cannot be settled, since another process has the list: they
+// last as long as was said, also where one for a shorter time was in force before, and
+// whoever has the list next finds them in the run folder. Bans that are to be taken back
+// stay. why is what the lock said.
+func (b *banBook) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt cidr.Sets, now banlist.Clock, why error) *banAnswer {
+	a := &banAnswer{Changed: []Ban{}}
+	if request.Remove != nil {
+		return nil
+	}
 	var lines []byte
 	for _, w := range request.Add {
 		ban := banlist.New(w.Prefix, w.Reason, w.For, now)
 		ban.Address = w.Address
+		a.Changed = append(a.Changed, ban)
 		lines = banlist.AppendBan(lines, ban, now)
 	}
-	if len(lines) == 0 {
-		return
+	if kernel != nil {
+		_, err := banNow(b.cfg, kernel, request.Add, exempt)
+		if err == nil {
+			err = lengthen(b.cfg, kernel, request.Add, exempt)
+		}
+		a.Kernel = problemIf(err)
 	}
-	if run, err := fetch.OpenStore(b.cfg.RunDir); err == nil {
-		run.AppendJournal(bansFile, lines)
-		run.Close()
+	if err := b.keepAside(lines); err != nil {
+		a.Unkept = problemOf(&forgottenBanError{why, err})
 	}
+	return a
 }
 
-// ensureDropped makes the rules that drop banned addresses, if nothing refers to the
-// sets. Base rules are not installed because of a ban.
-func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
-	for _, f := range cidr.Families {
-		header, err := kernel.Header(cfg.BanSetName(int(f)))
-		if err == nil && header.References > 0 || !firewall.Family(f).Present() {
-			continue
-		}
-		fw, err := firewall.Open(cfg.Firewall.Backend)
-		if err != nil {
-			return err
-		}
-		h := &host{cfg: cfg, kernel: kernel, fw: fw}
-		stateErr := h.openStore()
-		if stateErr == nil {
-			defer h.store.Close()
-		}
-		rules := openRules(cfg, fw, kernel, h.store)
-		defer rules.close()
-		rules.trunks = exempt.trunks
-		if err := rules.ensureSets(); err != nil {
-			return err
-		}
-		if stateErr != nil { // the drop needs nothing of it
-			return h.ensureDrop(ctx)
-		}
-		unlock, err := lock(ctx, cfg.RunDir, rulesLock, "voipbl ban", wait, nil)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-		_, _, err = rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+// keepAside leaves lines in the run folder.
+func (b *banBook) keepAside(lines []byte) error {
+	run, err := fetch.OpenStore(b.cfg.RunDir)
+	if err != nil {
 		return err
 	}
+	defer run.Close()
+	b.unkept, err = run.AppendJournal(bansFile, lines)
+	return err
+}
+
+// forgottenBanError is a ban that is in the kernel and nowhere else.
+type forgottenBanError struct{ state, run error }
+
+func (e *forgottenBanError) Error() string {
+	return fmt.Sprintf("%v; and not in run_dir either, so that the next sync takes it out of the kernel: %v", e.state, e.run)
+}
+
+// Remedy says what to do about it.
+func (e *forgottenBanError) Remedy() string {
+	remedy := "ban it again"
+	if first := problemOf(e.state).Remedy; first != "" {
+		remedy = first + "; then " + remedy
+	}
+	return remedy
+}
+
+// lengthen has entries of the kernel's last as long as is wished, if they would end
+// sooner.
+func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) error {
+	live, err := liveBans(cfg, kernel)
+	if err != nil {
+		return err
+	}
+	var longer [2][]ipsetsync.Timeout
+	for _, w := range wishes {
+		p := cidr.FromNetip(w.Prefix)
+		for _, piece := range banlist.Pieces(p, exempt) {
+			have, found := live[p.Family()][piece]
+			if found && have != ipsetsync.Forever && (w.For == ipsetsync.Forever || w.For > have) {
+				longer[p.Family()] = append(longer[p.Family()], ipsetsync.Timeout{Prefix: piece, Left: w.For})
+			}
+		}
+	}
+	for _, f := range cidr.Families {
+		if err := kernel.Ban(cfg.BanSetName(int(f)), longer[f]); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
+// are not installed because of a ban.
+func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return err
+	}
+	h := &host{cfg: cfg, kernel: kernel, fw: fw}
+	stateErr := h.openStore()
+	if stateErr == nil {
+		defer h.store.Close()
+	}
+	rules := openRules(cfg, fw, kernel, h.store)
+	defer rules.close()
+	rules.trunks = exempt.trunks
+	if rules.dropBanned(ctx) {
+		return nil
+	}
+	if err := rules.ensureSets(); err != nil {
+		return err
+	}
+	if stateErr != nil { // the drop needs nothing of it
+		return h.ensureDrop(ctx)
+	}
+	unlock, err := lock(ctx, cfg.RunDir, rulesLock, "voipbl ban", wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, _, err = rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+	return err
+}
+
+// dropBanned reports whether there are rules that drop who is banned. That something
+// refers to a set says little: a rule that only logs does, too.
+func (r *rules) dropBanned(ctx context.Context) bool {
+	for _, f := range cidr.Families {
+		header, err := r.sets.Header(r.cfg.BanSetName(int(f)))
+		if (err != nil || header.References == 0) && firewall.Family(f).Present() {
+			return false
+		}
+	}
+	if r.asLastTime() {
+		return true
+	}
+	saved, err := r.fw.Read(ctx)
+	if err != nil {
+		return true // as far as can be known; whoever repairs the rules tells
+	}
+	for _, f := range cidr.Families {
+		if firewall.Family(f).Present() && len(saved[f].DropRules(r.cfg.BanSetName(int(f)))) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // RemoveBans takes bans back, and returns when that is in force. With a reason it is

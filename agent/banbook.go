@@ -344,9 +344,8 @@ func (b *banBook) write(lines []byte, now banlist.Clock) error {
 	if len(lines) == 0 {
 		return err
 	}
-	if run, runErr := fetch.OpenStore(b.cfg.RunDir); runErr == nil {
-		defer run.Close()
-		b.unkept, _ = run.AppendJournal(bansFile, lines) // the error of the state folder is the one to tell
+	if runErr := b.keepAside(lines); runErr != nil {
+		return &forgottenBanError{err, runErr}
 	}
 	return err
 }
