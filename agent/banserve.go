@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 
+	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -128,10 +130,32 @@ func (s *banServer) disconnect() {
 	}
 }
 
+// check is for a request that no command of ours makes: what can be no ban must not get
+// into the list.
+func (r banRequest) check() error {
+	for _, w := range r.Add {
+		if !banlist.Possible(w.Prefix) || w.Address.IsValid() && !banlist.Possible(w.Address) || w.For < 0 {
+			return fmt.Errorf("%s for %s can be no ban", w.Prefix, w.For)
+		}
+	}
+	if r.Remove != nil {
+		for _, p := range r.Remove.Prefixes {
+			if !banlist.Possible(p) {
+				return fmt.Errorf("%s can be no ban", p)
+			}
+		}
+	}
+	return nil
+}
+
 // serve answers one request over HTTP.
 func (s *banServer) serve(w http.ResponseWriter, r *http.Request) {
 	ask := banAsk{answer: make(chan *banAnswer, 1)}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBanBody)).Decode(&ask.request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := ask.request.check(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

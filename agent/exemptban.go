@@ -33,10 +33,11 @@ func (b ExemptBan) String() string {
 	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): its packets are %s", queryText(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
 }
 
-// Remedy takes the ban back, whoever has made it.
+// Remedy takes the ban back, whoever has made it. Of this host's own bans a sync spares who
+// is exempt: the entry may be a piece of a wider ban, which goes on for others.
 func (b ExemptBan) Remedy() string {
 	if b.Own {
-		return fmt.Sprintf("voipbl unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
+		return fmt.Sprintf("voipbl sync; if it stays: ipset del %[2]s %[1]s", queryText(b.Banned), b.Set)
 	}
 	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
 }

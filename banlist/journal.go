@@ -220,7 +220,7 @@ func DecodeOld(text []byte, now Clock) (*Table, error) {
 	}
 	t := NewTable()
 	for i, b := range old.Bans {
-		if !b.Prefix.IsValid() || b.Prefix.Bits() == 0 {
+		if !Possible(b.Prefix) {
 			return nil, fmt.Errorf("its ban number %d has no address", i+1)
 		}
 		b.Prefix = cidr.FromNetip(b.Prefix).Netip()

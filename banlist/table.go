@@ -42,6 +42,9 @@ func New(prefix netip.Prefix, reason string, last time.Duration, now Clock) Ban 
 	return b
 }
 
+// Possible reports whether a prefix can be banned, as far as the list has a line for it.
+func Possible(p netip.Prefix) bool { return p.IsValid() && p.Bits() > 0 }
+
 // Left is how long a ban still lasts; forever reports that it has no end.
 func (b Ban) Left(now Clock) (left time.Duration, forever bool) {
 	return b.Ends - now.Up, b.For == 0
