@@ -46,6 +46,7 @@ type fetched struct {
 	took     time.Duration
 
 	changed  bool     // of names: the answers are others than before
+	unknown  bool     // of names: of one nothing is known, so that nobody is exempt by it
 	problems []string // of names
 }
 
@@ -66,7 +67,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 	defer close(f.ended)
 	var (
 		known     map[string]attempts
-		named     time.Time // when names were last resolved
+		named     namesAsked
 		networkAt time.Time // when the network last changed
 		finished  = make(chan []fetched)
 		working   = false
@@ -86,7 +87,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 				known[feed.Name] = a
 			}
 			if todo.names {
-				named = now
+				named.at = now
 			}
 			go func() { finished <- f.work(ctx, todo) }()
 			continue
@@ -101,6 +102,9 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 			working = false
 			f.setBusy(time.Time{})
 			for _, r := range results {
+				if r.feed == "" {
+					named.answered(r.unknown)
+				}
 				if a, ok := known[r.feed]; ok && a.url == r.attempts.url {
 					if r.attempts.failures > 0 { // how many may not have been written down
 						r.attempts.failures = max(r.attempts.failures, a.failures+1)
@@ -110,10 +114,10 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 			}
 		case cfg = <-f.replaced:
 			known = f.learn(cfg, known)
-			named = time.Time{}
+			named = namesAsked{}
 		case <-f.network:
 			networkAt = time.Now().Round(0)
-			named = time.Time{}
+			named = namesAsked{}
 		case <-ctx.Done():
 			if working {
 				<-finished
@@ -169,7 +173,7 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 }
 
 // due finds what is to be done at now, and when to look again.
-func (f *fetcher) due(cfg config.Config, known map[string]attempts, named, network, now time.Time) (todo job, next time.Time) {
+func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesAsked, network, now time.Time) (todo job, next time.Time) {
 	todo.cfg = cfg
 	next = now.Add(wakeEvery)
 	times := make(map[string]time.Time)
@@ -186,14 +190,14 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named, netwo
 		}
 	}
 	if n := hostNames(cfg); len(n.allowed) > 0 {
-		at := named.Add(namesEvery)
-		todo.names = !at.After(now) || named.After(now)
+		at := named.next()
+		todo.names = !at.After(now) || named.at.After(now)
 		if at.After(now) && at.Before(next) {
 			next = at
 		}
 	} else if len(n.servers) > 0 {
 		// Where attackers are reported may be no feed's server.
-		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.IsZero()
+		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.at.IsZero()
 	}
 	f.mu.Lock()
 	f.next = times
@@ -228,6 +232,9 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problemOf(err)}
 				tell(fetched{feed: f.Name, report: r, attempts: attempts{last: time.Now().Round(0), failures: 1, reason: fetch.Reason(r.Problem.Reason)}})
 			}
+		}
+		if todo.names && ctx.Err() == nil {
+			tell(fetched{unknown: true, problems: []string{"names are not resolved: " + err.Error()}})
 		}
 		return
 	}
@@ -285,7 +292,7 @@ func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fe
 	for name, a := range now.answers {
 		same = same && slices.Equal(a.Addrs(), before.answers[name].Addrs())
 	}
-	return fetched{changed: !same, problems: now.problems}
+	return fetched{changed: !same, problems: now.problems, unknown: slices.ContainsFunc(now.never, now.allows)}
 }
 
 // attemptsAfter is what is known of a feed after an attempt, even if that could not

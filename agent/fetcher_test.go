@@ -241,6 +241,26 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 	})
 }
 
+// TestUnknownNamesAreResolvedSooner: DNS that comes up after the agent is asked at once, and
+// DNS that stays down is not asked for ever.
+func TestUnknownNamesAreResolvedSooner(t *testing.T) {
+	const sec = time.Second
+	inBubble(t, func(t *testing.T) {
+		s := newSources(t)
+		s.broken[""] = fetch.ReasonUnreachable
+		f, end := s.start(parsed(t, "allow: [trunk.example.net]\nfeeds: [{name: f, path: /nowhere}]\n"), noSplay)
+		s.passTo(20*min1 - sec)
+		s.want("", 0, 10*sec, 30*sec, 70*sec, 150*sec, 310*sec, 610*sec, 910*sec)
+		f.network <- struct{}{}
+		s.passTo(20*min1 + 25*sec)
+		s.want("", 20*min1-sec, 20*min1+9*sec)
+		s.set(func() { s.broken = nil })
+		s.passTo(30 * min1)
+		end()
+		s.want("", 20*min1+29*sec, 25*min1+29*sec)
+	})
+}
+
 // TestNamesOfSources: the host of a feed's URL is resolved when it is fetched from.
 func TestNamesOfSources(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"os"
@@ -31,7 +32,31 @@ const (
 	// namesEvery is how often the names in allow and trunks are resolved: what
 	// dynamic DNS is good for.
 	namesEvery = 5 * time.Minute
+
+	// namesAgain is how soon they are resolved again while nothing is known of one of
+	// them: a list may block that friend meanwhile. The pause doubles up to namesEvery.
+	namesAgain = 10 * time.Second
 )
+
+// namesAsked is when names were last resolved. The zero value is never.
+type namesAsked struct {
+	at    time.Time
+	pause time.Duration // until the next time; 0 is namesEvery
+}
+
+func (n namesAsked) next() time.Time { return n.at.Add(cmp.Or(n.pause, namesEvery)) }
+
+// answered takes note of whether nothing is known of one of them.
+func (n *namesAsked) answered(unknown bool) {
+	switch {
+	case !unknown:
+		n.pause = 0
+	case n.pause == 0:
+		n.pause = namesAgain
+	default:
+		n.pause = min(2*n.pause, namesEvery)
+	}
+}
 
 // attempts is what the schedule knows of a feed. The zero value has never been
 // fetched.

@@ -75,7 +75,10 @@ func (s *sources) round(ctx context.Context, todo job, tell func(fetched)) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	if todo.names {
-		all.Go(func() { tell(fetched{}) })
+		s.mu.Lock()
+		unknown := s.broken[""] != ""
+		s.mu.Unlock()
+		all.Go(func() { tell(fetched{unknown: unknown}) })
 	}
 	for _, f := range todo.feeds {
 		all.Go(func() { s.fetch(ctx, f, tell) })
