@@ -3,7 +3,7 @@
 # back by, if they are missing: install.sh [PACKAGE ...].
 set -eu
 
-all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client"
+all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd"
 missing=""
 for package in ${*:-$all}; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"

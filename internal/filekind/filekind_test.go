@@ -74,9 +74,6 @@ func TestRealTools(t *testing.T) {
 		"tar cf - -T -": "a tar archive",
 	} {
 		words := strings.Fields(command)
-		if _, err := exec.LookPath(words[0]); err != nil {
-			continue // its magic bytes stand in the table all the same
-		}
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Stdin = strings.NewReader("filekind.go\n")
 		out, err := cmd.Output()
