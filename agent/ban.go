@@ -221,7 +221,7 @@ func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix
 	if kernel == nil {
 		return live
 	}
-	live, _ = liveBans(cfg, kernel)
+	live, _, _ = liveBans(cfg, kernel)
 	for _, p := range fresh {
 		delete(live[p.Family()], p)
 	}
@@ -287,7 +287,7 @@ func (e *forgottenBanError) Remedy() string {
 // lengthen has entries of the kernel's last as long as is wished, if they would end
 // sooner.
 func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) error {
-	live, err := liveBans(cfg, kernel)
+	live, _, err := liveBans(cfg, kernel)
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 		p := cidr.FromNetip(w.Prefix)
 		for _, piece := range banlist.Pieces(p, exempt) {
 			have, found := live[p.Family()][piece]
-			if found && have != ipsetsync.Forever && (w.For == ipsetsync.Forever || w.For > have) {
+			if !found || have != ipsetsync.Forever && (w.For == ipsetsync.Forever || w.For > have) {
 				longer[p.Family()] = append(longer[p.Family()], ipsetsync.Timeout{Prefix: piece, Left: w.For})
 			}
 		}

@@ -154,20 +154,21 @@ func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix
 
 // liveBans are the entries of both ban sets. A set that is not there, or that somebody
 // else has made, blocks nothing.
-func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, err error) {
+// Exceptions are entries that let somebody in; none is ours.
+func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, exceptions [2][]cidr.Prefix, err error) {
 	for _, f := range cidr.Families {
 		l, entries, err := kernel.OwnBans(cfg.BanSetName(int(f)))
 		switch {
 		case errors.Is(err, ipsetsync.ErrNotFound):
 			continue
 		case err != nil:
-			return live, err
+			return live, exceptions, err
 		}
 		if ipsetsync.CheckBanSet(l.Header, f) == nil {
-			live[f] = entries
+			live[f], exceptions[f] = entries, l.Exceptions
 		}
 	}
-	return live, nil
+	return live, exceptions, nil
 }
 
 // restoreBans makes both ban sets hold what the list says, and returns what was wrong
@@ -175,7 +176,7 @@ func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Ti
 // bansLock.
 func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bool) (found []string, err error) {
 	now := banClock()
-	live, err := liveBans(b.cfg, kernel)
+	live, exceptions, err := liveBans(b.cfg, kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -211,6 +212,14 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 			plan.Delete = b.proven(plan.Delete, exempt[f], f, now)
 			if n := len(plan.Delete); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for", name, entriesWords(n)))
+			}
+			if n := len(exceptions[f]); n > 0 {
+				found = append(found, fmt.Sprintf("the set %s had %s that let somebody in (nomatch)", name, entriesWords(n)))
+			}
+			for _, p := range exceptions[f] {
+				if _, banned := desired[f][p]; !banned { // else it is written over
+					plan.Delete = append(plan.Delete, p)
+				}
 			}
 		}
 		if !exempt[f].Equal(b.exempt[f]) && b.strangers != nil {

@@ -112,24 +112,31 @@ func createOwnBansRequest(name string, f cidr.Family, revision uint8) request {
 	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
-// OwnBans reads a ban set with the time that its entries have left.
+// OwnBans reads a ban set with the time that its entries have left. Exceptions among
+// them block nothing, and are listed apart.
 func (k *Kernel) OwnBans(name string) (*Live, Timed, error) {
 	var entries Timed
 	var counts []Count
+	var exceptions []cidr.Prefix
 	live, err := k.list("list", name, listRequest(name), listing{
 		entries: true,
 		visit: func(e entry) {
+			if e.nomatch {
+				exceptions = append(exceptions, e.count.Prefix)
+				return
+			}
 			entries[e.count.Prefix] = e.timeout
 			if e.count.Packets != 0 || e.count.Bytes != 0 {
 				counts = append(counts, e.count)
 			}
 		},
-		again: func() { entries, counts = make(Timed), nil },
+		again: func() { entries, counts, exceptions = make(Timed), nil, nil },
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	live.Prefixes, live.Counts = slices.Collect(maps.Keys(entries)), counts
+	live.NoMatch, live.Exceptions = len(exceptions), exceptions
 	live.sort()
 	return live, entries, nil
 }

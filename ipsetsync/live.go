@@ -26,6 +26,8 @@ type Live struct {
 	Prefixes []cidr.Prefix // sorted
 	Counts   []Count       // of those entries that have counted anything, sorted
 	NoMatch  int           // entries that are exceptions; ours never are
+
+	Exceptions []cidr.Prefix // these entries, of a ban set
 }
 
 // Count is what a set has counted for one entry since the entry was added.
