@@ -3,7 +3,9 @@ package banlist
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,10 +17,11 @@ import (
 // line is a line of the journal: fields with a blank between them, numbers for times,
 // which are read ten times as fast as JSON:
 //
-//	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL "REASON"
+//	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL SUM "REASON"
 //
 // It has its own clocks, so that it can be understood after a boot, and after the wall
-// clock was set.
+// clock was set. SUM is of all the rest: a digit that a bad disk has changed is another
+// address. It may be left out, for whoever writes a line by hand.
 type line struct {
 	op              string // opBan or opUnban
 	prefix, address netip.Prefix
@@ -61,7 +64,13 @@ func newLine(op string, ban Ban, now Clock) *line {
 // none stands where a line has nothing to say.
 const none = "-"
 
+// sumOf is the sum of what stands before and behind it.
+func sumOf(before, behind []byte) uint32 {
+	return crc32.Update(crc32.ChecksumIEEE(before), crc32.IEEETable, behind)
+}
+
 func (l *line) append(b []byte) []byte {
+	start := len(b)
 	b = append(append(b, l.op...), ' ')
 	b = append(l.prefix.AppendTo(b), ' ')
 	if l.address.IsValid() {
@@ -80,7 +89,10 @@ func (l *line) append(b []byte) []byte {
 	for _, n := range []int64{l.up, l.wall} {
 		b = strconv.AppendInt(append(b, ' '), n, 10)
 	}
-	return append(strconv.AppendQuote(append(b, ' '), l.reason), '\n')
+	b = append(b, ' ')
+	reason := strconv.AppendQuote(nil, l.reason)
+	b = fmt.Appendf(b, "%08x ", sumOf(b[start:], reason))
+	return append(append(b, reason...), '\n')
 }
 
 // Encode is a journal that says nothing but what the table holds now.
@@ -146,8 +158,11 @@ func (t *Table) restore(b Ban, e end, now, last Clock) {
 	t.Add(b)
 }
 
+var errSum = errors.New("it is not as it was written")
+
 func parseLine(row []byte) (*line, error) {
-	rest := string(bytes.TrimSuffix(row, []byte{'\n'}))
+	row = bytes.TrimSuffix(row, []byte{'\n'})
+	rest := string(row)
 	next := func() (field string) {
 		field, rest, _ = strings.Cut(rest, " ")
 		return field
@@ -180,6 +195,14 @@ func parseLine(row []byte) (*line, error) {
 		l.boot = ""
 	}
 	l.up, l.wall = number(), number()
+	if !strings.HasPrefix(rest, `"`) {
+		before := len(row) - len(rest)
+		sum, err := strconv.ParseUint(next(), 16, 32)
+		note(err)
+		if sumOf(row[:before], []byte(rest)) != uint32(sum) {
+			note(errSum)
+		}
+	}
 	reason, err := strconv.Unquote(rest)
 	l.reason = reason
 	note(err)
