@@ -154,6 +154,9 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 		list.addAddrs(s.addrs(), s.words())
 	}
 	for name, a := range answers.answers {
+		if answers.redirected(name) {
+			a = a.Bounded(maxRedirected)
+		}
 		for _, reason := range answers.reasons(name) {
 			list.addAddrs(a.Addrs(), reason+" ("+name+")")
 		}

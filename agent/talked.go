@@ -3,6 +3,7 @@ package agent
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
@@ -66,6 +67,16 @@ func (r *resolved) talked(feeds []*feed) {
 // talkedTo reports whether a host was talked to, or through a proxy.
 func (r *resolved) talkedTo(host string) bool {
 	return slices.ContainsFunc(r.sources, func(s source) bool { return s.Host == host })
+}
+
+// maxRedirected is how many addresses of each family are exempt because a redirect leads to
+// their name: content delivery networks have fewer, and whoever runs the list, or got into
+// its server, chooses the name and its answers.
+const maxRedirected = 8
+
+// redirected reports whether a name counts only because servers have redirected to it.
+func (n names) redirected(name string) bool {
+	return !slices.ContainsFunc(n.reasons(name), func(reason string) bool { return !strings.HasSuffix(reason, ", "+string(web.Redirect)) })
 }
 
 // name is the host if it has to be resolved.

@@ -54,6 +54,12 @@ func (k Known) Addrs() []netip.Addr {
 	return addrs
 }
 
+// Bounded is what is known, with at most so many addresses of each family.
+func (k Known) Bounded(most int) Known {
+	k.Addresses = bounded(k.Addresses, k.At, most)
+	return k
+}
+
 // Left are the addresses that the last answer did not have.
 func (k Known) Left() []netip.Addr {
 	var left []netip.Addr
@@ -87,6 +93,6 @@ func (k *Known) UnmarshalJSON(text []byte) error {
 		k.Addresses = append(k.Addresses, Address{Addr: a.Unmap().WithZone(""), FirstSeen: k.At, LastSeen: k.At})
 	}
 	k.Addresses = slices.DeleteFunc(k.Addresses, func(a Address) bool { return !a.Addr.IsValid() || Why(a.Addr) != "" })
-	k.Addresses = bounded(k.Addresses, k.At)
+	k.Addresses = bounded(k.Addresses, k.At, MaxAddresses)
 	return nil
 }

@@ -58,7 +58,7 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 			next.Addresses = append(next.Addresses, Address{Addr: addr, FirstSeen: now, LastSeen: now})
 		}
 	}
-	next.Addresses = bounded(next.Addresses, now)
+	next.Addresses = bounded(next.Addresses, now, MaxAddresses)
 	if moved = len(k.Addresses) > 0 && !common; moved {
 		next.Moved = &Move{At: now, To: a.Addrs}
 	} else if len(next.Left()) == 0 {
@@ -67,9 +67,9 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 	return next, moved
 }
 
-// bounded are as many addresses of each family as there may be, in order: those that
+// bounded are at most so many addresses of each family, in order: those that
 // were seen longest ago leave first, and those of the last answer, at that time, last.
-func bounded(all []Address, last time.Time) []Address {
+func bounded(all []Address, last time.Time, most int) []Address {
 	older := func(a Address) int {
 		if a.LastSeen.Equal(last) {
 			return 0
@@ -83,7 +83,7 @@ func bounded(all []Address, last time.Time) []Address {
 	var count [2]int
 	all = slices.DeleteFunc(all, func(a Address) bool {
 		count[familyOf(a.Addr)]++
-		return count[familyOf(a.Addr)] > MaxAddresses
+		return count[familyOf(a.Addr)] > most
 	})
 	slices.SortFunc(all, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
 	return slices.CompactFunc(all, func(a, b Address) bool { return a.Addr == b.Addr })

@@ -172,6 +172,28 @@ func TestListNeverBlocksItsSource(t *testing.T) {
 		bareServer:  "source of feed list, redirect",
 	})
 
+	// But whoever runs the list cannot have as many hosts exempt as he likes.
+	many := []string{cdnServer}
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("20.0.1.%d", i))
+	}
+	if err := h.dns.Set("cdn.example", "A", many...); err != nil {
+		t.Fatal(err)
+	}
+	h.try("sync")
+	exempt := 0
+	for _, a := range many[1:] {
+		if _, err := h.try("exempt", "--quiet", a); err == nil {
+			exempt++
+		}
+	}
+	if exempt == 0 || exempt > 8 {
+		t.Errorf("%d hosts are exempt, since a redirect leads to their name", exempt)
+	}
+	if err := h.dns.Set("cdn.example", "A", spareServer); err != nil {
+		t.Fatal(err)
+	}
+
 	// A host that the list has cut off from its source before, heals.
 	h.configure("http://lists.example:8080/to/"+bareServer+"/to/cdn.example/list", "")
 	for _, set := range []string{"-N voip_bl hash:net counters maxelem 1048576", "-A voip_bl " + bareServer, "-A voip_bl " + spareServer} {
