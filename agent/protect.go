@@ -155,7 +155,7 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	}
 	for name, a := range answers.answers {
 		if answers.redirected(name) {
-			a = a.Bounded(maxRedirected)
+			a = a.Newest(maxRedirected)
 		}
 		for _, reason := range answers.reasons(name) {
 			list.addAddrs(a.Addrs(), reason+" ("+name+")")

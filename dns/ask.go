@@ -89,6 +89,21 @@ func ask(ctx context.Context, q Question) Answer {
 	return combine(append([]hostAnswer{own}, answers...), len(servers) > 0, err)
 }
 
+// with are the addresses of two answers, in order, each once.
+func with(a, b []netip.Addr) []netip.Addr {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
+}
+
+func tooMany(addrs []netip.Addr) bool {
+	var count [2]int
+	for _, a := range addrs {
+		count[familyOf(a)]++
+	}
+	return max(count[0], count[1]) > MaxAddresses
+}
+
 // hostAnswer is what asking for the addresses of one host gave.
 type hostAnswer struct {
 	host   string
@@ -103,7 +118,12 @@ func combine(hosts []hostAnswer, servers bool, unasked error) Answer {
 	a := Answer{Servers: servers, Unasked: unasked != nil}
 	var errs []error
 	for i, h := range hosts {
-		a.Addrs = append(a.Addrs, h.addrs...)
+		if more := with(a.Addrs, h.addrs); tooMany(more) {
+			a.Partial = [2]bool{true, true}
+			errs = append(errs, fmt.Errorf("its servers have more than %d addresses: some of them are left out", MaxAddresses))
+		} else {
+			a.Addrs = more
+		}
 		a.NoHost = a.NoHost || h.noHost
 		for f, err := range h.failed {
 			if err == nil {
@@ -118,15 +138,6 @@ func combine(hosts []hostAnswer, servers bool, unasked error) Answer {
 	}
 	if unasked != nil {
 		errs = append(errs, unasked)
-	}
-	slices.SortFunc(a.Addrs, netip.Addr.Compare)
-	a.Addrs = slices.Compact(a.Addrs)
-	var count [2]int
-	for _, addr := range a.Addrs {
-		count[familyOf(addr)]++
-	}
-	if n := max(count[0], count[1]); n > MaxAddresses {
-		return Answer{Partial: [2]bool{true, true}, Err: fmt.Errorf("%d addresses, more than %d", n, MaxAddresses)}
 	}
 	if len(errs) > 0 {
 		a.Err = errs[0] // the others have mostly the same reason

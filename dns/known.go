@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// MaxAddresses is the most addresses of one family that a name may stand for. Round-robin
-// names of providers have up to a dozen; more is a mistake, or somebody who wants out of
-// the list.
+// MaxAddresses is the most addresses of one family that a name may stand for at a time.
+// Round-robin names of providers have up to a dozen; more is a mistake, or somebody who
+// wants out of the list.
 const MaxAddresses = 64
 
 // Address is one that a name has stood for.
@@ -54,9 +54,9 @@ func (k Known) Addrs() []netip.Addr {
 	return addrs
 }
 
-// Bounded is what is known, with at most so many addresses of each family.
-func (k Known) Bounded(most int) Known {
-	k.Addresses = bounded(k.Addresses, k.At, most)
+// Newest are at most so many addresses of each family, those that were seen last.
+func (k Known) Newest(most int) Known {
+	k.Addresses = first(k.Addresses, most, newest)
 	return k
 }
 
@@ -93,6 +93,6 @@ func (k *Known) UnmarshalJSON(text []byte) error {
 		k.Addresses = append(k.Addresses, Address{Addr: a.Unmap().WithZone(""), FirstSeen: k.At, LastSeen: k.At})
 	}
 	k.Addresses = slices.DeleteFunc(k.Addresses, func(a Address) bool { return !a.Addr.IsValid() || Why(a.Addr) != "" })
-	k.Addresses = bounded(k.Addresses, k.At, MaxAddresses)
+	k.Addresses = bounded(k.Addresses, k.At)
 	return nil
 }

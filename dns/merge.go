@@ -58,7 +58,7 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 			next.Addresses = append(next.Addresses, Address{Addr: addr, FirstSeen: now, LastSeen: now})
 		}
 	}
-	next.Addresses = bounded(next.Addresses, now, MaxAddresses)
+	next.Addresses = bounded(next.Addresses, now)
 	if moved = len(k.Addresses) > 0 && !common; moved {
 		next.Moved = &Move{At: now, To: a.Addrs}
 	} else if len(next.Left()) == 0 {
@@ -67,26 +67,42 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 	return next, moved
 }
 
-// bounded are at most so many addresses of each family, in order: those that
-// were seen longest ago leave first, and those of the last answer, at that time, last.
-func bounded(all []Address, last time.Time, most int) []Address {
-	older := func(a Address) int {
+// bounded are as many addresses as there may be, in order: MaxAddresses of each family of
+// the last answer, at that time, and as many that it did not have. Of those the ones that
+// were known for the shortest time leave first: an answer full of new addresses takes away
+// none that has been good for months.
+func bounded(all []Address, last time.Time) []Address {
+	var now, before []Address
+	for _, a := range all {
 		if a.LastSeen.Equal(last) {
-			return 0
+			now = append(now, a)
+		} else {
+			before = append(before, a)
 		}
-		return 1
 	}
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Address) int {
-		return cmp.Or(older(a)-older(b), b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
+	before = first(before, MaxAddresses, func(a, b Address) int {
+		return cmp.Or(cmp.Compare(b.known(), a.known()), b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
 	})
+	all = append(first(now, MaxAddresses, newest), before...)
+	slices.SortStableFunc(all, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
+	return slices.CompactFunc(all, func(a, b Address) bool { return a.Addr == b.Addr })
+}
+
+// known is for how long an address was.
+func (a Address) known() time.Duration { return a.LastSeen.Sub(a.FirstSeen) }
+
+func newest(a, b Address) int {
+	return cmp.Or(b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
+}
+
+// first are the first addresses in some order, so many of each family.
+func first(all []Address, most int, order func(a, b Address) int) []Address {
+	all = slices.SortedStableFunc(slices.Values(all), order)
 	var count [2]int
-	all = slices.DeleteFunc(all, func(a Address) bool {
+	return slices.DeleteFunc(all, func(a Address) bool {
 		count[familyOf(a.Addr)]++
 		return count[familyOf(a.Addr)] > most
 	})
-	slices.SortFunc(all, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
-	return slices.CompactFunc(all, func(a, b Address) bool { return a.Addr == b.Addr })
 }
 
 // familyOf is the place of an address's family: IPv4, IPv6.

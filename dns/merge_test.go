@@ -177,8 +177,30 @@ func TestBound(t *testing.T) {
 		}
 		k, _ = k.Merge(a, 90*day, begin.Add(time.Duration(n)*time.Minute))
 	}
-	if len(k.Addresses) != MaxAddresses || k.Addresses[0].Addr != netip.MustParseAddr("5.0.24.0") {
+	if len(k.Addresses) != 4+MaxAddresses || k.Addresses[0].Addr != netip.MustParseAddr("5.0.23.0") {
 		t.Errorf("%d addresses from %v on", len(k.Addresses), k.Addresses[0].Addr)
+	}
+}
+
+// TestFlood: answers full of new addresses take away none that has been good before.
+func TestFlood(t *testing.T) {
+	old := addrs("5.0.0.1 2a00::1")
+	k, _ := Known{}.Merge(Answer{Addrs: old}, 30*day, begin)
+	k, _ = k.Merge(Answer{Addrs: old}, 30*day, begin.Add(5*time.Minute))
+	for n := range 6 {
+		var a Answer
+		for i := range MaxAddresses {
+			a.Addrs = append(a.Addrs, netip.AddrFrom4([4]byte{6, 0, byte(n), byte(i)}), netip.AddrFrom16([16]byte{0x2a, 6, 14: byte(n), 15: byte(i)}))
+		}
+		k, _ = k.Merge(a, 30*day, begin.Add(time.Duration(n+1)*time.Hour))
+		for _, addr := range slices.Concat(old, a.Addrs) {
+			if !slices.Contains(k.Addrs(), addr) {
+				t.Fatalf("after answer %d %v is not there", n, addr)
+			}
+		}
+		if n := len(k.Addresses); n > 4*MaxAddresses {
+			t.Fatalf("%d addresses", n)
+		}
 	}
 }
 
@@ -203,7 +225,7 @@ func TestBoundOfWhatIsNotMissing(t *testing.T) {
 				}
 			}
 		}
-		if left := k.Left(); name == "later" && (len(left) != MaxAddresses-40 || left[0].As4()[2] != 1) {
+		if left := k.Left(); name == "later" && (len(left) != MaxAddresses || left[0].As4()[2] != 0 || left[24].As4()[2] != 1) {
 			t.Errorf("%s: left %v", name, left)
 		}
 	}
@@ -295,7 +317,7 @@ func TestCombine(t *testing.T) {
 		"a server's sinkhole":  {[]hostAnswer{host("5.0.0.1"), {host: "a.example.", failed: [2]error{errors.New("down")}}}, nil, "[5.0.0.1] partial [true false]: its server a.example: down"},
 		"no word of servers":   {[]hostAnswer{host("5.0.0.1")}, errors.New("SRV down"), "[5.0.0.1] partial [false false]: SRV down"},
 		"the same twice":       {[]hostAnswer{host("5.0.0.1 ::ffff:5.0.0.1"), host("5.0.0.1")}, nil, "[5.0.0.1] partial [false false]"},
-		"too many altogether":  {[]hostAnswer{many(0), many(40)}, nil, "[] partial [true true]: 80 addresses, more than 64"},
+		"too many altogether":  {[]hostAnswer{many(0), many(40)}, nil, fmt.Sprint(combine([]hostAnswer{many(0)}, false, nil).Addrs) + " partial [true true]: its servers have more than 64 addresses: some of them are left out"},
 		"as many as there may": {[]hostAnswer{many(0), many(24)}, nil, fmt.Sprint(combine([]hostAnswer{many(0), many(24)}, false, nil).Addrs) + " partial [false false]"},
 	} {
 		a := combine(c.hosts, false, c.unasked)
