@@ -88,6 +88,7 @@ func (b *banBook) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 		switch { // it is known all the same
 		case b.spoilt && wasRead:
 			b.table, b.notes = known, b.notes[:1]
+			b.adopt(now, live()) // bans of other processes since then
 		case b.unread != nil:
 			b.table, b.notes = known, nil
 			b.table.Replay(b.readUnkept(), now)
@@ -134,6 +135,7 @@ func (b *banBook) onlyKernel(now banlist.Clock, live func() [2]ipsetsync.Timed) 
 func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.whole, b.spoilt, b.unread, b.lines, b.stamp = false, false, nil, 0, now
 	text, state, err := store.ReadJournal(bansFile)
+	shrunk := b.shrunk(state)
 	b.seen = state
 	switch {
 	case isDamaged(err):
@@ -153,7 +155,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 	j := banlist.Decode(text, now)
 	if j.Cut {
 		b.whole = true
-		b.notes = append(b.notes, "the last line of the list of bans was cut short, and is left out")
+		b.notes = append(b.notes, cutNote+": what the kernel blocks stays banned")
 		text = text[:j.Size]
 	}
 	all := j
@@ -168,7 +170,29 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 	if len(j.Damaged) > 0 {
 		b.damaged(store.SetAsideJournal, fmt.Sprintf("%d of its lines cannot be understood, the first is line %d", len(j.Damaged), j.Damaged[0]))
 		b.believeKernel(now, live())
+		return
 	}
+	if shrunk {
+		b.whole, b.spoilt = true, true
+		b.notes = append(b.notes, shrunkNote+": what the kernel blocks stays banned")
+	}
+	if shrunk || j.Cut {
+		b.adopt(now, live())
+		return
+	}
+	b.markKept(state)
+}
+
+const (
+	cutNote    = "the last line of the list of bans was cut short"
+	shrunkNote = "the list of bans has lost lines since it was last written"
+)
+
+// shrunk reports whether the journal is the same file as before and shorter. Only lines
+// are added to it, or another file takes its place.
+func (b *banBook) shrunk(state fetch.FileState) bool {
+	m, _ := b.keptBefore()
+	return m.longerThan(state) || markOf(b.seen).longerThan(state)
 }
 
 // readOlder is the list where there is no journal yet: that of an older version, or none.
@@ -178,7 +202,7 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 	text, err := store.ReadText(bansFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if b.keptBefore() {
+		if _, before := b.keptBefore(); before {
 			b.adopt(now, live())
 		}
 	case err == nil:
@@ -239,7 +263,11 @@ func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
 	n := len(unknown)
 	if n > 0 {
 		b.whole = true
-		b.notes = append(b.notes, fmt.Sprintf("%d bans were made of what the kernel blocks, since the list had them no more: why they were banned is not known", n))
+		made := "1 ban was made"
+		if n > 1 {
+			made = fmt.Sprintf("%d bans were made", n)
+		}
+		b.notes = append(b.notes, made+" of what the kernel blocks and the list does not have: the reason is not known")
 	}
 }
 
@@ -313,12 +341,13 @@ func (b *banBook) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cid
 	}
 	defer store.Close()
 	state, whole, err := store.JournalEnd(bansFile)
-	if err != nil || !whole || state.Size() > smallJournal {
+	if err != nil || !whole || state.Size() > smallJournal || b.shrunk(state) {
 		return nil
 	}
-	if _, err := store.AppendJournal(bansFile, lines); err != nil {
+	if state, err = store.AppendJournal(bansFile, lines); err != nil {
 		return nil
 	}
+	b.markKept(state)
 	return a
 }
 
@@ -360,8 +389,8 @@ func (b *banBook) keep(lines []byte, now banlist.Clock) (err error) {
 	if !b.whole && b.lines+n <= 2*b.table.Len()+compactAt {
 		b.seen, err = store.AppendJournal(bansFile, lines)
 		b.lines += n
-		if err == nil && b.lines == n {
-			b.markKept()
+		if err == nil {
+			b.markKept(b.seen)
 		}
 		return err
 	}
@@ -370,7 +399,7 @@ func (b *banBook) keep(lines []byte, now banlist.Clock) (err error) {
 		return err
 	}
 	b.whole, b.lines = false, b.table.Len()
-	b.markKept()
+	b.markKept(b.seen)
 	return errors.Join(store.RemoveJSON(bansFile), b.forgetUnkept())
 }
 
@@ -395,29 +424,48 @@ func (b *banBook) forgetUnkept() error {
 	return run.RemoveJournal(bansFile)
 }
 
-// banMark says, in the run folder, that there has been a journal since the boot.
+// banMark says, in the run folder, that there has been a journal since the boot, and how
+// long it was at least.
 type banMark struct {
 	Kernel string `json:"kernel"`
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
+	Size   int64  `json:"size"`
 }
 
-func (b *banBook) markKept() {
-	if b.keptBefore() {
+func markOf(state fetch.FileState) banMark {
+	device, inode := state.ID()
+	return banMark{firewall.Kernel(), device, inode, state.Size()}
+}
+
+// longerThan reports whether the mark is of the same file, when it was longer.
+func (m banMark) longerThan(state fetch.FileState) bool {
+	device, inode := state.ID()
+	return m.Device == device && m.Inode == inode && m.Size > state.Size()
+}
+
+func (b *banBook) markKept(state fetch.FileState) {
+	mark := markOf(state)
+	if m, before := b.keptBefore(); before && m == mark {
 		return
 	}
 	if run, err := fetch.OpenStore(b.cfg.RunDir); err == nil {
-		run.WriteJSON(bansFile, banMark{firewall.Kernel()}) // without it a list that is lost is empty
+		run.WriteJSON(bansFile, mark) // without it a list that is lost is empty
 		run.Close()
 	}
 }
 
-func (b *banBook) keptBefore() bool {
+// keptBefore is the mark, if it was made since the boot.
+func (b *banBook) keptBefore() (m banMark, before bool) {
 	run, err := fetch.FindStore(b.cfg.RunDir)
 	if err != nil {
-		return false
+		return banMark{}, false
 	}
 	defer run.Close()
-	var m banMark
-	return run.ReadJSON(bansFile, &m) == nil && m.Kernel == firewall.Kernel()
+	if run.ReadJSON(bansFile, &m) != nil || m.Kernel != firewall.Kernel() {
+		return banMark{}, false
+	}
+	return m, true
 }
 
 // ReadBans are the bans that count now, in order, and what has to be said about the
@@ -456,7 +504,10 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 	}
 	j := banlist.Decode(text, now)
 	if j.Cut {
-		notes = append(notes, "the last line of the list of bans was cut short, and is left out")
+		notes = append(notes, cutNote+", and is left out")
+	}
+	if b.shrunk(state) {
+		notes = append(notes, shrunkNote)
 	}
 	if len(j.Damaged) > 0 {
 		err = &DamagedBansError{fetch.JournalName(bansFile), len(j.Damaged), j.Damaged[0]}

@@ -32,6 +32,9 @@ func (f FileState) Exists() bool { return f != FileState{} }
 // Size is the length of the file in bytes.
 func (f FileState) Size() int64 { return f.size }
 
+// ID tells the file from all others that are there now.
+func (f FileState) ID() (device, inode uint64) { return f.dev, f.inode }
+
 func fileState(info fs.FileInfo) FileState {
 	s := info.Sys().(*syscall.Stat_t)
 	return FileState{uint64(s.Dev), s.Ino, info.Size(), info.ModTime()}
