@@ -60,8 +60,18 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
 		return // by a process that writes bans down; the next look is soon enough
 	}
-	if err != nil {
-		notes = append(notes, "the sets of bans could not be put right: "+err.Error()+": "+problemOf(err).Remedy)
+	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
+		// Rules name the sets that are ours, and no others.
+		d.foreignBans = foreign
+		d.applySoon("who has made a set of bans has changed", 0)
+	}
+	d.warnOfBans(notes, problemIf(err))
+}
+
+// warnOfBans tells what is wrong with bans.
+func (d *daemon) warnOfBans(notes []string, p *Problem) {
+	if p != nil {
+		notes = append(notes, "the sets of bans could not be put right: "+p.Error+": "+p.Remedy)
 	}
 	d.warn("bans", notes)
 }

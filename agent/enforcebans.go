@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // restoreBans makes the sets of bans hold what the list of bans says. It comes before
@@ -18,6 +20,7 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 		report.warn("%s", n)
 	}
 	report.BansProblem, report.bansFound = problemIf(err), found
+	report.foreignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
 	report.Bans = e.book.active()
 	if err != nil && !e.dryRun {
 		ensureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report

@@ -105,6 +105,10 @@ func (d *daemon) enforce(ctx context.Context, report *Report) error {
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
+	d.foreignBans = report.foreignBans
+	if report.BansProblem != nil {
+		d.warnOfBans(nil, report.BansProblem)
+	}
 	d.remembered(e, report)
 	d.removeOldSets(h)
 	return nil

@@ -53,7 +53,8 @@ type Report struct {
 	// BansProblem is why the sets of bans may not hold what the list of bans says.
 	BansProblem *Problem `json:"bans_problem,omitempty"`
 
-	bansFound []string // what was wrong with the sets of bans
+	bansFound   []string // what was wrong with the sets of bans
+	foreignBans bool     // one of them was made by somebody else
 }
 
 func newReport(version string) *Report {

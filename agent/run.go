@@ -79,11 +79,13 @@ type daemon struct {
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
 	book     *banBook      // the list of bans
-	reloadAt time.Time     // likewise at the configuration
-	configAt time.Time     // when somebody began to change it
-	keptAt   time.Time     // when what is kept of a lost copy is to leave
-	pathsAt  time.Time     // when local feeds were last read
-	oldSets  []string      // of a configuration that is gone
+
+	foreignBans bool      // a set of bans was made by somebody else, when they were last compared
+	reloadAt    time.Time // likewise at the configuration
+	configAt    time.Time // when somebody began to change it
+	keptAt      time.Time // when what is kept of a lost copy is to leave
+	pathsAt     time.Time // when local feeds were last read
+	oldSets     []string  // of a configuration that is gone
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
