@@ -143,10 +143,42 @@ func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix
 		}
 		_, _, err := kernel.EnsureOwnBanSet(plan.Name, f)
 		if err == nil {
+			err = b.dropLeftovers(kernel, &plan, touched, now)
+		}
+		if err == nil {
 			err = kernel.ExecuteBans(&plan)
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// dropLeftovers adds to a plan what is left in the kernel of networks that are banned no
+// more: other things may have been exempt when they were cut into pieces.
+func (b *banBook) dropLeftovers(kernel *ipsetsync.Kernel, plan *ipsetsync.BanPlan, touched map[cidr.Prefix]bool, now banlist.Clock) error {
+	var free []cidr.Prefix
+	isFree := func(p cidr.Prefix) bool {
+		_, banned := b.table.BlockedFor(p, now)
+		return !banned
+	}
+	for p := range touched {
+		if p.Family() == plan.Family && p.Bits() < p.Family().Bits() && isFree(p) {
+			free = append(free, p)
+		}
+	}
+	if len(free) == 0 {
+		return nil
+	}
+	_, live, err := kernel.OwnBans(plan.Name)
+	if err != nil {
+		return err
+	}
+	inside := cidr.SetOf(free...)[plan.Family]
+	for q := range live {
+		if inside.Contains(q) && isFree(q) {
+			plan.Delete = append(plan.Delete, q)
 		}
 	}
 	return nil
