@@ -268,21 +268,16 @@ func (b *banBook) keepAside(lines []byte) error {
 	return err
 }
 
-// forgottenBanError is a ban that is in the kernel and nowhere else.
+// forgottenBanError is a ban that is in the kernel and nowhere else: whoever can write the
+// list makes one of it again, without its reason.
 type forgottenBanError struct{ state, run error }
 
 func (e *forgottenBanError) Error() string {
-	return fmt.Sprintf("%v; and not in run_dir either, so that the next sync takes it out of the kernel: %v", e.state, e.run)
+	return fmt.Sprintf("%v; and not in run_dir either, so that its reason will be forgotten: %v", e.state, e.run)
 }
 
 // Remedy says what to do about it.
-func (e *forgottenBanError) Remedy() string {
-	remedy := "ban it again"
-	if first := problemOf(e.state).Remedy; first != "" {
-		remedy = first + "; then " + remedy
-	}
-	return remedy
-}
+func (e *forgottenBanError) Remedy() string { return problemOf(e.state).Remedy }
 
 // lengthen has entries of the kernel's last as long as is wished, if they would end
 // sooner.

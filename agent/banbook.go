@@ -28,6 +28,9 @@ type Ban = banlist.Ban
 // lostReason is what a ban has for a reason that was found in the kernel alone.
 const lostReason = "unknown: the list of bans was lost"
 
+// unwrittenReason is what a ban has for a reason that was written down nowhere.
+const unwrittenReason = "unknown: found in the kernel"
+
 // banClock is this moment.
 func banClock() banlist.Clock {
 	return banlist.Clock{Boot: firewall.Boot(), Up: uptime(), Wall: time.Now()}
@@ -246,6 +249,16 @@ const sameEnd = time.Minute
 // adopt makes bans of what the kernel blocks and the list does not know, or not for so
 // long. What a ban has been cut into around exempt addresses is that ban's.
 func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
+	if n := b.adoptAs(lostReason, now, live); n > 0 {
+		made := "1 ban was made"
+		if n > 1 {
+			made = fmt.Sprintf("%d bans were made", n)
+		}
+		b.notes = append(b.notes, made+" of what the kernel blocks and the list does not have: the reason is not known")
+	}
+}
+
+func (b *banBook) adoptAs(reason string, now banlist.Clock, live [2]ipsetsync.Timed) (adopted int) {
 	var unknown []Ban
 	for f := range live {
 		for p, left := range live[f] {
@@ -254,21 +267,36 @@ func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
 			if known && (uncounted || left != banlist.Forever && left <= last+sameEnd) {
 				continue
 			}
-			unknown = append(unknown, banlist.New(p.Netip(), lostReason, left, now))
+			unknown = append(unknown, banlist.New(p.Netip(), reason, left, now))
 		}
 	}
 	for _, ban := range unknown {
 		b.table.Add(ban)
 	}
-	n := len(unknown)
-	if n > 0 {
-		b.whole = true
-		made := "1 ban was made"
-		if n > 1 {
-			made = fmt.Sprintf("%d bans were made", n)
+	b.whole = b.whole || len(unknown) > 0
+	return len(unknown)
+}
+
+// adoptUnwritten makes bans of those entries without a ban that nothing explains: a ban
+// that could be written down nowhere, on a full disk. It returns the others, which are to
+// leave: what is exempt, what has ended or was taken back, and what another ban was cut
+// into.
+func (b *banBook) adoptUnwritten(entries []cidr.Prefix, live ipsetsync.Timed, exempt cidr.Set, now banlist.Clock) (leave []cidr.Prefix) {
+	var unwritten [2]ipsetsync.Timed
+	for _, p := range entries {
+		if _, banned := b.table.BlockedFor(p, now); banned || exempt.Overlaps(p) || b.table.Gone(p) {
+			leave = append(leave, p)
+			continue
 		}
-		b.notes = append(b.notes, made+" of what the kernel blocks and the list does not have: the reason is not known")
+		if unwritten[p.Family()] == nil {
+			unwritten[p.Family()] = make(ipsetsync.Timed)
+		}
+		unwritten[p.Family()][p] = live[p]
 	}
+	if n := b.adoptAs(unwrittenReason, now, unwritten); n > 0 {
+		b.notes = append(b.notes, fmt.Sprintf("the kernel blocks %s that the list of bans did not have: now it has, with the reason %q", entriesWords(n), unwrittenReason))
+	}
+	return leave
 }
 
 // believeKernel makes what could be read of a damaged list agree with the kernel, if

@@ -241,9 +241,9 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 			if plan.Missing > 0 {
 				found = append(found, fmt.Sprintf("the set %s had lost %s", name, entriesWords(plan.Missing)))
 			}
-			plan.Delete = b.proven(plan.Delete, exempt[f], f, now)
+			plan.Delete = b.adoptUnwritten(b.proven(plan.Delete, exempt[f], f, now), live[f], exempt[f], now)
 			if n := len(plan.Delete); n > 0 {
-				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for", name, entriesWords(n)))
+				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for any more", name, entriesWords(n)))
 			}
 			if n := len(exceptions[f]); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that let somebody in (nomatch)", name, entriesWords(n)))
@@ -269,7 +269,11 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 		}
 		errs = append(errs, err)
 	}
-	return found, errors.Join(errs...)
+	err = errors.Join(errs...)
+	if len(b.strangers) == 0 && !dryRun && err == nil {
+		b.table.Settled()
+	}
+	return found, err
 }
 
 // strangerTime is how long a process may take to write down what it has put into the

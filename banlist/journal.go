@@ -95,9 +95,12 @@ func (l *line) append(b []byte) []byte {
 	return append(append(b, reason...), '\n')
 }
 
-// Encode is a journal that says nothing but what the table holds now.
+// Encode is a journal that says nothing but what the table holds now, and what is gone.
 func (t *Table) Encode(now Clock) []byte {
 	var b []byte
+	for p := range t.gone {
+		b = AppendUnban(b, Ban{Prefix: p.Netip()}, now)
+	}
 	for _, e := range t.bans {
 		if !e.over(now) {
 			b = AppendBan(b, e.Ban, now)
@@ -151,6 +154,7 @@ func (t *Table) restore(b Ban, e end, now, last Clock) {
 	if b.For != 0 {
 		left := e.left(now, last, b.For)
 		if left <= 0 {
+			t.gone[cidr.FromNetip(b.Prefix)] = true
 			return
 		}
 		b.Ends = now.Up + left
@@ -270,7 +274,9 @@ func (t *Table) Replay(text []byte, now Clock) {
 func (t *Table) apply(l *line, now, last Clock) {
 	b := l.ban()
 	t.Remove(b)
-	if l.op == opBan {
+	if l.op == opUnban {
+		t.gone[cidr.FromNetip(b.Prefix)] = true
+	} else {
 		t.restore(b, end{l.boot, time.Duration(l.ends) * time.Millisecond, time.UnixMilli(l.until)}, now, last)
 	}
 }

@@ -72,6 +72,7 @@ type Table struct {
 	bans     map[key]*entry
 	byPrefix map[cidr.Prefix][]*entry
 	ends     endHeap
+	gone     map[cidr.Prefix]bool // see [Table.Gone]
 }
 
 type entry struct {
@@ -84,7 +85,7 @@ func NewTable() *Table { return newTable(0) }
 
 // newTable is one with room for so many bans.
 func newTable(n int) *Table {
-	return &Table{bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n)}
+	return &Table{bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n), gone: make(map[cidr.Prefix]bool)}
 }
 
 // Len is how many bans there are, with those that are over and have not been taken out.
@@ -109,6 +110,7 @@ func (t *Table) Add(b Ban) (evicted []Ban, ok bool) {
 	t.bans[b.key()] = e
 	p := cidr.FromNetip(b.Prefix)
 	t.byPrefix[p] = append(t.byPrefix[p], e)
+	delete(t.gone, p)
 	if b.For != 0 {
 		heap.Push(&t.ends, e)
 	}
@@ -118,6 +120,7 @@ func (t *Table) Add(b Ban) (evicted []Ban, ok bool) {
 func (t *Table) remove(e *entry) {
 	delete(t.bans, e.key())
 	p := cidr.FromNetip(e.Prefix)
+	t.gone[p] = true
 	if rest := slices.DeleteFunc(t.byPrefix[p], func(o *entry) bool { return o == e }); len(rest) > 0 {
 		t.byPrefix[p] = rest
 	} else {

@@ -170,3 +170,41 @@ func TestPieces(t *testing.T) {
 		t.Errorf("of what is exempt %v is blocked", got)
 	}
 }
+
+// TestGone: what has ended, was taken back or has made way is known until the kernel is
+// known to be rid of it, also by the journal; what is banned again is not gone.
+func TestGone(t *testing.T) {
+	now := Clock{Boot: "a", Up: time.Hour, Wall: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	ban := func(prefix string, last time.Duration) Ban { return New(netip.MustParsePrefix(prefix), "r", last, now) }
+	gone := func(table *Table, prefix string) bool {
+		return table.Gone(cidr.FromNetip(netip.MustParsePrefix(prefix)))
+	}
+	table := NewTable()
+	for _, b := range []Ban{ban("9.9.0.0/16", time.Minute), ban("8.8.8.8/32", 0), ban("7.7.7.7/32", 0)} {
+		table.Add(b)
+	}
+	table.Remove(ban("8.8.8.8/32", 0))
+	table.Remove(ban("7.7.7.7/32", 0))
+	table.Add(ban("7.7.7.7/32", 0))
+	later := now
+	later.Up += time.Hour
+	table.Expire(later)
+	read := Decode(table.Encode(later), later).Table
+	for prefix, want := range map[string]bool{
+		"9.9.0.0/16": true, "9.9.4.4/32": true, "9.0.0.0/8": false, "8.8.8.8/32": true, "7.7.7.7/32": false, "6.6.6.6/32": false,
+	} {
+		if got := gone(table, prefix); got != want {
+			t.Errorf("%s gone: %v", prefix, got)
+		}
+		if got := gone(read, prefix); got != want {
+			t.Errorf("%s gone, when read again: %v", prefix, got)
+		}
+	}
+	if read.Len() != 1 {
+		t.Errorf("%d bans are read again", read.Len())
+	}
+	table.Settled()
+	if gone(table, "8.8.8.8/32") {
+		t.Error("8.8.8.8 is gone after it was settled")
+	}
+}

@@ -411,7 +411,7 @@ func TestQuietAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, config, strings.Replace(string(text), "/list}", "/list, schedule: \"@every 5s\"}", 1)+"  trunks: [localhost]\n")
+	writeFile(t, config, strings.Replace(string(text), "/list}", "/list, schedule: \"@every 5s\"}", 1)+"  trunks: [45.9.9.9]\n")
 	h.must("sh", "-c", fmt.Sprintf("SSH_CONNECTION='192.168.1.5 1 192.168.1.1 22' voipbl --config %s sync", config))
 	r := h.startAgent(config)
 	r.told("READY=1", 10*time.Second)
