@@ -415,19 +415,22 @@ func (b *banBook) keep(lines []byte, now banlist.Clock) (err error) {
 	defer store.Close()
 	n := countLines(lines)
 	if !b.whole && b.lines+n <= 2*b.table.Len()+compactAt {
-		b.seen, err = store.AppendJournal(bansFile, lines)
-		b.lines += n
-		if err == nil {
-			b.markKept(b.seen)
+		state, err := store.AppendJournal(bansFile, lines)
+		if err != nil { // it is as it was, and need not be read again for each ban
+			b.seen, _ = store.JournalState(bansFile)
+			return err
 		}
-		return err
+		b.seen, b.lines = state, b.lines+n
+		b.markKept(state)
+		return nil
 	}
 	b.table.Expire(now)
-	if b.seen, err = store.WriteJournal(bansFile, b.table.Encode(now)); err != nil {
+	state, err := store.WriteJournal(bansFile, b.table.Encode(now))
+	if err != nil {
 		return err
 	}
-	b.whole, b.lines = false, b.table.Len()
-	b.markKept(b.seen)
+	b.seen, b.whole, b.lines = state, false, b.table.Len()
+	b.markKept(state)
 	return errors.Join(store.RemoveJSON(bansFile), b.forgetUnkept())
 }
 

@@ -123,30 +123,35 @@ type Journal struct {
 
 // Decode reads a journal. What is over by now is not in the table.
 func Decode(text []byte, now Clock) *Journal {
-	j := &Journal{Table: NewTable()}
-	lines := make([]*line, 0, bytes.Count(text, []byte{'\n'}))
-	for number := 1; len(text) > 0; number++ {
-		row, rest, ended := bytes.Cut(text, []byte{'\n'})
-		if !ended {
-			j.Cut = true
-			break
-		}
-		text = rest
-		j.Size += int64(len(row)) + 1
+	size := bytes.LastIndexByte(text, '\n') + 1
+	j := &Journal{Size: int64(size), Cut: size < len(text)}
+	text = text[:size]
+	j.Table = newTable(min(bytes.Count(text, []byte{'\n'}), Most))
+	j.Last = lastClock(text)
+	number := 0
+	for row := range bytes.Lines(text) { // in their order, in which the list may have been full
+		number++
 		l, err := parseLine(row)
 		if err != nil {
 			j.Damaged = append(j.Damaged, number)
 			continue
 		}
 		j.Lines++
-		j.Last = l.clock()
-		lines = append(lines, l)
-	}
-	j.Table = newTable(min(len(lines), Most))
-	for _, l := range lines { // in their order, in which the list may have been full
 		j.Table.apply(l, now, j.Last)
 	}
 	return j
+}
+
+// lastClock is when the last line was written that can be understood.
+func lastClock(text []byte) Clock {
+	for len(text) > 0 {
+		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+		if l, err := parseLine(text[begin:]); err == nil {
+			return l.clock()
+		}
+		text = text[:begin]
+	}
+	return Clock{}
 }
 
 // restore puts in a ban that was written down, unless it is over.

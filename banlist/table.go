@@ -13,7 +13,7 @@ import (
 
 // Most is how many bans are kept. It is more than an attack with IPv4 brings within a
 // day on any host that was seen, it is what a set of fail2ban's holds (the kernel's
-// default), and all of them with reasons are 20 MB on disk and in memory.
+// default), and all of them with reasons are 8 MB on disk and 32 MB in memory.
 const Most = 65536
 
 // Ban is one address or network that this host blocks by itself, for one reason. What
@@ -73,7 +73,11 @@ type Table struct {
 	byPrefix map[cidr.Prefix][]*entry
 	ends     endHeap
 	gone     map[cidr.Prefix]bool // see [Table.Gone]
+	reasons  map[string]string    // each once, of the many bans that have the same
 }
+
+// maxReasons bounds how many different reasons are shared.
+const maxReasons = 1000
 
 type entry struct {
 	Ban
@@ -85,7 +89,24 @@ func NewTable() *Table { return newTable(0) }
 
 // newTable is one with room for so many bans.
 func newTable(n int) *Table {
-	return &Table{bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n), gone: make(map[cidr.Prefix]bool)}
+	return &Table{
+		bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n),
+		gone: make(map[cidr.Prefix]bool), reasons: make(map[string]string),
+	}
+}
+
+// shared is a reason that other bans share, so that the line that it was read from is
+// not kept for it.
+func (t *Table) shared(reason string) string {
+	if known, found := t.reasons[reason]; found {
+		return known
+	}
+	if len(t.reasons) >= maxReasons {
+		clear(t.reasons)
+	}
+	reason = strings.Clone(reason)
+	t.reasons[reason] = reason
+	return reason
 }
 
 // Len is how many bans there are, with those that are over and have not been taken out.
@@ -106,6 +127,7 @@ func (t *Table) Add(b Ban) (evicted []Ban, ok bool) {
 		t.remove(soonest)
 		evicted = append(evicted, soonest.Ban)
 	}
+	b.Reason = t.shared(b.Reason)
 	e := &entry{Ban: b, at: -1}
 	t.bans[b.key()] = e
 	p := cidr.FromNetip(b.Prefix)
