@@ -307,8 +307,12 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 // ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
 // are not installed because of a ban.
 func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
+	referred := bansReferred(cfg, kernel)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
-	if err != nil {
+	switch {
+	case err != nil && referred:
+		return nil // as far as can be known; whoever repairs the rules tells
+	case err != nil:
 		return err
 	}
 	h := &host{cfg: cfg, kernel: kernel, fw: fw}
@@ -319,7 +323,7 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 	rules := openRules(cfg, fw, kernel, h.store)
 	defer rules.close()
 	rules.trunks = exempt.trunks
-	if rules.dropBanned(ctx) {
+	if referred && rules.dropBanned(ctx) {
 		return nil
 	}
 	if err := rules.ensureSets(); err != nil {
@@ -337,15 +341,20 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 	return err
 }
 
-// dropBanned reports whether there are rules that drop who is banned. That something
-// refers to a set says little: a rule that only logs does, too.
-func (r *rules) dropBanned(ctx context.Context) bool {
+// bansReferred reports whether something refers to each set of bans.
+func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	for _, f := range cidr.Families {
-		header, err := r.sets.Header(r.cfg.BanSetName(int(f)))
+		header, err := kernel.Header(cfg.BanSetName(int(f)))
 		if (err != nil || header.References == 0) && firewall.Family(f).Present() {
 			return false
 		}
 	}
+	return true
+}
+
+// dropBanned reports whether there are rules that drop who is banned. That something
+// refers to the sets says little: a rule that only logs does, too.
+func (r *rules) dropBanned(ctx context.Context) bool {
 	if r.asLastTime() {
 		return true
 	}
