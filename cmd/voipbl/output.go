@@ -68,18 +68,42 @@ func fold(p []byte) []byte {
 	return out.Bytes()
 }
 
-// width counts the characters of a line, without its end.
-func width(line []byte) int { return utf8.RuneCount(bytes.TrimRight(line, "\n")) }
+// width counts the characters of a line, without its end and its colours.
+func width(line []byte) (n int) {
+	line = bytes.TrimRight(line, "\n")
+	for i := 0; i < len(line); n++ {
+		i += colour(line[i:])
+		if i == len(line) {
+			break
+		}
+		_, size := utf8.DecodeRune(line[i:])
+		i += size
+	}
+	return n
+}
 
 // cut returns the first n characters, and one more so that a space right after
 // them is seen.
 func cut(line []byte, n int) []byte {
 	i := 0
 	for ; n >= 0 && i < len(line); n-- {
+		i += colour(line[i:])
 		_, size := utf8.DecodeRune(line[i:])
 		i += size
 	}
 	return line[:i]
+}
+
+// colour is the length of the colours of paint that text begins with.
+func colour(text []byte) (n int) {
+	for bytes.HasPrefix(text[n:], []byte("\x1b[")) {
+		end := bytes.IndexByte(text[n:], 'm')
+		if end < 0 {
+			break
+		}
+		n += end + 1
+	}
+	return n
 }
 
 // clean makes text from outside (file names, certificates, servers) harmless to

@@ -22,6 +22,13 @@ func TestFold(t *testing.T) {
 	if got := string(fold([]byte(strings.Repeat("x", 75) + " word"))); got != strings.Repeat("x", 75)+" word" {
 		t.Errorf("exactly as wide as the terminal: %q", got)
 	}
+	painted := "\x1b[31m" + strings.Repeat("x", 75) + "\x1b[0m word"
+	if got := string(fold([]byte(painted))); got != painted {
+		t.Errorf("colours count: %q", got)
+	}
+	if got, want := string(fold([]byte(painted+" \x1b[32mword\x1b[0m"))), painted+"\n    \x1b[32mword\x1b[0m"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestClean(t *testing.T) {
