@@ -22,7 +22,7 @@ func (a *app) checkCommand() *cobra.Command {
 which feed and line or which ban says so and how long it lasts, and whether it
 is protected and why.
 
-Exit status: 0 an address is blocked, 1 none is, 2 error.`,
+Exit status: 0 an address is blocked, or banned by fail2ban; 1 none is; 2 error.`,
 		Example: `  voipbl check 198.51.100.7
   voipbl check 198.51.100.0/24 2001:db8::1
   voipbl check --json 198.51.100.7`,
@@ -90,6 +90,8 @@ func (a *app) printCheck(r agent.CheckReport) {
 			plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
 	case r.Partly > 0:
 		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural(r.Partly, "entry", "entries"))
+	case r.Fail2ban != "":
+		fmt.Fprintf(a.out, "%s is not blocked by voipbl, but %s by fail2ban (set %s)\n", r.Query, a.paint("banned", red), r.Fail2ban)
 	default:
 		fmt.Fprintf(a.out, "%s is %s\n", r.Query, a.paint("not blocked", green))
 	}
@@ -117,7 +119,8 @@ func (a *app) printCheck(r agent.CheckReport) {
 		fmt.Fprintf(a.out, "  in the set of bans %s, %s\n", r.BanSet, left)
 	}
 	if r.Fail2ban != "" {
-		fmt.Fprintf(a.out, "  banned by fail2ban (set %s): \"fail2ban-client unban %s\" takes it back\n", r.Fail2ban, prefixText(*r.FailEntry))
+		entry := prefixText(*r.FailEntry)
+		fmt.Fprintf(a.out, "  to end the ban of fail2ban: fail2ban-client unban %s; if it stays: ipset del %s %[1]s\n", entry, r.Fail2ban)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)
