@@ -30,8 +30,8 @@ func (d *doctor) closed() {
 				"the VPN %s comes in by %s, which the base rules close", c.VPN, c.Place())
 		}
 	}
-	if n := len(others); n > 0 {
+	if len(others) > 0 {
 		d.note(ListenerClosed, Note, "nothing, if that is what you want; \"voipbl firewall diff\" says what opens them",
-			"not everyone reaches them", "the base rules close %s: %s", plural(n, "listener", "listeners"), list(others, 4))
+			"not everyone reaches what listens there", "the base rules close %s", list(others, 4))
 	}
 }

@@ -223,7 +223,7 @@ func TestFindings(t *testing.T) {
 		{"a database is closed", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}, {Listener: listener("udp", 41641, "tailscaled")}}
 			in.Closed[1].VPN = "tailscale"
-		}, []string{"note listener-closed close 2 listeners: tcp 6379 (redis-server), udp 41641 (tailscaled)"}},
+		}, []string{"note listener-closed close tcp 6379 (redis-server), udp 41641 (tailscaled)"}},
 		{"a VPN is closed", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("udp", 1194, "openvpn"), Remedy: "open it"}, {Listener: listener("udp", 1194, "openvpn"), Remedy: "open it"}}
 			in.Closed[0].VPN, in.Closed[1].VPN = "openvpn", "openvpn"

@@ -26,7 +26,7 @@ const bansFile = "bans"
 type Ban = banlist.Ban
 
 // lostReason is what a ban has for a reason that was found in the kernel alone.
-const lostReason = "unknown: the list of bans was lost"
+const lostReason = "unknown: from the kernel"
 
 // unwrittenReason is what a ban has for a reason that was written down nowhere.
 const unwrittenReason = "unknown: found in the kernel"

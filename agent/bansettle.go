@@ -341,9 +341,9 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 	if err == nil && !dryRun {
 		switch kept := b.write(nil, banClock()); {
 		case kept != nil && b.unread != nil:
-			notes = append(notes, "the list of bans cannot be read, so nobody is banned but those whom the kernel blocks: "+kept.Error())
+			notes = append(notes, "the list of bans cannot be read, so nobody is banned but those whom the kernel blocks: "+problemOf(kept).Error)
 		case kept != nil:
-			notes = append(notes, "bans are in force, and not written down: "+kept.Error())
+			notes = append(notes, "bans are in force, and not written down: "+problemOf(kept).Error)
 		}
 		b.agree(kernel)
 	}

@@ -149,7 +149,7 @@ func (r *reader) remember(f *feed, state fetch.State) {
 		state.Failures++
 	}
 	if err := r.store.SetState(f.Name, state); err != nil {
-		f.warn("feed %s: its history is not kept: %v", f.Name, err)
+		f.warn("feed %s: its history is not kept: %s", f.Name, problemOf(err).Error)
 	}
 }
 
@@ -246,7 +246,7 @@ func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.
 // be missed when the feed fails, or after a reboot.
 func (f *feed) unkept(err error) {
 	f.report.Unkept = true
-	f.warn("feed %s: no copy is kept, so a reboot would lose it: %v: free or mend the disk, then sync again", f.Name, err)
+	f.warn("feed %s: no copy is kept, so a reboot would lose it: %s: free or mend the disk, then sync again", f.Name, problemOf(err).Error)
 }
 
 // rememberPaths is how often the success of a path feed is written down: it is

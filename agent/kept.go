@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
@@ -49,8 +51,11 @@ type Kept struct {
 
 // Words say what is kept, why, and how long.
 func (k Kept) Words() string {
-	return fmt.Sprintf("feed %s: copy %s %s, %s until %s",
-		k.Feed, k.Why, minute(k.Since), several(k.Prefixes, "prefix stays", "prefixes stay"), minute(k.Until))
+	stay := "1 prefix stays"
+	if k.Prefixes != 1 {
+		stay = humanize.Comma(int64(k.Prefixes)) + " prefixes stay"
+	}
+	return fmt.Sprintf("feed %s: copy %s %s, %s until %s", k.Feed, k.Why, minute(k.Since), stay, minute(k.Until))
 }
 
 // minute is a moment in words, without the seconds, which do not matter over days.
@@ -174,7 +179,7 @@ func (k *keeper) standIn(name string, known bool, live func() cidr.Sets, others 
 	}
 	if rest.Len() > 0 {
 		if err := k.write(name, rest); err != nil {
-			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %v", name, err)
+			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %s", name, problemOf(err).Error)
 		}
 	}
 	return rest

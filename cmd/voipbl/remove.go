@@ -35,7 +35,7 @@ configuration.`,
 				// Whoever throws it out does not mend its configuration first.
 				a.showError(err)
 				cfg = agent.LastConfig()
-				fmt.Fprintf(a.err, "voipbl: going by the defaults, and the sets %s and %s\n", cfg.Set, cfg.SetName6())
+				fmt.Fprintf(a.err, "voipbl: going by the defaults, and the sets %s, %s, %s and %s\n", cfg.Set, cfg.SetName6(), cfg.BanSet, cfg.BanSetName(1))
 			}
 			removed, err := agent.Remove(cmd.Context(), cfg, wait)
 			if removed != nil {

@@ -145,7 +145,11 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	feeds.print(a.out)
 	for _, f := range s.Feeds {
 		if f.Problem != nil {
-			fmt.Fprintf(a.out, "  %s: %s\n", f.Name, clean(f.Problem.Error))
+			failed := ""
+			if f.Failures > 1 {
+				failed = "failed " + times(f.Failures) + ": "
+			}
+			fmt.Fprintf(a.out, "  %s: %s%s\n", f.Name, failed, clean(f.Problem.Error))
 			if f.Problem.Remedy != "" {
 				fmt.Fprintf(a.out, "    try: %s\n", clean(f.Problem.Remedy))
 			}
@@ -236,11 +240,7 @@ func feedWords(f agent.FeedStatus) string {
 	if f.Held != nil {
 		words = append(words, fmt.Sprintf("held back (%d of %d)", f.Held.Agreed, agent.Agreeing))
 	} else if f.Problem != nil {
-		reason := f.Problem.Reason
-		if f.Failures > 1 {
-			reason += fmt.Sprintf(" (%d times)", f.Failures)
-		}
-		words = append(words, reason)
+		words = append(words, f.Problem.Reason)
 	}
 	if f.Frozen {
 		words = append(words, "frozen")
