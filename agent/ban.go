@@ -93,7 +93,10 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 		if wide := widened(p, cfg.Bans.IPv6Prefix); opts.Widen && wide != p {
 			w.Prefix, w.Address = wide, p
 		}
-		report.Spared = append(report.Spared, exempt.Covering(w.Prefix)...)
+		for _, e := range exempt.Covering(w.Prefix) {
+			report.Spared = append(report.Spared, e)
+			request.Spared = append(request.Spared, e.Prefix)
+		}
 		request.Add = append(request.Add, w)
 	}
 	var fresh []cidr.Prefix

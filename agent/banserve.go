@@ -116,11 +116,22 @@ func (s *banServer) answers(ctx context.Context, batch []banAsk) ([]banAnswer, e
 		}
 		return othersBans(cfg, s.kernel, asked)
 	})
-	answers := s.book.settle(s.kernel, requests, exemptFrom(exempt), now)
+	answers := s.book.settle(s.kernel, requests, cidr.Union(exemptFrom(exempt), sparedBy(requests)), now)
 	if slices.ContainsFunc(answers, func(a banAnswer) bool { return a.Kernel != nil }) {
 		s.disconnect()
 	}
 	return answers, nil
+}
+
+// sparedBy is what those who ask know to be exempt.
+func sparedBy(requests []banRequest) cidr.Sets {
+	var b cidr.Builder
+	for _, r := range requests {
+		for _, p := range r.Spared {
+			b.Add(cidr.FromNetip(p))
+		}
+	}
+	return b.Sets()
 }
 
 func (s *banServer) disconnect() {
@@ -138,11 +149,13 @@ func (r banRequest) check() error {
 			return fmt.Errorf("%s for %s can be no ban", w.Prefix, w.For)
 		}
 	}
+	prefixes := r.Spared
 	if r.Remove != nil {
-		for _, p := range r.Remove.Prefixes {
-			if !banlist.Possible(p) {
-				return fmt.Errorf("%s can be no ban", p)
-			}
+		prefixes = slices.Concat(prefixes, r.Remove.Prefixes)
+	}
+	for _, p := range prefixes {
+		if !banlist.Possible(p) {
+			return fmt.Errorf("%s can be no ban", p)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ func TestBansRefused(t *testing.T) {
 	for _, body := range []string{
 		``, `{`, `{"add":[{}]}`, `{"add":[{"prefix":""}]}`, `{"add":[{"prefix":"0.0.0.0/0"}]}`, `{"add":[{"prefix":"::/0"}]}`,
 		`{"add":[{"prefix":"5.9.0.9/32","for":-5}]}`, `{"add":[{"prefix":"2a00::/64","address":"::/0"}]}`,
-		`{"remove":{"prefixes":[""]}}`, `{"remove":{"prefixes":["5.9.0.9/32","0.0.0.0/0"]}}`,
+		`{"spared":[""]}`, `{"remove":{"prefixes":[""]}}`, `{"remove":{"prefixes":["5.9.0.9/32","0.0.0.0/0"]}}`,
 	} {
 		w := httptest.NewRecorder()
 		s.serve(w, httptest.NewRequest(http.MethodPost, bansPath, strings.NewReader(body)))

@@ -17,6 +17,10 @@ import (
 type banRequest struct {
 	Add    []banWish   `json:"add,omitempty"`
 	Remove *banRemoval `json:"remove,omitempty"`
+
+	// Spared is what is exempt by the configuration of whoever asks: the agent may not
+	// have taken it over yet.
+	Spared []netip.Prefix `json:"spared,omitempty"`
 }
 
 // banWish is one address to be banned.

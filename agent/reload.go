@@ -29,6 +29,7 @@ func (d *daemon) reload(ctx context.Context, why string) error {
 	cfg, err := d.opts.Load()
 	if err == nil {
 		err = needsRestart(d.cfg, cfg)
+		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
 }
@@ -54,6 +55,11 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 	} else {
 		d.log.Info("the configuration has changed", "why", why)
 	}
+	return d.adopt(ctx, cfg)
+}
+
+// adopt goes by a configuration from now on.
+func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 	for _, name := range configuredSets(d.cfg) {
 		if !slices.Contains(configuredSets(cfg), name) {
 			d.oldSets = append(d.oldSets, name)
@@ -87,6 +93,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	}
 	if err == nil {
 		err = errors.Join(needsRestart(d.cfg, cfg), lessProtection(d.cfg, cfg))
+		d.takeFriends(ctx, cfg, err)
 	}
 	d.takeOver(ctx, "the file has changed", cfg, err)
 }

@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// takeFriends has whoever a configuration adds exempt, also if it is refused for something
+// else, such as another friend that it takes away: none of them is cut off meanwhile, by the
+// address of before or by the new one.
+func (d *daemon) takeFriends(ctx context.Context, cfg config.Config, refused error) {
+	if refused == nil {
+		return
+	}
+	if more := withFriends(d.cfg, cfg); !sameConfig(more, d.cfg) {
+		d.log.Info("whoever is exempt by the refused configuration is exempt too")
+		d.adopt(ctx, more)
+	}
+}
+
+// withFriends is a configuration with those whom another one never blocks.
+func withFriends(cfg, other config.Config) config.Config {
+	cfg.Allow = moreHosts(cfg.Allow, other.Allow)
+	cfg.Firewall.Trunks = moreHosts(cfg.Firewall.Trunks, other.Firewall.Trunks)
+	networks := slices.Clone(cfg.Firewall.LocalNetworks)
+	for _, p := range other.Firewall.LocalNetworks {
+		if !slices.ContainsFunc(networks, func(q netip.Prefix) bool { return q == p }) {
+			networks = append(networks, p)
+		}
+	}
+	cfg.Firewall.LocalNetworks = networks
+	return cfg
+}
+
+func moreHosts(hosts, others []config.Host) []config.Host {
+	all := slices.Clone(hosts)
+	for _, h := range others {
+		if !slices.Contains(all, h) {
+			all = append(all, h)
+		}
+	}
+	return all
+}
