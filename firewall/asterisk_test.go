@@ -164,3 +164,29 @@ func TestAsteriskOffice(t *testing.T) {
 		}
 	})
 }
+
+// TestAsteriskNetwork has a stranger use many addresses of his IPv6 /64, one for each
+// request: Asterisk answers no more of them than of one address. Each begins a flow of
+// its own, so the limit on these lets in what may come at once, and may hold the others.
+func TestAsteriskNetwork(t *testing.T) {
+	const sent = 2 * firstDropped
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, backend, firewall.IPv6)
+			l.apply(full())
+			l.startAsterisk()
+			for _, method := range []string{"REGISTER", "INVITE"} {
+				from, answered := l.fresh(l.attacker), 0
+				for range sent {
+					c := l.sip(from)
+					answered += l.answers(c, 1, func() testsip.Request { return c.Request(method, number(0)) })
+					from.addr = from.addr.Next()
+				}
+				if answered < limitBurst || answered > firstDropped-1 {
+					t.Errorf("%d of %d %s from addresses of one /64 were answered, want %d to %d", answered, sent, method, limitBurst, firstDropped-1)
+				}
+			}
+		})
+	}
+}
