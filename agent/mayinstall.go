@@ -34,7 +34,7 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 		return nil
 	}
 	logins := sshLogins()
-	if r.company(base, logins).mustWait(how) {
+	if r.company(base, logins).mustWait(how) || how.unattended && mysterious(r.look()) {
 		return &UnattendedError{}
 	}
 	return lockoutError(slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins)))

@@ -40,6 +40,9 @@ func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, log
 	return out
 }
 
+// mysterious reports whether there is a tunnel that base rules may shut out or not.
+func mysterious(ways facts.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
+
 func vpnName(c lockout.Closed) string {
 	name := "the VPN " + c.VPN
 	if c.Program != "" && c.Program != c.VPN {

@@ -84,7 +84,7 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 					sockets[i].program = p.name
 				}
 			}
-			if link == tunDevice {
+			if link == tunDevice && p.sharesNetwork() {
 				if name := heldDevice(filepath.Join(dir, "fdinfo", fd.Name())); name != "" && l.holders[name] == "" {
 					l.holders[name] = p.name
 				}
@@ -95,6 +95,14 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 		sockets[i].kernel = sockets[i].program == "" && refused == nil
 	}
 	l.unknown("the programs of some listeners", refused, "run it as root")
+}
+
+// sharesNetwork reports whether a process is in our own network namespace: a device of
+// another one may have the same name.
+func (p process) sharesNetwork() bool {
+	own, err := os.Readlink(proc + "/thread-self/ns/net")
+	its, _ := os.Readlink(filepath.Join(proc, strconv.Itoa(p.pid), "ns/net"))
+	return err == nil && its == own
 }
 
 // tunDevice is what a program opens to make a device, or to fill one.
@@ -114,9 +122,8 @@ func heldDevice(fdinfo string) string {
 // guests are the processes of containers that use this host's network: what they
 // listen on is a port of this host.
 func (l *looker) guests() []process {
-	own, err := os.Readlink(proc + "/thread-self/ns/net")
-	entries, dirErr := os.ReadDir(proc)
-	if err != nil || dirErr != nil {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
 		return nil
 	}
 	known := make(map[int]bool, len(l.processes))
@@ -129,12 +136,13 @@ func (l *looker) guests() []process {
 		if err != nil || known[pid] {
 			continue
 		}
-		dir := filepath.Join(proc, e.Name())
-		if ns, _ := os.Readlink(dir + "/ns/net"); ns != own {
+		p := process{pid: pid}
+		if !p.sharesNetwork() {
 			continue
 		}
-		if comm, err := readFile(dir + "/comm"); err == nil {
-			all = append(all, process{pid: pid, name: strings.TrimSuffix(comm, "\n")})
+		if comm, err := readFile(filepath.Join(proc, e.Name(), "comm")); err == nil {
+			p.name = strings.TrimSuffix(comm, "\n")
+			all = append(all, p)
 		}
 	}
 	return all

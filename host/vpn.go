@@ -142,6 +142,13 @@ func (w Ways) Outer(t Tunnel) []Listener {
 	})
 }
 
+// Mystery reports whether a program fills a tunnel and it cannot be told which, nor where
+// it listens: whoever may not look into other processes, as our own service, cannot tell
+// whether this host begins its connections.
+func (w Ways) Mystery(t Tunnel) bool {
+	return t.Kind == "tun" && t.Program == "" && len(w.Outer(t)) == 0
+}
+
 // fillsTun reports whether a VPN is made by a program that fills a tun device.
 func fillsTun(vpn string) bool {
 	return carriers[vpn] == "" && !slices.Contains([]string{"ipsec", "l2tp", "pptp", "ppp", "vxlan"}, vpn)

@@ -113,3 +113,22 @@ func TestLookWays(t *testing.T) {
 		}
 	}
 }
+
+func TestMystery(t *testing.T) {
+	openVPN := Listener{Proto: "udp", Port: 1194, VPN: "openvpn"}
+	for _, c := range []struct {
+		tunnel    Tunnel
+		listeners []Listener
+		want      bool
+	}{
+		{Tunnel{Kind: "tun"}, nil, true},
+		{Tunnel{Kind: "tun"}, []Listener{openVPN}, false},
+		{Tunnel{Kind: "tun", Program: "vpnc"}, nil, false}, // this host begins its connections
+		{Tunnel{Kind: "ppp"}, nil, false},                  // a dial-up line
+		{Tunnel{Kind: "gre", Outer: []Port{{"gre", 0}}}, nil, false},
+	} {
+		if got := (Ways{c.listeners, []Tunnel{c.tunnel}}).Mystery(c.tunnel); got != c.want {
+			t.Errorf("%+v beside %+v: %t", c.tunnel, c.listeners, got)
+		}
+	}
+}
