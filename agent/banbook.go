@@ -383,6 +383,9 @@ func (b *banBook) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cid
 // written anew.
 const compactAt = 4096
 
+// long reports whether the journal, with so many lines more, is to be written anew.
+func (b *banBook) long(more int) bool { return b.lines+more > 2*b.table.Len()+compactAt }
+
 // write writes lines down, or if need be the whole list. If that fails they are kept in
 // the run folder; the error says why.
 func (b *banBook) write(lines []byte, now banlist.Clock) error {
@@ -414,7 +417,7 @@ func (b *banBook) keep(lines []byte, now banlist.Clock) (err error) {
 	}
 	defer store.Close()
 	n := countLines(lines)
-	if !b.whole && b.lines+n <= 2*b.table.Len()+compactAt {
+	if !b.whole && !b.long(n) {
 		state, err := store.AppendJournal(bansFile, lines)
 		if err != nil { // it is as it was, and need not be read again for each ban
 			b.seen, _ = store.JournalState(bansFile)

@@ -276,6 +276,7 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 	err = errors.Join(errs...)
 	if len(b.strangers) == 0 && !dryRun && err == nil {
 		b.table.Settled()
+		b.whole = b.whole || b.long(0) // what is gone need not be in the journal any more
 	}
 	return found, err
 }
