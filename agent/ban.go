@@ -416,7 +416,7 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 		why = append(why, c.Reasons...)
 	}
 	slices.Sort(why)
-	return refuse("if it is to be blocked all the same, take it out of what protects it", "it is protected: %s", strings.Join(slices.Compact(why), ", "))
+	return refuse("to block it all the same, take it out of what makes it exempt", "it is exempt: %s", strings.Join(slices.Compact(why), ", "))
 }
 
 // FullError is a list that is full of bans without an end.

@@ -128,7 +128,7 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 // known to be current at success.
 func (f *feed) noteChange(state fetch.State, success time.Time) {
 	f.report.ContentChanged = state.ContentChanged
-	f.report.Frozen = frozen(state.ContentChanged, success, f.Feed)
+	f.report.Frozen = state.Held == nil && frozen(state.ContentChanged, success, f.Feed)
 }
 
 // remember keeps what became of the attempt. One that the user broke off says

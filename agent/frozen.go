@@ -8,7 +8,8 @@ import (
 
 // A list is frozen if its source answers and has said the same for long: a server that
 // is up and whose list nobody renews. What counts is what the list blocks, and this
-// host's clock: not what the server says of its dates.
+// host's clock: not what the server says of its dates. While a new list waits to be
+// believed, the source has something new to say.
 
 // FrozenRemedy is what to do about one.
 const FrozenRemedy = "look at the list at its source; if it is right that it changes so seldom, raise the feed's frozen_after (0: never tell)"

@@ -220,7 +220,7 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 	}
 	s.ContentChanged = state.ContentChanged
 	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
-	s.Frozen = f.URL != "" && frozen(s.ContentChanged, s.LastSuccess, f)
+	s.Frozen = f.URL != "" && s.Held == nil && frozen(s.ContentChanged, s.LastSuccess, f)
 	return s
 }
 

@@ -136,7 +136,7 @@ func TestBanRefused(t *testing.T) {
 	h.banned(hosts, attacker)
 	log := h.read("fail2ban.log")
 	for _, a := range friend {
-		if n := strings.Count(log, "stderr: '"+"voipbl: "+a.String()+" is not banned: it is protected: allow"); n != 1 {
+		if n := strings.Count(log, "stderr: '"+"voipbl: "+a.String()+" is not banned: it is exempt: allow"); n != 1 {
 			h.Errorf("%s is said to be refused %d times:\n%s", a, n, strings.Join(h.complaints(), ""))
 		}
 	}
