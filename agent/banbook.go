@@ -167,6 +167,10 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		all = banlist.Decode(slices.Concat(text, unkept), now)
 	}
 	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
+	for _, ban := range older(store, state, now) {
+		b.whole = true // and with it that file goes
+		b.table.Add(ban)
+	}
 	if j.Lines > 0 && j.Last.Leapt(now) {
 		b.whole = true // the ends are to be known by this boot's clock
 	}
@@ -230,6 +234,23 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 
 // isDamaged tells a file that cannot be understood from one that cannot be read just now.
 func isDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
+
+// older are the bans that an older version has written down after the journal, whose place
+// it did not know: somebody went back to it for a while.
+func older(store *fetch.Store, journal fetch.FileState, now banlist.Clock) []Ban {
+	if state, err := store.JSONState(bansFile); err != nil || !state.NewerThan(journal) {
+		return nil
+	}
+	text, err := store.ReadText(bansFile)
+	if err != nil {
+		return nil
+	}
+	t, err := banlist.DecodeOld(text, now)
+	if err != nil {
+		return nil
+	}
+	return t.Bans(now)
+}
 
 // damaged puts the list aside that cannot be understood.
 func (b *banBook) damaged(setAside func(string) (string, error), why string) {
@@ -370,6 +391,9 @@ func (b *banBook) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cid
 	defer store.Close()
 	state, whole, err := store.JournalEnd(bansFile)
 	if err != nil || !whole || state.Size() > smallJournal || b.shrunk(state) {
+		return nil
+	}
+	if other, err := store.JSONState(bansFile); err != nil || other.Exists() {
 		return nil
 	}
 	if state, err = store.AppendJournal(bansFile, lines); err != nil {
@@ -542,6 +566,9 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 	}
 	if b.shrunk(state) {
 		notes = append(notes, shrunkNote)
+	}
+	for _, ban := range older(store, state, now) {
+		j.Table.Add(ban)
 	}
 	if len(j.Damaged) > 0 {
 		err = &DamagedBansError{fetch.JournalName(bansFile), len(j.Damaged), j.Damaged[0]}

@@ -29,6 +29,9 @@ type FileState struct {
 // Exists reports whether there was a file.
 func (f FileState) Exists() bool { return f != FileState{} }
 
+// NewerThan reports whether the file was changed after another one was.
+func (f FileState) NewerThan(other FileState) bool { return f.modified.After(other.modified) }
+
 // Size is the length of the file in bytes.
 func (f FileState) Size() int64 { return f.size }
 
@@ -44,13 +47,18 @@ func fileState(info fs.FileInfo) FileState {
 func JournalName(name string) string { return name + journalSuffix }
 
 // JournalState looks at a journal without reading it.
-func (s *Store) JournalState(name string) (FileState, error) {
-	info, err := s.root.Lstat(name + journalSuffix)
+func (s *Store) JournalState(name string) (FileState, error) { return s.stateOf(name + journalSuffix) }
+
+// JSONState looks at the file of [Store.WriteJSON] without reading it.
+func (s *Store) JSONState(name string) (FileState, error) { return s.stateOf(name + jsonSuffix) }
+
+func (s *Store) stateOf(file string) (FileState, error) {
+	info, err := s.root.Lstat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return FileState{}, nil
 	case err != nil:
-		return FileState{}, readError(s.path(name+journalSuffix), err)
+		return FileState{}, readError(s.path(file), err)
 	}
 	return fileState(info), nil
 }
