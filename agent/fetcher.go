@@ -234,7 +234,9 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 			}
 		}
 		if todo.names && ctx.Err() == nil {
-			tell(fetched{unknown: true, problems: []string{"names are not resolved: " + err.Error()}})
+			got := resolveAgain(ctx, todo.cfg, nil) // the run folder keeps what comes of it
+			got.problems = append(got.problems, "DNS answers are not written down: "+err.Error())
+			tell(got)
 		}
 		return
 	}

@@ -40,11 +40,15 @@ func keptNames(cfg config.Config, store *fetch.Store) (map[string]answer, error)
 	return kept, damaged
 }
 
-// keepNames writes down what names have stood for. The error is that of the state folder.
+// keepNames writes down what names have stood for. The error is that of the state folder,
+// if there is one that can be used.
 func keepNames(cfg config.Config, store *fetch.Store, all map[string]answer) error {
 	if run, err := fetch.OpenStore(cfg.RunDir); err == nil {
 		run.WriteJSON(namesFile, all) // without it the state folder has it
 		run.Close()
+	}
+	if store == nil {
+		return nil
 	}
 	if err := store.WriteJSON(namesFile, all); err != nil {
 		return fmt.Errorf("keep DNS answers: %w", err)
