@@ -55,6 +55,7 @@ const (
 	FrozenFeed       = "frozen-feed"
 	UnresolvedName   = "unresolved-name"
 	SetChanged       = "set-changed"
+	BanTrouble       = "ban-trouble"
 	RulesNotAsSet    = "rules" // the rules are not as configured, and why
 	RulesDrift       = "rules-drift"
 	PendingTrial     = "pending-trial"

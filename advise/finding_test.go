@@ -54,6 +54,12 @@ func TestFindings(t *testing.T) {
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
+		{"a set of bans of somebody else's", func(in *Input) {
+			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Entries: 1}}
+		}, []string{"problem ban-trouble voip_ban is not one that voipbl made for bans"}},
+		{"no set for bans", func(in *Input) {
+			in.Status.Bans, in.Status.BanSets = 1, []agent.SetStatus{{Name: "voip_ban"}}
+		}, []string{"problem ban-trouble the kernel has no set voip_ban"}},
 		{"exempt, but banned", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
 			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []agent.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}

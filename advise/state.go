@@ -22,6 +22,9 @@ func (d *doctor) state() {
 			d.note(SetChanged, Warning, d.repair(), "it may block too much, or too little", "somebody else has changed the set %s since voipbl wrote it", set.Name)
 		}
 	}
+	for _, p := range s.BanProblems() {
+		d.note(BanTrouble, Problem, orElse(p.Remedy, "run \"voipbl sync\""), "somebody whom this host has banned may come in, now or after a boot", "%s", p.Error)
+	}
 	d.feeds()
 	d.kept()
 	for _, name := range s.Unprotected {

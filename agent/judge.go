@@ -92,21 +92,38 @@ func (s *Status) judgeSets() {
 // judgeBans looks for bans that are not in force, or that a boot would lose.
 func (s *Status) judgeBans() {
 	for _, set := range s.BanSets {
-		switch {
-		case !set.Exists && s.Bans > 0:
-			s.problem(s.repairs(), "the kernel has no set %s for bans", set.Name)
-		case set.Exists && !set.Ours:
-			s.problem("choose another name with \"ban_set:\", or take that set out", "the set %s is not one that voipbl made for bans, so nobody is banned by it", set.Name)
-		case set.Entries > 0 && !set.Drops:
+		if set.Ours && set.Entries > 0 && !set.Drops {
 			s.problem(s.repairs(), "no rule of INPUT or PREROUTING drops the members of %s", set.Name)
 		}
 	}
+	for _, p := range s.BanProblems() {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+}
+
+// BanProblems are what is wrong with the bans of this host, beside the rules.
+func (s *Status) BanProblems() (all []Problem) {
+	add := func(remedy, format string, args ...any) {
+		all = append(all, Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
+	}
+	for _, set := range s.BanSets {
+		switch {
+		case !set.Exists && s.Bans > 0:
+			add(s.repairs(), "the kernel has no set %s for bans", set.Name)
+		case set.Exists && !set.Ours:
+			add("choose another name with \"ban_set:\", or take that set out", "the set %s is not one that voipbl made for bans, so nobody is banned by it", set.Name)
+		}
+	}
 	if s.bansUnkept {
-		s.problem("make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down", "some bans are in force and not written down: a boot would lose them")
+		add("make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down", "some bans are in force and not written down: a boot would lose them")
 	}
 	for _, note := range s.banNotes {
-		s.problem("run \"voipbl sync\"", "%s", note)
+		add("run \"voipbl sync\"", "%s", note)
 	}
+	if s.bansUnread != nil {
+		all = append(all, *s.bansUnread)
+	}
+	return all
 }
 
 // repairs is who puts right what somebody else has changed.

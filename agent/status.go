@@ -38,6 +38,7 @@ type Status struct {
 
 	bansUnkept bool
 	banNotes   []string
+	bansUnread *Problem // why not all bans could be read
 
 	remedies map[string]string // by problem
 }
@@ -141,7 +142,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if s.Bans = book.active(); book == nil { // else it is the agent who asks
 		var bans []Ban
 		bans, s.banNotes, err = ReadBans(cfg)
-		s.Bans = len(bans)
+		s.Bans, s.bansUnread = len(bans), problemIf(err)
 	}
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
@@ -149,7 +150,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	kept, keptErr := readKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)
-	if err := errors.Join(unread, err, keptErr); err != nil {
+	if err := errors.Join(unread, keptErr); err != nil {
 		s.problem(problemOf(err).Remedy, "%v", err)
 	}
 	return s, nil
