@@ -365,8 +365,15 @@ func (r *rules) dropBanned(ctx context.Context) bool {
 	if err != nil {
 		return true // as far as can be known; whoever repairs the rules tells
 	}
+	// Who has put something above them is the agent's to deal with, if there is one: it
+	// does not quarrel for the first place without end.
+	_, agent := agentRuns(r.cfg)
 	for _, f := range cidr.Families {
-		if firewall.Family(f).Present() && len(saved[f].DropRules(r.cfg.BanSetName(int(f)))) == 0 {
+		drops := saved[f].DropRules(r.cfg.BanSetName(int(f)))
+		if !agent {
+			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
+		}
+		if firewall.Family(f).Present() && len(drops) == 0 {
 			return false
 		}
 	}

@@ -322,6 +322,11 @@ type DropRule struct {
 	Bytes   uint64
 }
 
+// Bypassed reports whether a rule of others above it lets some packets in first.
+func (d DropRule) Bypassed() bool {
+	return slices.ContainsFunc(d.Above, func(rule string) bool { return target(rule) == "ACCEPT" && !ours(rule) })
+}
+
 // DropRules finds the rules that drop the set's members as they come in: ours,
 // and plain ones of others.
 func (s *Saved) DropRules(set string) []DropRule {
