@@ -84,7 +84,7 @@ func shutOut(base firewall.Base, logins []login) []ShutOut {
 type UnattendedError struct{}
 
 func (*UnattendedError) Error() string {
-	return "the base rules are new, and nobody has tried yet whether they let him in: they are not installed"
+	return "the base rules are new, and nobody has tried yet whether they let an admin in: they are not installed"
 }
 
 // Remedy says what to do about it.

@@ -39,8 +39,10 @@ type DropStatus struct {
 	Bytes    uint64 `json:"bytes"`
 }
 
-// rulesStatus looks at the rules of both backends.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection) *RulesStatus {
+// rulesStatus looks at the rules of both backends. How they stand is judged as whoever
+// will act judges it: the agent, if one runs, which installs no base rules that are new,
+// else who asks.
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agentRuns bool) *RulesStatus {
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -73,7 +75,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		return s
 	}
 	r.trunks = protected.trunks
-	report, err := r.ensure(ctx, howRules{dryRun: true})
+	report, err := r.ensure(ctx, howRules{dryRun: true, unattended: agentRuns, established: agentRuns})
 	s.DropAt, s.Drift, s.Pending = report.DropAt, report.Changes, report.Pending
 	if s.Problem = report.Problem; err != nil {
 		s.Problem = problemOf(err)

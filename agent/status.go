@@ -113,7 +113,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if s.ExemptBanned, err = exemptBans(cfg, kernel, protected); err != nil {
 		return nil, err
 	}
-	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected)
+	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent != nil)
 	record := lastRecord(cfg)
 	for _, f := range cidr.Families {
 		set, err := setStatus(kernel, setName(cfg, f), f, record.Sets[f])

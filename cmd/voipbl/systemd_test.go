@@ -66,7 +66,7 @@ func TestSystemd(t *testing.T) {
 	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\nfirewall: {base: true, local_networks: [192.168.1.0/24]}\n")
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	eventually("the agent has seen the new configuration", func() bool {
-		return strings.Contains(h.Must("journalctl", "-u", "voipbl"), "nobody has tried yet whether they let him in")
+		return strings.Contains(h.Must("journalctl", "-u", "voipbl"), "nobody has tried yet whether they let an admin in")
 	})
 	if base() {
 		t.Error("the agent has installed base rules that are new")
