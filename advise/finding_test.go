@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
@@ -54,6 +55,9 @@ func TestFindings(t *testing.T) {
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
+		{"a name that answers with no host's address", func(in *Input) {
+			in.Status.Names = []agent.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example.net: the answer is 0.0.0.0"}}
+		}, []string{"warning unresolved-name the answer is 0.0.0.0"}},
 		{"a set of bans of somebody else's", func(in *Input) {
 			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Entries: 1}}
 		}, []string{"problem ban-trouble voip_ban is not one that voipbl made for bans"}},

@@ -30,6 +30,11 @@ func (d *doctor) state() {
 	for _, name := range s.Unprotected {
 		d.note(UnresolvedName, Warning, "write its address instead, or mend DNS", "a list may block it", "%s of allow or trunks was never resolved", name)
 	}
+	for _, n := range s.Names {
+		if n.Failed != nil && n.Failed.NoHost && len(n.Addresses) > 0 {
+			d.note(UnresolvedName, Warning, "mend DNS, or write its address instead", "what it stood for is exempt for a time only", "%s", n.Warning)
+		}
+	}
 	r := s.Rules
 	if r.Problem != nil {
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)
