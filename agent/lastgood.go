@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// goodConfigFile is the configuration that the agent went by last, in the state folder:
+// goodConfigFile is the configuration that the agent or a sync went by last, in the state folder:
 // a mistake in the file must not leave the host open after a boot.
 const goodConfigFile = "config"
 

@@ -92,7 +92,12 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 			report.warn("feed %s is %s", f.Name, frozenWords(f.ContentChanged))
 		}
 	}
-	if report.Overruled = agentDiffers(ctx, cfg); report.Overruled {
+	if report.Overruled = agentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
+		if err := keepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
+			report.warn("%v", err)
+		}
+	}
+	if report.Overruled {
 		report.warn("%s", differs)
 		if report.Outcome == InForce {
 			report.Outcome = Stale

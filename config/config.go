@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 )
@@ -242,10 +243,21 @@ func RunDir(text []byte) string { return guess(text).RunDir }
 func StateDir(text []byte) string { return guess(text).StateDir }
 
 func guess(text []byte) Config {
-	r := reader{places: make(map[string]place)}
-	root, ok := r.syntax(text)
-	if !ok {
-		return Default()
+	for _, t := range [][]byte{text, folders(text)} {
+		r := reader{places: make(map[string]place)}
+		if root, ok := r.syntax(t); ok {
+			return r.check(r.decode(root))
+		}
 	}
-	return r.check(r.decode(root))
+	return Default()
+}
+
+// folders are the lines of a file that is no YAML that say where the folders are.
+func folders(text []byte) (lines []byte) {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("state_dir:")) || bytes.HasPrefix(line, []byte("run_dir:")) {
+			lines = append(lines, line...)
+		}
+	}
+	return lines
 }
