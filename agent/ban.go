@@ -446,7 +446,7 @@ func (*FullError) Remedy() string {
 type LateBanError struct{ Err error }
 
 func (e *LateBanError) Error() string {
-	return "it is written down, and will be in force with the next sync, but is not yet: " + e.Err.Error()
+	return "it is written down, but not in force yet: " + e.Err.Error()
 }
 
 func (e *LateBanError) Unwrap() error { return e.Err }

@@ -320,16 +320,22 @@ func (b *banBook) adoptUnwritten(entries []cidr.Prefix, live ipsetsync.Timed, ex
 	return leave
 }
 
-// believeKernel makes what could be read of a damaged list agree with the kernel, if
-// that has any bans.
+// believeKernel makes what could be read of a damaged list agree with the kernel: what
+// the kernel does not block was taken back in a line that is lost. That is so only if it
+// blocks most of the list: after a boot or a flush there may be a few new bans alone.
 func (b *banBook) believeKernel(now banlist.Clock, live [2]ipsetsync.Timed) {
-	if len(live[cidr.IPv4])+len(live[cidr.IPv6]) > 0 {
-		for _, ban := range b.table.Bans(now) {
-			p := cidr.FromNetip(ban.Prefix)
-			inside := func(q cidr.Prefix) bool { return p.Contains(q) }
-			if _, found := live[p.Family()][p]; !found && !slices.ContainsFunc(keys(live[p.Family()], p), inside) {
-				b.table.Remove(ban)
-			}
+	all := b.table.Bans(now)
+	var gone []Ban
+	for _, ban := range all {
+		p := cidr.FromNetip(ban.Prefix)
+		inside := func(q cidr.Prefix) bool { return p.Contains(q) }
+		if _, found := live[p.Family()][p]; !found && !slices.ContainsFunc(keys(live[p.Family()], p), inside) {
+			gone = append(gone, ban)
+		}
+	}
+	if len(gone)*2 <= len(all) {
+		for _, ban := range gone {
+			b.table.Remove(ban)
 		}
 	}
 	b.adopt(now, live)
