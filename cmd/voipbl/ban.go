@@ -275,7 +275,18 @@ func (a *app) printBans(bans []agent.Ban, now time.Time) {
 		if !b.Until.IsZero() {
 			until = b.Until.Local().Format(time.DateTime)
 		}
-		t.row(prefixText(b.Prefix), ago(b.At, now), until, shorten(clean(b.Reason), 30))
+		t.row(prefixText(b.Prefix), ago(b.At, now), until)
+	}
+	room := 30
+	if a.out.terminal { // so that no line is folded, but for very long addresses
+		left := columns
+		for _, width := range t.widths()[:3] {
+			left -= width + 2
+		}
+		room = min(room, max(10, left))
+	}
+	for i, b := range bans {
+		t.rows[i+1] = append(t.rows[i+1], shorten(clean(b.Reason), room))
 	}
 	t.print(a.out)
 }

@@ -120,7 +120,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 	}
 	if r.Fail2ban != "" {
 		entry := prefixText(*r.FailEntry)
-		fmt.Fprintf(a.out, "  to end the ban of fail2ban: fail2ban-client unban %s; if it stays: ipset del %s %[1]s\n", entry, r.Fail2ban)
+		fmt.Fprintf(a.out, "  banned by fail2ban (set %s); to end that: fail2ban-client unban %s; if it stays: ipset del %[1]s %[2]s\n", r.Fail2ban, entry)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)

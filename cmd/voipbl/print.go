@@ -23,8 +23,8 @@ type table struct {
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) print(w io.Writer) {
-	var width []int
+// widths are those of the columns.
+func (t *table) widths() (width []int) {
 	for _, row := range t.rows {
 		for i, cell := range row {
 			if i == len(width) {
@@ -33,6 +33,11 @@ func (t *table) print(w io.Writer) {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))
 		}
 	}
+	return width
+}
+
+func (t *table) print(w io.Writer) {
+	width := t.widths()
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, cell := range row {
