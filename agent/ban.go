@@ -90,7 +90,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 			return report, err
 		}
 		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
-		if wide := widened(p, cfg.Bans.IPv6Prefix); opts.Widen && wide != p {
+		if wide := widened(p, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); opts.Widen && wide != p {
 			w.Prefix, w.Address = wide, p
 		}
 		for _, e := range exempt.Covering(w.Prefix) {

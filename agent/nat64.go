@@ -10,11 +10,12 @@ import (
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // addNAT64 adds what everybody with an IPv4 address is called behind such a translator.
-// No list blocks that, but bans may.
+// No list blocks that, but bans may. Addresses that are no one's in the Internet have no such
+// name (RFC 6052 section 3.1).
 func (l *protectedList) addNAT64() {
 	var all []Protected
 	for p, reasons := range *l {
-		if p.Addr().Is4() {
+		if a := p.Addr(); a.Is4() && a.IsGlobalUnicast() && !a.IsPrivate() {
 			all = append(all, Protected{translated(p), reasons})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -18,7 +19,7 @@ const (
 	// Timeout bounds all questions of one call together.
 	Timeout = 10 * time.Second
 
-	namesAtOnce     = 16
+	namesAtOnce     = 32
 	questionsAtOnce = 8 // for one name
 
 	// maxTargets is the most servers that the SRV records of one name may name.
@@ -41,6 +42,10 @@ func Ask(ctx context.Context, questions []Question) map[string]Answer {
 		found = make(map[string]Answer)
 	)
 	group.SetLimit(namesAtOnce)
+	// In another order each time: names that nobody answers about must not use up the
+	// time of the same others for ever.
+	questions = slices.Clone(questions)
+	rand.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
 	for _, q := range questions {
 		group.Go(func() error {
 			a := ask(ctx, q)
