@@ -21,7 +21,14 @@ func Pieces(p cidr.Prefix, exempt cidr.Sets) []cidr.Prefix {
 // Blocked is all that the bans block at now, by family, each with how long: the time of
 // the last of the bans that block it.
 func (t *Table) Blocked(now Clock, exempt cidr.Sets) [2]map[cidr.Prefix]time.Duration {
-	blocked := [2]map[cidr.Prefix]time.Duration{{}, {}}
+	var n [2]int
+	for p := range t.byPrefix {
+		n[p.Family()]++
+	}
+	blocked := [2]map[cidr.Prefix]time.Duration{}
+	for f := range blocked {
+		blocked[f] = make(map[cidr.Prefix]time.Duration, n[f])
+	}
 	for p, list := range t.byPrefix {
 		last, any := longest(list, now)
 		if !any {
