@@ -25,12 +25,6 @@ const bansFile = "bans"
 // Ban is one address or network that this host blocks by itself, for one reason.
 type Ban = banlist.Ban
 
-// lostReason is what a ban has for a reason that was found in the kernel alone.
-const lostReason = "unknown: from the kernel"
-
-// unwrittenReason is what a ban has for a reason that was written down nowhere.
-const unwrittenReason = "unknown: found in the kernel"
-
 // banClock is this moment.
 func banClock() banlist.Clock {
 	return banlist.Clock{Boot: firewall.Boot(), Up: uptime(), Wall: time.Now()}
@@ -270,7 +264,7 @@ const sameEnd = time.Minute
 // adopt makes bans of what the kernel blocks and the list does not know, or not for so
 // long. What a ban has been cut into around exempt addresses is that ban's.
 func (b *banBook) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
-	if n := b.adoptAs(lostReason, now, live); n > 0 {
+	if n := b.adoptAs(banlist.Lost, now, live); n > 0 {
 		made := "1 ban was made"
 		if n > 1 {
 			made = fmt.Sprintf("%d bans were made", n)
@@ -314,8 +308,8 @@ func (b *banBook) adoptUnwritten(entries []cidr.Prefix, live ipsetsync.Timed, ex
 		}
 		unwritten[p.Family()][p] = live[p]
 	}
-	if n := b.adoptAs(unwrittenReason, now, unwritten); n > 0 {
-		b.notes = append(b.notes, fmt.Sprintf("the kernel blocks %s that the list of bans did not have: now it has, with the reason %q", entriesWords(n), unwrittenReason))
+	if n := b.adoptAs(banlist.Unwritten, now, unwritten); n > 0 {
+		b.notes = append(b.notes, fmt.Sprintf("the kernel blocks %s that the list of bans did not have: now it has, with the reason %q", entriesWords(n), banlist.Unwritten))
 	}
 	return leave
 }

@@ -128,9 +128,10 @@ func (t *Table) Add(b Ban) (evicted []Ban, ok bool) {
 		evicted = append(evicted, soonest.Ban)
 	}
 	b.Reason = t.shared(b.Reason)
+	p := cidr.FromNetip(b.Prefix)
+	t.replaceStandIns(b)
 	e := &entry{Ban: b, at: -1}
 	t.bans[b.key()] = e
-	p := cidr.FromNetip(b.Prefix)
 	t.byPrefix[p] = append(t.byPrefix[p], e)
 	delete(t.gone, p)
 	if b.For != 0 {

@@ -171,6 +171,34 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestStandIn: what was found in the kernel gives way to the ban that has made it, and to
+// none that would end sooner.
+func TestStandIn(t *testing.T) {
+	now := at(time.Hour)
+	for want, bans := range map[string][]Ban{
+		"192.0.2.7 a 10m0s": {New(prefix("192.0.2.7"), Unwritten, 10*time.Minute-time.Second, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+		"192.0.2.7 a ever":  {New(prefix("192.0.2.7"), Lost, 0, now), New(prefix("192.0.2.7"), "a", 0, now)},
+		"192.0.2.7 " + Lost + " ever, 192.0.2.7 a 10m0s":  {New(prefix("192.0.2.7"), Lost, 0, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+		"192.0.2.7 " + Lost + " 20m0s, 192.0.2.7 a 10m0s": {New(prefix("192.0.2.7"), Lost, 20*time.Minute, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+		"192.0.2.7 a 10m0s, 192.0.2.7 b 10m0s":            {New(prefix("192.0.2.7"), "b", 10*time.Minute, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+		"192.0.2.6 " + Lost + " 10m0s, 192.0.2.7 a 10m0s": {New(prefix("192.0.2.6"), Lost, 10*time.Minute, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+	} {
+		table := NewTable()
+		var lines []byte
+		for _, b := range bans {
+			table.Add(b)
+			lines = AppendBan(lines, b, now)
+		}
+		got := []string{text(table.Bans(now), now), text(Decode(lines, now).Table.Bans(now), now)}
+		if got[0] != got[1] || !slices.Equal(slices.Sorted(strings.SplitSeq(got[0], ", ")), slices.Sorted(strings.SplitSeq(want, ", "))) {
+			t.Errorf("got  %s\nand  %s\nwant %s", got[0], got[1], want)
+		}
+		if table.Gone(cidr.MustParsePrefix("192.0.2.7")) {
+			t.Errorf("%s: it counts as gone", want)
+		}
+	}
+}
+
 // TestGone: what has ended, was taken back or has made way is known until the kernel is
 // known to be rid of it, also by the journal; what is banned again is not gone.
 func TestGone(t *testing.T) {
