@@ -67,13 +67,13 @@ func (s *Store) stateOf(file string) (FileState, error) {
 func (s *Store) JournalEnd(name string) (state FileState, whole bool, err error) {
 	f, info, err := s.openFile(name + journalSuffix)
 	if err != nil {
-		return FileState{}, false, ofFeed(name, err)
+		return FileState{}, false, err
 	}
 	defer f.Close()
 	var last [1]byte
 	if info.Size() > 0 {
 		if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
-			return FileState{}, false, ofFeed(name, readError(f.Name(), err))
+			return FileState{}, false, readError(f.Name(), err)
 		}
 	}
 	return fileState(info), last[0] == '\n', nil
@@ -89,13 +89,13 @@ func (s *Store) ReadJournal(name string) ([]byte, FileState, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, FileState{}, nil
 	case err != nil:
-		return nil, FileState{}, ofFeed(name, err)
+		return nil, FileState{}, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
 	switch {
 	case err != nil:
-		return nil, FileState{}, ofFeed(name, readError(f.Name(), err))
+		return nil, FileState{}, readError(f.Name(), err)
 	case len(text) > maxJournal:
 		return nil, FileState{}, &DamagedError{Path: f.Name(), Why: fmt.Sprintf("it has more than %d bytes", maxJournal)}
 	}
@@ -108,7 +108,7 @@ func (s *Store) ReadJournal(name string) ([]byte, FileState, error) {
 func (s *Store) AppendJournal(name string, lines []byte) (FileState, error) {
 	state, err := s.appendJournal(name, lines)
 	if err != nil {
-		return FileState{}, storageError(name, s.path(name+journalSuffix), err)
+		return FileState{}, storageError("", s.path(name+journalSuffix), err)
 	}
 	return state, nil
 }
@@ -154,7 +154,7 @@ func (s *Store) WriteJournal(name string, lines []byte) (FileState, error) {
 		return FileState{}, err
 	}
 	if err := s.writeFile(name+journalSuffix, lines); err != nil {
-		return FileState{}, storageError(name, s.path(name+journalSuffix), err)
+		return FileState{}, storageError("", s.path(name+journalSuffix), err)
 	}
 	return s.JournalState(name)
 }
@@ -162,7 +162,7 @@ func (s *Store) WriteJournal(name string, lines []byte) (FileState, error) {
 // RemoveJournal takes a journal away.
 func (s *Store) RemoveJournal(name string) error {
 	if err := s.root.Remove(name + journalSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return storageError(name, s.path(name+journalSuffix), err)
+		return storageError("", s.path(name+journalSuffix), err)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (s *Store) setAside(file string) (string, error) {
 // RemoveJSON takes the file of [Store.WriteJSON] away.
 func (s *Store) RemoveJSON(name string) error {
 	if err := s.root.Remove(name + jsonSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return storageError(name, s.path(name+jsonSuffix), err)
+		return storageError("", s.path(name+jsonSuffix), err)
 	}
 	return nil
 }
@@ -197,12 +197,12 @@ func (s *Store) RemoveJSON(name string) error {
 func (s *Store) ReadText(name string) ([]byte, error) {
 	f, _, err := s.openFile(name + jsonSuffix)
 	if err != nil {
-		return nil, ofFeed(name, err)
+		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxJSON+1))
 	if err != nil {
-		return nil, ofFeed(name, readError(f.Name(), err))
+		return nil, readError(f.Name(), err)
 	}
 	return text, nil
 }

@@ -19,18 +19,26 @@ func (s *Store) ReadJSON(name string, v any) error { return s.readJSON(name, jso
 // like those of feeds but do not collide with them; as JSON it may have 8 MiB.
 func (s *Store) WriteJSON(name string, v any) error { return s.writeJSON(name, jsonSuffix, v) }
 
+// feedOf is the feed that a file of this name and suffix is about, or none.
+func feedOf(name, suffix string) string {
+	if suffix == jsonSuffix {
+		return ""
+	}
+	return name
+}
+
 func (s *Store) readJSON(name, suffix string, v any) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	file, _, err := s.openFile(name + suffix)
 	if err != nil {
-		return ofFeed(name, err)
+		return ofFeed(feedOf(name, suffix), err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxJSON+1))
 	if err != nil {
-		return ofFeed(name, readError(file.Name(), err))
+		return ofFeed(feedOf(name, suffix), readError(file.Name(), err))
 	}
 	if len(data) > maxJSON {
 		return &DamagedError{Path: file.Name(), Why: fmt.Sprintf("it has more than %d bytes", maxJSON)}
@@ -50,13 +58,13 @@ func (s *Store) writeJSON(name, suffix string, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		return storageError(name, s.path(name+suffix), err)
+		return storageError(feedOf(name, suffix), s.path(name+suffix), err)
 	}
 	if doc.Len() > maxJSON {
-		return storageError(name, s.path(name+suffix), fmt.Errorf("%d bytes, more than %d", doc.Len(), maxJSON))
+		return storageError(feedOf(name, suffix), s.path(name+suffix), fmt.Errorf("%d bytes, more than %d", doc.Len(), maxJSON))
 	}
 	if err := s.writeFile(name+suffix, doc.Bytes()); err != nil {
-		return storageError(name, s.path(name+suffix), err)
+		return storageError(feedOf(name, suffix), s.path(name+suffix), err)
 	}
 	return nil
 }

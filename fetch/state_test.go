@@ -66,7 +66,11 @@ func TestJSON(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	wantReason(t, s.WriteJSON("names", strings.Repeat("x", maxJSON)), ReasonStorage)
-	wantReason(t, s.WriteJSON("names", make(chan int)), ReasonStorage)
+	err := s.WriteJSON("names", make(chan int))
+	wantReason(t, err, ReasonStorage)
+	if strings.HasPrefix(err.Error(), "feed ") {
+		t.Errorf("a file of another kind is called a feed's: %v", err)
+	}
 	if err := s.ReadJSON("names", &got); err != nil {
 		t.Errorf("the old value is gone: %v", err)
 	}
