@@ -178,7 +178,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		b.notes = append(b.notes, shrunkNote+": what the kernel blocks stays banned")
 	}
 	if shrunk || j.Cut {
-		b.adopt(now, live())
+		b.believeKernel(now, live())
 		return
 	}
 	b.markKept(state)
