@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -91,9 +92,8 @@ func (h sshHost) session(pid int) (connection, bool) {
 	if !h.runsSSHD(parent) || h.runsSSHD(pid) {
 		return connection{}, false
 	}
-	environ, err := os.ReadFile(h.path(pid, "environ"))
-	c, ok := parseConnection(environ)
-	if err != nil || !ok {
+	c, ok := parseConnection(h.environ(pid))
+	if !ok {
 		return connection{}, false
 	}
 	for range maxAncestors {
@@ -106,6 +106,28 @@ func (h sshHost) session(pid int) (connection, bool) {
 		parent = h.stats[parent].parent
 	}
 	return connection{}, false
+}
+
+// A process that is about to run another program has no environment for a moment
+// (execve(2)), as a shell has at each login by "exec". It is asked for again.
+const (
+	environTries = 50
+	environPause = time.Millisecond
+)
+
+// environ is the environment of a process; of one that has ended it is empty.
+func (h sshHost) environ(pid int) []byte {
+	for range environTries {
+		environ, err := os.ReadFile(h.path(pid, "environ"))
+		if err != nil || len(environ) > 0 {
+			return environ
+		}
+		if _, err := os.Readlink(h.path(pid, "exe")); err != nil {
+			return nil
+		}
+		time.Sleep(environPause)
+	}
+	return nil
 }
 
 // runsSSHD reports whether a process runs the program of an SSH server: not by its name,
