@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// The list of bans for those who only look at it.
+
+// ReadBans are the bans that count now, in order, and what has to be said about the
+// list. It changes nothing. What can be read comes with the error.
+func ReadBans(cfg config.Config) (bans []Ban, notes []string, err error) {
+	now := banClock()
+	table, notes, err := (&banBook{cfg: cfg}).look(now)
+	return table.Bans(now), notes, err
+}
+
+// look reads the list without changing anything.
+func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err error) {
+	t = banlist.NewTable()
+	defer func() { t.Replay(b.readUnkept(), now) }()
+	store, err := findStore(b.cfg)
+	if store == nil || err != nil {
+		return t, nil, err
+	}
+	defer store.Close()
+	text, state, err := store.ReadJournal(bansFile)
+	if err != nil {
+		return t, nil, err
+	}
+	if !state.Exists() {
+		old, err := store.ReadText(bansFile)
+		if isAbsent(err) {
+			return t, nil, nil
+		}
+		if err == nil {
+			var had *banlist.Table
+			if had, err = banlist.DecodeOld(old, now); err == nil {
+				return had, nil, nil
+			}
+		}
+		return t, nil, &fetch.DamagedError{Path: bansFile + ".json", Why: err.Error()}
+	}
+	j := banlist.Decode(text, now)
+	if j.Cut {
+		notes = append(notes, cutNote+", and is left out")
+	}
+	if b.shrunk(state) {
+		notes = append(notes, shrunkNote)
+	}
+	for _, ban := range older(store, state, now) {
+		j.Table.Add(ban)
+	}
+	if len(j.Damaged) > 0 {
+		err = &DamagedBansError{fetch.JournalName(bansFile), len(j.Damaged), j.Damaged[0]}
+	}
+	return j.Table, notes, err
+}
+
+// DamagedBansError is a list of bans with lines that cannot be understood.
+type DamagedBansError struct {
+	Path         string
+	Lines, First int
+}
+
+func (e *DamagedBansError) Error() string {
+	return fmt.Sprintf("%s is damaged: %d of its lines cannot be understood, the first is line %d", e.Path, e.Lines, e.First)
+}
+
+// Remedy says what to do about it.
+func (e *DamagedBansError) Remedy() string {
+	return "run \"voipbl sync\": it keeps what can be read and what the kernel blocks"
+}
+
+// UnkeptBans reports whether there are bans that are in force and could not be written
+// down, so that a boot would lose them.
+func UnkeptBans(cfg config.Config) bool { return len((&banBook{cfg: cfg}).readUnkept()) > 0 }
