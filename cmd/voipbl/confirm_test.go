@@ -27,13 +27,20 @@ type host struct {
 func newHost(t *testing.T, backend string) *host {
 	t.Helper()
 	testns.Enter(t)
+	h := hostHere(t, backend)
+	h.must("voipbl", "--config", h.drop, "sync")
+	return h
+}
+
+// hostHere is one in the namespace that the test is in already, where voipbl never ran.
+func hostHere(t *testing.T, backend string) *host {
+	t.Helper()
 	h := &host{t: t, backend: backend, dir: t.TempDir()}
 	h.drop, h.base = filepath.Join(h.dir, "drop.yaml"), filepath.Join(h.dir, "base.yaml")
 	text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: mine, path: %[1]s/list}]\nfirewall:\n  backend: %[2]s\n", h.dir, backend)
 	writeFile(t, h.drop, text)
 	writeFile(t, h.base, text+"  base: true\n  local_networks: [192.168.1.0/24]\n")
 	writeFile(t, filepath.Join(h.dir, "list"), "5.5.5.5\n")
-	h.must("voipbl", "--config", h.drop, "sync")
 	return h
 }
 
