@@ -79,6 +79,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	})
 	sets := report.combine(e.feeds)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
+	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
+		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.cfg.Set, stay.Len(), e.cfg.BanSet)
+		sets = cidr.Union(sets, stay)
+	}
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
 

@@ -27,6 +27,29 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 	}
 }
 
+// undropped are the bans that an older version put into the set of the lists and that must
+// stay there: a rule drops that set, and the set of bans either cannot be used or has no
+// rule and gets none now.
+func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
+	unusable := report.BansProblem != nil
+	if !e.setsOnly && !unusable {
+		return stay // see dropBansFirst
+	}
+	for _, f := range cidr.Families {
+		list, err := e.kernel.Header(setName(e.cfg, f))
+		if err != nil || list.References == 0 {
+			continue
+		}
+		bans, err := e.kernel.Header(e.cfg.BanSetName(int(f)))
+		if err == nil && bans.References > 0 && !unusable {
+			continue
+		}
+		live := liveSets(lives)[f]
+		stay[f] = live.Subtract(live.Subtract(e.book.banned()[f]))
+	}
+	return stay
+}
+
 // dropBansFirst makes the rules that drop banned addresses before the lists are changed,
 // if there are rules for the lists and none for the bans: an older version kept bans
 // among the lists.
