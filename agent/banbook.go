@@ -43,6 +43,10 @@ type banBook struct {
 
 	unkept fetch.FileState // the journal in the run folder, likewise
 
+	// amongLists says that an older version has put the bans into the set of the lists,
+	// where they stay until a sync has moved them.
+	amongLists bool
+
 	// whole says that the journal has to be written anew as a whole, since it is
 	// not what the table holds.
 	whole bool
@@ -180,7 +184,7 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 		b.whole = true
 		t, err := banlist.DecodeOld(text, now)
 		if err == nil {
-			b.table = t
+			b.table, b.amongLists = t, true
 			break
 		}
 		b.damaged(store.SetAsideJSON, err.Error())

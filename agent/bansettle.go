@@ -83,6 +83,9 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 			continue
 		}
 		for _, ban := range b.toRemove(*r.Remove, a, now) {
+			if b.amongLists {
+				a.Kernel = problemOf(&amongListsError{b.cfg.Set})
+			}
 			b.table.Remove(ban)
 			lines = banlist.AppendUnban(lines, ban, now)
 			touched[cidr.FromNetip(ban.Prefix)] = true
@@ -94,10 +97,24 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 	kept := b.write(lines, now)
 	notes := b.takeNotes()
 	for i := range answers {
-		answers[i].Kernel, answers[i].Unkept, answers[i].Notes = problemIf(inKernel), problemIf(kept), notes
+		if inKernel != nil {
+			answers[i].Kernel = problemOf(inKernel)
+		}
+		answers[i].Unkept, answers[i].Notes = problemIf(kept), notes
 	}
 	return answers
 }
+
+// amongListsError is a ban that was taken back and that an older version has put into the
+// set of the lists.
+type amongListsError struct{ set string }
+
+func (e *amongListsError) Error() string {
+	return "an older version of voipbl kept bans in the set " + e.set + ", and no sync has moved them since"
+}
+
+// Remedy says what to do about it.
+func (*amongListsError) Remedy() string { return "run \"voipbl sync\"" }
 
 // takeNotes returns what has to be said, once.
 func (b *banBook) takeNotes() []string {
@@ -274,6 +291,9 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 		errs = append(errs, err)
 	}
 	err = errors.Join(errs...)
+	if !dryRun {
+		b.amongLists = false // the lists are next
+	}
 	if len(b.strangers) == 0 && !dryRun && err == nil {
 		b.table.Settled()
 		b.whole = b.whole || b.long(0) // what is gone need not be in the journal any more
