@@ -39,7 +39,7 @@ firewall:
 			},
 			Asterisk: &host.Asterisk{
 				SIP: []host.Port{{Proto: "udp", Port: 5060}}, RTP: [2]uint16{10000, 20000},
-				Logs:   []host.Log{{File: "/var/log/asterisk/security.log", Levels: []string{"security"}}},
+				Logs:   []host.Log{{File: "/var/log/asterisk/security.log", Levels: []string{"security"}, Jails: []string{"asterisk"}}},
 				Trunks: []string{"sip.example.net"}, Contacts: []netip.Addr{netip.MustParseAddr("198.51.100.7")},
 			},
 			Fail2ban: &host.Fail2ban{Running: true, Jails: []host.Jail{jail("asterisk", host.IntoSet, "f2b-a", "203.0.113.9", "2001:db8:9::9")}},

@@ -13,23 +13,20 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// widestSIP is how many ports the range for SIP may have at most: two ports that are
-// further apart are left to the admin.
-const widestSIP = 200
-
 const keySIPPorts = "firewall.sip.ports"
 
 func (p *proposer) sip() error {
 	have := p.cfg.Firewall.SIP.Ports
-	ports := SIPPorts(p.Facts)
+	ports := sipPorts(p.Facts, true)
 	var words []string
-	want := config.PortRange{First: 65535}
+	var ranges []config.PortRange
 	outside := false
 	for _, o := range ports {
 		words = append(words, fmt.Sprintf("%s %d", o.Proto, o.Port))
-		want.First, want.Last = min(want.First, o.Port), max(want.Last, o.Port)
-		outside = outside || o.Port < have.First || o.Port > have.Last
+		ranges = append(ranges, config.PortRange{First: o.Port, Last: o.Port})
+		outside = outside || !have.Has(o.Port)
 	}
+	want := config.NewPorts(ranges...)
 	on := "the PBX listens on " + list(words, 4)
 	widened := p.cfg
 	widened.Firewall.SIP.Ports = want
@@ -38,10 +35,10 @@ func (p *proposer) sip() error {
 		p.choose(Same, keySIPPorts, have.String(), "nothing was found that listens for SIP")
 	case !outside:
 		p.choose(Same, keySIPPorts, have.String(), "%s", on)
-	case have != p.def.Firewall.SIP.Ports:
+	case !slices.Equal(have, p.def.Firewall.SIP.Ports):
 		p.choose(Yours, keySIPPorts, have.String(), "as you have it, but %s", on)
-	case want.Last-want.First >= widestSIP:
-		p.choose(ByHand, keySIPPorts, have.String(), "%s, which is too far apart for one range: choose", on)
+	case !want.Fit():
+		p.choose(ByHand, keySIPPorts, have.String(), "%s, which are too many: choose, or name ranges that hold several", on)
 	case !valid(widened):
 		p.choose(ByHand, keySIPPorts, have.String(), "%s, and rtp or a service has some of %s too: choose", on, want)
 	default:
@@ -152,22 +149,9 @@ var hasServices = regexp.MustCompile(`\bservices["']?:`)
 // servicesWith is the list of services with other ports for one, as a value of its
 // own, for a text that does not have it yet.
 func (p *proposer) servicesWith(at int, ports []config.PortRange) string {
-	var b strings.Builder
-	for i, s := range p.cfg.Firewall.Services {
-		if i == at {
-			s.Ports = ports
-		}
-		var words []string
-		for _, r := range s.Ports {
-			words = append(words, r.String())
-		}
-		ports := ""
-		if len(words) > 0 {
-			ports = fmt.Sprintf(" ports: %q,", strings.Join(words, ","))
-		}
-		fmt.Fprintf(&b, "\n    - {name: %s, proto: %s,%s from: %s}", s.Name, s.Proto, ports, s.From)
-	}
-	return b.String()
+	services := slices.Clone(p.cfg.Firewall.Services)
+	services[at].Ports = ports
+	return servicesText(services)
 }
 
 const keyDropAt = "firewall.drop_at"
@@ -176,8 +160,8 @@ func (p *proposer) dropAt() error {
 	have := p.cfg.Firewall.DropAt
 	why := ""
 	switch {
-	case p.owns("freepbx-firewall"):
-		why = "FreePBX's firewall builds itself anew when a rule stands above its own in INPUT"
+	case p.owns("freepbx-firewall"), p.installed("freepbx-firewall"):
+		why = "FreePBX's firewall empties INPUT whenever it starts"
 	case p.published():
 		why = "ports of containers, or forwarded ones, go past INPUT"
 	case p.Facts.Docker != nil && p.Facts.Docker.Running:
@@ -200,9 +184,7 @@ func (p *proposer) dropAt() error {
 
 // published reports whether ports are published past INPUT.
 func (p *proposer) published() bool {
-	return slices.ContainsFunc(p.Rules, func(k agent.KernelRules) bool {
-		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return len(s.Published()) > 0 })
-	})
+	return agent.Publishes(p.Rules, p.Native)
 }
 
 const keyBackend = "firewall.backend"
@@ -225,6 +207,27 @@ func (p *proposer) backend() {
 // ownerNames are the other firewalls in whose company base rules are not proposed.
 var ownerNames = map[string]string{"ufw": "ufw", "firewalld": "firewalld", "freepbx-firewall": "FreePBX's firewall"}
 
+// Owners names the other programs that look after this host's firewall now, by what systemd
+// and processes tell, and by the rules that the kernel has: those of FreePBX stay in force
+// while its daemon is down.
+func Owners(f host.Facts, byRules []string) []string {
+	all := slices.Clone(byRules)
+	known := slices.ContainsFunc(all, func(name string) bool { return strings.HasPrefix(name, "nftables (") })
+	for _, o := range f.Firewalls {
+		if o.Active && !(known && o.Name == "nftables") {
+			all = append(all, orElse(ownerNames[o.Name], o.Name))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// installed reports whether a program that looks after a firewall is there, whether or not
+// it is in force.
+func (p *proposer) installed(name string) bool {
+	return slices.ContainsFunc(p.Facts.Firewalls, func(o host.Owner) bool { return o.Name == name })
+}
+
 // owners are the other firewalls that are in force, by what systemd and the rules tell.
 func (p *proposer) owners() []string {
 	all := slices.Clone(p.Owners)
@@ -241,16 +244,25 @@ func (p *proposer) owns(name string) bool { return slices.Contains(p.owners(), o
 
 const keyBase = "firewall.base"
 
+var errNoNetworks = &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local"}
+
 func (p *proposer) base() error {
+	if p.cfg.Firewall.DropAt == config.DropNone {
+		if p.Base {
+			return &RefusedError{"all rules are another program's (firewall.drop_at: none)", "set \"drop_at: auto\" first, if voipbl is to be the firewall of this host"}
+		}
+		p.choose(Same, keyBase, "false", "all rules are another program's (drop_at: none)")
+		return nil
+	}
 	owners, networks := strings.Join(p.owners(), " and "), len(p.cfg.Firewall.LocalNetworks) > 0
 	p.out.BaseFits = (owners == "" || p.cfg.Firewall.BesideOthers) && networks
 	switch {
 	case p.cfg.Firewall.Base:
 		p.choose(Yours, keyBase, "true", "as you have it: voipbl is the whole firewall")
 	case p.Base && owners != "" && !p.cfg.Firewall.BesideOthers:
-		return &RefusedError{owners + " is the firewall of this host, and two undo what each other lets in", "switch it off first, or leave --base out: blocked addresses are dropped all the same"}
+		return &RefusedError{owners + " is the firewall of this host, and two undo what each other lets in", host.SwitchOffRemedy(p.owners()) + "; or leave --base out: blocked addresses are dropped all the same"}
 	case p.Base && !networks:
-		return &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local"}
+		return errNoNetworks
 	case p.Base:
 		why := "as you have asked: voipbl is the whole firewall" + p.noLocal6()
 		p.set(keyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(keyBase, "true", why))

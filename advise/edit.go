@@ -18,7 +18,7 @@ func setKey(text string, path []string, value, why string) (string, bool) {
 	for depth, key := range path {
 		at := find(lines[first:end], indent, key)
 		if depth == len(path)-1 {
-			line := strings.Repeat(" ", indent) + key + ": " + value
+			line := strings.Repeat(" ", indent) + key + ":" + blank(value) + value
 			return strings.Join(put(lines, first, end, indent, at, line, why), "\n") + "\n", true
 		}
 		if at < 0 && depth == 0 {
@@ -68,6 +68,14 @@ func addItems(text string, path []string, items []string, why string) (string, b
 	return strings.Join(splice(lines, end, end, added...), "\n") + "\n", true
 }
 
+// blank is what stands between a key and its value, if that is on the same line.
+func blank(value string) string {
+	if strings.HasPrefix(value, "\n") {
+		return ""
+	}
+	return " "
+}
+
 // isParent is a key whose value is on the lines below it.
 var isParent = regexp.MustCompile(`^ *[a-z0-9_]+:[ \t]*(#.*)?$`)
 
@@ -81,7 +89,7 @@ func setNew(text string, path []string, value, why string) (string, bool) {
 	for depth, key := range path {
 		pad := strings.Repeat("  ", depth)
 		if depth == len(path)-1 {
-			b.WriteString(pad + setupMark + why + "\n" + pad + key + ": " + value + "\n")
+			b.WriteString(pad + setupMark + why + "\n" + pad + key + ":" + blank(value) + value + "\n")
 		} else {
 			b.WriteString(pad + key + ":\n")
 		}

@@ -2,6 +2,7 @@ package advise
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/firewall"
@@ -12,12 +13,18 @@ import (
 // the first ban, so of a jail that has banned nobody nothing is said; nor of an action
 // that we do not know.
 func (d *doctor) fail2ban() {
-	if d.Facts.Fail2ban == nil || !d.Facts.Fail2ban.Running {
+	if d.Facts.Fail2ban == nil {
+		return
+	}
+	if d.Facts.Fail2ban.Down {
+		d.fail2banDown(d.Facts.Fail2ban.Mistake)
+	}
+	if !d.Facts.Fail2ban.Running {
 		return
 	}
 	for _, j := range d.Facts.Fail2ban.Jails {
 		if len(j.Actions) == 0 {
-			d.note(Fail2banElse, Problem, "systemctl restart fail2ban", "whom it bans is let in all the same",
+			d.note(Fail2banElse, Problem, "systemctl restart fail2ban", "addresses that it bans get in all the same",
 				"fail2ban's jail %s has no action, as after a reload that was to give it another one", j.Name)
 		}
 		for _, a := range j.Actions {
@@ -25,6 +32,34 @@ func (d *doctor) fail2ban() {
 		}
 	}
 }
+
+// fail2banDown names a fail2ban that should run. On a host without rsyslog, as Debian 12
+// is, this is how Debian's own jail for sshd leaves it.
+func (d *doctor) fail2banDown(mistake string) {
+	const why = "no attacker is banned for guessing passwords"
+	if mistake == "" {
+		d.note(Fail2banDown, Warning, "systemctl start fail2ban; if it is not wanted: systemctl disable fail2ban", why,
+			"fail2ban is to run from boot on, and does not run")
+		return
+	}
+	remedy := "mend that in /etc/fail2ban until \"fail2ban-client --test\" finds nothing, then: systemctl restart fail2ban"
+	if jail, ok := jailWithoutLog(mistake); ok {
+		remedy = fmt.Sprintf("printf '[%[1]s]\\nenabled = false\\n' >>/etc/fail2ban/jail.d/%[1]s.local; systemctl restart fail2ban"+
+			" (\"backend = systemd\" in place of \"enabled = false\" has it read the journal, and needs python3-systemd)", jail)
+	}
+	d.note(Fail2banDown, Warning, remedy, why, "fail2ban does not start: %s", mistake)
+}
+
+// jailWithoutLog is the jail that a mistake of fail2ban's names as one without a log.
+func jailWithoutLog(mistake string) (string, bool) {
+	m := noLog.FindStringSubmatch(mistake)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+var noLog = regexp.MustCompile(`^Have not found any log file for ([\w.-]+) jail`)
 
 const mendBans = "give the jail an action that bans into a set or a chain of iptables, or \"voipbl ban\""
 
@@ -56,7 +91,7 @@ func (d *doctor) action(j host.Jail, a host.BanAction) {
 				"neither iptables nor \"voipbl firewall diff\" shows it", "fail2ban's jail %s bans in the %s %s by rules of the other backend of iptables (%s)", j.Name, kind, name, f)
 		default:
 			d.note(Fail2banElse, Problem, fmt.Sprintf("fail2ban-client reload --restart %s; if it stays: %s", j.Name, mendBans),
-				"whom it bans is let in all the same",
+				"addresses that it bans get in all the same",
 				"fail2ban's jail %s has banned %s in the %s %s, which no rule of INPUT asks about (%s)", j.Name, plural(banned, "address", "addresses"), kind, name, f)
 		}
 	}

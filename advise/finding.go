@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // Finding is something that is not as it should be.
@@ -61,6 +62,7 @@ const (
 	PendingTrial     = "pending-trial"
 	AgentTrouble     = "agent-trouble"
 	AgentNotRunning  = "agent-not-running"
+	AgentNoMounts    = "agent-no-mounts"
 	AgentNotAtBoot   = "agent-not-at-boot"
 	LoginsUnseen     = "logins-unseen"
 	ConfigRefused    = "config-refused"
@@ -68,16 +70,33 @@ const (
 	IPv6Open         = "ipv6-open"
 	DockerBypass     = "docker-bypass"
 	ShadowedRule     = "shadowed-rule"
+	OtherFirewall    = "other-firewall"
+	DropAtInput      = "drop-at-input" // where containers have ports, or will have some
 	Fail2banElse     = "fail2ban-elsewhere"
+	Fail2banDown     = "fail2ban-down"
 	SecurityLog      = "security-log"
+	LogClock         = "log-clock"       // a log in another time zone than the host
+	JailBlind        = "jail-blind"      // a jail does not see what its log has
+	AsteriskConfig   = "asterisk-config" // lines that Asterisk skips
+	IAX2Unlogged     = "iax2-unlogged"
 	RecentTooShort   = "recent-too-short"
 	PortClosed       = "port-closed"
 	RTPClosed        = "rtp-closed"
 	ListenerClosed   = "listener-closed" // to anybody who reaches it otherwise
 	TrunkUnprotected = "trunk-unprotected"
 	TrunkClosed      = "trunk-closed"
-	PeerBlocked      = "peer-blocked"  // a phone or trunk
-	ExemptBanned     = "exempt-banned" // by fail2ban
+	PeerBlocked      = "peer-blocked"    // a phone or trunk
+	VoipblScript     = "voipbl-sh"       // the script that VoIPBL publishes
+	OtherBlocklist   = "other-blocklist" // a set of others whose members a rule drops
+	FreePBXBlocked   = "freepbx-blocked" // whom FreePBX's firewall trusts
+	SavedRules       = "saved-rules"     // that are loaded at boot, or would be
+	ExemptBanned     = "exempt-banned"   // by fail2ban
+	SecretReadable   = "secret-readable" // the configuration, by every user
+	StateFolder      = "state-folder"    // that cannot be written to
+	AllowTrouble     = "allow-trouble"   // with the list of "voipbl allow"
+	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured
+	IPv6Left         = "ipv6-left"       // alone, as configured
+	DropLog          = "drop-log"        // whose lines may not appear
 	NotLookedAt      = "not-looked-at"
 )
 
@@ -87,6 +106,10 @@ type Input struct {
 	Config config.Config
 	Status *agent.Status
 	Rules  []agent.KernelRules // the backend that voipbl uses first
+	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
+
+	// SecretFile is the configuration, if it has a secret in it and every user may read it.
+	SecretFile string
 
 	// Closed are the listeners that the base rules in force close.
 	Closed []lockout.Closed
@@ -105,11 +128,17 @@ type Input struct {
 func Findings(in Input) []Finding {
 	d := &doctor{Input: in}
 	d.state()
+	d.secret()
 	d.agent()
 	d.rules()
 	d.fail2ban()
 	d.exemptBanned()
+	d.savedRules()
+	d.otherLists()
+	d.dropLog()
 	d.pbx()
+	d.friends()
+	d.freePBX()
 	d.closed()
 	for _, u := range in.Facts.Unknown {
 		d.note(NotLookedAt, Warning, orElse(u.Remedy, "mend it, and run \"voipbl doctor\" again"),
@@ -123,10 +152,15 @@ func Findings(in Input) []Finding {
 type doctor struct {
 	Input
 	found []Finding
+
+	placesTold bool // of the places in the status there are findings
 }
 
 func (d *doctor) note(code string, s Severity, remedy, why, format string, args ...any) {
 	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	if d.Status != nil {
+		remedy = d.Status.Mended(remedy)
+	}
 	d.found = append(d.found, Finding{code, s, text, why, remedy})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // TestFindings ails a healthy host in one way at a time. Each case names all that is
@@ -47,6 +48,20 @@ func TestFindings(t *testing.T) {
 		{"not protected", func(in *Input) {
 			in.Status.Protected, in.Status.Problems = false, []string{"the sets are empty"}
 		}, []string{"problem not-protected the sets are empty"}},
+		{"no mounts", func(in *Input) { in.Status.Agent.NoMounts = true }, []string{"note agent-no-mounts nothing may be mounted here"}},
+		{"no mounts and no agent", func(in *Input) {
+			in.Status.Agent = nil
+			in.Facts.Agent = &host.Unit{AtBoot: true, ExitStatus: 226}
+		}, []string{"problem agent-not-running systemd ends it with 226/NAMESPACE"}},
+		{"one family", func(in *Input) {
+			in.Status.Families = []agent.FamilyProblem{{Family: "IPv6", Problem: agent.Problem{Error: "IPv6 is not protected as configured: no table"}}}
+			in.Status.Rules.Drift = []firewall.Change{{Family: "IPv6", Table: "filter", Chain: "INPUT"}}
+		}, []string{"problem family-trouble IPv6 is not protected as configured: no table"}},
+		{"IPv6 is left alone", func(in *Input) { in.Status.IPv6Left = true }, []string{"note ipv6-left IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses"}},
+		{"no rule drops, and they are another program's", func(in *Input) {
+			in.Status.Protected, in.Status.Problems = false, []string{"no rule drops"}
+			in.Status.Rules.DropAt, in.Status.Rules.Problem = "none", &agent.Problem{Error: "no rule drops"}
+		}, []string{"problem not-protected no rule drops"}},
 		{"stale", func(in *Input) {
 			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &agent.Problem{Reason: "tls", Error: "bad\ncertificate"}
 		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
@@ -73,6 +88,18 @@ func TestFindings(t *testing.T) {
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exempt("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
+		{"exempt, but banned in a chain, without a fail2ban", func(in *Input) {
+			in.Facts.Fail2ban = nil
+			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7, 2001:db8::7]\nfirewall: {local_networks: [192.168.1.0/24]}")
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
+		}, []string{"problem exempt-banned 192.168.1.0/24 is exempt, but banned by fail2ban as 192.168.0.0/16 (chain f2b-x)", "problem exempt-banned 203.0.113.7 is exempt, but banned by fail2ban (chain fail2ban-ssh)"}},
+		{"exempt, but in somebody's set", func(in *Input) {
+			a := netip.MustParsePrefix("203.0.113.7/32")
+			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []agent.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
+			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7]")
+			in.Checks[a] = agent.CheckReport{Places: []agent.Place{place}} // that is said once
+		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
 		{"exempt, but banned in nftables", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
 			in.Exempt = exempt("2001:db8::7")
@@ -81,6 +108,22 @@ func TestFindings(t *testing.T) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.7")}
 			in.Exempt = exempt("203.0.113.7")
 		}, nil},
+		{"exempt, but blocked", func(in *Input) {
+			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7, 198.51.100.8]")
+			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
+		}, []string{"problem peer-blocked 198.51.100.7"}}, // it is a phone too: that is said once
+		{"a phone that fail2ban has banned on the SIP ports", func(in *Input) {
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true, Ports: []string{"udp 5060:5061"}, Remedy: "fail2ban-client unban 198.51.100.7"}}}
+		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked (only udp 5060:5061), by fail2ban"}},
+		{"exempt, and perhaps dropped", func(in *Input) {
+			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7]")
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByOther}}}
+		}, nil},
+		{"exempt, but blocked, and no phone", func(in *Input) {
+			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7]")
+			in.Facts.Asterisk.Contacts = nil
+			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
+		}, []string{"problem exempt-banned 198.51.100.7 is exempt, and blocked all the same"}},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
 		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &agent.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
 		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},
@@ -126,8 +169,12 @@ func TestFindings(t *testing.T) {
 		}, []string{"warning other-backend "}},
 		{"both open", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[:1], baseRules[:1]) }, nil},
 
-		{"Docker", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat), baseRules) }, []string{"problem docker-bypass reach udp 5060 over IPv4 past it"}},
-		{"Docker on IPv6", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, with(dnat)) }, []string{"problem docker-bypass udp 5060 over IPv6"}},
+		{"Docker", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat, "INPUT -m set --match-set voip_bl src -j DROP"), baseRules)
+		}, []string{"problem docker-bypass reach udp 5060 over IPv4 past it"}},
+		{"Docker on IPv6", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, with(dnat, "INPUT -m set --match-set voip_bl6 src -j DROP"))
+		}, []string{"problem docker-bypass udp 5060 over IPv6"}},
 		{"Docker, with the drop in raw", func(in *Input) {
 			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat, "raw:PREROUTING -m set --match-set voip_bl src -j DROP"), baseRules)
 		}, nil},
@@ -140,6 +187,21 @@ func TestFindings(t *testing.T) {
 		{"Docker, past the base rules, looked after", func(in *Input) {
 			in.Rules[0] = kernel(t, firewall.NFT, true, with(dnat3306, "raw:PREROUTING -m set --match-set voip_bl src -j DROP", "DOCKER-USER -i eth0 -j DROP"), baseRules)
 		}, nil},
+
+		{"Docker runs, and the drop is chosen to be in INPUT", func(in *Input) {
+			in.Config.Firewall.DropAt, in.Facts.Docker = config.DropInput, &host.Docker{Running: true}
+		}, []string{"warning drop-at-input containers run here"}},
+		{"Docker runs, and the drop is where it fits", func(in *Input) { in.Facts.Docker = &host.Docker{Running: true} }, nil},
+
+		{"a cloud's image", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, with("INPUT -j REJECT"), baseRules)
+		}, []string{`problem shadowed-rule iptables-nft: the base rules are installed, and no packet comes to them: "-A INPUT -j REJECT" stands above`}},
+		{"a native table that drops what the base rules let in", func(in *Input) { in.Native = closing(nft.Inet) },
+			[]string{"problem other-firewall table inet filter of nftables drops what the base rules let in: sip (udp 5060", "note other-firewall the table inet filter of nftables also drops incoming packets"}},
+		{"a native table beside the drop alone", func(in *Input) {
+			in.Config.Firewall.Base, in.Status.Rules.Base, in.Native = false, agent.BaseOff, closing(nft.Inet)
+			in.Rules[0] = kernel(t, firewall.NFT, true, []string{"INPUT DROP", baseRules[0]}, baseRules[:1])
+		}, []string{"note other-firewall"}}, // nor is IPv6 open
 
 		{"shadowed", func(in *Input) {
 			in.Rules[0] = kernel(t, firewall.NFT, true, below("INPUT -p tcp -m tcp --dport 8443 -j ACCEPT"), baseRules)
@@ -179,6 +241,71 @@ func TestFindings(t *testing.T) {
 		}, nil},
 
 		{"security log", func(in *Input) { in.Facts.Asterisk.Logs[0].Levels = []string{"notice"} }, []string{"problem security-log "}},
+		{"a security log that no jail reads", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails = nil }, []string{"problem security-log no jail of fail2ban reads Asterisk's security log (/var/log/asterisk/security.log)"}},
+		{"a security log, and no fail2ban", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil }, nil},
+		{"a security log, and jails that nobody knows", func(in *Input) {
+			in.Facts.Asterisk.Logs[0].Jails = nil
+			in.Facts.Unknown = []host.Unknown{{What: "the jails of fail2ban", Error: "no"}}
+		}, []string{"warning not-looked-at "}},
+		{"a security log as JSON", func(in *Input) { in.Facts.Asterisk.Logs[0].Format = "json" }, []string{"problem security-log as JSON only (/var/log/asterisk/security.log)"}},
+		{"a security log as JSON, and one that is read", func(in *Input) {
+			in.Facts.Asterisk.Logs = append(in.Facts.Asterisk.Logs, host.Log{File: "/x.json", Levels: []string{"security"}, Format: "json"})
+		}, nil},
+		{"security by syslog, which a jail reads", func(in *Input) {
+			in.Facts.Asterisk.Logs = nil
+			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}, Jails: []string{"asterisk"}}}
+		}, nil},
+		{"security by syslog, which no jail reads", func(in *Input) {
+			in.Facts.Asterisk.Logs = nil
+			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
+		}, []string{"problem security-log to syslog (local0) only, and no jail of fail2ban reads it there"}},
+		{"security by syslog, and no fail2ban", func(in *Input) {
+			in.Facts.Asterisk.Logs, in.Facts.Fail2ban = nil, nil
+			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
+		}, nil},
+		{"a log behind the clock", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Offset: -2 * time.Hour}}
+		}, []string{"problem log-clock the time stamps in /l are 2h0m behind this host's clock"}},
+		{"a log ahead of the clock, in two jails", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Offset: 330 * time.Minute}}
+			in.Facts.Fail2ban.Jails = append(in.Facts.Fail2ban.Jails, in.Facts.Fail2ban.Jails[0])
+		}, []string{"warning log-clock the time stamps in /l are 5h30m ahead of this host's clock"}},
+		{"a jail that sees nothing", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Attacks: 12}}
+		}, []string{"problem jail-blind /l has 12 wrong passwords of the last minutes, and fail2ban's jail asterisk has counted none"}},
+		{"a jail that does not count friends", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Attacks: 12, From: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
+			in.Exempt = exempt("203.0.113.7")
+		}, nil},
+		{"a line that Asterisk skips", func(in *Input) {
+			in.Facts.Asterisk.Skipped = []string{`/etc/asterisk/pjsip.conf, line 3: "#if" is no directive of Asterisk's`}
+		}, []string{`note asterisk-config Asterisk skips 1 line of its configuration: /etc/asterisk/pjsip.conf, line 3: "#if" is`}},
+		{"IAX2", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Trunks: []string{"iax.example.net"}}
+		}, []string{"warning iax2-unlogged Asterisk logs nothing of attacks by IAX2 (udp 4569): authdebug is off", "warning trunk-unprotected iax.example.net"}},
+		{"IAX2 for nobody", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}}
+		}, []string{"note iax2-unlogged udp 4570, without accounts"}},
+		{"IAX2 on another port", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Accounts: true, AuthDebug: true}
+		}, []string{"warning port-closed IAX2 on udp 4570, which the base rules do not open"}},
+		{"IAX2 for the local networks, and a trunk", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"sip.example.net"}}
+			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
+		}, []string{"warning trunk-closed the base rules let none in by IAX2 from sip.example.net"}},
+		{"WebSockets", func(in *Input) {
+			in.Facts.Asterisk.WebSockets = []host.WebSocket{{Port: 8088}, {Port: 8089, TLS: true}}
+		}, []string{"warning port-closed WebSockets with TLS on tcp 8089"}},
+		{"FreeSWITCH's WebSockets", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 7443, "freeswitch")) }, []string{"warning port-closed tcp 7443"}},
+		{"FreeSWITCH's TLS", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 5081, "freeswitch")) }, []string{"problem port-closed tcp 5081"}},
+		{"FreeSWITCH's event socket", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 8021, "freeswitch")) }, nil},
+		{"Kamailio's TCP", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 5090, "kamailio")) }, []string{"problem port-closed tcp 5090"}},
+		{"a Kamailio that does not run", func(in *Input) {
+			in.Facts.PBXs = []host.PBX{{Name: "kamailio", SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+		}, nil},
+		{"a Kamailio that runs", func(in *Input) {
+			in.Facts.PBXs = []host.PBX{{Name: "kamailio", Running: true, SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+		}, []string{"problem port-closed tcp 5090"}},
 		{"no logs known", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil
 			in.Facts.Unknown = []host.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
@@ -186,6 +313,12 @@ func TestFindings(t *testing.T) {
 		{"a jail without an action", func(in *Input) {
 			in.Facts.Fail2ban = &host.Fail2ban{Running: true, Jails: []host.Jail{{Name: "voipbl-asterisk"}}}
 		}, []string{"problem fail2ban-elsewhere fail2ban's jail voipbl-asterisk has no action"}},
+		{"fail2ban that nobody wants", func(in *Input) { in.Facts.Fail2ban = &host.Fail2ban{} }, nil},
+		{"fail2ban that was stopped", func(in *Input) { in.Facts.Fail2ban = &host.Fail2ban{Down: true} },
+			[]string{"warning fail2ban-down fail2ban is to run from boot on, and does not run"}},
+		{"fail2ban that does not start", func(in *Input) {
+			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "Have not found any log file for sshd jail"}
+		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail"}},
 		{"only utmp", func(in *Input) { in.Facts.Logins = host.Logins{Utmp: true} }, nil},
 		{"nobody sees logins", func(in *Input) { in.Facts.Logins = host.Logins{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
 		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = host.Logins{}, nil }, nil},
@@ -224,11 +357,11 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Trunks = []string{"192.168.1.9", "10.0.0.9"}
 		}, []string{"problem trunk-closed from the trunk 10.0.0.9"}},
 		{"a blocked phone", func(in *Input) {
-			in.Checks[one] = agent.CheckReport{Blocked: true, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
 		}, []string{"problem peer-blocked registered from 198.51.100.7 is blocked, by line 7 of mine"}},
 		{"a blocked trunk", func(in *Input) {
 			in.Facts.Asterisk.Trunks, in.Facts.Asterisk.Contacts = []string{"198.51.100.7"}, nil
-			in.Checks[one] = agent.CheckReport{Partly: 1, Banned: &agent.Ban{}}
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true, Part: true}}, Banned: &agent.Ban{}}
 		}, []string{"problem peer-blocked the trunk 198.51.100.7 is blocked, by a ban of this host"}},
 		{"a database is closed", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}, {Listener: listener("udp", 41641, "tailscaled")}}
@@ -288,4 +421,9 @@ func exempt(addrs ...string) map[netip.Addr]agent.Exemption {
 		all[a] = agent.Exemption{Query: text, Exempt: true, Because: []agent.Protected{{Prefix: netip.PrefixFrom(a, a.BitLen()), Reasons: []string{"allow"}}}}
 	}
 	return all
+}
+
+// closing are native rules with the policy to drop.
+func closing(f nft.Family) *nft.Ruleset {
+	return &nft.Ruleset{Tables: []nft.Table{{Family: f, Name: "filter", Chains: []nft.Chain{{Name: "input", Hook: nft.Input, Drops: true}}}}}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 )
@@ -14,6 +15,9 @@ import (
 // it tells who attacks it.
 func (d *doctor) pbx() {
 	d.securityLog()
+	d.sickLogs()
+	d.iax2()
+	d.skippedLines()
 	d.peers()
 	if !d.base() {
 		return
@@ -25,6 +29,7 @@ func (d *doctor) pbx() {
 				"phones and trunks that use it are cut off by the base rules", "the PBX listens for SIP on %s %d, which the base rules do not open", p.Proto, p.Port)
 		}
 	}
+	d.closedPorts()
 	if a := d.Facts.Asterisk; a != nil && a.RTP[0] > 0 {
 		have, want := d.Config.Firewall.RTP, config.PortRange{First: a.RTP[0], Last: a.RTP[1]}
 		if want.First < have.First || want.Last > have.Last {
@@ -36,62 +41,15 @@ func (d *doctor) pbx() {
 
 // covers reports whether the base rules open a port of the PBX, to phones at least.
 func covers(fw config.Firewall, p host.Port) bool {
-	in := func(r config.PortRange) bool { return r.First <= p.Port && p.Port <= r.Last }
-	if in(fw.SIP.Ports) {
+	if fw.SIP.Ports.Has(p.Port) {
 		return true
 	}
-	return slices.ContainsFunc(fw.Services, func(s config.Service) bool {
-		return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, in)
-	})
+	return slices.ContainsFunc(fw.Services, func(s config.Service) bool { return serves(s, p) })
 }
 
-// sipPrograms are programs all of whose UDP ports are SIP; of FreeSWITCH those below
-// 6000 are (its profiles have 5060 and 5080, its media begin at 16384).
-var sipPrograms = []string{"kamailio", "opensips", "freeswitch"}
-
-const freeSWITCHMedia = 6000
-
-// SIPPorts are where this host listens for SIP: of Asterisk as it is configured, of
-// others as they do now.
-func SIPPorts(f host.Facts) []host.Port {
-	var ports []host.Port
-	add := func(p host.Port) {
-		if p.Port > 0 && !slices.Contains(ports, p) {
-			ports = append(ports, p)
-		}
-	}
-	if f.Asterisk != nil {
-		for _, p := range f.Asterisk.SIP {
-			if p.Proto != "ws" && p.Proto != "wss" { // by way of the web server
-				add(p)
-			}
-		}
-	}
-	for _, l := range f.Listeners {
-		if l.Proto == "udp" && slices.Contains(sipPrograms, l.Program) && (l.Program != "freeswitch" || l.Port < freeSWITCHMedia) {
-			add(host.Port{Proto: l.Proto, Port: l.Port})
-		}
-	}
-	slices.SortFunc(ports, func(a, b host.Port) int {
-		if a.Port != b.Port {
-			return int(a.Port) - int(b.Port)
-		}
-		return strings.Compare(a.Proto, b.Proto)
-	})
-	return ports
-}
-
-func (d *doctor) securityLog() {
-	a := d.Facts.Asterisk
-	if a == nil || slices.ContainsFunc(a.Logs, func(l host.Log) bool { return slices.Contains(l.Levels, "security") || slices.Contains(l.Levels, "*") }) {
-		return
-	}
-	if slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
-		return // then it is not known what it writes
-	}
-	d.note(SecurityLog, Problem, "put \"security.log => security\" below [logfiles] in /etc/asterisk/logger.conf, then: asterisk -rx \"logger reload\"",
-		"fail2ban is not told of attackers that only the security log names, such as wrong passwords in a challenge",
-		"Asterisk does not write its security log")
+// serves reports whether a service opens a port, to the local networks at least.
+func serves(s config.Service, p host.Port) bool {
+	return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, func(r config.PortRange) bool { return r.First <= p.Port && p.Port <= r.Last })
 }
 
 const (
@@ -131,7 +89,7 @@ func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
 	if f.Asterisk == nil {
 		return nil, nil
 	}
-	for _, t := range f.Asterisk.Trunks {
+	for _, t := range trunksOf(f) {
 		if p, ok := prefixOf(t); ok {
 			prefixes = append(prefixes, p)
 		} else {
@@ -142,6 +100,22 @@ func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
 		prefixes = append(prefixes, single(a))
 	}
 	return prefixes, names
+}
+
+// trunksOf are Asterisk's trunks, those by IAX2 among them, each once.
+func trunksOf(f host.Facts) []string {
+	if f.Asterisk == nil {
+		return nil
+	}
+	all := slices.Clone(f.Asterisk.Trunks)
+	if x := f.Asterisk.IAX2; x != nil {
+		for _, t := range x.Trunks {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
 }
 
 func single(a netip.Addr) netip.Prefix {
@@ -167,20 +141,22 @@ func (d *doctor) peers() {
 		return
 	}
 	for _, c := range a.Contacts {
-		if by, blocked := d.blocked(single(c)); blocked {
-			d.note(PeerBlocked, Problem, "put "+c.String()+" into \"allow\"", "it can neither call nor be called", "a phone that is registered from %s is blocked%s", c, by)
+		if by, remedy, blocked := d.blocked(single(c)); blocked && !d.told(single(c)) {
+			d.note(PeerBlocked, Problem, orElse(remedy, "put "+c.String()+" into \"allow\""), "it can neither call nor be called", "a phone that is registered from %s is blocked%s", c, by)
 		}
 	}
-	for _, t := range a.Trunks {
+	for _, t := range trunksOf(d.Facts) {
 		prefixes := d.prefixes(t)
 		blocked := false
 		for _, p := range prefixes {
-			if by, is := d.blocked(p); is && !blocked {
-				blocked = true
-				d.note(PeerBlocked, Problem, "put "+t+" into \"firewall: {trunks: …}\"", "calls over it fail", "the trunk %s is blocked%s", t, by)
+			if by, remedy, is := d.blocked(p); is && !blocked {
+				if blocked = true; d.told(p) {
+					continue
+				}
+				d.note(PeerBlocked, Problem, orElse(remedy, "put "+t+" into \"firewall: {trunks: …}\""), "calls over it fail", "the trunk %s is blocked%s", t, by)
 			}
 		}
-		if d.base() && !d.Config.Firewall.SIP.Public && !d.letIn(t, prefixes) {
+		if d.base() && !d.Config.Firewall.SIP.Public && slices.Contains(a.Trunks, t) && !d.letIn(t, prefixes) {
 			d.note(TrunkClosed, Problem, "put it into \"firewall: {trunks: …}\" (\"voipbl setup\" does)", "calls from there do not arrive",
 				"SIP is not public, and the base rules let none in from the trunk %s", t)
 		} else if !blocked && !d.protected(t, prefixes) {
@@ -202,19 +178,29 @@ func (d *doctor) prefixes(trunk string) []netip.Prefix {
 	return all
 }
 
-// blocked reports whether any of a prefix is in the kernel's set, and by what.
-func (d *doctor) blocked(p netip.Prefix) (by string, yes bool) {
-	c, known := d.Checks[p]
-	if !known || !c.Blocked && c.Partly == 0 {
-		return "", false
+// blocked reports whether packets of any of a prefix are dropped for certain, by what, and
+// what ends that.
+func (d *doctor) blocked(p netip.Prefix) (by, remedy string, yes bool) {
+	c := d.Checks[p]
+	at := slices.IndexFunc(c.Places, func(p agent.Place) bool { return p.Certain && !p.Containers && p.Interface == "" })
+	if at < 0 {
+		return "", "", false
+	}
+	place := c.Places[at]
+	if len(place.Ports) > 0 {
+		by = " (only " + list(place.Ports, 3) + ")"
 	}
 	switch {
+	case place.Kind == agent.ByFail2ban:
+		return by + ", by fail2ban", place.Remedy, true
+	case place.Kind == agent.ByOther:
+		return by + ", by " + orElse(place.By, place.Where) + ": " + place.Rule, place.Remedy, true
 	case c.Banned != nil:
-		return ", by a ban of this host", true
+		return by + ", by a ban of this host", "", true
 	case len(c.Listed) > 0:
-		return fmt.Sprintf(", by line %d of %s", c.Listed[0].Line, c.Listed[0].Feed), true
+		return by + fmt.Sprintf(", by line %d of %s", c.Listed[0].Line, c.Listed[0].Feed), "", true
 	}
-	return "", true
+	return by, "", true
 }
 
 // protected reports whether a trunk is never blocked: it is named, or each of its

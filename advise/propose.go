@@ -11,12 +11,14 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // Request is what a proposal is made from.
 type Request struct {
 	Facts  host.Facts
 	Rules  []agent.KernelRules // the backend that voipbl uses first
+	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
 	Owners []string            // whose rules the kernel has: see [agent.OtherOwners]
 
 	// Text is the configuration as it is, nil if there is none. Shipped is the
@@ -82,7 +84,7 @@ func Propose(r Request) (*Proposal, error) {
 		return nil, err
 	}
 	p := &proposer{Request: r, text: string(text), cfg: cfg, def: config.Default()}
-	for _, step := range []func() error{p.networks, p.trunks, p.sip, p.rtp, p.ssh, p.dropAt, p.base} {
+	for _, step := range []func() error{p.networks, p.trunks, p.allow, p.sip, p.rtp, p.ssh, p.signalling, p.dropAt, p.base} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -153,8 +155,14 @@ func (p *proposer) networks() error {
 	from := map[netip.Prefix]string{}
 	for _, n := range p.Facts.Networks {
 		if n.Private && !n.Container && !n.Prefix.IsSingleIP() && from[n.Prefix] == "" {
-			from[n.Prefix] = n.Interface
+			from[n.Prefix] = "on " + n.Interface
 			found = append(found, n.Prefix)
+		}
+	}
+	for _, n := range p.privateOfFreePBX() {
+		if !slices.ContainsFunc(found, func(f netip.Prefix) bool { return contains(f, n) }) {
+			from[n] = "trusted by FreePBX's firewall"
+			found = append(found, n)
 		}
 	}
 	have := p.cfg.Firewall.LocalNetworks
@@ -162,7 +170,7 @@ func (p *proposer) networks() error {
 	if len(have) == 0 && len(asked) == 0 {
 		var words []string
 		for _, n := range found {
-			words = append(words, n.String()+" is on "+from[n])
+			words = append(words, n.String()+" is "+from[n])
 		}
 		want, why = found, "private networks that this host is in: "+strings.Join(words, ", ")
 	}
@@ -234,11 +242,9 @@ func (p *proposer) trunks() error {
 			want = append(want, h)
 		}
 	}
-	if p.Facts.Asterisk != nil {
-		for _, t := range p.Facts.Asterisk.Trunks {
-			if h, err := parseHost(t); err == nil && !p.known(h) {
-				add(h)
-			}
+	for _, t := range trunksOf(p.Facts) {
+		if h, err := parseHost(t); err == nil && !p.known(h) {
+			add(h)
 		}
 	}
 	why := "providers in Asterisk's configuration, which no list may cut off"

@@ -68,6 +68,19 @@ func requests(t *testing.T) map[string]Request {
 		"ufw": {Rules: bare, Owners: []string{"ufw"}, Facts: host.Facts{
 			Networks: lan[:1], Asterisk: asterisk([]uint16{5080}, 16384, 32768), Firewalls: []host.Owner{{Name: "ufw", Active: true}},
 		}},
+		"webrtc": {Rules: bare, Facts: host.Facts{
+			Networks: lan[:1],
+			Asterisk: &host.Asterisk{
+				SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "udp", Port: 5160}, {Proto: "tcp", Port: 5061}}, RTP: [2]uint16{10000, 20000}, Trunks: []string{"sip.example.net"},
+				IAX2:       &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Trunks: []string{"iax.example.net", "sip.example.net"}, Accounts: true},
+				WebSockets: []host.WebSocket{{Port: 8088}, {Port: 8089, TLS: true}},
+			},
+		}},
+		"freeswitch": {Rules: bare, Text: []byte("firewall:\n  base: true\n  local_networks: [192.168.1.0/24]\n"), Facts: host.Facts{
+			Networks:  lan[:1],
+			PBXs:      []host.PBX{{Name: "freeswitch", SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "tcp", Port: 5060}, {Proto: "udp", Port: 5080}}}},
+			Listeners: []host.Listener{listener("tcp", 5061, "freeswitch"), listener("tcp", 5081, "freeswitch"), listener("tcp", 7443, "freeswitch"), listener("tcp", 8021, "freeswitch")},
+		}},
 		"unknown": {Rules: bare},
 		"base":    {Rules: bare, Base: true, Networks: []string{"198.51.100.0/24"}, Trunks: []string{"sip.example.org"}, Facts: host.Facts{Networks: lan[:1]}},
 		"own": {
@@ -267,15 +280,15 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-// TestPortsInTheWay: a range for SIP that has a port of somebody else is left to the
+// TestPortsInTheWay: a port of SIP that a service has for another protocol is left to the
 // admin, with the reason.
 func TestPortsInTheWay(t *testing.T) {
-	text := "firewall:\n  services:\n    - {name: x, proto: tcp, ports: 5100, from: any}\n"
+	text := "firewall:\n  services:\n    - {name: x, proto: tcp, ports: 5160, from: any}\n"
 	p, err := Propose(Request{Text: []byte(text), Facts: host.Facts{Asterisk: asterisk([]uint16{5060, 5160}, 10000, 20000)}})
 	if err != nil || string(p.Text) != text {
 		t.Fatalf("%v\n%s", err, p.Text)
 	}
-	if i := slices.IndexFunc(p.Choices, func(c Choice) bool { return c.Key == keySIPPorts }); p.Choices[i].State != ByHand || !strings.Contains(p.Choices[i].Why, "has some of 5060:5160 too") {
+	if i := slices.IndexFunc(p.Choices, func(c Choice) bool { return c.Key == keySIPPorts }); p.Choices[i].State != ByHand || !strings.Contains(p.Choices[i].Why, "has some of 5060,5160 too") {
 		t.Errorf("%+v", p.Choices[i])
 	}
 }
@@ -285,7 +298,7 @@ func TestSIPPorts(t *testing.T) {
 		Asterisk:  &host.Asterisk{SIP: []host.Port{{Proto: "udp", Port: 5061}, {Proto: "wss", Port: 8089}, {Proto: "tcp", Port: 5060}}},
 		Listeners: []host.Listener{listener("udp", 5070, "opensips"), listener("udp", 9, "other"), listener("tcp", 9, "kamailio"), listener("udp", 5061, "kamailio"), {Proto: "udp", Addr: netip.IPv6Unspecified(), Port: 5070, Program: "opensips"}},
 	}
-	if got := fmt.Sprint(SIPPorts(f)); got != "[{tcp 5060} {udp 5061} {udp 5070}]" {
+	if got := fmt.Sprint(SIPPorts(f)); got != "[{tcp 9} {tcp 5060} {udp 5061} {udp 5070}]" {
 		t.Error(got)
 	}
 }

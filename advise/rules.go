@@ -8,23 +8,21 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // rules looks at what the kernel's rules are, whoever made them.
 func (d *doctor) rules() {
 	d.otherBackend()
+	d.otherFirewalls()
 	d.ipv6()
+	d.obstacles()
 	d.bypass()
 	for _, k := range d.Rules {
 		for _, f := range firewall.Families {
 			d.shadowed(k, f)
 		}
 	}
-}
-
-// command is the name of a family's tool in a backend, such as "ip6tables-legacy".
-func command(b firewall.Backend, f firewall.Family) string {
-	return [...]string{"iptables", "ip6tables"}[f] + "-" + string(b)
 }
 
 func (d *doctor) otherBackend() {
@@ -35,7 +33,7 @@ func (d *doctor) otherBackend() {
 		var tools []string
 		for _, f := range firewall.Families {
 			if !k.Saved[f].Empty() {
-				tools = append(tools, "\""+command(k.Backend, f)+"-save\"")
+				tools = append(tools, "\""+agent.RulesCommand(k.Backend, f)+"-save\"")
 			}
 		}
 		n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules()
@@ -68,15 +66,52 @@ func (d *doctor) reception(f firewall.Family) firewall.Reception {
 	return all
 }
 
-// ipv6 looks for a firewall of IPv4 alone. What firewalld or a ruleset of nftables does
-// about IPv6 is not to be seen in iptables, so beside those nothing is said.
+// otherFirewalls tells of native tables that close this host to strangers: the tools of
+// iptables do not show them.
+func (d *doctor) otherFirewalls() {
+	if d.Native == nil {
+		return
+	}
+	for _, o := range d.Native.Owners() {
+		if !o.Closes {
+			continue
+		}
+		table := o.Tables[0]
+		d.note(OtherFirewall, Note, fmt.Sprintf("\"nft list table %s\" shows it", table), "what it drops does not come to voipbl's rules, and iptables does not show it",
+			"%s also drops incoming packets", ownerWords(o.Name, table))
+	}
+}
+
+// ownerWords names an owner and its table: one that is not known has no other name.
+func ownerWords(name, table string) string {
+	if what, native := strings.CutPrefix(name, "nftables ("); native && what != table+")" {
+		return "the chain " + strings.TrimSuffix(what, ")") + " of nftables"
+	} else if native {
+		return "the table " + table + " of nftables"
+	}
+	return name + " (table " + table + " of nftables)"
+}
+
+// closedNatively reports whether native tables drop what strangers send, which iptables
+// does not show.
+func (d *doctor) closedNatively(f firewall.Family) bool {
+	return d.Native != nil && slices.ContainsFunc(d.Native.Fate(nft.Packet{Is6: f == firewall.IPv6}).Drops, func(p nft.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
+}
+
+// ipv6 looks for a firewall of IPv4 alone. Where it is not known what native tables do,
+// nothing is said beside those who have some.
 func (d *doctor) ipv6() {
-	if d.active("firewalld") || d.active("nftables") ||
+	if d.Native == nil && (d.active("firewalld") || d.active("nftables")) || d.closedNatively(firewall.IPv6) ||
 		d.reception(firewall.IPv4) != firewall.KeepsOut || d.reception(firewall.IPv6) != firewall.LetsIn {
 		return
 	}
 	for _, n := range d.Facts.Networks {
 		if public6(n) {
+			if d.Config.Firewall.IPv6 == config.IPv6Off {
+				d.note(IPv6Open, Problem, "close it with ip6tables, or set \"firewall: {ipv6: auto}\"", "all that listens here is reached over IPv6",
+					"IPv4 is closed but for what is let in, and IPv6 is left open (firewall.ipv6: off): %s is reached by everyone", n.Addr)
+				return
+			}
 			d.note(IPv6Open, Problem, "close it likewise with ip6tables (of ufw: IPV6=yes in /etc/default/ufw), or set \"firewall: {base: true}\", which is for both",
 				"all that listens here is reached over IPv6", "IPv4 is closed but for what is let in, and IPv6 is open: %s is reached by everyone", n.Addr)
 			return
@@ -96,23 +131,21 @@ func (d *doctor) active(name string) bool {
 
 // bypass looks for ports that are published past INPUT.
 func (d *doctor) bypass() {
+	if d.Config.Firewall.DropAt == config.DropInput && len(d.published(firewall.IPv4))+len(d.published(firewall.IPv6)) == 0 &&
+		(agent.Publishes(d.Rules, d.Native) || d.Facts.Docker != nil && d.Facts.Docker.Running) {
+		d.note(DropAtInput, Warning, "set \"firewall: {drop_at: auto}\", which stands before both",
+			"packets for ports that are published never come to INPUT, and blocked addresses would reach them",
+			"containers run here, and blocked addresses are dropped in INPUT (firewall.drop_at: input)")
+	}
 	sets := [2]string{d.Config.Set, d.Config.SetName6()}
 	for _, f := range firewall.Families {
-		var blocked, base []string
+		var base []string
 		covered := slices.ContainsFunc(d.Rules, func(k agent.KernelRules) bool { return k.Saved[f].ForwardLooksAt(sets[f]) })
 		for _, p := range d.published(f) {
-			name := portName(p)
-			if !covered && !slices.Contains(blocked, name) {
-				blocked = append(blocked, name)
-			}
+			name := agent.PortName(p)
 			if covered && d.base() && !d.opened(p) && !d.ownForwardRules(f) && !slices.Contains(base, name) {
 				base = append(base, name)
 			}
-		}
-		if len(blocked) > 0 {
-			d.note(DockerBypass, Problem, "set \"firewall: {drop_at: prerouting}\", which stands before both",
-				"packets for containers and forwarded ports never come to INPUT",
-				"blocked addresses are dropped in INPUT, and reach %s over %s past it", list(blocked, 4), f)
 		}
 		if len(base) > 0 {
 			d.note(DockerBypass, Warning, "publish it on 127.0.0.1 only, or put rules for it into the chain DOCKER-USER",
@@ -123,18 +156,7 @@ func (d *doctor) bypass() {
 }
 
 func (d *doctor) published(f firewall.Family) []firewall.Published {
-	var all []firewall.Published
-	for _, k := range d.Rules {
-		all = append(all, k.Saved[f].Published()...)
-	}
-	return all
-}
-
-func portName(p firewall.Published) string {
-	if p.Ports == (firewall.PortRange{First: 0, Last: 65535}) {
-		return "each port of " + orElse(p.Proto, "any protocol")
-	}
-	return p.Proto + " " + p.Ports.String()
+	return agent.Published(d.Rules, d.Native, f)
 }
 
 // opened reports whether the base rules let everyone in on such a port as well.
@@ -147,7 +169,7 @@ func (d *doctor) opened(p firewall.Published) bool {
 		}
 	}
 	sip := d.Config.Firewall.SIP
-	return sip.Public && sip.Ports.First <= p.Ports.First && p.Ports.Last <= sip.Ports.Last
+	return sip.Public && slices.ContainsFunc(sip.Ports, func(r config.PortRange) bool { return r.First <= p.Ports.First && p.Ports.Last <= r.Last })
 }
 
 // ownForwardRules reports whether somebody looks after what goes to containers.
@@ -155,39 +177,32 @@ func (d *doctor) ownForwardRules(f firewall.Family) bool {
 	return slices.ContainsFunc(d.Rules, func(k agent.KernelRules) bool { return k.Saved[f].Decides("filter", "DOCKER-USER") })
 }
 
-// shadowed looks for rules that no packet comes to.
+// obstacles tells what keeps rules of voipbl from their effect, as status does.
+func (d *doctor) obstacles() {
+	for _, o := range agent.Obstacles(d.Config, d.Rules, d.Native) {
+		code, why := ShadowedRule, "what those rules are for does not happen"
+		switch o.Kind {
+		case agent.DroppedElsewhere:
+			code, why = OtherFirewall, "a packet has to pass both, so phones or an admin at work are kept out"
+		case agent.Bypassed:
+			code, why = DockerBypass, "packets for containers and forwarded ports never come to INPUT"
+		}
+		d.note(code, Problem, o.Remedy, why, "%s", o.Error)
+	}
+}
+
+// shadowed looks for rules of others that no packet comes to.
 func (d *doctor) shadowed(k agent.KernelRules, f firewall.Family) {
-	type cause struct{ chain, rule string }
-	var causes []cause
-	behind := make(map[cause][]firewall.Shadow)
+	tool := agent.RulesCommand(k.Backend, f)
 	for _, s := range k.Saved[f].Shadowed() {
-		if s.Same {
+		if s.Same || s.Ours {
 			continue
 		}
-		c := cause{s.ByChain, s.By}
-		if behind[c] == nil {
-			causes = append(causes, c)
+		by, remedy := "-A "+s.ByChain+" "+s.By, "take one of the two out: "+tool+" -D "+s.Chain+" …"
+		if s.ByOurs {
+			by, remedy = "the jump to the base rules", "put it between: "+tool+" -D "+s.Chain+" …, and "+tool+" -I "+s.Chain+" 2 …"
 		}
-		behind[c] = append(behind[c], s)
-	}
-	tool := command(k.Backend, f)
-	for _, c := range causes {
-		var own []string
-		for _, s := range behind[c] {
-			if s.Ours {
-				own = append(own, "\""+firewall.Purpose(s.Rule)+"\"")
-				continue
-			}
-			by, remedy := "-A "+c.chain+" "+c.rule, "take one of the two out: "+tool+" -D "+s.Chain+" …"
-			if s.ByOurs {
-				by, remedy = "the jump to the base rules", "put it between: "+tool+" -D "+s.Chain+" …, and "+tool+" -I "+s.Chain+" 2 …"
-			}
-			d.note(ShadowedRule, Warning, remedy, "it looks as if it did something",
-				"%s: no packet comes to \"-A %s %s\": %s stands above it", tool, s.Chain, s.Rule, by)
-		}
-		if len(own) > 0 {
-			d.note(ShadowedRule, Problem, fmt.Sprintf("take it out or make it narrower: %s -D %s %s", tool, c.chain, c.rule), "what those rules are for does not happen",
-				"%s: \"-A %s %s\" leaves no packet for %s of voipbl's: %s", tool, c.chain, c.rule, plural(len(own), "rule", "rules"), list(slices.Compact(own), 3))
-		}
+		d.note(ShadowedRule, Warning, remedy, "it looks as if it did something",
+			"%s: no packet comes to \"-A %s %s\": %s stands above it", tool, s.Chain, s.Rule, by)
 	}
 }

@@ -2,6 +2,7 @@ package advise
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/agent"
@@ -15,20 +16,29 @@ func (d *doctor) state() {
 		if len(s.Problems) > 0 {
 			what, remedy = s.Problems[0], orElse(s.Remedy(s.Problems[0]), remedy)
 		}
-		d.note(NotProtected, Problem, remedy, "nobody who is on a list is kept away", "this host is not protected: %s", what)
+		d.note(NotProtected, Problem, remedy, "addresses on the lists are not blocked", "this host is not protected: %s", what)
 	}
 	for _, set := range s.Sets {
 		if set.Changed {
-			d.note(SetChanged, Warning, d.repair(), "it may block too much, or too little", "somebody else has changed the set %s since voipbl wrote it", set.Name)
+			d.note(SetChanged, Warning, s.Repairs(), "it may block too much, or too little", "somebody else has changed the set %s since voipbl wrote it", set.Name)
 		}
 	}
+	if p := s.OnlyBans(); p != nil {
+		d.note(FeedTrouble, Warning, p.Remedy, "addresses on the lists are not blocked", "%s", p.Error)
+	}
+	if p := s.StateFolder; p != nil {
+		d.note(StateFolder, Warning, p.Remedy, "a boot loses what has changed since then", "%s", p.Error)
+	}
 	for _, p := range s.BanProblems() {
-		d.note(BanTrouble, Problem, orElse(p.Remedy, "run \"voipbl sync\""), "somebody whom this host has banned may come in, now or after a boot", "%s", p.Error)
+		d.note(BanTrouble, Problem, orElse(p.Remedy, "run \"voipbl sync\""), "an address that this host has banned may get in, now or after a boot", "%s", p.Error)
+	}
+	if p := s.AllowedProblem; p != nil {
+		d.note(AllowTrouble, Problem, p.Remedy, "a friend may be blocked, now or after a boot", "%s", p.Error)
 	}
 	d.feeds()
 	d.kept()
-	for _, name := range s.Unprotected {
-		d.note(UnresolvedName, Warning, "write its address instead, or mend DNS", "a list may block it", "%s of allow or trunks was never resolved", name)
+	for _, u := range s.Unresolved() {
+		d.note(UnresolvedName, Warning, u.Remedy, "a list may block it", "%s of %s was never resolved", u.Name, u.Of)
 	}
 	for _, n := range s.Names {
 		if n.Failed != nil && n.Failed.NoHost && len(n.Addresses) > 0 {
@@ -36,12 +46,22 @@ func (d *doctor) state() {
 		}
 	}
 	r := s.Rules
-	if r.Problem != nil {
+	for _, p := range s.Families {
+		d.note(FamilyTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "attackers get in that way", "%s", p.Error)
+	}
+	if p := s.ForeignIPv6(); p != nil {
+		d.note(FamilyTrouble, Problem, p.Remedy, "attackers get in over IPv6", "%s", p.Error)
+	}
+	if s.IPv6Left {
+		d.note(IPv6Left, Note, "set \"firewall: {ipv6: auto}\" if it is to be protected", "blocked addresses get in over IPv6",
+			"IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses")
+	}
+	if r.Problem != nil && (s.Protected || !strings.HasSuffix(s.Problems[0], r.Problem.Error)) { // else it is told
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)
 	}
-	if n := len(r.Drift); n > 0 && r.Pending == nil && s.Protected {
-		d.note(RulesDrift, Problem, d.repair()+"; see \"voipbl firewall diff\"", "something lets past, or keeps out, what it should not",
-			"the firewall is not as it should be in %s, such as %s", plural(n, "place", "places"), r.Drift[0].Words())
+	if drift := s.Drift(); len(drift) > 0 && r.Pending == nil && s.Protected {
+		d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "something lets past, or keeps out, what it should not",
+			"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())
 	}
 	if p := r.Pending; p != nil {
 		d.note(PendingTrial, Warning, "\"voipbl firewall confirm\" keeps them, over a new connection", "they are taken back then",
@@ -58,9 +78,9 @@ func (d *doctor) feeds() {
 		}
 		switch {
 		case f.Stale && f.LastSuccess.IsZero() && f.FetchedAt.IsZero():
-			d.note(StaleFeed, Problem, remedy, "nobody whom it lists is kept away", "the list %s was never fetched%s", f.Name, why)
+			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s was never fetched%s", f.Name, why)
 		case f.Stale:
-			d.note(StaleFeed, Problem, remedy, "attackers of the days since are not on it",
+			d.note(StaleFeed, Problem, remedy, "attackers seen since then are not on it",
 				"the list %s is stale: it was last fetched at %s%s", f.Name, f.LastSuccess.Local().Format(time.DateTime), why)
 		case f.Held != nil:
 			d.note(FeedTrouble, Warning, "look at the list; \"voipbl sync --force\" believes it", "the last good copy stays in force meanwhile",
@@ -76,9 +96,13 @@ func (d *doctor) feeds() {
 // kept looks at what stays in force of lists whose last good copies are lost.
 func (d *doctor) kept() {
 	for _, k := range d.Status.Kept {
-		d.note(FeedTrouble, Warning, agent.KeptRemedy, "then attackers whom it lists come in", "%s", k.Words())
+		d.note(FeedTrouble, Warning, agent.KeptRemedy, "then attackers on it get in", "%s", k.Words())
 	}
 }
+
+// exitNamespace is what systemd ends a service with that it could set up no mounts for
+// (systemd.exec(5), EXIT_NAMESPACE).
+const exitNamespace = 226
 
 // agent looks at who keeps all this up to date.
 func (d *doctor) agent() {
@@ -87,17 +111,24 @@ func (d *doctor) agent() {
 	switch g := s.Agent; {
 	case s.AgentError != nil:
 		d.note(AgentTrouble, Problem, orElse(s.AgentError.Remedy, start), "lists grow old, and nobody repairs what others change", "%s", s.AgentError.Error)
+	case g == nil && d.Facts.Agent != nil && d.Facts.Agent.ExitStatus == exitNamespace:
+		d.note(AgentNotRunning, Problem, "touch /run/voipbl-no-mounts && systemctl daemon-reload && systemctl restart voipbl-sets voipbl, which leaves these options out; in LXC nesting allows mounts",
+			"nothing may be mounted on this host, and its unit has options that do", "the agent cannot start: systemd ends it with 226/NAMESPACE")
 	case g == nil:
 		d.note(AgentNotRunning, Warning, start, "lists grow old, and nobody repairs what others change", "the agent is not running")
 	default:
+		if g.NoMounts {
+			d.note(AgentNoMounts, Note, "nothing, or allow mounts (in LXC: nesting), systemctl daemon-reload, and systemctl restart voipbl",
+				"systemd keeps less of this host out of its reach; it protects all the same", "nothing may be mounted here, so the agent runs without the options of its unit that mount")
+		}
 		if p := g.ConfigError; p != nil {
-			d.note(ConfigRefused, Problem, orElse(p.Remedy, "see \"voipbl config check\""), "what you have changed is not in force", "the agent goes on with the old configuration: %s", p.Error)
+			d.note(ConfigRefused, Problem, orElse(p.Remedy, "see \"voipbl config check\""), "your changes are not in force", "the agent goes on with the old configuration: %s", p.Error)
 		}
 		for _, name := range g.UnkeptFeeds() {
 			d.note(AgentTrouble, Problem, agent.UnkeptRemedy(), "after a boot without a network it is missing", "no copy of the list %s can be kept", name)
 		}
 		if p := g.ApplyError; p != nil {
-			d.note(AgentTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "what is fetched does not come into force", "the agent cannot put the lists in force: %s", p.Error)
+			d.note(AgentTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "new lists are not put in force", "the agent cannot put the lists in force: %s", p.Error)
 		}
 	}
 	if u := d.Facts.Agent; u != nil && !u.AtBoot {
@@ -105,17 +136,9 @@ func (d *doctor) agent() {
 	}
 	if u := d.Facts.Agent; u != nil && !d.Facts.Logins.Logind && !d.Facts.Logins.Utmp {
 		d.note(LoginsUnseen, Warning, "apt install libpam-systemd, or write into allow where you come from",
-			"the agent may not look into other processes, so a list may cut off whoever is at work",
+			"the agent may not look into other processes, so a list may cut off an admin at work",
 			"neither logind nor utmp knows who is logged in by SSH")
 	}
-}
-
-// repair is who puts right what somebody else has changed.
-func (d *doctor) repair() string {
-	if d.Status.Agent != nil {
-		return "nothing: the agent puts it right within 15 seconds"
-	}
-	return "run \"voipbl sync\""
 }
 
 func plural(n int, one, many string) string {

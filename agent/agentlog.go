@@ -35,6 +35,15 @@ func (d *daemon) warn(subject string, warnings []string) {
 	}
 }
 
+// warnIf is warn for an error, or for there being none any more.
+func (d *daemon) warnIf(subject string, err error) {
+	if err == nil {
+		d.warn(subject, nil)
+		return
+	}
+	d.warn(subject, []string{err.Error()})
+}
+
 func (d *daemon) logFetch(f fetched) {
 	for _, w := range f.warnings {
 		d.log.Warn(w)
@@ -80,6 +89,10 @@ func (d *daemon) logApply(r *Report, why string) {
 		if f.Problem != nil && f.State != FeedCached && !first {
 			warnings = append(warnings, fmt.Sprintf("feed %s is %s (%s): %s: %s", f.Name, f.State, f.Problem.Reason, f.Problem.Error, f.Problem.Remedy))
 		}
+	}
+	d.warnOfFamilies("sets", r.Families)
+	if r.Rules != nil {
+		d.warnOfFamilies("rules", r.Rules.Families)
 	}
 	if r.Rules != nil && r.Rules.Problem != nil {
 		warnings = append(warnings, r.Rules.Problem.Error+": "+r.Rules.Problem.Remedy)

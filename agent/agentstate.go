@@ -18,19 +18,33 @@ type AgentStatus struct {
 	ConfigLoaded time.Time `json:"config_loaded"`
 	ConfigError  *Problem  `json:"config_error,omitempty"` // why the last reload was refused
 
+	// RefusedWithoutBase is that the refused file has no base rules any more.
+	RefusedWithoutBase bool `json:"refused_without_base,omitempty"`
+
 	Applied    time.Time  `json:"applied,omitzero"`      // when the kernel was last made to hold the lists
 	ApplyError *Problem   `json:"apply_error,omitempty"` // why it could not be since
 	Steps      []StepTime `json:"steps"`                 // of the last time
 	Applies    Applies    `json:"applies"`
 
-	Next         map[string]time.Time      `json:"next"`          // when each feed from the network is due
-	Fetching     bool                      `json:"fetching"`      // some are being fetched now
-	FetchSeconds map[string]float64        `json:"fetch_seconds"` // how long the last fetch of each took
-	Rejected     map[string]map[string]int `json:"rejected"`      // lines that gave nothing, by feed and reason
-	Unkept       map[string]bool           `json:"unkept"`        // feeds of whose last list no copy could be kept
+	Next          map[string]time.Time      `json:"next"`           // when each feed from the network is due
+	Fetching      bool                      `json:"fetching"`       // some are being fetched now
+	FetchSeconds  map[string]float64        `json:"fetch_seconds"`  // how long the last fetch of each took
+	FetchingFeeds []string                  `json:"fetching_feeds"` // these
+	Rejected      map[string]map[string]int `json:"rejected"`       // lines that gave nothing, by feed and reason
+	Unkept        map[string]bool           `json:"unkept"`         // feeds of whose last list no copy could be kept
+
+	// StateFolder is why the agent can write nothing into the state folder.
+	StateFolder *Problem `json:"state_folder,omitempty"`
+
+	// NoMounts is that systemd has started it without the options of its unit that mount,
+	// since nothing may be mounted on this host.
+	NoMounts bool `json:"no_mounts,omitempty"`
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`
+
+	// rules are what the agent makes of the rules, if it was asked for it.
+	rules *RulesReport
 }
 
 // Applies counts how often the kernel was made to hold the lists.

@@ -81,6 +81,6 @@ func mayBeRenamed(store *fetch.Store, f *feed, feeds []*feed, last *applied) boo
 			return true
 		}
 		defer c.Close()
-		return c.Meta().Source == f.report.Source
+		return c.Meta().Source == f.source
 	})
 }

@@ -17,10 +17,11 @@ import (
 
 // ApplyOptions are what the caller of ApplyRules may ask for.
 type ApplyOptions struct {
-	DryRun  bool                // say what would change
-	Force   bool                // do not ask who would be locked out
-	Wait    time.Duration       // for the lock
-	Waiting func(holder string) // called once if the lock is held; may be nil
+	ConfigFile string              // that the configuration is from
+	DryRun     bool                // say what would change
+	Force      bool                // do not ask who would be locked out
+	Wait       time.Duration       // for the lock
+	Waiting    func(holder string) // called once if the lock is held; may be nil
 
 	// Confirm is for how long base rules that are new wait for a
 	// confirmation before they are taken back; 0 is not at all. With Always
@@ -34,6 +35,8 @@ type ApplyOptions struct {
 type session struct {
 	*rules
 	close func()
+
+	unresolved []string // see unresolvedTrunks; of who only looks
 }
 
 // openSession takes locks and gathers what the rules need. fw may be nil for who only
@@ -69,12 +72,13 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	closers = append(closers, func() { store.Close() })
 	r := openRules(cfg, fw, kernel, store)
 	closers = append(closers, r.close)
-	return &session{r, closeAll}, nil
+	return &session{rules: r, close: closeAll}, nil
 }
 
 // ApplyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
+	cfg = namesInForce(cfg)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -85,11 +89,9 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	}
 	// Before the locks are held, for which the agent would wait.
 	var warnings []string
-	follow := ""
-	if opts.DryRun && agentDiffers(ctx, cfg) {
-		follow = differs
-	} else if !opts.DryRun {
-		follow = followed(ctx, cfg)
+	silent := follow(ctx, cfg, following{file: opts.ConfigFile, byName: true, dryRun: opts.DryRun, timeout: max(opts.Wait, lockWait)})
+	if errors.As(silent, new(*NotFollowedError)) && !opts.Force {
+		return nil, silent
 	}
 	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, setsLock, rulesLock)
 	if err != nil {
@@ -110,8 +112,12 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	}
 	s.trunks = protected.trunks
 	warnings = append(warnings, protected.problems...)
+	var partly *firewall.FamilyError
 	if !opts.DryRun {
-		if err := s.ensureSets(); err != nil {
+		if err := noteSetNames(cfg, s.run); err != nil {
+			warnings = append(warnings, err.Error())
+		}
+		if partly, err = s.ensureSets(); err != nil {
 			return nil, err
 		}
 		if err := s.checkBlocked(sshLogins()); err != nil {
@@ -125,8 +131,11 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			return saved, nil
 		}
 		// The drop is not on trial: it stays when the rest is taken back.
-		want := dropSettings(cfg, s.sets, dropPlace(cfg, avoidInput(saved))).Wanted().KeepBase(saved)
-		done, err := s.fw.Apply(ctx, want, saved, s.record.Readback)
+		want := dropSettings(cfg, s.sets, dropPlace(cfg, s.avoid)).Wanted().KeepBase(saved)
+		done, partly, err := s.apply(ctx, want, saved)
+		if partly != nil && partly.Family == firewall.IPv4 {
+			err = partly
+		}
 		if err != nil {
 			return saved, err
 		}
@@ -138,10 +147,19 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		return done.Saved, err
 	}
 	report, err := s.ensure(ctx, how)
+	if s.state.Pending != nil && err == nil {
+		if err := s.noteWithoutBase(report); err != nil {
+			warnings = append(warnings, fmt.Sprintf("what could not be installed is not remembered, so it cannot be confirmed: %v", err))
+		}
+	}
 	if s.state.Pending != nil && err != nil {
 		err = errors.Join(err, s.abandon(context.WithoutCancel(ctx)))
 	}
 	if report != nil {
+		report.closes(err)
+		if partly != nil {
+			report.Families = []FamilyProblem{familyProblem(partly)} // its rules lack the set
+		}
 		if err != nil {
 			report.Error = problemOf(err)
 		}
@@ -149,8 +167,8 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 			report.Changes = append(drop, report.Changes...)
 		}
 		report.Pending = s.pendingReport()
-		if follow != "" {
-			warnings = append(warnings, follow)
+		if silent != nil {
+			warnings = append(warnings, silent.Error())
 		}
 		report.Warnings = append(warnings, report.Warnings...)
 	}
@@ -208,35 +226,37 @@ func (r *rules) accepted() bool {
 }
 
 // ensureSets makes the sets that are missing, empty, so that rules can refer to
-// them.
-func (r *rules) ensureSets() error {
-	for _, f := range cidr.Families {
-		name := setName(r.cfg, f)
-		h, err := r.sets.Header(name)
-		if err == nil {
-			if !ipsetsync.IsOurs(h, f) {
-				return &ForeignSetError{h}
-			}
-			continue
-		}
-		if !errors.Is(err, ipsetsync.ErrNotFound) {
-			return err
-		}
-		plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := r.sets.Execute(plan); err != nil {
-			return err
-		}
-		if err := recordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan}); err != nil {
-			return err
-		}
+// them. partly is why that of IPv6 cannot be there.
+func (r *rules) ensureSets() (partly *firewall.FamilyError, err error) {
+	if err := r.ensureSet(cidr.IPv4); err != nil {
+		return nil, err
+	}
+	if err := r.ensureSet(cidr.IPv6); err != nil {
+		partly = &firewall.FamilyError{Family: firewall.IPv6, Err: err}
 	}
 	if err := ensureBanSets(r.cfg, r.sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
+		return partly, err
+	}
+	return partly, nil // no rule names it
+}
+
+func (r *rules) ensureSet(f cidr.Family) error {
+	name := setName(r.cfg, f)
+	h, err := r.sets.Header(name)
+	if err == nil && !ipsetsync.IsOurs(h, f) {
+		return &ForeignSetError{h}
+	}
+	if !errors.Is(err, ipsetsync.ErrNotFound) {
 		return err
 	}
-	return nil // no rule names it
+	plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := r.sets.Execute(plan); err != nil {
+		return err
+	}
+	return recordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan})
 }
 
 // ForeignSetError is a set of our name that somebody else has made: its members

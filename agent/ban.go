@@ -78,6 +78,7 @@ func (e *RefusedBanError) Remedy() string { return e.Fix }
 // it from being in force, and then the report says so. If one of the prefixes must not
 // be blocked, none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
+	cfg = namesInForce(cfg)
 	report := newBanReport()
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
@@ -103,6 +104,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	kernel, inKernel := ipsetsync.Open()
 	if inKernel == nil {
 		defer kernel.Close()
+		report.noteSetNames(cfg)
 		fresh, inKernel = banNow(cfg, kernel, request.Add, exemptFrom(exempt))
 	}
 	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, exempt, opts.Wait)
@@ -149,6 +151,18 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 	}
 	r.Error = problemIf(err)
 	return r, err
+}
+
+// noteSetNames writes down what sets a change of bans may make, like a sync.
+func (r *BanReport) noteSetNames(cfg config.Config) {
+	run, err := fetch.OpenStore(cfg.RunDir)
+	if err != nil {
+		return // the lock says why
+	}
+	defer run.Close()
+	if err := noteSetNames(cfg, run); err != nil {
+		r.Notes = append(r.Notes, err.Error())
+	}
 }
 
 // answerError is a problem that an agent had.
@@ -318,6 +332,9 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 	case err != nil:
 		return err
 	}
+	if leavesRules(cfg) {
+		return bansDropped(ctx, cfg, fw, kernel)
+	}
 	h := &host{cfg: cfg, kernel: kernel, fw: fw}
 	stateErr := h.openStore()
 	if stateErr == nil {
@@ -329,7 +346,7 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 	if referred && rules.dropBanned(ctx) {
 		return nil
 	}
-	if err := rules.ensureSets(); err != nil {
+	if _, err := rules.ensureSets(); err != nil {
 		return err
 	}
 	if stateErr != nil { // the drop needs nothing of it
@@ -348,7 +365,7 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	for _, f := range cidr.Families {
 		header, err := kernel.Header(cfg.BanSetName(int(f)))
-		if (err != nil || header.References == 0) && firewall.Family(f).Present() {
+		if (err != nil || header.References == 0) && wantsRules(cfg, firewall.Family(f)) {
 			return false
 		}
 	}
@@ -367,13 +384,16 @@ func (r *rules) dropBanned(ctx context.Context) bool {
 	}
 	// Who has put something above them is the agent's to deal with, if there is one: it
 	// does not quarrel for the first place without end.
-	_, agent := agentRuns(r.cfg)
+	_, agent, _ := agentRuns(r.cfg) // not knowing it, the rules are put right
 	for _, f := range cidr.Families {
+		if saved[f].Trouble != nil || r.record.Troubles[f] != nil || !wantsRules(r.cfg, firewall.Family(f)) {
+			continue // whoever repairs the rules tells
+		}
 		drops := saved[f].DropRules(r.cfg.BanSetName(int(f)))
 		if !agent {
 			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
 		}
-		if firewall.Family(f).Present() && len(drops) == 0 {
+		if len(drops) == 0 {
 			return false
 		}
 	}
@@ -384,6 +404,7 @@ func (r *rules) dropBanned(ctx context.Context) bool {
 // for a program that takes back its own: a ban for another reason stays, and an address
 // is free when the last of its bans ends.
 func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
+	cfg = namesInForce(cfg)
 	report := newBanReport()
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
@@ -392,6 +413,7 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 	kernel, inKernel := ipsetsync.Open()
 	if inKernel == nil {
 		defer kernel.Close()
+		report.noteSetNames(cfg)
 	}
 	request := banRequest{Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
@@ -423,7 +445,11 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 		why = append(why, c.Reasons...)
 	}
 	slices.Sort(why)
-	return refuse("to block it all the same, take it out of what makes it exempt", "it is exempt: %s", strings.Join(slices.Compact(why), ", "))
+	fix := "to block it all the same, take it out of what makes it exempt"
+	if slices.ContainsFunc(why, func(reason string) bool { return strings.HasPrefix(reason, ByHand) }) {
+		fix += " (\"voipbl disallow\")"
+	}
+	return refuse(fix, "it is exempt: %s", strings.Join(slices.Compact(why), ", "))
 }
 
 // FullError is a list that is full of bans without an end.

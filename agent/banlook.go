@@ -53,6 +53,9 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		return
 	}
 	exempt, err := exemptNow(ctx, d.cfg)
+	if ctx.Err() != nil {
+		return // what a stop has cut short is no trouble
+	}
 	if err != nil {
 		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
 		return
@@ -61,13 +64,13 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	if len(found) > 0 {
 		d.repaired(RepairSets, found)
 	}
-	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+	if locked := (*LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
 		return // by a process that writes bans down; the next look is soon enough
 	}
 	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
 		// Rules name the sets that are ours, and no others.
 		d.foreignBans = foreign
-		d.applySoon("who has made a set of bans has changed", 0)
+		d.applySoon("another program has made a set of bans, or given it back", 0)
 	}
 	d.warnOfBans(notes, problemIf(err))
 }

@@ -58,7 +58,7 @@ func (r *rules) missingSets(base bool) ([]string, error) {
 // absentBans are the chains, by family, and the sets that are not there.
 func (r *rules) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
-		chains[f] = !saved[f].HasChain("filter", firewall.SSHChain)
+		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
 		name := firewall.BanSetName(firewall.Family(f))
 		if _, err := r.sets.Header(name); errors.Is(err, ipsetsync.ErrNotFound) {
 			sets = append(sets, name)

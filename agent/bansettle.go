@@ -267,7 +267,7 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for any more", name, entriesWords(n)))
 			}
 			if n := len(exceptions[f]); n > 0 {
-				found = append(found, fmt.Sprintf("the set %s had %s that let somebody in (nomatch)", name, entriesWords(n)))
+				found = append(found, fmt.Sprintf("the set %s had %s that let an address in (nomatch)", name, entriesWords(n)))
 			}
 			for _, p := range exceptions[f] {
 				if _, banned := desired[f][p]; !banned { // else it is written over
@@ -366,7 +366,7 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 	if err == nil && !dryRun {
 		switch kept := b.write(nil, banClock()); {
 		case kept != nil && b.unread != nil:
-			notes = append(notes, "the list of bans cannot be read, so nobody is banned but those whom the kernel blocks: "+problemOf(kept).Error)
+			notes = append(notes, "the list of bans cannot be read, so only what the kernel blocks already is banned: "+problemOf(kept).Error)
 		case kept != nil:
 			notes = append(notes, "bans are in force, and not written down: "+problemOf(kept).Error)
 		}

@@ -65,7 +65,7 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 	content := contentOf(body.sets)
 	past := r.past(f, prior, state)
 	if past == nil || r.force {
-		r.accept(state, pastOf(f.report.Source, is, r.now), content)
+		r.accept(state, pastOf(f.source, is, r.now), content)
 		return verdict{}
 	}
 	compare := func(with cidr.Sets) turnover { return r.compare(f, with) }
@@ -81,7 +81,7 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 	}
 	v, state.Held = agree(state.Held, v, is, content, r.now)
 	if v.reason == "" {
-		anew := pastOf(f.report.Source, is, r.now)
+		anew := pastOf(f.source, is, r.now)
 		anew.Kept = kept
 		r.accept(state, anew, content)
 	}
@@ -91,7 +91,7 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 // past is what is known of the lists before, nil if nothing is. Where there is a copy and
 // no history, as an older version leaves it, it is that of the copy.
 func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past {
-	if state.Past != nil && state.Past.Source == f.report.Source {
+	if state.Past != nil && state.Past.Source == f.source {
 		return state.Past
 	}
 	if prior.SHA256 == "" {
@@ -105,7 +105,7 @@ func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past
 	if state.Content == "" {
 		state.Content, state.ContentChanged = contentOf(last.sets), prior.FetchedAt
 	}
-	past := pastOf(f.report.Source, extentOf(effective(last.tally, last.sets), last.sets), prior.FetchedAt)
+	past := pastOf(f.source, extentOf(effective(last.tally, last.sets), last.sets), prior.FetchedAt)
 	return &past
 }
 

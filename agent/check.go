@@ -2,9 +2,8 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -15,11 +14,14 @@ import (
 // CheckReport is what is known about one address or prefix.
 type CheckReport struct {
 	Query     string        `json:"query"`
-	Blocked   bool          `json:"blocked"`         // all of it is in one of the kernel's sets, now
-	Partly    int           `json:"partly"`          // entries of the kernel's set inside the query, if not all of it
-	Set       string        `json:"set"`             // where it is or would be
+	Blocked   bool          `json:"blocked"`         // the verdict is Blocked
+	Verdict   Verdict       `json:"verdict"`         // what becomes of its packets, now
+	Places    []Place       `json:"places"`          // where they are dropped, or may be
+	Unread    []string      `json:"unread"`          // why the places may not be all
+	Partly    int           `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
+	Set       string        `json:"set"`             // of voipbl's: where it is or would be
 	Note      string        `json:"note,omitempty"`  // why the set's word is not the last
-	Entry     *netip.Prefix `json:"entry,omitempty"` // the entry that covers it
+	Entry     *netip.Prefix `json:"entry,omitempty"` // the entry of it that covers the query
 	Packets   uint64        `json:"packets"`         // that the entry has counted
 	Bytes     uint64        `json:"bytes"`
 	Listed    []Listing     `json:"listed"`
@@ -33,6 +35,46 @@ type CheckReport struct {
 	Protected []Protected   `json:"protected"`
 	Exempt    bool          `json:"exempt"`            // all of it is never blocked
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
+}
+
+// Verdict is what becomes of packets of an address or prefix.
+type Verdict string
+
+const (
+	// Blocked is that a rule drops or rejects each packet that begins something, for
+	// certain, from all of the addresses: to all ports of this host, or to those that the
+	// rule names.
+	Blocked Verdict = "blocked"
+
+	// PartlyBlocked is that this holds for some of the addresses, that a rule above lets
+	// some of the packets in, or that only packets for containers are dropped.
+	PartlyBlocked Verdict = "partly"
+
+	// MayBeBlocked is that a rule asks for the address, and for more that cannot be told
+	// from outside, such as a limit or a country.
+	MayBeBlocked Verdict = "perhaps"
+
+	// NotBlocked is that no rule asks for the address and drops it.
+	NotBlocked Verdict = "no"
+
+	// NotKnown is that no such rule was found, and not all rules could be read.
+	NotKnown Verdict = "unknown"
+)
+
+// judge is the verdict of places.
+func judgePlaces(places []Place, unread []string) Verdict {
+	verdict := NotBlocked
+	switch {
+	case slices.ContainsFunc(places, Place.Blocks):
+		return Blocked
+	case slices.ContainsFunc(places, func(p Place) bool { return p.Certain }):
+		return PartlyBlocked
+	case len(places) > 0:
+		verdict = MayBeBlocked
+	case len(unread) > 0:
+		verdict = NotKnown
+	}
+	return verdict
 }
 
 // Listing is a line of a feed's copy that names the address.
@@ -68,26 +110,27 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: queryText(q), Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
+		reports[i] = CheckReport{Query: queryText(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
 		reports[i].Exempt = protected.exempts(q)
 		if s, ok := cidr.FindSpecial(cidr.FromNetip(q)); ok {
 			reports[i].Special = s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
 		}
 	}
-	if err := checkKernel(cfg, kernel, queries, reports); err != nil {
+	places := findPlaces(ctx, cfg, kernel)
+	if err := checkKernel(cfg, places, queries, reports); err != nil {
 		return nil, nil, err
 	}
 	if err := checkOwnBans(cfg, kernel, queries, reports); err != nil {
 		return nil, nil, err
 	}
-	if err := checkBans(kernel, queries, reports); err != nil {
+	if err := checkBans(places, queries, reports); err != nil {
 		return nil, nil, err
 	}
-	var warnings []string
-	if agentDiffers(ctx, cfg) {
-		warnings = append(warnings, differs)
+	for i, q := range queries {
+		reports[i].findPlaces(places, q)
 	}
+	var warnings []string
 	bans, notes, err := ReadBans(cfg)
 	warnings = append(warnings, notes...)
 	if err != nil {
@@ -147,114 +190,6 @@ func queryText(q netip.Prefix) string {
 		return q.Addr().String()
 	}
 	return q.String()
-}
-
-// checkKernel looks the queries up in the live sets. A set that does not exist
-// blocks nothing.
-func checkKernel(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
-	for _, f := range cidr.Families {
-		live, err := kernel.Dump(setName(cfg, f))
-		if errors.Is(err, ipsetsync.ErrNotFound) {
-			live, err = &ipsetsync.Live{}, nil
-		}
-		if err != nil {
-			return err
-		}
-		for i, q := range queries {
-			p := cidr.FromNetip(q)
-			if p.Family() != f {
-				continue
-			}
-			r := &reports[i]
-			r.Set, r.Note = setName(cfg, f), setNote(live.Header, f)
-			count, ok := live.Find(p)
-			if !ok {
-				r.Partly = live.Within(p)
-				continue
-			}
-			entry := count.Prefix.Netip()
-			r.Blocked, r.Entry, r.Packets, r.Bytes = true, &entry, count.Packets, count.Bytes
-		}
-	}
-	return nil
-}
-
-// checkOwnBans looks the queries up in the sets of this host's own bans.
-func checkOwnBans(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
-	for _, f := range cidr.Families {
-		name := cfg.BanSetName(int(f))
-		live, entries, err := kernel.OwnBans(name)
-		if errors.Is(err, ipsetsync.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for i, q := range queries {
-			p, r := cidr.FromNetip(q), &reports[i]
-			if p.Family() != f {
-				continue
-			}
-			count, ok := live.Find(p)
-			if !ok {
-				r.Partly += live.Within(p)
-				continue
-			}
-			r.BanSet = name
-			if left := entries[count.Prefix]; left != ipsetsync.Forever {
-				r.BanEnds = new(left.Seconds())
-			}
-			if !r.Blocked {
-				entry := count.Prefix.Netip()
-				r.Blocked, r.Set, r.Entry, r.Packets, r.Bytes = true, name, &entry, count.Packets, count.Bytes
-				r.Note = banSetNote(live.Header, f)
-			}
-		}
-	}
-	return nil
-}
-
-// banSetNote says what keeps a set from being what voipbl makes for bans.
-func banSetNote(h ipsetsync.Header, f cidr.Family) string {
-	if err := ipsetsync.CheckBanSet(h, f); err != nil {
-		return err.Error()
-	}
-	if h.References == 0 {
-		return "no rule uses the set, so nothing is dropped yet"
-	}
-	return ""
-}
-
-// checkBans looks the queries up in the sets that fail2ban fills, whatever their type.
-func checkBans(kernel *ipsetsync.Kernel, queries []netip.Prefix, reports []CheckReport) error {
-	sets, err := setsOfBans(kernel, isFail2ban)
-	if err != nil {
-		return err
-	}
-	for _, live := range sets {
-		for i, q := range queries {
-			if p := cidr.FromNetip(q); p.Family() == live.Family && reports[i].Fail2ban == "" {
-				if entry, ok := live.Find(p); ok {
-					banned := entry.Prefix.Netip()
-					reports[i].Fail2ban, reports[i].FailEntry = live.Name, &banned
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// setNote says what keeps a set from being what voipbl would make of it.
-func setNote(h ipsetsync.Header, f cidr.Family) string {
-	switch {
-	case h.Name == "":
-		return "the kernel has no such set: run \"voipbl sync\""
-	case !ipsetsync.IsOurs(h, f):
-		return fmt.Sprintf("the set of that name is a %s of %s, which somebody else made", h.Type, h.Family)
-	case h.References == 0:
-		return "no rule uses the set, so nothing is dropped yet"
-	}
-	return ""
 }
 
 // checkFeed finds the lines of a feed's last good copy that name a query.

@@ -24,6 +24,11 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	if err != nil {
 		return "", err
 	}
+	for f, unknown := range before[0].Unknown {
+		if unknown && saved[f].Trouble == nil { // what is changed there could not be taken back
+			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", firewall.Family(f))
+		}
+	}
 	now := time.Now()
 	p := &pendingBase{
 		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
@@ -76,7 +81,11 @@ func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ownRules{b, firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}})
+		own := ownRules{Backend: b}
+		for _, f := range firewall.Families {
+			own.Tables[f], own.Unknown[f] = saved[f].Own(), saved[f].Trouble != nil
+		}
+		all = append(all, own)
 	}
 	return all, nil
 }
@@ -102,7 +111,14 @@ func (r *rules) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fw.Apply(ctx, own.Tables, saved, nil); err != nil {
+		want := own.Tables
+		for f, unknown := range own.Unknown {
+			if unknown {
+				want[f] = saved[f].Own() // nothing was changed there
+			}
+		}
+		_, err = fw.Apply(ctx, want, saved, nil)
+		if partly, yes := firewall.Partly(err); err != nil && !(yes && own.Unknown[partly.Family]) {
 			return err
 		}
 	}
@@ -152,12 +168,19 @@ func (r *rules) writeCopy(p *pendingBase) error {
 }
 
 // fromCopy is what is pending by the copy, if it has the token.
-func fromCopy(run *fetch.Store, token string) *pendingBase {
+func fromCopy(run *fetch.Store, token string) (*pendingBase, error) {
 	var p pendingBase
-	if run == nil || token == "" || run.ReadJSON(copyFile, &p) != nil || p.Token != token {
-		return nil
+	if run == nil || token == "" {
+		return nil, nil
 	}
-	return &p
+	err := run.ReadJSON(copyFile, &p)
+	if isShortage(err) {
+		return nil, err // it cannot be known now
+	}
+	if err != nil || p.Token != token {
+		return nil, nil
+	}
+	return &p, nil
 }
 
 // The reasons of a rejectedBase.
@@ -204,7 +227,7 @@ func (e *NotPendingError) Error() string {
 
 // Remedy says what to do about it.
 func (e *NotPendingError) Remedy() string {
-	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl sync\" take base rules out"
+	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl reload\" take base rules out (without an agent \"voipbl sync\")"
 }
 
 // OldConnectionError is a confirmation over a connection that was there before the
@@ -281,8 +304,11 @@ func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall
 	}
 	s := dropSettings(r.cfg, r.sets, firewall.AtInput)
 	s.Base = p.Base
-	for _, c := range firewall.Changes(fw.Plan(s.Wanted(), saved, r.record.Readback)) {
-		if c.Base() {
+	for f, plan := range fw.Plan(s.Wanted(), saved, r.record.Readback) {
+		if err := saved[f].Unknown(); err != nil && !p.WithoutBase[f] {
+			return saved, err
+		}
+		if slices.ContainsFunc(plan.Changes, firewall.Change.Base) && !p.WithoutBase[f] {
 			return saved, &NotInForceError{}
 		}
 	}
@@ -301,7 +327,10 @@ func (r *rules) notPending() error {
 // apply that gave the token out.
 func (r *rules) rollBack(ctx context.Context, token string) error {
 	if r.stateErr != nil || r.stateLost {
-		r.state.Pending = fromCopy(r.run, token)
+		var err error
+		if r.state.Pending, err = fromCopy(r.run, token); err != nil {
+			return err
+		}
 	}
 	p := r.state.Pending
 	switch {

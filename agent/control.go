@@ -20,13 +20,17 @@ import (
 )
 
 // The agent answers on a socket in the run folder, which only root can reach: a GET
-// of /status gives an AgentStatus, a POST to /reload reloads the configuration and
-// gives the Problem if it is refused. A POST to /bans changes the list of bans.
+// of /status gives an AgentStatus, one of /rules what the agent makes of the rules, one of
+// /config what it goes by. A POST to /reload reloads the configuration and gives the
+// Problem if it is refused. A POST to /bans changes the list of bans. A POST to /allowed
+// puts in force what has changed on the list of allowed hosts, and gives the Problem if
+// it cannot.
 const (
 	socketFile  = "agent.sock"
 	statusPath  = "/status"
 	configPath  = "/config"
 	reloadPath  = "/reload"
+	allowedPath = "/allowed"
 	answerWait  = 2 * time.Second // for what needs no work
 	requestWait = 10 * time.Second
 )
@@ -71,10 +75,18 @@ func (d *daemon) listen(bans *banServer) (*control, error) {
 		}
 		respond(w, string(text))
 	})
-	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.askReload(r.Context())) })
+	mux.HandleFunc("GET "+rulesPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.outlook(r.Context())) })
+	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) {
+		asks := d.asks
+		if r.URL.Query().Has(gently) {
+			asks = d.gentleAsks
+		}
+		respond(w, ask(r.Context(), asks))
+	})
 	mux.HandleFunc("POST "+bansPath, bans.serve)
+	mux.HandleFunc("POST "+allowedPath, func(w http.ResponseWriter, r *http.Request) { respond(w, ask(r.Context(), d.allows)) })
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
-	go c.server.Serve(listener)
+	go c.server.Serve(limited(listener, mostAsks))
 	return c, nil
 }
 
@@ -91,16 +103,17 @@ func respond(w http.ResponseWriter, v any) {
 // snapshot is how the agent is at this moment.
 func (d *daemon) snapshot() AgentStatus {
 	s := d.state.get()
+	s.StateFolder = stateFolderTrouble(*d.shared.Load(), true)
 	next, busy := d.fetcher.plans()
-	s.Next, s.Fetching = next, !busy.IsZero()
+	s.Next, s.Fetching, s.FetchingFeeds = next, !busy.IsZero(), d.fetcher.fetching()
 	return s
 }
 
-// askReload has the loop reload, and waits for what becomes of it.
-func (d *daemon) askReload(ctx context.Context) *Problem {
+// ask has the loop do something, and waits for what becomes of it.
+func ask(ctx context.Context, asks chan<- chan error) *Problem {
 	done := make(chan error, 1)
 	select {
-	case d.asks <- done:
+	case asks <- done:
 	case <-ctx.Done():
 		return problemOf(ctx.Err())
 	}
@@ -135,11 +148,12 @@ func (e *NoAgentError) Remedy() string {
 // SilentAgentError is an agent that does not answer.
 type SilentAgentError struct {
 	Holder string
+	Wait   time.Duration // for an answer
 	Err    error
 }
 
 func (e *SilentAgentError) Error() string {
-	return fmt.Sprintf("the agent does not answer within %s: %s", answerWait, e.Holder)
+	return fmt.Sprintf("the agent does not answer within %s: %s", e.Wait, e.Holder)
 }
 
 func (e *SilentAgentError) Unwrap() error { return e.Err }
@@ -147,14 +161,6 @@ func (e *SilentAgentError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (e *SilentAgentError) Remedy() string {
 	return "look at \"journalctl -u voipbl\"; \"systemctl restart voipbl\" keeps sets and rules in force meanwhile"
-}
-
-// ReloadAgent has the agent take the configuration over, and returns when it is in
-// force, or why it is refused.
-func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*Problem, error) {
-	var refused *Problem
-	err := askAgent(ctx, cfg, wait, http.MethodPost, reloadPath, &refused)
-	return refused, err
 }
 
 // askStatus asks the agent how it is. If none is to be expected it returns nil.
@@ -170,37 +176,6 @@ func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	return &s, nil
 }
 
-// AgentConfig is the configuration that the agent goes by, which is not what the file
-// says if that has a mistake. runDir is where the agent is looked for.
-func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
-	cfg := config.Default()
-	cfg.RunDir = runDir
-	var text string
-	if err := askAgent(ctx, cfg, answerWait, http.MethodGet, configPath, &text); err != nil {
-		return config.Config{}, err
-	}
-	return config.Parse("the agent's configuration", []byte(text))
-}
-
-// agentDiffers reports whether a running agent goes by another configuration than cfg:
-// then it will undo what others do by theirs.
-func agentDiffers(ctx context.Context, cfg config.Config) bool {
-	theirs, err := AgentConfig(ctx, cfg.RunDir)
-	return err == nil && !sameConfig(cfg, theirs)
-}
-
-// followed has a running agent take the configuration over that the admin puts in force
-// by hand, so that it does not undo that, and returns why it does not.
-func followed(ctx context.Context, cfg config.Config) (refused string) {
-	if !agentDiffers(ctx, cfg) {
-		return ""
-	}
-	if problem, err := ReloadAgent(ctx, cfg, lockWait); err != nil || problem != nil || agentDiffers(ctx, cfg) {
-		return differs
-	}
-	return ""
-}
-
 // FollowError is an agent that would undo what is about to be confirmed.
 type FollowError struct{}
 
@@ -213,22 +188,48 @@ func (*FollowError) Remedy() string {
 	return "run \"voipbl reload\", and see what it says; then confirm"
 }
 
-// differs is what to say then.
-const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
-
 // askAgent asks on the socket and reads the answer into v.
 func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
 	return tellAgent(ctx, cfg, wait, method, path, nil, v)
 }
 
-// tellAgent is askAgent with something to tell.
+// tellAgent is askAgent with something to tell. What may take long is asked only of an agent
+// that answers what needs no work: one that hangs is not waited for.
 func tellAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, what, v any) error {
-	who, runs := agentRuns(cfg)
+	who, runs, err := agentRuns(cfg)
+	if err != nil {
+		return err
+	}
 	if !runs {
 		// One that ends as it should takes its socket away.
 		_, err := os.Lstat(filepath.Join(cfg.RunDir, socketFile))
 		return &NoAgentError{Died: err == nil}
 	}
+	p := patienceOf(ctx)
+	if err := p.lost(); err != nil {
+		return err
+	}
+	defer p.begin(who)()
+	quick := min(wait, answerWait)
+	if wait > quick {
+		err = exchange(ctx, cfg, who, quick, http.MethodGet, statusPath, nil, new(AgentStatus))
+	} else {
+		err = exchange(ctx, cfg, who, quick, method, path, what, v)
+	}
+	if err != nil {
+		if quick == answerWait {
+			p.note(err)
+		}
+		return err
+	}
+	if wait == quick {
+		return nil
+	}
+	return exchange(ctx, cfg, who, wait, method, path, what, v)
+}
+
+// exchange is one question and its answer.
+func exchange(ctx context.Context, cfg config.Config, who string, wait time.Duration, method, path string, what, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	folder, err := os.Open(cfg.RunDir)
@@ -256,11 +257,11 @@ func tellAgent(ctx context.Context, cfg config.Config, wait time.Duration, metho
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return &SilentAgentError{who, err}
+		return &SilentAgentError{who, wait, err}
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(v); err != nil {
-		return &SilentAgentError{who, err}
+		return &SilentAgentError{who, wait, err}
 	}
 	return nil
 }

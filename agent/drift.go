@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -49,6 +51,7 @@ const (
 type drift struct {
 	fw         *firewall.Firewall
 	generation string // of the rules, when they were last as they should be
+	other      string // of the other backend then: its rules may decide where the drop stands
 	pending    bool   // rules are on trial
 	record     setRecord
 	pace       pace
@@ -146,6 +149,9 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 	packets := uint64(0)
 	for _, f := range cidr.Families {
 		print := d.record.Sets[f]
+		if !d.record.knows(d.cfg, f) {
+			continue
+		}
 		if !through {
 			if found := print.glance(kernel.Header(print.Name)); found != "" {
 				return found
@@ -185,7 +191,7 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	if d.generation == "" {
 		d.rulesAt = now.Add(listEvery)
 	}
-	if d.generation != "" && d.generation == d.fw.Generation() && !d.pending {
+	if d.generation != "" && d.generation == d.fw.Generation() && d.other == d.fw.OtherGeneration() && !d.pending {
 		return
 	}
 	if ready := d.pace.ready(); now.Before(ready) {
@@ -196,6 +202,8 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	report, err := d.ensureRules(ctx)
 	switch {
 	case ctx.Err() != nil:
+	case errors.As(err, new(*setGoneError)):
+		d.applySoon(err.Error(), max(0, time.Until(d.pace.ready())))
 	case err != nil:
 		d.pace.note(now)
 		d.warn("rules", []string{fmt.Sprintf("the rules could not be put right: %v: %s", err, problemOf(err).Remedy)})
@@ -203,8 +211,34 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	default:
 		d.warn("rules", nil)
 		d.rulesSeen(report)
+		before := maps.Clone(d.troubled)
+		d.warnOfFamilies("rules", report.Families)
+		if !maps.Equal(before, d.troubled) {
+			d.tellStatus()
+		}
 	}
 }
+
+// setGoneError is a set not being there that the rules name.
+type setGoneError struct{ name string }
+
+func (e *setGoneError) Error() string { return "the set " + e.name + " is gone" }
+
+// missingSet names a set of the lists that was there and is not any more: without it no
+// rule can be made that names it.
+func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
+	for _, f := range cidr.Families {
+		if !d.record.knows(d.cfg, f) {
+			continue
+		}
+		if name := setName(d.cfg, f); isGone(kernel.Header(name)) {
+			return name
+		}
+	}
+	return ""
+}
+
+func isGone(_ ipsetsync.Header, err error) bool { return errors.Is(err, ipsetsync.ErrNotFound) }
 
 // ensureRules makes the rules what they should be.
 func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
@@ -218,6 +252,9 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 		return nil, errors.Join(err, h.ensureDrop(ctx))
 	}
 	answers := resolve(ctx, h.store, d.cfg, lookups{offline: true})
+	if gone := d.missingSet(h.kernel); gone != "" {
+		return nil, &setGoneError{gone}
+	}
 	unlock, err := lock(ctx, d.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
 	if err != nil {
 		return nil, err
@@ -237,6 +274,9 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 // ensureDrop is what is left to do while the state folder cannot be used: the drop,
 // which needs nothing of it. All else that is ours is left as it is.
 func (h *host) ensureDrop(ctx context.Context) error {
+	if leavesRules(h.cfg) {
+		return nil
+	}
 	unlock, err := lock(ctx, h.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
 	if err != nil {
 		return err
@@ -246,9 +286,26 @@ func (h *host) ensureDrop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := dropSettings(h.cfg, h.kernel, dropPlace(h.cfg, avoidInput(saved))).Wanted().KeepBase(saved)
+	at, _ := place(ctx, h.cfg, h.fw.Backend, saved, stoodAtPrerouting(h.cfg, saved))
+	want := dropSettings(h.cfg, h.kernel, at).Wanted().KeepBase(saved)
 	_, err = h.fw.Apply(ctx, want, saved, nil)
+	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 {
+		return nil // told where all rules are made
+	}
 	return err
+}
+
+// stoodAtPrerouting reports whether our drop stands there, which is all that tells what was
+// decided the last time where the state folder cannot be used.
+func stoodAtPrerouting(cfg config.Config, saved [2]*firewall.Saved) bool {
+	for _, f := range firewall.Families {
+		for _, d := range saved[f].DropRules(setName(cfg, cidr.Family(f))) {
+			if d.Ours && d.Table == "raw" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // rulesSeen takes note of rules that are as they should be, and of what was put
@@ -257,7 +314,7 @@ func (d *daemon) rulesSeen(report *RulesReport) {
 	if report == nil {
 		return
 	}
-	d.generation = report.generation
+	d.generation, d.other = report.generation, report.other
 	d.pending = report.Pending != nil
 	if !report.Repaired {
 		return

@@ -104,13 +104,13 @@ func TestChangeFound(t *testing.T) {
 		want   string
 	}{
 		{firewall.Change{Op: firewall.OpAdd, Rule: rule}, "IPv4 filter INPUT: a rule was missing: drop what is listed"},
-		{firewall.Change{Op: firewall.OpRemove, Rule: rule}, "IPv4 filter INPUT: a rule was too much: drop what is listed"},
-		{firewall.Change{Op: firewall.OpRemove, Rule: "-j ACCEPT"}, "IPv4 filter INPUT: a rule was too much: -j ACCEPT"},
+		{firewall.Change{Op: firewall.OpRemove, Rule: rule}, "IPv4 filter INPUT: a rule should not be there: drop what is listed"},
+		{firewall.Change{Op: firewall.OpRemove, Rule: "-j ACCEPT"}, "IPv4 filter INPUT: a rule should not be there: -j ACCEPT"},
 		{firewall.Change{Op: firewall.OpCreate}, "IPv4 filter INPUT: the chain was gone"},
 		{firewall.Change{Op: firewall.OpDelete}, "IPv4 filter INPUT: the chain should not be there"},
 		{firewall.Change{Op: firewall.OpMove, Rule: rule}, "IPv4 filter INPUT: a rule stood in the wrong place: drop what is listed"},
 		{firewall.Change{Op: firewall.OpMove, Rule: rule, Others: []string{"-j ACCEPT", "-p udp -j ACCEPT"}},
-			"IPv4 filter INPUT: where drop what is listed belongs stood -j ACCEPT, -p udp -j ACCEPT"},
+			"IPv4 filter INPUT: other rules stood before the rule \"drop what is listed\": -j ACCEPT, -p udp -j ACCEPT"},
 	} {
 		test.change.Family, test.change.Table, test.change.Chain = "IPv4", "filter", "INPUT"
 		if got := changeFound(test.change); got != test.want {
@@ -126,8 +126,8 @@ func TestSetFound(t *testing.T) {
 		want string
 	}{
 		{ipsetsync.Plan{Added: 5}, "the set voip_bl was gone"},
-		{ipsetsync.Plan{Live: live, Why: "it had no counters", Added: 5}, "the set voip_bl was another one: it had no counters"},
-		{ipsetsync.Plan{Live: live, Added: 5, Removed: 2}, "the set voip_bl lacked 5 entries and had 2 that are not of ours"},
+		{ipsetsync.Plan{Live: live, Why: "it had no counters", Added: 5}, "the set voip_bl had been replaced: it had no counters"},
+		{ipsetsync.Plan{Live: live, Added: 5, Removed: 2}, "the set voip_bl lacked 5 entries and had 2 that voipbl did not add"},
 	} {
 		test.plan.Name = "voip_bl"
 		if got := setFound(&test.plan); got != test.want {
@@ -197,7 +197,7 @@ func TestKnown(t *testing.T) {
 	}{
 		{[2]string{"blocked", "blocked6"}, true},
 		{[2]string{}, false},
-		{[2]string{"blocked", ""}, false},
+		{[2]string{"blocked", ""}, true}, // the other family's was not filled yet
 		{[2]string{"voip_bl", "voip_bl6"}, false},
 	} {
 		r := setRecord{Sets: [2]setPrint{{Name: c.names[0]}, {Name: c.names[1]}}}

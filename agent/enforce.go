@@ -24,6 +24,7 @@ type enforcement struct {
 	dryRun  bool
 
 	unattended, established bool // see howRules
+	leaveBase               bool // see howRules
 	setsOnly                bool // leave the rules as they are
 
 	after setRecord // what the sets hold when it is done
@@ -60,6 +61,9 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		return err
 	}
 	watch.lap("kernel state")
+	if !e.dryRun {
+		report.Warnings = append(report.Warnings, settleAllowed(ctx, e.cfg, e.verb)...)
+	}
 	// Late, so that whoever has logged in meanwhile is protected.
 	protected, err := protection(e.cfg, e.answers)
 	if err != nil {
@@ -67,6 +71,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	watch.lap("protect")
 
+	report.allowedUntil = protected.allowedUntil
+	if !e.dryRun {
+		if err := noteSetNames(e.cfg, rules.run); err != nil {
+			report.warn("%v", err)
+		}
+	}
 	e.restoreBans(ctx, report, protected)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -86,9 +96,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	sets = blockable(sets, protected.sets)
 	watch.lap("combine")
 
-	plans, err := planAll(ctx, e.cfg, e.kernel, sets, lives)
-	if err != nil {
+	if err := e.freeForeign(ctx, rules, lives); err != nil {
 		return err
+	}
+	plans, broken := planAll(ctx, e.cfg, e.kernel, sets, lives)
+	if len(plans) == 0 {
+		return errors.Join(broken[:]...)
 	}
 	for _, p := range plans {
 		r := setReport(p)
@@ -101,32 +114,32 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	rules.trunks = protected.trunks
 	if e.dryRun {
 		report.Outcome = DryRun
-		if e.setsOnly {
-			return nil
+		if err := report.noteBroken(broken); err != nil || e.setsOnly {
+			return err
 		}
-		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true})
+		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true, leaveBase: e.leaveBase})
 		return err
 	}
 	if err := e.dropBansFirst(ctx, rules); err != nil {
 		return err
 	}
-	warnings, err := e.kernel.Execute(plans...)
+	plans, err = e.execute(report, plans, &broken)
 	if err != nil {
 		return err
 	}
-	report.Warnings = append(report.Warnings, warnings...)
 	freed, err := freeExempt(e.kernel, protected)
 	report.Warnings = append(report.Warnings, freed...)
 	if err != nil {
 		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
 	}
+	brokenErr := report.noteBroken(broken)
 	e.remember(report, rules.run, record, plans)
 	if err := setApplied(e.store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
 	}
 	watch.lap("kernel")
 	report.Outcome = RulesFailed // until they are there
-	if err := report.ensureRules(ctx, rules, e); err != nil {
+	if err := errors.Join(report.ensureRules(ctx, rules, e), brokenErr); err != nil {
 		return err
 	}
 	watch.lap("rules")
@@ -142,6 +155,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan) {
 	e.after = before
 	err := e.after.note(e.kernel, plans)
+	e.after.noteTroubles(report.Families)
 	if err == nil && run != nil { // else openRules has said why
 		err = e.after.write(run, before)
 	}
@@ -159,14 +173,15 @@ func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) 
 	}
 	defer unlock()
 	if e.setsOnly {
+		rules.reload()
+		r.Warnings = append(r.Warnings, rules.ensureSaved()...)
 		if !rules.cfg.Firewall.Base {
 			return nil
 		}
-		rules.reload()
 		return rules.ensureBans([2]*firewall.Plan{{}, {}})
 	}
 	var warnings []string
-	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended, established: e.established})
+	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended, established: e.established, leaveBase: e.leaveBase})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }
@@ -248,24 +263,62 @@ func liveSets(lives [2]*ipsetsync.Live) cidr.Sets {
 	return b.Sets()
 }
 
-func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) ([]*ipsetsync.Plan, error) {
-	var plans []*ipsetsync.Plan
+// planAll plans each family's set. broken is why there is no plan for one.
+func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) (plans []*ipsetsync.Plan, broken [2]error) {
 	for _, f := range cidr.Families {
 		p, err := ipsetsync.NewPlan(setName(cfg, f), f, sets[f], lives[f])
 		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
 			inUse.Users = setUsers(ctx, kernel, inUse.Header.Name)
 		}
 		if err != nil {
-			return nil, err
+			broken[f] = err
+			continue
 		}
 		plans = append(plans, p)
 	}
-	return plans, nil
+	return plans, broken
 }
 
-// setUsers names the lists and rules that refer to a set.
+// execute fills the sets: both at once, or each by itself if that fails. It returns the
+// plans that were carried out; it is an error if none was.
+func (e *enforcement) execute(report *Report, plans []*ipsetsync.Plan, broken *[2]error) (done []*ipsetsync.Plan, err error) {
+	warnings, err := e.kernel.Execute(plans...)
+	report.Warnings = append(report.Warnings, warnings...)
+	if err == nil {
+		return plans, nil
+	}
+	for _, p := range plans {
+		warnings, err := e.kernel.Execute(p)
+		report.Warnings = append(report.Warnings, warnings...)
+		if broken[p.Family] = err; err == nil {
+			done = append(done, p)
+		}
+	}
+	if len(done) == 0 {
+		return nil, errors.Join(broken[:]...)
+	}
+	return done, nil
+}
+
+// noteBroken takes note of a family whose set could not be filled, while the other's was.
+// That of IPv4 is an error: most of what attacks a host does so over IPv4.
+func (r *Report) noteBroken(broken [2]error) error {
+	for _, f := range cidr.Families {
+		if broken[f] == nil {
+			continue
+		}
+		err := &firewall.FamilyError{Family: firewall.Family(f), Err: broken[f]}
+		if f == cidr.IPv4 {
+			return err
+		}
+		r.Families = append(r.Families, familyProblem(err))
+	}
+	return nil
+}
+
+// setUsers names the lists and rules that refer to a set, as far as they can be listed.
 func setUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
-	return append(listUsers(kernel, name), firewall.RulesWithSet(ctx, name)...)
+	return append(listUsers(kernel, name), firewall.ReadUsers(ctx).OfSet(name)...)
 }
 
 // listUsers names the lists that a set is a member of.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -22,6 +23,14 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 	report.BansProblem, report.bansFound = problemIf(err), found
 	report.foreignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
 	report.Bans = e.book.active()
+	if UnkeptBans(e.cfg) {
+		report.ListProblems = append(report.ListProblems, bansUnwritten)
+	}
+	for _, p := range []*Problem{problemIf(e.book.unread), exempt.allowedProblem} {
+		if p != nil {
+			report.ListProblems = append(report.ListProblems, *p)
+		}
+	}
 	if err != nil && !e.dryRun {
 		ensureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report
 	}
@@ -32,7 +41,7 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 // rule and gets none now.
 func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
 	unusable := report.BansProblem != nil
-	if !e.setsOnly && !unusable {
+	if !e.setsOnly && !leavesRules(e.cfg) && !unusable {
 		return stay // see dropBansFirst
 	}
 	for _, f := range cidr.Families {
@@ -54,7 +63,7 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 // if there are rules for the lists and none for the bans: an older version kept bans
 // among the lists.
 func (e *enforcement) dropBansFirst(ctx context.Context, r *rules) error {
-	if e.setsOnly {
+	if e.setsOnly || leavesRules(e.cfg) {
 		return nil
 	}
 	for _, f := range cidr.Families {
@@ -71,10 +80,13 @@ func (e *enforcement) dropBansFirst(ctx context.Context, r *rules) error {
 			return err
 		}
 		defer unlock()
-		if err := r.ensureSets(); err != nil {
+		if _, err := r.ensureSets(); err != nil {
 			return err
 		}
 		_, _, err = r.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+		if _, partly := firewall.Partly(err); partly {
+			return nil // what is wrong with one family is said when all rules are made
+		}
 		return err
 	}
 	return nil

@@ -49,6 +49,9 @@ func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Ex
 	if unread != nil && len(p.unprotected) > 0 && stranger {
 		return nil, unread
 	}
+	if p.unread != nil && stranger {
+		return nil, p.unread
+	}
 	return report, nil
 }
 

@@ -1,23 +1,29 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// ExemptBan is a ban of somebody who is exempt, in a set of fail2ban's or in that of
-// this host's own bans. Voipbl's own jails and actions make none, but those of others
-// do, and an address may become exempt after it was banned.
+// ExemptBan is somebody who is exempt and kept out all the same: banned in a set of
+// fail2ban's or in that of this host's own bans, or dropped by another rule. Voipbl's own
+// jails and actions make none, but those of others do, and an address may become exempt
+// after it was banned.
 type ExemptBan struct {
 	Banned  netip.Prefix `json:"banned"`
 	Set     string       `json:"set"`
-	Own     bool         `json:"own"`     // a ban of this host's own
-	Because []Protected  `json:"because"` // why it is exempt
+	Own     bool         `json:"own"`              // in a set of voipbl's own
+	Unused  bool         `json:"unused,omitempty"` // no rule drops the members of the set
+	Because []Protected  `json:"because"`          // why it is exempt
+	Place   *Place       `json:"place,omitempty"`  // where its packets end, if that is no ban
 }
 
 // String says it in a line.
@@ -26,24 +32,55 @@ func (b ExemptBan) String() string {
 	if exempt.Prefix.Bits() > who.Bits() {
 		who, as = exempt.Prefix, " as "+queryText(b.Banned)
 	}
-	by, become := "by fail2ban", "rejected"
-	if b.Own {
-		by, become = "here", "dropped"
+	if b.Place != nil {
+		return b.inPlace(queryText(who), as)
 	}
-	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): its packets are %s", queryText(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
+	by, become := "by fail2ban", "its packets are rejected"
+	if b.Own {
+		by, become = "here", "its packets are dropped"
+	}
+	if b.Unused {
+		become = "no rule drops the members of that set yet"
+	}
+	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): %s", queryText(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
+}
+
+// inPlace says it of a place.
+func (b ExemptBan) inPlace(who, as string) string {
+	begin := fmt.Sprintf("%s is exempt (%s), but ", who, strings.Join(b.Because[0].Reasons, ", "))
+	only := ""
+	if len(b.Place.Ports) > 0 {
+		only = " (only " + strings.Join(b.Place.Ports, ", ") + ")"
+	}
+	switch {
+	case b.Place.Set != "" && b.Place.Kind == ByOther:
+		return begin + "in the set " + b.Set + as + ", whose members a rule drops" + only
+	case b.Place.Set != "":
+		return begin + "in the set " + b.Set + as + ": its packets are dropped" + only
+	case b.Place.Kind == ByFail2ban && strings.HasPrefix(b.Place.Where, "nftables"):
+		return begin + "banned by fail2ban" + as + " (" + b.Place.Where + ")"
+	case b.Place.Kind == ByFail2ban:
+		chain, _, _ := strings.Cut(strings.TrimPrefix(b.Place.Rule, "-A "), " ")
+		return begin + "banned by fail2ban" + as + " (chain " + chain + ")"
+	}
+	return begin + "a rule drops its packets" + only + ": " + b.Place.Rule
 }
 
 // Remedy takes the ban back, whoever has made it. Of this host's own bans a sync spares who
 // is exempt: the entry may be a piece of a wider ban, which goes on for others.
 func (b ExemptBan) Remedy() string {
+	if b.Place != nil {
+		return b.Place.Remedy
+	}
 	if b.Own {
 		return fmt.Sprintf("voipbl sync; if it stays: ipset del %[2]s %[1]s", queryText(b.Banned), b.Set)
 	}
 	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
 }
 
-// exemptBans looks for them.
-func exemptBans(cfg config.Config, kernel *ipsetsync.Kernel, p *Protection) ([]ExemptBan, error) {
+// exemptBans looks for them: in the sets that fail2ban and voipbl fill, whether or not a
+// rule drops their members, and then wherever rules drop packets.
+func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *Protection, rules []KernelRules) ([]ExemptBan, error) {
 	own := func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) }
 	sets, err := setsOfBans(kernel, func(set string) bool { return isFail2ban(set) || own(set) })
 	if err != nil {
@@ -54,16 +91,26 @@ func exemptBans(cfg config.Config, kernel *ipsetsync.Kernel, p *Protection) ([]E
 		for _, entry := range live.Prefixes {
 			if p.sets.Overlaps(entry) {
 				banned := entry.Netip()
-				found = append(found, ExemptBan{banned, live.Name, own(live.Name), p.Covering(banned)})
+				found = append(found, ExemptBan{
+					Banned: banned, Set: live.Name, Own: own(live.Name), Because: p.Covering(banned),
+					Unused: len(rules) > 0 && !dropsMembers(rules, live.Name),
+				})
 			}
 		}
 	}
-	return found, nil
+	return append(found, exemptPlaces(ctx, cfg, kernel, p, rules, found)...), nil
+}
+
+// dropsMembers reports whether a rule that packets may come to drops the members of a set.
+func dropsMembers(rules []KernelRules, set string) bool {
+	return slices.ContainsFunc(rules, func(k KernelRules) bool {
+		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && len(s.DropsAnywhere(set)) > 0 })
+	})
 }
 
 // fail2banNames is how the names of sets begin that fail2ban fills: those of the
-// published page and of our jails, and those of its own actions.
-var fail2banNames = []string{"fail2ban-", "f2b-"}
+// published page and of our jails, and those of its own actions; and of the chains of ours.
+var fail2banNames = []string{"fail2ban-", "f2b-", firewall.ActionChains, firewall.SSHChains}
 
 // setsOfBans reads the sets whose names are asked for.
 func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {

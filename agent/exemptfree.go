@@ -11,45 +11,68 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// ownActionSets is how the names of the sets begin in which our action for fail2ban,
-// voipbl-set, keeps which members of the common set are its own.
-const ownActionSets = "own-"
-
 // freeExempt takes addresses that have become exempt out of the bans that voipbl-set has
 // made: a provider is often banned first and written into trunks then. What other
-// programs have put into the set stays. It returns a line for each address.
+// programs have put into fail2ban's sets stays. It returns a line for each address and set.
 func freeExempt(kernel *ipsetsync.Kernel, p *Protection) (freed []string, err error) {
-	for _, f := range cidr.Families {
-		name := firewall.BanSetName(firewall.Family(f))
-		members, err := exemptMembers(kernel, name, p)
-		if err != nil {
-			return freed, err
-		}
-		if len(members) == 0 {
-			continue
-		}
-		headers, err := kernel.BanSets()
-		if err != nil {
-			return freed, err
-		}
+	headers, err := kernel.BanSets()
+	if err != nil {
+		return nil, err
+	}
+	named := func(f cidr.Family, begin string) (found []banned, err error) {
 		for _, h := range headers {
-			if !strings.HasPrefix(h.Name, ownActionSets) || h.Family != f {
+			if h.Elements == 0 || h.Family != f || !h.Timeout || !strings.HasPrefix(h.Name, begin) {
 				continue
 			}
-			own, err := exemptMembers(kernel, h.Name, p)
+			members, err := exemptMembers(kernel, h.Name, p)
 			if err != nil {
+				return nil, err
+			}
+			if len(members) > 0 {
+				found = append(found, banned{h.Name, members})
+			}
+		}
+		return found, nil
+	}
+	for _, f := range cidr.Families {
+		common, err := named(f, firewall.CommonBans)
+		if err != nil {
+			return freed, err
+		}
+		own, err := named(f, firewall.ActionSets)
+		if err != nil {
+			return freed, err
+		}
+		// What the action's own rules ask for goes first: base rules let friends in anyway.
+		for _, set := range own {
+			if err := kernel.Unban(set.name, inAny(set.members, common)); err != nil {
 				return freed, err
 			}
-			ours := slices.DeleteFunc(own, func(a cidr.Prefix) bool { return !slices.Contains(members, a) })
-			if err := errors.Join(kernel.Unban(name, ours), kernel.Unban(h.Name, ours)); err != nil {
+		}
+		for _, set := range common {
+			ours := inAny(set.members, own)
+			if err := kernel.Unban(set.name, ours); err != nil {
 				return freed, err
 			}
 			for _, a := range ours {
-				freed = append(freed, freedText(a, name, p))
+				freed = append(freed, freedText(a, set.name, p))
 			}
 		}
 	}
 	return freed, nil
+}
+
+// inAny are those of some members that one of the sets has.
+func inAny(members []cidr.Prefix, sets []banned) []cidr.Prefix {
+	return slices.DeleteFunc(slices.Clone(members), func(a cidr.Prefix) bool {
+		return !slices.ContainsFunc(sets, func(s banned) bool { return slices.Contains(s.members, a) })
+	})
+}
+
+// banned are exempt addresses in a set.
+type banned struct {
+	name    string
+	members []cidr.Prefix
 }
 
 func freedText(a cidr.Prefix, set string, p *Protection) string {

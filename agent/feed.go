@@ -36,6 +36,7 @@ type reader struct {
 type feed struct {
 	config.Feed
 	report   FeedReport
+	source   string // tells it from what the name stood for before: see [config.URL.ID]
 	sets     cidr.Sets
 	warnings []string
 
@@ -82,10 +83,10 @@ func (r *reader) getAll(ctx context.Context, cfgs []config.Feed, feeds []*feed, 
 // get gets one feed. It cannot fail: what goes wrong is in the report, and
 // then the last good copy is in force.
 func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
-	f := &feed{Feed: cfg}
-	f.report = FeedReport{Name: cfg.Name, Source: cfg.Path, Rejects: []RejectReport{}}
+	f := &feed{Feed: cfg, source: cfg.Path}
+	f.report = FeedReport{Name: cfg.Name, Source: cfg.Path, Rejects: []RejectReport{}, file: cfg.URL == ""}
 	if cfg.URL != "" {
-		f.report.Source = redact(cfg.URL)
+		f.report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
 	}
 	switch {
 	case r.offline && cfg.URL != "":
@@ -138,7 +139,7 @@ func (r *reader) remember(f *feed, state fetch.State) {
 	if r.dryRun || problem != nil && problem.Reason == string(fetch.ReasonCanceled) {
 		return
 	}
-	state.LastAttempt, state.Source = r.now, f.report.Source
+	state.LastAttempt, state.Source = r.now, f.source
 	if state.ContentChanged.After(r.now) { // the clock has been set back since
 		state.ContentChanged = r.now
 	}
@@ -185,7 +186,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	}
 	defer staged.Discard()
 	response, err := r.client.Get(ctx, fetch.Request{
-		Feed: f.Name, URL: f.URL, Insecure: f.Insecure,
+		Feed: f.Name, URL: string(f.URL), Insecure: f.Insecure,
 		MaxBytes: r.limits.MaxBytes, Timeout: timeout,
 		ETag: prior.ETag, LastModified: prior.LastModified,
 		Progress: r.feedProgress(f.Name),
@@ -236,7 +237,7 @@ func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.
 	if r.dryRun {
 		return
 	}
-	meta.Source, meta.FetchedAt = f.report.Source, r.now
+	meta.Source, meta.FetchedAt = f.source, r.now
 	if err := staged.Commit(body.meta(meta)); err != nil {
 		f.unkept(err)
 	}
@@ -264,7 +265,7 @@ func (r *reader) prior(f *feed) fetch.Meta {
 		return fetch.Meta{}
 	}
 	defer c.Close()
-	if c.Meta().Source != f.report.Source {
+	if c.Meta().Source != f.source {
 		return fetch.Meta{}
 	}
 	return c.Meta()
@@ -302,7 +303,7 @@ func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
 		return content{}, fetch.Meta{}, err
 	}
 	defer c.Close()
-	body, err := r.read(c.Parts())
+	body, err := r.readBy(policyOf(r.limits), c.Parts())
 	if err == nil {
 		err = c.Verify()
 	}
@@ -313,21 +314,31 @@ func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
 // ones have 14 to 17. It sizes memory, no more.
 const bytesPerEntry = 14
 
-// policyOf is what the configuration allows a feed to put in the set.
+// policyOf is what the configuration allows a feed's last good copy to put in the set.
 func policyOf(l config.Limits) cidr.Policy {
-	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: l.MaxEntries}
+	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: copyEntries(l)}
 }
 
 // read reads a body.
 func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
+	limit := entryLimit(r.limits)
+	policy := policyOf(r.limits)
+	policy.MaxPrefixes = limit.Entries
+	c, err := r.readBy(policy, parts)
+	if errors.Is(err, cidr.ErrTooMany) {
+		err = fmt.Errorf("%w; one list may have %s", err, limit.Words())
+	}
+	return c, err
+}
+
+func (r *reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var (
-		c      content
-		b      cidr.Builder
-		policy = policyOf(r.limits)
+		c content
+		b cidr.Builder
 	)
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
-		b.Grow(cidr.IPv4, int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry))
+		b.Grow(cidr.IPv4, min(int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry), policy.MaxPrefixes))
 		t, err := c.readPart(part, in, policy, &b)
 		if err != nil {
 			return content{}, err

@@ -28,6 +28,7 @@ type fetcher struct {
 	mu   sync.Mutex
 	next map[string]time.Time // when each feed is due, for people
 	busy time.Time            // since when a round is under way; zero if none is
+	todo []string             // the feeds of that round that are not there yet
 }
 
 // job is what is due.
@@ -80,7 +81,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 		todo, next := f.due(cfg, known, named, networkAt, now)
 		if !working && (len(todo.feeds) > 0 || todo.names) {
 			working = true
-			f.setBusy(time.Now())
+			f.setBusy(time.Now(), todo.feeds)
 			for _, feed := range todo.feeds {
 				a := known[feed.Name]
 				a.last, a.other = now, false
@@ -100,7 +101,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 		case <-wake.C:
 		case results := <-finished:
 			working = false
-			f.setBusy(time.Time{})
+			f.setBusy(time.Time{}, nil)
 			for _, r := range results {
 				if r.feed == "" {
 					named.answered(r.unknown)
@@ -132,12 +133,13 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 // which hangs delays nobody else's list.
 func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 	var mu sync.Mutex
-	urls := make(map[string]string)
+	urls := make(map[string]config.URL)
 	for _, feed := range todo.feeds {
 		urls[feed.Name] = feed.URL
 	}
 	f.round(ctx, todo, func(r fetched) {
 		r.attempts.url = urls[r.feed]
+		f.here(r.feed)
 		mu.Lock()
 		all = append(all, r)
 		mu.Unlock()
@@ -189,7 +191,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 			next = at
 		}
 	}
-	if n := hostNames(cfg); len(n.allowed) > 0 {
+	if n := namesNow(cfg); len(n.allowed)+len(n.byHand) > 0 {
 		at := named.next()
 		todo.names = !at.After(now) || named.at.After(now)
 		if at.After(now) && at.Before(next) {
@@ -205,10 +207,27 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 	return todo, next
 }
 
-func (f *fetcher) setBusy(since time.Time) {
+func (f *fetcher) setBusy(since time.Time, feeds []config.Feed) {
 	f.mu.Lock()
-	f.busy = since
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	f.busy, f.todo = since, nil
+	for _, feed := range feeds {
+		f.todo = append(f.todo, feed.Name)
+	}
+}
+
+// here notes that a feed is not waited for any more.
+func (f *fetcher) here(feed string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.todo = slices.DeleteFunc(slices.Clone(f.todo), func(name string) bool { return name == feed })
+}
+
+// fetching are the feeds that are being fetched.
+func (f *fetcher) fetching() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.todo...)
 }
 
 // plans tells when each feed is due, and since when a round is under way.
@@ -246,7 +265,9 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	group.SetLimit(feedsAtOnce)
 	if todo.names {
 		group.Go(func() error {
-			tell(resolveAgain(ctx, todo.cfg, h))
+			if got := resolveAgain(ctx, todo.cfg, h); ctx.Err() == nil {
+				tell(got)
+			}
 			return nil
 		})
 	}
@@ -279,7 +300,7 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 		unlock()
 		return nil, nil, err
 	}
-	if err := sweep(ctx, cfg, store, "voipbl run", lockWait); err != nil {
+	if err := sweep(ctx, cfg, store, "voipbl run", lockWait); err != nil && ctx.Err() == nil {
 		d.log.Warn(err.Error())
 	}
 	return store, unlock, nil
@@ -320,12 +341,12 @@ func pastAttempts(store *fetch.Store, f config.Feed) attempts {
 	c, err := store.Open(f.Name)
 	switch {
 	case err == nil:
-		a.other = c.Meta().Source != redact(f.URL)
+		a.other = c.Meta().Source != f.URL.ID()
 		c.Close()
 	case a.failures == 0:
 		a.other = true // it succeeded once, and the copy is gone
 	case state.Source != "":
-		a.other = state.Source != redact(f.URL) // what failed was another one
+		a.other = state.Source != f.URL.ID() // what failed was another one
 	}
 	return a
 }

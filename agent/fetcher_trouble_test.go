@@ -159,13 +159,13 @@ func TestPastAttempts(t *testing.T) {
 	elsewhere.Source = "https://other.example/"
 	keep(elsewhere)
 	want("another source failed", attempts{"", when, 3, fetch.ReasonUnreachable, true})
-	elsewhere.Source = f.URL
+	elsewhere.Source = string(f.URL)
 	keep(elsewhere)
 	want("this source failed", attempts{"", when, 3, fetch.ReasonUnreachable, false})
 	keep(failed)
 	copyOf("https://other.example/")
 	want("failed, with another source's copy", attempts{"", when, 3, fetch.ReasonUnreachable, true})
-	copyOf(f.URL)
+	copyOf(string(f.URL))
 	want("failed, with its copy", attempts{"", when, 3, fetch.ReasonUnreachable, false})
 	keep(fetch.State{LastAttempt: when, LastSuccess: when})
 	want("fetched", attempts{"", when, 0, "", false})

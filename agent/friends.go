@@ -16,7 +16,7 @@ func (d *daemon) takeFriends(ctx context.Context, cfg config.Config, refused err
 		return
 	}
 	if more := withFriends(d.cfg, cfg); !sameConfig(more, d.cfg) {
-		d.log.Info("whoever is exempt by the refused configuration is exempt too")
+		d.log.Info("addresses that the refused configuration exempts are exempt too")
 		d.adopt(ctx, more)
 	}
 }

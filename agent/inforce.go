@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
@@ -89,8 +90,28 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 		return err
 	}
 	d.failures = 0
-	d.keptAt = nextEnd(report.Kept)
+	d.keptAt, d.allowedAt = nextEnd(report.Kept), time.Time{}
+	if report.allowedUntil > 0 {
+		d.allowedAt = now.Add(report.allowedUntil + time.Second) // rather a moment longer than twice
+	}
+	if len(report.Families) > 0 {
+		d.applySoon("a set could not be filled", maxApplyPause)
+	}
+	d.readAgain(report)
 	return nil
+}
+
+// readAgain asks for local lists to be read once more that could not be read: nothing else
+// tells that they can be.
+func (d *daemon) readAgain(report *Report) {
+	if !slices.ContainsFunc(report.Feeds, func(f FeedReport) bool {
+		return f.Problem != nil && f.Problem.Reason == string(fetch.ReasonUnreadable)
+	}) {
+		d.unread = 0
+		return
+	}
+	d.unread++
+	d.applySoon("a local list could not be read", min(applyPause<<min(d.unread-1, 8), maxApplyPause))
 }
 
 func (d *daemon) enforce(ctx context.Context, report *Report) error {

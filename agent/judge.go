@@ -2,20 +2,33 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/firewall"
 )
 
 // problem notes what stands against a host being protected as it should be. remedy is
 // what a person can do about it, and may be empty.
 func (s *Status) problem(remedy, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	if slices.Contains(s.Problems, text) {
+		return
+	}
 	s.Problems = append(s.Problems, text)
 	if remedy != "" {
 		if s.remedies == nil {
 			s.remedies = make(map[string]string)
 		}
-		s.remedies[text] = remedy
+		s.remedies[text] = s.Mended(remedy)
+	}
+}
+
+// Add notes a problem that somebody else has found; nil is none.
+func (s *Status) Add(p *Problem) {
+	if p != nil {
+		s.problem(p.Remedy, "%s", p.Error)
 	}
 }
 
@@ -29,12 +42,17 @@ func (s *Status) Worrying() bool { return len(s.Problems) > 0 }
 func (s *Status) judge(now time.Time) {
 	s.judgeSets()
 	s.Protected = len(s.Problems) == 0
+	s.Add(s.OnlyBans())
+	s.judgeFamilies()
 	for _, set := range s.Sets {
 		if set.Changed {
 			s.problem(s.repairs(), "somebody else has changed the set %s since voipbl wrote it", set.Name)
 		}
 	}
 	s.judgeExemptBans()
+	for _, saved := range s.Saved {
+		s.problem(saved.Remedy(), "%s", saved)
+	}
 	s.judgeRules(now)
 	s.judgeAgent()
 	for _, f := range s.Feeds {
@@ -56,49 +74,74 @@ func (s *Status) judge(now time.Time) {
 			s.problem("mend DNS, or write its address instead", "%s", n.Warning)
 		}
 	}
+	if p := s.AllowedProblem; p != nil {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+	s.Add(s.StateFolder)
 	s.judgeBans()
 	for _, k := range s.Kept {
 		s.problem(KeptRemedy, "%s", k.Words())
 	}
-	for _, name := range s.Unprotected {
-		s.problem("write its address instead, or mend DNS", "%s of allow or trunks was never resolved, so it is not protected", name)
+	for _, u := range s.Unresolved() {
+		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
 	}
 }
 
 // judgeSets looks for what leaves the host without protection. A set without entries
 // needs no rule: not every host has IPv6.
 func (s *Status) judgeSets() {
-	const sync = "run \"voipbl sync\""
 	entries, missing := 0, []string{}
-	for _, set := range s.Sets {
+	if p := s.Rules.Problem; s.Rules.unread {
+		s.problem(p.Remedy, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: %s", p.Error)
+	}
+	for f, set := range s.Sets {
 		switch {
+		case firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set):
+			if !set.Drops {
+				continue
+			}
 		case !set.Exists:
 			missing = append(missing, set.Name)
 		case !set.Ours:
-			s.problem(sync, "the set %s is a %s that somebody else made", set.Name, set.Type)
-		case set.Entries > 0 && !set.Drops:
-			s.problem(s.repairs(), "no rule of INPUT or PREROUTING drops the members of %s", set.Name)
+			s.problem(s.foreignRemedy(set), "the set %s is a %s that somebody else made", set.Name, set.Type)
+		case set.Entries > 0 && !set.Drops && !s.Rules.unread:
+			s.sayNoDrop(set.Name)
 		}
 		entries += set.Entries
 	}
 	switch {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
-	case entries == 0:
-		s.problem(s.emptyRemedy(sync), "the sets are empty")
+	case entries == 0 && s.banned() == 0:
+		s.problem(s.emptyRemedy(), "%s", emptyWords(0))
 	}
+}
+
+// OnlyBans is that the lists block nobody, while bans of this host are in force.
+func (s *Status) OnlyBans() *Problem {
+	if s.entries() > 0 || s.banned() == 0 {
+		return nil
+	}
+	return &Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
 }
 
 // judgeBans looks for bans that are not in force, or that a boot would lose.
 func (s *Status) judgeBans() {
-	for _, set := range s.BanSets {
-		if set.Ours && set.Entries > 0 && !set.Drops {
-			s.problem(s.repairs(), "no rule of INPUT or PREROUTING drops the members of %s", set.Name)
+	for f, set := range s.BanSets {
+		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
+			s.sayNoDrop(set.Name)
 		}
 	}
 	for _, p := range s.BanProblems() {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
+}
+
+// bansUnwritten is what is wrong while a ban is kept in the run folder alone.
+var bansUnwritten = Problem{
+	Reason: "not-written-down",
+	Error:  "some bans are in force and not written down: a boot would lose them",
+	Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
 }
 
 // BanProblems are what is wrong with the bans of this host, beside the rules.
@@ -115,7 +158,7 @@ func (s *Status) BanProblems() (all []Problem) {
 		}
 	}
 	if s.bansUnkept {
-		add("make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down", "some bans are in force and not written down: a boot would lose them")
+		all = append(all, bansUnwritten)
 	}
 	for _, note := range s.banNotes {
 		add("run \"voipbl sync\"", "%s", note)
@@ -126,35 +169,71 @@ func (s *Status) BanProblems() (all []Problem) {
 	return all
 }
 
-// repairs is who puts right what somebody else has changed.
-func (s *Status) repairs() string {
-	if s.Agent != nil {
-		return "nothing: the agent puts it right within 15 seconds"
+// entries is how many the sets of the lists hold.
+func (s *Status) entries() (n int) {
+	for _, set := range s.Sets {
+		n += set.Entries
 	}
-	return "run \"voipbl sync\""
+	return n
 }
 
-// emptyRemedy is what fills the sets: what is wrong with the lists is told with them.
-func (s *Status) emptyRemedy(otherwise string) string {
-	for _, f := range s.Feeds {
-		if f.Problem != nil {
-			return fmt.Sprintf("mend what is said about the list %s below; the agent asks for it again by itself", f.Name)
+// banned is how many bans the kernel drops.
+func (s *Status) banned() (n int) {
+	for _, set := range s.BanSets {
+		if set.Ours && set.Drops {
+			n += set.Entries
 		}
 	}
-	return otherwise
+	return n
+}
+
+const (
+	runSync = "run \"voipbl sync\""
+
+	// AgentRepairs is said of what the agent puts right.
+	AgentRepairs = "nothing: the agent puts it right within 15 seconds"
+)
+
+// repairs is what puts right what somebody else has changed: the agent, if it can.
+func (s *Status) repairs() string {
+	switch {
+	case s.Agent == nil:
+		return runSync
+	case s.Agent.ApplyError != nil: // which it tries again all the time
+		return orElse(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+	case s.Agent.rules != nil && s.Agent.rules.Error != nil:
+		return orElse(s.Agent.rules.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+	}
+	return AgentRepairs
+}
+
+// Repairs is what puts right what somebody else has changed.
+func (s *Status) Repairs() string { return s.repairs() }
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 func (s *Status) judgeRules(now time.Time) {
 	r := s.Rules
-	if r.Problem != nil {
+	if r.Problem != nil && !r.unread { // else it was said
 		s.problem(r.Problem.Remedy, "%s", r.Problem.Error)
+	}
+	for _, o := range r.Obstacles {
+		s.problem(o.Remedy, "%s", o.Error)
+	}
+	if p := r.nativeUnread; p != nil {
+		s.problem(p.Remedy, "what other firewalls drop is not known: %s", p.Error)
 	}
 	if p := r.Pending; p != nil && now.After(p.Deadline) {
 		s.problem("run \"voipbl firewall rollback\"", "the rules on trial should have been taken back by now")
 	} else if p != nil {
 		s.problem("\"voipbl firewall confirm\" keeps them", "base rules are on trial until %s", p.Deadline.Local().Format(time.DateTime))
 	}
-	if n := len(r.Drift); n > 0 {
+	if n := len(s.Drift()); n > 0 {
 		s.problem(s.repairs()+"; see \"voipbl firewall diff\"", "the firewall is not as it should be in %d %s", n, map[bool]string{true: "place", false: "places"}[n == 1])
 	}
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
@@ -43,20 +42,4 @@ func withOther(ctx context.Context, used KernelRules) ([]KernelRules, error) {
 		return all, err
 	}
 	return append(all, KernelRules{other.Backend, false, saved}), nil
-}
-
-// OtherOwners are the other programs that are the firewall of this host by the rules
-// that the kernel holds, such as "ufw".
-func OtherOwners(rules []KernelRules) []string {
-	var owners []string
-	for _, k := range rules {
-		for _, saved := range k.Saved {
-			owners = append(owners, saved.Foreign()...)
-		}
-	}
-	if firewall.HasNFTTable("firewalld") {
-		owners = append(owners, "firewalld")
-	}
-	slices.Sort(owners)
-	return slices.Compact(owners)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,9 @@ const (
 	setsLock  = "sets.lock"
 	rulesLock = "rules.lock"
 	bansLock  = "bans.lock"
+
+	// allowedLock is for writing the list of allowed hosts, for a moment.
+	allowedLock = "allowed.lock"
 
 	sendLock    = "send.lock"
 	reportsLock = "reports.lock"
@@ -62,7 +66,13 @@ func (e *RunDirError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
 func (e *RunDirError) Remedy() string {
-	return "run it as root, or set \"run_dir:\" to a folder that can be made and written to"
+	if short := ShortageRemedy(e.Err); short != "" {
+		return short
+	}
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return "run it as root"
+	}
+	return "see why the folder cannot be made or written to, or set \"run_dir:\" to one that can"
 }
 
 // AgentRunningError is an agent being at work where there may be none.
@@ -75,9 +85,15 @@ func (e *AgentRunningError) Remedy() string {
 	return "end it first: systemctl stop voipbl, or kill the process"
 }
 
-// lockAgent takes the lock that tells that an agent runs.
-func lockAgent(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
-	unlock, err = lock(ctx, cfg.RunDir, agentLock, what, agentWait, nil)
+// keepAgentAway lets no agent start until unlock, and fails if one runs. The lock is shared,
+// so that nobody takes its holder for an agent.
+func keepAgentAway(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
+	return lockAgent(ctx, cfg, unix.LOCK_SH, what)
+}
+
+// lockAgent takes the lock that tells that an agent runs: exclusively if it is one.
+func lockAgent(ctx context.Context, cfg config.Config, how int, what string) (unlock func(), err error) {
+	unlock, err = lockAs(ctx, how, cfg.RunDir, agentLock, what, agentWait, nil)
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
 		return nil, &AgentRunningError{locked.Holder}
 	}
@@ -88,22 +104,86 @@ func lockAgent(ctx context.Context, cfg config.Config, what string) (unlock func
 // about to end.
 const agentWait = 2 * time.Second
 
-// agentRuns tells whether an agent is at work, and which.
-func agentRuns(cfg config.Config) (who string, yes bool) {
+// agentRuns tells whether an agent is at work, and which. It is an error if that cannot
+// be known.
+func agentRuns(cfg config.Config) (who string, yes bool, err error) {
 	f, err := os.OpenFile(filepath.Join(cfg.RunDir, agentLock), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", false
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+		return "", false, nil
+	case err != nil:
+		return "", false, &AgentUnknownError{err}
 	}
 	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
-		return "", false
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
+	case err == nil:
+		return "", false, nil
+	case !errors.Is(err, unix.EWOULDBLOCK):
+		return "", false, &AgentUnknownError{fmt.Errorf("lock %s: %w", f.Name(), err)}
 	}
-	return holder(f), true
+	return holder(f), true, nil
+}
+
+// AgentUnknownError is that nobody can tell whether an agent runs.
+type AgentUnknownError struct{ Err error }
+
+func (e *AgentUnknownError) Error() string {
+	return "it cannot be known whether an agent runs: " + e.Err.Error()
+}
+
+func (e *AgentUnknownError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *AgentUnknownError) Remedy() string {
+	if short := ShortageRemedy(e.Err); short != "" {
+		return short
+	}
+	return "run it as root"
+}
+
+// agentHold is the agent's lock in its own hands.
+type agentHold struct {
+	release func()
+	path    string
+	file    os.FileInfo
+}
+
+// holdAgent takes the lock that tells that an agent runs.
+func holdAgent(ctx context.Context, cfg config.Config, what string) (*agentHold, error) {
+	release, err := lockAgent(ctx, cfg, unix.LOCK_EX, what)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(cfg.RunDir, agentLock)
+	file, err := os.Lstat(path)
+	if err != nil {
+		release()
+		return nil, &RunDirError{err}
+	}
+	return &agentHold{release, path, file}, nil
+}
+
+// lost reports whether the lock's file is gone, or is another one: then a second agent
+// may be started. An error says that this cannot be known now. It needs no descriptor.
+func (h *agentHold) lost() (bool, error) {
+	file, err := os.Lstat(h.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("the agent cannot look after its lock: %w", err)
+	}
+	return !os.SameFile(file, h.file), nil
 }
 
 // lock takes one of the locks. It belongs to the open file, so it ends with the process however that
 // ends. The file stays: removing it would let two processes hold two locks.
 func lock(ctx context.Context, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
+	return lockAs(ctx, unix.LOCK_EX, dir, name, what, wait, waiting)
+}
+
+// lockAs is lock, exclusive (LOCK_EX) or shared (LOCK_SH).
+func lockAs(ctx context.Context, how int, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, &RunDirError{err}
 	}
@@ -112,7 +192,7 @@ func lock(ctx context.Context, dir, name, what string, wait time.Duration, waiti
 	if err != nil {
 		return nil, &RunDirError{err}
 	}
-	if err := acquire(ctx, f, wait, waiting); err != nil {
+	if err := acquire(ctx, f, how, wait, waiting); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, &LockedError{Path: path, Holder: holder(f), Waited: wait}
@@ -127,13 +207,13 @@ func lock(ctx context.Context, dir, name, what string, wait time.Duration, waiti
 
 // acquire tries until it has the lock or wait is over, and says once that it
 // waits.
-func acquire(ctx context.Context, f *os.File, wait time.Duration, waiting func(holder string)) error {
+func acquire(ctx context.Context, f *os.File, how int, wait time.Duration, waiting func(holder string)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, unix.EWOULDBLOCK)
 	defer cancel()
 	poll := time.NewTicker(lockPoll)
 	defer poll.Stop()
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return err
 		}

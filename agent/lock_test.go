@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/voipbl/voipbl/config"
 )
 
 func TestLock(t *testing.T) {
@@ -50,5 +52,31 @@ func TestLockIsNotFollowedThroughALink(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(target); string(text) != "precious" {
 		t.Errorf("the link's target is now %q", text)
+	}
+}
+
+// TestKeepAgentAway: while sets and rules are taken out no agent starts, and nobody takes
+// the process that does it for an agent that does not answer.
+func TestKeepAgentAway(t *testing.T) {
+	cfg := config.Default()
+	cfg.RunDir = t.TempDir()
+	done, err := keepAgentAway(t.Context(), cfg, "voipbl remove")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, runs, err := agentRuns(cfg); runs || err != nil {
+		t.Errorf("agent %q runs: %v, %v", who, runs, err)
+	}
+	if _, err := holdAgent(t.Context(), cfg, "voipbl run"); !errors.As(err, new(*AgentRunningError)) {
+		t.Errorf("an agent starts: %v", err)
+	}
+	done()
+	hold, err := holdAgent(t.Context(), cfg, "voipbl run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.release()
+	if _, err := keepAgentAway(t.Context(), cfg, "voipbl remove"); !errors.As(err, new(*AgentRunningError)) {
+		t.Errorf("beside an agent: %v", err)
 	}
 }

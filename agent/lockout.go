@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
 )
 
 // LockoutError is base rules that would keep somebody out: who is logged in now, or who
@@ -81,9 +82,12 @@ func shutOut(base firewall.Base, logins []login) []ShutOut {
 // UnattendedError is new base rules on a host that is in use already, and nobody
 // there to be let in or locked out: cron has found a change in the configuration.
 // On a fresh host there is nothing to lose, and provisioning is what installs it.
-type UnattendedError struct{}
+type UnattendedError struct{ Others bool } // others are in force
 
-func (*UnattendedError) Error() string {
+func (e *UnattendedError) Error() string {
+	if e.Others {
+		return "the base rules have changed, and nobody has tried yet whether they let an admin in: those from before stay in force"
+	}
 	return "the base rules are new, and nobody has tried yet whether they let an admin in: they are not installed"
 }
 
@@ -98,15 +102,22 @@ func onTerminal() bool {
 }
 
 // OtherOwnerError is another program being the firewall of this host.
-type OtherOwnerError struct{ Owners []string }
+type OtherOwnerError struct {
+	Owners []string
+	There  bool // base rules of ours are in force beside it
+}
 
 func (e *OtherOwnerError) Error() string {
-	return "the base rules are not installed beside " + strings.Join(e.Owners, " and ") + ": with two owners of INPUT each undoes what the other one lets in"
+	what := "not installed"
+	if e.There {
+		what = "left as they are"
+	}
+	return "the base rules are " + what + " beside " + strings.Join(e.Owners, " and ") + ": with two owners of INPUT each undoes what the other one lets in"
 }
 
 // Remedy says what to do about it.
 func (e *OtherOwnerError) Remedy() string {
-	return "switch it off, or leave \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
+	return facts.SwitchOffRemedy(e.Owners) + "; or leave \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
 }
 
 // checkOwners refuses base rules beside another owner of INPUT.
@@ -115,9 +126,10 @@ func (r *rules) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error
 		return nil
 	}
 	known, _ := withOther(ctx, KernelRules{r.fw.Backend, true, saved}) // what cannot be read owns nothing that we see
-	owners := OtherOwners(known)
+	native, _ := ReadNative(ctx, known, false)
+	owners := OtherOwners(known, native)
 	if len(owners) == 0 {
 		return nil
 	}
-	return &OtherOwnerError{owners}
+	return &OtherOwnerError{owners, saved[firewall.IPv4].HasBase()}
 }

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
@@ -19,7 +21,9 @@ func PlanRules(ctx context.Context, cfg config.Config) (*RulesReport, error) {
 	}
 	defer s.close()
 	s.state.Pending = nil
-	return s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
+	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
+	report.Unresolved = s.unresolved
+	return report, err
 }
 
 // lookAtRules is openSession for those who only look: without the lock, and
@@ -39,7 +43,7 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 		return nil, err
 	}
 	r := openRules(cfg, fw, kernel, store)
-	s := &session{r, func() {
+	s := &session{rules: r, close: func() {
 		r.close()
 		kernel.Close()
 		if store != nil {
@@ -52,7 +56,22 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 		return nil, err
 	}
 	r.trunks = protected.trunks
+	s.unresolved = unresolvedTrunks(cfg, protected)
 	return s, nil
+}
+
+// unresolvedTrunks are the names of trunks of which no address is known, so that no base
+// rule lets them in.
+func unresolvedTrunks(cfg config.Config, p *Protection) (names []string) {
+	if !cfg.Firewall.Base {
+		return nil
+	}
+	for _, h := range cfg.Firewall.Trunks {
+		if h.Name != "" && slices.Contains(p.unprotected, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
 }
 
 // ShownRules are one family's rules as text.
@@ -60,6 +79,10 @@ type ShownRules struct {
 	Family string           `json:"family"`
 	Tables []firewall.Table `json:"tables"`
 	Text   string           `json:"text"` // for iptables-restore --noflush
+
+	// Unresolved are names of trunks of which no address is known, so that there is no
+	// rule for them.
+	Unresolved []string `json:"unresolved,omitempty"`
 }
 
 // ShowRules renders the configured rules, without regard to what the kernel holds;
@@ -70,20 +93,24 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		return nil, err
 	}
 	defer s.close()
-	avoid := false
+	at := dropPlace(cfg, false)
 	if cfg.Firewall.DropAt == config.DropAuto {
 		saved, err := s.fw.Read(ctx)
 		if err != nil {
 			return nil, err
 		}
-		avoid = avoidInput(saved)
+		at, _ = place(ctx, cfg, s.fw.Backend, saved, s.record.AvoidInput)
 	}
-	settings := dropSettings(cfg, s.sets, dropPlace(cfg, avoid))
+	settings := dropSettings(cfg, s.sets, at)
 	settings.Base = baseSettings(cfg, s.trunks)
 	var shown []ShownRules
 	for _, f := range firewall.Families {
 		tables := settings.Tables(f)
-		shown = append(shown, ShownRules{f.String(), tables, firewall.Show(tables)})
+		text := firewall.Show(tables)
+		for _, name := range s.unresolved {
+			text = fmt.Sprintf("# no rule lets %s of firewall.trunks in: it is not resolved yet\n", name) + text
+		}
+		shown = append(shown, ShownRules{f.String(), tables, text, s.unresolved})
 	}
 	return shown, nil
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/voipbl/voipbl/firewall"
 )
 
 // metricsEvery is how old metrics may be: however often they are asked for, the
@@ -28,6 +31,7 @@ type metricsServer struct {
 	mu     sync.Mutex // of what follows
 	server *http.Server
 	at     netip.AddrPort
+	again  time.Time // when to try once more to listen; zero if it does
 
 	collecting sync.Mutex // one collection at a time
 	last       *Status
@@ -49,28 +53,45 @@ func newMetricsServer(d *daemon) *metricsServer {
 
 // listen serves at an address, and no longer at the one before. An address that is
 // taken is no reason to leave the host without protection: it is tried again with
-// the next reload.
+// the next reload, and every minute.
 func (m *metricsServer) listen(at netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.server != nil && m.at == at {
 		return
 	}
+	m.again = time.Time{}
 	m.stop()
 	if m.at = at; !at.IsValid() {
 		return
 	}
 	listener, err := net.Listen("tcp", at.String())
 	if err != nil {
-		m.d.log.Error("metrics are not served", "listen", at.String(), "error", err, "remedy", "choose another port with metrics.listen, then \"voipbl reload\"")
+		remedy := ShortageRemedy(err)
+		if remedy == "" {
+			remedy = "choose another port with metrics.listen, then \"voipbl reload\""
+		}
+		m.d.warn("metrics", []string{fmt.Sprintf("metrics are not served at %s: %v: %s", at, err, remedy)})
+		m.again = time.Now().Add(metricsAgain)
 		return
 	}
+	m.d.warn("metrics", nil)
 	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: requestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
 	go func(server *http.Server) {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(limited(listener, mostScrapes)); !errors.Is(err, http.ErrServerClosed) {
 			m.d.log.Error("metrics are not served any more", "error", err)
 		}
 	}(m.server)
+}
+
+// metricsAgain is how often listening is tried again where it could not begin.
+const metricsAgain = time.Minute
+
+// tend listens where that could not begin.
+func (m *metricsServer) tend(now time.Time) {
+	if !m.again.IsZero() && !now.Before(m.again) {
+		m.listen(m.at)
+	}
 }
 
 func (m *metricsServer) stop() {
@@ -96,7 +117,7 @@ func (m *metricsServer) status() (*Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	agent := m.d.snapshot()
-	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, m.d.book)
+	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, m.d.book, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +133,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 var (
 	metricBuild     = metric("build_info", "What runs; the value is 1.", "version", "goversion")
 	metricProtected = metric("protected", "1 if the sets hold something and a rule drops their members.")
+	metricFamily    = metric("family_protected", "0 if IPv4 or IPv6 alone is not protected as configured. A family that is left alone has none.", "family")
 	metricApplied   = metric("applied_timestamp_seconds", "When the kernel was last made to hold the lists.")
 	metricStep      = metric("apply_step_seconds", "How long each step of the last apply took.", "step")
 	metricApplies   = metric("applies_total", "How often the kernel was made to hold the lists, by what came of it.", "result")
@@ -135,6 +157,7 @@ var (
 	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
 	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
 	metricBase      = metric("base_rules", "1 if the base rules are in the kernel.")
+	metricObstacles = metric("rules_obstacles", "Why rules that are installed do not have their effect: no packet comes to them (unreached), another firewall drops what they let in (dropped-elsewhere), or packets go past them (bypassed).", "kind")
 	metricConfig    = metric("config_ok", "0 if the last reload of the configuration was refused.")
 	metricLoaded    = metric("config_loaded_timestamp_seconds", "When the configuration in force was loaded.")
 )
@@ -158,6 +181,11 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
 	gauge(metricBuild, 1, s.Version, runtime.Version())
 	gauge(metricProtected, one(s.Protected))
+	for _, f := range firewall.Families {
+		if wantsRules(*m.d.shared.Load(), f) {
+			gauge(metricFamily, one(!s.inTrouble(f)), f.String())
+		}
+	}
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {
 		gauge(metricEntries, float64(set.Entries), set.Name)
 		gauge(metricMemory, float64(set.Memory), set.Name)
@@ -190,6 +218,15 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge(metricBans, float64(s.Bans))
 	gauge(metricTrial, one(s.Rules.Pending != nil))
 	gauge(metricBase, one(s.Rules.Base == BaseOn))
+	for _, kind := range []ObstacleKind{Unreached, DroppedElsewhere, Bypassed} {
+		n := 0
+		for _, o := range s.Rules.Obstacles {
+			if o.Kind == kind {
+				n++
+			}
+		}
+		gauge(metricObstacles, float64(n), string(kind))
+	}
 	sendAgent(s.Agent, gauge, counter)
 }
 

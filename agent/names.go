@@ -39,6 +39,7 @@ type resolved struct {
 func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how lookups) resolved {
 	r := resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), answers: make(map[string]answer)}
 	r.addSources(r.sources)
+	seeds := r.addAllowed(cfg)
 	all := r.all()
 	if len(all) == 0 {
 		return r
@@ -47,6 +48,7 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 	if err != nil {
 		r.problems = append(r.problems, err.Error())
 	}
+	seeds.into(kept)
 	if how.offline {
 		for _, name := range all {
 			r.take(name, kept[name], how)
@@ -80,8 +82,11 @@ func (n names) questions() []dns.Question {
 	return questions
 }
 
-// allows reports whether a name is in allow or trunks.
-func (n names) allows(name string) bool { return len(n.allowed[name]) > 0 }
+// allows reports whether a name is in allow or trunks, or was allowed by hand.
+func (n names) allows(name string) bool {
+	_, byHand := n.byHand[name]
+	return byHand || len(n.allowed[name]) > 0
+}
 
 // take notes what a name stands for, and what is wrong with that.
 func (r *resolved) take(name string, k answer, how lookups) {
@@ -104,7 +109,7 @@ func (r *resolved) take(name string, k answer, how lookups) {
 		case failed != nil:
 			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, failed.Why))
 		case k.Failed == nil:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and cannot be offline", name))
+			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and --offline asks no name server", name))
 		}
 		return
 	}

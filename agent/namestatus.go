@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/dns"
@@ -26,7 +28,7 @@ func (r resolved) status() []NameStatus {
 			continue
 		}
 		k := r.answers[name]
-		s := NameStatus{Name: name, Reasons: slices.Clone(r.allowed[name]), Addresses: []dns.Address{}, At: k.At, Failed: k.Failed, Moved: k.Moved}
+		s := NameStatus{Name: name, Reasons: r.friend(name), Addresses: []dns.Address{}, At: k.At, Failed: k.Failed, Moved: k.Moved}
 		s.Addresses = append(s.Addresses, k.Addresses...)
 		switch {
 		case len(k.Addresses) == 0: // is a problem of its own
@@ -39,3 +41,47 @@ func (r resolved) status() []NameStatus {
 	}
 	return all
 }
+
+// Unresolved is a name that an admin wants exempt, and of which no address is known.
+type Unresolved struct {
+	Name   string
+	Of     string // where it is written
+	Remedy string
+}
+
+// Unresolved are the names that were never resolved.
+func (s *Status) Unresolved() []Unresolved {
+	var all []Unresolved
+	for _, name := range s.Unprotected {
+		u := Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
+		i := slices.IndexFunc(s.Names, func(n NameStatus) bool { return n.Name == name })
+		if i >= 0 && len(s.Names[i].Reasons) > 0 {
+			u.Of, u.Remedy = s.Names[i].of(), s.Names[i].unresolvedRemedy(u.Remedy)
+		}
+		all = append(all, u)
+	}
+	return all
+}
+
+// of is where a name is written: keys of the configuration, and the list of "voipbl
+// allow", which no file of the admin's has.
+func (n NameStatus) of() string {
+	var places []string
+	for _, reason := range n.Reasons {
+		if n.byHand(reason) {
+			reason = `"` + ByHand + `"`
+		}
+		places = append(places, reason)
+	}
+	return strings.Join(places, " and ")
+}
+
+// unresolvedRemedy is written, unless the name is in the list of "voipbl allow" alone.
+func (n NameStatus) unresolvedRemedy(written string) string {
+	if slices.ContainsFunc(n.Reasons, func(reason string) bool { return !n.byHand(reason) }) {
+		return written
+	}
+	return fmt.Sprintf("\"voipbl disallow %s\", and allow its address instead; or mend DNS", n.Name)
+}
+
+func (NameStatus) byHand(reason string) bool { return strings.HasPrefix(reason, ByHand) }

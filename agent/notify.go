@@ -71,6 +71,9 @@ func (d *daemon) tellStatus() {
 	if d.entries == 0 {
 		line = "no list is in force yet: see \"voipbl status\""
 	}
+	if d.troubled["sets"] || d.troubled["rules"] {
+		line += "; not for IPv6: see \"voipbl status\""
+	}
 	switch {
 	case s.ApplyError != nil:
 		line = "could not be brought up to date: " + s.ApplyError.Error

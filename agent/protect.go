@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/yl2chen/cidranger"
 
@@ -39,17 +40,22 @@ type Protection struct {
 	noHost      []string // names of allow and trunks that answer with what is no host's address
 	names       []NameStatus
 	trunks      []netip.Prefix
+
+	unread         error         // why it is not known what "voipbl allow" has allowed
+	allowedProblem *Problem      // this, or that it is not written down
+	allowedUntil   time.Duration // in what time the next of it ends; 0 if nothing does
 }
 
 // names are the DNS names of a configuration, each with why it is protected.
 type names struct {
 	allowed map[string][]string // of allow and trunks
 	servers map[string][]string // of feeds, and where reports go
+	byHand  map[string]string   // of "voipbl allow": one reason each
 }
 
 // hostNames finds them.
 func hostNames(cfg config.Config) names {
-	n := names{make(map[string][]string), make(map[string][]string)}
+	n := names{make(map[string][]string), make(map[string][]string), nil}
 	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
 		for _, h := range hosts {
 			if h.Name != "" {
@@ -83,18 +89,28 @@ func (n names) addSources(sources []source) {
 // all are the names in order, each once.
 func (n names) all() []string {
 	all := slices.AppendSeq(slices.Collect(maps.Keys(n.allowed)), maps.Keys(n.servers))
+	all = slices.AppendSeq(all, maps.Keys(n.byHand))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // reasons are why a name is protected.
 func (n names) reasons(name string) []string {
-	return slices.Concat(n.allowed[name], n.servers[name])
+	return slices.Concat(n.friend(name), n.servers[name])
+}
+
+// friend are the reasons of one that an admin has named.
+func (n names) friend(name string) []string {
+	reasons := slices.Clone(n.allowed[name])
+	if reason, found := n.byHand[name]; found {
+		reasons = append(reasons, reason)
+	}
+	return reasons
 }
 
 // feedHost is where a feed comes from: a list that blocks its own source stops
 // being updated. It is empty for a path.
-func feedHost(f config.Feed) string { return urlHost(f.URL) }
+func feedHost(f config.Feed) string { return urlHost(string(f.URL)) }
 
 // reportHost is where attackers are reported, if they are.
 func reportHost(cfg config.Config) string {
@@ -121,15 +137,23 @@ func isAddr(host string) bool {
 	return err == nil
 }
 
+const ownAddressReason = "this host's own address"
+
 // protection gathers the protected addresses of the configuration, with its names
 // as they were resolved, and of the host as it is now.
 func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	var list protectedList
+	allowed := answers.takeAllowed(cfg)
+	for _, e := range allowed.list.Entries {
+		if e.Host.Name == "" {
+			list.add(e.Host.Prefix, allowedReason(e))
+		}
+	}
 	own, err := ownAddresses()
 	if err != nil {
 		return nil, err
 	}
-	list.addAddrs(own, "this host's own address")
+	list.addAddrs(own, ownAddressReason)
 	gws, err := gateways()
 	if err != nil {
 		return nil, err
@@ -165,7 +189,11 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.problems = slices.Clone(answers.problems)
+	p.problems = slices.Concat(answers.problems, allowed.notes)
+	p.unread, p.allowedProblem, p.allowedUntil = allowed.unread, allowed.problem(), allowed.next()
+	if p.unread != nil {
+		p.problems = append(p.problems, p.unread.Error())
+	}
 	p.trunks = hostPrefixes(cfg.Firewall.Trunks, answers.answers)
 	p.noHost, p.names = answers.noHost, answers.status()
 	for _, name := range answers.never {

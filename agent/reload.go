@@ -3,11 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/firewall"
 )
 
 // RestartError is a change of the configuration that the agent cannot take over
@@ -21,14 +23,18 @@ func (e *RestartError) Error() string {
 // Remedy says what to do about it.
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
-// reload takes a new configuration over. One that is wrong is refused as a whole.
-func (d *daemon) reload(ctx context.Context, why string) error {
+// reload takes a new configuration over. One that is wrong is refused as a whole, and so
+// is one that takes protection away, unless somebody asks for it by name.
+func (d *daemon) reload(ctx context.Context, why string, byName bool) error {
 	d.reloadAt = time.Time{}
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
 	if err == nil {
 		err = needsRestart(d.cfg, cfg)
+		if !byName {
+			err = errors.Join(err, lessProtection(d.cfg, cfg))
+		}
 		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
@@ -37,7 +43,7 @@ func (d *daemon) reload(ctx context.Context, why string) error {
 // refuse tells that a configuration is not taken over.
 func (d *daemon) refuse(why string, err error) {
 	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
-	d.state.change(func(s *AgentStatus) { s.ConfigError = problemOf(err) })
+	d.state.change(func(s *AgentStatus) { s.ConfigError, s.RefusedWithoutBase = problemOf(err), takesBase(err) })
 }
 
 // takeOver makes a configuration the one in force, or says why it is refused.
@@ -48,7 +54,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		return err
 	}
 	d.state.change(func(s *AgentStatus) {
-		s.ConfigError, s.ConfigLoaded = nil, time.Now().UTC().Truncate(time.Second)
+		s.ConfigError, s.RefusedWithoutBase, s.ConfigLoaded = nil, false, time.Now().UTC().Truncate(time.Second)
 	})
 	if sameConfig(cfg, d.cfg) {
 		d.log.Info("the configuration is as it was", "why", why)
@@ -60,11 +66,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 
 // adopt goes by a configuration from now on.
 func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
-	for _, name := range configuredSets(d.cfg) {
-		if !slices.Contains(configuredSets(cfg), name) {
-			d.oldSets = append(d.oldSets, name)
-		}
-	}
+	d.oldSets = append(d.oldSets, setsNotOf(cfg, d.cfg)...)
 	d.cfg = cfg
 	d.keepConfig()
 	d.shared.Store(&cfg)
@@ -86,8 +88,14 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 // Nobody has asked for it, so what protects is not taken away by it: the file may have
 // been cut short, or be on its way to another place.
 func (d *daemon) reloadChanged(ctx context.Context) {
-	d.reloadAt = time.Time{}
+	d.reloadAt, d.loadAt = time.Time{}, time.Time{}
 	cfg, err := d.opts.Load()
+	if isShortage(err) { // which says nothing about the file
+		d.warnIf("configuration", fmt.Errorf("the configuration cannot be read now, and is read again: %w", err))
+		d.loadAt = time.Now().Add(tick)
+		return
+	}
+	d.warn("configuration", nil)
 	if err == nil && sameConfig(cfg, d.cfg) && d.state.get().ConfigError == nil {
 		return
 	}
@@ -100,20 +108,37 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 
 // LessProtectionError is a configuration that protects less than the one before, and
 // that nobody has asked for by name.
-type LessProtectionError struct{ Lost string }
+type LessProtectionError struct{ Lost []string }
 
 func (e *LessProtectionError) Error() string {
-	return "the file has changed and takes away " + e.Lost + ", so the agent does not take it over by itself"
+	return "the file has changed and takes away " + strings.Join(e.Lost, "; ") + ", so the agent does not take it over by itself"
 }
 
 // Remedy says what to do about it.
 func (e *LessProtectionError) Remedy() string { return "if that is meant, run \"voipbl reload\"" }
 
-// lessProtection reports what a change would take away: base rules, what is never
-// blocked, or a feed.
+// lostBase is among what is lost when a file has "base: false".
+const lostBase = "the base rules"
+
+// takesBase reports whether a configuration is refused because it has no base rules any
+// more.
+func takesBase(refused error) bool {
+	var e *LessProtectionError
+	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
+}
+
+// lessProtection reports all that a change would take away: base rules, what is never
+// blocked, and feeds.
 func lessProtection(old, new config.Config) error {
+	var lost []string
 	if old.Firewall.Base && !new.Firewall.Base {
-		return &LessProtectionError{"the base rules"}
+		lost = append(lost, lostBase)
+	}
+	switch {
+	case !leavesRules(old) && leavesRules(new):
+		lost = append(lost, "the rules that drop blocked addresses")
+	case wantsRules(old, firewall.IPv6) && !wantsRules(new, firewall.IPv6):
+		lost = append(lost, "the rules for IPv6")
 	}
 	for _, list := range []struct {
 		key      string
@@ -124,13 +149,15 @@ func lessProtection(old, new config.Config) error {
 		{"firewall.local_networks", networkTexts(old), networkTexts(new)},
 		{"feeds", feedNames(old), feedNames(new)},
 	} {
-		for _, is := range list.old {
-			if !slices.Contains(list.new, is) {
-				return &LessProtectionError{is + " of " + list.key}
-			}
+		gone := slices.DeleteFunc(list.old, func(is string) bool { return slices.Contains(list.new, is) })
+		if len(gone) > 0 {
+			lost = append(lost, strings.Join(gone, ", ")+" of "+list.key)
 		}
 	}
-	return nil
+	if len(lost) == 0 {
+		return nil
+	}
+	return &LessProtectionError{lost}
 }
 
 func hostTexts(hosts []config.Host) (texts []string) {
@@ -168,32 +195,4 @@ func sameConfig(a, b config.Config) bool {
 	one, err1 := a.YAML()
 	two, err2 := b.YAML()
 	return err1 == nil && err2 == nil && string(one) == string(two)
-}
-
-// configuredSets are the names of all sets that a configuration has.
-func configuredSets(cfg config.Config) []string {
-	return []string{cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1)}
-}
-
-// removeOldSets takes out the sets of a name that is not configured any more. That one
-// of them stays does no harm, and is told.
-func (d *daemon) removeOldSets(h *host) {
-	for _, name := range d.oldSets {
-		if slices.Contains(configuredSets(d.cfg), name) {
-			continue // it is back
-		}
-		header, err := h.kernel.Header(name)
-		if errors.Is(err, ipsetsync.ErrNotFound) {
-			continue
-		}
-		if err == nil && ipsetsync.IsOurs(header, header.Family) && header.References == 0 {
-			err = h.kernel.Destroy(name)
-		} else if err == nil {
-			err = errors.New("it is in use, or somebody else's")
-		}
-		if err != nil {
-			d.log.Warn("a set of the old configuration stays", "set", name, "error", err)
-		}
-	}
-	d.oldSets = nil
 }

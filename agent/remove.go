@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -19,13 +21,17 @@ type Removed struct {
 	Chains []string          // chains made for fail2ban and never used
 	Sets   []string
 	Stays  []string // what has one of our names and is not ours, or is in use by others
+
+	// Saved are files that name what is gone, and that are loaded at boot.
+	Saved []SavedTrouble
 }
 
 // Nothing reports whether there was nothing to remove.
 func (r *Removed) Nothing() bool { return len(r.Rules)+len(r.Chains)+len(r.Sets) == 0 }
 
 // Remove takes our rules and chains out of the kernel, in both backends, and then
-// the sets. If a rule or list that is not ours uses one, nothing is removed, and
+// the sets: those of the names that are configured, and of any that were since the
+// host booted. If a rule or list that is not ours uses one, nothing is removed, and
 // the error names it. A set of our name and another type is somebody else's and
 // stays. What was made for fail2ban goes if it was never used. The copies of the
 // feeds stay, so that the next sync needs no network.
@@ -36,7 +42,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	}
 	defer kernel.Close()
 	// An agent would put everything back.
-	done, err := lockAgent(ctx, cfg, "voipbl remove")
+	done, err := keepAgentAway(ctx, cfg, "voipbl remove")
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +54,24 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		defer unlock()
 	}
-	removed := &Removed{}
-	if users := firewall.ChainUsers(ctx); len(users) > 0 {
+	removed := &Removed{Saved: savedAfterRemoval(facts.SavedRules("/"), cfg)}
+	rules := firewall.ReadUsers(ctx)
+	if users := rules.OfChains(); len(users) > 0 {
 		return nil, &ChainInUseError{users}
 	}
-	sets, err := removed.findSets(ctx, cfg, kernel)
-	if err != nil {
-		return nil, err
+	for f, err := range rules.Unknown {
+		if mayUseIt(firewall.Family(f), err) {
+			return nil, &UnknownUsersError{err}
+		}
+	}
+	former, unknown := formerConfigs(cfg)
+	var sets []string
+	for _, names := range append([]config.Config{cfg}, former...) {
+		found, err := removed.findSets(names, kernel, rules, sets)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, found...)
 	}
 	for _, fw := range firewall.Backends() {
 		saved, err := fw.ReadSure(ctx)
@@ -62,21 +79,27 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 			return removed, err
 		}
 		done, err := fw.Apply(ctx, firewall.Wanted{}, saved, nil)
-		if err != nil {
+		if partly, yes := firewall.Partly(err); yes {
+			// If a rule is left there, its set cannot go, and that is an error.
+			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be looked after: %v", partly.Family, fw.Backend, partly.Err))
+		} else if err != nil {
 			return removed, err
 		}
 		removed.Rules = append(removed.Rules, firewall.Changes(done.Plans)...)
 	}
-	if err := removed.forget(ctx, cfg, kernel); err != nil {
-		return removed, err
-	}
+	errs := []error{removed.forget(ctx, cfg, kernel), unknown}
 	for _, name := range sets {
 		if err := kernel.Destroy(name); err != nil {
-			return removed, err
+			errs = append(errs, err)
+			continue
 		}
 		removed.Sets = append(removed.Sets, name)
 	}
-	return removed, nil
+	if run, err := fetch.FindStore(cfg.RunDir); err == nil && errors.Join(errs...) == nil {
+		defer run.Close()
+		errs = append(errs, forgetSetNames(run, func(namesPair) bool { return true }))
+	}
+	return removed, errors.Join(errs...)
 }
 
 // ChainInUseError is a chain of ours that rules of others go to.
@@ -89,31 +112,46 @@ func (e *ChainInUseError) Error() string {
 // Remedy says what to do about it.
 func (e *ChainInUseError) Remedy() string { return "take that rule out and run again" }
 
-// findSets finds our sets, and refuses if something that is not ours uses one.
-func (r *Removed) findSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) ([]string, error) {
+// mayUseIt reports whether a family that cannot be listed may hold rules that use what is to
+// go. IPv6 may be broken on a kernel for good.
+func mayUseIt(f firewall.Family, unknown error) bool {
+	return unknown != nil && (f == firewall.IPv4 || firewall.Passing(unknown))
+}
+
+// UnknownUsersError is that rules cannot be listed for the moment: one of them may use what
+// is ours. Where they never can be, as on a kernel that lacks a part of IPv6, the kernel
+// itself keeps what is in use.
+type UnknownUsersError struct{ Err error }
+
+func (e *UnknownUsersError) Error() string {
+	return "nothing was removed, since a rule that cannot be listed may use it: " + e.Err.Error()
+}
+
+// Remedy says what to do about it.
+func (e *UnknownUsersError) Remedy() string { return ShortageRemedy(e.Err) }
+
+func (e *UnknownUsersError) Unwrap() error { return e.Err }
+
+// findSets finds our sets that are not known yet, and refuses if something that is not
+// ours uses one.
+func (r *Removed) findSets(cfg config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users, known []string) ([]string, error) {
 	var sets []string
-	for _, f := range cidr.Families {
-		for _, name := range []string{setName(cfg, f), ipsetsync.TempName(setName(cfg, f)), cfg.BanSetName(int(f))} {
-			h, err := kernel.Header(name)
-			if errors.Is(err, ipsetsync.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			if name == cfg.BanSetName(int(f)) && ipsetsync.IsOurs(h, f) && ipsetsync.CheckBanSet(h, f) != nil {
-				r.Stays = append(r.Stays, fmt.Sprintf("%s is a set that voipbl did not make: it stays", name))
-				continue
-			}
-			if !ipsetsync.IsOurs(h, f) {
-				r.Stays = append(r.Stays, fmt.Sprintf("%s is a %s of %s, which is not ours: it stays", name, h.Type, h.Family))
-				continue
-			}
-			if users := append(listUsers(kernel, name), firewall.ForeignRulesWithSet(ctx, name)...); len(users) > 0 {
-				return nil, &ipsetsync.InUseError{Header: h, Want: f, Users: users}
-			}
-			sets = append(sets, name)
+	for _, set := range configuredSets(cfg) {
+		h, err := kernel.Header(set.name)
+		if errors.Is(err, ipsetsync.ErrNotFound) || slices.Contains(known, set.name) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		if why := set.foreign(h); why != "" {
+			r.Stays = append(r.Stays, why+": it stays")
+			continue
+		}
+		if users := otherUsers(kernel, rules, set.name); len(users) > 0 {
+			return nil, &ipsetsync.InUseError{Header: h, Want: set.family, Users: users}
+		}
+		sets = append(sets, set.name)
 	}
 	return sets, nil
 }

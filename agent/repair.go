@@ -46,7 +46,7 @@ func (d *daemon) repaired(what string, found []string) {
 	if more := len(found) - shownFound; more > 1 {
 		found = append(slices.Clone(found[:shownFound]), fmt.Sprintf("and %d more like these", more))
 	}
-	d.log.Warn("somebody else had changed the "+what+" of voipbl; they are put right", "found", strings.Join(found, "; "))
+	d.log.Warn("others had changed the "+what+" of voipbl; the agent has put them right", "found", strings.Join(found, "; "))
 	d.state.change(func(s *AgentStatus) {
 		s.repaired(Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})
 	})
@@ -63,7 +63,7 @@ func changeFound(c firewall.Change) string {
 	case firewall.OpAdd:
 		return where + ": a rule was missing: " + rule
 	case firewall.OpRemove:
-		return where + ": a rule was too much: " + rule
+		return where + ": a rule should not be there: " + rule
 	case firewall.OpCreate:
 		return where + ": the chain was gone"
 	case firewall.OpDelete:
@@ -72,7 +72,7 @@ func changeFound(c firewall.Change) string {
 	if len(c.Others) == 0 {
 		return where + ": a rule stood in the wrong place: " + rule
 	}
-	return where + ": where " + rule + " belongs stood " + strings.Join(c.Others, ", ")
+	return where + ": other rules stood before the rule \"" + rule + "\": " + strings.Join(c.Others, ", ")
 }
 
 // setFound says the same of a set.
@@ -81,7 +81,7 @@ func setFound(p *ipsetsync.Plan) string {
 	case p.Live == nil:
 		return fmt.Sprintf("the set %s was gone", p.Name)
 	case p.Why != "":
-		return fmt.Sprintf("the set %s was another one: %s", p.Name, p.Why)
+		return fmt.Sprintf("the set %s had been replaced: %s", p.Name, p.Why)
 	}
-	return fmt.Sprintf("the set %s lacked %d entries and had %d that are not of ours", p.Name, p.Added, p.Removed)
+	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, entriesWords(p.Added), p.Removed)
 }

@@ -42,19 +42,37 @@ type Report struct {
 
 	Kept []Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
 
-	Overruled bool `json:"overruled,omitempty"` // a running agent goes by another configuration
+	Overruled  bool     `json:"overruled,omitempty"`   // a running agent goes by another configuration
+	AgentError *Problem `json:"agent_error,omitempty"` // one runs and does not answer
+
+	// Families are those whose set could not be filled, while the other's was.
+	Families []FamilyProblem `json:"families,omitempty"`
+
+	// Saved are files of saved rules that name sets of an old name, as status tells them.
+	Saved []SavedTrouble `json:"saved,omitempty"`
+
+	// DropLog is why the lines of log_drops may not appear.
+	DropLog *Problem `json:"drop_log,omitempty"`
 
 	Sets     []SetReport  `json:"sets"`
 	Rules    *RulesReport `json:"rules,omitempty"`
 	Warnings []string     `json:"warnings"`
+	Empty    *Problem     `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
 	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
 	Steps    []StepTime   `json:"steps"`
 
 	// BansProblem is why the sets of bans may not hold what the list of bans says.
 	BansProblem *Problem `json:"bans_problem,omitempty"`
 
+	// ListProblems are what is wrong with the state folder, and with the lists of bans and of
+	// allowed hosts: they cannot be read or written, and a boot would lose what is in force.
+	// Status tells the same.
+	ListProblems []Problem `json:"list_problems,omitempty"`
+
 	bansFound   []string // what was wrong with the sets of bans
 	foreignBans bool     // one of them was made by somebody else
+
+	allowedUntil time.Duration // in what time the first of what is allowed by hand ends; 0 if nothing does
 }
 
 func newReport(version string) *Report {
@@ -68,14 +86,28 @@ func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Troubled reports whether a feed, the bans or the rules are not as they should be, or
-// a name could not be protected.
+// Troubled reports whether a feed, the bans or the rules are not as they should be, saved
+// rules are of an old name, the sets are empty, the agent does not answer, a list of bans
+// or of allowed hosts cannot be read or written, or a name could not be protected.
 func (r *Report) Troubled() bool {
-	return r.Overruled || r.BansProblem != nil || len(r.Unprotected) > 0 || len(r.NoHost) > 0 || r.Rules != nil && r.Rules.Problem != nil || slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+	rules := len(r.Saved) > 0 || len(r.FamilyProblems()) > 0 ||
+		r.Rules != nil && (r.Rules.Problem != nil || len(r.Rules.Obstacles) > 0)
+	lists := r.holdsNothing() || r.BansProblem != nil || len(r.ListProblems) > 0 ||
+		slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+	names := len(r.Unprotected) > 0 || len(r.NoHost) > 0
+	return r.Overruled || r.AgentError != nil || rules || lists || names
 }
 
-// Empty reports whether the sets hold, or would hold, nothing.
-func (r *Report) Empty() bool {
+// FamilyProblems are why one family is not protected, by its set or its rules.
+func (r *Report) FamilyProblems() []FamilyProblem {
+	if r.Rules == nil {
+		return r.Families
+	}
+	return slices.Concat(r.Families, r.Rules.Families)
+}
+
+// holdsNothing reports whether the sets hold, or would hold, nothing.
+func (r *Report) holdsNothing() bool {
 	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.After > 0 })
 }
 
@@ -111,6 +143,8 @@ type FeedReport struct {
 	Screened []ScreenReport `json:"screened"` // entries in special-purpose space, by row
 	Unkept   bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
 	Problem  *Problem       `json:"problem,omitempty"`
+
+	file bool // it is on this host
 }
 
 // ScreenReport counts the entries of a feed in one block that is never blocked.

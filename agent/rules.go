@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type rules struct {
 	state  ruleState
 	record ruleRecord
 	ways   *facts.Ways // see look
+	avoid  bool        // INPUT, as it was last decided
+	other  string      // the generation of the other backend, when the rules were last read
+
+	replaced [2]bool // sets that are about to take the place of somebody else's; see freeForeign
 
 	stateErr  error // why the state is not known
 	stateLost bool  // there is no file of it
@@ -86,16 +91,31 @@ type RulesReport struct {
 	Repaired bool              `json:"repaired"`          // the same rules were written before: somebody else had changed them
 	Problem  *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
 	Error    *Problem          `json:"error,omitempty"`   // why nothing was applied
-	Pending  *PendingReport    `json:"pending,omitempty"`
-	New      bool              `json:"new_base"` // base rules were installed for good that had not been before
+
+	// Families are those whose rules are not as they should be, while those of the other
+	// are.
+	Families []FamilyProblem `json:"families,omitempty"`
+
+	// Obstacles are why rules that are installed do not have their effect.
+	Obstacles []Obstacle `json:"obstacles,omitempty"`
+
+	Pending *PendingReport `json:"pending,omitempty"`
+	New     bool           `json:"new_base"` // base rules were installed for good that had not been before
 
 	// Closed are the listeners that the base rules close, if they were asked for by
 	// hand.
 	Closed []lockout.Closed `json:"closed"`
 
-	// generation is that of the rules as they were seen to be right; see
-	// [firewall.Firewall.Generation].
-	generation string
+	// Unresolved are names of trunks of which no address is known, so that no base rule
+	// lets them in.
+	Unresolved []string `json:"unresolved,omitempty"`
+
+	// withoutBase is why a family has only the drop, and not the base rules.
+	withoutBase [2]error
+
+	// generation is that of the rules as they were seen to be right, and other that of the
+	// other backend then; see [firewall.Firewall.Generation].
+	generation, other string
 
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
@@ -125,6 +145,13 @@ type howRules struct {
 	// there if established, for whoever has been at work before.
 	unattended, established bool
 
+	// onlyLooks is a question by somebody who will not act himself: that he sits at a
+	// terminal says nothing about whoever will.
+	onlyLooks bool
+
+	// leaveBase leaves the base rules as they are: somebody is about to try them.
+	leaveBase bool
+
 	// before is called with the changes just before they are made, and returns
 	// what the kernel holds then.
 	before func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error)
@@ -137,54 +164,93 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Closed: []lockout.Closed{}, Pending: r.pendingReport()}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
-		report.generation = r.record.Generation
+		report.generation, report.other = r.record.Generation, r.record.Other
+		report.Obstacles = r.record.Obstacles
 		return report, nil
 	}
-	saved, err := r.fw.ReadSure(ctx)
+	r.other = r.fw.OtherGeneration() // before the rules are read
+	report.other = r.other
+	d, err := r.decide(ctx, how)
 	if err != nil {
 		return report, err
 	}
-	at := dropPlace(r.cfg, avoidInput(saved))
-	report.DropAt = string(at)
-	want, base, err := r.wanted(ctx, at, saved, how)
-	report.Problem = problemIf(err)
-	if configured := baseSettings(r.cfg, r.trunks); configured != nil && how.byHand {
-		report.Closed = lockout.Find(*configured, saved, r.look().Listeners)
+	if leavesRules(r.cfg) {
+		return r.leaveToOthers(ctx, d.saved, how, report)
 	}
-	plans := r.fw.Plan(want, saved, r.record.Readback)
-	report.Changes = append(report.Changes, firewall.Changes(plans)...)
+	report.decided(d)
 	if how.dryRun {
-		if report.Missing, err = r.missingSets(hasBase(want)); err != nil {
+		report.Families = r.knownTroubles(d.saved, d.plans)
+		if len(report.Changes) == 0 {
+			report.Obstacles, _ = r.obstacles(ctx, d.saved) // nothing is remembered of them
+		}
+		if report.Missing, err = r.missingSets(hasBase(d.want)); err != nil {
 			return report, err
 		}
-		report.Base = onOff(hasBase(want))
+		report.Base = onOff(hasBase(d.want))
 		return report, nil
 	}
+	return report, r.commit(ctx, d, how, report)
+}
+
+// commit carries a decision out, and writes down in report what came of it. It is not cut
+// short by ctx once it has begun: what is seen and remembered afterwards would be half the
+// truth, and a stop of the agent would look like a trouble.
+func (r *rules) commit(ctx context.Context, d *decision, how howRules, report *RulesReport) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	saved, want, base, at := d.saved, d.want, d.base, d.at
+	plans := d.plans
 	if how.before != nil {
 		if saved, err = how.before(saved, report.Changes); err != nil {
-			return report, err
+			return err
 		}
 		plans = r.fw.Plan(want, saved, r.record.Readback)
 	}
 	if hasBase(want) {
 		if err := r.ensureBans(plans); err != nil {
-			return report, err
+			return err
 		}
 	}
-	done, err := r.fw.Apply(ctx, want, saved, r.record.Readback)
-	if hasBase(want) && !how.byHand && refusedByKernel(err) {
+	done, partly, err := r.apply(ctx, want, saved)
+	if how.byHand && partly != nil && partly.Family == firewall.IPv4 {
+		// Who asks for rules by hand is told that there are none.
+		before := firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}
+		_, backErr := r.fw.Apply(ctx, before, done.Saved, nil)
+		if back, again := firewall.Partly(backErr); again && back.Family == firewall.IPv4 {
+			backErr = nil // it is as it was
+		}
+		partly, err = nil, errors.Join(partly, backErr)
+	}
+	if hasBase(want) && refusedByKernel(cmp.Or(err, asError(partly))) && (!how.byHand || err == nil) {
 		// A kernel that cannot have the base rules can have the drop.
-		report.Problem, base = problemOf(err), nil
-		want = dropSettings(r.cfg, r.sets, at).Wanted().KeepBase(saved)
-		done, err = r.fw.Apply(ctx, want, saved, r.record.Readback)
+		if report.withoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
+			report.Families = append(report.Families, familyProblem(partly))
+		} else {
+			report.Problem = problemOf(cmp.Or(err, asError(partly)))
+		}
+		drop := dropSettings(r.cfg, r.sets, at).Wanted().KeepBase(saved)
+		for f, failed := range done.Failed {
+			if failed != nil {
+				want[f] = drop[f]
+			}
+		}
+		if !hasBase(want) { // nor are those of the other family there alone
+			want, base = drop, nil
+		}
+		done, partly, err = r.apply(ctx, want, done.Saved)
 	}
 	if !hasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
-		if _, dropErr := r.dropBans(context.WithoutCancel(ctx)); dropErr != nil {
+		if _, dropErr := r.dropBans(ctx); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
 		}
 	}
 	if err != nil {
-		return report, err
+		return err
+	}
+	if partly != nil {
+		report.Families = []FamilyProblem{familyProblem(partly)}
 	}
 	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
 	report.Written = len(report.Changes) > 0
@@ -195,11 +261,18 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	if report.Problem == nil {
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
-	report.generation = done.Saved[firewall.IPv4].Generation
 	report.Repaired = report.Written && (r.record.Wanted == digest(want) || r.state.Pending != nil && !how.byHand)
+	obstacles, unread := r.obstacles(ctx, done.Saved)
+	report.Obstacles = obstacles
+	if len(report.Families) == 0 && unread == nil { // else look again, whether a rule changes or not
+		report.generation = done.Saved[firewall.IPv4].Generation
+	}
 	r.accept(base, report)
 	r.remember(done, want, at, report)
-	return report, nil
+	if partly != nil && partly.Family == firewall.IPv4 {
+		return partly // most of what attacks a host does so over IPv4
+	}
+	return nil
 }
 
 func onOff(on bool) string {
@@ -238,39 +311,6 @@ func problemIf(err error) *Problem {
 	return problemOf(err)
 }
 
-// wanted decides what is to be in the kernel: what is configured, if nothing
-// speaks against it. It returns the base rules that are configured and among it,
-// and an error if others are.
-func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
-	s := dropSettings(r.cfg, r.sets, at)
-	if p := r.state.Pending; p != nil {
-		// What is on trial is left alone; the drop is not on trial.
-		if p.Key != baseKey(r.cfg) {
-			err = &PendingError{p.Deadline}
-		}
-		return s.Wanted().KeepBase(saved), nil, err
-	}
-	configured := baseSettings(r.cfg, r.trunks)
-	if configured == nil {
-		if r.stateErr == nil || how.byHand {
-			return s.Wanted(), nil, nil
-		}
-		return s.Wanted().KeepBase(saved), nil, r.stateErr
-	}
-	s.Base = configured
-	err = r.mayInstall(ctx, *configured, s.Wanted(), saved, how)
-	if err == nil {
-		return s.Wanted(), configured, nil
-	}
-	s.Base = nil
-	other := (*OtherOwnerError)(nil)
-	if a := r.state.Accepted; a != nil && !r.accepted() && !how.byHand && !errors.As(err, &other) {
-		s.Base = &a.Base
-		return s.Wanted(), nil, err
-	}
-	return s.Wanted().KeepBase(saved), nil, err
-}
-
 // cleanOther takes rules of ours out of the other backend, after those of this
 // one are in force: they would go on by old settings, and nobody would look there.
 func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
@@ -281,6 +321,9 @@ func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
 	saved, err := other.ReadSure(ctx)
 	if err == nil {
 		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
+	}
+	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 && r.cfg.Firewall.IPv6 == config.IPv6Off {
+		return nil
 	}
 	if err != nil {
 		return []string{fmt.Sprintf("rules of ours in the %s backend could not be taken out: %v", other.Backend, err)}
@@ -324,13 +367,18 @@ func (r *rules) writeState() error { return r.store.WriteJSON(rulesFile, r.state
 func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
 	before := digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
-	r.record.AvoidInput = avoidInput(done.Saved)
+	r.record.AvoidInput, r.record.Obstacles = r.avoid, report.Obstacles
 	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.cfg.Set)
 	}) {
 		r.record.Since = time.Now().UTC().Truncate(time.Second)
 	}
-	r.record.Wanted, r.record.Generation = digest(want), done.Saved[firewall.IPv4].Generation
+	r.record.Other = r.other
+	r.record.Wanted, r.record.Generation = digest(want), report.generation
+	r.record.Troubles = [2]*Problem{}
+	for _, p := range report.Families {
+		r.record.Troubles[p.family] = &p.Problem
+	}
 	if report.Problem != nil {
 		r.record.Generation = "" // to be looked at again each time
 	}
@@ -343,6 +391,9 @@ func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewa
 }
 
 func (r *rules) writeRecord() error {
+	if r.record.unread != nil {
+		return r.record.unread
+	}
 	if r.run == nil {
 		_, err := fetch.FindStore(r.cfg.RunDir)
 		return err
@@ -350,13 +401,14 @@ func (r *rules) writeRecord() error {
 	return r.run.WriteJSON(rulesFile, r.record)
 }
 
-// asLastTime reports whether the same rules are wanted as the last time, and no
-// rule in the kernel has changed since: then there is nothing to read.
+// asLastTime reports whether the same rules are wanted as the last time, and no rule in
+// the kernel has changed since, of either backend: then there is nothing to read. What
+// others have in the other one may be an obstacle, or decide where the drop stands.
 func (r *rules) asLastTime() bool {
-	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.stateErr != nil || r.state.Pending != nil {
+	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.record.Other != r.fw.OtherGeneration() || r.stateErr != nil || r.state.Pending != nil {
 		return false
 	}
-	s := dropSettings(r.cfg, r.sets, dropPlace(r.cfg, r.record.AvoidInput))
+	s := r.dropSettings(dropPlace(r.cfg, r.record.AvoidInput || facts.HasFreePBXFirewall("")))
 	s.Base = baseSettings(r.cfg, r.trunks)
 	return r.record.Wanted == digest(s.Wanted())
 }

@@ -41,12 +41,17 @@ type pendingBase struct {
 	// What was not there for fail2ban, and is taken out again.
 	Chains [2]bool  `json:"chains"`
 	Sets   []string `json:"sets"`
+
+	// WithoutBase are the families in which the base rules could not be installed, and
+	// which a confirmation does not count on.
+	WithoutBase [2]bool `json:"without_base"`
 }
 
 // ownRules are all rules of ours in one backend.
 type ownRules struct {
 	Backend firewall.Backend `json:"backend"`
 	Tables  firewall.Wanted  `json:"tables"`
+	Unknown [2]bool          `json:"unknown"` // families that could not be listed; nothing is changed there
 }
 
 // rejectedBase are base rules that nobody has confirmed in time.
@@ -63,12 +68,21 @@ type ruleRecord struct {
 	Readback   *firewall.Readback `json:"readback"`
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
+	Other      string             `json:"other"`      // that of the other backend, whose rules may be in the way
 	DropAt     firewall.Place     `json:"drop_at"`
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
-	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
-	Chains     [2]bool            `json:"chains"`         // whether we made fail2ban's chain, by family
-	Sets       []string           `json:"sets"`           // sets of fail2ban that we made
+	Obstacles  []Obstacle         `json:"obstacles,omitempty"` // as they were at Generation
+	Since      time.Time          `json:"since,omitzero"`      // when the rules that drop began to count
+	Chains     [2]bool            `json:"chains"`              // whether we made fail2ban's chain, by family
+	Sets       []string           `json:"sets"`                // sets of fail2ban that we made
+
+	// Troubles are why the rules of a family could not be made what they should be, the
+	// last time, by family.
+	Troubles [2]*Problem `json:"troubles"`
+
+	// unread is why nothing of it is known, although there is a file: it is not replaced.
+	unread error
 }
 
 // used reports whether the admin has had rules of ours on this host.
@@ -85,8 +99,15 @@ func (s *ruleState) unreject(key string) {
 // damaged record is none, and neither is a missing file, but for lost, which tells
 // that there is none of the state.
 func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, lost bool, err error) {
-	if run == nil || run.ReadJSON(rulesFile, &record) != nil || record.Kernel != firewall.Kernel() {
+	var unread error
+	if run != nil {
+		unread = run.ReadJSON(rulesFile, &record)
+	}
+	if run == nil || unread != nil || record.Kernel != firewall.Kernel() {
 		record = ruleRecord{Kernel: firewall.Kernel()}
+	}
+	if isShortage(unread) {
+		record.unread = unread
 	}
 	if store == nil {
 		return state, record, true, nil

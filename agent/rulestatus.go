@@ -20,11 +20,30 @@ type RulesStatus struct {
 	Base    string            `json:"base"`           // BaseOn or BaseOff, in the kernel
 	Drift   []firewall.Change `json:"drift"`          // what is not as it should be
 	Pending *PendingReport    `json:"pending,omitempty"`
-	Problem *Problem          `json:"problem,omitempty"` // why the base rules are not as configured, or nothing is known
+	IPv6Off bool              `json:"ipv6_off,omitempty"` // no rules for IPv6, as configured
+	Problem *Problem          `json:"problem,omitempty"`  // why the base rules are not as configured, or nothing is known
+
+	// Families are those whose rules are not as they should be; see [Status.Families].
+	Families []FamilyProblem `json:"-"`
+
+	// Rest is what is done with everyone who is not blocked, while the base rules are off;
+	// nil if they are on, or if it is not known.
+	Rest *Rest `json:"rest,omitempty"`
+	// Owners are the other programs that are a firewall of this host by the rules that the
+	// kernel has, such as "ufw".
+	Owners []string `json:"other_firewalls,omitempty"`
+
+	// Obstacles are why rules that are as they should be do not have their effect.
+	Obstacles []Obstacle `json:"obstacles,omitempty"`
 
 	// Other is how many rules there are in the other backend, whoever's they
 	// are: the tools of this one do not show them.
 	Other int `json:"other_backend_rules"`
+
+	kernel []KernelRules // all that could be read
+
+	unread       bool     // the rules could not be read, so nothing is known of them
+	nativeUnread *Problem // why those of nftables could not
 }
 
 // DropStatus is one rule that drops the members of a set as they come in.
@@ -39,28 +58,37 @@ type DropStatus struct {
 	Bytes    uint64 `json:"bytes"`
 }
 
-// rulesStatus looks at the rules of both backends. How they stand is judged as whoever
-// will act judges it: the agent, if one runs, which installs no base rules that are new,
-// else who asks.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agentRuns bool) *RulesStatus {
-	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff}
+// rulesStatus looks at the rules of both backends. What is to become of them is what
+// the agent says, if one runs; else it is what a sync would do that nobody waits for.
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *AgentStatus) *RulesStatus {
+	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
-		s.Problem = problemOf(err)
+		s.Problem, s.unread = problemOf(err), true
 		return s
 	}
 	s.Backend = string(fw.Backend)
+	var mine [2]*firewall.Saved
 	for _, each := range firewall.Backends() {
 		saved, err := each.Read(ctx)
 		if err != nil {
 			if each.Backend == fw.Backend {
-				s.Problem = problemOf(err)
+				s.Problem, s.unread = problemOf(err), true
 			}
 			continue
 		}
+		if each.Backend == fw.Backend {
+			mine = saved
+		}
+		s.kernel = append(s.kernel, KernelRules{each.Backend, each.Backend == fw.Backend, saved})
 		for _, f := range cidr.Families {
-			s.addDrops(each, saved[f], setName(cfg, f))
-			s.addDrops(each, saved[f], cfg.BanSetName(int(f)))
+			for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
+				drops := saved[f].DropRules(set)
+				if leavesRules(cfg) {
+					drops = saved[f].DropsAnywhere(set)
+				}
+				s.addDrops(each, drops, set)
+			}
 			if each.Backend != fw.Backend {
 				s.Other += saved[f].Rules()
 			} else if saved[f].HasBase() {
@@ -68,23 +96,55 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 			}
 		}
 	}
+	native, err := ReadNative(ctx, s.kernel, false)
+	if err != nil {
+		s.nativeUnread = problemOf(err)
+	}
+	if s.Base == BaseOff && !s.unread {
+		s.Rest = restOf(s.kernel, native)
+	}
+	s.Owners = OtherOwners(s.kernel, native)
 	r := openRules(cfg, fw, kernel, store)
 	defer r.close()
 	s.Since = r.record.Since
 	if s.Problem != nil {
 		return s
 	}
-	r.trunks = protected.trunks
-	report, err := r.ensure(ctx, howRules{dryRun: true, unattended: agentRuns, established: agentRuns})
-	s.DropAt, s.Drift, s.Pending = report.DropAt, report.Changes, report.Pending
-	if s.Problem = report.Problem; err != nil {
-		s.Problem = problemOf(err)
+	var report *RulesReport
+	if agent != nil && agent.rules != nil {
+		report = agent.rules
+	} else {
+		r.trunks = protected.trunks
+		report, err = r.ensure(ctx, howRules{dryRun: true, onlyLooks: true, unattended: agent != nil, established: agent != nil})
+		report.Error = problemIf(err)
+	}
+	if s.Families = report.Families; len(s.Families) == 0 {
+		// While no rule has changed, nobody else has to list them.
+		s.Families = unlisted(cfg, mine)
+	}
+	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
+	if report.Error != nil {
+		s.Problem = report.Error
+	}
+	if len(s.Drift) == 0 || leavesRules(cfg) { // else they are put right first
+		s.Obstacles = Obstacles(cfg, s.kernel, native)
 	}
 	return s
 }
 
-func (s *RulesStatus) addDrops(fw *firewall.Firewall, saved *firewall.Saved, set string) {
-	for _, d := range saved.DropRules(set) {
+// leaveBase gives what is said of base rules the remedy of a file that has none any more,
+// and that the agent refuses: whoever has written it does not want them put on trial.
+func (s *RulesStatus) leaveBase(agent *AgentStatus) {
+	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil || s.Problem == nil || s.unread {
+		return
+	}
+	p := *s.Problem
+	p.Remedy = agent.ConfigError.Remedy
+	s.Problem = &p
+}
+
+func (s *RulesStatus) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set string) {
+	for _, d := range drops {
 		s.Drops = append(s.Drops, DropStatus{
 			Set: set, Backend: string(fw.Backend), Table: d.Table, Chain: d.Chain,
 			Position: len(d.Above) + 1, Ours: d.Ours, Packets: d.Packets, Bytes: d.Bytes,

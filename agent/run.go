@@ -27,41 +27,57 @@ type RunOptions struct {
 // it tells systemd that it is ready, fetches each feed by its schedule, and undoes
 // what others do to our sets and rules. When it ends, protection stays.
 func Run(ctx context.Context, opts RunOptions) error {
-	cfg, err := opts.Load()
-	mistake := err
+	start := newStarting(opts.Log)
+	var cfg config.Config
+	mistake := start.try(ctx, func() (err error) { cfg, err = opts.Load(); return err }, isMistake)
 	if mistake != nil {
+		var err error
 		if cfg, err = opts.LastGood(); err != nil {
 			return mistake
 		}
 	}
-	unlock, err := lockAgent(ctx, cfg, "voipbl run")
+	var hold *agentHold
+	err := start.try(ctx, func() (err error) { hold, err = holdAgent(ctx, cfg, "voipbl run"); return err }, isLasting)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	d := &daemon{opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
+	defer hold.release()
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), gentleAsks: make(chan chan error), allows: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = AgentStatus{
 		PID: os.Getpid(), Version: opts.Version, Since: now, ConfigFile: opts.ConfigFile, ConfigLoaded: now,
 		Steps: []StepTime{}, Repairs: Repairs{Last: []Repair{}},
 	}
+	if d.state.now.NoMounts = withoutMounts(); d.state.now.NoMounts {
+		d.log.Warn("nothing may be mounted on this host, so systemd keeps less of it out of the agent's reach; it protects all the same", "remedy", "in LXC: nesting")
+	}
 	if mistake != nil {
 		d.refuse("start", mistake)
 	}
-	if err := d.apply(ctx, "start"); err != nil {
+	if isShortage(mistake) {
+		d.loadAt = time.Now().Add(tick)
+	}
+	d.oldSets, err = formerSets(cfg) // the names were changed while no agent ran
+	d.warnIf("old set names", err)
+	if err := start.apply(ctx, d); err != nil {
 		return err
 	}
 	if mistake == nil {
 		d.keepConfig()
 	}
-	return d.serve(ctx)
+	return d.serve(ctx, start)
 }
+
+// isMistake reports whether a configuration that cannot be loaded will not be loaded the
+// next time either.
+func isMistake(err error) bool { return !isShortage(err) }
 
 // daemon is the agent at work. All that changes the kernel happens in its loop, one
 // thing after the other; fetching, listening and answering go on beside it.
 type daemon struct {
 	opts    RunOptions
+	hold    *agentHold
 	log     *slog.Logger
 	cfg     config.Config                 // for the loop
 	shared  atomic.Pointer[config.Config] // the same for others, who read it at any time
@@ -71,28 +87,36 @@ type daemon struct {
 	metrics *metricsServer
 	reports *reporter
 	asks    chan chan error // of reload, to be answered
+	allows  chan chan error // of "voipbl allow", likewise
 
+	gentleAsks chan chan error // of reload by a command that was not asked for it by name
+
+	watchAt  time.Time // when to try again to watch files
 	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
 	applyWhy string
 	failures int           // to apply, in a row
+	unread   int           // how often in a row a local list could not be read
 	took     time.Duration // the last time
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
 	book     *banBook      // the list of bans
 
-	foreignBans bool      // a set of bans was made by somebody else, when they were last compared
-	reloadAt    time.Time // likewise at the configuration
-	configAt    time.Time // when somebody began to change it
-	keptAt      time.Time // when what is kept of a lost copy is to leave
-	pathsAt     time.Time // when local feeds were last read
-	oldSets     []string  // of a configuration that is gone
+	foreignBans bool       // a set of bans was made by somebody else, when they were last compared
+	reloadAt    time.Time  // likewise at the configuration
+	loadAt      time.Time  // likewise, since it could not be read; nothing else waits for that
+	configAt    time.Time  // when somebody began to change it
+	keptAt      time.Time  // when what is kept of a lost copy is to leave
+	allowedAt   time.Time  // when what is allowed by hand has had its time
+	pathsAt     time.Time  // when local feeds were last read
+	oldSets     []namedSet // of a configuration that is gone
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
 	stale map[string]time.Time // since when a stale feed was last told about
 	host  string               // see hostAddresses
 
-	reportError string // see sayOnce; the reporter's own
+	troubled    map[string]bool // "sets" or "rules" of one family; see warnOfFamilies
+	reportError string          // see sayOnce; the reporter's own
 	ready       bool
 
 	begun     time.Time
@@ -125,22 +149,19 @@ const (
 )
 
 // serve is all that follows the start.
-func (d *daemon) serve(ctx context.Context) error {
+func (d *daemon) serve(ctx context.Context, start *starting) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
 	d.reports = newReporter(d.sendReports)
-	var err error
-	if d.files, err = newFileWatch(); err != nil {
-		d.log.Warn("files cannot be watched, so they are read by their schedule only, and the configuration by \"voipbl reload\"", "error", err)
-	}
-	defer d.files.close()
-	d.files.follow(d.cfg, d.opts.ConfigFile)
+	d.files = &fileWatch{}
+	defer func() { d.files.close() }()
+	d.watchFiles(time.Now())
 	d.host = hostAddresses()
 	bans := newBanServer(func() config.Config { return *d.shared.Load() }, d.book)
 	go bans.run(ctx)
-	control, err := d.listen(bans)
-	if err != nil {
+	var control *control
+	if err := start.try(ctx, func() (err error) { control, err = d.listen(bans); return err }, isLasting); err != nil {
 		return err
 	}
 	defer control.close()
@@ -162,6 +183,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	words := "protected"
 	if d.entries == 0 {
 		words = "ready, with empty sets until a feed has been fetched"
+	}
+	if p := d.state.get().ApplyError; p != nil {
+		words = "ready, and not protected as configured: " + p.Error
 	}
 	d.log.Info(words, "set", d.cfg.Set, "entries", d.entries, "feeds", len(d.cfg.Feeds), "version", d.opts.Version)
 	err = d.loop(ctx, news, watchHost(ctx))
@@ -189,11 +213,13 @@ func drainAll[T any](c <-chan T) {
 
 func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error {
 	dog := newWatchdog()
-	events, troubles := d.files.channels()
 	for ctx.Err() == nil {
-		if _, runs := agentRuns(d.cfg); !runs {
+		lost, err := d.hold.lost()
+		if lost {
 			return &LostLockError{d.cfg.RunDir}
 		}
+		d.warnIf("lock", err) // which does not say that it is lost
+		events, troubles := d.files.channels()
 		d.work(ctx, time.Now())
 		d.feed(dog)
 		wake := time.NewTimer(time.Until(dog.next(d.nextWork(time.Now()))))
@@ -201,13 +227,21 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		case <-ctx.Done():
 		case <-wake.C:
 		case <-d.opts.Reload:
-			d.reload(ctx, "SIGHUP")
+			d.reload(ctx, "SIGHUP", true)
 		case answer := <-d.asks:
-			err := d.reload(ctx, "voipbl reload")
+			err := d.reload(ctx, "voipbl reload", true)
 			if err == nil {
 				err = d.apply(ctx, "configuration")
 			}
 			answer <- err
+		case answer := <-d.gentleAsks:
+			err := d.reload(ctx, "voipbl sync", false)
+			if err == nil {
+				err = d.apply(ctx, "configuration")
+			}
+			answer <- err
+		case answer := <-d.allows:
+			answer <- d.allowedChanged(ctx)
 		case f, open := <-d.fetcher.done:
 			if open {
 				d.fetched(f)
@@ -235,15 +269,21 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 
 // work does what is due.
 func (d *daemon) work(ctx context.Context, now time.Time) {
-	if d.due(d.reloadAt, now) {
+	if d.due(d.reloadAt, now) || d.due(d.loadAt, now) {
 		d.reloadChanged(ctx)
 	}
 	if d.due(d.hostAt, now) {
 		d.hostChanged(ctx)
 	}
+	d.watchFiles(now)
+	d.metrics.tend(now)
 	if d.due(d.keptAt, now) {
 		d.keptAt = time.Time{}
 		d.applySoon("what was kept of a lost copy has had its time", 0)
+	}
+	if d.due(d.allowedAt, now) {
+		d.allowedAt = time.Time{}
+		d.applySoon("a host was allowed for a time that is over", 0)
 	}
 	if d.pathsDue(now) {
 		d.readPaths(ctx, now)
@@ -267,7 +307,7 @@ func (d *daemon) nextWork(now time.Time) time.Time {
 	next := now.Add(tick)
 	due := []time.Time{d.reloadAt, d.hostAt}
 	if !d.configChanges() {
-		due = append(due, d.applyAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt)
+		due = append(due, d.applyAt, d.allowedAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt)
 	}
 	for _, at := range due {
 		if !at.IsZero() && at.Before(next) {

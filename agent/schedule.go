@@ -61,7 +61,7 @@ func (n *namesAsked) answered(unknown bool) {
 // attempts is what the schedule knows of a feed. The zero value has never been
 // fetched.
 type attempts struct {
-	url      string       // that was asked
+	url      config.URL   // that was asked
 	last     time.Time    // the last attempt
 	failures int          // in a row
 	reason   fetch.Reason // of the last one

@@ -53,7 +53,7 @@ func reportServer(cfg config.Config) outbox.Server {
 type UnresolvedError struct{ Names []string }
 
 func (e *UnresolvedError) Error() string {
-	return fmt.Sprintf("%s of allow or trunks was never resolved, so it is not known whom to spare", strings.Join(e.Names, ", "))
+	return fmt.Sprintf("%s of allow or trunks was never resolved, so nothing is sent: it may be about a friend", strings.Join(e.Names, ", "))
 }
 
 // Remedy says what to do about it.

@@ -84,7 +84,10 @@ func TestMaybeLoggedIn(t *testing.T) {
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
 		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
 	}
-	maybe := func() bool { return (&rules{}).company(base, nil).maybe }
+	maybe := func() bool {
+		connections, err := inbound()
+		return maybeLoggedIn(base, connections, err)
+	}
 	if maybe() {
 		t.Error("nobody is connected")
 	}

@@ -21,6 +21,29 @@ const setsFile = "sets"
 type setRecord struct {
 	Kernel string      `json:"kernel"` // see [firewall.Kernel]
 	Sets   [2]setPrint `json:"sets"`   // by family
+
+	// Troubles are why the set of a family could not be filled the last time, and Remedies
+	// what to do about it.
+	Troubles [2]string `json:"troubles,omitzero"`
+	Remedies [2]string `json:"remedies,omitzero"`
+}
+
+// noteTroubles replaces what is known of families whose set could not be filled.
+func (r *setRecord) noteTroubles(families []FamilyProblem) {
+	r.Troubles, r.Remedies = [2]string{}, [2]string{}
+	for _, p := range families {
+		r.Troubles[p.family], r.Remedies[p.family] = p.Error, p.Remedy
+	}
+}
+
+// families are those troubles.
+func (r *setRecord) families() (all []FamilyProblem) {
+	for f, trouble := range r.Troubles {
+		if trouble != "" {
+			all = append(all, FamilyProblem{firewall.Family(f).String(), Problem{"error", trouble, r.Remedies[f]}, firewall.Family(f)})
+		}
+	}
+	return all
 }
 
 // setPrint tells one set from all others.
@@ -54,16 +77,6 @@ func lastRecord(cfg config.Config) setRecord {
 	}
 	defer run.Close()
 	return readSetRecord(run)
-}
-
-// LastConfig is a default configuration with the sets that were filled last, for who
-// wants to take them out and cannot read the configuration.
-func LastConfig() config.Config {
-	cfg := config.Default()
-	if name := lastRecord(cfg).Sets[cidr.IPv4].Name; name != "" {
-		cfg.Set = name
-	}
-	return cfg
 }
 
 // note writes down what plans that were just executed have made of the sets.
@@ -136,7 +149,13 @@ func (p setPrint) study(c *ipsetsync.Content) string {
 	return ""
 }
 
-// known reports whether there is something to compare both sets with.
+// known reports whether there is something to compare a set with.
 func (r *setRecord) known(cfg config.Config) bool {
-	return !slices.ContainsFunc(cidr.Families[:], func(f cidr.Family) bool { return r.Sets[f].Name != setName(cfg, f) })
+	return slices.ContainsFunc(cidr.Families[:], func(f cidr.Family) bool { return r.knows(cfg, f) })
+}
+
+// knows reports it of one family. One whose set could not be filled is tried again, and
+// not compared.
+func (r *setRecord) knows(cfg config.Config, f cidr.Family) bool {
+	return r.Sets[f].Name == setName(cfg, f) && r.Troubles[f] == ""
 }

@@ -26,32 +26,36 @@ func dropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place
 		}
 	}
 	return firewall.Settings{
-		Sets:         [2]string{cfg.SetName(0), cfg.SetName(1)},
+		Sets:         listSets(cfg, kernel),
 		BanSets:      bans,
+		IPv6Off:      cfg.Firewall.IPv6 == config.IPv6Off,
 		DropAt:       at,
 		DropOutbound: cfg.Firewall.DropOutbound,
 		LogDrops:     logTo[cfg.Firewall.LogDrops],
 	}
 }
 
-// dropPlace is where the drop is to stand. Beside FreePBX's own firewall, which
-// builds itself anew whenever a rule stands above it in INPUT, and in a filter table
-// that cannot be read, "auto" means the raw table.
+// listSets are the sets of blocked addresses, by family, without those that somebody else
+// has made.
+func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
+	for _, f := range cidr.Families {
+		if h, err := kernel.Header(setName(cfg, f)); err != nil || ipsetsync.IsOurs(h, f) {
+			sets[f] = setName(cfg, f)
+		}
+	}
+	return sets
+}
+
+// dropPlace is where the drop is to stand. Where INPUT is to be avoided, "auto" means the
+// raw table: see avoidInput.
 func dropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	switch {
+	case leavesRules(cfg):
+		return firewall.Nowhere
 	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && avoidInput:
 		return firewall.AtPrerouting
 	}
 	return firewall.AtInput
-}
-
-// avoidInput reports whether the kernel's INPUT is no place for the drop.
-func avoidInput(saved [2]*firewall.Saved) bool {
-	avoid := saved[firewall.IPv4].FreePBX()
-	for _, s := range saved {
-		avoid = avoid || s.Readable("filter") != nil
-	}
-	return avoid
 }
 
 // baseSettings are the configured base rules, or nil if there are to be none.
@@ -62,7 +66,10 @@ func baseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	}
 	b := &firewall.Base{
 		LocalNetworks: fw.LocalNetworks, Trunks: trunks,
-		SIPPublic: fw.SIP.Public, SIP: firewall.PortRange(fw.SIP.Ports), RTP: firewall.PortRange(fw.RTP),
+		SIPPublic: fw.SIP.Public, RTP: firewall.PortRange(fw.RTP),
+	}
+	for _, p := range fw.SIP.Ports {
+		b.SIP = append(b.SIP, firewall.PortRange(p))
 	}
 	for _, s := range fw.Services {
 		service := firewall.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}

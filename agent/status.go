@@ -3,11 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -28,7 +31,19 @@ type Status struct {
 
 	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
 
-	// ExemptBanned are bans of whoever is exempt.
+	// AllowedProblem is what is wrong with the list of "voipbl allow".
+	AllowedProblem *Problem `json:"allowed_problem,omitempty"`
+
+	// StateFolder is why nothing can be written into the state folder, by the agent or at all.
+	StateFolder *Problem `json:"state_folder,omitempty"`
+
+	// Saved are files that are loaded at boot, or would be but for an old name of a set.
+	Saved []SavedTrouble `json:"saved,omitempty"`
+
+	// DropLog is why the lines of log_drops may not appear.
+	DropLog *Problem `json:"drop_log,omitempty"`
+
+	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
 	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
 
 	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
@@ -40,7 +55,17 @@ type Status struct {
 	banNotes   []string
 	bansUnread *Problem // why not all bans could be read
 
+	MaxEntries EntryLimit `json:"max_entries"` // of one list
+
+	// Families are those that are not protected as configured, while the other is.
+	Families []FamilyProblem `json:"families,omitempty"`
+
+	// IPv6Left is that IPv6 is left alone, as configured, and that this host has addresses
+	// there.
+	IPv6Left bool `json:"ipv6_left,omitempty"`
+
 	remedies map[string]string // by problem
+	mistaken bool              // the file has a mistake, so that something else is in force
 }
 
 // SetStatus is one kernel set.
@@ -57,6 +82,8 @@ type SetStatus struct {
 	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
 	Packets    uint64 `json:"packets"`    // that its present entries have matched
 	Bytes      uint64 `json:"bytes"`
+
+	users []string // lists and rules of others, of a set that is not ours
 }
 
 // FeedStatus is one feed.
@@ -73,10 +100,13 @@ type FeedStatus struct {
 	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
 
 	Next     time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
+	Fetching bool        `json:"fetching"`      // by the agent, at this moment
 	Failures int         `json:"failures"`      // since the last success
 	Stale    bool        `json:"stale"`         // no success for three times its interval
 	Held     *fetch.Held `json:"held,omitempty"`
 	Problem  *Problem    `json:"problem,omitempty"`
+
+	file bool // it is on this host
 }
 
 // FrozenWords says that the list is frozen, and since when.
@@ -87,13 +117,17 @@ func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged)
 const staleIntervals = 3
 
 // ReadStatus reads how things stand at now: from the kernel and the state folder, and
-// from the agent if one is running.
-func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time) (*Status, error) {
+// from the agent if one is running. mistake is what is wrong with the file, if cfg is
+// not from there for that.
+func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
 	agent, err := askStatus(ctx, cfg)
-	return readStatus(ctx, cfg, version, now, agent, problemIf(err), nil)
+	if agent != nil {
+		agent.rules = askOutlook(ctx, cfg)
+	}
+	return readStatus(ctx, cfg, version, now, agent, problemIf(err), nil, mistake)
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem, book *banBook) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem, book *banBook, mistake error) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -104,29 +138,37 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
 	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
-	s.Unprotected, s.Names = protected.unprotected, protected.names
-	if s.ExemptBanned, err = exemptBans(cfg, kernel, protected); err != nil {
+	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
+	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent)
+	s.Rules.leaveBase(agent)
+	if s.ExemptBanned, err = exemptBans(ctx, cfg, kernel, protected, s.Rules.kernel); err != nil {
 		return nil, err
 	}
-	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent != nil)
 	record := lastRecord(cfg)
+	s.Families = slices.Concat(record.families(), s.Rules.Families)
+	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
 	for _, f := range cidr.Families {
 		set, err := setStatus(kernel, setName(cfg, f), f, record.Sets[f])
 		if err != nil {
 			return nil, err
 		}
 		set.Drops = s.Rules.drops(set.Name)
+		set.noteUsers(ctx, kernel)
 		s.Sets = append(s.Sets, set)
 	}
 	for _, f := range cfg.Feeds {
 		status := feedStatus(store, f, now)
 		if agent != nil {
-			status.Next = agent.Next[f.Name]
+			status.Next, status.Fetching = agent.Next[f.Name], slices.Contains(agent.FetchingFeeds, f.Name)
+		}
+		status.adviseFetch(agent != nil)
+		if status.Problem != nil {
+			status.Problem.Remedy = s.Mended(status.Problem.Remedy)
 		}
 		s.Feeds = append(s.Feeds, status)
 	}
@@ -147,6 +189,9 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
+	s.StateFolder = stateFolderOf(cfg, agent)
+	s.DropLog = DropLogNote(cfg)
+	s.Saved = SavedRenamed(facts.SavedRules("/"), cfg)
 	kept, keptErr := readKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)
@@ -191,9 +236,9 @@ func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStat
 }
 
 func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
-	s := FeedStatus{Name: f.Name, Source: f.Path}
+	s := FeedStatus{Name: f.Name, Source: f.Path, file: f.URL == ""}
 	if f.URL != "" {
-		s.Source = redact(f.URL)
+		s.Source = f.URL.String()
 	}
 	if store == nil {
 		s.Problem, s.Stale = neverFetched(), f.URL != ""
@@ -229,7 +274,25 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
 
 func neverFetched() *Problem {
-	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: "run \"voipbl sync\""}
+	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: runSync}
+}
+
+// adviseFetch says what fetches a feed once its trouble is mended: an agent does so by
+// itself, and without one nobody knows of it before the next sync.
+func (f *FeedStatus) adviseFetch(agentRuns bool) {
+	switch {
+	case f.Problem == nil:
+		return
+	case !agentRuns && !strings.Contains(f.Problem.Remedy, "voipbl sync"):
+		f.Problem.Remedy += andSync
+		return
+	case !agentRuns || f.Problem.Remedy != runSync:
+		return
+	}
+	f.Problem.Remedy = "nothing: the agent fetches it when it is due"
+	if f.Fetching {
+		f.Problem.Remedy = "nothing: the agent is fetching it now"
+	}
 }
 
 // lastSuccess is when the feed's entries were last known to be current.

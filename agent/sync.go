@@ -2,28 +2,31 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // Options are what the caller of Sync may ask for.
 type Options struct {
-	Version  string
-	DryRun   bool                // plan, and write nothing to the kernel
-	Offline  bool                // use the last good copies of URL feeds and names
-	SetsOnly bool                // leave the rules as they are
-	Force    bool                // believe a list that is held back
-	Wait     time.Duration       // for the lock
-	Waiting  func(holder string) // called once if the lock is held; may be nil
-	Log      *slog.Logger        // may be nil
-	Progress func(feed string, got, total int64)
+	Version    string
+	ConfigFile string              // that the configuration is from
+	DryRun     bool                // plan, and write nothing to the kernel
+	Offline    bool                // use the last good copies of URL feeds and names
+	SetsOnly   bool                // leave the rules as they are
+	Force      bool                // believe a list that is held back, and have the agent take over what takes protection away
+	LeaveBase  bool                // leave the base rules as they are: they are about to be tried
+	Wait       time.Duration       // for the lock
+	Waiting    func(holder string) // called once if the lock is held; may be nil
+	Log        *slog.Logger        // may be nil
+	Progress   func(feed string, got, total int64)
 }
 
 const (
@@ -56,6 +59,14 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	defer h.close()
+	// Before the locks are held, for which the agent would wait.
+	how := following{file: opts.ConfigFile, byName: opts.Force, dryRun: opts.DryRun, timeout: max(opts.Wait, lockWait)}
+	if err := follow(ctx, cfg, how); errors.As(err, new(*SilentAgentError)) {
+		report.AgentError = problemOf(err)
+		report.warn("%v: it may undo this, by an older configuration", err)
+	} else if err != nil && !(opts.Force && errors.As(err, new(*NotFollowedError))) {
+		return err
+	}
 	unlock, err := lock(ctx, cfg.RunDir, mainLock, "voipbl sync", opts.Wait, opts.Waiting)
 	if err != nil {
 		return err
@@ -72,7 +83,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	r := newReader(cfg, opts, h.store, report.At)
 	e := &enforcement{
 		host: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
-		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly,
+		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
 	r.lossy = copyLost(h.store, cfg.Feeds)
 	if !opts.Offline {
@@ -80,11 +91,19 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	}
 	e.answers = resolve(ctx, h.store, cfg, lookups{offline: opts.Offline, keep: !opts.DryRun})
 	e.answers.talked(e.feeds)
+	if !opts.SetsOnly {
+		report.Saved, report.DropLog = SavedRenamed(facts.SavedRules("/"), cfg), DropLogNote(cfg)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	watch.lap("fetch")
+	report.noteStateFolder(ctx, cfg)
 	if err := e.run(ctx, report, watch); err != nil {
+		return err
+	}
+	report.noteEmpty(cfg, h.kernel)
+	if err := report.noteUnlisted(ctx, cfg, h.fw); err != nil {
 		return err
 	}
 	for _, f := range report.Feeds {
@@ -92,7 +111,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 			report.warn("feed %s is %s", f.Name, frozenWords(f.ContentChanged))
 		}
 	}
-	if report.Overruled = agentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
+	if report.Overruled = !opts.DryRun && agentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
 		if err := keepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
 			report.warn("%v", err)
 		}
@@ -171,14 +190,4 @@ func setName(cfg config.Config, f cidr.Family) string {
 		return cfg.Set
 	}
 	return cfg.SetName6()
-}
-
-// redact takes the password out of a URL that is shown.
-func redact(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return "(malformed URL)"
-	}
-	u.User = nil
-	return u.String()
 }

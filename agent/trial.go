@@ -13,7 +13,7 @@ import (
 // the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
 	typed := time.Now()
-	if followed(ctx, cfg) != "" {
+	if err := follow(ctx, cfg, following{byName: true, timeout: lockWait}); errors.As(err, new(*NotFollowedError)) {
 		return &FollowError{}
 	}
 	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
@@ -94,7 +94,8 @@ func isPending(stateDir, runDir, token string) bool {
 			return !isAbsent(err)
 		}
 		defer run.Close()
-		return fromCopy(run, token) != nil
+		p, err := fromCopy(run, token)
+		return p != nil || err != nil
 	}
 	if err != nil {
 		return true

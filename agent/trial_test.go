@@ -14,25 +14,49 @@ import (
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
 func TestMustWait(t *testing.T) {
-	agent, sync := howRules{unattended: true}, howRules{}
+	agent := func(c Circumstances) Circumstances { c.Unattended = true; return c }
 	for _, c := range []struct {
 		name string
-		how  howRules
-		who  company
+		is   Circumstances
 		want bool
 	}{
-		{"the agent, on a fresh host that nobody is on", agent, company{}, false},
-		{"the agent, a fresh host, beside somebody on a terminal", agent, company{caller: true}, false},
-		{"the agent, on a used host", agent, company{used: true, caller: true}, true},
-		{"the agent, somebody is logged in", agent, company{loggedIn: true}, true},
-		{"the agent, somebody may be logged in", agent, company{maybe: true}, true},
-		{"the agent, after it has been at work", howRules{unattended: true, established: true}, company{}, true},
-		{"a sync on a fresh host", sync, company{loggedIn: true, maybe: true}, false},
-		{"a sync from cron on a used host", sync, company{used: true, loggedIn: true}, true},
-		{"a sync that somebody waits for", sync, company{used: true, caller: true}, false},
-		{"by hand", howRules{byHand: true}, company{used: true, loggedIn: true, maybe: true}, false},
+		{"the agent, on a fresh host that nobody is on", agent(Circumstances{}), false},
+		{"the agent, a fresh host, beside somebody on a terminal", agent(Circumstances{Caller: true}), false},
+		{"the agent, on a used host", agent(Circumstances{Used: true, Caller: true}), true},
+		{"the agent, somebody is logged in", agent(Circumstances{LoggedIn: true}), true},
+		{"the agent, somebody may be logged in", agent(Circumstances{MaybeLoggedIn: true}), true},
+		{"the agent, a tunnel of which nothing is known", agent(Circumstances{Unclear: true}), true},
+		{"the agent, after it has been at work", agent(Circumstances{Established: true}), true},
+		{"a sync on a fresh host", Circumstances{LoggedIn: true, MaybeLoggedIn: true}, false},
+		{"a sync from cron on a used host", Circumstances{Used: true, LoggedIn: true}, true},
+		{"a sync that somebody waits for", Circumstances{Used: true, Caller: true}, false},
+		{"by hand", Circumstances{ByHand: true, Used: true, LoggedIn: true, MaybeLoggedIn: true}, false},
 	} {
-		if got := c.who.mustWait(c.how); got != c.want {
+		if got := c.is.mustWait(); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestRefusal asks who has the last word about new base rules.
+func TestRefusal(t *testing.T) {
+	owner, out := &OtherOwnerError{Owners: []string{"ufw"}}, []ShutOut{{What: "a session"}}
+	for _, c := range []struct {
+		name string
+		is   Circumstances
+		want error // nil, or one of the same type
+	}{
+		{"nothing speaks against it", Circumstances{ByHand: true}, nil},
+		{"another owner, also by force", Circumstances{ByHand: true, Force: true, Owner: owner}, owner},
+		{"another owner, of rules that were confirmed", Circumstances{Accepted: true, Owner: owner}, owner},
+		{"confirmed before", Circumstances{Unattended: true, Established: true, Accepted: true, Out: out}, nil},
+		{"somebody would be locked out", Circumstances{ByHand: true, Out: out}, &LockoutError{}},
+		{"by force", Circumstances{ByHand: true, Force: true, Out: out}, nil},
+		{"somebody would be, by a sync that nobody waits for", Circumstances{Used: true, Out: out}, &LockoutError{}},
+		{"a sync that nobody waits for", Circumstances{Used: true}, &UnattendedError{}},
+		{"nobody is there", Circumstances{Unattended: true, Established: true, Out: out}, &UnattendedError{}},
+	} {
+		if got := c.is.refusal(); fmt.Sprintf("%T", got) != fmt.Sprintf("%T", c.want) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -84,7 +108,7 @@ func newTrial(t *testing.T) (*rules, [2]*firewall.Saved) {
 	t.Cleanup(func() { store.Close() })
 	r := openRules(cfg, fw, kernel, store)
 	t.Cleanup(r.close)
-	if err := r.ensureSets(); err != nil {
+	if _, err := r.ensureSets(); err != nil {
 		t.Fatal(err)
 	}
 	saved, err := fw.Read(t.Context())
@@ -110,7 +134,7 @@ func TestArmFails(t *testing.T) {
 	if r.state.Pending != nil || state.Pending != nil || lost || err != nil {
 		t.Errorf("on trial: %+v, on disk: %+v, %v, %v", r.state.Pending, state.Pending, lost, err)
 	}
-	if p := fromCopy(r.run, token); p != nil {
+	if p, _ := fromCopy(r.run, token); p != nil {
 		t.Errorf("the copy has %+v", p)
 	}
 }

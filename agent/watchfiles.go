@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -31,6 +33,29 @@ const (
 
 	fileReports fileKind = "reports"
 )
+
+// watchEvery is how often watching is tried again where it could not begin.
+const watchEvery = time.Minute
+
+// watchFiles begins to watch files, if that is not done yet.
+func (d *daemon) watchFiles(now time.Time) {
+	if d.files.watcher != nil || now.Before(d.watchAt) {
+		return
+	}
+	d.watchAt = now.Add(watchEvery)
+	files, err := newFileWatch()
+	if err != nil {
+		d.warn("watch", []string{fmt.Sprintf("files cannot be watched, so they are read by their schedule only, and the configuration by \"voipbl reload\": %v", err)})
+	} else {
+		d.warn("watch", nil)
+	}
+	d.files = files
+	d.files.follow(d.cfg, d.opts.ConfigFile)
+	if err == nil && d.ready { // nobody has told what has changed since
+		d.reloadAt = now
+		d.applySoon("files", 0)
+	}
+}
 
 // newFileWatch begins. On an error, such as there being too many watches on this host,
 // what it returns watches nothing.

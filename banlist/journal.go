@@ -155,9 +155,9 @@ func lastClock(text []byte) Clock {
 }
 
 // restore puts in a ban that was written down, unless it is over.
-func (t *Table) restore(b Ban, e end, now, last Clock) {
+func (t *Table) restore(b Ban, e Clock, now, last Clock) {
 	if b.For != 0 {
-		left := e.left(now, last, b.For)
+		left := e.Left(now, last, b.For)
 		if left <= 0 {
 			t.gone[cidr.FromNetip(b.Prefix)] = true
 			return
@@ -230,7 +230,7 @@ func parseLine(row []byte) (*line, error) {
 }
 
 func (l *line) clock() Clock {
-	return Clock{l.boot, time.Duration(l.up) * time.Millisecond, time.UnixMilli(l.wall).UTC()}
+	return Clock{Boot: l.boot, Up: time.Duration(l.up) * time.Millisecond, Wall: time.UnixMilli(l.wall).UTC()}
 }
 
 func (l *line) ban() Ban {
@@ -259,7 +259,7 @@ func DecodeOld(text []byte, now Clock) (*Table, error) {
 		if !b.Until.IsZero() {
 			b.For = max(b.Until.Sub(b.At), time.Second)
 		}
-		t.restore(b, end{wall: b.Until}, now, Clock{Wall: now.Wall})
+		t.restore(b, Clock{Wall: b.Until}, now, Clock{Wall: now.Wall})
 	}
 	return t, nil
 }
@@ -282,6 +282,6 @@ func (t *Table) apply(l *line, now, last Clock) {
 	if l.op == opUnban {
 		t.gone[cidr.FromNetip(b.Prefix)] = true
 	} else {
-		t.restore(b, end{l.boot, time.Duration(l.ends) * time.Millisecond, time.UnixMilli(l.until)}, now, last)
+		t.restore(b, Clock{Boot: l.boot, Up: time.Duration(l.ends) * time.Millisecond, Wall: time.UnixMilli(l.until)}, now, last)
 	}
 }

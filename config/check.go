@@ -54,7 +54,7 @@ func (r *reader) check(raw rawConfig) Config {
 
 	r.number("limits.widest", raw.Limits.Widest, &c.Limits.Widest, 1, 32)
 	r.number("limits.widest6", raw.Limits.Widest6, &c.Limits.Widest6, 1, 128)
-	r.number("limits.max_entries", raw.Limits.MaxEntries, &c.Limits.MaxEntries, 1_000, 100_000_000)
+	read(r, "limits.max_entries", raw.Limits.MaxEntries, &c.Limits.MaxEntries, parseEntries)
 	read(r, "limits.max_bytes", raw.Limits.MaxBytes, &c.Limits.MaxBytes, parseSize)
 	read(r, "limits.timeout", raw.Limits.Timeout, &c.Limits.Timeout, parseTimeout)
 	read(r, "limits.keep_lost", raw.Limits.KeepLost, &c.Limits.KeepLost, parseKeep)

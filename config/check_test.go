@@ -118,7 +118,7 @@ func TestSizeFormats(t *testing.T) {
 func TestKeepFormats(t *testing.T) {
 	for text, want := range map[string]string{
 		"1h": "1h", "24h": "1d", "7d": "7d", "168h": "7d", "90d": "90d", "36h": "36h", "90m": "1h30m",
-		"": "", "0d": "", "91d": "", "59m": "", "1.5d": "", "-1d": "", "99999d": "", "d": "", "7": "", "1w": "",
+		"": "", "0d": "", "91d": "", "59m": "", "1.5d": "36h", "1d12h": "36h", "-1d": "", "99999d": "", "d": "", "7": "", "1w": "",
 	} {
 		d, f := parseKeep(text)
 		if f != nil && want != "" {

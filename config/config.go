@@ -13,7 +13,11 @@ package config
 import (
 	"bytes"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/shownurl"
 )
 
 // A Config is a complete and valid configuration. Parse and Default are the only makers of one.
@@ -75,7 +79,8 @@ type Limits struct {
 	Widest, Widest6 int
 
 	// MaxEntries bounds how many prefixes one feed may give, 1000..100,000,000; a range counts as
-	// the prefixes that it takes. It bounds memory, here and in the kernel.
+	// the prefixes that it takes. It bounds memory, here and in the kernel. EntriesAuto is as many
+	// as the memory of the host allows.
 	MaxEntries int
 
 	// MaxBytes bounds a feed's size after decompression, 1 KiB..1 GiB.
@@ -89,6 +94,9 @@ type Limits struct {
 	KeepLost time.Duration
 }
 
+// EntriesAuto is a Limits.MaxEntries that only the host can tell.
+const EntriesAuto = 0
+
 // Names say how DNS names stand for addresses.
 type Names struct {
 	// Keep is how long an address stays exempt after its name has answered without it, 1h..90d.
@@ -100,8 +108,12 @@ type Firewall struct {
 	// Backend is the iptables flavour: BackendAuto, BackendNFT or BackendLegacy.
 	Backend string
 
-	// DropAt is where members of the set are dropped: DropAuto, DropInput or DropPrerouting.
+	// DropAt is where members of the set are dropped: DropAuto, DropInput, DropPrerouting or
+	// DropNone. With DropNone Base is false.
 	DropAt string
+
+	// IPv6 is whether there are rules of voipbl for IPv6: IPv6Auto or IPv6Off.
+	IPv6 string
 
 	// DropOutbound drops also what this host sends to members of the set.
 	DropOutbound bool
@@ -132,15 +144,19 @@ type Firewall struct {
 	Services []Service
 }
 
-// The values of Firewall.Backend and Firewall.DropAt.
+// The values of Firewall.Backend, Firewall.DropAt and Firewall.IPv6.
 const (
 	BackendAuto   = "auto"   // what the system's iptables command uses
 	BackendNFT    = "nft"    // iptables-nft
 	BackendLegacy = "legacy" // iptables-legacy
 
-	DropAuto       = "auto"       // DropPrerouting beside FreePBX's own firewall, else DropInput
+	DropAuto       = "auto"       // DropPrerouting where INPUT is flushed or gone past, else DropInput
 	DropInput      = "input"      // the first rule of INPUT
 	DropPrerouting = "prerouting" // raw PREROUTING: forwarded and container ports too
+	DropNone       = "none"       // no rules of voipbl: another program has rules that use the sets
+
+	IPv6Auto = "auto" // where the kernel has IPv6
+	IPv6Off  = "off"  // never
 )
 
 // The values of Firewall.LogDrops.
@@ -157,7 +173,7 @@ type SIP struct {
 	Public bool
 
 	// Ports are open for both UDP and TCP.
-	Ports PortRange
+	Ports Ports
 }
 
 // A Service is a named set of open ports.
@@ -209,11 +225,29 @@ func (c Config) Redacted() Config {
 	if c.Report.Serial != "" {
 		c.Report.Serial = hidden
 	}
+	c.Feeds = slices.Clone(c.Feeds)
+	for i, f := range c.Feeds {
+		c.Feeds[i].URL = URL(f.URL.String())
+	}
 	return c
 }
 
+// Redact is a text that was made of the configuration, as it may be shown.
+func (c Config) Redact(text string) string {
+	var pairs []string
+	if c.Report.Serial != "" {
+		pairs = append(pairs, c.Report.Serial, hidden)
+	}
+	for _, f := range c.Feeds {
+		if shown := f.URL.String(); shown != string(f.URL) {
+			pairs = append(pairs, string(f.URL), shown)
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
 // hidden stands in for a secret, as in net/url's Redacted.
-const hidden = "xxxxx"
+const hidden = shownurl.Hidden
 
 // Parse reads the text of a configuration file. Keys that are not written have the values of
 // Default. The file's name is only used in errors.

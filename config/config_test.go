@@ -132,6 +132,7 @@ limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 
 firewall:
   backend: legacy
   drop_at: prerouting
+  ipv6: off
   drop_outbound: true
   log_drops: nflog
   base: true
@@ -160,11 +161,11 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 		Bans:   Bans{IPv6Prefix: 56},
 		Limits: Limits{Widest: 32, Widest6: 128, MaxEntries: 1000, MaxBytes: 1024, Timeout: time.Hour, KeepLost: 36 * time.Hour},
 		Firewall: Firewall{
-			Backend: BackendLegacy, DropAt: DropPrerouting, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,
+			Backend: BackendLegacy, DropAt: DropPrerouting, IPv6: IPv6Off, DropOutbound: true, LogDrops: LogNetlink, Base: true, BesideOthers: true,
 			LocalNetworks: []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("192.168.1.1/32"),
 			},
-			SIP:      SIP{Ports: PortRange{5060, 5060}},
+			SIP:      SIP{Ports: Ports{{5060, 5060}}},
 			RTP:      PortRange{5061, 65535},
 			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{80, 80}, {8000, 8080}}, From: FromLAN}},
 		},

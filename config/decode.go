@@ -30,6 +30,8 @@ func (r *reader) value(key string, node ast.Node, dst reflect.Value, example str
 	case isMapping && t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct:
 		dst.Set(reflect.New(t.Elem()))
 		r.mapping(key, m, dst.Elem())
+	case isSequence && t == reflect.TypeFor[*portsText]():
+		r.portList(key, s, dst)
 	case isSequence && t.Kind() == reflect.Slice:
 		dst.Set(reflect.MakeSlice(t, len(s.Values), len(s.Values)))
 		for i, item := range s.Values {
@@ -78,6 +80,22 @@ func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
 	}
 }
 
+// portList decodes a list of ports into the text that says the same.
+func (r *reader) portList(key string, s *ast.SequenceNode, dst reflect.Value) {
+	var words []string
+	for i, item := range s.Values {
+		word, ok := text(item)
+		if !ok {
+			of := fmt.Sprintf("%s[%d]", key, i)
+			r.places[of] = nodePlace(item)
+			r.fail(of, faultf(rangeExample, "wrong type, %s", describe(item)))
+			return
+		}
+		words = append(words, word)
+	}
+	dst.Set(reflect.ValueOf(new(portsText(strings.Join(words, ",")))))
+}
+
 // keyName returns the key of a raw struct's field.
 func keyName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
@@ -99,6 +117,11 @@ func scalar(node ast.Node, dst reflect.Value) bool {
 	case **string:
 		if s, ok := text(node); ok {
 			*p = &s
+			return true
+		}
+	case **portsText:
+		if s, ok := text(node); ok {
+			*p = new(portsText(s))
 			return true
 		}
 	}

@@ -50,18 +50,19 @@ func Default() Config {
 		Names: Names{Keep: 7 * day},
 		Bans:  Bans{IPv6Prefix: 64}, // what a provider gives to one customer at least (RFC 6177)
 		Limits: Limits{
-			Widest:     8,         // the blocks that were given out whole in the early days
-			Widest6:    19,        // a whole national provider, such as 2003::/19
-			MaxEntries: 2_000_000, // twenty times the VoIPBL list
-			MaxBytes:   64 << 20,  // the VoIPBL list has 1.7 MB
+			Widest:     8,  // the blocks that were given out whole in the early days
+			Widest6:    19, // a whole national provider, such as 2003::/19
+			MaxEntries: EntriesAuto,
+			MaxBytes:   64 << 20, // the VoIPBL list has 1.7 MB
 			Timeout:    time.Minute,
 			KeepLost:   7 * day, // over a weekend and a holiday
 		},
 		Firewall: Firewall{
 			Backend:  BackendAuto,
 			DropAt:   DropAuto,
+			IPv6:     IPv6Auto,
 			LogDrops: LogOff,
-			SIP:      SIP{Public: true, Ports: PortRange{5060, 5061}},
+			SIP:      SIP{Public: true, Ports: Ports{{5060, 5061}}},
 			RTP:      PortRange{10000, 20000}, // Asterisk's rtp.conf
 			Services: defaultServices(),
 		},

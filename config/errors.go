@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/shownurl"
 )
 
 const (
@@ -111,8 +113,14 @@ func (r *reader) err() error {
 	return errors.Join(errs...)
 }
 
-// quote returns a value for use in an error: quoted, without control characters, and cut short.
-func quote(s string) string { return strconv.Quote(shorten(s)) }
+// quote returns a value for use in an error: quoted, without control characters, and cut short. What
+// looks like a URL, wherever it is written, has no key in it.
+func quote(s string) string {
+	if strings.Contains(s, "://") {
+		s = shownurl.Of(s)
+	}
+	return strconv.Quote(shorten(s))
+}
 
 // shorten cuts a text after maxQuote characters.
 func shorten(s string) string {

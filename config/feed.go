@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -30,7 +29,7 @@ type Feed struct {
 
 	// URL is http or https with a host; Path is absolute and clean, and names a file, a directory
 	// or a glob. Exactly one of them is set.
-	URL  string
+	URL  URL
 	Path string
 
 	// Optional makes an absent Path an empty feed instead of an error.
@@ -98,7 +97,7 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	f.MaxCoverage = defaultMaxCoverage
 	f.FrozenAfter = defaultFrozenAfter
 	keep(raw.Insecure, &f.Insecure)
-	read(r, key+".url", raw.URL, &f.URL, func(s string) (string, *fault) { return parseURL(s, f.Insecure) })
+	read(r, key+".url", raw.URL, &f.URL, func(s string) (URL, *fault) { return parseURL(s, f.Insecure) })
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryURL))
 	r.number(key+".min_entries", raw.MinEntries, &f.MinEntries, 0, maxMinEntries)
 	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
@@ -130,8 +129,9 @@ func parseName(s string) (string, *fault) {
 
 // parseURL checks a URL and returns it as it is: the list's own filters in its query are sent as
 // they are written.
-func parseURL(s string, insecure bool) (string, *fault) {
-	return checkURL(s, insecure, urlExample, "can change the list")
+func parseURL(s string, insecure bool) (URL, *fault) {
+	s, f := checkURL(s, insecure, urlExample, "can change the list")
+	return URL(s), f
 }
 
 // checkURL is parseURL for any URL. danger is what anyone on the way can do without TLS.
@@ -139,27 +139,24 @@ func checkURL(s string, insecure bool, urlExample, danger string) (string, *faul
 	u, err := url.Parse(s)
 	switch {
 	case len(s) > maxURL:
-		return "", faultf(urlExample, "URL with more than %d characters (%s)", maxURL, quote(s))
+		return "", faultf(urlExample, "URL with more than %d characters (%s)", maxURL, quoteURL(s))
 	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return "", faultf("expected such characters written as %XX, such as %20 for a space",
-			"URL with a space, a control or a non-ASCII character (%s)", quote(s))
+			"URL with a space, a control or a non-ASCII character (%s)", quoteURL(s))
 	case err != nil:
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
-		return "", faultf(urlExample, "bad URL (%s): %s", quote(s), printable(err.Error()))
+		return "", faultf(urlExample, "bad URL (%s)", quoteURL(s)) // the error quotes what may be a key
 	case u.User != nil:
 		// Not quoted: an error may end up where a password should not.
 		return "", faultf(urlExample, "URL with a user name or password")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", faultf(urlExample, "URL with neither https nor http (%s)", quote(s))
+		return "", faultf(urlExample, "URL with neither https nor http (%s)", quoteURL(s))
 	case !validURLHost(u):
-		return "", faultf(urlExample, "URL without a valid host and port (%s)", quote(s))
+		return "", faultf(urlExample, "URL without a valid host and port (%s)", quoteURL(s))
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return "", faultf("expected a URL that ends before it, as it is never sent", "URL with a # part (%s)", quote(s))
+		return "", faultf("expected a URL that ends before it, as it is never sent", "URL with a # part (%s)", quoteURL(s))
 	case u.Scheme == "http" && !insecure:
 		return "", faultf("expected https, or \"insecure: true\" to accept that anyone on the way "+danger,
-			"URL with plain http (%s)", quote(s))
+			"URL with plain http (%s)", quoteURL(s))
 	}
 	return s, nil
 }

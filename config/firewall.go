@@ -12,7 +12,8 @@ const KeyLocalNetworks = "firewall.local_networks"
 // firewall checks the keys below "firewall".
 func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
 	read(r, "firewall.backend", raw.Backend, &fw.Backend, oneOf(BackendAuto, BackendNFT, BackendLegacy))
-	read(r, "firewall.drop_at", raw.DropAt, &fw.DropAt, oneOf(DropAuto, DropInput, DropPrerouting))
+	read(r, "firewall.drop_at", raw.DropAt, &fw.DropAt, oneOf(DropAuto, DropInput, DropPrerouting, DropNone))
+	read(r, "firewall.ipv6", raw.IPv6, &fw.IPv6, oneOf(IPv6Auto, IPv6Off))
 	keep(raw.DropOutbound, &fw.DropOutbound)
 	read(r, "firewall.log_drops", raw.LogDrops, &fw.LogDrops, oneOf(LogOff, LogKernel, LogNetlink))
 	keep(raw.Base, &fw.Base)
@@ -20,10 +21,15 @@ func (r *reader) firewall(raw rawFirewall, fw *Firewall) {
 	readList(r, "firewall.local_networks", raw.LocalNetworks, &fw.LocalNetworks, parseNetwork)
 	readList(r, "firewall.trunks", raw.Trunks, &fw.Trunks, parseHost)
 	keep(raw.SIP.Public, &fw.SIP.Public)
-	read(r, "firewall.sip.ports", raw.SIP.Ports, &fw.SIP.Ports, parsePortRange)
+	read(r, "firewall.sip.ports", (*string)(raw.SIP.Ports), &fw.SIP.Ports, parseSIPPorts)
 	read(r, "firewall.rtp", raw.RTP, &fw.RTP, parsePortRange)
 	r.services(raw.Services, &fw.Services)
 	r.notSIP(fw)
+
+	if fw.Base && fw.DropAt == DropNone {
+		r.fail("firewall.drop_at", faultf("expected auto, input or prerouting, or \"base: false\"",
+			"none leaves all rules to another program, and \"base: true\" makes voipbl the whole firewall"))
+	}
 
 	// Without a local network nothing of the intranet reaches the host: no phone, no SSH.
 	const local = KeyLocalNetworks
@@ -65,13 +71,13 @@ func (r *reader) services(raw []*rawService, dst *[]Service) {
 // notSIP refuses RTP and services on the ports of SIP: their rules would let
 // everyone, or the whole local network, past the limits that stand behind them.
 func (r *reader) notSIP(fw *Firewall) {
-	if fw.RTP.First <= fw.SIP.Ports.Last && fw.SIP.Ports.First <= fw.RTP.Last {
+	if fw.SIP.Ports.overlap(fw.RTP) {
 		r.fail("firewall.rtp", faultf("expected other ports, as in Asterisk's rtp.conf, or a change of firewall.sip",
 			"%s has ports of firewall.sip (%s), which has rules of its own", fw.RTP, fw.SIP.Ports))
 	}
 	for i, s := range fw.Services {
 		for _, p := range s.Ports {
-			if p.First <= fw.SIP.Ports.Last && fw.SIP.Ports.First <= p.Last {
+			if fw.SIP.Ports.overlap(p) {
 				r.fail(fmt.Sprintf("firewall.services[%d].ports", i), faultf("expected other ports, or a change of firewall.sip",
 					"%s is a port of firewall.sip (%s), which has rules of its own", p, fw.SIP.Ports))
 			}
@@ -86,7 +92,7 @@ func (r *reader) service(key string, raw *rawService) Service {
 	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp, or esp, gre, ipip, 6in4", oneOf(protos...))
 	switch {
 	case !slices.Contains(Portless, s.Proto):
-		require(r, key+".ports", raw.Ports, &s.Ports, portsExample, parsePorts)
+		require(r, key+".ports", (*string)(raw.Ports), &s.Ports, portsExample, parsePorts)
 	case raw.Ports != nil:
 		r.fail(key+".ports", faultf("expected no such key", "%s has no ports", s.Proto))
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -45,6 +46,16 @@ const (
 	hostExample    = `expected an address, a network or a name, such as "203.0.113.10", "198.51.100.0/24" or "trunk.example.net"`
 	networkExample = `expected a network, such as "192.168.1.0/24"`
 )
+
+// ParseHost reads a host as the file may have it: an address, a network that is not too wide, or a
+// DNS name.
+func ParseHost(s string) (Host, error) {
+	h, f := parseHost(s)
+	if f != nil {
+		return Host{}, errors.New(f.problem + ": " + f.expected)
+	}
+	return h, nil
+}
 
 // parseHost parses an address, a network or a DNS name.
 func parseHost(s string) (Host, *fault) {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,7 +23,40 @@ func (p PortRange) String() string {
 	return fmt.Sprintf("%d:%d", p.First, p.Last)
 }
 
+// Ports are ranges in order, none of which touches the next one.
+type Ports []PortRange
+
+// NewPorts puts ranges in order, and those that touch or overlap together.
+func NewPorts(ranges ...PortRange) Ports {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
+	var ports Ports
+	for _, p := range ranges {
+		if n := len(ports); n > 0 && int(p.First) <= int(ports[n-1].Last)+1 {
+			ports[n-1].Last = max(ports[n-1].Last, p.Last)
+		} else {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+// String returns the ports as the file has them: "5060:5061", or "5060,5160".
+func (p Ports) String() string { return formatPorts(p) }
+
+// Has reports whether a port is among them.
+func (p Ports) Has(port uint16) bool { return p.overlap(PortRange{port, port}) }
+
+// overlap reports whether a range has any of them.
+func (p Ports) overlap(o PortRange) bool {
+	return slices.ContainsFunc(p, func(r PortRange) bool { return r.First <= o.Last && o.First <= r.Last })
+}
+
+// Fit reports whether one rule holds the ports.
+func (p Ports) Fit() bool { return slots(p) <= maxPorts }
+
 const (
+	sipExample   = `expected ports and ranges within 1..65535, such as "5060:5061" or "5060,5160"`
 	rangeExample = `expected a port or a range within 1..65535, such as "5060" or "5060:5061"`
 	portsExample = `expected ports and ranges within 1..65535, such as "80,443" or "137:139,445"`
 )
@@ -35,14 +70,37 @@ func parsePortRange(s string) (PortRange, *fault) {
 	return p, nil
 }
 
-// parsePorts parses ports and ranges with commas between.
+// parsePorts parses ports and ranges with commas between, and keeps their order.
 func parsePorts(s string) ([]PortRange, *fault) {
+	ranges, f := parseRanges(s, portsExample)
+	if f == nil && slots(ranges) > maxPorts {
+		f = faultf("expected at most 15, where a range counts as two; write a second service for the others",
+			"too many ports (%s)", quote(s))
+	}
+	return ranges, f
+}
+
+// parseSIPPorts parses the same and puts together what touches, so that "5060,5061" is
+// "5060:5061": the rules are the same for both.
+func parseSIPPorts(s string) (Ports, *fault) {
+	ranges, f := parseRanges(s, sipExample)
+	if f != nil {
+		return nil, f
+	}
+	ports := NewPorts(ranges...)
+	if slots(ports) > maxPorts {
+		return nil, faultf("expected at most 15, where a range counts as two; let one range hold several of them, such as \"5060:5090\"",
+			"too many ports (%s)", quote(s))
+	}
+	return ports, nil
+}
+
+func parseRanges(s, expected string) ([]PortRange, *fault) {
 	var ranges []PortRange
-	ports := 0
 	for part := range strings.SplitSeq(s, ",") {
 		p, ok := portRange(strings.TrimSpace(part))
 		if !ok {
-			return nil, faultf(portsExample, "bad ports (%s)", quote(s))
+			return nil, faultf(expected, "bad ports (%s)", quote(s))
 		}
 		for _, q := range ranges {
 			if p.First <= q.Last && q.First <= p.Last {
@@ -50,16 +108,20 @@ func parsePorts(s string) ([]PortRange, *fault) {
 					"%s and %s overlap (%s)", q, p, quote(s))
 			}
 		}
-		if ports++; p.First != p.Last {
-			ports++
-		}
-		if ports > maxPorts {
-			return nil, faultf("expected at most 15, where a range counts as two; write a second service for the others",
-				"too many ports (%s)", quote(s))
-		}
 		ranges = append(ranges, p)
 	}
 	return ranges, nil
+}
+
+// slots is how much of a multiport match ranges take.
+func slots(ranges []PortRange) int {
+	n := len(ranges)
+	for _, p := range ranges {
+		if p.First != p.Last {
+			n++
+		}
+	}
+	return n
 }
 
 func portRange(s string) (PortRange, bool) {

@@ -45,7 +45,7 @@ type rawBans struct {
 type rawLimits struct {
 	Widest     *int    `yaml:"widest" example:"8"`
 	Widest6    *int    `yaml:"widest6" example:"19"`
-	MaxEntries *int    `yaml:"max_entries" example:"2000000"`
+	MaxEntries *string `yaml:"max_entries" example:"auto"`
 	MaxBytes   *string `yaml:"max_bytes" example:"64MiB"`
 	Timeout    *string `yaml:"timeout" example:"60s"`
 	KeepLost   *string `yaml:"keep_lost" example:"7d"`
@@ -58,6 +58,7 @@ type rawNames struct {
 type rawFirewall struct {
 	Backend       *string       `yaml:"backend" example:"auto"`
 	DropAt        *string       `yaml:"drop_at" example:"auto"`
+	IPv6          *string       `yaml:"ipv6" example:"auto"`
 	DropOutbound  *bool         `yaml:"drop_outbound"`
 	LogDrops      *string       `yaml:"log_drops" example:"log"`
 	Base          *bool         `yaml:"base"`
@@ -69,16 +70,19 @@ type rawFirewall struct {
 	Services      []*rawService `yaml:"services" example:"name: ssh, proto: tcp, ports: 22"`
 }
 
+// portsText is text such as "80,443", which the file may have as the list [80, 443] too.
+type portsText string
+
 type rawSIP struct {
-	Public *bool   `yaml:"public"`
-	Ports  *string `yaml:"ports" example:"5060:5061"`
+	Public *bool      `yaml:"public"`
+	Ports  *portsText `yaml:"ports" example:"5060:5061"`
 }
 
 type rawService struct {
-	Name  *string `yaml:"name" example:"ssh"`
-	Proto *string `yaml:"proto" example:"tcp"`
-	Ports *string `yaml:"ports,omitempty" example:"80,443"`
-	From  *string `yaml:"from" example:"lan"`
+	Name  *string    `yaml:"name" example:"ssh"`
+	Proto *string    `yaml:"proto" example:"tcp"`
+	Ports *portsText `yaml:"ports,omitempty" example:"80,443"`
+	From  *string    `yaml:"from" example:"lan"`
 }
 
 type rawMetrics struct {
@@ -117,7 +121,7 @@ func (c Config) raw() rawConfig {
 		Limits: rawLimits{
 			Widest:     &c.Limits.Widest,
 			Widest6:    &c.Limits.Widest6,
-			MaxEntries: &c.Limits.MaxEntries,
+			MaxEntries: new(formatEntries(c.Limits.MaxEntries)),
 			MaxBytes:   new(formatSize(c.Limits.MaxBytes)),
 			Timeout:    new(formatDuration(c.Limits.Timeout)),
 			KeepLost:   new(formatDays(c.Limits.KeepLost)),
@@ -125,13 +129,14 @@ func (c Config) raw() rawConfig {
 		Firewall: rawFirewall{
 			Backend:       &f.Backend,
 			DropAt:        &f.DropAt,
+			IPv6:          &f.IPv6,
 			DropOutbound:  &f.DropOutbound,
 			LogDrops:      &f.LogDrops,
 			Base:          &f.Base,
 			BesideOthers:  &f.BesideOthers,
 			LocalNetworks: each(f.LocalNetworks, func(p netip.Prefix) *string { return new(p.String()) }),
 			Trunks:        each(f.Trunks, hostText),
-			SIP:           rawSIP{Public: &f.SIP.Public, Ports: new(f.SIP.Ports.String())},
+			SIP:           rawSIP{Public: &f.SIP.Public, Ports: new(portsText(f.SIP.Ports.String()))},
 			RTP:           new(f.RTP.String()),
 			Services:      each(f.Services, Service.raw),
 		},
@@ -154,7 +159,7 @@ func (f Feed) raw() *rawFeed {
 		raw.Optional = &f.Optional
 		return raw
 	}
-	raw.URL = &f.URL
+	raw.URL = (*string)(&f.URL)
 	raw.Insecure = &f.Insecure
 	raw.MinEntries = &f.MinEntries
 	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))
@@ -165,7 +170,7 @@ func (f Feed) raw() *rawFeed {
 func (s Service) raw() *rawService {
 	raw := &rawService{Name: &s.Name, Proto: &s.Proto, From: &s.From}
 	if len(s.Ports) > 0 {
-		raw.Ports = new(formatPorts(s.Ports))
+		raw.Ports = new(portsText(formatPorts(s.Ports)))
 	}
 	return raw
 }

@@ -11,7 +11,7 @@ func TestReportErrors(t *testing.T) {
 		{"http", "report: {url: 'http://voipbl.org'}\n",
 			`x:1:15: report.url: URL with plain http ("http://voipbl.org"): expected https, or "insecure: true" to accept that anyone on the way can read and change what is reported`},
 		{"query", "report: {url: 'https://voipbl.org/?a=b'}\n",
-			`x:1:15: report.url: URL with a query ("https://voipbl.org/?a=b"): expected a URL such as "https://voipbl.org"`},
+			`x:1:15: report.url: URL with a query ("https://voipbl.org/?a=xxxxx"): expected a URL such as "https://voipbl.org"`},
 		{"password", "report: {url: 'https://a:b@voipbl.org'}\n",
 			`x:1:15: report.url: URL with a user name or password: expected a URL such as "https://voipbl.org"`},
 		{"none an hour", "report: {per_hour: 0}\n",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -51,21 +52,42 @@ func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
 			return bad("a field is empty")
 		}
 	}
-	c, err := cron.ParseStandard(s)
-	if err != nil {
-		return bad(printable(err.Error()))
-	}
-	if every, ok := strings.CutPrefix(s, "@every "); ok {
+	line := s
+	switch every, isEvery := strings.CutPrefix(s, "@every "); {
+	case isEvery:
+		d, err := ParseTime(every)
+		if err != nil {
+			return bad("no time with its unit")
+		}
 		// cron raises what is below a second to one, so look at what is written.
-		if d, err := time.ParseDuration(every); err != nil || d < minEvery {
+		if d < minEvery {
 			return bad("more often than every " + formatDuration(minEvery))
 		}
+		line = "@every " + d.String()
+	case !strings.HasPrefix(s, "@") && len(strings.Fields(s)) != 5:
+		return bad(fmt.Sprintf("it has %d fields", len(strings.Fields(s))))
+	}
+	c, err := cron.ParseStandard(line)
+	if err != nil {
+		return bad(cronWords(err))
 	}
 	// Any time will do to see whether there is a next one: the search covers five years.
 	if c.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return bad("no such day ever comes")
 	}
 	return Schedule{text: s, Schedule: c}, nil
+}
+
+// cronWords say what is wrong with a schedule, without what is meant for programmers.
+func cronWords(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "descriptor"):
+		return "there is no such word behind the @"
+	case strings.Contains(text, "failed to parse"), strings.Contains(text, "strconv"):
+		return "a field is neither a number, nor a range, nor a list of them"
+	}
+	return printable(text)
 }
 
 // mustSchedule parses a schedule that is part of the program.

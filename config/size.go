@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,11 +12,15 @@ const (
 	minBytes, maxBytes     = 1 << 10, 1 << 30
 	minTimeout, maxTimeout = time.Second, time.Hour
 	minKeep, maxKeep       = time.Hour, 90 * day
+	minEntries, maxEntries = 1_000, 100_000_000
 )
+
+const auto = "auto"
 
 const day = 24 * time.Hour
 
 const (
+	entriesExample = `expected auto, or 1000..100000000, such as "500000"`
 	sizeExample    = `expected 1KiB..1GiB, such as "64MiB" or "2MB"`
 	timeoutExample = `expected 1s..1h, such as "60s" or "5m"`
 	keepExample    = `expected 1h..90d, such as "7d" or "12h"`
@@ -60,9 +65,59 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n/units[i].bytes, 10) + units[i].name
 }
 
-// parseTimeout parses a duration in the syntax of Go.
+// errTime is what is no time.
+var errTime = errors.New("expected a time with its unit, such as 30s, 5m, 24h or 7d")
+
+// ParseTime parses a time as it is written everywhere: in the syntax of Go, and with days, such as
+// "7d" or "1d12h".
+func ParseTime(s string) (time.Duration, error) {
+	days, rest, found := strings.Cut(s, "d")
+	if !found {
+		days, rest = "0", s
+	}
+	if days == "" || strings.Trim(days, "0123456789.") != "" {
+		return 0, errTime
+	}
+	n, err := strconv.ParseFloat(days, 64)
+	if err != nil || n > maxDays {
+		return 0, errTime
+	}
+	if rest == "" && found {
+		return time.Duration(n * float64(day)), nil
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || found && d < 0 {
+		return 0, errTime
+	}
+	return time.Duration(n*float64(day)) + d, nil
+}
+
+// maxDays is a century, which is below what a time can be.
+const maxDays = 36500
+
+// parseEntries parses a number of entries, or "auto".
+func parseEntries(s string) (int, *fault) {
+	if s == auto {
+		return EntriesAuto, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || n < minEntries || n > maxEntries {
+		return 0, faultf(entriesExample, "bad number (%s)", quote(s))
+	}
+	return int(n), nil
+}
+
+// formatEntries is the inverse of parseEntries.
+func formatEntries(n int) string {
+	if n == EntriesAuto {
+		return auto
+	}
+	return strconv.Itoa(n)
+}
+
+// parseTimeout parses a duration.
 func parseTimeout(s string) (time.Duration, *fault) {
-	d, err := time.ParseDuration(s)
+	d, err := ParseTime(s)
 	if err != nil || d < minTimeout || d > maxTimeout {
 		return 0, faultf(timeoutExample, "bad time (%s)", quote(s))
 	}
@@ -81,14 +136,9 @@ func formatDuration(d time.Duration) string {
 	return s
 }
 
-// parseKeep parses a number of days, such as "7d", or a duration in the syntax of Go.
+// parseKeep parses how long something is kept.
 func parseKeep(s string) (time.Duration, *fault) {
-	d, err := time.ParseDuration(s)
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16)
-		d = time.Duration(n) * day
-	}
+	d, err := ParseTime(s)
 	if err != nil || d < minKeep || d > maxKeep {
 		return 0, faultf(keepExample, "bad time (%s)", quote(s))
 	}

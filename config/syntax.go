@@ -41,8 +41,12 @@ func (r *reader) syntax(text []byte) (root ast.Node, ok bool) {
 	at, f := checkText(text)
 	if f == nil {
 		tokens := lexer.Tokenize(string(text))
-		if at, f = checkTokens(tokens); f == nil {
+		var open brackets
+		if at, f = checkTokens(tokens, &open); f == nil {
 			root, at, f = parseTokens(tokens)
+		}
+		if quoteAt, quote := open.openQuote(); f != nil && quote != nil {
+			at, f = quoteAt, quote
 		}
 	}
 	if f != nil {
@@ -94,7 +98,7 @@ var unsupported = map[token.Type]string{
 
 // checkTokens refuses, before the parser sees them, texts that are harmful to it or make no sense
 // in this file.
-func checkTokens(tokens token.Tokens) (place, *fault) {
+func checkTokens(tokens token.Tokens, open *brackets) (place, *fault) {
 	var (
 		flow   int   // depth in [] and {}
 		block  []int // columns of the lists and mappings that indentation has opened
@@ -116,6 +120,9 @@ func checkTokens(tokens token.Tokens) (place, *fault) {
 			return at, faultf("expected one; remove what follows", "a second YAML document begins")
 		}
 		inside = true
+		if at, f := open.see(tk); f != nil {
+			return at, f
+		}
 		switch tk.Type {
 		case token.DocumentEndType:
 			ended = true
@@ -145,7 +152,7 @@ func checkTokens(tokens token.Tokens) (place, *fault) {
 			return at, faultf("expected at most 32768", "more than %d list elements", maxElements)
 		}
 	}
-	return place{}, nil
+	return open.end()
 }
 
 // parseTokens runs the YAML parser. The decoder finds duplicate keys itself, with better errors.
@@ -156,6 +163,9 @@ func parseTokens(tokens token.Tokens) (ast.Node, place, *fault) {
 		e, ok := errors.AsType[yaml.Error](err)
 		if !ok {
 			return nil, place{}, faultf(expected, "%s", printable(err.Error()))
+		}
+		if strings.HasPrefix(e.GetMessage(), "could not find end character of ") {
+			return nil, tokenPlace(e.GetToken()), unclosedQuote()
 		}
 		// Not Error, which draws the whole line at fault, however long.
 		return nil, tokenPlace(e.GetToken()), faultf(expected, "%s", printable(e.GetMessage()))

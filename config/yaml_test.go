@@ -54,20 +54,21 @@ func configs() *rapid.Generator[Config] {
 			Limits: Limits{
 				Widest:     rapid.IntRange(1, 32).Draw(t, "widest"),
 				Widest6:    rapid.IntRange(1, 128).Draw(t, "widest6"),
-				MaxEntries: rapid.IntRange(1_000, 100_000_000).Draw(t, "entries"),
+				MaxEntries: rapid.OneOf(rapid.Just(EntriesAuto), rapid.IntRange(1_000, 100_000_000)).Draw(t, "entries"),
 				MaxBytes:   rapid.Int64Range(minBytes, maxBytes).Draw(t, "bytes"),
 				Timeout:    time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
 				KeepLost:   time.Duration(rapid.Int64Range(int64(minKeep), int64(maxKeep)).Draw(t, "keep lost")),
 			},
 			Firewall: Firewall{
 				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),
-				DropAt:        rapid.SampledFrom([]string{DropAuto, DropInput, DropPrerouting}).Draw(t, "drop"),
+				DropAt:        rapid.SampledFrom([]string{DropAuto, DropInput, DropPrerouting, DropNone}).Draw(t, "drop"),
+				IPv6:          rapid.SampledFrom([]string{IPv6Auto, IPv6Off}).Draw(t, "ipv6"),
 				DropOutbound:  rapid.Bool().Draw(t, "outbound"),
 				LogDrops:      rapid.SampledFrom([]string{LogOff, LogKernel, LogNetlink}).Draw(t, "log"),
 				BesideOthers:  rapid.Bool().Draw(t, "beside"),
 				LocalNetworks: listOf(t, "networks", prefixes()),
 				Trunks:        listOf(t, "trunks", hosts()),
-				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: ranges(50_000, 65535).Draw(t, "sip")}, // beyond those of services
+				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: NewPorts(rapid.SliceOfN(ranges(50_000, 65535), 1, 7).Draw(t, "sip")...)}, // beyond those of services
 				RTP:           ranges(1, 49_999).Draw(t, "rtp"),
 			},
 		}
@@ -78,7 +79,7 @@ func configs() *rapid.Generator[Config] {
 			Serial:   rapid.StringMatching(`[!-~]{0,20}`).Draw(t, "serial"),
 			PerHour:  rapid.IntRange(1, maxPerHour).Draw(t, "per hour"),
 		}
-		c.Firewall.Base = len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")
+		c.Firewall.Base = c.Firewall.DropAt != DropNone && len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")
 		id := func(s Service) string { return s.Name + " " + s.Proto }
 		if s := rapid.SliceOfNDistinct(services(), 0, 5, id).Draw(t, "services"); len(s) > 0 {
 			c.Firewall.Services = s
@@ -123,8 +124,8 @@ func feeds() *rapid.Generator[Feed] {
 			return f
 		}
 		f.Insecure = rapid.Bool().Draw(t, "insecure")
-		f.URL = "https://" + names().Draw(t, "host") + "x/" + rapid.StringMatching(`[a-z0-9]{0,5}(\?[a-z\[\]&=,:'!*]{0,9})?`).Draw(t, "rest")
-		if _, fault := parseURL(f.URL, false); fault != nil {
+		f.URL = URL("https://" + names().Draw(t, "host") + "x/" + rapid.StringMatching(`[a-z0-9]{0,5}(\?[a-z\[\]&=,:'!*]{0,9})?`).Draw(t, "rest"))
+		if _, fault := parseURL(string(f.URL), false); fault != nil {
 			f.URL = "https://example.net/?wn[]=a&bc=US,CA"
 		}
 		f.MinEntries = rapid.IntRange(0, maxMinEntries).Draw(t, "min")

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/shownurl"
 	"github.com/voipbl/voipbl/internal/web"
 )
 
@@ -51,7 +52,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	if err != nil || u.Host == "" {
 		return nil, d.badURL()
 	}
-	d.url, d.name = u, redact(u)
+	d.url, d.name = u, shownurl.URL(u)
 	if err := web.Allowed(u, req.Insecure); err != nil {
 		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
 	}
@@ -60,7 +61,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 
 // badURL leaves out what net/url says, because it quotes from the userinfo.
 func (d *download) badURL() *Error {
-	d.name = cmp.Or(redactRaw(d.req.URL), `""`)
+	d.name = cmp.Or(shownurl.Of(d.req.URL), `""`)
 	return d.fail(&Error{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
 }
 
@@ -84,7 +85,7 @@ func (d *download) receive(resp *http.Response) error {
 	d.response = Response{
 		ETag:         validator(resp.Header.Get("ETag")),
 		LastModified: validator(resp.Header.Get("Last-Modified")),
-		URL:          redact(resp.Request.URL),
+		URL:          shownurl.URL(resp.Request.URL),
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ import (
 // [unix.Errno] for example, is found by [errors.Is] and [errors.As].
 type Error struct {
 	Feed      string    // the feed's name; empty where it is not known
-	Object    string    // the URL, without its userinfo, or the path
+	Object    string    // the URL, as it may be shown, or the path
 	Reason    Reason    // the kind of failure, to branch on
 	Attempts  int       // HTTP requests made, redirects not counted; 0 for files
 	NotBefore time.Time // when the server said to come back, unbounded; zero if it did not
@@ -54,7 +53,7 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", 
 
 // Remedy says what a person can do about it.
 func (e *DamagedError) Remedy() string {
-	return "nothing, if the feed can be fetched: the next sync replaces it; otherwise remove the file and check the disk"
+	return "nothing, if the feed can be fetched, which replaces it; otherwise remove the file and check the disk"
 }
 
 // storageError describes a failure to write, sync or rename a file of the
@@ -89,31 +88,4 @@ func withoutPath(err error) error {
 		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
 	}
 	return err
-}
-
-// hidden stands in for userinfo, as in [url.URL.Redacted]; here it replaces
-// the user as well, because feeds are sold with the key in either place.
-const hidden = "xxxxx"
-
-// redact returns the URL without its userinfo.
-func redact(u *url.URL) string {
-	if u.User == nil {
-		return u.String()
-	}
-	r := *u
-	r.User = url.User(hidden)
-	return r.String()
-}
-
-// redactRaw does the same for text that could not be parsed as a URL.
-func redactRaw(raw string) string {
-	at := strings.LastIndexByte(raw, '@')
-	if at < 0 {
-		return raw
-	}
-	scheme, _, ok := strings.Cut(raw[:at], "//")
-	if !ok {
-		return hidden + raw[at:]
-	}
-	return scheme + "//" + hidden + raw[at:]
 }

@@ -31,7 +31,7 @@ func (r Reason) Remedy() string {
 	case ReasonBadURL:
 		return "correct the feed's url in the configuration; plain http needs insecure: true"
 	case ReasonUnreachable:
-		return "check this host's network, its DNS and HTTPS_PROXY if it needs a proxy; it is tried again at the next sync"
+		return "check this host's network and its DNS; if it needs a proxy, write HTTPS_PROXY=http://PROXY:PORT into /etc/default/voipbl and restart voipbl"
 	case ReasonTLS:
 		return "check this host's clock and its ca-certificates package, and whether a proxy intercepts TLS"
 	case ReasonProtocol:
@@ -43,7 +43,7 @@ func (r Reason) Remedy() string {
 	case ReasonBadRedirect:
 		return "set the feed's url to where the list has moved, after checking who runs that host"
 	case ReasonTruncated, ReasonCorrupt:
-		return "nothing, if it is rare: it is tried again at the next sync; otherwise look for a proxy that cuts downloads"
+		return "nothing, if it is rare: it is fetched again; otherwise look for a proxy that cuts downloads"
 	case ReasonTooLarge:
 		return "check that the source is a blocklist; if it is, raise limits.max_bytes"
 	case ReasonTooSlow:

@@ -12,13 +12,15 @@ type Wanted [2][]Table
 // Wanted renders both families.
 func (s Settings) Wanted() Wanted { return Wanted{s.Tables(IPv4), s.Tables(IPv6)} }
 
-// readable reports a table that rules are wanted in and that cannot be read.
-func (w Wanted) readable(saved [2]*Saved) error {
-	for f, tables := range w {
-		for _, t := range tables {
-			if err := saved[f].Readable(t.Name); err != nil {
-				return err
-			}
+// readable reports a table of a family that rules are wanted in and that cannot be
+// read.
+func (w Wanted) readable(f Family, saved *Saved) error {
+	if saved.Trouble != nil {
+		return saved.Trouble
+	}
+	for _, t := range w[f] {
+		if err := saved.Readable(t.Name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -38,6 +40,21 @@ type Applied struct {
 	Plans    [2]*Plan  // the changes that were made
 	Saved    [2]*Saved // what the kernel holds now
 	Readback *Readback // to compare with from now on
+
+	// Failed is why the rules of a family are not as wanted. They are as they were.
+	Failed [2]error
+}
+
+// err is a [*FamilyError] if one family failed and the other did not, else what
+// failed.
+func (a *Applied) err() error {
+	for _, f := range Families {
+		other := IPv6 - f
+		if a.Failed[f] != nil && a.Failed[other] == nil && !a.Saved[other].absent {
+			return &FamilyError{f, a.Failed[f]}
+		}
+	}
+	return errors.Join(a.Failed[:]...)
 }
 
 // Changes are those of both families.
@@ -57,95 +74,166 @@ const attempts = 5
 
 // Apply makes the kernel hold what is wanted. saved is what it holds, as just
 // read. It checks all texts before it changes anything, changes each table by one
-// atomic restore, and reads back; it is not cut short by ctx once it has begun. If
-// one table is refused, those before it are put back, so that the rules are as they
-// were (ours in their places, if they had drifted); the error is a [*ToolError] that
-// has the text. Only if others undo what we do all the time is it left half done.
+// atomic restore, and reads back; it is not cut short by ctx once it has begun.
+//
+// Each family is by itself: what is wrong with one keeps nothing from the other, and
+// is then a [*FamilyError]. If a table of a family is refused, those before it are put
+// back, so that the family's rules are as they were (ours in their places, if they had
+// drifted); the error is a [*ToolError] that has the text. Only if others undo what we
+// do all the time is it left half done. A family that saved does not know is not
+// touched.
+//
+// What was applied is never nil, but for a ctx that has ended before.
 func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, known *Readback) (*Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // half an apply would be nobody's wish
-	done := &Applied{Readback: known, Saved: saved}
-	var refused error
+	a := &applying{fw: fw, want: want, done: &Applied{Readback: known, Saved: saved}}
 	for range attempts {
-		if err := want.readable(done.Saved); err != nil {
-			return nil, err
-		}
-		plans := fw.Plan(want, done.Saved, done.Readback)
+		plans := a.plans()
 		if plans[IPv4].Unchanged() && plans[IPv6].Unchanged() {
-			return done, nil
+			return a.done, a.done.err()
 		}
-		if err := fw.replace(ctx, plans, done.Saved); err != nil {
-			now, readErr := fw.ReadSure(ctx)
-			if readErr != nil {
-				return nil, errors.Join(err, readErr)
-			}
-			again := fw.Plan(want, now, done.Readback)
-			if errors.Is(refused, ErrLocked) && errors.Is(err, ErrLocked) {
-				return nil, err // the tool has waited twice, and so has somebody
-			}
-			if !errors.Is(err, ErrLocked) && again[IPv4].shape() == plans[IPv4].shape() && again[IPv6].shape() == plans[IPv6].shape() {
-				return nil, err // it was not somebody else's change
-			}
-			refused, done.Saved = err, now
-			continue
-		}
-		for f, p := range plans {
-			if done.Plans[f] == nil || done.Plans[f].Unchanged() {
-				done.Plans[f] = p
-			}
-		}
-		var err error
-		if done.Saved, err = fw.ReadSure(ctx); err != nil {
-			return nil, err
-		}
-		learned := &Readback{Tools: fw.tools}
-		for _, f := range Families {
-			if done.Saved[f].absent {
-				continue
-			}
-			if learned.Rules[f], err = learn(want[f], done.Saved[f]); err != nil {
-				break
-			}
-		}
-		if refused = err; err == nil {
-			done.Readback = learned
+		a.try(ctx, plans)
+	}
+	for f, p := range a.plans() {
+		if !p.Unchanged() {
+			a.done.Failed[f] = a.othersChange(f)
 		}
 	}
-	return nil, fmt.Errorf("another program changes the firewall all the time, and undoes ours: %w", refused)
+	return a.done, a.done.err()
 }
 
-// replace executes the plans, all or none.
-func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Saved) error {
-	if err := fw.restore(ctx, plans, true); err != nil {
-		return err
+// applying is an apply at work.
+type applying struct {
+	fw      *Firewall
+	want    Wanted
+	done    *Applied
+	refused [2]error // by the last attempt, and may go well the next time
+}
+
+// plans are what is left to do for the families that have not failed.
+func (a *applying) plans() [2]*Plan {
+	plans := a.fw.Plan(a.want, a.done.Saved, a.done.Readback)
+	for _, f := range Families {
+		if a.done.Failed[f] == nil && !a.done.Saved[f].absent {
+			a.done.Failed[f] = a.want.readable(f, a.done.Saved[f])
+		}
+		if a.done.Failed[f] != nil {
+			plans[f] = &Plan{Family: f}
+		}
 	}
-	err := fw.restore(ctx, plans, false)
+	return plans
+}
+
+// try executes the plans and finds out what came of them.
+func (a *applying) try(ctx context.Context, plans [2]*Plan) {
+	errs := a.fw.replace(ctx, plans, a.done.Saved)
+	now, readErr := a.fw.ReadSure(ctx)
+	learned := &Readback{Tools: a.fw.tools}
+	for _, f := range Families {
+		if old := a.done.Readback.of(a.fw, f); old != nil {
+			learned.Rules[f] = old
+		}
+		if a.done.Failed[f] != nil || now[f] != nil && now[f].absent {
+			continue
+		}
+		if readErr != nil || now[f].Trouble != nil {
+			if !plans[f].Unchanged() || readErr == nil {
+				a.done.Failed[f] = errors.Join(errs[f], readErr, troubleOf(now[f]))
+			}
+			continue
+		}
+		if err := errs[f]; err != nil {
+			a.refuse(f, err, plans[f], now[f])
+			continue
+		}
+		if a.done.Plans[f] == nil || a.done.Plans[f].Unchanged() {
+			a.done.Plans[f] = plans[f]
+		}
+		known, err := learn(a.want[f], now[f])
+		if a.refused[f] = err; err == nil {
+			learned.Rules[f] = known
+		}
+	}
+	if readErr == nil {
+		a.done.Saved, a.done.Readback = now, learned
+	}
+}
+
+// refuse decides whether a family that was refused is tried again.
+func (a *applying) refuse(f Family, err error, plan *Plan, now *Saved) {
+	locked := errors.Is(err, ErrLocked)
+	again := NewPlan(a.want[f], now, a.done.Readback.of(a.fw, f))
+	switch {
+	case locked && errors.Is(a.refused[f], ErrLocked):
+		a.done.Failed[f] = err // the tool has waited twice, and so has somebody
+	case !locked && again.shape() == plan.shape():
+		a.done.Failed[f] = err // it was not somebody else's change
+	default:
+		a.refused[f] = err
+	}
+}
+
+func (a *applying) othersChange(f int) error {
+	err := a.refused[f]
 	if err == nil {
+		err = errListings
+	}
+	return fmt.Errorf("another program changes the firewall all the time, and undoes ours: %w", err)
+}
+
+func troubleOf(s *Saved) error {
+	if s == nil {
 		return nil
 	}
-	// What was wanted may be half there: one family or table of two.
-	now, readErr := fw.ReadSure(ctx)
-	if readErr != nil {
-		return errors.Join(err, readErr)
-	}
-	var back [2]*Plan
+	return s.Trouble
+}
+
+// replace executes the plans, each family by itself: all of it or nothing.
+func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Saved) (errs [2]error) {
+	tested := fw.restore(ctx, plans, true)
 	for _, f := range Families {
-		back[f] = &Plan{Family: f}
-		if !now[f].sameRules(before[f]) {
+		if tested[f] != nil {
+			plans[f] = &Plan{Family: f}
+		}
+	}
+	errs = fw.restore(ctx, plans, false)
+	if errors.Join(errs[:]...) != nil {
+		fw.putBack(ctx, plans, before, &errs)
+	}
+	for _, f := range Families {
+		errs[f] = errors.Join(tested[f], errs[f])
+	}
+	return errs
+}
+
+// putBack restores what was there of the families that have failed: of what was
+// wanted one table of two may be there. What goes wrong with that joins their errors.
+func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*Saved, errs *[2]error) {
+	now, readErr := fw.ReadSure(ctx)
+	back := [2]*Plan{{Family: IPv4}, {Family: IPv6}}
+	for _, f := range Families {
+		switch {
+		case errs[f] == nil:
+		case readErr != nil:
+			errs[f] = errors.Join(errs[f], readErr)
+		case !now[f].sameRules(before[f]):
 			back[f] = newPlan(before[f].Own(), now[f], nil, before[f])
 		}
 	}
-	if backErr := fw.restore(ctx, back, false); backErr != nil {
-		return errors.Join(err, fmt.Errorf("put back what was there: %w", backErr))
-	}
-	for f, p := range plans {
-		if len(p.Made) > 0 {
-			if _, backErr := fw.RemoveBanChain(ctx, Family(f)); backErr != nil {
-				return errors.Join(err, fmt.Errorf("take out what was made: %w", backErr))
-			}
+	for f, err := range fw.restore(ctx, back, false) {
+		if err != nil {
+			errs[f] = errors.Join(errs[f], fmt.Errorf("put back what was there: %w", err))
 		}
 	}
-	return err
+	for f, p := range plans {
+		if errs[f] == nil || len(p.Made) == 0 || readErr != nil {
+			continue
+		}
+		if _, err := fw.RemoveBanChain(ctx, Family(f)); err != nil {
+			errs[f] = errors.Join(errs[f], fmt.Errorf("take out what was made: %w", err))
+		}
+	}
 }

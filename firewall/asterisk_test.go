@@ -82,7 +82,7 @@ func spelled(c *testsip.Client, method, line string) testsip.Request {
 }
 
 // TestAsteriskSpellings is how often Asterisk answers each spelling to one address: as
-// often as README says, and no more.
+// often as docs/firewall.md says, and no more.
 func TestAsteriskSpellings(t *testing.T) {
 	const sent = firstDropped + 3
 	inEachLab(t, func(l *lab) {

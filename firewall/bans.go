@@ -17,7 +17,7 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool,
 		plans[g] = &Plan{Family: g}
 	}
 	plans[f].text = "*filter\n-X " + SSHChain + "\nCOMMIT\n"
-	err = fw.restore(ctx, plans, false)
+	err = fw.restore(ctx, plans, false)[f]
 	if refused := (*ToolError)(nil); errors.As(err, &refused) {
 		// Somebody has begun to use it, or the tool has failed.
 		if free, readErr := fw.banChainIsFree(ctx, f); readErr == nil && !free {
@@ -30,6 +30,9 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool,
 // banChainIsFree reports whether the chain is there, empty, and no rule leads to it.
 func (fw *Firewall) banChainIsFree(ctx context.Context, f Family) (bool, error) {
 	saved, err := fw.Read(ctx)
+	if err == nil {
+		err = saved[f].Unknown()
+	}
 	if err != nil {
 		return false, err
 	}

@@ -90,7 +90,7 @@ func (b Base) banned(f Family) []Rule {
 	var rules []Rule
 	for _, proto := range []string{"udp", "tcp"} {
 		rules = append(rules, Rule{
-			For: "sip: banned by fail2ban", Proto: proto, Ports: []PortRange{b.SIP}, Multi: true,
+			For: "sip: banned by fail2ban", Proto: proto, Ports: b.SIP, Multi: true,
 			Matches: []string{"-m set --match-set " + BanSetName(f) + " src"},
 			Target:  reject(f),
 		})
@@ -123,11 +123,11 @@ func open(services []Service, lan []netip.Prefix) []Rule {
 	return rules
 }
 
-func sipFrom(networks []netip.Prefix, purpose string, ports PortRange, protos ...string) []Rule {
+func sipFrom(networks []netip.Prefix, purpose string, ports Ports, protos ...string) []Rule {
 	var rules []Rule
 	for _, proto := range protos {
 		for _, n := range networks {
-			rules = append(rules, Rule{For: purpose, From: n, Proto: proto, Ports: []PortRange{ports}, Target: "ACCEPT"})
+			rules = append(rules, Rule{For: purpose, From: n, Proto: proto, Ports: ports, Target: "ACCEPT"})
 		}
 	}
 	return rules
@@ -144,7 +144,7 @@ func (b Base) publicSIP(f Family) []Rule {
 	}
 	with := func(word, purpose, target string, more ...string) Rule {
 		search := `-m string --string "` + word + `" ` + searchEnd
-		return Rule{For: purpose, Proto: "udp", Ports: []PortRange{b.SIP}, Matches: append([]string{search}, more...), Target: target}
+		return Rule{For: purpose, Proto: "udp", Ports: b.SIP, Matches: append([]string{search}, more...), Target: target}
 	}
 	limited := func(request string, list [2]string) []Rule {
 		return []Rule{
@@ -156,14 +156,14 @@ func (b Base) publicSIP(f Family) []Rule {
 		[]Rule{
 			with("User-Agent: VaxSIPUserAgent", "sip: a scanner", "DROP"),
 			with("User-Agent: friendly-scanner", "sip: a scanner, told to go away", reject(f)),
-			{For: addition + "sip: unusual requests count as REGISTER", Proto: "udp", Ports: []PortRange{b.SIP}, Target: SIPChain},
+			{For: addition + "sip: unusual requests count as REGISTER", Proto: "udp", Ports: b.SIP, Target: SIPChain},
 		},
 		limited("REGISTER", registers),
 		limited("INVITE", invites),
 		b.answered(f),
 		[]Rule{
-			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
-			{For: "sip for everyone, not too fast", Proto: "udp", Ports: []PortRange{b.SIP}, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
+			{For: "sip for everyone, not too fast", Proto: "tcp", Ports: b.SIP, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
+			{For: "sip for everyone, not too fast", Proto: "udp", Ports: b.SIP, Matches: []string{packetLimit[f]}, Target: "ACCEPT"},
 		},
 	)
 }

@@ -34,7 +34,10 @@ func prefixes(texts ...string) []netip.Prefix {
 // defaultBase is the base rules of an empty configuration.
 func defaultBase() *Base {
 	c := config.Default().Firewall
-	b := &Base{SIPPublic: c.SIP.Public, SIP: PortRange(c.SIP.Ports), RTP: PortRange(c.RTP)}
+	b := &Base{SIPPublic: c.SIP.Public, RTP: PortRange(c.RTP)}
+	for _, p := range c.SIP.Ports {
+		b.SIP = append(b.SIP, PortRange(p))
+	}
 	for _, s := range c.Services {
 		service := Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
 		for _, p := range s.Ports {
@@ -91,9 +94,10 @@ func configurations() map[string]Settings {
 		}),
 		"base-no-trunk":      with(func(s *Settings) { s.Base.Trunks = nil }),
 		"base-sip-private":   with(func(s *Settings) { s.Base.SIPPublic = false }),
-		"base-one-sip-port":  with(func(s *Settings) { s.Base.SIP = PortRange{5080, 5080} }),
-		"base-wide-ports":    with(func(s *Settings) { s.Base.SIP, s.Base.RTP = PortRange{5060, 5090}, PortRange{1024, 65535} }),
-		"base-highest-ports": with(func(s *Settings) { s.Base.SIP, s.Base.RTP = PortRange{65534, 65535}, PortRange{1, 1} }),
+		"base-one-sip-port":  with(func(s *Settings) { s.Base.SIP = Ports{{5080, 5080}} }),
+		"base-sip-list":      with(func(s *Settings) { s.Base.SIP = Ports{{5060, 5061}, {5080, 5080}, {5160, 5170}} }),
+		"base-wide-ports":    with(func(s *Settings) { s.Base.SIP, s.Base.RTP = Ports{{5060, 5090}}, PortRange{1024, 65535} }),
+		"base-highest-ports": with(func(s *Settings) { s.Base.SIP, s.Base.RTP = Ports{{65534, 65535}}, PortRange{1, 1} }),
 		"services-added": services(func(list []Service) []Service {
 			return append(list, Service{"turn", "udp", []PortRange{{3478, 3479}, {49152, 65535}}, true}, Service{"grafana", "tcp", []PortRange{{3000, 3000}}, false})
 		}),

@@ -13,6 +13,9 @@ const (
 
 // Tables renders the rules of one family: pure text, the same on every host.
 func (s Settings) Tables(f Family) []Table {
+	if f == IPv6 && s.IPv6Off || s.DropAt == Nowhere {
+		return nil
+	}
 	table, in, out := "filter", "INPUT", "OUTPUT"
 	if s.DropAt == AtPrerouting {
 		table, in = "raw", "PREROUTING"

@@ -1,12 +1,17 @@
 package firewall
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/nft"
 )
 
 // MissingToolError is iptables not being installed.
@@ -68,12 +73,28 @@ func firstWords(said string) string {
 // ErrLocked is another program holding the lock of legacy iptables.
 var ErrLocked = errors.New("another program holds the xtables lock")
 
-// Unwrap makes the error what it means.
+// Unwrap makes the error what it means. Of a listing, which asks for nothing, the words tell
+// what the host lacks; a restore may be refused so for what it asks for.
 func (e *ToolError) Unwrap() error {
-	if strings.Contains(e.Said, "xtables lock") {
+	switch {
+	case strings.Contains(e.Said, "xtables lock"):
 		return ErrLocked
+	case e.Text != "":
+		return nil
+	case strings.Contains(e.Said, "No buffer space"):
+		return unix.ENOBUFS
+	case strings.Contains(e.Said, "Cannot allocate memory"), strings.Contains(e.Said, "Memory allocation problem"):
+		return unix.ENOMEM
+	case e.Code < 0: // whoever ended it, as the kernel does for want of memory
+		return unix.EINTR
 	}
 	return nil
+}
+
+// Passing reports whether rules cannot be listed for the moment alone. Where they never can
+// be, as on a kernel that lacks a part of IPv6, nobody waits for it.
+func Passing(err error) bool {
+	return isShortage(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrLocked) || errors.Is(err, errListings) || errors.Is(err, nft.ErrChanging)
 }
 
 // Remedy says what to do about it, as far as the tool's words tell.
@@ -111,6 +132,12 @@ func tableModule(tool, said string) string {
 		if strings.Contains(said, "`"+name+"'") {
 			return strings.TrimSuffix(strings.Fields(tool)[0], "s-legacy-restore") + "_" + name
 		}
+	}
+	switch {
+	case strings.Contains(tool, "-nft-"):
+		return "nf_tables nft_compat"
+	case strings.HasPrefix(tool, IPv6.command()):
+		return "ip6_tables"
 	}
 	return "ip_tables"
 }

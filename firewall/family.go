@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 )
@@ -34,7 +36,7 @@ func (f Family) Present() bool {
 		return true
 	}
 	_, err := os.Stat(ipv6Proof)
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // of returns the prefixes of this family, in order.

@@ -71,7 +71,10 @@ func (s *Saved) ends(table, target string, depth int) (all fate, certain bool) {
 
 // passive reports whether a target only takes note.
 func passive(target string) bool {
-	return slices.Contains([]string{"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TRACE", "AUDIT"}, target)
+	return slices.Contains([]string{
+		"LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "HMARK", "SECMARK", "CONNSECMARK", "SET", "TRACE", "AUDIT", "ACCOUNT",
+		"CT", "NOTRACK", "TCPMSS", "TCPOPTSTRIP", "TOS", "DSCP", "ECN", "TTL", "HL", "CHECKSUM", "CLASSIFY", "TEE", "IDLETIMER", "LED", "RATEEST",
+	}, target)
 }
 
 // last is what becomes of a packet that no rule of a chain asks for by its source,
@@ -134,6 +137,9 @@ const (
 	KeepsOut Reception = "closed"
 	Unclear  Reception = "unclear" // the rules are such that it cannot be told
 )
+
+// Absent reports whether the kernel does without this family.
+func (s *Saved) Absent() bool { return s.absent }
 
 // Reception tells whether this family's INPUT is closed to strangers, by its policy
 // or by its last rule. A family that the kernel does without is closed.

@@ -24,7 +24,7 @@ func TestSSHPorts(t *testing.T) {
 		{"by UDP alone", []Service{ssh("udp", 2222)}, []string{"22"}, nil},
 		{"closed", nil, []string{"22"}, nil},
 	} {
-		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: PortRange{5060, 5061}, RTP: PortRange{10000, 20000}, Services: test.services}
+		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{5060, 5061}}, RTP: PortRange{10000, 20000}, Services: test.services}
 		var asked, friendly []string
 		for _, r := range b.rules(IPv4) {
 			switch ports := option(r.String(), "--dports"); {

@@ -13,9 +13,7 @@ import (
 // From linux/netfilter/nf_tables.h and linux/netfilter/nfnetlink.h.
 const (
 	nfnlSubsysNFTables = 10 // NFNL_SUBSYS_NFTABLES
-	nftMsgGetTable     = 1  // NFT_MSG_GETTABLE
 	nftMsgGetGen       = 16 // NFT_MSG_GETGEN
-	nftaTableName      = 1  // NFTA_TABLE_NAME
 	nftaGenID          = 1  // NFTA_GEN_ID, 32 bits, big endian
 	nfgenmsgLength     = 4
 )
@@ -40,6 +38,12 @@ func (fw *Firewall) Generation() string {
 		return ""
 	}
 	return fmt.Sprintf("%s/%d", Kernel(), generation)
+}
+
+// OtherGeneration is Generation of the other backend: of legacy iptables, or of nf_tables
+// with the native tables.
+func (fw *Firewall) OtherGeneration() string {
+	return (&Firewall{Backend: fw.Backend.Other()}).Generation()
 }
 
 // Kernel names what the rules live in and die with: this boot and this network
@@ -94,16 +98,6 @@ func nftGeneration() (generation uint32, err error) {
 		err = unix.ENODATA
 	}
 	return generation, err
-}
-
-// HasNFTTable reports whether nf_tables has a table of that name in any family,
-// which iptables does not show. A kernel without nf_tables has none.
-func HasNFTTable(name string) bool {
-	found := false
-	err := nftAsk(nftMsgGetTable, unix.NLM_F_DUMP, func(typ uint16, value []byte) {
-		found = found || typ == nftaTableName && unix.ByteSliceToString(value) == name
-	})
-	return err == nil && found
 }
 
 // nftAsk sends a question without arguments and passes on the attributes of the

@@ -126,7 +126,7 @@ func full() firewall.Settings {
 	s := dropOnly(firewall.AtInput)
 	s.Base = &firewall.Base{
 		SIPPublic: true,
-		SIP:       firewall.PortRange{First: 5060, Last: 5061},
+		SIP:       firewall.Ports{{First: 5060, Last: 5061}},
 		RTP:       firewall.PortRange{First: 10000, Last: 20000},
 		Services:  services,
 	}

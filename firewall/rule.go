@@ -22,7 +22,7 @@ type Rule struct {
 	From    netip.Prefix // where it comes from; the zero Prefix for anywhere
 	Proto   string       // "tcp", "udp", "icmp", "ipv6-icmp"; empty for any
 	Ports   []PortRange  // destination ports; nil for any
-	Multi   bool         // match the ports with multiport
+	Multi   bool         // match a single range with multiport too, as the published ruleset does
 	Matches []string     // further matches, as iptables writes them
 	Target  string       // "ACCEPT", "DROP", a chain …, with its options; empty to go on
 }
@@ -40,13 +40,13 @@ func (r Rule) String() string {
 		words = append(words, "-p", r.Proto)
 	}
 	switch {
-	case r.Multi:
+	case r.Multi, len(r.Ports) > 1:
 		var lists []string
 		for _, p := range r.Ports {
 			lists = append(lists, p.list())
 		}
 		words = append(words, "-m multiport --dports", strings.Join(lists, ","))
-	case len(r.Ports) == 1:
+	case len(r.Ports) == 1: // which is cheaper
 		words = append(words, "-m", r.Proto, "--dport", r.Ports[0].String())
 	}
 	words = append(words, r.Matches...)

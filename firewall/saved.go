@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,6 +20,20 @@ type Saved struct {
 	tables     map[string]map[string]*savedChain // by table and chain
 	unreadable []string                          // tables that iptables cannot tell
 	absent     bool                              // the kernel does without this family
+
+	// Trouble is why the rules of this family could not be listed. Then nothing is known
+	// of them, and nothing is planned about them.
+	Trouble error
+}
+
+// Unknown is why it is not known what the kernel holds of this family, although it may hold
+// rules: of whatever is not there it cannot be said that it is gone. Where no tool of
+// the family is installed there is nobody who could have made rules, or take them out.
+func (s *Saved) Unknown() error {
+	if errors.As(s.Trouble, new(*MissingToolError)) {
+		return nil
+	}
+	return s.Trouble
 }
 
 // savedChain is one chain. policy is "-" for those that are not the kernel's own.
@@ -127,6 +142,9 @@ func incompatible(line string) (table string, found bool) {
 // Readable reports, as an [*IncompatibleError], a table that cannot be read: no
 // rule can be placed there, or found.
 func (s *Saved) Readable(table string) error {
+	if s.Trouble != nil {
+		return s.Trouble
+	}
 	if slices.Contains(s.unreadable, table) {
 		return &IncompatibleError{Family: s.Family, Table: table}
 	}
@@ -177,7 +195,7 @@ func (s *Saved) rules(table, chain string) []savedRule {
 // sameRules reports whether two listings have the same chains and rules, whatever
 // these have counted.
 func (s *Saved) sameRules(other *Saved) bool {
-	return maps.EqualFunc(s.tables, other.tables, func(a, b map[string]*savedChain) bool {
+	return (s.Trouble == nil) == (other.Trouble == nil) && maps.EqualFunc(s.tables, other.tables, func(a, b map[string]*savedChain) bool {
 		return maps.EqualFunc(a, b, func(a, b *savedChain) bool {
 			return slices.EqualFunc(a.rules, b.rules, func(a, b savedRule) bool { return a.text == b.text })
 		})
@@ -365,6 +383,9 @@ func (s *Saved) Foreign() []string {
 	}
 	if s.HasChain("filter", freePBXChain) {
 		owners = append(owners, "FreePBX's firewall")
+	}
+	if s.Jumps("filter", "INPUT", "LOCALINPUT") {
+		owners = append(owners, "csf")
 	}
 	return owners
 }

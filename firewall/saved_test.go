@@ -205,6 +205,7 @@ func TestForeignOwners(t *testing.T) {
 		{"ufw that is disabled", filter(":ufw-before-input - [0:0]\n", "-A INPUT -j ufw-before-logging-input\n-A INPUT -j ufw-before-input\n"), nil, false},
 		{"firewalld", filter("", "-A INPUT -j INPUT_direct\n-A INPUT -j INPUT_ZONES\n"), []string{"firewalld"}, false},
 		{"FreePBX", filter(":fpbxfirewall - [0:0]\n", "-A INPUT -j fpbxfirewall\n"), []string{"FreePBX's firewall"}, true},
+		{"csf", filter(":LOCALINPUT - [0:0]\n", "-A INPUT ! -i lo -j LOCALINPUT\n"), []string{"csf"}, false},
 		{"two", filter(":fpbxfirewall - [0:0]\n:ufw-before-input - [0:0]\n", "-A INPUT -j fpbxfirewall\n-A ufw-before-input -i lo -j ACCEPT\n"), []string{"ufw", "FreePBX's firewall"}, true},
 		{"a comment about one", filter("", `-A INPUT -m comment --comment "not -j ufw-before-input" -j ACCEPT`+"\n"), nil, false},
 	} {
@@ -234,5 +235,25 @@ func TestMatchesSet(t *testing.T) {
 		if got := matchesSet(rule, "voip_bl"); got != want {
 			t.Errorf("%s: %v", rule, got)
 		}
+	}
+}
+
+// TestMisread takes no rule for one that matches everybody of which only some is shown.
+func TestMisread(t *testing.T) {
+	s := parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -j ACCEPT\n[0:0] -A INPUT\n[0:0] -A INPUT -m set --match-set voip_bl src -m comment --comment voipbl -j DROP\nCOMMIT\n")
+	if len(s.Shadowed()) != 2 {
+		t.Fatalf("%+v", s.Shadowed())
+	}
+	s.Misread("filter", "INPUT", 0, 2) // of another state
+	if len(s.Shadowed()) != 2 {
+		t.Error("marked a rule that was not looked at")
+	}
+	s.Misread("filter", "INPUT", 0, 3)
+	s.Misread("filter", "INPUT", 1, 3)
+	if got := s.Shadowed(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := s.texts("filter", "INPUT"); got[0] != "-m nftables -j ACCEPT" || got[1] != "-m nftables -j NFTABLES" {
+		t.Errorf("%q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 )
@@ -15,6 +16,9 @@ const (
 	// AtPrerouting is the first rule of raw PREROUTING: before connection
 	// tracking, and also what is forwarded or goes to a published container port.
 	AtPrerouting Place = "prerouting"
+
+	// Nowhere is that the rules are another program's.
+	Nowhere Place = "none"
 )
 
 // LogTarget is what a rate-limited sample of the drops is told to.
@@ -32,6 +36,7 @@ type Settings struct {
 	Sets         [2]string `json:"sets"`     // the addresses that lists block, by family
 	BanSets      [2]string `json:"ban_sets"` // the bans of this host, likewise; empty for none
 	DropAt       Place     `json:"drop_at"`
+	IPv6Off      bool      `json:"ipv6_off,omitempty"`      // no rules of ours for IPv6
 	DropOutbound bool      `json:"drop_outbound,omitempty"` // also what goes to a blocked address
 	LogDrops     LogTarget `json:"log_drops,omitempty"`
 	Base         *Base     `json:"base,omitempty"` // nil: only the drop
@@ -42,7 +47,7 @@ type Base struct {
 	LocalNetworks []netip.Prefix `json:"local_networks"`
 	Trunks        []netip.Prefix `json:"trunks"`
 	SIPPublic     bool           `json:"sip_public"` // SIP from everywhere, with limits
-	SIP           PortRange      `json:"sip"`        // UDP and TCP
+	SIP           Ports          `json:"sip"`        // UDP and TCP, up to 15 where a range counts as two
 	RTP           PortRange      `json:"rtp"`        // UDP
 	Services      []Service      `json:"services"`
 }
@@ -59,6 +64,28 @@ type Service struct {
 type PortRange struct {
 	First uint16 `json:"first"`
 	Last  uint16 `json:"last"`
+}
+
+// Ports are ranges that do not overlap.
+type Ports []PortRange
+
+// MarshalJSON writes a single range as the object that it was before there could be
+// several: what is kept of base rules, and their key, stay the same.
+func (p Ports) MarshalJSON() ([]byte, error) {
+	if len(p) == 1 {
+		return json.Marshal(p[0])
+	}
+	return json.Marshal([]PortRange(p))
+}
+
+// UnmarshalJSON reads both.
+func (p *Ports) UnmarshalJSON(text []byte) error {
+	var one PortRange
+	if err := json.Unmarshal(text, &one); err == nil {
+		*p = Ports{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]PortRange)(p))
 }
 
 // String is the range as --dport takes it: "5060:5061", or "22" for one port.

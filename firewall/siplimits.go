@@ -50,7 +50,7 @@ const established = "-m conntrack --ctstate ESTABLISHED"
 func (b Base) answered(f Family) []Rule {
 	var rules []Rule
 	for _, proto := range []string{"tcp", "udp"} {
-		from := Rule{Proto: proto, Ports: []PortRange{b.SIP}}
+		from := Rule{Proto: proto, Ports: b.SIP}
 		let, stop := from, from
 		let.For, let.Matches, let.Target = addition+"sip that the PBX has answered, not too fast", []string{established, flowLimit[f]}, "ACCEPT"
 		stop.For, stop.Matches, stop.Target = addition+"sip that the PBX has answered, too fast", []string{established}, "DROP"

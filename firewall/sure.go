@@ -5,18 +5,20 @@ import (
 	"errors"
 )
 
-// errListings is two listings in a row that were never the same.
+// errListings is listings that others' changes have spoilt, each time.
 var errListings = errors.New("another program changes the firewall all the time: no two listings of it are the same")
 
 // ReadSure reads until two listings in a row are the same, for whoever changes the
-// rules by what it says. A tool of iptables shows a chain as empty, and ends well,
-// if the kernel has no memory to list its rules in that moment (seen with 1.8.9);
-// rules that were not shown would be taken for missing, or taken out.
+// rules by what it says: a listing of several tables is of several moments, if others
+// change rules in its midst, and what is moved between them would be missed.
 func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 	last, err := fw.Read(ctx)
-	for range attempts {
+	for i := range attempts {
 		if err != nil {
 			return last, err
+		}
+		if i > 0 && !pause(ctx, readPause) {
+			return last, ctx.Err()
 		}
 		var now [2]*Saved
 		if now, err = fw.Read(ctx); err == nil && now[IPv4].sameRules(last[IPv4]) && now[IPv6].sameRules(last[IPv6]) {

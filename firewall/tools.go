@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,8 @@ const (
 )
 
 // Open finds the tools of a backend: "nft", "legacy", or "auto" for the one that
-// this host's iptables command belongs to.
+// this host's iptables command belongs to. That the tools of one family are missing is
+// the trouble of that family alone (see [Saved.Trouble]).
 func Open(backend string) (*Firewall, error) {
 	b := Backend(backend)
 	if backend == "auto" {
@@ -58,14 +60,25 @@ func Open(backend string) (*Firewall, error) {
 		}
 	}
 	fw := &Firewall{Backend: b}
+	missing := make(map[Family]error)
 	for _, f := range Families {
-		for _, verb := range []string{"save", "restore"} {
+		for _, verb := range []string{"restore", "save"} {
 			path, err := findTool(fw.tool(f, verb))
-			if err != nil {
-				return nil, err
+			switch {
+			case err == nil:
+				fw.tools = path
+			case errors.As(err, new(*MissingToolError)):
+				missing[f] = err
+			default: // the trouble of whoever runs it
 			}
-			fw.tools = path
 		}
+	}
+	// With the tools of one family that one is protected.
+	if missing[IPv4] != nil && (missing[IPv6] != nil || !IPv6.Present()) {
+		return nil, missing[IPv4]
+	}
+	if fw.tools == "" {
+		return fw, nil
 	}
 	// The tools are links to one program.
 	info, err := os.Stat(fw.tools)
@@ -79,9 +92,12 @@ func Open(backend string) (*Firewall, error) {
 // systemBackend tells which backend the host's iptables command is of: the
 // program that it is a link to says so.
 func systemBackend() (Backend, error) {
-	path, err := findTool("iptables")
+	path, err := findTool(IPv4.command())
 	if err != nil {
-		return "", err
+		var err6 error
+		if path, err6 = findTool(IPv6.command()); err6 != nil {
+			return "", err
+		}
 	}
 	program, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -108,14 +124,24 @@ func systemBackend() (Backend, error) {
 // neither.
 var systemFolders = []string{"/usr/sbin", "/sbin"}
 
+// findTool finds a program. It is a [*MissingToolError] only if it is certain that there is
+// none: a disk that fails, say, hides it and not the rules that it has made.
 func findTool(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
+	var unsure error
 	for _, dir := range systemFolders {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+		path, err := exec.LookPath(filepath.Join(dir, name))
+		switch {
+		case err == nil:
 			return path, nil
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, exec.ErrNotFound):
+			unsure = err
 		}
+	}
+	if unsure != nil {
+		return "", unsure
 	}
 	return "", &MissingToolError{Tool: name}
 }
@@ -125,85 +151,36 @@ func (fw *Firewall) tool(f Family, verb string) string {
 	return fmt.Sprintf("%s-%s-%s", f.command(), fw.Backend, verb)
 }
 
-// Reading is a listing under way: see [Firewall.StartRead].
-type Reading struct {
-	generation string
-	runs       [2]*running
-}
-
-// StartRead begins to list what the kernel holds, of both families at once. It
-// writes nothing; the legacy tools list only the tables that the kernel has.
-//
-// The tools are started by the calling goroutine, so that they are in its network
-// namespace.
-func (fw *Firewall) StartRead(ctx context.Context) *Reading {
-	r := Reading{generation: fw.Generation()}
-	for _, f := range Families {
-		if !f.Present() {
-			continue
-		}
-		r.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
-	}
-	return &r
-}
-
-// Wait returns the listing of each family.
-func (r *Reading) Wait() (saved [2]*Saved, err error) {
-	var errs []error
-	for _, f := range Families {
-		if r.runs[f] == nil {
-			saved[f] = &Saved{Family: f, absent: true}
-			continue
-		}
-		out, err := r.runs[f].wait()
-		if err == nil {
-			saved[f], err = parseSave(f, out)
-		}
-		if err == nil {
-			saved[f].Generation = r.generation
-		}
-		errs = append(errs, err)
-	}
-	return saved, errors.Join(errs...)
-}
-
-// Read lists what the kernel holds of both families.
-func (fw *Firewall) Read(ctx context.Context) ([2]*Saved, error) {
-	return fw.StartRead(ctx).Wait()
-}
-
 // restore gives the plans' texts to the kernel, or only to the tools' own checks,
 // and nothing where there is nothing to do: both families at once on nf_tables, one
 // after the other on legacy, whose tools share a lock (1.8.7 looks at it once a
-// second: measured).
-func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) error {
+// second: measured). What is wrong with one family keeps nothing from the other.
+func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) (errs [2]error) {
 	args := []string{"--noflush", "--counters", "-w", lockWait}
 	if test {
 		args = append(args, "--test")
 	}
-	var errs []error
-	wait := func(r *running) {
-		_, err := r.wait()
-		errs = append(errs, err)
-	}
-	var runs []*running
+	var runs [2]*running
 	for _, f := range Families {
 		if plans[f].text == "" {
 			continue
 		}
-		r := start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
-		if runs = append(runs, r); fw.Backend == Legacy {
-			wait(r)
-			runs = nil
+		if fw.Backend == Legacy && errors.Is(errs[IPv4], ErrLocked) {
+			errs[f] = errs[IPv4] // it is one lock, and has been waited for
+			continue
 		}
-		if errors.Join(errs...) != nil {
-			break
+		runs[f] = start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
+		if fw.Backend == Legacy {
+			_, errs[f] = runs[f].wait()
+			runs[f] = nil
 		}
 	}
-	for _, r := range runs {
-		wait(r)
+	for f, r := range runs {
+		if r != nil {
+			_, errs[f] = r.wait()
+		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // running is a tool of iptables at work.

@@ -28,9 +28,9 @@ func TestIncompatible(t *testing.T) {
 			h := newHost(t, NFT)
 			h.load(residents)
 			h.sh("nft add counter ip filter knocks; nft 'add rule ip filter INPUT " + rule + "'")
-			rules := func() string { return h.sh("nft -a list ruleset") }
+			rules := func() string { return h.sh("nft -a list table ip filter") }
 			before := rules()
-			_, err := h.try(full().Wanted())
+			done, err := h.try(full().Wanted())
 			var incompatible *IncompatibleError
 			if !errors.As(err, &incompatible) || incompatible.Family != IPv4 || incompatible.Table != "filter" {
 				t.Fatalf("got %v", err)
@@ -41,15 +41,14 @@ func TestIncompatible(t *testing.T) {
 			if diff := diff(before, rules()); diff != "" {
 				t.Errorf("changed (-before +after):\n%s", diff)
 			}
+			h.partly(err, done, full().Wanted(), IPv4)
 
-			table := func() string { return h.sh("nft -a list table ip filter") }
-			before = table()
 			h.apply(atPrerouting(dropOnly()).Wanted())
 			if got := purposes(rulesOf(h.dump(IPv4), "raw", "PREROUTING")); len(got) == 0 || got[0] != "drop what comes from blocked addresses" {
 				t.Errorf("PREROUTING has %q", got)
 			}
 			h.apply(Wanted{})
-			if diff := diff(before, table()); diff != "" {
+			if diff := diff(before, rules()); diff != "" {
 				t.Errorf("the table has changed (-before +after):\n%s", diff)
 			}
 		})
@@ -96,7 +95,7 @@ func TestBothBackends(t *testing.T) {
 	if other.InUse() {
 		t.Error("legacy has tables before anybody has made one")
 	}
-	if got := RulesWithSet(t.Context(), "voip_bl"); len(got) != 0 || other.InUse() {
+	if got := ReadUsers(t.Context()).OfSet("voip_bl"); len(got) != 0 || other.InUse() {
 		t.Errorf("rules %q; asking made tables: %v", got, other.InUse())
 	}
 	h.sh("iptables-legacy -w 20 -A INPUT -m set --match-set voip_bl src -j DROP; ip6tables-nft -A FORWARD -m set --match-set voip_bl6 src -j DROP")
@@ -109,12 +108,44 @@ func TestBothBackends(t *testing.T) {
 		"voip_bl":  {"iptables-nft: -A INPUT " + dropHook, "iptables-legacy: -A INPUT -m set --match-set voip_bl src -j DROP"},
 		"voip_bl6": {"ip6tables-nft: -A FORWARD -m set --match-set voip_bl6 src -j DROP", "ip6tables-nft: -A INPUT " + words[IPv6].Replace(strings.Replace(dropHook, "voip_bl", "VOIP_BL", 1))},
 	} {
-		if diff := diff(strings.Join(want, "\n"), strings.Join(RulesWithSet(t.Context(), set), "\n")); diff != "" {
+		rules := ReadUsers(t.Context())
+		if diff := diff(strings.Join(want, "\n"), strings.Join(rules.OfSet(set), "\n")); diff != "" || rules.Unknown != [2]error{} {
 			t.Errorf("%s (-want +got):\n%s", set, diff)
 		}
 	}
-	if got := ForeignRulesWithSet(t.Context(), "voip_bl"); len(got) != 1 || !strings.HasPrefix(got[0], "iptables-legacy: ") {
+	if got := ReadUsers(t.Context()).ForeignOfSet("voip_bl"); len(got) != 1 || !strings.HasPrefix(got[0], "iptables-legacy: ") {
 		t.Errorf("of others: %q", got)
+	}
+}
+
+// TestFindTool tells a tool that is not installed from one that cannot be looked for: of that
+// one there may be rules.
+func TestFindTool(t *testing.T) {
+	was := systemFolders
+	t.Cleanup(func() { systemFolders = was })
+	t.Setenv("PATH", t.TempDir())
+	dir := t.TempDir()
+	systemFolders = []string{filepath.Join(dir, "none"), dir}
+	missing := func() bool {
+		_, err := findTool("iptables-nft-save")
+		return errors.As(err, new(*MissingToolError))
+	}
+	if !missing() {
+		t.Error("it is not there, and not missing")
+	}
+	if _, err := Open(string(NFT)); !errors.As(err, new(*MissingToolError)) {
+		t.Errorf("it is not there: %v", err)
+	}
+	loop := filepath.Join(dir, "iptables-nft-save")
+	if err := os.Symlink(loop, loop); err != nil { // which no one can look at, not even root
+		t.Fatal(err)
+	}
+	if missing() {
+		t.Error("it cannot be looked at, and is missing")
+	}
+	s := &Saved{}
+	if _, s.Trouble = start(t.Context(), "", "iptables-nft-save").wait(); s.Unknown() == nil {
+		t.Error("it cannot be looked at, and nothing can be there")
 	}
 }
 

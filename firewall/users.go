@@ -1,6 +1,9 @@
 package firewall
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Backends opens the backends that may hold rules now. One whose tools are not
 // installed cannot be looked into, and is left out.
@@ -14,34 +17,54 @@ func Backends() []*Firewall {
 	return all
 }
 
-// RulesWithSet returns the rules that match against a set, in both backends, each
-// with the tool that lists it, such as "iptables-nft: -A INPUT …". It is for error
-// messages: a backend that cannot be read has no rules.
-func RulesWithSet(ctx context.Context, set string) []string {
-	return rulesWhere(ctx, func(rule string) bool { return matchesSet(rule, set) })
+// Users are the rules of both backends, to find those that use something. They are for
+// whoever takes it out: unknown is why the rules of a family could not be listed, and there
+// may be more.
+type Users struct {
+	Unknown [2]error
+	saved   []ofBackend
 }
 
-// ForeignRulesWithSet returns those of them that are not ours.
-func ForeignRulesWithSet(ctx context.Context, set string) []string {
-	return rulesWhere(ctx, func(rule string) bool { return !ours(rule) && matchesSet(rule, set) })
+// ofBackend is what a backend holds.
+type ofBackend struct {
+	backend Backend
+	saved   [2]*Saved
 }
 
-// ChainUsers returns the rules that are not ours and go to a chain of ours, in the
-// same form.
-func ChainUsers(ctx context.Context) []string {
-	return rulesWhere(ctx, func(rule string) bool { return !ours(rule) && isOurChain(target(rule)) })
-}
-
-func rulesWhere(ctx context.Context, which func(rule string) bool) []string {
-	var rules []string
+// ReadUsers lists the rules.
+func ReadUsers(ctx context.Context) *Users {
+	var u Users
 	for _, fw := range Backends() {
-		saved, err := fw.Read(ctx)
-		if err != nil {
-			continue
-		}
+		saved, _ := fw.Read(ctx) // what is wrong with a family is known of that family
+		u.saved = append(u.saved, ofBackend{fw.Backend, saved})
 		for _, f := range Families {
-			for _, rule := range saved[f].where(which) {
-				rules = append(rules, f.command()+"-"+string(fw.Backend)+": "+rule)
+			u.Unknown[f] = errors.Join(u.Unknown[f], saved[f].Unknown())
+		}
+	}
+	return &u
+}
+
+// OfSet returns the rules that match against a set, each with the tool that lists it, such
+// as "iptables-nft: -A INPUT …".
+func (u *Users) OfSet(set string) []string {
+	return u.where(func(rule string) bool { return matchesSet(rule, set) })
+}
+
+// ForeignOfSet returns those of them that are not ours.
+func (u *Users) ForeignOfSet(set string) []string {
+	return u.where(func(rule string) bool { return !ours(rule) && matchesSet(rule, set) })
+}
+
+// OfChains returns the rules that are not ours and go to a chain of ours.
+func (u *Users) OfChains() []string {
+	return u.where(func(rule string) bool { return !ours(rule) && isOurChain(target(rule)) })
+}
+
+func (u *Users) where(which func(rule string) bool) (rules []string) {
+	for _, l := range u.saved {
+		for _, f := range Families {
+			for _, rule := range l.saved[f].where(which) {
+				rules = append(rules, f.command()+"-"+string(l.backend)+": "+rule)
 			}
 		}
 	}

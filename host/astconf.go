@@ -10,8 +10,12 @@ import (
 // Asterisk itself reads it (main/config.c).
 type astConfig struct {
 	sections []*astSection // in the order of the files, templates among them
-	problems []error       // lines and files that were left out
+	problems []astProblem  // lines and files that were left out
+	includes []astInclude
 }
+
+// astInclude is a file that is included, by the name that stands there.
+type astInclude struct{ section, name string }
 
 // astSection is a "[name]" and the variables below it, those that it has inherited
 // first. Several may have the same name.
@@ -42,9 +46,10 @@ type source struct{ name, text string }
 type opener func(pattern string) ([]source, error)
 
 // parseAsterisk reads a configuration. It never fails: a line that Asterisk would
-// refuse the whole file for is among the problems, and the others count.
-func parseAsterisk(main source, open opener) *astConfig {
-	p := astParser{open: open}
+// refuse the whole file for is among the problems, and the others count. exec is that
+// Asterisk runs what stands behind "#exec".
+func parseAsterisk(main source, open opener, exec bool) *astConfig {
+	p := astParser{open: open, exec: exec}
 	p.file(main, nil, 1)
 	return &p.config
 }
@@ -52,13 +57,34 @@ func parseAsterisk(main source, open opener) *astConfig {
 type astParser struct {
 	config             astConfig
 	open               opener
+	exec               bool
 	reading            []string // the files that are being read, each included by the one before
 	files, bytes, vars int
 }
 
-func (p *astParser) problem(file string, line int, format string, args ...any) {
+// skip notes a line that Asterisk warns of and leaves out.
+func (p *astParser) skip(file string, line int, format string, args ...any) {
+	p.problem(lineSkipped, file, line, format, args...)
+}
+
+// refuse notes a line that Asterisk ends the file with: a main file counts for nothing
+// then, and of an included one what stands before.
+func (p *astParser) refuse(file string, line int, format string, args ...any) {
+	effect := fileRefused
+	if len(p.reading) > 1 {
+		effect = fileCut
+	}
+	p.problem(effect, file, line, format, args...)
+}
+
+// unread notes what Asterisk may well understand, and we do not look at.
+func (p *astParser) unread(file string, line int, format string, args ...any) {
+	p.problem(notRead, file, line, format, args...)
+}
+
+func (p *astParser) problem(effect astEffect, file string, line int, format string, args ...any) {
 	if len(p.config.problems) < maxAstProblems {
-		p.config.problems = append(p.config.problems, fmt.Errorf("%s, line %d: %w", file, line, fmt.Errorf(format, args...)))
+		p.config.problems = append(p.config.problems, astProblem{effect, fmt.Errorf("%s, line %d: %w", file, line, fmt.Errorf(format, args...))})
 	}
 }
 
@@ -77,7 +103,7 @@ func (p *astParser) file(s source, section *astSection, depth int) {
 		case text == "":
 		case text[0] == '[':
 			if next, err := p.header(text); err != nil {
-				p.problem(s.name, n, "%w", err)
+				p.refuse(s.name, n, "%w", err)
 				// Its variables are not those of the section before.
 				section = &astSection{template: true}
 			} else {
@@ -90,7 +116,7 @@ func (p *astParser) file(s source, section *astSection, depth int) {
 		}
 	}
 	if c.depth > 0 {
-		p.problem(s.name, c.since(n), "the comment that begins with \";--\" does not end")
+		p.skip(s.name, c.since(n), "the comment that begins with \";--\" does not end")
 	}
 }
 
@@ -180,30 +206,40 @@ func (p *astParser) directive(s source, n int, text string, section *astSection,
 	}
 	word, name := strings.ToLower(text[1:i]), unquote(strings.TrimFunc(text[i:], isSpace))
 	switch {
+	case word == "exec" && !p.exec:
+		p.skip(s.name, n, "%q needs \"execincludes = yes\" in asterisk.conf", text)
+		return
 	case word == "exec":
-		p.problem(s.name, n, "%q is not run", text)
+		p.unread(s.name, n, "%q is not run", text)
 		return
 	case word != "include" && word != "tryinclude":
-		p.problem(s.name, n, "%q is no directive of Asterisk's", text)
+		p.skip(s.name, n, "%q is no directive of Asterisk's", text)
 		return
 	case name == "":
-		p.problem(s.name, n, "%q names no file", text)
+		p.skip(s.name, n, "%q names no file", text)
 		return
 	case depth >= maxIncludeDepth:
-		p.problem(s.name, n, "%q: more than %d files deep", text, maxIncludeDepth)
+		p.refuse(s.name, n, "%q: more than %d files deep", text, maxIncludeDepth)
 		return
 	}
+	if section != nil {
+		p.config.includes = append(p.config.includes, astInclude{section.name, name})
+	}
 	sources, err := p.open(name)
-	if err != nil && (word == "include" || !absent(err)) {
-		p.problem(s.name, n, "%w", err)
+	switch {
+	case err == nil, word == "tryinclude" && absent(err):
+	case absent(err):
+		p.refuse(s.name, n, "%w", err)
+	default:
+		p.unread(s.name, n, "%w", err)
 	}
 	for _, included := range sources {
 		if p.files >= maxAstFiles || p.bytes+len(included.text) > maxAstBytes {
-			p.problem(s.name, n, "%q: more than %d files or %d MiB", text, maxAstFiles, maxAstBytes>>20)
+			p.unread(s.name, n, "%q: more than %d files or %d MiB", text, maxAstFiles, maxAstBytes>>20)
 			return
 		}
 		if slices.Contains(p.reading, included.name) {
-			p.problem(s.name, n, "%q: it includes itself", text)
+			p.refuse(s.name, n, "%q: it includes itself", text)
 			continue
 		}
 		p.file(included, section, depth+1)
@@ -222,12 +258,12 @@ func unquote(s string) string {
 // in front lets a name begin with "[" or "#".
 func (p *astParser) variable(file string, n int, text string, section *astSection) {
 	if section == nil {
-		p.problem(file, n, "%q stands in no section", text)
+		p.refuse(file, n, "%q stands in no section", text)
 		return
 	}
 	name, value, ok := strings.Cut(strings.TrimPrefix(text, `\`), "=")
 	if !ok {
-		p.problem(file, n, "%q has no \"=\"", text)
+		p.skip(file, n, "%q has no \"=\"", text)
 		return
 	}
 	name, more := strings.CutSuffix(name, "+")
@@ -238,14 +274,14 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 	added := strings.TrimRightFunc(value, isSpace) // with the space after "+="
 	value = strings.TrimLeftFunc(added, isSpace)
 	if name == "" {
-		p.problem(file, n, "%q has no name", text)
+		p.skip(file, n, "%q has no name", text)
 		return
 	}
 	if more {
 		for i := len(section.vars) - 1; i >= 0; i-- {
 			if section.vars[i].name == name {
 				if len(section.vars[i].value)+len(added) > maxAstValue {
-					p.problem(file, n, "%q: the value has more than %d KiB", name, maxAstValue>>10)
+					p.unread(file, n, "%q: the value has more than %d KiB", name, maxAstValue>>10)
 					return
 				}
 				// The value of a template stays as it is: vars are copies.
@@ -255,7 +291,7 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 		}
 	}
 	if p.vars++; p.vars > maxAstVars {
-		p.problem(file, n, "more than %d variables", maxAstVars)
+		p.unread(file, n, "more than %d variables", maxAstVars)
 		return
 	}
 	section.vars = append(section.vars, astVar{name, value})

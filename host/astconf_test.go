@@ -64,7 +64,7 @@ func TestParseAsterisk(t *testing.T) {
 		{"something else", "#if x\n[a]", "a:\n", "no directive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := parseAsterisk(source{"x", c.text}, none)
+			got := parseAsterisk(source{"x", c.text}, none, true)
 			if d := cmp.Diff(c.want, flat(got)); d != "" {
 				t.Error(d)
 			}
@@ -90,7 +90,7 @@ func TestIncludes(t *testing.T) {
 	}
 	// What is included begins in the section that includes it, and what follows goes
 	// on there.
-	c := parseAsterisk(source{"main", "[a]\nx=1\n#include <mid>\nz=3\n#include loop\n#INCLUDE broken"}, open)
+	c := parseAsterisk(source{"main", "[a]\nx=1\n#include <mid>\nz=3\n#include loop\n#INCLUDE broken"}, open, true)
 	if d := cmp.Diff("a: x=1 y=2 z=3\nb: x=9\nl2:\nl:\n", flat(c)); d != "" {
 		t.Error(d)
 	}
@@ -131,7 +131,7 @@ func TestAsteriskLimits(t *testing.T) {
 			return []source{{name, strings.Repeat(";", 40<<20)}}, nil
 		}},
 	} {
-		got := parseAsterisk(source{"main", c.text}, c.open)
+		got := parseAsterisk(source{"main", c.text}, c.open, true)
 		if said := fmt.Sprint(got.problems); !strings.Contains(said, c.problem) {
 			t.Errorf("%s: problems %s, want %q", c.name, said, c.problem)
 		}
@@ -160,7 +160,7 @@ func FuzzAsterisk(f *testing.F) {
 			}
 			return nil, fs.ErrNotExist
 		}
-		first := parseAsterisk(source{"main", text}, open)
+		first := parseAsterisk(source{"main", text}, open, true)
 		var b strings.Builder
 		escape := strings.NewReplacer(";", `\;`)
 		for _, s := range first.sections {
@@ -173,7 +173,7 @@ func FuzzAsterisk(f *testing.F) {
 				fmt.Fprintf(&b, "\\%s = %s\n", escape.Replace(v.name), escape.Replace(v.value))
 			}
 		}
-		second := parseAsterisk(source{"again", b.String()}, none)
+		second := parseAsterisk(source{"again", b.String()}, none, true)
 		if len(second.problems) > 0 {
 			t.Fatalf("%q is written as %q, in which are %v", text, b.String(), second.problems)
 		}

@@ -18,16 +18,21 @@ func (l *looker) asterisk() *Asterisk {
 	if !l.exists(astFolder) {
 		return nil
 	}
+	main := l.astConfig("asterisk.conf")
+	l.execIncludes = astTrue(main.section("options").get("execincludes"))
 	pjsip, sip := l.astConfig("pjsip.conf"), &astConfig{}
 	modules := l.astConfig("modules.conf")
 	oldSIP := l.hasModule(modules, "chan_sip")
 	if oldSIP {
 		sip = l.astConfig("sip.conf")
 	}
+	logger := l.astConfig("logger.conf")
 	a := &Asterisk{
 		SIP:      []Port{},
 		RTP:      rtpPorts(l.astConfig("rtp.conf")),
-		Logs:     logFiles(l.astConfig("logger.conf"), l.astConfig("asterisk.conf")),
+		Logs:     logFiles(logger, main, l.hostname()),
+		Syslog:   syslogs(logger),
+		LogsFile: logger.custom("logfiles"),
 		Trunks:   trunksOf(pjsip, l.astConfig("pjsip_wizard.conf"), sip),
 		Contacts: l.contacts(oldSIP),
 	}
@@ -42,7 +47,10 @@ func (l *looker) asterisk() *Asterisk {
 		l.unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
 	}
 	a.SIP = unique(a.SIP)
+	a.IAX2 = l.iax2(modules)
+	a.WebSockets = l.webSockets(pjsip)
 	l.lookForDatabase()
+	a.Skipped = unique(l.skipped)
 	return a
 }
 
@@ -58,8 +66,8 @@ func (l *looker) astConfig(name string) *astConfig {
 		l.unknown(path, err, "look at it: Asterisk cannot read it either")
 		return &astConfig{}
 	}
-	c := parseAsterisk(source{path, text}, l.included)
-	l.unknown("part of "+path, several(c.problems), "look at these lines: Asterisk itself may refuse the file; name by hand what stands there")
+	c := parseAsterisk(source{path, text}, l.included, l.execIncludes)
+	l.note(path, c.problems)
 	return c
 }
 

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what was found on the made-up mac
 // of each is in a file beside it; the processes and sockets are those of this
 // machine and not compared.
 func TestMadeUpMachines(t *testing.T) {
-	for _, name := range []string{"plain", "freepbx", "broken", "syntax"} {
+	for _, name := range []string{"plain", "freepbx", "broken", "syntax", "routers"} {
 		t.Run(name, func(t *testing.T) {
 			root := filepath.Join("testdata", name)
 			f := Look(t.Context(), Options{Root: root})
@@ -77,7 +77,7 @@ func TestRTPPorts(t *testing.T) {
 		"[general]\nrtpstart=10000\nrtpstart=12000\nrtpend=12100": {12000, 12100},
 		"[general]\nrtpend=99999999999999999999\nrtpstart=30000":  {30000, 65535},
 	} {
-		if got := rtpPorts(parseAsterisk(source{"rtp.conf", text}, none)); got != want {
+		if got := rtpPorts(parseAsterisk(source{"rtp.conf", text}, none, true)); got != want {
 			t.Errorf("%q: %d, not %d", text, got, want)
 		}
 	}
@@ -106,7 +106,7 @@ func TestSIPPorts(t *testing.T) {
 		{"bindport=0", []Port{{"udp", 5060}}, `"0" is no port`},
 		{"bindaddr=[::1", nil, "closing bracket"},
 	} {
-		got, err := sipPorts(parseAsterisk(source{"sip.conf", "[general]\n" + c.text}, none))
+		got, err := sipPorts(parseAsterisk(source{"sip.conf", "[general]\n" + c.text}, none, true))
 		if d := cmp.Diff(c.want, got); d != "" {
 			t.Errorf("%q: %s", c.text, d)
 		}
@@ -128,7 +128,7 @@ func TestLoadsModule(t *testing.T) {
 		"autoload=no\nrequire = chan_sip":      true,
 		"load=chan_sip.so\nnoload=chan_sip.so": false,
 	} {
-		if got := loadsModule(parseAsterisk(source{"modules.conf", "[modules]\n" + text}, none).section("modules"), "chan_sip"); got != want {
+		if got := loadsModule(parseAsterisk(source{"modules.conf", "[modules]\n" + text}, none, true).section("modules"), "chan_sip"); got != want {
 			t.Errorf("%q: %t", text, got)
 		}
 	}

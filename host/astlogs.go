@@ -14,9 +14,12 @@ const astLogFolder = "/var/log/asterisk"
 // modules add): "*" stands for them.
 var astLevels = []string{"debug", "trace", "notice", "warning", "error", "verbose", "dtmf", "security", "fax"}
 
+// astFacility is the facility of "syslog" without one (main/logger.c).
+const astFacility = "local0"
+
 // logFiles are the files that logger.conf names. What goes to a console or to
-// syslog is in no file of Asterisk's.
-func logFiles(logger, asterisk *astConfig) []Log {
+// syslog is in no file of Asterisk's. With "appendhostname" each ends in the host's name.
+func logFiles(logger, asterisk *astConfig, hostname string) []Log {
 	folder := asterisk.section("directories").get("astlogdir")
 	if folder == "" {
 		folder = astLogFolder
@@ -31,24 +34,49 @@ func logFiles(logger, asterisk *astConfig) []Log {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(folder, file)
 		}
-		if i := slices.IndexFunc(logs, func(l Log) bool { return l.File == file }); i >= 0 {
-			logs[i].Levels = unique(append(logs[i].Levels, logLevels(v.value)...))
+		if astTrue(logger.section("general").get("appendhostname")) && hostname != "" {
+			file += "." + hostname
+		}
+		format, levels := logLevels(v.value)
+		if i := slices.IndexFunc(logs, func(l Log) bool { return l.File == file && l.Format == format }); i >= 0 {
+			logs[i].Levels = unique(append(logs[i].Levels, levels...))
 			continue
 		}
-		logs = append(logs, Log{file, logLevels(v.value)})
+		logs = append(logs, Log{File: file, Levels: levels, Format: format})
 	}
 	return logs
 }
 
+// syslogs are what goes to syslog: "syslog.local0 => notice,security".
+func syslogs(logger *astConfig) []SyslogChannel {
+	var all []SyslogChannel
+	for _, v := range logger.section("logfiles").vars {
+		name := strings.ToLower(v.name)
+		if !strings.HasPrefix(name, "syslog") {
+			continue
+		}
+		_, facility, _ := strings.Cut(name, ".")
+		if facility == "" {
+			facility = astFacility
+		}
+		format, levels := logLevels(v.value)
+		all = append(all, SyslogChannel{Facility: facility, Levels: levels, Format: format})
+	}
+	return all
+}
+
 // logLevels reads "[json]notice,warning,verbose(3)": a formatter may stand in
 // front, and verbose may have a number.
-func logLevels(s string) []string {
-	if rest, ok := strings.CutPrefix(s, "["); ok {
-		if _, after, ok := strings.Cut(rest, "]"); ok {
+func logLevels(s string) (format string, levels []string) {
+	if _, rest, ok := strings.Cut(s, "["); ok {
+		if name, after, ok := strings.Cut(rest, "]"); ok {
 			s = after
+			if name = strings.ToLower(name); name == "json" || name == "plain" {
+				format = name
+			}
 		}
 	}
-	levels := []string{}
+	levels = []string{}
 	for word := range strings.SplitSeq(s, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
 		if strings.HasPrefix(word, "verbose(") {
@@ -62,5 +90,5 @@ func logLevels(s string) []string {
 			levels = append(levels, word)
 		}
 	}
-	return unique(levels)
+	return format, unique(levels)
 }

@@ -47,6 +47,11 @@ func trunksOf(pjsip, wizard, sip *astConfig) []string {
 	for _, r := range sip.section("general").all("register") {
 		names = append(names, registerHost(r))
 	}
+	return trunkNames(names)
+}
+
+// trunkNames are those of some names that may be trunks, each once.
+func trunkNames(names []string) []string {
 	trunks := make([]string, 0, len(names))
 	for _, n := range names {
 		if t, ok := trunk(n); ok {

@@ -68,34 +68,66 @@ func classifyAction(name string, properties map[string]string) BanAction {
 
 // banTarget finds where the commands of a ban put an address.
 func banTarget(text, family string) (BanInto, string) {
-	for _, words := range shellCommands(text) {
-		if !namesBanned(words) {
-			continue
-		}
-		args := words[1:]
-		into, target := IntoOther, ""
-		switch program := filepath.Base(words[0]); program {
-		case "voipbl":
-			if slices.Contains(args, "ban") {
-				into = IntoVoipbl
-			}
-		case "ipset":
-			into, target = intoIf(IntoSet, argumentOf(args, "add", "-A", "-add", "--add"))
-		case "iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy":
-			into, target = intoIf(IntoChain, argumentOf(args, "-I", "-A", "--insert", "--append"))
-		case "nft":
-			into, target = nftTarget(args)
-		case "firewall-cmd":
-			into, target = firewalldTarget(args)
-		case "ufw":
-			// Whatever position is asked for, the rule goes into ufw's own chain.
-			if into, target = IntoChain, "ufw-user-input"; family == "inet6" {
-				target = "ufw6-user-input"
-			}
-		}
-		if into != IntoOther {
+	for _, c := range shellCommands(text) {
+		if into, target := commandTarget(c, family); into != IntoOther {
 			return into, target
 		}
+	}
+	return IntoOther, ""
+}
+
+// commandTarget finds where one command puts an address, which is among its words or in
+// what it is given to read: a restore takes its commands from there, one a line.
+func commandTarget(c shellCommand, family string) (BanInto, string) {
+	program, args := filepath.Base(c.words[0]), c.words[1:]
+	restores := strings.HasSuffix(strings.TrimSuffix(strings.TrimSuffix(program, "-nft"), "-legacy"), "tables-restore")
+	switch {
+	case program == "ipset" && slices.ContainsFunc(args, func(a string) bool { return a == "restore" || a == "-R" || a == "--restore" }),
+		program == "nft" && (slices.Contains(args, "-") || slices.Contains(args, "/dev/stdin")):
+		return linesTarget(program, c.stdin, family)
+	case restores || strings.HasSuffix(program, "tables-nft-restore") || strings.HasSuffix(program, "tables-legacy-restore"):
+		return linesTarget("iptables", c.stdin, family)
+	case namesBanned(c.words):
+		return wordsTarget(program, args, family)
+	}
+	return IntoOther, ""
+}
+
+// linesTarget finds the first line that puts an address somewhere.
+func linesTarget(program, text, family string) (BanInto, string) {
+	for line := range strings.Lines(text) {
+		args := strings.Fields(line)
+		if !namesBanned(args) {
+			continue
+		}
+		if into, target := wordsTarget(program, args, family); into != IntoOther {
+			return into, target
+		}
+	}
+	return IntoOther, ""
+}
+
+// wordsTarget finds where a program puts the address that is among its arguments.
+func wordsTarget(program string, args []string, family string) (BanInto, string) {
+	switch program {
+	case "voipbl":
+		if slices.Contains(args, "ban") {
+			return IntoVoipbl, ""
+		}
+	case "ipset":
+		return intoIf(IntoSet, argumentOf(args, "add", "-A", "-add", "--add"))
+	case "iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy":
+		return intoIf(IntoChain, argumentOf(args, "-I", "-A", "--insert", "--append"))
+	case "nft":
+		return nftTarget(args)
+	case "firewall-cmd":
+		return firewalldTarget(args)
+	case "ufw":
+		// Whatever position is asked for, the rule goes into ufw's own chain.
+		if family == "inet6" {
+			return IntoChain, "ufw6-user-input"
+		}
+		return IntoChain, "ufw-user-input"
 	}
 	return IntoOther, ""
 }

@@ -9,26 +9,72 @@ import (
 
 func TestShellCommands(t *testing.T) {
 	for text, want := range map[string][][]string{
-		"":                             nil,
-		"a b\nc":                       {{"a", "b"}, {"c"}},
-		"a ;b|c&&d||e& f":              {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}},
-		`a 'b c' "d \"e" f\ g ""`:      {{"a", "b c", `d "e`, "f g", ""}},
-		"a 'open b":                    {{"a", "open b"}},
-		"a \"open b":                   {{"a", "open b"}},
-		"if a; then b; else c; fi":     {{"a"}, {"b"}, {"c"}},
-		"{ a; } || { ! b; }":           {{"a"}, {"b"}},
-		"for p in $(echo 'x;y'); do a": {{"for", "p", "in", "$(echo 'x;y')"}, {"a"}},
-		"X=1 Y= sudo a b=c":            {{"a", "b=c"}},
-		"'if' a":                       {{"if", "a"}},
-		"a \\\n b":                     {{"a", "b"}},
-		"a `b;c` $(d $(e;f);g) $h":     {{"a", "`b;c`", "$(d $(e;f);g)", "$h"}},
-		"a `b":                         {{"a", "`b"}},
-		"nft add x \\{ <ip> \\}":       {{"nft", "add", "x", "{", "<ip>", "}"}},
-		"a\\":                          {{"a"}},
-		"( a )":                        {{"a"}},
+		"":                                   nil,
+		"a b\nc":                             {{"a", "b"}, {"c"}},
+		"a ;b|c&&d||e& f":                    {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}},
+		`a 'b c' "d \"e" f\ g ""`:            {{"a", "b c", `d "e`, "f g", ""}},
+		"a b\nc 'open d":                     {{"a", "b"}}, // what a shell does before it sees the mistake
+		"if a; then b; else c; fi":           {{"a"}, {"b"}, {"c"}},
+		"{ a; } || { ! b; }":                 {{"a"}, {"b"}},
+		"for p in $(echo 'x;y'); do a; done": {{"a"}},
+		"case x in a) b;; *) c;; esac":       {{"b"}, {"c"}},
+		"while a; do b; done":                {{"a"}, {"b"}},
+		"f() { a; }; f":                      {{"a"}, {"f"}},
+		"X=1 Y= sudo a b=c":                  {{"a", "b=c"}},
+		"sudo -n nice -n 5 a":                {{"a"}},
+		"timeout 5 a b":                      {{"a", "b"}},
+		"flock -w 5 /run/lock a b":           {{"a", "b"}},
+		"'if' a":                             {{"if", "a"}},
+		"a \\\n b":                           {{"a", "b"}},
+		"a `b;c` $(d $(e;f);g) $h":           {{"b"}, {"c"}, {"e"}, {"f"}, {"d", "$()"}, {"g"}, {"a", "$()", "$()", "$h"}},
+		"x=$(a <ip>)":                        {{"a", "<ip>"}},
+		"x=b; a $x ${x}c ${x:-d}":            {{"a", "b", "bc", "$x"}},
+		"nft add x \\{ <ip> \\}":             {{"nft", "add", "x", "{", "<ip>", "}"}},
+		"( a )":                              {{"a"}},
+		"sh -c 'a <ip>; b'":                  {{"a", "<ip>"}, {"b"}, {"sh", "-c", "a <ip>; b"}},
+		"echo a <ip> | sh":                   {{"echo", "a", "<ip>"}, {"a", "<ip>"}, {"sh"}},
+		"echo <ip> | xargs -n 1 a b":         {{"echo", "<ip>"}, {"a", "b", "<ip>"}},
+		"echo <ip> | xargs -I{} a {} b":      {{"echo", "<ip>"}, {"a", "<ip>", "b"}},
 	} {
-		if d := cmp.Diff(want, shellCommands(text)); d != "" {
+		var got [][]string
+		for _, c := range shellCommands(text) {
+			got = append(got, c.words)
+		}
+		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%q: %s", text, d)
+		}
+	}
+}
+
+// TestShellInput is what commands read that the script itself writes.
+func TestShellInput(t *testing.T) {
+	for text, want := range map[string]string{
+		"printf 'add x <ip>\\n' | a":                        "add x <ip>\n",
+		"printf 'add x <ip> %s\\nadd y <ip> %s\\n' 1 2 | a": "add x <ip> 1\nadd y <ip> 2\n",
+		"printf '%s %%\\n' 1 2 | a":                         "1 %\n2 %\n",
+		"printf -- '%b' 'x\\ny' | a":                        "x\ny",
+		"echo add x <ip> | a":                               "add x <ip>\n",
+		"echo -e \"x\\ny\" | a":                             "x\ny\n",
+		"{ echo x; echo y; } | sudo a":                      "x\ny\n",
+		"( echo x && printf y ) | cat | a":                  "x\ny",
+		"a <<E\nadd x <ip>\nE\n":                            "add x <ip>\n",
+		"cat <<'E' | a\nx\nE\n":                             "x\n",
+		"a <<<'add x <ip>'":                                 "add x <ip>",
+		"s=x; printf \"add $s <ip>\\n\" | { b; a; }":        "add x <ip>\n",
+		"somebody | a":                                      "",
+		"if b; then printf x | a; fi":                       "x",
+	} {
+		found := false
+		for _, c := range shellCommands(text) {
+			if c.words[0] == "a" {
+				found = true
+				if c.stdin != want {
+					t.Errorf("%q: %q, not %q", text, c.stdin, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%q: no such command", text)
 		}
 	}
 }
@@ -66,6 +112,17 @@ func TestClassifyAction(t *testing.T) {
 		{"ours with a path", `/usr/sbin/voipbl --config /etc/x ban "<ip>"`, nil, BanAction{Into: IntoVoipbl}},
 		{"ours, or else", `voipbl ban <ip> || ipset add f2b-x <ip>`, nil, BanAction{Into: IntoVoipbl}},
 		{"another verb of ours", `voipbl check <ip>`, nil, BanAction{Into: IntoOther}},
+		{"by stdin", "printf 'add f2b-x <ip> timeout %s\\n' 5 | ipset -exist restore || exit 1", nil, BanAction{Into: IntoSet, Target: "f2b-x"}},
+		{"by stdin, into two sets", "printf 'add <own> <ip> timeout %s\\nadd <members> <ip> timeout %s\\n' $left $left | ipset -exist restore || exit 1", map[string]string{"members": "fail2ban-ASTERISK", "members?family=inet6": "fail2ban-ASTERISK6", "own": "own-x", "own?family=inet6": "own-x6"}, BanAction{Into: IntoSet, Target: "own-x", Target6: "own-x6"}},
+		{"a here-document", "ipset restore -! <<E\nadd f2b-x <ip>\nE\n", nil, BanAction{Into: IntoSet, Target: "f2b-x"}},
+		{"of a restore without the address", "echo add x 192.0.2.1 | ipset restore; true <ip>", nil, BanAction{Into: IntoOther}},
+		{"rules by stdin", "printf '*filter\\n-I BLOCK -s <ip> -j DROP\\nCOMMIT\\n' | iptables-restore -n", nil, BanAction{Into: IntoChain, Target: "BLOCK"}},
+		{"rules by stdin, legacy", "echo -e '*filter\\n-A BLOCK -s <ip> -j DROP\\nCOMMIT' | /usr/sbin/iptables-legacy-restore --noflush", nil, BanAction{Into: IntoChain, Target: "BLOCK"}},
+		{"nft by stdin", "echo 'add element inet f2b-table set { <ip> }' | nft -f -", nil, BanAction{Into: IntoNFTables, Target: "inet f2b-table set"}},
+		{"in a script", "sh -c 'ipset add f2b-x <ip>'", nil, BanAction{Into: IntoSet, Target: "f2b-x"}},
+		{"by xargs", "echo <ip> | xargs ipset add f2b-x", nil, BanAction{Into: IntoSet, Target: "f2b-x"}},
+		{"a name in a variable", "set=f2b-x\nipset add $set <ip>", nil, BanAction{Into: IntoSet, Target: "f2b-x"}},
+		{"ours, and what it says", "said=$(voipbl ban --widen <ip> 2>&1)\ncase $? in 0|3) exit 0;; esac", nil, BanAction{Into: IntoVoipbl}},
 		{"after a mail", "echo \"<ip>\" | mail root\nsudo /usr/sbin/ipset -! add fail2ban-ASTERISK <ip>", nil, BanAction{Into: IntoSet, Target: "fail2ban-ASTERISK"}},
 		{"iptables by its path", "/sbin/iptables -w 5 -t raw -I BLOCK -s <ip> -j DROP", nil, BanAction{Into: IntoChain, Target: "BLOCK"}},
 		{"a rule that is not about the address", "iptables -I INPUT -p udp -j LOG; true <ip>", nil, BanAction{Into: IntoOther}},

@@ -135,3 +135,25 @@ func parseBanned(answer string) (addrs []netip.Addr, networks []netip.Prefix) {
 	}
 	return addrs, networks
 }
+
+// parseJournalMatch reads the answer to "get JAIL journalmatch", of a jail that reads
+// the journal.
+func parseJournalMatch(answer string) string {
+	if _, match, ok := strings.Cut(answer, "Current match filter:\n"); ok {
+		return strings.TrimSpace(match)
+	}
+	return ""
+}
+
+// counted reports whether a jail has counted or banned anybody, by its answer to
+// "status JAIL".
+func counted(answer string) bool {
+	for line := range strings.Lines(answer) {
+		for _, what := range []string{"Total failed:", "Total banned:"} {
+			if _, n, ok := strings.Cut(line, what); ok && strings.TrimSpace(n) != "0" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -22,8 +22,16 @@ type Facts struct {
 	Docker    *Docker    `json:"docker,omitempty"`
 	XTRecent  *XTRecent  `json:"xt_recent,omitempty"`
 	Agent     *Unit      `json:"agent,omitempty"` // voipbl's own
-	Logins    Logins     `json:"logins"`
-	Unknown   []Unknown  `json:"unknown"`
+
+	// Saved are lines of the files that are loaded at boot which name sets, or rules of
+	// voipbl's; SetsAtBoot is that voipbl's own unit makes its sets before.
+	Saved      []SavedLine `json:"saved"`
+	SetsAtBoot bool        `json:"sets_at_boot"`
+
+	Script []ScriptLine `json:"script"` // what runs the published voipbl.sh
+
+	Logins  Logins    `json:"logins"`
+	Unknown []Unknown `json:"unknown"`
 }
 
 // Unknown is something that could not be found out.
@@ -57,6 +65,15 @@ type PBX struct {
 	Name    string `json:"name"` // asterisk, freepbx, fusionpbx, freeswitch, kamailio, opensips
 	Version string `json:"version,omitempty"`
 	Running bool   `json:"running"`
+
+	SIP        []Port      `json:"sip,omitempty"`        // where its configuration has it listen for SIP, but for Asterisk
+	WebSockets []WebSocket `json:"websockets,omitempty"` // and for SIP by WebSocket
+}
+
+// WebSocket is a TCP port that browsers speak SIP to.
+type WebSocket struct {
+	Port uint16 `json:"port"`
+	TLS  bool   `json:"tls"`
 }
 
 // Asterisk is what Asterisk's configuration says, below /etc/asterisk.
@@ -66,6 +83,22 @@ type Asterisk struct {
 	Logs     []Log        `json:"logs"`     // the files that logger.conf names
 	Trunks   []string     `json:"trunks"`   // providers: hosts, addresses and networks
 	Contacts []netip.Addr `json:"contacts"` // from where phones are registered now
+
+	IAX2       *IAX2       `json:"iax2,omitempty"`       // if it speaks that
+	WebSockets []WebSocket `json:"websockets,omitempty"` // of its web server, if SIP comes in by it
+
+	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
+	LogsFile string          `json:"logs_file,omitempty"` // where a line of [logfiles] belongs, if not into logger.conf
+	Skipped  []string        `json:"skipped,omitempty"`   // lines of its configuration that it warns of and leaves out
+}
+
+// IAX2 is what iax.conf says.
+type IAX2 struct {
+	Ports     []Port   `json:"ports"`
+	Trunks    []string `json:"trunks"`           // peers and registrations: hosts, addresses and networks
+	Accounts  bool     `json:"accounts"`         // somebody may log in, or is called
+	AuthDebug bool     `json:"authdebug"`        // it logs who fails to
+	Custom    string   `json:"custom,omitempty"` // where a line of [general] belongs, if not into iax.conf
 }
 
 // Port is a port and its protocol.
@@ -78,6 +111,16 @@ type Port struct {
 type Log struct {
 	File   string   `json:"file"`
 	Levels []string `json:"levels"`
+	Format string   `json:"format,omitempty"` // "json", "plain"; empty for the default
+	Jails  []string `json:"jails,omitempty"`  // of fail2ban, that read it
+}
+
+// SyslogChannel is what Asterisk sends to syslog.
+type SyslogChannel struct {
+	Facility string   `json:"facility"` // such as local0
+	Levels   []string `json:"levels"`
+	Format   string   `json:"format,omitempty"`
+	Jails    []string `json:"jails,omitempty"` // of fail2ban, that read it in the journal or in a file of syslog's
 }
 
 // Owner is another program that looks after this host's firewall.
@@ -92,16 +135,24 @@ type Fail2ban struct {
 	Version string `json:"version"`
 	Running bool   `json:"running"`
 	Jails   []Jail `json:"jails"`
+
+	// Down is that systemd starts it at boot, and no server runs now; Mistake what
+	// its own test of its configuration names.
+	Down    bool   `json:"down,omitempty"`
+	Mistake string `json:"mistake,omitempty"`
 }
 
 // Jail is a jail that runs.
 type Jail struct {
 	Name   string       `json:"name"`
-	Logs   []string     `json:"logs"`
+	Logs   []string     `json:"logs"` // none: it reads the journal
 	Banned []netip.Addr `json:"banned"`
 	// BannedNetworks are bans of whole networks, which somebody made by hand.
 	BannedNetworks []netip.Prefix `json:"banned_networks,omitempty"`
 	Actions        []BanAction    `json:"actions"`
+
+	JournalMatch string    `json:"journal_match,omitempty"` // what of the journal it reads
+	Sick         []SickLog `json:"sick,omitempty"`          // logs that it reads in vain
 }
 
 // BanAction is where a jail's action puts a banned address.

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // fail2ban asks a fail2ban what it watches and where it bans, or returns nothing if
@@ -26,6 +28,9 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 		// That it does not run is known then, unless it does.
 		if !errors.Is(err, errF2bSilent) || l.running("fail2ban-server") {
 			l.unknown("what fail2ban does", err, "")
+		} else {
+			f.Down = l.atBoot("fail2ban")
+			f.Mistake = fail2banMistake(l.ctx, client)
 		}
 		out, _, err := run(l.ctx, "", append(slices.Clone(client), "--version")...)
 		l.unknown("the version of fail2ban", err, "")
@@ -48,6 +53,26 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	return f
 }
 
+// fail2banMistake is what fail2ban's test of its own configuration names, which is why
+// it does not start; nothing if it names nothing. The test changes nothing.
+func fail2banMistake(ctx context.Context, client []string) string {
+	_, said, err := run(ctx, "", append(slices.Clone(client), "--test")...)
+	if err == nil {
+		return ""
+	}
+	return parseF2bMistake(said)
+}
+
+// parseF2bMistake finds the reason in a log of fail2ban's.
+func parseF2bMistake(log string) string {
+	for line := range strings.Lines(log) {
+		if _, mistake, ok := strings.Cut(line, "Failed during configuration: "); ok {
+			return strings.TrimSpace(mistake)
+		}
+	}
+	return ""
+}
+
 // parseF2bVersion reads "Fail2Ban v1.0.2" and what follows.
 func parseF2bVersion(out string) string {
 	words := strings.Fields(out)
@@ -57,12 +82,25 @@ func parseF2bVersion(out string) string {
 	return strings.TrimPrefix(words[1], "v")
 }
 
+// jailQuestions are what is asked about each jail.
+var jailQuestions = []func(jail string) []string{
+	func(jail string) []string { return []string{"get", jail, "logpath"} },
+	func(jail string) []string { return []string{"get", jail, "banip"} },
+	func(jail string) []string { return []string{"get", jail, "actions"} },
+	func(jail string) []string { return []string{"get", jail, "journalmatch"} },
+	func(jail string) []string { return []string{"get", jail, "logtimezone"} },
+	func(jail string) []string { return []string{"get", jail, "findtime"} },
+	func(jail string) []string { return []string{"status", jail} },
+}
+
 // askJails asks for the jails, then for the properties of their actions. A property
 // that an action has not would be an error in fail2ban's own log.
 func askJails(l *looker, client, names []string) ([]Jail, error) {
 	var questions [][]string
 	for _, name := range names {
-		questions = append(questions, []string{"get", name, "logpath"}, []string{"get", name, "banip"}, []string{"get", name, "actions"})
+		for _, what := range jailQuestions {
+			questions = append(questions, what(name))
+		}
 	}
 	answers, err := askFail2ban(l.ctx, client, questions)
 	if err != nil {
@@ -71,9 +109,15 @@ func askJails(l *looker, client, names []string) ([]Jail, error) {
 	var jails []Jail
 	var actions []f2bAction
 	for i, name := range names {
-		j := Jail{Name: name, Logs: parseLogPaths(answers[3*i]), Actions: []BanAction{}}
-		j.Banned, j.BannedNetworks = parseBanned(answers[3*i+1])
-		for _, a := range parseNames(answers[3*i+2]) {
+		answer := answers[len(jailQuestions)*i:]
+		j := Jail{Name: name, Logs: parseLogPaths(answer[0]), Actions: []BanAction{}, JournalMatch: parseJournalMatch(answer[3])}
+		j.Banned, j.BannedNetworks = parseBanned(answer[1])
+		findtime := time.Duration(atoi(strings.TrimSpace(answer[5]))) * time.Second
+		if counted(answer[6]) {
+			findtime = 0
+		}
+		j.Sick = l.sickLogs(j, findtime, !strings.Contains(answer[4], "None"), time.Now())
+		for _, a := range parseNames(answer[2]) {
 			if f2bQuotable(a) {
 				actions = append(actions, f2bAction{jail: i, jailName: name, name: a})
 			}

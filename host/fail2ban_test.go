@@ -53,9 +53,13 @@ var stock = []struct {
 	{"mail", BanAction{Into: IntoOther}},
 	{"dummy", BanAction{Into: IntoOther}},
 	{"ours", BanAction{Into: IntoVoipbl}},
+	{"voipbl-set", BanAction{Into: IntoSet, Target: "own-NAME", Target6: "own-NAME6"}},
+	{"voipbl-ssh", BanAction{Into: IntoChain, Target: "f2bs-NAME"}},
+	{"voipbl-ban", BanAction{Into: IntoVoipbl}},
+	{"voipbl-report", BanAction{Into: IntoOther}},
 }
 
-// startFail2ban runs a real one in the test's namespace, with Debian's own actions
+// startFail2ban runs a real one in the test's namespace, with Debian's own actions and ours
 // in a folder of its own, and returns its client's command.
 func startFail2ban(t *testing.T, jails string) (dir string, client []string) {
 	t.Helper()
@@ -63,6 +67,9 @@ func startFail2ban(t *testing.T, jails string) (dir string, client []string) {
 		"jail.conf": f2bDefault + jails, "messages.log": "", "second.log": "",
 		"action.d/ours.conf": ours, "action.d/renamed-set.conf": renamedSet,
 	})
+	if err := os.CopyFS(filepath.Join(dir, "action.d"), os.DirFS("../packaging/fail2ban/action.d")); err != nil {
+		t.Fatal(err)
+	}
 	options := testfail2ban.Options(dir, dir)
 	testfail2ban.Start(t, nil, options...)
 	client = append([]string{"fail2ban-client"}, options...)
@@ -155,6 +162,15 @@ func TestFail2banStopped(t *testing.T) {
 	f := l.fail2ban(client)
 	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.facts.Unknown) > 0 {
 		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
+	}
+	if f.Mistake != "" {
+		t.Errorf("a configuration without a mistake has %q", f.Mistake)
+	}
+	// One that does not start, as Debian's own jail for sshd on a host without rsyslog.
+	sick := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
+		"jail.local": "[sshd]\nenabled = true\nbackend = polling\nlogpath = " + filepath.Join(t.TempDir(), "absent") + "\n"}), t.TempDir())...)
+	if f := l.fail2ban(sick); f.Mistake != "Have not found any log file for sshd jail" {
+		t.Errorf("the mistake is %q", f.Mistake)
 	}
 	// One that runs and does not answer.
 	l.processes = []process{{name: "fail2ban-server"}}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -22,6 +23,16 @@ func (l *looker) read(name string) (string, error) { return readFile(l.path(name
 func (l *looker) exists(name string) bool {
 	_, err := os.Stat(l.path(name))
 	return err == nil
+}
+
+// hostname is the name of the host, below another root that of its /etc/hostname.
+func (l *looker) hostname() string {
+	if l.real() {
+		name, _ := os.Hostname()
+		return name
+	}
+	name, _ := l.read("/etc/hostname")
+	return strings.TrimSpace(name)
 }
 
 // readFile reads a regular file, also of /proc, and nothing that would make it

@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -13,8 +14,11 @@ const (
 	freePBXDaemon  = "voipfirewalld"
 )
 
-// savedRules are what netfilter-persistent's plugins load.
-var savedRules = []string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6", "/etc/iptables/ipsets"}
+// RulesAtBoot are the rules that netfilter-persistent loads at boot, of IPv4 and of IPv6.
+var RulesAtBoot = [2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"}
+
+// savedRules are all that its plugins load.
+var savedRules = append(RulesAtBoot[:], "/etc/iptables/ipsets")
 
 // firewalls lists the programs that look after this host's firewall and are
 // installed.
@@ -43,6 +47,13 @@ func (l *looker) firewalls() []Owner {
 	})
 	add(l.hasUnit("nftables"), Owner{"nftables", l.isActive("nftables"), l.atBoot("nftables")})
 	return owners
+}
+
+// HasFreePBXFirewall reports whether FreePBX's own firewall is installed below a root,
+// whether or not it runs. An empty root is that of the machine.
+func HasFreePBXFirewall(root string) bool {
+	_, err := os.Stat(filepath.Join("/", root, freePBXModule))
+	return err == nil
 }
 
 // ufwEnabled reports whether ufw.conf says that it is on.

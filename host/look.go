@@ -40,9 +40,12 @@ func Look(ctx context.Context, o Options) Facts {
 	l.facts.Asterisk = l.asterisk()
 	l.facts.Firewalls = l.firewalls()
 	l.facts.Fail2ban = l.fail2ban(o.Fail2banClient)
+	l.readers()
 	l.facts.Docker = l.docker()
 	l.facts.XTRecent = l.xtRecent()
 	l.facts.Agent = l.agentUnit()
+	l.facts.Script = ScriptLines(l.root)
+	l.facts.Saved, l.facts.SetsAtBoot = SavedRules(l.root), l.hasUnit("voipbl-sets") && l.atBoot("voipbl-sets")
 	l.facts.Logins = l.logins()
 	return l.facts
 }
@@ -53,7 +56,11 @@ type looker struct {
 	root      string
 	processes []process
 	holders   map[string]string // the programs that hold tun devices, by device
-	facts     Facts
+
+	execIncludes bool     // Asterisk runs what stands behind "#exec"
+	skipped      []string // lines that Asterisk leaves out
+
+	facts Facts
 }
 
 // real reports whether the files are those of the machine, so that its programs

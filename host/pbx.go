@@ -53,7 +53,14 @@ func (l *looker) pbxs() []PBX {
 		if packages == nil {
 			packages = l.packages()
 		}
-		all = append(all, PBX{Name: k.name, Version: l.version(k, program, packages), Running: l.running(k.processes...)})
+		pbx := PBX{Name: k.name, Version: l.version(k, program, packages), Running: l.running(k.processes...)}
+		switch k.name {
+		case "kamailio", "opensips":
+			pbx.SIP = l.routerSIP(k.name)
+		case "freeswitch":
+			pbx.SIP, pbx.WebSockets = l.freeSWITCH()
+		}
+		all = append(all, pbx)
 	}
 	return all
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // proc is where the kernel tells about processes.
@@ -86,6 +89,22 @@ func (p process) runs(name string) bool {
 		}
 	}
 	return false
+}
+
+// userHZ is the unit of times in /proc/PID/stat: USER_HZ is 100 on all that we run on.
+const userHZ = 100
+
+// age is for how long the process has run: field 22 of its stat is when it began, since
+// the boot (proc_pid_stat(5)).
+func (p process) age() (time.Duration, bool) {
+	text, err := readFile(filepath.Join(proc, strconv.Itoa(p.pid), "stat"))
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	var up unix.Timespec
+	if err != nil || len(fields) < 20 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil {
+		return 0, false
+	}
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	return time.Duration(up.Nano()) - time.Duration(ticks)*time.Second/userHZ, err == nil
 }
 
 // running reports whether one of the programs runs.

@@ -1,155 +1,264 @@
 package host
 
-import "strings"
+import (
+	"path/filepath"
+	"slices"
+	"strings"
 
-// shellCommands splits the text of a ban into simple commands and these into
-// words, as far as is needed to see which program is given which arguments: quotes,
-// backslashes, what separates commands, and the words around them such as "if" and
-// "{". Nothing is expanded, and what stands in "$(…)" or backticks stays in its
-// word. fail2ban's tags, "<ip>", stay too, although a shell would see redirections.
-func shellCommands(text string) [][]string {
-	var s shellSplitter
-	for i := 0; i < len(text); {
-		i += s.take(text[i:])
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// shellCommand is a simple command of a shell script: its words, and what it reads from
+// its standard input, if the script itself says so.
+type shellCommand struct {
+	words []string
+	stdin string
+}
+
+// shellCommands are the simple commands of the text of a ban, in its order, wherever in
+// the script they stand. Nothing is run: a variable is known if the text sets it to plain
+// text before, and what "$(…)" and the like would give stays as it is. fail2ban's tags,
+// "<ip>", stay too, although a shell would see redirections. Of a text that is broken the
+// commands before the mistake count, as for a shell.
+func shellCommands(text string) []shellCommand {
+	r := shellReader{variables: map[string]string{}}
+	r.read(text)
+	for i, c := range r.commands {
+		for j, w := range c.words {
+			c.words[j] = tagsBack.Replace(w)
+		}
+		r.commands[i].stdin = tagsBack.Replace(c.stdin)
 	}
-	s.endCommand()
-	return s.commands
+	return r.commands
 }
 
-type shellSplitter struct {
-	commands [][]string
-	words    []string
-	word     strings.Builder
-	started  bool // a word is open, be it an empty one in quotes
-	quoted   bool // and something of it was quoted: no keyword, then
+// A tag's brackets have stand-ins while a shell's grammar is used: private letters of
+// Unicode.
+const tagBegin, tagEnd = "\uE000", "\uE001"
+
+var tagsBack = strings.NewReplacer(tagBegin, "<", tagEnd, ">")
+
+// maxScripts is how deep scripts may be in scripts, as in "sh -c '…'".
+const maxScripts = 4
+
+// maxWord bounds what variables, each made of others, may grow to.
+const maxWord = 4096
+
+type shellReader struct {
+	commands  []shellCommand
+	variables map[string]string
+	depth     int
 }
 
-// take takes what is next, and returns how long that was.
-func (s *shellSplitter) take(text string) int {
-	switch c := text[0]; c {
-	case '\\':
-		if len(text) == 1 {
-			return 1
-		}
-		if text[1] != '\n' { // a line that goes on
-			s.add(text[1:2], true)
-		}
-		return 2
-	case '\'':
-		return s.until(text, 1, "'")
-	case '"':
-		return s.doubleQuoted(text)
-	case '`':
-		end := strings.IndexByte(text[1:], '`')
-		if end < 0 {
-			end = len(text) - 2
-		}
-		s.add(text[:end+2], true)
-		return end + 2
-	case '$':
-		if strings.HasPrefix(text, "$(") {
-			n := parenthesised(text[1:]) + 1
-			s.add(text[:n], true)
-			return n
-		}
-	case ' ', '\t', '\r':
-		s.endWord()
-		return 1
-	case '\n', ';', '|', '&', '(', ')':
-		// "2>&1" is no end, but what it is joined to does not matter.
-		s.endCommand()
-		return 1
-	}
-	s.add(text[:1], false)
-	return 1
-}
-
-func (s *shellSplitter) add(text string, quoted bool) {
-	s.word.WriteString(text)
-	s.started = true
-	s.quoted = s.quoted || quoted
-}
-
-// until takes text up to an end as it is.
-func (s *shellSplitter) until(text string, from int, end string) int {
-	n := strings.Index(text[from:], end)
-	if n < 0 {
-		s.add(text[from:], true)
-		return len(text)
-	}
-	s.add(text[from:from+n], true)
-	return from + n + len(end)
-}
-
-func (s *shellSplitter) doubleQuoted(text string) int {
-	for i := 1; i < len(text); i++ {
-		switch {
-		case text[i] == '"':
-			s.add("", true)
-			return i + 1
-		case text[i] == '\\' && i+1 < len(text):
-			i++
-			s.add(text[i:i+1], true)
-		default:
-			s.add(text[i:i+1], true)
-		}
-	}
-	s.add("", true)
-	return len(text)
-}
-
-// parenthesised is how long "(…)" is.
-func parenthesised(text string) int {
-	depth := 0
-	for i := range len(text) {
-		switch text[i] {
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return len(text)
-}
-
-// keywords stand before a command.
-var keywords = map[string]bool{"if": true, "then": true, "else": true, "elif": true, "do": true, "while": true, "until": true, "{": true, "}": true, "!": true,
-	"fi": true, "done": true, "time": true, "exec": true, "command": true, "sudo": true, "env": true, "nohup": true, "nice": true}
-
-func (s *shellSplitter) endWord() {
-	if !s.started {
+func (r *shellReader) read(text string) {
+	if r.depth++; r.depth > maxScripts {
 		return
 	}
-	word := s.word.String()
-	before := len(s.words) == 0 && !s.quoted && (keywords[word] || isAssignment(word))
-	if !before {
-		s.words = append(s.words, word)
-	}
-	s.word.Reset()
-	s.started, s.quoted = false, false
-}
-
-func (s *shellSplitter) endCommand() {
-	s.endWord()
-	if len(s.words) > 0 {
-		s.commands = append(s.commands, s.words)
-	}
-	s.words = nil
-}
-
-// isAssignment reports whether a word is "NAME=…".
-func isAssignment(word string) bool {
-	name, _, ok := strings.Cut(word, "=")
-	if !ok || name == "" {
-		return false
-	}
-	for i, r := range name {
-		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
+	defer func() { r.depth-- }()
+	text = f2bTag.ReplaceAllString(text, tagBegin+"$1"+tagEnd)
+	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
+	broken := false
+	for s, err := range parser.StmtsSeq(strings.NewReader(text)) {
+		// It goes on after a mistake, and does not bear to be left in the middle.
+		if broken = broken || err != nil; !broken {
+			r.stmt(s, "")
 		}
 	}
-	return true
+}
+
+func (r *shellReader) stmts(all []*syntax.Stmt, stdin string) {
+	for _, s := range all {
+		r.stmt(s, stdin)
+	}
+}
+
+// stmt goes through a command with all that is in it. stdin is what it is given by the
+// command before a "|".
+func (r *shellReader) stmt(s *syntax.Stmt, stdin string) {
+	for _, redirection := range s.Redirs {
+		switch redirection.Op {
+		case syntax.Hdoc, syntax.DashHdoc:
+			stdin = r.word(redirection.Hdoc)
+		case syntax.WordHdoc:
+			stdin = r.word(redirection.Word)
+		}
+	}
+	switch c := s.Cmd.(type) {
+	case *syntax.CallExpr:
+		r.call(c, stdin)
+	case *syntax.BinaryCmd:
+		r.stmt(c.X, stdin)
+		if c.Op == syntax.Pipe || c.Op == syntax.PipeAll {
+			stdin = r.output(c.X, stdin)
+		}
+		r.stmt(c.Y, stdin)
+	case *syntax.Block:
+		r.stmts(c.Stmts, stdin)
+	case *syntax.Subshell:
+		r.stmts(c.Stmts, stdin)
+	case *syntax.IfClause:
+		for ; c != nil; c = c.Else {
+			r.stmts(c.Cond, stdin)
+			r.stmts(c.Then, stdin)
+		}
+	case *syntax.WhileClause:
+		r.stmts(c.Cond, stdin)
+		r.stmts(c.Do, stdin)
+	case *syntax.ForClause:
+		r.stmts(c.Do, stdin)
+	case *syntax.CaseClause:
+		for _, item := range c.Items {
+			r.stmts(item.Stmts, stdin)
+		}
+	case *syntax.FuncDecl:
+		r.stmt(c.Body, "")
+	case *syntax.TimeClause:
+		if c.Stmt != nil {
+			r.stmt(c.Stmt, stdin)
+		}
+	case *syntax.DeclClause: // "local x=…"
+		for _, a := range c.Args {
+			r.assign(a)
+		}
+	}
+}
+
+func (r *shellReader) call(c *syntax.CallExpr, stdin string) {
+	for _, a := range c.Assigns {
+		r.assign(a)
+	}
+	var words []string
+	for _, w := range c.Args {
+		r.inside(w)
+		words = append(words, r.word(w))
+	}
+	words = unwrapped(words)
+	if len(words) > 0 && words[0] == "xargs" {
+		words = withArguments(words, strings.Fields(stdin))
+	}
+	if len(words) == 0 {
+		return
+	}
+	switch filepath.Base(words[0]) {
+	case "sh", "bash", "dash":
+		script := stdin
+		if i := slices.Index(words, "-c"); i >= 0 && i+1 < len(words) {
+			script = words[i+1]
+		}
+		r.read(tagsBack.Replace(script))
+	}
+	r.commands = append(r.commands, shellCommand{words, stdin})
+}
+
+// assign keeps the value of a variable, and goes through the commands in it.
+func (r *shellReader) assign(a *syntax.Assign) {
+	if a.Name == nil || a.Value == nil || a.Append {
+		return
+	}
+	r.inside(a.Value)
+	r.variables[a.Name.Value] = r.word(a.Value)
+}
+
+// inside goes through the commands within a word: "$(…)" and backticks.
+func (r *shellReader) inside(w *syntax.Word) {
+	syntax.Walk(w, func(n syntax.Node) bool {
+		if c, ok := n.(*syntax.CmdSubst); ok {
+			r.stmts(c.Stmts, "")
+			return false
+		}
+		return true
+	})
+}
+
+// wrappers run the command that stands behind them and their options; flock has a file
+// between.
+var wrappers = map[string]int{"sudo": 0, "doas": 0, "env": 0, "nohup": 0, "nice": 0, "ionice": 0, "exec": 0, "command": 0, "setsid": 0, "timeout": 0, "flock": 1}
+
+// unwrapped is a command without the wrappers in front of it.
+func unwrapped(words []string) []string {
+	for len(words) > 0 {
+		own, is := wrappers[filepath.Base(words[0])]
+		if !is {
+			break
+		}
+		words = withoutOptions(words[1:])
+		words = words[min(own, len(words)):]
+	}
+	return words
+}
+
+// withoutOptions takes options off, with their numbers and times, and "NAME=…".
+func withoutOptions(words []string) []string {
+	for len(words) > 0 {
+		name, _, assigns := strings.Cut(words[0], "=")
+		number := words[0] != "" && strings.Trim(strings.TrimRight(words[0], "smhd"), "0123456789.") == "" && words[0][0] <= '9'
+		if !strings.HasPrefix(words[0], "-") && !number && (!assigns || name == "" || strings.ContainsAny(name, "/ ")) {
+			break
+		}
+		words = words[1:]
+	}
+	return words
+}
+
+// withArguments is what xargs runs with arguments: in place of "{}", or behind the rest.
+func withArguments(xargs, arguments []string) []string {
+	words := unwrapped(withoutOptions(xargs[1:]))
+	if i := slices.Index(words, "{}"); i >= 0 {
+		return slices.Concat(words[:i], arguments, words[i+1:])
+	}
+	return slices.Concat(words, arguments)
+}
+
+// word is the text of a word with the quotes taken off and known variables put in.
+func (r *shellReader) word(w *syntax.Word) string {
+	if w == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, part := range w.Parts {
+		r.part(&b, part, false)
+	}
+	return b.String()[:min(b.Len(), maxWord)]
+}
+
+func (r *shellReader) part(b *strings.Builder, part syntax.WordPart, quoted bool) {
+	switch p := part.(type) {
+	case *syntax.Lit:
+		b.WriteString(unescaped(p.Value, quoted))
+	case *syntax.SglQuoted:
+		b.WriteString(p.Value)
+	case *syntax.DblQuoted:
+		for _, inner := range p.Parts {
+			r.part(b, inner, true)
+		}
+	case *syntax.ParamExp:
+		if v, known := r.variables[p.Param.Value]; known && (p.Short || isPlain(p)) {
+			b.WriteString(v)
+			return
+		}
+		b.WriteString("$" + p.Param.Value)
+	default: // "$(…)" and the like, of which nobody knows what it gives
+		b.WriteString("$()")
+	}
+}
+
+// isPlain reports whether an expansion is "${NAME}" without more.
+func isPlain(p *syntax.ParamExp) bool {
+	return !p.Excl && !p.Length && !p.Width && p.Index == nil && p.Slice == nil && p.Repl == nil && p.Exp == nil
+}
+
+// unescaped takes off the backslashes: within double quotes only those before what is
+// special there.
+func unescaped(s string, quoted bool) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && (!quoted || strings.IndexByte("\\\"$`\n", s[i+1]) >= 0) {
+			i++
+			if s[i] == '\n' {
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }

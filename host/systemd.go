@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -62,4 +63,17 @@ func (l *looker) isActive(name string) bool {
 	}
 	l.unknown("whether "+name+".service is active", err, "systemctl status "+name)
 	return strings.TrimSpace(out) == "active"
+}
+
+// exitStatus asks systemd what the main process of a service has ended with, if it has;
+// else it is 0.
+func (l *looker) exitStatus(name string) int {
+	systemctl := l.program("systemctl")
+	if !l.real() || !l.exists("/run/systemd/system") || systemctl == "" {
+		return 0
+	}
+	out, _, err := run(l.ctx, "", systemctl, "show", "--value", "-p", "ExecMainStatus", name+".service")
+	l.unknown("what "+name+".service has ended with", err, "systemctl status "+name)
+	status, _ := strconv.Atoi(strings.TrimSpace(out))
+	return status
 }

@@ -26,16 +26,16 @@ func (l *looker) xtRecent() *XTRecent {
 		if err == nil {
 			*value, err = strconv.Atoi(strings.TrimSpace(text))
 		}
-		l.unknown("xt_recent's "+name, err, "run it as root")
+		l.unknown("xt_recent's "+name, err, "see whether "+recentLists+" can be read")
 	}
 	entries, err := os.ReadDir(recentLists)
 	if err != nil && !absent(err) {
-		l.unknown("the lists of xt_recent", err, "run it as root")
+		l.unknown("the lists of xt_recent", err, "see whether "+recentLists+" can be read")
 	}
 	for _, e := range entries {
 		text, err := readFile(filepath.Join(recentLists, e.Name()))
 		if err != nil {
-			l.unknown("xt_recent's list "+e.Name(), err, "run it as root")
+			l.unknown("xt_recent's list "+e.Name(), err, "see whether "+recentLists+" can be read")
 			continue
 		}
 		x.Lists[e.Name()] = strings.Count(text, "\n") // an address each

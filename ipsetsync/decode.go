@@ -72,10 +72,11 @@ func (a attribute) str() string { return string(bytes.TrimRight(a.value, "\x00")
 type listing struct {
 	sets    []*Live
 	lists   map[string][]string
-	entries bool        // keep entries, not headers only
-	bans    bool        // and those of a set of fail2ban's
-	visit   func(entry) // is given each entry, instead of keeping them; may be nil
-	again   func()      // is called before the listing begins, or begins again; may be nil
+	entries bool                                // keep entries, not headers only
+	bans    bool                                // and those of a set of fail2ban's
+	visit   func(entry)                         // is given each entry, instead of keeping them; may be nil
+	raw     func(live *Live, data []byte) error // is given the entries of all types but list:set, undecoded; may be nil
+	again   func()                              // is called before the listing begins, or begins again; may be nil
 }
 
 // add decodes one message.
@@ -161,6 +162,8 @@ func (h *Header) decodeOption(a attribute) (err error) {
 		h.Elements, err = a.be32()
 	case attrTimeout:
 		h.Timeout = true
+	case attrNetmask:
+		h.Netmask, err = a.u8()
 	case attrCADTFlags:
 		var flags uint32
 		flags, err = a.be32()
@@ -179,16 +182,18 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 		if err != nil {
 			return err
 		}
-		switch live.Type {
-		case TypeHashNet, typeHashIP:
+		switch {
+		case live.Type == typeListSet:
+			err = l.addMember(live, data.value)
+		case l.raw != nil:
+			err = l.raw(live, data.value)
+		case live.Type == TypeHashNet, live.Type == typeHashIP:
 			if l.entries && (l.bans || live.Type == TypeHashNet) {
 				var e entry
 				if e, err = decodeEntry(live.Family, data.value); err == nil {
 					l.keep(live, e)
 				}
 			}
-		case typeListSet:
-			err = l.addMember(live.Name, data.value)
 		}
 		if err != nil {
 			return err
@@ -197,7 +202,7 @@ func (l *listing) addEntries(live *Live, b []byte) error {
 	return nil
 }
 
-func (l *listing) addMember(list string, b []byte) error {
+func (l *listing) addMember(list *Live, b []byte) error {
 	for a, err := range attributes(b) {
 		if err != nil {
 			return err
@@ -206,7 +211,8 @@ func (l *listing) addMember(list string, b []byte) error {
 			if l.lists == nil {
 				l.lists = make(map[string][]string)
 			}
-			l.lists[list] = append(l.lists[list], a.str())
+			l.lists[list.Name] = append(l.lists[list.Name], a.str())
+			list.Sets = append(list.Sets, a.str())
 		}
 	}
 	return nil

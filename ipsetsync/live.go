@@ -13,6 +13,7 @@ type Header struct {
 	References uint32 // rules and lists that use it
 	Memory     uint32 // bytes; the array of buckets is not in it
 	Elements   uint32
+	Netmask    uint8 // of a hash:ip whose entries stand for networks; 0: for themselves
 	Counters   bool
 	Timeout    bool // entries may expire
 	Comment    bool
@@ -28,6 +29,7 @@ type Live struct {
 	NoMatch  int           // entries that are exceptions; ours never are
 
 	Exceptions []cidr.Prefix // these entries, of a ban set
+	Sets       []string      // the members of a list:set
 }
 
 // Count is what a set has counted for one entry since the entry was added.

@@ -61,17 +61,22 @@ const (
 const (
 	attrIP         = 1
 	attrCIDR       = 3
+	attrPort       = 4
+	attrPortTo     = 5
 	attrTimeout    = 6
+	attrProto      = 7
 	attrCADTFlags  = 8
 	attrCADTLineno = 9
 
 	attrHashsize   = 18
 	attrMaxelem    = 19
+	attrNetmask    = 20
 	attrElements   = 24
 	attrReferences = 25
 	attrMemsize    = 26
 
 	attrName    = 18
+	attrIface   = 23
 	attrBytes   = 24
 	attrPackets = 25
 )

@@ -94,7 +94,7 @@ func (c Closed) By() string {
 
 // remedy is what opens a listener for everyone; others are all that are closed.
 func remedy(base firewall.Base, c Closed, others []Closed) string {
-	if c.Port > 0 && base.SIP.First <= c.Port && c.Port <= base.SIP.Last {
+	if slices.ContainsFunc(base.SIP, func(p firewall.PortRange) bool { return p.First <= c.Port && c.Port <= p.Last }) {
 		return `set "firewall: {sip: {public: true}}"`
 	}
 	if s, known := serviceOf(base, c); known {

@@ -20,7 +20,7 @@ func listener(proto, addr string, port uint16, program, vpn string) host.Listene
 var (
 	lan  = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00::/48")}
 	base = firewall.Base{
-		LocalNetworks: lan, SIP: firewall.PortRange{First: 5060, Last: 5061}, RTP: firewall.PortRange{First: 10000, Last: 20000},
+		LocalNetworks: lan, SIP: firewall.Ports{{First: 5060, Last: 5061}}, RTP: firewall.PortRange{First: 10000, Last: 20000},
 		Services: []firewall.Service{
 			{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}},
 			{Name: "http", Proto: "tcp", Ports: []firewall.PortRange{{First: 80, Last: 80}}, Public: true},

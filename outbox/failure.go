@@ -19,7 +19,7 @@ const (
 func (r Reason) Remedy() string {
 	switch r {
 	case Unreachable, TooSlow:
-		return "check this host's network, its DNS and HTTPS_PROXY if it needs a proxy; it is tried again by itself"
+		return "check this host's network and its DNS; if it needs a proxy, write HTTPS_PROXY=http://PROXY:PORT into /etc/default/voipbl and restart voipbl; it is tried again by itself"
 	case TLS:
 		return "check this host's clock and its ca-certificates package, and whether a proxy intercepts TLS"
 	case Busy, Status:

@@ -37,6 +37,7 @@ var served = []string{
 	"voipbl_config_ok",
 	"voipbl_dropped_bytes_total",
 	"voipbl_dropped_packets_total",
+	"voipbl_family_protected",
 	"voipbl_feed_content_changed_timestamp_seconds",
 	"voipbl_feed_entries",
 	"voipbl_feed_failures",
@@ -50,6 +51,7 @@ var served = []string{
 	"voipbl_feed_stale",
 	"voipbl_protected",
 	"voipbl_repairs_total",
+	"voipbl_rules_obstacles",
 	"voipbl_rules_on_trial",
 	"voipbl_set_entries",
 	"voipbl_set_memory_bytes",
@@ -216,7 +218,7 @@ func TestAlerts(t *testing.T) {
 	}
 	want := []string{
 		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblFeedFrozen",
-		"VoipblDriftRepeated", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
+		"VoipblDriftRepeated", "VoipblFamilyNotProtected", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that tests and benchmarks compare with and read
-# back by, if they are missing: install.sh [PACKAGE ...].
+# back by, if they are missing: install.sh [PACKAGE ...]. It says first what it is
+# about to do, and asks on a terminal, unless YES is set.
 set -eu
 
-all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd"
+all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl"
 missing=""
 for package in ${*:-$all}; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
@@ -13,15 +14,43 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "needed and not installed:$missing (run this as root, or install them)" >&2
 	exit 1
 fi
-echo "installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-# What is installed for tests is not to run on this machine: they start it themselves.
+
 policy=/usr/sbin/policy-rc.d
+echo "these packages are missing, and are installed on this machine by apt-get:" >&2
+echo "$missing" | fold -s -w 74 | sed 's/^ */  /' >&2
+services=""
+for package in $missing; do
+	case $package in
+	fail2ban) services="$services fail2ban" ;;
+	openssh-server) services="$services ssh" ;;
+	esac
+done
+if [ -n "$services" ]; then
+	if [ -e "$policy" ]; then
+		echo "Debian starts what it installs, as your $policy allows, and at each boot:" >&2
+	else
+		echo "Debian would start what it installs. That is put off, but at the next boot run:" >&2
+	fi
+	printf ' %s\n  unless you say: systemctl disable%s\n' "$services" "$services" >&2
+fi
+if [ -t 0 ] && [ -t 2 ] && [ -z "${YES:-}" ]; then
+	printf 'Install them? [Y/n] ' >&2
+	read -r answer || answer=n
+	case $answer in
+	"" | y | Y | yes | Yes) ;;
+	*)
+		echo "nothing is installed" >&2
+		exit 1
+		;;
+	esac
+fi
+export DEBIAN_FRONTEND=noninteractive
+# What is installed for tests is not to run on this machine: they start it themselves.
 if [ ! -e "$policy" ]; then
 	trap 'rm -f "$policy"' EXIT
 	printf '#!/bin/sh\nexit 101\n' >"$policy"
 	chmod 755 "$policy"
 fi
+apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 apt-get install -y -qq --no-install-recommends $missing >/dev/null

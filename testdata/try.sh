@@ -95,12 +95,12 @@ echo "taken back: iptables has"
 iptables-save | grep voipbl
 voipbl="$dir/voipbl --config $dir/voipbl.yaml"
 
-# until COMMAND ... waits until a command succeeds, 20 seconds at most.
+# until_ok COMMAND ... waits until a command succeeds, a minute at most.
 until_ok() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || { echo "never: $*" >&2; exit 1; }
+		[ "$tries" -lt 600 ] || { echo "never: $*; the agent says" >&2; cat "$dir/log" >&2; exit 1; }
 		sleep 0.1
 	done
 }
@@ -112,7 +112,8 @@ agent=$!
 until_ok grep -q msg=protected "$dir/log"
 echo "$ iptables -F INPUT"
 iptables -F INPUT
-until_ok grep -q "put right" "$dir/log"
+until_ok sh -c 'iptables-save | grep -q voip_bl'
+until_ok grep -q level=WARN "$dir/log"
 sed 's/^time=[^ ]* //' "$dir/log"
 echo "iptables has"
 iptables-save | grep voipbl

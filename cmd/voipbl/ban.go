@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,9 +13,6 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 )
-
-// maxBanFor bounds --for: beyond ten years a ban without an end says the same.
-const maxBanFor = 10 * 365 * 24 * time.Hour
 
 // maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
 const maxReason = 100
@@ -206,28 +202,6 @@ func untilWords(b agent.Ban, words string) string {
 		return ""
 	}
 	return " until " + b.Until.Local().Format(time.DateTime)
-}
-
-// parseFor reads how long a ban lasts: a duration of Go, or days.
-func parseFor(s string) (time.Duration, error) {
-	if s == "" {
-		return 0, nil
-	}
-	var (
-		d   time.Duration
-		err error
-	)
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n float64
-		n, err = strconv.ParseFloat(days, 64)
-		d = time.Duration(n * 24 * float64(time.Hour))
-	} else {
-		d, err = time.ParseDuration(s)
-	}
-	if err != nil || d < time.Second || d > maxBanFor {
-		return 0, fmt.Errorf("--for %q: expected a time from 1s to 3650d, such as 30m, 24h or 7d", s)
-	}
-	return d, nil
 }
 
 func (a *app) bansCommand() *cobra.Command {

@@ -24,7 +24,8 @@ import (
 // the copy of the feed is whole and one of the two, and the next run, which
 // starts without waiting for a lock, is not hindered.
 func TestKilledAtAnyMoment(t *testing.T) {
-	const kills = 500
+	t.Parallel()
+	const kills = 200
 	testns.Enter(t)
 	dir := t.TempDir()
 	server, err := startFeedServer(dir)

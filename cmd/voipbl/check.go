@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +18,22 @@ const exitNoneBlocked = 1
 func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check ADDR...",
-		Short: "Tell whether addresses are blocked now, and why",
-		Long: `Tell for each address or prefix whether one of the kernel's sets blocks it now,
-which feed and line or which ban says so and how long it lasts, and whether it
-is protected and why.
+		Short: "Tell whether addresses are blocked now, where, and why",
+		Long: `Tell for each address or prefix where its packets are dropped or rejected now:
+by the rules of iptables (both backends), voipbl's own and those of others, such
+as fail2ban, ufw or another blocklist, and by the sets that they ask. Then which
+feed and line or which ban says so and how long it lasts, and whether it is
+exempt and why.
 
-Exit status: 0 an address is blocked, or banned by fail2ban; 1 none is; 2 error.`,
+Blocked is what a rule keeps out that asks for the address: all of it, for
+certain, on all ports or on those that are named; also what a rule sends past
+the one that lets in everybody else. A prefix of which only parts are, or an
+address that a rule above lets in on some ports, is "partly" blocked, and does
+not count as blocked. What a rule drops by more than can be told from here, such
+as a limit or a country, is "perhaps" blocked. What is closed to everybody is
+not blocked.
+
+Exit status: 0 an address is blocked; 1 none is; 2 error, or it cannot be told.`,
 		Example: `  voipbl check 198.51.100.7
   voipbl check 198.51.100.0/24 2001:db8::1
   voipbl check --json 198.51.100.7`,
@@ -38,7 +49,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.usableConfig(cmd)
+	cfg, err := a.usedConfig(cmd)
 	if err != nil {
 		return err
 	}
@@ -56,12 +67,21 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 			a.printCheck(r)
 		}
 	}
+	return checkExit(reports)
+}
+
+// checkExit is grep's answer: the words say the same.
+func checkExit(reports []agent.CheckReport) error {
+	code := exitNoneBlocked
 	for _, r := range reports {
-		if r.Blocked || r.Fail2ban != "" {
+		switch r.Verdict {
+		case agent.Blocked:
 			return nil
+		case agent.NotKnown, agent.MayBeBlocked:
+			code = exitUsage
 		}
 	}
-	return &exitError{code: exitNoneBlocked}
+	return &exitError{code: code}
 }
 
 // parseQueries reads addresses and prefixes.
@@ -78,22 +98,35 @@ func parseQueries(args []string) ([]netip.Prefix, error) {
 }
 
 func (a *app) printCheck(r agent.CheckReport) {
-	switch {
-	case r.Exempt && r.Fail2ban != "":
-		fmt.Fprintf(a.out, "%s is %s, but %s by fail2ban (set %s): its packets are rejected\n", r.Query, a.paint("exempt", green), a.paint("banned", red), r.Fail2ban)
-	case r.Blocked:
-		is := ""
-		if r.Exempt { // since a moment: the agent or a sync takes it out
-			is = a.paint("exempt", green) + ", but still "
-		}
-		fmt.Fprintf(a.out, "%s is %s%s: in %s as %s, %s, %s\n", r.Query, is, a.paint("blocked", red), r.Set, prefixText(*r.Entry),
-			plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
-	case r.Partly > 0:
-		fmt.Fprintf(a.out, "%s is not blocked as a whole: %s has %s inside it\n", r.Query, r.Set, plural(r.Partly, "entry", "entries"))
-	case r.Fail2ban != "":
-		fmt.Fprintf(a.out, "%s is not blocked by voipbl, but %s by fail2ban (set %s)\n", r.Query, a.paint("banned", red), r.Fail2ban)
+	is := ""
+	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
+		is = a.paint("exempt", green) + ", but still "
+	}
+	switch r.Verdict {
+	case agent.Blocked:
+		is += a.paint("blocked", red)
+	case agent.PartlyBlocked:
+		is += a.paint("partly blocked", yellow)
+	case agent.MayBeBlocked:
+		is += a.paint("perhaps blocked", yellow)
+	case agent.NotKnown:
+		is += a.paint("perhaps blocked", yellow) + ": not all rules can be read"
 	default:
-		fmt.Fprintf(a.out, "%s is %s\n", r.Query, a.paint("not blocked", green))
+		if r.Entry != nil || r.Fail2ban != "" {
+			is += a.paint("not blocked", yellow)
+		} else {
+			is += a.paint("not blocked", green)
+		}
+	}
+	fmt.Fprintf(a.out, "%s is %s%s\n", r.Query, is, a.checkBecause(r))
+	for _, why := range r.Unread {
+		fmt.Fprintf(a.out, "  not looked at: %s\n", clean(why))
+	}
+	for _, p := range r.Places {
+		a.printPlace(p)
+	}
+	if r.Partly > 0 {
+		fmt.Fprintf(a.out, "  not as a whole: %s has %s inside it\n", r.Set, plural(r.Partly, "entry", "entries"))
 	}
 	if r.Note != "" {
 		fmt.Fprintf(a.out, "  but: %s\n", r.Note)
@@ -119,8 +152,11 @@ func (a *app) printCheck(r agent.CheckReport) {
 		fmt.Fprintf(a.out, "  in the set of bans %s, %s\n", r.BanSet, left)
 	}
 	if r.Fail2ban != "" {
-		entry := prefixText(*r.FailEntry)
-		fmt.Fprintf(a.out, "  banned by fail2ban (set %s); to end that: fail2ban-client unban %s; if it stays: ipset del %[1]s %[2]s\n", r.Fail2ban, entry)
+		unused := ""
+		if !slices.ContainsFunc(r.Places, func(p agent.Place) bool { return p.Set == r.Fail2ban }) {
+			unused = ", by which no rule drops"
+		}
+		fmt.Fprintf(a.out, "  banned by fail2ban: in its set %s as %s%s\n", r.Fail2ban, prefixText(*r.FailEntry), unused)
 	}
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)
@@ -128,8 +164,125 @@ func (a *app) printCheck(r agent.CheckReport) {
 	for _, p := range r.Protected {
 		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
-	if r.Blocked && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
+	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
 		fmt.Fprintln(a.out, "  no feed's last good copy lists it")
+	}
+	a.printLetIn(r)
+}
+
+// checkBecause says in the first line what most want to know: by which set, or whose rule.
+func (a *app) checkBecause(r agent.CheckReport) string {
+	inSet := ""
+	if r.Entry != nil {
+		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, prefixText(*r.Entry), plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
+	}
+	places := slices.Clone(r.Places)
+	slices.SortStableFunc(places, func(p, q agent.Place) int { return placeWeight(p) - placeWeight(q) })
+	if len(places) == 0 || places[0].Kind == agent.ByVoipbl && places[0].Set == r.Set {
+		if inSet == "" {
+			return ""
+		}
+		return ": " + inSet
+	}
+	p := places[0]
+	by := "by a rule of others"
+	switch {
+	case p.Kind == agent.ByFail2ban:
+		by = "by fail2ban"
+	case p.Kind == agent.ByVoipbl:
+		by = "by voipbl"
+	case p.By != "":
+		by = "by " + p.By
+	case p.Set != "":
+		by = "by a rule of others that asks the set " + p.Set
+	}
+	return ": " + by + placeScope(p)
+}
+
+// placeWeight orders places by how much they say.
+func placeWeight(p agent.Place) int {
+	weight := 0
+	if !p.Blocks() {
+		weight += 8
+	}
+	if !p.Certain {
+		weight += 4
+	}
+	if len(p.Ports) > 0 {
+		weight += 2
+	}
+	if p.Kind != agent.ByVoipbl {
+		weight++
+	}
+	return weight
+}
+
+// placeScope says which packets a place is for, unless it is for all.
+func placeScope(p agent.Place) string {
+	scope := ""
+	if len(p.Ports) > 0 {
+		const most = 4
+		ports := p.Ports[:min(most, len(p.Ports))]
+		scope += ", only " + strings.Join(ports, ", ")
+		if more := len(p.Ports) - len(ports); more > 0 {
+			scope += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	if p.Interface != "" {
+		scope += ", only what comes in by " + p.Interface
+	}
+	if p.Containers {
+		scope += ", only packets for containers"
+	}
+	return scope
+}
+
+func (a *app) printPlace(p agent.Place) {
+	does := "dropped"
+	if p.Rejected {
+		does = "rejected"
+	}
+	if !p.Certain {
+		does = "perhaps " + does
+	}
+	if p.Part {
+		does = "in part " + does
+	}
+	by := ""
+	if p.By != "" {
+		by = ", by " + p.By
+	}
+	if p.Set != "" {
+		by += " (set " + clean(p.Set)
+		if p.Entry != nil {
+			by += " as " + prefixText(*p.Entry)
+		}
+		by += ")"
+	}
+	fmt.Fprintf(a.out, "  %s at %s%s%s\n", does, p.Where, clean(by), placeScope(p))
+	fmt.Fprintf(a.out, "    %s\n", clean(p.Rule))
+	if p.Then != "" {
+		fmt.Fprintf(a.out, "    and then dropped by: %s\n", clean(p.Then))
+	}
+	for _, rule := range p.LetIn {
+		fmt.Fprintf(a.out, "    but some packets are let in first: %s\n", clean(rule))
+	}
+}
+
+// printLetIn says what lets an address in, at each place.
+func (a *app) printLetIn(r agent.CheckReport) {
+	var said []string
+	for _, p := range r.Places {
+		if p.Certain && !slices.Contains(said, p.Remedy) {
+			said = append(said, p.Remedy)
+		}
+	}
+	for i, remedy := range said {
+		begin := "to let it in: "
+		if i > 0 {
+			begin = "and:          "
+		}
+		fmt.Fprintf(a.out, "  %s%s\n", begin, clean(remedy))
 	}
 }
 

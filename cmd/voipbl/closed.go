@@ -11,12 +11,17 @@ import (
 // shownNetworks is how many networks that still reach a listener a person is shown.
 const shownNetworks = 2
 
-// printClosed shows the listeners that the base rules close, and what opens them.
-func (a *app) printClosed(closed []lockout.Closed) {
+// printClosed shows the listeners that the base rules close, or would if they were in
+// force, and what opens them.
+func (a *app) printClosed(closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
 	}
-	fmt.Fprintf(a.out, "the base rules close %s:\n", plural(len(closed), "listener", "listeners"))
+	verb := "close"
+	if notYet {
+		verb = "would close"
+	}
+	fmt.Fprintf(a.out, "the base rules %s %s:\n", verb, plural(len(closed), "listener", "listeners"))
 	t := table{right: []int{2}}
 	t.row("  program", "protocol", "port", "address", "still open to")
 	var remedies []string
@@ -40,6 +45,9 @@ func (a *app) printClosed(closed []lockout.Closed) {
 	}
 }
 
+// openToNobody is what openTo says of a listener that nobody reaches.
+const openToNobody = "nobody"
+
 func openTo(c lockout.Closed) string {
 	var all []string
 	for _, p := range c.OpenTo {
@@ -47,7 +55,7 @@ func openTo(c lockout.Closed) string {
 	}
 	switch {
 	case len(all) == 0:
-		return "nobody"
+		return openToNobody
 	case len(all) > shownNetworks:
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:shownNetworks], ", "), len(all)-shownNetworks)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,17 +26,20 @@ Exit status: 0 printed, 2 usage.`,
   voipbl completion fish >/etc/fish/completions/voipbl.fish`,
 		ValidArgs: []cobra.Completion{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			const descriptions = true
-			switch args[0] {
-			case "bash":
-				return cmd.Root().GenBashCompletionV2(a.out, descriptions)
-			case "zsh":
-				return cmd.Root().GenZshCompletion(a.out)
-			default:
-				return cmd.Root().GenFishCompletion(a.out, descriptions)
-			}
-		},
+		RunE:      func(cmd *cobra.Command, args []string) error { return writeCompletion(a.out, cmd.Root(), args[0]) },
+	}
+}
+
+// writeCompletion writes the script of a shell.
+func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
+	const descriptions = true
+	switch shell {
+	case "bash":
+		return root.GenBashCompletionV2(w, descriptions)
+	case "zsh":
+		return root.GenZshCompletion(w)
+	default:
+		return root.GenFishCompletion(w, descriptions)
 	}
 }
 

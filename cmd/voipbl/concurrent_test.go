@@ -15,6 +15,7 @@ import (
 // TestAllAtOnce starts syncs and removes at the same time: the lock puts them
 // one after another, none fails, and the next sync finds things in order.
 func TestAllAtOnce(t *testing.T) {
+	t.Parallel()
 	testns.Enter(t)
 	dir := t.TempDir()
 	cfg := filepath.Join(dir, "voipbl.yaml")

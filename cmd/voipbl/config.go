@@ -5,6 +5,11 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -12,7 +17,8 @@ func (a *app) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Check or show the configuration",
 		Long: `Check or show the configuration, which is /etc/voipbl/voipbl.yaml unless
---config names another. Without that file the defaults hold.`,
+--config names another. Without that file the defaults hold. A commented one
+with every key and its default is /usr/share/voipbl/voipbl.yaml.`,
 		Example: `  voipbl config check
   voipbl config show`,
 		Args: cobra.NoArgs,
@@ -52,6 +58,7 @@ func (a *app) configCheck(cmd *cobra.Command) error {
 		return nil
 	}
 	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed", "feeds"))
+	a.warnSecret(cfg)
 	return nil
 }
 
@@ -60,10 +67,30 @@ func (a *app) configShow(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	a.warnSecret(cfg)
 	text, err := cfg.Redacted().YAML()
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	_, err = a.out.Write(text)
+	if _, err = a.out.Write(text); err == nil && cfg.Limits.MaxEntries == config.EntriesAuto {
+		fmt.Fprintf(a.out, "# one list may have %s\n", agent.EntriesHere(cfg).Words())
+	}
 	return err
+}
+
+// secretFile is the file of a configuration, if it has a secret in it and every user of this
+// host may read it.
+func secretFile(cfg config.Config, file string) string {
+	if !cfg.HasSecret() || !machine.ReadableByAll(file) {
+		return ""
+	}
+	return file
+}
+
+// warnSecret says so on stderr.
+func (a *app) warnSecret(cfg config.Config) {
+	if file := secretFile(cfg, a.configFile); file != "" {
+		f := advise.SecretShown(file)
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(f.Text), clean(f.Remedy))
+	}
 }

@@ -54,7 +54,7 @@ func TestConfirmedOverSharedConnection(t *testing.T) {
 	})
 	go func() { master <- shared.Wait() }()
 	t.Cleanup(func() { shared.Process.Kill(); <-master })
-	poll := time.NewTicker(50 * time.Millisecond)
+	poll := time.NewTicker(200 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(30 * time.Second); ; <-poll.C {
 		if _, err := ssh("-O", "check", to); err == nil {

@@ -90,7 +90,7 @@ func (h *host) rules() string {
 // eventually polls until a condition holds.
 func (h *host) eventually(what string, within time.Duration, holds func() bool) {
 	h.t.Helper()
-	poll := time.NewTicker(50 * time.Millisecond)
+	poll := time.NewTicker(200 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(within); !holds(); <-poll.C {
 		if time.Now().After(deadline) {

@@ -66,33 +66,39 @@ type doctorReport struct {
 }
 
 func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
-	cfg, refused, err := a.configInForce(cmd)
+	force, err := a.inForce(cmd)
 	if err != nil {
 		return err
 	}
-	in := advise.Input{Config: cfg}
-	if in.Status, err = agent.ReadStatus(cmd.Context(), cfg, version, time.Now()); err != nil {
+	cfg := force.Config
+	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
+	if in.Status, err = agent.ReadStatus(cmd.Context(), cfg, version, time.Now(), force.mistake); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if in.Rules, err = agent.ReadKernelRules(cmd.Context(), cfg); err != nil {
+	if in.Rules, err = agent.ReadKernelRules(cmd.Context(), cfg); err != nil && in.Status.Rules.Problem == nil {
 		return &exitError{exitUsage, err}
 	}
+	var unread error
+	in.Native, unread = agent.ReadNative(cmd.Context(), in.Rules, true)
 	in.Facts = machine.Look(cmd.Context(), look)
-	if in.Resolved, in.Checks, err = checkPeers(cmd.Context(), cfg, in.Facts); err != nil {
+	if unread != nil {
+		in.Facts.Unknown = append(in.Facts.Unknown, machine.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
+	}
+	if in.Exempt, err = exemptOf(cmd.Context(), cfg, advise.Banned(in.Facts)); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if in.Resolved, in.Checks, err = checkPeers(cmd.Context(), cfg, in.Facts, slices.Concat(advise.Friends(in), advise.TrustedByFreePBX(in))); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	in.Closed = []lockout.Closed{}
 	if in.Status.Rules.Base == agent.BaseOn {
 		in.Closed = agent.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
 	}
-	if in.Exempt, err = exemptOf(cmd.Context(), cfg, advise.Banned(in.Facts)); err != nil {
-		return &exitError{exitUsage, err}
-	}
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
-	if refused != nil && (in.Status.Agent == nil || in.Status.Agent.ConfigError == nil) { // it has not seen it yet
+	if p := force.trouble(in.Status.Agent); p != nil {
 		report.Findings = append([]advise.Finding{{
-			Code: advise.ConfigRefused, Severity: advise.Problem, Text: "the configuration has a mistake: " + strings.ReplaceAll(refused.Error(), "\n", "; "),
-			Why: "what you have changed is not in force", Remedy: "see \"voipbl config check\"",
+			Code: advise.ConfigRefused, Severity: advise.Problem, Text: oneLine(p.Error),
+			Why: "your changes are not in force", Remedy: p.Remedy,
 		}}, report.Findings...)
 	}
 	report.Healthy = !slices.ContainsFunc(report.Findings, func(f advise.Finding) bool { return f.Severity != advise.Note })
@@ -136,9 +142,10 @@ func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[n
 // in time is judged by its name alone.
 const peerLookup = 5 * time.Second
 
-// checkPeers asks what is known about the phones and trunks of a host.
-func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts) (map[string][]netip.Addr, map[netip.Prefix]agent.CheckReport, error) {
+// checkPeers asks what is known about the phones and trunks of a host, and about friends.
+func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]agent.CheckReport, error) {
 	prefixes, names := advise.Peers(facts)
+	prefixes = append(prefixes, friends...)
 	found := make(map[string][]netip.Addr)
 	lookup, cancel := context.WithTimeout(ctx, peerLookup)
 	defer cancel()
@@ -189,7 +196,7 @@ func (a *app) printFindings(r doctorReport) {
 	if len(r.Closed) > 0 {
 		fmt.Fprintln(a.out)
 	}
-	a.printClosed(r.Closed)
+	a.printClosed(r.Closed, false)
 }
 
 // lookedAt names what was found on a host.

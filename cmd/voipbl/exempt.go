@@ -114,7 +114,7 @@ func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err 
 
 func (a *app) printExempt(r *agent.ExemptReport) {
 	for _, name := range r.Unresolved {
-		fmt.Fprintf(a.err, "voipbl: the addresses of %s are not known: it is taken for nobody\n", clean(name))
+		fmt.Fprintf(a.err, "voipbl: the addresses of %s are not known, so it exempts none\n", clean(name))
 	}
 	if a.json {
 		a.printJSON(r.Exemptions)

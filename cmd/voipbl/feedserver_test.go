@@ -36,6 +36,9 @@ type feedServer struct {
 
 type behaviour struct{ kind, file string }
 
+// redirects reports whether its file is where it leads.
+func (b behaviour) redirects() bool { return b.kind == "to-http" || b.kind == "to" }
+
 // startFeedServer listens in the network namespace of the calling thread.
 func startFeedServer(dir string) (*feedServer, error) {
 	s := &feedServer{
@@ -79,7 +82,7 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.asked = append(s.asked, r.URL.RequestURI())
 	s.mu.Unlock()
 	text, err := os.ReadFile(b.file)
-	if b.file != "" && b.kind != "to-http" && err != nil {
+	if b.file != "" && !b.redirects() && err != nil {
 		http.Error(w, err.Error(), http.StatusTeapot)
 		return
 	}
@@ -137,6 +140,16 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "later": // asks for a pause of an hour
 		w.Header().Set("Retry-After", "3600")
 		http.Error(w, "later", http.StatusTooManyRequests)
+	case "by-proxy": // as the proxy, which wants user and password
+		if user, password, ok := proxyUser(r); r.URL.Host != "lists.invalid" || !ok || user != "user" || password != "s3cr3t" {
+			w.Header().Set("Proxy-Authenticate", "Basic")
+			http.Error(w, "who are you", http.StatusProxyAuthRequired)
+			return
+		}
+		serve(w, r, text)
+	case "to": // anywhere, whether it is a URL or not
+		w.Header().Set("Location", b.file)
+		w.WriteHeader(http.StatusFound)
 	case "to-http":
 		http.Redirect(w, r, "http://127.0.0.1:8080/"+b.file, http.StatusFound)
 	default:
@@ -146,6 +159,11 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Error(w, http.StatusText(code), code)
 	}
+}
+
+// proxyUser is BasicAuth for a proxy.
+func proxyUser(r *http.Request) (user, password string, ok bool) {
+	return (&http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}).BasicAuth()
 }
 
 // serve answers with an ETag, and with 304 where it matches.
@@ -158,7 +176,7 @@ func setFeed(ts *testscript.TestScript, _ bool, args []string) {
 	b := behaviour{kind: args[1]}
 	if len(args) > 2 {
 		b.file = args[2]
-		if b.kind != "to-http" {
+		if !b.redirects() {
 			b.file = ts.MkAbs(b.file)
 		}
 	}

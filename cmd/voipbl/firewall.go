@@ -63,6 +63,9 @@ Exit status: 0 printed, 2 error.`,
 				if only4 && s.Family != "IPv4" || only6 && s.Family != "IPv6" {
 					continue
 				}
+				if s.Text == "" {
+					s.Text = "# no rules: see firewall.drop_at and firewall.ipv6\n"
+				}
 				fmt.Fprintf(a.out, "# %s\n%s", s.Family, s.Text)
 			}
 			return nil
@@ -86,13 +89,14 @@ func (a *app) firewallDiffCommand() *cobra.Command {
 		Long: `Tell which rules are missing in the kernel, which should not be there, and
 which stand in the wrong place because of which others; and which listeners of
 this host the base rules close, and what opens them. Nothing is changed. Names
-in trunks are taken as they last resolved.
+in trunks are taken as they last resolved. What a file would change that is not
+in force says "voipbl firewall apply --dry-run".
 
 Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 		Example: `  voipbl firewall diff`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.loadConfig(cmd)
+			cfg, err := a.usedConfig(cmd)
 			if err != nil {
 				return err
 			}
@@ -101,13 +105,16 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 				return &exitError{exitUsage, err}
 			}
 			a.printRulesTrouble(r)
+			for _, w := range r.Warnings {
+				fmt.Fprintln(a.err, "voipbl: "+clean(w))
+			}
 			if a.json {
 				a.printJSON(r)
 			} else {
 				a.printChanges(r)
-				a.printClosed(r.Closed)
+				a.printClosed(r.Closed, r.Problem != nil || len(r.Changes) > 0)
 			}
-			if len(r.Changes)+len(r.Missing) > 0 || r.Problem != nil {
+			if len(r.Changes)+len(r.Missing)+len(r.Families)+len(r.Unresolved) > 0 || r.Problem != nil {
 				return &exitError{code: exitDiffers}
 			}
 			return nil
@@ -132,7 +139,9 @@ they are taken back. They are refused if they would lock out somebody who is
 logged in by SSH, or a VPN that comes in here, or if ufw, firewalld or FreePBX's
 own firewall is active. What they close otherwise is shown, and what opens it.
 
-Exit status: 0 in force, 1 not applied, 2 usage or configuration.`,
+Exit status: 0 in force; 3 in force, but not for IPv6 or without effect; 1 not
+applied; 2 usage or
+configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute
   voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
@@ -157,13 +166,13 @@ const (
 
 func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 	if opts.Confirm != 0 && (opts.Confirm < minConfirm || opts.Confirm > maxConfirm) {
-		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", opts.Confirm, minConfirm, maxConfirm)}
+		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(opts.Confirm.String()), minConfirm, timeText(maxConfirm.String()))}
 	}
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
 		return err
 	}
-	opts.Waiting, opts.Always, opts.Rollback = a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
+	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
 	r, err := agent.ApplyRules(cmd.Context(), cfg, opts)
 	if r != nil {
 		for _, w := range r.Warnings {
@@ -173,8 +182,6 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 			a.printJSON(r)
 		} else if err == nil && r.Problem == nil {
 			a.printApplied(r, opts.DryRun)
-		} else {
-			a.printClosed(r.Closed)
 		}
 	}
 	switch {
@@ -184,6 +191,10 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 		return &exitError{exitNotApplied, err}
 	case r.Problem != nil:
 		return &exitError{exitNotApplied, &problemError{r.Problem}}
+	case len(r.Families) > 0 || len(r.Obstacles) > 0:
+		a.printFamilies(r.Families)
+		a.printObstacles(r.Obstacles)
+		return &exitError{code: exitStale}
 	}
 	return nil
 }
@@ -200,7 +211,7 @@ func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
 	} else {
 		a.printChanges(r)
 	}
-	a.printClosed(r.Closed)
+	a.printClosed(r.Closed, dryRun)
 	switch {
 	case dryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")

@@ -1,11 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 // setUpHelp has cobra's own help verb refuse what is no command: it would print
 // the general help for it, and exit with 0.
@@ -22,10 +17,10 @@ func setUpHelp(root *cobra.Command) {
 		cmd.Args = func(_ *cobra.Command, words []string) error {
 			found, rest, err := root.Find(words)
 			if err == nil && len(rest) > 0 {
-				err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+				err = unknownCommand(found, rest[0])
 			}
 			if err != nil {
-				return &exitError{exitUsage, &usageError{err, strings.TrimSpace(found.CommandPath())}}
+				return &exitError{exitUsage, err}
 			}
 			return nil
 		}

@@ -44,12 +44,12 @@ func TestHelpOfNothing(t *testing.T) {
 		{"help help", exitOK, "voipbl help [COMMAND...]"},
 		{"help sync", exitOK, "voipbl sync [flags]"},
 		{"help firewall apply", exitOK, "voipbl firewall apply [flags]"},
-		{"help nope", exitUsage, `unknown command "nope" for "voipbl"`},
-		{"help synx", exitUsage, "Did you mean this?\nvoipbl:   sync"},
-		{"help firewall nope", exitUsage, `unknown command "nope" for "voipbl firewall"` + "\n  try: voipbl firewall --help\n"},
-		{"help sync nope", exitUsage, `unknown command "nope" for "voipbl sync"`},
-		{"nope", exitUsage, `unknown command "nope" for "voipbl"`},
-		{"firewall nope", exitUsage, `unknown command "nope" for "voipbl firewall"`},
+		{"help nope", exitUsage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
+		{"help synx", exitUsage, `"synx" is no command of "voipbl"` + "\n  try: voipbl sync\n"},
+		{"help firewall nope", exitUsage, `"nope" is no command of "voipbl firewall"` + "\n  try: voipbl firewall --help\n"},
+		{"help sync nope", exitUsage, `"nope" is no command of "voipbl sync"`},
+		{"nope", exitUsage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
+		{"firewall nope", exitUsage, `"nope" is no command of "voipbl firewall"`},
 	} {
 		var out, errOut bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.line), &out, &errOut)

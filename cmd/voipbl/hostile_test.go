@@ -78,6 +78,7 @@ func TestHostileFeeds(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
 			h := newHostileHost(t, readHostile(t, file))
 			h.run("url", h.feed.url)
 			h.run("path", h.feed.path)

@@ -15,27 +15,30 @@ const module = "github.com/voipbl/voipbl/"
 // import. What is not named imports none.
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
-	"advise":     {"agent", "config", "firewall", "host", "lockout"},
-	"agent":      {"banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "outbox", "cidr", "internal/filekind", "internal/netdump", "internal/web"},
-	"banlist":    {"cidr"},
-	"config":     {"cidr"},
+	"advise":     {"agent", "config", "firewall", "host", "lockout", "nft"},
+	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/web"},
+	"allowlist":  {"config", "internal/deadline"},
+	"banlist":    {"cidr", "internal/deadline"},
+	"config":     {"cidr", "internal/shownurl"},
 	"dns":        nil,
-	"fetch":      {"internal/web"},
+	"fetch":      {"internal/shownurl", "internal/web"},
 	"ipsetsync":  {"cidr"},
-	"firewall":   nil,
+	"firewall":   {"nft", "internal/banrule"},
 	"outbox":     {"internal/web"},
 	"cidr":       nil,
-	"host":       {"internal/netdump"},
+	"host":       {"internal/banrule", "internal/netdump"},
 	"lockout":    {"firewall", "host"},
+	"nft":        nil,
 	"packaging":  nil, // the files that are installed
 }
 
 // pure packages do nothing outside of themselves.
 var pure = map[string][]string{
-	"advise":  {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"banlist": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"cidr":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"config":  {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"allowlist": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"advise":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"banlist":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"cidr":      {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+	"config":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 
 	"lockout": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
 }

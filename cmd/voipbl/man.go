@@ -2,14 +2,16 @@
 
 // With the tag man the program is another one: it writes its own manual.
 //
-//	go run -tags man ./cmd/voipbl DIR
+//	go run -tags man ./cmd/voipbl DIR [COMPLETIONS]
 //
-// in the top folder of the tree writes all pages into DIR. So the program that
-// people install has nothing of it.
+// in the top folder of the tree writes all pages into DIR, and the scripts that complete
+// commands into COMPLETIONS, a file for each shell. So the program that people install has
+// nothing of it.
 
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -24,14 +26,37 @@ import (
 const commentedConfig = "packaging/voipbl.yaml"
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run -tags man ./cmd/voipbl DIR")
+	if len(os.Args) != 2 && len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: go run -tags man ./cmd/voipbl DIR [COMPLETIONS]")
 		os.Exit(exitUsage)
 	}
-	if err := writeManual(os.Args[1]); err != nil {
+	err := writeManual(os.Args[1])
+	if err == nil && len(os.Args) == 3 {
+		err = writeCompletions(os.Args[2])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "man:", err)
 		os.Exit(exitNotApplied)
 	}
+}
+
+// writeCompletions writes what "voipbl completion" prints.
+func writeCompletions(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	a := &app{out: newOutput(io.Discard), err: newOutput(io.Discard)}
+	root := a.command()
+	for _, shell := range a.completionCommand().ValidArgs {
+		var script bytes.Buffer
+		if err := writeCompletion(&script, root, shell); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, shell), script.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeManual(dir string) error {

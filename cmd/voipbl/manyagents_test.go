@@ -18,6 +18,7 @@ import (
 // TestManyAgents starts many agents for one run folder at once: one works, and each
 // of the others says which that is and ends.
 func TestManyAgents(t *testing.T) {
+	t.Parallel()
 	const agents = 24
 	testns.Enter(t)
 	h := &host{t: t, backend: "nft", dir: t.TempDir()}

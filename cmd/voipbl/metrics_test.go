@@ -94,7 +94,7 @@ func TestMetrics(t *testing.T) {
 	writeFile(t, filepath.Join(h.dir, "list"), "127.9.9.9\n5.5.5.5\n")
 	config := h.configure("", farFeed, h.nearFeed())
 	r := h.startAgent(config)
-	r.told("READY=1", 10*time.Second)
+	r.told("READY=1", time.Minute)
 	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 3 })
 	h.must("iptables", "-F", "INPUT")
 	h.eventually("the rule is back", 15*time.Second, func() bool { return r.status().Agent.Repairs.Rules == 1 })
@@ -120,6 +120,7 @@ func TestMetrics(t *testing.T) {
 		`voipbl_repairs_total{what="sets"}`:           0,
 		`voipbl_applies_total{result="failed"}`:       0,
 		`voipbl_rules_on_trial`:                       0,
+		`voipbl_rules_obstacles{kind="unreached"}`:    0,
 		`voipbl_base_rules`:                           0,
 		`voipbl_config_ok`:                            1,
 		`voipbl_dropped_packets_total{set="voip_bl"}`: 2,

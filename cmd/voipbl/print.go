@@ -94,6 +94,9 @@ func (a *app) paint(word string, colour int) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, word)
 }
 
+// folded prints a text that may be long, also where nobody watches.
+func (a *app) folded(text string) { a.out.Write(fold([]byte(clean(text) + "\n"))) }
+
 // The colours of SGR (ECMA-48 §8.3.117).
 const (
 	red    = 31

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	machine "github.com/voipbl/voipbl/host"
 )
 
 func (a *app) reloadCommand() *cobra.Command {
@@ -34,6 +35,8 @@ usage or configuration.`,
 				return &exitError{exitNotApplied, &problemError{refused}}
 			}
 			fmt.Fprintln(a.out, "the agent has taken the configuration over")
+			a.printSaved(agent.SavedRenamed(machine.SavedRules("/"), cfg))
+			a.printNote(agent.DropLogNote(cfg))
 			return nil
 		},
 	}

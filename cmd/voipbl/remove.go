@@ -19,8 +19,9 @@ func (a *app) removeCommand() *cobra.Command {
 		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains
 and sets of others stay as they are; while one of them uses a set or chain of
 ours, nothing is removed. The copies of the feeds stay in the state folder.
-With a configuration that has a mistake it goes by the defaults and by the sets
-that were filled last.
+Sets of names that were configured since the host booted, and are not any more,
+go too. With a configuration that has a mistake it goes by the one that was in
+force last.
 
 Exit status: 0 removed, or there was nothing; 1 not removed; 2 usage or
 configuration.`,
@@ -34,8 +35,11 @@ configuration.`,
 			if err != nil {
 				// Whoever throws it out does not mend its configuration first.
 				a.showError(err)
-				cfg = agent.LastConfig()
-				fmt.Fprintf(a.err, "voipbl: going by the defaults, and the sets %s, %s, %s and %s\n", cfg.Set, cfg.SetName6(), cfg.BanSet, cfg.BanSetName(1))
+				by := "the last good configuration"
+				if cfg, err = a.lastGoodConfig(); err != nil {
+					cfg, by = agent.LastConfig(), "the defaults"
+				}
+				fmt.Fprintf(a.err, "voipbl: going by %s, and the sets %s, %s, %s and %s\n", by, cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1))
 			}
 			removed, err := agent.Remove(cmd.Context(), cfg, wait)
 			if removed != nil {
@@ -43,6 +47,9 @@ configuration.`,
 			}
 			if err != nil {
 				return &exitError{exitNotApplied, err}
+			}
+			for _, s := range removed.Saved {
+				fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
 			}
 			if removed.Nothing() {
 				fmt.Fprintln(a.out, "there is nothing to remove")

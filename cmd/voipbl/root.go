@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
 )
@@ -38,6 +39,7 @@ type app struct {
 	out, err   *output
 	configFile string
 	json       bool
+	mistaken   bool // the file has a mistake, and something else is used
 }
 
 // exitError ends the program with a code; err, if any, is shown first.
@@ -73,8 +75,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := a.command()
 	root.SetArgs(args)
 	code := exitOK
-	if cmd, err := root.ExecuteContextC(ctx); err != nil {
-		exit := &exitError{code: exitUsage, err: &usageError{err, cmd.CommandPath()}} // cobra's own
+	if cmd, err := root.ExecuteContextC(agent.WithPatience(ctx, a.showWaiting)); err != nil {
+		exit := &exitError{code: exitUsage, err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
 		if exit.err != nil {
 			a.showError(exit.err)
@@ -117,9 +119,10 @@ schedule, and puts right what other programs do to the sets and rules.`,
 	root.SetErr(a.err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
-	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.exemptCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.exemptCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.allowCommand(), a.disallowCommand(), a.allowedCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
 	setUpHelp(root)
 	setUpCompletion(root)
+	setUpUsage(root)
 	return root
 }
 
@@ -136,7 +139,7 @@ func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 		return config.Default(), nil
 	}
 	if err != nil {
-		return config.Config{}, &exitError{exitUsage, fmt.Errorf("configuration: %w (name another with --config, or run it as root)", err)}
+		return config.Config{}, &exitError{exitUsage, &unreadError{err}}
 	}
 	cfg, err := config.Parse(a.configFile, text)
 	if err != nil {
@@ -165,7 +168,7 @@ func (e *networksError) Remedy() string {
 func withNetworks(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return err
+		return &mistakeError{err}
 	}
 	for _, e := range joined.Unwrap() {
 		var mistake *config.Error
@@ -173,7 +176,7 @@ func withNetworks(err error) error {
 			return &networksError{err}
 		}
 	}
-	return err
+	return &mistakeError{err}
 }
 
 // showError prints what failed and, on lines of their own, what to do next. For

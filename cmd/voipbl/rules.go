@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
 )
 
 // shownOthers is how many rules that stand in the way a person is shown.
@@ -42,6 +44,9 @@ func (a *app) printChanges(r *agent.RulesReport) {
 
 // rulesWords says in a line where the rules stand.
 func rulesWords(r *agent.RulesReport) string {
+	if r.DropAt == config.DropNone {
+		return fmt.Sprintf("rules: another program's (drop_at: none), %s backend, base rules %s, %s", r.Backend, r.Base, plural(len(r.Changes), "change", "changes"))
+	}
 	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, plural(len(r.Changes), "change", "changes"))
 }
 
@@ -78,14 +83,50 @@ func (a *app) printRulesTrouble(r *agent.RulesReport) {
 	if r == nil {
 		return
 	}
+	a.printFamilies(r.Families)
+	a.printObstacles(r.Obstacles)
 	if p := r.Problem; p != nil {
 		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(a.err, "  try: "+clean(a.mended(p.Remedy)))
 		}
+	}
+	for _, name := range r.Unresolved {
+		fmt.Fprintf(a.err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", clean(name))
 	}
 	if p := r.Pending; p != nil {
 		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
+	}
+}
+
+// printObstacles says on stderr why rules that are installed do not have their effect.
+func (a *app) printObstacles(obstacles []agent.Obstacle) {
+	for _, o := range obstacles {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(o.Error), clean(o.Remedy))
+	}
+}
+
+// printSaved says on stderr which files of saved rules name sets of an old name.
+func (a *app) printSaved(saved []agent.SavedTrouble) {
+	for _, s := range saved {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+	}
+}
+
+// printNote says on stderr what may surprise somebody, if there is anything.
+func (a *app) printNote(p *agent.Problem) {
+	if p != nil {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(p.Error), clean(p.Remedy))
+	}
+}
+
+// printFamilies says on stderr which family is not protected, and why.
+func (a *app) printFamilies(families []agent.FamilyProblem) {
+	for _, p := range families {
+		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
+		if p.Remedy != "" {
+			fmt.Fprintln(a.err, "  try: "+clean(a.mended(p.Remedy)))
+		}
 	}
 }
 
@@ -106,8 +147,14 @@ func (a *app) printRulesStatus(s *agent.RulesStatus) {
 	}
 	rules.print(a.out)
 	fmt.Fprintf(a.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
+	if s.DropAt == config.DropNone {
+		fmt.Fprintln(a.out, "  the rules are another program's (drop_at: none)")
+	}
 	if s.Pending != nil {
 		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", s.Pending.Deadline.Local().Format(time.DateTime))
+	}
+	if len(s.Owners) > 0 && s.Rest == nil { // else it is told
+		fmt.Fprintf(a.out, "  other firewalls: %s\n", clean(strings.Join(s.Owners, ", ")))
 	}
 	if s.Other > 0 {
 		fmt.Fprintf(a.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))

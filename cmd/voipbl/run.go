@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,9 +43,13 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	_, err := os.Stat(a.configFile)
-	there := err == nil
+	there := !errors.Is(err, fs.ErrNotExist)
+	file := a.configFile
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
 	err = agent.Run(cmd.Context(), agent.RunOptions{
-		Version: version, ConfigFile: a.configFile, Reload: hangup, Log: newLog(a.err, verbose),
+		Version: version, ConfigFile: file, Reload: hangup, Log: newLog(a.err, verbose),
 		Load: func() (config.Config, error) {
 			// A file that was there is not to become the defaults by going away.
 			if _, err := os.Stat(a.configFile); there && err != nil {

@@ -75,7 +75,11 @@ func setupScript(env *testscript.Env) error {
 	dns := new(scriptDNS)
 	env.Defer(dns.close)
 	env.Values[dnsKey] = dns
-	env.Vars = append(env.Vars, "SSL_CERT_FILE="+server.certFile, "NO_COLOR=1", "TZ=UTC")
+	repo, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars, "SSL_CERT_FILE="+server.certFile, "NO_COLOR=1", "TZ=UTC", "REPO="+repo)
 	return os.Mkdir(filepath.Join(env.WorkDir, "blocklist.d"), 0o755)
 }
 
@@ -178,7 +182,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			return pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) == want
 		}
 	}
-	poll := time.NewTicker(50 * time.Millisecond)
+	poll := time.NewTicker(150 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(time.Duration(seconds) * time.Second); ; <-poll.C {
 		err := ts.Exec(rest[0], rest[1:]...)

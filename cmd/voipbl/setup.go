@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/packaging"
 )
 
@@ -31,29 +32,44 @@ type setup struct {
 	fail2ban      string
 	yes, dryRun   bool
 	base          bool
+	migrate       bool // take the published voipbl.sh out
 	networks      []string
 	trunks        []string
 	confirm, wait time.Duration
 	report        setupReport
 	old           []byte // the configuration as it is, nil if there is none
 	asks          *asker
+	owners        []string // whose rules the kernel has
 	baseWas       bool
+	request       advise.Request // that the proposal is for
+	wish          bool           // --base is given, and did not fit yet
 }
 
 // setupReport is what setup --json prints.
 type setupReport struct {
-	Outcome  string             `json:"outcome"` // one of those below
-	Facts    machine.Facts      `json:"facts"`
-	Choices  []advise.Choice    `json:"choices"`
-	BaseFits bool               `json:"base_fits"`
-	Config   string             `json:"config"` // the text that is proposed
-	Written  string             `json:"written,omitempty"`
-	Backup   string             `json:"backup,omitempty"`
-	Rules    []agent.ShownRules `json:"rules,omitempty"` // if base rules are on
-	Applied  *agent.RulesReport `json:"applied,omitempty"`
-	Sync     *agent.Report      `json:"sync,omitempty"`
-	Next     []string           `json:"next"`
-	Error    *agent.Problem     `json:"error,omitempty"` // why it is not applied
+	Outcome  string            `json:"outcome"` // one of those below
+	Facts    machine.Facts     `json:"facts"`
+	Choices  []advise.Choice   `json:"choices"`
+	BaseFits bool              `json:"base_fits"`
+	Base     advise.BaseAdvice `json:"base"`
+	Openings []advise.Opening  `json:"openings"` // what base rules let in, as proposed
+	Closed   []lockout.Closed  `json:"closed"`   // the listeners that they close
+	Config   string            `json:"config"`   // the text that is proposed
+	// Unresolved are names of trunks of which no address is known, so that no rule lets
+	// them in.
+	Unresolved []string `json:"unresolved,omitempty"`
+
+	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
+	Script   []string        `json:"script,omitempty"`
+	Migrated *agent.Migrated `json:"migrated,omitempty"`
+
+	Written string             `json:"written,omitempty"`
+	Backup  string             `json:"backup,omitempty"`
+	Rules   []agent.ShownRules `json:"rules,omitempty"` // if base rules are on
+	Applied *agent.RulesReport `json:"applied,omitempty"`
+	Sync    *agent.Report      `json:"sync,omitempty"`
+	Next    []string           `json:"next"`
+	Error   *agent.Problem     `json:"error,omitempty"` // why it is not applied
 }
 
 // The values of setupReport.Outcome.
@@ -75,10 +91,16 @@ Docker), propose a configuration and say why, write it (the old one is kept
 beside it) and put it in force. What you have configured yourself stays. On a
 terminal it asks; without one it proposes only, unless --yes is given.
 
-Base rules, which make voipbl the whole firewall, are new only if you say so, on
-the terminal, by --base or in the file. They are on trial then, as with "voipbl
-firewall apply": they go by themselves unless you confirm them over a new
-connection.
+Base rules, which make voipbl the whole firewall, are recommended where no other
+firewall is in force, your networks are known and whoever is logged in would be
+let in; else it says what stands against them. They are new only if you say so,
+on the terminal, by --base or in the file. They are on trial then, as with
+"voipbl firewall apply": they go by themselves unless you confirm them over a
+new connection. A table shows what they let in and what they close; "voipbl
+firewall show" has every rule.
+
+If the published voipbl.sh is on this host, setup says so, and offers to take it
+out once voipbl's own rules are in force, as "voipbl migrate" does.
 
 Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
 like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
@@ -94,6 +116,7 @@ configuration.`,
 	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask")
 	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "propose only")
 	f.BoolVar(&s.base, "base", false, "be the whole firewall of this host")
+	f.BoolVar(&s.migrate, "migrate", false, "take the published voipbl.sh out afterwards")
 	f.StringSliceVar(&s.networks, "local", nil, "a `NETWORK` that you and your phones come from")
 	f.StringSliceVar(&s.trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
 	f.DurationVar(&s.confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
@@ -106,7 +129,7 @@ configuration.`,
 
 func (s *setup) run(cmd *cobra.Command) error {
 	if s.confirm != 0 && (s.confirm < minConfirm || s.confirm > maxConfirm) {
-		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", s.confirm, minConfirm, maxConfirm)}
+		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(s.confirm.String()), minConfirm, timeText(maxConfirm.String()))}
 	}
 	ctx := cmd.Context()
 	s.look.Fail2banClient = strings.Fields(s.fail2ban)
@@ -115,6 +138,10 @@ func (s *setup) run(cmd *cobra.Command) error {
 		s.asks = newAsker(s.out)
 	}
 	p, err := s.propose(ctx)
+	if s.asks != nil && s.base && errors.As(err, new(*advise.RefusedError)) { // answers may mend that
+		s.base, s.wish = false, true
+		p, err = s.propose(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -145,7 +172,7 @@ func (s *setup) run(cmd *cobra.Command) error {
 func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	var err error
 	if s.old, err = os.ReadFile(s.configFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &exitError{exitUsage, fmt.Errorf("configuration: %w (name another with --config, or run it as root)", err)}
+		return nil, &exitError{exitUsage, &unreadError{err}}
 	}
 	cfg := config.Default()
 	if s.old != nil {
@@ -158,25 +185,23 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	if err != nil {
 		return nil, &exitError{exitNotApplied, err}
 	}
+	native, err := agent.ReadNative(ctx, kernel, true)
+	if err != nil {
+		fmt.Fprintln(s.err, "voipbl: "+clean(err.Error()))
+	}
+	s.owners = agent.OtherOwners(kernel, native)
 	s.report.Facts = machine.Look(ctx, s.look)
-	request := advise.Request{
-		Facts: s.report.Facts, Rules: kernel, Owners: agent.OtherOwners(kernel), Text: s.old, Shipped: packaging.Config,
+	s.request = advise.Request{
+		Facts: s.report.Facts, Rules: kernel, Native: native, Owners: s.owners, Text: s.old, Shipped: packaging.Config,
 		Base: s.base, Networks: s.networks, Trunks: s.trunks,
 	}
-	p, err := advise.Propose(request)
+	p, err := advise.Propose(s.request)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, withoutSecret(string(p.Text), p.Config)
+	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
+	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
 	return p, nil
-}
-
-// withoutSecret is the text as it may be shown.
-func withoutSecret(text string, cfg config.Config) string {
-	if cfg.Report.Serial == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, cfg.Report.Serial, cfg.Redacted().Report.Serial)
 }
 
 // agree shows the proposal and asks, if there is somebody to be asked, until it is
@@ -184,10 +209,28 @@ func withoutSecret(text string, cfg config.Config) string {
 func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if !s.json {
 		s.printFacts()
+		s.printScript()
 		s.printChoices(*p)
 	}
+	if err := s.adviseBase(ctx, *p); err != nil {
+		return false, err
+	}
+	on := s.report.Base.Advice == advise.BaseOn
 	if s.asks == nil {
+		switch {
+		case s.json:
+		case on:
+			s.printAccess(*p)
+		default:
+			s.printAdvice()
+			if !s.yes && len(s.report.Openings) > 0 {
+				s.printAccess(*p)
+			}
+		}
 		return s.yes, nil
+	}
+	if s.report.Base.Advice == advise.BaseUnfit { // which the answers may mend
+		s.printAdvice()
 	}
 	for {
 		before := *s
@@ -200,17 +243,23 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 		}
 		again, err := s.propose(ctx)
 		if err == nil {
+			s.printChoices(again, (*p).Choices...)
 			*p = again
-			s.printChoices(*p)
+			if err := s.adviseBase(ctx, *p); err != nil {
+				return false, err
+			}
 			break
 		}
 		s.showError(err) // a network that is none, say: ask once more
-		s.networks, s.trunks, s.base = before.networks, before.trunks, before.base
+		s.networks, s.trunks = before.networks, before.trunks
 	}
-	if (*p).Config.Firewall.Base {
-		if err := s.showRules(ctx, *p); err != nil {
-			return false, err
-		}
+	if on {
+		s.printAccess(*p)
+	} else if err := s.agreeBase(ctx, p); err != nil {
+		return false, err
+	}
+	if err := s.agreeMigrate(ctx); err != nil {
+		return false, err
 	}
 	what := "Put it in force?"
 	if (*p).Changed {
@@ -223,7 +272,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 // anything.
 func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
 	fw := p.Config.Firewall
-	networks, err := s.more(ctx, "More networks that you and your phones come from, such as 192.168.1.0/24:", "local_networks", texts(fw.LocalNetworks))
+	networks, err := s.more(ctx, "More networks of yours and your phones, such as 192.168.1.0/24:", "local_networks", texts(fw.LocalNetworks))
 	if err != nil {
 		return false, err
 	}
@@ -232,14 +281,7 @@ func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool,
 		return false, err
 	}
 	s.networks, s.trunks = append(s.networks, networks...), append(s.trunks, trunks...)
-	changed = len(networks)+len(trunks) > 0
-	if fw.Base || !p.BaseFits && len(networks) == 0 {
-		return changed, nil
-	}
-	fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host: SIP within limits, voice and web for everyone, the rest for your networks, nothing else. It would be on trial first.")
-	base, err := s.asks.yes(ctx, "Be the whole firewall?", s.base)
-	s.base = base
-	return changed || base, err
+	return len(networks)+len(trunks) > 0, nil
 }
 
 // more asks for what is to be added to a list of firewall's, until all of it is what
@@ -279,18 +321,12 @@ func texts[T fmt.Stringer](all []T) []string {
 	return words
 }
 
-// showRules shows what base rules would be in the kernel.
+// showRules keeps for --json what base rules would be in the kernel.
 func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
 	shown, err := agent.ShowRules(ctx, p.Config)
 	if err != nil {
 		return &exitError{exitNotApplied, err}
 	}
 	s.report.Rules = shown
-	if !s.json {
-		for _, each := range shown {
-			fmt.Fprintf(s.out, "# %s\n%s", each.Family, each.Text)
-		}
-		fmt.Fprintln(s.out)
-	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	if _, err := config.Parse(s.configFile, p.Text); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if cfg.Firewall.Base && s.asks == nil { // else it has been shown before the question
+	if cfg.Firewall.Base && s.json {
 		if err := s.showRules(ctx, p); err != nil {
 			return err
 		}
@@ -45,7 +46,9 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		s.report.Written = s.configFile
 	}
 	s.report.Outcome = outcomeNotApplied
-	s.follow(ctx, cfg)
+	if err := s.follow(ctx, cfg); err != nil {
+		return err
+	}
 	steps := []func(context.Context, config.Config) error{s.fetch}
 	switch {
 	case cfg.Firewall.Base && !s.baseWas:
@@ -58,8 +61,9 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 			return err
 		}
 	}
+	stays := s.takeOutScript(ctx, cfg)
 	switch {
-	case s.untidy():
+	case s.untidy() || stays:
 		s.report.Outcome = outcomeTroubled
 		return &exitError{code: exitStale}
 	case s.pending():
@@ -71,11 +75,18 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 }
 
 // follow has a running agent take over what was written, so that it does not undo what
-// follows. What it says against it is said by the sync.
-func (s *setup) follow(ctx context.Context, cfg config.Config) {
-	if problem, err := agent.ReloadAgent(ctx, cfg, s.wait); err == nil && problem != nil {
-		fmt.Fprintf(s.err, "voipbl: the agent does not take it over: %s\n", clean(problem.Error))
+// follows.
+func (s *setup) follow(ctx context.Context, cfg config.Config) error {
+	problem, err := agent.ReloadAgent(ctx, cfg, s.wait)
+	switch {
+	case errors.As(err, new(*agent.NoAgentError)), errors.As(err, new(*agent.SilentAgentError)): // the sync says so
+		return nil
+	case err != nil:
+		return &exitError{exitNotApplied, err}
+	case problem != nil:
+		return &exitError{exitNotApplied, &agent.NotFollowedError{Why: problem}}
 	}
+	return nil
 }
 
 // mayApply finds out whether base rules would be refused, as when they would lock
@@ -95,24 +106,13 @@ func (s *setup) pending() bool { return s.report.Applied != nil && s.report.Appl
 
 // untidy reports whether a list or the rules are in trouble; what is on trial is none.
 func (s *setup) untidy() bool {
-	if !s.pending() && s.report.Sync.Troubled() {
-		return true
-	}
-	for _, f := range s.report.Sync.Feeds {
-		if f.Problem != nil {
-			return true
-		}
-	}
-	return false
+	return s.report.Sync.Troubled() || s.report.Applied != nil && len(s.report.Applied.Obstacles) > 0
 }
 
 // fetch is a sync. Base rules that are to be on trial are none of its business.
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
-	if !s.baseWas {
-		cfg.Firewall.Base = false
-	}
 	progress := newProgress(s.err)
-	opts := agent.Options{Version: version, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
+	opts := agent.Options{Version: version, ConfigFile: s.configFile, LeaveBase: !s.baseWas, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
 	report, err := agent.Sync(ctx, cfg, opts)
 	progress.clear()
 	s.report.Sync = report
@@ -135,13 +135,14 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{
-		Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
+		ConfigFile: s.configFile, Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
 	})
 	s.report.Applied = report
 	if report != nil {
 		for _, w := range report.Warnings {
 			fmt.Fprintln(s.err, "voipbl: "+clean(w))
 		}
+		s.printObstacles(report.Obstacles)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -174,6 +175,12 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		}
 		next("\"voipbl doctor\" tells what else stands against the protection")
 	}
+	if line := s.scriptNext(); line != "" {
+		next("%s", line)
+	}
+	if s.asks == nil && !p.Config.Firewall.Base && s.report.Base.Advice == advise.BaseRecommended {
+		next("\"voipbl setup --yes --base\" makes voipbl the whole firewall, on trial at first")
+	}
 	for _, c := range p.Choices {
 		if c.State == advise.ByHand {
 			next("by hand: %s: %s", c.Key, c.Why)
@@ -200,7 +207,11 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	case outcomeOnTrial:
 		fmt.Fprintln(s.out, s.paint("in force", yellow)+", the base rules on trial")
 	case outcomeTroubled:
-		fmt.Fprintln(s.out, s.paint("in force", yellow)+", but not everything is as it should be: see above")
+		trial := ""
+		if s.pending() {
+			trial = ", the base rules on trial"
+		}
+		fmt.Fprintln(s.out, s.paint("in force", yellow)+trial+", but not everything is as it should be: see above")
 	case outcomeNotApplied:
 		fmt.Fprintln(s.out, s.paint("not applied", red))
 	}
@@ -225,11 +236,7 @@ func (s *setup) printFacts() {
 	for _, p := range f.PBXs {
 		pbxs = append(pbxs, strings.TrimSpace(p.Name+" "+p.Version)+map[bool]string{true: "", false: " (not running)"}[p.Running])
 	}
-	for _, o := range f.Firewalls {
-		if o.Active {
-			owners = append(owners, o.Name)
-		}
-	}
+	owners = advise.Owners(f, s.owners)
 	rows := []struct {
 		name string
 		all  []string
@@ -256,10 +263,14 @@ func (s *setup) printFacts() {
 	fmt.Fprintln(s.out)
 }
 
-// printChoices tells each key, its value and why.
-func (s *setup) printChoices(p *advise.Proposal) {
+// printChoices tells each key, its value and why, but for choices that have been shown
+// before.
+func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 	fmt.Fprintln(s.out, "proposed (+ is new, ! is for you to decide):")
 	for _, c := range p.Choices {
+		if slices.Contains(before, c) {
+			continue
+		}
 		mark := map[advise.State]string{advise.Set: "+", advise.ByHand: "!", advise.Missing: "!"}[c.State]
 		fmt.Fprintf(s.out, "%1s %s: %s\n      %s\n", mark, c.Key, clean(c.Value), clean(c.Why))
 	}

@@ -143,6 +143,7 @@ func (h *listHost) check(want map[string]string) {
 // TestListNeverBlocksItsSource: what a list came from is exempt, wherever its URL has led,
 // also while the list blocks everything around.
 func TestListNeverBlocksItsSource(t *testing.T) {
+	t.Parallel()
 	h := newListHost(t)
 	for _, record := range [][2]string{{"lists.example", firstServer}, {"cdn.example", cdnServer}, {"proxy.example", proxyServer}} {
 		if err := h.dns.Set(record[0], "A", record[1]); err != nil {

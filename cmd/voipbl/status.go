@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
-	"github.com/voipbl/voipbl/config"
 )
 
 // exitNotProtected is status's answer when nothing protects the host.
@@ -29,7 +27,7 @@ copies and, if one is running, the agent.
 
 Exit status: 0 protected; 3 protected, but a feed is stale or in trouble, the
 rules or sets are not as they should be, or the agent is in trouble; 1 not
-protected; 2 error.`,
+protected, such as by sets that block nobody; 2 error.`,
 		Example: `  voipbl status
   voipbl status --json`,
 		Args: cobra.NoArgs,
@@ -40,22 +38,16 @@ protected; 2 error.`,
 }
 
 func (a *app) status(cmd *cobra.Command) error {
-	cfg, refused, err := a.configInForce(cmd)
+	cfg, err := a.inForce(cmd)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	s, err := agent.ReadStatus(cmd.Context(), cfg, version, now)
+	s, err := agent.ReadStatus(cmd.Context(), cfg.Config, version, now, cfg.mistake)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	switch {
-	case refused == nil:
-	case s.Agent == nil:
-		s.Problems = append(s.Problems, "the configuration has a mistake: "+refused.Error())
-	case s.Agent.ConfigError == nil: // it has not seen it yet
-		s.Problems = append(s.Problems, "the agent goes on with the old configuration: "+refused.Error())
-	}
+	s.Add(cfg.trouble(s.Agent))
 	if a.json {
 		a.printJSON(s)
 	} else {
@@ -64,49 +56,10 @@ func (a *app) status(cmd *cobra.Command) error {
 	switch {
 	case !s.Protected:
 		return &exitError{code: exitNotProtected}
-	case s.Worrying() || refused != nil:
+	case s.Worrying():
 		return &exitError{code: exitStale}
 	}
 	return nil
-}
-
-// configInForce is the configuration, or if that has a mistake the one that a running
-// agent goes by, or else went by last, and the mistake.
-func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err error) {
-	cfg, mistake := a.loadConfig(cmd)
-	if mistake == nil {
-		return cfg, nil, nil
-	}
-	text, err := os.ReadFile(a.configFile)
-	if err != nil {
-		return cfg, nil, mistake
-	}
-	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
-		return cfg, mistake, nil
-	}
-	if cfg, err = a.lastGoodConfig(); err == nil {
-		return cfg, mistake, nil
-	}
-	return cfg, nil, mistake
-}
-
-// lastGoodConfig is what the agent went by last, for a file that has a mistake.
-func (a *app) lastGoodConfig() (config.Config, error) {
-	text, err := os.ReadFile(a.configFile)
-	if err != nil {
-		return config.Config{}, err
-	}
-	cfg, _, err := agent.LastGoodConfig(text)
-	return cfg, err
-}
-
-// usableConfig is configInForce for who has no better place to tell of the mistake.
-func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
-	cfg, refused, err := a.configInForce(cmd)
-	if refused != nil {
-		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
-	}
-	return cfg, err
 }
 
 func (a *app) printStatus(s *agent.Status, now time.Time) {
@@ -123,6 +76,13 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 			fmt.Fprintln(a.out, "    try: "+clean(remedy))
 		}
 	}
+	if rest := s.Rules.Rest; rest != nil && s.Protected {
+		a.folded("  " + rest.Words())
+	}
+	if p := s.DropLog; p != nil {
+		a.folded("  " + clean(p.Error))
+		a.folded("    try: " + clean(p.Remedy))
+	}
 	fmt.Fprintln(a.out)
 	a.printAgent(s, now)
 	sets := table{right: []int{1, 2, 3, 4, 5}}
@@ -137,12 +97,19 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	sets.print(a.out)
 	fmt.Fprintln(a.out)
 	a.printRulesStatus(s.Rules)
+	if s.IPv6Left {
+		fmt.Fprintln(a.out, "IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses:\nnobody is blocked over IPv6")
+		fmt.Fprintln(a.out)
+	}
 	feeds := table{right: []int{1, 2}}
 	feeds.row("feed", "entries", "rejected", "last success", "next", "state")
 	for _, f := range s.Feeds {
 		feeds.row(shorten(f.Name, 24), count(f.Entries), count(f.Rejects), ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
 	}
 	feeds.print(a.out)
+	if s.MaxEntries.Auto {
+		fmt.Fprintf(a.out, "one list may have %s\n", s.MaxEntries.Words())
+	}
 	for _, f := range s.Feeds {
 		if f.Problem != nil {
 			failed := ""
@@ -206,6 +173,8 @@ func droppedWords(s *agent.Status) string {
 
 func nextWords(f agent.FeedStatus, running *agent.AgentStatus, now time.Time) string {
 	switch {
+	case f.Fetching:
+		return "under way"
 	case running == nil:
 		return "-"
 	case f.Next.IsZero():

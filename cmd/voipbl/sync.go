@@ -29,10 +29,12 @@ hold exactly that, by one atomic swap each, and see to it that the firewall's
 rules drop their members. A feed that fails keeps its last good copy in force.
 
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
-held back or missing, its copy could not be kept, a name in allow or trunks was
-never resolved, or the base rules are not installed as configured; 1 not
-applied, the kernel is as it was, or (it says so) only its rules are; 2 usage
-or configuration. With --dry-run 0 and 3 say the same of what would be.`,
+held back or missing, its copy could not be kept, no list has anything to block
+(status then says "not protected", unless bans are in force), a name in allow
+or trunks was never resolved, the base rules are not installed as configured,
+or rules saved for the next boot name a set of an old name; 1 not applied, the
+kernel is as it was, or (it says so) only its rules are; 2 usage or
+configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
@@ -60,7 +62,7 @@ func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
 	if err != nil {
 		return err
 	}
-	opts.Version, opts.Waiting = version, a.showWaiting
+	opts.Version, opts.ConfigFile, opts.Waiting = version, a.configFile, a.showWaiting
 	progress := newProgress(a.err)
 	opts.Progress = progress.show
 	report, err := agent.Sync(cmd.Context(), cfg, opts)
@@ -126,13 +128,27 @@ func (a *app) printTroubles(r *agent.Report) {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
+	if p := r.AgentError; p != nil && p.Remedy != "" {
+		fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+	}
 	if p := r.BansProblem; p != nil {
 		fmt.Fprintln(a.err, "voipbl: the sets of bans could not be looked after: "+clean(p.Error))
 		if p.Remedy != "" {
 			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
 		}
 	}
+	for _, p := range r.ListProblems {
+		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
+		fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+	}
+	if p := r.Empty; p != nil {
+		fmt.Fprintln(a.err, "voipbl: "+p.Error)
+		fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+	}
+	a.printFamilies(r.Families)
 	a.printRulesTrouble(r.Rules)
+	a.printSaved(r.Saved)
+	a.printNote(r.DropLog)
 	if r.Outcome == agent.RulesFailed && r.Error != nil {
 		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
 	}
@@ -180,8 +196,8 @@ func (a *app) printOutcome(r *agent.Report) {
 	switch {
 	case r.Outcome == agent.DryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
-	case r.Empty():
-		fmt.Fprintln(a.out, a.paint("in force, and empty", red)+": no feed has an entry that can be blocked")
+	case r.Empty != nil:
+		fmt.Fprintln(a.out, a.paint("in force, and empty", red)+": nobody is on a list")
 	case r.Troubled():
 		fmt.Fprintln(a.out, a.paint("in force", yellow)+", but not everything is as it should be: see above")
 	case slices.ContainsFunc(r.Feeds, func(f agent.FeedReport) bool { return f.State == agent.FeedCached }):

@@ -36,7 +36,7 @@ func TestSystemd(t *testing.T) {
 	timers := func() string { return h.Must("systemctl", "list-timers", "--all", "--no-legend", "voipbl-rollback-*") }
 	eventually := func(what string, holds func() bool) {
 		t.Helper()
-		poll := time.NewTicker(100 * time.Millisecond)
+		poll := time.NewTicker(250 * time.Millisecond)
 		defer poll.Stop()
 		for deadline := time.Now().Add(30 * time.Second); !holds(); <-poll.C {
 			if time.Now().After(deadline) {

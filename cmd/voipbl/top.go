@@ -27,14 +27,14 @@ func (a *app) topCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "top",
-		Short: "Show who of the blocked knocks most",
+		Short: "Show which blocked sources knock most",
 		Long: `Show the blocked sources that have knocked most, from the counters of the
 kernel's sets, and which feeds list them. On a terminal it is refreshed until
-Ctrl-C, with the packets per second since the last refresh; else it is printed
-once. Counters outlast a sync.
+you type q or Ctrl-C, with the packets per second since the last refresh; else
+it is printed once. Counters outlast a sync.
 
 Exit status: 0 shown, 2 error.`,
-		Example: `  voipbl top                  on a terminal, until Ctrl-C
+		Example: `  voipbl top                  on a terminal, until q or Ctrl-C
   voipbl top --interval 10s   refresh it less often
   voipbl top --once -n 100    print the first hundred
   voipbl top --json           for programs`,

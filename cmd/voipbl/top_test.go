@@ -84,8 +84,8 @@ func TestTopScreen(t *testing.T) {
 	a := &app{out: &output{terminal: true}}
 	t.Setenv("NO_COLOR", "")
 	r := topReport()
-	for _, size := range []struct{ width, height, lines int }{{80, 24, 6}, {80, 6, 5}, {200, 3, 2}, {20, 24, 6}, {1, 1, 1}} {
-		frame := string(a.topScreen(r, size.width, size.height))
+	for _, size := range []struct{ width, height, lines int }{{80, 24, 7}, {80, 6, 5}, {200, 3, 2}, {20, 24, 7}, {1, 1, 1}} {
+		frame := string(a.topScreen(r, size.width, size.height, "q or Ctrl-C ends"))
 		body, home := strings.CutPrefix(frame, "\x1b[H")
 		body, below := strings.CutSuffix(body, "\x1b[J")
 		if !home || !below || strings.Count(body, "\n") != size.lines || strings.Count(body, "\x1b[K") != size.lines {
@@ -100,7 +100,7 @@ func TestTopScreen(t *testing.T) {
 			}
 		}
 	}
-	for _, test := range []struct{ asked, height, want int }{{0, 0, 20}, {0, 24, 20}, {0, 3, 1}, {0, 5000, 1000}, {7, 24, 7}, {100, 24, 100}} {
+	for _, test := range []struct{ asked, height, want int }{{0, 0, 20}, {0, 24, 19}, {0, 3, 1}, {0, 5000, 1000}, {7, 24, 7}, {100, 24, 100}} {
 		if got := topRows(test.asked, test.height); got != test.want {
 			t.Errorf("asked for %d on %d lines: %d, not %d", test.asked, test.height, got, test.want)
 		}

@@ -12,11 +12,20 @@ import (
 	"github.com/voipbl/voipbl/agent"
 )
 
-// watchTop draws the screen anew at each interval, until ctx ends. It changes
-// nothing of the terminal that would have to be restored.
+// watchTop draws the screen anew at each interval, until ctx ends or a q is typed.
 func (a *app) watchTop(ctx context.Context, t *agent.Top, lines int, interval time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer a.draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
+	keys := newKeys()
+	defer keys.giveBack()
+	quit := keys.pressed(ctx, "qQ")
+	hint := "Ctrl-C ends"
+	if keys != nil {
+		hint = "q or Ctrl-C ends"
+	}
 	for {
+		keys.take()
 		width, height := a.screen() // it may have been resized
 		r, err := t.Read(ctx, topRows(lines, height))
 		if ctx.Err() != nil {
@@ -25,11 +34,13 @@ func (a *app) watchTop(ctx context.Context, t *agent.Top, lines int, interval ti
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}
-		if !a.draw(a.topScreen(r, width, height)) {
+		if !a.draw(a.topScreen(r, width, height, hint)) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-quit:
 			return nil
 		case <-time.After(interval): // after, so that a set that takes long to read leaves time between
 		}
@@ -49,10 +60,12 @@ func (a *app) draw(frame []byte) bool {
 // upper left corner, each line over the one that was there, and clear below
 // (ECMA-48: CUP, EL, ED). A line is cleared before it is written, for after its last
 // column the cursor still stands on that. The last line is the cursor's.
-func (a *app) topScreen(r *agent.TopReport, width, height int) []byte {
+//
+// The hint stands below all, if there is room.
+func (a *app) topScreen(r *agent.TopReport, width, height int, hint string) []byte {
 	width = min(width, columns)
 	text := strings.TrimSuffix(string(fold([]byte(topText(r, width, true)))), "\n")
-	lines := strings.Split(text, "\n")
+	lines := append(strings.Split(text, "\n"), hint)
 	var frame bytes.Buffer
 	frame.WriteString("\x1b[H")
 	for _, line := range lines[:min(len(lines), max(height-1, 1))] {
@@ -83,8 +96,8 @@ func (a *app) screen() (width, height int) {
 }
 
 // topFrame is what stands around the sources: the first line, an empty one, the
-// names of the columns, and the cursor's line.
-const topFrame = 4
+// names of the columns, the hint, and the cursor's line.
+const topFrame = 5
 
 // topRows is how many sources to show on a screen of some height, or on none.
 func topRows(asked, height int) int {

@@ -123,17 +123,17 @@ func TestTopOnTerminal(t *testing.T) {
 			return false
 		}
 	}
-	h.eventually("a first screen, that has no rate", 10*time.Second, seen(`^....-..-.. ..:..:..  0 packets dropped, 0 B\nnothing that is blocked has knocked yet\n$`))
+	h.eventually("a first screen, that has no rate", 10*time.Second, seen(`^....-..-.. ..:..:..  0 packets dropped, 0 B\nnothing that is blocked has knocked yet\nq or Ctrl-C ends\n$`))
 	h.must("ip", "addr", "add", "5.5.5.5/32", "dev", "lo")
 	h.hit("5.5.5.5")
-	h.eventually("its first knock", 10*time.Second, seen(`\nprefix   packets +rate  feeds\n5\.5\.5\.5 +1 +\S+  mine\n$`))
-	h.eventually("no rate while it is quiet", 10*time.Second, seen(`  1 packet dropped, 29 B, 0\.00 per second\n\n.*\n5\.5\.5\.5        1  0\.00  mine\n$`))
+	h.eventually("its first knock", 10*time.Second, seen(`\nprefix   packets +rate  feeds\n5\.5\.5\.5 +1 +\S+  mine\nq or Ctrl-C ends\n$`))
+	h.eventually("no rate while it is quiet", 10*time.Second, seen(`  1 packet dropped, 29 B, 0\.00 per second\n\n.*\n5\.5\.5\.5        1  0\.00  mine\nq or Ctrl-C ends\n$`))
 	for range 4 {
 		h.hit("5.5.5.5")
 	}
-	h.eventually("all its knocks", 10*time.Second, seen(`  5 packets dropped, 145 B, .* per second\n\n.*\n5\.5\.5\.5 +5 +\S+  mine\n$`))
+	h.eventually("all its knocks", 10*time.Second, seen(`  5 packets dropped, 145 B, .* per second\n\n.*\n5\.5\.5\.5 +5 +\S+  mine\nq or Ctrl-C ends\n$`))
 	// How much depends on when it was read.
-	if !seen(`B, (0\.0?)?[1-9].* per second\n\n.*\n5\.5\.5\.5 +[2-5] +(0\.0?)?[1-9]\S*  mine\n$`)() {
+	if !seen(`B, (0\.0?)?[1-9].* per second\n\n.*\n5\.5\.5\.5 +[2-5] +(0\.0?)?[1-9]\S*  mine\nq or Ctrl-C ends\n$`)() {
 		t.Errorf("the knocks have no rate: %q", s.frames())
 	}
 	if n := len(s.frames()); n < 4 {
@@ -149,7 +149,7 @@ func TestTopOnTerminal(t *testing.T) {
 	<-s.ended
 	all := strings.ReplaceAll(s.written(), "^C", "") // the terminal's, wherever it got between
 	last := all[strings.LastIndex(all, "\x1b[H"):]
-	if !strings.HasSuffix(last, "mine\r\n\x1b[J\r\x1b[J") {
+	if !strings.HasSuffix(last, "q or Ctrl-C ends\r\n\x1b[J\r\x1b[J") {
 		t.Errorf("the last screen is not left as it was: %q", last)
 	}
 	// Nothing is switched that would have to be switched back.
@@ -157,6 +157,36 @@ func TestTopOnTerminal(t *testing.T) {
 		if escape != "\x1b[H" && escape != "\x1b[K" && escape != "\x1b[J" {
 			t.Errorf("%q was sent to the terminal", escape)
 		}
+	}
+}
+
+// TestTopQuits: a q ends it, no other key does or is shown, and the terminal is as it was.
+func TestTopQuits(t *testing.T) {
+	h := newHost(t, "nft")
+	s := onScreen(t, "voipbl", "--config", h.drop, "top", "--interval", "1h")
+	mode := func() uint32 {
+		is, err := unix.IoctlGetTermios(int(s.master.Fd()), unix.TCGETS) // the other end's
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is.Lflag & (unix.ICANON | unix.ECHO | unix.ISIG)
+	}
+	h.eventually("a screen", time.Minute, func() bool { return len(s.frames()) > 0 })
+	if mode() != unix.ISIG {
+		t.Errorf("meanwhile the terminal is %#x", mode())
+	}
+	if _, err := s.master.Write([]byte("xq")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if mode() != unix.ISIG|unix.ICANON|unix.ECHO {
+		t.Errorf("afterwards the terminal is %#x", mode())
+	}
+	<-s.ended
+	if text := s.written(); strings.Contains(text, "xq") || !strings.Contains(text, "q or Ctrl-C ends") {
+		t.Errorf("%q", text)
 	}
 }
 

@@ -23,9 +23,11 @@ import (
 func TestUpgradeKeepsBans(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend+" sync", func(t *testing.T) {
+			t.Parallel()
 			testUpgrade(t, backend, func(h *host) { h.must("voipbl", "--config", h.drop, "sync") })
 		})
 		t.Run(backend+" run", func(t *testing.T) {
+			t.Parallel()
 			testUpgrade(t, backend, func(h *host) {
 				r := h.startAgent(h.drop)
 				r.told("READY=1", time.Minute)

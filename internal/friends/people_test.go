@@ -25,6 +25,7 @@ const (
 	lan       = "phone in a LAN"
 	allowed   = "allow"
 	allowName = "allow by name"
+	byVerb    = "voipbl allow"
 	session   = "SSH session"
 )
 
@@ -36,6 +37,7 @@ var friends = []person{
 	{name: lan, addrs: addrs("192.168.1.9", "fd00:1::9")},
 	{name: allowed, addrs: addrs("9.9.9.9", "2a00:9::9")},
 	{name: allowName, addrs: addrs("4.4.4.4", "2a00:4::4")},
+	{name: byVerb, addrs: addrs("12.7.7.7", "2a00:12::7")},
 	{name: session, addrs: addrs("23.5.7.7", "2a00:57::7")},
 }
 

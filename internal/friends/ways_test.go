@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/testasterisk"
+	"github.com/voipbl/voipbl/internal/testsip"
 )
 
 // way is one in which somebody is blocked: a column of the table.
@@ -36,7 +37,7 @@ const (
 
 // onlyLetIn leaves out the friends that no rule lets in.
 func onlyLetIn(reason string, more ...string) map[string]string {
-	none := map[string]string{allowed: reason, allowName: reason, session: reason}
+	none := map[string]string{allowed: reason, allowName: reason, byVerb: reason, session: reason}
 	for _, name := range more {
 		none[name] = trunksSpeakSIP
 	}
@@ -67,16 +68,17 @@ var ways = []way{
 	asksNobody(banAction, sipUDP, sipTCP, ssh),
 	asksNobody(sshAction, ssh),
 	neighboursBanned,
+	asShipped("voipbl-ssh", wrongLogin, "iptables -w 10 -S f2bs-voipbl-ssh | grep -F", ssh),
 	{name: "another program's ban in fail2ban-ASTERISK", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(byOthers),
 		block: func(l *lab, friends []person, stranger person) {
-			l.stopFail2ban()
+			l.busy("voipbl-asterisk", setAction, wrongPassword)
 			for _, p := range append(friends, stranger) {
 				l.sh(fmt.Sprintf("ipset -exist add fail2ban-ASTERISK %s; ipset -exist add fail2ban-ASTERISK6 %s", p.addrs[0], p.addrs[1]))
 			}
 		}},
 	{name: "another program's ban in the chain fail2ban-ssh", base: true, ports: []port{ssh}, none: onlyLetIn(byOthers, byAddress, byName, bySRV),
 		block: func(l *lab, friends []person, stranger person) {
-			l.stopFail2ban()
+			l.busy("voipbl-ssh", sshAction, wrongLogin)
 			for _, p := range append(friends, stranger) {
 				l.sh(fmt.Sprintf("iptables -w 10 -A fail2ban-ssh -s %s -j DROP; ip6tables -w 10 -A fail2ban-ssh -s %s -j DROP", p.addrs[0], p.addrs[1]))
 			}
@@ -189,6 +191,54 @@ var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: tr
 		}
 	}}
 
+// asShipped is a jail of ours with its own actions. A neighbour of each friend attacks: over
+// IPv6 the /64 around both is banned, and over IPv4 the neighbour. has asks for that.
+func asShipped(name string, attack func(l *lab, p person, family int), has string, ports ...port) way {
+	return way{name: "a neighbour's ban by the jail " + name + " as it is shipped", setsOnly: true, ports: ports,
+		block: func(l *lab, friends []person, stranger person) {
+			l.Helper()
+			l.jail(name, "")
+			has := [2]string{has, banAction.has[1]}
+			attackers := []person{stranger}
+			for _, p := range friends {
+				if p.name != network && p.name != lan { // there the neighbour is a friend too
+					attackers = append(attackers, p.neighbour())
+				}
+			}
+			for _, p := range attackers {
+				for f := range pbx {
+					attack(l, p, f)
+				}
+			}
+			for _, p := range attackers {
+				for f, addr := range p.addrs {
+					l.eventually(fmt.Sprintf("%s is banned", addr), func() bool {
+						_, err := l.run(has[f] + " " + addr.String())
+						return err == nil
+					})
+				}
+			}
+			l.eventually("the stranger's /64 is banned", func() bool {
+				_, err := l.run(has[1] + " " + stranger.addrs[1].Next().String())
+				return err == nil
+			})
+		}}
+}
+
+// busy has an action ban somebody, over each family, so that its rules are in force.
+func (l *lab) busy(jail string, action action, attack func(l *lab, p person, family int)) {
+	l.Helper()
+	l.jail(jail, "action = "+action.name)
+	p := l.stranger()
+	for f, addr := range p.addrs {
+		attack(l, p, f)
+		l.eventually(fmt.Sprintf("%s is banned", addr), func() bool {
+			_, err := l.run(action.has[f] + " " + addr.String())
+			return err == nil
+		})
+	}
+}
+
 // limit is a limit of the base rules. sent is how many requests exceed it for certain;
 // a stranger may send more, if a slow machine lets a limit that is a speed recover.
 func limit(name, method string, sent, more int, flow bool) way {
@@ -210,12 +260,19 @@ func wrongPassword(l *lab, p person, family int) {
 	c := l.client(p, family)
 	for range maxretry / 2 {
 		r := c.Request("REGISTER", "6002")
-		challenge, ok := l.ask(c, r, attempts, resend)
+		challenge, ok := l.attack(c, r)
 		if !ok {
 			return // it has been banned
 		}
-		l.ask(c, r.Authorized(challenge, "6002", "wrong"), attempts, resend)
+		l.attack(c, r.Authorized(challenge, "6002", "wrong"))
 	}
+}
+
+// attack sends a request, and once more if it has no answer for long. Base rules let 11 a
+// minute in: an attacker who sends as often as a phone does, to a PBX that is slow, is
+// kept out by that limit, and no jail ever hears enough of it.
+func (l *lab) attack(c *testsip.Client, r testsip.Request) (testsip.Answer, bool) {
+	return l.ask(c, r, 2, attempts*resend)
 }
 
 // unknownUser calls as somebody whom Asterisk does not know.
@@ -223,7 +280,7 @@ func unknownUser(l *lab, p person, family int) {
 	l.Helper()
 	c := l.client(p, family)
 	for range maxretry {
-		if _, ok := l.ask(c, testasterisk.Call(c, "9999", "200"), attempts, resend); !ok {
+		if _, ok := l.attack(c, testasterisk.Call(c, "9999", "200")); !ok {
 			return
 		}
 	}

@@ -66,7 +66,8 @@ func Config(text []byte, root *cobra.Command, b Build) ([]byte, error) {
 		}
 	}
 	p.section("FILES")
-	p.item(italic(files[0].name), "The file itself. The package brings one with every key, its default and what is said here.")
+	p.item(italic(files[0].name), "The file itself. The package makes one if there is none, and leaves it alone after that.")
+	p.item(italic(reference), "The same with every key, its default and what is said here, as of the version that is installed.")
 	p.section("EXAMPLES")
 	p.paragraphs(configExampleAbout)
 	p.line(".PP")

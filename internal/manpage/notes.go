@@ -16,26 +16,31 @@ type note struct {
 
 // Those who look at the state folder, and those who wait for other processes there.
 var (
-	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "status", "top", "run", "firewall", "report", "setup", "doctor"}
-	withLocks = []string{"sync", "ban", "unban", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
+	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "allow", "disallow", "allowed", "status", "top", "run", "firewall", "report", "setup", "doctor"}
+	withLocks = []string{"sync", "ban", "unban", "allow", "disallow", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
 )
+
+// reference is the commented configuration that comes with the program.
+const reference = "/usr/share/voipbl/voipbl.yaml"
 
 var files = []note{
 	{"/etc/voipbl/voipbl.yaml", "The configuration; see voipbl.yaml(5). Without it the defaults hold.",
-		append([]string{"reload", "config", "remove"}, withState...)},
+		append([]string{"reload", "config", "migrate", "remove"}, withState...)},
+	{reference, "A commented configuration with every key and its default. Nothing reads it.", []string{"config", "setup"}},
 	{"/etc/voipbl/blocklist.d", "Lists of your own, one address, network or range to a line. What follows an address on its line is a comment.",
 		[]string{"sync", "check", "run", "setup"}},
-	{"/var/lib/voipbl", "What outlives a boot: the last good copy of each list, the bans, the rules that were confirmed. The key state_dir names another folder.", withState},
+	{"/var/lib/voipbl", "What outlives a boot: the last good copy of each list, the bans, what is allowed by hand, the rules that were confirmed. The key state_dir names another folder.", withState},
 	{"/run/voipbl", "Locks, and the socket of a running agent. The key run_dir names another folder.", withLocks},
+	{"/etc/default/voipbl", "The environment of voipbl.service, such as HTTPS_PROXY. It need not be there.", []string{"run"}},
 	{"voipbl.service", "The agent, \"voipbl run\", as a unit of systemd(1).", []string{"run", "reload"}},
 	{"voipbl-sets.service", "The unit that puts the sets in place early at boot, before rules that name them are loaded.", []string{"run"}},
 }
 
 var environment = []note{
-	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to ask servers through, and for which hosts to use none.", []string{"sync", "run", "report", "setup"}},
+	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to ask servers through, and for which hosts to use none. The agent's stands in /etc/default/voipbl.", []string{"sync", "run", "report", "setup"}},
 	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run", "report", "setup"}},
 	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "exempt", "status", "firewall", "setup", "doctor"}},
-	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans"}},
+	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans", "allow", "allowed"}},
 	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The default is 64MiB. Nothing fails above it.", nil},
 }
 
@@ -53,9 +58,9 @@ var others = []struct {
 	verbs []string
 }{
 	{"voipbl.yaml(5)", files[0].verbs},
-	{"ipset(8)", []string{"sync", "check", "top", "remove"}},
-	{"iptables(8)", []string{"firewall", "remove"}},
-	{"fail2ban-client(1)", []string{"ban", "unban", "report", "exempt"}},
+	{"ipset(8)", []string{"sync", "check", "top", "migrate", "remove"}},
+	{"iptables(8)", []string{"check", "firewall", "migrate", "remove"}},
+	{"fail2ban-client(1)", []string{"ban", "unban", "report", "exempt", "allow"}},
 	{"systemctl(1)", []string{"run", "reload"}},
 }
 

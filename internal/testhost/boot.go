@@ -41,7 +41,7 @@ const rebootCode = 133
 const killLimit = 10 * time.Second
 
 // startBoot starts the root that is mounted for th.
-func startBoot(th *testroot.Thread, name string, number int, out *testroot.Console) (*boot, error) {
+func startBoot(th *testroot.Thread, name string, number int, denied []string, out *testroot.Console) (*boot, error) {
 	b := &boot{done: make(chan struct{})}
 	var err error
 	// A group that has been used once has controllers, and then no process may
@@ -49,7 +49,7 @@ func startBoot(th *testroot.Thread, name string, number int, out *testroot.Conso
 	if b.group, err = newCgroup(fmt.Sprintf("%s.%d", name, number)); err != nil {
 		return nil, fmt.Errorf("control group: %w", err)
 	}
-	if err = th.Do(func() error { return b.start(name, out) }); err != nil {
+	if err = th.Do(func() error { return b.start(name, denied, out) }); err != nil {
 		return nil, errors.Join(err, removeCgroup(b.group))
 	}
 	go func() {
@@ -64,7 +64,7 @@ func startBoot(th *testroot.Thread, name string, number int, out *testroot.Conso
 // start is for the thread that has the mounts. The socket has to be made there
 // too: an abstract one belongs to a network namespace, and the caller may be in
 // another than systemd-nspawn is.
-func (b *boot) start(name string, out *testroot.Console) error {
+func (b *boot) start(name string, denied []string, out *testroot.Console) error {
 	address := "@" + name
 	var err error
 	b.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
@@ -86,6 +86,10 @@ func (b *boot) start(name string, out *testroot.Console) error {
 		"--notify-ready=yes", "--console=read-only",
 		// Nothing of the machine's configuration gets in.
 		"--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no")
+	if len(denied) > 0 {
+		// What systemd itself would mount is there already.
+		b.cmd.Args = append(append(b.cmd.Args, "--tmpfs=/run/lock"), denied...)
+	}
 	b.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + address}
 	b.cmd.Stdout, b.cmd.Stderr = out, out
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{

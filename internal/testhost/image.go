@@ -9,15 +9,22 @@ import (
 	"github.com/voipbl/voipbl/internal/testroot"
 )
 
+// The suites of Debian that tests name.
+const (
+	Debian12 = "bookworm"
+	Debian13 = "trixie"
+)
+
 // suite is Debian 12, or what the environment asks for: TESTHOST_SUITE=trixie tries
 // the same on Debian 13. What is not in the suite's own archive cannot be had.
-var suite = cmp.Or(os.Getenv("TESTHOST_SUITE"), "bookworm")
+var suite = cmp.Or(os.Getenv("TESTHOST_SUITE"), Debian12)
 
-// basePackages are in every host: what boots, and what our program works on.
-var basePackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "ipset"}
+// basePackages are in every host: what boots, what our program works on, and what its package
+// depends on. So whoever needs no more shares one root.
+var basePackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "ipset", "ca-certificates", "init-system-helpers"}
 
-// image is the folder of a root with these packages.
-func image(logf func(string, ...any), packages []string) (string, error) {
+// image is the folder of a root of a suite with these packages.
+func image(logf func(string, ...any), suite string, packages []string) (string, error) {
 	return testroot.Build(logf, testroot.Recipe{
 		Suite:    suite,
 		Packages: slices.Concat(basePackages, packages),

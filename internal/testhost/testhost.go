@@ -41,6 +41,7 @@ type Host struct {
 	name    string
 	thread  *testroot.Thread // holds the mounts, and is the parent of every boot
 	boots   int
+	denied  []string // options of systemd-nspawn that take rights away
 	current atomic.Pointer[boot]
 	console testroot.Console
 }
@@ -58,13 +59,39 @@ var hosts atomic.Int32
 // failure.
 func Boot(t testing.TB, packages ...string) *Host {
 	t.Helper()
+	return BootSuite(t, suite, packages...)
+}
+
+// BootSuite is Boot for a suite of Debian, such as [Debian13].
+func BootSuite(t testing.TB, suite string, packages ...string) *Host {
+	t.Helper()
+	return bootDenied(t, suite, nil, packages)
+}
+
+// BootWithoutMounts is BootSuite for a host on which nobody may mount anything, as in
+// LXC without nesting: a namespace for mounts can be had, and nothing can be mounted there.
+// systemd 257 does not boot so.
+func BootWithoutMounts(t testing.TB, suite string, packages ...string) *Host {
+	t.Helper()
+	return bootDenied(t, suite, []string{"--system-call-filter=~@mount"}, packages)
+}
+
+// BootWithoutAdmin is BootSuite for a host on which nobody has CAP_SYS_ADMIN, and so no
+// namespaces and no mounts.
+func BootWithoutAdmin(t testing.TB, suite string, packages ...string) *Host {
+	t.Helper()
+	return bootDenied(t, suite, []string{"--drop-capability=CAP_SYS_ADMIN"}, packages)
+}
+
+func bootDenied(t testing.TB, suite string, denied, packages []string) *Host {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("a container needs root: run the tests as root")
 	}
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		t.Fatal("systemd-nspawn is missing: install the package systemd-container")
 	}
-	lower, err := image(t.Logf, packages)
+	lower, err := image(t.Logf, suite, packages)
 	if err != nil {
 		t.Fatal("build the host's root:", err)
 	}
@@ -72,6 +99,7 @@ func Boot(t testing.TB, packages ...string) *Host {
 		t:      t,
 		name:   fmt.Sprintf("%s%d-%d", namePrefix, os.Getpid(), hosts.Add(1)),
 		thread: testroot.NewThread(),
+		denied: denied,
 	}
 	t.Cleanup(h.thread.End)
 	if err := h.thread.Do(func() error { return mount(lower) }); err != nil {
@@ -120,7 +148,7 @@ func (h *Host) goDown(b *boot) {
 func (h *Host) start() {
 	h.t.Helper()
 	h.boots++
-	b, err := startBoot(h.thread, h.name, h.boots, &h.console)
+	b, err := startBoot(h.thread, h.name, h.boots, h.denied, &h.console)
 	if err != nil {
 		h.t.Fatal("start the host:", err)
 	}

@@ -40,6 +40,7 @@ func Start(dir string, addr netip.AddrPort, wrap ...string) (*Server, error) {
 	}
 	config := fmt.Sprintf("ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s\n", addr, filepath.Join(dir, "host"), filepath.Join(dir, "client.pub")) +
 		"PidFile none\nStrictModes no\nPermitRootLogin yes\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no\nLoginGraceTime 120\n" +
+		"SetEnv SHLVL=2\n" + // so bash leaves root's .bashrc alone, which may do much
 		"ClientAliveInterval 5\nClientAliveCountMax 2\n" // a session that the test's rules have cut off ends by itself
 	file := filepath.Join(dir, "sshd_config")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

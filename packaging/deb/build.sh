@@ -14,16 +14,12 @@ trap 'rm -rf "$STAGE"' EXIT
 export DEB_VERSION DEB_MAINTAINER SOURCE_DATE_EPOCH STAGE
 
 # Manual pages and completions, the same for every processor.
-go run -buildvcs=false -tags man -ldflags "-X main.version=$DEB_VERSION" ./cmd/voipbl "$STAGE/pages"
+go run -buildvcs=false -tags man -ldflags "-X main.version=$DEB_VERSION" ./cmd/voipbl "$STAGE/pages" "$STAGE/completions"
 for page in "$STAGE"/pages/*; do
 	section="$STAGE/man${page##*.}"
 	mkdir -p "$section"
 	gzip -9n <"$page" >"$section/${page##*/}.gz"
 done
-mkdir "$STAGE/completions"
-go run -buildvcs=false ./cmd/voipbl completion bash >"$STAGE/completions/voipbl.bash"
-go run -buildvcs=false ./cmd/voipbl completion zsh >"$STAGE/completions/_voipbl"
-go run -buildvcs=false ./cmd/voipbl completion fish >"$STAGE/completions/voipbl.fish"
 
 gzip -9n <CHANGELOG.md >"$STAGE/changelog.gz"
 gzip -9n <$changelog >"$STAGE/changelog.Debian.gz"

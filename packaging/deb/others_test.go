@@ -23,6 +23,12 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.Must("voipbl", "firewall", "apply", "--confirm", "10m", "--force")
 	p.Must("voipbl", "firewall", "confirm", "--here")
 	p.sh("iptables -I INPUT 2 -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
+	// As fail2ban's actions leave them, of a jail that has banned somebody.
+	p.sh(`ipset create own-voipbl-asterisk hash:ip timeout 0 && ipset create own-voipbl-asterisk6 hash:ip family inet6 timeout 0 && ipset create fail2ban-UNKNOWN hash:ip timeout 0
+iptables -N f2bv-voipbl-asterisk && iptables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk src -j REJECT
+ip6tables -N f2bv-voipbl-asterisk && ip6tables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk6 src -j REJECT
+iptables -I INPUT 3 -j f2bv-voipbl-asterisk && ip6tables -I INPUT 3 -j f2bv-voipbl-asterisk
+iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set --match-set fail2ban-UNKNOWN src -j REJECT`)
 	p.Must("netfilter-persistent", "save")
 	saved := p.sh("cat /etc/iptables/rules.v4 /etc/iptables/ipsets")
 	for _, what := range []string{drop, "--match-set fail2ban-ASTERISK src", "-j VOIPBL-INPUT", "add voip_bl 6.6.6.6"} {
@@ -33,7 +39,8 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.sh("echo 5.5.5.5 >/etc/voipbl/blocklist.d/mine")
 	p.eventually("6.6.6.6 is no longer blocked", func() bool { return !p.succeeds("ipset", "-q", "test", "voip_bl", "6.6.6.6") })
 
-	// whole fails unless everything is as it was.
+	// whole fails unless everything is as it was, and the saved rules were loaded.
+	loaded := true
 	whole := func(t *testing.T, units ...string) {
 		t.Helper()
 		p := p.as(t)
@@ -41,6 +48,13 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 		p.inOrder(units...)
 		if p.succeeds("ipset", "-q", "test", "voip_bl", "6.6.6.6") {
 			t.Error("an entry of the saved set that no list has any more is blocked")
+		}
+		for save, sets := range map[string][]string{"iptables-save": {"own-voipbl-asterisk ", "fail2ban-UNKNOWN "}, "ip6tables-save": {"own-voipbl-asterisk6 "}} {
+			for _, set := range sets {
+				if rules := p.Must(save); loaded && !strings.Contains(rules, "--match-set "+set+"src -j REJECT") {
+					t.Errorf("the saved rules that name %swere not loaded:\n%s", set, rules)
+				}
+			}
 		}
 		if rules := p.Must("iptables-save"); strings.Count(rules, "-j VOIPBL-INPUT") != 1 || strings.Count(rules, drop) != 1 {
 			t.Errorf("the rules are not in force once:\n%s", rules)
@@ -65,6 +79,17 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 			t.Errorf("the saved rules were not loaded:\n%s", rules)
 		}
 	})
+	t.Run("without base rules", func(t *testing.T) {
+		// The saved rules still name the sets that base rules ask.
+		p := p.as(t)
+		p.sh("cp /etc/voipbl/voipbl.yaml /root/base.yaml; sed -i 's/base: true/base: false/' /etc/voipbl/voipbl.yaml; voipbl reload; rm -rf /run/voipbl/*")
+		p.Reboot()
+		if rules := p.Must("iptables-save"); strings.Count(rules, "--dport 2222 -j ACCEPT") != 1 || !strings.Contains(rules, "--match-set own-voipbl-asterisk src -j REJECT") {
+			t.Errorf("the saved rules were not loaded:\n%s", rules)
+		}
+		p.protected("5.5.5.5")
+		p.sh("cp /root/base.yaml /etc/voipbl/voipbl.yaml; voipbl reload && voipbl firewall apply --confirm 0 --force")
+	})
 	t.Run("with a mistake", func(t *testing.T) {
 		// What was in force last is in force, and the mistake is told.
 		p := p.as(t)
@@ -82,6 +107,8 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 		// loaded, none of them. If this ever changes, the unit is not needed.
 		p.Must("systemctl", "disable", "voipbl-sets.service")
 		p.Reboot()
+		loaded = false
+		defer func() { loaded = true }()
 		whole(t, "netfilter-persistent.service", "voipbl.service", "network-pre.target")
 		p := p.as(t)
 		if rules := p.Must("iptables-save"); strings.Contains(rules, "--dport 2222 -j ACCEPT") {
@@ -104,6 +131,12 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 			t.Errorf("voipbl.service is before %s, and not before %s", before, other)
 		}
 	}
-	p.apt("purge", "voipbl")
+	// What is saved names what goes, so that the next boot would load none of it.
+	said := p.apt("purge", "voipbl")
+	for _, file := range []string{"rules.v4", "rules.v6"} {
+		if strings.Count(said, "voipbl: /etc/iptables/"+file+" line ") < 2 { // before and after the files go
+			t.Errorf("apt purge does not name %s:\n%s", file, said)
+		}
+	}
 	p.noTrace()
 }

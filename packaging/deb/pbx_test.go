@@ -3,6 +3,7 @@ package deb_test
 import (
 	"context"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,13 @@ type pbx struct {
 // boot starts a host that has what the package needs, and no way to get more.
 func boot(t *testing.T, packages ...string) *pbx {
 	t.Helper()
-	return &pbx{testhost.Boot(t, append([]string{"ca-certificates", "init-system-helpers", "python3"}, packages...)...), t}
+	return &pbx{testhost.Boot(t, packages...), t}
+}
+
+// bootSuite is boot for a release of Debian.
+func bootSuite(t *testing.T, suite string) *pbx {
+	t.Helper()
+	return &pbx{testhost.BootSuite(t, suite), t}
 }
 
 // copyDebs puts both versions into /root.
@@ -46,12 +53,13 @@ func (p *pbx) copyDebs() {
 // deb is where a version lies on a host.
 func deb(version string) string { return "/root/voipbl_" + version + ".deb" }
 
-// apt runs apt-get without what is only recommended, for the host has no way to get
-// it, and as where nobody can be asked: an admin's configuration stays.
+// unattended is apt-get without what is only recommended, for the host has no way to get
+// it, and as where nobody can be asked. No option says what an answer would be.
+var unattended = []string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades"}
+
 func (p *pbx) apt(args ...string) string {
 	p.t.Helper()
-	return p.Must(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades",
-		"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"}, args...)...)
+	return p.Must(slices.Concat(unattended, args)...)
 }
 
 func (p *pbx) sh(script string) string {
@@ -69,7 +77,7 @@ func (p *pbx) succeeds(args ...string) bool {
 // eventually waits until something holds, and fails if it never does.
 func (p *pbx) eventually(what string, holds func() bool) {
 	p.t.Helper()
-	poll := time.NewTicker(100 * time.Millisecond)
+	poll := time.NewTicker(250 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(patience); !holds(); <-poll.C {
 		if time.Now().After(deadline) {
@@ -133,11 +141,13 @@ func (p *pbx) awaitProtected(blocked string) {
 }
 
 // noTrace fails if the kernel has anything of ours. What fail2ban has put in for a
-// jail of ours is fail2ban's.
+// jail of ours, a chain and two sets, is fail2ban's. The names that tests give our sets
+// begin with pbx_.
 func (p *pbx) noTrace() {
 	p.t.Helper()
 	for line := range strings.Lines(p.Must("iptables-save") + p.Must("ip6tables-save") + p.Must("ipset", "list", "-name")) {
-		if strings.Contains(strings.ToLower(line), "voip") && !strings.Contains(line, "f2b-voipbl-") {
+		ours := strings.Contains(strings.ToLower(line), "voip") || strings.Contains(line, "pbx_")
+		if ours && !strings.Contains(line, "f2bv-voipbl-") && !strings.HasPrefix(line, "own-voipbl-") {
 			p.t.Errorf("the kernel has %s", line)
 		}
 	}

@@ -90,6 +90,70 @@ func TestBan(t *testing.T) {
 	})
 }
 
+// TestShipped: the jails as they are shipped ban the /64 of an IPv6 attacker, and the address
+// of an IPv4 one at the ports of the jail alone. A friend in the /64 stays free, at the time
+// of the ban and later.
+func TestShipped(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.protect("false")
+		guest := [2]netip.Addr{friend[0].Next(), friend[1].Next()} // in the friend's networks
+		for f, a := range guest {
+			h.others[a] = h.others[friend[f]]
+		}
+		h.serve()
+		h.jails(strings.ReplaceAll(both("")+sshJail, "action = voipbl-ssh[marks=DIR]\n", ""))
+		h.start()
+		h.attack(guest[:]...)
+		h.tell(patience60, unknown, bystander[:]...)
+		h.banned(sets, guest)
+		h.banned(unknownSets, bystander)
+		h.client("set voipbl-ssh banip " + newcomer[0].String() + " " + newcomer[1].String())
+		for _, a := range []netip.Addr{guest[1], bystander[1], newcomer[1]} {
+			last := netip.PrefixFrom(a, 64).Masked().Addr().As16()
+			last[15], last[14] = 0xef, 0xbe
+			h.eventually("the /64 of "+a.String()+" is banned", func() bool { return h.in(hosts[1], netip.AddrFrom16(last)) })
+		}
+		for what, got := range map[string]bool{
+			"IPv4 address is banned on all ports":        h.in(hosts[0], guest[0]) || h.in(hosts[0], bystander[0]) || h.in(hosts[0], newcomer[0]),
+			"friend in the /64 of an attacker is banned": h.in(hosts[1], friend[1]) || h.in(sets[1], friend[1]) || h.in(owns[1], friend[1]),
+		} {
+			if got {
+				h.Errorf("an %s", what)
+			}
+		}
+		for _, c := range []struct {
+			what string
+			try  func(int, netip.Addr) string
+			from [2]netip.Addr
+			want [2]string
+		}{
+			{"SIP of the attacker", h.knock, guest, [2]string{rejected, silent}},
+			{"SIP of the one who tries users", h.knock, bystander, [2]string{rejected, silent}},
+			{"SSH of the attacker", h.dial, guest, [2]string{answered, silent}},
+			{"SIP of the friend", h.knock, friend, [2]string{answered, answered}},
+			{"SSH of the friend", h.dial, friend, [2]string{answered, answered}},
+		} {
+			for f, a := range c.from {
+				if got := c.try(f, a); got != c.want[f] {
+					h.Errorf("%s (%s): %s, not %s\n%s", c.what, a, got, c.want[f], h.sh(tables[f]+"-save -c; ipset save"))
+				}
+			}
+		}
+		h.eventually("SSH is closed to whoever guessed there", func() bool {
+			return h.dial(0, newcomer[0]) == rejected && h.dial(1, newcomer[1]) == silent
+		})
+
+		h.client("unban --all")
+		h.freed(sets, guest)
+		h.freed(hosts, guest)
+		h.expect("unbanned", h.knock, guest, answered)
+		h.attack(guest[:]...)
+		h.eventually("banned again", func() bool { return h.in(hosts[1], guest[1]) })
+		h.stop()
+		h.freed(hosts, guest)
+	})
+}
+
 // until is when a ban is over, by "voipbl bans".
 func (h *host) until(addr string) time.Time {
 	h.Helper()

@@ -39,6 +39,7 @@ func addrs(v4, v6 string) [2]netip.Addr {
 var (
 	tables = [2]string{"iptables", "ip6tables"}
 	sets   = [2]string{"fail2ban-ASTERISK", "fail2ban-ASTERISK6"}
+	owns   = [2]string{"own-voipbl-asterisk", "own-voipbl-asterisk6"}
 	listed = [2]string{"voip_bl", "voip_bl6"}
 	hosts  = [2]string{"voip_ban", "voip_ban6"}
 )
@@ -260,7 +261,7 @@ func (h *host) quiet() {
 // eventually waits until something is so.
 func (h *host) eventually(what string, is func() bool) {
 	h.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !is(); <-tick.C {
 		if time.Now().After(deadline) {

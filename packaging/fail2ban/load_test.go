@@ -27,8 +27,8 @@ func TestLoads(t *testing.T) {
 		"['set', 'voipbl-asterisk', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-ban']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-report']",
 		"['add', 'voipbl-asterisk-unknown', ", "['set', 'voipbl-asterisk-unknown', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk-unknown', 'maxretry', 60]", "['set', 'voipbl-asterisk-unknown', 'bantime', '1h']",
 		"['set', 'voipbl-asterisk-unknown', 'addlogpath', '" + h.path("etc/jail.d/voipbl.conf") + "'",
-		"['set', 'voipbl-asterisk', 'ignorecommand', 'voipbl exempt --quiet <ip>']", "['set', 'voipbl-asterisk-unknown', 'ignorecommand', 'voipbl exempt --quiet <ip>']",
-		"['set', 'voipbl-ssh', 'ignorecommand', 'voipbl exempt --quiet <ip>']",
+		"['set', 'voipbl-asterisk', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']", "['set', 'voipbl-asterisk-unknown', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']",
+		"['set', 'voipbl-ssh', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']",
 		"['set', 'voipbl-asterisk', 'bantime', '1d']", "['port', '5060:5061']", "['protocol', 'udp,tcp']",
 	} {
 		if !strings.Contains(dump, want) {
@@ -64,8 +64,39 @@ func TestREADME(t *testing.T) {
 			ignored = append(ignored, m[1]+": "+m[2])
 		}
 	}
-	want := []string{"voipbl-asterisk: voipbl exempt --quiet <ip>", "voipbl-asterisk-unknown: voipbl exempt --quiet <ip>", "voipbl-ssh: voipbl exempt --quiet <ip>"}
+	want := []string{"voipbl-asterisk: timeout -s KILL 5 voipbl exempt --quiet <ip>", "voipbl-asterisk-unknown: timeout -s KILL 5 voipbl exempt --quiet <ip>", "voipbl-ssh: timeout -s KILL 5 voipbl exempt --quiet <ip>"}
 	if diff := cmp.Diff(want, ignored); diff != "" {
 		t.Errorf("asked about (-want +got):\n%s", diff)
+	}
+}
+
+// TestDocs loads each jail and each action that docs/fail2ban.md has an admin write.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/fail2ban.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jails, actions := 0, 0
+	for _, block := range regexp.MustCompile(`(?m)^    .*\n(?:(?:    .*)?\n)*`).FindAllString(string(text), -1) {
+		block = strings.ReplaceAll("\n"+block, "\n    ", "\n")
+		_, jail, found := strings.Cut(block, "\n[voipbl-")
+		_, action, other := strings.Cut(block, "\naction = ")
+		switch {
+		case !found && !other:
+			continue
+		case !found:
+			jail = "asterisk]\nenabled = true\naction = " + action
+			actions++
+		}
+		jails++
+		h := newHost(t, "nft")
+		h.jails("[voipbl-" + strings.ReplaceAll(jail, "/etc/fail2ban/jail.d/", h.path("etc/jail.d")+"/"))
+		h.sh("fail2ban-client -c " + h.path("etc") + " --test")
+		if dump := h.sh("fail2ban-client -c " + h.path("etc") + " -d"); strings.Contains(jail, "enabled = true") && !strings.Contains(dump, "'addaction', 'voipbl-") {
+			t.Errorf("no jail is on with\n%s", jail)
+		}
+	}
+	if jails < 7 || actions < 2 {
+		t.Errorf("%d jails and %d actions were found", jails, actions)
 	}
 }

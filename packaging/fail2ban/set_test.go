@@ -12,12 +12,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ours are the rules that voipbl-set keeps in INPUT, of the jail for Asterisk.
+// setChain is where voipbl-set has its rules, of the jail for Asterisk, and setJump the rule
+// that leads there.
+const (
+	setChain = "f2bv-voipbl-asterisk"
+	setJump  = "-j " + setChain
+)
+
+// setAlone has a jail ban by voipbl-set and nothing else.
+const setAlone = "action = voipbl-set[marks=DIR]"
+
+// ours are the rules in it.
 func ours(family int) []string {
 	var rules []string
-	for _, proto := range []string{"tcp", "udp"} {
-		rules = append(rules, fmt.Sprintf("-p %s -m multiport --dports 5060:5061 -m set --match-set %s src -m comment --comment f2b-voipbl-asterisk -j REJECT --reject-with %s",
-			proto, sets[family], [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[family]))
+	for _, proto := range []string{"udp", "tcp"} {
+		rules = append(rules, fmt.Sprintf("-p %s -m multiport --dports 5060:5061 -m set --match-set %s src -j REJECT --reject-with %s",
+			proto, owns[family], [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[family]))
+	}
+	return rules
+}
+
+// before are the rules that voipbl-set had in INPUT up to 0.9.0-1.
+func before(family int) []string {
+	var rules []string
+	for _, rule := range ours(family) {
+		rules = append(rules, strings.NewReplacer(owns[family], sets[family], " src -j", " src -m comment --comment f2b-voipbl-asterisk -j").Replace(rule))
 	}
 	return rules
 }
@@ -31,7 +50,7 @@ func TestSet(t *testing.T) {
 			onEachBackend(t, func(h *host) {
 				h.protect(base)
 				h.serve()
-				h.jails(asterisk(""))
+				h.jails(asterisk(setAlone))
 				h.start()
 				before := h.sh("iptables-save; ip6tables-save; ipset list -name")
 				h.expect("before", h.knock, attacker, answered)
@@ -41,14 +60,17 @@ func TestSet(t *testing.T) {
 				h.expect("banned", h.knock, attacker, rejected)
 				h.expect("banned", h.knock, bystander, answered)
 				for f := range tables {
-					h.setTimeout(f, attacker[f], 24*3600)
+					h.setTimeout(sets[f], attacker[f], 24*3600)
 					// Below voipbl's drop, so that it has nothing to repair.
 					input := h.rules(f, "INPUT")
 					if diff := cmp.Diff(drops(f), input[:2]); diff != "" {
 						h.Errorf("the first rules (-want +got):\n%s", diff)
 					}
-					if diff := cmp.Diff(ours(f), input[2:4]); diff != "" {
-						h.Errorf("the rules below the drop (-want +got):\n%s", diff)
+					if input[2] != setJump {
+						h.Errorf("below the drops there is %q", input[2])
+					}
+					if diff := cmp.Diff(ours(f), h.rules(f, setChain)); diff != "" {
+						h.Errorf("the rules of the chain (-want +got):\n%s", diff)
 					}
 				}
 				h.sh("voipbl firewall diff")
@@ -79,10 +101,10 @@ func cut(dump string) string {
 	return regexp.MustCompile(`(?m)^#.*\n|\[\d+:\d+\]|^:(PREROUTING|FORWARD|OUTPUT|INPUT) ACCEPT.*\n`).ReplaceAllString(dump, "")
 }
 
-// setTimeout checks that an entry has about so many seconds left.
-func (h *host) setTimeout(family int, a netip.Addr, want int) {
+// setTimeout checks that an entry of a set has about so many seconds left.
+func (h *host) setTimeout(set string, a netip.Addr, want int) {
 	h.Helper()
-	listing := h.sh("ipset save " + sets[family])
+	listing := h.sh("ipset save " + set)
 	m := regexp.MustCompile(`(?m)^add \S+ ` + regexp.QuoteMeta(a.String()) + ` timeout (\d+)$`).FindStringSubmatch(listing)
 	if m == nil {
 		h.Fatalf("%s is not in\n%s", a, listing)
@@ -97,7 +119,7 @@ func (h *host) setTimeout(family int, a netip.Addr, want int) {
 func TestSetEnds(t *testing.T) {
 	for _, test := range []struct {
 		name, bantime string
-		want          int
+		own           int // 0: for good
 	}{
 		{"for ever", "-1", 0},
 		{"as long as ipset can", "2147483", 2147483},
@@ -106,12 +128,13 @@ func TestSetEnds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHost(t, "nft")
-			h.jails(asterisk("bantime = " + test.bantime))
+			h.jails(asterisk(setAlone + "\nbantime = " + test.bantime))
 			h.start()
 			h.attack(attacker[:]...)
 			h.banned(sets, attacker)
 			for f := range tables {
-				h.setTimeout(f, attacker[f], test.want)
+				h.setTimeout(owns[f], attacker[f], test.own)
+				h.setTimeout(sets[f], attacker[f], 2147483)
 			}
 			h.stop()
 			if left := h.sh("ipset list -name"); left != "" {
@@ -122,7 +145,7 @@ func TestSetEnds(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		h := newHost(t, "nft")
 		h.serve()
-		h.jails(asterisk("bantime = 3"))
+		h.jails(asterisk(setAlone + "\nbantime = 15"))
 		h.start()
 		h.attack(attacker[:]...)
 		for _, a := range attacker {
@@ -142,23 +165,23 @@ func TestSetOfOthers(t *testing.T) {
 			family := [...]string{"inet", "inet6"}[f]
 			// An admin's set need not be made as ours would be.
 			h.sh("ipset create " + sets[f] + " hash:ip family " + family + " maxelem 1000 timeout 0; ipset add " + sets[f] + " " + bystander[f].String())
-			// The same rule without our mark is somebody else's.
-			h.sh(name + " -A INPUT " + strings.Replace(ours(f)[1], "-m comment --comment f2b-voipbl-asterisk ", "", 1))
+			// A rule as ours were, without our mark, is somebody else's.
+			h.sh(name + " -A INPUT " + strings.Replace(before(f)[1], "-m comment --comment f2b-voipbl-asterisk ", "", 1))
 			h.sh(name + " -A INPUT -p tcp --dport 9 -j ACCEPT")
 		}
 		before := h.sh("iptables-save; ip6tables-save; ipset save")
-		h.jails(asterisk(""))
+		h.jails(asterisk(setAlone))
 		h.start()
 		for f, a := range attacker {
 			h.sh("ipset add " + sets[f] + " " + a.String() + " timeout 9")
 		}
 		h.attack(attacker[:]...)
-		h.eventually("both have rules", func() bool { return len(h.rules(0, "INPUT")) == 4 && len(h.rules(1, "INPUT")) == 4 })
+		h.eventually("both have rules", func() bool { return len(h.rules(0, "INPUT")) == 3 && len(h.rules(1, "INPUT")) == 3 })
 		for f, a := range attacker {
 			h.eventually(a.String()+" has the new end", func() bool {
 				return !regexp.MustCompile(`(?m)^add \S+ ` + a.String() + ` timeout \d$`).MatchString(h.sh("ipset save " + sets[f]))
 			})
-			if got := h.rules(f, "INPUT"); !slices.Equal(got[:2], ours(f)) {
+			if got := h.rules(f, "INPUT"); got[0] != setJump || !slices.Equal(h.rules(f, setChain), ours(f)) {
 				h.Errorf("INPUT is %q", got)
 			}
 			h.sh("ipset del " + sets[f] + " " + a.String())
@@ -176,7 +199,7 @@ func TestSetOfOthers(t *testing.T) {
 func TestSetHeals(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.serve()
-		h.jails(asterisk(""))
+		h.jails(asterisk(setAlone))
 		h.start()
 		h.attack(attacker[:]...)
 		h.banned(sets, attacker)
@@ -205,6 +228,46 @@ func TestSetHeals(t *testing.T) {
 		h.server.Wait()
 		if left := h.sh("ipset list -name; iptables -S INPUT; ip6tables -S INPUT"); left != "-P INPUT ACCEPT\n-P INPUT ACCEPT\n" {
 			h.Errorf("after the stop there is\n%s", left)
+		}
+	})
+}
+
+// TestUpgrade: rules that an older version of the actions has left in INPUT, whatever the
+// ports of the jail were then, go when the new one starts, and when it stops. Others stay.
+func TestUpgrade(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		old := func() {
+			for f, name := range tables {
+				for _, rule := range append(before(f), strings.Replace(before(f)[0], "5060:5061", "5160", 1)) {
+					h.sh(name + " -I INPUT " + rule)
+				}
+				h.sh(name + " -I INPUT -p tcp -m multiport --dports 22 -m comment --comment f2b-voipbl-ssh -j fail2ban-ssh")
+			}
+		}
+		h.sh("ipset create fail2ban-ASTERISK hash:ip timeout 0; ipset create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0")
+		h.sh("for t in iptables ip6tables; do $t -N fail2ban-ssh; $t -A INPUT -p tcp --dport 22 -m comment --comment f2b-other -j fail2ban-ssh; $t -A INPUT -p tcp --dport 9 -j ACCEPT; done")
+		is := h.sh("iptables-save; ip6tables-save")
+		old()
+		h.jails(asterisk(setAlone) + sshJail)
+		h.serve()
+		h.start()
+		h.attack(attacker[:]...)
+		h.banned(sets, attacker)
+		h.banSSH(attacker[0].String(), attacker[1].String())
+		for f := range tables {
+			want := []string{"-j " + sshChain, setJump, "-p tcp -m tcp --dport 22 -m comment --comment f2b-other -j fail2ban-ssh", "-p tcp -m tcp --dport 9 -j ACCEPT"}
+			input := h.rules(f, "INPUT")
+			slices.Sort(input[:2])
+			slices.Sort(want[:2])
+			if diff := cmp.Diff(want, input); diff != "" {
+				h.Errorf("INPUT (-want +got):\n%s", diff)
+			}
+		}
+		h.expect("banned", h.knock, attacker, rejected)
+		old()
+		h.stop()
+		if after := h.sh("iptables-save; ip6tables-save"); cut(after) != cut(is) {
+			h.Errorf("after the stop (-before +after):\n%s", cmp.Diff(cut(is), cut(after)))
 		}
 	})
 }

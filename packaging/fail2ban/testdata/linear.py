@@ -34,9 +34,9 @@ FILLERS = [
 def took(expression, text, times=1):
     best = 1e9
     for _ in range(times):
-        begin = time.perf_counter()
+        begin = time.process_time()
         expression._regexObj.search(text)
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     return best * 1000
 
 

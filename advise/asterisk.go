@@ -1,0 +1,192 @@
+package advise
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+)
+
+const (
+	loggerFile = "/etc/asterisk/logger.conf"
+	aLine      = "security.log => security"
+	reload     = "then: asterisk -rx \"logger reload\""
+)
+
+// writeSecurity says where the line belongs that has Asterisk write its security log.
+func writeSecurity(a *host.Asterisk) string {
+	if a.LogsFile != "" {
+		return fmt.Sprintf("put %q into %s, %s", aLine, a.LogsFile, reload)
+	}
+	return fmt.Sprintf("put %q below [logfiles] in %s, %s", aLine, loggerFile, reload)
+}
+
+const (
+	securityWhy = "fail2ban is not told of attackers that only the security log names, such as wrong passwords in a challenge"
+	giveJail    = "add it to logpath of a jail for Asterisk, such as voipbl-asterisk, then: systemctl restart fail2ban"
+)
+
+// securityLog looks whether Asterisk's security log is written, as text, and to where a
+// jail reads it. Without a fail2ban that answers, nobody knows what it reads.
+func (d *doctor) securityLog() {
+	a := d.Facts.Asterisk
+	if a == nil || slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
+		return
+	}
+	f := d.Facts.Fail2ban
+	jailsKnown := f != nil && f.Running && !slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "fail2ban") })
+	security := func(levels []string) bool {
+		return slices.Contains(levels, "security") || slices.Contains(levels, "*")
+	}
+	const json = "json"
+	var files, syslog, asJSON []string
+	for _, l := range a.Logs {
+		switch {
+		case !security(l.Levels):
+		case l.Format == json:
+			asJSON = append(asJSON, l.File)
+		case !jailsKnown || len(l.Jails) > 0:
+			return
+		default:
+			files = append(files, l.File)
+		}
+	}
+	for _, s := range a.Syslog {
+		switch {
+		case !security(s.Levels):
+		case s.Format == json:
+			asJSON = append(asJSON, "syslog")
+		case !jailsKnown || len(s.Jails) > 0:
+			return
+		default:
+			syslog = append(syslog, s.Facility)
+		}
+	}
+	switch {
+	case len(files) > 0:
+		d.note(SecurityLog, Problem, giveJail, securityWhy, "no jail of fail2ban reads Asterisk's security log (%s)", list(files, 2))
+	case len(syslog) > 0:
+		d.note(SecurityLog, Problem, writeSecurity(a)+"; or let a jail read the journal", securityWhy,
+			"Asterisk writes its security log to syslog (%s) only, and no jail of fail2ban reads it there", list(syslog, 2))
+	case len(asJSON) > 0:
+		d.note(SecurityLog, Problem, writeSecurity(a), securityWhy, "Asterisk writes its security log as JSON only (%s), which no filter of fail2ban matches", list(asJSON, 2))
+	default:
+		d.note(SecurityLog, Problem, writeSecurity(a), securityWhy, "Asterisk does not write its security log")
+	}
+}
+
+// sickLogs tells of logs that jails read in vain.
+func (d *doctor) sickLogs() {
+	if d.Facts.Fail2ban == nil {
+		return
+	}
+	told := map[string]bool{}
+	for _, j := range d.Facts.Fail2ban.Jails {
+		for _, s := range j.Sick {
+			switch {
+			case s.Offset != 0 && !told[s.File]:
+				told[s.File] = true
+				d.clock(s)
+			case s.Offset == 0 && !d.allExempt(s.From): // whom voipbl knows no jail of ours counts
+				d.note(JailBlind, Problem, fmt.Sprintf("fail2ban-regex %s FILTER tells what the filter of %s misses; see docs/fail2ban.md for one that matches", s.File, j.Name),
+					"attackers that Asterisk names there are not banned", "%s has %d wrong passwords of the last minutes, and fail2ban's jail %s has counted none", s.File, s.Attacks, j.Name)
+			}
+		}
+	}
+}
+
+// allExempt reports whether some addresses are those of friends, each of them.
+func (d *doctor) allExempt(addrs []netip.Addr) bool {
+	return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { _, ok := d.Exempt[a]; return !ok })
+}
+
+// clock tells of a log in another time zone. fail2ban leaves out what is older than
+// findtime, and takes what is in the future for now.
+func (d *doctor) clock(s host.SickLog) {
+	severity, why := Problem, "fail2ban takes its lines for old, and bans nobody"
+	way := "behind"
+	if s.Offset > 0 {
+		severity, why, way = Warning, "fail2ban takes its lines for new whenever they were written", "ahead of"
+	}
+	_, here := time.Now().Zone()
+	zone := time.Duration(here)*time.Second + s.Offset
+	d.note(LogClock, severity, fmt.Sprintf("give both the same time zone (a container: TZ), or set \"logtimezone = %s\" in the jail", zoneName(zone)), why,
+		"the time stamps in %s are %s %s this host's clock", s.File, strings.TrimSuffix(s.Offset.Abs().String(), "0s"), way)
+}
+
+// zoneName is an offset from UTC as fail2ban takes it: "UTC+0530".
+func zoneName(offset time.Duration) string {
+	sign := '+'
+	if offset < 0 {
+		sign, offset = '-', -offset
+	}
+	return fmt.Sprintf("UTC%c%02d%02d", sign, int(offset.Hours()), int(offset.Minutes())%60)
+}
+
+// skipped tells of lines that Asterisk leaves out.
+func (d *doctor) skippedLines() {
+	if a := d.Facts.Asterisk; a != nil && len(a.Skipped) > 0 {
+		d.note(AsteriskConfig, Note, "mend them, or take them out", "it warns of them and goes on, so what they were to do does not happen",
+			"Asterisk skips %s of its configuration: %s", plural(len(a.Skipped), "line", "lines"), list(a.Skipped, 2))
+	}
+}
+
+// iax2 looks whether Asterisk tells of attacks by IAX2.
+func (d *doctor) iax2() {
+	x := iax2(d.Facts)
+	d.iaxTrunks(x)
+	if x == nil || x.AuthDebug || len(x.Ports) == 0 {
+		return
+	}
+	const why = "fail2ban does not learn who guesses passwords there"
+	if !x.Accounts {
+		d.note(IAX2Unlogged, Note, "if nobody uses it: put \"noload = chan_iax2.so\" below [modules] in /etc/asterisk/modules.conf, and start Asterisk anew",
+			"nobody can log in there, and each protocol less is one less to attack", "Asterisk listens for IAX2 on udp %d, without accounts", x.Ports[0].Port)
+		return
+	}
+	where := "below [general] in /etc/asterisk/iax.conf"
+	if x.Custom != "" {
+		where = "into " + x.Custom
+	}
+	d.note(IAX2Unlogged, Warning, "put \"authdebug = yes\" "+where+", then: asterisk -rx \"iax2 reload\"", why,
+		"Asterisk logs nothing of attacks by IAX2 (udp %d): authdebug is off", x.Ports[0].Port)
+}
+
+// iaxTrunks looks for trunks that a service for the local networks alone keeps out.
+func (d *doctor) iaxTrunks(x *host.IAX2) {
+	if x == nil || !d.base() {
+		return
+	}
+	fw := d.Config.Firewall
+	for _, p := range x.Ports {
+		at := slices.IndexFunc(fw.Services, func(s config.Service) bool { return serves(s, p) })
+		if at < 0 || slices.ContainsFunc(fw.Services, func(s config.Service) bool { return serves(s, p) && s.From == config.FromAny }) {
+			continue
+		}
+		outside := slices.DeleteFunc(slices.Clone(x.Trunks), func(t string) bool {
+			prefix, ok := prefixOf(t)
+			return ok && slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, prefix) })
+		})
+		if len(outside) > 0 {
+			d.note(TrunkClosed, Warning, fmt.Sprintf("set \"from: any\" of the service %s (udp) in firewall.services", fw.Services[at].Name),
+				"calls from there arrive only while this host has spoken to them first", "the base rules let none in by IAX2 from %s", list(outside, 3))
+		}
+	}
+}
+
+// closedPorts looks at ports of the PBX beside those of SIP that the base rules close.
+func (d *doctor) closedPorts() {
+	fw := d.Config.Firewall
+	withTLS := slices.ContainsFunc(webSockets(d.Facts, false), func(w host.WebSocket) bool { return w.TLS })
+	for _, w := range wishes(d.Facts, fw, false) {
+		if covers(fw, w.Port) || w.name == "iax2" && !iax2(d.Facts).Accounts || w.name == "websocket-plain" && withTLS {
+			continue
+		}
+		d.note(PortClosed, Warning, "add "+serviceText(w.item(fw.Services))+" to firewall.services (\"voipbl setup\" does)",
+			"its users are cut off by the base rules", "%s, which the base rules do not open", w.why)
+	}
+}

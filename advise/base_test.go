@@ -1,0 +1,146 @@
+package advise
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+)
+
+// TestAdviseBase goes through what speaks for base rules and against them.
+func TestAdviseBase(t *testing.T) {
+	open := agent.Rest{IPv4: firewall.LetsIn, IPv6: firewall.LetsIn}
+	at := func(change func(*agent.Prospect)) *agent.Prospect {
+		p := &agent.Prospect{Rest: open, Sessions: []netip.Addr{netip.MustParseAddr("192.168.1.9")}}
+		change(p)
+		return p
+	}
+	out := []agent.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
+	for _, c := range []struct {
+		name       string
+		configured bool
+		refused    error
+		at         *agent.Prospect
+		want       Advice
+		says       string // of what stands against it, or speaks for it
+	}{
+		{"on", true, nil, at(func(*agent.Prospect) {}), BaseOn, ""},
+		{"on, whatever it meets", true, nil, at(func(p *agent.Prospect) { p.Refusal = errors.New("no") }), BaseOn, ""},
+		{"nothing speaks against it", false, nil, at(func(*agent.Prospect) {}), BaseRecommended, "from 192.168.1.9"},
+		{"nobody is logged in", false, nil, at(func(p *agent.Prospect) { p.Sessions = nil }), BaseRecommended, "nobody is logged in by SSH"},
+		{"no network", false, errNoNetworks, at(func(*agent.Prospect) {}), BaseUnfit, "somebody is logged in from 192.168.1.9"},
+		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*agent.Prospect) {}), BaseUnfit, "switch it off"},
+		{"whoever would be locked out", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, "81.2.69.7"},
+		{"each of them", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, "open it"},
+		{"an owner by its rules", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, "firewalld"},
+		{"a tunnel that nobody knows", false, nil, at(func(p *agent.Prospect) { p.Unclear = true }), BasePossible, "tunnel"},
+		{"a firewall of the admin's own", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, "iptables -S INPUT"},
+		{"for IPv6", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, "ip6tables -S INPUT"},
+		{"rules that are not understood", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, "cannot be told"},
+	} {
+		got := AdviseBase(c.configured, c.refused, c.at)
+		said := strings.Join(got.Because, "\n")
+		for _, m := range got.Missing {
+			said += "\n" + m.What + "\n" + m.Fix
+			if m.Fix == "" {
+				t.Errorf("%s: nothing to be done about %q", c.name, m.What)
+			}
+		}
+		if got.Advice != c.want || !strings.Contains(said, c.says) {
+			t.Errorf("%s: %s, saying %s\nwant %s, saying %q", c.name, got.Advice, said, c.want, c.says)
+		}
+	}
+}
+
+// TestOpeningsAreTheRules holds the table of what base rules let in against the rules
+// themselves, at each port that a row or a rule begins or ends with and beside it.
+func TestOpeningsAreTheRules(t *testing.T) {
+	rules := []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
+	for _, text := range []string{
+		"firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [5.6.7.8]}",
+		"firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [5.6.7.8], sip: {public: false, ports: \"5060,5160\"}}",
+		"firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: a, proto: tcp, ports: \"22,80:82\", from: any}, {name: a, proto: udp, ports: \"22,80:82\", from: any}, {name: b, proto: tcp, ports: \"90\"}]}",
+	} {
+		cfg, err := config.Parse("", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := Openings(cfg, nil)
+		ports := make(map[uint16]bool)
+		for _, r := range rows {
+			for _, p := range portsOf(t, r) {
+				for _, edge := range []uint16{p.First - 1, p.First, p.First + 1, p.Last - 1, p.Last, p.Last + 1} {
+					ports[edge] = edge > 0
+				}
+			}
+		}
+		for _, proto := range []string{"tcp", "udp"} {
+			for port, real := range ports {
+				if !real || proto == "udp" && port == 68 { // whoever asks for DHCP is no server
+					continue
+				}
+				closed := agent.ClosedListeners(cfg, rules, []host.Listener{listener(proto, port, "it")})
+				var everyone, local bool
+				for _, r := range rows {
+					if slices.Contains(r.Protos, proto) && portsOf(t, r).Has(port) {
+						everyone = everyone || r.From == FromEveryone || r.From == FromLimited
+						local = local || r.From == FromLocal
+					}
+				}
+				if everyone != (len(closed) == 0) || !everyone && local != (len(closed[0].OpenTo) > 0) {
+					t.Errorf("%s\n%s %d: rows everyone %t, local %t; closed by the rules: %+v", text, proto, port, everyone, local, closed)
+				}
+			}
+		}
+	}
+}
+
+// portsOf are the ports of a row.
+func portsOf(t *testing.T, o Opening) (all config.Ports) {
+	t.Helper()
+	if o.Ports == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(o.Ports, ",") {
+		first, last, isRange := strings.Cut(word, ":")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.ParseUint(first, 10, 16)
+		b, errB := strconv.ParseUint(last, 10, 16)
+		if err := errors.Join(errA, errB); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, config.PortRange{First: uint16(a), Last: uint16(b)})
+	}
+	return all
+}
+
+// TestOpeningsInUse: what nothing listens on is told apart, and the protocols of one
+// service share a row.
+func TestOpeningsInUse(t *testing.T) {
+	rows := Openings(config.Default(), []host.Listener{listener("udp", 123, "ntpd"), listener("tcp", 443, "nginx")})
+	for _, r := range rows {
+		switch r.Service {
+		case "ntp":
+			if len(r.Protos) != 2 || !r.Used {
+				t.Errorf("%+v", r)
+			}
+		case "https":
+			if !r.Used || r.From != FromEveryone {
+				t.Errorf("%+v", r)
+			}
+		case "http", "ssh":
+			if r.Used {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}

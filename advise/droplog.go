@@ -1,0 +1,10 @@
+package advise
+
+// dropLog tells of lines that log_drops asks for and that may not appear.
+func (d *doctor) dropLog() {
+	if d.Status == nil || d.Status.DropLog == nil {
+		return
+	}
+	p := d.Status.DropLog
+	d.note(DropLog, Note, p.Remedy, "without lines it looks as if nobody was dropped, and what reads them finds nothing", "%s", p.Error)
+}

@@ -1,0 +1,65 @@
+package advise
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+)
+
+// otherLists tells of the published voipbl.sh, which voipbl takes the place of, and of other
+// blocklists, by the sets whose members their rules drop.
+func (d *doctor) otherLists() {
+	own := ownSets(d.Config)
+	found := ScriptParts(d.Config, d.Facts.Script, d.Rules)
+	var sets []string
+	for _, k := range d.Rules {
+		for _, f := range firewall.Families {
+			if k.Saved[f] == nil {
+				continue
+			}
+			for _, set := range k.Saved[f].DropSets() {
+				if !slices.Contains(own, set) && !strings.HasPrefix(set, "f2b-") && !strings.HasPrefix(set, "fail2ban-") && set != firewall.ScriptSet {
+					sets = append(sets, set)
+				}
+			}
+		}
+	}
+	if len(found) > 0 {
+		d.note(VoipblScript, Warning, "voipbl migrate", "it also blocks addresses that voipbl never blocks, from a list that nobody checks, and does the same work twice",
+			"the published voipbl.sh is still on this host: %s", list(found, 4))
+	}
+	slices.Sort(sets)
+	if sets = slices.Compact(sets); len(sets) > 0 {
+		d.note(OtherBlocklist, Note, "nothing, if it is meant so; docs/migrating.md has how to have voipbl read the same list", "they also block addresses that voipbl exempts",
+			"rules of others drop the members of %s", list(sets, 5))
+	}
+}
+
+// ScriptParts names the lines of cron and the rules that are there of the published
+// voipbl.sh.
+func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []agent.KernelRules) (found []string) {
+	for _, l := range lines {
+		found = append(found, l.Where())
+	}
+	for _, k := range kernel {
+		for _, f := range firewall.Families {
+			if k.Saved[f] == nil {
+				continue
+			}
+			script := k.Saved[f].Script(ownSets(cfg))
+			for _, r := range slices.Concat(script.Rules, script.Others) {
+				found = append(found, fmt.Sprintf("%q (%s)", r, agent.RulesCommand(k.Backend, f)))
+			}
+		}
+	}
+	return found
+}
+
+func ownSets(c config.Config) []string {
+	return []string{c.SetName(0), c.SetName(1), c.BanSetName(0), c.BanSetName(1)}
+}

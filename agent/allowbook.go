@@ -1,0 +1,190 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/allowlist"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/deadline"
+)
+
+// What "voipbl allow" has allowed is written down in three copies: two in the state
+// folder, so that a bad disk does not cut friends off at the next boot, and one in the run
+// folder, which is in memory, for when the state folder takes nothing. The newest whole
+// one counts.
+const (
+	allowedFile = "allowed"
+	allowedCopy = "allowed-copy"
+)
+
+// allowedBook is the list with what its copies are like.
+type allowedBook struct {
+	list   allowlist.List // as it is now
+	notes  []string       // what is wrong with copies
+	unread error          // nothing says what the list is, and there is one
+	old    bool           // a copy is not as it should be, so all are to be written
+	unkept bool           // only the run folder has it, which no boot outlives
+}
+
+// allowedCopies are the places of the copies. In the run folder no boot outlives one.
+func allowedCopies(cfg config.Config) []struct{ dir, name string } {
+	return []struct{ dir, name string }{{cfg.RunDir, allowedFile}, {cfg.StateDir, allowedFile}, {cfg.StateDir, allowedCopy}}
+}
+
+// readAllowed reads the list. It changes nothing.
+func readAllowed(cfg config.Config, now deadline.Clock) allowedBook {
+	var (
+		b      allowedBook
+		copies []allowlist.List
+		absent int
+		errs   []error
+	)
+	inState := int64(0)
+	for _, place := range allowedCopies(cfg) {
+		l, err := readAllowedCopy(place.dir, place.name)
+		switch {
+		case isAbsent(err):
+			absent++
+		case err != nil:
+			errs = append(errs, err)
+		default:
+			copies = append(copies, l)
+			if place.dir == cfg.StateDir {
+				inState = max(inState, l.Serial)
+			}
+		}
+	}
+	newest := allowlist.Newest(copies)
+	b.list = newest.At(now)
+	for _, l := range copies {
+		b.old = b.old || l.Serial != newest.Serial
+	}
+	b.old = b.old || len(copies) > 0 && (absent > 0 || len(errs) > 0) || newest.Partial ||
+		len(b.list.Entries) < len(newest.Entries) || newest.Serial > 0 && newest.Written.Leapt(now)
+	b.unkept = inState < newest.Serial
+	if len(errs) > 0 && len(copies) == 0 {
+		b.unread = &unreadAllowedError{errors.Join(errs...)}
+		return b
+	}
+	for _, err := range errs {
+		b.notes = append(b.notes, "a copy of the list of allowed hosts cannot be read, and another one counts: "+err.Error())
+	}
+	return b
+}
+
+func readAllowedCopy(dir, name string) (allowlist.List, error) {
+	store, err := fetch.FindStore(dir)
+	if err != nil {
+		return allowlist.List{}, err
+	}
+	defer store.Close()
+	var file allowlist.File
+	if err := store.ReadJSON(name, &file); err != nil {
+		return allowlist.List{}, err
+	}
+	l, err := file.Decode()
+	if err != nil {
+		return allowlist.List{}, &fetch.DamagedError{Path: dir + "/" + name + ".json", Why: err.Error()}
+	}
+	return l, nil
+}
+
+// unreadAllowedError is a list that is there and cannot be read.
+type unreadAllowedError struct{ err error }
+
+func (e *unreadAllowedError) Error() string {
+	return "the list of allowed hosts cannot be read, so that those of \"voipbl allow\" are not known: " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
+}
+
+func (e *unreadAllowedError) Unwrap() error { return e.err }
+
+// Remedy says what to do about it.
+func (e *unreadAllowedError) Remedy() string {
+	return "mend the disk, or allow them again with \"voipbl allow\"; what is damaged is kept under another name then"
+}
+
+// problem is what an admin has to do something about; nil if there is nothing.
+func (b allowedBook) problem() *Problem {
+	switch {
+	case b.unread != nil:
+		return problemOf(b.unread)
+	case b.unkept:
+		return &Problem{
+			Reason: "not-written-down",
+			Error:  "some allowed hosts are not written down: a boot would lose them, or allow again what was taken back",
+			Remedy: "see that the disk has room and can be written to; then \"voipbl sync\" or the agent writes it down",
+		}
+	}
+	return nil
+}
+
+// lockAllowed takes the lock of the list.
+func lockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
+	return lock(ctx, cfg.RunDir, allowedLock, verb, wait, nil)
+}
+
+// write writes a changed list down. It is known when that succeeds in the run folder or the
+// state folder; kept says why it is not in the state folder, and so would not outlive a
+// boot. The caller holds the lock.
+func (b allowedBook) write(cfg config.Config, list allowlist.List, now deadline.Clock) (kept, err error) {
+	list.Written = now
+	list.Serial = max(b.list.Serial+1, now.Wall.UnixMilli())
+	unreadable := b.unread != nil && !isDamaged(b.unread)
+	list.Partial = unreadable
+	file := list.Encode()
+	run := writeAllowedCopy(cfg.RunDir, allowedFile, file, false)
+	if unreadable { // it may be readable again later, and is not to be written over
+		return b.unread, run
+	}
+	kept = writeAllowedCopy(cfg.StateDir, allowedFile, file, b.unread != nil)
+	if kept == nil {
+		writeAllowedCopy(cfg.StateDir, allowedCopy, file, b.unread != nil) // the others have it
+		return nil, nil
+	}
+	if run != nil {
+		return kept, errors.Join(kept, run)
+	}
+	return kept, nil
+}
+
+// writeAllowedCopy replaces a copy. A damaged one is put aside first, for whoever wants to
+// look at it.
+func writeAllowedCopy(dir, name string, file allowlist.File, aside bool) error {
+	store, err := fetch.OpenStore(dir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if aside {
+		store.SetAsideJSON(name) // one that cannot be put aside is written over
+	}
+	return store.WriteJSON(name, file)
+}
+
+// settleAllowed writes the copies anew that are not as they should be, and returns what
+// has to be said.
+func settleAllowed(ctx context.Context, cfg config.Config, verb string) (notes []string) {
+	now := banClock()
+	if b := readAllowed(cfg, now); !b.old || b.unread != nil {
+		return nil // what is wrong with it is told with what is exempt
+	}
+	unlock, err := lockAllowed(ctx, cfg, verb, lookWait)
+	if err != nil {
+		return nil // by somebody who writes it
+	}
+	defer unlock()
+	b := readAllowed(cfg, now)
+	if !b.old || b.unread != nil {
+		return nil
+	}
+	kept, err := b.write(cfg, b.list, now)
+	if err = errors.Join(kept, err); err != nil {
+		notes = append(notes, fmt.Sprintf("the list of allowed hosts is not written down, so that a boot may lose it: %v", err))
+	}
+	return notes
+}

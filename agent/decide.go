@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/lockout"
+)
+
+// decision is what is to become of the rules: what the kernel holds, what it is to
+// hold, and why that is not all that is configured. status, diff, a dry run and what
+// changes the rules go by the same one: the first three show it, see commit for the
+// last.
+type decision struct {
+	at      firewall.Place // where the drop is to stand
+	saved   [2]*firewall.Saved
+	want    firewall.Wanted
+	base    *firewall.Base // the configured base rules, if they are among it
+	problem error          // why others are, or none
+	plans   [2]*firewall.Plan
+	closed  []lockout.Closed // listeners that the base rules close, if an admin asks for them
+}
+
+// decide looks at the kernel's rules, and decides what is to become of them. It changes
+// nothing.
+func (r *rules) decide(ctx context.Context, how howRules) (*decision, error) {
+	saved, err := r.fw.ReadSure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &decision{saved: saved}
+	d.at, r.avoid = place(ctx, r.cfg, r.fw.Backend, saved, r.record.AvoidInput)
+	d.want, d.base, d.problem = r.wanted(ctx, d.at, saved, how)
+	d.plans = r.fw.Plan(d.want, saved, r.record.Readback)
+	if configured := baseSettings(r.cfg, r.trunks); configured != nil && how.byHand && !errors.As(d.problem, new(*OtherOwnerError)) {
+		d.closed = lockout.Find(*configured, saved, r.look().Listeners)
+	}
+	return d, nil
+}
+
+// closes forgets the listeners that base rules close where these did not go in.
+func (report *RulesReport) closes(err error) {
+	if err != nil || report.Problem != nil {
+		report.Closed = []lockout.Closed{}
+	}
+}
+
+// decided writes down what a decision says.
+func (report *RulesReport) decided(d *decision) {
+	report.DropAt, report.Problem = string(d.at), problemIf(d.problem)
+	report.Changes = append(report.Changes, firewall.Changes(d.plans)...)
+	report.Closed = append(report.Closed, d.closed...)
+}
+
+// wanted decides what is to be in the kernel: what is configured, if nothing
+// speaks against it. It returns the base rules that are configured and among it,
+// and an error if others are.
+func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
+	s := r.dropSettings(at)
+	if p := r.state.Pending; p != nil {
+		// What is on trial is left alone; the drop is not on trial.
+		if p.Key != baseKey(r.cfg) {
+			err = &PendingError{p.Deadline}
+		}
+		return s.Wanted().KeepBase(saved), nil, err
+	}
+	configured := baseSettings(r.cfg, r.trunks)
+	if configured != nil && how.leaveBase {
+		return s.Wanted().KeepBase(saved), nil, nil
+	}
+	if configured == nil {
+		if r.stateErr == nil || how.byHand {
+			return s.Wanted(), nil, nil
+		}
+		return s.Wanted().KeepBase(saved), nil, r.stateErr
+	}
+	s.Base = configured
+	err = r.mayInstall(ctx, *configured, s.Wanted(), saved, how)
+	if err == nil {
+		return s.Wanted(), configured, nil
+	}
+	s.Base = nil
+	other := (*OtherOwnerError)(nil)
+	if a := r.state.Accepted; a != nil && !r.accepted() && !how.byHand && !errors.As(err, &other) {
+		s.Base = &a.Base
+		return s.Wanted(), nil, err
+	}
+	return s.Wanted().KeepBase(saved), nil, err
+}

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// Sets without an entry block nobody, whatever rules there are. What fills them depends
+// on why no list has anything to put in.
+
+// listed is what is known of one list when the sets are empty.
+type listed struct {
+	name, source string
+	file         bool // it is on this host
+	entries      int
+	problem      *Problem
+}
+
+// What follows once a list has been mended: where an agent looks after the lists, and
+// where nobody does.
+const (
+	byItself = "the agent tries again by itself"
+	onceMore = "then " + runSync
+	andSync  = "; " + onceMore // the end of a remedy
+)
+
+// emptyWords say that the lists block nobody, though bans may.
+func emptyWords(bans int) string {
+	if bans > 0 {
+		return "only this host's own bans are blocked: the sets of the lists are empty"
+	}
+	return "nobody is blocked: the sets are empty"
+}
+
+// fillRemedy is what a person can do about it. again is what comes after a list has been
+// mended.
+func fillRemedy(lists []listed, again string) string {
+	entries, after := 0, ", "+again
+	if again == byItself {
+		after = ""
+	}
+	for _, l := range lists {
+		switch {
+		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, runSync) && !strings.HasSuffix(l.problem.Remedy, andSync):
+			return l.problem.Remedy
+		case l.problem != nil:
+			return fmt.Sprintf("mend what is said about the list %s; %s", l.name, again)
+		}
+		entries += l.entries
+	}
+	if entries == 0 {
+		for _, l := range lists {
+			if l.file {
+				return fmt.Sprintf("write addresses into %s, or name another list below \"feeds:\"%s: those that are named have no entry", l.source, after)
+			}
+		}
+		return fmt.Sprintf("name another list below \"feeds:\"%s: those that are named have no entry", after)
+	}
+	return fmt.Sprintf("name another list below \"feeds:\"%s: all that is listed is exempt, or is never blocked", after)
+}
+
+// emptyRemedy is what fills the sets of the lists.
+func (s *Status) emptyRemedy() string {
+	again := onceMore
+	if s.Agent != nil {
+		again = byItself
+	}
+	var lists []listed
+	entries := 0
+	for _, f := range s.Feeds {
+		if f.Fetching {
+			return fmt.Sprintf("nothing: the agent is fetching the list %s now", f.Name)
+		}
+		entries += f.Entries
+		lists = append(lists, listed{f.Name, f.Source, f.file, f.Entries, f.Problem})
+	}
+	changed := false // by somebody else, so that the lists may well have something
+	for _, set := range s.Sets {
+		changed = changed || set.Changed
+	}
+	if entries > 0 && changed {
+		return s.repairs()
+	}
+	return fillRemedy(lists, again)
+}
+
+// noteEmpty says what is wrong with sets that hold nothing, as status does.
+func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
+	if !r.holdsNothing() {
+		return
+	}
+	again := onceMore
+	if _, runs, err := agentRuns(cfg); runs && err == nil && r.AgentError == nil {
+		again = byItself
+	}
+	var lists []listed
+	for _, f := range r.Feeds {
+		lists = append(lists, listed{f.Name, f.Source, f.file, f.Entries, f.Problem})
+	}
+	words := emptyWords(bannedIn(cfg, kernel))
+	if r.Outcome == DryRun {
+		words = "the sets of the lists would be empty"
+	}
+	r.Empty = &Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
+}
+
+// bannedIn is how many bans the kernel has in sets of ours that rules use.
+func bannedIn(cfg config.Config, kernel *ipsetsync.Kernel) (n int) {
+	for _, f := range cidr.Families {
+		h, err := kernel.Header(cfg.BanSetName(int(f)))
+		if err == nil && ipsetsync.CheckBanSet(h, f) == nil && h.References > 0 {
+			n += int(h.Elements)
+		}
+	}
+	return n
+}

@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/memory"
+)
+
+// EntryLimit is how many entries one list may have.
+type EntryLimit struct {
+	Entries int    `json:"entries"`
+	Auto    bool   `json:"auto"`             // by the memory of this host
+	Memory  uint64 `json:"memory,omitempty"` // bytes, if that is known
+}
+
+// entryLimit is what the configuration says, or if it leaves that to the host, what the
+// memory here allows.
+func entryLimit(l config.Limits) EntryLimit {
+	if l.MaxEntries != config.EntriesAuto {
+		return EntryLimit{Entries: l.MaxEntries}
+	}
+	total, err := memory.Total(os.DirFS("/"))
+	if err != nil {
+		total = 0
+	}
+	return EntryLimit{memory.Entries(total), true, total}
+}
+
+// Words say where the limit comes from, such as "530,000 (limits.max_entries: auto, by
+// 1.0 GiB of memory)".
+func (l EntryLimit) Words() string {
+	n := humanize.Comma(int64(l.Entries))
+	switch {
+	case !l.Auto:
+		return n + " (limits.max_entries)"
+	case l.Memory == 0:
+		return n + " (limits.max_entries: auto, and how much memory there is cannot be known)"
+	}
+	return fmt.Sprintf("%s (limits.max_entries: auto, by %s of memory)", n, humanize.IBytes(l.Memory))
+}
+
+// copyEntries is how many entries a last good copy may have. One that was believed is not
+// refused because this host has less memory now.
+func copyEntries(l config.Limits) int {
+	if l.MaxEntries != config.EntriesAuto {
+		return l.MaxEntries
+	}
+	return memory.Most
+}
+
+// EntriesHere is how many entries one list may have on this host.
+func EntriesHere(cfg config.Config) EntryLimit { return entryLimit(cfg.Limits) }

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// A running agent makes the kernel hold what its own configuration says. A command that
+// goes by another one would be undone by it, so the agent takes the file over first, or
+// the command says why it does not.
+
+// NotFollowedError is a running agent that does not take over the configuration that a
+// command is to put in force.
+type NotFollowedError struct {
+	Why  *Problem // what the agent says; nil if it was not asked, or reads another file
+	File string   // that the agent reads
+}
+
+func (e *NotFollowedError) Error() string {
+	if e.Why == nil {
+		return fmt.Sprintf("the agent goes by %s, which says something else, and would undo this", e.File)
+	}
+	return "the agent goes on with the old configuration, and would undo this: " + e.Why.Error
+}
+
+// Remedy says what to do about it.
+func (e *NotFollowedError) Remedy() string {
+	if e.Why == nil {
+		return fmt.Sprintf("name that file with \"--config %s\", or stop the agent", e.File)
+	}
+	return e.Why.Remedy
+}
+
+// following is what a command asks of the agent.
+type following struct {
+	file    string // that the command has read
+	byName  bool   // an admin has asked for it, whatever the change takes away
+	dryRun  bool   // only find out
+	timeout time.Duration
+}
+
+// follow has a running agent take over the configuration that a command is to put in
+// force. On a NotFollowedError it does not; a SilentAgentError says that nobody knows.
+// Without an agent, or if it goes by the same one already, it returns nil.
+func follow(ctx context.Context, cfg config.Config, how following) error {
+	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	switch {
+	case errors.As(err, new(*NoAgentError)):
+		return nil
+	case err != nil:
+		return err
+	case sameConfig(cfg, theirs):
+		return nil
+	}
+	status, err := askStatus(ctx, cfg)
+	if err != nil || status == nil {
+		return err
+	}
+	if file, err := filepath.Abs(how.file); err == nil && how.file != "" && file != status.ConfigFile {
+		return &NotFollowedError{File: status.ConfigFile}
+	}
+	if how.dryRun {
+		err := needsRestart(theirs, cfg)
+		if !how.byName {
+			err = errors.Join(err, lessProtection(theirs, cfg))
+		}
+		if err != nil {
+			return &NotFollowedError{Why: problemOf(err), File: status.ConfigFile}
+		}
+		return nil
+	}
+	refused, err := reloadAgent(ctx, cfg, how.timeout, how.byName)
+	if err != nil {
+		return err
+	}
+	// One that was taken over, and could not be put in force, is not refused.
+	if theirs, err = AgentConfig(ctx, cfg.RunDir); err == nil && !sameConfig(cfg, theirs) {
+		return &NotFollowedError{Why: refused, File: status.ConfigFile}
+	}
+	return err
+}
+
+// gently is the query of a reload by a command that was not asked for it by name.
+const gently = "gently"
+
+// reloadAgent has the agent read its file anew. Unless it is asked for by name, what
+// takes protection away is refused.
+func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, byName bool) (refused *Problem, err error) {
+	path := reloadPath
+	if !byName {
+		path += "?" + url.Values{gently: {"1"}}.Encode()
+	}
+	err = askAgent(ctx, cfg, wait, http.MethodPost, path, &refused)
+	return refused, err
+}
+
+// ReloadAgent has the agent take the configuration over, and returns when it is in
+// force, or why it is refused.
+func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*Problem, error) {
+	return reloadAgent(ctx, cfg, wait, true)
+}
+
+// AgentConfig is the configuration that the agent goes by, which is not what the file
+// says if that has a mistake. runDir is where the agent is looked for.
+func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
+	cfg := config.Default()
+	cfg.RunDir = runDir
+	var text string
+	if err := askAgent(ctx, cfg, answerWait, http.MethodGet, configPath, &text); err != nil {
+		return config.Config{}, err
+	}
+	return config.Parse("the agent's configuration", []byte(text))
+}
+
+// SameConfig reports whether two configurations say the same.
+func SameConfig(a, b config.Config) bool { return sameConfig(a, b) }
+
+// agentDiffers reports whether a running agent goes by another configuration than cfg:
+// then it will undo what others do by theirs.
+func agentDiffers(ctx context.Context, cfg config.Config) bool {
+	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	return err == nil && !sameConfig(cfg, theirs)
+}
+
+// differs is what to say then.
+const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""

@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// leavesRules reports whether all rules are another program's: then voipbl keeps the sets
+// and does not touch a rule.
+func leavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }
+
+// NoDropError is sets whose members no rule drops, while the rules are another program's.
+type NoDropError struct {
+	Sets []string
+	at   firewall.Family // of the first of them
+}
+
+func (e *NoDropError) Error() string {
+	return "no rule drops the members of " + strings.Join(e.Sets, " and ") + ", and voipbl makes none: firewall.drop_at is none"
+}
+
+// Remedy says what to do about it.
+func (e *NoDropError) Remedy() string {
+	tool := [...]string{"iptables", "ip6tables"}[e.at]
+	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.Sets[0])
+}
+
+// UnseenDropError is that no rule is seen to drop the members of sets, and not all rules could
+// be listed, while the rules are another program's.
+type UnseenDropError struct {
+	Sets []string
+	Err  error
+}
+
+func (e *UnseenDropError) Error() string {
+	return "whether a rule drops the members of " + strings.Join(e.Sets, " and ") + " is not known: " + e.Err.Error()
+}
+
+func (e *UnseenDropError) Unwrap() error { return e.Err }
+
+// OwnRulesLeftError is rules of ours from before the rules were another program's.
+type OwnRulesLeftError struct{ Rules int }
+
+func (e *OwnRulesLeftError) Error() string {
+	return fmt.Sprintf("voipbl's own rules are still there (%d changes would take them out), and are not renewed: firewall.drop_at is none", e.Rules)
+}
+
+// Remedy says what to do about it.
+func (e *OwnRulesLeftError) Remedy() string {
+	return "once another program's rules drop the members of the sets, \"voipbl firewall apply\" takes those of voipbl out"
+}
+
+// leaveToOthers is ensure where the rules are another program's: none is put in. Those of
+// ours from before go only by hand, and only if they are not all that protects.
+func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how howRules, report *RulesReport) (*RulesReport, error) {
+	report.DropAt = string(firewall.Nowhere)
+	for f := range saved {
+		if saved[f].HasBase() {
+			report.Base = BaseOn
+		}
+	}
+	plans := r.fw.Plan(firewall.Wanted{}, saved, nil)
+	report.Families = r.knownTroubles(saved, plans)
+	noDrop := r.undropped(ctx, saved, func(d firewall.DropRule) bool { return !how.byHand || !d.Ours })
+	changes := firewall.Changes(plans)
+	switch {
+	case noDrop != nil:
+		report.Problem = problemOf(noDrop)
+	case len(changes) > 0 && !how.byHand:
+		report.Problem = problemOf(&OwnRulesLeftError{len(changes)})
+	}
+	if how.dryRun {
+		report.Changes = append(report.Changes, changes...)
+		var err error
+		report.Missing, err = r.missingSets(false)
+		return report, err
+	}
+	if how.byHand && len(changes) > 0 {
+		if noDrop != nil && !how.force {
+			return report, noDrop
+		}
+		done, partly, err := r.apply(ctx, firewall.Wanted{}, saved)
+		if err = errors.Join(err, asError(partly)); err != nil {
+			return report, err
+		}
+		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
+		saved = done.Saved
+		if _, err := r.dropBans(ctx); err != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", err))
+		}
+	}
+	if report.Problem == nil {
+		report.generation = saved[firewall.IPv4].Generation
+	}
+	return report, nil
+}
+
+// undropped finds the sets of blocked addresses that have members which no rule drops, of
+// the rules that count.
+func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, counts func(firewall.DropRule) bool) error {
+	filled := func(f cidr.Family) (names []string) {
+		for _, set := range []string{setName(r.cfg, f), r.cfg.BanSetName(int(f))} {
+			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {
+				names = append(names, set)
+			}
+		}
+		return names
+	}
+	return noDrop(r.cfg, everywhere(ctx, r.fw, saved), filled, counts)
+}
+
+// bansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
+// [*UnseenDropError], that this is not known.
+func bansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, kernel *ipsetsync.Kernel) error {
+	saved, err := fw.Read(ctx)
+	if err != nil {
+		return err
+	}
+	bans := func(f cidr.Family) []string {
+		if h, err := kernel.Header(cfg.BanSetName(int(f))); f == cidr.IPv6 && err == nil && h.Elements == 0 {
+			return nil // not every program that has rules has some for IPv6
+		}
+		return []string{cfg.BanSetName(int(f))}
+	}
+	return noDrop(cfg, everywhere(ctx, fw, saved), bans, func(firewall.DropRule) bool { return true })
+}
+
+// noDrop reports the sets whose members no rule that counts drops. What is known for certain
+// goes first.
+func noDrop(cfg config.Config, saved [][2]*firewall.Saved, sets func(cidr.Family) []string, counts func(firewall.DropRule) bool) error {
+	var e NoDropError
+	var unseen UnseenDropError
+	for _, f := range cidr.Families {
+		if !wantsRules(cfg, firewall.Family(f)) {
+			continue
+		}
+		var unknown error
+		for _, s := range saved {
+			unknown = errors.Join(unknown, s[f].Unknown())
+		}
+		for _, set := range sets(f) {
+			switch {
+			case slices.ContainsFunc(saved, func(s [2]*firewall.Saved) bool { return slices.ContainsFunc(s[f].DropsAnywhere(set), counts) }):
+			case unknown != nil:
+				unseen.Sets = append(unseen.Sets, set)
+				unseen.Err = errors.Join(unseen.Err, unknown)
+			default:
+				if len(e.Sets) == 0 {
+					e.at = firewall.Family(f)
+				}
+				e.Sets = append(e.Sets, set)
+			}
+		}
+	}
+	switch {
+	case len(e.Sets) > 0:
+		return &e
+	case len(unseen.Sets) > 0:
+		return &unseen
+	}
+	return nil
+}
+
+// everywhere adds the rules of the other backend, which are in force too.
+func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*firewall.Saved) [][2]*firewall.Saved {
+	all := [][2]*firewall.Saved{saved}
+	other, err := firewall.Open(string(fw.Backend.Other()))
+	if err != nil || !other.InUse() {
+		return all
+	}
+	theirs, _ := other.Read(ctx) // what is wrong with a family is known of that family
+	return append(all, theirs)
+}

@@ -1,0 +1,58 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/lockout"
+)
+
+// Prospect is what base rules would meet on this host, if an admin put them on trial now.
+type Prospect struct {
+	Refusal  error            // why "voipbl firewall apply" would not install them, or nil
+	Sessions []netip.Addr     // from where somebody is logged in by SSH, and would be let in again
+	Out      []ShutOut        // whoever would not be
+	Unclear  bool             // a tunnel comes in, and its program is not known
+	Closed   []lockout.Closed // listeners that they close
+
+	// Unresolved are names of trunks of which no address is known yet.
+	Unresolved []string
+
+	// Rest is what INPUT does with strangers without the base rules.
+	Rest Rest
+}
+
+// LookAhead tells what the base rules of a configuration would meet. It needs no lock and
+// changes nothing.
+func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
+	s, err := lookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	saved, err := s.fw.ReadSure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prospect{Closed: []lockout.Closed{}, Unresolved: s.unresolved}
+	base := baseSettings(cfg, s.trunks)
+	if base != nil {
+		c := s.circumstances(ctx, *base, saved, howRules{byHand: true})
+		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
+		if !errors.As(p.Refusal, new(*OtherOwnerError)) {
+			p.Closed = lockout.Find(*base, saved, s.look().Listeners)
+		}
+	}
+	known, _ := withOther(ctx, KernelRules{s.fw.Backend, true, saved}) // what cannot be read is not seen
+	native, _ := ReadNative(ctx, known, false)
+	p.Rest = *restOf(known, native)
+	for _, l := range sshLogins() {
+		if (base == nil || base.Admits(l.from, l.port)) && !slices.Contains(p.Sessions, l.from) {
+			p.Sessions = append(p.Sessions, l.from)
+		}
+	}
+	return p, nil
+}

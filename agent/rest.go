@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// Rest is the firewall of a host but for voipbl's rules: what becomes of everyone who is
+// not blocked.
+type Rest struct {
+	Owners []string           `json:"owners"` // the programs that look after it, by their rules
+	IPv4   firewall.Reception `json:"ipv4"`   // what INPUT does with strangers
+	IPv6   firewall.Reception `json:"ipv6"`
+}
+
+// restOf tells it by the rules of all backends.
+func restOf(rules []KernelRules, native *nft.Ruleset) *Rest {
+	owners := OtherOwners(rules, native)
+	if owners == nil {
+		owners = []string{}
+	}
+	return &Rest{owners, reception(rules, firewall.IPv4), reception(rules, firewall.IPv6)}
+}
+
+// Of is what INPUT does with strangers of a family.
+func (r Rest) Of(f firewall.Family) firewall.Reception {
+	return [...]firewall.Reception{r.IPv4, r.IPv6}[f]
+}
+
+// Words say it in a line.
+func (r Rest) Words() string {
+	switch {
+	case len(r.Owners) > 0:
+		return "blocked addresses are dropped; the rest of the firewall is " + strings.Join(r.Owners, " and ")
+	case r.IPv4 == firewall.LetsIn && r.IPv6 == firewall.LetsIn:
+		return "the list is on, and the rest of the firewall is off: all others reach every open port; \"voipbl setup\" proposes base rules, which close the rest"
+	case r.IPv4 == firewall.KeepsOut && r.IPv6 == firewall.KeepsOut:
+		return "blocked addresses are dropped; the rest of the firewall is your own rules in INPUT"
+	}
+	return "the list is on, the base rules are off, and your own rules in INPUT decide about some of the others; \"voipbl setup\" proposes base rules, which close the rest"
+}
+
+// reception is what all backends together do with strangers, our base rules left out. A
+// family that the kernel does without is as open as the other.
+func reception(rules []KernelRules, f firewall.Family) firewall.Reception {
+	all := firewall.LetsIn
+	for _, k := range rules {
+		saved := k.Saved[f]
+		if saved.Absent() || saved.HasBase() {
+			continue
+		}
+		switch r := saved.Reception(); {
+		case r == firewall.KeepsOut:
+			return r
+		case r == firewall.Unclear:
+			all = r
+		}
+	}
+	return all
+}

@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// isShortage reports whether an error says nothing about what was asked for: this host
+// has not enough of something at this moment, such as file descriptors.
+func isShortage(err error) bool {
+	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.EINTR, unix.EIO, unix.ENOSPC} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLasting reports whether an error stays however often the same is tried: rights that
+// are missing, say.
+func isLasting(err error) bool {
+	running := (*AgentRunningError)(nil)
+	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
+}
+
+// ShortageRemedy is what to do about a shortage, empty if err is none.
+func ShortageRemedy(err error) string {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
+	case errors.Is(err, unix.ENOSPC):
+		return "make room there, and try again"
+	case isShortage(err):
+		return "this host is short of memory, files or processes: see \"free\" and \"journalctl -k\", and try again"
+	}
+	return ""
+}

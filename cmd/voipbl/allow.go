@@ -1,0 +1,311 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+func (a *app) allowCommand() *cobra.Command {
+	var (
+		opts agent.AllowOptions
+		last string
+	)
+	cmd := &cobra.Command{
+		Use:   "allow {ADDR|NAME}...",
+		Short: "Never block these addresses, networks or names",
+		Long: `Never block an address, a network or a DNS name on this host: by no list, no ban
+and no jail of voipbl's, as if it stood in "allow:" of the configuration. It is
+in force at once, outlives reboots, and ends after --for. What is allowed again
+gets the new end and reason. Networks may be as wide as in the configuration:
+/8, or /19 for IPv6. The list takes 1,000 entries.
+
+It opens no port and lifts no limit of the base rules: for that there are
+firewall.trunks and firewall.local_networks of the configuration. What fail2ban
+bans by its own actions stays banned; voipbl says so, and how to end it.
+
+Without an agent, what was allowed with --for is blocked again by the next sync
+after its end.
+
+Exit status: 0 in force and written down; 3 in force, but it could not be
+written down, so that a reboot would lose it, or a name has no address; 1
+nothing has changed, or not in force yet; 2 usage or configuration.`,
+		Example: `  voipbl allow 198.51.100.7
+  voipbl allow 198.51.100.0/24 --for 7d --reason "phones at the fair"
+  voipbl allow home.example.net`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if opts.For, err = parseFor(last); err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if err := checkReason(opts.Reason); err != nil {
+				return err
+			}
+			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*agent.AllowReport, error) {
+				return agent.Allow(ctx.Context(), cfg, hosts, opts)
+			}, "allowed")
+		},
+	}
+	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
+	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) disallowCommand() *cobra.Command {
+	var (
+		opts agent.AllowOptions
+		all  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "disallow {ADDR|NAME}... | --all",
+		Short: "Take back what was allowed by hand",
+		Long: `Take back what "voipbl allow" has allowed, written as it was then. It is in
+force at once: what a list or a ban has is blocked again. What the configuration
+allows stays allowed, and is named.
+
+Exit status: 0 taken back; 3 taken back, but that could not be written down, so
+that a reboot would bring it back; 1 one of them was not allowed by "voipbl
+allow" (the others are taken back), or not in force yet; 2 usage or
+configuration.`,
+		Example: `  voipbl disallow 198.51.100.7
+  voipbl disallow --all`,
+		ValidArgsFunction: a.completeAllowed,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return &exitError{exitUsage, &usageError{errors.New("expected addresses, networks or names, or --all"), cmd.CommandPath()}}
+			}
+			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*agent.AllowReport, error) {
+				return agent.Disallow(ctx.Context(), cfg, hosts, all, opts)
+			}, "no longer allowed")
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "take all of them back")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// parseHosts reads hosts as the configuration has them.
+func parseHosts(args []string) ([]config.Host, error) {
+	var hosts []config.Host
+	for _, arg := range args {
+		h, err := config.ParseHost(arg)
+		if err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, nil
+}
+
+// changeAllowed is what allow and disallow share.
+func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobra.Command, config.Config, []config.Host) (*agent.AllowReport, error), words string) error {
+	hosts, err := parseHosts(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.usableConfig(cmd)
+	if err != nil {
+		return err
+	}
+	r, err := change(cmd, cfg, hosts)
+	for _, note := range r.Notes {
+		fmt.Fprintln(a.err, "voipbl: "+clean(note))
+	}
+	switch {
+	case a.json:
+		a.printJSON(r)
+	case err == nil:
+		a.printAllowedChange(r, words)
+	}
+	switch {
+	case err != nil:
+		return &exitError{exitNotApplied, err}
+	case !r.Kept && r.Problem != nil:
+		return &exitError{exitStale, &unkeptAllowError{words, r.Problem}}
+	case len(r.Absent) > 0:
+		return &exitError{exitNotApplied, &notAllowedError{r.Absent}}
+	case len(r.Unknown) > 0:
+		return &exitError{exitStale, &nameError{r.Unknown}}
+	}
+	return nil
+}
+
+func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
+	for _, h := range r.Changed {
+		until := ""
+		if words == "allowed" && !h.Until.IsZero() {
+			until = " until " + h.Until.Local().Format(time.DateTime)
+		}
+		addresses := ""
+		if words == "allowed" && len(h.Addresses) > 0 {
+			addresses = " (" + addrWords(h.Addresses) + ")"
+		}
+		fmt.Fprintf(a.out, "%s%s %s%s\n", h.Host, addresses, words, until)
+	}
+	for _, p := range r.Still {
+		fmt.Fprintf(a.out, "  but %s is never blocked: %s\n", prefixText(p.Prefix), clean(strings.Join(p.Reasons, ", ")))
+	}
+	for _, b := range r.Banned {
+		fmt.Fprintf(a.out, "  but %s\n    try: %s\n", clean(b.String()), b.Remedy())
+	}
+	if len(r.Changed) == 0 && len(r.Absent) == 0 {
+		fmt.Fprintln(a.out, "\"voipbl allow\" has allowed nothing")
+	}
+}
+
+// shownAddrs is how many addresses of a name a person is shown.
+const shownAddrs = 4
+
+func addrWords(addrs []netip.Addr) string {
+	var words []string
+	for _, addr := range addrs[:min(len(addrs), shownAddrs)] {
+		words = append(words, addr.String())
+	}
+	text := strings.Join(words, ", ")
+	if more := len(addrs) - shownAddrs; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// unkeptAllowError is a change that is in force and not written down.
+type unkeptAllowError struct {
+	words   string
+	problem *agent.Problem
+}
+
+func (e *unkeptAllowError) Error() string {
+	what := "a reboot would lose it"
+	if e.words != "allowed" {
+		what = "a reboot would allow it again"
+	}
+	return "it is in force, but not written down, so that " + what + ": " + e.problem.Error
+}
+
+func (e *unkeptAllowError) Remedy() string {
+	remedy := e.problem.Remedy
+	if remedy != "" {
+		remedy += "; then "
+	}
+	return remedy + "\"voipbl sync\" or the agent writes it down"
+}
+
+// notAllowedError is a disallow of what is not on the list.
+type notAllowedError struct{ hosts []string }
+
+func (e *notAllowedError) Error() string {
+	return "not allowed by \"voipbl allow\": " + strings.Join(e.hosts, ", ")
+}
+
+func (e *notAllowedError) Remedy() string {
+	return "\"voipbl allowed\" lists what is; what the configuration allows is changed there"
+}
+
+// nameError is a name that stands for no address.
+type nameError struct{ names []string }
+
+func (e *nameError) Error() string {
+	return "no address is known of " + strings.Join(e.names, ", ") + ": nothing is allowed by that until it resolves"
+}
+
+func (e *nameError) Remedy() string { return "allow its address instead, or mend DNS" }
+
+func (a *app) allowedCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "allowed",
+		Short: "List what is never blocked because you said so",
+		Long: `List what "voipbl allow" has allowed, and until when, and what the configuration
+allows. "voipbl exempt ADDR" tells of everything that is never blocked, such as
+this host's own addresses.
+
+Exit status: 0 listed, 2 error.`,
+		Example: "  voipbl allowed\n  voipbl allowed --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.usableConfig(cmd)
+			if err != nil {
+				return err
+			}
+			hosts, notes, err := agent.ReadAllowedHosts(cmd.Context(), cfg)
+			if err == nil {
+				for _, note := range notes {
+					fmt.Fprintln(a.err, "voipbl: "+clean(note))
+				}
+			}
+			if a.json {
+				a.printJSON(hosts)
+			} else {
+				a.printAllowed(hosts)
+			}
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) printAllowed(hosts []agent.Allowed) {
+	if len(hosts) == 0 {
+		fmt.Fprintln(a.out, "nothing is allowed, by hand or by the configuration")
+		return
+	}
+	var t table
+	t.row("host", "source", "until", "reason")
+	for _, h := range hosts {
+		until := "no end"
+		if !h.Until.IsZero() {
+			until = h.Until.Local().Format(time.DateTime)
+		}
+		t.row(shorten(h.Host, 40), h.Source, until)
+	}
+	left := columns
+	for _, width := range t.widths()[:3] {
+		left -= width + 2
+	}
+	for i, h := range hosts {
+		reason := clean(h.Reason)
+		if reason == "" && len(h.Addresses) > 0 {
+			reason = addrWords(h.Addresses)
+		}
+		t.rows[i+1] = append(t.rows[i+1], shorten(reason, max(10, left)))
+	}
+	t.print(a.out)
+}
+
+// completeAllowed completes what "voipbl allow" has allowed.
+func (a *app) completeAllowed(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	const nothingElse = cobra.ShellCompDirectiveNoFileComp
+	cfg, _, err := a.configInForce(cmd)
+	if err != nil {
+		return nil, nothingElse
+	}
+	hosts, _, err := agent.ReadAllowedHosts(cmd.Context(), cfg)
+	if err != nil {
+		return nil, nothingElse
+	}
+	given := make(map[string]bool)
+	for _, arg := range args {
+		given[arg] = true
+	}
+	var words []cobra.Completion
+	for _, h := range hosts {
+		if h.Source == agent.ByHand && !given[h.Host] {
+			words = append(words, cobra.CompletionWithDesc(h.Host, clean(h.Reason)))
+		}
+	}
+	return words, nothingElse
+}

@@ -1,0 +1,453 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// Addresses of the staged hosts: of the lists, of nobody, and of allow.
+const (
+	onList, onNoList, onAllow = "5.5.5.5", "7.7.7.7", "9.9.9.9"
+	onList6, onNoList6        = "2a00:1::5", "2a00:7::7"
+
+	firstList  = onList + "\n6.6.6.0/24\n2a00:1::/48\n"
+	secondList = firstList + "4.4.4.0/24\n" // so that mending it alone is enough
+)
+
+// stage is a host that is brought into one trouble after the other.
+type stage struct {
+	*host
+	file  string // that the agent reads
+	other string // another one
+	twin  string // one that says what the agent goes by
+	root  string // of a machine without a PBX
+
+	base     string
+	backend  string
+	good     string // the configuration that everything begins with
+	terminal *os.File
+
+	running *runningAgent
+	stopped bool // the agent is, by SIGSTOP
+
+	toolless bool   // iptables is not installed
+	well     bool   // all was well when the last row had ended
+	healthy  string // the rules of a host without trouble
+	row      trouble
+	asked    string // the file that the row's questions name
+}
+
+const (
+	// patience is for what happens within seconds on a machine that is not busy.
+	patience = 90 * time.Second
+)
+
+func newStage(t *testing.T, agent, base, backend string) *stage {
+	testns.Enter(t)
+	ownMounts(t)
+	h := hostHere(t, backend)
+	s := &stage{host: h, base: base, backend: backend, terminal: openTerminal(t), root: filepath.Join(h.dir, "root")}
+	s.file, s.other, s.twin = filepath.Join(h.dir, "voipbl.yaml"), filepath.Join(h.dir, "other.yaml"), filepath.Join(h.dir, "twin.yaml")
+	s.good = s.text("allow: ["+onAllow+"]\n", base == "on", "")
+	writeFile(t, s.other, s.text("allow: ["+onAllow+", 8.8.8.8]\n", base == "on", ""))
+	writeFile(t, s.twin, s.good)
+	if err := os.MkdirAll(filepath.Join(s.root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.list(firstList)
+	s.second(secondList)
+	s.write(s.good)
+	h.must("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+	h.must("ip", "addr", "add", "192.168.7.2/24", "dev", "wire0")
+	h.must("ip", "link", "set", "wire0", "up")
+	s.must("voipbl", "--config", s.file, "firewall", "apply", "--confirm", "0", "--force")
+	s.must("voipbl", "--config", s.file, "sync")
+	if agent != "none" {
+		s.start()
+	}
+	return s
+}
+
+// text is a configuration.
+func (s *stage) text(head string, base bool, more string) string {
+	return fmt.Sprintf(`state_dir: %[1]s/state
+run_dir: %[1]s/run
+%[2]sfeeds: [{name: mine, path: %[1]s/list}, {name: second, path: %[1]s/second}]
+metrics: {listen: ""}
+firewall:
+  backend: %[5]s
+  base: %[3]v
+  local_networks: [192.168.7.0/24]
+%[4]s`, s.dir, head, base, more, s.backend)
+}
+
+func (s *stage) write(text string)  { replaceFile(s.t, s.file, text) }
+func (s *stage) list(text string)   { replaceFile(s.t, filepath.Join(s.dir, "list"), text) }
+func (s *stage) second(text string) { replaceFile(s.t, filepath.Join(s.dir, "second"), text) }
+
+// ownMounts keeps what this thread mounts from everybody else.
+func ownMounts(t *testing.T) {
+	t.Helper()
+	err := unix.Unshare(unix.CLONE_NEWNS)
+	if err == nil {
+		err = unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	}
+	if err != nil {
+		t.Fatal("mounts of the test's own: ", err)
+	}
+}
+
+// tools is the program of both backends and families that iptables is.
+func (s *stage) tools() string { return "/usr/sbin/xtables-" + s.backend + "-multi" }
+
+// takeTools takes iptables away, for the host and its agent.
+func (s *stage) takeTools() {
+	s.t.Helper()
+	if err := unix.Mount("/dev/null", s.tools(), "", unix.MS_BIND, ""); err != nil {
+		s.t.Fatal(err)
+	}
+	s.toolless = true
+}
+
+// giveTools is what apt does.
+func (s *stage) giveTools() {
+	s.t.Helper()
+	if !s.toolless {
+		return
+	}
+	if err := unix.Unmount(s.tools(), unix.MNT_DETACH); err != nil {
+		s.t.Fatal(err)
+	}
+	s.toolless = false
+}
+
+// iptables is the tool of the family that the row is about.
+func (s *stage) iptables() string {
+	return map[string]string{"IPv4": "iptables-", "IPv6": "ip6tables-"}[s.row.Family] + s.backend
+}
+
+// set is the set of that family.
+func (s *stage) set() string {
+	return map[string]string{"IPv4": "voip_bl", "IPv6": "voip_bl6"}[s.row.Family]
+}
+
+// ufw are the chains of that firewall, by tool.
+func (s *stage) ufw() map[string]string {
+	return map[string]string{"iptables-" + s.backend: "ufw-before-input", "ip6tables-" + s.backend: "ufw6-before-input"}
+}
+
+// replaceFile writes a file as editors do, never half.
+func replaceFile(t *testing.T, name, text string) {
+	t.Helper()
+	writeFile(t, name+"~", text)
+	if err := os.Rename(name+"~", name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stage) start() {
+	s.t.Helper()
+	s.running, s.stopped = s.startAgent(s.file), false
+	s.running.told("READY=1", patience)
+	s.running.notify.SetReadDeadline(time.Time{})
+	go io.Copy(io.Discard, s.running.notify) // systemd always reads
+}
+
+// end ends the agent as "systemctl stop" does.
+func (s *stage) end() {
+	s.t.Helper()
+	if s.running == nil {
+		return
+	}
+	s.resume()
+	s.running.end(syscall.SIGTERM)
+	s.running = nil
+}
+
+func (s *stage) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.running.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) resume() {
+	if s.running != nil && s.stopped {
+		s.signal(syscall.SIGCONT)
+		s.stopped = false
+	}
+}
+
+// play brings the host into a row's trouble, asks, and carries the remedies out.
+func (s *stage) play(row trouble) {
+	s.t.Helper()
+	s.row = row
+	s.heal()
+	s.bring()
+	a := s.askStill()
+	s.t.Logf("%s\n%s", row, a)
+	s.judge(a)
+	s.follow(a)
+}
+
+// heal makes the host what it was in the beginning.
+func (s *stage) heal() {
+	s.t.Helper()
+	well := s.well && s.rules() == s.healthy
+	s.well = false
+	for name, text := range map[string]string{s.file: s.good, s.dir + "/list": firstList, s.dir + "/second": secondList} {
+		if now, err := os.ReadFile(name); err != nil || string(now) != text {
+			replaceFile(s.t, name, text)
+			well = false
+		}
+	}
+	if well && !s.stopped && (s.row.Agent == "none") == (s.running == nil) {
+		return
+	}
+	s.giveTools()
+	if (s.row.Agent == "none") != (s.running == nil) {
+		if s.end(); s.row.Agent != "none" {
+			s.start()
+		}
+	}
+	s.resume()
+	if s.running == nil {
+		os.RemoveAll(filepath.Join(s.dir, "state"))
+		os.RemoveAll(filepath.Join(s.dir, "run"))
+	}
+	s.must("nft", "flush", "ruleset")
+	if s.backend == "legacy" {
+		for _, tool := range []string{"iptables-legacy-restore", "ip6tables-legacy-restore"} {
+			s.must("sh", "-ec", "printf '*filter\nCOMMIT\n*raw\nCOMMIT\n' | "+tool)
+		}
+	}
+	for _, set := range []string{"voip_bl", "voip_bl6"} {
+		if strings.Contains(s.must("ipset", "list", "-n"), set+"\n") && !strings.Contains(s.must("ipset", "list", "-t", set), "Type: hash:net") {
+			s.run("ipset", "destroy", set)
+		}
+	}
+	if s.running != nil {
+		s.await("the agent goes by the file again", func() bool {
+			_, code := s.run("voipbl", "--config", s.file, "reload")
+			return code == 0
+		})
+	}
+	s.must("voipbl", "--config", s.file, "firewall", "apply", "--confirm", "0", "--force")
+	s.must("voipbl", "--config", s.file, "sync")
+	s.await("a host without trouble", func() bool {
+		out, code := s.run("voipbl", "--config", s.file, "status")
+		if code != exitOK {
+			s.t.Log(out)
+		}
+		return code == exitOK
+	})
+	s.healthy = s.rules()
+}
+
+// edited is the configuration of an admin who has added something.
+func (s *stage) edited() string {
+	if s.base == "on" {
+		return s.text("allow: ["+onAllow+"]\n", true, "  services: [{name: ssh, proto: tcp, ports: \"22\", from: lan}]\n")
+	}
+	return s.text("allow: ["+onAllow+"]\n", true, "")
+}
+
+// lessened is one of an admin who has taken away what protects.
+func (s *stage) lessened() string {
+	if s.base == "on" {
+		return s.text("allow: ["+onAllow+"]\n", false, "")
+	}
+	return s.text("", false, "")
+}
+
+// bring brings a healthy host into the row's trouble.
+func (s *stage) bring() {
+	s.t.Helper()
+	s.asked = s.file
+	switch s.row.Agent {
+	case "refused":
+		s.write(s.lessened())
+		s.awaitStatus("the agent refuses what takes protection away", `takes away`)
+	case "hung":
+		s.signal(syscall.SIGSTOP)
+		s.stopped = true
+	}
+	switch s.row.Config {
+	case "same":
+		if s.row.Agent == "refused" {
+			s.asked = s.twin
+		}
+	case "edited":
+		if s.row.Agent == "refused" {
+			break
+		}
+		s.write(s.edited())
+		if s.row.Agent == "running" {
+			s.awaitStatus("the agent has taken the edit over", `the base rules (are new|have changed)`)
+		}
+	case "broken":
+		s.write(strings.Replace(s.good, "/second}]", "/second}", 1))
+		if s.row.Agent == "running" || s.row.Agent == "refused" {
+			s.awaitStatus("the agent has seen the mistake", `goes on with the old configuration: .*voipbl.yaml:`)
+		}
+	case "other":
+		s.asked = s.other
+	}
+	s.bringLists()
+	s.bringRules()
+	switch s.row.Sets {
+	case "flushed":
+		s.must("ipset", "flush", s.set())
+	case "foreign":
+		s.replaceSet("ipset create " + s.set() + map[string]string{"IPv4": " hash:ip", "IPv6": " hash:ip family inet6"}[s.row.Family])
+	case "missing":
+		s.replaceSet("true")
+	}
+	if s.row.Rules == "toolless" {
+		s.takeTools()
+	}
+}
+
+// bringLists comes before what a sync puts right: without an agent nobody else sees that a
+// list has changed.
+func (s *stage) bringLists() {
+	s.t.Helper()
+	sees := s.row.Agent != "none" && s.row.Agent != "hung"
+	if s.row.Sets == "unlisted" {
+		s.list("# nobody\n")
+		s.second("# nobody\n")
+		if !sees {
+			s.run("voipbl", "--config", s.twin, "sync")
+		}
+		s.await("the lists have been read", func() bool {
+			return len(s.members("voip_bl")) == 0 && len(s.members("voip_bl6")) == 0
+		})
+	}
+	if s.row.Lists == "failing" {
+		if err := os.Remove(filepath.Join(s.dir, "second")); err != nil {
+			s.t.Fatal(err)
+		}
+		if !sees {
+			s.run("voipbl", "--config", s.twin, "sync")
+		}
+		s.awaitStatus("it is known that the list is gone", `feed second: `)
+	}
+}
+
+func (s *stage) bringRules() {
+	s.t.Helper()
+	switch s.row.Rules {
+	case "drifted":
+		s.must("sh", "-ec", strings.NewReplacer("TOOL", s.iptables(), "FRIEND", map[string]string{"IPv4": onAllow, "IPv6": "2a00:9::9"}[s.row.Family]).
+			Replace("TOOL -F VOIPBL-INPUT 2>/dev/null || TOOL -I INPUT -s FRIEND -j ACCEPT"))
+	case "shadowed": // above the base rules, as on cloud images
+		s.must(s.iptables(), "-I", "INPUT", map[string]string{"off": "1", "on": "3"}[s.base], "-j", "REJECT")
+	case "ufw":
+		for tool, chain := range s.ufw() {
+			s.must("sh", "-ec", strings.NewReplacer("TOOL", tool, "CHAIN", chain).Replace("TOOL -N CHAIN; TOOL -A CHAIN -i lo -j ACCEPT; TOOL -A INPUT -j CHAIN"))
+		}
+	case "native":
+		s.must("sh", "-ec", "nft add table inet filter; nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'; nft add rule inet filter input iif lo accept")
+	}
+}
+
+var nameOfSet = regexp.MustCompile(`--match-set voip_bl6? `)
+
+// replaceSet takes the set out, with the rules that hold it, puts something else there,
+// and the rules back as far as that goes.
+func (s *stage) replaceSet(by string) {
+	s.t.Helper()
+	var out, back []string
+	for line := range strings.Lines(s.must(s.iptables() + "-save")) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "*"):
+			out, back = append(out, line), append(back, line)
+		case line == "COMMIT":
+			out, back = append(out, line), append(back, line)
+		case strings.HasPrefix(line, "-A") && nameOfSet.MatchString(line):
+			out = append(out, "-D"+line[2:])
+			back = append(back, "-I"+line[2:])
+		}
+	}
+	restore := func(lines []string) string {
+		return s.iptables() + "-restore --noflush <<'END'\n" + strings.Join(lines, "\n") + "\nEND\n"
+	}
+	script := restore(out) + "ipset destroy " + s.set() + "\n" + by + "\n"
+	if by != "true" {
+		script += restore(back)
+	}
+	s.must("sh", "-ec", script)
+}
+
+// between is how long a stage waits before it asks again: each question is a process, and
+// many at once keep the agent from what is waited for.
+const between = 500 * time.Millisecond
+
+// await waits until something is so.
+func (s *stage) await(what string, so func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(between) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s\nnot within %s: %s\n%s", s.row, patience, what, s.rules())
+		}
+	}
+}
+
+// awaitStatus waits until status says something.
+func (s *stage) awaitStatus(what, pattern string) {
+	s.t.Helper()
+	re := regexp.MustCompile(pattern)
+	s.await(what, func() bool {
+		out, _ := s.run("voipbl", "--config", s.file, "status")
+		return re.MatchString(out)
+	})
+}
+
+// as makes a command one that the row's caller has typed.
+func (s *stage) as(caller string, args ...string) *exec.Cmd {
+	cmd := exec.Command("voipbl", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "TZ=UTC")
+	switch caller {
+	case "terminal":
+		cmd.Stdin = s.terminal
+	case "ssh":
+		cmd.Env = append(cmd.Env, "SSH_CONNECTION=192.168.7.5 50022 192.168.7.2 22")
+	}
+	return cmd
+}
+
+// openTerminal makes a terminal that nobody types at, and returns the side of programs.
+func openTerminal(t *testing.T) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return slave
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// What voipbl says of a host is asked in five ways: status, sync --dry-run, doctor, check
+// and firewall diff, each for people and for programs. TestAnswers brings hosts into every
+// kind of trouble at once, asks all of them, and holds the answers against each other (see
+// contradictions) and against what their remedies do (see carryOut).
+
+// TestAnswers asks hosts in trouble all questions. Rows with the same agent, base rules and
+// backend share a host.
+func TestAnswers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it needs root")
+	}
+	type kind struct{ agent, base, backend string }
+	groups := make(map[kind][]trouble)
+	var kinds []kind
+	for _, row := range chosenTroubles(t) {
+		k := kind{row.Agent, row.Base, row.Backend}
+		if groups[k] == nil {
+			kinds = append(kinds, k)
+		}
+		groups[k] = append(groups[k], row)
+	}
+	for _, k := range kinds {
+		t.Run(k.agent+"-base-"+k.base+"-"+k.backend, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, k.agent, k.base, k.backend)
+			for _, row := range groups[k] {
+				s.play(row)
+			}
+		})
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/testfault"
+)
+
+// TestUnreadableSetNames has the file of former set names not be readable for a moment. It
+// is not written over, and a removal says what it could not find.
+func TestUnreadableSetNames(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the kernel's sets need root")
+	}
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.EIO} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			h := newFaultHost(t, faultVerb{name: "sync", config: "old"})
+			text, err := os.ReadFile(filepath.Join(h.dir, "old.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(h.dir, "renamed.yaml"), "set: pbx_bl\nban_set: pbx_ban\n"+string(text))
+			fault := testfault.Fault{Kind: testfault.Open, N: 1, Errno: errno, On: true, File: "set-names.json"}
+
+			r := h.run(faultVerb{args: []string{"sync"}, config: "renamed"}, fault)
+			if !strings.Contains(r.text, "the names of the sets are not remembered") {
+				t.Errorf("sync: exit %d: %s", r.code, r.text)
+			}
+			r = h.run(faultVerb{args: []string{"remove"}, config: "renamed"}, fault)
+			if r.code != exitNotApplied || !strings.Contains(r.text, "sets of names that were configured before are not known now") || !strings.Contains(r.text, "try: ") {
+				t.Errorf("remove: exit %d: %s", r.code, r.text)
+			}
+			if strings.Contains(h.read("ipset", "list", "-name"), "pbx_") {
+				t.Error("what is known stays")
+			}
+			h.must("renamed", "remove")
+			if left := h.read("ipset", "list", "-name"); left != "" {
+				t.Errorf("left: %s", left)
+			}
+		})
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+// inForce is the configuration that counts on this host: what a running agent goes by,
+// or else the file, or what was in force last if that has a mistake.
+type inForce struct {
+	config.Config
+	file    string // that was asked about
+	mistake error  // in the file, for which something else is in force
+	differs bool   // the agent goes by another configuration than the file has
+	silent  error  // why the agent cannot say what it goes by
+}
+
+// inForce finds it.
+func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
+	cfg, mistake, err := a.configInForce(cmd)
+	if err != nil {
+		return inForce{}, err
+	}
+	a.mistaken = mistake != nil
+	f := inForce{Config: cfg, file: a.configFile, mistake: mistake}
+	if abs, err := filepath.Abs(f.file); err == nil {
+		f.file = abs
+	}
+	theirs, err := agent.AgentConfig(cmd.Context(), cfg.RunDir)
+	switch {
+	case errors.As(err, new(*agent.SilentAgentError)):
+		f.silent = err
+	case mistake == nil && err == nil && !agent.SameConfig(cfg, theirs):
+		f.Config, f.differs = theirs, true
+	}
+	return f, nil
+}
+
+// trouble is what is wrong with that, beside what the agent says about it.
+func (f inForce) trouble(running *agent.AgentStatus) *agent.Problem {
+	const check = "see \"voipbl config check\""
+	switch {
+	case f.mistake != nil && running == nil:
+		return &agent.Problem{Error: "the configuration has a mistake: " + f.mistake.Error(), Remedy: check}
+	case f.mistake == nil && !f.differs, running == nil:
+		return nil
+	case running.ConfigFile != f.file:
+		return &agent.Problem{
+			Error:  fmt.Sprintf("the agent goes by %s, which says something else than %s", running.ConfigFile, f.file),
+			Remedy: fmt.Sprintf("name that file with \"--config %s\"", running.ConfigFile),
+		}
+	case running.ConfigError != nil: // it says so
+		return nil
+	case f.mistake != nil: // it has not seen it yet
+		return &agent.Problem{Error: "the agent goes on with the old configuration: " + f.mistake.Error(), Remedy: check}
+	}
+	return &agent.Problem{
+		Error:  f.file + " has changed, and the agent has not taken it over yet",
+		Remedy: "run \"voipbl reload\"",
+	}
+}
+
+// configInForce is the configuration of the file, or if that has a mistake the one that
+// a running agent goes by, or else went by last, and the mistake.
+func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err error) {
+	cfg, mistake := a.loadConfig(cmd)
+	if mistake == nil {
+		return cfg, nil, nil
+	}
+	text, err := os.ReadFile(a.configFile)
+	if err != nil {
+		return cfg, nil, mistake
+	}
+	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
+		return cfg, mistake, nil
+	}
+	if cfg, err = a.lastGoodConfig(); err == nil {
+		return cfg, mistake, nil
+	}
+	return cfg, nil, mistake
+}
+
+// lastGoodConfig is what the agent went by last, for a file that has a mistake.
+func (a *app) lastGoodConfig() (config.Config, error) {
+	text, err := os.ReadFile(a.configFile)
+	if err != nil {
+		return config.Config{}, err
+	}
+	cfg, _, err := agent.LastGoodConfig(text)
+	return cfg, err
+}
+
+// usableConfig is configInForce for who has no better place to tell of the mistake.
+func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
+	cfg, refused, err := a.configInForce(cmd)
+	if refused != nil {
+		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
+	}
+	return cfg, err
+}
+
+// usedConfig is inForce for who has no better place to tell what else the file says.
+func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
+	f, err := a.inForce(cmd)
+	switch {
+	case f.mistake != nil:
+		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
+	case f.differs:
+		fmt.Fprintf(a.err, "voipbl: the agent goes by another configuration than %s has, and this is the agent's: see \"voipbl status\"\n", clean(f.file))
+	case f.silent != nil:
+		fmt.Fprintf(a.err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", clean(f.silent.Error()), clean(f.file))
+	}
+	return f.Config, err
+}
+
+// mended is a remedy as it can be carried out by the file as it is.
+func (a *app) mended(remedy string) string {
+	if a.mistaken {
+		return agent.Mended(remedy)
+	}
+	return remedy
+}
+
+// oneLine is a problem that has several, for a list of problems.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+func (a *app) migrateCommand() *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Take out the published voipbl.sh, once voipbl takes its place",
+		Long: `Take out what the script voipbl.sh has left on this host that VoIPBL publishes:
+the lines of cron that run it (they become comments), its rule or its chain
+BLACKLIST-INPUT, and its sets. Nothing is taken out before voipbl's own rules
+drop what its lists block, so the host is protected all the time. The script
+itself stays, and so do blocklists of other programs. Where something would be
+lost with it (a line that runs other programs too, a rule of yours that uses its
+set, a rule in FORWARD that voipbl has none of), nothing is taken out. While the
+script runs its set and rules stay, since it would put them back. What it blocks
+and voipbl does not is counted, with an example.
+
+Exit status: 0 taken out, or there was nothing; 1 not taken out; 2 usage or
+configuration.`,
+		Example: `  voipbl migrate --dry-run
+  voipbl migrate`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.usedConfig(cmd)
+			if err != nil {
+				return err
+			}
+			done, err := agent.Migrate(cmd.Context(), cfg, version, dryRun)
+			if done != nil && (err == nil || !done.Nothing()) {
+				a.printMigrated(done, dryRun)
+			}
+			if err != nil {
+				return &exitError{exitNotApplied, err}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "show what would be taken out")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) printMigrated(done *agent.Migrated, dryRun bool) {
+	if a.json {
+		a.printJSON(done)
+		return
+	}
+	if done.Nothing() {
+		fmt.Fprintln(a.out, "nothing of voipbl.sh is on this host")
+		return
+	}
+	if l := done.Lost; l != nil {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(l.Words()), clean(l.Remedy()))
+	}
+	for _, s := range done.Saved {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+	}
+	verb := "taken out"
+	if dryRun {
+		verb = "would be taken out"
+	}
+	for _, part := range []struct {
+		what string
+		all  []string
+	}{{"cron", done.Lines}, {"rule", done.Rules}, {"set", done.Sets}} {
+		for _, one := range part.all {
+			fmt.Fprintf(a.out, "%s: %s %s\n", verb, part.what, clean(one))
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/agent"
+)
+
+// adviseBase finds out what to say about base rules, and shows what they would do.
+func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
+	configured := p.Config.Firewall.Base
+	with, refused := p, error(nil)
+	if !configured {
+		request := s.request
+		request.Base = true
+		if with, refused = advise.Propose(request); refused != nil {
+			with = nil
+			if !errors.As(refused, new(*advise.RefusedError)) {
+				return refused
+			}
+		}
+	}
+	s.report.Openings = []advise.Opening{}
+	if with != nil {
+		s.report.Openings = advise.Openings(with.Config, s.report.Facts.Listeners)
+	} else {
+		with = p
+	}
+	at, err := agent.LookAhead(ctx, with.Config)
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	s.report.Closed, s.report.Unresolved = at.Closed, at.Unresolved
+	s.report.Base = advise.AdviseBase(configured, refused, at)
+	return nil
+}
+
+// agreeBase proposes the base rules, if they fit, and makes the proposal one with them if
+// the admin wants them.
+func (s *setup) agreeBase(ctx context.Context, p **advise.Proposal) error {
+	yes, err := s.askBase(ctx, *p)
+	if err != nil || !yes {
+		return err
+	}
+	s.base = true
+	with, err := s.propose(ctx)
+	if err != nil {
+		return err
+	}
+	*p = with
+	return s.adviseBase(ctx, with)
+}
+
+// askBase asks whether voipbl is to be the whole firewall of this host, if that fits.
+func (s *setup) askBase(ctx context.Context, p *advise.Proposal) (bool, error) {
+	s.printAdvice()
+	if s.report.Base.Advice == advise.BaseUnfit {
+		return false, nil
+	}
+	s.printAccess(p)
+	question, otherwise := fmt.Sprintf("Make it the whole firewall, on trial for %s at first?", timeText(s.confirm.String())), s.wish || s.report.Base.Advice == advise.BaseRecommended
+	if s.confirm == 0 {
+		question, otherwise = "Make it the whole firewall, at once and without a trial?", s.wish
+	}
+	return s.asks.yes(ctx, question, otherwise)
+}
+
+// printAdvice says whether voipbl should be the whole firewall.
+func (s *setup) printAdvice() {
+	switch a := s.report.Base; a.Advice {
+	case advise.BaseRecommended:
+		fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host. That is recommended here:")
+		for _, why := range a.Because {
+			fmt.Fprintln(s.out, "  - "+why)
+		}
+	case advise.BasePossible:
+		fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host, but:")
+	case advise.BaseUnfit:
+		fmt.Fprintln(s.out, "voipbl cannot be the whole firewall of this host yet:")
+	}
+	for _, m := range s.report.Base.Missing {
+		fmt.Fprintln(s.out, "  - "+clean(m.What))
+		if m.Fix != "" {
+			fmt.Fprintln(s.out, "    try: "+clean(m.Fix))
+		}
+	}
+	if s.report.Base.Advice != advise.BaseOn {
+		fmt.Fprintln(s.out)
+	}
+}

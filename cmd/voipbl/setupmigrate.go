@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+// printScript says that the published voipbl.sh is on this host, and what it does.
+func (s *setup) printScript() {
+	if len(s.report.Script) == 0 {
+		return
+	}
+	s.folded("the published voipbl.sh is still on this host, and voipbl takes its place: it also blocks addresses that voipbl never blocks, from a list that nobody checks. It is:")
+	for _, part := range s.report.Script {
+		fmt.Fprintln(s.out, "  - "+clean(part))
+	}
+	fmt.Fprintln(s.out)
+}
+
+// agreeMigrate asks whether the script is to be taken out.
+func (s *setup) agreeMigrate(ctx context.Context) (err error) {
+	if len(s.report.Script) > 0 && !s.migrate {
+		s.migrate, err = s.asks.yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
+	}
+	return err
+}
+
+// takeOutScript takes the script out. It comes after the lists and rules are in force, and
+// if voipbl does not protect the host then, the script stays and setup says why.
+func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays bool) {
+	if !s.migrate || len(s.report.Script) == 0 {
+		return false
+	}
+	done, err := agent.Migrate(ctx, cfg, version, false)
+	s.report.Migrated = done
+	if done != nil && !s.json {
+		s.printMigrated(done, false)
+	}
+	if err != nil {
+		s.showError(err)
+	}
+	return err != nil
+}
+
+// scriptNext says how the script is taken out later, while it is there.
+func (s *setup) scriptNext() string {
+	if len(s.report.Script) == 0 || s.report.Migrated != nil {
+		return ""
+	}
+	return `"voipbl migrate" takes the published voipbl.sh out, once voipbl protects this host`
+}

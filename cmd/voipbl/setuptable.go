@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/lockout"
+)
+
+// What an admin has to see before he says yes to base rules, in about a dozen lines however
+// much listens: who may reach what, and what else listens and is closed.
+
+const (
+	portsWidth    = 28 // how much of a list of ports is shown
+	programsWidth = 90 // how much of the programs that are closed
+	shownPorts    = 3  // how many ports of one of them
+)
+
+// fromWords are who is let in.
+var fromWords = map[advise.From]string{
+	advise.FromLimited: "everyone, within limits", advise.FromEveryone: "everyone", advise.FromLocal: "your networks", advise.FromTrunks: "trunks",
+}
+
+// accessLines say what the base rules of fw let in, a line for whoever is let in.
+func accessLines(openings []advise.Opening, fw config.Firewall) []string {
+	lines := []string{"the base rules let in:"}
+	whose := map[advise.From]string{
+		advise.FromLocal: " (" + strings.Join(texts(fw.LocalNetworks), ", ") + ")", advise.FromTrunks: " (" + strings.Join(texts(fw.Trunks), ", ") + ")",
+	}
+	var idle []string
+	for _, from := range []advise.From{advise.FromLimited, advise.FromEveryone, advise.FromLocal, advise.FromTrunks} {
+		var used, unused []string
+		for _, o := range openings {
+			switch {
+			case o.From == from && o.Used:
+				used = append(used, fmt.Sprintf("%s (%s)", o.Service, strings.TrimSpace(strings.Join(o.Protos, ", ")+" "+shorten(o.Ports, portsWidth))))
+			case o.From == from:
+				unused = append(unused, o.Service)
+			}
+		}
+		if len(used) > 0 {
+			lines = append(lines, "  "+fromWords[from]+whose[from]+": "+strings.Join(used, ", "))
+		}
+		if len(unused) > 0 {
+			idle = append(idle, strings.Join(unused, ", ")+" ("+fromWords[from]+")")
+		}
+	}
+	if len(idle) > 0 {
+		lines = append(lines, "  also open, though nothing listens there now: "+strings.Join(idle, "; "))
+	}
+	return lines
+}
+
+// closedLines say what else listens here and is closed. What a service lets in from the
+// local networks, and SIP, is not among it: that is told above.
+func closedLines(closed []lockout.Closed, fw config.Firewall) []string {
+	groups, order := make(map[string][]lockout.Closed), []string{}
+	for _, c := range closed {
+		if c.Named || fw.SIP.Ports.Has(c.Port) {
+			continue
+		}
+		to := openTo(c)
+		if groups[to] == nil {
+			order = append(order, to)
+		}
+		groups[to] = append(groups[to], c)
+	}
+	if len(order) == 0 {
+		return []string{"everything else is closed; nothing else listens now"}
+	}
+	lines, left := []string{"everything else is closed, also these listeners:"}, false
+	for _, to := range order {
+		who := "open to " + to + " only"
+		if to == openToNobody {
+			who = "closed to everyone"
+		}
+		text, more := programsText(groups[to])
+		if more > 0 {
+			text += " and " + plural(more, "other program", "other programs")
+			left = true
+		}
+		lines = append(lines, "  "+who+": "+text)
+	}
+	if left {
+		lines = append(lines, "  \"voipbl setup --dry-run --json\" lists all of them")
+	}
+	return lines
+}
+
+// programsText names programs, each with its ports. Those by which somebody comes in to
+// work here are named first, so that they are not left out; more is how many are.
+func programsText(closed []lockout.Closed) (text string, more int) {
+	ports, order := make(map[string]map[string][]string), []string{}
+	for _, first := range []bool{true, false} {
+		for _, c := range closed {
+			if first != (c.VPN != "" || c.Program == "sshd") {
+				continue
+			}
+			by, port := clean(c.By()), ""
+			if c.Port > 0 {
+				port = fmt.Sprint(c.Port)
+			}
+			if ports[by] == nil {
+				ports[by], order = make(map[string][]string), append(order, by)
+			}
+			if !slices.Contains(ports[by][c.Proto], port) {
+				ports[by][c.Proto] = append(ports[by][c.Proto], port)
+			}
+		}
+	}
+	for i, by := range order {
+		word := by + " (" + portsOf(ports[by]) + ")"
+		if i > 0 && len(text)+len(word) > programsWidth {
+			return text, len(order) - i
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += word
+	}
+	return text, 0
+}
+
+// portsOf are the ports of a program by protocol.
+func portsOf(byProto map[string][]string) string {
+	var words []string
+	for _, proto := range []string{config.ProtoTCP, config.ProtoUDP} {
+		if ports := byProto[proto]; len(ports) > 0 {
+			text := strings.Join(ports[:min(len(ports), shownPorts)], ", ")
+			if more := len(ports) - shownPorts; more > 0 {
+				text += fmt.Sprintf(" and %d more", more)
+			}
+			words = append(words, proto+" "+text)
+		}
+	}
+	for proto := range byProto { // without ports, of which a program has one
+		if proto != config.ProtoTCP && proto != config.ProtoUDP {
+			words = append(words, proto)
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, "; ")
+}
+
+// printAccess shows both, and what is not known yet.
+func (s *setup) printAccess(p *advise.Proposal) {
+	fw := p.Config.Firewall
+	for _, line := range accessLines(s.report.Openings, fw) {
+		s.folded(line)
+	}
+	if names := s.report.Unresolved; len(names) > 0 {
+		s.folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
+	}
+	for _, line := range closedLines(s.report.Closed, fw) {
+		s.folded(line)
+	}
+	fmt.Fprintln(s.out)
+}

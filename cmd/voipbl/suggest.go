@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// otherWords are what people type for a command whose name they do not know, with the
+// command that does it.
+var otherWords = map[string]string{
+	"block": "ban ADDR", "deny": "ban ADDR", "drop": "ban ADDR", "reject": "ban ADDR", "blacklist": "ban ADDR", "add": "ban ADDR",
+	"unblock": "unban ADDR", "delete": "unban ADDR", "del": "unban ADDR", "rm": "unban ADDR", "free": "unban ADDR", "release": "unban ADDR",
+	"whitelist": "allow ADDR", "permit": "allow ADDR", "accept": "allow ADDR", "trust": "allow ADDR", "ignore": "allow ADDR", "ignoreip": "allow ADDR",
+	"unallow": "disallow ADDR", "unwhitelist": "disallow ADDR", "distrust": "disallow ADDR",
+	"whitelisted": "allowed", "banned": "bans", "blocked": "bans", "list": "bans", "ls": "bans", "lists": "status", "feeds": "status", "sets": "status",
+	"update": "sync", "refresh": "sync", "fetch": "sync", "download": "sync", "pull": "sync", "renew": "sync",
+	"lookup": "check ADDR", "search": "check ADDR", "find": "check ADDR", "query": "check ADDR", "test": "check ADDR", "why": "check ADDR", "ip": "check ADDR",
+	"info": "status", "state": "status", "health": "status", "stats": "top", "statistics": "top", "watch": "top", "monitor": "top",
+	"debug": "doctor", "diagnose": "doctor", "fix": "doctor", "repair": "sync", "troubleshoot": "doctor",
+	"install": "setup", "init": "setup", "configure": "setup", "wizard": "setup", "edit": "config", "conf": "config", "settings": "config", "validate": "config check",
+	"uninstall": "remove", "purge": "remove", "flush": "remove", "clear": "remove", "destroy": "remove",
+	"rules": "firewall show", "iptables": "firewall show", "nft": "firewall show", "show": "firewall show", "fw": "firewall",
+	"diff": "firewall diff", "apply": "firewall apply", "confirm": "firewall confirm", "rollback": "firewall rollback", "revert": "firewall rollback", "undo": "firewall rollback",
+	"agent": "run", "daemon": "run", "serve": "run",
+}
+
+// otherPrograms are words that other programs take.
+var otherPrograms = map[string]string{
+	"start": "systemctl start voipbl", "stop": "systemctl stop voipbl", "restart": "systemctl restart voipbl",
+	"enable": "systemctl enable --now voipbl", "disable": "systemctl disable --now voipbl",
+	"log": "journalctl -u voipbl", "logs": "journalctl -u voipbl", "journal": "journalctl -u voipbl", "tail": "journalctl -fu voipbl",
+	"upgrade": "apt upgrade", "man": "man voipbl",
+}
+
+// unknownCommandError is a word that is no command.
+type unknownCommandError struct {
+	word, command string
+	remedy        string
+}
+
+func (e *unknownCommandError) Error() string {
+	return fmt.Sprintf("%q is no command of %q", e.word, e.command)
+}
+
+// Remedy says which command was probably meant.
+func (e *unknownCommandError) Remedy() string { return e.remedy }
+
+func unknownCommand(cmd *cobra.Command, word string) error {
+	e := &unknownCommandError{word: word, command: cmd.CommandPath(), remedy: cmd.CommandPath() + " --help"}
+	if meant := otherWords[strings.ToLower(word)]; meant != "" && !cmd.HasParent() {
+		e.remedy = "voipbl " + meant
+		return e
+	}
+	if other := otherPrograms[strings.ToLower(word)]; other != "" {
+		e.remedy = other
+		return e
+	}
+	if near := nearest(cmd, word); len(near) > 0 {
+		e.remedy = strings.Join(near, ", or ")
+	}
+	return e
+}
+
+// nearest are the commands that a word may be a slip of: one letter of a short word, two of
+// a long one, or what it begins with.
+func nearest(cmd *cobra.Command, word string) (near []string) {
+	cmd.SuggestionsMinimumDistance = min(2, max(1, (len(word)-1)/2))
+	for _, name := range cmd.SuggestionsFor(word) {
+		near = append(near, cmd.CommandPath()+" "+name)
+	}
+	return near
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestFewTasks lets the agent have four more tasks than it has at rest, as where the unit's
+// TasksMax is nearly used: it answers, repairs, and takes a new list.
+func TestFewTasks(t *testing.T) {
+	const spare = 4
+	h := newHost(t, "nft")
+	list := filepath.Join(h.dir, "list")
+	writeFile(t, list, "5.5.5.5\n")
+	config := h.configure("", h.nearFeed())
+	r := h.startAgent(config)
+	r.told("READY=1", time.Minute)
+
+	group := tasksGroup(t)
+	writeFile(t, filepath.Join(group, "cgroup.procs"), strconv.Itoa(r.cmd.Process.Pid))
+	used := numberIn(t, filepath.Join(group, "pids.current"))
+	writeFile(t, filepath.Join(group, "pids.max"), strconv.Itoa(used+spare))
+	// The limit is one: a shell in the group cannot start that many.
+	limited := fmt.Sprintf("echo $$ >%s/cgroup.procs; for i in $(seq %d); do sleep 1 & done; wait", group, 2*spare)
+	if out, code := h.run("sh", "-c", limited); code == 0 {
+		t.Fatalf("%d tasks, and no limit: %s", used+2*spare, out)
+	}
+
+	h.must("iptables-nft", "-F", "INPUT")
+	writeFile(t, list, "5.5.5.5\n5.5.5.6\n")
+	h.eventually("the rules are back and the new line is in force", time.Minute, func() bool {
+		_, code := h.run("ipset", "-q", "test", "voip_bl", "5.5.5.6")
+		return code == 0 && strings.Contains(h.rules(), "--match-set voip_bl src")
+	})
+	if out, _ := r.voipbl("status"); !strings.Contains(out, "running since") {
+		t.Errorf("status says\n%s", out)
+	}
+	if code := r.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("the agent ends with %d", code)
+	}
+}
+
+// tasksGroup is a new control group that can limit tasks, of the old hierarchy or the new.
+func tasksGroup(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("voipbl-tasks-%d", os.Getpid())
+	var why []string
+	for _, parent := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		folder := filepath.Join(parent, name)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			why = append(why, err.Error())
+			continue
+		}
+		t.Cleanup(func() {
+			// Until the kernel has reaped the last task.
+			for deadline := time.Now().Add(10 * time.Second); syscall.Rmdir(folder) == syscall.EBUSY && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		if _, err := os.Stat(filepath.Join(folder, "pids.max")); err == nil {
+			return folder
+		} else {
+			why = append(why, err.Error())
+		}
+	}
+	// Root of a kernel that can is refused nothing: what is missing is the test.
+	if kernel, _ := os.ReadFile("/proc/cgroups"); os.Getuid() == 0 && regexp.MustCompile(`(?m)^pids\t.*\t1$`).Match(kernel) {
+		t.Fatal(strings.Join(why, "; "))
+	}
+	t.Skip("no control group can limit tasks here: " + strings.Join(why, "; "))
+	return ""
+}
+
+func numberIn(t *testing.T, file string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/voipbl/voipbl/agent"
+)
+
+// unreadError is a file of the configuration that cannot be read.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string { return "configuration: " + e.err.Error() }
+func (e *unreadError) Unwrap() error { return e.err }
+
+// Remedy is about rights only where it is for want of them.
+func (e *unreadError) Remedy() string {
+	switch {
+	case errors.Is(e.err, fs.ErrNotExist):
+		return "name a file that is there with --config; \"voipbl setup\" writes one"
+	case errors.Is(e.err, fs.ErrPermission):
+		return "run it as root, or name a file with --config that you may read"
+	}
+	if short := agent.ShortageRemedy(e.err); short != "" {
+		return short
+	}
+	return "name another file with --config"
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// setUpUsage has every command say in our words what is wrong with a command line, and
+// take days wherever it takes a time.
+func setUpUsage(root *cobra.Command) {
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.Args = cobra.ArbitraryArgs // so that it is asked below, and not cobra's own
+	var each func(cmd *cobra.Command)
+	each = func(cmd *cobra.Command) {
+		if fits := cmd.Args; fits != nil && cmd.Name() != "help" {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if cmd.HasSubCommands() && len(args) > 0 {
+					return &exitError{exitUsage, unknownCommand(cmd, args[0])}
+				}
+				if fits(cmd, args) != nil {
+					return argsError(cmd, args)
+				}
+				return nil
+			}
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() == "duration" {
+				f.Value = &daysValue{f.Value}
+				f.DefValue = f.Value.String()
+			}
+		})
+		for _, sub := range cmd.Commands() {
+			each(sub)
+		}
+	}
+	each(root)
+}
+
+// argsError says what a command takes, which stands behind its name.
+func argsError(cmd *cobra.Command, args []string) error {
+	_, takes, _ := strings.Cut(cmd.Use, " ")
+	switch {
+	case takes == "":
+		return fmt.Errorf("%q is too much: %q takes options only", args[0], cmd.CommandPath())
+	case len(args) == 0:
+		return fmt.Errorf("something is missing: expected %s %s", cmd.CommandPath(), takes)
+	}
+	return fmt.Errorf("%q does not fit: expected %s %s", args[len(args)-1], cmd.CommandPath(), takes)
+}
+
+// daysValue is a time that is an option, and may have days in it.
+type daysValue struct{ pflag.Value }
+
+func (v *daysValue) Set(s string) error {
+	d, err := config.ParseTime(s)
+	if err != nil {
+		return err
+	}
+	return v.Value.Set(d.String())
+}
+
+// String is the time without the zeros that Go's own form ends with.
+func (v *daysValue) String() string { return timeText(v.Value.String()) }
+
+// timeText takes the zeros away from a time in the form of Go.
+func timeText(s string) string {
+	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = rest + "m"
+	}
+	if rest, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = rest + "h"
+	}
+	return s
+}
+
+// flagError says in our words what cobra says of options.
+func flagError(err error) error {
+	var (
+		unknown *pflag.NotExistError
+		lacks   *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+			return fmt.Errorf("there is no option -%s", unknown.GetSpecifiedName())
+		}
+		return fmt.Errorf("there is no option --%s", unknown.GetSpecifiedName())
+	case errors.As(err, &lacks):
+		return fmt.Errorf("%s needs a value: expected %s", optionText(lacks.GetFlag()), expectedValue(lacks.GetFlag()))
+	case errors.As(err, &invalid):
+		return fmt.Errorf("%s %q: expected %s", optionText(invalid.GetFlag()), invalid.GetValue(), expectedValue(invalid.GetFlag()))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%q is no option", syntax.GetSpecifiedFlag())
+	}
+	return err
+}
+
+func optionText(f *pflag.Flag) string { return "--" + f.Name }
+
+func expectedValue(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "duration":
+		return "a time with its unit, such as 30s, 5m, 24h or 7d"
+	case "int", "uint":
+		return "a whole number"
+	case "bool":
+		return "true or false, or nothing behind its name"
+	case "stringSlice":
+		return "text, or several with commas between them"
+	}
+	return "text behind it"
+}
+
+// exclusive is what cobra says of options that exclude each other.
+var exclusive = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
+
+// plainUsage says in our words what else cobra says.
+func plainUsage(err error) error {
+	if m := exclusive.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("these options exclude each other: --%s", strings.ReplaceAll(m[1], " ", ", --"))
+	}
+	return err
+}
+
+// parseFor reads how long something lasts, from a second to ten years.
+func parseFor(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := config.ParseTime(s)
+	if err != nil || d < time.Second || d > maxFor {
+		return 0, fmt.Errorf("--for %q: expected a time from 1s to 3650d, such as 30m, 24h or 7d", s)
+	}
+	return d, nil
+}
+
+// maxFor bounds --for: beyond ten years it is the same without an end.
+const maxFor = 10 * 365 * 24 * time.Hour

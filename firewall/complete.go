@@ -1,0 +1,92 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/nft"
+)
+
+// LeftOutError is a tool of iptables that left something out of its listing, and ended well.
+type LeftOutError struct {
+	Tool         string
+	Table, Chain string
+	Shown, Has   int  // rules; Shown is -1 for a chain that is not shown at all
+	Policy       bool // it is the policy that is not shown
+}
+
+func (e *LeftOutError) Error() string {
+	shown := fmt.Sprintf("shows %d of the %d rules of", e.Shown, e.Has)
+	switch {
+	case e.Policy:
+		shown = "does not show the policy of"
+	case e.Shown < 0:
+		shown = "does not show"
+	}
+	return fmt.Sprintf("%s %s the chain %s of the table %s: the kernel has not enough memory for it", e.Tool, shown, e.Chain, e.Table)
+}
+
+// Unwrap makes the error what it means.
+func (e *LeftOutError) Unwrap() error { return unix.ENOBUFS }
+
+// checkComplete asks the kernel itself what it has to list, and reports a listing that has
+// less. A tool of iptables-nft shows chains as empty, or none, and ends well, if the kernel
+// has no memory to list them in that moment (seen with 1.8.9): what is missing from such a
+// listing would be taken for gone, again and again, however often it is read.
+//
+// generation is that of nf_tables before the listing, or 0; last is what the kernel said
+// before it, or nil. If somebody has changed rules meanwhile, what is missing may be theirs,
+// and the error is errListings.
+func (fw *Firewall) checkComplete(ctx context.Context, s *Saved, generation uint32, last *nft.Listing) (now *nft.Listing, err error) {
+	if fw.Backend != NFT || s.absent || s.Trouble != nil {
+		return last, nil
+	}
+	now, err = nft.Listed(ctx, [...]nft.Family{nft.IPv4, nft.IPv6}[s.Family])
+	if err != nil {
+		return last, err
+	}
+	if last == nil {
+		last = now
+	}
+	left := s.leftOut(last.Tables, now.Tables)
+	switch {
+	case left == nil:
+		return now, nil
+	case generation != now.Generation:
+		return now, errListings
+	}
+	left.Tool = fw.tool(s.Family, "save")
+	return now, left
+}
+
+// leftOut finds what a listing does not show although the kernel had it before and after.
+func (s *Saved) leftOut(before, after map[string]map[string]nft.ListedChain) *LeftOutError {
+	for _, table := range slices.Sorted(maps.Keys(after)) {
+		if slices.Contains(s.unreadable, table) {
+			continue
+		}
+		for _, chain := range slices.Sorted(maps.Keys(after[table])) {
+			now := after[table][chain]
+			was, both := before[table][chain]
+			if !both {
+				continue
+			}
+			shown, has := -1, min(was.Rules, now.Rules)
+			c := s.tables[table][chain]
+			if c != nil {
+				shown = len(c.rules)
+			}
+			if shown < has {
+				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has}
+			}
+			if c != nil && c.policy != "-" && was.Drops == now.Drops && (c.policy == "DROP") != now.Drops {
+				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has, Policy: true}
+			}
+		}
+	}
+	return nil
+}

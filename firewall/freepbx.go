@@ -1,0 +1,47 @@
+package firewall
+
+import "net/netip"
+
+// Trusted is an address or a network that FreePBX's own firewall trusts.
+type Trusted struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Why    string       `json:"why"`
+
+	// Passing is that it is for as long as somebody there is registered.
+	Passing bool `json:"passing,omitempty"`
+}
+
+// freePBXZones are the zones of FreePBX's firewall that are for friends.
+var freePBXZones = map[string]string{"zone-trusted": "its zone \"trusted\"", "zone-internal": "its zone \"internal\""}
+
+// Reasons of trust beside the zones.
+const (
+	TrustedPhone = "a registered phone"
+	TrustedTrunk = "a trunk"
+)
+
+// FreePBXZone is what a chain of FreePBX's firewall says about who is sent there; empty if
+// it is none for friends.
+func FreePBXZone(chain string) string { return freePBXZones[chain] }
+
+// FreePBXTrusts are those whom FreePBX's firewall trusts by its rules of iptables: the
+// networks and hosts of its zones for friends, registered phones and trunks.
+func (s *Saved) FreePBXTrusts() []Trusted {
+	var all []Trusted
+	for _, chain := range []string{"fpbxnets", "fpbxhosts", "fpbxregistrations", "fpbxsmarthosts"} {
+		for _, rule := range s.texts("filter", chain) {
+			m := readMatch(rule)
+			t := Trusted{Prefix: m.src, Why: freePBXZones[m.target]}
+			switch {
+			case chain == "fpbxregistrations" && m.target == "fpbxknownreg":
+				t.Why, t.Passing = TrustedPhone, true
+			case chain == "fpbxsmarthosts" && m.target == "ACCEPT":
+				t.Why = TrustedTrunk
+			}
+			if m.src.IsValid() && m.src.Bits() > 0 && t.Why != "" {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}

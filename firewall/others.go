@@ -1,0 +1,50 @@
+package firewall
+
+import "strings"
+
+// DropsAnywhere finds the rules that drop a set's members somewhere on the way of
+// packets for this host, whoever made them, also in chains that are gone to. Whether
+// they drop all packets of a member is not looked at.
+func (s *Saved) DropsAnywhere(set string) []DropRule {
+	var found []DropRule
+	for _, at := range incoming {
+		seen := map[string]bool{at.chain: true}
+		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
+			chain := queue[0]
+			var above []string
+			for _, r := range s.rules(at.table, chain) {
+				to := target(r.text)
+				if asksForMembers(r.text, set) && s.closes(at.table, to) {
+					found = append(found, DropRule{
+						Table: at.table, Chain: chain, Ours: isOurs(chain, r.text),
+						Above: above, Packets: r.packets, Bytes: r.bytes,
+					})
+				}
+				if s.HasChain(at.table, to) && !seen[to] {
+					seen[to] = true
+					queue = append(queue, to)
+				}
+				above = append(above[:len(above):len(above)], r.text)
+			}
+		}
+	}
+	return found
+}
+
+// closes reports whether a target drops or rejects all that comes to it.
+func (s *Saved) closes(table, target string) bool {
+	f, certain := s.ends(table, target, 0)
+	return certain && f == closed
+}
+
+// asksForMembers reports whether a rule is about packets whose source is in a set.
+func asksForMembers(rule, set string) bool {
+	all := splitRule(rule)
+	for i, w := range all {
+		if w != "--match-set" || next(all, i) != set || i > 0 && all[i-1] == "!" {
+			continue
+		}
+		return next(all, i+1) == "src" || strings.HasPrefix(next(all, i+1), "src,")
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/nft"
+)
+
+// readPause is between two listings, for others to end what they change, and for memory to
+// be given back.
+const readPause = 50 * time.Millisecond
+
+// Read lists what the kernel holds of both families, each by itself. It writes nothing; the
+// legacy tools list only the tables that the kernel has. A family that cannot be listed has
+// its [Saved.Trouble]; it is an error if that is so of all that the kernel has.
+//
+// The tools are started by the calling goroutine, so that they are in its network
+// namespace.
+func (fw *Firewall) Read(ctx context.Context) (saved [2]*Saved, err error) {
+	generation := fw.Generation() // one for both families, however often each is listed
+	var told [2]*nft.Listing      // by the kernel itself
+	families := Families[:]
+	for i := range attempts {
+		if i > 0 && !pause(ctx, readPause) {
+			break
+		}
+		before, _ := nftGeneration()
+		listed := fw.list(ctx, families)
+		var again []Family
+		for _, f := range families {
+			saved[f] = listed[f]
+			if told[f], err = fw.checkComplete(ctx, listed[f], before, told[f]); err != nil {
+				saved[f] = &Saved{Family: f, Trouble: err}
+			}
+			if errors.Is(err, errListings) || errors.As(err, new(*LeftOutError)) {
+				again = append(again, f)
+			}
+			if saved[f].Trouble == nil && !saved[f].absent {
+				saved[f].Generation = generation
+			}
+		}
+		if families = again; len(families) == 0 {
+			break
+		}
+	}
+	var errs []error
+	for _, s := range saved {
+		if s.Trouble == nil && !s.absent {
+			return saved, nil
+		}
+		errs = append(errs, s.Trouble)
+	}
+	return saved, errors.Join(errs...)
+}
+
+// pause waits, and reports whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// list runs the tools for some families at once.
+func (fw *Firewall) list(ctx context.Context, families []Family) (saved [2]*Saved) {
+	var runs [2]*running
+	for _, f := range families {
+		if f.Present() {
+			runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
+		}
+	}
+	for _, f := range families {
+		if runs[f] == nil {
+			saved[f] = &Saved{Family: f, absent: true}
+			continue
+		}
+		out, err := runs[f].wait()
+		if err == nil {
+			saved[f], err = parseSave(f, out)
+		}
+		if err != nil {
+			saved[f] = &Saved{Family: f, Trouble: err}
+		}
+	}
+	return saved
+}

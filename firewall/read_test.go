@@ -1,0 +1,99 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testfault"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){testfault.Launcher: testfault.Launch, "rules": tellRules, "unchain": unchain})
+}
+
+// tellRules is a program that says how many rules of each family it knows of.
+func tellRules() {
+	saved, _ := (&Firewall{Backend: NFT}).Read(context.Background())
+	for _, s := range saved {
+		switch err := s.Unknown(); {
+		case Passing(err):
+			fmt.Println("unknown")
+			continue
+		case err != nil:
+			fmt.Println("unknown for good:", err)
+			continue
+		}
+		fmt.Println(s.Rules(), "rules,", len(s.tables["filter"]), "chains")
+	}
+}
+
+// unchain is a program that takes out the free chain of fail2ban's in IPv6, and says
+// whether all went well.
+func unchain() {
+	_, err := (&Firewall{Backend: NFT}).RemoveBanChain(context.Background(), IPv6)
+	fmt.Print(err == nil)
+}
+
+// TestReadLies has the kernel answer ENOBUFS to each message of the tools, or to all from it
+// on. Then they show chains as empty, or none at all, and some end well. What is left out of
+// a listing must never be taken for gone.
+func TestReadLies(t *testing.T) {
+	h := newHost(t, NFT)
+	h.load(residents)
+	h.apply(full().Wanted())
+	run := func(program string, f testfault.Fault) (said string, messages int) {
+		cmd := testfault.New(f, program)
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait()
+		return out.String(), cmd.Calls(testfault.Tool)
+	}
+	everywhere := func(program string, on bool, each func(f testfault.Fault, said string)) {
+		_, n := run(program, testfault.Fault{})
+		if n < 20 {
+			t.Fatalf("%s: %d messages of the tools", program, n)
+		}
+		for i := range n {
+			f := testfault.Fault{Kind: testfault.Tool, N: 1 + i, Errno: unix.ENOBUFS, On: on}
+			said, _ := run(program, f)
+			each(f, said)
+		}
+	}
+
+	truth, _ := run("rules", testfault.Fault{})
+	families := strings.Split(truth, "\n")
+	for _, on := range []bool{false, true} {
+		everywhere("rules", on, func(f testfault.Fault, said string) {
+			now := strings.Split(said, "\n")
+			for i := range Families {
+				if len(now) != 3 || now[i] != families[i] && now[i] != "unknown" {
+					t.Errorf("%s: %q of %q", f, said, truth)
+				}
+			}
+		})
+	}
+
+	h.apply(Wanted{})
+	h.sh("ip6tables -N " + SSHChain + " 2>/dev/null || :")
+	there := func() bool { return strings.Contains(h.sh("ip6tables-save"), ":"+SSHChain+" ") }
+	if !there() {
+		t.Fatal("the chain is not there")
+	}
+	for _, on := range []bool{false, true} {
+		everywhere("unchain", on, func(f testfault.Fault, said string) {
+			if said == "true" && there() {
+				t.Errorf("%s: all is said to be well, and the chain stays", f)
+			}
+			h.sh("ip6tables -N " + SSHChain + " 2>/dev/null || :")
+		})
+	}
+}

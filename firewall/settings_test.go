@@ -1,0 +1,31 @@
+package firewall
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What is kept of base rules with one range is what versions without lists have kept,
+// in both directions; so is the key by which an admin has confirmed them.
+func TestKeptPorts(t *testing.T) {
+	for text, want := range map[string]Ports{
+		`{"first":5060,"last":5061}`:                              {{5060, 5061}},
+		`[{"first":5060,"last":5060},{"first":5160,"last":5160}]`: {{5060, 5060}, {5160, 5160}},
+	} {
+		var got Ports
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", text, d)
+		}
+		if back, err := json.Marshal(got); err != nil || string(back) != text {
+			t.Errorf("%s becomes %s, %v", text, back, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`"5060"`), new(Ports)); err == nil {
+		t.Error("text is no list of ports")
+	}
+}

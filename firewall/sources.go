@@ -1,0 +1,365 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Share is how many of some packets a condition holds for.
+type Share int
+
+const (
+	NoneOf Share = iota
+	SomeOf       // of some of the addresses
+	AllOf
+	Unknown // it cannot be told from outside, such as a limit
+)
+
+// both is the share for which two conditions hold.
+func (a Share) both(b Share) Share {
+	switch {
+	case a == NoneOf || b == NoneOf:
+		return NoneOf
+	case a == Unknown || b == Unknown:
+		return Unknown
+	case a == SomeOf || b == SomeOf:
+		return SomeOf
+	}
+	return AllOf
+}
+
+func (a Share) negated() Share {
+	switch a {
+	case NoneOf:
+		return AllOf
+	case AllOf:
+		return NoneOf
+	}
+	return a
+}
+
+// SetMember is what a set has of some addresses.
+type SetMember struct {
+	Share  Share
+	Entry  netip.Prefix // the entry that has them, if one is to be named
+	Limits []string     // only packets that are these, such as "udp 5060"; empty for all
+}
+
+// asks is what a rule asks of the first packet of a connection, apart from its box.
+type asks struct {
+	match
+	text    string
+	options []string // of the target
+	states  []askedState
+	notSrc  netip.Prefix
+	sets    []askedSet
+	ranges  []askedRange
+	lists   []askedSet // of xt_recent
+	foreign bool       // it asks for the source in a way that we do not know, such as a country
+	marks   bool       // it asks for the mark of a packet
+	adds    []string   // sets that it changes, and lists of xt_recent with recentPrefix
+}
+
+type askedSet struct {
+	name string
+	by   []string // which of a packet's addresses and ports, as "src", "dst"
+	not  bool
+}
+
+// recentPrefix tells lists of xt_recent from sets.
+const recentPrefix = "recent "
+
+type askedRange struct {
+	first, last netip.Addr
+	not         bool
+}
+
+// readAsks reads a rule without "-A CHAIN". What is left in the match are conditions
+// that have nothing to do with the source.
+func readAsks(rule string) asks {
+	all := splitRule(rule)
+	a := asks{text: rule}
+	var kept []string
+	not, asked := false, false
+	for i := 0; i < len(all); i++ {
+		arg := func() string { return next(all, i) }
+		switch w := all[i]; w {
+		case "-j", "-g":
+			a.match, a.options = readWords(append(kept, all[i:]...)), all[min(i+2, len(all)):]
+			for j, w := range a.options {
+				if (w == "--add-set" || w == "--del-set") && a.target == "SET" {
+					a.adds = append(a.adds, next(a.options, j))
+				}
+			}
+			return a
+		case "!":
+			not = true
+			continue
+		case "-s":
+			p, err := netip.ParsePrefix(arg())
+			switch {
+			case err != nil: // a mask with holes
+				a.foreign = true
+			case not:
+				a.notSrc = p
+			default:
+				kept = append(kept, w, arg())
+			}
+			i++
+		case "-i":
+			if !not {
+				kept = append(kept, w, arg())
+			} else if arg() != "lo" { // nobody else comes in by it
+				kept = append(kept, "!", w)
+			}
+			i++
+		case "--match-set":
+			if direction := next(all, i+1); direction == "src" || strings.HasPrefix(direction, "src,") {
+				a.sets = append(a.sets, askedSet{arg(), strings.Split(direction, ","), not})
+			} else {
+				kept = append(kept, w) // of the destination: not known
+			}
+			i += 2
+		case "--src-range":
+			first, last, _ := strings.Cut(arg(), "-")
+			from, err := netip.ParseAddr(first)
+			to, err2 := netip.ParseAddr(last)
+			if err != nil || err2 != nil {
+				a.foreign = true
+			}
+			a.ranges = append(a.ranges, askedRange{from, to, not})
+			i++
+		case "--source-country", "--src-cc":
+			a.foreign = true
+			kept = append(kept, w)
+			i++
+		case "--state", "--ctstate":
+			a.states = append(a.states, askedState{strings.Split(arg(), ","), not})
+			i++
+		case "--dst-type":
+			if arg() != "LOCAL" || not {
+				kept = append(kept, w)
+			}
+			i++
+		case "--tcp-flags":
+			// FIN,SYN,RST,ACK SYN is how "--syn" is listed.
+			if not || next(all, i+1) != "SYN" {
+				kept = append(kept, w)
+			}
+			i += 2
+		case "-m":
+			switch arg() {
+			case "set", "iprange", "state", "conntrack", "addrtype", "geoip":
+			case "recent":
+				list, asks := recentList(all)
+				if slices.Contains(all, "--set") || slices.Contains(all, "--remove") {
+					a.adds = append(a.adds, recentPrefix+list.name)
+				}
+				if asked = asks; asked {
+					a.lists = append(a.lists, list)
+				} else {
+					kept = append(kept, w, arg())
+				}
+			case "mark", "connmark":
+				a.marks = true
+				kept = append(kept, w, arg())
+			case "bpf", "u32":
+				a.foreign = true
+				kept = append(kept, w, arg())
+			default:
+				kept = append(kept, w, arg())
+			}
+			i++
+		case "--comment":
+			kept = append(kept, w, arg())
+			i++
+		case "--rcheck", "--update", "--rsource":
+			if !asked {
+				kept = append(kept, w)
+			}
+		case "--name", "--mask", "--hitcount":
+			if !asked || w == "--mask" && strings.Trim(arg(), "25.f:") != "" {
+				kept = append(kept, w)
+			}
+			i++
+		default:
+			if not {
+				kept = append(kept, "!")
+			}
+			kept = append(kept, w)
+		}
+		not = false
+	}
+	a.match = readWords(kept)
+	return a
+}
+
+// recentList is the list of xt_recent that a rule asks for its members. One with a
+// number of hits is a limit, in which a phone may be as well.
+func recentList(all []string) (askedSet, bool) {
+	list := askedSet{name: "DEFAULT"}
+	asked := false
+	for i, w := range all {
+		switch w {
+		case "--name":
+			list.name = next(all, i)
+		case "--rcheck", "--update":
+			asked, list.not = true, i > 0 && all[i-1] == "!"
+		case "--rdest":
+			return list, false
+		case "--hitcount":
+			if next(all, i) != "1" {
+				return list, false
+			}
+		}
+	}
+	return list, asked
+}
+
+// about reports whether a rule is about some sources and no others. That a port is open
+// for a network alone, as "! -s NETWORK --dport 22 -j DROP" has it, is about the port;
+// allPorts is that packets to all of them come to the rule.
+func (a asks) about(allPorts bool) bool {
+	return a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.dports == nil && allPorts ||
+		len(a.sets)+len(a.ranges)+len(a.lists) > 0 || a.foreign
+}
+
+// Sources tell what sets and lists of the kernel have of some addresses.
+type Sources struct {
+	Set    func(name string, by []string, source netip.Prefix) SetMember
+	Recent func(name string, source netip.Prefix) Share // of xt_recent
+}
+
+// of is how many packets of a source a rule is about, by what it asks for the source, and
+// what names them: the entry of a set, or the rule's own address.
+func (a asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, set string) {
+	share = AllOf
+	if a.src.IsValid() {
+		share = share.both(shareOf(a.src, source))
+		m.Entry = a.src
+	}
+	if a.notSrc.IsValid() {
+		share = share.both(shareOf(a.notSrc, source).negated())
+	}
+	for _, r := range a.ranges {
+		s := shareOfRange(r.first, r.last, source)
+		if r.not {
+			s = s.negated()
+		}
+		share = share.both(s)
+	}
+	if a.foreign && share != NoneOf {
+		share = Unknown
+	}
+	for _, s := range a.sets {
+		if share == NoneOf {
+			return share, m, ""
+		}
+		found := in.Set(s.name, s.by, source)
+		if s.not {
+			found = found.negated()
+		}
+		share = share.both(found.Share)
+		if set == "" || len(found.Limits) > 0 {
+			m, set = found, s.name
+		}
+	}
+	for _, l := range a.lists {
+		if share == NoneOf {
+			return share, m, ""
+		}
+		s := in.Recent(l.name, source)
+		if l.not {
+			s = s.negated()
+		}
+		share = share.both(s)
+	}
+	return share, m, set
+}
+
+// negated is what a set does not have: of what is not in it for some ports, all others.
+func (m SetMember) negated() SetMember {
+	if len(m.Limits) > 0 && m.Share != NoneOf {
+		return SetMember{Share: Unknown}
+	}
+	return SetMember{Share: m.Share.negated()}
+}
+
+// ofStranger is how many packets the rule is about of somebody whom no rule and no set
+// names, as far as that can be told of the source.
+func (a asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
+	if a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.notSrc.Bits() == 0 {
+		return NoneOf
+	}
+	share = AllOf
+	for _, r := range a.ranges {
+		if !r.not {
+			return NoneOf
+		}
+	}
+	for _, s := range a.sets {
+		of := NoneOf
+		if in.Set(s.name, s.by, source).Share == Unknown {
+			of = Unknown
+		}
+		if s.not {
+			of = of.negated()
+		}
+		share = share.both(of)
+	}
+	for _, l := range a.lists {
+		of := NoneOf
+		if in.Recent(l.name, source) == Unknown {
+			of = Unknown
+		}
+		if l.not {
+			of = of.negated()
+		}
+		share = share.both(of)
+	}
+	if a.foreign {
+		share = share.both(Unknown)
+	}
+	return share
+}
+
+// state is how many packets have the states of a connection that a rule asks for.
+func (a asks) state(t tracking, table string) Share {
+	share := AllOf
+	for _, s := range a.states {
+		share = share.both(s.of(t, table))
+	}
+	return share
+}
+
+func shareOf(rule, source netip.Prefix) Share {
+	switch {
+	case rule.Bits() <= source.Bits() && rule.Contains(source.Addr()):
+		return AllOf
+	case rule.Overlaps(source):
+		return SomeOf
+	}
+	return NoneOf
+}
+
+func shareOfRange(first, last netip.Addr, source netip.Prefix) Share {
+	from, to := source.Addr(), lastAddr(source)
+	switch {
+	case to.Less(first), last.Less(from):
+		return NoneOf
+	case !from.Less(first) && !last.Less(to):
+		return AllOf
+	}
+	return SomeOf
+}
+
+// lastAddr is the last address of a prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}

@@ -1,0 +1,71 @@
+package firewall
+
+import "slices"
+
+// tracking is what is known of the connection that a packet belongs to, by the rules that
+// it has come through. A packet that begins something has the state NEW once the kernel
+// has looked for its connection, which it does between raw and mangle. In raw it has none,
+// and matches there as INVALID.
+type tracking int
+
+const (
+	plain     tracking = iota
+	untracked          // raw has taken it out: it stays UNTRACKED
+	templated          // raw has told the kernel how to track it, by "-j CT": it is NEW from then on
+	unclear            // any of those
+)
+
+// states are those that a packet may have in a table.
+func (t tracking) states(table string) []string {
+	fresh := "NEW"
+	if table == "raw" {
+		fresh = "INVALID"
+	}
+	switch t {
+	case plain:
+		return []string{fresh}
+	case untracked:
+		return []string{"UNTRACKED"}
+	case templated:
+		return []string{"NEW"}
+	}
+	return []string{fresh, "NEW", "UNTRACKED"}
+}
+
+// askedState are states of a connection that a rule asks for.
+type askedState struct {
+	states []string
+	not    bool
+}
+
+// of is how many of the packets of a table have one of the states.
+func (a askedState) of(t tracking, table string) Share {
+	share := NoneOf
+	asked := func(s string) bool { return slices.Contains(a.states, s) }
+	switch of := t.states(table); {
+	case !slices.ContainsFunc(of, func(s string) bool { return !asked(s) }):
+		share = AllOf
+	case slices.ContainsFunc(of, asked), table != "raw" && (asked("DNAT") || asked("SNAT")):
+		share = Unknown // what nat has made of the packet is not followed
+	}
+	if a.not {
+		return share.negated()
+	}
+	return share
+}
+
+// tracked is what "-j CT" and "-j NOTRACK" make of packets, all of them or only some. What
+// is UNTRACKED or has a template already stays so (see xt_ct_target in the kernel).
+func (t tracking) tracked(r *asks, all bool) tracking {
+	to := templated
+	if r.target == "NOTRACK" || slices.Contains(r.options, "--notrack") {
+		to = untracked
+	}
+	switch {
+	case t == untracked || t == templated || t == to:
+		return t
+	case t == plain && all:
+		return to
+	}
+	return unclear
+}

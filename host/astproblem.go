@@ -1,0 +1,63 @@
+package host
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// astProblem is a line that was left out.
+type astProblem struct {
+	effect astEffect
+	err    error
+}
+
+func (p astProblem) Error() string { return p.err.Error() }
+
+// astEffect is what Asterisk itself makes of such a line (main/config.c).
+type astEffect int
+
+const (
+	lineSkipped astEffect = iota // it warns, and goes on with the next line
+	fileCut                      // it reads no further in this file, which another one includes
+	fileRefused                  // it takes nothing of the whole configuration
+	notRead                      // it may understand it: it is we who do not
+)
+
+// remedies of what cannot be known.
+var astRemedies = map[astEffect]string{
+	fileCut:     "mend that line: Asterisk takes nothing of that file from there on",
+	fileRefused: "mend that line: Asterisk refuses the whole configuration for it",
+	notRead:     "name by hand what stands there",
+}
+
+// note tells what was left out: what Asterisk leaves out too is no gap in what we know.
+func (l *looker) note(path string, problems []astProblem) {
+	for _, effect := range []astEffect{fileRefused, fileCut, notRead} {
+		var errs []error
+		for _, p := range problems {
+			if p.effect == effect {
+				errs = append(errs, p.err)
+			}
+		}
+		l.unknown("part of "+path, several(errs), astRemedies[effect])
+	}
+	for _, p := range problems {
+		if p.effect == lineSkipped {
+			l.skipped = append(l.skipped, p.err.Error())
+		}
+	}
+}
+
+// custom is the file for an admin's own lines that a section includes, as FreePBX has one
+// for most: its main files are links into its modules, which an upgrade replaces.
+func (c *astConfig) custom(section string) string {
+	for _, i := range c.includes {
+		if strings.EqualFold(i.section, section) && strings.HasSuffix(i.name, "_custom.conf") {
+			if filepath.IsAbs(i.name) {
+				return i.name
+			}
+			return filepath.Join(astFolder, i.name)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,80 @@
+package host
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/internal/banrule"
+)
+
+// SavedLine is a line of a file from which a host loads its rules or sets at boot, that
+// names a set, or that has a mark of voipbl's.
+type SavedLine struct {
+	File  string   `json:"file"`
+	Line  int      `json:"line"`
+	Sets  []string `json:"sets"`  // that it asks for
+	Makes string   `json:"makes"` // the set that it makes
+	Ours  bool     `json:"ours"`  // it has a chain or a comment of voipbl's
+
+	// Action says that it is a rule of voipbl-set, our action for fail2ban. voipbl-sets makes
+	// the sets that it asks for.
+	Action bool `json:"action,omitempty"`
+}
+
+// savedFiles are where rules and sets are kept for the next boot: by netfilter-persistent
+// and its plugins, iptables-apply, the guides of Debian and Ubuntu, nftables' and ipset's own
+// units, and ufw, which loads what an admin has added to its files.
+var savedFiles = []string{
+	"/etc/iptables/*", "/etc/iptables.up.rules", "/etc/ip6tables.up.rules", "/etc/iptables.rules", "/etc/ip6tables.rules",
+	"/etc/iptables.conf", "/etc/iptables.save", "/etc/network/iptables*", "/etc/network/ip6tables*",
+	"/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables", "/etc/sysconfig/ipset", "/etc/sysconfig/ipset.d/*", "/etc/sysconfig/nftables.conf",
+	"/etc/nftables.conf", "/etc/nftables/*.nft", "/etc/nftables.d/*.nft",
+	"/etc/ipset.conf", "/etc/ipset.up.rules", "/etc/ipset.rules", "/etc/ipset/*", "/var/lib/ipset/*",
+	"/etc/ufw/before.rules", "/etc/ufw/before6.rules", "/etc/ufw/after.rules", "/etc/ufw/after6.rules", "/etc/ufw/user.rules", "/etc/ufw/user6.rules",
+}
+
+// SavedRules finds such lines in the files below a folder. What cannot be read has none.
+func SavedRules(root string) []SavedLine {
+	found := []SavedLine{}
+	for _, pattern := range savedFiles {
+		names, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, name := range names {
+			text, err := readFile(name)
+			if err != nil {
+				continue
+			}
+			shown := "/" + strings.TrimPrefix(strings.TrimPrefix(name, filepath.Clean(root)), "/")
+			found = append(found, savedLines(shown, text)...)
+		}
+	}
+	return found
+}
+
+func savedLines(file, text string) []SavedLine {
+	var found []SavedLine
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || strings.HasPrefix(line, "add ") {
+			continue
+		}
+		l := SavedLine{File: file, Line: n, Sets: []string{}}
+		words := strings.Fields(line)
+		for i, w := range words[:len(words)-1] {
+			switch {
+			case w == "--match-set" || w == "--set" && slices.Contains(words, "set"):
+				l.Sets = append(l.Sets, words[i+1])
+			case i == 0 && w == "create":
+				l.Makes = words[1]
+			}
+		}
+		l.Action = banrule.IsSet(words)
+		l.Ours = strings.Contains(line, "VOIPBL-") || strings.Contains(line, `"voipbl: `)
+		if len(l.Sets) > 0 || l.Makes != "" || l.Ours {
+			found = append(found, l)
+		}
+	}
+	return found
+}

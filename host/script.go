@@ -1,0 +1,153 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// scriptName is what the published script is called.
+const scriptName = "voipbl.sh"
+
+// ScriptLine is what runs the published voipbl.sh: a line of a table of cron's or of a
+// shell script, or a whole file, such as the script itself in /etc/cron.daily.
+type ScriptLine struct {
+	File string `json:"file"`
+	Line int    `json:"line"` // 0: the whole file
+	Text string `json:"text"`
+
+	// Alone is a line that does nothing but run the script, and so can be taken out; Shell
+	// is one of a shell script, which may be all that stands between "then" and "fi".
+	Alone bool `json:"-"`
+	Shell bool `json:"-"`
+}
+
+// Where is the file and the line.
+func (l ScriptLine) Where() string {
+	if l.Line == 0 {
+		return l.File
+	}
+	return fmt.Sprintf("%s line %d", l.File, l.Line)
+}
+
+// startsScripts are where cron and systemd find what they run.
+var startsScripts = []struct {
+	pattern string
+	fields  int  // before the command, as "0 4 * * *" and a user are
+	shell   bool // a program, which most likely is a shell script
+}{
+	{"/etc/crontab", 6, false},
+	{"/etc/cron.d/*", 6, false},
+	{"/var/spool/cron/crontabs/*", 5, false},
+	{"/var/spool/cron/*", 5, false},
+	{"/etc/anacrontab", 3, false},
+	{"/etc/cron.hourly/*", 0, true},
+	{"/etc/cron.daily/*", 0, true},
+	{"/etc/cron.weekly/*", 0, true},
+	{"/etc/cron.monthly/*", 0, true},
+	{"/etc/rc.local", 0, true},
+	{"/etc/systemd/system/*.service", -1, false},
+}
+
+// ScriptLines finds what runs the published voipbl.sh, below a folder.
+func ScriptLines(root string) []ScriptLine {
+	found := []ScriptLine{}
+	for _, at := range startsScripts {
+		names, _ := filepath.Glob(filepath.Join(root, at.pattern))
+		for _, name := range names {
+			text, err := readFile(name)
+			if err != nil {
+				continue
+			}
+			file := "/" + strings.TrimPrefix(strings.TrimPrefix(name, filepath.Clean(root)), "/")
+			to, isLink := linkTarget(name)
+			if at.shell && (filepath.Base(to) == scriptName || isScript(text)) {
+				found = append(found, ScriptLine{File: file, Text: "the script itself"})
+				continue
+			}
+			lines := strings.Split(text, "\n")
+			for i, line := range lines {
+				line = strings.TrimSpace(line)
+				if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ": #") || !strings.Contains(line, scriptName) {
+					continue
+				}
+				l := ScriptLine{File: file, Line: i + 1, Text: line, Shell: at.shell}
+				goesOn := strings.HasSuffix(line, `\`) || i > 0 && strings.HasSuffix(strings.TrimSpace(lines[i-1]), `\`)
+				l.Alone = !isLink && at.fields >= 0 && (!at.shell || shellScript.MatchString(text)) && !(at.shell && goesOn) && runsOnlyScript(commandOf(line, at.fields))
+				found = append(found, l)
+			}
+		}
+	}
+	return found
+}
+
+var shellScript = regexp.MustCompile(`^#![^\n]*sh\b`)
+
+// linkTarget is the file behind a name, and whether that is another one.
+func linkTarget(name string) (to string, isLink bool) {
+	to = name
+	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		to, _ = os.Readlink(name)
+		return to, true
+	}
+	return to, false
+}
+
+// isScript reports whether a file is the published script, under whatever name: it asks for
+// the list, and puts it into the set or the chain.
+func isScript(text string) bool {
+	return strings.Contains(text, "voipbl.org/update") && (strings.Contains(text, "ipset ") || strings.Contains(text, "BLACKLIST-INPUT"))
+}
+
+// commandOf is a line without the fields before its command.
+func commandOf(line string, fields int) string {
+	if strings.HasPrefix(line, "@") && fields > 4 { // one word in place of five
+		fields -= 4
+	}
+	for ; fields > 0; fields-- {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if i := strings.IndexAny(strings.TrimSpace(line), " \t"); i >= 0 {
+			rest = strings.TrimSpace(line)[i:]
+		}
+		line = strings.TrimSpace(rest)
+	}
+	return line
+}
+
+var (
+	betweenCommands = regexp.MustCompile(`&&|\|\||;|\|`)
+	redirection     = regexp.MustCompile(`^[0-9]?&?>{1,2}(&[0-9])?`)
+
+	// before the script, in the same command.
+	startsIt = []string{"sh", "bash", "nice", "ionice", "sudo", "exec", "timeout", "flock", "chronic"}
+	// commands that have no effect of their own.
+	harmless = []string{"test", "[", "sleep", "true", ":", "logger", "cd", "exit"}
+)
+
+// runsOnlyScript reports whether a command line does nothing but run the script.
+func runsOnlyScript(command string) bool {
+	runs := false
+	for _, part := range betweenCommands.Split(command, -1) {
+		words := strings.Fields(part)
+		if len(words) == 0 {
+			continue
+		}
+		if slices.Contains(harmless, words[0]) {
+			continue
+		}
+		at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(strings.Trim(w, `"'`)) == scriptName })
+		if at < 0 || at > 0 && !slices.Contains(startsIt, filepath.Base(words[0])) {
+			return false
+		}
+		for i, w := range words[at+1:] {
+			if w != "&" && !redirection.MatchString(w) && !(i > 0 && redirection.FindString(words[at+i]) == words[at+i]) {
+				return false
+			}
+		}
+		runs = true
+	}
+	return runs
+}

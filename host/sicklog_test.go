@@ -1,0 +1,104 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestClockOffset holds stamps against the time at which their file was written.
+func TestClockOffset(t *testing.T) {
+	written := time.Date(2026, 11, 29, 12, 0, 30, 0, time.Local)
+	at := func(offset time.Duration) string {
+		return written.Add(offset).Format("[2006-01-02 15:04:05] NOTICE[1] x\n")
+	}
+	for name, c := range map[string]struct {
+		text string
+		want time.Duration
+	}{
+		"now":                         {at(0), 0},
+		"a minute ago":                {at(-time.Minute), 0},
+		"half an hour ago, and a bit": {at(-33 * time.Minute), 0}, // somebody has touched the file
+		"two hours behind":            {at(-2*time.Hour - 20*time.Second), -2 * time.Hour},
+		"Nepal":                       {at(5*time.Hour + 45*time.Minute), 5*time.Hour + 45*time.Minute},
+		"days ago":                    {at(-72 * time.Hour), 0},
+		"the last line counts":        {at(-2*time.Hour) + at(0), 0},
+		"a line without a stamp":      {at(-time.Hour) + "  and more of it\n", -time.Hour},
+		"with a zone":                 {written.UTC().Add(-2 * time.Second).Format("[2006-01-02T15:04:05.000+0000] x\n"), 0},
+		"without a year":              {written.Add(-time.Hour).Format("[Jan _2 15:04:05] x\n"), -time.Hour},
+		"no stamps":                   {"x\ny\n", 0},
+		"nothing":                     {"", 0},
+	} {
+		if got := clockOffset(c.text, written); got != c.want {
+			t.Errorf("%s: %s, not %s", name, got, c.want)
+		}
+	}
+	newYear := time.Date(2027, 1, 1, 0, 30, 0, 0, time.Local)
+	if got := clockOffset("[Dec 31 23:30:00] x\n", newYear); got != -time.Hour {
+		t.Errorf("over the new year: %s", got)
+	}
+}
+
+// TestWrongPasswords counts what every filter counts, and strangers only.
+func TestWrongPasswords(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.Local)
+	stamp := now.Add(-time.Minute).Format("[2006-01-02 15:04:05] ")
+	for text, want := range map[string]int{
+		stamp + `NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1@x>' failed for '198.51.100.1:5060' (callid: x) - Failed to authenticate`:                      1,
+		stamp + `NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'INVITE' from '<sip:1@x>' failed for '[2001:db8::1]:5060' (callid: x) - Failed to authenticate after 5 tries in 1 ms`: 1,
+		stamp + `NOTICE[1] chan_sip.c: Registration from '<sip:1@x>' failed for '198.51.100.1:5060' - Wrong password`:                                                                   1,
+		stamp + `SECURITY[1] res_security_log.c: SecurityEvent="ChallengeResponseFailed",Severity="Error",AccountID="1",RemoteAddress="IPV4/UDP/198.51.100.1/5060",Challenge="x"`:       1,
+		stamp + `NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1@x>' failed for '198.51.100.1:5060' (callid: x) - No matching endpoint found`:                  0,
+		stamp + `NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1@x>' failed for '192.168.1.1:5060' (callid: x) - Failed to authenticate`:                       0,
+		`[2026-11-28 12:00:00] NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1@x>' failed for '198.51.100.1:5060' (callid: x) - Failed to authenticate`:        0,
+		`NOTICE[1] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1@x>' failed for '198.51.100.1:5060' (callid: x) - Failed to authenticate`:                              0,
+	} {
+		if got, from := wrongPasswords(text+"\n", now.Add(-10*time.Minute), now); got != want || len(from) != want {
+			t.Errorf("%s: %d of %s", text, got, from)
+		}
+	}
+}
+
+// TestReadTail reads the end of a long log, from a whole line on.
+func TestReadTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	line := make([]byte, 1000)
+	for i := range line {
+		line[i] = 'x'
+	}
+	line[999] = '\n'
+	var text []byte
+	for range 1000 {
+		text = append(text, line...)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := readTail(path)
+	if err != nil || len(got)%1000 != 0 || len(got) == 0 || len(got) > tailLength {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	for _, other := range []string{t.TempDir(), filepath.Join(t.TempDir(), "absent")} {
+		if _, _, err := readTail(other); err == nil {
+			t.Errorf("%s is read", other)
+		}
+	}
+}
+
+func TestRsyslogTargets(t *testing.T) {
+	for line, want := range map[string]bool{
+		"*.*;auth,authpriv.none  -/var/log/syslog": true,
+		"local0.*  /var/log/pbx":                   true,
+		"local0,local1.notice /var/log/pbx":        true,
+		"*.*;local0.none -/var/log/syslog":         false,
+		"local1.* /var/log/pbx":                    false,
+		"local0.* @loghost":                        false,
+		"# local0.* /var/log/pbx":                  false,
+		"$ModLoad imuxsock":                        false,
+	} {
+		if got := len(rsyslogTargets(line+"\n", "local0")) > 0; got != want {
+			t.Errorf("%q: %t", line, got)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package memory
+
+import (
+	"os"
+	"testing"
+	"testing/fstest"
+)
+
+func TestEntries(t *testing.T) {
+	const mb, gb = 1 << 20, 1 << 30
+	for _, c := range []struct {
+		bytes uint64
+		want  int
+	}{
+		{0, Most}, // not known
+		{1, Fewest},
+		{64 * mb, Fewest},
+		{256 * mb, Fewest},
+		{384 * mb, Fewest},
+		{512 * mb, 260_000},
+		{1 * gb, 530_000},
+		{1*gb + mb, 530_000},
+		{2 * gb, 1_070_000},
+		{3 * gb, 1_610_000},
+		{4 * gb, Most},
+		{1 << 50, Most},
+		{1<<64 - 1, Most},
+	} {
+		if got := Entries(c.bytes); got != c.want {
+			t.Errorf("%d bytes: %d entries, want %d", c.bytes, got, c.want)
+		}
+		// One list never takes more than a fifth of a host that can do with a fair one.
+		if got := uint64(Entries(c.bytes)) * PerEntry; c.bytes >= 384*mb && got > c.bytes/5 {
+			t.Errorf("%d bytes: a list takes %d", c.bytes, got)
+		}
+	}
+}
+
+func TestTotal(t *testing.T) {
+	const meminfo = "MemTotal:        2048000 kB\nMemFree:          100 kB\n"
+	const all = 2048000 << 10
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for name, c := range map[string]struct {
+		files fstest.MapFS
+		want  uint64
+	}{
+		"a host":              {fstest.MapFS{"proc/meminfo": file(meminfo)}, all},
+		"no limit":            {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/b/memory.max": file("max\n")}, all},
+		"a limit of its own":  {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/b/memory.max": file("268435456\n")}, 256 << 20},
+		"a limit above":       {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/memory.max": file("1048576\n"), "sys/fs/cgroup/a/b/memory.max": file("max\n")}, 1 << 20},
+		"a container's":       {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("1048576\n")}, 1 << 20},
+		"more than there is":  {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("99999999999999\n")}, all},
+		"version 1":           {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("4:cpu,memory:/x\n1:name=systemd:/\n"), "sys/fs/cgroup/memory/x/memory.limit_in_bytes": file("1048576\n")}, 1 << 20},
+		"version 1, no limit": {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("4:memory:/x\n"), "sys/fs/cgroup/memory/x/memory.limit_in_bytes": file("9223372036854771712\n")}, all},
+		"no sense":            {fstest.MapFS{"proc/meminfo": file(meminfo), "proc/self/cgroup": file("x\n0::../..\n::\n")}, all},
+	} {
+		if got, err := Total(c.files); err != nil || got != c.want {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, c.want)
+		}
+	}
+	for name, files := range map[string]fstest.MapFS{"none": {}, "empty": {"proc/meminfo": file("")}, "no number": {"proc/meminfo": file("MemTotal: much kB\n")}} {
+		if got, err := Total(files); err == nil {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	if got, err := Total(os.DirFS("/")); err != nil || got < 1<<26 || got > 1<<50 {
+		t.Errorf("this host: %d, %v", got, err)
+	}
+}

@@ -1,0 +1,121 @@
+// Package shownurl writes URLs so that they can be shown to anybody: lists are sold with
+// the key in the URL. It is pure.
+package shownurl
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Hidden stands in for what is secret.
+const Hidden = "xxxxx"
+
+// Of is a URL without what may be secret in it: user and password, the values of
+// parameters but for VoIPBL's own filters, parts of the path that look like a key, and what
+// stands behind a #. Scheme, host and path stay, and it is a URL all the same. Where
+// nothing is secret it is the text as it was.
+func Of(text string) string {
+	text, _, _ = strings.Cut(text, "#")
+	text, query, hasQuery := strings.Cut(text, "?")
+	scheme, rest, hasScheme := strings.Cut(text, "://")
+	if !hasScheme {
+		scheme, rest = "", text
+	}
+	host, path, hasPath := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		host = Hidden + host[at:]
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") && strings.Trim(host[i+1:], "0123456789") != "" {
+		host = host[:i+1] + Hidden // no port, so perhaps a password
+	}
+	var b strings.Builder
+	if hasScheme {
+		b.WriteString(scheme + "://")
+	}
+	b.WriteString(host)
+	if hasPath {
+		segments := strings.Split(path, "/")
+		for i, s := range segments {
+			segments[i] = segment(s)
+		}
+		b.WriteString("/" + strings.Join(segments, "/"))
+	}
+	if hasQuery {
+		b.WriteString("?" + parameters(query))
+	}
+	return b.String()
+}
+
+// URL is Of for a parsed one.
+func URL(u *url.URL) string { return Of(u.String()) }
+
+// filters are VoIPBL's own parameters: which countries and registries are on the list.
+var filters = regexp.MustCompile(`^(bc|wc|bn|wn)(\[\]|%5B%5D)?=[A-Za-z0-9,_-]{0,100}$`)
+
+// parameters hides the values of all that are not known to be harmless. One without a name
+// may be a key itself.
+func parameters(query string) string {
+	all := strings.FieldsFunc(query, func(c rune) bool { return c == '&' })
+	for i, p := range all {
+		if filters.MatchString(p) {
+			continue
+		}
+		name, value, found := strings.Cut(p, "=")
+		switch {
+		case !found || strings.ContainsRune(name, ';'):
+			all[i] = Hidden
+		case value != "":
+			all[i] = name + "=" + Hidden
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return strings.Join(all, "&")
+}
+
+// run is a piece of a segment in which a name has no reason to mix letters and digits.
+var (
+	run  = regexp.MustCompile(`[A-Za-z0-9]+`)
+	hex  = regexp.MustCompile(`^[0-9a-fA-F]+$`)
+	uuid = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
+)
+
+const (
+	// keyRun and hexRun are from which length on letters mixed with digits are a key and no
+	// name: 16 of 16 letters are 64 bits.
+	keyRun = 20
+	hexRun = 16
+
+	// mixedSegment is that for capitals, small letters and digits in one segment with
+	// punctuation in it, as in base64.
+	mixedSegment = 24
+)
+
+// segment hides one of a path that looks like a key.
+func segment(s string) string {
+	plain, err := url.PathUnescape(s)
+	if err != nil {
+		plain = s
+	}
+	user, _, at := strings.Cut(plain, "@") // a password with a slash in it that is not written as it should be
+	secret := at && strings.Contains(user, ":") || uuid.MatchString(plain) || len(plain) >= mixedSegment && has(plain, 'A', 'Z') && has(plain, 'a', 'z') && has(plain, '0', '9')
+	for _, r := range run.FindAllString(plain, -1) {
+		mixed := has(r, '0', '9') && (has(r, 'a', 'z') || has(r, 'A', 'Z'))
+		secret = secret || mixed && (len(r) >= keyRun || len(r) >= hexRun && hex.MatchString(r))
+	}
+	if secret {
+		return Hidden
+	}
+	return s
+}
+
+func has(s string, from, to byte) bool {
+	for i := range len(s) {
+		if s[i] >= from && s[i] <= to {
+			return true
+		}
+	}
+	return false
+}

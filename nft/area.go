@@ -1,0 +1,91 @@
+package nft
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// PortRange is the ports from First to Last, both included.
+type PortRange struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
+
+// area is a part of the packets that a question is about: those of a protocol and of
+// ports, where that is all that tells them from the others.
+type area struct {
+	proto   byte        // 0: any
+	ports   []PortRange // nil: any
+	unclear bool        // only some of those; which ones is not known
+}
+
+// narrow makes an area smaller by a match of its protocol or ports that holds for some of
+// the packets. It reports whether it could.
+func (a *area) narrow(m *Match, s *Set) bool {
+	if m.Not || m.Mask != nil || len(m.Fields) != 1 {
+		return false
+	}
+	ranges := m.Ranges
+	if m.Set != "" {
+		if s == nil || !s.Read || s.Concat || s.rest != nil {
+			return false
+		}
+		ranges = rangesOf(s)
+	}
+	return a.narrowTo(m.Fields[0], ranges)
+}
+
+func (a *area) narrowTo(f Field, ranges []Range) bool {
+	switch {
+	case f == L4Proto && len(ranges) == 1 && a.proto == 0 && ranges[0].First[0] == ranges[0].Last[0]:
+		a.proto = ranges[0].First[0]
+		return true
+	case f == L4Proto && a.proto == 0 && a.ports == nil && onlyTCPAndUDP(ranges):
+		return true // what has ports; which one is told by nothing else
+	case f == Dport && len(ranges) <= maxPorts:
+		ports := []PortRange{}
+		for _, r := range ranges {
+			if len(r.First) != 2 || len(r.Last) != 2 {
+				return false
+			}
+			p := PortRange{binary.BigEndian.Uint16(r.First), binary.BigEndian.Uint16(r.Last)}
+			if a.ports == nil {
+				ports = append(ports, p)
+				continue
+			}
+			for _, q := range a.ports {
+				if first, last := max(p.First, q.First), min(p.Last, q.Last); first <= last {
+					ports = append(ports, PortRange{first, last})
+				}
+			}
+		}
+		a.ports = ports
+		return true
+	}
+	return false
+}
+
+// maxPorts is how many ranges of ports are told apart.
+const maxPorts = 256
+
+func onlyTCPAndUDP(ranges []Range) bool {
+	return !slices.ContainsFunc(ranges, func(r Range) bool {
+		return r.First[0] != r.Last[0] || r.First[0] != protoTCP && r.First[0] != protoUDP
+	})
+}
+
+// empty reports whether no packet is in an area.
+func (a area) empty() bool { return a.ports != nil && len(a.ports) == 0 }
+
+// overlaps reports whether a packet may be in both.
+func (a area) overlaps(b area) bool {
+	if a.proto != 0 && b.proto != 0 && a.proto != b.proto {
+		return false
+	}
+	if a.ports == nil || b.ports == nil {
+		return true
+	}
+	return slices.ContainsFunc(a.ports, func(p PortRange) bool {
+		return slices.ContainsFunc(b.ports, func(q PortRange) bool { return p.First <= q.Last && q.First <= p.Last })
+	})
+}

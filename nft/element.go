@@ -1,0 +1,121 @@
+package nft
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// element is a range of keys of a set and, in a verdict map, what they stand for.
+type element struct {
+	first, last []byte // both included; of a concatenation in each of its fields
+	verdict     *Verdict
+}
+
+// rawElement is an element as the kernel tells it.
+type rawElement struct {
+	key, keyEnd []byte
+	ends        bool // the key is the first one behind an interval
+	rest        bool // all keys that no other element has
+	verdict     *Verdict
+}
+
+// setElements puts together what the kernel told about a set, in whatever order.
+func (s *Set) setElements(raw []rawElement) {
+	s.Read = true
+	raw = slices.DeleteFunc(raw, func(e rawElement) bool {
+		if e.rest {
+			s.rest = &element{verdict: e.verdict}
+		}
+		return e.rest || len(e.key) == 0
+	})
+	if s.Concat || !s.Interval {
+		for _, e := range raw {
+			last := e.key
+			if e.keyEnd != nil {
+				last = e.keyEnd
+			}
+			s.elements = append(s.elements, element{e.key, last, e.verdict})
+		}
+		if !s.Concat {
+			slices.SortFunc(s.elements, func(a, b element) int { return bytes.Compare(a.first, b.first) })
+		}
+		return
+	}
+	slices.SortFunc(raw, func(a, b rawElement) int {
+		return cmp.Or(bytes.Compare(a.key, b.key), boolInt(b.ends)-boolInt(a.ends)) // an end first
+	})
+	var open *rawElement
+	closeAt := func(last []byte) {
+		if open != nil && last != nil && bytes.Compare(open.key, last) <= 0 {
+			s.elements = append(s.elements, element{open.key, last, open.verdict})
+		}
+		open = nil
+	}
+	for i := range raw {
+		switch e := &raw[i]; {
+		case e.ends:
+			closeAt(before(e.key))
+		default:
+			closeAt(before(e.key)) // the interval before ends where this one begins
+			open = e
+		}
+	}
+	closeAt(bytes.Repeat([]byte{0xff}, s.KeyLength))
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// before is the key before one, or nil if that is the first.
+func before(key []byte) []byte {
+	k := slices.Clone(key)
+	for i := len(k) - 1; i >= 0; i-- {
+		k[i]--
+		if k[i] != 0xff {
+			return k
+		}
+	}
+	return nil
+}
+
+// Len is how many elements there are, where they were read.
+func (s *Set) Len() int { return len(s.elements) }
+
+// find returns what a set of one field has of the keys from first to last: the elements
+// that hold some of them, and whether those hold them all. It takes the logarithm of the
+// set's size, and what it finds.
+func (s *Set) find(first, last []byte) (found []element, all bool) {
+	i := sort.Search(len(s.elements), func(i int) bool { return bytes.Compare(s.elements[i].last, first) >= 0 })
+	next := first
+	all = true
+	for ; i < len(s.elements) && bytes.Compare(s.elements[i].first, last) <= 0; i++ {
+		e := s.elements[i]
+		if bytes.Compare(e.first, next) > 0 {
+			all = false
+		}
+		next = after(e.last)
+		found = append(found, e)
+		if next == nil {
+			return found, all
+		}
+	}
+	return found, all && len(found) > 0 && bytes.Compare(next, last) > 0
+}
+
+// after is the key behind one, or nil if that is the last.
+func after(key []byte) []byte {
+	k := slices.Clone(key)
+	for i := len(k) - 1; i >= 0; i-- {
+		k[i]++
+		if k[i] != 0 {
+			return k
+		}
+	}
+	return nil
+}

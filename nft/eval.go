@@ -1,0 +1,315 @@
+package nft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+)
+
+// truth is the answer to whether a packet matches.
+type truth int
+
+const (
+	no truth = iota
+	perhaps
+	yes
+)
+
+func (t truth) not() truth { return yes - t }
+
+// Packet is a packet that begins something new, or a kind of packets. What is zero may
+// be anything.
+type Packet struct {
+	// Source are the addresses that the packets are from. Without one they are a
+	// stranger's, of the family that Is6 says: of somebody whom no rule and no set names.
+	Source netip.Prefix
+	Is6    bool
+
+	Proto     string // "tcp" or "udp"
+	Port      uint16 // at the receiver, of Proto
+	Interface string // they come in by
+
+	// Here are the addresses of this host that they may be for.
+	Here []netip.Addr
+
+	// Forwarded are packets for another host or a container; others are for this host.
+	Forwarded bool
+
+	// Others is what other rules than those of nf_tables that are read here may have done
+	// to the packets before.
+	Others Others
+
+	strange  bool     // they are a stranger's, although Source is known
+	tracking tracking // by the rules that the packets have come through
+	lookedUp truth    // see Chain.lookedUp
+}
+
+// Others is what rules of another kind may do to packets: the kernel keeps one connection
+// and one mark for all.
+type Others struct {
+	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
+	Marks    bool // they may have marked them by their source
+}
+
+func (p Packet) is6() bool {
+	if p.Source.IsValid() {
+		return p.Source.Addr().Is6() && !p.Source.Addr().Is4In6()
+	}
+	return p.Is6
+}
+
+func (p Packet) stranger() bool { return p.strange || !p.Source.IsValid() }
+
+// span is the values that a field of the packets may have, if that is known.
+type span struct {
+	first, last []byte
+	known       bool // all of those occur; else it may be anything
+	never       bool // packets of this kind have no such field
+}
+
+func exactly(b ...byte) span { return span{first: b, last: b, known: true} }
+
+func native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+
+// span returns what is known of a field. mark is what the rules have made of the mark.
+func (p Packet) span(f Field, mark []byte) span {
+	is6 := p.is6()
+	switch f {
+	case Saddr4, Saddr6:
+		if is6 != (f == Saddr6) {
+			return span{never: true}
+		}
+		if p.stranger() {
+			return span{}
+		}
+		masked := p.Source.Masked()
+		first := masked.Addr().AsSlice()
+		return span{first: first, last: lastOf(first, masked.Bits()), known: true}
+	case Daddr4, Daddr6:
+		return span{never: is6 != (f == Daddr6)}
+	case NFProto:
+		if is6 {
+			return exactly(nfprotoV6)
+		}
+		return exactly(nfprotoV4)
+	case EtherType:
+		if is6 {
+			return exactly(etherIPv6>>8, etherIPv6&0xff)
+		}
+		return exactly(etherIPv4>>8, etherIPv4&0xff)
+	case L4Proto:
+		switch p.Proto {
+		case "tcp":
+			return exactly(protoTCP)
+		case "udp":
+			return exactly(protoUDP)
+		}
+	case Dport:
+		if p.Proto != "" && p.Port != 0 {
+			return exactly(byte(p.Port>>8), byte(p.Port))
+		}
+	case IIFName:
+		if p.Interface != "" {
+			return exactly(fill([]byte(p.Interface), 16, 0)...)
+		}
+	case CTState:
+		return p.tracking.state(p.lookedUp)
+	case PktType:
+		return exactly(0) // PACKET_HOST
+	case DaddrType:
+		if !p.Forwarded {
+			return exactly(native32(rtnLocal)...)
+		}
+	case MarkField:
+		if mark != nil {
+			return exactly(mark...)
+		}
+	}
+	return span{}
+}
+
+// in tells whether a span is within ranges.
+func (s span) in(ranges []Range) truth {
+	t := no
+	for _, r := range ranges {
+		switch {
+		case bytes.Compare(r.First, s.first) <= 0 && bytes.Compare(s.last, r.Last) <= 0:
+			return yes
+		case bytes.Compare(r.Last, s.first) >= 0 && bytes.Compare(s.last, r.First) >= 0:
+			t = perhaps
+		}
+	}
+	return t
+}
+
+// inRanges tells whether the packets match ranges of a field.
+func (p Packet) inRanges(m *Match, mark []byte) truth {
+	f, s := m.Fields[0], p.span(m.Fields[0], mark)
+	switch {
+	case (f == Daddr4 || f == Daddr6) && !s.never && m.Mask == nil && len(p.here()) > 0:
+		return p.eachHere(func(s span) truth { return s.in(m.Ranges) })
+	case s.never:
+		return no
+	case m.Mask != nil:
+		if f == CTStatus && !p.Forwarded && bytes.Equal(and(m.Mask, native32(ctNATBits)), m.Mask) {
+			s = exactly(native32(0)...) // nothing has been translated that comes to this host
+		}
+		if !s.known || !bytes.Equal(s.first, s.last) {
+			return perhaps
+		}
+		masked := and(s.first, m.Mask)
+		return span{first: masked, last: masked}.in(m.Ranges)
+	case s.known:
+		return s.in(m.Ranges)
+	}
+	for _, r := range m.Ranges {
+		if isAll(r) {
+			return yes
+		}
+	}
+	if f.isSource() || onlyLoopback(f, m.Ranges) {
+		return no // of a stranger; no packet from elsewhere comes in by lo
+	}
+	return perhaps
+}
+
+// here are the addresses of the packets' family that they may be for.
+func (p Packet) here() (all []netip.Addr) {
+	if p.Forwarded {
+		return nil
+	}
+	for _, a := range p.Here {
+		if a.Unmap().Is6() == p.is6() {
+			all = append(all, a.Unmap())
+		}
+	}
+	return all
+}
+
+// eachHere is what holds for packets to each of this host's addresses.
+func (p Packet) eachHere(holds func(span) truth) truth {
+	var never, always = true, true
+	for _, a := range p.here() {
+		t := holds(exactly(a.AsSlice()...))
+		never, always = never && t == no, always && t == yes
+	}
+	switch {
+	case never:
+		return no
+	case always:
+		return yes
+	}
+	return perhaps
+}
+
+func isAll(r Range) bool {
+	return len(bytes.Trim(r.First, "\x00")) == 0 && len(bytes.Trim(r.Last, "\xff")) == 0
+}
+
+// onlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
+// in each network namespace (LOOPBACK_IFINDEX).
+func onlyLoopback(f Field, ranges []Range) bool {
+	lo := fill([]byte("lo"), 16, 0)
+	if f == IIF {
+		lo = native32(1)
+	} else if f != IIFName {
+		return false
+	}
+	for _, r := range ranges {
+		if !bytes.Equal(r.First, lo) || !bytes.Equal(r.Last, lo) && !bytes.Equal(r.Last, fill([]byte("lo"), 16, 0xff)) {
+			return false
+		}
+	}
+	return true
+}
+
+func and(a, b []byte) []byte {
+	out := make([]byte, min(len(a), len(b)))
+	for i := range out {
+		out[i] = a[i] & b[i]
+	}
+	return out
+}
+
+// has tells which elements of a set the packets may be in, and whether they are in it for
+// certain. entry is the one that holds them, if there is just one.
+func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t truth) {
+	if s == nil {
+		return nil, perhaps
+	}
+	for _, f := range fields {
+		if v := p.span(f, mark); v.never || f.isSource() && p.stranger() {
+			return s.otherwise(nil, no)
+		}
+	}
+	if !s.Read {
+		return nil, perhaps
+	}
+	if len(fields) == 1 && !s.Concat {
+		v := p.span(fields[0], mark)
+		if f := fields[0]; (f == Daddr4 || f == Daddr6) && len(p.here()) > 0 {
+			return s.otherwise(s.elements, p.eachHere(func(v span) truth { return v.in(rangesOf(s)) }))
+		}
+		if !v.known {
+			if len(s.elements) == 0 {
+				return s.otherwise(nil, no)
+			}
+			if onlyLoopback(fields[0], rangesOf(s)) {
+				return s.otherwise(nil, no)
+			}
+			return s.otherwise(s.elements, perhaps)
+		}
+		found, all := s.find(v.first, v.last)
+		switch {
+		case len(found) == 0:
+			return s.otherwise(nil, no)
+		case !all:
+			return s.otherwise(found, perhaps)
+		}
+		return found, yes
+	}
+	t = no
+	for _, e := range s.elements {
+		switch p.inBox(e, fields, mark) {
+		case yes:
+			return []element{e}, yes
+		case perhaps:
+			found, t = append(found, e), perhaps
+		}
+	}
+	return s.otherwise(found, t)
+}
+
+func rangesOf(s *Set) []Range {
+	var all []Range
+	for _, e := range s.elements {
+		all = append(all, Range{e.first, e.last})
+	}
+	return all
+}
+
+// otherwise adds the element for all other keys.
+func (s *Set) otherwise(found []element, t truth) ([]element, truth) {
+	switch {
+	case s.rest == nil:
+		return found, t
+	case t == no:
+		return []element{*s.rest}, yes
+	}
+	return append(found[:len(found):len(found)], *s.rest), perhaps
+}
+
+// inBox tells whether the packets are within an element of a concatenation.
+func (p Packet) inBox(e element, fields []Field, mark []byte) truth {
+	t, at := yes, 0
+	for _, f := range fields {
+		length := lengths[f]
+		if length == 0 || at+length > len(e.first) || at+length > len(e.last) {
+			return perhaps
+		}
+		r := Range{e.first[at : at+length], e.last[at : at+length]}
+		at += (length + 3) / 4 * 4
+		t = min(t, p.inRanges(&Match{Fields: []Field{f}, Ranges: []Range{r}}, mark))
+	}
+	return t
+}

@@ -1,0 +1,55 @@
+package nft
+
+// Field is something of a packet that a rule may ask for, as nft calls it.
+type Field string
+
+// The fields that are understood. Others have a name all the same, and no value.
+const (
+	Saddr4    Field = "ip saddr"
+	Daddr4    Field = "ip daddr"
+	Saddr6    Field = "ip6 saddr"
+	Daddr6    Field = "ip6 daddr"
+	L4Proto   Field = "meta l4proto"
+	Sport     Field = "th sport"
+	Dport     Field = "th dport"
+	NFProto   Field = "meta nfproto"
+	EtherType Field = "meta protocol"
+	IIF       Field = "iif"
+	IIFName   Field = "iifname"
+	OIF       Field = "oif"
+	OIFName   Field = "oifname"
+	CTState   Field = "ct state"
+	CTStatus  Field = "ct status"
+	MarkField Field = "meta mark"
+	PktType   Field = "meta pkttype"
+	DaddrType Field = "fib daddr type"
+)
+
+// lengths of fields in bytes. Of others it is the length that is asked for.
+var lengths = map[Field]int{
+	Saddr4: 4, Daddr4: 4, Saddr6: 16, Daddr6: 16, L4Proto: 1, Sport: 2, Dport: 2, NFProto: 1, EtherType: 2,
+	IIF: 4, OIF: 4, IIFName: 16, OIFName: 16, CTState: 4, CTStatus: 4, MarkField: 4, PktType: 1, DaddrType: 4,
+}
+
+func (f Field) isSource() bool { return f == Saddr4 || f == Saddr6 }
+
+func (f Field) isAddress() bool { return f.isSource() || f == Daddr4 || f == Daddr6 }
+
+func (f Field) isPort() bool { return f == Sport || f == Dport }
+
+// Numbers of the kernel's, from linux/in.h, linux/netfilter.h, linux/if_ether.h,
+// linux/rtnetlink.h and linux/netfilter/nf_conntrack_common.h.
+const (
+	protoTCP   = 6
+	protoUDP   = 17
+	nfprotoV4  = 2  // NFPROTO_IPV4
+	nfprotoV6  = 10 // NFPROTO_IPV6
+	etherIPv4  = 0x0800
+	etherIPv6  = 0x86dd
+	rtnLocal   = 2 // RTN_LOCAL
+	ctStateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
+
+	ctStateInvalid   = 1  // NF_CT_STATE_INVALID_BIT
+	ctStateUntracked = 64 // NF_CT_STATE_UNTRACKED_BIT
+	ctNATBits        = 0x30
+)

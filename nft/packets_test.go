@@ -1,0 +1,111 @@
+package nft
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// TestFateIsWhatHappens sends packets through rules in the kernel, and compares what
+// becomes of them with what is said: what is dropped for certain does not arrive, what
+// nothing drops does, and of the rest, and of ports of containers, nothing is claimed.
+func TestFateIsWhatHappens(t *testing.T) {
+	ports := []uint16{22, 53, 5060, 5061, 5062, 7000, 7150, 7151, 12000}
+	sources := []string{
+		"8.8.8.8", "45.95.1.2", "45.95.1.3", "45.96.1.2", "45.97.0.9", "45.97.0.10", "45.80.0.9", "45.1.1.50", "9.9.9.77", "192.168.7.5",
+		"88.20.0.5", "88.20.1.5", "88.30.0.1", "88.10.0.7", "88.40.3.3", "88.41.0.1", "217.10.68.150", "2a0a:1::5", "2a03:88::7", "2a00:1::1",
+	}
+	for _, rules := range []string{"filter.nft", "firewalld.nft", "freepbx.nft", "fail2ban.nft", "odd.nft", "docker.nft", "netavark.nft"} {
+		t.Run(rules, func(t *testing.T) {
+			four, six := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:1::1")
+			star := testns.EnterStar(t, four, six)
+			var networks []netip.Prefix
+			for _, n := range []string{"8.8.8.1/24", "45.0.0.1/8", "9.9.9.1/24", "192.168.7.1/24", "88.0.0.1/8", "217.10.68.1/24", "2a0a:1::1/32", "2a03:88::1/32", "2a00:1::f/64"} {
+				networks = append(networks, netip.MustParsePrefix(n))
+			}
+			outside := star.Join(networks...)
+			for _, port := range ports { // before the rules, so that all is known to arrive
+				for _, source := range sources[:1] {
+					if !arrives(t, outside, netip.MustParseAddr(source), four, port, true) {
+						t.Fatalf("without rules nothing arrives at port %d", port)
+					}
+				}
+			}
+			apply(t, rules)
+			r := read(t, Options{Elements: true})
+			dropped, passed := 0, 0
+			for _, source := range sources {
+				to := four
+				if from(source).is6() {
+					to = six
+				}
+				for _, port := range ports {
+					p := from(source).to("udp", port).by("host1").at(four.String(), six.String())
+					f := r.Fate(p)
+					if !f.Dropped && len(f.Drops) > 0 || p.published(r) {
+						continue
+					}
+					if got := arrives(t, outside, netip.MustParseAddr(source), to, port, !f.Dropped); got == f.Dropped {
+						t.Errorf("%s, udp %d: said to be dropped: %v, arrived: %v (%s)", source, port, f.Dropped, got, short(f))
+					}
+					if f.Dropped {
+						dropped++
+					} else {
+						passed++
+					}
+				}
+			}
+			t.Logf("%d dropped, %d passed, of %d", dropped, passed, len(sources)*len(ports))
+			if dropped+passed == 0 {
+				t.Error("nothing was compared")
+			}
+		})
+	}
+}
+
+// published reports whether packets are sent on to a container.
+func (p Packet) published(r *Ruleset) bool {
+	for _, o := range r.Published(p.is6()) {
+		if o.Proto == p.Proto && o.Ports.First <= p.Port && p.Port <= o.Ports.Last {
+			return true
+		}
+	}
+	return false
+}
+
+// arrives sends a packet from an address of the other host, and reports whether it comes
+// in. One that is not expected is not waited for as long.
+func arrives(t *testing.T, outside *testns.Host, source, to netip.Addr, port uint16, expected bool) bool {
+	t.Helper()
+	in, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	text := fmt.Sprintf("%s to %d at %d", source, port, time.Now().UnixNano())
+	send := func() {
+		out, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		out.Write([]byte(text)) // an error is one that a rule answers with
+	}
+	tries := 1
+	if expected { // the first one may go while the hosts look for each other
+		tries = 20
+	}
+	for wait := 30 * time.Millisecond; tries > 0; tries, wait = tries-1, min(2*wait, time.Second) {
+		outside.Do(send)
+		in.SetReadDeadline(time.Now().Add(wait))
+		buf := make([]byte, 256)
+		if n, err := in.Read(buf); err == nil && string(buf[:n]) == text {
+			return true
+		}
+	}
+	return false
+}

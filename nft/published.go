@@ -1,0 +1,139 @@
+package nft
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// Published is a port of this host behind which another one stands: of a container, or
+// one that is forwarded. Packets for it never come to the input chains.
+type Published struct {
+	Proto string     `json:"proto,omitempty"`
+	Ports PortRange  `json:"ports"`
+	To    netip.Addr `json:"to,omitzero"` // invalid if it is not a single one
+	Table string     `json:"table"`
+	Chain string     `json:"chain"`
+}
+
+// Published finds the rules that send packets from elsewhere, of a family, to other hosts.
+func (r *Ruleset) Published(is6 bool) []Published {
+	var found []Published
+	for _, c := range r.base(Prerouting, is6) {
+		if c.Type == "nat" {
+			p := publisher{at: c, is6: is6, seen: map[string]int{}}
+			p.walk(c.Chain, area{}, 0)
+			found = append(found, p.found...)
+		}
+	}
+	slices.SortFunc(found, func(a, b Published) int {
+		return cmp.Or(cmp.Compare(a.Ports.First, b.Ports.First), cmp.Compare(a.Proto, b.Proto), a.To.Compare(b.To), cmp.Compare(a.Chain, b.Chain))
+	})
+	return slices.Compact(found)
+}
+
+// publisher looks through a base chain.
+type publisher struct {
+	at
+	is6   bool
+	seen  map[string]int // how often a chain was walked
+	found []Published
+}
+
+// maxWalks bounds how often a chain is walked that several rules go to.
+const maxWalks = 256
+
+func (p *publisher) walk(c *Chain, from area, depth int) {
+	if p.seen[c.Name]++; depth > maxDepth || p.seen[c.Name] > maxWalks {
+		return
+	}
+	for i := range c.Rules {
+		p.rule(c, &c.Rules[i], from, depth)
+	}
+}
+
+func (p *publisher) rule(c *Chain, r *Rule, here area, depth int) {
+	any := Packet{Is6: p.is6}
+	for i := range r.Steps {
+		switch s := &r.Steps[i]; {
+		case s.Match != nil:
+			if !p.match(s.Match, any, &here) {
+				return
+			}
+		case s.Map != nil:
+			for _, e := range p.Sets[s.Map.Set].all() {
+				within := here
+				if e.first != nil && len(s.Map.Fields) == 1 {
+					within.narrowTo(s.Map.Fields[0], []Range{{e.first, e.last}})
+				}
+				p.follow(e.verdict, within, depth)
+			}
+			return
+		case s.Verdict != nil:
+			p.follow(s.Verdict, here, depth)
+			return
+		case s.NAT != nil:
+			if !s.NAT.Local && s.NAT.is(p.is6) && (!s.NAT.To.IsValid() || !s.NAT.To.IsLoopback() && s.NAT.To.Is6() == p.is6) {
+				p.add(c, s.NAT, here)
+			}
+			return
+		}
+	}
+}
+
+func (s *Set) all() []element {
+	if s == nil {
+		return nil
+	}
+	if s.rest != nil {
+		return append(slices.Clone(s.elements), *s.rest)
+	}
+	return s.elements
+}
+
+func (p *publisher) follow(v *Verdict, here area, depth int) {
+	if v == nil || v.Kind != Jump && v.Kind != Goto {
+		return
+	}
+	if to := p.Table.Chain(v.Chain); to != nil {
+		p.walk(to, here, depth+1)
+	}
+}
+
+// match narrows the packets down, and reports whether any may match that come from
+// elsewhere.
+func (p *publisher) match(m *Match, any Packet, here *area) bool {
+	set := p.Sets[m.Set]
+	for _, f := range m.Fields {
+		if any.span(f, nil).never {
+			return m.Not
+		}
+	}
+	if !m.Fields[0].isAddress() && len(m.Fields) == 1 {
+		t := any.asks(set, m, nil, new([]element))
+		if m.Not {
+			t = t.not()
+		}
+		if t == no {
+			return false
+		}
+	}
+	if f := m.Fields[0]; (f == Daddr4 || f == Daddr6) && !m.Not && m.Set == "" && !slices.ContainsFunc(m.Ranges, func(r Range) bool {
+		first, ok := netip.AddrFromSlice(r.First)
+		return !ok || !first.IsLoopback()
+	}) {
+		return false
+	}
+	here.narrow(m, set)
+	return !here.empty()
+}
+
+func (p *publisher) add(c *Chain, n *NAT, here area) {
+	ports := here.ports
+	if ports == nil {
+		ports = []PortRange{{0, 65535}}
+	}
+	for _, r := range ports {
+		p.found = append(p.found, Published{Proto: protoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name})
+	}
+}

@@ -1,0 +1,305 @@
+package nft
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Options say what is read beside the rules.
+type Options struct {
+	// Elements is that the members of all sets are read. Without it those of sets of
+	// addresses are left out, which may be many: then it is not known who is in them.
+	Elements bool
+
+	// IPTables reports whether a table that the tools of iptables may have made is to be
+	// read as a whole: "filter" of ip, say, where those tools say that they cannot. Of
+	// others is read what the tools leave out or show wrong. Nil: none.
+	IPTables func(f Family, name string) bool
+}
+
+// PermissionError is that the kernel does not let this process look.
+type PermissionError struct{ Err error }
+
+func (e *PermissionError) Error() string { return fmt.Sprintf("read the rules of nftables: %v", e.Err) }
+
+func (e *PermissionError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (*PermissionError) Remedy() string { return "run it as root" }
+
+// ErrChanging is that the rules changed each time while they were read.
+var ErrChanging = errors.New("read the rules of nftables: they change all the time; try again")
+
+// tries is how often the rules are read anew that have changed meanwhile.
+const tries = 10
+
+// Read reads the native tables of the network namespace that the calling goroutine is in.
+// What it returns has been so at one moment. A kernel without nf_tables has none.
+func Read(ctx context.Context, o Options) (*Ruleset, error) {
+	r := new(Ruleset)
+	generation, err := settled(ctx, o, func(k *kernel) (err error) {
+		r.Tables, r.Misread, err = k.tables()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Generation = generation
+	return r, nil
+}
+
+// settled reads until nothing has changed meanwhile, and returns the generation that was
+// read. A kernel without nf_tables is not read.
+func settled(ctx context.Context, o Options, read func(*kernel) error) (generation uint32, err error) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return 0, readError(err)
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return 0, failed(err)
+		}
+	}
+	k := &kernel{conn, o}
+	for range tries {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		before, err := k.generation()
+		if err != nil {
+			return 0, readError(err)
+		}
+		readErr := read(k)
+		if readErr != nil && !errors.Is(readErr, os.ErrNotExist) { // a table or set that has gone meanwhile
+			return 0, failed(readErr)
+		}
+		after, err := k.generation()
+		if err != nil {
+			return 0, failed(err)
+		}
+		if readErr == nil && before == after {
+			return after, nil
+		}
+	}
+	return 0, ErrChanging
+}
+
+// readError is why the kernel does not answer the first question. One without nf_tables has
+// no rules, which is no error; one that has answered has nf_tables.
+func readError(err error) error {
+	for _, none := range []error{unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT, unix.EINVAL} {
+		if errors.Is(err, none) {
+			return nil
+		}
+	}
+	return failed(err)
+}
+
+func failed(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return &PermissionError{err}
+	}
+	return fmt.Errorf("read the rules of nftables: %w", err)
+}
+
+// kernel asks nf_tables.
+type kernel struct {
+	*netlink.Conn
+	Options
+}
+
+// nfgenmsgLength is the size of struct nfgenmsg, which begins each message.
+const nfgenmsgLength = 4
+
+// families are the numbers of families, from linux/netfilter.h.
+var families = map[byte]Family{1: Inet, 2: IPv4, 3: ARP, 5: Netdev, 7: Bridge, 10: IPv6}
+
+func number(f Family) byte {
+	for n, name := range families {
+		if name == f {
+			return n
+		}
+	}
+	return 0
+}
+
+// ask sends a question about a table and calls each with the attributes of each answer.
+func (k *kernel) ask(message uint16, flags netlink.HeaderFlags, family byte, attrs []netlink.Attribute, each func(family byte, ad *netlink.AttributeDecoder) error) error {
+	data, err := netlink.MarshalAttributes(attrs)
+	if err != nil {
+		return err
+	}
+	answers, err := k.Execute(netlink.Message{
+		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message), Flags: netlink.Request | flags},
+		Data:   append([]byte{family, unix.NFNETLINK_V0, 0, 0}, data...),
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range answers {
+		if len(m.Data) < nfgenmsgLength {
+			continue
+		}
+		ad, err := netlink.NewAttributeDecoder(m.Data[nfgenmsgLength:])
+		if err != nil {
+			return err
+		}
+		ad.ByteOrder = binary.BigEndian
+		if err := each(m.Data[0], ad); err != nil {
+			return err
+		}
+		if err := ad.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(typ uint16, s string) netlink.Attribute {
+	return netlink.Attribute{Type: typ, Data: append([]byte(s), 0)}
+}
+
+// generation counts the changes of all rules.
+func (k *kernel) generation() (id uint32, err error) {
+	err = k.ask(unix.NFT_MSG_GETGEN, 0, 0, nil, func(_ byte, ad *netlink.AttributeDecoder) error {
+		for ad.Next() {
+			if ad.Type() == unix.NFTA_GEN_ID {
+				id = ad.Uint32()
+			}
+		}
+		return nil
+	})
+	return id, err
+}
+
+// tables reads all tables that are wanted.
+func (k *kernel) tables() (all []Table, wrong []Misread, err error) {
+	err = k.ask(unix.NFT_MSG_GETTABLE, netlink.Dump, 0, nil, func(family byte, ad *netlink.AttributeDecoder) error {
+		t := Table{Family: families[family], Sets: map[string]*Set{}}
+		for ad.Next() {
+			switch ad.Type() {
+			case unix.NFTA_TABLE_NAME:
+				t.Name = ad.String()
+			case unix.NFTA_TABLE_FLAGS:
+				t.Dormant = ad.Uint32()&unix.NFT_TABLE_F_DORMANT != 0
+			}
+		}
+		if t.Family != "" {
+			all = append(all, t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range all {
+		t := &all[i]
+		if err := k.chains(t); err != nil {
+			return nil, nil, err
+		}
+		if err := k.content(t); err != nil {
+			return nil, nil, err
+		}
+	}
+	all = slices.DeleteFunc(all, func(t Table) bool {
+		if !k.shownByIPTables(&t) {
+			return false
+		}
+		misread, left := t.hideShown()
+		wrong = append(wrong, misread...)
+		return !left
+	})
+	return all, wrong, nil
+}
+
+// shownByIPTables reports whether the tools of iptables show what they have made of a table.
+func (k *kernel) shownByIPTables(t *Table) bool {
+	return ofIPTables(t.Family, t.Name) && (k.IPTables == nil || !k.IPTables(t.Family, t.Name))
+}
+
+// ofIPTables reports whether a table has a name that the tools of iptables use.
+func ofIPTables(f Family, name string) bool {
+	switch f {
+	case IPv4, IPv6:
+		return name == "filter" || name == "nat" || name == "mangle" || name == "raw" || name == "security"
+	case ARP:
+		return name == "filter"
+	case Bridge:
+		return name == "filter" || name == "nat" || name == "broute"
+	}
+	return false
+}
+
+// chains reads the chains of a table, without their rules.
+func (k *kernel) chains(t *Table) error {
+	return k.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, number(t.Family), nil, func(_ byte, ad *netlink.AttributeDecoder) error {
+		c, table := decodeChain(ad, t.Family)
+		if table == t.Name {
+			t.Chains = append(t.Chains, c)
+		}
+		return nil
+	})
+}
+
+// content reads the sets and rules of a table whose chains are known.
+func (k *kernel) content(t *Table) error {
+	t.index()
+	family := number(t.Family)
+	err := k.ask(unix.NFT_MSG_GETSET, netlink.Dump, family, []netlink.Attribute{text(unix.NFTA_SET_TABLE, t.Name)}, func(_ byte, ad *netlink.AttributeDecoder) error {
+		if s, table := decodeSet(ad); table == t.Name {
+			t.Sets[s.Name] = s
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range t.Sets {
+		if !k.Elements && s.Addresses && !s.Anonymous && !s.Verdicts {
+			continue
+		}
+		if err := k.elements(t, s); err != nil {
+			return err
+		}
+	}
+	return k.ask(unix.NFT_MSG_GETRULE, netlink.Dump, family, []netlink.Attribute{text(unix.NFTA_RULE_TABLE, t.Name)}, func(_ byte, ad *netlink.AttributeDecoder) error {
+		r, table, chain := decodeRule(ad, t.Family)
+		if c := t.Chain(chain); c != nil && table == t.Name {
+			complete(&r, t)
+			c.Rules = append(c.Rules, r)
+		}
+		return nil
+	})
+}
+
+// elements reads the members of a set.
+func (k *kernel) elements(t *Table, s *Set) error {
+	var raw []rawElement
+	attrs := []netlink.Attribute{text(unix.NFTA_SET_ELEM_LIST_TABLE, t.Name), text(unix.NFTA_SET_ELEM_LIST_SET, s.Name)}
+	err := k.ask(unix.NFT_MSG_GETSETELEM, netlink.Dump, number(t.Family), attrs, func(_ byte, ad *netlink.AttributeDecoder) error {
+		for ad.Next() {
+			if ad.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+				ad.Nested(func(list *netlink.AttributeDecoder) error {
+					for list.Next() {
+						list.Nested(func(e *netlink.AttributeDecoder) error {
+							raw = append(raw, decodeElement(e))
+							return nil
+						})
+					}
+					return nil
+				})
+			}
+		}
+		return nil
+	})
+	s.setElements(raw)
+	return err
+}

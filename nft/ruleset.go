@@ -1,0 +1,208 @@
+package nft
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Ruleset is what nf_tables holds in one network namespace.
+type Ruleset struct {
+	Generation uint32  // of all rules, as they were read
+	Tables     []Table // in the kernel's order
+
+	// Misread are the rules of which the tools of iptables tell less than there is.
+	Misread []Misread
+}
+
+// Table is a table of nf_tables.
+type Table struct {
+	Family  Family
+	Name    string
+	Dormant bool // its chains see no packets
+	Shared  bool // the tools of iptables show the rest of it
+	Chains  []Chain
+	Sets    map[string]*Set
+
+	byName map[string]*Chain
+}
+
+// String is how nft names a table, such as "inet filter".
+func (t *Table) String() string { return string(t.Family) + " " + t.Name }
+
+// Chain returns a chain by its name, or nil.
+func (t *Table) Chain(name string) *Chain { return t.byName[name] }
+
+// index finds the chains by name. The chains must not be moved afterwards.
+func (t *Table) index() {
+	t.byName = make(map[string]*Chain, len(t.Chains))
+	for i := range t.Chains {
+		t.byName[t.Chains[i].Name] = &t.Chains[i]
+	}
+}
+
+// Family is the family of a table.
+type Family string
+
+// The families that see packets of IP.
+const (
+	Inet   Family = "inet"
+	IPv4   Family = "ip"
+	IPv6   Family = "ip6"
+	Netdev Family = "netdev"
+	Bridge Family = "bridge"
+	ARP    Family = "arp"
+)
+
+// Chain is a chain of a table.
+type Chain struct {
+	Name  string
+	Rules []Rule
+
+	// What follows is of base chains: those that the kernel itself sends packets to.
+	Hook     Hook // empty: packets come by jumps alone
+	Type     string
+	Priority int32
+	Drops    bool     // its policy: what comes to its end is dropped
+	Devices  []string // of ingress and egress
+
+	shown bool // by the tools of iptables, but for rules that they show wrong
+}
+
+// Hook is where in the kernel a base chain stands.
+type Hook string
+
+// The hooks of packets that come in.
+const (
+	Ingress    Hook = "ingress"
+	Prerouting Hook = "prerouting"
+	Input      Hook = "input"
+	Forward    Hook = "forward"
+)
+
+// Rule is a rule of a chain.
+type Rule struct {
+	Handle uint64
+	Steps  []Step // one after the other; the first that does not match ends the rule
+
+	native bool // the tools of iptables cannot show all of it
+}
+
+// Step is a part of a rule: exactly one of its fields is set.
+type Step struct {
+	Match   *Match
+	Map     *Map     // a verdict map
+	Verdict *Verdict // the end of the rule
+	Mark    *Mark    // the packet's mark is changed
+	NAT     *NAT
+	Add     *Add
+
+	// Track is that the packet is not to belong to a connection ("notrack"), or to one
+	// that is tracked in a way of its own ("ct zone set").
+	Track tracking
+
+	// Unknown is something that is not understood: whether the rule goes on behind it
+	// cannot be told.
+	Unknown string
+
+	// Note is something that neither matches nor ends, such as "counter".
+	Note string
+}
+
+// Match asks for something of a packet.
+type Match struct {
+	Fields []Field // more than one for a concatenation
+	Not    bool
+
+	Set    string  // the values are in this set of the table, or
+	Ranges []Range // these are the values, of one field, or
+	Mask   []byte  // of the bits of the field that are set here
+}
+
+// Map ends a rule by what a verdict map says of a packet.
+type Map struct {
+	Fields []Field
+	Set    string
+}
+
+// Verdict is what becomes of a packet.
+type Verdict struct {
+	Kind  Kind
+	Chain string // of jump and goto
+}
+
+// Kind is the kind of a verdict.
+type Kind string
+
+// The verdicts.
+const (
+	Accept Kind = "accept" // goes on to the next base chain
+	Drop   Kind = "drop"
+	Reject Kind = "reject" // dropped, and answered
+	Jump   Kind = "jump"
+	Goto   Kind = "goto"
+	Return Kind = "return"
+	Taken  Kind = "taken" // another program or another place decides: queue, nat, forward
+)
+
+// Mark is a change of a packet's mark; nil for one that is not understood.
+type Mark struct{ Value []byte }
+
+// NAT sends a packet to another address.
+type NAT struct {
+	Family Family     // of the packets: Inet or empty for both
+	To     netip.Addr // invalid if it is not a single, fixed one
+	Local  bool       // to another port of this host (redirect)
+}
+
+// Range is from a value to another one, both included, in the kernel's byte order of
+// the field.
+type Range struct{ First, Last []byte }
+
+// is reports whether it is about packets of a kind of IP.
+func (n *NAT) is(is6 bool) bool {
+	return n.Family != IPv4 && n.Family != IPv6 || is6 == (n.Family == IPv6)
+}
+
+// Set is a set or a map.
+type Set struct {
+	Name      string
+	Anonymous bool
+	KeyLength int
+	Interval  bool
+	Concat    bool // its keys are concatenations
+	Verdicts  bool // a verdict map
+	Addresses bool // its keys are addresses, or begin with one
+	Size      int  // how many elements it takes; 0: any number
+	Expires   bool // its elements may have a time-out
+
+	// Read is that the elements were read. Of sets of addresses they are read only where
+	// somebody asks for them.
+	Read bool
+
+	elements []element // sorted by key, disjoint unless Concat
+	rest     *element  // the one for all other keys
+}
+
+// base are the base chains at a hook that packets of a family come to, in their order.
+func (r *Ruleset) base(h Hook, is6 bool) []at {
+	var all []at
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		if t.Dormant || t.Family == ARP || t.Family == IPv4 && is6 || t.Family == IPv6 && !is6 {
+			continue
+		}
+		for j := range t.Chains {
+			if c := &t.Chains[j]; c.Hook == h {
+				all = append(all, at{t, c})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b at) int { return int(a.Chain.Priority) - int(b.Chain.Priority) })
+	return all
+}
+
+// at is a chain and its table.
+type at struct {
+	*Table
+	*Chain
+}

@@ -1,0 +1,168 @@
+package nft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// String is a rule nearly as nft writes it. What is not understood is "(…)".
+func (r Rule) String() string {
+	var words []string
+	proto := ""
+	for i, s := range r.Steps {
+		switch {
+		case s.Match != nil:
+			m := s.Match
+			if implied(r.Steps, i) {
+				if p := protoName(m.Ranges[0].First[0]); m.Fields[0] == L4Proto && p != "" {
+					proto = p
+				}
+				continue
+			}
+			words = append(words, m.text(proto))
+		case s.Map != nil:
+			words = append(words, fieldsText(s.Map.Fields, proto)+" vmap "+setText(s.Map.Set))
+		case s.Verdict != nil:
+			words = append(words, strings.TrimSpace(string(s.Verdict.Kind)+" "+s.Verdict.Chain))
+		case s.Mark != nil:
+			words = append(words, "meta mark set …")
+		case s.Track == untracked:
+			words = append(words, "notrack")
+		case s.Track == templated:
+			words = append(words, "ct set")
+		case s.Add != nil && s.Add.Removes:
+			words = append(words, "delete @"+s.Add.Set)
+		case s.Add != nil:
+			words = append(words, "update @"+s.Add.Set)
+		case s.NAT != nil && s.NAT.Local:
+			words = append(words, "redirect")
+		case s.NAT != nil && !s.NAT.To.IsValid():
+			words = append(words, "dnat to …")
+		case s.NAT != nil:
+			words = append(words, "dnat to "+s.NAT.To.String())
+		case s.Unknown != "":
+			words = append(words, "("+s.Unknown+")")
+		case s.Note != "":
+			words = append(words, s.Note)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// implied reports whether a match only says what a later one needs: the kind of IP of an
+// address, the protocol of a port.
+func implied(steps []Step, i int) bool {
+	m := steps[i].Match
+	if m.Not || len(m.Ranges) != 1 || m.Mask != nil {
+		return false
+	}
+	needs := func(f Field) bool {
+		switch m.Fields[0] {
+		case NFProto, EtherType:
+			return f.isAddress()
+		case L4Proto:
+			return f.isPort() && protoName(m.Ranges[0].First[0]) != ""
+		}
+		return false
+	}
+	return slices.ContainsFunc(steps[i+1:], func(s Step) bool {
+		return s.Match != nil && slices.ContainsFunc(s.Match.Fields, needs) || s.Map != nil && slices.ContainsFunc(s.Map.Fields, needs)
+	})
+}
+
+func fieldsText(fields []Field, proto string) string {
+	var words []string
+	for _, f := range fields {
+		if f.isPort() && proto != "" {
+			f = Field(proto + strings.TrimPrefix(string(f), "th"))
+		}
+		words = append(words, string(f))
+	}
+	return strings.Join(words, " . ")
+}
+
+// setText names a set. Sets without a name have one of the kernel's, such as __set0.
+func setText(name string) string {
+	if strings.HasPrefix(name, "__") {
+		return "{…}"
+	}
+	return "@" + name
+}
+
+func (m *Match) text(proto string) string {
+	not := ""
+	if m.Not {
+		not = "!= "
+	}
+	name := fieldsText(m.Fields, proto)
+	if m.Set != "" {
+		return name + " " + not + setText(m.Set)
+	}
+	var values []string
+	for _, r := range m.Ranges {
+		values = append(values, valueText(m.Fields[0], r))
+	}
+	if m.Mask != nil {
+		if t := stateText(m); t != "" {
+			return name + " " + t
+		}
+		return fmt.Sprintf("%s and 0x%x %s%s", name, m.Mask, not, strings.Join(values, ", "))
+	}
+	return name + " " + not + strings.Join(values, ", ")
+}
+
+// stateText reads "ct state established,related", which asks whether any of these bits is
+// set.
+func stateText(m *Match) string {
+	if m.Fields[0] != CTState || !m.Not || len(m.Mask) != 4 || !bytes.Equal(m.Ranges[0].First, make([]byte, 4)) {
+		return ""
+	}
+	var names []string
+	bits := binary.NativeEndian.Uint32(m.Mask)
+	for i, n := range []string{"invalid", "established", "related", "new"} {
+		if bits&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func valueText(f Field, r Range) string {
+	switch {
+	case f.isAddress():
+		if p := prefixOf(r.First, r.Last); p.IsValid() {
+			return strings.TrimSuffix(p.String(), fmt.Sprintf("/%d", p.Addr().BitLen()))
+		}
+		first, _ := netip.AddrFromSlice(r.First)
+		last, _ := netip.AddrFromSlice(r.Last)
+		return first.String() + "-" + last.String()
+	case f.isPort():
+		first, last := binary.BigEndian.Uint16(r.First), binary.BigEndian.Uint16(r.Last)
+		if first == last {
+			return fmt.Sprint(first)
+		}
+		return fmt.Sprintf("%d-%d", first, last)
+	case f == IIFName || f == OIFName:
+		name, _, _ := bytes.Cut(r.First, []byte{0})
+		if !bytes.Equal(r.First, r.Last) {
+			return fmt.Sprintf("\"%s*\"", name)
+		}
+		return fmt.Sprintf("%q", name)
+	case f == L4Proto:
+		if name := (map[byte]string{1: "icmp", protoTCP: "tcp", protoUDP: "udp", 58: "ipv6-icmp"})[r.First[0]]; name != "" && bytes.Equal(r.First, r.Last) {
+			return name
+		}
+	case f == NFProto:
+		return map[byte]string{nfprotoV4: "ipv4", nfprotoV6: "ipv6"}[r.First[0]]
+	case f == DaddrType && bytes.Equal(r.First, native32(rtnLocal)):
+		return "local"
+	}
+	if bytes.Equal(r.First, r.Last) {
+		return fmt.Sprintf("0x%x", r.First)
+	}
+	return fmt.Sprintf("0x%x-0x%x", r.First, r.Last)
+}

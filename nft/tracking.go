@@ -1,0 +1,53 @@
+package nft
+
+// tracking is what is known of the connection that a packet belongs to, by the rules that
+// it has come through. A packet that begins something has the state "new" once the kernel
+// has looked for its connection. Before that it has none, and matches as "invalid".
+type tracking int
+
+const (
+	plain     tracking = iota
+	untracked          // a rule has taken it out: it stays so
+	templated          // a rule has told the kernel how to track it: it is new from then on
+	unclear            // any of those
+)
+
+// lookedUp tells whether the kernel has looked for the connection before a base chain.
+func (c *Chain) lookedUp() truth {
+	switch {
+	case c.Hook == Ingress, c.Hook == Prerouting && c.Priority < priorityConntrack:
+		return no
+	case c.Hook == Prerouting && c.Priority == priorityConntrack:
+		return perhaps
+	}
+	return yes
+}
+
+// priorityConntrack is NF_IP_PRI_CONNTRACK.
+const priorityConntrack = -200
+
+// state is what "ct state" is, in a base chain where the connection has been looked for or
+// not. It is unknown if that is not known.
+func (t tracking) state(lookedUp truth) span {
+	switch {
+	case t == untracked:
+		return exactly(native32(ctStateUntracked)...)
+	case t == templated, t == plain && lookedUp == yes:
+		return exactly(native32(ctStateNew)...)
+	case t == plain && lookedUp == no:
+		return exactly(native32(ctStateInvalid)...)
+	}
+	return span{}
+}
+
+// become is the state after a rule that takes packets out, or says how they are tracked:
+// all or some of them. It comes too late for those whose connection is known.
+func (t tracking) become(to tracking, lookedUp truth, all bool) tracking {
+	switch {
+	case lookedUp == yes, t == to, t == templated:
+		return t
+	case t == plain && lookedUp == no && all:
+		return to
+	}
+	return unclear
+}

@@ -1,0 +1,388 @@
+package nft
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// newWalk is a walk that has not begun.
+func newWalk(r *Ruleset, p Packet) *walk {
+	w := &walk{rules: r, packet: p, changed: make(map[*Set][]area)}
+	if p.Others.Untracks {
+		w.packet.tracking = unclear
+	}
+	if p.Others.Marks && !p.stranger() {
+		w.marked = &hit{}
+	}
+	return w
+}
+
+// trail notes what may end the way of some packets.
+func (w *walk) trail(r *Rule, all bool) {
+	w.fate.trail = append(w.fate.trail, step{r.Handle, all})
+}
+
+// walk is a walk through the rules.
+type walk struct {
+	rules  *Ruleset
+	packet Packet
+	fate   Fate
+	steps  int
+
+	changed map[*Set][]area // sets that rules add packets to, and which packets
+
+	chain    at
+	mark     []byte // nil: not known
+	marked   *hit   // the match of their source by which they were marked
+	accepted []area // what may have left the base chain
+	returned []area // what may have left the chain, and those that it was called from
+}
+
+// way is how packets come to a rule.
+type way struct {
+	area
+	source  *hit // the last match of their source
+	some    bool // not all packets that came to the base chain
+	native  bool // a rule sent them that the tools of iptables show wrong
+	ported  bool // their port was asked for
+	unknown bool // what is not understood was asked for
+}
+
+// hit is a match of where packets come from.
+type hit struct {
+	set   string
+	entry netip.Prefix
+	not   bool // they come from elsewhere than what the rule names
+}
+
+// names reports whether packets are dropped for where they come from. That a port is open
+// for a network alone, as "ip saddr != NETWORK tcp dport 22 drop" has it, is about the port.
+func (h *hit) names(here way) bool { return h != nil && !(h.not && here.ported) }
+
+// end is what has become of all packets behind a chain.
+type end int
+
+const (
+	goOn end = iota
+	left     // accepted, or taken by something else
+	gone     // dropped
+)
+
+// base walks a base chain, and reports whether no packet is left.
+func (w *walk) base(c at, from way) bool {
+	w.chain, w.accepted, w.returned, w.mark = c, nil, nil, nil
+	w.packet.lookedUp = c.Chain.lookedUp()
+	switch w.walk(c, from, 0) {
+	case gone:
+		return !from.unclear
+	case left:
+		return false
+	}
+	if !c.Drops {
+		return false
+	}
+	w.note(from, c.Chain.Name, nil)
+	return !from.unclear && len(w.accepted) == 0
+}
+
+// walk goes through a chain with packets that come a way.
+func (w *walk) walk(c at, from way, depth int) end {
+	if depth > maxDepth {
+		w.fate.Cut = true
+		return goOn
+	}
+	mine := len(w.returned)
+	defer func() { w.returned = w.returned[:mine] }()
+	for i := range c.Rules {
+		if w.steps++; w.steps > maxSteps {
+			w.fate.Cut = true
+			return goOn
+		}
+		e, returned := w.rule(c, &c.Rules[i], from, depth)
+		if e != goOn && len(w.returned) > mine {
+			return goOn // some have gone back to the chain above
+		}
+		if e != goOn {
+			return e
+		}
+		if returned {
+			return goOn
+		}
+	}
+	return goOn
+}
+
+// rule goes through a rule. returned is that all packets leave the chain.
+func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
+	here, all := from, true // the packets that have matched so far, and whether that is all
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		switch {
+		case s.Unknown != "":
+			here.unclear, here.unknown, all = true, true, false
+		case s.Mark != nil:
+			if w.mark = s.Mark.Value; !all || here.some {
+				w.mark = nil
+			}
+			if here.source != nil {
+				w.marked = here.source
+			}
+		case s.Track != plain:
+			everything := all && !here.some && !here.unclear && len(w.accepted)+len(w.returned) == 0
+			w.packet.tracking = w.packet.tracking.become(s.Track, w.packet.lookedUp, everything)
+		case s.Add != nil:
+			switch w.adds(c, s.Add, &here) {
+			case no:
+				return goOn, false
+			case perhaps:
+				here.unclear, all = true, false
+			}
+		case s.NAT != nil:
+			if !s.NAT.is(w.packet.is6()) {
+				continue
+			}
+			w.trail(r, all)
+			w.accepted = append(w.accepted, here.area)
+			if all {
+				return left, false
+			}
+			return goOn, false
+		case s.Match != nil:
+			t := w.match(c, r, s.Match, &here)
+			if t == no || here.empty() {
+				return goOn, false
+			}
+			all = all && t == yes
+		case s.Map != nil:
+			return w.verdicts(c, r, s.Map, here, all, depth)
+		case s.Verdict != nil:
+			return w.verdict(c, r, s.Verdict, here, all, depth)
+		}
+	}
+	return goOn, false
+}
+
+// match narrows the packets down to those that match.
+func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
+	here.ported = here.ported || slices.Contains(m.Fields, Dport)
+	set := c.Sets[m.Set]
+	var t truth
+	var found []element
+	switch {
+	case len(m.Fields) == 1 && m.Fields[0] == L4Proto && here.proto != 0:
+		known := w.packet
+		known.Proto = protoName(here.proto)
+		if t = known.asks(set, m, w.mark, &found); known.Proto == "" {
+			t = perhaps
+		}
+	default:
+		t = w.packet.asks(set, m, w.mark, &found)
+	}
+	if t != yes && w.mayHaveChanged(set, here.area) {
+		t = perhaps
+	}
+	if m.Not {
+		t = t.not()
+	}
+	switch t {
+	case yes:
+		w.source(m, set, found, here)
+	case perhaps:
+		if !here.narrow(m, set) {
+			here.unclear = true
+			w.source(m, set, found, here)
+		}
+	}
+	if slices.ContainsFunc(m.Fields, Field.isSource) {
+		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
+	}
+	return t
+}
+
+// ofStranger is what a match would be of a stranger's packets.
+func (w *walk) ofStranger(set *Set, m *Match, here *way) truth {
+	p := w.packet
+	p.strange = true
+	t := p.asks(set, m, w.mark, new([]element))
+	if t != yes && w.mayHaveChanged(set, here.area) {
+		t = perhaps
+	}
+	if m.Not {
+		t = t.not()
+	}
+	return t
+}
+
+func protoName(proto byte) string {
+	return map[byte]string{protoTCP: "tcp", protoUDP: "udp"}[proto]
+}
+
+// asks answers a match without its negation.
+func (p Packet) asks(set *Set, m *Match, mark []byte, found *[]element) (t truth) {
+	if m.Set == "" {
+		return p.inRanges(m, mark)
+	}
+	*found, t = p.has(set, m.Fields, mark)
+	return t
+}
+
+// source remembers that packets came this way for where they come from.
+func (w *walk) source(m *Match, set *Set, found []element, here *way) {
+	if w.packet.stranger() || m.Set == "" && slices.ContainsFunc(m.Ranges, isAll) {
+		return
+	}
+	if slices.Contains(m.Fields, MarkField) && !m.Not && here.source == nil {
+		here.source = w.marked
+	}
+	if !slices.ContainsFunc(m.Fields, Field.isSource) {
+		return
+	}
+	if m.Not {
+		if here.source == nil {
+			here.source = &hit{not: true}
+		}
+		return
+	}
+	h := &hit{}
+	if set != nil && !set.Anonymous {
+		h.set = set.Name
+	}
+	first, last := []byte(nil), []byte(nil)
+	if m.Set == "" && m.Mask == nil && len(m.Ranges) == 1 {
+		first, last = m.Ranges[0].First, m.Ranges[0].Last
+	} else if len(found) == 1 && len(m.Fields) == 1 {
+		first, last = found[0].first, found[0].last
+	}
+	h.entry = prefixOf(first, last)
+	here.source = h
+}
+
+// prefixOf is the prefix from one address to another, invalid if they are none.
+func prefixOf(first, last []byte) netip.Prefix {
+	a, ok := netip.AddrFromSlice(first)
+	if !ok || len(first) != len(last) {
+		return netip.Prefix{}
+	}
+	mask := make([]byte, len(first))
+	for i := range mask {
+		mask[i] = ^(first[i] ^ last[i])
+	}
+	bits, ok := prefixBits(mask)
+	p := netip.PrefixFrom(a, bits)
+	if !ok || p.Masked().Addr() != a || !slices.Equal(lastOf(first, bits), last) {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// verdicts goes on by a verdict map.
+func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (end, bool) {
+	from.ported = from.ported || slices.Contains(m.Fields, Dport)
+	set := c.Sets[m.Set]
+	found, t := w.packet.has(set, m.Fields, w.mark)
+	if t != yes && w.mayHaveChanged(set, from.area) {
+		t = perhaps
+	}
+	if slices.ContainsFunc(m.Fields, Field.isSource) {
+		p := w.packet
+		p.strange = true
+		if theirs, of := p.has(set, m.Fields, w.mark); of != t || len(theirs) != len(found) || len(found) > 0 && !slices.Equal(theirs[0].first, found[0].first) {
+			w.part(c, r, no, yes, nil)
+		}
+	}
+	if t == no {
+		return goOn, false
+	}
+	for _, e := range found {
+		if e.verdict == nil {
+			continue
+		}
+		here := from
+		match := &Match{Fields: m.Fields, Ranges: []Range{{e.first, e.last}}}
+		if t == perhaps {
+			if len(m.Fields) != 1 || e.first == nil || !here.narrow(match, nil) {
+				here.unclear = true
+			}
+			if here.empty() {
+				continue
+			}
+		}
+		w.source(&Match{Fields: m.Fields, Set: m.Set}, set, []element{e}, &here)
+		if e, returned := w.verdict(c, r, e.verdict, here, all && t == yes, depth); e != goOn || returned {
+			return e, returned
+		}
+	}
+	if set == nil || !set.Read {
+		from.unclear = true
+		w.accepted = append(w.accepted, from.area) // whatever it says
+	}
+	return goOn, false
+}
+
+// verdict is the end of a rule.
+func (w *walk) verdict(c at, r *Rule, v *Verdict, here way, all bool, depth int) (e end, returned bool) {
+	switch v.Kind {
+	case Drop, Reject:
+		w.trail(r, all)
+		w.note(here, c.Chain.Name, r)
+		if all && !here.unclear && len(w.accepted)+len(w.returned) == 0 {
+			return gone, false
+		}
+		if all {
+			return left, false
+		}
+	case Accept, Taken:
+		w.trail(r, all)
+		w.accepted = append(w.accepted, here.area)
+		if all {
+			return left, false
+		}
+	case Return:
+		w.trail(r, all)
+		if all {
+			return goOn, true
+		}
+		w.returned = append(w.returned, here.area)
+	case Jump, Goto:
+		to := c.Table.Chain(v.Chain)
+		if to == nil {
+			return goOn, false
+		}
+		here.some, here.native = here.some || !all, here.native || r.native
+		if here.source != nil && here.source.not {
+			here.source = nil // what is said there is for all the rest of the world
+		}
+		e := w.walk(at{c.Table, to}, here, depth+1)
+		switch {
+		case all && e != goOn:
+			return e, false
+		case v.Kind == Goto && all:
+			return goOn, true
+		case v.Kind == Goto:
+			w.returned = append(w.returned, here.area)
+		}
+	}
+	return goOn, false
+}
+
+// note adds a place where packets are dropped: a rule, or without one the policy.
+func (w *walk) note(here way, chain string, r *Rule) {
+	if w.chain.shown && !(r != nil && r.native) && !here.native {
+		return // the tools of iptables show it
+	}
+	d := DropPlace{
+		Table: w.chain.Table.String(), Chain: chain, Hook: w.chain.Hook, Base: w.chain.Chain.Name,
+		Proto: protoName(here.proto), Ports: here.ports, Certain: !here.unclear,
+	}
+	if r != nil {
+		d.Rule, d.Handle = r.String(), r.Handle
+	}
+	d.Unknown = here.unknown
+	if here.source.names(here) {
+		d.BySource, d.Set, d.Entry = true, here.source.set, here.source.entry
+	}
+	for _, a := range slices.Concat(w.accepted, w.returned) {
+		d.Certain = d.Certain && !a.overlaps(here.area)
+	}
+	w.fate.Drops = append(w.fate.Drops, d)
+}

@@ -1,0 +1,56 @@
+package fail2ban_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestChainOfAnother: a jail that is given the chain of another one takes nothing out of it, and says
+// what to do.
+func TestChainOfAnother(t *testing.T) {
+	for action, where := range map[string]string{"voipbl-set": "ipset save own-first", "voipbl-ssh": "iptables -S f2b-one"} {
+		t.Run(action, func(t *testing.T) {
+			onEachBackend(t, func(h *host) {
+				h.serve()
+				h.jails(manual("first", action+"[marks=DIR, own_chain=f2b-one]") + manual("second", action+"[marks=DIR, own_chain=f2b-one]"))
+				h.start()
+				h.ban("first", attacker[0].String(), where)
+				before := h.sh("iptables-save; ipset list -name")
+				h.client("set second banip " + bystander[0].String())
+				h.eventually("fail2ban says what to do", func() bool {
+					return strings.Contains(strings.Join(h.complaints(), ""), "the chain f2b-one has rules of another jail or program, and is left alone: write own_chain=f2b-SHORT")
+				})
+				h.client("stop second")
+				if after := h.sh("iptables-save; ipset list -name"); cut(after) != cut(before) {
+					h.Errorf("the second jail changes\n%s\ninto\n%s", before, after)
+				}
+				h.write("fail2ban.log", "")
+				h.stop()
+			})
+		})
+	}
+}
+
+// TestNameThatEndsIn6: own-jail6 would be the IPv4 set of the jail jail6 and the IPv6 set of the jail
+// jail. fail2ban's log says what helps, and that helps.
+func TestNameThatEndsIn6(t *testing.T) {
+	h := newHost(t, "nft")
+	h.serve()
+	h.jails(manual("jail6", "voipbl-set[marks=DIR]"))
+	h.start()
+	h.client("set jail6 banip " + attacker[0].String())
+	h.eventually("fail2ban says what to do", func() bool {
+		return strings.Contains(strings.Join(h.complaints(), ""), "write own_set=own-SHORT, with a name that does not end in 6, among the options of voipbl-set")
+	})
+	if left := h.sh("ipset list -name"); left != "" {
+		h.Errorf("it leaves the sets\n%s", left)
+	}
+	h.write("fail2ban.log", "")
+	h.stop()
+	h.jails(manual("jail6", "voipbl-set[marks=DIR, own_set=own-short]") + manual("jail", "voipbl-set[marks=DIR]"))
+	h.start()
+	h.client("set jail banip " + bystander[1].String())
+	h.ban("jail6", attacker[0].String(), "ipset save own-short")
+	h.eventually("the other jail bans", func() bool { return h.in("own-jail6", bystander[1]) })
+	h.stop()
+}
