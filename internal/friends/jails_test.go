@@ -16,8 +16,27 @@ import (
 // come to the limits of the base rules before.
 const maxretry = 4
 
-// jail runs a fail2ban with a jail of ours, in place of the one before.
+// ownLog is the log that the lab writes itself.
+const ownLog = "attacks.log"
+
+// jail runs a fail2ban with a jail of ours, in place of the one before. It reads what
+// Asterisk writes; sshd is not asked for logins here, and its log is the lab's.
 func (l *lab) jail(name, settings string) {
+	l.Helper()
+	if name == "voipbl-ssh" {
+		l.startJail(name, l.path(ownLog), settings)
+		return
+	}
+	l.startJail(name, l.asterisk.LogFile("messages.log")+"\n          "+l.asterisk.LogFile("security.log"), settings)
+}
+
+// jailOfLines is a jail as it is shipped, which reads the log of the lab's.
+func (l *lab) jailOfLines(name string) {
+	l.Helper()
+	l.startJail(name, l.path(ownLog), "")
+}
+
+func (l *lab) startJail(name, logs, settings string) {
 	l.Helper()
 	l.stopFail2ban()
 	l.must(os.RemoveAll(l.path("etc")))
@@ -35,13 +54,9 @@ func (l *lab) jail(name, settings string) {
 			l.write("etc/"+folder+"/"+filepath.Base(f), string(text))
 		}
 	}
-	l.write("auth.log", "")
+	l.write(ownLog, "")
 	l.write("fail2ban.log", "")
 	l.write("etc/fail2ban.local", "[Definition]\nloglevel = INFO\nlogtarget = DIR/fail2ban.log\nsocket = DIR/socket\npidfile = DIR/pid\ndbfile = None\nallowipv6 = yes\n")
-	logs := l.asterisk.LogFile("messages.log") + "\n          " + l.asterisk.LogFile("security.log")
-	if name == "voipbl-ssh" {
-		logs = l.path("auth.log")
-	}
 	l.write("etc/jail.d/voipbl.local", fmt.Sprintf("[DEFAULT]\nusedns = no\nignoreself = false\nignoreip =\n[%s]\nenabled = true\nbackend = polling\nlogpath = %s\nmaxretry = %d\n%s\n", name, logs, maxretry, settings))
 	l.fail2ban = testfail2ban.Start(l.T, l.env, testfail2ban.Options(l.path("etc"), l.dir)...)
 	l.eventually("fail2ban answers", func() bool {
@@ -61,12 +76,14 @@ func (l *lab) stopFail2ban() {
 	l.fail2ban = nil
 }
 
-// log writes a line into a log of the lab's.
-func (l *lab) log(name, line string) {
+// lines writes so many lines of an attack into the log of the lab's that a jail bans for it.
+func (l *lab) lines(layout string, line func() string) {
 	l.Helper()
-	f, err := os.OpenFile(l.path(name), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(l.path(ownLog), os.O_APPEND|os.O_WRONLY, 0)
 	l.must(err)
 	defer f.Close()
-	_, err = fmt.Fprintf(f, "%s %s\n", time.Now().Format("2006-01-02T15:04:05.000000-07:00"), line)
-	l.must(err)
+	for range maxretry {
+		_, err = fmt.Fprintf(f, "%s %s\n", time.Now().Format(layout), line())
+		l.must(err)
+	}
 }

@@ -31,7 +31,7 @@ type lab struct {
 	star      *testns.Star
 	outside   *testns.Host // where strangers are
 	strangers int
-	logins    int             // in auth.log
+	logins    int             // in ownLog
 	calls     map[string]bool // that stream has seen answered
 	people    []person        // the friends
 	asterisk  *testasterisk.Asterisk

@@ -2,6 +2,7 @@ package friends_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/testasterisk"
@@ -68,6 +69,9 @@ var ways = []way{
 	asksNobody(banAction, sipUDP, sipTCP, ssh),
 	asksNobody(sshAction, ssh),
 	neighboursBanned,
+	asShipped("voipbl-asterisk", wrongPasswordLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
+	asShipped("voipbl-asterisk-unknown", unknownUserLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
+	asShipped("voipbl-freeswitch", freeswitchLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
 	asShipped("voipbl-ssh", wrongLogin, "iptables -w 10 -S f2bs-voipbl-ssh | grep -F", ssh),
 	{name: "another program's ban in fail2ban-ASTERISK", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(byOthers),
 		block: func(l *lab, friends []person, stranger person) {
@@ -192,12 +196,14 @@ var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: tr
 	}}
 
 // asShipped is a jail of ours with its own actions. A neighbour of each friend attacks: over
-// IPv6 the /64 around both is banned, and over IPv4 the neighbour. has asks for that.
+// IPv6 the /64 around both is banned, and over IPv4 the neighbour. has asks for that. The
+// attack is in a log of the lab's: base rules count a /64 as one, so that packets of the
+// neighbour would come to a limit of which the friend has used some already.
 func asShipped(name string, attack func(l *lab, p person, family int), has string, ports ...port) way {
 	return way{name: "a neighbour's ban by the jail " + name + " as it is shipped", setsOnly: true, ports: ports,
 		block: func(l *lab, friends []person, stranger person) {
 			l.Helper()
-			l.jail(name, "")
+			l.jailOfLines(name)
 			has := [2]string{has, banAction.has[1]}
 			attackers := []person{stranger}
 			for _, p := range friends {
@@ -289,8 +295,43 @@ func unknownUser(l *lab, p person, family int) {
 // wrongLogin is what sshd writes of a wrong password.
 func wrongLogin(l *lab, p person, family int) {
 	l.Helper()
-	for range maxretry {
+	l.lines("2006-01-02T15:04:05.000000-07:00", func() string {
 		l.logins++ // fail2ban takes lines of one process for one connection
-		l.log("auth.log", fmt.Sprintf("pbx sshd[%d]: Failed password for root from %s port 50022 ssh2", 1000+l.logins, p.addrs[family]))
+		return fmt.Sprintf("pbx sshd[%d]: Failed password for root from %s port 50022 ssh2", 1000+l.logins, p.addrs[family])
+	})
+}
+
+// wrongPasswordLine is what Asterisk writes of a wrong password.
+func wrongPasswordLine(l *lab, p person, family int) {
+	l.Helper()
+	l.lines(asteriskTime, func() string {
+		return fmt.Sprintf(`SECURITY[1234] res_security_log.c: SecurityEvent="InvalidPassword",EventTV="2026-11-23T05:37:07.138+0000",Severity="Error",Service="PJSIP",EventVersion="2",AccountID="6002",SessionID="x",LocalAddress="%s",RemoteAddress="%s",Challenge="1",ReceivedChallenge="1",ReceivedHash="2"`,
+			asteriskAddr(pbx[family]), asteriskAddr(p.addrs[family]))
+	})
+}
+
+// unknownUserLine is what Asterisk writes of a user that it does not know.
+func unknownUserLine(l *lab, p person, family int) {
+	l.Helper()
+	l.lines(asteriskTime, func() string {
+		return fmt.Sprintf(`SECURITY[1234] res_security_log.c: SecurityEvent="InvalidAccountID",EventTV="2026-11-23T05:37:07.138+0000",Severity="Error",Service="PJSIP",EventVersion="1",AccountID="9999",SessionID="x",LocalAddress="%s",RemoteAddress="%s"`,
+			asteriskAddr(pbx[family]), asteriskAddr(p.addrs[family]))
+	})
+}
+
+const asteriskTime = "[2006-01-02 15:04:05]"
+
+func asteriskAddr(addr netip.Addr) string {
+	if addr.Is4() {
+		return "IPV4/UDP/" + addr.String() + "/5060"
 	}
+	return "IPV6/UDP/" + addr.String() + "/5060"
+}
+
+// freeswitchLine is what FreeSWITCH writes of a wrong password.
+func freeswitchLine(l *lab, p person, family int) {
+	l.Helper()
+	l.lines("2006-01-02 15:04:05.000000", func() string {
+		return fmt.Sprintf("98.67%% [WARNING] sofia_reg.c:1737 SIP auth failure (REGISTER) on sofia profile 'internal' for [1001@pbx.example] from ip %s", p.addrs[family])
+	})
 }
