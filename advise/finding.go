@@ -93,6 +93,7 @@ const (
 	ExemptBanned     = "exempt-banned"   // by fail2ban
 	SecretReadable   = "secret-readable" // the configuration, by every user
 	StateFolder      = "state-folder"    // that cannot be written to
+	RunFolder        = "run-folder"      // likewise
 	AllowTrouble     = "allow-trouble"   // with the list of "voipbl allow"
 	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured
 	IPv6Left         = "ipv6-left"       // alone, as configured

@@ -29,6 +29,9 @@ func (d *doctor) state() {
 	if p := s.StateFolder; p != nil {
 		d.note(StateFolder, Warning, p.Remedy, "a boot loses what has changed since then", "%s", p.Error)
 	}
+	if p := s.RunFolder; p != nil {
+		d.note(RunFolder, Warning, p.Remedy, "voipbl does not remember what it has put in force", "%s", p.Error)
+	}
 	for _, p := range s.BanProblems() {
 		d.note(BanTrouble, Problem, orElse(p.Remedy, "run \"voipbl sync\""), "an address that this host has banned may get in, now or after a boot", "%s", p.Error)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -65,7 +64,7 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		closers = append(closers, unlock)
 	}
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := openState(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +176,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 
 // resolveNow asks for the names of the configuration.
 func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, error) {
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := openState(cfg)
 	if err != nil {
 		return resolved{}, err
 	}

@@ -336,7 +336,7 @@ func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ker
 		return bansDropped(ctx, cfg, fw, kernel)
 	}
 	h := &host{cfg: cfg, kernel: kernel, fw: fw}
-	stateErr := h.openStore()
+	stateErr := h.openStore(true)
 	if stateErr == nil {
 		defer h.store.Close()
 	}

@@ -103,7 +103,8 @@ func respond(w http.ResponseWriter, v any) {
 // snapshot is how the agent is at this moment.
 func (d *daemon) snapshot() AgentStatus {
 	s := d.state.get()
-	s.StateFolder = stateFolderTrouble(*d.shared.Load(), true)
+	cfg := *d.shared.Load()
+	s.StateFolder, s.Unkept = agentDenied(cfg), stillUnkept(cfg, s.Unkept)
 	next, busy := d.fetcher.plans()
 	s.Next, s.Fetching, s.FetchingFeeds = next, !busy.IsZero(), d.fetcher.fetching()
 	return s

@@ -248,7 +248,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	}
 	defer h.close()
 	d.fw = h.fw
-	if err := h.openStore(); err != nil {
+	if err := h.openStore(true); err != nil {
 		return nil, errors.Join(err, h.ensureDrop(ctx))
 	}
 	answers := resolve(ctx, h.store, d.cfg, lookups{offline: true})

@@ -201,6 +201,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 			f.report.Problem = nil
 			return &Problem{Reason: reasonNoCopy, Error: why}
 		}
+		r.store.Stands(f.Name)
 		state.Held = nil
 		if state.Content == "" {
 			state.Content, state.ContentChanged = contentOf(f.sets), prior.FetchedAt

@@ -295,7 +295,7 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := openState(cfg)
 	if err != nil {
 		unlock()
 		return nil, nil, err

@@ -37,7 +37,7 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 		return // by somebody who reads them as well
 	}
 	defer unlock()
-	store, err := fetch.OpenStore(d.cfg.StateDir)
+	store, err := openState(d.cfg)
 	if err != nil {
 		d.applySoon("schedule", 0) // which tells what is wrong
 		return

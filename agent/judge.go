@@ -78,6 +78,7 @@ func (s *Status) judge(now time.Time) {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
 	s.Add(s.StateFolder)
+	s.Add(s.RunFolder)
 	s.judgeBans()
 	for _, k := range s.Kept {
 		s.problem(KeptRemedy, "%s", k.Words())

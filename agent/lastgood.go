@@ -42,7 +42,7 @@ func keepConfig(cfg config.Config, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	store, err := fetch.OpenStore(cfg.StateDir)
+	store, err := openState(cfg)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,12 @@ type Status struct {
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
 	AllowedProblem *Problem `json:"allowed_problem,omitempty"`
 
-	// StateFolder is why nothing can be written into the state folder, by the agent or at all.
+	// StateFolder is why nothing, or not all, can be written into the state folder, by the
+	// agent or at all.
 	StateFolder *Problem `json:"state_folder,omitempty"`
+
+	// RunFolder is why nothing can be written into the run folder.
+	RunFolder *Problem `json:"run_folder,omitempty"`
 
 	// Saved are files that are loaded at boot, or would be but for an old name of a set.
 	Saved []SavedTrouble `json:"saved,omitempty"`
@@ -189,7 +193,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
-	s.StateFolder = stateFolderOf(cfg, agent)
+	s.StateFolder, s.RunFolder = stateFolderOf(cfg, agent), runFolder(cfg).trouble()
 	s.DropLog = DropLogNote(cfg)
 	s.Saved = SavedRenamed(facts.SavedRules("/"), cfg)
 	kept, keptErr := readKept(store, cfg, false)

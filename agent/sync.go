@@ -72,7 +72,8 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	defer unlock()
-	if err := h.openStore(); err != nil {
+	begun := time.Now()
+	if err := h.openStore(!opts.DryRun); err != nil {
 		return err
 	}
 	if err := sweep(ctx, cfg, h.store, "voipbl sync", opts.Wait); err != nil {
@@ -98,12 +99,25 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	watch.lap("fetch")
-	report.noteStateFolder(ctx, cfg)
+	err = e.end(ctx, report, opts, watch)
+	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
+		forgetUnwritten(cfg, begun)
+	}
+	report.noteFolders(ctx, cfg)
+	if report.Outcome == InForce && report.Troubled() {
+		report.Outcome = Stale
+	}
+	return err
+}
+
+// end is what follows when everything has been fetched.
+func (e *enforcement) end(ctx context.Context, report *Report, opts Options, watch *stopwatch) error {
+	cfg := e.cfg
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
-	report.noteEmpty(cfg, h.kernel)
-	if err := report.noteUnlisted(ctx, cfg, h.fw); err != nil {
+	report.noteEmpty(cfg, e.kernel)
+	if err := report.noteUnlisted(ctx, cfg, e.fw); err != nil {
 		return err
 	}
 	for _, f := range report.Feeds {
@@ -118,9 +132,6 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	}
 	if report.Overruled {
 		report.warn("%s", differs)
-		if report.Outcome == InForce {
-			report.Outcome = Stale
-		}
 	}
 	return nil
 }
@@ -155,15 +166,20 @@ func openHostAndStore(cfg config.Config) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.openStore(); err != nil {
+	if err := h.openStore(true); err != nil {
 		h.close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *host) openStore() (err error) {
-	h.store, err = fetch.OpenStore(h.cfg.StateDir)
+// openStore opens the state folder; writes is that this is for writing into it.
+func (h *host) openStore(writes bool) (err error) {
+	if !writes {
+		h.store, err = fetch.OpenStore(h.cfg.StateDir)
+		return err
+	}
+	h.store, err = openState(h.cfg)
 	return err
 }
 

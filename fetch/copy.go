@@ -40,6 +40,9 @@ func (s *Store) Open(name string) (*Copy, error) {
 	return c, nil
 }
 
+// CopyName is the name of the file of a feed's last good copy.
+func CopyName(feed string) string { return feed + listSuffix }
+
 // Same says whether the feed's last good copy is whole and has this SHA-256,
 // so that writing it again would change nothing. It reads all of it: a copy
 // that has rotted is not the same, and the write mends it.
@@ -49,8 +52,16 @@ func (s *Store) Same(name string, sum [sha256.Size]byte) bool {
 		return false
 	}
 	defer c.Close()
-	return c.meta.SHA256 == fmt.Sprintf("%x", sum) && c.Verify() == nil
+	if c.meta.SHA256 != fmt.Sprintf("%x", sum) || c.Verify() != nil {
+		return false
+	}
+	s.Stands(name)
+	return true
 }
+
+// Stands says that the feed's last good copy is as it should be, so that nothing is to be
+// written: see [Store.OnWrite].
+func (s *Store) Stands(name string) { s.wrote(name+listSuffix, nil) }
 
 // ofFeed names the feed in an error that could not.
 func ofFeed(name string, err error) error {

@@ -60,13 +60,13 @@ func (s *Store) writeJSON(name, suffix string, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return storageError(feedOf(name, suffix), s.path(name+suffix), err)
 	}
+	err := error(nil)
 	if doc.Len() > maxJSON {
-		return storageError(feedOf(name, suffix), s.path(name+suffix), fmt.Errorf("%d bytes, more than %d", doc.Len(), maxJSON))
+		err = storageError(feedOf(name, suffix), s.path(name+suffix), fmt.Errorf("%d bytes, more than %d", doc.Len(), maxJSON))
+	} else if err = s.writeFile(name+suffix, doc.Bytes()); err != nil {
+		err = storageError(feedOf(name, suffix), s.path(name+suffix), err)
 	}
-	if err := s.writeFile(name+suffix, doc.Bytes()); err != nil {
-		return storageError(feedOf(name, suffix), s.path(name+suffix), err)
-	}
-	return nil
+	return s.wrote(name+suffix, err)
 }
 
 func (s *Store) writeFile(file string, data []byte) error {

@@ -39,7 +39,7 @@ func (s *Store) Stage(name string) (*Staged, error) {
 	}
 	temp, err := s.create(name + listSuffix)
 	if err != nil {
-		return nil, storageError(name, s.path(name+listSuffix), err)
+		return nil, s.wrote(name+listSuffix, storageError(name, s.path(name+listSuffix), err))
 	}
 	return &Staged{
 		store: s,
@@ -139,7 +139,7 @@ func (st *Staged) failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	st.err = storageError(st.name, st.path(), err)
+	st.err = st.store.wrote(st.name+listSuffix, storageError(st.name, st.path(), err))
 	return st.err
 }
 
@@ -177,7 +177,7 @@ func (st *Staged) Commit(meta Meta) error {
 	if err := st.store.replace(st.temp); err != nil {
 		return st.failed(err)
 	}
-	return nil
+	return st.store.wrote(st.name+listSuffix, nil)
 }
 
 // Discard removes the staged file. Done twice, or after Commit, it does nothing.

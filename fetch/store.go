@@ -30,6 +30,8 @@ const maxName = 200
 
 var (
 	nameRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*$`)
+	// ownRE matches the names of all files here but temporary ones and those put aside.
+	ownRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)$`)
 	// tempRE matches the names that renameio makes: a dot, the name it will
 	// have, a random number. No other file here begins with a dot.
 	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)[0-9]+$`)
@@ -43,6 +45,20 @@ var (
 type Store struct {
 	root *os.Root
 	dir  *os.File // the same folder, for what os.Root cannot do
+	note func(file string, err error)
+}
+
+// OnWrite has note called after each attempt to write a file of the folder, with why it has
+// failed, or nil. It is set before the Store is used; note may be called at the same time
+// for several files.
+func (s *Store) OnWrite(note func(file string, err error)) { s.note = note }
+
+// wrote tells of an attempt to write a file, whose error it returns.
+func (s *Store) wrote(file string, err error) error {
+	if s.note != nil {
+		s.note(file, err)
+	}
+	return err
 }
 
 // FindStore is [OpenStore] for readers: a folder that is not there is an error
@@ -99,6 +115,22 @@ func private(dir *os.File) error {
 		return fmt.Errorf("it belongs to user %d, not to root or user %d: chown", uid, os.Geteuid())
 	}
 	return nil
+}
+
+// Largest is the largest of the files of a folder that are replaced as a whole, with its
+// length in bytes; the name is empty if there is none.
+func Largest(dir string) (file string, size int64) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", 0
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && info.Mode().IsRegular() && ownRE.MatchString(entry.Name()) && info.Size() > size {
+			file, size = entry.Name(), info.Size()
+		}
+	}
+	return file, size
 }
 
 // Close releases the folder. Files of it that are still open stay usable.

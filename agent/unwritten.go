@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// unwrittenPrefix begins the name of a note in the run folder that a file of the state
+// folder could not be written the last time: a file each, so that several processes and
+// fetches may write and take away theirs at the same time. Why a disk takes nothing shows
+// seldom without writing: a quota, a list that has grown, a bad block.
+const unwrittenPrefix = "unwritten-"
+
+// unwritten is the content of such a note.
+type unwritten struct {
+	At     time.Time    `json:"at"`
+	Path   string       `json:"path"`
+	Reason fetch.Reason `json:"reason"`
+	Error  string       `json:"error"`
+}
+
+// openState opens the state folder for writing, so that what cannot be written there is
+// noted. Bans, allowed hosts and reports keep account of that themselves.
+func openState(cfg config.Config) (*fetch.Store, error) {
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err == nil {
+		store.OnWrite(func(file string, err error) { noteUnwritten(cfg, file, err) })
+	}
+	return store, err
+}
+
+// noteUnwritten notes that a file could not be written, or takes the note away. A run
+// folder that cannot be written to either has a trouble of its own.
+func noteUnwritten(cfg config.Config, file string, err error) {
+	run, openErr := fetch.FindStore(cfg.RunDir)
+	if openErr != nil {
+		return
+	}
+	defer run.Close()
+	if err == nil {
+		run.RemoveJSON(unwrittenPrefix + file)
+		return
+	}
+	note := unwritten{At: time.Now(), Path: cfg.StateDir + "/" + file, Reason: fetch.ReasonStorage, Error: err.Error()}
+	if e, ok := err.(*fetch.Error); ok {
+		note.Path, note.Reason, note.Error = e.Object, e.Reason, e.Err.Error()
+	}
+	run.WriteJSON(unwrittenPrefix+file, note)
+}
+
+// eachUnwritten goes through the notes, by the names of the files that they are about.
+func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, note unwritten)) {
+	run, err := fetch.FindStore(cfg.RunDir)
+	if err != nil {
+		return
+	}
+	defer run.Close()
+	entries, err := os.ReadDir(cfg.RunDir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		file, isNote := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".json"), unwrittenPrefix)
+		var note unwritten
+		if isNote && run.ReadJSON(unwrittenPrefix+file, &note) == nil {
+			each(run, file, note)
+		}
+	}
+}
+
+// forgetUnwritten takes away what was noted before a sync began that has tried all of it
+// again.
+func forgetUnwritten(cfg config.Config, begun time.Time) {
+	eachUnwritten(cfg, func(run *fetch.Store, file string, note unwritten) {
+		if note.At.Before(begun) {
+			run.RemoveJSON(unwrittenPrefix + file)
+		}
+	})
+}
+
+// unwrittenOf is what could not be written into the state folder the last time; nil if
+// nothing is known of.
+func unwrittenOf(cfg config.Config) *Problem {
+	var all []unwritten
+	eachUnwritten(cfg, func(_ *fetch.Store, _ string, note unwritten) { all = append(all, note) })
+	if len(all) == 0 {
+		return nil
+	}
+	f, first, more := stateFolder(cfg), all[0], ""
+	if n := len(all) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	p := &Problem{Reason: f.reason, Error: fmt.Sprintf("the last write into %s has failed: %s: %s%s; %s", f.key, first.Path, first.Error, more, f.loss), Remedy: f.roomRemedy()}
+	if first.Reason != fetch.ReasonNoSpace {
+		p.Remedy = first.Reason.Remedy() + "; then run \"voipbl sync\""
+	}
+	return p
+}
+
+// stillUnkept are the feeds of which no copy could be kept, without those of which one was
+// kept since, by a sync.
+func stillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
+	noted := make(map[string]bool)
+	eachUnwritten(cfg, func(_ *fetch.Store, file string, _ unwritten) { noted[file] = true })
+	now := make(map[string]bool, len(unkept))
+	for name, is := range unkept {
+		now[name] = is && (noted[fetch.CopyName(name)] || runFolder(cfg).trouble() != nil)
+	}
+	return now
+}
