@@ -15,6 +15,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 const (
@@ -82,14 +83,12 @@ func ask(t *testing.T, client []string, words ...string) {
 	command := append(slices.Clone(client), words...)
 	var said []byte
 	var err error
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
-		if said, err = exec.Command(command[0], command[1:]...).CombinedOutput(); err == nil {
-			return
-		}
+	if !testpoll.Until(time.Minute, func() bool {
+		said, err = exec.Command(command[0], command[1:]...).CombinedOutput()
+		return err == nil
+	}) {
+		t.Fatalf("%q: %v\n%s", command, err, said)
 	}
-	t.Fatalf("%q: %v\n%s", command, err, said)
 }
 
 // TestFail2ban asks a real one, with a jail for each stock action.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // banNames are ban sets of a test, by family.
@@ -99,18 +100,14 @@ func TestOwnBansExpire(t *testing.T) {
 	if err := k.Ban("bans", []Timeout{{cidr.MustParsePrefix("192.0.2.1"), time.Millisecond}}); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	if !testpoll.Until(30*time.Second, func() bool {
 		h, err := k.Header("bans")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.Elements == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a ban of a millisecond is in force after 30 s")
-		}
+		return h.Elements == 0
+	}) {
+		t.Fatal("a ban of a millisecond is in force after 30 s")
 	}
 }
 

@@ -9,23 +9,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // becomes polls until nothing is wrong any more, and tells when that was.
 func (a *abuse) becomes(what string, within time.Duration, wrong func() string) {
 	a.t.Helper()
-	poll := time.NewTicker(100 * time.Millisecond)
-	defer poll.Stop()
-	for start := time.Now(); ; <-poll.C {
-		found := wrong()
-		if found == "" {
-			a.t.Logf("%s: after %v", what, time.Since(start).Round(10*time.Millisecond))
-			return
-		}
-		if time.Since(start) > within {
-			a.t.Fatalf("not within %s: %s: %s\n%s\n%s", within, what, found, a.rules(), a.lastLines())
-		}
+	start, found := time.Now(), ""
+	if !testpoll.Until(within, func() bool { found = wrong(); return found == "" }) {
+		a.t.Fatalf("not within %s: %s: %s\n%s\n%s", within, what, found, a.rules(), a.lastLines())
 	}
+	a.t.Logf("%s: after %v", what, time.Since(start).Round(10*time.Millisecond))
 }
 
 // settled waits until everything is as it should be.

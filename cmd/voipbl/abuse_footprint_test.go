@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // footprint is what the agent takes of the machine; memory is in KiB.
@@ -37,13 +39,9 @@ func (a *abuse) footprint() (u footprint, ok bool) {
 // least is the least of each in a time: what is busy for a moment does not count.
 func (a *abuse) least(window time.Duration) (low footprint) {
 	a.t.Helper()
-	poll := time.NewTicker(250 * time.Millisecond)
-	defer poll.Stop()
 	found := false
-	for deadline := time.Now().Add(window); time.Now().Before(deadline) || !found; <-poll.C {
-		if time.Now().After(deadline.Add(idleEnd)) {
-			a.t.Fatal("metrics do not answer")
-		}
+	begin := time.Now()
+	if !testpoll.Until(window+idleEnd, func() bool {
 		u, ok := a.footprint()
 		switch {
 		case !ok:
@@ -52,6 +50,9 @@ func (a *abuse) least(window time.Duration) (low footprint) {
 		default:
 			low = footprint{min(low.goroutines, u.goroutines), min(low.fds, u.fds), min(low.rss, u.rss), min(low.anon, u.anon)}
 		}
+		return found && time.Since(begin) >= window
+	}) {
+		a.t.Fatal("metrics do not answer")
 	}
 	return low
 }

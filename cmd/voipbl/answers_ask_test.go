@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // answer is what one command says.
@@ -177,13 +178,12 @@ func (s *stage) askStill() (a hostAnswers) {
 			s.t.Errorf("%s\nthe host does not stand still within %s:\n%s\n%s\n%s", s.row, stillness, before, after, a)
 			return a
 		}
-		for now := s.standing(); now == "" || now != after; now = s.standing() { // it is at work
-			if after = now; time.Now().After(deadline) {
-				break
-			}
-			time.Sleep(between)
-		}
 		before = after
+		testpoll.Until(time.Until(deadline), func() bool { // it is at work
+			last := before
+			before = s.standing()
+			return before != "" && before == last
+		})
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // ways are how the remedies are carried out that the table meets, each as an admin does
@@ -95,12 +96,10 @@ func (s *stage) askUntilEnded(r told) hostAnswers {
 	if !s.told(a, r) || !s.agentWorks() {
 		return a
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(between) {
+	testpoll.Until(patience, func() bool {
 		again := s.ask(func(q question) bool { return tellsRemedies(q) && q.into.command == r.by })
-		if !s.told(again, r) {
-			break
-		}
-	}
+		return !s.told(again, r)
+	})
 	return s.ask(tellsRemedies)
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // Addresses of the staged hosts: of the lists, of nobody, and of allow.
@@ -391,17 +392,11 @@ func (s *stage) replaceSet(by string) {
 	s.must("sh", "-ec", script)
 }
 
-// between is how long a stage waits before it asks again: each question is a process, and
-// many at once keep the agent from what is waited for.
-const between = 500 * time.Millisecond
-
 // await waits until something is so.
 func (s *stage) await(what string, so func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(between) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%s\nnot within %s: %s\n%s", s.row, patience, what, s.rules())
-		}
+	if !testpoll.Until(patience, so) {
+		s.t.Fatalf("%s\nnot within %s: %s\n%s", s.row, patience, what, s.rules())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
@@ -191,11 +192,10 @@ func (s *syncBench) startAgent(b *testing.B) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	if !testpoll.Until(time.Minute, func() bool {
 		out, _ := exec.Command(s.program, "--config", s.config, "status").Output()
-		if bytes.Contains(out, []byte("running since")) {
-			return
-		}
+		return bytes.Contains(out, []byte("running since"))
+	}) {
+		b.Fatal("the agent does not answer")
 	}
-	b.Fatal("the agent does not answer")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -54,14 +55,8 @@ func TestConfirmedOverSharedConnection(t *testing.T) {
 	})
 	go func() { master <- shared.Wait() }()
 	t.Cleanup(func() { shared.Process.Kill(); <-master })
-	poll := time.NewTicker(200 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-poll.C {
-		if _, err := ssh("-O", "check", to); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("no shared connection: %v\n%s", err, server.Log())
-		}
+	if !testpoll.Until(30*time.Second, func() bool { _, err = ssh("-O", "check", to); return err == nil }) {
+		t.Fatalf("no shared connection: %v\n%s", err, server.Log())
 	}
 
 	confirm := fmt.Sprintf("%s --config %s firewall confirm", program, file)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // host is a PBX host of a test's own: a namespace, a folder, and two
@@ -90,12 +91,8 @@ func (h *host) rules() string {
 // eventually polls until a condition holds.
 func (h *host) eventually(what string, within time.Duration, holds func() bool) {
 	h.t.Helper()
-	poll := time.NewTicker(200 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(within); !holds(); <-poll.C {
-		if time.Now().After(deadline) {
-			h.t.Fatalf("not within %s: %s\n%s", within, what, h.rules())
-		}
+	if !testpoll.Until(within, holds) {
+		h.t.Fatalf("not within %s: %s\n%s", within, what, h.rules())
 	}
 }
 

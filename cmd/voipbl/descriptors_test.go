@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // TestHalfOpenRequests leaves many requests to the metrics port half sent, under a limit
@@ -36,7 +37,7 @@ func TestHalfOpenRequests(t *testing.T) {
 	go func() { exit <- cmd.Wait() }()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	answers := func() bool { text, _ := h.voipbl("old", "status"); return strings.Contains(text, "running since") }
-	if !h.await(answers, time.Minute) {
+	if !testpoll.Until(time.Minute, answers) {
 		t.Fatal("the agent does not start")
 	}
 	idle := residentKiB(t, cmd.Process.Pid)
@@ -62,10 +63,10 @@ func TestHalfOpenRequests(t *testing.T) {
 		t.Errorf("ban: exit %d: %s", code, out)
 	}
 	h.do("iptables -F INPUT; ip6tables -F INPUT; ipset del voip_bl 5.5.5.5")
-	if !h.await(func() bool {
+	if !testpoll.Until(time.Minute, func() bool {
 		now := h.kernel()
 		return now.drops() && strings.Contains(now["set voip_bl"], "5.5.5.5")
-	}, time.Minute) {
+	}) {
 		t.Error("nothing is put right")
 	}
 	if !answers() {
@@ -131,14 +132,14 @@ func startWithFault(t *testing.T, fault testfault.Fault) {
 	cmd, exit := h.startUnder(fault)
 	ended := false
 	inForce := func() bool { return strings.Contains(h.kernel()["set voip_bl"], "6.6.6.9") }
-	over := h.await(func() bool {
+	over := testpoll.Until(2*time.Minute, func() bool {
 		select {
 		case <-exit:
 			ended = true
 		default:
 		}
 		return ended || inForce()
-	}, 2*time.Minute)
+	})
 	log, err := os.ReadFile(filepath.Join(h.dir, "out"))
 	if err != nil {
 		t.Fatal(err)

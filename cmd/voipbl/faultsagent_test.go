@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // TestFaultsInAgent is TestFaults for run: an agent starts after its local list
@@ -49,7 +50,11 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 		t.Errorf("%s failed: "+format+"\n%s", append(append([]any{cmd.Failed()}, args...), log)...)
 	}
 	ended := false
-	inForce := h.await(func() bool {
+	most := time.Minute
+	if fault.On {
+		most = 2 * time.Second
+	}
+	inForce := testpoll.Until(most, func() bool {
 		now := h.kernel()
 		if !now.drops() {
 			tell("nothing is dropped")
@@ -61,7 +66,7 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 		default:
 		}
 		return ended || strings.Contains(now["set voip_bl"], "6.6.6.9")
-	}, map[bool]time.Duration{false: time.Minute, true: 2 * time.Second}[fault.On])
+	})
 	if !inForce && !fault.On {
 		tell("the agent goes on, and the new list is not in force")
 	}
@@ -71,7 +76,7 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 	if ended {
 		// As systemd does.
 		again, over := h.startUnder(testfault.Fault{})
-		if !h.await(func() bool { return strings.Contains(h.kernel()["set voip_bl"], "6.6.6.9") }, time.Minute) {
+		if !testpoll.Until(time.Minute, func() bool { return strings.Contains(h.kernel()["set voip_bl"], "6.6.6.9") }) {
 			tell("the next agent does not put the new list in force")
 		}
 		defer func() { again.Process.Kill(); <-over }()
@@ -122,16 +127,4 @@ func (h *faultHost) startUnder(fault testfault.Fault) (cmd *testfault.Command, e
 	exit = make(chan error, 1)
 	go func() { exit <- cmd.Wait() }()
 	return cmd, exit
-}
-
-// await asks until it is so, and reports whether it was in time.
-func (h *faultHost) await(so func() bool, most time.Duration) bool {
-	for end := time.Now().Add(most); ; time.Sleep(250 * time.Millisecond) {
-		if so() {
-			return true
-		}
-		if time.Now().After(end) {
-			return false
-		}
-	}
 }

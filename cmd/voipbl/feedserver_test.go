@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // feedServer serves feeds that behave as a script says: "feed NAME BEHAVIOUR
@@ -225,11 +227,7 @@ func awaitAsked(ts *testscript.TestScript, _ bool, args []string) {
 		defer s.mu.Unlock()
 		return slices.Contains(s.asked, args[1])
 	}
-	poll := time.NewTicker(50 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(time.Duration(seconds) * time.Second); !there(); <-poll.C {
-		if time.Now().After(deadline) {
-			ts.Fatalf("not asked for within %d s: %s", seconds, args[1])
-		}
+	if !testpoll.Until(time.Duration(seconds)*time.Second, there) {
+		ts.Fatalf("not asked for within %d s: %s", seconds, args[1])
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testhost"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // TestWithoutMounts has a host on which nobody may mount anything, where the units as they
@@ -35,13 +36,9 @@ func withoutMounts(t *testing.T, suite string) {
 	}
 	eventually := func(what string, holds func() bool) {
 		t.Helper()
-		poll := time.NewTicker(200 * time.Millisecond)
-		defer poll.Stop()
-		for deadline := time.Now().Add(time.Minute); !holds(); <-poll.C {
-			if time.Now().After(deadline) {
-				out, _ := h.Run("systemctl", "status", "--no-pager", "voipbl", "voipbl-sets", "voipbl-no-mounts")
-				t.Fatalf("never: %s\n%s", what, out)
-			}
+		if !testpoll.Until(time.Minute, holds) {
+			out, _ := h.Run("systemctl", "status", "--no-pager", "voipbl", "voipbl-sets", "voipbl-no-mounts")
+			t.Fatalf("never: %s\n%s", what, out)
 		}
 	}
 

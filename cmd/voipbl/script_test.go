@@ -20,6 +20,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
@@ -182,19 +183,14 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			return pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) == want
 		}
 	}
-	poll := time.NewTicker(150 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(time.Duration(seconds) * time.Second); ; <-poll.C {
+	if !testpoll.Until(time.Duration(seconds)*time.Second, func() bool {
 		err := ts.Exec(rest[0], rest[1:]...)
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 			ts.Fatalf("%s: %v", rest[0], err)
 		}
-		if holds(err) {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("not within %d s: %s\n%s%s", seconds, strings.Join(args[1:], " "), ts.ReadFile("stdout"), ts.ReadFile("stderr"))
-		}
+		return holds(err)
+	}) {
+		ts.Fatalf("not within %d s: %s\n%s%s", seconds, strings.Join(args[1:], " "), ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	}
 }
 

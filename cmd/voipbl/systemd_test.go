@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testhost"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // TestSystemd tries base rules on a whole host with systemd, where a timer takes
@@ -36,12 +37,8 @@ func TestSystemd(t *testing.T) {
 	timers := func() string { return h.Must("systemctl", "list-timers", "--all", "--no-legend", "voipbl-rollback-*") }
 	eventually := func(what string, holds func() bool) {
 		t.Helper()
-		poll := time.NewTicker(250 * time.Millisecond)
-		defer poll.Stop()
-		for deadline := time.Now().Add(30 * time.Second); !holds(); <-poll.C {
-			if time.Now().After(deadline) {
-				t.Fatalf("never: %s\n%s", what, h.Must("iptables-save"))
-			}
+		if !testpoll.Until(30*time.Second, holds) {
+			t.Fatalf("never: %s\n%s", what, h.Must("iptables-save"))
 		}
 	}
 	// onTrial applies in a session, and kills all that the session has started.

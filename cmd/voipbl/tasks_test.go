@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // TestFewTasks lets the agent have four more tasks than it has at rest, as where the unit's
@@ -60,9 +62,7 @@ func tasksGroup(t *testing.T) string {
 		}
 		t.Cleanup(func() {
 			// Until the kernel has reaped the last task.
-			for deadline := time.Now().Add(10 * time.Second); syscall.Rmdir(folder) == syscall.EBUSY && time.Now().Before(deadline); {
-				time.Sleep(10 * time.Millisecond)
-			}
+			testpoll.Until(10*time.Second, func() bool { return syscall.Rmdir(folder) != syscall.EBUSY })
 		})
 		if _, err := os.Stat(filepath.Join(folder, "pids.max")); err == nil {
 			return folder

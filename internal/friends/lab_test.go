@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testasterisk"
 	"github.com/voipbl/voipbl/internal/testdns"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -220,12 +221,8 @@ func (l *lab) sh(script string) string {
 // eventually waits until something is so.
 func (l *lab) eventually(what string, is func() bool) {
 	l.Helper()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !is(); <-tick.C {
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(l.path("fail2ban.log"))
-			l.Fatalf("not so after %s: %s\n%s", patience, what, log)
-		}
+	if !testpoll.Until(patience, is) {
+		log, _ := os.ReadFile(l.path("fail2ban.log"))
+		l.Fatalf("not so after %s: %s\n%s", patience, what, log)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
 )
 
@@ -29,7 +30,6 @@ var recipe = testroot.Recipe{Suite: "sid", Packages: []string{"asterisk"}, Versi
 const (
 	startLimit   = 2 * time.Minute
 	commandLimit = time.Minute
-	askAgain     = 50 * time.Millisecond
 )
 
 // noInterface begins what it prints in a namespace that has only loopback.
@@ -123,21 +123,18 @@ func (a *Asterisk) command(ctx context.Context, args ...string) *exec.Cmd {
 // awaitBoot returns when everything is loaded, so when SIP is answered.
 func (a *Asterisk) awaitBoot() {
 	a.t.Helper()
-	again := time.NewTicker(askAgain)
-	defer again.Stop()
-	limit := time.After(startLimit)
-	for {
-		out, err := a.cli("core waitfullybooted")
-		if err == nil {
-			return
-		}
+	var out string
+	var err error
+	if !testpoll.Until(startLimit, func() bool {
 		select {
-		case <-again.C:
 		case <-a.ended:
 			a.t.Fatalf("Asterisk has ended: %v\n%s", a.cmd.ProcessState, a.output.Tail())
-		case <-limit:
-			a.t.Fatalf("Asterisk is not up after %v: %v %s\n%s", startLimit, err, out, a.output.Tail())
+		default:
 		}
+		out, err = a.cli("core waitfullybooted")
+		return err == nil
+	}) {
+		a.t.Fatalf("Asterisk is not up after %v: %v %s\n%s", startLimit, err, out, a.output.Tail())
 	}
 }
 
@@ -180,19 +177,11 @@ func (a *Asterisk) Log(name string) string {
 // AwaitLog is the log as soon as it has the text.
 func (a *Asterisk) AwaitLog(name, text string) string {
 	a.t.Helper()
-	again := time.NewTicker(askAgain)
-	defer again.Stop()
-	limit := time.After(commandLimit)
-	for {
-		if log := a.Log(name); strings.Contains(log, text) {
-			return log
-		}
-		select {
-		case <-again.C:
-		case <-limit:
-			a.t.Fatalf("%q is not in %s after %v:\n%s", text, name, commandLimit, a.Log(name))
-		}
+	var log string
+	if !testpoll.Until(commandLimit, func() bool { log = a.Log(name); return strings.Contains(log, text) }) {
+		a.t.Fatalf("%q is not in %s after %v:\n%s", text, name, commandLimit, log)
 	}
+	return log
 }
 
 // Stop kills it. The end of the test does so too.

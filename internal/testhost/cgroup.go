@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // Without a control group of its own, systemd-nspawn --keep-unit would use the
@@ -25,9 +27,6 @@ const namePrefix = "voipbl-test-"
 // removeLimit is how long the kernel may take to empty a group whose processes
 // have been killed.
 const removeLimit = 5 * time.Second
-
-// removePause is the time between two attempts to remove a group.
-const removePause = 10 * time.Millisecond
 
 // ownCgroups are the folders of this process's control group in the hierarchies
 // that systemd uses. The first is the unified one; on a machine that has the old
@@ -121,15 +120,8 @@ func removeTree(folder string) error {
 		return err
 	}
 	// The kernel does not tell when the last process of a group is reaped.
-	again := time.NewTicker(removePause)
-	defer again.Stop()
-	deadline := time.Now().Add(removeLimit)
 	for _, f := range slices.Backward(folders) {
-		err := unix.Rmdir(f)
-		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) {
-			<-again.C
-			err = unix.Rmdir(f)
-		}
+		testpoll.Until(removeLimit, func() bool { err = unix.Rmdir(f); return !errors.Is(err, unix.EBUSY) })
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("remove control group %s: %w", f, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
 )
 
@@ -34,16 +35,13 @@ func machineSets(t *testing.T) string {
 // waitFor runs a command on the host until it succeeds.
 func waitFor(t *testing.T, h *Host, limit time.Duration, args ...string) {
 	t.Helper()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for deadline := time.Now().Add(limit); ; <-again.C {
-		out, code := h.Run(args...)
-		if code == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s still fails after %v: %s", strings.Join(args, " "), limit, out)
-		}
+	var out string
+	if !testpoll.Until(limit, func() bool {
+		var code int
+		out, code = h.Run(args...)
+		return code == 0
+	}) {
+		t.Fatalf("%s still fails after %v: %s", strings.Join(args, " "), limit, out)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // sshd is where Debian has it. It starts itself anew for each connection, so it has to be
@@ -66,17 +68,17 @@ func Start(dir string, addr netip.AddrPort, wrap ...string) (*Server, error) {
 
 // await waits until the server greets.
 func (s *Server) await() error {
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		conn, err := net.DialTimeout("tcp", s.Addr.String(), time.Second)
-		if err == nil {
+	var err error
+	if !testpoll.Until(30*time.Second, func() bool {
+		var conn net.Conn
+		if conn, err = net.DialTimeout("tcp", s.Addr.String(), time.Second); err == nil {
 			conn.Close()
-			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("sshd does not listen: %w: %s", err, s.Log())
-		}
-		time.Sleep(20 * time.Millisecond)
+		return err == nil
+	}) {
+		return fmt.Errorf("sshd does not listen: %w: %s", err, s.Log())
 	}
+	return nil
 }
 
 // Log is what the server has said.

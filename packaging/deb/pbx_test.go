@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testhost"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // Addresses on the wire between a host and the outside, which is a network namespace
@@ -77,12 +78,8 @@ func (p *pbx) succeeds(args ...string) bool {
 // eventually waits until something holds, and fails if it never does.
 func (p *pbx) eventually(what string, holds func() bool) {
 	p.t.Helper()
-	poll := time.NewTicker(250 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(patience); !holds(); <-poll.C {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("never: %s\n%s", what, p.sh("iptables-save; ipset list -terse; journalctl --no-pager -u voipbl | tail -30"))
-		}
+	if !testpoll.Until(patience, holds) {
+		p.t.Fatalf("never: %s\n%s", what, p.sh("iptables-save; ipset list -terse; journalctl --no-pager -u voipbl | tail -30"))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // The addresses are public ones, which voipbl may block; no host has a way out.
@@ -261,13 +262,9 @@ func (h *host) quiet() {
 // eventually waits until something is so.
 func (h *host) eventually(what string, is func() bool) {
 	h.Helper()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !is(); <-tick.C {
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(h.path("fail2ban.log"))
-			h.Fatalf("not so after %s: %s\n%s", patience, what, log)
-		}
+	if !testpoll.Until(patience, is) {
+		log, _ := os.ReadFile(h.path("fail2ban.log"))
+		h.Fatalf("not so after %s: %s\n%s", patience, what, log)
 	}
 }
 
