@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,20 +45,12 @@ Exit status: 0 all are exempt; 1 one is not; 2 error, and nothing is known.`,
 	return cmd
 }
 
-// exemptPause is how long exempt waits before it tries once more. An editor that
-// replaces the file, or a kernel short of memory, needs a moment.
-const exemptPause = 100 * time.Millisecond
-
 func (a *app) exempt(cmd *cobra.Command, args []string, quiet bool) error {
 	queries, err := parseQueries(args)
 	if err != nil {
 		return err
 	}
 	report, err := a.findExempt(cmd, queries, quiet)
-	if err != nil {
-		time.Sleep(exemptPause)
-		report, err = a.findExempt(cmd, queries, quiet)
-	}
 	if err != nil {
 		return err
 	}
