@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"bufio"
 	"fmt"
 	"math"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -206,42 +203,6 @@ func TestShortIsBetterThanNone(t *testing.T) {
 	}{{turnover{100, 10}, reasonShrank}, {turnover{}, ""}} {
 		if v, _ := judgeByPast(p, func(cidr.Sets) turnover { return test.last }, is.tally, is.sets); v.reason != test.want {
 			t.Errorf("%+v: %q, want %q", test.last, v.reason, test.want)
-		}
-	}
-}
-
-// TestPastOfRealLists holds the thresholds to lists as they were published.
-func TestPastOfRealLists(t *testing.T) {
-	read := func(name string) aList {
-		f, err := os.Open(filepath.Join(realFeeds, name))
-		if os.IsNotExist(err) {
-			t.Skip("no published lists beside this tree: ", err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		var lines []string
-		for in := bufio.NewScanner(f); in.Scan(); {
-			lines = append(lines, in.Text())
-		}
-		return listOf(t, lines...)
-	}
-	y2016, y2019, other := read("voipbl-2016-06-13.netset"), read("voipbl-2019-04-23.netset"), read("firehol_level1-2020-03-18.netset")
-	for _, test := range []struct {
-		name        string
-		before, now aList
-		want        fetch.Reason
-	}{
-		{"three years at once", y2016, y2019, ""},
-		{"and back", y2019, y2016, reasonShrank},
-		{"another list", y2019, other, reasonWidened},
-		{"likewise", other, y2019, reasonGrew},
-	} {
-		if v := judged(t, test.now, test.before); v.reason != test.want {
-			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)
-		} else {
-			t.Logf("%s: %q %s", test.name, v.reason, v.why)
 		}
 	}
 }

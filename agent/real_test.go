@@ -3,9 +3,7 @@ package agent
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,10 +16,6 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/testdata/genfeed"
 )
-
-// realFeeds is where published lists are if somebody has put them there; they
-// are not ours to carry.
-const realFeeds = "../../shared/feeds"
 
 // slowSet answers by other means what a set must hold: prefixes in a map, one
 // step at a time.
@@ -194,30 +188,6 @@ func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 			}
 			t.Logf("run %d: %s holds %d entries, as computed one by one", run, s.Name, len(got))
 		}
-	}
-}
-
-func TestRealLists(t *testing.T) {
-	if _, err := os.Stat(realFeeds); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no published lists beside this tree: ", err)
-	}
-	for _, test := range []struct {
-		name  string
-		allow []string
-		files []string
-	}{
-		{"VoIPBL of 2019", []string{"105.15.124.17", "5.133.0.0/16"}, []string{"voipbl-2019-04-23.netset"}},
-		{"VoIPBL of 2016", nil, []string{"voipbl-2016-06-13.netset"}},
-		{"all of them", []string{"5.8.37.7", "31.184.0.0/16"}, []string{"voipbl-2019-04-23.netset", "voipbl-2016-06-13.netset", "firehol_level1-2020-03-18.netset"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			testns.Enter(t)
-			var files []string
-			for _, f := range test.files {
-				files = append(files, filepath.Join(realFeeds, f))
-			}
-			syncTwice(t, make(slowSet), test.allow, files...)
-		})
 	}
 }
 
