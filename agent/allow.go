@@ -65,7 +65,7 @@ func newAllowReport() *AllowReport {
 // First the list says so, then the kernel: else the next look at the sets would put back
 // what was taken out.
 func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts AllowOptions) (*AllowReport, error) {
-	cfg = namesInForce(cfg)
+	cfg = namesInForce(ctx, cfg)
 	report := newAllowReport()
 	found := dns.Ask(ctx, questionsOf(hosts))
 	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *allowedBook) (err error) {
@@ -112,7 +112,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 
 // Disallow takes hosts off the list, or all of them, and returns when that is in force.
 func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all bool, opts AllowOptions) (*AllowReport, error) {
-	cfg = namesInForce(cfg)
+	cfg = namesInForce(ctx, cfg)
 	report := newAllowReport()
 	err := report.change(ctx, cfg, "voipbl disallow", opts.Wait, func(b *allowedBook) error {
 		if all {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/allowlist"
@@ -98,7 +97,7 @@ func readAllowedCopy(dir, name string) (allowlist.List, error) {
 type unreadAllowedError struct{ err error }
 
 func (e *unreadAllowedError) Error() string {
-	return "the list of allowed hosts cannot be read, so that those of \"voipbl allow\" are not known: " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
+	return "the list of allowed hosts cannot be read, so that those of \"voipbl allow\" are not known: " + inOneLine(e.err)
 }
 
 func (e *unreadAllowedError) Unwrap() error { return e.err }

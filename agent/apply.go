@@ -77,7 +77,7 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 // ApplyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	cfg = namesInForce(cfg)
+	cfg = namesInForce(ctx, cfg)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	warnings = append(warnings, protected.problems...)
 	var partly *firewall.FamilyError
 	if !opts.DryRun {
-		if err := noteSetNames(cfg, s.run); err != nil {
+		if err := noteSetNames(ctx, cfg, s.sets); err != nil {
 			warnings = append(warnings, err.Error())
 		}
 		if partly, err = s.ensureSets(); err != nil {

@@ -78,7 +78,7 @@ func (e *RefusedBanError) Remedy() string { return e.Fix }
 // it from being in force, and then the report says so. If one of the prefixes must not
 // be blocked, none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
-	cfg = namesInForce(cfg)
+	cfg = namesInForce(ctx, cfg)
 	report := newBanReport()
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
@@ -104,7 +104,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	kernel, inKernel := ipsetsync.Open()
 	if inKernel == nil {
 		defer kernel.Close()
-		report.noteSetNames(cfg)
+		report.noteSetNames(ctx, cfg, kernel)
 		fresh, inKernel = banNow(cfg, kernel, request.Add, exemptFrom(exempt))
 	}
 	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, exempt, opts.Wait)
@@ -154,13 +154,8 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 }
 
 // noteSetNames writes down what sets a change of bans may make, like a sync.
-func (r *BanReport) noteSetNames(cfg config.Config) {
-	run, err := fetch.OpenStore(cfg.RunDir)
-	if err != nil {
-		return // the lock says why
-	}
-	defer run.Close()
-	if err := noteSetNames(cfg, run); err != nil {
+func (r *BanReport) noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) {
+	if err := noteSetNames(ctx, cfg, kernel); err != nil {
 		r.Notes = append(r.Notes, err.Error())
 	}
 }
@@ -404,7 +399,7 @@ func (r *rules) dropBanned(ctx context.Context) bool {
 // for a program that takes back its own: a ban for another reason stays, and an address
 // is free when the last of its bans ends.
 func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
-	cfg = namesInForce(cfg)
+	cfg = namesInForce(ctx, cfg)
 	report := newBanReport()
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
@@ -413,7 +408,7 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 	kernel, inKernel := ipsetsync.Open()
 	if inKernel == nil {
 		defer kernel.Close()
-		report.noteSetNames(cfg)
+		report.noteSetNames(ctx, cfg, kernel)
 	}
 	request := banRequest{Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)

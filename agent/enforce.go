@@ -73,7 +73,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 
 	report.allowedUntil = protected.allowedUntil
 	if !e.dryRun {
-		if err := noteSetNames(e.cfg, rules.run); err != nil {
+		if err := noteSetNames(ctx, e.cfg, e.kernel); err != nil {
 			report.warn("%v", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -395,7 +396,7 @@ func (r *reader) feedProgress(name string) func(got, total int64) {
 
 // problemOf describes an error.
 func problemOf(err error) *Problem {
-	p := &Problem{Reason: "error", Error: err.Error()}
+	p := &Problem{Reason: "error", Error: inOneLine(err)}
 	var failed *fetch.Error
 	var remedied interface{ Remedy() string }
 	if errors.As(err, &remedied) {
@@ -412,6 +413,15 @@ func problemOf(err error) *Problem {
 		p.Error = fmt.Sprintf("%s: %v", failed.Object, failed.Err)
 	}
 	return p
+}
+
+// inOneLine is the text of an error that may be several.
+func inOneLine(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "; ")
 }
 
 func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

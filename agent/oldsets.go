@@ -1,13 +1,13 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -50,6 +50,17 @@ func (s namedSet) foreign(h ipsetsync.Header) string {
 	return ""
 }
 
+// findOldSets looks for sets of names that were changed while no agent ran.
+func (d *daemon) findOldSets(ctx context.Context) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return // as every apply says
+	}
+	defer kernel.Close()
+	names, _ := namesThere(ctx, d.cfg, readSetNames(d.cfg), kernel)
+	d.oldSets = formerSets(d.cfg, names)
+}
+
 // removeOldSets takes out the sets of a name that is not configured any more. That one
 // of them stays does no harm, and is told.
 func (d *daemon) removeOldSets(h *host) {
@@ -78,10 +89,7 @@ func (d *daemon) removeOldSets(h *host) {
 		}
 	}
 	d.oldSets = nil
-	if run, err := fetch.FindStore(d.cfg.RunDir); err == nil {
-		defer run.Close()
-		d.warnIf("set names", forgetSetNames(run, func(former namesPair) bool { return haveNone(d.cfg, former, h.kernel) }))
-	}
+	d.warnIf("set names", forgetSetNames(d.cfg, func(former namesPair) bool { return haveNone(d.cfg, former, h.kernel) }))
 }
 
 // haveNone reports whether the kernel has no set of ours of former names, beside those

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -21,6 +20,10 @@ type Removed struct {
 	Chains []string          // chains made for fail2ban and never used
 	Sets   []string
 	Stays  []string // what has one of our names and is not ours, or is in use by others
+
+	// Unknown is that sets are left which may be ours, since nobody knows what names ours had
+	// before; nil if none is.
+	Unknown *UnknownNamesError
 
 	// Saved are files that name what is gone, and that are loaded at boot.
 	Saved []SavedTrouble
@@ -64,14 +67,12 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 			return nil, &UnknownUsersError{err}
 		}
 	}
-	former, unknown := formerConfigs(cfg)
-	var sets []string
-	for _, names := range append([]config.Config{cfg}, former...) {
-		found, err := removed.findSets(names, kernel, rules, sets)
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, found...)
+	names, lost := knownNames(cfg, readSetNames(cfg))
+	names = addNames(names, namesOfRules(cfg, rules)...)
+	known := append([]config.Config{cfg}, configsOf(cfg, names)...)
+	sets, err := removed.findSets(known, kernel, rules)
+	if err != nil {
+		return nil, err
 	}
 	for _, fw := range firewall.Backends() {
 		saved, err := fw.ReadSure(ctx)
@@ -87,7 +88,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		removed.Rules = append(removed.Rules, firewall.Changes(done.Plans)...)
 	}
-	errs := []error{removed.forget(ctx, cfg, kernel), unknown}
+	errs := []error{removed.forget(ctx, cfg, kernel)}
 	for _, name := range sets {
 		if err := kernel.Destroy(name); err != nil {
 			errs = append(errs, err)
@@ -95,12 +96,62 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		removed.Sets = append(removed.Sets, name)
 	}
-	if run, err := fetch.FindStore(cfg.RunDir); err == nil && errors.Join(errs...) == nil {
-		defer run.Close()
-		errs = append(errs, forgetSetNames(run, func(namesPair) bool { return true }))
+	if lost != nil {
+		removed.Unknown = mayBeOurs(lost, known, kernel)
+	}
+	if errors.Join(errs...) == nil && removed.Unknown == nil {
+		errs = append(errs, forgetSetNames(cfg, func(namesPair) bool { return true }))
 	}
 	return removed, errors.Join(errs...)
 }
+
+// mayBeOurs are the sets that nothing uses and that may be ours; nil if there is none, so
+// that it does not matter why names are lost.
+func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *UnknownNamesError {
+	others, err := otherSets(kernel, known...)
+	if err != nil {
+		return &UnknownNamesError{Err: errors.Join(lost, err)}
+	}
+	e := &UnknownNamesError{Err: lost}
+	for _, set := range others {
+		if h, err := kernel.Header(set.name); err == nil && h.References == 0 {
+			e.Sets = append(e.Sets, set.name)
+		}
+	}
+	if len(e.Sets) == 0 {
+		return nil
+	}
+	return e
+}
+
+// UnknownNamesError is that nobody can tell by what names sets were made before.
+type UnknownNamesError struct {
+	Err  error
+	Sets []string // that may be ours
+}
+
+func (e *UnknownNamesError) Error() string {
+	why := inOneLine(e.Err)
+	if len(e.Sets) == 0 {
+		return "what sets of voipbl's are left is not known: " + why
+	}
+	return fmt.Sprintf("these sets stay, and may be voipbl's, since the names that were configured before are not known (%s): %s", why, strings.Join(e.Sets, ", "))
+}
+
+// Remedy says what to do about it.
+func (e *UnknownNamesError) Remedy() string {
+	short := ShortageRemedy(e.Err)
+	if len(e.Sets) == 0 {
+		return short
+	}
+	remedy := "unless another program has made them: for s in " + strings.Join(e.Sets, " ") + "; do ipset destroy $s; done"
+	if short != "" {
+		remedy = short + "; or, " + remedy
+	}
+	return remedy
+}
+
+func (e *UnknownNamesError) Unwrap() error { return e.Err }
 
 // ChainInUseError is a chain of ours that rules of others go to.
 type ChainInUseError struct{ Users []string }
@@ -132,20 +183,29 @@ func (e *UnknownUsersError) Remedy() string { return ShortageRemedy(e.Err) }
 
 func (e *UnknownUsersError) Unwrap() error { return e.Err }
 
-// findSets finds our sets that are not known yet, and refuses if something that is not
-// ours uses one.
-func (r *Removed) findSets(cfg config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users, known []string) ([]string, error) {
-	var sets []string
-	for _, set := range configuredSets(cfg) {
+// findSets finds the sets of ours under all names, and refuses if something that is not ours
+// uses one. A set may have been of the lists under one configuration and of bans under
+// another: it is ours if it fits one of these.
+func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users) (sets []string, err error) {
+	var all []namedSet
+	for _, cfg := range configs {
+		all = append(all, configuredSets(cfg)...)
+	}
+	seen := make(map[string]bool)
+	for _, set := range all {
+		if seen[set.name] {
+			continue
+		}
+		seen[set.name] = true
 		h, err := kernel.Header(set.name)
-		if errors.Is(err, ipsetsync.ErrNotFound) || slices.Contains(known, set.name) {
+		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if why := set.foreign(h); why != "" {
-			r.Stays = append(r.Stays, why+": it stays")
+		if !slices.ContainsFunc(all, func(as namedSet) bool { return as.name == set.name && as.foreign(h) == "" }) {
+			r.Stays = append(r.Stays, set.foreign(h)+": it stays")
 			continue
 		}
 		if users := otherUsers(kernel, rules, set.name); len(users) > 0 {

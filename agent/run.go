@@ -58,8 +58,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 	if isShortage(mistake) {
 		d.loadAt = time.Now().Add(tick)
 	}
-	d.oldSets, err = formerSets(cfg) // the names were changed while no agent ran
-	d.warnIf("old set names", err)
+	d.findOldSets(ctx)
 	if err := start.apply(ctx, d); err != nil {
 		return err
 	}

@@ -51,8 +51,8 @@ func (s SavedTrouble) Remedy() string {
 // savedAfterRemoval are the saved rules that name what a removal has taken out.
 func savedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
 	own := ownSetNames(cfg)
-	former, _ := formerSets(cfg) // Remove says why they are not known
-	for _, set := range former {
+	names, _ := knownNames(cfg, readSetNames(cfg)) // Remove says why they are not known
+	for _, set := range formerSets(cfg, names) {
 		own = append(own, set.name)
 	}
 	return savedTroubles(lines, "which is gone", func(l facts.SavedLine, set string) bool {

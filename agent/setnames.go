@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +14,10 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// setNamesFile has the names that sets of ours were made with in this kernel, in the run
-// folder. An admin may write others into the configuration at any time, also while nothing
-// of ours runs: the kernel still has the sets of the old names then.
+// setNamesFile has the names that sets of ours were made with in this kernel: in the run
+// folder, and in the state folder for when the other one is damaged or full. An admin may
+// write others into the configuration at any time, also while nothing of ours runs: the
+// kernel still has the sets of the old names then.
 const setNamesFile = "set-names"
 
 // setNames is the content of that file.
@@ -37,83 +40,176 @@ func (p namesPair) in(cfg config.Config) config.Config {
 	return cfg
 }
 
-// readSetNames reads the file. That there is none, that nobody can understand it, and that it
-// is of another boot all mean that no names are known; any other error says nothing about
-// them, and then the file must not be written over.
-func readSetNames(run *fetch.Store) (setNames, error) {
-	none := setNames{Kernel: firewall.Kernel()}
-	if run == nil {
-		return none, nil
+// namesCopy is one of the two files.
+type namesCopy struct {
+	dir   string
+	names []namesPair // of this boot
+	lost  error       // why they are not known; nil if they are, or there is no file of this boot
+}
+
+// stays reports whether the file cannot be read now, and must not be written over.
+func (c *namesCopy) stays() bool { return c.lost != nil && !isDamaged(c.lost) }
+
+// readSetNames reads both.
+func readSetNames(cfg config.Config) (copies [2]namesCopy) {
+	for i, dir := range []string{cfg.RunDir, cfg.StateDir} {
+		c := &copies[i]
+		c.dir = dir
+		store, err := fetch.FindStore(dir)
+		if err == nil {
+			c.names, err = namesIn(store)
+			store.Close()
+		}
+		if !isAbsent(err) {
+			c.lost = err
+		}
 	}
+	return copies
+}
+
+func namesIn(store *fetch.Store) ([]namesPair, error) {
 	var n setNames
-	switch err := run.ReadJSON(setNamesFile, &n); {
-	case isAbsent(err) || isDamaged(err):
-		return none, nil
+	now := firewall.Kernel()
+	switch err := store.ReadJSON(setNamesFile, &n); {
 	case err != nil:
-		return none, err
-	case none.Kernel == "" && n.Kernel != "":
-		return none, errors.New("it cannot be told of what boot the names are")
-	case n.Kernel != none.Kernel:
-		return none, nil
-	}
-	return n, nil
-}
-
-// noteSetNames writes the names of a configuration down, before sets are made by them.
-func noteSetNames(cfg config.Config, run *fetch.Store) error {
-	names, err := readSetNames(run)
-	if run == nil || slices.Contains(names.Names, namesOf(cfg)) {
-		return nil // without a run folder, openRules has said why
-	}
-	if err == nil {
-		names.Names = append(names.Names, namesOf(cfg))
-		err = run.WriteJSON(setNamesFile, names)
-	}
-	if err != nil {
-		return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", err)
-	}
-	return nil
-}
-
-// UnknownNamesError is that nobody can tell by what names sets were made before.
-type UnknownNamesError struct{ Err error }
-
-func (e *UnknownNamesError) Error() string {
-	return "sets of names that were configured before are not known now, so they stay: " + e.Err.Error()
-}
-
-// Remedy says what to do about it.
-func (e *UnknownNamesError) Remedy() string { return ShortageRemedy(e.Err) }
-
-func (e *UnknownNamesError) Unwrap() error { return e.Err }
-
-// formerConfigs are a configuration with the names that sets of ours were made with
-// before, where they are others.
-func formerConfigs(cfg config.Config) (all []config.Config, err error) {
-	run, err := fetch.FindStore(cfg.RunDir)
-	if isAbsent(err) {
+		return nil, err
+	case now == "" && n.Kernel != "":
+		return nil, errors.New("it cannot be told of what boot the names are")
+	case n.Kernel != now:
 		return nil, nil
 	}
-	if err != nil {
-		return nil, &UnknownNamesError{err}
+	return n.Names, nil
+}
+
+func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
+	if c.stays() {
+		return c.lost
 	}
-	defer run.Close()
-	names, err := readSetNames(run)
-	if err != nil {
-		return nil, &UnknownNamesError{err}
+	open := func() (*fetch.Store, error) { return fetch.OpenStore(c.dir) }
+	if c.dir == cfg.StateDir {
+		open = func() (*fetch.Store, error) { return openState(cfg) }
 	}
-	for _, pair := range names.Names {
+	store, err := open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return store.WriteJSON(setNamesFile, setNames{firewall.Kernel(), names})
+}
+
+var errNoNames = errors.New("nothing in run_dir or state_dir tells them")
+
+// knownNames are the names of both files. lost is why some may be missing: neither has those
+// of the configuration, which are noted before a set is made by them.
+func knownNames(cfg config.Config, copies [2]namesCopy) (names []namesPair, lost error) {
+	names = addNames(slices.Clone(copies[0].names), copies[1].names...)
+	if slices.Contains(names, namesOf(cfg)) {
+		return names, nil
+	}
+	return names, cmp.Or(errors.Join(copies[0].lost, copies[1].lost), errNoNames)
+}
+
+func addNames(names []namesPair, more ...namesPair) []namesPair {
+	for _, pair := range more {
+		if !slices.Contains(names, pair) {
+			names = append(names, pair)
+		}
+	}
+	return names
+}
+
+// noteSetNames writes the names of a configuration down, before sets are made by them, and
+// those of the sets that are there, as our rules tell them. It is an error if neither file
+// has them then.
+func noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
+	copies := readSetNames(cfg)
+	wanting := func(c namesCopy) bool { return !slices.Contains(c.names, namesOf(cfg)) }
+	if !slices.ContainsFunc(copies[:], wanting) {
+		return nil
+	}
+	names, _ := namesThere(ctx, cfg, copies, kernel)
+	names = addNames(names, namesOf(cfg)) // the last, see LastConfig
+	var errs []error
+	for _, c := range copies {
+		if wanting(c) {
+			if err := c.write(cfg, names); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if len(errs) < len(copies) {
+		return nil
+	}
+	return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", errors.Join(errs...))
+}
+
+// namesThere are the known names, and where some may be missing and sets are there that may
+// have them, those that our rules tell.
+func namesThere(ctx context.Context, cfg config.Config, copies [2]namesCopy, kernel *ipsetsync.Kernel) (names []namesPair, lost error) {
+	names, lost = knownNames(cfg, copies)
+	if lost == nil {
+		return names, nil
+	}
+	others, err := otherSets(kernel, append(configsOf(cfg, names), cfg)...)
+	if err != nil || len(others) > 0 {
+		names = addNames(names, namesOfRules(cfg, firewall.ReadUsers(ctx))...)
+	}
+	return names, lost
+}
+
+// namesOfRules are the names of the sets that our rules drop the members of.
+func namesOfRules(cfg config.Config, rules *firewall.Users) (names []namesPair) {
+	for _, d := range rules.DropSets() {
+		pair := namesOf(cfg)
+		if d.List != "" {
+			pair.Set = d.List
+		}
+		if d.Bans != "" {
+			pair.BanSet = d.Bans
+		}
+		names = addNames(names, pair)
+	}
+	return names
+}
+
+// otherSets are the sets that look like ours and that no configuration names which is known.
+func otherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []namedSet, err error) {
+	all, err := kernel.BanSets()
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range all {
+		if slices.ContainsFunc(known, func(cfg config.Config) bool { return namesSet(cfg, h.Name) }) {
+			continue
+		}
+		if list, bans := ipsetsync.LooksLikeList(h), ipsetsync.CheckBanSet(h, h.Family) == nil; list || bans {
+			others = append(others, namedSet{h.Name, h.Family, bans})
+		}
+	}
+	return others, nil
+}
+
+// formerConfigs are a configuration with the names that sets of ours were made with
+// before, where they are others; lost is why some may be missing.
+func formerConfigs(cfg config.Config) (all []config.Config, lost error) {
+	names, lost := knownNames(cfg, readSetNames(cfg))
+	return configsOf(cfg, names), lost
+}
+
+// configsOf are a configuration with other names than its own.
+func configsOf(cfg config.Config, names []namesPair) (all []config.Config) {
+	for _, pair := range names {
 		if pair != namesOf(cfg) {
 			all = append(all, pair.in(cfg))
 		}
 	}
-	return all, nil
+	return all
 }
 
 // namesInForce is a configuration with the names of the sets that our rules ask now. Those of
 // the file may be new: until a sync has filled these sets, rules that asked them would let in
 // everybody whom the old ones keep out.
-func namesInForce(cfg config.Config) config.Config {
+func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return cfg
@@ -127,6 +223,7 @@ func namesInForce(cfg config.Config) config.Config {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync
+	former = append(former, configsOf(cfg, namesOfRules(cfg, firewall.ReadUsers(ctx)))...)
 	for _, old := range slices.Backward(former) {
 		if h, err := kernel.Header(old.Set); err == nil && ipsetsync.IsOurs(h, cidr.IPv4) && h.References > 0 {
 			return old
@@ -145,24 +242,22 @@ func LastConfig() config.Config {
 	return cfg
 }
 
-// forgetSetNames takes the names that are gone out of the file.
-func forgetSetNames(run *fetch.Store, gone func(namesPair) bool) error {
-	names, err := readSetNames(run)
-	if err != nil {
-		return &UnknownNamesError{err}
+// forgetSetNames takes the names that are gone out of the files.
+func forgetSetNames(cfg config.Config, gone func(namesPair) bool) error {
+	var errs []error
+	for _, c := range readSetNames(cfg) {
+		before := len(c.names)
+		if left := slices.DeleteFunc(c.names, gone); len(left) != before {
+			errs = append(errs, c.write(cfg, left))
+		}
 	}
-	before := len(names.Names)
-	if names.Names = slices.DeleteFunc(names.Names, gone); len(names.Names) == before {
-		return nil
-	}
-	return run.WriteJSON(setNamesFile, names)
+	return errors.Join(errs...)
 }
 
-// formerSets are the sets of those names that cfg does not name.
-func formerSets(cfg config.Config) (sets []namedSet, err error) {
-	former, err := formerConfigs(cfg)
-	for _, f := range former {
-		sets = append(sets, setsNotOf(cfg, f)...)
+// formerSets are the sets of former names that cfg does not name.
+func formerSets(cfg config.Config, names []namesPair) (sets []namedSet) {
+	for _, former := range configsOf(cfg, names) {
+		sets = append(sets, setsNotOf(cfg, former)...)
 	}
-	return sets, err
+	return sets
 }

@@ -11,6 +11,9 @@ const (
 	BaseChain = ChainPrefix + "INPUT"
 )
 
+// dropsFrom begins what a rule is for that drops the members of a set.
+const dropsFrom = "drop what comes from "
+
 // Tables renders the rules of one family: pure text, the same on every host.
 func (s Settings) Tables(f Family) []Table {
 	if f == IPv6 && s.IPv6Off || s.DropAt == Nowhere {
@@ -33,7 +36,7 @@ func (s Settings) Tables(f Family) []Table {
 	dropped := []struct{ set, what string }{{s.Sets[f], "blocked"}, {s.BanSets[f], "banned"}}
 	dropped = slices.DeleteFunc(dropped, func(d struct{ set, what string }) bool { return d.set == "" })
 	for _, d := range dropped {
-		hook(in, Rule{For: "drop what comes from " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
+		hook(in, Rule{For: dropsFrom + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
 	}
 	for _, d := range dropped {
 		if !s.DropOutbound {

@@ -3,6 +3,8 @@ package firewall
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 )
 
 // Backends opens the backends that may hold rules now. One whose tools are not
@@ -53,6 +55,32 @@ func (u *Users) OfSet(set string) []string {
 // ForeignOfSet returns those of them that are not ours.
 func (u *Users) ForeignOfSet(set string) []string {
 	return u.where(func(rule string) bool { return !ours(rule) && matchesSet(rule, set) })
+}
+
+// DropSets are the sets of a family that rules of ours drop the members of, each pair as one
+// backend has it, under the names of IPv4; a name is empty if no rule has it.
+func (u *Users) DropSets() (all []struct{ List, Bans string }) {
+	for _, l := range u.saved {
+		for _, f := range Families {
+			var d struct{ List, Bans string }
+			for _, rule := range l.saved[f].where(ours) {
+				name := option(rule, "--match-set")
+				if f == IPv6 {
+					name = strings.TrimSuffix(name, "6")
+				}
+				switch commentOf(rule) {
+				case CommentPrefix + dropsFrom + "blocked addresses":
+					d.List = name
+				case CommentPrefix + dropsFrom + "banned addresses":
+					d.Bans = name
+				}
+			}
+			if (d.List != "" || d.Bans != "") && !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
 }
 
 // OfChains returns the rules that are not ours and go to a chain of ours.

@@ -121,6 +121,13 @@ func IsOurs(h Header, family cidr.Family) bool {
 	return h.Type == TypeHashNet && h.Family == family
 }
 
+// LooksLikeList reports whether a set has all that sets of lists have which we make. Others
+// may make such a set too.
+func LooksLikeList(h Header) bool {
+	return h.Type == TypeHashNet && h.Counters && !h.Timeout && !h.Comment && !h.Forceadd && !h.Skbinfo &&
+		h.Maxelem >= maxelemDefault && h.Maxelem == powerOfTwo(int(h.Maxelem))
+}
+
 // NewPlan compares the desired entries of the set called name with live, the
 // set of that name, which is nil if there is none.
 func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Plan, error) {

@@ -31,7 +31,7 @@ func TestUnreadableSetNames(t *testing.T) {
 				t.Errorf("sync: exit %d: %s", r.code, r.text)
 			}
 			r = h.run(faultVerb{args: []string{"remove"}, config: "renamed"}, fault)
-			if r.code != exitNotApplied || !strings.Contains(r.text, "sets of names that were configured before are not known now") || !strings.Contains(r.text, "try: ") {
+			if r.code != exitStale || !strings.Contains(r.text, "these sets stay, and may be voipbl's") || !strings.Contains(r.text, ": voip_ban, voip_ban6, voip_bl, voip_bl6\n") || !strings.Contains(r.text, "try: ") {
 				t.Errorf("remove: exit %d: %s", r.code, r.text)
 			}
 			if strings.Contains(h.read("ipset", "list", "-name"), "pbx_") {

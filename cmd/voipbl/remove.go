@@ -23,8 +23,9 @@ Sets of names that were configured since the host booted, and are not any more,
 go too. With a configuration that has a mistake it goes by the one that was in
 force last.
 
-Exit status: 0 removed, or there was nothing; 1 not removed; 2 usage or
-configuration.`,
+Exit status: 0 removed, or there was nothing; 3 removed, but sets stay that may
+be voipbl's, since the names that were configured before are lost (it names
+them); 1 not removed; 2 usage or configuration.`,
 		Example: "  voipbl remove",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,6 +51,9 @@ configuration.`,
 			}
 			for _, s := range removed.Saved {
 				fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+			}
+			if removed.Unknown != nil {
+				return &exitError{exitStale, removed.Unknown}
 			}
 			if removed.Nothing() {
 				fmt.Fprintln(a.out, "there is nothing to remove")

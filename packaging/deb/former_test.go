@@ -9,14 +9,15 @@ import (
 // TestRemovalKnowsFormerNames: saved rules that name sets of before a renaming are told by
 // postrm too, although "voipbl remove" forgets these names before it runs.
 func TestRemovalKnowsFormerNames(t *testing.T) {
-	// The verb stands in for the real one, which forgets; /etc and /run are the script's own.
+	// The verb stands in for the real one, which forgets; the folders are the script's own.
 	out, err := exec.Command("unshare", "-m", "sh", "-ec", `
-		mount -t tmpfs none /etc; mount -t tmpfs none /run
-		mkdir -p /etc/iptables /run/voipbl /run/bin
+		for d in /etc /run /var/lib; do mount -t tmpfs none $d; done
+		mkdir -p /etc/iptables /run/voipbl /run/bin /var/lib/voipbl
 		printf '#!/bin/sh\nrm /run/voipbl/set-names.json\n' >/run/bin/voipbl
 		printf '#!/bin/sh\nexit 1\n' >/run/bin/ischroot
 		chmod 755 /run/bin/*
-		printf '{"kernel": "1", "names": [{"set":"old.bl","ban_set": "old_ban"}]}' >/run/voipbl/set-names.json
+		printf '{"kernel": "1", "names": [{"set":"old.bl","ban_set": "o' >/run/voipbl/set-names.json
+		printf '{"kernel": "1", "names": [{"set":"old.bl","ban_set": "old_ban"}]}' >/var/lib/voipbl/set-names.json
 		echo '-A INPUT -m set --match-set old_ban6 src -j DROP' >/etc/iptables/rules.v6
 		echo '-A INPUT -m set --match-set oldxbl src -j DROP' >/etc/iptables/rules.v4
 		PATH=/run/bin:$PATH sh ./prerm remove
