@@ -118,15 +118,26 @@ func (p *placesFinder) of(q netip.Prefix) (places []Place, unread []string) {
 		}
 	}
 	others = append(others, p.native.affects(q))
+	tooMany := func(where string) {
+		unread = append(unread, where+": there are too many ways through the rules to follow them all")
+	}
 	for i, t := range p.tracers {
 		if t.family != f {
 			continue
 		}
-		for _, found := range t.Behind(allBut(others, i)).Places(q) {
+		all, cut := t.Behind(allBut(others, i)).Places(q)
+		for _, found := range all {
 			places = append(places, p.place(t, found, q))
 		}
+		if cut {
+			tooMany(RulesCommand(t.backend, f))
+		}
 	}
-	return append(places, p.native.of(q, allBut(others, len(p.tracers)))...), p.unread[f]
+	native, cut := p.native.of(q, allBut(others, len(p.tracers)))
+	if cut {
+		tooMany("nftables")
+	}
+	return append(places, native...), slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
 }
 
 // allBut is what all of them together do but one.

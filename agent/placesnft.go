@@ -38,13 +38,15 @@ func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) 
 
 // of are the places where native rules drop packets of an address or prefix.
 // others is what the rules of iptables may have done to the packets.
-func (n *nativeRules) of(q netip.Prefix, others firewall.Others) []Place {
+// With cut there may be more.
+func (n *nativeRules) of(q netip.Prefix, others firewall.Others) (places []Place, cut bool) {
 	if n == nil || len(n.rules.Tables) == 0 {
-		return nil
+		return nil, false
 	}
-	var places []Place
 	for _, forwarded := range []bool{false, true} {
-		for _, d := range n.rules.BySource(nft.Packet{Source: q, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)}) {
+		found, some := n.rules.BySource(nft.Packet{Source: q, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)})
+		cut = cut || some
+		for _, d := range found {
 			p := n.place(d, q, forwarded)
 			same := func(o Place) bool { return o.Where == p.Where && o.Rule == p.Rule && !o.Containers }
 			if !slices.ContainsFunc(places, same) {
@@ -52,7 +54,7 @@ func (n *nativeRules) of(q netip.Prefix, others firewall.Others) []Place {
 			}
 		}
 	}
-	return places
+	return places, cut
 }
 
 // affects is what native rules may do to packets, for the rules of iptables.

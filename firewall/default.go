@@ -1,9 +1,10 @@
 package firewall
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/portkinds"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
@@ -11,26 +12,29 @@ import (
 // ends its packets. To know that, packets to each port are followed twice: from the
 // source, and from a stranger.
 
-// maxPoints bounds the ranges of ports that are told apart.
-const maxPoints = 512
+// maxKinds bounds the kinds of ports that are told apart.
+const maxKinds = 512
 
-// byDefault finds where packets of a source end although those of a stranger come through.
-// known are the places that are found already.
-func (t *Tracer) byDefault(source netip.Prefix, known []DropPlace) []DropPlace {
+// byDefault finds where packets of the source end although those of a stranger come
+// through. known are the places that are found already.
+func (v *view) byDefault(known []DropPlace) []DropPlace {
 	var all []DropPlace
 	var only, closed []portsOf // of each place; of each table: whatever becomes of a stranger's
 	var in []int               // the table of each place
-	points, whole := t.points()
 	for _, proto := range protocols {
-		for _, ports := range points {
-			of := box{proto: proto, dports: []PortRange{ports}}
-			theirs := t.run(source, of, true)
-			for i, mine := range t.run(source, of, false) {
+		kinds, whole := v.kinds(proto)
+		for _, kind := range kinds {
+			ports := portRanges(kind)
+			of := packets{box: box{proto: proto, dports: ports[:1]}, ends: true}
+			mine := v.run(of)
+			of.stranger = true
+			theirs := v.run(of)
+			for i, mine := range mine {
 				if len(closed) == i {
 					closed = append(closed, portsOf{})
 				}
 				if !mine.mayPass {
-					closed[i].add(proto, ports)
+					closed[i].add(proto, kind)
 				}
 				p, found := mine.unlike(theirs[i])
 				if !found || slices.ContainsFunc(known, func(k DropPlace) bool { return k.saysOf(p, proto, ports) }) {
@@ -43,7 +47,10 @@ func (t *Tracer) byDefault(source netip.Prefix, known []DropPlace) []DropPlace {
 				if at < 0 {
 					at, all, only, in = len(all), append(all, p), append(only, portsOf{}), append(in, i)
 				}
-				only[at].add(proto, ports)
+				only[at].add(proto, kind)
+			}
+			if v.steps > maxSteps {
+				break
 			}
 		}
 	}
@@ -60,25 +67,20 @@ func (t *Tracer) byDefault(source netip.Prefix, known []DropPlace) []DropPlace {
 var protocols = []string{"tcp", "udp"}
 
 // portsOf are ports of each of the protocols, in their order.
-type portsOf map[string][]PortRange
+type portsOf map[string][]portkinds.Range
 
-func (o portsOf) add(proto string, p PortRange) {
-	all := o[proto]
-	if n := len(all); n > 0 && all[n-1].Last+1 == p.First {
-		all[n-1].Last = p.Last
-		return
-	}
-	o[proto] = append(all, p)
-}
+func (o portsOf) add(proto string, ports []portkinds.Range) { o[proto] = append(o[proto], ports...) }
 
 // words say which packets they are; none for all.
 func (o portsOf) words() (all []string) {
 	every := PortRange{0, 65535}
-	if slices.Equal(o["tcp"], []PortRange{every}) && slices.Equal(o["udp"], []PortRange{every}) {
+	tcp, udp := portRanges(portkinds.Joined(o["tcp"])), portRanges(portkinds.Joined(o["udp"]))
+	if slices.Equal(tcp, []PortRange{every}) && slices.Equal(udp, []PortRange{every}) {
 		return nil
 	}
-	for _, proto := range protocols {
-		for _, p := range o[proto] {
+	for i, ports := range [][]PortRange{tcp, udp} {
+		proto := protocols[i]
+		for _, p := range ports {
 			if p == every {
 				all = append(all, proto)
 			} else {
@@ -89,44 +91,33 @@ func (o portsOf) words() (all []string) {
 	return all
 }
 
-// points are ranges of ports between which no rule tells a difference. whole is false if
-// there are more.
-func (t *Tracer) points() (all []PortRange, whole bool) {
-	firsts := []int{0}
-	for _, rules := range t.read {
+// kinds are the ports of a protocol, those together between which no rule that is met
+// tells a difference. whole is false if there are more kinds.
+func (v *view) kinds(proto string) (kinds [][]portkinds.Range, whole bool) {
+	var asked [][]portkinds.Range
+	for _, rules := range v.met {
 		for _, r := range rules {
-			for _, p := range r.dports {
-				firsts = append(firsts, int(p.First), int(p.Last)+1)
+			if r.dports != nil && (r.proto == "" || r.proto == proto) {
+				var ports []portkinds.Range
+				for _, p := range r.dports {
+					ports = append(ports, portkinds.Range{p.First, p.Last})
+				}
+				asked = append(asked, ports)
 			}
 		}
 	}
-	slices.Sort(firsts)
-	firsts = slices.Compact(firsts)
-	for i, first := range firsts {
-		last := 65535
-		if i+1 < len(firsts) {
-			last = firsts[i+1] - 1
-		}
-		if first > last { // behind the last port
-			continue
-		}
-		if len(all) == maxPoints {
-			return all, false
-		}
-		all = append(all, PortRange{uint16(first), uint16(last)})
-	}
-	return all, true
+	return portkinds.Of(asked, maxKinds)
 }
 
 // unlike is where packets end, or may end, while a stranger's fare better.
 func (t *trace) unlike(stranger *trace) (p DropPlace, found bool) {
 	switch {
-	case t.end == "" || t.parted == nil || !stranger.mayPass:
+	case t.end == "" || t.by == nil || !stranger.mayPass:
 		return p, false
 	case t.mayPass && stranger.end != "" && slices.Equal(t.trail, stranger.trail):
 		return p, false // a limit that is for both, say
 	}
-	p = *t.parted
+	p = *t.by
 	if p.Forwarded = t.forwarded; t.end != "-A "+p.Chain+" "+p.Rule {
 		p.Then = t.end
 	}
@@ -139,13 +130,13 @@ func (p DropPlace) sameRule(o DropPlace) bool {
 }
 
 // saysOf reports whether a place says of packets to some ports what another one does.
-func (p DropPlace) saysOf(o DropPlace, proto string, ports PortRange) bool {
+func (p DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	if !p.sameRule(o) || o.Certain && (!p.Certain || p.Part || p.In != "" || len(p.But) > 0) {
 		return false
 	}
 	return len(p.Only) == 0 || slices.ContainsFunc(p.Only, func(only string) bool {
 		of, rest, some := strings.Cut(only, " ")
 		m := match{exact: true}
-		return of == proto && (!some || coversPorts(m.ports(rest), []PortRange{ports}) && m.exact)
+		return of == proto && (!some || coversPorts(m.ports(rest), ports) && m.exact)
 	})
 }

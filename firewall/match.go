@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/portkinds"
 )
 
 // match is what a rule of the kernel's text asks of a packet, as far as it can be
@@ -89,7 +91,7 @@ func (m *match) prefix(text string) netip.Prefix {
 // ports reads "5060", "5060:5061" and lists of those, and puts together what
 // touches.
 func (m *match) ports(text string) []PortRange {
-	var ranges []PortRange
+	var ranges []portkinds.Range
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(part, ":")
 		if !isRange {
@@ -101,18 +103,16 @@ func (m *match) ports(text string) []PortRange {
 			m.exact = false
 			return nil
 		}
-		ranges = append(ranges, PortRange{uint16(a), uint16(b)})
+		ranges = append(ranges, portkinds.Range{uint16(a), uint16(b)})
 	}
-	slices.SortFunc(ranges, func(a, b PortRange) int { return int(a.First) - int(b.First) })
-	joined := ranges[:1]
-	for _, r := range ranges[1:] {
-		if end := &joined[len(joined)-1]; int(r.First) <= int(end.Last)+1 {
-			end.Last = max(end.Last, r.Last)
-		} else {
-			joined = append(joined, r)
-		}
+	return portRanges(portkinds.Joined(ranges))
+}
+
+func portRanges(ranges []portkinds.Range) (all []PortRange) {
+	for _, r := range ranges {
+		all = append(all, PortRange{r[0], r[1]})
 	}
-	return joined
+	return all
 }
 
 // everything reports whether a rule matches each packet.

@@ -59,6 +59,11 @@ type asks struct {
 	foreign bool       // it asks for the source in a way that we do not know, such as a country
 	marks   bool       // it asks for the mark of a packet
 	adds    []string   // sets that it changes, and lists of xt_recent with recentPrefix
+
+	// What is known of it by its chain and table, for whoever follows packets.
+	line    string // as "-A CHAIN RULE"
+	ours    bool   // it is voipbl's
+	isChain bool   // its target is a chain
 }
 
 type askedSet struct {
@@ -220,7 +225,7 @@ func recentList(all []string) (askedSet, bool) {
 // about reports whether a rule is about some sources and no others. That a port is open
 // for a network alone, as "! -s NETWORK --dport 22 -j DROP" has it, is about the port;
 // allPorts is that packets to all of them come to the rule.
-func (a asks) about(allPorts bool) bool {
+func (a *asks) about(allPorts bool) bool {
 	return a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.dports == nil && allPorts ||
 		len(a.sets)+len(a.ranges)+len(a.lists) > 0 || a.foreign
 }
@@ -233,22 +238,8 @@ type Sources struct {
 
 // of is how many packets of a source a rule is about, by what it asks for the source, and
 // what names them: the entry of a set, or the rule's own address.
-func (a asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, set string) {
-	share = AllOf
-	if a.src.IsValid() {
-		share = share.both(shareOf(a.src, source))
-		m.Entry = a.src
-	}
-	if a.notSrc.IsValid() {
-		share = share.both(shareOf(a.notSrc, source).negated())
-	}
-	for _, r := range a.ranges {
-		s := shareOfRange(r.first, r.last, source)
-		if r.not {
-			s = s.negated()
-		}
-		share = share.both(s)
-	}
+func (a *asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, set string) {
+	share, m.Entry = a.byAddress(source)
 	if a.foreign && share != NoneOf {
 		share = Unknown
 	}
@@ -278,6 +269,26 @@ func (a asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, set
 	return share, m, set
 }
 
+// byAddress is that share by the addresses that the rule itself has, and the one that
+// names them.
+func (a *asks) byAddress(source netip.Prefix) (share Share, named netip.Prefix) {
+	share = AllOf
+	if a.src.IsValid() {
+		share, named = share.both(shareOf(a.src, source)), a.src
+	}
+	if a.notSrc.IsValid() {
+		share = share.both(shareOf(a.notSrc, source).negated())
+	}
+	for _, r := range a.ranges {
+		s := shareOfRange(r.first, r.last, source)
+		if r.not {
+			s = s.negated()
+		}
+		share = share.both(s)
+	}
+	return share, named
+}
+
 // negated is what a set does not have: of what is not in it for some ports, all others.
 func (m SetMember) negated() SetMember {
 	if len(m.Limits) > 0 && m.Share != NoneOf {
@@ -288,16 +299,11 @@ func (m SetMember) negated() SetMember {
 
 // ofStranger is how many packets the rule is about of somebody whom no rule and no set
 // names, as far as that can be told of the source.
-func (a asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
-	if a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.notSrc.Bits() == 0 {
+func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
+	if !a.meetsStranger() {
 		return NoneOf
 	}
 	share = AllOf
-	for _, r := range a.ranges {
-		if !r.not {
-			return NoneOf
-		}
-	}
 	for _, s := range a.sets {
 		of := NoneOf
 		if in.Set(s.name, s.by, source).Share == Unknown {
@@ -324,8 +330,15 @@ func (a asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	return share
 }
 
+// meetsStranger reports whether somebody whom no rule names may meet the rule, by the
+// addresses that it has.
+func (a *asks) meetsStranger() bool {
+	return !(a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.notSrc.Bits() == 0 ||
+		slices.ContainsFunc(a.ranges, func(r askedRange) bool { return !r.not }))
+}
+
 // state is how many packets have the states of a connection that a rule asks for.
-func (a asks) state(t tracking, table string) Share {
+func (a *asks) state(t tracking, table string) Share {
 	share := AllOf
 	for _, s := range a.states {
 		share = share.both(s.of(t, table))

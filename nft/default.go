@@ -3,6 +3,8 @@ package nft
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/portkinds"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
@@ -10,31 +12,44 @@ import (
 // ends its packets. To know that, packets to each port are followed twice: from the
 // source, and from a stranger.
 
-// maxPoints bounds the ranges of ports that are told apart.
-const maxPoints = 512
+// maxKinds bounds the kinds of ports that are told apart.
+const maxKinds = 512
 
-// BySource are the places where packets end because of where they come from.
-func (r *Ruleset) BySource(p Packet) []DropPlace {
-	all := r.Fate(p)
-	known := all.BySource()
-	if all.parted == nil || len(all.Drops) == len(known) || p.stranger() {
-		return known
+// maxStepsInAll bounds the rules that are looked at for one source. To ask about each of 300
+// ports in 5,000 rules takes a fraction of it.
+const maxStepsInAll = 1 << 20
+
+// BySource are the places where packets end because of where they come from. With cut there
+// may be more: there are too many ways through the rules to follow them all.
+func (r *Ruleset) BySource(p Packet) (all []DropPlace, cut bool) {
+	p.left = new(maxStepsInAll)
+	return r.bySource(p)
+}
+
+func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
+	r = r.metBy(p)
+	f := r.Fate(p)
+	known := f.BySource()
+	if f.parted == nil || len(f.Drops) == len(known) || p.stranger() {
+		return known, f.Cut
 	}
+	cut = f.Cut
 	var places []DropPlace
 	var only []portsOf  // of each place
 	closed := portsOf{} // whatever becomes of a stranger's
-	points, whole := r.points()
 	for _, proto := range protocols {
-		for _, ports := range points {
+		kinds, whole := r.kinds(proto)
+		for _, ports := range kinds {
 			at := p
-			at.Proto, at.Port = proto, max(ports.First, 1) // nobody is at port 0
+			at.Proto, at.Port = proto, max(ports[0][0], 1) // nobody is at port 0
 			mine := r.Fate(at)
-			if mine.Dropped {
+			at.strange = true
+			theirs := r.Fate(at)
+			if cut = cut || mine.Cut || theirs.Cut; mine.Dropped {
 				closed.add(proto, ports)
 			}
-			at.strange = true
-			d, found := mine.unlike(r.Fate(at))
-			if !found || slices.ContainsFunc(known, func(k DropPlace) bool { return k.saysOf(d, proto, ports) }) {
+			d, found := mine.unlike(theirs)
+			if !found || mine.Cut || theirs.Cut || slices.ContainsFunc(known, func(k DropPlace) bool { return k.saysOf(d, proto, ports) }) {
 				continue
 			}
 			d.Certain = d.Certain && whole
@@ -52,25 +67,53 @@ func (r *Ruleset) BySource(p Packet) []DropPlace {
 		}
 		known = append(known, only[i].places(d)...)
 	}
-	return known
+	return known, cut
+}
+
+// metBy are the rules without those that neither packets nor a stranger's can match, for
+// the address that they name.
+func (r *Ruleset) metBy(p Packet) *Ruleset {
+	stranger := p
+	stranger.strange = true
+	met := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables)}
+	for i := range met.Tables {
+		t := &met.Tables[i]
+		t.Chains = slices.Clone(t.Chains)
+		for j := range t.Chains {
+			t.Chains[j].Rules = slices.DeleteFunc(slices.Clone(t.Chains[j].Rules), func(rule Rule) bool {
+				return rule.passes(p) && rule.passes(stranger)
+			})
+		}
+		t.index()
+	}
+	return met
+}
+
+// passes reports whether a rule does nothing to packets, for the address that it names.
+func (r *Rule) passes(p Packet) bool {
+	for _, s := range r.Steps {
+		switch m := s.Match; {
+		case m == nil && s.Note == "":
+			return false
+		case m == nil || m.Set != "" || !m.Fields[0].isSource():
+		case p.inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]:
+			return true
+		}
+	}
+	return false
 }
 
 // protocols are those that have ports which are told apart.
 var protocols = []string{"tcp", "udp"}
 
 // portsOf are ports of each of the protocols, in their order.
-type portsOf map[string][]PortRange
+type portsOf map[string][]portkinds.Range
 
-func (o portsOf) add(proto string, p PortRange) {
-	all := o[proto]
-	if n := len(all); n > 0 && all[n-1].Last+1 == p.First {
-		all[n-1].Last = p.Last
-		return
-	}
-	o[proto] = append(all, p)
+func (o portsOf) add(proto string, ports []portkinds.Range) {
+	o[proto] = portkinds.Joined(append(o[proto], ports...))
 }
 
-var allPorts = []PortRange{{0, 65535}}
+var allPorts = []portkinds.Range{{0, 65535}}
 
 func (o portsOf) every() bool {
 	return slices.Equal(o["tcp"], allPorts) && slices.Equal(o["udp"], allPorts)
@@ -85,71 +128,58 @@ func (o portsOf) places(d DropPlace) (all []DropPlace) {
 		if len(o[proto]) == 0 {
 			continue
 		}
-		if d.Proto, d.Ports = proto, o[proto]; slices.Equal(d.Ports, allPorts) {
-			d.Ports = nil
+		if d.Proto, d.Ports = proto, nil; !slices.Equal(o[proto], allPorts) {
+			for _, p := range o[proto] {
+				d.Ports = append(d.Ports, PortRange{p[0], p[1]})
+			}
 		}
 		all = append(all, d)
 	}
 	return all
 }
 
-// points are ranges of ports between which no rule tells a difference. whole is false if
-// there are more.
-func (r *Ruleset) points() (all []PortRange, whole bool) {
-	firsts := []int{0}
-	add := func(first, last []byte) {
-		if len(first) == 2 && len(last) == 2 {
-			firsts = append(firsts, int(binary.BigEndian.Uint16(first)), int(binary.BigEndian.Uint16(last))+1)
-		}
-	}
-	of := func(t *Table, fields []Field, set string) {
-		at := 0
-		for _, f := range fields {
-			if s := t.Sets[set]; s != nil && f == Dport {
-				for _, e := range s.elements {
-					if at+2 <= len(e.first) && at+2 <= len(e.last) {
-						add(e.first[at:at+2], e.last[at:at+2])
-					}
-				}
+// kinds are the ports of a protocol, those together between which no rule tells a
+// difference. whole is false if there are more kinds.
+func (r *Ruleset) kinds(proto string) (kinds [][]portkinds.Range, whole bool) {
+	masked := false
+	var asked [][]portkinds.Range
+	add := func(ranges ...Range) {
+		var ports []portkinds.Range
+		for _, g := range ranges {
+			if len(g.First) == 2 && len(g.Last) == 2 {
+				ports = append(ports, portkinds.Range{binary.BigEndian.Uint16(g.First), binary.BigEndian.Uint16(g.Last)})
 			}
-			at += (lengths[f] + 3) / 4 * 4
 		}
+		asked = append(asked, ports)
 	}
 	for i := range r.Tables {
 		t := &r.Tables[i]
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					switch {
-					case s.Match != nil && s.Match.Set != "":
-						of(t, s.Match.Fields, s.Match.Set)
-					case s.Match != nil && s.Match.Fields[0] == Dport:
-						for _, g := range s.Match.Ranges {
-							add(g.First, g.Last)
+					if s.Match != nil && s.Match.isOther(proto) {
+						break
+					}
+					switch of := t.valuesOf(s, Dport); {
+					case s.Match != nil && len(s.Match.Fields) == 1:
+						masked = masked || s.Match.Mask != nil && s.Match.Fields[0] == Dport
+						add(of...)
+					default: // what else is asked for with each, or what becomes of it
+						for _, g := range of {
+							add(g)
 						}
-					case s.Map != nil:
-						of(t, s.Map.Fields, s.Map.Set)
 					}
 				}
 			}
 		}
 	}
-	slices.Sort(firsts)
-	firsts = slices.Compact(firsts)
-	for i, first := range firsts {
-		last := 65535
-		if i+1 < len(firsts) {
-			last = firsts[i+1] - 1
-		}
-		if first > last { // behind the last port
-			continue
-		}
-		if len(all) == maxPoints {
-			return all, false
-		}
-		all = append(all, PortRange{uint16(first), uint16(last)})
-	}
-	return all, true
+	kinds, whole = portkinds.Of(asked, maxKinds)
+	return kinds, whole && !masked
+}
+
+// isOther reports whether a match is of another protocol.
+func (m *Match) isOther(proto string) bool {
+	return m.Fields[0] == L4Proto && m.Set == "" && (Packet{Proto: proto}).inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]
 }
 
 // passes reports whether all packets come through.
@@ -182,11 +212,13 @@ func (d DropPlace) sameRule(o DropPlace) bool {
 }
 
 // saysOf reports whether a place says of packets to some ports what another one does.
-func (d DropPlace) saysOf(o DropPlace, proto string, ports PortRange) bool {
+func (d DropPlace) saysOf(o DropPlace, proto string, ports []portkinds.Range) bool {
 	if !d.sameRule(o) || o.Certain && !d.Certain || d.Proto != "" && d.Proto != proto {
 		return false
 	}
-	return d.Ports == nil || slices.ContainsFunc(d.Ports, func(p PortRange) bool { return p.First <= ports.First && ports.Last <= p.Last })
+	return d.Ports == nil || !slices.ContainsFunc(ports, func(q portkinds.Range) bool {
+		return !slices.ContainsFunc(d.Ports, func(p PortRange) bool { return p.First <= q[0] && q[1] <= p.Last })
+	})
 }
 
 // part notes a rule that packets of the source match and a stranger's do not, or the reverse.
@@ -206,8 +238,8 @@ func (r *Ruleset) Affects(p Packet) Others {
 	for _, p.Interface = range r.interfaces() {
 		w := newWalk(r, p)
 		w.through()
-		all.Untracks = all.Untracks || w.packet.tracking != plain
-		all.Marks = all.Marks || w.marked != nil
+		all.Untracks = all.Untracks || w.packet.tracking != plain || w.fate.Cut
+		all.Marks = all.Marks || w.marked != nil || w.fate.Cut
 	}
 	return all
 }

@@ -42,6 +42,7 @@ type Packet struct {
 	strange  bool     // they are a stranger's, although Source is known
 	tracking tracking // by the rules that the packets have come through
 	lookedUp truth    // see Chain.lookedUp
+	left     *int     // how many steps there may be in all; nil: as many as in each walk
 }
 
 // Others is what rules of another kind may do to packets: the kernel keeps one connection

@@ -78,7 +78,7 @@ func (w *walk) base(c at, from way) bool {
 	case left:
 		return false
 	}
-	if !c.Drops {
+	if !c.Drops || w.fate.Cut {
 		return false
 	}
 	w.note(from, c.Chain.Name, nil)
@@ -94,7 +94,7 @@ func (w *walk) walk(c at, from way, depth int) end {
 	mine := len(w.returned)
 	defer func() { w.returned = w.returned[:mine] }()
 	for i := range c.Rules {
-		if w.steps++; w.steps > maxSteps {
+		if w.steps++; w.steps > maxSteps || !w.packet.mayGoOn() {
 			w.fate.Cut = true
 			return goOn
 		}
@@ -110,6 +110,14 @@ func (w *walk) walk(c at, from way, depth int) end {
 		}
 	}
 	return goOn
+}
+
+// mayGoOn takes a step of those that are left.
+func (p Packet) mayGoOn() bool {
+	if p.left != nil {
+		*p.left--
+	}
+	return p.left == nil || *p.left >= 0
 }
 
 // rule goes through a rule. returned is that all packets leave the chain.

@@ -23,12 +23,12 @@ var mayImport = map[string][]string{
 	"dns":        nil,
 	"fetch":      {"internal/shownurl", "internal/web"},
 	"ipsetsync":  {"cidr"},
-	"firewall":   {"nft", "internal/banrule"},
+	"firewall":   {"nft", "internal/banrule", "internal/portkinds"},
 	"outbox":     {"internal/web"},
 	"cidr":       nil,
 	"host":       {"internal/banrule", "internal/netdump"},
 	"lockout":    {"firewall", "host"},
-	"nft":        nil,
+	"nft":        {"internal/portkinds"},
 	"packaging":  nil, // the files that are installed
 }
 

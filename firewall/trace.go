@@ -1,0 +1,196 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// trace is the way of packets through one table.
+type trace struct {
+	*view
+	*passage
+	packets
+	table     string
+	forwarded bool
+	letIn     []exit // what ends the way through the table
+	found     []DropPlace
+
+	closes  bool       // a rule or policy that is for anybody may drop some
+	mayPass bool       // some may come through the table
+	end     string     // the last rule that may drop some, as "-A CHAIN RULE", or the policy
+	trail   []step     // what may have ended the way of some
+	by      *DropPlace // the last rule that told the source from a stranger, here or before
+}
+
+// step is a rule or policy that may have ended the way of packets, and whether of all.
+type step struct {
+	line string
+	all  bool
+}
+
+// way is the packets that come to a rule.
+type way struct {
+	box
+	share  Share
+	named  *naming // the rule on the way that asked for the source last
+	limits []string
+	back   []exit // what has gone back to a chain above, or to the policy
+}
+
+// naming is a rule that asks for the source, as it was come to.
+type naming struct {
+	way
+	place       DropPlace
+	letIn, back int // how many exits there were
+}
+
+// someNaming stands for whichever rule it was, where that is not asked.
+var someNaming naming
+
+// exit is packets that go another way.
+type exit struct {
+	box
+	rule string // as "-A CHAIN RULE"
+	sure bool
+}
+
+// walk follows packets through a chain, and reports whether none comes out of it.
+func (t *trace) walk(chain string, w way, depth int) (ended bool) {
+	if depth == maxDepth {
+		return false
+	}
+	rules := t.chain(place{t.table, chain})
+	back := len(w.back)
+	for i := range rules {
+		r := &rules[i]
+		if t.steps++; t.steps > maxSteps {
+			return false
+		}
+		if r.in == "lo" && !t.source.Addr().IsLoopback() || !overlaps(r.box, w.box) {
+			continue
+		}
+		here := w
+		here.box = r.box.within(w.box)
+		here.src = netip.Prefix{}
+		got := t.answer(r, t.changed(here.box))
+		state := r.state(t.tracking, t.table)
+		share, other := got.share.both(state), got.other.both(state)
+		if share != other && r.target != "" && (t.parted == nil || !passive(r.target)) {
+			t.parted = t.placeOf(chain, r, got)
+			t.parted.Missed = share == NoneOf
+		}
+		if t.stranger {
+			share, got.member = other, SetMember{}
+		}
+		if share == NoneOf {
+			continue
+		}
+		here.share = w.share.both(share)
+		if !r.exact {
+			here.share = here.share.both(Unknown)
+		}
+		t.note(r.asks, here)
+		if r.target == "" {
+			continue
+		}
+		direct := !t.stranger && (r.about(w.dports == nil) || r.marks && t.marked)
+		if direct {
+			if here.named = &someNaming; !t.ends {
+				here.named = &naming{way: here, letIn: len(t.letIn), back: len(w.back), place: *t.placeOf(chain, r, got)}
+			}
+		}
+		if direct && len(got.member.Limits) > 0 {
+			here.limits = got.member.Limits
+		}
+		sure := here.share == AllOf && len(here.limits) == 0
+		all := sure && here.box.covers(w.box)
+		if !r.isChain && !passive(r.target) {
+			t.trail = append(t.trail, step{r.line, all})
+		}
+		switch f := fateOf(r.target); {
+		case f == accepted:
+			t.letIn = append(t.letIn, exit{here.box, r.line, sure})
+			ended = all
+		case f == closed || r.target == "TARPIT":
+			if here.named != nil && !t.ends && (direct || t.endsAll(here)) {
+				t.drop(here, r.target != "DROP")
+			}
+			t.closes, t.end, ended = t.closes || !direct, r.line, all
+		case r.target == "RETURN":
+			w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, sure})
+			if all {
+				return false
+			}
+		case r.isChain:
+			ended = t.walk(r.target, here, depth+1) && all
+			if r.goTo && all && !ended {
+				return false
+			}
+			if r.goTo && !all { // what comes back from there goes on in the chain above
+				w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, false})
+			}
+		case r.target == "CT" || r.target == "NOTRACK":
+			everything := sure && here.box.covers(box{})
+			t.tracking = t.tracking.tracked(r.asks, everything && len(t.letIn)+len(w.back) == 0)
+		case !passive(r.target): // what another program decides, such as NFQUEUE
+			t.letIn = append(t.letIn, exit{here.box, r.line, false})
+		}
+		if ended {
+			return len(w.back) == back
+		}
+	}
+	return false
+}
+
+// placeOf is a rule as a place, by what it has answered.
+func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {
+	saved := t.saved.rules(t.table, chain)[r.index]
+	return &DropPlace{
+		Table: t.table, Chain: chain, Rule: r.text, Ours: r.ours, Set: got.set, Entry: got.member.Entry,
+		Packets: saved.packets, Bytes: saved.bytes,
+	}
+}
+
+// note remembers what a rule does to packets beside sending them anywhere.
+func (t *trace) note(r *asks, here way) {
+	if strings.HasSuffix(r.target, "MARK") && (here.named != nil || r.about(here.dports == nil)) {
+		t.marked = true
+	}
+	for _, name := range r.adds {
+		t.added[name] = append(t.added[name], here.box)
+	}
+}
+
+// changed are the sets and lists as they are for some packets: of one that a rule above
+// puts packets into, or takes them out of, nothing is known. It is nil if none does.
+func (t *trace) changed(of box) *Sources {
+	if len(t.added) == 0 {
+		return nil
+	}
+	changed := func(name string) bool {
+		return slices.ContainsFunc(t.added[name], func(b box) bool { return overlaps(b, of) })
+	}
+	return &Sources{
+		Set: func(name string, by []string, q netip.Prefix) SetMember {
+			if changed(name) {
+				return SetMember{Share: Unknown}
+			}
+			return t.Tracer.in.Set(name, by, q)
+		},
+		Recent: func(name string, q netip.Prefix) Share {
+			if changed(recentPrefix + name) {
+				return Unknown
+			}
+			return t.Tracer.in.Recent(name, q)
+		},
+	}
+}
+
+// endsAll reports whether a rule that is about anybody ends all the packets that the rule
+// before it sent there because of their source. Else that is no rule about the source: a
+// network has rules of its own, which let in some of it and keep out the rest.
+func (t *trace) endsAll(w way) bool {
+	n := w.named
+	return w.share == n.share && w.box.covers(n.box) && len(t.letIn) == n.letIn && len(w.back) == n.back
+}

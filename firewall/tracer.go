@@ -1,0 +1,213 @@
+package firewall
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// maxSteps bounds the rules that are looked at for one source. To follow its packets to
+// each of 300 ports that rules tell apart, through 5,000 rules, takes less; but chains can
+// call each other twice each.
+const maxSteps = 1 << 20
+
+// Tracer finds out where packets of sources are dropped by the rules of one family in one
+// backend. Each rule is read once.
+type Tracer struct {
+	saved  *Saved
+	in     Sources
+	read   map[place][]asks
+	others Others
+}
+
+// NewTracer reads the rules.
+func (s *Saved) NewTracer(in Sources) *Tracer {
+	return &Tracer{saved: s, in: in, read: make(map[place][]asks)}
+}
+
+// Behind is a tracer for packets that other rules may have changed before.
+func (t *Tracer) Behind(o Others) *Tracer {
+	behind := *t
+	behind.others = o
+	return &behind
+}
+
+// Others is what other rules than those of a tracer may have done to packets before they
+// come to these: the kernel keeps one connection and one mark for all.
+type Others struct {
+	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
+	Marks    bool // they may have marked them by their source
+}
+
+// Affects is what these rules may do to packets of a source, for other rules.
+func (t *Tracer) Affects(source netip.Prefix) (o Others) {
+	v := t.view(source)
+	for _, tr := range v.run(packets{}) {
+		o.Untracks = o.Untracks || tr.tracking != plain
+		o.Marks = o.Marks || tr.marked
+	}
+	if v.steps > maxSteps {
+		return Others{Untracks: true, Marks: true}
+	}
+	return o
+}
+
+func (t *Tracer) rules(at place) []asks {
+	rules, known := t.read[at]
+	if !known {
+		for _, r := range t.saved.rules(at.table, at.chain) {
+			a := readAsks(r.text)
+			a.ours, a.isChain = isOurs(at.chain, r.text), t.saved.HasChain(at.table, a.target)
+			a.line = "-A " + at.chain + " " + r.text
+			rules = append(rules, a)
+		}
+		t.read[at] = rules
+	}
+	return rules
+}
+
+// view is the rules as the packets of one source meet them, and a stranger's beside them:
+// those that are about neither are left out. Without a source there is the stranger alone.
+type view struct {
+	*Tracer
+	source netip.Prefix
+	met    map[place][]met
+	steps  int // of all that is followed
+}
+
+// met is a rule, and what it asks for as long as no rule above changes a set.
+type met struct {
+	*asks
+	index int // in its chain
+	known bool
+	here  answer
+}
+
+// answer is how many packets a rule is about of the source and of a stranger, by what it
+// asks for the source, and what names them.
+type answer struct {
+	share, other Share
+	member       SetMember
+	set          string
+}
+
+func (t *Tracer) view(source netip.Prefix) *view {
+	return &view{Tracer: t, source: source, met: make(map[place][]met)}
+}
+
+// chain is what is met in a chain.
+func (v *view) chain(at place) []met {
+	all, known := v.met[at]
+	if !known {
+		rules := v.rules(at)
+		for i := range rules {
+			r := &rules[i]
+			share := NoneOf
+			if v.source.IsValid() {
+				share, _ = r.byAddress(v.source)
+			}
+			if share != NoneOf || r.meetsStranger() {
+				all = append(all, met{asks: r, index: i})
+			}
+		}
+		v.met[at] = all
+	}
+	return all
+}
+
+// answer asks a rule. in are the sets and lists, if a rule above has changed some.
+func (v *view) answer(m *met, in *Sources) answer {
+	if in != nil && len(m.sets)+len(m.lists) > 0 {
+		return v.ask(m.asks, *in)
+	}
+	if !m.known {
+		m.here, m.known = v.ask(m.asks, v.in), true
+	}
+	return m.here
+}
+
+func (v *view) ask(r *asks, in Sources) (a answer) {
+	if v.source.IsValid() {
+		a.share, a.member, a.set = r.of(v.source, in)
+	}
+	a.other = r.ofStranger(v.source, in)
+	return a
+}
+
+// wayIn is a chain that packets come through.
+type wayIn struct {
+	at        place
+	forwarded bool
+}
+
+// waysIn are the chains that packets come through, in their order: first all, then those
+// for this host, then those for others.
+var waysIn = []wayIn{
+	{place{"raw", "PREROUTING"}, false}, {place{"mangle", "PREROUTING"}, false},
+	{place{"mangle", "INPUT"}, false}, {place{"filter", "INPUT"}, false}, {place{"security", "INPUT"}, false},
+	{place{"mangle", "FORWARD"}, true}, {place{"filter", "FORWARD"}, true}, {place{"security", "FORWARD"}, true},
+}
+
+// packets are those of a view's source that are followed, or those of somebody whom no rule
+// and no set names.
+type packets struct {
+	box
+	stranger bool
+	ends     bool // only where they end is asked, and not which places are about the source
+}
+
+// run follows packets through each table.
+func (v *view) run(of packets) (all []*trace) {
+	p := &passage{marked: v.others.Marks, added: make(map[string][]box)}
+	if v.others.Untracks {
+		p.tracking = unclear
+	}
+	routed := p // as the packets are when it is known who they are for
+	for _, w := range waysIn {
+		switch {
+		case w.at.chain == "PREROUTING":
+		case routed == p, w.forwarded && !all[len(all)-1].forwarded:
+			p = routed.fork()
+		}
+		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded}
+		tr.through(w.at)
+		all = append(all, tr)
+	}
+	return all
+}
+
+// through follows them through a chain of the kernel, and by its policy.
+func (t *trace) through(at place) {
+	ended := t.walk(at.chain, way{box: t.box, share: AllOf}, 0)
+	policy := t.saved.policy(at)
+	t.mayPass = len(t.letIn) > 0 || !ended && policy != "DROP" || t.steps > maxSteps
+	if !ended && policy == "DROP" {
+		t.closes, t.end = true, "-P "+at.chain+" DROP"
+		t.trail = append(t.trail, step{t.end, true})
+	}
+	t.by = t.parted
+}
+
+func (s *Saved) policy(at place) string {
+	if c := s.tables[at.table][at.chain]; c != nil {
+		return c.policy
+	}
+	return ""
+}
+
+// passage is what the rules have made of packets so far, table after table.
+type passage struct {
+	tracking tracking
+	marked   bool             // by their source
+	parted   *DropPlace       // the last rule that is about the source and not about a stranger, or the reverse
+	added    map[string][]box // sets and lists that they were put into, and which packets were
+}
+
+func (p *passage) fork() *passage {
+	forked := *p
+	forked.added = maps.Clone(p.added)
+	for name, boxes := range forked.added {
+		forked.added[name] = slices.Clip(boxes)
+	}
+	return &forked
+}

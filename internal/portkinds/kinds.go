@@ -1,0 +1,67 @@
+// Package portkinds tells which ports rules treat alike, so that one of each kind is enough
+// to ask about. It is pure.
+package portkinds
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Range is the ports from the first to the last, both included.
+type Range = [2]uint16
+
+// Of parts all ports into kinds: two are of one kind if each of the rules, which asks for
+// some ranges of them, asks for both or for neither. Kinds and their ranges are in the order
+// of the ports. With more than most kinds there are the first of them, and whole is false.
+func Of(rules [][]Range, most int) (kinds [][]Range, whole bool) {
+	type edge struct{ port, rule, more int } // where a range of a rule begins, or has ended
+	edges := []edge{{65536, 0, 0}}
+	known := make(map[string]bool)
+	for rule, ranges := range rules {
+		if name := fmt.Sprint(ranges); known[name] {
+			continue
+		} else {
+			known[name] = true
+		}
+		for _, r := range ranges {
+			edges = append(edges, edge{int(r[0]), rule, 1}, edge{int(r[1]) + 1, rule, -1})
+		}
+	}
+	slices.SortStableFunc(edges, func(a, b edge) int { return a.port - b.port })
+	asking := make(map[int]int) // with how many of its ranges a rule asks for the ports
+	at := make(map[string]int)  // which kind it is, by the rules that ask for it
+	first := 0
+	for _, e := range edges {
+		if e.port > first {
+			by := fmt.Sprint(slices.Sorted(maps.Keys(asking)))
+			i, seen := at[by]
+			if !seen {
+				i, at[by] = len(kinds), len(kinds)
+				kinds = append(kinds, nil)
+			}
+			if n := len(kinds[i]); n > 0 && int(kinds[i][n-1][1]) == first-1 {
+				kinds[i][n-1][1] = uint16(e.port - 1)
+			} else {
+				kinds[i] = append(kinds[i], Range{uint16(first), uint16(e.port - 1)})
+			}
+			first = e.port
+		}
+		if asking[e.rule] += e.more; asking[e.rule] == 0 {
+			delete(asking, e.rule)
+		}
+	}
+	return kinds[:min(len(kinds), most)], len(kinds) <= most
+}
+
+// Joined are ranges in order, with what touches or overlaps put together.
+func Joined(ranges []Range) (all []Range) {
+	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return int(a[0]) - int(b[0]) }) {
+		if n := len(all); n > 0 && int(r[0]) <= int(all[n-1][1])+1 {
+			all[n-1][1] = max(all[n-1][1], r[1])
+		} else {
+			all = append(all, r)
+		}
+	}
+	return all
+}

@@ -1,0 +1,49 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// TestSteps bounds how many rules are looked at for a source, on a host with thousands.
+func TestSteps(t *testing.T) {
+	testns.Enter(t)
+	var text strings.Builder
+	text.WriteString("table inet big {\nchain deny {\n")
+	for i := range 3750 {
+		fmt.Fprintf(&text, "ip saddr 45.%d.%d.7 drop\n", i>>8, i&255)
+	}
+	text.WriteString("ip saddr 62.0.0.7 udp dport 5060 return\nip saddr 62.0.0.7 drop\n}\nchain in {\ntype filter hook input priority 0; policy drop;\njump deny\n")
+	for i := range 300 {
+		fmt.Fprintf(&text, "%s dport %d accept\n", protocols[i%2], 20+i*37)
+	}
+	script(t, text.String()+"}\n}\n")
+	r := read(t, Options{Elements: true})
+	for _, test := range []struct {
+		source string
+		places int
+		most   int
+	}{
+		{"45.0.3.7", 1, 1_000},
+		{"88.0.0.1", 0, 1_000},
+		{"62.0.0.7", 1, 200_000}, // each port is asked about
+		{"45.0.0.0/16", 256, 600_000},
+	} {
+		left := maxStepsInAll
+		p := from(test.source)
+		p.left = &left
+		places, cut := r.bySource(p)
+		if steps := maxStepsInAll - left; len(places) != test.places || cut || steps > test.most {
+			t.Errorf("%s: %d places, cut %v, %d steps: want %d places in at most %d", test.source, len(places), cut, steps, test.places, test.most)
+		}
+	}
+	left := 100
+	p := from("62.0.0.7")
+	p.left = &left
+	if _, cut := r.bySource(p); !cut {
+		t.Error("with 100 steps all ways are said to have been followed")
+	}
+}
