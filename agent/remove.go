@@ -179,7 +179,12 @@ func (e *UnknownUsersError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *UnknownUsersError) Remedy() string { return ShortageRemedy(e.Err) }
+func (e *UnknownUsersError) Remedy() string {
+	if its := problemOf(e.Err).Remedy; its != "" {
+		return its
+	}
+	return ShortageRemedy(e.Err)
+}
 
 func (e *UnknownUsersError) Unwrap() error { return e.Err }
 

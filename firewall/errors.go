@@ -24,6 +24,17 @@ func (e *MissingToolError) Remedy() string {
 	return "install it with \"apt-get install iptables\", or choose the other backend with \"firewall: {backend: …}\""
 }
 
+// SealedToolError is a program of iptables that is there and may not be run. The rules that
+// it has made may still be there.
+type SealedToolError struct{ Path string }
+
+func (e *SealedToolError) Error() string { return e.Path + " is there, and may not be run" }
+
+// Remedy says what to do about it.
+func (e *SealedToolError) Remedy() string {
+	return fmt.Sprintf("make it executable with \"chmod 755 %s\", or \"apt-get install --reinstall iptables\"", e.Path)
+}
+
 // IncompatibleError is a table that iptables cannot read, because somebody has
 // put native nftables rules into it.
 type IncompatibleError struct {

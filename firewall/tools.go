@@ -138,6 +138,9 @@ func findTool(name string) (string, error) {
 			return path, nil
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, exec.ErrNotFound):
 			unsure = err
+			if errors.Is(err, fs.ErrPermission) {
+				unsure = &SealedToolError{filepath.Join(dir, name)}
+			}
 		}
 	}
 	if unsure != nil {

@@ -136,6 +136,16 @@ func TestFindTool(t *testing.T) {
 	if _, err := Open(string(NFT)); !errors.As(err, new(*MissingToolError)) {
 		t.Errorf("it is not there: %v", err)
 	}
+	sealed := filepath.Join(dir, "iptables-nft-save")
+	if err := os.WriteFile(sealed, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := findTool("iptables-nft-save"); !errors.As(err, new(*SealedToolError)) {
+		t.Errorf("it may not be run: %v", err)
+	}
+	if err := os.Remove(sealed); err != nil {
+		t.Fatal(err)
+	}
 	loop := filepath.Join(dir, "iptables-nft-save")
 	if err := os.Symlink(loop, loop); err != nil { // which no one can look at, not even root
 		t.Fatal(err)

@@ -61,6 +61,7 @@ func newStage(t *testing.T, agent, base, backend string) *stage {
 	h := hostHere(t, backend)
 	s := &stage{host: h, base: base, backend: backend, terminal: openTerminal(t), root: filepath.Join(h.dir, "root")}
 	s.file, s.other, s.twin = filepath.Join(h.dir, "voipbl.yaml"), filepath.Join(h.dir, "other.yaml"), filepath.Join(h.dir, "twin.yaml")
+	s.ownTools()
 	s.good = s.text("allow: ["+onAllow+"]\n", base == "on", "")
 	writeFile(t, s.other, s.text("allow: ["+onAllow+", 8.8.8.8]\n", base == "on", ""))
 	writeFile(t, s.twin, s.good)
@@ -111,14 +112,39 @@ func ownMounts(t *testing.T) {
 }
 
 // tools is the program of both backends and families that iptables is.
-func (s *stage) tools() string { return "/usr/sbin/xtables-" + s.backend + "-multi" }
+func (s *stage) tools() string { return filepath.Join(toolsFolder, "xtables-"+s.backend+"-multi") }
+
+const toolsFolder = "/usr/sbin"
+
+// ownTools gives the stage programs of its own, which it can take away.
+func (s *stage) ownTools() {
+	s.t.Helper()
+	layers := s.t.TempDir()
+	if err := unix.Mount("tmpfs", layers, "tmpfs", 0, ""); err != nil {
+		s.t.Fatal(err)
+	}
+	var options []string
+	for name, folder := range map[string]string{"upperdir": "upper", "workdir": "work"} {
+		folder = filepath.Join(layers, folder)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		options = append(options, name+"="+folder)
+	}
+	options = append(options, "lowerdir="+toolsFolder)
+	if err := unix.Mount("overlay", toolsFolder, "overlay", 0, strings.Join(options, ",")); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		unix.Unmount(toolsFolder, unix.MNT_DETACH)
+		unix.Unmount(layers, unix.MNT_DETACH)
+	})
+}
 
 // takeTools takes iptables away, for the host and its agent.
 func (s *stage) takeTools() {
 	s.t.Helper()
-	if err := unix.Mount("/dev/null", s.tools(), "", unix.MS_BIND, ""); err != nil {
-		s.t.Fatal(err)
-	}
+	s.must("mv", s.tools(), s.tools()+".away")
 	s.toolless = true
 }
 
@@ -128,9 +154,7 @@ func (s *stage) giveTools() {
 	if !s.toolless {
 		return
 	}
-	if err := unix.Unmount(s.tools(), unix.MNT_DETACH); err != nil {
-		s.t.Fatal(err)
-	}
+	s.must("mv", s.tools()+".away", s.tools())
 	s.toolless = false
 }
 
