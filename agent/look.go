@@ -23,6 +23,11 @@ func PlanRules(ctx context.Context, cfg config.Config) (*RulesReport, error) {
 	s.state.Pending = nil
 	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
 	report.Unresolved = s.unresolved
+	if report.Problem != nil {
+		// As status says; an agent that cannot be asked is told there.
+		agent, _ := askStatus(ctx, cfg)
+		report.Problem = leaveBase(report.Problem, agent)
+	}
 	return report, err
 }
 

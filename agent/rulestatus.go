@@ -134,13 +134,13 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 
 // leaveBase gives what is said of base rules the remedy of a file that has none any more,
 // and that the agent refuses: whoever has written it does not want them put on trial.
-func (s *RulesStatus) leaveBase(agent *AgentStatus) {
-	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil || s.Problem == nil || s.unread {
-		return
+func leaveBase(problem *Problem, agent *AgentStatus) *Problem {
+	if problem == nil || agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
+		return problem
 	}
-	p := *s.Problem
+	p := *problem
 	p.Remedy = agent.ConfigError.Remedy
-	s.Problem = &p
+	return &p
 }
 
 func (s *RulesStatus) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set string) {

@@ -149,7 +149,9 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	}
 	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent)
-	s.Rules.leaveBase(agent)
+	if !s.Rules.unread {
+		s.Rules.Problem = leaveBase(s.Rules.Problem, agent)
+	}
 	if s.ExemptBanned, err = exemptBans(ctx, cfg, kernel, protected, s.Rules.kernel); err != nil {
 		return nil, err
 	}
