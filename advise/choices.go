@@ -120,7 +120,7 @@ func (p *proposer) ssh() error {
 	for _, o := range ports {
 		words = append(words, fmt.Sprint(o))
 		want = append(want, config.PortRange{First: o, Last: o})
-		open = open && slices.ContainsFunc(service.Ports, func(r config.PortRange) bool { return r.First <= o && o <= r.Last })
+		open = open && slices.ContainsFunc(service.Ports, func(r config.PortRange) bool { return r.Has(o) })
 	}
 	text, value := "sshd listens on "+strings.Join(words, " and "), strings.Join(words, ",")
 	switch isDefault := slices.EqualFunc(service.Ports, []config.PortRange{{First: 22, Last: 22}}, func(a, b config.PortRange) bool { return a == b }); {

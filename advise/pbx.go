@@ -49,7 +49,7 @@ func covers(fw config.Firewall, p host.Port) bool {
 
 // serves reports whether a service opens a port, to the local networks at least.
 func serves(s config.Service, p host.Port) bool {
-	return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, func(r config.PortRange) bool { return r.First <= p.Port && p.Port <= r.Last })
+	return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, func(r config.PortRange) bool { return r.Has(p.Port) })
 }
 
 const (

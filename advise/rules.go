@@ -163,13 +163,13 @@ func (d *doctor) published(f firewall.Family) []firewall.Published {
 func (d *doctor) opened(p firewall.Published) bool {
 	for _, s := range d.Config.Firewall.Services {
 		for _, r := range s.Ports {
-			if s.From == config.FromAny && s.Proto == p.Proto && r.First <= p.Ports.First && p.Ports.Last <= r.Last {
+			if s.From == config.FromAny && s.Proto == p.Proto && r.Covers(p.Ports) {
 				return true
 			}
 		}
 	}
 	sip := d.Config.Firewall.SIP
-	return sip.Public && slices.ContainsFunc(sip.Ports, func(r config.PortRange) bool { return r.First <= p.Ports.First && p.Ports.Last <= r.Last })
+	return sip.Public && slices.ContainsFunc(sip.Ports, func(r config.PortRange) bool { return r.Covers(p.Ports) })
 }
 
 // ownForwardRules reports whether somebody looks after what goes to containers.

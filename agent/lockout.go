@@ -62,7 +62,7 @@ func shutOut(base firewall.Base, logins []login) []ShutOut {
 			continue
 		}
 		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
-			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.First <= l.port && l.port <= p.Last })
+			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.Has(l.port) })
 		})
 		if known {
 			o.Reason = "that address is not in firewall.local_networks"

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -223,7 +224,7 @@ func bypassed(cfg config.Config, rules []KernelRules, native *nft.Ruleset, f fir
 
 // PortName names a published port.
 func PortName(p firewall.Published) string {
-	if p.Ports == (firewall.PortRange{First: 0, Last: 65535}) {
+	if p.Ports == portrange.All {
 		return "each port of " + orElse(p.Proto, "any protocol")
 	}
 	return p.Proto + " " + p.Ports.String()

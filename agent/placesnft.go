@@ -81,7 +81,7 @@ func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Pla
 		p.Kind = ByFail2ban
 	}
 	for _, ports := range d.Ports {
-		p.Ports = append(p.Ports, d.Proto+" "+firewall.PortRange{First: ports.First, Last: ports.Last}.String())
+		p.Ports = append(p.Ports, d.Proto+" "+ports.String())
 	}
 	if len(d.Ports) == 0 && d.Proto != "" {
 		p.Ports = append(p.Ports, d.Proto)

@@ -66,17 +66,10 @@ func baseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	}
 	b := &firewall.Base{
 		LocalNetworks: fw.LocalNetworks, Trunks: trunks,
-		SIPPublic: fw.SIP.Public, RTP: firewall.PortRange(fw.RTP),
-	}
-	for _, p := range fw.SIP.Ports {
-		b.SIP = append(b.SIP, firewall.PortRange(p))
+		SIPPublic: fw.SIP.Public, SIP: firewall.Ports(fw.SIP.Ports), RTP: fw.RTP,
 	}
 	for _, s := range fw.Services {
-		service := firewall.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
-		for _, p := range s.Ports {
-			service.Ports = append(service.Ports, firewall.PortRange(p))
-		}
-		b.Services = append(b.Services, service)
+		b.Services = append(b.Services, firewall.Service{Name: s.Name, Proto: s.Proto, Ports: s.Ports, Public: s.From == config.FromAny})
 	}
 	return b
 }

@@ -109,7 +109,7 @@ func TestParse(t *testing.T) {
 	want.Allow = []Host{address, {Name: "trunk.example.net"}}
 	want.Firewall.LocalNetworks = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}
 	want.Firewall.Trunks = []Host{address}
-	want.Firewall.Services = []Service{{Name: "webmin", Proto: "tcp", Ports: []PortRange{{10000, 10000}}, From: "lan"}}
+	want.Firewall.Services = []Service{{Name: "webmin", Proto: "tcp", Ports: []PortRange{{First: 10000, Last: 10000}}, From: "lan"}}
 	if d := diff(want, mustParse(t, example)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -165,9 +165,9 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 			LocalNetworks: []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("192.168.1.1/32"),
 			},
-			SIP:      SIP{Ports: Ports{{5060, 5060}}},
-			RTP:      PortRange{5061, 65535},
-			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{80, 80}, {8000, 8080}}, From: FromLAN}},
+			SIP:      SIP{Ports: Ports{{First: 5060, Last: 5060}}},
+			RTP:      PortRange{First: 5061, Last: 65535},
+			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8080}}, From: FromLAN}},
 		},
 		Report: Report{Enabled: true, URL: "http://[2001:db8::1]:8080/x", Insecure: true, Serial: "0123", PerHour: 600},
 	}

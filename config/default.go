@@ -62,8 +62,8 @@ func Default() Config {
 			DropAt:   DropAuto,
 			IPv6:     IPv6Auto,
 			LogDrops: LogOff,
-			SIP:      SIP{Public: true, Ports: Ports{{5060, 5061}}},
-			RTP:      PortRange{10000, 20000}, // Asterisk's rtp.conf
+			SIP:      SIP{Public: true, Ports: Ports{{First: 5060, Last: 5061}}},
+			RTP:      PortRange{First: 10000, Last: 20000}, // Asterisk's rtp.conf
 			Services: defaultServices(),
 		},
 		Metrics: Metrics{Listen: netip.MustParseAddrPort("127.0.0.1:9617")},
@@ -104,7 +104,7 @@ func defaultServices() []Service {
 func single(ports []uint16) []PortRange {
 	ranges := make([]PortRange, 0, len(ports))
 	for _, p := range ports {
-		ranges = append(ranges, PortRange{p, p})
+		ranges = append(ranges, PortRange{First: p, Last: p})
 	}
 	return ranges
 }

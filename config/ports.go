@@ -1,11 +1,11 @@
 package config
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // maxPorts is how much one multiport match holds, where a range counts as two: XT_MULTI_PORTS in
@@ -13,43 +13,23 @@ import (
 const maxPorts = 15
 
 // A PortRange is the ports from First to Last, both included.
-type PortRange struct{ First, Last uint16 }
-
-// String returns the range as the file and iptables write it: "5060:5061", or "22" for one port.
-func (p PortRange) String() string {
-	if p.First == p.Last {
-		return strconv.Itoa(int(p.First))
-	}
-	return fmt.Sprintf("%d:%d", p.First, p.Last)
-}
+type PortRange = portrange.Range
 
 // Ports are ranges in order, none of which touches the next one.
 type Ports []PortRange
 
 // NewPorts puts ranges in order, and those that touch or overlap together.
-func NewPorts(ranges ...PortRange) Ports {
-	ranges = slices.Clone(ranges)
-	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
-	var ports Ports
-	for _, p := range ranges {
-		if n := len(ports); n > 0 && int(p.First) <= int(ports[n-1].Last)+1 {
-			ports[n-1].Last = max(ports[n-1].Last, p.Last)
-		} else {
-			ports = append(ports, p)
-		}
-	}
-	return ports
-}
+func NewPorts(ranges ...PortRange) Ports { return portrange.Joined(ranges) }
 
 // String returns the ports as the file has them: "5060:5061", or "5060,5160".
 func (p Ports) String() string { return formatPorts(p) }
 
 // Has reports whether a port is among them.
-func (p Ports) Has(port uint16) bool { return p.overlap(PortRange{port, port}) }
+func (p Ports) Has(port uint16) bool { return p.overlap(PortRange{First: port, Last: port}) }
 
 // overlap reports whether a range has any of them.
 func (p Ports) overlap(o PortRange) bool {
-	return slices.ContainsFunc(p, func(r PortRange) bool { return r.First <= o.Last && o.First <= r.Last })
+	return slices.ContainsFunc(p, o.Overlaps)
 }
 
 // Fit reports whether one rule holds the ports.
@@ -103,7 +83,7 @@ func parseRanges(s, expected string) ([]PortRange, *fault) {
 			return nil, faultf(expected, "bad ports (%s)", quote(s))
 		}
 		for _, q := range ranges {
-			if p.First <= q.Last && q.First <= p.Last {
+			if p.Overlaps(q) {
 				return nil, faultf("expected each port once, such as \"80,443\"",
 					"%s and %s overlap (%s)", q, p, quote(s))
 			}
@@ -132,7 +112,7 @@ func portRange(s string) (PortRange, bool) {
 	a, errA := strconv.ParseUint(first, 10, 16)
 	b, errB := strconv.ParseUint(last, 10, 16)
 	ok := errA == nil && errB == nil && 1 <= a && a <= b
-	return PortRange{uint16(a), uint16(b)}, ok
+	return PortRange{First: uint16(a), Last: uint16(b)}, ok
 }
 
 // formatPorts is the inverse of parsePorts.

@@ -159,7 +159,7 @@ func hosts() *rapid.Generator[Host] {
 func ranges(first, last uint16) *rapid.Generator[PortRange] {
 	return rapid.Custom(func(t *rapid.T) PortRange {
 		a := rapid.Uint16Range(first, last).Draw(t, "first")
-		return PortRange{a, rapid.Uint16Range(a, last).Draw(t, "last")}
+		return PortRange{First: a, Last: rapid.Uint16Range(a, last).Draw(t, "last")}
 	})
 }
 

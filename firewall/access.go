@@ -75,7 +75,7 @@ func (a Access) within(from netip.Prefix) Access {
 func classOf(proto string, port uint16) box {
 	b := box{proto: protocolOf(proto)}
 	if port > 0 {
-		b.dports = []PortRange{{port, port}}
+		b.dports = []PortRange{{First: port, Last: port}}
 	}
 	return b
 }

@@ -28,7 +28,7 @@ func TestBaseAccess(t *testing.T) {
 	private, tunnels := base, base
 	private.SIPPublic = false
 	tunnels.Services = append(slices.Clone(base.Services),
-		Service{"ipsec", "esp", nil, true}, Service{"gre", "gre", nil, false}, Service{"wg", "udp", []PortRange{{51820, 51820}}, true})
+		Service{"ipsec", "esp", nil, true}, Service{"gre", "gre", nil, false}, Service{"wg", "udp", []PortRange{{First: 51820, Last: 51820}}, true})
 	for _, test := range []struct {
 		name   string
 		base   Base

@@ -34,6 +34,6 @@ func (r Rule) meets(from netip.Addr, port uint16) bool {
 		r.In == "" &&
 		(!r.From.IsValid() || r.From.Contains(from)) &&
 		(r.Proto == "" || r.Proto == "tcp") &&
-		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p PortRange) bool { return p.has(port) })) &&
+		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p PortRange) bool { return p.Has(port) })) &&
 		(r.Target == "ACCEPT" || r.Target == "DROP")
 }

@@ -25,7 +25,7 @@ func (b Base) sshPorts() []PortRange {
 			return s.Ports
 		}
 	}
-	return []PortRange{{22, 22}}
+	return []PortRange{{First: 22, Last: 22}}
 }
 
 // rules are the base rules in the order of the published ruleset that they are

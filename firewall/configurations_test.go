@@ -92,20 +92,26 @@ func configurations() map[string]Settings {
 		"base-ipv4-only": with(func(s *Settings) {
 			s.Base.LocalNetworks, s.Base.Trunks = prefixes("192.168.1.0/24"), prefixes("203.0.113.10/32")
 		}),
-		"base-no-trunk":      with(func(s *Settings) { s.Base.Trunks = nil }),
-		"base-sip-private":   with(func(s *Settings) { s.Base.SIPPublic = false }),
-		"base-one-sip-port":  with(func(s *Settings) { s.Base.SIP = Ports{{5080, 5080}} }),
-		"base-sip-list":      with(func(s *Settings) { s.Base.SIP = Ports{{5060, 5061}, {5080, 5080}, {5160, 5170}} }),
-		"base-wide-ports":    with(func(s *Settings) { s.Base.SIP, s.Base.RTP = Ports{{5060, 5090}}, PortRange{1024, 65535} }),
-		"base-highest-ports": with(func(s *Settings) { s.Base.SIP, s.Base.RTP = Ports{{65534, 65535}}, PortRange{1, 1} }),
+		"base-no-trunk":     with(func(s *Settings) { s.Base.Trunks = nil }),
+		"base-sip-private":  with(func(s *Settings) { s.Base.SIPPublic = false }),
+		"base-one-sip-port": with(func(s *Settings) { s.Base.SIP = Ports{{First: 5080, Last: 5080}} }),
+		"base-sip-list": with(func(s *Settings) {
+			s.Base.SIP = Ports{{First: 5060, Last: 5061}, {First: 5080, Last: 5080}, {First: 5160, Last: 5170}}
+		}),
+		"base-wide-ports": with(func(s *Settings) {
+			s.Base.SIP, s.Base.RTP = Ports{{First: 5060, Last: 5090}}, PortRange{First: 1024, Last: 65535}
+		}),
+		"base-highest-ports": with(func(s *Settings) {
+			s.Base.SIP, s.Base.RTP = Ports{{First: 65534, Last: 65535}}, PortRange{First: 1, Last: 1}
+		}),
 		"services-added": services(func(list []Service) []Service {
-			return append(list, Service{"turn", "udp", []PortRange{{3478, 3479}, {49152, 65535}}, true}, Service{"grafana", "tcp", []PortRange{{3000, 3000}}, false})
+			return append(list, Service{"turn", "udp", []PortRange{{First: 3478, Last: 3479}, {First: 49152, Last: 65535}}, true}, Service{"grafana", "tcp", []PortRange{{First: 3000, Last: 3000}}, false})
 		}),
 		"services-removed": services(func(list []Service) []Service {
 			return slices.DeleteFunc(list, func(s Service) bool { return s.Name == "samba" || s.Name == "mgcp" })
 		}),
 		"services-changed": services(func(list []Service) []Service {
-			return replace(list, "http", "tcp", Service{"http", "tcp", []PortRange{{8080, 8080}}, false})
+			return replace(list, "http", "tcp", Service{"http", "tcp", []PortRange{{First: 8080, Last: 8080}}, false})
 		}),
 		"services-none": services(func([]Service) []Service { return nil }),
 		"services-all-public": services(func(list []Service) []Service {
@@ -115,7 +121,7 @@ func configurations() map[string]Settings {
 			return list
 		}),
 		"ssh-several-ports": services(func(list []Service) []Service {
-			return replace(list, "ssh", "tcp", Service{"ssh", "tcp", []PortRange{{22, 22}, {2222, 2223}, {22000, 22100}}, false})
+			return replace(list, "ssh", "tcp", Service{"ssh", "tcp", []PortRange{{First: 22, Last: 22}, {First: 2222, Last: 2223}, {First: 22000, Last: 22100}}, false})
 		}),
 		"everything-input":      everything(),
 		"everything-prerouting": atPrerouting(everything()),

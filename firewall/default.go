@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/internal/portkinds"
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
@@ -12,29 +12,25 @@ import (
 // ends its packets. To know that, packets to each port are followed twice: from the
 // source, and from a stranger.
 
-// maxKinds bounds the kinds of ports that are told apart.
-const maxKinds = 512
-
 // byDefault finds where packets of the source end although those of a stranger come
 // through. known are the places that are found already.
 func (v *view) byDefault(known []DropPlace) []DropPlace {
 	var all []DropPlace
-	var only, closed []portsOf // of each place; of each table: whatever becomes of a stranger's
-	var in []int               // the table of each place
-	for _, proto := range protocols {
+	var only, closed []portrange.Of // of each place; of each table: whatever becomes of a stranger's
+	var in []int                    // the table of each place
+	for _, proto := range portrange.Protocols {
 		kinds, whole := v.kinds(proto)
-		for _, kind := range kinds {
-			ports := portRanges(kind)
+		for _, ports := range kinds {
 			of := packets{box: box{proto: proto, dports: ports[:1]}, ends: true}
 			mine := v.run(of)
 			of.stranger = true
 			theirs := v.run(of)
 			for i, mine := range mine {
 				if len(closed) == i {
-					closed = append(closed, portsOf{})
+					closed = append(closed, portrange.Of{})
 				}
 				if !mine.mayPass {
-					closed[i].add(proto, kind)
+					closed[i].Add(proto, ports...)
 				}
 				p, found := mine.unlike(theirs[i])
 				if !found || slices.ContainsFunc(known, func(k DropPlace) bool { return k.saysOf(p, proto, ports) }) {
@@ -45,9 +41,9 @@ func (v *view) byDefault(known []DropPlace) []DropPlace {
 					return o.sameRule(p) && o.Then == p.Then && o.Certain == p.Certain
 				})
 				if at < 0 {
-					at, all, only, in = len(all), append(all, p), append(only, portsOf{}), append(in, i)
+					at, all, only, in = len(all), append(all, p), append(only, portrange.Of{}), append(in, i)
 				}
-				only[at].add(proto, kind)
+				only[at].Add(proto, ports...)
 			}
 			if v.steps > maxSteps {
 				break
@@ -55,33 +51,22 @@ func (v *view) byDefault(known []DropPlace) []DropPlace {
 		}
 	}
 	for i := range all {
-		if all[i].Certain && closed[in[i]].words() == nil {
+		if all[i].Certain && closed[in[i]].Every() {
 			continue // the rest is closed to strangers too
 		}
-		all[i].Only = only[i].words()
+		all[i].Only = wordsOf(only[i])
 	}
 	return all
 }
 
-// protocols are those that have ports which are told apart.
-var protocols = []string{"tcp", "udp"}
-
-// portsOf are ports of each of the protocols, in their order.
-type portsOf map[string][]portkinds.Range
-
-func (o portsOf) add(proto string, ports []portkinds.Range) { o[proto] = append(o[proto], ports...) }
-
-// words say which packets they are; none for all.
-func (o portsOf) words() (all []string) {
-	every := PortRange{0, 65535}
-	tcp, udp := portRanges(portkinds.Joined(o["tcp"])), portRanges(portkinds.Joined(o["udp"]))
-	if slices.Equal(tcp, []PortRange{every}) && slices.Equal(udp, []PortRange{every}) {
+// wordsOf say which packets ports are of; none for all.
+func wordsOf(ports portrange.Of) (all []string) {
+	if ports.Every() {
 		return nil
 	}
-	for i, ports := range [][]PortRange{tcp, udp} {
-		proto := protocols[i]
-		for _, p := range ports {
-			if p == every {
+	for _, proto := range portrange.Protocols {
+		for _, p := range ports[proto] {
+			if p == portrange.All {
 				all = append(all, proto)
 			} else {
 				all = append(all, proto+" "+p.String())
@@ -93,20 +78,16 @@ func (o portsOf) words() (all []string) {
 
 // kinds are the ports of a protocol, those together between which no rule that is met
 // tells a difference. whole is false if there are more kinds.
-func (v *view) kinds(proto string) (kinds [][]portkinds.Range, whole bool) {
-	var asked [][]portkinds.Range
+func (v *view) kinds(proto string) (kinds [][]PortRange, whole bool) {
+	var asked [][]PortRange
 	for _, rules := range v.met {
 		for _, r := range rules {
 			if r.dports != nil && (r.proto == "" || r.proto == proto) {
-				var ports []portkinds.Range
-				for _, p := range r.dports {
-					ports = append(ports, portkinds.Range{p.First, p.Last})
-				}
-				asked = append(asked, ports)
+				asked = append(asked, r.dports)
 			}
 		}
 	}
-	return portkinds.Of(asked, maxKinds)
+	return portrange.Kinds(asked)
 }
 
 // unlike is where packets end, or may end, while a stranger's fare better.

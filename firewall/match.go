@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/voipbl/voipbl/internal/portkinds"
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // match is what a rule of the kernel's text asks of a packet, as far as it can be
@@ -91,7 +91,7 @@ func (m *match) prefix(text string) netip.Prefix {
 // ports reads "5060", "5060:5061" and lists of those, and puts together what
 // touches.
 func (m *match) ports(text string) []PortRange {
-	var ranges []portkinds.Range
+	var ranges []PortRange
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(part, ":")
 		if !isRange {
@@ -103,16 +103,9 @@ func (m *match) ports(text string) []PortRange {
 			m.exact = false
 			return nil
 		}
-		ranges = append(ranges, portkinds.Range{uint16(a), uint16(b)})
+		ranges = append(ranges, PortRange{First: uint16(a), Last: uint16(b)})
 	}
-	return portRanges(portkinds.Joined(ranges))
-}
-
-func portRanges(ranges []portkinds.Range) (all []PortRange) {
-	for _, r := range ranges {
-		all = append(all, PortRange{r[0], r[1]})
-	}
-	return all
+	return portrange.Joined(ranges)
 }
 
 // everything reports whether a rule matches each packet.
@@ -141,7 +134,7 @@ func coversPorts(a, b []PortRange) bool {
 		return a == nil
 	}
 	for _, p := range b {
-		if !slices.ContainsFunc(a, func(q PortRange) bool { return q.First <= p.First && p.Last <= q.Last }) {
+		if !slices.ContainsFunc(a, func(q PortRange) bool { return q.Covers(p) }) {
 			return false
 		}
 	}

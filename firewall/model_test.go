@@ -132,7 +132,7 @@ func modelWants() *rapid.Generator[[]Table] {
 		s.DropOutbound = rapid.Bool().Draw(t, "outbound")
 		s.LogDrops = rapid.SampledFrom([]LogTarget{LogOff, LogKernel}).Draw(t, "log")
 		if rapid.Bool().Draw(t, "base") {
-			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{5060, 5061}}, RTP: PortRange{10000, 20000}}
+			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: PortRange{First: 10000, Last: 20000}}
 		}
 		if rapid.IntRange(0, 4).Draw(t, "nothing") == 0 {
 			return nil

@@ -172,6 +172,6 @@ func portsOverlap(a, b []PortRange) bool {
 		return true
 	}
 	return slices.ContainsFunc(a, func(p PortRange) bool {
-		return slices.ContainsFunc(b, func(q PortRange) bool { return p.First <= q.Last && q.First <= p.Last })
+		return slices.ContainsFunc(b, p.Overlaps)
 	})
 }

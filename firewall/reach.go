@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters"
@@ -107,7 +109,7 @@ func (s *Saved) Published() []Published {
 				found = append(found, p)
 			}
 			if m.dports == nil {
-				p.Ports = PortRange{0, 65535}
+				p.Ports = portrange.All
 				found = append(found, p)
 			}
 		}

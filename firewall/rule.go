@@ -43,7 +43,7 @@ func (r Rule) String() string {
 	case r.Multi, len(r.Ports) > 1:
 		var lists []string
 		for _, p := range r.Ports {
-			lists = append(lists, p.list())
+			lists = append(lists, dports(p))
 		}
 		words = append(words, "-m multiport --dports", strings.Join(lists, ","))
 	case len(r.Ports) == 1: // which is cheaper

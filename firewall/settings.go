@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // Place is where blocked addresses are dropped.
@@ -61,10 +63,7 @@ type Service struct {
 }
 
 // PortRange is the ports from First to Last, both included.
-type PortRange struct {
-	First uint16 `json:"first"`
-	Last  uint16 `json:"last"`
-}
+type PortRange = portrange.Range
 
 // Ports are ranges that do not overlap.
 type Ports []PortRange
@@ -88,22 +87,11 @@ func (p *Ports) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]PortRange)(p))
 }
 
-// String is the range as --dport takes it: "5060:5061", or "22" for one port.
-func (p PortRange) String() string {
-	if p.First == p.Last {
-		return fmt.Sprint(p.First)
-	}
-	return fmt.Sprintf("%d:%d", p.First, p.Last)
-}
-
-// list is the range as --dports takes it. Two ports are written one by one, as
+// dports is the range as --dports takes it. Two ports are written one by one, as
 // in the ruleset that the base rules are made from.
-func (p PortRange) list() string {
+func dports(p PortRange) string {
 	if p.Last == p.First+1 {
 		return fmt.Sprintf("%d,%d", p.First, p.Last)
 	}
 	return p.String()
 }
-
-// has reports whether port is in the range.
-func (p PortRange) has(port uint16) bool { return p.First <= port && port <= p.Last }

@@ -11,8 +11,8 @@ import (
 // in both directions; so is the key by which an admin has confirmed them.
 func TestKeptPorts(t *testing.T) {
 	for text, want := range map[string]Ports{
-		`{"first":5060,"last":5061}`:                              {{5060, 5061}},
-		`[{"first":5060,"last":5060},{"first":5160,"last":5160}]`: {{5060, 5060}, {5160, 5160}},
+		`{"first":5060,"last":5061}`:                              {{First: 5060, Last: 5061}},
+		`[{"first":5060,"last":5060},{"first":5160,"last":5160}]`: {{First: 5060, Last: 5060}, {First: 5160, Last: 5160}},
 	} {
 		var got Ports
 		if err := json.Unmarshal([]byte(text), &got); err != nil {

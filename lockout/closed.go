@@ -94,7 +94,7 @@ func (c Closed) By() string {
 
 // remedy is what opens a listener for everyone; others are all that are closed.
 func remedy(base firewall.Base, c Closed, others []Closed) string {
-	if slices.ContainsFunc(base.SIP, func(p firewall.PortRange) bool { return p.First <= c.Port && c.Port <= p.Last }) {
+	if slices.ContainsFunc(base.SIP, func(p firewall.PortRange) bool { return p.Has(c.Port) }) {
 		return `set "firewall: {sip: {public: true}}"`
 	}
 	if s, known := serviceOf(base, c); known {
@@ -105,7 +105,7 @@ func remedy(base firewall.Base, c Closed, others []Closed) string {
 
 // serviceOf is the service of the base rules that a listener belongs to.
 func serviceOf(base firewall.Base, c Closed) (firewall.Service, bool) {
-	in := func(p firewall.PortRange) bool { return p.First <= c.Port && c.Port <= p.Last }
+	in := func(p firewall.PortRange) bool { return p.Has(c.Port) }
 	for _, s := range base.Services {
 		if s.Proto == c.Proto && (slices.ContainsFunc(s.Ports, in) || c.Port == 0) {
 			return s, true

@@ -3,13 +3,12 @@ package nft
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // PortRange is the ports from First to Last, both included.
-type PortRange struct {
-	First uint16 `json:"first"`
-	Last  uint16 `json:"last"`
-}
+type PortRange = portrange.Range
 
 // area is a part of the packets that a question is about: those of a protocol and of
 // ports, where that is all that tells them from the others.
@@ -48,14 +47,14 @@ func (a *area) narrowTo(f Field, ranges []Range) bool {
 			if len(r.First) != 2 || len(r.Last) != 2 {
 				return false
 			}
-			p := PortRange{binary.BigEndian.Uint16(r.First), binary.BigEndian.Uint16(r.Last)}
+			p := PortRange{First: binary.BigEndian.Uint16(r.First), Last: binary.BigEndian.Uint16(r.Last)}
 			if a.ports == nil {
 				ports = append(ports, p)
 				continue
 			}
 			for _, q := range a.ports {
 				if first, last := max(p.First, q.First), min(p.Last, q.Last); first <= last {
-					ports = append(ports, PortRange{first, last})
+					ports = append(ports, PortRange{First: first, Last: last})
 				}
 			}
 		}
@@ -86,6 +85,6 @@ func (a area) overlaps(b area) bool {
 		return true
 	}
 	return slices.ContainsFunc(a.ports, func(p PortRange) bool {
-		return slices.ContainsFunc(b.ports, func(q PortRange) bool { return p.First <= q.Last && q.First <= p.Last })
+		return slices.ContainsFunc(b.ports, p.Overlaps)
 	})
 }

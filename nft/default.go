@@ -4,16 +4,13 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/voipbl/voipbl/internal/portkinds"
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
 // past the one that lets in everybody else, and then the policy, or a rule for anybody,
 // ends its packets. To know that, packets to each port are followed twice: from the
 // source, and from a stranger.
-
-// maxKinds bounds the kinds of ports that are told apart.
-const maxKinds = 512
 
 // maxStepsInAll bounds the rules that are looked at for one source. To ask about each of 300
 // ports in 5,000 rules takes a fraction of it.
@@ -35,18 +32,18 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 	}
 	cut = f.Cut
 	var places []DropPlace
-	var only []portsOf  // of each place
-	closed := portsOf{} // whatever becomes of a stranger's
-	for _, proto := range protocols {
+	var only []portrange.Of  // of each place
+	closed := portrange.Of{} // whatever becomes of a stranger's
+	for _, proto := range portrange.Protocols {
 		kinds, whole := r.kinds(proto)
 		for _, ports := range kinds {
 			at := p
-			at.Proto, at.Port = proto, max(ports[0][0], 1) // nobody is at port 0
+			at.Proto, at.Port = proto, max(ports[0].First, 1) // nobody is at port 0
 			mine := r.Fate(at)
 			at.strange = true
 			theirs := r.Fate(at)
 			if cut = cut || mine.Cut || theirs.Cut; mine.Dropped {
-				closed.add(proto, ports)
+				closed.Add(proto, ports...)
 			}
 			d, found := mine.unlike(theirs)
 			if !found || mine.Cut || theirs.Cut || slices.ContainsFunc(known, func(k DropPlace) bool { return k.saysOf(d, proto, ports) }) {
@@ -55,17 +52,17 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 			d.Certain = d.Certain && whole
 			i := slices.IndexFunc(places, func(o DropPlace) bool { return o.sameRule(d) && o.Then == d.Then && o.Certain == d.Certain })
 			if i < 0 {
-				i, places, only = len(places), append(places, d), append(only, portsOf{})
+				i, places, only = len(places), append(places, d), append(only, portrange.Of{})
 			}
-			only[i].add(proto, ports)
+			only[i].Add(proto, ports...)
 		}
 	}
 	for i, d := range places {
-		if d.Certain && closed.every() {
+		if d.Certain && closed.Every() {
 			known = append(known, d) // the rest is closed to strangers too
 			continue
 		}
-		known = append(known, only[i].places(d)...)
+		known = append(known, placesOf(d, only[i])...)
 	}
 	return known, cut
 }
@@ -103,35 +100,17 @@ func (r *Rule) passes(p Packet) bool {
 	return false
 }
 
-// protocols are those that have ports which are told apart.
-var protocols = []string{"tcp", "udp"}
-
-// portsOf are ports of each of the protocols, in their order.
-type portsOf map[string][]portkinds.Range
-
-func (o portsOf) add(proto string, ports []portkinds.Range) {
-	o[proto] = portkinds.Joined(append(o[proto], ports...))
-}
-
-var allPorts = []portkinds.Range{{0, 65535}}
-
-func (o portsOf) every() bool {
-	return slices.Equal(o["tcp"], allPorts) && slices.Equal(o["udp"], allPorts)
-}
-
-// places are a place for all packets, or one for those of each protocol.
-func (o portsOf) places(d DropPlace) (all []DropPlace) {
-	if o.every() {
+// placesOf are a place for all packets, or one for those of each protocol.
+func placesOf(d DropPlace, only portrange.Of) (all []DropPlace) {
+	if only.Every() {
 		return []DropPlace{d}
 	}
-	for _, proto := range protocols {
-		if len(o[proto]) == 0 {
+	for _, proto := range portrange.Protocols {
+		if len(only[proto]) == 0 {
 			continue
 		}
-		if d.Proto, d.Ports = proto, nil; !slices.Equal(o[proto], allPorts) {
-			for _, p := range o[proto] {
-				d.Ports = append(d.Ports, PortRange{p[0], p[1]})
-			}
+		if d.Proto, d.Ports = proto, only[proto]; slices.Equal(d.Ports, []PortRange{portrange.All}) {
+			d.Ports = nil
 		}
 		all = append(all, d)
 	}
@@ -140,14 +119,14 @@ func (o portsOf) places(d DropPlace) (all []DropPlace) {
 
 // kinds are the ports of a protocol, those together between which no rule tells a
 // difference. whole is false if there are more kinds.
-func (r *Ruleset) kinds(proto string) (kinds [][]portkinds.Range, whole bool) {
+func (r *Ruleset) kinds(proto string) (kinds [][]PortRange, whole bool) {
 	masked := false
-	var asked [][]portkinds.Range
+	var asked [][]PortRange
 	add := func(ranges ...Range) {
-		var ports []portkinds.Range
+		var ports []PortRange
 		for _, g := range ranges {
 			if len(g.First) == 2 && len(g.Last) == 2 {
-				ports = append(ports, portkinds.Range{binary.BigEndian.Uint16(g.First), binary.BigEndian.Uint16(g.Last)})
+				ports = append(ports, PortRange{First: binary.BigEndian.Uint16(g.First), Last: binary.BigEndian.Uint16(g.Last)})
 			}
 		}
 		asked = append(asked, ports)
@@ -173,7 +152,7 @@ func (r *Ruleset) kinds(proto string) (kinds [][]portkinds.Range, whole bool) {
 			}
 		}
 	}
-	kinds, whole = portkinds.Of(asked, maxKinds)
+	kinds, whole = portrange.Kinds(asked)
 	return kinds, whole && !masked
 }
 
@@ -212,12 +191,12 @@ func (d DropPlace) sameRule(o DropPlace) bool {
 }
 
 // saysOf reports whether a place says of packets to some ports what another one does.
-func (d DropPlace) saysOf(o DropPlace, proto string, ports []portkinds.Range) bool {
+func (d DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	if !d.sameRule(o) || o.Certain && !d.Certain || d.Proto != "" && d.Proto != proto {
 		return false
 	}
-	return d.Ports == nil || !slices.ContainsFunc(ports, func(q portkinds.Range) bool {
-		return !slices.ContainsFunc(d.Ports, func(p PortRange) bool { return p.First <= q[0] && q[1] <= p.Last })
+	return d.Ports == nil || !slices.ContainsFunc(ports, func(q PortRange) bool {
+		return !slices.ContainsFunc(d.Ports, func(p PortRange) bool { return p.Covers(q) })
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // Published is a port of this host behind which another one stands: of a container, or
@@ -131,7 +133,7 @@ func (p *publisher) match(m *Match, any Packet, here *area) bool {
 func (p *publisher) add(c *Chain, n *NAT, here area) {
 	ports := here.ports
 	if ports == nil {
-		ports = []PortRange{{0, 65535}}
+		ports = []PortRange{portrange.All}
 	}
 	for _, r := range ports {
 		p.found = append(p.found, Published{Proto: protoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name})

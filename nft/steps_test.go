@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -18,7 +19,7 @@ func TestSteps(t *testing.T) {
 	}
 	text.WriteString("ip saddr 62.0.0.7 udp dport 5060 return\nip saddr 62.0.0.7 drop\n}\nchain in {\ntype filter hook input priority 0; policy drop;\njump deny\n")
 	for i := range 300 {
-		fmt.Fprintf(&text, "%s dport %d accept\n", protocols[i%2], 20+i*37)
+		fmt.Fprintf(&text, "%s dport %d accept\n", portrange.Protocols[i%2], 20+i*37)
 	}
 	script(t, text.String()+"}\n}\n")
 	r := read(t, Options{Elements: true})

@@ -16,19 +16,19 @@ const module = "github.com/voipbl/voipbl/"
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
 	"advise":     {"agent", "config", "firewall", "host", "lockout", "nft"},
-	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/web"},
+	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/portrange", "internal/web"},
 	"allowlist":  {"config", "internal/deadline"},
 	"banlist":    {"cidr", "internal/deadline"},
-	"config":     {"cidr", "internal/shownurl"},
+	"config":     {"cidr", "internal/portrange", "internal/shownurl"},
 	"dns":        nil,
 	"fetch":      {"internal/shownurl", "internal/web"},
 	"ipsetsync":  {"cidr"},
-	"firewall":   {"nft", "internal/banrule", "internal/portkinds"},
+	"firewall":   {"nft", "internal/banrule", "internal/portrange"},
 	"outbox":     {"internal/web"},
 	"cidr":       nil,
 	"host":       {"internal/banrule", "internal/netdump"},
 	"lockout":    {"firewall", "host"},
-	"nft":        {"internal/portkinds"},
+	"nft":        {"internal/portrange"},
 	"packaging":  nil, // the files that are installed
 }
 

@@ -1,4 +1,4 @@
-package portkinds
+package portrange
 
 import (
 	"fmt"
@@ -8,28 +8,32 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestOf(t *testing.T) {
+func TestKinds(t *testing.T) {
 	for _, test := range []struct {
 		rules [][]Range
 		want  string
 	}{
-		{nil, "[[[0 65535]]]"},
-		{[][]Range{{{22, 22}, {80, 81}}, {{22, 22}, {80, 81}}}, "[[[0 21] [23 79] [82 65535]] [[22 22] [80 81]]]"},
-		{[][]Range{{{5060, 5061}}, {{5061, 5070}}}, "[[[0 5059] [5071 65535]] [[5060 5060]] [[5061 5061]] [[5062 5070]]]"},
-		{[][]Range{{{0, 65535}}, {{65535, 65535}}}, "[[[0 65534]] [[65535 65535]]]"},
-		{[][]Range{{{20, 30}, {25, 40}, {41, 41}}}, "[[[0 19] [42 65535]] [[20 41]]]"},
+		{nil, "[[0:65535]]"},
+		{[][]Range{{{22, 22}, {80, 81}}, {{22, 22}, {80, 81}}}, "[[0:21 23:79 82:65535] [22 80:81]]"},
+		{[][]Range{{{5060, 5061}}, {{5061, 5070}}}, "[[0:5059 5071:65535] [5060] [5061] [5062:5070]]"},
+		{[][]Range{{{0, 65535}}, {{65535, 65535}}}, "[[0:65534] [65535]]"},
+		{[][]Range{{{20, 30}, {25, 40}, {41, 41}}}, "[[0:19 42:65535] [20:41]]"},
 	} {
-		if got, whole := Of(test.rules, 100); fmt.Sprint(got) != test.want || !whole {
+		if got, whole := Kinds(test.rules); fmt.Sprint(got) != test.want || !whole {
 			t.Errorf("%v: %v, %v", test.rules, got, whole)
 		}
 	}
-	if got, whole := Of([][]Range{{{1, 1}}, {{2, 2}}}, 2); len(got) != 2 || whole {
-		t.Errorf("at most 2: %v, %v", got, whole)
+	var many [][]Range
+	for port := range uint16(mostKinds) {
+		many = append(many, []Range{{2 * port, 2 * port}})
+	}
+	if got, whole := Kinds(many); len(got) != mostKinds || whole {
+		t.Errorf("of %d ports: %d kinds, whole %v", len(many), len(got), whole)
 	}
 }
 
-// TestOfByEachPort compares with what each port by itself is asked for by.
-func TestOfByEachPort(t *testing.T) {
+// TestKindsByEachPort compares with what each port by itself is asked for by.
+func TestKindsByEachPort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		port := rapid.OneOf(rapid.Uint16(), rapid.Uint16Range(0, 6), rapid.Uint16Range(65530, 65535))
 		rules := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Range {
@@ -39,15 +43,15 @@ func TestOfByEachPort(t *testing.T) {
 		askedBy := func(port uint16) string {
 			name := ""
 			for _, r := range rules {
-				name += fmt.Sprint(slices.ContainsFunc(r, func(r Range) bool { return r[0] <= port && port <= r[1] }))
+				name += fmt.Sprint(slices.ContainsFunc(r, func(r Range) bool { return r.Has(port) }))
 			}
 			return name
 		}
-		kinds, _ := Of(rules, 1<<16)
+		kinds, _ := Kinds(rules)
 		kindOf := make([]int, 1<<16)
 		for i, ranges := range kinds {
 			for _, r := range ranges {
-				for port := int(r[0]); port <= int(r[1]); port++ {
+				for port := int(r.First); port <= int(r.Last); port++ {
 					if kindOf[port] != 0 {
 						t.Fatalf("port %d is of two kinds", port)
 					}

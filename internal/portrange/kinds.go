@@ -1,6 +1,4 @@
-// Package portkinds tells which ports rules treat alike, so that one of each kind is enough
-// to ask about. It is pure.
-package portkinds
+package portrange
 
 import (
 	"fmt"
@@ -8,13 +6,14 @@ import (
 	"slices"
 )
 
-// Range is the ports from the first to the last, both included.
-type Range = [2]uint16
+// mostKinds bounds the kinds of ports that are told apart.
+const mostKinds = 512
 
-// Of parts all ports into kinds: two are of one kind if each of the rules, which asks for
-// some ranges of them, asks for both or for neither. Kinds and their ranges are in the order
-// of the ports. With more than most kinds there are the first of them, and whole is false.
-func Of(rules [][]Range, most int) (kinds [][]Range, whole bool) {
+// Kinds parts all ports into kinds, so that one of each is enough to ask about: two are of
+// one kind if each of the rules, which asks for some ranges of them, asks for both or for
+// neither. Kinds and their ranges are in the order of the ports. whole is false if there are
+// more than can be told apart.
+func Kinds(rules [][]Range) (kinds [][]Range, whole bool) {
 	type edge struct{ port, rule, more int } // where a range of a rule begins, or has ended
 	edges := []edge{{65536, 0, 0}}
 	known := make(map[string]bool)
@@ -25,7 +24,7 @@ func Of(rules [][]Range, most int) (kinds [][]Range, whole bool) {
 			known[name] = true
 		}
 		for _, r := range ranges {
-			edges = append(edges, edge{int(r[0]), rule, 1}, edge{int(r[1]) + 1, rule, -1})
+			edges = append(edges, edge{int(r.First), rule, 1}, edge{int(r.Last) + 1, rule, -1})
 		}
 	}
 	slices.SortStableFunc(edges, func(a, b edge) int { return a.port - b.port })
@@ -40,8 +39,8 @@ func Of(rules [][]Range, most int) (kinds [][]Range, whole bool) {
 				i, at[by] = len(kinds), len(kinds)
 				kinds = append(kinds, nil)
 			}
-			if n := len(kinds[i]); n > 0 && int(kinds[i][n-1][1]) == first-1 {
-				kinds[i][n-1][1] = uint16(e.port - 1)
+			if n := len(kinds[i]); n > 0 && int(kinds[i][n-1].Last) == first-1 {
+				kinds[i][n-1].Last = uint16(e.port - 1)
 			} else {
 				kinds[i] = append(kinds[i], Range{uint16(first), uint16(e.port - 1)})
 			}
@@ -51,14 +50,14 @@ func Of(rules [][]Range, most int) (kinds [][]Range, whole bool) {
 			delete(asking, e.rule)
 		}
 	}
-	return kinds[:min(len(kinds), most)], len(kinds) <= most
+	return kinds[:min(len(kinds), mostKinds)], len(kinds) <= mostKinds
 }
 
 // Joined are ranges in order, with what touches or overlaps put together.
 func Joined(ranges []Range) (all []Range) {
-	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return int(a[0]) - int(b[0]) }) {
-		if n := len(all); n > 0 && int(r[0]) <= int(all[n-1][1])+1 {
-			all[n-1][1] = max(all[n-1][1], r[1])
+	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return int(a.First) - int(b.First) }) {
+		if n := len(all); n > 0 && int(r.First) <= int(all[n-1].Last)+1 {
+			all[n-1].Last = max(all[n-1].Last, r.Last)
 		} else {
 			all = append(all, r)
 		}
