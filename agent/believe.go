@@ -64,28 +64,59 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 	is := extentOf(effective(body.tally, body.sets), body.sets)
 	content := contentOf(body.sets)
 	past := r.past(f, prior, state)
-	if past == nil || r.force {
-		r.accept(state, pastOf(f.source, is, r.now), content)
-		return verdict{}
+	anew := pastOf(f.source, is, r.now)
+	var (
+		v    verdict
+		gone float64
+	)
+	switch {
+	case r.force && past != nil:
+		anew.Turned = aged(*past, r.now).Turned
+	case r.force:
+	case past != nil:
+		now := aged(*past, r.now)
+		anew.Turned = now.Turned
+		compare := func(with cidr.Sets) turnover { return r.compare(f, past, prior, with) }
+		if prior.SHA256 == sum { // as for nearly all that is fetched without need
+			compare = func(cidr.Sets) turnover { return turnover{body.tally.Entries, body.tally.Entries} }
+		}
+		if v, gone = judgeByPast(now, compare, body.tally, body.sets); v.reason == "" {
+			r.accept(state, r.aside(f, addedTo(*past, is, gone, r.now), prior), content)
+			return v
+		}
+	case state.Past == nil:
+		v = judgeByRest(r.compareRest(f, body.sets, nil), effective(body.tally, body.sets))
 	}
-	compare := func(with cidr.Sets) turnover { return r.compare(f, with) }
-	if prior.SHA256 == sum { // as for nearly all that is fetched without need
-		compare = func(cidr.Sets) turnover { return turnover{body.tally.Entries, body.tally.Entries} }
-	} else if prior.SHA256 == "" {
-		compare = func(cidr.Sets) turnover { return turnover{} }
+	if v.reason != "" {
+		reason := v.reason
+		if v, state.Held = agree(state.Held, v, is, content, r.now); v.reason != "" {
+			return v
+		}
+		if reason == reasonTurned {
+			anew.Turned = max(anew.Turned, gone)
+		}
 	}
-	v, kept := judgeByPast(aged(*past, r.now), compare, body.tally, body.sets)
-	if v.reason == "" {
-		r.accept(state, addedTo(*past, is, kept, r.now), content)
-		return v
-	}
-	v, state.Held = agree(state.Held, v, is, content, r.now)
-	if v.reason == "" {
-		anew := pastOf(f.source, is, r.now)
-		anew.Kept = kept
-		r.accept(state, anew, content)
-	}
+	r.accept(state, anew, content)
 	return v
+}
+
+// asidePrefix begins the name of the list's file that was put aside. No feed's name begins
+// so.
+const asidePrefix = "_past."
+
+// aside puts the last good copy aside, which is about to be replaced, if that is due, and
+// notes when.
+func (r *reader) aside(f *feed, past fetch.Past, prior fetch.Meta) fetch.Past {
+	if r.dryRun || prior.SHA256 == "" || !past.Aside.IsZero() && r.now.Sub(past.Aside) < asideFor {
+		return past
+	}
+	if err := r.store.PutAside(f.Name, asidePrefix+f.Name); err != nil {
+		f.warn("feed %s: the next list is compared with this one alone: %v", f.Name, err)
+		past.Aside = time.Time{}
+		return past
+	}
+	past.Aside = r.now
+	return past
 }
 
 // past is what is known of the lists before, nil if nothing is. Where there is a copy and
@@ -109,12 +140,55 @@ func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past
 	return &past
 }
 
-// compare tells what of the last good list is still in another one. It reads the copy line
-// by line, so that it needs no memory for it.
-func (r *reader) compare(f *feed, with cidr.Sets) (t turnover) {
-	c, err := r.store.Open(f.Name)
+// compare tells what is still in a new list: of the list that was put aside, or of the last
+// good one, or, if that is lost, of what stays in force of it.
+func (r *reader) compare(f *feed, past *fetch.Past, prior fetch.Meta, with cidr.Sets) turnover {
+	if prior.SHA256 == "" {
+		return r.compareRest(f, with, past)
+	}
+	if !past.Aside.IsZero() {
+		t, err := r.compareCopy(asidePrefix+f.Name, with)
+		if err == nil {
+			return t
+		}
+		f.warn("feed %s: %v: the new list is compared with the last one alone", f.Name, err)
+		past.Aside = time.Time{} // so that another is put aside
+	}
+	t, err := r.compareCopy(f.Name, with)
 	if err != nil {
-		return turnover{} // prior has told why
+		f.warn("feed %s: %v: the new list is compared with what is in force", f.Name, err)
+		return r.compareRest(f, with, past)
+	}
+	return t
+}
+
+// compareRest is compare with what stays in force of a list whose last good copy is lost.
+// That of several such lists may be mixed up: then no more of it counts than the list had,
+// or, if that is not known, nothing.
+func (r *reader) compareRest(f *feed, with cidr.Sets, past *fetch.Past) (t turnover) {
+	rest, alone := r.remaining(f.Name, past != nil)
+	if past == nil && !alone {
+		return t
+	}
+	for p := range allOf(rest) {
+		t.entries++
+		if with.Contains(p) {
+			t.still++
+		}
+	}
+	if past != nil {
+		t.entries = min(t.entries, int(past.Last.Entries))
+		t.still = min(t.still, t.entries)
+	}
+	return t
+}
+
+// compareCopy is compare with a copy. It reads that line by line, so that it needs no memory
+// for it.
+func (r *reader) compareCopy(name string, with cidr.Sets) (t turnover, err error) {
+	c, err := r.store.Open(name)
+	if err != nil {
+		return t, err
 	}
 	defer c.Close()
 	policy := policyOf(r.limits)
@@ -135,11 +209,7 @@ func (r *reader) compare(f *feed, with cidr.Sets) (t turnover) {
 			}
 		}
 	}
-	if err := c.Verify(); err != nil {
-		f.warn("feed %s: %v: it is not compared with the new list", f.Name, err)
-		return turnover{}
-	}
-	return t
+	return t, c.Verify()
 }
 
 // accept notes a list that is believed.

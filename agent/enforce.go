@@ -209,6 +209,20 @@ func (d *dump) read() (err error) {
 	return nil
 }
 
+// readLive is what the kernel holds of lists, as far as it can be read.
+func readLive(cfg config.Config) cidr.Sets {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return cidr.Sets{}
+	}
+	defer kernel.Close()
+	d := &dump{kernel: kernel, cfg: cfg}
+	if d.read() != nil {
+		return cidr.Sets{}
+	}
+	return liveSets(d.lives)
+}
+
 func (d *dump) wait() ([2]*ipsetsync.Live, error) {
 	err := <-d.done
 	return d.lives, err

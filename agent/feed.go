@@ -26,8 +26,9 @@ type reader struct {
 	limits   config.Limits
 	offline  bool
 	force    bool
-	dryRun   bool // keep nothing: no copy, no history
-	lossy    bool // the copy of a feed is lost: see feed.before
+	dryRun   bool             // keep nothing: no copy, no history
+	live     func() cidr.Sets // what the kernel holds of lists
+	lossy    bool             // the copy of a feed is lost: see feed.before
 	now      time.Time
 	deadline time.Time // for fetching all feeds together
 	progress func(feed string, got, total int64)
@@ -62,6 +63,7 @@ func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		store: store, client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
 		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
 		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
+		live:     func() cidr.Sets { return readLive(cfg) },
 	}
 }
 

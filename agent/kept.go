@@ -229,6 +229,31 @@ func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
 	return b.Sets(), c.Verify()
 }
 
+// remaining is what stays in force of a feed whose last good copy is lost: its stand-in, or
+// what the kernel holds, if the loss is news and live says to ask. alone is that no other
+// feed's copy is lost.
+func (r *reader) remaining(name string, live bool) (sets cidr.Sets, alone bool) {
+	lost := losses{}
+	if r.store.ReadJSON(lostFile, &lost) != nil {
+		lost = losses{}
+	}
+	alone = true
+	for other, l := range lost {
+		alone = alone && (other == name || l.Over)
+	}
+	l, known := lost[name]
+	if known && !l.Over {
+		sets, err := readStandIn(r.store, name)
+		if err == nil {
+			return sets, alone
+		}
+	}
+	if live && !l.Over {
+		sets = r.live()
+	}
+	return sets, alone
+}
+
 // forget drops a loss that is made good.
 func (k *keeper) forget(lost losses, name string) {
 	if _, known := lost[name]; known {

@@ -10,9 +10,10 @@ import (
 )
 
 // A list from the network is judged by its own past: by what its lists were like during
-// the last weeks, and by how much of the last good one is still in it. What differs a lot
-// may be right, and is believed after a while (see agree); until then the last good copy
-// stays in force.
+// the last weeks, and by how much of the one of some days ago is still in it. So what
+// changes step by step is seen as well as what changes at once. What differs a lot may be
+// right, and is believed after a while (see agree); until then the last good copy stays in
+// force.
 
 const (
 	// pastHalves is after how long the largest list of the past counts half, and the
@@ -36,8 +37,9 @@ const (
 	// large factors when they are young.
 	smallEntries = 10_000
 
-	// wider is by how many bits a block may be wider than the widest of its past. The
-	// widest of VoIPBL's was a /27 in 2016 and a /24 in 2019.
+	// wider is by how many bits a block may be wider than the widest of that list of
+	// its past whose widest was the narrowest. The widest of VoIPBL's was a /27 in 2016
+	// and a /24 in 2019.
 	wider = 4
 
 	// wideShare is the share of what the list covered in its past, as a divisor, that
@@ -48,10 +50,18 @@ const (
 	// worst networks of a day is another one the next day.
 	turnedEntries = 100
 
-	// mostTurned is which share of its entries may be gone from one list to the next,
-	// beyond what is usual for it: a list of the attackers of two days, read once a day,
-	// keeps half of them.
+	// mostTurned is which share of its entries may be gone since the list that was put
+	// aside, beyond what is usual for it.
 	mostTurned = 0.5
+
+	// asideFor is how long a list is what turnover is measured by. Half a list can be
+	// other entries in that time without a word.
+	asideFor = 7 * 24 * time.Hour
+
+	// turnsOver is how much turnover must be usual for a list for one that turns over
+	// to show that it still is: after a month without, what was believed then counts
+	// no more.
+	turnsOver = 0.25
 )
 
 var (
@@ -63,19 +73,20 @@ var (
 	// IPv4, or than one provider's /32 of 2000::/3.
 	smallWide = [2]float64{1.0 / (1 << 20), 1.0 / (1 << 29)}
 
-	// hostBits is how wide the blocks of a list are that has had none of a family: for
-	// whoever has IPv6 gets a /64.
-	hostBits = [2]int{32, 64}
+	// hostWidth is the share of the narrowest block that counts, and that of a list
+	// without any of a family: whoever has IPv6 gets a /64.
+	hostWidth = [2]float64{1.0 / (1 << 32), 1.0 / (1 << 61)}
 )
 
 // extentOf measures a list.
 func extentOf(entries int, sets cidr.Sets) fetch.Extent {
 	e := fetch.Extent{Entries: float64(entries)}
+	e.Widest = hostWidth
 	for _, f := range cidr.Families {
 		e.Coverage[f] = sets[f].Share() / usable[f]
 		for bits, n := range sets[f].Lengths() {
 			if n > 0 {
-				e.Widest[f] = math.Ldexp(1, -bits) / usable[f]
+				e.Widest[f] = max(hostWidth[f], math.Ldexp(1, -bits)/usable[f])
 				break // the lengths are in order, the widest first
 			}
 		}
@@ -85,7 +96,7 @@ func extentOf(entries int, sets cidr.Sets) fetch.Extent {
 
 // pastOf is the past of a feed whose first list is e.
 func pastOf(source string, e fetch.Extent, now time.Time) fetch.Past {
-	return fetch.Past{Source: source, At: now, Last: e, Most: e, Least: e, Kept: 1}
+	return fetch.Past{Source: source, At: now, Last: e, Most: e, Least: e}
 }
 
 // aged is the past as it counts at now: it fades, but for the last good list, which is
@@ -93,18 +104,28 @@ func pastOf(source string, e fetch.Extent, now time.Time) fetch.Past {
 func aged(p fetch.Past, now time.Time) fetch.Past {
 	fade := math.Exp2(-min(max(0, now.Sub(p.At).Hours()/pastHalves.Hours()), mostHalves))
 	p.Most = extreme(math.Max, scaled(p.Most, fade), p.Last)
+	for f := range p.Least.Widest { // of an older version, zero for a family without blocks
+		p.Least.Widest[f] = max(p.Least.Widest[f], hostWidth[f])
+	}
 	p.Least = extreme(math.Min, scaled(p.Least, 1/fade), p.Last)
-	p.Kept = 1 - (1-p.Kept)*fade
+	p.Turned *= fade
+	if p.Aside.After(now) {
+		p.Aside = now
+	}
 	return p
 }
 
-// addedTo is the past after a list that was accepted at now, which kept that share of
-// the entries of the one before.
-func addedTo(p fetch.Past, e fetch.Extent, kept float64, now time.Time) fetch.Past {
+// addedTo is the past after a list that was accepted at now, of which that share of the
+// entries of before was gone. What is usual to be gone is not learnt from it, or half and
+// half again would make up the whole: it can only show that a turnover which was believed
+// for good is still usual.
+func addedTo(p fetch.Past, e fetch.Extent, gone float64, now time.Time) fetch.Past {
 	p = aged(p, now)
 	p.At, p.Last = now, e
 	p.Most, p.Least = extreme(math.Max, p.Most, e), extreme(math.Min, p.Least, e)
-	p.Kept = min(p.Kept, kept)
+	if gone > mostTurned && p.Turned > turnsOver {
+		p.Turned = max(p.Turned, gone)
+	}
 	return p
 }
 
@@ -129,46 +150,63 @@ func extreme(of func(a, b float64) float64, a, b fetch.Extent) fetch.Extent {
 // turnover is how many entries a list had, and how many of them another one covers.
 type turnover struct{ entries, still int }
 
-// kept is the share that is still there; 1 of an empty list.
-func (t turnover) kept() float64 {
+// gone is the share that is not there any more; 0 of an empty list.
+func (t turnover) gone() float64 {
 	if t.entries == 0 {
-		return 1
+		return 0
 	}
-	return float64(t.still) / float64(t.entries)
+	return 1 - float64(t.still)/float64(t.entries)
 }
 
 // judgeByPast decides about a body whose feed had that past (aged to now). compare tells
-// what is still there of the last good list. If there is none to stay in force instead, a
-// list that is too short is better than nothing. It returns also the share that is kept.
-func judgeByPast(past fetch.Past, compare func(with cidr.Sets) turnover, t cidr.Tally, sets cidr.Sets) (v verdict, kept float64) {
+// what is still there of an earlier list. If there is none to stay in force instead, a
+// list that is too short is better than nothing. It returns also the share that is gone.
+func judgeByPast(past fetch.Past, compare func(with cidr.Sets) turnover, t cidr.Tally, sets cidr.Sets) (v verdict, gone float64) {
 	usual, limits := usualPart(past, sets)
 	entries := effective(t, usual)
-	last := compare(usual)
-	kept = last.kept()
+	before := compare(usual)
+	gone = before.gone()
 	if v := judgeWidth(past, sets, usual, limits); v.reason != "" {
-		return v, kept
+		return v, gone
 	}
 	if v := judgeGrowth(past, extentOf(effective(t, sets), sets)); v.reason != "" {
-		return v, kept
+		return v, gone
 	}
 	switch {
-	case last.entries == 0:
+	case before.entries == 0:
 	case float64(entries)*mostShrink < past.Most.Entries:
-		return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %.0f before", entries, past.Most.Entries)}, kept
-	case last.entries >= turnedEntries && kept < past.Kept-mostTurned:
-		return verdict{reasonTurned, fmt.Sprintf("%s of the entries before are still in it, where %s were the least before", percent(kept), percent(past.Kept))}, kept
+		return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %.0f before", entries, past.Most.Entries)}, gone
+	case before.entries >= turnedEntries && gone > past.Turned+mostTurned:
+		return verdict{reasonTurned, turnedWords(gone, past.Turned)}, gone
 	}
-	return verdict{}, kept
+	return verdict{}, gone
+}
+
+func turnedWords(gone, usual float64) string {
+	return fmt.Sprintf("%s of the entries of before are still in it, less than %s", percent(1-gone), percent(1-usual-mostTurned))
+}
+
+// judgeByRest decides about a body of whose feed nothing is known but what stays in force
+// of it: its last good copy is lost, and what was remembered with it. That may be less than
+// what it had, so that it says nothing about growth; and it is cut up where something is
+// exempt, so that it counts as shrunk only if most of it is gone, too.
+func judgeByRest(rest turnover, entries int) verdict {
+	switch gone := rest.gone(); {
+	case gone <= mostTurned:
+	case entries*mostShrink < rest.entries:
+		return verdict{reasonShrank, fmt.Sprintf("%d entries, less than half of the %d that stay of a lost copy", entries, rest.entries)}
+	case rest.entries >= turnedEntries:
+		return verdict{reasonTurned, turnedWords(gone, 0)}
+	}
+	return verdict{}
 }
 
 // usualPart is a list without the blocks that are far wider than those of its past; limits
-// are the widest that are not, by family.
+// are the widest that are not, by family. Its past is the least that it had: wider blocks
+// step by step are wider blocks.
 func usualPart(past fetch.Past, sets cidr.Sets) (usual cidr.Sets, limits [2]int) {
 	for _, f := range cidr.Families {
-		bits := hostBits[f]
-		if w := past.Most.Widest[f] * usable[f]; w > 0 {
-			bits = min(bits, int(math.Floor(-math.Log2(w))))
-		}
+		bits := int(math.Round(-math.Log2(past.Least.Widest[f] * usable[f])))
 		limits[f] = max(0, bits-wider)
 		usual[f] = sets[f].Narrow(uint8(limits[f]))
 	}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -64,16 +63,20 @@ func networks(n int) []string {
 var pastNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // judged is the verdict on a list that follows others, each a fetch of 4 hours after the
-// one before, all believed.
+// one before, all believed. The first of them is what was put aside.
 func judged(t testing.TB, l aList, before ...aList) verdict {
 	t.Helper()
 	p := pastOf("x", before[0].extent(), pastNow)
 	now := pastNow
 	for i, b := range before[1:] {
 		now = now.Add(4 * time.Hour)
-		p = addedTo(p, b.extent(), before[i].compare(b.sets).kept(), now)
+		v, gone := judgeByPast(aged(p, now), before[0].compare, b.tally, b.sets)
+		if v.reason != "" {
+			t.Errorf("step %d is held: %q (%s)", i+1, v.reason, v.why)
+		}
+		p = addedTo(p, b.extent(), gone, now)
 	}
-	v, _ := judgeByPast(aged(p, now.Add(4*time.Hour)), before[len(before)-1].compare, l.tally, l.sets)
+	v, _ := judgeByPast(aged(p, now.Add(4*time.Hour)), before[0].compare, l.tally, l.sets)
 	return v
 }
 
@@ -122,11 +125,17 @@ func TestJudgeByPast(t *testing.T) {
 		{"a short list grows", [][]string{singles(0, 3)}, singles(0, 9000), "", ""},
 		{"by steps", [][]string{singles(0, 3000), singles(0, 12_000)}, singles(0, 48_000), reasonGrew, "more than 5 times the 30"},
 		{"coverage alone", [][]string{join(singles(0, 500), []string{"20.0.0.0/16"})}, join(singles(0, 500), []string{"20.0.0.0/13", "30.0.0.0/13"}), reasonGrew, "it covers 0.024% of IPv4 space, more than 5 times the 0.0015% before"},
-		{"turned over", [][]string{singles(0, 500)}, singles(252, 500), reasonTurned, "50% of the entries before are still in it, where 100% were the least before"},
+		{"turned over", [][]string{singles(0, 500)}, singles(252, 500), reasonTurned, "50% of the entries of before are still in it, less than 50%"},
 		{"half of it is still there", [][]string{singles(0, 500)}, singles(250, 500), "", ""},
 		{"hidden under a wide one", [][]string{singles(0, 500)}, join(singles(100_000, 500), []string{"11.0.0.0/21"}), reasonTurned, ""},
 		{"a short list turns over", [][]string{singles(0, 99)}, singles(500, 99), "", ""},
-		{"one that usually does", [][]string{singles(0, 500), singles(500, 500)}, singles(1000, 500), "", ""},
+		{"turned over by steps", [][]string{singles(0, 500), singles(245, 500)}, singles(490, 500), reasonTurned, "2% of the entries of before"},
+		{"turned over by small steps", [][]string{singles(0, 500), singles(100, 500), singles(200, 500)}, singles(300, 500), reasonTurned, "40% of"},
+		{"wider by steps", [][]string{singles(0, 70_000), join(singles(0, 70_000), []string{"20.0.0.0/28"}), join(singles(0, 70_000), []string{"20.0.0.0/24"}),
+			join(singles(0, 70_000), []string{"20.0.0.0/20"})}, join(singles(0, 70_000), []string{"20.0.0.0/16"}), reasonWidened, "1 block wider than a /28"},
+		{"IPv6 wider by steps", [][]string{singles(0, 500), join(singles(0, 500), []string{"2a00:1::/60"}), join(singles(0, 500), []string{"2a00:1::/56"}),
+			join(singles(0, 500), []string{"2a00:1::/52", "2a00:2::/48"}), join(singles(0, 500), []string{"2a00:1::/44"}),
+			join(singles(0, 500), []string{"2a00:1::/40"}), join(singles(0, 500), []string{"2a00:1::/36"})}, join(singles(0, 500), []string{"2a00:1::/32"}), reasonWidened, "wider than a /60"},
 		{"IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::1", "2a00:2::/64", "2a00:3::/48"}), "", ""},
 		{"a provider of IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::/32"}), reasonWidened, "1 block wider than a /60"},
 	} {
@@ -172,24 +181,72 @@ func TestPastFades(t *testing.T) {
 			if n*mostShrink < a.Most.Entries {
 				got = reasonShrank
 			}
-			p = addedTo(p, is(), 1, now)
+			p = addedTo(p, is(), 0, now)
 		}
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
 	// Nor does an hour that never was: the clock is set back, or forth for ages.
-	p := addedTo(pastOf("x", fetch.Extent{Entries: 9}, pastNow), fetch.Extent{Entries: 6}, 1, pastNow)
+	p := addedTo(pastOf("x", fetch.Extent{Entries: 9}, pastNow), fetch.Extent{Entries: 6}, 0, pastNow)
 	if got := aged(p, pastNow.AddDate(-20, 0, 0)); got != p {
 		t.Errorf("20 years back: %+v", got)
 	}
-	p.Kept = 0
-	if got := aged(p, pastNow.Add(2*pastHalves)).Kept; got != 0.75 {
-		t.Errorf("after two halves %v is usual to be kept", got)
+	p.Turned = 1
+	if got := aged(p, pastNow.Add(2*pastHalves)).Turned; got != 0.25 {
+		t.Errorf("after two halves %v is usual to be gone", got)
 	}
 	got := aged(p, pastNow.AddDate(100, 0, 0))
-	if got.Most.Entries != 6 || got.Least.Entries != 6 || math.IsNaN(got.Kept) {
+	if got.Most.Entries != 6 || got.Least.Entries != 6 || got.Turned > 1e-9 {
 		t.Errorf("100 years on: %+v", got)
+	}
+}
+
+// TestTurnoverIsLearnt only from what was believed for good: what an accepted list turns over
+// never lets the next one turn over more.
+func TestTurnoverIsLearnt(t *testing.T) {
+	e := fetch.Extent{Entries: 1000}
+	after := func(p fetch.Past, every time.Duration, gone ...float64) float64 {
+		now := p.At
+		for _, g := range gone {
+			now = now.Add(every)
+			p = addedTo(p, e, g, now)
+		}
+		return p.Turned
+	}
+	stable, restless := pastOf("x", e, pastNow), pastOf("x", e, pastNow)
+	restless.Turned = 0.9
+	if got := after(stable, time.Hour, 0.5, 0.5, 0.4); got != 0 {
+		t.Errorf("half of it is gone, and half of the rest: %v is usual", got)
+	}
+	if got := after(restless, 7*24*time.Hour, 0.9, 0.8, 0.9, 0.9, 0.9, 0.9); got < 0.9 {
+		t.Errorf("a list that goes on as it was believed: %v is usual", got)
+	}
+	if got := after(restless, 7*24*time.Hour, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.6); got > 0.25 {
+		t.Errorf("a list that has not turned over for two months: %v is usual", got)
+	}
+}
+
+// TestJudgeByRest: the copy of a list is lost, and all that was remembered of it.
+func TestJudgeByRest(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		rest    turnover
+		entries int
+		want    fetch.Reason
+	}{
+		{"nothing stays", turnover{}, 3, ""},
+		{"the same again", turnover{70_000, 70_000}, 70_000, ""},
+		{"three entries", turnover{70_000, 3}, 3, reasonShrank},
+		{"three others", turnover{100, 0}, 3, reasonShrank},
+		{"others as many", turnover{70_000, 0}, 70_000, reasonTurned},
+		{"a short list, others as many", turnover{20, 0}, 20, ""},
+		{"much more", turnover{1000, 1000}, 1_000_000, ""},
+		{"what is exempt has cut up its only block", turnover{24, 24}, 1, ""},
+	} {
+		if v := judgeByRest(test.rest, test.entries); v.reason != test.want {
+			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)
+		}
 	}
 }
 

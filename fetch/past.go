@@ -9,11 +9,15 @@ type Past struct {
 	At     time.Time `json:"at"`     // when Last was fetched
 	Last   Extent    `json:"last"`   // the last good list
 	Most   Extent    `json:"most"`   // the largest of each measure, fading since At
-	Least  Extent    `json:"least"`  // the smallest of Entries and Coverage, likewise
+	Least  Extent    `json:"least"`  // the smallest of each measure, likewise
 
-	// Kept is the smallest share of a list's entries that was still in the next
-	// one, likewise.
-	Kept float64 `json:"kept"`
+	// Aside is when the list was put aside (see [Store.PutAside]) that turnover is
+	// measured by; zero if none was.
+	Aside time.Time `json:"aside,omitzero"`
+
+	// Turned is the share of a list's entries that may be gone as a rule: as many
+	// as were when such a list was last believed, fading likewise.
+	Turned float64 `json:"turned,omitempty"`
 }
 
 // An Extent is how much a list blocks.

@@ -214,3 +214,26 @@ func TestRemove(t *testing.T) {
 		t.Error("a name that leads out of the folder is taken")
 	}
 }
+
+// TestPutAside sees to it that what is put aside stays as it is while others come.
+func TestPutAside(t *testing.T) {
+	s := openStore(t)
+	for _, body := range []string{"8.8.8.8\n", "8.8.4.4\n"} {
+		keep(t, s, "list", body)
+		if err := s.PutAside("list", "_past.list"); err != nil {
+			t.Fatal(err)
+		}
+		keep(t, s, "list", "1.1.1.1\n")
+		if got, _, err := readCopy(s, "_past.list"); got != body || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, body)
+		}
+	}
+	if got, _, err := readCopy(s, "list"); got != "1.1.1.1\n" || err != nil {
+		t.Errorf("the copy is %q, %v", got, err)
+	}
+	for _, name := range []string{"other", "../list"} {
+		if err := s.PutAside(name, "_past.other"); err == nil {
+			t.Errorf("%s is put aside", name)
+		}
+	}
+}
