@@ -18,7 +18,8 @@ import (
 type ApplyOptions struct {
 	ConfigFile string              // that the configuration is from
 	DryRun     bool                // say what would change
-	Force      bool                // do not ask who would be locked out
+	Force      bool                // do not ask who would be locked out, and have the agent take over what takes protection away
+	MayLose    MayLose             // what else than rules the agent may take away
 	Wait       time.Duration       // for the lock
 	Waiting    func(holder string) // called once if the lock is held; may be nil
 
@@ -88,8 +89,11 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	}
 	// Before the locks are held, for which the agent would wait.
 	var warnings []string
-	silent := follow(ctx, cfg, following{file: opts.ConfigFile, byName: true, dryRun: opts.DryRun, timeout: max(opts.Wait, lockWait)})
-	if errors.As(silent, new(*NotFollowedError)) && !opts.Force {
+	report, silent := followApply(ctx, cfg, fw, answers, opts)
+	switch {
+	case report != nil:
+		return report, nil
+	case silent != nil && !errors.As(silent, new(*SilentAgentError)) && !(opts.Force && errors.As(silent, new(*NotFollowedError))):
 		return nil, silent
 	}
 	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, setsLock, rulesLock)
@@ -101,8 +105,8 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		if warnings, err = s.settle(ctx, time.Now()); err != nil {
 			return nil, err
 		}
-		if p := s.state.Pending; p != nil {
-			return nil, &PendingError{p.Deadline}
+		if err := s.notOnTrial(time.Now()); err != nil {
+			return nil, err
 		}
 	}
 	protected, err := protection(cfg, answers)
@@ -145,7 +149,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 		}
 		return done.Saved, err
 	}
-	report, err := s.ensure(ctx, how)
+	report, err = s.ensure(ctx, how)
 	if s.state.Pending != nil && err == nil {
 		if err := s.noteWithoutBase(report); err != nil {
 			warnings = append(warnings, fmt.Sprintf("what could not be installed is not remembered, so it cannot be confirmed: %v", err))
@@ -205,6 +209,9 @@ func (e *BlockedLoginError) Remedy() string {
 func (r *rules) checkBlocked(logins []login) error {
 	for _, f := range cidr.Families {
 		live, err := r.sets.Dump(setName(r.cfg, f))
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -241,11 +248,7 @@ func (r *rules) ensureSets() (partly *firewall.FamilyError, err error) {
 
 func (r *rules) ensureSet(f cidr.Family) error {
 	name := setName(r.cfg, f)
-	h, err := r.sets.Header(name)
-	if err == nil && !ipsetsync.IsOurs(h, f) {
-		return &ForeignSetError{h}
-	}
-	if !errors.Is(err, ipsetsync.ErrNotFound) {
+	if err := r.checkForeign(f); !errors.Is(err, ipsetsync.ErrNotFound) {
 		return err
 	}
 	plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
@@ -256,6 +259,15 @@ func (r *rules) ensureSet(f cidr.Family) error {
 		return err
 	}
 	return recordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan})
+}
+
+// checkForeign refuses to drop the members of a set that somebody else has made.
+func (r *rules) checkForeign(f cidr.Family) error {
+	h, err := r.sets.Header(setName(r.cfg, f))
+	if err == nil && !ipsetsync.IsOurs(h, f) {
+		return &ForeignSetError{h}
+	}
+	return err
 }
 
 // ForeignSetError is a set of our name that somebody else has made: its members

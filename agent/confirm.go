@@ -254,19 +254,8 @@ func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
 	if p == nil {
 		return r.notPending()
 	}
-	c := callerConnection()
-	old := c.name() == p.Connection || c.since < p.Uptime || servedSince("/proc", os.Getpid()) < p.Uptime
-	if c.name() != "" && old && !here {
-		return &OldConnectionError{p.Deadline}
-	}
-	saved, err := r.inForce(ctx, p)
-	if err != nil {
+	if err := r.mayConfirm(ctx, p, here); err != nil {
 		return err
-	}
-	if p.Base != nil && c.name() != "" && !here {
-		if err := checkTunnel(*p.Base, saved, r.look(), c, p.Deadline); err != nil {
-			return err
-		}
 	}
 	r.state.Accepted, r.state.Pending = nil, nil
 	r.state.unreject(p.Key)
@@ -278,6 +267,20 @@ func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
 	}
 	disarm(p.Token)
 	return r.writeCopy(nil)
+}
+
+// mayConfirm reports why what is pending cannot be confirmed by this caller, or nil.
+func (r *rules) mayConfirm(ctx context.Context, p *pendingBase, here bool) error {
+	c := callerConnection()
+	old := c.name() == p.Connection || c.since < p.Uptime || servedSince("/proc", os.Getpid()) < p.Uptime
+	if c.name() != "" && old && !here {
+		return &OldConnectionError{p.Deadline}
+	}
+	saved, err := r.inForce(ctx, p)
+	if err != nil || p.Base == nil || c.name() == "" || here {
+		return err
+	}
+	return checkTunnel(*p.Base, saved, r.look(), c, p.Deadline)
 }
 
 // NotInForceError is rules on trial that are not in the kernel as they were tried.

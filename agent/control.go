@@ -77,14 +77,10 @@ func (d *daemon) listen(bans *banServer) (*control, error) {
 	})
 	mux.HandleFunc("GET "+rulesPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.outlook(r.Context())) })
 	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) {
-		asks := d.asks
-		if r.URL.Query().Has(gently) {
-			asks = d.gentleAsks
-		}
-		respond(w, ask(r.Context(), asks))
+		respond(w, ask(r.Context(), d.asks, mayLose(r.URL.Query())))
 	})
 	mux.HandleFunc("POST "+bansPath, bans.serve)
-	mux.HandleFunc("POST "+allowedPath, func(w http.ResponseWriter, r *http.Request) { respond(w, ask(r.Context(), d.allows)) })
+	mux.HandleFunc("POST "+allowedPath, func(w http.ResponseWriter, r *http.Request) { respond(w, ask(r.Context(), d.allows, LoseNothing)) })
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
 	go c.server.Serve(limited(listener, mostAsks))
 	return c, nil
@@ -110,11 +106,17 @@ func (d *daemon) snapshot() AgentStatus {
 	return s
 }
 
+// request is something that the loop is asked to do.
+type request struct {
+	mayLose MayLose // of a reload
+	done    chan<- error
+}
+
 // ask has the loop do something, and waits for what becomes of it.
-func ask(ctx context.Context, asks chan<- chan error) *Problem {
+func ask(ctx context.Context, asks chan<- request, may MayLose) *Problem {
 	done := make(chan error, 1)
 	select {
-	case asks <- done:
+	case asks <- request{may, done}:
 	case <-ctx.Done():
 		return problemOf(ctx.Err())
 	}
@@ -175,18 +177,6 @@ func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 		return nil, err
 	}
 	return &s, nil
-}
-
-// FollowError is an agent that would undo what is about to be confirmed.
-type FollowError struct{}
-
-func (*FollowError) Error() string {
-	return "the agent goes by another configuration, and would take these rules out again: they are not confirmed"
-}
-
-// Remedy says what to do about it.
-func (*FollowError) Remedy() string {
-	return "run \"voipbl reload\", and see what it says; then confirm"
 }
 
 // askAgent asks on the socket and reads the answer into v.

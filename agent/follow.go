@@ -38,18 +38,32 @@ func (e *NotFollowedError) Remedy() string {
 	return e.Why.Remedy
 }
 
-// following is what a command asks of the agent.
-type following struct {
-	file    string // that the command has read
-	byName  bool   // an admin has asked for it, whatever the change takes away
-	dryRun  bool   // only find out
-	timeout time.Duration
+// MayLose is what a change of the configuration may take away without the agent's
+// refusing it.
+type MayLose int
+
+const (
+	LoseNothing MayLose = iota // that protects
+	LoseRules                  // the rules that the command is about, and whom they keep out
+	LoseAny                    // all that an admin has asked for by name
+)
+
+// Following is what a command asks of the agent.
+type Following struct {
+	File    string // that the command has read
+	MayLose MayLose
+	DryRun  bool // only find out
+	Timeout time.Duration
+
+	// Judge is called just before the agent is asked to take another configuration over.
+	// With an error, which is returned as it is, it is not asked. It may be nil.
+	Judge func() error
 }
 
-// follow has a running agent take over the configuration that a command is to put in
+// Follow has a running agent take over the configuration that a command is to put in
 // force. On a NotFollowedError it does not; a SilentAgentError says that nobody knows.
 // Without an agent, or if it goes by the same one already, it returns nil.
-func follow(ctx context.Context, cfg config.Config, how following) error {
+func Follow(ctx context.Context, cfg config.Config, how Following) error {
 	theirs, err := AgentConfig(ctx, cfg.RunDir)
 	switch {
 	case errors.As(err, new(*NoAgentError)):
@@ -63,20 +77,21 @@ func follow(ctx context.Context, cfg config.Config, how following) error {
 	if err != nil || status == nil {
 		return err
 	}
-	if file, err := filepath.Abs(how.file); err == nil && how.file != "" && file != status.ConfigFile {
+	if file, err := filepath.Abs(how.File); err == nil && how.File != "" && file != status.ConfigFile {
 		return &NotFollowedError{File: status.ConfigFile}
 	}
-	if how.dryRun {
-		err := needsRestart(theirs, cfg)
-		if !how.byName {
-			err = errors.Join(err, lessProtection(theirs, cfg))
-		}
-		if err != nil {
+	if how.DryRun {
+		if err := refusal(theirs, cfg, how.MayLose); err != nil {
 			return &NotFollowedError{Why: problemOf(err), File: status.ConfigFile}
 		}
 		return nil
 	}
-	refused, err := reloadAgent(ctx, cfg, how.timeout, how.byName)
+	if how.Judge != nil {
+		if err := how.Judge(); err != nil {
+			return err
+		}
+	}
+	refused, err := reloadAgent(ctx, cfg, how.Timeout, how.MayLose)
 	if err != nil {
 		return err
 	}
@@ -90,12 +105,26 @@ func follow(ctx context.Context, cfg config.Config, how following) error {
 // gently is the query of a reload by a command that was not asked for it by name.
 const gently = "gently"
 
-// reloadAgent has the agent read its file anew. Unless it is asked for by name, what
-// takes protection away is refused.
-func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, byName bool) (refused *Problem, err error) {
+// gentle are its values.
+var gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
+
+// mayLose reads the query of a reload.
+func mayLose(query url.Values) MayLose {
+	switch {
+	case !query.Has(gently):
+		return LoseAny
+	case query.Get(gently) == gentle[LoseRules]:
+		return LoseRules
+	}
+	return LoseNothing
+}
+
+// reloadAgent has the agent read its file anew. What takes away more than it may is
+// refused.
+func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may MayLose) (refused *Problem, err error) {
 	path := reloadPath
-	if !byName {
-		path += "?" + url.Values{gently: {"1"}}.Encode()
+	if value := gentle[may]; value != "" {
+		path += "?" + url.Values{gently: {value}}.Encode()
 	}
 	err = askAgent(ctx, cfg, wait, http.MethodPost, path, &refused)
 	return refused, err
@@ -104,7 +133,17 @@ func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, byN
 // ReloadAgent has the agent take the configuration over, and returns when it is in
 // force, or why it is refused.
 func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*Problem, error) {
-	return reloadAgent(ctx, cfg, wait, true)
+	return reloadAgent(ctx, cfg, wait, LoseAny)
+}
+
+// TakesAway is all that a configuration would take away from a running agent's, such as
+// "192.0.2.7 of allow".
+func TakesAway(ctx context.Context, cfg config.Config) []string {
+	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	if less := (*LessProtectionError)(nil); err == nil && errors.As(lessProtection(theirs, cfg, LoseNothing), &less) {
+		return less.Lost
+	}
+	return nil
 }
 
 // AgentConfig is the configuration that the agent goes by, which is not what the file

@@ -93,6 +93,10 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 		}
 		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
 		saved = done.Saved
+		r.record.Readback, r.record.Wanted = done.Readback, digest(firewall.Wanted{}) // so that nobody is said to have taken them out
+		if err := r.writeRecord(); err != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
+		}
 		if _, err := r.dropBans(ctx); err != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", err))
 		}

@@ -24,20 +24,22 @@ func (e *RestartError) Error() string {
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
 // reload takes a new configuration over. One that is wrong is refused as a whole, and so
-// is one that takes protection away, unless somebody asks for it by name.
-func (d *daemon) reload(ctx context.Context, why string, byName bool) error {
+// is one that takes away more than it may.
+func (d *daemon) reload(ctx context.Context, why string, may MayLose) error {
 	d.reloadAt = time.Time{}
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
 	if err == nil {
-		err = needsRestart(d.cfg, cfg)
-		if !byName {
-			err = errors.Join(err, lessProtection(d.cfg, cfg))
-		}
+		err = refusal(d.cfg, cfg, may)
 		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
+}
+
+// refusal is why a configuration is not taken over in place of another one, or nil.
+func refusal(old, new config.Config, may MayLose) error {
+	return errors.Join(needsRestart(old, new), lessProtection(old, new, may))
 }
 
 // refuse tells that a configuration is not taken over.
@@ -100,7 +102,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = errors.Join(needsRestart(d.cfg, cfg), lessProtection(d.cfg, cfg))
+		err = refusal(d.cfg, cfg, LoseNothing)
 		d.takeFriends(ctx, cfg, err)
 	}
 	d.takeOver(ctx, "the file has changed", cfg, err)
@@ -127,10 +129,18 @@ func takesBase(refused error) bool {
 	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
 }
 
-// lessProtection reports all that a change would take away: base rules, what is never
-// blocked, and feeds.
-func lessProtection(old, new config.Config) error {
-	var lost []string
+// lessProtection reports all that a change would take away, if that is more than it may:
+// rules, what is never blocked, and feeds.
+func lessProtection(old, new config.Config, may MayLose) error {
+	rules, rest := lostRules(old, new), lostEntries(old, new)
+	if may == LoseAny || len(rest) == 0 && (may == LoseRules || len(rules) == 0) {
+		return nil
+	}
+	return &LessProtectionError{append(rules, rest...)}
+}
+
+// lostRules are the rules that a change would take away.
+func lostRules(old, new config.Config) (lost []string) {
 	if old.Firewall.Base && !new.Firewall.Base {
 		lost = append(lost, lostBase)
 	}
@@ -140,6 +150,11 @@ func lessProtection(old, new config.Config) error {
 	case wantsRules(old, firewall.IPv6) && !wantsRules(new, firewall.IPv6):
 		lost = append(lost, "the rules for IPv6")
 	}
+	return lost
+}
+
+// lostEntries are what a change would take out of lists.
+func lostEntries(old, new config.Config) (lost []string) {
 	for _, list := range []struct {
 		key      string
 		old, new []string
@@ -154,10 +169,7 @@ func lessProtection(old, new config.Config) error {
 			lost = append(lost, strings.Join(gone, ", ")+" of "+list.key)
 		}
 	}
-	if len(lost) == 0 {
-		return nil
-	}
-	return &LessProtectionError{lost}
+	return lost
 }
 
 func hostTexts(hosts []config.Host) (texts []string) {

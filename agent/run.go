@@ -42,7 +42,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer hold.release()
-	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan chan error), gentleAsks: make(chan chan error), allows: make(chan chan error), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = AgentStatus{
@@ -85,10 +85,8 @@ type daemon struct {
 	files   *fileWatch
 	metrics *metricsServer
 	reports *reporter
-	asks    chan chan error // of reload, to be answered
-	allows  chan chan error // of "voipbl allow", likewise
-
-	gentleAsks chan chan error // of reload by a command that was not asked for it by name
+	asks    chan request // of reload, to be answered
+	allows  chan request // of "voipbl allow", likewise
 
 	watchAt  time.Time // when to try again to watch files
 	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
@@ -226,21 +224,15 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		case <-ctx.Done():
 		case <-wake.C:
 		case <-d.opts.Reload:
-			d.reload(ctx, "SIGHUP", true)
-		case answer := <-d.asks:
-			err := d.reload(ctx, "voipbl reload", true)
+			d.reload(ctx, "SIGHUP", LoseAny)
+		case asked := <-d.asks:
+			err := d.reload(ctx, "a command asks for it", asked.mayLose)
 			if err == nil {
 				err = d.apply(ctx, "configuration")
 			}
-			answer <- err
-		case answer := <-d.gentleAsks:
-			err := d.reload(ctx, "voipbl sync", false)
-			if err == nil {
-				err = d.apply(ctx, "configuration")
-			}
-			answer <- err
-		case answer := <-d.allows:
-			answer <- d.allowedChanged(ctx)
+			asked.done <- err
+		case asked := <-d.allows:
+			asked.done <- d.allowedChanged(ctx)
 		case f, open := <-d.fetcher.done:
 			if open {
 				d.fetched(f)

@@ -60,8 +60,11 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	}
 	defer h.close()
 	// Before the locks are held, for which the agent would wait.
-	how := following{file: opts.ConfigFile, byName: opts.Force, dryRun: opts.DryRun, timeout: max(opts.Wait, lockWait)}
-	if err := follow(ctx, cfg, how); errors.As(err, new(*SilentAgentError)) {
+	how := Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, lockWait)}
+	if opts.Force {
+		how.MayLose = LoseAny
+	}
+	if err := Follow(ctx, cfg, how); errors.As(err, new(*SilentAgentError)) {
 		report.AgentError = problemOf(err)
 		report.warn("%v: it may undo this, by an older configuration", err)
 	} else if err != nil && !(opts.Force && errors.As(err, new(*NotFollowedError))) {

@@ -9,12 +9,12 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// ConfirmRules keeps the rules that are pending. here accepts a confirmation over
-// the connection that they were applied over.
-func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, here bool) error {
+// ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
+// accepts a confirmation over the connection that they were applied over.
+func ConfirmRules(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
 	typed := time.Now()
-	if err := follow(ctx, cfg, following{byName: true, timeout: lockWait}); errors.As(err, new(*NotFollowedError)) {
-		return &FollowError{}
+	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*SilentAgentError)) {
+		return err
 	}
 	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
 	if err != nil {
@@ -22,6 +22,22 @@ func ConfirmRules(ctx context.Context, cfg config.Config, wait time.Duration, he
 	}
 	defer s.close()
 	return s.confirm(ctx, typed, here)
+}
+
+// followTrial has the agent go by a configuration with the rules that are pending, which it
+// would undo otherwise once they are confirmed; not if they are not going to be.
+func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Time, here bool) error {
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	p := s.state.Pending
+	if theirs, err := AgentConfig(ctx, cfg.RunDir); !p.onTrial(typed) || err == nil && baseKey(theirs) == p.Key {
+		return nil
+	}
+	judge := func() error { return s.mayConfirm(ctx, p, here) }
+	return Follow(ctx, cfg, Following{File: file, MayLose: LoseRules, Timeout: lockWait, Judge: judge})
 }
 
 // RollBackRules takes the rules back that are pending. With a token, as the timer

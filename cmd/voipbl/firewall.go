@@ -138,10 +138,12 @@ within a minute, over a new connection, with "voipbl firewall confirm"; else
 they are taken back. They are refused if they would lock out somebody who is
 logged in by SSH, or a VPN that comes in here, or if ufw, firewalld or FreePBX's
 own firewall is active. What they close otherwise is shown, and what opens it.
+A running agent takes the configuration over first. One that takes away more
+than rules, such as an address of allow, is refused: "voipbl reload" or --force
+takes it over.
 
 Exit status: 0 in force; 3 in force, but not for IPv6 or without effect; 1 not
-applied; 2 usage or
-configuration.`,
+applied; 2 usage or configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute
   voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
@@ -151,7 +153,7 @@ configuration.`,
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "also if an SSH session or a VPN might be locked out")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "whoever is locked out, whatever the file takes away")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd
@@ -251,7 +253,7 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			if err := agent.ConfirmRules(cmd.Context(), cfg, wait, here); err != nil {
+			if err := agent.ConfirmRules(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
 				return &exitError{exitNotApplied, err}
 			}
 			fmt.Fprintln(a.out, "confirmed: the rules stay, also after a boot")

@@ -55,6 +55,10 @@ type setupReport struct {
 	Openings []advise.Opening  `json:"openings"` // what base rules let in, as proposed
 	Closed   []lockout.Closed  `json:"closed"`   // the listeners that they close
 	Config   string            `json:"config"`   // the text that is proposed
+
+	// TakesAway is what it takes away from the configuration of a running agent.
+	TakesAway []string `json:"takes_away,omitempty"`
+
 	// Unresolved are names of trunks of which no address is known, so that no rule lets
 	// them in.
 	Unresolved []string `json:"unresolved,omitempty"`
@@ -200,6 +204,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
+	s.report.TakesAway = agent.TakesAway(ctx, p.Config)
 	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
 	return p, nil
 }

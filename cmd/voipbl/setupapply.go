@@ -24,6 +24,9 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	if _, err := config.Parse(s.configFile, p.Text); err != nil {
 		return &exitError{exitUsage, err}
 	}
+	if err := s.follow(ctx, cfg, true); err != nil {
+		return err
+	}
 	if cfg.Firewall.Base && s.json {
 		if err := s.showRules(ctx, p); err != nil {
 			return err
@@ -46,7 +49,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		s.report.Written = s.configFile
 	}
 	s.report.Outcome = outcomeNotApplied
-	if err := s.follow(ctx, cfg); err != nil {
+	if err := s.follow(ctx, cfg, false); err != nil {
 		return err
 	}
 	steps := []func(context.Context, config.Config) error{s.fetch}
@@ -75,24 +78,27 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 }
 
 // follow has a running agent take over what was written, so that it does not undo what
-// follows.
-func (s *setup) follow(ctx context.Context, cfg config.Config) error {
-	problem, err := agent.ReloadAgent(ctx, cfg, s.wait)
-	switch {
-	case errors.As(err, new(*agent.NoAgentError)), errors.As(err, new(*agent.SilentAgentError)): // the sync says so
+// follows. dryRun only finds out whether it will.
+func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
+	err := agent.Follow(ctx, cfg, agent.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
+	if err == nil || errors.As(err, new(*agent.SilentAgentError)) { // the sync says so
 		return nil
-	case err != nil:
-		return &exitError{exitNotApplied, err}
-	case problem != nil:
-		return &exitError{exitNotApplied, &agent.NotFollowedError{Why: problem}}
 	}
-	return nil
+	return &exitError{exitNotApplied, err}
+}
+
+// mayLose is what the agent may take away: on a terminal all of it was shown, and agreed to.
+func (s *setup) mayLose() agent.MayLose {
+	if s.asks != nil {
+		return agent.LoseAny
+	}
+	return agent.LoseNothing
 }
 
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{DryRun: true, Wait: s.wait, Waiting: s.showWaiting})
+	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
 	if err == nil && report.Problem != nil {
 		err = &problemError{report.Problem}
 	}
@@ -273,6 +279,12 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 		}
 		mark := map[advise.State]string{advise.Set: "+", advise.ByHand: "!", advise.Missing: "!"}[c.State]
 		fmt.Fprintf(s.out, "%1s %s: %s\n      %s\n", mark, c.Key, clean(c.Value), clean(c.Why))
+	}
+	for i, lost := range s.report.TakesAway {
+		if i == 0 {
+			fmt.Fprintln(s.out, "the running agent has not taken the file over, since that takes away:")
+		}
+		fmt.Fprintln(s.out, "  "+clean(lost))
 	}
 	fmt.Fprintln(s.out)
 }

@@ -1,0 +1,81 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// errRefused is that an apply would be refused, which a report says.
+var errRefused = errors.New("refused")
+
+// followApply has the agent go by what is to be applied, unless the apply would be refused,
+// which report says then: the agent's configuration stays as it was.
+func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers resolved, opts ApplyOptions) (report *RulesReport, err error) {
+	how := Following{File: opts.ConfigFile, MayLose: max(LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, lockWait)}
+	if opts.Force {
+		how.MayLose = LoseAny
+	}
+	how.Judge = func() error {
+		judged, err := judgeApply(ctx, cfg, fw, answers, opts)
+		if err == nil && judged.Problem != nil && !(opts.Force && leavesRules(cfg)) {
+			report, err = judged, errRefused
+		}
+		return err
+	}
+	err = Follow(ctx, cfg, how)
+	if report != nil {
+		err = nil
+	}
+	return report, err
+}
+
+// judgeApply finds out whether an apply would be refused, and changes nothing. Only the
+// kernel may refuse it later.
+func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers resolved, opts ApplyOptions) (*RulesReport, error) {
+	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.notOnTrial(time.Now()); err != nil {
+		return nil, err
+	}
+	if err := s.checkForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+		return nil, err
+	}
+	if err := s.checkBlocked(sshLogins()); err != nil {
+		return nil, err
+	}
+	protected, err := protection(cfg, answers)
+	if err != nil {
+		return nil, err
+	}
+	s.trunks = protected.trunks
+	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: opts.Force})
+	if err != nil {
+		return nil, err
+	}
+	report.Changes = []firewall.Change{} // none is made
+	report.closes(nil)
+	return report, nil
+}
+
+// notOnTrial refuses to change rules while some wait for a confirmation.
+func (r *rules) notOnTrial(now time.Time) error {
+	if p := r.state.Pending; p.onTrial(now) {
+		return &PendingError{p.Deadline}
+	}
+	return nil
+}
+
+// onTrial reports whether rules wait for a confirmation; those that do not any more are
+// settled by whoever holds the lock.
+func (p *pendingBase) onTrial(now time.Time) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !now.After(p.Deadline)
+}
