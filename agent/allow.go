@@ -103,7 +103,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 		}
 	}
 	if err := allowedInForce(ctx, cfg, exempt, report.Changed, opts.Wait, "voipbl allow"); err != nil {
-		return report.failed(&LateAllowError{err})
+		return report.failed(&LateError{err})
 	}
 	report.InForce = true
 	report.findBanned(ctx, cfg, exempt)
@@ -151,7 +151,7 @@ func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all b
 	}
 	if len(report.Changed) > 0 {
 		if err := allowedInForce(ctx, cfg, exempt, nil, opts.Wait, "voipbl disallow"); err != nil {
-			return report.failed(&LateAllowError{err})
+			return report.failed(&LateError{err})
 		}
 	}
 	report.InForce = true
@@ -215,18 +215,6 @@ func (e *FullAllowedError) Error() string {
 func (*FullAllowedError) Remedy() string {
 	return "write networks into \"allow:\" of the configuration, or take hosts off with \"voipbl disallow\""
 }
-
-// LateAllowError is a change that is written down and could not be put in force yet.
-type LateAllowError struct{ Err error }
-
-func (e *LateAllowError) Error() string {
-	return "it is written down, but not in force yet: " + e.Err.Error()
-}
-
-func (e *LateAllowError) Unwrap() error { return e.Err }
-
-// Remedy says what to do about it.
-func (e *LateAllowError) Remedy() string { return problemOf(e.Err).Remedy }
 
 func questionsOf(hosts []config.Host) (questions []dns.Question) {
 	for _, h := range hosts {

@@ -143,7 +143,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 	var err error
 	switch {
 	case inKernel != nil && kept == nil:
-		err = &LateBanError{inKernel}
+		err = &LateError{inKernel}
 	case inKernel != nil:
 		err = errors.Join(inKernel, kept)
 	case answer != nil && len(answer.Refused) > 0:
@@ -463,14 +463,14 @@ func (*FullError) Remedy() string {
 	return "take bans back with \"voipbl unban\", give bans an end with --for, or put lists of addresses into a feed"
 }
 
-// LateBanError is bans that are kept and could not be put in force yet.
-type LateBanError struct{ Err error }
+// LateError is a change that is written down and could not be put in force yet.
+type LateError struct{ Err error }
 
-func (e *LateBanError) Error() string {
+func (e *LateError) Error() string {
 	return "it is written down, but not in force yet: " + e.Err.Error()
 }
 
-func (e *LateBanError) Unwrap() error { return e.Err }
+func (e *LateError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *LateBanError) Remedy() string { return problemOf(e.Err).Remedy }
+func (e *LateError) Remedy() string { return problemOf(e.Err).Remedy }

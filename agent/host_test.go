@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -67,14 +68,24 @@ func TestUtmp(t *testing.T) {
 	}
 }
 
-func TestCallerConnections(t *testing.T) {
-	proc := t.TempDir()
-	process := func(pid, ppid int, name, environ string) {
+// newProc is a folder like /proc, and what makes a process in it that has started 100 ticks a
+// process after the boot.
+func newProc(t *testing.T) (proc string, process func(pid, ppid int, name, environ string)) {
+	t.Helper()
+	proc = t.TempDir()
+	return proc, func(pid, ppid int, name, environ string) {
+		t.Helper()
 		dir := filepath.Join(proc, fmt.Sprint(pid))
-		os.MkdirAll(dir, 0o755)
-		os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid), 0o644)
-		os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)
+		stat := fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid)
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), stat, 0o644),
+			os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+func TestCallerConnections(t *testing.T) {
+	proc, process := newProc(t)
 	process(1, 0, "init", "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22\x00")
 	process(50, 1, "sshd", "A=b\x00")
 	process(60, 50, "a) S 1 (b", "PATH=/bin\x00SSH_CONNECTION=2001:db8::7 50000 2001:db8::1 22\x00X=\x00")

@@ -3,8 +3,6 @@ package agent
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,13 +95,7 @@ func TestShutVPNs(t *testing.T) {
 // TestServedSince finds the sshd of a connection: of a session that shares an older
 // connection it is older than the session.
 func TestServedSince(t *testing.T) {
-	proc := t.TempDir()
-	process := func(pid, ppid int, name, environ string) {
-		dir := filepath.Join(proc, fmt.Sprint(pid))
-		os.MkdirAll(dir, 0o755)
-		os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid), 0o644)
-		os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)
-	}
+	proc, process := newProc(t)
 	const ssh = "SSH_CONNECTION=192.0.2.9 50001 192.0.2.2 22\x00"
 	process(50, 1, "sshd", "")
 	process(60, 50, "sshd-session", "")

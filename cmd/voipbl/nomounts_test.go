@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -144,17 +143,7 @@ func withMounts(t *testing.T, suite string) {
 // installUnits puts the program, a configuration and all that systemd needs on a host.
 func installUnits(t *testing.T, h *testhost.Host) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "voipbl")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	h.CopyIn(program, "/usr/sbin/voipbl", 0o755)
-	config := filepath.Join(t.TempDir(), "voipbl.yaml")
-	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\n")
-	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
-	h.Must("sh", "-c", "echo 5.5.5.5 >/etc/voipbl/list")
+	installProgram(t, h)
 	for _, unit := range []string{"voipbl.service", "voipbl-sets.service", "voipbl-no-mounts.service"} {
 		h.CopyIn(filepath.Join("..", "..", "packaging", "systemd", unit), "/lib/systemd/system/"+unit, 0o644)
 	}

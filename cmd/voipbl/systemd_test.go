@@ -13,11 +13,10 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// TestSystemd tries base rules on a whole host with systemd, where a timer takes
-// them back: it survives the death of everything that the session has started, the
-// rules on trial do not survive a boot, and confirmed ones do.
-func TestSystemd(t *testing.T) {
-	h := testhost.Boot(t)
+// installProgram puts the program and a configuration with a list on a host, and returns the
+// file that the configuration was copied from.
+func installProgram(t *testing.T, h *testhost.Host) (config string) {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "voipbl")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
@@ -25,11 +24,19 @@ func TestSystemd(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	h.CopyIn(program, "/usr/sbin/voipbl", 0o755)
-	config := filepath.Join(t.TempDir(), "voipbl.yaml")
+	config = filepath.Join(t.TempDir(), "voipbl.yaml")
 	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\n")
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	h.Must("sh", "-c", "echo 5.5.5.5 >/etc/voipbl/list")
+	return config
+}
 
+// TestSystemd tries base rules on a whole host with systemd, where a timer takes
+// them back: it survives the death of everything that the session has started, the
+// rules on trial do not survive a boot, and confirmed ones do.
+func TestSystemd(t *testing.T) {
+	h := testhost.Boot(t)
+	config := installProgram(t, h)
 	h.CopyIn(filepath.Join("..", "..", "packaging", "systemd", "voipbl.service"), "/lib/systemd/system/voipbl.service", 0o644)
 	h.Must("systemctl", "enable", "--now", "voipbl")
 

@@ -210,7 +210,7 @@ func TestBanRefused(t *testing.T) {
 	if h.in(hosts[0], friend[0]) || h.in(hosts[1], friend[1]) {
 		h.Error("a protected address is blocked")
 	}
-	h.write("fail2ban.log", "")
+	h.forget()
 	h.client("unban --all")
 	h.client("stop")
 	h.server.Wait()

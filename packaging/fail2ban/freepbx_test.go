@@ -106,7 +106,7 @@ func TestFreePBX(t *testing.T) {
 				h.expect("after the next ban", h.knock, bystander, rejected)
 				h.expect("after the next ban", h.dial, bystander, rejected)
 
-				h.write("fail2ban.log", "")
+				h.forget()
 				h.client("stop")
 				h.server.Wait()
 				for f, name := range tables {

@@ -161,7 +161,7 @@ func TestFriendByHand(t *testing.T) {
 	}
 
 	// What fail2ban remembers and puts back when it starts is asked about again.
-	h.write("fail2ban.log", "")
+	h.forget()
 	h.client("stop")
 	h.server.Wait()
 	h.sh("sed -i 's/^allow: .*/allow: [8.8.8.8, \"2a00:8::8\"]/' DIR/voipbl.yaml")
@@ -169,7 +169,7 @@ func TestFriendByHand(t *testing.T) {
 	h.tell(12, strings.Replace(unknown, "No matching endpoint found", "Failed to authenticate", 1), bystander[:]...)
 	h.banned(sets, bystander)
 	h.free(attacker)
-	h.write("fail2ban.log", "")
+	h.forget()
 	h.client("stop")
 	h.server.Wait()
 }
@@ -190,7 +190,7 @@ func TestNobodyKnows(t *testing.T) {
 		})
 	}
 	h.expect("banned", h.knock, attacker, rejected)
-	h.write("fail2ban.log", "")
+	h.forget()
 	h.client("stop")
 	h.server.Wait()
 }

@@ -259,6 +259,30 @@ func (h *host) quiet() {
 	}
 }
 
+// says waits until fail2ban complains, in words that say what to do.
+func (h *host) says(what string) {
+	h.Helper()
+	h.eventually("fail2ban says "+what, func() bool { return strings.Contains(strings.Join(h.complaints(), ""), what) })
+}
+
+// forget has what fail2ban complained of so far be what was to come.
+func (h *host) forget() {
+	h.Helper()
+	h.write("fail2ban.log", "")
+}
+
+// refused waits until a ban is refused, in words that say what to do. It has left nothing,
+// and fail2ban stops without another complaint.
+func (h *host) refused(says string) {
+	h.Helper()
+	h.says(says)
+	if left := h.sh("ipset list -name; iptables -S | grep f2b || true"); left != "" {
+		h.Errorf("it leaves\n%s", left)
+	}
+	h.forget()
+	h.stop()
+}
+
 // eventually waits until something is so.
 func (h *host) eventually(what string, is func() bool) {
 	h.Helper()

@@ -53,14 +53,7 @@ func TestNameThatNothingCanHave(t *testing.T) {
 				h.jails(manual(name, action+"[marks=DIR]"))
 				h.start()
 				h.client("set '" + name + "' banip " + attacker[0].String())
-				h.eventually("fail2ban says what to do", func() bool {
-					return strings.Contains(strings.Join(h.complaints(), ""), "give the jail another name")
-				})
-				if left := h.sh("ipset list -name; iptables -S | grep f2b || true"); left != "" {
-					h.Errorf("it leaves\n%s", left)
-				}
-				h.write("fail2ban.log", "")
-				h.stop()
+				h.refused("give the jail another name")
 			})
 		}
 	}
@@ -133,7 +126,7 @@ func TestVoipblThatHangs(t *testing.T) {
 				}
 				return strings.Contains(h.sh("iptables -S; ipset save"), attacker[0].String())
 			})
-			h.write("fail2ban.log", "")
+			h.forget()
 			h.stop()
 		})
 	}

@@ -29,10 +29,7 @@ func TestNetworkIsRefused(t *testing.T) {
 					}
 					before := h.sh("iptables-save; ip6tables-save; ipset save | sed 's/ timeout [1-9].*//' | sort")
 					h.client("set " + jail + " banip " + network.String())
-					says := network.String() + " is a network"
-					h.eventually("fail2ban says so", func() bool {
-						return strings.Contains(strings.Join(h.complaints(), ""), says)
-					})
+					h.says(network.String() + " is a network")
 					h.client("set " + jail + " unbanip " + network.String())
 					if after := h.sh("iptables-save; ip6tables-save; ipset save | sed 's/ timeout [1-9].*//' | sort"); cut(after) != cut(before) {
 						h.Errorf("banning %s changes\n%s\ninto\n%s", network, before, after)
@@ -44,13 +41,13 @@ func TestNetworkIsRefused(t *testing.T) {
 					if slices.ContainsFunc(complaints, func(c string) bool { return strings.Contains(c, "actionunban") || strings.Contains(c, "unban network") }) {
 						h.Errorf("to take it back is an error: %q", complaints)
 					}
-					h.write("fail2ban.log", "")
+					h.forget()
 				}
 				h.expect("the friend", h.knock, friend, answered)
 				h.expect("the friend", h.dial, friend, answered)
 				h.client("set " + jail + " banip " + networks[0].String())
 				h.client("unban --all")
-				h.write("fail2ban.log", "")
+				h.forget()
 				h.stop()
 			})
 		})

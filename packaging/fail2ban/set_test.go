@@ -223,7 +223,7 @@ func TestSetHeals(t *testing.T) {
 		if len(h.complaints()) == 0 {
 			h.Error("fail2ban says nothing of what was taken away")
 		}
-		h.write("fail2ban.log", "")
+		h.forget()
 		h.client("stop")
 		h.server.Wait()
 		if left := h.sh("ipset list -name; iptables -S INPUT; ip6tables -S INPUT"); left != "-P INPUT ACCEPT\n-P INPUT ACCEPT\n" {

@@ -106,7 +106,7 @@ func TestSSHOfOthers(t *testing.T) {
 		if len(h.complaints()) == 0 {
 			h.Error("fail2ban says nothing of what was taken away")
 		}
-		h.write("fail2ban.log", "")
+		h.forget()
 		h.sh("iptables -F fail2ban-ssh; ip6tables -F fail2ban-ssh")
 		h.client("unban --all")
 		h.stop()
