@@ -23,12 +23,18 @@ func PlanRules(ctx context.Context, cfg config.Config) (*RulesReport, error) {
 	s.state.Pending = nil
 	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
 	report.Unresolved = s.unresolved
-	if report.Problem != nil {
-		// As status says; an agent that cannot be asked is told there.
-		agent, _ := askStatus(ctx, cfg)
-		report.Problem = leaveBase(report.Problem, agent)
-	}
+	report.leaveBase(ctx, cfg)
 	return report, err
+}
+
+// leaveBase gives a problem the remedy that status gives it. An agent that cannot be asked
+// is told of elsewhere.
+func (r *RulesReport) leaveBase(ctx context.Context, cfg config.Config) {
+	if r == nil || r.Problem == nil {
+		return
+	}
+	agent, _ := askStatus(ctx, cfg)
+	r.Problem = leaveBase(r.Problem, agent)
 }
 
 // lookAtRules is openSession for those who only look: without the lock, and
