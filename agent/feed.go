@@ -398,12 +398,8 @@ func (r *reader) feedProgress(name string) func(got, total int64) {
 
 // problemOf describes an error.
 func problemOf(err error) *Problem {
-	p := &Problem{Reason: "error", Error: inOneLine(err)}
+	p := &Problem{Reason: "error", Error: inOneLine(err), Remedy: RemedyOf(err)}
 	var failed *fetch.Error
-	var remedied interface{ Remedy() string }
-	if errors.As(err, &remedied) {
-		p.Remedy = remedied.Remedy()
-	}
 	var damaged *fetch.DamagedError
 	switch {
 	case errors.Is(err, cidr.ErrTooMany):
@@ -413,6 +409,9 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &failed):
 		p.Reason, p.Remedy = string(failed.Reason), failed.Remedy()
 		p.Error = fmt.Sprintf("%s: %v", failed.Object, failed.Err)
+	}
+	if lacksFiles(err) {
+		p.Remedy = ShortageRemedy(err)
 	}
 	return p
 }

@@ -101,9 +101,13 @@ func agentDenied(cfg config.Config) *Problem {
 		Remedy: f.deniedRemedy(err) + "; if only the agent cannot: \"systemctl edit voipbl\", [Service] ReadWritePaths=" + f.dir + ", then systemctl restart voipbl"}
 }
 
-// noteFolders says of the folders what status does.
-func (r *Report) noteFolders(ctx context.Context, cfg config.Config) {
-	agent, _ := askStatus(ctx, cfg) // that it does not answer is in the report already
+// noteAround says of the agent and the folders what status does.
+func (r *Report) noteAround(ctx context.Context, cfg config.Config) {
+	agent, err := askStatus(ctx, cfg)
+	if err != nil && r.AgentError == nil {
+		r.AgentError = problemOf(err)
+		r.warn("%v", err)
+	}
 	for _, p := range []*Problem{stateFolderOf(cfg, agent), runFolder(cfg).trouble()} {
 		if p != nil {
 			r.ListProblems = append(r.ListProblems, *p)

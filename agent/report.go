@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -43,7 +44,7 @@ type Report struct {
 	Kept []Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
 
 	Overruled  bool     `json:"overruled,omitempty"`   // a running agent goes by another configuration
-	AgentError *Problem `json:"agent_error,omitempty"` // one runs and does not answer
+	AgentError *Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
 
 	// Families are those whose set could not be filled, while the other's was.
 	Families []FamilyProblem `json:"families,omitempty"`
@@ -83,7 +84,7 @@ func newReport(version string) *Report {
 }
 
 func (r *Report) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+	r.Warnings = append(r.Warnings, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
 }
 
 // Troubled reports whether a feed, the bans or the rules are not as they should be, saved

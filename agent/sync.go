@@ -106,7 +106,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
 		forgetUnwritten(cfg, begun)
 	}
-	report.noteFolders(ctx, cfg)
+	report.noteAround(ctx, cfg)
 	if report.Outcome == InForce && report.Troubled() {
 		report.Outcome = Stale
 	}

@@ -19,9 +19,9 @@ const unwrittenPrefix = "unwritten-"
 // unwritten is the content of such a note.
 type unwritten struct {
 	At     time.Time    `json:"at"`
-	Path   string       `json:"path"`
 	Reason fetch.Reason `json:"reason"`
 	Error  string       `json:"error"`
+	Remedy string       `json:"remedy"`
 }
 
 // openState opens the state folder for writing, so that what cannot be written there is
@@ -46,10 +46,8 @@ func noteUnwritten(cfg config.Config, file string, err error) {
 		run.RemoveJSON(unwrittenPrefix + file)
 		return
 	}
-	note := unwritten{At: time.Now(), Path: cfg.StateDir + "/" + file, Reason: fetch.ReasonStorage, Error: err.Error()}
-	if e, ok := err.(*fetch.Error); ok {
-		note.Path, note.Reason, note.Error = e.Object, e.Reason, e.Err.Error()
-	}
+	p := problemOf(err)
+	note := unwritten{time.Now(), fetch.Reason(p.Reason), p.Error, p.Remedy}
 	run.WriteJSON(unwrittenPrefix+file, note)
 }
 
@@ -95,9 +93,9 @@ func unwrittenOf(cfg config.Config) *Problem {
 	if n := len(all) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	p := &Problem{Reason: f.reason, Error: fmt.Sprintf("the last write into %s has failed: %s: %s%s; %s", f.key, first.Path, first.Error, more, f.loss), Remedy: f.roomRemedy()}
+	p := &Problem{Reason: f.reason, Error: fmt.Sprintf("the last write into %s has failed: %s%s; %s", f.key, first.Error, more, f.loss), Remedy: f.roomRemedy()}
 	if first.Reason != fetch.ReasonNoSpace {
-		p.Remedy = first.Reason.Remedy() + "; then run \"voipbl sync\""
+		p.Remedy = first.Remedy + "; then run \"voipbl sync\""
 	}
 	return p
 }

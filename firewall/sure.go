@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 )
@@ -12,6 +13,7 @@ var errListings = errors.New("another program changes the firewall all the time:
 // rules by what it says: a listing of several tables is of several moments, if others
 // change rules in its midst, and what is moved between them would be missed.
 func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
+	var unread error // why a family could be listed one time and not the other
 	last, err := fw.Read(ctx)
 	for i := range attempts {
 		if err != nil {
@@ -24,10 +26,15 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 		if now, err = fw.Read(ctx); err == nil && now[IPv4].sameRules(last[IPv4]) && now[IPv6].sameRules(last[IPv6]) {
 			return now, nil
 		}
+		for _, f := range Families {
+			if trouble := errors.Join(last[f].Unknown(), now[f].Unknown()); isShortage(trouble) {
+				unread = trouble
+			}
+		}
 		last = now
 	}
 	if err == nil {
-		err = errListings
+		err = cmp.Or(unread, errListings)
 	}
 	return last, err
 }

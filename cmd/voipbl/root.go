@@ -185,11 +185,7 @@ func (a *app) showError(err error) {
 	for _, line := range strings.Split(err.Error(), "\n") {
 		fmt.Fprintln(a.err, "voipbl: "+clean(strings.ReplaceAll(line, "\t", "  ")))
 	}
-	remedy := ""
-	var remedied interface{ Remedy() string }
-	if errors.As(err, &remedied) {
-		remedy = remedied.Remedy()
-	}
+	remedy := agent.RemedyOf(err)
 	var numbered interface{ Numbered() string }
 	if errors.As(err, &numbered) && numbered.Numbered() != "" {
 		fmt.Fprintln(a.err, "  it was given, with line numbers:")

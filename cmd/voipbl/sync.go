@@ -29,12 +29,13 @@ hold exactly that, by one atomic swap each, and see to it that the firewall's
 rules drop their members. A feed that fails keeps its last good copy in force.
 
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
-held back or missing, its copy could not be kept, no list has anything to block
-(status then says "not protected", unless bans are in force), a name in allow
-or trunks was never resolved, the base rules are not installed as configured,
-or rules saved for the next boot name a set of an old name; 1 not applied, the
-kernel is as it was, or (it says so) only its rules are; 2 usage or
-configuration. With --dry-run 0 and 3 say the same of what would be.`,
+held back or missing, its copy could not be kept, a folder is full, no list has
+anything to block (status then says "not protected", unless bans are in force),
+a name in allow or trunks was never resolved, the base rules are not installed
+as configured, the agent hangs or has died, or rules saved for the next boot
+name a set of an old name; 1 not applied, the kernel is as it was, or (it says
+so) only its rules are; 2 usage or configuration. With --dry-run 0 and 3 say
+the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
