@@ -147,7 +147,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"warning other-backend there is 1 rule in the legacy backend of iptables, and voipbl uses nft"}},
 		{"other backend, only a policy", func(in *Input) {
 			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, nil, []string{"INPUT DROP"}))
-		}, []string{"warning other-backend there are 0 rules in the legacy"}},
+		}, []string{"problem other-firewall ip6tables-legacy: the policy of filter INPUT drops what", "warning other-backend there are policies other than ACCEPT, and no rules, in the legacy backend of iptables, and voipbl uses nft"}},
 		{"other backend, empty", func(in *Input) { in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, nil, nil)) }, nil},
 
 		{"IPv6 open", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules, baseRules[:1]) }, []string{"problem ipv6-open 2001:db8::2"}},
@@ -198,6 +198,13 @@ func TestFindings(t *testing.T) {
 		}, []string{`problem shadowed-rule iptables-nft: the base rules are installed, and no packet comes to them: "-A INPUT -j REJECT" stands above`}},
 		{"a native table that drops what the base rules let in", func(in *Input) { in.Native = closing(nft.Inet) },
 			[]string{"problem other-firewall table inet filter of nftables drops what the base rules let in: sip (udp 5060", "note other-firewall the table inet filter of nftables also drops incoming packets"}},
+		{"rules of the other backend that drop what the base rules let in", func(in *Input) {
+			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, []string{"INPUT DROP"}, []string{"raw:PREROUTING -p udp -j DROP"}))
+		}, []string{
+			"problem other-firewall iptables-legacy: the policy of filter INPUT drops what the base rules let in: sip (udp 5060:5061), sip (tcp 5060:5061), rtp (udp 10000:20000) and 17 more",
+			`problem other-firewall ip6tables-legacy: "-t raw -A PREROUTING -p udp -j DROP" drops what the base rules let in: sip (udp 5060:5061), rtp (udp 10000:20000), `,
+			"warning other-backend ",
+		}},
 		{"a native table beside the drop alone", func(in *Input) {
 			in.Config.Firewall.Base, in.Status.Rules.Base, in.Native = false, agent.BaseOff, closing(nft.Inet)
 			in.Rules[0] = kernel(t, firewall.NFT, true, []string{"INPUT DROP", baseRules[0]}, baseRules[:1])
@@ -390,6 +397,7 @@ func TestFindings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := healthy(t)
 			test.ail(&in)
+			in.Status.Rules.Obstacles = agent.Obstacles(in.Config, nil, agent.Passed{Rules: in.Rules, Native: in.Native})
 			found := Findings(in)
 			for i, f := range found {
 				line := string(f.Severity) + " " + f.Code + " " + f.Text

@@ -36,11 +36,14 @@ func (d *doctor) otherBackend() {
 				tools = append(tools, "\""+agent.RulesCommand(k.Backend, f)+"-save\"")
 			}
 		}
-		n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules()
+		what := "are policies other than ACCEPT, and no rules,"
+		if n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules(); n > 0 {
+			what = isAre(n, "rule", "rules")
+		}
 		d.note(OtherBackend, Warning,
 			strings.Join(tools, " and ")+" shows them; move what you need, and empty that backend",
 			"they are in force too, and neither iptables nor \"voipbl firewall diff\" shows them",
-			"there %s in the %s backend of iptables, and voipbl uses %s", isAre(n, "rule", "rules"), k.Backend, k.Backend.Other())
+			"there %s in the %s backend of iptables, and voipbl uses %s", what, k.Backend, k.Backend.Other())
 	}
 }
 
@@ -179,7 +182,7 @@ func (d *doctor) ownForwardRules(f firewall.Family) bool {
 
 // obstacles tells what keeps rules of voipbl from their effect, as status does.
 func (d *doctor) obstacles() {
-	for _, o := range agent.Obstacles(d.Config, d.Rules, d.Native) {
+	for _, o := range d.Status.Rules.Obstacles {
 		code, why := ShadowedRule, "what those rules are for does not happen"
 		switch o.Kind {
 		case agent.DroppedElsewhere:
@@ -198,9 +201,10 @@ func (d *doctor) shadowed(k agent.KernelRules, f firewall.Family) {
 		if s.Same || s.Ours {
 			continue
 		}
-		by, remedy := "-A "+s.ByChain+" "+s.By, "take one of the two out: "+tool+" -D "+s.Chain+" …"
+		in := tool + agent.TableOption(s.Table)
+		by, remedy := "-A "+s.ByChain+" "+s.By, "take one of the two out: "+in+" -D "+s.Chain+" …"
 		if s.ByOurs {
-			by, remedy = "the jump to the base rules", "put it between: "+tool+" -D "+s.Chain+" …, and "+tool+" -I "+s.Chain+" 2 …"
+			by, remedy = "the jump to the base rules", "put it between: "+in+" -D "+s.Chain+" …, and "+in+" -I "+s.Chain+" 2 …"
 		}
 		d.note(ShadowedRule, Warning, remedy, "it looks as if it did something",
 			"%s: no packet comes to \"-A %s %s\": %s stands above it", tool, s.Chain, s.Rule, by)

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -26,10 +26,12 @@ var (
 // fateLab is a host with an attacker and a stranger, whom no rule and no set names.
 type fateLab struct {
 	t                     *testing.T
+	star                  *testns.Star
 	outside               *testns.Host
 	is6                   bool
 	here, attack, strange netip.Addr
 	server                map[uint16]*net.UDPConn
+	sent, kept            int
 }
 
 var fatePorts = []uint16{53, 4569, 5060}
@@ -42,10 +44,10 @@ func TestFateByPackets(t *testing.T) {
 	four, six := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:1::1")
 	star := testns.EnterStar(t, four, six)
 	outside := star.Join(netip.MustParsePrefix("45.0.0.1/8"), netip.MustParsePrefix("88.0.0.1/8"), netip.MustParsePrefix("2a0a:1::1/32"), netip.MustParsePrefix("2a03:88::1/32"))
-	said := make(map[Verdict]int)
+	said, kept := make(map[Verdict]int), 0
 	for i := range *fateRounds {
 		seed := *fateSeed + uint64(i)
-		l := &fateLab{t, outside, false, four, netip.MustParseAddr("45.1.0.1"), netip.MustParseAddr("88.1.0.1"), make(map[uint16]*net.UDPConn)}
+		l := &fateLab{t: t, star: star, outside: outside, here: four, attack: netip.MustParseAddr("45.1.0.1"), strange: netip.MustParseAddr("88.1.0.1"), server: make(map[uint16]*net.UDPConn)}
 		if seed%2 == 1 {
 			l.is6, l.here, l.attack, l.strange = true, six, netip.MustParseAddr("2a0a:1::5"), netip.MustParseAddr("2a03:88::5")
 		}
@@ -55,13 +57,14 @@ func TestFateByPackets(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.server[port] = conn
-			if !l.arrives(l.strange, port, true) {
+			if !l.arrives(l.strange, port) {
 				t.Fatal("without rules nothing arrives")
 			}
 		}
 		rules := l.makeUp(rand.New(rand.NewPCG(seed, 0)))
 		verdict, wrong := l.try(rules)
 		said[verdict]++
+		kept += l.kept
 		for shorter := true; wrong != "" && shorter; { // the fewest rules that are told wrong
 			shorter = false
 			for i := range rules {
@@ -79,7 +82,9 @@ func TestFateByPackets(t *testing.T) {
 			conn.Close()
 		}
 	}
-	t.Logf("verdicts: %v", said)
+	if t.Logf("verdicts: %v; strangers are kept out %d times", said, kept); kept == 0 {
+		t.Error("no rules keep a stranger out")
+	}
 }
 
 // try loads rules, and says what is told wrong of the attacker.
@@ -96,6 +101,15 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	if len(unread) > 0 {
 		l.t.Fatal(unread)
 	}
+	stops := l.stops()
+	for _, port := range fatePorts { // before anything else is sent, which may change sets
+		if stops[port] == "" {
+			continue
+		}
+		if l.kept++; l.arrives(l.strange, port) {
+			return "", fmt.Sprintf("udp %d of a stranger is said to end at %s, and comes", port, stops[port])
+		}
+	}
 	for _, port := range fatePorts {
 		certain, named := false, false
 		for _, p := range places {
@@ -104,10 +118,10 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 			}
 		}
 		switch {
-		case certain && l.arrives(l.attack, port, false):
+		case certain && l.arrives(l.attack, port):
 			return "", fmt.Sprintf("udp %d is said to be dropped, and comes: %+v", port, places)
-		case !named && l.arrives(l.strange, port, false):
-			if !l.arrives(l.attack, port, true) {
+		case !named && l.arrives(l.strange, port):
+			if !l.arrives(l.attack, port) {
 				return "", fmt.Sprintf("udp %d is said to come as a stranger's does, and does not: %+v", port, places)
 			}
 		}
@@ -115,9 +129,41 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	return judgePlaces(places, nil), ""
 }
 
+// stops are what is said to keep a stranger out, by port.
+func (l *fateLab) stops() map[uint16]string {
+	l.t.Helper()
+	rules, err := ReadKernelRules(l.t.Context(), config.Default())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	native, err := ReadNative(l.t.Context(), rules, false)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	p, err := passed(rules, native)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	f := firewall.IPv4
+	if l.is6 {
+		f = firewall.IPv6
+	}
+	filters, all := p.filters(f), make(map[uint16]string)
+	for _, port := range fatePorts {
+		a := admission{proto: "udp", ports: firewall.PortRange{First: port, Last: port}}
+		for _, i := range p.by(netip.PrefixFrom(l.strange, l.strange.BitLen()), f) {
+			for _, s := range filters.stops(a, i) {
+				all[port] = s.where + " " + s.rule
+			}
+		}
+	}
+	return all
+}
+
 // isOf reports whether a place is about packets to a port.
 func (p Place) isOf(proto string, port uint16) bool {
 	return len(p.Ports) == 0 || slices.ContainsFunc(p.Ports, func(of string) bool {
+		of, _, _ = strings.Cut(of, " to ") // this host
 		name, ports, some := strings.Cut(of, " ")
 		if name != proto {
 			return name != "tcp" && name != "udp"
@@ -132,37 +178,11 @@ func (p Place) isOf(proto string, port uint16) bool {
 	})
 }
 
-// arrives sends a packet, and reports whether it comes in. One that is not expected is not
-// waited for as long.
-func (l *fateLab) arrives(source netip.Addr, port uint16, expected bool) bool {
+// arrives sends a packet, and reports whether it comes in.
+func (l *fateLab) arrives(source netip.Addr, port uint16) bool {
 	l.t.Helper()
-	tries := 1
-	if expected {
-		tries = 12
-	}
-	for wait := 20 * time.Millisecond; tries > 0; tries, wait = tries-1, min(2*wait, time.Second) {
-		text := fmt.Sprint(source, " ", time.Now().UnixNano())
-		l.outside.Do(func() {
-			out, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.here, port)))
-			if err != nil {
-				l.t.Fatal(err)
-			}
-			defer out.Close()
-			out.Write([]byte(text)) // an error is one that a rule answers with
-		})
-		l.server[port].SetReadDeadline(time.Now().Add(wait))
-		buf := make([]byte, 256)
-		for {
-			n, err := l.server[port].Read(buf)
-			if err != nil {
-				break
-			}
-			if string(buf[:n]) == text {
-				return true
-			}
-		}
-	}
-	return false
+	l.sent++
+	return l.star.Deliver(l.outside, source, l.server[port], fmt.Sprintf("packet %d", l.sent))
 }
 
 func (l *fateLab) run(stdin string, args ...string) error {
@@ -187,10 +207,14 @@ func (l *fateLab) load(rules []string) {
 		family, any = "inet6", "ipv6_addr"
 	}
 	net, _ := l.attack.Prefix(map[bool]int{false: 16, true: 48}[l.is6])
-	words := strings.NewReplacer("ATT", l.attack.String(), "NET", net.String(), "OTHER", l.attack.Next().String(), "FAMILY", family, "SADDR", map[bool]string{false: "ip saddr", true: "ip6 saddr"}[l.is6])
+	words := strings.NewReplacer("ATT", l.attack.String(), "NET", net.String(), "OTHER", l.attack.Next().String(), "HERE", l.here.String(), "FAMILY", family, "SADDR", map[bool]string{false: "ip saddr", true: "ip6 saddr"}[l.is6],
+		"DADDR", map[bool]string{false: "ip daddr", true: "ip6 daddr"}[l.is6])
 	err := l.run(words.Replace(`create bad hash:net family FAMILY
 add bad NET
 add bad OTHER nomatch
+create spared hash:net family FAMILY
+add spared NET
+add spared ATT nomatch
 create ports hash:ip,port family FAMILY
 add ports ATT,udp:5060
 create lists list:set
@@ -198,6 +222,9 @@ add lists ports
 create both list:set
 add both ports
 add both bad
+create but list:set
+add but spared
+add but ports
 create seen hash:ip family FAMILY
 `), "ipset", "restore")
 	if err != nil {
@@ -258,7 +285,7 @@ func (l *fateLab) clear() {
 	for _, table := range []string{"raw", "mangle", "filter"} {
 		err = cmp.Or(err, l.run("", l.tool("legacy"), "-w", "30", "-t", table, "-F"), l.run("", l.tool("legacy"), "-w", "30", "-t", table, "-X"))
 	}
-	err = cmp.Or(err, l.run("", l.tool("legacy"), "-w", "30", "-P", "INPUT", "ACCEPT"), l.run("destroy both\ndestroy lists\ndestroy ports\ndestroy bad\ndestroy seen\n", "ipset", "restore"))
+	err = cmp.Or(err, l.run("", l.tool("legacy"), "-w", "30", "-P", "INPUT", "ACCEPT"), l.run("destroy both\ndestroy but\ndestroy lists\ndestroy ports\ndestroy bad\ndestroy spared\ndestroy seen\n", "ipset", "restore"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -272,8 +299,10 @@ func (l *fateLab) makeUp(r *rand.Rand) (rules []string) {
 		chain := map[string]string{"raw": "PREROUTING", "mangle": "PREROUTING", "filter": pick("INPUT", "INPUT", "A", "B")}[table]
 		rule := pick("", "", "-s ATT", "-s ATT", "-s NET", "! -s ATT", "-m set --match-set bad src", "-m set ! --match-set bad src", "-m set --match-set lists src",
 			"-m set ! --match-set lists src", "-m set ! --match-set lists src,dst", "-m set --match-set both src,dst", "-m set --match-set both src", "-m set --match-set ports src,dst", "-m set --match-set ports src,src",
-			"-m set --match-set seen src", "-m mark --mark 1")
+			"-m set --match-set seen src", "-m mark --mark 1", "-m set --match-set spared src --return-nomatch", "-m set ! --match-set spared src --return-nomatch",
+			"-m set --match-set bad src --return-nomatch", "-m set --match-set but src,dst --return-nomatch", "-m set ! --match-set but src,dst --return-nomatch", "-m set --match-set spared src ! --update-counters")
 		rule += " " + pick("", "", "", "-p udp -m udp --dport 5060", "-p udp -m udp ! --dport 5060", "-p udp -m multiport --dports 53,5060")
+		rule += " " + pick("", "", "", "", "", "-i host1", "-i host+", "! -i host1", "! -i host2", "-d HERE", "-i host2")
 		rule += " " + pick("", "", "", "-m conntrack --ctstate NEW", "-m conntrack --ctstate INVALID", "-m conntrack --ctstate UNTRACKED", "-m conntrack ! --ctstate NEW", "-m state --state INVALID,UNTRACKED")
 		target := pick("DROP", "DROP", "ACCEPT", "RETURN", "SET --add-set seen src")
 		switch {
@@ -297,7 +326,7 @@ func (l *fateLab) makeUp(r *rand.Rand) (rules []string) {
 	}
 	for range r.IntN(7) {
 		chain := pick("C", "D", "pre-300", "pre-200", "pre-150", "in-10", "in10", "in10", "dropin20", "dropin20")
-		rule := pick("", "", "SADDR ATT", "SADDR ATT", "SADDR NET", "SADDR != ATT", "SADDR @bad", "SADDR != @bad", "SADDR @roomy", "SADDR @full", "meta mark 1")
+		rule := pick("", "", "", `iifname "host1"`, `iif "host1"`, `iifname != "host2"`, "DADDR HERE") + " " + pick("", "", "SADDR ATT", "SADDR ATT", "SADDR NET", "SADDR != ATT", "SADDR @bad", "SADDR != @bad", "SADDR @roomy", "SADDR @full", "meta mark 1")
 		rule += " " + pick("", "", "", "udp dport 5060", "udp dport != 5060", "udp dport { 53, 4569 }")
 		rule += " " + pick("", "", "", "ct state new", "ct state invalid", "ct state != new", "ct state untracked", "add @full { SADDR }", "add @roomy { SADDR }")
 		verdict := pick("drop", "drop", "accept", "return", "meta mark set 1")

@@ -25,7 +25,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &rules{cfg: cfg, fw: fw}
-		if _, err := r.obstacles(t.Context(), saved); err != nil {
+		if _, _, err := r.obstacles(t.Context(), saved); err != nil {
 			t.Errorf("all is read: %v", err)
 		}
 		if _, avoid := place(t.Context(), cfg, fw.Backend, saved, true); avoid {
@@ -37,7 +37,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 				t.Errorf("%s is not listed: the drop is to stand in %s", f, at)
 			}
 		}
-		if _, err := r.obstacles(t.Context(), saved); !errors.Is(err, unix.ENOBUFS) {
+		if _, _, err := r.obstacles(t.Context(), saved); !errors.Is(err, unix.ENOBUFS) {
 			t.Errorf("%s is not listed: %v", f, err)
 		}
 	}

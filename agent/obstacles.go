@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -21,6 +22,9 @@ type Obstacle struct {
 	Kind   ObstacleKind `json:"kind"`
 	Error  string       `json:"error"`
 	Remedy string       `json:"remedy"`
+
+	where, rule string         // what drops packets, as of a [Place]
+	whose       []netip.Prefix // of these networks, if not of everybody
 }
 
 // ObstacleKind is how others are in the way.
@@ -30,25 +34,36 @@ const (
 	// Unreached is that no packet comes to rules of voipbl.
 	Unreached ObstacleKind = "unreached"
 
-	// DroppedElsewhere is that another firewall drops what the base rules let in.
+	// DroppedElsewhere is that rules of others drop what the base rules let in.
 	DroppedElsewhere ObstacleKind = "dropped-elsewhere"
 
 	// Bypassed is that packets of blocked addresses go past the rules that drop them.
 	Bypassed ObstacleKind = "bypassed"
 )
 
+// Passed is all that packets for this host pass, as it was read.
+type Passed struct {
+	Rules  []KernelRules
+	Native *nft.Ruleset // nil where it could not be read
+
+	// Arrivals are by which interfaces packets come, where a rule asks for that.
+	Arrivals *facts.Arrivals
+}
+
 // Obstacles finds what is in the way of the rules that the kernel has, whoever asks:
-// status, sync, apply, setup and doctor. native may be nil, where it could not be read.
-func Obstacles(cfg config.Config, rules []KernelRules, native *nft.Ruleset) []Obstacle {
+// status, sync, apply, setup and doctor. trunks are as their names are resolved.
+func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
 	var all []Obstacle
-	for _, k := range rules {
+	for _, k := range p.Rules {
 		for _, f := range firewall.Families {
 			all = append(all, unreached(k, f)...)
 		}
 	}
-	all = append(all, droppedElsewhere(cfg, rules, native)...)
+	if base := baseSettings(cfg, trunks); base != nil {
+		all = append(all, droppedElsewhere(*base, p, all)...)
+	}
 	for _, f := range firewall.Families {
-		if o := bypassed(cfg, rules, native, f); o != nil {
+		if o := bypassed(cfg, p.Rules, p.Native, f); o != nil {
 			all = append(all, *o)
 		}
 	}
@@ -63,14 +78,14 @@ func RulesCommand(b firewall.Backend, f firewall.Family) string {
 // unreached finds rules of ours that no packet comes to, by the rule of others that stands
 // above them.
 func unreached(k KernelRules, f firewall.Family) []Obstacle {
-	type cause struct{ chain, rule string }
+	type cause struct{ table, chain, rule string }
 	var causes []cause
 	behind := make(map[cause][]firewall.Shadow)
 	for _, s := range k.Saved[f].Shadowed() {
 		if s.Same || !s.Ours {
 			continue
 		}
-		c := cause{s.ByChain, s.By}
+		c := cause{s.Table, s.ByChain, s.By}
 		if behind[c] == nil {
 			causes = append(causes, c)
 		}
@@ -80,7 +95,11 @@ func unreached(k KernelRules, f firewall.Family) []Obstacle {
 	for _, c := range causes {
 		tool, by := RulesCommand(k.Backend, f), fmt.Sprintf("\"-A %s %s\"", c.chain, c.rule)
 		var purposes []string
-		o := Obstacle{Kind: Unreached, Remedy: fmt.Sprintf("take it out or make it narrower: %s -D %s %s", tool, c.chain, c.rule)}
+		o := Obstacle{
+			Kind:   Unreached,
+			Remedy: fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, TableOption(c.table), c.chain, c.rule),
+			where:  whereOf(k.Backend, f, c.table, c.chain), rule: "-A " + c.chain + " " + firewall.WithoutPurpose(c.rule),
+		}
 		for _, s := range behind[c] {
 			purposes = append(purposes, "\""+firewall.Purpose(s.Rule)+"\"")
 			if strings.HasSuffix(" "+s.Rule, " -j "+firewall.BaseChain) {
@@ -107,89 +126,6 @@ func firstFew(all []string, few int) string {
 		return strings.Join(all, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:few], ", "), len(all)-few)
-}
-
-// droppedElsewhere finds native tables that drop, for certain, what the base rules in
-// force let in.
-func droppedElsewhere(cfg config.Config, rules []KernelRules, native *nft.Ruleset) []Obstacle {
-	base := baseSettings(cfg, nil)
-	if base == nil || native == nil {
-		return nil
-	}
-	var tables []string
-	dropped := make(map[string][]string)
-	for _, f := range firewall.Families {
-		if !slices.ContainsFunc(rules, func(k KernelRules) bool { return k.Saved[f].HasBase() }) {
-			continue
-		}
-		for _, l := range letIn(*base, f) {
-			drops := native.Fate(l.packet).Drops
-			i := slices.IndexFunc(drops, nft.DropPlace.All)
-			if i < 0 {
-				continue
-			}
-			of := nft.Named(drops[i].Table, drops[i].Base)
-			if dropped[of] == nil {
-				tables = append(tables, of)
-			}
-			switch {
-			case slices.Contains(dropped[of], l.words): // over the other family too
-			case f == firewall.IPv6 && !l.packet.Source.IsValid():
-				dropped[of] = append(dropped[of], l.words+" over IPv6")
-			default:
-				dropped[of] = append(dropped[of], l.words)
-			}
-		}
-	}
-	var all []Obstacle
-	for _, t := range tables {
-		kind := "table"
-		if strings.Count(t, " ") > 1 {
-			kind = "chain"
-		}
-		all = append(all, Obstacle{
-			Kind:   DroppedElsewhere,
-			Error:  fmt.Sprintf("%s %s of nftables drops what the base rules let in: %s", kind, t, firstFew(slices.Compact(dropped[t]), 3)),
-			Remedy: fmt.Sprintf("let it in there too (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s), or set \"firewall: {base: false}\"", kind, t, facts.TakeOutRemedy(t)),
-		})
-	}
-	return all
-}
-
-// admission is something that base rules let in.
-type admission struct {
-	packet nft.Packet
-	words  string
-}
-
-// letIn is what base rules let in of a family, a packet for each: of a local network or
-// trunk, or of strangers.
-func letIn(base firewall.Base, f firewall.Family) (all []admission) {
-	add := func(name, proto string, ports []firewall.PortRange, public bool, from []netip.Prefix) {
-		for _, r := range ports {
-			words := fmt.Sprintf("%s (%s %s)", name, proto, r)
-			p := nft.Packet{Proto: proto, Port: r.First, Is6: f == firewall.IPv6}
-			if public {
-				all = append(all, admission{p, words})
-				continue
-			}
-			for _, n := range from {
-				if n.Addr().Is6() != p.Is6 {
-					continue
-				}
-				p.Source = n
-				all = append(all, admission{p, words + " from " + n.String()})
-			}
-		}
-	}
-	add("sip", "udp", base.SIP, base.SIPPublic, slices.Concat(base.LocalNetworks, base.Trunks))
-	add("rtp", "udp", []firewall.PortRange{base.RTP}, true, nil)
-	for _, s := range base.Services {
-		if s.Proto == "tcp" || s.Proto == "udp" {
-			add(s.Name, s.Proto, s.Ports, s.Public, base.LocalNetworks)
-		}
-	}
-	return all
 }
 
 // bypassed tells of ports that are sent on to containers and other hosts where the members
@@ -232,7 +168,8 @@ func PortName(p firewall.Published) string {
 
 // obstacles are those to the rules that the kernel has now. With an error there may be
 // more: they are among what could not be read.
-func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) ([]Obstacle, error) {
+func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []Obstacle, ways string, err error) {
 	known, native, err := readAround(ctx, r.cfg, r.fw.Backend, saved)
-	return Obstacles(r.cfg, known, native), err
+	p, arrivalsErr := passed(known, native)
+	return Obstacles(r.cfg, r.trunks, p), p.ways(), errors.Join(err, arrivalsErr)
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/netdump"
 	"golang.org/x/sys/unix"
 )
@@ -22,10 +23,6 @@ func ownAddresses() ([]netip.Addr, error) {
 	}
 	return own, nil
 }
-
-// defaultBits is the longest prefix of a route that leads to the Internet: 0 for
-// a default route, 1 for the halves that VPNs set, 3 for 2000::/3.
-const defaultBits = 3
 
 // gateways are the routers that this host's default routes go through, in any
 // routing table.
@@ -47,7 +44,7 @@ func gateways() ([]netip.Addr, error) {
 
 func defaultGateways(r netlink.Route) []netip.Addr {
 	if r.Dst != nil {
-		if bits, _ := r.Dst.Mask.Size(); bits > defaultBits {
+		if bits, _ := r.Dst.Mask.Size(); bits > facts.WorldBits {
 			return nil
 		}
 	}

@@ -153,7 +153,7 @@ func allBut(all []firewall.Others, one int) (o firewall.Others) {
 func (p *placesFinder) place(t familyTracer, found firewall.DropPlace, q netip.Prefix) Place {
 	tool := RulesCommand(t.backend, t.family)
 	at := Place{
-		Where: fmt.Sprintf("%s, %s %s", tool, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
+		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
 		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
 		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then,
 	}
@@ -214,10 +214,7 @@ func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) str
 	if p.Entry != nil {
 		entry = queryText(*p.Entry)
 	}
-	rule := tool + " -D" + strings.TrimPrefix(p.Rule, "-A")
-	if found.Table != "filter" {
-		rule = tool + " -t " + found.Table + " -D" + strings.TrimPrefix(p.Rule, "-A")
-	}
+	rule := tool + TableOption(found.Table) + " -D" + strings.TrimPrefix(p.Rule, "-A")
 	switch {
 	case found.Then != "" && found.Table != "raw":
 		return acceptRemedy(tool, found, q)
@@ -242,11 +239,7 @@ func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) str
 // acceptRemedy is a rule that lets an address in again which is kept out only because no rule
 // lets it in: there is no rule to take out.
 func acceptRemedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
-	table := ""
-	if found.Table != "filter" {
-		table = " -t " + found.Table
-	}
-	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, table, found.Chain, queryText(q))
+	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, queryText(q))
 }
 
 func orWhoever(by string) string {
@@ -276,8 +269,8 @@ var shares = [...]firewall.Share{
 }
 
 // inSet asks a set, and the members of a set of sets.
-func (p *placesFinder) inSet(name string, by []string, q netip.Prefix) firewall.SetMember {
-	m, err := p.set(name)
+func (p *placesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
+	m, err := p.set(of.Name)
 	if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 		for f := range p.unread {
 			p.unread[f] = append(p.unread[f], err.Error())
@@ -287,9 +280,12 @@ func (p *placesFinder) inSet(name string, by []string, q netip.Prefix) firewall.
 		return firewall.SetMember{Share: firewall.Unknown}
 	}
 	if m.IsList() {
-		return p.inList(m.Sets, by, q)
+		return p.inList(m.Sets, of, q)
 	}
-	got := m.Ask(cidr.FromNetip(q), by)
+	if of.Exceptions {
+		m = p.exceptions(m)
+	}
+	got := m.Ask(cidr.FromNetip(q), of.By)
 	found := firewall.SetMember{Share: shares[got.Share], Limits: got.Limits}
 	if got.Share == ipsetsync.AllOf || got.Share == ipsetsync.SomeOf {
 		found.Entry = got.Entry.Netip()
@@ -297,10 +293,19 @@ func (p *placesFinder) inSet(name string, by []string, q netip.Prefix) firewall.
 	return found
 }
 
+// exceptions are those of a set, made once.
+func (p *placesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
+	const of = "exceptions of "
+	if p.members[of+m.Name] == nil {
+		p.members[of+m.Name] = m.Exceptions()
+	}
+	return p.members[of+m.Name]
+}
+
 // inList asks the members of a set of sets: what one of them has is in it.
-func (p *placesFinder) inList(sets []string, by []string, q netip.Prefix) (all firewall.SetMember) {
-	for _, name := range sets {
-		switch found := p.inSet(name, by, q); {
+func (p *placesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefix) (all firewall.SetMember) {
+	for _, of.Name = range sets {
+		switch found := p.inSet(of, q); {
 		case found.Share == firewall.AllOf && len(found.Limits) == 0:
 			return found
 		case found.Share == firewall.NoneOf:

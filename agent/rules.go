@@ -114,8 +114,9 @@ type RulesReport struct {
 	withoutBase [2]error
 
 	// generation is that of the rules as they were seen to be right, and other that of the
-	// other backend then; see [firewall.Firewall.Generation].
-	generation, other string
+	// other backend then; see [firewall.Firewall.Generation]. ways are the interfaces by
+	// which packets came then, if that mattered; see [Passed].
+	generation, other, ways string
 
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
@@ -181,7 +182,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 	if how.dryRun {
 		report.Families = r.knownTroubles(d.saved, d.plans)
 		if len(report.Changes) == 0 {
-			report.Obstacles, _ = r.obstacles(ctx, d.saved) // nothing is remembered of them
+			report.Obstacles, _, _ = r.obstacles(ctx, d.saved) // nothing is remembered of them
 		}
 		if report.Missing, err = r.missingSets(hasBase(d.want)); err != nil {
 			return report, err
@@ -262,8 +263,8 @@ func (r *rules) commit(ctx context.Context, d *decision, how howRules, report *R
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
 	report.Repaired = report.Written && (r.record.Wanted == digest(want) || r.state.Pending != nil && !how.byHand)
-	obstacles, unread := r.obstacles(ctx, done.Saved)
-	report.Obstacles = obstacles
+	obstacles, ways, unread := r.obstacles(ctx, done.Saved)
+	report.Obstacles, report.ways = obstacles, ways
 	if len(report.Families) == 0 && unread == nil { // else look again, whether a rule changes or not
 		report.generation = done.Saved[firewall.IPv4].Generation
 	}
@@ -367,7 +368,7 @@ func (r *rules) writeState() error { return r.store.WriteJSON(rulesFile, r.state
 func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
 	before := digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
-	r.record.AvoidInput, r.record.Obstacles = r.avoid, report.Obstacles
+	r.record.AvoidInput, r.record.Obstacles, r.record.Ways = r.avoid, report.Obstacles, report.ways
 	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.cfg.Set)
 	}) {
@@ -403,10 +404,16 @@ func (r *rules) writeRecord() error {
 
 // asLastTime reports whether the same rules are wanted as the last time, and no rule in
 // the kernel has changed since, of either backend: then there is nothing to read. What
-// others have in the other one may be an obstacle, or decide where the drop stands.
+// others have in the other one may be an obstacle, or decide where the drop stands; so may
+// the interface by which packets come.
 func (r *rules) asLastTime() bool {
 	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.record.Other != r.fw.OtherGeneration() || r.stateErr != nil || r.state.Pending != nil {
 		return false
+	}
+	if r.record.Ways != "" {
+		if now, err := facts.LookArrivals(); err != nil || r.record.Ways != digest(now) {
+			return false
+		}
 	}
 	s := r.dropSettings(dropPlace(r.cfg, r.record.AvoidInput || facts.HasFreePBXFirewall("")))
 	s.Base = baseSettings(r.cfg, r.trunks)

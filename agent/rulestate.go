@@ -73,6 +73,7 @@ type ruleRecord struct {
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
 	Obstacles  []Obstacle         `json:"obstacles,omitempty"` // as they were at Generation
+	Ways       string             `json:"ways,omitempty"`      // see [Passed.ways]
 	Since      time.Time          `json:"since,omitzero"`      // when the rules that drop began to count
 	Chains     [2]bool            `json:"chains"`              // whether we made fail2ban's chain, by family
 	Sets       []string           `json:"sets"`                // sets of fail2ban that we made

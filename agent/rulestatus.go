@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -127,7 +128,11 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		s.Problem = report.Error
 	}
 	if len(s.Drift) == 0 || leavesRules(cfg) { // else they are put right first
-		s.Obstacles = Obstacles(cfg, s.kernel, native)
+		p, err := passed(s.kernel, native)
+		if err != nil && s.nativeUnread == nil {
+			s.nativeUnread = problemOf(err)
+		}
+		s.Obstacles = Obstacles(cfg, protected.trunks, p)
 	}
 	return s
 }
@@ -141,6 +146,11 @@ func leaveBase(problem *Problem, agent *AgentStatus) *Problem {
 	p := *problem
 	p.Remedy = agent.ConfigError.Remedy
 	return &p
+}
+
+// tells reports whether what keeps out somebody who is exempt is among the obstacles.
+func (s *RulesStatus) tells(b ExemptBan) bool {
+	return b.Place != nil && slices.ContainsFunc(s.Obstacles, func(o Obstacle) bool { return o.tells(*b.Place, b.Banned) })
 }
 
 func (s *RulesStatus) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set string) {

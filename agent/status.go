@@ -155,6 +155,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if s.ExemptBanned, err = exemptBans(ctx, cfg, kernel, protected, s.Rules.kernel); err != nil {
 		return nil, err
 	}
+	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.tells)
 	record := lastRecord(cfg)
 	s.Families = slices.Concat(record.families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()

@@ -58,7 +58,7 @@ func TestStopInTheMidst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want, err := r.obstacles(t.Context(), now); err != nil || len(want) == 0 || digest(r.record.Obstacles) != digest(want) {
+	if want, _, err := r.obstacles(t.Context(), now); err != nil || len(want) == 0 || digest(r.record.Obstacles) != digest(want) {
 		t.Errorf("remembered as in the way: %v, and there is %v", r.record.Obstacles, want)
 	}
 	if err := r.commit(ctx, d, how, report); err == nil {

@@ -41,7 +41,7 @@ func (s *Saved) closes(table, target string) bool {
 func asksForMembers(rule, set string) bool {
 	all := splitRule(rule)
 	for i, w := range all {
-		if w != "--match-set" || next(all, i) != set || i > 0 && all[i-1] == "!" {
+		if w != "--match-set" || next(all, i) != set || i > 0 && all[i-1] == "!" || exceptions(all[i:]) {
 			continue
 		}
 		return next(all, i+1) == "src" || strings.HasPrefix(next(all, i+1), "src,")

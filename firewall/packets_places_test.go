@@ -201,7 +201,8 @@ func saidOf(places []firewall.DropPlace, proto string, port uint16) bool {
 }
 
 // setByIPSet asks ipset(8).
-func setByIPSet(name string, _ []string, q netip.Prefix) firewall.SetMember {
+func setByIPSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
+	name := of.Name
 	if name == "all" {
 		name = "others"
 	}

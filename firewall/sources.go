@@ -53,6 +53,7 @@ type asks struct {
 	options []string // of the target
 	states  []askedState
 	notSrc  netip.Prefix
+	notIn   string // an interface that they do not come by
 	sets    []askedSet
 	ranges  []askedRange
 	lists   []askedSet // of xt_recent
@@ -66,10 +67,19 @@ type asks struct {
 	isChain bool   // its target is a chain
 }
 
+// SetMatch is what a rule asks of a set.
+type SetMatch struct {
+	Name string
+	By   []string // which of a packet's addresses and ports, as "src", "dst"
+
+	// Exceptions is that it asks for what the set names as exceptions, and not for its
+	// members: "--return-nomatch", in a set of a type that has exceptions.
+	Exceptions bool
+}
+
 type askedSet struct {
-	name string
-	by   []string // which of a packet's addresses and ports, as "src", "dst"
-	not  bool
+	SetMatch
+	not bool
 }
 
 // recentPrefix tells lists of xt_recent from sets.
@@ -116,16 +126,20 @@ func readAsks(rule string) asks {
 			if !not {
 				kept = append(kept, w, arg())
 			} else if arg() != "lo" { // nobody else comes in by it
-				kept = append(kept, "!", w)
+				a.notIn = arg()
 			}
 			i++
 		case "--match-set":
 			if direction := next(all, i+1); direction == "src" || strings.HasPrefix(direction, "src,") {
-				a.sets = append(a.sets, askedSet{arg(), strings.Split(direction, ","), not})
+				a.sets = append(a.sets, askedSet{SetMatch{Name: arg(), By: strings.Split(direction, ",")}, not})
+				if exceptions(all[i:]) {
+					a.sets[len(a.sets)-1].Exceptions = true
+				}
 			} else {
 				kept = append(kept, w) // of the destination: not known
 			}
 			i += 2
+		case "--return-nomatch", "--update-counters", "--update-subcounters": // the one is known, the others change no match
 		case "--src-range":
 			first, last, _ := strings.Cut(arg(), "-")
 			from, err := netip.ParseAddr(first)
@@ -159,7 +173,7 @@ func readAsks(rule string) asks {
 			case "recent":
 				list, asks := recentList(all)
 				if slices.Contains(all, "--set") || slices.Contains(all, "--remove") {
-					a.adds = append(a.adds, recentPrefix+list.name)
+					a.adds = append(a.adds, recentPrefix+list.Name)
 				}
 				if asked = asks; asked {
 					a.lists = append(a.lists, list)
@@ -200,15 +214,28 @@ func readAsks(rule string) asks {
 	return a
 }
 
+// exceptions reports whether the match of a set with which words begin is of its exceptions.
+func exceptions(words []string) bool {
+	for _, w := range words {
+		switch w {
+		case "--return-nomatch":
+			return true
+		case "-m", "-j", "-g":
+			return false
+		}
+	}
+	return false
+}
+
 // recentList is the list of xt_recent that a rule asks for its members. One with a
 // number of hits is a limit, in which a phone may be as well.
 func recentList(all []string) (askedSet, bool) {
-	list := askedSet{name: "DEFAULT"}
+	list := askedSet{SetMatch: SetMatch{Name: "DEFAULT"}}
 	asked := false
 	for i, w := range all {
 		switch w {
 		case "--name":
-			list.name = next(all, i)
+			list.Name = next(all, i)
 		case "--rcheck", "--update":
 			asked, list.not = true, i > 0 && all[i-1] == "!"
 		case "--rdest":
@@ -232,7 +259,7 @@ func (a *asks) about(allPorts bool) bool {
 
 // Sources tell what sets and lists of the kernel have of some addresses.
 type Sources struct {
-	Set    func(name string, by []string, source netip.Prefix) SetMember
+	Set    func(of SetMatch, source netip.Prefix) SetMember
 	Recent func(name string, source netip.Prefix) Share // of xt_recent
 }
 
@@ -247,20 +274,20 @@ func (a *asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, se
 		if share == NoneOf {
 			return share, m, ""
 		}
-		found := in.Set(s.name, s.by, source)
+		found := in.Set(s.SetMatch, source)
 		if s.not {
 			found = found.negated()
 		}
 		share = share.both(found.Share)
-		if set == "" || len(found.Limits) > 0 {
-			m, set = found, s.name
+		if !s.not && (set == "" || len(found.Limits) > 0) {
+			m, set = found, s.Name
 		}
 	}
 	for _, l := range a.lists {
 		if share == NoneOf {
 			return share, m, ""
 		}
-		s := in.Recent(l.name, source)
+		s := in.Recent(l.Name, source)
 		if l.not {
 			s = s.negated()
 		}
@@ -306,7 +333,7 @@ func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	share = AllOf
 	for _, s := range a.sets {
 		of := NoneOf
-		if in.Set(s.name, s.by, source).Share == Unknown {
+		if in.Set(s.SetMatch, source).Share == Unknown {
 			of = Unknown
 		}
 		if s.not {
@@ -316,7 +343,7 @@ func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	}
 	for _, l := range a.lists {
 		of := NoneOf
-		if in.Recent(l.name, source) == Unknown {
+		if in.Recent(l.Name, source) == Unknown {
 			of = Unknown
 		}
 		if l.not {

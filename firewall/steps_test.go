@@ -43,7 +43,7 @@ COMMIT
 
 // noSources are those of a host without sets.
 var noSources = Sources{
-	Set:    func(string, []string, netip.Prefix) SetMember { return SetMember{} },
+	Set:    func(SetMatch, netip.Prefix) SetMember { return SetMember{} },
 	Recent: func(string, netip.Prefix) Share { return NoneOf },
 }
 

@@ -19,8 +19,12 @@ type trace struct {
 	closes  bool       // a rule or policy that is for anybody may drop some
 	mayPass bool       // some may come through the table
 	end     string     // the last rule that may drop some, as "-A CHAIN RULE", or the policy
+	ender   *asks      // that rule; nil for the policy
+	endsIn  string     // the chain where it stands
 	trail   []step     // what may have ended the way of some
 	by      *DropPlace // the last rule that told the source from a stranger, here or before
+
+	endBySource bool // the end is for where the packets come from
 }
 
 // step is a rule or policy that may have ended the way of packets, and whether of all.
@@ -34,6 +38,7 @@ type way struct {
 	box
 	share  Share
 	named  *naming // the rule on the way that asked for the source last
+	listed bool    // a rule on the way asked for a set or a list
 	limits []string
 	back   []exit // what has gone back to a chain above, or to the policy
 }
@@ -67,11 +72,12 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		if t.steps++; t.steps > maxSteps {
 			return false
 		}
-		if r.in == "lo" && !t.source.Addr().IsLoopback() || !overlaps(r.box, w.box) {
+		asked, interfaces := t.asked(r, w)
+		if r.in == "lo" && !t.source.Addr().IsLoopback() || interfaces == NoneOf || !overlaps(asked, w.box) || t.leftOut(r) {
 			continue
 		}
 		here := w
-		here.box = r.box.within(w.box)
+		here.box = asked.within(w.box)
 		here.src = netip.Prefix{}
 		got := t.answer(r, t.changed(here.box))
 		state := r.state(t.tracking, t.table)
@@ -86,7 +92,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		if share == NoneOf {
 			continue
 		}
-		here.share = w.share.both(share)
+		here.share = w.share.both(share).both(interfaces)
 		if !r.exact {
 			here.share = here.share.both(Unknown)
 		}
@@ -103,6 +109,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		if direct && len(got.member.Limits) > 0 {
 			here.limits = got.member.Limits
 		}
+		here.listed = here.listed || len(r.sets)+len(r.lists) > 0
 		sure := here.share == AllOf && len(here.limits) == 0
 		all := sure && here.box.covers(w.box)
 		if !r.isChain && !passive(r.target) {
@@ -117,6 +124,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 				t.drop(here, r.target != "DROP")
 			}
 			t.closes, t.end, ended = t.closes || !direct, r.line, all
+			t.ender, t.endsIn, t.endBySource = r.asks, chain, here.named != nil || here.listed
 		case r.target == "RETURN":
 			w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, sure})
 			if all {
@@ -131,7 +139,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 				w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, false})
 			}
 		case r.target == "CT" || r.target == "NOTRACK":
-			everything := sure && here.box.covers(box{})
+			everything := sure && here.box.covers(t.box)
 			t.tracking = t.tracking.tracked(r.asks, everything && len(t.letIn)+len(w.back) == 0)
 		case !passive(r.target): // what another program decides, such as NFQUEUE
 			t.letIn = append(t.letIn, exit{here.box, r.line, false})
@@ -142,6 +150,25 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 	}
 	return false
 }
+
+// asked is what a rule asks of the packets that come to it, beside their source and the
+// interface that they do not come by, and for how many that holds.
+func (t *trace) asked(r *met, w way) (b box, interfaces Share) {
+	b = r.box
+	if len(t.here) > 0 && !t.forwarded && b.dst.IsValid() && !slices.ContainsFunc(t.here, func(a netip.Addr) bool { return !b.dst.Contains(a) }) {
+		b.dst = netip.Prefix{} // it is for this host, whatever its address
+	}
+	switch {
+	case r.notIn == "", w.in != "" && !strings.HasSuffix(w.in, "+") && !coversInterface(r.notIn, w.in):
+		return b, AllOf
+	case w.in != "" && coversInterface(r.notIn, w.in):
+		return b, NoneOf
+	}
+	return b, Unknown
+}
+
+// leftOut reports whether it is asked what becomes of packets without a rule.
+func (t *trace) leftOut(r *met) bool { return len(t.without) > 0 && t.without[t.table+" "+r.line] }
 
 // placeOf is a rule as a place, by what it has answered.
 func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {
@@ -172,11 +199,11 @@ func (t *trace) changed(of box) *Sources {
 		return slices.ContainsFunc(t.added[name], func(b box) bool { return overlaps(b, of) })
 	}
 	return &Sources{
-		Set: func(name string, by []string, q netip.Prefix) SetMember {
-			if changed(name) {
+		Set: func(of SetMatch, q netip.Prefix) SetMember {
+			if changed(of.Name) {
 				return SetMember{Share: Unknown}
 			}
-			return t.Tracer.in.Set(name, by, q)
+			return t.Tracer.in.Set(of, q)
 		},
 		Recent: func(name string, q netip.Prefix) Share {
 			if changed(recentPrefix + name) {

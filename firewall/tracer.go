@@ -17,12 +17,13 @@ type Tracer struct {
 	saved  *Saved
 	in     Sources
 	read   map[place][]asks
+	met    map[netip.Prefix]map[place][]met // by source
 	others Others
 }
 
 // NewTracer reads the rules.
 func (s *Saved) NewTracer(in Sources) *Tracer {
-	return &Tracer{saved: s, in: in, read: make(map[place][]asks)}
+	return &Tracer{saved: s, in: in, read: make(map[place][]asks), met: make(map[netip.Prefix]map[place][]met)}
 }
 
 // Behind is a tracer for packets that other rules may have changed before.
@@ -92,7 +93,10 @@ type answer struct {
 }
 
 func (t *Tracer) view(source netip.Prefix) *view {
-	return &view{Tracer: t, source: source, met: make(map[place][]met)}
+	if t.met[source] == nil {
+		t.met[source] = make(map[place][]met)
+	}
+	return &view{Tracer: t, source: source, met: t.met[source]}
 }
 
 // chain is what is met in a chain.
@@ -154,6 +158,9 @@ type packets struct {
 	box
 	stranger bool
 	ends     bool // only where they end is asked, and not which places are about the source
+
+	here    []netip.Addr    // the addresses of this host that they may be for; none: not known
+	without map[string]bool // the rules and policies that are left out, each as "TABLE LINE"
 }
 
 // run follows packets through each table.
@@ -179,10 +186,14 @@ func (v *view) run(of packets) (all []*trace) {
 // through follows them through a chain of the kernel, and by its policy.
 func (t *trace) through(at place) {
 	ended := t.walk(at.chain, way{box: t.box, share: AllOf}, 0)
-	policy := t.saved.policy(at)
+	policy, drop := t.saved.policy(at), "-P "+at.chain+" DROP"
+	if t.without[at.table+" "+drop] {
+		policy = "ACCEPT"
+	}
 	t.mayPass = len(t.letIn) > 0 || !ended && policy != "DROP" || t.steps > maxSteps
 	if !ended && policy == "DROP" {
-		t.closes, t.end = true, "-P "+at.chain+" DROP"
+		t.closes, t.end = true, drop
+		t.ender, t.endsIn, t.endBySource = nil, at.chain, false
 		t.trail = append(t.trail, step{t.end, true})
 	}
 	t.by = t.parted

@@ -155,6 +155,24 @@ func (m *Members) noteLengths() {
 	}
 }
 
+// Exceptions are what the set names as exceptions, as members of a set in which its own are
+// exceptions: a rule finds those by "--return-nomatch". A type that has none, one without
+// networks, is asked for its members all the same (ip_set_test).
+func (m *Members) Exceptions() *Members {
+	if !strings.Contains(m.Type, "net") {
+		return m
+	}
+	of := &Members{Header: m.Header, Sets: m.Sets, lengths: m.lengths, except: make(map[cidr.Prefix]bool)}
+	for p := range m.except {
+		of.prefixes = append(of.prefixes, p)
+	}
+	cidr.Sort(of.prefixes)
+	for _, p := range m.prefixes {
+		of.except[p] = true
+	}
+	return of
+}
+
 // Look tells how much of some addresses is in the set. Of a list:set its members have to
 // be asked.
 func (m *Members) Look(p cidr.Prefix) Membership {

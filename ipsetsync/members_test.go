@@ -80,6 +80,27 @@ add list net
 			}
 		}
 	}
+	exceptions := func(set string) *Members {
+		m, err := k.Members(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Exceptions()
+	}
+	for query, want := range map[string]Share{"9.9.9.8": AllOf, "9.9.9.129": NoneOf, "9.9.8.8": NoneOf, "8.8.8.8": NoneOf, "9.9.9.0/24": SomeOf, "9.9.9.0/25": AllOf, "9.9.0.0/16": SomeOf} {
+		p := cidr.MustParsePrefix(query)
+		if got := exceptions("net").Look(p); got.Share != want {
+			t.Errorf("an exception of net is %s: %v, want %v", query, got.Share, want)
+		}
+		if single := p.Bits() == p.Family().Bits(); single {
+			if in := exec.Command("ipset", "-q", "test", "net", query, "nomatch").Run() == nil; in != (want == AllOf) {
+				t.Errorf("the kernel says %v of the exception %s", in, query)
+			}
+		}
+	}
+	if got := exceptions("ip").Look(cidr.MustParsePrefix("9.9.9.9")); got.Share != AllOf {
+		t.Errorf("a type without exceptions: %v", got)
+	}
 	m, err := k.Members("list")
 	if err != nil {
 		t.Fatal(err)

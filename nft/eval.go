@@ -28,6 +28,7 @@ type Packet struct {
 	Proto     string // "tcp" or "udp"
 	Port      uint16 // at the receiver, of Proto
 	Interface string // they come in by
+	Index     int    // of that interface; 0: not known
 
 	// Here are the addresses of this host that they may be for.
 	Here []netip.Addr
@@ -43,6 +44,7 @@ type Packet struct {
 	tracking tracking // by the rules that the packets have come through
 	lookedUp truth    // see Chain.lookedUp
 	left     *int     // how many steps there may be in all; nil: as many as in each walk
+	past     []string // tables and base chains that they are not to come to, as Named has them
 }
 
 // Others is what rules of another kind may do to packets: the kernel keeps one connection
@@ -112,6 +114,10 @@ func (p Packet) span(f Field, mark []byte) span {
 	case IIFName:
 		if p.Interface != "" {
 			return exactly(fill([]byte(p.Interface), 16, 0)...)
+		}
+	case IIF:
+		if p.Index != 0 {
+			return exactly(native32(uint32(p.Index))...)
 		}
 	case CTState:
 		return p.tracking.state(p.lookedUp)

@@ -58,6 +58,8 @@ type DropPlace struct {
 
 	// Unknown is that the rules ask for something that is not understood.
 	Unknown bool `json:"unknown,omitempty"`
+
+	listed bool // a rule on the way asked for the members of a set with a name
 }
 
 // All reports whether a place drops all of the packets for certain, whatever their
@@ -136,6 +138,9 @@ func (w *walk) through() {
 	}
 	for _, h := range hooks {
 		for _, c := range w.rules.base(h, p.is6()) {
+			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) {
+				continue
+			}
 			// A bridge and a device of its own see only some of the packets.
 			from := way{area: area{unclear: c.Family == Bridge || len(c.Devices) > 0 && !slices.Contains(c.Devices, p.Interface)}}
 			if w.base(c, from) {

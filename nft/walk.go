@@ -46,6 +46,7 @@ type way struct {
 	native  bool // a rule sent them that the tools of iptables show wrong
 	ported  bool // their port was asked for
 	unknown bool // what is not understood was asked for
+	listed  bool // the source was looked for in a set with a name
 }
 
 // hit is a match of where packets come from.
@@ -202,6 +203,7 @@ func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
 		}
 	}
 	if slices.ContainsFunc(m.Fields, Field.isSource) {
+		here.listed = here.listed || set != nil && !set.Anonymous
 		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
 	}
 	return t
@@ -385,7 +387,7 @@ func (w *walk) note(here way, chain string, r *Rule) {
 	if r != nil {
 		d.Rule, d.Handle = r.String(), r.Handle
 	}
-	d.Unknown = here.unknown
+	d.Unknown, d.listed = here.unknown, here.listed
 	if here.source.names(here) {
 		d.BySource, d.Set, d.Entry = true, here.source.set, here.source.entry
 	}

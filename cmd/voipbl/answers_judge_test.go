@@ -176,7 +176,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^feed \S+: `), []string{advise.FeedTrouble, advise.StaleFeed}},
 	{regexp.MustCompile(`^the rules cannot be read`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^ip6?tables-(nft|legacy): .*(no packet comes to them|leaves no packet for)`), []string{advise.ShadowedRule}},
-	{regexp.MustCompile(`^table inet filter of nftables drops what the base rules let in`), []string{advise.OtherFirewall}},
+	{regexp.MustCompile(` drops what the base rules let in: `), []string{advise.OtherFirewall}},
 }
 
 func sameTroubles(a *hostAnswers) string {

@@ -22,6 +22,7 @@ type Star struct {
 	inside netns.NsHandle
 	centre []netip.Addr
 	hosts  []*Host
+	tap    int // see Deliver; 0: not open
 }
 
 // Host is one of the hosts around the middle. It sends everything there, and

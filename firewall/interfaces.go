@@ -1,0 +1,24 @@
+package firewall
+
+import "strings"
+
+// AsksForWay reports whether a rule of others tells packets apart by the interface that they
+// come by or by the address of this host that they are for.
+func (s *Saved) AsksForWay() bool {
+	for _, chains := range s.tables {
+		for name, c := range chains {
+			if isOurChain(name) {
+				continue
+			}
+			for _, r := range c.rules {
+				if padded := " " + r.text; !strings.Contains(padded, " -i ") && !strings.Contains(padded, " -d ") {
+					continue
+				}
+				if a := readAsks(r.text); a.in != "" && a.in != "lo" || a.notIn != "" || a.dst.IsValid() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

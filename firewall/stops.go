@@ -1,0 +1,117 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/internal/portkinds"
+)
+
+// Packet is packets of a kind that begin something.
+type Packet struct {
+	Source netip.Prefix // invalid: somebody whom no rule and no set names
+	Proto  string       // tcp or udp
+	Ports  PortRange    // of this host
+	In     string       // the interface that they come by; empty: it is not known
+	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
+}
+
+// Stop is a rule or a policy that ends packets for certain, whoever has made it.
+type Stop struct {
+	Table, Chain string
+	Rule         string // without "-A CHAIN"; empty for the policy
+	Ours         bool   // it is voipbl's
+
+	// BySource is that it does so for where the packets come from. Of somebody whom no set
+	// names that is a set whose members fare better, and who is in it is not asked.
+	BySource bool
+
+	Ports []PortRange // of those that were asked about
+}
+
+// maxStops bounds how many rules are named that one after the other would end the same
+// packets.
+const maxStops = 8
+
+// Stops finds what ends packets, all of those of a port: each rule and policy that does so,
+// and those that would do so then if it were not there, up to one of voipbl's.
+func (t *Tracer) Stops(p Packet) (all []Stop) {
+	v := t.view(p.Source)
+	of := packets{box: box{proto: p.Proto, dports: []PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
+	v.meet()
+	kinds, _ := v.kinds(p.Proto)
+	for _, kind := range kinds {
+		ports := portsWithin(portRanges(kind), p.Ports)
+		if len(ports) == 0 {
+			continue
+		}
+		of.dports, of.without = ports[:1], make(map[string]bool)
+		for range maxStops {
+			stop, line := v.stop(of)
+			if line == "" || stop.Ours {
+				break
+			}
+			of.without[stop.Table+" "+line] = true
+			at := slices.IndexFunc(all, func(s Stop) bool { return s.Table == stop.Table && s.Chain == stop.Chain && s.Rule == stop.Rule })
+			if at < 0 {
+				at, all = len(all), append(all, stop)
+			}
+			all[at].Ports = append(all[at].Ports, ports...)
+		}
+	}
+	for i := range all {
+		all[i].Ports = JoinPorts(all[i].Ports)
+	}
+	return all
+}
+
+// meet looks at all chains that packets for this host may come to, also behind rules that
+// end them.
+func (v *view) meet() {
+	for _, w := range waysIn {
+		if w.forwarded {
+			break
+		}
+		for queue := []string{w.at.chain}; len(queue) > 0; queue = queue[1:] {
+			for _, r := range v.chain(place{w.at.table, queue[0]}) {
+				if _, known := v.met[place{w.at.table, r.target}]; r.isChain && !known {
+					v.chain(place{w.at.table, r.target})
+					queue = append(queue, r.target)
+				}
+			}
+		}
+	}
+}
+
+// stop is what ends packets first, and its line; none if some may come through.
+func (v *view) stop(of packets) (s Stop, line string) {
+	for _, tr := range v.run(of) {
+		if tr.mayPass || tr.forwarded {
+			continue
+		}
+		s = Stop{Table: tr.table, Chain: tr.endsIn, BySource: tr.endBySource}
+		if tr.ender != nil {
+			s.Rule, s.Ours = tr.ender.text, tr.ender.ours
+		}
+		return s, tr.end
+	}
+	return s, ""
+}
+
+func portsWithin(all []PortRange, of PortRange) (within []PortRange) {
+	for _, p := range all {
+		if first, last := max(p.First, of.First), min(p.Last, of.Last); first <= last {
+			within = append(within, PortRange{first, last})
+		}
+	}
+	return within
+}
+
+// JoinPorts are ports in order, with what touches or overlaps put together.
+func JoinPorts(all []PortRange) []PortRange {
+	var ranges []portkinds.Range
+	for _, p := range all {
+		ranges = append(ranges, portkinds.Range{p.First, p.Last})
+	}
+	return portRanges(portkinds.Joined(ranges))
+}

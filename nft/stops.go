@@ -1,0 +1,105 @@
+package nft
+
+import "github.com/voipbl/voipbl/internal/portkinds"
+
+// Stop is a table, or a base chain beside those of iptables, that ends packets for certain.
+type Stop struct {
+	Of string // the table or chain; see Named
+
+	// ForSource is that it does so for where the packets come from. Of a stranger that is a
+	// set with a name, whose members fare better: who is in it is not asked.
+	ForSource bool
+
+	In []PortRange // the ports of those packets
+}
+
+// maxStops bounds how many tables are named that one after the other would end the same
+// packets.
+const maxStops = 8
+
+// Stops finds what ends packets of a protocol to some ports, all of those to a port: each
+// table that does so, and those that would do so then if it were not there.
+func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
+	r = r.metBy(p)
+	p.left = new(maxStepsInAll)
+	kinds, _ := r.kinds(p.Proto)
+	for _, kind := range kinds {
+		in := within(kind, ports)
+		if len(in) == 0 {
+			continue
+		}
+		p.Port, p.past = max(in[0].First, 1), nil
+		for range maxStops {
+			stop, found := r.stop(p)
+			if !found {
+				break
+			}
+			p.past = append(p.past, stop.Of)
+			at := 0
+			for at < len(all) && all[at].Of != stop.Of {
+				at++
+			}
+			if at == len(all) {
+				all = append(all, stop)
+			}
+			all[at].In = append(all[at].In, in...)
+		}
+	}
+	for i := range all {
+		all[i].In = joined(all[i].In)
+	}
+	return all
+}
+
+// stop is the first place where all of some packets end.
+func (r *Ruleset) stop(p Packet) (s Stop, found bool) {
+	for _, d := range r.Fate(p).Drops {
+		if d.All() {
+			return Stop{Of: Named(d.Table, d.Base), ForSource: d.BySource || d.listed}, true
+		}
+	}
+	return s, false
+}
+
+func within(kind []portkinds.Range, of PortRange) (in []PortRange) {
+	for _, p := range kind {
+		if first, last := max(p[0], of.First), min(p[1], of.Last); first <= last {
+			in = append(in, PortRange{first, last})
+		}
+	}
+	return in
+}
+
+func joined(all []PortRange) (ports []PortRange) {
+	var ranges []portkinds.Range
+	for _, p := range all {
+		ranges = append(ranges, portkinds.Range{p.First, p.Last})
+	}
+	for _, p := range portkinds.Joined(ranges) {
+		ports = append(ports, PortRange{p[0], p[1]})
+	}
+	return ports
+}
+
+// AsksForWay reports whether rules tell packets apart by the interface that they come by or
+// by the address that they are for.
+func (r *Ruleset) AsksForWay() bool {
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		for _, c := range t.Chains {
+			if len(c.Devices) > 0 {
+				return true
+			}
+			for _, rule := range c.Rules {
+				for _, s := range rule.Steps {
+					for _, f := range []Field{IIF, IIFName, Daddr4, Daddr6} {
+						if ranges := t.valuesOf(s, f); len(ranges) > 0 && !onlyLoopback(f, ranges) {
+							return true
+						}
+					}
+				}
+			}
+		}
+	}
+	return false
+}
