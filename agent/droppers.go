@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -158,7 +159,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 			for _, i := range by {
 				for _, s := range filters.stops(a, i) {
 					d := all.of(s.Obstacle)
-					at[d], ports[d] = append(at[d], i.Name), firewall.JoinPorts(slices.Concat(ports[d], s.ports))
+					at[d], ports[d] = append(at[d], i.Name), portrange.Joined(slices.Concat(ports[d], s.ports))
 				}
 			}
 			for _, d := range all {
@@ -255,13 +256,9 @@ func (f *filters) stops(a admission, by facts.Interface) (all []stop) {
 		return all
 	}
 	packet.Others = nft.Others(allBut(others, len(f.tracers)))
-	for _, s := range f.Native.Stops(packet, nft.PortRange(a.ports)) {
+	for _, s := range f.Native.Stops(packet, a.ports) {
 		if a.from.IsValid() || !s.ForSource {
-			var ports []firewall.PortRange
-			for _, p := range s.In {
-				ports = append(ports, firewall.PortRange(p))
-			}
-			all = append(all, stop{nativeObstacle(s), ports})
+			all = append(all, stop{nativeObstacle(s), s.In})
 		}
 	}
 	return all

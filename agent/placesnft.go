@@ -48,7 +48,9 @@ func (n *nativeRules) of(q netip.Prefix, others firewall.Others) (places []Place
 		cut = cut || some
 		for _, d := range found {
 			p := n.place(d, q, forwarded)
-			same := func(o Place) bool { return o.Where == p.Where && o.Rule == p.Rule && !o.Containers }
+			same := func(o Place) bool {
+				return o.Where == p.Where && o.Rule == p.Rule && slices.Equal(o.Ports, p.Ports) && !o.Containers
+			}
 			if !slices.ContainsFunc(places, same) {
 				places = append(places, p)
 			}

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/voipbl/voipbl/internal/portkinds"
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // Packet is packets of a kind that begin something.
@@ -41,7 +41,7 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 	v.meet()
 	kinds, _ := v.kinds(p.Proto)
 	for _, kind := range kinds {
-		ports := portsWithin(portRanges(kind), p.Ports)
+		ports := portrange.Within(kind, p.Ports)
 		if len(ports) == 0 {
 			continue
 		}
@@ -60,7 +60,7 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 		}
 	}
 	for i := range all {
-		all[i].Ports = JoinPorts(all[i].Ports)
+		all[i].Ports = portrange.Joined(all[i].Ports)
 	}
 	return all
 }
@@ -96,22 +96,4 @@ func (v *view) stop(of packets) (s Stop, line string) {
 		return s, tr.end
 	}
 	return s, ""
-}
-
-func portsWithin(all []PortRange, of PortRange) (within []PortRange) {
-	for _, p := range all {
-		if first, last := max(p.First, of.First), min(p.Last, of.Last); first <= last {
-			within = append(within, PortRange{first, last})
-		}
-	}
-	return within
-}
-
-// JoinPorts are ports in order, with what touches or overlaps put together.
-func JoinPorts(all []PortRange) []PortRange {
-	var ranges []portkinds.Range
-	for _, p := range all {
-		ranges = append(ranges, portkinds.Range{p.First, p.Last})
-	}
-	return portRanges(portkinds.Joined(ranges))
 }

@@ -40,10 +40,11 @@ type Others struct {
 	Marks    bool // they may have marked them by their source
 }
 
-// Affects is what these rules may do to packets of a source, for other rules.
+// Affects is what these rules may do to packets of a source, or without one to those of
+// somebody whom no rule and no set names, for other rules.
 func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 	v := t.view(source)
-	for _, tr := range v.run(packets{}) {
+	for _, tr := range v.run(packets{stranger: !source.IsValid()}) {
 		o.Untracks = o.Untracks || tr.tracking != plain
 		o.Marks = o.Marks || tr.marked
 	}

@@ -1,6 +1,6 @@
 package nft
 
-import "github.com/voipbl/voipbl/internal/portkinds"
+import "github.com/voipbl/voipbl/internal/portrange"
 
 // Stop is a table, or a base chain beside those of iptables, that ends packets for certain.
 type Stop struct {
@@ -24,7 +24,7 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 	p.left = new(maxStepsInAll)
 	kinds, _ := r.kinds(p.Proto)
 	for _, kind := range kinds {
-		in := within(kind, ports)
+		in := portrange.Within(kind, ports)
 		if len(in) == 0 {
 			continue
 		}
@@ -46,7 +46,7 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 		}
 	}
 	for i := range all {
-		all[i].In = joined(all[i].In)
+		all[i].In = portrange.Joined(all[i].In)
 	}
 	return all
 }
@@ -59,26 +59,6 @@ func (r *Ruleset) stop(p Packet) (s Stop, found bool) {
 		}
 	}
 	return s, false
-}
-
-func within(kind []portkinds.Range, of PortRange) (in []PortRange) {
-	for _, p := range kind {
-		if first, last := max(p[0], of.First), min(p[1], of.Last); first <= last {
-			in = append(in, PortRange{first, last})
-		}
-	}
-	return in
-}
-
-func joined(all []PortRange) (ports []PortRange) {
-	var ranges []portkinds.Range
-	for _, p := range all {
-		ranges = append(ranges, portkinds.Range{p.First, p.Last})
-	}
-	for _, p := range portkinds.Joined(ranges) {
-		ports = append(ports, PortRange{p[0], p[1]})
-	}
-	return ports
 }
 
 // AsksForWay reports whether rules tell packets apart by the interface that they come by or

@@ -34,6 +34,16 @@ func (r Range) Covers(o Range) bool { return r.First <= o.First && o.Last <= r.L
 // Overlaps reports whether some are.
 func (r Range) Overlaps(o Range) bool { return r.First <= o.Last && o.First <= r.Last }
 
+// Within is what of ranges is in another one.
+func Within(all []Range, of Range) (within []Range) {
+	for _, r := range all {
+		if r.Overlaps(of) {
+			within = append(within, Range{max(r.First, of.First), min(r.Last, of.Last)})
+		}
+	}
+	return within
+}
+
 // Protocols are those that have ports which are told apart.
 var Protocols = []string{"tcp", "udp"}
 

@@ -26,6 +26,9 @@ func TestRange(t *testing.T) {
 	if got := fmt.Sprint(sip, Range{22, 22}); got != "5060:5061 22" {
 		t.Errorf("%q", got)
 	}
+	if got := Within([]Range{{1, 5060}, {5061, 5061}, {5063, 9000}}, sip); !slices.Equal(got, []Range{{5060, 5060}, {5061, 5061}}) {
+		t.Errorf("within %v: %v", sip, got)
+	}
 	for port, in := range map[uint16]bool{5059: false, 5060: true, 5061: true, 5062: false} {
 		if sip.Has(port) != in {
 			t.Errorf("%v has %d: %v", sip, port, !in)
