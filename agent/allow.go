@@ -341,7 +341,7 @@ func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (boo
 // haveSets reports whether a set is there by which we block.
 func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	return slices.ContainsFunc(ownSetNames(cfg), func(name string) bool {
-		_, err := kernel.Header(name)
+		_, err := kernel.Kind(name)
 		return err == nil
 	})
 }

@@ -84,7 +84,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	if err != nil {
 		return report, err
 	}
-	var request banRequest
+	request := banRequest{Spared: hostsOf(exempt.sessions)}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, exempt); err != nil {
 			err.Others = len(prefixes) - 1
@@ -117,6 +117,11 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 // exemptNow is what is never blocked, by what is known without the state folder if that
 // cannot be read.
 func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
+	return exemptWith(ctx, cfg, sessionPeers())
+}
+
+// exemptWith is exemptNow where it is known who is logged in.
+func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*Protection, error) {
 	store, err := findStore(cfg)
 	if err != nil {
 		store = nil
@@ -124,7 +129,7 @@ func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
 	if store != nil {
 		defer store.Close()
 	}
-	return lastProtection(ctx, cfg, store)
+	return protectionWith(cfg, lastAnswers(ctx, cfg, store), sessions)
 }
 
 // concluded says what became of a change.
@@ -410,7 +415,7 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 		defer kernel.Close()
 		report.noteSetNames(ctx, cfg, kernel)
 	}
-	request := banRequest{Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	request := banRequest{Spared: hostsOf(exempt.sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
 	if err != nil {
 		report.Error = problemOf(err)

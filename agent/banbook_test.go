@@ -54,3 +54,35 @@ func TestOverLeavesJournal(t *testing.T) {
 		t.Errorf("%d lines, %v", n, err)
 	}
 }
+
+// TestAppendOnly: a ban is written down without reading the list as long as that cannot be
+// full, however long it is.
+func TestAppendOnly(t *testing.T) {
+	cfg := config.Default()
+	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	now := banClock()
+	var lines []byte
+	for i := range banlist.Most - 1 {
+		p := netip.MustParsePrefix(fmt.Sprintf("99.0.%d.%d/32", i>>8, i&255))
+		lines = banlist.AppendBan(lines, banlist.New(p, "fail2ban voipbl-asterisk", time.Hour, now), now)
+	}
+	if _, err := store.AppendJournal(bansFile, lines); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) <= smallJournal {
+		t.Fatalf("%d bytes are a small journal", len(lines))
+	}
+	for i, fits := range []bool{true, false} {
+		p := netip.MustParsePrefix(fmt.Sprintf("8.8.8.%d/32", i))
+		request := banRequest{Add: []banWish{{Prefix: p, For: time.Hour}}}
+		a := (&banBook{cfg: cfg}).appendOnly(request, []cidr.Prefix{cidr.FromNetip(p)}, cidr.Sets{}, now)
+		if got := a != nil; got != fits {
+			t.Errorf("number %d is appended: %v", banlist.Most+i, got)
+		}
+	}
+}

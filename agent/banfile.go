@@ -52,7 +52,8 @@ func (b *banBook) readUnkept() []byte {
 	return text
 }
 
-// smallJournal is how many bytes a journal may have that cannot be of a full list.
+// smallJournal is how many bytes a journal may have that cannot be of a full list, so that
+// its lines need not be counted.
 const smallJournal = 4 << 20
 
 // appendOnly writes bans down without reading the list, if nothing of it is needed: what
@@ -81,8 +82,13 @@ func (b *banBook) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cid
 	}
 	defer store.Close()
 	state, whole, err := store.JournalEnd(bansFile)
-	if err != nil || !whole || state.Size() > smallJournal || b.shrunk(state) {
+	if err != nil || !whole || b.shrunk(state) {
 		return nil
+	}
+	if state.Size() > smallJournal {
+		if n, err := store.JournalLines(bansFile); err != nil || n+countLines(lines) > banlist.Most {
+			return nil
+		}
 	}
 	if other, err := store.JSONState(bansFile); err != nil || other.Exists() {
 		return nil

@@ -45,7 +45,7 @@ func (r *rules) missingSets(base bool) ([]string, error) {
 			names = append(names, firewall.BanSetName(firewall.Family(f)))
 		}
 		for _, name := range names {
-			if _, err := r.sets.Header(name); errors.Is(err, ipsetsync.ErrNotFound) {
+			if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {
 				return nil, err
@@ -60,7 +60,7 @@ func (r *rules) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []str
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
 		name := firewall.BanSetName(firewall.Family(f))
-		if _, err := r.sets.Header(name); errors.Is(err, ipsetsync.ErrNotFound) {
+		if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 			sets = append(sets, name)
 		} else if err != nil {
 			return chains, nil, err

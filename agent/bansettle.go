@@ -18,8 +18,8 @@ type banRequest struct {
 	Add    []banWish   `json:"add,omitempty"`
 	Remove *banRemoval `json:"remove,omitempty"`
 
-	// Spared is what is exempt by the configuration of whoever asks: the agent may not
-	// have taken it over yet.
+	// Spared is what is exempt by the configuration of whoever asks, which the agent may
+	// not have taken over yet, and who is logged in.
 	Spared []netip.Prefix `json:"spared,omitempty"`
 }
 

@@ -19,8 +19,7 @@ import (
 
 // BenchmarkBanInAgent measures what a running agent does for one ban: what is exempt,
 // the kernel's entry, the line on disk. It is measured with an empty set of lists and
-// with one of a million entries, and with no bans and a full list of them. To hold:
-// below 5 ms of work, and the same whatever the lists hold.
+// with one of a million entries, and with no bans and a full list of them.
 func BenchmarkBanInAgent(b *testing.B) {
 	for _, entries := range []int{0, 1_000_000} {
 		for _, bans := range []int{0, banlist.Most} {
@@ -74,6 +73,7 @@ func benchBan(b *testing.B, entries, bans int) {
 		next++
 	}
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N)/1000, "ms-cpu")
+	b.ReportMetric(5, "ms-cpu-to-hold")
 }
 
 // cpuTime is what this process has worked: what it waits for, such as the disk and

@@ -231,7 +231,7 @@ func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 		if !d.record.knows(d.cfg, f) {
 			continue
 		}
-		if name := setName(d.cfg, f); isGone(kernel.Header(name)) {
+		if name := setName(d.cfg, f); isGone(kernel.Kind(name)) {
 			return name
 		}
 	}

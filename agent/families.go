@@ -60,7 +60,7 @@ func (r *rules) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan)
 		case f == firewall.IPv6 && r.leavesIPv6():
 		case saved[f].Trouble != nil:
 			all = append(all, familyProblem(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
-		case isGone(r.sets.Header(setName(r.cfg, cidr.Family(f)))): // which is told, and is why
+		case isGone(r.sets.Kind(setName(r.cfg, cidr.Family(f)))): // which is told, and is why
 		case r.record.Troubles[f] != nil && !plans[f].Unchanged():
 			all = append(all, FamilyProblem{f.String(), *r.record.Troubles[f], f})
 		}

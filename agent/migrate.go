@@ -209,7 +209,7 @@ func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
 	}
 	defer kernel.Close()
 	for _, name := range scriptSets(cfg) {
-		_, err := kernel.Header(name)
+		_, err := kernel.Kind(name)
 		if err == nil && !dryRun {
 			err = kernel.Destroy(name)
 		}

@@ -40,6 +40,7 @@ type Protection struct {
 	noHost      []string // names of allow and trunks that answer with what is no host's address
 	names       []NameStatus
 	trunks      []netip.Prefix
+	sessions    []netip.Addr // whoever is logged in by SSH
 
 	unread         error         // why it is not known what "voipbl allow" has allowed
 	allowedProblem *Problem      // this, or that it is not written down
@@ -142,6 +143,11 @@ const ownAddressReason = "this host's own address"
 // protection gathers the protected addresses of the configuration, with its names
 // as they were resolved, and of the host as it is now.
 func protection(cfg config.Config, answers resolved) (*Protection, error) {
+	return protectionWith(cfg, answers, sessionPeers())
+}
+
+// protectionWith is protection where it is known who is logged in.
+func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) (*Protection, error) {
 	var list protectedList
 	allowed := answers.takeAllowed(cfg)
 	for _, e := range allowed.list.Entries {
@@ -160,7 +166,7 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	}
 	list.addAddrs(gws, "default gateway")
 	list.addAddrs(resolvers(resolvConfs), "DNS resolver")
-	list.addAddrs(sessionPeers(), "logged-in SSH session")
+	list.addAddrs(sessions, "logged-in SSH session")
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, "local_networks")
 	}
@@ -189,6 +195,7 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.sessions = sessions
 	p.problems = slices.Concat(answers.problems, allowed.notes)
 	p.unread, p.allowedProblem, p.allowedUntil = allowed.unread, allowed.problem(), allowed.next()
 	if p.unread != nil {
@@ -205,9 +212,14 @@ func protection(cfg config.Config, answers resolved) (*Protection, error) {
 	return p, nil
 }
 
+// lastAnswers are the last good ones.
+func lastAnswers(ctx context.Context, cfg config.Config, store *fetch.Store) resolved {
+	return resolve(ctx, store, cfg, lookups{offline: true})
+}
+
 // lastProtection is protection by the last good answers, for those who only look.
 func lastProtection(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
-	return protection(cfg, resolve(ctx, store, cfg, lookups{offline: true}))
+	return protection(cfg, lastAnswers(ctx, cfg, store))
 }
 
 // protectedList collects the reasons for each prefix.
@@ -223,10 +235,18 @@ func (l *protectedList) add(p netip.Prefix, reason string) {
 }
 
 func (l *protectedList) addAddrs(addrs []netip.Addr, reason string) {
+	for _, p := range hostsOf(addrs) {
+		l.add(p, reason)
+	}
+}
+
+// hostsOf are addresses as prefixes.
+func hostsOf(addrs []netip.Addr) (hosts []netip.Prefix) {
 	for _, a := range addrs {
 		a = a.Unmap().WithZone("")
-		l.add(netip.PrefixFrom(a, a.BitLen()), reason)
+		hosts = append(hosts, netip.PrefixFrom(a, a.BitLen()))
 	}
+	return hosts
 }
 
 // addHosts adds those that are written as addresses.

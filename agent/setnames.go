@@ -216,7 +216,7 @@ func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 	}
 	defer kernel.Close()
 	absent := func(name string) bool {
-		_, err := kernel.Header(name)
+		_, err := kernel.Kind(name)
 		return errors.Is(err, ipsetsync.ErrNotFound)
 	}
 	if !absent(cfg.Set) && !absent(cfg.BanSet) {

@@ -39,7 +39,7 @@ func dropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place
 // has made.
 func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	for _, f := range cidr.Families {
-		if h, err := kernel.Header(setName(cfg, f)); err != nil || ipsetsync.IsOurs(h, f) {
+		if h, err := kernel.Kind(setName(cfg, f)); err != nil || ipsetsync.IsOurs(h, f) {
 			sets[f] = setName(cfg, f)
 		}
 	}

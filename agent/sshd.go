@@ -51,17 +51,23 @@ func established() map[uint64]ends {
 // in no container, has started. Other than utmp it tells the port, and there are systems
 // without utmp. Who may not look into other processes, as our own service, finds none.
 func shellConnections(proc string) []connection {
-	entries, err := os.ReadDir(proc)
+	dir, err := os.Open(proc)
 	if err != nil {
 		return nil
 	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	buf := make([]byte, statBytes)
 	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sync.OnceValue(established)}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if stat, err := readStat(filepath.Join(proc, e.Name(), "stat")); err == nil {
+		if stat, err := readStatAt(int(dir.Fd()), name+"/stat", buf); err == nil {
 			h.stats[pid] = stat
 		}
 	}

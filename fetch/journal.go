@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,27 @@ func (s *Store) JournalEnd(name string) (state FileState, whole bool, err error)
 		}
 	}
 	return fileState(info), last[0] == '\n', nil
+}
+
+// JournalLines counts the lines of a journal, and keeps nothing of it in memory.
+func (s *Store) JournalLines(name string) (n int, err error) {
+	f, _, err := s.openFile(name + journalSuffix)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, bufferSize)
+	for {
+		got, err := f.Read(buf)
+		n += bytes.Count(buf[:got], []byte{'\n'})
+		switch err {
+		case nil:
+		case io.EOF:
+			return n, nil
+		default:
+			return 0, readError(f.Name(), err)
+		}
+	}
 }
 
 // ReadJournal reads a journal; one that is not there is empty.

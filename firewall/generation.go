@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -61,14 +62,16 @@ func Kernel() string {
 func Boot() string {
 	boot := os.Getenv(bootEnv)
 	if boot == "" {
-		text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-		if err != nil {
-			return ""
-		}
-		boot = string(text)
+		boot = bootID()
 	}
 	return strings.ReplaceAll(strings.TrimSpace(boot), "-", "")
 }
+
+// bootID is the kernel's name for this boot. A process sees one.
+var bootID = sync.OnceValue(func() string {
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return string(text)
+})
 
 // bootEnv tells the boot to whoever sees another one than the rest of the host does:
 // systemd-nspawn gives a container a boot_id of its own by a mount over that file,

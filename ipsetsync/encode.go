@@ -158,6 +158,13 @@ func headerRequest(name string) request {
 	return request{cmdList, unix.NLM_F_DUMP, e.b}
 }
 
+// kindRequest asks for what a set is. It is no listing, and cheap.
+func kindRequest(name string) request {
+	e := newEncoder(unix.AF_INET, smallMessage)
+	e.str(attrSetname, name)
+	return request{cmdHeader, 0, e.b}
+}
+
 // maxEntryBytes is the longest entry: IPv6 with counters. Nested headers 4+4,
 // address 20, prefix length 8, counters 12+12, number 8.
 const maxEntryBytes = 68

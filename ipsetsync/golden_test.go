@@ -105,6 +105,10 @@ func TestGolden(t *testing.T) {
 			 0800 0640 00000004      | IPSET_ATTR_FLAGS IPSET_FLAG_LIST_HEADER`,
 		},
 		{
+			"ipset add voip_bl …: what it asks first", kindRequest("voip_bl"), 12, 0,
+			`02 00 0000 0500 0100 07 000000 0c00 0200 766f69705f626c00`,
+		},
+		{
 			"ipset restore: add a 192.0.2.0/24 packets 1 bytes 84; add a 198.51.100.7",
 			(&batch{name: "a", entries: v4, counts: []Count{{v4.At(0), 1, 84}}}).request(), 9, unix.NLM_F_ACK | unix.NLM_F_EXCL,
 			`02 00 0000 0500 0100 07 000000 0600 0200 6100 0000

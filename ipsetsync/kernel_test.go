@@ -126,6 +126,25 @@ func TestWhatWeWriteReadsBack(t *testing.T) {
 	}
 }
 
+// TestKind reads of sets what they are, as the whole header has it.
+func TestKind(t *testing.T) {
+	k := openKernel(t)
+	ipset(t, "create a hash:net family inet6\ncreate b hash:ip timeout 0\ncreate c list:set\nadd a 2a00::/32\n", "restore")
+	for _, name := range []string{"a", "b", "c"} {
+		whole, err := k.Header(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := k.Kind(name)
+		if want := (Header{Name: name, Type: whole.Type, Family: whole.Family, Revision: whole.Revision}); got != want || err != nil {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+	}
+	if _, err := k.Kind("none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a set that is not there: %v", err)
+	}
+}
+
 func TestWhatIpsetWritesReadsBack(t *testing.T) {
 	for _, f := range cidr.Families {
 		t.Run(f.String(), func(t *testing.T) {

@@ -152,29 +152,46 @@ func (s *syncBench) measure(b *testing.B, empty bool) {
 }
 
 // BenchmarkBan measures whole processes: "voipbl ban" of one address, without an agent
-// and beside one, on a host whose list has a million entries. The metric is the ratio
-// to the same on a host with an empty list. To hold: 1, and 40 ms.
+// and beside one, on a host whose list is empty, has a million entries, and has them and
+// 60,000 bans. The metrics are the time, the processor's time and its ratio to the same on
+// a host with an empty list, each with what is to hold.
 func BenchmarkBan(b *testing.B) {
+	hosts := []struct {
+		name          string
+		entries, bans int
+	}{{"empty", 1, 0}, {"1M", 1_077_000, 0}, {"1M and 60000 bans", 1_077_000, 60_000}}
 	for _, beside := range []string{"alone", "agent"} {
 		b.Run(beside, func(b *testing.B) {
-			var took [2]time.Duration
-			for i, lines := range []int{0, 1_077_000} {
-				b.Run([]string{"empty", "1M"}[i], func(b *testing.B) {
+			var empty time.Duration
+			for _, host := range hosts {
+				b.Run(host.name, func(b *testing.B) {
 					testns.Enter(b)
-					s := newSyncBench(b, max(lines, 1))
+					s := newSyncBench(b, host.entries)
 					if beside == "agent" {
 						s.startAgent(b)
 					}
+					args := []string{"--config", s.config, "ban", "--for", "1h", "--reason", "fail2ban voipbl-asterisk"}
+					for n := range host.bans {
+						if args = append(args, fmt.Sprintf("9.%d.%d.%d", n>>16, n>>8&255, n&255)); len(args) == 2000 || n == host.bans-1 {
+							s.run(b, s.program, args...)
+							args = args[:7]
+						}
+					}
+					var u usage
 					n := 0
 					for b.Loop() {
 						n++
-						took[i] += s.run(b, s.program, "--config", s.config, "ban", fmt.Sprintf("8.%d.%d.%d", n>>16, n>>8&255, n&255)).elapsed
+						one := s.run(b, s.program, append(args[:7], fmt.Sprintf("8.%d.%d.%d", n>>16, n>>8&255, n&255))...)
+						u.elapsed, u.cpu = u.elapsed+one.elapsed, u.cpu+one.cpu
 					}
-					took[i] /= time.Duration(n)
-					b.ReportMetric(float64(took[i].Microseconds())/1000, "ms")
-					if i == 1 && took[0] > 0 {
-						b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "x-empty")
+					if empty == 0 {
+						empty = u.cpu / time.Duration(n)
 					}
+					b.ReportMetric(float64(u.elapsed.Microseconds())/1000/float64(n), "ms")
+					b.ReportMetric(float64(u.cpu.Microseconds())/1000/float64(n), "ms-cpu")
+					b.ReportMetric(40, "ms-to-hold")
+					b.ReportMetric(u.cpu.Seconds()/float64(n)/empty.Seconds(), "x-empty-cpu")
+					b.ReportMetric(1, "x-to-hold")
 				})
 			}
 		})
