@@ -3,7 +3,6 @@ package advise
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
@@ -23,7 +22,7 @@ func (d *doctor) otherLists() {
 				continue
 			}
 			for _, set := range k.Saved[f].DropSets() {
-				if !slices.Contains(own, set) && !strings.HasPrefix(set, "f2b-") && !strings.HasPrefix(set, "fail2ban-") && set != firewall.ScriptSet {
+				if !slices.Contains(own, set) && set != firewall.ScriptSet {
 					sets = append(sets, set)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -96,7 +97,7 @@ func checkBans(places *placesFinder, queries []netip.Prefix, reports []CheckRepo
 		return err
 	}
 	for _, h := range headers {
-		if h.Elements == 0 || !isFail2ban(h.Name) {
+		if h.Elements == 0 || !banrule.IsFail2ban(h.Name) {
 			continue
 		}
 		live, err := places.set(h.Name)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -82,7 +83,7 @@ func (b ExemptBan) Remedy() string {
 // rule drops their members, and then wherever rules drop packets.
 func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *Protection, rules []KernelRules) ([]ExemptBan, error) {
 	own := func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) }
-	sets, err := setsOfBans(kernel, func(set string) bool { return isFail2ban(set) || own(set) })
+	sets, err := setsOfBans(kernel, func(set string) bool { return banrule.IsFail2ban(set) || own(set) })
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +109,6 @@ func dropsMembers(rules []KernelRules, set string) bool {
 	})
 }
 
-// fail2banNames is how the names of sets begin that fail2ban fills: those of the
-// published page and of our jails, and those of its own actions; and of the chains of ours.
-var fail2banNames = []string{"fail2ban-", "f2b-", firewall.ActionChains, firewall.SSHChains}
-
 // setsOfBans reads the sets whose names are asked for.
 func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {
 	headers, err := kernel.BanSets()
@@ -133,15 +130,6 @@ func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipse
 		found = append(found, live)
 	}
 	return found, nil
-}
-
-func isFail2ban(set string) bool {
-	for _, begin := range fail2banNames {
-		if strings.HasPrefix(set, begin) {
-			return true
-		}
-	}
-	return false
 }
 
 // maxExemptBans is how many of them are problems each; of the rest the number is one.

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// freeExempt takes addresses that have become exempt out of the bans that voipbl-set has
-// made: a provider is often banned first and written into trunks then. What other
+// freeExempt takes addresses that have become exempt out of the bans that our actions for
+// fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and written into trunks then. What other
 // programs have put into fail2ban's sets stays. It returns a line for each address and set.
 func freeExempt(kernel *ipsetsync.Kernel, p *Protection) (freed []string, err error) {
 	headers, err := kernel.BanSets()
@@ -42,6 +42,18 @@ func freeExempt(kernel *ipsetsync.Kernel, p *Protection) (freed []string, err er
 		own, err := named(f, firewall.ActionSets)
 		if err != nil {
 			return freed, err
+		}
+		ssh, err := named(f, firewall.SSHSets) // nobody else fills these
+		if err != nil {
+			return freed, err
+		}
+		for _, set := range ssh {
+			if err := kernel.Unban(set.name, set.members); err != nil {
+				return freed, err
+			}
+			for _, a := range set.members {
+				freed = append(freed, freedText(a, set.name, p))
+			}
 		}
 		// What the action's own rules ask for goes first: base rules let friends in anyway.
 		for _, set := range own {

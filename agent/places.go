@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -162,7 +163,7 @@ func (p *placesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 		at.Entry = &entry
 	}
 	switch {
-	case isFail2ban(found.Set), isFail2ban(found.Chain): // also by rules of ours
+	case banrule.IsFail2ban(found.Set), banrule.IsFail2ban(found.Chain): // also by rules of ours
 		at.Kind, at.By = ByFail2ban, ByFail2ban
 	case found.Ours, p.isOwnSet(found.Set, cidr.Family(t.family)):
 		at.Kind, at.By = ByVoipbl, ByVoipbl

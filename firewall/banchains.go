@@ -8,14 +8,13 @@ import (
 	"github.com/voipbl/voipbl/internal/banrule"
 )
 
-// What our actions for fail2ban call their chains and sets: f2bv-JAIL of voipbl-set asks for
-// the members of own-JAIL, f2bs-JAIL of voipbl-ssh has a rule for each ban, and others may fill
-// fail2ban-ASTERISK and fail2ban-ssh too.
+// What our actions for fail2ban call their sets: f2bv-JAIL of voipbl-set asks for the members
+// of own-JAIL, f2bs-JAIL of voipbl-ssh for those of the set of the same name, and others may
+// fill fail2ban-ASTERISK and the chain fail2ban-ssh too.
 const (
-	ActionChains = banrule.Chains
-	SSHChains    = "f2bs-"
-	ActionSets   = banrule.Sets
-	CommonBans   = "fail2ban-"
+	ActionSets = banrule.Sets
+	SSHSets    = banrule.SSH
+	CommonBans = banrule.Common
 )
 
 // A ChainBan is a rule of a chain of fail2ban's that closes the door to a source.
@@ -24,13 +23,11 @@ type ChainBan struct {
 	Source netip.Prefix
 }
 
-// ChainBans finds them in all chains of the filter table that have fail2ban's names, and those
-// of our actions for it (f2bv-, f2bs-), whether or not a fail2ban runs that knows of them.
+// ChainBans finds them in all chains of the filter table that have fail2ban's names, whether
+// or not a fail2ban runs that knows of them.
 func (s *Saved) ChainBans() []ChainBan {
 	var found []ChainBan
-	names := s.chains("filter", func(name string, _ *savedChain) bool {
-		return strings.HasPrefix(name, "f2b-") || strings.HasPrefix(name, ActionChains) || strings.HasPrefix(name, SSHChains) || strings.HasPrefix(name, CommonBans)
-	})
+	names := s.chains("filter", func(name string, _ *savedChain) bool { return banrule.IsFail2ban(name) })
 	for _, chain := range names {
 		for _, text := range s.texts("filter", chain) {
 			if m := readMatch(text); m.src.IsValid() && s.closes("filter", m.target) {
@@ -57,7 +54,7 @@ func NamedBanSets(listing []byte) []string {
 		}
 		for i, w := range all {
 			name := next(all, i)
-			if w == "--match-set" && (strings.HasPrefix(name, CommonBans) || strings.HasPrefix(name, ActionSets) && banrule.IsSet(all)) {
+			if w == "--match-set" && (strings.HasPrefix(name, CommonBans) || strings.HasPrefix(name, SSHSets) || strings.HasPrefix(name, ActionSets) && banrule.Is(all)) {
 				names = append(names, name)
 			}
 		}

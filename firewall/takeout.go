@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/banrule"
 )
 
 // What the published voipbl.sh makes: a rule that drops the members of its set, or, where
@@ -87,13 +89,17 @@ func (fw *Firewall) TakeOutScript(ctx context.Context, f Family, script Script) 
 }
 
 // DropSets are the sets whose members rules drop on the way of packets for this host, in
-// order, whoever has made the rules.
+// order, whoever has made the rules, but for those that fail2ban's actions fill.
 func (s *Saved) DropSets() []string {
 	var sets []string
 	for _, at := range incoming {
 		s.comeTo([]place{at}, func(rule string) bool {
-			for i, words := 0, splitRule(rule); i < len(words); i++ {
-				if set := next(words, i); words[i] == "--match-set" && asksForMembers(rule, set) && s.closes(at.table, target(rule)) {
+			words := splitRule(rule)
+			if banrule.IsWritten(words) {
+				return true
+			}
+			for i := range words {
+				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, set) && s.closes(at.table, target(rule)) {
 					sets = append(sets, set)
 				}
 			}

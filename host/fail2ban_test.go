@@ -55,7 +55,7 @@ var stock = []struct {
 	{"dummy", BanAction{Into: IntoOther}},
 	{"ours", BanAction{Into: IntoVoipbl}},
 	{"voipbl-set", BanAction{Into: IntoSet, Target: "own-NAME", Target6: "own-NAME6"}},
-	{"voipbl-ssh", BanAction{Into: IntoChain, Target: "f2bs-NAME"}},
+	{"voipbl-ssh", BanAction{Into: IntoSet, Target: "f2bs-NAME", Target6: "f2bs-NAME6"}},
 	{"voipbl-ban", BanAction{Into: IntoVoipbl}},
 	{"voipbl-report", BanAction{Into: IntoOther}},
 }

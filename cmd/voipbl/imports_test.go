@@ -16,7 +16,7 @@ const module = "github.com/voipbl/voipbl/"
 var mayImport = map[string][]string{
 	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
 	"advise":     {"agent", "config", "firewall", "host", "lockout", "nft"},
-	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/portrange", "internal/web"},
+	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/banrule", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/portrange", "internal/web"},
 	"allowlist":  {"config", "internal/deadline"},
 	"banlist":    {"cidr", "internal/deadline"},
 	"config":     {"cidr", "internal/portrange", "internal/shownurl"},

@@ -72,7 +72,7 @@ var ways = []way{
 	asShipped("voipbl-asterisk", wrongPasswordLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
 	asShipped("voipbl-asterisk-unknown", unknownUserLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
 	asShipped("voipbl-freeswitch", freeswitchLine, "ipset save | grep '^add fail2ban-' | grep -F", sipUDP, sipTCP),
-	asShipped("voipbl-ssh", wrongLogin, "iptables -w 10 -S f2bs-voipbl-ssh | grep -F", ssh),
+	asShipped("voipbl-ssh", wrongLogin, "ipset save | grep '^add f2bs-' | grep -F", ssh),
 	{name: "another program's ban in fail2ban-ASTERISK", base: true, ports: []port{sipUDP, sipTCP}, none: onlyLetIn(byOthers),
 		block: func(l *lab, friends []person, stranger person) {
 			l.busy("voipbl-asterisk", setAction, wrongPassword)
@@ -129,7 +129,7 @@ type action struct {
 var (
 	setAction = action{"voipbl-set", [2]string{"ipset save | grep '^add fail2ban-' | grep -F", "ipset save | grep '^add fail2ban-' | grep -F"}}
 	banAction = action{"voipbl-ban", [2]string{"ipset -quiet test voip_ban", "ipset -quiet test voip_ban6"}}
-	sshAction = action{"voipbl-ssh", [2]string{"iptables -w 10 -S fail2ban-ssh | grep -F", "ip6tables -w 10 -S fail2ban-ssh | grep -F"}}
+	sshAction = action{"voipbl-ssh", [2]string{"ipset save | grep '^add f2bs-' | grep -F", "ipset save | grep '^add f2bs-' | grep -F"}}
 )
 
 // jail is a jail of ours with an action of ours, and an attack that it counts. It asks

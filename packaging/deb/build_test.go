@@ -160,6 +160,7 @@ func TestContents(t *testing.T) {
 	slices.Sort(files)
 	want := strings.Fields(`
 		/etc/fail2ban/action.d/voipbl-ban.conf
+		/etc/fail2ban/action.d/voipbl-common.conf
 		/etc/fail2ban/action.d/voipbl-report.conf
 		/etc/fail2ban/action.d/voipbl-set.conf
 		/etc/fail2ban/action.d/voipbl-ssh.conf

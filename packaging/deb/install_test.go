@@ -246,7 +246,7 @@ fail2ban-client --test && systemctl restart fail2ban`)
 	echo "[$(date '+%F %T')] NOTICE[123] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@5.6.0.1>' failed for '5.6.0.55:5060' (callid: $i@x) - Failed to authenticate"
 done >>/var/log/asterisk/messages`)
 	banned := func() bool {
-		return p.succeeds("ipset", "-q", "test", "own-voipbl-asterisk", "5.6.0.55") && strings.Contains(p.Must("iptables-save"), "--match-set own-voipbl-asterisk src -j REJECT")
+		return p.succeeds("ipset", "-q", "test", "own-voipbl-asterisk", "5.6.0.55") && strings.Contains(p.Must("iptables-save"), "--match-set own-voipbl-asterisk src -m comment")
 	}
 	p.eventually("the attacker is banned", banned)
 	p.protected("7.7.7.7")

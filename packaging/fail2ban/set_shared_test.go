@@ -47,7 +47,7 @@ func TestSetOfAnotherProgram(t *testing.T) {
 // more than 31. fail2ban's log says so in words that help, and what they say helps.
 func TestJailWithLongName(t *testing.T) {
 	const jail = "a-jail-with-an-even-longer-name"
-	for action, options := range map[string]string{"voipbl-set": "own_chain=f2b-short, own_set=own-short", "voipbl-ssh": "own_chain=f2b-short"} {
+	for action, options := range map[string]string{"voipbl-set": "own_chain=f2b-short, own_set=own-short", "voipbl-ssh": "own_chain=f2b-short, own_set=f2bs-short"} {
 		t.Run(action, func(t *testing.T) {
 			h := newHost(t, "nft")
 			h.serve()

@@ -26,7 +26,7 @@ const setAlone = "action = voipbl-set[marks=DIR]"
 func ours(family int) []string {
 	var rules []string
 	for _, proto := range []string{"udp", "tcp"} {
-		rules = append(rules, fmt.Sprintf("-p %s -m multiport --dports 5060:5061 -m set --match-set %s src -j REJECT --reject-with %s",
+		rules = append(rules, fmt.Sprintf("-p %s -m multiport --dports 5060:5061 -m set --match-set %s src -m comment --comment \"voipbl-asterisk/voipbl-set\" -j REJECT --reject-with %s",
 			proto, owns[family], [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[family]))
 	}
 	return rules
@@ -36,7 +36,7 @@ func ours(family int) []string {
 func before(family int) []string {
 	var rules []string
 	for _, rule := range ours(family) {
-		rules = append(rules, strings.NewReplacer(owns[family], sets[family], " src -j", " src -m comment --comment f2b-voipbl-asterisk -j").Replace(rule))
+		rules = append(rules, strings.NewReplacer(owns[family], sets[family], `"voipbl-asterisk/voipbl-set"`, "f2b-voipbl-asterisk").Replace(rule))
 	}
 	return rules
 }

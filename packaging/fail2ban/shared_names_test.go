@@ -1,13 +1,14 @@
 package fail2ban_test
 
 import (
+	"strings"
 	"testing"
 )
 
 // TestChainOfAnother: a jail that is given the chain of another one takes nothing out of it, and says
 // what to do.
 func TestChainOfAnother(t *testing.T) {
-	for action, where := range map[string]string{"voipbl-set": "ipset save own-first", "voipbl-ssh": "iptables -S f2b-one"} {
+	for action, where := range map[string]string{"voipbl-set": "ipset save own-first", "voipbl-ssh": "ipset save f2bs-first"} {
 		t.Run(action, func(t *testing.T) {
 			onEachBackend(t, func(h *host) {
 				h.serve()
@@ -16,7 +17,7 @@ func TestChainOfAnother(t *testing.T) {
 				h.ban("first", attacker[0].String(), where)
 				before := h.sh("iptables-save; ipset list -name")
 				h.client("set second banip " + bystander[0].String())
-				h.says("the chain f2b-one has rules of another jail or program, and is left alone: write own_chain=f2b-SHORT")
+				h.says("the chain f2b-one has rules of another jail, action or program, and is left alone: write own_chain=f2b-SHORT")
 				h.client("stop second")
 				if after := h.sh("iptables-save; ipset list -name"); cut(after) != cut(before) {
 					h.Errorf("the second jail changes\n%s\ninto\n%s", before, after)
@@ -26,6 +27,45 @@ func TestChainOfAnother(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSecondOfOneJail: a second action of a jail, with other ports, takes nothing out of what the
+// first one has, and one with a chain and a set of its own bans as well.
+func TestSecondOfOneJail(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.serve()
+		first, second := "voipbl-set[marks=DIR, port=5060]", "voipbl-set[marks=DIR, actname=second, port=4569"
+		h.jails(manual("one", first+"\n\t"+second+"]"))
+		h.start()
+		for range 2 { // a ban that finds what is there
+			h.ban("one", attacker[0].String(), "ipset save own-one")
+			h.says("the chain f2bv-one has rules of another jail, action or program, and is left alone: write own_chain=f2b-SHORT, own_set=own-SHORT")
+			if got := h.rules(0, "f2bv-one"); len(got) != 2 || !strings.Contains(got[0], "--dports 5060 ") || !strings.Contains(got[1], "--dports 5060 ") {
+				h.Errorf("the chain has %q", got)
+			}
+			h.client("unban --all")
+		}
+		h.forget()
+		h.client("stop")
+		h.server.Wait()
+		h.jails(manual("one", first+"\n\t"+second+", own_chain=f2b-two]"))
+		h.start()
+		h.ban("one", attacker[0].String(), "ipset save own-one")
+		h.says("the set own-one is one of another jail or action, and is left alone: write own_set=own-SHORT")
+		h.forget()
+		h.client("stop")
+		h.server.Wait()
+		h.jails(manual("one", first+"\n\t"+second+", own_chain=f2b-two, own_set=own-two]"))
+		h.start()
+		h.ban("one", attacker[0].String(), "ipset save own-one")
+		h.eventually("the other action bans", func() bool { return h.in("own-two", attacker[0]) })
+		for chain, port := range map[string]string{"f2bv-one": " 5060 ", "f2b-two": " 4569 "} {
+			if got := h.rules(0, chain); len(got) != 2 || !strings.Contains(got[0], port) || !strings.Contains(got[1], port) {
+				h.Errorf("%s has %q", chain, got)
+			}
+		}
+		h.stop()
+	})
 }
 
 // TestNameThatEndsIn6: own-jail6 would be the IPv4 set of the jail jail6 and the IPv6 set of the jail
