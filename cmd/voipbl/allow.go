@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,15 +29,17 @@ gets the new end and reason. Networks may be as wide as in the configuration:
 /8, or /19 for IPv6. The list takes 1,000 entries.
 
 It opens no port and lifts no limit of the base rules: for that there are
-firewall.trunks and firewall.local_networks of the configuration. What fail2ban
-bans by its own actions stays banned; voipbl says so, and how to end it.
+firewall.trunks and firewall.local_networks of the configuration. Whom others
+drop, as fail2ban does by its own actions, stays cut off; voipbl says so, and
+how to end it.
 
 Without an agent, what was allowed with --for is blocked again by the next sync
 after its end.
 
 Exit status: 0 in force and written down; 3 in force, but it could not be
-written down, so that a reboot would lose it, or a name has no address; 1
-nothing has changed, or not in force yet; 2 usage or configuration.`,
+written down, so that a reboot would lose it, or a name has no address, or
+another program goes on to cut it off; 1 nothing has changed, or not in force
+yet; 2 usage or configuration.`,
 		Example: `  voipbl allow 198.51.100.7
   voipbl allow 198.51.100.0/24 --for 7d --reason "phones at the fair"
   voipbl allow home.example.net`,
@@ -138,7 +141,7 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 	case len(r.Unknown) > 0:
 		return &exitError{exitStale, &nameError{r.Unknown}}
 	}
-	return nil
+	return a.stillCutOff(r.Banned)
 }
 
 func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
@@ -157,12 +160,33 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 		fmt.Fprintf(a.out, "  but %s is never blocked: %s\n", prefixText(p.Prefix), clean(strings.Join(p.Reasons, ", ")))
 	}
 	for _, b := range r.Banned {
-		fmt.Fprintf(a.out, "  but %s\n    try: %s\n", clean(b.String()), b.Remedy())
+		if b.Unused {
+			fmt.Fprintf(a.out, "  but %s\n    try: %s\n", clean(b.String()), b.Remedy())
+		}
 	}
 	if len(r.Changed) == 0 && len(r.Absent) == 0 {
 		fmt.Fprintln(a.out, "\"voipbl allow\" has allowed nothing")
 	}
 }
+
+// stillCutOff tells of bans of others that go on, each with what ends it, and is an error if
+// there is one.
+func (a *app) stillCutOff(bans []agent.ExemptBan) error {
+	bans = slices.DeleteFunc(slices.Clone(bans), func(b agent.ExemptBan) bool { return b.Unused })
+	if len(bans) == 0 {
+		return nil
+	}
+	last := len(bans) - 1
+	for _, b := range bans[:last] {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(b.String()), clean(b.Remedy()))
+	}
+	return &exitError{exitStale, &cutOffError{bans[last]}}
+}
+
+// cutOffError is somebody who is allowed, and kept out by what is not voipbl's.
+type cutOffError struct{ agent.ExemptBan }
+
+func (e *cutOffError) Error() string { return e.String() }
 
 // shownAddrs is how many addresses of a name a person is shown.
 const shownAddrs = 4
