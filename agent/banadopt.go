@@ -3,10 +3,12 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -22,13 +24,60 @@ func (b *banBook) onlyKernel(now banlist.Clock, live func() [2]ipsetsync.Timed) 
 
 // damaged puts the list aside that cannot be understood.
 func (b *banBook) damaged(setAside func(string) (string, error), why string) {
-	b.whole, b.spoilt = true, true
+	b.spoilt = true
+	b.putAside(setAside, why, "what the kernel blocks stays banned")
+}
+
+// putAside is for a list of which why says how it is damaged, and rest what becomes of it.
+func (b *banBook) putAside(setAside func(string) (string, error), why, rest string) (path string) {
+	b.whole = true
 	path, err := setAside(bansFile)
 	if err != nil {
 		b.notes = append(b.notes, fmt.Sprintf("the list of bans is damaged (%s), and could not be put aside: %v", why, err))
-		return
+		return ""
 	}
-	b.notes = append(b.notes, fmt.Sprintf("the list of bans was damaged (%s), and is now %s: what the kernel blocks stays banned", why, path))
+	b.notes = append(b.notes, fmt.Sprintf("the list of bans was damaged (%s), and is now %s: %s", why, path, rest))
+	return path
+}
+
+// damagedOld puts the list of an older version aside, of which so many bans could be read.
+// That one kept them in the set of the lists, where nothing tells them from lists.
+func (b *banBook) damagedOld(store *fetch.Store, read int, why error) {
+	rest := "no ban in it can be read"
+	switch {
+	case read == 1:
+		rest = "the 1 ban that can be read stays"
+	case read > 1:
+		rest = fmt.Sprintf("the %d bans that can be read stay", read)
+	}
+	path := b.putAside(store.SetAsideJSON, oneLine(why), rest)
+	b.lost = &lostBansError{path}
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// lostBansError is bans of an older version that could not be read.
+type lostBansError struct{ path string }
+
+func (e *lostBansError) Error() string {
+	return "bans of an older version of voipbl may be lost: nobody is blocked by those of them that cannot be read"
+}
+
+// Remedy says what to do about it.
+func (e *lostBansError) Remedy() string {
+	if e.path == "" {
+		return "ban again whom you miss in \"voipbl bans\""
+	}
+	return "ban again whom you miss in \"voipbl bans\"; " + e.path + " has what is left of the list"
+}
+
+// takeLost returns once what is lost of the list.
+func (b *banBook) takeLost() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lost := b.lost
+	b.lost = nil
+	return lost
 }
 
 // sameEnd is how far the kernel's end of an entry may be from that of the ban that has

@@ -52,6 +52,7 @@ type banBook struct {
 	whole bool
 
 	spoilt bool        // the journal was damaged when it was last read
+	lost   error       // bans of an older version that could not be read; to be told once
 	unread error       // why it could not be read: it is there, and is not to be written over
 	notes  []string    // what has to be said, once
 	exempt [2]cidr.Set // what was cut out of the bans the last time
@@ -142,9 +143,13 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		all = banlist.Decode(slices.Concat(text, unkept), now)
 	}
 	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
-	for _, ban := range older(store, state, now) {
+	since, err := older(store, state, now)
+	for _, ban := range since {
 		b.whole = true // and with it that file goes
 		b.table.Add(ban)
+	}
+	if err != nil {
+		b.damagedOld(store, len(since), err)
 	}
 	if j.Lines > 0 && j.Last.Leapt(now) {
 		b.whole = true // the ends are to be known by this boot's clock
@@ -181,16 +186,13 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 			b.adopt(now, live())
 		}
 	case err == nil:
-		b.whole = true
-		t, err := banlist.DecodeOld(text, now)
-		if err == nil {
-			b.table, b.amongLists = t, true
-			break
+		b.whole, b.amongLists = true, true
+		if b.table, err = banlist.DecodeOld(text, now); err != nil {
+			b.damagedOld(store, b.table.Len(), err)
+			b.adopt(now, live())
 		}
-		b.damaged(store.SetAsideJSON, err.Error())
-		b.adopt(now, live())
 	case isDamaged(err):
-		b.damaged(store.SetAsideJSON, err.Error())
+		b.damagedOld(store, 0, err)
 		b.adopt(now, live())
 	default:
 		b.unread = err
@@ -204,20 +206,18 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 func isDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
 
 // older are the bans that an older version has written down after the journal, whose place
-// it did not know: somebody went back to it for a while.
-func older(store *fetch.Store, journal fetch.FileState, now banlist.Clock) []Ban {
+// it did not know: somebody went back to it for a while. The error says that they are not
+// all.
+func older(store *fetch.Store, journal fetch.FileState, now banlist.Clock) ([]Ban, error) {
 	if state, err := store.JSONState(bansFile); err != nil || !state.NewerThan(journal) {
-		return nil
+		return nil, nil
 	}
 	text, err := store.ReadText(bansFile)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	t, err := banlist.DecodeOld(text, now)
-	if err != nil {
-		return nil
-	}
-	return t.Bans(now)
+	return t.Bans(now), err
 }
 
 // active is how many bans count now; without a book it is 0.

@@ -36,13 +36,13 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 		if isAbsent(err) {
 			return t, nil, nil
 		}
-		if err == nil {
-			var had *banlist.Table
-			if had, err = banlist.DecodeOld(old, now); err == nil {
-				return had, nil, nil
-			}
+		if err != nil {
+			return t, nil, err
 		}
-		return t, nil, &fetch.DamagedError{Path: bansFile + ".json", Why: err.Error()}
+		if t, err = banlist.DecodeOld(old, now); err != nil {
+			err = &DamagedOldBansError{err}
+		}
+		return t, nil, err
 	}
 	j := banlist.Decode(text, now)
 	if j.Cut {
@@ -51,8 +51,12 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 	if b.shrunk(state) {
 		notes = append(notes, shrunkNote)
 	}
-	for _, ban := range older(store, state, now) {
+	since, err := older(store, state, now)
+	for _, ban := range since {
 		j.Table.Add(ban)
+	}
+	if err != nil {
+		err = &DamagedOldBansError{err}
 	}
 	if len(j.Damaged) > 0 {
 		err = &DamagedBansError{fetch.JournalName(bansFile), len(j.Damaged), j.Damaged[0]}
@@ -73,6 +77,20 @@ func (e *DamagedBansError) Error() string {
 // Remedy says what to do about it.
 func (e *DamagedBansError) Remedy() string {
 	return "run \"voipbl sync\": it keeps what can be read and what the kernel blocks"
+}
+
+// DamagedOldBansError is the list of bans of an older version, of which not all can be read.
+type DamagedOldBansError struct{ Err error }
+
+func (e *DamagedOldBansError) Error() string {
+	return bansFile + ".json, which an older version has written, is damaged: " + oneLine(e.Err)
+}
+
+func (e *DamagedOldBansError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *DamagedOldBansError) Remedy() string {
+	return "run \"voipbl sync\": it keeps what can be read"
 }
 
 // UnkeptBans reports whether there are bans that are in force and could not be written

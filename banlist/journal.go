@@ -2,7 +2,6 @@ package banlist
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -239,29 +238,6 @@ func (l *line) ban() Ban {
 		b.Until = time.UnixMilli(l.until).UTC().Truncate(time.Second)
 	}
 	return b
-}
-
-// DecodeOld reads the list as it was kept before there was a journal: one JSON value,
-// with the wall clock alone.
-func DecodeOld(text []byte, now Clock) (*Table, error) {
-	var old struct {
-		Bans []Ban `json:"bans"`
-	}
-	if err := json.Unmarshal(text, &old); err != nil {
-		return nil, err
-	}
-	t := NewTable()
-	for i, b := range old.Bans {
-		if !Possible(b.Prefix) {
-			return nil, fmt.Errorf("its ban number %d has no address", i+1)
-		}
-		b.Prefix = cidr.FromNetip(b.Prefix).Netip()
-		if !b.Until.IsZero() {
-			b.For = max(b.Until.Sub(b.At), time.Second)
-		}
-		t.restore(b, Clock{Wall: b.Until}, now, Clock{Wall: now.Wall})
-	}
-	return t, nil
 }
 
 // Replay makes the changes of more lines to a table.

@@ -156,10 +156,19 @@ func TestOldList(t *testing.T) {
 	}
 	// The last was said by a clock that was ahead: it lasts no longer than was said.
 	wantBans(t, table, now, "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever")
-	for _, bad := range []string{"", "{", `{"bans": [{}]}`, `{"bans": [{"prefix": "0.0.0.0/0"}]}`, `{"bans": 1}`} {
-		if _, err := DecodeOld([]byte(bad), now); err == nil {
-			t.Errorf("%q is read", bad)
+	for _, bad := range []struct{ text, want string }{
+		{"", ""}, {"{", ""}, {`{"bans": [{}]}`, ""}, {`{"bans": [{"prefix": "0.0.0.0/0"}]}`, ""}, {`{"bans": 1}`, ""},
+		{`{"bans": [{}, {"prefix": "192.0.2.2/32"}]}`, "192.0.2.2 ever"},
+		{`{"serial": 3, "bans": [{"prefix": "192.0.2.2/32", "reason": "x"}, {"prefix": "192.0.2.3/32", "un`, "192.0.2.2 x ever, 192.0.2.3 unknown: from a damaged list ever"},
+		{`{"serial": 3, "bans": [{"prefix": "192.0.2.2/32"}, {"prefix": "192.0.2.`, "192.0.2.2 ever"},
+		{`{"bans": [{"prefix": "192.0.2.2/32", "at": 7}, {"prefix": "0.0.0.0/0"}, {"prefix": "192.0.2.4/32"}]}`, "192.0.2.2 unknown: from a damaged list ever, 192.0.2.4 ever"},
+		{"\x00\x00" + old[2:], "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever"},
+	} {
+		table, err := DecodeOld([]byte(bad.text), now)
+		if err == nil {
+			t.Errorf("%q is read", bad.text)
 		}
+		wantBans(t, table, now, bad.want)
 	}
 }
 
