@@ -33,15 +33,15 @@ func (p Passed) ways() string {
 	return digest(p.Arrivals)
 }
 
-// by are the interfaces by which packets of a source come in; one without a name if that is
-// not known, or does not matter.
-func (p Passed) by(source netip.Prefix, f firewall.Family) []facts.Interface {
+// by are the interfaces by which packets of a source come in; an empty name if that is not
+// known, or does not matter.
+func (p Passed) by(source netip.Prefix, f firewall.Family) []string {
 	if p.Arrivals != nil {
 		if by := p.Arrivals.Of(source, f == firewall.IPv6); len(by) > 0 {
 			return by
 		}
 	}
-	return []facts.Interface{{}}
+	return []string{""}
 }
 
 func (p Passed) here() []netip.Addr {
@@ -159,7 +159,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 			for _, i := range by {
 				for _, s := range filters.stops(a, i) {
 					d := all.of(s.Obstacle)
-					at[d], ports[d] = append(at[d], i.Name), portrange.Joined(slices.Concat(ports[d], s.ports))
+					at[d], ports[d] = append(at[d], i), portrange.Joined(slices.Concat(ports[d], s.ports))
 				}
 			}
 			for _, d := range all {
@@ -238,14 +238,14 @@ func (p Passed) filters(f firewall.Family) *filters {
 }
 
 // stops are what ends packets of an admission that come by an interface.
-func (f *filters) stops(a admission, by facts.Interface) (all []stop) {
+func (f *filters) stops(a admission, by string) (all []stop) {
 	packet := nft.Packet{
 		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto,
-		Interface: by.Name, Index: by.Index, Here: f.here(),
+		Interface: by, Here: f.here(),
 	}
 	others := f.affects(packet)
 	for i, t := range f.tracers {
-		found := t.Behind(allBut(others, i)).Stops(firewall.Packet{Source: a.from, Proto: a.proto, Ports: a.ports, In: by.Name, Here: packet.Here})
+		found := t.Behind(allBut(others, i)).Stops(firewall.Packet{Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here})
 		for _, s := range found {
 			if a.from.IsValid() || !s.BySource {
 				all = append(all, stop{ruleObstacle(t, s, f.owners[i]), s.Ports})

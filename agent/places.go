@@ -145,7 +145,7 @@ func (p *placesFinder) of(q netip.Prefix) (places []Place, unread []string) {
 func allBut(all []firewall.Others, one int) (o firewall.Others) {
 	for i, a := range all {
 		if i != one {
-			o.Untracks, o.Marks = o.Untracks || a.Untracks, o.Marks || a.Marks
+			o.Untracks, o.Marks, o.Apart = o.Untracks || a.Untracks, o.Marks || a.Marks, o.Apart || a.Apart
 		}
 	}
 	return o

@@ -71,13 +71,12 @@ func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Pla
 	by := n.owners[d.Table]
 	p := Place{
 		Where: "nftables, " + d.Table + " " + d.Chain, Kind: ByOther, By: by, Rule: d.Rule, Set: d.Set,
-		Ports: []string{}, LetIn: []string{}, Containers: forwarded, Certain: d.Certain, Then: d.Then,
+		Ports: []string{}, LetIn: []string{}, Containers: forwarded, Part: d.Part, Certain: d.Certain, Then: d.Then,
 		Rejected: strings.Contains(d.Rule, "reject"),
 	}
 	if d.Entry.IsValid() {
 		entry := d.Entry
 		p.Entry = &entry
-		p.Part = !(entry.Bits() <= q.Bits() && entry.Contains(q.Addr()))
 	}
 	if by == nft.Fail2ban {
 		p.Kind = ByFail2ban

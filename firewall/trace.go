@@ -81,13 +81,17 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		here.src = netip.Prefix{}
 		got := t.answer(r, t.changed(here.box))
 		state := r.state(t.tracking, t.table)
-		share, other := got.share.both(state), got.other.both(state)
+		theirs := state
+		if t.others.Apart && len(r.states) > 0 {
+			theirs = r.state(plain, t.table) // as far as is known of one whom others leave alone
+		}
+		share, other := got.share.both(state), got.other.both(theirs)
 		if share != other && r.target != "" && (t.parted == nil || !passive(r.target)) {
 			t.parted = t.placeOf(chain, r, got)
 			t.parted.Missed = share == NoneOf
 		}
 		if t.stranger {
-			share, got.member = other, SetMember{}
+			share, got.member = got.other.both(state), SetMember{}
 		}
 		if share == NoneOf {
 			continue
@@ -112,7 +116,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		here.listed = here.listed || len(r.sets)+len(r.lists) > 0
 		sure := here.share == AllOf && len(here.limits) == 0
 		all := sure && here.box.covers(w.box)
-		if !r.isChain && !passive(r.target) {
+		if (!r.isChain || r.goTo) && !passive(r.target) {
 			t.trail = append(t.trail, step{r.line, all})
 		}
 		switch f := fateOf(r.target); {

@@ -38,18 +38,21 @@ func (t *Tracer) Behind(o Others) *Tracer {
 type Others struct {
 	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
 	Marks    bool // they may have marked them by their source
+	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
 }
 
 // Affects is what these rules may do to packets of a source, or without one to those of
 // somebody whom no rule and no set names, for other rules.
 func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 	v := t.view(source)
-	for _, tr := range v.run(packets{stranger: !source.IsValid()}) {
+	theirs := v.run(packets{stranger: true})
+	for i, tr := range v.run(packets{stranger: !source.IsValid()}) {
 		o.Untracks = o.Untracks || tr.tracking != plain
 		o.Marks = o.Marks || tr.marked
+		o.Apart = o.Apart || tr.tracking != theirs[i].tracking
 	}
 	if v.steps > maxSteps {
-		return Others{Untracks: true, Marks: true}
+		return Others{Untracks: true, Marks: true, Apart: true}
 	}
 	return o
 }
@@ -167,7 +170,7 @@ type packets struct {
 // run follows packets through each table.
 func (v *view) run(of packets) (all []*trace) {
 	p := &passage{marked: v.others.Marks, added: make(map[string][]box)}
-	if v.others.Untracks {
+	if v.others.Untracks && !(v.others.Apart && of.stranger) {
 		p.tracking = unclear
 	}
 	routed := p // as the packets are when it is known who they are for

@@ -18,16 +18,10 @@ type Arrivals struct {
 	Routes []Route
 }
 
-// Interface is a device of this host.
-type Interface struct {
-	Name  string
-	Index int
-}
-
 // Route is by which interfaces a network is reached.
 type Route struct {
 	To netip.Prefix
-	By []Interface
+	By []string
 }
 
 // WorldBits is the longest prefix of a route that leads to the Internet: 0 for a default
@@ -40,10 +34,10 @@ func LookArrivals() (*Arrivals, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	byIndex := make(map[int]Interface)
+	byIndex := make(map[int]string)
 	for _, l := range links {
 		if a := l.Attrs(); a.Flags&net.FlagLoopback == 0 {
-			byIndex[a.Index] = Interface{a.Name, a.Index}
+			byIndex[a.Index] = a.Name
 		}
 	}
 	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
@@ -53,7 +47,7 @@ func LookArrivals() (*Arrivals, error) {
 	a := new(Arrivals)
 	for _, addr := range addrs {
 		by := byIndex[addr.LinkIndex]
-		if ip, ok := netip.AddrFromSlice(addr.IP); ok && by.Index != 0 && !containerBridge.MatchString(by.Name) && !ip.IsLinkLocalUnicast() {
+		if ip, ok := netip.AddrFromSlice(addr.IP); ok && by != "" && !containerBridge.MatchString(by) && !ip.IsLinkLocalUnicast() {
 			a.Own = append(a.Own, ip.Unmap())
 		}
 	}
@@ -75,7 +69,7 @@ func LookArrivals() (*Arrivals, error) {
 
 // newRoute is a route by which somebody is reached who is not this host itself, nor on a
 // bridge of containers.
-func newRoute(r netlink.Route, family int, byIndex map[int]Interface) (Route, bool) {
+func newRoute(r netlink.Route, family int, byIndex map[int]string) (Route, bool) {
 	to := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if family == netlink.FAMILY_V6 {
 		to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
@@ -96,7 +90,7 @@ func newRoute(r netlink.Route, family int, byIndex map[int]Interface) (Route, bo
 	}
 	of := Route{To: to}
 	for _, index := range indexes {
-		if by := byIndex[index]; by.Index != 0 && !containerBridge.MatchString(by.Name) && !slices.Contains(of.By, by) {
+		if by := byIndex[index]; by != "" && !containerBridge.MatchString(by) && !slices.Contains(of.By, by) {
 			of.By = append(of.By, by)
 		}
 	}
@@ -106,8 +100,8 @@ func newRoute(r netlink.Route, family int, byIndex map[int]Interface) (Route, bo
 // Of are the interfaces by which packets of a network or an address come in; without one,
 // those of strangers. There is none where that cannot be told: a private network that no
 // route is for may come by any of them, or is not there yet.
-func (a *Arrivals) Of(source netip.Prefix, is6 bool) []Interface {
-	var world, all, inside, around []Interface
+func (a *Arrivals) Of(source netip.Prefix, is6 bool) []string {
+	var world, all, inside, around []string
 	longest := WorldBits
 	for _, r := range a.Routes {
 		switch {
@@ -140,7 +134,7 @@ func (a *Arrivals) Of(source netip.Prefix, is6 bool) []Interface {
 	return world
 }
 
-func with(all, more []Interface) []Interface {
+func with(all, more []string) []string {
 	for _, i := range more {
 		if !slices.Contains(all, i) {
 			all = append(all, i)

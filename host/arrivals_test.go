@@ -31,11 +31,7 @@ func TestArrivals(t *testing.T) {
 		if source != "" {
 			from = netip.MustParsePrefix(source)
 		}
-		var names []string
-		for _, i := range a.Of(from, is6) {
-			names = append(names, i.Name)
-		}
-		return strings.Join(names, " ")
+		return strings.Join(a.Of(from, is6), " ")
 	}
 	ip(t, "link set lo up")
 	for _, device := range []string{"wan0 203.0.113.2/24", "lan0 192.168.7.1/24", "lan1 10.2.0.1/16", "docker0 172.17.0.1/16"} {

@@ -72,7 +72,7 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 func (r *Ruleset) metBy(p Packet) *Ruleset {
 	stranger := p
 	stranger.strange = true
-	met := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables)}
+	met := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
 	for i := range met.Tables {
 		t := &met.Tables[i]
 		t.Chains = slices.Clone(t.Chains)
@@ -192,7 +192,7 @@ func (d DropPlace) sameRule(o DropPlace) bool {
 
 // saysOf reports whether a place says of packets to some ports what another one does.
 func (d DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
-	if !d.sameRule(o) || o.Certain && !d.Certain || d.Proto != "" && d.Proto != proto {
+	if !d.sameRule(o) || o.Certain && (!d.Certain || d.Part) || d.Proto != "" && d.Proto != proto {
 		return false
 	}
 	return d.Ports == nil || !slices.ContainsFunc(ports, func(q PortRange) bool {
@@ -214,11 +214,15 @@ func (w *walk) part(c at, r *Rule, stranger, t truth, h *hit) {
 // Affects is what these rules may do to packets, for rules of another kind.
 func (r *Ruleset) Affects(p Packet) Others {
 	var all Others
-	for _, p.Interface = range r.interfaces() {
+	for _, p := range r.by(p) {
 		w := newWalk(r, p)
 		w.through()
+		p.strange = true
+		stranger := newWalk(r, p)
+		stranger.through()
 		all.Untracks = all.Untracks || w.packet.tracking != plain || w.fate.Cut
 		all.Marks = all.Marks || w.marked != nil || w.fate.Cut
+		all.Apart = all.Apart || w.packet.tracking != stranger.packet.tracking
 	}
 	return all
 }

@@ -28,7 +28,6 @@ type Packet struct {
 	Proto     string // "tcp" or "udp"
 	Port      uint16 // at the receiver, of Proto
 	Interface string // they come in by
-	Index     int    // of that interface; 0: not known
 
 	// Here are the addresses of this host that they may be for.
 	Here []netip.Addr
@@ -44,6 +43,7 @@ type Packet struct {
 	tracking tracking // by the rules that the packets have come through
 	lookedUp truth    // see Chain.lookedUp
 	left     *int     // how many steps there may be in all; nil: as many as in each walk
+	index    int      // of the interface; 0: not known
 	past     []string // tables and base chains that they are not to come to, as Named has them
 }
 
@@ -52,6 +52,7 @@ type Packet struct {
 type Others struct {
 	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
 	Marks    bool // they may have marked them by their source
+	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
 }
 
 func (p Packet) is6() bool {
@@ -116,8 +117,8 @@ func (p Packet) span(f Field, mark []byte) span {
 			return exactly(fill([]byte(p.Interface), 16, 0)...)
 		}
 	case IIF:
-		if p.Index != 0 {
-			return exactly(native32(uint32(p.Index))...)
+		if p.index != 0 {
+			return exactly(native32(uint32(p.index))...)
 		}
 	case CTState:
 		return p.tracking.state(p.lookedUp)
@@ -186,7 +187,7 @@ func (p Packet) here() (all []netip.Addr) {
 		return nil
 	}
 	for _, a := range p.Here {
-		if a.Unmap().Is6() == p.is6() {
+		if a.Unmap().Is6() == p.is6() && !a.IsLoopback() { // nobody else's packets are for those
 			all = append(all, a.Unmap())
 		}
 	}
@@ -218,7 +219,7 @@ func isAll(r Range) bool {
 func onlyLoopback(f Field, ranges []Range) bool {
 	lo := fill([]byte("lo"), 16, 0)
 	if f == IIF {
-		lo = native32(1)
+		lo = native32(loopbackIndex)
 	} else if f != IIFName {
 		return false
 	}

@@ -52,6 +52,9 @@ type DropPlace struct {
 	// understood.
 	Certain bool `json:"certain"`
 
+	// Part is that it is for some of the addresses that were asked about.
+	Part bool `json:"part,omitempty"`
+
 	// Then is the rule or policy, for anybody, that ends the packets which Rule has sent
 	// there, or has not let in as it does a stranger's. It is empty if Rule does so itself.
 	Then string `json:"then,omitempty"`
@@ -63,8 +66,8 @@ type DropPlace struct {
 }
 
 // All reports whether a place drops all of the packets for certain, whatever their
-// protocol and ports.
-func (d DropPlace) All() bool { return d.Certain && d.Proto == "" && d.Ports == nil }
+// addresses, protocol and ports.
+func (d DropPlace) All() bool { return d.Certain && !d.Part && d.Proto == "" && d.Ports == nil }
 
 // BySource are the places that are about where the packets come from.
 func (f Fate) BySource() []DropPlace {
@@ -80,13 +83,8 @@ const (
 // The packets begin something new: what belongs to a connection that there is passes more
 // rules than these.
 func (r *Ruleset) Fate(p Packet) Fate {
-	names := []string{p.Interface}
-	if p.Interface == "" {
-		names = r.interfaces()
-	}
 	var all Fate
-	for i, name := range names {
-		p.Interface = name
+	for i, p := range r.by(p) {
 		f := r.fate(p)
 		if i == 0 {
 			all = f
@@ -118,7 +116,7 @@ func either(a, b []DropPlace) []DropPlace {
 
 // same reports whether two places are the same rule, for the same packets.
 func (d DropPlace) same(o DropPlace) bool {
-	return d.Table == o.Table && d.Chain == o.Chain && d.Handle == o.Handle && d.Set == o.Set && d.Entry == o.Entry &&
+	return d.Table == o.Table && d.Chain == o.Chain && d.Handle == o.Handle && d.Set == o.Set && d.Entry == o.Entry && d.Part == o.Part &&
 		d.Proto == o.Proto && slices.Equal(d.Ports, o.Ports)
 }
 

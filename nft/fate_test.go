@@ -45,6 +45,9 @@ func short(f Fate) string {
 		if d.Set != "" {
 			words = append(words, "@"+d.Set)
 		}
+		if d.Part {
+			words = append(words, "in part")
+		}
 		if d.Entry.IsValid() {
 			words = append(words, d.Entry.String())
 		}
@@ -109,7 +112,7 @@ func TestFate(t *testing.T) {
 		{"fail2ban.nft", from("45.95.1.2").to("udp", 5060), ""},
 		{"fail2ban.nft", from("45.96.1.2"), "inet f2b-table f2b-chain: certain, by source, @addr-set-asterisk, 45.96.0.0/16"},
 		{"fail2ban.nft", from("2a0a:1::5"), "inet f2b-table f2b-chain: certain, by source, @addr6-set-asterisk, 2a0a:1::5/128"},
-		{"fail2ban.nft", from("2a0a:1::/32"), "inet f2b-table f2b-chain: perhaps, by source, @addr6-set-asterisk, 2a0a:1::5/128"},
+		{"fail2ban.nft", from("2a0a:1::/32"), "inet f2b-table f2b-chain: certain, by source, @addr6-set-asterisk, in part, 2a0a:1::5/128"},
 		{"fail2ban.nft", Packet{}, ""},
 
 		{"odd.nft", from("45.1.0.1").by("host1").to("udp", 1), "inet odd early: perhaps, by source, 45.1.0.1/32, unknown"},

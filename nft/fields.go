@@ -49,6 +49,8 @@ const (
 	rtnLocal   = 2 // RTN_LOCAL
 	ctStateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
 
+	loopbackIndex = 1 // LOOPBACK_IFINDEX
+
 	ctStateInvalid   = 1  // NF_CT_STATE_INVALID_BIT
 	ctStateUntracked = 64 // NF_CT_STATE_UNTRACKED_BIT
 	ctNATBits        = 0x30

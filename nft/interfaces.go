@@ -2,13 +2,76 @@ package nft
 
 import (
 	"bytes"
+	"fmt"
+	"net"
 	"slices"
 )
 
 const (
 	maxInterfaces  = 16
 	otherInterface = "(other)" // none that a rule names
+	otherIndex     = 1<<31 - 1
 )
+
+// by are packets as they come by each of the interfaces that rules tell apart, or by the one
+// that is known.
+func (r *Ruleset) by(p Packet) (all []Packet) {
+	names := []string{p.Interface}
+	if p.Interface == "" {
+		names = r.interfaces()
+	}
+	for _, p.Interface = range names {
+		if p.index = r.devices[p.Interface]; p.Interface == otherInterface {
+			p.index = otherIndex
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// nameDevices looks up the names of devices that rules have by their number ("iif").
+func (r *Ruleset) nameDevices() error {
+	var asked []*Match
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		for _, c := range t.Chains {
+			for _, rule := range c.Rules {
+				for _, s := range rule.Steps {
+					if len(t.valuesOf(s, IIF)) > 0 && s.Match != nil {
+						asked = append(asked, s.Match)
+					}
+				}
+			}
+		}
+	}
+	if asked == nil {
+		return nil
+	}
+	devices, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("read the interfaces that rules of nftables name: %w", err)
+	}
+	r.devices = make(map[string]int)
+	for _, d := range devices {
+		r.devices[d.Name] = d.Index
+		for _, m := range asked {
+			if m.Fields[0] == IIF && m.Set == "" && len(m.Ranges) == 1 && bytes.Equal(m.Ranges[0].First, native32(uint32(d.Index))) && bytes.Equal(m.Ranges[0].First, m.Ranges[0].Last) {
+				m.Device = d.Name
+			}
+		}
+	}
+	return nil
+}
+
+// deviceOf is the name of a device by its number; empty if there is none.
+func (r *Ruleset) deviceOf(index []byte) string {
+	for name, of := range r.devices {
+		if bytes.Equal(index, native32(uint32(of))) {
+			return name
+		}
+	}
+	return ""
+}
 
 // interfaces are those by which rules tell packets apart as they come in, and one that no
 // rule names. With too many there is only one of which nothing is known.
@@ -28,7 +91,14 @@ func (r *Ruleset) interfaces() []string {
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					for _, rg := range t.valuesOf(s, IIFName) {
+					ranges := t.valuesOf(s, IIFName)
+					for _, rg := range t.valuesOf(s, IIF) {
+						if name := r.deviceOf(rg.First); name != "" {
+							full := fill([]byte(name), lengths[IIFName], 0)
+							ranges = append(ranges, Range{full, full})
+						}
+					}
+					for _, rg := range ranges {
 						if add(rg); len(names) > maxInterfaces {
 							return []string{""}
 						}

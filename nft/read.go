@@ -52,7 +52,7 @@ func Read(ctx context.Context, o Options) (*Ruleset, error) {
 		return nil, err
 	}
 	r.Generation = generation
-	return r, nil
+	return r, r.nameDevices()
 }
 
 // settled reads until nothing has changed meanwhile, and returns the generation that was

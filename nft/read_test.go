@@ -63,7 +63,7 @@ func TestReadText(t *testing.T) {
 	r := loaded(t, "filter.nft", "odd.nft")
 	want := map[string][]string{
 		"inet filter input": {
-			`ct state vmap {…}`, `iif 0x01000000 accept`, `ip saddr @blocked drop`, `ip saddr @trusted accept`, `tcp dport vmap @ports`,
+			`ct state vmap {…}`, `iif "lo" accept`, `ip saddr @blocked drop`, `ip saddr @trusted accept`, `tcp dport vmap @ports`,
 			`ip saddr . udp dport @pairs accept`, `meta l4proto {…} accept`, `udp dport 10000-20000 accept`,
 		},
 		"inet filter ssh": {`ip saddr != 88.0.0.0/8 drop`, `accept`},

@@ -12,6 +12,8 @@ type Ruleset struct {
 
 	// Misread are the rules of which the tools of iptables tell less than there is.
 	Misread []Misread
+
+	devices map[string]int // the numbers of devices, where rules ask for one
 }
 
 // Table is a table of nf_tables.
@@ -116,6 +118,8 @@ type Match struct {
 	Set    string  // the values are in this set of the table, or
 	Ranges []Range // these are the values, of one field, or
 	Mask   []byte  // of the bits of the field that are set here
+
+	Device string // the name of a device that is asked for by its number, if it has one
 }
 
 // Map ends a rule by what a verdict map says of a packet.

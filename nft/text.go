@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func (r Rule) String() string {
 		case s.Verdict != nil:
 			words = append(words, strings.TrimSpace(string(s.Verdict.Kind)+" "+s.Verdict.Chain))
 		case s.Mark != nil:
-			words = append(words, "meta mark set …")
+			words = append(words, "meta mark set "+markText(s.Mark.Value))
 		case s.Track == untracked:
 			words = append(words, "notrack")
 		case s.Track == templated:
@@ -106,11 +107,14 @@ func (m *Match) text(proto string) string {
 	for _, r := range m.Ranges {
 		values = append(values, valueText(m.Fields[0], r))
 	}
+	if m.Device != "" {
+		values = []string{strconv.Quote(m.Device)}
+	}
 	if m.Mask != nil {
 		if t := stateText(m); t != "" {
 			return name + " " + t
 		}
-		return fmt.Sprintf("%s and 0x%x %s%s", name, m.Mask, not, strings.Join(values, ", "))
+		return fmt.Sprintf("%s and 0x%x %s%s", name, m.Fields[0].written(m.Mask), not, strings.Join(values, ", "))
 	}
 	return name + " " + not + strings.Join(values, ", ")
 }
@@ -121,14 +125,35 @@ func stateText(m *Match) string {
 	if m.Fields[0] != CTState || !m.Not || len(m.Mask) != 4 || !bytes.Equal(m.Ranges[0].First, make([]byte, 4)) {
 		return ""
 	}
+	return stateNames(binary.NativeEndian.Uint32(m.Mask))
+}
+
+func stateNames(bits uint32) string {
 	var names []string
-	bits := binary.NativeEndian.Uint32(m.Mask)
-	for i, n := range []string{"invalid", "established", "related", "new"} {
-		if bits&(1<<i) != 0 {
-			names = append(names, n)
+	for bit, name := range map[uint32]string{ctStateInvalid: "invalid", 2: "established", 4: "related", ctStateNew: "new", ctStateUntracked: "untracked"} {
+		if bits&bit != 0 {
+			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return strings.Join(names, ",")
+}
+
+// markText is a mark as nft writes it; nil for one that is not known.
+func markText(value []byte) string {
+	if value == nil {
+		return "…"
+	}
+	return fmt.Sprintf("0x%x", MarkField.written(value))
+}
+
+// written is a value of a field with the byte first that is written first: the kernel has
+// numbers of its own in the order of this machine.
+func (f Field) written(value []byte) []byte {
+	if len(value) != 4 || !slices.Contains([]Field{IIF, OIF, CTState, CTStatus, MarkField, DaddrType}, f) {
+		return value
+	}
+	return binary.BigEndian.AppendUint32(nil, binary.NativeEndian.Uint32(value))
 }
 
 func valueText(f Field, r Range) string {
@@ -158,11 +183,18 @@ func valueText(f Field, r Range) string {
 		}
 	case f == NFProto:
 		return map[byte]string{nfprotoV4: "ipv4", nfprotoV6: "ipv6"}[r.First[0]]
+	case (f == IIF || f == OIF) && bytes.Equal(r.First, r.Last):
+		return fmt.Sprint(binary.NativeEndian.Uint32(r.First))
+	case f == CTState && bytes.Equal(r.First, r.Last):
+		if names := stateNames(binary.NativeEndian.Uint32(r.First)); names != "" {
+			return names
+		}
 	case f == DaddrType && bytes.Equal(r.First, native32(rtnLocal)):
 		return "local"
 	}
-	if bytes.Equal(r.First, r.Last) {
-		return fmt.Sprintf("0x%x", r.First)
+	first, last := f.written(r.First), f.written(r.Last)
+	if bytes.Equal(first, last) {
+		return fmt.Sprintf("0x%x", first)
 	}
-	return fmt.Sprintf("0x%x-0x%x", r.First, r.Last)
+	return fmt.Sprintf("0x%x-0x%x", first, last)
 }

@@ -8,7 +8,7 @@ import (
 // newWalk is a walk that has not begun.
 func newWalk(r *Ruleset, p Packet) *walk {
 	w := &walk{rules: r, packet: p, changed: make(map[*Set][]area)}
-	if p.Others.Untracks {
+	if p.Others.Untracks && !(p.Others.Apart && p.stranger()) {
 		w.packet.tracking = unclear
 	}
 	if p.Others.Marks && !p.stranger() {
@@ -43,6 +43,7 @@ type way struct {
 	area
 	source  *hit // the last match of their source
 	some    bool // not all packets that came to the base chain
+	part    bool // those from some of the addresses alone
 	native  bool // a rule sent them that the tools of iptables show wrong
 	ported  bool // their port was asked for
 	unknown bool // what is not understood was asked for
@@ -187,7 +188,8 @@ func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
 	default:
 		t = w.packet.asks(set, m, w.mark, &found)
 	}
-	if t != yes && w.mayHaveChanged(set, here.area) {
+	changed := t != yes && w.mayHaveChanged(set, here.area)
+	if changed {
 		t = perhaps
 	}
 	if m.Not {
@@ -198,21 +200,38 @@ func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
 		w.source(m, set, found, here)
 	case perhaps:
 		if !here.narrow(m, set) {
-			here.unclear = true
+			w.divide(m.Fields, set, m.Set != "" || m.Mask != nil, changed, here)
 			w.source(m, set, found, here)
 		}
 	}
 	if slices.ContainsFunc(m.Fields, Field.isSource) {
 		here.listed = here.listed || set != nil && !set.Anonymous
 		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
+	} else if w.packet.Others.Apart && !w.packet.stranger() && m.Fields[0] == CTState {
+		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
 	}
 	return t
+}
+
+// divide notes that a match holds for some of the packets: for those from some of the
+// addresses, if that is all that it asks, or for nobody knows which. Of two such matches it
+// is not known whether both hold for any.
+func (w *walk) divide(fields []Field, set *Set, inSet, changed bool, here *way) {
+	byAddress := len(fields) == 1 && fields[0].isSource() && !w.packet.stranger() && !changed &&
+		(!inSet || set != nil && set.Read && !set.Concat && set.rest == nil)
+	if !byAddress || here.part {
+		here.unclear = true
+	}
+	here.part = here.part || byAddress
 }
 
 // ofStranger is what a match would be of a stranger's packets.
 func (w *walk) ofStranger(set *Set, m *Match, here *way) truth {
 	p := w.packet
 	p.strange = true
+	if p.Others.Apart {
+		p.tracking = plain // as far as is known of one whom others leave alone
+	}
 	t := p.asks(set, m, w.mark, new([]element))
 	if t != yes && w.mayHaveChanged(set, here.area) {
 		t = perhaps
@@ -290,7 +309,8 @@ func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (e
 	from.ported = from.ported || slices.Contains(m.Fields, Dport)
 	set := c.Sets[m.Set]
 	found, t := w.packet.has(set, m.Fields, w.mark)
-	if t != yes && w.mayHaveChanged(set, from.area) {
+	changed := t != yes && w.mayHaveChanged(set, from.area)
+	if changed {
 		t = perhaps
 	}
 	if slices.ContainsFunc(m.Fields, Field.isSource) {
@@ -311,7 +331,7 @@ func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (e
 		match := &Match{Fields: m.Fields, Ranges: []Range{{e.first, e.last}}}
 		if t == perhaps {
 			if len(m.Fields) != 1 || e.first == nil || !here.narrow(match, nil) {
-				here.unclear = true
+				w.divide(m.Fields, set, true, changed, &here)
 			}
 			if here.empty() {
 				continue
@@ -358,6 +378,9 @@ func (w *walk) verdict(c at, r *Rule, v *Verdict, here way, all bool, depth int)
 		if to == nil {
 			return goOn, false
 		}
+		if v.Kind == Goto {
+			w.trail(r, all)
+		}
 		here.some, here.native = here.some || !all, here.native || r.native
 		if here.source != nil && here.source.not {
 			here.source = nil // what is said there is for all the rest of the world
@@ -387,7 +410,7 @@ func (w *walk) note(here way, chain string, r *Rule) {
 	if r != nil {
 		d.Rule, d.Handle = r.String(), r.Handle
 	}
-	d.Unknown, d.listed = here.unknown, here.listed
+	d.Unknown, d.listed, d.Part = here.unknown, here.listed, here.part
 	if here.source.names(here) {
 		d.BySource, d.Set, d.Entry = true, here.source.set, here.source.entry
 	}
