@@ -13,12 +13,15 @@ import (
 //	ADDRESS MASK TEXT             a prefix
 //	ADDRESS /LENGTH TEXT          the same
 //
-// Only the first column must be there. A line whose columns contradict each
-// other, or whose text names an address that is not in the entry, is refused. A
-// comment is never looked at.
+// A semicolon begins a comment, but for one before a second column of these: then
+// it stands for a comma in the whole line. Only the first column must be there. A
+// line whose columns contradict each other, or whose text names an address or a
+// length that is not that of the entry, is refused. A comment is never looked at.
 func parseColumns(first, rest []byte) (span, Reason) {
 	entry, why := parseRange(first)
-	rest = trimSpace(cutComment(rest))
+	rest = trimSpace(rest)
+	columns := len(rest) > 0 && rest[0] == ';' && beginsColumn(trimSpace(rest[1:]))
+	rest = trimSpace(cutComment(rest, columns))
 	if why != Accepted || len(rest) == 0 {
 		return entry, why
 	}
@@ -34,10 +37,23 @@ func parseColumns(first, rest []byte) (span, Reason) {
 	if why != Accepted {
 		return span{}, why
 	}
-	if entry.namesMore(rest) {
-		return span{}, MoreAddresses
+	if why := entry.contradictedBy(rest); why != Accepted {
+		return span{}, why
 	}
 	return entry, Accepted
+}
+
+// beginsColumn reports whether what stands behind a semicolon begins with an
+// address, a mask or a "/n", and is no comment.
+func beginsColumn(s []byte) bool {
+	column, behind := cutColumn(s)
+	if rest, slash := bytes.CutPrefix(column, []byte{'/'}); slash {
+		if len(rest) == 0 {
+			rest, _ = cutColumn(trimSpace(behind))
+		}
+		return len(rest) > 0 && isDigit(rest[0])
+	}
+	return meantAsAddress(column) || namesAddress(column)
 }
 
 // parseSecond reads what stands behind an address in the first column, and
@@ -76,7 +92,7 @@ func parseSecond(entry span, first u128, fam Family, hyphen bool, rest []byte) (
 // address: then the two are elements of a list (nft, JSON) and no range.
 func isListEnd(text []byte) bool {
 	text = trimSpace(text)
-	return len(text) == 1 && text[0] == ',' || len(text) > 0 && (text[0] == '}' || text[0] == ']')
+	return len(text) == 1 && (text[0] == ',' || text[0] == ';') || len(text) > 0 && (text[0] == '}' || text[0] == ']')
 }
 
 // explainReversed tells a mask that is turned around from an end before the start.
@@ -126,36 +142,58 @@ func (s span) checkLength(text []byte, bare bool) ([]byte, Reason) {
 	if why != Accepted || bits == noLength {
 		return text, why
 	}
-	if want := newPrefix(s.fam, s.first, bits); want.addr != s.first || want.last() != s.end() {
+	if !s.isPrefix(bits) {
 		return nil, LengthDisagrees
 	}
 	return text, Accepted
 }
 
-// namesMore reports whether a word of text is an address, a prefix or a range
-// that is not in s.
-func (s span) namesMore(text []byte) bool {
+// isPrefix reports whether the entry is a prefix of that length.
+func (s span) isPrefix(bits uint8) bool {
+	p := newPrefix(s.fam, s.first, bits)
+	return p.addr == s.first && p.last() == s.end()
+}
+
+// contradictedBy tells whether a word of text is an address, a prefix or a range
+// that is not in s, or a "/n" that is not its length.
+func (s span) contradictedBy(text []byte) Reason {
 	for len(text) > 0 {
 		n := 0
 		for n < len(text) && !isBetweenWords(text[n]) {
 			n++
 		}
-		if s.lacks(bytes.Trim(text[:n], "-.")) {
-			return true
+		if why := s.contradictedByWord(bytes.Trim(text[:n], "-.")); why != Accepted {
+			return why
 		}
 		text = text[min(n+1, len(text)):]
 	}
-	return false
+	return Accepted
 }
 
-// lacks reports whether word names addresses that are not in s. "::" is
+func (s span) contradictedByWord(word []byte) Reason {
+	if len(word) > 1 && word[0] == '/' {
+		if n, ok := parseUint8(word[1:]); ok && n <= s.fam.Bits() && !s.isPrefix(n) {
+			return LengthDisagrees
+		}
+		return Accepted
+	}
+	if !namesAddress(word) {
+		return Accepted
+	}
+	if other, _ := parseRange(word); other.fam != s.fam || other.first.less(s.first) || s.end().less(other.end()) {
+		return MoreAddresses
+	}
+	return Accepted
+}
+
+// namesAddress reports whether word is an address, a prefix or a range. "::" is
 // punctuation far more often than it is an address.
-func (s span) lacks(word []byte) bool {
+func namesAddress(word []byte) bool {
 	if bytes.IndexByte(word, '.') < 0 && bytes.IndexByte(word, ':') < 0 || string(word) == "::" {
 		return false
 	}
-	other, why := parseRange(word)
-	return why == Accepted && (other.fam != s.fam || other.first.less(s.first) || s.end().less(other.end()))
+	_, why := parseRange(word)
+	return why == Accepted
 }
 
 // cutColumn cuts off the column that s begins with.
@@ -166,20 +204,20 @@ func cutColumn(s []byte) (column, rest []byte) {
 	return cutWord(s)
 }
 
-// skipSeparator skips what stands between two columns: blanks, and a comma or a
-// hyphen among them.
+// skipSeparator skips what stands between two columns: blanks, and a comma, a
+// semicolon or a hyphen among them.
 func skipSeparator(s []byte) []byte {
 	s = trimSpace(s)
-	if len(s) > 0 && (s[0] == ',' || s[0] == '-') {
+	if len(s) > 0 && (s[0] == ',' || s[0] == ';' || s[0] == '-') {
 		s = trimSpace(s[1:])
 	}
 	return s
 }
 
-// cutComment cuts a comment off.
-func cutComment(s []byte) []byte {
+// cutComment cuts a comment off. In a line of columns no semicolon begins one.
+func cutComment(s []byte, columns bool) []byte {
 	for i, c := range s {
-		if c == '#' || c == ';' || c == '/' && i+1 < len(s) && s[i+1] == '/' {
+		if c == '#' || c == ';' && !columns || c == '/' && i+1 < len(s) && s[i+1] == '/' {
 			return s[:i]
 		}
 	}
@@ -188,7 +226,7 @@ func cutComment(s []byte) []byte {
 
 // isBetweenWords reports whether c stands between the words of a text.
 func isBetweenWords(c byte) bool {
-	return isBlank(c) || strings.IndexByte(`,"'()[]{}<>|=`, c) >= 0
+	return isBlank(c) || strings.IndexByte(`,;"'()[]{}<>|=`, c) >= 0
 }
 
 // meantAsAddress reports whether a second column is an address, or is written

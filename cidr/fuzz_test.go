@@ -129,7 +129,7 @@ func slowLine(line string) (slowRange, bool) {
 			if option == "comment" {
 				break
 			}
-			if option == "nomatch" || ok && slowLacks(entry, option) {
+			if option == "nomatch" || ok && (slowLacks(entry, option) || slowOtherLength(entry, option)) {
 				return slowRange{}, false
 			}
 		}
@@ -143,9 +143,11 @@ func slowLine(line string) (slowRange, bool) {
 
 var (
 	slowComment = regexp.MustCompile(`(?s)[#;].*|//.*`)
-	slowBetween = regexp.MustCompile(`(?s)^[ \t\r\v\f]*([,-]?)[ \t\r\v\f]*(.*)$`)
+	slowHash    = regexp.MustCompile(`(?s)#.*|//.*`)
+	slowLength1 = regexp.MustCompile(`^/([0-9]+)$`)
+	slowBetween = regexp.MustCompile(`(?s)^[ \t\r\v\f]*([,;-]?)[ \t\r\v\f]*(.*)$`)
 	slowSlash   = regexp.MustCompile(`^/[0-9]`)
-	slowText    = regexp.MustCompile("[ \t\n\r\v\f,\"'()\\[\\]{}<>|=]+")
+	slowText    = regexp.MustCompile("[ \t\n\r\v\f,;\"'()\\[\\]{}<>|=]+")
 	dottedQuad  = regexp.MustCompile(`^[0-9.]*[.][0-9.]*[.][0-9.]*[.][0-9.]*$`)
 	colons      = regexp.MustCompile(`^[0-9a-fA-F:.]*(::|(:[0-9a-fA-F.]*){7})[0-9a-fA-F:.]*$`)
 	hexText     = regexp.MustCompile(`^[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*$`)
@@ -154,7 +156,11 @@ var (
 // slowColumns reads a line by its columns.
 func slowColumns(word, rest string) (entry slowRange, ok bool) {
 	entry, ok = slowEntry(word)
-	rest = strings.Trim(slowComment.ReplaceAllString(rest, ""), blank)
+	comment := slowComment
+	if after, ok := strings.CutPrefix(strings.Trim(rest, blank), ";"); ok && slowBeginsColumn(strings.Trim(after, blank)) {
+		comment = slowHash
+	}
+	rest = strings.Trim(comment.ReplaceAllString(rest, ""), blank)
 	if !ok || rest == "" {
 		return entry, ok
 	}
@@ -176,7 +182,7 @@ func slowColumns(word, rest string) (entry slowRange, ok bool) {
 		text = behind
 	case hyphen && looks, !hyphen && second != "::" && (dottedQuad.MatchString(second) || colons.MatchString(second)):
 		end := strings.Trim(behind, blank)
-		if !hyphen && (end == "," || strings.HasPrefix(end, "}") || strings.HasPrefix(end, "]")) {
+		if !hyphen && (end == "," || end == ";" || strings.HasPrefix(end, "}") || strings.HasPrefix(end, "]")) {
 			return entry, false
 		}
 		if entry, fits = slowEntry(word + "-" + second); fits {
@@ -184,11 +190,32 @@ func slowColumns(word, rest string) (entry slowRange, ok bool) {
 		}
 	}
 	for _, w := range slowText.Split(text, -1) {
-		if fits && slowLacks(entry, strings.Trim(w, "-.")) {
+		if w = strings.Trim(w, "-."); fits && (slowLacks(entry, w) || slowOtherLength(entry, w)) {
 			return entry, false
 		}
 	}
 	return entry, fits
+}
+
+// slowBeginsColumn reports whether a second column follows, and no comment.
+func slowBeginsColumn(text string) bool {
+	column, behind := slowColumn(text)
+	if column == "/" {
+		next, _ := slowColumn(strings.Trim(behind, blank))
+		column += next
+	}
+	_, ok := slowEntry(column)
+	return column != "::" && (ok || slowSlash.MatchString(column) || dottedQuad.MatchString(column) || colons.MatchString(column))
+}
+
+// slowOtherLength reports whether a word is the length of another prefix.
+func slowOtherLength(entry slowRange, word string) bool {
+	m := slowLength1.FindStringSubmatch(word)
+	if m == nil {
+		return false
+	}
+	other, ok := slowEntry(entry.first.String() + word)
+	return ok && other != entry
 }
 
 // slowColumn is slowWord of what may be nothing.

@@ -69,8 +69,8 @@ func parseAdd(s []byte) (span, Reason) {
 		if string(option) == "comment" {
 			break // free text follows
 		}
-		if found.lacks(option) {
-			return span{}, MoreAddresses
+		if why := found.contradictedByWord(option); why != Accepted {
+			return span{}, why
 		}
 	}
 	return found, Accepted
