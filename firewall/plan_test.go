@@ -182,13 +182,17 @@ func TestPlanStaysTogether(t *testing.T) {
 
 // TestReadback learns how the kernel tells rules, and from which tools.
 func TestReadback(t *testing.T) {
-	fw := &Firewall{tools: "1.8.9"}
-	learnt := &Readback{Tools: "1.8.9", Rules: [2]map[string]string{{"a": "b"}, {"c": "d"}}}
+	fw := &Firewall{tools: [2]string{"1.8.9", "1.8.9"}}
+	learnt := &Readback{Tools: fw.tools, Rules: [2]map[string]string{{"a": "b"}, {"c": "d"}}}
 	if got := learnt.of(fw, IPv6); got["c"] != "d" {
 		t.Errorf("IPv6: %v", got)
 	}
-	if got := learnt.of(&Firewall{tools: "1.8.10"}, IPv4); got != nil {
+	upgraded := &Firewall{tools: [2]string{"1.8.9", "1.8.10"}}
+	if got := learnt.of(upgraded, IPv6); got != nil {
 		t.Errorf("of other tools: %v", got)
+	}
+	if got := learnt.of(upgraded, IPv4); got["a"] != "b" {
+		t.Errorf("IPv4, whose tools are the same: %v", got)
 	}
 	if got := (*Readback)(nil).of(fw, IPv4); got != nil {
 		t.Errorf("of nothing: %v", got)

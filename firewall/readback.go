@@ -11,13 +11,13 @@ import (
 // is in the kernel is compared with what was read back after an apply, never
 // with what was written.
 type Readback struct {
-	Tools string               `json:"tools"` // which version of which backend's tools
-	Rules [2]map[string]string `json:"rules"` // written → read, by family; only where they differ
+	Tools [2]string            `json:"programs"` // that listed them, by family
+	Rules [2]map[string]string `json:"rules"`    // written → read, by family; only where they differ
 }
 
 // of is the part about a family, if it is about these tools.
 func (r *Readback) of(fw *Firewall, f Family) map[string]string {
-	if r == nil || r.Tools != fw.tools {
+	if r == nil || r.Tools[f] != fw.tools[f] {
 		return nil
 	}
 	return r.Rules[f]

@@ -35,7 +35,7 @@ func (b Backend) Other() Backend {
 // Firewall is the rules of this network namespace in one backend.
 type Firewall struct {
 	Backend Backend
-	tools   string // what tells this version of the tools from others
+	tools   [2]string // what tells the program that lists a family's rules from other versions
 }
 
 const (
@@ -65,8 +65,11 @@ func Open(backend string) (*Firewall, error) {
 		for _, verb := range []string{"restore", "save"} {
 			path, err := findTool(fw.tool(f, verb))
 			switch {
+			case err == nil && verb == "save":
+				if fw.tools[f], err = identity(path); err != nil {
+					return nil, err
+				}
 			case err == nil:
-				fw.tools = path
 			case errors.As(err, new(*MissingToolError)):
 				missing[f] = err
 			default: // the trouble of whoever runs it
@@ -77,16 +80,20 @@ func Open(backend string) (*Firewall, error) {
 	if missing[IPv4] != nil && (missing[IPv6] != nil || !IPv6.Present()) {
 		return nil, missing[IPv4]
 	}
-	if fw.tools == "" {
-		return fw, nil
-	}
-	// The tools are links to one program.
-	info, err := os.Stat(fw.tools)
-	if err != nil {
-		return nil, fmt.Errorf("iptables: %w", err)
-	}
-	fw.tools = fmt.Sprintf("%s %d %d", fw.tools, info.Size(), info.ModTime().Unix())
 	return fw, nil
+}
+
+// identity is which program a tool is, whichever way PATH leads there.
+func identity(path string) (string, error) {
+	program, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("iptables: %w", err)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return "", fmt.Errorf("iptables: %w", err)
+	}
+	return fmt.Sprintf("%s %d %d", program, info.Size(), info.ModTime().Unix()), nil
 }
 
 // systemBackend tells which backend the host's iptables command is of: the

@@ -91,7 +91,7 @@ func TestMistold(t *testing.T) {
 // nf_tables warn of.
 func TestBothBackends(t *testing.T) {
 	h := newHost(t, NFT)
-	other := &Firewall{Backend: Legacy, tools: "legacy"}
+	other := &Firewall{Backend: Legacy}
 	if other.InUse() {
 		t.Error("legacy has tables before anybody has made one")
 	}
