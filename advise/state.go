@@ -52,7 +52,7 @@ func (d *doctor) state() {
 	for _, p := range s.Families {
 		d.note(FamilyTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "attackers get in that way", "%s", p.Error)
 	}
-	if p := s.ForeignIPv6(); p != nil {
+	if p := s.IPv6Trouble(); p != nil {
 		d.note(FamilyTrouble, Problem, p.Remedy, "attackers get in over IPv6", "%s", p.Error)
 	}
 	if s.IPv6Left {

@@ -89,7 +89,7 @@ func (s *Status) judge(now time.Time) {
 }
 
 // judgeSets looks for what leaves the host without protection. A set without entries
-// needs no rule: not every host has IPv6.
+// needs no rule: not every host has IPv6. A host that is protected over IPv4 is protected.
 func (s *Status) judgeSets() {
 	entries, missing := 0, []string{}
 	if p := s.Rules.Problem; s.Rules.unread {
@@ -97,7 +97,7 @@ func (s *Status) judgeSets() {
 	}
 	for f, set := range s.Sets {
 		switch {
-		case firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set):
+		case firewall.Family(f) == firewall.IPv6 && (s.ipv6Told(set) || s.IPv6Trouble() != nil):
 			if !set.Drops {
 				continue
 			}
@@ -113,6 +113,10 @@ func (s *Status) judgeSets() {
 	switch {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
+	case entries == 0 && s.banned() == 0 && s.entries() > 0: // all of them are of IPv6, and get in
+		if s.judgeFamilies(); len(s.Problems) == 0 {
+			s.sayNoDrop(s.Sets[firewall.IPv6].Name)
+		}
 	case entries == 0 && s.banned() == 0:
 		s.problem(s.emptyRemedy(), "%s", emptyWords(0))
 	}

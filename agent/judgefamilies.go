@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -13,17 +14,31 @@ func (s *Status) judgeFamilies() {
 	for _, p := range s.Families {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
-	s.Add(s.ForeignIPv6())
+	s.Add(s.IPv6Trouble())
 }
 
-// ForeignIPv6 is that the set of IPv6 was made by somebody else, unless that is told
-// otherwise; nil if not. The host is protected over IPv4 all the same.
-func (s *Status) ForeignIPv6() *Problem {
+// IPv6Trouble is that the set of IPv6 is missing or was made by somebody else, or that no
+// rule drops its members, unless that is told otherwise; nil if not. What is wrong with both
+// families is not that of IPv6.
+func (s *Status) IPv6Trouble() *Problem {
 	six := s.Sets[firewall.IPv6]
-	if !six.Exists || six.Ours || s.inTrouble(firewall.IPv6) {
-		return nil
+	switch {
+	case s.inTrouble(firewall.IPv6):
+	case six.Exists && !six.Ours:
+		return &Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
+	case s.ipv6Told(six):
+	case !six.Exists && s.Sets[firewall.IPv4].Exists:
+		return openIPv6("the kernel has no set "+six.Name, s.repairs())
+	case six.Entries > 0 && !six.Drops && !s.Rules.unread:
+		remedy, text := s.noDrop(six.Name)
+		return openIPv6(text, remedy)
 	}
-	return &Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
+	return nil
+}
+
+func openIPv6(why, remedy string) *Problem {
+	err := &firewall.FamilyError{Family: firewall.IPv6, Err: errors.New(why)}
+	return &Problem{Reason: "open", Error: err.Error(), Remedy: remedy}
 }
 
 // inTrouble reports whether a family is not protected as configured.

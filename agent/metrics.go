@@ -183,7 +183,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge(metricProtected, one(s.Protected))
 	for _, f := range firewall.Families {
 		if wantsRules(*m.d.shared.Load(), f) {
-			gauge(metricFamily, one(!s.inTrouble(f)), f.String())
+			gauge(metricFamily, one(!s.inTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
 		}
 	}
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {

@@ -162,6 +162,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^the kernel has no set voip_bl`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^the set voip_bl is a .* that somebody else made`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^the set voip_bl6 is a .* that somebody else made`), []string{advise.FamilyTrouble}},
+	{regexp.MustCompile(`^IPv6 is not protected as configured: `), []string{advise.FamilyTrouble}},
 	{regexp.MustCompile(`^nobody is blocked: the sets are empty`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^no rule of INPUT or PREROUTING drops`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^somebody else has changed the set`), []string{advise.SetChanged}},
