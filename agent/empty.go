@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -106,6 +109,25 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 		words = "the sets of the lists would be empty"
 	}
 	r.Empty = &Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
+}
+
+// emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.
+func emptyNow(ctx context.Context, cfg config.Config) (*Problem, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	for _, f := range cidr.Families {
+		if h, err := kernel.Header(setName(cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) || err == nil && h.Elements > 0 {
+			return nil, err
+		}
+	}
+	status, err := ReadStatus(ctx, cfg, "", time.Now(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return status.Empty(), nil
 }
 
 // bannedIn is how many bans the kernel has in sets of ours that rules use.

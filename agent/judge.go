@@ -118,16 +118,32 @@ func (s *Status) judgeSets() {
 			s.sayNoDrop(s.Sets[firewall.IPv6].Name)
 		}
 	case entries == 0 && s.banned() == 0:
-		s.problem(s.emptyRemedy(), "%s", emptyWords(0))
+		s.Add(s.Empty())
 	}
+}
+
+// Empty is that the lists block nobody, though bans of this host may; nil if they do.
+func (s *Status) Empty() *Problem {
+	if s.entries() > 0 {
+		return nil
+	}
+	return &Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
 }
 
 // OnlyBans is that the lists block nobody, while bans of this host are in force.
 func (s *Status) OnlyBans() *Problem {
-	if s.entries() > 0 || s.banned() == 0 {
+	if s.banned() == 0 {
 		return nil
 	}
-	return &Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
+	return s.Empty()
+}
+
+// On says what of voipbl is in force, beside the base rules.
+func (s *Status) On() string {
+	if s.OnlyBans() != nil {
+		return "only this host's own bans are on"
+	}
+	return "the list is on"
 }
 
 // judgeBans looks for bans that are not in force, or that a boot would lose.

@@ -216,6 +216,9 @@ func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, ru
 		if users := otherUsers(kernel, rules, set.name); len(users) > 0 {
 			return nil, &ipsetsync.InUseError{Header: h, Want: set.family, Users: users}
 		}
+		if h.References > 0 && rules.Missing != nil && len(rules.OfSet(set.name)) == 0 {
+			return nil, &UnknownUsersError{rules.Missing}
+		}
 		sets = append(sets, set.name)
 	}
 	return sets, nil

@@ -29,17 +29,17 @@ func (r Rest) Of(f firewall.Family) firewall.Reception {
 	return [...]firewall.Reception{r.IPv4, r.IPv6}[f]
 }
 
-// Words say it in a line.
-func (r Rest) Words() string {
+// Words say it in a line. on is what is in force; see Status.On.
+func (r Rest) Words(on string) string {
 	switch {
 	case len(r.Owners) > 0:
 		return "blocked addresses are dropped; the rest of the firewall is " + strings.Join(r.Owners, " and ")
 	case r.IPv4 == firewall.LetsIn && r.IPv6 == firewall.LetsIn:
-		return "the list is on, and the rest of the firewall is off: all others reach every open port; \"voipbl setup\" proposes base rules, which close the rest"
+		return on + ", and the rest of the firewall is off: all others reach every open port; \"voipbl setup\" proposes base rules, which close the rest"
 	case r.IPv4 == firewall.KeepsOut && r.IPv6 == firewall.KeepsOut:
 		return "blocked addresses are dropped; the rest of the firewall is your own rules in INPUT"
 	}
-	return "the list is on, the base rules are off, and your own rules in INPUT decide about some of the others; \"voipbl setup\" proposes base rules, which close the rest"
+	return on + ", the base rules are off, and your own rules in INPUT decide about some of the others; \"voipbl setup\" proposes base rules, which close the rest"
 }
 
 // reception is what all backends together do with strangers, our base rules left out. A

@@ -23,7 +23,7 @@ func TestRestWords(t *testing.T) {
 		{Rest{[]string{"ufw"}, out, in}, "the rest of the firewall is ufw", false},
 		{Rest{[]string{"FreePBX's firewall", "firewalld"}, in, in}, "is FreePBX's firewall and firewalld", false},
 	} {
-		if got := c.rest.Words(); !strings.Contains(got, c.says) || strings.Contains(got, "voipbl setup") != c.setup {
+		if got := c.rest.Words("the list is on"); !strings.Contains(got, c.says) || strings.Contains(got, "voipbl setup") != c.setup {
 			t.Errorf("%+v: %s", c.rest, got)
 		}
 	}

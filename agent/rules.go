@@ -99,6 +99,9 @@ type RulesReport struct {
 	// Obstacles are why rules that are installed do not have their effect.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
 
+	// Empty is that the sets of the lists hold nothing, if the rules were asked for by hand.
+	Empty *Problem `json:"empty,omitempty"`
+
 	Pending *PendingReport `json:"pending,omitempty"`
 	New     bool           `json:"new_base"` // base rules were installed for good that had not been before
 

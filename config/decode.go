@@ -57,7 +57,7 @@ func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
 		name := tk.Value
 		field, ok := fields[name]
 		if !ok {
-			r.failAt(at, key, faultf(suggest(name, known), "unknown key %s", quote(name)))
+			r.failAt(at, key, faultf(suggestKey(name, known), "unknown key %s", quote(name)))
 			continue
 		}
 		path := name

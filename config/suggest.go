@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
+	"sync"
 )
 
 // maxTypo is how many letters a misspelt key may be away from the one suggested: one slip, or two
@@ -22,6 +24,40 @@ func suggest(name string, known []string) string {
 	}
 	return "expected one of " + strings.Join(known, ", ")
 }
+
+// suggestKey returns what to say to someone who wrote an unknown key where others are known: it
+// may be one that belongs elsewhere.
+func suggestKey(name string, known []string) string {
+	if places := keyPlaces()[name]; len(places) == 1 && places[0] != name {
+		return fmt.Sprintf("did you mean %q?", places[0])
+	}
+	return suggest(name, known)
+}
+
+// keyPlaces are all keys there are, each with the places where it may stand, such as
+// "firewall.base" and "feeds[].url".
+var keyPlaces = sync.OnceValue(func() map[string][]string {
+	places := make(map[string][]string)
+	var each func(t reflect.Type, above string)
+	each = func(t reflect.Type, above string) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			if t.Kind() == reflect.Slice {
+				above = strings.TrimSuffix(above, ".") + "[]."
+			}
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return
+		}
+		for f := range t.Fields() {
+			name := keyName(f)
+			places[name] = append(places[name], above+name)
+			each(f.Type, above+name+".")
+		}
+	}
+	each(reflect.TypeFor[rawConfig](), "")
+	return places
+})
 
 // distance returns how many letters must be added, removed or replaced to turn a into b
 // (Levenshtein), or a number above maxTypo if their lengths alone differ by more than that.

@@ -159,16 +159,11 @@ func checkTokens(tokens token.Tokens, open *brackets) (place, *fault) {
 func parseTokens(tokens token.Tokens) (ast.Node, place, *fault) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		const expected = `expected YAML, such as "set: voip_bl"`
 		e, ok := errors.AsType[yaml.Error](err)
 		if !ok {
-			return nil, place{}, faultf(expected, "%s", printable(err.Error()))
+			return nil, place{}, yamlFault("")
 		}
-		if strings.HasPrefix(e.GetMessage(), "could not find end character of ") {
-			return nil, tokenPlace(e.GetToken()), unclosedQuote()
-		}
-		// Not Error, which draws the whole line at fault, however long.
-		return nil, tokenPlace(e.GetToken()), faultf(expected, "%s", printable(e.GetMessage()))
+		return nil, tokenPlace(e.GetToken()), yamlFault(e.GetMessage())
 	}
 	if len(file.Docs) == 0 {
 		return nil, place{}, nil

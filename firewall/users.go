@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,6 +25,7 @@ func Backends() []*Firewall {
 // may be more.
 type Users struct {
 	Unknown [2]error
+	Missing error // the tools of a backend that may hold rules are not installed
 	saved   []ofBackend
 }
 
@@ -41,6 +43,11 @@ func ReadUsers(ctx context.Context) *Users {
 		u.saved = append(u.saved, ofBackend{fw.Backend, saved})
 		for _, f := range Families {
 			u.Unknown[f] = errors.Join(u.Unknown[f], saved[f].Unknown())
+		}
+	}
+	for _, b := range []Backend{NFT, Legacy} {
+		if _, err := Open(string(b)); errors.As(err, new(*MissingToolError)) && (&Firewall{Backend: b}).InUse() {
+			u.Missing = cmp.Or(u.Missing, err)
 		}
 	}
 	return &u

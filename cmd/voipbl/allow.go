@@ -47,7 +47,7 @@ yet; 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if opts.For, err = parseFor(last); err != nil {
-				return &exitError{exitUsage, err}
+				return badLine(err)
 			}
 			if err := checkReason(opts.Reason); err != nil {
 				return err
@@ -85,7 +85,7 @@ configuration.`,
 		ValidArgsFunction: a.completeAllowed,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return &exitError{exitUsage, &usageError{errors.New("expected addresses, networks or names, or --all"), cmd.CommandPath()}}
+				return badLine(errors.New("expected addresses, networks or names, or --all"))
 			}
 			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*agent.AllowReport, error) {
 				return agent.Disallow(ctx.Context(), cfg, hosts, all, opts)
@@ -104,7 +104,7 @@ func parseHosts(args []string) ([]config.Host, error) {
 	for _, arg := range args {
 		h, err := config.ParseHost(arg)
 		if err != nil {
-			return nil, &exitError{exitUsage, err}
+			return nil, badLine(err)
 		}
 		hosts = append(hosts, h)
 	}

@@ -74,6 +74,7 @@ func newStage(t *testing.T, agent, base, backend string) *stage {
 	h.must("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
 	h.must("ip", "addr", "add", "192.168.7.2/24", "dev", "wire0")
 	h.must("ip", "link", "set", "wire0", "up")
+	s.must("voipbl", "--config", s.file, "sync", "--sets-only")
 	s.must("voipbl", "--config", s.file, "firewall", "apply", "--confirm", "0", "--force")
 	s.must("voipbl", "--config", s.file, "sync")
 	if agent != "none" {
@@ -269,6 +270,7 @@ func (s *stage) heal() {
 			return code == 0
 		})
 	}
+	s.must("voipbl", "--config", s.file, "sync", "--sets-only")
 	s.must("voipbl", "--config", s.file, "firewall", "apply", "--confirm", "0", "--force")
 	s.must("voipbl", "--config", s.file, "sync")
 	s.await("a host without trouble", func() bool {

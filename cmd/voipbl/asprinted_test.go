@@ -72,6 +72,7 @@ func TestAsPrinted(t *testing.T) {
 			voipbl("allow", "198.51.100.7")
 		case verb == "firewall" && (rest == "confirm" || rest == "rollback"):
 			h.must("voipbl", "--config", file, "remove")
+			h.must("voipbl", "--config", file, "sync", "--sets-only")
 			h.must("env", "SSH_CONNECTION=192.168.1.5 50001 192.168.1.2 22", "voipbl", "--config", file, "firewall", "apply", "--confirm", "10m")
 			port++
 		case verb != "setup":

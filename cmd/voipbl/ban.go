@@ -43,7 +43,7 @@ banned, or not in force yet; 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if opts.For, err = parseFor(last); err != nil {
-				return &exitError{exitUsage, err}
+				return badLine(err)
 			}
 			if err := checkReason(opts.Reason); err != nil {
 				return err
@@ -85,10 +85,10 @@ taken back), or not in force yet; 2 usage or configuration.`,
 		ValidArgsFunction: a.completeBans,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return &exitError{exitUsage, errors.New("expected addresses, or --all")}
+				return badLine(errors.New("expected addresses, or --all"))
 			}
 			if cmd.Flags().Changed("reason") && opts.Reason == "" {
-				return &exitError{exitUsage, errors.New(`--reason "": expected the reason of the bans to take back`)}
+				return badLine(errors.New(`--reason "": expected the reason of the bans to take back`))
 			}
 			if err := checkReason(opts.Reason); err != nil {
 				return err
@@ -108,7 +108,7 @@ taken back), or not in force yet; 2 usage or configuration.`,
 // checkReason refuses a reason that no ban can have.
 func checkReason(reason string) error {
 	if len(reason) > maxReason || clean(reason) != reason {
-		return &exitError{exitUsage, fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(reason, 40)), maxReason)}
+		return badLine(fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(reason, 40)), maxReason))
 	}
 	return nil
 }

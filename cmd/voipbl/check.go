@@ -90,7 +90,7 @@ func parseQueries(args []string) ([]netip.Prefix, error) {
 	for _, arg := range args {
 		p, err := agent.ParseQuery(arg)
 		if err != nil {
-			return nil, &exitError{exitUsage, fmt.Errorf("%w, such as 198.51.100.7", err)}
+			return nil, badLine(fmt.Errorf("%w, such as 198.51.100.7", err))
 		}
 		queries = append(queries, p)
 	}

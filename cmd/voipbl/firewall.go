@@ -142,8 +142,8 @@ A running agent takes the configuration over first. One that takes away more
 than rules, such as an address of allow, is refused: "voipbl reload" or --force
 takes it over.
 
-Exit status: 0 in force; 3 in force, but not for IPv6 or without effect; 1 not
-applied; 2 usage or configuration.`,
+Exit status: 0 in force; 3 in force, but not for IPv6, without effect, or with
+empty sets; 1 not applied; 2 usage or configuration.`,
 		Example: `  voipbl firewall apply                  new base rules wait a minute
   voipbl firewall apply --confirm 5m     base rules wait five minutes
   voipbl firewall apply --confirm 0      for good, without a question
@@ -168,7 +168,7 @@ const (
 
 func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 	if opts.Confirm != 0 && (opts.Confirm < minConfirm || opts.Confirm > maxConfirm) {
-		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(opts.Confirm.String()), minConfirm, timeText(maxConfirm.String()))}
+		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(opts.Confirm.String()), minConfirm, timeText(maxConfirm.String())))
 	}
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
@@ -193,9 +193,10 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 		return &exitError{exitNotApplied, err}
 	case r.Problem != nil:
 		return &exitError{exitNotApplied, &problemError{r.Problem}}
-	case len(r.Families) > 0 || len(r.Obstacles) > 0:
+	case len(r.Families) > 0 || len(r.Obstacles) > 0 || r.Empty != nil:
 		a.printFamilies(r.Families)
 		a.printObstacles(r.Obstacles)
+		a.printEmpty(r.Empty)
 		return &exitError{code: exitStale}
 	}
 	return nil
@@ -228,6 +229,8 @@ rules with
 
 If nobody does, or if you cannot log in, they are taken back by themselves.
 `, a.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
+	case r.Empty != nil:
+		fmt.Fprintln(a.out, a.inForceEmpty())
 	default:
 		fmt.Fprintln(a.out, a.paint("in force", green))
 	}

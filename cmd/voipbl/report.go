@@ -43,13 +43,13 @@ configuration, or reporting is off.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case list && (len(args) > 0 || opts.Unban || opts.DryRun):
-				return &exitError{exitUsage, errors.New("--list stands alone")}
+				return badLine(errors.New("--list stands alone"))
 			case list:
 				return a.listReports(cmd)
 			case len(args) != 1:
-				return &exitError{exitUsage, errors.New("expected one address, or --list")}
+				return badLine(errors.New("expected one address, or --list"))
 			case opts.Count < 0 || opts.Count > maxFailures:
-				return &exitError{exitUsage, fmt.Errorf("--count %d: expected 0..%d", opts.Count, maxFailures)}
+				return badLine(fmt.Errorf("--count %d: expected 0..%d", opts.Count, maxFailures))
 			}
 			return a.report(cmd, args, opts)
 		},

@@ -66,6 +66,12 @@ type usageError struct {
 // Remedy says where to read how it is done.
 func (e *usageError) Remedy() string { return e.command + " --help" }
 
+// lineError is a usageError before it is known of which command.
+type lineError struct{ error }
+
+// badLine is that a command line makes no sense.
+func badLine(err error) error { return &exitError{exitUsage, &lineError{err}} }
+
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -78,6 +84,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if cmd, err := root.ExecuteContextC(agent.WithPatience(ctx, a.showWaiting)); err != nil {
 		exit := &exitError{code: exitUsage, err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
+		if bad := (*lineError)(nil); errors.As(exit.err, &bad) {
+			exit.err = &usageError{bad.error, cmd.CommandPath()}
+		}
 		if exit.err != nil {
 			a.showError(exit.err)
 		}

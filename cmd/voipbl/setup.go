@@ -133,7 +133,7 @@ configuration.`,
 
 func (s *setup) run(cmd *cobra.Command) error {
 	if s.confirm != 0 && (s.confirm < minConfirm || s.confirm > maxConfirm) {
-		return &exitError{exitUsage, fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(s.confirm.String()), minConfirm, timeText(maxConfirm.String()))}
+		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(s.confirm.String()), minConfirm, timeText(maxConfirm.String())))
 	}
 	ctx := cmd.Context()
 	s.look.Fail2banClient = strings.Fields(s.fail2ban)

@@ -77,7 +77,7 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 		}
 	}
 	if rest := s.Rules.Rest; rest != nil && s.Protected {
-		a.folded("  " + rest.Words())
+		a.folded("  " + rest.Words(s.On()))
 	}
 	if p := s.DropLog; p != nil {
 		a.folded("  " + clean(p.Error))

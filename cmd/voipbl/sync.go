@@ -142,10 +142,7 @@ func (a *app) printTroubles(r *agent.Report) {
 		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
 		fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
 	}
-	if p := r.Empty; p != nil {
-		fmt.Fprintln(a.err, "voipbl: "+p.Error)
-		fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
-	}
+	a.printEmpty(r.Empty)
 	a.printFamilies(r.Families)
 	a.printRulesTrouble(r.Rules)
 	a.printSaved(r.Saved)
@@ -198,13 +195,24 @@ func (a *app) printOutcome(r *agent.Report) {
 	case r.Outcome == agent.DryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
 	case r.Empty != nil:
-		fmt.Fprintln(a.out, a.paint("in force, and empty", red)+": nobody is on a list")
+		fmt.Fprintln(a.out, a.inForceEmpty())
 	case r.Troubled():
 		fmt.Fprintln(a.out, a.paint("in force", yellow)+", but not everything is as it should be: see above")
 	case slices.ContainsFunc(r.Feeds, func(f agent.FeedReport) bool { return f.State == agent.FeedCached }):
 		fmt.Fprintln(a.out, a.paint("in force", green)+", from the last good copies")
 	default:
 		fmt.Fprintln(a.out, a.paint("in force", green)+", every feed fresh")
+	}
+}
+
+func (a *app) inForceEmpty() string {
+	return a.paint("in force, and empty", red) + ": nobody is on a list"
+}
+
+// printEmpty says on stderr that the sets of the lists are empty, if they are.
+func (a *app) printEmpty(p *agent.Problem) {
+	if p != nil {
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", p.Error, clean(p.Remedy))
 	}
 }
 

@@ -41,10 +41,10 @@ Exit status: 0 shown, 2 error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("lines") && (lines < 1 || lines > maxTopLines) {
-				return &exitError{exitUsage, fmt.Errorf("--lines %d: expected 1 to %d", lines, maxTopLines)}
+				return badLine(fmt.Errorf("--lines %d: expected 1 to %d", lines, maxTopLines))
 			}
 			if interval < minTopInterval {
-				return &exitError{exitUsage, fmt.Errorf("--interval %s: expected at least %s", interval, minTopInterval)}
+				return badLine(fmt.Errorf("--interval %s: expected at least %s", interval, minTopInterval))
 			}
 			return a.top(cmd, lines, interval, once)
 		},

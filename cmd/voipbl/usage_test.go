@@ -31,7 +31,7 @@ func TestUsageErrors(t *testing.T) {
 		if bad := notOurs.FindString(text); bad != "" {
 			t.Errorf("%s: %q is not ours: %s", line, bad, text)
 		}
-		if !strings.HasPrefix(text, "voipbl: ") || !whatToDo.MatchString(text) || strings.Contains(text, "/nonexistent") {
+		if !strings.HasPrefix(text, "voipbl: ") || !whatToDo.MatchString(text) || !strings.Contains(text, "\n  try: ") || strings.Contains(text, "/nonexistent") {
 			t.Errorf("%s: not what is wrong, or not what to do: %s", line, text)
 		}
 		for said := range strings.Lines(text) {

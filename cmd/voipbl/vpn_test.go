@@ -43,6 +43,9 @@ func TestVPNComesAgain(t *testing.T) {
 				text := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: mine, path: %[1]s/list}]\nfirewall:\n  backend: %[2]s\n  base: true\n  local_networks: [10.0.0.0/8]\n", dir, backend)
 				writeFile(t, file, text)
 				writeFile(t, filepath.Join(dir, "list"), "5.5.5.5\n")
+				if out, err := exec.Command("voipbl", "--config", file, "sync", "--sets-only").CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
 				apply := func(more ...string) (string, error) {
 					out, err := exec.Command("voipbl", append([]string{"--config", file, "firewall", "apply", "--confirm", "0"}, more...)...).CombinedOutput()
 					return string(out), err
