@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/testdata/genfeed"
@@ -55,15 +56,12 @@ func newSyncBench(b *testing.B, lines int) *syncBench {
 	if _, err := genfeed.Write(&list, genfeed.Default(lines)); err != nil {
 		b.Fatal(err)
 	}
-	s := &syncBench{program: filepath.Join(dir, "voipbl"), config: filepath.Join(dir, "voipbl.yaml"), restore: filepath.Join(dir, "restore")}
+	s := &syncBench{program: testbuild.Program, config: filepath.Join(dir, "voipbl.yaml"), restore: filepath.Join(dir, "restore")}
 	config := fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: list, path: %[1]s/list}]\n", dir)
 	for name, text := range map[string][]byte{s.config: []byte(config), filepath.Join(dir, "list"): list.Bytes()} {
 		if err := os.WriteFile(name, text, 0o644); err != nil {
 			b.Fatal(err)
 		}
-	}
-	if out, err := exec.Command("go", "build", "-o", s.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
 	}
 	s.run(b, s.program, "--config", s.config, "sync")
 	out, err := exec.Command("ipset", "save", "voip_bl").Output()

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
@@ -25,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"voipbl": main, "stand-in": standIn, testfault.Launcher: testfault.Launch})
+	testscript.Main(testbuild.M{M: m}, map[string]func(){"stand-in": standIn, testfault.Launcher: testfault.Launch})
 }
 
 // TestScripts runs the program as a user types it. Each script of

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testhost"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
@@ -17,13 +17,7 @@ import (
 // file that the configuration was copied from.
 func installProgram(t *testing.T, h *testhost.Host) (config string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "voipbl")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	h.CopyIn(program, "/usr/sbin/voipbl", 0o755)
+	h.CopyIn(testbuild.Program, "/usr/sbin/voipbl", 0o755)
 	config = filepath.Join(t.TempDir(), "voipbl.yaml")
 	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\n")
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)

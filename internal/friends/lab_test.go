@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testasterisk"
+	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testdns"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
@@ -108,7 +109,7 @@ func (l *lab) programs() {
 			l.must(os.Symlink(program, l.path("bin/"+name+verb)))
 		}
 	}
-	l.write("bin/voipbl", "#!/bin/sh\nexec "+voipbl+" --config DIR/voipbl.yaml \"$@\"\n")
+	l.write("bin/voipbl", "#!/bin/sh\nexec "+testbuild.Program+" --config DIR/voipbl.yaml \"$@\"\n")
 	l.must(os.Chmod(l.path("bin/voipbl"), 0o700))
 	l.env = append(os.Environ(), "LC_ALL=C", "PATH="+l.path("bin")+":"+os.Getenv("PATH"))
 }

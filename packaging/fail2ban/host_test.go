@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
@@ -48,24 +49,7 @@ var (
 // patience is how long a fail2ban may take on a busy machine.
 const patience = time.Minute
 
-// voipbl is the program, built once.
-var voipbl string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "voipbl-fail2ban")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	voipbl = filepath.Join(dir, "voipbl")
-	if out, err := exec.Command("go", "build", "-o", voipbl, "../../cmd/voipbl").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build voipbl: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testbuild.M{M: m}.Run()) }
 
 // host is a PBX host in a namespace of its own, with a fail2ban that has Debian's
 // configuration and our files, and around it everybody else, each on a wire of his
@@ -107,7 +91,7 @@ func newHost(t *testing.T, backend string) *host {
 			h.must(os.Symlink(program, filepath.Join(bin, name+verb)))
 		}
 	}
-	h.write("bin/voipbl", "#!/bin/sh\nexec "+voipbl+" --config DIR/voipbl.yaml \"$@\"\n")
+	h.write("bin/voipbl", "#!/bin/sh\nexec "+testbuild.Program+" --config DIR/voipbl.yaml \"$@\"\n")
 	h.must(os.Chmod(h.path("bin/voipbl"), 0o700))
 	h.env = append(os.Environ(), "LC_ALL=C", "PATH="+bin+":"+os.Getenv("PATH"), "XTABLES_LOCKFILE="+h.path("xtables.lock"),
 		// Somebody from the local network is logged in, so that sync installs base rules.
