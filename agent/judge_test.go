@@ -36,7 +36,12 @@ func TestStatusJudge(t *testing.T) {
 	}{
 		{"all is well", func(*Status) {}, true, "", ""},
 		{"no entries of IPv6", func(s *Status) { s.Sets[1].Entries, s.Sets[1].Drops = 0, false }, true, "", ""},
-		{"no set", func(s *Status) { s.Sets[1].Exists = false }, false, "the kernel has no set voip_bl6", "agent"},
+		{"no set", func(s *Status) { s.Sets[0].Exists = false }, false, "the kernel has no set voip_bl", "agent"},
+		{"no set of IPv6", func(s *Status) { s.Sets[1].Exists = false }, true, "IPv6 is not protected as configured: the kernel has no set voip_bl6", "agent"},
+		{"no rule for IPv6", func(s *Status) { s.Sets[1].Drops = false }, true, "IPv6 is not protected as configured: no rule of INPUT or PREROUTING drops the members of voip_bl6", "agent"},
+		{"no rule for IPv6, of which all is", func(s *Status) {
+			s.Sets[1].Drops, s.Sets[0].Entries, s.BanSets[0].Entries, s.BanSets[1].Entries = false, 0, 0, 0
+		}, false, "IPv6 is not protected as configured: no rule of INPUT or PREROUTING drops the members of voip_bl6", "agent"},
 		{"no set at all", func(s *Status) { s.Sets[0].Exists, s.Sets[1].Exists = false, false }, false, "the kernel has no set voip_bl and no set voip_bl6", "agent"},
 		{"a set of others", func(s *Status) { s.Sets[0].Ours, s.Sets[0].Type = false, "hash:ip" }, false, "the set voip_bl is a hash:ip that somebody else made", "agent"},
 		{"no rule", func(s *Status) { s.Sets[0].Drops = false }, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "agent"},

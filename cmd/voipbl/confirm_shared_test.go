@@ -59,6 +59,9 @@ func TestConfirmedOverSharedConnection(t *testing.T) {
 		t.Fatalf("no shared connection: %v\n%s", err, server.Log())
 	}
 
+	if out, err := exec.Command("voipbl", "--config", file, "sync", "--sets-only").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	confirm := fmt.Sprintf("%s --config %s firewall confirm", program, file)
 	if out, err := exec.Command("voipbl", "--config", file, "firewall", "apply", "--confirm", "10m", "--force").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
