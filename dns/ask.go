@@ -22,7 +22,7 @@ const (
 	namesAtOnce     = 32
 	questionsAtOnce = 8 // for one name
 
-	// maxTargets is the most servers that the SRV records of one name may name.
+	// maxTargets is how many servers count that the SRV records of one name name.
 	maxTargets = 32
 )
 

@@ -1,8 +1,10 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -20,7 +22,7 @@ var services = []service{{"sip", "udp"}, {"sip", "tcp"}, {"sips", "tcp"}}
 // targets collects the servers that SRV records name.
 type targets struct {
 	mu    sync.Mutex
-	found []string
+	found map[string]uint16 // each with its best priority
 	err   error
 }
 
@@ -34,19 +36,31 @@ func (t *targets) ask(ctx context.Context, s service, name string) {
 	}
 	for _, r := range records {
 		// "." is a service that is decidedly not there.
-		if target := strings.ToLower(strings.TrimSuffix(r.Target, ".")); target != "" && !slices.Contains(t.found, target) {
-			t.found = append(t.found, target)
+		if target := strings.ToLower(strings.TrimSuffix(r.Target, ".")); target != "" {
+			t.add(target, r.Priority)
 		}
 	}
 }
 
-// names are the servers but for the name itself, which is asked for anyway. err is why
+func (t *targets) add(target string, priority uint16) {
+	if t.found == nil {
+		t.found = make(map[string]uint16)
+	}
+	if best, known := t.found[target]; !known || priority < best {
+		t.found[target] = priority
+	}
+}
+
+// names are the servers but for the name itself, which is asked for anyway: as many as
+// there may be, those of the best priority, which are asked first (RFC 2782). err is why
 // there may be more.
 func (t *targets) names(name string) ([]string, error) {
-	servers := slices.DeleteFunc(t.found, func(s string) bool { return s == strings.TrimSuffix(name, ".") })
-	if len(servers) > maxTargets {
-		return nil, fmt.Errorf("its SRV records name %d servers, more than %d", len(servers), maxTargets)
+	delete(t.found, strings.TrimSuffix(name, "."))
+	servers := slices.SortedFunc(maps.Keys(t.found), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.found[a], t.found[b]), cmp.Compare(a, b))
+	})
+	if n := len(servers); n > maxTargets {
+		return servers[:maxTargets], fmt.Errorf("its SRV records name %d servers: all but the first %d by priority are left out", n, maxTargets)
 	}
-	slices.Sort(servers)
 	return servers, t.err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -50,8 +51,8 @@ const (
 	Silent = "silent" // there is no answer
 )
 
-// Set sets the records of one type: addresses, or the targets of SRV, or one of the words
-// above. Without any there is none of that type.
+// Set sets the records of one type: addresses, or the targets of SRV ("PRIORITY:TARGET" for
+// another priority than 10), or one of the words above. Without any there is none of that type.
 func (s *Server) Set(name, kind string, values ...string) error {
 	typ, ok := types[kind]
 	if !ok {
@@ -138,5 +139,10 @@ func body(typ dnsmessage.Type, value string) dnsmessage.ResourceBody {
 	case dnsmessage.TypeAAAA:
 		return &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(value).As16()}
 	}
-	return &dnsmessage.SRVResource{Priority: 10, Weight: 10, Port: 5060, Target: dnsmessage.MustNewName(strings.TrimSuffix(value, ".") + ".")}
+	priority := 10
+	if number, target, found := strings.Cut(value, ":"); found {
+		priority, _ = strconv.Atoi(number)
+		value = target
+	}
+	return &dnsmessage.SRVResource{Priority: uint16(priority), Weight: 10, Port: 5060, Target: dnsmessage.MustNewName(strings.TrimSuffix(value, ".") + ".")}
 }
