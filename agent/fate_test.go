@@ -92,6 +92,33 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	l.t.Helper()
 	l.load(rules)
 	defer l.clear()
+	first, _, _ := l.places(0)
+	stops := l.stops()
+	for _, port := range fatePorts {
+		if stops[port] == "" {
+			continue
+		}
+		if l.kept++; l.arrives(l.strange, port) {
+			return "", fmt.Sprintf("udp %d of a stranger is said to end at %s, and comes", port, stops[port])
+		}
+	}
+	for _, port := range fatePorts {
+		switch places, named, certain := l.places(port); {
+		case certain && l.arrives(l.attack, port):
+			return "", fmt.Sprintf("udp %d is said to be dropped, and comes: %+v", port, places)
+		case !named && l.arrives(l.strange, port):
+			// What a packet has changed in sets counts from then on.
+			if places, named, _ := l.places(port); !named && !l.arrives(l.attack, port) {
+				return "", fmt.Sprintf("udp %d is said to come as a stranger's does, and does not: %+v", port, places)
+			}
+		}
+	}
+	return judgePlaces(first, nil), ""
+}
+
+// places are what is said of the attacker now, and whether packets to a port are dropped.
+func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
+	l.t.Helper()
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		l.t.Fatal(err)
@@ -101,32 +128,12 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	if len(unread) > 0 {
 		l.t.Fatal(unread)
 	}
-	stops := l.stops()
-	for _, port := range fatePorts { // before anything else is sent, which may change sets
-		if stops[port] == "" {
-			continue
-		}
-		if l.kept++; l.arrives(l.strange, port) {
-			return "", fmt.Sprintf("udp %d of a stranger is said to end at %s, and comes", port, stops[port])
+	for _, p := range places {
+		if !p.Containers && p.isOf("udp", port) {
+			named, certain = true, certain || p.Blocks() && p.Interface == ""
 		}
 	}
-	for _, port := range fatePorts {
-		certain, named := false, false
-		for _, p := range places {
-			if !p.Containers && p.isOf("udp", port) {
-				named, certain = true, certain || p.Blocks() && p.Interface == ""
-			}
-		}
-		switch {
-		case certain && l.arrives(l.attack, port):
-			return "", fmt.Sprintf("udp %d is said to be dropped, and comes: %+v", port, places)
-		case !named && l.arrives(l.strange, port):
-			if !l.arrives(l.attack, port) {
-				return "", fmt.Sprintf("udp %d is said to come as a stranger's does, and does not: %+v", port, places)
-			}
-		}
-	}
-	return judgePlaces(places, nil), ""
+	return places, named, certain
 }
 
 // stops are what is said to keep a stranger out, by port.

@@ -30,7 +30,7 @@ func (e *LeftOutError) Error() string {
 	return fmt.Sprintf("%s %s the chain %s of the table %s: the kernel has not enough memory for it", e.Tool, shown, e.Chain, e.Table)
 }
 
-// Unwrap makes the error what it means.
+// Unwrap makes the error what it means: a shortage, with its remedy.
 func (e *LeftOutError) Unwrap() error { return unix.ENOBUFS }
 
 // checkComplete asks the kernel itself what it has to list, and reports a listing that has

@@ -102,6 +102,21 @@ func (e *ToolError) Unwrap() error {
 	return nil
 }
 
+// SlowToolError is a tool of iptables that has not come to its end.
+type SlowToolError struct{ Tool string }
+
+func (e *SlowToolError) Error() string {
+	return fmt.Sprintf("%s: has not ended in %v", e.Tool, toolTimeout)
+}
+
+// Unwrap makes the error what it means.
+func (e *SlowToolError) Unwrap() error { return context.DeadlineExceeded }
+
+// Remedy says what to do about it.
+func (e *SlowToolError) Remedy() string {
+	return "\"ps -ef\" and \"journalctl -k\" show what it waits for: end that, and try again"
+}
+
 // Passing reports whether rules cannot be listed for the moment alone. Where they never can
 // be, as on a kernel that lacks a part of IPv6, nobody waits for it.
 func Passing(err error) bool {

@@ -21,7 +21,7 @@ func (e *FamilyError) Remedy() string {
 	if own := interface{ Remedy() string }(nil); errors.As(e.Err, &own) {
 		remedy = own.Remedy()
 	}
-	if e.Family != IPv6 {
+	if e.Family != IPv6 || Passing(e.Err) {
 		return remedy
 	}
 	const off = "if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\""

@@ -4,10 +4,21 @@ import (
 	"cmp"
 	"context"
 	"errors"
+
+	"github.com/voipbl/voipbl/nft"
 )
 
-// errListings is listings that others' changes have spoilt, each time.
-var errListings = errors.New("another program changes the firewall all the time: no two listings of it are the same")
+// ChangingError is listings that others' changes have spoilt, each time.
+type ChangingError struct{}
+
+func (ChangingError) Error() string {
+	return "another program changes the firewall all the time: no two listings of it are the same"
+}
+
+// Remedy says what to do about it.
+func (ChangingError) Remedy() string { return nft.ErrChanging.Remedy() }
+
+var errListings ChangingError
 
 // ReadSure reads until two listings in a row are the same, for whoever changes the
 // rules by what it says: a listing of several tables is of several moments, if others
@@ -34,7 +45,7 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 		last = now
 	}
 	if err == nil {
-		err = cmp.Or(unread, errListings)
+		err = cmp.Or(unread, error(errListings))
 	}
 	return last, err
 }

@@ -198,6 +198,7 @@ type running struct {
 	tool      string // with its arguments
 	cmd       *exec.Cmd
 	ctx       context.Context
+	outer     context.Context // of whoever has started it
 	cancel    context.CancelFunc
 	text      string
 	out, said bytes.Buffer
@@ -207,6 +208,7 @@ type running struct {
 // start is the one place where a tool of iptables is run.
 func start(ctx context.Context, stdin, tool string, args ...string) *running {
 	r := &running{tool: strings.Join(append([]string{tool}, args...), " "), text: stdin}
+	r.outer = ctx
 	r.ctx, r.cancel = context.WithTimeout(ctx, toolTimeout)
 	path, err := findTool(tool)
 	if err != nil {
@@ -230,6 +232,8 @@ func (r *running) wait() ([]byte, error) {
 	switch {
 	case err == nil:
 		return r.out.Bytes(), nil
+	case r.ctx.Err() == context.DeadlineExceeded && r.outer.Err() == nil:
+		return nil, &SlowToolError{r.tool}
 	case r.ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", r.tool, context.Cause(r.ctx))
 	case errors.As(err, &exit):

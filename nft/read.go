@@ -34,8 +34,18 @@ func (e *PermissionError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (*PermissionError) Remedy() string { return "run it as root" }
 
-// ErrChanging is that the rules changed each time while they were read.
-var ErrChanging = errors.New("read the rules of nftables: they change all the time; try again")
+// ChangingError is that the rules changed each time while they were read.
+type ChangingError struct{}
+
+func (ChangingError) Error() string { return "read the rules of nftables: they change all the time" }
+
+// Remedy says what to do about it.
+func (ChangingError) Remedy() string {
+	return "\"nft monitor\" names the process that changes the rules (\"by process\"; with legacy iptables look for a job or a service that runs it): stop it, and try again"
+}
+
+// ErrChanging is the one of its kind.
+var ErrChanging ChangingError
 
 // tries is how often the rules are read anew that have changed meanwhile.
 const tries = 10

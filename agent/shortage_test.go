@@ -1,0 +1,37 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// TestPassingRemedies: whatever keeps rules from being listed for the moment has a remedy,
+// the same for both families. That a host may do without IPv6 ends none of it.
+func TestPassingRemedies(t *testing.T) {
+	for _, err := range []error{
+		firewall.ChangingError{}, nft.ErrChanging, &firewall.LeftOutError{Tool: "iptables-nft-save", Table: "filter", Chain: "INPUT"}, &firewall.SlowToolError{Tool: "iptables-legacy-save"},
+		&firewall.ToolError{Tool: "iptables-nft-save", Code: 4, Said: "No buffer space available"}, &firewall.ToolError{Tool: "iptables-nft-save", Code: -1},
+		&firewall.ToolError{Tool: "iptables-legacy-save", Code: 4, Said: "Another app is currently holding the xtables lock"}, unix.EMFILE, unix.EIO,
+	} {
+		if !firewall.Passing(err) {
+			t.Errorf("%v: is said to last", err)
+		}
+		plain := problemOf(fmt.Errorf("read: %w", err)).Remedy
+		for _, f := range firewall.Families {
+			if got := familyProblem(&firewall.FamilyError{Family: f, Err: err}).Remedy; got == "" || got != plain {
+				t.Errorf("%v over %s: remedy %q, and alone %q", err, f, got, plain)
+			}
+		}
+	}
+	lasting := familyProblem(&firewall.FamilyError{Family: firewall.IPv6, Err: errors.New("no such table")}).Remedy
+	if !strings.Contains(lasting, "ipv6: off") {
+		t.Errorf("what lasts: %q", lasting)
+	}
+}
