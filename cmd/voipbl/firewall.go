@@ -52,6 +52,9 @@ Exit status: 0 printed, 2 error.`,
 				return err
 			}
 			shown, err := agent.ShowRules(cmd.Context(), cfg)
+			if err == nil {
+				err = a.noteOther(cmd)
+			}
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}

@@ -116,9 +116,25 @@ func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
 	case f.differs:
 		fmt.Fprintf(a.err, "voipbl: the agent goes by another configuration than %s has, and this is the agent's: see \"voipbl status\"\n", clean(f.file))
 	case f.silent != nil:
-		fmt.Fprintf(a.err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", clean(f.silent.Error()), clean(f.file))
+		f.noteSilent(a)
 	}
 	return f.Config, err
+}
+
+// noteOther says that what a verb shows of the file is not what the agent goes by.
+func (a *app) noteOther(cmd *cobra.Command) error {
+	f, err := a.inForce(cmd)
+	switch {
+	case f.differs:
+		fmt.Fprintf(a.err, "voipbl: the agent goes by another configuration than %s has, and this is what the file says: see \"voipbl status\"\n", clean(f.file))
+	case f.silent != nil:
+		f.noteSilent(a)
+	}
+	return err
+}
+
+func (f inForce) noteSilent(a *app) {
+	fmt.Fprintf(a.err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", clean(f.silent.Error()), clean(f.file))
 }
 
 // mended is a remedy as it can be carried out by the file as it is.
