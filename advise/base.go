@@ -4,14 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // BaseAdvice is whether voipbl should be the whole firewall of a host, and why.
 type BaseAdvice struct {
 	Advice Advice `json:"advice"`
+
+	// Refused is that they are configured, and would be refused as the host is now.
+	Refused bool `json:"refused,omitempty"`
 
 	// Because is what speaks for it.
 	Because []string `json:"because,omitempty"`
@@ -36,31 +42,29 @@ type Lack struct {
 	Fix  string `json:"fix,omitempty"`
 }
 
-// AdviseBase decides what to say about base rules. refused is why
-// there is no proposal with them, and at what the rules of such a proposal would meet.
-func AdviseBase(configured bool, refused error, at *agent.Prospect) BaseAdvice {
-	if configured {
-		return BaseAdvice{Advice: BaseOn}
-	}
+// AdviseBase decides what to say about base rules. refused is why there is no proposal with
+// them, and at what the rules of such a proposal would meet; nowhere are its local networks
+// if they are nowhere (see [Nowhere]).
+func AdviseBase(configured bool, refused error, at *agent.Prospect, nowhere []netip.Prefix) BaseAdvice {
 	if refused == nil {
 		refused = at.Refusal
 	}
-	var lockedOut *agent.LockoutError
-	switch {
-	case errors.As(refused, &lockedOut):
-		a := BaseAdvice{Advice: BaseUnfit}
-		for _, o := range lockedOut.Out {
-			a.Missing = append(a.Missing, Lack{"they would lock out " + o.What + ": " + o.Reason, o.Add})
-		}
-		return a
-	case refused != nil:
-		a := BaseAdvice{Advice: BaseUnfit, Missing: []Lack{lackOf(refused)}}
-		if errors.Is(refused, errNoNetworks) && len(at.Sessions) > 0 {
-			a.Missing[0].Fix += "; somebody is logged in from " + list(texts(at.Sessions), 3)
+	if configured {
+		a := BaseAdvice{Advice: BaseOn, Refused: refused != nil}
+		if a.Refused {
+			a.Missing = lacksOf(refused, at)
+		} else if nowhere != nil {
+			a.Missing = []Lack{lackOfNetworks(nowhere)}
 		}
 		return a
 	}
+	if refused != nil {
+		return BaseAdvice{Advice: BaseUnfit, Missing: lacksOf(refused, at)}
+	}
 	a := BaseAdvice{Advice: BaseRecommended, Because: []string{"no other firewall is in force", "your networks are known", sessionWords(at.Sessions)}}
+	if nowhere != nil {
+		a.Missing = append(a.Missing, lackOfNetworks(nowhere))
+	}
 	if at.Unclear {
 		a.Missing = append(a.Missing, Lack{"packets come in by a tunnel, and it is not known which program carries it", "see \"voipbl firewall diff\" for the ports that would be closed, and open those of the tunnel in firewall.services"})
 	}
@@ -79,6 +83,49 @@ func AdviseBase(configured bool, refused error, at *agent.Prospect) BaseAdvice {
 		a.Advice, a.Because = BasePossible, nil
 	}
 	return a
+}
+
+// lacksOf are why base rules are refused.
+func lacksOf(refused error, at *agent.Prospect) (all []Lack) {
+	var lockedOut *agent.LockoutError
+	if errors.As(refused, &lockedOut) {
+		for _, o := range lockedOut.Out {
+			all = append(all, Lack{"they would lock out " + o.What + ": " + o.Reason, o.Add})
+		}
+		return all
+	}
+	lack := lackOf(refused)
+	if errors.Is(refused, errNoNetworks) && len(at.Sessions) > 0 {
+		lack.Fix += "; somebody is logged in from " + list(texts(at.Sessions), 3)
+	}
+	return []Lack{lack}
+}
+
+// Nowhere are the local networks of a configuration, if no interface and no route of the host
+// leads to any of them and nobody is logged in from there: a network that is merely written
+// down wrong looks like that, and is no place from which anybody comes.
+func Nowhere(cfg config.Config, facts host.Facts, sessions []netip.Addr) []netip.Prefix {
+	all := cfg.Firewall.LocalNetworks
+	if far := unreached(all, facts); len(far) < len(all) || slices.ContainsFunc(sessions, func(a netip.Addr) bool {
+		return slices.ContainsFunc(all, func(n netip.Prefix) bool { return n.Contains(a) })
+	}) {
+		return nil
+	}
+	return all
+}
+
+// unreached are the networks that no interface and no route of a host leads to.
+func unreached(all []netip.Prefix, facts host.Facts) (far []netip.Prefix) {
+	for _, n := range all {
+		if facts.Arrivals != nil && len(facts.Arrivals.Of(n, n.Addr().Is6())) == 0 {
+			far = append(far, n)
+		}
+	}
+	return far
+}
+
+func lackOfNetworks(nowhere []netip.Prefix) Lack {
+	return Lack{"no interface and no route of this host leads to " + list(texts(nowhere), 3) + " (local_networks)", "see that you and your phones come from there, or name the right network with --local"}
 }
 
 // lackOf puts an error and its remedy into words about base rules.

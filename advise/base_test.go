@@ -2,6 +2,7 @@ package advise
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -23,29 +24,33 @@ func TestAdviseBase(t *testing.T) {
 		return p
 	}
 	out := []agent.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
+	far := []netip.Prefix{netip.MustParsePrefix("10.77.0.0/16")}
 	for _, c := range []struct {
 		name       string
 		configured bool
 		refused    error
 		at         *agent.Prospect
 		want       Advice
+		nowhere    []netip.Prefix
 		says       string // of what stands against it, or speaks for it
 	}{
-		{"on", true, nil, at(func(*agent.Prospect) {}), BaseOn, ""},
-		{"on, whatever it meets", true, nil, at(func(p *agent.Prospect) { p.Refusal = errors.New("no") }), BaseOn, ""},
-		{"nothing speaks against it", false, nil, at(func(*agent.Prospect) {}), BaseRecommended, "from 192.168.1.9"},
-		{"nobody is logged in", false, nil, at(func(p *agent.Prospect) { p.Sessions = nil }), BaseRecommended, "nobody is logged in by SSH"},
-		{"no network", false, errNoNetworks, at(func(*agent.Prospect) {}), BaseUnfit, "somebody is logged in from 192.168.1.9"},
-		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*agent.Prospect) {}), BaseUnfit, "switch it off"},
-		{"whoever would be locked out", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, "81.2.69.7"},
-		{"each of them", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, "open it"},
-		{"an owner by its rules", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, "firewalld"},
-		{"a tunnel that nobody knows", false, nil, at(func(p *agent.Prospect) { p.Unclear = true }), BasePossible, "tunnel"},
-		{"a firewall of the admin's own", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, "iptables -S INPUT"},
-		{"for IPv6", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, "ip6tables -S INPUT"},
-		{"rules that are not understood", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, "cannot be told"},
+		{"on", true, nil, at(func(*agent.Prospect) {}), BaseOn, nil, ""},
+		{"on, and refused", true, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseOn, nil, "they would lock out the SSH session from 81.2.69.7"},
+		{"on, for a network that is nowhere", true, nil, at(func(*agent.Prospect) {}), BaseOn, far, "leads to 10.77.0.0/16"},
+		{"a network that is nowhere", false, nil, at(func(*agent.Prospect) {}), BasePossible, far, "leads to 10.77.0.0/16"},
+		{"nothing speaks against it", false, nil, at(func(*agent.Prospect) {}), BaseRecommended, nil, "from 192.168.1.9"},
+		{"nobody is logged in", false, nil, at(func(p *agent.Prospect) { p.Sessions = nil }), BaseRecommended, nil, "nobody is logged in by SSH"},
+		{"no network", false, errNoNetworks, at(func(*agent.Prospect) {}), BaseUnfit, nil, "somebody is logged in from 192.168.1.9"},
+		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*agent.Prospect) {}), BaseUnfit, nil, "switch it off"},
+		{"whoever would be locked out", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
+		{"each of them", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, nil, "open it"},
+		{"an owner by its rules", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
+		{"a tunnel that nobody knows", false, nil, at(func(p *agent.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
+		{"a firewall of the admin's own", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
+		{"for IPv6", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},
+		{"rules that are not understood", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, nil, "cannot be told"},
 	} {
-		got := AdviseBase(c.configured, c.refused, c.at)
+		got := AdviseBase(c.configured, c.refused, c.at, c.nowhere)
 		said := strings.Join(got.Because, "\n")
 		for _, m := range got.Missing {
 			said += "\n" + m.What + "\n" + m.Fix
@@ -141,6 +146,32 @@ func TestOpeningsInUse(t *testing.T) {
 			if r.Used {
 				t.Errorf("%+v", r)
 			}
+		}
+	}
+}
+
+// TestNowhere: local networks that no route leads to are told, unless one is known to be
+// somewhere.
+func TestNowhere(t *testing.T) {
+	facts := host.Facts{Arrivals: &host.Arrivals{Routes: []host.Route{{To: netip.MustParsePrefix("192.168.7.0/24"), By: []string{"eth0"}}, {To: netip.MustParsePrefix("0.0.0.0/0"), By: []string{"eth1"}}}}}
+	for _, c := range []struct{ networks, session, want string }{
+		{"10.77.0.0/16", "", "[10.77.0.0/16]"},
+		{"10.77.0.0/16, fd00:77::/64", "", "[10.77.0.0/16 fd00:77::/64]"},
+		{"10.77.0.0/16, 192.168.7.0/24", "", "[]"},
+		{"192.168.0.0/16", "", "[]"},
+		{"10.77.0.0/16", "10.77.1.5", "[]"},
+		{"203.0.113.0/24", "", "[]"}, // by the Internet
+	} {
+		cfg, err := config.Parse("", []byte("firewall: {local_networks: ["+strings.ReplaceAll(c.networks, "fd00:77::/64", "\"fd00:77::/64\"")+"]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sessions []netip.Addr
+		if c.session != "" {
+			sessions = []netip.Addr{netip.MustParseAddr(c.session)}
+		}
+		if got := fmt.Sprint(Nowhere(cfg, facts, sessions)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.networks, got, c.want)
 		}
 	}
 }

@@ -179,12 +179,17 @@ func (p *proposer) networks() error {
 			want = append(want, n)
 		}
 	}
+	farWords := ""
+	if far := unreached(want, p.Facts); len(far) > 0 {
+		farWords = "; no interface and no route of this host leads to " + flow(far)
+	}
 	switch {
 	case len(want) == 0:
 		p.choose(Missing, keyNetworks, "[]", "this host is in no private network; base rules need to know where you and your phones come from (--local)")
 	case slices.Equal(want, have):
-		p.choose(Yours, keyNetworks, flow(want), "%s", others(found, have))
+		p.choose(Yours, keyNetworks, flow(want), "%s", others(found, have)+farWords)
 	default:
+		why += farWords
 		p.set(keyNetworks, flow(want), why, func(c *config.Config) { c.Firewall.LocalNetworks = want },
 			more(keyNetworks, want[len(have):], why), key(keyNetworks, flow(want), why))
 	}

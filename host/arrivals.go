@@ -28,6 +28,12 @@ type Route struct {
 // route, 1 for the halves that VPNs set, 3 for 2000::/3.
 const WorldBits = 3
 
+func (l *looker) arrivals() *Arrivals {
+	a, err := LookArrivals()
+	l.unknown("the routes of this host", err, "ip route")
+	return a
+}
+
 // LookArrivals reads the interfaces and the routes.
 func LookArrivals() (*Arrivals, error) {
 	links, err := netdump.Steady(netlink.LinkList)

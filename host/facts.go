@@ -13,6 +13,7 @@ import "net/netip"
 // Facts are what was found on a machine.
 type Facts struct {
 	Networks  []Network  `json:"networks"`  // by interface, in the kernel's order
+	Arrivals  *Arrivals  `json:"-"`         // nil if it could not be found out
 	Listeners []Listener `json:"listeners"` // by port
 	Tunnels   []Tunnel   `json:"tunnels"`
 	Asterisk  *Asterisk  `json:"asterisk,omitempty"`

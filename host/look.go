@@ -33,6 +33,7 @@ func Look(ctx context.Context, o Options) Facts {
 		l.root = "/"
 	}
 	l.facts.Networks = l.networks()
+	l.facts.Arrivals = l.arrivals()
 	l.processes = l.listProcesses()
 	ways := l.ways()
 	l.facts.Listeners, l.facts.Tunnels = ways.Listeners, ways.Tunnels

@@ -17,11 +17,7 @@ func (a *app) printClosed(closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
 	}
-	verb := "close"
-	if notYet {
-		verb = "would close"
-	}
-	fmt.Fprintf(a.out, "the base rules %s %s:\n", verb, plural(len(closed), "listener", "listeners"))
+	fmt.Fprintf(a.out, "the base rules %s:\n", closedWords(closed, notYet))
 	t := table{right: []int{2}}
 	t.row("  program", "protocol", "port", "address", "still open to")
 	var remedies []string
@@ -43,6 +39,29 @@ func (a *app) printClosed(closed []lockout.Closed, notYet bool) {
 	for _, r := range remedies {
 		fmt.Fprintln(a.out, "    "+clean(r))
 	}
+}
+
+// closedWords count those that are closed to everyone, and those that some still reach.
+func closedWords(closed []lockout.Closed, notYet bool) string {
+	toAll, toSome := 0, 0
+	for _, c := range closed {
+		if len(c.OpenTo) == 0 {
+			toAll++
+		} else {
+			toSome++
+		}
+	}
+	words := "close " + plural(toAll, "listener", "listeners")
+	switch {
+	case toSome > 0 && toAll > 0:
+		words += fmt.Sprintf(", and leave %d open to networks alone", toSome)
+	case toSome > 0:
+		words = "leave " + plural(toSome, "listener", "listeners") + " open to networks alone"
+	}
+	if notYet {
+		words = "would " + words
+	}
+	return words
 }
 
 // openToNobody is what openTo says of a listener that nobody reaches.

@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
@@ -28,6 +30,7 @@ const exitProposed = 4
 // setup is one run of the verb.
 type setup struct {
 	*app
+	cmd           *cobra.Command
 	look          machine.Options
 	fail2ban      string
 	yes, dryRun   bool
@@ -136,6 +139,7 @@ func (s *setup) run(cmd *cobra.Command) error {
 		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(s.confirm.String()), minConfirm, timeText(maxConfirm.String())))
 	}
 	ctx := cmd.Context()
+	s.cmd = cmd
 	s.look.Fail2banClient = strings.Fields(s.fail2ban)
 	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
 	if !s.yes && !s.dryRun && !s.json {
@@ -170,6 +174,41 @@ func (s *setup) run(cmd *cobra.Command) error {
 	}
 	s.finish(p, agreed)
 	return err
+}
+
+// command is this one as it was typed, but with these words for what is to become of it.
+func (s *setup) command(words ...string) string {
+	all := append([]string{"voipbl", "setup"}, words...)
+	s.cmd.Flags().Visit(func(f *pflag.Flag) {
+		name := "--" + f.Name
+		if slices.Contains([]string{"yes", "dry-run", "json"}, f.Name) || slices.Contains(words, name) {
+			return
+		}
+		values := []string{f.Value.String()}
+		switch v := f.Value.(type) {
+		case pflag.SliceValue:
+			values = v.GetSlice()
+		default:
+			if f.Value.Type() == "bool" {
+				all = append(all, name)
+				return
+			}
+		}
+		for _, v := range values {
+			all = append(all, name, shellWord(v))
+		}
+	})
+	return strings.Join(all, " ")
+}
+
+// shellWord is a word as it is typed.
+func shellWord(text string) string {
+	if text != "" && strings.IndexFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("_-./:@,+=%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // propose looks at the host and makes a proposal, with what the admin has asked for.
@@ -226,6 +265,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 		case s.json:
 		case on:
 			s.printAccess(*p)
+			s.printAdvice()
 		default:
 			s.printAdvice()
 			if !s.yes && len(s.report.Openings) > 0 {
@@ -260,6 +300,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	}
 	if on {
 		s.printAccess(*p)
+		s.printAdvice()
 	} else if err := s.agreeBase(ctx, p); err != nil {
 		return false, err
 	}

@@ -168,10 +168,12 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
 	switch {
+	case !agreed && s.report.Base.Refused:
+		next("mend what is said above, then \"%s\" once more", s.command())
 	case !agreed:
-		next("\"voipbl setup --yes\" writes and applies it; \"voipbl setup\" on a terminal asks")
+		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.command("--yes"))
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
-		next("mend what is said above, then \"voipbl setup\" once more")
+		next("mend what is said above, then \"%s\" once more", s.command())
 	case s.pending():
 		next("log in once more, over a new connection, and type \"voipbl firewall confirm\" before %s", s.report.Applied.Pending.Deadline.Local().Format(time.TimeOnly))
 	}
@@ -185,7 +187,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		next("%s", line)
 	}
 	if s.asks == nil && !p.Config.Firewall.Base && s.report.Base.Advice == advise.BaseRecommended {
-		next("\"voipbl setup --yes --base\" makes voipbl the whole firewall, on trial at first")
+		next("\"%s\" makes voipbl the whole firewall, on trial at first", s.command("--yes", "--base"))
 	}
 	for _, c := range p.Choices {
 		if c.State == advise.ByHand {

@@ -34,7 +34,7 @@ func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 		return &exitError{exitNotApplied, err}
 	}
 	s.report.Closed, s.report.Unresolved = at.Closed, at.Unresolved
-	s.report.Base = advise.AdviseBase(configured, refused, at)
+	s.report.Base = advise.AdviseBase(configured, refused, at, advise.Nowhere(with.Config, s.report.Facts, at.Sessions))
 	return nil
 }
 
@@ -78,6 +78,12 @@ func (s *setup) printAdvice() {
 		}
 	case advise.BasePossible:
 		fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host, but:")
+	case advise.BaseOn:
+		if a.Refused {
+			fmt.Fprintln(s.out, "as this host is now, the base rules would be refused:")
+		} else if len(a.Missing) > 0 {
+			fmt.Fprintln(s.out, "before the base rules are in force:")
+		}
 	case advise.BaseUnfit:
 		fmt.Fprintln(s.out, "voipbl cannot be the whole firewall of this host yet:")
 	}
@@ -87,7 +93,7 @@ func (s *setup) printAdvice() {
 			fmt.Fprintln(s.out, "    try: "+clean(m.Fix))
 		}
 	}
-	if s.report.Base.Advice != advise.BaseOn {
+	if s.report.Base.Advice != advise.BaseOn || len(s.report.Base.Missing) > 0 {
 		fmt.Fprintln(s.out)
 	}
 }

@@ -55,8 +55,9 @@ func accessLines(openings []advise.Opening, fw config.Firewall) []string {
 }
 
 // closedLines say what else listens here and is closed. What a service lets in from the
-// local networks, and SIP, is not among it: that is told above.
-func closedLines(closed []lockout.Closed, fw config.Firewall) []string {
+// local networks, and SIP, is not among it: that is told above. all is the command that lists
+// all of it.
+func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []string {
 	groups, order := make(map[string][]lockout.Closed), []string{}
 	for _, c := range closed {
 		if c.Named || fw.SIP.Ports.Has(c.Port) {
@@ -71,7 +72,14 @@ func closedLines(closed []lockout.Closed, fw config.Firewall) []string {
 	if len(order) == 0 {
 		return []string{"everything else is closed; nothing else listens now"}
 	}
-	lines, left := []string{"everything else is closed, also these listeners:"}, false
+	what := "everything else is closed, also these listeners:"
+	switch {
+	case groups[openToNobody] == nil:
+		what = "everything else is closed, and these listeners are open to networks alone:"
+	case len(order) > 1:
+		what = "everything else is closed, also these listeners, or they are open to networks alone:"
+	}
+	lines, left := []string{what}, false
 	for _, to := range order {
 		who := "open to " + to + " only"
 		if to == openToNobody {
@@ -85,7 +93,7 @@ func closedLines(closed []lockout.Closed, fw config.Firewall) []string {
 		lines = append(lines, "  "+who+": "+text)
 	}
 	if left {
-		lines = append(lines, "  \"voipbl setup --dry-run --json\" lists all of them")
+		lines = append(lines, "  \""+all+"\" lists all of them")
 	}
 	return lines
 }
@@ -154,7 +162,7 @@ func (s *setup) printAccess(p *advise.Proposal) {
 	if names := s.report.Unresolved; len(names) > 0 {
 		s.folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
 	}
-	for _, line := range closedLines(s.report.Closed, fw) {
+	for _, line := range closedLines(s.report.Closed, fw, s.command("--dry-run", "--json")) {
 		s.folded(line)
 	}
 	fmt.Fprintln(s.out)

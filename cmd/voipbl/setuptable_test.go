@@ -34,7 +34,7 @@ func TestManyListeners(t *testing.T) {
 		closed = append(closed, c)
 	}
 	var shown bytes.Buffer
-	for _, line := range append(accessLines(advise.Openings(cfg, listeners), cfg.Firewall), closedLines(closed, cfg.Firewall)...) {
+	for _, line := range append(accessLines(advise.Openings(cfg, listeners), cfg.Firewall), closedLines(closed, cfg.Firewall, "voipbl setup --dry-run --json")...) {
 		shown.Write(fold([]byte(line + "\n")))
 	}
 	text := shown.String()
@@ -48,6 +48,35 @@ func TestManyListeners(t *testing.T) {
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(text), " "), words) {
 			t.Errorf("%q is missing", words)
+		}
+	}
+}
+
+// TestClosedWords counts listeners that networks still reach apart from those that are closed.
+func TestClosedWords(t *testing.T) {
+	var all, some lockout.Closed
+	some.OpenTo = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, c := range []struct {
+		closed []lockout.Closed
+		notYet bool
+		want   string
+	}{
+		{[]lockout.Closed{all}, false, "close 1 listener"},
+		{[]lockout.Closed{all, all}, true, "would close 2 listeners"},
+		{[]lockout.Closed{some, some}, false, "leave 2 listeners open to networks alone"},
+		{[]lockout.Closed{some, all, all}, true, "would close 2 listeners, and leave 1 open to networks alone"},
+	} {
+		if got := closedWords(c.closed, c.notYet); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	for want, closed := range map[string][]lockout.Closed{
+		"everything else is closed, also these listeners:":                                     {all},
+		"everything else is closed, and these listeners are open to networks alone:":           {some},
+		"everything else is closed, also these listeners, or they are open to networks alone:": {some, all},
+	} {
+		if got := closedLines(closed, config.Config{}, "")[0]; got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
