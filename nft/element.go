@@ -13,6 +13,11 @@ type element struct {
 	verdict     *Verdict
 }
 
+// same reports whether two are the same element of a set.
+func (e element) same(o element) bool {
+	return bytes.Equal(e.first, o.first) && bytes.Equal(e.last, o.last)
+}
+
 // rawElement is an element as the kernel tells it.
 type rawElement struct {
 	key, keyEnd []byte

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // truth is the answer to whether a packet matches.
@@ -152,6 +153,15 @@ func (s span) in(ranges []Range) truth {
 
 // inRanges tells whether the packets match ranges of a field.
 func (p Packet) inRanges(m *Match, mark []byte) truth {
+	if m.Fields[0] == CTState {
+		if each := p.settled(); len(each) > 1 {
+			t := each[0].inRanges(m, mark)
+			if slices.ContainsFunc(each[1:], func(p Packet) bool { return p.inRanges(m, mark) != t }) {
+				return perhaps
+			}
+			return t
+		}
+	}
 	f, s := m.Fields[0], p.span(m.Fields[0], mark)
 	switch {
 	case (f == Daddr4 || f == Daddr6) && !s.never && m.Mask == nil && len(p.here()) > 0:
@@ -245,6 +255,11 @@ func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t tru
 	if s == nil {
 		return nil, perhaps
 	}
+	if slices.Contains(fields, CTState) {
+		if each := p.settled(); len(each) > 1 {
+			return hasEither(each, s, fields, mark)
+		}
+	}
 	for _, f := range fields {
 		if v := p.span(f, mark); v.never || f.isSource() && p.stranger() {
 			return s.otherwise(nil, no)
@@ -286,6 +301,23 @@ func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t tru
 		}
 	}
 	return s.otherwise(found, t)
+}
+
+// hasEither is has for packets that are one of several.
+func hasEither(each []Packet, s *Set, fields []Field, mark []byte) (found []element, t truth) {
+	found, t = each[0].has(s, fields, mark)
+	for _, p := range each[1:] {
+		more, of := p.has(s, fields, mark)
+		if of != t || !slices.EqualFunc(found, more, element.same) {
+			t = perhaps
+		}
+		for _, e := range more {
+			if !slices.ContainsFunc(found, e.same) {
+				found = append(found[:len(found):len(found)], e)
+			}
+		}
+	}
+	return found, t
 }
 
 func rangesOf(s *Set) []Range {

@@ -40,6 +40,25 @@ func (t tracking) state(lookedUp truth) span {
 	return span{}
 }
 
+// settled are the packets as they may be where it is not known how their connection is
+// tracked, or whether it has been looked for: one for each state that they may have.
+func (p Packet) settled() (all []Packet) {
+	ways := []tracking{p.tracking}
+	if p.tracking == unclear {
+		ways = []tracking{plain, untracked, templated}
+	}
+	for _, p.tracking = range ways {
+		looked := []truth{p.lookedUp}
+		if p.lookedUp == perhaps && p.tracking == plain {
+			looked = []truth{no, yes}
+		}
+		for _, p.lookedUp = range looked {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // become is the state after a rule that takes packets out, or says how they are tracked:
 // all or some of them. It comes too late for those whose connection is known.
 func (t tracking) become(to tracking, lookedUp truth, all bool) tracking {

@@ -73,11 +73,8 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 		return []string{"everything else is closed; nothing else listens now"}
 	}
 	what := "everything else is closed, also these listeners:"
-	switch {
-	case groups[openToNobody] == nil:
-		what = "everything else is closed, and these listeners are open to networks alone:"
-	case len(order) > 1:
-		what = "everything else is closed, also these listeners, or they are open to networks alone:"
+	if len(order) > 1 || groups[openToNobody] == nil {
+		what = "everything else is closed, or open to networks alone:"
 	}
 	lines, left := []string{what}, false
 	for _, to := range order {
