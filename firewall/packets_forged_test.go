@@ -1,6 +1,15 @@
 package firewall_test
 
-import "testing"
+import (
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+)
 
 // TestPacketsForged is what docs/limits.md says of somebody who sends with the address
 // of a phone, and without seeing the answers: what he can stop, and what goes on.
@@ -50,8 +59,132 @@ func TestPacketsForged(t *testing.T) {
 		if got := len(l.arrived(5060)); got != 1 {
 			l.t.Error("many REGISTER stop an INVITE")
 		}
+		forge("INVITE sip:100@pbx SIP/2.0", firstDropped)
+		goesOn("many INVITE")
+		l.send(flow, "INVITE sip:100@pbx SIP/2.0")
+		if got := len(l.arrived(5060)); got != 0 {
+			l.t.Error("an INVITE of the phone came through: the page may promise more")
+		}
 		// By TCP nothing is stopped by these.
 		l.send(client, "REGISTER sip:pbx SIP/2.0")
 		l.expect(stream[0], "REGISTER sip:pbx SIP/2.0")
+	})
+}
+
+// TestPacketsForgedBeginnings: whoever forges faster than the limit lets new flows in keeps
+// a phone from beginning one.
+func TestPacketsForgedBeginnings(t *testing.T) {
+	inEachLab(t, func(l *lab) {
+		l.apply(full())
+		l.udpServer(5060)
+		l.tcpServer(5060)
+		// It has to be done before the limit lets one more in.
+		for range 20 {
+			phone, begin := l.fresh(l.roamer), time.Now()
+			for range limitBurst {
+				l.sendFrom(phone, 5060, "OPTIONS sip:pbx SIP/2.0")
+			}
+			udp, tcp := l.knock(phone, "udp", 5060), l.knock(phone, "tcp", 5060)
+			if time.Since(begin) >= limitInterval {
+				continue
+			}
+			if udp != silent || tcp != silent {
+				l.t.Errorf("a new flow by UDP: %s, by TCP: %s: the page may promise more", udp, tcp)
+			}
+			if got := l.knock(phone, "udp", 5061); got != accepted {
+				l.t.Errorf("to another port: %s", got)
+			}
+			return
+		}
+		l.t.Error("this machine is too slow for the question")
+	})
+}
+
+// TestPacketsForgedFlows: forged packets stop what the PBX has answered, if they are many
+// and in flows that it has answered too.
+func TestPacketsForgedFlows(t *testing.T) {
+	const rounds, forgedInRound = 100, 20
+	inEachLab(t, func(l *lab) {
+		l.apply(full())
+		phone := l.fresh(l.roamer)
+		l.tcpServer(5060)
+		a := l.connect(phone, 5060)
+		defer a.close()
+		stream := l.connected(5060)
+		if len(stream) != 1 {
+			l.t.Fatalf("%d connections stand", len(stream))
+		}
+		defer stream[0].Close()
+		client := l.established(a)
+		defer client.Close()
+		flow, forged := l.answeredFlow(phone), l.answeredFlow(phone)
+		for n := range flowBurst {
+			l.send(forged, "OPTIONS sip:pbx SIP/2.0")
+			if n%100 == 99 { // as many as the server's socket holds
+				l.arrived(5060)
+			}
+		}
+		ours, got := "OPTIONS sip:phone SIP/2.0", 0
+		for range rounds {
+			for range forgedInRound {
+				l.send(forged, "OPTIONS sip:pbx SIP/2.0")
+			}
+			l.send(flow, ours)
+			l.send(client, "x")
+			for _, d := range l.arrived(5060) {
+				if d.text == ours {
+					got++
+				}
+			}
+		}
+		if got > rounds/2 {
+			l.t.Errorf("%d of %d of the phone's packets came by UDP: the page may promise more", got, rounds)
+		}
+		if err := stream[0].SetReadDeadline(time.Now()); err != nil {
+			l.t.Fatal(err)
+		}
+		if n, _ := stream[0].Read(make([]byte, 2*rounds)); n > rounds/2 {
+			l.t.Errorf("%d of %d bytes came by TCP: the page may promise more", n, rounds)
+		}
+	})
+}
+
+// TestPacketsPushedOut: a list of xt_recent has room for so many sources, and whoever was
+// heard of for the longest time makes way, also one who is kept out by it.
+func TestPacketsPushedOut(t *testing.T) {
+	text, err := os.ReadFile("/sys/module/xt_recent/parameters/ip_list_tot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sources = 100 // of packets; if there is more room, the others are written into the list
+	inEachLab(t, func(l *lab) {
+		l.apply(full())
+		flow := l.answeredFlow(l.fresh(l.attacker))
+		for range firstDropped {
+			l.send(flow, "REGISTER sip:pbx SIP/2.0")
+		}
+		if got := len(l.arrived(5060)); got != firstDropped-1 {
+			l.t.Fatalf("%d of %d arrived", got, firstDropped)
+		}
+		list := map[firewall.Family]string{firewall.IPv4: "VOIP", firewall.IPv6: "VOIP64"}[l.family]
+		other := netip.MustParseAddr([...]string{"11.0.0.0", "2a00::"}[l.family])
+		for range room - sources {
+			other = other.Next()
+			if err := os.WriteFile("/proc/thread-self/net/xt_recent/"+list, []byte("+"+other.String()), 0); err != nil {
+				l.t.Fatal(err)
+			}
+		}
+		for range min(room, sources) {
+			l.sendFrom(l.fresh(l.roamer), 5060, "REGISTER sip:pbx SIP/2.0")
+		}
+		l.arrived(5060)
+		l.send(flow, "REGISTER sip:pbx SIP/2.0")
+		if got := len(l.arrived(5060)); got != 1 {
+			l.t.Errorf("after %d other sources the first is still kept out: the page may promise more", room)
+		}
 	})
 }
