@@ -91,16 +91,18 @@ func (r *rules) dropBans(ctx context.Context) (d droppedBans, err error) {
 		}
 	}
 	for _, name := range slices.Clone(r.record.Sets) {
-		gone, err := r.sets.RemoveBanSet(name)
+		gone, stays, err := r.sets.RemoveBanSet(name)
 		if err != nil {
 			return d, err
 		}
+		if stays {
+			d.stay = append(d.stay, name+" was made for fail2ban and is in use: it stays")
+			continue
+		}
 		if gone {
 			d.sets = append(d.sets, name)
-			r.record.Sets = slices.DeleteFunc(r.record.Sets, func(s string) bool { return s == name })
-		} else {
-			d.stay = append(d.stay, name+" was made for fail2ban and is in use: it stays")
 		}
+		r.record.Sets = slices.DeleteFunc(r.record.Sets, func(s string) bool { return s == name })
 	}
 	return d, nil
 }

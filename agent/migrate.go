@@ -118,9 +118,9 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		}
 	}
 	err = done.dropSets(cfg, dryRun)
-	done.Saved = savedTroubles(facts.SavedRules("/"), "which is gone", func(_ facts.SavedLine, set string) bool {
+	done.Saved = savedTroubles(facts.SavedRules("/"), since("which is gone", func(_ facts.SavedLine, set string) bool {
 		return slices.Contains(done.Sets, set)
-	})
+	}))
 	return done, err
 }
 

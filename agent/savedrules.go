@@ -55,8 +55,14 @@ func savedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTroubl
 	for _, set := range formerSets(cfg, names) {
 		own = append(own, set.name)
 	}
-	return savedTroubles(lines, "which is gone", func(l facts.SavedLine, set string) bool {
-		return slices.Contains(own, set) || l.Ours || l.Action && set != ""
+	return savedTroubles(lines, func(l facts.SavedLine, set string) string {
+		switch {
+		case slices.Contains(own, set) || l.Ours:
+			return "which is gone"
+		case l.Action && set != "":
+			return "which nothing makes at boot any more"
+		}
+		return ""
 	})
 }
 
@@ -64,16 +70,18 @@ func savedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTroubl
 // more, since the configuration has other names for them.
 func SavedRenamed(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
 	own := append(ownSetNames(cfg), firewall.BanSetName(firewall.IPv4), firewall.BanSetName(firewall.IPv6))
-	return savedTroubles(lines, "which voipbl fills no more", func(l facts.SavedLine, set string) bool {
+	return savedTroubles(lines, since("which voipbl fills no more", func(l facts.SavedLine, set string) bool {
 		return l.Ours && set != "" && !slices.Contains(own, set)
-	})
+	}))
 }
 
 // SavedUnmade are the saved rules that name sets of voipbl's that nothing makes before they
 // are loaded: no unit of voipbl's, and no file of saved sets.
 func SavedUnmade(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
 	own := ownSetNames(cfg)
-	all := savedTroubles(lines, "which nothing makes before", func(l facts.SavedLine, set string) bool { return slices.Contains(own, set) || l.Action && set != "" })
+	all := savedTroubles(lines, since("which nothing makes before", func(l facts.SavedLine, set string) bool {
+		return slices.Contains(own, set) || l.Action && set != ""
+	}))
 	return slices.DeleteFunc(all, func(s SavedTrouble) bool { return s.Returns })
 }
 
@@ -85,9 +93,19 @@ func ownSetNames(cfg config.Config) []string {
 	return names
 }
 
-// savedTroubles are the lines that a test holds for, one trouble a file. A line that names
-// no set is asked about with an empty one.
-func savedTroubles(lines []facts.SavedLine, why string, which func(l facts.SavedLine, set string) bool) []SavedTrouble {
+// since is one reason, for all lines that it is true of.
+func since(why string, is func(l facts.SavedLine, set string) bool) func(l facts.SavedLine, set string) string {
+	return func(l facts.SavedLine, set string) string {
+		if is(l, set) {
+			return why
+		}
+		return ""
+	}
+}
+
+// savedTroubles are the lines for which there is a reason, one trouble a file. A line that
+// names no set is asked about with an empty one.
+func savedTroubles(lines []facts.SavedLine, why func(l facts.SavedLine, set string) string) []SavedTrouble {
 	var made []string
 	for _, l := range lines {
 		made = append(made, l.Makes)
@@ -101,7 +119,7 @@ func savedTroubles(lines []facts.SavedLine, why string, which func(l facts.Saved
 		if len(sets) == 0 {
 			sets = []string{""}
 		}
-		at := slices.IndexFunc(sets, func(set string) bool { return which(l, set) })
+		at := slices.IndexFunc(sets, func(set string) bool { return why(l, set) != "" })
 		if at < 0 {
 			continue
 		}
@@ -109,10 +127,11 @@ func savedTroubles(lines []facts.SavedLine, why string, which func(l facts.Saved
 			found[n-1].Lines++
 			if found[n-1].Set == "" && sets[at] != "" { // which says more, and comes further down
 				found[n-1].Line, found[n-1].Set, found[n-1].Returns = l.Line, sets[at], slices.Contains(made, sets[at])
+				found[n-1].Why = why(l, sets[at])
 			}
 			continue
 		}
-		found = append(found, SavedTrouble{File: l.File, Line: l.Line, Lines: 1, Set: sets[at], Returns: sets[at] == "" || slices.Contains(made, sets[at]), Why: why})
+		found = append(found, SavedTrouble{File: l.File, Line: l.Line, Lines: 1, Set: sets[at], Returns: sets[at] == "" || slices.Contains(made, sets[at]), Why: why(l, sets[at])})
 	}
 	return found
 }

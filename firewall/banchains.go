@@ -39,8 +39,7 @@ func (s *Saved) ChainBans() []ChainBan {
 }
 
 // NamedBanSets are the sets of our actions for fail2ban that the rules of a listing name, in
-// order. Of a listing that has mistakes it is those of the lines that can be read. A set with
-// such a name that other rules ask for is another program's.
+// order. Of a listing that has mistakes it is those of the lines that can be read.
 func NamedBanSets(listing []byte) []string {
 	names := []string{}
 	for line := range strings.Lines(string(listing)) {
@@ -52,12 +51,7 @@ func NamedBanSets(listing []byte) []string {
 		if len(all) < 2 || all[0] != "-A" {
 			continue
 		}
-		for i, w := range all {
-			name := next(all, i)
-			if w == "--match-set" && (strings.HasPrefix(name, CommonBans) || strings.HasPrefix(name, SSHSets) || strings.HasPrefix(name, ActionSets) && banrule.Is(all)) {
-				names = append(names, name)
-			}
-		}
+		names = append(names, banrule.SetsOf(all)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -17,8 +17,7 @@ type SavedLine struct {
 	Makes string   `json:"makes"` // the set that it makes
 	Ours  bool     `json:"ours"`  // it has a chain or a comment of voipbl's
 
-	// Action says that it is a rule of voipbl-set or voipbl-ssh, our actions for fail2ban.
-	// voipbl-sets makes the sets that it asks for.
+	// Action says that it asks for a set of fail2ban's that voipbl-sets makes at boot.
 	Action bool `json:"action,omitempty"`
 }
 
@@ -70,7 +69,7 @@ func savedLines(file, text string) []SavedLine {
 				l.Makes = words[1]
 			}
 		}
-		l.Action = banrule.Is(words)
+		l.Action = len(banrule.SetsOf(words)) > 0
 		l.Ours = strings.Contains(line, "VOIPBL-") || strings.Contains(line, `"voipbl: `)
 		if len(l.Sets) > 0 || l.Makes != "" || l.Ours {
 			found = append(found, l)

@@ -37,19 +37,23 @@ func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error)
 	return false, err
 }
 
-// RemoveBanSet removes a ban set that nothing refers to and that is empty, and
-// says whether it did.
-func (k *Kernel) RemoveBanSet(name string) (removed bool, err error) {
+// RemoveBanSet removes a ban set that nothing refers to and that is empty. It says whether
+// it did, and whether the set stays; of one that is not there neither is so.
+func (k *Kernel) RemoveBanSet(name string) (removed, stays bool, err error) {
 	h, err := k.Header(name)
+	if err == nil && (h.Elements > 0 || h.References > 0) {
+		return false, true, nil
+	}
+	if err == nil {
+		err = patient(func() error { return k.Destroy(name) })
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return false, nil
-	case err != nil:
-		return false, err
-	case h.Elements > 0 || h.References > 0:
-		return false, nil
+		return false, false, nil // fail2ban takes its sets out when it stops
+	case errors.Is(err, ErrBusy):
+		return false, true, nil // somebody has begun to use it
 	}
-	return true, patient(func() error { return k.Destroy(name) })
+	return err == nil, false, err
 }
 
 func createBansRequest(name string, f cidr.Family) request {

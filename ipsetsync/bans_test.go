@@ -33,15 +33,15 @@ func TestBanSet(t *testing.T) {
 		if !strings.HasPrefix(saved, c.want) || !strings.Contains(saved, "add "+c.name+" "+c.ban+" timeout ") {
 			t.Errorf("got %s", saved)
 		}
-		if removed, err := k.RemoveBanSet(c.name); removed || err != nil {
-			t.Errorf("a set with a ban: removed %v: %v", removed, err)
+		if removed, stays, err := k.RemoveBanSet(c.name); removed || !stays || err != nil {
+			t.Errorf("a set with a ban: removed %v, stays %v: %v", removed, stays, err)
 		}
 		ipset(t, "", "del", c.name, c.ban)
-		if removed, err := k.RemoveBanSet(c.name); !removed || err != nil {
-			t.Errorf("removed %v: %v", removed, err)
+		if removed, stays, err := k.RemoveBanSet(c.name); !removed || stays || err != nil {
+			t.Errorf("removed %v, stays %v: %v", removed, stays, err)
 		}
-		if removed, err := k.RemoveBanSet(c.name); removed || err != nil {
-			t.Errorf("again: removed %v: %v", removed, err)
+		if removed, stays, err := k.RemoveBanSet(c.name); removed || stays || err != nil {
+			t.Errorf("again: removed %v, stays %v: %v", removed, stays, err)
 		}
 	}
 }

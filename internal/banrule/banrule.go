@@ -36,6 +36,22 @@ func Is(words []string) bool {
 	return strings.HasPrefix(words[1], SetChains) || strings.HasPrefix(words[1], SSH) || IsWritten(words[2:])
 }
 
+// SetsOf are the sets that a rule asks for and that voipbl-sets makes at boot, for fail2ban
+// makes them later than saved rules are loaded: those that base rules ask, and those of our
+// actions. A set with a name of voipbl-set's that other rules ask for is another program's.
+func SetsOf(words []string) (sets []string) {
+	for i, w := range words {
+		if w != "--match-set" || i+1 == len(words) {
+			continue
+		}
+		name := words[i+1]
+		if strings.HasPrefix(name, Common) || strings.HasPrefix(name, SSH) || strings.HasPrefix(name, Sets) && Is(words) {
+			sets = append(sets, name)
+		}
+	}
+	return sets
+}
+
 // IsWritten reports whether only our actions write such a rule, in whatever chain it is: it
 // asks for a set of voipbl-ssh, or has the form of those of voipbl-set.
 func IsWritten(words []string) bool {
