@@ -92,7 +92,7 @@ func (d *doctor) told(p netip.Prefix) bool {
 
 const (
 	cutOff = "a phone, a trunk or an admin at work is cut off"
-	askUs  = "put \"ignorecommand = voipbl exempt --quiet <ip>\" into the jail"
+	askUs  = "put \"ignorecommand = timeout -s KILL 5 voipbl exempt --quiet <ip>\" into the jail"
 )
 
 // exemptBanned looks for bans of whoever is exempt: in the sets, as status knows them,

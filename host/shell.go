@@ -170,26 +170,39 @@ func (r *shellReader) inside(w *syntax.Word) {
 	})
 }
 
-// wrappers run the command that stands behind them and their options; flock has a file
-// between.
-var wrappers = map[string]int{"sudo": 0, "doas": 0, "env": 0, "nohup": 0, "nice": 0, "ionice": 0, "exec": 0, "command": 0, "setsid": 0, "timeout": 0, "flock": 1}
+// wrapper is a program that runs the command which stands behind it and its options.
+type wrapper struct {
+	own    int      // how many words of its own stand between, as a file of flock's
+	valued []string // options with a value in the next word
+}
+
+var wrappers = map[string]wrapper{
+	"sudo": {valued: []string{"-u", "--user", "-g", "--group"}}, "doas": {valued: []string{"-u"}}, "env": {valued: []string{"-u", "--unset"}},
+	"nohup": {}, "nice": {}, "ionice": {}, "exec": {}, "command": {}, "setsid": {},
+	"timeout": {valued: []string{"-s", "--signal"}}, "flock": {own: 1},
+}
 
 // unwrapped is a command without the wrappers in front of it.
 func unwrapped(words []string) []string {
 	for len(words) > 0 {
-		own, is := wrappers[filepath.Base(words[0])]
+		by, is := wrappers[filepath.Base(words[0])]
 		if !is {
 			break
 		}
-		words = withoutOptions(words[1:])
-		words = words[min(own, len(words)):]
+		words = withoutOptions(words[1:], by.valued...)
+		words = words[min(by.own, len(words)):]
 	}
 	return words
 }
 
-// withoutOptions takes options off, with their numbers and times, and "NAME=…".
-func withoutOptions(words []string) []string {
+// withoutOptions takes options off, with their numbers and times, and "NAME=…". valued are
+// those with another value in the next word.
+func withoutOptions(words []string, valued ...string) []string {
 	for len(words) > 0 {
+		if slices.Contains(valued, words[0]) && len(words) > 1 {
+			words = words[2:]
+			continue
+		}
 		name, _, assigns := strings.Cut(words[0], "=")
 		number := words[0] != "" && strings.Trim(strings.TrimRight(words[0], "smhd"), "0123456789.") == "" && words[0][0] <= '9'
 		if !strings.HasPrefix(words[0], "-") && !number && (!assigns || name == "" || strings.ContainsAny(name, "/ ")) {

@@ -2,6 +2,7 @@ package fail2ban_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -98,5 +99,33 @@ func TestDocs(t *testing.T) {
 	}
 	if jails < 7 || actions < 2 {
 		t.Errorf("%d jails and %d actions were found", jails, actions)
+	}
+}
+
+// TestOneQuestion: the jails, what docs have an admin write into jails of their own, and what
+// doctor says of those ask in the same words, with a limit: fail2ban waits for the answer.
+func TestOneQuestion(t *testing.T) {
+	const question = "ignorecommand = timeout -s KILL 5 voipbl exempt --quiet <ip>"
+	asked := regexp.MustCompile(`ignorecommand = [^\n]*voipbl exempt[^\n"]*<ip>`)
+	for pattern, want := range map[string]int{"jail.d/*.conf": 4, "../../docs/*.md": 2, "../../README.md": 0, "../../advise/*.go": 1} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no files, %v", pattern, err)
+		}
+		n := 0
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range asked.FindAllString(string(text), -1) {
+				if n++; found != question {
+					t.Errorf("%s has %q, not %q", file, found, question)
+				}
+			}
+		}
+		if n < want {
+			t.Errorf("%s: %d questions, not %d", pattern, n, want)
+		}
 	}
 }

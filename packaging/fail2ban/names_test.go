@@ -1,6 +1,7 @@
 package fail2ban_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -130,4 +131,27 @@ func TestVoipblThatHangs(t *testing.T) {
 			h.stop()
 		})
 	}
+}
+
+// TestVoipblThatHangsAtBans: voipbl-ban and voipbl-report give it up too, so that fail2ban is
+// free for the next ban; the log says what is not done. A voipbl that works again bans.
+func TestVoipblThatHangsAtBans(t *testing.T) {
+	h := newHost(t, "nft")
+	h.sh("voipbl sync --offline || test $? = 3")
+	works := h.read("bin/voipbl")
+	h.write("bin/voipbl", "#!/bin/sh\ntrap '' TERM\nsleep 600\nsleep 600\n")
+	h.jails(manual("hung", "voipbl-report\n\tvoipbl-ban[marks=DIR]"))
+	h.start()
+	h.attack(attacker[0])
+	h.says("stderr: 'voipbl has not answered within 5 seconds, three times'")
+	if log := h.read("fail2ban.log"); strings.Contains(log, "timed out after 60") || !strings.Contains(log, "timeout -s KILL 5 voipbl report 8.8.8.8") {
+		h.Errorf("fail2ban has ended an action, or nobody the report:\n%s", log)
+	}
+	h.write("bin/voipbl", works) // in time for the second run of the command that failed
+	h.attack(bystander[0])
+	for _, a := range []netip.Addr{attacker[0], bystander[0]} {
+		h.eventually(a.String()+" is banned", func() bool { return h.in(hosts[0], a) })
+	}
+	h.forget()
+	h.stop()
 }
