@@ -16,8 +16,15 @@ func (d *doctor) fail2ban() {
 	if d.Facts.Fail2ban == nil {
 		return
 	}
-	if d.Facts.Fail2ban.Down {
-		d.fail2banDown(d.Facts.Fail2ban.Mistake)
+	mistake, remedy := fail2banMistake(*d.Facts.Fail2ban), fail2banRemedy(*d.Facts.Fail2ban)
+	switch {
+	case d.Facts.Fail2ban.Down && mistake == "":
+		d.note(Fail2banDown, Warning, "systemctl start fail2ban; if it is not wanted: systemctl disable fail2ban", noneBanned,
+			"fail2ban is to run from boot on, and does not run")
+	case d.Facts.Fail2ban.Down:
+		d.note(Fail2banDown, Warning, remedy, noneBanned, "fail2ban does not start: %s", mistake)
+	case d.Facts.Fail2ban.Running && mistake != "":
+		d.note(Fail2banMistake, Warning, remedy, "after the next boot or restart "+noneBanned, "fail2ban runs with an older configuration, and would not start with what it has now: %s", mistake)
 	}
 	if !d.Facts.Fail2ban.Running {
 		return
@@ -33,21 +40,31 @@ func (d *doctor) fail2ban() {
 	}
 }
 
-// fail2banDown names a fail2ban that should run. On a host without rsyslog, as Debian 12
-// is, this is how Debian's own jail for sshd leaves it.
-func (d *doctor) fail2banDown(mistake string) {
-	const why = "no attacker is banned for guessing passwords"
-	if mistake == "" {
-		d.note(Fail2banDown, Warning, "systemctl start fail2ban; if it is not wanted: systemctl disable fail2ban", why,
-			"fail2ban is to run from boot on, and does not run")
-		return
+const noneBanned = "no attacker is banned for guessing passwords"
+
+// fail2banMistake is why fail2ban does not start, if that is known. On a host without
+// rsyslog, as Debian 12 is, the first is how Debian's own jail for sshd leaves it; without
+// python3-systemd, which is only recommended, the second.
+func fail2banMistake(f host.Fail2ban) string {
+	if f.Mistake != "" || len(f.JournalJails) == 0 {
+		return f.Mistake
 	}
-	remedy := "mend that in /etc/fail2ban until \"fail2ban-client --test\" finds nothing, then: systemctl restart fail2ban"
-	if jail, ok := jailWithoutLog(mistake); ok {
-		remedy = fmt.Sprintf("printf '[%[1]s]\\nenabled = false\\n' >>/etc/fail2ban/jail.d/%[1]s.local; systemctl restart fail2ban"+
+	jails := "the jail " + f.JournalJails[0] + " reads"
+	if len(f.JournalJails) > 1 {
+		jails = "the jails " + list(f.JournalJails, 4) + " read"
+	}
+	return jails + " the journal (backend = systemd), for which Python has no module systemd"
+}
+
+func fail2banRemedy(f host.Fail2ban) string {
+	if jail, ok := jailWithoutLog(f.Mistake); ok {
+		return fmt.Sprintf("printf '[%[1]s]\\nenabled = false\\n' >>/etc/fail2ban/jail.d/%[1]s.local; systemctl restart fail2ban"+
 			" (\"backend = systemd\" in place of \"enabled = false\" has it read the journal, and needs python3-systemd)", jail)
 	}
-	d.note(Fail2banDown, Warning, remedy, why, "fail2ban does not start: %s", mistake)
+	if f.Mistake != "" {
+		return "mend that in /etc/fail2ban until \"fail2ban-client --test\" finds nothing, then: systemctl restart fail2ban"
+	}
+	return "apt-get install python3-systemd; systemctl restart fail2ban"
 }
 
 // jailWithoutLog is the jail that a mistake of fail2ban's names as one without a log.

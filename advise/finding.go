@@ -74,6 +74,7 @@ const (
 	DropAtInput      = "drop-at-input" // where containers have ports, or will have some
 	Fail2banElse     = "fail2ban-elsewhere"
 	Fail2banDown     = "fail2ban-down"
+	Fail2banMistake  = "fail2ban-mistake" // it runs, and would not start again
 	SecurityLog      = "security-log"
 	LogClock         = "log-clock"       // a log in another time zone than the host
 	JailBlind        = "jail-blind"      // a jail does not see what its log has

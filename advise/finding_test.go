@@ -326,6 +326,15 @@ func TestFindings(t *testing.T) {
 		{"fail2ban that does not start", func(in *Input) {
 			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "Have not found any log file for sshd jail"}
 		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail"}},
+		{"fail2ban that lacks what reads the journal", func(in *Input) {
+			in.Facts.Fail2ban = &host.Fail2ban{Down: true, JournalJails: []string{"sshd"}}
+		}, []string{"warning fail2ban-down fail2ban does not start: the jail sshd reads the journal (backend = systemd), for which Python has no module systemd"}},
+		{"fail2ban that would not start again", func(in *Input) {
+			in.Facts.Fail2ban.Mistake = "Have not found any log file for sshd jail"
+		}, []string{"warning fail2ban-mistake fail2ban runs with an older configuration, and would not start with what it has now: Have not found any log file for sshd jail"}},
+		{"fail2ban that would not start again, with jails of the journal", func(in *Input) {
+			in.Facts.Fail2ban.JournalJails = []string{"sshd", "voipbl-ssh"}
+		}, []string{"warning fail2ban-mistake fail2ban runs with an older configuration, and would not start with what it has now: the jails sshd, voipbl-ssh read the journal"}},
 		{"only utmp", func(in *Input) { in.Facts.Logins = host.Logins{Utmp: true} }, nil},
 		{"nobody sees logins", func(in *Input) { in.Facts.Logins = host.Logins{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
 		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = host.Logins{}, nil }, nil},

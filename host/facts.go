@@ -137,10 +137,16 @@ type Fail2ban struct {
 	Running bool   `json:"running"`
 	Jails   []Jail `json:"jails"`
 
-	// Down is that systemd starts it at boot, and no server runs now; Mistake what
-	// its own test of its configuration names.
-	Down    bool   `json:"down,omitempty"`
-	Mistake string `json:"mistake,omitempty"`
+	// Down is that systemd starts it at boot, and no server runs now; Silent that one runs
+	// and does not answer.
+	Down   bool `json:"down,omitempty"`
+	Silent bool `json:"silent,omitempty"`
+
+	// Mistake is what its own test of its configuration names, and JournalJails are those that
+	// are to read the journal, on a host that lacks what Python needs for it, of which the test
+	// knows nothing. With either it does not start; one that runs has an older configuration.
+	Mistake      string   `json:"mistake,omitempty"`
+	JournalJails []string `json:"journal_jails,omitempty"`
 }
 
 // Jail is a jail that runs.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +16,10 @@ import (
 func (l *looker) fail2ban(client []string) *Fail2ban {
 	if len(client) == 0 {
 		path := l.program("fail2ban-client")
+		if path == "" && l.real() && l.running("fail2ban-server") {
+			l.unknown("what fail2ban does", errors.New("there is no fail2ban-client to ask it by"), "name it: --fail2ban \"docker exec CONTAINER fail2ban-client\", if it is in a container")
+			return &Fail2ban{Jails: []Jail{}, Silent: true}
+		}
 		if path == "" {
 			return nil
 		}
@@ -26,11 +32,11 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	answers, err := askFail2ban(l.ctx, client, [][]string{{"version"}, {"status"}})
 	if err != nil {
 		// That it does not run is known then, unless it does.
-		if !errors.Is(err, errF2bSilent) || l.running("fail2ban-server") {
+		if f.Silent = l.running("fail2ban-server"); f.Silent || !errors.Is(err, errF2bSilent) {
 			l.unknown("what fail2ban does", err, "")
 		} else {
 			f.Down = l.atBoot("fail2ban")
-			f.Mistake = fail2banMistake(l.ctx, client)
+			f.lookAtConfig(l, client)
 		}
 		out, _, err := run(l.ctx, "", append(slices.Clone(client), "--version")...)
 		l.unknown("the version of fail2ban", err, "")
@@ -39,6 +45,7 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	}
 	f.Running = true
 	f.Version = strings.TrimSpace(answers[0])
+	f.lookAtConfig(l, client)
 	var names []string
 	for _, name := range parseJails(answers[1]) {
 		if !f2bQuotable(name) {
@@ -51,6 +58,38 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	l.unknown("the jails of fail2ban", err, "")
 	f.Jails = append(f.Jails, jails...)
 	return f
+}
+
+// lookAtConfig finds why fail2ban would not start.
+func (f *Fail2ban) lookAtConfig(l *looker, client []string) {
+	if f.Mistake = fail2banMistake(l.ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || l.readsJournal() {
+		return
+	}
+	dump, _, err := run(l.ctx, "", append(slices.Clone(client), "-d")...)
+	if err == nil {
+		f.JournalJails = parseF2bJournalJails(dump)
+	}
+}
+
+// journalModules are where the module is by which Python reads the journal.
+var journalModules = []string{"/usr/lib/python3*/dist-packages/systemd/journal.py", "/usr/local/lib/python3*/*-packages/systemd/journal.py", "/usr/lib*/python3*/site-packages/systemd/journal.py"}
+
+func (l *looker) readsJournal() bool {
+	return slices.ContainsFunc(journalModules, func(pattern string) bool {
+		found, _ := filepath.Glob(l.path(pattern))
+		return len(found) > 0
+	})
+}
+
+var f2bJournalJail = regexp.MustCompile(`(?m)^\['add', '([^']+)', 'systemd[^']*'\]$`)
+
+// parseF2bJournalJails finds jails that read the journal among the commands by which a
+// client makes a server's jails.
+func parseF2bJournalJails(dump string) (jails []string) {
+	for _, m := range f2bJournalJail.FindAllStringSubmatch(dump, -1) {
+		jails = append(jails, m[1])
+	}
+	return jails
 }
 
 // fail2banMistake is what fail2ban's test of its own configuration names, which is why

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -171,9 +172,26 @@ func TestFail2banStopped(t *testing.T) {
 	if f := l.fail2ban(sick); f.Mistake != "Have not found any log file for sshd jail" {
 		t.Errorf("the mistake is %q", f.Mistake)
 	}
+	// One that does not start either, for another reason, of which its test says nothing. A
+	// folder of one's own in place of the machine's: whether that has the module is its affair.
+	journal := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
+		"jail.local": "[sshd]\nenabled = true\nbackend = systemd\n"}), t.TempDir())...)
+	elsewhere := &looker{ctx: t.Context(), root: t.TempDir()}
+	here := &Fail2ban{}
+	if here.lookAtConfig(elsewhere, journal); !slices.Equal(here.JournalJails, []string{"sshd"}) || here.Mistake != "" {
+		t.Errorf("without the module: %+v", here)
+	}
+	module := filepath.Join(elsewhere.root, "usr/lib/python3/dist-packages/systemd/journal.py")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(module), 0o755), os.WriteFile(module, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	here = &Fail2ban{}
+	if here.lookAtConfig(elsewhere, journal); len(here.JournalJails) > 0 {
+		t.Errorf("with the module: %+v", here)
+	}
 	// One that runs and does not answer.
 	l.processes = []process{{name: "fail2ban-server"}}
-	if f := l.fail2ban(client); f.Running || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
+	if f := l.fail2ban(client); f.Running || !f.Silent || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
 		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
 	}
 	// One that is not there.

@@ -296,8 +296,13 @@ func bansInto(f *machine.Fail2ban) []string {
 	if f == nil {
 		return nil
 	}
-	if !f.Running {
+	switch {
+	case f.Silent:
+		return []string{"running, and does not answer"}
+	case !f.Running:
 		return []string{"not running"}
+	case len(f.Jails) == 0:
+		return []string{"running, without a jail"}
 	}
 	var all []string
 	for _, j := range f.Jails {
