@@ -96,7 +96,7 @@ func (a admission) words(ports []firewall.PortRange) string {
 	for _, p := range ports {
 		list = append(list, p.String())
 	}
-	words := fmt.Sprintf("%s (%s %s)", a.name, a.proto, strings.Join(list, ","))
+	words := fmt.Sprintf("%s (%s %s)", a.name, a.proto, firstFew(list, 3))
 	if a.from.IsValid() {
 		words += " from " + queryText(a.from)
 	}

@@ -8,11 +8,12 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // deliverWait is how long the last of what was sent is waited for before all is sent once
-// more: hosts that look for each other drop packets.
+// more.
 const deliverWait = time.Second
 
 // Deliver sends a text in a packet of UDP from an address of a host to the host in the
@@ -24,6 +25,9 @@ func (s *Star) Deliver(h *Host, from netip.Addr, conn *net.UDPConn, text string)
 	s.t.Helper()
 	if s.tap == 0 {
 		s.openTap()
+	}
+	if !h.knows {
+		h.know()
 	}
 	to := conn.LocalAddr().(*net.UDPAddr)
 	for i := range 60 {
@@ -44,6 +48,23 @@ func (s *Star) openTap() {
 	s.must(err)
 	s.tap = fd
 	s.t.Cleanup(func() { unix.Close(fd) })
+}
+
+// know makes the host remember where the middle is: rules may drop what it would find that
+// out by.
+func (h *Host) know() {
+	link, err := netlink.LinkByName(h.name)
+	h.star.must(err)
+	h.Do(func() {
+		own, err := netlink.LinkByName(wire)
+		h.star.must(err)
+		for _, a := range h.star.centre {
+			h.star.must(netlink.NeighSet(&netlink.Neigh{
+				LinkIndex: own.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: link.Attrs().HardwareAddr,
+			}))
+		}
+	})
+	h.knows = true
 }
 
 // sendInOrder sends all from one processor.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +34,20 @@ func TestDeliver(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
+		// Rules that also drop what hosts look for each other by.
+		load := func(rules string) {
+			t.Helper()
+			cmd := exec.Command("nft", "-f", "-")
+			cmd.Stdin = strings.NewReader("flush ruleset\n" + rules)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("nft: %v: %s", err, out)
+			}
+		}
+		load("table inet t {\nchain in {\ntype filter hook prerouting priority -300; policy drop;\n}\n}\ntable arp a {\nchain in {\ntype filter hook input priority 0; policy drop;\n}\n}\n")
+		if star.Deliver(h, side.from, conn, "before anything else") {
+			t.Error("arrived, and all is dropped")
+		}
+		load("")
 		lost := 0
 		for i := range 100 {
 			if !star.Deliver(h, side.from, conn, fmt.Sprint("packet ", i)) {
@@ -43,19 +58,14 @@ func TestDeliver(t *testing.T) {
 			t.Errorf("%d of 100 from %s are said to be dropped", lost, side.from)
 		}
 		for _, verdict := range []string{"drop", "reject", "limit rate over 1/hour burst 1 packets drop"} {
-			rules := fmt.Sprintf("table inet t {\nchain in {\ntype filter hook input priority 0;\nudp dport 5060 %s\n}\n}\n", verdict)
-			if out, err := exec.Command("sh", "-c", "printf '"+rules+"' | nft -f -").CombinedOutput(); err != nil {
-				t.Fatalf("nft: %v: %s", err, out)
-			}
+			load(fmt.Sprintf("table inet t {\nchain in {\ntype filter hook input priority 0;\nudp dport 5060 %s\n}\n}\n", verdict))
 			for i := range 3 {
 				want := i == 0 && verdict[0] == 'l' // one is within the limit
 				if got := star.Deliver(h, side.from, conn, fmt.Sprint(verdict, i)); got != want {
 					t.Errorf("%s: packet %d has arrived: %v", verdict, i, got)
 				}
 			}
-			if out, err := exec.Command("nft", "flush", "ruleset").CombinedOutput(); err != nil {
-				t.Fatalf("nft: %v: %s", err, out)
-			}
+			load("")
 		}
 	}
 }

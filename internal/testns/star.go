@@ -32,6 +32,8 @@ type Host struct {
 	ns       netns.NsHandle
 	networks []netip.Prefix
 	last     []netip.Addr // the newest address in each network
+	name     string       // of its wire, in the middle
+	knows    bool         // the middle, for good; see Deliver
 }
 
 // EnterStar is [Enter], for a test that then joins hosts. addrs are the addresses
@@ -65,12 +67,12 @@ func (s *Star) Join(networks ...netip.Prefix) *Host {
 	s.must(netns.Set(s.inside))
 
 	s.hosts = append(s.hosts, h)
-	name := fmt.Sprint("host", len(s.hosts))
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: wire, PeerNamespace: netlink.NsFd(h.ns)}
+	h.name = fmt.Sprint("host", len(s.hosts))
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: h.name}, PeerName: wire, PeerNamespace: netlink.NsFd(h.ns)}
 	if err := netlink.LinkAdd(veth); err != nil {
 		s.t.Fatal("join a host: ", err)
 	}
-	s.must(s.wire(name, h))
+	s.must(s.wire(h.name, h))
 	h.Do(func() { s.must(h.wire()) })
 	return h
 }
