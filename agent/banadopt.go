@@ -3,11 +3,11 @@ package agent
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -46,38 +46,43 @@ func (b *banBook) damagedOld(store *fetch.Store, read int, why error) {
 	rest := "no ban in it can be read"
 	switch {
 	case read == 1:
-		rest = "the 1 ban that can be read stays"
+		rest = "the 1 ban that can be read stays, others may be lost"
 	case read > 1:
-		rest = fmt.Sprintf("the %d bans that can be read stay", read)
+		rest = fmt.Sprintf("the %d bans that can be read stay, others may be lost", read)
 	}
-	path := b.putAside(store.SetAsideJSON, oneLine(why), rest)
-	b.lost = &lostBansError{path}
-}
-
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
-// lostBansError is bans of an older version that could not be read.
-type lostBansError struct{ path string }
-
-func (e *lostBansError) Error() string {
-	return "bans of an older version of voipbl may be lost: nobody is blocked by those of them that cannot be read"
-}
-
-// Remedy says what to do about it.
-func (e *lostBansError) Remedy() string {
-	if e.path == "" {
-		return "ban again whom you miss in \"voipbl bans\""
+	if path := b.putAside(store.SetAsideJSON, inOneLine(why), rest); path == "" {
+		b.older = &DamagedOldBansError{why}
 	}
-	return "ban again whom you miss in \"voipbl bans\"; " + e.path + " has what is left of the list"
 }
 
-// takeLost returns once what is lost of the list.
-func (b *banBook) takeLost() error {
+// damagedOlder is what is wrong with the list of an older version: it is damaged and could
+// not be put aside, or was put aside.
+func (b *banBook) damagedOlder() *Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	lost := b.lost
-	b.lost = nil
-	return lost
+	if b.older != nil {
+		return problemOf(b.older)
+	}
+	return lostBans(b.cfg)
+}
+
+// lostBans is that bans of an older version may be lost: for as long as the damaged list is
+// there that was put aside, so that everybody says so until an admin has looked at it.
+func lostBans(cfg config.Config) *Problem {
+	store, err := findStore(cfg)
+	if store == nil || err != nil {
+		return nil // which is said by those who need the folder
+	}
+	defer store.Close()
+	path, there := store.AsideJSON(bansFile)
+	if !there {
+		return nil
+	}
+	return &Problem{
+		Reason: "bans-lost",
+		Error:  "bans of an older version of voipbl may be lost: those of them that cannot be read block nobody",
+		Remedy: fmt.Sprintf("look at \"voipbl bans\", and ban again each address that is missing there (%[1]s has what is left of the old list); then: rm %[1]s", path),
+	}
 }
 
 // sameEnd is how far the kernel's end of an entry may be from that of the ban that has

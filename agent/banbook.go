@@ -52,7 +52,7 @@ type banBook struct {
 	whole bool
 
 	spoilt bool        // the journal was damaged when it was last read
-	lost   error       // bans of an older version that could not be read; to be told once
+	older  error       // that of an older version is damaged and could not be put aside
 	unread error       // why it could not be read: it is there, and is not to be written over
 	notes  []string    // what has to be said, once
 	exempt [2]cidr.Set // what was cut out of the bans the last time
@@ -112,7 +112,7 @@ func (b *banBook) unreadable(why error, now banlist.Clock, live func() [2]ipsets
 
 // read reads the list anew.
 func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
-	b.whole, b.spoilt, b.unread, b.lines, b.stamp = false, false, nil, 0, now
+	b.whole, b.spoilt, b.unread, b.older, b.lines, b.stamp = false, false, nil, nil, 0, now
 	text, state, err := store.ReadJournal(bansFile)
 	shrunk := b.shrunk(state)
 	b.seen = state

@@ -83,7 +83,7 @@ func (e *DamagedBansError) Remedy() string {
 type DamagedOldBansError struct{ Err error }
 
 func (e *DamagedOldBansError) Error() string {
-	return bansFile + ".json, which an older version has written, is damaged: " + oneLine(e.Err)
+	return bansFile + ".json, which an older version has written, is damaged: " + inOneLine(e.Err)
 }
 
 func (e *DamagedOldBansError) Unwrap() error { return e.Err }

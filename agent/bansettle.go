@@ -235,11 +235,11 @@ func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun
 	}
 	if dryRun {
 		var unread error
-		if b.table, b.notes, unread = b.look(now); unread != nil {
+		b.table, b.notes, unread = b.look(now)
+		if errors.As(unread, new(*DamagedOldBansError)) {
+			b.older = unread
+		} else if unread != nil {
 			b.notes = append(b.notes, unread.Error())
-			if errors.As(unread, new(*DamagedOldBansError)) {
-				b.lost = &lostBansError{}
-			}
 		}
 	} else {
 		b.refresh(now, func() [2]ipsetsync.Timed { return live })

@@ -26,7 +26,7 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 	if UnkeptBans(e.cfg) {
 		report.ListProblems = append(report.ListProblems, bansUnwritten)
 	}
-	for _, p := range []*Problem{problemIf(e.book.takeLost()), problemIf(e.book.unread), exempt.allowedProblem} {
+	for _, p := range []*Problem{e.book.damagedOlder(), problemIf(e.book.unread), exempt.allowedProblem} {
 		if p != nil {
 			report.ListProblems = append(report.ListProblems, *p)
 		}

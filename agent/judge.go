@@ -181,6 +181,9 @@ func (s *Status) BanProblems() (all []Problem) {
 	if s.bansUnkept {
 		all = append(all, bansUnwritten)
 	}
+	if s.bansLost != nil {
+		all = append(all, *s.bansLost)
+	}
 	for _, note := range s.banNotes {
 		add("run \"voipbl sync\"", "%s", note)
 	}

@@ -56,6 +56,7 @@ type Status struct {
 	AgentError *Problem     `json:"agent_error,omitempty"` // one runs and does not answer, or has died
 
 	bansUnkept bool
+	bansLost   *Problem // of an older version
 	banNotes   []string
 	bansUnread *Problem // why not all bans could be read
 
@@ -187,7 +188,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		set.Drops = s.Rules.drops(set.Name)
 		s.BanSets = append(s.BanSets, set)
 	}
-	s.bansUnkept = UnkeptBans(cfg)
+	s.bansUnkept, s.bansLost = UnkeptBans(cfg), lostBans(cfg)
 	if s.Bans = book.active(); book == nil { // else it is the agent who asks
 		var bans []Ban
 		bans, s.banNotes, err = ReadBans(cfg)

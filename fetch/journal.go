@@ -199,6 +199,14 @@ func (s *Store) SetAsideJournal(name string) (string, error) { return s.setAside
 // SetAsideJSON gives the file of [Store.WriteJSON] another name, which it returns.
 func (s *Store) SetAsideJSON(name string) (string, error) { return s.setAside(name + jsonSuffix) }
 
+// AsideJSON reports whether a file is there that [Store.SetAsideJSON] has put aside, and
+// its path.
+func (s *Store) AsideJSON(name string) (path string, there bool) {
+	file := name + jsonSuffix + damagedSuffix
+	state, err := s.stateOf(file)
+	return s.path(file), err == nil && state.Exists()
+}
+
 func (s *Store) setAside(file string) (string, error) {
 	if err := s.root.Rename(file, file+damagedSuffix); err != nil {
 		return "", storageError("", s.path(file), err)
