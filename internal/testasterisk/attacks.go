@@ -48,18 +48,25 @@ func Broken(c *testsip.Client, user string) testsip.Request {
 	return r
 }
 
-// Friendly is what phones with the right password do.
-var Friendly = []Deed{
-	{"REGISTER with the right password", func(c *testsip.Client) { c.Register("6002", Password) }},
-	{"REGISTER of a second phone where one may", func(c *testsip.Client) {
+// Friendly is what phones with the right password do, each with a text that is in what
+// Asterisk writes about it.
+var Friendly = []struct {
+	Deed
+	Writes string
+}{
+	{Deed{"REGISTER with the right password", func(c *testsip.Client) { c.Register("6002", Password) }}, `SecurityEvent="SuccessfulAuth"`},
+	{Deed{"REGISTER of a second phone where one may", func(c *testsip.Client) {
 		for _, phone := range []string{"6001@192.0.2.1", "6001@192.0.2.2"} {
 			r := c.Request("REGISTER", "6001")
 			r.Headers = []string{"Contact: <sip:" + phone + ">"}
 			c.DoAs(r, "6001", Password)
 		}
-	}},
-	{"a wrong number with the right password", func(c *testsip.Client) { c.DoAs(Call(c, "6002", "999"), "6002", Password) }},
+	}}, `ACLName="registrar_attempt_exceeds_maximum_configured_contacts"`},
+	{Deed{"a wrong number with the right password", func(c *testsip.Client) { c.DoAs(Call(c, "6002", "999"), "6002", Password) }}, WrongNumber},
 }
+
+// WrongNumber is in what Asterisk writes about a call of a number that nobody has.
+const WrongNumber = "to extension '999' rejected because extension not found"
 
 // Call is an INVITE of a number. It offers a voice, as any phone does.
 func Call(c *testsip.Client, user, number string) testsip.Request {

@@ -25,8 +25,11 @@ func TestFilterWithAsterisk(t *testing.T) {
 			return testsip.MustDial(t, "udp", netip.MustParseAddrPort(from), netip.MustParseAddrPort(family.server))
 		}
 		mark := dial(family.mark)
-		find := func(deed testasterisk.Deed, from string) []string {
+		find := func(deed testasterisk.Deed, from, writes string) []string {
 			log := a.LogOf(mark, func() { deed.Do(dial(from)) })
+			if !strings.Contains(log, writes) {
+				t.Errorf("%s, %s: %q is not in what Asterisk writes: %s", family.name, deed.Name, writes, log)
+			}
 			if log == "" {
 				return nil
 			}
@@ -35,7 +38,7 @@ func TestFilterWithAsterisk(t *testing.T) {
 		}
 		for _, deed := range testasterisk.Attacks {
 			attacker, _ := netip.ParseAddrPort(family.attacker)
-			got := find(deed, family.attacker)
+			got := find(deed, family.attacker, "")
 			if !slices.Contains(got, attacker.Addr().String()) {
 				t.Errorf("%s, %s: the attacker is not found", family.name, deed.Name)
 			}
@@ -51,12 +54,12 @@ func TestFilterWithAsterisk(t *testing.T) {
 					t.Errorf("a wrong number of a trunk: %d, not 404", answer.Status)
 				}
 			}}
-			if got := find(wrong, family.trunk); len(got) > 0 {
+			if got := find(wrong, family.trunk, testasterisk.WrongNumber); len(got) > 0 {
 				t.Errorf("%s, %s: found %v", family.name, wrong.Name, got)
 			}
 		}
 		for _, deed := range testasterisk.Friendly {
-			if got := find(deed, family.friend); len(got) > 0 {
+			if got := find(deed.Deed, family.friend, deed.Writes); len(got) > 0 {
 				t.Errorf("%s, %s: found %v", family.name, deed.Name, got)
 			}
 		}
