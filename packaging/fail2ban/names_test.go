@@ -1,6 +1,7 @@
 package fail2ban_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -110,6 +111,40 @@ func TestUpgradeOfSSH(t *testing.T) {
 			h.stop()
 		})
 	}
+}
+
+// TestReloadAfterUpgrade: whom the version before has banned by rules stays banned when
+// fail2ban reads the new action, until fail2ban ends that.
+func TestReloadAfterUpgrade(t *testing.T) {
+	onEachBackend(t, func(h *host) {
+		h.jails(sshJail)
+		h.serve()
+		h.start()
+		h.banSSH(attacker[0].String(), attacker[1].String(), bystander[0].String(), bystander[1].String())
+		for f, name := range tables { // what that version had in place of members
+			h.sh("ipset flush " + sshSets[f] + "; " + name + " -F f2bs-voipbl-ssh; " + name + " -F fail2ban-ssh")
+			for _, who := range [][2]netip.Addr{attacker, bystander} {
+				for _, rule := range []string{"f2bs-voipbl-ssh -s %s -p tcp -m multiport --dports 22", "fail2ban-ssh -s %s"} {
+					h.sh(name + " -A " + fmt.Sprintf(rule, who[f]) + " -m comment --comment f2b-voipbl-ssh -j REJECT")
+				}
+			}
+		}
+		h.sh("ipset destroy " + sshSets[0] + "; ipset destroy " + sshSets[1])
+		h.client("reload")
+		h.expect("reloaded", h.dial, attacker, rejected)
+		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
+		h.expect("unbanned", h.dial, attacker, answered)
+		h.expect("the other one", h.dial, bystander, rejected)
+		h.banSSH(newcomer[0].String(), newcomer[1].String())
+		h.expect("beside a new ban", h.dial, bystander, rejected)
+		if left := h.sh("iptables -S; ip6tables -S"); strings.Contains(left, " -s ") {
+			h.Errorf("rules of the version before are left:\n%s", left)
+		}
+		h.client("unban " + bystander[0].String() + " " + bystander[1].String())
+		h.expect("the other one, unbanned", h.dial, bystander, answered)
+		h.forget()
+		h.stop()
+	})
 }
 
 // TestVoipblThatHangs: whoever attacks is banned all the same, before fail2ban ends the action.

@@ -1,6 +1,7 @@
 package fail2ban_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -66,6 +67,24 @@ func TestSecondOfOneJail(t *testing.T) {
 		}
 		h.stop()
 	})
+}
+
+// TestTwoSSHOfOneJail: both have their rule in the chain that base rules ask, ban after ban.
+func TestTwoSSHOfOneJail(t *testing.T) {
+	h := newHost(t, "nft")
+	h.jails(manual("one", "voipbl-ssh[marks=DIR]\n\tvoipbl-ssh[marks=DIR, actname=second, port=2222, own_chain=f2bs-two, own_set=f2bs-two]"))
+	h.start()
+	for _, who := range [][2]netip.Addr{attacker, bystander} {
+		for f := range tables {
+			h.ban("one", who[f].String(), "ipset save f2bs-one"+strings.Repeat("6", f))
+			h.eventually("the second bans too", func() bool { return h.in("f2bs-two"+strings.Repeat("6", f), who[f]) })
+			got := strings.Join(h.rules(f, "fail2ban-ssh"), "\n")
+			if n := strings.Count(got, "--match-set"); n != 2 || !strings.Contains(got, "--match-set f2bs-one") || !strings.Contains(got, "--match-set f2bs-two") {
+				h.Errorf("the chain has\n%s", got)
+			}
+		}
+	}
+	h.stop()
 }
 
 // TestNameThatEndsIn6: own-jail6 would be the IPv4 set of the jail jail6 and the IPv6 set of the jail

@@ -80,7 +80,7 @@ func TestSSH(t *testing.T) {
 func TestKilled(t *testing.T) {
 	h := newHost(t, "nft")
 	h.serve()
-	h.jails(strings.Replace(manual("short", "voipbl-ssh[marks=DIR]"), "1h", "12", 1) + sshJail)
+	h.jails(strings.Replace(manual("short", "voipbl-ssh[marks=DIR]"), "1h", "40", 1) + sshJail)
 	h.start()
 	h.banSSH(bystander[0].String(), bystander[1].String())
 	h.client("set short banip " + attacker[0].String() + " " + attacker[1].String())
