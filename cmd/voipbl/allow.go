@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,17 +130,39 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 	case err == nil:
 		a.printAllowedChange(r, words)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return &exitError{exitNotApplied, err}
-	case !r.Kept && r.Problem != nil:
-		return &exitError{exitStale, &unkeptAllowError{words, r.Problem}}
-	case len(r.Absent) > 0:
-		return &exitError{exitNotApplied, &notAllowedError{r.Absent}}
-	case len(r.Unknown) > 0:
-		return &exitError{exitStale, &nameError{r.Unknown}}
 	}
-	return a.stillCutOff(r.Banned)
+	return a.showAllowTroubles(r, words)
+}
+
+// showAllowTroubles shows all that is wrong; the first decides how the program exits.
+func (a *app) showAllowTroubles(r *agent.AllowReport, words string) error {
+	code := exitOK
+	show := func(exit int, err error) {
+		a.showError(err)
+		if code == exitOK {
+			code = exit
+		}
+	}
+	if !r.Kept && r.Problem != nil {
+		show(exitStale, &unkeptAllowError{words, r.Problem})
+	}
+	if len(r.Absent) > 0 {
+		show(exitNotApplied, &notAllowedError{r.Absent})
+	}
+	if len(r.Unknown) > 0 {
+		show(exitStale, &nameError{r.Unknown})
+	}
+	for _, b := range r.Banned {
+		if !b.Unused {
+			show(exitStale, &cutOffError{b})
+		}
+	}
+	if code == exitOK {
+		return nil
+	}
+	return &exitError{code: code}
 }
 
 func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
@@ -167,20 +188,6 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 	if len(r.Changed) == 0 && len(r.Absent) == 0 {
 		fmt.Fprintln(a.out, "\"voipbl allow\" has allowed nothing")
 	}
-}
-
-// stillCutOff tells of bans of others that go on, each with what ends it, and is an error if
-// there is one.
-func (a *app) stillCutOff(bans []agent.ExemptBan) error {
-	bans = slices.DeleteFunc(slices.Clone(bans), func(b agent.ExemptBan) bool { return b.Unused })
-	if len(bans) == 0 {
-		return nil
-	}
-	last := len(bans) - 1
-	for _, b := range bans[:last] {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(b.String()), clean(b.Remedy()))
-	}
-	return &exitError{exitStale, &cutOffError{bans[last]}}
 }
 
 // cutOffError is somebody who is allowed, and kept out by what is not voipbl's.
