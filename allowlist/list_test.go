@@ -61,6 +61,7 @@ func TestClocks(t *testing.T) {
 		{"a new boot, in time", at("two", time.Minute, time.Hour-1), both},
 		{"a new boot, over", at("two", time.Minute, time.Hour), one},
 		{"a new boot, years behind", at("two", 0, -10000*time.Hour), both},
+		{"a new boot, years ahead", at("two", 0, 10000*time.Hour), both},
 	} {
 		now := l.At(test.now)
 		if got := hosts(now); got != test.want {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,9 @@ func TestClockLeaps(t *testing.T) {
 		"over, and the clock was set back":     {wall(at(2*time.Hour), -10*year), ""},
 		"a boot":                               {booted(time.Minute, 20*time.Minute), "192.0.2.1 40m0s"},
 		"a boot, and over":                     {booted(time.Minute, 61*time.Minute), ""},
+		"a boot, and long over":                {booted(time.Minute, 170*24*time.Hour), ""},
 		"a boot without a clock":               {booted(time.Minute, -50*year), "192.0.2.1 1h0m0s"},
+		"a boot with a clock years ahead":      {booted(time.Minute, 10*year), "192.0.2.1 1h0m0s"},
 		"a boot with a clock that is too late": {booted(time.Minute, 10*time.Minute), "192.0.2.1 50m0s"},
 	} {
 		t.Run(name, func(t *testing.T) { wantBans(t, Decode(lines, test.now).Table, test.now, test.want) })
@@ -124,6 +127,13 @@ func TestClockLeaps(t *testing.T) {
 		lines = Decode(lines, noticed).Table.Encode(noticed)
 		now := booted(time.Minute, 40*time.Minute)
 		wantBans(t, Decode(lines, now).Table, now, "192.0.2.1 20m0s")
+	}
+
+	// Two boots ago, of which the later one has written down something else.
+	more := append(slices.Clip(lines), journal(booted(time.Minute, 10*time.Minute), New(prefix("192.0.2.2"), "", 0, then))...)
+	for name, wall := range map[string]time.Duration{"192.0.2.1 40m0s": 20 * time.Minute, "192.0.2.1 50m0s": 10 * year} {
+		now := Clock{Boot: "three", Up: time.Minute, Wall: then.Wall.Add(wall)}
+		wantBans(t, Decode(more, now).Table, now, name+", 192.0.2.2 ever")
 	}
 
 	// What was read after a boot is counted by that boot's clock, and until is what

@@ -26,23 +26,35 @@ func (c Clock) After(d time.Duration) Clock {
 	return Clock{c.Boot, c.Up + d, c.Wall.Add(d)}
 }
 
+// MostAway is how far the wall clock may have gone from when something was last written
+// down to a later boot. A clock that is further ahead is taken to be wrong, as after an
+// empty battery: no time passes by it. A host that is off for longer, or writes nothing for
+// longer, has what was to end meanwhile for as long as it had left then.
+const MostAway = 180 * 24 * time.Hour
+
+// since is how long it is by the wall clock since another moment.
+func (c Clock) since(last Clock) time.Duration {
+	if away := c.Wall.Sub(last.Wall); away > 0 && away <= MostAway {
+		return away
+	}
+	return 0
+}
+
 // Left is how long it is from now to an end that was written down. last is when something
 // was last written down: by then there was the time left that the clock of its boot says,
-// and since then the wall clock counts, though never backwards. It is never longer than
-// was said.
+// and since then the wall clock counts, though never backwards, nor further than MostAway.
+// It is never longer than was said.
 func (end Clock) Left(now, last Clock, said time.Duration) time.Duration {
 	var left time.Duration
 	switch {
 	case end.Boot != "" && end.Boot == now.Boot:
 		left = end.Up - now.Up
 	case end.Boot != "" && end.Boot == last.Boot:
-		left = end.Up - last.Up - max(0, now.Wall.Sub(last.Wall))
+		left = end.Up - last.Up - now.since(last)
+	case last.Wall.IsZero():
+		left = end.Wall.Sub(now.Wall)
 	default:
-		wall := now.Wall
-		if last.Wall.After(wall) { // the clock is behind
-			wall = last.Wall
-		}
-		left = end.Wall.Sub(wall)
+		left = end.Wall.Sub(last.Wall.Add(now.since(last)))
 	}
 	return min(left, said)
 }
