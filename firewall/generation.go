@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -67,11 +67,24 @@ func Boot() string {
 	return strings.ReplaceAll(strings.TrimSpace(boot), "-", "")
 }
 
-// bootID is the kernel's name for this boot. A process sees one.
-var bootID = sync.OnceValue(func() string {
-	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return string(text)
-})
+// bootID is the kernel's name for this boot. A process sees one. What cannot be read, as
+// without a free descriptor, is asked again.
+func bootID() string {
+	if id := knownBoot.Load(); id != nil {
+		return *id
+	}
+	text, err := os.ReadFile(bootFile)
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	id := string(text)
+	knownBoot.Store(&id)
+	return id
+}
+
+const bootFile = "/proc/sys/kernel/random/boot_id"
+
+var knownBoot atomic.Pointer[string]
 
 // bootEnv tells the boot to whoever sees another one than the rest of the host does:
 // systemd-nspawn gives a container a boot_id of its own by a mount over that file,
