@@ -80,8 +80,12 @@ func (d *doctor) feeds() {
 			remedy, why = orElse(f.Problem.Remedy, remedy), " ("+f.Problem.Error+")"
 		}
 		switch {
+		case f.Stale && f.Untried():
+			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s %s", f.Name, f.NeverWords())
 		case f.Stale && f.LastSuccess.IsZero() && f.FetchedAt.IsZero():
-			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s was never fetched%s", f.Name, why)
+			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s %s%s", f.Name, f.NeverWords(), why)
+		case f.Problem != nil && f.Untried():
+			d.note(FeedTrouble, Warning, remedy, "it counts from the next sync on", "the list %s %s", f.Name, f.NeverWords())
 		case f.Stale:
 			d.note(StaleFeed, Problem, remedy, "attackers seen since then are not on it",
 				"the list %s is stale: it was last fetched at %s%s", f.Name, f.LastSuccess.Local().Format(time.DateTime), why)

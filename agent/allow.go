@@ -254,19 +254,8 @@ func (p *Protection) addressesOf(name string) (addrs []netip.Addr) {
 
 // findBanned looks for bans of others that go on.
 func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *Protection) {
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		return // it was there a moment ago
-	}
-	defer kernel.Close()
-	rules, err := ReadKernelRules(ctx, cfg)
-	if err != nil {
-		r.Notes = append(r.Notes, "the rules cannot be read: "+err.Error())
-	}
-	bans, err := exemptBans(ctx, cfg, kernel, exempt, rules)
-	if err != nil {
-		r.Notes = append(r.Notes, "the sets of fail2ban cannot be read: "+err.Error())
-	}
+	bans, notes := exemptBansNow(ctx, cfg, exempt)
+	r.Notes = append(r.Notes, notes...)
 	for _, b := range bans {
 		ours := slices.ContainsFunc(r.Changed, func(a Allowed) bool {
 			return slices.ContainsFunc(prefixesOf(a), b.Banned.Overlaps)

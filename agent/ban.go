@@ -60,6 +60,8 @@ type RefusedBanError struct {
 	Others int // that were to be banned with it
 	Why    string
 	Fix    string
+
+	KeptOut *ExemptBan // by something else; nil if not
 }
 
 func (e *RefusedBanError) Error() string {
@@ -67,11 +69,20 @@ func (e *RefusedBanError) Error() string {
 	if e.Others > 0 {
 		others = ", and neither are the others"
 	}
-	return fmt.Sprintf("%s is not banned%s: %s", queryText(e.Prefix), others, e.Why)
+	if e.KeptOut == nil {
+		return fmt.Sprintf("%s is not banned%s: %s", queryText(e.Prefix), others, e.Why)
+	}
+	_, how, _ := strings.Cut(e.KeptOut.String(), ", but ")
+	return fmt.Sprintf("%s is not banned by voipbl%s: %s; it is kept out all the same: %s", queryText(e.Prefix), others, e.Why, how)
 }
 
 // Remedy says what to do about it.
-func (e *RefusedBanError) Remedy() string { return e.Fix }
+func (e *RefusedBanError) Remedy() string {
+	if e.KeptOut != nil {
+		return e.KeptOut.Remedy()
+	}
+	return e.Fix
+}
 
 // AddBans blocks prefixes on this host, and returns when they are in force and written
 // down. The kernel comes first: nothing that keeps a ban from being written down keeps
@@ -87,7 +98,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	request := banRequest{Spared: hostsOf(exempt.sessions)}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, exempt); err != nil {
-			err.Others = len(prefixes) - 1
+			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, exempt, p)
 			return report, err
 		}
 		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
@@ -445,11 +456,41 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 		why = append(why, c.Reasons...)
 	}
 	slices.Sort(why)
-	fix := "to block it all the same, take it out of what makes it exempt"
-	if slices.ContainsFunc(why, func(reason string) bool { return strings.HasPrefix(reason, ByHand) }) {
-		fix += " (\"voipbl disallow\")"
+	why = slices.Compact(why)
+	return refuse(unexempt(why), "it is exempt: %s", strings.Join(why, ", "))
+}
+
+// unexempt is what ends an exemption, by its reasons.
+func unexempt(why []string) string {
+	var steps []string
+	for _, reason := range why {
+		step := "take it out of " + strings.SplitN(reason, " ", 2)[0] // allow, trunks or local_networks
+		switch {
+		case reason == ownAddressReason, reason == gatewayReason, reason == resolverReason:
+			return "nothing: this host needs that address"
+		case reason == sessionReason:
+			step = "have that session end"
+		case strings.HasPrefix(reason, ByHand):
+			step = "take that back with \"voipbl disallow\""
+		case strings.HasPrefix(reason, sourceReason(config.Feed{})):
+			step = "take that feed out of the configuration"
+		case strings.HasPrefix(reason, reportReason):
+			step = "set report.url to another server"
+		}
+		steps = append(steps, step)
 	}
-	return refuse(fix, "it is exempt: %s", strings.Join(slices.Compact(why), ", "))
+	return "to block it all the same, " + strings.Join(slices.Compact(steps), ", and ")
+}
+
+// keptOut is what keeps an exempt prefix out all the same; nil if nothing does.
+func keptOut(ctx context.Context, cfg config.Config, exempt *Protection, p netip.Prefix) *ExemptBan {
+	bans, _ := exemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
+	for _, b := range bans {
+		if !b.Unused && b.Banned.Overlaps(p) {
+			return &b
+		}
+	}
+	return nil
 }
 
 // FullError is a list that is full of bans without an end.

@@ -113,9 +113,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		reports[i] = CheckReport{Query: queryText(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
 		reports[i].Exempt = protected.exempts(q)
-		if s, ok := cidr.FindSpecial(cidr.FromNetip(q)); ok {
-			reports[i].Special = s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
-		}
+		reports[i].Special = specialSpace(q)
 	}
 	places := findPlaces(ctx, cfg, kernel)
 	if err := checkKernel(cfg, places, queries, reports); err != nil {
@@ -174,6 +172,15 @@ func findStore(cfg config.Config) (*fetch.Store, error) {
 		return nil, nil
 	}
 	return store, err
+}
+
+// specialSpace is the special-purpose space that a prefix is in; empty if it is in none.
+func specialSpace(q netip.Prefix) string {
+	s, found := cidr.FindSpecial(cidr.FromNetip(q))
+	if !found {
+		return ""
+	}
+	return s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
 }
 
 // ParseQuery reads what Check is asked about: an address or a prefix.

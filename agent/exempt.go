@@ -15,6 +15,11 @@ type Exemption struct {
 	Query   string      `json:"query"`
 	Exempt  bool        `json:"exempt"`  // all of it
 	Because []Protected `json:"because"` // the exempt prefixes that have any of it
+
+	// Special is the special-purpose space that it is in, which no list blocks, and NeverBanned
+	// that no ban does either.
+	Special     string `json:"special,omitempty"`
+	NeverBanned bool   `json:"never_banned,omitempty"`
 }
 
 // ExemptReport is what [Exempt] found.
@@ -60,9 +65,10 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 	found := make([]Exemption, len(queries))
 	for i, q := range queries {
 		q = unmapped(q)
+		_, never := cidr.FindNeverBanned(cidr.FromNetip(q))
 		found[i] = Exemption{
 			Query: queryText(q), Exempt: p.exempts(q),
-			Because: append([]Protected{}, p.Covering(q)...),
+			Because: append([]Protected{}, p.Covering(q)...), Special: specialSpace(q), NeverBanned: never,
 		}
 	}
 	return found

@@ -102,6 +102,24 @@ func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	return append(found, exemptPlaces(ctx, cfg, kernel, p, rules, found)...), nil
 }
 
+// exemptBansNow is exemptBans for who knows neither the sets nor the rules yet; notes are what
+// cannot be read of them.
+func exemptBansNow(ctx context.Context, cfg config.Config, p *Protection) (bans []ExemptBan, notes []string) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, nil // it was there a moment ago
+	}
+	defer kernel.Close()
+	rules, err := ReadKernelRules(ctx, cfg)
+	if err != nil {
+		notes = append(notes, "the rules cannot be read: "+err.Error())
+	}
+	if bans, err = exemptBans(ctx, cfg, kernel, p, rules); err != nil {
+		notes = append(notes, "the sets of fail2ban cannot be read: "+err.Error())
+	}
+	return bans, notes
+}
+
 // dropsMembers reports whether a rule that packets may come to drops the members of a set.
 func dropsMembers(rules []KernelRules, set string) bool {
 	return slices.ContainsFunc(rules, func(k KernelRules) bool {

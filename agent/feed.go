@@ -409,6 +409,10 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &failed):
 		p.Reason, p.Remedy = string(failed.Reason), failed.Remedy()
 		p.Error = fmt.Sprintf("%s: %v", failed.Object, failed.Err)
+	case errors.As(err, new(*UnattendedError)):
+		p.Reason = reasonUntried
+	case errors.As(err, new(*LockoutError)):
+		p.Reason = reasonLockout
 	}
 	if lacksFiles(err) {
 		p.Remedy = ShortageRemedy(err)

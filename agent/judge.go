@@ -57,8 +57,8 @@ func (s *Status) judge(now time.Time) {
 	s.judgeAgent()
 	for _, f := range s.Feeds {
 		switch {
-		case f.Stale && f.never():
-			s.problem("", "feed %s was never fetched", f.Name)
+		case f.Stale && f.never(), f.Problem != nil && f.Untried():
+			s.problem("", "feed %s %s", f.Name, f.NeverWords())
 		case f.Stale:
 			s.problem("", "feed %s is STALE: no success for three times its interval", f.Name)
 		case f.Held != nil:

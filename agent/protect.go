@@ -138,7 +138,12 @@ func isAddr(host string) bool {
 	return err == nil
 }
 
-const ownAddressReason = "this host's own address"
+const (
+	ownAddressReason = "this host's own address"
+	gatewayReason    = "default gateway"
+	resolverReason   = "DNS resolver"
+	sessionReason    = "logged-in SSH session"
+)
 
 // protection gathers the protected addresses of the configuration, with its names
 // as they were resolved, and of the host as it is now.
@@ -164,9 +169,9 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 	if err != nil {
 		return nil, err
 	}
-	list.addAddrs(gws, "default gateway")
-	list.addAddrs(resolvers(resolvConfs), "DNS resolver")
-	list.addAddrs(sessions, "logged-in SSH session")
+	list.addAddrs(gws, gatewayReason)
+	list.addAddrs(resolvers(resolvConfs), resolverReason)
+	list.addAddrs(sessions, sessionReason)
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, "local_networks")
 	}

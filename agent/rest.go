@@ -13,6 +13,8 @@ type Rest struct {
 	Owners []string           `json:"owners"` // the programs that look after it, by their rules
 	IPv4   firewall.Reception `json:"ipv4"`   // what INPUT does with strangers
 	IPv6   firewall.Reception `json:"ipv6"`
+
+	wanted bool // base rules are configured, and not installed
 }
 
 // restOf tells it by the rules of all backends.
@@ -21,7 +23,7 @@ func restOf(rules []KernelRules, native *nft.Ruleset) *Rest {
 	if owners == nil {
 		owners = []string{}
 	}
-	return &Rest{owners, reception(rules, firewall.IPv4), reception(rules, firewall.IPv6)}
+	return &Rest{Owners: owners, IPv4: reception(rules, firewall.IPv4), IPv6: reception(rules, firewall.IPv6)}
 }
 
 // Of is what INPUT does with strangers of a family.
@@ -31,15 +33,19 @@ func (r Rest) Of(f firewall.Family) firewall.Reception {
 
 // Words say it in a line. on is what is in force; see Status.On.
 func (r Rest) Words(on string) string {
+	closes := "\"voipbl setup\" proposes base rules, which close the rest"
+	if r.wanted { // what keeps them away is told as a problem
+		closes = "the base rules that are configured would close the rest, and are not installed"
+	}
 	switch {
 	case len(r.Owners) > 0:
 		return "blocked addresses are dropped; the rest of the firewall is " + strings.Join(r.Owners, " and ")
 	case r.IPv4 == firewall.LetsIn && r.IPv6 == firewall.LetsIn:
-		return on + ", and the rest of the firewall is off: all others reach every open port; \"voipbl setup\" proposes base rules, which close the rest"
+		return on + ", and the rest of the firewall is off: all others reach every open port; " + closes
 	case r.IPv4 == firewall.KeepsOut && r.IPv6 == firewall.KeepsOut:
 		return "blocked addresses are dropped; the rest of the firewall is your own rules in INPUT"
 	}
-	return on + ", the base rules are off, and your own rules in INPUT decide about some of the others; \"voipbl setup\" proposes base rules, which close the rest"
+	return on + ", the base rules are off, and your own rules in INPUT decide about some of the others; " + closes
 }
 
 // reception is what all backends together do with strangers, our base rules left out. A

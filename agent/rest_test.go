@@ -16,12 +16,14 @@ func TestRestWords(t *testing.T) {
 		says  string
 		setup bool
 	}{
-		{Rest{nil, in, in}, "the rest of the firewall is off", true},
-		{Rest{nil, out, out}, "your own rules in INPUT", false},
-		{Rest{nil, out, in}, "some of the others", true},
-		{Rest{nil, unclear, in}, "some of the others", true},
-		{Rest{[]string{"ufw"}, out, in}, "the rest of the firewall is ufw", false},
-		{Rest{[]string{"FreePBX's firewall", "firewalld"}, in, in}, "is FreePBX's firewall and firewalld", false},
+		{Rest{nil, in, in, false}, "the rest of the firewall is off", true},
+		{Rest{nil, out, out, false}, "your own rules in INPUT", false},
+		{Rest{nil, out, in, false}, "some of the others", true},
+		{Rest{nil, unclear, in, false}, "some of the others", true},
+		{Rest{nil, in, in, true}, "configured would close the rest", false},
+		{Rest{nil, out, in, true}, "configured would close the rest", false},
+		{Rest{[]string{"ufw"}, out, in, false}, "the rest of the firewall is ufw", false},
+		{Rest{[]string{"FreePBX's firewall", "firewalld"}, in, in, false}, "is FreePBX's firewall and firewalld", false},
 	} {
 		if got := c.rest.Words("the list is on"); !strings.Contains(got, c.says) || strings.Contains(got, "voipbl setup") != c.setup {
 			t.Errorf("%+v: %s", c.rest, got)

@@ -103,6 +103,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	if s.Base == BaseOff && !s.unread {
 		s.Rest = restOf(s.kernel, native)
+		s.Rest.wanted = cfg.Firewall.Base
 	}
 	s.Owners = OtherOwners(s.kernel, native)
 	r := openRules(cfg, fw, kernel, store)
@@ -112,10 +113,11 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		return s
 	}
 	var report *RulesReport
+	r.trunks = protected.trunks
 	if agent != nil && agent.rules != nil {
 		report = agent.rules
+		report.Problem = r.callerOut(ctx, report.Problem)
 	} else {
-		r.trunks = protected.trunks
 		report, err = r.ensure(ctx, howRules{dryRun: true, onlyLooks: true, unattended: agent != nil, established: agent != nil})
 		report.Error = problemIf(err)
 	}
@@ -135,6 +137,19 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		s.Obstacles = Obstacles(cfg, protected.trunks, p)
 	}
 	return s
+}
+
+// callerOut is the problem that the agent has with base rules nobody has tried yet, or why
+// whoever asks cannot try them: they would lock out a login that the agent may not see.
+func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
+	if problem == nil || problem.Reason != reasonUntried {
+		return problem
+	}
+	own, err := r.ensure(ctx, howRules{dryRun: true, onlyLooks: true})
+	if err != nil || own.Problem == nil || own.Problem.Reason != reasonLockout {
+		return problem
+	}
+	return own.Problem
 }
 
 // leaveBase gives what is said of base rules the remedy of a file that has none any more,

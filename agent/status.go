@@ -249,7 +249,7 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 		s.Source = f.URL.String()
 	}
 	if store == nil {
-		s.Problem, s.Stale = neverFetched(), f.URL != ""
+		s.Problem, s.Stale = s.neverGot(), f.URL != ""
 		return s
 	}
 	c, err := store.Open(f.Name)
@@ -259,7 +259,7 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
 		c.Close()
 	case isAbsent(err):
-		s.Problem = neverFetched()
+		s.Problem = s.neverGot()
 	default:
 		s.Problem = problemOf(err)
 	}
@@ -281,8 +281,19 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 // never reports whether there has never been a copy.
 func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
 
-func neverFetched() *Problem {
-	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it was never fetched", Remedy: runSync}
+// Untried reports whether nothing is known of any attempt to get it.
+func (f *FeedStatus) Untried() bool { return f.never() && f.LastAttempt.IsZero() }
+
+// NeverWords say so.
+func (f *FeedStatus) NeverWords() string {
+	if f.file {
+		return "was never read, or no copy of it could be kept"
+	}
+	return "was never fetched"
+}
+
+func (f *FeedStatus) neverGot() *Problem {
+	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: runSync}
 }
 
 // adviseFetch says what fetches a feed once its trouble is mended: an agent does so by

@@ -182,7 +182,7 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 	}
 	for _, b := range r.Banned {
 		if b.Unused {
-			fmt.Fprintf(a.out, "  but %s\n    try: %s\n", clean(b.String()), b.Remedy())
+			fmt.Fprintf(a.out, "  %s\n    try: %s\n", clean(b.String()), clean(b.Remedy()))
 		}
 	}
 	if len(r.Changed) == 0 && len(r.Absent) == 0 {

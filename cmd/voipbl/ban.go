@@ -48,6 +48,9 @@ banned, or not in force yet; 2 usage or configuration.`,
 			if err := checkReason(opts.Reason); err != nil {
 				return err
 			}
+			if err := checkHostBits(args); err != nil {
+				return err
+			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
 				return agent.AddBans(ctx, cfg, prefixes, opts)
 			}, "banned")
@@ -109,6 +112,22 @@ taken back), or not in force yet; 2 usage or configuration.`,
 func checkReason(reason string) error {
 	if len(reason) > maxReason || clean(reason) != reason {
 		return badLine(fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(reason, 40)), maxReason))
+	}
+	return nil
+}
+
+// checkHostBits refuses "1.2.3.4/8", as the configuration and "voipbl allow" do: whoever means
+// the one address would block 16 million.
+func checkHostBits(args []string) error {
+	for _, arg := range args {
+		p, err := agent.ParseQuery(arg)
+		if err != nil {
+			continue // which is told with all others
+		}
+		text, _, _ := strings.Cut(strings.Fields(arg)[0], "/")
+		if addr, err := netip.ParseAddr(text); err == nil && p.Addr() != addr.Unmap() {
+			return &exitError{exitUsage, fmt.Errorf("network with host bits set (%q): expected %q, or \"%s\" for the one address", arg, p, addr)}
+		}
 	}
 	return nil
 }

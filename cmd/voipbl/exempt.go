@@ -120,6 +120,13 @@ func (a *app) printExempt(r *agent.ExemptReport) {
 		default:
 			fmt.Fprintf(a.out, "%s is not exempt\n", e.Query)
 		}
+		switch {
+		case e.Exempt || e.Special == "":
+		case e.NeverBanned:
+			fmt.Fprintf(a.out, "  never blocked by a list or a ban: %s\n", e.Special)
+		default:
+			fmt.Fprintf(a.out, "  never blocked by a list, but by a ban: %s\n", e.Special)
+		}
 		for _, p := range e.Because {
 			fmt.Fprintf(a.out, "  %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 		}

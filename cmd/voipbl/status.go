@@ -208,7 +208,7 @@ func feedWords(f agent.FeedStatus) string {
 	}
 	if f.Held != nil {
 		words = append(words, fmt.Sprintf("held back (%d of %d)", f.Held.Agreed, agent.Agreeing))
-	} else if f.Problem != nil {
+	} else if f.Problem != nil && !f.Untried() {
 		words = append(words, f.Problem.Reason)
 	}
 	if f.Frozen {

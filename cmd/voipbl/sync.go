@@ -186,8 +186,9 @@ func (a *app) printSync(r *agent.Report) {
 	fmt.Fprintln(a.out)
 	a.printRules(r)
 	fmt.Fprintln(a.out)
-	a.printSteps(r)
 	a.printOutcome(r)
+	fmt.Fprintln(a.out)
+	a.printSteps(r)
 }
 
 func (a *app) printOutcome(r *agent.Report) {
@@ -299,7 +300,6 @@ func (a *app) printSteps(r *agent.Report) {
 	}
 	steps.row(append(row, "all", fmt.Sprintf("%.3f s", sum))...)
 	steps.print(a.out)
-	fmt.Fprintln(a.out)
 }
 
 func rejected(f agent.FeedReport) int {
