@@ -47,7 +47,8 @@ const (
 	Blocked Verdict = "blocked"
 
 	// PartlyBlocked is that this holds for some of the addresses, that a rule above lets
-	// some of the packets in, or that only packets for containers are dropped.
+	// some of the packets in, that only packets for containers are dropped, or that ports
+	// are reached which the rule should be for: see [placesFinder.reaches].
 	PartlyBlocked Verdict = "partly"
 
 	// MayBeBlocked is that a rule asks for the address, and for more that cannot be told

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -123,6 +124,15 @@ func (r *CheckReport) findPlaces(finder *placesFinder, q netip.Prefix) {
 	places, unread := finder.of(q)
 	r.Places, r.Unread = append(r.Places, places...), append(r.Unread, unread...)
 	r.Verdict = judgePlaces(r.Places, r.Unread)
+	if r.Verdict == Blocked {
+		f := firewall.IPv4
+		if q.Addr().Is6() {
+			f = firewall.IPv6
+		}
+		if reaches := finder.reaches(f, r.Places, r.Entry != nil); reaches != "" {
+			r.Verdict, r.Note = PartlyBlocked, orElse(r.Note, reaches)
+		}
+	}
 	r.Blocked = r.Verdict == Blocked
 	own := func(p Place) bool { return p.Set == r.Set }
 	if r.Entry != nil && r.Note == "" && !slices.ContainsFunc(r.Places, own) && len(unread) == 0 {

@@ -151,7 +151,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		if !slices.ContainsFunc(p.Rules, func(k KernelRules) bool { return k.Saved[f].HasBase() }) {
 			continue
 		}
-		filters := p.filters(f)
+		filters := p.filters(f, nobody)
 		for _, a := range letIn(base, f) {
 			by := p.by(a.from, f)
 			at := make(map[*dropper][]string) // the interfaces by which it drops them
@@ -226,11 +226,11 @@ func unlessStranger(source netip.Prefix) firewall.Share {
 	return firewall.NoneOf
 }
 
-func (p Passed) filters(f firewall.Family) *filters {
+func (p Passed) filters(f firewall.Family, in firewall.Sources) *filters {
 	all := &filters{Passed: p, family: f}
 	for _, k := range p.Rules {
 		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
-			all.tracers = append(all.tracers, familyTracer{k.Backend, f, saved.NewTracer(nobody)})
+			all.tracers = append(all.tracers, familyTracer{k.Backend, f, saved.NewTracer(in)})
 			all.owners = append(all.owners, saved.Foreign())
 		}
 	}
@@ -239,10 +239,7 @@ func (p Passed) filters(f firewall.Family) *filters {
 
 // stops are what ends packets of an admission that come by an interface.
 func (f *filters) stops(a admission, by string) (all []stop) {
-	packet := nft.Packet{
-		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto,
-		Interface: by, Here: f.here(),
-	}
+	packet := f.packet(a, by)
 	others := f.affects(packet)
 	for i, t := range f.tracers {
 		found := t.Behind(allBut(others, i)).Stops(firewall.Packet{Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here})
@@ -262,6 +259,13 @@ func (f *filters) stops(a admission, by string) (all []stop) {
 		}
 	}
 	return all
+}
+
+func (f *filters) packet(a admission, by string) nft.Packet {
+	return nft.Packet{
+		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto,
+		Interface: by, Here: f.here(),
+	}
 }
 
 // affects are what each of the rules may do to packets, for the others; native ones last.

@@ -129,7 +129,7 @@ func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
 		l.t.Fatal(unread)
 	}
 	for _, p := range places {
-		if !p.Containers && p.isOf("udp", port) {
+		if !p.Containers && p.isAbout("udp", firewall.PortRange{First: port, Last: port}) {
 			named, certain = true, certain || p.Blocks() && p.Interface == ""
 		}
 	}
@@ -155,7 +155,7 @@ func (l *fateLab) stops() map[uint16]string {
 	if l.is6 {
 		f = firewall.IPv6
 	}
-	filters, all := p.filters(f), make(map[uint16]string)
+	filters, all := p.filters(f, nobody), make(map[uint16]string)
 	for _, port := range fatePorts {
 		a := admission{proto: "udp", ports: firewall.PortRange{First: port, Last: port}}
 		for _, i := range p.by(netip.PrefixFrom(l.strange, l.strange.BitLen()), f) {
@@ -165,24 +165,6 @@ func (l *fateLab) stops() map[uint16]string {
 		}
 	}
 	return all
-}
-
-// isOf reports whether a place is about packets to a port.
-func (p Place) isOf(proto string, port uint16) bool {
-	return len(p.Ports) == 0 || slices.ContainsFunc(p.Ports, func(of string) bool {
-		of, _, _ = strings.Cut(of, " to ") // this host
-		name, ports, some := strings.Cut(of, " ")
-		if name != proto {
-			return name != "tcp" && name != "udp"
-		}
-		first, last, isRange := strings.Cut(ports, ":")
-		var a, b uint16
-		fmt.Sscan(first, &a)
-		if b = a; isRange {
-			fmt.Sscan(last, &b)
-		}
-		return !some || a <= port && port <= b
-	})
 }
 
 // arrives sends a packet, and reports whether it comes in.

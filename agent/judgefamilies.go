@@ -82,6 +82,9 @@ func (s *Status) noDrop(set string) (remedy, text string) {
 	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == string(firewall.Nowhere) {
 		return p.Remedy, p.Error
 	}
+	if ports := s.Rules.reached[set]; len(ports) > 0 {
+		return s.repairs(), reachedWords(set, ports)
+	}
 	return s.repairs(), "no rule of INPUT or PREROUTING drops the members of " + set
 }
 

@@ -17,20 +17,27 @@ import (
 // and does not touch a rule.
 func leavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }
 
-// NoDropError is sets whose members no rule drops, while the rules are another program's.
+// NoDropError is sets whose members no rule drops, or some packets of whose members, while
+// the rules are another program's.
 type NoDropError struct {
-	Sets []string
-	at   firewall.Family // of the first of them
+	Sets    []string
+	Reached []string        // sets of which it is not all packets, each in words
+	first   string          // of all these sets
+	at      firewall.Family // of that one
 }
 
 func (e *NoDropError) Error() string {
-	return "no rule drops the members of " + strings.Join(e.Sets, " and ") + ", and voipbl makes none: firewall.drop_at is none"
+	what := slices.Clone(e.Reached)
+	if len(e.Sets) > 0 {
+		what = slices.Insert(what, 0, "no rule drops the members of "+strings.Join(e.Sets, " and "))
+	}
+	return strings.Join(what, "; ") + ", and voipbl makes none: firewall.drop_at is none"
 }
 
 // Remedy says what to do about it.
 func (e *NoDropError) Remedy() string {
 	tool := [...]string{"iptables", "ip6tables"}[e.at]
-	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.Sets[0])
+	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.first)
 }
 
 // UnseenDropError is that no rule is seen to drop the members of sets, and not all rules could
@@ -69,7 +76,7 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 	}
 	plans := r.fw.Plan(firewall.Wanted{}, saved, nil)
 	report.Families = r.knownTroubles(saved, plans)
-	noDrop := r.undropped(ctx, saved, func(d firewall.DropRule) bool { return !how.byHand || !d.Ours })
+	noDrop := r.undropped(ctx, saved, how.byHand)
 	changes := firewall.Changes(plans)
 	switch {
 	case noDrop != nil:
@@ -107,9 +114,9 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 	return report, nil
 }
 
-// undropped finds the sets of blocked addresses that have members which no rule drops, of
-// the rules that count.
-func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, counts func(firewall.DropRule) bool) error {
+// undropped finds the sets of blocked addresses that have members which no rule drops. With
+// theirs the rules of voipbl do not count.
+func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
 		for _, set := range []string{setName(r.cfg, f), r.cfg.BanSetName(int(f))} {
 			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {
@@ -118,7 +125,7 @@ func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, counts 
 		}
 		return names
 	}
-	return noDrop(r.cfg, everywhere(ctx, r.fw, saved), filled, counts)
+	return noDrop(r.cfg, everywhere(ctx, r.fw, saved), filled, theirs)
 }
 
 // bansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
@@ -134,38 +141,50 @@ func bansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return []string{cfg.BanSetName(int(f))}
 	}
-	return noDrop(cfg, everywhere(ctx, fw, saved), bans, func(firewall.DropRule) bool { return true })
+	return noDrop(cfg, everywhere(ctx, fw, saved), bans, false)
 }
 
-// noDrop reports the sets whose members no rule that counts drops. What is known for certain
-// goes first.
-func noDrop(cfg config.Config, saved [][2]*firewall.Saved, sets func(cidr.Family) []string, counts func(firewall.DropRule) bool) error {
+// noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
+// not count. What is known for certain goes first.
+func noDrop(cfg config.Config, rules []KernelRules, sets func(cidr.Family) []string, theirs bool) error {
 	var e NoDropError
 	var unseen UnseenDropError
+	p, passedErr := passed(rules, nil)
 	for _, f := range cidr.Families {
 		if !wantsRules(cfg, firewall.Family(f)) {
 			continue
 		}
-		var unknown error
-		for _, s := range saved {
-			unknown = errors.Join(unknown, s[f].Unknown())
+		unknown := passedErr
+		for _, k := range rules {
+			unknown = errors.Join(unknown, k.Saved[f].Unknown())
 		}
 		for _, set := range sets(f) {
-			switch {
-			case slices.ContainsFunc(saved, func(s [2]*firewall.Saved) bool { return slices.ContainsFunc(s[f].DropsAnywhere(set), counts) }):
-			case unknown != nil:
+			dropped := slices.ContainsFunc(rules, func(k KernelRules) bool {
+				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(set), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
+			})
+			var ports []string
+			if dropped {
+				if ports = p.reached(cfg, firewall.Family(f), set, theirs); len(ports) == 0 {
+					continue
+				}
+			}
+			if unknown != nil {
 				unseen.Sets = append(unseen.Sets, set)
 				unseen.Err = errors.Join(unseen.Err, unknown)
-			default:
-				if len(e.Sets) == 0 {
-					e.at = firewall.Family(f)
-				}
+				continue
+			}
+			if e.first == "" {
+				e.first, e.at = set, firewall.Family(f)
+			}
+			if dropped {
+				e.Reached = append(e.Reached, reachedWords(set, ports))
+			} else {
 				e.Sets = append(e.Sets, set)
 			}
 		}
 	}
 	switch {
-	case len(e.Sets) > 0:
+	case e.first != "":
 		return &e
 	case len(unseen.Sets) > 0:
 		return &unseen
@@ -174,12 +193,12 @@ func noDrop(cfg config.Config, saved [][2]*firewall.Saved, sets func(cidr.Family
 }
 
 // everywhere adds the rules of the other backend, which are in force too.
-func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*firewall.Saved) [][2]*firewall.Saved {
-	all := [][2]*firewall.Saved{saved}
+func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*firewall.Saved) []KernelRules {
+	all := []KernelRules{{fw.Backend, true, saved}}
 	other, err := firewall.Open(string(fw.Backend.Other()))
 	if err != nil || !other.InUse() {
 		return all
 	}
 	theirs, _ := other.Read(ctx) // what is wrong with a family is known of that family
-	return append(all, theirs)
+	return append(all, KernelRules{other.Backend, false, theirs})
 }

@@ -14,22 +14,22 @@ import (
 // that no rule drops is said of what is known alone.
 func TestNoDrop(t *testing.T) {
 	cfg := parsed(t, "firewall: {drop_at: none}")
-	backend := func(four, six error) [2]*firewall.Saved {
-		return [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}
+	backend := func(four, six error) KernelRules {
+		return KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
 	}
 	known, missing := backend(nil, nil), &firewall.MissingToolError{Tool: "ip6tables-legacy-save"}
 	for name, c := range map[string]struct {
-		saved  [][2]*firewall.Saved
+		saved  []KernelRules
 		unseen bool
 		sets   int
 	}{
-		"known":         {[][2]*firewall.Saved{known}, false, 2},
-		"both unknown":  {[][2]*firewall.Saved{known, backend(unix.ENOBUFS, unix.ENOBUFS)}, true, 2},
-		"IPv4 unknown":  {[][2]*firewall.Saved{backend(unix.ENOBUFS, nil), known}, false, 1},
-		"missing tools": {[][2]*firewall.Saved{known, backend(nil, missing)}, false, 2},
+		"known":         {[]KernelRules{known}, false, 2},
+		"both unknown":  {[]KernelRules{known, backend(unix.ENOBUFS, unix.ENOBUFS)}, true, 2},
+		"IPv4 unknown":  {[]KernelRules{backend(unix.ENOBUFS, nil), known}, false, 1},
+		"missing tools": {[]KernelRules{known, backend(nil, missing)}, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := noDrop(cfg, c.saved, func(f cidr.Family) []string { return []string{setName(cfg, f)} }, func(firewall.DropRule) bool { return true })
+			err := noDrop(cfg, c.saved, func(f cidr.Family) []string { return []string{setName(cfg, f)} }, false)
 			var (
 				none   *NoDropError
 				unseen *UnseenDropError

@@ -42,6 +42,8 @@ type Place struct {
 	Containers bool          `json:"containers"`          // only packets for containers, or for others behind this host
 	Certain    bool          `json:"certain"`             // each such packet that begins a connection ends here
 	Remedy     string        `json:"remedy"`              // what lets the address in
+
+	early bool // packets for containers come here too
 }
 
 // Blocks reports whether that is what "blocked" means: each packet that begins something,
@@ -57,6 +59,7 @@ type placesFinder struct {
 	members map[string]*ipsetsync.Members
 	recent  map[string][]netip.Addr
 	tracers []familyTracer
+	rules   []KernelRules
 	native  *nativeRules // nil if they could not be read
 	unread  [2][]string  // why the places of a family may not be all
 }
@@ -81,7 +84,7 @@ func findPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 
 // placesIn looks in rules that are known.
 func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules) *placesFinder {
-	p := &placesFinder{cfg: cfg, kernel: kernel, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
+	p := &placesFinder{cfg: cfg, kernel: kernel, rules: rules, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
 	in := firewall.Sources{Set: p.inSet, Recent: p.inRecent}
 	for _, k := range rules {
 		for _, f := range firewall.Families {
@@ -156,7 +159,7 @@ func (p *placesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 	at := Place{
 		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
 		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
-		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then,
+		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early,
 	}
 	if found.Entry.IsValid() {
 		entry := found.Entry
@@ -165,8 +168,10 @@ func (p *placesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 	switch {
 	case banrule.IsFail2ban(found.Set), banrule.IsFail2ban(found.Chain): // also by rules of ours
 		at.Kind, at.By = ByFail2ban, ByFail2ban
-	case found.Ours, p.isOwnSet(found.Set, cidr.Family(t.family)):
+	case found.Ours:
 		at.Kind, at.By = ByVoipbl, ByVoipbl
+	case p.isOwnSet(found.Set, cidr.Family(t.family)): // by a rule of others
+		at.Kind, at.By = ByVoipbl, ownerOf(found.Chain, found.Set)
 	default:
 		at.Kind, at.By = ByOther, ownerOf(found.Chain, found.Set)
 	}

@@ -41,7 +41,8 @@ type RulesStatus struct {
 	// are: the tools of this one do not show them.
 	Other int `json:"other_backend_rules"`
 
-	kernel []KernelRules // all that could be read
+	kernel  []KernelRules       // all that could be read
+	reached map[string][]string // by set, what its members reach past the rules that drop them
 
 	unread       bool     // the rules could not be read, so nothing is known of them
 	nativeUnread *Problem // why those of nftables could not
@@ -101,6 +102,11 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	if err != nil {
 		s.nativeUnread = problemOf(err)
 	}
+	p, err := passed(s.kernel, native)
+	if err != nil && s.nativeUnread == nil {
+		s.nativeUnread = problemOf(err)
+	}
+	s.noteReached(cfg, p)
 	if s.Base == BaseOff && !s.unread {
 		s.Rest = restOf(s.kernel, native)
 		s.Rest.wanted = cfg.Firewall.Base
@@ -130,10 +136,6 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		s.Problem = report.Error
 	}
 	if len(s.Drift) == 0 || leavesRules(cfg) { // else they are put right first
-		p, err := passed(s.kernel, native)
-		if err != nil && s.nativeUnread == nil {
-			s.nativeUnread = problemOf(err)
-		}
 		s.Obstacles = Obstacles(cfg, protected.trunks, p)
 	}
 	return s
@@ -177,15 +179,25 @@ func (s *RulesStatus) addDrops(fw *firewall.Firewall, drops []firewall.DropRule,
 	}
 }
 
-// drops reports whether a rule drops the set's members.
-func (s *RulesStatus) drops(set string) bool {
-	for _, d := range s.Drops {
-		if d.Set == set {
-			return true
+// noteReached finds out what the members of the sets reach although a rule drops them.
+func (s *RulesStatus) noteReached(cfg config.Config, p Passed) {
+	s.reached = make(map[string][]string)
+	for _, f := range cidr.Families {
+		for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
+			if s.hasDrop(set) {
+				s.reached[set] = p.reached(cfg, firewall.Family(f), set, false)
+			}
 		}
 	}
-	return false
 }
+
+// hasDrop reports whether there is a rule that drops some packets of the set's members.
+func (s *RulesStatus) hasDrop(set string) bool {
+	return slices.ContainsFunc(s.Drops, func(d DropStatus) bool { return d.Set == set })
+}
+
+// drops reports whether the set's members are dropped.
+func (s *RulesStatus) drops(set string) bool { return s.hasDrop(set) && len(s.reached[set]) == 0 }
 
 // dropped is what the rules for a set have dropped.
 func (s *RulesStatus) dropped(set string) (packets, bytes uint64) {

@@ -99,6 +99,7 @@ func (t *trace) unlike(stranger *trace) (p DropPlace, found bool) {
 		return p, false // a limit that is for both, say
 	}
 	p = *t.by
+	p.Early = t.early
 	if p.Forwarded = t.forwarded; t.end != "-A "+p.Chain+" "+p.Rule {
 		p.Then = t.end
 	}

@@ -16,6 +16,7 @@ type DropPlace struct {
 	Entry        netip.Prefix // the entry of the set, or what the rule says itself
 	Rejected     bool         // the sender is told
 	Forwarded    bool         // packets for this host do not come here: those for containers do
+	Early        bool         // all packets come here, before it is known who they are for
 	Part         bool         // only some addresses of those asked about
 	Only         []string     // only these packets, such as "udp 5060:5061"; empty for all
 	But          []string     // rules above that let some of these packets in, each as "-A CHAIN RULE"
@@ -77,7 +78,7 @@ func (w way) only() []string {
 // drop keeps a place where packets end, unless all of them have gone elsewhere before.
 func (t *trace) drop(w way, rejected bool) {
 	p := w.named.place
-	p.Rejected, p.Forwarded = rejected, t.forwarded
+	p.Rejected, p.Forwarded, p.Early = rejected, t.forwarded, t.early
 	p.Part, p.Certain = w.share == SomeOf, w.share != Unknown
 	p.Only, p.In = w.only(), w.in
 	if w.sports != nil || len(w.limits) > 0 && (w.dports != nil || w.dst.IsValid() || w.out != "") {

@@ -345,6 +345,11 @@ func (d DropRule) Bypassed() bool {
 	return slices.ContainsFunc(d.Above, func(rule string) bool { return target(rule) == "ACCEPT" && !ours(rule) })
 }
 
+// First reports whether no rule of others stands above it.
+func (d DropRule) First() bool {
+	return !slices.ContainsFunc(d.Above, func(rule string) bool { return !ours(rule) })
+}
+
 // DropRules finds the rules that drop the set's members as they come in: ours,
 // and plain ones of others.
 func (s *Saved) DropRules(set string) []DropRule {

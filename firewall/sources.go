@@ -325,16 +325,17 @@ func (m SetMember) negated() SetMember {
 }
 
 // ofStranger is how many packets the rule is about of somebody whom no rule and no set
-// names, as far as that can be told of the source.
+// names, as far as that can be told of the source. Without a source it is the sets that tell
+// who is meant.
 func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	if !a.meetsStranger() {
 		return NoneOf
 	}
 	share = AllOf
 	for _, s := range a.sets {
-		of := NoneOf
-		if in.Set(s.SetMatch, source).Share == Unknown {
-			of = Unknown
+		of := in.Set(s.SetMatch, source).Share
+		if source.IsValid() && of != Unknown {
+			of = NoneOf
 		}
 		if s.not {
 			of = of.negated()

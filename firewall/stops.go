@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -14,6 +15,7 @@ type Packet struct {
 	Ports  PortRange    // of this host
 	In     string       // the interface that they come by; empty: it is not known
 	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
+	Theirs bool         // the rules of voipbl are left out
 }
 
 // Stop is a rule or a policy that ends packets for certain, whoever has made it.
@@ -37,15 +39,8 @@ const maxStops = 8
 // and those that would do so then if it were not there, up to one of voipbl's.
 func (t *Tracer) Stops(p Packet) (all []Stop) {
 	v := t.view(p.Source)
-	of := packets{box: box{proto: p.Proto, dports: []PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
-	v.meet()
-	kinds, _ := v.kinds(p.Proto)
-	for _, kind := range kinds {
-		ports := portrange.Within(kind, p.Ports)
-		if len(ports) == 0 {
-			continue
-		}
-		of.dports, of.without = ports[:1], make(map[string]bool)
+	for of, ports := range v.kindsOf(p) {
+		of.without = make(map[string]bool)
 		for range maxStops {
 			stop, line := v.stop(of)
 			if line == "" || stop.Ours {
@@ -63,6 +58,35 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 		all[i].Ports = portrange.Joined(all[i].Ports)
 	}
 	return all
+}
+
+// Open are those of the ports to which some of the packets may come.
+func (t *Tracer) Open(p Packet) (open []PortRange) {
+	v := t.view(p.Source)
+	for of, ports := range v.kindsOf(p) {
+		if _, line := v.stop(of); line == "" {
+			open = append(open, ports...)
+		}
+	}
+	return portrange.Joined(open)
+}
+
+// kindsOf are the packets to each of some ports, those together that rules treat alike.
+func (v *view) kindsOf(p Packet) iter.Seq2[packets, []PortRange] {
+	return func(yield func(packets, []PortRange) bool) {
+		v.meet()
+		kinds, _ := v.kinds(p.Proto)
+		for _, kind := range kinds {
+			ports := portrange.Within(kind, p.Ports)
+			if len(ports) == 0 {
+				continue
+			}
+			of := packets{box: box{proto: p.Proto, dports: ports[:1], in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
+			if !yield(of, ports) {
+				return
+			}
+		}
+	}
 }
 
 // meet looks at all chains that packets for this host may come to, also behind rules that

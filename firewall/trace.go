@@ -13,6 +13,7 @@ type trace struct {
 	packets
 	table     string
 	forwarded bool
+	early     bool   // it is PREROUTING
 	letIn     []exit // what ends the way through the table
 	found     []DropPlace
 
@@ -172,7 +173,9 @@ func (t *trace) asked(r *met, w way) (b box, interfaces Share) {
 }
 
 // leftOut reports whether it is asked what becomes of packets without a rule.
-func (t *trace) leftOut(r *met) bool { return len(t.without) > 0 && t.without[t.table+" "+r.line] }
+func (t *trace) leftOut(r *met) bool {
+	return t.theirs && r.ours || len(t.without) > 0 && t.without[t.table+" "+r.line]
+}
 
 // placeOf is a rule as a place, by what it has answered.
 func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {

@@ -164,6 +164,7 @@ type packets struct {
 	ends     bool // only where they end is asked, and not which places are about the source
 
 	here    []netip.Addr    // the addresses of this host that they may be for; none: not known
+	theirs  bool            // the rules of voipbl are left out
 	without map[string]bool // the rules and policies that are left out, each as "TABLE LINE"
 }
 
@@ -180,7 +181,7 @@ func (v *view) run(of packets) (all []*trace) {
 		case routed == p, w.forwarded && !all[len(all)-1].forwarded:
 			p = routed.fork()
 		}
-		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded}
+		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded, early: w.at.chain == "PREROUTING"}
 		tr.through(w.at)
 		all = append(all, tr)
 	}

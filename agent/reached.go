@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/portrange"
+)
+
+// That a rule drops the members of a set says little where others stand above it, or where
+// it is for some packets only. So packets of somebody who is in that set, and whom nothing
+// else names, are followed to the ports of the phones.
+
+// memberOf is what sets have of somebody who is in that one and in no other.
+func memberOf(set string) firewall.Sources {
+	in := nobody
+	in.Set = func(of firewall.SetMatch, source netip.Prefix) firewall.SetMember {
+		if of.Name == set && !of.Exceptions {
+			return firewall.SetMember{Share: firewall.AllOf}
+		}
+		return nobody.Set(of, source)
+	}
+	return in
+}
+
+// dropsFirst reports whether a rule drops all members of a set before any rule of others is
+// come to, so that there is nothing to follow.
+func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
+	return slices.ContainsFunc(p.Rules, func(k KernelRules) bool {
+		return slices.ContainsFunc(k.Saved[f].DropRules(set), func(d firewall.DropRule) bool { return d.First() && !(theirs && d.Ours) })
+	})
+}
+
+// reached are the ports of phones that members of a set may reach, each as "udp 5060".
+// With theirs the rules of voipbl are left out.
+func (p Passed) reached(cfg config.Config, f firewall.Family, set string, theirs bool) (ports []string) {
+	if p.dropsFirst(f, set, theirs) {
+		return nil
+	}
+	filters := p.filters(f, memberOf(set))
+	for _, proto := range portrange.Protocols {
+		var open []firewall.PortRange
+		for _, r := range cfg.Firewall.SIP.Ports {
+			for _, by := range p.by(netip.Prefix{}, f) {
+				open = append(open, filters.open(admission{proto: proto, ports: firewall.PortRange(r)}, by, theirs)...)
+			}
+		}
+		for _, r := range portrange.Joined(open) {
+			ports = append(ports, proto+" "+r.String())
+		}
+	}
+	return ports
+}
+
+// open are those of the ports of an admission to which packets may come through all rules of
+// iptables.
+func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange {
+	packet := f.packet(a, by)
+	others := f.affects(packet)
+	left := []firewall.PortRange{a.ports}
+	for i, t := range f.tracers {
+		var open []firewall.PortRange
+		for _, r := range left {
+			open = append(open, t.Behind(allBut(others, i)).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
+		}
+		left = open
+	}
+	return left
+}
+
+// reachedWords say that members of a set get in although a rule drops them.
+func reachedWords(set string, ports []string) string {
+	return "the members of " + set + " reach " + strings.Join(ports, ", ") + " past the rule that drops them"
+}
