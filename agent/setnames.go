@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +42,8 @@ func (p namesPair) in(cfg config.Config) config.Config {
 // namesCopy is one of the two files.
 type namesCopy struct {
 	dir   string
-	names []namesPair // of this boot
+	there bool        // there is a file of this boot
+	names []namesPair // in it
 	lost  error       // why they are not known; nil if they are, or there is no file of this boot
 }
 
@@ -57,7 +57,7 @@ func readSetNames(cfg config.Config) (copies [2]namesCopy) {
 		c.dir = dir
 		store, err := fetch.FindStore(dir)
 		if err == nil {
-			c.names, err = namesIn(store)
+			c.names, c.there, err = namesIn(store)
 			store.Close()
 		}
 		if !isAbsent(err) {
@@ -67,18 +67,18 @@ func readSetNames(cfg config.Config) (copies [2]namesCopy) {
 	return copies
 }
 
-func namesIn(store *fetch.Store) ([]namesPair, error) {
+func namesIn(store *fetch.Store) (names []namesPair, there bool, err error) {
 	var n setNames
 	now := firewall.Kernel()
 	switch err := store.ReadJSON(setNamesFile, &n); {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case now == "" && n.Kernel != "":
-		return nil, errors.New("it cannot be told of what boot the names are")
+		return nil, false, errors.New("it cannot be told of what boot the names are")
 	case n.Kernel != now:
-		return nil, nil
+		return nil, false, nil
 	}
-	return n.Names, nil
+	return n.Names, true, nil
 }
 
 func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
@@ -100,13 +100,18 @@ func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
 var errNoNames = errors.New("nothing in run_dir or state_dir tells them")
 
 // knownNames are the names of both files. lost is why some may be missing: neither has those
-// of the configuration, which are noted before a set is made by them.
+// of the configuration, which are noted before a set is made by them, and one cannot be read
+// or none is there. After a removal there is one without names.
 func knownNames(cfg config.Config, copies [2]namesCopy) (names []namesPair, lost error) {
 	names = addNames(slices.Clone(copies[0].names), copies[1].names...)
 	if slices.Contains(names, namesOf(cfg)) {
 		return names, nil
 	}
-	return names, cmp.Or(errors.Join(copies[0].lost, copies[1].lost), errNoNames)
+	lost = errors.Join(copies[0].lost, copies[1].lost)
+	if lost == nil && !copies[0].there && !copies[1].there {
+		lost = errNoNames
+	}
+	return names, lost
 }
 
 func addNames(names []namesPair, more ...namesPair) []namesPair {
