@@ -12,8 +12,8 @@ import (
 func TestFriends(t *testing.T) {
 	for _, s := range []setup{
 		{backend: "nft", base: true, dropAt: "input"},
-		{backend: "nft", base: false, dropAt: "prerouting"},
-		{backend: "legacy", base: true, dropAt: "input"},
+		{backend: "nft", base: false, dropAt: "input"},
+		{backend: "legacy", base: true, dropAt: "prerouting"},
 	} {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()

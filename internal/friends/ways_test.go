@@ -158,13 +158,21 @@ func jailWay(what, name string, action action, options, word string, attack func
 				_, err := l.run(action.has[f] + " " + addr.String())
 				return err == nil
 			})
-			for _, p := range friends {
-				l.eventually(fmt.Sprintf("%s: %s of %s", what, word, p.addrs[f]), func() bool {
-					return strings.Contains(l.read("fail2ban.log"), word+p.addrs[f].String())
-				})
-			}
 		}
+		l.says(word, friends)
 	}}
+}
+
+// says waits until fail2ban has said a word about each address of everybody.
+func (l *lab) says(word string, people []person) {
+	l.Helper()
+	for _, p := range people {
+		for _, addr := range p.addrs {
+			l.eventually(fmt.Sprintf("fail2ban says%sof %s", word, addr), func() bool {
+				return strings.Contains(l.read("fail2ban.log"), word+addr.String())
+			})
+		}
+	}
 }
 
 // neighboursBanned has somebody attack from each friend's network. A ban of an IPv6
@@ -195,16 +203,23 @@ var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: tr
 		}
 	}}
 
-// asShipped is a jail of ours with its own actions. A neighbour of each friend attacks: over
-// IPv6 the /64 around both is banned, and over IPv4 the neighbour. has asks for that. The
-// attack is in a log of the lab's: base rules count a /64 as one, so that packets of the
-// neighbour would come to a limit of which the friend has used some already.
+// asShipped is a jail of ours with its own actions. Each friend attacks, and is ignored; then
+// a neighbour of each: over IPv6 the /64 around both is banned, and over IPv4 the neighbour.
+// has asks for that. The attack is in a log of the lab's: base rules count a /64 as one, so
+// that packets of the neighbour would come to a limit of which the friend has used some
+// already.
 func asShipped(name string, attack func(l *lab, p person, family int), has string, ports ...port) way {
 	return way{name: "a neighbour's ban by the jail " + name + " as it is shipped", setsOnly: true, ports: ports,
 		block: func(l *lab, friends []person, stranger person) {
 			l.Helper()
 			l.jailOfLines(name)
 			has := [2]string{has, banAction.has[1]}
+			for _, p := range friends {
+				for f := range pbx {
+					attack(l, p, f)
+				}
+			}
+			l.says(" Ignore ", friends)
 			attackers := []person{stranger}
 			for _, p := range friends {
 				if p.name != network && p.name != lan { // there the neighbour is a friend too

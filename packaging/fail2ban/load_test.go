@@ -28,12 +28,30 @@ func TestLoads(t *testing.T) {
 		"['set', 'voipbl-asterisk', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-ban']", "['set', 'voipbl-asterisk', 'addaction', 'voipbl-report']",
 		"['add', 'voipbl-asterisk-unknown', ", "['set', 'voipbl-asterisk-unknown', 'addaction', 'voipbl-set']", "['set', 'voipbl-asterisk-unknown', 'maxretry', 60]", "['set', 'voipbl-asterisk-unknown', 'bantime', '1h']",
 		"['set', 'voipbl-asterisk-unknown', 'addlogpath', '" + h.path("etc/jail.d/voipbl.conf") + "'",
-		"['set', 'voipbl-asterisk', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']", "['set', 'voipbl-asterisk-unknown', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']",
-		"['set', 'voipbl-ssh', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']",
 		"['set', 'voipbl-asterisk', 'bantime', '1d']", "['port', '5060:5061']", "['protocol', 'udp,tcp']",
 	} {
 		if !strings.Contains(dump, want) {
 			h.Errorf("there is no %s in:\n%s", want, dump)
+		}
+	}
+	// Each jail asks who is exempt, and for no longer than this.
+	text, err := os.ReadFile("jail.d/voipbl.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := regexp.MustCompile(`(?m)^\[(.*)\]$`).FindAllStringSubmatch(string(text), -1)
+	if len(shipped) < 4 {
+		t.Fatalf("the jails are %v", shipped)
+	}
+	var all strings.Builder
+	for _, name := range shipped {
+		all.WriteString("[" + name[1] + "]\nenabled = true\nlogpath = " + h.path("etc/jail.d/voipbl.conf") + "\n")
+	}
+	h.jails(all.String())
+	dump = h.sh("fail2ban-client -c " + h.path("etc") + " -d")
+	for _, name := range shipped {
+		if want := "['set', '" + name[1] + "', 'ignorecommand', 'timeout -s KILL 5 voipbl exempt --quiet <ip>']"; !strings.Contains(dump, want) {
+			t.Errorf("there is no %s", want)
 		}
 	}
 	// fail2ban takes what stands behind a blank and a semicolon for a comment. A "case"
