@@ -98,7 +98,11 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 				return done, err
 			}
 		}
-		done.Lines = append(done.Lines, l.Where()+": "+l.Text)
+		line := l.Where() + ": " + l.Text
+		if l.NeverRan {
+			line += " (cron never ran it: it has six time fields, and cron takes five)"
+		}
+		done.Lines = append(done.Lines, line)
 	}
 	// Nothing starts it from now on, and what was started a moment ago is not undone.
 	if pids := facts.ScriptRuns(); len(pids) > 0 && !dryRun {

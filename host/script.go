@@ -23,6 +23,10 @@ type ScriptLine struct {
 	// is one of a shell script, which may be all that stands between "then" and "fi".
 	Alone bool `json:"-"`
 	Shell bool `json:"-"`
+
+	// NeverRan is that cron does not run the script by this line: it has a time field too
+	// many, as the one that voipbl.org publishes.
+	NeverRan bool `json:"-"`
 }
 
 // Where is the file and the line.
@@ -76,7 +80,9 @@ func ScriptLines(root string) []ScriptLine {
 				}
 				l := ScriptLine{File: file, Line: i + 1, Text: line, Shell: at.shell}
 				goesOn := strings.HasSuffix(line, `\`) || i > 0 && strings.HasSuffix(strings.TrimSpace(lines[i-1]), `\`)
-				l.Alone = !isLink && at.fields >= 0 && (!at.shell || shellScript.MatchString(text)) && !(at.shell && goesOn) && runsOnlyScript(commandOf(line, at.fields))
+				var command string
+				command, l.NeverRan = commandIn(line, at.fields)
+				l.Alone = !isLink && at.fields >= 0 && (!at.shell || shellScript.MatchString(text)) && !(at.shell && goesOn) && runsOnlyScript(command)
 				found = append(found, l)
 			}
 		}
@@ -100,6 +106,22 @@ func linkTarget(name string) (to string, isLink bool) {
 // the list, and puts it into the set or the chain.
 func isScript(text string) bool {
 	return strings.Contains(text, "voipbl.org/update") && (strings.Contains(text, "ipset ") || strings.Contains(text, "BLACKLIST-INPUT"))
+}
+
+var timeField = regexp.MustCompile(`^[*0-9][-*0-9,/]*$`)
+
+// commandIn is the command that a line is to run, also where a sixth time field stands before
+// it. By such a line cron takes "*" for the user and refuses the file, or in a user's own table
+// for the command.
+func commandIn(line string, fields int) (command string, neverRan bool) {
+	words := strings.Fields(line)
+	if fields < 5 || len(words) < 6 || slices.ContainsFunc(words[:6], func(w string) bool { return !timeField.MatchString(w) }) {
+		return commandOf(line, fields), false
+	}
+	if command = commandOf(line, 6); runsOnlyScript(command) { // no user
+		return command, true
+	}
+	return commandOf(line, 7), true
 }
 
 // commandOf is a line without the fields before its command.
