@@ -133,7 +133,23 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 	if err != nil {
 		return &exitError{exitNotApplied, err}
 	}
+	if words != "allowed" && !a.json {
+		a.showBlocked(cmd.Context(), cfg, prefixesOf(r.Changed), "blocked again")
+	}
 	return a.showAllowTroubles(r, words)
+}
+
+// prefixesOf are the addresses and networks of what was taken back, and those of names.
+func prefixesOf(changed []agent.Allowed) (all []netip.Prefix) {
+	for _, c := range changed {
+		if p, err := agent.ParseQuery(c.Host); err == nil {
+			all = append(all, p)
+		}
+		for _, addr := range c.Addresses {
+			all = append(all, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	return all
 }
 
 // showAllowTroubles shows all that is wrong; the first decides how the program exits.

@@ -53,7 +53,7 @@ banned, or not in force yet; 2 usage or configuration.`,
 			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
 				return agent.AddBans(ctx, cfg, prefixes, opts)
-			}, "banned")
+			}, banned)
 		},
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
@@ -154,6 +154,9 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	if err != nil {
 		return &exitError{exitNotApplied, err}
 	}
+	if words != banned && !a.json && !cmd.Flags().Changed("reason") { // a program does not read it
+		a.showBlocked(cmd.Context(), cfg, prefixes, "still blocked")
+	}
 	if !r.Kept {
 		return &exitError{exitStale, &unkeptError{words, r.Problem}}
 	}
@@ -186,6 +189,9 @@ func (a *app) printChanged(r *agent.BanReport, words string) {
 	}
 }
 
+// banned is what ban makes of an address.
+const banned = "banned"
+
 // unkeptError is a change of bans that is in force and not written down.
 type unkeptError struct {
 	words   string
@@ -193,7 +199,7 @@ type unkeptError struct {
 }
 
 func (e *unkeptError) Error() string {
-	if e.words == "banned" {
+	if e.words == banned {
 		return "it is in force, but not written down, so that a reboot would lose it: " + e.problem.Error
 	}
 	return "it is in force, but not written down, so that a reboot would bring the ban back: " + e.problem.Error

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
+)
+
+// showBlocked says which of these are blocked all the same once a ban or an allowance of
+// theirs has been taken back, and by what. What cannot be told is left to "voipbl check".
+func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []netip.Prefix, words string) {
+	reports, _, err := agent.Check(ctx, cfg, queries)
+	if err != nil {
+		return
+	}
+	for _, r := range reports {
+		switch r.Verdict {
+		case agent.PartlyBlocked:
+			fmt.Fprintf(a.out, "  a part of %s is %s%s\n", r.Query, words, a.checkBecause(r))
+		case agent.Blocked:
+			fmt.Fprintf(a.out, "  %s is %s%s\n", r.Query, words, a.checkBecause(r))
+		default:
+			continue
+		}
+		fmt.Fprintf(a.out, "    try: \"voipbl check %s\", which says what lets it in\n", r.Query)
+	}
+}
