@@ -95,7 +95,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	if err != nil {
 		return report, err
 	}
-	request := banRequest{Spared: hostsOf(exempt.sessions)}
+	request := banRequest{Spared: hostsOf(exempt.sessions), Sessions: hostsOf(exempt.sessions)}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, exempt); err != nil {
 			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, exempt, p)
@@ -426,7 +426,7 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 		defer kernel.Close()
 		report.noteSetNames(ctx, cfg, kernel)
 	}
-	request := banRequest{Spared: hostsOf(exempt.sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	request := banRequest{Spared: hostsOf(exempt.sessions), Sessions: hostsOf(exempt.sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
 	if err != nil {
 		report.Error = problemOf(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,8 @@ type banBook struct {
 	unread error       // why it could not be read: it is there, and is not to be written over
 	notes  []string    // what has to be said, once
 	exempt [2]cidr.Set // what was cut out of the bans the last time
+
+	sessions map[netip.Prefix]bool // who is logged in, see noteSessions
 
 	// agreed is how many entries the sets had when they held what the table says; nil
 	// if bans have come or gone since. compared is when that was looked at.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 
 	"github.com/voipbl/voipbl/banlist"
@@ -118,7 +119,9 @@ func (s *banServer) answers(ctx context.Context, batch []banAsk) ([]banAnswer, e
 		}
 		return othersBans(cfg, s.kernel, asked)
 	})
-	answers := s.book.settle(s.kernel, requests, cidr.Union(exemptFrom(exempt), sparedBy(requests)), now)
+	s.book.noteSessions(requests)
+	spared := cidr.Union(sparedBy(requests), s.book.lasting())
+	answers := s.book.settle(s.kernel, requests, cidr.Union(exemptFrom(exempt), spared), now)
 	if slices.ContainsFunc(answers, func(a banAnswer) bool { return a.Kernel != nil }) {
 		s.disconnect()
 	}
@@ -136,6 +139,45 @@ func sparedBy(requests []banRequest) cidr.Sets {
 	return b.Sets()
 }
 
+// noteSessions remembers who is logged in, as those know who ask: the next look at the bans
+// must not cut off whom they have just been cut around for.
+func (b *banBook) noteSessions(requests []banRequest) {
+	for _, r := range requests {
+		for _, w := range r.Add { // a session is refused, so this address has none any more
+			delete(b.sessions, w.Prefix)
+		}
+	}
+	for _, r := range requests {
+		for _, p := range r.Sessions {
+			if b.sessions == nil {
+				b.sessions = make(map[netip.Prefix]bool)
+			}
+			b.sessions[p] = true
+		}
+	}
+}
+
+// lasting are those of them who may still be logged in. The agent may not look into
+// processes, but no session outlives its connection.
+func (b *banBook) lasting() cidr.Sets {
+	if len(b.sessions) == 0 {
+		return cidr.Sets{}
+	}
+	connected := make(map[netip.Addr]bool)
+	for _, e := range established() {
+		connected[e.client.Addr()] = true
+	}
+	var peers []cidr.Prefix
+	for p := range b.sessions {
+		if !connected[p.Addr()] {
+			delete(b.sessions, p)
+			continue
+		}
+		peers = append(peers, cidr.FromNetip(p))
+	}
+	return cidr.SetOf(peers...)
+}
+
 func (s *banServer) disconnect() {
 	if s.kernel != nil {
 		s.kernel.Close()
@@ -151,7 +193,7 @@ func (r banRequest) check() error {
 			return fmt.Errorf("%s for %s can be no ban", w.Prefix, w.For)
 		}
 	}
-	prefixes := r.Spared
+	prefixes := slices.Concat(r.Spared, r.Sessions)
 	if r.Remove != nil {
 		prefixes = slices.Concat(prefixes, r.Remove.Prefixes)
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -39,6 +40,62 @@ func TestBansSpare(t *testing.T) {
 		if set.Overlaps(cidr.FromNetip(admin[0])) || !set.Contains(cidr.MustParsePrefix("8.8.8.6")) {
 			t.Errorf("%+v: the set has %v", r, live.Prefixes)
 		}
+	}
+}
+
+// TestSessionStaysSpared: the next look at the bans cuts nobody off whom a ban was cut around
+// for because of a session that the agent cannot see, for as long as its connection lasts.
+func TestSessionStaysSpared(t *testing.T) {
+	for _, addrs := range [][2]string{{"8.8.8.1", "8.8.8.7"}, {"2a00:8::1", "2a00:8::7"}} {
+		t.Run(addrs[1], func(t *testing.T) {
+			here, there := netip.MustParseAddr(addrs[0]), netip.MustParseAddr(addrs[1])
+			pair := testns.EnterPair(t, []netip.Addr{here}, []netip.Addr{there})
+			cfg := config.Default()
+			cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+			s := newBanServer(func() config.Config { return cfg }, &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)})
+			defer s.disconnect()
+			listener, err := net.Listen("tcp", netip.AddrPortFrom(here, 22).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			var client net.Conn
+			pair.Outside(func() { client, err = net.DialTimeout("tcp", listener.Addr().String(), 10*time.Second) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			conn, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+
+			network, admin := netip.PrefixFrom(there, there.BitLen()-8).Masked(), hostsOf([]netip.Addr{there})
+			answers, err := s.answers(t.Context(), []banAsk{{request: banRequest{Spared: admin, Sessions: admin, Add: []banWish{{Prefix: network}}}}})
+			if err != nil || answers[0].Kernel != nil {
+				t.Fatalf("%v: %+v", err, answers)
+			}
+			blocked := func() bool {
+				t.Helper()
+				found, _, err := s.book.syncBans(t.Context(), cfg, s.kernel, cidr.NeverBanned, "voipbl run", time.Second, false)
+				if err != nil || len(found) > 0 {
+					t.Errorf("the next look finds %q, %v", found, err)
+				}
+				live, _, err := s.kernel.OwnBans(cfg.BanSetName(int(cidr.FromNetip(network).Family())))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return cidr.SetOf(live.Prefixes...).Overlaps(cidr.FromNetip(admin[0]))
+			}
+			if blocked() {
+				t.Error("who is logged in is cut off")
+			}
+			conn.Close()
+			if !blocked() {
+				t.Error("the address stays spared after the session")
+			}
+		})
 	}
 }
 

@@ -21,6 +21,9 @@ type banRequest struct {
 	// Spared is what is exempt by the configuration of whoever asks, which the agent may
 	// not have taken over yet, and who is logged in.
 	Spared []netip.Prefix `json:"spared,omitempty"`
+
+	// Sessions are those of Spared who are logged in.
+	Sessions []netip.Prefix `json:"sessions,omitempty"`
 }
 
 // banWish is one address to be banned.
@@ -365,7 +368,7 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 	}
 	defer unlock()
 	b.agreed = nil
-	found, err = b.restoreBans(kernel, exempt, dryRun)
+	found, err = b.restoreBans(kernel, cidr.Union(exempt, b.lasting()), dryRun)
 	if err == nil && !dryRun {
 		switch kept := b.write(nil, banClock()); {
 		case kept != nil && b.unread != nil:
