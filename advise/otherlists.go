@@ -8,15 +8,27 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // otherLists tells of the published voipbl.sh, which voipbl takes the place of, and of other
 // blocklists, by the sets whose members their rules drop.
 func (d *doctor) otherLists() {
-	own := ownSets(d.Config)
-	found := ScriptParts(d.Config, d.Facts.Script, d.Rules)
-	var sets []string
-	for _, k := range d.Rules {
+	if found := ScriptParts(d.Config, d.Facts.Script, d.Rules); len(found) > 0 {
+		d.note(VoipblScript, Warning, "voipbl migrate", "it also blocks addresses that voipbl never blocks, from a list that nobody checks, and does the same work twice",
+			"the published voipbl.sh is still on this host: %s", list(found, 4))
+	}
+	if sets := OtherLists(d.Config, d.Rules, d.Native); len(sets) > 0 {
+		d.note(OtherBlocklist, Note, "nothing, if it is meant so; docs/migrating.md has how to have voipbl read the same list", "they also block addresses that voipbl exempts",
+			"rules of others drop the members of %s", list(sets, 5))
+	}
+}
+
+// OtherLists are the sets whose members rules of others drop, in order: other blocklists. Those
+// of nftables are named with their table. native may be nil, where it could not be read.
+func OtherLists(cfg config.Config, kernel []agent.KernelRules, native *nft.Ruleset) (sets []string) {
+	own := ownSets(cfg)
+	for _, k := range kernel {
 		for _, f := range firewall.Families {
 			if k.Saved[f] == nil {
 				continue
@@ -28,15 +40,11 @@ func (d *doctor) otherLists() {
 			}
 		}
 	}
-	if len(found) > 0 {
-		d.note(VoipblScript, Warning, "voipbl migrate", "it also blocks addresses that voipbl never blocks, from a list that nobody checks, and does the same work twice",
-			"the published voipbl.sh is still on this host: %s", list(found, 4))
+	if native != nil {
+		sets = append(sets, native.DropSets()...)
 	}
 	slices.Sort(sets)
-	if sets = slices.Compact(sets); len(sets) > 0 {
-		d.note(OtherBlocklist, Note, "nothing, if it is meant so; docs/migrating.md has how to have voipbl read the same list", "they also block addresses that voipbl exempts",
-			"rules of others drop the members of %s", list(sets, 5))
-	}
+	return slices.Compact(sets)
 }
 
 // ScriptParts names the lines of cron and the rules that are there of the published

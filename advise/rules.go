@@ -15,6 +15,7 @@ import (
 func (d *doctor) rules() {
 	d.otherBackend()
 	d.otherFirewalls()
+	d.otherForwards()
 	d.ipv6()
 	d.obstacles()
 	d.bypass()
@@ -82,6 +83,24 @@ func (d *doctor) otherFirewalls() {
 		table := o.Tables[0]
 		d.note(OtherFirewall, Note, fmt.Sprintf("\"nft list table %s\" shows it", table), "what it drops does not come to voipbl's rules, and iptables does not show it",
 			"%s also drops incoming packets", ownerWords(o.Name, table))
+	}
+}
+
+// otherForwards tells of native tables that drop all that this host sends on, where that is no
+// obstacle to phones.
+func (d *doctor) otherForwards() {
+	if d.Native == nil {
+		return
+	}
+	var told []string
+	for _, is6 := range []bool{false, true} {
+		for _, of := range d.Native.StopsForwarded(nft.Packet{Is6: is6}) {
+			what := nft.WhatIs(of) + " " + of + " of nftables"
+			if !slices.Contains(told, of) && !slices.ContainsFunc(d.Status.Rules.Obstacles, func(o agent.Obstacle) bool { return strings.HasPrefix(o.Error, what) }) {
+				d.note(OtherFirewall, Note, "nothing, if this host sends nothing on to containers or other hosts", "iptables does not show it", "the %s drops all that is forwarded", what)
+			}
+			told = append(told, of)
+		}
 	}
 }
 

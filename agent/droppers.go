@@ -313,10 +313,7 @@ func ruleObstacle(t familyTracer, s firewall.Stop, owners []string) Obstacle {
 
 // nativeObstacle is a table or chain of nftables that drops packets, but for which.
 func nativeObstacle(s nft.Stop) Obstacle {
-	kind := "table"
-	if strings.Count(s.Of, " ") > 1 {
-		kind = "chain"
-	}
+	kind := nft.WhatIs(s.Of)
 	return Obstacle{
 		Kind:   DroppedElsewhere,
 		where:  "nftables, " + s.Of,

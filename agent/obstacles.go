@@ -34,7 +34,8 @@ const (
 	// Unreached is that no packet comes to rules of voipbl.
 	Unreached ObstacleKind = "unreached"
 
-	// DroppedElsewhere is that rules of others drop what the base rules let in.
+	// DroppedElsewhere is that rules of others drop what the base rules let in, or what is
+	// sent on to a PBX in a container.
 	DroppedElsewhere ObstacleKind = "dropped-elsewhere"
 
 	// Bypassed is that packets of blocked addresses go past the rules that drop them.
@@ -62,6 +63,7 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
 	if base := baseSettings(cfg, trunks); base != nil {
 		all = append(all, droppedElsewhere(*base, p, all)...)
 	}
+	all = append(all, forwardedElsewhere(cfg, p)...)
 	for _, f := range firewall.Families {
 		if o := bypassed(cfg, p.Rules, p.Native, f); o != nil {
 			all = append(all, *o)

@@ -55,6 +55,14 @@ func Named(table, chain string) string {
 	return table
 }
 
+// WhatIs is what such a name is of: a table, or a chain of it.
+func WhatIs(named string) string {
+	if strings.Count(named, " ") > 1 {
+		return "chain"
+	}
+	return "table"
+}
+
 // parts are the tables, those of iptables' names once for each base chain: the rest of such
 // a table may be somebody else's.
 func (r *Ruleset) parts() (all []*Table) {

@@ -66,6 +66,9 @@ type setupReport struct {
 	// them in.
 	Unresolved []string `json:"unresolved,omitempty"`
 
+	// OtherLists are the sets of others whose members rules drop.
+	OtherLists []string `json:"other_blocklists,omitempty"`
+
 	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
 	Script   []string        `json:"script,omitempty"`
 	Migrated *agent.Migrated `json:"migrated,omitempty"`
@@ -243,6 +246,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
+	s.report.OtherLists = advise.OtherLists(cfg, kernel, native)
 	s.report.TakesAway = agent.TakesAway(ctx, p.Config)
 	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
 	return p, nil

@@ -249,6 +249,12 @@ func (s *setup) printFacts() {
 		name string
 		all  []string
 	}{{"addresses", networks}, {"PBX", pbxs}, {"other firewalls", owners}, {"fail2ban", bansInto(f.Fail2ban)}}
+	if lists := s.report.OtherLists; len(lists) > 0 {
+		rows = append(rows, struct {
+			name string
+			all  []string
+		}{"other blocklists", lists})
+	}
 	for _, r := range rows {
 		for i := range max(1, len(r.all)) {
 			name, value := "", "none"

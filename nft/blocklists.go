@@ -1,0 +1,71 @@
+package nft
+
+import "slices"
+
+// DropSets are the sets with a name whose members native rules drop as they come in, each as
+// "SET (TABLE)", in order; not those that fail2ban fills.
+func (r *Ruleset) DropSets() (sets []string) {
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		if t.Dormant || ownerOf(t) == Fail2ban {
+			continue
+		}
+		seen := make(map[string]bool)
+		var queue []*Chain
+		for j := range t.Chains {
+			if c := &t.Chains[j]; c.Hook == Ingress || c.Hook == Prerouting || c.Hook == Input {
+				queue = append(queue, c)
+			}
+		}
+		for ; len(queue) > 0; queue = queue[1:] {
+			if seen[queue[0].Name] {
+				continue
+			}
+			seen[queue[0].Name] = true
+			for _, rule := range queue[0].Rules {
+				set, end := rule.members(t), rule.verdict()
+				if end == nil {
+					continue
+				}
+				to := t.Chain(end.Chain)
+				if to != nil {
+					queue = append(queue, to)
+				}
+				if set != "" && (end.ends() || to != nil && to.closes()) {
+					sets = append(sets, set+" ("+t.String()+")")
+				}
+			}
+		}
+	}
+	slices.Sort(sets)
+	return slices.Compact(sets)
+}
+
+// members is the set with a name whose members a rule is about, by where they come from.
+func (r *Rule) members(t *Table) string {
+	for _, s := range r.Steps {
+		if m := s.Match; m != nil && m.Set != "" && !m.Not && m.Fields[0].isSource() {
+			if set := t.Sets[m.Set]; set != nil && !set.Anonymous {
+				return m.Set
+			}
+		}
+	}
+	return ""
+}
+
+func (r *Rule) verdict() *Verdict {
+	if len(r.Steps) == 0 {
+		return nil
+	}
+	return r.Steps[len(r.Steps)-1].Verdict
+}
+
+func (v *Verdict) ends() bool { return v.Kind == Drop || v.Kind == Reject }
+
+// closes reports whether a chain drops all that comes to it, by a plain rule.
+func (c *Chain) closes() bool {
+	return slices.ContainsFunc(c.Rules, func(r Rule) bool {
+		v := r.verdict()
+		return v != nil && v.ends() && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Verdict == nil && s.Note == "" })
+	})
+}
