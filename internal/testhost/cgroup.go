@@ -21,8 +21,16 @@ import (
 // what is left after them would stay for ever.
 
 // namePrefix starts the names of hosts and of their groups. What follows is the
-// number of the test's process.
-const namePrefix = "voipbl-test-"
+// number of the test's process, and before that the PID namespace in which that is its
+// number: two runs of the tests on one machine, each in a namespace of its own, would have
+// the same names, and each would take the other's for left behind.
+var namePrefix = fmt.Sprintf("voipbl-test-%d-", pidNamespace())
+
+func pidNamespace() uint64 {
+	var own unix.Stat_t
+	_ = unix.Stat("/proc/self/ns/pid", &own) // 0 is a name, too
+	return own.Ino
+}
 
 // removeLimit is how long the kernel may take to empty a group whose processes
 // have been killed.
@@ -129,8 +137,9 @@ func removeTree(folder string) error {
 	return nil
 }
 
-// sweepCgroups removes what tests that were killed have left. Their hosts power
-// off by themselves; one that is still about it is killed.
+// sweepCgroups removes what tests of this PID namespace that were killed have left. Their
+// hosts power off by themselves; one that is still about it is killed. With a PID namespace
+// the kernel kills all that was in it.
 func sweepCgroups() error {
 	own, err := ownCgroups()
 	if err != nil {
