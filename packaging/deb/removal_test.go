@@ -1,0 +1,83 @@
+package deb_test
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestRemovalStopsJails: nobody knows who is exempt once voipbl has gone. So prerm stops the
+// jails that ban by our actions, names those that only ask voipbl whom to spare, and leaves
+// all others alone.
+func TestRemovalStopsJails(t *testing.T) {
+	// A real fail2ban, with its own folders and network; the verb stands in for the real one.
+	cmd := exec.Command("unshare", "-m", "-n", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", `
+		ip link set lo up
+		cp -r /etc/fail2ban $DIR/etc
+		cp -r ../fail2ban/action.d ../fail2ban/filter.d ../fail2ban/jail.d $DIR/etc
+		mount --bind $DIR/etc /etc/fail2ban
+		mount -t tmpfs none /run
+		mkdir -p /run/bin /run/fail2ban /run/voipbl
+		printf '#!/bin/sh\necho "$1 is asked"\n' >/run/bin/voipbl
+		printf '#!/bin/sh\nexit 1\n' >/run/bin/ischroot
+		chmod 755 /run/bin/*
+		rm -f /etc/fail2ban/jail.d/defaults-debian.conf
+		printf '[Definition]\ndbfile = None\nlogtarget = %s/log\n' $DIR >/etc/fail2ban/fail2ban.local
+		: >$DIR/messages
+		cat >/etc/fail2ban/jail.d/voipbl.local <<-END
+			[DEFAULT]
+			backend = polling
+			[voipbl-asterisk]
+			enabled = true
+			[renamed]
+			enabled = true
+			filter = asterisk
+			logpath = $DIR/messages
+			action = voipbl-set[actname=iax, port=4569, protocol=udp]
+			[asks]
+			enabled = true
+			filter = asterisk
+			logpath = $DIR/messages
+			ignorecommand = timeout -s KILL 5 voipbl exempt --quiet <ip>
+			action = iptables-multiport[name=asks, port="5060", protocol="udp"]
+			         voipbl-report
+			[theirs]
+			enabled = true
+			filter = asterisk
+			logpath = $DIR/messages
+			action = iptables-multiport[name=theirs, port="5060", protocol="udp"]
+		END
+		export PATH=/run/bin:$PATH
+		fail2ban-client start
+		fail2ban-client status
+		sh ./prerm remove
+		fail2ban-client status
+		fail2ban-client stop
+		printf '[voipbl-ssh]\nenabled = true\n[sshd] # Debian\nenabled = false\n' >/etc/fail2ban/jail.d/voipbl.local
+		sh ./postrm remove`)
+	cmd.Env = append(cmd.Environ(), "DIR="+t.TempDir())
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	said := string(text)
+	var lists []string
+	for _, m := range regexp.MustCompile(`Jail list:\s*(.*)`).FindAllStringSubmatch(said, -1) {
+		lists = append(lists, m[1])
+	}
+	if got, want := strings.Join(lists, "; "), "asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown; asks, theirs"; got != want {
+		t.Errorf("before and after there are the jails %q, want %q:\n%s", got, want, said)
+	}
+	for _, want := range []string{
+		"fail2ban's jails renamed voipbl-asterisk voipbl-asterisk-unknown have been stopped",
+		"fail2ban's jails asks ask voipbl whom to spare",
+		"remove is asked",
+		"Move what it says of [sshd] to another file",
+		"To turn them off: rm /etc/fail2ban/jail.d/voipbl.local && systemctl restart fail2ban",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no word of %q:\n%s", want, said)
+		}
+	}
+}
