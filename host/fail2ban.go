@@ -130,6 +130,7 @@ var jailQuestions = []func(jail string) []string{
 	func(jail string) []string { return []string{"get", jail, "logtimezone"} },
 	func(jail string) []string { return []string{"get", jail, "findtime"} },
 	func(jail string) []string { return []string{"status", jail} },
+	func(jail string) []string { return []string{"get", jail, "failregex"} },
 }
 
 // askJails asks for the jails, then for the properties of their actions. A property
@@ -147,21 +148,23 @@ func askJails(l *looker, client, names []string) ([]Jail, error) {
 	}
 	var jails []Jail
 	var actions []f2bAction
+	readers := make([]logReader, len(names))
 	for i, name := range names {
 		answer := answers[len(jailQuestions)*i:]
 		j := Jail{Name: name, Logs: parseLogPaths(answer[0]), Actions: []BanAction{}, JournalMatch: parseJournalMatch(answer[3])}
 		j.Banned, j.BannedNetworks = parseBanned(answer[1])
-		findtime := time.Duration(atoi(strings.TrimSpace(answer[5]))) * time.Second
-		if counted(answer[6]) {
-			findtime = 0
-		}
-		j.Sick = l.sickLogs(j, findtime, !strings.Contains(answer[4], "None"), time.Now())
+		readers[i] = logReader{j.Logs, counted(answer[6]), countsOf(answer[7])}
 		for _, a := range parseNames(answer[2]) {
 			if f2bQuotable(a) {
 				actions = append(actions, f2bAction{jail: i, jailName: name, name: a})
 			}
 		}
 		jails = append(jails, j)
+	}
+	for i := range jails {
+		answer := answers[len(jailQuestions)*i:]
+		findtime := time.Duration(atoi(strings.TrimSpace(answer[5]))) * time.Second
+		jails[i].Sick = l.sickLogs(readers, i, findtime, !strings.Contains(answer[4], "None"), time.Now())
 	}
 	if err := askActions(l, client, actions); err != nil {
 		return jails, fmt.Errorf("where they ban: %w", err)

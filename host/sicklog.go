@@ -29,11 +29,10 @@ type SickLog struct {
 	From    []netip.Addr `json:"from,omitempty"` // some of whom they came from
 }
 
-// sickLogs looks at what the logs of a jail have at their ends. findtime is 0 if the jail
-// has counted something: then it works.
-func (l *looker) sickLogs(j Jail, findtime time.Duration, ownZone bool, now time.Time) []SickLog {
+// sickLogs looks at what the logs of one of the jails have at their ends.
+func (l *looker) sickLogs(readers []logReader, jail int, findtime time.Duration, ownZone bool, now time.Time) []SickLog {
 	var sick []SickLog
-	for _, file := range j.Logs {
+	for _, file := range readers[jail].logs {
 		text, written, err := readTail(file)
 		if err != nil || text == "" {
 			continue
@@ -42,7 +41,7 @@ func (l *looker) sickLogs(j Jail, findtime time.Duration, ownZone bool, now time
 		if !ownZone {
 			s.Offset = clockOffset(text, written)
 		}
-		if s.Offset == 0 {
+		if s.Offset == 0 && missesPasswords(readers, jail, file) {
 			from := now.Add(-findtime)
 			if begun := l.f2bStart(now); begun.After(from) {
 				from = begun // what is older it may have counted before
@@ -54,6 +53,51 @@ func (l *looker) sickLogs(j Jail, findtime time.Duration, ownZone bool, now time
 		}
 	}
 	return sick
+}
+
+// logReader is what a jail reads, whether it has counted anything, and what its filter is for.
+type logReader struct {
+	logs    []string
+	counted bool
+	counts  filterKind
+}
+
+// filterKind is what a filter counts of what Asterisk logs, as far as its expressions tell.
+type filterKind int
+
+const (
+	countsUnsure    filterKind = iota // none of Asterisk's words: another program's, or one's own
+	countsPasswords                   // wrong passwords, and maybe more
+	countsOthers                      // unknown users, wrong numbers: not wrong passwords
+)
+
+var (
+	passwordWords = regexp.MustCompile(`InvalidPassword|Wrong password|Failed to authenticate(?:[^ ]|$)|Failed\|Error\) to authenticate`)
+	otherWords    = regexp.MustCompile(`InvalidAccountID|No matching (?:peer|endpoint|\(\?:)|not found in context`)
+)
+
+// countsOf reads it from the answer to "get JAIL failregex".
+func countsOf(failregex string) filterKind {
+	switch {
+	case passwordWords.MatchString(failregex):
+		return countsPasswords
+	case otherWords.MatchString(failregex):
+		return countsOthers
+	}
+	return countsUnsure
+}
+
+// missesPasswords reports whether wrong passwords in a log are for a jail to count, which has
+// counted nothing. One whose filter knows nothing of Asterisk is told of only where no other
+// jail has them.
+func missesPasswords(readers []logReader, jail int, file string) bool {
+	j := readers[jail]
+	if j.counted || j.counts != countsUnsure {
+		return !j.counted && j.counts == countsPasswords
+	}
+	return !slices.ContainsFunc(readers, func(r logReader) bool {
+		return slices.Contains(r.logs, file) && (r.counts == countsPasswords || r.counted && r.counts == countsUnsure)
+	})
 }
 
 // f2bStart is when the server of fail2ban began.

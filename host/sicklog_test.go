@@ -102,3 +102,32 @@ func TestRsyslogTargets(t *testing.T) {
 		}
 	}
 }
+
+// Which jail is to have counted the wrong passwords of a log.
+func TestMissesPasswords(t *testing.T) {
+	const log = "/l"
+	reader := func(counts filterKind, counted bool) logReader { return logReader{[]string{log}, counted, counts} }
+	elsewhere := logReader{[]string{"/other"}, true, countsPasswords}
+	for _, c := range []struct {
+		name   string
+		jail   logReader
+		others []logReader
+		want   bool
+	}{
+		{"its filter counts them, and has counted none", reader(countsPasswords, false), nil, true},
+		{"the same, though a jail for unknown users has counted", reader(countsPasswords, false), []logReader{reader(countsOthers, true)}, true},
+		{"it has counted", reader(countsPasswords, true), nil, false},
+		{"unknown users alone, as voipbl-asterisk-unknown", reader(countsOthers, false), []logReader{reader(countsPasswords, true)}, false},
+		{"unknown users alone, without another", reader(countsOthers, false), nil, false},
+		{"a filter for something else", reader(countsUnsure, false), []logReader{elsewhere}, true},
+		{"the same, beside one for unknown users", reader(countsUnsure, false), []logReader{reader(countsOthers, true)}, true},
+		{"the same, beside one that counts them", reader(countsUnsure, false), []logReader{reader(countsPasswords, true)}, false},
+		{"the same, beside one that is to count them and is told of", reader(countsUnsure, false), []logReader{reader(countsPasswords, false)}, false},
+		{"the same, beside one of one's own that has counted", reader(countsUnsure, false), []logReader{reader(countsUnsure, true)}, false},
+		{"one of one's own that has counted", reader(countsUnsure, true), nil, false},
+	} {
+		if got := missesPasswords(append([]logReader{c.jail}, c.others...), 0, log); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
