@@ -159,7 +159,7 @@ type doctor struct {
 }
 
 func (d *doctor) note(code string, s Severity, remedy, why, format string, args ...any) {
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	text := agent.OneLine(fmt.Sprintf(format, args...))
 	if d.Status != nil {
 		remedy = d.Status.Mended(remedy)
 	}

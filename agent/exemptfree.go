@@ -12,8 +12,9 @@ import (
 )
 
 // freeExempt takes addresses that have become exempt out of the bans that our actions for
-// fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and written into trunks then. What other
-// programs have put into fail2ban's sets stays. It returns a line for each address and set.
+// fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and then
+// written into trunks. What other programs have put into fail2ban's sets stays. It returns a
+// line for each address and set.
 func freeExempt(kernel *ipsetsync.Kernel, p *Protection) (freed []string, err error) {
 	headers, err := kernel.BanSets()
 	if err != nil {

@@ -421,8 +421,11 @@ func problemOf(err error) *Problem {
 }
 
 // inOneLine is the text of an error that may be several.
-func inOneLine(err error) string {
-	lines := strings.Split(err.Error(), "\n")
+func inOneLine(err error) string { return OneLine(err.Error()) }
+
+// OneLine is a text of several lines in one.
+func OneLine(text string) string {
+	lines := strings.Split(text, "\n")
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])
 	}

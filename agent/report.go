@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -84,7 +83,7 @@ func newReport(version string) *Report {
 }
 
 func (r *Report) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+	r.Warnings = append(r.Warnings, OneLine(fmt.Sprintf(format, args...)))
 }
 
 // Troubled reports whether a feed, the bans or the rules are not as they should be, saved

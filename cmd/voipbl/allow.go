@@ -28,9 +28,9 @@ gets the new end and reason. Networks may be as wide as in the configuration:
 /8, or /19 for IPv6. The list takes 1,000 entries.
 
 It opens no port and lifts no limit of the base rules: for that there are
-firewall.trunks and firewall.local_networks of the configuration. Whom others
-drop, as fail2ban does by its own actions, stays cut off; voipbl says so, and
-how to end it.
+firewall.trunks and firewall.local_networks of the configuration. An address
+that other programs drop, as fail2ban does by its own actions, stays cut off;
+voipbl says so, and how to end it.
 
 Without an agent, what was allowed with --for is blocked again by the next sync
 after its end.

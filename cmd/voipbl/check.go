@@ -120,7 +120,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 	}
 	fmt.Fprintf(a.out, "%s is %s%s\n", r.Query, is, a.checkBecause(r))
 	for _, why := range r.Unread {
-		fmt.Fprintf(a.out, "  not looked at: %s\n", clean(strings.ReplaceAll(why, "\n", "; ")))
+		fmt.Fprintf(a.out, "  not looked at: %s\n", clean(agent.OneLine(why)))
 	}
 	for _, p := range r.Places {
 		a.printPlace(p)

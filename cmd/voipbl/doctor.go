@@ -97,7 +97,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if p := force.trouble(in.Status.Agent); p != nil {
 		report.Findings = append([]advise.Finding{{
-			Code: advise.ConfigRefused, Severity: advise.Problem, Text: oneLine(p.Error),
+			Code: advise.ConfigRefused, Severity: advise.Problem, Text: agent.OneLine(p.Error),
 			Why: "your changes are not in force", Remedy: p.Remedy,
 		}}, report.Findings...)
 	}

@@ -71,7 +71,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 		return nil, err
 	}
 	if refused != nil && !quiet {
-		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(strings.ReplaceAll(refused.Error(), "\n", "; ")))
+		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(agent.OneLine(refused.Error())))
 	}
 	report, err := agent.Exempt(cmd.Context(), cfg, queries)
 	if err != nil {

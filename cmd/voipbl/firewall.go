@@ -156,7 +156,7 @@ empty sets; 1 not applied; 2 usage or configuration.`,
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "whoever is locked out, whatever the file takes away")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "even if it locks out a login or takes protection away")
 	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
 	a.jsonFlag(cmd)
 	return cmd

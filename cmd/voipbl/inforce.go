@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -144,6 +143,3 @@ func (a *app) mended(remedy string) string {
 	}
 	return remedy
 }
-
-// oneLine is a problem that has several, for a list of problems.
-func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
