@@ -19,6 +19,7 @@ func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Prote
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.RunDir = t.TempDir()
 	p, err := protection(cfg, resolve(t.Context(), store, cfg, lookups{offline: offline, keep: true}))
 	if err != nil {
 		t.Fatal(err)
