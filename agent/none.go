@@ -158,13 +158,14 @@ func noDrop(cfg config.Config, rules []KernelRules, sets func(cidr.Family) []str
 		for _, k := range rules {
 			unknown = errors.Join(unknown, k.Saved[f].Unknown())
 		}
+		filters := p.filters(firewall.Family(f), nobody)
 		for _, set := range sets(f) {
 			dropped := slices.ContainsFunc(rules, func(k KernelRules) bool {
 				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(set), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
 			})
 			var ports []string
 			if dropped {
-				if ports = p.reached(cfg, firewall.Family(f), set, theirs); len(ports) == 0 {
+				if ports = filters.reached(cfg, set, theirs); len(ports) == 0 {
 					continue
 				}
 			}

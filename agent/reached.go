@@ -36,16 +36,16 @@ func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
 
 // reached are the ports of phones that members of a set may reach, each as "udp 5060".
 // With theirs the rules of voipbl are left out.
-func (p Passed) reached(cfg config.Config, f firewall.Family, set string, theirs bool) (ports []string) {
-	if p.dropsFirst(f, set, theirs) {
+func (f *filters) reached(cfg config.Config, set string, theirs bool) (ports []string) {
+	if f.dropsFirst(f.family, set, theirs) {
 		return nil
 	}
-	filters := p.filters(f, memberOf(set))
+	members := f.asking(memberOf(set))
 	for _, proto := range portrange.Protocols {
 		var open []firewall.PortRange
 		for _, r := range cfg.Firewall.SIP.Ports {
-			for _, by := range p.by(netip.Prefix{}, f) {
-				open = append(open, filters.open(admission{proto: proto, ports: firewall.PortRange(r)}, by, theirs)...)
+			for _, by := range f.by(netip.Prefix{}, f.family) {
+				open = append(open, members.open(admission{proto: proto, ports: firewall.PortRange(r)}, by, theirs)...)
 			}
 		}
 		for _, r := range portrange.Joined(open) {
@@ -53,6 +53,16 @@ func (p Passed) reached(cfg config.Config, f firewall.Family, set string, theirs
 		}
 	}
 	return ports
+}
+
+// asking are the same rules, with other sets.
+func (f *filters) asking(in firewall.Sources) *filters {
+	other := *f
+	other.tracers = nil
+	for _, t := range f.tracers {
+		other.tracers = append(other.tracers, familyTracer{t.backend, t.family, t.Asking(in)})
+	}
+	return &other
 }
 
 // open are those of the ports of an admission to which packets may come through all rules of

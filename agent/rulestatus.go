@@ -183,9 +183,10 @@ func (s *RulesStatus) addDrops(fw *firewall.Firewall, drops []firewall.DropRule,
 func (s *RulesStatus) noteReached(cfg config.Config, p Passed) {
 	s.reached = make(map[string][]string)
 	for _, f := range cidr.Families {
+		filters := p.filters(firewall.Family(f), nobody)
 		for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
-				s.reached[set] = p.reached(cfg, firewall.Family(f), set, false)
+				s.reached[set] = filters.reached(cfg, set, false)
 			}
 		}
 	}

@@ -11,20 +11,18 @@ func (s *Saved) DropsAnywhere(set string) []DropRule {
 		seen := map[string]bool{at.chain: true}
 		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
 			chain := queue[0]
-			var above []string
-			for _, r := range s.rules(at.table, chain) {
+			for i, r := range s.rules(at.table, chain) {
 				to := target(r.text)
 				if asksForMembers(r.text, set) && s.closes(at.table, to) {
 					found = append(found, DropRule{
 						Table: at.table, Chain: chain, Ours: isOurs(chain, r.text),
-						Above: above, Packets: r.packets, Bytes: r.bytes,
+						Above: s.texts(at.table, chain)[:i], Packets: r.packets, Bytes: r.bytes,
 					})
 				}
 				if s.HasChain(at.table, to) && !seen[to] {
 					seen[to] = true
 					queue = append(queue, to)
 				}
-				above = append(above[:len(above):len(above)], r.text)
 			}
 		}
 	}

@@ -26,6 +26,13 @@ func (s *Saved) NewTracer(in Sources) *Tracer {
 	return &Tracer{saved: s, in: in, read: make(map[place][]asks), met: make(map[netip.Prefix]map[place][]met)}
 }
 
+// Asking is a tracer of the same rules, with other sets and lists.
+func (t *Tracer) Asking(in Sources) *Tracer {
+	asking := t.saved.NewTracer(in)
+	asking.read = t.read
+	return asking
+}
+
 // Behind is a tracer for packets that other rules may have changed before.
 func (t *Tracer) Behind(o Others) *Tracer {
 	behind := *t
