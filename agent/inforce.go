@@ -66,6 +66,7 @@ func (d *daemon) applySoon(why string, after time.Duration) {
 // apply puts the lists, the bans and the rules in force.
 func (d *daemon) apply(ctx context.Context, why string) error {
 	now := time.Now()
+	forgetUnlisted(d.cfg)
 	report := newReport(d.opts.Version)
 	err := d.enforce(ctx, report)
 	// What reading the lists took is not needed until the next time.

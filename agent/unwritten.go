@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,18 @@ func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, n
 func forgetUnwritten(cfg config.Config, begun time.Time) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, note unwritten) {
 		if note.At.Before(begun) {
+			run.RemoveJSON(unwrittenPrefix + file)
+		}
+	})
+}
+
+// forgetUnlisted takes away the notes of lists that are not configured any more: nothing
+// writes their files again.
+func forgetUnlisted(cfg config.Config) {
+	eachUnwritten(cfg, func(run *fetch.Store, file string, _ unwritten) {
+		name, ofFeed := fetch.FeedOf(file)
+		name = strings.TrimPrefix(name, standInPrefix)
+		if ofFeed && !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.Name == name }) {
 			run.RemoveJSON(unwrittenPrefix + file)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 )
 
 // A Copy is a feed's last good copy, opened for reading. It stays readable,
@@ -42,6 +43,14 @@ func (s *Store) Open(name string) (*Copy, error) {
 
 // CopyName is the name of the file of a feed's last good copy.
 func CopyName(feed string) string { return feed + listSuffix }
+
+// FeedOf is the name of the feed that a file is a copy or the state of.
+func FeedOf(file string) (feed string, ofFeed bool) {
+	if feed, ofFeed = strings.CutSuffix(file, listSuffix); ofFeed {
+		return feed, true
+	}
+	return strings.CutSuffix(file, stateSuffix)
+}
 
 // Same says whether the feed's last good copy is whole and has this SHA-256,
 // so that writing it again would change nothing. It reads all of it: a copy
