@@ -14,6 +14,10 @@ type KernelRules struct {
 	Saved   [2]*firewall.Saved
 }
 
+// AtOneMoment is for a command that asks how things are and changes nothing: the kernel's
+// rules are listed once for all that is asked, as long as nobody changes them.
+func AtOneMoment(ctx context.Context) context.Context { return firewall.AtOneMoment(ctx) }
+
 // ReadKernelRules lists the rules of each backend that may hold any; the one that
 // voipbl uses comes first, and is always there. Nothing is changed, not even by the
 // tools of legacy iptables, which make a table when they are asked for it.

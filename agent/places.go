@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
+	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -328,13 +329,13 @@ func (p *placesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefi
 
 // recentLists is where xt_recent tells which sources it remembers. Each network namespace
 // has lists of its own.
-const recentLists = "/proc/thread-self/net/xt_recent"
+func recentLists() string { return "/proc/" + procself.Name() + "/net/xt_recent" }
 
 // inRecent asks a list of xt_recent.
 func (p *placesFinder) inRecent(name string, q netip.Prefix) firewall.Share {
 	addrs, known := p.recent[name]
 	if !known {
-		text, err := os.ReadFile(filepath.Join(recentLists, filepath.Base(name)))
+		text, err := os.ReadFile(filepath.Join(recentLists(), filepath.Base(name)))
 		if err != nil {
 			return firewall.Unknown
 		}

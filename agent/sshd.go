@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/netdump"
+	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // A login over SSH is a shell or command that a daemon of root's has started for a TCP
@@ -167,7 +168,7 @@ func (h sshHost) ofRoot(pid int) bool {
 // here reports whether a process is in our own namespaces, and so in no container.
 func (h sshHost) here(pid int) bool {
 	for _, ns := range []string{"net", "pid", "user"} {
-		own, err := os.Readlink(filepath.Join(h.proc, "thread-self/ns", ns))
+		own, err := os.Readlink(filepath.Join(h.proc, procself.Name(), "ns", ns))
 		if err != nil {
 			return false
 		}

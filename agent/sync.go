@@ -43,6 +43,9 @@ const (
 // says RulesFailed, and then only the rules are); a feed that fails is no error but
 // a report that is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error) {
+	if opts.DryRun {
+		ctx = AtOneMoment(ctx)
+	}
 	report := newReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {

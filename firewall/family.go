@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+
+	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // Family is IPv4 or IPv6: the rules of each are a world of their own, with its
@@ -27,7 +29,7 @@ func (f Family) command() string { return [...]string{"iptables", "ip6tables"}[f
 // ipv6Proof is where a kernel with IPv6 lists its addresses (proc_net(5)). With
 // "ipv6.disable=1", as some guides have it, it is not there, and the tools of
 // legacy ip6tables fail.
-var ipv6Proof = "/proc/thread-self/net/if_inet6"
+var ipv6Proof = func() string { return "/proc/" + procself.Name() + "/net/if_inet6" }
 
 // Present reports whether the kernel has the family at all. One that it does not
 // have needs no rules.
@@ -35,7 +37,7 @@ func (f Family) Present() bool {
 	if f == IPv4 {
 		return true
 	}
-	_, err := os.Stat(ipv6Proof)
+	_, err := os.Stat(ipv6Proof())
 	return !errors.Is(err, fs.ErrNotExist)
 }
 

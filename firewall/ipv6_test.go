@@ -13,7 +13,8 @@ import (
 // tool of ip6tables is run, and IPv4 has its rules.
 func TestWithoutIPv6(t *testing.T) {
 	had := ipv6Proof
-	ipv6Proof = filepath.Join(t.TempDir(), "absent")
+	absent := filepath.Join(t.TempDir(), "absent")
+	ipv6Proof = func() string { return absent }
 	defer func() { ipv6Proof = had }()
 	testns.Enter(t)
 	for _, set := range []string{"voip_bl", "voip_ban"} {

@@ -74,7 +74,7 @@ const countersLength = 16
 func legacyGeneration() (string, error) {
 	sum := fnv.New64a()
 	for _, f := range Families {
-		names, err := os.ReadFile(legacyTables[f])
+		names, err := os.ReadFile(legacyNames(f))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -19,6 +19,17 @@ const readPause = 50 * time.Millisecond
 // The tools are started by the calling goroutine, so that they are in its network
 // namespace.
 func (fw *Firewall) Read(ctx context.Context) (saved [2]*Saved, err error) {
+	m := momentOf(ctx)
+	if saved, ok := m.recall(fw); ok {
+		return saved, nil
+	}
+	if saved, err = fw.readNow(ctx); err == nil {
+		m.keep(fw, saved)
+	}
+	return saved, err
+}
+
+func (fw *Firewall) readNow(ctx context.Context) (saved [2]*Saved, err error) {
 	generation := fw.Generation() // one for both families, however often each is listed
 	var told [2]*nft.Listing      // by the kernel itself
 	families := Families[:]

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){testfault.Launcher: testfault.Launch, "rules": tellRules, "unchain": unchain})
 }
 
-// tellRules is a program that says how many rules of each family it knows of.
+// tellRules is a program that says which rules of each family it knows of.
 func tellRules() {
 	saved, _ := (&Firewall{Backend: NFT}).Read(context.Background())
 	for _, s := range saved {
@@ -29,7 +29,13 @@ func tellRules() {
 			fmt.Println("unknown for good:", err)
 			continue
 		}
-		fmt.Println(s.Rules(), "rules,", len(s.tables["filter"]), "chains")
+		fmt.Print(s.Rules(), " rules,")
+		for _, table := range tableNamesOf(s) {
+			for _, chain := range s.chains(table, func(string, *savedChain) bool { return true }) {
+				fmt.Printf(" %s %s %s %q", table, chain, s.tables[table][chain].policy, s.texts(table, chain))
+			}
+		}
+		fmt.Println()
 	}
 }
 

@@ -20,14 +20,15 @@ func (ChangingError) Remedy() string { return nft.ErrChanging.Remedy() }
 
 var errListings ChangingError
 
-// ReadSure reads until two listings in a row are the same, for whoever changes the
-// rules by what it says: a listing of several tables is of several moments, if others
-// change rules in its midst, and what is moved between them would be missed.
+// ReadSure reads until nobody has changed a rule meanwhile, for whoever changes the rules by
+// what it says: a listing of several tables is of several moments, if others change rules in
+// its midst, and what is moved between them would be missed. Where the kernel cannot tell
+// that, two listings in a row have to be the same.
 func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 	var unread error // why a family could be listed one time and not the other
 	last, err := fw.Read(ctx)
 	for i := range attempts {
-		if err != nil {
+		if err != nil || fw.holds(last) {
 			return last, err
 		}
 		if i > 0 && !pause(ctx, readPause) {
@@ -48,4 +49,16 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 		err = cmp.Or(unread, error(errListings))
 	}
 	return last, err
+}
+
+// holds reports whether the kernel says that the rules are still those of a listing, and were
+// all the time that it took.
+func (fw *Firewall) holds(saved [2]*Saved) bool {
+	now := fw.Generation()
+	for _, s := range saved {
+		if !s.absent && (s.Trouble != nil || s.Generation == "" || s.Generation != now) {
+			return false
+		}
+	}
+	return true
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // Backend is a flavour of iptables. What one has put into the kernel the other
@@ -242,9 +244,11 @@ func (r *running) wait() ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", r.tool, err)
 }
 
-// legacyTables are the files that name the tables which legacy iptables has in
+// legacyNames is the file that names the tables of a family which legacy iptables has in
 // this network namespace. Asking the legacy tools for a table would make it.
-var legacyTables = [...]string{"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"}
+func legacyNames(f Family) string {
+	return "/proc/" + procself.Name() + "/net/" + [...]string{"ip_tables_names", "ip6_tables_names"}[f]
+}
 
 // InUse reports whether the backend may hold rules: on nf_tables if the kernel has
 // it, and on legacy if it has a table.
@@ -254,7 +258,7 @@ func (fw *Firewall) InUse() bool {
 		return err == nil || isShortage(err)
 	}
 	for _, f := range Families {
-		if names, err := os.ReadFile(legacyTables[f]); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
+		if names, err := os.ReadFile(legacyNames(f)); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
 			return true
 		}
 	}

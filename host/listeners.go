@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // socketTables are the kernel's, of the network namespace of the calling thread.
@@ -20,7 +22,7 @@ var socketTables = []struct{ file, proto, state string }{
 func (l *looker) listeners(tunnels []Tunnel) []Listener {
 	var all []boundSocket
 	for _, t := range socketTables {
-		path := filepath.Join(proc, "thread-self/net", t.file)
+		path := filepath.Join(proc, procself.Name(), "net", t.file)
 		sockets, err := readSockets(path, t.state)
 		if absent(err) && strings.HasSuffix(t.file, "6") {
 			continue // a kernel without IPv6
@@ -100,7 +102,7 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 // sharesNetwork reports whether a process is in our own network namespace: a device of
 // another one may have the same name.
 func (p process) sharesNetwork() bool {
-	own, err := os.Readlink(proc + "/thread-self/ns/net")
+	own, err := os.Readlink(filepath.Join(proc, procself.Name(), "ns/net"))
 	its, _ := os.Readlink(filepath.Join(proc, strconv.Itoa(p.pid), "ns/net"))
 	return err == nil && its == own
 }

@@ -5,14 +5,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/procself"
 )
 
-// Where the module tells its parameters, and the lists of the caller's network
-// namespace.
-const (
-	recentParameters = "/sys/module/xt_recent/parameters"
-	recentLists      = proc + "/thread-self/net/xt_recent"
-)
+// recentParameters is where the module tells its parameters.
+const recentParameters = "/sys/module/xt_recent/parameters"
 
 // xtRecent looks at the kernel's memory of sources, or nothing if the module is
 // not loaded.
@@ -20,6 +18,7 @@ func (l *looker) xtRecent() *XTRecent {
 	if _, err := os.Stat(recentParameters); err != nil {
 		return nil
 	}
+	recentLists := filepath.Join(proc, procself.Name(), "net/xt_recent") // of this network namespace
 	x := &XTRecent{Lists: map[string]int{}}
 	for name, value := range map[string]*int{"ip_list_tot": &x.MaxAddrs, "ip_pkt_list_tot": &x.MaxPackets} {
 		text, err := readFile(filepath.Join(recentParameters, name))

@@ -53,7 +53,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	reports, warnings, err := agent.Check(cmd.Context(), cfg, queries)
+	reports, warnings, err := agent.Check(agent.AtOneMoment(cmd.Context()), cfg, queries)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -70,24 +70,24 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if err != nil {
 		return err
 	}
-	cfg := force.Config
+	cfg, ctx := force.Config, agent.AtOneMoment(cmd.Context())
 	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
-	if in.Status, err = agent.ReadStatus(cmd.Context(), cfg, version, time.Now(), force.mistake); err != nil {
+	if in.Status, err = agent.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if in.Rules, err = agent.ReadKernelRules(cmd.Context(), cfg); err != nil && in.Status.Rules.Problem == nil {
+	if in.Rules, err = agent.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
 		return &exitError{exitUsage, err}
 	}
 	var unread error
-	in.Native, unread = agent.ReadNative(cmd.Context(), in.Rules, true)
-	in.Facts = machine.Look(cmd.Context(), look)
+	in.Native, unread = agent.ReadNative(ctx, in.Rules, true)
+	in.Facts = machine.Look(ctx, look)
 	if unread != nil {
 		in.Facts.Unknown = append(in.Facts.Unknown, machine.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
 	}
-	if in.Exempt, err = exemptOf(cmd.Context(), cfg, advise.Banned(in.Facts)); err != nil {
+	if in.Exempt, err = exemptOf(ctx, cfg, advise.Banned(in.Facts)); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if in.Resolved, in.Checks, err = checkPeers(cmd.Context(), cfg, in.Facts, slices.Concat(advise.Friends(in), advise.TrustedByFreePBX(in))); err != nil {
+	if in.Resolved, in.Checks, err = checkPeers(ctx, cfg, in.Facts, slices.Concat(advise.Friends(in), advise.TrustedByFreePBX(in))); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	in.Closed = []lockout.Closed{}

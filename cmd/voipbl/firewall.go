@@ -103,7 +103,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if err != nil {
 				return err
 			}
-			r, err := agent.PlanRules(cmd.Context(), cfg)
+			r, err := agent.PlanRules(agent.AtOneMoment(cmd.Context()), cfg)
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}

@@ -43,7 +43,7 @@ func (a *app) status(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s, err := agent.ReadStatus(cmd.Context(), cfg.Config, version, now, cfg.mistake)
+	s, err := agent.ReadStatus(agent.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -1,0 +1,82 @@
+package firewall
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A listing is made once as long as nobody changes a rule: for whoever wants to be sure of it,
+// and for all questions of one moment. Each change, of either family, makes another one.
+func TestListedOnce(t *testing.T) {
+	for _, b := range []Backend{NFT, Legacy} {
+		t.Run(string(b), func(t *testing.T) {
+			h := newHost(t, b)
+			h.load(residents)
+			log := h.countListings()
+			listings := func() int {
+				text, err := os.ReadFile(log)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Count(string(text), "\n")
+			}
+			both := len(Families)
+
+			sure, err := h.fw.ReadSure(t.Context())
+			if err != nil || listings() != both {
+				t.Fatalf("%d listings to be sure of rules that nobody changes (%v)", listings(), err)
+			}
+			now := AtOneMoment(t.Context())
+			before := listings()
+			for range 3 {
+				saved, err := h.fw.Read(AtOneMoment(now))
+				if err != nil || !saved[IPv4].sameRules(sure[IPv4]) || !saved[IPv6].sameRules(sure[IPv6]) {
+					t.Fatalf("other rules (%v)", err)
+				}
+			}
+			if n := listings() - before; n != both {
+				t.Errorf("%d listings at one moment", n)
+			}
+			for _, f := range Families {
+				before := listings()
+				h.sh(words[f].Replace("IPT -A INPUT -s HOST -j DROP"))
+				saved, err := h.fw.Read(now)
+				if err != nil || listings() == before || len(saved[f].rules("filter", "INPUT")) != len(sure[f].rules("filter", "INPUT"))+1 {
+					t.Errorf("%s: the new rule is not seen (%v)", f, err)
+				}
+			}
+			before = listings()
+			for range 2 {
+				if _, err := h.fw.Read(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := listings() - before; n != 2*both {
+				t.Errorf("%d listings at two moments", n)
+			}
+		})
+	}
+}
+
+// countListings has the tools that list write a line into a file, each time that the test
+// starts them.
+func (h *host) countListings() (log string) {
+	h.Helper()
+	dir := h.TempDir()
+	log = filepath.Join(dir, "log")
+	for _, f := range Families {
+		name := h.fw.tool(f, "save")
+		program, err := findTool(name)
+		if err != nil {
+			h.Fatal(err)
+		}
+		script := "#!/bin/sh\necho >>" + log + "\nexec " + program + " \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			h.Fatal(err)
+		}
+	}
+	h.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return log
+}

@@ -1,0 +1,33 @@
+package procself
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/testns"
+)
+
+// The folder has the network namespace of the calling thread, also where that has left the
+// one of the process, and is the thread's only there.
+func TestName(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be told")
+	}
+	runtime.LockOSThread()
+	check := func(where string) {
+		t.Helper()
+		thread, err := os.Readlink("/proc/thread-self/ns/net")
+		process, errP := os.Readlink("/proc/self/ns/net")
+		if err != nil || errP != nil {
+			t.Fatal(err, errP)
+		}
+		want := map[bool]string{true: "self", false: "thread-self"}[thread == process]
+		if name := Name(); name != want {
+			t.Errorf("%s: %s, want %s", where, name, want)
+		}
+	}
+	check("as the process begins")
+	testns.Enter(t)
+	check("in another namespace")
+}
