@@ -98,7 +98,8 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		return
 	}
 	d.warn("configuration", nil)
-	if err == nil && sameConfig(cfg, d.cfg) && d.state.get().ConfigError == nil {
+	refused := d.state.get().ConfigError
+	if err == nil && sameConfig(cfg, d.cfg) && refused == nil || err != nil && refused != nil && refused.Error == problemOf(err).Error {
 		return
 	}
 	if err == nil {

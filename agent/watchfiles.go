@@ -51,8 +51,12 @@ func (d *daemon) watchFiles(now time.Time) {
 	}
 	d.files = files
 	d.files.follow(d.cfg, d.opts.ConfigFile)
-	if err == nil && d.ready { // nobody has told what has changed since
-		d.reloadAt = now
+	if err != nil {
+		return
+	}
+	// Nobody has told what has changed before, also while the agent started.
+	d.reloadAt, d.pathsAt = now, time.Time{}
+	if d.ready {
 		d.applySoon("files", 0)
 	}
 }

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -185,6 +187,36 @@ func TestFileWatchTellsTheAgent(t *testing.T) {
 	f.want(fileBans, "state/bans.journal")
 	if time.Until(f.d.bansAt) > bansSettle {
 		t.Error("the bans are not looked at")
+	}
+}
+
+// TestChangedBeforeTheWatch: what changed after it was read and before files are watched is
+// looked at again. A mistake that is known already is not told a second time.
+func TestChangedBeforeTheWatch(t *testing.T) {
+	f := &folders{t: t, top: t.TempDir()}
+	f.mkdir("etc")
+	f.mkdir("lists")
+	var told strings.Builder
+	old, now := f.config("feeds: [{name: a, path: %s/lists/mine.txt}]\n"), error(nil)
+	d := &daemon{
+		cfg: old, files: &fileWatch{}, log: slog.New(slog.NewTextHandler(&told, nil)), pathsAt: time.Now(),
+		opts: RunOptions{ConfigFile: f.path("etc/voipbl.yaml"), Load: func() (config.Config, error) { return old, now }},
+	}
+	d.watchFiles(time.Now())
+	t.Cleanup(d.files.close)
+	if !d.due(d.reloadAt, time.Now()) || !d.pathsDue(time.Now()) {
+		t.Errorf("the configuration is read again at %v; local lists are: %v", d.reloadAt, d.pathsDue(time.Now()))
+	}
+	d.reloadChanged(t.Context())
+	if told.Len() > 0 {
+		t.Errorf("it is as it was, and this is told: %s", told.String())
+	}
+	for i, text := range []string{"one mistake", "one mistake", "another mistake"} {
+		now = errors.New(text)
+		d.reloadChanged(t.Context())
+		if got, want := strings.Count(told.String(), "refused"), []int{1, 1, 2}[i]; got != want {
+			t.Errorf("%s: told %d times, want %d: %s", text, got, want, told.String())
+		}
 	}
 }
 
