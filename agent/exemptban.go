@@ -49,7 +49,10 @@ func (b ExemptBan) String() string {
 // inPlace says it of a place.
 func (b ExemptBan) inPlace(who, as string) string {
 	begin := fmt.Sprintf("%s is exempt (%s), but ", who, strings.Join(b.Because[0].Reasons, ", "))
-	only := ""
+	only, packets := "", "its packets"
+	if b.Place.Part && b.Place.Entry == nil {
+		packets = "packets of a part of it"
+	}
 	if len(b.Place.Ports) > 0 {
 		only = " (only " + strings.Join(b.Place.Ports, ", ") + ")"
 	}
@@ -64,7 +67,7 @@ func (b ExemptBan) inPlace(who, as string) string {
 		chain, _, _ := strings.Cut(strings.TrimPrefix(b.Place.Rule, "-A "), " ")
 		return begin + "banned by fail2ban" + as + " (chain " + chain + ")"
 	}
-	return begin + "a rule drops its packets" + only + ": " + b.Place.Rule
+	return begin + "a rule drops " + packets + only + ": " + b.Place.Rule
 }
 
 // Remedy takes the ban back, whoever has made it. Of this host's own bans a sync spares who

@@ -25,11 +25,11 @@ func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 			if place.Entry != nil && place.Entry.Bits() > 0 && place.Entry.Overlaps(banned) {
 				banned = *place.Entry
 			}
-			byHand := place.Kind == ByOther && place.Set == ""
+			rule := place.Kind == ByOther && place.Set == ""
 			same := func(b ExemptBan) bool {
 				return b.Banned.Overlaps(banned) && b.Set == place.Set && (b.Place == nil || b.Place.Rule == place.Rule && b.Place.Where == place.Where)
 			}
-			if !place.Certain || place.Containers || place.Interface != "" || len(place.LetIn) > 0 || place.Part && byHand ||
+			if !place.Certain || place.Containers || place.Interface != "" || len(place.LetIn) > 0 || place.Part && rule && friend.local() ||
 				slices.ContainsFunc(known, same) || slices.ContainsFunc(found, same) {
 				continue
 			}
@@ -40,6 +40,12 @@ func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 		}
 	}
 	return found
+}
+
+// local reports whether nothing but local_networks has it: that some of these hosts are kept
+// out by a rule is what networks are divided for.
+func (p Protected) local() bool {
+	return !slices.ContainsFunc(p.Reasons, func(reason string) bool { return reason != localReason })
 }
 
 // friends are who is exempt, in order, but for this host itself: that nobody else may send

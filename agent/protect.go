@@ -143,6 +143,7 @@ const (
 	gatewayReason    = "default gateway"
 	resolverReason   = "DNS resolver"
 	sessionReason    = "logged-in SSH session"
+	localReason      = "local_networks"
 )
 
 // protection gathers the protected addresses of the configuration, with its names
@@ -173,7 +174,7 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 	list.addAddrs(resolvers(resolvConfs), resolverReason)
 	list.addAddrs(sessions, sessionReason)
 	for _, p := range cfg.Firewall.LocalNetworks {
-		list.add(p, "local_networks")
+		list.add(p, localReason)
 	}
 	list.addHosts(cfg.Allow, "allow")
 	list.addHosts(cfg.Firewall.Trunks, "trunks")
