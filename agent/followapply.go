@@ -23,7 +23,7 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	}
 	how.Judge = func() error {
 		judged, err := judgeApply(ctx, cfg, fw, answers, opts)
-		if err == nil && judged.Problem != nil && !(opts.Force && leavesRules(cfg)) {
+		if err == nil && judged.Problem != nil {
 			report, err = judged, errRefused
 		}
 		return err

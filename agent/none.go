@@ -66,7 +66,7 @@ func (e *OwnRulesLeftError) Remedy() string {
 }
 
 // leaveToOthers is ensure where the rules are another program's: none is put in. Those of
-// ours from before go only by hand, and only if they are not all that protects.
+// ours from before go only by hand, and only if they are not all that protects, also with force.
 func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how howRules, report *RulesReport) (*RulesReport, error) {
 	report.DropAt = string(firewall.Nowhere)
 	for f := range saved {
@@ -91,7 +91,7 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 		return report, err
 	}
 	if how.byHand && len(changes) > 0 {
-		if noDrop != nil && !how.force {
+		if noDrop != nil { // also with force, which is about lock-outs: none is at stake
 			return report, noDrop
 		}
 		done, partly, err := r.apply(ctx, firewall.Wanted{}, saved)

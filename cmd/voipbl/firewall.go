@@ -143,7 +143,8 @@ logged in by SSH, or a VPN that comes in here, or if ufw, firewalld or FreePBX's
 own firewall is active. What they close otherwise is shown, and what opens it.
 A running agent takes the configuration over first. One that takes away more
 than rules, such as an address of allow, is refused: "voipbl reload" or --force
-takes it over.
+takes it over. With drop_at: none voipbl's own rules are taken out once rules
+of others drop blocked addresses; until then it is refused, even with --force.
 
 Exit status: 0 in force; 3 in force, but not for IPv6, without effect, or with
 empty sets; 1 not applied; 2 usage or configuration.`,
