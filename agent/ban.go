@@ -435,6 +435,11 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 	return report.concluded(answer, nil, inKernel)
 }
 
+// widestBan are the shortest prefix lengths that bans may have, by family.
+func widestBan(cfg config.Config) [2]int {
+	return [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}
+}
+
 // mayBan refuses what must not be blocked.
 func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *RefusedBanError {
 	p := cidr.FromNetip(prefix)
@@ -444,8 +449,7 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *Refu
 	if s, never := cidr.FindNeverBanned(p); never {
 		return refuse("ban an address that packets come from", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
 	}
-	widest := [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}[p.Family()]
-	if int(p.Bits()) < widest {
+	if widest := widestBan(cfg)[p.Family()]; int(p.Bits()) < widest {
 		return refuse("ban smaller networks, or change limits.widest", "it is wider than a /%d", widest)
 	}
 	if len(banlist.Pieces(p, exemptFrom(protected))) > 0 {

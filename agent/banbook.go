@@ -146,7 +146,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		all = banlist.Decode(slices.Concat(text, unkept), now)
 	}
 	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
-	since, err := older(store, state, now)
+	since, err := older(b.cfg, store, state, now)
 	for _, ban := range since {
 		b.whole = true // and with it that file goes
 		b.table.Add(ban)
@@ -190,7 +190,7 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 		}
 	case err == nil:
 		b.whole, b.amongLists = true, true
-		if b.table, err = banlist.DecodeOld(text, now); err != nil {
+		if b.table, err = banlist.DecodeOld(text, now, widestBan(b.cfg)); err != nil {
 			b.damagedOld(store, b.table.Len(), err)
 			b.adopt(now, live())
 		}
@@ -211,7 +211,7 @@ func isDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError))
 // older are the bans that an older version has written down after the journal, whose place
 // it did not know: somebody went back to it for a while. The error says that they are not
 // all.
-func older(store *fetch.Store, journal fetch.FileState, now banlist.Clock) ([]Ban, error) {
+func older(cfg config.Config, store *fetch.Store, journal fetch.FileState, now banlist.Clock) ([]Ban, error) {
 	if state, err := store.JSONState(bansFile); err != nil || !state.NewerThan(journal) {
 		return nil, nil
 	}
@@ -219,7 +219,7 @@ func older(store *fetch.Store, journal fetch.FileState, now banlist.Clock) ([]Ba
 	if err != nil {
 		return nil, nil
 	}
-	t, err := banlist.DecodeOld(text, now)
+	t, err := banlist.DecodeOld(text, now, widestBan(cfg))
 	return t.Bans(now), err
 }
 

@@ -39,7 +39,7 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 		if err != nil {
 			return t, nil, err
 		}
-		if t, err = banlist.DecodeOld(old, now); err != nil {
+		if t, err = banlist.DecodeOld(old, now, widestBan(b.cfg)); err != nil {
 			err = &DamagedOldBansError{err}
 		}
 		return t, nil, err
@@ -51,7 +51,7 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 	if b.shrunk(state) {
 		notes = append(notes, shrunkNote)
 	}
-	since, err := older(store, state, now)
+	since, err := older(b.cfg, store, state, now)
 	for _, ban := range since {
 		j.Table.Add(ban)
 	}

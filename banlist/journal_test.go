@@ -157,10 +157,10 @@ func TestOldList(t *testing.T) {
 	  {"prefix": "192.0.2.1/32", "at": %[1]q, "until": %[2]q, "reason": "guessing"},
 	  {"prefix": "192.0.2.2/32", "at": %[1]q},
 	  {"prefix": "192.0.2.3/32", "at": %[1]q, "until": %[1]q},
-	  {"prefix": "192.0.2.77/24", "at": %[3]q, "until": %[4]q}]}`,
+	  {"prefix": "192.0.2.0/24", "at": %[3]q, "until": %[4]q}]}`,
 		now.Wall.Add(-time.Hour).Format(time.RFC3339), now.Wall.Add(time.Hour).Format(time.RFC3339),
 		now.Wall.Add(100*time.Hour).Format(time.RFC3339), now.Wall.Add(101*time.Hour).Format(time.RFC3339))
-	table, err := DecodeOld([]byte(old), now)
+	table, err := DecodeOld([]byte(old), now, [2]int{8, 19})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +172,14 @@ func TestOldList(t *testing.T) {
 		{`{"serial": 3, "bans": [{"prefix": "192.0.2.2/32", "reason": "x"}, {"prefix": "192.0.2.3/32", "un`, "192.0.2.2 x ever, 192.0.2.3 unknown: from a damaged list ever"},
 		{`{"serial": 3, "bans": [{"prefix": "192.0.2.2/32"}, {"prefix": "192.0.2.`, "192.0.2.2 ever"},
 		{`{"bans": [{"prefix": "192.0.2.2/32", "at": 7}, {"prefix": "0.0.0.0/0"}, {"prefix": "192.0.2.4/32"}]}`, "192.0.2.2 unknown: from a damaged list ever, 192.0.2.4 ever"},
+		{`{"bans": [{"prefix": "203.9.9.1/3"", "at": "x"}, {"prefix": "192.0.2.2/32"}]}`, "192.0.2.2 ever, 203.9.9.1 unknown: from a damaged list ever"},
+		{`{"bans": [{"prefix": "2001:db8::1/12"", "at": "x"}, {"prefix": "192.0.2.0/2", "at"`, "192.0.2.0 unknown: from a damaged list ever, 2001:db8::1 unknown: from a damaged list ever"},
+		{`{"bans": [{"prefix": "192.0.0.0/3", "reason": "x"}, {"prefix": "2001:db8::/64", "at`, "192.0.0.0 x ever, 2001:db8::/64 unknown: from a damaged list ever"},
+		{`{"bans": [{"prefix": "203.9.9.1/12"}, {"prefix": "2001:db8::1/28"}]}`, "203.9.9.1 ever, 2001:db8::1 ever"},
+		{`{"bans": [{"prefix": "203.9.9.1/0"}, {"prefix": "203.9.9.1/12", "at": 7}`, "203.9.9.1 unknown: from a damaged list ever"},
 		{"\x00\x00" + old[2:], "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever"},
 	} {
-		table, err := DecodeOld([]byte(bad.text), now)
+		table, err := DecodeOld([]byte(bad.text), now, [2]int{8, 19})
 		if err == nil {
 			t.Errorf("%q is read", bad.text)
 		}
