@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/banlist"
@@ -74,14 +75,14 @@ func lostBans(cfg config.Config) *Problem {
 		return nil // which is said by those who need the folder
 	}
 	defer store.Close()
-	path, there := store.AsideJSON(bansFile)
-	if !there {
+	paths := store.AsideJSON(bansFile)
+	if len(paths) == 0 {
 		return nil
 	}
 	return &Problem{
 		Reason: "bans-lost",
 		Error:  "bans of an older version of voipbl may be lost: those of them that cannot be read block nobody",
-		Remedy: fmt.Sprintf("look at \"voipbl bans\", and ban again each address that is missing there (%[1]s has what is left of the old list); then: rm %[1]s", path),
+		Remedy: fmt.Sprintf("look at \"voipbl bans\", and ban again each address that is missing there (%[1]s has what is left of the old list); then: rm %[1]s", strings.Join(paths, " ")),
 	}
 }
 

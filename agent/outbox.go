@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -67,7 +65,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 	defer unlock()
 	b, err := readOutbox(store)
 	if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
-		if err = putAside(cfg, damaged, lost); err != nil {
+		if err = putAside(store, damaged, lost); err != nil {
 			return err
 		}
 	}
@@ -89,12 +87,12 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 }
 
 // putAside keeps a file that cannot be understood for whoever wants to look at it.
-func putAside(cfg config.Config, damaged *fetch.DamagedError, lost func(string)) error {
-	path := filepath.Join(cfg.StateDir, outboxFile+".json")
-	if err := os.Rename(path, path+".damaged"); err != nil {
+func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)) error {
+	path, err := store.SetAsideJSON(outboxFile)
+	if err != nil {
 		return fmt.Errorf("%w; and it could not be put aside: %w", damaged, err)
 	}
-	lost(fmt.Sprintf("%v: it was put aside as %s.damaged, and what waited in it is lost", damaged, path))
+	lost(fmt.Sprintf("%v: it was put aside as %s, and what waited in it is lost", damaged, path))
 	return nil
 }
 

@@ -190,8 +190,20 @@ func (s *Store) RemoveJournal(name string) error {
 }
 
 // damagedSuffix is that of a file that could not be understood and was put aside, for
-// whoever wants to look at it.
+// whoever wants to look at it. A number comes after it while earlier ones are still there.
 const damagedSuffix = ".damaged"
+
+// mostAside is how many files of one name are put aside.
+const mostAside = 9
+
+// asideNames are the names that a file is put aside as, in order.
+func asideNames(file string) []string {
+	names := []string{file + damagedSuffix}
+	for n := 2; n <= mostAside; n++ {
+		names = append(names, fmt.Sprintf("%s%s.%d", file, damagedSuffix, n))
+	}
+	return names
+}
 
 // SetAsideJournal gives a journal another name, which it returns.
 func (s *Store) SetAsideJournal(name string) (string, error) { return s.setAside(name + journalSuffix) }
@@ -199,19 +211,29 @@ func (s *Store) SetAsideJournal(name string) (string, error) { return s.setAside
 // SetAsideJSON gives the file of [Store.WriteJSON] another name, which it returns.
 func (s *Store) SetAsideJSON(name string) (string, error) { return s.setAside(name + jsonSuffix) }
 
-// AsideJSON reports whether a file is there that [Store.SetAsideJSON] has put aside, and
-// its path.
-func (s *Store) AsideJSON(name string) (path string, there bool) {
-	file := name + jsonSuffix + damagedSuffix
-	state, err := s.stateOf(file)
-	return s.path(file), err == nil && state.Exists()
+// AsideJSON are the paths of the files that [Store.SetAsideJSON] has put aside.
+func (s *Store) AsideJSON(name string) (paths []string) {
+	for _, file := range asideNames(name + jsonSuffix) {
+		if state, err := s.stateOf(file); err == nil && state.Exists() {
+			paths = append(paths, s.path(file))
+		}
+	}
+	return paths
 }
 
+// setAside writes over the last of the names only, so that what is there of the others
+// can still be looked at.
 func (s *Store) setAside(file string) (string, error) {
-	if err := s.root.Rename(file, file+damagedSuffix); err != nil {
+	var aside string
+	for _, aside = range asideNames(file) {
+		if state, err := s.stateOf(aside); err == nil && !state.Exists() {
+			break
+		}
+	}
+	if err := s.root.Rename(file, aside); err != nil {
 		return "", storageError("", s.path(file), err)
 	}
-	return s.path(file + damagedSuffix), s.dir.Sync()
+	return s.path(aside), s.dir.Sync()
 }
 
 // RemoveJSON takes the file of [Store.WriteJSON] away.
