@@ -95,7 +95,7 @@ func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 	}
 	for _, rule := range rules {
 		m, first := readFirst(rule)
-		m.proto = protocolOf(m.proto)
+		m.proto, m.notProto = protocolOf(m.proto), protocolOf(m.notProto)
 		wide := m.box
 		wide.src = netip.Prefix{}
 		if !first || !wide.covers(w.class) { // of others, or of one interface, such as lo

@@ -119,6 +119,6 @@ func (p DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	return len(p.Only) == 0 || slices.ContainsFunc(p.Only, func(only string) bool {
 		of, rest, some := strings.Cut(only, " ")
 		m := match{exact: true}
-		return of == proto && (!some || coversPorts(m.ports(rest), ports) && m.exact)
+		return of == proto && (!some || coversPorts(m.ports(rest, false), ports) && m.exact)
 	})
 }

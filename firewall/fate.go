@@ -107,7 +107,7 @@ func (s *Saved) last(table, chain string, depth int) (f fate, unclear bool) {
 // connections. A default of a kind may be made of such.
 func asksNothing(rule string) bool {
 	m := readMatch(rule)
-	if m.src.IsValid() || m.dst.IsValid() || m.sports != nil || m.dports != nil || m.in == "lo" {
+	if m.src.IsValid() || m.dst.IsValid() || fewPorts(m.sports) || fewPorts(m.dports) || m.in == "lo" {
 		return false
 	}
 	all := splitRule(rule)
@@ -120,6 +120,15 @@ func asksNothing(rule string) bool {
 		}
 	}
 	return true
+}
+
+// fewPorts reports whether some ports are asked for, and not all but some.
+func fewPorts(ports []PortRange) bool {
+	n := 0
+	for _, p := range ports {
+		n += int(p.Last) - int(p.First) + 1
+	}
+	return ports != nil && n <= 1<<15
 }
 
 func next(words []string, i int) string {

@@ -14,8 +14,10 @@ func (s *Saved) AsksForWay() bool {
 				if padded := " " + r.text; !strings.Contains(padded, " -i ") && !strings.Contains(padded, " -d ") {
 					continue
 				}
-				if a := readAsks(r.text); a.in != "" && a.in != "lo" || a.notIn != "" || a.dst.IsValid() {
-					return true
+				for _, a := range readEach(r.text) {
+					if a.in != "" && a.in != "lo" || a.notIn != "" || a.dst.IsValid() || a.notDst.IsValid() {
+						return true
+					}
 				}
 			}
 		}

@@ -24,15 +24,17 @@ type box struct {
 	src, dst       netip.Prefix // zero: any
 	in, out        string       // an interface, or the beginning of its name and "+"; empty: any
 	proto          string       // empty: any
+	notProto       string       // any but this; empty if there is a proto
 	sports, dports []PortRange  // nil: any, also packets without ports, such as fragments
 }
 
-// readMatch reads a rule without "-A CHAIN". What it does not know, and what is
-// negated, makes the match inexact and leaves the box as wide as it was.
+// readMatch reads a rule without "-A CHAIN". What it does not know, and a negated address
+// or interface, makes the match inexact and leaves the box as wide as it was.
 func readMatch(rule string) match { return readWords(splitRule(rule)) }
 
 func readWords(all []string) match {
 	m := match{exact: true}
+	not := false
 	for i := 0; i < len(all); i++ {
 		next := func() string {
 			if i+1 < len(all) {
@@ -42,25 +44,32 @@ func readWords(all []string) match {
 			m.exact = false
 			return ""
 		}
-		switch all[i] {
+		switch w := all[i]; w {
+		case "!":
+			not = true
+			continue
 		case "-j", "-g":
-			m.goTo = all[i] == "-g"
+			m.goTo = w == "-g"
 			m.target = next()
 			return m // what follows are options of the target
-		case "-s":
-			m.src = m.prefix(next())
-		case "-d":
-			m.dst = m.prefix(next())
-		case "-i":
-			m.in = next()
-		case "-o":
-			m.out = next()
+		case "-s", "-d", "-i", "-o":
+			m.end(w, next(), not)
 		case "-p":
-			m.proto = next()
+			if proto := next(); not {
+				m.notProto = proto
+			} else {
+				m.proto = proto
+			}
 		case "--sport", "--sports":
-			m.sports = m.ports(next())
+			m.sports = m.ports(next(), not)
 		case "--dport", "--dports":
-			m.dports = m.ports(next())
+			m.dports = m.ports(next(), not)
+		case "--ports": // either of them; see [readEach]
+			if ports := m.ports(next(), not); not {
+				m.sports, m.dports = ports, ports
+			} else {
+				m.exact = false
+			}
 		case "--comment":
 			next()
 		case "-m":
@@ -69,14 +78,28 @@ func readWords(all []string) match {
 			default:
 				m.exact = false
 			}
-		case "!":
-			m.exact = false
-			next()
 		default:
 			m.exact = false
 		}
+		not = false
 	}
 	return m
+}
+
+// end reads where packets come from or go to.
+func (m *match) end(option, value string, not bool) {
+	switch {
+	case not:
+		m.exact = false
+	case option == "-s":
+		m.src = m.prefix(value)
+	case option == "-d":
+		m.dst = m.prefix(value)
+	case option == "-i":
+		m.in = value
+	case option == "-o":
+		m.out = value
+	}
 }
 
 func (m *match) prefix(text string) netip.Prefix {
@@ -88,9 +111,9 @@ func (m *match) prefix(text string) netip.Prefix {
 	return p.Masked()
 }
 
-// ports reads "5060", "5060:5061" and lists of those, and puts together what
-// touches.
-func (m *match) ports(text string) []PortRange {
+// ports reads "5060", "5060:5061" and lists of those, and puts together what touches, or
+// is all the others.
+func (m *match) ports(text string, not bool) []PortRange {
 	var ranges []PortRange
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(part, ":")
@@ -105,7 +128,13 @@ func (m *match) ports(text string) []PortRange {
 		}
 		ranges = append(ranges, PortRange{First: uint16(a), Last: uint16(b)})
 	}
-	return portrange.Joined(ranges)
+	if !not {
+		return portrange.Joined(ranges)
+	}
+	if ranges = portrange.Others(ranges); ranges == nil {
+		m.exact = false // it matches nothing
+	}
+	return ranges
 }
 
 // everything reports whether a rule matches each packet.
@@ -116,7 +145,7 @@ func (m match) everything() bool { return m.exact && m.box.covers(box{}) }
 func (a box) covers(b box) bool {
 	return coversPrefix(a.src, b.src) && coversPrefix(a.dst, b.dst) &&
 		coversInterface(a.in, b.in) && coversInterface(a.out, b.out) &&
-		(a.proto == "" || a.proto == b.proto) &&
+		coversProto(a, b) &&
 		coversPorts(a.sports, b.sports) && coversPorts(a.dports, b.dports)
 }
 
@@ -127,6 +156,11 @@ func coversPrefix(a, b netip.Prefix) bool {
 func coversInterface(a, b string) bool {
 	begin, many := strings.CutSuffix(a, "+")
 	return a == "" || a == b || many && strings.HasPrefix(b, begin)
+}
+
+func coversProto(a, b box) bool {
+	return (a.proto == "" || a.proto == b.proto) &&
+		(a.notProto == "" || a.notProto == b.notProto || b.proto != "" && a.notProto != b.proto)
 }
 
 func coversPorts(a, b []PortRange) bool {
@@ -155,8 +189,8 @@ func (a box) within(b box) box {
 	if coversInterface(a.out, b.out) {
 		a.out = b.out
 	}
-	if a.proto == "" {
-		a.proto = b.proto
+	if coversProto(a, b) {
+		a.proto, a.notProto = b.proto, b.notProto
 	}
 	if coversPorts(a.sports, b.sports) {
 		a.sports = b.sports

@@ -106,6 +106,14 @@ var placeCases = map[string]string{
 -A some -j DROP
 -A INPUT -j some
 -A INPUT -s ATT -j DROP`,
+	"another protocol": `-A INPUT -s ATT ! -p tcp -j DROP`,
+	"another protocol is let in first": `-A INPUT ! -p tcp -j ACCEPT
+-A INPUT -s ATT -j DROP`,
+	"all ports but others": `-A INPUT -s ATT -p udp -m multiport ! --dports 0:5059,5061:65535 -j DROP`,
+	"a port of either end": `-A INPUT -s ATT -p udp -m multiport --ports 5060 -j DROP`,
+	"another way out": `-N way
+-A INPUT -j way
+-A way -s ATT ! -o lo -j DROP`,
 	"gone to": `-N door
 -A INPUT -g door
 -A INPUT -s NET -j ACCEPT
@@ -191,6 +199,7 @@ func saidOf(places []firewall.DropPlace, proto string, port uint16) bool {
 			of = of || strings.HasPrefix(only, fmt.Sprint(proto, " ", port)) || only == proto
 		}
 		for _, but := range p.But {
+			but = strings.ReplaceAll(but, "! -p tcp ", "-p udp ")
 			of = of && !strings.Contains(but, fmt.Sprintf("-p %s ", proto)) && strings.Contains(but, " -p ")
 		}
 		if of {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // A DropPlace is a rule on the way of packets for this host, or for the containers on it, that
@@ -133,6 +135,13 @@ func (b box) words() []string {
 		}
 	} else if b.proto != "" {
 		all = append(all, b.proto)
+	} else if b.notProto != "" {
+		for _, proto := range portrange.Protocols {
+			if proto != b.notProto {
+				all = append(all, proto)
+			}
+		}
+		all = append(all, "other protocols")
 	}
 	var also string
 	if b.dst.IsValid() {
@@ -159,7 +168,7 @@ func (b box) words() []string {
 // overlaps reports whether a packet may be in both boxes, whatever their sources.
 func overlaps(a, b box) bool {
 	switch {
-	case a.proto != "" && b.proto != "" && a.proto != b.proto,
+	case a.proto != "" && (b.proto != "" && a.proto != b.proto || a.proto == b.notProto), b.proto != "" && a.notProto == b.proto,
 		a.dst.IsValid() && b.dst.IsValid() && !a.dst.Overlaps(b.dst),
 		a.in != "" && b.in != "" && !coversInterface(a.in, b.in) && !coversInterface(b.in, a.in),
 		a.out != "" && b.out != "" && !coversInterface(a.out, b.out) && !coversInterface(b.out, a.out):

@@ -87,6 +87,10 @@ func TestShadowed(t *testing.T) {
 		{"ports in two ranges that touch", []string{"INPUT -p udp -m multiport --dports 1000:1999,2000:2999 -j DROP", "INPUT -p udp -m udp --dport 1500:2500 -j ACCEPT"},
 			[]string{"INPUT -p udp -m udp --dport 1500:2500 -j ACCEPT < -p udp -m multiport --dports 1000:1999,2000:2999 -j DROP"}},
 		{"every port is not everything", []string{"INPUT -p udp -m udp --dport 0:65535 -j DROP", "INPUT -p udp -j ACCEPT"}, nil}, // fragments
+		{"ports but one", []string{"INPUT -p udp -m udp ! --dport 53 -j DROP", "INPUT -p udp -m udp --dport 5060 -j ACCEPT", "INPUT -p udp -m udp --dport 53 -j ACCEPT"},
+			[]string{"INPUT -p udp -m udp --dport 5060 -j ACCEPT < -p udp -m udp ! --dport 53 -j DROP"}},
+		{"all protocols but one", []string{"INPUT ! -p tcp -j DROP", "INPUT -p udp -j ACCEPT", "INPUT -p tcp -j ACCEPT", "INPUT ! -p udp -j ACCEPT"},
+			[]string{"INPUT -p udp -j ACCEPT < ! -p tcp -j DROP"}},
 		{"another protocol", []string{"INPUT -p tcp -m tcp --dport 5060 -j DROP", "INPUT -p udp -m udp --dport 5060 -j ACCEPT"}, nil},
 		{"a chain that may come back", []string{"INPUT -j mine", "INPUT -p udp -j ACCEPT", "mine -s 10.0.0.0/8 -j RETURN", "mine -j DROP"}, nil},
 		{"a chain in a chain that ends", []string{"INPUT -j mine", "INPUT -p udp -j ACCEPT", "mine -i lo -j ACCEPT", "mine -j other", "other -j DROP"},
@@ -205,6 +209,7 @@ func TestReception(t *testing.T) {
 		{"only broken ones", "ACCEPT", []string{"INPUT -m conntrack --ctstate INVALID -j DROP"}, LetsIn},
 		{"an interface", "ACCEPT", []string{"INPUT -i eth0 -j DROP"}, Unclear},
 		{"some ports closed", "ACCEPT", []string{"INPUT -p tcp -m tcp --dport 5038 -j DROP", "INPUT -s 203.0.113.9/32 -j DROP"}, LetsIn},
+		{"all ports but one closed", "ACCEPT", []string{"INPUT -p tcp -m tcp ! --dport 22 -j DROP"}, Unclear},
 		{"a flood", "ACCEPT", []string{"INPUT -m recent --update --seconds 60 --name X --mask 255.255.255.255 --rsource -j DROP"}, LetsIn},
 		{"fail2ban", "ACCEPT", []string{"INPUT -p tcp -m multiport --dports 22 -j f2b-sshd", "f2b-sshd -s 203.0.113.9/32 -j REJECT", "f2b-sshd -j RETURN"}, LetsIn},
 		{"ufw", "DROP", []string{"INPUT -j ufw-before-input", "INPUT -j ufw-track-input", "ufw-before-input -i lo -j ACCEPT", "ufw-track-input -p tcp -j ACCEPT"}, KeepsOut},

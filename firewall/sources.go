@@ -54,6 +54,8 @@ type asks struct {
 	states  []askedState
 	notSrc  netip.Prefix
 	notIn   string // an interface that they do not come by
+	notOut  string // and one that they do not go out by
+	notDst  netip.Prefix
 	sets    []askedSet
 	ranges  []askedRange
 	lists   []askedSet // of xt_recent
@@ -62,6 +64,7 @@ type asks struct {
 	adds    []string   // sets that it changes, and lists of xt_recent with recentPrefix
 
 	// What is known of it by its chain and table, for whoever follows packets.
+	index   int    // in its chain
 	line    string // as "-A CHAIN RULE"
 	ours    bool   // it is voipbl's
 	isChain bool   // its target is a chain
@@ -90,10 +93,22 @@ type askedRange struct {
 	not         bool
 }
 
-// readAsks reads a rule without "-A CHAIN". What is left in the match are conditions
-// that have nothing to do with the source.
-func readAsks(rule string) asks {
+// readEach reads a rule without "-A CHAIN" as one or more: one for the ports of either end
+// is for those of the one, and then for those of the other.
+func readEach(rule string) []asks {
 	all := splitRule(rule)
+	i := slices.Index(all, "--ports")
+	if i < 1 || all[i-1] == "!" || all[i-1] == "--comment" {
+		return []asks{readAsks(rule, all)}
+	}
+	from := slices.Clone(all)
+	all[i], from[i] = "--dports", "--sports"
+	return []asks{readAsks(rule, all), readAsks(rule, from)}
+}
+
+// readAsks reads the words of a rule. What is left in the match are conditions that have
+// nothing to do with the source.
+func readAsks(rule string, all []string) asks {
 	a := asks{text: rule}
 	var kept []string
 	not, asked := false, false
@@ -127,6 +142,22 @@ func readAsks(rule string) asks {
 				kept = append(kept, w, arg())
 			} else if arg() != "lo" { // nobody else comes in by it
 				a.notIn = arg()
+			}
+			i++
+		case "-o":
+			if a.notOut = arg(); !not {
+				a.notOut, kept = "", append(kept, w, arg())
+			}
+			i++
+		case "-d":
+			p, err := netip.ParsePrefix(arg())
+			switch {
+			case not && err == nil:
+				a.notDst = p
+			case not:
+				kept = append(kept, "!", w, arg())
+			default:
+				kept = append(kept, w, arg())
 			}
 			i++
 		case "--match-set":

@@ -73,8 +73,8 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		if t.steps++; t.steps > maxSteps {
 			return false
 		}
-		asked, interfaces := t.asked(r, w)
-		if r.in == "lo" && !t.source.Addr().IsLoopback() || interfaces == NoneOf || !overlaps(asked, w.box) || t.leftOut(r) {
+		asked, holds := t.asked(r, w)
+		if r.in == "lo" && !t.source.Addr().IsLoopback() || holds == NoneOf || !overlaps(asked, w.box) || t.leftOut(r) {
 			continue
 		}
 		here := w
@@ -97,7 +97,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		if share == NoneOf {
 			continue
 		}
-		here.share = w.share.both(share).both(interfaces)
+		here.share = w.share.both(share).both(holds)
 		if !r.exact {
 			here.share = here.share.both(Unknown)
 		}
@@ -156,20 +156,44 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 	return false
 }
 
-// asked is what a rule asks of the packets that come to it, beside their source and the
-// interface that they do not come by, and for how many that holds.
-func (t *trace) asked(r *met, w way) (b box, interfaces Share) {
-	b = r.box
-	if len(t.here) > 0 && !t.forwarded && b.dst.IsValid() && !slices.ContainsFunc(t.here, func(a netip.Addr) bool { return !b.dst.Contains(a) }) {
-		b.dst = netip.Prefix{} // it is for this host, whatever its address
+// asked is what a rule asks of the packets that come to it, beside their source and what
+// it asks them not to be, and for how many that holds.
+func (t *trace) asked(r *met, w way) (b box, share Share) {
+	b, share = r.box, AllOf
+	if b.dst.IsValid() && t.forThis(b.dst) == AllOf {
+		b.dst = netip.Prefix{}
+	}
+	if r.notDst.IsValid() {
+		share = t.forThis(r.notDst).negated()
+	}
+	if r.notOut != "" && t.forwarded {
+		share = share.both(Unknown)
 	}
 	switch {
 	case r.notIn == "", w.in != "" && !strings.HasSuffix(w.in, "+") && !coversInterface(r.notIn, w.in):
-		return b, AllOf
+		return b, share
 	case w.in != "" && coversInterface(r.notIn, w.in):
 		return b, NoneOf
 	}
-	return b, Unknown
+	return b, share.both(Unknown)
+}
+
+// forThis is how many packets are for an address or a network, whichever of its addresses
+// this host is called by.
+func (t *trace) forThis(dst netip.Prefix) Share {
+	var some, others bool
+	for _, a := range t.here {
+		if a.Is6() == dst.Addr().Is6() {
+			some, others = some || dst.Contains(a), others || !dst.Contains(a)
+		}
+	}
+	switch {
+	case t.forwarded, some == others:
+		return Unknown
+	case some:
+		return AllOf
+	}
+	return NoneOf
 }
 
 // leftOut reports whether it is asked what becomes of packets without a rule.

@@ -67,11 +67,12 @@ func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 func (t *Tracer) rules(at place) []asks {
 	rules, known := t.read[at]
 	if !known {
-		for _, r := range t.saved.rules(at.table, at.chain) {
-			a := readAsks(r.text)
-			a.ours, a.isChain = isOurs(at.chain, r.text), t.saved.HasChain(at.table, a.target)
-			a.line = "-A " + at.chain + " " + r.text
-			rules = append(rules, a)
+		for i, r := range t.saved.rules(at.table, at.chain) {
+			for _, a := range readEach(r.text) {
+				a.ours, a.isChain = isOurs(at.chain, r.text), t.saved.HasChain(at.table, a.target)
+				a.index, a.line = i, "-A "+at.chain+" "+r.text
+				rules = append(rules, a)
+			}
 		}
 		t.read[at] = rules
 	}
@@ -90,7 +91,6 @@ type view struct {
 // met is a rule, and what it asks for as long as no rule above changes a set.
 type met struct {
 	*asks
-	index int // in its chain
 	known bool
 	here  answer
 }
@@ -122,7 +122,7 @@ func (v *view) chain(at place) []met {
 				share, _ = r.byAddress(v.source)
 			}
 			if share != NoneOf || r.meetsStranger() {
-				all = append(all, met{asks: r, index: i})
+				all = append(all, met{asks: r})
 			}
 		}
 		v.met[at] = all

@@ -64,3 +64,18 @@ func Joined(ranges []Range) (all []Range) {
 	}
 	return all
 }
+
+// Others are the ports that are in none of the ranges; nil if there is none.
+func Others(than []Range) (all []Range) {
+	first := 0
+	for _, r := range Joined(than) {
+		if first < int(r.First) {
+			all = append(all, Range{uint16(first), r.First - 1})
+		}
+		first = int(r.Last) + 1
+	}
+	if first <= int(All.Last) {
+		all = append(all, Range{uint16(first), All.Last})
+	}
+	return all
+}

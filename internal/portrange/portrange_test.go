@@ -29,6 +29,16 @@ func TestRange(t *testing.T) {
 	if got := Within([]Range{{1, 5060}, {5061, 5061}, {5063, 9000}}, sip); !slices.Equal(got, []Range{{5060, 5060}, {5061, 5061}}) {
 		t.Errorf("within %v: %v", sip, got)
 	}
+	for want, than := range map[string][]Range{
+		"[0:5059 5062:65535]": {sip, {5061, 5061}},
+		"[1:65534]":           {{65535, 65535}, {0, 0}},
+		"[65535]":             {{0, 65534}},
+		"[]":                  {{0, 9}, {10, 65535}},
+	} {
+		if got := fmt.Sprint(Others(than)); got != want {
+			t.Errorf("others than %v: %s, not %s", than, got, want)
+		}
+	}
 	for port, in := range map[uint16]bool{5059: false, 5060: true, 5061: true, 5062: false} {
 		if sip.Has(port) != in {
 			t.Errorf("%v has %d: %v", sip, port, !in)
