@@ -19,7 +19,7 @@ type ScriptLine struct {
 	Line int    `json:"line"` // 0: the whole file
 	Text string `json:"text"`
 
-	// Alone is a line that does nothing but run the script, and so can be taken out; Shell
+	// Alone is a line that plainly does nothing but run the script, and so can be taken out; Shell
 	// is one of a shell script, which may be all that stands between "then" and "fi".
 	Alone bool `json:"-"`
 	Shell bool `json:"-"`
@@ -72,25 +72,28 @@ func ScriptLines(root string) []ScriptLine {
 				found = append(found, ScriptLine{File: file, Text: "the script itself"})
 				continue
 			}
-			lines := strings.Split(text, "\n")
-			for i, line := range lines {
+			var inShell map[int]bool
+			if at.shell {
+				inShell = linesOfScript(text)
+			}
+			for i, line := range strings.Split(text, "\n") {
 				line = strings.TrimSpace(line)
 				if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ": #") || !strings.Contains(line, scriptName) {
 					continue
 				}
-				l := ScriptLine{File: file, Line: i + 1, Text: line, Shell: at.shell}
-				goesOn := strings.HasSuffix(line, `\`) || i > 0 && strings.HasSuffix(strings.TrimSpace(lines[i-1]), `\`)
-				var command string
-				command, l.NeverRan = commandIn(line, at.fields)
-				l.Alone = !isLink && at.fields >= 0 && (!at.shell || shellScript.MatchString(text)) && !(at.shell && goesOn) && runsOnlyScript(command)
+				l := ScriptLine{File: file, Line: i + 1, Text: line, Shell: at.shell, Alone: inShell[i+1]}
+				if at.fields > 0 {
+					var command string
+					command, l.NeverRan = commandIn(line, at.fields)
+					l.Alone = runsOnlyScript(command)
+				}
+				l.Alone = l.Alone && !isLink
 				found = append(found, l)
 			}
 		}
 	}
 	return found
 }
-
-var shellScript = regexp.MustCompile(`^#![^\n]*sh\b`)
 
 // linkTarget is the file behind a name, and whether that is another one.
 func linkTarget(name string) (to string, isLink bool) {
@@ -108,12 +111,18 @@ func isScript(text string) bool {
 	return strings.Contains(text, "voipbl.org/update") && (strings.Contains(text, "ipset ") || strings.Contains(text, "BLACKLIST-INPUT"))
 }
 
+// beginsWithTime is how a line of a table begins, but for one that sets a variable.
+var beginsWithTime = regexp.MustCompile(`^[-*0-9~@]`)
+
 var timeField = regexp.MustCompile(`^[*0-9][-*0-9,/]*$`)
 
 // commandIn is the command that a line is to run, also where a sixth time field stands before
 // it. By such a line cron takes "*" for the user and refuses the file, or in a user's own table
 // for the command.
 func commandIn(line string, fields int) (command string, neverRan bool) {
+	if !beginsWithTime.MatchString(line) {
+		return "", false
+	}
 	words := strings.Fields(line)
 	if fields < 5 || len(words) < 6 || slices.ContainsFunc(words[:6], func(w string) bool { return !timeField.MatchString(w) }) {
 		return commandOf(line, fields), false
@@ -137,39 +146,4 @@ func commandOf(line string, fields int) string {
 		line = strings.TrimSpace(rest)
 	}
 	return line
-}
-
-var (
-	betweenCommands = regexp.MustCompile(`&&|\|\||;|\|`)
-	redirection     = regexp.MustCompile(`^[0-9]?&?>{1,2}(&[0-9])?`)
-
-	// before the script, in the same command.
-	startsIt = []string{"sh", "bash", "nice", "ionice", "sudo", "exec", "timeout", "flock", "chronic"}
-	// commands that have no effect of their own.
-	harmless = []string{"test", "[", "sleep", "true", ":", "logger", "cd", "exit"}
-)
-
-// runsOnlyScript reports whether a command line does nothing but run the script.
-func runsOnlyScript(command string) bool {
-	runs := false
-	for _, part := range betweenCommands.Split(command, -1) {
-		words := strings.Fields(part)
-		if len(words) == 0 {
-			continue
-		}
-		if slices.Contains(harmless, words[0]) {
-			continue
-		}
-		at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(strings.Trim(w, `"'`)) == scriptName })
-		if at < 0 || at > 0 && !slices.Contains(startsIt, filepath.Base(words[0])) {
-			return false
-		}
-		for i, w := range words[at+1:] {
-			if w != "&" && !redirection.MatchString(w) && !(i > 0 && redirection.FindString(words[at+i]) == words[at+i]) {
-				return false
-			}
-		}
-		runs = true
-	}
-	return runs
 }

@@ -1,0 +1,224 @@
+package host
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// shellScript is how a script begins whose grammar is known here.
+var shellScript = regexp.MustCompile(`^#![^\n]*[/ ](ba|da)?sh(\s|$)`)
+
+// runsOnlyScript reports whether a command of cron's plainly does nothing but run the script.
+// What cannot be told counts as more than that. A "%" is a new line to cron.
+func runsOnlyScript(command string) bool {
+	file, err := parseShell(command)
+	return err == nil && !strings.Contains(command, "%") && scriptOnly{}.stmts(file.Stmts)
+}
+
+// linesOfScript are the lines of a shell script that plainly do nothing but run the published
+// one: each can give way to a ":", and the rest does what it did.
+func linesOfScript(text string) map[int]bool {
+	found := map[int]bool{}
+	if !shellScript.MatchString(text) || !strings.Contains(text, scriptName) {
+		return found
+	}
+	file, err := parseShell(text)
+	if err != nil {
+		return found
+	}
+	for _, list := range listsIn(file.Stmts) {
+		byLine := map[uint][]*syntax.Stmt{}
+		for _, s := range list {
+			if line := s.Pos().Line(); s.End().Line() == line {
+				byLine[line] = append(byLine[line], s)
+			}
+		}
+		for line, stmts := range byLine {
+			before := text[:stmts[0].Pos().Offset()]
+			before = before[strings.LastIndexByte(before, '\n')+1:]
+			after, _, _ := strings.Cut(text[stmts[len(stmts)-1].End().Offset():], "\n")
+			after = strings.TrimSpace(after)
+			if strings.TrimSpace(before) == "" && (after == "" || after[0] == '#') && (scriptOnly{inScript: true}).stmts(stmts) {
+				found[int(line)] = true
+			}
+		}
+	}
+	return found
+}
+
+func parseShell(text string) (*syntax.File, error) {
+	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+}
+
+// listsIn are the lists of commands in a script whose results nothing depends on: none of a
+// condition, of "$(…)" or of a function.
+func listsIn(stmts []*syntax.Stmt) [][]*syntax.Stmt {
+	lists := [][]*syntax.Stmt{stmts}
+	for _, s := range stmts {
+		switch c := s.Cmd.(type) {
+		case *syntax.Block:
+			lists = append(lists, listsIn(c.Stmts)...)
+		case *syntax.Subshell:
+			lists = append(lists, listsIn(c.Stmts)...)
+		case *syntax.IfClause:
+			for ; c != nil; c = c.Else {
+				lists = append(lists, listsIn(c.Then)...)
+			}
+		case *syntax.WhileClause:
+			lists = append(lists, listsIn(c.Do)...)
+		case *syntax.ForClause:
+			lists = append(lists, listsIn(c.Do)...)
+		case *syntax.CaseClause:
+			for _, item := range c.Items {
+				lists = append(lists, listsIn(item.Stmts)...)
+			}
+		}
+	}
+	return lists
+}
+
+var (
+	// startsIt are programs that run the one behind them, and what of their own may stand
+	// between: each word with a space behind it.
+	startsIt = map[string]*regexp.Regexp{
+		"sh":      regexp.MustCompile(`^(-[eluvx]+ )*$`),
+		"bash":    regexp.MustCompile(`^(-[eluvx]+ )*$`),
+		"dash":    regexp.MustCompile(`^(-[eluvx]+ )*$`),
+		"nice":    regexp.MustCompile(`^(-n ?-?\d+ |-\d+ |--adjustment=-?\d+ )?$`),
+		"ionice":  regexp.MustCompile(`^(-[cn] ?(\d|idle) |-t )*$`),
+		"sudo":    regexp.MustCompile(`^(-[nHE] |-u [\w-]+ )*$`),
+		"timeout": regexp.MustCompile(`^(-[ks] ?\w+ )*[\d.]+[smhd]? $`),
+		"flock":   regexp.MustCompile(`^(-[nxeo] |-w ?\d+ )*/[^ ]+ $`),
+		"chronic": regexp.MustCompile(`^(-[ev]+ )*$`),
+		"exec":    regexp.MustCompile(`^$`),
+	}
+	// runsText are the options by which a shell runs the text behind them.
+	runsText = regexp.MustCompile(`^-[eluvx]*c$`)
+
+	// harmless are commands that have no effect of their own; not those of ofScript, within
+	// a script that goes on.
+	harmless = []string{"test", "[", "sleep", "true", ":", "logger", "cd", "exit"}
+	ofScript = []string{"cd", "exit", "exec"}
+
+	ofSystem = regexp.MustCompile(`^(/usr)?/s?bin/`)
+)
+
+// scriptOnly says of commands whether they plainly do nothing but run the script.
+type scriptOnly struct{ inScript bool } // what comes after them goes by what they leave
+
+func (o scriptOnly) stmts(all []*syntax.Stmt) bool {
+	runs := false
+	for _, s := range all {
+		r, ok := o.stmt(s)
+		if !ok {
+			return false
+		}
+		runs = runs || r
+	}
+	return runs
+}
+
+// stmt reports whether a command runs the script, and whether it does nothing else.
+func (o scriptOnly) stmt(s *syntax.Stmt) (runs, ok bool) {
+	if s.Negated || s.Coprocess || s.Background && o.inScript {
+		return false, false
+	}
+	switch c := s.Cmd.(type) {
+	case *syntax.BinaryCmd: // each of them: "&&", "||", "|", "|&"
+		x, okX := o.stmt(c.X)
+		y, okY := o.stmt(c.Y)
+		return x || y, okX && okY && len(s.Redirs) == 0
+	case *syntax.CallExpr:
+		words, plain := plainWords(c.Args)
+		if !plain || len(words) == 0 || len(c.Assigns) > 0 {
+			return false, false
+		}
+		name := ofSystem.ReplaceAllString(words[0], "")
+		if o.inScript && slices.Contains(ofScript, name) {
+			return false, false
+		}
+		if slices.Contains(harmless, name) {
+			return false, plainRedirections(s.Redirs, false)
+		}
+		return true, startsScript(words) && plainRedirections(s.Redirs, true)
+	}
+	return false, false
+}
+
+// startsScript reports whether the words of a command run the script, without arguments.
+func startsScript(words []string) bool {
+	if filepath.Base(words[0]) == scriptName {
+		return len(words) == 1
+	}
+	name := ofSystem.ReplaceAllString(words[0], "")
+	between, known := startsIt[name]
+	if !known {
+		return false
+	}
+	if slices.Contains([]string{"sh", "bash", "dash"}, name) && len(words) == 3 && runsText.MatchString(words[1]) {
+		return runsOnlyScript(words[2])
+	}
+	own := ""
+	for i, w := range words[1:] {
+		if between.MatchString(own) && startsScript(words[i+1:]) {
+			return true
+		}
+		own += w + " "
+	}
+	return false
+}
+
+// plainRedirections reports whether files are read and written by their plain names, or no
+// file but /dev/null is written.
+func plainRedirections(all []*syntax.Redirect, files bool) bool {
+	return !slices.ContainsFunc(all, func(r *syntax.Redirect) bool {
+		to, plain := plainWords([]*syntax.Word{r.Word})
+		switch r.Op {
+		case syntax.RdrIn:
+			return !plain
+		case syntax.DplOut: // of another one, or bash's "&>"
+			return !plain || !files && strings.Trim(to[0], "0123456789-") != ""
+		case syntax.RdrOut, syntax.AppOut, syntax.RdrAll, syntax.AppAll:
+			return !plain || !files && to[0] != "/dev/null"
+		}
+		return true
+	})
+}
+
+// plainWords are words without quotes, if they are what they look like: with nothing in them
+// that a shell puts in or runs.
+func plainWords(all []*syntax.Word) (words []string, plain bool) {
+	for _, w := range all {
+		var b strings.Builder
+		for _, part := range w.Parts {
+			switch p := part.(type) {
+			case *syntax.Lit:
+				if strings.ContainsAny(p.Value, `*?{\`) || strings.Contains(p.Value, "[") && p.Value != "[" {
+					return nil, false
+				}
+				b.WriteString(p.Value)
+			case *syntax.SglQuoted:
+				if p.Dollar {
+					return nil, false
+				}
+				b.WriteString(p.Value)
+			case *syntax.DblQuoted:
+				for _, inner := range p.Parts {
+					lit, is := inner.(*syntax.Lit)
+					if !is || p.Dollar || strings.Contains(lit.Value, `\`) {
+						return nil, false
+					}
+					b.WriteString(lit.Value)
+				}
+			default:
+				return nil, false
+			}
+		}
+		words = append(words, b.String())
+	}
+	return words, true
+}
