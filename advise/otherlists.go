@@ -28,13 +28,14 @@ func (d *doctor) otherLists() {
 // of nftables are named with their table. native may be nil, where it could not be read.
 func OtherLists(cfg config.Config, kernel []agent.KernelRules, native *nft.Ruleset) (sets []string) {
 	own := ownSets(cfg)
+	ours := func(d firewall.DropRule) bool { return d.Ours } // also under names of before a change
 	for _, k := range kernel {
 		for _, f := range firewall.Families {
 			if k.Saved[f] == nil {
 				continue
 			}
 			for _, set := range k.Saved[f].DropSets() {
-				if !slices.Contains(own, set) && set != firewall.ScriptSet {
+				if !slices.Contains(own, set) && set != firewall.ScriptSet && !slices.ContainsFunc(k.Saved[f].DropRules(set), ours) {
 					sets = append(sets, set)
 				}
 			}

@@ -51,6 +51,9 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	defer unlock()
 	rules := openRules(e.cfg, e.fw, e.kernel, e.store)
 	defer rules.close()
+	if err := namesTaken(ctx, e.cfg, e.kernel); err != nil {
+		return err
+	}
 	record := readSetRecord(rules.run)
 	live := startDump(e.cfg, e.kernel)
 	e.reader.lossy = e.reader.lossy || copyLost(e.store, e.cfg.Feeds)

@@ -81,7 +81,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 		return &NotFollowedError{File: status.ConfigFile}
 	}
 	if how.DryRun {
-		if err := refusal(theirs, cfg, how.MayLose); err != nil {
+		if err := refusal(ctx, theirs, cfg, how.MayLose); err != nil {
 			return &NotFollowedError{Why: problemOf(err), File: status.ConfigFile}
 		}
 		return nil

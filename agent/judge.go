@@ -77,6 +77,7 @@ func (s *Status) judge(now time.Time) {
 	if p := s.AllowedProblem; p != nil {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
+	s.Add(s.taken)
 	s.Add(s.StateFolder)
 	s.Add(s.RunFolder)
 	s.judgeBans()
@@ -221,6 +222,8 @@ const (
 // repairs is what puts right what somebody else has changed: the agent, if it can.
 func (s *Status) repairs() string {
 	switch {
+	case s.taken != nil:
+		return s.taken.Remedy
 	case s.Agent == nil:
 		return runSync
 	case s.Agent.ApplyError != nil: // which it tries again all the time

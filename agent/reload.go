@@ -31,15 +31,19 @@ func (d *daemon) reload(ctx context.Context, why string, may MayLose) error {
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
 	if err == nil {
-		err = refusal(d.cfg, cfg, may)
+		err = refusal(ctx, d.cfg, cfg, may)
 		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
 }
 
 // refusal is why a configuration is not taken over in place of another one, or nil.
-func refusal(old, new config.Config, may MayLose) error {
-	return errors.Join(needsRestart(old, new), lessProtection(old, new, may))
+func refusal(ctx context.Context, old, new config.Config, may MayLose) error {
+	var taken error
+	if namesOf(old) != namesOf(new) {
+		taken = checkNames(ctx, new)
+	}
+	return errors.Join(needsRestart(old, new), taken, lessProtection(old, new, may))
 }
 
 // refuse tells that a configuration is not taken over.
@@ -103,7 +107,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = refusal(d.cfg, cfg, LoseNothing)
+		err = refusal(ctx, d.cfg, cfg, LoseNothing)
 		d.takeFriends(ctx, cfg, err)
 	}
 	d.takeOver(ctx, "the file has changed", cfg, err)

@@ -30,6 +30,9 @@ func Run(ctx context.Context, opts RunOptions) error {
 	start := newStarting(opts.Log)
 	var cfg config.Config
 	mistake := start.try(ctx, func() (err error) { cfg, err = opts.Load(); return err }, isMistake)
+	if mistake == nil {
+		mistake = checkNames(ctx, cfg)
+	}
 	if mistake != nil {
 		var err error
 		if cfg, err = opts.LastGood(); err != nil {

@@ -224,7 +224,7 @@ func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 		_, err := kernel.Kind(name)
 		return errors.Is(err, ipsetsync.ErrNotFound)
 	}
-	if !absent(cfg.Set) && !absent(cfg.BanSet) {
+	if !absent(cfg.Set) && !absent(cfg.BanSet) && namesTaken(ctx, cfg, kernel) == nil {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync

@@ -70,6 +70,7 @@ type Status struct {
 	IPv6Left bool `json:"ipv6_left,omitempty"`
 
 	remedies map[string]string // by problem
+	taken    *Problem          // why the names of its sets cannot be had
 	mistaken bool              // the file has a mistake, so that something else is in force
 }
 
@@ -144,6 +145,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		defer store.Close()
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
+	s.taken = problemIf(namesTaken(ctx, cfg, kernel))
 	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
