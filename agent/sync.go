@@ -78,7 +78,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		return err
 	}
 	defer unlock()
-	begun := time.Now()
+	notes := unwrittenNow(cfg)
 	if err := h.openStore(!opts.DryRun); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	watch.lap("fetch")
 	err = e.end(ctx, report, opts, watch)
 	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
-		forgetUnwritten(cfg, begun)
+		forgetUnwritten(cfg, notes)
 	}
 	report.noteAround(ctx, cfg)
 	if report.Outcome == InForce && report.Troubled() {

@@ -72,11 +72,19 @@ func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, n
 	}
 }
 
-// forgetUnwritten takes away what was noted before a sync began that has tried all of it
-// again.
-func forgetUnwritten(cfg config.Config, begun time.Time) {
+// unwrittenNow are when the notes that are there were made, by the names of the files.
+func unwrittenNow(cfg config.Config) map[string]time.Time {
+	at := make(map[string]time.Time)
+	eachUnwritten(cfg, func(_ *fetch.Store, file string, note unwritten) { at[file] = note.At })
+	return at
+}
+
+// forgetUnwritten takes away those notes of before a sync that it has not made anew: it has
+// tried all of it again. The clock does not tell, as it may have been ahead when they were
+// made.
+func forgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, note unwritten) {
-		if note.At.Before(begun) {
+		if at, known := before[file]; known && at.Equal(note.At) {
 			run.RemoveJSON(unwrittenPrefix + file)
 		}
 	})
