@@ -65,7 +65,10 @@ func (p Place) ends(proto string, ports firewall.PortRange, comeBy bool) bool {
 // protocol, of any.
 func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
 	return len(p.Ports) == 0 || slices.ContainsFunc(p.Ports, func(of string) bool {
-		of, _, _ = strings.Cut(of, " to ") // this host
+		of, _, to := strings.Cut(of, " to ") // this host
+		if to && p.someHere {
+			return false
+		}
 		name, only, some := strings.Cut(of, " ")
 		if name != proto {
 			return name == "packets"

@@ -13,8 +13,8 @@ import (
 const maxFriends = 512
 
 // exemptPlaces finds where rules drop packets of whoever is exempt, but for the bans that
-// are known. What is not certain is left out, and so is what is dropped on one interface
-// alone, as forged packets of a local network are.
+// are known. What is not certain is left out, and so is what is dropped on one interface of
+// several that packets come by.
 func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *Protection, rules []KernelRules, known []ExemptBan) []ExemptBan {
 	var found []ExemptBan
 	finder := placesIn(ctx, cfg, kernel, rules)

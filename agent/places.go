@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // Whose rule or set it is that keeps packets out.
@@ -44,13 +46,15 @@ type Place struct {
 	Certain    bool          `json:"certain"`             // each such packet that begins a connection ends here
 	Remedy     string        `json:"remedy"`              // what lets the address in
 
-	early bool // packets for containers come here too
+	early    bool // packets for containers come here too
+	past     bool // others of the address come by another interface, or may, and pass
+	someHere bool // an address that Ports name is not the only one of this host
 }
 
 // Blocks reports whether that is what "blocked" means: each packet that begins something,
 // from all of the addresses, to all ports of this host or to those that are named.
 func (p Place) Blocks() bool {
-	return p.Certain && !p.Part && !p.Containers && len(p.LetIn) == 0
+	return p.Certain && !p.Part && !p.Containers && !p.past && len(p.LetIn) == 0
 }
 
 // placesFinder looks for places, with what it has read of rules and sets.
@@ -62,6 +66,7 @@ type placesFinder struct {
 	tracers []familyTracer
 	rules   []KernelRules
 	native  *nativeRules // nil if they could not be read
+	way     Passed       // by which interfaces packets come, if a rule asks for that
 	unread  [2][]string  // why the places of a family may not be all
 }
 
@@ -106,6 +111,15 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 			p.unread[f] = append(p.unread[f], err.Error())
 		}
 	}
+	var native *nft.Ruleset
+	if p.native != nil {
+		native = p.native.rules
+	}
+	if p.way, err = passed(rules, native); err != nil {
+		for f := range p.unread {
+			p.unread[f] = append(p.unread[f], err.Error())
+		}
+	}
 	return p
 }
 
@@ -123,26 +137,58 @@ func (p *placesFinder) of(q netip.Prefix) (places []Place, unread []string) {
 		}
 	}
 	others = append(others, p.native.affects(q))
-	tooMany := func(where string) {
-		unread = append(unread, where+": there are too many ways through the rules to follow them all")
+	by := p.way.by(q, f)
+	if q.Addr().IsLoopback() {
+		by = []string{""}
 	}
+	var ways [][]string // by which interfaces they come to each place
+	blocked := 0        // by how many they are blocked
+	for _, i := range by {
+		found, cut := p.byInterface(q, f, i, others)
+		for _, tool := range cut {
+			if words := tool + ": there are too many ways through the rules to follow them all"; !slices.Contains(unread, words) {
+				unread = append(unread, words)
+			}
+		}
+		if slices.ContainsFunc(found, Place.Blocks) {
+			blocked++
+		}
+		for _, place := range found {
+			at := slices.IndexFunc(places, func(o Place) bool { return reflect.DeepEqual(o, place) })
+			if at < 0 {
+				at, places, ways = len(places), append(places, place), append(ways, nil)
+			}
+			ways[at] = append(ways[at], i)
+		}
+	}
+	for i, w := range ways {
+		if len(w) < len(by) {
+			places[i].Interface, places[i].past = strings.Join(w, ", "), blocked < len(by)
+		}
+	}
+	return places, slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
+}
+
+// byInterface are the places of what comes in by an interface, or without a name by any, and
+// whose rules are too many to follow them all.
+func (p *placesFinder) byInterface(q netip.Prefix, f firewall.Family, by string, others []firewall.Others) (places []Place, cut []string) {
 	for i, t := range p.tracers {
 		if t.family != f {
 			continue
 		}
-		all, cut := t.Behind(allBut(others, i)).Places(q)
+		all, some := t.Behind(allBut(others, i)).Places(firewall.Packet{Source: q, In: by, Here: p.way.here()})
 		for _, found := range all {
 			places = append(places, p.place(t, found, q))
 		}
-		if cut {
-			tooMany(RulesCommand(t.backend, f))
+		if some {
+			cut = append(cut, RulesCommand(t.backend, f))
 		}
 	}
-	native, cut := p.native.of(q, allBut(others, len(p.tracers)))
-	if cut {
-		tooMany("nftables")
+	native, some := p.native.of(q, by, allBut(others, len(p.tracers)))
+	if some {
+		cut = append(cut, "nftables")
 	}
-	return append(places, native...), slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
+	return append(places, native...), cut
 }
 
 // allBut is what all of them together do but one.
@@ -161,6 +207,7 @@ func (p *placesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
 		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
 		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early,
+		past: found.In != "", someHere: len(p.way.here()) > 0 && !found.Early && !found.Forwarded,
 	}
 	if found.Entry.IsValid() {
 		entry := found.Entry

@@ -37,14 +37,15 @@ func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) 
 }
 
 // of are the places where native rules drop packets of an address or prefix.
+// by is the interface that they come by, if that is known;
 // others is what the rules of iptables may have done to the packets.
 // With cut there may be more.
-func (n *nativeRules) of(q netip.Prefix, others firewall.Others) (places []Place, cut bool) {
+func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (places []Place, cut bool) {
 	if n == nil || len(n.rules.Tables) == 0 {
 		return nil, false
 	}
 	for _, forwarded := range []bool{false, true} {
-		found, some := n.rules.BySource(nft.Packet{Source: q, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)})
+		found, some := n.rules.BySource(nft.Packet{Source: q, Interface: by, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)})
 		cut = cut || some
 		for _, d := range found {
 			p := n.place(d, q, forwarded)

@@ -14,14 +14,15 @@ import (
 
 // byDefault finds where packets of the source end although those of a stranger come
 // through. known are the places that are found already.
-func (v *view) byDefault(known []DropPlace) []DropPlace {
+func (v *view) byDefault(asked packets, known []DropPlace) []DropPlace {
 	var all []DropPlace
 	var only, closed []portrange.Of // of each place; of each table: whatever becomes of a stranger's
 	var in []int                    // the table of each place
 	for _, proto := range portrange.Protocols {
 		kinds, whole := v.kinds(proto)
 		for _, ports := range kinds {
-			of := packets{box: box{proto: proto, dports: ports[:1]}, ends: true}
+			of := asked
+			of.proto, of.dports, of.ends = proto, ports[:1], true
 			mine := v.run(of)
 			of.stranger = true
 			theirs := v.run(of)

@@ -168,7 +168,7 @@ add ports %[4]s,udp:5060
 		return firewall.NoneOf
 	}})
 	for who, c := range map[string]caller{"attacker": {l.attacker, att}, "other": {l.roamer, friend}} {
-		places, _ := tracer.Places(netip.PrefixFrom(c.addr, c.addr.BitLen()))
+		places, _ := tracer.Places(firewall.Packet{Source: netip.PrefixFrom(c.addr, c.addr.BitLen())})
 		for _, port := range []struct {
 			proto string
 			port  uint16

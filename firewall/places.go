@@ -43,18 +43,18 @@ func (p DropPlace) Whole() bool {
 // Places are where packets of a source are dropped or may be. What closes a port to
 // everybody, and what limits everybody alike, is none. With cut there may be more: there
 // are too many ways through the rules to follow them all.
-func (t *Tracer) Places(source netip.Prefix) (all []DropPlace, cut bool) {
-	return t.view(source).places()
+func (t *Tracer) Places(p Packet) (all []DropPlace, cut bool) {
+	return t.view(p.Source).places(packets{box: box{in: p.In}, here: p.Here})
 }
 
-func (v *view) places() (all []DropPlace, cut bool) {
+func (v *view) places(of packets) (all []DropPlace, cut bool) {
 	byDefault := false
-	for _, tr := range v.run(packets{}) {
+	for _, tr := range v.run(of) {
 		all = append(all, tr.found...)
 		byDefault = byDefault || tr.closes && tr.by != nil
 	}
 	if byDefault {
-		all = append(all, v.byDefault(all)...)
+		all = append(all, v.byDefault(of, all)...)
 	}
 	return all, v.steps > maxSteps
 }
@@ -82,7 +82,9 @@ func (t *trace) drop(w way, rejected bool) {
 	p := w.named.place
 	p.Rejected, p.Forwarded, p.Early = rejected, t.forwarded, t.early
 	p.Part, p.Certain = w.share == SomeOf, w.share != Unknown
-	p.Only, p.In = w.only(), w.in
+	if p.Only = w.only(); w.in != t.packets.in { // they come by that one
+		p.In = w.in
+	}
 	if w.sports != nil || len(w.limits) > 0 && (w.dports != nil || w.dst.IsValid() || w.out != "") {
 		p.Certain = false // of a sender's ports, or of what the set and the rule both name, little is known
 	}

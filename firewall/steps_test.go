@@ -63,7 +63,7 @@ func TestSteps(t *testing.T) {
 		{"10.0.0.0/16", 0, 900_000},
 	} {
 		v := csf.view(netip.MustParsePrefix(test.source))
-		places, cut := v.places()
+		places, cut := v.places(packets{})
 		t.Logf("%s: %d steps", test.source, v.steps)
 		if len(places) != test.places || cut || v.steps > test.most {
 			t.Errorf("%s: %d places, cut %v, %d steps: want %d places in at most %d", test.source, len(places), cut, v.steps, test.places, test.most)
@@ -86,7 +86,7 @@ func TestStepsEnd(t *testing.T) {
 	saved := parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n"+chains.String()+"-A INPUT -j C0\n"+rules.String()+fmt.Sprintf("-A C%d -s 45.0.0.1/32 -p udp -j DROP\nCOMMIT\n", deep))
 	tracer := saved.NewTracer(noSources)
 	source := netip.MustParsePrefix("45.0.0.1/32")
-	if _, cut := tracer.Places(source); !cut {
+	if _, cut := tracer.Places(Packet{Source: source}); !cut {
 		t.Error("all of a million ways are said to have been followed")
 	}
 	if o := tracer.Affects(source); !o.Untracks || !o.Marks {

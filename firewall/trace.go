@@ -160,8 +160,13 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 // it asks them not to be, and for how many that holds.
 func (t *trace) asked(r *met, w way) (b box, share Share) {
 	b, share = r.box, AllOf
-	if b.dst.IsValid() && t.forThis(b.dst) == AllOf {
-		b.dst = netip.Prefix{}
+	if b.dst.IsValid() {
+		switch of := t.forThis(b.dst); {
+		case of == AllOf:
+			b.dst = netip.Prefix{}
+		case of == NoneOf && !t.early:
+			return b, NoneOf
+		}
 	}
 	if r.notDst.IsValid() {
 		share = t.forThis(r.notDst).negated()
