@@ -166,7 +166,11 @@ func (r *reader) compare(f *feed, past *fetch.Past, prior fetch.Meta, with cidr.
 // That of several such lists may be mixed up: then no more of it counts than the list had,
 // or, if that is not known, nothing.
 func (r *reader) compareRest(f *feed, with cidr.Sets, past *fetch.Past) (t turnover) {
-	rest, alone := r.remaining(f.Name, past != nil)
+	live := r.live
+	if past == nil {
+		live = func() cidr.Sets { return r.unremembered(f) }
+	}
+	rest, alone := r.remaining(f.Name, live)
 	if past == nil && !alone {
 		return t
 	}

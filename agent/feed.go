@@ -28,6 +28,8 @@ type reader struct {
 	force    bool
 	dryRun   bool             // keep nothing: no copy, no history
 	live     func() cidr.Sets // what the kernel holds of lists
+	wrote    func() bool      // whether it was voipbl that put it there
+	feeds    []config.Feed    // all that are configured
 	lossy    bool             // the copy of a feed is lost: see feed.before
 	now      time.Time
 	deadline time.Time // for fetching all feeds together
@@ -64,6 +66,8 @@ func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
 		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
 		live:     func() cidr.Sets { return readLive(cfg) },
+		wrote:    func() bool { return lastRecord(cfg).wrote(cfg) },
+		feeds:    cfg.Feeds,
 	}
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -230,9 +231,9 @@ func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
 }
 
 // remaining is what stays in force of a feed whose last good copy is lost: its stand-in, or
-// what the kernel holds, if the loss is news and live says to ask. alone is that no other
-// feed's copy is lost.
-func (r *reader) remaining(name string, live bool) (sets cidr.Sets, alone bool) {
+// what the kernel holds by live, if the loss is news. alone is that no other feed's copy is
+// lost.
+func (r *reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, alone bool) {
 	lost := losses{}
 	if r.store.ReadJSON(lostFile, &lost) != nil {
 		lost = losses{}
@@ -248,10 +249,42 @@ func (r *reader) remaining(name string, live bool) (sets cidr.Sets, alone bool) 
 			return sets, alone
 		}
 	}
-	if live && !l.Over {
-		sets = r.live()
+	if !l.Over {
+		sets = live()
 	}
 	return sets, alone
+}
+
+// unremembered is what the kernel holds of a list whose copy is lost together with all that
+// is remembered of it. That can be told of the only list that is fetched, if voipbl has
+// written the sets: what local lists bring is known.
+func (r *reader) unremembered(f *feed) (sets cidr.Sets) {
+	feeds, last := []*feed{}, readApplied(r.store)
+	for _, cfg := range r.feeds {
+		if cfg.URL != "" && cfg.Name != f.Name {
+			return sets
+		}
+		feeds = append(feeds, &feed{Feed: cfg})
+	}
+	if c, err := r.store.Open(f.Name); err == nil {
+		defer c.Close()
+		if c.Meta().Source != f.source {
+			return sets
+		}
+	}
+	another := f.history.Source != "" && f.history.Source != f.source
+	if another || !hadCopy(f, last, mayBeRenamed(r.store, f, feeds, last)) || !r.wrote() {
+		return sets
+	}
+	sets = r.live()
+	look := *r
+	look.dryRun = true
+	for _, cfg := range r.feeds {
+		if cfg.URL == "" {
+			sets = sets.Subtract(look.get(context.Background(), cfg).sets)
+		}
+	}
+	return sets
 }
 
 // forget drops a loss that is made good.

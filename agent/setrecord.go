@@ -69,6 +69,16 @@ func readSetRecord(run *fetch.Store) setRecord {
 	return r
 }
 
+// wrote reports whether voipbl has put entries into the sets that a configuration names.
+func (r setRecord) wrote(cfg config.Config) bool {
+	for f, set := range r.Sets {
+		if set.Name == cfg.SetName(f) && set.Elements > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // lastRecord is that of a configuration's run folder.
 func lastRecord(cfg config.Config) setRecord {
 	run, err := fetch.FindStore(cfg.RunDir)
