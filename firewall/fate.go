@@ -93,7 +93,7 @@ func (s *Saved) last(table, chain string, depth int) (f fate, unclear bool) {
 		switch {
 		case m.everything() && m.target == "RETURN", m.everything() && m.goTo:
 			return end, unclear || doubt
-		case m.everything() && (end != goesOn || doubt):
+		case m.everything() && end != goesOn:
 			return end, unclear || doubt
 		case (end == closed || doubt) && asksNothing(r.text):
 			unclear = true

@@ -210,6 +210,7 @@ func TestReception(t *testing.T) {
 		{"an interface", "ACCEPT", []string{"INPUT -i eth0 -j DROP"}, Unclear},
 		{"some ports closed", "ACCEPT", []string{"INPUT -p tcp -m tcp --dport 5038 -j DROP", "INPUT -s 203.0.113.9/32 -j DROP"}, LetsIn},
 		{"all ports but one closed", "ACCEPT", []string{"INPUT -p tcp -m tcp ! --dport 22 -j DROP"}, Unclear},
+		{"a chain that may close, and a last rule that lets in", "DROP", []string{"INPUT -j mine", "INPUT -j ACCEPT", "mine -i eth0 -j DROP"}, Unclear},
 		{"a flood", "ACCEPT", []string{"INPUT -m recent --update --seconds 60 --name X --mask 255.255.255.255 --rsource -j DROP"}, LetsIn},
 		{"fail2ban", "ACCEPT", []string{"INPUT -p tcp -m multiport --dports 22 -j f2b-sshd", "f2b-sshd -s 203.0.113.9/32 -j REJECT", "f2b-sshd -j RETURN"}, LetsIn},
 		{"ufw", "DROP", []string{"INPUT -j ufw-before-input", "INPUT -j ufw-track-input", "ufw-before-input -i lo -j ACCEPT", "ufw-track-input -p tcp -j ACCEPT"}, KeepsOut},
