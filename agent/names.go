@@ -125,13 +125,14 @@ func failedWords(name string, k answer) string {
 
 // movedWords tell of an answer that had nothing in common with what was known.
 func movedWords(name string, k answer) string {
-	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; what it stood for stays exempt for a time: %s", name, addrList(k.Moved.To), addrList(k.Left()))
+	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; what it stood for stays exempt for a time: %s", name, AddrList(k.Moved.To), AddrList(k.Left()))
 }
 
 // shownAddrs bounds how many addresses a message names.
 const shownAddrs = 4
 
-func addrList(addrs []netip.Addr) string {
+// AddrList names the first of some addresses, and how many more there are.
+func AddrList(addrs []netip.Addr) string {
 	var words []string
 	for _, a := range addrs[:min(len(addrs), shownAddrs)] {
 		words = append(words, a.String())

@@ -58,7 +58,7 @@ yet; 2 usage or configuration.`,
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -92,7 +92,7 @@ configuration.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "take all of them back")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -189,7 +189,7 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 		}
 		addresses := ""
 		if words == "allowed" && len(h.Addresses) > 0 {
-			addresses = " (" + addrWords(h.Addresses) + ")"
+			addresses = " (" + agent.AddrList(h.Addresses) + ")"
 		}
 		fmt.Fprintf(a.out, "%s%s %s%s\n", h.Host, addresses, words, until)
 	}
@@ -210,21 +210,6 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 type cutOffError struct{ agent.ExemptBan }
 
 func (e *cutOffError) Error() string { return e.String() }
-
-// shownAddrs is how many addresses of a name a person is shown.
-const shownAddrs = 4
-
-func addrWords(addrs []netip.Addr) string {
-	var words []string
-	for _, addr := range addrs[:min(len(addrs), shownAddrs)] {
-		words = append(words, addr.String())
-	}
-	text := strings.Join(words, ", ")
-	if more := len(addrs) - shownAddrs; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
-}
 
 // unkeptAllowError is a change that is in force and not written down.
 type unkeptAllowError struct {
@@ -326,7 +311,7 @@ func (a *app) printAllowed(hosts []agent.Allowed) {
 	for i, h := range hosts {
 		reason := clean(h.Reason)
 		if reason == "" && len(h.Addresses) > 0 {
-			reason = addrWords(h.Addresses)
+			reason = agent.AddrList(h.Addresses)
 		}
 		t.rows[i+1] = append(t.rows[i+1], shorten(reason, max(10, left)))
 	}

@@ -59,7 +59,7 @@ banned, or not in force yet; 2 usage or configuration.`,
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
 	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "the network around an IPv6 address: bans.ipv6_prefix")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -103,7 +103,7 @@ taken back), or not in force yet; 2 usage or configuration.`,
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "take all of them back")
 	cmd.Flags().StringVar(&opts.Reason, "reason", "", "only bans with this reason, if there are any")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }

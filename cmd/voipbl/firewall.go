@@ -158,7 +158,7 @@ empty sets; 1 not applied; 2 usage or configuration.`,
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "even if it locks out a login or takes protection away")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -268,7 +268,7 @@ configuration.`,
 		},
 	}
 	cmd.Flags().BoolVar(&here, "here", false, "also over a connection that was there before them")
-	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &wait)
 	return cmd
 }
 
@@ -315,7 +315,7 @@ or configuration.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &wait)
 	// For the timer; see rollbackCommand.
 	flags.StringVar(&token, "token", "", "")
 	flags.StringVar(&stateDir, "state-dir", "", "")

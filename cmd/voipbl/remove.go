@@ -61,7 +61,7 @@ them); 1 not removed; 2 usage or configuration.`,
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &wait)
 	return cmd
 }
 

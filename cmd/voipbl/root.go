@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -138,6 +139,11 @@ schedule, and puts right what other programs do to the sets and rules.`,
 // jsonFlag adds --json to a verb.
 func (a *app) jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+}
+
+// waitFlag is for commands that change what another voipbl may be changing.
+func waitFlag(cmd *cobra.Command, wait *time.Duration) {
+	cmd.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for another voipbl")
 }
 
 // loadConfig reads the configuration. Without the default file the defaults

@@ -130,7 +130,7 @@ configuration.`,
 	f.StringSliceVar(&s.networks, "local", nil, "a `NETWORK` that you and your phones come from")
 	f.StringSliceVar(&s.trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
 	f.DurationVar(&s.confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
-	f.DurationVar(&s.wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &s.wait)
 	lookFlags(cmd, &s.look, &s.fail2ban)
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	a.jsonFlag(cmd)

@@ -48,7 +48,7 @@ the same of what would be.`,
 	cmd.Flags().BoolVar(&opts.Offline, "offline", false, "use the last good copies instead of the network")
 	cmd.Flags().BoolVar(&opts.SetsOnly, "sets-only", false, "leave the rules as they are")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that is held back, whatever it was before")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", defaultWait, "how long to wait for another voipbl")
+	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
 }
