@@ -18,24 +18,15 @@ func TestPacketsForged(t *testing.T) {
 		l.apply(full())
 		phone := l.fresh(l.roamer)
 		flow := l.answeredFlow(phone)
-		l.tcpServer(5060)
-		a := l.connect(phone, 5060)
-		defer a.close()
-		stream := l.connected(5060)
-		if len(stream) != 1 {
-			l.t.Fatalf("%d connections stand", len(stream))
-		}
-		defer stream[0].Close()
-		client := l.established(a)
-		defer client.Close()
+		client, server := l.stream(phone)
 		goesOn := func(what string) {
 			l.t.Helper()
 			l.send(flow, "OPTIONS sip:pbx SIP/2.0")
 			if got := len(l.arrived(5060)); got != 1 {
 				l.t.Errorf("%s: the phone's flow ends", what)
 			}
-			l.exchange(client, stream[0])
-			l.exchange(stream[0], client)
+			l.exchange(client, server)
+			l.exchange(server, client)
 		}
 
 		// Each forged packet is a flow of its own, for whoever forges does not know the
@@ -67,7 +58,7 @@ func TestPacketsForged(t *testing.T) {
 		}
 		// By TCP nothing is stopped by these.
 		l.send(client, "REGISTER sip:pbx SIP/2.0")
-		l.expect(stream[0], "REGISTER sip:pbx SIP/2.0")
+		l.expect(server, "REGISTER sip:pbx SIP/2.0")
 	})
 }
 
@@ -107,16 +98,7 @@ func TestPacketsForgedFlows(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
 		phone := l.fresh(l.roamer)
-		l.tcpServer(5060)
-		a := l.connect(phone, 5060)
-		defer a.close()
-		stream := l.connected(5060)
-		if len(stream) != 1 {
-			l.t.Fatalf("%d connections stand", len(stream))
-		}
-		defer stream[0].Close()
-		client := l.established(a)
-		defer client.Close()
+		client, server := l.stream(phone)
 		flow, forged := l.answeredFlow(phone), l.answeredFlow(phone)
 		for n := range flowBurst {
 			l.send(forged, "OPTIONS sip:pbx SIP/2.0")
@@ -140,10 +122,10 @@ func TestPacketsForgedFlows(t *testing.T) {
 		if got > rounds/2 {
 			l.t.Errorf("%d of %d of the phone's packets came by UDP: the page may promise more", got, rounds)
 		}
-		if err := stream[0].SetReadDeadline(time.Now()); err != nil {
+		if err := server.SetReadDeadline(time.Now()); err != nil {
 			l.t.Fatal(err)
 		}
-		if n, _ := stream[0].Read(make([]byte, 2*rounds)); n > rounds/2 {
+		if n, _ := server.Read(make([]byte, 2*rounds)); n > rounds/2 {
 			l.t.Errorf("%d of %d bytes came by TCP: the page may promise more", n, rounds)
 		}
 	})

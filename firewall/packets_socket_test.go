@@ -131,6 +131,21 @@ func (l *lab) established(a *attempt) net.Conn {
 	return c
 }
 
+// stream is a connection to the SIP port: the client's end and the server's.
+func (l *lab) stream(c caller) (client, server net.Conn) {
+	l.t.Helper()
+	l.tcpServer(5060)
+	a := l.connect(c, 5060)
+	l.t.Cleanup(a.close)
+	accepted := l.connected(5060)
+	if len(accepted) != 1 {
+		l.t.Fatalf("%d connections stand", len(accepted))
+	}
+	client, server = l.established(a), accepted[0]
+	l.t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
 // dialUDP opens a client's socket on the caller's host.
 func (l *lab) dialUDP(c caller, port uint16) *net.UDPConn {
 	l.t.Helper()
