@@ -100,19 +100,62 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too late"))
 	defer cancel()
 	begun := time.Now()
-	if _, _, err := run(ctx, "", "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
+	if _, _, err := run(ctx, "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
 		t.Errorf("what hangs: %v", err)
 	}
 	if took := time.Since(begun); took > runTimeout {
 		t.Errorf("what hangs took %s", took)
 	}
-	if out, _, err := run(t.Context(), "", "sh", "-c", "exec yes"); !errors.Is(err, errOutput) || len(out) > maxOutput {
+	if out, _, err := run(t.Context(), "sh", "-c", "exec yes"); !errors.Is(err, errOutput) || len(out) > maxOutput {
 		t.Errorf("what says too much: %d bytes, %v", len(out), err)
 	}
-	out, said, err := run(t.Context(), "in", "sh", "-c", "cat; echo $LC_ALL; echo no >&2; exit 3")
+	out, said, err := run(t.Context(), "sh", "-c", "cat; echo $LC_ALL; echo no >&2; exit 3")
 	var e *RunError
-	if !errors.As(err, &e) || out != "inC\n" || said != "no\n" || !strings.Contains(err.Error(), "exit status 3: no") || e.Remedy() == "" {
+	if !errors.As(err, &e) || out != "C\n" || said != "no\n" || !strings.Contains(err.Error(), "exit status 3: no") || e.Remedy() == "" {
 		t.Errorf("%q, %q, %v", out, said, err)
+	}
+}
+
+// TestTroubledClients asks clients that do not answer as they should, each in its own way.
+func TestTroubledClients(t *testing.T) {
+	const reads = "while read line; do "
+	for _, c := range []struct {
+		name, script string
+		want         string // of the error
+	}{
+		{"no server", "echo Fail2Ban v1.0.2 reads; printf 'fail2ban> '; " + reads + "echo no server >&2; printf 'fail2ban> '; done", "the server does not answer: no server"},
+		{"an answer, and then none", "printf 'fail2ban> '; " + reads + "case $line in echo*voipbl-answer-0) echo ${line#echo };; esac; printf 'fail2ban> '; done", "the server does not answer"},
+		{"ends", "exit 0", "the server does not answer"},
+		{"ends badly", "echo broken >&2; exit 3", "exit status 3: broken"},
+		{"says nothing more, and stays", "exec >&-; sleep 60", "signal: killed"},
+		{"says too much", "exec yes", errOutput.Error()},
+		{"hangs", "sleep 60", "too late"},
+		{"hangs with a child", "sleep 60 & sleep 60", "no answer within"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			if c.name == "hangs" {
+				time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("too late")) })
+			}
+			client, err := startF2b(ctx, []string{"sh", "-c", c.script})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.end()
+			questions := [][]string{{"version"}, {"status"}, {strings.Repeat("long ", 64<<10)}}
+			answers, err := client.ask(ctx, questions)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q, %v", answers, err)
+			}
+			if version := parseF2bVersion(client.greeting); c.name == "no server" && version != "1.0.2" {
+				t.Errorf("version %q", version)
+			}
+		})
+	}
+	if _, err := startF2b(t.Context(), []string{"/no/such/client"}); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("no client: %v", err)
 	}
 }
 

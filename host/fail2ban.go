@@ -29,7 +29,14 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 		client = []string{path}
 	}
 	f := &Fail2ban{Jails: []Jail{}}
-	answers, err := askFail2ban(l.ctx, client, [][]string{{"version"}, {"status"}})
+	version := ""
+	var answers []string
+	c, err := startF2b(l.ctx, client)
+	if err == nil {
+		defer c.end()
+		answers, err = c.ask(l.ctx, [][]string{{"version"}, {"status"}})
+		version = parseF2bVersion(c.greeting)
+	}
 	if err != nil {
 		// That it does not run is known then, unless it does.
 		if f.Silent = l.running("fail2ban-server"); f.Silent || !errors.Is(err, errF2bSilent) {
@@ -38,9 +45,11 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 			f.Down = l.atBoot("fail2ban")
 			f.lookAtConfig(l, client)
 		}
-		out, _, err := run(l.ctx, "", append(slices.Clone(client), "--version")...)
-		l.unknown("the version of fail2ban", err, "")
-		f.Version = parseF2bVersion(out)
+		if f.Version = version; version == "" {
+			out, _, err := run(l.ctx, append(slices.Clone(client), "--version")...)
+			l.unknown("the version of fail2ban", err, "")
+			f.Version = parseF2bVersion(out)
+		}
 		return f
 	}
 	f.Running = true
@@ -54,7 +63,7 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 		}
 		names = append(names, name)
 	}
-	jails, err := askJails(l, client, names)
+	jails, err := askJails(l, c, names)
 	l.unknown("the jails of fail2ban", err, "")
 	f.Jails = append(f.Jails, jails...)
 	return f
@@ -65,7 +74,7 @@ func (f *Fail2ban) lookAtConfig(l *looker, client []string) {
 	if f.Mistake = fail2banMistake(l.ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || l.readsJournal() {
 		return
 	}
-	dump, _, err := run(l.ctx, "", append(slices.Clone(client), "-d")...)
+	dump, _, err := run(l.ctx, append(slices.Clone(client), "-d")...)
 	if err == nil {
 		f.JournalJails = parseF2bJournalJails(dump)
 	}
@@ -95,7 +104,7 @@ func parseF2bJournalJails(dump string) (jails []string) {
 // fail2banMistake is what fail2ban's test of its own configuration names, which is why
 // it does not start; nothing if it names nothing. The test changes nothing.
 func fail2banMistake(ctx context.Context, client []string) string {
-	_, said, err := run(ctx, "", append(slices.Clone(client), "--test")...)
+	_, said, err := run(ctx, append(slices.Clone(client), "--test")...)
 	if err == nil {
 		return ""
 	}
@@ -135,14 +144,14 @@ var jailQuestions = []func(jail string) []string{
 
 // askJails asks for the jails, then for the properties of their actions. A property
 // that an action has not would be an error in fail2ban's own log.
-func askJails(l *looker, client, names []string) ([]Jail, error) {
+func askJails(l *looker, c *f2bClient, names []string) ([]Jail, error) {
 	var questions [][]string
 	for _, name := range names {
 		for _, what := range jailQuestions {
 			questions = append(questions, what(name))
 		}
 	}
-	answers, err := askFail2ban(l.ctx, client, questions)
+	answers, err := c.ask(l.ctx, questions)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +175,7 @@ func askJails(l *looker, client, names []string) ([]Jail, error) {
 		findtime := time.Duration(atoi(strings.TrimSpace(answer[5]))) * time.Second
 		jails[i].Sick = l.sickLogs(readers, i, findtime, !strings.Contains(answer[4], "None"), time.Now())
 	}
-	if err := askActions(l, client, actions); err != nil {
+	if err := askActions(l.ctx, c, actions); err != nil {
 		return jails, fmt.Errorf("where they ban: %w", err)
 	}
 	for _, a := range actions {
@@ -183,12 +192,12 @@ type f2bAction struct {
 }
 
 // askActions fills in the properties.
-func askActions(l *looker, client []string, actions []f2bAction) error {
+func askActions(ctx context.Context, c *f2bClient, actions []f2bAction) error {
 	var questions [][]string
 	for _, a := range actions {
 		questions = append(questions, []string{"get", a.jailName, "actionproperties", a.name})
 	}
-	answers, err := askFail2ban(l.ctx, client, questions)
+	answers, err := c.ask(ctx, questions)
 	if err != nil {
 		return err
 	}
@@ -211,7 +220,7 @@ func askActions(l *looker, client []string, actions []f2bAction) error {
 			}
 		}
 	}
-	answers, err = askFail2ban(l.ctx, client, questions)
+	answers, err = c.ask(ctx, questions)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (l *looker) version(k pbxKind, program string, packages map[string]string) 
 	if k.version == nil || program == "" || !l.real() {
 		return ""
 	}
-	out, _, err := run(l.ctx, "", append([]string{program}, k.version...)...)
+	out, _, err := run(l.ctx, append([]string{program}, k.version...)...)
 	l.unknown("the version of "+k.name, err, "")
 	return strings.TrimPrefix(firstLines(out), "Asterisk ")
 }
@@ -99,7 +99,7 @@ func (l *looker) packages() map[string]string {
 		query = append(query, k.packages...)
 	}
 	// It fails if one is unknown, and tells about the others all the same.
-	out, _, _ := run(l.ctx, "", query...)
+	out, _, _ := run(l.ctx, query...)
 	return parsePackages(out)
 }
 

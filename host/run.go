@@ -52,15 +52,15 @@ func (e *RunError) Remedy() string {
 
 var errOutput = fmt.Errorf("says more than %d MiB", maxOutput>>20)
 
-// run is the one place where a program is run, and returns what it wrote to its
-// standard output and error. It is killed when its time is up.
-func run(ctx context.Context, stdin string, command ...string) (out, said string, err error) {
+// run is the one place where a program is run that is asked one thing, see [f2bClient] for
+// the other. It returns what it wrote to its standard output and error. It is killed when its time is up.
+func run(ctx context.Context, command ...string) (out, said string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("no answer within %s", runTimeout))
 	defer cancel()
 	var stdout, stderr limited
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = runGrace
 	err = cmd.Run()
 	switch {
