@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,10 +58,7 @@ func (l *lab) startJail(name, logs, settings string) {
 	l.write("etc/fail2ban.local", "[Definition]\nloglevel = INFO\nlogtarget = DIR/fail2ban.log\nsocket = DIR/socket\npidfile = DIR/pid\ndbfile = None\nallowipv6 = yes\n")
 	l.write("etc/jail.d/voipbl.local", fmt.Sprintf("[DEFAULT]\nusedns = no\nignoreself = false\nignoreip =\n[%s]\nenabled = true\nbackend = polling\nlogpath = %s\nmaxretry = %d\n%s\n", name, logs, maxretry, settings))
 	l.fail2ban = testfail2ban.Start(l.T, l.env, testfail2ban.Options(l.path("etc"), l.dir)...)
-	l.eventually("fail2ban answers", func() bool {
-		said, err := l.run("fail2ban-client -s DIR/socket ping")
-		return err == nil && strings.Contains(said, "pong")
-	})
+	l.eventually("fail2ban answers", func() bool { return testfail2ban.Answers(l.dir) })
 }
 
 // stopFail2ban ends it as its service does: it takes back its bans and its rules.

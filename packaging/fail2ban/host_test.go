@@ -204,10 +204,7 @@ func (h *host) start() {
 	h.Helper()
 	h.write("fail2ban.log", "")
 	h.server = testfail2ban.Start(h.T, h.env, testfail2ban.Options(h.path("etc"), h.dir)...)
-	h.eventually("fail2ban answers", func() bool {
-		said, err := h.run("fail2ban-client -s " + h.path("socket") + " ping")
-		return err == nil && strings.Contains(said, "pong")
-	})
+	h.eventually("fail2ban answers", func() bool { return testfail2ban.Answers(h.dir) })
 }
 
 // stop ends fail2ban as its service does, and waits until it has taken back what it
