@@ -418,8 +418,8 @@ func problemOf(err error) *Problem {
 	case errors.As(err, new(*LockoutError)):
 		p.Reason = reasonLockout
 	}
-	if lacksFiles(err) {
-		p.Remedy = ShortageRemedy(err)
+	if first := outerRemedy(err); first != "" {
+		p.Remedy = first
 	}
 	return p
 }

@@ -33,15 +33,6 @@ func lacksFiles(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 }
 
-// RemedyOf is what to do about an error: what it says itself, or what ends a shortage.
-func RemedyOf(err error) string {
-	var remedied interface{ Remedy() string }
-	if !lacksFiles(err) && errors.As(err, &remedied) && remedied.Remedy() != "" {
-		return remedied.Remedy()
-	}
-	return ShortageRemedy(err)
-}
-
 // ShortageRemedy is what to do about a shortage, empty if err is none.
 func ShortageRemedy(err error) string {
 	switch {

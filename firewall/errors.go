@@ -84,12 +84,17 @@ func firstWords(said string) string {
 // ErrLocked is another program holding the lock of legacy iptables.
 var ErrLocked = errors.New("another program holds the xtables lock")
 
+// ErrForbidden is a tool of iptables lacking rights.
+var ErrForbidden = errors.New("the tool lacks rights")
+
 // Unwrap makes the error what it means. Of a listing, which asks for nothing, the words tell
 // what the host lacks; a restore may be refused so for what it asks for.
 func (e *ToolError) Unwrap() error {
 	switch {
 	case strings.Contains(e.Said, "xtables lock"):
 		return ErrLocked
+	case e.forbidden():
+		return ErrForbidden
 	case e.Text != "":
 		return nil
 	case strings.Contains(e.Said, "No buffer space"):
@@ -100,6 +105,11 @@ func (e *ToolError) Unwrap() error {
 		return unix.EINTR
 	}
 	return nil
+}
+
+// forbidden reports whether the tool lacks rights, by its words.
+func (e *ToolError) forbidden() bool {
+	return slices.ContainsFunc([]string{"ermission denied", "peration not permitted", "Can't open socket to ipset"}, func(words string) bool { return strings.Contains(e.Said, words) })
 }
 
 // SlowToolError is a tool of iptables that has not come to its end.
@@ -129,7 +139,7 @@ func (e *ToolError) Remedy() string {
 	switch {
 	case errors.Is(e, ErrLocked):
 		return "find it with \"fuser -v /run/xtables.lock\", wait until it has finished, and try again"
-	case strings.Contains(said, "ermission denied") || strings.Contains(said, "peration not permitted") || strings.Contains(said, "Can't open socket to ipset"):
+	case errors.Is(e, ErrForbidden):
 		return "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW in the host's own user namespace"
 	case strings.Contains(said, "Couldn't load match") || strings.Contains(said, "Couldn't load target"):
 		return "this extension of iptables is missing: reinstall it with \"apt-get install --reinstall iptables\""

@@ -275,9 +275,10 @@ Exit status: 0 listed, 2 error.`,
 					fmt.Fprintln(a.err, "voipbl: "+clean(note))
 				}
 			}
-			if a.json {
+			switch {
+			case a.json:
 				a.printJSON(hosts)
-			} else {
+			case err == nil || len(hosts) > 0:
 				a.printAllowed(hosts)
 			}
 			if err != nil {

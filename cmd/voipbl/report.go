@@ -34,7 +34,7 @@ report or for the agent: a day at most, a ban taken back a week.
 
 Exit status: 0 sent, waiting, or not to be reported, and it says which; 1
 refused by VoIPBL for good, or it could not be written down; 2 usage or
-configuration, or reporting is off.`,
+configuration, reporting is off, or what waits could not be listed.`,
 		Example: `  voipbl report 198.51.100.7 --count 5
   voipbl report --unban 198.51.100.7
   voipbl report --dry-run 198.51.100.7
@@ -131,7 +131,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	now := time.Now()
 	s := agent.ReadOutbox(cfg, now)
 	if s.Problem != nil {
-		return &exitError{exitNotApplied, &problemError{s.Problem}}
+		return &exitError{exitUsage, &problemError{s.Problem}}
 	}
 	if a.json {
 		a.printJSON(s)
