@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
 )
 
 // purposes of the rules that drop.
@@ -110,7 +111,7 @@ func TestPacketsBlockedFlows(t *testing.T) {
 				l.t.Errorf("%s: the rule counted %d packets of %d flows", at, got, len(flows))
 			}
 			for _, f := range flows {
-				if text, err := pending(f.inside); !errors.Is(err, unix.EAGAIN) {
+				if text, err := testns.Pending(f.inside); !errors.Is(err, unix.EAGAIN) {
 					l.t.Errorf("%s: %s goes on: %q, %v", at, f.name, text, err)
 				}
 			}

@@ -41,7 +41,7 @@ func (l *lab) messages(conn *net.IPConn) []message {
 	l.t.Helper()
 	var all []message
 	for {
-		text, err := pending(conn)
+		text, err := testns.Pending(conn)
 		if errors.Is(err, unix.EAGAIN) {
 			return all
 		}

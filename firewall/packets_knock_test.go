@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testns"
 )
 
 // verdict is what the one who knocks at a port sees.
@@ -44,7 +46,7 @@ func (l *lab) knockUDP(c caller, port uint16) verdict {
 		l.expect(client, token)
 		return accepted
 	}
-	switch _, err := pending(client); {
+	switch _, err := testns.Pending(client); {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return refused
 	case !errors.Is(err, unix.EAGAIN):

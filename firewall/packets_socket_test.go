@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -156,26 +155,6 @@ func (l *lab) dialUDP(c caller, port uint16) *net.UDPConn {
 		l.t.Fatal(err)
 	}
 	return client
-}
-
-// pending returns what a socket has got already: a text or an error, and EAGAIN
-// if it has got neither.
-func pending(c syscall.Conn) (string, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return "", err
-	}
-	buf := make([]byte, 2048)
-	var n int
-	var got error
-	err = raw.Read(func(fd uintptr) bool {
-		n, _, got = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
-		return true
-	})
-	if got == nil {
-		got = err
-	}
-	return string(buf[:max(0, n)]), got
 }
 
 func udpAddr(a netip.Addr, port uint16) *net.UDPAddr {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
 )
 
 // TestPacketsICMP pings from outside and from the local network.
@@ -83,7 +84,7 @@ func TestPacketsEstablished(t *testing.T) {
 		}
 		// To a connected socket the kernel would not give it in any case; what is
 		// told to the sender shows whether it got there.
-		if _, err := pending(other); !errors.Is(err, unix.EAGAIN) {
+		if _, err := testns.Pending(other); !errors.Is(err, unix.EAGAIN) {
 			l.t.Errorf("the sender of an unasked packet was told %v", err)
 		}
 
