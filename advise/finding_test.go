@@ -48,6 +48,10 @@ func TestFindings(t *testing.T) {
 		{"not protected", func(in *Input) {
 			in.Status.Protected, in.Status.Problems = false, []string{"the sets are empty"}
 		}, []string{"problem not-protected the sets are empty"}},
+		{"only bans are in force", func(in *Input) {
+			in.Status.Sets = []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true}, {Name: "voip_bl6", Exists: true, Ours: true}}
+			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Ours: true, Entries: 1, Drops: true}}
+		}, []string{"warning feed-trouble only this host's own bans are blocked: the sets of the lists are empty"}},
 		{"no mounts", func(in *Input) { in.Status.Agent.NoMounts = true }, []string{"note agent-no-mounts nothing may be mounted here"}},
 		{"no mounts and no agent", func(in *Input) {
 			in.Status.Agent = nil
