@@ -91,13 +91,15 @@ func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 		return nil, err
 	}
 	var found []ExemptBan
+	drops := make(map[string]bool)
 	for _, live := range sets {
+		drops[live.Name] = dropsMembers(rules, append(listsOf(kernel, live.Name), live.Name))
 		for _, entry := range live.Prefixes {
 			if p.sets.Overlaps(entry) {
 				banned := entry.Netip()
 				found = append(found, ExemptBan{
 					Banned: banned, Set: live.Name, Own: own(live.Name), Because: p.Covering(banned),
-					Unused: len(rules) > 0 && !dropsMembers(rules, live.Name),
+					Unused: len(rules) > 0 && !drops[live.Name],
 				})
 			}
 		}
@@ -123,10 +125,11 @@ func exemptBansNow(ctx context.Context, cfg config.Config, p *Protection) (bans 
 	return bans, notes
 }
 
-// dropsMembers reports whether a rule that packets may come to drops the members of a set.
-func dropsMembers(rules []KernelRules, set string) bool {
+// dropsMembers reports whether a rule that packets may come to drops the members of a set,
+// which it asks for by that or by a list that the set is in.
+func dropsMembers(rules []KernelRules, sets []string) bool {
 	return slices.ContainsFunc(rules, func(k KernelRules) bool {
-		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && len(s.DropsAnywhere(set)) > 0 })
+		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && len(s.DropsAnywhere(sets...)) > 0 })
 	})
 }
 

@@ -125,7 +125,7 @@ func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs 
 		}
 		return names
 	}
-	return noDrop(r.cfg, everywhere(ctx, r.fw, saved), filled, theirs)
+	return noDrop(r.cfg, r.sets, everywhere(ctx, r.fw, saved), filled, theirs)
 }
 
 // bansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
@@ -141,12 +141,12 @@ func bansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return []string{cfg.BanSetName(int(f))}
 	}
-	return noDrop(cfg, everywhere(ctx, fw, saved), bans, false)
+	return noDrop(cfg, kernel, everywhere(ctx, fw, saved), bans, false)
 }
 
 // noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
 // not count. What is known for certain goes first.
-func noDrop(cfg config.Config, rules []KernelRules, sets func(cidr.Family) []string, theirs bool) error {
+func noDrop(cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules, sets func(cidr.Family) []string, theirs bool) error {
 	var e NoDropError
 	var unseen UnseenDropError
 	p, passedErr := passed(rules, nil)
@@ -160,12 +160,13 @@ func noDrop(cfg config.Config, rules []KernelRules, sets func(cidr.Family) []str
 		}
 		filters := p.filters(firewall.Family(f), nobody)
 		for _, set := range sets(f) {
+			lists := listsOf(kernel, set)
 			dropped := slices.ContainsFunc(rules, func(k KernelRules) bool {
-				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(set), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
+				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(append(lists, set)...), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
 			})
 			var ports []string
 			if dropped {
-				if ports = filters.reached(cfg, set, theirs); len(ports) == 0 {
+				if ports = filters.reached(cfg, set, lists, theirs); len(ports) == 0 {
 					continue
 				}
 			}

@@ -8,11 +8,19 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // TestNoDrop has no rules in one backend, and a family of the other that cannot be listed:
 // that no rule drops is said of what is known alone.
 func TestNoDrop(t *testing.T) {
+	testns.Enter(t)
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kernel.Close()
 	cfg := parsed(t, "firewall: {drop_at: none}")
 	backend := func(four, six error) KernelRules {
 		return KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
@@ -29,7 +37,7 @@ func TestNoDrop(t *testing.T) {
 		"missing tools": {[]KernelRules{known, backend(nil, missing)}, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := noDrop(cfg, c.saved, func(f cidr.Family) []string { return []string{setName(cfg, f)} }, false)
+			err := noDrop(cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{setName(cfg, f)} }, false)
 			var (
 				none   *NoDropError
 				unseen *UnseenDropError

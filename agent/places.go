@@ -359,7 +359,9 @@ func (p *placesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
 // inList asks the members of a set of sets: what one of them has is in it.
 func (p *placesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefix) (all firewall.SetMember) {
 	for _, of.Name = range sets {
-		switch found := p.inSet(of, q); {
+		found := p.inSet(of, q)
+		found.Set = of.Name
+		switch {
 		case found.Share == firewall.AllOf && len(found.Limits) == 0:
 			return found
 		case found.Share == firewall.NoneOf:

@@ -8,17 +8,25 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // That a rule drops the members of a set says little where others stand above it, or where
 // it is for some packets only. So packets of somebody who is in that set, and whom nothing
 // else names, are followed to the ports of the phones.
 
-// memberOf is what sets have of somebody who is in that one and in no other.
-func memberOf(set string) firewall.Sources {
+// listsOf are the lists that a set is in, by which rules may ask for its members.
+func listsOf(kernel *ipsetsync.Kernel, set string) []string {
+	lists, _ := kernel.Lists(set) // without them nothing is said to be dropped that is not
+	return lists
+}
+
+// memberOf is what sets have of somebody who is in those, a set and the lists that it is in,
+// and in no other.
+func memberOf(sets []string) firewall.Sources {
 	in := nobody
 	in.Set = func(of firewall.SetMatch, source netip.Prefix) firewall.SetMember {
-		if of.Name == set && !of.Exceptions {
+		if slices.Contains(sets, of.Name) && !of.Exceptions {
 			return firewall.SetMember{Share: firewall.AllOf}
 		}
 		return nobody.Set(of, source)
@@ -34,13 +42,13 @@ func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
 	})
 }
 
-// reached are the ports of phones that members of a set may reach, each as "udp 5060".
-// With theirs the rules of voipbl are left out.
-func (f *filters) reached(cfg config.Config, set string, theirs bool) (ports []string) {
+// reached are the ports of phones that members of a set, which is in some lists, may reach,
+// each as "udp 5060". With theirs the rules of voipbl are left out.
+func (f *filters) reached(cfg config.Config, set string, lists []string, theirs bool) (ports []string) {
 	if f.dropsFirst(f.family, set, theirs) {
 		return nil
 	}
-	members := f.asking(memberOf(set))
+	members := f.asking(memberOf(append(lists, set)))
 	for _, proto := range portrange.Protocols {
 		var open []firewall.PortRange
 		for _, r := range cfg.Firewall.SIP.Ports {

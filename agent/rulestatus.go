@@ -43,6 +43,7 @@ type RulesStatus struct {
 
 	kernel  []KernelRules       // all that could be read
 	reached map[string][]string // by set, what its members reach past the rules that drop them
+	lists   map[string][]string // by set, the lists that it is in, where rules of others count
 
 	unread       bool     // the rules could not be read, so nothing is known of them
 	nativeUnread *Problem // why those of nftables could not
@@ -87,7 +88,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 			for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
 				drops := saved[f].DropRules(set)
 				if leavesRules(cfg) {
-					drops = saved[f].DropsAnywhere(set)
+					drops = saved[f].DropsAnywhere(append(s.listsOf(kernel, set), set)...)
 				}
 				s.addDrops(each, drops, set)
 			}
@@ -186,10 +187,21 @@ func (s *RulesStatus) noteReached(cfg config.Config, p Passed) {
 		filters := p.filters(firewall.Family(f), nobody)
 		for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
-				s.reached[set] = filters.reached(cfg, set, false)
+				s.reached[set] = filters.reached(cfg, set, s.lists[set], false)
 			}
 		}
 	}
+}
+
+// listsOf are the lists that a set is in, looked up once.
+func (s *RulesStatus) listsOf(kernel *ipsetsync.Kernel, set string) []string {
+	if s.lists == nil {
+		s.lists = make(map[string][]string)
+	}
+	if _, known := s.lists[set]; !known {
+		s.lists[set] = slices.Clip(listsOf(kernel, set))
+	}
+	return s.lists[set]
 }
 
 // hasDrop reports whether there is a rule that drops some packets of the set's members.

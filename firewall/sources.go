@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -44,6 +45,7 @@ type SetMember struct {
 	Share  Share
 	Entry  netip.Prefix // the entry that has them, if one is to be named
 	Limits []string     // only packets that are these, such as "udp 5060"; empty for all
+	Set    string       // the member of a list:set that has them, if it was one that was asked
 }
 
 // asks is what a rule asks of the first packet of a connection, apart from its box.
@@ -311,7 +313,7 @@ func (a *asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, se
 		}
 		share = share.both(found.Share)
 		if !s.not && (set == "" || len(found.Limits) > 0) {
-			m, set = found, s.Name
+			m, set = found, cmp.Or(found.Set, s.Name)
 		}
 	}
 	for _, l := range a.lists {

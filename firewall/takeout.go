@@ -52,7 +52,7 @@ func (s *Saved) Script(own []string) Script {
 				jumps := table == "filter" && target(text) == scriptChain
 				switch {
 				case !jumps && !isSet(text) || isOurs(chain, text) || !jumps && alone:
-				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, ScriptSet) && target(text) == "DROP"):
+				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, []string{ScriptSet}) && target(text) == "DROP"):
 					found.Rules = append(found.Rules, rule)
 					found.Forwarded = found.Forwarded || chain == "FORWARD"
 				case jumps || !ownSet:
@@ -99,7 +99,7 @@ func (s *Saved) DropSets() []string {
 				return true
 			}
 			for i := range words {
-				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, set) && s.closes(at.table, target(rule)) {
+				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, []string{set}) && s.closes(at.table, target(rule)) {
 					sets = append(sets, set)
 				}
 			}

@@ -71,7 +71,6 @@ func (a attribute) str() string { return string(bytes.TrimRight(a.value, "\x00")
 // comes in several, each beginning with the name of the set it goes on with.
 type listing struct {
 	sets    []*Live
-	lists   map[string][]string
 	entries bool                                // keep entries, not headers only
 	bans    bool                                // and those of a set of fail2ban's
 	visit   func(entry)                         // is given each entry, instead of keeping them; may be nil
@@ -208,10 +207,6 @@ func (l *listing) addMember(list *Live, b []byte) error {
 			return err
 		}
 		if a.typ == attrName {
-			if l.lists == nil {
-				l.lists = make(map[string][]string)
-			}
-			l.lists[list.Name] = append(l.lists[list.Name], a.str())
 			list.Sets = append(list.Sets, a.str())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -138,15 +139,23 @@ func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) 
 // Lists returns the names of the list:set sets that have name as a member.
 func (k *Kernel) Lists(name string) ([]string, error) {
 	var answer listing
-	if err := k.do(listRequest(""), answer.add); err != nil {
+	if err := k.do(headerRequest(""), answer.add); err != nil {
 		return nil, &OpError{Op: "list", Err: err}
 	}
 	var lists []string
-	for list, members := range answer.lists {
-		for _, m := range members {
-			if m == name {
-				lists = append(lists, list)
-			}
+	for _, s := range answer.sets {
+		if s.Type != typeListSet {
+			continue
+		}
+		list, err := k.list("list", s.Name, listRequest(s.Name), listing{entries: true})
+		if errors.Is(err, ErrNotFound) {
+			continue // it has just been taken away
+		}
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(list.Sets, name) {
+			lists = append(lists, s.Name)
 		}
 	}
 	return lists, nil
