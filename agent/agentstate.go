@@ -42,9 +42,6 @@ type AgentStatus struct {
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`
-
-	// rules are what the agent makes of the rules, if it was asked for it.
-	rules *RulesReport
 }
 
 // Applies counts how often the kernel was made to hold the lists.

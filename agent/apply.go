@@ -75,20 +75,8 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	return &session{rules: r, close: closeAll}, nil
 }
 
-// ApplyRules puts the configured rules into the kernel, with empty sets where
+// applyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
-func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	cfg = namesInForce(ctx, cfg)
-	report, err := applyRules(ctx, cfg, opts)
-	if err == nil && report.Problem == nil {
-		var unknown error
-		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), cfg); unknown != nil {
-			report.Warnings = append(report.Warnings, unknown.Error())
-		}
-	}
-	return report, err
-}
-
 func applyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {

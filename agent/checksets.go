@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -130,7 +131,7 @@ func (r *CheckReport) findPlaces(finder *placesFinder, q netip.Prefix) {
 			f = firewall.IPv6
 		}
 		if reaches := finder.reaches(f, r.Places, r.Entry != nil); reaches != "" {
-			r.Verdict, r.Note = PartlyBlocked, orElse(r.Note, reaches)
+			r.Verdict, r.Note = PartlyBlocked, cmp.Or(r.Note, reaches)
 		}
 	}
 	r.Blocked = r.Verdict == Blocked

@@ -111,6 +111,20 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	r.Empty = &Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
 }
 
+// ApplyRules puts the configured rules into the kernel, with empty sets where there are
+// none yet, and says so if the sets are empty.
+func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
+	cfg = namesInForce(ctx, cfg)
+	report, err := applyRules(ctx, cfg, opts)
+	if err == nil && report.Problem == nil {
+		var unknown error
+		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), cfg); unknown != nil {
+			report.Warnings = append(report.Warnings, unknown.Error())
+		}
+	}
+	return report, err
+}
+
 // emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.
 func emptyNow(ctx context.Context, cfg config.Config) (*Problem, error) {
 	kernel, err := ipsetsync.Open()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -339,6 +337,17 @@ func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	return c, err
 }
 
+// tooManyError is a list with more entries than one may have.
+type tooManyError struct{ error }
+
+// Explain describes it; see problemOf.
+func (e *tooManyError) Explain() (reason, what, remedy string) {
+	return string(reasonTooMuch), "", remedyFor(reasonTooMuch)
+}
+
+func (e *tooManyError) Unwrap() error { return e.error }
+
+// readBy reads a body by a policy.
 func (r *reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var (
 		c content
@@ -348,6 +357,9 @@ func (r *reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reade
 	for part, in := range parts {
 		b.Grow(cidr.IPv4, min(int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry), policy.MaxPrefixes))
 		t, err := c.readPart(part, in, policy, &b)
+		if errors.Is(err, cidr.ErrTooMany) {
+			err = &tooManyError{err}
+		}
 		if err != nil {
 			return content{}, err
 		}
@@ -399,41 +411,3 @@ func (r *reader) feedProgress(name string) func(got, total int64) {
 	}
 	return func(got, total int64) { r.progress(name, got, total) }
 }
-
-// problemOf describes an error.
-func problemOf(err error) *Problem {
-	p := &Problem{Reason: "error", Error: inOneLine(err), Remedy: RemedyOf(err)}
-	var failed *fetch.Error
-	var damaged *fetch.DamagedError
-	switch {
-	case errors.Is(err, cidr.ErrTooMany):
-		p.Reason, p.Remedy = string(reasonTooMuch), remedyFor(reasonTooMuch)
-	case errors.As(err, &damaged):
-		p.Reason, p.Remedy = string(reasonDamaged), damaged.Remedy()
-	case errors.As(err, &failed):
-		p.Reason, p.Remedy = string(failed.Reason), failed.Remedy()
-		p.Error = fmt.Sprintf("%s: %v", failed.Object, failed.Err)
-	case errors.As(err, new(*UnattendedError)):
-		p.Reason = reasonUntried
-	case errors.As(err, new(*LockoutError)):
-		p.Reason = reasonLockout
-	}
-	if first := outerRemedy(err); first != "" {
-		p.Remedy = first
-	}
-	return p
-}
-
-// inOneLine is the text of an error that may be several.
-func inOneLine(err error) string { return OneLine(err.Error()) }
-
-// OneLine is a text of several lines in one.
-func OneLine(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
-	}
-	return strings.Join(lines, "; ")
-}
-
-func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

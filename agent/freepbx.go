@@ -26,9 +26,20 @@ func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted 
 		}
 	}
 	slices.SortFunc(all, func(a, b firewall.Trusted) int {
-		return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(one(a.Passing), one(b.Passing)), cmp.Compare(a.Why, b.Why)) // the lasting reason first
+		return cmp.Or(a.Prefix.Compare(b.Prefix), lasting(a, b), cmp.Compare(a.Why, b.Why)) // the lasting reason first
 	})
 	return slices.CompactFunc(all, func(a, b firewall.Trusted) bool { return a.Prefix == b.Prefix })
+}
+
+// lasting puts whoever is trusted for good before whoever is for a time.
+func lasting(a, b firewall.Trusted) int {
+	switch {
+	case a.Passing == b.Passing:
+		return 0
+	case b.Passing:
+		return -1
+	}
+	return 1
 }
 
 // nativeTrusts reads FreePBX 18's table.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -227,22 +228,15 @@ func (s *Status) repairs() string {
 	case s.Agent == nil:
 		return runSync
 	case s.Agent.ApplyError != nil: // which it tries again all the time
-		return orElse(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
-	case s.Agent.rules != nil && s.Agent.rules.Error != nil:
-		return orElse(s.Agent.rules.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+		return cmp.Or(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+	case s.outlook != nil && s.outlook.Error != nil:
+		return cmp.Or(s.outlook.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
 	}
 	return AgentRepairs
 }
 
 // Repairs is what puts right what somebody else has changed.
 func (s *Status) Repairs() string { return s.repairs() }
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}
 
 func (s *Status) judgeRules(now time.Time) {
 	r := s.Rules

@@ -44,6 +44,11 @@ func (e *LockoutError) Remedy() string {
 	return strings.Join(all, ", and ") + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
 }
 
+// Explain describes it; see problemOf.
+func (e *LockoutError) Explain() (reason, what, remedy string) {
+	return reasonLockout, "", e.Remedy()
+}
+
 // lockoutError is nil if nobody is shut out.
 func lockoutError(out []ShutOut) error {
 	if len(out) == 0 {
@@ -100,6 +105,11 @@ func (e *UnattendedError) Error() string {
 // Remedy says what to do about it.
 func (*UnattendedError) Remedy() string {
 	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
+}
+
+// Explain describes it; see problemOf.
+func (e *UnattendedError) Explain() (reason, what, remedy string) {
+	return reasonUntried, "", e.Remedy()
 }
 
 // onTerminal reports whether a person may be watching.

@@ -117,7 +117,7 @@ func (m *metricsServer) status() (*Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	agent := m.d.snapshot()
-	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, m.d.book, nil)
+	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, nil)
 	if err != nil {
 		return nil, err
 	}

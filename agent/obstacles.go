@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,7 +164,7 @@ func bypassed(cfg config.Config, rules []KernelRules, native *nft.Ruleset, f fir
 // PortName names a published port.
 func PortName(p firewall.Published) string {
 	if p.Ports == portrange.All {
-		return "each port of " + orElse(p.Proto, "any protocol")
+		return "each port of " + cmp.Or(p.Proto, "any protocol")
 	}
 	return p.Proto + " " + p.Ports.String()
 }

@@ -164,13 +164,6 @@ type RejectReport struct {
 	Why    string `json:"why"`
 }
 
-// Problem is why a feed is not fresh.
-type Problem struct {
-	Reason string `json:"reason"` // one stable word
-	Error  string `json:"error"`
-	Remedy string `json:"remedy,omitempty"`
-}
-
 // SetReport is what happened to one kernel set.
 type SetReport struct {
 	Name    string `json:"name"`

@@ -308,13 +308,6 @@ func hasBase(w firewall.Wanted) bool {
 	return false
 }
 
-func problemIf(err error) *Problem {
-	if err == nil {
-		return nil
-	}
-	return problemOf(err)
-}
-
 // cleanOther takes rules of ours out of the other backend, after those of this
 // one are in force: they would go on by old settings, and nobody would look there.
 func (r *rules) cleanOther(ctx context.Context) (warnings []string) {

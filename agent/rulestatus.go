@@ -63,7 +63,7 @@ type DropStatus struct {
 
 // rulesStatus looks at the rules of both backends. What is to become of them is what
 // the agent says, if one runs; else it is what a sync would do that nobody waits for.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *AgentStatus) *RulesStatus {
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *AgentStatus, outlook *RulesReport) *RulesStatus {
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -121,8 +121,8 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	var report *RulesReport
 	r.trunks = protected.trunks
-	if agent != nil && agent.rules != nil {
-		report = agent.rules
+	if outlook != nil {
+		report = outlook
 		report.Problem = r.callerOut(ctx, report.Problem)
 	} else {
 		report, err = r.ensure(ctx, howRules{dryRun: true, onlyLooks: true, unattended: agent != nil, established: agent != nil})

@@ -1,9 +1,6 @@
 package agent
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"net/netip"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -90,14 +87,4 @@ func baseKey(cfg config.Config) string {
 		Base   *firewall.Base
 		Trunks []string
 	}{base, trunks})
-}
-
-// digest is a name for a value: that of its JSON form.
-func digest(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // our own plain data
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:16])
 }

@@ -2,11 +2,8 @@ package agent
 
 import (
 	"errors"
-	"io/fs"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // isShortage reports whether an error says nothing about what was asked for: this host
@@ -18,13 +15,6 @@ func isShortage(err error) bool {
 		}
 	}
 	return false
-}
-
-// isLasting reports whether an error stays however often the same is tried: rights that
-// are missing, say.
-func isLasting(err error) bool {
-	running := (*AgentRunningError)(nil)
-	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
 }
 
 // lacksFiles reports whether no more files could be opened. That says nothing about the file,

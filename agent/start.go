@@ -2,13 +2,16 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 const (
@@ -72,4 +75,11 @@ func (s *starting) apply(ctx context.Context, d *daemon) error {
 		return err
 	}, isLasting)
 	return err
+}
+
+// isLasting reports whether an error stays however often the same is tried: rights that
+// are missing, say.
+func isLasting(err error) bool {
+	running := (*AgentRunningError)(nil)
+	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
 }

@@ -72,6 +72,7 @@ type Status struct {
 	remedies map[string]string // by problem
 	taken    *Problem          // why the names of its sets cannot be had
 	mistaken bool              // the file has a mistake, so that something else is in force
+	outlook  *RulesReport      // what the agent makes of the rules, if it was asked for it
 }
 
 // SetStatus is one kernel set.
@@ -127,13 +128,14 @@ const staleIntervals = 3
 // not from there for that.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
 	agent, err := askStatus(ctx, cfg)
+	var outlook *RulesReport
 	if agent != nil {
-		agent.rules = askOutlook(ctx, cfg)
+		outlook = askOutlook(ctx, cfg)
 	}
-	return readStatus(ctx, cfg, version, now, agent, problemIf(err), nil, mistake)
+	return readStatus(ctx, cfg, version, now, agent, outlook, problemIf(err), nil, mistake)
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, agentError *Problem, book *banBook, mistake error) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, outlook *RulesReport, agentError *Problem, book *banBook, mistake error) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -144,14 +146,14 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
 	s.taken = problemIf(namesTaken(ctx, cfg, kernel))
 	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
 	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
-	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent)
+	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent, outlook)
 	if !s.Rules.unread {
 		s.Rules.Problem = leaveBase(s.Rules.Problem, agent)
 	}

@@ -97,7 +97,11 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
 	e.answers = resolve(ctx, h.store, cfg, lookups{offline: opts.Offline, keep: !opts.DryRun})
-	e.answers.talked(e.feeds)
+	for _, f := range e.feeds {
+		if f != nil {
+			e.answers.talked(f.Feed, f.talked)
+		}
+	}
 	if !opts.SetsOnly {
 		report.Saved, report.DropLog = SavedRenamed(facts.SavedRules("/"), cfg), DropLogNote(cfg)
 	}

@@ -36,7 +36,12 @@ func talkedSources(cfg config.Config, store *fetch.Store) []source {
 		}
 	}
 	if cfg.Report.Enabled {
-		if box, err := readOutbox(store); err == nil { // else reports tell
+		// A small part of the outbox. If it cannot be read, reports tell.
+		var box struct {
+			Talked []web.Peer `json:"talked"`
+			Tried  []web.Peer `json:"tried"`
+		}
+		if err := store.ReadJSON(outboxFile, &box); err == nil {
 			all = append(all, sourcesOf(reportReason, slices.Concat(box.Talked, box.Tried))...)
 		}
 	}
@@ -55,13 +60,9 @@ func sourcesOf(reason string, peers []web.Peer) []source {
 	return all
 }
 
-// talked adds what feeds have just talked to, if their history could not be written.
-func (r *resolved) talked(feeds []*feed) {
-	for _, f := range feeds {
-		if f != nil {
-			r.sources = append(r.sources, sourcesOf(sourceReason(f.Feed), f.talked)...)
-		}
-	}
+// talked adds what a feed has just talked to, if its history could not be written.
+func (r *resolved) talked(f config.Feed, to []web.Peer) {
+	r.sources = append(r.sources, sourcesOf(sourceReason(f), to)...)
 }
 
 // talkedTo reports whether a host was talked to, or through a proxy.

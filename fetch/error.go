@@ -41,6 +41,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // Remedy is that of the error's reason.
 func (e *Error) Remedy() string { return e.Reason.Remedy() }
 
+// Explain gives the word for the reason, and the cause without what the caller knows.
+func (e *Error) Explain() (reason, what, remedy string) {
+	if damaged := (*DamagedError)(nil); errors.As(e.Err, &damaged) {
+		return damaged.Explain()
+	}
+	return string(e.Reason), fmt.Sprintf("%s: %v", e.Object, e.Err), e.Remedy()
+}
+
 // A DamagedError is a file of the store that is not what was written there:
 // cut short, changed, foreign, or not a regular file. It is never read as if
 // it were a smaller list.
@@ -54,6 +62,11 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", 
 // Remedy says what a person can do about it.
 func (e *DamagedError) Remedy() string {
 	return "nothing, if the feed can be fetched, which replaces it; otherwise remove the file and check the disk"
+}
+
+// Explain gives the word for it.
+func (e *DamagedError) Explain() (reason, what, remedy string) {
+	return "damaged", "", e.Remedy()
 }
 
 // storageError describes a failure to write, sync or rename a file of the

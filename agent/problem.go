@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// explained is an error that has a word of its own for what failed, and says what a person
+// can do about it. what is its text in one line; empty where Error() has it.
+type explained interface {
+	Explain() (reason, what, remedy string)
+}
+
+// problemOf describes an error.
+func problemOf(err error) *Problem {
+	p := &Problem{Reason: "error", Error: inOneLine(err), Remedy: RemedyOf(err)}
+	var known explained
+	if errors.As(err, &known) {
+		reason, what, remedy := known.Explain()
+		p.Reason, p.Error, p.Remedy = reason, cmp.Or(what, p.Error), remedy
+	}
+	if first := outerRemedy(err); first != "" {
+		p.Remedy = first
+	}
+	return p
+}
+
+// inOneLine is the text of an error that may be several.
+func inOneLine(err error) string { return OneLine(err.Error()) }
+
+// OneLine is a text of several lines in one.
+func OneLine(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "; ")
+}
+
+// isAbsent reports whether an error is that a file or folder is not there.
+func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// Problem is what is wrong, for people and for programs.
+type Problem struct {
+	Reason string `json:"reason"` // one stable word
+	Error  string `json:"error"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// problemIf describes an error, and returns nil for none.
+func problemIf(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	return problemOf(err)
+}
+
+// digest is a name for a value: that of its JSON form.
+func digest(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own plain data
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
