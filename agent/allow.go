@@ -65,7 +65,8 @@ func newAllowReport() *AllowReport {
 // First the list says so, then the kernel: else the next look at the sets would put back
 // what was taken out.
 func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts AllowOptions) (*AllowReport, error) {
-	cfg = namesInForce(ctx, cfg)
+	file := cfg
+	cfg = namesInForce(ctx, file)
 	report := newAllowReport()
 	found := dns.Ask(ctx, questionsOf(hosts))
 	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *allowedBook) (err error) {
@@ -102,7 +103,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 			}
 		}
 	}
-	if err := allowedInForce(ctx, cfg, exempt, report.Changed, opts.Wait, "voipbl allow"); err != nil {
+	if err := allowedInForce(ctx, file, exempt, report.Changed, opts.Wait, "voipbl allow"); err != nil {
 		return report.failed(&LateError{err})
 	}
 	report.InForce = true
@@ -112,7 +113,8 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 
 // Disallow takes hosts off the list, or all of them, and returns when that is in force.
 func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all bool, opts AllowOptions) (*AllowReport, error) {
-	cfg = namesInForce(ctx, cfg)
+	file := cfg
+	cfg = namesInForce(ctx, file)
 	report := newAllowReport()
 	err := report.change(ctx, cfg, "voipbl disallow", opts.Wait, func(b *allowedBook) error {
 		if all {
@@ -150,7 +152,7 @@ func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all b
 		}
 	}
 	if len(report.Changed) > 0 {
-		if err := allowedInForce(ctx, cfg, exempt, nil, opts.Wait, "voipbl disallow"); err != nil {
+		if err := allowedInForce(ctx, file, exempt, nil, opts.Wait, "voipbl disallow"); err != nil {
 			return report.failed(&LateError{err})
 		}
 	}
@@ -270,20 +272,35 @@ func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt 
 const allowedAgentWait = 15 * time.Second
 
 // allowedInForce makes the kernel do what the list says: by the agent, if one answers, or
-// by what it would do. Where that leaves a host that is allowed in a set, as when the copies
-// of lists cannot be read, it is taken out all the same.
-func allowedInForce(ctx context.Context, cfg config.Config, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
+// by what it would do.
+func allowedInForce(ctx context.Context, file config.Config, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	var refused *Problem
-	byAgent := tellAgent(ctx, cfg, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, allowedPath, nil, &refused)
+	err := tellAgent(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, allowedPath, nil, &refused)
+	byAgent := err == nil && refused == nil
+	return byNamesInForce(ctx, file, func(cfg config.Config) error {
+		return allowedInSets(ctx, cfg, byAgent, exempt, allowed, wait, verb)
+	})
+}
+
+// allowedInSets is allowedInForce for the sets of a configuration. Where that leaves a host
+// that is allowed in a set, as when the copies of lists cannot be read, it is taken out all the
+// same.
+func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return err
 	}
 	defer kernel.Close()
-	if !haveSets(cfg, kernel) {
-		return nil // voipbl has not begun to block here
+	// Whoever fills sets now may have read the list before.
+	unlock, lockErr := lock(ctx, cfg.RunDir, setsLock, verb, wait, nil)
+	if lockErr == nil {
+		unlock()
 	}
-	if byAgent != nil || refused != nil {
+	have, err := haveSets(cfg, kernel)
+	switch {
+	case err == nil && !have:
+		return lockErr // nil: voipbl has not begun to block here
+	case err == nil && !byAgent:
 		err = enforceNow(ctx, cfg, wait, verb)
 	}
 	if len(allowed) == 0 {
@@ -328,11 +345,16 @@ func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (boo
 }
 
 // haveSets reports whether a set is there by which we block.
-func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) bool {
-	return slices.ContainsFunc(ownSetNames(cfg), func(name string) bool {
-		_, err := kernel.Kind(name)
-		return err == nil
-	})
+func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
+	for _, name := range ownSetNames(cfg) {
+		switch _, err := kernel.Kind(name); {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, ipsetsync.ErrNotFound):
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // enforceNow makes the sets hold what the last good copies say, and leaves the rules alone.

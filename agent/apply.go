@@ -77,7 +77,8 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 
 // applyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
-func applyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
+func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*RulesReport, error) {
+	cfg := namesInForce(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,12 @@ func applyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer func() { s.close() }()
+	if now := namesInForce(ctx, file); namesOf(now) != namesOf(cfg) { // a sync has changed them before it was our turn
+		s.close()
+		s.close = func() {}
+		return applyRules(ctx, file, opts)
+	}
 	if !opts.DryRun {
 		if warnings, err = s.settle(ctx, time.Now()); err != nil {
 			return nil, err

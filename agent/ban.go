@@ -89,7 +89,8 @@ func (e *RefusedBanError) Remedy() string {
 // it from being in force, and then the report says so. If one of the prefixes must not
 // be blocked, none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
-	cfg = namesInForce(ctx, cfg)
+	file := cfg
+	cfg = namesInForce(ctx, file)
 	report := newBanReport()
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
@@ -116,11 +117,11 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	if inKernel == nil {
 		defer kernel.Close()
 		report.noteSetNames(ctx, cfg, kernel)
-		fresh, inKernel = banNow(cfg, kernel, request.Add, exemptFrom(exempt))
+		fresh, inKernel = banNow(ownBanSets(cfg), kernel, request.Add, exemptFrom(exempt))
 	}
 	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, exempt, opts.Wait)
 	if inKernel == nil {
-		inKernel = ensureDropped(ctx, cfg, kernel, exempt, opts.Wait)
+		inKernel = ensureDropped(ctx, file, cfg, kernel, exempt, opts.Wait)
 	}
 	return report.concluded(answer, kept, inKernel)
 }
@@ -184,8 +185,8 @@ func (e *answerError) Remedy() string { return e.problem.Remedy }
 
 // banNow blocks before anything is read or written. What is blocked already is left as
 // it is: how long it stays is settled when the list is known. It returns what it has
-// put into the kernel.
-func banNow(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
+// put into the first of the sets.
+func banNow(sets banSets, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
 	var pieces [2][]ipsetsync.Timeout
 	for _, w := range wishes {
 		p := cidr.FromNetip(w.Prefix)
@@ -197,13 +198,20 @@ func banNow(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exemp
 		if len(pieces[f]) == 0 {
 			continue
 		}
-		name := cfg.BanSetName(int(f))
-		if _, _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
-			return fresh, err
-		}
-		made, err := kernel.BanNew(name, pieces[f])
-		if fresh = append(fresh, made...); err != nil {
-			return fresh, err
+		for i, name := range sets[f] {
+			if i > 0 {
+				if _, err := kernel.BanNew(name, pieces[f]); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+					return fresh, err
+				}
+				continue
+			}
+			if _, _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
+				return fresh, err
+			}
+			made, err := kernel.BanNew(name, pieces[f])
+			if fresh = append(fresh, made...); err != nil {
+				return fresh, err
+			}
 		}
 	}
 	return fresh, nil
@@ -225,12 +233,13 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	// While the list did not have the ban, a sync may have taken it out of the kernel.
 	again := func(a *banAnswer) *banAnswer {
 		if kernel != nil {
-			_, err := banNow(cfg, kernel, request.Add, exemptFrom(exempt))
+			_, err := banNow(book.sets, kernel, request.Add, exemptFrom(exempt))
 			a.Kernel = problemIf(err)
 		}
 		return a
 	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
+	book.sets = allBanSets(cfg, kernel)
 	if err != nil {
 		return book.setAside(kernel, request, exemptFrom(exempt), banClock(), err), err
 	}
@@ -273,7 +282,7 @@ func (b *banBook) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt 
 		lines = banlist.AppendBan(lines, ban, now)
 	}
 	if kernel != nil {
-		_, err := banNow(b.cfg, kernel, request.Add, exempt)
+		_, err := banNow(b.sets, kernel, request.Add, exempt)
 		if err == nil {
 			err = lengthen(b.cfg, kernel, request.Add, exempt)
 		}
@@ -333,9 +342,14 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 }
 
 // ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
-// are not installed because of a ban.
-func ensureDropped(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
+// are not installed because of a ban. cfg has the names that were in force when it began, and
+// file those of the configuration: a sync may have put them in force since.
+func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
 	referred := bansReferred(cfg, kernel)
+	if !referred {
+		cfg = namesInForce(ctx, file)
+		referred = bansReferred(cfg, kernel)
+	}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	switch {
 	case err != nil && referred:

@@ -36,6 +36,7 @@ func banClock() banlist.Clock {
 type banBook struct {
 	mu    sync.Mutex // for the agent, in which more than one goroutine uses it
 	cfg   config.Config
+	sets  banSets        // that a change goes into; none: those of the configuration
 	table *banlist.Table // nil until it is read
 
 	seen  fetch.FileState // the journal as it was last read or written

@@ -148,35 +148,49 @@ func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix
 	if kernel == nil {
 		return errors.New("there is no way to the kernel's sets")
 	}
+	sets := b.sets
+	if sets[0] == nil {
+		sets = ownBanSets(b.cfg)
+	}
 	for _, f := range cidr.Families {
-		plan := ipsetsync.BanPlan{Name: b.cfg.BanSetName(int(f)), Family: f}
-		for p := range touched {
-			if p.Family() != f {
-				continue
+		for i, name := range sets[f] {
+			err := b.settleSet(kernel, name, f, i == 0, touched, exempt, now)
+			if err != nil && !(i > 0 && errors.Is(err, ipsetsync.ErrNotFound)) {
+				return err
 			}
-			for _, piece := range banlist.Pieces(p, exempt) {
-				if left, any := b.table.BlockedPiece(piece, now, exempt); any {
-					plan.Add = append(plan.Add, ipsetsync.Timeout{Prefix: piece, Left: left})
-				} else {
-					plan.Delete = append(plan.Delete, piece)
-				}
-			}
-		}
-		if plan.Unchanged() {
-			continue
-		}
-		_, _, err := kernel.EnsureOwnBanSet(plan.Name, f)
-		if err == nil {
-			err = b.dropLeftovers(kernel, &plan, touched, now)
-		}
-		if err == nil {
-			err = kernel.ExecuteBans(&plan)
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// settleSet is settleKernel for one set, which is made if it is ours to make.
+func (b *banBook) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, make bool, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) (err error) {
+	plan := ipsetsync.BanPlan{Name: name, Family: f}
+	for p := range touched {
+		if p.Family() != f {
+			continue
+		}
+		for _, piece := range banlist.Pieces(p, exempt) {
+			if left, any := b.table.BlockedPiece(piece, now, exempt); any {
+				plan.Add = append(plan.Add, ipsetsync.Timeout{Prefix: piece, Left: left})
+			} else {
+				plan.Delete = append(plan.Delete, piece)
+			}
+		}
+	}
+	if plan.Unchanged() {
+		return nil
+	}
+	if make {
+		_, _, err = kernel.EnsureOwnBanSet(name, f)
+	}
+	if err == nil {
+		err = b.dropLeftovers(kernel, &plan, touched, now)
+	}
+	if err == nil {
+		err = kernel.ExecuteBans(&plan)
+	}
+	return err
 }
 
 // dropLeftovers adds to a plan what is left in the kernel of networks that are banned no

@@ -114,11 +114,10 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 // ApplyRules puts the configured rules into the kernel, with empty sets where there are
 // none yet, and says so if the sets are empty.
 func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	cfg = namesInForce(ctx, cfg)
 	report, err := applyRules(ctx, cfg, opts)
 	if err == nil && report.Problem == nil {
 		var unknown error
-		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), cfg); unknown != nil {
+		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), namesInForce(ctx, cfg)); unknown != nil {
 			report.Warnings = append(report.Warnings, unknown.Error())
 		}
 	}

@@ -297,19 +297,25 @@ func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, s
 }
 
 // execute fills the sets: both at once, or each by itself if that fails. It returns the
-// plans that were carried out; it is an error if none was.
+// plans that were carried out; it is an error if none was. What the first try has left
+// behind is in the error of a family that fails again.
 func (e *enforcement) execute(report *Report, plans []*ipsetsync.Plan, broken *[2]error) (done []*ipsetsync.Plan, err error) {
-	warnings, err := e.kernel.Execute(plans...)
+	warnings, both := e.kernel.Execute(plans...)
 	report.Warnings = append(report.Warnings, warnings...)
-	if err == nil {
+	if both == nil {
 		return plans, nil
+	}
+	if !errors.As(both, new(*ipsetsync.SwitchedError)) {
+		both = nil // each says for itself what is wrong with it
 	}
 	for _, p := range plans {
 		warnings, err := e.kernel.Execute(p)
 		report.Warnings = append(report.Warnings, warnings...)
-		if broken[p.Family] = err; err == nil {
+		if err == nil {
 			done = append(done, p)
+			continue
 		}
+		broken[p.Family], both = errors.Join(both, err), nil
 	}
 	if len(done) == 0 {
 		return nil, errors.Join(broken[:]...)

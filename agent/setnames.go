@@ -224,7 +224,7 @@ func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 		_, err := kernel.Kind(name)
 		return errors.Is(err, ipsetsync.ErrNotFound)
 	}
-	if !absent(cfg.Set) && !absent(cfg.BanSet) && namesTaken(ctx, cfg, kernel) == nil {
+	if !absent(cfg.Set) && !absent(cfg.BanSet) && namesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync
@@ -235,6 +235,36 @@ func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 		}
 	}
 	return cfg
+}
+
+// asked reports whether something refers to one of the sets of a configuration.
+func asked(cfg config.Config, kernel *ipsetsync.Kernel) bool {
+	var names []string
+	for _, f := range cidr.Families {
+		names = append(names, cfg.BanSetName(int(f)))
+	}
+	// The others last: a large set takes a while.
+	return slices.ContainsFunc(append(names, cfg.Set, cfg.SetName6()), func(name string) bool {
+		h, err := kernel.Header(name)
+		return err == nil && h.References > 0
+	})
+}
+
+// byNamesInForce does something by the names in force, and again by others if a sync has put
+// those in force meanwhile.
+func byNamesInForce(ctx context.Context, file config.Config, do func(cfg config.Config) error) error {
+	const mostTries = 3
+	cfg := namesInForce(ctx, file)
+	for try := 1; ; try++ {
+		if err := do(cfg); err != nil || try == mostTries {
+			return err
+		}
+		now := namesInForce(ctx, file)
+		if namesOf(now) == namesOf(cfg) {
+			return nil
+		}
+		cfg = now
+	}
 }
 
 // LastConfig is a default configuration with the names that sets were last made with, so

@@ -30,6 +30,8 @@ func ShortageRemedy(err error) string {
 		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
 	case errors.Is(err, unix.ENOSPC):
 		return "make room there, and try again"
+	case errors.Is(err, unix.EIO):
+		return "the kernel could not read or write there: see \"journalctl -k\", check the disk, and try again"
 	case isShortage(err):
 		return "this host is short of memory, files or processes: see \"free\" and \"journalctl -k\", and try again"
 	}

@@ -33,7 +33,7 @@ func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 			continue
 		}
 		if err := k.build(p); err != nil {
-			return nil, errors.Join(err, k.discard(plans[:i+1]))
+			return nil, errors.Join(err, k.discard(plans[:i]))
 		}
 	}
 	for i, p := range plans {
@@ -49,12 +49,16 @@ func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// build fills the temporary set, after removing that of a run that was killed.
+// build fills the temporary set, after removing that of a run that was killed. It leaves none
+// behind if that fails.
 func (k *Kernel) build(p *Plan) error {
 	if err := k.destroyStale(p); err != nil {
 		return err
 	}
-	return k.steps(p, p.Build)
+	if err := k.steps(p, p.Build); err != nil {
+		return errors.Join(err, k.destroyStale(p))
+	}
+	return nil
 }
 
 // discard removes the temporary sets.
@@ -99,8 +103,21 @@ func switchedAnyway(p *Plan, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s holds the new list all the same: %w", p.Name, err)
+	return &SwitchedError{p.Name, err}
 }
+
+// SwitchedError is a set that holds what it was to hold, although the whole has failed: it
+// could not be switched back.
+type SwitchedError struct {
+	Set string
+	Err error
+}
+
+func (e *SwitchedError) Error() string {
+	return fmt.Sprintf("%s holds the new list all the same: %v", e.Set, e.Err)
+}
+
+func (e *SwitchedError) Unwrap() error { return e.Err }
 
 func (k *Kernel) steps(p *Plan, steps []Step) error {
 	for _, s := range steps {

@@ -29,22 +29,29 @@ type faultVerb struct {
 	stage   string   // what others do to the kernel before it, as a script
 	heal    []string // what puts things right after a failure; else one more sync
 	trial   bool     // it is about rules on trial: whatever is left of them is taken back first
+
+	always []testfault.Fault // that a run of a few takes, too
 }
 
 // Each line of prepare is a command of the program, after a first sync of the
 // old list by the old configuration. Then the new list is offered.
 var faultVerbs = []faultVerb{
-	{name: "sync", args: []string{"sync"}, config: "old"},
+	{name: "sync", args: []string{"sync"}, config: "old", always: []testfault.Fault{sends("swap", 2)}},
 	{name: "sync that moves the rules", args: []string{"sync"}, config: "moved"},
 	{name: "ban", args: []string{"ban", "--json", "8.8.8.8", "2a00:1450::/64"}, config: "old", prepare: []string{"ban 9.9.9.9"}},
 	{name: "unban", args: []string{"unban", "--json", "9.9.9.9"}, config: "old", prepare: []string{"ban 9.9.9.9 2a00:1450::/64"}},
-	{name: "allow", args: []string{"allow", "--json", "5.5.5.5", "9.9.9.9"}, config: "old", prepare: []string{"ban 9.9.9.9"}},
-	{name: "disallow", args: []string{"disallow", "--json", "5.5.5.5"}, config: "old", prepare: []string{"allow 5.5.5.5"}},
+	{name: "allow", args: []string{"allow", "--json", "5.5.5.5", "9.9.9.9"}, config: "old", prepare: []string{"ban 9.9.9.9"}, always: []testfault.Fault{sends("header", 1), sends("header", 3)}},
+	{name: "disallow", args: []string{"disallow", "--json", "5.5.5.5"}, config: "old", prepare: []string{"allow 5.5.5.5"}, always: []testfault.Fault{sends("header", 3)}},
 	{name: "apply", args: []string{"firewall", "apply", "--force", "--confirm", "10m"}, config: "base", trial: true},
 	{name: "confirm", args: []string{"firewall", "confirm"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
 	{name: "rollback", args: []string{"firewall", "rollback"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
 	{name: "remove", args: []string{"remove"}, config: "base", prepare: []string{"firewall apply --force --confirm 0"}, heal: []string{"remove"}},
 	{name: "migrate", args: []string{"migrate"}, config: "old", prepare: []string{"sync"}, stage: script, heal: []string{"migrate"}},
+}
+
+// sends is a kernel that answers no command of a kind to ipset from the n-th on.
+func sends(command string, n int) testfault.Fault {
+	return testfault.Fault{Kind: testfault.Send, N: n, Errno: unix.ENOBUFS, On: true, File: command}
 }
 
 // script is what the published voipbl.sh makes.
@@ -92,16 +99,17 @@ func TestFaults(t *testing.T) {
 				t.Fatal("this machine's own cron runs voipbl.sh, and migrate would take it out: try this on another one")
 			}
 			dry := dryRun(t, v)
-			eachFault(t, dry.calls, n, func(t *testing.T, fault testfault.Fault) bool { return runWithFault(t, v, dry, fault) })
+			faults := append(chosenFaults(dry.calls, n), v.always...)
+			eachFault(t, faults, func(t *testing.T, fault testfault.Fault) bool { return runWithFault(t, v, dry, fault) })
 		})
 	}
 }
 
 // eachFault runs a test with each of the faults, side by side, since each has a host of its
 // own and waits for the kernel half of its time. The test reports whether a call failed.
-func eachFault(t *testing.T, calls map[testfault.Kind]int, n int, run func(*testing.T, testfault.Fault) bool) {
+func eachFault(t *testing.T, faults []testfault.Fault, run func(*testing.T, testfault.Fault) bool) {
 	var hits atomic.Int32
-	for _, fault := range chosenFaults(calls, n) {
+	for _, fault := range faults {
 		t.Run(fault.String(), func(t *testing.T) {
 			t.Parallel()
 			if run(t, fault) {
@@ -110,7 +118,7 @@ func eachFault(t *testing.T, calls map[testfault.Kind]int, n int, run func(*test
 		})
 	}
 	t.Cleanup(func() {
-		t.Logf("%d faults, calls %v", hits.Load(), calls)
+		t.Logf("%d faults of %d", hits.Load(), len(faults))
 		if hits.Load() == 0 && !t.Failed() {
 			t.Error("no call failed")
 		}
@@ -179,7 +187,7 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	}
 	now := h.kernel().settled()
 	as := []kernelText{dry.before.settled(), dry.after.settled()}
-	if r.code == exitStale {
+	if r.code == exitStale || strings.Contains(r.text, "the sets hold the new lists") {
 		// One list may be the old one and the other the new one.
 		as = append(as, now.mixed(dry.before, dry.after))
 	}
@@ -247,7 +255,8 @@ func newFaultHost(t *testing.T, v faultVerb) *faultHost {
 	t.Cleanup(h.killAll)
 	h.serve()
 	base := "firewall: {base: true, local_networks: [192.168.1.0/24]}\n"
-	for name, more := range map[string]string{"old": "", "moved": "firewall: {drop_at: prerouting}\n", "base": base} {
+	renamed := "set: pbx_bl\nban_set: pbx_ban\n"
+	for name, more := range map[string]string{"old": "", "moved": "firewall: {drop_at: prerouting}\n", "base": base, "renamed": renamed} {
 		writeFile(t, filepath.Join(h.dir, name+".yaml"), fmt.Sprintf(faultConfig, h.dir)+more)
 	}
 	h.offer("5.5.5.5\n2a00:1::/32\n", "6.6.6.6\n")
@@ -336,6 +345,15 @@ type faultRun struct {
 }
 
 func (h *faultHost) run(v faultVerb, fault testfault.Fault) faultRun {
+	return h.runWith(v, fault, nil)
+}
+
+// runWith is run, with something done while the command is stopped at the call of the fault.
+func (h *faultHost) runWith(v faultVerb, fault testfault.Fault, meanwhile func()) faultRun {
+	reached, goOn, ended := make(chan bool, 1), make(chan bool), make(chan bool)
+	if meanwhile != nil {
+		fault.At = func() { reached <- true; <-goOn }
+	}
 	cmd := testfault.New(fault, "voipbl", h.arguments(v.config, v.args)...)
 	cmd.Env = h.environment(v.name == "confirm")
 	out, err := os.Create(filepath.Join(h.dir, "out"))
@@ -347,7 +365,16 @@ func (h *faultHost) run(v faultVerb, fault testfault.Fault) faultRun {
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	cmd.Wait()
+	go func() { cmd.Wait(); close(ended) }()
+	if meanwhile != nil {
+		select {
+		case <-reached:
+			meanwhile()
+		case <-ended:
+		}
+		close(goOn)
+	}
+	<-ended
 	text, err := os.ReadFile(out.Name())
 	if err != nil {
 		h.t.Fatal(err)

@@ -30,7 +30,7 @@ func TestFaultsInAgent(t *testing.T) {
 	if dry.calls == nil {
 		t.FailNow()
 	}
-	eachFault(t, dry.calls, n, func(t *testing.T, fault testfault.Fault) bool {
+	eachFault(t, chosenFaults(dry.calls, n), func(t *testing.T, fault testfault.Fault) bool {
 		return agentWithFault(t, fault, dry.healed).failed != ""
 	})
 }

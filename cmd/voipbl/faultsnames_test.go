@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,11 +18,6 @@ func TestUnreadableSetNames(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.EIO} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			h := newFaultHost(t, faultVerb{name: "sync", config: "old"})
-			text, err := os.ReadFile(filepath.Join(h.dir, "old.yaml"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			writeFile(t, filepath.Join(h.dir, "renamed.yaml"), "set: pbx_bl\nban_set: pbx_ban\n"+string(text))
 			fault := testfault.Fault{Kind: testfault.Open, N: 1, Errno: errno, On: true, File: "set-names.json"}
 
 			r := h.run(faultVerb{args: []string{"sync"}, config: "renamed"}, fault)

@@ -2,6 +2,7 @@ package testfault
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strconv"
@@ -90,10 +91,29 @@ func (p *process) describe(q question) string {
 		return p.text(q.args[0])
 	case nr == unix.SYS_EXECVE:
 		return textOf(int(q.pid), q.args[0])
-	case nr == unix.SYS_CLONE, nr == unix.SYS_SENDTO, nr == unix.SYS_SENDMSG:
+	case nr == unix.SYS_SENDTO:
+		return ipsetCommand(int(q.pid), q.args[1])
+	case nr == unix.SYS_CLONE, nr == unix.SYS_SENDMSG:
 		return ""
 	}
 	return p.target(q.args[0])
+}
+
+// ipsetCommands are the names of those that change a set or ask for its kind (enum ipset_cmd).
+var ipsetCommands = map[uint8]string{2: "create", 3: "destroy", 4: "flush", 5: "rename", 6: "swap", 9: "add", 10: "del", 12: "header"}
+
+// ipsetCommand names the command of a message that is about to be sent by netlink; empty if
+// it is not one to ipset.
+func ipsetCommand(pid int, address uint64) string {
+	var header [unix.NLMSG_HDRLEN]byte
+	local := []unix.Iovec{{Base: &header[0], Len: uint64(len(header))}}
+	if n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(header)}}, 0); err != nil || n < len(header) {
+		return ""
+	}
+	if kind := binary.NativeEndian.Uint16(header[4:]); kind>>8 == unix.NFNL_SUBSYS_IPSET {
+		return ipsetCommands[uint8(kind)]
+	}
+	return ""
 }
 
 func (p *process) text(address uint64) string { return textOf(p.pid, address) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"strings"
 	"sync"
 	"unsafe"
@@ -21,17 +22,28 @@ type Fault struct {
 	N     int        // the n-th call, from 1; 0: none
 	Errno unix.Errno // what it fails with
 	On    bool       // also all calls of the kind that follow
-	File  string     // only calls about a file whose name ends so count
+	File  string     // only calls count about a file, or with a message to ipset, whose name ends so
+
+	// At is called when the n-th call is about to be made, which then passes if there is no
+	// Errno. The process waits meanwhile.
+	At func()
 }
 
 func (f Fault) String() string {
-	switch {
-	case f.N == 0:
+	if f.N == 0 {
 		return "no fault"
-	case f.On:
-		return fmt.Sprintf("%s %d and on: %s", f.Kind, f.N, unix.ErrnoName(f.Errno))
 	}
-	return fmt.Sprintf("%s %d: %s", f.Kind, f.N, unix.ErrnoName(f.Errno))
+	words := fmt.Sprintf("%s %d", f.Kind, f.N)
+	if f.File != "" {
+		words += " of " + path.Base(f.File)
+	}
+	if f.On {
+		words += " and on"
+	}
+	if f.Errno == 0 {
+		return "at " + words
+	}
+	return words + ": " + unix.ErrnoName(f.Errno)
 }
 
 // Command is a program that runs under a filter.
@@ -56,7 +68,7 @@ func (c *Command) Calls(k Kind) int {
 	return c.calls[k]
 }
 
-// Failed names the first call that failed, empty if none did.
+// Failed names the first call that was meant, empty if there was none.
 func (c *Command) Failed() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,7 +159,12 @@ func (c *Command) answer(listener int) {
 		}
 		r := reply{id: q.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		if c.fails(p, q) {
-			r.flags, r.errno = 0, -int32(c.fault.Errno)
+			if c.fault.At != nil {
+				c.fault.At()
+			}
+			if c.fault.Errno != 0 {
+				r.flags, r.errno = 0, -int32(c.fault.Errno)
+			}
 		}
 		unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r)))
 	}

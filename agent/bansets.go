@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// banSets are the names of the sets that a change of bans goes into, by family: first that of
+// the configuration, which is made if it is missing.
+type banSets [2][]string
+
+func ownBanSets(cfg config.Config) (sets banSets) {
+	for _, f := range cidr.Families {
+		sets[f] = []string{cfg.BanSetName(int(f))}
+	}
+	return sets
+}
+
+// allBanSets are these and the sets of other names that are there. A sync that changes the
+// names fills the new sets from the list of bans, and then has the rules ask them: until then
+// nobody knows which ones are asked when a ban is done. Whoever holds bansLock finds the new
+// sets if that sync has read the list without its ban.
+func allBanSets(cfg config.Config, kernel *ipsetsync.Kernel) banSets {
+	sets := ownBanSets(cfg)
+	if kernel == nil {
+		return sets
+	}
+	names, _ := knownNames(cfg, readSetNames(cfg)) // what cannot be read is told by a sync
+	for _, other := range configsOf(cfg, names) {
+		for _, f := range cidr.Families {
+			name := other.BanSetName(int(f))
+			if h, err := kernel.Header(name); err == nil && ipsetsync.CheckBanSet(h, f) == nil && !slices.Contains(sets[f], name) {
+				sets[f] = append(sets[f], name)
+			}
+		}
+	}
+	return sets
+}
