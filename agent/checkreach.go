@@ -18,7 +18,7 @@ import (
 // is in a set of voipbl's.
 func (p *placesFinder) reaches(f firewall.Family, places []Place, listed bool) string {
 	var past []string
-	for _, to := range p.published(f) {
+	for _, to := range p.way.sentOn(f) {
 		ends := func(at Place) bool { return at.ends(to.Proto, to.Ports, at.early || at.Containers) }
 		claimed := func(at Place) bool { return at.ends(to.Proto, to.Ports, !at.Containers) }
 		if name := PortName(to); slices.ContainsFunc(places, claimed) && !slices.ContainsFunc(places, ends) && !slices.Contains(past, name) {
@@ -45,14 +45,6 @@ func (p *placesFinder) openPhones(places []Place) (open []string) {
 		}
 	}
 	return open
-}
-
-// published are the ports of a family that are sent on.
-func (p *placesFinder) published(f firewall.Family) []firewall.Published {
-	if p.native == nil {
-		return Published(p.rules, nil, f)
-	}
-	return Published(p.rules, p.native.rules, f)
 }
 
 // ends reports whether all packets to some ports end at a place, if it is one where they

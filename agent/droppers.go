@@ -103,9 +103,10 @@ func (a admission) words(ports []firewall.PortRange) string {
 	return words
 }
 
-// dropper is what drops what the base rules let in.
+// dropper is what drops what the base rules let in, or the answers to it.
 type dropper struct {
 	Obstacle
+	answers  bool
 	dropped  []string
 	everyone map[string]bool // the ports, of whoever comes, so that each network is not named
 }
@@ -113,13 +114,13 @@ type dropper struct {
 // droppers are gathered in the order in which they are found.
 type droppers []*dropper
 
-func (all *droppers) of(o Obstacle) *dropper {
+func (all *droppers) of(s stop) *dropper {
 	for _, d := range *all {
-		if d.where == o.where && d.rule == o.rule {
+		if d.where == s.where && d.rule == s.rule && d.answers == s.answers {
 			return d
 		}
 	}
-	d := &dropper{Obstacle: o, everyone: make(map[string]bool)}
+	d := &dropper{Obstacle: s.Obstacle, answers: s.answers, everyone: make(map[string]bool)}
 	*all = append(*all, d)
 	return d
 }
@@ -132,19 +133,20 @@ func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
 	if d.everyone[key] {
 		return
 	}
-	if !a.from.IsValid() {
-		d.everyone[key] = true
+	if d.everyone[key] = !a.from.IsValid(); d.everyone[key] && !d.answers {
 		d.whose = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
-	d.whose = append(d.whose, a.from)
+	if !d.answers { // what comes of those does come in
+		d.whose = append(d.whose, a.from)
+	}
 	if words := a.words(ports); !slices.Contains(d.dropped, words) { // over the other family too
 		d.dropped = append(d.dropped, words+suffix)
 	}
 }
 
 // droppedElsewhere finds what drops, for certain, what base rules let in that the kernel
-// has: rules and policies of others in all tables of both backends, and native tables. What
-// is known already is not told again.
+// has, or the answers to it: rules and policies of others in all tables of both backends, and
+// native tables. What is known already is not told again.
 func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle {
 	var all droppers
 	for _, f := range firewall.Families {
@@ -157,8 +159,8 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 			at := make(map[*dropper][]string) // the interfaces by which it drops them
 			ports := make(map[*dropper][]firewall.PortRange)
 			for _, i := range by {
-				for _, s := range filters.stops(a, i) {
-					d := all.of(s.Obstacle)
+				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere)) {
+					d := all.of(s)
 					at[d], ports[d] = append(at[d], i), portrange.Joined(slices.Concat(ports[d], s.ports))
 				}
 			}
@@ -182,7 +184,11 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		if slices.ContainsFunc(known, func(o Obstacle) bool { return o.where == d.where && o.rule == d.rule }) {
 			continue
 		}
-		d.Error = fmt.Sprintf("%s drops what the base rules let in: %s", d.Error, firstFew(slices.Compact(d.dropped), 3))
+		what := "what the base rules let in"
+		if d.answers {
+			what = "the answers to what the base rules let in"
+		}
+		d.Error = fmt.Sprintf("%s drops %s: %s", d.Error, what, firstFew(slices.Compact(d.dropped), 3))
 		found = append(found, d.Obstacle)
 	}
 	return found
@@ -196,18 +202,56 @@ func (o Obstacle) tells(p Place, of netip.Prefix) bool {
 
 func (d *dropper) native() bool { return strings.HasPrefix(d.where, "nftables, ") }
 
-// stop is what ends packets of an admission, to some of its ports.
+// stop is what ends packets of an admission, to some of its ports, or the answers to them.
 type stop struct {
 	Obstacle
-	ports []firewall.PortRange
+	answers bool
+	ports   []firewall.PortRange
 }
+
+// leg is a part of the way of a connection's packets.
+type leg struct {
+	along firewall.Along
+	to    firewall.Published // where to, of what is sent on
+}
+
+func (l leg) answers() bool { return l.along == firewall.Answers || l.along == firewall.Answered }
+
+// letRemedy says what the rules are to do in which it ends.
+func (l leg) letRemedy() string {
+	switch l.along {
+	case firewall.Inwards:
+		return "let it in there too"
+	case firewall.Onwards:
+		return "let it pass there too"
+	}
+	return "let the answers pass there too"
+}
+
+// What is for this host comes in, and is answered.
+var toHere, fromHere = leg{along: firewall.Inwards}, leg{along: firewall.Answers}
 
 // filters are all rules of a family, to follow packets through.
 type filters struct {
 	Passed
-	family  firewall.Family
-	tracers []familyTracer
-	owners  [][]string // of the rules of each tracer
+	family firewall.Family
+	all    []filter
+}
+
+// filter are the rules of one backend.
+type filter struct {
+	familyTracer
+	saved  *firewall.Saved
+	owners []string
+	along  map[firewall.Along]*firewall.Tracer
+}
+
+// follows is a tracer of them for a leg.
+func (f filter) follows(l leg) *firewall.Tracer {
+	if f.along[l.along] == nil {
+		f.along[l.along] = f.Along(l.along)
+	}
+	return f.along[l.along]
 }
 
 // nobody are sets and lists of which it is not known who is in them, but that a stranger is
@@ -230,48 +274,73 @@ func (p Passed) filters(f firewall.Family, in firewall.Sources) *filters {
 	all := &filters{Passed: p, family: f}
 	for _, k := range p.Rules {
 		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
-			all.tracers = append(all.tracers, familyTracer{k.Backend, f, saved.NewTracer(in)})
-			all.owners = append(all.owners, saved.Foreign())
+			t := familyTracer{k.Backend, f, saved.NewTracer(in)}
+			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[firewall.Along]*firewall.Tracer{firewall.Inwards: t.Tracer}})
 		}
 	}
 	return all
 }
 
-// stops are what ends packets of an admission that come by an interface.
-func (f *filters) stops(a admission, by string) (all []stop) {
-	packet := f.packet(a, by)
-	others := f.affects(packet)
-	for i, t := range f.tracers {
-		found := t.Behind(allBut(others, i)).Stops(firewall.Packet{Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here})
+// stops are what ends packets of an admission that come by an interface, on a leg of their
+// way; answers go back by the same.
+func (f *filters) stops(a admission, by string, l leg) (all []stop) {
+	packet := f.packet(a, by, l)
+	native := f.Native != nil && f.Native.MayStop(packet)
+	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return of.saved.MayStop(l.along) }) {
+		return nil
+	}
+	others := f.affects(packet, l)
+	for i, t := range f.all {
+		found := t.follows(l).Behind(others[i]).Stops(firewall.Packet{
+			Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here, To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort,
+		})
 		for _, s := range found {
 			if a.from.IsValid() || !s.BySource {
-				all = append(all, stop{ruleObstacle(t, s, f.owners[i]), s.Ports})
+				all = append(all, stop{ruleObstacle(t.familyTracer, s, l, t.owners), l.answers(), s.Ports})
 			}
 		}
 	}
-	if f.Native == nil {
+	if !native {
 		return all
 	}
-	packet.Others = nft.Others(allBut(others, len(f.tracers)))
+	packet.Others = nft.Others(others[len(f.all)])
 	for _, s := range f.Native.Stops(packet, a.ports) {
 		if a.from.IsValid() || !s.ForSource {
-			all = append(all, stop{nativeObstacle(s), s.In})
+			all = append(all, stop{nativeObstacle(s, l), l.answers(), s.In})
 		}
 	}
 	return all
 }
 
-func (f *filters) packet(a admission, by string) nft.Packet {
+func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 	return nft.Packet{
-		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto,
-		Interface: by, Here: f.here(),
+		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
+		Forwarded: l.along == firewall.Onwards || l.along == firewall.Answered, Answers: l.answers(),
+		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort,
 	}
 }
 
-// affects are what each of the rules may do to packets, for the others; native ones last.
-func (f *filters) affects(p nft.Packet) (all []firewall.Others) {
-	for _, t := range f.tracers {
-		all = append(all, t.Affects(p.Source))
+// affects are what the rules of others than each may do to packets, for that one; native ones
+// last. Of answers it counts, too, what any of them does to what is answered.
+func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
+	each := f.affecting(p, l)
+	for i := range each {
+		all = append(all, allBut(each, i))
+	}
+	if l.answers() {
+		p.Answers = false
+		before := allBut(f.affecting(p, toHere), -1)
+		for i := range all {
+			all[i] = firewall.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks}
+		}
+	}
+	return all
+}
+
+// affecting are what each of the rules may do to packets; native ones last.
+func (f *filters) affecting(p nft.Packet, l leg) (all []firewall.Others) {
+	for _, t := range f.all {
+		all = append(all, t.follows(l).Affects(p.Source))
 	}
 	if f.Native != nil {
 		all = append(all, firewall.Others(f.Native.Affects(p)))
@@ -292,32 +361,47 @@ func TableOption(table string) string {
 	return " -t " + table
 }
 
+// policyRemedy is what to do about a policy that drops: with tool, which names the table.
+func policyRemedy(tool, chain string) string {
+	switch chain {
+	case "INPUT", "PREROUTING":
+		return fmt.Sprintf("%s -P %s ACCEPT; the base rules keep out what they do not let in", tool, chain)
+	case "FORWARD":
+		return fmt.Sprintf("%s -P %s ACCEPT; or make a rule there that lets it pass", tool, chain)
+	}
+	return fmt.Sprintf("%s -P %s ACCEPT; or make a rule there that lets answers pass", tool, chain)
+}
+
 // ruleObstacle is a rule or policy of iptables that drops packets, but for which.
-func ruleObstacle(t familyTracer, s firewall.Stop, owners []string) Obstacle {
+func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obstacle {
 	tool, table := RulesCommand(t.backend, t.family), TableOption(s.Table)
 	o := Obstacle{Kind: DroppedElsewhere, where: whereOf(t.backend, t.family, s.Table, s.Chain)}
 	if s.Rule == "" {
 		o.rule = "-P " + s.Chain + " DROP"
 		o.Error = fmt.Sprintf("%s: the policy of %s %s", tool, s.Table, s.Chain)
-		o.Remedy = fmt.Sprintf("%s%s -P %s ACCEPT; the base rules keep out what they do not let in", tool, table, s.Chain)
+		o.Remedy = policyRemedy(tool+table, s.Chain)
 	} else {
 		o.rule = "-A " + s.Chain + " " + firewall.WithoutPurpose(s.Rule)
 		o.Error = fmt.Sprintf("%s: \"%s\"", tool, strings.TrimSpace(table+" -A "+s.Chain+" "+s.Rule))
 		o.Remedy = fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, table, s.Chain, s.Rule)
 	}
 	if len(owners) > 0 {
-		o.Remedy = "let it in there too, or " + facts.SwitchOffRemedy(owners)
+		o.Remedy = l.letRemedy() + ", or " + facts.SwitchOffRemedy(owners)
 	}
 	return o
 }
 
 // nativeObstacle is a table or chain of nftables that drops packets, but for which.
-func nativeObstacle(s nft.Stop) Obstacle {
+func nativeObstacle(s nft.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
+	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, facts.TakeOutRemedy(s.Of))
+	if l.along == firewall.Inwards || l.along == firewall.Answers {
+		remedy += ", or set \"firewall: {base: false}\""
+	}
 	return Obstacle{
 		Kind:   DroppedElsewhere,
 		where:  "nftables, " + s.Of,
 		Error:  fmt.Sprintf("%s %s of nftables", kind, s.Of),
-		Remedy: fmt.Sprintf("let it in there too (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s), or set \"firewall: {base: false}\"", kind, s.Of, facts.TakeOutRemedy(s.Of)),
+		Remedy: remedy,
 	}
 }

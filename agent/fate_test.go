@@ -172,7 +172,7 @@ func (l *fateLab) stops() map[uint16]string {
 	for _, port := range fatePorts {
 		a := admission{proto: "udp", ports: firewall.PortRange{First: port, Last: port}}
 		for _, i := range p.by(netip.PrefixFrom(l.strange, l.strange.BitLen()), f) {
-			for _, s := range filters.stops(a, i) {
+			for _, s := range filters.stops(a, i, toHere) {
 				all[port] = s.where + " " + s.rule
 			}
 		}

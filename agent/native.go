@@ -65,7 +65,7 @@ func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []fi
 	}
 	if native != nil {
 		for _, p := range native.Published(f == firewall.IPv6) {
-			all = append(all, firewall.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain})
+			all = append(all, firewall.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
 		}
 	}
 	return all

@@ -64,9 +64,9 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
 	if base := baseSettings(cfg, trunks); base != nil {
 		all = append(all, droppedElsewhere(*base, p, all)...)
 	}
-	all = append(all, forwardedElsewhere(cfg, p)...)
+	all = append(all, forwardedElsewhere(cfg, p, all)...)
 	for _, f := range firewall.Families {
-		if o := bypassed(cfg, p.Rules, p.Native, f); o != nil {
+		if o := bypassed(cfg, p, f); o != nil {
 			all = append(all, *o)
 		}
 	}
@@ -133,17 +133,17 @@ func firstFew(all []string, few int) string {
 
 // bypassed tells of ports that are sent on to containers and other hosts where the members
 // of the sets are dropped in INPUT alone.
-func bypassed(cfg config.Config, rules []KernelRules, native *nft.Ruleset, f firewall.Family) *Obstacle {
+func bypassed(cfg config.Config, on Passed, f firewall.Family) *Obstacle {
 	set := [2]string{cfg.Set, cfg.SetName6()}[f]
 	dropped := false
-	for _, k := range rules {
+	for _, k := range on.Rules {
 		if k.Saved[f].ForwardLooksAt(set) {
 			return nil
 		}
 		dropped = dropped || k.Saved[f].LooksAt(set)
 	}
 	var ports []string
-	for _, p := range Published(rules, native, f) {
+	for _, p := range on.sentOn(f) {
 		if name := PortName(p); !slices.Contains(ports, name) {
 			ports = append(ports, name)
 		}

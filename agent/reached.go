@@ -66,9 +66,10 @@ func (f *filters) reached(cfg config.Config, set string, lists []string, theirs 
 // asking are the same rules, with other sets.
 func (f *filters) asking(in firewall.Sources) *filters {
 	other := *f
-	other.tracers = nil
-	for _, t := range f.tracers {
-		other.tracers = append(other.tracers, familyTracer{t.backend, t.family, t.Asking(in)})
+	other.all = nil
+	for _, t := range f.all {
+		asking := familyTracer{t.backend, t.family, t.Asking(in)}
+		other.all = append(other.all, filter{asking, t.saved, t.owners, map[firewall.Along]*firewall.Tracer{firewall.Inwards: asking.Tracer}})
 	}
 	return &other
 }
@@ -76,13 +77,13 @@ func (f *filters) asking(in firewall.Sources) *filters {
 // open are those of the ports of an admission to which packets may come through all rules of
 // iptables.
 func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange {
-	packet := f.packet(a, by)
-	others := f.affects(packet)
+	packet := f.packet(a, by, toHere)
+	others := f.affects(packet, toHere)
 	left := []firewall.PortRange{a.ports}
-	for i, t := range f.tracers {
+	for i, t := range f.all {
 		var open []firewall.PortRange
 		for _, r := range left {
-			open = append(open, t.Behind(allBut(others, i)).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
+			open = append(open, t.Behind(others[i]).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
 		}
 		left = open
 	}

@@ -11,11 +11,13 @@ func (s *Saved) AsksForWay() bool {
 				continue
 			}
 			for _, r := range c.rules {
-				if padded := " " + r.text; !strings.Contains(padded, " -i ") && !strings.Contains(padded, " -d ") {
+				answers := name == "OUTPUT" || name == "POSTROUTING"
+				if padded := " " + r.text; !strings.Contains(padded, " -i ") && !strings.Contains(padded, " -d ") && !strings.Contains(padded, " -o ") && !answers {
 					continue
 				}
-				for _, a := range readEach(r.text) {
-					if a.in != "" && a.in != "lo" || a.notIn != "" || a.dst.IsValid() || a.notDst.IsValid() {
+				for _, a := range readEach(r.text, false) {
+					if a.in != "" && a.in != "lo" || a.notIn != "" || a.dst.IsValid() || a.notDst.IsValid() ||
+						a.out != "" && a.out != "lo" || a.notOut != "" || answers && (a.src.IsValid() || a.notSrc.IsValid()) {
 						return true
 					}
 				}

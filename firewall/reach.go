@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/portrange"
@@ -89,6 +90,9 @@ type Published struct {
 	Ports PortRange  `json:"ports"`
 	To    netip.Addr `json:"to"`
 	Chain string     `json:"chain"` // such as DOCKER
+
+	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
+	AnyPort bool   `json:"-"` // it may be any of them
 }
 
 // Published finds the rules of nat that send packets from elsewhere to other hosts.
@@ -103,7 +107,9 @@ func (s *Saved) Published() []Published {
 			if m.target != "DNAT" || m.dst.IsValid() && m.dst.Addr().IsLoopback() {
 				continue
 			}
-			p := Published{Proto: m.proto, Chain: chain, To: destination(option(r.text, "--to-destination"))}
+			to := option(r.text, "--to-destination")
+			p := Published{Proto: m.proto, Chain: chain, To: destination(to)}
+			p.ToPort, p.AnyPort = destinationPort(to)
 			for _, ports := range m.dports {
 				p.Ports = ports
 				found = append(found, p)
@@ -131,6 +137,22 @@ func destination(text string) netip.Addr {
 	}
 	addr, _ := netip.ParseAddr(text)
 	return addr
+}
+
+// destinationPort is the port of such a destination, 0 without one; unclear if it may be any
+// of several.
+func destinationPort(text string) (port uint16, unclear bool) {
+	if i := strings.LastIndexByte(text, ']'); i >= 0 {
+		text = text[i+1:]
+	} else if strings.Count(text, ":") > 1 {
+		return 0, false // an address of IPv6
+	}
+	_, text, found := strings.Cut(text, ":")
+	if !found {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return uint16(n), err != nil
 }
 
 func sortPublished(all []Published) {

@@ -63,6 +63,7 @@ type asks struct {
 	lists   []askedSet // of xt_recent
 	foreign bool       // it asks for the source in a way that we do not know, such as a country
 	marks   bool       // it asks for the mark of a packet
+	local   bool       // it is for packets to this host alone
 	adds    []string   // sets that it changes, and lists of xt_recent with recentPrefix
 
 	// What is known of it by its chain and table, for whoever follows packets.
@@ -97,8 +98,12 @@ type askedRange struct {
 
 // readEach reads a rule without "-A CHAIN" as one or more: one for the ports of either end
 // is for those of the one, and then for those of the other.
-func readEach(rule string) []asks {
+// With back it is read the other way round; see [turnRound].
+func readEach(rule string, back bool) []asks {
 	all := splitRule(rule)
+	if back {
+		all = turnRound(all)
+	}
 	i := slices.Index(all, "--ports")
 	if i < 1 || all[i-1] == "!" || all[i-1] == "--comment" {
 		return []asks{readAsks(rule, all)}
@@ -190,7 +195,7 @@ func readAsks(rule string, all []string) asks {
 			a.states = append(a.states, askedState{strings.Split(arg(), ","), not})
 			i++
 		case "--dst-type":
-			if arg() != "LOCAL" || not {
+			if a.local = arg() == "LOCAL" && !not; !a.local {
 				kept = append(kept, w)
 			}
 			i++
@@ -399,10 +404,10 @@ func (a *asks) meetsStranger() bool {
 }
 
 // state is how many packets have the states of a connection that a rule asks for.
-func (a *asks) state(t tracking, table string) Share {
+func (a *asks) state(t tracking, table string, back bool) Share {
 	share := AllOf
 	for _, s := range a.states {
-		share = share.both(s.of(t, table))
+		share = share.both(s.of(t, table, back))
 	}
 	return share
 }

@@ -16,6 +16,13 @@ type Packet struct {
 	In     string       // the interface that they come by; empty: it is not known
 	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
 	Theirs bool         // the rules of voipbl are left out
+
+	// Of packets that are sent on: to whom, if that is one address, and to which of its
+	// ports; without a port, to those that they have come for, or with AnyPort to others,
+	// which are not known.
+	To      netip.Addr
+	ToPort  uint16
+	AnyPort bool
 }
 
 // Stop is a rule or a policy that ends packets for certain, whoever has made it.
@@ -82,6 +89,7 @@ func (v *view) kindsOf(p Packet) iter.Seq2[packets, []PortRange] {
 				continue
 			}
 			of := packets{box: box{proto: p.Proto, dports: ports[:1], in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
+			of.sent = p.sent(of.box)
 			if !yield(of, ports) {
 				return
 			}
@@ -89,11 +97,23 @@ func (v *view) kindsOf(p Packet) iter.Seq2[packets, []PortRange] {
 	}
 }
 
-// meet looks at all chains that packets for this host may come to, also behind rules that
-// end them.
+// sent is the packets of a box once they are sent on.
+func (p Packet) sent(b box) *box {
+	if p.To.IsValid() {
+		b.dst = netip.PrefixFrom(p.To, p.To.BitLen())
+	}
+	if p.AnyPort {
+		b.dports = nil
+	} else if p.ToPort != 0 {
+		b.dports = []PortRange{{First: p.ToPort, Last: p.ToPort}}
+	}
+	return &b
+}
+
+// meet looks at all chains that the packets may come to, also behind rules that end them.
 func (v *view) meet() {
-	for _, w := range waysIn {
-		if w.forwarded {
+	for _, w := range v.along.ways() {
+		if w.forwarded && v.along == Inwards {
 			break
 		}
 		for queue := []string{w.at.chain}; len(queue) > 0; queue = queue[1:] {
@@ -110,7 +130,7 @@ func (v *view) meet() {
 // stop is what ends packets first, and its line; none if some may come through.
 func (v *view) stop(of packets) (s Stop, line string) {
 	for _, tr := range v.run(of) {
-		if tr.mayPass || tr.forwarded {
+		if tr.mayPass || tr.forwarded && v.along == Inwards {
 			continue
 		}
 		s = Stop{Table: tr.table, Chain: tr.endsIn, BySource: tr.endBySource}

@@ -81,10 +81,10 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		here.box = asked.within(w.box)
 		here.src = netip.Prefix{}
 		got := t.answer(r, t.changed(here.box))
-		state := r.state(t.tracking, t.table)
+		state := r.state(t.tracking, t.table, t.along.isBack())
 		theirs := state
 		if t.others.Apart && len(r.states) > 0 {
-			theirs = r.state(plain, t.table) // as far as is known of one whom others leave alone
+			theirs = r.state(plain, t.table, t.along.isBack()) // as far as is known of one whom others leave alone
 		}
 		share, other := got.share.both(state), got.other.both(theirs)
 		if share != other && r.target != "" && (t.parted == nil || !passive(r.target)) {
@@ -160,6 +160,9 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 // it asks them not to be, and for how many that holds.
 func (t *trace) asked(r *met, w way) (b box, share Share) {
 	b, share = r.box, AllOf
+	if r.local && t.forwarded {
+		return b, NoneOf
+	}
 	if b.dst.IsValid() {
 		switch of := t.forThis(b.dst); {
 		case of == AllOf:

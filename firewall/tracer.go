@@ -19,6 +19,7 @@ type Tracer struct {
 	read   map[place][]asks
 	met    map[netip.Prefix]map[place][]met // by source
 	others Others
+	along  Along
 }
 
 // NewTracer reads the rules.
@@ -29,7 +30,7 @@ func (s *Saved) NewTracer(in Sources) *Tracer {
 // Asking is a tracer of the same rules, with other sets and lists.
 func (t *Tracer) Asking(in Sources) *Tracer {
 	asking := t.saved.NewTracer(in)
-	asking.read = t.read
+	asking.read, asking.along = t.read, t.along
 	return asking
 }
 
@@ -68,7 +69,7 @@ func (t *Tracer) rules(at place) []asks {
 	rules, known := t.read[at]
 	if !known {
 		for i, r := range t.saved.rules(at.table, at.chain) {
-			for _, a := range readEach(r.text) {
+			for _, a := range readEach(r.text, t.along.isBack()) {
 				a.ours, a.isChain = isOurs(at.chain, r.text), t.saved.HasChain(at.table, a.target)
 				a.index, a.line = i, "-A "+at.chain+" "+r.text
 				rules = append(rules, a)
@@ -149,24 +150,11 @@ func (v *view) ask(r *asks, in Sources) (a answer) {
 	return a
 }
 
-// wayIn is a chain that packets come through.
-type wayIn struct {
-	at        place
-	forwarded bool
-}
-
-// waysIn are the chains that packets come through, in their order: first all, then those
-// for this host, then those for others.
-var waysIn = []wayIn{
-	{place{"raw", "PREROUTING"}, false}, {place{"mangle", "PREROUTING"}, false},
-	{place{"mangle", "INPUT"}, false}, {place{"filter", "INPUT"}, false}, {place{"security", "INPUT"}, false},
-	{place{"mangle", "FORWARD"}, true}, {place{"filter", "FORWARD"}, true}, {place{"security", "FORWARD"}, true},
-}
-
 // packets are those of a view's source that are followed, or those of somebody whom no rule
 // and no set names.
 type packets struct {
 	box
+	sent     *box // what is sent on is in this box then; nil: in the same
 	stranger bool
 	ends     bool // only where they end is asked, and not which places are about the source
 
@@ -182,13 +170,16 @@ func (v *view) run(of packets) (all []*trace) {
 		p.tracking = unclear
 	}
 	routed := p // as the packets are when it is known who they are for
-	for _, w := range waysIn {
+	for _, w := range v.along.ways() {
 		switch {
 		case w.at.chain == "PREROUTING":
 		case routed == p, w.forwarded && !all[len(all)-1].forwarded:
 			p = routed.fork()
 		}
-		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded, early: w.at.chain == "PREROUTING"}
+		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded, early: w.at.chain == "PREROUTING" && !w.forwarded}
+		if w.forwarded && of.sent != nil {
+			tr.box = *of.sent
+		}
 		tr.through(w.at)
 		all = append(all, tr)
 	}

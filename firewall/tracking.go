@@ -15,19 +15,25 @@ const (
 	unclear            // any of those
 )
 
-// states are those that a packet may have in a table.
-func (t tracking) states(table string) []string {
+// states are those that a packet may have in a table: one that begins something, or back,
+// its answer.
+func (t tracking) states(table string, back bool) []string {
 	fresh := "NEW"
+	if back {
+		fresh = "ESTABLISHED"
+	}
 	if table == "raw" {
 		fresh = "INVALID"
 	}
-	switch t {
-	case plain:
+	switch {
+	case t == plain:
 		return []string{fresh}
-	case untracked:
+	case t == untracked:
 		return []string{"UNTRACKED"}
-	case templated:
+	case t == templated && !back:
 		return []string{"NEW"}
+	case back: // what was not tracked as it came in begins something as it goes out
+		return []string{fresh, "NEW", "ESTABLISHED", "UNTRACKED"}
 	}
 	return []string{fresh, "NEW", "UNTRACKED"}
 }
@@ -39,10 +45,10 @@ type askedState struct {
 }
 
 // of is how many of the packets of a table have one of the states.
-func (a askedState) of(t tracking, table string) Share {
+func (a askedState) of(t tracking, table string, back bool) Share {
 	share := NoneOf
 	asked := func(s string) bool { return slices.Contains(a.states, s) }
-	switch of := t.states(table); {
+	switch of := t.states(table, back); {
 	case !slices.ContainsFunc(of, func(s string) bool { return !asked(s) }):
 		share = AllOf
 	case slices.ContainsFunc(of, asked), table != "raw" && (asked("DNAT") || asked("SNAT")):

@@ -26,9 +26,9 @@ const (
 func hook(f Family, n uint32) Hook {
 	switch f {
 	case Netdev:
-		return map[uint32]Hook{0: Ingress, 1: "egress"}[n]
+		return map[uint32]Hook{0: Ingress, 1: Egress}[n]
 	default:
-		return map[uint32]Hook{0: Prerouting, 1: Input, 2: Forward, 3: "output", 4: "postrouting", 5: Ingress}[n]
+		return map[uint32]Hook{0: Prerouting, 1: Input, 2: Forward, 3: Output, 4: Postrouting, 5: Ingress}[n]
 	}
 }
 

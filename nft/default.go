@@ -213,6 +213,9 @@ func (w *walk) part(c at, r *Rule, stranger, t truth, h *hit) {
 
 // Affects is what these rules may do to packets, for rules of another kind.
 func (r *Ruleset) Affects(p Packet) Others {
+	if p.Answers {
+		r = r.turned()
+	}
 	var all Others
 	for _, p := range r.by(p) {
 		w := newWalk(r, p)

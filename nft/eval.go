@@ -33,8 +33,16 @@ type Packet struct {
 	// Here are the addresses of this host that they may be for.
 	Here []netip.Addr
 
-	// Forwarded are packets for another host or a container; others are for this host.
+	// Forwarded are packets for another host or a container; others are for this host. To
+	// is where they are sent to, and ToPort the port there, if these are known; without a port
+	// it is the one that they have come for, unless it is AnyPort.
 	Forwarded bool
+	To        netip.Addr
+	ToPort    uint16
+	AnyPort   bool
+
+	// Answers are the answers to such packets, to Source, out by Interface.
+	Answers bool
 
 	// Others is what other rules than those of nf_tables that are read here may have done
 	// to the packets before.
@@ -45,6 +53,7 @@ type Packet struct {
 	lookedUp truth    // see Chain.lookedUp
 	left     *int     // how many steps there may be in all; nil: as many as in each walk
 	index    int      // of the interface; 0: not known
+	sent     bool     // they have been sent on
 	past     []string // tables and base chains that they are not to come to, as Named has them
 }
 
@@ -91,6 +100,9 @@ func (p Packet) span(f Field, mark []byte) span {
 		first := masked.Addr().AsSlice()
 		return span{first: first, last: lastOf(first, masked.Bits()), known: true}
 	case Daddr4, Daddr6:
+		if is6 == (f == Daddr6) && p.sent && p.To.IsValid() {
+			return exactly(p.To.AsSlice()...)
+		}
 		return span{never: is6 != (f == Daddr6)}
 	case NFProto:
 		if is6 {
@@ -110,6 +122,11 @@ func (p Packet) span(f Field, mark []byte) span {
 			return exactly(protoUDP)
 		}
 	case Dport:
+		if p.sent && (p.ToPort != 0 || p.AnyPort) {
+			if p.Port = p.ToPort; p.AnyPort {
+				return span{}
+			}
+		}
 		if p.Proto != "" && p.Port != 0 {
 			return exactly(byte(p.Port>>8), byte(p.Port))
 		}
@@ -122,9 +139,11 @@ func (p Packet) span(f Field, mark []byte) span {
 			return exactly(native32(uint32(p.index))...)
 		}
 	case CTState:
-		return p.tracking.state(p.lookedUp)
+		return p.tracking.state(p.lookedUp, p.Answers)
 	case PktType:
-		return exactly(0) // PACKET_HOST
+		if !p.Answers {
+			return exactly(0) // PACKET_HOST
+		}
 	case DaddrType:
 		if !p.Forwarded {
 			return exactly(native32(rtnLocal)...)
@@ -169,7 +188,7 @@ func (p Packet) inRanges(m *Match, mark []byte) truth {
 	case s.never:
 		return no
 	case m.Mask != nil:
-		if f == CTStatus && !p.Forwarded && bytes.Equal(and(m.Mask, native32(ctNATBits)), m.Mask) {
+		if f == CTStatus && !p.Forwarded && !p.Answers && bytes.Equal(and(m.Mask, native32(ctNATBits)), m.Mask) {
 			s = exactly(native32(0)...) // nothing has been translated that comes to this host
 		}
 		if !s.known || !bytes.Equal(s.first, s.last) {

@@ -121,7 +121,9 @@ func (r *ruleReader) read(name string, e expr.Any) {
 	case *expr.NAT:
 		r.nat(e)
 	case *expr.Redir:
-		r.add(Step{NAT: &NAT{Local: true}})
+		n := &NAT{Local: true}
+		n.Port, n.AnyPort = r.port(e.RegisterProtoMin, e.RegisterProtoMax)
+		r.add(Step{NAT: n})
 	case *expr.Dynset:
 		r.dynset(e)
 	case *expr.Objref:
@@ -329,15 +331,29 @@ func (r *ruleReader) nat(e *expr.NAT) {
 		r.add(Step{Verdict: &Verdict{Kind: Taken}})
 		return
 	}
-	if e.RegAddrMin == 0 {
-		r.add(Step{NAT: &NAT{Local: true}}) // to another port alone
+	n := &NAT{Family: families[byte(e.Family)], Local: e.RegAddrMin == 0} // to another port alone
+	n.Port, n.AnyPort = r.port(e.RegProtoMin, e.RegProtoMax)
+	if n.Local {
+		n.Family = ""
+		r.add(Step{NAT: n})
 		return
 	}
-	n := &NAT{Family: families[byte(e.Family)]}
 	if min := r.get(e.RegAddrMin); e.RegAddrMax == 0 || e.RegAddrMax == e.RegAddrMin || bytes.Equal(min.data, r.get(e.RegAddrMax).data) {
 		n.To, _ = netip.AddrFromSlice(min.data)
 	}
 	r.add(Step{NAT: n})
+}
+
+// port is the port in registers, 0 without one; unclear if it may be any of several.
+func (r *ruleReader) port(min, max uint32) (port uint16, unclear bool) {
+	if min == 0 {
+		return 0, false
+	}
+	first := r.get(min).data
+	if len(first) != 2 || max != 0 && max != min && !bytes.Equal(first, r.get(max).data) {
+		return 0, true
+	}
+	return binary.BigEndian.Uint16(first), false
 }
 
 // dynset reads what puts something of a packet into a set, which matches each packet that

@@ -79,7 +79,8 @@ const (
 	maxSteps = 200_000 // of a walk; see Fate.Cut
 )
 
-// Fate tells what becomes of packets as they come in: for this host, or to be forwarded.
+// Fate tells what becomes of packets as they come in, for this host or to be forwarded, and
+// of the answers to them, if the rules are [Ruleset.turned].
 // The packets begin something new: what belongs to a connection that there is passes more
 // rules than these.
 func (r *Ruleset) Fate(p Packet) Fate {
@@ -130,17 +131,13 @@ func (r *Ruleset) fate(p Packet) Fate {
 // through goes through all base chains, up to where no packet is left.
 func (w *walk) through() {
 	p := w.packet
-	hooks := []Hook{Ingress, Prerouting, Input}
-	if p.Forwarded {
-		hooks[2] = Forward
-	}
-	for _, h := range hooks {
+	for _, h := range p.hooks() {
+		w.packet = w.packet.comeTo(h)
 		for _, c := range w.rules.base(h, p.is6()) {
 			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) {
 				continue
 			}
-			// A bridge and a device of its own see only some of the packets.
-			from := way{area: area{unclear: c.Family == Bridge || len(c.Devices) > 0 && !slices.Contains(c.Devices, p.Interface)}}
+			from := way{area: area{unclear: !p.seesAll(c)}}
 			if w.base(c, from) {
 				w.fate.Dropped = true
 				return

@@ -51,7 +51,8 @@ const (
 
 	loopbackIndex = 1 // LOOPBACK_IFINDEX
 
-	ctStateInvalid   = 1  // NF_CT_STATE_INVALID_BIT
-	ctStateUntracked = 64 // NF_CT_STATE_UNTRACKED_BIT
-	ctNATBits        = 0x30
+	ctStateInvalid     = 1  // NF_CT_STATE_INVALID_BIT
+	ctStateEstablished = 2  // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+	ctStateUntracked   = 64 // NF_CT_STATE_UNTRACKED_BIT
+	ctNATBits          = 0x30
 )

@@ -37,7 +37,7 @@ func (r *Ruleset) nameDevices() error {
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					if len(t.valuesOf(s, IIF)) > 0 && s.Match != nil {
+					if s.Match != nil && len(t.valuesOf(s, IIF))+len(t.valuesOf(s, OIF)) > 0 {
 						asked = append(asked, s.Match)
 					}
 				}
@@ -55,7 +55,7 @@ func (r *Ruleset) nameDevices() error {
 	for _, d := range devices {
 		r.devices[d.Name] = d.Index
 		for _, m := range asked {
-			if m.Fields[0] == IIF && m.Set == "" && len(m.Ranges) == 1 && bytes.Equal(m.Ranges[0].First, native32(uint32(d.Index))) && bytes.Equal(m.Ranges[0].First, m.Ranges[0].Last) {
+			if (m.Fields[0] == IIF || m.Fields[0] == OIF) && m.Set == "" && len(m.Ranges) == 1 && bytes.Equal(m.Ranges[0].First, native32(uint32(d.Index))) && bytes.Equal(m.Ranges[0].First, m.Ranges[0].Last) {
 				m.Device = d.Name
 			}
 		}

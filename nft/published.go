@@ -16,6 +16,9 @@ type Published struct {
 	To    netip.Addr `json:"to,omitzero"` // invalid if it is not a single one
 	Table string     `json:"table"`
 	Chain string     `json:"chain"`
+
+	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
+	AnyPort bool   `json:"-"` // it may be any of them
 }
 
 // Published finds the rules that send packets from elsewhere, of a family, to other hosts.
@@ -136,6 +139,6 @@ func (p *publisher) add(c *Chain, n *NAT, here area) {
 		ports = []PortRange{portrange.All}
 	}
 	for _, r := range ports {
-		p.found = append(p.found, Published{Proto: protoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name})
+		p.found = append(p.found, Published{Proto: protoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name, ToPort: n.Port, AnyPort: n.AnyPort})
 	}
 }

@@ -14,6 +14,7 @@ type Ruleset struct {
 	Misread []Misread
 
 	devices map[string]int // the numbers of devices, where rules ask for one
+	back    *Ruleset       // see turned
 }
 
 // Table is a table of nf_tables.
@@ -73,12 +74,15 @@ type Chain struct {
 // Hook is where in the kernel a base chain stands.
 type Hook string
 
-// The hooks of packets that come in.
+// The hooks of packets that come in, and of those that go out.
 const (
-	Ingress    Hook = "ingress"
-	Prerouting Hook = "prerouting"
-	Input      Hook = "input"
-	Forward    Hook = "forward"
+	Ingress     Hook = "ingress"
+	Prerouting  Hook = "prerouting"
+	Input       Hook = "input"
+	Forward     Hook = "forward"
+	Output      Hook = "output"
+	Postrouting Hook = "postrouting"
+	Egress      Hook = "egress"
 )
 
 // Rule is a rule of a chain.
@@ -156,6 +160,9 @@ type NAT struct {
 	Family Family     // of the packets: Inet or empty for both
 	To     netip.Addr // invalid if it is not a single, fixed one
 	Local  bool       // to another port of this host (redirect)
+
+	Port    uint16 // 0: the one that packets have come for
+	AnyPort bool   // it may be any of several
 }
 
 // Range is from a value to another one, both included, in the kernel's byte order of

@@ -23,15 +23,15 @@ var shown = map[string]struct {
 	priority int32
 	hooks    []Hook
 }{
-	"raw":      {"filter", -300, []Hook{Prerouting, "output"}},
-	"mangle":   {"filter", -150, []Hook{Prerouting, Input, Forward, "output", "postrouting"}},
-	"nat":      {"nat", -100, []Hook{Prerouting, "output", Input, "postrouting"}},
-	"filter":   {"filter", 0, []Hook{Input, Forward, "output"}},
-	"security": {"filter", 150, []Hook{Input, Forward, "output"}},
+	"raw":      {"filter", -300, []Hook{Prerouting, Output}},
+	"mangle":   {"filter", -150, []Hook{Prerouting, Input, Forward, Output, Postrouting}},
+	"nat":      {"nat", -100, []Hook{Prerouting, Output, Input, Postrouting}},
+	"filter":   {"filter", 0, []Hook{Input, Forward, Output}},
+	"security": {"filter", 150, []Hook{Input, Forward, Output}},
 }
 
 // names are those that iptables gives to its base chains.
-var names = map[Hook]string{Prerouting: "PREROUTING", Input: "INPUT", Forward: "FORWARD", "output": "OUTPUT", "postrouting": "POSTROUTING"}
+var names = map[Hook]string{Prerouting: "PREROUTING", Input: "INPUT", Forward: "FORWARD", Output: "OUTPUT", Postrouting: "POSTROUTING"}
 
 // isShown reports whether the tools of iptables show a base chain.
 func (t *Table) isShown(c *Chain) bool {
@@ -41,11 +41,11 @@ func (t *Table) isShown(c *Chain) bool {
 	table := t.Name
 	s := shown[table]
 	priority := s.priority
-	if table == "nat" && (c.Hook == Input || c.Hook == "postrouting") {
+	if table == "nat" && (c.Hook == Input || c.Hook == Postrouting) {
 		priority = 100
 	}
 	typ := s.typ
-	if table == "mangle" && c.Hook == "output" {
+	if table == "mangle" && c.Hook == Output {
 		typ = "route"
 	}
 	return slices.Contains(s.hooks, c.Hook) && c.Name == names[c.Hook] && c.Type == typ && c.Priority == priority

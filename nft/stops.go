@@ -20,6 +20,12 @@ const maxStops = 8
 // Stops finds what ends packets of a protocol to some ports, all of those to a port: each
 // table that does so, and those that would do so then if it were not there.
 func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
+	if !r.MayStop(p) {
+		return nil
+	}
+	if p.Answers {
+		r = r.turned()
+	}
 	r = r.metBy(p)
 	p.left = new(maxStepsInAll)
 	kinds, _ := r.kinds(p.Proto)
@@ -70,9 +76,13 @@ func (r *Ruleset) AsksForWay() bool {
 			if len(c.Devices) > 0 {
 				return true
 			}
+			asked := []Field{IIF, IIFName, OIF, OIFName, Daddr4, Daddr6}
+			if c.Hook == Output || c.Hook == Postrouting || c.Hook == Egress {
+				asked = append(asked, Saddr4, Saddr6)
+			}
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					for _, f := range []Field{IIF, IIFName, Daddr4, Daddr6} {
+					for _, f := range asked {
 						if ranges := t.valuesOf(s, f); len(ranges) > 0 && !onlyLoopback(f, ranges) {
 							return true
 						}

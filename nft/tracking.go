@@ -15,9 +15,9 @@ const (
 // lookedUp tells whether the kernel has looked for the connection before a base chain.
 func (c *Chain) lookedUp() truth {
 	switch {
-	case c.Hook == Ingress, c.Hook == Prerouting && c.Priority < priorityConntrack:
+	case c.Hook == Ingress, (c.Hook == Prerouting || c.Hook == Output) && c.Priority < priorityConntrack:
 		return no
-	case c.Hook == Prerouting && c.Priority == priorityConntrack:
+	case (c.Hook == Prerouting || c.Hook == Output) && c.Priority == priorityConntrack:
 		return perhaps
 	}
 	return yes
@@ -27,9 +27,13 @@ func (c *Chain) lookedUp() truth {
 const priorityConntrack = -200
 
 // state is what "ct state" is, in a base chain where the connection has been looked for or
-// not. It is unknown if that is not known.
-func (t tracking) state(lookedUp truth) span {
+// not, of what begins a connection or of an answer. It is unknown if that is not known.
+func (t tracking) state(lookedUp truth, answer bool) span {
 	switch {
+	case answer && t == plain && lookedUp == yes:
+		return exactly(native32(ctStateEstablished)...)
+	case answer && t == templated:
+		return span{}
 	case t == untracked:
 		return exactly(native32(ctStateUntracked)...)
 	case t == templated, t == plain && lookedUp == yes:
@@ -44,7 +48,14 @@ func (t tracking) state(lookedUp truth) span {
 // tracked, or whether it has been looked for: one for each state that they may have.
 func (p Packet) settled() (all []Packet) {
 	ways := []tracking{p.tracking}
-	if p.tracking == unclear {
+	switch {
+	case p.Answers && (p.tracking == unclear || p.tracking == templated):
+		// What was not tracked as it came in begins something as it goes out.
+		ways = []tracking{plain, untracked}
+		begins := p
+		begins.tracking, begins.Answers = plain, false
+		all = append(all, begins)
+	case p.tracking == unclear:
 		ways = []tracking{plain, untracked, templated}
 	}
 	for _, p.tracking = range ways {

@@ -67,6 +67,25 @@ func (h *Host) know() {
 	h.knows = true
 }
 
+// Know makes all hosts and the middle remember each other for good.
+func (s *Star) Know() {
+	s.t.Helper()
+	for _, h := range s.hosts {
+		h.know()
+		h.knows = true
+		link, err := netlink.LinkByName(h.name)
+		s.must(err)
+		var own netlink.Link
+		h.Do(func() { own, err = netlink.LinkByName(wire) })
+		s.must(err)
+		for _, n := range h.networks {
+			s.must(netlink.NeighSet(&netlink.Neigh{
+				LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: n.Addr().AsSlice(), HardwareAddr: own.Attrs().HardwareAddr,
+			}))
+		}
+	}
+}
+
 // sendInOrder sends all from one processor.
 func sendInOrder(from netip.Addr, to *net.UDPAddr, texts ...string) error {
 	var before, one unix.CPUSet

@@ -1,0 +1,112 @@
+package firewall
+
+import "strings"
+
+// Along is which way packets go whom a tracer follows.
+type Along int
+
+const (
+	Inwards  Along = iota // from elsewhere, for this host, and those for others beside them
+	Answers               // what this host answers
+	Onwards               // from elsewhere, and sent on to a container or another host
+	Answered              // what is answered there
+)
+
+// wayIn is a chain that packets come through.
+type wayIn struct {
+	at        place
+	forwarded bool // as they are for, or from, another host than this one
+}
+
+// ways are the chains that packets come through, in their order. In nat there are none: what
+// begins a connection is not dropped there, and the rest does not come there.
+func (a Along) ways() []wayIn { return allWays[a] }
+
+var allWays = [...][]wayIn{
+	Inwards: {
+		{place{"raw", "PREROUTING"}, false}, {place{"mangle", "PREROUTING"}, false},
+		{place{"mangle", "INPUT"}, false}, {place{"filter", "INPUT"}, false}, {place{"security", "INPUT"}, false},
+		{place{"mangle", "FORWARD"}, true}, {place{"filter", "FORWARD"}, true}, {place{"security", "FORWARD"}, true},
+	},
+	Answers: {
+		{place{"raw", "OUTPUT"}, false}, {place{"mangle", "OUTPUT"}, false}, {place{"filter", "OUTPUT"}, false}, {place{"security", "OUTPUT"}, false},
+		{place{"mangle", "POSTROUTING"}, false},
+	},
+	Onwards: {
+		{place{"raw", "PREROUTING"}, false}, {place{"mangle", "PREROUTING"}, false},
+		{place{"mangle", "FORWARD"}, true}, {place{"filter", "FORWARD"}, true}, {place{"security", "FORWARD"}, true}, {place{"mangle", "POSTROUTING"}, true},
+	},
+	Answered: {
+		{place{"raw", "PREROUTING"}, true}, {place{"mangle", "PREROUTING"}, true},
+		{place{"mangle", "FORWARD"}, true}, {place{"filter", "FORWARD"}, true}, {place{"security", "FORWARD"}, true}, {place{"mangle", "POSTROUTING"}, true},
+	},
+}
+
+// isBack reports whether packets go to where connections come from. All that is said of a
+// source is then of whom they are for: rules are read the other way round.
+func (a Along) isBack() bool { return a == Answers || a == Answered }
+
+// Along is a tracer of the same rules for packets that go another way.
+func (t *Tracer) Along(a Along) *Tracer {
+	along := t.saved.NewTracer(t.in)
+	along.along = a
+	if a.isBack() == t.along.isBack() {
+		along.read = t.read
+	}
+	return along
+}
+
+// MayStop reports whether a chain that packets come through which go a way has a rule, or a
+// policy that drops.
+func (s *Saved) MayStop(a Along) bool {
+	for _, w := range a.ways() {
+		if c := s.tables[w.at.table][w.at.chain]; c != nil && (len(c.rules) > 0 || c.policy == "DROP") {
+			return true
+		}
+	}
+	return false
+}
+
+// ends are the options of matches that are about one end of a connection and the other.
+var ends = [][2]string{
+	{"-s", "-d"}, {"-i", "-o"}, {"--sport", "--dport"}, {"--sports", "--dports"}, {"--src-range", "--dst-range"}, {"--src-type", "--dst-type"},
+	{"--source-country", "--destination-country"}, {"--src-cc", "--dst-cc"}, {"--rsource", "--rdest"},
+}
+
+// otherEnd is the same option about the other end.
+func otherEnd(option string) string {
+	for _, e := range ends {
+		switch option {
+		case e[0]:
+			return e[1]
+		case e[1]:
+			return e[0]
+		}
+	}
+	return option
+}
+
+// turnRound reads the words of a rule the other way round: where answers go is where their
+// connection has come from.
+func turnRound(all []string) []string {
+	back := make([]string, 0, len(all))
+	for i := 0; i < len(all); i++ {
+		switch w := all[i]; w {
+		case "-j", "-g":
+			return append(back, all[i:]...)
+		case "--comment", "--name":
+			back = append(back, w, next(all, i))
+			i++
+		case "--tcp-flags":
+			back = append(back, "--flags-of-an-answer") // which are not those of what begins a connection
+			i += 2
+		case "--match-set":
+			sides := strings.NewReplacer("src", "dst", "dst", "src").Replace(next(all, i+1))
+			back = append(back, w, next(all, i), sides)
+			i += 2
+		default:
+			back = append(back, otherEnd(w))
+		}
+	}
+	return back
+}
