@@ -85,6 +85,14 @@ func TestWith(t *testing.T) {
 	if got, want := hosts(l), "9.9.9.0/24 9.9.9.9 2a00::1 a.example b.example"; got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
+	for _, e := range l.Entries {
+		if found, is := l.Find(e.Host); !is || found.Host != e.Host {
+			t.Errorf("%s is not found: %v", e.Host, found)
+		}
+	}
+	if e, is := l.Find(host(t, "9.9.9.8")); is {
+		t.Errorf("9.9.9.8 is found: %v", e)
+	}
 	for i := len(l.Entries); i < Most; i++ {
 		l, _ = l.With(New(host(t, fmt.Sprintf("11.1.%d.%d", i/250, i%250)), "", 0, now))
 	}
@@ -133,6 +141,36 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// TestSpoilt: an entry that says nothing makes the list no list, though its sum is right.
+func TestSpoilt(t *testing.T) {
+	ends := at("one", time.Hour, 0)
+	for what, row := range map[string]line{
+		"":                        {Host: "1.1.1.1", For: time.Hour, Ends: &ends},
+		"no host":                 {Host: "1.1.1.1.1"},
+		"it lasts less than none": {Host: "1.1.1.1", For: -time.Hour, Ends: &ends},
+		"it has no end":           {Host: "1.1.1.1", For: time.Hour},
+	} {
+		f := File{content: content{Serial: 1, Allowed: []line{{Host: "2.2.2.2"}, row}}}
+		f.Sum = f.sum()
+		_, err := f.Decode()
+		if what == "" && err != nil {
+			t.Error(err)
+		} else if what != "" && (err == nil || !strings.Contains(err.Error(), "number 2 ")) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestUntil(t *testing.T) {
+	now := at("one", time.Hour, time.Millisecond)
+	if until := New(host(t, "1.1.1.1"), "", 0, now).Until(); !until.IsZero() {
+		t.Errorf("without an end until %v", until)
+	}
+	if until, want := New(host(t, "1.1.1.1"), "", time.Hour, now).Until(), at("", 0, time.Hour).Wall; !until.Equal(want) {
+		t.Errorf("until %v, not %v", until, want)
+	}
+}
+
 // TestNewest: of several copies the newest whole one counts, with what an older one has
 // that could not be read when it was written.
 func TestNewest(t *testing.T) {
@@ -153,6 +191,9 @@ func TestNewest(t *testing.T) {
 		{[]List{list(2, false), list(1, false, "2.2.2.2")}, ""},
 		{[]List{list(3, true, "3.3.3.3")}, "3.3.3.3"},
 		{[]List{list(3, true, "3.3.3.3"), list(1, false, "1.1.1.1"), list(2, false, "2.2.2.2")}, "2.2.2.2 3.3.3.3"},
+		{[]List{list(3, true, "3.3.3.3"), list(2, true, "9.9.9.9"), list(1, false, "1.1.1.1")}, "1.1.1.1 3.3.3.3"},
+		{[]List{list(2, false, "2.2.2.2"), list(2, false, "1.1.1.1")}, "2.2.2.2"}, // the first place counts
+		{[]List{list(3, true), list(2, false, "2.2.2.2"), list(2, false, "1.1.1.1")}, "2.2.2.2"},
 	} {
 		if got := hosts(Newest(test.copies)); got != test.want {
 			t.Errorf("%v: %s, not %s", test.copies, got, test.want)

@@ -29,6 +29,12 @@ func TestJournal(t *testing.T) {
 	now := at(time.Hour + 30*time.Minute)
 	j := Decode(lines, now)
 	wantBans(t, j.Table, now, "192.0.2.1 a 30m0s")
+	if until := j.Table.Find(prefix("192.0.2.1"), "")[0].Until; !until.Equal(then.Wall.Add(time.Hour)) {
+		t.Errorf("until %v", until)
+	}
+	if b := Decode(journal(then, New(prefix("192.0.2.2"), "", 0, then)), then).Table.Bans(then)[0]; !b.Until.IsZero() {
+		t.Errorf("a ban without an end is until %v", b.Until)
+	}
 	if j.Cut || len(j.Damaged) > 0 || j.Lines != 5 || j.Size != int64(len(lines)) || j.Last.Leapt(then) || j.Last.Up != then.Up {
 		t.Errorf("%+v", j)
 	}
@@ -58,12 +64,16 @@ func TestDamagedJournal(t *testing.T) {
 	for _, bad := range []string{
 		"\n", "{}\n", "\x00\x00\x00\n", good[:len(good)/2] + "\n", strings.Replace(good, "ban ", "what ", 1), good[:len(good)-2] + "\n",
 		strings.Replace(good, "192.0.2.1/32", "192.0.2.1", 1), strings.Replace(good, "192.0.2.1/32", "0.0.0.0/0", 1), strings.Replace(good, " - ", " ", 1), strings.Replace(good, " 0 0 0 ", " -1 0 0 ", 1),
+		strings.Replace(good, " 0 0 0 ", " 0 0 -1 ", 1), strings.Replace(good, " one 0 ", " one -1 ", 1),
 	} {
 		j := Decode([]byte(good+bad+strings.Replace(good, "192.0.2.1", "192.0.2.2", 1)), then)
 		if len(j.Damaged) != 1 || j.Damaged[0] != 2 || j.Cut {
 			t.Errorf("%q: %+v", bad, j)
 		}
 		wantBans(t, j.Table, then, "192.0.2.1 ever, 192.0.2.2 ever")
+		table := NewTable()
+		table.Replay([]byte(good+bad+strings.Replace(good, "192.0.2.1", "192.0.2.2", 1)), then)
+		wantBans(t, table, then, "192.0.2.1 ever, 192.0.2.2 ever")
 	}
 }
 
@@ -111,7 +121,13 @@ func TestClockLeaps(t *testing.T) {
 		"a boot with a clock years ahead":      {booted(time.Minute, 10*year), "192.0.2.1 1h0m0s"},
 		"a boot with a clock that is too late": {booted(time.Minute, 10*time.Minute), "192.0.2.1 50m0s"},
 	} {
-		t.Run(name, func(t *testing.T) { wantBans(t, Decode(lines, test.now).Table, test.now, test.want) })
+		t.Run(name, func(t *testing.T) {
+			table := Decode(lines, test.now).Table
+			wantBans(t, table, test.now, test.want)
+			if table.Len() > 0 && test.want == "" {
+				t.Error("what is over is in the table")
+			}
+		})
 	}
 
 	// The clock was years ahead when the ban was said, and is right again after the
@@ -176,6 +192,7 @@ func TestOldList(t *testing.T) {
 		{`{"bans": [{"prefix": "2001:db8::1/12"", "at": "x"}, {"prefix": "192.0.2.0/2", "at"`, "192.0.2.0 unknown: from a damaged list ever, 2001:db8::1 unknown: from a damaged list ever"},
 		{`{"bans": [{"prefix": "192.0.0.0/3", "reason": "x"}, {"prefix": "2001:db8::/64", "at`, "192.0.0.0 x ever, 2001:db8::/64 unknown: from a damaged list ever"},
 		{`{"bans": [{"prefix": "203.9.9.1/12"}, {"prefix": "2001:db8::1/28"}]}`, "203.9.9.1 ever, 2001:db8::1 ever"},
+		{`{"bans": [{"prefix": "203.0.0.0/8"}, {"prefix": "192.0.0.0/3", "at": 7}, {"prefix": "2001:db8::1/64", "at": 7}`, "192.0.0.0 unknown: from a damaged list ever, 203.0.0.0/8 ever, 2001:db8::1 unknown: from a damaged list ever"},
 		{`{"bans": [{"prefix": "203.9.9.1/0"}, {"prefix": "203.9.9.1/12", "at": 7}`, "203.9.9.1 unknown: from a damaged list ever"},
 		{"\x00\x00" + old[2:], "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever"},
 	} {
@@ -185,13 +202,17 @@ func TestOldList(t *testing.T) {
 		}
 		wantBans(t, table, now, bad.want)
 	}
+	_, err = DecodeOld([]byte(`{"bans": [{"prefix": "192.0.2.2/32"}, {}, {"prefix": "203.9.9.1/12"}]}`), now, [2]int{8, 19})
+	if want := "the prefix of 2 of its bans is damaged, the first is number 2"; err == nil || err.Error() != want {
+		t.Errorf("%v, not: %s", err, want)
+	}
 }
 
 // TestJournalIsTheTable: whatever is done, and whenever it is read, the journal says
 // what the table holds.
 func TestJournalIsTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table, up := NewTable(), time.Duration(0)
+		table, replayed, up := NewTable(), NewTable(), time.Duration(0)
 		var lines []byte
 		for range rapid.IntRange(0, 40).Draw(t, "changes") {
 			up += time.Duration(rapid.IntRange(0, 600).Draw(t, "later")) * time.Second
@@ -200,19 +221,24 @@ func TestJournalIsTheTable(t *testing.T) {
 				prefix(rapid.SampledFrom([]string{"192.0.2.1", "192.0.2.0/24", "2001:db8::/64"}).Draw(t, "prefix")),
 				rapid.SampledFrom([]string{"", "a", "b \"quoted\"\n"}).Draw(t, "reason"),
 				time.Duration(rapid.IntRange(0, 1000).Draw(t, "for"))*time.Second, now)
+			read := len(lines)
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
 				table.Remove(ban)
 				lines = AppendUnban(lines, ban, now)
 			case 1:
 				table.Expire(now)
-				lines = table.Encode(now)
+				lines, replayed, read = table.Encode(now), NewTable(), 0
 			default:
 				table.Add(ban)
 				lines = AppendBan(lines, ban, now)
 			}
 			if got, want := text(Decode(lines, now).Table.Bans(now), now), text(table.Bans(now), now); got != want {
 				t.Fatalf("the journal says %s, the table %s", got, want)
+			}
+			replayed.Replay(lines[read:], now)
+			if got, want := text(replayed.Bans(now), now), text(table.Bans(now), now); got != want {
+				t.Fatalf("line by line the journal says %s, the table %s", got, want)
 			}
 		}
 	})

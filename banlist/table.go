@@ -244,6 +244,5 @@ func (h *endHeap) Pop() any {
 	e := (*h)[last]
 	(*h)[last] = nil
 	*h = (*h)[:last]
-	e.at = -1
 	return e
 }

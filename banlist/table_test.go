@@ -86,6 +86,73 @@ func TestReasons(t *testing.T) {
 	if len(table.Find(prefix("192.0.2.7"), "fail2ban b")) != 0 || len(table.Find(prefix("192.0.2.7"), "fail2ban a")) != 1 || len(table.Find(prefix("192.0.2.0/24"), "")) != 0 {
 		t.Error("found is something else")
 	}
+	add("192.0.2.1", "fail2ban a", time.Minute)
+	add("192.0.2.1", "fail2ban c", time.Minute)
+	for reason, want := range map[string]string{
+		"fail2ban a": "192.0.2.1 fail2ban a 1m0s, 192.0.2.7 fail2ban a 30m0s",
+		"fail2ban b": "",
+		"":           "192.0.2.1 fail2ban a 1m0s, 192.0.2.1 fail2ban c 1m0s, 192.0.2.7 fail2ban a 30m0s",
+	} {
+		if got := text(table.WithReason(reason), now); got != want {
+			t.Errorf("with the reason %q: %s, not %s", reason, got, want)
+		}
+	}
+}
+
+// TestLater: what blocks for ever blocks longest.
+func TestLater(t *testing.T) {
+	for _, test := range []struct {
+		have  time.Duration
+		found bool
+		more  time.Duration
+		want  time.Duration
+	}{
+		{Forever, false, time.Hour, time.Hour},
+		{time.Hour, true, Forever, Forever},
+		{Forever, true, time.Hour, Forever},
+		{time.Hour, true, time.Minute, time.Hour},
+		{time.Minute, true, time.Hour, time.Hour},
+	} {
+		if got := later(test.have, test.found, test.more); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
+
+// TestUntil: the end of a ban by the wall clock stays as it was written down, unless that
+// clock was set.
+func TestUntil(t *testing.T) {
+	table, now := NewTable(), at(0)
+	b := New(prefix("192.0.2.1"), "", time.Hour, now)
+	table.Add(b)
+	for set, want := range map[time.Duration]time.Time{
+		2 * time.Second: b.Until, -2 * time.Second: b.Until, 3 * time.Second: b.Until.Add(3 * time.Second), -time.Hour: b.Until.Add(-time.Hour),
+	} {
+		later := now
+		later.Wall = later.Wall.Add(set)
+		if got := table.Bans(later)[0].Until; !got.Equal(want) {
+			t.Errorf("the clock was set by %v: until %v, not %v", set, got, want)
+		}
+	}
+}
+
+// TestBlockedFor: a ban of the network around counts, and the last one that ends.
+func TestBlockedFor(t *testing.T) {
+	table, now := NewTable(), at(0)
+	table.Add(New(prefix("192.0.2.0/24"), "", time.Hour, now))
+	table.Add(New(prefix("192.0.2.1"), "", time.Minute, now))
+	table.Add(New(prefix("128.0.0.0/1"), "", time.Second, now))
+	for p, want := range map[string]time.Duration{
+		"192.0.2.1": time.Hour, "192.0.2.0/24": time.Hour, "192.0.2.0/23": time.Second, "128.0.0.0/1": time.Second, "9.9.9.9": -1, "2001:db8::1": -1,
+	} {
+		got, any := table.BlockedFor(cidr.MustParsePrefix(p), now)
+		if !any {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%s: %v, not %v", p, got, want)
+		}
+	}
 }
 
 // TestWidened: of two attackers in one network each has a ban of its own, and the
@@ -108,7 +175,7 @@ func TestWidened(t *testing.T) {
 		}
 		table.Remove(found[0])
 	}
-	if _, any := table.BlockedPiece(piece, now, cidr.Sets{}); any || table.Len() != 0 {
+	if _, any := table.BlockedPiece(piece, now, cidr.Sets{}); any || table.Len() != 0 || len(table.byPrefix) != 0 {
 		t.Error("the network is not free")
 	}
 }
@@ -136,14 +203,19 @@ func TestFull(t *testing.T) {
 	if evicted, ok = table.Add(New(prefix("192.0.2.2"), "", 0, now)); !ok || len(evicted) != 0 {
 		t.Fatalf("evicted %v, %v", evicted, ok)
 	}
+	reasons := 0
 	for i := range Most {
 		evicted, ok := table.Add(New(prefix("2001:db8::1"), fmt.Sprint(i), 0, now))
+		reasons = max(reasons, len(table.reasons))
 		if full := i >= Most-11; ok == full || (len(evicted) == 1) == full {
 			t.Fatalf("ban %d without an end: %v, evicted %v", i, ok, evicted)
 		}
 	}
 	if table.Len() != Most || len(table.Find(name(3), "")) != 1 || len(table.Find(prefix("192.0.2.2"), "")) != 1 {
 		t.Error("a ban without an end was evicted")
+	}
+	if reasons != maxReasons {
+		t.Errorf("%d reasons were kept", reasons)
 	}
 }
 
@@ -153,6 +225,9 @@ func TestPieces(t *testing.T) {
 	table.Add(New(prefix("192.0.2.0/30"), "wide", time.Hour, now))
 	table.Add(New(prefix("192.0.2.2"), "narrow", 2*time.Hour, now))
 	table.Add(New(prefix("192.0.2.1"), "exempt now", 0, now))
+	for i := range 250 { // these are over
+		table.Add(New(prefix(fmt.Sprintf("198.51.100.%d", i)), "", -time.Second, now))
+	}
 	exempt := cidr.SetOf(cidr.MustParsePrefix("192.0.2.1"))
 	var got []string
 	for p, left := range table.Blocked(now, exempt)[0] {
@@ -177,6 +252,7 @@ func TestStandIn(t *testing.T) {
 	now := at(time.Hour)
 	for want, bans := range map[string][]Ban{
 		"192.0.2.7 a 10m0s": {New(prefix("192.0.2.7"), Unwritten, 10*time.Minute-time.Second, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
+		"192.0.2.7 a 10m1s": {New(prefix("192.0.2.7"), Unwritten, 10*time.Minute+time.Second+slack, now), New(prefix("192.0.2.7"), "a", 10*time.Minute+time.Second, now)},
 		"192.0.2.7 a ever":  {New(prefix("192.0.2.7"), Lost, 0, now), New(prefix("192.0.2.7"), "a", 0, now)},
 		"192.0.2.7 " + Lost + " ever, 192.0.2.7 a 10m0s":  {New(prefix("192.0.2.7"), Lost, 0, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},
 		"192.0.2.7 " + Lost + " 20m0s, 192.0.2.7 a 10m0s": {New(prefix("192.0.2.7"), Lost, 20*time.Minute, now), New(prefix("192.0.2.7"), "a", 10*time.Minute, now)},

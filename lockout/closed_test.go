@@ -120,10 +120,22 @@ func TestVPN(t *testing.T) {
 		listener("udp", "0.0.0.0", 41641, "tailscaled", "tailscale"), // it finds another way
 		listener("udp", "0.0.0.0", 1195, "openvpn", "openvpn"),       // which is open
 		listener("esp", "0.0.0.0", 0, "", "ipsec"),
+		listener("udp", "0.0.0.0", 1194, "openvpn", "openvpn"), listener("tcp", "0.0.0.0", 1194, "openvpn", "openvpn"),
 	})) {
 		got = append(got, c.Place())
 	}
-	if d := cmp.Diff([]string{"udp 51820", "esp"}, got); d != "" {
+	if d := cmp.Diff([]string{"udp 51820", "esp", "udp 1194", "tcp 1194"}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestServiceName: what the configuration does not take in a name is left out of it.
+func TestServiceName(t *testing.T) {
+	for text, want := range map[string]string{
+		"abyz-ABYZ_0189.x": "abyz-abyz_0189.x", "`a{/0:@B[": "a0b", "-._1": "1", "": "port", "Ä ": "port", "._-": "port",
+	} {
+		if got := serviceName(text); got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
 	}
 }
