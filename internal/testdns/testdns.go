@@ -37,6 +37,9 @@ func Start(address string) (*Server, error) {
 	return s, nil
 }
 
+// Address is where it answers.
+func (s *Server) Address() string { return s.conn.LocalAddr().String() }
+
 // Close ends it.
 func (s *Server) Close() {
 	s.conn.Close()
