@@ -180,7 +180,12 @@ func (k *Kernel) create(p *Plan, s Step) error {
 	if err != nil {
 		return err
 	}
-	if h.Type != TypeHashNet || h.Family != p.Family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
+	return s.checkCreated(p.Family, h)
+}
+
+// checkCreated holds the header of a set that was just made to what was asked for.
+func (s Step) checkCreated(family cidr.Family, h Header) error {
+	if h.Type != TypeHashNet || h.Family != family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
 		return &OpError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
 	}
 	return nil
@@ -208,6 +213,11 @@ func (k *Kernel) count(s Step) error {
 	if err != nil {
 		return err
 	}
+	return s.checkCount(h)
+}
+
+// checkCount holds the header of a set that was just filled to its entries.
+func (s Step) checkCount(h Header) error {
 	if int(h.Elements) != s.Entries {
 		return &OpError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", ErrWrongContent, h.Elements, s.Entries)}
 	}
