@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -162,6 +163,30 @@ func TestReject(t *testing.T) {
 		rejected := state.Rejected != nil && state.Rejected.Key == "key" && state.Rejected.Why == whyByHand
 		if rejected == (accepted == "key") {
 			t.Errorf("accepted %q: rejected %+v", accepted, state.Rejected)
+		}
+	}
+}
+
+// TestConfirmWhenTyped: a confirmation counts when it was typed, however long it has to
+// wait for the lock; one that was typed too late keeps nothing.
+func TestConfirmWhenTyped(t *testing.T) {
+	r, _ := newTrial(t)
+	deadline := time.Now().Add(-time.Hour)
+	for late, typed := range map[bool]time.Time{false: deadline, true: deadline.Add(time.Second)} {
+		r.state = ruleState{
+			Pending:  &pendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Deadline: deadline, Before: []ownRules{{Backend: r.fw.Backend}}},
+			Rejected: &rejectedBase{Key: "key"}, // by an earlier trial
+		}
+		err := r.confirm(t.Context(), typed, true)
+		state, _, _, readErr := readRules(r.store, r.run)
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if refused := errors.As(err, new(*NotPendingError)); refused != late || !late && err != nil {
+			t.Errorf("late %v: %v", late, err)
+		}
+		if rejected := state.Rejected != nil && state.Rejected.Why == whyLapsed; rejected != late || !late && state.Rejected != nil || state.Pending != nil {
+			t.Errorf("late %v: rejected %+v, pending %+v", late, state.Rejected, state.Pending)
 		}
 	}
 }

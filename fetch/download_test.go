@@ -279,3 +279,25 @@ func TestGetBadURL(t *testing.T) {
 		wantReason(t, err, ReasonBadURL)
 	}
 }
+
+// TestEndOfTheDeadline: a body that ends just when the deadline does is no whole list, as
+// a server that notices the end of the connection may end its chunks as if it were.
+func TestEndOfTheDeadline(t *testing.T) {
+	caller, cancel := context.WithCancelCause(t.Context())
+	over, end := context.WithDeadline(caller, time.Unix(0, 0))
+	defer end()
+	d, err := newDownload(caller, client(t), Request{URL: "https://lists.example/list", Feed: "list"}, stage(t, openStore(t), "list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := func() *http.Response {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(list)), ContentLength: int64(len(list)), Request: &http.Request{URL: d.url}}
+	}
+	if err := d.receive(body()); err != nil {
+		t.Errorf("in time: %v", err)
+	}
+	d.ctx = over
+	wantReason(t, d.fail(d.judge(d.receive(body()))), ReasonTooSlow)
+	cancel(errors.New("the host is being shut down"))
+	wantReason(t, d.fail(d.judge(d.receive(body()))), ReasonCanceled)
+}

@@ -26,6 +26,9 @@ func TestPlanText(t *testing.T) {
 		Chains: []Chain{{Name: BaseChain, Rules: []string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`, `-m comment --comment "voipbl: b" -j DROP`}}},
 		Hooks:  []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: jumpHook}},
 	}}
+	// A rule that is twice in a chain, and one whose purpose is not said.
+	three := []Table{{Name: "filter", Chains: []Chain{{Name: BaseChain, Rules: []string{"-p tcp -j ACCEPT", "-p udp -j ACCEPT", "-p udp -j ACCEPT"}}}}}
+	const base = chains + ":VOIPBL-INPUT - [0:0]\n"
 	for _, test := range []struct {
 		name  string
 		want  []Table
@@ -86,6 +89,23 @@ func TestPlanText(t *testing.T) {
 				"-A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j DROP\nCOMMIT\n",
 		},
 		{
+			"the same rule twice: each keeps its own counters", three,
+			base + "[5:500] -A VOIPBL-INPUT -p udp -j ACCEPT\n[6:600] -A VOIPBL-INPUT -p udp -j ACCEPT\nCOMMIT\n", nil,
+			"*filter\n:VOIPBL-INPUT - [0:0]\n-A VOIPBL-INPUT -p tcp -j ACCEPT\n[5:500] -A VOIPBL-INPUT -p udp -j ACCEPT\n[6:600] -A VOIPBL-INPUT -p udp -j ACCEPT\nCOMMIT\n",
+		},
+		{
+			"a rule without a purpose has the counters of no other", three,
+			base + "[5:500] -A VOIPBL-INPUT -i lo -j ACCEPT\nCOMMIT\n", nil,
+			"*filter\n:VOIPBL-INPUT - [0:0]\n-A VOIPBL-INPUT -p tcp -j ACCEPT\n-A VOIPBL-INPUT -p udp -j ACCEPT\n-A VOIPBL-INPUT -p udp -j ACCEPT\nCOMMIT\n",
+		},
+		{
+			"told otherwise, which is not known: counters go by purpose and target", two,
+			base + "[1:2] -A INPUT " + dropHook + "\n[3:4] -A INPUT " + jumpHook +
+				"\n[7:700] -A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j ACCEPT\n[5:500] -A VOIPBL-INPUT --in lo -m comment --comment \"voipbl: a\" -j ACCEPT\nCOMMIT\n", nil,
+			"*filter\n:VOIPBL-INPUT - [0:0]\n[5:500] -A VOIPBL-INPUT -i lo -m comment --comment \"voipbl: a\" -j ACCEPT\n" +
+				"-A VOIPBL-INPUT -m comment --comment \"voipbl: b\" -j DROP\nCOMMIT\n",
+		},
+		{
 			"removal", nil,
 			"*raw\n:PREROUTING ACCEPT [0:0]\n[1:2] -A PREROUTING " + dropHook + "\nCOMMIT\n" +
 				chains + ":VOIPBL-INPUT - [0:0]\n[1:2] -A INPUT -j ACCEPT\n[3:4] -A INPUT " + jumpHook + "\n[3:4] -A VOIPBL-INPUT -j DROP\nCOMMIT\n", nil,
@@ -102,6 +122,15 @@ func TestPlanText(t *testing.T) {
 				t.Errorf("changes %v", p.Changes)
 			}
 		})
+	}
+}
+
+// TestHookChanges: of two rules that are the same one is missing where the kernel has one.
+func TestHookChanges(t *testing.T) {
+	want := []Table{{Name: "filter", Hooks: []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: dropHook}}}}
+	p := NewPlan(want, parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
+	if diff := cmp.Diff([]Change{{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: OpAdd, Rule: dropHook}}, p.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
 
