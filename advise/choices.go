@@ -242,7 +242,8 @@ func (p *proposer) owners() []string {
 
 func (p *proposer) owns(name string) bool { return slices.Contains(p.owners(), ownerNames[name]) }
 
-const keyBase = "firewall.base"
+// KeyBase is the key of the base rules.
+const KeyBase = "firewall.base"
 
 var errNoNetworks = &RefusedError{"without a local network nobody reaches SSH and the like", "name the networks that you and your phones come from with --local"}
 
@@ -251,30 +252,30 @@ func (p *proposer) base() error {
 		if p.Base {
 			return &RefusedError{"all rules are another program's (firewall.drop_at: none)", "set \"drop_at: auto\" first, if voipbl is to be the firewall of this host"}
 		}
-		p.choose(Same, keyBase, "false", "all rules are another program's (drop_at: none)")
+		p.choose(Same, KeyBase, "false", "all rules are another program's (drop_at: none)")
 		return nil
 	}
 	owners, networks := strings.Join(p.owners(), " and "), len(p.cfg.Firewall.LocalNetworks) > 0
 	p.out.BaseFits = (owners == "" || p.cfg.Firewall.BesideOthers) && networks
 	switch {
 	case p.cfg.Firewall.Base:
-		p.choose(Yours, keyBase, "true", "as you have it: voipbl is the whole firewall")
+		p.choose(Yours, KeyBase, "true", "as you have it: voipbl is the whole firewall")
 	case p.Base && owners != "" && !p.cfg.Firewall.BesideOthers:
 		return &RefusedError{owners + " is the firewall of this host, and two undo what each other lets in", host.SwitchOffRemedy(p.owners()) + "; or leave --base out: blocked addresses are dropped all the same"}
 	case p.Base && !networks:
 		return errNoNetworks
 	case p.Base:
 		why := "as you have asked: voipbl is the whole firewall" + p.noLocal6()
-		p.set(keyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(keyBase, "true", why))
+		p.set(KeyBase, "true", why, func(c *config.Config) { c.Firewall.Base = true }, key(KeyBase, "true", why))
 		if !p.cfg.Firewall.Base {
 			return &RefusedError{"the configuration is of a form that is not changed by itself", "write \"base: true\" below \"firewall:\", then run \"voipbl firewall apply\""}
 		}
 	case owners != "":
-		p.choose(Same, keyBase, "false", "%s is the firewall here; blocked addresses are dropped all the same", owners)
+		p.choose(Same, KeyBase, "false", "%s is the firewall here; blocked addresses are dropped all the same", owners)
 	case !networks:
-		p.choose(Same, keyBase, "false", "where you and your phones come from is not known, so closing the rest would lock you out")
+		p.choose(Same, KeyBase, "false", "where you and your phones come from is not known, so closing the rest would lock you out")
 	default:
-		p.choose(Same, keyBase, "false", "only blocked addresses are dropped; --base makes voipbl the whole firewall%s", p.noLocal6())
+		p.choose(Same, KeyBase, "false", "only blocked addresses are dropped; --base makes voipbl the whole firewall%s", p.noLocal6())
 	}
 	return nil
 }

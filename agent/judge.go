@@ -57,18 +57,7 @@ func (s *Status) judge(now time.Time) {
 	s.judgeRules(now)
 	s.judgeAgent()
 	for _, f := range s.Feeds {
-		switch {
-		case f.Stale && f.never(), f.Problem != nil && f.Untried():
-			s.problem("", "feed %s %s", f.Name, f.NeverWords())
-		case f.Stale:
-			s.problem("", "feed %s is STALE: no success for three times its interval", f.Name)
-		case f.Held != nil:
-			s.problem("", "feed %s: a new list waits to be believed", f.Name)
-		case f.Problem != nil:
-			s.problem("", "feed %s: %s", f.Name, f.Problem.Reason)
-		case f.Frozen:
-			s.problem(FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
-		}
+		s.judgeFeed(f)
 	}
 	for _, n := range s.Names {
 		if n.Failed != nil && n.Failed.NoHost && len(n.Addresses) > 0 {
@@ -87,6 +76,26 @@ func (s *Status) judge(now time.Time) {
 	}
 	for _, u := range s.Unresolved() {
 		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
+	}
+}
+
+// judgeFeed says what is wrong with a list, and why, as far as that is known.
+func (s *Status) judgeFeed(f FeedStatus) {
+	remedy, why := "", f.why()
+	if f.Problem != nil {
+		remedy = f.Problem.Remedy
+	}
+	switch {
+	case f.Stale && f.never(), f.Problem != nil && f.Untried():
+		s.problem(remedy, "feed %s %s%s", f.Name, f.NeverWords(), why)
+	case f.Stale:
+		s.problem(remedy, "feed %s is STALE: no success for three times its interval%s", f.Name, why)
+	case f.Held != nil:
+		s.problem(remedy, "feed %s: a new list waits to be believed%s", f.Name, why)
+	case f.Problem != nil:
+		s.problem(remedy, "feed %s%s", f.Name, why)
+	case f.Frozen:
+		s.problem(FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
 	}
 }
 

@@ -71,7 +71,12 @@ func TestStatusJudge(t *testing.T) {
 		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", ""},
 		{"stale and held", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Held = true, &fetch.Held{} }, true, "feed list is STALE", ""},
 		{"held", func(s *Status) { s.Feeds[0].Held = &fetch.Held{} }, true, "feed list: a new list waits to be believed", ""},
-		{"in trouble", func(s *Status) { s.Feeds[0].Problem = &Problem{Reason: "tls"} }, true, "feed list: tls", ""},
+		{"in trouble", func(s *Status) { s.Feeds[0].Problem = problem("no certificate") }, true, "feed list: no certificate", "mend it"},
+		{"in trouble for long", func(s *Status) { s.Feeds[0].Problem, s.Feeds[0].Failures = problem("no certificate"), 1200 }, true, "feed list: failed 1,200 times: no certificate", "mend it"},
+		{"never fetched, since it fails", func(s *Status) {
+			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: pastNow, Failures: 1, Problem: problem("no route")}
+		}, true, "feed list was never fetched: no route", "mend it"},
+		{"stale, since it fails", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Problem = true, problem("no route") }, true, "feed list is STALE: no success for three times its interval: no route", "mend it"},
 		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
 		{"kept", func(s *Status) {
 			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: pastNow, Until: pastNow.AddDate(0, 0, 7)}}

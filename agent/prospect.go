@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/lockout"
 )
 
@@ -55,4 +56,21 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 		}
 	}
 	return p, nil
+}
+
+// WithoutAddress are the names among hosts of which no name server knows an address now.
+func WithoutAddress(ctx context.Context, hosts []config.Host) (names []string) {
+	var questions []dns.Question
+	for _, h := range hosts {
+		if h.Name != "" {
+			questions = append(questions, dns.Question{Name: h.Name, SIP: true})
+		}
+	}
+	for name, a := range dns.Ask(ctx, questions) {
+		if len(a.Addrs) == 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

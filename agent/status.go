@@ -3,9 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -294,6 +297,18 @@ func (f *FeedStatus) NeverWords() string {
 		return "was never read, or no copy of it could be kept"
 	}
 	return "was never fetched"
+}
+
+// why is what went wrong with it in words, behind a colon; empty if nothing is known but that
+// there has never been a copy.
+func (f *FeedStatus) why() string {
+	switch {
+	case f.Problem == nil || f.Problem.Error == f.neverGot().Error:
+		return ""
+	case f.Failures > 1:
+		return fmt.Sprintf(": failed %s times: %s", humanize.Comma(int64(f.Failures)), f.Problem.Error)
+	}
+	return ": " + f.Problem.Error
 }
 
 func (f *FeedStatus) neverGot() *Problem {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -255,13 +256,13 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 // agree shows the proposal and asks, if there is somebody to be asked, until it is
 // what the admin wants.
 func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
+	if err := s.adviseBase(ctx, *p); err != nil {
+		return false, err
+	}
 	if !s.json {
 		s.printFacts()
 		s.printScript()
 		s.printChoices(*p)
-	}
-	if err := s.adviseBase(ctx, *p); err != nil {
-		return false, err
 	}
 	on := s.report.Base.Advice == advise.BaseOn
 	if s.asks == nil {
@@ -292,11 +293,12 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 		}
 		again, err := s.propose(ctx)
 		if err == nil {
-			s.printChoices(again, (*p).Choices...)
+			before := (*p).Choices
 			*p = again
 			if err := s.adviseBase(ctx, *p); err != nil {
 				return false, err
 			}
+			s.printChoices(*p, before...)
 			break
 		}
 		s.showError(err) // a network that is none, say: ask once more
@@ -322,7 +324,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 // anything.
 func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
 	fw := p.Config.Firewall
-	networks, err := s.more(ctx, "More networks of yours and your phones, such as 192.168.1.0/24:", "local_networks", texts(fw.LocalNetworks))
+	networks, err := s.more(ctx, "More networks of yours and your phones, such as "+exampleNetwork(fw.LocalNetworks)+":", "local_networks", texts(fw.LocalNetworks))
 	if err != nil {
 		return false, err
 	}
@@ -334,33 +336,54 @@ func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool,
 	return len(networks)+len(trunks) > 0, nil
 }
 
+// exampleNetwork is a private network that is none of those that are known.
+func exampleNetwork(known []netip.Prefix) string {
+	for _, text := range []string{"192.168.1.0/24", "10.20.30.0/24"} {
+		if n := netip.MustParsePrefix(text); !slices.ContainsFunc(known, n.Overlaps) {
+			return text
+		}
+	}
+	return "172.20.1.0/24"
+}
+
 // more asks for what is to be added to a list of firewall's, until all of it is what
-// the configuration takes.
+// the configuration takes. Names that do not resolve are asked about once more: they may be
+// written wrong, and an empty answer keeps them.
 func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
+	var doubted []string
 	for {
-		words, err := s.asks.words(ctx, question, nil)
+		words, err := s.asks.words(ctx, question, doubted)
 		if err != nil {
 			return nil, err
 		}
-		mistake := mistakeIn(key, words)
-		if mistake == nil {
-			return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
+		hosts, mistake := parseList(key, words)
+		if mistake != nil {
+			s.showError(mistake)
+			continue
 		}
-		s.showError(mistake)
+		if len(doubted) == 0 {
+			if names := agent.WithoutAddress(ctx, hosts); len(names) > 0 {
+				s.folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
+				doubted = words
+				continue
+			}
+		}
+		return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
 	}
 }
 
-// mistakeIn says what the configuration does not take as such a list.
-func mistakeIn(key string, words []string) error {
+// parseList reads such a list as the configuration does, and says what it does not take.
+// Networks are no hosts.
+func parseList(key string, words []string) ([]config.Host, error) {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
-	_, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
+	cfg, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
 	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first of them
-		return fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
+		return nil, fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
 	}
-	return err
+	return cfg.Firewall.Trunks, err
 }
 
 func texts[T fmt.Stringer](all []T) []string {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -66,5 +67,26 @@ func TestSetupWritesThroughLinks(t *testing.T) {
 	}
 	if _, err := writeConfig(nowhere, nil, []byte("new"), time.Now()); err == nil {
 		t.Error("a link that leads nowhere was written over")
+	}
+}
+
+// TestExampleNetwork: what is named as an example is none of the networks that are known.
+func TestExampleNetwork(t *testing.T) {
+	for _, c := range []struct {
+		known []string
+		want  string
+	}{
+		{nil, "192.168.1.0/24"},
+		{[]string{"192.168.2.0/24", "fd00::/8"}, "192.168.1.0/24"},
+		{[]string{"192.168.1.0/24"}, "10.20.30.0/24"},
+		{[]string{"192.168.0.0/16", "10.0.0.0/8"}, "172.20.1.0/24"},
+	} {
+		var known []netip.Prefix
+		for _, text := range c.known {
+			known = append(known, netip.MustParsePrefix(text))
+		}
+		if got := exampleNetwork(known); got != c.want {
+			t.Errorf("%v: %s, not %s", c.known, got, c.want)
+		}
 	}
 }

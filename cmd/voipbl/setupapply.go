@@ -170,6 +170,8 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	switch {
 	case !agreed && s.report.Base.Refused:
 		next("mend what is said above, then \"%s\" once more", s.command())
+	case !agreed && s.asks != nil:
+		next("run \"%s\" again, which asks the same once more", s.command())
 	case !agreed:
 		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.command("--yes"))
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
@@ -284,6 +286,9 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 	for _, c := range p.Choices {
 		if slices.Contains(before, c) {
 			continue
+		}
+		if c.Key == advise.KeyBase && s.asksBase() {
+			c.Why += "; asked below"
 		}
 		mark := map[advise.State]string{advise.Set: "+", advise.ByHand: "!", advise.Missing: "!"}[c.State]
 		fmt.Fprintf(s.out, "%1s %s: %s\n      %s\n", mark, c.Key, clean(c.Value), clean(c.Why))

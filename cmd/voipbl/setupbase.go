@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
@@ -36,6 +37,11 @@ func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 	s.report.Closed, s.report.Unresolved = at.Closed, at.Unresolved
 	s.report.Base = advise.AdviseBase(configured, refused, at, advise.Nowhere(with.Config, s.report.Facts, at.Sessions))
 	return nil
+}
+
+// asksBase reports whether it is asked whether base rules are wanted.
+func (s *setup) asksBase() bool {
+	return s.asks != nil && slices.Contains([]advise.Advice{advise.BaseRecommended, advise.BasePossible}, s.report.Base.Advice)
 }
 
 // agreeBase proposes the base rules, if they fit, and makes the proposal one with them if

@@ -110,18 +110,6 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 	if s.MaxEntries.Auto {
 		fmt.Fprintf(a.out, "one list may have %s\n", s.MaxEntries.Words())
 	}
-	for _, f := range s.Feeds {
-		if f.Problem != nil {
-			failed := ""
-			if f.Failures > 1 {
-				failed = "failed " + times(f.Failures) + ": "
-			}
-			fmt.Fprintf(a.out, "  %s: %s%s\n", f.Name, failed, clean(f.Problem.Error))
-			if f.Problem.Remedy != "" {
-				fmt.Fprintf(a.out, "    try: %s\n", clean(f.Problem.Remedy))
-			}
-		}
-	}
 	a.printNames(s)
 }
 
