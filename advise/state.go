@@ -16,7 +16,11 @@ func (d *doctor) state() {
 		if len(s.Problems) > 0 {
 			what, remedy = s.Problems[0], orElse(s.Remedy(s.Problems[0]), remedy)
 		}
-		d.note(NotProtected, Problem, remedy, "addresses on the lists are not blocked", "this host is not protected: %s", what)
+		why := "addresses on the lists are not blocked"
+		if s.Rules.Unread() {
+			why = "addresses on the lists get in, unless rules that cannot be read drop them"
+		}
+		d.note(NotProtected, Problem, remedy, why, "this host is not protected: %s", what)
 	}
 	for _, set := range s.Sets {
 		if set.Changed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
@@ -54,17 +55,23 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	}
 }
 
-// applySoon asks for the lists to be put in force after a while, unless that is asked
-// for already.
+// applySoon asks for the lists to be put in force after a while, or sooner if that is asked
+// for already. All that it was asked for is why.
 func (d *daemon) applySoon(why string, after time.Duration) {
-	at := time.Now().Add(after)
-	if d.applyAt.IsZero() || at.Before(d.applyAt) {
-		d.applyAt, d.applyWhy = at, why
+	if d.applyAt.IsZero() {
+		d.applyWhy = nil
+	}
+	if !slices.Contains(d.applyWhy, why) {
+		d.applyWhy = append(d.applyWhy, why)
+	}
+	if at := time.Now().Add(after); d.applyAt.IsZero() || at.Before(d.applyAt) {
+		d.applyAt = at
 	}
 }
 
 // apply puts the lists, the bans and the rules in force.
-func (d *daemon) apply(ctx context.Context, why string) error {
+func (d *daemon) apply(ctx context.Context, reasons ...string) error {
+	why := strings.Join(reasons, "; ")
 	now := time.Now()
 	forgetUnlisted(d.cfg)
 	report := newReport(d.opts.Version)
@@ -87,7 +94,9 @@ func (d *daemon) apply(ctx context.Context, why string) error {
 		if d.ready {
 			d.log.Error("the lists could not be put in force; what is in the kernel stays", "why", why, "error", err, "remedy", problemOf(err).Remedy, "again_in", wait)
 		}
-		d.applySoon(why, wait)
+		for _, reason := range reasons {
+			d.applySoon(reason, wait)
+		}
 		return err
 	}
 	d.failures = 0

@@ -105,11 +105,11 @@ func (r *resolved) take(name string, k answer, how lookups) {
 	if len(k.Addresses) == 0 {
 		r.never = append(r.never, name)
 		switch {
-		case failed != nil && how.told:
+		case how.told: // or it is asked for in a moment
 		case failed != nil:
 			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, failed.Why))
 		case k.Failed == nil:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and --offline asks no name server", name))
+			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and no name server is asked now", name))
 		}
 		return
 	}

@@ -14,7 +14,7 @@ func (d *daemon) fetched(f fetched) {
 	if f.feed == "" {
 		d.warn("names", f.problems)
 		if f.changed {
-			d.applySoon("names resolve to other addresses", settle)
+			d.applySoon("addresses of names", settle)
 		}
 		return
 	}

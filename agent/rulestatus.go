@@ -49,6 +49,9 @@ type RulesStatus struct {
 	nativeUnread *Problem // why those of nftables could not
 }
 
+// Unread reports whether the rules could not be read, so that nothing is known of them.
+func (s *RulesStatus) Unread() bool { return s.unread }
+
 // DropStatus is one rule that drops the members of a set as they come in.
 type DropStatus struct {
 	Set      string `json:"set"`

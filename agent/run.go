@@ -93,7 +93,7 @@ type daemon struct {
 
 	watchAt  time.Time // when to try again to watch files
 	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
-	applyWhy string
+	applyWhy []string
 	failures int           // to apply, in a row
 	unread   int           // how often in a row a local list could not be read
 	took     time.Duration // the last time
@@ -284,7 +284,7 @@ func (d *daemon) work(ctx context.Context, now time.Time) {
 	}
 	if !d.configChanges() {
 		if d.due(d.applyAt, now) {
-			d.apply(ctx, d.applyWhy) // what goes wrong is logged, and tried again
+			d.apply(ctx, d.applyWhy...) // what goes wrong is logged, and tried again
 		}
 		d.lookForDrift(ctx, now)
 		if d.due(d.bansAt, now) {

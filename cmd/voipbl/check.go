@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/config"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -89,12 +90,27 @@ func parseQueries(args []string) ([]netip.Prefix, error) {
 	var queries []netip.Prefix
 	for _, arg := range args {
 		p, err := agent.ParseQuery(arg)
+		if host, bad := config.ParseHost(arg); err != nil && bad == nil && host.Name != "" {
+			return nil, badLine(&nameGivenError{host.Name})
+		}
 		if err != nil {
 			return nil, badLine(fmt.Errorf("%w, such as 198.51.100.7", err))
 		}
 		queries = append(queries, p)
 	}
 	return queries, nil
+}
+
+// nameGivenError is a name where only an address makes sense.
+type nameGivenError struct{ name string }
+
+func (e *nameGivenError) Error() string {
+	return fmt.Sprintf("%q is a name, which may stand for other addresses tomorrow: expected an address, such as 198.51.100.7", e.name)
+}
+
+// Remedy says what can be done with names.
+func (e *nameGivenError) Remedy() string {
+	return fmt.Sprintf("\"getent ahosts %[1]s\" tells its addresses; \"voipbl allow %[1]s\" has whatever it stands for never blocked", e.name)
 }
 
 func (a *app) printCheck(r agent.CheckReport) {

@@ -170,7 +170,11 @@ func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, fri
 
 func (a *app) printFindings(r doctorReport) {
 	if r.Healthy {
-		fmt.Fprintln(a.out, a.paint("nothing found", green))
+		found := "nothing found"
+		if len(r.Findings) > 0 {
+			found = "no problem and no warning found"
+		}
+		fmt.Fprintln(a.out, a.paint(found, green))
 		fmt.Fprintln(a.out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
 	}
 	var shown advise.Severity

@@ -64,8 +64,13 @@ type usageError struct {
 	command string
 }
 
-// Remedy says where to read how it is done.
-func (e *usageError) Remedy() string { return e.command + " --help" }
+// Remedy is what is meant, if that is known, or where to read how it is done.
+func (e *usageError) Remedy() string {
+	if remedied := (interface{ Remedy() string })(nil); errors.As(e.error, &remedied) {
+		return remedied.Remedy()
+	}
+	return e.command + " --help"
+}
 
 // lineError is a usageError before it is known of which command.
 type lineError struct{ error }

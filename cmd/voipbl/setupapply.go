@@ -171,7 +171,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	case !agreed && s.report.Base.Refused:
 		next("mend what is said above, then \"%s\" once more", s.command())
 	case !agreed && s.asks != nil:
-		next("run \"%s\" again, which asks the same once more", s.command())
+		next("run \"%s\" again, and answer otherwise", s.command())
 	case !agreed:
 		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.command("--yes"))
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,12 +64,28 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return e
 }
 
-// nearest are the commands that a word may be a slip of: one letter of a short word, two of
-// a long one, or what it begins with.
+// nearest are the commands that a word may be a slip of: two letters in the wrong order, one
+// letter of a short word, two of a long one, or what it begins with.
 func nearest(cmd *cobra.Command, word string) (near []string) {
 	cmd.SuggestionsMinimumDistance = min(2, max(1, (len(word)-1)/2))
-	for _, name := range cmd.SuggestionsFor(word) {
+	names := swapped(cmd, strings.ToLower(word))
+	if len(names) == 0 {
+		names = cmd.SuggestionsFor(word)
+	}
+	for _, name := range names {
 		near = append(near, cmd.CommandPath()+" "+name)
 	}
 	return near
+}
+
+// swapped are the commands that a word is but for two letters side by side that are in the
+// wrong order.
+func swapped(cmd *cobra.Command, word string) (names []string) {
+	for i := 1; i < len(word); i++ {
+		right := word[:i-1] + word[i:i+1] + word[i-1:i] + word[i+1:]
+		if slices.ContainsFunc(cmd.Commands(), func(sub *cobra.Command) bool { return sub.Name() == right && sub.IsAvailableCommand() }) {
+			names = append(names, right)
+		}
+	}
+	return names
 }

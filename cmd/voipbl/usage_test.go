@@ -95,6 +95,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 	for _, line := range []string{
 		"exempt 1.2.3.4 --quiet --json", "firewall show -4 -6", "setup --yes --dry-run", "unban", "unban --all 1.2.3.4", "disallow", "disallow --all x.example",
+		"check pbx.example", "ban pbx.example", "unban pbx.example", "report pbx.example",
 		"ban 1.2.3.4 --for 60", "ban 1.2.3.4 --for -5m", "ban 1.2.3.4 --reason \x01", "ban 1.2.3", "allow 1.2.3.4 --for 4000d", "allow 0.0.0.0/0", "top --interval 1ms", "top --lines 0", "check 1.2.3", "exempt x.example",
 		"firewall apply --confirm 1s", "report", "report --count -1 1.2.3.4",
 	} {
@@ -119,7 +120,7 @@ func TestSuggestions(t *testing.T) {
 	for word, want := range map[string]string{
 		"block": "voipbl ban ADDR", "list": "voipbl bans", "update": "voipbl sync", "whitelist": "voipbl allow ADDR", "LOG": "journalctl -u voipbl",
 		"restart": "systemctl restart voipbl", "unblock": "voipbl unban ADDR", "stat": "voipbl status", "chekc": "voipbl check", "x": "voipbl --help", "to": "voipbl top",
-		"firewal": "voipbl firewall", "xyzzy": "voipbl --help",
+		"firewal": "voipbl firewall", "tpo": "voipbl top", "Bna": "voipbl ban", "snyc": "voipbl sync", "stauts": "voipbl status", "xyzzy": "voipbl --help",
 	} {
 		var out, errOut bytes.Buffer
 		if code := run(t.Context(), []string{word}, &out, &errOut); code != exitUsage {
