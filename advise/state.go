@@ -17,8 +17,8 @@ func (d *doctor) state() {
 			what, remedy = s.Problems[0], orElse(s.Remedy(s.Problems[0]), remedy)
 		}
 		why := "addresses on the lists are not blocked"
-		if s.Rules.Unread() {
-			why = "addresses on the lists get in, unless rules that cannot be read drop them"
+		if s.Rules.Unread() || len(s.Families) > 0 { // rules that cannot be read may drop them
+			why = "addresses on the lists may get in"
 		}
 		d.note(NotProtected, Problem, remedy, why, "this host is not protected: %s", what)
 	}
@@ -54,7 +54,7 @@ func (d *doctor) state() {
 	}
 	r := s.Rules
 	for _, p := range s.Families {
-		d.note(FamilyTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "attackers get in that way", "%s", p.Error)
+		d.note(FamilyTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "attackers may get in that way", "%s", p.Error)
 	}
 	if p := s.IPv6Trouble(); p != nil {
 		d.note(FamilyTrouble, Problem, p.Remedy, "attackers get in over IPv6", "%s", p.Error)

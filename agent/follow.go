@@ -131,19 +131,26 @@ func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may
 }
 
 // ReloadAgent has the agent take the configuration over, and returns when it is in
-// force, or why it is refused.
-func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (*Problem, error) {
-	return reloadAgent(ctx, cfg, wait, LoseAny)
+// force, or why it is refused. taken is all that it took away, as of [TakesAway].
+func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *Problem, err error) {
+	before, unknown := AgentConfig(ctx, cfg.RunDir)
+	refused, err = reloadAgent(ctx, cfg, wait, LoseAny)
+	if err == nil && refused == nil && unknown == nil {
+		if now, err := AgentConfig(ctx, cfg.RunDir); err == nil {
+			taken = takenAway(before, now)
+		}
+	}
+	return taken, refused, err
 }
 
 // TakesAway is all that a configuration would take away from a running agent's, such as
 // "192.0.2.7 of allow".
 func TakesAway(ctx context.Context, cfg config.Config) []string {
 	theirs, err := AgentConfig(ctx, cfg.RunDir)
-	if less := (*LessProtectionError)(nil); err == nil && errors.As(lessProtection(theirs, cfg, LoseNothing), &less) {
-		return less.Lost
+	if err != nil {
+		return nil
 	}
-	return nil
+	return takenAway(theirs, cfg)
 }
 
 // AgentConfig is the configuration that the agent goes by, which is not what the file

@@ -66,6 +66,9 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		d.log.Info("the configuration is as it was", "why", why)
 	} else {
 		d.log.Info("the configuration has changed", "why", why)
+		if taken := takenAway(d.cfg, cfg); len(taken) > 0 {
+			d.log.Warn("the new configuration has taken away what protects", "what", strings.Join(taken, "; "))
+		}
 	}
 	return d.adopt(ctx, cfg)
 }
@@ -142,6 +145,11 @@ func lessProtection(old, new config.Config, may MayLose) error {
 		return nil
 	}
 	return &LessProtectionError{append(rules, rest...)}
+}
+
+// takenAway is all that a change takes away.
+func takenAway(old, new config.Config) []string {
+	return append(lostRules(old, new), lostEntries(old, new)...)
 }
 
 // lostRules are the rules that a change would take away.

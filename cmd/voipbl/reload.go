@@ -16,7 +16,8 @@ func (a *app) reloadCommand() *cobra.Command {
 		Use:   "reload",
 		Short: "Have the agent take a changed configuration over",
 		Long: `Have the agent read its configuration anew, and wait until it is in force. One
-with a mistake is refused as a whole, and the old one goes on.
+with a mistake is refused as a whole, and the old one goes on. What the new one
+takes away (base rules, trunks, networks, lists …) is named.
 
 Exit status: 0 in force, 1 refused by the agent, or no agent is running, 2
 usage or configuration.`,
@@ -27,7 +28,7 @@ usage or configuration.`,
 			if err != nil {
 				return err
 			}
-			refused, err := agent.ReloadAgent(cmd.Context(), cfg, wait)
+			taken, refused, err := agent.ReloadAgent(cmd.Context(), cfg, wait)
 			switch {
 			case err != nil:
 				return &exitError{exitNotApplied, err}
@@ -35,6 +36,12 @@ usage or configuration.`,
 				return &exitError{exitNotApplied, &problemError{refused}}
 			}
 			fmt.Fprintln(a.out, "the agent has taken the configuration over")
+			for i, what := range taken {
+				if i == 0 {
+					fmt.Fprintln(a.out, "what is not in it any more was taken out:")
+				}
+				fmt.Fprintln(a.out, "  "+clean(what))
+			}
 			a.printSaved(agent.SavedRenamed(machine.SavedRules("/"), cfg))
 			a.printNote(agent.DropLogNote(cfg))
 			return nil
