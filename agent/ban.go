@@ -47,6 +47,7 @@ type BanReport struct {
 	Kept    bool     `json:"kept"`              // it is written down, and outlives a boot
 	Problem *Problem `json:"problem,omitempty"` // why it is not written down
 	Notes   []string `json:"notes"`             // what else has to be said
+	Lost    *Problem `json:"lost,omitempty"`    // this was the first to read a damaged list, and other bans may be lost
 	Error   *Problem `json:"error,omitempty"`
 }
 
@@ -149,6 +150,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 	if answer != nil {
 		r.Changed, r.Absent = answer.Changed, append(r.Absent, answer.Absent...)
 		r.Evicted, r.Notes = append(r.Evicted, answer.Evicted...), append(r.Notes, answer.Notes...)
+		r.Lost = answer.Lost
 		if inKernel == nil && answer.Kernel != nil {
 			inKernel = &answerError{answer.Kernel}
 		}

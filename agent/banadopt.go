@@ -44,6 +44,7 @@ func (b *banBook) putAside(setAside func(string) (string, error), why, rest stri
 // damagedOld puts the list of an older version aside, of which so many bans could be read.
 // That one kept them in the set of the lists, where nothing tells them from lists.
 func (b *banBook) damagedOld(store *fetch.Store, read int, why error) {
+	b.lost = true
 	rest := "no ban in it can be read"
 	switch {
 	case read == 1:

@@ -57,6 +57,7 @@ type banBook struct {
 	older  error       // that of an older version is damaged and could not be put aside
 	unread error       // why it could not be read: it is there, and is not to be written over
 	notes  []string    // what has to be said, once
+	lost   bool        // they say that bans of an older version may be lost
 	exempt [2]cidr.Set // what was cut out of the bans the last time
 
 	sessions map[netip.Prefix]bool // who is logged in, see noteSessions

@@ -51,6 +51,7 @@ type banAnswer struct {
 
 	Unkept *Problem `json:"unkept,omitempty"` // why it is not written down
 	Kernel *Problem `json:"kernel,omitempty"` // why the kernel has not taken it over
+	Lost   *Problem `json:"lost,omitempty"`   // that reading the list has shown other bans to be lost
 }
 
 // exemptFrom is what no ban blocks.
@@ -98,12 +99,13 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 	b.agreed = nil
 	inKernel := b.settleKernel(kernel, touched, exempt, now)
 	kept := b.write(lines, now)
+	lost := b.lostNow()
 	notes := b.takeNotes()
 	for i := range answers {
 		if inKernel != nil {
 			answers[i].Kernel = problemOf(inKernel)
 		}
-		answers[i].Unkept, answers[i].Notes = problemIf(kept), notes
+		answers[i].Unkept, answers[i].Notes, answers[i].Lost = problemIf(kept), notes, lost
 	}
 	return answers
 }
@@ -119,10 +121,21 @@ func (e *amongListsError) Error() string {
 // Remedy says what to do about it.
 func (*amongListsError) Remedy() string { return "run \"voipbl sync\"" }
 
+// lostNow is that bans may be lost, if nobody has been told yet; else nil.
+func (b *banBook) lostNow() *Problem {
+	switch {
+	case !b.lost:
+		return nil
+	case b.older != nil:
+		return problemOf(b.older)
+	}
+	return lostBans(b.cfg)
+}
+
 // takeNotes returns what has to be said, once.
 func (b *banBook) takeNotes() []string {
 	notes := b.notes
-	b.notes = nil
+	b.notes, b.lost = nil, false
 	return notes
 }
 

@@ -49,7 +49,29 @@ func refusal(ctx context.Context, old, new config.Config, may MayLose) error {
 // refuse tells that a configuration is not taken over.
 func (d *daemon) refuse(why string, err error) {
 	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
-	d.state.change(func(s *AgentStatus) { s.ConfigError, s.RefusedWithoutBase = problemOf(err), takesBase(err) })
+	p := problemOf(err)
+	if d.tryNamesAgain(err) {
+		p.Remedy += triedAgainRemedy
+	}
+	d.state.change(func(s *AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takesBase(err) })
+}
+
+const (
+	// setNamesAgain is how soon the agent looks again whether names of sets can be had that it
+	// was refused. Nothing tells it that a set is gone.
+	setNamesAgain = 15 * time.Second
+
+	triedAgainRemedy = ", or take away what has that one: within 15 seconds the agent takes the file over by itself"
+)
+
+// tryNamesAgain has the file looked at again if it was refused since names of sets cannot be
+// had, which may end without a change of the file.
+func (d *daemon) tryNamesAgain(refused error) bool {
+	if !errors.As(refused, new(*NamesTakenError)) {
+		return false
+	}
+	d.loadAt = time.Now().Add(setNamesAgain)
+	return true
 }
 
 // takeOver makes a configuration the one in force, or says why it is refused.
@@ -106,12 +128,16 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	}
 	d.warn("configuration", nil)
 	refused := d.state.get().ConfigError
-	if err == nil && sameConfig(cfg, d.cfg) && refused == nil || err != nil && refused != nil && refused.Error == problemOf(err).Error {
+	if err == nil && sameConfig(cfg, d.cfg) && refused == nil {
 		return
 	}
 	if err == nil {
 		err = refusal(ctx, d.cfg, cfg, LoseNothing)
 		d.takeFriends(ctx, cfg, err)
+	}
+	if err != nil && refused != nil && refused.Error == problemOf(err).Error {
+		d.tryNamesAgain(err)
+		return // which is said
 	}
 	d.takeOver(ctx, "the file has changed", cfg, err)
 }

@@ -34,8 +34,9 @@ banned for this reason already gets the new end.
 In a full list, of 65,536 bans, the ban that ends soonest makes way.
 
 Exit status: 0 in force and written down; 3 in force, but it could not be
-written down, so that a reboot would lose it; 1 refused, and nothing was
-banned, or not in force yet; 2 usage or configuration.`,
+written down, so that a reboot would lose it, or other bans of a damaged list
+may be lost; 1 refused, and nothing was banned, or not in force yet; 2 usage or
+configuration.`,
 		Example: `  voipbl ban 198.51.100.7
   voipbl ban 198.51.100.7 --for 24h --reason "guessing passwords"
   voipbl ban 2001:db8::/48 --for 7d`,
@@ -80,8 +81,9 @@ mistake if there are none: so a program takes back what it has banned itself,
 and nothing that somebody else has.
 
 Exit status: 0 taken back; 3 taken back, but that could not be written down, so
-that a reboot would bring it back; 1 one of them is not banned (the others are
-taken back), or not in force yet; 2 usage or configuration.`,
+that a reboot would bring it back, or other bans of a damaged list may be lost;
+1 one of them is not banned (the others are taken back), or not in force yet; 2
+usage or configuration.`,
 		Example: `  voipbl unban 198.51.100.7
   voipbl unban --all
   voipbl unban --all --reason "fail2ban voipbl-asterisk"`,
@@ -159,6 +161,9 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	}
 	if !r.Kept {
 		return &exitError{exitStale, &unkeptError{words, r.Problem}}
+	}
+	if r.Lost != nil && len(r.Absent) == 0 {
+		return &exitError{exitStale, &problemError{r.Lost}}
 	}
 	if len(r.Absent) > 0 {
 		var names []string

@@ -18,7 +18,8 @@ func TestRemovalStopsJails(t *testing.T) {
 		cp -r ../fail2ban/action.d ../fail2ban/filter.d ../fail2ban/jail.d $DIR/etc
 		mount --bind $DIR/etc /etc/fail2ban
 		mount -t tmpfs none /run
-		mkdir -p /run/bin /run/fail2ban /run/voipbl
+		mount -t tmpfs none /var/lib
+		mkdir -p /run/bin /run/fail2ban /run/voipbl /var/lib/voipbl
 		printf '#!/bin/sh\necho "$1 is asked"\n' >/run/bin/voipbl
 		printf '#!/bin/sh\nexit 1\n' >/run/bin/ischroot
 		chmod 755 /run/bin/*
@@ -53,6 +54,20 @@ func TestRemovalStopsJails(t *testing.T) {
 		fail2ban-client status
 		sh ./prerm remove
 		fail2ban-client status
+		for name in deb-systemd-helper systemd-tmpfiles modprobe; do ln -s /bin/true /run/bin/$name; done
+		sh ./postinst configure 0.9.0-1
+		fail2ban-client status
+		[ ! -e /var/lib/voipbl/stopped-jails ]
+		sh ./prerm remove >/dev/null 2>&1
+		fail2ban-client stop
+		sh ./postinst configure 0.9.0-1
+		fail2ban-client start
+		printf '#!/bin/sh\nshift; exec /usr/bin/timeout 1 "$@"\n' >/run/bin/timeout
+		chmod 755 /run/bin/timeout
+		kill -STOP $(cat /run/fail2ban/fail2ban.pid)
+		sh ./prerm remove
+		kill -CONT $(cat /run/fail2ban/fail2ban.pid)
+		rm /run/bin/timeout
 		fail2ban-client stop
 		printf '[voipbl-ssh]\nenabled = true\n[sshd] # Debian\nenabled = false\n' >/etc/fail2ban/jail.d/voipbl.local
 		sh ./postrm remove`)
@@ -66,13 +81,15 @@ func TestRemovalStopsJails(t *testing.T) {
 	for _, m := range regexp.MustCompile(`Jail list:\s*(.*)`).FindAllStringSubmatch(said, -1) {
 		lists = append(lists, m[1])
 	}
-	if got, want := strings.Join(lists, "; "), "asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown; asks, theirs"; got != want {
-		t.Errorf("before and after there are the jails %q, want %q:\n%s", got, want, said)
+	if got, want := strings.Join(lists, "; "), "asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown; asks, theirs; asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown"; got != want {
+		t.Errorf("before, after and installed again there are the jails %q, want %q:\n%s", got, want, said)
 	}
 	for _, want := range []string{
 		"fail2ban's jails renamed voipbl-asterisk voipbl-asterisk-unknown have been stopped",
 		"fail2ban's jails asks ask voipbl whom to spare",
 		"remove is asked",
+		"fail2ban's jails renamed voipbl-asterisk voipbl-asterisk-unknown, which were stopped as voipbl was removed, could not be",
+		"fail2ban runs and does not answer, so its jails go on",
 		"Move what it says of [sshd] to another file",
 		"To turn them off: rm /etc/fail2ban/jail.d/voipbl.local && systemctl restart fail2ban",
 	} {

@@ -1,6 +1,7 @@
 package fail2ban_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -175,16 +176,28 @@ func TestFriendByHand(t *testing.T) {
 }
 
 // TestNobodyKnows: voipbl that cannot say who is exempt, in none of three tries, keeps
-// no attacker in. The log tells.
+// no attacker in. Where it is missing nobody is banned, for nobody would take a friend out
+// again. The log tells, of each once.
 func TestNobodyKnows(t *testing.T) {
 	h := newHost(t, "nft")
 	h.write("voipbl.yaml", "allow: 6.6.6.6.6\nstate_dir: DIR/nothing\nrun_dir: DIR/run\n")
 	h.serve()
-	h.jails(asterisk("action = voipbl-set[marks=DIR]"))
+	h.write("sealed", "#!/bin/sh\n") // which may not be run
+	jail := "[%s]\nenabled = true\nfilter = voipbl-asterisk\nbackend = polling\nlogpath = DIR/messages\nmaxretry = 12\naction = voipbl-set[marks=DIR, set=%[1]s, voipbl=DIR/%[1]s]\n"
+	h.jails(asterisk("action = voipbl-set[marks=DIR]") + fmt.Sprintf(jail, "gone") + fmt.Sprintf(jail, "sealed"))
 	h.start()
 	h.attack(attacker[:]...)
 	h.banned(sets, attacker)
-	for _, a := range attacker {
+	for f, a := range attacker {
+		for _, jail := range []string{"gone", "sealed"} {
+			said := "stderr: 'voipbl is missing, so nobody can say whether " + a.String() + " is exempt, and it is not banned: install voipbl, or turn the jail " + jail + " off'"
+			h.eventually(jail+" bans nobody, and says so", func() bool { return strings.Count(h.read("fail2ban.log"), said) == 1 })
+			for _, name := range []string{jail, "own-" + jail} {
+				if h.in([2]string{name, name + "6"}[f], a) {
+					h.Errorf("%s is in %s", a, name)
+				}
+			}
+		}
 		h.eventually("the log tells of "+a.String(), func() bool {
 			return strings.Count(h.read("fail2ban.log"), "stderr: 'voipbl cannot say whether "+a.String()+" is exempt: it is banned'") == 1
 		})

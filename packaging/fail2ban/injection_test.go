@@ -39,10 +39,16 @@ func forgeries(t *testing.T) []string {
 		if !found {
 			continue
 		}
-		for _, long := range []string{"14045", "14088", "1234", "4711", "3631"} {
+		for _, long := range []string{"14045", "14088", "1234", "4711", "3631", "1", "7", "9"} {
 			rest = strings.Replace(rest, "["+long+"]", "[10]", 1)
 		}
 		lines = append(lines, "[]"+rest, line)
+	}
+	for _, line := range lines { // of a container, in which Asterisk has a number of one digit
+		if rest, found := strings.CutPrefix(line, "[]"); found {
+			one := strings.Replace(rest, "[10]", "[1]", 1)
+			lines = append(lines, "[]"+one, "[] "+one)
+		}
 	}
 	return lines
 }
