@@ -120,6 +120,9 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 			p.unread[f] = append(p.unread[f], err.Error())
 		}
 	}
+	if p.native != nil {
+		p.native.here = p.way.here()
+	}
 	return p
 }
 
