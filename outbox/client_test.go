@@ -32,7 +32,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *Client) {
 }
 
 func quick(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -156,9 +156,30 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// untilAsked is a context whose time is over when a server has been asked.
+type untilAsked struct {
+	context.Context
+	asked <-chan struct{}
+}
+
+func (c untilAsked) Done() <-chan struct{} { return c.asked }
+
+func (c untilAsked) Err() error {
+	select {
+	case <-c.asked:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // TestTroubles: each has its reason, and none shows the serial.
 func TestTroubles(t *testing.T) {
-	silent, c := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	asked := make(chan struct{})
+	silent, c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	})
 	cut, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		conn.Close()
@@ -190,9 +211,16 @@ func TestTroubles(t *testing.T) {
 		{"unknown authority", NewClient("x"), silent.URL, TLS, "certificate"},
 		{"no URL", c, "https://[", Status, "report.url is not a URL"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx := quick(t)
+		switch test.name {
+		case "silent": // however long a connection takes
+			ctx = untilAsked{ctx, asked}
+		case "deaf": // there is never one
+			ended, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			ctx = ended
+		}
 		r := test.client.Send(ctx, Server{URL: test.url, Serial: secret}, attacker)
-		cancel()
 		if r.Err == nil || r.Err.Reason != test.reason || !strings.Contains(r.Err.Words, test.words) {
 			t.Errorf("%s: %+v, want %s: %s", test.name, r.Err, test.reason, test.words)
 			continue
