@@ -81,7 +81,7 @@ func (s *Status) judge(now time.Time) {
 
 // judgeFeed says what is wrong with a list, and why, as far as that is known.
 func (s *Status) judgeFeed(f FeedStatus) {
-	remedy, why := "", f.why()
+	remedy, why := runSync, f.why()
 	if f.Problem != nil {
 		remedy = f.Problem.Remedy
 	}

@@ -68,7 +68,7 @@ func TestStatusJudge(t *testing.T) {
 		{"no copy kept", func(s *Status) { s.Agent.Unkept = map[string]bool{"list": true, "other": false} }, true, "no copy of the list list can be kept", ""},
 		{"nothing applied", func(s *Status) { s.Agent.ApplyError = problem("the set is full") }, true, "the agent cannot put the lists in force: the set is full", "mend it"},
 		{"never fetched", func(s *Status) { s.Feeds[0] = FeedStatus{Name: "list", Stale: true} }, true, "feed list was never fetched", ""},
-		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", ""},
+		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", "voipbl sync"},
 		{"stale and held", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Held = true, &fetch.Held{} }, true, "feed list is STALE", ""},
 		{"held", func(s *Status) { s.Feeds[0].Held = &fetch.Held{} }, true, "feed list: a new list waits to be believed", ""},
 		{"in trouble", func(s *Status) { s.Feeds[0].Problem = problem("no certificate") }, true, "feed list: no certificate", "mend it"},

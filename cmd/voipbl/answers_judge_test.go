@@ -402,22 +402,12 @@ func oneRemedy(a *hostAnswers) string {
 	}
 	if a.status != nil {
 		for _, p := range a.status.Problems {
-			if name, ok := strings.CutPrefix(p, "feed "); ok && a.toldOf(strings.SplitN(name, ":", 2)[0]) {
-				continue
-			}
 			if first[strings.Split(p, "\n")[0]].remedy == "" && first[p].remedy == "" {
 				return fmt.Sprintf("status has no remedy for %q", p)
 			}
 		}
 	}
 	return ""
-}
-
-// toldOf reports whether status has a remedy below the table of lists for one of them.
-func (a *hostAnswers) toldOf(feed string) bool {
-	return slices.ContainsFunc(a.remedies(), func(r told) bool {
-		return r.by == a.Status.command && strings.HasPrefix(r.trouble, feed+": ") && r.remedy != ""
-	})
 }
 
 func nothingToDo(a *hostAnswers) string {
