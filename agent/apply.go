@@ -107,10 +107,10 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 		return applyRules(ctx, file, opts)
 	}
 	if !opts.DryRun {
-		if warnings, err = s.settle(ctx, time.Now()); err != nil {
+		if warnings, err = s.settle(ctx, uptime()); err != nil {
 			return nil, err
 		}
-		if err := s.notOnTrial(time.Now()); err != nil {
+		if err := s.notOnTrial(); err != nil {
 			return nil, err
 		}
 	}

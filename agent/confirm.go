@@ -29,17 +29,17 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", firewall.Family(f))
 		}
 	}
-	now := time.Now()
+	now := time.Now().UTC().Truncate(time.Millisecond)
 	p := &pendingBase{
 		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
-		Since: now.UTC().Truncate(time.Second), Deadline: now.Add(window).UTC().Truncate(time.Millisecond),
+		Since: now, Deadline: now.Add(window),
 		Kernel: firewall.Kernel(), Connection: callerConnection().name(), Uptime: uptime(), Before: before,
 	}
 	if p.Chains, p.Sets, err = r.absentBans(saved); err != nil {
 		return "", err
 	}
 	if r.state.Since.IsZero() {
-		r.state.Since = p.Since
+		r.state.Since = p.Since.Truncate(time.Second)
 	}
 	r.state.Pending = p
 	if err := errors.Join(r.writeState(), r.writeCopy(p)); err != nil {
@@ -190,11 +190,11 @@ const (
 	whyByHand = "they were rolled back by hand"
 )
 
-// settle ends what is pending if its time is over. Normally the timer has done
+// settle ends what is pending if its time is over, as it is since the boot. Normally the timer has done
 // so; it has not if the host was started anew, or the timer was killed. That it
 // cannot be written down, on a full disk, is a warning: the kernel is as it should
 // be, and the next run finds the same.
-func (r *rules) settle(ctx context.Context, now time.Time) (warnings []string, err error) {
+func (r *rules) settle(ctx context.Context, up time.Duration) (warnings []string, err error) {
 	p := r.state.Pending
 	switch {
 	case p == nil:
@@ -202,7 +202,7 @@ func (r *rules) settle(ctx context.Context, now time.Time) (warnings []string, e
 	case p.Kernel != firewall.Kernel(): // those rules are gone
 		warnings = append(warnings, "base rules that nobody had confirmed went with the last boot")
 		err = r.reject(whyBooted)
-	case now.After(p.Deadline):
+	case p.lapsed(up):
 		if err := r.restore(ctx); err != nil {
 			return nil, err
 		}
@@ -246,7 +246,7 @@ func (e *OldConnectionError) Remedy() string {
 // confirm keeps what is pending, if it is in force. It counts when it was typed,
 // however long it had to wait for the lock. here accepts a connection that was there
 // before the rules.
-func (r *rules) confirm(ctx context.Context, typed time.Time, here bool) error {
+func (r *rules) confirm(ctx context.Context, typed time.Duration, here bool) error {
 	if warnings, err := r.settle(ctx, typed); err != nil || len(warnings) > 0 {
 		return errors.Join(err, r.notPending())
 	}
@@ -274,13 +274,13 @@ func (r *rules) mayConfirm(ctx context.Context, p *pendingBase, here bool) error
 	c := callerConnection()
 	old := c.name() == p.Connection || c.since < p.Uptime || servedSince("/proc", os.Getpid()) < p.Uptime
 	if c.name() != "" && old && !here {
-		return &OldConnectionError{p.Deadline}
+		return &OldConnectionError{p.deadline()}
 	}
 	saved, err := r.inForce(ctx, p)
 	if err != nil || p.Base == nil || c.name() == "" || here {
 		return err
 	}
-	return checkTunnel(*p.Base, saved, r.look(), c, p.Deadline)
+	return checkTunnel(*p.Base, saved, r.look(), c, p.deadline())
 }
 
 // NotInForceError is rules on trial that are not in the kernel as they were tried.

@@ -61,7 +61,7 @@ func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewal
 	if p := r.state.Pending; p != nil {
 		// What is on trial is left alone; the drop is not on trial.
 		if p.Key != baseKey(r.cfg) {
-			err = &PendingError{p.Deadline}
+			err = &PendingError{p.deadline()}
 		}
 		return s.Wanted().KeepBase(saved), nil, err
 	}

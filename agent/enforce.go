@@ -87,7 +87,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	watch.lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&keeper{e.store, e.cfg.Limits, report.At, e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
+	report.keepLost(&keeper{e.store, e.cfg.Limits, banClock(), e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
 		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
 	sets := report.combine(e.feeds)

@@ -43,7 +43,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 		return nil, err
 	}
 	defer s.close()
-	if err := s.notOnTrial(time.Now()); err != nil {
+	if err := s.notOnTrial(); err != nil {
 		return nil, err
 	}
 	if err := s.checkForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
@@ -67,15 +67,15 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 }
 
 // notOnTrial refuses to change rules while some wait for a confirmation.
-func (r *rules) notOnTrial(now time.Time) error {
-	if p := r.state.Pending; p.onTrial(now) {
-		return &PendingError{p.Deadline}
+func (r *rules) notOnTrial() error {
+	if p := r.state.Pending; p.onTrial(uptime()) {
+		return &PendingError{p.deadline()}
 	}
 	return nil
 }
 
 // onTrial reports whether rules wait for a confirmation; those that do not any more are
 // settled by whoever holds the lock.
-func (p *pendingBase) onTrial(now time.Time) bool {
-	return p != nil && p.Kernel == firewall.Kernel() && !now.After(p.Deadline)
+func (p *pendingBase) onTrial(up time.Duration) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
 }

@@ -100,7 +100,10 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 		return err
 	}
 	d.failures = 0
-	d.keptAt, d.allowedAt = nextEnd(report.Kept), time.Time{}
+	d.keptAt, d.allowedAt = time.Time{}, time.Time{}
+	if end := nextEnd(report.Kept); !end.IsZero() {
+		d.keptAt = now.Add(end.Sub(now) + time.Second) // so that no clock that is set puts it off
+	}
 	if report.allowedUntil > 0 {
 		d.allowedAt = now.Add(report.allowedUntil + time.Second) // rather a moment longer than twice
 	}

@@ -14,13 +14,15 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/deadline"
 )
 
 // When the last good copy of a feed is lost or damaged and the feed cannot be fetched, what
 // the kernel holds of it is all there is. At that moment a stand-in for the copy is made:
 // what is in the kernel, without what other feeds are known to have brought. It stays the
 // same, but that it loses what other feeds turn out to bring, so what leaves a feed leaves
-// the set. It ends when the feed is fetched again, and after limits.keep_lost.
+// the set. It ends when the feed is fetched again, and after limits.keep_lost, whatever clock
+// is set meanwhile.
 
 const (
 	// lostFile remembers which copies are lost.
@@ -35,10 +37,36 @@ type losses map[string]loss
 
 // loss is the last good copy of one feed that is lost.
 type loss struct {
-	Since time.Time `json:"since"` // when that was noticed
+	Since time.Time `json:"since"` // when that was noticed, by the wall clock
 	Why   string    `json:"why"`
 	Over  bool      `json:"over,omitempty"` // nothing is kept, or not any more
+
+	// Kept is for how long it had been kept until Last; older versions knew of Since only.
+	Kept time.Duration  `json:"kept"`
+	Last deadline.Clock `json:"last,omitzero"`
 }
+
+// keptEvery is how often it is written down for how long something has been kept, for the
+// next boot.
+const keptEvery = time.Hour
+
+// stamped is the loss as it is to be written down now.
+func (l loss) stamped(now deadline.Clock) loss {
+	if l.Last.Wall.IsZero() {
+		l.Last.Wall = l.Since
+	}
+	passed := now.Passed(l.Last)
+	if now.Leapt(l.Last) || passed >= keptEvery {
+		l.Kept, l.Last = l.Kept+passed, now.UTC()
+	}
+	if l.Since.After(now.Wall) { // the clock has been set back since
+		l.Since = now.Wall.UTC().Truncate(time.Second)
+	}
+	return l
+}
+
+// until is when a loss that is stamped has been kept for a time.
+func (l loss) until(keep time.Duration) time.Time { return l.Last.Wall.Add(keep - l.Kept) }
 
 // Kept is what stays in force of a feed whose last good copy is lost.
 type Kept struct {
@@ -81,7 +109,7 @@ func copyLost(store *fetch.Store, feeds []config.Feed) bool {
 type keeper struct {
 	store  *fetch.Store
 	limits config.Limits
-	now    time.Time
+	now    deadline.Clock
 	dryRun bool
 	warn   func(format string, args ...any)
 }
@@ -112,13 +140,10 @@ func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 			continue
 		}
 		if !known {
-			l = loss{Since: k.now, Why: lossWords(f)}
+			l = loss{Since: k.now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.now.UTC()}
 		}
-		if l.Since.After(k.now) { // the clock has been set back since
-			l.Since = k.now
-		}
-		until := l.Since.Add(k.limits.KeepLost)
-		if l.Over = l.Over || !k.now.Before(until); l.Over {
+		l = l.stamped(k.now)
+		if l.Over = l.Over || l.Kept+k.now.Passed(l.Last) >= k.limits.KeepLost; l.Over {
 			if !lost[f.Name].Over {
 				k.warn("feed %s: copy %s %s, nothing of it is kept any more", f.Name, l.Why, minute(l.Since))
 				k.remove(f.Name)
@@ -134,7 +159,7 @@ func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 		if lost[f.Name] = l; l.Over {
 			continue
 		}
-		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: until, Prefixes: sets.Len(), sets: sets})
+		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(k.limits.KeepLost), Prefixes: sets.Len(), sets: sets})
 	}
 	if digest(lost) != before && !k.dryRun {
 		if err := k.store.WriteJSON(lostFile, lost); err != nil {
@@ -199,7 +224,7 @@ func (k *keeper) write(name string, sets cidr.Sets) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	return staged.Commit(fetch.Meta{Source: "the kernel", FetchedAt: k.now, Entries: sets.Len(), Effective: sets.Len()})
+	return staged.Commit(fetch.Meta{Source: "the kernel", FetchedAt: k.now.Wall.UTC().Truncate(time.Second), Entries: sets.Len(), Effective: sets.Len()})
 }
 
 func allOf(sets cidr.Sets) iter.Seq[cidr.Prefix] {
@@ -317,6 +342,7 @@ func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 		}
 		return nil, err
 	}
+	now := banClock()
 	var kept []Kept
 	var errs []error
 	for _, f := range cfg.Feeds {
@@ -324,7 +350,8 @@ func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 		if !known || l.Over {
 			continue
 		}
-		k := Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.Since.Add(cfg.Limits.KeepLost)}
+		l = l.stamped(now)
+		k := Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(cfg.Limits.KeepLost)}
 		if c, err := store.Open(standInPrefix + f.Name); err == nil {
 			k.Prefixes = c.Meta().Entries
 			c.Close()

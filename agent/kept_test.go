@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/deadline"
 )
 
 func TestHadCopy(t *testing.T) {
@@ -56,7 +57,7 @@ func TestKeptIsNoRatchet(t *testing.T) {
 		if err := store.WriteJSON(appliedFile, applied{Version: appliedVersion, Feeds: []string{"lost", "other"}}); err != nil {
 			rt.Fatal(err)
 		}
-		k := &keeper{store: store, limits: config.Limits{KeepLost: time.Hour}, now: pastNow, warn: func(string, ...any) {}}
+		k := &keeper{store: store, limits: config.Limits{KeepLost: time.Hour}, now: clockAt(pastNow, 0), warn: func(string, ...any) {}}
 		rest := lost
 		for i := range rapid.IntRange(1, 6).Draw(rt, "fetches") {
 			before := other
@@ -75,9 +76,9 @@ func TestKeptIsNoRatchet(t *testing.T) {
 			if want := cidr.Union(rest, other); !kernel[0].Equal(want[0]) {
 				rt.Fatalf("fetch %d: the set has %d prefixes, not %d", i, kernel.Len(), want.Len())
 			}
-			k.now = k.now.Add(time.Minute)
+			k.now = k.now.After(time.Minute)
 		}
-		k.now = pastNow.Add(time.Hour)
+		k.now = clockAt(pastNow, time.Hour)
 		feeds := []*feed{{Feed: config.Feed{Name: "lost"}, report: FeedReport{State: FeedMissing}}}
 		for range 2 {
 			if kept := k.keep(feeds, func() cidr.Sets { return kernel }); rest.Len() > 0 && len(kept) > 0 {
@@ -96,21 +97,51 @@ func TestNextEnd(t *testing.T) {
 	}
 }
 
-// TestKeptClock: a clock that is set back makes nothing stay longer than it may.
+// clockAt is a moment of one boot: up after its beginning, whatever the wall clock says.
+func clockAt(wall time.Time, up time.Duration) deadline.Clock {
+	return deadline.Clock{Boot: "this", Up: up, Wall: wall}
+}
+
+// TestKeptClock: no clock that is set has anything leave sooner or stay longer than it may,
+// and what it says of the end is by the clock as it is set. After a boot the wall clock counts.
 func TestKeptClock(t *testing.T) {
-	store, err := fetch.OpenStore(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	k := &keeper{store: store, limits: config.Limits{KeepLost: time.Hour}, now: pastNow.AddDate(20, 0, 0), warn: t.Errorf}
-	feeds := []*feed{{Feed: config.Feed{Name: "lost"}, damaged: true, report: FeedReport{State: FeedMissing}}}
-	kernel := func() cidr.Sets { return cidr.SetOf(cidr.MustParsePrefix("8.8.8.8")) }
-	for range 2 {
-		kept := k.keep(feeds, kernel)
-		if len(kept) != 1 || !kept[0].Until.Equal(k.now.Add(time.Hour)) || kept[0].Why != "damaged" || kept[0].Prefixes != 1 {
-			t.Fatalf("%+v", kept)
-		}
-		k.now = pastNow
+	const keep = 4 * time.Hour
+	next := func(c deadline.Clock) deadline.Clock { c.Boot = "next"; return c }
+	for _, test := range []struct {
+		name string
+		now  []deadline.Clock // one after the other
+		left time.Duration    // at the last one; 0: it is over
+	}{
+		{"set back by years", []deadline.Clock{clockAt(pastNow.AddDate(20, 0, 0), 0), clockAt(pastNow, time.Hour)}, 3 * time.Hour},
+		{"back, and its time is over", []deadline.Clock{clockAt(pastNow, 0), clockAt(time.Unix(0, 0), keep)}, 0},
+		{"forward by a year", []deadline.Clock{clockAt(pastNow, 0), clockAt(pastNow.AddDate(1, 0, 0), time.Hour)}, 3 * time.Hour},
+		{"forward, and its time is over", []deadline.Clock{clockAt(pastNow, 0), clockAt(pastNow.AddDate(1, 0, 0), keep)}, 0},
+		{"forward by a day, and back", []deadline.Clock{clockAt(pastNow, 0), clockAt(pastNow.AddDate(0, 0, 1), time.Hour), clockAt(pastNow, 2*time.Hour)}, 2 * time.Hour},
+		{"forward, and a boot", []deadline.Clock{clockAt(pastNow, 0), clockAt(pastNow.AddDate(1, 0, 0), time.Hour), next(clockAt(pastNow.AddDate(1, 0, 0).Add(time.Hour), 0))}, 2 * time.Hour},
+		{"a boot", []deadline.Clock{clockAt(pastNow, 0), next(clockAt(pastNow.Add(time.Hour), 0))}, 3 * time.Hour},
+		{"a boot into 1970", []deadline.Clock{clockAt(pastNow, 0), clockAt(pastNow.Add(time.Hour), time.Hour), next(clockAt(time.Unix(0, 0), 0)), next(clockAt(pastNow, time.Hour))}, 2 * time.Hour},
+		{"a boot long after", []deadline.Clock{clockAt(pastNow, 0), next(clockAt(pastNow.Add(keep), 0))}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, err := fetch.OpenStore(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			k := &keeper{store: store, limits: config.Limits{KeepLost: keep}, warn: func(string, ...any) {}}
+			feeds := []*feed{{Feed: config.Feed{Name: "lost"}, damaged: true, report: FeedReport{State: FeedMissing}}}
+			kernel := func() cidr.Sets { return cidr.SetOf(cidr.MustParsePrefix("8.8.8.8")) }
+			var kept []Kept
+			for _, k.now = range test.now {
+				kept = k.keep(feeds, kernel)
+			}
+			switch {
+			case test.left == 0 && len(kept) > 0, test.left > 0 && len(kept) != 1:
+				t.Fatalf("kept: %+v", kept)
+			case len(kept) == 0:
+			case !kept[0].Until.Equal(k.now.Wall.Add(test.left)) || kept[0].Since.After(k.now.Wall) || kept[0].Why != "damaged" || kept[0].Prefixes != 1:
+				t.Fatalf("%+v, and %v are left", kept, kept[0].Until.Sub(k.now.Wall))
+			}
+		})
 	}
 }

@@ -66,7 +66,7 @@ func (r *rules) close() {
 // right.
 func (r *rules) settleAndEnsure(ctx context.Context, how howRules) (report *RulesReport, warnings []string, err error) {
 	r.reload()
-	warnings, err = r.settle(ctx, time.Now())
+	warnings, err = r.settle(ctx, uptime())
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -135,7 +135,7 @@ func (r *rules) pendingReport() *PendingReport {
 	if r.state.Pending == nil {
 		return nil
 	}
-	return &PendingReport{r.state.Pending.Since, r.state.Pending.Deadline}
+	return &PendingReport{r.state.Pending.Since, r.state.Pending.deadline()}
 }
 
 // howRules says how to go about the rules.

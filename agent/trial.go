@@ -12,7 +12,7 @@ import (
 // ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
 // accepts a confirmation over the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
-	typed := time.Now()
+	typed := uptime()
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*SilentAgentError)) {
 		return err
 	}
@@ -26,7 +26,7 @@ func ConfirmRules(ctx context.Context, cfg config.Config, file string, wait time
 
 // followTrial has the agent go by a configuration with the rules that are pending, which it
 // would undo otherwise once they are confirmed; not if they are not going to be.
-func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Time, here bool) error {
+func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Duration, here bool) error {
 	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
 	if err != nil {
 		return err

@@ -40,6 +40,15 @@ func (c Clock) since(last Clock) time.Duration {
 	return 0
 }
 
+// Passed is how much time has passed since something was written down: by the clock of the
+// boot while that lasts, else by the wall clock.
+func (c Clock) Passed(since Clock) time.Duration {
+	if since.Boot != "" && since.Boot == c.Boot {
+		return max(0, c.Up-since.Up)
+	}
+	return c.since(since)
+}
+
 // Left is how long it is from now to an end that was written down. last is when something
 // was last written down: by then there was the time left that the clock of its boot says,
 // and since then the wall clock counts, though never backwards, nor further than MostAway.
