@@ -22,7 +22,12 @@ func problemOf(err error) *Problem {
 	var known explained
 	if errors.As(err, &known) {
 		reason, what, remedy := known.Explain()
-		p.Reason, p.Error, p.Remedy = reason, cmp.Or(what, p.Error), remedy
+		p.Reason, p.Error = reason, cmp.Or(what, p.Error)
+		// Whoever has met it and says what to do knows what it was for.
+		var remedied interface{ Remedy() string }
+		if !errors.As(err, &remedied) || any(remedied) == any(known) || remedied.Remedy() == "" {
+			p.Remedy = remedy
+		}
 	}
 	if first := outerRemedy(err); first != "" {
 		p.Remedy = first

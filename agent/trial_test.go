@@ -171,10 +171,11 @@ func TestReject(t *testing.T) {
 // wait for the lock; one that was typed too late keeps nothing.
 func TestConfirmWhenTyped(t *testing.T) {
 	r, _ := newTrial(t)
-	deadline := time.Now().Add(-time.Hour)
-	for late, typed := range map[bool]time.Time{false: deadline, true: deadline.Add(time.Second)} {
+	const window = time.Minute
+	since := time.Now().AddDate(1, 0, 0) // by a clock that was set back since
+	for late, typed := range map[bool]time.Duration{false: time.Hour + window, true: time.Hour + window + time.Second} {
 		r.state = ruleState{
-			Pending:  &pendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Deadline: deadline, Before: []ownRules{{Backend: r.fw.Backend}}},
+			Pending:  &pendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Uptime: time.Hour, Since: since, Deadline: since.Add(window), Before: []ownRules{{Backend: r.fw.Backend}}},
 			Rejected: &rejectedBase{Key: "key"}, // by an earlier trial
 		}
 		err := r.confirm(t.Context(), typed, true)
