@@ -18,7 +18,7 @@ import (
 )
 
 // TestFindings ails a healthy host in one way at a time. Each case names all that is
-// found: severity, code and a piece of the text.
+// found: severity, code and a piece of the text, and of the remedy behind "=>".
 func TestFindings(t *testing.T) {
 	with := func(rules ...string) []string { return append(rules, baseRules...) }
 	below := func(rules ...string) []string { return append(slices.Clone(baseRules), rules...) }
@@ -45,6 +45,9 @@ func TestFindings(t *testing.T) {
 			in.Status.Rules.Base = agent.BaseOff
 		}, nil},
 
+		{"not protected, and nothing is known of it", func(in *Input) {
+			in.Status.Protected, in.Status.Problems = false, nil
+		}, []string{"problem not-protected the kernel does not hold what it should => voipbl sync"}},
 		{"not protected", func(in *Input) {
 			in.Status.Protected, in.Status.Problems = false, []string{"the sets are empty"}
 		}, []string{"problem not-protected the sets are empty"}},
@@ -69,11 +72,27 @@ func TestFindings(t *testing.T) {
 		{"stale", func(in *Input) {
 			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &agent.Problem{Reason: "tls", Error: "bad\ncertificate"}
 		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
+		{"never fetched, though it was tried", func(in *Input) {
+			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true, LastAttempt: time.Now(), Problem: &agent.Problem{Error: "cut"}}
+		}, []string{"problem stale-feed x was never fetched (cut)"}},
+		{"fetched before, and not stale", func(in *Input) {
+			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", FetchedAt: time.Now(), Stale: true}
+		}, []string{"problem stale-feed x is stale: it was last fetched at"}},
+		{"not fetched yet", func(in *Input) {
+			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Problem: &agent.Problem{Error: "absent"}}
+		}, []string{"warning feed-trouble the list x was never fetched"}},
+		{"not fetched yet, and nothing is wrong", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x"} }, nil},
 		{"never fetched", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
+		{"lines of what is dropped do not appear", func(in *Input) {
+			in.Status.DropLog = &agent.Problem{Error: "no lines", Remedy: "do"}
+		}, []string{"note drop-log no lines => do"}},
+		{"names that answer with no host's address, or not at all, and never did", func(in *Input) {
+			in.Status.Names = []agent.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
+		}, nil},
 		{"a name that answers with no host's address", func(in *Input) {
 			in.Status.Names = []agent.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example.net: the answer is 0.0.0.0"}}
 		}, []string{"warning unresolved-name the answer is 0.0.0.0"}},
@@ -92,10 +111,29 @@ func TestFindings(t *testing.T) {
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exempt("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
+		{"exempt, but banned in a chain, beside others", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.8", "203.0.113.7")}
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Exempt = exempt("203.0.113.7")
+			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []agent.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
+		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)", "problem exempt-banned 203.0.113.9 is exempt"}},
+		{"exempt, but banned in a set and a chain: that is said once", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7")}
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Exempt = exempt("203.0.113.7")
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
+		}, []string{"problem exempt-banned 203.0.113.7 is exempt (), but banned by fail2ban (set f2b-sip)"}},
+		{"exempt, but banned in a chain of IPv6", func(in *Input) {
+			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "2001:db8::7")}
+			in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-j6"
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, append([]string{"INPUT -p tcp -j f2b-j6", "f2b-j6 -s 2001:db8::7/128 -j REJECT"}, baseRules...))}
+			in.Exempt = exempt("2001:db8::7")
+		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j6)"}},
 		{"exempt, but banned in a chain, without a fail2ban", func(in *Input) {
 			in.Facts.Fail2ban = nil
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7, 2001:db8::7]\nfirewall: {local_networks: [192.168.1.0/24]}")
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
 		}, []string{"problem exempt-banned 192.168.1.0/24 is exempt, but banned by fail2ban as 192.168.0.0/16 (chain f2b-x)", "problem exempt-banned 203.0.113.7 is exempt, but banned by fail2ban (chain fail2ban-ssh)"}},
 		{"exempt, but in somebody's set", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
@@ -124,7 +162,7 @@ func TestFindings(t *testing.T) {
 			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByOther}}}
 		}, nil},
 		{"exempt, but blocked, and no phone", func(in *Input) {
-			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7]")
+			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.6, 198.51.100.7]")
 			in.Facts.Asterisk.Contacts = nil
 			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
 		}, []string{"problem exempt-banned 198.51.100.7 is exempt, and blocked all the same"}},
@@ -237,7 +275,13 @@ func TestFindings(t *testing.T) {
 		{"a ban of a network", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j")
 			in.Facts.Fail2ban.Jails[0].BannedNetworks = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
-		}, []string{"problem fail2ban-elsewhere has banned 1 address"}},
+		}, []string{"problem fail2ban-elsewhere has banned 1 address in the chain f2b-j, which no rule of INPUT asks about (IPv4)"}},
+		{"a chain of IPv6 alone that no rule asks about", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "2001:db8::9", "2001:db8::a")
+		}, []string{"problem fail2ban-elsewhere has banned 2 addresses in the chain f2b-j, which no rule of INPUT asks about (IPv6)"}},
+		{"something else that is named", func(in *Input) {
+			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoOther, "x", "203.0.113.9")
+		}, nil},
 		{"nobody is banned yet", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j") }, nil},
 		{"nftables", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoNFTables, "inet f2b-table addr-set-j")
@@ -251,7 +295,10 @@ func TestFindings(t *testing.T) {
 			in.Facts.Fail2ban.Running = false
 		}, nil},
 
-		{"security log", func(in *Input) { in.Facts.Asterisk.Logs[0].Levels = []string{"notice"} }, []string{"problem security-log "}},
+		{"security log", func(in *Input) { in.Facts.Asterisk.Logs[0].Levels = []string{"notice"} }, []string{"problem security-log Asterisk does not write its security log => below [logfiles] in /etc/asterisk/logger.conf"}},
+		{"no security log, of FreePBX", func(in *Input) {
+			in.Facts.Asterisk.Logs, in.Facts.Asterisk.LogsFile = nil, "/etc/asterisk/custom.conf"
+		}, []string{"problem security-log Asterisk does not write its security log => into /etc/asterisk/custom.conf"}},
 		{"a security log that no jail reads", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails = nil }, []string{"problem security-log no jail of fail2ban reads Asterisk's security log (/var/log/asterisk/security.log)"}},
 		{"a security log, and no fail2ban", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil }, nil},
 		{"a security log, and jails that nobody knows", func(in *Input) {
@@ -293,7 +340,19 @@ func TestFindings(t *testing.T) {
 		}, []string{`note asterisk-config Asterisk skips 1 line of its configuration: /etc/asterisk/pjsip.conf, line 3: "#if" is`}},
 		{"IAX2", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Trunks: []string{"iax.example.net"}}
-		}, []string{"warning iax2-unlogged Asterisk logs nothing of attacks by IAX2 (udp 4569): authdebug is off", "warning trunk-unprotected iax.example.net"}},
+		}, []string{"warning iax2-unlogged Asterisk logs nothing of attacks by IAX2 (udp 4569): authdebug is off => below [general] in /etc/asterisk/iax.conf", "warning trunk-unprotected iax.example.net"}},
+		{"IAX2 of FreePBX", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Custom: "/etc/asterisk/iax_custom.conf"}
+		}, []string{"warning iax2-unlogged  => into /etc/asterisk/iax_custom.conf"}},
+		{"IAX2 on two ports, and trunks in and out of the local networks", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}, {Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9", "198.51.100.7"}}
+			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
+			in.Config.Allow = append(in.Config.Allow, config.Host{Prefix: one})
+		}, []string{"warning trunk-closed the base rules let none in by IAX2 from 198.51.100.7", "warning port-closed IAX2 on udp 4570"}},
+		{"IAX2 for the local networks, and a trunk there", func(in *Input) {
+			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9"}}
+			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
+		}, nil},
 		{"IAX2 for nobody", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}}
 		}, []string{"note iax2-unlogged udp 4570, without accounts"}},
@@ -329,10 +388,13 @@ func TestFindings(t *testing.T) {
 			[]string{"warning fail2ban-down fail2ban is to run from boot on, and does not run"}},
 		{"fail2ban that does not start", func(in *Input) {
 			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "Have not found any log file for sshd jail"}
-		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail"}},
+		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail => jail.d/sshd.local"}},
+		{"fail2ban that has another mistake", func(in *Input) {
+			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "No file(s) found"}
+		}, []string{"warning fail2ban-down No file(s) found => mend that in /etc/fail2ban"}},
 		{"fail2ban that lacks what reads the journal", func(in *Input) {
 			in.Facts.Fail2ban = &host.Fail2ban{Down: true, JournalJails: []string{"sshd"}}
-		}, []string{"warning fail2ban-down fail2ban does not start: the jail sshd reads the journal (backend = systemd), for which Python has no module systemd"}},
+		}, []string{"warning fail2ban-down fail2ban does not start: the jail sshd reads the journal (backend = systemd), for which Python has no module systemd => apt-get install python3-systemd"}},
 		{"fail2ban that would not start again", func(in *Input) {
 			in.Facts.Fail2ban.Mistake = "Have not found any log file for sshd jail"
 		}, []string{"warning fail2ban-mistake fail2ban runs with an older configuration, and would not start with what it has now: Have not found any log file for sshd jail"}},
@@ -423,8 +485,9 @@ func TestFindings(t *testing.T) {
 				}
 				severity, rest, _ := strings.Cut(test.want[i], " ")
 				code, piece, _ := strings.Cut(rest, " ")
-				if string(f.Severity) != severity || f.Code != code || !strings.Contains(f.Text, piece) {
-					t.Errorf("found %s\nnot %s", line, test.want[i])
+				piece, remedy, _ := strings.Cut(piece, " => ")
+				if string(f.Severity) != severity || f.Code != code || !strings.Contains(f.Text, piece) || !strings.Contains(f.Remedy, remedy) {
+					t.Errorf("found %s => %s\nnot %s", line, f.Remedy, test.want[i])
 				}
 			}
 			if len(found) < len(test.want) {

@@ -97,9 +97,12 @@ func TestTooMany(t *testing.T) {
 		{"services", "firewall:\n  services:\n" + elements(maxServices+1, "  - {name: s%d, proto: tcp, ports: 80}\n"),
 			"x:3:3: firewall.services: too many elements (257): expected at most 256"},
 	})
-	mustParse(t, "feeds:\n"+elements(maxFeeds, "- {name: f%d, path: /a}\n")+
+	c := mustParse(t, "feeds:\n"+elements(maxFeeds, "- {name: f%d, path: /a}\n")+
 		"allow: ["+elements(maxHosts, "h%d.example, ")+"]\n"+
 		"firewall:\n  services:\n"+elements(maxServices, "  - {name: s%d, proto: tcp, ports: 80}\n"))
+	if len(c.Feeds) != maxFeeds || len(c.Allow) != maxHosts || len(c.Firewall.Services) != maxServices {
+		t.Errorf("%d feeds, %d hosts, %d services", len(c.Feeds), len(c.Allow), len(c.Firewall.Services))
+	}
 }
 
 func TestSizeFormats(t *testing.T) {

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestBounds: what is just as long, or as much, as it may be is taken as it is written.
+func TestBounds(t *testing.T) {
+	name := strings.Repeat("a", 64)
+	longURL := "https://a.example/~" + strings.Repeat("u", maxURL-len("https://a.example/~"))
+	host := strings.Repeat(strings.Repeat("h", maxLabel)+".", 3) + strings.Repeat("h", maxHostname-3*(maxLabel+1))
+	folder := "/" + strings.Repeat("d", maxPath-1)
+	serial := strings.Repeat("~", maxSerial)
+	const ports = "1:2,3:4,5:6,7:8,9:10,11:12,13:14,16"
+	schedule := "0 0 1 1 1" + strings.Repeat(",1", (maxSchedule-9)/2)
+	c := mustParse(t, "set: "+strings.Repeat("s", maxSetName)+"\nban_set: "+strings.Repeat("b", maxBanSetName)+"\nstate_dir: "+folder+"\nallow: ["+host+", "+host+".]\n"+
+		"feeds: [{name: "+name+", url: '"+longURL+"', schedule: '"+schedule+"'}]\nreport: {serial: '"+serial+"'}\n"+
+		"firewall: {services: [{name: "+name+", proto: tcp, ports: '"+ports+"'}], sip: {ports: '"+strings.ReplaceAll("100,102,104,106,108,110,112,114,116,118,120,122,124,126,128", ",", ", ")+"'}}\n")
+	for what, got := range map[string]string{
+		name: c.Feeds[0].Name, longURL: string(c.Feeds[0].URL), schedule: c.Feeds[0].Schedule.String(), host: c.Allow[0].Name,
+		folder: c.StateDir, serial: c.Report.Serial, ports: formatPorts(c.Firewall.Services[0].Ports),
+	} {
+		if got != what {
+			t.Errorf("%q, where %q is written", got, what)
+		}
+	}
+	if !c.Firewall.SIP.Ports.Fit() {
+		t.Error("15 ports do not fit into a rule")
+	}
+	if NewPorts(append(c.Firewall.SIP.Ports, PortRange{First: 200, Last: 200})...).Fit() {
+		t.Error("16 ports fit into a rule")
+	}
+}
+
+// TestMostErrors: as many errors as are told are all of them told.
+func TestMostErrors(t *testing.T) {
+	_, err := Parse("x", []byte("allow: ["+strings.Repeat("a_b, ", maxErrors)+"]\n"))
+	if text := err.Error(); strings.Count(text, "neither an address nor a host name") != maxErrors || strings.Contains(text, "more errors") {
+		t.Error(text)
+	}
+}
+
+// TestParseHost reads hosts for the command line.
+func TestParseHost(t *testing.T) {
+	for text, want := range map[string]string{"192.0.2.1": "192.0.2.1", "192.0.2.0/24": "192.0.2.0/24", "A.example": "a.example", "a_b": "", "192.0.2.1/24": ""} {
+		h, err := ParseHost(text)
+		if (err == nil) != (want != "") || err == nil && h.String() != want {
+			t.Errorf("%s: %v, %v", text, h, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), ": expected ") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestRedact: neither the serial nor a key in a URL is shown, and nothing else is hidden.
+func TestRedact(t *testing.T) {
+	const plain, secret = "https://a.example/list", "https://b.example/list?key=s3cret"
+	text := "feeds: [{name: a, url: '" + plain + "'}, {name: b, url: '" + secret + "'}]\n"
+	c := mustParse(t, text)
+	if got, want := c.Redact(text), strings.Replace(text, secret, c.Feeds[1].URL.String(), 1); got != want || strings.Contains(got, "s3cret") {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	text += "report: {serial: n0tShown}\n"
+	if got := mustParse(t, text).Redact(text); strings.Contains(got, "n0tShown") || !strings.Contains(got, plain) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestFoldersOfBroken finds the folders of a configuration that is refused.
+func TestFoldersOfBroken(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"state_dir: /a\nrun_dir: /b\nset: '-'\n":             {"/a", "/b"},
+		"feeds: [\nstate_dir: /a\nset: x: y\nrun_dir: /b\n}": {"/a", "/b"},
+		"feeds: [\n  state_dir: /a\n}":                       {Default().StateDir, Default().RunDir},
+		"feeds: [\nstate_dir: [\n":                           {Default().StateDir, Default().RunDir},
+	} {
+		if got := [2]string{StateDir([]byte(text)), RunDir([]byte(text))}; got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
+}
+
+// TestAllErrors: an element that says nothing hides none of the errors behind it.
+func TestAllErrors(t *testing.T) {
+	for text, want := range map[string][]string{
+		"feeds: [3, {name: a, path: /a}, {name: a, path: /b}]\n":                                                   {"feeds[0]", "feeds[2].name"},
+		"firewall: {services: [3, {name: a, proto: tcp, ports: 80}, {name: a, proto: tcp, ports: 81}]}\n":          {"firewall.services[0]", "firewall.services[2].name"},
+		"firewall: {services: [{name: a, ports: 80}, {name: a, ports: 81}]}\n":                                     {"firewall.services[0].proto", "firewall.services[1].proto"},
+		"set: a\nset: b\nstate_dir: c\n":                                                                           {"set", "state_dir"},
+		"firewall: {services: [{name: a, proto: tcp, ports: '80:99999'}, {name: b, proto: tcp, ports: '80:x'}]}\n": {"firewall.services[0].ports", "firewall.services[1].ports"},
+	} {
+		_, err := Parse("x", []byte(text))
+		var got []string
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, one := range all.Unwrap() {
+				var e *Error
+				if errors.As(one, &e) {
+					got = append(got, e.Key)
+				}
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: errors of %q, not %q:\n%v", text, got, want, err)
+		}
+	}
+}
