@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -146,5 +147,16 @@ func TestProtectedAddresses(t *testing.T) {
 	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("1.2.3.0/24")))
 	if len(over) != 2 || over[0].Prefix.String() != "1.2.3.4/32" || over[1].Prefix.String() != "8.8.0.0/16" {
 		t.Errorf("%v", over)
+	}
+}
+
+// TestHostsOf: an address is exempt as packets have it, however it was told.
+func TestHostsOf(t *testing.T) {
+	var addrs []netip.Addr
+	for _, text := range []string{"::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3.4", "2a00::1"} {
+		addrs = append(addrs, netip.MustParseAddr(text))
+	}
+	if got := fmt.Sprint(hostsOf(addrs)); got != "[1.2.3.4/32 fe80::1/128 1.2.3.4/32 2a00::1/128]" {
+		t.Error(got)
 	}
 }

@@ -191,3 +191,43 @@ func TestConfirmWhenTyped(t *testing.T) {
 		}
 	}
 }
+
+// TestRollBackAfterBoot: rules that went with a boot need not be taken back, and why they
+// are gone is not that nobody came.
+func TestRollBackAfterBoot(t *testing.T) {
+	r, _ := newTrial(t)
+	r.stateLost = false
+	r.state = ruleState{Pending: &pendingBase{Token: "t", Key: "key", Kernel: "of another boot", Deadline: time.Now().Add(time.Hour)}}
+	if err := r.rollBack(t.Context(), "t"); err != nil {
+		t.Fatal(err)
+	}
+	state, _, _, err := readRules(r.store, r.run)
+	if err != nil || state.Pending != nil || state.Rejected == nil || state.Rejected.Why != whyBooted {
+		t.Errorf("pending %+v, rejected %+v, %v", state.Pending, state.Rejected, err)
+	}
+}
+
+// TestMayInstall: whoever has been at work before installs no new base rules while nobody
+// is there; where none are new there is nothing to refuse.
+func TestMayInstall(t *testing.T) {
+	r, saved := newTrial(t)
+	how := howRules{unattended: true, established: true}
+	base := baseSettings(r.cfg, r.trunks)
+	s := dropSettings(r.cfg, r.sets, firewall.AtInput)
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); err != nil {
+		t.Errorf("nothing new: %v", err)
+	}
+	s.Base = base
+	var unattended *UnattendedError
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &unattended) {
+		t.Errorf("new rules: %v", err)
+	}
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, howRules{byHand: true, force: true}); err != nil {
+		t.Errorf("by hand, and by force: %v", err)
+	}
+	r.state.Rejected = &rejectedBase{Key: baseKey(r.cfg)}
+	var rejected *RejectedError
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &rejected) {
+		t.Errorf("rejected before: %v", err)
+	}
+}

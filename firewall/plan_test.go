@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -280,4 +281,113 @@ func kernelText(t Table) string {
 		}
 	}
 	return b.String() + "COMMIT\n"
+}
+
+// TestMoves says of each rule of ours that stands wrong which others stand between.
+func TestMoves(t *testing.T) {
+	const theirs = "-p tcp -j ACCEPT"
+	first := []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Rule: banHook}}
+	last := []Hook{{Chain: "INPUT", Last: true, Rule: jumpHook}}
+	change := func(op Op, rule string, others ...string) Change {
+		return Change{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: op, Rule: rule, Others: others}
+	}
+	for _, test := range []struct {
+		name  string
+		hooks []Hook
+		rules []string
+		want  []Change
+	}{
+		{"all are missing", first, nil, []Change{change(OpAdd, dropHook), change(OpAdd, banHook)}},
+		{"one is there twice: the upper one stays", first[:1], []string{dropHook, theirs, dropHook}, []Change{change(OpRemove, dropHook)}},
+		{"below a rule", first[:1], []string{theirs, dropHook}, []Change{change(OpMove, dropHook, theirs)}},
+		{"above a rule", last, []string{jumpHook, theirs}, []Change{change(OpMove, jumpHook, theirs)}},
+		{"the last is missing", slices.Concat(first[:1], last), []string{dropHook, theirs}, []Change{change(OpAdd, jumpHook)}},
+		{"in the wrong order", first, []string{banHook, dropHook}, []Change{change(OpMove, dropHook), change(OpMove, banHook)}},
+		{"as wanted", slices.Concat(first, last), []string{dropHook, banHook, theirs, jumpHook}, nil},
+	} {
+		save := "*filter\n:INPUT ACCEPT [0:0]\n"
+		for _, r := range test.rules {
+			save += "[1:2] -A INPUT " + r + "\n"
+		}
+		p := NewPlan([]Table{{Name: "filter", Hooks: test.hooks}}, parsed(t, IPv4, save+"COMMIT\n"), nil)
+		if diff := cmp.Diff(test.want, p.Changes); diff != "" {
+			t.Errorf("%s: changes (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// TestShape: a plan has the same shape whatever its rules have counted.
+func TestShape(t *testing.T) {
+	p := Plan{text: "*filter\n:X - [0:0]\n[5:500] -A X -m comment --comment \"a] b\" -j DROP\n-I INPUT 1 -m comment --comment \"[1] c\" -j X\nCOMMIT\n"}
+	want := "*filter\n:X - [0:0]\n-A X -m comment --comment \"a] b\" -j DROP\n-I INPUT 1 -m comment --comment \"[1] c\" -j X\nCOMMIT\n"
+	if got := p.shape(); got != want {
+		t.Errorf("the shape is\n%s", got)
+	}
+}
+
+// TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
+func TestNothingToPlan(t *testing.T) {
+	for what, saved := range map[string]*Saved{"absent": {Family: IPv6, absent: true}, "in trouble": {Family: IPv6, Trouble: errors.New("no")}} {
+		if p := NewPlan(full().Tables(IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
+			t.Errorf("%s: %s", what, p.Text())
+		}
+	}
+}
+
+// TestTablesOff: IPv6 that is off has no rules, and IPv4 has them all the same; nowhere
+// there are none at all.
+func TestTablesOff(t *testing.T) {
+	off, nowhere := full(), full()
+	off.IPv6Off, nowhere.DropAt = true, Nowhere
+	for f, want := range map[Family]bool{IPv4: true, IPv6: false} {
+		if got := off.Tables(f); (len(got) > 0) != want {
+			t.Errorf("IPv6 is off: %s has %d tables", f, len(got))
+		}
+		if got := nowhere.Tables(f); len(got) > 0 {
+			t.Errorf("nowhere: %s has %d tables", f, len(got))
+		}
+	}
+}
+
+// TestServiceBlocks divides services as the page does.
+func TestServiceBlocks(t *testing.T) {
+	service := func(letter rune) Service { return Service{Name: string(letter), Public: letter < 'a'} }
+	for services, want := range map[string]string{"": "  ", "AB": "AB  ", "ABc": "AB  c", "aB": " aB ", "abBc": " abB c", "AbBcd": "A bB cd", "ab": "  ab"} {
+		var b Base
+		for _, letter := range services {
+			b.Services = append(b.Services, service(letter))
+		}
+		head, middle, tail := b.serviceBlocks()
+		text := func(all []Service) (names string) {
+			for _, s := range all {
+				names += s.Name
+			}
+			return names
+		}
+		if got := text(head) + " " + text(middle) + " " + text(tail); got != want {
+			t.Errorf("%q: %q, not %q", services, got, want)
+		}
+	}
+}
+
+// TestSplitRule reads the quotes of iptables-save.
+func TestSplitRule(t *testing.T) {
+	for rule, want := range map[string][]string{
+		`-m comment --comment "a \"b\" \\ c" -j X`: {"-m", "comment", "--comment", `a "b" \ c`, "-j", "X"},
+		`-i a"b  -j X`:   {"-i", `a"b`, "-j", "X"},
+		`--comment "a\`:  {"--comment", `a\`},
+		`--comment "a\"`: {"--comment", `a"`},
+		`--comment ""`:   {"--comment", ""},
+		``:               nil,
+	} {
+		if got := splitRule(rule); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", rule, got)
+		}
+	}
+	const quoted = `-m comment --comment "voipbl: it's \"so\"" -j DROP`
+	for rule, want := range map[string]string{"-p tcp -j DROP": "-p tcp -j DROP", quoted: quoted, `-p tcp -m comment --comment "voipbl: a" -j DROP`: "-p tcp -j DROP", `-m comment --comment "voipbl: " -j DROP`: `-m comment --comment "voipbl: " -j DROP`} {
+		if got := WithoutPurpose(rule); got != want {
+			t.Errorf("%s: %s", rule, got)
+		}
+	}
 }

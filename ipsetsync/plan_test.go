@@ -162,3 +162,50 @@ func TestErrorsHaveRemedies(t *testing.T) {
 		t.Errorf("unknown number: %q", s)
 	}
 }
+
+// TestDiff counts what two lists have in common, of which the live one may repeat entries.
+func TestDiff(t *testing.T) {
+	live := []cidr.Prefix{}
+	for _, text := range []string{"192.0.2.1", "192.0.2.3", "192.0.2.3", "192.0.2.5", "192.0.2.7"} {
+		live = append(live, cidr.MustParsePrefix(text))
+	}
+	if kept, added, removed := diff(setOf("192.0.2.1", "192.0.2.2", "192.0.2.5", "192.0.2.9"), live); kept != 2 || added != 2 || removed != 2 {
+		t.Errorf("kept %d, added %d, removed %d", kept, added, removed)
+	}
+}
+
+// TestCarryCounts: counts go to the entry that an entry has become, and those of what has
+// left are left out.
+func TestCarryCounts(t *testing.T) {
+	var counts []Count
+	for i, text := range []string{"192.0.2.0/32", "192.0.2.1/32", "198.51.100.1/32", "203.0.113.4/32", "203.0.113.5/32", "203.0.113.9/32"} {
+		counts = append(counts, Count{Prefix: cidr.MustParsePrefix(text), Packets: 1 << i, Bytes: 100 << i})
+	}
+	got := carryCounts(setOf("192.0.2.0/31", "203.0.113.4/31", "203.0.113.9"), counts)
+	want := []Count{{cidr.MustParsePrefix("192.0.2.0/31"), 3, 300}, {cidr.MustParsePrefix("203.0.113.4/31"), 24, 2400}, {cidr.MustParsePrefix("203.0.113.9"), 32, 3200}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestLooksLikeList: a set that lacks anything of ours may be anybody's.
+func TestLooksLikeList(t *testing.T) {
+	good := Header{Type: TypeHashNet, Counters: true, Maxelem: maxelemDefault}
+	if !LooksLikeList(good) {
+		t.Error("ours does not")
+	}
+	larger := good
+	if larger.Maxelem *= 2; !LooksLikeList(larger) {
+		t.Error("a larger one of ours does not")
+	}
+	for what, change := range map[string]func(*Header){
+		"type": func(h *Header) { h.Type = "hash:ip" }, "counters": func(h *Header) { h.Counters = false }, "timeout": func(h *Header) { h.Timeout = true },
+		"comment": func(h *Header) { h.Comment = true }, "forceadd": func(h *Header) { h.Forceadd = true }, "skbinfo": func(h *Header) { h.Skbinfo = true },
+		"smaller": func(h *Header) { h.Maxelem /= 2 }, "no power of two": func(h *Header) { h.Maxelem++ },
+	} {
+		h := good
+		if change(&h); LooksLikeList(h) {
+			t.Errorf("%s: it does all the same", what)
+		}
+	}
+}
