@@ -64,6 +64,22 @@ func TestFindings(t *testing.T) {
 			in.Status.Families = []agent.FamilyProblem{{Family: "IPv6", Problem: agent.Problem{Error: "IPv6 is not protected as configured: no table"}}}
 			in.Status.Rules.Drift = []firewall.Change{{Family: "IPv6", Table: "filter", Chain: "INPUT"}}
 		}, []string{"problem family-trouble IPv6 is not protected as configured: no table"}},
+		{"whom FreePBX trusts is blocked, beside one who is not", func(in *Input) {
+			in.Facts.Asterisk.Contacts = nil
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.6/32 -j zone-trusted", "fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true}}}
+		}, []string{"problem freepbx-blocked FreePBX's firewall trusts 198.51.100.7"}},
+		{"whom FreePBX trusts is blocked, and is a phone: that is said once", func(in *Input) {
+			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
+			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true}}}
+		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked, by fail2ban"}},
+		{"no Asterisk", func(in *Input) { in.Facts.Asterisk = nil }, nil},
+		{"an Asterisk whose ports for voice are not known", func(in *Input) { in.Facts.Asterisk.RTP = [2]uint16{} }, nil},
+		{"nothing known of xt_recent", func(in *Input) { in.Facts.XTRecent = nil }, nil},
+		{"a trunk that SIP is closed for, beside one with a name", func(in *Input) {
+			in.Config = configOf(t, "firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [198.51.100.7], sip: {public: false}}")
+			in.Facts.Asterisk.Trunks = []string{"198.51.100.7", "198.51.100.8"}
+		}, []string{"problem trunk-closed from the trunk 198.51.100.8"}},
 		{"IPv6 is left alone", func(in *Input) { in.Status.IPv6Left = true }, []string{"note ipv6-left IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses"}},
 		{"no rule drops, and they are another program's", func(in *Input) {
 			in.Status.Protected, in.Status.Problems = false, []string{"no rule drops"}

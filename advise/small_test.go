@@ -196,6 +196,7 @@ func TestReasonsOfTrunks(t *testing.T) {
 		{Request{Facts: found, Trunks: []string{"sip.example.net"}}, "providers in Asterisk's configuration"},
 		{Request{Facts: found, Text: []byte("allow: [sip.example.org]\nfirewall:\n  trunks: [a.example]\n")}, "providers in Asterisk's configuration"},
 		{Request{Facts: found, Text: []byte("firewall:\n  trunks: [sip.example.net]\n")}, "as you have it"},
+		{Request{Text: []byte("firewall:\n  trunks: [a.example]\n"), Trunks: []string{"sip.example.org"}}, "as you have asked"},
 	} {
 		test.r.Shipped = shipped(t)
 		if got := choice(t, test.r, keyTrunks); !strings.HasPrefix(got.Why, test.want) {
@@ -283,5 +284,37 @@ func TestManyExemptBanned(t *testing.T) {
 	found := Findings(in)
 	if len(found) != maxBanned+1 || found[maxBanned].Text != "5 more exempt addresses are banned" {
 		t.Errorf("%d findings, the last is %+v", len(found), found[len(found)-1])
+	}
+}
+
+// TestFriendsOfFreePBX: whom FreePBX's firewall trusts for good is allowed, up to a bound,
+// and its private networks are local ones.
+func TestFriendsOfFreePBX(t *testing.T) {
+	rules := []string{
+		"fpbxnets -s 10.5.0.0/16 -j zone-trusted", "fpbxnets -s 203.0.113.0/24 -j zone-trusted", "fpbxnets -s 10.6.0.1/32 -j zone-trusted",
+		"fpbxregistrations -s 10.7.0.0/16 -j fpbxknownreg", "fpbxregistrations -s 198.51.100.9/32 -j fpbxknownreg",
+	}
+	for i := range maxTrusted + 20 {
+		rules = append(rules, fmt.Sprintf("fpbxhosts -s 9.%d.%d.1/32 -j zone-trusted", i/250, i%250))
+	}
+	propose := func(rules []string) config.Config {
+		p, err := Propose(Request{Text: []byte("allow:\n  - 203.0.113.0/24\n"), Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, rules, nil)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Config
+	}
+	c := propose(rules)
+	if got := fmt.Sprint(c.Firewall.LocalNetworks); got != "[10.5.0.0/16]" {
+		t.Errorf("local networks %s", got)
+	}
+	if len(c.Allow) != 1+maxTrusted || slices.ContainsFunc(c.Allow[1:], func(h config.Host) bool { return !strings.HasPrefix(h.String(), "9.") && h.String() != "10.6.0.1" }) {
+		t.Errorf("%d are allowed: %v", len(c.Allow), c.Allow)
+	}
+	if c = propose(rules[:5]); len(c.Allow) != 2 || c.Allow[1].String() != "10.6.0.1" {
+		t.Errorf("allowed are %v", c.Allow)
+	}
+	if c = propose(rules[1:2]); len(c.Allow) != 1 {
+		t.Errorf("allowed are %v", c.Allow)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBounds: what is just as long, or as much, as it may be is taken as it is written.
@@ -104,6 +105,54 @@ func TestAllErrors(t *testing.T) {
 		}
 		if strings.Join(got, " ") != strings.Join(want, " ") {
 			t.Errorf("%s: errors of %q, not %q:\n%v", text, got, want, err)
+		}
+	}
+}
+
+// TestParseTime reads times with days, of which no part may be negative or another number.
+func TestParseTime(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"36500d": 36500 * day, "1d0s": day, "1.5d": 36 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "5m": 5 * time.Minute, "-5m": -5 * time.Minute,
+		"36501d": -1, "1d-1h": -1, "1dx": -1, "5x": -1, "d": -1, "1e2d": -1, "-1d": -1, "infd": -1, "nand": -1, "1..2d": -1, "5": -1, "": -1,
+	} {
+		got, err := ParseTime(text)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]int{"auto": EntriesAuto, "1000": 1000, "100000000": 100_000_000, "999": -9, "100000001": -9, "x": -9, "": -9, "99999999999999": -9} {
+		got, f := parseEntries(text)
+		if f != nil {
+			got = -9
+		}
+		if got != want {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+// TestSuggestions: a key is found by two slips at most, and where it belongs.
+func TestSuggestions(t *testing.T) {
+	for text, want := range map[string]string{
+		"min_entries: 5\n": `did you mean "feeds[].min_entries"?`, "run_d: x\n": `did you mean "run_dir"?`, "run_dirxx: x\n": `did you mean "run_dir"?`, "run_: x\n": "expected one of ", "run_dirxxx: x\n": "expected one of ",
+	} {
+		if _, err := Parse("x", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestSecret: only what is a secret makes a configuration one that is not shown.
+func TestSecret(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "report: {serial: s}\n": true, "feeds: [{name: a, url: 'https://a.example/?key=s3cret'}]\n": true,
+		"feeds: [{name: a, url: 'https://a.example/list'}]\n": false,
+	} {
+		if got := mustParse(t, text).HasSecret(); got != want {
+			t.Errorf("%q: %v", text, got)
 		}
 	}
 }
