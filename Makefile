@@ -9,7 +9,7 @@ DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null
 ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs what can be run, and the rest fails'; false; }; }
 PACKAGES = ./... ./testdata/genfeed/... ./testdata/serve
 
-.PHONY: build install deb try test test-deb published check fuzz faults answers bench man completions clean help
+.PHONY: build install deb try test test-deb published check fuzz mutants faults answers bench man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
@@ -18,8 +18,9 @@ try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' s
 test: ; @$(ABLE) && sh testdata/install.sh && $(MAKE) --no-print-directory check && sh testdata/alone.sh go test -count=1 -vet=off -parallel 4 -timeout 38m $(PACKAGES)   ## everything, with the real kernel and tools; says and asks what it installs
 test-deb: ; @$(ABLE) && sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v -timeout 25m ./packaging/deb   ## the .deb installed, booted, upgraded, removed
 published: ; @$(ABLE) && test -d '$(LISTS)/feeds' || { echo 'LISTS=DIR says where feeds/ and asterisk/ are: see CONTRIBUTING.md'; false; } && VOIPBL_PUBLISHED="$$(realpath '$(LISTS)')" go test -count=1 -tags published -run '^TestPublished' ./agent ./packaging/fail2ban   ## lists as they were published, and what a real Asterisk wrote, from LISTS=DIR
-check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go vet -tags published ./agent ./packaging/fail2ban && go tool staticcheck $(PACKAGES)   ## format, vet, staticcheck
+check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go vet -tags published ./agent ./packaging/fail2ban && go -C tools vet ./... && go tool -modfile=tools/go.mod staticcheck $(PACKAGES)   ## format, vet, staticcheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
+mutants: ; @go -C tools run ./mutants $(IN)   ## how good the tests of the pure packages are: one fault after the other; IN='cidr dns' for these alone
 faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every verb fails once; FAULTS=N for N of each kind
 answers: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_ANSWERS=$(or $(ROWS),triples) go test -count=1 -timeout 8h -run '^TestAnswers' ./cmd/voipbl   ## what is said of hosts in three kinds of trouble at once; ROWS=all for each combination, N for each N-th, agent=none for those
 bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl && go test -run '^$$' -bench Ban -benchtime 300x ./agent   ## against iprange and ipset restore, as ratios

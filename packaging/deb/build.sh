@@ -31,5 +31,5 @@ for ARCH in "$@"; do
 		-ldflags "-s -w -buildid= -X main.version=$DEB_VERSION" -o "$STAGE/voipbl" ./cmd/voipbl
 	# The binary holds the libraries that it is made of: their terms come with it.
 	GOARCH=$ARCH sh packaging/deb/licenses.sh | gzip -9n >"$STAGE/third-party.gz"
-	go tool nfpm package --config packaging/deb/nfpm.yaml --packager deb --target "$OUT/voipbl_${DEB_VERSION}_$ARCH.deb"
+	go tool -modfile=tools/go.mod nfpm package --config packaging/deb/nfpm.yaml --packager deb --target "$OUT/voipbl_${DEB_VERSION}_$ARCH.deb"
 done

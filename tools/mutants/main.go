@@ -1,0 +1,285 @@
+// Mutants tells how good the tests of the pure and fast packages are: it puts one fault
+// after the other into a package and sees whether a test notices.
+//
+//	go -C tools run ./mutants [PACKAGE...]
+//
+// It says which faults no test has noticed, and the share of those that were. What no
+// test can notice, as nothing that counts becomes other by it, stands in equivalent.txt,
+// each with the reason. It ends with 1 if a share is below 90 %.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	_ "embed"
+
+	"golang.org/x/tools/go/packages"
+)
+
+// room is a package, or the part of one that decides and does nothing else, with the
+// tests that are to judge it.
+type room struct {
+	name  string
+	files string // those that faults are put into; "" for all
+	tests string // those that are asked; "" for all
+	slow  string // of these, those that are asked only if the others have noticed nothing
+}
+
+// least is the share of faults that have to be noticed.
+const least = 0.9
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(names []string) error {
+	// A fault may make a program take all the time and all the memory there is.
+	syscall.Setpriority(syscall.PRIO_PROCESS, 0, 15)
+	syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 8 << 30, Max: 8 << 30})
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	var bad []string
+	for _, r := range rooms {
+		if len(names) > 0 && !slices.Contains(names, r.name) {
+			continue
+		}
+		s, err := r.judge(root, filepath.Join(work, strings.ReplaceAll(r.name, "/", "_")))
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		fmt.Printf("%s: %d of %d noticed (%.1f %%), %d equivalent, in %s\n", r.name, s.noticed, s.all, 100*s.share(), s.equivalent, s.took.Round(time.Second))
+		if s.share() < least {
+			bad = append(bad, r.name)
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("below %.0f %%: %s", 100*least, strings.Join(bad, ", "))
+	}
+	return nil
+}
+
+// score is what became of the faults in one room. Equivalent ones are not counted.
+type score struct {
+	noticed, all, equivalent int
+	took                     time.Duration
+}
+
+func (s score) share() float64 { return float64(s.noticed) / float64(max(s.all, 1)) }
+
+func (r room) judge(root, work string) (s score, err error) {
+	began := time.Now()
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return s, err
+	}
+	dir := filepath.Join(root, r.name)
+	p, err := r.build(dir, work)
+	if err != nil {
+		return s, err
+	}
+	t := tests{dir: dir, program: filepath.Join(work, "tests"), room: r}
+	seen, err := t.first(filepath.Join(work, "seen"))
+	if err != nil {
+		return s, err
+	}
+	for i, f := range p.faults {
+		noticed := false
+		if seen[i+1] {
+			if noticed, err = t.notice(i + 1); err != nil {
+				return s, err
+			}
+		}
+		line, err := f.line(r.name)
+		switch {
+		case err != nil:
+			return s, err
+		case noticed:
+			s.noticed++
+		case equivalent[line]:
+			s.equivalent++
+			continue
+		default:
+			fmt.Printf("%s:%d: noticed by no test:\n%s\n", filepath.Join(r.name, filepath.Base(f.at.Filename)), f.at.Line, line)
+		}
+		s.all++
+	}
+	s.took = time.Since(began)
+	return s, nil
+}
+
+// line is a fault as it is told, and as it stands in equivalent.txt: with the line of
+// code, so that it is found again wherever that has moved to.
+func (f fault) line(room string) (string, error) {
+	text, err := os.ReadFile(f.at.Filename)
+	if err != nil {
+		return "", err
+	}
+	code := strings.Split(string(text), "\n")[f.at.Line-1]
+	at := f.at.Column - 1
+	return fmt.Sprintf("%s/%s: %s: %s", room, filepath.Base(f.at.Filename), f.kind, strings.TrimSpace(code[:at]+"»"+code[at:])), nil
+}
+
+//go:embed equivalent.txt
+var equivalentText string
+
+// equivalent are the lines of equivalent.txt that are no reasons and no comments.
+var equivalent = func() map[string]bool {
+	all := make(map[string]bool)
+	for line := range strings.Lines(equivalentText) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && line[0] != '#' && line[0] != '\t' {
+			all[line] = true
+		}
+	}
+	return all
+}()
+
+// build compiles the tests of a room with all its faults in it.
+func (r room) build(dir, work string) (*planter, error) {
+	loaded, err := packages.Load(&packages.Config{
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps,
+		Dir:  dir,
+	}, ".")
+	if err != nil {
+		return nil, err
+	}
+	if packages.PrintErrors(loaded) > 0 {
+		return nil, errors.New("it does not compile")
+	}
+	wanted, err := regexp.Compile("^(" + r.files + ")$")
+	if err != nil {
+		return nil, err
+	}
+	p := &planter{pkg: loaded[0]}
+	files, err := p.plant(func(name string) bool { return r.files == "" || wanted.MatchString(name) })
+	if err != nil {
+		return nil, err
+	}
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for path, text := range files {
+		planted := filepath.Join(work, filepath.Base(path))
+		if err := os.WriteFile(planted, text, 0o600); err != nil {
+			return nil, err
+		}
+		overlay.Replace[path] = planted
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		return nil, err
+	}
+	list := filepath.Join(work, "overlay.json")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", list, "-o", filepath.Join(work, "tests"), ".")
+	cmd.Dir = dir
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("with the faults in it: %w\n%s", err, said)
+	}
+	return p, nil
+}
+
+// tests are the tests of a room.
+type tests struct {
+	dir, program string
+	room         room
+	flags        []string
+	limit        time.Duration // after which they hang
+}
+
+// first runs them without a fault: they must pass. It returns which faults are in code
+// that they run.
+func (t *tests) first(log string) (seen map[int]bool, err error) {
+	if err := os.WriteFile(log, nil, 0o600); err != nil {
+		return nil, err
+	}
+	if t.command(context.Background(), "-test.list=^$", noFailFile).Run() == nil {
+		t.flags = append(t.flags, noFailFile)
+	}
+	began := time.Now()
+	cmd := t.command(context.Background(), append(slices.Clone(t.flags), "-test.run", anyOf(t.room.tests))...)
+	cmd.Env = append(os.Environ(), "FAULTS_SEEN="+log)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("without a fault: %w\n%s", err, said)
+	}
+	t.limit = 10*time.Second + 5*time.Since(began)
+	f, err := os.Open(log)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	seen = make(map[int]bool)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			return nil, err
+		}
+		seen[n] = true
+	}
+	return seen, nil
+}
+
+// noFailFile keeps rapid from writing what has failed into the package's testdata.
+const noFailFile = "-rapid.nofailfile"
+
+// notice reports whether a test notices a fault.
+func (t *tests) notice(fault int) (bool, error) {
+	if t.room.slow == "" {
+		return t.fails(fault, "-test.run", anyOf(t.room.tests))
+	}
+	noticed, err := t.fails(fault, "-test.run", anyOf(t.room.tests), "-test.skip", anyOf(t.room.slow))
+	if noticed || err != nil {
+		return noticed, err
+	}
+	return t.fails(fault, "-test.run", anyOf(t.room.slow))
+}
+
+// anyOf is a pattern of -test.run for tests with names of that pattern.
+func anyOf(names string) string {
+	if names == "" {
+		return "."
+	}
+	return "^(" + names + ")$"
+}
+
+// fails reports whether some tests fail with a fault, or do not end.
+func (t *tests) fails(fault int, which ...string) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), t.limit)
+	defer cancel()
+	cmd := t.command(ctx, slices.Concat(t.flags, which, []string{"-test.failfast"})...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("FAULT=%d", fault))
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err == nil || errors.As(err, &exit) || errors.Is(err, exec.ErrWaitDelay) {
+		return err != nil, nil
+	}
+	return false, err
+}
+
+func (t *tests) command(ctx context.Context, flags ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, t.program, flags...)
+	cmd.Dir, cmd.WaitDelay = t.dir, 5*time.Second
+	return cmd
+}
