@@ -134,11 +134,7 @@ func lackOf(err error) Lack {
 	if errors.As(err, &refused) {
 		return Lack{refused.Why, refused.Fix}
 	}
-	lack := Lack{What: err.Error()}
-	if r := (interface{ Remedy() string })(nil); errors.As(err, &r) {
-		lack.Fix = r.Remedy()
-	}
-	return lack
+	return Lack{What: err.Error(), Fix: agent.RemedyOf(err)}
 }
 
 func sessionWords(sessions []netip.Addr) string {

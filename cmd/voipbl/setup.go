@@ -171,10 +171,7 @@ func (s *setup) run(cmd *cobra.Command) error {
 		err = nil
 	}
 	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
-		s.report.Error = &agent.Problem{Error: exit.err.Error()}
-		if remedied := (interface{ Remedy() string })(nil); errors.As(exit.err, &remedied) {
-			s.report.Error.Remedy = remedied.Remedy()
-		}
+		s.report.Error = &agent.Problem{Error: exit.err.Error(), Remedy: agent.RemedyOf(exit.err)}
 	}
 	s.finish(p, agreed)
 	return err
