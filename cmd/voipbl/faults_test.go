@@ -43,6 +43,7 @@ var faultVerbs = []faultVerb{
 	{name: "allow", args: []string{"allow", "--json", "5.5.5.5", "9.9.9.9"}, config: "old", prepare: []string{"ban 9.9.9.9"}, always: []testfault.Fault{sends("header", 1), sends("header", 3)}},
 	{name: "disallow", args: []string{"disallow", "--json", "5.5.5.5"}, config: "old", prepare: []string{"allow 5.5.5.5"}, always: []testfault.Fault{sends("header", 3)}},
 	{name: "apply", args: []string{"firewall", "apply", "--force", "--confirm", "10m"}, config: "base", trial: true},
+	{name: "setup", args: []string{"setup", "--yes", "--base", "--local", "192.168.1.0/24", "--confirm", "10m", "--fail2ban", "false"}, config: "setup", trial: true},
 	{name: "confirm", args: []string{"firewall", "confirm"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
 	{name: "rollback", args: []string{"firewall", "rollback"}, config: "base", prepare: []string{"firewall apply --force --confirm 10m"}, trial: true},
 	{name: "remove", args: []string{"remove"}, config: "base", prepare: []string{"firewall apply --force --confirm 0"}, heal: []string{"remove"}},
@@ -83,7 +84,7 @@ func picks(t *testing.T) int {
 // TestFaults lets each verb run to its end once, counting its system calls, and
 // then again and again, each time on a host of its own, with another call that
 // fails: with one error, or with all that follow failing as well, as on a full
-// disk. After each run what the kernel holds is the old or the new, set by set
+// disk; or with which the command is killed. After each run what the kernel holds is the old or the new, set by set
 // and table by table, the exit status says so, and one more sync mends all.
 //
 // VOIPBL_FAULTS is how many calls of a kind fail under a verb; all is each one.
@@ -99,7 +100,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal("this machine's own cron runs voipbl.sh, and migrate would take it out: try this on another one")
 			}
 			dry := dryRun(t, v)
-			faults := append(chosenFaults(dry.calls, n), v.always...)
+			faults := slices.Concat(chosenFaults(dry.calls, n), v.always, kills(dry.calls, n))
 			eachFault(t, faults, func(t *testing.T, fault testfault.Fault) bool { return runWithFault(t, v, dry, fault) })
 		})
 	}
@@ -145,6 +146,21 @@ func chosenFaults(calls map[testfault.Kind]int, n int) (faults []testfault.Fault
 	return faults
 }
 
+// kills spreads up to half as many kills over the calls of each kind that change something: the
+// command ends when it is about to make that call.
+func kills(calls map[testfault.Kind]int, n int) (faults []testfault.Fault) {
+	for _, k := range []testfault.Kind{testfault.Write, testfault.Rename, testfault.Send, testfault.Tool} {
+		m := min(max(n/2, 1), calls[k])
+		for i := range m {
+			faults = append(faults, testfault.Fault{Kind: k, N: 1 + (2*i+1)*calls[k]/(2*m)})
+		}
+	}
+	return faults
+}
+
+// isKill reports whether a fault is one of those.
+func isKill(f testfault.Fault) bool { return f.N > 0 && f.Errno == 0 }
+
 // faultOutcome is what a run without a fault comes to.
 type faultOutcome struct {
 	calls            map[testfault.Kind]int
@@ -187,7 +203,7 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	}
 	now := h.kernel().settled()
 	as := []kernelText{dry.before.settled(), dry.after.settled()}
-	if r.code == exitStale || strings.Contains(r.text, "the sets hold the new lists") {
+	if r.code == exitStale || isKill(fault) || strings.Contains(r.text, "the sets hold the new lists") {
 		// One list may be the old one and the other the new one.
 		as = append(as, now.mixed(dry.before, dry.after))
 	}
@@ -197,7 +213,7 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	if v.name != "remove" && !now.drops() {
 		tell("nothing is dropped")
 	}
-	if r.code < 0 || strings.Contains(r.text, "goroutine ") {
+	if r.code < 0 != isKill(fault) || strings.Contains(r.text, "goroutine ") {
 		tell("it crashed")
 	}
 	done := now.beside(dry.after.settled())
@@ -214,8 +230,13 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	if r.inForce && now["set voip_ban"]+now["set voip_ban6"] != dry.after["set voip_ban"]+dry.after["set voip_ban6"] {
 		tell("it says in force: %s", done)
 	}
-	if disk := slices.Contains([]testfault.Kind{testfault.Write, testfault.Fsync, testfault.Rename}, fault.Kind); disk && !r.inForce && (v.name == "ban" || v.name == "allow" && !strings.Contains(r.text, "neither to state_dir nor to run_dir")) {
+	if disk := slices.Contains([]testfault.Kind{testfault.Write, testfault.Fsync, testfault.Rename}, fault.Kind); disk && !isKill(fault) && !r.inForce && (v.name == "ban" || v.name == "allow" && !strings.Contains(r.text, "neither to state_dir nor to run_dir")) {
 		tell("a disk that fails lets the attacker stay, or cuts the friend off")
+	}
+	if v.name == "setup" {
+		if out, code := h.voipbl(v.config, "config", "check"); code != exitOK {
+			tell("its configuration is of no use: %s", out)
+		}
 	}
 	if r.code == exitOK && v.name != "remove" {
 		if diff := h.rebooted(v).beside(dry.rebooted); diff != "" {
@@ -256,7 +277,7 @@ func newFaultHost(t *testing.T, v faultVerb) *faultHost {
 	h.serve()
 	base := "firewall: {base: true, local_networks: [192.168.1.0/24]}\n"
 	renamed := "set: pbx_bl\nban_set: pbx_ban\n"
-	for name, more := range map[string]string{"old": "", "moved": "firewall: {drop_at: prerouting}\n", "base": base, "renamed": renamed} {
+	for name, more := range map[string]string{"old": "", "moved": "firewall: {drop_at: prerouting}\n", "base": base, "renamed": renamed, "setup": ""} {
 		writeFile(t, filepath.Join(h.dir, name+".yaml"), fmt.Sprintf(faultConfig, h.dir)+more)
 	}
 	h.offer("5.5.5.5\n2a00:1::/32\n", "6.6.6.6\n")
@@ -351,10 +372,14 @@ func (h *faultHost) run(v faultVerb, fault testfault.Fault) faultRun {
 // runWith is run, with something done while the command is stopped at the call of the fault.
 func (h *faultHost) runWith(v faultVerb, fault testfault.Fault, meanwhile func()) faultRun {
 	reached, goOn, ended := make(chan bool, 1), make(chan bool), make(chan bool)
+	var cmd *testfault.Command
+	if meanwhile == nil && isKill(fault) {
+		meanwhile = func() { cmd.Process.Kill() }
+	}
 	if meanwhile != nil {
 		fault.At = func() { reached <- true; <-goOn }
 	}
-	cmd := testfault.New(fault, "voipbl", h.arguments(v.config, v.args)...)
+	cmd = testfault.New(fault, "voipbl", h.arguments(v.config, v.args)...)
 	cmd.Env = h.environment(v.name == "confirm")
 	out, err := os.Create(filepath.Join(h.dir, "out"))
 	if err != nil {

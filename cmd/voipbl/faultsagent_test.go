@@ -30,7 +30,7 @@ func TestFaultsInAgent(t *testing.T) {
 	if dry.calls == nil {
 		t.FailNow()
 	}
-	eachFault(t, chosenFaults(dry.calls, n), func(t *testing.T, fault testfault.Fault) bool {
+	eachFault(t, append(chosenFaults(dry.calls, n), kills(dry.calls, n)...), func(t *testing.T, fault testfault.Fault) bool {
 		return agentWithFault(t, fault, dry.healed).failed != ""
 	})
 }
@@ -70,7 +70,7 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 	if !inForce && !fault.On {
 		tell("the agent goes on, and the new list is not in force")
 	}
-	if ended && !fault.On {
+	if ended && !fault.On && !isKill(fault) {
 		tell("one failing call has ended the agent")
 	}
 	if ended {
@@ -112,6 +112,10 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 
 // startUnder starts an agent. exit gives what it ends with.
 func (h *faultHost) startUnder(fault testfault.Fault) (cmd *testfault.Command, exit chan error) {
+	started := make(chan bool)
+	if isKill(fault) {
+		fault.At = func() { <-started; cmd.Process.Kill() }
+	}
 	cmd = testfault.New(fault, "voipbl", h.arguments("moved", []string{"run"})...)
 	cmd.Env = h.environment(false)
 	out, err := os.OpenFile(filepath.Join(h.dir, "out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -123,6 +127,7 @@ func (h *faultHost) startUnder(fault testfault.Fault) (cmd *testfault.Command, e
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
+	close(started)
 	h.t.Cleanup(func() { cmd.Process.Kill() })
 	exit = make(chan error, 1)
 	go func() { exit <- cmd.Wait() }()
