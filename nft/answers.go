@@ -1,6 +1,9 @@
 package nft
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Answers are followed as what they answer is: all that rules ask of whom they are for is
 // read as if they asked it of a source.
@@ -89,12 +92,27 @@ func (p Packet) hooks() []Hook {
 	return []Hook{Ingress, Prerouting, Input}
 }
 
-// comeTo are the packets as they come to a hook. Those that are sent on have another address and
-// port then.
-func (p Packet) comeTo(h Hook) Packet {
-	p.sent = p.Forwarded && (p.Answers || h != Ingress && h != Prerouting)
+// comeTo are the packets as they come to a base chain. Those whose address or port is
+// translated have another one from then on, and answers up to where that is undone.
+func (p Packet) comeTo(c at) Packet {
+	switch {
+	case p.Answers && (c.Hook == Egress || c.Hook == Postrouting && c.Priority > priorityNATSource):
+		p.sent = false
+	case p.Answers && c.Hook == Postrouting && c.Priority == priorityNATSource: // before or behind it
+		p.sent, p.To, p.AnyPort = p.translated(), netip.Addr{}, true
+	case p.Answers:
+		p.sent = p.translated()
+	default:
+		p.sent = p.translated() && c.Hook != Ingress && c.Hook != Prerouting
+	}
 	return p
 }
+
+// translated reports whether packets are for another address or port than they were sent to.
+func (p Packet) translated() bool { return p.Forwarded || p.ToPort != 0 }
+
+// priorityNATSource is NF_IP_PRI_NAT_SRC.
+const priorityNATSource = 100
 
 // seesAll reports whether a base chain sees all packets: a bridge sees some of them, and a
 // device the packets that come or go by it. By which one a container has them is not known.

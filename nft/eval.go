@@ -34,8 +34,9 @@ type Packet struct {
 	Here []netip.Addr
 
 	// Forwarded are packets for another host or a container; others are for this host. To
-	// is where they are sent to, and ToPort the port there, if these are known; without a port
-	// it is the one that they have come for, unless it is AnyPort.
+	// is where they are sent to, if that is known, and ToPort the port there; without a port
+	// it is the one that they have come for, unless it is AnyPort. What is for this host may
+	// be for another port of it, too.
 	Forwarded bool
 	To        netip.Addr
 	ToPort    uint16

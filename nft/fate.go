@@ -132,12 +132,13 @@ func (r *Ruleset) fate(p Packet) Fate {
 func (w *walk) through() {
 	p := w.packet
 	for _, h := range p.hooks() {
-		w.packet = w.packet.comeTo(h)
 		for _, c := range w.rules.base(h, p.is6()) {
 			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) {
 				continue
 			}
 			from := way{area: area{unclear: !p.seesAll(c)}}
+			here := p.comeTo(c)
+			w.packet.sent, w.packet.To, w.packet.AnyPort = here.sent, here.To, here.AnyPort
 			if w.base(c, from) {
 				w.fate.Dropped = true
 				return
