@@ -107,6 +107,7 @@ func (a admission) words(ports []firewall.PortRange) string {
 type dropper struct {
 	Obstacle
 	answers  bool
+	turned   string
 	dropped  []string
 	everyone map[string]bool // the ports, of whoever comes, so that each network is not named
 }
@@ -116,11 +117,11 @@ type droppers []*dropper
 
 func (all *droppers) of(s stop) *dropper {
 	for _, d := range *all {
-		if d.where == s.where && d.rule == s.rule && d.answers == s.answers {
+		if d.where == s.where && d.rule == s.rule && d.answers == s.answers && d.turned == s.turned {
 			return d
 		}
 	}
-	d := &dropper{Obstacle: s.Obstacle, answers: s.answers, everyone: make(map[string]bool)}
+	d := &dropper{Obstacle: s.Obstacle, answers: s.answers, turned: s.turned, everyone: make(map[string]bool)}
 	*all = append(*all, d)
 	return d
 }
@@ -159,7 +160,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 			at := make(map[*dropper][]string) // the interfaces by which it drops them
 			ports := make(map[*dropper][]firewall.PortRange)
 			for _, i := range by {
-				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere)) {
+				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere), filters.turned(a, i)) {
 					d := all.of(s)
 					at[d], ports[d] = append(at[d], i), portrange.Joined(slices.Concat(ports[d], s.ports))
 				}
@@ -184,11 +185,14 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		if slices.ContainsFunc(known, func(o Obstacle) bool { return o.where == d.where && o.rule == d.rule }) {
 			continue
 		}
-		what := "what the base rules let in"
-		if d.answers {
-			what = "the answers to what the base rules let in"
+		what := "drops what the base rules let in"
+		switch {
+		case d.answers:
+			what = "drops the answers to what the base rules let in"
+		case d.turned != "":
+			what = "sends to " + d.turned + ", which the base rules close, what they let in"
 		}
-		d.Error = fmt.Sprintf("%s drops %s: %s", d.Error, what, firstFew(slices.Compact(d.dropped), 3))
+		d.Error = fmt.Sprintf("%s %s: %s", d.Error, what, firstFew(slices.Compact(d.dropped), 3))
 		found = append(found, d.Obstacle)
 	}
 	return found
@@ -206,6 +210,7 @@ func (d *dropper) native() bool { return strings.HasPrefix(d.where, "nftables, "
 type stop struct {
 	Obstacle
 	answers bool
+	turned  string // they do not end there, but go to this port, such as "udp 5080"
 	ports   []firewall.PortRange
 }
 
@@ -236,6 +241,8 @@ type filters struct {
 	Passed
 	family firewall.Family
 	all    []filter
+
+	addresses []netip.Addr // see own
 }
 
 // filter are the rules of one backend.
@@ -284,7 +291,30 @@ func (p Passed) filters(f firewall.Family, in firewall.Sources) *filters {
 // stops are what ends packets of an admission that come by an interface, on a leg of their
 // way; answers go back by the same.
 func (f *filters) stops(a admission, by string, l leg) (all []stop) {
+	if l.to != (firewall.Published{}) {
+		return f.stopsOf(part{admission: a, leg: l}, by)
+	}
+	for _, p := range f.parts(a, by, l) {
+		for _, s := range f.stopsOf(p, by) {
+			i := slices.IndexFunc(all, func(o stop) bool { return o.where == s.where && o.rule == s.rule })
+			if i < 0 {
+				all = append(all, s)
+				continue
+			}
+			all[i].ports = portrange.Joined(slices.Concat(all[i].ports, s.ports))
+		}
+	}
+	return all
+}
+
+// stopsOf are what ends packets of a part.
+func (f *filters) stopsOf(p part, by string) (all []stop) {
+	a, l := p.admission, p.leg
+	if p.away && l.answers() {
+		return nil
+	}
 	packet := f.packet(a, by, l)
+	packet.Away = p.away
 	native := f.Native != nil && f.Native.MayStop(packet)
 	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return of.saved.MayStop(l.along) }) {
 		return nil
@@ -292,11 +322,11 @@ func (f *filters) stops(a admission, by string, l leg) (all []stop) {
 	others := f.affects(packet, l)
 	for i, t := range f.all {
 		found := t.follows(l).Behind(others[i]).Stops(firewall.Packet{
-			Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here, To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort,
+			Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here, To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Away: p.away,
 		})
 		for _, s := range found {
 			if a.from.IsValid() || !s.BySource {
-				all = append(all, stop{ruleObstacle(t.familyTracer, s, l, t.owners), l.answers(), s.Ports})
+				all = append(all, stop{Obstacle: ruleObstacle(t.familyTracer, s, l, t.owners), answers: l.answers(), ports: s.Ports})
 			}
 		}
 	}
@@ -306,7 +336,7 @@ func (f *filters) stops(a admission, by string, l leg) (all []stop) {
 	packet.Others = nft.Others(others[len(f.all)])
 	for _, s := range f.Native.Stops(packet, a.ports) {
 		if a.from.IsValid() || !s.ForSource {
-			all = append(all, stop{nativeObstacle(s, l), l.answers(), s.In})
+			all = append(all, stop{Obstacle: nativeObstacle(s, l), answers: l.answers(), ports: s.In})
 		}
 	}
 	return all

@@ -139,10 +139,32 @@ TOOL -t raw -A PREROUTING -d THERE ! -i host2 -j DROP`},
 	{name: "ingress of the container", rules: "device chain in { type filter hook ingress device \"host2\" priority 0; drop; }", unclear: true},
 }
 
+// turnedCases are rules where udp 5060 is sent on to udp 5080 of this host.
+var turnedCases = []legCase{
+	{name: "nothing"},
+	{name: "port before", rules: "TOOL -A INPUT -p udp --dport 5060 -j DROP"},
+	{name: "port", rules: "TOOL -A INPUT -p udp --dport 5080 -j DROP", in: true},
+	{name: "let in by the wrong port", rules: "TOOL -P INPUT DROP\nTOOL -A INPUT -p udp --dport 5060 -j ACCEPT", in: true},
+	{name: "let in", rules: "TOOL -P INPUT DROP\nTOOL -A INPUT -p udp --dport 5080 -j ACCEPT"},
+	{name: "raw", rules: "TOOL -t raw -A PREROUTING -p udp --dport 5060 -j DROP", in: true},
+	{name: "raw, the other port", rules: "TOOL -t raw -A PREROUTING -p udp --dport 5080 -j DROP"},
+	{name: "answers", rules: "TOOL -A OUTPUT -p udp --sport 5080 -j DROP", out: true},
+	{name: "answers by the wrong port", rules: "TOOL -A OUTPUT -p udp --sport 5060 -j DROP"},
+	{name: "postrouting", rules: "TOOL -t mangle -A POSTROUTING -p udp --sport 5080 -j DROP", out: true},
+	{name: "native port", rules: "table chain f { type filter hook input priority 0; udp dport 5080 drop; }", in: true},
+	{name: "native port before", rules: "table chain f { type filter hook input priority 0; udp dport 5060 drop; }"},
+	{name: "native prerouting", rules: "table chain f { type filter hook prerouting priority -150; udp dport 5060 drop; }", in: true},
+	{name: "native prerouting behind nat", rules: "table chain f { type filter hook prerouting priority 0; udp dport 5080 drop; }", in: true},
+	{name: "native answers", rules: "table chain f { type filter hook output priority 0; udp sport 5080 drop; }", out: true},
+	{name: "native answers behind nat", rules: "table chain f { type filter hook postrouting priority 110; udp sport 5080 drop; }"},
+	{name: "egress", rules: "device chain out { type filter hook egress device \"host1\" priority 0; udp sport 5060 drop; }", out: true},
+}
+
 // legLab is a host between a phone and a container, with rules of one backend and family.
 type legLab struct {
 	t                          *testing.T
 	backend                    string
+	star                       *testns.Star
 	is6                        bool
 	phone, container           *testns.Host
 	here, there, caller, other netip.Addr
@@ -164,11 +186,11 @@ func TestLegsByPackets(t *testing.T) {
 		star.Know()
 		for f := range firewall.Families {
 			is6 := f == int(firewall.IPv6)
-			l := &legLab{t: t, backend: backend, is6: is6, phone: phone, container: container, here: here[f], there: there[f].Addr(), caller: phone.Addr(is6), other: there[f].Addr().Next()}
+			l := &legLab{t: t, backend: backend, star: star, is6: is6, phone: phone, container: container, here: here[f], there: there[f].Addr(), caller: phone.Addr(is6), other: there[f].Addr().Next()}
 			l.run("", "ip", map[bool]string{false: "-4", true: "-6"}[is6], "route", "add", "default", "via", l.caller.String(), "dev", "host1")
 			for i, c := range answerCases {
 				if (i+n+f)%2 == 0 { // each in one of the families, in the other backend in the other one
-					l.try(c, nil)
+					l.try(c, netip.AddrPortFrom(l.here, 5060), nil)
 				}
 			}
 			dnat := fmt.Sprintf("TOOL -t nat -A PREROUTING -p udp -m udp --dport 5060 -j DNAT --to-destination %s\n", netip.AddrPortFrom(l.there, 5080))
@@ -179,7 +201,18 @@ func TestLegsByPackets(t *testing.T) {
 			for i, c := range sentOnCases {
 				if (i+n+f)%2 == 0 {
 					c.rules = dnat + c.rules
-					l.try(c, container)
+					l.try(c, netip.AddrPortFrom(l.there, 5080), container)
+				}
+			}
+			turn := [...]string{
+				"TOOL -t nat -A PREROUTING -p udp -m udp --dport 5060 -j REDIRECT --to-ports 5080\n",
+				fmt.Sprintf("TOOL -t nat -A PREROUTING -i host1 -p udp -m udp --dport 5060 -j DNAT --to-destination %s\n", netip.AddrPortFrom(l.here, 5080)),
+				"table chain turn { type nat hook prerouting priority -100; udp dport 5060 redirect to :5080; }\n",
+			}
+			for i, c := range turnedCases {
+				if (i+n+f)%2 == 0 {
+					c.rules = turn[(i/2+n)%len(turn)] + c.rules
+					l.try(c, netip.AddrPortFrom(l.here, 5080), nil)
 				}
 			}
 		}
@@ -197,13 +230,9 @@ func (l *legLab) tool() string { return (&fateLab{is6: l.is6}).tool(l.backend) }
 
 // try loads rules, and holds what is said against what becomes of a packet from the phone and
 // of its answer, by the container or else by this host.
-func (l *legLab) try(c legCase, by *testns.Host) {
+func (l *legLab) try(c legCase, at netip.AddrPort, by *testns.Host) {
 	l.t.Helper()
-	to := netip.AddrPortFrom(l.here, 5060)
-	if by != nil {
-		to = netip.AddrPortFrom(l.there, 5080)
-	}
-	server, client := l.listen(by, to), l.listen(l.phone, netip.AddrPortFrom(l.caller, 0))
+	server, client := l.listen(by, at), l.listen(l.phone, netip.AddrPortFrom(l.caller, 0))
 	defer server.Close()
 	defer client.Close()
 	defer l.clear()
@@ -212,7 +241,11 @@ func (l *legLab) try(c legCase, by *testns.Host) {
 	if in != c.in || out != c.out {
 		l.t.Errorf("%s, %s: said to be dropped: in %v, answers %v; not %v, %v", l.tool(), c.name, in, out, c.in, c.out)
 	}
-	comes := l.passes(client, netip.AddrPortFrom(l.here, 5060), server, by)
+	to := netip.AddrPortFrom(l.here, 5060)
+	comes := by == nil && l.star.DeliverTo(l.phone, l.caller, net.UDPAddrFromAddrPort(to), server, fmt.Sprint("begin ", c.name))
+	if comes || by != nil {
+		comes = l.passes(client, to, server, by)
+	}
 	if comes == in && (in || !c.unclear) {
 		l.t.Errorf("%s, %s: what comes in is said to be dropped: %v, and comes: %v", l.tool(), c.name, in, comes)
 	}

@@ -68,7 +68,11 @@ func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []fi
 			all = append(all, firewall.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
 		}
 	}
-	return all
+	if len(all) == 0 {
+		return nil
+	}
+	own, _ := ownAddresses() // without them nat sends to others
+	return slices.DeleteFunc(all, func(p firewall.Published) bool { return isOwn(own, p.To) })
 }
 
 // Publishes reports whether containers have ports of this host, or are about to: Docker

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
+	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/nft"
@@ -67,6 +68,7 @@ type placesFinder struct {
 	rules   []KernelRules
 	native  *nativeRules // nil if they could not be read
 	way     Passed       // by which interfaces packets come, if a rule asks for that
+	nat     [2]*filters  // to find out what nat does, by family; nil: not asked yet
 	unread  [2][]string  // why the places of a family may not be all
 }
 
@@ -191,7 +193,32 @@ func (p *placesFinder) byInterface(q netip.Prefix, f firewall.Family, by string,
 	if some {
 		cut = append(cut, "nftables")
 	}
-	return append(places, native...), cut
+	places = append(places, native...)
+	for i := range places {
+		if places[i].Certain && p.translated(places[i], f, by) {
+			places[i].Certain = false
+		}
+	}
+	return places, cut
+}
+
+// translated reports whether packets to a port that a place of INPUT names may come there by
+// another port, or not at all.
+func (p *placesFinder) translated(at Place, f firewall.Family, by string) bool {
+	if at.early || at.Containers || len(at.Ports) == 0 {
+		return false
+	}
+	if p.nat[f] == nil {
+		p.nat[f] = p.way.filters(f, nobody)
+	}
+	return slices.ContainsFunc(at.Ports, func(of string) bool {
+		of, _, _ = strings.Cut(of, " to ")
+		proto, ports, some := strings.Cut(of, " ")
+		if !some || !slices.Contains(portrange.Protocols, proto) {
+			return false
+		}
+		return slices.ContainsFunc(p.nat[f].parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned != "" })
+	})
 }
 
 // allBut is what all of them together do but one.

@@ -108,6 +108,9 @@ func (s *Saved) Published() []Published {
 				continue
 			}
 			to := option(r.text, "--to-destination")
+			if strings.HasPrefix(to, ":") {
+				continue // another port of this host
+			}
 			p := Published{Proto: m.proto, Chain: chain, To: destination(to)}
 			p.ToPort, p.AnyPort = destinationPort(to)
 			for _, ports := range m.dports {

@@ -17,8 +17,11 @@ type Packet struct {
 	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
 	Theirs bool         // the rules of voipbl are left out
 
-	// Of packets that are sent on: to whom, if that is one address, and to which of its
-	// ports; without a port, to those that they have come for, or with AnyPort to others,
+	// Away is that they may be sent on, to nobody knows whom: they come to PREROUTING alone.
+	Away bool
+
+	// Of packets that nat sends elsewhere: to whom, if that is one address, and to which of its
+	// ports, or to which of this host's; without a port, to those that they have come for, or with AnyPort to others,
 	// which are not known.
 	To      netip.Addr
 	ToPort  uint16
@@ -89,7 +92,7 @@ func (v *view) kindsOf(p Packet) iter.Seq2[packets, []PortRange] {
 				continue
 			}
 			of := packets{box: box{proto: p.Proto, dports: ports[:1], in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
-			of.sent = p.sent(of.box)
+			of.sent, of.turned, of.away = p.sent(of.box), p.ToPort != 0, p.Away
 			if !yield(of, ports) {
 				return
 			}
@@ -130,7 +133,7 @@ func (v *view) meet() {
 // stop is what ends packets first, and its line; none if some may come through.
 func (v *view) stop(of packets) (s Stop, line string) {
 	for _, tr := range v.run(of) {
-		if tr.mayPass || tr.forwarded && v.along == Inwards {
+		if tr.mayPass || tr.forwarded && v.along == Inwards || of.away && !tr.early {
 			continue
 		}
 		s = Stop{Table: tr.table, Chain: tr.endsIn, BySource: tr.endBySource}

@@ -59,6 +59,7 @@ type exit struct {
 	box
 	rule string // as "-A CHAIN RULE"
 	sure bool
+	by   *asks // that rule, where the table is left
 }
 
 // walk follows packets through a chain, and reports whether none comes out of it.
@@ -122,7 +123,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		}
 		switch f := fateOf(r.target); {
 		case f == accepted:
-			t.letIn = append(t.letIn, exit{here.box, r.line, sure})
+			t.letIn = append(t.letIn, exit{here.box, r.line, sure, r.asks})
 			ended = all
 		case f == closed || r.target == "TARPIT":
 			if here.named != nil && !t.ends && (direct || t.endsAll(here)) {
@@ -131,7 +132,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 			t.closes, t.end, ended = t.closes || !direct, r.line, all
 			t.ender, t.endsIn, t.endBySource = r.asks, chain, here.named != nil || here.listed
 		case r.target == "RETURN":
-			w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, sure})
+			w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, sure, nil})
 			if all {
 				return false
 			}
@@ -141,13 +142,14 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 				return false
 			}
 			if r.goTo && !all { // what comes back from there goes on in the chain above
-				w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, false})
+				w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, false, nil})
 			}
 		case r.target == "CT" || r.target == "NOTRACK":
 			everything := sure && here.box.covers(t.box)
 			t.tracking = t.tracking.tracked(r.asks, everything && len(t.letIn)+len(w.back) == 0)
 		case !passive(r.target): // what another program decides, such as NFQUEUE
-			t.letIn = append(t.letIn, exit{here.box, r.line, false})
+			t.letIn = append(t.letIn, exit{here.box, r.line, sure && translates(r.target), r.asks})
+			ended = all && translates(r.target)
 		}
 		if ended {
 			return len(w.back) == back

@@ -155,6 +155,8 @@ func (v *view) ask(r *asks, in Sources) (a answer) {
 type packets struct {
 	box
 	sent     *box // what is sent on is in this box then; nil: in the same
+	turned   bool // what is for this host is in that box, too
+	away     bool // they come to PREROUTING alone
 	stranger bool
 	ends     bool // only where they end is asked, and not which places are about the source
 
@@ -177,7 +179,7 @@ func (v *view) run(of packets) (all []*trace) {
 			p = routed.fork()
 		}
 		tr := &trace{view: v, passage: p, packets: of, table: w.at.table, forwarded: w.forwarded, early: w.at.chain == "PREROUTING" && !w.forwarded}
-		if w.forwarded && of.sent != nil {
+		if of.sent != nil && (w.forwarded || of.turned && !tr.early) {
 			tr.box = *of.sent
 		}
 		tr.through(w.at)

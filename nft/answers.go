@@ -86,6 +86,8 @@ func (p Packet) hooks() []Hook {
 	switch {
 	case p.Forwarded:
 		return []Hook{Ingress, Prerouting, Forward, Postrouting, Egress}
+	case p.Away:
+		return []Hook{Ingress, Prerouting}
 	case p.Answers:
 		return []Hook{Output, Postrouting, Egress}
 	}
@@ -102,8 +104,10 @@ func (p Packet) comeTo(c at) Packet {
 		p.sent, p.To, p.AnyPort = p.translated(), netip.Addr{}, true
 	case p.Answers:
 		p.sent = p.translated()
+	case c.Hook == Prerouting && c.Priority == priorityNATDest:
+		p.sent, p.To, p.AnyPort = p.translated(), netip.Addr{}, true
 	default:
-		p.sent = p.translated() && c.Hook != Ingress && c.Hook != Prerouting
+		p.sent = p.translated() && c.Hook != Ingress && !(c.Hook == Prerouting && c.Priority < priorityNATDest)
 	}
 	return p
 }
@@ -111,8 +115,11 @@ func (p Packet) comeTo(c at) Packet {
 // translated reports whether packets are for another address or port than they were sent to.
 func (p Packet) translated() bool { return p.Forwarded || p.ToPort != 0 }
 
-// priorityNATSource is NF_IP_PRI_NAT_SRC.
-const priorityNATSource = 100
+// The priorities of nat: NF_IP_PRI_NAT_DST and NF_IP_PRI_NAT_SRC.
+const (
+	priorityNATDest   = -100
+	priorityNATSource = 100
+)
 
 // seesAll reports whether a base chain sees all packets: a bridge sees some of them, and a
 // device the packets that come or go by it. By which one a container has them is not known.

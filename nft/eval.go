@@ -42,6 +42,10 @@ type Packet struct {
 	ToPort    uint16
 	AnyPort   bool
 
+	// Away is that those for this host may be sent on, to nobody knows whom: they are followed
+	// up to where that is done.
+	Away bool
+
 	// Answers are the answers to such packets, to Source, out by Interface.
 	Answers bool
 

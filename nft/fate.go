@@ -133,7 +133,7 @@ func (w *walk) through() {
 	p := w.packet
 	for _, h := range p.hooks() {
 		for _, c := range w.rules.base(h, p.is6()) {
-			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) {
+			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) || p.Away && h == Prerouting && c.Priority >= priorityNATDest {
 				continue
 			}
 			from := way{area: area{unclear: !p.seesAll(c)}}

@@ -28,6 +28,7 @@ type walk struct {
 	packet Packet
 	fate   Fate
 	steps  int
+	nat    []Translation // what nat may do to packets
 
 	changed map[*Set][]area // sets that rules add packets to, and which packets
 
@@ -152,6 +153,8 @@ func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
 				continue
 			}
 			w.trail(r, all)
+			certain := all && !here.some && !here.unclear && len(w.accepted)+len(w.returned) == 0
+			w.nat = append(w.nat, Translation{*s.NAT, c.Table.String(), c.Chain.Name, certain})
 			w.accepted = append(w.accepted, here.area)
 			if all {
 				return left, false

@@ -178,7 +178,8 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^feed \S+: `), []string{advise.FeedTrouble, advise.StaleFeed}},
 	{regexp.MustCompile(`^the rules cannot be read`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^ip6?tables-(nft|legacy): .*(no packet comes to them|leaves no packet for)`), []string{advise.ShadowedRule}},
-	{regexp.MustCompile(` drops what the base rules let in: `), []string{advise.OtherFirewall}},
+	{regexp.MustCompile(` drops (the answers to )?what the base rules let in: `), []string{advise.OtherFirewall}},
+	{regexp.MustCompile(`, which the base rules close, what they let in: `), []string{advise.ShadowedRule}},
 }
 
 func sameTroubles(a *hostAnswers) string {

@@ -23,13 +23,18 @@ const deliverWait = time.Second
 // of the first one has become of it then.
 func (s *Star) Deliver(h *Host, from netip.Addr, conn *net.UDPConn, text string) bool {
 	s.t.Helper()
+	return s.DeliverTo(h, from, conn.LocalAddr().(*net.UDPAddr), conn, text)
+}
+
+// DeliverTo is Deliver for a packet that is sent to another port than that of conn.
+func (s *Star) DeliverTo(h *Host, from netip.Addr, to *net.UDPAddr, conn *net.UDPConn, text string) bool {
+	s.t.Helper()
 	if s.tap == 0 {
 		s.openTap()
 	}
 	if !h.knows {
 		h.know()
 	}
-	to := conn.LocalAddr().(*net.UDPAddr)
 	for i := range 60 {
 		last := fmt.Sprintf("%s: and that is all (%d)", text, i)
 		h.Do(func() { s.must(sendInOrder(from, to, text, last)) })

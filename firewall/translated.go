@@ -1,0 +1,78 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Translation is where nat sends packets instead of where they were sent.
+type Translation struct {
+	Share   Share      // of how many packets; of none, or if it is not known of how many, there is no more
+	To      netip.Addr // invalid: another port of this host, or one of several hosts
+	Local   bool       // it is this host, by the port alone
+	ToPort  uint16     // 0: the one that they have come for
+	AnyPort bool       // it may be any of several
+	Rule    string     // without "-A CHAIN"
+	Chain   string
+}
+
+// translates reports whether a target sends packets elsewhere, all that come to it.
+func translates(target string) bool { return target == "DNAT" || target == "REDIRECT" }
+
+// Translated is what PREROUTING of nat does to packets to one port.
+func (t *Tracer) Translated(p Packet) (to Translation) {
+	if c := t.saved.tables["nat"]["PREROUTING"]; c == nil || len(c.rules) == 0 {
+		return to
+	}
+	v := t.view(p.Source)
+	of := packets{box: box{proto: p.Proto, dports: []PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
+	nat := &trace{view: v, passage: &passage{added: make(map[string][]box)}, packets: of, table: "nat", early: true}
+	nat.walk("PREROUTING", way{box: of.box, share: AllOf}, 0)
+	changed := t.others.Untracks || t.others.Marks || t.Affects(p.Source).Untracks
+	for i, e := range nat.letIn {
+		switch {
+		case i == 0 && e.by.target == "ACCEPT" && e.sure && e.covers(of.box):
+			return Translation{}
+		case i > 0, !e.sure, !e.covers(of.box), !translates(e.by.target), changed, slices.Contains(e.by.options, "--random"):
+			return Translation{Share: Unknown}
+		}
+		to = e.by.translation()
+	}
+	if v.steps > maxSteps {
+		return Translation{Share: Unknown}
+	}
+	return to
+}
+
+// translation is what a rule of nat does to all packets that come to it.
+func (a *asks) translation() (to Translation) {
+	to = Translation{Share: AllOf, Rule: a.text, Chain: strings.Fields(a.line)[1]}
+	text := option(a.text, "--to-destination")
+	if a.target == "REDIRECT" {
+		text = ":" + option(a.text, "--to-ports")
+	}
+	to.ToPort, to.AnyPort = destinationPort(text)
+	if to.Local = strings.HasPrefix(text, ":"); !to.Local {
+		to.To = destination(text)
+	}
+	if text == ":" { // the port stays
+		to.ToPort, to.AnyPort = 0, false
+	}
+	return to
+}
+
+// NATPorts are the ports that rules of nat ask for, together for each rule.
+func (s *Saved) NATPorts() (all [][]PortRange) {
+	for chain := range s.tables["nat"] {
+		for _, r := range s.rules("nat", chain) {
+			if ports := readMatch(r.text).dports; ports != nil {
+				all = append(all, ports)
+			}
+		}
+	}
+	return all
+}
+
+// Translates reports whether PREROUTING of nat has a rule.
+func (s *Saved) Translates() bool { return len(s.rules("nat", "PREROUTING")) > 0 }
