@@ -74,14 +74,15 @@ func (s *Status) emptyRemedy() string {
 	}
 	var lists []listed
 	entries := 0
+	changed := false // so that the lists may well have something
 	for _, f := range s.Feeds {
 		if f.Fetching {
 			return fmt.Sprintf("nothing: the agent is fetching the list %s now", f.Name)
 		}
+		changed = changed || s.Agent != nil && f.FetchedAt.After(s.Agent.Applied) // it comes to the sets next
 		entries += f.Entries
 		lists = append(lists, listed{f.Name, f.Source, f.file, f.Entries, f.Problem})
 	}
-	changed := false // by somebody else, so that the lists may well have something
 	for _, set := range s.Sets {
 		changed = changed || set.Changed
 	}

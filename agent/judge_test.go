@@ -17,7 +17,7 @@ func wellStatus() *Status {
 	}
 	return &Status{
 		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
-		Rules: &RulesStatus{}, Agent: &AgentStatus{},
+		Rules: &RulesStatus{}, Agent: &AgentStatus{Applied: pastNow},
 		Feeds: []FeedStatus{{Name: "list", LastSuccess: pastNow, FetchedAt: pastNow}},
 	}
 }
@@ -50,6 +50,10 @@ func TestStatusJudge(t *testing.T) {
 		{"bans alone", empty, true, "only this host's own bans are blocked", "write addresses into mine.list"},
 		{"an empty set, fetching", func(s *Status) { empty(s); s.Feeds[0].Fetching = true }, true, "only this host's own bans are blocked", "is fetching the list"},
 		{"empty sets, of a list with entries", func(s *Status) { empty(s); s.Feeds[0].Entries = 3 }, true, "only this host's own bans are blocked", "all that is listed is exempt"},
+		{"empty sets, of a list that is not in force yet", func(s *Status) {
+			empty(s)
+			s.Feeds[0].Entries, s.Feeds[0].FetchedAt = 3, s.Agent.Applied.Add(time.Second)
+		}, true, "only this host's own bans are blocked", "the agent puts it right"},
 		{"sets that somebody has emptied", func(s *Status) {
 			empty(s)
 			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true
