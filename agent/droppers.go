@@ -426,7 +426,7 @@ func nativeObstacle(s nft.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
 	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, facts.TakeOutRemedy(s.Of))
 	if l.along == firewall.Inwards || l.along == firewall.Answers {
-		remedy += ", or set \"firewall: {base: false}\""
+		remedy += baseOffRemedy
 	}
 	return Obstacle{
 		Kind:   DroppedElsewhere,

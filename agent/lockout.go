@@ -133,7 +133,7 @@ func (e *OtherOwnerError) Error() string {
 
 // Remedy says what to do about it.
 func (e *OtherOwnerError) Remedy() string {
-	return facts.SwitchOffRemedy(e.Owners) + "; or leave \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
+	return facts.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
 }
 
 // checkOwners refuses base rules beside another owner of INPUT.

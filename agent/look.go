@@ -23,18 +23,21 @@ func PlanRules(ctx context.Context, cfg config.Config) (*RulesReport, error) {
 	s.state.Pending = nil
 	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: true})
 	report.Unresolved = s.unresolved
-	report.leaveBase(ctx, cfg)
+	report.asStatus(ctx, cfg)
 	return report, err
 }
 
-// leaveBase gives a problem the remedy that status gives it. An agent that cannot be asked
-// is told of elsewhere.
-func (r *RulesReport) leaveBase(ctx context.Context, cfg config.Config) {
-	if r == nil || r.Problem == nil {
+// asStatus gives problems and obstacles the remedies that status gives them. An agent that
+// cannot be asked is told of elsewhere.
+func (r *RulesReport) asStatus(ctx context.Context, cfg config.Config) {
+	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families) == 0 {
 		return
 	}
 	agent, _ := askStatus(ctx, cfg)
-	r.Problem = leaveBase(r.Problem, agent)
+	r.Problem, r.Obstacles = leaveBase(r.Problem, r.Obstacles, agent)
+	if agent.refuses() {
+		r.remedies(takenOver)
+	}
 }
 
 // lookAtRules is openSession for those who only look: without the lock, and

@@ -2,28 +2,91 @@ package agent
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// mendFirst is what comes before a command that refuses the configuration.
-const mendFirst = "mend the configuration (see \"voipbl config check\"), then "
+// What comes first where the file is not what is in force: it has a mistake, or takes away
+// more than the agent does by itself.
+const (
+	mendFirst = "mend the configuration (see \"voipbl config check\"), then "
+	takeFirst = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant), then "
+)
 
-// readsFile finds the commands that go by the file, and refuse one with a mistake.
-var readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
+var (
+	// readsFile finds the commands that go by the file, and refuse one with a mistake.
+	readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
+
+	// writesFile finds what is to be written into it.
+	writesFile = regexp.MustCompile(`"[a-z_]+:|in the configuration`)
+
+	// orWrite finds that among other things that help as well.
+	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"|[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
+		`, or choose the other backend with "firewall: [^"]*"|; if this host needs no protection over IPv6, say so with "firewall: [^"]*"`)
+)
 
 // Mended is a remedy as it can be carried out where the configuration has a mistake: that
-// is mended before a command that goes by it is run.
+// is mended before a command that goes by it is run, and before something else is changed.
 func Mended(remedy string) string {
-	if !readsFile.MatchString(remedy) || strings.HasPrefix(remedy, mendFirst) {
+	if strings.HasPrefix(remedy, mendFirst) {
 		return remedy
 	}
-	return mendFirst + remedy
+	remedy = orWrite.ReplaceAllString(remedy, "")
+	if readsFile.MatchString(remedy) || writesFile.MatchString(remedy) {
+		return mendFirst + remedy
+	}
+	return remedy
+}
+
+// takenOver is a remedy as it can be carried out where the agent refuses the file: nothing
+// that is written into it counts.
+func takenOver(remedy string) string {
+	if strings.HasPrefix(remedy, takeFirst) {
+		return remedy
+	}
+	if remedy = orWrite.ReplaceAllString(remedy, ""); writesFile.MatchString(remedy) {
+		return takeFirst + remedy
+	}
+	return remedy
 }
 
 // Mended is a remedy as it can be carried out on this host; see [Mended].
 func (s *Status) Mended(remedy string) string {
-	if !s.mistaken {
-		return remedy
+	switch {
+	case s.mistaken:
+		return Mended(remedy)
+	case s.Agent.refuses():
+		return takenOver(remedy)
 	}
-	return Mended(remedy)
+	return remedy
+}
+
+// Mended gives all that is wrong with the rules remedies that can be carried out where the
+// configuration has a mistake.
+func (r *RulesReport) Mended() { r.remedies(Mended) }
+
+// remedies puts others in the place of all remedies.
+func (r *RulesReport) remedies(of func(string) string) {
+	r.Problem, r.Obstacles, r.Families = withRemedies(of, r.Problem, r.Obstacles, r.Families)
+}
+
+// remedies puts others in the place of all remedies.
+func (s *RulesStatus) remedies(of func(string) string) {
+	s.Problem, s.Obstacles, s.Families = withRemedies(of, s.Problem, s.Obstacles, s.Families)
+}
+
+// withRemedies are the same troubles with other remedies. What they were read from keeps
+// those that it has.
+func withRemedies(of func(string) string, p *Problem, obstacles []Obstacle, families []FamilyProblem) (*Problem, []Obstacle, []FamilyProblem) {
+	if p != nil {
+		p = &Problem{p.Reason, p.Error, of(p.Remedy)}
+	}
+	obstacles, families = slices.Clone(obstacles), slices.Clone(families)
+	for i := range obstacles {
+		obstacles[i].Remedy = of(obstacles[i].Remedy)
+	}
+	for i := range families {
+		families[i].Remedy = of(families[i].Remedy)
+	}
+	return p, obstacles, families
 }

@@ -151,7 +151,15 @@ func (e *LessProtectionError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *LessProtectionError) Remedy() string { return "if that is meant, run \"voipbl reload\"" }
+func (e *LessProtectionError) Remedy() string { return lessRemedy }
+
+const lessRemedy = "if that is meant, run \"voipbl reload\""
+
+// refuses reports whether there is an agent that does not take its file over, since that takes
+// too much away.
+func (a *AgentStatus) refuses() bool {
+	return a != nil && a.ConfigError != nil && a.ConfigError.Remedy == lessRemedy
+}
 
 // lostBase is among what is lost when a file has "base: false".
 const lostBase = "the base rules"

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -158,15 +159,27 @@ func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
 	return own.Problem
 }
 
+// baseOffRemedy ends the remedy of what does not matter without base rules.
+const baseOffRemedy = ", or set \"firewall: {base: false}\""
+
 // leaveBase gives what is said of base rules the remedy of a file that has none any more,
-// and that the agent refuses: whoever has written it does not want them put on trial.
-func leaveBase(problem *Problem, agent *AgentStatus) *Problem {
-	if problem == nil || agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
-		return problem
+// and that the agent refuses: whoever has written it does not want them put on trial, and
+// has done already what else would help.
+func leaveBase(problem *Problem, obstacles []Obstacle, agent *AgentStatus) (*Problem, []Obstacle) {
+	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
+		return problem, obstacles
 	}
-	p := *problem
-	p.Remedy = agent.ConfigError.Remedy
-	return &p
+	if problem != nil {
+		p := *problem
+		p.Remedy, problem = agent.ConfigError.Remedy, &p
+	}
+	obstacles = slices.Clone(obstacles)
+	for i, o := range obstacles {
+		if strings.HasSuffix(o.Remedy, baseOffRemedy) {
+			obstacles[i].Remedy = agent.ConfigError.Remedy
+		}
+	}
+	return problem, obstacles
 }
 
 // tells reports whether what keeps out somebody who is exempt is among the obstacles.

@@ -158,8 +158,9 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent, outlook)
 	if !s.Rules.unread {
-		s.Rules.Problem = leaveBase(s.Rules.Problem, agent)
+		s.Rules.Problem, s.Rules.Obstacles = leaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
 	}
+	s.Rules.remedies(s.Mended)
 	if s.ExemptBanned, err = exemptBans(ctx, cfg, kernel, protected, s.Rules.kernel); err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func (e *enforcement) end(ctx context.Context, report *Report, opts Options, wat
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
-	report.Rules.leaveBase(ctx, cfg)
+	report.Rules.asStatus(ctx, cfg)
 	report.noteEmpty(cfg, e.kernel)
 	if err := report.noteUnlisted(ctx, cfg, e.fw); err != nil {
 		return err

@@ -107,6 +107,9 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
+			if a.mistaken {
+				r.Mended()
+			}
 			a.printRulesTrouble(r)
 			for _, w := range r.Warnings {
 				fmt.Fprintln(a.err, "voipbl: "+clean(w))

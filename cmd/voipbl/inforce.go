@@ -135,11 +135,3 @@ func (a *app) noteOther(cmd *cobra.Command) error {
 func (f inForce) noteSilent(a *app) {
 	fmt.Fprintf(a.err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", clean(f.silent.Error()), clean(f.file))
 }
-
-// mended is a remedy as it can be carried out by the file as it is.
-func (a *app) mended(remedy string) string {
-	if a.mistaken {
-		return agent.Mended(remedy)
-	}
-	return remedy
-}

@@ -21,7 +21,7 @@ func remediesIn(file *ast.File) (texts []string) {
 	isName := func(e ast.Node) bool {
 		switch e := e.(type) {
 		case *ast.Ident:
-			return strings.Contains(strings.ToLower(e.Name), "remedy") || slices.Contains([]string{"runSync", "AgentRepairs", "mendFirst", "switchOff"}, e.Name)
+			return strings.Contains(strings.ToLower(e.Name), "remedy") || slices.Contains([]string{"runSync", "AgentRepairs", "mendFirst", "takeFirst", "switchOff"}, e.Name)
 		case *ast.SelectorExpr:
 			return e.Sel.Name == "Remedy"
 		}

@@ -88,7 +88,7 @@ func (a *app) printRulesTrouble(r *agent.RulesReport) {
 	if p := r.Problem; p != nil {
 		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+clean(a.mended(p.Remedy)))
+			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
 		}
 	}
 	for _, name := range r.Unresolved {
@@ -125,7 +125,7 @@ func (a *app) printFamilies(families []agent.FamilyProblem) {
 	for _, p := range families {
 		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+clean(a.mended(p.Remedy)))
+			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
 		}
 	}
 }
