@@ -17,6 +17,7 @@ import (
 // answer is what one command says.
 type answer struct {
 	command string
+	args    []string
 	code    int
 	out     string
 	err     string
@@ -45,11 +46,16 @@ func (a *hostAnswers) all() []*answer {
 	return []*answer{&a.Status, &a.Sync, &a.Doctor, &a.Diff, &a.Listed, &a.Unlisted}
 }
 
+// String shows what it says to people.
+func (a answer) String() string {
+	return fmt.Sprintf("$ %s -> %d\n%s%s", a.command, a.code, a.out, a.err)
+}
+
 // String shows them.
 func (a hostAnswers) String() string {
 	var b strings.Builder
 	for _, one := range a.all() {
-		fmt.Fprintf(&b, "$ %s -> %d\n%s%s", one.command, one.code, one.out, one.err)
+		b.WriteString(one.String())
 	}
 	return b.String()
 }
@@ -75,7 +81,7 @@ func (s *stage) questions(a *hostAnswers) (all []question) {
 		{args: []string{"check", listed}, into: &a.Listed},
 		{args: []string{"check", unlisted}, into: &a.Unlisted},
 	} {
-		q.into.command = "voipbl " + strings.Join(q.args[:min(2, len(q.args))], " ")
+		q.into.command, q.into.args = "voipbl "+strings.Join(q.args[:min(2, len(q.args))], " "), q.args
 		all = append(all, q, question{q.args, q.into, true})
 	}
 	return all
@@ -227,5 +233,8 @@ func (a *hostAnswers) unheard() bool {
 	}
 	return false
 }
+
+// uncounted is a text without its numbers.
+func uncounted(text string) string { return numbers.ReplaceAllString(text, "N") }
 
 var numbers = regexp.MustCompile(`[0-9]+`)

@@ -17,9 +17,11 @@ var contradictions = []struct {
 	found func(*hostAnswers) string
 }{
 	{"people and programs get one exit code", oneExitCode},
+	{"people and programs are told the same", wordsAsJSON},
 	{"status: words, JSON and exit code", statusIsOne},
 	{"doctor: findings and exit code", doctorIsOne},
 	{"check: words, JSON and exit code", checkIsOne},
+	{"check: what lets an address in", letInIsTold},
 	{"status and doctor are worried together", worriedTogether},
 	{"status and doctor name the same troubles", sameTroubles},
 	{"what status says of the sets, check says of their members", checkAsStatus},
@@ -49,6 +51,68 @@ func oneExitCode(a *hostAnswers) string {
 		}
 	}
 	return ""
+}
+
+// wordsAsJSON: what programs are told is in the words for people, but for counts, which
+// change from one answer to the next.
+func wordsAsJSON(a *hostAnswers) string {
+	type line struct{ by, words, text string }
+	var want []line
+	of := func(one answer, texts ...string) {
+		for _, text := range texts {
+			want = append(want, line{one.command, one.out + one.err, text})
+		}
+	}
+	if a.status != nil {
+		for _, p := range a.status.Problems {
+			of(a.Status, strings.Split(p, "\n")...)
+		}
+	}
+	if a.doctor != nil {
+		for _, f := range a.doctor.Findings {
+			of(a.Doctor, clean(f.Text), f.Code, clean(f.Remedy))
+		}
+	}
+	for _, r := range []struct {
+		answer
+		rules *agent.RulesReport
+	}{{a.Diff, a.diff}, {a.Sync, rulesOf(a.sync)}} {
+		if r.rules == nil {
+			continue
+		}
+		if n := plural(len(r.rules.Changes), "change", "changes"); !strings.Contains(r.out, ", "+n) {
+			return fmt.Sprintf("%s --json has %s, and not so without --json", r.command, n)
+		}
+		if p := r.rules.Problem; p != nil {
+			of(r.answer, clean(p.Error), clean(p.Remedy))
+		}
+	}
+	if a.sync != nil {
+		for _, f := range a.sync.Feeds {
+			if f.Problem != nil {
+				of(a.Sync, clean(f.Problem.Error), clean(f.Problem.Remedy))
+			}
+		}
+		for _, p := range []*agent.Problem{a.sync.Error, a.sync.AgentError, a.sync.Empty} {
+			if p != nil {
+				of(a.Sync, clean(p.Error), clean(p.Remedy))
+			}
+		}
+	}
+	for _, l := range want {
+		if !strings.Contains(uncounted(l.words), uncounted(l.text)) {
+			return fmt.Sprintf("%s --json says %q, and not so without --json", l.by, l.text)
+		}
+	}
+	return ""
+}
+
+// rulesOf are the rules of a sync, if there are any.
+func rulesOf(r *agent.Report) *agent.RulesReport {
+	if r == nil {
+		return nil
+	}
+	return r.Rules
 }
 
 func statusIsOne(a *hostAnswers) string {
@@ -124,6 +188,28 @@ func checkIsOne(a *hostAnswers) string {
 	return ""
 }
 
+// letInIsTold: whatever keeps an address out for certain has what ends that, in words too.
+func letInIsTold(a *hostAnswers) string {
+	for _, c := range []struct {
+		answer
+		report *agent.CheckReport
+	}{{a.Listed, a.listed}, {a.Unlisted, a.unlisted}} {
+		if c.report == nil {
+			continue
+		}
+		var want []string
+		for _, p := range c.report.Places {
+			if p.Certain && !slices.Contains(want, p.Remedy) {
+				want = append(want, p.Remedy)
+			}
+		}
+		if told := lettingIn(c.out); !slices.Equal(told, want) || slices.Contains(want, "") {
+			return fmt.Sprintf("%s tells people that %q lets it in, and programs that %q does", c.command, told, want)
+		}
+	}
+	return ""
+}
+
 // ofTheState are the findings of doctor that are about what status tells of.
 var ofTheState = []string{
 	advise.NotProtected, advise.StaleFeed, advise.FeedTrouble, advise.FrozenFeed, advise.UnresolvedName, advise.SetChanged,
@@ -166,6 +252,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^nobody is blocked: the sets are empty`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^only this host's own bans are blocked`), []string{advise.FeedTrouble}},
 	{regexp.MustCompile(`^no rule of INPUT or PREROUTING drops`), []string{advise.NotProtected}},
+	{regexp.MustCompile(`^the members of voip_bl reach .* past the rule that drops them`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^somebody else has changed the set`), []string{advise.SetChanged}},
 	{regexp.MustCompile(`^the firewall is not as it should be`), []string{advise.RulesDrift, advise.NotProtected}},
 	{regexp.MustCompile(`^the agent goes on with the old configuration`), []string{advise.ConfigRefused}},

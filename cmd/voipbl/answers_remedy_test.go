@@ -1,46 +1,60 @@
 package main
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
+	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // ways are how the remedies are carried out that the table meets, each as an admin does
-// who reads it. The first that matches counts.
+// who reads it. The first that matches counts. Where a remedy leaves the choice, rows choose
+// in turn: see choose.
 var ways []way
 
 // way is one of them.
 type way struct {
 	remedy *regexp.Regexp
-	do     func(s *stage, remedy string)
+	do     []func(s *stage, remedy string)
+}
+
+// by makes a way of what a remedy says, or of each thing that it says may be done.
+func by(remedy string, do ...func(s *stage, remedy string)) way {
+	return way{regexp.MustCompile(remedy), do}
 }
 
 // Not in the declaration: some ways carry out what remains of a remedy.
 func init() {
 	ways = []way{
-		{regexp.MustCompile(`^mend the configuration .*, then `), (*stage).mendFirst},
-		{regexp.MustCompile(`^nothing: the agent`), func(*stage, string) {}},
-		{regexp.MustCompile(`^run "voipbl sync"`), func(s *stage, _ string) { s.typed("sync") }},
-		{regexp.MustCompile(`run "voipbl reload"`), func(s *stage, _ string) { s.typed("reload") }},
-		{regexp.MustCompile(`run "voipbl firewall apply"`), (*stage).applyAndConfirm},
-		{regexp.MustCompile(`^name that file with "--config `), func(s *stage, _ string) { s.asked = s.file }},
-		{regexp.MustCompile(`see "voipbl config check"`), (*stage).mendFile},
-		{regexp.MustCompile(`"systemctl restart voipbl"`), (*stage).restart},
-		{regexp.MustCompile(`^systemctl enable --now voipbl`), (*stage).restart},
-		{regexp.MustCompile(`^switch off (ufw: "ufw disable"|nftables \(inet filter\): "nft delete table inet filter" .*); or leave `), (*stage).switchOff},
-		{regexp.MustCompile(`^let it in there too .*, or take that table out \("nft delete table inet filter"\), or `), (*stage).switchOff},
-		{regexp.MustCompile(`^write addresses into `), (*stage).fillList},
-		{regexp.MustCompile(`^create the file or correct`), (*stage).mendSecond},
-		{regexp.MustCompile(`^mend what is said about the list second; `), (*stage).mendSecond},
-		{regexp.MustCompile(`^install it with "apt-get install iptables"`), func(s *stage, _ string) { s.giveTools() }},
-		{regexp.MustCompile(`^take it out or make it narrower: (.*)`), func(s *stage, remedy string) {
+		by(`^mend the configuration .*, then `, (*stage).mendFirst),
+		by(`^have the agent take the file over \("voipbl reload".*, then `, (*stage).takeOverFirst),
+		by(`^nothing: the agent`, func(*stage, string) {}),
+		by(`^run "voipbl sync"`, func(s *stage, _ string) { s.typed("sync") }),
+		by(`run "voipbl reload"`, func(s *stage, _ string) { s.typed("reload") }),
+		by(`run "voipbl firewall apply"`, (*stage).applyAndConfirm),
+		by(`^name that file with "--config .*, or stop the agent$`, func(s *stage, _ string) { s.asked = s.file }, func(s *stage, _ string) { s.end() }),
+		by(`^name that file with "--config [^,]*$`, func(s *stage, _ string) { s.asked = s.file }),
+		by(`see "voipbl config check"`, (*stage).mendFile),
+		by(`"systemctl restart voipbl"`, (*stage).restart),
+		by(`^systemctl enable --now voipbl`, (*stage).restart),
+		by(`^switch off (ufw: "ufw disable"|nftables \(inet filter\): "nft delete table inet filter" .*); or set "firewall: {base: false}" .*, or set "beside_others: true"$`, (*stage).switchOff, (*stage).baseOff, (*stage).besideOthers),
+		by(`^switch off (ufw: "ufw disable"|nftables \(inet filter\): "nft delete table inet filter" [^;]*)$`, (*stage).switchOff),
+		by(`^let it in there too .*, or take that table out \("nft delete table inet filter"\), or set "firewall: {base: false}"$`, (*stage).letInThere, (*stage).switchOff, (*stage).baseOff),
+		by(`^let it in there too .*, or take that table out \("nft delete table inet filter"\)$`, (*stage).letInThere, (*stage).switchOff),
+		by(`^write addresses into .*, or name another list below "feeds:"`, (*stage).fillList, (*stage).nameList),
+		by(`^write addresses into `, (*stage).fillList),
+		by(`^name another list below "feeds:"`, (*stage).nameList),
+		by(`^create the file or correct the feed's path in the configuration`, (*stage).mendSecond, (*stage).moveSecond),
+		by(`^create the file`, (*stage).mendSecond),
+		by(`^mend what is said about the list second; `, (*stage).mendSecond),
+		by(`^install it with "apt-get install iptables", or choose the other backend with "firewall: {backend: …}"`, func(s *stage, _ string) { s.giveTools() }, (*stage).otherBackend),
+		by(`^install it with "apt-get install iptables"`, func(s *stage, _ string) { s.giveTools() }),
+		by(`^voipbl allow \S+$`, func(s *stage, remedy string) { s.typed(strings.Fields(remedy)[1:]...) }),
+		by(`^take it out or make it narrower: `, func(s *stage, remedy string) {
 			s.must("sh", "-ec", strings.TrimPrefix(remedy, "take it out or make it narrower: "))
-		}},
+		}),
 	}
 }
 
@@ -76,12 +90,49 @@ func (s *stage) follow(a hostAnswers) {
 	}
 }
 
+// letIn does what check says lets the listed address in, if it is blocked, and takes that
+// back. Each is in force once it is said to be.
+func (s *stage) letIn(a hostAnswers) {
+	s.t.Helper()
+	remedies := lettingIn(a.Listed.out)
+	if len(remedies) == 0 {
+		return
+	}
+	for _, remedy := range remedies {
+		s.t.Logf("%s: to let it in: %s", s.row, remedy)
+		if !s.carryOut(remedy) {
+			s.t.Errorf("%s\ncheck says what lets it in: %s\nno way is known to carry that out\n%s", s.row, remedy, a.Listed.out)
+			return
+		}
+	}
+	ofListed := func(q question) bool {
+		return q.into.command == a.Listed.command && slices.Equal(q.args, a.Listed.args)
+	}
+	if now := s.ask(ofListed); now.Listed.code != exitNoneBlocked || now.listed.Verdict != agent.NotBlocked {
+		s.t.Errorf("%s\ncheck says what lets it in: %s\nthat was done, and\n%s", s.row, remedies, now.Listed)
+	}
+	s.typed("disallow", a.Listed.args[1])
+	if now := s.ask(ofListed); now.Listed.code != a.Listed.code {
+		s.t.Errorf("%s\nit is allowed no longer, and was blocked before:\n%s\n%s", s.row, a.Listed, now.Listed)
+	}
+}
+
+// lettingIn is what check says lets an address in.
+func lettingIn(words string) (remedies []string) {
+	for _, m := range letInLine.FindAllStringSubmatch(words, -1) {
+		remedies = append(remedies, m[1])
+	}
+	return remedies
+}
+
+var letInLine = regexp.MustCompile(`(?m)^  (?:to let it in:|and:) +(.*)$`)
+
 // carryOut does what a remedy says, and reports whether it is known how.
 func (s *stage) carryOut(remedy string) bool {
 	s.t.Helper()
 	for _, w := range ways {
 		if w.remedy.MatchString(remedy) {
-			w.do(s, remedy)
+			w.do[s.choose(remedy, len(w.do))](s, remedy)
 			return true
 		}
 	}
@@ -106,96 +157,24 @@ func (s *stage) askUntilEnded(r told) hostAnswers {
 // agentWorks reports whether there is an agent that may still do something.
 func (s *stage) agentWorks() bool { return s.running != nil && !s.stopped }
 
-// told reports whether a trouble is still told, whatever its numbers are.
+// told reports whether a trouble is still told, whatever its numbers are, with the same
+// remedy. With another one that is the next step, if it is not only that a file has been
+// mended which the agent has not read again yet.
 func (s *stage) told(a hostAnswers, r told) bool {
-	same := func(x string) string { return numbers.ReplaceAllString(x, "N") }
-	return slices.ContainsFunc(a.remedies(), func(now told) bool { return now.by == r.by && same(now.trouble) == same(r.trouble) })
+	same := func(x, y string) bool { return uncounted(x) == uncounted(y) }
+	afterMending := func(remedy string) string { return mendsFirst.ReplaceAllString(remedy, "") }
+	return slices.ContainsFunc(a.remedies(), func(now told) bool {
+		return now.by == r.by && same(now.trouble, r.trouble) && same(afterMending(now.remedy), afterMending(r.remedy))
+	})
 }
 
-// typed runs a command as the row's caller.
-func (s *stage) typed(args ...string) {
-	s.t.Helper()
-	out, err := s.as(s.row.Caller, append([]string{"--config", s.asked}, args...)...).CombinedOutput()
-	s.t.Logf("$ voipbl %s -> %d\n%s", strings.Join(args, " "), exitCode(err), out)
-}
+var mendsFirst = regexp.MustCompile(`^mend the configuration \(.*?\), then `)
 
-// applyAndConfirm does what an admin does at a new ruleset: by SSH, and once more.
-func (s *stage) applyAndConfirm(string) {
-	s.t.Helper()
-	for i, args := range [][]string{{"firewall", "apply"}, {"firewall", "confirm"}} {
-		cmd := s.as("ssh", append([]string{"--config", s.asked}, args...)...)
-		if i == 1 {
-			cmd.Env = append(cmd.Env, "SSH_CONNECTION=192.168.7.5 50099 192.168.7.2 22")
-		}
-		out, err := cmd.CombinedOutput()
-		s.t.Logf("$ voipbl %s -> %d\n%s", strings.Join(args, " "), exitCode(err), out)
-	}
+// choose takes one of n things that a remedy says may be done. Callers begin with different
+// ones, so that each is done in some row, and who meets a remedy again does the next one:
+// doing and undoing the same two things would lead nowhere.
+func (s *stage) choose(remedy string, n int) int {
+	first := slices.Index([]string{"terminal", "ssh", "neither"}, s.row.Caller)
+	s.met[remedy]++
+	return (first + s.met[remedy] - 1) % n
 }
-
-// mendFile is what follows from the mistake that "voipbl config check" shows.
-func (s *stage) mendFile(string) {
-	s.t.Helper()
-	text, err := os.ReadFile(s.file)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if string(text) == s.good {
-		return // by what another remedy said, and the agent has not read it yet
-	}
-	if out, code := s.run("voipbl", "--config", s.asked, "config", "check"); code != exitUsage || !strings.Contains(out, s.asked) {
-		s.t.Errorf("%s\nconfig check shows no mistake: %d: %s", s.row, code, out)
-	}
-	s.write(s.good)
-}
-
-// mendFirst is that, and then what follows.
-func (s *stage) mendFirst(remedy string) {
-	s.t.Helper()
-	s.mendFile("")
-	_, then, _ := strings.Cut(remedy, ", then ")
-	s.carryOut(then)
-}
-
-// restart is what systemd does.
-func (s *stage) restart(string) {
-	s.t.Helper()
-	if s.running != nil && s.stopped {
-		s.signal(syscall.SIGTERM) // comes when it may go on
-	}
-	s.end()
-	s.start()
-}
-
-// switchOff ends the other owner of the firewall.
-func (s *stage) switchOff(string) {
-	s.t.Helper()
-	if s.row.Rules == "native" {
-		s.must("nft", "delete", "table", "inet", "filter")
-		return
-	}
-	for tool, chain := range s.ufw() {
-		s.must("sh", "-ec", strings.NewReplacer("TOOL", tool, "CHAIN", chain).Replace("TOOL -D INPUT -j CHAIN; TOOL -F CHAIN; TOOL -X CHAIN"))
-	}
-}
-
-// fillList writes addresses into the list, and runs a sync if that is said: an agent sees
-// by itself that the list has changed.
-func (s *stage) fillList(remedy string) {
-	s.t.Helper()
-	s.list(onList + "\n2a00:1::/48\n")
-	if strings.Contains(remedy, runsSync) {
-		s.typed("sync")
-	}
-}
-
-// mendSecond brings the second list back, and runs a sync if that is said.
-func (s *stage) mendSecond(remedy string) {
-	s.t.Helper()
-	s.second(secondList)
-	if strings.Contains(remedy, runsSync) {
-		s.typed("sync")
-	}
-}
-
-// runsSync is the end of a remedy where no agent sees by itself what was done.
-const runsSync = `then run "voipbl sync"`

@@ -12,11 +12,12 @@ import (
 // trouble is one row of the table: what is the matter with a host, and from where its
 // admin asks.
 type trouble struct {
-	Agent, Base, Backend, Caller, Config, Sets, Rules, Family, Lists string
+	Agent, Base, Backend, Drop, Caller, Config, Sets, Rules, Family, Lists string
 }
 
 // factors are the columns of the table, and what may stand in each. The trouble of the
-// sets and of the rules is in one family, and is asked about by an address of it.
+// sets and of the rules is in one family, and is asked about by an address of it. By
+// "toolless" no tools of iptables are there, or those of IPv6 are not: see takeTools.
 var factors = []struct {
 	name   string
 	values []string
@@ -24,13 +25,22 @@ var factors = []struct {
 }{
 	{"agent", []string{"none", "running", "refused", "hung"}, func(t *trouble) *string { return &t.Agent }},
 	{"base", []string{"off", "on"}, func(t *trouble) *string { return &t.Base }},
-	{"backend", []string{"nft", "legacy"}, func(t *trouble) *string { return &t.Backend }},
+	{"backend", []string{"nft", "legacy", "auto"}, func(t *trouble) *string { return &t.Backend }},
+	{"drop", []string{"auto", "prerouting"}, func(t *trouble) *string { return &t.Drop }},
 	{"caller", []string{"terminal", "ssh", "neither"}, func(t *trouble) *string { return &t.Caller }},
 	{"config", []string{"same", "edited", "broken", "other"}, func(t *trouble) *string { return &t.Config }},
 	{"sets", []string{"full", "flushed", "unlisted", "foreign", "missing"}, func(t *trouble) *string { return &t.Sets }},
 	{"rules", []string{"right", "drifted", "shadowed", "ufw", "native", "toolless"}, func(t *trouble) *string { return &t.Rules }},
 	{"family", []string{"IPv4", "IPv6"}, func(t *trouble) *string { return &t.Family }},
 	{"lists", []string{"good", "failing"}, func(t *trouble) *string { return &t.Lists }},
+}
+
+// tools is the backend that the row's rules are in: by "auto" that of Debian.
+func (t trouble) tools() string {
+	if t.Backend == "auto" {
+		return "nft"
+	}
+	return t.Backend
 }
 
 func (t trouble) String() string {
@@ -153,78 +163,149 @@ func covering(rows []combination, n int) (chosen []trouble) {
 }
 
 // knownTroubles are rows in which answers contradicted each other once: base rules that the
-// agent finds in the file, which it does not install by itself, whoever asks about that.
+// agent finds in the file, which it does not install by itself, whoever asks about that; and
+// what is to be written into a file that has a mistake, or that the agent refuses then.
 func knownTroubles() (rows []trouble) {
+	rows = append(rows,
+		trouble{"running", "off", "legacy", "auto", "neither", "edited", "foreign", "native", "IPv6", "good"},
+		trouble{"running", "on", "nft", "prerouting", "ssh", "broken", "foreign", "ufw", "IPv4", "good"},
+		trouble{"running", "on", "auto", "auto", "ssh", "broken", "unlisted", "right", "IPv6", "good"},
+	)
 	for _, caller := range []string{"terminal", "ssh", "neither"} {
-		rows = append(rows, trouble{"running", "off", "nft", caller, "edited", "full", "right", "IPv4", "good"})
+		rows = append(rows, trouble{"running", "off", "nft", "auto", caller, "edited", "full", "right", "IPv4", "good"})
 	}
 	return rows
 }
 
-// chosenTroubles are the rows that this run is for. Those that cover all pairs, by
-// VOIPBL_ANSWERS=triples all triples, by VOIPBL_ANSWERS=all each one, by VOIPBL_ANSWERS=n
-// every n-th in an order without a pattern; or those whose name begins with a word, or has
-// all of several, as in VOIPBL_ANSWERS=sets=foreign,base=on.
+// chosenTroubles are the rows that this run is for. The first word of VOIPBL_ANSWERS chooses
+// them: those that cover all pairs (no word), "triples" all triples, "issue" those of
+// issueTroubles, "all" each one, n every n-th in an order without a pattern. Words that
+// follow, or stand alone, leave out all rows that do not have them, as in
+// VOIPBL_ANSWERS=issue,agent=none or VOIPBL_ANSWERS=sets=foreign,base=on.
 func chosenTroubles(t *testing.T) (some []trouble) {
-	all, which := combinations(), os.Getenv("VOIPBL_ANSWERS")
-	n, err := strconv.Atoi(which)
-	switch {
-	case which == "" || which == "triples":
-		chosen := covering(all, map[string]int{"": 2, "triples": 3}[which])
+	words := strings.Split(os.Getenv("VOIPBL_ANSWERS"), ",")
+	choice := "all"
+	if !strings.Contains(words[0], "=") {
+		choice, words = words[0], words[1:]
+	}
+	all := combinations()
+	switch choice {
+	case "":
+		some = covering(all, 2)
 		for _, row := range knownTroubles() {
-			if !slices.Contains(chosen, row) {
-				chosen = append(chosen, row)
+			if !slices.Contains(some, row) {
+				some = append(some, row)
 			}
 		}
-		return chosen
-	case which == "all":
-		n, err = 1, nil
-	}
-	if err == nil && n > 0 {
+	case "triples":
+		some = covering(all, 3)
+	case "issue":
+		some = issueTroubles(all)
+	default:
+		n, err := strconv.Atoi(choice)
+		if choice == "all" {
+			n, err = 1, nil
+		}
+		if err != nil || n < 1 {
+			t.Fatalf("VOIPBL_ANSWERS: no rows are called %q", choice)
+		}
 		for i, at := range rand.New(rand.NewSource(1)).Perm(len(all)) {
 			if i%n == 0 {
 				some = append(some, all[at].trouble())
 			}
 		}
-		return some
 	}
-	words := strings.Split(which, ",")
-	for _, c := range all {
-		has := strings.Split(c.trouble().String(), ",")
-		if !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(has, w) }) {
-			some = append(some, c.trouble())
-		}
-	}
+	some = slices.DeleteFunc(some, func(row trouble) bool {
+		has := strings.Split(row.String(), ",")
+		return slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(has, w) })
+	})
 	if len(some) == 0 {
-		t.Fatalf("VOIPBL_ANSWERS=%s: no row has all of this", which)
+		t.Fatalf("VOIPBL_ANSWERS: no row of %q has all of %s", choice, words)
 	}
 	return some
 }
 
-// TestCovering holds the choice of rows against what it is to do.
-func TestCovering(t *testing.T) {
-	all := combinations()
-	chosen := covering(all, 2)
-	if len(chosen) > 36 { // 30 is the product of the two longest columns
-		t.Errorf("%d rows cover all pairs: too many", len(chosen))
+// ofIssue is what a row is by the columns that are crossed in full: agent, caller,
+// configuration, sets and rules. There, sets are empty for one reason or the other, and the
+// firewall has one other owner or the other. It reports false for what is in no such row.
+func ofIssue(t trouble) (trouble, bool) {
+	switch t.Sets {
+	case "flushed", "unlisted":
+		t.Sets = "empty"
 	}
-	have := make(map[string]bool)
-	pairs := func(row trouble, each func(string)) {
-		for i, f := range factors {
-			for _, g := range factors[:i] {
-				each(f.name + "=" + *f.in(&row) + "," + g.name + "=" + *g.in(&row))
-			}
+	switch t.Rules {
+	case "ufw", "native":
+		t.Rules = "owned"
+	case "toolless":
+		return t, false
+	}
+	return trouble{Agent: t.Agent, Caller: t.Caller, Config: t.Config, Sets: t.Sets, Rules: t.Rules}, t.Config != "other"
+}
+
+// issueTroubles are each combination by ofIssue once. The other columns are spread over
+// them, so that as many triples as can be are in one of them.
+func issueTroubles(all []combination) (chosen []trouble) {
+	ways := make(map[trouble][]combination)
+	var kinds []trouble
+	for _, at := range rand.New(rand.NewSource(2)).Perm(len(all)) {
+		kind, in := ofIssue(all[at].trouble())
+		if !in {
+			continue
+		}
+		if ways[kind] == nil {
+			kinds = append(kinds, kind)
+		}
+		ways[kind] = append(ways[kind], all[at])
+	}
+	u := newUncovered(3)
+	for _, kind := range kinds {
+		best := slices.MaxFunc(ways[kind], func(a, b combination) int { return u.gain(a) - u.gain(b) })
+		u.cover(best)
+		chosen = append(chosen, best.trouble())
+	}
+	return chosen
+}
+
+// eachPair tells each two values that a row has in two columns.
+func eachPair(row trouble, tell func(string)) {
+	for i, f := range factors {
+		for _, g := range factors[:i] {
+			tell(f.name + "=" + *f.in(&row) + "," + g.name + "=" + *g.in(&row))
 		}
 	}
-	for _, row := range chosen {
-		pairs(row, func(p string) { have[p] = true })
+}
+
+// TestCovering holds the choices of rows against what they are to do.
+func TestCovering(t *testing.T) {
+	all := combinations()
+	pairs, issue := covering(all, 2), issueTroubles(all)
+	if len(pairs) > 36 { // 30 is the product of the two longest columns
+		t.Errorf("%d rows cover all pairs: too many", len(pairs))
 	}
-	for _, c := range all {
-		pairs(c.trouble(), func(p string) {
-			if !have[p] {
-				t.Fatalf("no row has %s", p)
+	if want := 4 * 3 * 3 * 4 * 4; len(issue) != want {
+		t.Errorf("%d rows cross what is crossed in full, not %d", len(issue), want)
+	}
+	for _, c := range []struct {
+		name   string
+		chosen []trouble
+		in     func(trouble) bool
+	}{
+		{"pairs", pairs, func(trouble) bool { return true }},
+		{"issue", issue, func(row trouble) bool { _, in := ofIssue(row); return in }},
+	} {
+		have := make(map[string]bool)
+		for _, row := range c.chosen {
+			eachPair(row, func(p string) { have[p] = true })
+		}
+		for _, row := range all {
+			if row := row.trouble(); c.in(row) {
+				eachPair(row, func(p string) {
+					if !have[p] {
+						t.Fatalf("%s: no row has %s", c.name, p)
+					}
+				})
 			}
-		})
+		}
+		t.Logf("%s: %d of %d rows", c.name, len(c.chosen), len(all))
 	}
-	t.Logf("%d of %d rows", len(chosen), len(all))
 }

@@ -36,18 +36,19 @@ type stage struct {
 	root  string // of a machine without a PBX
 
 	base     string
-	backend  string
 	good     string // the configuration that everything begins with
 	terminal *os.File
 
 	running *runningAgent
 	stopped bool // the agent is, by SIGSTOP
 
-	toolless bool   // iptables is not installed
-	well     bool   // all was well when the last row had ended
-	healthy  string // the rules of a host without trouble
-	row      trouble
-	asked    string // the file that the row's questions name
+	away    []string // programs of iptables that are not installed
+	strayed bool     // rules are in the other backend, too
+	well    bool     // all was well when the last row had ended
+	healthy string   // the rules of a host without trouble
+	row     trouble
+	met     map[string]int // how often the row has carried out each remedy
+	asked   string         // the file that the row's questions name
 }
 
 const (
@@ -55,32 +56,52 @@ const (
 	patience = 90 * time.Second
 )
 
-func newStage(t *testing.T, agent, base, backend string) *stage {
+// newStage is a host for rows like this one.
+func newStage(t *testing.T, row trouble) *stage {
 	testns.Enter(t)
 	ownMounts(t)
-	h := hostHere(t, backend)
-	s := &stage{host: h, base: base, backend: backend, terminal: openTerminal(t), root: filepath.Join(h.dir, "root")}
+	h := hostHere(t, row.tools())
+	s := &stage{host: h, row: row, base: row.Base, terminal: openTerminal(t), root: filepath.Join(h.dir, "root")}
 	s.file, s.other, s.twin = filepath.Join(h.dir, "voipbl.yaml"), filepath.Join(h.dir, "other.yaml"), filepath.Join(h.dir, "twin.yaml")
 	s.ownTools()
-	s.good = s.text("allow: ["+onAllow+"]\n", base == "on", "")
-	writeFile(t, s.other, s.text("allow: ["+onAllow+", 8.8.8.8]\n", base == "on", ""))
-	writeFile(t, s.twin, s.good)
+	s.writeConfigurations()
 	if err := os.MkdirAll(filepath.Join(s.root, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s.list(firstList)
 	s.second(secondList)
-	s.write(s.good)
 	h.must("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
 	h.must("ip", "addr", "add", "192.168.7.2/24", "dev", "wire0")
 	h.must("ip", "link", "set", "wire0", "up")
 	s.must("voipbl", "--config", s.file, "sync", "--sets-only")
 	s.must("voipbl", "--config", s.file, "firewall", "apply", "--confirm", "0", "--force")
 	s.must("voipbl", "--config", s.file, "sync")
-	if agent != "none" {
+	if row.Agent != "none" {
 		s.start()
 	}
 	return s
+}
+
+// writeConfigurations makes the row's files, and reports whether one was otherwise.
+func (s *stage) writeConfigurations() (changed bool) {
+	s.t.Helper()
+	s.good = s.text("allow: ["+onAllow+"]\n", s.base == "on", "")
+	for name, text := range map[string]string{
+		s.file: s.good, s.twin: s.good, s.other: s.text("allow: ["+onAllow+", 8.8.8.8]\n", s.base == "on", ""),
+	} {
+		changed = s.replaceIfOther(name, text) || changed
+	}
+	return changed
+}
+
+// replaceIfOther gives a file its text, and reports whether it had another.
+func (s *stage) replaceIfOther(name, text string) bool {
+	s.t.Helper()
+	if now, err := os.ReadFile(name); err == nil && string(now) == text {
+		return false
+	}
+	replaceFile(s.t, name, text)
+	return true
 }
 
 // text is a configuration.
@@ -91,9 +112,10 @@ run_dir: %[1]s/run
 metrics: {listen: ""}
 firewall:
   backend: %[5]s
+  drop_at: %[6]s
   base: %[3]v
   local_networks: [192.168.7.0/24]
-%[4]s`, s.dir, head, base, more, s.backend)
+%[4]s`, s.dir, head, base, more, s.row.Backend, s.row.Drop)
 }
 
 func (s *stage) write(text string)  { replaceFile(s.t, s.file, text) }
@@ -112,8 +134,17 @@ func ownMounts(t *testing.T) {
 	}
 }
 
-// tools is the program of both backends and families that iptables is.
-func (s *stage) tools() string { return filepath.Join(toolsFolder, "xtables-"+s.backend+"-multi") }
+// tools are the programs that the row takes away: the one of both families that iptables is,
+// or what is called as those of IPv6.
+func (s *stage) tools() (names []string) {
+	if s.row.Family == "IPv4" {
+		return []string{"xtables-" + s.backend + "-multi"}
+	}
+	for _, tool := range []string{"ip6tables", "ip6tables-" + s.backend} {
+		names = append(names, tool, tool+"-save", tool+"-restore")
+	}
+	return names
+}
 
 const toolsFolder = "/usr/sbin"
 
@@ -142,21 +173,22 @@ func (s *stage) ownTools() {
 	})
 }
 
-// takeTools takes iptables away, for the host and its agent.
+// takeTools takes programs of iptables away, for the host and its agent.
 func (s *stage) takeTools() {
 	s.t.Helper()
-	s.must("mv", s.tools(), s.tools()+".away")
-	s.toolless = true
+	s.away = s.tools()
+	for _, name := range s.away {
+		s.must("mv", filepath.Join(toolsFolder, name), filepath.Join(toolsFolder, name+".away"))
+	}
 }
 
 // giveTools is what apt does.
 func (s *stage) giveTools() {
 	s.t.Helper()
-	if !s.toolless {
-		return
+	for _, name := range s.away {
+		s.must("mv", filepath.Join(toolsFolder, name+".away"), filepath.Join(toolsFolder, name))
 	}
-	s.must("mv", s.tools()+".away", s.tools())
-	s.toolless = false
+	s.away = nil
 }
 
 // iptables is the tool of the family that the row is about.
@@ -219,25 +251,31 @@ func (s *stage) resume() {
 // play brings the host into a row's trouble, asks, and carries the remedies out.
 func (s *stage) play(row trouble) {
 	s.t.Helper()
-	s.row = row
+	s.row, s.met = row, make(map[string]int)
 	s.heal()
 	s.bring()
 	a := s.askStill()
 	s.t.Logf("%s\n%s", row, a)
 	s.judge(a)
+	hung := s.stopped
+	if !hung {
+		s.letIn(a)
+	}
 	s.follow(a)
+	if hung && s.well {
+		s.letIn(s.ask(func(q question) bool { return q.args[0] == "check" }))
+	}
 }
 
 // heal makes the host what it was in the beginning.
 func (s *stage) heal() {
 	s.t.Helper()
-	well := s.well && s.rules() == s.healthy
+	owned := strings.Contains(s.must("nft", "list", "tables"), "inet filter") // which need not be a trouble
+	well := s.well && !s.strayed && !owned && s.rules() == s.healthy
 	s.well = false
-	for name, text := range map[string]string{s.file: s.good, s.dir + "/list": firstList, s.dir + "/second": secondList} {
-		if now, err := os.ReadFile(name); err != nil || string(now) != text {
-			replaceFile(s.t, name, text)
-			well = false
-		}
+	well = !s.writeConfigurations() && well
+	for name, text := range map[string]string{s.dir + "/list": firstList, s.dir + "/second": secondList} {
+		well = !s.replaceIfOther(name, text) && well
 	}
 	if well && !s.stopped && (s.row.Agent == "none") == (s.running == nil) {
 		return
@@ -254,7 +292,8 @@ func (s *stage) heal() {
 		os.RemoveAll(filepath.Join(s.dir, "run"))
 	}
 	s.must("nft", "flush", "ruleset")
-	if s.backend == "legacy" {
+	if s.backend == "legacy" || s.strayed {
+		s.strayed = false
 		for _, tool := range []string{"iptables-legacy-restore", "ip6tables-legacy-restore"} {
 			s.must("sh", "-ec", "printf '*filter\nCOMMIT\n*raw\nCOMMIT\n' | "+tool)
 		}
@@ -375,12 +414,24 @@ func (s *stage) bringLists() {
 
 func (s *stage) bringRules() {
 	s.t.Helper()
+	early := s.base == "off" && s.row.Drop == "prerouting" // no rule of ours is in INPUT
 	switch s.row.Rules {
 	case "drifted":
-		s.must("sh", "-ec", strings.NewReplacer("TOOL", s.iptables(), "FRIEND", map[string]string{"IPv4": onAllow, "IPv6": "2a00:9::9"}[s.row.Family]).
-			Replace("TOOL -F VOIPBL-INPUT 2>/dev/null || TOOL -I INPUT -s FRIEND -j ACCEPT"))
-	case "shadowed": // above the base rules, as on cloud images
-		s.must(s.iptables(), "-I", "INPUT", map[string]string{"off": "1", "on": "3"}[s.base], "-j", "REJECT")
+		friend := map[string]string{"IPv4": onAllow, "IPv6": "2a00:9::9"}[s.row.Family]
+		lets := "-I INPUT -s " + friend + " -j ACCEPT"
+		if early {
+			lets = "-t raw -I PREROUTING -s " + friend + " -j ACCEPT"
+		}
+		s.must("sh", "-ec", strings.NewReplacer("TOOL", s.iptables(), "LETS", lets).Replace("TOOL -F VOIPBL-INPUT 2>/dev/null || TOOL LETS"))
+	case "shadowed":
+		switch { // by what stands above the base rules, as on cloud images, or above the drops
+		case early:
+			s.must(s.iptables(), "-t", "raw", "-I", "PREROUTING", "-j", "ACCEPT")
+		case s.base == "off" || s.row.Drop == "prerouting":
+			s.must(s.iptables(), "-I", "INPUT", "-j", "REJECT")
+		default:
+			s.must(s.iptables(), "-I", "INPUT", "3", "-j", "REJECT")
+		}
 	case "ufw":
 		for tool, chain := range s.ufw() {
 			s.must("sh", "-ec", strings.NewReplacer("TOOL", tool, "CHAIN", chain).Replace("TOOL -N CHAIN; TOOL -A CHAIN -i lo -j ACCEPT; TOOL -A INPUT -j CHAIN"))

@@ -11,25 +11,25 @@ import (
 // contradictions) and against what their remedies do (see carryOut).
 
 // TestAnswers asks hosts in trouble all questions. Rows with the same agent, base rules and
-// backend share a host.
+// tools share a host.
 func TestAnswers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("it needs root")
 	}
-	type kind struct{ agent, base, backend string }
+	type kind struct{ agent, base, tools string }
 	groups := make(map[kind][]trouble)
 	var kinds []kind
 	for _, row := range chosenTroubles(t) {
-		k := kind{row.Agent, row.Base, row.Backend}
+		k := kind{row.Agent, row.Base, row.tools()}
 		if groups[k] == nil {
 			kinds = append(kinds, k)
 		}
 		groups[k] = append(groups[k], row)
 	}
 	for _, k := range kinds {
-		t.Run(k.agent+"-base-"+k.base+"-"+k.backend, func(t *testing.T) {
+		t.Run(k.agent+"-base-"+k.base+"-"+k.tools, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, k.agent, k.base, k.backend)
+			s := newStage(t, groups[k][0])
 			for _, row := range groups[k] {
 				s.play(row)
 			}
