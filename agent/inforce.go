@@ -118,7 +118,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 // tells that they can be.
 func (d *daemon) readAgain(report *Report) {
 	if !slices.ContainsFunc(report.Feeds, func(f FeedReport) bool {
-		return f.Problem != nil && f.Problem.Reason == string(fetch.ReasonUnreadable)
+		return f.Problem != nil && (f.Problem.Reason == string(fetch.ReasonUnreadable) || f.Problem.Reason == string(fetch.ReasonNoFiles))
 	}) {
 		d.unread = 0
 		return

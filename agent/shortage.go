@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/fetch"
 )
 
 // isShortage reports whether an error says nothing about what was asked for: this host
@@ -27,7 +29,7 @@ func lacksFiles(err error) bool {
 func ShortageRemedy(err error) string {
 	switch {
 	case errors.Is(err, unix.EMFILE):
-		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
+		return fetch.ReasonNoFiles.Remedy()
 	case errors.Is(err, unix.ENOSPC):
 		return "make room there, and try again"
 	case errors.Is(err, unix.EIO):

@@ -83,8 +83,11 @@ func storageError(feed, path string, err error) *Error {
 // readError describes a failure to open or read the file at path.
 func readError(path string, err error) *Error {
 	reason := ReasonUnreadable
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		reason = ReasonAbsent
+	case errors.Is(err, unix.EMFILE): // which says nothing about the file
+		reason = ReasonNoFiles
 	}
 	return &Error{Object: path, Reason: reason, Err: withoutPath(err)}
 }

@@ -20,6 +20,7 @@ const (
 	ReasonAbsent      Reason = "absent"       // a path, a glob or a copy that is not there
 	ReasonNotRegular  Reason = "not-regular"  // a FIFO, a device or a socket where a file is wanted
 	ReasonUnreadable  Reason = "unreadable"   // a file that is there and cannot be read
+	ReasonNoFiles     Reason = "no-files"     // this process may open no more files
 	ReasonNoSpace     Reason = "no-space"     // the disk or the quota is full
 	ReasonStorage     Reason = "storage"      // any other failure of the state folder: read-only, rights, I/O
 )
@@ -54,6 +55,8 @@ func (r Reason) Remedy() string {
 		return "remove it from the feed's path: only regular files are read"
 	case ReasonUnreadable:
 		return "check its owner and mode, its target if it is a symbolic link, and the disk; the agent's service may read only what is root's own or readable for all, and nothing below /tmp"
+	case ReasonNoFiles:
+		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
 	case ReasonNoSpace:
 		return "free space or raise the quota where the state folder is (df -h, df -i)"
 	case ReasonStorage:
