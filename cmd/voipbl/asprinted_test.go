@@ -101,18 +101,10 @@ func TestAsPrinted(t *testing.T) {
 // without what is said about them and where their output goes.
 func printedCommands(t *testing.T) (lines []string) {
 	t.Helper()
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	command := regexp.MustCompile(`(?m)^(?:    |  |\t)(voipbl(?: [^ ].*)?)$`)
 	var texts []string
-	for _, page := range append([]string{"../../README.md"}, pages...) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, string(text))
+	for _, page := range documents(t) {
+		texts = append(texts, page.text)
 	}
 	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
 	var each func(cmd *cobra.Command)
@@ -133,36 +125,28 @@ func printedCommands(t *testing.T) (lines []string) {
 // TestPrintedConfiguration: each piece of a configuration that README and docs print is one
 // that voipbl takes.
 func TestPrintedConfiguration(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := 0
-	for _, page := range append([]string{"../../README.md"}, pages...) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range regexp.MustCompile(`(?m)^    [a-z_]+:\s*(?:\n|\{.*\n|\[.*\n)(?:     .*\n)*`).FindAllString(string(text), -1) {
+	for _, page := range documents(t) {
+		for _, block := range regexp.MustCompile(`(?m)^    [a-z_]+:\s*(?:\n|\{.*\n|\[.*\n)(?:     .*\n)*`).FindAllString(page.text, -1) {
 			found++
 			yaml := regexp.MustCompile(`(?m)^    `).ReplaceAllString(block, "")
-			if _, err := config.Parse(page, []byte(yaml)); err != nil {
-				t.Errorf("%s: %v\n%s", page, err, yaml)
+			if _, err := config.Parse(page.file, []byte(yaml)); err != nil {
+				t.Errorf("%s: %v\n%s", page.file, err, yaml)
 			}
 		}
-		for _, m := range regexp.MustCompile("`((?:firewall|report|limits|bans|names|metrics|sip|base|drop_at|ipv6|services|allow|trunks|local_networks): [^`]+)`").FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile("`((?:firewall|report|limits|bans|names|metrics|sip|base|drop_at|ipv6|services|allow|trunks|local_networks): [^`]+)`").FindAllStringSubmatch(page.text, -1) {
 			found++
 			snippet := strings.Join(strings.Fields(m[1]), " ")
-			_, err := config.Parse(page, []byte(snippet))
+			_, err := config.Parse(page.file, []byte(snippet))
 			if err != nil { // in the configuration of a reader who has said where the phones are
 				inside := snippet
 				if within, ok := strings.CutPrefix(snippet, "firewall: {"); ok {
 					inside = strings.TrimSuffix(within, "}")
 				}
-				_, err = config.Parse(page, []byte("firewall: {local_networks: [192.168.1.0/24], "+inside+"}"))
+				_, err = config.Parse(page.file, []byte("firewall: {local_networks: [192.168.1.0/24], "+inside+"}"))
 			}
 			if err != nil {
-				t.Errorf("%s: %v\n%s", page, err, snippet)
+				t.Errorf("%s: %v\n%s", page.file, err, snippet)
 			}
 		}
 	}
@@ -183,34 +167,5 @@ func TestUnitReadsProxy(t *testing.T) {
 	}
 	if !bytes.Contains(unit, []byte("\nEnvironmentFile=-/etc/default/voipbl\n")) || !bytes.Contains(page, []byte("/dev/stdin /etc/default/voipbl")) {
 		t.Error("the unit and docs/operation.md do not agree about where a proxy is written")
-	}
-}
-
-// TestLinks: each link of README, CONTRIBUTING and docs to a page of this project leads to
-// one, and the package has it.
-func TestLinks(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range append([]string{"../../README.md", "../../CONTRIBUTING.md"}, pages...) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
-				t.Errorf("%s: %v", page, err)
-			}
-		}
-	}
-	for _, page := range pages {
-		readme, err := os.ReadFile("../../README.md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Contains(readme, []byte("(docs/"+filepath.Base(page)+")")) {
-			t.Errorf("README has no link to %s", page)
-		}
 	}
 }

@@ -176,6 +176,7 @@ func TestContents(t *testing.T) {
 		/usr/sbin/voipbl
 		/usr/share/bash-completion/completions/voipbl
 		/usr/share/doc/voipbl/README.md
+		/usr/share/doc/voipbl/SECURITY.md
 		/usr/share/doc/voipbl/changelog.Debian.gz
 		/usr/share/doc/voipbl/changelog.gz
 		/usr/share/doc/voipbl/copyright
@@ -188,12 +189,14 @@ func TestContents(t *testing.T) {
 		/usr/share/man/man8/voipbl.8.gz
 		/usr/share/voipbl/voipbl.yaml
 		/usr/share/zsh/vendor-completions/_voipbl`)
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatal(pages, err)
-	}
-	for _, page := range pages {
-		want = append(want, "/usr/share/doc/voipbl/docs/"+filepath.Base(page))
+	for _, folder := range []string{"docs", "docs/decisions"} {
+		pages, err := filepath.Glob("../../" + folder + "/*.md")
+		if err != nil || len(pages) == 0 {
+			t.Fatal(pages, err)
+		}
+		for _, page := range pages {
+			want = append(want, "/usr/share/doc/voipbl/"+folder+"/"+filepath.Base(page))
+		}
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, files); diff != "" {
