@@ -77,6 +77,26 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
+// TestSpellings: a prefix that somebody wrote with bits behind it, or as IPv6, is the one
+// that the kernel knows.
+func TestSpellings(t *testing.T) {
+	then := at(0)
+	for text, want := range map[string]string{"192.0.2.77/24": "192.0.2.0/24", "::ffff:192.0.2.1/128": "192.0.2.1", "2001:DB8::7/64": "2001:db8::/64"} {
+		table := Decode(fmt.Appendf(nil, "ban %s - 0 0 0 0 one 0 0 \"\"\n", text), then).Table
+		if bans := table.Bans(then); len(bans) != 1 || bans[0].Prefix != prefix(want) {
+			t.Errorf("%s: %v", text, bans)
+		}
+		table.Replay(fmt.Appendf(nil, "unban %s - 0 0 0 0 one 0 0 \"\"\n", want+map[bool]string{false: "/32"}[strings.Contains(want, "/")]), then)
+		if table.Len() != 0 {
+			t.Errorf("%s is not taken back as %s", text, want)
+		}
+	}
+	table, err := DecodeOld([]byte(`{"bans": [{"prefix": "::ffff:192.0.2.1/128"}]}`), then, [2]int{8, 19})
+	if bans := table.Bans(then); err != nil || len(bans) != 1 || bans[0].Prefix != prefix("192.0.2.1") {
+		t.Errorf("%v, %v", bans, err)
+	}
+}
+
 // TestChangedJournal: no byte that a disk has changed makes another list of it unseen.
 func TestChangedJournal(t *testing.T) {
 	then := at(0)

@@ -78,6 +78,26 @@ func TestURIHost(t *testing.T) {
 	}
 }
 
+// TestTrunksOf finds providers wherever they are named; a template alone names none.
+func TestTrunksOf(t *testing.T) {
+	conf := func(text string) *astConfig { return parseAsterisk(source{name: "x.conf", text: text}, none, false) }
+	const nothing = ""
+	for _, test := range []struct{ pjsip, wizard, sip, want string }{
+		{"[a]\ntype=identify\nmatch=198.51.100.7,198.51.100.8\n", nothing, nothing, "198.51.100.7 198.51.100.8"},
+		{"[a]\ntype=registration\nserver_uri=sip:a.example\noutbound_proxy=sip:b.example\n[c]\ntype=aor\ncontact=sip:c.example,sip:d.example\n", nothing, nothing, "a.example b.example c.example d.example"},
+		{"[e](!)\ntype=endpoint\noutbound_proxy=sip:e.example\n", nothing, nothing, ""},
+		{nothing, "[w]\ntype=wizard\nremote_hosts=w.example:5070\noutbound_proxy=x.example\n", nothing, "w.example x.example"},
+		{nothing, nothing, "[a]\ntype=peer\nhost=a.example\n[b]\ntype=friend\nhost=Dynamic\n[c]\ntype=peer\nhost=Static\n[d]\ntype=user\nhost=d.example\n", "a.example"},
+		{nothing, nothing, "[t](!)\noutboundproxy=t.example\n", ""},
+		{nothing, nothing, "[t](!)\noutboundproxy=t.example\n[a](t)\ntype=peer\nhost=dynamic\n", "t.example"},
+		{nothing, nothing, "[general]\noutboundproxy=g.example\nregister=>user:secret@r.example/1\n", "g.example r.example"},
+	} {
+		if got := strings.Join(trunksOf(conf(test.pjsip), conf(test.wizard), conf(test.sip)), " "); got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
+}
+
 // FuzzTrunk holds that a trunk is a host name, an address or a network in its only
 // spelling, and never one that is everybody or this host.
 func FuzzTrunk(f *testing.F) {

@@ -1,0 +1,62 @@
+package cidr
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// TestBits holds each bit to the masks on both sides of it: 64 is where one half of an
+// address ends.
+func TestBits(t *testing.T) {
+	for n := uint8(1); n <= 128; n++ {
+		if bit(n) != mask(n).xor(mask(n-1)) {
+			t.Errorf("bit %d is %x %x", n, bit(n).hi, bit(n).lo)
+		}
+	}
+	if got := SetOf(MustParsePrefix("2001:db8::/64"), MustParsePrefix("2001:db8:0:1::/64"))[IPv6]; got.Len() != 1 || got.At(0) != MustParsePrefix("2001:db8::/63") {
+		t.Errorf("two halves are %v", got)
+	}
+	if got := SetOf(MustParsePrefix("2001:db8::/63")).Subtract(SetOf(MustParsePrefix("2001:db8::/64")))[IPv6]; got.Len() != 1 || got.At(0) != MustParsePrefix("2001:db8:0:1::/64") {
+		t.Errorf("the other half is %v", got)
+	}
+}
+
+// TestFromBytes takes addresses with a length that they can have.
+func TestFromBytes(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.77").AsSlice(), netip.MustParseAddr("2001:db8::7").AsSlice()
+	for _, test := range []struct {
+		addr []byte
+		bits uint8
+		want string
+	}{
+		{four, 32, "192.0.2.77"}, {four, 24, "192.0.2.0/24"}, {four, 0, "0.0.0.0/0"}, {four, 33, ""}, {four[:3], 8, ""}, {nil, 0, ""},
+		{six, 128, "2001:db8::7"}, {six, 64, "2001:db8::/64"}, {six, 129, ""}, {six[:15], 8, ""}, {append(six, 0), 8, ""},
+	} {
+		p, ok := FromBytes(test.addr, test.bits)
+		if ok != (test.want != "") || ok && p != MustParsePrefix(test.want) {
+			t.Errorf("%v/%d: %v, %v", test.addr, test.bits, p, ok)
+		}
+	}
+}
+
+// TestFromNetip takes an IPv4 address in IPv6 form for what the kernel sees, and gives back
+// what it took otherwise.
+func TestFromNetip(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.77/24": "192.0.2.0/24", "2001:db8::7/64": "2001:db8::/64", "::ffff:192.0.2.1/128": "192.0.2.1/32", "::ffff:192.0.2.77/120": "192.0.2.0/24",
+		"::ffff:0:0/96": "0.0.0.0/0", "::ffff:0:0/95": "::fffe:0:0/95",
+	} {
+		if got := FromNetip(netip.MustParsePrefix(text)).Netip(); got != netip.MustParsePrefix(want) {
+			t.Errorf("%s: %v, not %s", text, got, want)
+		}
+	}
+}
+
+// TestLongestLine: a line of as many bytes as are read is read.
+func TestLongestLine(t *testing.T) {
+	line := "1.2.3.4 #" + strings.Repeat("x", maxLine-len("1.2.3.4 #"))
+	if got := scanned(line + "\n" + line + "x\n1.2.3.5\n"); got != "1.2.3.4 line-too-long 1.2.3.5" {
+		t.Error(got)
+	}
+}
