@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 )
@@ -85,6 +86,17 @@ func TestStatusJudge(t *testing.T) {
 		{"kept", func(s *Status) {
 			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: pastNow, Until: pastNow.AddDate(0, 0, 7)}}
 		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "mend what is said"},
+		{"no rule for bans", func(s *Status) { s.BanSets[0].Drops = false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
+		{"no rule for bans that nobody has", func(s *Status) { s.BanSets[0].Drops, s.BanSets[0].Entries = false, 0 }, true, "", ""},
+		{"a set of bans of others", func(s *Status) { s.BanSets[0].Ours = false }, true, "the set voip_ban is not one that voipbl made for bans", "ban_set:"},
+		{"no set for bans", func(s *Status) { s.BanSets[0], s.Bans = SetStatus{Name: "voip_ban"}, 1 }, true, "the kernel has no set voip_ban for bans", "agent"},
+		{"no set for bans that nobody has", func(s *Status) { s.BanSets[0] = SetStatus{Name: "voip_ban"} }, true, "", ""},
+		{"a name that answers with no host's address", func(s *Status) {
+			s.Names = []NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example"}}
+		}, true, "name a.example", "mend DNS"},
+		{"names that fail otherwise", func(s *Status) {
+			s.Names = []NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
+		}, true, "", ""},
 		{"a name without an answer", func(s *Status) { s.Unprotected = []string{"a.example"} }, true, "a.example of allow or trunks was never resolved", "its address"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -60,3 +60,29 @@ func TestLongestLine(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestDeclared reads how many entries a list says that it has.
+func TestDeclared(t *testing.T) {
+	for text, want := range map[string]int{
+		"": NoTotal, "# TOTAL: 1\n": NoTotal, "# TOTAL NETBLOCK: 2\n1.2.3.4\n": 2, "# TOTAL NETBLOCK: 0\n": 0, "# TOTAL NETBLOCK: -1\n": BadTotal, "# TOTAL NETBLOCK: x\n": BadTotal,
+		"# TOTAL NETBLOCK: 2\n# TOTAL NETBLOCK: 2\n": 2, "# TOTAL NETBLOCK: 2\n# TOTAL NETBLOCK: 3\n": BadTotal, "# TOTAL NETBLOCK: x\n# TOTAL NETBLOCK: 3\n": BadTotal,
+	} {
+		tally, err := Read(strings.NewReader(text), Policy{}, new(Builder))
+		if err != nil || tally.Declared != want {
+			t.Errorf("%q: %d, %v", text, tally.Declared, err)
+		}
+	}
+}
+
+// TestCarved counts what lies in special-purpose space, of wide prefixes and of ranges too.
+func TestCarved(t *testing.T) {
+	for text, want := range map[string][2]int{
+		"8.0.0.0/6": {0, 1}, "9.255.255.0-10.0.0.255": {0, 1}, "10.0.0.0-10.0.0.5": {1, 0}, "11.0.0.0/8": {0, 0}, "1.2.3.0-1.2.3.5": {0, 0}, "10.1.2.3": {1, 0}, "100.0.0.0/8": {0, 1},
+		"10.255.255.254-11.0.0.1": {0, 1}, "9.255.255.255-10.0.0.0": {0, 1},
+	} {
+		tally, err := Read(strings.NewReader(text), Policy{}, new(Builder))
+		if got := [2]int{tally.Screened, tally.Carved}; err != nil || got != want {
+			t.Errorf("%s: screened and carved %v, not %v, %v", text, got, want, err)
+		}
+	}
+}

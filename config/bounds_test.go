@@ -15,7 +15,7 @@ func TestBounds(t *testing.T) {
 	folder := "/" + strings.Repeat("d", maxPath-1)
 	serial := strings.Repeat("~", maxSerial)
 	const ports = "1:2,3:4,5:6,7:8,9:10,11:12,13:14,16"
-	schedule := "0 0 1 1 1" + strings.Repeat(",1", (maxSchedule-9)/2)
+	schedule := "0 0 1 1  1" + strings.Repeat(",1", (maxSchedule-10)/2)
 	c := mustParse(t, "set: "+strings.Repeat("s", maxSetName)+"\nban_set: "+strings.Repeat("b", maxBanSetName)+"\nstate_dir: "+folder+"\nallow: ["+host+", "+host+".]\n"+
 		"feeds: [{name: "+name+", url: '"+longURL+"', schedule: '"+schedule+"'}]\nreport: {serial: '"+serial+"'}\n"+
 		"firewall: {services: [{name: "+name+", proto: tcp, ports: '"+ports+"'}], sip: {ports: '"+strings.ReplaceAll("100,102,104,106,108,110,112,114,116,118,120,122,124,126,128", ",", ", ")+"'}}\n")
@@ -26,6 +26,9 @@ func TestBounds(t *testing.T) {
 		if got != what {
 			t.Errorf("%q, where %q is written", got, what)
 		}
+	}
+	if _, err := Parse("x", []byte("feeds: [{name: a, path: /a, schedule: '"+schedule+",1'}]\n")); err == nil {
+		t.Error("a schedule that is too long is taken")
 	}
 	if !c.Firewall.SIP.Ports.Fit() {
 		t.Error("15 ports do not fit into a rule")
@@ -91,7 +94,7 @@ func TestAllErrors(t *testing.T) {
 		"firewall: {services: [3, {name: a, proto: tcp, ports: 80}, {name: a, proto: tcp, ports: 81}]}\n":          {"firewall.services[0]", "firewall.services[2].name"},
 		"firewall: {services: [{name: a, ports: 80}, {name: a, ports: 81}]}\n":                                     {"firewall.services[0].proto", "firewall.services[1].proto"},
 		"set: a\nset: b\nstate_dir: c\n":                                                                           {"set", "state_dir"},
-		"firewall: {services: [{name: a, proto: tcp, ports: '80:99999'}, {name: b, proto: tcp, ports: '80:x'}]}\n": {"firewall.services[0].ports", "firewall.services[1].ports"},
+		"firewall: {services: [{name: a, proto: tcp, ports: '30000:99999'}, {name: b, proto: tcp, ports: '80:x'}]}\n": {"firewall.services[0].ports", "firewall.services[1].ports"},
 	} {
 		_, err := Parse("x", []byte(text))
 		var got []string
