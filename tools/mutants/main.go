@@ -130,15 +130,20 @@ func (r room) judge(root, work string) (s score, err error) {
 }
 
 // line is a fault as it is told, and as it stands in equivalent.txt: with the line of
-// code, so that it is found again wherever that has moved to.
+// code, so that it is found again wherever that has moved to. A break or continue alone
+// says too little, and has the line above it in front.
 func (f fault) line(room string) (string, error) {
 	text, err := os.ReadFile(f.at.Filename)
 	if err != nil {
 		return "", err
 	}
-	code := strings.Split(string(text), "\n")[f.at.Line-1]
-	at := f.at.Column - 1
-	return fmt.Sprintf("%s/%s: %s: %s", room, filepath.Base(f.at.Filename), f.kind, strings.TrimSpace(code[:at]+"»"+code[at:])), nil
+	lines := strings.Split(string(text), "\n")
+	code, at := lines[f.at.Line-1], f.at.Column-1
+	shown := strings.TrimSpace(code[:at] + "»" + code[at:])
+	if above := f.at.Line - 2; above >= 0 && !strings.Contains(shown, " ") {
+		shown = strings.TrimSpace(lines[above]) + " " + shown
+	}
+	return fmt.Sprintf("%s/%s: %s: %s", room, filepath.Base(f.at.Filename), f.kind, shown), nil
 }
 
 //go:embed equivalent.txt
