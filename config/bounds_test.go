@@ -90,10 +90,10 @@ func TestFoldersOfBroken(t *testing.T) {
 // TestAllErrors: an element that says nothing hides none of the errors behind it.
 func TestAllErrors(t *testing.T) {
 	for text, want := range map[string][]string{
-		"feeds: [3, {name: a, path: /a}, {name: a, path: /b}]\n":                                                   {"feeds[0]", "feeds[2].name"},
-		"firewall: {services: [3, {name: a, proto: tcp, ports: 80}, {name: a, proto: tcp, ports: 81}]}\n":          {"firewall.services[0]", "firewall.services[2].name"},
-		"firewall: {services: [{name: a, ports: 80}, {name: a, ports: 81}]}\n":                                     {"firewall.services[0].proto", "firewall.services[1].proto"},
-		"set: a\nset: b\nstate_dir: c\n":                                                                           {"set", "state_dir"},
+		"feeds: [3, {name: a, path: /a}, {name: a, path: /b}]\n":                                                      {"feeds[0]", "feeds[2].name"},
+		"firewall: {services: [3, {name: a, proto: tcp, ports: 80}, {name: a, proto: tcp, ports: 81}]}\n":             {"firewall.services[0]", "firewall.services[2].name"},
+		"firewall: {services: [{name: a, ports: 80}, {name: a, ports: 81}]}\n":                                        {"firewall.services[0].proto", "firewall.services[1].proto"},
+		"set: a\nset: b\nstate_dir: c\n":                                                                              {"set", "state_dir"},
 		"firewall: {services: [{name: a, proto: tcp, ports: '30000:99999'}, {name: b, proto: tcp, ports: '80:x'}]}\n": {"firewall.services[0].ports", "firewall.services[1].ports"},
 	} {
 		_, err := Parse("x", []byte(text))
