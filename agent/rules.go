@@ -125,6 +125,11 @@ type RulesReport struct {
 	Warnings []string `json:"-"`
 }
 
+// Troubled reports whether rules that are installed do not do all that they are for.
+func (r *RulesReport) Troubled() bool {
+	return len(r.Families) > 0 || len(r.Obstacles) > 0 || r.Empty != nil
+}
+
 // PendingReport is base rules that wait for a confirmation.
 type PendingReport struct {
 	Since    time.Time `json:"since"`

@@ -200,7 +200,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 		return &exitError{exitNotApplied, err}
 	case r.Problem != nil:
 		return &exitError{exitNotApplied, &problemError{r.Problem}}
-	case len(r.Families) > 0 || len(r.Obstacles) > 0 || r.Empty != nil:
+	case r.Troubled():
 		a.printFamilies(r.Families)
 		a.printObstacles(r.Obstacles)
 		a.printEmpty(r.Empty)

@@ -112,7 +112,7 @@ func (s *setup) pending() bool { return s.report.Applied != nil && s.report.Appl
 
 // untidy reports whether a list or the rules are in trouble; what is on trial is none.
 func (s *setup) untidy() bool {
-	return s.report.Sync.Troubled() || s.report.Applied != nil && len(s.report.Applied.Obstacles) > 0
+	return s.report.Sync.Troubled() || s.report.Applied != nil && s.report.Applied.Troubled()
 }
 
 // fetch is a sync. Base rules that are to be on trial are none of its business.
@@ -148,6 +148,7 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 		for _, w := range report.Warnings {
 			fmt.Fprintln(s.err, "voipbl: "+clean(w))
 		}
+		s.printFamilies(report.Families)
 		s.printObstacles(report.Obstacles)
 	}
 	switch {
