@@ -64,7 +64,7 @@ func TestLoads(t *testing.T) {
 }
 
 // TestREADME loads what README tells an admin to write: it turns all jails on, and
-// takes nothing from what he has written for others.
+// takes nothing from what the admin has written for others.
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
