@@ -120,9 +120,9 @@ func TestREADMEIsShort(t *testing.T) {
 	}
 }
 
-// shownCommand is a command that a text shows: what follows "voipbl" in a code span, in
-// quotation marks, or on a line of its own.
-var shownCommand = regexp.MustCompile("(?m)(?:`|\"|^(?:    |\t)(?:[$#] )?)voipbl((?: +[^\\s`\"|;&>#]+| *\n *--?[a-z][^\\s`\"|;&>#]*)+)")
+// shownCommand is a command that a text shows: what follows "voipbl" in a code span or in
+// quotation marks, which may have line breaks, or on an indented line.
+var shownCommand = regexp.MustCompile("(?m)`voipbl\\s+([^`]+)`|\"voipbl\\s+([^\"]+)\"|^(?:    |\\t)(?:[$#] )?voipbl +(.+)$")
 
 // TestCommandsShown: each verb and each flag of voipbl that README, docs, the manual and the
 // helps show is one that there is.
@@ -152,18 +152,23 @@ func TestCommandsShown(t *testing.T) {
 		}
 	}
 	each(root)
-	flags := 0
+	commands, flags := 0, 0
 	for _, page := range texts {
 		for _, m := range shownCommand.FindAllStringSubmatch(page.text, -1) {
-			n, why := shown(root, strings.Fields(m[1]))
+			line := strings.Join(strings.Fields(m[1]+m[2]+m[3]), " ")
+			if end := strings.IndexAny(line, "|;&>#"); end >= 0 {
+				line = line[:end]
+			}
+			n, why := shown(root, strings.Fields(line))
+			commands++
 			flags += n
 			if why != "" {
-				t.Errorf("%s: voipbl %s: %s", page.file, strings.Join(strings.Fields(m[1]), " "), why)
+				t.Errorf("%s: voipbl %s: %s", page.file, line, why)
 			}
 		}
 	}
-	if flags < 60 {
-		t.Errorf("only %d flags were found", flags)
+	if commands < 300 || flags < 60 {
+		t.Errorf("only %d commands with %d flags were found", commands, flags)
 	}
 }
 
