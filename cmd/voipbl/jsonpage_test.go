@@ -38,7 +38,7 @@ var printed = map[string]any{
 // type and whether it may be absent, and no other.
 func TestJSONPage(t *testing.T) {
 	page := jsonPage{T: t, fields: make(map[string]map[string]string), same: make(map[string]string), seen: make(map[string]reflect.Type)}
-	anchor := ""
+	anchor, fields := "", false
 	row := regexp.MustCompile("^\\| `([^`]+)` \\| ([^|]+) \\|")
 	for line := range strings.Lines(readDocument(t, "../../docs/json.md").text) {
 		line = strings.TrimSpace(line)
@@ -48,7 +48,9 @@ func TestJSONPage(t *testing.T) {
 				anchor = a
 			}
 			page.fields[anchor] = make(map[string]string)
-		case m != nil:
+		case line == "" || line == "| field | type | meaning |":
+			fields = line != ""
+		case fields && m != nil:
 			page.fields[anchor][m[1]] = m[2]
 		case link.MatchString(line) && link.FindString(line) == line:
 			page.same[anchor] = link.FindStringSubmatch(line)[1]
@@ -63,6 +65,23 @@ func TestJSONPage(t *testing.T) {
 	for anchor, fields := range page.fields {
 		if page.seen[anchor] == nil && len(fields) > 0 {
 			t.Errorf("nothing prints what stands below #%s", anchor)
+		}
+	}
+}
+
+// TestJSONPageHasCodes: docs/json.md says what each finding of doctor is about.
+func TestJSONPageHasCodes(t *testing.T) {
+	source := readDocument(t, "../../advise/finding.go").text
+	_, source, _ = strings.Cut(source, "// The codes of findings.\n")
+	source, _, _ = strings.Cut(source, "\n)\n")
+	page := readDocument(t, "../../docs/json.md").text
+	codes := regexp.MustCompile(`(?m)^\t\w+ += "([^"]+)"`).FindAllStringSubmatch(source, -1)
+	if len(codes) < 40 {
+		t.Fatalf("only %d codes", len(codes))
+	}
+	for _, m := range codes {
+		if !strings.Contains(page, "`"+m[1]+"`") {
+			t.Errorf("docs/json.md does not have the code %s", m[1])
 		}
 	}
 }
