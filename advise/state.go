@@ -17,7 +17,7 @@ func (d *doctor) state() {
 			what, remedy = s.Problems[0], orElse(s.Remedy(s.Problems[0]), remedy)
 		}
 		why := "addresses on the lists are not blocked"
-		if s.Rules.Unread() || len(s.Families) > 0 { // rules that cannot be read may drop them
+		if s.Rules.Unread || len(s.Families) > 0 { // rules that cannot be read may drop them
 			why = "addresses on the lists may get in"
 		}
 		d.note(NotProtected, Problem, remedy, why, "this host is not protected: %s", what)

@@ -3,7 +3,6 @@ package agent
 import (
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
@@ -80,27 +79,6 @@ type DropRate struct {
 // keptRepairs is how many repairs are told about.
 const keptRepairs = 10
 
-// agentState is an AgentStatus that is written by the agent and read by whoever
-// asks.
-type agentState struct {
-	mu  sync.Mutex
-	now AgentStatus
-}
-
-func (s *agentState) change(change func(*AgentStatus)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.now)
-}
-
-// get returns a copy that nobody writes to: maps and slices in it are replaced, not
-// changed.
-func (s *agentState) get() AgentStatus {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
 // repaired notes a repair.
 func (a *AgentStatus) repaired(r Repair) {
 	if r.What == RepairRules {
@@ -125,3 +103,9 @@ func (s *AgentStatus) UnkeptFeeds() []string {
 
 // UnkeptRemedy is what to do about them.
 func UnkeptRemedy() string { return fetch.ReasonStorage.Remedy() }
+
+// refuses reports whether there is an agent that does not take its file over, since that takes
+// too much away.
+func (a *AgentStatus) refuses() bool {
+	return a != nil && a.ConfigError != nil && a.ConfigError.Remedy == lessRemedy
+}

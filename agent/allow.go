@@ -35,9 +35,6 @@ type Allowed struct {
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
-// ByHand is the source of what the verb has allowed.
-const ByHand = "voipbl allow"
-
 // AllowReport is what became of an allow or a disallow.
 type AllowReport struct {
 	Changed []Allowed `json:"changed"` // put on the list, or taken off it
@@ -242,18 +239,6 @@ func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// addressesOf are the exempt addresses of a name of allow or trunks.
-func (p *Protection) addressesOf(name string) (addrs []netip.Addr) {
-	for _, n := range p.names {
-		if n.Name == name {
-			for _, a := range n.Addresses {
-				addrs = append(addrs, a.Addr)
-			}
-		}
-	}
-	return addrs
-}
-
 // findBanned looks for bans of others that go on.
 func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *Protection) {
 	bans, notes := exemptBansNow(ctx, cfg, exempt)
@@ -330,7 +315,7 @@ func allowedSets(allowed []Allowed) cidr.Sets {
 // blocksAny reports whether a set of ours has any of some addresses.
 func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (bool, error) {
 	for _, f := range cidr.Families {
-		for _, name := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
+		for _, name := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 			live, err := kernel.Bans(name)
 			switch {
 			case errors.Is(err, ipsetsync.ErrNotFound):
@@ -384,22 +369,12 @@ func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	defer unlock()
 	var errs []error
 	for _, f := range cidr.Families {
-		errs = append(errs, kernel.Free(setName(cfg, f), f, free[f]))
+		errs = append(errs, kernel.Free(cfg.SetName(int(f)), f, free[f]))
 	}
 	_, _, err = (&banBook{cfg: cfg}).syncBans(ctx, cfg, kernel, exemptFrom(exempt), verb, wait, false)
 	errs = append(errs, err)
 	_, err = freeExempt(kernel, exempt)
 	return errors.Join(append(errs, err)...)
-}
-
-// allowedChanged is what the agent does then.
-func (d *daemon) allowedChanged(ctx context.Context) error {
-	err := d.apply(ctx, ByHand)
-	select { // there may be names to resolve
-	case d.fetcher.replaced <- d.cfg:
-	case <-ctx.Done():
-	}
-	return err
 }
 
 // ReadAllowedHosts are the hosts that are never blocked because an admin has said so, by

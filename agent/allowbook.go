@@ -187,3 +187,6 @@ func settleAllowed(ctx context.Context, cfg config.Config, verb string) (notes [
 	}
 	return notes
 }
+
+// ByHand is the source of what the verb has allowed.
+const ByHand = "voipbl allow"

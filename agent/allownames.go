@@ -20,13 +20,6 @@ func allowedReason(e allowlist.Entry) string {
 	return text
 }
 
-// namesNow are the names of a configuration and of "voipbl allow".
-func namesNow(cfg config.Config) names {
-	n := hostNames(cfg)
-	n.addAllowed(cfg)
-	return n
-}
-
 // seeds are what names stood for when they were allowed.
 type seeds map[string]answer
 

@@ -213,7 +213,7 @@ func (e *BlockedLoginError) Remedy() string {
 // there.
 func (r *rules) checkBlocked(logins []login) error {
 	for _, f := range cidr.Families {
-		live, err := r.sets.Dump(setName(r.cfg, f))
+		live, err := r.sets.Dump(r.cfg.SetName(int(f)))
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
@@ -252,7 +252,7 @@ func (r *rules) ensureSets() (partly *firewall.FamilyError, err error) {
 }
 
 func (r *rules) ensureSet(f cidr.Family) error {
-	name := setName(r.cfg, f)
+	name := r.cfg.SetName(int(f))
 	if err := r.checkForeign(f); !errors.Is(err, ipsetsync.ErrNotFound) {
 		return err
 	}
@@ -268,7 +268,7 @@ func (r *rules) ensureSet(f cidr.Family) error {
 
 // checkForeign refuses to drop the members of a set that somebody else has made.
 func (r *rules) checkForeign(f cidr.Family) error {
-	h, err := r.sets.Header(setName(r.cfg, f))
+	h, err := r.sets.Header(r.cfg.SetName(int(f)))
 	if err == nil && !ipsetsync.IsOurs(h, f) {
 		return &ForeignSetError{h}
 	}

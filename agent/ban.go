@@ -399,34 +399,6 @@ func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	return true
 }
 
-// dropBanned reports whether there are rules that drop who is banned. That something
-// refers to the sets says little: a rule that only logs does, too.
-func (r *rules) dropBanned(ctx context.Context) bool {
-	if r.asLastTime() {
-		return true
-	}
-	saved, err := r.fw.Read(ctx)
-	if err != nil {
-		return true // as far as can be known; whoever repairs the rules tells
-	}
-	// Who has put something above them is the agent's to deal with, if there is one: it
-	// does not quarrel for the first place without end.
-	_, agent, _ := agentRuns(r.cfg) // not knowing it, the rules are put right
-	for _, f := range cidr.Families {
-		if saved[f].Trouble != nil || r.record.Troubles[f] != nil || !wantsRules(r.cfg, firewall.Family(f)) {
-			continue // whoever repairs the rules tells
-		}
-		drops := saved[f].DropRules(r.cfg.BanSetName(int(f)))
-		if !agent {
-			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
-		}
-		if len(drops) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // RemoveBans takes bans back, and returns when that is in force. With a reason it is
 // for a program that takes back its own: a ban for another reason stays, and an address
 // is free when the last of its bans ends.

@@ -14,7 +14,6 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -25,11 +24,6 @@ const bansFile = "bans"
 
 // Ban is one address or network that this host blocks by itself, for one reason.
 type Ban = banlist.Ban
-
-// banClock is this moment.
-func banClock() banlist.Clock {
-	return banlist.Clock{Boot: firewall.Boot(), Up: uptime(), Wall: time.Now()}
-}
 
 // banBook is the list of bans with the files that it is written down in. Its methods
 // are for whoever holds bansLock, but for those that only look.
@@ -206,9 +200,6 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 	b.whole = b.whole || len(unkept) > 0
 	b.table.Replay(unkept, now)
 }
-
-// isDamaged tells a file that cannot be understood from one that cannot be read just now.
-func isDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
 
 // older are the bans that an older version has written down after the journal, whose place
 // it did not know: somebody went back to it for a while. The error says that they are not

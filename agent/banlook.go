@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -38,50 +36,6 @@ const (
 	bansSettled                  // bans have come or gone, as they should
 	bansChanged                  // somebody else has changed the sets or the list
 )
-
-// lookAtBans makes the sets of bans hold what the list says, whoever has changed the
-// one or the other.
-func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
-	d.bansAt = now.Add(bansEvery)
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
-		return
-	}
-	defer kernel.Close()
-	if now.Before(d.book.nextLook(kernel)) {
-		return
-	}
-	exempt, err := exemptNow(ctx, d.cfg)
-	if ctx.Err() != nil {
-		return // what a stop has cut short is no trouble
-	}
-	if err != nil {
-		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
-		return
-	}
-	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", lookWait, false)
-	if len(found) > 0 {
-		d.repaired(RepairSets, found)
-	}
-	if locked := (*LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
-		return // by a process that writes bans down; the next look is soon enough
-	}
-	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
-		// Rules name the sets that are ours, and no others.
-		d.foreignBans = foreign
-		d.applySoon("another program has made a set of bans, or given it back", 0)
-	}
-	d.warnOfBans(notes, problemIf(err))
-}
-
-// warnOfBans tells what is wrong with bans.
-func (d *daemon) warnOfBans(notes []string, p *Problem) {
-	if p != nil {
-		notes = append(notes, "the sets of bans could not be put right: "+p.Error+": "+p.Remedy)
-	}
-	d.warn("bans", notes)
-}
 
 // nextLook is when the sets and the list are to be compared, by a glance at them.
 func (b *banBook) nextLook(kernel *ipsetsync.Kernel) time.Time {
@@ -146,3 +100,5 @@ func (b *banBook) listState() (state fetch.FileState) {
 	}
 	return state
 }
+
+const maxStudy = 10 * time.Minute

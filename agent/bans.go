@@ -40,7 +40,7 @@ func (r *rules) ensureBans(plans [2]*firewall.Plan) error {
 func (r *rules) missingSets(base bool) ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
-		names := []string{setName(r.cfg, f), r.cfg.BanSetName(int(f))}
+		names := []string{r.cfg.SetName(int(f)), r.cfg.BanSetName(int(f))}
 		if base {
 			names = append(names, firewall.BanSetName(firewall.Family(f)))
 		}

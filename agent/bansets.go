@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -38,4 +39,15 @@ func allBanSets(cfg config.Config, kernel *ipsetsync.Kernel) banSets {
 		}
 	}
 	return sets
+}
+
+// ensureBanSets makes the ban sets that are missing, empty, so that rules can refer to
+// them.
+func ensureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
+	var errs []error
+	for _, f := range cidr.Families {
+		_, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

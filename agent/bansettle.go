@@ -373,17 +373,6 @@ func entriesWords(n int) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
-// ensureBanSets makes the ban sets that are missing, empty, so that rules can refer to
-// them.
-func ensureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
-	var errs []error
-	for _, f := range cidr.Families {
-		_, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // syncBans does all that keeps the bans in force and written down: with the lock.
 func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt cidr.Sets, verb string, wait time.Duration, dryRun bool) (found, notes []string, err error) {
 	b.mu.Lock()

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"net/netip"
-	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -35,47 +34,6 @@ type CheckReport struct {
 	Protected []Protected   `json:"protected"`
 	Exempt    bool          `json:"exempt"`            // all of it is never blocked
 	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
-}
-
-// Verdict is what becomes of packets of an address or prefix.
-type Verdict string
-
-const (
-	// Blocked is that a rule drops or rejects each packet that begins something, for
-	// certain, from all of the addresses: to all ports of this host, or to those that the
-	// rule names.
-	Blocked Verdict = "blocked"
-
-	// PartlyBlocked is that this holds for some of the addresses, that a rule above lets
-	// some of the packets in, that only packets for containers are dropped, or that ports
-	// are reached which the rule should be for: see [placesFinder.reaches].
-	PartlyBlocked Verdict = "partly"
-
-	// MayBeBlocked is that a rule asks for the address, and for more that cannot be told
-	// from outside, such as a limit or a country.
-	MayBeBlocked Verdict = "perhaps"
-
-	// NotBlocked is that no rule asks for the address and drops it.
-	NotBlocked Verdict = "no"
-
-	// NotKnown is that no such rule was found, and not all rules could be read.
-	NotKnown Verdict = "unknown"
-)
-
-// judge is the verdict of places.
-func judgePlaces(places []Place, unread []string) Verdict {
-	verdict := NotBlocked
-	switch {
-	case slices.ContainsFunc(places, Place.Blocks):
-		return Blocked
-	case slices.ContainsFunc(places, func(p Place) bool { return p.Certain }):
-		return PartlyBlocked
-	case len(places) > 0:
-		verdict = MayBeBlocked
-	case len(unread) > 0:
-		verdict = NotKnown
-	}
-	return verdict
 }
 
 // Listing is a line of a feed's copy that names the address.
@@ -165,25 +123,6 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	return reports, warnings, nil
 }
 
-// findStore opens the state folder to read from, and returns nil if there is
-// none yet.
-func findStore(cfg config.Config) (*fetch.Store, error) {
-	store, err := fetch.FindStore(cfg.StateDir)
-	if isAbsent(err) {
-		return nil, nil
-	}
-	return store, err
-}
-
-// specialSpace is the special-purpose space that a prefix is in; empty if it is in none.
-func specialSpace(q netip.Prefix) string {
-	s, found := cidr.FindSpecial(cidr.FromNetip(q))
-	if !found {
-		return ""
-	}
-	return s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
-}
-
 // ParseQuery reads what Check is asked about: an address or a prefix.
 func ParseQuery(s string) (netip.Prefix, error) {
 	p, err := cidr.ParsePrefix(s)
@@ -191,13 +130,6 @@ func ParseQuery(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, err
 	}
 	return p.Netip(), nil
-}
-
-func queryText(q netip.Prefix) string {
-	if q.IsSingleIP() {
-		return q.Addr().String()
-	}
-	return q.String()
 }
 
 // checkFeed finds the lines of a feed's last good copy that name a query.

@@ -18,7 +18,7 @@ import (
 // exist blocks nothing.
 func checkKernel(cfg config.Config, places *placesFinder, queries []netip.Prefix, reports []CheckReport) error {
 	for _, f := range cidr.Families {
-		name := setName(cfg, f)
+		name := cfg.SetName(int(f))
 		live, err := places.set(name)
 		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 			return err

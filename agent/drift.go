@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
-	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -38,7 +37,6 @@ const (
 	// thousandth of the time. For 71,642 that is every 100 s; small sets, of
 	// which a glance tells less, are read with each tick.
 	studyPause = 1400 * time.Microsecond
-	maxStudy   = 10 * time.Minute
 
 	// minNewsPause gathers the news of one change. It doubles, up to a tick, with
 	// each look that finds nothing wrong: some programs change rules of their own
@@ -231,14 +229,12 @@ func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 		if !d.record.knows(d.cfg, f) {
 			continue
 		}
-		if name := setName(d.cfg, f); isGone(kernel.Kind(name)) {
+		if name := d.cfg.SetName(int(f)); isGone(kernel.Kind(name)) {
 			return name
 		}
 	}
 	return ""
 }
-
-func isGone(_ ipsetsync.Header, err error) bool { return errors.Is(err, ipsetsync.ErrNotFound) }
 
 // ensureRules makes the rules what they should be.
 func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
@@ -271,43 +267,6 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	return report, err
 }
 
-// ensureDrop is what is left to do while the state folder cannot be used: the drop,
-// which needs nothing of it. All else that is ours is left as it is.
-func (h *host) ensureDrop(ctx context.Context) error {
-	if leavesRules(h.cfg) {
-		return nil
-	}
-	unlock, err := lock(ctx, h.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	saved, err := h.fw.Read(ctx)
-	if err != nil {
-		return err
-	}
-	at, _ := place(ctx, h.cfg, h.fw.Backend, saved, stoodAtPrerouting(h.cfg, saved))
-	want := dropSettings(h.cfg, h.kernel, at).Wanted().KeepBase(saved)
-	_, err = h.fw.Apply(ctx, want, saved, nil)
-	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 {
-		return nil // told where all rules are made
-	}
-	return err
-}
-
-// stoodAtPrerouting reports whether our drop stands there, which is all that tells what was
-// decided the last time where the state folder cannot be used.
-func stoodAtPrerouting(cfg config.Config, saved [2]*firewall.Saved) bool {
-	for _, f := range firewall.Families {
-		for _, d := range saved[f].DropRules(setName(cfg, cidr.Family(f))) {
-			if d.Ours && d.Table == "raw" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // rulesSeen takes note of rules that are as they should be, and of what was put
 // right.
 func (d *daemon) rulesSeen(report *RulesReport) {
@@ -328,4 +287,17 @@ func (d *daemon) rulesSeen(report *RulesReport) {
 		found = append(found, changeFound(c))
 	}
 	d.repaired(RepairRules, found)
+}
+
+// warnOfFamilies logs which family's sets or rules are not as they should be, once.
+func (d *daemon) warnOfFamilies(what string, families []FamilyProblem) {
+	var words []string
+	for _, p := range families {
+		words = append(words, p.Error+": "+p.Remedy)
+	}
+	d.warn("family "+what, words)
+	if d.troubled == nil {
+		d.troubled = make(map[string]bool)
+	}
+	d.troubled[what] = len(families) > 0
 }

@@ -119,23 +119,6 @@ func TestChangeFound(t *testing.T) {
 	}
 }
 
-func TestSetFound(t *testing.T) {
-	live := &ipsetsync.Header{Name: "voip_bl"}
-	for _, test := range []struct {
-		plan ipsetsync.Plan
-		want string
-	}{
-		{ipsetsync.Plan{Added: 5}, "the set voip_bl was gone"},
-		{ipsetsync.Plan{Live: live, Why: "it had no counters", Added: 5}, "the set voip_bl had been replaced: it had no counters"},
-		{ipsetsync.Plan{Live: live, Added: 5, Removed: 2}, "the set voip_bl lacked 5 entries and had 2 that voipbl did not add"},
-	} {
-		test.plan.Name = "voip_bl"
-		if got := setFound(&test.plan); got != test.want {
-			t.Errorf("got %q, want %q", got, test.want)
-		}
-	}
-}
-
 func TestGlance(t *testing.T) {
 	print := setPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Memory: 4096, Digest: digestText(0x1234)}
 	for _, test := range []struct {
@@ -190,7 +173,7 @@ func TestStudy(t *testing.T) {
 }
 
 func TestKnown(t *testing.T) {
-	cfg := parsed(t, "set: blocked\nfeeds: [{name: a, path: /x}]\n")
+	cfg := parsedConfig(t, "set: blocked\nfeeds: [{name: a, path: /x}]\n")
 	for _, c := range []struct {
 		names [2]string
 		want  bool

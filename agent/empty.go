@@ -27,8 +27,6 @@ type listed struct {
 // where nobody does.
 const (
 	byItself = "the agent tries again by itself"
-	onceMore = "then " + runSync
-	andSync  = "; " + onceMore // the end of a remedy
 )
 
 // emptyWords say that the lists block nobody, though bans may.
@@ -133,7 +131,7 @@ func emptyNow(ctx context.Context, cfg config.Config) (*Problem, error) {
 	}
 	defer kernel.Close()
 	for _, f := range cidr.Families {
-		if h, err := kernel.Header(setName(cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) || err == nil && h.Elements > 0 {
+		if h, err := kernel.Header(cfg.SetName(int(f))); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) || err == nil && h.Elements > 0 {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -90,7 +91,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	report.keepLost(&keeper{e.store, e.cfg.Limits, banClock(), e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
 		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
-	sets := report.combine(e.feeds)
+	sets := combine(e.feeds, report.Kept)
 	report.Protected = append(report.Protected, protected.overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.cfg.Set, stay.Len(), e.cfg.BanSet)
@@ -189,48 +190,6 @@ func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) 
 	return err
 }
 
-// dump reads the live sets in the background.
-type dump struct {
-	kernel *ipsetsync.Kernel
-	cfg    config.Config
-	lives  [2]*ipsetsync.Live
-	done   chan error
-}
-
-func startDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
-	d := &dump{kernel: kernel, cfg: cfg, done: make(chan error, 1)}
-	go func() { d.done <- d.read() }()
-	return d
-}
-
-func (d *dump) read() (err error) {
-	for _, f := range cidr.Families {
-		if d.lives[f], err = d.kernel.Dump(setName(d.cfg, f)); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
-// readLive is what the kernel holds of lists, as far as it can be read.
-func readLive(cfg config.Config) cidr.Sets {
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		return cidr.Sets{}
-	}
-	defer kernel.Close()
-	d := &dump{kernel: kernel, cfg: cfg}
-	if d.read() != nil {
-		return cidr.Sets{}
-	}
-	return liveSets(d.lives)
-}
-
-func (d *dump) wait() ([2]*ipsetsync.Live, error) {
-	err := <-d.done
-	return d.lives, err
-}
-
 func (r *Report) addFeeds(feeds []*feed, p *Protection) {
 	for _, f := range feeds {
 		r.Feeds = append(r.Feeds, f.report)
@@ -248,42 +207,10 @@ func (r *Report) keepLost(k *keeper, feeds []*feed, live func() cidr.Sets) {
 	}
 }
 
-// combine is the union of all feeds, and of what is kept. The feeds give up their own sets,
-// so that the memory is there for what follows.
-func (r *Report) combine(feeds []*feed) cidr.Sets {
-	var all []cidr.Sets
-	for _, f := range feeds {
-		all = append(all, f.sets)
-		f.sets, f.before = cidr.Sets{}, cidr.Sets{}
-	}
-	for i := range r.Kept {
-		all = append(all, r.Kept[i].sets)
-		r.Kept[i].sets = cidr.Sets{}
-	}
-	return cidr.Union(all...)
-}
-
-// blockable is what remains of sets without what is never blocked.
-func blockable(sets, protected cidr.Sets) cidr.Sets {
-	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
-}
-
-func liveSets(lives [2]*ipsetsync.Live) cidr.Sets {
-	var b cidr.Builder
-	for _, live := range lives {
-		if live != nil && live.NoMatch == 0 {
-			for _, p := range live.Prefixes {
-				b.Add(p)
-			}
-		}
-	}
-	return b.Sets()
-}
-
 // planAll plans each family's set. broken is why there is no plan for one.
 func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) (plans []*ipsetsync.Plan, broken [2]error) {
 	for _, f := range cidr.Families {
-		p, err := ipsetsync.NewPlan(setName(cfg, f), f, sets[f], lives[f])
+		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, sets[f], lives[f])
 		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
 			inUse.Users = setUsers(ctx, kernel, inUse.Header.Name)
 		}
@@ -339,18 +266,53 @@ func (r *Report) noteBroken(broken [2]error) error {
 	return nil
 }
 
-// setUsers names the lists and rules that refer to a set, as far as they can be listed.
-func setUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
-	return append(listUsers(kernel, name), firewall.ReadUsers(ctx).OfSet(name)...)
-}
-
-// listUsers names the lists that a set is a member of.
-func listUsers(kernel *ipsetsync.Kernel, name string) []string {
-	var users []string
-	if lists, err := kernel.Lists(name); err == nil {
-		for _, l := range lists {
-			users = append(users, "list:set "+l)
+// freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
+// run the plans are made as if that had been done.
+func (e *enforcement) freeForeign(ctx context.Context, r *rules, lives [2]*ipsetsync.Live) error {
+	if e.setsOnly || leavesRules(e.cfg) {
+		return nil
+	}
+	any := false
+	for _, f := range cidr.Families {
+		if inWay(ctx, e.kernel, lives[f], f) {
+			any, r.replaced[f] = true, true
 		}
 	}
-	return users
+	if !any {
+		return nil
+	}
+	if !e.dryRun {
+		unlock, err := lock(ctx, e.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		r.replaced = [2]bool{} // not yet
+		if _, _, err = r.settleAndEnsure(ctx, howRules{unattended: true, established: true, leaveBase: true}); err != nil {
+			if _, partly := firewall.Partly(err); !partly {
+				return err // else what is wrong with one family is said when all rules are made
+			}
+		}
+	}
+	for _, f := range cidr.Families {
+		if live := lives[f]; live != nil && !ipsetsync.IsOurs(live.Header, f) {
+			if e.dryRun && r.replaced[f] {
+				live.References = 0
+			} else if h, err := e.kernel.Header(live.Name); err == nil {
+				live.References = h.References
+			}
+		}
+	}
+	return nil
+}
+
+// setFound says the same of a set.
+func setFound(p *ipsetsync.Plan) string {
+	switch {
+	case p.Live == nil:
+		return fmt.Sprintf("the set %s was gone", p.Name)
+	case p.Why != "":
+		return fmt.Sprintf("the set %s had been replaced: %s", p.Name, p.Why)
+	}
+	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, entriesWords(p.Added), p.Removed)
 }

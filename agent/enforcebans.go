@@ -45,7 +45,7 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 		return stay // see dropBansFirst
 	}
 	for _, f := range cidr.Families {
-		list, err := e.kernel.Header(setName(e.cfg, f))
+		list, err := e.kernel.Header(e.cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}
@@ -67,7 +67,7 @@ func (e *enforcement) dropBansFirst(ctx context.Context, r *rules) error {
 		return nil
 	}
 	for _, f := range cidr.Families {
-		list, err := e.kernel.Header(setName(e.cfg, f))
+		list, err := e.kernel.Header(e.cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}

@@ -85,3 +85,37 @@ func unmapped(q netip.Prefix) netip.Prefix {
 	}
 	return q
 }
+
+// specialSpace is the special-purpose space that a prefix is in; empty if it is in none.
+func specialSpace(q netip.Prefix) string {
+	s, found := cidr.FindSpecial(cidr.FromNetip(q))
+	if !found {
+		return ""
+	}
+	return s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
+}
+
+// maxFriends bounds for how many of those who are exempt the rules are gone through.
+const maxFriends = 512
+
+// local reports whether nothing but local_networks has it: that some of these hosts are kept
+// out by a rule is what networks are divided for.
+func (p Protected) local() bool {
+	return !slices.ContainsFunc(p.Reasons, func(reason string) bool { return reason != localReason })
+}
+
+// friends are who is exempt, in order, but for this host itself: that nobody else may send
+// from its addresses cuts nobody off.
+func (p *Protection) friends() []Protected {
+	var all []Protected
+	for _, family := range []string{"0.0.0.0/0", "::/0"} {
+		everybody := Protected{Prefix: netip.MustParsePrefix(family)}
+		entries, _ := p.index.CoveredNetworks(everybody.Network())
+		for _, entry := range entries {
+			if e := entry.(*Protected); !slices.Equal(e.Reasons, []string{ownAddressReason}) && len(all) < maxFriends {
+				all = append(all, *e)
+			}
+		}
+	}
+	return all
+}

@@ -158,13 +158,3 @@ func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipse
 
 // maxExemptBans is how many of them are problems each; of the rest the number is one.
 const maxExemptBans = 5
-
-func (s *Status) judgeExemptBans() {
-	for i, b := range s.ExemptBanned {
-		if i == maxExemptBans {
-			s.problem("as above; \"voipbl status --json\" lists them", "%d more exempt addresses are banned", len(s.ExemptBanned)-i)
-			break
-		}
-		s.problem(b.Remedy(), "%s", b)
-	}
-}

@@ -2,15 +2,11 @@ package agent
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
-
-// maxFriends bounds for how many of those who are exempt the rules are gone through.
-const maxFriends = 512
 
 // exemptPlaces finds where rules drop packets of whoever is exempt, but for the bans that
 // are known. What is not certain is left out, and so is what is dropped on one interface of
@@ -40,26 +36,4 @@ func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 		}
 	}
 	return found
-}
-
-// local reports whether nothing but local_networks has it: that some of these hosts are kept
-// out by a rule is what networks are divided for.
-func (p Protected) local() bool {
-	return !slices.ContainsFunc(p.Reasons, func(reason string) bool { return reason != localReason })
-}
-
-// friends are who is exempt, in order, but for this host itself: that nobody else may send
-// from its addresses cuts nobody off.
-func (p *Protection) friends() []Protected {
-	var all []Protected
-	for _, family := range []string{"0.0.0.0/0", "::/0"} {
-		everybody := Protected{Prefix: netip.MustParsePrefix(family)}
-		entries, _ := p.index.CoveredNetworks(everybody.Network())
-		for _, entry := range entries {
-			if e := entry.(*Protected); !slices.Equal(e.Reasons, []string{ownAddressReason}) && len(all) < maxFriends {
-				all = append(all, *e)
-			}
-		}
-	}
-	return all
 }

@@ -13,7 +13,7 @@ import (
 func TestNothingToFetch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
-		f, end := s.start(parsed(t, "feeds: [{name: f, path: /nowhere}]\nallow: [192.0.2.1]\n"), noSplay)
+		f, end := s.start(parsedConfig(t, "feeds: [{name: f, path: /nowhere}]\nallow: [192.0.2.1]\n"), noSplay)
 		s.passTo(24 * hour)
 		f.network <- struct{}{}
 		s.passTo(25 * hour)
@@ -43,7 +43,7 @@ func TestFetcherEnds(t *testing.T) {
 	t.Run("at rest", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
-			_, end := s.start(parsed(t, cfg), noSplay)
+			_, end := s.start(parsedConfig(t, cfg), noSplay)
 			s.passTo(min1)
 			end()
 		})
@@ -52,7 +52,7 @@ func TestFetcherEnds(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
 			s.slow["a"] = 1000 * hour
-			_, end := s.start(parsed(t, cfg), noSplay)
+			_, end := s.start(parsedConfig(t, cfg), noSplay)
 			s.passTo(min1)
 			end()
 			if took := time.Since(s.begin) - min1; took != 0 {
@@ -70,7 +70,7 @@ func TestFetcherEnds(t *testing.T) {
 				waitFor(context.WithoutCancel(ctx), 5*time.Second) // by the bubble's clock
 				tell(fetched{feed: "a"})
 			})
-			_, end := s.startWith(parsed(t, cfg), f)
+			_, end := s.startWith(parsedConfig(t, cfg), f)
 			s.passTo(min1)
 			end()
 			if took := time.Since(s.begin) - min1; took != 5*time.Second {
@@ -82,7 +82,7 @@ func TestFetcherEnds(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
 			s.slow["a"] = 1000 * hour
-			_, end := s.start(parsed(t, cfg), noSplay)
+			_, end := s.start(parsedConfig(t, cfg), noSplay)
 			end()
 		})
 	})

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -99,20 +98,6 @@ func agentDenied(cfg config.Config) *Problem {
 	return &Problem{Reason: f.reason,
 		Error:  fmt.Sprintf("the agent cannot write into %s: %s: %v; %s", f.key, f.dir, err, f.loss),
 		Remedy: f.deniedRemedy(err) + "; if only the agent cannot: \"systemctl edit voipbl\", [Service] ReadWritePaths=" + f.dir + ", then systemctl restart voipbl"}
-}
-
-// noteAround says of the agent and the folders what status does.
-func (r *Report) noteAround(ctx context.Context, cfg config.Config) {
-	agent, err := askStatus(ctx, cfg)
-	if err != nil && r.AgentError == nil {
-		r.AgentError = problemOf(err)
-		r.warn("%v", err)
-	}
-	for _, p := range []*Problem{stateFolderOf(cfg, agent), runFolder(cfg).trouble()} {
-		if p != nil {
-			r.ListProblems = append(r.ListProblems, *p)
-		}
-	}
 }
 
 // stateFolderOf is the trouble that the state folder has for this process, and so for the

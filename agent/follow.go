@@ -38,16 +38,6 @@ func (e *NotFollowedError) Remedy() string {
 	return e.Why.Remedy
 }
 
-// MayLose is what a change of the configuration may take away without the agent's
-// refusing it.
-type MayLose int
-
-const (
-	LoseNothing MayLose = iota // that protects
-	LoseRules                  // the rules that the command is about, and whom they keep out
-	LoseAny                    // all that an admin has asked for by name
-)
-
 // Following is what a command asks of the agent.
 type Following struct {
 	File    string // that the command has read
@@ -70,7 +60,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 		return nil
 	case err != nil:
 		return err
-	case sameConfig(cfg, theirs):
+	case cfg.Equal(theirs):
 		return nil
 	}
 	status, err := askStatus(ctx, cfg)
@@ -96,27 +86,10 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 		return err
 	}
 	// One that was taken over, and could not be put in force, is not refused.
-	if theirs, err = AgentConfig(ctx, cfg.RunDir); err == nil && !sameConfig(cfg, theirs) {
+	if theirs, err = AgentConfig(ctx, cfg.RunDir); err == nil && !cfg.Equal(theirs) {
 		return &NotFollowedError{Why: refused, File: status.ConfigFile}
 	}
 	return err
-}
-
-// gently is the query of a reload by a command that was not asked for it by name.
-const gently = "gently"
-
-// gentle are its values.
-var gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
-
-// mayLose reads the query of a reload.
-func mayLose(query url.Values) MayLose {
-	switch {
-	case !query.Has(gently):
-		return LoseAny
-	case query.Get(gently) == gentle[LoseRules]:
-		return LoseRules
-	}
-	return LoseNothing
 }
 
 // reloadAgent has the agent read its file anew. What takes away more than it may is
@@ -152,28 +125,3 @@ func TakesAway(ctx context.Context, cfg config.Config) []string {
 	}
 	return takenAway(theirs, cfg)
 }
-
-// AgentConfig is the configuration that the agent goes by, which is not what the file
-// says if that has a mistake. runDir is where the agent is looked for.
-func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
-	cfg := config.Default()
-	cfg.RunDir = runDir
-	var text string
-	if err := askAgent(ctx, cfg, answerWait, http.MethodGet, configPath, &text); err != nil {
-		return config.Config{}, err
-	}
-	return config.Parse("the agent's configuration", []byte(text))
-}
-
-// SameConfig reports whether two configurations say the same.
-func SameConfig(a, b config.Config) bool { return sameConfig(a, b) }
-
-// agentDiffers reports whether a running agent goes by another configuration than cfg:
-// then it will undo what others do by theirs.
-func agentDiffers(ctx context.Context, cfg config.Config) bool {
-	theirs, err := AgentConfig(ctx, cfg.RunDir)
-	return err == nil && !sameConfig(cfg, theirs)
-}
-
-// differs is what to say then.
-const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""

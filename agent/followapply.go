@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -72,10 +71,4 @@ func (r *rules) notOnTrial() error {
 		return &PendingError{p.deadline()}
 	}
 	return nil
-}
-
-// onTrial reports whether rules wait for a confirmation; those that do not any more are
-// settled by whoever holds the lock.
-func (p *pendingBase) onTrial(up time.Duration) bool {
-	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
 }

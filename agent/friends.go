@@ -15,7 +15,7 @@ func (d *daemon) takeFriends(ctx context.Context, cfg config.Config, refused err
 	if refused == nil {
 		return
 	}
-	if more := withFriends(d.cfg, cfg); !sameConfig(more, d.cfg) {
+	if more := withFriends(d.cfg, cfg); !more.Equal(d.cfg) {
 		d.log.Info("addresses that the refused configuration exempts are exempt too")
 		d.adopt(ctx, more)
 	}

@@ -53,7 +53,7 @@ func FuzzFeedToPlan(f *testing.F) {
 
 		protected := protectedFrom(protectedBytes)
 		list := &feed{sets: copied.sets}
-		sets := blockable(new(Report).combine([]*feed{list}), protected)
+		sets := blockable(combine([]*feed{list}, nil), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, sets[fam], nil)

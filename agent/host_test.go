@@ -3,12 +3,8 @@ package agent
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,14 +12,6 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 )
-
-func addrs(texts ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, s := range texts {
-		out = append(out, netip.MustParseAddr(s))
-	}
-	return out
-}
 
 func TestParseResolvConf(t *testing.T) {
 	text := "# c\nnameserver 192.0.2.53\nsearch example.net\nnameserver  fe80::1%eth0\nnameserver\nnameserver x\n nameserver 2001:db8::53 # c\nnameserver ::ffff:192.0.2.54\n"
@@ -65,22 +53,6 @@ func TestUtmp(t *testing.T) {
 	out, err := cmd.Output()
 	if err != nil || !strings.Contains(string(out), "[7] [00010]") || !strings.Contains(string(out), "[192.0.2.2") {
 		t.Errorf("utmpdump reads our layout as %q, %v", out, err)
-	}
-}
-
-// newProc is a folder like /proc, and what makes a process in it that has started 100 ticks a
-// process after the boot.
-func newProc(t *testing.T) (proc string, process func(pid, ppid int, name, environ string)) {
-	t.Helper()
-	proc = t.TempDir()
-	return proc, func(pid, ppid int, name, environ string) {
-		t.Helper()
-		dir := filepath.Join(proc, fmt.Sprint(pid))
-		stat := fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid)
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), stat, 0o644),
-			os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // The states of a TCP socket (include/net/tcp_states.h).
 const (
 	tcpEstablished = 1
-	tcpListen      = 10
+	stateListen    = 10
 )
 
 // inbound are the TCP connections that others have made to this host: one of them
@@ -33,7 +33,7 @@ func inbound() ([]login, error) {
 func inboundOf(sockets []*netlink.Socket) []login {
 	listening := make(map[uint16]bool)
 	for _, s := range sockets {
-		if s.State == tcpListen && s.UID == 0 {
+		if s.State == stateListen && s.UID == 0 {
 			listening[s.ID.SourcePort] = true
 		}
 	}

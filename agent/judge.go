@@ -103,7 +103,7 @@ func (s *Status) judgeFeed(f FeedStatus) {
 // needs no rule: not every host has IPv6. A host that is protected over IPv4 is protected.
 func (s *Status) judgeSets() {
 	entries, missing := 0, []string{}
-	if p := s.Rules.Problem; s.Rules.unread {
+	if p := s.Rules.Problem; s.Rules.Unread {
 		s.problem(p.Remedy, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: %s", p.Error)
 	}
 	for f, set := range s.Sets {
@@ -116,7 +116,7 @@ func (s *Status) judgeSets() {
 			missing = append(missing, set.Name)
 		case !set.Ours:
 			s.problem(s.foreignRemedy(set), "the set %s is a %s that somebody else made", set.Name, set.Type)
-		case set.Entries > 0 && !set.Drops && !s.Rules.unread:
+		case set.Entries > 0 && !set.Drops && !s.Rules.Unread:
 			s.sayNoDrop(set.Name)
 		}
 		entries += set.Entries
@@ -160,7 +160,7 @@ func (s *Status) On() string {
 // judgeBans looks for bans that are not in force, or that a boot would lose.
 func (s *Status) judgeBans() {
 	for f, set := range s.BanSets {
-		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
+		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.Unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
 			s.sayNoDrop(set.Name)
 		}
 	}
@@ -223,7 +223,6 @@ func (s *Status) banned() (n int) {
 }
 
 const (
-	runSync = "run \"voipbl sync\""
 
 	// AgentRepairs is said of what the agent puts right.
 	AgentRepairs = "nothing: the agent puts it right within 15 seconds"
@@ -249,7 +248,7 @@ func (s *Status) Repairs() string { return s.repairs() }
 
 func (s *Status) judgeRules(now time.Time) {
 	r := s.Rules
-	if r.Problem != nil && !r.unread { // else it was said
+	if r.Problem != nil && !r.Unread { // else it was said
 		s.problem(r.Problem.Remedy, "%s", r.Problem.Error)
 	}
 	for _, o := range r.Obstacles {
@@ -287,5 +286,15 @@ func (s *Status) judgeAgent() {
 	}
 	if p := s.Agent.ApplyError; p != nil {
 		s.problem(p.Remedy, "the agent cannot put the lists in force: %s", p.Error)
+	}
+}
+
+func (s *Status) judgeExemptBans() {
+	for i, b := range s.ExemptBanned {
+		if i == maxExemptBans {
+			s.problem("as above; \"voipbl status --json\" lists them", "%d more exempt addresses are banned", len(s.ExemptBanned)-i)
+			break
+		}
+		s.problem(b.Remedy(), "%s", b)
 	}
 }

@@ -18,8 +18,8 @@ func wellStatus() *Status {
 	}
 	return &Status{
 		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
-		Rules: &RulesStatus{}, Agent: &AgentStatus{Applied: pastNow},
-		Feeds: []FeedStatus{{Name: "list", LastSuccess: pastNow, FetchedAt: pastNow}},
+		Rules: &RulesStatus{}, Agent: &AgentStatus{Applied: judgedAt},
+		Feeds: []FeedStatus{{Name: "list", LastSuccess: judgedAt, FetchedAt: judgedAt}},
 	}
 }
 
@@ -60,12 +60,12 @@ func TestStatusJudge(t *testing.T) {
 			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true
 		}, true, "only this host's own bans are blocked", "the agent puts it right"},
 		{"rules that cannot be read", func(s *Status) {
-			s.Rules.Problem, s.Rules.unread, s.Sets[0].Drops = problem("no iptables"), true, false
+			s.Rules.Problem, s.Rules.Unread, s.Sets[0].Drops = problem("no iptables"), true, false
 		}, false, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: no iptables", "mend it"},
 		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
 		{"no rules as configured", func(s *Status) { s.Rules.Problem = problem("beside ufw") }, true, "beside ufw", "mend it"},
-		{"on trial", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: pastNow} }, true, "base rules are on trial until ", "firewall confirm"},
-		{"on trial for too long", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: pastNow.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
+		{"on trial", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
+		{"on trial for too long", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
 		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
 		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
 		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, problem("it does not answer") }, true, "it does not answer", "mend it"},
@@ -79,12 +79,12 @@ func TestStatusJudge(t *testing.T) {
 		{"in trouble", func(s *Status) { s.Feeds[0].Problem = problem("no certificate") }, true, "feed list: no certificate", "mend it"},
 		{"in trouble for long", func(s *Status) { s.Feeds[0].Problem, s.Feeds[0].Failures = problem("no certificate"), 1200 }, true, "feed list: failed 1,200 times: no certificate", "mend it"},
 		{"never fetched, since it fails", func(s *Status) {
-			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: pastNow, Failures: 1, Problem: problem("no route")}
+			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: judgedAt, Failures: 1, Problem: problem("no route")}
 		}, true, "feed list was never fetched: no route", "mend it"},
 		{"stale, since it fails", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Problem = true, problem("no route") }, true, "feed list is STALE: no success for three times its interval: no route", "mend it"},
 		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
 		{"kept", func(s *Status) {
-			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: pastNow, Until: pastNow.AddDate(0, 0, 7)}}
+			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}
 		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "mend what is said"},
 		{"no rule for bans", func(s *Status) { s.BanSets[0].Drops = false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
 		{"no rule for bans that nobody has", func(s *Status) { s.BanSets[0].Drops, s.BanSets[0].Entries = false, 0 }, true, "", ""},
@@ -102,7 +102,7 @@ func TestStatusJudge(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := wellStatus()
 			test.change(s)
-			s.judge(pastNow)
+			s.judge(judgedAt)
 			if s.Protected != test.protected || s.Worrying() != (test.want != "") {
 				t.Errorf("protected %v, problems %q", s.Protected, s.Problems)
 			}
@@ -119,3 +119,5 @@ func TestStatusJudge(t *testing.T) {
 		})
 	}
 }
+
+var judgedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -29,7 +29,7 @@ func (s *Status) IPv6Trouble() *Problem {
 	case s.ipv6Told(six):
 	case !six.Exists && s.Sets[firewall.IPv4].Exists:
 		return openIPv6("the kernel has no set "+six.Name, s.repairs())
-	case six.Entries > 0 && !six.Drops && !s.Rules.unread:
+	case six.Entries > 0 && !six.Drops && !s.Rules.Unread:
 		remedy, text := s.noDrop(six.Name)
 		return openIPv6(text, remedy)
 	}

@@ -27,9 +27,6 @@ import (
 const (
 	// lostFile remembers which copies are lost.
 	lostFile = "lost"
-
-	// standInPrefix begins the name of a stand-in's file. No feed's name begins so.
-	standInPrefix = "_kept."
 )
 
 // losses are the feeds whose copies are lost, by name.

@@ -56,10 +56,3 @@ func keepConfig(cfg config.Config, now time.Time) error {
 	}
 	return nil
 }
-
-// keepConfig is for what is in force.
-func (d *daemon) keepConfig() {
-	if err := keepConfig(d.cfg, time.Now()); err != nil {
-		d.log.Warn(err.Error())
-	}
-}

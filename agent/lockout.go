@@ -84,12 +84,6 @@ func shutOut(base firewall.Base, logins []login) []ShutOut {
 	return out
 }
 
-// The values of Problem.Reason of base rules that are not installed for these reasons.
-const (
-	reasonUntried = "untried"
-	reasonLockout = "lock-out"
-)
-
 // UnattendedError is new base rules on a host that is in use already, and nobody
 // there to be let in or locked out: cron has found a change in the configuration.
 // On a fresh host there is nothing to lose, and provisioning is what installs it.

@@ -50,17 +50,6 @@ func takenOver(remedy string) string {
 	return remedy
 }
 
-// Mended is a remedy as it can be carried out on this host; see [Mended].
-func (s *Status) Mended(remedy string) string {
-	switch {
-	case s.mistaken:
-		return Mended(remedy)
-	case s.Agent.refuses():
-		return takenOver(remedy)
-	}
-	return remedy
-}
-
 // Mended gives all that is wrong with the rules remedies that can be carried out where the
 // configuration has a mistake.
 func (r *RulesReport) Mended() { r.remedies(Mended) }

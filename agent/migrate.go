@@ -153,7 +153,7 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLin
 				continue
 			}
 			parts = append(parts, scriptPart{saved[f].Script(ownSetNames(cfg)), fw, f})
-			covered[i] = covered[i] || saved[f].ForwardLooksAt(setName(cfg, cidr.Families[i]))
+			covered[i] = covered[i] || saved[f].ForwardLooksAt(cfg.SetName(int(cidr.Families[i])))
 		}
 	}
 	for _, p := range parts {
@@ -186,7 +186,7 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLin
 
 // scriptSets are the sets of the script that voipbl does not fill itself.
 func scriptSets(cfg config.Config) []string {
-	own := append(ownSetNames(cfg), ipsetsync.TempName(setName(cfg, cidr.IPv4)))
+	own := append(ownSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
 	return slices.DeleteFunc(slices.Clone(firewall.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
 }
 

@@ -176,3 +176,10 @@ func remembered(kept map[string]answer, asked []string, keep time.Duration, now 
 	}
 	return all
 }
+
+// namesNow are the names of a configuration and of "voipbl allow".
+func namesNow(cfg config.Config) names {
+	n := hostNames(cfg)
+	n.addAllowed(cfg)
+	return n
+}

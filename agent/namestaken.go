@@ -100,7 +100,7 @@ type foundSet struct {
 // filled.
 func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
 	for _, set := range configuredSets(cfg) {
-		if !set.bans && set.name != setName(cfg, set.family) {
+		if !set.bans && set.name != cfg.SetName(int(set.family)) {
 			continue
 		}
 		if h, err := kernel.Header(set.name); err == nil {

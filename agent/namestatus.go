@@ -49,20 +49,6 @@ type Unresolved struct {
 	Remedy string
 }
 
-// Unresolved are the names that were never resolved.
-func (s *Status) Unresolved() []Unresolved {
-	var all []Unresolved
-	for _, name := range s.Unprotected {
-		u := Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
-		i := slices.IndexFunc(s.Names, func(n NameStatus) bool { return n.Name == name })
-		if i >= 0 && len(s.Names[i].Reasons) > 0 {
-			u.Of, u.Remedy = s.Names[i].of(), s.Names[i].unresolvedRemedy(u.Remedy)
-		}
-		all = append(all, u)
-	}
-	return all
-}
-
 // of is where a name is written: keys of the configuration, and the list of "voipbl
 // allow", which no file of the admin's has.
 func (n NameStatus) of() string {

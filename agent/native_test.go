@@ -18,7 +18,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := parsed(t, "firewall: {drop_at: auto}")
+	cfg := parsedConfig(t, "firewall: {drop_at: auto}")
 	for _, f := range firewall.Families {
 		saved, err := fw.Read(t.Context())
 		if err != nil {

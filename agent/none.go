@@ -13,10 +13,6 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// leavesRules reports whether all rules are another program's: then voipbl keeps the sets
-// and does not touch a rule.
-func leavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }
-
 // NoDropError is sets whose members no rule drops, or some packets of whose members, while
 // the rules are another program's.
 type NoDropError struct {
@@ -118,7 +114,7 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 // theirs the rules of voipbl do not count.
 func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
-		for _, set := range []string{setName(r.cfg, f), r.cfg.BanSetName(int(f))} {
+		for _, set := range []string{r.cfg.SetName(int(f)), r.cfg.BanSetName(int(f))} {
 			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {
 				names = append(names, set)
 			}

@@ -21,7 +21,7 @@ func TestNoDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kernel.Close()
-	cfg := parsed(t, "firewall: {drop_at: none}")
+	cfg := parsedConfig(t, "firewall: {drop_at: none}")
 	backend := func(four, six error) KernelRules {
 		return KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
 	}
@@ -37,7 +37,7 @@ func TestNoDrop(t *testing.T) {
 		"missing tools": {[]KernelRules{known, backend(nil, missing)}, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := noDrop(cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{setName(cfg, f)} }, false)
+			err := noDrop(cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false)
 			var (
 				none   *NoDropError
 				unseen *UnseenDropError

@@ -2,8 +2,6 @@ package agent
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -169,10 +167,5 @@ func PortName(p firewall.Published) string {
 	return p.Proto + " " + p.Ports.String()
 }
 
-// obstacles are those to the rules that the kernel has now. With an error there may be
-// more: they are among what could not be read.
-func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []Obstacle, ways string, err error) {
-	known, native, err := readAround(ctx, r.cfg, r.fw.Backend, saved)
-	p, arrivalsErr := passed(known, native)
-	return Obstacles(r.cfg, r.trunks, p), p.ways(), errors.Join(err, arrivalsErr)
-}
+// baseOffRemedy ends the remedy of what does not matter without base rules.
+const baseOffRemedy = ", or set \"firewall: {base: false}\""

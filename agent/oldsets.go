@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,7 +21,7 @@ type namedSet struct {
 // before they take the place of the ones in force.
 func configuredSets(cfg config.Config) (all []namedSet) {
 	for _, f := range cidr.Families {
-		list := setName(cfg, f)
+		list := cfg.SetName(int(f))
 		all = append(all, namedSet{list, f, false}, namedSet{ipsetsync.TempName(list), f, false}, namedSet{cfg.BanSetName(int(f)), f, true})
 	}
 	return all
@@ -48,48 +47,6 @@ func (s namedSet) foreign(h ipsetsync.Header) string {
 		return s.name + " is a set that voipbl did not make"
 	}
 	return ""
-}
-
-// findOldSets looks for sets of names that were changed while no agent ran.
-func (d *daemon) findOldSets(ctx context.Context) {
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		return // as every apply says
-	}
-	defer kernel.Close()
-	names, _ := namesThere(ctx, d.cfg, readSetNames(d.cfg), kernel)
-	d.oldSets = formerSets(d.cfg, names)
-}
-
-// removeOldSets takes out the sets of a name that is not configured any more. That one
-// of them stays does no harm, and is told.
-func (d *daemon) removeOldSets(h *host) {
-	if len(d.oldSets) == 0 {
-		return
-	}
-	for _, set := range d.oldSets {
-		if namesSet(d.cfg, set.name) {
-			continue // it is back
-		}
-		header, err := h.kernel.Header(set.name)
-		if errors.Is(err, ipsetsync.ErrNotFound) {
-			continue
-		}
-		if err == nil {
-			if why := set.foreign(header); why != "" {
-				err = errors.New(why)
-			} else if header.References > 0 {
-				err = errors.New("it is in use")
-			} else {
-				err = h.kernel.Destroy(set.name)
-			}
-		}
-		if err != nil {
-			d.log.Warn("a set of the old configuration stays", "set", set.name, "error", err)
-		}
-	}
-	d.oldSets = nil
-	d.warnIf("set names", forgetSetNames(d.cfg, func(former namesPair) bool { return haveNone(d.cfg, former, h.kernel) }))
 }
 
 // haveNone reports whether the kernel has no set of ours of former names, beside those

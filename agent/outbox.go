@@ -11,9 +11,6 @@ import (
 	"github.com/voipbl/voipbl/outbox"
 )
 
-// outboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
-const outboxFile = "reports"
-
 // outboxWait is for the lock of that file, which others hold for the moment that writing
 // it takes.
 const outboxWait = 2 * time.Second

@@ -11,20 +11,6 @@ import (
 // rulesPath gives what the agent makes of the rules: a RulesReport of a dry run.
 const rulesPath = "/rules"
 
-// outlook is what the agent would do about the rules if it looked at them now. Only the
-// agent can tell: it judges by its own configuration, tools and circumstances, and not
-// by the terminal of whoever asks.
-func (d *daemon) outlook(ctx context.Context) *RulesReport {
-	s, err := lookAtRules(ctx, *d.shared.Load())
-	if err != nil {
-		return &RulesReport{Error: problemOf(err)}
-	}
-	defer s.close()
-	report, err := s.ensure(ctx, howRules{dryRun: true, onlyLooks: true, unattended: true, established: true})
-	report.Error = problemIf(err)
-	return report
-}
-
 // askOutlook asks the agent for it. It returns nil if an older version cannot tell.
 func askOutlook(ctx context.Context, cfg config.Config) *RulesReport {
 	var report RulesReport

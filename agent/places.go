@@ -263,7 +263,7 @@ func (p *placesFinder) isOwnSet(name string, f cidr.Family) bool {
 	if m == nil {
 		return false
 	}
-	return name == setName(p.cfg, f) && ipsetsync.IsOurs(m.Header, f) ||
+	return name == p.cfg.SetName(int(f)) && ipsetsync.IsOurs(m.Header, f) ||
 		name == p.cfg.BanSetName(int(f)) && ipsetsync.CheckBanSet(m.Header, f) == nil
 }
 

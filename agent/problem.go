@@ -74,3 +74,5 @@ func digest(v any) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
 }
+
+const runSync = "run \"voipbl sync\""

@@ -330,3 +330,20 @@ func (p *Protection) overlapping(sets cidr.Sets) []Protected {
 	})
 	return slices.CompactFunc(found, func(a, b Protected) bool { return a.Prefix == b.Prefix })
 }
+
+// addressesOf are the exempt addresses of a name of allow or trunks.
+func (p *Protection) addressesOf(name string) (addrs []netip.Addr) {
+	for _, n := range p.names {
+		if n.Name == name {
+			for _, a := range n.Addresses {
+				addrs = append(addrs, a.Addr)
+			}
+		}
+	}
+	return addrs
+}
+
+// blockable is what remains of sets without what is never blocked.
+func blockable(sets, protected cidr.Sets) cidr.Sets {
+	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
+}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // pace spaces repairs, so that two programs which undo each other do not fill the
@@ -73,15 +72,4 @@ func changeFound(c firewall.Change) string {
 		return where + ": a rule stood in the wrong place: " + rule
 	}
 	return where + ": other rules stood before the rule \"" + rule + "\": " + strings.Join(c.Others, ", ")
-}
-
-// setFound says the same of a set.
-func setFound(p *ipsetsync.Plan) string {
-	switch {
-	case p.Live == nil:
-		return fmt.Sprintf("the set %s was gone", p.Name)
-	case p.Why != "":
-		return fmt.Sprintf("the set %s had been replaced: %s", p.Name, p.Why)
-	}
-	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, entriesWords(p.Added), p.Removed)
 }

@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -111,59 +113,6 @@ func (r *Report) holdsNothing() bool {
 	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.After > 0 })
 }
 
-// FeedState is where the entries of a feed came from.
-type FeedState string
-
-const (
-	FeedFresh     FeedState = "fresh"     // a new body
-	FeedUnchanged FeedState = "unchanged" // the source has nothing newer
-	FeedCached    FeedState = "cached"    // the last good copy, as --offline asked
-	FeedStale     FeedState = "stale"     // the source failed: the last good copy
-	FeedHeld      FeedState = "held"      // a body was not believed: the last good copy
-	FeedMissing   FeedState = "missing"   // the source failed, and there is no copy
-)
-
-// FeedReport is what a sync found in one feed.
-type FeedReport struct {
-	Name      string    `json:"name"`
-	Source    string    `json:"source"` // URL without userinfo, or path
-	State     FeedState `json:"state"`
-	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
-
-	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
-	Frozen         bool      `json:"frozen,omitempty"`         // that is longer ago than frozen_after says
-
-	Bytes    int64          `json:"bytes"`
-	Lines    int            `json:"lines"`    // that ought to be entries
-	Entries  int            `json:"entries"`  // that were read
-	Entries6 int            `json:"entries6"` // of these, IPv6
-	Prefixes int            `json:"prefixes"` // after aggregation, before protection
-	Rejected map[string]int `json:"rejected"` // lines that gave nothing, by reason
-	Rejects  []RejectReport `json:"rejects"`  // the first of them
-	Screened []ScreenReport `json:"screened"` // entries in special-purpose space, by row
-	Unkept   bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
-	Problem  *Problem       `json:"problem,omitempty"`
-
-	file bool // it is on this host
-}
-
-// ScreenReport counts the entries of a feed in one block that is never blocked.
-type ScreenReport struct {
-	Prefix  netip.Prefix `json:"prefix"`
-	Name    string       `json:"name"`
-	Source  string       `json:"source"` // the RFC
-	Entries int          `json:"entries"`
-}
-
-// RejectReport is a line that gave nothing.
-type RejectReport struct {
-	File   string `json:"file"` // URL or file
-	Line   int    `json:"line"`
-	Text   string `json:"text"`
-	Reason string `json:"reason"` // a key of FeedReport.Rejected
-	Why    string `json:"why"`
-}
-
 // SetReport is what happened to one kernel set.
 type SetReport struct {
 	Name    string `json:"name"`
@@ -182,12 +131,6 @@ type SetReport struct {
 	Plan    []string `json:"plan"`
 	Lengths []int    `json:"lengths"` // prefix lengths that occur
 	Share   float64  `json:"share"`   // of the family's address space
-}
-
-// StepTime is how long one step took.
-type StepTime struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"`
 }
 
 func setReport(p *ipsetsync.Plan) SetReport {
@@ -211,14 +154,38 @@ func setReport(p *ipsetsync.Plan) SetReport {
 	return r
 }
 
-// stopwatch times the steps of a report.
-type stopwatch struct {
-	steps *[]StepTime
-	last  time.Time
+// noteUnlisted says of rules that cannot be listed what status does. A sync need not list
+// them while none has changed, but whoever asks is to hear the same of both.
+func (r *Report) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewall.Firewall) error {
+	if r.Rules == nil || len(r.Rules.Families) > 0 {
+		return nil
+	}
+	saved, err := fw.Read(ctx)
+	if err == nil && saved[firewall.IPv4].Trouble != nil && wantsRules(cfg, firewall.IPv4) {
+		err = &firewall.FamilyError{Family: firewall.IPv4, Err: saved[firewall.IPv4].Trouble}
+	}
+	if err != nil {
+		if r.Outcome != DryRun {
+			r.Outcome = RulesFailed
+		}
+		return err
+	}
+	if r.Rules.Families = unlisted(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
+		r.Outcome = Stale
+	}
+	return nil
 }
 
-func (w *stopwatch) lap(name string) {
-	now := time.Now()
-	*w.steps = append(*w.steps, StepTime{name, now.Sub(w.last).Seconds()})
-	w.last = now
+// noteAround says of the agent and the folders what status does.
+func (r *Report) noteAround(ctx context.Context, cfg config.Config) {
+	agent, err := askStatus(ctx, cfg)
+	if err != nil && r.AgentError == nil {
+		r.AgentError = problemOf(err)
+		r.warn("%v", err)
+	}
+	for _, p := range []*Problem{stateFolderOf(cfg, agent), runFolder(cfg).trouble()} {
+		if p != nil {
+			r.ListProblems = append(r.ListProblems, *p)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
@@ -419,4 +420,91 @@ func (r *rules) asLastTime() bool {
 	s := r.dropSettings(dropPlace(r.cfg, r.record.AvoidInput || facts.HasFreePBXFirewall("")))
 	s.Base = baseSettings(r.cfg, r.trunks)
 	return r.record.Wanted == digest(s.Wanted())
+}
+
+// dropBanned reports whether there are rules that drop who is banned. That something
+// refers to the sets says little: a rule that only logs does, too.
+func (r *rules) dropBanned(ctx context.Context) bool {
+	if r.asLastTime() {
+		return true
+	}
+	saved, err := r.fw.Read(ctx)
+	if err != nil {
+		return true // as far as can be known; whoever repairs the rules tells
+	}
+	// Who has put something above them is the agent's to deal with, if there is one: it
+	// does not quarrel for the first place without end.
+	_, agent, _ := agentRuns(r.cfg) // not knowing it, the rules are put right
+	for _, f := range cidr.Families {
+		if saved[f].Trouble != nil || r.record.Troubles[f] != nil || !wantsRules(r.cfg, firewall.Family(f)) {
+			continue // whoever repairs the rules tells
+		}
+		drops := saved[f].DropRules(r.cfg.BanSetName(int(f)))
+		if !agent {
+			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
+		}
+		if len(drops) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// dropSettings are those of the configuration, with the sets that are about to be replaced.
+func (r *rules) dropSettings(at firewall.Place) firewall.Settings {
+	s := dropSettings(r.cfg, r.sets, at)
+	for _, f := range cidr.Families {
+		if r.replaced[f] {
+			s.Sets[f] = r.cfg.SetName(int(f))
+		}
+	}
+	return s
+}
+
+// obstacles are those to the rules that the kernel has now. With an error there may be
+// more: they are among what could not be read.
+func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []Obstacle, ways string, err error) {
+	known, native, err := readAround(ctx, r.cfg, r.fw.Backend, saved)
+	p, arrivalsErr := passed(known, native)
+	return Obstacles(r.cfg, r.trunks, p), p.ways(), errors.Join(err, arrivalsErr)
+}
+
+// callerOut is the problem that the agent has with base rules nobody has tried yet, or why
+// whoever asks cannot try them: they would lock out a login that the agent may not see.
+func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
+	if problem == nil || problem.Reason != reasonUntried {
+		return problem
+	}
+	own, err := r.ensure(ctx, howRules{dryRun: true, onlyLooks: true})
+	if err != nil || own.Problem == nil || own.Problem.Reason != reasonLockout {
+		return problem
+	}
+	return own.Problem
+}
+
+// ensureSaved makes the sets of our actions for fail2ban that saved rules name and that are
+// not there. Whoever loads these rules at boot loads none of them if one set is missing, and
+// fail2ban comes later. What cannot be made is in a line each.
+func (r *rules) ensureSaved() (warnings []string) {
+	before := digest(r.record)
+	for _, f := range cidr.Families {
+		names, err := savedSets(facts.RulesAtBoot[f])
+		if err != nil {
+			warnings = append(warnings, fmt.Sprintf("the sets that saved rules name cannot be made: %v", err))
+			continue
+		}
+		for _, name := range names {
+			made, err := r.sets.EnsureBanSet(name, f)
+			if err != nil {
+				warnings = append(warnings, fmt.Sprintf("%s names a set that cannot be made: %v", facts.RulesAtBoot[f], err))
+			}
+			if made && !slices.Contains(r.record.Sets, name) {
+				r.record.Sets = append(r.record.Sets, name)
+			}
+		}
+	}
+	if digest(r.record) != before {
+		r.writeRecord() // if it cannot be kept, remember says so
+	}
+	return warnings
 }

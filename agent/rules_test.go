@@ -8,15 +8,6 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-func parsed(t *testing.T, yaml string) config.Config {
-	t.Helper()
-	cfg, err := config.Parse("test.yaml", []byte(yaml))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
-
 // TestBaseKey holds what an admin confirms to what is written in the configuration:
 // any change of it has to be confirmed anew, and nothing else.
 func TestBaseKey(t *testing.T) {
@@ -31,14 +22,14 @@ func TestBaseKey(t *testing.T) {
 		"firewall: {base: true, local_networks: [10.0.0.0/8], trunks: [b.example]}",
 		"firewall: {base: true, local_networks: [10.0.0.0/9], trunks: [a.example]}",
 	} {
-		key := baseKey(parsed(t, yaml))
+		key := baseKey(parsedConfig(t, yaml))
 		if other, twice := keys[key]; twice || key == "" {
 			t.Errorf("%s has the key %q of %s", yaml, key, other)
 		}
 		keys[key] = yaml
 	}
-	first := baseKey(parsed(t, base+"}"))
-	if again := baseKey(parsed(t, base+", drop_at: prerouting, log_drops: log}")); again != first {
+	first := baseKey(parsedConfig(t, base+"}"))
+	if again := baseKey(parsedConfig(t, base+", drop_at: prerouting, log_drops: log}")); again != first {
 		t.Error("the drop is confirmed with the base rules")
 	}
 	if none := baseKey(config.Default()); none != "" {
@@ -69,7 +60,7 @@ func TestShutOut(t *testing.T) {
 		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
 	} {
 		l := login{netip.MustParseAddr(c.from), c.port}
-		err := lockoutError(shutOut(*baseSettings(parsed(t, c.yaml), nil), []login{{netip.MustParseAddr("192.168.1.1"), 5060}, l}))
+		err := lockoutError(shutOut(*baseSettings(parsedConfig(t, c.yaml), nil), []login{{netip.MustParseAddr("192.168.1.1"), 5060}, l}))
 		if c.why == "" {
 			if err != nil {
 				t.Errorf("%s to %d: %v", c.from, c.port, err)
@@ -83,7 +74,7 @@ func TestShutOut(t *testing.T) {
 		if c.mended == "" {
 			continue
 		}
-		if out := shutOut(*baseSettings(parsed(t, c.mended), nil), []login{l}); len(out) > 0 {
+		if out := shutOut(*baseSettings(parsedConfig(t, c.mended), nil), []login{l}); len(out) > 0 {
 			t.Errorf("mended: %v", out)
 		}
 	}

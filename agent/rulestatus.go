@@ -46,12 +46,9 @@ type RulesStatus struct {
 	reached map[string][]string // by set, what its members reach past the rules that drop them
 	lists   map[string][]string // by set, the lists that it is in, where rules of others count
 
-	unread       bool     // the rules could not be read, so nothing is known of them
+	Unread       bool     `json:"-"` // the rules could not be read, so nothing is known of them
 	nativeUnread *Problem // why those of nftables could not
 }
-
-// Unread reports whether the rules could not be read, so that nothing is known of them.
-func (s *RulesStatus) Unread() bool { return s.unread }
 
 // DropStatus is one rule that drops the members of a set as they come in.
 type DropStatus struct {
@@ -71,7 +68,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
-		s.Problem, s.unread = problemOf(err), true
+		s.Problem, s.Unread = problemOf(err), true
 		return s
 	}
 	s.Backend = string(fw.Backend)
@@ -80,7 +77,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		saved, err := each.Read(ctx)
 		if err != nil {
 			if each.Backend == fw.Backend {
-				s.Problem, s.unread = problemOf(err), true
+				s.Problem, s.Unread = problemOf(err), true
 			}
 			continue
 		}
@@ -89,7 +86,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		}
 		s.kernel = append(s.kernel, KernelRules{each.Backend, each.Backend == fw.Backend, saved})
 		for _, f := range cidr.Families {
-			for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
+			for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 				drops := saved[f].DropRules(set)
 				if leavesRules(cfg) {
 					drops = saved[f].DropsAnywhere(append(s.listsOf(kernel, set), set)...)
@@ -112,7 +109,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		s.nativeUnread = problemOf(err)
 	}
 	s.noteReached(cfg, p)
-	if s.Base == BaseOff && !s.unread {
+	if s.Base == BaseOff && !s.Unread {
 		s.Rest = restOf(s.kernel, native)
 		s.Rest.wanted = cfg.Firewall.Base
 	}
@@ -145,22 +142,6 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	return s
 }
-
-// callerOut is the problem that the agent has with base rules nobody has tried yet, or why
-// whoever asks cannot try them: they would lock out a login that the agent may not see.
-func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
-	if problem == nil || problem.Reason != reasonUntried {
-		return problem
-	}
-	own, err := r.ensure(ctx, howRules{dryRun: true, onlyLooks: true})
-	if err != nil || own.Problem == nil || own.Problem.Reason != reasonLockout {
-		return problem
-	}
-	return own.Problem
-}
-
-// baseOffRemedy ends the remedy of what does not matter without base rules.
-const baseOffRemedy = ", or set \"firewall: {base: false}\""
 
 // leaveBase gives what is said of base rules the remedy of a file that has none any more,
 // and that the agent refuses: whoever has written it does not want them put on trial, and
@@ -201,7 +182,7 @@ func (s *RulesStatus) noteReached(cfg config.Config, p Passed) {
 	s.reached = make(map[string][]string)
 	for _, f := range cidr.Families {
 		filters := p.filters(firewall.Family(f), nobody)
-		for _, set := range []string{setName(cfg, f), cfg.BanSetName(int(f))} {
+		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
 				s.reached[set] = filters.reached(cfg, set, s.lists[set], false)
 			}

@@ -131,12 +131,6 @@ const (
 	// together: files are written one after the other, feeds finish together.
 	settle = 500 * time.Millisecond
 
-	// lockWait is for a lock that others hold for a moment.
-	lockWait = 30 * time.Second
-
-	// lookWait is for who only looks: whoever has the lock puts things right.
-	lookWait = time.Second
-
 	// filesPace keeps lists that are written all the time from filling the
 	// machine: after putting them in force there is a pause of that many times
 	// as long.

@@ -88,7 +88,7 @@ func SavedUnmade(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
 func ownSetNames(cfg config.Config) []string {
 	var names []string
 	for _, f := range cidr.Families {
-		names = append(names, setName(cfg, f), cfg.BanSetName(int(f)))
+		names = append(names, cfg.SetName(int(f)), cfg.BanSetName(int(f)))
 	}
 	return names
 }

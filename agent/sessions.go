@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	facts "github.com/voipbl/voipbl/host"
 )
 
 // sessionPeers are the addresses from which somebody is logged in on this host now, so
@@ -152,9 +154,6 @@ type procStat struct {
 	start  time.Duration // since the boot
 }
 
-// userHZ is the unit of times there: USER_HZ is 100 on all that we run on.
-const userHZ = 100
-
 // statBytes is room for all of it: about fifty numbers and a name.
 const statBytes = 2048
 
@@ -199,7 +198,7 @@ func parseStat(text []byte) (procStat, error) {
 	}
 	ppid, errP := strconv.Atoi(fields[1])
 	ticks, errT := strconv.ParseInt(fields[19], 10, 64)
-	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
+	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / facts.UserHZ}, errors.Join(errP, errT)
 }
 
 // uptime is the time since the boot, as processes' start times count it.

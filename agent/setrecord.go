@@ -167,5 +167,5 @@ func (r *setRecord) known(cfg config.Config) bool {
 // knows reports it of one family. One whose set could not be filled is tried again, and
 // not compared.
 func (r *setRecord) knows(cfg config.Config, f cidr.Family) bool {
-	return r.Sets[f].Name == setName(cfg, f) && r.Troubles[f] == ""
+	return r.Sets[f].Name == cfg.SetName(int(f)) && r.Troubles[f] == ""
 }

@@ -36,8 +36,8 @@ func dropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place
 // has made.
 func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	for _, f := range cidr.Families {
-		if h, err := kernel.Kind(setName(cfg, f)); err != nil || ipsetsync.IsOurs(h, f) {
-			sets[f] = setName(cfg, f)
+		if h, err := kernel.Kind(cfg.SetName(int(f))); err != nil || ipsetsync.IsOurs(h, f) {
+			sets[f] = cfg.SetName(int(f))
 		}
 	}
 	return sets
@@ -88,3 +88,13 @@ func baseKey(cfg config.Config) string {
 		Trunks []string
 	}{base, trunks})
 }
+
+// wantsRules reports whether there are to be rules of a family: the kernel has it, and it
+// is not left alone.
+func wantsRules(cfg config.Config, f firewall.Family) bool {
+	return f.Present() && (f == firewall.IPv4 || cfg.Firewall.IPv6 != config.IPv6Off)
+}
+
+// leavesRules reports whether all rules are another program's: then voipbl keeps the sets
+// and does not touch a rule.
+func leavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }

@@ -170,7 +170,7 @@ func urls(t *testing.T, feeds ...string) config.Config {
 		name, schedule, _ := strings.Cut(f, " ")
 		fmt.Fprintf(&text, "- {name: %s, url: \"https://192.0.2.1/%s\", schedule: %q}\n", name, name, schedule)
 	}
-	return parsed(t, text.String())
+	return parsedConfig(t, text.String())
 }
 
 // every are times from first to last, both included.

@@ -3,16 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -96,36 +92,6 @@ type SetStatus struct {
 	users []string // lists and rules of others, of a set that is not ours
 }
 
-// FeedStatus is one feed.
-type FeedStatus struct {
-	Name        string    `json:"name"`
-	Source      string    `json:"source"`
-	Entries     int       `json:"entries"` // of the last good copy
-	Rejects     int       `json:"rejects"`
-	FetchedAt   time.Time `json:"fetched_at,omitzero"`
-	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" is one
-	LastAttempt time.Time `json:"last_attempt,omitzero"`
-
-	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last said something else
-	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
-
-	Next     time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
-	Fetching bool        `json:"fetching"`      // by the agent, at this moment
-	Failures int         `json:"failures"`      // since the last success
-	Stale    bool        `json:"stale"`         // no success for three times its interval
-	Held     *fetch.Held `json:"held,omitempty"`
-	Problem  *Problem    `json:"problem,omitempty"`
-
-	file bool // it is on this host
-}
-
-// FrozenWords says that the list is frozen, and since when.
-func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged) }
-
-// staleIntervals is how many times in a row a feed's fetch may be due without a
-// success before it is called stale.
-const staleIntervals = 3
-
 // ReadStatus reads how things stand at now: from the kernel and the state folder, and
 // from the agent if one is running. mistake is what is wrong with the file, if cfg is
 // not from there for that.
@@ -157,7 +123,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	}
 	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent, outlook)
-	if !s.Rules.unread {
+	if !s.Rules.Unread {
 		s.Rules.Problem, s.Rules.Obstacles = leaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
 	}
 	s.Rules.remedies(s.Mended)
@@ -169,7 +135,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	s.Families = slices.Concat(record.families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
 	for _, f := range cidr.Families {
-		set, err := setStatus(kernel, setName(cfg, f), f, record.Sets[f])
+		set, err := setStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
 		if err != nil {
 			return nil, err
 		}
@@ -251,107 +217,42 @@ func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStat
 	return s, nil
 }
 
-func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
-	s := FeedStatus{Name: f.Name, Source: f.Path, file: f.URL == ""}
-	if f.URL != "" {
-		s.Source = f.URL.String()
+// foreignRemedy is what to do about a set of that kind.
+func (s *Status) foreignRemedy(set SetStatus) string {
+	if len(set.users) > 0 {
+		return (&ipsetsync.InUseError{}).Remedy()
 	}
-	if store == nil {
-		s.Problem, s.Stale = s.neverGot(), f.URL != ""
-		return s
+	return s.repairs()
+}
+
+// noteUsers looks who uses a set that somebody else has made.
+func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
+	if s.Exists && !s.Ours && s.References > 0 {
+		s.users = otherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
 	}
-	c, err := store.Open(f.Name)
+}
+
+// Mended is a remedy as it can be carried out on this host; see [Mended].
+func (s *Status) Mended(remedy string) string {
 	switch {
-	case err == nil:
-		m := c.Meta()
-		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
-		c.Close()
-	case isAbsent(err):
-		s.Problem = s.neverGot()
-	default:
-		s.Problem = problemOf(err)
+	case s.mistaken:
+		return Mended(remedy)
+	case s.Agent.refuses():
+		return takenOver(remedy)
 	}
-	state, err := store.State(f.Name)
-	if err != nil && s.Problem == nil {
-		s.Problem = problemOf(err)
-	}
-	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
-	s.LastSuccess = lastSuccess(state, s.FetchedAt)
-	if state.LastError != "" {
-		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
-	}
-	s.ContentChanged = state.ContentChanged
-	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
-	s.Frozen = f.URL != "" && s.Held == nil && frozen(s.ContentChanged, s.LastSuccess, f)
-	return s
+	return remedy
 }
 
-// never reports whether there has never been a copy.
-func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
-
-// Untried reports whether nothing is known of any attempt to get it.
-func (f *FeedStatus) Untried() bool { return f.never() && f.LastAttempt.IsZero() }
-
-// NeverWords say so.
-func (f *FeedStatus) NeverWords() string {
-	if f.file {
-		return "was never read, or no copy of it could be kept"
+// Unresolved are the names that were never resolved.
+func (s *Status) Unresolved() []Unresolved {
+	var all []Unresolved
+	for _, name := range s.Unprotected {
+		u := Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
+		i := slices.IndexFunc(s.Names, func(n NameStatus) bool { return n.Name == name })
+		if i >= 0 && len(s.Names[i].Reasons) > 0 {
+			u.Of, u.Remedy = s.Names[i].of(), s.Names[i].unresolvedRemedy(u.Remedy)
+		}
+		all = append(all, u)
 	}
-	return "was never fetched"
-}
-
-// why is what went wrong with it in words, behind a colon; empty if nothing is known but that
-// there has never been a copy.
-func (f *FeedStatus) why() string {
-	switch {
-	case f.Problem == nil || f.Problem.Error == f.neverGot().Error:
-		return ""
-	case f.Failures > 1:
-		return fmt.Sprintf(": failed %s times: %s", humanize.Comma(int64(f.Failures)), f.Problem.Error)
-	}
-	return ": " + f.Problem.Error
-}
-
-func (f *FeedStatus) neverGot() *Problem {
-	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: runSync}
-}
-
-// adviseFetch says what fetches a feed once its trouble is mended: an agent does so by
-// itself, and without one nobody knows of it before the next sync.
-func (f *FeedStatus) adviseFetch(agentRuns bool) {
-	switch {
-	case f.Problem == nil:
-		return
-	case !agentRuns && !strings.Contains(f.Problem.Remedy, "voipbl sync"):
-		f.Problem.Remedy += andSync
-		return
-	case !agentRuns || f.Problem.Remedy != runSync:
-		return
-	}
-	f.Problem.Remedy = "nothing: the agent fetches it when it is due"
-	if f.Fetching {
-		f.Problem.Remedy = "nothing: the agent is fetching it now"
-	}
-}
-
-// lastSuccess is when the feed's entries were last known to be current.
-func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
-	if state.LastSuccess.IsZero() {
-		return fetchedAt
-	}
-	return state.LastSuccess
-}
-
-// stale reports whether fetches were due as often as staleIntervals since the
-// last success. A success in the future says nothing, for the clock has been
-// set back since: it counts as stale, which the next success mends.
-func stale(success, now time.Time, schedule config.Schedule) bool {
-	if success.IsZero() || success.After(schedule.Next(now)) {
-		return true
-	}
-	due := success.Local() // the zone that cron goes by
-	for range staleIntervals {
-		due = schedule.Next(due)
-	}
-	return due.Before(now)
+	return all
 }

@@ -3,39 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/ipsetsync"
-)
-
-// Options are what the caller of Sync may ask for.
-type Options struct {
-	Version    string
-	ConfigFile string              // that the configuration is from
-	DryRun     bool                // plan, and write nothing to the kernel
-	Offline    bool                // use the last good copies of URL feeds and names
-	SetsOnly   bool                // leave the rules as they are
-	Force      bool                // believe a list that is held back, and have the agent take over what takes protection away
-	LeaveBase  bool                // leave the base rules as they are: they are about to be tried
-	Wait       time.Duration       // for the lock
-	Waiting    func(holder string) // called once if the lock is held; may be nil
-	Log        *slog.Logger        // may be nil
-	Progress   func(feed string, got, total int64)
-}
-
-const (
-	// feedsAtOnce bounds how many feeds are fetched and read at a time.
-	feedsAtOnce = 8
-
-	// fetchRounds bounds fetching all feeds together, in time-outs of one: a
-	// sync ends in minutes however many feeds hang.
-	fetchRounds = 3
 )
 
 // Sync makes the kernel's sets hold what the feeds say, and the rules drop their
@@ -145,76 +116,4 @@ func (e *enforcement) end(ctx context.Context, report *Report, opts Options, wat
 		report.warn("%s", differs)
 	}
 	return nil
-}
-
-// host is what a change of this host's sets and rules needs: the configuration, and
-// the ways to the kernel and to the state folder.
-type host struct {
-	cfg    config.Config
-	kernel *ipsetsync.Kernel
-	fw     *firewall.Firewall
-	store  *fetch.Store
-}
-
-// openHost asks the kernel and looks for the tools first, so that what is missing
-// is known before anything is made or downloaded.
-func openHost(cfg config.Config) (*host, error) {
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		return nil, err
-	}
-	fw, err := firewall.Open(cfg.Firewall.Backend)
-	if err != nil {
-		kernel.Close()
-		return nil, err
-	}
-	return &host{cfg: cfg, kernel: kernel, fw: fw}, nil
-}
-
-// openHostAndStore is openHost for who has nothing to wait for in between.
-func openHostAndStore(cfg config.Config) (*host, error) {
-	h, err := openHost(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.openStore(true); err != nil {
-		h.close()
-		return nil, err
-	}
-	return h, nil
-}
-
-// openStore opens the state folder; writes is that this is for writing into it.
-func (h *host) openStore(writes bool) (err error) {
-	if !writes {
-		h.store, err = fetch.OpenStore(h.cfg.StateDir)
-		return err
-	}
-	h.store, err = openState(h.cfg)
-	return err
-}
-
-func (h *host) close() {
-	if h.store != nil {
-		h.store.Close()
-	}
-	h.kernel.Close()
-}
-
-// sweep removes what killed runs have left in the state folder. The caller holds
-// mainLock, under which copies of lists are staged; local files are under setsLock.
-func sweep(ctx context.Context, cfg config.Config, store *fetch.Store, verb string, wait time.Duration) error {
-	unlock, err := lock(ctx, cfg.RunDir, setsLock, verb, wait, nil)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return store.Sweep()
-}
-
-func setName(cfg config.Config, f cidr.Family) string {
-	if f == cidr.IPv4 {
-		return cfg.Set
-	}
-	return cfg.SetName6()
 }

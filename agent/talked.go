@@ -107,3 +107,6 @@ func (s source) addrs() []netip.Addr {
 	}
 	return all
 }
+
+// outboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
+const outboxFile = "reports"

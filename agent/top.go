@@ -82,7 +82,7 @@ func (t *Top) Read(ctx context.Context, n int) (*TopReport, error) {
 	grown := uint64(0)
 	banned := make(map[cidr.Prefix]bool)
 	for _, f := range cidr.Families {
-		lists, err := t.readSet(r, setName(t.cfg, f), f, setNote)
+		lists, err := t.readSet(r, t.cfg.SetName(int(f)), f, setNote)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (t *Top) Read(ctx context.Context, n int) (*TopReport, error) {
 	r.Warnings = append(r.Warnings, warnings...)
 	for i, c := range top {
 		f := c.Prefix.Family()
-		row := TopRow{Prefix: c.Prefix.Netip(), Set: setName(t.cfg, f), Packets: c.Packets, Bytes: c.Bytes, Feeds: feeds[i]}
+		row := TopRow{Prefix: c.Prefix.Netip(), Set: t.cfg.SetName(int(f)), Packets: c.Packets, Bytes: c.Bytes, Feeds: feeds[i]}
 		if banned[c.Prefix] {
 			row.Set, row.Feeds = t.cfg.BanSetName(int(f)), append(slices.Clone(row.Feeds), "bans")
 		}
@@ -136,7 +136,7 @@ func (t *Top) readSet(r *TopReport, name string, f cidr.Family, note func(ipsets
 		return nil, err
 	}
 	set.Exists, set.Entries = live.Name != "", int(live.Elements)
-	if set.Exists || name == setName(t.cfg, f) { // a set of bans is made with the first ban
+	if set.Exists || name == t.cfg.SetName(int(f)) { // a set of bans is made with the first ban
 		set.Note = note(live.Header, f)
 	}
 	if set.Exists && !ipsetsync.IsOurs(live.Header, f) {

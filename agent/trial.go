@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
 )
 
 // ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
@@ -125,3 +126,9 @@ const (
 	rollbackEvery = 2 * time.Second
 	rollbackTries = 900 // half an hour
 )
+
+// onTrial reports whether rules wait for a confirmation; those that do not any more are
+// settled by whoever holds the lock.
+func (p *pendingBase) onTrial(up time.Duration) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
+}

@@ -85,7 +85,7 @@ func newTrial(t *testing.T) (*rules, [2]*firewall.Saved) {
 	t.Helper()
 	testns.Enter(t)
 	dir := t.TempDir()
-	cfg := parsed(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
+	cfg := parsedConfig(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
 	fw, err := firewall.Open("nft")
 	if err != nil {
 		t.Fatal(err)

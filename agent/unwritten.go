@@ -25,16 +25,6 @@ type unwritten struct {
 	Remedy string       `json:"remedy"`
 }
 
-// openState opens the state folder for writing, so that what cannot be written there is
-// noted. Bans, allowed hosts and reports keep account of that themselves.
-func openState(cfg config.Config) (*fetch.Store, error) {
-	store, err := fetch.OpenStore(cfg.StateDir)
-	if err == nil {
-		store.OnWrite(func(file string, err error) { noteUnwritten(cfg, file, err) })
-	}
-	return store, err
-}
-
 // noteUnwritten notes that a file could not be written, or takes the note away. A run
 // folder that cannot be written to either has a trouble of its own.
 func noteUnwritten(cfg config.Config, file string, err error) {
@@ -132,3 +122,6 @@ func stillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
 	}
 	return now
 }
+
+// standInPrefix begins the name of a stand-in's file. No feed's name begins so.
+const standInPrefix = "_kept."

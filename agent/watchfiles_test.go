@@ -47,7 +47,7 @@ func watchFolders(t *testing.T, yaml string, made ...string) *folders {
 
 func (f *folders) config(yaml string) config.Config {
 	f.t.Helper()
-	return parsed(f.t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %[1]s/run\n", f.top)+fmt.Sprintf(yaml, f.top))
+	return parsedConfig(f.t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %[1]s/run\n", f.top)+fmt.Sprintf(yaml, f.top))
 }
 
 func (f *folders) path(name string) string { return filepath.Join(f.top, name) }

@@ -37,7 +37,7 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	switch {
 	case errors.As(err, new(*agent.SilentAgentError)):
 		f.silent = err
-	case mistake == nil && err == nil && !agent.SameConfig(cfg, theirs):
+	case mistake == nil && err == nil && !cfg.Equal(theirs):
 		f.Config, f.differs = theirs, true
 	}
 	return f, nil

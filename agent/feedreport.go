@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"net/netip"
+	"time"
+)
+
+// FeedState is where the entries of a feed came from.
+type FeedState string
+
+const (
+	FeedFresh     FeedState = "fresh"     // a new body
+	FeedUnchanged FeedState = "unchanged" // the source has nothing newer
+	FeedCached    FeedState = "cached"    // the last good copy, as --offline asked
+	FeedStale     FeedState = "stale"     // the source failed: the last good copy
+	FeedHeld      FeedState = "held"      // a body was not believed: the last good copy
+	FeedMissing   FeedState = "missing"   // the source failed, and there is no copy
+)
+
+// FeedReport is what a sync found in one feed.
+type FeedReport struct {
+	Name      string    `json:"name"`
+	Source    string    `json:"source"` // URL without userinfo, or path
+	State     FeedState `json:"state"`
+	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
+
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
+	Frozen         bool      `json:"frozen,omitempty"`         // that is longer ago than frozen_after says
+
+	Bytes    int64          `json:"bytes"`
+	Lines    int            `json:"lines"`    // that ought to be entries
+	Entries  int            `json:"entries"`  // that were read
+	Entries6 int            `json:"entries6"` // of these, IPv6
+	Prefixes int            `json:"prefixes"` // after aggregation, before protection
+	Rejected map[string]int `json:"rejected"` // lines that gave nothing, by reason
+	Rejects  []RejectReport `json:"rejects"`  // the first of them
+	Screened []ScreenReport `json:"screened"` // entries in special-purpose space, by row
+	Unkept   bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
+	Problem  *Problem       `json:"problem,omitempty"`
+
+	file bool // it is on this host
+}
+
+// ScreenReport counts the entries of a feed in one block that is never blocked.
+type ScreenReport struct {
+	Prefix  netip.Prefix `json:"prefix"`
+	Name    string       `json:"name"`
+	Source  string       `json:"source"` // the RFC
+	Entries int          `json:"entries"`
+}
+
+// RejectReport is a line that gave nothing.
+type RejectReport struct {
+	File   string `json:"file"` // URL or file
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Reason string `json:"reason"` // a key of FeedReport.Rejected
+	Why    string `json:"why"`
+}

@@ -1,0 +1,150 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+const onceMore = "then " + runSync
+
+const andSync = "; " + onceMore // the end of a remedy
+
+// FeedStatus is one feed.
+type FeedStatus struct {
+	Name        string    `json:"name"`
+	Source      string    `json:"source"`
+	Entries     int       `json:"entries"` // of the last good copy
+	Rejects     int       `json:"rejects"`
+	FetchedAt   time.Time `json:"fetched_at,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" is one
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last said something else
+	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
+
+	Next     time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
+	Fetching bool        `json:"fetching"`      // by the agent, at this moment
+	Failures int         `json:"failures"`      // since the last success
+	Stale    bool        `json:"stale"`         // no success for three times its interval
+	Held     *fetch.Held `json:"held,omitempty"`
+	Problem  *Problem    `json:"problem,omitempty"`
+
+	file bool // it is on this host
+}
+
+// FrozenWords says that the list is frozen, and since when.
+func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged) }
+
+// staleIntervals is how many times in a row a feed's fetch may be due without a
+// success before it is called stale.
+const staleIntervals = 3
+
+func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
+	s := FeedStatus{Name: f.Name, Source: f.Path, file: f.URL == ""}
+	if f.URL != "" {
+		s.Source = f.URL.String()
+	}
+	if store == nil {
+		s.Problem, s.Stale = s.neverGot(), f.URL != ""
+		return s
+	}
+	c, err := store.Open(f.Name)
+	switch {
+	case err == nil:
+		m := c.Meta()
+		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
+		c.Close()
+	case isAbsent(err):
+		s.Problem = s.neverGot()
+	default:
+		s.Problem = problemOf(err)
+	}
+	state, err := store.State(f.Name)
+	if err != nil && s.Problem == nil {
+		s.Problem = problemOf(err)
+	}
+	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
+	s.LastSuccess = lastSuccess(state, s.FetchedAt)
+	if state.LastError != "" {
+		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
+	}
+	s.ContentChanged = state.ContentChanged
+	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
+	s.Frozen = f.URL != "" && s.Held == nil && frozen(s.ContentChanged, s.LastSuccess, f)
+	return s
+}
+
+// never reports whether there has never been a copy.
+func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
+
+// Untried reports whether nothing is known of any attempt to get it.
+func (f *FeedStatus) Untried() bool { return f.never() && f.LastAttempt.IsZero() }
+
+// NeverWords say so.
+func (f *FeedStatus) NeverWords() string {
+	if f.file {
+		return "was never read, or no copy of it could be kept"
+	}
+	return "was never fetched"
+}
+
+// why is what went wrong with it in words, behind a colon; empty if nothing is known but that
+// there has never been a copy.
+func (f *FeedStatus) why() string {
+	switch {
+	case f.Problem == nil || f.Problem.Error == f.neverGot().Error:
+		return ""
+	case f.Failures > 1:
+		return fmt.Sprintf(": failed %s times: %s", humanize.Comma(int64(f.Failures)), f.Problem.Error)
+	}
+	return ": " + f.Problem.Error
+}
+
+func (f *FeedStatus) neverGot() *Problem {
+	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: runSync}
+}
+
+// adviseFetch says what fetches a feed once its trouble is mended: an agent does so by
+// itself, and without one nobody knows of it before the next sync.
+func (f *FeedStatus) adviseFetch(agentRuns bool) {
+	switch {
+	case f.Problem == nil:
+		return
+	case !agentRuns && !strings.Contains(f.Problem.Remedy, "voipbl sync"):
+		f.Problem.Remedy += andSync
+		return
+	case !agentRuns || f.Problem.Remedy != runSync:
+		return
+	}
+	f.Problem.Remedy = "nothing: the agent fetches it when it is due"
+	if f.Fetching {
+		f.Problem.Remedy = "nothing: the agent is fetching it now"
+	}
+}
+
+// lastSuccess is when the feed's entries were last known to be current.
+func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
+	if state.LastSuccess.IsZero() {
+		return fetchedAt
+	}
+	return state.LastSuccess
+}
+
+// stale reports whether fetches were due as often as staleIntervals since the
+// last success. A success in the future says nothing, for the clock has been
+// set back since: it counts as stale, which the next success mends.
+func stale(success, now time.Time, schedule config.Schedule) bool {
+	if success.IsZero() || success.After(schedule.Next(now)) {
+		return true
+	}
+	due := success.Local() // the zone that cron goes by
+	for range staleIntervals {
+		due = schedule.Next(due)
+	}
+	return due.Before(now)
+}

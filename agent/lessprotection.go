@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// RestartError is a change of the configuration that the agent cannot take over
+// while it runs.
+type RestartError struct{ Key string }
+
+func (e *RestartError) Error() string {
+	return e.Key + " has changed, which needs a new start"
+}
+
+// Remedy says what to do about it.
+func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
+
+// refusal is why a configuration is not taken over in place of another one, or nil.
+func refusal(ctx context.Context, old, new config.Config, may MayLose) error {
+	var taken error
+	if namesOf(old) != namesOf(new) {
+		taken = checkNames(ctx, new)
+	}
+	return errors.Join(needsRestart(old, new), taken, lessProtection(old, new, may))
+}
+
+// LessProtectionError is a configuration that protects less than the one before, and
+// that nobody has asked for by name.
+type LessProtectionError struct{ Lost []string }
+
+func (e *LessProtectionError) Error() string {
+	return "the file has changed and takes away " + strings.Join(e.Lost, "; ") + ", so the agent does not take it over by itself"
+}
+
+// Remedy says what to do about it.
+func (e *LessProtectionError) Remedy() string { return lessRemedy }
+
+// lostBase is among what is lost when a file has "base: false".
+const lostBase = "the base rules"
+
+// takesBase reports whether a configuration is refused because it has no base rules any
+// more.
+func takesBase(refused error) bool {
+	var e *LessProtectionError
+	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
+}
+
+// lessProtection reports all that a change would take away, if that is more than it may:
+// rules, what is never blocked, and feeds.
+func lessProtection(old, new config.Config, may MayLose) error {
+	rules, rest := lostRules(old, new), lostEntries(old, new)
+	if may == LoseAny || len(rest) == 0 && (may == LoseRules || len(rules) == 0) {
+		return nil
+	}
+	return &LessProtectionError{append(rules, rest...)}
+}
+
+// takenAway is all that a change takes away.
+func takenAway(old, new config.Config) []string {
+	return append(lostRules(old, new), lostEntries(old, new)...)
+}
+
+// lostRules are the rules that a change would take away.
+func lostRules(old, new config.Config) (lost []string) {
+	if old.Firewall.Base && !new.Firewall.Base {
+		lost = append(lost, lostBase)
+	}
+	switch {
+	case !leavesRules(old) && leavesRules(new):
+		lost = append(lost, "the rules that drop blocked addresses")
+	case wantsRules(old, firewall.IPv6) && !wantsRules(new, firewall.IPv6):
+		lost = append(lost, "the rules for IPv6")
+	}
+	return lost
+}
+
+// lostEntries are what a change would take out of lists.
+func lostEntries(old, new config.Config) (lost []string) {
+	for _, list := range []struct {
+		key      string
+		old, new []string
+	}{
+		{"allow", hostTexts(old.Allow), hostTexts(new.Allow)},
+		{"firewall.trunks", hostTexts(old.Firewall.Trunks), hostTexts(new.Firewall.Trunks)},
+		{"firewall.local_networks", networkTexts(old), networkTexts(new)},
+		{"feeds", feedNames(old), feedNames(new)},
+	} {
+		gone := slices.DeleteFunc(list.old, func(is string) bool { return slices.Contains(list.new, is) })
+		if len(gone) > 0 {
+			lost = append(lost, strings.Join(gone, ", ")+" of "+list.key)
+		}
+	}
+	return lost
+}
+
+func hostTexts(hosts []config.Host) (texts []string) {
+	for _, h := range hosts {
+		texts = append(texts, h.String())
+	}
+	return texts
+}
+
+func networkTexts(cfg config.Config) (texts []string) {
+	for _, p := range cfg.Firewall.LocalNetworks {
+		texts = append(texts, p.String())
+	}
+	return texts
+}
+
+func feedNames(cfg config.Config) (names []string) {
+	for _, f := range cfg.Feeds {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func needsRestart(old, new config.Config) error {
+	switch {
+	case old.StateDir != new.StateDir:
+		return &RestartError{"state_dir"}
+	case old.RunDir != new.RunDir:
+		return &RestartError{"run_dir"}
+	}
+	return nil
+}

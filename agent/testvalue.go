@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/voipbl/voipbl/config"
+)
+
+// addrs are the addresses that texts have.
+func addrs(texts ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, s := range texts {
+		out = append(out, netip.MustParseAddr(s))
+	}
+	return out
+}
+
+// newProc is a folder like /proc, and what makes a process in it that has started 100 ticks a
+// process after the boot.
+func newProc(t testing.TB) (proc string, process func(pid, ppid int, name, environ string)) {
+	t.Helper()
+	proc = t.TempDir()
+	return proc, func(pid, ppid int, name, environ string) {
+		t.Helper()
+		dir := filepath.Join(proc, fmt.Sprint(pid))
+		stat := fmt.Appendf(nil, "%d (%s) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0", pid, name, ppid, 100*pid)
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), stat, 0o644),
+			os.WriteFile(filepath.Join(dir, "environ"), []byte(environ), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// parsedConfig is the configuration that a file with such a text would give.
+func parsedConfig(t testing.TB, yaml string) config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test.yaml", []byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// publishedFeed is a list as it was published. Such lists are not ours to carry: "make
+// published" says where they are.
+func publishedFeed(name string) string {
+	return filepath.Join(os.Getenv("VOIPBL_PUBLISHED"), "feeds", name)
+}
