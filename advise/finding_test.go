@@ -125,26 +125,26 @@ func TestFindings(t *testing.T) {
 		{"exempt, but banned in a chain", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
-			in.Exempt = exempt("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
+			in.Exempt = exemptBans("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
 		{"exempt, but banned in a chain, beside others", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.8", "203.0.113.7")}
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
-			in.Exempt = exempt("203.0.113.7")
+			in.Exempt = exemptBans("203.0.113.7")
 			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true}
 			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []agent.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)", "problem exempt-banned 203.0.113.9 is exempt"}},
 		{"exempt, but banned in a set and a chain: that is said once", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7")}
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
-			in.Exempt = exempt("203.0.113.7")
+			in.Exempt = exemptBans("203.0.113.7")
 			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain of IPv6", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "2001:db8::7")}
 			in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-j6"
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, append([]string{"INPUT -p tcp -j f2b-j6", "f2b-j6 -s 2001:db8::7/128 -j REJECT"}, baseRules...))}
-			in.Exempt = exempt("2001:db8::7")
+			in.Exempt = exemptBans("2001:db8::7")
 		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j6)"}},
 		{"exempt, but banned in a chain, without a fail2ban", func(in *Input) {
 			in.Facts.Fail2ban = nil
@@ -160,11 +160,11 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
 		{"exempt, but banned in nftables", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
-			in.Exempt = exempt("2001:db8::7")
+			in.Exempt = exemptBans("2001:db8::7")
 		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (nftables)", "warning fail2ban-elsewhere "}},
 		{"exempt, and banned where nobody knows", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.7")}
-			in.Exempt = exempt("203.0.113.7")
+			in.Exempt = exemptBans("203.0.113.7")
 		}, nil},
 		{"exempt, but blocked", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7, 198.51.100.8]")
@@ -349,7 +349,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem jail-blind /l has 12 wrong passwords of the last minutes, and fail2ban's jail asterisk has counted none"}},
 		{"a jail that does not count friends", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Attacks: 12, From: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
-			in.Exempt = exempt("203.0.113.7")
+			in.Exempt = exemptBans("203.0.113.7")
 		}, nil},
 		{"a line that Asterisk skips", func(in *Input) {
 			in.Facts.Asterisk.Skipped = []string{`/etc/asterisk/pjsip.conf, line 3: "#if" is no directive of Asterisk's`}
@@ -513,8 +513,8 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// exempt makes addresses exempt.
-func exempt(addrs ...string) map[netip.Addr]agent.Exemption {
+// exemptBans makes addresses exempt.
+func exemptBans(addrs ...string) map[netip.Addr]agent.Exemption {
 	all := make(map[netip.Addr]agent.Exemption)
 	for _, text := range addrs {
 		a := netip.MustParseAddr(text)

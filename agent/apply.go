@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -33,7 +34,7 @@ type ApplyOptions struct {
 
 // session is what a verb about the rules works with.
 type session struct {
-	*rules
+	*hold
 	close func()
 
 	unresolved []string // see unresolvedTrunks; of who only looks
@@ -72,7 +73,7 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	closers = append(closers, func() { store.Close() })
 	r := openRules(cfg, fw, kernel, store)
 	closers = append(closers, r.close)
-	return &session{rules: r, close: closeAll}, nil
+	return &session{hold: r, close: closeAll}, nil
 }
 
 // applyRules puts the configured rules into the kernel, with empty sets where
@@ -107,7 +108,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 		return applyRules(ctx, file, opts)
 	}
 	if !opts.DryRun {
-		if warnings, err = s.settle(ctx, uptime()); err != nil {
+		if warnings, err = s.settle(ctx, host.Uptime()); err != nil {
 			return nil, err
 		}
 		if err := s.notOnTrial(); err != nil {
@@ -128,7 +129,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 		if partly, err = s.ensureSets(); err != nil {
 			return nil, err
 		}
-		if err := s.checkBlocked(sshLogins()); err != nil {
+		if err := s.checkBlocked(host.SSHLogins()); err != nil {
 			return nil, err
 		}
 	}
@@ -196,12 +197,12 @@ func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, er
 // BlockedLoginError is a set that has the address of somebody who is logged in: the
 // drop would cut him off.
 type BlockedLoginError struct {
-	Login login
+	Login host.Login
 	Set   string
 }
 
 func (e *BlockedLoginError) Error() string {
-	return fmt.Sprintf("the set %s has the address of the SSH session from %s, so no rule is put in that drops its members", e.Set, e.Login.from)
+	return fmt.Sprintf("the set %s has the address of the SSH session from %s, so no rule is put in that drops its members", e.Set, e.Login.From)
 }
 
 // Remedy says what to do about it.
@@ -211,7 +212,7 @@ func (e *BlockedLoginError) Remedy() string {
 
 // checkBlocked refuses to drop what is in the sets while somebody is logged in from
 // there.
-func (r *rules) checkBlocked(logins []login) error {
+func (r *hold) checkBlocked(logins []host.Login) error {
 	for _, f := range cidr.Families {
 		live, err := r.sets.Dump(r.cfg.SetName(int(f)))
 		if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -221,7 +222,7 @@ func (r *rules) checkBlocked(logins []login) error {
 			return err
 		}
 		for _, l := range logins {
-			p := cidr.FromNetip(netip.PrefixFrom(l.from, l.from.BitLen()))
+			p := cidr.FromNetip(netip.PrefixFrom(l.From, l.From.BitLen()))
 			if _, blocked := live.Find(p); blocked && p.Family() == f {
 				return &BlockedLoginError{l, live.Name}
 			}
@@ -231,14 +232,14 @@ func (r *rules) checkBlocked(logins []login) error {
 }
 
 // accepted reports whether the base rules as configured have been accepted before.
-func (r *rules) accepted() bool {
+func (r *hold) accepted() bool {
 	a := r.state.Accepted
 	return a != nil && a.Key == baseKey(r.cfg) || a == nil && baseKey(r.cfg) == ""
 }
 
 // ensureSets makes the sets that are missing, empty, so that rules can refer to
 // them. partly is why that of IPv6 cannot be there.
-func (r *rules) ensureSets() (partly *firewall.FamilyError, err error) {
+func (r *hold) ensureSets() (partly *firewall.FamilyError, err error) {
 	if err := r.ensureSet(cidr.IPv4); err != nil {
 		return nil, err
 	}
@@ -251,7 +252,7 @@ func (r *rules) ensureSets() (partly *firewall.FamilyError, err error) {
 	return partly, nil // no rule names it
 }
 
-func (r *rules) ensureSet(f cidr.Family) error {
+func (r *hold) ensureSet(f cidr.Family) error {
 	name := r.cfg.SetName(int(f))
 	if err := r.checkForeign(f); !errors.Is(err, ipsetsync.ErrNotFound) {
 		return err
@@ -267,7 +268,7 @@ func (r *rules) ensureSet(f cidr.Family) error {
 }
 
 // checkForeign refuses to drop the members of a set that somebody else has made.
-func (r *rules) checkForeign(f cidr.Family) error {
+func (r *hold) checkForeign(f cidr.Family) error {
 	h, err := r.sets.Header(r.cfg.SetName(int(f)))
 	if err == nil && !ipsetsync.IsOurs(h, f) {
 		return &ForeignSetError{h}

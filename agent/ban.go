@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -130,7 +131,7 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 // exemptNow is what is never blocked, by what is known without the state folder if that
 // cannot be read.
 func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
-	return exemptWith(ctx, cfg, sessionPeers())
+	return exemptWith(ctx, cfg, host.SessionPeers())
 }
 
 // exemptWith is exemptNow where it is known who is logged in.
@@ -362,7 +363,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	if leavesRules(cfg) {
 		return bansDropped(ctx, cfg, fw, kernel)
 	}
-	h := &host{cfg: cfg, kernel: kernel, fw: fw}
+	h := &handles{cfg: cfg, kernel: kernel, fw: fw}
 	stateErr := h.openStore(true)
 	if stateErr == nil {
 		defer h.store.Close()

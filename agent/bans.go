@@ -17,7 +17,7 @@ import (
 
 // ensureBans makes the sets; the chain is made in the transaction of the rules.
 // What is made is written down before it is used: a process may be killed.
-func (r *rules) ensureBans(plans [2]*firewall.Plan) error {
+func (r *hold) ensureBans(plans [2]*firewall.Plan) error {
 	before := digest(r.record)
 	for _, f := range cidr.Families {
 		name := firewall.BanSetName(firewall.Family(f))
@@ -37,7 +37,7 @@ func (r *rules) ensureBans(plans [2]*firewall.Plan) error {
 }
 
 // missingSets are the sets that rules refer to and that the kernel does not have.
-func (r *rules) missingSets(base bool) ([]string, error) {
+func (r *hold) missingSets(base bool) ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
 		names := []string{r.cfg.SetName(int(f)), r.cfg.BanSetName(int(f))}
@@ -56,7 +56,7 @@ func (r *rules) missingSets(base bool) ([]string, error) {
 }
 
 // absentBans are the chains, by family, and the sets that are not there.
-func (r *rules) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
+func (r *hold) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
 		name := firewall.BanSetName(firewall.Family(f))
@@ -74,7 +74,7 @@ type droppedBans struct{ chains, sets, stay []string }
 
 // dropBans takes out what ensureBans made, where it is empty and no rule refers to
 // it.
-func (r *rules) dropBans(ctx context.Context) (d droppedBans, err error) {
+func (r *hold) dropBans(ctx context.Context) (d droppedBans, err error) {
 	for _, fw := range firewall.Backends() {
 		for _, f := range firewall.Families {
 			if !r.record.Chains[f] {

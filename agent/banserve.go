@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -88,7 +89,7 @@ func (s *banServer) answers(ctx context.Context, batch []banAsk) ([]banAnswer, e
 	cfg := s.cfg()
 	// Whoever asks says who is logged in, too: it has just looked into all processes,
 	// which costs as much as all the rest, and which our own service may not.
-	exempt, err := exemptWith(ctx, cfg, recordedPeers())
+	exempt, err := exemptWith(ctx, cfg, host.RecordedPeers())
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +165,8 @@ func (b *banBook) lasting() cidr.Sets {
 		return cidr.Sets{}
 	}
 	connected := make(map[netip.Addr]bool)
-	for _, e := range established() {
-		connected[e.client.Addr()] = true
+	for _, e := range host.Established() {
+		connected[e.Client.Addr()] = true
 	}
 	var peers []cidr.Prefix
 	for p := range b.sessions {

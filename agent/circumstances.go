@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // Circumstances are what decides, beside the configuration and the kernel, whether base
@@ -31,15 +32,15 @@ type Circumstances struct {
 }
 
 // circumstances gathers them.
-func (r *rules) circumstances(ctx context.Context, base firewall.Base, saved [2]*firewall.Saved, how howRules) Circumstances {
-	logins := sshLogins()
-	connections, err := inbound()
+func (r *hold) circumstances(ctx context.Context, base firewall.Base, saved [2]*firewall.Saved, how howRules) Circumstances {
+	logins := host.SSHLogins()
+	connections, err := host.Inbound()
 	return Circumstances{
 		ByHand: how.byHand, Force: how.force, Unattended: how.unattended, Established: how.established,
 		There:    saved[firewall.IPv4].HasBase(),
 		Accepted: r.accepted(),
 		Used:     r.used(),
-		Caller:   !how.onlyLooks && (callerConnection() != (connection{}) || onTerminal()),
+		Caller:   !how.onlyLooks && (host.CallerConnection() != (host.Connection{}) || onTerminal()),
 
 		LoggedIn:      len(logins) > 0,
 		MaybeLoggedIn: maybeLoggedIn(base, connections, err),
@@ -81,6 +82,6 @@ func (c Circumstances) mustWait() bool {
 // would not let in anew, or may be, if they could not be listed. Our service cannot see
 // every session, so that is enough not to install them while nobody is there to confirm
 // them.
-func maybeLoggedIn(base firewall.Base, connections []login, err error) bool {
+func maybeLoggedIn(base firewall.Base, connections []host.Login, err error) bool {
 	return err != nil || len(shutOut(base, connections)) > 0
 }

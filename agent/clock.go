@@ -5,9 +5,10 @@ import (
 
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // banClock is this moment.
 func banClock() banlist.Clock {
-	return banlist.Clock{Boot: firewall.Boot(), Up: uptime(), Wall: time.Now()}
+	return banlist.Clock{Boot: firewall.Boot(), Up: host.Uptime(), Wall: time.Now()}
 }

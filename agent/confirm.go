@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // Rollback is what takes rules back: the program and arguments that come to
@@ -19,7 +20,7 @@ type Rollback func(token string) (program string, args []string)
 
 // begin writes down what is pending and arms the timer, before anything changes.
 // Rules that could not be taken back are not applied.
-func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
+func (r *hold) begin(ctx context.Context, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
 	before, err := r.ownRules(ctx)
 	if err != nil {
 		return "", err
@@ -33,7 +34,7 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 	p := &pendingBase{
 		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
 		Since: now, Deadline: now.Add(window),
-		Kernel: firewall.Kernel(), Connection: callerConnection().name(), Uptime: uptime(), Before: before,
+		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: host.Uptime(), Before: before,
 	}
 	if p.Chains, p.Sets, err = r.absentBans(saved); err != nil {
 		return "", err
@@ -56,21 +57,21 @@ func (r *rules) begin(ctx context.Context, window time.Duration, rollback Rollba
 
 // abandon forgets what is pending when it could not be applied. If not even what
 // was there could be put back, the timer will try again.
-func (r *rules) abandon(ctx context.Context) error {
+func (r *hold) abandon(ctx context.Context) error {
 	if err := r.restore(ctx); err != nil {
 		return err
 	}
 	return r.forgetPending()
 }
 
-func (r *rules) forgetPending() error {
+func (r *hold) forgetPending() error {
 	disarm(r.state.Pending.Token)
 	r.state.Pending = nil
 	return errors.Join(r.writeState(), r.writeCopy(nil))
 }
 
 // ownRules are the rules of ours in both backends.
-func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
+func (r *hold) ownRules(ctx context.Context) ([]ownRules, error) {
 	var all []ownRules
 	for _, b := range []firewall.Backend{r.fw.Backend, r.fw.Backend.Other()} {
 		fw, err := firewall.Open(string(b))
@@ -92,7 +93,7 @@ func (r *rules) ownRules(ctx context.Context) ([]ownRules, error) {
 
 // takeBack puts our rules back as they were before what is pending was applied.
 // What others have changed since stays.
-func (r *rules) takeBack(ctx context.Context, why string) error {
+func (r *hold) takeBack(ctx context.Context, why string) error {
 	if err := r.restore(ctx); err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (r *rules) takeBack(ctx context.Context, why string) error {
 }
 
 // restore makes our rules in the kernel what they were before what is pending.
-func (r *rules) restore(ctx context.Context) error {
+func (r *hold) restore(ctx context.Context) error {
 	p := r.state.Pending
 	for _, own := range p.Before {
 		fw, err := firewall.Open(string(own.Backend))
@@ -138,7 +139,7 @@ func (r *rules) restore(ctx context.Context) error {
 
 // reject forgets what is pending and remembers that it must not come back by
 // itself.
-func (r *rules) reject(why string) error {
+func (r *hold) reject(why string) error {
 	p := r.state.Pending
 	r.state.Pending = nil
 	if accepted := r.state.Accepted; p.Key != "" && (accepted == nil || accepted.Key != p.Key) {
@@ -157,7 +158,7 @@ func (r *rules) reject(why string) error {
 // damaged or lost meanwhile, the rules are taken back all the same.
 const copyFile = "pending"
 
-func (r *rules) writeCopy(p *pendingBase) error {
+func (r *hold) writeCopy(p *pendingBase) error {
 	if r.run == nil {
 		return r.writeRecord() // which says why
 	}
@@ -194,7 +195,7 @@ const (
 // so; it has not if the host was started anew, or the timer was killed. That it
 // cannot be written down, on a full disk, is a warning: the kernel is as it should
 // be, and the next run finds the same.
-func (r *rules) settle(ctx context.Context, up time.Duration) (warnings []string, err error) {
+func (r *hold) settle(ctx context.Context, up time.Duration) (warnings []string, err error) {
 	p := r.state.Pending
 	switch {
 	case p == nil:
@@ -246,7 +247,7 @@ func (e *OldConnectionError) Remedy() string {
 // confirm keeps what is pending, if it is in force. It counts when it was typed,
 // however long it had to wait for the lock. here accepts a connection that was there
 // before the rules.
-func (r *rules) confirm(ctx context.Context, typed time.Duration, here bool) error {
+func (r *hold) confirm(ctx context.Context, typed time.Duration, here bool) error {
 	if warnings, err := r.settle(ctx, typed); err != nil || len(warnings) > 0 {
 		return errors.Join(err, r.notPending())
 	}
@@ -270,14 +271,14 @@ func (r *rules) confirm(ctx context.Context, typed time.Duration, here bool) err
 }
 
 // mayConfirm reports why what is pending cannot be confirmed by this caller, or nil.
-func (r *rules) mayConfirm(ctx context.Context, p *pendingBase, here bool) error {
-	c := callerConnection()
-	old := c.name() == p.Connection || c.since < p.Uptime || servedSince("/proc", os.Getpid()) < p.Uptime
-	if c.name() != "" && old && !here {
+func (r *hold) mayConfirm(ctx context.Context, p *pendingBase, here bool) error {
+	c := host.CallerConnection()
+	old := c.Name() == p.Connection || c.Since < p.Uptime || host.ServedSince("/proc", os.Getpid()) < p.Uptime
+	if c.Name() != "" && old && !here {
 		return &OldConnectionError{p.deadline()}
 	}
 	saved, err := r.inForce(ctx, p)
-	if err != nil || p.Base == nil || c.name() == "" || here {
+	if err != nil || p.Base == nil || c.Name() == "" || here {
 		return err
 	}
 	return checkTunnel(*p.Base, saved, r.look(), c, p.deadline())
@@ -297,7 +298,7 @@ func (*NotInForceError) Remedy() string {
 
 // inForce reports whether the kernel holds the base rules that are pending, or none
 // if none are, and returns the rules that it holds.
-func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall.Saved, err error) {
+func (r *hold) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall.Saved, err error) {
 	fw, err := firewall.Open(string(p.Before[0].Backend))
 	if err != nil {
 		return saved, err
@@ -318,7 +319,7 @@ func (r *rules) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall
 	return saved, nil
 }
 
-func (r *rules) notPending() error {
+func (r *hold) notPending() error {
 	e := &NotPendingError{}
 	if rej := r.state.Rejected; rej != nil {
 		e.Rejected = &RejectedError{rej.At, rej.Why}
@@ -328,7 +329,7 @@ func (r *rules) notPending() error {
 
 // rollBack takes back what is pending, now. With a token it does so only for the
 // apply that gave the token out.
-func (r *rules) rollBack(ctx context.Context, token string) error {
+func (r *hold) rollBack(ctx context.Context, token string) error {
 	if r.stateErr != nil || r.stateLost {
 		var err error
 		if r.state.Pending, err = fromCopy(r.run, token); err != nil {

@@ -24,7 +24,7 @@ type decision struct {
 
 // decide looks at the kernel's rules, and decides what is to become of them. It changes
 // nothing.
-func (r *rules) decide(ctx context.Context, how howRules) (*decision, error) {
+func (r *hold) decide(ctx context.Context, how howRules) (*decision, error) {
 	saved, err := r.fw.ReadSure(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (report *RulesReport) decided(d *decision) {
 // wanted decides what is to be in the kernel: what is configured, if nothing
 // speaks against it. It returns the base rules that are configured and among it,
 // and an error if others are.
-func (r *rules) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
+func (r *hold) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how howRules) (want firewall.Wanted, base *firewall.Base, err error) {
 	s := r.dropSettings(at)
 	if p := r.state.Pending; p != nil {
 		// What is on trial is left alone; the drop is not on trial.

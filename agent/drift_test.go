@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/internal/web"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -173,7 +174,7 @@ func TestStudy(t *testing.T) {
 }
 
 func TestKnown(t *testing.T) {
-	cfg := parsedConfig(t, "set: blocked\nfeeds: [{name: a, path: /x}]\n")
+	cfg := testvalue.Config(t, "set: blocked\nfeeds: [{name: a, path: /x}]\n")
 	for _, c := range []struct {
 		names [2]string
 		want  bool

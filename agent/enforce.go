@@ -16,7 +16,7 @@ import (
 // enforcement makes the kernel hold what the feeds and bans say: the second half of
 // a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
 type enforcement struct {
-	*host
+	*handles
 	reader  *reader
 	feeds   []*feed  // by the order of the configuration; what is nil is read now
 	answers resolved // of the names in the configuration
@@ -34,9 +34,9 @@ type enforcement struct {
 }
 
 // newEnforcement is one from the last good copies and the local files.
-func newEnforcement(h *host, verb string, wait time.Duration, now time.Time) *enforcement {
+func newEnforcement(h *handles, verb string, wait time.Duration, now time.Time) *enforcement {
 	return &enforcement{
-		host: h, verb: verb, wait: wait, unattended: true,
+		handles: h, verb: verb, wait: wait, unattended: true,
 		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
 		feeds:   make([]*feed, len(h.cfg.Feeds)),
 		answers: resolve(context.Background(), h.store, h.cfg, lookups{offline: true, told: true}),
@@ -170,7 +170,7 @@ func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecor
 
 // ensureRules ends a sync: a set does nothing without the rules. If they are none of
 // its business, there are at least the other sets that they name.
-func (r *Report) ensureRules(ctx context.Context, rules *rules, e *enforcement) error {
+func (r *Report) ensureRules(ctx context.Context, rules *hold, e *enforcement) error {
 	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
@@ -268,7 +268,7 @@ func (r *Report) noteBroken(broken [2]error) error {
 
 // freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
 // run the plans are made as if that had been done.
-func (e *enforcement) freeForeign(ctx context.Context, r *rules, lives [2]*ipsetsync.Live) error {
+func (e *enforcement) freeForeign(ctx context.Context, r *hold, lives [2]*ipsetsync.Live) error {
 	if e.setsOnly || leavesRules(e.cfg) {
 		return nil
 	}

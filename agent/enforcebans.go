@@ -62,7 +62,7 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 // dropBansFirst makes the rules that drop banned addresses before the lists are changed,
 // if there are rules for the lists and none for the bans: an older version kept bans
 // among the lists.
-func (e *enforcement) dropBansFirst(ctx context.Context, r *rules) error {
+func (e *enforcement) dropBansFirst(ctx context.Context, r *hold) error {
 	if e.setsOnly || leavesRules(e.cfg) {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 // apply makes the kernel hold what is wanted. partly is what went wrong with one family
 // while the other is as wanted; then err is nil.
-func (r *rules) apply(ctx context.Context, want firewall.Wanted, saved [2]*firewall.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
+func (r *hold) apply(ctx context.Context, want firewall.Wanted, saved [2]*firewall.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
 	done, err = r.fw.Apply(ctx, want, saved, r.record.Readback)
 	if !errors.As(err, &partly) {
 		return done, nil, err
@@ -22,11 +22,11 @@ func (r *rules) apply(ctx context.Context, want firewall.Wanted, saved [2]*firew
 }
 
 // leavesIPv6 reports whether IPv6 is none of our business.
-func (r *rules) leavesIPv6() bool { return r.cfg.Firewall.IPv6 == config.IPv6Off }
+func (r *hold) leavesIPv6() bool { return r.cfg.Firewall.IPv6 == config.IPv6Off }
 
 // knownTroubles are the families that could not be listed now, or whose rules could not
 // be made what they should be the last time and are not yet.
-func (r *rules) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan) (all []FamilyProblem) {
+func (r *hold) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan) (all []FamilyProblem) {
 	for _, f := range firewall.Families {
 		switch {
 		case f == firewall.IPv6 && r.leavesIPv6():
@@ -52,7 +52,7 @@ func unlisted(cfg config.Config, saved [2]*firewall.Saved) (all []FamilyProblem)
 
 // noteWithoutBase writes down in which families the base rules on trial could not be
 // installed: a confirmation does not count on them.
-func (r *rules) noteWithoutBase(report *RulesReport) error {
+func (r *hold) noteWithoutBase(report *RulesReport) error {
 	p, before := r.state.Pending, r.state.Pending.WithoutBase
 	for f, err := range report.withoutBase {
 		p.WithoutBase[f] = err != nil

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestNothingToFetch: without a URL and a name there is no round.
 func TestNothingToFetch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
-		f, end := s.start(parsedConfig(t, "feeds: [{name: f, path: /nowhere}]\nallow: [192.0.2.1]\n"), noSplay)
+		f, end := s.start(testvalue.Config(t, "feeds: [{name: f, path: /nowhere}]\nallow: [192.0.2.1]\n"), noSplay)
 		s.passTo(24 * hour)
 		f.network <- struct{}{}
 		s.passTo(25 * hour)
@@ -43,7 +45,7 @@ func TestFetcherEnds(t *testing.T) {
 	t.Run("at rest", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
-			_, end := s.start(parsedConfig(t, cfg), noSplay)
+			_, end := s.start(testvalue.Config(t, cfg), noSplay)
 			s.passTo(min1)
 			end()
 		})
@@ -52,7 +54,7 @@ func TestFetcherEnds(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
 			s.slow["a"] = 1000 * hour
-			_, end := s.start(parsedConfig(t, cfg), noSplay)
+			_, end := s.start(testvalue.Config(t, cfg), noSplay)
 			s.passTo(min1)
 			end()
 			if took := time.Since(s.begin) - min1; took != 0 {
@@ -67,10 +69,10 @@ func TestFetcherEnds(t *testing.T) {
 			s := newSources(t)
 			f := newFetcher(noSplay, s.past, func(ctx context.Context, todo job, tell func(fetched)) {
 				<-ctx.Done()
-				waitFor(context.WithoutCancel(ctx), 5*time.Second) // by the bubble's clock
+				host.WaitFor(context.WithoutCancel(ctx), 5*time.Second) // by the bubble's clock
 				tell(fetched{feed: "a"})
 			})
-			_, end := s.startWith(parsedConfig(t, cfg), f)
+			_, end := s.startWith(testvalue.Config(t, cfg), f)
 			s.passTo(min1)
 			end()
 			if took := time.Since(s.begin) - min1; took != 5*time.Second {
@@ -82,7 +84,7 @@ func TestFetcherEnds(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newSources(t)
 			s.slow["a"] = 1000 * hour
-			_, end := s.start(parsedConfig(t, cfg), noSplay)
+			_, end := s.start(testvalue.Config(t, cfg), noSplay)
 			end()
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 func TestFetchOncePerTick(t *testing.T) {
@@ -223,17 +224,17 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 	const allow = "allow: [trunk.example.net]\n"
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
-		f, end := s.start(parsedConfig(t, file+allow), noSplay)
+		f, end := s.start(testvalue.Config(t, file+allow), noSplay)
 		s.passTo(48*hour - time.Second)
 		s.want("", every(5*min1, 0, 48*hour-time.Second)...)
 		s.passTo(48*hour + 2*min1)
 		f.network <- struct{}{}
 		s.passTo(48*hour + 8*min1)
 		s.want("", 48*hour, 48*hour+2*min1, 48*hour+7*min1)
-		f.replaced <- parsedConfig(t, file)
+		f.replaced <- testvalue.Config(t, file)
 		s.passTo(49 * hour)
 		s.want("")
-		f.replaced <- parsedConfig(t, file+"firewall: {trunks: [sip.example.net]}")
+		f.replaced <- testvalue.Config(t, file+"firewall: {trunks: [sip.example.net]}")
 		s.passTo(49*hour + 9*min1)
 		end()
 		s.want("", 49*hour, 49*hour+5*min1)
@@ -248,7 +249,7 @@ func TestUnknownNamesAreResolvedSooner(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
 		s.broken[""] = fetch.ReasonUnreachable
-		f, end := s.start(parsedConfig(t, "allow: [trunk.example.net]\nfeeds: [{name: f, path: /nowhere}]\n"), noSplay)
+		f, end := s.start(testvalue.Config(t, "allow: [trunk.example.net]\nfeeds: [{name: f, path: /nowhere}]\n"), noSplay)
 		s.passTo(20*min1 - sec)
 		s.want("", 0, 10*sec, 30*sec, 70*sec, 150*sec, 310*sec, 610*sec, 910*sec)
 		f.network <- struct{}{}
@@ -265,7 +266,7 @@ func TestUnknownNamesAreResolvedSooner(t *testing.T) {
 func TestNamesOfSources(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
-		_, end := s.start(parsedConfig(t, "feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 */4 * * *\"}]"), noSplay)
+		_, end := s.start(testvalue.Config(t, "feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 */4 * * *\"}]"), noSplay)
 		s.passTo(9 * hour)
 		end()
 		s.want("", 0, 4*hour, 8*hour)

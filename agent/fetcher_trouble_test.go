@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestFailureFromAnotherSource: the last good copy is of the old source until the new
@@ -80,7 +81,7 @@ func TestFetchWithAFullDisk(t *testing.T) {
 // alone for longer and longer, even if how often it failed cannot be written down.
 func TestFailuresWithAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	cfg := parsedConfig(t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
+	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
 	// A folder stands where the feed's history should be.
 	if err := os.MkdirAll(filepath.Join(cfg.StateDir, "a.state"), 0o750); err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func TestFailuresWithAFullDisk(t *testing.T) {
 // is tried each time.
 func TestFetchWithoutAStateFolder(t *testing.T) {
 	dir := t.TempDir()
-	cfg := parsedConfig(t, fmt.Sprintf("state_dir: %s/file\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
+	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %s/file\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
 	if err := os.WriteFile(cfg.StateDir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

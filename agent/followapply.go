@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -48,7 +49,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 	if err := s.checkForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 		return nil, err
 	}
-	if err := s.checkBlocked(sshLogins()); err != nil {
+	if err := s.checkBlocked(host.SSHLogins()); err != nil {
 		return nil, err
 	}
 	protected, err := protection(cfg, answers)
@@ -66,8 +67,8 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 }
 
 // notOnTrial refuses to change rules while some wait for a confirmation.
-func (r *rules) notOnTrial() error {
-	if p := r.state.Pending; p.onTrial(uptime()) {
+func (r *hold) notOnTrial() error {
+	if p := r.state.Pending; p.onTrial(host.Uptime()) {
 		return &PendingError{p.deadline()}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 // ensureDrop is what is left to do while the state folder cannot be used: the drop,
 // which needs nothing of it. All else that is ours is left as it is.
-func (h *host) ensureDrop(ctx context.Context) error {
+func (h *handles) ensureDrop(ctx context.Context) error {
 	if leavesRules(h.cfg) {
 		return nil
 	}
@@ -47,9 +47,9 @@ func stoodAtPrerouting(cfg config.Config, saved [2]*firewall.Saved) bool {
 	return false
 }
 
-// host is what a change of this host's sets and rules needs: the configuration, and
+// handles is what a change of this host's sets and rules needs: the configuration, and
 // the ways to the kernel and to the state folder.
-type host struct {
+type handles struct {
 	cfg    config.Config
 	kernel *ipsetsync.Kernel
 	fw     *firewall.Firewall
@@ -58,7 +58,7 @@ type host struct {
 
 // openHost asks the kernel and looks for the tools first, so that what is missing
 // is known before anything is made or downloaded.
-func openHost(cfg config.Config) (*host, error) {
+func openHost(cfg config.Config) (*handles, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -68,11 +68,11 @@ func openHost(cfg config.Config) (*host, error) {
 		kernel.Close()
 		return nil, err
 	}
-	return &host{cfg: cfg, kernel: kernel, fw: fw}, nil
+	return &handles{cfg: cfg, kernel: kernel, fw: fw}, nil
 }
 
 // openHostAndStore is openHost for who has nothing to wait for in between.
-func openHostAndStore(cfg config.Config) (*host, error) {
+func openHostAndStore(cfg config.Config) (*handles, error) {
 	h, err := openHost(cfg)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func openHostAndStore(cfg config.Config) (*host, error) {
 }
 
 // openStore opens the state folder; writes is that this is for writing into it.
-func (h *host) openStore(writes bool) (err error) {
+func (h *handles) openStore(writes bool) (err error) {
 	if !writes {
 		h.store, err = fetch.OpenStore(h.cfg.StateDir)
 		return err
@@ -94,7 +94,7 @@ func (h *host) openStore(writes bool) (err error) {
 	return err
 }
 
-func (h *host) close() {
+func (h *handles) close() {
 	if h.store != nil {
 		h.store.Close()
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 )
 
@@ -58,25 +59,25 @@ func lockoutError(out []ShutOut) error {
 }
 
 // shutOut are the sessions that base rules do not let in.
-func shutOut(base firewall.Base, logins []login) []ShutOut {
+func shutOut(base firewall.Base, logins []host.Login) []ShutOut {
 	var out []ShutOut
 	for _, l := range logins {
-		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.from, l.port)}
+		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.From, l.Port)}
 		same := func(other ShutOut) bool { return other.What == o.What }
-		if base.Admits(l.from, l.port) || slices.ContainsFunc(out, same) {
+		if base.Admits(l.From, l.Port) || slices.ContainsFunc(out, same) {
 			continue
 		}
 		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
-			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.Has(l.port) })
+			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.Has(l.Port) })
 		})
 		if known {
 			o.Reason = "that address is not in firewall.local_networks"
-			o.Add = fmt.Sprintf("add %q to firewall.local_networks", l.from)
+			o.Add = fmt.Sprintf("add %q to firewall.local_networks", l.From)
 		} else {
 			o.Reason = "no service in firewall.services has that port"
-			o.Add = fmt.Sprintf("add {name: ssh-%[1]d, proto: tcp, ports: \"%[1]d\", from: lan} to firewall.services", l.port)
-			if !slices.ContainsFunc(base.LocalNetworks, func(p netip.Prefix) bool { return p.Contains(l.from) }) {
-				o.Add += fmt.Sprintf(" and %q to firewall.local_networks", l.from)
+			o.Add = fmt.Sprintf("add {name: ssh-%[1]d, proto: tcp, ports: \"%[1]d\", from: lan} to firewall.services", l.Port)
+			if !slices.ContainsFunc(base.LocalNetworks, func(p netip.Prefix) bool { return p.Contains(l.From) }) {
+				o.Add += fmt.Sprintf(" and %q to firewall.local_networks", l.From)
 			}
 		}
 		out = append(out, o)
@@ -131,7 +132,7 @@ func (e *OtherOwnerError) Remedy() string {
 }
 
 // checkOwners refuses base rules beside another owner of INPUT.
-func (r *rules) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
+func (r *hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
 	if r.cfg.Firewall.BesideOthers {
 		return nil
 	}

@@ -57,7 +57,7 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 		return nil, err
 	}
 	r := openRules(cfg, fw, kernel, store)
-	s := &session{rules: r, close: func() {
+	s := &session{hold: r, close: func() {
 		r.close()
 		kernel.Close()
 		if store != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testns"
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +45,7 @@ func TestMaybeLoggedIn(t *testing.T) {
 		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
 	}
 	maybe := func() bool {
-		connections, err := inbound()
+		connections, err := host.Inbound()
 		return maybeLoggedIn(base, connections, err)
 	}
 	if maybe() {

@@ -11,7 +11,7 @@ import (
 
 // mayInstall reports why the configured base rules must not be installed now, or
 // nil. What is in the kernel already may stay.
-func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewall.Wanted, saved [2]*firewall.Saved, how howRules) error {
+func (r *hold) mayInstall(ctx context.Context, base firewall.Base, want firewall.Wanted, saved [2]*firewall.Saved, how howRules) error {
 	if !how.byHand {
 		if r.stateErr != nil {
 			return r.stateErr
@@ -29,7 +29,7 @@ func (r *rules) mayInstall(ctx context.Context, base firewall.Base, want firewal
 // used reports whether there have been rules of ours on this host before: then it is
 // no fresh one that is being provisioned. If the state is lost, the kernel's rules
 // tell.
-func (r *rules) used() bool { return r.state.used() || r.record.Wanted != "" }
+func (r *hold) used() bool { return r.state.used() || r.record.Wanted != "" }
 
 // RejectedError is base rules that nobody has confirmed.
 type RejectedError struct {
@@ -48,7 +48,7 @@ func (e *RejectedError) Remedy() string {
 
 // rejected reports whether the base rules, as they are configured now, have
 // lapsed or been rolled back.
-func (r *rules) rejected() error {
+func (r *hold) rejected() error {
 	if rej := r.state.Rejected; rej != nil && rej.Key == baseKey(r.cfg) {
 		return &RejectedError{rej.At, rej.Why}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -71,7 +72,7 @@ func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []fi
 	if len(all) == 0 {
 		return nil
 	}
-	own, _ := ownAddresses() // without them nat sends to others
+	own, _ := host.OwnAddresses() // without them nat sends to others
 	return slices.DeleteFunc(all, func(p firewall.Published) bool { return isOwn(own, p.To) })
 }
 

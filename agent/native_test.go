@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestUnreadMovesNothing has rules of a family that cannot be listed for the moment: the
@@ -18,13 +19,13 @@ func TestUnreadMovesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := parsedConfig(t, "firewall: {drop_at: auto}")
+	cfg := testvalue.Config(t, "firewall: {drop_at: auto}")
 	for _, f := range firewall.Families {
 		saved, err := fw.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &rules{cfg: cfg, fw: fw}
+		r := &hold{cfg: cfg, fw: fw}
 		if _, _, err := r.obstacles(t.Context(), saved); err != nil {
 			t.Errorf("all is read: %v", err)
 		}

@@ -63,7 +63,7 @@ func (e *OwnRulesLeftError) Remedy() string {
 
 // leaveToOthers is ensure where the rules are another program's: none is put in. Those of
 // ours from before go only by hand, and only if they are not all that protects, also with force.
-func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how howRules, report *RulesReport) (*RulesReport, error) {
+func (r *hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how howRules, report *RulesReport) (*RulesReport, error) {
 	report.DropAt = string(firewall.Nowhere)
 	for f := range saved {
 		if saved[f].HasBase() {
@@ -112,7 +112,7 @@ func (r *rules) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how
 
 // undropped finds the sets of blocked addresses that have members which no rule drops. With
 // theirs the rules of voipbl do not count.
-func (r *rules) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
+func (r *hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
 		for _, set := range []string{r.cfg.SetName(int(f)), r.cfg.BanSetName(int(f))} {
 			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {

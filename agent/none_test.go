@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -21,7 +22,7 @@ func TestNoDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kernel.Close()
-	cfg := parsedConfig(t, "firewall: {drop_at: none}")
+	cfg := testvalue.Config(t, "firewall: {drop_at: none}")
 	backend := func(four, six error) KernelRules {
 		return KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
 	}

@@ -20,7 +20,7 @@ func (d *daemon) findOldSets(ctx context.Context) {
 
 // removeOldSets takes out the sets of a name that is not configured any more. That one
 // of them stays does no harm, and is told.
-func (d *daemon) removeOldSets(h *host) {
+func (d *daemon) removeOldSets(h *handles) {
 	if len(d.oldSets) == 0 {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
 )
 
@@ -50,9 +51,9 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	known, _ := withOther(ctx, KernelRules{s.fw.Backend, true, saved}) // what cannot be read is not seen
 	native, _ := ReadNative(ctx, known, false)
 	p.Rest = *restOf(known, native)
-	for _, l := range sshLogins() {
-		if (base == nil || base.Admits(l.from, l.port)) && !slices.Contains(p.Sessions, l.from) {
-			p.Sessions = append(p.Sessions, l.from)
+	for _, l := range host.SSHLogins() {
+		if (base == nil || base.Admits(l.From, l.Port)) && !slices.Contains(p.Sessions, l.From) {
+			p.Sessions = append(p.Sessions, l.From)
 		}
 	}
 	return p, nil

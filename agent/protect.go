@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/host"
 )
 
 // Protected is a prefix that is never blocked, and why.
@@ -149,7 +150,7 @@ const (
 // protection gathers the protected addresses of the configuration, with its names
 // as they were resolved, and of the host as it is now.
 func protection(cfg config.Config, answers resolved) (*Protection, error) {
-	return protectionWith(cfg, answers, sessionPeers())
+	return protectionWith(cfg, answers, host.SessionPeers())
 }
 
 // protectionWith is protection where it is known who is logged in.
@@ -161,17 +162,17 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 			list.add(e.Host.Prefix, allowedReason(e))
 		}
 	}
-	own, err := ownAddresses()
+	own, err := host.OwnAddresses()
 	if err != nil {
 		return nil, err
 	}
 	list.addAddrs(own, ownAddressReason)
-	gws, err := gateways()
+	gws, err := host.Gateways()
 	if err != nil {
 		return nil, err
 	}
 	list.addAddrs(gws, gatewayReason)
-	list.addAddrs(resolvers(resolvConfs), resolverReason)
+	list.addAddrs(host.Resolvers(host.ResolvConfs), resolverReason)
 	list.addAddrs(sessions, sessionReason)
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, localReason)

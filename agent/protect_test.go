@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Protection {
@@ -105,7 +106,7 @@ firewall:
 func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 	testns.Enter(t) // no DNS server answers in here
 	store := openStore(t)
-	old := addrs("8.8.8.8")
+	old := testvalue.Addrs("8.8.8.8")
 	if err := store.WriteJSON(namesFile, map[string]any{"trunk.invalid": map[string]any{"addrs": old}}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,8 +131,8 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 // protected only that is told which sets would block.
 func TestProtectedAddresses(t *testing.T) {
 	var list protectedList
-	list.addAddrs(addrs("::ffff:1.2.3.4", "fe80::1%eth0"), "gateway")
-	list.addAddrs(addrs("1.2.3.4"), "allow")
+	list.addAddrs(testvalue.Addrs("::ffff:1.2.3.4", "fe80::1%eth0"), "gateway")
+	list.addAddrs(testvalue.Addrs("1.2.3.4"), "allow")
 	list.add(netip.MustParsePrefix("8.8.0.0/16"), "allow")
 	list.add(netip.MustParsePrefix("8.8.200.1/32"), "trunks")
 	p, err := list.index()

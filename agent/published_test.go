@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestPublishedPast holds the thresholds to lists as they were published.
 func TestPublishedPast(t *testing.T) {
 	read := func(name string) aList {
-		f, err := os.Open(publishedFeed(name))
+		f, err := os.Open(testvalue.PublishedFeed(name))
 		if err != nil {
 			t.Fatal(err)
 		}

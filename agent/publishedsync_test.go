@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestPublishedLists has the kernel hold what is computed one by one.
@@ -23,7 +24,7 @@ func TestPublishedLists(t *testing.T) {
 			testns.Enter(t)
 			var files []string
 			for _, f := range test.files {
-				files = append(files, publishedFeed(f))
+				files = append(files, testvalue.PublishedFeed(f))
 			}
 			syncTwice(t, make(slowSet), test.allow, files...)
 		})

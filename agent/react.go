@@ -7,6 +7,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
 )
 
 // fetched takes note of what the fetcher has done.
@@ -55,7 +56,7 @@ func (d *daemon) past(f config.Feed) attempts {
 // could not be.
 func (d *daemon) hostChanged(ctx context.Context) {
 	d.hostAt = time.Time{}
-	now := hostAddresses()
+	now := host.HostAddresses()
 	if now == d.host {
 		return
 	}

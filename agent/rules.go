@@ -14,15 +14,16 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
 )
 
-// rules is a hold on the firewall's rules: how they are configured, what the
+// hold is a hold on the firewall's rules: how they are configured, what the
 // admin has said about them, and what is known of the kernel's. Its methods are
 // for whoever holds the lock.
-type rules struct {
+type hold struct {
 	cfg    config.Config
 	fw     *firewall.Firewall
 	sets   *ipsetsync.Kernel
@@ -43,8 +44,8 @@ type rules struct {
 }
 
 // openRules gathers all this. It is closed by closing run.
-func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, store *fetch.Store) *rules {
-	r := &rules{cfg: cfg, fw: fw, sets: sets, store: store}
+func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, store *fetch.Store) *hold {
+	r := &hold{cfg: cfg, fw: fw, sets: sets, store: store}
 	// Without it there is less to compare with, and nothing to be remembered:
 	// that is said when it is tried.
 	r.run, _ = fetch.FindStore(cfg.RunDir)
@@ -54,9 +55,9 @@ func openRules(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel,
 
 // reload reads what is known once more, when it can have changed since: after the
 // lock of the rules has been taken.
-func (r *rules) reload() { r.state, r.record, r.stateLost, r.stateErr = readRules(r.store, r.run) }
+func (r *hold) reload() { r.state, r.record, r.stateLost, r.stateErr = readRules(r.store, r.run) }
 
-func (r *rules) close() {
+func (r *hold) close() {
 	if r.run != nil {
 		r.run.Close()
 	}
@@ -65,9 +66,9 @@ func (r *rules) close() {
 // settleAndEnsure is what whoever holds the lock of the rules does about them when
 // nobody has asked for anything: what is pending too long ends, and the rest is put
 // right.
-func (r *rules) settleAndEnsure(ctx context.Context, how howRules) (report *RulesReport, warnings []string, err error) {
+func (r *hold) settleAndEnsure(ctx context.Context, how howRules) (report *RulesReport, warnings []string, err error) {
 	r.reload()
-	warnings, err = r.settle(ctx, uptime())
+	warnings, err = r.settle(ctx, host.Uptime())
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -137,7 +138,7 @@ type PendingReport struct {
 	Deadline time.Time `json:"deadline"`
 }
 
-func (r *rules) pendingReport() *PendingReport {
+func (r *hold) pendingReport() *PendingReport {
 	if r.state.Pending == nil {
 		return nil
 	}
@@ -170,7 +171,7 @@ type howRules struct {
 // ensure makes the kernel hold the configured rules. Base rules that must not be
 // installed (see [LockoutError], [OtherOwnerError], rejectedBase) are left as they
 // are, the drop is put in force all the same, and the report says why.
-func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
+func (r *hold) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
 	report := &RulesReport{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Closed: []lockout.Closed{}, Pending: r.pendingReport()}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.record.DropAt), onOff(r.record.Base)
@@ -205,7 +206,7 @@ func (r *rules) ensure(ctx context.Context, how howRules) (*RulesReport, error) 
 // commit carries a decision out, and writes down in report what came of it. It is not cut
 // short by ctx once it has begun: what is seen and remembered afterwards would be half the
 // truth, and a stop of the agent would look like a trouble.
-func (r *rules) commit(ctx context.Context, d *decision, how howRules, report *RulesReport) (err error) {
+func (r *hold) commit(ctx context.Context, d *decision, how howRules, report *RulesReport) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -316,7 +317,7 @@ func hasBase(w firewall.Wanted) bool {
 
 // cleanOther takes rules of ours out of the other backend, after those of this
 // one are in force: they would go on by old settings, and nobody would look there.
-func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
+func (r *hold) cleanOther(ctx context.Context) (warnings []string) {
 	other, err := firewall.Open(string(r.fw.Backend.Other()))
 	if err != nil || !other.InUse() {
 		return nil
@@ -336,7 +337,7 @@ func (r *rules) cleanOther(ctx context.Context) (warnings []string) {
 
 // accept writes down which base rules are installed without anybody having to
 // confirm them.
-func (r *rules) accept(base *firewall.Base, report *RulesReport) {
+func (r *hold) accept(base *firewall.Base, report *RulesReport) {
 	if r.state.Pending != nil {
 		return
 	}
@@ -363,11 +364,11 @@ func (r *rules) accept(base *firewall.Base, report *RulesReport) {
 	}
 }
 
-func (r *rules) writeState() error { return r.store.WriteJSON(rulesFile, r.state) }
+func (r *hold) writeState() error { return r.store.WriteJSON(rulesFile, r.state) }
 
 // remember writes down what was read back, so that the next comparison is exact,
 // and free while no rule has changed.
-func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
+func (r *hold) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
 	before := digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
 	r.record.AvoidInput, r.record.Obstacles, r.record.Ways = r.avoid, report.Obstacles, report.ways
@@ -393,7 +394,7 @@ func (r *rules) remember(done *firewall.Applied, want firewall.Wanted, at firewa
 	}
 }
 
-func (r *rules) writeRecord() error {
+func (r *hold) writeRecord() error {
 	if r.record.unread != nil {
 		return r.record.unread
 	}
@@ -408,7 +409,7 @@ func (r *rules) writeRecord() error {
 // the kernel has changed since, of either backend: then there is nothing to read. What
 // others have in the other one may be an obstacle, or decide where the drop stands; so may
 // the interface by which packets come.
-func (r *rules) asLastTime() bool {
+func (r *hold) asLastTime() bool {
 	if r.record.Generation == "" || r.record.Generation != r.fw.Generation() || r.record.Other != r.fw.OtherGeneration() || r.stateErr != nil || r.state.Pending != nil {
 		return false
 	}
@@ -424,7 +425,7 @@ func (r *rules) asLastTime() bool {
 
 // dropBanned reports whether there are rules that drop who is banned. That something
 // refers to the sets says little: a rule that only logs does, too.
-func (r *rules) dropBanned(ctx context.Context) bool {
+func (r *hold) dropBanned(ctx context.Context) bool {
 	if r.asLastTime() {
 		return true
 	}
@@ -451,7 +452,7 @@ func (r *rules) dropBanned(ctx context.Context) bool {
 }
 
 // dropSettings are those of the configuration, with the sets that are about to be replaced.
-func (r *rules) dropSettings(at firewall.Place) firewall.Settings {
+func (r *hold) dropSettings(at firewall.Place) firewall.Settings {
 	s := dropSettings(r.cfg, r.sets, at)
 	for _, f := range cidr.Families {
 		if r.replaced[f] {
@@ -463,7 +464,7 @@ func (r *rules) dropSettings(at firewall.Place) firewall.Settings {
 
 // obstacles are those to the rules that the kernel has now. With an error there may be
 // more: they are among what could not be read.
-func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []Obstacle, ways string, err error) {
+func (r *hold) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []Obstacle, ways string, err error) {
 	known, native, err := readAround(ctx, r.cfg, r.fw.Backend, saved)
 	p, arrivalsErr := passed(known, native)
 	return Obstacles(r.cfg, r.trunks, p), p.ways(), errors.Join(err, arrivalsErr)
@@ -471,7 +472,7 @@ func (r *rules) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []
 
 // callerOut is the problem that the agent has with base rules nobody has tried yet, or why
 // whoever asks cannot try them: they would lock out a login that the agent may not see.
-func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
+func (r *hold) callerOut(ctx context.Context, problem *Problem) *Problem {
 	if problem == nil || problem.Reason != reasonUntried {
 		return problem
 	}
@@ -485,7 +486,7 @@ func (r *rules) callerOut(ctx context.Context, problem *Problem) *Problem {
 // ensureSaved makes the sets of our actions for fail2ban that saved rules name and that are
 // not there. Whoever loads these rules at boot loads none of them if one set is missing, and
 // fail2ban comes later. What cannot be made is in a line each.
-func (r *rules) ensureSaved() (warnings []string) {
+func (r *hold) ensureSaved() (warnings []string) {
 	before := digest(r.record)
 	for _, f := range cidr.Families {
 		names, err := savedSets(facts.RulesAtBoot[f])

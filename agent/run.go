@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // RunOptions are what the caller of Run says.
@@ -151,7 +152,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.files = &fileWatch{}
 	defer func() { d.files.close() }()
 	d.watchFiles(time.Now())
-	d.host = hostAddresses()
+	d.host = host.HostAddresses()
 	bans := newBanServer(func() config.Config { return *d.shared.Load() }, d.book)
 	go bans.run(ctx)
 	var control *control
@@ -182,7 +183,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 		words = "ready, and not protected as configured: " + p.Error
 	}
 	d.log.Info(words, "set", d.cfg.Set, "entries", d.entries, "feeds", len(d.cfg.Feeds), "version", d.opts.Version)
-	err = d.loop(ctx, news, watchHost(ctx))
+	err = d.loop(ctx, news, host.WatchHost(ctx))
 	d.tellSystemd("STOPPING=1")
 	d.log.Info("stopped: sets and rules stay in force")
 	return err
@@ -241,7 +242,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 			d.lookSoon(time.Now())
 		case <-hostNews:
 			if d.hostAt.IsZero() {
-				d.hostAt = time.Now().Add(hostPause) // a lot of little news
+				d.hostAt = time.Now().Add(host.HostPause) // a lot of little news
 			}
 		case event := <-events:
 			d.fileChanged(event)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // inBubble runs a test with a clock of its own, which begins at midnight of a Saturday,
@@ -93,7 +95,7 @@ func (s *sources) fetch(ctx context.Context, f config.Feed, tell func(fetched)) 
 	}
 	slow := s.slow[f.Name]
 	s.mu.Unlock()
-	waitFor(ctx, slow)
+	host.WaitFor(ctx, slow)
 	if ctx.Err() != nil {
 		return
 	}
@@ -146,7 +148,7 @@ func (s *sources) startWith(cfg config.Config, f *fetcher) (_ *fetcher, end func
 
 // passTo lets time pass, up to a time that is counted from the beginning.
 func (s *sources) passTo(when time.Duration) {
-	waitFor(s.t.Context(), when-time.Since(s.begin)) // by the bubble's clock
+	host.WaitFor(s.t.Context(), when-time.Since(s.begin)) // by the bubble's clock
 	synctest.Wait()
 }
 
@@ -170,7 +172,7 @@ func urls(t *testing.T, feeds ...string) config.Config {
 		name, schedule, _ := strings.Cut(f, " ")
 		fmt.Fprintf(&text, "- {name: %s, url: \"https://192.0.2.1/%s\", schedule: %q}\n", name, name, schedule)
 	}
-	return parsedConfig(t, text.String())
+	return testvalue.Config(t, text.String())
 }
 
 // every are times from first to last, both included.

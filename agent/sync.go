@@ -60,7 +60,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 
 	r := newReader(cfg, opts, h.store, report.At)
 	e := &enforcement{
-		host: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
+		handles: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
 	r.lossy = copyLost(h.store, cfg.Feeds)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -128,7 +129,7 @@ func (f *filters) openOf(p part, by string) (open []firewall.PortRange) {
 // own are all addresses of this host, looked up once.
 func (f *filters) own() []netip.Addr {
 	if f.addresses == nil {
-		f.addresses, _ = ownAddresses() // without them nat sends to others
+		f.addresses, _ = host.OwnAddresses() // without them nat sends to others
 	}
 	return f.addresses
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 )
 
 // ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
 // accepts a confirmation over the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
-	typed := uptime()
+	typed := host.Uptime()
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*SilentAgentError)) {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -65,7 +66,7 @@ func TestRefusal(t *testing.T) {
 
 // TestUsed knows a host that has had rules also if the state is lost.
 func TestUsed(t *testing.T) {
-	for _, r := range []*rules{
+	for _, r := range []*hold{
 		{record: ruleRecord{Wanted: "x"}},
 		{state: ruleState{Since: time.Now()}},
 		{state: ruleState{Rejected: &rejectedBase{}}},
@@ -75,17 +76,17 @@ func TestUsed(t *testing.T) {
 			t.Errorf("%+v %+v", r.state, r.record)
 		}
 	}
-	if (&rules{}).used() {
+	if (&hold{}).used() {
 		t.Error("a fresh host is used")
 	}
 }
 
 // newTrial is rules in a namespace of the test's own, with the sets that they need.
-func newTrial(t *testing.T) (*rules, [2]*firewall.Saved) {
+func newTrial(t *testing.T) (*hold, [2]*firewall.Saved) {
 	t.Helper()
 	testns.Enter(t)
 	dir := t.TempDir()
-	cfg := parsedConfig(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
+	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
 	fw, err := firewall.Open("nft")
 	if err != nil {
 		t.Fatal(err)

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
 )
 
 // look is who listens on this host and by which tunnels packets come in, as they were
 // when it was asked first.
-func (r *rules) look() facts.Ways {
+func (r *hold) look() facts.Ways {
 	if r.ways == nil {
 		ways := facts.LookWays()
 		r.ways = &ways
@@ -25,7 +26,7 @@ func (r *rules) look() facts.Ways {
 // shutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.
-func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, logins []login) []ShutOut {
+func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, logins []host.Login) []ShutOut {
 	var out []ShutOut
 	for _, c := range lockout.VPN(lockout.Find(base, saved, ways.Listeners)) {
 		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
@@ -52,12 +53,12 @@ func vpnName(c lockout.Closed) string {
 }
 
 // sessionsBehind are the clients that are logged in through a VPN's listener.
-func sessionsBehind(ways facts.Ways, c lockout.Closed, logins []login) []string {
+func sessionsBehind(ways facts.Ways, c lockout.Closed, logins []host.Login) []string {
 	var all []string
 	for _, l := range logins {
-		t, through := ways.Through(l.from, netip.Addr{})
+		t, through := ways.Through(l.From, netip.Addr{})
 		if through && slices.ContainsFunc(ways.Outer(t), func(o facts.Listener) bool { return o.Proto == c.Proto && o.Port == c.Port }) {
-			all = append(all, l.from.String())
+			all = append(all, l.From.String())
 		}
 	}
 	slices.Sort(all)
@@ -101,8 +102,8 @@ func (e *TunnelConnectionError) Remedy() string {
 
 // checkTunnel refuses a confirmation that came in through a tunnel that the rules do not
 // let come again.
-func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, c connection, deadline time.Time) error {
-	t, through := ways.Through(c.client.Addr(), c.server.Addr())
+func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, c host.Connection, deadline time.Time) error {
+	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
 		return nil
 	}

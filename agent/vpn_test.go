@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // vpnHost is a host with a VPN of each kind.
@@ -22,12 +24,12 @@ func vpnHost() facts.Ways {
 			{Proto: "esp", Addr: any4, VPN: "ipsec"},
 		},
 		Tunnels: []facts.Tunnel{
-			{Interface: "tun0", Kind: "tun", Program: "openvpn", Addrs: addrs("10.8.0.1")},
-			{Interface: "wg0", Kind: "wireguard", Outer: []facts.Port{{Proto: "udp", Port: 51820}}, Addrs: addrs("10.9.0.1")},
-			{Interface: "tun1", Kind: "tun", Program: "vpnc", Addrs: addrs("10.10.0.1")},
-			{Interface: "wg1", Kind: "wireguard", Addrs: addrs("10.11.0.1")},
+			{Interface: "tun0", Kind: "tun", Program: "openvpn", Addrs: testvalue.Addrs("10.8.0.1")},
+			{Interface: "wg0", Kind: "wireguard", Outer: []facts.Port{{Proto: "udp", Port: 51820}}, Addrs: testvalue.Addrs("10.9.0.1")},
+			{Interface: "tun1", Kind: "tun", Program: "vpnc", Addrs: testvalue.Addrs("10.10.0.1")},
+			{Interface: "wg1", Kind: "wireguard", Addrs: testvalue.Addrs("10.11.0.1")},
 			{Kind: "ipsec", From: []netip.Prefix{netip.MustParsePrefix("10.12.0.0/24")}, Outer: []facts.Port{{Proto: "esp"}}},
-			{Interface: "ppp0", Kind: "ppp", Addrs: addrs("198.51.100.9")}, // a dial-up line
+			{Interface: "ppp0", Kind: "ppp", Addrs: testvalue.Addrs("198.51.100.9")}, // a dial-up line
 		},
 	}
 }
@@ -35,7 +37,7 @@ func vpnHost() facts.Ways {
 // TestCheckTunnel asks for each tunnel whether a session through it proves that the rules
 // let it come again.
 func TestCheckTunnel(t *testing.T) {
-	closed := *baseSettings(parsedConfig(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
+	closed := *baseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
 	open := closed
 	open.Services = append(open.Services, firewall.Service{Name: "vpn", Proto: "udp", Ports: []firewall.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
 	for _, c := range []struct {
@@ -54,7 +56,7 @@ func TestCheckTunnel(t *testing.T) {
 		{"192.0.2.6", "198.51.100.9", closed, ""},
 		{"192.0.2.6", "10.1.0.1", closed, ""},
 	} {
-		conn := connection{client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50022), server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
+		conn := host.Connection{Client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50022), Server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
 		err := checkTunnel(c.base, [2]*firewall.Saved{}, vpnHost(), conn, time.Now())
 		if (err != nil) != (c.want != "") {
 			t.Errorf("%s: %v", c.client, err)
@@ -76,9 +78,9 @@ func TestCheckTunnel(t *testing.T) {
 
 // TestShutVPNs names each VPN once, and who comes in through it.
 func TestShutVPNs(t *testing.T) {
-	base := *baseSettings(parsedConfig(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
+	base := *baseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
 	var got []string
-	for _, o := range shutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []login{{netip.MustParseAddr("10.12.0.6"), 22}, {netip.MustParseAddr("10.12.0.6"), 22}}) {
+	for _, o := range shutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []host.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
 		got = append(got, fmt.Sprintf("%s: %s: %s", o.What, o.Reason, o.Add))
 	}
 	want := []string{
@@ -95,7 +97,7 @@ func TestShutVPNs(t *testing.T) {
 // TestServedSince finds the sshd of a connection: of a session that shares an older
 // connection it is older than the session.
 func TestServedSince(t *testing.T) {
-	proc, process := newProc(t)
+	proc, process := testvalue.Proc(t)
 	const ssh = "SSH_CONNECTION=192.0.2.9 50001 192.0.2.2 22\x00"
 	process(50, 1, "sshd", "")
 	process(60, 50, "sshd-session", "")
@@ -104,12 +106,12 @@ func TestServedSince(t *testing.T) {
 	process(92, 91, "voipbl", ssh)
 	process(70, 1, "bash", ssh)
 	for pid, want := range map[int]time.Duration{92: 60 * time.Second, 90: 60 * time.Second} {
-		if got := servedSince(proc, pid); got != want {
+		if got := host.ServedSince(proc, pid); got != want {
 			t.Errorf("of %d: %s, not %s", pid, got, want)
 		}
 	}
 	for _, pid := range []int{70, 60, 4711} {
-		if got := servedSince(proc, pid); got < time.Hour {
+		if got := host.ServedSince(proc, pid); got < time.Hour {
 			t.Errorf("of %d: %s, although no sshd serves it", pid, got)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // inotifyWait bounds the wait for an event, which comes within milliseconds.
@@ -47,7 +48,7 @@ func watchFolders(t *testing.T, yaml string, made ...string) *folders {
 
 func (f *folders) config(yaml string) config.Config {
 	f.t.Helper()
-	return parsedConfig(f.t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %[1]s/run\n", f.top)+fmt.Sprintf(yaml, f.top))
+	return testvalue.Config(f.t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %[1]s/run\n", f.top)+fmt.Sprintf(yaml, f.top))
 }
 
 func (f *folders) path(name string) string { return filepath.Join(f.top, name) }

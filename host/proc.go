@@ -91,8 +91,8 @@ func (p process) runs(name string) bool {
 	return false
 }
 
-// UserHZ is the unit of times in /proc/PID/stat: USER_HZ is 100 on all that we run on.
-const UserHZ = 100
+// userHZ is the unit of times in /proc/PID/stat: USER_HZ is 100 on all that we run on.
+const userHZ = 100
 
 // age is for how long the process has run: field 22 of its stat is when it began, since
 // the boot (proc_pid_stat(5)).
@@ -104,7 +104,7 @@ func (p process) age() (time.Duration, bool) {
 		return 0, false
 	}
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
-	return time.Duration(up.Nano()) - time.Duration(ticks)*time.Second/UserHZ, err == nil
+	return time.Duration(up.Nano()) - time.Duration(ticks)*time.Second/userHZ, err == nil
 }
 
 // running reports whether one of the programs runs.

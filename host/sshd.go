@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"net/netip"
@@ -23,11 +23,11 @@ import (
 // the environment of a process alone is whatever its owner likes.
 
 // ends are the two ends of a TCP connection of this host.
-type ends struct{ client, server netip.AddrPort }
+type ends struct{ Client, server netip.AddrPort }
 
-// established are the TCP connections of this network namespace by their inodes. What
+// Established are the TCP connections of this network namespace by their inodes. What
 // cannot be read has none: then the records of logins are left.
-func established() map[uint64]ends {
+func Established() map[uint64]ends {
 	found := make(map[uint64]ends)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		sockets, err := netdump.Steady(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
@@ -51,7 +51,7 @@ func established() map[uint64]ends {
 // shellConnections are those of all shells and commands that an sshd of root's, here and
 // in no container, has started. Other than utmp it tells the port, and there are systems
 // without utmp. Who may not look into other processes, as our own service, finds none.
-func shellConnections(proc string) []connection {
+func shellConnections(proc string) []Connection {
 	dir, err := os.Open(proc)
 	if err != nil {
 		return nil
@@ -62,7 +62,7 @@ func shellConnections(proc string) []connection {
 		return nil
 	}
 	buf := make([]byte, statBytes)
-	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sync.OnceValue(established)}
+	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sync.OnceValue(Established)}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -72,7 +72,7 @@ func shellConnections(proc string) []connection {
 			h.stats[pid] = stat
 		}
 	}
-	var found []connection
+	var found []Connection
 	for pid := range h.stats {
 		if c, ok := h.session(pid); ok {
 			found = append(found, c)
@@ -94,25 +94,25 @@ func (h sshHost) path(pid int, name string) string {
 
 // session is the connection of a process that an sshd has started, if that one has it.
 // Between them there may be processes of sshd's that have the user's rights.
-func (h sshHost) session(pid int) (connection, bool) {
+func (h sshHost) session(pid int) (Connection, bool) {
 	parent := h.stats[pid].parent
 	if !h.runsSSHD(parent) || h.runsSSHD(pid) {
-		return connection{}, false
+		return Connection{}, false
 	}
 	c, ok := parseConnection(h.environ(pid))
 	if !ok {
-		return connection{}, false
+		return Connection{}, false
 	}
 	for range maxAncestors {
 		if !h.runsSSHD(parent) {
 			break
 		}
-		if h.ofRoot(parent) && h.here(parent) && h.holds(parent, ends{c.client, c.server}) {
+		if h.ofRoot(parent) && h.here(parent) && h.holds(parent, ends{c.Client, c.Server}) {
 			return c, true
 		}
 		parent = h.stats[parent].parent
 	}
-	return connection{}, false
+	return Connection{}, false
 }
 
 // A process that is about to run another program has no environment for a moment

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"math"
@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// servedSince is when the sshd was started that serves the connection of the caller, in
+// ServedSince is when the sshd was started that serves the connection of the caller, in
 // time since the boot: a session may be younger than its connection, if it shares an
 // older one (ControlMaster of ssh_config(5)) or has waited for a password. It is the
 // process that has started the first of those that know of the connection. Without such a
 // process no time is old.
-func servedSince(proc string, pid int) time.Duration {
+func ServedSince(proc string, pid int) time.Duration {
 	served := time.Duration(math.MaxInt64)
 	for range maxAncestors {
 		if pid <= 1 {

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"bufio"
@@ -15,18 +15,19 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testsshd"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 var (
-	sshHostAddrs = addrs("198.51.100.2", "2a00:1::2")
-	sshPeers     = addrs("20.0.0.7", "20.0.0.8", "2a00:20::7")
+	sshHostAddrs = testvalue.Addrs("198.51.100.2", "2a00:1::2")
+	sshPeers     = testvalue.Addrs("20.0.0.7", "20.0.0.8", "2a00:20::7")
 )
 
 // seen are where sessions come from, by processes and connections.
 func seen() []string {
 	var all []string
 	for _, c := range sshSessions() {
-		all = append(all, c.client.Addr().String())
+		all = append(all, c.Client.Addr().String())
 	}
 	slices.Sort(all)
 	return all
@@ -89,7 +90,7 @@ func TestSessionsOfRealSSHD(t *testing.T) {
 	expectSeen(t, "logged in", "20.0.0.7")
 	logIn(t, pair, server6, sshPeers[2])
 	expectSeen(t, "two logged in", "20.0.0.7", "2a00:20::7")
-	if got := sshSessions(); got[0].server.Port() != 22 || got[1].server.Port() != 22 {
+	if got := sshSessions(); got[0].Server.Port() != 22 || got[1].Server.Port() != 22 {
 		t.Errorf("%v", got)
 	}
 	first.Close()
@@ -132,7 +133,7 @@ func TestNamedSSHD(t *testing.T) {
 	}
 	for name, claimed := range map[string]string{
 		"a connection that is none":       "20.0.0.8 50000 198.51.100.2 22",
-		"a connection of somebody else's": fmt.Sprintf("%s %d 198.51.100.2 22", claim.client.Addr(), claim.client.Port()),
+		"a connection of somebody else's": fmt.Sprintf("%s %d 198.51.100.2 22", claim.Client.Addr(), claim.Client.Port()),
 	} {
 		for who, credential := range map[string]*syscall.Credential{"nobody": {Uid: 65534, Gid: 65534}, "root": nil} {
 			cmd := exec.Command(liar, "-c", "env 'SSH_CONNECTION="+claimed+"' sh -c 'echo there; exec cat'; true")

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"fmt"
@@ -6,13 +6,12 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/netdump"
 	"golang.org/x/sys/unix"
 )
 
-// ownAddresses are the addresses of this host's interfaces.
-func ownAddresses() ([]netip.Addr, error) {
+// OwnAddresses are the addresses of this host's interfaces.
+func OwnAddresses() ([]netip.Addr, error) {
 	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("read this host's addresses: %w", err)
@@ -24,9 +23,9 @@ func ownAddresses() ([]netip.Addr, error) {
 	return own, nil
 }
 
-// gateways are the routers that this host's default routes go through, in any
+// Gateways are the routers that this host's default routes go through, in any
 // routing table.
-func gateways() ([]netip.Addr, error) {
+func Gateways() ([]netip.Addr, error) {
 	var gws []netip.Addr
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		routes, err := netdump.Steady(func() ([]netlink.Route, error) {
@@ -44,7 +43,7 @@ func gateways() ([]netip.Addr, error) {
 
 func defaultGateways(r netlink.Route) []netip.Addr {
 	if r.Dst != nil {
-		if bits, _ := r.Dst.Mask.Size(); bits > facts.WorldBits {
+		if bits, _ := r.Dst.Mask.Size(); bits > WorldBits {
 			return nil
 		}
 	}

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"bytes"
@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 func TestParseResolvConf(t *testing.T) {
 	text := "# c\nnameserver 192.0.2.53\nsearch example.net\nnameserver  fe80::1%eth0\nnameserver\nnameserver x\n nameserver 2001:db8::53 # c\nnameserver ::ffff:192.0.2.54\n"
-	if got, want := parseResolvConf([]byte(text)), addrs("192.0.2.53", "fe80::1", "2001:db8::53", "192.0.2.54"); !slices.Equal(got, want) {
+	if got, want := parseResolvConf([]byte(text)), testvalue.Addrs("192.0.2.53", "fe80::1", "2001:db8::53", "192.0.2.54"); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -40,7 +41,7 @@ func TestUtmp(t *testing.T) {
 			[]byte("half a record"),
 		)
 		got := parseUtmp(text, layout, func(pid int) bool { return pid != 11 })
-		if want := addrs("192.0.2.2", "2001:db8::4"); !slices.Equal(got, want) {
+		if want := testvalue.Addrs("192.0.2.2", "2001:db8::4"); !slices.Equal(got, want) {
 			t.Errorf("%+v: got %v, want %v", layout, got, want)
 		}
 	}
@@ -57,12 +58,12 @@ func TestUtmp(t *testing.T) {
 }
 
 func TestCallerConnections(t *testing.T) {
-	proc, process := newProc(t)
+	proc, process := testvalue.Proc(t)
 	process(1, 0, "init", "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22\x00")
 	process(50, 1, "sshd", "A=b\x00")
 	process(60, 50, "a) S 1 (b", "PATH=/bin\x00SSH_CONNECTION=2001:db8::7 50000 2001:db8::1 22\x00X=\x00")
 	process(70, 60, "sudo", "PATH=/bin\x00")
-	want := []connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22"), 60 * time.Second}}
+	want := []Connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22"), 60 * time.Second}}
 	if got := callerConnections(proc, 70); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -84,21 +85,21 @@ func TestOwnAddressesAndGateways(t *testing.T) {
 			t.Fatalf("ip %s: %v: %s", args, err, out)
 		}
 	}
-	own, err := ownAddresses()
+	own, err := OwnAddresses()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range addrs("127.0.0.1", "::1", "198.51.100.2", "2001:db8::2") {
+	for _, a := range testvalue.Addrs("127.0.0.1", "::1", "198.51.100.2", "2001:db8::2") {
 		if !slices.Contains(own, a) {
 			t.Errorf("%s is not among %v", a, own)
 		}
 	}
-	gws, err := gateways()
+	gws, err := Gateways()
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.SortFunc(gws, netip.Addr.Compare)
-	if want := addrs("198.51.100.1", "198.51.100.3", "2001:db8::1", "2001:db8::9"); !slices.Equal(gws, want) {
+	if want := testvalue.Addrs("198.51.100.1", "198.51.100.3", "2001:db8::1", "2001:db8::9"); !slices.Equal(gws, want) {
 		t.Errorf("gateways %v, want %v", gws, want)
 	}
 }

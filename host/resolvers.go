@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"bufio"
@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// resolvConfs name the DNS servers of this host (resolv.conf(5)). The second
+// ResolvConfs name the DNS servers of this host (resolv.conf(5)). The second
 // is where systemd-resolved keeps the real ones, with its own stub at
 // 127.0.0.53 in the first.
-var resolvConfs = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
+var ResolvConfs = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
 
-// resolvers reads the addresses of the DNS servers; a file that is not there
+// Resolvers reads the addresses of the DNS servers; a file that is not there
 // has none.
-func resolvers(files []string) []netip.Addr {
+func Resolvers(files []string) []netip.Addr {
 	var servers []netip.Addr
 	for _, f := range files {
 		if text, err := os.ReadFile(f); err == nil {

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"bytes"
@@ -12,69 +12,67 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	facts "github.com/voipbl/voipbl/host"
 )
 
-// sessionPeers are the addresses from which somebody is logged in on this host now, so
+// SessionPeers are the addresses from which somebody is logged in on this host now, so
 // that no feed can cut off the admin who is at work. They come from what no peer and no
 // local user can write. A login is what counts: were an open TCP connection enough, an
 // attacker could protect himself by connecting.
-func sessionPeers() []netip.Addr {
+func SessionPeers() []netip.Addr {
 	var peers []netip.Addr
 	for _, c := range sshSessions() {
-		peers = append(peers, c.client.Addr())
+		peers = append(peers, c.Client.Addr())
 	}
-	return append(peers, recordedPeers()...)
+	return append(peers, RecordedPeers()...)
 }
 
 // sshSessions are the sessions that can be seen in processes and connections.
-func sshSessions() []connection { return shellConnections("/proc") }
+func sshSessions() []Connection { return shellConnections("/proc") }
 
-// recordedPeers are where the sessions come from that logind and utmp have written down.
-func recordedPeers() []netip.Addr {
+// RecordedPeers are where the sessions come from that logind and utmp have written down.
+func RecordedPeers() []netip.Addr {
 	return slices.Concat(logindPeers(logindSessions, alive), utmpPeers(utmpFile, alive))
 }
 
-// login is an SSH session: where it comes from, and which port of this host it
+// Login is an SSH session: where it comes from, and which port of this host it
 // goes to.
-type login struct {
-	from netip.Addr
-	port uint16
+type Login struct {
+	From netip.Addr
+	Port uint16
 }
 
 // sshPort is where sshd listens if nothing says otherwise (IANA).
 const sshPort = 22
 
-// sshLogins are all sessions, and with them what the caller's environment says about its
+// SSHLogins are all sessions, and with them what the caller's environment says about its
 // own: that is good enough for holding back what could lock the caller out, and exempts
 // nobody. Processes tell most, but only to whoever may look into them, which our own
 // service may not. logind and utmp, which not all systems have, do not tell the port: it
 // is taken to be the caller's.
-func sshLogins() []login {
-	var logins []login
+func SSHLogins() []Login {
+	var logins []Login
 	port := uint16(sshPort)
 	for _, c := range sshSessions() {
-		logins = append(logins, login{c.client.Addr(), c.server.Port()})
+		logins = append(logins, Login{c.Client.Addr(), c.Server.Port()})
 	}
 	for _, c := range callerConnections("/proc", os.Getpid()) {
-		logins = append(logins, login{c.client.Addr(), c.server.Port()})
-		port = c.server.Port()
+		logins = append(logins, Login{c.Client.Addr(), c.Server.Port()})
+		port = c.Server.Port()
 	}
-	for _, a := range recordedPeers() {
-		if !slices.ContainsFunc(logins, func(l login) bool { return l.from == a }) {
-			logins = append(logins, login{a, port})
+	for _, a := range RecordedPeers() {
+		if !slices.ContainsFunc(logins, func(l Login) bool { return l.From == a }) {
+			logins = append(logins, Login{a, port})
 		}
 	}
 	return logins
 }
 
-// callerConnection is the SSH connection that the caller typed its command in, or
+// CallerConnection is the SSH connection that the caller typed its command in, or
 // none on a console: of those that it has been handed down, the first.
-func callerConnection() connection {
+func CallerConnection() Connection {
 	all := callerConnections("/proc", os.Getpid())
 	if len(all) == 0 {
-		return connection{}
+		return Connection{}
 	}
 	return all[len(all)-1]
 }
@@ -82,26 +80,26 @@ func callerConnection() connection {
 // maxAncestors bounds the walk from this process up to init.
 const maxAncestors = 32
 
-// connection is what SSH_CONNECTION tells, and since when the process that has it
+// Connection is what SSH_CONNECTION tells, and since when the process that has it
 // is running, in time since the boot.
-type connection struct {
-	client, server netip.AddrPort
-	since          time.Duration
+type Connection struct {
+	Client, Server netip.AddrPort
+	Since          time.Duration
 }
 
-// name is what tells one connection from another, empty for none.
-func (c connection) name() string {
-	if !c.client.IsValid() {
+// Name is what tells one connection from another, empty for none.
+func (c Connection) Name() string {
+	if !c.Client.IsValid() {
 		return ""
 	}
-	return c.client.String() + " " + c.server.String()
+	return c.Client.String() + " " + c.Server.String()
 }
 
 // callerConnections reads SSH_CONNECTION, which sshd sets for the login (ssh(1)),
 // from the environment of this process and of those that started it: sudo and
 // su take it out of the environment. The nearest comes first.
-func callerConnections(proc string, pid int) []connection {
-	var found []connection
+func callerConnections(proc string, pid int) []Connection {
+	var found []Connection
 	for range maxAncestors {
 		if pid <= 1 {
 			break
@@ -113,7 +111,7 @@ func callerConnections(proc string, pid int) []connection {
 			break
 		}
 		if c, ok := parseConnection(environ); err == nil && ok {
-			c.since = stat.start
+			c.Since = stat.start
 			found = append(found, c)
 		}
 		pid = stat.parent
@@ -122,7 +120,7 @@ func callerConnections(proc string, pid int) []connection {
 }
 
 // parseConnection finds "SSH_CONNECTION=client port server port".
-func parseConnection(environ []byte) (c connection, ok bool) {
+func parseConnection(environ []byte) (c Connection, ok bool) {
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		rest, found := strings.CutPrefix(string(v), "SSH_CONNECTION=")
 		words := strings.Fields(rest)
@@ -132,10 +130,10 @@ func parseConnection(environ []byte) (c connection, ok bool) {
 		client, errC := parseEnd(words[0], words[1])
 		server, errS := parseEnd(words[2], words[3])
 		if errC == nil && errS == nil {
-			return connection{client: client, server: server}, true
+			return Connection{Client: client, Server: server}, true
 		}
 	}
-	return connection{}, false
+	return Connection{}, false
 }
 
 func parseEnd(addr, port string) (netip.AddrPort, error) {
@@ -198,11 +196,11 @@ func parseStat(text []byte) (procStat, error) {
 	}
 	ppid, errP := strconv.Atoi(fields[1])
 	ticks, errT := strconv.ParseInt(fields[19], 10, 64)
-	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / facts.UserHZ}, errors.Join(errP, errT)
+	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
 }
 
-// uptime is the time since the boot, as processes' start times count it.
-func uptime() time.Duration {
+// Uptime is the time since the boot, as processes' start times count it.
+func Uptime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package agent
+package host
 
 import (
 	"context"
@@ -9,23 +9,23 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// watchHost tells on the channel that addresses or routes of this host have
+// WatchHost tells on the channel that addresses or routes of this host have
 // changed: then other addresses are to be protected, and servers may be reached
 // that could not be. The kernel tells a lot of little, so it is told at most every
 // hostPause.
-func watchHost(ctx context.Context) <-chan struct{} {
+func WatchHost(ctx context.Context) <-chan struct{} {
 	news := make(chan struct{}, 1)
 	go func() {
 		defer close(news)
 		for ctx.Err() == nil {
 			listenHost(ctx, news)
-			waitFor(ctx, hostPause) // it has ended: too much news at once
+			WaitFor(ctx, HostPause) // it has ended: too much news at once
 		}
 	}()
 	return news
 }
 
-const hostPause = 2 * time.Second
+const HostPause = 2 * time.Second
 
 // listenHost listens until it ends.
 func listenHost(ctx context.Context, news chan<- struct{}) {
@@ -68,8 +68,8 @@ func drain[T any](c <-chan T) {
 	}()
 }
 
-// waitFor waits, but not beyond the end of ctx.
-func waitFor(ctx context.Context, d time.Duration) {
+// WaitFor waits, but not beyond the end of ctx.
+func WaitFor(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -78,13 +78,13 @@ func waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// hostAddresses names what protection depends on of the host: its own addresses,
+// HostAddresses names what protection depends on of the host: its own addresses,
 // gateways and resolvers.
-func hostAddresses() string {
-	own, _ := ownAddresses()
-	gws, _ := gateways()
+func HostAddresses() string {
+	own, _ := OwnAddresses()
+	gws, _ := Gateways()
 	var all []string
-	for _, a := range slices.Concat(own, gws, resolvers(resolvConfs)) {
+	for _, a := range slices.Concat(own, gws, Resolvers(ResolvConfs)) {
 		all = append(all, a.String())
 	}
 	slices.Sort(all)

@@ -1,4 +1,4 @@
-package agent
+package testvalue
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// addrs are the addresses that texts have.
-func addrs(texts ...string) []netip.Addr {
+// Addrs are the addresses that texts have.
+func Addrs(texts ...string) []netip.Addr {
 	var out []netip.Addr
 	for _, s := range texts {
 		out = append(out, netip.MustParseAddr(s))
@@ -20,9 +20,9 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// newProc is a folder like /proc, and what makes a process in it that has started 100 ticks a
+// Proc is a folder like /proc, and what makes a process in it that has started 100 ticks a
 // process after the boot.
-func newProc(t testing.TB) (proc string, process func(pid, ppid int, name, environ string)) {
+func Proc(t testing.TB) (proc string, process func(pid, ppid int, name, environ string)) {
 	t.Helper()
 	proc = t.TempDir()
 	return proc, func(pid, ppid int, name, environ string) {
@@ -36,8 +36,8 @@ func newProc(t testing.TB) (proc string, process func(pid, ppid int, name, envir
 	}
 }
 
-// parsedConfig is the configuration that a file with such a text would give.
-func parsedConfig(t testing.TB, yaml string) config.Config {
+// Config is the configuration that a file with such a text would give.
+func Config(t testing.TB, yaml string) config.Config {
 	t.Helper()
 	cfg, err := config.Parse("test.yaml", []byte(yaml))
 	if err != nil {
@@ -46,8 +46,8 @@ func parsedConfig(t testing.TB, yaml string) config.Config {
 	return cfg
 }
 
-// publishedFeed is a list as it was published. Such lists are not ours to carry: "make
+// PublishedFeed is a list as it was published. Such lists are not ours to carry: "make
 // published" says where they are.
-func publishedFeed(name string) string {
+func PublishedFeed(name string) string {
 	return filepath.Join(os.Getenv("VOIPBL_PUBLISHED"), "feeds", name)
 }

@@ -1,6 +1,7 @@
-package agent
+package host
 
 import (
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -29,7 +30,7 @@ func TestLogindPeers(t *testing.T) {
 	}
 	peers := logindPeers(dir, func(pid int) bool { return pid == 100 || pid == 101 })
 	slices.SortFunc(peers, netip.Addr.Compare)
-	if want := addrs("192.0.2.7", "2001:db8::8"); !slices.Equal(peers, want) {
+	if want := testvalue.Addrs("192.0.2.7", "2001:db8::8"); !slices.Equal(peers, want) {
 		t.Errorf("got %v, want %v", peers, want)
 	}
 	if peers := logindPeers(filepath.Join(dir, "absent"), alive); peers != nil {
