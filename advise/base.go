@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // BaseAdvice is whether voipbl should be the whole firewall of a host, and why.
@@ -134,7 +135,7 @@ func lackOf(err error) Lack {
 	if errors.As(err, &refused) {
 		return Lack{refused.Why, refused.Fix}
 	}
-	return Lack{What: err.Error(), Fix: agent.RemedyOf(err)}
+	return Lack{What: err.Error(), Fix: problem.RemedyOf(err)}
 }
 
 func sessionWords(sessions []netip.Addr) string {

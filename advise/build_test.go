@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/state"
 )
 
 // healthy is a host on which all is as it should be: base rules, an Asterisk with a
@@ -29,7 +30,7 @@ firewall:
 			Sets:      []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true, Entries: 9, Drops: true}, {Name: "voip_bl6", Exists: true, Ours: true}},
 			Rules:     &agent.RulesStatus{Backend: "nft", Base: agent.BaseOn},
 			Feeds:     []agent.FeedStatus{{Name: "voipbl", LastSuccess: now, FetchedAt: now}},
-			Agent:     &agent.AgentStatus{},
+			Agent:     &state.AgentStatus{},
 		},
 		Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, baseRules)},
 		Facts: host.Facts{

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -159,7 +160,7 @@ type doctor struct {
 }
 
 func (d *doctor) note(code string, s Severity, remedy, why, format string, args ...any) {
-	text := agent.OneLine(fmt.Sprintf(format, args...))
+	text := problem.OneLine(fmt.Sprintf(format, args...))
 	if d.Status != nil {
 		remedy = d.Status.Mended(remedy)
 	}

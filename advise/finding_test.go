@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -61,7 +62,7 @@ func TestFindings(t *testing.T) {
 			in.Facts.Agent = &host.Unit{AtBoot: true, ExitStatus: 226}
 		}, []string{"problem agent-not-running systemd ends it with 226/NAMESPACE"}},
 		{"one family", func(in *Input) {
-			in.Status.Families = []agent.FamilyProblem{{Family: "IPv6", Problem: agent.Problem{Error: "IPv6 is not protected as configured: no table"}}}
+			in.Status.Families = []problem.FamilyProblem{{Family: "IPv6", Problem: problem.Problem{Error: "IPv6 is not protected as configured: no table"}}}
 			in.Status.Rules.Drift = []firewall.Change{{Family: "IPv6", Table: "filter", Chain: "INPUT"}}
 		}, []string{"problem family-trouble IPv6 is not protected as configured: no table"}},
 		{"whom FreePBX trusts is blocked, beside one who is not", func(in *Input) {
@@ -83,28 +84,28 @@ func TestFindings(t *testing.T) {
 		{"IPv6 is left alone", func(in *Input) { in.Status.IPv6Left = true }, []string{"note ipv6-left IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses"}},
 		{"no rule drops, and they are another program's", func(in *Input) {
 			in.Status.Protected, in.Status.Problems = false, []string{"no rule drops"}
-			in.Status.Rules.DropAt, in.Status.Rules.Problem = "none", &agent.Problem{Error: "no rule drops"}
+			in.Status.Rules.DropAt, in.Status.Rules.Problem = "none", &problem.Problem{Error: "no rule drops"}
 		}, []string{"problem not-protected no rule drops"}},
 		{"stale", func(in *Input) {
-			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &agent.Problem{Reason: "tls", Error: "bad\ncertificate"}
+			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &problem.Problem{Reason: "tls", Error: "bad\ncertificate"}
 		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
 		{"never fetched, though it was tried", func(in *Input) {
-			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true, LastAttempt: time.Now(), Problem: &agent.Problem{Error: "cut"}}
+			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true, LastAttempt: time.Now(), Problem: &problem.Problem{Error: "cut"}}
 		}, []string{"problem stale-feed x was never fetched (cut)"}},
 		{"fetched before, and not stale", func(in *Input) {
 			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", FetchedAt: time.Now(), Stale: true}
 		}, []string{"problem stale-feed x is stale: it was last fetched at"}},
 		{"not fetched yet", func(in *Input) {
-			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Problem: &agent.Problem{Error: "absent"}}
+			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Problem: &problem.Problem{Error: "absent"}}
 		}, []string{"warning feed-trouble the list x was never fetched"}},
 		{"not fetched yet, and nothing is wrong", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x"} }, nil},
 		{"never fetched", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
-		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &agent.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
+		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &problem.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},
 		{"lines of what is dropped do not appear", func(in *Input) {
-			in.Status.DropLog = &agent.Problem{Error: "no lines", Remedy: "do"}
+			in.Status.DropLog = &problem.Problem{Error: "no lines", Remedy: "do"}
 		}, []string{"note drop-log no lines => do"}},
 		{"names that answer with no host's address, or not at all, and never did", func(in *Input) {
 			in.Status.Names = []agent.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
@@ -183,7 +184,7 @@ func TestFindings(t *testing.T) {
 			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
 		}, []string{"problem exempt-banned 198.51.100.7 is exempt, and blocked all the same"}},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
-		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &agent.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
+		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &problem.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
 		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},
 		{"trial", func(in *Input) {
 			in.Status.Rules.Pending = &agent.PendingReport{Deadline: time.Now()}
@@ -193,10 +194,10 @@ func TestFindings(t *testing.T) {
 		{"not at boot", func(in *Input) { in.Facts.Agent.AtBoot = false }, []string{"warning agent-not-at-boot "}},
 		{"no unit", func(in *Input) { in.Facts.Agent = nil }, nil},
 		{"silent agent", func(in *Input) {
-			in.Status.Agent, in.Status.AgentError = nil, &agent.Problem{Error: "it does not answer"}
+			in.Status.Agent, in.Status.AgentError = nil, &problem.Problem{Error: "it does not answer"}
 		}, []string{"problem agent-trouble it does not answer"}},
 		{"agent's troubles", func(in *Input) {
-			in.Status.Agent.ConfigError, in.Status.Agent.ApplyError = &agent.Problem{Error: "a mistake"}, &agent.Problem{Error: "full"}
+			in.Status.Agent.ConfigError, in.Status.Agent.ApplyError = &problem.Problem{Error: "a mistake"}, &problem.Problem{Error: "full"}
 		}, []string{"problem config-refused a mistake", "problem agent-trouble full"}},
 		{"unknown", func(in *Input) { in.Facts.Unknown = []host.Unknown{{What: "the jails", Error: "no"}} }, []string{"warning not-looked-at the jails could not be looked at: no"}},
 

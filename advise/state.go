@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/state"
 )
 
 // state looks at sets, feeds and rules as "voipbl status" knows them.
@@ -136,7 +137,7 @@ func (d *doctor) agent() {
 			d.note(ConfigRefused, Problem, orElse(p.Remedy, "see \"voipbl config check\""), "your changes are not in force", "the agent goes on with the old configuration: %s", p.Error)
 		}
 		for _, name := range g.UnkeptFeeds() {
-			d.note(AgentTrouble, Problem, agent.UnkeptRemedy(), "after a boot without a network it is missing", "no copy of the list %s can be kept", name)
+			d.note(AgentTrouble, Problem, state.UnkeptRemedy(), "after a boot without a network it is missing", "no copy of the list %s can be kept", name)
 		}
 		if p := g.ApplyError; p != nil {
 			d.note(AgentTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "new lists are not put in force", "the agent cannot put the lists in force: %s", p.Error)

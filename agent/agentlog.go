@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // What the agent tells the journal: each change, each failure, and what stays wrong
@@ -78,7 +80,7 @@ func (d *daemon) logApply(r *Report, why string) {
 		found = append(found, r.bansFound...)
 	}
 	if len(found) > 0 {
-		d.repaired(RepairSets, found)
+		d.repaired(state.RepairSets, found)
 	}
 	if rules := r.Rules; rules != nil && rules.Written && !rules.Repaired {
 		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "why", why)
@@ -128,9 +130,9 @@ func (d *daemon) noteApply(r *Report, err error) {
 	for _, f := range r.Feeds {
 		rejected[f.Name] = f.Rejected
 	}
-	d.state.change(func(s *AgentStatus) {
+	d.state.change(func(s *state.AgentStatus) {
 		if err != nil {
-			s.ApplyError = problemOf(err)
+			s.ApplyError = problem.Of(err)
 			s.Applies.Failed++
 			return
 		}
@@ -158,7 +160,7 @@ func (d *daemon) shout(now time.Time) {
 		return
 	}
 	d.shoutedAt = now
-	store, err := findStore(d.cfg)
+	store, err := state.FindStore(d.cfg)
 	if err != nil || store == nil {
 		return
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // AllowOptions are what is said about hosts that are allowed.
@@ -46,12 +48,12 @@ type AllowReport struct {
 	// Banned are bans of fail2ban's that go on blocking a host that is allowed now.
 	Banned []ExemptBan `json:"still_banned"`
 
-	InForce bool     `json:"in_force"`          // the kernel does as it was asked
-	Kept    bool     `json:"kept"`              // it is written down, and outlives a boot
-	Problem *Problem `json:"problem,omitempty"` // why it is not written down
-	Unknown []string `json:"unknown"`           // names without any address
-	Notes   []string `json:"notes"`             // what else has to be said
-	Error   *Problem `json:"error,omitempty"`
+	InForce bool             `json:"in_force"`          // the kernel does as it was asked
+	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
+	Unknown []string         `json:"unknown"`           // names without any address
+	Notes   []string         `json:"notes"`             // what else has to be said
+	Error   *problem.Problem `json:"error,omitempty"`
 }
 
 func newAllowReport() *AllowReport {
@@ -158,7 +160,7 @@ func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all b
 }
 
 func (r *AllowReport) failed(err error) (*AllowReport, error) {
-	r.Error = problemOf(err)
+	r.Error = problem.Of(err)
 	return r, err
 }
 
@@ -169,7 +171,7 @@ func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string
 		return err
 	}
 	defer unlock()
-	now := banClock()
+	now := state.Clock()
 	b := readAllowed(cfg, now)
 	r.Notes = append(r.Notes, b.notes...)
 	before := b.list
@@ -187,7 +189,7 @@ func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string
 		r.Changed = []Allowed{}
 		return &UnallowedError{err}
 	}
-	r.Kept, r.Problem = kept == nil, problemIf(kept)
+	r.Kept, r.Problem = kept == nil, problem.If(kept)
 	return nil
 }
 
@@ -201,7 +203,7 @@ func (e *UnallowedError) Error() string {
 func (e *UnallowedError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *UnallowedError) Remedy() string { return problemOf(e.Err).Remedy }
+func (e *UnallowedError) Remedy() string { return problem.Of(e.Err).Remedy }
 
 // FullAllowedError is a list that takes no more.
 type FullAllowedError struct{ Host string }
@@ -259,8 +261,8 @@ const allowedAgentWait = 15 * time.Second
 // allowedInForce makes the kernel do what the list says: by the agent, if one answers, or
 // by what it would do.
 func allowedInForce(ctx context.Context, file config.Config, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
-	var refused *Problem
-	err := tellAgent(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, allowedPath, nil, &refused)
+	var refused *problem.Problem
+	err := state.Tell(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, state.AllowedPath, nil, &refused)
 	byAgent := err == nil && refused == nil
 	return byNamesInForce(ctx, file, func(cfg config.Config) error {
 		return allowedInSets(ctx, cfg, byAgent, exempt, allowed, wait, verb)
@@ -277,7 +279,7 @@ func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt 
 	}
 	defer kernel.Close()
 	// Whoever fills sets now may have read the list before.
-	unlock, lockErr := lock(ctx, cfg.RunDir, setsLock, verb, wait, nil)
+	unlock, lockErr := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if lockErr == nil {
 		unlock()
 	}
@@ -352,7 +354,7 @@ func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb
 	report := newReport("")
 	e := newEnforcement(h, verb, wait, report.At)
 	e.setsOnly = true
-	err = e.run(ctx, report, &stopwatch{&report.Steps, time.Now()})
+	err = e.run(ctx, report, &state.Stopwatch{Steps: &report.Steps, Last: time.Now()})
 	if err == nil && report.BansProblem != nil {
 		return &answerError{report.BansProblem}
 	}
@@ -362,7 +364,7 @@ func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb
 // freeFromSets takes what is allowed out of the live sets. Of a wider entry the rest goes
 // in first, so that it is blocked all the time.
 func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, free cidr.Sets, wait time.Duration, verb string) error {
-	unlock, err := lock(ctx, cfg.RunDir, setsLock, verb, wait, nil)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if err != nil {
 		return err
 	}
@@ -381,7 +383,7 @@ func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 // hand or in the configuration. The notes are what is wrong with the list.
 func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, notes []string, err error) {
 	all = []Allowed{}
-	b := readAllowed(cfg, banClock())
+	b := readAllowed(cfg, state.Clock())
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
 		return all, b.notes, err

@@ -10,6 +10,8 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // What "voipbl allow" has allowed is written down in three copies: two in the state
@@ -47,7 +49,7 @@ func readAllowed(cfg config.Config, now deadline.Clock) allowedBook {
 	for _, place := range allowedCopies(cfg) {
 		l, err := readAllowedCopy(place.dir, place.name)
 		switch {
-		case isAbsent(err):
+		case problem.IsAbsent(err):
 			absent++
 		case err != nil:
 			errs = append(errs, err)
@@ -97,7 +99,7 @@ func readAllowedCopy(dir, name string) (allowlist.List, error) {
 type unreadAllowedError struct{ err error }
 
 func (e *unreadAllowedError) Error() string {
-	return "the list of allowed hosts cannot be read, so that those of \"voipbl allow\" are not known: " + inOneLine(e.err)
+	return "the list of allowed hosts cannot be read, so that those of \"voipbl allow\" are not known: " + problem.Line(e.err)
 }
 
 func (e *unreadAllowedError) Unwrap() error { return e.err }
@@ -108,12 +110,12 @@ func (e *unreadAllowedError) Remedy() string {
 }
 
 // problem is what an admin has to do something about; nil if there is nothing.
-func (b allowedBook) problem() *Problem {
+func (b allowedBook) problem() *problem.Problem {
 	switch {
 	case b.unread != nil:
-		return problemOf(b.unread)
+		return problem.Of(b.unread)
 	case b.unkept:
-		return &Problem{
+		return &problem.Problem{
 			Reason: "not-written-down",
 			Error:  "some allowed hosts are not written down: a boot would lose them, or allow again what was taken back",
 			Remedy: "see that the disk has room and can be written to; then \"voipbl sync\" or the agent writes it down",
@@ -124,7 +126,7 @@ func (b allowedBook) problem() *Problem {
 
 // lockAllowed takes the lock of the list.
 func lockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
-	return lock(ctx, cfg.RunDir, allowedLock, verb, wait, nil)
+	return state.Lock(ctx, cfg.RunDir, state.AllowedLock, verb, wait, nil)
 }
 
 // write writes a changed list down. It is known when that succeeds in the run folder or the
@@ -133,7 +135,7 @@ func lockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.
 func (b allowedBook) write(cfg config.Config, list allowlist.List, now deadline.Clock) (kept, err error) {
 	list.Written = now
 	list.Serial = max(b.list.Serial+1, now.Wall.UnixMilli())
-	unreadable := b.unread != nil && !isDamaged(b.unread)
+	unreadable := b.unread != nil && !state.IsDamaged(b.unread)
 	list.Partial = unreadable
 	file := list.Encode()
 	run := writeAllowedCopy(cfg.RunDir, allowedFile, file, false)
@@ -168,11 +170,11 @@ func writeAllowedCopy(dir, name string, file allowlist.File, aside bool) error {
 // settleAllowed writes the copies anew that are not as they should be, and returns what
 // has to be said.
 func settleAllowed(ctx context.Context, cfg config.Config, verb string) (notes []string) {
-	now := banClock()
+	now := state.Clock()
 	if b := readAllowed(cfg, now); !b.old || b.unread != nil {
 		return nil // what is wrong with it is told with what is exempt
 	}
-	unlock, err := lockAllowed(ctx, cfg, verb, lookWait)
+	unlock, err := lockAllowed(ctx, cfg, verb, state.LookWait)
 	if err != nil {
 		return nil // by somebody who writes it
 	}

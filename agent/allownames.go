@@ -6,6 +6,7 @@ import (
 	"github.com/voipbl/voipbl/allowlist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/state"
 )
 
 // allowedReason is why a host of "voipbl allow" is exempt.
@@ -34,7 +35,7 @@ func (s seeds) into(kept map[string]answer) {
 
 // addAllowed adds the names of "voipbl allow".
 func (n *names) addAllowed(cfg config.Config) seeds {
-	return n.setAllowed(readAllowed(cfg, banClock()))
+	return n.setAllowed(readAllowed(cfg, state.Clock()))
 }
 
 func (n *names) setAllowed(b allowedBook) seeds {
@@ -59,7 +60,7 @@ func (n *names) setAllowed(b allowedBook) seeds {
 // takeAllowed has what is allowed at this moment count: more may be, or less, than when
 // the names were resolved.
 func (r *resolved) takeAllowed(cfg config.Config) allowedBook {
-	b := readAllowed(cfg, banClock())
+	b := readAllowed(cfg, state.Clock())
 	before := r.byHand
 	if r.answers == nil {
 		r.answers = make(map[string]answer)

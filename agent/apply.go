@@ -12,7 +12,10 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // ApplyOptions are what the caller of ApplyRules may ask for.
@@ -20,7 +23,7 @@ type ApplyOptions struct {
 	ConfigFile string              // that the configuration is from
 	DryRun     bool                // say what would change
 	Force      bool                // do not ask who would be locked out, and have the agent take over what takes protection away
-	MayLose    MayLose             // what else than rules the agent may take away
+	MayLose    state.MayLose       // what else than rules the agent may take away
 	Wait       time.Duration       // for the lock
 	Waiting    func(holder string) // called once if the lock is held; may be nil
 
@@ -60,13 +63,13 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	}
 	closers = append(closers, kernel.Close)
 	for _, name := range locks {
-		unlock, err := lock(ctx, cfg.RunDir, name, verb, wait, waiting)
+		unlock, err := state.Lock(ctx, cfg.RunDir, name, verb, wait, waiting)
 		if err != nil {
 			return nil, err
 		}
 		closers = append(closers, unlock)
 	}
-	store, err := openState(cfg)
+	store, err := state.OpenStore(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -94,10 +97,10 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 	switch {
 	case report != nil:
 		return report, nil
-	case silent != nil && !errors.As(silent, new(*SilentAgentError)) && !(opts.Force && errors.As(silent, new(*NotFollowedError))):
+	case silent != nil && !errors.As(silent, new(*state.SilentAgentError)) && !(opts.Force && errors.As(silent, new(*NotFollowedError))):
 		return nil, silent
 	}
-	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, setsLock, rulesLock)
+	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +143,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 			return saved, nil
 		}
 		// The drop is not on trial: it stays when the rest is taken back.
-		want := dropSettings(cfg, s.sets, dropPlace(cfg, s.avoid)).Wanted().KeepBase(saved)
+		want := settings.DropSettings(cfg, s.sets, settings.DropPlace(cfg, s.avoid)).Wanted().KeepBase(saved)
 		done, partly, err := s.apply(ctx, want, saved)
 		if partly != nil && partly.Family == firewall.IPv4 {
 			err = partly
@@ -167,10 +170,10 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 	if report != nil {
 		report.closes(err)
 		if partly != nil {
-			report.Families = []FamilyProblem{familyProblem(partly)} // its rules lack the set
+			report.Families = []problem.FamilyProblem{problem.OfFamily(partly)} // its rules lack the set
 		}
 		if err != nil {
-			report.Error = problemOf(err)
+			report.Error = problem.Of(err)
 		}
 		if s.state.Pending != nil {
 			report.Changes = append(drop, report.Changes...)
@@ -186,7 +189,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 
 // resolveNow asks for the names of the configuration.
 func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, error) {
-	store, err := openState(cfg)
+	store, err := state.OpenStore(cfg)
 	if err != nil {
 		return resolved{}, err
 	}
@@ -234,7 +237,7 @@ func (r *hold) checkBlocked(logins []host.Login) error {
 // accepted reports whether the base rules as configured have been accepted before.
 func (r *hold) accepted() bool {
 	a := r.state.Accepted
-	return a != nil && a.Key == baseKey(r.cfg) || a == nil && baseKey(r.cfg) == ""
+	return a != nil && a.Key == settings.BaseKey(r.cfg) || a == nil && settings.BaseKey(r.cfg) == ""
 }
 
 // ensureSets makes the sets that are missing, empty, so that rules can refer to
@@ -264,7 +267,7 @@ func (r *hold) ensureSet(f cidr.Family) error {
 	if _, err := r.sets.Execute(plan); err != nil {
 		return err
 	}
-	return recordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan})
+	return state.RecordSets(r.cfg, r.sets, []*ipsetsync.Plan{plan})
 }
 
 // checkForeign refuses to drop the members of a set that somebody else has made.

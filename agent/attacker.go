@@ -12,7 +12,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/state"
 )
 
 // AttackerOptions are what is said about an address that is reported.
@@ -31,7 +33,7 @@ type AttackerReport struct {
 	Due      time.Time        `json:"due,omitzero"`      // when it may be sent, if it waits
 	Others   []outbox.Verdict `json:"others"`            // what became of others meanwhile
 	Warnings []string         `json:"warnings"`
-	Error    *Problem         `json:"error,omitempty"`
+	Error    *problem.Problem `json:"error,omitempty"`
 }
 
 // ReportingOffError is a report without the owner's leave.
@@ -108,7 +110,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 
 // mayReport is why an address must not be reported; empty if it may.
 func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, error) {
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		return "", err
 	}

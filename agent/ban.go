@@ -16,7 +16,10 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // BanOptions are what is said about bans.
@@ -44,12 +47,12 @@ type BanReport struct {
 	// Evicted are bans that made way in a full list: those that ended soonest.
 	Evicted []Ban `json:"evicted"`
 
-	InForce bool     `json:"in_force"`          // the kernel does as it was asked
-	Kept    bool     `json:"kept"`              // it is written down, and outlives a boot
-	Problem *Problem `json:"problem,omitempty"` // why it is not written down
-	Notes   []string `json:"notes"`             // what else has to be said
-	Lost    *Problem `json:"lost,omitempty"`    // this was the first to read a damaged list, and other bans may be lost
-	Error   *Problem `json:"error,omitempty"`
+	InForce bool             `json:"in_force"`          // the kernel does as it was asked
+	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
+	Notes   []string         `json:"notes"`             // what else has to be said
+	Lost    *problem.Problem `json:"lost,omitempty"`    // this was the first to read a damaged list, and other bans may be lost
+	Error   *problem.Problem `json:"error,omitempty"`
 }
 
 func newBanReport() *BanReport {
@@ -72,10 +75,10 @@ func (e *RefusedBanError) Error() string {
 		others = ", and neither are the others"
 	}
 	if e.KeptOut == nil {
-		return fmt.Sprintf("%s is not banned%s: %s", queryText(e.Prefix), others, e.Why)
+		return fmt.Sprintf("%s is not banned%s: %s", cidr.Text(e.Prefix), others, e.Why)
 	}
 	_, how, _ := strings.Cut(e.KeptOut.String(), ", but ")
-	return fmt.Sprintf("%s is not banned by voipbl%s: %s; it is kept out all the same: %s", queryText(e.Prefix), others, e.Why, how)
+	return fmt.Sprintf("%s is not banned by voipbl%s: %s; it is kept out all the same: %s", cidr.Text(e.Prefix), others, e.Why, how)
 }
 
 // Remedy says what to do about it.
@@ -136,7 +139,7 @@ func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
 
 // exemptWith is exemptNow where it is known who is logged in.
 func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*Protection, error) {
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		store = nil
 	}
@@ -159,7 +162,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 			kept = &answerError{answer.Unkept}
 		}
 	}
-	r.InForce, r.Kept, r.Problem = inKernel == nil, kept == nil, problemIf(kept)
+	r.InForce, r.Kept, r.Problem = inKernel == nil, kept == nil, problem.If(kept)
 	var err error
 	switch {
 	case inKernel != nil && kept == nil:
@@ -169,7 +172,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 	case answer != nil && len(answer.Refused) > 0:
 		err = &FullError{answer.Refused}
 	}
-	r.Error = problemIf(err)
+	r.Error = problem.If(err)
 	return r, err
 }
 
@@ -181,7 +184,7 @@ func (r *BanReport) noteSetNames(ctx context.Context, cfg config.Config, kernel 
 }
 
 // answerError is a problem that an agent had.
-type answerError struct{ problem *Problem }
+type answerError struct{ problem *problem.Problem }
 
 func (e *answerError) Error() string  { return e.problem.Error }
 func (e *answerError) Remedy() string { return e.problem.Remedy }
@@ -229,7 +232,7 @@ const agentBanWait = 15 * time.Second
 // not written down.
 func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *Protection, wait time.Duration) (*banAnswer, error) {
 	var answer *banAnswer
-	if err := tellAgent(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, bansPath, request, &answer); err == nil && answer != nil {
+	if err := state.Tell(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, bansPath, request, &answer); err == nil && answer != nil {
 		return answer, nil
 	}
 	book := &banBook{cfg: cfg}
@@ -237,17 +240,17 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	again := func(a *banAnswer) *banAnswer {
 		if kernel != nil {
 			_, err := banNow(book.sets, kernel, request.Add, exemptFrom(exempt))
-			a.Kernel = problemIf(err)
+			a.Kernel = problem.If(err)
 		}
 		return a
 	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
 	book.sets = allBanSets(cfg, kernel)
 	if err != nil {
-		return book.setAside(kernel, request, exemptFrom(exempt), banClock(), err), err
+		return book.setAside(kernel, request, exemptFrom(exempt), state.Clock(), err), err
 	}
 	defer unlock()
-	now := banClock()
+	now := state.Clock()
 	if a := book.appendOnly(request, fresh, exemptFrom(exempt), now); a != nil {
 		return again(a), nil
 	}
@@ -289,10 +292,10 @@ func (b *banBook) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt 
 		if err == nil {
 			err = lengthen(b.cfg, kernel, request.Add, exempt)
 		}
-		a.Kernel = problemIf(err)
+		a.Kernel = problem.If(err)
 	}
 	if err := b.keepAside(lines); err != nil {
-		a.Unkept = problemOf(&forgottenBanError{why, err})
+		a.Unkept = problem.Of(&forgottenBanError{why, err})
 	}
 	return a
 }
@@ -317,7 +320,7 @@ func (e *forgottenBanError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *forgottenBanError) Remedy() string { return problemOf(e.state).Remedy }
+func (e *forgottenBanError) Remedy() string { return problem.Of(e.state).Remedy }
 
 // lengthen has entries of the kernel's last as long as is wished, if they would end
 // sooner.
@@ -360,7 +363,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	case err != nil:
 		return err
 	}
-	if leavesRules(cfg) {
+	if settings.LeavesRules(cfg) {
 		return bansDropped(ctx, cfg, fw, kernel)
 	}
 	h := &handles{cfg: cfg, kernel: kernel, fw: fw}
@@ -380,7 +383,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	if stateErr != nil { // the drop needs nothing of it
 		return h.ensureDrop(ctx)
 	}
-	unlock, err := lock(ctx, cfg.RunDir, rulesLock, "voipbl ban", wait, nil)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.RulesLock, "voipbl ban", wait, nil)
 	if err != nil {
 		return err
 	}
@@ -393,7 +396,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	for _, f := range cidr.Families {
 		header, err := kernel.Header(cfg.BanSetName(int(f)))
-		if (err != nil || header.References == 0) && wantsRules(cfg, firewall.Family(f)) {
+		if (err != nil || header.References == 0) && settings.WantsRules(cfg, firewall.Family(f)) {
 			return false
 		}
 	}
@@ -418,7 +421,7 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 	request := banRequest{Spared: hostsOf(exempt.sessions), Sessions: hostsOf(exempt.sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
 	if err != nil {
-		report.Error = problemOf(err)
+		report.Error = problem.Of(err)
 		return report, err
 	}
 	return report.concluded(answer, nil, inKernel)
@@ -490,7 +493,7 @@ func keptOut(ctx context.Context, cfg config.Config, exempt *Protection, p netip
 type FullError struct{ Prefixes []netip.Prefix }
 
 func (e *FullError) Error() string {
-	names := queryText(e.Prefixes[0])
+	names := cidr.Text(e.Prefixes[0])
 	if n := len(e.Prefixes) - 1; n > 0 {
 		names += fmt.Sprintf(" and %d more", n)
 	}
@@ -512,4 +515,4 @@ func (e *LateError) Error() string {
 func (e *LateError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *LateError) Remedy() string { return problemOf(e.Err).Remedy }
+func (e *LateError) Remedy() string { return problem.Of(e.Err).Remedy }

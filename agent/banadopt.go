@@ -10,7 +10,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // What the kernel blocks is believed where the list of bans is lost, damaged, or lacks an
@@ -52,26 +54,26 @@ func (b *banBook) damagedOld(store *fetch.Store, read int, why error) {
 	case read > 1:
 		rest = fmt.Sprintf("the %d bans that can be read stay, others may be lost", read)
 	}
-	if path := b.putAside(store.SetAsideJSON, inOneLine(why), rest); path == "" {
+	if path := b.putAside(store.SetAsideJSON, problem.Line(why), rest); path == "" {
 		b.older = &DamagedOldBansError{why}
 	}
 }
 
 // damagedOlder is what is wrong with the list of an older version: it is damaged and could
 // not be put aside, or was put aside.
-func (b *banBook) damagedOlder() *Problem {
+func (b *banBook) damagedOlder() *problem.Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.older != nil {
-		return problemOf(b.older)
+		return problem.Of(b.older)
 	}
 	return lostBans(b.cfg)
 }
 
 // lostBans is that bans of an older version may be lost: for as long as the damaged list is
 // there that was put aside, so that everybody says so until an admin has looked at it.
-func lostBans(cfg config.Config) *Problem {
-	store, err := findStore(cfg)
+func lostBans(cfg config.Config) *problem.Problem {
+	store, err := state.FindStore(cfg)
 	if store == nil || err != nil {
 		return nil // which is said by those who need the folder
 	}
@@ -80,7 +82,7 @@ func lostBans(cfg config.Config) *Problem {
 	if len(paths) == 0 {
 		return nil
 	}
-	return &Problem{
+	return &problem.Problem{
 		Reason: "bans-lost",
 		Error:  "bans of an older version of voipbl may be lost: those of them that cannot be read block nobody",
 		Remedy: fmt.Sprintf("look at \"voipbl bans\", and ban again each address that is missing there (%[1]s has what is left of the old list); then: rm %[1]s", strings.Join(paths, " ")),

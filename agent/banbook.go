@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // The bans of this host are written down in a journal in the state folder: they outlive
@@ -112,11 +113,11 @@ func (b *banBook) unreadable(why error, now banlist.Clock, live func() [2]ipsets
 // read reads the list anew.
 func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.whole, b.spoilt, b.unread, b.older, b.lines, b.stamp = false, false, nil, nil, 0, now
-	text, state, err := store.ReadJournal(bansFile)
-	shrunk := b.shrunk(state)
-	b.seen = state
+	text, known, err := store.ReadJournal(bansFile)
+	shrunk := b.shrunk(known)
+	b.seen = known
 	switch {
-	case isDamaged(err):
+	case state.IsDamaged(err):
 		b.damaged(store.SetAsideJournal, err.Error())
 		b.onlyKernel(now, live)
 		return
@@ -126,7 +127,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		return
 	}
 	unkept := b.readUnkept()
-	if !state.Exists() {
+	if !known.Exists() {
 		b.readOlder(store, unkept, now, live)
 		return
 	}
@@ -142,7 +143,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		all = banlist.Decode(slices.Concat(text, unkept), now)
 	}
 	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
-	since, err := older(b.cfg, store, state, now)
+	since, err := older(b.cfg, store, known, now)
 	for _, ban := range since {
 		b.whole = true // and with it that file goes
 		b.table.Add(ban)
@@ -166,7 +167,7 @@ func (b *banBook) read(store *fetch.Store, now banlist.Clock, live func() [2]ips
 		b.believeKernel(now, live())
 		return
 	}
-	b.markKept(state)
+	b.markKept(known)
 }
 
 const (
@@ -190,7 +191,7 @@ func (b *banBook) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock
 			b.damagedOld(store, b.table.Len(), err)
 			b.adopt(now, live())
 		}
-	case isDamaged(err):
+	case state.IsDamaged(err):
 		b.damagedOld(store, 0, err)
 		b.adopt(now, live())
 	default:
@@ -226,7 +227,7 @@ func (b *banBook) active() int {
 	if b.table == nil {
 		return 0
 	}
-	b.table.Expire(banClock())
+	b.table.Expire(state.Clock())
 	return b.table.Len()
 }
 
@@ -238,7 +239,7 @@ func (b *banBook) banned() cidr.Sets {
 		return cidr.Sets{}
 	}
 	var all cidr.Builder
-	for _, blocked := range b.table.Blocked(banClock(), cidr.Sets{}) {
+	for _, blocked := range b.table.Blocked(state.Clock(), cidr.Sets{}) {
 		for p := range blocked {
 			all.Add(p)
 		}
@@ -248,5 +249,5 @@ func (b *banBook) banned() cidr.Sets {
 
 // lockBans takes the lock of the list.
 func lockBans(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
-	return lock(ctx, cfg.RunDir, bansLock, verb, wait, nil)
+	return state.Lock(ctx, cfg.RunDir, state.BansLock, verb, wait, nil)
 }

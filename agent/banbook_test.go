@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // TestOverLeavesJournal: bans that processes have written down without an agent, and that
@@ -33,7 +34,7 @@ func TestOverLeavesJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	now := banClock()
+	now := state.Clock()
 	var lines []byte
 	for i := range 3 * compactAt {
 		p := netip.MustParsePrefix(fmt.Sprintf("99.0.%d.%d/32", i>>8, i&255))
@@ -42,7 +43,7 @@ func TestOverLeavesJournal(t *testing.T) {
 	if _, err := store.AppendJournal(bansFile, lines); err != nil {
 		t.Fatal(err)
 	}
-	for now.Up+time.Millisecond >= banClock().Up { // until the last is over
+	for now.Up+time.Millisecond >= state.Clock().Up { // until the last is over
 	}
 	for range 2 {
 		if _, notes, err := (&banBook{cfg: cfg}).syncBans(t.Context(), cfg, kernel, cidr.Sets{}, "test", time.Minute, false); err != nil || len(notes) > 0 {
@@ -65,7 +66,7 @@ func TestAppendOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	now := banClock()
+	now := state.Clock()
 	var lines []byte
 	for i := range banlist.Most - 1 {
 		p := netip.MustParsePrefix(fmt.Sprintf("99.0.%d.%d/32", i>>8, i&255))

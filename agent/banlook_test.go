@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // TestBanGlance: while nothing changes, an agent at rest reads neither the sets nor what
@@ -27,7 +28,7 @@ func TestBanGlance(t *testing.T) {
 	book, name := newBook(), cfg.BanSetName(0)
 	ban := func(b *banBook, text string) {
 		t.Helper()
-		now := banClock()
+		now := state.Clock()
 		b.refresh(now, func() (live [2]ipsetsync.Timed) { return live })
 		a := b.settle(kernel, []banRequest{{Add: []banWish{{Prefix: netip.MustParsePrefix(text), For: time.Hour}}}}, cidr.Sets{}, now)[0]
 		if a.Kernel != nil || a.Unkept != nil {

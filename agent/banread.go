@@ -6,6 +6,8 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // The list of bans for those who only look at it.
@@ -13,7 +15,7 @@ import (
 // ReadBans are the bans that count now, in order, and what has to be said about the
 // list. It changes nothing. What can be read comes with the error.
 func ReadBans(cfg config.Config) (bans []Ban, notes []string, err error) {
-	now := banClock()
+	now := state.Clock()
 	table, notes, err := (&banBook{cfg: cfg}).look(now)
 	return table.Bans(now), notes, err
 }
@@ -22,7 +24,7 @@ func ReadBans(cfg config.Config) (bans []Ban, notes []string, err error) {
 func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err error) {
 	t = banlist.NewTable()
 	defer func() { t.Replay(b.readUnkept(), now) }()
-	store, err := findStore(b.cfg)
+	store, err := state.FindStore(b.cfg)
 	if store == nil || err != nil {
 		return t, nil, err
 	}
@@ -33,7 +35,7 @@ func (b *banBook) look(now banlist.Clock) (t *banlist.Table, notes []string, err
 	}
 	if !state.Exists() {
 		old, err := store.ReadText(bansFile)
-		if isAbsent(err) {
+		if problem.IsAbsent(err) {
 			return t, nil, nil
 		}
 		if err != nil {
@@ -83,7 +85,7 @@ func (e *DamagedBansError) Remedy() string {
 type DamagedOldBansError struct{ Err error }
 
 func (e *DamagedOldBansError) Error() string {
-	return bansFile + ".json, which an older version has written, is damaged: " + inOneLine(e.Err)
+	return bansFile + ".json, which an older version has written, is damaged: " + problem.Line(e.Err)
 }
 
 func (e *DamagedOldBansError) Unwrap() error { return e.Err }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -18,7 +19,7 @@ import (
 // ensureBans makes the sets; the chain is made in the transaction of the rules.
 // What is made is written down before it is used: a process may be killed.
 func (r *hold) ensureBans(plans [2]*firewall.Plan) error {
-	before := digest(r.record)
+	before := problem.Digest(r.record)
 	for _, f := range cidr.Families {
 		name := firewall.BanSetName(firewall.Family(f))
 		made, err := r.sets.EnsureBanSet(name, f)
@@ -30,7 +31,7 @@ func (r *hold) ensureBans(plans [2]*firewall.Plan) error {
 		}
 		r.record.Chains[f] = r.record.Chains[f] || len(plans[f].Made) > 0
 	}
-	if digest(r.record) != before {
+	if problem.Digest(r.record) != before {
 		r.writeRecord() // if it cannot be kept, remember says so
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // The agent writes bans down for those who ask: it knows the list already, and writes
@@ -110,7 +111,7 @@ func (s *banServer) answers(ctx context.Context, batch []banAsk) ([]banAnswer, e
 	for _, ask := range batch {
 		requests = append(requests, ask.request)
 	}
-	now := banClock()
+	now := state.Clock()
 	s.book.refresh(now, func() [2]ipsetsync.Timed {
 		var asked []cidr.Prefix
 		for _, r := range requests {
@@ -224,7 +225,7 @@ func (s *banServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case a := <-ask.answer:
-		respond(w, a)
+		state.Respond(w, a)
 	case <-r.Context().Done():
 	}
 }

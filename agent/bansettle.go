@@ -10,7 +10,9 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // banRequest is a change of the list of bans. It goes to the agent, if one runs.
@@ -49,9 +51,9 @@ type banAnswer struct {
 	Evicted []Ban          `json:"evicted,omitempty"` // made way in a full table
 	Notes   []string       `json:"notes,omitempty"`
 
-	Unkept *Problem `json:"unkept,omitempty"` // why it is not written down
-	Kernel *Problem `json:"kernel,omitempty"` // why the kernel has not taken it over
-	Lost   *Problem `json:"lost,omitempty"`   // that reading the list has shown other bans to be lost
+	Unkept *problem.Problem `json:"unkept,omitempty"` // why it is not written down
+	Kernel *problem.Problem `json:"kernel,omitempty"` // why the kernel has not taken it over
+	Lost   *problem.Problem `json:"lost,omitempty"`   // that reading the list has shown other bans to be lost
 }
 
 // exemptFrom is what no ban blocks.
@@ -88,7 +90,7 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 		}
 		for _, ban := range b.toRemove(*r.Remove, a, now) {
 			if b.amongLists {
-				a.Kernel = problemOf(&amongListsError{b.cfg.Set})
+				a.Kernel = problem.Of(&amongListsError{b.cfg.Set})
 			}
 			b.table.Remove(ban)
 			lines = banlist.AppendUnban(lines, ban, now)
@@ -103,9 +105,9 @@ func (b *banBook) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt
 	notes := b.takeNotes()
 	for i := range answers {
 		if inKernel != nil {
-			answers[i].Kernel = problemOf(inKernel)
+			answers[i].Kernel = problem.Of(inKernel)
 		}
-		answers[i].Unkept, answers[i].Notes, answers[i].Lost = problemIf(kept), notes, lost
+		answers[i].Unkept, answers[i].Notes, answers[i].Lost = problem.If(kept), notes, lost
 	}
 	return answers
 }
@@ -122,12 +124,12 @@ func (e *amongListsError) Error() string {
 func (*amongListsError) Remedy() string { return "run \"voipbl sync\"" }
 
 // lostNow is that bans may be lost, if nobody has been told yet; else nil.
-func (b *banBook) lostNow() *Problem {
+func (b *banBook) lostNow() *problem.Problem {
 	switch {
 	case !b.lost:
 		return nil
 	case b.older != nil:
-		return problemOf(b.older)
+		return problem.Of(b.older)
 	}
 	return lostBans(b.cfg)
 }
@@ -258,7 +260,7 @@ func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Ti
 // with them. The list is written down if it could not be before. The caller holds
 // bansLock.
 func (b *banBook) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bool) (found []string, err error) {
-	now := banClock()
+	now := state.Clock()
 	live, exceptions, err := liveBans(b.cfg, kernel)
 	if err != nil {
 		return nil, err
@@ -386,11 +388,11 @@ func (b *banBook) syncBans(ctx context.Context, cfg config.Config, kernel *ipset
 	b.agreed = nil
 	found, err = b.restoreBans(kernel, cidr.Union(exempt, b.lasting()), dryRun)
 	if err == nil && !dryRun {
-		switch kept := b.write(nil, banClock()); {
+		switch kept := b.write(nil, state.Clock()); {
 		case kept != nil && b.unread != nil:
-			notes = append(notes, "the list of bans cannot be read, so only what the kernel blocks already is banned: "+problemOf(kept).Error)
+			notes = append(notes, "the list of bans cannot be read, so only what the kernel blocks already is banned: "+problem.Of(kept).Error)
 		case kept != nil:
-			notes = append(notes, "bans are in force, and not written down: "+problemOf(kept).Error)
+			notes = append(notes, "bans are in force, and not written down: "+problem.Of(kept).Error)
 		}
 		b.agree(kernel)
 	}

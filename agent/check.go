@@ -7,7 +7,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // CheckReport is what is known about one address or prefix.
@@ -56,7 +58,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		return nil, nil, err
 	}
 	defer kernel.Close()
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,7 +71,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: queryText(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
+		reports[i] = CheckReport{Query: cidr.Text(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
 		reports[i].Exempt = protected.exempts(q)
 		reports[i].Special = specialSpace(q)
@@ -116,7 +118,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		if store == nil {
 			break
 		}
-		if err := checkFeed(cfg, store, f.Name, queries, reports); err != nil && !isAbsent(err) {
+		if err := checkFeed(cfg, store, f.Name, queries, reports); err != nil && !problem.IsAbsent(err) {
 			warnings = append(warnings, err.Error())
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // Rollback is what takes rules back: the program and arguments that come to
@@ -32,7 +34,7 @@ func (r *hold) begin(ctx context.Context, window time.Duration, rollback Rollbac
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	p := &pendingBase{
-		Token: rand.Text()[:12], Key: baseKey(r.cfg), Base: baseSettings(r.cfg, r.trunks),
+		Token: rand.Text()[:12], Key: settings.BaseKey(r.cfg), Base: settings.BaseSettings(r.cfg, r.trunks),
 		Since: now, Deadline: now.Add(window),
 		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: host.Uptime(), Before: before,
 	}
@@ -175,7 +177,7 @@ func fromCopy(run *fetch.Store, token string) (*pendingBase, error) {
 		return nil, nil
 	}
 	err := run.ReadJSON(copyFile, &p)
-	if isShortage(err) {
+	if problem.IsShortage(err) {
 		return nil, err // it cannot be known now
 	}
 	if err != nil || p.Token != token {
@@ -306,7 +308,7 @@ func (r *hold) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall.
 	if saved, err = fw.ReadSure(ctx); err != nil {
 		return saved, err
 	}
-	s := dropSettings(r.cfg, r.sets, firewall.AtInput)
+	s := settings.DropSettings(r.cfg, r.sets, firewall.AtInput)
 	s.Base = p.Base
 	for f, plan := range fw.Plan(s.Wanted(), saved, r.record.Readback) {
 		if err := saved[f].Unknown(); err != nil && !p.WithoutBase[f] {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // allowedChanged is what the agent does then.
@@ -39,11 +41,11 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
 		return
 	}
-	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", lookWait, false)
+	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", state.LookWait, false)
 	if len(found) > 0 {
-		d.repaired(RepairSets, found)
+		d.repaired(state.RepairSets, found)
 	}
-	if locked := (*LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
+	if locked := (*state.LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
 		return // by a process that writes bans down; the next look is soon enough
 	}
 	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
@@ -51,11 +53,11 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		d.foreignBans = foreign
 		d.applySoon("another program has made a set of bans, or given it back", 0)
 	}
-	d.warnOfBans(notes, problemIf(err))
+	d.warnOfBans(notes, problem.If(err))
 }
 
 // warnOfBans tells what is wrong with bans.
-func (d *daemon) warnOfBans(notes []string, p *Problem) {
+func (d *daemon) warnOfBans(notes []string, p *problem.Problem) {
 	if p != nil {
 		notes = append(notes, "the sets of bans could not be put right: "+p.Error+": "+p.Remedy)
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // decision is what is to become of the rules: what the kernel holds, what it is to
@@ -33,7 +35,7 @@ func (r *hold) decide(ctx context.Context, how howRules) (*decision, error) {
 	d.at, r.avoid = place(ctx, r.cfg, r.fw.Backend, saved, r.record.AvoidInput)
 	d.want, d.base, d.problem = r.wanted(ctx, d.at, saved, how)
 	d.plans = r.fw.Plan(d.want, saved, r.record.Readback)
-	if configured := baseSettings(r.cfg, r.trunks); configured != nil && how.byHand && !errors.As(d.problem, new(*OtherOwnerError)) {
+	if configured := settings.BaseSettings(r.cfg, r.trunks); configured != nil && how.byHand && !errors.As(d.problem, new(*OtherOwnerError)) {
 		d.closed = lockout.Find(*configured, saved, r.look().Listeners)
 	}
 	return d, nil
@@ -48,7 +50,7 @@ func (report *RulesReport) closes(err error) {
 
 // decided writes down what a decision says.
 func (report *RulesReport) decided(d *decision) {
-	report.DropAt, report.Problem = string(d.at), problemIf(d.problem)
+	report.DropAt, report.Problem = string(d.at), problem.If(d.problem)
 	report.Changes = append(report.Changes, firewall.Changes(d.plans)...)
 	report.Closed = append(report.Closed, d.closed...)
 }
@@ -60,12 +62,12 @@ func (r *hold) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall
 	s := r.dropSettings(at)
 	if p := r.state.Pending; p != nil {
 		// What is on trial is left alone; the drop is not on trial.
-		if p.Key != baseKey(r.cfg) {
+		if p.Key != settings.BaseKey(r.cfg) {
 			err = &PendingError{p.deadline()}
 		}
 		return s.Wanted().KeepBase(saved), nil, err
 	}
-	configured := baseSettings(r.cfg, r.trunks)
+	configured := settings.BaseSettings(r.cfg, r.trunks)
 	if configured != nil && how.leaveBase {
 		return s.Wanted().KeepBase(saved), nil, nil
 	}

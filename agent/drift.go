@@ -10,7 +10,9 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Others change the firewall too: a flush, a restored ruleset, a rule put above
@@ -51,7 +53,7 @@ type drift struct {
 	generation string // of the rules, when they were last as they should be
 	other      string // of the other backend then: its rules may decide where the drop stands
 	pending    bool   // rules are on trial
-	record     setRecord
+	record     state.SetRecord
 	pace       pace
 	entries    int // of both sets
 
@@ -112,7 +114,7 @@ func (d *daemon) lookForDrift(ctx context.Context, now time.Time) {
 // lookAtSets compares the sets with what was last put into them, by a glance or by
 // reading through them.
 func (d *daemon) lookAtSets(ctx context.Context, through bool) {
-	if !d.record.known(d.cfg) {
+	if !d.record.Known(d.cfg) {
 		return
 	}
 	kernel, err := ipsetsync.Open()
@@ -127,13 +129,13 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	}
 	// Another process of ours may have written them, or be about to write down
 	// that it has.
-	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run, looking", lookWait, nil)
+	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.SetsLock, "voipbl run, looking", state.LookWait, nil)
 	if err != nil {
 		return // whoever has the lock for so long puts them right, or the next glance does
 	}
 	defer unlock()
 	before := d.record
-	if d.record = lastRecord(d.cfg); !d.record.known(d.cfg) {
+	if d.record = state.LastRecord(d.cfg); !d.record.Known(d.cfg) {
 		d.record = before
 	}
 	if found = d.setsDiffer(kernel, through); found != "" {
@@ -147,20 +149,20 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 	packets := uint64(0)
 	for _, f := range cidr.Families {
 		print := d.record.Sets[f]
-		if !d.record.knows(d.cfg, f) {
+		if !d.record.Knows(d.cfg, f) {
 			continue
 		}
 		if !through {
-			if found := print.glance(kernel.Header(print.Name)); found != "" {
+			if found := print.Glance(kernel.Header(print.Name)); found != "" {
 				return found
 			}
 			continue
 		}
 		c, err := kernel.Content(print.Name)
 		if err != nil {
-			return print.glance(ipsetsync.Header{}, err)
+			return print.Glance(ipsetsync.Header{}, err)
 		}
-		if found := print.study(c); found != "" {
+		if found := print.Study(c); found != "" {
 			return found
 		}
 		packets += c.Packets
@@ -174,8 +176,8 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 // rate keeps how fast the entries count.
 func (d *daemon) rate(packets uint64, now time.Time) {
 	if took := now.Sub(d.countedAt).Seconds(); !d.countedAt.IsZero() && packets >= d.counted && took > 0 {
-		rate := &DropRate{PerSecond: float64(packets-d.counted) / took, Seconds: took}
-		d.state.change(func(s *AgentStatus) { s.Drops = rate })
+		rate := &state.DropRate{PerSecond: float64(packets-d.counted) / took, Seconds: took}
+		d.state.change(func(s *state.AgentStatus) { s.Drops = rate })
 	}
 	d.counted, d.countedAt = packets, now
 }
@@ -204,7 +206,7 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 		d.applySoon(err.Error(), max(0, time.Until(d.pace.ready())))
 	case err != nil:
 		d.pace.note(now)
-		d.warn("rules", []string{fmt.Sprintf("the rules could not be put right: %v: %s", err, problemOf(err).Remedy)})
+		d.warn("rules", []string{fmt.Sprintf("the rules could not be put right: %v: %s", err, problem.Of(err).Remedy)})
 		d.applySoon("the rules could not be put right", applyPause) // a set may be missing
 	default:
 		d.warn("rules", nil)
@@ -226,10 +228,10 @@ func (e *setGoneError) Error() string { return "the set " + e.name + " is gone" 
 // rule can be made that names it.
 func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 	for _, f := range cidr.Families {
-		if !d.record.knows(d.cfg, f) {
+		if !d.record.Knows(d.cfg, f) {
 			continue
 		}
-		if name := d.cfg.SetName(int(f)); isGone(kernel.Kind(name)) {
+		if name := d.cfg.SetName(int(f)); state.IsGone(kernel.Kind(name)) {
 			return name
 		}
 	}
@@ -251,7 +253,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	if gone := d.missingSet(h.kernel); gone != "" {
 		return nil, &setGoneError{gone}
 	}
-	unlock, err := lock(ctx, d.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
+	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.RulesLock, "voipbl run", state.LockWait, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -286,11 +288,11 @@ func (d *daemon) rulesSeen(report *RulesReport) {
 	for _, c := range changes {
 		found = append(found, changeFound(c))
 	}
-	d.repaired(RepairRules, found)
+	d.repaired(state.RepairRules, found)
 }
 
 // warnOfFamilies logs which family's sets or rules are not as they should be, once.
-func (d *daemon) warnOfFamilies(what string, families []FamilyProblem) {
+func (d *daemon) warnOfFamilies(what string, families []problem.FamilyProblem) {
 	var words []string
 	for _, p := range families {
 		words = append(words, p.Error+": "+p.Remedy)

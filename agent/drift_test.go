@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/internal/web"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // TestPace repairs as soon as it may: at once, and then after longer and longer.
@@ -121,7 +122,7 @@ func TestChangeFound(t *testing.T) {
 }
 
 func TestGlance(t *testing.T) {
-	print := setPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Memory: 4096, Digest: digestText(0x1234)}
+	print := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Memory: 4096, Digest: state.DigestText(0x1234)}
 	for _, test := range []struct {
 		name   string
 		change func(*ipsetsync.Header)
@@ -140,7 +141,7 @@ func TestGlance(t *testing.T) {
 	} {
 		h := ipsetsync.Header{Name: "voip_bl", Type: ipsetsync.TypeHashNet, Maxelem: 1 << 20, Elements: 7, Memory: 4096, Counters: true, Hashsize: 1024, References: 1}
 		test.change(&h)
-		if got := print.glance(h, test.err); got != test.want {
+		if got := print.Glance(h, test.err); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -148,7 +149,7 @@ func TestGlance(t *testing.T) {
 
 func TestStudy(t *testing.T) {
 	set := cidr.SetOf(cidr.MustParsePrefix("192.0.2.1"), cidr.MustParsePrefix("198.51.100.0/24"))[cidr.IPv4]
-	print := setPrint{Name: "voip_bl", Digest: digestText(ipsetsync.Digest(set))}
+	print := state.SetPrint{Name: "voip_bl", Digest: state.DigestText(ipsetsync.Digest(set))}
 	const other = "the set voip_bl had other entries"
 	for _, test := range []struct {
 		name    string
@@ -160,15 +161,15 @@ func TestStudy(t *testing.T) {
 		{"flushed", ipsetsync.Content{}, other},
 		{"an exception", ipsetsync.Content{Digest: ipsetsync.Digest(set), NoMatch: 1}, other},
 	} {
-		if got := print.study(&test.content); got != test.want {
+		if got := print.Study(&test.content); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	empty := setPrint{Name: "voip_bl", Digest: digestText(0)}
-	if got := empty.study(&ipsetsync.Content{}); got != "" {
+	empty := state.SetPrint{Name: "voip_bl", Digest: state.DigestText(0)}
+	if got := empty.Study(&ipsetsync.Content{}); got != "" {
 		t.Errorf("empty: %q", got)
 	}
-	if got := digestText(0x1f); got != "000000000000001f" {
+	if got := state.DigestText(0x1f); got != "000000000000001f" {
 		t.Errorf("the digest is written as %q", got)
 	}
 }
@@ -184,8 +185,8 @@ func TestKnown(t *testing.T) {
 		{[2]string{"blocked", ""}, true}, // the other family's was not filled yet
 		{[2]string{"voip_bl", "voip_bl6"}, false},
 	} {
-		r := setRecord{Sets: [2]setPrint{{Name: c.names[0]}, {Name: c.names[1]}}}
-		if got := r.known(cfg); got != c.want {
+		r := state.SetRecord{Sets: [2]state.SetPrint{{Name: c.names[0]}, {Name: c.names[1]}}}
+		if got := r.Known(cfg); got != c.want {
 			t.Errorf("%q: %v", c.names, got)
 		}
 	}
@@ -193,7 +194,7 @@ func TestKnown(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	d := &daemon{}
-	drops := func() *DropRate { return d.state.get().Drops }
+	drops := func() *state.DropRate { return d.state.get().Drops }
 	d.rate(100, aMoment)
 	if drops() != nil {
 		t.Errorf("after one look: %+v", drops())

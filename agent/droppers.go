@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -30,7 +32,7 @@ func (p Passed) ways() string {
 	if p.Arrivals == nil {
 		return ""
 	}
-	return digest(p.Arrivals)
+	return problem.Digest(p.Arrivals)
 }
 
 // by are the interfaces by which packets of a source come in; an empty name if that is not
@@ -98,7 +100,7 @@ func (a admission) words(ports []firewall.PortRange) string {
 	}
 	words := fmt.Sprintf("%s (%s %s)", a.name, a.proto, firstFew(list, 3))
 	if a.from.IsValid() {
-		words += " from " + queryText(a.from)
+		words += " from " + cidr.Text(a.from)
 	}
 	return words
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Sets without an entry block nobody, whatever rules there are. What fills them depends
@@ -20,7 +22,7 @@ type listed struct {
 	name, source string
 	file         bool // it is on this host
 	entries      int
-	problem      *Problem
+	problem      *problem.Problem
 }
 
 // What follows once a list has been mended: where an agent looks after the lists, and
@@ -46,7 +48,7 @@ func fillRemedy(lists []listed, again string) string {
 	}
 	for _, l := range lists {
 		switch {
-		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, runSync) && !strings.HasSuffix(l.problem.Remedy, andSync):
+		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, problem.RunSync) && !strings.HasSuffix(l.problem.Remedy, andSync):
 			return l.problem.Remedy
 		case l.problem != nil:
 			return fmt.Sprintf("mend what is said about the list %s; %s", l.name, again)
@@ -96,7 +98,7 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 		return
 	}
 	again := onceMore
-	if _, runs, err := agentRuns(cfg); runs && err == nil && r.AgentError == nil {
+	if _, runs, err := state.AgentRuns(cfg); runs && err == nil && r.AgentError == nil {
 		again = byItself
 	}
 	var lists []listed
@@ -107,7 +109,7 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	if r.Outcome == DryRun {
 		words = "the sets of the lists would be empty"
 	}
-	r.Empty = &Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
+	r.Empty = &problem.Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
 }
 
 // ApplyRules puts the configured rules into the kernel, with empty sets where there are
@@ -124,7 +126,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 }
 
 // emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.
-func emptyNow(ctx context.Context, cfg config.Config) (*Problem, error) {
+func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err

@@ -10,7 +10,10 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // enforcement makes the kernel hold what the feeds and bans say: the second half of
@@ -28,7 +31,7 @@ type enforcement struct {
 	leaveBase               bool // see howRules
 	setsOnly                bool // leave the rules as they are
 
-	after setRecord // what the sets hold when it is done
+	after state.SetRecord // what the sets hold when it is done
 
 	book *banBook // the agent's own; nil for one that is read now
 }
@@ -44,8 +47,8 @@ func newEnforcement(h *handles, verb string, wait time.Duration, now time.Time) 
 }
 
 // run does it, and writes down in report what it does.
-func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch) error {
-	unlock, err := lock(ctx, e.cfg.RunDir, setsLock, e.verb, e.wait, nil)
+func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stopwatch) error {
+	unlock, err := state.Lock(ctx, e.cfg.RunDir, state.SetsLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
@@ -55,16 +58,16 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	if err := namesTaken(ctx, e.cfg, e.kernel); err != nil {
 		return err
 	}
-	record := readSetRecord(rules.run)
+	record := state.ReadSetRecord(rules.run)
 	live := startDump(e.cfg, e.kernel)
 	e.reader.lossy = e.reader.lossy || copyLost(e.store, e.cfg.Feeds)
 	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
-	watch.lap("feeds")
+	watch.Lap("feeds")
 	lives, err := live.wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
-	watch.lap("kernel state")
+	watch.Lap("kernel state")
 	if !e.dryRun {
 		report.Warnings = append(report.Warnings, settleAllowed(ctx, e.cfg, e.verb)...)
 	}
@@ -73,7 +76,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	if err != nil {
 		return err
 	}
-	watch.lap("protect")
+	watch.Lap("protect")
 
 	report.allowedUntil = protected.allowedUntil
 	if !e.dryRun {
@@ -85,10 +88,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	watch.lap("bans")
+	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&keeper{e.store, e.cfg.Limits, banClock(), e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
+	report.keepLost(&keeper{e.store, e.cfg.Limits, state.Clock(), e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
 		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
 	sets := combine(e.feeds, report.Kept)
@@ -98,7 +101,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 		sets = cidr.Union(sets, stay)
 	}
 	sets = blockable(sets, protected.sets)
-	watch.lap("combine")
+	watch.Lap("combine")
 
 	if err := e.freeForeign(ctx, rules, lives); err != nil {
 		return err
@@ -109,12 +112,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	}
 	for _, p := range plans {
 		r := setReport(p)
-		if !p.Unchanged() && record.Sets[p.Family].holds(p) {
+		if !p.Unchanged() && record.Sets[p.Family].Holds(p) {
 			r.Repaired = setFound(p)
 		}
 		report.Sets = append(report.Sets, r)
 	}
-	watch.lap("plan")
+	watch.Lap("plan")
 	rules.trunks = protected.trunks
 	if e.dryRun {
 		report.Outcome = DryRun
@@ -141,12 +144,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 	if err := setApplied(e.store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
 	}
-	watch.lap("kernel")
+	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until they are there
 	if err := errors.Join(report.ensureRules(ctx, rules, e), brokenErr); err != nil {
 		return err
 	}
-	watch.lap("rules")
+	watch.Lap("rules")
 	report.Outcome = InForce
 	if report.Troubled() {
 		report.Outcome = Stale
@@ -156,12 +159,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *stopwatch)
 
 // remember writes down what the sets hold now. Without it the agent would take our
 // own change for somebody else's, and mend what needs no mending.
-func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecord, plans []*ipsetsync.Plan) {
+func (e *enforcement) remember(report *Report, run *fetch.Store, before state.SetRecord, plans []*ipsetsync.Plan) {
 	e.after = before
-	err := e.after.note(e.kernel, plans)
-	e.after.noteTroubles(report.Families)
+	err := e.after.Note(e.kernel, plans)
+	e.after.NoteTroubles(report.Families)
 	if err == nil && run != nil { // else openRules has said why
-		err = e.after.write(run, before)
+		err = e.after.Write(run, before)
 	}
 	if err != nil {
 		report.warn("%v", err)
@@ -171,7 +174,7 @@ func (e *enforcement) remember(report *Report, run *fetch.Store, before setRecor
 // ensureRules ends a sync: a set does nothing without the rules. If they are none of
 // its business, there are at least the other sets that they name.
 func (r *Report) ensureRules(ctx context.Context, rules *hold, e *enforcement) error {
-	unlock, err := lock(ctx, rules.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
+	unlock, err := state.Lock(ctx, rules.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
@@ -261,7 +264,7 @@ func (r *Report) noteBroken(broken [2]error) error {
 		if f == cidr.IPv4 {
 			return err
 		}
-		r.Families = append(r.Families, familyProblem(err))
+		r.Families = append(r.Families, problem.OfFamily(err))
 	}
 	return nil
 }
@@ -269,7 +272,7 @@ func (r *Report) noteBroken(broken [2]error) error {
 // freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
 // run the plans are made as if that had been done.
 func (e *enforcement) freeForeign(ctx context.Context, r *hold, lives [2]*ipsetsync.Live) error {
-	if e.setsOnly || leavesRules(e.cfg) {
+	if e.setsOnly || settings.LeavesRules(e.cfg) {
 		return nil
 	}
 	any := false
@@ -282,7 +285,7 @@ func (e *enforcement) freeForeign(ctx context.Context, r *hold, lives [2]*ipsets
 		return nil
 	}
 	if !e.dryRun {
-		unlock, err := lock(ctx, e.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
+		unlock, err := state.Lock(ctx, e.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,10 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // restoreBans makes the sets of bans hold what the list of bans says. It comes before
@@ -20,13 +23,13 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 	for _, n := range notes {
 		report.warn("%s", n)
 	}
-	report.BansProblem, report.bansFound = problemIf(err), found
+	report.BansProblem, report.bansFound = problem.If(err), found
 	report.foreignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
 	report.Bans = e.book.active()
 	if UnkeptBans(e.cfg) {
 		report.ListProblems = append(report.ListProblems, bansUnwritten)
 	}
-	for _, p := range []*Problem{e.book.damagedOlder(), problemIf(e.book.unread), exempt.allowedProblem} {
+	for _, p := range []*problem.Problem{e.book.damagedOlder(), problem.If(e.book.unread), exempt.allowedProblem} {
 		if p != nil {
 			report.ListProblems = append(report.ListProblems, *p)
 		}
@@ -41,7 +44,7 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 // rule and gets none now.
 func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
 	unusable := report.BansProblem != nil
-	if !e.setsOnly && !leavesRules(e.cfg) && !unusable {
+	if !e.setsOnly && !settings.LeavesRules(e.cfg) && !unusable {
 		return stay // see dropBansFirst
 	}
 	for _, f := range cidr.Families {
@@ -63,7 +66,7 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 // if there are rules for the lists and none for the bans: an older version kept bans
 // among the lists.
 func (e *enforcement) dropBansFirst(ctx context.Context, r *hold) error {
-	if e.setsOnly || leavesRules(e.cfg) {
+	if e.setsOnly || settings.LeavesRules(e.cfg) {
 		return nil
 	}
 	for _, f := range cidr.Families {
@@ -75,7 +78,7 @@ func (e *enforcement) dropBansFirst(ctx context.Context, r *hold) error {
 		if err != nil || bans.References > 0 || bans.Elements == 0 {
 			continue
 		}
-		unlock, err := lock(ctx, e.cfg.RunDir, rulesLock, e.verb, e.wait, nil)
+		unlock, err := state.Lock(ctx, e.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Exemption tells whether one address or prefix is exempt, which is: never blocked on
@@ -37,7 +38,7 @@ type ExemptReport struct {
 // what can be read is exempt; of the others, names of which the answers cannot be read
 // are an error, never "not exempt".
 func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*ExemptReport, error) {
-	store, unread := findStore(cfg)
+	store, unread := state.FindStore(cfg)
 	if unread != nil {
 		store = nil
 	}
@@ -67,7 +68,7 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 		q = unmapped(q)
 		_, never := cidr.FindNeverBanned(cidr.FromNetip(q))
 		found[i] = Exemption{
-			Query: queryText(q), Exempt: p.exempts(q),
+			Query: cidr.Text(q), Exempt: p.exempts(q),
 			Because: append([]Protected{}, p.Covering(q)...), Special: specialSpace(q), NeverBanned: never,
 		}
 	}

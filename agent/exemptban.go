@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
@@ -31,10 +32,10 @@ type ExemptBan struct {
 func (b ExemptBan) String() string {
 	who, as, exempt := b.Banned, "", b.Because[0]
 	if exempt.Prefix.Bits() > who.Bits() {
-		who, as = exempt.Prefix, " as "+queryText(b.Banned)
+		who, as = exempt.Prefix, " as "+cidr.Text(b.Banned)
 	}
 	if b.Place != nil {
-		return b.inPlace(queryText(who), as)
+		return b.inPlace(cidr.Text(who), as)
 	}
 	by, become := "by fail2ban", "its packets are rejected"
 	if b.Own {
@@ -43,7 +44,7 @@ func (b ExemptBan) String() string {
 	if b.Unused {
 		become = "no rule drops the members of that set yet"
 	}
-	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): %s", queryText(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
+	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): %s", cidr.Text(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
 }
 
 // inPlace says it of a place.
@@ -77,9 +78,9 @@ func (b ExemptBan) Remedy() string {
 		return b.Place.Remedy
 	}
 	if b.Own {
-		return fmt.Sprintf("voipbl sync; if it stays: ipset del %[2]s %[1]s", queryText(b.Banned), b.Set)
+		return fmt.Sprintf("voipbl sync; if it stays: ipset del %[2]s %[1]s", cidr.Text(b.Banned), b.Set)
 	}
-	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", queryText(b.Banned), b.Set)
+	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", cidr.Text(b.Banned), b.Set)
 }
 
 // exemptBans looks for them: in the sets that fail2ban and voipbl fill, whether or not a

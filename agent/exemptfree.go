@@ -89,7 +89,7 @@ type banned struct {
 }
 
 func freedText(a cidr.Prefix, set string, p *Protection) string {
-	address := queryText(a.Netip())
+	address := cidr.Text(a.Netip())
 	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
 }
 

@@ -6,6 +6,9 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // apply makes the kernel hold what is wanted. partly is what went wrong with one family
@@ -26,25 +29,25 @@ func (r *hold) leavesIPv6() bool { return r.cfg.Firewall.IPv6 == config.IPv6Off 
 
 // knownTroubles are the families that could not be listed now, or whose rules could not
 // be made what they should be the last time and are not yet.
-func (r *hold) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan) (all []FamilyProblem) {
+func (r *hold) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan) (all []problem.FamilyProblem) {
 	for _, f := range firewall.Families {
 		switch {
 		case f == firewall.IPv6 && r.leavesIPv6():
 		case saved[f].Trouble != nil:
-			all = append(all, familyProblem(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
-		case isGone(r.sets.Kind(r.cfg.SetName(int(f)))): // which is told, and is why
+			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
+		case state.IsGone(r.sets.Kind(r.cfg.SetName(int(f)))): // which is told, and is why
 		case r.record.Troubles[f] != nil && !plans[f].Unchanged():
-			all = append(all, FamilyProblem{f.String(), *r.record.Troubles[f], f})
+			all = append(all, problem.FamilyProblem{Family: f.String(), Problem: *r.record.Troubles[f], In: f})
 		}
 	}
 	return all
 }
 
 // unlisted are the families whose rules could not be listed.
-func unlisted(cfg config.Config, saved [2]*firewall.Saved) (all []FamilyProblem) {
+func unlisted(cfg config.Config, saved [2]*firewall.Saved) (all []problem.FamilyProblem) {
 	for _, f := range firewall.Families {
-		if wantsRules(cfg, f) && saved[f] != nil && saved[f].Trouble != nil {
-			all = append(all, familyProblem(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
+		if settings.WantsRules(cfg, f) && saved[f] != nil && saved[f].Trouble != nil {
+			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
 		}
 	}
 	return all
@@ -58,7 +61,7 @@ func (r *hold) noteWithoutBase(report *RulesReport) error {
 		p.WithoutBase[f] = err != nil
 	}
 	for _, problem := range report.Families {
-		p.WithoutBase[problem.family] = true
+		p.WithoutBase[problem.In] = true
 	}
 	if p.WithoutBase == before {
 		return nil

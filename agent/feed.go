@@ -14,7 +14,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/filekind"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/internal/web"
+	"github.com/voipbl/voipbl/state"
 )
 
 // reader gets feeds: each from its source, or else from its last good copy.
@@ -64,7 +66,7 @@ func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
 		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
 		live:     func() cidr.Sets { return readLive(cfg) },
-		wrote:    func() bool { return lastRecord(cfg).wrote(cfg) },
+		wrote:    func() bool { return state.LastRecord(cfg).Wrote(cfg) },
 		feeds:    cfg.Feeds,
 	}
 }
@@ -140,22 +142,22 @@ func (f *feed) noteChange(state fetch.State, success time.Time) {
 // remember keeps what became of the attempt. One that the user broke off says
 // nothing about the feed.
 func (r *reader) remember(f *feed, state fetch.State) {
-	problem := f.report.Problem
-	if r.dryRun || problem != nil && problem.Reason == string(fetch.ReasonCanceled) {
+	trouble := f.report.Problem
+	if r.dryRun || trouble != nil && trouble.Reason == string(fetch.ReasonCanceled) {
 		return
 	}
 	state.LastAttempt, state.Source = r.now, f.source
 	if state.ContentChanged.After(r.now) { // the clock has been set back since
 		state.ContentChanged = r.now
 	}
-	if problem == nil {
+	if trouble == nil {
 		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
 	} else {
-		state.LastError, state.Reason = problem.Error, problem.Reason
+		state.LastError, state.Reason = trouble.Error, trouble.Reason
 		state.Failures++
 	}
 	if err := r.store.SetState(f.Name, state); err != nil {
-		f.warn("feed %s: its history is not kept: %s", f.Name, problemOf(err).Error)
+		f.warn("feed %s: its history is not kept: %s", f.Name, problem.Of(err).Error)
 	}
 }
 
@@ -171,23 +173,23 @@ func (r *reader) getCopy(f *feed) {
 	}
 	switch success := lastSuccess(state, f.report.FetchedAt); {
 	case state.LastError != "":
-		f.report.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
+		f.report.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	case stale(success, r.now, f.Schedule):
-		f.report.Problem = &Problem{string(reasonStale), "it was last fetched at " + success.Local().Format(time.DateTime), remedyFor(reasonStale)}
+		f.report.Problem = &problem.Problem{Reason: string(reasonStale), Error: "it was last fetched at " + success.Local().Format(time.DateTime), Remedy: remedyFor(reasonStale)}
 	}
 }
 
 // download does what can go wrong. It returns the problem, or nil when the
 // feed is in f.
-func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state *fetch.State) *Problem {
+func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state *fetch.State) *problem.Problem {
 	timeout := min(r.limits.Timeout, time.Until(r.deadline))
 	if timeout <= 0 {
 		why := fmt.Sprintf("not begun: the other feeds took %v, all the time there is", fetchRounds*r.limits.Timeout)
-		return &Problem{string(fetch.ReasonTooSlow), why, remedyFor(fetch.ReasonTooSlow)}
+		return &problem.Problem{Reason: string(fetch.ReasonTooSlow), Error: why, Remedy: remedyFor(fetch.ReasonTooSlow)}
 	}
 	staged, err := r.store.Stage(f.Name)
 	if err != nil {
-		return problemOf(err)
+		return problem.Of(err)
 	}
 	defer staged.Discard()
 	response, err := r.client.Get(ctx, fetch.Request{
@@ -198,13 +200,13 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	}, staged)
 	if err != nil {
 		state.Tried, f.talked = response.Talked, response.Talked
-		return problemOf(err)
+		return problem.Of(err)
 	}
 	if response.NotModified {
 		if !r.useCopy(f, FeedUnchanged) {
 			why := f.report.Problem.Error
 			f.report.Problem = nil
-			return &Problem{Reason: reasonNoCopy, Error: why}
+			return &problem.Problem{Reason: reasonNoCopy, Error: why}
 		}
 		r.store.Stands(f.Name)
 		state.Held = nil
@@ -216,11 +218,11 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	}
 	body, err := r.read(staged.Parts())
 	if err != nil {
-		return problemOf(err)
+		return problem.Of(err)
 	}
 	sum := fmt.Sprintf("%x", staged.Sum())
 	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
-		return &Problem{string(v.reason), v.why, remedyFor(v.reason)}
+		return &problem.Problem{Reason: string(v.reason), Error: v.why, Remedy: remedyFor(v.reason)}
 	}
 	state.Talked, state.Tried, f.talked = response.Talked, nil, response.Talked
 	r.noteBefore(f)
@@ -253,7 +255,7 @@ func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.
 // be missed when the feed fails, or after a reboot.
 func (f *feed) unkept(err error) {
 	f.report.Unkept = true
-	f.warn("feed %s: no copy is kept, so a reboot would lose it: %s: free or mend the disk, then sync again", f.Name, problemOf(err).Error)
+	f.warn("feed %s: no copy is kept, so a reboot would lose it: %s: free or mend the disk, then sync again", f.Name, problem.Of(err).Error)
 }
 
 // rememberPaths is how often the success of a path feed is written down: it is
@@ -265,7 +267,7 @@ const rememberPaths = time.Minute
 func (r *reader) prior(f *feed) fetch.Meta {
 	c, err := r.store.Open(f.Name)
 	if err != nil {
-		if !isAbsent(err) {
+		if !problem.IsAbsent(err) {
 			f.warn("feed %s: %v: it is fetched anew", f.Name, err)
 		}
 		return fetch.Meta{}
@@ -291,10 +293,10 @@ func (r *reader) state(f *feed) fetch.State {
 func (r *reader) useCopy(f *feed, state FeedState) bool {
 	body, meta, err := r.readCopy(f.Name)
 	if err != nil {
-		f.report.State, f.damaged = FeedMissing, !isAbsent(err)
+		f.report.State, f.damaged = FeedMissing, !problem.IsAbsent(err)
 		if f.report.Problem == nil {
-			f.report.Problem = problemOf(err)
-		} else if !isAbsent(err) {
+			f.report.Problem = problem.Of(err)
+		} else if !problem.IsAbsent(err) {
 			f.warn("feed %s: %v", f.Name, err)
 		}
 		return false

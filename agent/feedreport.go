@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"github.com/voipbl/voipbl/internal/problem"
 	"net/netip"
 	"time"
 )
@@ -27,16 +28,16 @@ type FeedReport struct {
 	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
 	Frozen         bool      `json:"frozen,omitempty"`         // that is longer ago than frozen_after says
 
-	Bytes    int64          `json:"bytes"`
-	Lines    int            `json:"lines"`    // that ought to be entries
-	Entries  int            `json:"entries"`  // that were read
-	Entries6 int            `json:"entries6"` // of these, IPv6
-	Prefixes int            `json:"prefixes"` // after aggregation, before protection
-	Rejected map[string]int `json:"rejected"` // lines that gave nothing, by reason
-	Rejects  []RejectReport `json:"rejects"`  // the first of them
-	Screened []ScreenReport `json:"screened"` // entries in special-purpose space, by row
-	Unkept   bool           `json:"unkept"`   // it is in force, but no copy of it could be kept
-	Problem  *Problem       `json:"problem,omitempty"`
+	Bytes    int64            `json:"bytes"`
+	Lines    int              `json:"lines"`    // that ought to be entries
+	Entries  int              `json:"entries"`  // that were read
+	Entries6 int              `json:"entries6"` // of these, IPv6
+	Prefixes int              `json:"prefixes"` // after aggregation, before protection
+	Rejected map[string]int   `json:"rejected"` // lines that gave nothing, by reason
+	Rejects  []RejectReport   `json:"rejects"`  // the first of them
+	Screened []ScreenReport   `json:"screened"` // entries in special-purpose space, by row
+	Unkept   bool             `json:"unkept"`   // it is in force, but no copy of it could be kept
+	Problem  *problem.Problem `json:"problem,omitempty"`
 
 	file bool // it is on this host
 }

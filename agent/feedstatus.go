@@ -8,9 +8,10 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
-const onceMore = "then " + runSync
+const onceMore = "then " + problem.RunSync
 
 const andSync = "; " + onceMore // the end of a remedy
 
@@ -27,12 +28,12 @@ type FeedStatus struct {
 	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last said something else
 	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
 
-	Next     time.Time   `json:"next,omitzero"` // when the agent will try, of a feed from the network
-	Fetching bool        `json:"fetching"`      // by the agent, at this moment
-	Failures int         `json:"failures"`      // since the last success
-	Stale    bool        `json:"stale"`         // no success for three times its interval
-	Held     *fetch.Held `json:"held,omitempty"`
-	Problem  *Problem    `json:"problem,omitempty"`
+	Next     time.Time        `json:"next,omitzero"` // when the agent will try, of a feed from the network
+	Fetching bool             `json:"fetching"`      // by the agent, at this moment
+	Failures int              `json:"failures"`      // since the last success
+	Stale    bool             `json:"stale"`         // no success for three times its interval
+	Held     *fetch.Held      `json:"held,omitempty"`
+	Problem  *problem.Problem `json:"problem,omitempty"`
 
 	file bool // it is on this host
 }
@@ -59,19 +60,19 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 		m := c.Meta()
 		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
 		c.Close()
-	case isAbsent(err):
+	case problem.IsAbsent(err):
 		s.Problem = s.neverGot()
 	default:
-		s.Problem = problemOf(err)
+		s.Problem = problem.Of(err)
 	}
 	state, err := store.State(f.Name)
 	if err != nil && s.Problem == nil {
-		s.Problem = problemOf(err)
+		s.Problem = problem.Of(err)
 	}
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
 	s.LastSuccess = lastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {
-		s.Problem = &Problem{state.Reason, state.LastError, remedyFor(fetch.Reason(state.Reason))}
+		s.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	}
 	s.ContentChanged = state.ContentChanged
 	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
@@ -105,8 +106,8 @@ func (f *FeedStatus) why() string {
 	return ": " + f.Problem.Error
 }
 
-func (f *FeedStatus) neverGot() *Problem {
-	return &Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: runSync}
+func (f *FeedStatus) neverGot() *problem.Problem {
+	return &problem.Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: problem.RunSync}
 }
 
 // adviseFetch says what fetches a feed once its trouble is mended: an agent does so by
@@ -118,7 +119,7 @@ func (f *FeedStatus) adviseFetch(agentRuns bool) {
 	case !agentRuns && !strings.Contains(f.Problem.Remedy, "voipbl sync"):
 		f.Problem.Remedy += andSync
 		return
-	case !agentRuns || f.Problem.Remedy != runSync:
+	case !agentRuns || f.Problem.Remedy != problem.RunSync:
 		return
 	}
 	f.Problem.Remedy = "nothing: the agent fetches it when it is due"

@@ -10,6 +10,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // fetcher fetches the feeds that have a URL, each by its schedule, and resolves the
@@ -248,7 +250,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	if err != nil {
 		for _, f := range todo.feeds {
 			if ctx.Err() == nil {
-				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problemOf(err)}
+				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problem.Of(err)}
 				tell(fetched{feed: f.Name, report: r, attempts: attempts{last: time.Now().Round(0), failures: 1, reason: fetch.Reason(r.Problem.Reason)}})
 			}
 		}
@@ -291,16 +293,16 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 const fetchWait = 2 * time.Hour
 
 func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store, func(), error) {
-	unlock, err := lock(ctx, cfg.RunDir, mainLock, "voipbl run, fetching", fetchWait, nil)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.MainLock, "voipbl run, fetching", fetchWait, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := openState(cfg)
+	store, err := state.OpenStore(cfg)
 	if err != nil {
 		unlock()
 		return nil, nil, err
 	}
-	if err := sweep(ctx, cfg, store, "voipbl run", lockWait); err != nil && ctx.Err() == nil {
+	if err := sweep(ctx, cfg, store, "voipbl run", state.LockWait); err != nil && ctx.Err() == nil {
 		d.log.Warn(err.Error())
 	}
 	return store, unlock, nil

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // A running agent makes the kernel hold what its own configuration says. A command that
@@ -19,8 +21,8 @@ import (
 // NotFollowedError is a running agent that does not take over the configuration that a
 // command is to put in force.
 type NotFollowedError struct {
-	Why  *Problem // what the agent says; nil if it was not asked, or reads another file
-	File string   // that the agent reads
+	Why  *problem.Problem // what the agent says; nil if it was not asked, or reads another file
+	File string           // that the agent reads
 }
 
 func (e *NotFollowedError) Error() string {
@@ -41,7 +43,7 @@ func (e *NotFollowedError) Remedy() string {
 // Following is what a command asks of the agent.
 type Following struct {
 	File    string // that the command has read
-	MayLose MayLose
+	MayLose state.MayLose
 	DryRun  bool // only find out
 	Timeout time.Duration
 
@@ -54,16 +56,16 @@ type Following struct {
 // force. On a NotFollowedError it does not; a SilentAgentError says that nobody knows.
 // Without an agent, or if it goes by the same one already, it returns nil.
 func Follow(ctx context.Context, cfg config.Config, how Following) error {
-	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	theirs, err := state.AgentConfig(ctx, cfg.RunDir)
 	switch {
-	case errors.As(err, new(*NoAgentError)):
+	case errors.As(err, new(*state.NoAgentError)):
 		return nil
 	case err != nil:
 		return err
 	case cfg.Equal(theirs):
 		return nil
 	}
-	status, err := askStatus(ctx, cfg)
+	status, err := state.AskStatus(ctx, cfg)
 	if err != nil || status == nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 	}
 	if how.DryRun {
 		if err := refusal(ctx, theirs, cfg, how.MayLose); err != nil {
-			return &NotFollowedError{Why: problemOf(err), File: status.ConfigFile}
+			return &NotFollowedError{Why: problem.Of(err), File: status.ConfigFile}
 		}
 		return nil
 	}
@@ -86,7 +88,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 		return err
 	}
 	// One that was taken over, and could not be put in force, is not refused.
-	if theirs, err = AgentConfig(ctx, cfg.RunDir); err == nil && !cfg.Equal(theirs) {
+	if theirs, err = state.AgentConfig(ctx, cfg.RunDir); err == nil && !cfg.Equal(theirs) {
 		return &NotFollowedError{Why: refused, File: status.ConfigFile}
 	}
 	return err
@@ -94,22 +96,22 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 
 // reloadAgent has the agent read its file anew. What takes away more than it may is
 // refused.
-func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may MayLose) (refused *Problem, err error) {
-	path := reloadPath
-	if value := gentle[may]; value != "" {
-		path += "?" + url.Values{gently: {value}}.Encode()
+func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
+	path := state.ReloadPath
+	if value := state.Gentle[may]; value != "" {
+		path += "?" + url.Values{state.Gently: {value}}.Encode()
 	}
-	err = askAgent(ctx, cfg, wait, http.MethodPost, path, &refused)
+	err = state.Ask(ctx, cfg, wait, http.MethodPost, path, &refused)
 	return refused, err
 }
 
 // ReloadAgent has the agent take the configuration over, and returns when it is in
 // force, or why it is refused. taken is all that it took away, as of [TakesAway].
-func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *Problem, err error) {
-	before, unknown := AgentConfig(ctx, cfg.RunDir)
-	refused, err = reloadAgent(ctx, cfg, wait, LoseAny)
+func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *problem.Problem, err error) {
+	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
+	refused, err = reloadAgent(ctx, cfg, wait, state.LoseAny)
 	if err == nil && refused == nil && unknown == nil {
-		if now, err := AgentConfig(ctx, cfg.RunDir); err == nil {
+		if now, err := state.AgentConfig(ctx, cfg.RunDir); err == nil {
 			taken = takenAway(before, now)
 		}
 	}
@@ -119,7 +121,7 @@ func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (ta
 // TakesAway is all that a configuration would take away from a running agent's, such as
 // "192.0.2.7 of allow".
 func TakesAway(ctx context.Context, cfg config.Config) []string {
-	theirs, err := AgentConfig(ctx, cfg.RunDir)
+	theirs, err := state.AgentConfig(ctx, cfg.RunDir)
 	if err != nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // errRefused is that an apply would be refused, which a report says.
@@ -17,9 +18,9 @@ var errRefused = errors.New("refused")
 // followApply has the agent go by what is to be applied, unless the apply would be refused,
 // which report says then: the agent's configuration stays as it was.
 func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers resolved, opts ApplyOptions) (report *RulesReport, err error) {
-	how := Following{File: opts.ConfigFile, MayLose: max(LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, lockWait)}
+	how := Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
-		how.MayLose = LoseAny
+		how.MayLose = state.LoseAny
 	}
 	how.Judge = func() error {
 		judged, err := judgeApply(ctx, cfg, fw, answers, opts)

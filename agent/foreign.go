@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/filekind"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // foreign is a part of a feed that is something else than a list.
@@ -64,7 +65,7 @@ func foreignVerdict(body content) verdict {
 
 // foreignFiles is the problem of a path feed with files that are no lists. The
 // others are in force; if there are none, the feed has failed.
-func foreignFiles(body content) *Problem {
+func foreignFiles(body content) *problem.Problem {
 	if len(body.foreign) == 0 {
 		return nil
 	}
@@ -76,5 +77,5 @@ func foreignFiles(body content) *Problem {
 	if n := len(why) - most; n > 0 {
 		why = append(why[:most], fmt.Sprintf("and %d more", n))
 	}
-	return &Problem{string(reasonNotAList), strings.Join(why, "; "), remedyFor(reasonNotAList)}
+	return &problem.Problem{Reason: string(reasonNotAList), Error: strings.Join(why, "; "), Remedy: remedyFor(reasonNotAList)}
 }

@@ -8,15 +8,17 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // ensureDrop is what is left to do while the state folder cannot be used: the drop,
 // which needs nothing of it. All else that is ours is left as it is.
 func (h *handles) ensureDrop(ctx context.Context) error {
-	if leavesRules(h.cfg) {
+	if settings.LeavesRules(h.cfg) {
 		return nil
 	}
-	unlock, err := lock(ctx, h.cfg.RunDir, rulesLock, "voipbl run", lockWait, nil)
+	unlock, err := state.Lock(ctx, h.cfg.RunDir, state.RulesLock, "voipbl run", state.LockWait, nil)
 	if err != nil {
 		return err
 	}
@@ -26,7 +28,7 @@ func (h *handles) ensureDrop(ctx context.Context) error {
 		return err
 	}
 	at, _ := place(ctx, h.cfg, h.fw.Backend, saved, stoodAtPrerouting(h.cfg, saved))
-	want := dropSettings(h.cfg, h.kernel, at).Wanted().KeepBase(saved)
+	want := settings.DropSettings(h.cfg, h.kernel, at).Wanted().KeepBase(saved)
 	_, err = h.fw.Apply(ctx, want, saved, nil)
 	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 {
 		return nil // told where all rules are made
@@ -90,7 +92,7 @@ func (h *handles) openStore(writes bool) (err error) {
 		h.store, err = fetch.OpenStore(h.cfg.StateDir)
 		return err
 	}
-	h.store, err = openState(h.cfg)
+	h.store, err = state.OpenStore(h.cfg)
 	return err
 }
 
@@ -104,7 +106,7 @@ func (h *handles) close() {
 // sweep removes what killed runs have left in the state folder. The caller holds
 // mainLock, under which copies of lists are staged; local files are under setsLock.
 func sweep(ctx context.Context, cfg config.Config, store *fetch.Store, verb string, wait time.Duration) error {
-	unlock, err := lock(ctx, cfg.RunDir, setsLock, verb, wait, nil)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // pathsDue reports whether a local feed is to be read again.
@@ -33,12 +35,12 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	if d.files.watcher == nil {
 		d.reports.poke() // nobody else does
 	}
-	unlock, err := lock(ctx, d.cfg.RunDir, setsLock, "voipbl run", lookWait, nil)
+	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.SetsLock, "voipbl run", state.LookWait, nil)
 	if err != nil {
 		return // by somebody who reads them as well
 	}
 	defer unlock()
-	store, err := openState(d.cfg)
+	store, err := state.OpenStore(d.cfg)
 	if err != nil {
 		d.applySoon("schedule", 0) // which tells what is wrong
 		return
@@ -73,7 +75,7 @@ func (d *daemon) applySoon(why string, after time.Duration) {
 func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	why := strings.Join(reasons, "; ")
 	now := time.Now()
-	forgetUnlisted(d.cfg)
+	state.ForgetUnlisted(d.cfg)
 	report := newReport(d.opts.Version)
 	err := d.enforce(ctx, report)
 	// What reading the lists took is not needed until the next time.
@@ -92,7 +94,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 		d.failures++
 		wait := min(applyPause<<min(d.failures-1, 8), maxApplyPause)
 		if d.ready {
-			d.log.Error("the lists could not be put in force; what is in the kernel stays", "why", why, "error", err, "remedy", problemOf(err).Remedy, "again_in", wait)
+			d.log.Error("the lists could not be put in force; what is in the kernel stays", "why", why, "error", err, "remedy", problem.Of(err).Remedy, "again_in", wait)
 		}
 		for _, reason := range reasons {
 			d.applySoon(reason, wait)
@@ -128,13 +130,13 @@ func (d *daemon) readAgain(report *Report) {
 }
 
 func (d *daemon) enforce(ctx context.Context, report *Report) error {
-	watch := &stopwatch{&report.Steps, time.Now()}
+	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
 	h, err := openHostAndStore(d.cfg)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	e := newEnforcement(h, "voipbl run", lockWait, report.At)
+	e := newEnforcement(h, "voipbl run", state.LockWait, report.At)
 	e.established, e.book = d.ready, d.book
 	if err := e.run(ctx, report, watch); err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // problem notes what stands against a host being protected as it should be. remedy is
@@ -27,7 +29,7 @@ func (s *Status) problem(remedy, format string, args ...any) {
 }
 
 // Add notes a problem that somebody else has found; nil is none.
-func (s *Status) Add(p *Problem) {
+func (s *Status) Add(p *problem.Problem) {
 	if p != nil {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
@@ -81,7 +83,7 @@ func (s *Status) judge(now time.Time) {
 
 // judgeFeed says what is wrong with a list, and why, as far as that is known.
 func (s *Status) judgeFeed(f FeedStatus) {
-	remedy, why := runSync, f.why()
+	remedy, why := problem.RunSync, f.why()
 	if f.Problem != nil {
 		remedy = f.Problem.Remedy
 	}
@@ -134,15 +136,15 @@ func (s *Status) judgeSets() {
 }
 
 // Empty is that the lists block nobody, though bans of this host may; nil if they do.
-func (s *Status) Empty() *Problem {
+func (s *Status) Empty() *problem.Problem {
 	if s.entries() > 0 {
 		return nil
 	}
-	return &Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
+	return &problem.Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
 }
 
 // OnlyBans is that the lists block nobody, while bans of this host are in force.
-func (s *Status) OnlyBans() *Problem {
+func (s *Status) OnlyBans() *problem.Problem {
 	if s.banned() == 0 {
 		return nil
 	}
@@ -170,16 +172,16 @@ func (s *Status) judgeBans() {
 }
 
 // bansUnwritten is what is wrong while a ban is kept in the run folder alone.
-var bansUnwritten = Problem{
+var bansUnwritten = problem.Problem{
 	Reason: "not-written-down",
 	Error:  "some bans are in force and not written down: a boot would lose them",
 	Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
 }
 
 // BanProblems are what is wrong with the bans of this host, beside the rules.
-func (s *Status) BanProblems() (all []Problem) {
+func (s *Status) BanProblems() (all []problem.Problem) {
 	add := func(remedy, format string, args ...any) {
-		all = append(all, Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
+		all = append(all, problem.Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
 	for _, set := range s.BanSets {
 		switch {
@@ -234,7 +236,7 @@ func (s *Status) repairs() string {
 	case s.taken != nil:
 		return s.taken.Remedy
 	case s.Agent == nil:
-		return runSync
+		return problem.RunSync
 	case s.Agent.ApplyError != nil: // which it tries again all the time
 		return cmp.Or(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
 	case s.outlook != nil && s.outlook.Error != nil:
@@ -282,7 +284,7 @@ func (s *Status) judgeAgent() {
 		s.problem(remedy, "the agent goes on with the old configuration: %s", p.Error)
 	}
 	for _, name := range s.Agent.UnkeptFeeds() {
-		s.problem(UnkeptRemedy(), "no copy of the list %s can be kept: a boot would lose it", name)
+		s.problem(state.UnkeptRemedy(), "no copy of the list %s can be kept: a boot would lose it", name)
 	}
 	if p := s.Agent.ApplyError; p != nil {
 		s.problem(p.Remedy, "the agent cannot put the lists in force: %s", p.Error)

@@ -9,6 +9,8 @@ import (
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // wellStatus is a host on which all is well.
@@ -18,13 +20,15 @@ func wellStatus() *Status {
 	}
 	return &Status{
 		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
-		Rules: &RulesStatus{}, Agent: &AgentStatus{Applied: judgedAt},
+		Rules: &RulesStatus{}, Agent: &state.AgentStatus{Applied: judgedAt},
 		Feeds: []FeedStatus{{Name: "list", LastSuccess: judgedAt, FetchedAt: judgedAt}},
 	}
 }
 
 func TestStatusJudge(t *testing.T) {
-	problem := func(words string) *Problem { return &Problem{Reason: "x", Error: words, Remedy: "mend it"} }
+	trouble := func(words string) *problem.Problem {
+		return &problem.Problem{Reason: "x", Error: words, Remedy: "mend it"}
+	}
 	empty := func(s *Status) {
 		s.Sets[0].Entries, s.Sets[1].Entries, s.Feeds[0].Source, s.Feeds[0].file = 0, 0, "mine.list", true
 	}
@@ -60,28 +64,28 @@ func TestStatusJudge(t *testing.T) {
 			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true
 		}, true, "only this host's own bans are blocked", "the agent puts it right"},
 		{"rules that cannot be read", func(s *Status) {
-			s.Rules.Problem, s.Rules.Unread, s.Sets[0].Drops = problem("no iptables"), true, false
+			s.Rules.Problem, s.Rules.Unread, s.Sets[0].Drops = trouble("no iptables"), true, false
 		}, false, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: no iptables", "mend it"},
 		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
-		{"no rules as configured", func(s *Status) { s.Rules.Problem = problem("beside ufw") }, true, "beside ufw", "mend it"},
+		{"no rules as configured", func(s *Status) { s.Rules.Problem = trouble("beside ufw") }, true, "beside ufw", "mend it"},
 		{"on trial", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
 		{"on trial for too long", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
 		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
 		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
-		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, problem("it does not answer") }, true, "it does not answer", "mend it"},
-		{"a mistake", func(s *Status) { s.Agent.ConfigError = &Problem{Error: "line 3"} }, true, "the agent goes on with the old configuration: line 3", "config check"},
+		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, trouble("it does not answer") }, true, "it does not answer", "mend it"},
+		{"a mistake", func(s *Status) { s.Agent.ConfigError = &problem.Problem{Error: "line 3"} }, true, "the agent goes on with the old configuration: line 3", "config check"},
 		{"no copy kept", func(s *Status) { s.Agent.Unkept = map[string]bool{"list": true, "other": false} }, true, "no copy of the list list can be kept", ""},
-		{"nothing applied", func(s *Status) { s.Agent.ApplyError = problem("the set is full") }, true, "the agent cannot put the lists in force: the set is full", "mend it"},
+		{"nothing applied", func(s *Status) { s.Agent.ApplyError = trouble("the set is full") }, true, "the agent cannot put the lists in force: the set is full", "mend it"},
 		{"never fetched", func(s *Status) { s.Feeds[0] = FeedStatus{Name: "list", Stale: true} }, true, "feed list was never fetched", ""},
 		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", "voipbl sync"},
 		{"stale and held", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Held = true, &fetch.Held{} }, true, "feed list is STALE", ""},
 		{"held", func(s *Status) { s.Feeds[0].Held = &fetch.Held{} }, true, "feed list: a new list waits to be believed", ""},
-		{"in trouble", func(s *Status) { s.Feeds[0].Problem = problem("no certificate") }, true, "feed list: no certificate", "mend it"},
-		{"in trouble for long", func(s *Status) { s.Feeds[0].Problem, s.Feeds[0].Failures = problem("no certificate"), 1200 }, true, "feed list: failed 1,200 times: no certificate", "mend it"},
+		{"in trouble", func(s *Status) { s.Feeds[0].Problem = trouble("no certificate") }, true, "feed list: no certificate", "mend it"},
+		{"in trouble for long", func(s *Status) { s.Feeds[0].Problem, s.Feeds[0].Failures = trouble("no certificate"), 1200 }, true, "feed list: failed 1,200 times: no certificate", "mend it"},
 		{"never fetched, since it fails", func(s *Status) {
-			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: judgedAt, Failures: 1, Problem: problem("no route")}
+			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: judgedAt, Failures: 1, Problem: trouble("no route")}
 		}, true, "feed list was never fetched: no route", "mend it"},
-		{"stale, since it fails", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Problem = true, problem("no route") }, true, "feed list is STALE: no success for three times its interval: no route", "mend it"},
+		{"stale, since it fails", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Problem = true, trouble("no route") }, true, "feed list is STALE: no success for three times its interval: no route", "mend it"},
 		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
 		{"kept", func(s *Status) {
 			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}

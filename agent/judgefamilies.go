@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // judgeFamilies says which family is not protected as configured, and why.
@@ -20,12 +21,12 @@ func (s *Status) judgeFamilies() {
 // IPv6Trouble is that the set of IPv6 is missing or was made by somebody else, or that no
 // rule drops its members, unless that is told otherwise; nil if not. What is wrong with both
 // families is not that of IPv6.
-func (s *Status) IPv6Trouble() *Problem {
+func (s *Status) IPv6Trouble() *problem.Problem {
 	six := s.Sets[firewall.IPv6]
 	switch {
 	case s.inTrouble(firewall.IPv6):
 	case six.Exists && !six.Ours:
-		return &Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
+		return &problem.Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
 	case s.ipv6Told(six):
 	case !six.Exists && s.Sets[firewall.IPv4].Exists:
 		return openIPv6("the kernel has no set "+six.Name, s.repairs())
@@ -36,14 +37,14 @@ func (s *Status) IPv6Trouble() *Problem {
 	return nil
 }
 
-func openIPv6(why, remedy string) *Problem {
+func openIPv6(why, remedy string) *problem.Problem {
 	err := &firewall.FamilyError{Family: firewall.IPv6, Err: errors.New(why)}
-	return &Problem{Reason: "open", Error: err.Error(), Remedy: remedy}
+	return &problem.Problem{Reason: "open", Error: err.Error(), Remedy: remedy}
 }
 
 // inTrouble reports whether a family is not protected as configured.
 func (s *Status) inTrouble(f firewall.Family) bool {
-	return slices.ContainsFunc(s.Families, func(p FamilyProblem) bool { return p.Family == f.String() })
+	return slices.ContainsFunc(s.Families, func(p problem.FamilyProblem) bool { return p.Family == f.String() })
 }
 
 // Drift is what is not as it should be among the rules, without what cannot be for
@@ -53,7 +54,7 @@ func (s *Status) Drift() (left []firewall.Change) {
 		return nil
 	}
 	for _, c := range s.Rules.Drift {
-		if !slices.ContainsFunc(s.Families, func(p FamilyProblem) bool { return p.Family == c.Family }) {
+		if !slices.ContainsFunc(s.Families, func(p problem.FamilyProblem) bool { return p.Family == c.Family }) {
 			left = append(left, c)
 		}
 	}
@@ -75,7 +76,7 @@ func (s *Status) sayNoDrop(set string) {
 
 func (s *Status) noDrop(set string) (remedy, text string) {
 	for _, p := range s.Families {
-		if p.family == firewall.IPv4 {
+		if p.In == firewall.IPv4 {
 			return p.Remedy, p.Error
 		}
 	}

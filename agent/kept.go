@@ -15,6 +15,8 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // When the last good copy of a feed is lost or damaged and the feed cannot be fetched, what
@@ -116,12 +118,12 @@ type keeper struct {
 func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 	last, lost := readApplied(k.store), losses{}
 	if err := k.store.ReadJSON(lostFile, &lost); err != nil {
-		if !isAbsent(err) {
+		if !problem.IsAbsent(err) {
 			k.warn("what is kept of lost copies begins anew: %v", err)
 		}
 		lost = losses{}
 	}
-	before := digest(lost)
+	before := problem.Digest(lost)
 	var kept []Kept
 	for name := range lost {
 		if !slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name && f.report.State == FeedMissing }) {
@@ -158,7 +160,7 @@ func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 		}
 		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(k.limits.KeepLost), Prefixes: sets.Len(), sets: sets})
 	}
-	if digest(lost) != before && !k.dryRun {
+	if problem.Digest(lost) != before && !k.dryRun {
 		if err := k.store.WriteJSON(lostFile, lost); err != nil {
 			k.warn("it is not remembered which copies are lost, so that what leaves other lists may stay meanwhile: %v", err)
 		}
@@ -202,14 +204,14 @@ func (k *keeper) standIn(name string, known bool, live func() cidr.Sets, others 
 	}
 	if rest.Len() > 0 {
 		if err := k.write(name, rest); err != nil {
-			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %s", name, problemOf(err).Error)
+			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %s", name, problem.Of(err).Error)
 		}
 	}
 	return rest
 }
 
 func (k *keeper) write(name string, sets cidr.Sets) error {
-	staged, err := k.store.Stage(standInPrefix + name)
+	staged, err := k.store.Stage(state.StandInPrefix + name)
 	if err != nil {
 		return err
 	}
@@ -238,7 +240,7 @@ func allOf(sets cidr.Sets) iter.Seq[cidr.Prefix] {
 
 // readStandIn reads the stand-in for a feed's copy.
 func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
-	c, err := store.Open(standInPrefix + name)
+	c, err := store.Open(state.StandInPrefix + name)
 	if err != nil {
 		return cidr.Sets{}, err
 	}
@@ -321,7 +323,7 @@ func (k *keeper) remove(name string) {
 	if k.dryRun {
 		return
 	}
-	if err := k.store.Remove(standInPrefix + name); err != nil {
+	if err := k.store.Remove(state.StandInPrefix + name); err != nil {
 		k.warn("%v", err)
 	}
 }
@@ -334,12 +336,12 @@ func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 		return nil, nil
 	}
 	if err := store.ReadJSON(lostFile, &lost); err != nil {
-		if isAbsent(err) {
+		if problem.IsAbsent(err) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	now := banClock()
+	now := state.Clock()
 	var kept []Kept
 	var errs []error
 	for _, f := range cfg.Feeds {
@@ -349,7 +351,7 @@ func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 		}
 		l = l.stamped(now)
 		k := Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(cfg.Limits.KeepLost)}
-		if c, err := store.Open(standInPrefix + f.Name); err == nil {
+		if c, err := store.Open(state.StandInPrefix + f.Name); err == nil {
 			k.Prefixes = c.Meta().Entries
 			c.Close()
 		}

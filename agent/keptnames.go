@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // namesFile keeps what names have stood for: in the state folder, so that it outlives a
@@ -20,7 +21,7 @@ func keptNames(cfg config.Config, store *fetch.Store) (map[string]answer, error)
 	kept := make(map[string]answer)
 	var damaged error
 	if store != nil {
-		if err := store.ReadJSON(namesFile, &kept); err != nil && !isAbsent(err) {
+		if err := store.ReadJSON(namesFile, &kept); err != nil && !problem.IsAbsent(err) {
 			kept, damaged = make(map[string]answer), fmt.Errorf("last good DNS answers: %w", err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // RestartError is a change of the configuration that the agent cannot take over
@@ -22,7 +24,7 @@ func (e *RestartError) Error() string {
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
 // refusal is why a configuration is not taken over in place of another one, or nil.
-func refusal(ctx context.Context, old, new config.Config, may MayLose) error {
+func refusal(ctx context.Context, old, new config.Config, may state.MayLose) error {
 	var taken error
 	if namesOf(old) != namesOf(new) {
 		taken = checkNames(ctx, new)
@@ -39,7 +41,7 @@ func (e *LessProtectionError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *LessProtectionError) Remedy() string { return lessRemedy }
+func (e *LessProtectionError) Remedy() string { return state.LessRemedy }
 
 // lostBase is among what is lost when a file has "base: false".
 const lostBase = "the base rules"
@@ -53,9 +55,9 @@ func takesBase(refused error) bool {
 
 // lessProtection reports all that a change would take away, if that is more than it may:
 // rules, what is never blocked, and feeds.
-func lessProtection(old, new config.Config, may MayLose) error {
+func lessProtection(old, new config.Config, may state.MayLose) error {
 	rules, rest := lostRules(old, new), lostEntries(old, new)
-	if may == LoseAny || len(rest) == 0 && (may == LoseRules || len(rules) == 0) {
+	if may == state.LoseAny || len(rest) == 0 && (may == state.LoseRules || len(rules) == 0) {
 		return nil
 	}
 	return &LessProtectionError{append(rules, rest...)}
@@ -72,9 +74,9 @@ func lostRules(old, new config.Config) (lost []string) {
 		lost = append(lost, lostBase)
 	}
 	switch {
-	case !leavesRules(old) && leavesRules(new):
+	case !settings.LeavesRules(old) && settings.LeavesRules(new):
 		lost = append(lost, "the rules that drop blocked addresses")
-	case wantsRules(old, firewall.IPv6) && !wantsRules(new, firewall.IPv6):
+	case settings.WantsRules(old, firewall.IPv6) && !settings.WantsRules(new, firewall.IPv6):
 		lost = append(lost, "the rules for IPv6")
 	}
 	return lost

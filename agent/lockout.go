@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // LockoutError is base rules that would keep somebody out: who is logged in now, or who
@@ -47,7 +48,7 @@ func (e *LockoutError) Remedy() string {
 
 // Explain describes it; see problemOf.
 func (e *LockoutError) Explain() (reason, what, remedy string) {
-	return reasonLockout, "", e.Remedy()
+	return problem.ReasonLockout, "", e.Remedy()
 }
 
 // lockoutError is nil if nobody is shut out.
@@ -104,7 +105,7 @@ func (*UnattendedError) Remedy() string {
 
 // Explain describes it; see problemOf.
 func (e *UnattendedError) Explain() (reason, what, remedy string) {
-	return reasonUntried, "", e.Remedy()
+	return problem.ReasonUntried, "", e.Remedy()
 }
 
 // onTerminal reports whether a person may be watching.

@@ -10,6 +10,8 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // PlanRules says what ApplyRules would change, and reads names from the last good
@@ -33,9 +35,9 @@ func (r *RulesReport) asStatus(ctx context.Context, cfg config.Config) {
 	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families) == 0 {
 		return
 	}
-	agent, _ := askStatus(ctx, cfg)
+	agent, _ := state.AskStatus(ctx, cfg)
 	r.Problem, r.Obstacles = leaveBase(r.Problem, r.Obstacles, agent)
-	if agent.refuses() {
+	if agent.Refuses() {
 		r.remedies(takenOver)
 	}
 }
@@ -51,7 +53,7 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		kernel.Close()
 		return nil, err
@@ -107,7 +109,7 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		return nil, err
 	}
 	defer s.close()
-	at := dropPlace(cfg, false)
+	at := settings.DropPlace(cfg, false)
 	if cfg.Firewall.DropAt == config.DropAuto {
 		saved, err := s.fw.Read(ctx)
 		if err != nil {
@@ -115,11 +117,11 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 		}
 		at, _ = place(ctx, cfg, s.fw.Backend, saved, s.record.AvoidInput)
 	}
-	settings := dropSettings(cfg, s.sets, at)
-	settings.Base = baseSettings(cfg, s.trunks)
+	want := settings.DropSettings(cfg, s.sets, at)
+	want.Base = settings.BaseSettings(cfg, s.trunks)
 	var shown []ShownRules
 	for _, f := range firewall.Families {
-		tables := settings.Tables(f)
+		tables := want.Tables(f)
 		text := firewall.Show(tables)
 		for _, name := range s.unresolved {
 			text = fmt.Sprintf("# no rule lets %s of firewall.trunks in: it is not resolved yet\n", name) + text
@@ -131,7 +133,7 @@ func ShowRules(ctx context.Context, cfg config.Config) ([]ShownRules, error) {
 
 // ClosedListeners are the listeners that the configured base rules close.
 func ClosedListeners(cfg config.Config, rules []KernelRules, listeners []facts.Listener) []lockout.Closed {
-	base := baseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
+	base := settings.BaseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
 	if base == nil || len(rules) == 0 {
 		return []lockout.Closed{}
 	}

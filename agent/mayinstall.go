@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // mayInstall reports why the configured base rules must not be installed now, or
@@ -49,7 +50,7 @@ func (e *RejectedError) Remedy() string {
 // rejected reports whether the base rules, as they are configured now, have
 // lapsed or been rolled back.
 func (r *hold) rejected() error {
-	if rej := r.state.Rejected; rej != nil && rej.Key == baseKey(r.cfg) {
+	if rej := r.state.Rejected; rej != nil && rej.Key == settings.BaseKey(r.cfg) {
 		return &RejectedError{rej.At, rej.Why}
 	}
 	return nil

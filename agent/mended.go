@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"github.com/voipbl/voipbl/internal/problem"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,9 +67,9 @@ func (s *RulesStatus) remedies(of func(string) string) {
 
 // withRemedies are the same troubles with other remedies. What they were read from keeps
 // those that it has.
-func withRemedies(of func(string) string, p *Problem, obstacles []Obstacle, families []FamilyProblem) (*Problem, []Obstacle, []FamilyProblem) {
+func withRemedies(of func(string) string, p *problem.Problem, obstacles []Obstacle, families []problem.FamilyProblem) (*problem.Problem, []Obstacle, []problem.FamilyProblem) {
 	if p != nil {
-		p = &Problem{p.Reason, p.Error, of(p.Remedy)}
+		p = &problem.Problem{Reason: p.Reason, Error: p.Error, Remedy: of(p.Remedy)}
 	}
 	obstacles, families = slices.Clone(obstacles), slices.Clone(families)
 	for i := range obstacles {

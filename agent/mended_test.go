@@ -1,6 +1,10 @@
 package agent
 
-import "testing"
+import (
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
+	"testing"
+)
 
 // TestRemediesByTheFile: what is written into a file that does not count helps nobody.
 func TestRemediesByTheFile(t *testing.T) {
@@ -13,22 +17,22 @@ func TestRemediesByTheFile(t *testing.T) {
 	)
 	for _, test := range []struct{ remedy, mistaken, refused string }{
 		{AgentRepairs, AgentRepairs, AgentRepairs},
-		{runSync, mendFirst + runSync, runSync},
+		{problem.RunSync, mendFirst + problem.RunSync, problem.RunSync},
 		{other + named, mendFirst + other + named, takeFirst + other + named},
 		{"write addresses into LIST, or " + other + named, "write addresses into LIST" + named, "write addresses into LIST" + named},
-		{"write addresses into LIST, or " + other + ", then " + runSync + named, mendFirst + "write addresses into LIST, then " + runSync + named, "write addresses into LIST, then " + runSync + named},
+		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, mendFirst + "write addresses into LIST, then " + problem.RunSync + named, "write addresses into LIST, then " + problem.RunSync + named},
 		{(&OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
 		{table + baseOffRemedy, table, table},
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
 		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},
 		{tools + "; if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\"", tools, tools},
-		{lessRemedy, mendFirst + lessRemedy, lessRemedy},
+		{state.LessRemedy, mendFirst + state.LessRemedy, state.LessRemedy},
 	} {
 		mistaken := &Status{mistaken: true}
 		if got := mistaken.Mended(test.remedy); got != test.mistaken || mistaken.Mended(got) != got {
 			t.Errorf("with a mistake %q becomes %q, not %q", test.remedy, got, test.mistaken)
 		}
-		refused := &Status{Agent: &AgentStatus{ConfigError: &Problem{Remedy: lessRemedy}}}
+		refused := &Status{Agent: &state.AgentStatus{ConfigError: &problem.Problem{Remedy: state.LessRemedy}}}
 		if got := refused.Mended(test.remedy); got != test.refused || refused.Mended(got) != got {
 			t.Errorf("refused, %q becomes %q, not %q", test.remedy, got, test.refused)
 		}

@@ -17,6 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // metricsEvery is how old metrics may be: however often they are asked for, the
@@ -67,7 +70,7 @@ func (m *metricsServer) listen(at netip.AddrPort) {
 	}
 	listener, err := net.Listen("tcp", at.String())
 	if err != nil {
-		remedy := ShortageRemedy(err)
+		remedy := problem.ShortageRemedy(err)
 		if remedy == "" {
 			remedy = "choose another port with metrics.listen, then \"voipbl reload\""
 		}
@@ -76,7 +79,7 @@ func (m *metricsServer) listen(at netip.AddrPort) {
 		return
 	}
 	m.d.warn("metrics", nil)
-	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: requestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
+	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: state.RequestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
 	go func(server *http.Server) {
 		if err := server.Serve(limited(listener, mostScrapes)); !errors.Is(err, http.ErrServerClosed) {
 			m.d.log.Error("metrics are not served any more", "error", err)
@@ -182,7 +185,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge(metricBuild, 1, s.Version, runtime.Version())
 	gauge(metricProtected, one(s.Protected))
 	for _, f := range firewall.Families {
-		if wantsRules(*m.d.shared.Load(), f) {
+		if settings.WantsRules(*m.d.shared.Load(), f) {
 			gauge(metricFamily, one(!s.inTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
 		}
 	}
@@ -231,7 +234,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 }
 
 // sendAgent sends what only the agent knows.
-func sendAgent(a *AgentStatus, gauge, counter func(*prometheus.Desc, float64, ...string)) {
+func sendAgent(a *state.AgentStatus, gauge, counter func(*prometheus.Desc, float64, ...string)) {
 	gauge(metricApplied, unixSeconds(a.Applied))
 	for _, step := range a.Steps {
 		gauge(metricStep, step.Seconds, step.Name)
@@ -239,8 +242,8 @@ func sendAgent(a *AgentStatus, gauge, counter func(*prometheus.Desc, float64, ..
 	counter(metricApplies, float64(a.Applies.Written), "written")
 	counter(metricApplies, float64(a.Applies.Unchanged), "unchanged")
 	counter(metricApplies, float64(a.Applies.Failed), "failed")
-	counter(metricRepairs, float64(a.Repairs.Rules), RepairRules)
-	counter(metricRepairs, float64(a.Repairs.Sets), RepairSets)
+	counter(metricRepairs, float64(a.Repairs.Rules), state.RepairRules)
+	counter(metricRepairs, float64(a.Repairs.Sets), state.RepairSets)
 	gauge(metricConfig, one(a.ConfigError == nil))
 	gauge(metricLoaded, unixSeconds(a.ConfigLoaded))
 }

@@ -73,7 +73,7 @@ func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 	rest := script.Sets().Subtract(ours.Sets())
 	for _, f := range cidr.Families {
 		if rest[f].Len() > 0 {
-			return &Lost{rest.Len(), queryText(rest[f].At(0).Netip())}, nil
+			return &Lost{rest.Len(), cidr.Text(rest[f].At(0).Netip())}, nil
 		}
 	}
 	return nil, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // NamesTakenError is new names of sets that cannot be had, while sets of other names are in
@@ -46,7 +47,7 @@ func checkNames(ctx context.Context, cfg config.Config) error {
 func namesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	known, _ := knownNames(cfg, readSetNames(cfg))
 	there := setsThere(cfg, kernel)
-	if leavesRules(cfg) || slices.Contains(known, namesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
+	if settings.LeavesRules(cfg) || slices.Contains(known, namesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
 		return nil
 	}
 	rules := firewall.ReadUsers(ctx)

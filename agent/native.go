@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // ReadNative reads the native tables of nftables. rules are those of iptables as they
@@ -109,7 +110,7 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 func place(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool) {
 	rules, native, err := readAround(ctx, cfg, b, saved)
 	avoid = avoidInput(rules, native, facts.HasFreePBXFirewall("")) || err != nil && last
-	return dropPlace(cfg, avoid), avoid
+	return settings.DropPlace(cfg, avoid), avoid
 }
 
 // readAround adds all other rules to those that were read of a backend. What it returns
@@ -126,7 +127,7 @@ func unread(cfg config.Config, rules []KernelRules) error {
 	var errs []error
 	for _, k := range rules {
 		for _, f := range firewall.Families {
-			if wantsRules(cfg, f) {
+			if settings.WantsRules(cfg, f) {
 				errs = append(errs, k.Saved[f].Unknown())
 			}
 		}

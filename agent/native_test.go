@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // TestUnreadMovesNothing has rules of a family that cannot be listed for the moment: the
@@ -34,7 +35,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 		}
 		saved[f] = &firewall.Saved{Family: f, Trouble: unix.ENOBUFS}
 		for _, last := range []bool{true, false} {
-			if at, avoid := place(t.Context(), cfg, fw.Backend, saved, last); avoid != last || at != dropPlace(cfg, last) {
+			if at, avoid := place(t.Context(), cfg, fw.Backend, saved, last); avoid != last || at != settings.DropPlace(cfg, last) {
 				t.Errorf("%s is not listed: the drop is to stand in %s", f, at)
 			}
 		}

@@ -10,7 +10,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // NoDropError is sets whose members no rule drops, or some packets of whose members, while
@@ -76,9 +78,9 @@ func (r *hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how 
 	changes := firewall.Changes(plans)
 	switch {
 	case noDrop != nil:
-		report.Problem = problemOf(noDrop)
+		report.Problem = problem.Of(noDrop)
 	case len(changes) > 0 && !how.byHand:
-		report.Problem = problemOf(&OwnRulesLeftError{len(changes)})
+		report.Problem = problem.Of(&OwnRulesLeftError{len(changes)})
 	}
 	if how.dryRun {
 		report.Changes = append(report.Changes, changes...)
@@ -91,12 +93,12 @@ func (r *hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how 
 			return report, noDrop
 		}
 		done, partly, err := r.apply(ctx, firewall.Wanted{}, saved)
-		if err = errors.Join(err, asError(partly)); err != nil {
+		if err = errors.Join(err, problem.AsError(partly)); err != nil {
 			return report, err
 		}
 		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
 		saved = done.Saved
-		r.record.Readback, r.record.Wanted = done.Readback, digest(firewall.Wanted{}) // so that nobody is said to have taken them out
+		r.record.Readback, r.record.Wanted = done.Readback, problem.Digest(firewall.Wanted{}) // so that nobody is said to have taken them out
 		if err := r.writeRecord(); err != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
 		}
@@ -147,7 +149,7 @@ func noDrop(cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules, se
 	var unseen UnseenDropError
 	p, passedErr := passed(rules, nil)
 	for _, f := range cidr.Families {
-		if !wantsRules(cfg, firewall.Family(f)) {
+		if !settings.WantsRules(cfg, firewall.Family(f)) {
 			continue
 		}
 		unknown := passedErr

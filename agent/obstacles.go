@@ -12,6 +12,7 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // Obstacle is why rules that are installed do not have their effect: they are as they
@@ -59,7 +60,7 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
 			all = append(all, unreached(k, f)...)
 		}
 	}
-	if base := baseSettings(cfg, trunks); base != nil {
+	if base := settings.BaseSettings(cfg, trunks); base != nil {
 		all = append(all, droppedElsewhere(*base, p, all)...)
 	}
 	all = append(all, forwardedElsewhere(cfg, p, all)...)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/state"
 )
 
 // outboxWait is for the lock of that file, which others hold for the moment that writing
@@ -21,7 +23,7 @@ func readOutbox(store *fetch.Store) (outbox.Box, error) {
 	if store == nil {
 		return b, nil
 	}
-	if err := store.ReadJSON(outboxFile, &b); err != nil && !isAbsent(err) {
+	if err := store.ReadJSON(outboxFile, &b); err != nil && !problem.IsAbsent(err) {
 		return outbox.Box{}, err
 	}
 	if err := b.Check(); err != nil {
@@ -32,7 +34,7 @@ func readOutbox(store *fetch.Store) (outbox.Box, error) {
 
 // loadOutbox is the outbox as it is at now, for those who only look.
 func loadOutbox(cfg config.Config, now time.Time) (outbox.Box, error) {
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		return outbox.Box{}, err
 	}
@@ -55,7 +57,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 		return err
 	}
 	defer store.Close()
-	unlock, err := lock(ctx, cfg.RunDir, reportsLock, verb, outboxWait, nil)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.ReportsLock, verb, outboxWait, nil)
 	if err != nil {
 		return err
 	}
@@ -95,13 +97,13 @@ func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)
 
 // OutboxStatus is what waits to be reported, and how the last attempts went.
 type OutboxStatus struct {
-	Enabled   bool            `json:"enabled"`
-	Queue     []outbox.Entry  `json:"queue"`
-	Due       time.Time       `json:"due,omitzero"` // when the next one may be sent
-	Standing  int             `json:"standing"`     // addresses that were reported and not taken back
-	LastSent  time.Time       `json:"last_sent,omitzero"`
-	LastError *outbox.Failure `json:"last_error,omitempty"` // since then
-	Problem   *Problem        `json:"problem,omitempty"`    // why it is not known
+	Enabled   bool             `json:"enabled"`
+	Queue     []outbox.Entry   `json:"queue"`
+	Due       time.Time        `json:"due,omitzero"` // when the next one may be sent
+	Standing  int              `json:"standing"`     // addresses that were reported and not taken back
+	LastSent  time.Time        `json:"last_sent,omitzero"`
+	LastError *outbox.Failure  `json:"last_error,omitempty"` // since then
+	Problem   *problem.Problem `json:"problem,omitempty"`    // why it is not known
 }
 
 // ReadOutbox reads it as it is at now.
@@ -113,7 +115,7 @@ func lookAtOutbox(cfg config.Config, limits outbox.Limits, now time.Time) *Outbo
 	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []outbox.Entry{}}
 	b, err := loadOutbox(cfg, now)
 	if err != nil {
-		s.Problem = problemOf(err)
+		s.Problem = problem.Of(err)
 		return s
 	}
 	s.Queue = append(s.Queue, b.Queue...)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/state"
 )
 
 // rulesPath gives what the agent makes of the rules: a RulesReport of a dry run.
@@ -14,13 +15,13 @@ const rulesPath = "/rules"
 // askOutlook asks the agent for it. It returns nil if an older version cannot tell.
 func askOutlook(ctx context.Context, cfg config.Config) *RulesReport {
 	var report RulesReport
-	if err := askAgent(ctx, cfg, requestWait, http.MethodGet, rulesPath, &report); err != nil {
+	if err := state.Ask(ctx, cfg, state.RequestWait, http.MethodGet, rulesPath, &report); err != nil {
 		return nil
 	}
 	for i, p := range report.Families { // what does not travel
-		report.Families[i].family = firewall.IPv4
+		report.Families[i].In = firewall.IPv4
 		if p.Family == firewall.IPv6.String() {
-			report.Families[i].family = firewall.IPv6
+			report.Families[i].In = firewall.IPv6
 		}
 	}
 	return &report

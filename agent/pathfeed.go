@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // getPath reads a feed of local files, which are the admin's own hand: they may
@@ -23,10 +24,10 @@ func (r *reader) getPath(f *feed) {
 
 // readPath takes what the files say. It returns why nothing could be taken; a
 // file among others that is no list is a problem in the feed's report.
-func (r *reader) readPath(f *feed) *Problem {
+func (r *reader) readPath(f *feed) *problem.Problem {
 	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
 	if err != nil {
-		return problemOf(err)
+		return problem.Of(err)
 	}
 	staged, err := r.store.Stage(f.Name)
 	if err != nil {
@@ -35,7 +36,7 @@ func (r *reader) readPath(f *feed) *Problem {
 		f.unkept(err)
 		body, err := r.read(files.Parts())
 		if err != nil {
-			return problemOf(err)
+			return problem.Of(err)
 		}
 		return f.takeFiles(body, FeedFresh, 0, r.now)
 	}
@@ -43,7 +44,7 @@ func (r *reader) readPath(f *feed) *Problem {
 	tee := &copying{to: staged}
 	body, err := r.read(tee.parts(files.Parts()))
 	if err != nil {
-		return problemOf(err)
+		return problem.Of(err)
 	}
 	if tee.err != nil {
 		f.unkept(tee.err)
@@ -64,7 +65,7 @@ func (r *reader) readPath(f *feed) *Problem {
 }
 
 // takeFiles takes the entries of local files unless none of them is a list.
-func (f *feed) takeFiles(body content, state FeedState, size int64, now time.Time) *Problem {
+func (f *feed) takeFiles(body content, state FeedState, size int64, now time.Time) *problem.Problem {
 	problem := foreignFiles(body)
 	if problem != nil && body.tally.Malformed() == body.tally.Lines {
 		return problem

@@ -294,16 +294,16 @@ func ownerOf(chain, set string) string {
 
 // remedy is what lets an address in again here.
 func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
-	entry := queryText(q)
+	entry := cidr.Text(q)
 	if p.Entry != nil {
-		entry = queryText(*p.Entry)
+		entry = cidr.Text(*p.Entry)
 	}
 	rule := tool + TableOption(found.Table) + " -D" + strings.TrimPrefix(p.Rule, "-A")
 	switch {
 	case found.Then != "" && found.Table != "raw":
 		return acceptRemedy(tool, found, q)
 	case p.Kind == ByVoipbl:
-		return "voipbl allow " + queryText(q)
+		return "voipbl allow " + cidr.Text(q)
 	case p.Kind == ByFail2ban && p.Set != "":
 		return fmt.Sprintf("fail2ban-client unban %[1]s; if it stays: ipset del %[2]s %[1]s", entry, p.Set)
 	case p.Kind == ByFail2ban:
@@ -323,7 +323,7 @@ func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) str
 // acceptRemedy is a rule that lets an address in again which is kept out only because no rule
 // lets it in: there is no rule to take out.
 func acceptRemedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
-	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, queryText(q))
+	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, cidr.Text(q))
 }
 
 func orWhoever(by string) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -95,9 +96,9 @@ func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Pla
 }
 
 func nativeRemedy(p Place, d nft.DropPlace, q netip.Prefix) string {
-	entry := queryText(q)
+	entry := cidr.Text(q)
 	if p.Entry != nil {
-		entry = queryText(*p.Entry)
+		entry = cidr.Text(*p.Entry)
 	}
 	out := fmt.Sprintf("nft delete rule %s %s handle %d", d.Table, d.Chain, d.Handle)
 	if d.Set != "" && p.Entry != nil {
@@ -105,7 +106,7 @@ func nativeRemedy(p Place, d nft.DropPlace, q netip.Prefix) string {
 	}
 	switch {
 	case d.Then != "":
-		return fmt.Sprintf("nft insert rule %s %s %s saddr %s accept", d.Table, d.Chain, map[bool]string{false: "ip", true: "ip6"}[q.Addr().Is6()], queryText(q))
+		return fmt.Sprintf("nft insert rule %s %s %s saddr %s accept", d.Table, d.Chain, map[bool]string{false: "ip", true: "ip6"}[q.Addr().Is6()], cidr.Text(q))
 	case p.Kind == ByFail2ban:
 		return fmt.Sprintf("fail2ban-client unban %s; if it stays: %s", entry, out)
 	case p.By == scriptOwner:

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // Prospect is what base rules would meet on this host, if an admin put them on trial now.
@@ -40,7 +41,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 		return nil, err
 	}
 	p := &Prospect{Closed: []lockout.Closed{}, Unresolved: s.unresolved}
-	base := baseSettings(cfg, s.trunks)
+	base := settings.BaseSettings(cfg, s.trunks)
 	if base != nil {
 		c := s.circumstances(ctx, *base, saved, howRules{byHand: true})
 		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear

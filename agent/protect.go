@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // Protected is a prefix that is never blocked, and why.
@@ -43,9 +44,9 @@ type Protection struct {
 	trunks      []netip.Prefix
 	sessions    []netip.Addr // whoever is logged in by SSH
 
-	unread         error         // why it is not known what "voipbl allow" has allowed
-	allowedProblem *Problem      // this, or that it is not written down
-	allowedUntil   time.Duration // in what time the next of it ends; 0 if nothing does
+	unread         error            // why it is not known what "voipbl allow" has allowed
+	allowedProblem *problem.Problem // this, or that it is not written down
+	allowedUntil   time.Duration    // in what time the next of it ends; 0 if nothing does
 }
 
 // names are the DNS names of a configuration, each with why it is protected.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/state"
 )
 
 // fetched takes note of what the fetcher has done.
@@ -20,7 +21,7 @@ func (d *daemon) fetched(f fetched) {
 		return
 	}
 	d.logFetch(f)
-	d.state.change(func(s *AgentStatus) {
+	d.state.change(func(s *state.AgentStatus) {
 		s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds())
 		if f.report.State == FeedFresh || f.report.State == FeedUnchanged {
 			s.Unkept = with(s.Unkept, f.feed, f.report.Unkept)
@@ -44,7 +45,7 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 
 // past is what is known of a feed when the agent starts, or is reloaded.
 func (d *daemon) past(f config.Feed) attempts {
-	store, err := findStore(*d.shared.Load())
+	store, err := state.FindStore(*d.shared.Load())
 	if err != nil || store == nil {
 		return attempts{}
 	}

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // reload takes a new configuration over. One that is wrong is refused as a whole, and so
 // is one that takes away more than it may.
-func (d *daemon) reload(ctx context.Context, why string, may MayLose) error {
+func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) error {
 	d.reloadAt = time.Time{}
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
 	defer d.tellSystemd("READY=1")
@@ -27,11 +29,11 @@ func (d *daemon) reload(ctx context.Context, why string, may MayLose) error {
 // refuse tells that a configuration is not taken over.
 func (d *daemon) refuse(why string, err error) {
 	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
-	p := problemOf(err)
+	p := problem.Of(err)
 	if d.tryNamesAgain(err) {
 		p.Remedy += triedAgainRemedy
 	}
-	d.state.change(func(s *AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takesBase(err) })
+	d.state.change(func(s *state.AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takesBase(err) })
 }
 
 const (
@@ -59,7 +61,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		d.tellStatus()
 		return err
 	}
-	d.state.change(func(s *AgentStatus) {
+	d.state.change(func(s *state.AgentStatus) {
 		s.ConfigError, s.RefusedWithoutBase, s.ConfigLoaded = nil, false, time.Now().UTC().Truncate(time.Second)
 	})
 	if cfg.Equal(d.cfg) {
@@ -99,7 +101,7 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 func (d *daemon) reloadChanged(ctx context.Context) {
 	d.reloadAt, d.loadAt = time.Time{}, time.Time{}
 	cfg, err := d.opts.Load()
-	if isShortage(err) { // which says nothing about the file
+	if problem.IsShortage(err) { // which says nothing about the file
 		d.warnIf("configuration", fmt.Errorf("the configuration cannot be read now, and is read again: %w", err))
 		d.loadAt = time.Now().Add(tick)
 		return
@@ -110,10 +112,10 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = refusal(ctx, d.cfg, cfg, LoseNothing)
+		err = refusal(ctx, d.cfg, cfg, state.LoseNothing)
 		d.takeFriends(ctx, cfg, err)
 	}
-	if err != nil && refused != nil && refused.Error == problemOf(err).Error {
+	if err != nil && refused != nil && refused.Error == problem.Of(err).Error {
 		d.tryNamesAgain(err)
 		return // which is said
 	}
@@ -122,7 +124,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 
 // keepConfig is for what is in force.
 func (d *daemon) keepConfig() {
-	if err := keepConfig(d.cfg, time.Now()); err != nil {
+	if err := state.KeepConfig(d.cfg, time.Now()); err != nil {
 		d.log.Warn(err.Error())
 	}
 }

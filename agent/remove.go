@@ -11,7 +11,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Removed is what Remove took out of the kernel.
@@ -45,13 +47,13 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	}
 	defer kernel.Close()
 	// An agent would put everything back.
-	done, err := keepAgentAway(ctx, cfg, "voipbl remove")
+	done, err := state.KeepAgentAway(ctx, cfg, "voipbl remove")
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	for _, name := range []string{mainLock, setsLock, rulesLock} {
-		unlock, err := lock(ctx, cfg.RunDir, name, "voipbl remove", wait, nil)
+	for _, name := range []string{state.MainLock, state.SetsLock, state.RulesLock} {
+		unlock, err := state.Lock(ctx, cfg.RunDir, name, "voipbl remove", wait, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +133,7 @@ type UnknownNamesError struct {
 }
 
 func (e *UnknownNamesError) Error() string {
-	why := inOneLine(e.Err)
+	why := problem.Line(e.Err)
 	if len(e.Sets) == 0 {
 		return "what sets of voipbl's are left is not known: " + why
 	}
@@ -140,7 +142,7 @@ func (e *UnknownNamesError) Error() string {
 
 // Remedy says what to do about it.
 func (e *UnknownNamesError) Remedy() string {
-	short := ShortageRemedy(e.Err)
+	short := problem.ShortageRemedy(e.Err)
 	if len(e.Sets) == 0 {
 		return short
 	}
@@ -180,10 +182,10 @@ func (e *UnknownUsersError) Error() string {
 
 // Remedy says what to do about it.
 func (e *UnknownUsersError) Remedy() string {
-	if its := problemOf(e.Err).Remedy; its != "" {
+	if its := problem.Of(e.Err).Remedy; its != "" {
 		return its
 	}
-	return ShortageRemedy(e.Err)
+	return problem.ShortageRemedy(e.Err)
 }
 
 func (e *UnknownUsersError) Unwrap() error { return e.Err }
@@ -227,7 +229,7 @@ func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, ru
 // forget removes what we made for fail2ban and nobody uses, and what is known about
 // the rules.
 func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if err != nil {
 		return err
 	}
@@ -239,12 +241,12 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	if p := rules.state.Pending; p != nil {
 		disarm(p.Token)
 	}
-	if rules.run != nil && readSetRecord(rules.run).Sets != [2]setPrint{} {
-		if err := rules.run.WriteJSON(setsFile, setRecord{}); err != nil {
+	if rules.run != nil && state.ReadSetRecord(rules.run).Sets != [2]state.SetPrint{} {
+		if err := rules.run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {
 			return err
 		}
 	}
-	known := digest(rules.record) != digest(ruleRecord{Kernel: rules.record.Kernel})
+	known := problem.Digest(rules.record) != problem.Digest(ruleRecord{Kernel: rules.record.Kernel})
 	dropped, err := rules.dropBans(ctx)
 	if err != nil {
 		return err
@@ -258,7 +260,7 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	}
 	// That this is no fresh host, and what was rejected here, is not forgotten.
 	left := ruleState{Since: rules.state.Since, Rejected: rules.state.Rejected}
-	if store == nil || rules.stateErr == nil && digest(rules.state) == digest(left) {
+	if store == nil || rules.stateErr == nil && problem.Digest(rules.state) == problem.Digest(left) {
 		return nil
 	}
 	rules.state = left

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/state"
 )
 
 // pace spaces repairs, so that two programs which undo each other do not fill the
@@ -46,8 +47,8 @@ func (d *daemon) repaired(what string, found []string) {
 		found = append(slices.Clone(found[:shownFound]), fmt.Sprintf("and %d more like these", more))
 	}
 	d.log.Warn("others had changed the "+what+" of voipbl; the agent has put them right", "found", strings.Join(found, "; "))
-	d.state.change(func(s *AgentStatus) {
-		s.repaired(Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})
+	d.state.change(func(s *state.AgentStatus) {
+		s.Repaired(state.Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})
 	})
 }
 

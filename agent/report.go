@@ -8,7 +8,10 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Outcome is what a sync came to.
@@ -44,32 +47,32 @@ type Report struct {
 
 	Kept []Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
 
-	Overruled  bool     `json:"overruled,omitempty"`   // a running agent goes by another configuration
-	AgentError *Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+	Overruled  bool             `json:"overruled,omitempty"`   // a running agent goes by another configuration
+	AgentError *problem.Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
 
 	// Families are those whose set could not be filled, while the other's was.
-	Families []FamilyProblem `json:"families,omitempty"`
+	Families []problem.FamilyProblem `json:"families,omitempty"`
 
 	// Saved are files of saved rules that name sets of an old name, as status tells them.
 	Saved []SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
-	DropLog *Problem `json:"drop_log,omitempty"`
+	DropLog *problem.Problem `json:"drop_log,omitempty"`
 
-	Sets     []SetReport  `json:"sets"`
-	Rules    *RulesReport `json:"rules,omitempty"`
-	Warnings []string     `json:"warnings"`
-	Empty    *Problem     `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
-	Error    *Problem     `json:"error,omitempty"` // why nothing was applied
-	Steps    []StepTime   `json:"steps"`
+	Sets     []SetReport      `json:"sets"`
+	Rules    *RulesReport     `json:"rules,omitempty"`
+	Warnings []string         `json:"warnings"`
+	Empty    *problem.Problem `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
+	Error    *problem.Problem `json:"error,omitempty"` // why nothing was applied
+	Steps    []state.StepTime `json:"steps"`
 
 	// BansProblem is why the sets of bans may not hold what the list of bans says.
-	BansProblem *Problem `json:"bans_problem,omitempty"`
+	BansProblem *problem.Problem `json:"bans_problem,omitempty"`
 
 	// ListProblems are what is wrong with the state folder, and with the lists of bans and of
 	// allowed hosts: they cannot be read or written, and a boot would lose what is in force.
 	// Status tells the same.
-	ListProblems []Problem `json:"list_problems,omitempty"`
+	ListProblems []problem.Problem `json:"list_problems,omitempty"`
 
 	bansFound   []string // what was wrong with the sets of bans
 	foreignBans bool     // one of them was made by somebody else
@@ -80,12 +83,12 @@ type Report struct {
 func newReport(version string) *Report {
 	return &Report{
 		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []StepTime{},
+		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
 	}
 }
 
 func (r *Report) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, OneLine(fmt.Sprintf(format, args...)))
+	r.Warnings = append(r.Warnings, problem.OneLine(fmt.Sprintf(format, args...)))
 }
 
 // Troubled reports whether a feed, the bans or the rules are not as they should be, saved
@@ -101,7 +104,7 @@ func (r *Report) Troubled() bool {
 }
 
 // FamilyProblems are why one family is not protected, by its set or its rules.
-func (r *Report) FamilyProblems() []FamilyProblem {
+func (r *Report) FamilyProblems() []problem.FamilyProblem {
 	if r.Rules == nil {
 		return r.Families
 	}
@@ -161,7 +164,7 @@ func (r *Report) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewa
 		return nil
 	}
 	saved, err := fw.Read(ctx)
-	if err == nil && saved[firewall.IPv4].Trouble != nil && wantsRules(cfg, firewall.IPv4) {
+	if err == nil && saved[firewall.IPv4].Trouble != nil && settings.WantsRules(cfg, firewall.IPv4) {
 		err = &firewall.FamilyError{Family: firewall.IPv4, Err: saved[firewall.IPv4].Trouble}
 	}
 	if err != nil {
@@ -178,12 +181,12 @@ func (r *Report) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewa
 
 // noteAround says of the agent and the folders what status does.
 func (r *Report) noteAround(ctx context.Context, cfg config.Config) {
-	agent, err := askStatus(ctx, cfg)
+	agent, err := state.AskStatus(ctx, cfg)
 	if err != nil && r.AgentError == nil {
-		r.AgentError = problemOf(err)
+		r.AgentError = problem.Of(err)
 		r.warn("%v", err)
 	}
-	for _, p := range []*Problem{stateFolderOf(cfg, agent), runFolder(cfg).trouble()} {
+	for _, p := range []*problem.Problem{state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()} {
 		if p != nil {
 			r.ListProblems = append(r.ListProblems, *p)
 		}

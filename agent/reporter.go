@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/outbox"
 )
 
@@ -109,7 +110,7 @@ func (d *daemon) sayOnce(err error) {
 		words = err.Error()
 	}
 	if words != "" && words != d.reportError {
-		d.log.Warn("nothing is reported to VoIPBL for now", "error", words, "remedy", problemOf(err).Remedy)
+		d.log.Warn("nothing is reported to VoIPBL for now", "error", words, "remedy", problem.Of(err).Remedy)
 	}
 	d.reportError = words
 }

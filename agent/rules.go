@@ -16,8 +16,11 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // hold is a hold on the firewall's rules: how they are configured, what the
@@ -91,18 +94,18 @@ type RulesReport struct {
 	Missing  []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
 	Written  bool              `json:"written"`
 	Repaired bool              `json:"repaired"`          // the same rules were written before: somebody else had changed them
-	Problem  *Problem          `json:"problem,omitempty"` // why the base rules are not as configured
-	Error    *Problem          `json:"error,omitempty"`   // why nothing was applied
+	Problem  *problem.Problem  `json:"problem,omitempty"` // why the base rules are not as configured
+	Error    *problem.Problem  `json:"error,omitempty"`   // why nothing was applied
 
 	// Families are those whose rules are not as they should be, while those of the other
 	// are.
-	Families []FamilyProblem `json:"families,omitempty"`
+	Families []problem.FamilyProblem `json:"families,omitempty"`
 
 	// Obstacles are why rules that are installed do not have their effect.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
 
 	// Empty is that the sets of the lists hold nothing, if the rules were asked for by hand.
-	Empty *Problem `json:"empty,omitempty"`
+	Empty *problem.Problem `json:"empty,omitempty"`
 
 	Pending *PendingReport `json:"pending,omitempty"`
 	New     bool           `json:"new_base"` // base rules were installed for good that had not been before
@@ -185,7 +188,7 @@ func (r *hold) ensure(ctx context.Context, how howRules) (*RulesReport, error) {
 	if err != nil {
 		return report, err
 	}
-	if leavesRules(r.cfg) {
+	if settings.LeavesRules(r.cfg) {
 		return r.leaveToOthers(ctx, d.saved, how, report)
 	}
 	report.decided(d)
@@ -234,14 +237,14 @@ func (r *hold) commit(ctx context.Context, d *decision, how howRules, report *Ru
 		}
 		partly, err = nil, errors.Join(partly, backErr)
 	}
-	if hasBase(want) && refusedByKernel(cmp.Or(err, asError(partly))) && (!how.byHand || err == nil) {
+	if hasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!how.byHand || err == nil) {
 		// A kernel that cannot have the base rules can have the drop.
 		if report.withoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
-			report.Families = append(report.Families, familyProblem(partly))
+			report.Families = append(report.Families, problem.OfFamily(partly))
 		} else {
-			report.Problem = problemOf(cmp.Or(err, asError(partly)))
+			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
 		}
-		drop := dropSettings(r.cfg, r.sets, at).Wanted().KeepBase(saved)
+		drop := settings.DropSettings(r.cfg, r.sets, at).Wanted().KeepBase(saved)
 		for f, failed := range done.Failed {
 			if failed != nil {
 				want[f] = drop[f]
@@ -261,7 +264,7 @@ func (r *hold) commit(ctx context.Context, d *decision, how howRules, report *Ru
 		return err
 	}
 	if partly != nil {
-		report.Families = []FamilyProblem{familyProblem(partly)}
+		report.Families = []problem.FamilyProblem{problem.OfFamily(partly)}
 	}
 	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
 	report.Written = len(report.Changes) > 0
@@ -272,7 +275,7 @@ func (r *hold) commit(ctx context.Context, d *decision, how howRules, report *Ru
 	if report.Problem == nil {
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
-	report.Repaired = report.Written && (r.record.Wanted == digest(want) || r.state.Pending != nil && !how.byHand)
+	report.Repaired = report.Written && (r.record.Wanted == problem.Digest(want) || r.state.Pending != nil && !how.byHand)
 	obstacles, ways, unread := r.obstacles(ctx, done.Saved)
 	report.Obstacles, report.ways = obstacles, ways
 	if len(report.Families) == 0 && unread == nil { // else look again, whether a rule changes or not
@@ -341,14 +344,14 @@ func (r *hold) accept(base *firewall.Base, report *RulesReport) {
 	if r.state.Pending != nil {
 		return
 	}
-	before := digest(r.state)
+	before := problem.Digest(r.state)
 	if r.state.Since.IsZero() && r.stateErr == nil {
 		r.state.Since = time.Now().UTC().Truncate(time.Second)
 	}
 	switch {
 	case base != nil:
-		a := &acceptedBase{Key: baseKey(r.cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
-		if old := r.state.Accepted; old == nil || digest(old.Base) != digest(a.Base) || old.Key != a.Key {
+		a := &acceptedBase{Key: settings.BaseKey(r.cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
+		if old := r.state.Accepted; old == nil || problem.Digest(old.Base) != problem.Digest(a.Base) || old.Key != a.Key {
 			report.New = old == nil || old.Key != a.Key
 			r.state.Accepted = a
 		}
@@ -356,7 +359,7 @@ func (r *hold) accept(base *firewall.Base, report *RulesReport) {
 	case !r.cfg.Firewall.Base && r.stateErr == nil:
 		r.state.Accepted = nil
 	}
-	if digest(r.state) == before {
+	if problem.Digest(r.state) == before {
 		return
 	}
 	if err := r.writeState(); err != nil {
@@ -369,7 +372,7 @@ func (r *hold) writeState() error { return r.store.WriteJSON(rulesFile, r.state)
 // remember writes down what was read back, so that the next comparison is exact,
 // and free while no rule has changed.
 func (r *hold) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *RulesReport) {
-	before := digest(r.record)
+	before := problem.Digest(r.record)
 	r.record.Readback, r.record.DropAt, r.record.Base = done.Readback, at, hasBase(want)
 	r.record.AvoidInput, r.record.Obstacles, r.record.Ways = r.avoid, report.Obstacles, report.ways
 	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
@@ -378,15 +381,15 @@ func (r *hold) remember(done *firewall.Applied, want firewall.Wanted, at firewal
 		r.record.Since = time.Now().UTC().Truncate(time.Second)
 	}
 	r.record.Other = r.other
-	r.record.Wanted, r.record.Generation = digest(want), report.generation
-	r.record.Troubles = [2]*Problem{}
+	r.record.Wanted, r.record.Generation = problem.Digest(want), report.generation
+	r.record.Troubles = [2]*problem.Problem{}
 	for _, p := range report.Families {
-		r.record.Troubles[p.family] = &p.Problem
+		r.record.Troubles[p.In] = &p.Problem
 	}
 	if report.Problem != nil {
 		r.record.Generation = "" // to be looked at again each time
 	}
-	if digest(r.record) == before {
+	if problem.Digest(r.record) == before {
 		return
 	}
 	if err := r.writeRecord(); err != nil {
@@ -414,13 +417,13 @@ func (r *hold) asLastTime() bool {
 		return false
 	}
 	if r.record.Ways != "" {
-		if now, err := facts.LookArrivals(); err != nil || r.record.Ways != digest(now) {
+		if now, err := facts.LookArrivals(); err != nil || r.record.Ways != problem.Digest(now) {
 			return false
 		}
 	}
-	s := r.dropSettings(dropPlace(r.cfg, r.record.AvoidInput || facts.HasFreePBXFirewall("")))
-	s.Base = baseSettings(r.cfg, r.trunks)
-	return r.record.Wanted == digest(s.Wanted())
+	s := r.dropSettings(settings.DropPlace(r.cfg, r.record.AvoidInput || facts.HasFreePBXFirewall("")))
+	s.Base = settings.BaseSettings(r.cfg, r.trunks)
+	return r.record.Wanted == problem.Digest(s.Wanted())
 }
 
 // dropBanned reports whether there are rules that drop who is banned. That something
@@ -435,9 +438,9 @@ func (r *hold) dropBanned(ctx context.Context) bool {
 	}
 	// Who has put something above them is the agent's to deal with, if there is one: it
 	// does not quarrel for the first place without end.
-	_, agent, _ := agentRuns(r.cfg) // not knowing it, the rules are put right
+	_, agent, _ := state.AgentRuns(r.cfg) // not knowing it, the rules are put right
 	for _, f := range cidr.Families {
-		if saved[f].Trouble != nil || r.record.Troubles[f] != nil || !wantsRules(r.cfg, firewall.Family(f)) {
+		if saved[f].Trouble != nil || r.record.Troubles[f] != nil || !settings.WantsRules(r.cfg, firewall.Family(f)) {
 			continue // whoever repairs the rules tells
 		}
 		drops := saved[f].DropRules(r.cfg.BanSetName(int(f)))
@@ -453,7 +456,7 @@ func (r *hold) dropBanned(ctx context.Context) bool {
 
 // dropSettings are those of the configuration, with the sets that are about to be replaced.
 func (r *hold) dropSettings(at firewall.Place) firewall.Settings {
-	s := dropSettings(r.cfg, r.sets, at)
+	s := settings.DropSettings(r.cfg, r.sets, at)
 	for _, f := range cidr.Families {
 		if r.replaced[f] {
 			s.Sets[f] = r.cfg.SetName(int(f))
@@ -472,13 +475,13 @@ func (r *hold) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []O
 
 // callerOut is the problem that the agent has with base rules nobody has tried yet, or why
 // whoever asks cannot try them: they would lock out a login that the agent may not see.
-func (r *hold) callerOut(ctx context.Context, problem *Problem) *Problem {
-	if problem == nil || problem.Reason != reasonUntried {
-		return problem
+func (r *hold) callerOut(ctx context.Context, trouble *problem.Problem) *problem.Problem {
+	if trouble == nil || trouble.Reason != problem.ReasonUntried {
+		return trouble
 	}
 	own, err := r.ensure(ctx, howRules{dryRun: true, onlyLooks: true})
-	if err != nil || own.Problem == nil || own.Problem.Reason != reasonLockout {
-		return problem
+	if err != nil || own.Problem == nil || own.Problem.Reason != problem.ReasonLockout {
+		return trouble
 	}
 	return own.Problem
 }
@@ -487,7 +490,7 @@ func (r *hold) callerOut(ctx context.Context, problem *Problem) *Problem {
 // not there. Whoever loads these rules at boot loads none of them if one set is missing, and
 // fail2ban comes later. What cannot be made is in a line each.
 func (r *hold) ensureSaved() (warnings []string) {
-	before := digest(r.record)
+	before := problem.Digest(r.record)
 	for _, f := range cidr.Families {
 		names, err := savedSets(facts.RulesAtBoot[f])
 		if err != nil {
@@ -504,7 +507,7 @@ func (r *hold) ensureSaved() (warnings []string) {
 			}
 		}
 	}
-	if digest(r.record) != before {
+	if problem.Digest(r.record) != before {
 		r.writeRecord() // if it cannot be kept, remember says so
 	}
 	return warnings

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // TestBaseKey holds what an admin confirms to what is written in the configuration:
@@ -24,17 +25,17 @@ func TestBaseKey(t *testing.T) {
 		"firewall: {base: true, local_networks: [10.0.0.0/8], trunks: [b.example]}",
 		"firewall: {base: true, local_networks: [10.0.0.0/9], trunks: [a.example]}",
 	} {
-		key := baseKey(testvalue.Config(t, yaml))
+		key := settings.BaseKey(testvalue.Config(t, yaml))
 		if other, twice := keys[key]; twice || key == "" {
 			t.Errorf("%s has the key %q of %s", yaml, key, other)
 		}
 		keys[key] = yaml
 	}
-	first := baseKey(testvalue.Config(t, base+"}"))
-	if again := baseKey(testvalue.Config(t, base+", drop_at: prerouting, log_drops: log}")); again != first {
+	first := settings.BaseKey(testvalue.Config(t, base+"}"))
+	if again := settings.BaseKey(testvalue.Config(t, base+", drop_at: prerouting, log_drops: log}")); again != first {
 		t.Error("the drop is confirmed with the base rules")
 	}
-	if none := baseKey(config.Default()); none != "" {
+	if none := settings.BaseKey(config.Default()); none != "" {
 		t.Errorf("no base rules have the key %q", none)
 	}
 }
@@ -62,7 +63,7 @@ func TestShutOut(t *testing.T) {
 		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
 	} {
 		l := host.Login{From: netip.MustParseAddr(c.from), Port: c.port}
-		err := lockoutError(shutOut(*baseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
+		err := lockoutError(shutOut(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
 		if c.why == "" {
 			if err != nil {
 				t.Errorf("%s to %d: %v", c.from, c.port, err)
@@ -76,7 +77,7 @@ func TestShutOut(t *testing.T) {
 		if c.mended == "" {
 			continue
 		}
-		if out := shutOut(*baseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
+		if out := shutOut(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
 			t.Errorf("mended: %v", out)
 		}
 	}

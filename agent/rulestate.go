@@ -6,6 +6,8 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // rulesFile is the name of both files about the rules: what must survive a boot
@@ -54,7 +56,7 @@ func (p *pendingBase) lapsed(up time.Duration) bool { return up-p.Uptime > p.Dea
 
 // deadline is when it ends, by the wall clock as it is set now.
 func (p *pendingBase) deadline() time.Time {
-	now := banClock()
+	now := state.Clock()
 	begun := deadline.Clock{Boot: now.Boot, Up: p.Uptime, Wall: p.Since}
 	if p.Kernel != firewall.Kernel() || !now.Leapt(begun) {
 		return p.Deadline
@@ -95,7 +97,7 @@ type ruleRecord struct {
 
 	// Troubles are why the rules of a family could not be made what they should be, the
 	// last time, by family.
-	Troubles [2]*Problem `json:"troubles"`
+	Troubles [2]*problem.Problem `json:"troubles"`
 
 	// unread is why nothing of it is known, although there is a file: it is not replaced.
 	unread error
@@ -122,7 +124,7 @@ func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, los
 	if run == nil || unread != nil || record.Kernel != firewall.Kernel() {
 		record = ruleRecord{Kernel: firewall.Kernel()}
 	}
-	if isShortage(unread) {
+	if problem.IsShortage(unread) {
 		record.unread = unread
 	}
 	if store == nil {
@@ -130,7 +132,7 @@ func readRules(store, run *fetch.Store) (state ruleState, record ruleRecord, los
 	}
 	err = store.ReadJSON(rulesFile, &state)
 	switch {
-	case isAbsent(err):
+	case problem.IsAbsent(err):
 		return ruleState{}, record, true, nil
 	case err != nil:
 		return ruleState{}, record, false, &DamagedRulesError{err}

@@ -10,7 +10,10 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // RulesStatus is how the rules stand in the kernel.
@@ -23,10 +26,10 @@ type RulesStatus struct {
 	Drift   []firewall.Change `json:"drift"`          // what is not as it should be
 	Pending *PendingReport    `json:"pending,omitempty"`
 	IPv6Off bool              `json:"ipv6_off,omitempty"` // no rules for IPv6, as configured
-	Problem *Problem          `json:"problem,omitempty"`  // why the base rules are not as configured, or nothing is known
+	Problem *problem.Problem  `json:"problem,omitempty"`  // why the base rules are not as configured, or nothing is known
 
 	// Families are those whose rules are not as they should be; see [Status.Families].
-	Families []FamilyProblem `json:"-"`
+	Families []problem.FamilyProblem `json:"-"`
 
 	// Rest is what is done with everyone who is not blocked, while the base rules are off;
 	// nil if they are on, or if it is not known.
@@ -46,8 +49,8 @@ type RulesStatus struct {
 	reached map[string][]string // by set, what its members reach past the rules that drop them
 	lists   map[string][]string // by set, the lists that it is in, where rules of others count
 
-	Unread       bool     `json:"-"` // the rules could not be read, so nothing is known of them
-	nativeUnread *Problem // why those of nftables could not
+	Unread       bool             `json:"-"` // the rules could not be read, so nothing is known of them
+	nativeUnread *problem.Problem // why those of nftables could not
 }
 
 // DropStatus is one rule that drops the members of a set as they come in.
@@ -64,11 +67,11 @@ type DropStatus struct {
 
 // rulesStatus looks at the rules of both backends. What is to become of them is what
 // the agent says, if one runs; else it is what a sync would do that nobody waits for.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *AgentStatus, outlook *RulesReport) *RulesStatus {
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *state.AgentStatus, outlook *RulesReport) *RulesStatus {
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
-		s.Problem, s.Unread = problemOf(err), true
+		s.Problem, s.Unread = problem.Of(err), true
 		return s
 	}
 	s.Backend = string(fw.Backend)
@@ -77,7 +80,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		saved, err := each.Read(ctx)
 		if err != nil {
 			if each.Backend == fw.Backend {
-				s.Problem, s.Unread = problemOf(err), true
+				s.Problem, s.Unread = problem.Of(err), true
 			}
 			continue
 		}
@@ -88,7 +91,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		for _, f := range cidr.Families {
 			for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 				drops := saved[f].DropRules(set)
-				if leavesRules(cfg) {
+				if settings.LeavesRules(cfg) {
 					drops = saved[f].DropsAnywhere(append(s.listsOf(kernel, set), set)...)
 				}
 				s.addDrops(each, drops, set)
@@ -102,11 +105,11 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	}
 	native, err := ReadNative(ctx, s.kernel, false)
 	if err != nil {
-		s.nativeUnread = problemOf(err)
+		s.nativeUnread = problem.Of(err)
 	}
 	p, err := passed(s.kernel, native)
 	if err != nil && s.nativeUnread == nil {
-		s.nativeUnread = problemOf(err)
+		s.nativeUnread = problem.Of(err)
 	}
 	s.noteReached(cfg, p)
 	if s.Base == BaseOff && !s.Unread {
@@ -127,7 +130,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		report.Problem = r.callerOut(ctx, report.Problem)
 	} else {
 		report, err = r.ensure(ctx, howRules{dryRun: true, onlyLooks: true, unattended: agent != nil, established: agent != nil})
-		report.Error = problemIf(err)
+		report.Error = problem.If(err)
 	}
 	if s.Families = report.Families; len(s.Families) == 0 {
 		// While no rule has changed, nobody else has to list them.
@@ -137,7 +140,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 	if report.Error != nil {
 		s.Problem = report.Error
 	}
-	if len(s.Drift) == 0 || leavesRules(cfg) { // else they are put right first
+	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
 		s.Obstacles = Obstacles(cfg, protected.trunks, p)
 	}
 	return s
@@ -146,7 +149,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 // leaveBase gives what is said of base rules the remedy of a file that has none any more,
 // and that the agent refuses: whoever has written it does not want them put on trial, and
 // has done already what else would help.
-func leaveBase(problem *Problem, obstacles []Obstacle, agent *AgentStatus) (*Problem, []Obstacle) {
+func leaveBase(problem *problem.Problem, obstacles []Obstacle, agent *state.AgentStatus) (*problem.Problem, []Obstacle) {
 	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
 		return problem, obstacles
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // RunOptions are what the caller of Run says.
@@ -40,18 +42,18 @@ func Run(ctx context.Context, opts RunOptions) error {
 			return mistake
 		}
 	}
-	var hold *agentHold
-	err := start.try(ctx, func() (err error) { hold, err = holdAgent(ctx, cfg, "voipbl run"); return err }, isLasting)
+	var hold *state.AgentHold
+	err := start.try(ctx, func() (err error) { hold, err = state.HoldAgent(ctx, cfg, "voipbl run"); return err }, isLasting)
 	if err != nil {
 		return err
 	}
-	defer hold.release()
+	defer hold.Release()
 	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
-	d.state.now = AgentStatus{
+	d.state.now = state.AgentStatus{
 		PID: os.Getpid(), Version: opts.Version, Since: now, ConfigFile: opts.ConfigFile, ConfigLoaded: now,
-		Steps: []StepTime{}, Repairs: Repairs{Last: []Repair{}},
+		Steps: []state.StepTime{}, Repairs: state.Repairs{Last: []state.Repair{}},
 	}
 	if d.state.now.NoMounts = withoutMounts(); d.state.now.NoMounts {
 		d.log.Warn("nothing may be mounted on this host, so systemd keeps less of it out of the agent's reach; it protects all the same", "remedy", "in LXC: nesting")
@@ -59,7 +61,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 	if mistake != nil {
 		d.refuse("start", mistake)
 	}
-	if isShortage(mistake) {
+	if problem.IsShortage(mistake) {
 		d.loadAt = time.Now().Add(tick)
 	}
 	d.findOldSets(ctx)
@@ -74,13 +76,13 @@ func Run(ctx context.Context, opts RunOptions) error {
 
 // isMistake reports whether a configuration that cannot be loaded will not be loaded the
 // next time either.
-func isMistake(err error) bool { return !isShortage(err) }
+func isMistake(err error) bool { return !problem.IsShortage(err) }
 
 // daemon is the agent at work. All that changes the kernel happens in its loop, one
 // thing after the other; fetching, listening and answering go on beside it.
 type daemon struct {
 	opts    RunOptions
-	hold    *agentHold
+	hold    *state.AgentHold
 	log     *slog.Logger
 	cfg     config.Config                 // for the loop
 	shared  atomic.Pointer[config.Config] // the same for others, who read it at any time
@@ -209,7 +211,7 @@ func drainAll[T any](c <-chan T) {
 func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error {
 	dog := newWatchdog()
 	for ctx.Err() == nil {
-		lost, err := d.hold.lost()
+		lost, err := d.hold.Lost()
 		if lost {
 			return &LostLockError{d.cfg.RunDir}
 		}
@@ -222,7 +224,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		case <-ctx.Done():
 		case <-wake.C:
 		case <-d.opts.Reload:
-			d.reload(ctx, "SIGHUP", LoseAny)
+			d.reload(ctx, "SIGHUP", state.LoseAny)
 		case asked := <-d.asks:
 			err := d.reload(ctx, "a command asks for it", asked.mayLose)
 			if err == nil {

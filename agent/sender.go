@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/state"
 )
 
 // sender sends what is due of the outbox. It holds no lock that others wait for: who finds
@@ -69,8 +70,8 @@ func (s *sender) round(ctx context.Context) error {
 	if look.Problem == nil && (look.Due.IsZero() || look.Due.After(now)) {
 		return nil
 	}
-	unlock, err := lock(ctx, s.cfg.RunDir, sendLock, s.verb, sendWait, nil)
-	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+	unlock, err := state.Lock(ctx, s.cfg.RunDir, state.SendLock, s.verb, sendWait, nil)
+	if locked := (*state.LockedError)(nil); errors.As(err, &locked) {
 		return nil
 	}
 	if err != nil {
@@ -115,7 +116,7 @@ type spared struct {
 func (s spared) of(a netip.Addr) string { return whySpared(a, s.protected) }
 
 func (s *sender) limits(ctx context.Context) (outbox.Limits, spared, error) {
-	store, err := findStore(s.cfg)
+	store, err := state.FindStore(s.cfg)
 	if err != nil {
 		return outbox.Limits{}, spared{}, err
 	}

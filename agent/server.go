@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,10 +19,10 @@ import (
 // asks.
 type agentState struct {
 	mu  sync.Mutex
-	now AgentStatus
+	now state.AgentStatus
 }
 
-func (s *agentState) change(change func(*AgentStatus)) {
+func (s *agentState) change(change func(*state.AgentStatus)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.now)
@@ -28,7 +30,7 @@ func (s *agentState) change(change func(*AgentStatus)) {
 
 // get returns a copy that nobody writes to: maps and slices in it are replaced, not
 // changed.
-func (s *agentState) get() AgentStatus {
+func (s *agentState) get() state.AgentStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
@@ -45,36 +47,38 @@ type control struct {
 func (d *daemon) listen(bans *banServer) (*control, error) {
 	folder, err := os.Open(d.cfg.RunDir)
 	if err != nil {
-		return nil, &RunDirError{err}
+		return nil, &state.RunDirError{Err: err}
 	}
-	if err := os.Remove(filepath.Join(d.cfg.RunDir, socketFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(d.cfg.RunDir, state.SocketFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		folder.Close()
-		return nil, &RunDirError{err}
+		return nil, &state.RunDirError{Err: err}
 	}
 	old := unix.Umask(0o177) // from its first moment nobody else can connect
-	listener, err := net.Listen("unix", socketPath(folder))
+	listener, err := net.Listen("unix", state.SocketPath(folder))
 	unix.Umask(old)
 	if err != nil {
 		folder.Close()
-		return nil, &RunDirError{err}
+		return nil, &state.RunDirError{Err: err}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { respond(w, d.snapshot()) })
-	mux.HandleFunc("GET "+configPath, func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+state.StatusPath, func(w http.ResponseWriter, _ *http.Request) { state.Respond(w, d.snapshot()) })
+	mux.HandleFunc("GET "+state.ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
 		text, err := d.shared.Load().YAML()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		respond(w, string(text))
+		state.Respond(w, string(text))
 	})
-	mux.HandleFunc("GET "+rulesPath, func(w http.ResponseWriter, r *http.Request) { respond(w, d.outlook(r.Context())) })
-	mux.HandleFunc("POST "+reloadPath, func(w http.ResponseWriter, r *http.Request) {
-		respond(w, ask(r.Context(), d.asks, mayLose(r.URL.Query())))
+	mux.HandleFunc("GET "+rulesPath, func(w http.ResponseWriter, r *http.Request) { state.Respond(w, d.outlook(r.Context())) })
+	mux.HandleFunc("POST "+state.ReloadPath, func(w http.ResponseWriter, r *http.Request) {
+		state.Respond(w, ask(r.Context(), d.asks, state.ParseMayLose(r.URL.Query())))
 	})
 	mux.HandleFunc("POST "+bansPath, bans.serve)
-	mux.HandleFunc("POST "+allowedPath, func(w http.ResponseWriter, r *http.Request) { respond(w, ask(r.Context(), d.allows, LoseNothing)) })
-	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: requestWait, IdleTimeout: requestWait}, folder}
+	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
+		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
+	})
+	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: state.RequestWait, IdleTimeout: state.RequestWait}, folder}
 	go c.server.Serve(limited(listener, mostAsks))
 	return c, nil
 }
@@ -85,10 +89,10 @@ func (c *control) close() {
 }
 
 // snapshot is how the agent is at this moment.
-func (d *daemon) snapshot() AgentStatus {
+func (d *daemon) snapshot() state.AgentStatus {
 	s := d.state.get()
 	cfg := *d.shared.Load()
-	s.StateFolder, s.Unkept = agentDenied(cfg), stillUnkept(cfg, s.Unkept)
+	s.StateFolder, s.Unkept = state.AgentDenied(cfg), state.StillUnkept(cfg, s.Unkept)
 	next, busy := d.fetcher.plans()
 	s.Next, s.Fetching, s.FetchingFeeds = next, !busy.IsZero(), d.fetcher.fetching()
 	return s
@@ -96,22 +100,22 @@ func (d *daemon) snapshot() AgentStatus {
 
 // request is something that the loop is asked to do.
 type request struct {
-	mayLose MayLose // of a reload
+	mayLose state.MayLose // of a reload
 	done    chan<- error
 }
 
 // ask has the loop do something, and waits for what becomes of it.
-func ask(ctx context.Context, asks chan<- request, may MayLose) *Problem {
+func ask(ctx context.Context, asks chan<- request, may state.MayLose) *problem.Problem {
 	done := make(chan error, 1)
 	select {
 	case asks <- request{may, done}:
 	case <-ctx.Done():
-		return problemOf(ctx.Err())
+		return problem.Of(ctx.Err())
 	}
 	select {
 	case err := <-done:
-		return problemIf(err)
+		return problem.If(err)
 	case <-ctx.Done():
-		return problemOf(ctx.Err())
+		return problem.Of(ctx.Err())
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // setNamesFile has the names that sets of ours were made with in this kernel: in the run
@@ -48,7 +50,7 @@ type namesCopy struct {
 }
 
 // stays reports whether the file cannot be read now, and must not be written over.
-func (c *namesCopy) stays() bool { return c.lost != nil && !isDamaged(c.lost) }
+func (c *namesCopy) stays() bool { return c.lost != nil && !state.IsDamaged(c.lost) }
 
 // readSetNames reads both.
 func readSetNames(cfg config.Config) (copies [2]namesCopy) {
@@ -60,7 +62,7 @@ func readSetNames(cfg config.Config) (copies [2]namesCopy) {
 			c.names, c.there, err = namesIn(store)
 			store.Close()
 		}
-		if !isAbsent(err) {
+		if !problem.IsAbsent(err) {
 			c.lost = err
 		}
 	}
@@ -87,7 +89,7 @@ func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
 	}
 	open := func() (*fetch.Store, error) { return fetch.OpenStore(c.dir) }
 	if c.dir == cfg.StateDir {
-		open = func() (*fetch.Store, error) { return openState(cfg) }
+		open = func() (*fetch.Store, error) { return state.OpenStore(cfg) }
 	}
 	store, err := open()
 	if err != nil {

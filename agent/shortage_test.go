@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -23,14 +24,14 @@ func TestPassingRemedies(t *testing.T) {
 		if !firewall.Passing(err) {
 			t.Errorf("%v: is said to last", err)
 		}
-		plain := problemOf(fmt.Errorf("read: %w", err)).Remedy
+		plain := problem.Of(fmt.Errorf("read: %w", err)).Remedy
 		for _, f := range firewall.Families {
-			if got := familyProblem(&firewall.FamilyError{Family: f, Err: err}).Remedy; got == "" || got != plain {
+			if got := problem.OfFamily(&firewall.FamilyError{Family: f, Err: err}).Remedy; got == "" || got != plain {
 				t.Errorf("%v over %s: remedy %q, and alone %q", err, f, got, plain)
 			}
 		}
 	}
-	lasting := familyProblem(&firewall.FamilyError{Family: firewall.IPv6, Err: errors.New("no such table")}).Remedy
+	lasting := problem.OfFamily(&firewall.FamilyError{Family: firewall.IPv6, Err: errors.New("no such table")}).Remedy
 	if !strings.Contains(lasting, "ipv6: off") {
 		t.Errorf("what lasts: %q", lasting)
 	}

@@ -11,7 +11,9 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 
 	// startExtend is how long one try may take: somebody may hold a lock for lockWait.
 	// systemd is told at the begin of each (EXTEND_TIMEOUT_USEC, sd_notify(3)).
-	startExtend = lockWait + 15*time.Second
+	startExtend = state.LockWait + 15*time.Second
 )
 
 // starting is a start of the agent. What fails is tried again within its time, for one
@@ -52,7 +54,7 @@ func (s *starting) try(ctx context.Context, do func() error, lasts func(error) b
 			return err
 		}
 		if said != err.Error() {
-			s.log.Warn("the start has failed, and is tried again", "error", err, "remedy", problemOf(err).Remedy)
+			s.log.Warn("the start has failed, and is tried again", "error", err, "remedy", problem.Of(err).Remedy)
 			said = err.Error()
 		}
 		select {
@@ -69,7 +71,7 @@ func (s *starting) apply(ctx context.Context, d *daemon) error {
 	err := s.try(ctx, func() error {
 		err := d.apply(ctx, "start")
 		if _, partly := firewall.Partly(err); partly {
-			d.log.Error("one family is not protected, and is tried again", "error", err, "remedy", problemOf(err).Remedy)
+			d.log.Error("one family is not protected, and is tried again", "error", err, "remedy", problem.Of(err).Remedy)
 			return nil
 		}
 		return err
@@ -80,6 +82,6 @@ func (s *starting) apply(ctx context.Context, d *daemon) error {
 // isLasting reports whether an error stays however often the same is tried: rights that
 // are missing, say.
 func isLasting(err error) bool {
-	running := (*AgentRunningError)(nil)
+	running := (*state.AgentRunningError)(nil)
 	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
 }

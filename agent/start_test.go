@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/state"
 )
 
 // TestTry tries again what may go well, within the time of a start.
@@ -28,7 +29,7 @@ func TestTry(t *testing.T) {
 		{"at once", []error{nil}, time.Minute, nil, 1},
 		{"the second time", []error{short, nil}, time.Minute, nil, 2},
 		{"a reason that lasts", []error{rights, nil}, time.Minute, rights, 1},
-		{"another one runs", []error{&AgentRunningError{}, nil}, time.Minute, &AgentRunningError{}, 1},
+		{"another one runs", []error{&state.AgentRunningError{}, nil}, time.Minute, &state.AgentRunningError{}, 1},
 		{"the time is over", []error{short}, 0, short, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,41 +47,41 @@ func TestTry(t *testing.T) {
 func TestLost(t *testing.T) {
 	cfg := config.Default()
 	cfg.RunDir = filepath.Join(t.TempDir(), "run")
-	hold, err := holdAgent(t.Context(), cfg, "test")
+	hold, err := state.HoldAgent(t.Context(), cfg, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hold.release()
-	if lost, err := hold.lost(); lost || err != nil {
+	defer hold.Release()
+	if lost, err := hold.Lost(); lost || err != nil {
 		t.Errorf("held: %v, %v", lost, err)
 	}
-	path := hold.path
+	path := hold.Path
 	for name, where := range map[string]string{"a loop of links": "loop/x", "a name that is too long": string(make([]byte, 300))} {
 		if err := os.Symlink("loop", filepath.Join(cfg.RunDir, "loop")); err != nil && !errors.Is(err, os.ErrExist) {
 			t.Fatal(err)
 		}
-		hold.path = filepath.Join(cfg.RunDir, where)
-		if lost, err := hold.lost(); lost || err == nil {
+		hold.Path = filepath.Join(cfg.RunDir, where)
+		if lost, err := hold.Lost(); lost || err == nil {
 			t.Errorf("%s: %v, %v", name, lost, err)
 		}
 	}
-	hold.path = path
+	hold.Path = path
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}
-	if lost, err := hold.lost(); !lost || err != nil {
+	if lost, err := hold.Lost(); !lost || err != nil {
 		t.Errorf("gone: %v, %v", lost, err)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if lost, err := hold.lost(); !lost || err != nil {
+	if lost, err := hold.Lost(); !lost || err != nil {
 		t.Errorf("another file: %v, %v", lost, err)
 	}
 	if err := os.RemoveAll(cfg.RunDir); err != nil {
 		t.Fatal(err)
 	}
-	if _, runs, err := agentRuns(cfg); runs || err != nil {
+	if _, runs, err := state.AgentRuns(cfg); runs || err != nil {
 		t.Errorf("no folder: %v, %v", runs, err)
 	}
 }

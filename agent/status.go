@@ -10,7 +10,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Status is how things stand now, from the kernel and the state folder.
@@ -31,45 +33,45 @@ type Status struct {
 	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
 
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
-	AllowedProblem *Problem `json:"allowed_problem,omitempty"`
+	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
 
 	// StateFolder is why nothing, or not all, can be written into the state folder, by the
 	// agent or at all.
-	StateFolder *Problem `json:"state_folder,omitempty"`
+	StateFolder *problem.Problem `json:"state_folder,omitempty"`
 
 	// RunFolder is why nothing can be written into the run folder.
-	RunFolder *Problem `json:"run_folder,omitempty"`
+	RunFolder *problem.Problem `json:"run_folder,omitempty"`
 
 	// Saved are files that are loaded at boot, or would be but for an old name of a set.
 	Saved []SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
-	DropLog *Problem `json:"drop_log,omitempty"`
+	DropLog *problem.Problem `json:"drop_log,omitempty"`
 
 	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
 	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
 
 	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
 
-	Agent      *AgentStatus `json:"agent,omitempty"`       // if one is running
-	AgentError *Problem     `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+	Agent      *state.AgentStatus `json:"agent,omitempty"`       // if one is running
+	AgentError *problem.Problem   `json:"agent_error,omitempty"` // one runs and does not answer, or has died
 
 	bansUnkept bool
-	bansLost   *Problem // of an older version
+	bansLost   *problem.Problem // of an older version
 	banNotes   []string
-	bansUnread *Problem // why not all bans could be read
+	bansUnread *problem.Problem // why not all bans could be read
 
 	MaxEntries EntryLimit `json:"max_entries"` // of one list
 
 	// Families are those that are not protected as configured, while the other is.
-	Families []FamilyProblem `json:"families,omitempty"`
+	Families []problem.FamilyProblem `json:"families,omitempty"`
 
 	// IPv6Left is that IPv6 is left alone, as configured, and that this host has addresses
 	// there.
 	IPv6Left bool `json:"ipv6_left,omitempty"`
 
 	remedies map[string]string // by problem
-	taken    *Problem          // why the names of its sets cannot be had
+	taken    *problem.Problem  // why the names of its sets cannot be had
 	mistaken bool              // the file has a mistake, so that something else is in force
 	outlook  *RulesReport      // what the agent makes of the rules, if it was asked for it
 }
@@ -96,27 +98,27 @@ type SetStatus struct {
 // from the agent if one is running. mistake is what is wrong with the file, if cfg is
 // not from there for that.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
-	agent, err := askStatus(ctx, cfg)
+	agent, err := state.AskStatus(ctx, cfg)
 	var outlook *RulesReport
 	if agent != nil {
 		outlook = askOutlook(ctx, cfg)
 	}
-	return readStatus(ctx, cfg, version, now, agent, outlook, problemIf(err), nil, mistake)
+	return readStatus(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, mistake)
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *AgentStatus, outlook *RulesReport, agentError *Problem, book *banBook, mistake error) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *RulesReport, agentError *problem.Problem, book *banBook, mistake error) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.Close()
 	// Without the state folder there is still the kernel to tell about.
-	store, unread := findStore(cfg)
+	store, unread := state.FindStore(cfg)
 	if store != nil {
 		defer store.Close()
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
-	s.taken = problemIf(namesTaken(ctx, cfg, kernel))
+	s.taken = problem.If(namesTaken(ctx, cfg, kernel))
 	protected, err := lastProtection(ctx, cfg, store)
 	if err != nil {
 		return nil, err
@@ -131,8 +133,8 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		return nil, err
 	}
 	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.tells)
-	record := lastRecord(cfg)
-	s.Families = slices.Concat(record.families(), s.Rules.Families)
+	record := state.LastRecord(cfg)
+	s.Families = slices.Concat(record.Families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
 	for _, f := range cidr.Families {
 		set, err := setStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
@@ -166,25 +168,25 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if s.Bans = book.active(); book == nil { // else it is the agent who asks
 		var bans []Ban
 		bans, s.banNotes, err = ReadBans(cfg)
-		s.Bans, s.bansUnread = len(bans), problemIf(err)
+		s.Bans, s.bansUnread = len(bans), problem.If(err)
 	}
 	if cfg.Report.Enabled {
 		s.Reports = ReadOutbox(cfg, now)
 	}
-	s.StateFolder, s.RunFolder = stateFolderOf(cfg, agent), runFolder(cfg).trouble()
+	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
 	s.DropLog = DropLogNote(cfg)
 	s.Saved = SavedRenamed(facts.SavedRules("/"), cfg)
 	kept, keptErr := readKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)
 	if err := errors.Join(unread, keptErr); err != nil {
-		s.problem(problemOf(err).Remedy, "%v", err)
+		s.problem(problem.Of(err).Remedy, "%v", err)
 	}
 	return s, nil
 }
 
 // setStatus looks at one set; print is what was last put into it.
-func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print setPrint) (SetStatus, error) {
+func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
 	s := SetStatus{Name: name, Lengths: []int{}}
 	c, err := kernel.Content(name)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -197,7 +199,7 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print setPr
 	s.Memory, s.References = int64(c.Memory), int(c.References)
 	s.Ours = ipsetsync.IsOurs(c.Header, f)
 	s.Packets, s.Bytes = c.Packets, c.Bytes
-	s.Changed = s.Ours && print.Name == name && print.study(c) != ""
+	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
 	for bits, n := range c.Lengths {
 		if n > 0 {
 			s.Lengths = append(s.Lengths, bits)
@@ -208,7 +210,7 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print setPr
 
 // banSetStatus looks at one set of bans.
 func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
-	s, err := setStatus(kernel, name, f, setPrint{})
+	s, err := setStatus(kernel, name, f, state.SetPrint{})
 	if !s.Exists || err != nil {
 		return s, err
 	}
@@ -237,7 +239,7 @@ func (s *Status) Mended(remedy string) string {
 	switch {
 	case s.mistaken:
 		return Mended(remedy)
-	case s.Agent.refuses():
+	case s.Agent.Refuses():
 		return takenOver(remedy)
 	}
 	return remedy

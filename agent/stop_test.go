@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // TestStopInTheMidst stops the agent while it carries a decision out: all of it is done, and
@@ -21,7 +23,7 @@ func TestStopInTheMidst(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "iptables-legacy", "-A", "INPUT", "-s", "192.0.2.1", "-j", "ACCEPT")
-	drop := dropSettings(r.cfg, r.sets, firewall.AtInput).Wanted()
+	drop := settings.DropSettings(r.cfg, r.sets, firewall.AtInput).Wanted()
 	before, err := legacy.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +60,7 @@ func TestStopInTheMidst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want, _, err := r.obstacles(t.Context(), now); err != nil || len(want) == 0 || digest(r.record.Obstacles) != digest(want) {
+	if want, _, err := r.obstacles(t.Context(), now); err != nil || len(want) == 0 || problem.Digest(r.record.Obstacles) != problem.Digest(want) {
 		t.Errorf("remembered as in the way: %v, and there is %v", r.record.Obstacles, want)
 	}
 	if err := r.commit(ctx, d, how, report); err == nil {

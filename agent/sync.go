@@ -7,6 +7,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Sync makes the kernel's sets hold what the feeds say, and the rules drop their
@@ -20,43 +22,43 @@ func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error)
 	report := newReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {
-		report.Error = problemOf(err)
+		report.Error = problem.Of(err)
 	}
 	return report, err
 }
 
 // syncInto is Sync, writing down in report what it does.
 func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Report) error {
-	watch := &stopwatch{&report.Steps, time.Now()}
+	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
 	h, err := openHost(cfg)
 	if err != nil {
 		return err
 	}
 	defer h.close()
 	// Before the locks are held, for which the agent would wait.
-	how := Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, lockWait)}
+	how := Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
-		how.MayLose = LoseAny
+		how.MayLose = state.LoseAny
 	}
-	if err := Follow(ctx, cfg, how); errors.As(err, new(*SilentAgentError)) {
-		report.AgentError = problemOf(err)
+	if err := Follow(ctx, cfg, how); errors.As(err, new(*state.SilentAgentError)) {
+		report.AgentError = problem.Of(err)
 		report.warn("%v: it may undo this, by an older configuration", err)
 	} else if err != nil && !(opts.Force && errors.As(err, new(*NotFollowedError))) {
 		return err
 	}
-	unlock, err := lock(ctx, cfg.RunDir, mainLock, "voipbl sync", opts.Wait, opts.Waiting)
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.MainLock, "voipbl sync", opts.Wait, opts.Waiting)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	notes := unwrittenNow(cfg)
+	notes := state.UnwrittenNow(cfg)
 	if err := h.openStore(!opts.DryRun); err != nil {
 		return err
 	}
 	if err := sweep(ctx, cfg, h.store, "voipbl sync", opts.Wait); err != nil {
 		report.warn("%v", err)
 	}
-	watch.lap("open")
+	watch.Lap("open")
 
 	r := newReader(cfg, opts, h.store, report.At)
 	e := &enforcement{
@@ -79,10 +81,10 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	watch.lap("fetch")
+	watch.Lap("fetch")
 	err = e.end(ctx, report, opts, watch)
 	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
-		forgetUnwritten(cfg, notes)
+		state.ForgetUnwritten(cfg, notes)
 	}
 	report.noteAround(ctx, cfg)
 	if report.Outcome == InForce && report.Troubled() {
@@ -92,7 +94,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 }
 
 // end is what follows when everything has been fetched.
-func (e *enforcement) end(ctx context.Context, report *Report, opts Options, watch *stopwatch) error {
+func (e *enforcement) end(ctx context.Context, report *Report, opts Options, watch *state.Stopwatch) error {
 	cfg := e.cfg
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
@@ -107,13 +109,13 @@ func (e *enforcement) end(ctx context.Context, report *Report, opts Options, wat
 			report.warn("feed %s is %s", f.Name, frozenWords(f.ContentChanged))
 		}
 	}
-	if report.Overruled = !opts.DryRun && agentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
-		if err := keepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
+	if report.Overruled = !opts.DryRun && state.AgentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
+		if err := state.KeepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
 			report.warn("%v", err)
 		}
 	}
 	if report.Overruled {
-		report.warn("%s", differs)
+		report.warn("%s", state.Differs)
 	}
 	return nil
 }

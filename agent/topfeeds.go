@@ -7,7 +7,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 const (
@@ -62,7 +64,7 @@ func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (
 	for i := range feeds {
 		feeds[i] = []string{}
 	}
-	store, err := findStore(cfg)
+	store, err := state.FindStore(cfg)
 	if store == nil || err != nil {
 		return feeds, nil, err
 	}
@@ -72,7 +74,7 @@ func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (
 			return nil, nil, err
 		}
 		listed, err := listedBy(store, f.Name, prefixes, policyOf(cfg.Limits))
-		if err != nil && !isAbsent(err) {
+		if err != nil && !problem.IsAbsent(err) {
 			warnings = append(warnings, err.Error())
 		}
 		for i, is := range listed {

@@ -9,16 +9,19 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
 )
 
 // ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
 // accepts a confirmation over the connection that they were applied over.
 func ConfirmRules(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
 	typed := host.Uptime()
-	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*SilentAgentError)) {
+	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
 		return err
 	}
-	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, rulesLock)
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
 	if err != nil {
 		return err
 	}
@@ -35,18 +38,18 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 	}
 	defer s.close()
 	p := s.state.Pending
-	if theirs, err := AgentConfig(ctx, cfg.RunDir); !p.onTrial(typed) || err == nil && baseKey(theirs) == p.Key {
+	if theirs, err := state.AgentConfig(ctx, cfg.RunDir); !p.onTrial(typed) || err == nil && settings.BaseKey(theirs) == p.Key {
 		return nil
 	}
 	judge := func() error { return s.mayConfirm(ctx, p, here) }
-	return Follow(ctx, cfg, Following{File: file, MayLose: LoseRules, Timeout: lockWait, Judge: judge})
+	return Follow(ctx, cfg, Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
 }
 
 // RollBackRules takes the rules back that are pending. With a token, as the timer
 // calls it, it tries for as long as it takes.
 func RollBackRules(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
-		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, rulesLock)
+		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
 		if err != nil {
 			return err
 		}
@@ -106,10 +109,10 @@ func isPending(stateDir, runDir, token string) bool {
 		defer store.Close()
 		err = store.ReadJSON(rulesFile, &state)
 	}
-	if isAbsent(err) {
+	if problem.IsAbsent(err) {
 		run, err := fetch.FindStore(runDir)
 		if err != nil {
-			return !isAbsent(err)
+			return !problem.IsAbsent(err)
 		}
 		defer run.Close()
 		p, err := fromCopy(run, token)

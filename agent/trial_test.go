@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
@@ -213,8 +214,8 @@ func TestRollBackAfterBoot(t *testing.T) {
 func TestMayInstall(t *testing.T) {
 	r, saved := newTrial(t)
 	how := howRules{unattended: true, established: true}
-	base := baseSettings(r.cfg, r.trunks)
-	s := dropSettings(r.cfg, r.sets, firewall.AtInput)
+	base := settings.BaseSettings(r.cfg, r.trunks)
+	s := settings.DropSettings(r.cfg, r.sets, firewall.AtInput)
 	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); err != nil {
 		t.Errorf("nothing new: %v", err)
 	}
@@ -226,7 +227,7 @@ func TestMayInstall(t *testing.T) {
 	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, howRules{byHand: true, force: true}); err != nil {
 		t.Errorf("by hand, and by force: %v", err)
 	}
-	r.state.Rejected = &rejectedBase{Key: baseKey(r.cfg)}
+	r.state.Rejected = &rejectedBase{Key: settings.BaseKey(r.cfg)}
 	var rejected *RejectedError
 	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &rejected) {
 		t.Errorf("rejected before: %v", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/settings"
 )
 
 // vpnHost is a host with a VPN of each kind.
@@ -37,7 +38,7 @@ func vpnHost() facts.Ways {
 // TestCheckTunnel asks for each tunnel whether a session through it proves that the rules
 // let it come again.
 func TestCheckTunnel(t *testing.T) {
-	closed := *baseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
+	closed := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
 	open := closed
 	open.Services = append(open.Services, firewall.Service{Name: "vpn", Proto: "udp", Ports: []firewall.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
 	for _, c := range []struct {
@@ -78,7 +79,7 @@ func TestCheckTunnel(t *testing.T) {
 
 // TestShutVPNs names each VPN once, and who comes in through it.
 func TestShutVPNs(t *testing.T) {
-	base := *baseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
+	base := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
 	var got []string
 	for _, o := range shutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []host.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
 		got = append(got, fmt.Sprintf("%s: %s: %s", o.What, o.Reason, o.Add))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 func (a *app) allowCommand() *cobra.Command {
@@ -214,7 +215,7 @@ func (e *cutOffError) Error() string { return e.String() }
 // unkeptAllowError is a change that is in force and not written down.
 type unkeptAllowError struct {
 	words   string
-	problem *agent.Problem
+	problem *problem.Problem
 }
 
 func (e *unkeptAllowError) Error() string {

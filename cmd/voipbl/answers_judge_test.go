@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // contradictions are what no two answers about one host may do. Each function says what
@@ -93,7 +94,7 @@ func wordsAsJSON(a *hostAnswers) string {
 				of(a.Sync, clean(f.Problem.Error), clean(f.Problem.Remedy))
 			}
 		}
-		for _, p := range []*agent.Problem{a.sync.Error, a.sync.AgentError, a.sync.Empty} {
+		for _, p := range []*problem.Problem{a.sync.Error, a.sync.AgentError, a.sync.Empty} {
 			if p != nil {
 				of(a.Sync, clean(p.Error), clean(p.Remedy))
 			}

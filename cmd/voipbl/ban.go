@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
@@ -200,7 +201,7 @@ const banned = "banned"
 // unkeptError is a change of bans that is in force and not written down.
 type unkeptError struct {
 	words   string
-	problem *agent.Problem
+	problem *problem.Problem
 }
 
 func (e *unkeptError) Error() string {

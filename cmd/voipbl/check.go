@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -136,7 +137,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 	}
 	fmt.Fprintf(a.out, "%s is %s%s\n", r.Query, is, a.checkBecause(r))
 	for _, why := range r.Unread {
-		fmt.Fprintf(a.out, "  not looked at: %s\n", clean(agent.OneLine(why)))
+		fmt.Fprintf(a.out, "  not looked at: %s\n", clean(problem.OneLine(why)))
 	}
 	for _, p := range r.Places {
 		a.printPlace(p)

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 )
 
@@ -97,7 +98,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if p := force.trouble(in.Status.Agent); p != nil {
 		report.Findings = append([]advise.Finding{{
-			Code: advise.ConfigRefused, Severity: advise.Problem, Text: agent.OneLine(p.Error),
+			Code: advise.ConfigRefused, Severity: advise.Problem, Text: problem.OneLine(p.Error),
 			Why: "your changes are not in force", Remedy: p.Remedy,
 		}}, report.Findings...)
 	}

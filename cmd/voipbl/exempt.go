@@ -13,6 +13,8 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // exitNotExempt is exempt's answer when an address is not exempt.
@@ -71,7 +73,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 		return nil, err
 	}
 	if refused != nil && !quiet {
-		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(agent.OneLine(refused.Error())))
+		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(problem.OneLine(refused.Error())))
 	}
 	report, err := agent.Exempt(cmd.Context(), cfg, queries)
 	if err != nil {
@@ -93,10 +95,10 @@ func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err 
 	if absent {
 		refused = fmt.Errorf("there is no %s", a.configFile)
 	}
-	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
+	if cfg, err = state.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
 		return cfg, refused, nil
 	}
-	if cfg, _, err = agent.LastGoodConfig(text); err == nil {
+	if cfg, _, err = state.LastGoodConfig(text); err == nil {
 		return cfg, refused, nil
 	}
 	cfg, err = a.loadConfig(cmd)

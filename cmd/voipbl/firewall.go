@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 func (a *app) firewallCommand() *cobra.Command {
@@ -210,7 +211,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
 }
 
 // problemError shows a report's problem as an error is shown.
-type problemError struct{ *agent.Problem }
+type problemError struct{ *problem.Problem }
 
 func (e *problemError) Error() string  { return e.Problem.Error }
 func (e *problemError) Remedy() string { return e.Problem.Remedy }

@@ -8,8 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // inForce is the configuration that counts on this host: what a running agent goes by,
@@ -33,9 +34,9 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	if abs, err := filepath.Abs(f.file); err == nil {
 		f.file = abs
 	}
-	theirs, err := agent.AgentConfig(cmd.Context(), cfg.RunDir)
+	theirs, err := state.AgentConfig(cmd.Context(), cfg.RunDir)
 	switch {
-	case errors.As(err, new(*agent.SilentAgentError)):
+	case errors.As(err, new(*state.SilentAgentError)):
 		f.silent = err
 	case mistake == nil && err == nil && !cfg.Equal(theirs):
 		f.Config, f.differs = theirs, true
@@ -44,24 +45,24 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 }
 
 // trouble is what is wrong with that, beside what the agent says about it.
-func (f inForce) trouble(running *agent.AgentStatus) *agent.Problem {
+func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 	const check = "see \"voipbl config check\""
 	switch {
 	case f.mistake != nil && running == nil:
-		return &agent.Problem{Error: "the configuration has a mistake: " + f.mistake.Error(), Remedy: check}
+		return &problem.Problem{Error: "the configuration has a mistake: " + f.mistake.Error(), Remedy: check}
 	case f.mistake == nil && !f.differs, running == nil:
 		return nil
 	case running.ConfigFile != f.file:
-		return &agent.Problem{
+		return &problem.Problem{
 			Error:  fmt.Sprintf("the agent goes by %s, which says something else than %s", running.ConfigFile, f.file),
 			Remedy: fmt.Sprintf("name that file with \"--config %s\"", running.ConfigFile),
 		}
 	case running.ConfigError != nil: // it says so
 		return nil
 	case f.mistake != nil: // it has not seen it yet
-		return &agent.Problem{Error: "the agent goes on with the old configuration: " + f.mistake.Error(), Remedy: check}
+		return &problem.Problem{Error: "the agent goes on with the old configuration: " + f.mistake.Error(), Remedy: check}
 	}
-	return &agent.Problem{
+	return &problem.Problem{
 		Error:  f.file + " has changed, and the agent has not taken it over yet",
 		Remedy: "run \"voipbl reload\"",
 	}
@@ -78,7 +79,7 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 	if err != nil {
 		return cfg, nil, mistake
 	}
-	if cfg, err = agent.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
+	if cfg, err = state.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
 		return cfg, mistake, nil
 	}
 	if cfg, err = a.lastGoodConfig(); err == nil {
@@ -93,7 +94,7 @@ func (a *app) lastGoodConfig() (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	cfg, _, err := agent.LastGoodConfig(text)
+	cfg, _, err := state.LastGoodConfig(text)
 	return cfg, err
 }
 

@@ -12,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Exit codes. Those of check are like grep's.
@@ -87,7 +88,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := a.command()
 	root.SetArgs(args)
 	code := exitOK
-	if cmd, err := root.ExecuteContextC(agent.WithPatience(ctx, a.showWaiting)); err != nil {
+	if cmd, err := root.ExecuteContextC(state.WithPatience(ctx, a.showWaiting)); err != nil {
 		exit := &exitError{code: exitUsage, err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
 		if bad := (*lineError)(nil); errors.As(exit.err, &bad) {
@@ -205,7 +206,7 @@ func (a *app) showError(err error) {
 	for _, line := range strings.Split(err.Error(), "\n") {
 		fmt.Fprintln(a.err, "voipbl: "+clean(strings.ReplaceAll(line, "\t", "  ")))
 	}
-	remedy := agent.RemedyOf(err)
+	remedy := problem.RemedyOf(err)
 	var numbered interface{ Numbered() string }
 	if errors.As(err, &numbered) && numbered.Numbered() != "" {
 		fmt.Fprintln(a.err, "  it was given, with line numbers:")

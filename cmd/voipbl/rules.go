@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // shownOthers is how many rules that stand in the way a person is shown.
@@ -114,14 +115,14 @@ func (a *app) printSaved(saved []agent.SavedTrouble) {
 }
 
 // printNote says on stderr what may surprise somebody, if there is anything.
-func (a *app) printNote(p *agent.Problem) {
+func (a *app) printNote(p *problem.Problem) {
 	if p != nil {
 		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(p.Error), clean(p.Remedy))
 	}
 }
 
 // printFamilies says on stderr which family is not protected, and why.
-func (a *app) printFamilies(families []agent.FamilyProblem) {
+func (a *app) printFamilies(families []problem.FamilyProblem) {
 	for _, p := range families {
 		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {

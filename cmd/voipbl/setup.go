@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/packaging"
 )
@@ -80,7 +81,7 @@ type setupReport struct {
 	Applied *agent.RulesReport `json:"applied,omitempty"`
 	Sync    *agent.Report      `json:"sync,omitempty"`
 	Next    []string           `json:"next"`
-	Error   *agent.Problem     `json:"error,omitempty"` // why it is not applied
+	Error   *problem.Problem   `json:"error,omitempty"` // why it is not applied
 }
 
 // The values of setupReport.Outcome.
@@ -171,7 +172,7 @@ func (s *setup) run(cmd *cobra.Command) error {
 		err = nil
 	}
 	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
-		s.report.Error = &agent.Problem{Error: exit.err.Error(), Remedy: agent.RemedyOf(exit.err)}
+		s.report.Error = &problem.Problem{Error: exit.err.Error(), Remedy: problem.RemedyOf(exit.err)}
 	}
 	s.finish(p, agreed)
 	return err

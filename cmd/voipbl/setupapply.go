@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/state"
 )
 
 // putInForce writes the configuration and makes the kernel hold it. Base rules that
@@ -81,18 +82,18 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 // follows. dryRun only finds out whether it will.
 func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
 	err := agent.Follow(ctx, cfg, agent.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
-	if err == nil || errors.As(err, new(*agent.SilentAgentError)) { // the sync says so
+	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
 		return nil
 	}
 	return &exitError{exitNotApplied, err}
 }
 
 // mayLose is what the agent may take away: on a terminal all of it was shown, and agreed to.
-func (s *setup) mayLose() agent.MayLose {
+func (s *setup) mayLose() state.MayLose {
 	if s.asks != nil {
-		return agent.LoseAny
+		return state.LoseAny
 	}
-	return agent.LoseNothing
+	return state.LoseNothing
 }
 
 // mayApply finds out whether base rules would be refused, as when they would lock

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/state"
 )
 
 // exitNotProtected is status's answer when nothing protects the host.
@@ -159,7 +160,7 @@ func droppedWords(s *agent.Status) string {
 	return words
 }
 
-func nextWords(f agent.FeedStatus, running *agent.AgentStatus, now time.Time) string {
+func nextWords(f agent.FeedStatus, running *state.AgentStatus, now time.Time) string {
 	switch {
 	case f.Fetching:
 		return "under way"

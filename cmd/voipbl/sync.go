@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -211,7 +212,7 @@ func (a *app) inForceEmpty() string {
 }
 
 // printEmpty says on stderr that the sets of the lists are empty, if they are.
-func (a *app) printEmpty(p *agent.Problem) {
+func (a *app) printEmpty(p *problem.Problem) {
 	if p != nil {
 		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", p.Error, clean(p.Remedy))
 	}

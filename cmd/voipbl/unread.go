@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // unreadError is a file of the configuration that cannot be read.
@@ -21,7 +21,7 @@ func (e *unreadError) Remedy() string {
 	case errors.Is(e.err, fs.ErrPermission):
 		return "run it as root, or name a file with --config that you may read"
 	}
-	if short := agent.ShortageRemedy(e.err); short != "" {
+	if short := problem.ShortageRemedy(e.err); short != "" {
 		return short
 	}
 	return "name another file with --config"

@@ -1,8 +1,8 @@
-package agent
+package cidr
 
 import "net/netip"
 
-func queryText(q netip.Prefix) string {
+func Text(q netip.Prefix) string {
 	if q.IsSingleIP() {
 		return q.Addr().String()
 	}

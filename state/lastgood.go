@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"fmt"
@@ -35,14 +35,14 @@ func LastGoodConfig(text []byte) (cfg config.Config, since time.Time, err error)
 	return cfg, good.At, err
 }
 
-// keepConfig writes down what the agent goes by now, if that is not written there
+// KeepConfig writes down what the agent goes by now, if that is not written there
 // already.
-func keepConfig(cfg config.Config, now time.Time) error {
+func KeepConfig(cfg config.Config, now time.Time) error {
 	text, err := cfg.YAML()
 	if err != nil {
 		return err
 	}
-	store, err := openState(cfg)
+	store, err := OpenStore(cfg)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package agent
+package problem
 
 import (
 	"cmp"
@@ -16,9 +16,9 @@ type explained interface {
 	Explain() (reason, what, remedy string)
 }
 
-// problemOf describes an error.
-func problemOf(err error) *Problem {
-	p := &Problem{Reason: "error", Error: inOneLine(err), Remedy: RemedyOf(err)}
+// Of describes an error.
+func Of(err error) *Problem {
+	p := &Problem{Reason: "error", Error: Line(err), Remedy: RemedyOf(err)}
 	var known explained
 	if errors.As(err, &known) {
 		reason, what, remedy := known.Explain()
@@ -35,8 +35,8 @@ func problemOf(err error) *Problem {
 	return p
 }
 
-// inOneLine is the text of an error that may be several.
-func inOneLine(err error) string { return OneLine(err.Error()) }
+// Line is the text of an error that may be several.
+func Line(err error) string { return OneLine(err.Error()) }
 
 // OneLine is a text of several lines in one.
 func OneLine(text string) string {
@@ -47,8 +47,8 @@ func OneLine(text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// isAbsent reports whether an error is that a file or folder is not there.
-func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// IsAbsent reports whether an error is that a file or folder is not there.
+func IsAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // Problem is what is wrong, for people and for programs.
 type Problem struct {
@@ -57,16 +57,16 @@ type Problem struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// problemIf describes an error, and returns nil for none.
-func problemIf(err error) *Problem {
+// If describes an error, and returns nil for none.
+func If(err error) *Problem {
 	if err == nil {
 		return nil
 	}
-	return problemOf(err)
+	return Of(err)
 }
 
-// digest is a name for a value: that of its JSON form.
-func digest(v any) string {
+// Digest is a name for a value: that of its JSON form.
+func Digest(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // our own plain data
@@ -75,4 +75,4 @@ func digest(v any) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-const runSync = "run \"voipbl sync\""
+const RunSync = "run \"voipbl sync\""

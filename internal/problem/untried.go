@@ -1,7 +1,7 @@
-package agent
+package problem
 
 // The values of Problem.Reason of base rules that are not installed for these reasons.
 const (
-	reasonUntried = "untried"
-	reasonLockout = "lock-out"
+	ReasonUntried = "untried"
+	ReasonLockout = "lock-out"
 )

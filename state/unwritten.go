@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // unwrittenPrefix begins the name of a note in the run folder that a file of the state
@@ -37,7 +38,7 @@ func noteUnwritten(cfg config.Config, file string, err error) {
 		run.RemoveJSON(unwrittenPrefix + file)
 		return
 	}
-	p := problemOf(err)
+	p := problem.Of(err)
 	note := unwritten{time.Now(), fetch.Reason(p.Reason), p.Error, p.Remedy}
 	run.WriteJSON(unwrittenPrefix+file, note)
 }
@@ -62,17 +63,17 @@ func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, n
 	}
 }
 
-// unwrittenNow are when the notes that are there were made, by the names of the files.
-func unwrittenNow(cfg config.Config) map[string]time.Time {
+// UnwrittenNow are when the notes that are there were made, by the names of the files.
+func UnwrittenNow(cfg config.Config) map[string]time.Time {
 	at := make(map[string]time.Time)
 	eachUnwritten(cfg, func(_ *fetch.Store, file string, note unwritten) { at[file] = note.At })
 	return at
 }
 
-// forgetUnwritten takes away those notes of before a sync that it has not made anew: it has
+// ForgetUnwritten takes away those notes of before a sync that it has not made anew: it has
 // tried all of it again. The clock does not tell, as it may have been ahead when they were
 // made.
-func forgetUnwritten(cfg config.Config, before map[string]time.Time) {
+func ForgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, note unwritten) {
 		if at, known := before[file]; known && at.Equal(note.At) {
 			run.RemoveJSON(unwrittenPrefix + file)
@@ -80,12 +81,12 @@ func forgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	})
 }
 
-// forgetUnlisted takes away the notes of lists that are not configured any more: nothing
+// ForgetUnlisted takes away the notes of lists that are not configured any more: nothing
 // writes their files again.
-func forgetUnlisted(cfg config.Config) {
+func ForgetUnlisted(cfg config.Config) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, _ unwritten) {
 		name, ofFeed := fetch.FeedOf(file)
-		name = strings.TrimPrefix(name, standInPrefix)
+		name = strings.TrimPrefix(name, StandInPrefix)
 		if ofFeed && !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.Name == name }) {
 			run.RemoveJSON(unwrittenPrefix + file)
 		}
@@ -94,7 +95,7 @@ func forgetUnlisted(cfg config.Config) {
 
 // unwrittenOf is what could not be written into the state folder the last time; nil if
 // nothing is known of.
-func unwrittenOf(cfg config.Config) *Problem {
+func unwrittenOf(cfg config.Config) *problem.Problem {
 	var all []unwritten
 	eachUnwritten(cfg, func(_ *fetch.Store, _ string, note unwritten) { all = append(all, note) })
 	if len(all) == 0 {
@@ -104,24 +105,24 @@ func unwrittenOf(cfg config.Config) *Problem {
 	if n := len(all) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	p := &Problem{Reason: f.reason, Error: fmt.Sprintf("the last write into %s has failed: %s%s; %s", f.key, first.Error, more, f.loss), Remedy: f.roomRemedy()}
+	p := &problem.Problem{Reason: f.reason, Error: fmt.Sprintf("the last write into %s has failed: %s%s; %s", f.key, first.Error, more, f.loss), Remedy: f.roomRemedy()}
 	if first.Reason != fetch.ReasonNoSpace {
 		p.Remedy = first.Remedy + "; then run \"voipbl sync\""
 	}
 	return p
 }
 
-// stillUnkept are the feeds of which no copy could be kept, without those of which one was
+// StillUnkept are the feeds of which no copy could be kept, without those of which one was
 // kept since, by a sync.
-func stillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
+func StillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
 	noted := make(map[string]bool)
 	eachUnwritten(cfg, func(_ *fetch.Store, file string, _ unwritten) { noted[file] = true })
 	now := make(map[string]bool, len(unkept))
 	for name, is := range unkept {
-		now[name] = is && (noted[fetch.CopyName(name)] || runFolder(cfg).trouble() != nil)
+		now[name] = is && (noted[fetch.CopyName(name)] || RunFolder(cfg).Trouble() != nil)
 	}
 	return now
 }
 
-// standInPrefix begins the name of a stand-in's file. No feed's name begins so.
-const standInPrefix = "_kept."
+// StandInPrefix begins the name of a stand-in's file. No feed's name begins so.
+const StandInPrefix = "_kept."

@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"time"
@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// banClock is this moment.
-func banClock() banlist.Clock {
+// Clock is this moment.
+func Clock() banlist.Clock {
 	return banlist.Clock{Boot: firewall.Boot(), Up: host.Uptime(), Wall: time.Now()}
 }

@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"context"
@@ -14,23 +14,23 @@ import (
 
 func TestLock(t *testing.T) {
 	dir := t.TempDir() + "/run"
-	unlock, err := lock(t.Context(), dir, mainLock, "voipbl test", 0, nil)
+	unlock, err := Lock(t.Context(), dir, MainLock, "voipbl test", 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = lock(t.Context(), dir, mainLock, "second", 10*time.Millisecond, nil)
+	_, err = Lock(t.Context(), dir, MainLock, "second", 10*time.Millisecond, nil)
 	var locked *LockedError
 	if !errors.As(err, &locked) || !strings.Contains(err.Error(), fmt.Sprintf("process %d (voipbl test) since ", os.Getpid())) || locked.Remedy() == "" {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := lock(ctx, dir, mainLock, "canceled", time.Minute, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Lock(ctx, dir, MainLock, "canceled", time.Minute, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	waiting := make(chan error)
 	go func() {
-		unlock, err := lock(t.Context(), dir, mainLock, "third", time.Minute, nil)
+		unlock, err := Lock(t.Context(), dir, MainLock, "third", time.Minute, nil)
 		if err == nil {
 			unlock()
 		}
@@ -47,7 +47,7 @@ func TestLockIsNotFollowedThroughALink(t *testing.T) {
 	target := dir + "/target"
 	os.WriteFile(target, []byte("precious"), 0o644)
 	os.Symlink(target, dir+"/lock")
-	if _, err := lock(t.Context(), dir, mainLock, "x", 0, nil); err == nil {
+	if _, err := Lock(t.Context(), dir, MainLock, "x", 0, nil); err == nil {
 		t.Error("a symbolic link was taken for the lock")
 	}
 	if text, _ := os.ReadFile(target); string(text) != "precious" {
@@ -60,23 +60,23 @@ func TestLockIsNotFollowedThroughALink(t *testing.T) {
 func TestKeepAgentAway(t *testing.T) {
 	cfg := config.Default()
 	cfg.RunDir = t.TempDir()
-	done, err := keepAgentAway(t.Context(), cfg, "voipbl remove")
+	done, err := KeepAgentAway(t.Context(), cfg, "voipbl remove")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, runs, err := agentRuns(cfg); runs || err != nil {
+	if who, runs, err := AgentRuns(cfg); runs || err != nil {
 		t.Errorf("agent %q runs: %v, %v", who, runs, err)
 	}
-	if _, err := holdAgent(t.Context(), cfg, "voipbl run"); !errors.As(err, new(*AgentRunningError)) {
+	if _, err := HoldAgent(t.Context(), cfg, "voipbl run"); !errors.As(err, new(*AgentRunningError)) {
 		t.Errorf("an agent starts: %v", err)
 	}
 	done()
-	hold, err := holdAgent(t.Context(), cfg, "voipbl run")
+	hold, err := HoldAgent(t.Context(), cfg, "voipbl run")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hold.release()
-	if _, err := keepAgentAway(t.Context(), cfg, "voipbl remove"); !errors.As(err, new(*AgentRunningError)) {
+	defer hold.Release()
+	if _, err := KeepAgentAway(t.Context(), cfg, "voipbl remove"); !errors.As(err, new(*AgentRunningError)) {
 		t.Errorf("beside an agent: %v", err)
 	}
 }

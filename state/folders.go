@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // ownFolder is one of the two folders that voipbl writes into.
@@ -23,16 +24,16 @@ func stateFolder(cfg config.Config) ownFolder {
 	return ownFolder{"state_dir", cfg.StateDir, "state-folder", "what changes is lost at a boot"}
 }
 
-func runFolder(cfg config.Config) ownFolder {
+func RunFolder(cfg config.Config) ownFolder {
 	return ownFolder{"run_dir", cfg.RunDir, "run-folder", "what voipbl puts in force is not remembered"}
 }
 
-// trouble is why nothing, or not all, can be written into the folder, as far as that shows
+// Trouble is why nothing, or not all, can be written into the folder, as far as that shows
 // without writing; nil if nothing shows, or if only root may write there anyway.
-func (f ownFolder) trouble() *Problem {
+func (f ownFolder) Trouble() *problem.Problem {
 	err := f.denied()
 	if err != nil {
-		return &Problem{Reason: f.reason, Error: fmt.Sprintf("nothing can be written into %s: %s: %v; %s", f.key, f.dir, err, f.loss), Remedy: f.deniedRemedy(err)}
+		return &problem.Problem{Reason: f.reason, Error: fmt.Sprintf("nothing can be written into %s: %s: %v; %s", f.key, f.dir, err, f.loss), Remedy: f.deniedRemedy(err)}
 	}
 	if os.Geteuid() != 0 {
 		return nil
@@ -43,7 +44,7 @@ func (f ownFolder) trouble() *Problem {
 	}
 	name, size := fetch.Largest(f.dir)
 	if full := fullWords(fs, name, size); full != "" {
-		return &Problem{Reason: f.reason, Error: fmt.Sprintf("%s is full: %s: %s; %s", f.key, f.dir, full, f.loss), Remedy: f.roomRemedy()}
+		return &problem.Problem{Reason: f.reason, Error: fmt.Sprintf("%s is full: %s: %s; %s", f.key, f.dir, full, f.loss), Remedy: f.roomRemedy()}
 	}
 	return nil
 }
@@ -87,24 +88,24 @@ func fullWords(fs unix.Statfs_t, largest string, size int64) string {
 	return fmt.Sprintf("%s are free, and a new copy of %s needs %s", humanize.IBytes(uint64(free)), largest, humanize.IBytes(uint64(need)))
 }
 
-// agentDenied is why the agent, to which systemd may show less of this host, may not write
+// AgentDenied is why the agent, to which systemd may show less of this host, may not write
 // into its state folder.
-func agentDenied(cfg config.Config) *Problem {
+func AgentDenied(cfg config.Config) *problem.Problem {
 	f := stateFolder(cfg)
 	err := f.denied()
 	if err == nil {
 		return nil
 	}
-	return &Problem{Reason: f.reason,
+	return &problem.Problem{Reason: f.reason,
 		Error:  fmt.Sprintf("the agent cannot write into %s: %s: %v; %s", f.key, f.dir, err, f.loss),
 		Remedy: f.deniedRemedy(err) + "; if only the agent cannot: \"systemctl edit voipbl\", [Service] ReadWritePaths=" + f.dir + ", then systemctl restart voipbl"}
 }
 
-// stateFolderOf is the trouble that the state folder has for this process, and so for the
+// StateFolderOf is the trouble that the state folder has for this process, and so for the
 // agent, too, that of the agent alone, or what could not be written into it the last time;
 // agent may be nil.
-func stateFolderOf(cfg config.Config, agent *AgentStatus) *Problem {
-	if p := stateFolder(cfg).trouble(); p != nil {
+func StateFolderOf(cfg config.Config, agent *AgentStatus) *problem.Problem {
+	if p := stateFolder(cfg).Trouble(); p != nil {
 		return p
 	}
 	if agent != nil && agent.StateFolder != nil {

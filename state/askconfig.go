@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"context"
@@ -18,18 +18,18 @@ const (
 	LoseAny                    // all that an admin has asked for by name
 )
 
-// gently is the query of a reload by a command that was not asked for it by name.
-const gently = "gently"
+// Gently is the query of a reload by a command that was not asked for it by name.
+const Gently = "gently"
 
-// gentle are its values.
-var gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
+// Gentle are its values.
+var Gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
 
-// mayLose reads the query of a reload.
-func mayLose(query url.Values) MayLose {
+// ParseMayLose reads the query of a reload.
+func ParseMayLose(query url.Values) MayLose {
 	switch {
-	case !query.Has(gently):
+	case !query.Has(Gently):
 		return LoseAny
-	case query.Get(gently) == gentle[LoseRules]:
+	case query.Get(Gently) == Gentle[LoseRules]:
 		return LoseRules
 	}
 	return LoseNothing
@@ -41,20 +41,20 @@ func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
 	cfg := config.Default()
 	cfg.RunDir = runDir
 	var text string
-	if err := askAgent(ctx, cfg, answerWait, http.MethodGet, configPath, &text); err != nil {
+	if err := Ask(ctx, cfg, answerWait, http.MethodGet, ConfigPath, &text); err != nil {
 		return config.Config{}, err
 	}
 	return config.Parse("the agent's configuration", []byte(text))
 }
 
-// agentDiffers reports whether a running agent goes by another configuration than cfg:
+// AgentDiffers reports whether a running agent goes by another configuration than cfg:
 // then it will undo what others do by theirs.
-func agentDiffers(ctx context.Context, cfg config.Config) bool {
+func AgentDiffers(ctx context.Context, cfg config.Config) bool {
 	theirs, err := AgentConfig(ctx, cfg.RunDir)
 	return err == nil && !cfg.Equal(theirs)
 }
 
-// differs is what to say then.
-const differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
+// Differs is what to say then.
+const Differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
 
-const lessRemedy = "if that is meant, run \"voipbl reload\""
+const LessRemedy = "if that is meant, run \"voipbl reload\""

@@ -1,4 +1,4 @@
-package agent
+package problem
 
 import "github.com/voipbl/voipbl/firewall"
 
@@ -8,15 +8,15 @@ type FamilyProblem struct {
 	Family string `json:"family"` // "IPv4" or "IPv6"
 	Problem
 
-	family firewall.Family
+	In firewall.Family `json:"-"`
 }
 
-func familyProblem(err *firewall.FamilyError) FamilyProblem {
-	return FamilyProblem{err.Family.String(), *problemOf(err), err.Family}
+func OfFamily(err *firewall.FamilyError) FamilyProblem {
+	return FamilyProblem{err.Family.String(), *Of(err), err.Family}
 }
 
-// asError is nil for no error of a family, which an error that holds a nil pointer is not.
-func asError(err *firewall.FamilyError) error {
+// AsError is nil for no error of a family, which an error that holds a nil pointer is not.
+func AsError(err *firewall.FamilyError) error {
 	if err == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"maps"
@@ -6,24 +6,25 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // AgentStatus is what only the agent knows. Its JSON form is part of status --json.
 type AgentStatus struct {
-	PID          int       `json:"pid"`
-	Version      string    `json:"version"`
-	Since        time.Time `json:"since"`
-	ConfigFile   string    `json:"config_file"`
-	ConfigLoaded time.Time `json:"config_loaded"`
-	ConfigError  *Problem  `json:"config_error,omitempty"` // why the last reload was refused
+	PID          int              `json:"pid"`
+	Version      string           `json:"version"`
+	Since        time.Time        `json:"since"`
+	ConfigFile   string           `json:"config_file"`
+	ConfigLoaded time.Time        `json:"config_loaded"`
+	ConfigError  *problem.Problem `json:"config_error,omitempty"` // why the last reload was refused
 
 	// RefusedWithoutBase is that the refused file has no base rules any more.
 	RefusedWithoutBase bool `json:"refused_without_base,omitempty"`
 
-	Applied    time.Time  `json:"applied,omitzero"`      // when the kernel was last made to hold the lists
-	ApplyError *Problem   `json:"apply_error,omitempty"` // why it could not be since
-	Steps      []StepTime `json:"steps"`                 // of the last time
-	Applies    Applies    `json:"applies"`
+	Applied    time.Time        `json:"applied,omitzero"`      // when the kernel was last made to hold the lists
+	ApplyError *problem.Problem `json:"apply_error,omitempty"` // why it could not be since
+	Steps      []StepTime       `json:"steps"`                 // of the last time
+	Applies    Applies          `json:"applies"`
 
 	Next          map[string]time.Time      `json:"next"`           // when each feed from the network is due
 	Fetching      bool                      `json:"fetching"`       // some are being fetched now
@@ -33,7 +34,7 @@ type AgentStatus struct {
 	Unkept        map[string]bool           `json:"unkept"`         // feeds of whose last list no copy could be kept
 
 	// StateFolder is why the agent can write nothing into the state folder.
-	StateFolder *Problem `json:"state_folder,omitempty"`
+	StateFolder *problem.Problem `json:"state_folder,omitempty"`
 
 	// NoMounts is that systemd has started it without the options of its unit that mount,
 	// since nothing may be mounted on this host.
@@ -79,8 +80,8 @@ type DropRate struct {
 // keptRepairs is how many repairs are told about.
 const keptRepairs = 10
 
-// repaired notes a repair.
-func (a *AgentStatus) repaired(r Repair) {
+// Repaired notes a repair.
+func (a *AgentStatus) Repaired(r Repair) {
 	if r.What == RepairRules {
 		a.Repairs.Rules++
 	} else {
@@ -104,8 +105,8 @@ func (s *AgentStatus) UnkeptFeeds() []string {
 // UnkeptRemedy is what to do about them.
 func UnkeptRemedy() string { return fetch.ReasonStorage.Remedy() }
 
-// refuses reports whether there is an agent that does not take its file over, since that takes
+// Refuses reports whether there is an agent that does not take its file over, since that takes
 // too much away.
-func (a *AgentStatus) refuses() bool {
-	return a != nil && a.ConfigError != nil && a.ConfigError.Remedy == lessRemedy
+func (a *AgentStatus) Refuses() bool {
+	return a != nil && a.ConfigError != nil && a.ConfigError.Remedy == LessRemedy
 }

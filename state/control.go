@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"bytes"
@@ -23,22 +23,22 @@ import (
 // puts in force what has changed on the list of allowed hosts, and gives the Problem if
 // it cannot.
 const (
-	socketFile  = "agent.sock"
-	statusPath  = "/status"
-	configPath  = "/config"
-	reloadPath  = "/reload"
-	allowedPath = "/allowed"
+	SocketFile  = "agent.sock"
+	StatusPath  = "/status"
+	ConfigPath  = "/config"
+	ReloadPath  = "/reload"
+	AllowedPath = "/allowed"
 	answerWait  = 2 * time.Second // for what needs no work
-	requestWait = 10 * time.Second
+	RequestWait = 10 * time.Second
 )
 
-// socketPath reaches the socket by an open folder: the path of a socket has 107
+// SocketPath reaches the socket by an open folder: the path of a socket has 107
 // characters at most (unix(7)), and that of a folder may have more.
-func socketPath(folder *os.File) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), socketFile)
+func SocketPath(folder *os.File) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), SocketFile)
 }
 
-func respond(w http.ResponseWriter, v any) {
+func Respond(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(v)
 }
@@ -81,10 +81,10 @@ func (e *SilentAgentError) Remedy() string {
 	return "look at \"journalctl -u voipbl\"; \"systemctl restart voipbl\" keeps sets and rules in force meanwhile"
 }
 
-// askStatus asks the agent how it is. If none is to be expected it returns nil.
-func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
+// AskStatus asks the agent how it is. If none is to be expected it returns nil.
+func AskStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	var s AgentStatus
-	err := askAgent(ctx, cfg, answerWait, http.MethodGet, statusPath, &s)
+	err := Ask(ctx, cfg, answerWait, http.MethodGet, StatusPath, &s)
 	if none := (*NoAgentError)(nil); errors.As(err, &none) && !none.Died {
 		return nil, nil
 	}
@@ -94,21 +94,21 @@ func askStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	return &s, nil
 }
 
-// askAgent asks on the socket and reads the answer into v.
-func askAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
-	return tellAgent(ctx, cfg, wait, method, path, nil, v)
+// Ask asks on the socket and reads the answer into v.
+func Ask(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
+	return Tell(ctx, cfg, wait, method, path, nil, v)
 }
 
-// tellAgent is askAgent with something to tell. What may take long is asked only of an agent
+// Tell is askAgent with something to tell. What may take long is asked only of an agent
 // that answers what needs no work: one that hangs is not waited for.
-func tellAgent(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, what, v any) error {
-	who, runs, err := agentRuns(cfg)
+func Tell(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, what, v any) error {
+	who, runs, err := AgentRuns(cfg)
 	if err != nil {
 		return err
 	}
 	if !runs {
 		// One that ends as it should takes its socket away.
-		_, err := os.Lstat(filepath.Join(cfg.RunDir, socketFile))
+		_, err := os.Lstat(filepath.Join(cfg.RunDir, SocketFile))
 		return &NoAgentError{Died: err == nil}
 	}
 	p := patienceOf(ctx)
@@ -118,7 +118,7 @@ func tellAgent(ctx context.Context, cfg config.Config, wait time.Duration, metho
 	defer p.begin(who)()
 	quick := min(wait, answerWait)
 	if wait > quick {
-		err = exchange(ctx, cfg, who, quick, http.MethodGet, statusPath, nil, new(AgentStatus))
+		err = exchange(ctx, cfg, who, quick, http.MethodGet, StatusPath, nil, new(AgentStatus))
 	} else {
 		err = exchange(ctx, cfg, who, quick, method, path, what, v)
 	}
@@ -146,7 +146,7 @@ func exchange(ctx context.Context, cfg config.Config, who string, wait time.Dura
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socketPath(folder))
+			return new(net.Dialer).DialContext(ctx, "unix", SocketPath(folder))
 		},
 	}}
 	var body io.Reader

@@ -1,4 +1,4 @@
-package agent
+package settings
 
 import (
 	"net/netip"
@@ -6,13 +6,14 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// dropSettings are the configured rules without the base rules. at is where the
+// DropSettings are the configured rules without the base rules. at is where the
 // drop stands: what "auto" means here and now. A set of bans that somebody else has made
 // is left out: its members are not to be dropped.
-func dropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place) firewall.Settings {
+func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place) firewall.Settings {
 	logTo := map[string]firewall.LogTarget{
 		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
 	}
@@ -43,11 +44,11 @@ func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	return sets
 }
 
-// dropPlace is where the drop is to stand. Where INPUT is to be avoided, "auto" means the
+// DropPlace is where the drop is to stand. Where INPUT is to be avoided, "auto" means the
 // raw table: see avoidInput.
-func dropPlace(cfg config.Config, avoidInput bool) firewall.Place {
+func DropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	switch {
-	case leavesRules(cfg):
+	case LeavesRules(cfg):
 		return firewall.Nowhere
 	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && avoidInput:
 		return firewall.AtPrerouting
@@ -55,8 +56,8 @@ func dropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	return firewall.AtInput
 }
 
-// baseSettings are the configured base rules, or nil if there are to be none.
-func baseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
+// BaseSettings are the configured base rules, or nil if there are to be none.
+func BaseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	fw := cfg.Firewall
 	if !fw.Base {
 		return nil
@@ -71,11 +72,11 @@ func baseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	return b
 }
 
-// baseKey names the base rules as they are configured, whatever the names in
+// BaseKey names the base rules as they are configured, whatever the names in
 // trunks resolve to at the moment: it is what an admin confirms or lets lapse.
 // Without base rules it is empty.
-func baseKey(cfg config.Config) string {
-	base := baseSettings(cfg, nil)
+func BaseKey(cfg config.Config) string {
+	base := BaseSettings(cfg, nil)
 	if base == nil {
 		return ""
 	}
@@ -83,18 +84,18 @@ func baseKey(cfg config.Config) string {
 	for _, h := range cfg.Firewall.Trunks {
 		trunks = append(trunks, h.String())
 	}
-	return digest(struct {
+	return problem.Digest(struct {
 		Base   *firewall.Base
 		Trunks []string
 	}{base, trunks})
 }
 
-// wantsRules reports whether there are to be rules of a family: the kernel has it, and it
+// WantsRules reports whether there are to be rules of a family: the kernel has it, and it
 // is not left alone.
-func wantsRules(cfg config.Config, f firewall.Family) bool {
+func WantsRules(cfg config.Config, f firewall.Family) bool {
 	return f.Present() && (f == firewall.IPv4 || cfg.Firewall.IPv6 != config.IPv6Off)
 }
 
-// leavesRules reports whether all rules are another program's: then voipbl keeps the sets
+// LeavesRules reports whether all rules are another program's: then voipbl keeps the sets
 // and does not touch a rule.
-func leavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }
+func LeavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }

@@ -1,4 +1,4 @@
-package agent
+package state
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 const (
@@ -28,16 +29,16 @@ const (
 	// be held while a server is slow; reportsLock for writing what is to be told,
 	// for a moment. Of the other locks none is taken with these two.
 	agentLock = "agent.lock"
-	mainLock  = "lock"
-	setsLock  = "sets.lock"
-	rulesLock = "rules.lock"
-	bansLock  = "bans.lock"
+	MainLock  = "lock"
+	SetsLock  = "sets.lock"
+	RulesLock = "rules.lock"
+	BansLock  = "bans.lock"
 
-	// allowedLock is for writing the list of allowed hosts, for a moment.
-	allowedLock = "allowed.lock"
+	// AllowedLock is for writing the list of allowed hosts, for a moment.
+	AllowedLock = "allowed.lock"
 
-	sendLock    = "send.lock"
-	reportsLock = "reports.lock"
+	SendLock    = "send.lock"
+	ReportsLock = "reports.lock"
 
 	lockPoll = 50 * time.Millisecond
 )
@@ -66,7 +67,7 @@ func (e *RunDirError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
 func (e *RunDirError) Remedy() string {
-	if short := ShortageRemedy(e.Err); short != "" {
+	if short := problem.ShortageRemedy(e.Err); short != "" {
 		return short
 	}
 	if errors.Is(e.Err, fs.ErrPermission) {
@@ -85,9 +86,9 @@ func (e *AgentRunningError) Remedy() string {
 	return "end it first: systemctl stop voipbl, or kill the process"
 }
 
-// keepAgentAway lets no agent start until unlock, and fails if one runs. The lock is shared,
+// KeepAgentAway lets no agent start until unlock, and fails if one runs. The lock is shared,
 // so that nobody takes its holder for an agent.
-func keepAgentAway(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
+func KeepAgentAway(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
 	return lockAgent(ctx, cfg, unix.LOCK_SH, what)
 }
 
@@ -104,9 +105,9 @@ func lockAgent(ctx context.Context, cfg config.Config, how int, what string) (un
 // about to end.
 const agentWait = 2 * time.Second
 
-// agentRuns tells whether an agent is at work, and which. It is an error if that cannot
+// AgentRuns tells whether an agent is at work, and which. It is an error if that cannot
 // be known.
-func agentRuns(cfg config.Config) (who string, yes bool, err error) {
+func AgentRuns(cfg config.Config) (who string, yes bool, err error) {
 	f, err := os.OpenFile(filepath.Join(cfg.RunDir, agentLock), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
@@ -135,21 +136,21 @@ func (e *AgentUnknownError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
 func (e *AgentUnknownError) Remedy() string {
-	if short := ShortageRemedy(e.Err); short != "" {
+	if short := problem.ShortageRemedy(e.Err); short != "" {
 		return short
 	}
 	return "run it as root"
 }
 
-// agentHold is the agent's lock in its own hands.
-type agentHold struct {
-	release func()
-	path    string
+// AgentHold is the agent's lock in its own hands.
+type AgentHold struct {
+	Release func()
+	Path    string
 	file    os.FileInfo
 }
 
-// holdAgent takes the lock that tells that an agent runs.
-func holdAgent(ctx context.Context, cfg config.Config, what string) (*agentHold, error) {
+// HoldAgent takes the lock that tells that an agent runs.
+func HoldAgent(ctx context.Context, cfg config.Config, what string) (*AgentHold, error) {
 	release, err := lockAgent(ctx, cfg, unix.LOCK_EX, what)
 	if err != nil {
 		return nil, err
@@ -160,13 +161,13 @@ func holdAgent(ctx context.Context, cfg config.Config, what string) (*agentHold,
 		release()
 		return nil, &RunDirError{err}
 	}
-	return &agentHold{release, path, file}, nil
+	return &AgentHold{release, path, file}, nil
 }
 
-// lost reports whether the lock's file is gone, or is another one: then a second agent
+// Lost reports whether the lock's file is gone, or is another one: then a second agent
 // may be started. An error says that this cannot be known now. It needs no descriptor.
-func (h *agentHold) lost() (bool, error) {
-	file, err := os.Lstat(h.path)
+func (h *AgentHold) Lost() (bool, error) {
+	file, err := os.Lstat(h.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
 		return true, nil
@@ -176,9 +177,9 @@ func (h *agentHold) lost() (bool, error) {
 	return !os.SameFile(file, h.file), nil
 }
 
-// lock takes one of the locks. It belongs to the open file, so it ends with the process however that
+// Lock takes one of the locks. It belongs to the open file, so it ends with the process however that
 // ends. The file stays: removing it would let two processes hold two locks.
-func lock(ctx context.Context, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
+func Lock(ctx context.Context, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	return lockAs(ctx, unix.LOCK_EX, dir, name, what, wait, waiting)
 }
 

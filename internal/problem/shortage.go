@@ -1,4 +1,4 @@
-package agent
+package problem
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// isShortage reports whether an error says nothing about what was asked for: this host
+// IsShortage reports whether an error says nothing about what was asked for: this host
 // has not enough of something at this moment, such as file descriptors.
-func isShortage(err error) bool {
+func IsShortage(err error) bool {
 	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.EINTR, unix.EIO, unix.ENOSPC} {
 		if errors.Is(err, errno) {
 			return true
@@ -34,7 +34,7 @@ func ShortageRemedy(err error) string {
 		return "make room there, and try again"
 	case errors.Is(err, unix.EIO):
 		return "the kernel could not read or write there: see \"journalctl -k\", check the disk, and try again"
-	case isShortage(err):
+	case IsShortage(err):
 		return "this host is short of memory, files or processes: see \"free\" and \"journalctl -k\", and try again"
 	}
 	return ""

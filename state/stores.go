@@ -1,0 +1,35 @@
+package state
+
+import (
+	"errors"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// IsDamaged tells a file that cannot be understood from one that cannot be read just now.
+func IsDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
+
+// FindStore opens the state folder to read from, and returns nil if there is
+// none yet.
+func FindStore(cfg config.Config) (*fetch.Store, error) {
+	store, err := fetch.FindStore(cfg.StateDir)
+	if problem.IsAbsent(err) {
+		return nil, nil
+	}
+	return store, err
+}
+
+func IsGone(_ ipsetsync.Header, err error) bool { return errors.Is(err, ipsetsync.ErrNotFound) }
+
+// OpenStore opens the state folder for writing, so that what cannot be written there is
+// noted. Bans, allowed hosts and reports keep account of that themselves.
+func OpenStore(cfg config.Config) (*fetch.Store, error) {
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err == nil {
+		store.OnWrite(func(file string, err error) { noteUnwritten(cfg, file, err) })
+	}
+	return store, err
+}
