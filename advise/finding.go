@@ -16,6 +16,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
@@ -123,7 +124,7 @@ type Input struct {
 	Resolved map[string][]netip.Addr
 
 	// Exempt are those whom fail2ban says it has banned and who are exempt; see Banned.
-	Exempt map[netip.Addr]agent.Exemption
+	Exempt map[netip.Addr]exempt.Exemption
 }
 
 // Findings are what is not as it should be: problems first, and else in the order of

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
@@ -108,10 +109,10 @@ func TestFindings(t *testing.T) {
 			in.Status.DropLog = &problem.Problem{Error: "no lines", Remedy: "do"}
 		}, []string{"note drop-log no lines => do"}},
 		{"names that answer with no host's address, or not at all, and never did", func(in *Input) {
-			in.Status.Names = []agent.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
+			in.Status.Names = []exempt.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
 		}, nil},
 		{"a name that answers with no host's address", func(in *Input) {
-			in.Status.Names = []agent.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example.net: the answer is 0.0.0.0"}}
+			in.Status.Names = []exempt.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example.net: the answer is 0.0.0.0"}}
 		}, []string{"warning unresolved-name the answer is 0.0.0.0"}},
 		{"a set of bans of somebody else's", func(in *Input) {
 			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Entries: 1}}
@@ -121,7 +122,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem ban-trouble the kernel has no set voip_ban"}},
 		{"exempt, but banned", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []agent.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (trunks), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
@@ -133,13 +134,13 @@ func TestFindings(t *testing.T) {
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
 			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true}
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []agent.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []exempt.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)", "problem exempt-banned 203.0.113.9 is exempt"}},
 		{"exempt, but banned in a set and a chain: that is said once", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7")}
 			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []agent.Protected{{}}}}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain of IPv6", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "2001:db8::7")}
@@ -155,7 +156,7 @@ func TestFindings(t *testing.T) {
 		{"exempt, but in somebody's set", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
 			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []agent.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
+			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7]")
 			in.Checks[a] = agent.CheckReport{Places: []agent.Place{place}} // that is said once
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
@@ -443,7 +444,7 @@ func TestFindings(t *testing.T) {
 		{"a trunk by its address", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
 			in.Resolved = map[string][]netip.Addr{"sip.example.org": {one.Addr()}}
-			in.Checks[one] = agent.CheckReport{Protected: []agent.Protected{{}}}
+			in.Checks[one] = agent.CheckReport{Protected: []exempt.Protected{{}}}
 		}, nil},
 		{"a trunk with one of two addresses", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
@@ -515,11 +516,11 @@ func TestFindings(t *testing.T) {
 }
 
 // exemptBans makes addresses exempt.
-func exemptBans(addrs ...string) map[netip.Addr]agent.Exemption {
-	all := make(map[netip.Addr]agent.Exemption)
+func exemptBans(addrs ...string) map[netip.Addr]exempt.Exemption {
+	all := make(map[netip.Addr]exempt.Exemption)
 	for _, text := range addrs {
 		a := netip.MustParseAddr(text)
-		all[a] = agent.Exemption{Query: text, Exempt: true, Because: []agent.Protected{{Prefix: netip.PrefixFrom(a, a.BitLen()), Reasons: []string{"allow"}}}}
+		all[a] = exempt.Exemption{Query: text, Exempt: true, Because: []exempt.Protected{{Prefix: netip.PrefixFrom(a, a.BitLen()), Reasons: []string{"allow"}}}}
 	}
 	return all
 }

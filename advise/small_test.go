@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 )
@@ -279,7 +280,7 @@ func TestManyExemptBanned(t *testing.T) {
 	in := healthy(t)
 	for i := range maxBanned + 5 {
 		a := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32)
-		in.Status.ExemptBanned = append(in.Status.ExemptBanned, agent.ExemptBan{Banned: a, Set: "f2b-sip", Because: []agent.Protected{{Prefix: a, Reasons: []string{"trunks"}}}})
+		in.Status.ExemptBanned = append(in.Status.ExemptBanned, agent.ExemptBan{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}})
 	}
 	found := Findings(in)
 	if len(found) != maxBanned+1 || found[maxBanned].Text != "5 more exempt addresses are banned" {

@@ -13,8 +13,10 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -43,7 +45,7 @@ type AllowReport struct {
 	Absent  []string  `json:"absent"`  // were to be taken off and are not on it
 
 	// Still is what makes the hosts exempt all the same that were taken off.
-	Still []Protected `json:"still_exempt"`
+	Still []exempt.Protected `json:"still_exempt"`
 
 	// Banned are bans of fail2ban's that go on blocking a host that is allowed now.
 	Banned []ExemptBan `json:"still_banned"`
@@ -57,7 +59,7 @@ type AllowReport struct {
 }
 
 func newAllowReport() *AllowReport {
-	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []Protected{}, Banned: []ExemptBan{}, Unknown: []string{}, Notes: []string{}}
+	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []exempt.Protected{}, Banned: []ExemptBan{}, Unknown: []string{}, Notes: []string{}}
 }
 
 // Allow has hosts never be blocked, and returns when that is in force and written down.
@@ -65,22 +67,22 @@ func newAllowReport() *AllowReport {
 // what was taken out.
 func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts AllowOptions) (*AllowReport, error) {
 	file := cfg
-	cfg = namesInForce(ctx, file)
+	cfg = setnames.NamesInForce(ctx, file)
 	report := newAllowReport()
 	found := dns.Ask(ctx, questionsOf(hosts))
-	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *allowedBook) (err error) {
+	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *exempt.AllowedBook) (err error) {
 		for _, h := range hosts {
-			e := allowlist.New(h, opts.Reason, opts.For, b.list.Written)
-			if before, again := b.list.Find(h); again {
+			e := allowlist.New(h, opts.Reason, opts.For, b.List.Written)
+			if before, again := b.List.Find(h); again {
 				e.Addresses = before.Addresses
 			}
 			if h.Name != "" {
-				known, _ := answer{}.Merge(found[h.Name], cfg.Names.Keep, e.At)
+				known, _ := exempt.Answer{}.Merge(found[h.Name], cfg.Names.Keep, e.At)
 				if addrs := known.Addrs(); len(addrs) > 0 {
 					e.Addresses = addrs
 				}
 			}
-			if b.list, err = b.list.With(e); err != nil {
+			if b.List, err = b.List.With(e); err != nil {
 				return &FullAllowedError{h.String()}
 			}
 			report.Changed = append(report.Changed, allowedOf(e))
@@ -96,7 +98,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 	}
 	for i, h := range hosts {
 		if h.Name != "" {
-			report.Changed[i].Addresses = exempt.addressesOf(h.Name)
+			report.Changed[i].Addresses = exempt.AddressesOf(h.Name)
 			if len(report.Changed[i].Addresses) == 0 {
 				report.Unknown = append(report.Unknown, h.Name)
 			}
@@ -113,23 +115,23 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 // Disallow takes hosts off the list, or all of them, and returns when that is in force.
 func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all bool, opts AllowOptions) (*AllowReport, error) {
 	file := cfg
-	cfg = namesInForce(ctx, file)
+	cfg = setnames.NamesInForce(ctx, file)
 	report := newAllowReport()
-	err := report.change(ctx, cfg, "voipbl disallow", opts.Wait, func(b *allowedBook) error {
+	err := report.change(ctx, cfg, "voipbl disallow", opts.Wait, func(b *exempt.AllowedBook) error {
 		if all {
-			for _, e := range b.list.Entries {
+			for _, e := range b.List.Entries {
 				report.Changed = append(report.Changed, allowedOf(e))
 			}
-			b.list.Entries = nil
+			b.List.Entries = nil
 			return nil
 		}
 		for _, h := range hosts {
-			e, found := b.list.Find(h)
+			e, found := b.List.Find(h)
 			if !found {
 				report.Absent = append(report.Absent, h.String())
 				continue
 			}
-			b.list = b.list.Without(h)
+			b.List = b.List.Without(h)
 			report.Changed = append(report.Changed, allowedOf(e))
 		}
 		return nil
@@ -137,21 +139,21 @@ func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all b
 	if err != nil {
 		return report.failed(err)
 	}
-	exempt, err := exemptNow(ctx, cfg)
+	spared, err := exemptNow(ctx, cfg)
 	if err != nil {
 		return report.failed(err)
 	}
 	for _, a := range report.Changed {
 		for _, p := range prefixesOf(a) {
-			for _, c := range exempt.Covering(p) {
-				if !slices.ContainsFunc(report.Still, func(s Protected) bool { return s.Prefix == c.Prefix }) {
+			for _, c := range spared.Covering(p) {
+				if !slices.ContainsFunc(report.Still, func(s exempt.Protected) bool { return s.Prefix == c.Prefix }) {
 					report.Still = append(report.Still, c)
 				}
 			}
 		}
 	}
 	if len(report.Changed) > 0 {
-		if err := allowedInForce(ctx, file, exempt, nil, opts.Wait, "voipbl disallow"); err != nil {
+		if err := allowedInForce(ctx, file, spared, nil, opts.Wait, "voipbl disallow"); err != nil {
 			return report.failed(&LateError{err})
 		}
 	}
@@ -165,26 +167,26 @@ func (r *AllowReport) failed(err error) (*AllowReport, error) {
 }
 
 // change changes the list and writes it down.
-func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string, wait time.Duration, edit func(*allowedBook) error) error {
-	unlock, err := lockAllowed(ctx, cfg, verb, wait)
+func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string, wait time.Duration, edit func(*exempt.AllowedBook) error) error {
+	unlock, err := exempt.LockAllowed(ctx, cfg, verb, wait)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	now := state.Clock()
-	b := readAllowed(cfg, now)
-	r.Notes = append(r.Notes, b.notes...)
-	before := b.list
-	b.list.Written = now
+	b := exempt.ReadAllowed(cfg, now)
+	r.Notes = append(r.Notes, b.Notes...)
+	before := b.List
+	b.List.Written = now
 	if err := edit(&b); err != nil {
 		r.Changed = []Allowed{}
 		return err
 	}
-	if len(r.Changed) == 0 && !b.old {
-		r.Kept = b.unread == nil
+	if len(r.Changed) == 0 && !b.Old {
+		r.Kept = b.Unread == nil
 		return nil
 	}
-	kept, err := allowedBook{list: before, unread: b.unread}.write(cfg, b.list, now)
+	kept, err := exempt.AllowedBook{List: before, Unread: b.Unread}.Write(cfg, b.List, now)
 	if err != nil {
 		r.Changed = []Allowed{}
 		return &UnallowedError{err}
@@ -227,7 +229,7 @@ func questionsOf(hosts []config.Host) (questions []dns.Question) {
 }
 
 func allowedOf(e allowlist.Entry) Allowed {
-	return Allowed{Host: e.Host.String(), Source: ByHand, At: e.At, Until: e.Until(), Reason: e.Reason, Addresses: e.Addresses}
+	return Allowed{Host: e.Host.String(), Source: exempt.ByHand, At: e.At, Until: e.Until(), Reason: e.Reason, Addresses: e.Addresses}
 }
 
 // prefixesOf are the addresses of one, as far as they are known.
@@ -242,7 +244,7 @@ func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
 }
 
 // findBanned looks for bans of others that go on.
-func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *Protection) {
+func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *exempt.Protection) {
 	bans, notes := exemptBansNow(ctx, cfg, exempt)
 	r.Notes = append(r.Notes, notes...)
 	for _, b := range bans {
@@ -260,11 +262,11 @@ const allowedAgentWait = 15 * time.Second
 
 // allowedInForce makes the kernel do what the list says: by the agent, if one answers, or
 // by what it would do.
-func allowedInForce(ctx context.Context, file config.Config, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
+func allowedInForce(ctx context.Context, file config.Config, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	var refused *problem.Problem
 	err := state.Tell(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, state.AllowedPath, nil, &refused)
 	byAgent := err == nil && refused == nil
-	return byNamesInForce(ctx, file, func(cfg config.Config) error {
+	return setnames.ByNamesInForce(ctx, file, func(cfg config.Config) error {
 		return allowedInSets(ctx, cfg, byAgent, exempt, allowed, wait, verb)
 	})
 }
@@ -272,7 +274,7 @@ func allowedInForce(ctx context.Context, file config.Config, exempt *Protection,
 // allowedInSets is allowedInForce for the sets of a configuration. Where that leaves a host
 // that is allowed in a set, as when the copies of lists cannot be read, it is taken out all the
 // same.
-func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt *Protection, allowed []Allowed, wait time.Duration, verb string) error {
+func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return err
@@ -363,7 +365,7 @@ func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb
 
 // freeFromSets takes what is allowed out of the live sets. Of a wider entry the rest goes
 // in first, so that it is blocked all the time.
-func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, free cidr.Sets, wait time.Duration, verb string) error {
+func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, free cidr.Sets, wait time.Duration, verb string) error {
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if err != nil {
 		return err
@@ -383,15 +385,15 @@ func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 // hand or in the configuration. The notes are what is wrong with the list.
 func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, notes []string, err error) {
 	all = []Allowed{}
-	b := readAllowed(cfg, state.Clock())
+	b := exempt.ReadAllowed(cfg, state.Clock())
 	exempt, err := exemptNow(ctx, cfg)
 	if err != nil {
-		return all, b.notes, err
+		return all, b.Notes, err
 	}
-	for _, e := range b.list.Entries {
+	for _, e := range b.List.Entries {
 		a := allowedOf(e)
 		if e.Host.Name != "" {
-			a.Addresses = exempt.addressesOf(e.Host.Name)
+			a.Addresses = exempt.AddressesOf(e.Host.Name)
 		}
 		all = append(all, a)
 	}
@@ -399,7 +401,7 @@ func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, no
 		for _, h := range hosts {
 			a := Allowed{Host: h.String(), Source: source}
 			if h.Name != "" {
-				a.Addresses = exempt.addressesOf(h.Name)
+				a.Addresses = exempt.AddressesOf(h.Name)
 			}
 			all = append(all, a)
 		}
@@ -409,5 +411,5 @@ func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, no
 	for _, p := range cfg.Firewall.LocalNetworks {
 		all = append(all, Allowed{Host: p.String(), Source: "local_networks"})
 	}
-	return all, b.notes, b.unread
+	return all, b.Notes, b.Unread
 }

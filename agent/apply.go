@@ -10,12 +10,15 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // ApplyOptions are what the caller of ApplyRules may ask for.
@@ -82,7 +85,7 @@ func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 // applyRules puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*RulesReport, error) {
-	cfg := namesInForce(ctx, file)
+	cfg := setnames.NamesInForce(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 	switch {
 	case report != nil:
 		return report, nil
-	case silent != nil && !errors.As(silent, new(*state.SilentAgentError)) && !(opts.Force && errors.As(silent, new(*NotFollowedError))):
+	case silent != nil && !errors.As(silent, new(*state.SilentAgentError)) && !(opts.Force && errors.As(silent, new(*takeover.NotFollowedError))):
 		return nil, silent
 	}
 	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
@@ -105,7 +108,7 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 		return nil, err
 	}
 	defer func() { s.close() }()
-	if now := namesInForce(ctx, file); namesOf(now) != namesOf(cfg) { // a sync has changed them before it was our turn
+	if now := setnames.NamesInForce(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them before it was our turn
 		s.close()
 		s.close = func() {}
 		return applyRules(ctx, file, opts)
@@ -118,15 +121,15 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 			return nil, err
 		}
 	}
-	protected, err := protection(cfg, answers)
+	protected, err := exempt.Gather(cfg, answers)
 	if err != nil {
 		return nil, err
 	}
-	s.trunks = protected.trunks
-	warnings = append(warnings, protected.problems...)
+	s.trunks = protected.Trunks
+	warnings = append(warnings, protected.Problems...)
 	var partly *firewall.FamilyError
 	if !opts.DryRun {
-		if err := noteSetNames(ctx, cfg, s.sets); err != nil {
+		if err := setnames.NoteSetNames(ctx, cfg, s.sets); err != nil {
 			warnings = append(warnings, err.Error())
 		}
 		if partly, err = s.ensureSets(); err != nil {
@@ -188,13 +191,13 @@ func applyRules(ctx context.Context, file config.Config, opts ApplyOptions) (*Ru
 }
 
 // resolveNow asks for the names of the configuration.
-func resolveNow(ctx context.Context, cfg config.Config, keep bool) (resolved, error) {
+func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resolved, error) {
 	store, err := state.OpenStore(cfg)
 	if err != nil {
-		return resolved{}, err
+		return exempt.Resolved{}, err
 	}
 	defer store.Close()
-	return resolve(ctx, store, cfg, lookups{keep: keep}), nil
+	return exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: keep}), nil
 }
 
 // BlockedLoginError is a set that has the address of somebody who is logged in: the
@@ -249,7 +252,7 @@ func (r *hold) ensureSets() (partly *firewall.FamilyError, err error) {
 	if err := r.ensureSet(cidr.IPv6); err != nil {
 		partly = &firewall.FamilyError{Family: firewall.IPv6, Err: err}
 	}
-	if err := ensureBanSets(r.cfg, r.sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
+	if err := setnames.EnsureBanSets(r.cfg, r.sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
 		return partly, err
 	}
 	return partly, nil // no rule names it

@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/outbox"
@@ -117,7 +118,7 @@ func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, er
 	if store != nil {
 		defer store.Close()
 	}
-	protected, err := lastProtection(ctx, cfg, store)
+	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return "", err
 	}
@@ -126,10 +127,10 @@ func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, er
 
 // whySpared is the same, of what is protected. VoIPBL's list blocks on other hosts too, so
 // a trunk that is reported there loses more than this one customer.
-func whySpared(a netip.Addr, protected *Protection) string {
+func whySpared(a netip.Addr, protected *exempt.Protection) string {
 	q := netip.PrefixFrom(a, a.BitLen())
 	p := cidr.FromNetip(q)
-	if blockable(cidr.SetOf(p), cidr.Sets{}).Len() == 0 {
+	if exempt.Blockable(cidr.SetOf(p), cidr.Sets{}).Len() == 0 {
 		s, _ := cidr.FindSpecial(p)
 		return fmt.Sprintf("it is %s (%s, %s)", s.Name, s.Prefix, s.Source)
 	}

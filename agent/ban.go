@@ -13,11 +13,13 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -39,7 +41,7 @@ type BanReport struct {
 	Changed []Ban `json:"changed"` // put in, or taken out
 
 	// Spared is what of the prefixes is exempt, and so not blocked.
-	Spared []Protected `json:"spared"`
+	Spared []exempt.Protected `json:"spared"`
 
 	// Absent are prefixes that were to be taken out and are not banned.
 	Absent []netip.Prefix `json:"absent"`
@@ -56,7 +58,7 @@ type BanReport struct {
 }
 
 func newBanReport() *BanReport {
-	return &BanReport{Changed: []Ban{}, Spared: []Protected{}, Absent: []netip.Prefix{}, Evicted: []Ban{}, Notes: []string{}}
+	return &BanReport{Changed: []Ban{}, Spared: []exempt.Protected{}, Absent: []netip.Prefix{}, Evicted: []Ban{}, Notes: []string{}}
 }
 
 // RefusedBanError is an address that must not be blocked.
@@ -95,23 +97,23 @@ func (e *RefusedBanError) Remedy() string {
 // be blocked, none is.
 func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts BanOptions) (*BanReport, error) {
 	file := cfg
-	cfg = namesInForce(ctx, file)
+	cfg = setnames.NamesInForce(ctx, file)
 	report := newBanReport()
-	exempt, err := exemptNow(ctx, cfg)
+	spared, err := exemptNow(ctx, cfg)
 	if err != nil {
 		return report, err
 	}
-	request := banRequest{Spared: hostsOf(exempt.sessions), Sessions: hostsOf(exempt.sessions)}
+	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions)}
 	for _, p := range prefixes {
-		if err := mayBan(cfg, p, exempt); err != nil {
-			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, exempt, p)
+		if err := mayBan(cfg, p, spared); err != nil {
+			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, spared, p)
 			return report, err
 		}
 		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
-		if wide := widened(p, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); opts.Widen && wide != p {
+		if wide := exempt.Widened(p, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); opts.Widen && wide != p {
 			w.Prefix, w.Address = wide, p
 		}
-		for _, e := range exempt.Covering(w.Prefix) {
+		for _, e := range spared.Covering(w.Prefix) {
 			report.Spared = append(report.Spared, e)
 			request.Spared = append(request.Spared, e.Prefix)
 		}
@@ -122,23 +124,23 @@ func AddBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, op
 	if inKernel == nil {
 		defer kernel.Close()
 		report.noteSetNames(ctx, cfg, kernel)
-		fresh, inKernel = banNow(ownBanSets(cfg), kernel, request.Add, exemptFrom(exempt))
+		fresh, inKernel = banNow(setnames.OwnBanSets(cfg), kernel, request.Add, exemptFrom(spared))
 	}
-	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, exempt, opts.Wait)
+	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, spared, opts.Wait)
 	if inKernel == nil {
-		inKernel = ensureDropped(ctx, file, cfg, kernel, exempt, opts.Wait)
+		inKernel = ensureDropped(ctx, file, cfg, kernel, spared, opts.Wait)
 	}
 	return report.concluded(answer, kept, inKernel)
 }
 
 // exemptNow is what is never blocked, by what is known without the state folder if that
 // cannot be read.
-func exemptNow(ctx context.Context, cfg config.Config) (*Protection, error) {
+func exemptNow(ctx context.Context, cfg config.Config) (*exempt.Protection, error) {
 	return exemptWith(ctx, cfg, host.SessionPeers())
 }
 
 // exemptWith is exemptNow where it is known who is logged in.
-func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*Protection, error) {
+func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*exempt.Protection, error) {
 	store, err := state.FindStore(cfg)
 	if err != nil {
 		store = nil
@@ -146,7 +148,7 @@ func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (
 	if store != nil {
 		defer store.Close()
 	}
-	return protectionWith(cfg, lastAnswers(ctx, cfg, store), sessions)
+	return exempt.GatherWith(cfg, exempt.LastAnswers(ctx, cfg, store), sessions)
 }
 
 // concluded says what became of a change.
@@ -178,7 +180,7 @@ func (r *BanReport) concluded(answer *banAnswer, kept, inKernel error) (*BanRepo
 
 // noteSetNames writes down what sets a change of bans may make, like a sync.
 func (r *BanReport) noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) {
-	if err := noteSetNames(ctx, cfg, kernel); err != nil {
+	if err := setnames.NoteSetNames(ctx, cfg, kernel); err != nil {
 		r.Notes = append(r.Notes, err.Error())
 	}
 }
@@ -192,7 +194,7 @@ func (e *answerError) Remedy() string { return e.problem.Remedy }
 // banNow blocks before anything is read or written. What is blocked already is left as
 // it is: how long it stays is settled when the list is known. It returns what it has
 // put into the first of the sets.
-func banNow(sets banSets, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
+func banNow(sets setnames.BanSets, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
 	var pieces [2][]ipsetsync.Timeout
 	for _, w := range wishes {
 		p := cidr.FromNetip(w.Prefix)
@@ -230,7 +232,7 @@ const agentBanWait = 15 * time.Second
 // settleBans has a change written down, by the agent if it answers. The ban itself is in
 // force already, by the entries that are fresh in the kernel; the error says why it is
 // not written down.
-func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *Protection, wait time.Duration) (*banAnswer, error) {
+func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *exempt.Protection, wait time.Duration) (*banAnswer, error) {
 	var answer *banAnswer
 	if err := state.Tell(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, bansPath, request, &answer); err == nil && answer != nil {
 		return answer, nil
@@ -245,7 +247,7 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 		return a
 	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
-	book.sets = allBanSets(cfg, kernel)
+	book.sets = setnames.AllBanSets(cfg, kernel)
 	if err != nil {
 		return book.setAside(kernel, request, exemptFrom(exempt), state.Clock(), err), err
 	}
@@ -350,10 +352,10 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 // ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
 // are not installed because of a ban. cfg has the names that were in force when it began, and
 // file those of the configuration: a sync may have put them in force since.
-func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *Protection, wait time.Duration) error {
+func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, wait time.Duration) error {
 	referred := bansReferred(cfg, kernel)
 	if !referred {
-		cfg = namesInForce(ctx, file)
+		cfg = setnames.NamesInForce(ctx, file)
 		referred = bansReferred(cfg, kernel)
 	}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
@@ -373,7 +375,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	}
 	rules := openRules(cfg, fw, kernel, h.store)
 	defer rules.close()
-	rules.trunks = exempt.trunks
+	rules.trunks = exempt.Trunks
 	if referred && rules.dropBanned(ctx) {
 		return nil
 	}
@@ -407,9 +409,9 @@ func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 // for a program that takes back its own: a ban for another reason stays, and an address
 // is free when the last of its bans ends.
 func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts BanOptions) (*BanReport, error) {
-	cfg = namesInForce(ctx, cfg)
+	cfg = setnames.NamesInForce(ctx, cfg)
 	report := newBanReport()
-	exempt, err := exemptNow(ctx, cfg)
+	spared, err := exemptNow(ctx, cfg)
 	if err != nil {
 		return report, err
 	}
@@ -418,8 +420,8 @@ func RemoveBans(ctx context.Context, cfg config.Config, prefixes []netip.Prefix,
 		defer kernel.Close()
 		report.noteSetNames(ctx, cfg, kernel)
 	}
-	request := banRequest{Spared: hostsOf(exempt.sessions), Sessions: hostsOf(exempt.sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
-	answer, err := settleBans(ctx, cfg, kernel, request, nil, exempt, opts.Wait)
+	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	answer, err := settleBans(ctx, cfg, kernel, request, nil, spared, opts.Wait)
 	if err != nil {
 		report.Error = problem.Of(err)
 		return report, err
@@ -433,7 +435,7 @@ func widestBan(cfg config.Config) [2]int {
 }
 
 // mayBan refuses what must not be blocked.
-func mayBan(cfg config.Config, prefix netip.Prefix, protected *Protection) *RefusedBanError {
+func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection) *RefusedBanError {
 	p := cidr.FromNetip(prefix)
 	refuse := func(fix, format string, args ...any) *RefusedBanError {
 		return &RefusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
@@ -462,15 +464,15 @@ func unexempt(why []string) string {
 	for _, reason := range why {
 		step := "take it out of " + strings.SplitN(reason, " ", 2)[0] // allow, trunks or local_networks
 		switch {
-		case reason == ownAddressReason, reason == gatewayReason, reason == resolverReason:
+		case reason == exempt.OwnAddressReason, reason == exempt.GatewayReason, reason == exempt.ResolverReason:
 			return "nothing: this host needs that address"
-		case reason == sessionReason:
+		case reason == exempt.SessionReason:
 			step = "have that session end"
-		case strings.HasPrefix(reason, ByHand):
+		case strings.HasPrefix(reason, exempt.ByHand):
 			step = "take that back with \"voipbl disallow\""
-		case strings.HasPrefix(reason, sourceReason(config.Feed{})):
+		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):
 			step = "take that feed out of the configuration"
-		case strings.HasPrefix(reason, reportReason):
+		case strings.HasPrefix(reason, exempt.ReportReason):
 			step = "set report.url to another server"
 		}
 		steps = append(steps, step)
@@ -479,7 +481,7 @@ func unexempt(why []string) string {
 }
 
 // keptOut is what keeps an exempt prefix out all the same; nil if nothing does.
-func keptOut(ctx context.Context, cfg config.Config, exempt *Protection, p netip.Prefix) *ExemptBan {
+func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, p netip.Prefix) *ExemptBan {
 	bans, _ := exemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
 	for _, b := range bans {
 		if !b.Unused && b.Banned.Overlaps(p) {

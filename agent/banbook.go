@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -31,8 +32,8 @@ type Ban = banlist.Ban
 type banBook struct {
 	mu    sync.Mutex // for the agent, in which more than one goroutine uses it
 	cfg   config.Config
-	sets  banSets        // that a change goes into; none: those of the configuration
-	table *banlist.Table // nil until it is read
+	sets  setnames.BanSets // that a change goes into; none: those of the configuration
+	table *banlist.Table   // nil until it is read
 
 	seen  fetch.FileState // the journal as it was last read or written
 	lines int             // in it

@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -71,7 +72,7 @@ func TestSessionStaysSpared(t *testing.T) {
 			}
 			defer conn.Close()
 
-			network, admin := netip.PrefixFrom(there, there.BitLen()-8).Masked(), hostsOf([]netip.Addr{there})
+			network, admin := netip.PrefixFrom(there, there.BitLen()-8).Masked(), exempt.HostsOf([]netip.Addr{there})
 			answers, err := s.answers(t.Context(), []banAsk{{request: banRequest{Spared: admin, Sessions: admin, Add: []banWish{{Prefix: network}}}}})
 			if err != nil || answers[0].Kernel != nil {
 				t.Fatalf("%v: %+v", err, answers)

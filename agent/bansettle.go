@@ -10,8 +10,10 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -57,7 +59,7 @@ type banAnswer struct {
 }
 
 // exemptFrom is what no ban blocks.
-func exemptFrom(p *Protection) cidr.Sets { return cidr.Union(cidr.NeverBanned, p.sets) }
+func exemptFrom(p *exempt.Protection) cidr.Sets { return cidr.Union(cidr.NeverBanned, p.Sets) }
 
 // settle makes the changes that are asked for: in the table, in the kernel, and then on
 // disk. The caller holds bansLock, and the book is fresh.
@@ -165,7 +167,7 @@ func (b *banBook) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix
 	}
 	sets := b.sets
 	if sets[0] == nil {
-		sets = ownBanSets(b.cfg)
+		sets = setnames.OwnBanSets(b.cfg)
 	}
 	for _, f := range cidr.Families {
 		for i, name := range sets[f] {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -14,28 +15,28 @@ import (
 
 // CheckReport is what is known about one address or prefix.
 type CheckReport struct {
-	Query     string        `json:"query"`
-	Blocked   bool          `json:"blocked"`         // the verdict is Blocked
-	Verdict   Verdict       `json:"verdict"`         // what becomes of its packets, now
-	Places    []Place       `json:"places"`          // where they are dropped, or may be
-	Unread    []string      `json:"unread"`          // why the places may not be all
-	Partly    int           `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
-	Set       string        `json:"set"`             // of voipbl's: where it is or would be
-	Note      string        `json:"note,omitempty"`  // why the set's word is not the last
-	Entry     *netip.Prefix `json:"entry,omitempty"` // the entry of it that covers the query
-	Packets   uint64        `json:"packets"`         // that the entry has counted
-	Bytes     uint64        `json:"bytes"`
-	Listed    []Listing     `json:"listed"`
-	Kept      []Kept        `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
-	Banned    *Ban          `json:"banned,omitempty"`         // the last ban of this host that covers any of it
-	Bans      []Ban         `json:"bans"`                     // all of them
-	BanSet    string        `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
-	BanEnds   *float64      `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
-	Fail2ban  string        `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
-	FailEntry *netip.Prefix `json:"fail2ban_entry,omitempty"` // and the entry of that set
-	Protected []Protected   `json:"protected"`
-	Exempt    bool          `json:"exempt"`            // all of it is never blocked
-	Special   string        `json:"special,omitempty"` // the special-purpose space it is in
+	Query     string             `json:"query"`
+	Blocked   bool               `json:"blocked"`         // the verdict is Blocked
+	Verdict   Verdict            `json:"verdict"`         // what becomes of its packets, now
+	Places    []Place            `json:"places"`          // where they are dropped, or may be
+	Unread    []string           `json:"unread"`          // why the places may not be all
+	Partly    int                `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
+	Set       string             `json:"set"`             // of voipbl's: where it is or would be
+	Note      string             `json:"note,omitempty"`  // why the set's word is not the last
+	Entry     *netip.Prefix      `json:"entry,omitempty"` // the entry of it that covers the query
+	Packets   uint64             `json:"packets"`         // that the entry has counted
+	Bytes     uint64             `json:"bytes"`
+	Listed    []Listing          `json:"listed"`
+	Kept      []Kept             `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
+	Banned    *Ban               `json:"banned,omitempty"`         // the last ban of this host that covers any of it
+	Bans      []Ban              `json:"bans"`                     // all of them
+	BanSet    string             `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
+	BanEnds   *float64           `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
+	Fail2ban  string             `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
+	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // and the entry of that set
+	Protected []exempt.Protected `json:"protected"`
+	Exempt    bool               `json:"exempt"`            // all of it is never blocked
+	Special   string             `json:"special,omitempty"` // the special-purpose space it is in
 }
 
 // Listing is a line of a feed's copy that names the address.
@@ -65,16 +66,16 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	if store != nil {
 		defer store.Close()
 	}
-	protected, err := lastProtection(ctx, cfg, store)
+	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, nil, err
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: cidr.Text(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []Protected{}}
+		reports[i] = CheckReport{Query: cidr.Text(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []exempt.Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
-		reports[i].Exempt = protected.exempts(q)
-		reports[i].Special = specialSpace(q)
+		reports[i].Exempt = protected.Exempts(q)
+		reports[i].Special = exempt.SpecialSpace(q)
 	}
 	places := findPlaces(ctx, cfg, kernel)
 	if err := checkKernel(cfg, places, queries, reports); err != nil {

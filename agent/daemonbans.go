@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/state"
@@ -12,7 +13,7 @@ import (
 
 // allowedChanged is what the agent does then.
 func (d *daemon) allowedChanged(ctx context.Context) error {
-	err := d.apply(ctx, ByHand)
+	err := d.apply(ctx, exempt.ByHand)
 	select { // there may be names to resolve
 	case d.fetcher.replaced <- d.cfg:
 	case <-ctx.Done():

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -249,7 +251,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 	if err := h.openStore(true); err != nil {
 		return nil, errors.Join(err, h.ensureDrop(ctx))
 	}
-	answers := resolve(ctx, h.store, d.cfg, lookups{offline: true})
+	answers := exempt.Resolve(ctx, h.store, d.cfg, exempt.Lookups{Offline: true})
 	if gone := d.missingSet(h.kernel); gone != "" {
 		return nil, &setGoneError{gone}
 	}
@@ -258,12 +260,12 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 		return nil, err
 	}
 	defer unlock()
-	if ensureBanSets(d.cfg, h.kernel) == nil { // the rules name them
+	if setnames.EnsureBanSets(d.cfg, h.kernel) == nil { // the rules name them
 		d.bansAt = time.Now() // they may be empty
 	}
 	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
 	defer rules.close()
-	rules.trunks = hostPrefixes(d.cfg.Firewall.Trunks, answers.answers)
+	rules.trunks = exempt.HostPrefixes(d.cfg.Firewall.Trunks, answers.Answers)
 	report, warnings, err := rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
 	d.warn("ensure", warnings)
 	return report, err

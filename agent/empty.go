@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -118,7 +119,7 @@ func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*Rul
 	report, err := applyRules(ctx, cfg, opts)
 	if err == nil && report.Problem == nil {
 		var unknown error
-		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), namesInForce(ctx, cfg)); unknown != nil {
+		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), setnames.NamesInForce(ctx, cfg)); unknown != nil {
 			report.Warnings = append(report.Warnings, unknown.Error())
 		}
 	}

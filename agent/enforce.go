@@ -8,10 +8,12 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -21,9 +23,9 @@ import (
 type enforcement struct {
 	*handles
 	reader  *reader
-	feeds   []*feed  // by the order of the configuration; what is nil is read now
-	answers resolved // of the names in the configuration
-	verb    string   // for whoever waits for the lock
+	feeds   []*feed         // by the order of the configuration; what is nil is read now
+	answers exempt.Resolved // of the names in the configuration
+	verb    string          // for whoever waits for the lock
 	wait    time.Duration
 	dryRun  bool
 
@@ -42,7 +44,7 @@ func newEnforcement(h *handles, verb string, wait time.Duration, now time.Time) 
 		handles: h, verb: verb, wait: wait, unattended: true,
 		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
 		feeds:   make([]*feed, len(h.cfg.Feeds)),
-		answers: resolve(context.Background(), h.store, h.cfg, lookups{offline: true, told: true}),
+		answers: exempt.Resolve(context.Background(), h.store, h.cfg, exempt.Lookups{Offline: true, Told: true}),
 	}
 }
 
@@ -55,7 +57,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	defer unlock()
 	rules := openRules(e.cfg, e.fw, e.kernel, e.store)
 	defer rules.close()
-	if err := namesTaken(ctx, e.cfg, e.kernel); err != nil {
+	if err := setnames.NamesTaken(ctx, e.cfg, e.kernel); err != nil {
 		return err
 	}
 	record := state.ReadSetRecord(rules.run)
@@ -69,18 +71,18 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	}
 	watch.Lap("kernel state")
 	if !e.dryRun {
-		report.Warnings = append(report.Warnings, settleAllowed(ctx, e.cfg, e.verb)...)
+		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.cfg, e.verb)...)
 	}
 	// Late, so that whoever has logged in meanwhile is protected.
-	protected, err := protection(e.cfg, e.answers)
+	protected, err := exempt.Gather(e.cfg, e.answers)
 	if err != nil {
 		return err
 	}
 	watch.Lap("protect")
 
-	report.allowedUntil = protected.allowedUntil
+	report.allowedUntil = protected.AllowedUntil
 	if !e.dryRun {
-		if err := noteSetNames(ctx, e.cfg, e.kernel); err != nil {
+		if err := setnames.NoteSetNames(ctx, e.cfg, e.kernel); err != nil {
 			report.warn("%v", err)
 		}
 	}
@@ -95,12 +97,12 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
 	sets := combine(e.feeds, report.Kept)
-	report.Protected = append(report.Protected, protected.overlapping(sets)...)
+	report.Protected = append(report.Protected, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.cfg.Set, stay.Len(), e.cfg.BanSet)
 		sets = cidr.Union(sets, stay)
 	}
-	sets = blockable(sets, protected.sets)
+	sets = exempt.Blockable(sets, protected.Sets)
 	watch.Lap("combine")
 
 	if err := e.freeForeign(ctx, rules, lives); err != nil {
@@ -118,7 +120,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 		report.Sets = append(report.Sets, r)
 	}
 	watch.Lap("plan")
-	rules.trunks = protected.trunks
+	rules.trunks = protected.Trunks
 	if e.dryRun {
 		report.Outcome = DryRun
 		if err := report.noteBroken(broken); err != nil || e.setsOnly {
@@ -193,13 +195,13 @@ func (r *Report) ensureRules(ctx context.Context, rules *hold, e *enforcement) e
 	return err
 }
 
-func (r *Report) addFeeds(feeds []*feed, p *Protection) {
+func (r *Report) addFeeds(feeds []*feed, p *exempt.Protection) {
 	for _, f := range feeds {
 		r.Feeds = append(r.Feeds, f.report)
 		r.Warnings = append(r.Warnings, f.warnings...)
 	}
-	r.Warnings = append(r.Warnings, p.problems...)
-	r.Unprotected, r.NoHost = p.unprotected, p.noHost
+	r.Warnings = append(r.Warnings, p.Problems...)
+	r.Unprotected, r.NoHost = p.Unprotected, p.NoHost
 }
 
 // keepLost finds what stays in force of feeds whose copies are lost.
@@ -215,7 +217,7 @@ func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, s
 	for _, f := range cidr.Families {
 		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, sets[f], lives[f])
 		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
-			inUse.Users = setUsers(ctx, kernel, inUse.Header.Name)
+			inUse.Users = setnames.SetUsers(ctx, kernel, inUse.Header.Name)
 		}
 		if err != nil {
 			broken[f] = err

@@ -5,9 +5,11 @@ import (
 	"errors"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -15,7 +17,7 @@ import (
 // restoreBans makes the sets of bans hold what the list of bans says. It comes before
 // the lists: a ban that an older version has put into their set must not be free for a
 // moment. If it fails the report says so, and the lists do not wait for it.
-func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *Protection) {
+func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *exempt.Protection) {
 	if e.book == nil {
 		e.book = &banBook{cfg: e.cfg}
 	}
@@ -29,13 +31,13 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *P
 	if UnkeptBans(e.cfg) {
 		report.ListProblems = append(report.ListProblems, bansUnwritten)
 	}
-	for _, p := range []*problem.Problem{e.book.damagedOlder(), problem.If(e.book.unread), exempt.allowedProblem} {
+	for _, p := range []*problem.Problem{e.book.damagedOlder(), problem.If(e.book.unread), exempt.AllowedProblem} {
 		if p != nil {
 			report.ListProblems = append(report.ListProblems, *p)
 		}
 	}
 	if err != nil && !e.dryRun {
-		ensureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report
+		setnames.EnsureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report
 	}
 }
 

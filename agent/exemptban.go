@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -20,12 +21,12 @@ import (
 // jails and actions make none, but those of others do, and an address may become exempt
 // after it was banned.
 type ExemptBan struct {
-	Banned  netip.Prefix `json:"banned"`
-	Set     string       `json:"set"`
-	Own     bool         `json:"own"`              // in a set of voipbl's own
-	Unused  bool         `json:"unused,omitempty"` // no rule drops the members of the set
-	Because []Protected  `json:"because"`          // why it is exempt
-	Place   *Place       `json:"place,omitempty"`  // where its packets end, if that is no ban
+	Banned  netip.Prefix       `json:"banned"`
+	Set     string             `json:"set"`
+	Own     bool               `json:"own"`              // in a set of voipbl's own
+	Unused  bool               `json:"unused,omitempty"` // no rule drops the members of the set
+	Because []exempt.Protected `json:"because"`          // why it is exempt
+	Place   *Place             `json:"place,omitempty"`  // where its packets end, if that is no ban
 }
 
 // String says it in a line.
@@ -85,7 +86,7 @@ func (b ExemptBan) Remedy() string {
 
 // exemptBans looks for them: in the sets that fail2ban and voipbl fill, whether or not a
 // rule drops their members, and then wherever rules drop packets.
-func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *Protection, rules []KernelRules) ([]ExemptBan, error) {
+func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *exempt.Protection, rules []KernelRules) ([]ExemptBan, error) {
 	own := func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) }
 	sets, err := setsOfBans(kernel, func(set string) bool { return banrule.IsFail2ban(set) || own(set) })
 	if err != nil {
@@ -96,7 +97,7 @@ func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	for _, live := range sets {
 		drops[live.Name] = dropsMembers(rules, append(listsOf(kernel, live.Name), live.Name))
 		for _, entry := range live.Prefixes {
-			if p.sets.Overlaps(entry) {
+			if p.Sets.Overlaps(entry) {
 				banned := entry.Netip()
 				found = append(found, ExemptBan{
 					Banned: banned, Set: live.Name, Own: own(live.Name), Because: p.Covering(banned),
@@ -110,7 +111,7 @@ func exemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 
 // exemptBansNow is exemptBans for who knows neither the sets nor the rules yet; notes are what
 // cannot be read of them.
-func exemptBansNow(ctx context.Context, cfg config.Config, p *Protection) (bans []ExemptBan, notes []string) {
+func exemptBansNow(ctx context.Context, cfg config.Config, p *exempt.Protection) (bans []ExemptBan, notes []string) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, nil // it was there a moment ago

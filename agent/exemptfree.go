@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -15,7 +16,7 @@ import (
 // fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and then
 // written into trunks. What other programs have put into fail2ban's sets stays. It returns a
 // line for each address and set.
-func freeExempt(kernel *ipsetsync.Kernel, p *Protection) (freed []string, err error) {
+func freeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string, err error) {
 	headers, err := kernel.BanSets()
 	if err != nil {
 		return nil, err
@@ -88,13 +89,13 @@ type banned struct {
 	members []cidr.Prefix
 }
 
-func freedText(a cidr.Prefix, set string, p *Protection) string {
+func freedText(a cidr.Prefix, set string, p *exempt.Protection) string {
 	address := cidr.Text(a.Netip())
 	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
 }
 
 // exemptMembers are the exempt addresses in a set; without the set there are none.
-func exemptMembers(kernel *ipsetsync.Kernel, set string, p *Protection) ([]cidr.Prefix, error) {
+func exemptMembers(kernel *ipsetsync.Kernel, set string, p *exempt.Protection) ([]cidr.Prefix, error) {
 	live, err := kernel.Bans(set)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
 		return nil, nil
@@ -102,5 +103,5 @@ func exemptMembers(kernel *ipsetsync.Kernel, set string, p *Protection) ([]cidr.
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(live.Prefixes, func(a cidr.Prefix) bool { return !p.sets.Overlaps(a) }), nil
+	return slices.DeleteFunc(live.Prefixes, func(a cidr.Prefix) bool { return !p.Sets.Overlaps(a) }), nil
 }

@@ -5,16 +5,17 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // exemptPlaces finds where rules drop packets of whoever is exempt, but for the bans that
 // are known. What is not certain is left out, and so is what is dropped on one interface of
 // several that packets come by.
-func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *Protection, rules []KernelRules, known []ExemptBan) []ExemptBan {
+func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *exempt.Protection, rules []KernelRules, known []ExemptBan) []ExemptBan {
 	var found []ExemptBan
 	finder := placesIn(ctx, cfg, kernel, rules)
-	for _, friend := range p.friends() {
+	for _, friend := range p.Friends() {
 		places, _ := finder.of(friend.Prefix)
 		for _, place := range places {
 			banned := friend.Prefix
@@ -25,7 +26,7 @@ func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 			same := func(b ExemptBan) bool {
 				return b.Banned.Overlaps(banned) && b.Set == place.Set && (b.Place == nil || b.Place.Rule == place.Rule && b.Place.Where == place.Where)
 			}
-			if !place.Certain || place.Containers || place.Interface != "" || len(place.LetIn) > 0 || place.Part && rule && friend.local() ||
+			if !place.Certain || place.Containers || place.Interface != "" || len(place.LetIn) > 0 || place.Part && rule && friend.Local() ||
 				slices.ContainsFunc(known, same) || slices.ContainsFunc(found, same) {
 				continue
 			}

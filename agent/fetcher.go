@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -193,13 +194,13 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 			next = at
 		}
 	}
-	if n := namesNow(cfg); len(n.allowed)+len(n.byHand) > 0 {
+	if n := exempt.NamesNow(cfg); len(n.Allowed)+len(n.ByHand) > 0 {
 		at := named.next()
 		todo.names = !at.After(now) || named.at.After(now)
 		if at.After(now) && at.Before(next) {
 			next = at
 		}
-	} else if len(n.servers) > 0 {
+	} else if len(n.Servers) > 0 {
 		// Where attackers are reported may be no feed's server.
 		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.at.IsZero()
 	}
@@ -311,13 +312,13 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 // resolveAgain resolves the names of a configuration and tells whether the answers
 // are others than those that were kept.
 func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fetched {
-	before := resolve(ctx, store, cfg, lookups{offline: true})
-	now := resolve(ctx, store, cfg, lookups{keep: true})
-	same := len(before.answers) == len(now.answers)
-	for name, a := range now.answers {
-		same = same && slices.Equal(a.Addrs(), before.answers[name].Addrs())
+	before := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Offline: true})
+	now := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: true})
+	same := len(before.Answers) == len(now.Answers)
+	for name, a := range now.Answers {
+		same = same && slices.Equal(a.Addrs(), before.Answers[name].Addrs())
 	}
-	return fetched{changed: !same, problems: now.problems, unknown: slices.ContainsFunc(now.never, now.allows)}
+	return fetched{changed: !same, problems: now.Problems, unknown: slices.ContainsFunc(now.Never, now.Allows)}
 }
 
 // attemptsAfter is what is known of a feed after an attempt, even if that could not

@@ -6,10 +6,12 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // errRefused is that an apply would be refused, which a report says.
@@ -17,8 +19,8 @@ var errRefused = errors.New("refused")
 
 // followApply has the agent go by what is to be applied, unless the apply would be refused,
 // which report says then: the agent's configuration stays as it was.
-func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers resolved, opts ApplyOptions) (report *RulesReport, err error) {
-	how := Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
+func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (report *RulesReport, err error) {
+	how := takeover.Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
 	}
@@ -29,7 +31,7 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return err
 	}
-	err = Follow(ctx, cfg, how)
+	err = takeover.Follow(ctx, cfg, how)
 	if report != nil {
 		err = nil
 	}
@@ -38,7 +40,7 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 
 // judgeApply finds out whether an apply would be refused, and changes nothing. Only the
 // kernel may refuse it later.
-func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers resolved, opts ApplyOptions) (*RulesReport, error) {
+func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (*RulesReport, error) {
 	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
 	if err != nil {
 		return nil, err
@@ -53,11 +55,11 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 	if err := s.checkBlocked(host.SSHLogins()); err != nil {
 		return nil, err
 	}
-	protected, err := protection(cfg, answers)
+	protected, err := exempt.Gather(cfg, answers)
 	if err != nil {
 		return nil, err
 	}
-	s.trunks = protected.trunks
+	s.trunks = protected.Trunks
 	report, err := s.ensure(ctx, howRules{dryRun: true, byHand: true, force: opts.Force})
 	if err != nil {
 		return nil, err

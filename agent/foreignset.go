@@ -6,6 +6,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 // A set of our name and another type was made by somebody else. It blocks nobody as it
@@ -19,5 +20,5 @@ func inWay(ctx context.Context, kernel *ipsetsync.Kernel, live *ipsetsync.Live, 
 		return false
 	}
 	rules := firewall.ReadUsers(ctx)
-	return rules.Unknown[f] == nil && len(otherUsers(kernel, rules, live.Name)) == 0 && len(rules.OfSet(live.Name)) > 0
+	return rules.Unknown[f] == nil && len(setnames.OtherUsers(kernel, rules, live.Name)) == 0 && len(rules.OfSet(live.Name)) > 0
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
@@ -53,7 +54,7 @@ func FuzzFeedToPlan(f *testing.F) {
 
 		protected := protectedFrom(protectedBytes)
 		list := &feed{sets: copied.sets}
-		sets := blockable(combine([]*feed{list}, nil), protected)
+		sets := exempt.Blockable(combine([]*feed{list}, nil), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, sets[fam], nil)

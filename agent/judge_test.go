@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -96,10 +97,10 @@ func TestStatusJudge(t *testing.T) {
 		{"no set for bans", func(s *Status) { s.BanSets[0], s.Bans = SetStatus{Name: "voip_ban"}, 1 }, true, "the kernel has no set voip_ban for bans", "agent"},
 		{"no set for bans that nobody has", func(s *Status) { s.BanSets[0] = SetStatus{Name: "voip_ban"} }, true, "", ""},
 		{"a name that answers with no host's address", func(s *Status) {
-			s.Names = []NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example"}}
+			s.Names = []exempt.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example"}}
 		}, true, "name a.example", "mend DNS"},
 		{"names that fail otherwise", func(s *Status) {
-			s.Names = []NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
+			s.Names = []exempt.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
 		}, true, "", ""},
 		{"a name without an answer", func(s *Status) { s.Unprotected = []string{"a.example"} }, true, "a.example of allow or trunks was never resolved", "its address"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -66,24 +67,24 @@ func lookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 			store.Close()
 		}
 	}}
-	protected, err := lastProtection(ctx, cfg, store)
+	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		s.close()
 		return nil, err
 	}
-	r.trunks = protected.trunks
+	r.trunks = protected.Trunks
 	s.unresolved = unresolvedTrunks(cfg, protected)
 	return s, nil
 }
 
 // unresolvedTrunks are the names of trunks of which no address is known, so that no base
 // rule lets them in.
-func unresolvedTrunks(cfg config.Config, p *Protection) (names []string) {
+func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) {
 	if !cfg.Firewall.Base {
 		return nil
 	}
 	for _, h := range cfg.Firewall.Trunks {
-		if h.Name != "" && slices.Contains(p.unprotected, h.Name) {
+		if h.Name != "" && slices.Contains(p.Unprotected, h.Name) {
 			names = append(names, h.Name)
 		}
 	}

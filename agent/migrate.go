@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 // Migrated is what [Migrate] took out.
@@ -198,7 +199,7 @@ func listsOfScript(cfg config.Config) (lists []string, err error) {
 	}
 	defer kernel.Close()
 	for _, name := range scriptSets(cfg) {
-		for _, list := range listUsers(kernel, name) {
+		for _, list := range setnames.ListUsers(kernel, name) {
 			lists = append(lists, list+" (holds "+name+")")
 		}
 	}

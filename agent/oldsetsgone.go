@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 // findOldSets looks for sets of names that were changed while no agent ran.
@@ -14,8 +15,8 @@ func (d *daemon) findOldSets(ctx context.Context) {
 		return // as every apply says
 	}
 	defer kernel.Close()
-	names, _ := namesThere(ctx, d.cfg, readSetNames(d.cfg), kernel)
-	d.oldSets = formerSets(d.cfg, names)
+	names, _ := setnames.NamesThere(ctx, d.cfg, setnames.ReadSetNames(d.cfg), kernel)
+	d.oldSets = setnames.FormerSets(d.cfg, names)
 }
 
 // removeOldSets takes out the sets of a name that is not configured any more. That one
@@ -25,26 +26,26 @@ func (d *daemon) removeOldSets(h *handles) {
 		return
 	}
 	for _, set := range d.oldSets {
-		if namesSet(d.cfg, set.name) {
+		if setnames.NamesSet(d.cfg, set.Name) {
 			continue // it is back
 		}
-		header, err := h.kernel.Header(set.name)
+		header, err := h.kernel.Header(set.Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
 		if err == nil {
-			if why := set.foreign(header); why != "" {
+			if why := set.Foreign(header); why != "" {
 				err = errors.New(why)
 			} else if header.References > 0 {
 				err = errors.New("it is in use")
 			} else {
-				err = h.kernel.Destroy(set.name)
+				err = h.kernel.Destroy(set.Name)
 			}
 		}
 		if err != nil {
-			d.log.Warn("a set of the old configuration stays", "set", set.name, "error", err)
+			d.log.Warn("a set of the old configuration stays", "set", set.Name, "error", err)
 		}
 	}
 	d.oldSets = nil
-	d.warnIf("set names", forgetSetNames(d.cfg, func(former namesPair) bool { return haveNone(d.cfg, former, h.kernel) }))
+	d.warnIf("set names", setnames.ForgetSetNames(d.cfg, func(former setnames.NamesPair) bool { return setnames.HaveNone(d.cfg, former, h.kernel) }))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/outbox"
@@ -23,11 +24,11 @@ func readOutbox(store *fetch.Store) (outbox.Box, error) {
 	if store == nil {
 		return b, nil
 	}
-	if err := store.ReadJSON(outboxFile, &b); err != nil && !problem.IsAbsent(err) {
+	if err := store.ReadJSON(exempt.OutboxFile, &b); err != nil && !problem.IsAbsent(err) {
 		return outbox.Box{}, err
 	}
 	if err := b.Check(); err != nil {
-		return outbox.Box{}, &fetch.DamagedError{Path: outboxFile + ".json", Why: err.Error()}
+		return outbox.Box{}, &fetch.DamagedError{Path: exempt.OutboxFile + ".json", Why: err.Error()}
 	}
 	return b, nil
 }
@@ -76,7 +77,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 	if changed := change(&b, now); !changed && !settled {
 		return nil
 	}
-	if err := store.WriteJSON(outboxFile, b); err != nil {
+	if err := store.WriteJSON(exempt.OutboxFile, b); err != nil {
 		return err
 	}
 	for _, v := range told {
@@ -87,7 +88,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 
 // putAside keeps a file that cannot be understood for whoever wants to look at it.
 func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)) error {
-	path, err := store.SetAsideJSON(outboxFile)
+	path, err := store.SetAsideJSON(exempt.OutboxFile)
 	if err != nil {
 		return fmt.Errorf("%w; and it could not be put aside: %w", damaged, err)
 	}

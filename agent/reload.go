@@ -9,7 +9,9 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // reload takes a new configuration over. One that is wrong is refused as a whole, and so
@@ -20,7 +22,7 @@ func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) erro
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
 	if err == nil {
-		err = refusal(ctx, d.cfg, cfg, may)
+		err = takeover.Refusal(ctx, d.cfg, cfg, may)
 		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
@@ -33,7 +35,7 @@ func (d *daemon) refuse(why string, err error) {
 	if d.tryNamesAgain(err) {
 		p.Remedy += triedAgainRemedy
 	}
-	d.state.change(func(s *state.AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takesBase(err) })
+	d.state.change(func(s *state.AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takeover.TakesBase(err) })
 }
 
 const (
@@ -47,7 +49,7 @@ const (
 // tryNamesAgain has the file looked at again if it was refused since names of sets cannot be
 // had, which may end without a change of the file.
 func (d *daemon) tryNamesAgain(refused error) bool {
-	if !errors.As(refused, new(*NamesTakenError)) {
+	if !errors.As(refused, new(*setnames.NamesTakenError)) {
 		return false
 	}
 	d.loadAt = time.Now().Add(setNamesAgain)
@@ -68,7 +70,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		d.log.Info("the configuration is as it was", "why", why)
 	} else {
 		d.log.Info("the configuration has changed", "why", why)
-		if taken := takenAway(d.cfg, cfg); len(taken) > 0 {
+		if taken := takeover.TakenAway(d.cfg, cfg); len(taken) > 0 {
 			d.log.Warn("the new configuration has taken away what protects", "what", strings.Join(taken, "; "))
 		}
 	}
@@ -77,7 +79,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 
 // adopt goes by a configuration from now on.
 func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
-	d.oldSets = append(d.oldSets, setsNotOf(cfg, d.cfg)...)
+	d.oldSets = append(d.oldSets, setnames.SetsNotOf(cfg, d.cfg)...)
 	d.cfg = cfg
 	d.keepConfig()
 	d.shared.Store(&cfg)
@@ -112,7 +114,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = refusal(ctx, d.cfg, cfg, state.LoseNothing)
+		err = takeover.Refusal(ctx, d.cfg, cfg, state.LoseNothing)
 		d.takeFriends(ctx, cfg, err)
 	}
 	if err != nil && refused != nil && refused.Error == problem.Of(err).Error {

@@ -13,6 +13,7 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -69,9 +70,9 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 			return nil, &UnknownUsersError{err}
 		}
 	}
-	names, lost := knownNames(cfg, readSetNames(cfg))
-	names = addNames(names, namesOfRules(cfg, rules)...)
-	known := append([]config.Config{cfg}, configsOf(cfg, names)...)
+	names, lost := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg))
+	names = setnames.AddNames(names, setnames.NamesOfRules(cfg, rules)...)
+	known := append([]config.Config{cfg}, setnames.ConfigsOf(cfg, names)...)
 	sets, err := removed.findSets(known, kernel, rules)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		removed.Unknown = mayBeOurs(lost, known, kernel)
 	}
 	if errors.Join(errs...) == nil && removed.Unknown == nil {
-		errs = append(errs, forgetSetNames(cfg, func(namesPair) bool { return true }))
+		errs = append(errs, setnames.ForgetSetNames(cfg, func(setnames.NamesPair) bool { return true }))
 	}
 	return removed, errors.Join(errs...)
 }
@@ -110,14 +111,14 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 // mayBeOurs are the sets that nothing uses and that may be ours; nil if there is none, so
 // that it does not matter why names are lost.
 func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *UnknownNamesError {
-	others, err := otherSets(kernel, known...)
+	others, err := setnames.OtherSets(kernel, known...)
 	if err != nil {
 		return &UnknownNamesError{Err: errors.Join(lost, err)}
 	}
 	e := &UnknownNamesError{Err: lost}
 	for _, set := range others {
-		if h, err := kernel.Header(set.name); err == nil && h.References == 0 {
-			e.Sets = append(e.Sets, set.name)
+		if h, err := kernel.Header(set.Name); err == nil && h.References == 0 {
+			e.Sets = append(e.Sets, set.Name)
 		}
 	}
 	if len(e.Sets) == 0 {
@@ -194,34 +195,34 @@ func (e *UnknownUsersError) Unwrap() error { return e.Err }
 // uses one. A set may have been of the lists under one configuration and of bans under
 // another: it is ours if it fits one of these.
 func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users) (sets []string, err error) {
-	var all []namedSet
+	var all []setnames.NamedSet
 	for _, cfg := range configs {
-		all = append(all, configuredSets(cfg)...)
+		all = append(all, setnames.ConfiguredSets(cfg)...)
 	}
 	seen := make(map[string]bool)
 	for _, set := range all {
-		if seen[set.name] {
+		if seen[set.Name] {
 			continue
 		}
-		seen[set.name] = true
-		h, err := kernel.Header(set.name)
+		seen[set.Name] = true
+		h, err := kernel.Header(set.Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(all, func(as namedSet) bool { return as.name == set.name && as.foreign(h) == "" }) {
-			r.Stays = append(r.Stays, set.foreign(h)+": it stays")
+		if !slices.ContainsFunc(all, func(as setnames.NamedSet) bool { return as.Name == set.Name && as.Foreign(h) == "" }) {
+			r.Stays = append(r.Stays, set.Foreign(h)+": it stays")
 			continue
 		}
-		if users := otherUsers(kernel, rules, set.name); len(users) > 0 {
-			return nil, &ipsetsync.InUseError{Header: h, Want: set.family, Users: users}
+		if users := setnames.OtherUsers(kernel, rules, set.Name); len(users) > 0 {
+			return nil, &ipsetsync.InUseError{Header: h, Want: set.Family, Users: users}
 		}
-		if h.References > 0 && rules.Missing != nil && len(rules.OfSet(set.name)) == 0 {
+		if h.References > 0 && rules.Missing != nil && len(rules.OfSet(set.Name)) == 0 {
 			return nil, &UnknownUsersError{rules.Missing}
 		}
-		sets = append(sets, set.name)
+		sets = append(sets, set.Name)
 	}
 	return sets, nil
 }

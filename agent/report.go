@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -30,12 +31,12 @@ const (
 // Report is what a sync did. Its JSON form is what sync --json prints: names may
 // be added to it, and none is changed or taken away.
 type Report struct {
-	Version   string       `json:"version"`
-	At        time.Time    `json:"at"`
-	Outcome   Outcome      `json:"outcome"`
-	Feeds     []FeedReport `json:"feeds"`
-	Bans      int          `json:"bans"`      // that are in force; see BansProblem
-	Protected []Protected  `json:"protected"` // what feeds would have blocked and protection kept out
+	Version   string             `json:"version"`
+	At        time.Time          `json:"at"`
+	Outcome   Outcome            `json:"outcome"`
+	Feeds     []FeedReport       `json:"feeds"`
+	Bans      int                `json:"bans"`      // that are in force; see BansProblem
+	Protected []exempt.Protected `json:"protected"` // what feeds would have blocked and protection kept out
 
 	// Unprotected are names of allow and trunks that have never been
 	// resolved, so that nothing stands between them and the feeds.
@@ -83,7 +84,7 @@ type Report struct {
 func newReport(version string) *Report {
 	return &Report{
 		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []FeedReport{}, Protected: []Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
+		Feeds: []FeedReport{}, Protected: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
 	}
 }
 

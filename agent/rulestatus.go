@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -67,7 +68,7 @@ type DropStatus struct {
 
 // rulesStatus looks at the rules of both backends. What is to become of them is what
 // the agent says, if one runs; else it is what a sync would do that nobody waits for.
-func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *Protection, agent *state.AgentStatus, outlook *RulesReport) *RulesStatus {
+func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *exempt.Protection, agent *state.AgentStatus, outlook *RulesReport) *RulesStatus {
 	s := &RulesStatus{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -124,7 +125,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		return s
 	}
 	var report *RulesReport
-	r.trunks = protected.trunks
+	r.trunks = protected.Trunks
 	if outlook != nil {
 		report = outlook
 		report.Problem = r.callerOut(ctx, report.Problem)
@@ -141,7 +142,7 @@ func rulesStatus(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kerne
 		s.Problem = report.Error
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
-		s.Obstacles = Obstacles(cfg, protected.trunks, p)
+		s.Obstacles = Obstacles(cfg, protected.Trunks, p)
 	}
 	return s
 }

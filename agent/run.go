@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -34,7 +35,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 	var cfg config.Config
 	mistake := start.try(ctx, func() (err error) { cfg, err = opts.Load(); return err }, isMistake)
 	if mistake == nil {
-		mistake = checkNames(ctx, cfg)
+		mistake = setnames.CheckNames(ctx, cfg)
 	}
 	if mistake != nil {
 		var err error
@@ -104,14 +105,14 @@ type daemon struct {
 	bansAt   time.Time     // likewise at its bans
 	book     *banBook      // the list of bans
 
-	foreignBans bool       // a set of bans was made by somebody else, when they were last compared
-	reloadAt    time.Time  // likewise at the configuration
-	loadAt      time.Time  // likewise, since it could not be read; nothing else waits for that
-	configAt    time.Time  // when somebody began to change it
-	keptAt      time.Time  // when what is kept of a lost copy is to leave
-	allowedAt   time.Time  // when what is allowed by hand has had its time
-	pathsAt     time.Time  // when local feeds were last read
-	oldSets     []namedSet // of a configuration that is gone
+	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
+	reloadAt    time.Time           // likewise at the configuration
+	loadAt      time.Time           // likewise, since it could not be read; nothing else waits for that
+	configAt    time.Time           // when somebody began to change it
+	keptAt      time.Time           // when what is kept of a lost copy is to leave
+	allowedAt   time.Time           // when what is allowed by hand has had its time
+	pathsAt     time.Time           // when local feeds were last read
+	oldSets     []setnames.NamedSet // of a configuration that is gone
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold

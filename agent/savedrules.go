@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 // SavedTrouble is a file of saved rules that the next boot could not load, or that would
@@ -51,9 +52,9 @@ func (s SavedTrouble) Remedy() string {
 // savedAfterRemoval are the saved rules that name what a removal has taken out.
 func savedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
 	own := ownSetNames(cfg)
-	names, _ := knownNames(cfg, readSetNames(cfg)) // Remove says why they are not known
-	for _, set := range formerSets(cfg, names) {
-		own = append(own, set.name)
+	names, _ := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg)) // Remove says why they are not known
+	for _, set := range setnames.FormerSets(cfg, names) {
+		own = append(own, set.Name)
 	}
 	return savedTroubles(lines, func(l facts.SavedLine, set string) string {
 		switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/state"
 )
@@ -109,7 +110,7 @@ func (s *sender) round(ctx context.Context) error {
 
 // spared says who is not reported.
 type spared struct {
-	protected  *Protection
+	protected  *exempt.Protection
 	unresolved *UnresolvedError
 }
 
@@ -123,11 +124,11 @@ func (s *sender) limits(ctx context.Context) (outbox.Limits, spared, error) {
 	if store != nil {
 		defer store.Close()
 	}
-	protected, err := lastProtection(ctx, s.cfg, store)
+	protected, err := exempt.GatherLast(ctx, s.cfg, store)
 	if err != nil {
 		return outbox.Limits{}, spared{}, err
 	}
-	names := protected.unprotected
+	names := protected.Unprotected
 	return outbox.Limits{PerHour: s.cfg.Report.PerHour, Network: s.network, OnlyUnbans: len(names) > 0},
 		spared{protected, &UnresolvedError{names}}, nil
 }

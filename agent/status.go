@@ -8,10 +8,12 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -30,7 +32,7 @@ type Status struct {
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
 
-	Names []NameStatus `json:"names,omitempty"` // of allow and trunks
+	Names []exempt.NameStatus `json:"names,omitempty"` // of allow and trunks
 
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
 	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
@@ -118,12 +120,12 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		defer store.Close()
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
-	s.taken = problem.If(namesTaken(ctx, cfg, kernel))
-	protected, err := lastProtection(ctx, cfg, store)
+	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
+	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
-	s.Unprotected, s.Names, s.AllowedProblem = protected.unprotected, protected.names, protected.allowedProblem
+	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent, outlook)
 	if !s.Rules.Unread {
 		s.Rules.Problem, s.Rules.Obstacles = leaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
@@ -230,7 +232,7 @@ func (s *Status) foreignRemedy(set SetStatus) string {
 // noteUsers looks who uses a set that somebody else has made.
 func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
 	if s.Exists && !s.Ours && s.References > 0 {
-		s.users = otherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
+		s.users = setnames.OtherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
 	}
 }
 
@@ -246,13 +248,13 @@ func (s *Status) Mended(remedy string) string {
 }
 
 // Unresolved are the names that were never resolved.
-func (s *Status) Unresolved() []Unresolved {
-	var all []Unresolved
+func (s *Status) Unresolved() []exempt.Unresolved {
+	var all []exempt.Unresolved
 	for _, name := range s.Unprotected {
-		u := Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
-		i := slices.IndexFunc(s.Names, func(n NameStatus) bool { return n.Name == name })
+		u := exempt.Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
+		i := slices.IndexFunc(s.Names, func(n exempt.NameStatus) bool { return n.Name == name })
 		if i >= 0 && len(s.Names[i].Reasons) > 0 {
-			u.Of, u.Remedy = s.Names[i].of(), s.Names[i].unresolvedRemedy(u.Remedy)
+			u.Of, u.Remedy = s.Names[i].Of(), s.Names[i].UnresolvedRemedy(u.Remedy)
 		}
 		all = append(all, u)
 	}

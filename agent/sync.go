@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // Sync makes the kernel's sets hold what the feeds say, and the rules drop their
@@ -36,14 +38,14 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	}
 	defer h.close()
 	// Before the locks are held, for which the agent would wait.
-	how := Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
+	how := takeover.Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
 	}
-	if err := Follow(ctx, cfg, how); errors.As(err, new(*state.SilentAgentError)) {
+	if err := takeover.Follow(ctx, cfg, how); errors.As(err, new(*state.SilentAgentError)) {
 		report.AgentError = problem.Of(err)
 		report.warn("%v: it may undo this, by an older configuration", err)
-	} else if err != nil && !(opts.Force && errors.As(err, new(*NotFollowedError))) {
+	} else if err != nil && !(opts.Force && errors.As(err, new(*takeover.NotFollowedError))) {
 		return err
 	}
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.MainLock, "voipbl sync", opts.Wait, opts.Waiting)
@@ -69,10 +71,10 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	if !opts.Offline {
 		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
-	e.answers = resolve(ctx, h.store, cfg, lookups{offline: opts.Offline, keep: !opts.DryRun})
+	e.answers = exempt.Resolve(ctx, h.store, cfg, exempt.Lookups{Offline: opts.Offline, Keep: !opts.DryRun})
 	for _, f := range e.feeds {
 		if f != nil {
-			e.answers.talked(f.Feed, f.talked)
+			e.answers.Talked(f.Feed, f.talked)
 		}
 	}
 	if !opts.SetsOnly {

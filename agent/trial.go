@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // ConfirmRules keeps the rules that are pending. file is what cfg was read from; here
@@ -42,7 +43,7 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 		return nil
 	}
 	judge := func() error { return s.mayConfirm(ctx, p, here) }
-	return Follow(ctx, cfg, Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
+	return takeover.Follow(ctx, cfg, takeover.Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
 }
 
 // RollBackRules takes the rules back that are pending. With a token, as the timer

@@ -10,6 +10,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 )
 
@@ -90,7 +91,7 @@ func (w *fileWatch) follow(cfg config.Config, configFile string) {
 		w.files[path] = fileConfig
 	}
 	if cfg.Report.Enabled {
-		w.files[filepath.Join(cfg.StateDir, outboxFile+".json")] = fileReports
+		w.files[filepath.Join(cfg.StateDir, exempt.OutboxFile+".json")] = fileReports
 	}
 	for _, f := range cfg.Feeds {
 		if f.Path != "" {

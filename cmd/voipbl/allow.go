@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
@@ -190,7 +191,7 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 		}
 		addresses := ""
 		if words == "allowed" && len(h.Addresses) > 0 {
-			addresses = " (" + agent.AddrList(h.Addresses) + ")"
+			addresses = " (" + exempt.AddrList(h.Addresses) + ")"
 		}
 		fmt.Fprintf(a.out, "%s%s %s%s\n", h.Host, addresses, words, until)
 	}
@@ -313,7 +314,7 @@ func (a *app) printAllowed(hosts []agent.Allowed) {
 	for i, h := range hosts {
 		reason := clean(h.Reason)
 		if reason == "" && len(h.Addresses) > 0 {
-			reason = agent.AddrList(h.Addresses)
+			reason = exempt.AddrList(h.Addresses)
 		}
 		t.rows[i+1] = append(t.rows[i+1], shorten(reason, max(10, left)))
 	}
@@ -337,7 +338,7 @@ func (a *app) completeAllowed(cmd *cobra.Command, args []string, _ string) ([]co
 	}
 	var words []cobra.Completion
 	for _, h := range hosts {
-		if h.Source == agent.ByHand && !given[h.Host] {
+		if h.Source == exempt.ByHand && !given[h.Host] {
 			words = append(words, cobra.CompletionWithDesc(h.Host, clean(h.Reason)))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
@@ -118,25 +119,25 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 }
 
 // exemptOf are those of some addresses that are exempt.
-func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[netip.Addr]agent.Exemption, error) {
-	exempt := make(map[netip.Addr]agent.Exemption)
+func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[netip.Addr]exempt.Exemption, error) {
+	spared := make(map[netip.Addr]exempt.Exemption)
 	if len(addrs) == 0 {
-		return exempt, nil
+		return spared, nil
 	}
 	var queries []netip.Prefix
 	for _, addr := range addrs {
 		queries = append(queries, netip.PrefixFrom(addr, addr.BitLen()))
 	}
-	report, err := agent.Exempt(ctx, cfg, queries)
+	report, err := exempt.Ask(ctx, cfg, queries)
 	if err != nil {
 		return nil, err
 	}
 	for i, e := range report.Exemptions {
 		if e.Exempt {
-			exempt[addrs[i]] = e
+			spared[addrs[i]] = e
 		}
 	}
-	return exempt, nil
+	return spared, nil
 }
 
 // peerLookup bounds the look-ups of the names of trunks. One that does not resolve

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
 )
@@ -67,7 +67,7 @@ func (a *app) exempt(cmd *cobra.Command, args []string, quiet bool) error {
 	return nil
 }
 
-func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool) (*agent.ExemptReport, error) {
+func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool) (*exempt.Report, error) {
 	cfg, refused, err := a.exemptConfig(cmd)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 	if refused != nil && !quiet {
 		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(problem.OneLine(refused.Error())))
 	}
-	report, err := agent.Exempt(cmd.Context(), cfg, queries)
+	report, err := exempt.Ask(cmd.Context(), cfg, queries)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
@@ -105,7 +105,7 @@ func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err 
 	return cfg, nil, err
 }
 
-func (a *app) printExempt(r *agent.ExemptReport) {
+func (a *app) printExempt(r *exempt.Report) {
 	for _, name := range r.Unresolved {
 		fmt.Fprintf(a.err, "voipbl: the addresses of %s are not known, so it exempts none\n", clean(name))
 	}

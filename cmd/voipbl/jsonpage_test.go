@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/exempt"
 )
 
 // printed is what each command prints with --json, by the anchor of its heading in
@@ -19,7 +20,7 @@ var printed = map[string]any{
 	"check":                        agent.CheckReport{},
 	"sync":                         agent.Report{},
 	"doctor":                       doctorReport{},
-	"exempt":                       agent.Exemption{},
+	"exempt":                       exempt.Exemption{},
 	"ban-unban":                    agent.BanReport{},
 	"bans":                         agent.Ban{},
 	"allow-disallow":               agent.AllowReport{},

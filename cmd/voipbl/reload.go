@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 func (a *app) reloadCommand() *cobra.Command {
@@ -28,7 +29,7 @@ usage or configuration.`,
 			if err != nil {
 				return err
 			}
-			taken, refused, err := agent.ReloadAgent(cmd.Context(), cfg, wait)
+			taken, refused, err := takeover.ReloadAgent(cmd.Context(), cfg, wait)
 			switch {
 			case err != nil:
 				return &exitError{exitNotApplied, err}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 func (a *app) removeCommand() *cobra.Command {
@@ -38,7 +39,7 @@ them); 1 not removed; 2 usage or configuration.`,
 				a.showError(err)
 				by := "the last good configuration"
 				if cfg, err = a.lastGoodConfig(); err != nil {
-					cfg, by = agent.LastConfig(), "the defaults"
+					cfg, by = setnames.LastConfig(), "the defaults"
 				}
 				fmt.Fprintf(a.err, "voipbl: going by %s, and the sets %s, %s, %s and %s\n", by, cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1))
 			}

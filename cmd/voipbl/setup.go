@@ -23,6 +23,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/packaging"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // exitProposed is setup's answer when it has proposed something and changed nothing,
@@ -246,7 +247,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	}
 	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
 	s.report.OtherLists = advise.OtherLists(cfg, kernel, native)
-	s.report.TakesAway = agent.TakesAway(ctx, p.Config)
+	s.report.TakesAway = takeover.TakesAway(ctx, p.Config)
 	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
 	return p, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // putInForce writes the configuration and makes the kernel hold it. Base rules that
@@ -81,7 +82,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 // follow has a running agent take over what was written, so that it does not undo what
 // follows. dryRun only finds out whether it will.
 func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
-	err := agent.Follow(ctx, cfg, agent.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
+	err := takeover.Follow(ctx, cfg, takeover.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
 	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
 		return nil
 	}

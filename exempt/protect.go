@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"context"
@@ -35,25 +35,25 @@ func (p *Protected) Network() net.IPNet {
 // Protection is everything that is never blocked on this host, as sets to
 // subtract and as an index to ask.
 type Protection struct {
-	sets        cidr.Sets
+	Sets        cidr.Sets
 	index       cidranger.Ranger
-	problems    []string
-	unprotected []string // names of allow and trunks without any address
-	noHost      []string // names of allow and trunks that answer with what is no host's address
-	names       []NameStatus
-	trunks      []netip.Prefix
-	sessions    []netip.Addr // whoever is logged in by SSH
+	Problems    []string
+	Unprotected []string // names of allow and trunks without any address
+	NoHost      []string // names of allow and trunks that answer with what is no host's address
+	Names       []NameStatus
+	Trunks      []netip.Prefix
+	Sessions    []netip.Addr // whoever is logged in by SSH
 
 	unread         error            // why it is not known what "voipbl allow" has allowed
-	allowedProblem *problem.Problem // this, or that it is not written down
-	allowedUntil   time.Duration    // in what time the next of it ends; 0 if nothing does
+	AllowedProblem *problem.Problem // this, or that it is not written down
+	AllowedUntil   time.Duration    // in what time the next of it ends; 0 if nothing does
 }
 
 // names are the DNS names of a configuration, each with why it is protected.
 type names struct {
-	allowed map[string][]string // of allow and trunks
-	servers map[string][]string // of feeds, and where reports go
-	byHand  map[string]string   // of "voipbl allow": one reason each
+	Allowed map[string][]string // of allow and trunks
+	Servers map[string][]string // of feeds, and where reports go
+	ByHand  map[string]string   // of "voipbl allow": one reason each
 }
 
 // hostNames finds them.
@@ -62,19 +62,19 @@ func hostNames(cfg config.Config) names {
 	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
 		for _, h := range hosts {
 			if h.Name != "" {
-				n.allowed[h.Name] = append(n.allowed[h.Name], reason)
+				n.Allowed[h.Name] = append(n.Allowed[h.Name], reason)
 			}
 		}
 	}
 	for _, f := range cfg.Feeds {
 		if host := feedHost(f); host != "" && !isAddr(host) {
-			n.servers[host] = append(n.servers[host], sourceReason(f))
+			n.Servers[host] = append(n.Servers[host], SourceReason(f))
 		}
 	}
 	if host := reportHost(cfg); host != "" && !isAddr(host) {
-		n.servers[host] = append(n.servers[host], reportReason)
+		n.Servers[host] = append(n.Servers[host], ReportReason)
 	}
-	for _, reasons := range n.allowed {
+	for _, reasons := range n.Allowed {
 		slices.Sort(reasons)
 	}
 	return n
@@ -83,29 +83,29 @@ func hostNames(cfg config.Config) names {
 // addSources adds the names of hosts that were talked to.
 func (n names) addSources(sources []source) {
 	for _, s := range sources {
-		if name := s.name(); name != "" && !slices.Contains(n.servers[name], s.reason) {
-			n.servers[name] = append(n.servers[name], s.reason)
+		if name := s.name(); name != "" && !slices.Contains(n.Servers[name], s.reason) {
+			n.Servers[name] = append(n.Servers[name], s.reason)
 		}
 	}
 }
 
 // all are the names in order, each once.
 func (n names) all() []string {
-	all := slices.AppendSeq(slices.Collect(maps.Keys(n.allowed)), maps.Keys(n.servers))
-	all = slices.AppendSeq(all, maps.Keys(n.byHand))
+	all := slices.AppendSeq(slices.Collect(maps.Keys(n.Allowed)), maps.Keys(n.Servers))
+	all = slices.AppendSeq(all, maps.Keys(n.ByHand))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // reasons are why a name is protected.
 func (n names) reasons(name string) []string {
-	return slices.Concat(n.friend(name), n.servers[name])
+	return slices.Concat(n.friend(name), n.Servers[name])
 }
 
 // friend are the reasons of one that an admin has named.
 func (n names) friend(name string) []string {
-	reasons := slices.Clone(n.allowed[name])
-	if reason, found := n.byHand[name]; found {
+	reasons := slices.Clone(n.Allowed[name])
+	if reason, found := n.ByHand[name]; found {
 		reasons = append(reasons, reason)
 	}
 	return reasons
@@ -123,7 +123,7 @@ func reportHost(cfg config.Config) string {
 	return urlHost(cfg.Report.URL)
 }
 
-const reportReason = "where attackers are reported"
+const ReportReason = "where attackers are reported"
 
 func urlHost(text string) string {
 	u, err := url.Parse(text)
@@ -133,7 +133,7 @@ func urlHost(text string) string {
 	return strings.ToLower(u.Hostname())
 }
 
-func sourceReason(f config.Feed) string { return "source of feed " + f.Name }
+func SourceReason(f config.Feed) string { return "source of feed " + f.Name }
 
 func isAddr(host string) bool {
 	_, err := netip.ParseAddr(host)
@@ -141,24 +141,24 @@ func isAddr(host string) bool {
 }
 
 const (
-	ownAddressReason = "this host's own address"
-	gatewayReason    = "default gateway"
-	resolverReason   = "DNS resolver"
-	sessionReason    = "logged-in SSH session"
+	OwnAddressReason = "this host's own address"
+	GatewayReason    = "default gateway"
+	ResolverReason   = "DNS resolver"
+	SessionReason    = "logged-in SSH session"
 	localReason      = "local_networks"
 )
 
-// protection gathers the protected addresses of the configuration, with its names
+// Gather gathers the protected addresses of the configuration, with its names
 // as they were resolved, and of the host as it is now.
-func protection(cfg config.Config, answers resolved) (*Protection, error) {
-	return protectionWith(cfg, answers, host.SessionPeers())
+func Gather(cfg config.Config, answers Resolved) (*Protection, error) {
+	return GatherWith(cfg, answers, host.SessionPeers())
 }
 
-// protectionWith is protection where it is known who is logged in.
-func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) (*Protection, error) {
+// GatherWith is protection where it is known who is logged in.
+func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Protection, error) {
 	var list protectedList
 	allowed := answers.takeAllowed(cfg)
-	for _, e := range allowed.list.Entries {
+	for _, e := range allowed.List.Entries {
 		if e.Host.Name == "" {
 			list.add(e.Host.Prefix, allowedReason(e))
 		}
@@ -167,14 +167,14 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 	if err != nil {
 		return nil, err
 	}
-	list.addAddrs(own, ownAddressReason)
+	list.addAddrs(own, OwnAddressReason)
 	gws, err := host.Gateways()
 	if err != nil {
 		return nil, err
 	}
-	list.addAddrs(gws, gatewayReason)
-	list.addAddrs(host.Resolvers(host.ResolvConfs), resolverReason)
-	list.addAddrs(sessions, sessionReason)
+	list.addAddrs(gws, GatewayReason)
+	list.addAddrs(host.Resolvers(host.ResolvConfs), ResolverReason)
+	list.addAddrs(sessions, SessionReason)
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, localReason)
 	}
@@ -182,16 +182,16 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 	list.addHosts(cfg.Firewall.Trunks, "trunks")
 	for _, f := range cfg.Feeds {
 		if a, err := netip.ParseAddr(feedHost(f)); err == nil {
-			list.addAddrs([]netip.Addr{a}, sourceReason(f))
+			list.addAddrs([]netip.Addr{a}, SourceReason(f))
 		}
 	}
 	if a, err := netip.ParseAddr(reportHost(cfg)); err == nil {
-		list.addAddrs([]netip.Addr{a}, reportReason)
+		list.addAddrs([]netip.Addr{a}, ReportReason)
 	}
 	for _, s := range answers.sources {
 		list.addAddrs(s.addrs(), s.words())
 	}
-	for name, a := range answers.answers {
+	for name, a := range answers.Answers {
 		if answers.redirected(name) {
 			a = a.Newest(maxRedirected)
 		}
@@ -203,31 +203,31 @@ func protectionWith(cfg config.Config, answers resolved, sessions []netip.Addr) 
 	if err != nil {
 		return nil, err
 	}
-	p.sessions = sessions
-	p.problems = slices.Concat(answers.problems, allowed.notes)
-	p.unread, p.allowedProblem, p.allowedUntil = allowed.unread, allowed.problem(), allowed.next()
+	p.Sessions = sessions
+	p.Problems = slices.Concat(answers.Problems, allowed.Notes)
+	p.unread, p.AllowedProblem, p.AllowedUntil = allowed.Unread, allowed.problem(), allowed.next()
 	if p.unread != nil {
-		p.problems = append(p.problems, p.unread.Error())
+		p.Problems = append(p.Problems, p.unread.Error())
 	}
-	p.trunks = hostPrefixes(cfg.Firewall.Trunks, answers.answers)
-	p.noHost, p.names = answers.noHost, answers.status()
-	for _, name := range answers.never {
-		if answers.allows(name) {
-			p.unprotected = append(p.unprotected, name)
-			p.problems = append(p.problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(answers.reasons(name), " and ")))
+	p.Trunks = HostPrefixes(cfg.Firewall.Trunks, answers.Answers)
+	p.NoHost, p.Names = answers.noHost, answers.status()
+	for _, name := range answers.Never {
+		if answers.Allows(name) {
+			p.Unprotected = append(p.Unprotected, name)
+			p.Problems = append(p.Problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(answers.reasons(name), " and ")))
 		}
 	}
 	return p, nil
 }
 
-// lastAnswers are the last good ones.
-func lastAnswers(ctx context.Context, cfg config.Config, store *fetch.Store) resolved {
-	return resolve(ctx, store, cfg, lookups{offline: true})
+// LastAnswers are the last good ones.
+func LastAnswers(ctx context.Context, cfg config.Config, store *fetch.Store) Resolved {
+	return Resolve(ctx, store, cfg, Lookups{Offline: true})
 }
 
-// lastProtection is protection by the last good answers, for those who only look.
-func lastProtection(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
-	return protection(cfg, lastAnswers(ctx, cfg, store))
+// GatherLast is protection by the last good answers, for those who only look.
+func GatherLast(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
+	return Gather(cfg, LastAnswers(ctx, cfg, store))
 }
 
 // protectedList collects the reasons for each prefix.
@@ -243,13 +243,13 @@ func (l *protectedList) add(p netip.Prefix, reason string) {
 }
 
 func (l *protectedList) addAddrs(addrs []netip.Addr, reason string) {
-	for _, p := range hostsOf(addrs) {
+	for _, p := range HostsOf(addrs) {
 		l.add(p, reason)
 	}
 }
 
-// hostsOf are addresses as prefixes.
-func hostsOf(addrs []netip.Addr) (hosts []netip.Prefix) {
+// HostsOf are addresses as prefixes.
+func HostsOf(addrs []netip.Addr) (hosts []netip.Prefix) {
 	for _, a := range addrs {
 		a = a.Unmap().WithZone("")
 		hosts = append(hosts, netip.PrefixFrom(a, a.BitLen()))
@@ -266,8 +266,8 @@ func (l *protectedList) addHosts(hosts []config.Host, reason string) {
 	}
 }
 
-// hostPrefixes are the addresses of hosts, with names as they were resolved.
-func hostPrefixes(hosts []config.Host, answers map[string]answer) []netip.Prefix {
+// HostPrefixes are the addresses of hosts, with names as they were resolved.
+func HostPrefixes(hosts []config.Host, answers map[string]Answer) []netip.Prefix {
 	var prefixes []netip.Prefix
 	add := func(p netip.Prefix) {
 		if !slices.Contains(prefixes, p) {
@@ -297,7 +297,7 @@ func (l protectedList) index() (*Protection, error) {
 		}
 		b.Add(cidr.FromNetip(prefix))
 	}
-	p.sets = b.Sets()
+	p.Sets = b.Sets()
 	return p, nil
 }
 
@@ -316,11 +316,11 @@ func (p *Protection) Covering(q netip.Prefix) []Protected {
 	return found
 }
 
-// overlapping returns the protected prefixes that sets would block, in order.
-func (p *Protection) overlapping(sets cidr.Sets) []Protected {
+// Overlapping returns the protected prefixes that sets would block, in order.
+func (p *Protection) Overlapping(sets cidr.Sets) []Protected {
 	var found []Protected
 	for f := range sets {
-		for hole := range p.sets[f].All() {
+		for hole := range p.Sets[f].All() {
 			if sets[f].Overlaps(hole) {
 				found = append(found, p.Covering(hole.Netip())...)
 			}
@@ -333,9 +333,9 @@ func (p *Protection) overlapping(sets cidr.Sets) []Protected {
 	return slices.CompactFunc(found, func(a, b Protected) bool { return a.Prefix == b.Prefix })
 }
 
-// addressesOf are the exempt addresses of a name of allow or trunks.
-func (p *Protection) addressesOf(name string) (addrs []netip.Addr) {
-	for _, n := range p.names {
+// AddressesOf are the exempt addresses of a name of allow or trunks.
+func (p *Protection) AddressesOf(name string) (addrs []netip.Addr) {
+	for _, n := range p.Names {
 		if n.Name == name {
 			for _, a := range n.Addresses {
 				addrs = append(addrs, a.Addr)
@@ -345,7 +345,7 @@ func (p *Protection) addressesOf(name string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// blockable is what remains of sets without what is never blocked.
-func blockable(sets, protected cidr.Sets) cidr.Sets {
+// Blockable is what remains of sets without what is never blocked.
+func Blockable(sets, protected cidr.Sets) cidr.Sets {
 	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
 }

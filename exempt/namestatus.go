@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"fmt"
@@ -21,13 +21,13 @@ type NameStatus struct {
 }
 
 // status tells of the names of allow and trunks, in order.
-func (r resolved) status() []NameStatus {
+func (r Resolved) status() []NameStatus {
 	var all []NameStatus
 	for _, name := range r.all() {
-		if !r.allows(name) {
+		if !r.Allows(name) {
 			continue
 		}
-		k := r.answers[name]
+		k := r.Answers[name]
 		s := NameStatus{Name: name, Reasons: r.friend(name), Addresses: []dns.Address{}, At: k.At, Failed: k.Failed, Moved: k.Moved}
 		s.Addresses = append(s.Addresses, k.Addresses...)
 		switch {
@@ -49,9 +49,9 @@ type Unresolved struct {
 	Remedy string
 }
 
-// of is where a name is written: keys of the configuration, and the list of "voipbl
+// Of is where a name is written: keys of the configuration, and the list of "voipbl
 // allow", which no file of the admin's has.
-func (n NameStatus) of() string {
+func (n NameStatus) Of() string {
 	var places []string
 	for _, reason := range n.Reasons {
 		if n.byHand(reason) {
@@ -62,8 +62,8 @@ func (n NameStatus) of() string {
 	return strings.Join(places, " and ")
 }
 
-// unresolvedRemedy is written, unless the name is in the list of "voipbl allow" alone.
-func (n NameStatus) unresolvedRemedy(written string) string {
+// UnresolvedRemedy is written, unless the name is in the list of "voipbl allow" alone.
+func (n NameStatus) UnresolvedRemedy(written string) string {
 	if slices.ContainsFunc(n.Reasons, func(reason string) bool { return !n.byHand(reason) }) {
 		return written
 	}

@@ -1,4 +1,4 @@
-package agent
+package setnames
 
 import (
 	"errors"
@@ -9,28 +9,28 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// banSets are the names of the sets that a change of bans goes into, by family: first that of
+// BanSets are the names of the sets that a change of bans goes into, by family: first that of
 // the configuration, which is made if it is missing.
-type banSets [2][]string
+type BanSets [2][]string
 
-func ownBanSets(cfg config.Config) (sets banSets) {
+func OwnBanSets(cfg config.Config) (sets BanSets) {
 	for _, f := range cidr.Families {
 		sets[f] = []string{cfg.BanSetName(int(f))}
 	}
 	return sets
 }
 
-// allBanSets are these and the sets of other names that are there. A sync that changes the
+// AllBanSets are these and the sets of other names that are there. A sync that changes the
 // names fills the new sets from the list of bans, and then has the rules ask them: until then
 // nobody knows which ones are asked when a ban is done. Whoever holds bansLock finds the new
 // sets if that sync has read the list without its ban.
-func allBanSets(cfg config.Config, kernel *ipsetsync.Kernel) banSets {
-	sets := ownBanSets(cfg)
+func AllBanSets(cfg config.Config, kernel *ipsetsync.Kernel) BanSets {
+	sets := OwnBanSets(cfg)
 	if kernel == nil {
 		return sets
 	}
-	names, _ := knownNames(cfg, readSetNames(cfg)) // what cannot be read is told by a sync
-	for _, other := range configsOf(cfg, names) {
+	names, _ := KnownNames(cfg, ReadSetNames(cfg)) // what cannot be read is told by a sync
+	for _, other := range ConfigsOf(cfg, names) {
 		for _, f := range cidr.Families {
 			name := other.BanSetName(int(f))
 			if h, err := kernel.Header(name); err == nil && ipsetsync.CheckBanSet(h, f) == nil && !slices.Contains(sets[f], name) {
@@ -41,9 +41,9 @@ func allBanSets(cfg config.Config, kernel *ipsetsync.Kernel) banSets {
 	return sets
 }
 
-// ensureBanSets makes the ban sets that are missing, empty, so that rules can refer to
+// EnsureBanSets makes the ban sets that are missing, empty, so that rules can refer to
 // them.
-func ensureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
+func EnsureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
 	var errs []error
 	for _, f := range cidr.Families {
 		_, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)

@@ -1,4 +1,4 @@
-package agent
+package takeover
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 		return &NotFollowedError{File: status.ConfigFile}
 	}
 	if how.DryRun {
-		if err := refusal(ctx, theirs, cfg, how.MayLose); err != nil {
+		if err := Refusal(ctx, theirs, cfg, how.MayLose); err != nil {
 			return &NotFollowedError{Why: problem.Of(err), File: status.ConfigFile}
 		}
 		return nil
@@ -83,7 +83,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 			return err
 		}
 	}
-	refused, err := reloadAgent(ctx, cfg, how.Timeout, how.MayLose)
+	refused, err := ReloadGently(ctx, cfg, how.Timeout, how.MayLose)
 	if err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func Follow(ctx context.Context, cfg config.Config, how Following) error {
 	return err
 }
 
-// reloadAgent has the agent read its file anew. What takes away more than it may is
+// ReloadGently has the agent read its file anew. What takes away more than it may is
 // refused.
-func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
+func ReloadGently(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
 	path := state.ReloadPath
 	if value := state.Gentle[may]; value != "" {
 		path += "?" + url.Values{state.Gently: {value}}.Encode()
@@ -109,10 +109,10 @@ func reloadAgent(ctx context.Context, cfg config.Config, wait time.Duration, may
 // force, or why it is refused. taken is all that it took away, as of [TakesAway].
 func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *problem.Problem, err error) {
 	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
-	refused, err = reloadAgent(ctx, cfg, wait, state.LoseAny)
+	refused, err = ReloadGently(ctx, cfg, wait, state.LoseAny)
 	if err == nil && refused == nil && unknown == nil {
 		if now, err := state.AgentConfig(ctx, cfg.RunDir); err == nil {
-			taken = takenAway(before, now)
+			taken = TakenAway(before, now)
 		}
 	}
 	return taken, refused, err
@@ -125,5 +125,5 @@ func TakesAway(ctx context.Context, cfg config.Config) []string {
 	if err != nil {
 		return nil
 	}
-	return takenAway(theirs, cfg)
+	return TakenAway(theirs, cfg)
 }

@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"fmt"
@@ -17,12 +17,12 @@ const namesFile = "names"
 // keptNames is what names have stood for. store is nil where there is no state folder, or
 // none that can be used. The error is about a file that is there and cannot be read; what
 // the other one has comes with it.
-func keptNames(cfg config.Config, store *fetch.Store) (map[string]answer, error) {
-	kept := make(map[string]answer)
+func keptNames(cfg config.Config, store *fetch.Store) (map[string]Answer, error) {
+	kept := make(map[string]Answer)
 	var damaged error
 	if store != nil {
 		if err := store.ReadJSON(namesFile, &kept); err != nil && !problem.IsAbsent(err) {
-			kept, damaged = make(map[string]answer), fmt.Errorf("last good DNS answers: %w", err)
+			kept, damaged = make(map[string]Answer), fmt.Errorf("last good DNS answers: %w", err)
 		}
 	}
 	run, err := fetch.FindStore(cfg.RunDir)
@@ -30,7 +30,7 @@ func keptNames(cfg config.Config, store *fetch.Store) (map[string]answer, error)
 		return kept, damaged
 	}
 	defer run.Close()
-	var inMemory map[string]answer
+	var inMemory map[string]Answer
 	if run.ReadJSON(namesFile, &inMemory) == nil {
 		for name, k := range inMemory {
 			if k.At.After(kept[name].At) {
@@ -43,7 +43,7 @@ func keptNames(cfg config.Config, store *fetch.Store) (map[string]answer, error)
 
 // keepNames writes down what names have stood for. The error is that of the state folder,
 // if there is one that can be used.
-func keepNames(cfg config.Config, store *fetch.Store, all map[string]answer) error {
+func keepNames(cfg config.Config, store *fetch.Store, all map[string]Answer) error {
 	if run, err := fetch.OpenStore(cfg.RunDir); err == nil {
 		run.WriteJSON(namesFile, all) // without it the state folder has it
 		run.Close()

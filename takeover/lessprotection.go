@@ -1,4 +1,4 @@
-package agent
+package takeover
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -23,11 +24,11 @@ func (e *RestartError) Error() string {
 // Remedy says what to do about it.
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
-// refusal is why a configuration is not taken over in place of another one, or nil.
-func refusal(ctx context.Context, old, new config.Config, may state.MayLose) error {
+// Refusal is why a configuration is not taken over in place of another one, or nil.
+func Refusal(ctx context.Context, old, new config.Config, may state.MayLose) error {
 	var taken error
-	if namesOf(old) != namesOf(new) {
-		taken = checkNames(ctx, new)
+	if setnames.NamesOf(old) != setnames.NamesOf(new) {
+		taken = setnames.CheckNames(ctx, new)
 	}
 	return errors.Join(needsRestart(old, new), taken, lessProtection(old, new, may))
 }
@@ -46,9 +47,9 @@ func (e *LessProtectionError) Remedy() string { return state.LessRemedy }
 // lostBase is among what is lost when a file has "base: false".
 const lostBase = "the base rules"
 
-// takesBase reports whether a configuration is refused because it has no base rules any
+// TakesBase reports whether a configuration is refused because it has no base rules any
 // more.
-func takesBase(refused error) bool {
+func TakesBase(refused error) bool {
 	var e *LessProtectionError
 	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
 }
@@ -63,8 +64,8 @@ func lessProtection(old, new config.Config, may state.MayLose) error {
 	return &LessProtectionError{append(rules, rest...)}
 }
 
-// takenAway is all that a change takes away.
-func takenAway(old, new config.Config) []string {
+// TakenAway is all that a change takes away.
+func TakenAway(old, new config.Config) []string {
 	return append(lostRules(old, new), lostEntries(old, new)...)
 }
 

@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"net/netip"
@@ -32,7 +32,7 @@ func talkedSources(cfg config.Config, store *fetch.Store) []source {
 			continue
 		}
 		if state, err := store.State(f.Name); err == nil { // else the feed tells
-			all = append(all, sourcesOf(sourceReason(f), slices.Concat(state.Talked, state.Tried))...)
+			all = append(all, sourcesOf(SourceReason(f), slices.Concat(state.Talked, state.Tried))...)
 		}
 	}
 	if cfg.Report.Enabled {
@@ -41,8 +41,8 @@ func talkedSources(cfg config.Config, store *fetch.Store) []source {
 			Talked []web.Peer `json:"talked"`
 			Tried  []web.Peer `json:"tried"`
 		}
-		if err := store.ReadJSON(outboxFile, &box); err == nil {
-			all = append(all, sourcesOf(reportReason, slices.Concat(box.Talked, box.Tried))...)
+		if err := store.ReadJSON(OutboxFile, &box); err == nil {
+			all = append(all, sourcesOf(ReportReason, slices.Concat(box.Talked, box.Tried))...)
 		}
 	}
 	return all
@@ -60,13 +60,13 @@ func sourcesOf(reason string, peers []web.Peer) []source {
 	return all
 }
 
-// talked adds what a feed has just talked to, if its history could not be written.
-func (r *resolved) talked(f config.Feed, to []web.Peer) {
-	r.sources = append(r.sources, sourcesOf(sourceReason(f), to)...)
+// Talked adds what a feed has just talked to, if its history could not be written.
+func (r *Resolved) Talked(f config.Feed, to []web.Peer) {
+	r.sources = append(r.sources, sourcesOf(SourceReason(f), to)...)
 }
 
 // talkedTo reports whether a host was talked to, or through a proxy.
-func (r *resolved) talkedTo(host string) bool {
+func (r *Resolved) talkedTo(host string) bool {
 	return slices.ContainsFunc(r.sources, func(s source) bool { return s.Host == host })
 }
 
@@ -108,5 +108,5 @@ func (s source) addrs() []netip.Addr {
 	return all
 }
 
-// outboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
-const outboxFile = "reports"
+// OutboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
+const OutboxFile = "reports"

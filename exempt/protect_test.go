@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func protect(t *testing.T, yaml string, offline bool, store *fetch.Store) *Prote
 		t.Fatal(err)
 	}
 	cfg.RunDir = t.TempDir()
-	p, err := protection(cfg, resolve(t.Context(), store, cfg, lookups{offline: offline, keep: true}))
+	p, err := Gather(cfg, Resolve(t.Context(), store, cfg, Lookups{Offline: offline, Keep: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,13 +52,13 @@ func reasonsFor(p *Protection, addr string) string {
 func TestProtection(t *testing.T) {
 	testns.Enter(t)
 	store := openStore(t)
-	known := func(addrs ...string) (k answer) {
+	known := func(addrs ...string) (k Answer) {
 		for _, a := range addrs {
 			k.Addresses = append(k.Addresses, dns.Address{Addr: netip.MustParseAddr(a)})
 		}
 		return k
 	}
-	if err := store.WriteJSON(namesFile, map[string]answer{"office.example": known("9.7.0.1"), "feeds.example": known("9.7.0.1", "2a05::1")}); err != nil {
+	if err := store.WriteJSON(namesFile, map[string]Answer{"office.example": known("9.7.0.1"), "feeds.example": known("9.7.0.1", "2a05::1")}); err != nil {
 		t.Fatal(err)
 	}
 	p := protect(t, `
@@ -68,8 +68,8 @@ firewall:
   local_networks: [192.168.1.0/24]
   trunks: [8.8.8.8]
 `, true, store)
-	if len(p.problems) != 0 {
-		t.Errorf("problems %q", p.problems)
+	if len(p.Problems) != 0 {
+		t.Errorf("problems %q", p.Problems)
 	}
 	for addr, want := range map[string]string{
 		"8.8.8.8":      "8.8.0.0/16 allow; 8.8.8.8/32 allow+trunks",
@@ -92,7 +92,7 @@ firewall:
 	if len(wide) != 2 {
 		t.Errorf("8.0.0.0/8 has inside it %v", wide)
 	}
-	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("9.128.0.0/9"), cidr.MustParsePrefix("2a00::/16")))
+	over := p.Overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("9.128.0.0/9"), cidr.MustParsePrefix("2a00::/16")))
 	var got []string
 	for _, e := range over {
 		got = append(got, e.Prefix.String())
@@ -115,13 +115,13 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 		if got := reasonsFor(p, "8.8.8.8"); got != "8.8.8.8/32 allow (trunk.invalid)" {
 			t.Errorf("offline %v: %q", offline, got)
 		}
-		problems := strings.Join(p.problems, "\n")
+		problems := strings.Join(p.Problems, "\n")
 		if !strings.Contains(problems, "never.invalid") || strings.Contains(problems, "trunk.invalid") == offline {
 			t.Errorf("offline %v: problems %q", offline, problems)
 		}
 	}
 	// A look-up that succeeded has not pushed out the answer of one that failed.
-	var kept map[string]answer
+	var kept map[string]Answer
 	if err := store.ReadJSON(namesFile, &kept); err != nil || !slices.Equal(kept["trunk.invalid"].Addrs(), old) || kept["localhost"].Failed == nil {
 		t.Errorf("kept %v, %v", kept, err)
 	}
@@ -145,7 +145,7 @@ func TestProtectedAddresses(t *testing.T) {
 	if got := reasonsFor(p, "fe80::1"); got != "fe80::1/128 gateway" {
 		t.Errorf("fe80::1: %q", got)
 	}
-	over := p.overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("1.2.3.0/24")))
+	over := p.Overlapping(cidr.SetOf(cidr.MustParsePrefix("8.8.8.0/24"), cidr.MustParsePrefix("1.2.3.0/24")))
 	if len(over) != 2 || over[0].Prefix.String() != "1.2.3.4/32" || over[1].Prefix.String() != "8.8.0.0/16" {
 		t.Errorf("%v", over)
 	}
@@ -157,7 +157,7 @@ func TestHostsOf(t *testing.T) {
 	for _, text := range []string{"::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3.4", "2a00::1"} {
 		addrs = append(addrs, netip.MustParseAddr(text))
 	}
-	if got := fmt.Sprint(hostsOf(addrs)); got != "[1.2.3.4/32 fe80::1/128 1.2.3.4/32 2a00::1/128]" {
+	if got := fmt.Sprint(HostsOf(addrs)); got != "[1.2.3.4/32 fe80::1/128 1.2.3.4/32 2a00::1/128]" {
 		t.Error(got)
 	}
 }

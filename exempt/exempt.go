@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"context"
@@ -23,8 +23,8 @@ type Exemption struct {
 	NeverBanned bool   `json:"never_banned,omitempty"`
 }
 
-// ExemptReport is what [Exempt] found.
-type ExemptReport struct {
+// Report is what [Ask] found.
+type Report struct {
 	Exemptions []Exemption
 
 	// Unresolved are the names of allow and trunks whose addresses nobody knows: the
@@ -32,12 +32,12 @@ type ExemptReport struct {
 	Unresolved []string
 }
 
-// Exempt tells of each query whether it is exempt. It reads the configuration, what the
+// Ask tells of each query whether it is exempt. It reads the configuration, what the
 // host looks like and the last DNS answers, but no feed and no set, for programs that
 // ask often. It works without an agent and without a state folder. Whoever is exempt by
 // what can be read is exempt; of the others, names of which the answers cannot be read
 // are an error, never "not exempt".
-func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*ExemptReport, error) {
+func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Report, error) {
 	store, unread := state.FindStore(cfg)
 	if unread != nil {
 		store = nil
@@ -46,13 +46,13 @@ func Exempt(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Ex
 		defer store.Close()
 		_, unread = keptNames(cfg, store)
 	}
-	p, err := lastProtection(ctx, cfg, store)
+	p, err := GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
-	report := &ExemptReport{Exemptions: p.exemptions(queries), Unresolved: p.unprotected}
+	report := &Report{Exemptions: p.exemptions(queries), Unresolved: p.Unprotected}
 	stranger := slices.ContainsFunc(report.Exemptions, func(e Exemption) bool { return !e.Exempt })
-	if unread != nil && len(p.unprotected) > 0 && stranger {
+	if unread != nil && len(p.Unprotected) > 0 && stranger {
 		return nil, unread
 	}
 	if p.unread != nil && stranger {
@@ -68,15 +68,15 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 		q = unmapped(q)
 		_, never := cidr.FindNeverBanned(cidr.FromNetip(q))
 		found[i] = Exemption{
-			Query: cidr.Text(q), Exempt: p.exempts(q),
-			Because: append([]Protected{}, p.Covering(q)...), Special: specialSpace(q), NeverBanned: never,
+			Query: cidr.Text(q), Exempt: p.Exempts(q),
+			Because: append([]Protected{}, p.Covering(q)...), Special: SpecialSpace(q), NeverBanned: never,
 		}
 	}
 	return found
 }
 
-// exempts reports whether all of q is exempt.
-func (p *Protection) exempts(q netip.Prefix) bool { return p.sets.Contains(cidr.FromNetip(q)) }
+// Exempts reports whether all of q is exempt.
+func (p *Protection) Exempts(q netip.Prefix) bool { return p.Sets.Contains(cidr.FromNetip(q)) }
 
 // unmapped is the IPv4 prefix that an IPv6 one stands for, as logs of sockets of both
 // families write it: "::ffff:198.51.100.7".
@@ -87,8 +87,8 @@ func unmapped(q netip.Prefix) netip.Prefix {
 	return q
 }
 
-// specialSpace is the special-purpose space that a prefix is in; empty if it is in none.
-func specialSpace(q netip.Prefix) string {
+// SpecialSpace is the special-purpose space that a prefix is in; empty if it is in none.
+func SpecialSpace(q netip.Prefix) string {
 	s, found := cidr.FindSpecial(cidr.FromNetip(q))
 	if !found {
 		return ""
@@ -99,21 +99,21 @@ func specialSpace(q netip.Prefix) string {
 // maxFriends bounds for how many of those who are exempt the rules are gone through.
 const maxFriends = 512
 
-// local reports whether nothing but local_networks has it: that some of these hosts are kept
+// Local reports whether nothing but local_networks has it: that some of these hosts are kept
 // out by a rule is what networks are divided for.
-func (p Protected) local() bool {
+func (p Protected) Local() bool {
 	return !slices.ContainsFunc(p.Reasons, func(reason string) bool { return reason != localReason })
 }
 
-// friends are who is exempt, in order, but for this host itself: that nobody else may send
+// Friends are who is exempt, in order, but for this host itself: that nobody else may send
 // from its addresses cuts nobody off.
-func (p *Protection) friends() []Protected {
+func (p *Protection) Friends() []Protected {
 	var all []Protected
 	for _, family := range []string{"0.0.0.0/0", "::/0"} {
 		everybody := Protected{Prefix: netip.MustParsePrefix(family)}
 		entries, _ := p.index.CoveredNetworks(everybody.Network())
 		for _, entry := range entries {
-			if e := entry.(*Protected); !slices.Equal(e.Reasons, []string{ownAddressReason}) && len(all) < maxFriends {
+			if e := entry.(*Protected); !slices.Equal(e.Reasons, []string{OwnAddressReason}) && len(all) < maxFriends {
 				all = append(all, *e)
 			}
 		}

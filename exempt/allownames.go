@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"time"
@@ -22,10 +22,10 @@ func allowedReason(e allowlist.Entry) string {
 }
 
 // seeds are what names stood for when they were allowed.
-type seeds map[string]answer
+type seeds map[string]Answer
 
 // into adds what nothing newer is known of.
-func (s seeds) into(kept map[string]answer) {
+func (s seeds) into(kept map[string]Answer) {
 	for name, seed := range s {
 		if len(kept[name].Addresses) == 0 {
 			kept[name] = seed
@@ -35,18 +35,18 @@ func (s seeds) into(kept map[string]answer) {
 
 // addAllowed adds the names of "voipbl allow".
 func (n *names) addAllowed(cfg config.Config) seeds {
-	return n.setAllowed(readAllowed(cfg, state.Clock()))
+	return n.setAllowed(ReadAllowed(cfg, state.Clock()))
 }
 
-func (n *names) setAllowed(b allowedBook) seeds {
-	n.byHand = make(map[string]string)
+func (n *names) setAllowed(b AllowedBook) seeds {
+	n.ByHand = make(map[string]string)
 	found := make(seeds)
-	for _, e := range b.list.Entries {
+	for _, e := range b.List.Entries {
 		if e.Host.Name == "" {
 			continue
 		}
-		n.byHand[e.Host.Name] = allowedReason(e)
-		seed := answer{At: e.At}
+		n.ByHand[e.Host.Name] = allowedReason(e)
+		seed := Answer{At: e.At}
 		for _, addr := range e.Addresses {
 			seed.Addresses = append(seed.Addresses, dns.Address{Addr: addr, FirstSeen: e.At, LastSeen: e.At})
 		}
@@ -59,32 +59,32 @@ func (n *names) setAllowed(b allowedBook) seeds {
 
 // takeAllowed has what is allowed at this moment count: more may be, or less, than when
 // the names were resolved.
-func (r *resolved) takeAllowed(cfg config.Config) allowedBook {
-	b := readAllowed(cfg, state.Clock())
-	before := r.byHand
-	if r.answers == nil {
-		r.answers = make(map[string]answer)
+func (r *Resolved) takeAllowed(cfg config.Config) AllowedBook {
+	b := ReadAllowed(cfg, state.Clock())
+	before := r.ByHand
+	if r.Answers == nil {
+		r.Answers = make(map[string]Answer)
 	}
 	all := r.setAllowed(b)
-	for name := range r.byHand {
-		if _, known := r.answers[name]; known {
+	for name := range r.ByHand {
+		if _, known := r.Answers[name]; known {
 			continue
 		}
 		if _, asked := before[name]; !asked {
-			kept := map[string]answer{}
+			kept := map[string]Answer{}
 			if seed, found := all[name]; found {
 				kept[name] = seed
 			}
-			r.take(name, kept[name], lookups{offline: true, told: true})
+			r.take(name, kept[name], Lookups{Offline: true, Told: true})
 		}
 	}
 	return b
 }
 
 // next is in what time the first of the entries ends; 0 if none does.
-func (b allowedBook) next() (next time.Duration) {
-	for _, e := range b.list.Entries {
-		if left := e.Ends.Up - b.list.Written.Up; e.For != 0 && (next == 0 || left < next) {
+func (b AllowedBook) next() (next time.Duration) {
+	for _, e := range b.List.Entries {
+		if left := e.Ends.Up - b.List.Written.Up; e.For != 0 && (next == 0 || left < next) {
 			next = left
 		}
 	}

@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"context"
@@ -23,12 +23,12 @@ const (
 	allowedCopy = "allowed-copy"
 )
 
-// allowedBook is the list with what its copies are like.
-type allowedBook struct {
-	list   allowlist.List // as it is now
-	notes  []string       // what is wrong with copies
-	unread error          // nothing says what the list is, and there is one
-	old    bool           // a copy is not as it should be, so all are to be written
+// AllowedBook is the list with what its copies are like.
+type AllowedBook struct {
+	List   allowlist.List // as it is now
+	Notes  []string       // what is wrong with copies
+	Unread error          // nothing says what the list is, and there is one
+	Old    bool           // a copy is not as it should be, so all are to be written
 	unkept bool           // only the run folder has it, which no boot outlives
 }
 
@@ -37,10 +37,10 @@ func allowedCopies(cfg config.Config) []struct{ dir, name string } {
 	return []struct{ dir, name string }{{cfg.RunDir, allowedFile}, {cfg.StateDir, allowedFile}, {cfg.StateDir, allowedCopy}}
 }
 
-// readAllowed reads the list. It changes nothing.
-func readAllowed(cfg config.Config, now deadline.Clock) allowedBook {
+// ReadAllowed reads the list. It changes nothing.
+func ReadAllowed(cfg config.Config, now deadline.Clock) AllowedBook {
 	var (
-		b      allowedBook
+		b      AllowedBook
 		copies []allowlist.List
 		absent int
 		errs   []error
@@ -61,19 +61,19 @@ func readAllowed(cfg config.Config, now deadline.Clock) allowedBook {
 		}
 	}
 	newest := allowlist.Newest(copies)
-	b.list = newest.At(now)
+	b.List = newest.At(now)
 	for _, l := range copies {
-		b.old = b.old || l.Serial != newest.Serial
+		b.Old = b.Old || l.Serial != newest.Serial
 	}
-	b.old = b.old || len(copies) > 0 && (absent > 0 || len(errs) > 0) || newest.Partial ||
-		len(b.list.Entries) < len(newest.Entries) || newest.Serial > 0 && newest.Written.Leapt(now)
+	b.Old = b.Old || len(copies) > 0 && (absent > 0 || len(errs) > 0) || newest.Partial ||
+		len(b.List.Entries) < len(newest.Entries) || newest.Serial > 0 && newest.Written.Leapt(now)
 	b.unkept = inState < newest.Serial
 	if len(errs) > 0 && len(copies) == 0 {
-		b.unread = &unreadAllowedError{errors.Join(errs...)}
+		b.Unread = &unreadAllowedError{errors.Join(errs...)}
 		return b
 	}
 	for _, err := range errs {
-		b.notes = append(b.notes, "a copy of the list of allowed hosts cannot be read, and another one counts: "+err.Error())
+		b.Notes = append(b.Notes, "a copy of the list of allowed hosts cannot be read, and another one counts: "+err.Error())
 	}
 	return b
 }
@@ -110,10 +110,10 @@ func (e *unreadAllowedError) Remedy() string {
 }
 
 // problem is what an admin has to do something about; nil if there is nothing.
-func (b allowedBook) problem() *problem.Problem {
+func (b AllowedBook) problem() *problem.Problem {
 	switch {
-	case b.unread != nil:
-		return problem.Of(b.unread)
+	case b.Unread != nil:
+		return problem.Of(b.Unread)
 	case b.unkept:
 		return &problem.Problem{
 			Reason: "not-written-down",
@@ -124,27 +124,27 @@ func (b allowedBook) problem() *problem.Problem {
 	return nil
 }
 
-// lockAllowed takes the lock of the list.
-func lockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
+// LockAllowed takes the lock of the list.
+func LockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (func(), error) {
 	return state.Lock(ctx, cfg.RunDir, state.AllowedLock, verb, wait, nil)
 }
 
-// write writes a changed list down. It is known when that succeeds in the run folder or the
+// Write writes a changed list down. It is known when that succeeds in the run folder or the
 // state folder; kept says why it is not in the state folder, and so would not outlive a
 // boot. The caller holds the lock.
-func (b allowedBook) write(cfg config.Config, list allowlist.List, now deadline.Clock) (kept, err error) {
+func (b AllowedBook) Write(cfg config.Config, list allowlist.List, now deadline.Clock) (kept, err error) {
 	list.Written = now
-	list.Serial = max(b.list.Serial+1, now.Wall.UnixMilli())
-	unreadable := b.unread != nil && !state.IsDamaged(b.unread)
+	list.Serial = max(b.List.Serial+1, now.Wall.UnixMilli())
+	unreadable := b.Unread != nil && !state.IsDamaged(b.Unread)
 	list.Partial = unreadable
 	file := list.Encode()
 	run := writeAllowedCopy(cfg.RunDir, allowedFile, file, false)
 	if unreadable { // it may be readable again later, and is not to be written over
-		return b.unread, run
+		return b.Unread, run
 	}
-	kept = writeAllowedCopy(cfg.StateDir, allowedFile, file, b.unread != nil)
+	kept = writeAllowedCopy(cfg.StateDir, allowedFile, file, b.Unread != nil)
 	if kept == nil {
-		writeAllowedCopy(cfg.StateDir, allowedCopy, file, b.unread != nil) // the others have it
+		writeAllowedCopy(cfg.StateDir, allowedCopy, file, b.Unread != nil) // the others have it
 		return nil, nil
 	}
 	if run != nil {
@@ -167,23 +167,23 @@ func writeAllowedCopy(dir, name string, file allowlist.File, aside bool) error {
 	return store.WriteJSON(name, file)
 }
 
-// settleAllowed writes the copies anew that are not as they should be, and returns what
+// SettleAllowed writes the copies anew that are not as they should be, and returns what
 // has to be said.
-func settleAllowed(ctx context.Context, cfg config.Config, verb string) (notes []string) {
+func SettleAllowed(ctx context.Context, cfg config.Config, verb string) (notes []string) {
 	now := state.Clock()
-	if b := readAllowed(cfg, now); !b.old || b.unread != nil {
+	if b := ReadAllowed(cfg, now); !b.Old || b.Unread != nil {
 		return nil // what is wrong with it is told with what is exempt
 	}
-	unlock, err := lockAllowed(ctx, cfg, verb, state.LookWait)
+	unlock, err := LockAllowed(ctx, cfg, verb, state.LookWait)
 	if err != nil {
 		return nil // by somebody who writes it
 	}
 	defer unlock()
-	b := readAllowed(cfg, now)
-	if !b.old || b.unread != nil {
+	b := ReadAllowed(cfg, now)
+	if !b.Old || b.Unread != nil {
 		return nil
 	}
-	kept, err := b.write(cfg, b.list, now)
+	kept, err := b.Write(cfg, b.List, now)
 	if err = errors.Join(kept, err); err != nil {
 		notes = append(notes, fmt.Sprintf("the list of allowed hosts is not written down, so that a boot may lose it: %v", err))
 	}

@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"net/netip"
@@ -42,9 +42,9 @@ var shared = []netip.Prefix{
 	netip.MustParsePrefix("2001::/32"),      // Teredo (RFC 4380): a /64 is all clients of one server
 }
 
-// widened is the network around an IPv6 address that bits name, for an attacker who has
+// Widened is the network around an IPv6 address that bits name, for an attacker who has
 // all of it, or the prefix itself if there is none.
-func widened(p netip.Prefix, bits int) netip.Prefix {
+func Widened(p netip.Prefix, bits int) netip.Prefix {
 	if !p.Addr().Is6() || slices.ContainsFunc(shared, func(s netip.Prefix) bool { return s.Overlaps(p) }) {
 		return p
 	}

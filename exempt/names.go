@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"context"
@@ -14,30 +14,30 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// answer is what is known of a name.
-type answer = dns.Known
+// Answer is what is known of a name.
+type Answer = dns.Known
 
-// lookups says how names are resolved.
-type lookups struct {
-	offline bool // only read what is known
-	keep    bool // write down what the answers add to it
-	told    bool // what is wrong with answers is told already, when they come
+// Lookups says how names are resolved.
+type Lookups struct {
+	Offline bool // only read what is known
+	Keep    bool // write down what the answers add to it
+	Told    bool // what is wrong with answers is told already, when they come
 }
 
-// resolved is what the names of a configuration stand for, and what went wrong.
-type resolved struct {
+// Resolved is what the names of a configuration stand for, and what went wrong.
+type Resolved struct {
 	names
 	sources  []source // that were talked to
-	answers  map[string]answer
-	problems []string
-	never    []string // names without any address
+	Answers  map[string]Answer
+	Problems []string
+	Never    []string // names without any address
 	noHost   []string // names of allow and trunks that answer with what is no host's address
 }
 
-// resolve asks for the names of a configuration, all at once. A name that does not
+// Resolve asks for the names of a configuration, all at once. A name that does not
 // resolve keeps the addresses that it has.
-func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how lookups) resolved {
-	r := resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), answers: make(map[string]answer)}
+func Resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how Lookups) Resolved {
+	r := Resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), Answers: make(map[string]Answer)}
 	r.addSources(r.sources)
 	seeds := r.addAllowed(cfg)
 	all := r.all()
@@ -46,10 +46,10 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 	}
 	kept, err := keptNames(cfg, store)
 	if err != nil {
-		r.problems = append(r.problems, err.Error())
+		r.Problems = append(r.Problems, err.Error())
 	}
 	seeds.into(kept)
-	if how.offline {
+	if how.Offline {
 		for _, name := range all {
 			r.take(name, kept[name], how)
 		}
@@ -59,15 +59,15 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 	found := dns.Ask(ctx, r.questions())
 	for _, name := range all {
 		k, moved := kept[name].Merge(found[name], cfg.Names.Keep, now)
-		if moved && r.allows(name) {
-			r.problems = append(r.problems, movedWords(name, k))
+		if moved && r.Allows(name) {
+			r.Problems = append(r.Problems, movedWords(name, k))
 		}
 		r.take(name, k, how)
 		kept[name] = k
 	}
-	if how.keep {
+	if how.Keep {
 		if err := keepNames(cfg, store, remembered(kept, all, cfg.Names.Keep, now)); err != nil {
-			r.problems = append(r.problems, err.Error())
+			r.Problems = append(r.Problems, err.Error())
 		}
 	}
 	return r
@@ -77,22 +77,22 @@ func resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how loo
 func (n names) questions() []dns.Question {
 	var questions []dns.Question
 	for _, name := range n.all() {
-		questions = append(questions, dns.Question{Name: name, SIP: n.allows(name)})
+		questions = append(questions, dns.Question{Name: name, SIP: n.Allows(name)})
 	}
 	return questions
 }
 
-// allows reports whether a name is in allow or trunks, or was allowed by hand.
-func (n names) allows(name string) bool {
-	_, byHand := n.byHand[name]
-	return byHand || len(n.allowed[name]) > 0
+// Allows reports whether a name is in allow or trunks, or was allowed by hand.
+func (n names) Allows(name string) bool {
+	_, byHand := n.ByHand[name]
+	return byHand || len(n.Allowed[name]) > 0
 }
 
 // take notes what a name stands for, and what is wrong with that.
-func (r *resolved) take(name string, k answer, how lookups) {
-	r.answers[name] = k
+func (r *Resolved) take(name string, k Answer, how Lookups) {
+	r.Answers[name] = k
 	failed := k.Failed
-	if !r.allows(name) {
+	if !r.Allows(name) {
 		if r.talkedTo(name) {
 			return // its address is known, or its proxy's
 		}
@@ -103,28 +103,28 @@ func (r *resolved) take(name string, k answer, how lookups) {
 		r.noHost = append(r.noHost, name)
 	}
 	if len(k.Addresses) == 0 {
-		r.never = append(r.never, name)
+		r.Never = append(r.Never, name)
 		switch {
-		case how.told: // or it is asked for in a moment
+		case how.Told: // or it is asked for in a moment
 		case failed != nil:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: %s", name, failed.Why))
+			r.Problems = append(r.Problems, fmt.Sprintf("name %s: %s", name, failed.Why))
 		case k.Failed == nil:
-			r.problems = append(r.problems, fmt.Sprintf("name %s: it was never resolved, and no name server is asked now", name))
+			r.Problems = append(r.Problems, fmt.Sprintf("name %s: it was never resolved, and no name server is asked now", name))
 		}
 		return
 	}
-	if failed != nil && (!how.offline || failed.NoHost && !how.told) {
-		r.problems = append(r.problems, failedWords(name, k))
+	if failed != nil && (!how.Offline || failed.NoHost && !how.Told) {
+		r.Problems = append(r.Problems, failedWords(name, k))
 	}
 }
 
 // failedWords tell of a name that does not resolve, or not as a whole.
-func failedWords(name string, k answer) string {
+func failedWords(name string, k Answer) string {
 	return fmt.Sprintf("name %s: %s: its addresses of %s stay exempt", name, k.Failed.Why, k.At.Local().Format(time.DateTime))
 }
 
 // movedWords tell of an answer that had nothing in common with what was known.
-func movedWords(name string, k answer) string {
+func movedWords(name string, k Answer) string {
 	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; what it stood for stays exempt for a time: %s", name, AddrList(k.Moved.To), AddrList(k.Left()))
 }
 
@@ -155,8 +155,8 @@ const (
 
 // remembered is what is written down: all names that were asked for, and for a time
 // those that are not in the configuration any more, which may be a mistake in it.
-func remembered(kept map[string]answer, asked []string, keep time.Duration, now time.Time) map[string]answer {
-	all := make(map[string]answer)
+func remembered(kept map[string]Answer, asked []string, keep time.Duration, now time.Time) map[string]Answer {
+	all := make(map[string]Answer)
 	for _, name := range asked {
 		all[name] = kept[name]
 	}
@@ -177,8 +177,8 @@ func remembered(kept map[string]answer, asked []string, keep time.Duration, now 
 	return all
 }
 
-// namesNow are the names of a configuration and of "voipbl allow".
-func namesNow(cfg config.Config) names {
+// NamesNow are the names of a configuration and of "voipbl allow".
+func NamesNow(cfg config.Config) names {
 	n := hostNames(cfg)
 	n.addAllowed(cfg)
 	return n

@@ -1,4 +1,4 @@
-package agent
+package exempt
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // they are, what is written down can be read again.
 func TestRemembered(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	with := func(at time.Time, addresses int) (k answer) {
+	with := func(at time.Time, addresses int) (k Answer) {
 		k.At = at
 		for i := range addresses {
 			seen := at.Add(-time.Hour)
@@ -26,7 +26,7 @@ func TestRemembered(t *testing.T) {
 		}
 		return k
 	}
-	kept := map[string]answer{"asked.example": with(now.Add(-100*24*time.Hour), 3), "mistake.example": with(now.Add(-time.Hour), 1), "old.example": with(now.Add(-8*24*time.Hour), 1)}
+	kept := map[string]Answer{"asked.example": with(now.Add(-100*24*time.Hour), 3), "mistake.example": with(now.Add(-time.Hour), 1), "old.example": with(now.Add(-8*24*time.Hour), 1)}
 	all := remembered(kept, []string{"asked.example", "never.example"}, 7*24*time.Hour, now)
 	if len(all) != 3 || len(all["asked.example"].Addresses) != 3 || len(all["mistake.example"].Addresses) != 1 {
 		t.Errorf("%v", all)
@@ -49,7 +49,7 @@ func TestRemembered(t *testing.T) {
 	if err := store.WriteJSON(namesFile, all); err != nil {
 		t.Fatal(err)
 	}
-	var back map[string]answer
+	var back map[string]Answer
 	if err := store.ReadJSON(namesFile, &back); err != nil || !slices.Equal(back["n77.example"].Addrs(), kept["n77.example"].Last().Addrs()) || len(back["n77.example"].Addresses) != 2 {
 		t.Errorf("%v, %v", back["n77.example"], err)
 	}

@@ -1,4 +1,4 @@
-package agent
+package setnames
 
 import (
 	"context"
@@ -31,23 +31,23 @@ func (e *NamesTakenError) Remedy() string {
 
 func both(words []string) string { return strings.Join(words, " and ") }
 
-// checkNames refuses, as a [*NamesTakenError], a configuration with such names. What cannot
+// CheckNames refuses, as a [*NamesTakenError], a configuration with such names. What cannot
 // be asked is no reason: whoever makes the sets says so.
-func checkNames(ctx context.Context, cfg config.Config) error {
+func CheckNames(ctx context.Context, cfg config.Config) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil
 	}
 	defer kernel.Close()
-	return namesTaken(ctx, cfg, kernel)
+	return NamesTaken(ctx, cfg, kernel)
 }
 
-// namesTaken is checkNames with a kernel at hand. The rules are read only if something is
+// NamesTaken is checkNames with a kernel at hand. The rules are read only if something is
 // odd, for this is asked each time that something is put in force.
-func namesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
-	known, _ := knownNames(cfg, readSetNames(cfg))
+func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
+	known, _ := KnownNames(cfg, ReadSetNames(cfg))
 	there := setsThere(cfg, kernel)
-	if settings.LeavesRules(cfg) || slices.Contains(known, namesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
+	if settings.LeavesRules(cfg) || slices.Contains(known, NamesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
 		return nil
 	}
 	rules := firewall.ReadUsers(ctx)
@@ -64,7 +64,7 @@ func namesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 			if set.bans != role.bans {
 				continue
 			}
-			if why := set.taken(kernel, rules, configsOf(cfg, addNames(known, namesOfRules(cfg, rules)...))); why != "" {
+			if why := set.taken(kernel, rules, ConfigsOf(cfg, AddNames(known, NamesOfRules(cfg, rules)...))); why != "" {
 				taken.keys, taken.why, taken.stays = append(taken.keys, role.key), append(taken.why, why), append(taken.stays, old[0])
 				break
 			}
@@ -93,18 +93,18 @@ func droppedNames(rules *firewall.Users, bans bool) (names []string) {
 
 // foundSet is a set of the configuration that the kernel has.
 type foundSet struct {
-	namedSet
+	NamedSet
 	header ipsetsync.Header
 }
 
 // setsThere are the sets of the configuration that are there, but for those that are being
 // filled.
 func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
-	for _, set := range configuredSets(cfg) {
-		if !set.bans && set.name != cfg.SetName(int(set.family)) {
+	for _, set := range ConfiguredSets(cfg) {
+		if !set.bans && set.Name != cfg.SetName(int(set.Family)) {
 			continue
 		}
-		if h, err := kernel.Header(set.name); err == nil {
+		if h, err := kernel.Header(set.Name); err == nil {
 			there = append(there, foundSet{set, h})
 		}
 	}
@@ -113,21 +113,21 @@ func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
 
 // odd reports whether a set is not made as one for this use.
 func (s foundSet) odd() bool {
-	return !ipsetsync.IsOurs(s.header, s.family) || (ipsetsync.CheckBanSet(s.header, s.family) == nil) != s.bans
+	return !ipsetsync.IsOurs(s.header, s.Family) || (ipsetsync.CheckBanSet(s.header, s.Family) == nil) != s.bans
 }
 
 // taken says why a set that no rule of ours drops the members of for this use cannot be had
 // for it; it is empty if it can. former have the names that our sets were made with.
 func (s foundSet) taken(kernel *ipsetsync.Kernel, rules *firewall.Users, former []config.Config) string {
 	for _, cfg := range former {
-		for _, own := range configuredSets(cfg) {
-			if own.name == s.name && (own.bans != s.bans || own.family != s.family) && own.foreign(s.header) == "" {
-				return fmt.Sprintf("the set %s is one of voipbl's own, for %s addresses over %s", s.name, map[bool]string{false: "blocked", true: "banned"}[own.bans], own.family)
+		for _, own := range ConfiguredSets(cfg) {
+			if own.Name == s.Name && (own.bans != s.bans || own.Family != s.Family) && own.Foreign(s.header) == "" {
+				return fmt.Sprintf("the set %s is one of voipbl's own, for %s addresses over %s", s.Name, map[bool]string{false: "blocked", true: "banned"}[own.bans], own.Family)
 			}
 		}
 	}
 	if s.bans {
-		if err := ipsetsync.CheckBanSet(s.header, s.family); err != nil {
+		if err := ipsetsync.CheckBanSet(s.header, s.Family); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -135,6 +135,6 @@ func (s foundSet) taken(kernel *ipsetsync.Kernel, rules *firewall.Users, former 
 	if s.header.References == 0 {
 		return "" // it is replaced, or filled
 	}
-	inUse := &ipsetsync.InUseError{Header: s.header, Want: s.family, Users: otherUsers(kernel, rules, s.name)}
+	inUse := &ipsetsync.InUseError{Header: s.header, Want: s.Family, Users: OtherUsers(kernel, rules, s.Name)}
 	return inUse.Error()
 }

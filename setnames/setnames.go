@@ -1,4 +1,4 @@
-package agent
+package setnames
 
 import (
 	"context"
@@ -24,19 +24,19 @@ const setNamesFile = "set-names"
 // setNames is the content of that file.
 type setNames struct {
 	Kernel string      `json:"kernel"` // see [firewall.Kernel]
-	Names  []namesPair `json:"names"`
+	Names  []NamesPair `json:"names"`
 }
 
-// namesPair is the names that one configuration has.
-type namesPair struct {
+// NamesPair is the names that one configuration has.
+type NamesPair struct {
 	Set    string `json:"set"`
 	BanSet string `json:"ban_set"`
 }
 
-func namesOf(cfg config.Config) namesPair { return namesPair{cfg.Set, cfg.BanSet} }
+func NamesOf(cfg config.Config) NamesPair { return NamesPair{cfg.Set, cfg.BanSet} }
 
 // in is a configuration with these names.
-func (p namesPair) in(cfg config.Config) config.Config {
+func (p NamesPair) in(cfg config.Config) config.Config {
 	cfg.Set, cfg.BanSet = p.Set, p.BanSet
 	return cfg
 }
@@ -45,15 +45,15 @@ func (p namesPair) in(cfg config.Config) config.Config {
 type namesCopy struct {
 	dir   string
 	there bool        // there is a file of this boot
-	names []namesPair // in it
+	names []NamesPair // in it
 	lost  error       // why they are not known; nil if they are, or there is no file of this boot
 }
 
 // stays reports whether the file cannot be read now, and must not be written over.
 func (c *namesCopy) stays() bool { return c.lost != nil && !state.IsDamaged(c.lost) }
 
-// readSetNames reads both.
-func readSetNames(cfg config.Config) (copies [2]namesCopy) {
+// ReadSetNames reads both.
+func ReadSetNames(cfg config.Config) (copies [2]namesCopy) {
 	for i, dir := range []string{cfg.RunDir, cfg.StateDir} {
 		c := &copies[i]
 		c.dir = dir
@@ -69,7 +69,7 @@ func readSetNames(cfg config.Config) (copies [2]namesCopy) {
 	return copies
 }
 
-func namesIn(store *fetch.Store) (names []namesPair, there bool, err error) {
+func namesIn(store *fetch.Store) (names []NamesPair, there bool, err error) {
 	var n setNames
 	now := firewall.Kernel()
 	switch err := store.ReadJSON(setNamesFile, &n); {
@@ -83,7 +83,7 @@ func namesIn(store *fetch.Store) (names []namesPair, there bool, err error) {
 	return n.Names, true, nil
 }
 
-func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
+func (c *namesCopy) write(cfg config.Config, names []NamesPair) error {
 	if c.stays() {
 		return c.lost
 	}
@@ -101,12 +101,12 @@ func (c *namesCopy) write(cfg config.Config, names []namesPair) error {
 
 var errNoNames = errors.New("nothing in run_dir or state_dir tells them")
 
-// knownNames are the names of both files. lost is why some may be missing: neither has those
+// KnownNames are the names of both files. lost is why some may be missing: neither has those
 // of the configuration, which are noted before a set is made by them, and one cannot be read
 // or none is there. After a removal there is one without names.
-func knownNames(cfg config.Config, copies [2]namesCopy) (names []namesPair, lost error) {
-	names = addNames(slices.Clone(copies[0].names), copies[1].names...)
-	if slices.Contains(names, namesOf(cfg)) {
+func KnownNames(cfg config.Config, copies [2]namesCopy) (names []NamesPair, lost error) {
+	names = AddNames(slices.Clone(copies[0].names), copies[1].names...)
+	if slices.Contains(names, NamesOf(cfg)) {
 		return names, nil
 	}
 	lost = errors.Join(copies[0].lost, copies[1].lost)
@@ -116,7 +116,7 @@ func knownNames(cfg config.Config, copies [2]namesCopy) (names []namesPair, lost
 	return names, lost
 }
 
-func addNames(names []namesPair, more ...namesPair) []namesPair {
+func AddNames(names []NamesPair, more ...NamesPair) []NamesPair {
 	for _, pair := range more {
 		if !slices.Contains(names, pair) {
 			names = append(names, pair)
@@ -125,17 +125,17 @@ func addNames(names []namesPair, more ...namesPair) []namesPair {
 	return names
 }
 
-// noteSetNames writes the names of a configuration down, before sets are made by them, and
+// NoteSetNames writes the names of a configuration down, before sets are made by them, and
 // those of the sets that are there, as our rules tell them. It is an error if neither file
 // has them then.
-func noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
-	copies := readSetNames(cfg)
-	wanting := func(c namesCopy) bool { return !slices.Contains(c.names, namesOf(cfg)) }
+func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
+	copies := ReadSetNames(cfg)
+	wanting := func(c namesCopy) bool { return !slices.Contains(c.names, NamesOf(cfg)) }
 	if !slices.ContainsFunc(copies[:], wanting) {
 		return nil
 	}
-	names, _ := namesThere(ctx, cfg, copies, kernel)
-	names = addNames(names, namesOf(cfg)) // the last, see LastConfig
+	names, _ := NamesThere(ctx, cfg, copies, kernel)
+	names = AddNames(names, NamesOf(cfg)) // the last, see LastConfig
 	var errs []error
 	for _, c := range copies {
 		if wanting(c) {
@@ -150,47 +150,47 @@ func noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", errors.Join(errs...))
 }
 
-// namesThere are the known names, and where some may be missing and sets are there that may
+// NamesThere are the known names, and where some may be missing and sets are there that may
 // have them, those that our rules tell.
-func namesThere(ctx context.Context, cfg config.Config, copies [2]namesCopy, kernel *ipsetsync.Kernel) (names []namesPair, lost error) {
-	names, lost = knownNames(cfg, copies)
+func NamesThere(ctx context.Context, cfg config.Config, copies [2]namesCopy, kernel *ipsetsync.Kernel) (names []NamesPair, lost error) {
+	names, lost = KnownNames(cfg, copies)
 	if lost == nil {
 		return names, nil
 	}
-	others, err := otherSets(kernel, append(configsOf(cfg, names), cfg)...)
+	others, err := OtherSets(kernel, append(ConfigsOf(cfg, names), cfg)...)
 	if err != nil || len(others) > 0 {
-		names = addNames(names, namesOfRules(cfg, firewall.ReadUsers(ctx))...)
+		names = AddNames(names, NamesOfRules(cfg, firewall.ReadUsers(ctx))...)
 	}
 	return names, lost
 }
 
-// namesOfRules are the names of the sets that our rules drop the members of.
-func namesOfRules(cfg config.Config, rules *firewall.Users) (names []namesPair) {
+// NamesOfRules are the names of the sets that our rules drop the members of.
+func NamesOfRules(cfg config.Config, rules *firewall.Users) (names []NamesPair) {
 	for _, d := range rules.DropSets() {
-		pair := namesOf(cfg)
+		pair := NamesOf(cfg)
 		if d.List != "" {
 			pair.Set = d.List
 		}
 		if d.Bans != "" {
 			pair.BanSet = d.Bans
 		}
-		names = addNames(names, pair)
+		names = AddNames(names, pair)
 	}
 	return names
 }
 
-// otherSets are the sets that look like ours and that no configuration names which is known.
-func otherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []namedSet, err error) {
+// OtherSets are the sets that look like ours and that no configuration names which is known.
+func OtherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []NamedSet, err error) {
 	all, err := kernel.BanSets()
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range all {
-		if slices.ContainsFunc(known, func(cfg config.Config) bool { return namesSet(cfg, h.Name) }) {
+		if slices.ContainsFunc(known, func(cfg config.Config) bool { return NamesSet(cfg, h.Name) }) {
 			continue
 		}
 		if list, bans := ipsetsync.LooksLikeList(h), ipsetsync.CheckBanSet(h, h.Family) == nil; list || bans {
-			others = append(others, namedSet{h.Name, h.Family, bans})
+			others = append(others, NamedSet{h.Name, h.Family, bans})
 		}
 	}
 	return others, nil
@@ -199,24 +199,24 @@ func otherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []named
 // formerConfigs are a configuration with the names that sets of ours were made with
 // before, where they are others; lost is why some may be missing.
 func formerConfigs(cfg config.Config) (all []config.Config, lost error) {
-	names, lost := knownNames(cfg, readSetNames(cfg))
-	return configsOf(cfg, names), lost
+	names, lost := KnownNames(cfg, ReadSetNames(cfg))
+	return ConfigsOf(cfg, names), lost
 }
 
-// configsOf are a configuration with other names than its own.
-func configsOf(cfg config.Config, names []namesPair) (all []config.Config) {
+// ConfigsOf are a configuration with other names than its own.
+func ConfigsOf(cfg config.Config, names []NamesPair) (all []config.Config) {
 	for _, pair := range names {
-		if pair != namesOf(cfg) {
+		if pair != NamesOf(cfg) {
 			all = append(all, pair.in(cfg))
 		}
 	}
 	return all
 }
 
-// namesInForce is a configuration with the names of the sets that our rules ask now. Those of
+// NamesInForce is a configuration with the names of the sets that our rules ask now. Those of
 // the file may be new: until a sync has filled these sets, rules that asked them would let in
 // everybody whom the old ones keep out.
-func namesInForce(ctx context.Context, cfg config.Config) config.Config {
+func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return cfg
@@ -226,11 +226,11 @@ func namesInForce(ctx context.Context, cfg config.Config) config.Config {
 		_, err := kernel.Kind(name)
 		return errors.Is(err, ipsetsync.ErrNotFound)
 	}
-	if !absent(cfg.Set) && !absent(cfg.BanSet) && namesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
+	if !absent(cfg.Set) && !absent(cfg.BanSet) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync
-	former = append(former, configsOf(cfg, namesOfRules(cfg, firewall.ReadUsers(ctx)))...)
+	former = append(former, ConfigsOf(cfg, NamesOfRules(cfg, firewall.ReadUsers(ctx)))...)
 	for _, old := range slices.Backward(former) {
 		if h, err := kernel.Header(old.Set); err == nil && ipsetsync.IsOurs(h, cidr.IPv4) && h.References > 0 {
 			return old
@@ -252,17 +252,17 @@ func asked(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	})
 }
 
-// byNamesInForce does something by the names in force, and again by others if a sync has put
+// ByNamesInForce does something by the names in force, and again by others if a sync has put
 // those in force meanwhile.
-func byNamesInForce(ctx context.Context, file config.Config, do func(cfg config.Config) error) error {
+func ByNamesInForce(ctx context.Context, file config.Config, do func(cfg config.Config) error) error {
 	const mostTries = 3
-	cfg := namesInForce(ctx, file)
+	cfg := NamesInForce(ctx, file)
 	for try := 1; ; try++ {
 		if err := do(cfg); err != nil || try == mostTries {
 			return err
 		}
-		now := namesInForce(ctx, file)
-		if namesOf(now) == namesOf(cfg) {
+		now := NamesInForce(ctx, file)
+		if NamesOf(now) == NamesOf(cfg) {
 			return nil
 		}
 		cfg = now
@@ -279,10 +279,10 @@ func LastConfig() config.Config {
 	return cfg
 }
 
-// forgetSetNames takes the names that are gone out of the files.
-func forgetSetNames(cfg config.Config, gone func(namesPair) bool) error {
+// ForgetSetNames takes the names that are gone out of the files.
+func ForgetSetNames(cfg config.Config, gone func(NamesPair) bool) error {
 	var errs []error
-	for _, c := range readSetNames(cfg) {
+	for _, c := range ReadSetNames(cfg) {
 		before := len(c.names)
 		if left := slices.DeleteFunc(c.names, gone); len(left) != before {
 			errs = append(errs, c.write(cfg, left))
@@ -291,10 +291,10 @@ func forgetSetNames(cfg config.Config, gone func(namesPair) bool) error {
 	return errors.Join(errs...)
 }
 
-// formerSets are the sets of former names that cfg does not name.
-func formerSets(cfg config.Config, names []namesPair) (sets []namedSet) {
-	for _, former := range configsOf(cfg, names) {
-		sets = append(sets, setsNotOf(cfg, former)...)
+// FormerSets are the sets of former names that cfg does not name.
+func FormerSets(cfg config.Config, names []NamesPair) (sets []NamedSet) {
+	for _, former := range ConfigsOf(cfg, names) {
+		sets = append(sets, SetsNotOf(cfg, former)...)
 	}
 	return sets
 }

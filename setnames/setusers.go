@@ -1,0 +1,29 @@
+package setnames
+
+import (
+	"context"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// SetUsers names the lists and rules that refer to a set, as far as they can be listed.
+func SetUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
+	return append(ListUsers(kernel, name), firewall.ReadUsers(ctx).OfSet(name)...)
+}
+
+// ListUsers names the lists that a set is a member of.
+func ListUsers(kernel *ipsetsync.Kernel, name string) []string {
+	var users []string
+	if lists, err := kernel.Lists(name); err == nil {
+		for _, l := range lists {
+			users = append(users, "list:set "+l)
+		}
+	}
+	return users
+}
+
+// OtherUsers names the lists and rules that refer to a set, without rules of our own.
+func OtherUsers(kernel *ipsetsync.Kernel, rules *firewall.Users, name string) []string {
+	return append(ListUsers(kernel, name), rules.ForeignOfSet(name)...)
+}
