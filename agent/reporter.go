@@ -89,14 +89,14 @@ func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (next tim
 	if !cfg.Report.Enabled {
 		return time.Time{}
 	}
-	s := newSender(cfg, "voipbl run, reporting", d.opts.Version, func(v outbox.Verdict) { logVerdict(d.log, v) }, func(words string) { d.log.Warn(words) })
-	s.network = networkAt
-	err := s.round(ctx)
+	s := outbox.NewSender(cfg, "voipbl run, reporting", d.opts.Version, func(v outbox.Verdict) { logVerdict(d.log, v) }, func(words string) { d.log.Warn(words) })
+	s.Network = networkAt
+	err := s.Round(ctx)
 	if ctx.Err() == nil {
 		d.sayOnce(err)
 	}
 	now := time.Now()
-	look := lookAtOutbox(cfg, outbox.Limits{PerHour: cfg.Report.PerHour, Network: networkAt}, now)
+	look := outbox.LookAtOutbox(cfg, outbox.Limits{PerHour: cfg.Report.PerHour, Network: networkAt}, now)
 	if look.Problem != nil {
 		return now // it may be over
 	}

@@ -13,6 +13,7 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -53,7 +54,7 @@ type Status struct {
 	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
 	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
 
-	Reports *OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
+	Reports *outbox.OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
 
 	Agent      *state.AgentStatus `json:"agent,omitempty"`       // if one is running
 	AgentError *problem.Problem   `json:"agent_error,omitempty"` // one runs and does not answer, or has died
@@ -173,7 +174,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		s.Bans, s.bansUnread = len(bans), problem.If(err)
 	}
 	if cfg.Report.Enabled {
-		s.Reports = ReadOutbox(cfg, now)
+		s.Reports = outbox.ReadOutbox(cfg, now)
 	}
 	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
 	s.DropLog = DropLogNote(cfg)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/outbox"
 )
 
 // printed is what each command prints with --json, by the anchor of its heading in
@@ -29,8 +30,8 @@ var printed = map[string]any{
 	"firewall-show":                agent.ShownRules{},
 	"firewall-diff-firewall-apply": agent.RulesReport{},
 	"setup":                        setupReport{},
-	"report":                       agent.AttackerReport{},
-	"report---list":                agent.OutboxStatus{},
+	"report":                       outbox.Report{},
+	"report---list":                outbox.OutboxStatus{},
 	"migrate":                      agent.Migrated{},
 	"version":                      versionReport{},
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/outbox"
 )
 
 // maxFailures bounds --count: no log has more lines.
@@ -16,7 +16,7 @@ const maxFailures = 1_000_000_000
 
 func (a *app) reportCommand() *cobra.Command {
 	var (
-		opts agent.AttackerOptions
+		opts outbox.Options
 		list bool
 	)
 	cmd := &cobra.Command{
@@ -62,7 +62,7 @@ configuration, reporting is off, or what waits could not be listed.`,
 	return cmd
 }
 
-func (a *app) report(cmd *cobra.Command, args []string, opts agent.AttackerOptions) error {
+func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) error {
 	prefixes, err := parseQueries(args)
 	if err != nil {
 		return err
@@ -72,11 +72,11 @@ func (a *app) report(cmd *cobra.Command, args []string, opts agent.AttackerOptio
 		return err
 	}
 	opts.Version = version
-	r, err := agent.ReportAttacker(cmd.Context(), cfg, prefixes[0], opts)
+	r, err := outbox.ReportAttacker(cmd.Context(), cfg, prefixes[0], opts)
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
-	if off := (*agent.ReportingOffError)(nil); errors.As(err, &off) {
+	if off := (*outbox.ReportingOffError)(nil); errors.As(err, &off) {
 		return &exitError{exitUsage, err}
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *app) report(cmd *cobra.Command, args []string, opts agent.AttackerOptio
 }
 
 // attackerWords tells what has become of an address, or would.
-func attackerWords(r *agent.AttackerReport, now time.Time) string {
+func attackerWords(r *outbox.Report, now time.Time) string {
 	waits := ""
 	if r.Due.After(now) {
 		waits = " in " + span(r.Due.Sub(now))
@@ -129,7 +129,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s := agent.ReadOutbox(cfg, now)
+	s := outbox.ReadOutbox(cfg, now)
 	if s.Problem != nil {
 		return &exitError{exitUsage, &problemError{s.Problem}}
 	}
@@ -154,7 +154,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 }
 
 // reportsWords is one line about what waits to be sent.
-func reportsWords(s *agent.OutboxStatus, now time.Time) string {
+func reportsWords(s *outbox.OutboxStatus, now time.Time) string {
 	if s.Problem != nil {
 		return clean(s.Problem.Error)
 	}

@@ -1,4 +1,4 @@
-package agent
+package outbox
 
 import (
 	"context"
@@ -14,25 +14,24 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/state"
 )
 
-// AttackerOptions are what is said about an address that is reported.
-type AttackerOptions struct {
+// Options are what is said about an address that is reported.
+type Options struct {
 	Version string
 	Unban   bool // it was let go again
 	Count   int  // of failures
 	DryRun  bool
 }
 
-// AttackerReport is what became of it.
-type AttackerReport struct {
-	outbox.Verdict
+// Report is what became of it.
+type Report struct {
+	Verdict
 	DryRun   bool             `json:"dry_run"`
 	Request  string           `json:"request,omitempty"` // without the serial; empty if none is to be made
 	Due      time.Time        `json:"due,omitzero"`      // when it may be sent, if it waits
-	Others   []outbox.Verdict `json:"others"`            // what became of others meanwhile
+	Others   []Verdict        `json:"others"`            // what became of others meanwhile
 	Warnings []string         `json:"warnings"`
 	Error    *problem.Problem `json:"error,omitempty"`
 }
@@ -50,25 +49,25 @@ func (*ReportingOffError) Remedy() string {
 }
 
 // RefusedReportError is VoIPBL not taking a report, for good.
-type RefusedReportError struct{ Verdict outbox.Verdict }
+type RefusedReportError struct{ Verdict Verdict }
 
 func (e *RefusedReportError) Error() string {
 	return fmt.Sprintf("%s (%s) was refused by %s", e.Verdict.Addr, e.Verdict.Kind, e.Verdict.Why)
 }
 
 // Remedy says what to do about it.
-func (e *RefusedReportError) Remedy() string { return outbox.Forbidden.Remedy() }
+func (e *RefusedReportError) Remedy() string { return Forbidden.Remedy() }
 
 // ReportAttacker tells VoIPBL about an address that has attacked this host, or was let go
 // again. First it is written down; then what is due is sent, if that takes no longer than
 // a few seconds. The rest is left to the next one, or to the agent.
-func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix, opts AttackerOptions) (*AttackerReport, error) {
+func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix, opts Options) (*Report, error) {
 	a := prefix.Addr()
-	entry := outbox.Entry{Addr: a, Kind: outbox.Ban, Count: opts.Count}
+	entry := Entry{Addr: a, Kind: Ban, Count: opts.Count}
 	if opts.Unban {
-		entry.Kind = outbox.Unban
+		entry.Kind = Unban
 	}
-	report := &AttackerReport{Verdict: outbox.Verdict{Addr: a, Kind: entry.Kind, Outcome: outbox.None}, DryRun: opts.DryRun, Others: []outbox.Verdict{}, Warnings: []string{}}
+	report := &Report{Verdict: Verdict{Addr: a, Kind: entry.Kind, Outcome: None}, DryRun: opts.DryRun, Others: []Verdict{}, Warnings: []string{}}
 	if !cfg.Report.Enabled {
 		if !opts.DryRun { // to try is what that is for, before the owner agrees
 			return report, &ReportingOffError{}
@@ -88,8 +87,8 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	if opts.DryRun {
 		return report, report.try(cfg, entry)
 	}
-	var told []outbox.Verdict // after what is too old, which may be of the same address
-	err := changeOutbox(ctx, cfg, "voipbl report", report.tell, report.warn, func(b *outbox.Box, now time.Time) bool {
+	var told []Verdict // after what is too old, which may be of the same address
+	err := changeOutbox(ctx, cfg, "voipbl report", report.tell, report.warn, func(b *Box, now time.Time) bool {
 		told = take(b, entry, now)
 		return true
 	})
@@ -103,9 +102,9 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 		return report, nil
 	}
 	report.Request = reportServer(cfg).Shown(entry)
-	s := newSender(cfg, "voipbl report", opts.Version, report.tell, report.warn)
+	s := NewSender(cfg, "voipbl report", opts.Version, report.tell, report.warn)
 	s.each, s.all = commandRequest, commandRound
-	sendErr := s.round(ctx)
+	sendErr := s.Round(ctx)
 	return report, report.settle(cfg, sendErr)
 }
 
@@ -145,18 +144,18 @@ func whySpared(a netip.Addr, protected *exempt.Protection) string {
 	return "it is protected: " + strings.Join(slices.Compact(why), ", ")
 }
 
-func take(b *outbox.Box, e outbox.Entry, now time.Time) []outbox.Verdict {
-	if e.Kind == outbox.Unban {
+func take(b *Box, e Entry, now time.Time) []Verdict {
+	if e.Kind == Unban {
 		return b.Unban(e.Addr, e.Count, now)
 	}
 	return b.Ban(e.Addr, e.Count, now)
 }
 
 // Waits reports whether it is to be sent later.
-func (r *AttackerReport) Waits() bool { return r.Outcome == outbox.Queued }
+func (r *Report) Waits() bool { return r.Outcome == Queued }
 
 // tell takes note of what became of an address.
-func (r *AttackerReport) tell(v outbox.Verdict) {
+func (r *Report) tell(v Verdict) {
 	if v.Addr == r.Addr && v.Kind == r.Kind {
 		r.Verdict = v
 		return
@@ -164,15 +163,15 @@ func (r *AttackerReport) tell(v outbox.Verdict) {
 	r.Others = append(r.Others, v)
 }
 
-func (r *AttackerReport) warn(words string) { r.Warnings = append(r.Warnings, words) }
+func (r *Report) warn(words string) { r.Warnings = append(r.Warnings, words) }
 
 // try finds what would become of it.
-func (r *AttackerReport) try(cfg config.Config, entry outbox.Entry) error {
+func (r *Report) try(cfg config.Config, entry Entry) error {
 	now := time.Now().UTC().Round(0)
 	b, err := loadOutbox(cfg, now)
 	if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
 		r.warn(err.Error()) // it would be put aside
-		b, err = outbox.Box{}, nil
+		b, err = Box{}, nil
 	}
 	if err != nil {
 		return err
@@ -180,31 +179,31 @@ func (r *AttackerReport) try(cfg config.Config, entry outbox.Entry) error {
 	for _, v := range take(&b, entry, now) {
 		r.tell(v)
 	}
-	if r.Outcome == outbox.Queued {
-		r.Request, r.Due = reportServer(cfg).Shown(entry), b.Due(outbox.Limits{PerHour: cfg.Report.PerHour}, now)
+	if r.Outcome == Queued {
+		r.Request, r.Due = reportServer(cfg).Shown(entry), b.Due(Limits{PerHour: cfg.Report.PerHour}, now)
 	}
 	return nil
 }
 
 // settle finds what has become of it by now: another process may have sent it. err is
 // what has kept this one from sending.
-func (r *AttackerReport) settle(cfg config.Config, err error) error {
+func (r *Report) settle(cfg config.Config, err error) error {
 	switch r.Outcome {
-	case outbox.Refused:
+	case Refused:
 		return &RefusedReportError{r.Verdict}
-	case outbox.Queued:
+	case Queued:
 	default:
 		return nil
 	}
 	now := time.Now().UTC().Round(0)
 	b, lost := loadOutbox(cfg, now)
-	waits := slices.ContainsFunc(b.Queue, func(e outbox.Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
-	_, sent := map[outbox.Kind]map[netip.Addr]time.Time{outbox.Ban: b.Standing, outbox.Unban: b.Withdrawn}[r.Kind][r.Addr]
-	switch r.Due = b.Due(outbox.Limits{PerHour: cfg.Report.PerHour}, now); {
+	waits := slices.ContainsFunc(b.Queue, func(e Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
+	_, sent := map[Kind]map[netip.Addr]time.Time{Ban: b.Standing, Unban: b.Withdrawn}[r.Kind][r.Addr]
+	switch r.Due = b.Due(Limits{PerHour: cfg.Report.PerHour}, now); {
 	case lost == nil && !waits && sent:
-		r.Outcome, r.Due, r.Why = outbox.Sent, time.Time{}, ""
+		r.Outcome, r.Due, r.Why = Sent, time.Time{}, ""
 	case lost == nil && !waits:
-		r.Outcome, r.Due, r.Why = outbox.None, time.Time{}, "it was cancelled, dropped or refused meanwhile: see the journal"
+		r.Outcome, r.Due, r.Why = None, time.Time{}, "it was cancelled, dropped or refused meanwhile: see the journal"
 	case err != nil:
 		r.Why = err.Error()
 	case b.LastError != nil:

@@ -1,4 +1,4 @@
-package agent
+package outbox
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
-	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -19,9 +18,9 @@ import (
 type sender struct {
 	cfg     config.Config
 	verb    string // for whoever waits for the lock
-	client  *outbox.Client
-	network time.Time // when the network last changed; zero if that is not known
-	tell    func(outbox.Verdict)
+	client  *Client
+	Network time.Time // when the network last changed; zero if that is not known
+	tell    func(Verdict)
 	lost    func(string)
 
 	each time.Duration // for one request
@@ -42,12 +41,12 @@ const (
 	sendWait = 500 * time.Millisecond
 )
 
-func newSender(cfg config.Config, verb, version string, tell func(outbox.Verdict), lost func(string)) *sender {
-	return &sender{cfg: cfg, verb: verb, client: outbox.NewClient(version), tell: tell, lost: lost, each: agentRequest, all: agentRound}
+func NewSender(cfg config.Config, verb, version string, tell func(Verdict), lost func(string)) *sender {
+	return &sender{cfg: cfg, verb: verb, client: NewClient(version), tell: tell, lost: lost, each: agentRequest, all: agentRound}
 }
 
-func reportServer(cfg config.Config) outbox.Server {
-	return outbox.Server{URL: cfg.Report.URL, Insecure: cfg.Report.Insecure, Serial: cfg.Report.Serial}
+func reportServer(cfg config.Config) Server {
+	return Server{URL: cfg.Report.URL, Insecure: cfg.Report.Insecure, Serial: cfg.Report.Serial}
 }
 
 // UnresolvedError is names of allow and trunks that have never been resolved: an address
@@ -63,11 +62,11 @@ func (e *UnresolvedError) Remedy() string {
 	return "write its address instead, or mend DNS, and run \"voipbl sync\""
 }
 
-// round sends what is due, if it is not being sent already. That the server fails is no
+// Round sends what is due, if it is not being sent already. That the server fails is no
 // error: it is kept with what waits.
-func (s *sender) round(ctx context.Context) error {
+func (s *sender) Round(ctx context.Context) error {
 	now := time.Now()
-	look := lookAtOutbox(s.cfg, outbox.Limits{PerHour: s.cfg.Report.PerHour, Network: s.network}, now)
+	look := LookAtOutbox(s.cfg, Limits{PerHour: s.cfg.Report.PerHour, Network: s.Network}, now)
 	if look.Problem == nil && (look.Due.IsZero() || look.Due.After(now)) {
 		return nil
 	}
@@ -84,8 +83,8 @@ func (s *sender) round(ctx context.Context) error {
 		return err
 	}
 	begun := time.Now()
-	var last outbox.Entry
-	var result *outbox.Result
+	var last Entry
+	var result *Result
 	for {
 		e, more, err := s.step(ctx, limits, spare, last, result, time.Since(begun) < s.all)
 		if err != nil {
@@ -116,29 +115,29 @@ type spared struct {
 
 func (s spared) of(a netip.Addr) string { return whySpared(a, s.protected) }
 
-func (s *sender) limits(ctx context.Context) (outbox.Limits, spared, error) {
+func (s *sender) limits(ctx context.Context) (Limits, spared, error) {
 	store, err := state.FindStore(s.cfg)
 	if err != nil {
-		return outbox.Limits{}, spared{}, err
+		return Limits{}, spared{}, err
 	}
 	if store != nil {
 		defer store.Close()
 	}
 	protected, err := exempt.GatherLast(ctx, s.cfg, store)
 	if err != nil {
-		return outbox.Limits{}, spared{}, err
+		return Limits{}, spared{}, err
 	}
 	names := protected.Unprotected
-	return outbox.Limits{PerHour: s.cfg.Report.PerHour, Network: s.network, OnlyUnbans: len(names) > 0},
+	return Limits{PerHour: s.cfg.Report.PerHour, Network: s.Network, OnlyUnbans: len(names) > 0},
 		spared{protected, &UnresolvedError{names}}, nil
 }
 
 // step takes in the last result, if there is one, and chooses what is next. Both are on
 // disk when it returns.
-func (s *sender) step(ctx context.Context, limits outbox.Limits, spare spared, last outbox.Entry, result *outbox.Result, goOn bool) (e outbox.Entry, more bool, err error) {
-	var told []outbox.Verdict
+func (s *sender) step(ctx context.Context, limits Limits, spare spared, last Entry, result *Result, goOn bool) (e Entry, more bool, err error) {
+	var told []Verdict
 	// What was sent is written down even if we are to end.
-	err = changeOutbox(context.WithoutCancel(ctx), s.cfg, s.verb, s.tell, s.lost, func(b *outbox.Box, now time.Time) bool {
+	err = changeOutbox(context.WithoutCancel(ctx), s.cfg, s.verb, s.tell, s.lost, func(b *Box, now time.Time) bool {
 		if result != nil {
 			told = append(told, b.Finish(last, *result, now))
 		}

@@ -1,4 +1,4 @@
-package agent
+package outbox
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -19,25 +18,25 @@ import (
 const outboxWait = 2 * time.Second
 
 // readOutbox reads it; where there is none it is empty.
-func readOutbox(store *fetch.Store) (outbox.Box, error) {
-	var b outbox.Box
+func readOutbox(store *fetch.Store) (Box, error) {
+	var b Box
 	if store == nil {
 		return b, nil
 	}
 	if err := store.ReadJSON(exempt.OutboxFile, &b); err != nil && !problem.IsAbsent(err) {
-		return outbox.Box{}, err
+		return Box{}, err
 	}
 	if err := b.Check(); err != nil {
-		return outbox.Box{}, &fetch.DamagedError{Path: exempt.OutboxFile + ".json", Why: err.Error()}
+		return Box{}, &fetch.DamagedError{Path: exempt.OutboxFile + ".json", Why: err.Error()}
 	}
 	return b, nil
 }
 
 // loadOutbox is the outbox as it is at now, for those who only look.
-func loadOutbox(cfg config.Config, now time.Time) (outbox.Box, error) {
+func loadOutbox(cfg config.Config, now time.Time) (Box, error) {
 	store, err := state.FindStore(cfg)
 	if err != nil {
-		return outbox.Box{}, err
+		return Box{}, err
 	}
 	if store != nil {
 		defer store.Close()
@@ -52,7 +51,7 @@ func loadOutbox(cfg config.Config, now time.Time) (outbox.Box, error) {
 // changeOutbox changes it on disk, after what is too old has been taken out; that is told.
 // change says whether there is anything to write. A file that cannot be understood is put
 // aside, and lost is what says so.
-func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func(outbox.Verdict), lost func(string), change func(*outbox.Box, time.Time) bool) error {
+func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func(Verdict), lost func(string), change func(*Box, time.Time) bool) error {
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err != nil {
 		return err
@@ -99,21 +98,21 @@ func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)
 // OutboxStatus is what waits to be reported, and how the last attempts went.
 type OutboxStatus struct {
 	Enabled   bool             `json:"enabled"`
-	Queue     []outbox.Entry   `json:"queue"`
+	Queue     []Entry          `json:"queue"`
 	Due       time.Time        `json:"due,omitzero"` // when the next one may be sent
 	Standing  int              `json:"standing"`     // addresses that were reported and not taken back
 	LastSent  time.Time        `json:"last_sent,omitzero"`
-	LastError *outbox.Failure  `json:"last_error,omitempty"` // since then
+	LastError *Failure         `json:"last_error,omitempty"` // since then
 	Problem   *problem.Problem `json:"problem,omitempty"`    // why it is not known
 }
 
 // ReadOutbox reads it as it is at now.
 func ReadOutbox(cfg config.Config, now time.Time) *OutboxStatus {
-	return lookAtOutbox(cfg, outbox.Limits{PerHour: cfg.Report.PerHour}, now)
+	return LookAtOutbox(cfg, Limits{PerHour: cfg.Report.PerHour}, now)
 }
 
-func lookAtOutbox(cfg config.Config, limits outbox.Limits, now time.Time) *OutboxStatus {
-	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []outbox.Entry{}}
+func LookAtOutbox(cfg config.Config, limits Limits, now time.Time) *OutboxStatus {
+	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []Entry{}}
 	b, err := loadOutbox(cfg, now)
 	if err != nil {
 		s.Problem = problem.Of(err)
