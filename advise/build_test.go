@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/state"
@@ -29,7 +30,7 @@ firewall:
 			Protected: true,
 			Sets:      []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true, Entries: 9, Drops: true}, {Name: "voip_bl6", Exists: true, Ours: true}},
 			Rules:     &agent.RulesStatus{Backend: "nft", Base: agent.BaseOn},
-			Feeds:     []agent.FeedStatus{{Name: "voipbl", LastSuccess: now, FetchedAt: now}},
+			Feeds:     []feeds.Status{{Name: "voipbl", LastSuccess: now, FetchedAt: now}},
 			Agent:     &state.AgentStatus{},
 		},
 		Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, baseRules)},

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
@@ -91,16 +92,16 @@ func TestFindings(t *testing.T) {
 			in.Status.Feeds[0].Stale, in.Status.Feeds[0].Problem = true, &problem.Problem{Reason: "tls", Error: "bad\ncertificate"}
 		}, []string{"problem stale-feed voipbl is stale: it was last fetched at "}},
 		{"never fetched, though it was tried", func(in *Input) {
-			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true, LastAttempt: time.Now(), Problem: &problem.Problem{Error: "cut"}}
+			in.Status.Feeds[0] = feeds.Status{Name: "x", Stale: true, LastAttempt: time.Now(), Problem: &problem.Problem{Error: "cut"}}
 		}, []string{"problem stale-feed x was never fetched (cut)"}},
 		{"fetched before, and not stale", func(in *Input) {
-			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", FetchedAt: time.Now(), Stale: true}
+			in.Status.Feeds[0] = feeds.Status{Name: "x", FetchedAt: time.Now(), Stale: true}
 		}, []string{"problem stale-feed x is stale: it was last fetched at"}},
 		{"not fetched yet", func(in *Input) {
-			in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Problem: &problem.Problem{Error: "absent"}}
+			in.Status.Feeds[0] = feeds.Status{Name: "x", Problem: &problem.Problem{Error: "absent"}}
 		}, []string{"warning feed-trouble the list x was never fetched"}},
-		{"not fetched yet, and nothing is wrong", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x"} }, nil},
-		{"never fetched", func(in *Input) { in.Status.Feeds[0] = agent.FeedStatus{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
+		{"not fetched yet, and nothing is wrong", func(in *Input) { in.Status.Feeds[0] = feeds.Status{Name: "x"} }, nil},
+		{"never fetched", func(in *Input) { in.Status.Feeds[0] = feeds.Status{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &problem.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -100,7 +100,7 @@ func (d *doctor) feeds() {
 		case f.Problem != nil:
 			d.note(FeedTrouble, Warning, remedy, "the last good copy stays in force meanwhile", "the list %s is in trouble%s", f.Name, why)
 		case f.Frozen:
-			d.note(FrozenFeed, Warning, agent.FrozenRemedy, "new attackers are not on it", "the list %s is %s", f.Name, f.FrozenWords())
+			d.note(FrozenFeed, Warning, feeds.FrozenRemedy, "new attackers are not on it", "the list %s is %s", f.Name, f.FrozenWords())
 		}
 	}
 }
@@ -108,7 +108,7 @@ func (d *doctor) feeds() {
 // kept looks at what stays in force of lists whose last good copies are lost.
 func (d *doctor) kept() {
 	for _, k := range d.Status.Kept {
-		d.note(FeedTrouble, Warning, agent.KeptRemedy, "then attackers on it get in", "%s", k.Words())
+		d.note(FeedTrouble, Warning, feeds.KeptRemedy, "then attackers on it get in", "%s", k.Words())
 	}
 }
 

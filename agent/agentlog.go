@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -56,7 +57,7 @@ func (d *daemon) logFetch(f fetched) {
 		return
 	}
 	words := "feed is not fresh; its last good copy stays in force"
-	if f.report.State == FeedMissing {
+	if f.report.State == feeds.Missing {
 		words = "feed is not fresh, and there is no copy of it"
 	}
 	d.log.Warn(words, "feed", f.feed, "state", f.report.State,
@@ -87,8 +88,8 @@ func (d *daemon) logApply(r *Report, why string) {
 	}
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {
-		first := f.State == FeedMissing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // it is fetched at once
-		if f.Problem != nil && f.State != FeedCached && !first {
+		first := f.State == feeds.Missing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // it is fetched at once
+		if f.Problem != nil && f.State != feeds.Cached && !first {
 			warnings = append(warnings, fmt.Sprintf("feed %s is %s (%s): %s: %s", f.Name, f.State, f.Problem.Reason, f.Problem.Error, f.Problem.Remedy))
 		}
 	}
@@ -108,7 +109,7 @@ const toldRejects = 3
 
 // rejectWords tells which lines of feeds gave nothing: a typo in a list of one's own is
 // an address that is not blocked.
-func rejectWords(feeds []FeedReport) (words []string) {
+func rejectWords(feeds []feeds.Report) (words []string) {
 	for _, f := range feeds {
 		for _, r := range f.Rejects[:min(len(f.Rejects), toldRejects)] {
 			words = append(words, fmt.Sprintf("feed %s, %s line %d is left out: %q: %s", f.Name, r.File, r.Line, r.Text, r.Why))
@@ -168,9 +169,9 @@ func (d *daemon) shout(now time.Time) {
 	still := make(map[string]time.Time)
 	var frozen []string
 	for _, f := range d.cfg.Feeds {
-		s := feedStatus(store, f, now)
+		s := feeds.StatusOf(store, f, now)
 		if s.Frozen {
-			frozen = append(frozen, fmt.Sprintf("feed %s is %s: %s", f.Name, s.FrozenWords(), FrozenRemedy))
+			frozen = append(frozen, fmt.Sprintf("feed %s is %s: %s", f.Name, s.FrozenWords(), feeds.FrozenRemedy))
 		}
 		fresh := s.LastSuccess.IsZero() && now.Sub(d.begun) < firstFetch
 		if !s.Stale || fresh {

@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -27,7 +28,7 @@ type CheckReport struct {
 	Packets   uint64             `json:"packets"`         // that the entry has counted
 	Bytes     uint64             `json:"bytes"`
 	Listed    []Listing          `json:"listed"`
-	Kept      []Kept             `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
+	Kept      []feeds.Kept       `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
 	Banned    *Ban               `json:"banned,omitempty"`         // the last ban of this host that covers any of it
 	Bans      []Ban              `json:"bans"`                     // all of them
 	BanSet    string             `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
@@ -104,13 +105,13 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 			}
 		}
 	}
-	kept, err := readKept(store, cfg, true)
+	kept, err := feeds.ReadKept(store, cfg, true)
 	if err != nil {
 		warnings = append(warnings, err.Error())
 	}
 	for i, q := range queries {
 		for _, k := range kept {
-			if k.sets.Overlaps(cidr.FromNetip(q)) {
+			if k.Sets.Overlaps(cidr.FromNetip(q)) {
 				reports[i].Kept = append(reports[i].Kept, k)
 			}
 		}
@@ -142,7 +143,7 @@ func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []net
 		return err
 	}
 	defer c.Close()
-	policy := policyOf(cfg.Limits)
+	policy := feeds.PolicyOf(cfg.Limits)
 	for part, in := range c.Parts() {
 		sc := cidr.NewScanner(in)
 		for sc.Scan() {

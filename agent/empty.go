@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/setnames"
@@ -49,7 +50,7 @@ func fillRemedy(lists []listed, again string) string {
 	}
 	for _, l := range lists {
 		switch {
-		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, problem.RunSync) && !strings.HasSuffix(l.problem.Remedy, andSync):
+		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, problem.RunSync) && !strings.HasSuffix(l.problem.Remedy, feeds.AndSync):
 			return l.problem.Remedy
 		case l.problem != nil:
 			return fmt.Sprintf("mend what is said about the list %s; %s", l.name, again)
@@ -69,7 +70,7 @@ func fillRemedy(lists []listed, again string) string {
 
 // emptyRemedy is what fills the sets of the lists.
 func (s *Status) emptyRemedy() string {
-	again := onceMore
+	again := feeds.OnceMore
 	if s.Agent != nil {
 		again = byItself
 	}
@@ -82,7 +83,7 @@ func (s *Status) emptyRemedy() string {
 		}
 		changed = changed || s.Agent != nil && f.FetchedAt.After(s.Agent.Applied) // it comes to the sets next
 		entries += f.Entries
-		lists = append(lists, listed{f.Name, f.Source, f.file, f.Entries, f.Problem})
+		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
 	}
 	for _, set := range s.Sets {
 		changed = changed || set.Changed
@@ -98,13 +99,13 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	if !r.holdsNothing() {
 		return
 	}
-	again := onceMore
+	again := feeds.OnceMore
 	if _, runs, err := state.AgentRuns(cfg); runs && err == nil && r.AgentError == nil {
 		again = byItself
 	}
 	var lists []listed
 	for _, f := range r.Feeds {
-		lists = append(lists, listed{f.Name, f.Source, f.file, f.Entries, f.Problem})
+		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
 	}
 	words := emptyWords(bannedIn(cfg, kernel))
 	if r.Outcome == DryRun {

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -22,8 +23,8 @@ import (
 // a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
 type enforcement struct {
 	*handles
-	reader  *reader
-	feeds   []*feed         // by the order of the configuration; what is nil is read now
+	reader  *feeds.Reader
+	feeds   []*feeds.Feed   // by the order of the configuration; what is nil is read now
 	answers exempt.Resolved // of the names in the configuration
 	verb    string          // for whoever waits for the lock
 	wait    time.Duration
@@ -42,8 +43,8 @@ type enforcement struct {
 func newEnforcement(h *handles, verb string, wait time.Duration, now time.Time) *enforcement {
 	return &enforcement{
 		handles: h, verb: verb, wait: wait, unattended: true,
-		reader:  newReader(h.cfg, Options{Offline: true}, h.store, now),
-		feeds:   make([]*feed, len(h.cfg.Feeds)),
+		reader:  feeds.NewReader(h.cfg, feeds.Options{Offline: true}, h.store, now),
+		feeds:   make([]*feeds.Feed, len(h.cfg.Feeds)),
 		answers: exempt.Resolve(context.Background(), h.store, h.cfg, exempt.Lookups{Offline: true, Told: true}),
 	}
 }
@@ -61,11 +62,11 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 		return err
 	}
 	record := state.ReadSetRecord(rules.run)
-	live := startDump(e.cfg, e.kernel)
-	e.reader.lossy = e.reader.lossy || copyLost(e.store, e.cfg.Feeds)
-	e.reader.getAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
+	live := feeds.StartDump(e.cfg, e.kernel)
+	e.reader.Lossy = e.reader.Lossy || feeds.CopyLost(e.store, e.cfg.Feeds)
+	e.reader.GetAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")
-	lives, err := live.wait()
+	lives, err := live.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
@@ -93,10 +94,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&keeper{e.store, e.cfg.Limits, state.Clock(), e.dryRun, report.warn}, e.feeds, func() cidr.Sets {
-		return liveSets(lives).Subtract(e.book.banned()) // where an older version put them too
+	report.keepLost(&feeds.Keeper{Store: e.store, Limits: e.cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
+		return feeds.LiveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
-	sets := combine(e.feeds, report.Kept)
+	sets := feeds.Combine(e.feeds, report.Kept)
 	report.Protected = append(report.Protected, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.cfg.Set, stay.Len(), e.cfg.BanSet)
@@ -143,7 +144,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	}
 	brokenErr := report.noteBroken(broken)
 	e.remember(report, rules.run, record, plans)
-	if err := setApplied(e.store, e.feeds, report.At); err != nil {
+	if err := feeds.SetApplied(e.store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
 	}
 	watch.Lap("kernel")
@@ -195,18 +196,18 @@ func (r *Report) ensureRules(ctx context.Context, rules *hold, e *enforcement) e
 	return err
 }
 
-func (r *Report) addFeeds(feeds []*feed, p *exempt.Protection) {
+func (r *Report) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
 	for _, f := range feeds {
-		r.Feeds = append(r.Feeds, f.report)
-		r.Warnings = append(r.Warnings, f.warnings...)
+		r.Feeds = append(r.Feeds, f.Report)
+		r.Warnings = append(r.Warnings, f.Warnings...)
 	}
 	r.Warnings = append(r.Warnings, p.Problems...)
 	r.Unprotected, r.NoHost = p.Unprotected, p.NoHost
 }
 
 // keepLost finds what stays in force of feeds whose copies are lost.
-func (r *Report) keepLost(k *keeper, feeds []*feed, live func() cidr.Sets) {
-	r.Kept = k.keep(feeds, live)
+func (r *Report) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() cidr.Sets) {
+	r.Kept = k.Keep(feeds, live)
 	for _, kept := range r.Kept {
 		r.warn("%s", kept.Words())
 	}

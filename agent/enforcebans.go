@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -58,7 +59,7 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 		if err == nil && bans.References > 0 && !unusable {
 			continue
 		}
-		live := liveSets(lives)[f]
+		live := feeds.LiveSets(lives)[f]
 		stay[f] = live.Subtract(live.Subtract(e.book.banned()[f]))
 	}
 	return stay

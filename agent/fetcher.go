@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -44,7 +45,7 @@ type job struct {
 // fetched is one feed that was fetched, or the names that were resolved.
 type fetched struct {
 	feed     string // empty for names
-	report   FeedReport
+	report   feeds.Report
 	warnings []string
 	attempts attempts
 	took     time.Duration
@@ -251,7 +252,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	if err != nil {
 		for _, f := range todo.feeds {
 			if ctx.Err() == nil {
-				r := FeedReport{Name: f.Name, State: FeedStale, Problem: problem.Of(err)}
+				r := feeds.Report{Name: f.Name, State: feeds.Stale, Problem: problem.Of(err)}
 				tell(fetched{feed: f.Name, report: r, attempts: attempts{last: time.Now().Round(0), failures: 1, reason: fetch.Reason(r.Problem.Reason)}})
 			}
 		}
@@ -265,7 +266,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	defer unlock()
 	defer h.Close()
 	var group errgroup.Group
-	group.SetLimit(feedsAtOnce)
+	group.SetLimit(feeds.AtOnce)
 	if todo.names {
 		group.Go(func() error {
 			if got := resolveAgain(ctx, todo.cfg, h); ctx.Err() == nil {
@@ -274,14 +275,14 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 			return nil
 		})
 	}
-	r := newReader(todo.cfg, Options{Version: d.opts.Version, Log: d.log}, h, time.Now().UTC().Truncate(time.Second))
-	defer r.client.Close()
+	r := feeds.NewReader(todo.cfg, feeds.Options{Version: d.opts.Version, Log: d.log}, h, time.Now().UTC().Truncate(time.Second))
+	defer r.Client.Close()
 	for _, f := range todo.feeds {
 		group.Go(func() error {
 			begun := time.Now()
-			got := r.get(ctx, f)
+			got := r.Get(ctx, f)
 			if ctx.Err() == nil {
-				tell(fetched{feed: f.Name, report: got.report, warnings: got.warnings, attempts: attemptsAfter(h, f, got.report, begun), took: time.Since(begun)})
+				tell(fetched{feed: f.Name, report: got.Report, warnings: got.Warnings, attempts: attemptsAfter(h, f, got.Report, begun), took: time.Since(begun)})
 			}
 			return nil
 		})
@@ -323,7 +324,7 @@ func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fe
 
 // attemptsAfter is what is known of a feed after an attempt, even if that could not
 // be written down: a server is not to pay for a full disk.
-func attemptsAfter(store *fetch.Store, f config.Feed, r FeedReport, begun time.Time) attempts {
+func attemptsAfter(store *fetch.Store, f config.Feed, r feeds.Report, begun time.Time) attempts {
 	a := attempts{last: begun.Round(0)}
 	if r.Problem != nil {
 		a.failures, a.reason = max(pastAttempts(store, f).failures, 1), fetch.Reason(r.Problem.Reason)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
@@ -66,7 +67,7 @@ func TestFetchAgainAfterFailures(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
 		s.broken["a"] = fetch.ReasonUnreachable
-		s.broken["held"] = reasonShrank
+		s.broken["held"] = feeds.ReasonShrank
 		s.broken["later"] = fetch.ReasonRetryLater
 		_, end := s.start(urls(t, "a 0 */4 * * *", "held 0 */4 * * *", "later 0 */4 * * *"), noSplay)
 		s.passTo(5*hour - time.Second)
@@ -176,7 +177,7 @@ func TestFetchInAnotherNetwork(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
 		s.broken["a"] = fetch.ReasonUnreachable
-		s.broken["held"] = reasonShrank
+		s.broken["held"] = feeds.ReasonShrank
 		f, end := s.start(urls(t, "a 0 */4 * * *", "good 0 */4 * * *", "held 0 */4 * * *"), noSplay)
 		s.passTo(10 * min1)
 		s.want("a", 0, min1, 3*min1, 7*min1)

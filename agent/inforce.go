@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -46,12 +47,12 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 		return
 	}
 	defer store.Close()
-	r := newReader(d.cfg, Options{Offline: true}, store, now.UTC().Truncate(time.Second))
+	r := feeds.NewReader(d.cfg, feeds.Options{Offline: true}, store, now.UTC().Truncate(time.Second))
 	for _, f := range d.cfg.Feeds {
 		if f.Path == "" {
 			continue
 		}
-		if got := r.get(ctx, f); got.report.State == FeedFresh || got.report.Problem != nil {
+		if got := r.Get(ctx, f); got.Report.State == feeds.Fresh || got.Report.Problem != nil {
 			d.applySoon("schedule", 0)
 		}
 	}
@@ -103,7 +104,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	}
 	d.failures = 0
 	d.keptAt, d.allowedAt = time.Time{}, time.Time{}
-	if end := nextEnd(report.Kept); !end.IsZero() {
+	if end := feeds.NextEnd(report.Kept); !end.IsZero() {
 		d.keptAt = now.Add(end.Sub(now) + time.Second) // so that no clock that is set puts it off
 	}
 	if report.allowedUntil > 0 {
@@ -119,7 +120,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 // readAgain asks for local lists to be read once more that could not be read: nothing else
 // tells that they can be.
 func (d *daemon) readAgain(report *Report) {
-	if !slices.ContainsFunc(report.Feeds, func(f FeedReport) bool {
+	if !slices.ContainsFunc(report.Feeds, func(f feeds.Report) bool {
 		return f.Problem != nil && (f.Problem.Reason == string(fetch.ReasonUnreadable) || f.Problem.Reason == string(fetch.ReasonNoFiles))
 	}) {
 		d.unread = 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -74,7 +75,7 @@ func (s *Status) judge(now time.Time) {
 	s.Add(s.RunFolder)
 	s.judgeBans()
 	for _, k := range s.Kept {
-		s.problem(KeptRemedy, "%s", k.Words())
+		s.problem(feeds.KeptRemedy, "%s", k.Words())
 	}
 	for _, u := range s.Unresolved() {
 		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
@@ -82,13 +83,13 @@ func (s *Status) judge(now time.Time) {
 }
 
 // judgeFeed says what is wrong with a list, and why, as far as that is known.
-func (s *Status) judgeFeed(f FeedStatus) {
-	remedy, why := problem.RunSync, f.why()
+func (s *Status) judgeFeed(f feeds.Status) {
+	remedy, why := problem.RunSync, f.Why()
 	if f.Problem != nil {
 		remedy = f.Problem.Remedy
 	}
 	switch {
-	case f.Stale && f.never(), f.Problem != nil && f.Untried():
+	case f.Stale && f.Never(), f.Problem != nil && f.Untried():
 		s.problem(remedy, "feed %s %s%s", f.Name, f.NeverWords(), why)
 	case f.Stale:
 		s.problem(remedy, "feed %s is STALE: no success for three times its interval%s", f.Name, why)
@@ -97,7 +98,7 @@ func (s *Status) judgeFeed(f FeedStatus) {
 	case f.Problem != nil:
 		s.problem(remedy, "feed %s%s", f.Name, why)
 	case f.Frozen:
-		s.problem(FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
+		s.problem(feeds.FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
 	}
 }
 

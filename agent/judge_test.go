@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -22,7 +23,7 @@ func wellStatus() *Status {
 	return &Status{
 		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
 		Rules: &RulesStatus{}, Agent: &state.AgentStatus{Applied: judgedAt},
-		Feeds: []FeedStatus{{Name: "list", LastSuccess: judgedAt, FetchedAt: judgedAt}},
+		Feeds: []feeds.Status{{Name: "list", LastSuccess: judgedAt, FetchedAt: judgedAt}},
 	}
 }
 
@@ -31,7 +32,7 @@ func TestStatusJudge(t *testing.T) {
 		return &problem.Problem{Reason: "x", Error: words, Remedy: "mend it"}
 	}
 	empty := func(s *Status) {
-		s.Sets[0].Entries, s.Sets[1].Entries, s.Feeds[0].Source, s.Feeds[0].file = 0, 0, "mine.list", true
+		s.Sets[0].Entries, s.Sets[1].Entries, s.Feeds[0].Source, s.Feeds[0].File = 0, 0, "mine.list", true
 	}
 	for _, test := range []struct {
 		name      string
@@ -77,19 +78,19 @@ func TestStatusJudge(t *testing.T) {
 		{"a mistake", func(s *Status) { s.Agent.ConfigError = &problem.Problem{Error: "line 3"} }, true, "the agent goes on with the old configuration: line 3", "config check"},
 		{"no copy kept", func(s *Status) { s.Agent.Unkept = map[string]bool{"list": true, "other": false} }, true, "no copy of the list list can be kept", ""},
 		{"nothing applied", func(s *Status) { s.Agent.ApplyError = trouble("the set is full") }, true, "the agent cannot put the lists in force: the set is full", "mend it"},
-		{"never fetched", func(s *Status) { s.Feeds[0] = FeedStatus{Name: "list", Stale: true} }, true, "feed list was never fetched", ""},
+		{"never fetched", func(s *Status) { s.Feeds[0] = feeds.Status{Name: "list", Stale: true} }, true, "feed list was never fetched", ""},
 		{"stale", func(s *Status) { s.Feeds[0].Stale = true }, true, "feed list is STALE: no success for three times its interval", "voipbl sync"},
 		{"stale and held", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Held = true, &fetch.Held{} }, true, "feed list is STALE", ""},
 		{"held", func(s *Status) { s.Feeds[0].Held = &fetch.Held{} }, true, "feed list: a new list waits to be believed", ""},
 		{"in trouble", func(s *Status) { s.Feeds[0].Problem = trouble("no certificate") }, true, "feed list: no certificate", "mend it"},
 		{"in trouble for long", func(s *Status) { s.Feeds[0].Problem, s.Feeds[0].Failures = trouble("no certificate"), 1200 }, true, "feed list: failed 1,200 times: no certificate", "mend it"},
 		{"never fetched, since it fails", func(s *Status) {
-			s.Feeds[0] = FeedStatus{Name: "list", Stale: true, LastAttempt: judgedAt, Failures: 1, Problem: trouble("no route")}
+			s.Feeds[0] = feeds.Status{Name: "list", Stale: true, LastAttempt: judgedAt, Failures: 1, Problem: trouble("no route")}
 		}, true, "feed list was never fetched: no route", "mend it"},
 		{"stale, since it fails", func(s *Status) { s.Feeds[0].Stale, s.Feeds[0].Problem = true, trouble("no route") }, true, "feed list is STALE: no success for three times its interval: no route", "mend it"},
 		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
 		{"kept", func(s *Status) {
-			s.Kept = []Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}
+			s.Kept = []feeds.Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}
 		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "mend what is said"},
 		{"no rule for bans", func(s *Status) { s.BanSets[0].Drops = false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
 		{"no rule for bans that nobody has", func(s *Status) { s.BanSets[0].Drops, s.BanSets[0].Entries = false, 0 }, true, "", ""},

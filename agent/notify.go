@@ -5,6 +5,7 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/voipbl/voipbl/feeds"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,7 +57,7 @@ func (d *daemon) feed(dog *watchdog) {
 	if dog.every == 0 || time.Since(dog.last) < dog.every {
 		return
 	}
-	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+fetchRounds*d.cfg.Limits.Timeout+roundSlack {
+	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+feeds.Rounds*d.cfg.Limits.Timeout+roundSlack {
 		d.log.Error("fetching hangs", "since", busy)
 		return
 	}

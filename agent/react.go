@@ -7,6 +7,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/state"
 )
@@ -23,11 +24,11 @@ func (d *daemon) fetched(f fetched) {
 	d.logFetch(f)
 	d.state.change(func(s *state.AgentStatus) {
 		s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds())
-		if f.report.State == FeedFresh || f.report.State == FeedUnchanged {
+		if f.report.State == feeds.Fresh || f.report.State == feeds.Unchanged {
 			s.Unkept = with(s.Unkept, f.feed, f.report.Unkept)
 		}
 	})
-	if f.report.State == FeedFresh {
+	if f.report.State == feeds.Fresh {
 		d.applySoon("feed "+f.feed, settle)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/testdata/genfeed"
 )
@@ -170,7 +171,7 @@ func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 	}
 	want.aggregate()
 	for run := range 2 {
-		report, err := Sync(t.Context(), cfg, Options{Version: "test"})
+		report, err := Sync(t.Context(), cfg, feeds.Options{Version: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}

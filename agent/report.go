@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -34,7 +35,7 @@ type Report struct {
 	Version   string             `json:"version"`
 	At        time.Time          `json:"at"`
 	Outcome   Outcome            `json:"outcome"`
-	Feeds     []FeedReport       `json:"feeds"`
+	Feeds     []feeds.Report     `json:"feeds"`
 	Bans      int                `json:"bans"`      // that are in force; see BansProblem
 	Protected []exempt.Protected `json:"protected"` // what feeds would have blocked and protection kept out
 
@@ -46,7 +47,7 @@ type Report struct {
 	// such as 0.0.0.0. What they stood for before stays exempt.
 	NoHost []string `json:"no_host,omitempty"`
 
-	Kept []Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
+	Kept []feeds.Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
 
 	Overruled  bool             `json:"overruled,omitempty"`   // a running agent goes by another configuration
 	AgentError *problem.Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
@@ -84,7 +85,7 @@ type Report struct {
 func newReport(version string) *Report {
 	return &Report{
 		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []FeedReport{}, Protected: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
+		Feeds: []feeds.Report{}, Protected: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
 	}
 }
 
@@ -99,7 +100,7 @@ func (r *Report) Troubled() bool {
 	rules := len(r.Saved) > 0 || len(r.FamilyProblems()) > 0 ||
 		r.Rules != nil && (r.Rules.Problem != nil || len(r.Rules.Obstacles) > 0)
 	lists := r.holdsNothing() || r.BansProblem != nil || len(r.ListProblems) > 0 ||
-		slices.ContainsFunc(r.Feeds, func(f FeedReport) bool { return f.Problem != nil || f.Unkept })
+		slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.Problem != nil || f.Unkept })
 	names := len(r.Unprotected) > 0 || len(r.NoHost) > 0
 	return r.Overruled || r.AgentError != nil || rules || lists || names
 }

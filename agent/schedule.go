@@ -11,6 +11,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/web"
 )
@@ -77,7 +78,7 @@ func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(tim
 		return now
 	}
 	next := nextTick(f.Schedule, a.last, splay)
-	if a.failures == 0 || heldBack(a.reason) || a.reason == fetch.ReasonRetryLater {
+	if a.failures == 0 || feeds.HeldBack(a.reason) || a.reason == fetch.ReasonRetryLater {
 		// A list that is held back is believed when it comes three times: not
 		// three times within minutes. A server that asks for a pause gets it.
 		return next

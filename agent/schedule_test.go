@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 )
 
@@ -76,24 +77,24 @@ func TestNextFetch(t *testing.T) {
 
 		{"the clock was set back", fourHours, attempts{last: at(5, "04:00:00")}, at(1, "05:00:00"), never, tenth, at(1, "05:00:00")},
 		{"the clock was set back after a failure", fourHours, attempts{"", at(5, "04:00:00"), 3, fetch.ReasonStatus, false}, at(1, "05:00:00"), never, tenth, at(1, "05:00:00")},
-		{"the clock was set back, and a list is held", fourHours, attempts{"", at(5, "04:00:00"), 3, reasonShrank, false}, at(1, "05:00:00"), never, tenth, at(1, "05:00:00")},
+		{"the clock was set back, and a list is held", fourHours, attempts{"", at(5, "04:00:00"), 3, feeds.ReasonShrank, false}, at(1, "05:00:00"), never, tenth, at(1, "05:00:00")},
 		{"the clock runs a little behind", fourHours, attempts{last: at(1, "05:01:00")}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
 		{"the clock runs more than a little behind", fourHours, attempts{last: at(1, "05:01:01")}, at(1, "05:00:00"), never, noSplay, at(1, "05:00:00")},
 
 		{"the first failure", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonUnreachable, false}, at(1, "04:00:20"), never, tenth, at(1, "04:01:10")},
 		{"the second", fourHours, attempts{"", at(1, "04:00:10"), 2, fetch.ReasonStatus, false}, at(1, "04:00:20"), never, tenth, at(1, "04:02:10")},
 		{"the sixth", fourHours, attempts{"", at(1, "04:00:10"), 6, fetch.ReasonTLS, false}, at(1, "04:00:20"), never, tenth, at(1, "04:30:10")},
-		{"one of many", fourHours, attempts{"", at(1, "04:00:10"), many, reasonNotAList, false}, at(1, "04:00:20"), never, tenth, at(1, "04:30:10")},
+		{"one of many", fourHours, attempts{"", at(1, "04:00:10"), many, feeds.ReasonNotAList, false}, at(1, "04:00:20"), never, tenth, at(1, "04:30:10")},
 		{"the next tick is before the retry", fourHours, attempts{"", at(1, "07:55:00"), 6, fetch.ReasonStatus, false}, at(1, "07:55:01"), never, noSplay, at(1, "08:00:00")},
 		{"the next tick of @every is before the retry", "@every 5m", attempts{"", at(1, "07:55:00"), 6, fetch.ReasonStatus, false}, at(1, "07:55:01"), never, noSplay, at(1, "08:00:00")},
 		{"a retry was missed", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonStatus, false}, at(2, "09:00:00"), never, tenth, at(1, "04:01:10")},
 
-		{"a list that has shrunk", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonShrank, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
-		{"a list that has grown", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonGrew, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
-		{"a list that has widened", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonWidened, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
-		{"a list that is another one", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonTurned, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that has shrunk", fourHours, attempts{"", at(1, "04:00:10"), 1, feeds.ReasonShrank, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that has grown", fourHours, attempts{"", at(1, "04:00:10"), 1, feeds.ReasonGrew, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that has widened", fourHours, attempts{"", at(1, "04:00:10"), 1, feeds.ReasonWidened, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
+		{"a list that is another one", fourHours, attempts{"", at(1, "04:00:10"), 1, feeds.ReasonTurned, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
 		{"a server that asks for a pause", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonRetryLater, false}, at(1, "05:00:00"), never, noSplay, at(1, "08:00:00")},
-		{"a list that has shrunk, in another network", fourHours, attempts{"", at(1, "04:00:10"), 1, reasonShrank, false}, at(1, "05:00:00"), at(1, "05:00:00"), noSplay, at(1, "08:00:00")},
+		{"a list that has shrunk, in another network", fourHours, attempts{"", at(1, "04:00:10"), 1, feeds.ReasonShrank, false}, at(1, "05:00:00"), at(1, "05:00:00"), noSplay, at(1, "08:00:00")},
 		{"a server that asks for a pause, in another network", fourHours, attempts{"", at(1, "04:00:10"), 1, fetch.ReasonRetryLater, false}, at(1, "05:00:00"), at(1, "05:00:00"), noSplay, at(1, "08:00:00")},
 
 		{"the network has changed", fourHours, attempts{"", at(1, "04:00:00"), 6, fetch.ReasonUnreachable, false}, at(1, "04:05:00"), at(1, "04:05:00"), tenth, at(1, "04:05:00")},
@@ -105,7 +106,7 @@ func TestNextFetch(t *testing.T) {
 		{"the tick is before what the network allows", fourHours, attempts{"", at(1, "07:59:55"), 6, fetch.ReasonUnreachable, false}, at(1, "07:59:58"), at(1, "07:59:58"), noSplay, at(1, "08:00:00")},
 
 		{"the copy is of another source", fourHours, attempts{last: at(1, "04:00:00"), other: true}, at(1, "04:00:01"), never, tenth, at(1, "04:00:01")},
-		{"the copy is of another source, whose list has shrunk", fourHours, attempts{"", at(1, "04:00:00"), 1, reasonShrank, true}, at(1, "04:00:01"), never, tenth, at(1, "04:00:01")},
+		{"the copy is of another source, whose list has shrunk", fourHours, attempts{"", at(1, "04:00:00"), 1, feeds.ReasonShrank, true}, at(1, "04:00:01"), never, tenth, at(1, "04:00:01")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := nextFetch(feedEvery(t, test.schedule), test.a, test.now, test.network, test.splay)
@@ -260,7 +261,7 @@ func TestNextFetchProperties(t *testing.T) {
 		}
 		a := attempts{last: last, failures: rapid.IntRange(0, 100).Draw(t, "failures")}
 		if a.failures > 0 {
-			a.reason = rapid.SampledFrom([]fetch.Reason{fetch.ReasonUnreachable, fetch.ReasonRetryLater, reasonShrank}).Draw(t, "reason")
+			a.reason = rapid.SampledFrom([]fetch.Reason{fetch.ReasonUnreachable, fetch.ReasonRetryLater, feeds.ReasonShrank}).Draw(t, "reason")
 		}
 		splay := hostSplay(rapid.String().Draw(t, "host"))
 

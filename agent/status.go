@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -20,15 +21,15 @@ import (
 
 // Status is how things stand now, from the kernel and the state folder.
 type Status struct {
-	Version   string       `json:"version"`
-	Protected bool         `json:"protected"` // the sets hold something, and a rule uses them
-	Problems  []string     `json:"problems"`
-	Sets      []SetStatus  `json:"sets"`
-	BanSets   []SetStatus  `json:"ban_sets"` // what the bans of this host are in
-	Rules     *RulesStatus `json:"rules"`
-	Feeds     []FeedStatus `json:"feeds"`
-	Kept      []Kept       `json:"kept,omitempty"` // of feeds whose last good copy is lost
-	Bans      int          `json:"bans"`           // of this host
+	Version   string         `json:"version"`
+	Protected bool           `json:"protected"` // the sets hold something, and a rule uses them
+	Problems  []string       `json:"problems"`
+	Sets      []SetStatus    `json:"sets"`
+	BanSets   []SetStatus    `json:"ban_sets"` // what the bans of this host are in
+	Rules     *RulesStatus   `json:"rules"`
+	Feeds     []feeds.Status `json:"feeds"`
+	Kept      []feeds.Kept   `json:"kept,omitempty"` // of feeds whose last good copy is lost
+	Bans      int            `json:"bans"`           // of this host
 
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
@@ -64,7 +65,7 @@ type Status struct {
 	banNotes   []string
 	bansUnread *problem.Problem // why not all bans could be read
 
-	MaxEntries EntryLimit `json:"max_entries"` // of one list
+	MaxEntries feeds.EntryLimit `json:"max_entries"` // of one list
 
 	// Families are those that are not protected as configured, while the other is.
 	Families []problem.FamilyProblem `json:"families,omitempty"`
@@ -120,7 +121,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []FeedStatus{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: entryLimit(cfg.Limits), mistaken: mistake != nil}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), mistaken: mistake != nil}
 	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
@@ -149,11 +150,11 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		s.Sets = append(s.Sets, set)
 	}
 	for _, f := range cfg.Feeds {
-		status := feedStatus(store, f, now)
+		status := feeds.StatusOf(store, f, now)
 		if agent != nil {
 			status.Next, status.Fetching = agent.Next[f.Name], slices.Contains(agent.FetchingFeeds, f.Name)
 		}
-		status.adviseFetch(agent != nil)
+		status.AdviseFetch(agent != nil)
 		if status.Problem != nil {
 			status.Problem.Remedy = s.Mended(status.Problem.Remedy)
 		}
@@ -179,7 +180,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
 	s.DropLog = DropLogNote(cfg)
 	s.Saved = SavedRenamed(facts.SavedRules("/"), cfg)
-	kept, keptErr := readKept(store, cfg, false)
+	kept, keptErr := feeds.ReadKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)
 	if err := errors.Join(unread, keptErr); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 )
 
 func TestStale(t *testing.T) {
@@ -24,7 +25,7 @@ func TestStale(t *testing.T) {
 		{"a clock a little behind", -time.Hour, false},
 		{"a clock that was set back", -48 * time.Hour, true},
 	} {
-		if got := stale(now.Add(-test.age), now, cfg.Feeds[0].Schedule); got != test.want {
+		if got := feeds.IsStale(now.Add(-test.age), now, cfg.Feeds[0].Schedule); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
@@ -34,13 +35,13 @@ func TestStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	friday := time.Date(2026, 3, 6, 18, 1, 0, 0, time.UTC)
-	if stale(friday, friday.Add(48*time.Hour), office.Feeds[0].Schedule) {
+	if feeds.IsStale(friday, friday.Add(48*time.Hour), office.Feeds[0].Schedule) {
 		t.Error("stale on Sunday, when nothing was due since Friday")
 	}
-	if !stale(friday, friday.Add(65*time.Hour), office.Feeds[0].Schedule) {
+	if !feeds.IsStale(friday, friday.Add(65*time.Hour), office.Feeds[0].Schedule) {
 		t.Error("not stale on Monday at 11, three times due")
 	}
-	if !stale(time.Time{}, now, cfg.Feeds[0].Schedule) {
+	if !feeds.IsStale(time.Time{}, now, cfg.Feeds[0].Schedule) {
 		t.Error("never: not stale")
 	}
 }
@@ -67,7 +68,7 @@ func TestFrozen(t *testing.T) {
 		{"it never succeeded", 0, friday, time.Time{}, false},
 		{"a clock that was set back", 0, friday.AddDate(9, 0, 0), friday, false},
 	} {
-		if got := frozen(test.changed, test.success, cfg.Feeds[test.feed]); got != test.want {
+		if got := feeds.IsFrozen(test.changed, test.success, cfg.Feeds[test.feed]); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}

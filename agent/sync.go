@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -17,7 +18,7 @@ import (
 // members. On an error the kernel is as it was, and the report says so too (or it
 // says RulesFailed, and then only the rules are); a feed that fails is no error but
 // a report that is Stale.
-func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error) {
+func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*Report, error) {
 	if opts.DryRun {
 		ctx = AtOneMoment(ctx)
 	}
@@ -30,7 +31,7 @@ func Sync(ctx context.Context, cfg config.Config, opts Options) (*Report, error)
 }
 
 // syncInto is Sync, writing down in report what it does.
-func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Report) error {
+func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report *Report) error {
 	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
 	h, err := openHost(cfg)
 	if err != nil {
@@ -62,19 +63,19 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 	}
 	watch.Lap("open")
 
-	r := newReader(cfg, opts, h.store, report.At)
+	r := feeds.NewReader(cfg, opts, h.store, report.At)
 	e := &enforcement{
-		handles: h, reader: r, feeds: make([]*feed, len(cfg.Feeds)),
+		handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
-	r.lossy = copyLost(h.store, cfg.Feeds)
+	r.Lossy = feeds.CopyLost(h.store, cfg.Feeds)
 	if !opts.Offline {
-		r.getAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
+		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
 	e.answers = exempt.Resolve(ctx, h.store, cfg, exempt.Lookups{Offline: opts.Offline, Keep: !opts.DryRun})
 	for _, f := range e.feeds {
 		if f != nil {
-			e.answers.Talked(f.Feed, f.talked)
+			e.answers.Talked(f.Feed, f.Talked)
 		}
 	}
 	if !opts.SetsOnly {
@@ -96,7 +97,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts Options, report *Repo
 }
 
 // end is what follows when everything has been fetched.
-func (e *enforcement) end(ctx context.Context, report *Report, opts Options, watch *state.Stopwatch) error {
+func (e *enforcement) end(ctx context.Context, report *Report, opts feeds.Options, watch *state.Stopwatch) error {
 	cfg := e.cfg
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
@@ -108,7 +109,7 @@ func (e *enforcement) end(ctx context.Context, report *Report, opts Options, wat
 	}
 	for _, f := range report.Feeds {
 		if f.Frozen {
-			report.warn("feed %s is %s", f.Name, frozenWords(f.ContentChanged))
+			report.warn("feed %s is %s", f.Name, feeds.FrozenWords(f.ContentChanged))
 		}
 	}
 	if report.Overruled = !opts.DryRun && state.AgentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {

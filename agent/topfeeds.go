@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -59,31 +60,31 @@ func (c *feedCache) find(ctx context.Context, cfg config.Config, entries []ipset
 
 // findFeeds returns for each prefix the feeds whose last good copies list some of
 // it: an entry of a set is often several lines together. Every copy is read once.
-func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (feeds [][]string, warnings []string, err error) {
-	feeds = make([][]string, len(prefixes))
-	for i := range feeds {
-		feeds[i] = []string{}
+func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (lists [][]string, warnings []string, err error) {
+	lists = make([][]string, len(prefixes))
+	for i := range lists {
+		lists[i] = []string{}
 	}
 	store, err := state.FindStore(cfg)
 	if store == nil || err != nil {
-		return feeds, nil, err
+		return lists, nil, err
 	}
 	defer store.Close()
 	for _, f := range cfg.Feeds {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		listed, err := listedBy(store, f.Name, prefixes, policyOf(cfg.Limits))
+		listed, err := listedBy(store, f.Name, prefixes, feeds.PolicyOf(cfg.Limits))
 		if err != nil && !problem.IsAbsent(err) {
 			warnings = append(warnings, err.Error())
 		}
 		for i, is := range listed {
 			if is {
-				feeds[i] = append(feeds[i], f.Name)
+				lists[i] = append(lists[i], f.Name)
 			}
 		}
 	}
-	return feeds, warnings, nil
+	return lists, warnings, nil
 }
 
 // listedBy tells which prefixes a feed's copy lists. Of a copy that turns out to be

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
 )
 
@@ -73,7 +73,7 @@ func (a *app) configShow(cmd *cobra.Command) error {
 		return &exitError{exitUsage, err}
 	}
 	if _, err = a.out.Write(text); err == nil && cfg.Limits.MaxEntries == config.EntriesAuto {
-		fmt.Fprintf(a.out, "# one list may have %s\n", agent.EntriesHere(cfg).Words())
+		fmt.Fprintf(a.out, "# one list may have %s\n", feeds.EntriesHere(cfg).Words())
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -187,7 +188,7 @@ func (h *hostileHost) run(kind, state string) {
 	var how []string
 	if h.feed.heldFirst != "" && kind == "url" {
 		report, code := h.sync(kind)
-		if p := report.Feeds[0].Problem; code != exitStale || report.Feeds[0].State != agent.FeedHeld || p == nil || p.Reason != h.feed.heldFirst {
+		if p := report.Feeds[0].Problem; code != exitStale || report.Feeds[0].State != feeds.Held || p == nil || p.Reason != h.feed.heldFirst {
 			h.t.Errorf("%s: exit %d, %+v; want it held first: %s", kind, code, report.Feeds[0], h.feed.heldFirst)
 		}
 		how = append(how, "--force")

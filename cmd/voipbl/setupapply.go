@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -120,7 +121,7 @@ func (s *setup) untidy() bool {
 // fetch is a sync. Base rules that are to be on trial are none of its business.
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	progress := newProgress(s.err)
-	opts := agent.Options{Version: version, ConfigFile: s.configFile, LeaveBase: !s.baseWas, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
+	opts := feeds.Options{Version: version, ConfigFile: s.configFile, LeaveBase: !s.baseWas, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
 	report, err := agent.Sync(ctx, cfg, opts)
 	progress.clear()
 	s.report.Sync = report

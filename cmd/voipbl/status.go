@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -160,7 +161,7 @@ func droppedWords(s *agent.Status) string {
 	return words
 }
 
-func nextWords(f agent.FeedStatus, running *state.AgentStatus, now time.Time) string {
+func nextWords(f feeds.Status, running *state.AgentStatus, now time.Time) string {
 	switch {
 	case f.Fetching:
 		return "under way"
@@ -188,7 +189,7 @@ func span(d time.Duration) string {
 
 func times(n int) string { return plural(n, "time", "times") }
 
-func feedWords(f agent.FeedStatus) string {
+func feedWords(f feeds.Status) string {
 	var words []string
 	if f.LastSuccess.IsZero() && f.Problem != nil {
 		words = append(words, "missing")
@@ -196,7 +197,7 @@ func feedWords(f agent.FeedStatus) string {
 		words = append(words, "STALE")
 	}
 	if f.Held != nil {
-		words = append(words, fmt.Sprintf("held back (%d of %d)", f.Held.Agreed, agent.Agreeing))
+		words = append(words, fmt.Sprintf("held back (%d of %d)", f.Held.Agreed, feeds.Agreeing))
 	} else if f.Problem != nil && !f.Untried() {
 		words = append(words, f.Problem.Reason)
 	}

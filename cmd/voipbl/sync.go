@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
@@ -21,7 +22,7 @@ import (
 const defaultWait = 2 * time.Minute
 
 func (a *app) syncCommand() *cobra.Command {
-	var opts agent.Options
+	var opts feeds.Options
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Fetch the feeds and put them in force",
@@ -54,7 +55,7 @@ the same of what would be.`,
 	return cmd
 }
 
-func (a *app) sync(cmd *cobra.Command, opts agent.Options) error {
+func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	cfg, err := a.loadConfig(cmd)
 	if err != nil && opts.SetsOnly && opts.Offline {
 		// It is run at boot, and nobody may be there to mend the file.
@@ -115,10 +116,10 @@ func (a *app) printTroubles(r *agent.Report) {
 		}
 		fmt.Fprintf(a.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, clean(f.Problem.Error))
 		switch {
-		case slices.ContainsFunc(r.Kept, func(k agent.Kept) bool { return k.Feed == f.Name }): // told below
-		case f.State == agent.FeedMissing:
+		case slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }): // told below
+		case f.State == feeds.Missing:
 			fmt.Fprintln(a.err, "  there is no earlier copy of it")
-		case f.State == agent.FeedFresh, f.State == agent.FeedUnchanged:
+		case f.State == feeds.Fresh, f.State == feeds.Unchanged:
 			fmt.Fprintf(a.err, "  the rest of it is in force, %s\n", plural(f.Entries, "entry", "entries"))
 		default:
 			fmt.Fprintf(a.err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural(f.Entries, "entry", "entries"))
@@ -200,7 +201,7 @@ func (a *app) printOutcome(r *agent.Report) {
 		fmt.Fprintln(a.out, a.inForceEmpty())
 	case r.Troubled():
 		fmt.Fprintln(a.out, a.paint("in force", yellow)+", but not everything is as it should be: see above")
-	case slices.ContainsFunc(r.Feeds, func(f agent.FeedReport) bool { return f.State == agent.FeedCached }):
+	case slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.State == feeds.Cached }):
 		fmt.Fprintln(a.out, a.paint("in force", green)+", from the last good copies")
 	default:
 		fmt.Fprintln(a.out, a.paint("in force", green)+", every feed fresh")
@@ -233,7 +234,7 @@ func written(r *agent.Report, s agent.SetReport) string {
 // shownRejects is how many rejected lines of a feed a person is shown.
 const shownRejects = 3
 
-func (a *app) printRejects(f agent.FeedReport) {
+func (a *app) printRejects(f feeds.Report) {
 	for _, r := range f.Rejects[:min(len(f.Rejects), shownRejects)] {
 		where := fmt.Sprintf("line %d", r.Line)
 		if r.File != f.Source {
@@ -254,17 +255,17 @@ const shownScreened = 3
 
 // printScreened shows what all feeds together have in special-purpose space.
 func (a *app) printScreened(r *agent.Report) {
-	var rows []agent.ScreenReport
+	var rows []feeds.Screened
 	for _, f := range r.Feeds {
 		for _, s := range f.Screened {
-			if i := slices.IndexFunc(rows, func(row agent.ScreenReport) bool { return row.Prefix == s.Prefix }); i >= 0 {
+			if i := slices.IndexFunc(rows, func(row feeds.Screened) bool { return row.Prefix == s.Prefix }); i >= 0 {
 				rows[i].Entries += s.Entries
 			} else {
 				rows = append(rows, s)
 			}
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b agent.ScreenReport) int { return b.Entries - a.Entries })
+	slices.SortStableFunc(rows, func(a, b feeds.Screened) int { return b.Entries - a.Entries })
 	for i, s := range rows {
 		if i == shownScreened {
 			fmt.Fprintf(a.out, "  screened: and more in %s, see --json\n", plural(len(rows)-i, "other block", "other blocks"))
@@ -303,7 +304,7 @@ func (a *app) printSteps(r *agent.Report) {
 	steps.print(a.out)
 }
 
-func rejected(f agent.FeedReport) int {
+func rejected(f feeds.Report) int {
 	n := 0
 	for _, lines := range f.Rejected {
 		n += lines
@@ -311,7 +312,7 @@ func rejected(f agent.FeedReport) int {
 	return n
 }
 
-func screened(f agent.FeedReport) int {
+func screened(f feeds.Report) int {
 	n := 0
 	for _, s := range f.Screened {
 		n += s.Entries

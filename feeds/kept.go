@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"bufio"
@@ -74,7 +74,7 @@ type Kept struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
 	Prefixes int       `json:"prefixes"`
-	sets     cidr.Sets
+	Sets     cidr.Sets `json:"-"`
 }
 
 // Words say what is kept, why, and how long.
@@ -92,9 +92,9 @@ func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 // KeptRemedy is what to do about it.
 const KeptRemedy = "mend what is said about the feed; or take it out, if it is gone for good"
 
-// copyLost reports whether there is a feed without a last good copy. It looks at the ends of
+// CopyLost reports whether there is a feed without a last good copy. It looks at the ends of
 // the files only.
-func copyLost(store *fetch.Store, feeds []config.Feed) bool {
+func CopyLost(store *fetch.Store, feeds []config.Feed) bool {
 	return slices.ContainsFunc(feeds, func(f config.Feed) bool {
 		c, err := store.Open(f.Name)
 		if err == nil {
@@ -104,47 +104,47 @@ func copyLost(store *fetch.Store, feeds []config.Feed) bool {
 	})
 }
 
-// keeper finds what is kept.
-type keeper struct {
-	store  *fetch.Store
-	limits config.Limits
-	now    deadline.Clock
-	dryRun bool
-	warn   func(format string, args ...any)
+// Keeper finds what is kept.
+type Keeper struct {
+	Store  *fetch.Store
+	Limits config.Limits
+	Now    deadline.Clock
+	DryRun bool
+	Warn   func(format string, args ...any)
 }
 
-// keep returns what is kept of the feeds that are missing, and writes it down. live is what
+// Keep returns what is kept of the feeds that are missing, and writes it down. live is what
 // the kernel holds.
-func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
-	last, lost := readApplied(k.store), losses{}
-	if err := k.store.ReadJSON(lostFile, &lost); err != nil {
+func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
+	last, lost := readApplied(k.Store), losses{}
+	if err := k.Store.ReadJSON(lostFile, &lost); err != nil {
 		if !problem.IsAbsent(err) {
-			k.warn("what is kept of lost copies begins anew: %v", err)
+			k.Warn("what is kept of lost copies begins anew: %v", err)
 		}
 		lost = losses{}
 	}
 	before := problem.Digest(lost)
 	var kept []Kept
 	for name := range lost {
-		if !slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name && f.report.State == FeedMissing }) {
+		if !slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name && f.Report.State == Missing }) {
 			k.forget(lost, name)
 		}
 	}
 	for _, f := range feeds {
-		if f.report.State != FeedMissing {
+		if f.Report.State != Missing {
 			continue
 		}
 		l, known := lost[f.Name]
-		if !known && !hadCopy(f, last, mayBeRenamed(k.store, f, feeds, last)) {
+		if !known && !hadCopy(f, last, mayBeRenamed(k.Store, f, feeds, last)) {
 			continue
 		}
 		if !known {
-			l = loss{Since: k.now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.now.UTC()}
+			l = loss{Since: k.Now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.Now.UTC()}
 		}
-		l = l.stamped(k.now)
-		if l.Over = l.Over || l.Kept+k.now.Passed(l.Last) >= k.limits.KeepLost; l.Over {
+		l = l.stamped(k.Now)
+		if l.Over = l.Over || l.Kept+k.Now.Passed(l.Last) >= k.Limits.KeepLost; l.Over {
 			if !lost[f.Name].Over {
-				k.warn("feed %s: copy %s %s, nothing of it is kept any more", f.Name, l.Why, minute(l.Since))
+				k.Warn("feed %s: copy %s %s, nothing of it is kept any more", f.Name, l.Why, minute(l.Since))
 				k.remove(f.Name)
 			}
 			lost[f.Name] = l
@@ -158,18 +158,18 @@ func (k *keeper) keep(feeds []*feed, live func() cidr.Sets) []Kept {
 		if lost[f.Name] = l; l.Over {
 			continue
 		}
-		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(k.limits.KeepLost), Prefixes: sets.Len(), sets: sets})
+		kept = append(kept, Kept{Feed: f.Name, Why: l.Why, Since: l.Since, Until: l.until(k.Limits.KeepLost), Prefixes: sets.Len(), Sets: sets})
 	}
-	if problem.Digest(lost) != before && !k.dryRun {
-		if err := k.store.WriteJSON(lostFile, lost); err != nil {
-			k.warn("it is not remembered which copies are lost, so that what leaves other lists may stay meanwhile: %v", err)
+	if problem.Digest(lost) != before && !k.DryRun {
+		if err := k.Store.WriteJSON(lostFile, lost); err != nil {
+			k.Warn("it is not remembered which copies are lost, so that what leaves other lists may stay meanwhile: %v", err)
 		}
 	}
 	return kept
 }
 
 // broughtBy is what feeds are known to bring, or to have brought.
-func broughtBy(feeds []*feed) cidr.Sets {
+func broughtBy(feeds []*Feed) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets, f.before)
@@ -178,7 +178,7 @@ func broughtBy(feeds []*feed) cidr.Sets {
 }
 
 // lossWords say what became of a copy.
-func lossWords(f *feed) string {
+func lossWords(f *Feed) string {
 	if f.damaged {
 		return "damaged"
 	}
@@ -187,31 +187,31 @@ func lossWords(f *feed) string {
 
 // standIn is the stand-in for a feed's copy: the one that is written down, else a new one of
 // the kernel's, without what others bring.
-func (k *keeper) standIn(name string, known bool, live func() cidr.Sets, others cidr.Sets) cidr.Sets {
+func (k *Keeper) standIn(name string, known bool, live func() cidr.Sets, others cidr.Sets) cidr.Sets {
 	var sets cidr.Sets
 	err := error(nil)
 	if known {
-		if sets, err = readStandIn(k.store, name); err != nil {
-			k.warn("feed %s: what is kept of it is taken from the kernel anew: %v", name, err)
+		if sets, err = readStandIn(k.Store, name); err != nil {
+			k.Warn("feed %s: what is kept of it is taken from the kernel anew: %v", name, err)
 		}
 	}
 	if !known || err != nil {
 		sets = live()
 	}
 	rest := sets.Subtract(others)
-	if k.dryRun || known && err == nil && rest.Len() == sets.Len() && contentOf(rest) == contentOf(sets) {
+	if k.DryRun || known && err == nil && rest.Len() == sets.Len() && contentOf(rest) == contentOf(sets) {
 		return rest
 	}
 	if rest.Len() > 0 {
 		if err := k.write(name, rest); err != nil {
-			k.warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %s", name, problem.Of(err).Error)
+			k.Warn("feed %s: what is kept of it is not written down, so that what leaves other lists may stay meanwhile: %s", name, problem.Of(err).Error)
 		}
 	}
 	return rest
 }
 
-func (k *keeper) write(name string, sets cidr.Sets) error {
-	staged, err := k.store.Stage(state.StandInPrefix + name)
+func (k *Keeper) write(name string, sets cidr.Sets) error {
+	staged, err := k.Store.Stage(state.StandInPrefix + name)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (k *keeper) write(name string, sets cidr.Sets) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	return staged.Commit(fetch.Meta{Source: "the kernel", FetchedAt: k.now.Wall.UTC().Truncate(time.Second), Entries: sets.Len(), Effective: sets.Len()})
+	return staged.Commit(fetch.Meta{Source: "the kernel", FetchedAt: k.Now.Wall.UTC().Truncate(time.Second), Entries: sets.Len(), Effective: sets.Len()})
 }
 
 func allOf(sets cidr.Sets) iter.Seq[cidr.Prefix] {
@@ -257,7 +257,7 @@ func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
 // remaining is what stays in force of a feed whose last good copy is lost: its stand-in, or
 // what the kernel holds by live, if the loss is news. alone is that no other feed's copy is
 // lost.
-func (r *reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, alone bool) {
+func (r *Reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, alone bool) {
 	lost := losses{}
 	if r.store.ReadJSON(lostFile, &lost) != nil {
 		lost = losses{}
@@ -282,13 +282,13 @@ func (r *reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, 
 // unremembered is what the kernel holds of a list whose copy is lost together with all that
 // is remembered of it. That can be told of the only list that is fetched, if voipbl has
 // written the sets: what local lists bring is known.
-func (r *reader) unremembered(f *feed) (sets cidr.Sets) {
-	feeds, last := []*feed{}, readApplied(r.store)
+func (r *Reader) unremembered(f *Feed) (sets cidr.Sets) {
+	feeds, last := []*Feed{}, readApplied(r.store)
 	for _, cfg := range r.feeds {
 		if cfg.URL != "" && cfg.Name != f.Name {
 			return sets
 		}
-		feeds = append(feeds, &feed{Feed: cfg})
+		feeds = append(feeds, &Feed{Feed: cfg})
 	}
 	if c, err := r.store.Open(f.Name); err == nil {
 		defer c.Close()
@@ -305,32 +305,32 @@ func (r *reader) unremembered(f *feed) (sets cidr.Sets) {
 	look.dryRun = true
 	for _, cfg := range r.feeds {
 		if cfg.URL == "" {
-			sets = sets.Subtract(look.get(context.Background(), cfg).sets)
+			sets = sets.Subtract(look.Get(context.Background(), cfg).sets)
 		}
 	}
 	return sets
 }
 
 // forget drops a loss that is made good.
-func (k *keeper) forget(lost losses, name string) {
+func (k *Keeper) forget(lost losses, name string) {
 	if _, known := lost[name]; known {
 		delete(lost, name)
 		k.remove(name)
 	}
 }
 
-func (k *keeper) remove(name string) {
-	if k.dryRun {
+func (k *Keeper) remove(name string) {
+	if k.DryRun {
 		return
 	}
-	if err := k.store.Remove(state.StandInPrefix + name); err != nil {
-		k.warn("%v", err)
+	if err := k.Store.Remove(state.StandInPrefix + name); err != nil {
+		k.Warn("%v", err)
 	}
 }
 
-// readKept is what was kept when the lists were last put in force, with the prefixes if they
+// ReadKept is what was kept when the lists were last put in force, with the prefixes if they
 // are asked for.
-func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, error) {
+func ReadKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, error) {
 	lost := losses{}
 	if store == nil {
 		return nil, nil
@@ -358,15 +358,15 @@ func readKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 		if withSets {
 			sets, err := readStandIn(store, f.Name)
 			errs = append(errs, err)
-			k.sets = sets
+			k.Sets = sets
 		}
 		kept = append(kept, k)
 	}
 	return kept, errors.Join(errs...)
 }
 
-// nextEnd is when the first of what is kept is to leave; zero if nothing is.
-func nextEnd(kept []Kept) time.Time {
+// NextEnd is when the first of what is kept is to leave; zero if nothing is.
+func NextEnd(kept []Kept) time.Time {
 	var next time.Time
 	for _, k := range kept {
 		if next.IsZero() || k.Until.Before(next) {

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"log/slog"
@@ -21,10 +21,10 @@ type Options struct {
 }
 
 const (
-	// feedsAtOnce bounds how many feeds are fetched and read at a time.
-	feedsAtOnce = 8
+	// AtOnce bounds how many feeds are fetched and read at a time.
+	AtOnce = 8
 
-	// fetchRounds bounds fetching all feeds together, in time-outs of one: a
+	// Rounds bounds fetching all feeds together, in time-outs of one: a
 	// sync ends in minutes however many feeds hang.
-	fetchRounds = 3
+	Rounds = 3
 )

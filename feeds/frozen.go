@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"time"
@@ -14,9 +14,9 @@ import (
 // FrozenRemedy is what to do about one.
 const FrozenRemedy = "look at the list at its source; if it is right that it changes so seldom, raise the feed's frozen_after (0: never tell)"
 
-// frozen reports whether a list was due that often between its last change and its last
+// IsFrozen reports whether a list was due that often between its last change and its last
 // success. A host that slept for a week has missed nothing.
-func frozen(changed, success time.Time, f config.Feed) bool {
+func IsFrozen(changed, success time.Time, f config.Feed) bool {
 	if f.FrozenAfter == 0 || changed.IsZero() || success.IsZero() {
 		return false
 	}
@@ -29,6 +29,6 @@ func frozen(changed, success time.Time, f config.Feed) bool {
 	return true
 }
 
-func frozenWords(changed time.Time) string {
+func FrozenWords(changed time.Time) string {
 	return "FROZEN: its list has not changed since " + changed.Local().Format(time.DateTime)
 }

@@ -1,6 +1,6 @@
 //go:build published
 
-package agent
+package feeds
 
 import (
 	"bufio"
@@ -32,9 +32,9 @@ func TestPublishedPast(t *testing.T) {
 		want        fetch.Reason
 	}{
 		{"three years at once", y2016, y2019, ""},
-		{"and back", y2019, y2016, reasonShrank},
-		{"another list", y2019, other, reasonWidened},
-		{"likewise", other, y2019, reasonGrew},
+		{"and back", y2019, y2016, ReasonShrank},
+		{"another list", y2019, other, ReasonWidened},
+		{"likewise", other, y2019, ReasonGrew},
 	} {
 		if v := judged(t, test.now, test.before); v.reason != test.want {
 			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -31,11 +31,11 @@ func readApplied(store *fetch.Store) *applied {
 	return &last
 }
 
-// setApplied remembers the feeds with a copy that are in force now.
-func setApplied(store *fetch.Store, feeds []*feed, now time.Time) error {
+// SetApplied remembers the feeds with a copy that are in force now.
+func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
 	names := []string{}
 	for _, f := range feeds {
-		if f.report.State != FeedMissing {
+		if f.Report.State != Missing {
 			names = append(names, f.Name)
 		}
 	}
@@ -52,7 +52,7 @@ func setApplied(store *fetch.Store, feeds []*feed, now time.Time) error {
 // then what it has brought may be in the kernel. last is what was applied, nil if that is
 // not known, because the state folder was lost. renamed says that the feed may be one of
 // another name that was applied.
-func hadCopy(f *feed, last *applied, renamed bool) bool {
+func hadCopy(f *Feed, last *applied, renamed bool) bool {
 	switch {
 	case f.damaged, !f.history.LastSuccess.IsZero():
 		return true
@@ -68,12 +68,12 @@ func hadCopy(f *feed, last *applied, renamed bool) bool {
 
 // mayBeRenamed reports whether a feed may be one that was applied and is not configured any
 // more: under the old name there is no copy of another source.
-func mayBeRenamed(store *fetch.Store, f *feed, feeds []*feed, last *applied) bool {
+func mayBeRenamed(store *fetch.Store, f *Feed, feeds []*Feed, last *applied) bool {
 	if last == nil {
 		return false
 	}
 	return slices.ContainsFunc(last.Feeds, func(name string) bool {
-		if slices.ContainsFunc(feeds, func(f *feed) bool { return f.Name == name }) {
+		if slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name }) {
 			return false
 		}
 		c, err := store.Open(name)

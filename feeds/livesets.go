@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ type dump struct {
 	done   chan error
 }
 
-func startDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
+func StartDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
 	d := &dump{kernel: kernel, cfg: cfg, done: make(chan error, 1)}
 	go func() { d.done <- d.read() }()
 	return d
@@ -42,15 +42,15 @@ func readLive(cfg config.Config) cidr.Sets {
 	if d.read() != nil {
 		return cidr.Sets{}
 	}
-	return liveSets(d.lives)
+	return LiveSets(d.lives)
 }
 
-func (d *dump) wait() ([2]*ipsetsync.Live, error) {
+func (d *dump) Wait() ([2]*ipsetsync.Live, error) {
 	err := <-d.done
 	return d.lives, err
 }
 
-func liveSets(lives [2]*ipsetsync.Live) cidr.Sets {
+func LiveSets(lives [2]*ipsetsync.Live) cidr.Sets {
 	var b cidr.Builder
 	for _, live := range lives {
 		if live != nil && live.NoMatch == 0 {

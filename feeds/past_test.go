@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -108,36 +108,36 @@ func TestJudgeByPast(t *testing.T) {
 		{"the same", [][]string{singles(0, 500)}, singles(0, 500), "", ""},
 		{"a little more and less", [][]string{singles(0, 500)}, singles(20, 520), "", ""},
 		{"half", [][]string{singles(0, 100)}, singles(0, 50), "", ""},
-		{"below half", [][]string{singles(0, 100)}, singles(0, 49), reasonShrank, "49 entries, less than half of the 100 before"},
-		{"the real drop of VoIPBL", [][]string{singles(0, 71_642)}, singles(0, 29_791), reasonShrank, "29791 entries"},
-		{"one address many times", [][]string{singles(0, 100)}, join(singles(0, 1), singles(0, 1), singles(0, 1)), reasonShrank, "1 entries"},
-		{"the same, unsaid by a wide one", [][]string{singles(0, 100)}, join(singles(0, 1), strings.Split(eights(100), "\n"), []string{"11.0.0.0/19"}), reasonWidened, "1 block wider than a /28"},
-		{"step by step", [][]string{singles(0, 70_000), singles(0, 38_500)}, singles(0, 21_200), reasonShrank, "21200 entries, less than half of the 69"},
-		{"12 networks of the early days", [][]string{singles(0, 70_000)}, join(eight(12), resolvers), reasonWidened, "wider than a /28, far wider than before, cover 4.7% of IPv4 space"},
-		{"the same beside the old ones", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(12), resolvers), reasonWidened, "4.7%"},
-		{"one of them", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(1)), reasonWidened, "1 block wider than a /28"},
-		{"a /17 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/17"}), reasonWidened, ""},
+		{"below half", [][]string{singles(0, 100)}, singles(0, 49), ReasonShrank, "49 entries, less than half of the 100 before"},
+		{"the real drop of VoIPBL", [][]string{singles(0, 71_642)}, singles(0, 29_791), ReasonShrank, "29791 entries"},
+		{"one address many times", [][]string{singles(0, 100)}, join(singles(0, 1), singles(0, 1), singles(0, 1)), ReasonShrank, "1 entries"},
+		{"the same, unsaid by a wide one", [][]string{singles(0, 100)}, join(singles(0, 1), strings.Split(eights(100), "\n"), []string{"11.0.0.0/19"}), ReasonWidened, "1 block wider than a /28"},
+		{"step by step", [][]string{singles(0, 70_000), singles(0, 38_500)}, singles(0, 21_200), ReasonShrank, "21200 entries, less than half of the 69"},
+		{"12 networks of the early days", [][]string{singles(0, 70_000)}, join(eight(12), resolvers), ReasonWidened, "wider than a /28, far wider than before, cover 4.7% of IPv4 space"},
+		{"the same beside the old ones", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(12), resolvers), ReasonWidened, "4.7%"},
+		{"one of them", [][]string{singles(0, 70_000)}, join(singles(0, 70_000), eight(1)), ReasonWidened, "1 block wider than a /28"},
+		{"a /17 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/17"}), ReasonWidened, ""},
 		{"a /19 among networks that cover much more", [][]string{networks(600)}, join(networks(600), []string{"30.0.0.0/19"}), "", ""},
-		{"a /19 among networks that do not", [][]string{networks(300)}, join(networks(300), []string{"30.0.0.0/19"}), reasonWidened, ""},
+		{"a /19 among networks that do not", [][]string{networks(300)}, join(networks(300), []string{"30.0.0.0/19"}), ReasonWidened, ""},
 		{"a /24 in a short list", [][]string{singles(0, 3)}, join(singles(0, 3), []string{"20.0.0.0/24"}), "", ""},
 		{"a list of /16 brings another", [][]string{{"20.0.0.0/16", "22.0.0.0/16"}}, []string{"20.0.0.0/16", "22.0.0.0/16", "24.0.0.0/15"}, "", ""},
-		{"a million", [][]string{singles(0, 1100)}, many, reasonGrew, "1000000 entries, more than 5 times the 1100 before"},
+		{"a million", [][]string{singles(0, 1100)}, many, ReasonGrew, "1000000 entries, more than 5 times the 1100 before"},
 		{"a short list grows", [][]string{singles(0, 3)}, singles(0, 9000), "", ""},
-		{"by steps", [][]string{singles(0, 3000), singles(0, 12_000)}, singles(0, 48_000), reasonGrew, "more than 5 times the 30"},
-		{"coverage alone", [][]string{join(singles(0, 500), []string{"20.0.0.0/16"})}, join(singles(0, 500), []string{"20.0.0.0/13", "30.0.0.0/13"}), reasonGrew, "it covers 0.024% of IPv4 space, more than 5 times the 0.0015% before"},
-		{"turned over", [][]string{singles(0, 500)}, singles(252, 500), reasonTurned, "50% of the entries of before are still in it, less than 50%"},
+		{"by steps", [][]string{singles(0, 3000), singles(0, 12_000)}, singles(0, 48_000), ReasonGrew, "more than 5 times the 30"},
+		{"coverage alone", [][]string{join(singles(0, 500), []string{"20.0.0.0/16"})}, join(singles(0, 500), []string{"20.0.0.0/13", "30.0.0.0/13"}), ReasonGrew, "it covers 0.024% of IPv4 space, more than 5 times the 0.0015% before"},
+		{"turned over", [][]string{singles(0, 500)}, singles(252, 500), ReasonTurned, "50% of the entries of before are still in it, less than 50%"},
 		{"half of it is still there", [][]string{singles(0, 500)}, singles(250, 500), "", ""},
-		{"hidden under a wide one", [][]string{singles(0, 500)}, join(singles(100_000, 500), []string{"11.0.0.0/21"}), reasonTurned, ""},
+		{"hidden under a wide one", [][]string{singles(0, 500)}, join(singles(100_000, 500), []string{"11.0.0.0/21"}), ReasonTurned, ""},
 		{"a short list turns over", [][]string{singles(0, 99)}, singles(500, 99), "", ""},
-		{"turned over by steps", [][]string{singles(0, 500), singles(245, 500)}, singles(490, 500), reasonTurned, "2% of the entries of before"},
-		{"turned over by small steps", [][]string{singles(0, 500), singles(100, 500), singles(200, 500)}, singles(300, 500), reasonTurned, "40% of"},
+		{"turned over by steps", [][]string{singles(0, 500), singles(245, 500)}, singles(490, 500), ReasonTurned, "2% of the entries of before"},
+		{"turned over by small steps", [][]string{singles(0, 500), singles(100, 500), singles(200, 500)}, singles(300, 500), ReasonTurned, "40% of"},
 		{"wider by steps", [][]string{singles(0, 70_000), join(singles(0, 70_000), []string{"20.0.0.0/28"}), join(singles(0, 70_000), []string{"20.0.0.0/24"}),
-			join(singles(0, 70_000), []string{"20.0.0.0/20"})}, join(singles(0, 70_000), []string{"20.0.0.0/16"}), reasonWidened, "1 block wider than a /28"},
+			join(singles(0, 70_000), []string{"20.0.0.0/20"})}, join(singles(0, 70_000), []string{"20.0.0.0/16"}), ReasonWidened, "1 block wider than a /28"},
 		{"IPv6 wider by steps", [][]string{singles(0, 500), join(singles(0, 500), []string{"2a00:1::/60"}), join(singles(0, 500), []string{"2a00:1::/56"}),
 			join(singles(0, 500), []string{"2a00:1::/52", "2a00:2::/48"}), join(singles(0, 500), []string{"2a00:1::/44"}),
-			join(singles(0, 500), []string{"2a00:1::/40"}), join(singles(0, 500), []string{"2a00:1::/36"})}, join(singles(0, 500), []string{"2a00:1::/32"}), reasonWidened, "wider than a /60"},
+			join(singles(0, 500), []string{"2a00:1::/40"}), join(singles(0, 500), []string{"2a00:1::/36"})}, join(singles(0, 500), []string{"2a00:1::/32"}), ReasonWidened, "wider than a /60"},
 		{"IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::1", "2a00:2::/64", "2a00:3::/48"}), "", ""},
-		{"a provider of IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::/32"}), reasonWidened, "1 block wider than a /60"},
+		{"a provider of IPv6 joins", [][]string{singles(0, 500)}, join(singles(0, 500), []string{"2a00:1::/32"}), ReasonWidened, "1 block wider than a /60"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var before []aList
@@ -148,7 +148,7 @@ func TestJudgeByPast(t *testing.T) {
 			if v.reason != test.want || !strings.Contains(v.why, test.why) {
 				t.Errorf("got %q (%s), want %q (%s)", v.reason, v.why, test.want, test.why)
 			}
-			if v.reason != "" && (!heldBack(v.reason) || remedyFor(v.reason) == "") {
+			if v.reason != "" && (!HeldBack(v.reason) || remedyFor(v.reason) == "") {
 				t.Errorf("%q is not held back, or has no remedy", v.reason)
 			}
 		})
@@ -165,8 +165,8 @@ func TestPastFades(t *testing.T) {
 	}{
 		{"a tenth less a week", 7 * 24 * time.Hour, 0.9, ""},
 		{"a tenth more a week", 7 * 24 * time.Hour, 1.1, ""},
-		{"a tenth less a fetch", 4 * time.Hour, 0.9, reasonShrank},
-		{"a tenth more a fetch", 4 * time.Hour, 1.1, reasonGrew},
+		{"a tenth less a fetch", 4 * time.Hour, 0.9, ReasonShrank},
+		{"a tenth more a fetch", 4 * time.Hour, 1.1, ReasonGrew},
 	} {
 		n := 100_000.0
 		is := func() fetch.Extent { return fetch.Extent{Entries: n} }
@@ -179,7 +179,7 @@ func TestPastFades(t *testing.T) {
 				got = v.reason
 			}
 			if n*mostShrink < a.Most.Entries {
-				got = reasonShrank
+				got = ReasonShrank
 			}
 			p = addedTo(p, is(), 0, now)
 		}
@@ -237,9 +237,9 @@ func TestJudgeByRest(t *testing.T) {
 	}{
 		{"nothing stays", turnover{}, 3, ""},
 		{"the same again", turnover{70_000, 70_000}, 70_000, ""},
-		{"three entries", turnover{70_000, 3}, 3, reasonShrank},
-		{"three others", turnover{100, 0}, 3, reasonShrank},
-		{"others as many", turnover{70_000, 0}, 70_000, reasonTurned},
+		{"three entries", turnover{70_000, 3}, 3, ReasonShrank},
+		{"three others", turnover{100, 0}, 3, ReasonShrank},
+		{"others as many", turnover{70_000, 0}, 70_000, ReasonTurned},
 		{"a short list, others as many", turnover{20, 0}, 20, ""},
 		{"much more", turnover{1000, 1000}, 1_000_000, ""},
 		{"what is exempt has cut up its only block", turnover{24, 24}, 1, ""},
@@ -257,7 +257,7 @@ func TestShortIsBetterThanNone(t *testing.T) {
 	for _, test := range []struct {
 		last turnover
 		want fetch.Reason
-	}{{turnover{100, 10}, reasonShrank}, {turnover{}, ""}} {
+	}{{turnover{100, 10}, ReasonShrank}, {turnover{}, ""}} {
 		if v, _ := judgeByPast(p, func(cidr.Sets) turnover { return test.last }, is.tally, is.sets); v.reason != test.want {
 			t.Errorf("%+v: %q, want %q", test.last, v.reason, test.want)
 		}
@@ -265,7 +265,7 @@ func TestShortIsBetterThanNone(t *testing.T) {
 }
 
 func TestAgree(t *testing.T) {
-	v := verdict{reasonShrank, "x"}
+	v := verdict{ReasonShrank, "x"}
 	is := fetch.Extent{Entries: 400, Coverage: [2]float64{0.01, 0.002}}
 	held := func(change func(*fetch.Held)) *fetch.Held {
 		h := &fetch.Held{Since: pastNow, Reason: "shrank", Entries: 400, Coverage: is.Coverage, Content: "a", Agreed: 2}
@@ -296,7 +296,7 @@ func TestAgree(t *testing.T) {
 			}
 			continue
 		}
-		if got.reason != reasonShrank || now == nil || now.Agreed != test.agreed || (now.Agreed > 1) != now.Since.Equal(pastNow) {
+		if got.reason != ReasonShrank || now == nil || now.Agreed != test.agreed || (now.Agreed > 1) != now.Since.Equal(pastNow) {
 			t.Errorf("%s: %+v, %+v", test.name, got, now)
 		}
 	}
@@ -331,7 +331,7 @@ func TestJudgeByPastLaws(t *testing.T) {
 		}
 		// More blocks never make too wide a list, or too large a one, right.
 		more := listOf(t, append(textOf(now), textOf(drawPrefixes(rt, "more"))...)...)
-		if w := judged(t, more, was); (v.reason == reasonWidened || v.reason == reasonGrew) && w.reason != reasonWidened && w.reason != reasonGrew {
+		if w := judged(t, more, was); (v.reason == ReasonWidened || v.reason == ReasonGrew) && w.reason != ReasonWidened && w.reason != ReasonGrew {
 			rt.Errorf("%+v, and with more blocks %+v", v, w)
 		}
 		// A block that is far wider than those of the past makes no list right.
@@ -340,7 +340,7 @@ func TestJudgeByPastLaws(t *testing.T) {
 			rt.Errorf("%+v, and with a /8 %+v", v, w)
 		}
 		// Fewer entries make no list that shrank right.
-		if len(now) > 0 && v.reason == reasonShrank {
+		if len(now) > 0 && v.reason == ReasonShrank {
 			fewer := listOf(t, textOf(now[1:])...)
 			if w := judged(t, fewer, was); w.reason == "" {
 				rt.Errorf("%+v, and with one less %+v", v, w)

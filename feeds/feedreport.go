@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"github.com/voipbl/voipbl/internal/problem"
@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// FeedState is where the entries of a feed came from.
-type FeedState string
+// State is where the entries of a feed came from.
+type State string
 
 const (
-	FeedFresh     FeedState = "fresh"     // a new body
-	FeedUnchanged FeedState = "unchanged" // the source has nothing newer
-	FeedCached    FeedState = "cached"    // the last good copy, as --offline asked
-	FeedStale     FeedState = "stale"     // the source failed: the last good copy
-	FeedHeld      FeedState = "held"      // a body was not believed: the last good copy
-	FeedMissing   FeedState = "missing"   // the source failed, and there is no copy
+	Fresh     State = "fresh"     // a new body
+	Unchanged State = "unchanged" // the source has nothing newer
+	Cached    State = "cached"    // the last good copy, as --offline asked
+	Stale     State = "stale"     // the source failed: the last good copy
+	Held      State = "held"      // a body was not believed: the last good copy
+	Missing   State = "missing"   // the source failed, and there is no copy
 )
 
-// FeedReport is what a sync found in one feed.
-type FeedReport struct {
+// Report is what a sync found in one feed.
+type Report struct {
 	Name      string    `json:"name"`
 	Source    string    `json:"source"` // URL without userinfo, or path
-	State     FeedState `json:"state"`
+	State     State     `json:"state"`
 	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
 
 	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
@@ -34,24 +34,24 @@ type FeedReport struct {
 	Entries6 int              `json:"entries6"` // of these, IPv6
 	Prefixes int              `json:"prefixes"` // after aggregation, before protection
 	Rejected map[string]int   `json:"rejected"` // lines that gave nothing, by reason
-	Rejects  []RejectReport   `json:"rejects"`  // the first of them
-	Screened []ScreenReport   `json:"screened"` // entries in special-purpose space, by row
+	Rejects  []Reject         `json:"rejects"`  // the first of them
+	Screened []Screened       `json:"screened"` // entries in special-purpose space, by row
 	Unkept   bool             `json:"unkept"`   // it is in force, but no copy of it could be kept
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
-	file bool // it is on this host
+	File bool `json:"-"` // it is on this host
 }
 
-// ScreenReport counts the entries of a feed in one block that is never blocked.
-type ScreenReport struct {
+// Screened counts the entries of a feed in one block that is never blocked.
+type Screened struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Name    string       `json:"name"`
 	Source  string       `json:"source"` // the RFC
 	Entries int          `json:"entries"`
 }
 
-// RejectReport is a line that gave nothing.
-type RejectReport struct {
+// Reject is a line that gave nothing.
+type Reject struct {
 	File   string `json:"file"` // URL or file
 	Line   int    `json:"line"`
 	Text   string `json:"text"`

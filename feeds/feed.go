@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"context"
@@ -19,10 +19,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// reader gets feeds: each from its source, or else from its last good copy.
-type reader struct {
+// Reader gets feeds: each from its source, or else from its last good copy.
+type Reader struct {
 	store    *fetch.Store
-	client   *fetch.Client
+	Client   *fetch.Client
 	limits   config.Limits
 	offline  bool
 	force    bool
@@ -30,21 +30,21 @@ type reader struct {
 	live     func() cidr.Sets // what the kernel holds of lists
 	wrote    func() bool      // whether it was voipbl that put it there
 	feeds    []config.Feed    // all that are configured
-	lossy    bool             // the copy of a feed is lost: see feed.before
+	Lossy    bool             // the copy of a feed is lost: see feed.before
 	now      time.Time
 	deadline time.Time // for fetching all feeds together
 	progress func(feed string, got, total int64)
 }
 
-// feed is what was got of one.
-type feed struct {
+// Feed is what was got of one.
+type Feed struct {
 	config.Feed
-	report   FeedReport
+	Report   Report
 	source   string // tells it from what the name stood for before: see [config.URL.ID]
 	sets     cidr.Sets
-	warnings []string
+	Warnings []string
 
-	talked  []web.Peer  // the hosts that it came from just now
+	Talked  []web.Peer  // the hosts that it came from just now
 	history fetch.State // before this attempt; zero if it cannot be read
 	damaged bool        // there is a last good copy, and it cannot be read
 	before  cidr.Sets   // what the last good copy had, if a copy of another feed is lost
@@ -60,40 +60,40 @@ type content struct {
 	kind    filekind.Kind // of the first part that has a kind of its own
 }
 
-func newReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *reader {
-	return &reader{
-		store: store, client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
+func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *Reader {
+	return &Reader{
+		store: store, Client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,
 		offline: opts.Offline, force: opts.Force, dryRun: opts.DryRun, now: now, progress: opts.Progress,
-		deadline: time.Now().Add(fetchRounds * cfg.Limits.Timeout),
+		deadline: time.Now().Add(Rounds * cfg.Limits.Timeout),
 		live:     func() cidr.Sets { return readLive(cfg) },
 		wrote:    func() bool { return state.LastRecord(cfg).Wrote(cfg) },
 		feeds:    cfg.Feeds,
 	}
 }
 
-// getAll gets those feeds that are wanted and not there yet, a few at a time.
-func (r *reader) getAll(ctx context.Context, cfgs []config.Feed, feeds []*feed, want func(config.Feed) bool) {
+// GetAll gets those feeds that are wanted and not there yet, a few at a time.
+func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, want func(config.Feed) bool) {
 	var group errgroup.Group
-	group.SetLimit(feedsAtOnce)
+	group.SetLimit(AtOnce)
 	for i, f := range cfgs {
 		if feeds[i] != nil || !want(f) {
 			continue
 		}
 		group.Go(func() error {
-			feeds[i] = r.get(ctx, f)
+			feeds[i] = r.Get(ctx, f)
 			return nil
 		})
 	}
 	group.Wait()
 }
 
-// get gets one feed. It cannot fail: what goes wrong is in the report, and
+// Get gets one feed. It cannot fail: what goes wrong is in the report, and
 // then the last good copy is in force.
-func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
-	f := &feed{Feed: cfg, source: cfg.Path}
-	f.report = FeedReport{Name: cfg.Name, Source: cfg.Path, Rejects: []RejectReport{}, file: cfg.URL == ""}
+func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
+	f := &Feed{Feed: cfg, source: cfg.Path}
+	f.Report = Report{Name: cfg.Name, Source: cfg.Path, Rejects: []Reject{}, File: cfg.URL == ""}
 	if cfg.URL != "" {
-		f.report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
+		f.Report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
 	}
 	switch {
 	case r.offline && cfg.URL != "":
@@ -107,7 +107,7 @@ func (r *reader) get(ctx context.Context, cfg config.Feed) *feed {
 }
 
 // getURL downloads the feed unless its copy is current, and judges it.
-func (r *reader) getURL(ctx context.Context, f *feed) {
+func (r *Reader) getURL(ctx context.Context, f *Feed) {
 	prior := r.prior(f)
 	state := r.state(f)
 	problem := r.download(ctx, f, prior, &state)
@@ -118,11 +118,11 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 		problem = r.download(ctx, f, prior, &state)
 	}
 	if problem != nil {
-		f.report.Problem = problem
+		f.Report.Problem = problem
 		if state.Held != nil && problem.Reason == state.Held.Reason {
-			r.useCopy(f, FeedHeld)
+			r.useCopy(f, Held)
 		} else {
-			r.useCopy(f, FeedStale)
+			r.useCopy(f, Stale)
 		}
 	}
 	r.remember(f, state)
@@ -134,15 +134,15 @@ func (r *reader) getURL(ctx context.Context, f *feed) {
 
 // noteChange notes when the list last changed, and whether it is frozen, as it was last
 // known to be current at success.
-func (f *feed) noteChange(state fetch.State, success time.Time) {
-	f.report.ContentChanged = state.ContentChanged
-	f.report.Frozen = state.Held == nil && frozen(state.ContentChanged, success, f.Feed)
+func (f *Feed) noteChange(state fetch.State, success time.Time) {
+	f.Report.ContentChanged = state.ContentChanged
+	f.Report.Frozen = state.Held == nil && IsFrozen(state.ContentChanged, success, f.Feed)
 }
 
 // remember keeps what became of the attempt. One that the user broke off says
 // nothing about the feed.
-func (r *reader) remember(f *feed, state fetch.State) {
-	trouble := f.report.Problem
+func (r *Reader) remember(f *Feed, state fetch.State) {
+	trouble := f.Report.Problem
 	if r.dryRun || trouble != nil && trouble.Reason == string(fetch.ReasonCanceled) {
 		return
 	}
@@ -164,27 +164,27 @@ func (r *reader) remember(f *feed, state fetch.State) {
 // getCopy takes the last good copy because the user asked for it. That is no
 // trouble in itself; a copy that is too old, or whose source was in trouble
 // when it was last asked, is.
-func (r *reader) getCopy(f *feed) {
+func (r *Reader) getCopy(f *Feed) {
 	state := r.state(f)
 	f.noteChange(state, state.LastSuccess)
-	if !r.useCopy(f, FeedCached) {
-		f.report.Problem.Remedy = "run \"voipbl sync\" once with a network"
+	if !r.useCopy(f, Cached) {
+		f.Report.Problem.Remedy = "run \"voipbl sync\" once with a network"
 		return
 	}
-	switch success := lastSuccess(state, f.report.FetchedAt); {
+	switch success := lastSuccess(state, f.Report.FetchedAt); {
 	case state.LastError != "":
-		f.report.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
-	case stale(success, r.now, f.Schedule):
-		f.report.Problem = &problem.Problem{Reason: string(reasonStale), Error: "it was last fetched at " + success.Local().Format(time.DateTime), Remedy: remedyFor(reasonStale)}
+		f.Report.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
+	case IsStale(success, r.now, f.Schedule):
+		f.Report.Problem = &problem.Problem{Reason: string(reasonStale), Error: "it was last fetched at " + success.Local().Format(time.DateTime), Remedy: remedyFor(reasonStale)}
 	}
 }
 
 // download does what can go wrong. It returns the problem, or nil when the
 // feed is in f.
-func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state *fetch.State) *problem.Problem {
+func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state *fetch.State) *problem.Problem {
 	timeout := min(r.limits.Timeout, time.Until(r.deadline))
 	if timeout <= 0 {
-		why := fmt.Sprintf("not begun: the other feeds took %v, all the time there is", fetchRounds*r.limits.Timeout)
+		why := fmt.Sprintf("not begun: the other feeds took %v, all the time there is", Rounds*r.limits.Timeout)
 		return &problem.Problem{Reason: string(fetch.ReasonTooSlow), Error: why, Remedy: remedyFor(fetch.ReasonTooSlow)}
 	}
 	staged, err := r.store.Stage(f.Name)
@@ -192,20 +192,20 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 		return problem.Of(err)
 	}
 	defer staged.Discard()
-	response, err := r.client.Get(ctx, fetch.Request{
+	response, err := r.Client.Get(ctx, fetch.Request{
 		Feed: f.Name, URL: string(f.URL), Insecure: f.Insecure,
 		MaxBytes: r.limits.MaxBytes, Timeout: timeout,
 		ETag: prior.ETag, LastModified: prior.LastModified,
 		Progress: r.feedProgress(f.Name),
 	}, staged)
 	if err != nil {
-		state.Tried, f.talked = response.Talked, response.Talked
+		state.Tried, f.Talked = response.Talked, response.Talked
 		return problem.Of(err)
 	}
 	if response.NotModified {
-		if !r.useCopy(f, FeedUnchanged) {
-			why := f.report.Problem.Error
-			f.report.Problem = nil
+		if !r.useCopy(f, Unchanged) {
+			why := f.Report.Problem.Error
+			f.Report.Problem = nil
 			return &problem.Problem{Reason: reasonNoCopy, Error: why}
 		}
 		r.store.Stands(f.Name)
@@ -213,7 +213,7 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 		if state.Content == "" {
 			state.Content, state.ContentChanged = contentOf(f.sets), prior.FetchedAt
 		}
-		state.Talked, state.Tried, f.talked = response.Talked, nil, response.Talked
+		state.Talked, state.Tried, f.Talked = response.Talked, nil, response.Talked
 		return nil
 	}
 	body, err := r.read(staged.Parts())
@@ -224,16 +224,16 @@ func (r *reader) download(ctx context.Context, f *feed, prior fetch.Meta, state 
 	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
 		return &problem.Problem{Reason: string(v.reason), Error: v.why, Remedy: remedyFor(v.reason)}
 	}
-	state.Talked, state.Tried, f.talked = response.Talked, nil, response.Talked
+	state.Talked, state.Tried, f.Talked = response.Talked, nil, response.Talked
 	r.noteBefore(f)
 	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
-	f.take(body, FeedFresh, staged.Size(), r.now)
+	f.take(body, Fresh, staged.Size(), r.now)
 	return nil
 }
 
 // noteBefore keeps what the last good copy has, before another takes its place.
-func (r *reader) noteBefore(f *feed) {
-	if r.lossy {
+func (r *Reader) noteBefore(f *Feed) {
+	if r.Lossy {
 		if body, _, err := r.readCopy(f.Name); err == nil {
 			f.before = body.sets
 		}
@@ -241,7 +241,7 @@ func (r *reader) noteBefore(f *feed) {
 }
 
 // commit makes what is staged the last good copy.
-func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.Meta) {
+func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.Meta) {
 	if r.dryRun {
 		return
 	}
@@ -253,8 +253,8 @@ func (r *reader) commit(f *feed, staged *fetch.Staged, body content, meta fetch.
 
 // unkept notes that a feed is in force and its copy cannot be kept, which will
 // be missed when the feed fails, or after a reboot.
-func (f *feed) unkept(err error) {
-	f.report.Unkept = true
+func (f *Feed) unkept(err error) {
+	f.Report.Unkept = true
 	f.warn("feed %s: no copy is kept, so a reboot would lose it: %s: free or mend the disk, then sync again", f.Name, problem.Of(err).Error)
 }
 
@@ -264,7 +264,7 @@ const rememberPaths = time.Minute
 
 // prior is the last good copy's description, zero if there is none, or if it
 // was of another source: one's validators and size say nothing about another.
-func (r *reader) prior(f *feed) fetch.Meta {
+func (r *Reader) prior(f *Feed) fetch.Meta {
 	c, err := r.store.Open(f.Name)
 	if err != nil {
 		if !problem.IsAbsent(err) {
@@ -279,7 +279,7 @@ func (r *reader) prior(f *feed) fetch.Meta {
 	return c.Meta()
 }
 
-func (r *reader) state(f *feed) fetch.State {
+func (r *Reader) state(f *Feed) fetch.State {
 	state, err := r.store.State(f.Name)
 	if err != nil {
 		f.warn("feed %s: %v: its history begins anew", f.Name, err)
@@ -290,12 +290,12 @@ func (r *reader) state(f *feed) fetch.State {
 
 // useCopy takes the last good copy, and reports whether there is one. If not,
 // the feed is missing, and its problem is kept or, if it has none yet, set.
-func (r *reader) useCopy(f *feed, state FeedState) bool {
+func (r *Reader) useCopy(f *Feed, state State) bool {
 	body, meta, err := r.readCopy(f.Name)
 	if err != nil {
-		f.report.State, f.damaged = FeedMissing, !problem.IsAbsent(err)
-		if f.report.Problem == nil {
-			f.report.Problem = problem.Of(err)
+		f.Report.State, f.damaged = Missing, !problem.IsAbsent(err)
+		if f.Report.Problem == nil {
+			f.Report.Problem = problem.Of(err)
 		} else if !problem.IsAbsent(err) {
 			f.warn("feed %s: %v", f.Name, err)
 		}
@@ -305,13 +305,13 @@ func (r *reader) useCopy(f *feed, state FeedState) bool {
 	return true
 }
 
-func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
+func (r *Reader) readCopy(name string) (content, fetch.Meta, error) {
 	c, err := r.store.Open(name)
 	if err != nil {
 		return content{}, fetch.Meta{}, err
 	}
 	defer c.Close()
-	body, err := r.readBy(policyOf(r.limits), c.Parts())
+	body, err := r.readBy(PolicyOf(r.limits), c.Parts())
 	if err == nil {
 		err = c.Verify()
 	}
@@ -322,15 +322,15 @@ func (r *reader) readCopy(name string) (content, fetch.Meta, error) {
 // ones have 14 to 17. It sizes memory, no more.
 const bytesPerEntry = 14
 
-// policyOf is what the configuration allows a feed's last good copy to put in the set.
-func policyOf(l config.Limits) cidr.Policy {
+// PolicyOf is what the configuration allows a feed's last good copy to put in the set.
+func PolicyOf(l config.Limits) cidr.Policy {
 	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: copyEntries(l)}
 }
 
 // read reads a body.
-func (r *reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
-	limit := entryLimit(r.limits)
-	policy := policyOf(r.limits)
+func (r *Reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
+	limit := LimitOf(r.limits)
+	policy := PolicyOf(r.limits)
 	policy.MaxPrefixes = limit.Entries
 	c, err := r.readBy(policy, parts)
 	if errors.Is(err, cidr.ErrTooMany) {
@@ -350,7 +350,7 @@ func (e *tooManyError) Explain() (reason, what, remedy string) {
 func (e *tooManyError) Unwrap() error { return e.error }
 
 // readBy reads a body by a policy.
-func (r *reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
+func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var (
 		c content
 		b cidr.Builder
@@ -382,12 +382,12 @@ func (c *content) meta(m fetch.Meta) fetch.Meta {
 }
 
 // take makes a body the one in force.
-func (f *feed) take(c content, state FeedState, size int64, fetchedAt time.Time) {
+func (f *Feed) take(c content, state State, size int64, fetchedAt time.Time) {
 	f.sets = c.sets
-	r := &f.report
+	r := &f.Report
 	r.State, r.Bytes, r.FetchedAt = state, size, fetchedAt
 	r.Lines, r.Entries, r.Entries6, r.Prefixes = c.tally.Lines, c.tally.Entries, c.tally.Entries6, c.sets.Len()
-	r.Rejected, r.Screened = make(map[string]int), []ScreenReport{}
+	r.Rejected, r.Screened = make(map[string]int), []Screened{}
 	for why := range cidr.Reasons {
 		if n := c.tally.Rejects[why]; n > 0 {
 			r.Rejected[why.Key()] = n
@@ -395,19 +395,19 @@ func (f *feed) take(c content, state FeedState, size int64, fetchedAt time.Time)
 	}
 	for i, s := range cidr.Specials() {
 		if len(c.tally.Specials) > 0 && c.tally.Specials[i] > 0 {
-			r.Screened = append(r.Screened, ScreenReport{s.Prefix.Netip(), s.Name, s.Source, c.tally.Specials[i]})
+			r.Screened = append(r.Screened, Screened{s.Prefix.Netip(), s.Name, s.Source, c.tally.Specials[i]})
 		}
 	}
 	for i, s := range c.tally.Samples {
-		r.Rejects = append(r.Rejects, RejectReport{c.files[i], s.Line, s.Text, s.Reason.Key(), s.Reason.String()})
+		r.Rejects = append(r.Rejects, Reject{c.files[i], s.Line, s.Text, s.Reason.Key(), s.Reason.String()})
 	}
 }
 
-func (f *feed) warn(format string, args ...any) {
-	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
+func (f *Feed) warn(format string, args ...any) {
+	f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...))
 }
 
-func (r *reader) feedProgress(name string) func(got, total int64) {
+func (r *Reader) feedProgress(name string) func(got, total int64) {
 	if r.progress == nil {
 		return nil
 	}

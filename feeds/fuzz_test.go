@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func FuzzFeedToPlan(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	r := &reader{store: store, limits: config.Default().Limits}
+	r := &Reader{store: store, limits: config.Default().Limits}
 	f.Fuzz(func(t *testing.T, text, protectedBytes []byte) {
 		staged, err := store.Stage("list")
 		if err != nil {
@@ -53,8 +53,8 @@ func FuzzFeedToPlan(f *testing.F) {
 		}
 
 		protected := protectedFrom(protectedBytes)
-		list := &feed{sets: copied.sets}
-		sets := exempt.Blockable(combine([]*feed{list}, nil), protected)
+		list := &Feed{sets: copied.sets}
+		sets := exempt.Blockable(Combine([]*Feed{list}, nil), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, sets[fam], nil)

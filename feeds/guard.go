@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -12,13 +12,13 @@ import (
 // those of [fetch.Reason], and share a field with them.
 const (
 	reasonTruncated = fetch.ReasonTruncated
-	reasonNotAList  = fetch.Reason("not-a-list")
+	ReasonNotAList  = fetch.Reason("not-a-list")
 	reasonTooFew    = fetch.Reason("too-few")
 	reasonTooMuch   = fetch.Reason("too-much")
-	reasonShrank    = fetch.Reason("shrank")
-	reasonGrew      = fetch.Reason("grew")
-	reasonWidened   = fetch.Reason("widened")
-	reasonTurned    = fetch.Reason("turned-over")
+	ReasonShrank    = fetch.Reason("shrank")
+	ReasonGrew      = fetch.Reason("grew")
+	ReasonWidened   = fetch.Reason("widened")
+	ReasonTurned    = fetch.Reason("turned-over")
 	reasonDamaged   = fetch.Reason("damaged")
 	reasonStale     = fetch.Reason("stale")
 
@@ -47,7 +47,7 @@ func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	case t.Declared != cidr.NoTotal && t.Declared != t.Lines:
 		return verdict{reasonTruncated, fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
 	case t.Lines > 0 && (t.Lines-t.Malformed())*10 < t.Lines*wellFormed:
-		return verdict{reasonNotAList, fmt.Sprintf("%d of its %d lines are no entries", t.Malformed(), t.Lines)}
+		return verdict{ReasonNotAList, fmt.Sprintf("%d of its %d lines are no entries", t.Malformed(), t.Lines)}
 	case entries < f.MinEntries:
 		return verdict{reasonTooFew, fmt.Sprintf("%d entries that can block something, and min_entries is %d", entries, f.MinEntries)}
 	}
@@ -77,7 +77,7 @@ func effective(t cidr.Tally, sets cidr.Sets) int {
 // remedyFor says what an admin can do about a feed's failure.
 func remedyFor(reason fetch.Reason) string {
 	switch reason {
-	case reasonNotAList:
+	case ReasonNotAList:
 		return "look at what the URL gives (a portal, an error page) or the file holds: one address, network or range a line is read, as plain text"
 	case reasonTruncated:
 		return "look at what the URL gives (a portal, an error page, a cut transfer); it is tried again at the next fetch"
@@ -85,7 +85,7 @@ func remedyFor(reason fetch.Reason) string {
 		return "if the list is right, lower the feed's min_entries"
 	case reasonTooMuch:
 		return "if the list is right, raise the feed's max_coverage, or limits.max_entries to what this host has the memory for (250 bytes an entry)"
-	case reasonShrank, reasonGrew, reasonWidened, reasonTurned:
+	case ReasonShrank, ReasonGrew, ReasonWidened, ReasonTurned:
 		return "look at the list at its source; if it is right, run \"voipbl sync --force\""
 	case reasonStale:
 		return "run \"voipbl sync\" with a network"

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"io"
@@ -11,20 +11,20 @@ import (
 
 // getPath reads a feed of local files, which are the admin's own hand: they may
 // shrink and become empty. Their copy is for the day they cannot be read.
-func (r *reader) getPath(f *feed) {
+func (r *Reader) getPath(f *Feed) {
 	if problem := r.readPath(f); problem != nil {
-		f.report.Problem = problem
-		r.useCopy(f, FeedStale)
+		f.Report.Problem = problem
+		r.useCopy(f, Stale)
 	}
 	state := r.state(f)
-	if f.report.Problem != nil || state.LastError != "" || f.report.State == FeedFresh || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
+	if f.Report.Problem != nil || state.LastError != "" || f.Report.State == Fresh || r.now.Sub(state.LastSuccess).Abs() > rememberPaths {
 		r.remember(f, state)
 	}
 }
 
 // readPath takes what the files say. It returns why nothing could be taken; a
 // file among others that is no list is a problem in the feed's report.
-func (r *reader) readPath(f *feed) *problem.Problem {
+func (r *Reader) readPath(f *Feed) *problem.Problem {
 	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
 	if err != nil {
 		return problem.Of(err)
@@ -38,7 +38,7 @@ func (r *reader) readPath(f *feed) *problem.Problem {
 		if err != nil {
 			return problem.Of(err)
 		}
-		return f.takeFiles(body, FeedFresh, 0, r.now)
+		return f.takeFiles(body, Fresh, 0, r.now)
 	}
 	defer staged.Discard()
 	tee := &copying{to: staged}
@@ -48,16 +48,16 @@ func (r *reader) readPath(f *feed) *problem.Problem {
 	}
 	if tee.err != nil {
 		f.unkept(tee.err)
-		return f.takeFiles(body, FeedFresh, 0, r.now)
+		return f.takeFiles(body, Fresh, 0, r.now)
 	}
-	state := FeedUnchanged
+	state := Unchanged
 	if !r.store.Same(f.Name, staged.Sum()) {
-		state = FeedFresh
+		state = Fresh
 	}
 	if problem := f.takeFiles(body, state, staged.Size(), r.now); problem != nil {
 		return problem
 	}
-	if state == FeedFresh {
+	if state == Fresh {
 		r.noteBefore(f)
 		r.commit(f, staged, body, fetch.Meta{})
 	}
@@ -65,12 +65,12 @@ func (r *reader) readPath(f *feed) *problem.Problem {
 }
 
 // takeFiles takes the entries of local files unless none of them is a list.
-func (f *feed) takeFiles(body content, state FeedState, size int64, now time.Time) *problem.Problem {
+func (f *Feed) takeFiles(body content, state State, size int64, now time.Time) *problem.Problem {
 	problem := foreignFiles(body)
 	if problem != nil && body.tally.Malformed() == body.tally.Lines {
 		return problem
 	}
-	f.report.Problem = problem
+	f.Report.Problem = problem
 	f.take(body, state, size, now)
 	return nil
 }

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ type EntryLimit struct {
 	Memory  uint64 `json:"memory,omitempty"` // bytes, if that is known
 }
 
-// entryLimit is what the configuration says, or if it leaves that to the host, what the
+// LimitOf is what the configuration says, or if it leaves that to the host, what the
 // memory here allows.
-func entryLimit(l config.Limits) EntryLimit {
+func LimitOf(l config.Limits) EntryLimit {
 	if l.MaxEntries != config.EntriesAuto {
 		return EntryLimit{Entries: l.MaxEntries}
 	}
@@ -53,4 +53,4 @@ func copyEntries(l config.Limits) int {
 }
 
 // EntriesHere is how many entries one list may have on this host.
-func EntriesHere(cfg config.Config) EntryLimit { return entryLimit(cfg.Limits) }
+func EntriesHere(cfg config.Config) EntryLimit { return LimitOf(cfg.Limits) }

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"testing"
@@ -19,20 +19,20 @@ func TestHadCopy(t *testing.T) {
 	had := fetch.State{LastAttempt: pastNow, LastSuccess: pastNow}
 	for _, test := range []struct {
 		name    string
-		feed    feed
+		feed    Feed
 		last    *applied
 		renamed bool
 		want    bool
 	}{
-		{"never tried, on a fresh host", feed{}, &applied{Version: appliedVersion}, false, false},
-		{"dead from the start", feed{history: tried}, &applied{Version: appliedVersion}, false, false},
-		{"dead from the start, as an older version wrote it", feed{history: tried}, old, false, false},
-		{"an older version's, of which nothing else is known", feed{}, old, false, true},
-		{"it was in force", feed{history: tried}, now, false, true},
-		{"it succeeded once", feed{history: had}, &applied{Version: appliedVersion}, false, true},
-		{"it is damaged", feed{damaged: true}, &applied{Version: appliedVersion}, false, true},
-		{"the state folder is lost", feed{}, nil, false, true},
-		{"it may have had another name", feed{history: tried}, &applied{Version: appliedVersion}, true, true},
+		{"never tried, on a fresh host", Feed{}, &applied{Version: appliedVersion}, false, false},
+		{"dead from the start", Feed{history: tried}, &applied{Version: appliedVersion}, false, false},
+		{"dead from the start, as an older version wrote it", Feed{history: tried}, old, false, false},
+		{"an older version's, of which nothing else is known", Feed{}, old, false, true},
+		{"it was in force", Feed{history: tried}, now, false, true},
+		{"it succeeded once", Feed{history: had}, &applied{Version: appliedVersion}, false, true},
+		{"it is damaged", Feed{damaged: true}, &applied{Version: appliedVersion}, false, true},
+		{"the state folder is lost", Feed{}, nil, false, true},
+		{"it may have had another name", Feed{history: tried}, &applied{Version: appliedVersion}, true, true},
 	} {
 		test.feed.Name = "a"
 		if got := hadCopy(&test.feed, test.last, test.renamed); got != test.want {
@@ -57,30 +57,30 @@ func TestKeptIsNoRatchet(t *testing.T) {
 		if err := store.WriteJSON(appliedFile, applied{Version: appliedVersion, Feeds: []string{"lost", "other"}}); err != nil {
 			rt.Fatal(err)
 		}
-		k := &keeper{store: store, limits: config.Limits{KeepLost: time.Hour}, now: clockAt(pastNow, 0), warn: func(string, ...any) {}}
+		k := &Keeper{Store: store, Limits: config.Limits{KeepLost: time.Hour}, Now: clockAt(pastNow, 0), Warn: func(string, ...any) {}}
 		rest := lost
 		for i := range rapid.IntRange(1, 6).Draw(rt, "fetches") {
 			before := other
 			other = cidr.SetOf(drawPrefixes(rt, "other")...)
-			feeds := []*feed{
-				{Feed: config.Feed{Name: "lost"}, report: FeedReport{State: FeedMissing}},
-				{Feed: config.Feed{Name: "other"}, report: FeedReport{State: FeedFresh}, sets: other},
+			feeds := []*Feed{
+				{Feed: config.Feed{Name: "lost"}, Report: Report{State: Missing}},
+				{Feed: config.Feed{Name: "other"}, Report: Report{State: Fresh}, sets: other},
 			}
 			if i == 0 { // later it is known already
 				feeds[1].before = before
 			}
 			rest = rest.Subtract(broughtBy(feeds))
-			kept := k.keep(feeds, func() cidr.Sets { return kernel })
-			kernel = combine(feeds, kept)
+			kept := k.Keep(feeds, func() cidr.Sets { return kernel })
+			kernel = Combine(feeds, kept)
 			if want := cidr.Union(rest, other); !kernel[0].Equal(want[0]) {
 				rt.Fatalf("fetch %d: the set has %d prefixes, not %d", i, kernel.Len(), want.Len())
 			}
-			k.now = k.now.After(time.Minute)
+			k.Now = k.Now.After(time.Minute)
 		}
-		k.now = clockAt(pastNow, time.Hour)
-		feeds := []*feed{{Feed: config.Feed{Name: "lost"}, report: FeedReport{State: FeedMissing}}}
+		k.Now = clockAt(pastNow, time.Hour)
+		feeds := []*Feed{{Feed: config.Feed{Name: "lost"}, Report: Report{State: Missing}}}
 		for range 2 {
-			if kept := k.keep(feeds, func() cidr.Sets { return kernel }); rest.Len() > 0 && len(kept) > 0 {
+			if kept := k.Keep(feeds, func() cidr.Sets { return kernel }); rest.Len() > 0 && len(kept) > 0 {
 				rt.Fatalf("%d are kept for ever", kept[0].Prefixes)
 			}
 		}
@@ -88,10 +88,10 @@ func TestKeptIsNoRatchet(t *testing.T) {
 }
 
 func TestNextEnd(t *testing.T) {
-	if got := nextEnd(nil); !got.IsZero() {
+	if got := NextEnd(nil); !got.IsZero() {
 		t.Error(got)
 	}
-	if got := nextEnd([]Kept{{Until: pastNow.Add(2)}, {Until: pastNow.Add(1)}, {Until: pastNow.Add(3)}}); !got.Equal(pastNow.Add(1)) {
+	if got := NextEnd([]Kept{{Until: pastNow.Add(2)}, {Until: pastNow.Add(1)}, {Until: pastNow.Add(3)}}); !got.Equal(pastNow.Add(1)) {
 		t.Error(got)
 	}
 }
@@ -127,19 +127,19 @@ func TestKeptClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			k := &keeper{store: store, limits: config.Limits{KeepLost: keep}, warn: func(string, ...any) {}}
-			feeds := []*feed{{Feed: config.Feed{Name: "lost"}, damaged: true, report: FeedReport{State: FeedMissing}}}
+			k := &Keeper{Store: store, Limits: config.Limits{KeepLost: keep}, Warn: func(string, ...any) {}}
+			feeds := []*Feed{{Feed: config.Feed{Name: "lost"}, damaged: true, Report: Report{State: Missing}}}
 			kernel := func() cidr.Sets { return cidr.SetOf(cidr.MustParsePrefix("8.8.8.8")) }
 			var kept []Kept
-			for _, k.now = range test.now {
-				kept = k.keep(feeds, kernel)
+			for _, k.Now = range test.now {
+				kept = k.Keep(feeds, kernel)
 			}
 			switch {
 			case test.left == 0 && len(kept) > 0, test.left > 0 && len(kept) != 1:
 				t.Fatalf("kept: %+v", kept)
 			case len(kept) == 0:
-			case !kept[0].Until.Equal(k.now.Wall.Add(test.left)) || kept[0].Since.After(k.now.Wall) || kept[0].Why != "damaged" || kept[0].Prefixes != 1:
-				t.Fatalf("%+v, and %v are left", kept, kept[0].Until.Sub(k.now.Wall))
+			case !kept[0].Until.Equal(k.Now.Wall.Add(test.left)) || kept[0].Since.After(k.Now.Wall) || kept[0].Why != "damaged" || kept[0].Prefixes != 1:
+				t.Fatalf("%+v, and %v are left", kept, kept[0].Until.Sub(k.Now.Wall))
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -20,10 +20,10 @@ const (
 	alike = 1
 )
 
-// heldBack reports whether a list is refused for what its past was, so that it is believed
+// HeldBack reports whether a list is refused for what its past was, so that it is believed
 // when it comes again.
-func heldBack(reason fetch.Reason) bool {
-	return slices.Contains([]fetch.Reason{reasonShrank, reasonGrew, reasonWidened, reasonTurned}, reason)
+func HeldBack(reason fetch.Reason) bool {
+	return slices.Contains([]fetch.Reason{ReasonShrank, ReasonGrew, ReasonWidened, ReasonTurned}, reason)
 }
 
 // agree counts how many fetches in a row say the same as a body that is to be held back,
@@ -54,7 +54,7 @@ func sameHeld(a, b fetch.Held) bool {
 func similar(a, b float64) bool { return math.Abs(a-b)*10 <= a*alike }
 
 // verdict judges a body, and keeps in state what is to be remembered of it.
-func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, state *fetch.State) verdict {
+func (r *Reader) verdict(f *Feed, body content, prior fetch.Meta, sum string, state *fetch.State) verdict {
 	if v := foreignVerdict(body); v.reason != "" {
 		return v
 	}
@@ -92,7 +92,7 @@ func (r *reader) verdict(f *feed, body content, prior fetch.Meta, sum string, st
 		if v, state.Held = agree(state.Held, v, is, content, r.now); v.reason != "" {
 			return v
 		}
-		if reason == reasonTurned {
+		if reason == ReasonTurned {
 			anew.Turned = max(anew.Turned, gone)
 		}
 	}
@@ -106,7 +106,7 @@ const asidePrefix = "_past."
 
 // aside puts the last good copy aside, which is about to be replaced, if that is due, and
 // notes when.
-func (r *reader) aside(f *feed, past fetch.Past, prior fetch.Meta) fetch.Past {
+func (r *Reader) aside(f *Feed, past fetch.Past, prior fetch.Meta) fetch.Past {
 	if r.dryRun || prior.SHA256 == "" || !past.Aside.IsZero() && r.now.Sub(past.Aside) < asideFor {
 		return past
 	}
@@ -121,7 +121,7 @@ func (r *reader) aside(f *feed, past fetch.Past, prior fetch.Meta) fetch.Past {
 
 // past is what is known of the lists before, nil if nothing is. Where there is a copy and
 // no history, as an older version leaves it, it is that of the copy.
-func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past {
+func (r *Reader) past(f *Feed, prior fetch.Meta, state *fetch.State) *fetch.Past {
 	if state.Past != nil && state.Past.Source == f.source {
 		return state.Past
 	}
@@ -142,7 +142,7 @@ func (r *reader) past(f *feed, prior fetch.Meta, state *fetch.State) *fetch.Past
 
 // compare tells what is still in a new list: of the list that was put aside, or of the last
 // good one, or, if that is lost, of what stays in force of it.
-func (r *reader) compare(f *feed, past *fetch.Past, prior fetch.Meta, with cidr.Sets) turnover {
+func (r *Reader) compare(f *Feed, past *fetch.Past, prior fetch.Meta, with cidr.Sets) turnover {
 	if prior.SHA256 == "" {
 		return r.compareRest(f, with, past)
 	}
@@ -165,7 +165,7 @@ func (r *reader) compare(f *feed, past *fetch.Past, prior fetch.Meta, with cidr.
 // compareRest is compare with what stays in force of a list whose last good copy is lost.
 // That of several such lists may be mixed up: then no more of it counts than the list had,
 // or, if that is not known, nothing.
-func (r *reader) compareRest(f *feed, with cidr.Sets, past *fetch.Past) (t turnover) {
+func (r *Reader) compareRest(f *Feed, with cidr.Sets, past *fetch.Past) (t turnover) {
 	live := r.live
 	if past == nil {
 		live = func() cidr.Sets { return r.unremembered(f) }
@@ -189,13 +189,13 @@ func (r *reader) compareRest(f *feed, with cidr.Sets, past *fetch.Past) (t turno
 
 // compareCopy is compare with a copy. It reads that line by line, so that it needs no memory
 // for it.
-func (r *reader) compareCopy(name string, with cidr.Sets) (t turnover, err error) {
+func (r *Reader) compareCopy(name string, with cidr.Sets) (t turnover, err error) {
 	c, err := r.store.Open(name)
 	if err != nil {
 		return t, err
 	}
 	defer c.Close()
-	policy := policyOf(r.limits)
+	policy := PolicyOf(r.limits)
 	for _, in := range c.Parts() {
 		for sc := cidr.NewScanner(in); sc.Scan(); {
 			ps := sc.Prefixes()
@@ -217,7 +217,7 @@ func (r *reader) compareCopy(name string, with cidr.Sets) (t turnover, err error
 }
 
 // accept notes a list that is believed.
-func (r *reader) accept(state *fetch.State, past fetch.Past, content string) {
+func (r *Reader) accept(state *fetch.State, past fetch.Past, content string) {
 	state.Held, state.Past = nil, &past
 	if state.Content != content {
 		state.Content, state.ContentChanged = content, r.now

@@ -1,18 +1,18 @@
-package agent
+package feeds
 
 import "github.com/voipbl/voipbl/cidr"
 
-// combine is the union of all feeds, and of what is kept. They give up their own sets, so
+// Combine is the union of all feeds, and of what is kept. They give up their own sets, so
 // that the memory is there for what follows.
-func combine(feeds []*feed, kept []Kept) cidr.Sets {
+func Combine(feeds []*Feed, kept []Kept) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {
 		all = append(all, f.sets)
 		f.sets, f.before = cidr.Sets{}, cidr.Sets{}
 	}
 	for i := range kept {
-		all = append(all, kept[i].sets)
-		kept[i].sets = cidr.Sets{}
+		all = append(all, kept[i].Sets)
+		kept[i].Sets = cidr.Sets{}
 	}
 	return cidr.Union(all...)
 }

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -19,8 +19,8 @@ func TestJudge(t *testing.T) {
 		{"good", "# TOTAL NETBLOCK: 2\n8.8.8.8/32\n8.8.4.4/32\n", ""},
 		{"good without a header", "8.8.8.8\n8.8.4.4\n", ""},
 		{"a tenth is noise", eights(90) + ten, ""},
-		{"more than a tenth is noise", eights(89) + ten, reasonNotAList},
-		{"HTML", "<html>\n<body>Error</body>\n</html>\n", reasonNotAList},
+		{"more than a tenth is noise", eights(89) + ten, ReasonNotAList},
+		{"HTML", "<html>\n<body>Error</body>\n</html>\n", ReasonNotAList},
 		{"shorter than it says", "# TOTAL NETBLOCK: 3\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
 		{"longer than it says", "# TOTAL NETBLOCK: 1\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
 		{"says nothing that can be true", "# TOTAL NETBLOCK: -2\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},

@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"bufio"
@@ -47,7 +47,7 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 
 // notAList is the verdict of judge with the name of what the body is, if it has one.
 func (c content) notAList(v verdict) verdict {
-	if v.reason == reasonNotAList && c.kind.Name != "" {
+	if v.reason == ReasonNotAList && c.kind.Name != "" {
 		v.why = fmt.Sprintf("it is %s (%s): %s", c.kind.Name, v.why, c.kind.Advice)
 	}
 	return v
@@ -57,7 +57,7 @@ func (c content) notAList(v verdict) verdict {
 func foreignVerdict(body content) verdict {
 	for _, f := range body.foreign {
 		if f.kind.Name != "" {
-			return verdict{reasonNotAList, f.String()}
+			return verdict{ReasonNotAList, f.String()}
 		}
 	}
 	return verdict{}
@@ -77,5 +77,5 @@ func foreignFiles(body content) *problem.Problem {
 	if n := len(why) - most; n > 0 {
 		why = append(why[:most], fmt.Sprintf("and %d more", n))
 	}
-	return &problem.Problem{Reason: string(reasonNotAList), Error: strings.Join(why, "; "), Remedy: remedyFor(reasonNotAList)}
+	return &problem.Problem{Reason: string(ReasonNotAList), Error: strings.Join(why, "; "), Remedy: remedyFor(ReasonNotAList)}
 }

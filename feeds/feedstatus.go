@@ -1,4 +1,4 @@
-package agent
+package feeds
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-const onceMore = "then " + problem.RunSync
+const OnceMore = "then " + problem.RunSync
 
-const andSync = "; " + onceMore // the end of a remedy
+const AndSync = "; " + OnceMore // the end of a remedy
 
-// FeedStatus is one feed.
-type FeedStatus struct {
+// Status is one feed.
+type Status struct {
 	Name        string    `json:"name"`
 	Source      string    `json:"source"`
 	Entries     int       `json:"entries"` // of the last good copy
@@ -35,18 +35,18 @@ type FeedStatus struct {
 	Held     *fetch.Held      `json:"held,omitempty"`
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
-	file bool // it is on this host
+	File bool `json:"-"` // it is on this host
 }
 
 // FrozenWords says that the list is frozen, and since when.
-func (f *FeedStatus) FrozenWords() string { return frozenWords(f.ContentChanged) }
+func (f *Status) FrozenWords() string { return FrozenWords(f.ContentChanged) }
 
 // staleIntervals is how many times in a row a feed's fetch may be due without a
 // success before it is called stale.
 const staleIntervals = 3
 
-func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
-	s := FeedStatus{Name: f.Name, Source: f.Path, file: f.URL == ""}
+func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
+	s := Status{Name: f.Name, Source: f.Path, File: f.URL == ""}
 	if f.URL != "" {
 		s.Source = f.URL.String()
 	}
@@ -75,28 +75,28 @@ func feedStatus(store *fetch.Store, f config.Feed, now time.Time) FeedStatus {
 		s.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	}
 	s.ContentChanged = state.ContentChanged
-	s.Stale = f.URL != "" && stale(s.LastSuccess, now, f.Schedule)
-	s.Frozen = f.URL != "" && s.Held == nil && frozen(s.ContentChanged, s.LastSuccess, f)
+	s.Stale = f.URL != "" && IsStale(s.LastSuccess, now, f.Schedule)
+	s.Frozen = f.URL != "" && s.Held == nil && IsFrozen(s.ContentChanged, s.LastSuccess, f)
 	return s
 }
 
-// never reports whether there has never been a copy.
-func (f *FeedStatus) never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
+// Never reports whether there has never been a copy.
+func (f *Status) Never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
 
 // Untried reports whether nothing is known of any attempt to get it.
-func (f *FeedStatus) Untried() bool { return f.never() && f.LastAttempt.IsZero() }
+func (f *Status) Untried() bool { return f.Never() && f.LastAttempt.IsZero() }
 
 // NeverWords say so.
-func (f *FeedStatus) NeverWords() string {
-	if f.file {
+func (f *Status) NeverWords() string {
+	if f.File {
 		return "was never read, or no copy of it could be kept"
 	}
 	return "was never fetched"
 }
 
-// why is what went wrong with it in words, behind a colon; empty if nothing is known but that
+// Why is what went wrong with it in words, behind a colon; empty if nothing is known but that
 // there has never been a copy.
-func (f *FeedStatus) why() string {
+func (f *Status) Why() string {
 	switch {
 	case f.Problem == nil || f.Problem.Error == f.neverGot().Error:
 		return ""
@@ -106,18 +106,18 @@ func (f *FeedStatus) why() string {
 	return ": " + f.Problem.Error
 }
 
-func (f *FeedStatus) neverGot() *problem.Problem {
+func (f *Status) neverGot() *problem.Problem {
 	return &problem.Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: problem.RunSync}
 }
 
-// adviseFetch says what fetches a feed once its trouble is mended: an agent does so by
+// AdviseFetch says what fetches a feed once its trouble is mended: an agent does so by
 // itself, and without one nobody knows of it before the next sync.
-func (f *FeedStatus) adviseFetch(agentRuns bool) {
+func (f *Status) AdviseFetch(agentRuns bool) {
 	switch {
 	case f.Problem == nil:
 		return
 	case !agentRuns && !strings.Contains(f.Problem.Remedy, "voipbl sync"):
-		f.Problem.Remedy += andSync
+		f.Problem.Remedy += AndSync
 		return
 	case !agentRuns || f.Problem.Remedy != problem.RunSync:
 		return
@@ -136,10 +136,10 @@ func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
 	return state.LastSuccess
 }
 
-// stale reports whether fetches were due as often as staleIntervals since the
+// IsStale reports whether fetches were due as often as staleIntervals since the
 // last success. A success in the future says nothing, for the clock has been
 // set back since: it counts as stale, which the next success mends.
-func stale(success, now time.Time, schedule config.Schedule) bool {
+func IsStale(success, now time.Time, schedule config.Schedule) bool {
 	if success.IsZero() || success.After(schedule.Next(now)) {
 		return true
 	}
