@@ -6,11 +6,11 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // BaseAdvice is whether voipbl should be the whole firewall of a host, and why.
@@ -46,7 +46,7 @@ type Lack struct {
 // AdviseBase decides what to say about base rules. refused is why there is no proposal with
 // them, and at what the rules of such a proposal would meet; nowhere are its local networks
 // if they are nowhere (see [Nowhere]).
-func AdviseBase(configured bool, refused error, at *agent.Prospect, nowhere []netip.Prefix) BaseAdvice {
+func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []netip.Prefix) BaseAdvice {
 	if refused == nil {
 		refused = at.Refusal
 	}
@@ -87,8 +87,8 @@ func AdviseBase(configured bool, refused error, at *agent.Prospect, nowhere []ne
 }
 
 // lacksOf are why base rules are refused.
-func lacksOf(refused error, at *agent.Prospect) (all []Lack) {
-	var lockedOut *agent.LockoutError
+func lacksOf(refused error, at *rules.Prospect) (all []Lack) {
+	var lockedOut *rules.LockoutError
 	if errors.As(refused, &lockedOut) {
 		for _, o := range lockedOut.Out {
 			all = append(all, Lack{"they would lock out " + o.What + ": " + o.Reason, o.Add})

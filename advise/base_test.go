@@ -9,46 +9,47 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // TestAdviseBase goes through what speaks for base rules and against them.
 func TestAdviseBase(t *testing.T) {
-	open := agent.Rest{IPv4: firewall.LetsIn, IPv6: firewall.LetsIn}
-	at := func(change func(*agent.Prospect)) *agent.Prospect {
-		p := &agent.Prospect{Rest: open, Sessions: []netip.Addr{netip.MustParseAddr("192.168.1.9")}}
+	open := reach.Rest{IPv4: firewall.LetsIn, IPv6: firewall.LetsIn}
+	at := func(change func(*rules.Prospect)) *rules.Prospect {
+		p := &rules.Prospect{Rest: open, Sessions: []netip.Addr{netip.MustParseAddr("192.168.1.9")}}
 		change(p)
 		return p
 	}
-	out := []agent.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
+	out := []rules.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
 	far := []netip.Prefix{netip.MustParsePrefix("10.77.0.0/16")}
 	for _, c := range []struct {
 		name       string
 		configured bool
 		refused    error
-		at         *agent.Prospect
+		at         *rules.Prospect
 		want       Advice
 		nowhere    []netip.Prefix
 		says       string // of what stands against it, or speaks for it
 	}{
-		{"on", true, nil, at(func(*agent.Prospect) {}), BaseOn, nil, ""},
-		{"on, and refused", true, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseOn, nil, "they would lock out the SSH session from 81.2.69.7"},
-		{"on, for a network that is nowhere", true, nil, at(func(*agent.Prospect) {}), BaseOn, far, "leads to 10.77.0.0/16"},
-		{"a network that is nowhere", false, nil, at(func(*agent.Prospect) {}), BasePossible, far, "leads to 10.77.0.0/16"},
-		{"nothing speaks against it", false, nil, at(func(*agent.Prospect) {}), BaseRecommended, nil, "from 192.168.1.9"},
-		{"nobody is logged in", false, nil, at(func(p *agent.Prospect) { p.Sessions = nil }), BaseRecommended, nil, "nobody is logged in by SSH"},
-		{"no network", false, errNoNetworks, at(func(*agent.Prospect) {}), BaseUnfit, nil, "somebody is logged in from 192.168.1.9"},
-		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*agent.Prospect) {}), BaseUnfit, nil, "switch it off"},
-		{"whoever would be locked out", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
-		{"each of them", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.LockoutError{Out: out} }), BaseUnfit, nil, "open it"},
-		{"an owner by its rules", false, nil, at(func(p *agent.Prospect) { p.Refusal = &agent.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
-		{"a tunnel that nobody knows", false, nil, at(func(p *agent.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
-		{"a firewall of the admin's own", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
-		{"for IPv6", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},
-		{"rules that are not understood", false, nil, at(func(p *agent.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, nil, "cannot be told"},
+		{"on", true, nil, at(func(*rules.Prospect) {}), BaseOn, nil, ""},
+		{"on, and refused", true, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseOn, nil, "they would lock out the SSH session from 81.2.69.7"},
+		{"on, for a network that is nowhere", true, nil, at(func(*rules.Prospect) {}), BaseOn, far, "leads to 10.77.0.0/16"},
+		{"a network that is nowhere", false, nil, at(func(*rules.Prospect) {}), BasePossible, far, "leads to 10.77.0.0/16"},
+		{"nothing speaks against it", false, nil, at(func(*rules.Prospect) {}), BaseRecommended, nil, "from 192.168.1.9"},
+		{"nobody is logged in", false, nil, at(func(p *rules.Prospect) { p.Sessions = nil }), BaseRecommended, nil, "nobody is logged in by SSH"},
+		{"no network", false, errNoNetworks, at(func(*rules.Prospect) {}), BaseUnfit, nil, "somebody is logged in from 192.168.1.9"},
+		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*rules.Prospect) {}), BaseUnfit, nil, "switch it off"},
+		{"whoever would be locked out", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
+		{"each of them", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseUnfit, nil, "open it"},
+		{"an owner by its rules", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
+		{"a tunnel that nobody knows", false, nil, at(func(p *rules.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
+		{"a firewall of the admin's own", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
+		{"for IPv6", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},
+		{"rules that are not understood", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, nil, "cannot be told"},
 	} {
 		got := AdviseBase(c.configured, c.refused, c.at, c.nowhere)
 		said := strings.Join(got.Because, "\n")
@@ -67,7 +68,7 @@ func TestAdviseBase(t *testing.T) {
 // TestOpeningsAreTheRules holds the table of what base rules let in against the rules
 // themselves, at each port that a row or a rule begins or ends with and beside it.
 func TestOpeningsAreTheRules(t *testing.T) {
-	rules := []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
+	held := []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
 	for _, text := range []string{
 		"firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [5.6.7.8]}",
 		"firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [5.6.7.8], sip: {public: false, ports: \"5060,5160\"}}",
@@ -91,7 +92,7 @@ func TestOpeningsAreTheRules(t *testing.T) {
 				if !real || proto == "udp" && port == 68 { // whoever asks for DHCP is no server
 					continue
 				}
-				closed := agent.ClosedListeners(cfg, rules, []host.Listener{listener(proto, port, "it")})
+				closed := rules.ClosedListeners(cfg, held, []host.Listener{listener(proto, port, "it")})
 				var everyone, local bool
 				for _, r := range rows {
 					if slices.Contains(r.Protos, proto) && portsOf(t, r).Has(port) {

@@ -11,6 +11,8 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -29,11 +31,11 @@ firewall:
 		Status: &agent.Status{
 			Protected: true,
 			Sets:      []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true, Entries: 9, Drops: true}, {Name: "voip_bl6", Exists: true, Ours: true}},
-			Rules:     &agent.RulesStatus{Backend: "nft", Base: agent.BaseOn},
+			Rules:     &rules.Status{Backend: "nft", Base: rules.BaseOn},
 			Feeds:     []feeds.Status{{Name: "voipbl", LastSuccess: now, FetchedAt: now}},
 			Agent:     &state.AgentStatus{},
 		},
-		Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, baseRules)},
+		Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, baseRules, baseRules)},
 		Facts: host.Facts{
 			Networks: []host.Network{network("eth0", "192.168.1.2/24"), network("eth0", "2001:db8::2/64")},
 			Listeners: []host.Listener{
@@ -72,9 +74,9 @@ func configOf(t *testing.T, text string) config.Config {
 
 // kernel is what a backend holds: rules as "CHAIN RULE" in filter, or as "TABLE:CHAIN
 // RULE".
-func kernel(t *testing.T, b firewall.Backend, used bool, four, six []string) agent.KernelRules {
+func kernel(t *testing.T, b firewall.Backend, used bool, four, six []string) reach.KernelRules {
 	t.Helper()
-	k := agent.KernelRules{Backend: b, Used: used}
+	k := reach.KernelRules{Backend: b, Used: used}
 	for f, rules := range [][]string{four, six} {
 		heads, bodies := map[string]string{"filter": ":INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n"}, map[string]string{}
 		for _, r := range rules {

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
 )
 
 const keySIPPorts = "firewall.sip.ports"
@@ -184,7 +184,7 @@ func (p *proposer) dropAt() error {
 
 // published reports whether ports are published past INPUT.
 func (p *proposer) published() bool {
-	return agent.Publishes(p.Rules, p.Native)
+	return reach.Publishes(p.Rules, p.Native)
 }
 
 const keyBackend = "firewall.backend"

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // Banned are the addresses that a fail2ban says it has banned, and those that its logs
@@ -82,7 +82,7 @@ func (d *doctor) friends() {
 
 // told reports whether there is a finding about a friend already.
 func (d *doctor) told(p netip.Prefix) bool {
-	if slices.ContainsFunc(d.Status.ExemptBanned, func(b agent.ExemptBan) bool { return (b.Place == nil || d.placesTold) && b.Banned.Overlaps(p) }) {
+	if slices.ContainsFunc(d.Status.ExemptBanned, func(b reach.ExemptBan) bool { return (b.Place == nil || d.placesTold) && b.Banned.Overlaps(p) }) {
 		return true
 	}
 	return slices.ContainsFunc(d.found, func(f Finding) bool {
@@ -154,7 +154,7 @@ func (d *doctor) exemptInChains() {
 				if friend := friends[at]; friend.Bits() > b.Source.Bits() {
 					who, as = addressText(friend), " as "+who
 				}
-				d.note(ExemptBanned, Problem, fmt.Sprintf("fail2ban-client unban %s; if it stays: %s -S %s shows the rule to delete", addressText(b.Source), agent.RulesCommand(k.Backend, f), b.Chain), cutOff,
+				d.note(ExemptBanned, Problem, fmt.Sprintf("fail2ban-client unban %s; if it stays: %s -S %s shows the rule to delete", addressText(b.Source), reach.RulesCommand(k.Backend, f), b.Chain), cutOff,
 					"%s is exempt, but banned by fail2ban%s (chain %s)", who, as, b.Chain)
 			}
 		}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"regexp"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // fail2ban looks for bans that no rule asks about. An action makes its set or chain at
@@ -133,7 +133,7 @@ func bannedOf(j host.Jail, f firewall.Family) int {
 // asked reports whether a rule for incoming packets asks for what an action fills, in
 // the backend that voipbl uses and in the other one.
 func (d *doctor) asked(a host.BanAction, name string, f firewall.Family) (used, other bool) {
-	asks := func(k agent.KernelRules) bool {
+	asks := func(k reach.KernelRules) bool {
 		if a.Into == host.IntoSet {
 			return k.Saved[f].LooksAt(name)
 		}

@@ -21,6 +21,8 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // Finding is something that is not as it should be.
@@ -109,7 +111,7 @@ type Input struct {
 	Facts  host.Facts
 	Config config.Config
 	Status *agent.Status
-	Rules  []agent.KernelRules // the backend that voipbl uses first
+	Rules  []reach.KernelRules // the backend that voipbl uses first
 	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
 
 	// SecretFile is the configuration, if it has a secret in it and every user may read it.
@@ -169,7 +171,7 @@ func (d *doctor) note(code string, s Severity, remedy, why, format string, args 
 }
 
 // base reports whether the kernel has the base rules.
-func (d *doctor) base() bool { return d.Status.Rules.Base == agent.BaseOn }
+func (d *doctor) base() bool { return d.Status.Rules.Base == rules.BaseOn }
 
 func orElse(text, otherwise string) string {
 	if text == "" {

@@ -18,6 +18,8 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // TestFindings ails a healthy host in one way at a time. Each case names all that is
@@ -36,16 +38,16 @@ func TestFindings(t *testing.T) {
 		{"healthy", func(in *Input) {}, nil},
 		{"healthy without base rules", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net]")
-			in.Status.Rules.Base = agent.BaseOff
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules[:1], baseRules[:1])}
+			in.Status.Rules.Base = rules.BaseOff
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, baseRules[:1], baseRules[:1])}
 			in.Facts.Asterisk.SIP = []host.Port{{Proto: "udp", Port: 5160}} // nothing is closed
 			in.Facts.Asterisk.RTP = [2]uint16{1000, 2000}
 			in.Facts.XTRecent.Lists["VOIP"] = 100
 		}, nil},
 		{"an empty host", func(in *Input) {
 			in.Facts = host.Facts{}
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
-			in.Status.Rules.Base = agent.BaseOff
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
+			in.Status.Rules.Base = rules.BaseOff
 		}, nil},
 
 		{"not protected, and nothing is known of it", func(in *Input) {
@@ -69,12 +71,12 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem family-trouble IPv6 is not protected as configured: no table"}},
 		{"whom FreePBX trusts is blocked, beside one who is not", func(in *Input) {
 			in.Facts.Asterisk.Contacts = nil
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.6/32 -j zone-trusted", "fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true}}}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.6/32 -j zone-trusted", "fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
 		}, []string{"problem freepbx-blocked FreePBX's firewall trusts 198.51.100.7"}},
 		{"whom FreePBX trusts is blocked, and is a phone: that is said once", func(in *Input) {
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true}}}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
 		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked, by fail2ban"}},
 		{"no Asterisk", func(in *Input) { in.Facts.Asterisk = nil }, nil},
 		{"an Asterisk whose ports for voice are not known", func(in *Input) { in.Facts.Asterisk.RTP = [2]uint16{} }, nil},
@@ -123,43 +125,43 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem ban-trouble the kernel has no set voip_ban"}},
 		{"exempt, but banned", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
+			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (trunks), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
 		{"exempt, but banned in a chain, beside others", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.8", "203.0.113.7")}
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
-			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true}
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []exempt.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
+			place := reach.Place{Kind: reach.ByOther, Set: "firehol", Certain: true}
+			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []exempt.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)", "problem exempt-banned 203.0.113.9 is exempt"}},
 		{"exempt, but banned in a set and a chain: that is said once", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7")}
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
+			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain of IPv6", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "2001:db8::7")}
 			in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-j6"
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, baseRules, append([]string{"INPUT -p tcp -j f2b-j6", "f2b-j6 -s 2001:db8::7/128 -j REJECT"}, baseRules...))}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, baseRules, append([]string{"INPUT -p tcp -j f2b-j6", "f2b-j6 -s 2001:db8::7/128 -j REJECT"}, baseRules...))}
 			in.Exempt = exemptBans("2001:db8::7")
 		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j6)"}},
 		{"exempt, but banned in a chain, without a fail2ban", func(in *Input) {
 			in.Facts.Fail2ban = nil
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7, 2001:db8::7]\nfirewall: {local_networks: [192.168.1.0/24]}")
-			in.Rules = []agent.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
+			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
 		}, []string{"problem exempt-banned 192.168.1.0/24 is exempt, but banned by fail2ban as 192.168.0.0/16 (chain f2b-x)", "problem exempt-banned 203.0.113.7 is exempt, but banned by fail2ban (chain fail2ban-ssh)"}},
 		{"exempt, but in somebody's set", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
-			place := agent.Place{Kind: agent.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
-			in.Status.ExemptBanned = []agent.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
+			place := reach.Place{Kind: reach.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
+			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7]")
-			in.Checks[a] = agent.CheckReport{Places: []agent.Place{place}} // that is said once
+			in.Checks[a] = agent.CheckReport{Places: []reach.Place{place}} // that is said once
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
 		{"exempt, but banned in nftables", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
@@ -171,25 +173,25 @@ func TestFindings(t *testing.T) {
 		}, nil},
 		{"exempt, but blocked", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7, 198.51.100.8]")
-			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
+			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
 		}, []string{"problem peer-blocked 198.51.100.7"}}, // it is a phone too: that is said once
 		{"a phone that fail2ban has banned on the SIP ports", func(in *Input) {
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByFail2ban, Certain: true, Ports: []string{"udp 5060:5061"}, Remedy: "fail2ban-client unban 198.51.100.7"}}}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true, Ports: []string{"udp 5060:5061"}, Remedy: "fail2ban-client unban 198.51.100.7"}}}
 		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked (only udp 5060:5061), by fail2ban"}},
 		{"exempt, and perhaps dropped", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7]")
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByOther}}}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByOther}}}
 		}, nil},
 		{"exempt, but blocked, and no phone", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.6, 198.51.100.7]")
 			in.Facts.Asterisk.Contacts = nil
-			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}}
+			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
 		}, []string{"problem exempt-banned 198.51.100.7 is exempt, and blocked all the same"}},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
 		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &problem.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
 		{"drift", func(in *Input) { in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd, Chain: "INPUT"}} }, []string{"problem rules-drift in 1 place"}},
 		{"trial", func(in *Input) {
-			in.Status.Rules.Pending = &agent.PendingReport{Deadline: time.Now()}
+			in.Status.Rules.Pending = &rules.PendingReport{Deadline: time.Now()}
 			in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd}} // it is that of the trial
 		}, []string{"warning pending-trial on trial until"}},
 		{"no agent", func(in *Input) { in.Status.Agent = nil }, []string{"warning agent-not-running "}},
@@ -267,7 +269,7 @@ func TestFindings(t *testing.T) {
 			"warning other-backend ",
 		}},
 		{"a native table beside the drop alone", func(in *Input) {
-			in.Config.Firewall.Base, in.Status.Rules.Base, in.Native = false, agent.BaseOff, closing(nft.Inet)
+			in.Config.Firewall.Base, in.Status.Rules.Base, in.Native = false, rules.BaseOff, closing(nft.Inet)
 			in.Rules[0] = kernel(t, firewall.NFT, true, []string{"INPUT DROP", baseRules[0]}, baseRules[:1])
 		}, []string{"note other-firewall"}}, // nor is IPv6 open
 
@@ -458,11 +460,11 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Trunks = []string{"192.168.1.9", "10.0.0.9"}
 		}, []string{"problem trunk-closed from the trunk 10.0.0.9"}},
 		{"a blocked phone", func(in *Input) {
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true}}, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
 		}, []string{"problem peer-blocked registered from 198.51.100.7 is blocked, by line 7 of mine"}},
 		{"a blocked trunk", func(in *Input) {
 			in.Facts.Asterisk.Trunks, in.Facts.Asterisk.Contacts = []string{"198.51.100.7"}, nil
-			in.Checks[one] = agent.CheckReport{Places: []agent.Place{{Kind: agent.ByVoipbl, Certain: true, Part: true}}, Banned: &agent.Ban{}}
+			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true, Part: true}}, Banned: &agent.Ban{}}
 		}, []string{"problem peer-blocked the trunk 198.51.100.7 is blocked, by a ban of this host"}},
 		{"a database is closed", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}, {Listener: listener("udp", 41641, "tailscaled")}}
@@ -491,7 +493,7 @@ func TestFindings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := healthy(t)
 			test.ail(&in)
-			in.Status.Rules.Obstacles = agent.Obstacles(in.Config, nil, agent.Passed{Rules: in.Rules, Native: in.Native})
+			in.Status.Rules.Obstacles = reach.Obstacles(in.Config, nil, reach.Passed{Rules: in.Rules, Native: in.Native})
 			found := Findings(in)
 			for i, f := range found {
 				line := string(f.Severity) + " " + f.Code + " " + f.Text

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // maxTrusted bounds how many of those whom FreePBX's firewall trusts are asked about, and
@@ -16,7 +16,7 @@ const maxTrusted = 256
 // TrustedByFreePBX are those whom FreePBX's firewall trusts. What is known of them is to be
 // among the checks.
 func TrustedByFreePBX(in Input) (all []netip.Prefix) {
-	for _, t := range agent.FreePBXTrusts(in.Rules, in.Native) {
+	for _, t := range reach.FreePBXTrusts(in.Rules, in.Native) {
 		all = append(all, t.Prefix)
 	}
 	return all[:min(len(all), maxTrusted)]
@@ -24,7 +24,7 @@ func TrustedByFreePBX(in Input) (all []netip.Prefix) {
 
 // freePBX looks for those whom FreePBX's firewall trusts and who are blocked all the same.
 func (d *doctor) freePBX() {
-	for _, t := range agent.FreePBXTrusts(d.Rules, d.Native) {
+	for _, t := range reach.FreePBXTrusts(d.Rules, d.Native) {
 		by, remedy, blocked := d.blocked(t.Prefix)
 		if !blocked || d.told(t.Prefix) {
 			continue
@@ -38,7 +38,7 @@ func (d *doctor) freePBX() {
 // privateOfFreePBX are the private networks that FreePBX's firewall has in its zones for
 // friends.
 func (p *proposer) privateOfFreePBX() (all []netip.Prefix) {
-	for _, t := range agent.FreePBXTrusts(p.Rules, p.Native) {
+	for _, t := range reach.FreePBXTrusts(p.Rules, p.Native) {
 		if t.Prefix.Addr().IsPrivate() && !t.Prefix.IsSingleIP() && !t.Passing {
 			all = append(all, t.Prefix)
 		}
@@ -52,7 +52,7 @@ const keyAllow = "allow"
 func (p *proposer) allow() error {
 	have := p.cfg.Allow
 	want := slices.Clone(have)
-	for _, t := range agent.FreePBXTrusts(p.Rules, p.Native) {
+	for _, t := range reach.FreePBXTrusts(p.Rules, p.Native) {
 		h := config.Host{Prefix: t.Prefix}
 		if !t.Passing && !p.known(h) && len(want)-len(have) < maxTrusted {
 			want = append(want, h)

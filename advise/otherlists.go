@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // otherLists tells of the published voipbl.sh, which voipbl takes the place of, and of other
@@ -26,7 +26,7 @@ func (d *doctor) otherLists() {
 
 // OtherLists are the sets whose members rules of others drop, in order: other blocklists. Those
 // of nftables are named with their table. native may be nil, where it could not be read.
-func OtherLists(cfg config.Config, kernel []agent.KernelRules, native *nft.Ruleset) (sets []string) {
+func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Ruleset) (sets []string) {
 	own := ownSets(cfg)
 	ours := func(d firewall.DropRule) bool { return d.Ours } // also under names of before a change
 	for _, k := range kernel {
@@ -50,7 +50,7 @@ func OtherLists(cfg config.Config, kernel []agent.KernelRules, native *nft.Rules
 
 // ScriptParts names the lines of cron and the rules that are there of the published
 // voipbl.sh.
-func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []agent.KernelRules) (found []string) {
+func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []reach.KernelRules) (found []string) {
 	for _, l := range lines {
 		found = append(found, l.Where())
 	}
@@ -61,7 +61,7 @@ func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []agent.Kern
 			}
 			script := k.Saved[f].Script(ownSets(cfg))
 			for _, r := range slices.Concat(script.Rules, script.Others) {
-				found = append(found, fmt.Sprintf("%q (%s)", r, agent.RulesCommand(k.Backend, f)))
+				found = append(found, fmt.Sprintf("%q (%s)", r, reach.RulesCommand(k.Backend, f)))
 			}
 		}
 	}

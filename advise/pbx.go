@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // pbx looks at the telephony on this host: whether the rules let it work, and whether
@@ -182,7 +182,7 @@ func (d *doctor) prefixes(trunk string) []netip.Prefix {
 // what ends that.
 func (d *doctor) blocked(p netip.Prefix) (by, remedy string, yes bool) {
 	c := d.Checks[p]
-	at := slices.IndexFunc(c.Places, func(p agent.Place) bool { return p.Certain && !p.Containers && p.Interface == "" })
+	at := slices.IndexFunc(c.Places, func(p reach.Place) bool { return p.Certain && !p.Containers && p.Interface == "" })
 	if at < 0 {
 		return "", "", false
 	}
@@ -191,9 +191,9 @@ func (d *doctor) blocked(p netip.Prefix) (by, remedy string, yes bool) {
 		by = " (only " + list(place.Ports, 3) + ")"
 	}
 	switch {
-	case place.Kind == agent.ByFail2ban:
+	case place.Kind == reach.ByFail2ban:
 		return by + ", by fail2ban", place.Remedy, true
-	case place.Kind == agent.ByOther:
+	case place.Kind == reach.ByOther:
 		return by + ", by " + orElse(place.By, place.Where) + ": " + place.Rule, place.Remedy, true
 	case c.Banned != nil:
 		return by + ", by a ban of this host", "", true

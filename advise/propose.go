@@ -8,16 +8,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // Request is what a proposal is made from.
 type Request struct {
 	Facts  host.Facts
-	Rules  []agent.KernelRules // the backend that voipbl uses first
+	Rules  []reach.KernelRules // the backend that voipbl uses first
 	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
 	Owners []string            // whose rules the kernel has: see [agent.OtherOwners]
 

@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -40,7 +40,7 @@ func asterisk(sip []uint16, first, last uint16, trunks ...string) *host.Asterisk
 
 // requests are the hosts of the golden files.
 func requests(t *testing.T) map[string]Request {
-	bare := []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
+	bare := []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
 	lan := []host.Network{network("eth0", "192.168.1.2/24"), network("eth0", "2001:db8::2/64"), network("wg0", "10.8.0.1/24"), network("wg0", "10.9.0.1/32")}
 	bridge := network("docker0", "172.17.0.1/16")
 	bridge.Container = true
@@ -50,7 +50,7 @@ func requests(t *testing.T) map[string]Request {
 			Listeners: []host.Listener{listener("tcp", 2222, "sshd"), listener("udp", 5060, "asterisk")},
 		}},
 		"freepbx": {
-			Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, []string{"INPUT -j fpbxfirewall", "fpbxfirewall -i lo -j ACCEPT"}, nil)}, Owners: []string{"FreePBX's firewall"},
+			Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, []string{"INPUT -j fpbxfirewall", "fpbxfirewall -i lo -j ACCEPT"}, nil)}, Owners: []string{"FreePBX's firewall"},
 			Facts: host.Facts{
 				Networks: lan, Asterisk: asterisk([]uint16{5060, 5160}, 10000, 20000, "sip.example.net"),
 				PBXs:      []host.PBX{{Name: "freepbx", Running: true}},
@@ -59,7 +59,7 @@ func requests(t *testing.T) map[string]Request {
 			},
 		},
 		"kamailio-docker": {
-			Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, []string{"nat:DOCKER ! -i docker0 -p udp -m udp --dport 5060 -j DNAT --to-destination 172.17.0.2:5060"}, nil)},
+			Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, []string{"nat:DOCKER ! -i docker0 -p udp -m udp --dport 5060 -j DNAT --to-destination 172.17.0.2:5060"}, nil)},
 			Facts: host.Facts{
 				Networks: []host.Network{network("eth0", "198.51.100.2/24"), bridge}, Docker: &host.Docker{Running: true},
 				Listeners: []host.Listener{listener("udp", 5070, "kamailio"), listener("tcp", 5070, "kamailio"), listener("tcp", 22, "sshd")},

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // rules looks at what the kernel's rules are, whoever made them.
@@ -34,7 +34,7 @@ func (d *doctor) otherBackend() {
 		var tools []string
 		for _, f := range firewall.Families {
 			if !k.Saved[f].Empty() {
-				tools = append(tools, "\""+agent.RulesCommand(k.Backend, f)+"-save\"")
+				tools = append(tools, "\""+reach.RulesCommand(k.Backend, f)+"-save\"")
 			}
 		}
 		what := "are policies other than ACCEPT, and no rules,"
@@ -96,7 +96,7 @@ func (d *doctor) otherForwards() {
 	for _, is6 := range []bool{false, true} {
 		for _, of := range d.Native.StopsForwarded(nft.Packet{Is6: is6}) {
 			what := nft.WhatIs(of) + " " + of + " of nftables"
-			if !slices.Contains(told, of) && !slices.ContainsFunc(d.Status.Rules.Obstacles, func(o agent.Obstacle) bool { return strings.HasPrefix(o.Error, what) }) {
+			if !slices.Contains(told, of) && !slices.ContainsFunc(d.Status.Rules.Obstacles, func(o reach.Obstacle) bool { return strings.HasPrefix(o.Error, what) }) {
 				d.note(OtherFirewall, Note, "nothing, if this host sends nothing on to containers or other hosts", "iptables does not show it", "the %s drops all that is forwarded", what)
 			}
 			told = append(told, of)
@@ -154,7 +154,7 @@ func (d *doctor) active(name string) bool {
 // bypass looks for ports that are published past INPUT.
 func (d *doctor) bypass() {
 	if d.Config.Firewall.DropAt == config.DropInput && len(d.published(firewall.IPv4))+len(d.published(firewall.IPv6)) == 0 &&
-		(agent.Publishes(d.Rules, d.Native) || d.Facts.Docker != nil && d.Facts.Docker.Running) {
+		(reach.Publishes(d.Rules, d.Native) || d.Facts.Docker != nil && d.Facts.Docker.Running) {
 		d.note(DropAtInput, Warning, "set \"firewall: {drop_at: auto}\", which stands before both",
 			"packets for ports that are published never come to INPUT, and blocked addresses would reach them",
 			"containers run here, and blocked addresses are dropped in INPUT (firewall.drop_at: input)")
@@ -162,9 +162,9 @@ func (d *doctor) bypass() {
 	sets := [2]string{d.Config.Set, d.Config.SetName6()}
 	for _, f := range firewall.Families {
 		var base []string
-		covered := slices.ContainsFunc(d.Rules, func(k agent.KernelRules) bool { return k.Saved[f].ForwardLooksAt(sets[f]) })
+		covered := slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return k.Saved[f].ForwardLooksAt(sets[f]) })
 		for _, p := range d.published(f) {
-			name := agent.PortName(p)
+			name := reach.PortName(p)
 			if covered && d.base() && !d.opened(p) && !d.ownForwardRules(f) && !slices.Contains(base, name) {
 				base = append(base, name)
 			}
@@ -178,7 +178,7 @@ func (d *doctor) bypass() {
 }
 
 func (d *doctor) published(f firewall.Family) []firewall.Published {
-	return agent.Published(d.Rules, d.Native, f)
+	return reach.Published(d.Rules, d.Native, f)
 }
 
 // opened reports whether the base rules let everyone in on such a port as well.
@@ -196,7 +196,7 @@ func (d *doctor) opened(p firewall.Published) bool {
 
 // ownForwardRules reports whether somebody looks after what goes to containers.
 func (d *doctor) ownForwardRules(f firewall.Family) bool {
-	return slices.ContainsFunc(d.Rules, func(k agent.KernelRules) bool { return k.Saved[f].Decides("filter", "DOCKER-USER") })
+	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return k.Saved[f].Decides("filter", "DOCKER-USER") })
 }
 
 // obstacles tells what keeps rules of voipbl from their effect, as status does.
@@ -204,9 +204,9 @@ func (d *doctor) obstacles() {
 	for _, o := range d.Status.Rules.Obstacles {
 		code, why := ShadowedRule, "what those rules are for does not happen"
 		switch o.Kind {
-		case agent.DroppedElsewhere:
+		case reach.DroppedElsewhere:
 			code, why = OtherFirewall, "a packet has to pass both, so phones or an admin at work are kept out"
-		case agent.Bypassed:
+		case reach.Bypassed:
 			code, why = DockerBypass, "packets for containers and forwarded ports never come to INPUT"
 		}
 		d.note(code, Problem, o.Remedy, why, "%s", o.Error)
@@ -214,13 +214,13 @@ func (d *doctor) obstacles() {
 }
 
 // shadowed looks for rules of others that no packet comes to.
-func (d *doctor) shadowed(k agent.KernelRules, f firewall.Family) {
-	tool := agent.RulesCommand(k.Backend, f)
+func (d *doctor) shadowed(k reach.KernelRules, f firewall.Family) {
+	tool := reach.RulesCommand(k.Backend, f)
 	for _, s := range k.Saved[f].Shadowed() {
 		if s.Same || s.Ours {
 			continue
 		}
-		in := tool + agent.TableOption(s.Table)
+		in := tool + reach.TableOption(s.Table)
 		by, remedy := "-A "+s.ByChain+" "+s.By, "take one of the two out: "+in+" -D "+s.Chain+" …"
 		if s.ByOurs {
 			by, remedy = "the jump to the base rules", "put it between: "+in+" -D "+s.Chain+" …, and "+in+" -I "+s.Chain+" 2 …"

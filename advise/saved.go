@@ -1,17 +1,19 @@
 package advise
 
-import "github.com/voipbl/voipbl/agent"
+import (
+	"github.com/voipbl/voipbl/reach"
+)
 
 // savedRules looks for files of rules that the next boot would not load: with a set in a
 // rule that is not there the whole file fails, and the host is open.
 func (d *doctor) savedRules() {
-	for _, s := range agent.SavedRenamed(d.Facts.Saved, d.Config) {
+	for _, s := range reach.SavedRenamed(d.Facts.Saved, d.Config) {
 		d.note(SavedRules, Problem, s.Remedy(), "if a set is missing, no rule of the whole file is loaded", "%s", s)
 	}
 	if d.Facts.SetsAtBoot {
 		return
 	}
-	for _, s := range agent.SavedUnmade(d.Facts.Saved, d.Config) {
+	for _, s := range reach.SavedUnmade(d.Facts.Saved, d.Config) {
 		d.note(SavedRules, Warning, "systemctl enable voipbl-sets voipbl; or "+s.Remedy(), "if a set is missing, no rule of the whole file is loaded", "%s", s)
 	}
 }

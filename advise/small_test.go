@@ -10,11 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // TestEdits changes texts that are laid out in all ways that there are: what cannot be
@@ -254,7 +255,7 @@ func TestChoiceOfBackend(t *testing.T) {
 				saved[f] = []string{rule}
 			}
 		}
-		r := Request{Shipped: shipped(t), Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, nil, nil), kernel(t, firewall.Legacy, false, saved[0], saved[1])}}
+		r := Request{Shipped: shipped(t), Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil), kernel(t, firewall.Legacy, false, saved[0], saved[1])}}
 		if got := choice(t, r, keyBackend); !strings.HasPrefix(got.Why, want) {
 			t.Errorf("%q: %s", rules, got.Why)
 		}
@@ -269,7 +270,7 @@ func TestLacks(t *testing.T) {
 		sessions []netip.Addr
 		want     bool
 	}{{errNoNetworks, me, true}, {errNoNetworks, nil, false}, {&RefusedError{"ufw", "x"}, me, false}} {
-		if got := lacksOf(test.refused, &agent.Prospect{Sessions: test.sessions}); strings.Contains(got[0].Fix, "logged in") != test.want {
+		if got := lacksOf(test.refused, &rules.Prospect{Sessions: test.sessions}); strings.Contains(got[0].Fix, "logged in") != test.want {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -280,7 +281,7 @@ func TestManyExemptBanned(t *testing.T) {
 	in := healthy(t)
 	for i := range maxBanned + 5 {
 		a := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32)
-		in.Status.ExemptBanned = append(in.Status.ExemptBanned, agent.ExemptBan{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}})
+		in.Status.ExemptBanned = append(in.Status.ExemptBanned, reach.ExemptBan{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}})
 	}
 	found := Findings(in)
 	if len(found) != maxBanned+1 || found[maxBanned].Text != "5 more exempt addresses are banned" {
@@ -299,7 +300,7 @@ func TestFriendsOfFreePBX(t *testing.T) {
 		rules = append(rules, fmt.Sprintf("fpbxhosts -s 9.%d.%d.1/32 -j zone-trusted", i/250, i%250))
 	}
 	propose := func(rules []string) config.Config {
-		p, err := Propose(Request{Text: []byte("allow:\n  - 203.0.113.0/24\n"), Rules: []agent.KernelRules{kernel(t, firewall.NFT, true, rules, nil)}})
+		p, err := Propose(Request{Text: []byte("allow:\n  - 203.0.113.0/24\n"), Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, rules, nil)}})
 		if err != nil {
 			t.Fatal(err)
 		}

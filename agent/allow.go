@@ -16,6 +16,8 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -48,7 +50,7 @@ type AllowReport struct {
 	Still []exempt.Protected `json:"still_exempt"`
 
 	// Banned are bans of fail2ban's that go on blocking a host that is allowed now.
-	Banned []ExemptBan `json:"still_banned"`
+	Banned []reach.ExemptBan `json:"still_banned"`
 
 	InForce bool             `json:"in_force"`          // the kernel does as it was asked
 	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
@@ -59,7 +61,7 @@ type AllowReport struct {
 }
 
 func newAllowReport() *AllowReport {
-	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []exempt.Protected{}, Banned: []ExemptBan{}, Unknown: []string{}, Notes: []string{}}
+	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []exempt.Protected{}, Banned: []reach.ExemptBan{}, Unknown: []string{}, Notes: []string{}}
 }
 
 // Allow has hosts never be blocked, and returns when that is in force and written down.
@@ -245,7 +247,7 @@ func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
 
 // findBanned looks for bans of others that go on.
 func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *exempt.Protection) {
-	bans, notes := exemptBansNow(ctx, cfg, exempt)
+	bans, notes := reach.ExemptBansNow(ctx, cfg, exempt)
 	r.Notes = append(r.Notes, notes...)
 	for _, b := range bans {
 		ours := slices.ContainsFunc(r.Changed, func(a Allowed) bool {
@@ -335,7 +337,7 @@ func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (boo
 
 // haveSets reports whether a set is there by which we block.
 func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
-	for _, name := range ownSetNames(cfg) {
+	for _, name := range reach.OwnSetNames(cfg) {
 		switch _, err := kernel.Kind(name); {
 		case err == nil:
 			return true, nil
@@ -348,11 +350,11 @@ func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
 
 // enforceNow makes the sets hold what the last good copies say, and leaves the rules alone.
 func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb string) error {
-	h, err := openHostAndStore(cfg)
+	h, err := rules.OpenAllHandles(cfg)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	report := newReport("")
 	e := newEnforcement(h, verb, wait, report.At)
 	e.setsOnly = true

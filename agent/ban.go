@@ -19,6 +19,8 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -68,7 +70,7 @@ type RefusedBanError struct {
 	Why    string
 	Fix    string
 
-	KeptOut *ExemptBan // by something else; nil if not
+	KeptOut *reach.ExemptBan // by something else; nil if not
 }
 
 func (e *RefusedBanError) Error() string {
@@ -366,31 +368,31 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 		return err
 	}
 	if settings.LeavesRules(cfg) {
-		return bansDropped(ctx, cfg, fw, kernel)
+		return rules.BansDropped(ctx, cfg, fw, kernel)
 	}
-	h := &handles{cfg: cfg, kernel: kernel, fw: fw}
-	stateErr := h.openStore(true)
+	h := &rules.Handles{Cfg: cfg, Kernel: kernel, Fw: fw}
+	stateErr := h.OpenStore(true)
 	if stateErr == nil {
-		defer h.store.Close()
+		defer h.Store.Close()
 	}
-	rules := openRules(cfg, fw, kernel, h.store)
-	defer rules.close()
-	rules.trunks = exempt.Trunks
-	if referred && rules.dropBanned(ctx) {
+	held := rules.Open(cfg, fw, kernel, h.Store)
+	defer held.Close()
+	held.Trunks = exempt.Trunks
+	if referred && held.DropBanned(ctx) {
 		return nil
 	}
-	if _, err := rules.ensureSets(); err != nil {
+	if _, err := held.EnsureSets(); err != nil {
 		return err
 	}
 	if stateErr != nil { // the drop needs nothing of it
-		return h.ensureDrop(ctx)
+		return h.EnsureDrop(ctx)
 	}
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.RulesLock, "voipbl ban", wait, nil)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	_, _, err = rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+	_, _, err = held.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
 	return err
 }
 
@@ -481,8 +483,8 @@ func unexempt(why []string) string {
 }
 
 // keptOut is what keeps an exempt prefix out all the same; nil if nothing does.
-func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, p netip.Prefix) *ExemptBan {
-	bans, _ := exemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
+func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, p netip.Prefix) *reach.ExemptBan {
+	bans, _ := reach.ExemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
 	for _, b := range bans {
 		if !b.Unused && b.Banned.Overlaps(p) {
 			return &b

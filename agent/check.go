@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -18,8 +19,8 @@ import (
 type CheckReport struct {
 	Query     string             `json:"query"`
 	Blocked   bool               `json:"blocked"`         // the verdict is Blocked
-	Verdict   Verdict            `json:"verdict"`         // what becomes of its packets, now
-	Places    []Place            `json:"places"`          // where they are dropped, or may be
+	Verdict   reach.Verdict      `json:"verdict"`         // what becomes of its packets, now
+	Places    []reach.Place      `json:"places"`          // where they are dropped, or may be
 	Unread    []string           `json:"unread"`          // why the places may not be all
 	Partly    int                `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
 	Set       string             `json:"set"`             // of voipbl's: where it is or would be
@@ -73,12 +74,12 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: cidr.Text(q), Places: []Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []exempt.Protected{}}
+		reports[i] = CheckReport{Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []Ban{}, Protected: []exempt.Protected{}}
 		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
 		reports[i].Exempt = protected.Exempts(q)
 		reports[i].Special = exempt.SpecialSpace(q)
 	}
-	places := findPlaces(ctx, cfg, kernel)
+	places := reach.FindPlaces(ctx, cfg, kernel)
 	if err := checkKernel(cfg, places, queries, reports); err != nil {
 		return nil, nil, err
 	}

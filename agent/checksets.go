@@ -12,14 +12,15 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // checkKernel looks the queries up in the live sets of the lists. A set that does not
 // exist blocks nothing.
-func checkKernel(cfg config.Config, places *placesFinder, queries []netip.Prefix, reports []CheckReport) error {
+func checkKernel(cfg config.Config, places *reach.PlacesFinder, queries []netip.Prefix, reports []CheckReport) error {
 	for _, f := range cidr.Families {
 		name := cfg.SetName(int(f))
-		live, err := places.set(name)
+		live, err := places.Set(name)
 		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 			return err
 		}
@@ -93,8 +94,8 @@ func banSetNote(h ipsetsync.Header, f cidr.Family) string {
 
 // checkBans looks the queries up in the sets that fail2ban fills, whatever their type, and
 // whether or not a rule drops their members.
-func checkBans(places *placesFinder, queries []netip.Prefix, reports []CheckReport) error {
-	headers, err := places.kernel.BanSets()
+func checkBans(places *reach.PlacesFinder, queries []netip.Prefix, reports []CheckReport) error {
+	headers, err := places.Kernel.BanSets()
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func checkBans(places *placesFinder, queries []netip.Prefix, reports []CheckRepo
 		if h.Elements == 0 || !banrule.IsFail2ban(h.Name) {
 			continue
 		}
-		live, err := places.set(h.Name)
+		live, err := places.Set(h.Name)
 		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 			return err
 		}
@@ -121,26 +122,26 @@ func checkBans(places *placesFinder, queries []netip.Prefix, reports []CheckRepo
 
 // findPlaces finds where the packets of a query are dropped, which decides; what the sets
 // say otherwise is explained.
-func (r *CheckReport) findPlaces(finder *placesFinder, q netip.Prefix) {
-	places, unread := finder.of(q)
+func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
+	places, unread := finder.Of(q)
 	r.Places, r.Unread = append(r.Places, places...), append(r.Unread, unread...)
-	r.Verdict = judgePlaces(r.Places, r.Unread)
-	if r.Verdict == Blocked {
+	r.Verdict = reach.JudgePlaces(r.Places, r.Unread)
+	if r.Verdict == reach.Blocked {
 		f := firewall.IPv4
 		if q.Addr().Is6() {
 			f = firewall.IPv6
 		}
-		if reaches := finder.reaches(f, r.Places, r.Entry != nil); reaches != "" {
-			r.Verdict, r.Note = PartlyBlocked, cmp.Or(r.Note, reaches)
+		if reaches := finder.Reaches(f, r.Places, r.Entry != nil); reaches != "" {
+			r.Verdict, r.Note = reach.PartlyBlocked, cmp.Or(r.Note, reaches)
 		}
 	}
-	r.Blocked = r.Verdict == Blocked
-	own := func(p Place) bool { return p.Set == r.Set }
+	r.Blocked = r.Verdict == reach.Blocked
+	own := func(p reach.Place) bool { return p.Set == r.Set }
 	if r.Entry != nil && r.Note == "" && !slices.ContainsFunc(r.Places, own) && len(unread) == 0 {
 		r.Note = "rules use the set, but none that its packets come to drops them"
 	}
 	for i := range r.Places {
-		if r.Exempt && r.Places[i].Kind == ByVoipbl {
+		if r.Exempt && r.Places[i].Kind == reach.ByVoipbl {
 			r.Places[i].Remedy = "voipbl sync" // it was taken out of the lists already
 		}
 	}

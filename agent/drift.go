@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -79,7 +80,7 @@ func (d *daemon) looked(now time.Time) {
 
 // remembered takes note of what an apply has put into the kernel.
 func (d *daemon) remembered(e *enforcement, report *Report) {
-	d.fw = e.fw
+	d.fw = e.Fw
 	d.rulesSeen(report.Rules)
 	d.record = e.after // the file may not be writable
 	d.entries = 0
@@ -241,18 +242,18 @@ func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 }
 
 // ensureRules makes the rules what they should be.
-func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
-	h, err := openHost(d.cfg)
+func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
+	h, err := rules.OpenHandles(d.cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer h.close()
-	d.fw = h.fw
-	if err := h.openStore(true); err != nil {
-		return nil, errors.Join(err, h.ensureDrop(ctx))
+	defer h.Close()
+	d.fw = h.Fw
+	if err := h.OpenStore(true); err != nil {
+		return nil, errors.Join(err, h.EnsureDrop(ctx))
 	}
-	answers := exempt.Resolve(ctx, h.store, d.cfg, exempt.Lookups{Offline: true})
-	if gone := d.missingSet(h.kernel); gone != "" {
+	answers := exempt.Resolve(ctx, h.Store, d.cfg, exempt.Lookups{Offline: true})
+	if gone := d.missingSet(h.Kernel); gone != "" {
 		return nil, &setGoneError{gone}
 	}
 	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.RulesLock, "voipbl run", state.LockWait, nil)
@@ -260,24 +261,24 @@ func (d *daemon) ensureRules(ctx context.Context) (*RulesReport, error) {
 		return nil, err
 	}
 	defer unlock()
-	if setnames.EnsureBanSets(d.cfg, h.kernel) == nil { // the rules name them
+	if setnames.EnsureBanSets(d.cfg, h.Kernel) == nil { // the rules name them
 		d.bansAt = time.Now() // they may be empty
 	}
-	rules := openRules(d.cfg, h.fw, h.kernel, h.store)
-	defer rules.close()
-	rules.trunks = exempt.HostPrefixes(d.cfg.Firewall.Trunks, answers.Answers)
-	report, warnings, err := rules.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+	held := rules.Open(d.cfg, h.Fw, h.Kernel, h.Store)
+	defer held.Close()
+	held.Trunks = exempt.HostPrefixes(d.cfg.Firewall.Trunks, answers.Answers)
+	report, warnings, err := held.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
 	d.warn("ensure", warnings)
 	return report, err
 }
 
 // rulesSeen takes note of rules that are as they should be, and of what was put
 // right.
-func (d *daemon) rulesSeen(report *RulesReport) {
+func (d *daemon) rulesSeen(report *rules.Report) {
 	if report == nil {
 		return
 	}
-	d.generation, d.other = report.generation, report.other
+	d.generation, d.other = report.Generation, report.Other
 	d.pending = report.Pending != nil
 	if !report.Repaired {
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -116,8 +117,8 @@ func (r *Report) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 
 // ApplyRules puts the configured rules into the kernel, with empty sets where there are
 // none yet, and says so if the sets are empty.
-func ApplyRules(ctx context.Context, cfg config.Config, opts ApplyOptions) (*RulesReport, error) {
-	report, err := applyRules(ctx, cfg, opts)
+func ApplyRules(ctx context.Context, cfg config.Config, opts rules.ApplyOptions) (*rules.Report, error) {
+	report, err := rules.Apply(ctx, cfg, opts)
 	if err == nil && report.Problem == nil {
 		var unknown error
 		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), setnames.NamesInForce(ctx, cfg)); unknown != nil {

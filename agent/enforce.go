@@ -14,6 +14,8 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -22,7 +24,7 @@ import (
 // enforcement makes the kernel hold what the feeds and bans say: the second half of
 // a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
 type enforcement struct {
-	*handles
+	*rules.Handles
 	reader  *feeds.Reader
 	feeds   []*feeds.Feed   // by the order of the configuration; what is nil is read now
 	answers exempt.Resolved // of the names in the configuration
@@ -40,31 +42,31 @@ type enforcement struct {
 }
 
 // newEnforcement is one from the last good copies and the local files.
-func newEnforcement(h *handles, verb string, wait time.Duration, now time.Time) *enforcement {
+func newEnforcement(h *rules.Handles, verb string, wait time.Duration, now time.Time) *enforcement {
 	return &enforcement{
-		handles: h, verb: verb, wait: wait, unattended: true,
-		reader:  feeds.NewReader(h.cfg, feeds.Options{Offline: true}, h.store, now),
-		feeds:   make([]*feeds.Feed, len(h.cfg.Feeds)),
-		answers: exempt.Resolve(context.Background(), h.store, h.cfg, exempt.Lookups{Offline: true, Told: true}),
+		Handles: h, verb: verb, wait: wait, unattended: true,
+		reader:  feeds.NewReader(h.Cfg, feeds.Options{Offline: true}, h.Store, now),
+		feeds:   make([]*feeds.Feed, len(h.Cfg.Feeds)),
+		answers: exempt.Resolve(context.Background(), h.Store, h.Cfg, exempt.Lookups{Offline: true, Told: true}),
 	}
 }
 
 // run does it, and writes down in report what it does.
 func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stopwatch) error {
-	unlock, err := state.Lock(ctx, e.cfg.RunDir, state.SetsLock, e.verb, e.wait, nil)
+	unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.SetsLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	rules := openRules(e.cfg, e.fw, e.kernel, e.store)
-	defer rules.close()
-	if err := setnames.NamesTaken(ctx, e.cfg, e.kernel); err != nil {
+	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
+	defer held.Close()
+	if err := setnames.NamesTaken(ctx, e.Cfg, e.Kernel); err != nil {
 		return err
 	}
-	record := state.ReadSetRecord(rules.run)
-	live := feeds.StartDump(e.cfg, e.kernel)
-	e.reader.Lossy = e.reader.Lossy || feeds.CopyLost(e.store, e.cfg.Feeds)
-	e.reader.GetAll(ctx, e.cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
+	record := state.ReadSetRecord(held.Run)
+	live := feeds.StartDump(e.Cfg, e.Kernel)
+	e.reader.Lossy = e.reader.Lossy || feeds.CopyLost(e.Store, e.Cfg.Feeds)
+	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")
 	lives, err := live.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
@@ -72,10 +74,10 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	}
 	watch.Lap("kernel state")
 	if !e.dryRun {
-		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.cfg, e.verb)...)
+		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.Cfg, e.verb)...)
 	}
 	// Late, so that whoever has logged in meanwhile is protected.
-	protected, err := exempt.Gather(e.cfg, e.answers)
+	protected, err := exempt.Gather(e.Cfg, e.answers)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 
 	report.allowedUntil = protected.AllowedUntil
 	if !e.dryRun {
-		if err := setnames.NoteSetNames(ctx, e.cfg, e.kernel); err != nil {
+		if err := setnames.NoteSetNames(ctx, e.Cfg, e.Kernel); err != nil {
 			report.warn("%v", err)
 		}
 	}
@@ -94,22 +96,22 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&feeds.Keeper{Store: e.store, Limits: e.cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
+	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
 		return feeds.LiveSets(lives).Subtract(e.book.banned()) // where an older version put them too
 	})
 	sets := feeds.Combine(e.feeds, report.Kept)
 	report.Protected = append(report.Protected, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
-		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.cfg.Set, stay.Len(), e.cfg.BanSet)
+		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
 		sets = cidr.Union(sets, stay)
 	}
 	sets = exempt.Blockable(sets, protected.Sets)
 	watch.Lap("combine")
 
-	if err := e.freeForeign(ctx, rules, lives); err != nil {
+	if err := e.freeForeign(ctx, held, lives); err != nil {
 		return err
 	}
-	plans, broken := planAll(ctx, e.cfg, e.kernel, sets, lives)
+	plans, broken := planAll(ctx, e.Cfg, e.Kernel, sets, lives)
 	if len(plans) == 0 {
 		return errors.Join(broken[:]...)
 	}
@@ -121,35 +123,35 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 		report.Sets = append(report.Sets, r)
 	}
 	watch.Lap("plan")
-	rules.trunks = protected.Trunks
+	held.Trunks = protected.Trunks
 	if e.dryRun {
 		report.Outcome = DryRun
 		if err := report.noteBroken(broken); err != nil || e.setsOnly {
 			return err
 		}
-		report.Rules, err = rules.ensure(ctx, howRules{dryRun: true, leaveBase: e.leaveBase})
+		report.Rules, err = held.Ensure(ctx, rules.How{DryRun: true, LeaveBase: e.leaveBase})
 		return err
 	}
-	if err := e.dropBansFirst(ctx, rules); err != nil {
+	if err := e.dropBansFirst(ctx, held); err != nil {
 		return err
 	}
 	plans, err = e.execute(report, plans, &broken)
 	if err != nil {
 		return err
 	}
-	freed, err := freeExempt(e.kernel, protected)
+	freed, err := freeExempt(e.Kernel, protected)
 	report.Warnings = append(report.Warnings, freed...)
 	if err != nil {
 		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
 	}
 	brokenErr := report.noteBroken(broken)
-	e.remember(report, rules.run, record, plans)
-	if err := feeds.SetApplied(e.store, e.feeds, report.At); err != nil {
+	e.remember(report, held.Run, record, plans)
+	if err := feeds.SetApplied(e.Store, e.feeds, report.At); err != nil {
 		report.warn("%v", err)
 	}
 	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until they are there
-	if err := errors.Join(report.ensureRules(ctx, rules, e), brokenErr); err != nil {
+	if err := errors.Join(report.ensureRules(ctx, held, e), brokenErr); err != nil {
 		return err
 	}
 	watch.Lap("rules")
@@ -164,7 +166,7 @@ func (e *enforcement) run(ctx context.Context, report *Report, watch *state.Stop
 // own change for somebody else's, and mend what needs no mending.
 func (e *enforcement) remember(report *Report, run *fetch.Store, before state.SetRecord, plans []*ipsetsync.Plan) {
 	e.after = before
-	err := e.after.Note(e.kernel, plans)
+	err := e.after.Note(e.Kernel, plans)
 	e.after.NoteTroubles(report.Families)
 	if err == nil && run != nil { // else openRules has said why
 		err = e.after.Write(run, before)
@@ -176,22 +178,22 @@ func (e *enforcement) remember(report *Report, run *fetch.Store, before state.Se
 
 // ensureRules ends a sync: a set does nothing without the rules. If they are none of
 // its business, there are at least the other sets that they name.
-func (r *Report) ensureRules(ctx context.Context, rules *hold, e *enforcement) error {
-	unlock, err := state.Lock(ctx, rules.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+func (r *Report) ensureRules(ctx context.Context, held *rules.Hold, e *enforcement) error {
+	unlock, err := state.Lock(ctx, held.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if e.setsOnly {
-		rules.reload()
-		r.Warnings = append(r.Warnings, rules.ensureSaved()...)
-		if !rules.cfg.Firewall.Base {
+		held.Reload()
+		r.Warnings = append(r.Warnings, held.EnsureSaved()...)
+		if !held.Cfg.Firewall.Base {
 			return nil
 		}
-		return rules.ensureBans([2]*firewall.Plan{{}, {}})
+		return held.EnsureBans([2]*firewall.Plan{{}, {}})
 	}
 	var warnings []string
-	r.Rules, warnings, err = rules.settleAndEnsure(ctx, howRules{unattended: e.unattended, established: e.established, leaveBase: e.leaveBase})
+	r.Rules, warnings, err = held.SettleAndEnsure(ctx, rules.How{Unattended: e.unattended, Established: e.established, LeaveBase: e.leaveBase})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }
@@ -233,7 +235,7 @@ func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, s
 // plans that were carried out; it is an error if none was. What the first try has left
 // behind is in the error of a family that fails again.
 func (e *enforcement) execute(report *Report, plans []*ipsetsync.Plan, broken *[2]error) (done []*ipsetsync.Plan, err error) {
-	warnings, both := e.kernel.Execute(plans...)
+	warnings, both := e.Kernel.Execute(plans...)
 	report.Warnings = append(report.Warnings, warnings...)
 	if both == nil {
 		return plans, nil
@@ -242,7 +244,7 @@ func (e *enforcement) execute(report *Report, plans []*ipsetsync.Plan, broken *[
 		both = nil // each says for itself what is wrong with it
 	}
 	for _, p := range plans {
-		warnings, err := e.kernel.Execute(p)
+		warnings, err := e.Kernel.Execute(p)
 		report.Warnings = append(report.Warnings, warnings...)
 		if err == nil {
 			done = append(done, p)
@@ -274,27 +276,27 @@ func (r *Report) noteBroken(broken [2]error) error {
 
 // freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
 // run the plans are made as if that had been done.
-func (e *enforcement) freeForeign(ctx context.Context, r *hold, lives [2]*ipsetsync.Live) error {
-	if e.setsOnly || settings.LeavesRules(e.cfg) {
+func (e *enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*ipsetsync.Live) error {
+	if e.setsOnly || settings.LeavesRules(e.Cfg) {
 		return nil
 	}
 	any := false
 	for _, f := range cidr.Families {
-		if inWay(ctx, e.kernel, lives[f], f) {
-			any, r.replaced[f] = true, true
+		if reach.InWay(ctx, e.Kernel, lives[f], f) {
+			any, r.Replaced[f] = true, true
 		}
 	}
 	if !any {
 		return nil
 	}
 	if !e.dryRun {
-		unlock, err := state.Lock(ctx, e.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+		unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 		if err != nil {
 			return err
 		}
 		defer unlock()
-		r.replaced = [2]bool{} // not yet
-		if _, _, err = r.settleAndEnsure(ctx, howRules{unattended: true, established: true, leaveBase: true}); err != nil {
+		r.Replaced = [2]bool{} // not yet
+		if _, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
 			if _, partly := firewall.Partly(err); !partly {
 				return err // else what is wrong with one family is said when all rules are made
 			}
@@ -302,9 +304,9 @@ func (e *enforcement) freeForeign(ctx context.Context, r *hold, lives [2]*ipsets
 	}
 	for _, f := range cidr.Families {
 		if live := lives[f]; live != nil && !ipsetsync.IsOurs(live.Header, f) {
-			if e.dryRun && r.replaced[f] {
+			if e.dryRun && r.Replaced[f] {
 				live.References = 0
-			} else if h, err := e.kernel.Header(live.Name); err == nil {
+			} else if h, err := e.Kernel.Header(live.Name); err == nil {
 				live.References = h.References
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -20,16 +21,16 @@ import (
 // moment. If it fails the report says so, and the lists do not wait for it.
 func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *exempt.Protection) {
 	if e.book == nil {
-		e.book = &banBook{cfg: e.cfg}
+		e.book = &banBook{cfg: e.Cfg}
 	}
-	found, notes, err := e.book.syncBans(ctx, e.cfg, e.kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
+	found, notes, err := e.book.syncBans(ctx, e.Cfg, e.Kernel, exemptFrom(exempt), e.verb, e.wait, e.dryRun)
 	for _, n := range notes {
 		report.warn("%s", n)
 	}
 	report.BansProblem, report.bansFound = problem.If(err), found
 	report.foreignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
 	report.Bans = e.book.active()
-	if UnkeptBans(e.cfg) {
+	if UnkeptBans(e.Cfg) {
 		report.ListProblems = append(report.ListProblems, bansUnwritten)
 	}
 	for _, p := range []*problem.Problem{e.book.damagedOlder(), problem.If(e.book.unread), exempt.AllowedProblem} {
@@ -38,7 +39,7 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *e
 		}
 	}
 	if err != nil && !e.dryRun {
-		setnames.EnsureBanSets(e.cfg, e.kernel) // the rules name them; what is wrong with one is in the report
+		setnames.EnsureBanSets(e.Cfg, e.Kernel) // the rules name them; what is wrong with one is in the report
 	}
 }
 
@@ -47,15 +48,15 @@ func (e *enforcement) restoreBans(ctx context.Context, report *Report, exempt *e
 // rule and gets none now.
 func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
 	unusable := report.BansProblem != nil
-	if !e.setsOnly && !settings.LeavesRules(e.cfg) && !unusable {
+	if !e.setsOnly && !settings.LeavesRules(e.Cfg) && !unusable {
 		return stay // see dropBansFirst
 	}
 	for _, f := range cidr.Families {
-		list, err := e.kernel.Header(e.cfg.SetName(int(f)))
+		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}
-		bans, err := e.kernel.Header(e.cfg.BanSetName(int(f)))
+		bans, err := e.Kernel.Header(e.Cfg.BanSetName(int(f)))
 		if err == nil && bans.References > 0 && !unusable {
 			continue
 		}
@@ -68,28 +69,28 @@ func (e *enforcement) undropped(report *Report, lives [2]*ipsetsync.Live) (stay 
 // dropBansFirst makes the rules that drop banned addresses before the lists are changed,
 // if there are rules for the lists and none for the bans: an older version kept bans
 // among the lists.
-func (e *enforcement) dropBansFirst(ctx context.Context, r *hold) error {
-	if e.setsOnly || settings.LeavesRules(e.cfg) {
+func (e *enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
+	if e.setsOnly || settings.LeavesRules(e.Cfg) {
 		return nil
 	}
 	for _, f := range cidr.Families {
-		list, err := e.kernel.Header(e.cfg.SetName(int(f)))
+		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}
-		bans, err := e.kernel.Header(e.cfg.BanSetName(int(f)))
+		bans, err := e.Kernel.Header(e.Cfg.BanSetName(int(f)))
 		if err != nil || bans.References > 0 || bans.Elements == 0 {
 			continue
 		}
-		unlock, err := state.Lock(ctx, e.cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+		unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 		if err != nil {
 			return err
 		}
 		defer unlock()
-		if _, err := r.ensureSets(); err != nil {
+		if _, err := r.EnsureSets(); err != nil {
 			return err
 		}
-		_, _, err = r.settleAndEnsure(ctx, howRules{unattended: true, established: true})
+		_, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
 		if _, partly := firewall.Partly(err); partly {
 			return nil // what is wrong with one family is said when all rules are made
 		}

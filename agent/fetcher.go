@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -304,7 +305,7 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 		unlock()
 		return nil, nil, err
 	}
-	if err := sweep(ctx, cfg, store, "voipbl run", state.LockWait); err != nil && ctx.Err() == nil {
+	if err := rules.Sweep(ctx, cfg, store, "voipbl run", state.LockWait); err != nil && ctx.Err() == nil {
 		d.log.Warn(err.Error())
 	}
 	return store, unlock, nil

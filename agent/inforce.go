@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -132,11 +133,11 @@ func (d *daemon) readAgain(report *Report) {
 
 func (d *daemon) enforce(ctx context.Context, report *Report) error {
 	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
-	h, err := openHostAndStore(d.cfg)
+	h, err := rules.OpenAllHandles(d.cfg)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	e := newEnforcement(h, "voipbl run", state.LockWait, report.At)
 	e.established, e.book = d.ready, d.book
 	if err := e.run(ctx, report, watch); err != nil {

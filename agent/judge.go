@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -257,7 +258,7 @@ func (s *Status) judgeRules(now time.Time) {
 	for _, o := range r.Obstacles {
 		s.problem(o.Remedy, "%s", o.Error)
 	}
-	if p := r.nativeUnread; p != nil {
+	if p := r.NativeUnread; p != nil {
 		s.problem(p.Remedy, "what other firewalls drop is not known: %s", p.Error)
 	}
 	if p := r.Pending; p != nil && now.After(p.Deadline) {
@@ -294,7 +295,7 @@ func (s *Status) judgeAgent() {
 
 func (s *Status) judgeExemptBans() {
 	for i, b := range s.ExemptBanned {
-		if i == maxExemptBans {
+		if i == reach.MaxExemptBans {
 			s.problem("as above; \"voipbl status --json\" lists them", "%d more exempt addresses are banned", len(s.ExemptBanned)-i)
 			break
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -22,7 +23,7 @@ func wellStatus() *Status {
 	}
 	return &Status{
 		Sets: []SetStatus{set("voip_bl"), set("voip_bl6")}, BanSets: []SetStatus{set("voip_ban"), set("voip_ban6")},
-		Rules: &RulesStatus{}, Agent: &state.AgentStatus{Applied: judgedAt},
+		Rules: &rules.Status{}, Agent: &state.AgentStatus{Applied: judgedAt},
 		Feeds: []feeds.Status{{Name: "list", LastSuccess: judgedAt, FetchedAt: judgedAt}},
 	}
 }
@@ -70,8 +71,8 @@ func TestStatusJudge(t *testing.T) {
 		}, false, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: no iptables", "mend it"},
 		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
 		{"no rules as configured", func(s *Status) { s.Rules.Problem = trouble("beside ufw") }, true, "beside ufw", "mend it"},
-		{"on trial", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
-		{"on trial for too long", func(s *Status) { s.Rules.Pending = &PendingReport{Deadline: judgedAt.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
+		{"on trial", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
+		{"on trial for too long", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
 		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
 		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
 		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, trouble("it does not answer") }, true, "it does not answer", "mend it"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // judgeFamilies says which family is not protected as configured, and why.
@@ -83,8 +84,8 @@ func (s *Status) noDrop(set string) (remedy, text string) {
 	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == string(firewall.Nowhere) {
 		return p.Remedy, p.Error
 	}
-	if ports := s.Rules.reached[set]; len(ports) > 0 {
-		return s.repairs(), reachedWords(set, ports)
+	if ports := s.Rules.Reached[set]; len(ports) > 0 {
+		return s.repairs(), reach.ReachedWords(set, ports)
 	}
 	return s.repairs(), "no rule of INPUT or PREROUTING drops the members of " + set
 }

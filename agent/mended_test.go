@@ -2,6 +2,8 @@ package agent
 
 import (
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"testing"
 )
@@ -17,16 +19,16 @@ func TestRemediesByTheFile(t *testing.T) {
 	)
 	for _, test := range []struct{ remedy, mistaken, refused string }{
 		{AgentRepairs, AgentRepairs, AgentRepairs},
-		{problem.RunSync, mendFirst + problem.RunSync, problem.RunSync},
-		{other + named, mendFirst + other + named, takeFirst + other + named},
+		{problem.RunSync, rules.MendFirst + problem.RunSync, problem.RunSync},
+		{other + named, rules.MendFirst + other + named, rules.TakeFirst + other + named},
 		{"write addresses into LIST, or " + other + named, "write addresses into LIST" + named, "write addresses into LIST" + named},
-		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, mendFirst + "write addresses into LIST, then " + problem.RunSync + named, "write addresses into LIST, then " + problem.RunSync + named},
-		{(&OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
-		{table + baseOffRemedy, table, table},
+		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, rules.MendFirst + "write addresses into LIST, then " + problem.RunSync + named, "write addresses into LIST, then " + problem.RunSync + named},
+		{(&rules.OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
+		{table + reach.BaseOffRemedy, table, table},
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
 		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},
 		{tools + "; if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\"", tools, tools},
-		{state.LessRemedy, mendFirst + state.LessRemedy, state.LessRemedy},
+		{state.LessRemedy, rules.MendFirst + state.LessRemedy, state.LessRemedy},
 	} {
 		mistaken := &Status{mistaken: true}
 		if got := mistaken.Mended(test.remedy); got != test.mistaken || mistaken.Mended(got) != got {

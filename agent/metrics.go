@@ -18,6 +18,8 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -193,7 +195,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 		gauge(metricEntries, float64(set.Entries), set.Name)
 		gauge(metricMemory, float64(set.Memory), set.Name)
 		gauge(metricLengths, float64(len(set.Lengths)), set.Name)
-		packets, bytes := s.Rules.dropped(set.Name)
+		packets, bytes := s.Rules.Dropped(set.Name)
 		counter(metricPackets, float64(packets), set.Name)
 		counter(metricBytes, float64(bytes), set.Name)
 	}
@@ -220,8 +222,8 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(metricBans, float64(s.Bans))
 	gauge(metricTrial, one(s.Rules.Pending != nil))
-	gauge(metricBase, one(s.Rules.Base == BaseOn))
-	for _, kind := range []ObstacleKind{Unreached, DroppedElsewhere, Bypassed} {
+	gauge(metricBase, one(s.Rules.Base == rules.BaseOn))
+	for _, kind := range []reach.ObstacleKind{reach.Unreached, reach.DroppedElsewhere, reach.Bypassed} {
 		n := 0
 		for _, o := range s.Rules.Obstacles {
 			if o.Kind == kind {

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -30,7 +31,7 @@ type Migrated struct {
 	Lost *Lost `json:"not_blocked,omitempty"`
 
 	// Saved are files of saved rules that name its sets, and that are loaded at boot.
-	Saved []SavedTrouble `json:"saved,omitempty"`
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 }
 
 // Nothing reports whether there was nothing of the script.
@@ -123,7 +124,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		}
 	}
 	err = done.dropSets(cfg, dryRun)
-	done.Saved = savedTroubles(facts.SavedRules("/"), since("which is gone", func(_ facts.SavedLine, set string) bool {
+	done.Saved = reach.SavedTroubles(facts.SavedRules("/"), reach.Since("which is gone", func(_ facts.SavedLine, set string) bool {
 		return slices.Contains(done.Sets, set)
 	}))
 	return done, err
@@ -153,18 +154,18 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLin
 			if saved[f].Readable("filter") != nil {
 				continue
 			}
-			parts = append(parts, scriptPart{saved[f].Script(ownSetNames(cfg)), fw, f})
+			parts = append(parts, scriptPart{saved[f].Script(reach.OwnSetNames(cfg)), fw, f})
 			covered[i] = covered[i] || saved[f].ForwardLooksAt(cfg.SetName(int(cidr.Families[i])))
 		}
 	}
 	for _, p := range parts {
 		for _, r := range p.Others {
-			used = append(used, fmt.Sprintf("%s (%s)", r, RulesCommand(p.fw.Backend, p.family)))
+			used = append(used, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))
 		}
 		if p.Forwarded && !covered[slices.Index(firewall.Families[:], p.family)] {
 			for _, r := range p.Rules {
 				if strings.HasPrefix(r, "-A FORWARD ") {
-					forward = append(forward, fmt.Sprintf("%s (%s)", r, RulesCommand(p.fw.Backend, p.family)))
+					forward = append(forward, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))
 				}
 			}
 		}
@@ -187,7 +188,7 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLin
 
 // scriptSets are the sets of the script that voipbl does not fill itself.
 func scriptSets(cfg config.Config) []string {
-	own := append(ownSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
+	own := append(reach.OwnSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
 	return slices.DeleteFunc(slices.Clone(firewall.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // Lost is what the published voipbl.sh blocks and voipbl does not.
@@ -60,12 +61,12 @@ func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 			script.Add(cidr.FromNetip(source))
 		}
 	}
-	if blocks && !slices.Contains(ownSetNames(cfg), firewall.ScriptSet) {
+	if blocks && !slices.Contains(reach.OwnSetNames(cfg), firewall.ScriptSet) {
 		if err := add(&script, firewall.ScriptSet); err != nil {
 			return nil, err
 		}
 	}
-	for _, name := range ownSetNames(cfg) {
+	for _, name := range reach.OwnSetNames(cfg) {
 		if err := add(&ours, name); err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -21,7 +22,7 @@ func (d *daemon) findOldSets(ctx context.Context) {
 
 // removeOldSets takes out the sets of a name that is not configured any more. That one
 // of them stays does no harm, and is told.
-func (d *daemon) removeOldSets(h *handles) {
+func (d *daemon) removeOldSets(h *rules.Handles) {
 	if len(d.oldSets) == 0 {
 		return
 	}
@@ -29,7 +30,7 @@ func (d *daemon) removeOldSets(h *handles) {
 		if setnames.NamesSet(d.cfg, set.Name) {
 			continue // it is back
 		}
-		header, err := h.kernel.Header(set.Name)
+		header, err := h.Kernel.Header(set.Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
@@ -39,7 +40,7 @@ func (d *daemon) removeOldSets(h *handles) {
 			} else if header.References > 0 {
 				err = errors.New("it is in use")
 			} else {
-				err = h.kernel.Destroy(set.Name)
+				err = h.Kernel.Destroy(set.Name)
 			}
 		}
 		if err != nil {
@@ -47,5 +48,5 @@ func (d *daemon) removeOldSets(h *handles) {
 		}
 	}
 	d.oldSets = nil
-	d.warnIf("set names", setnames.ForgetSetNames(d.cfg, func(former setnames.NamesPair) bool { return setnames.HaveNone(d.cfg, former, h.kernel) }))
+	d.warnIf("set names", setnames.ForgetSetNames(d.cfg, func(former setnames.NamesPair) bool { return setnames.HaveNone(d.cfg, former, h.Kernel) }))
 }

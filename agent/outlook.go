@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -13,8 +14,8 @@ import (
 const rulesPath = "/rules"
 
 // askOutlook asks the agent for it. It returns nil if an older version cannot tell.
-func askOutlook(ctx context.Context, cfg config.Config) *RulesReport {
-	var report RulesReport
+func askOutlook(ctx context.Context, cfg config.Config) *rules.Report {
+	var report rules.Report
 	if err := state.Ask(ctx, cfg, state.RequestWait, http.MethodGet, rulesPath, &report); err != nil {
 		return nil
 	}

@@ -13,6 +13,8 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -29,7 +31,7 @@ type Removed struct {
 	Unknown *UnknownNamesError
 
 	// Saved are files that name what is gone, and that are loaded at boot.
-	Saved []SavedTrouble
+	Saved []reach.SavedTrouble
 }
 
 // Nothing reports whether there was nothing to remove.
@@ -60,7 +62,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		defer unlock()
 	}
-	removed := &Removed{Saved: savedAfterRemoval(facts.SavedRules("/"), cfg)}
+	removed := &Removed{Saved: reach.SavedAfterRemoval(facts.SavedRules("/"), cfg)}
 	rules := firewall.ReadUsers(ctx)
 	if users := rules.OfChains(); len(users) > 0 {
 		return nil, &ChainInUseError{users}
@@ -237,33 +239,33 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	if store != nil {
 		defer store.Close()
 	}
-	rules := openRules(cfg, nil, kernel, store)
-	defer rules.close()
-	if p := rules.state.Pending; p != nil {
-		disarm(p.Token)
+	held := rules.Open(cfg, nil, kernel, store)
+	defer held.Close()
+	if p := held.State.Pending; p != nil {
+		rules.Disarm(p.Token)
 	}
-	if rules.run != nil && state.ReadSetRecord(rules.run).Sets != [2]state.SetPrint{} {
-		if err := rules.run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {
+	if held.Run != nil && state.ReadSetRecord(held.Run).Sets != [2]state.SetPrint{} {
+		if err := held.Run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {
 			return err
 		}
 	}
-	known := problem.Digest(rules.record) != problem.Digest(ruleRecord{Kernel: rules.record.Kernel})
-	dropped, err := rules.dropBans(ctx)
+	known := problem.Digest(held.Record) != problem.Digest(rules.Record{Kernel: held.Record.Kernel})
+	dropped, err := held.DropBans(ctx)
 	if err != nil {
 		return err
 	}
-	r.Chains, r.Sets, r.Stays = dropped.chains, dropped.sets, append(r.Stays, dropped.stay...)
+	r.Chains, r.Sets, r.Stays = dropped.Chains, dropped.Sets, append(r.Stays, dropped.Stay...)
 	if known {
-		rules.record = ruleRecord{}
-		if err := rules.writeRecord(); err != nil {
+		held.Record = rules.Record{}
+		if err := held.WriteRecord(); err != nil {
 			return err
 		}
 	}
 	// That this is no fresh host, and what was rejected here, is not forgotten.
-	left := ruleState{Since: rules.state.Since, Rejected: rules.state.Rejected}
-	if store == nil || rules.stateErr == nil && problem.Digest(rules.state) == problem.Digest(left) {
+	left := rules.State{Since: held.State.Since, Rejected: held.State.Rejected}
+	if store == nil || held.StateErr == nil && problem.Digest(held.State) == problem.Digest(left) {
 		return nil
 	}
-	rules.state = left
-	return errors.Join(rules.writeState(), rules.writeCopy(nil))
+	held.State = left
+	return errors.Join(held.WriteState(), held.WriteCopy(nil))
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -56,13 +58,13 @@ type Report struct {
 	Families []problem.FamilyProblem `json:"families,omitempty"`
 
 	// Saved are files of saved rules that name sets of an old name, as status tells them.
-	Saved []SavedTrouble `json:"saved,omitempty"`
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
 	DropLog *problem.Problem `json:"drop_log,omitempty"`
 
 	Sets     []SetReport      `json:"sets"`
-	Rules    *RulesReport     `json:"rules,omitempty"`
+	Rules    *rules.Report    `json:"rules,omitempty"`
 	Warnings []string         `json:"warnings"`
 	Empty    *problem.Problem `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
 	Error    *problem.Problem `json:"error,omitempty"` // why nothing was applied
@@ -175,7 +177,7 @@ func (r *Report) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewa
 		}
 		return err
 	}
-	if r.Rules.Families = unlisted(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
+	if r.Rules.Families = rules.Unlisted(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
 		r.Outcome = Stale
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -26,7 +28,7 @@ type Status struct {
 	Problems  []string       `json:"problems"`
 	Sets      []SetStatus    `json:"sets"`
 	BanSets   []SetStatus    `json:"ban_sets"` // what the bans of this host are in
-	Rules     *RulesStatus   `json:"rules"`
+	Rules     *rules.Status  `json:"rules"`
 	Feeds     []feeds.Status `json:"feeds"`
 	Kept      []feeds.Kept   `json:"kept,omitempty"` // of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
@@ -47,13 +49,13 @@ type Status struct {
 	RunFolder *problem.Problem `json:"run_folder,omitempty"`
 
 	// Saved are files that are loaded at boot, or would be but for an old name of a set.
-	Saved []SavedTrouble `json:"saved,omitempty"`
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
 	DropLog *problem.Problem `json:"drop_log,omitempty"`
 
 	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
-	ExemptBanned []ExemptBan `json:"exempt_banned,omitempty"`
+	ExemptBanned []reach.ExemptBan `json:"exempt_banned,omitempty"`
 
 	Reports *outbox.OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
 
@@ -77,7 +79,7 @@ type Status struct {
 	remedies map[string]string // by problem
 	taken    *problem.Problem  // why the names of its sets cannot be had
 	mistaken bool              // the file has a mistake, so that something else is in force
-	outlook  *RulesReport      // what the agent makes of the rules, if it was asked for it
+	outlook  *rules.Report     // what the agent makes of the rules, if it was asked for it
 }
 
 // SetStatus is one kernel set.
@@ -103,14 +105,14 @@ type SetStatus struct {
 // not from there for that.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
 	agent, err := state.AskStatus(ctx, cfg)
-	var outlook *RulesReport
+	var outlook *rules.Report
 	if agent != nil {
 		outlook = askOutlook(ctx, cfg)
 	}
 	return readStatus(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, mistake)
 }
 
-func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *RulesReport, agentError *problem.Problem, book *banBook, mistake error) (*Status, error) {
+func readStatus(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *banBook, mistake error) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -128,15 +130,15 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		return nil, err
 	}
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
-	s.Rules = rulesStatus(ctx, cfg, kernel, store, protected, agent, outlook)
+	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, protected, agent, outlook)
 	if !s.Rules.Unread {
-		s.Rules.Problem, s.Rules.Obstacles = leaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
+		s.Rules.Problem, s.Rules.Obstacles = rules.LeaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
 	}
-	s.Rules.remedies(s.Mended)
-	if s.ExemptBanned, err = exemptBans(ctx, cfg, kernel, protected, s.Rules.kernel); err != nil {
+	s.Rules.Remedies(s.Mended)
+	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {
 		return nil, err
 	}
-	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.tells)
+	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.Tells)
 	record := state.LastRecord(cfg)
 	s.Families = slices.Concat(record.Families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
@@ -145,7 +147,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		if err != nil {
 			return nil, err
 		}
-		set.Drops = s.Rules.drops(set.Name)
+		set.Drops = s.Rules.DropsSet(set.Name)
 		set.noteUsers(ctx, kernel)
 		s.Sets = append(s.Sets, set)
 	}
@@ -165,7 +167,7 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		if err != nil {
 			return nil, err
 		}
-		set.Drops = s.Rules.drops(set.Name)
+		set.Drops = s.Rules.DropsSet(set.Name)
 		s.BanSets = append(s.BanSets, set)
 	}
 	s.bansUnkept, s.bansLost = UnkeptBans(cfg), lostBans(cfg)
@@ -178,8 +180,8 @@ func readStatus(ctx context.Context, cfg config.Config, version string, now time
 		s.Reports = outbox.ReadOutbox(cfg, now)
 	}
 	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
-	s.DropLog = DropLogNote(cfg)
-	s.Saved = SavedRenamed(facts.SavedRules("/"), cfg)
+	s.DropLog = rules.DropLogNote(cfg)
+	s.Saved = reach.SavedRenamed(facts.SavedRules("/"), cfg)
 	kept, keptErr := feeds.ReadKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)
@@ -238,13 +240,13 @@ func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
 	}
 }
 
-// Mended is a remedy as it can be carried out on this host; see [Mended].
+// Mended is a remedy as it can be carried out on this host; see [rules.Mended].
 func (s *Status) Mended(remedy string) string {
 	switch {
 	case s.mistaken:
-		return Mended(remedy)
+		return rules.Mended(remedy)
 	case s.Agent.Refuses():
-		return takenOver(remedy)
+		return rules.TakenOver(remedy)
 	}
 	return remedy
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -20,7 +22,7 @@ import (
 // a report that is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*Report, error) {
 	if opts.DryRun {
-		ctx = AtOneMoment(ctx)
+		ctx = reach.AtOneMoment(ctx)
 	}
 	report := newReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
@@ -33,11 +35,11 @@ func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*Report, 
 // syncInto is Sync, writing down in report what it does.
 func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report *Report) error {
 	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
-	h, err := openHost(cfg)
+	h, err := rules.OpenHandles(cfg)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	// Before the locks are held, for which the agent would wait.
 	how := takeover.Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
@@ -55,31 +57,31 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	}
 	defer unlock()
 	notes := state.UnwrittenNow(cfg)
-	if err := h.openStore(!opts.DryRun); err != nil {
+	if err := h.OpenStore(!opts.DryRun); err != nil {
 		return err
 	}
-	if err := sweep(ctx, cfg, h.store, "voipbl sync", opts.Wait); err != nil {
+	if err := rules.Sweep(ctx, cfg, h.Store, "voipbl sync", opts.Wait); err != nil {
 		report.warn("%v", err)
 	}
 	watch.Lap("open")
 
-	r := feeds.NewReader(cfg, opts, h.store, report.At)
+	r := feeds.NewReader(cfg, opts, h.Store, report.At)
 	e := &enforcement{
-		handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
+		Handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
-	r.Lossy = feeds.CopyLost(h.store, cfg.Feeds)
+	r.Lossy = feeds.CopyLost(h.Store, cfg.Feeds)
 	if !opts.Offline {
 		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
-	e.answers = exempt.Resolve(ctx, h.store, cfg, exempt.Lookups{Offline: opts.Offline, Keep: !opts.DryRun})
+	e.answers = exempt.Resolve(ctx, h.Store, cfg, exempt.Lookups{Offline: opts.Offline, Keep: !opts.DryRun})
 	for _, f := range e.feeds {
 		if f != nil {
 			e.answers.Talked(f.Feed, f.Talked)
 		}
 	}
 	if !opts.SetsOnly {
-		report.Saved, report.DropLog = SavedRenamed(facts.SavedRules("/"), cfg), DropLogNote(cfg)
+		report.Saved, report.DropLog = reach.SavedRenamed(facts.SavedRules("/"), cfg), rules.DropLogNote(cfg)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -98,13 +100,13 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 
 // end is what follows when everything has been fetched.
 func (e *enforcement) end(ctx context.Context, report *Report, opts feeds.Options, watch *state.Stopwatch) error {
-	cfg := e.cfg
+	cfg := e.Cfg
 	if err := e.run(ctx, report, watch); err != nil {
 		return err
 	}
-	report.Rules.asStatus(ctx, cfg)
-	report.noteEmpty(cfg, e.kernel)
-	if err := report.noteUnlisted(ctx, cfg, e.fw); err != nil {
+	report.Rules.AsStatus(ctx, cfg)
+	report.noteEmpty(cfg, e.Kernel)
+	if err := report.noteUnlisted(ctx, cfg, e.Fw); err != nil {
 		return err
 	}
 	for _, f := range report.Feeds {

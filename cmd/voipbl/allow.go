@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 )
 
 func (a *app) allowCommand() *cobra.Command {
@@ -209,7 +210,7 @@ func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
 }
 
 // cutOffError is somebody who is allowed, and kept out by what is not voipbl's.
-type cutOffError struct{ agent.ExemptBan }
+type cutOffError struct{ reach.ExemptBan }
 
 func (e *cutOffError) Error() string { return e.String() }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // answer is what one command says.
@@ -37,7 +38,7 @@ type hostAnswers struct {
 	status *agent.Status
 	sync   *agent.Report
 	doctor *doctorReport
-	diff   *agent.RulesReport
+	diff   *rules.Report
 
 	listed, unlisted *agent.CheckReport
 }
@@ -132,7 +133,7 @@ func (s *stage) ask(wanted func(question) bool) hostAnswers {
 	a.status = read[agent.Status](s, a.Status)
 	a.sync = read[agent.Report](s, a.Sync)
 	a.doctor = read[doctorReport](s, a.Doctor)
-	a.diff = read[agent.RulesReport](s, a.Diff)
+	a.diff = read[rules.Report](s, a.Diff)
 	for _, c := range []struct {
 		from answer
 		to   **agent.CheckReport

@@ -9,6 +9,8 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // contradictions are what no two answers about one host may do. Each function says what
@@ -76,7 +78,7 @@ func wordsAsJSON(a *hostAnswers) string {
 	}
 	for _, r := range []struct {
 		answer
-		rules *agent.RulesReport
+		rules *rules.Report
 	}{{a.Diff, a.diff}, {a.Sync, rulesOf(a.sync)}} {
 		if r.rules == nil {
 			continue
@@ -109,7 +111,7 @@ func wordsAsJSON(a *hostAnswers) string {
 }
 
 // rulesOf are the rules of a sync, if there are any.
-func rulesOf(r *agent.Report) *agent.RulesReport {
+func rulesOf(r *agent.Report) *rules.Report {
 	if r == nil {
 		return nil
 	}
@@ -134,7 +136,7 @@ func statusIsOne(a *hostAnswers) string {
 	if a.Status.code != want {
 		return fmt.Sprintf("protected %v with %d problems, and exit code %d", s.Protected, len(s.Problems), a.Status.code)
 	}
-	if s.Rules.Base == agent.BaseOn && slices.ContainsFunc(s.Problems, func(p string) bool {
+	if s.Rules.Base == rules.BaseOn && slices.ContainsFunc(s.Problems, func(p string) bool {
 		return strings.HasPrefix(p, "the base rules are not installed") || strings.HasSuffix(p, "they are not installed")
 	}) {
 		return "the base rules are on, and not installed"
@@ -179,10 +181,10 @@ func checkIsOne(a *hostAnswers) string {
 			continue
 		}
 		words := strings.SplitN(c.out, "\n", 2)[0]
-		if blocked := c.code == exitOK; blocked != c.report.Blocked || blocked != (c.report.Verdict == agent.Blocked) || blocked != strings.Contains(words, " is blocked") {
+		if blocked := c.code == exitOK; blocked != c.report.Blocked || blocked != (c.report.Verdict == reach.Blocked) || blocked != strings.Contains(words, " is blocked") {
 			return fmt.Sprintf("blocked %v, verdict %s, exit code %d, %q", c.report.Blocked, c.report.Verdict, c.code, words)
 		}
-		if blocks := slices.ContainsFunc(c.report.Places, agent.Place.Blocks); blocks != c.report.Blocked {
+		if blocks := slices.ContainsFunc(c.report.Places, reach.Place.Blocks); blocks != c.report.Blocked {
 			return fmt.Sprintf("blocked %v, and a place that blocks: %v", c.report.Blocked, blocks)
 		}
 	}
@@ -308,7 +310,7 @@ func checkAsStatus(a *hostAnswers) string {
 	if a.status == nil || a.listed == nil || a.unlisted == nil {
 		return ""
 	}
-	ours := func(p agent.Place) bool { return p.Kind == agent.ByVoipbl && p.Blocks() }
+	ours := func(p reach.Place) bool { return p.Kind == reach.ByVoipbl && p.Blocks() }
 	switch byUs := slices.ContainsFunc(a.listed.Places, ours); {
 	case a.drops() == byUs:
 	case a.drops() && a.elsewhere() && a.listed.Note != "" && len(a.status.Problems) > 0:

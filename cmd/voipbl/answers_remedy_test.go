@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // ways are how the remedies are carried out that the table meets, each as an admin does
@@ -108,7 +108,7 @@ func (s *stage) letIn(a hostAnswers) {
 	ofListed := func(q question) bool {
 		return q.into.command == a.Listed.command && slices.Equal(q.args, a.Listed.args)
 	}
-	if now := s.ask(ofListed); now.Listed.code != exitNoneBlocked || now.listed.Verdict != agent.NotBlocked {
+	if now := s.ask(ofListed); now.Listed.code != exitNoneBlocked || now.listed.Verdict != reach.NotBlocked {
 		s.t.Errorf("%s\ncheck says what lets it in: %s\nthat was done, and\n%s", s.row, remedies, now.Listed)
 	}
 	s.typed("disallow", a.Listed.args[1])

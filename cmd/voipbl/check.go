@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -55,7 +56,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	reports, warnings, err := agent.Check(agent.AtOneMoment(cmd.Context()), cfg, queries)
+	reports, warnings, err := agent.Check(reach.AtOneMoment(cmd.Context()), cfg, queries)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -77,9 +78,9 @@ func checkExit(reports []agent.CheckReport) error {
 	code := exitNoneBlocked
 	for _, r := range reports {
 		switch r.Verdict {
-		case agent.Blocked:
+		case reach.Blocked:
 			return nil
-		case agent.NotKnown, agent.MayBeBlocked:
+		case reach.NotKnown, reach.MayBeBlocked:
 			code = exitUsage
 		}
 	}
@@ -120,13 +121,13 @@ func (a *app) printCheck(r agent.CheckReport) {
 		is = a.paint("exempt", green) + ", but still "
 	}
 	switch r.Verdict {
-	case agent.Blocked:
+	case reach.Blocked:
 		is += a.paint("blocked", red)
-	case agent.PartlyBlocked:
+	case reach.PartlyBlocked:
 		is += a.paint("partly blocked", yellow)
-	case agent.MayBeBlocked:
+	case reach.MayBeBlocked:
 		is += a.paint("perhaps blocked", yellow)
-	case agent.NotKnown:
+	case reach.NotKnown:
 		is += a.paint("perhaps blocked", yellow) + ": not all rules can be read"
 	default:
 		if r.Entry != nil || r.Fail2ban != "" {
@@ -170,7 +171,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 	}
 	if r.Fail2ban != "" {
 		unused := ""
-		if !slices.ContainsFunc(r.Places, func(p agent.Place) bool { return p.Set == r.Fail2ban }) {
+		if !slices.ContainsFunc(r.Places, func(p reach.Place) bool { return p.Set == r.Fail2ban }) {
 			unused = ", by which no rule drops"
 		}
 		fmt.Fprintf(a.out, "  banned by fail2ban: in its set %s as %s%s\n", r.Fail2ban, prefixText(*r.FailEntry), unused)
@@ -194,8 +195,8 @@ func (a *app) checkBecause(r agent.CheckReport) string {
 		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, prefixText(*r.Entry), plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
 	}
 	places := slices.Clone(r.Places)
-	slices.SortStableFunc(places, func(p, q agent.Place) int { return placeWeight(p) - placeWeight(q) })
-	if len(places) == 0 || places[0].Kind == agent.ByVoipbl && places[0].Set == r.Set {
+	slices.SortStableFunc(places, func(p, q reach.Place) int { return placeWeight(p) - placeWeight(q) })
+	if len(places) == 0 || places[0].Kind == reach.ByVoipbl && places[0].Set == r.Set {
 		if inSet == "" {
 			return ""
 		}
@@ -204,9 +205,9 @@ func (a *app) checkBecause(r agent.CheckReport) string {
 	p := places[0]
 	by := "by a rule of others"
 	switch {
-	case p.Kind == agent.ByFail2ban:
+	case p.Kind == reach.ByFail2ban:
 		by = "by fail2ban"
-	case p.Kind == agent.ByVoipbl:
+	case p.Kind == reach.ByVoipbl:
 		by = "by voipbl"
 	case p.By != "":
 		by = "by " + p.By
@@ -217,7 +218,7 @@ func (a *app) checkBecause(r agent.CheckReport) string {
 }
 
 // placeWeight orders places by how much they say.
-func placeWeight(p agent.Place) int {
+func placeWeight(p reach.Place) int {
 	weight := 0
 	if !p.Blocks() {
 		weight += 8
@@ -228,14 +229,14 @@ func placeWeight(p agent.Place) int {
 	if len(p.Ports) > 0 {
 		weight += 2
 	}
-	if p.Kind != agent.ByVoipbl {
+	if p.Kind != reach.ByVoipbl {
 		weight++
 	}
 	return weight
 }
 
 // placeScope says which packets a place is for, unless it is for all.
-func placeScope(p agent.Place) string {
+func placeScope(p reach.Place) string {
 	scope := ""
 	if len(p.Ports) > 0 {
 		const most = 4
@@ -254,7 +255,7 @@ func placeScope(p agent.Place) string {
 	return scope
 }
 
-func (a *app) printPlace(p agent.Place) {
+func (a *app) printPlace(p reach.Place) {
 	does := "dropped"
 	if p.Rejected {
 		does = "rejected"

@@ -18,6 +18,8 @@ import (
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // Exit codes of doctor. That it could not look is exitUsage.
@@ -72,16 +74,16 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if err != nil {
 		return err
 	}
-	cfg, ctx := force.Config, agent.AtOneMoment(cmd.Context())
+	cfg, ctx := force.Config, reach.AtOneMoment(cmd.Context())
 	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
 	if in.Status, err = agent.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if in.Rules, err = agent.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
+	if in.Rules, err = reach.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
 		return &exitError{exitUsage, err}
 	}
 	var unread error
-	in.Native, unread = agent.ReadNative(ctx, in.Rules, true)
+	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
 	in.Facts = machine.Look(ctx, look)
 	if unread != nil {
 		in.Facts.Unknown = append(in.Facts.Unknown, machine.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
@@ -93,8 +95,8 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 		return &exitError{exitUsage, err}
 	}
 	in.Closed = []lockout.Closed{}
-	if in.Status.Rules.Base == agent.BaseOn {
-		in.Closed = agent.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
+	if in.Status.Rules.Base == rules.BaseOn {
+		in.Closed = rules.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
 	}
 	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if p := force.trouble(in.Status.Agent); p != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 func (a *app) firewallCommand() *cobra.Command {
@@ -52,7 +54,7 @@ Exit status: 0 printed, 2 error.`,
 			if err != nil {
 				return err
 			}
-			shown, err := agent.ShowRules(cmd.Context(), cfg)
+			shown, err := rules.Show(cmd.Context(), cfg)
 			if err == nil {
 				err = a.noteOther(cmd)
 			}
@@ -104,7 +106,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if err != nil {
 				return err
 			}
-			r, err := agent.PlanRules(agent.AtOneMoment(cmd.Context()), cfg)
+			r, err := rules.Plan(reach.AtOneMoment(cmd.Context()), cfg)
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -136,7 +138,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 const defaultConfirm = time.Minute
 
 func (a *app) firewallApplyCommand() *cobra.Command {
-	var opts agent.ApplyOptions
+	var opts rules.ApplyOptions
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Put the configured rules in force",
@@ -174,7 +176,7 @@ const (
 	maxConfirm = 24 * time.Hour
 )
 
-func (a *app) firewallApply(cmd *cobra.Command, opts agent.ApplyOptions) error {
+func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	if opts.Confirm != 0 && (opts.Confirm < minConfirm || opts.Confirm > maxConfirm) {
 		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(opts.Confirm.String()), minConfirm, timeText(maxConfirm.String())))
 	}
@@ -216,7 +218,7 @@ type problemError struct{ *problem.Problem }
 func (e *problemError) Error() string  { return e.Problem.Error }
 func (e *problemError) Remedy() string { return e.Problem.Remedy }
 
-func (a *app) printApplied(r *agent.RulesReport, dryRun bool) {
+func (a *app) printApplied(r *rules.Report, dryRun bool) {
 	if len(r.Changes) > fewChanges && !dryRun {
 		fmt.Fprintf(a.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
 	} else {
@@ -264,7 +266,7 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			if err := agent.ConfirmRules(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
+			if err := rules.Confirm(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
 				return &exitError{exitNotApplied, err}
 			}
 			fmt.Fprintln(a.out, "confirmed: the rules stay, also after a boot")
@@ -305,11 +307,11 @@ or configuration.`,
 				cfg.StateDir, cfg.RunDir = stateDir, runAt
 			}
 			if after > 0 {
-				if due, err := agent.AwaitRollback(cmd.Context(), stateDir, runAt, token, after); !due {
+				if due, err := rules.AwaitRollback(cmd.Context(), stateDir, runAt, token, after); !due {
 					return err
 				}
 			}
-			if err := agent.RollBackRules(cmd.Context(), cfg, wait, token); err != nil {
+			if err := rules.RollBack(cmd.Context(), cfg, wait, token); err != nil {
 				return &exitError{exitNotApplied, err}
 			}
 			if token == "" {
@@ -333,7 +335,7 @@ or configuration.`,
 
 // rollbackCommand is the command line that takes rules back without needing the
 // configuration, which somebody may be editing at the time.
-func rollbackCommand(cfg config.Config) agent.Rollback {
+func rollbackCommand(cfg config.Config) rules.Rollback {
 	return func(token string) (string, []string) {
 		program, err := os.Executable()
 		if err != nil {

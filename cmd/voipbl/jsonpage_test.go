@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // printed is what each command prints with --json, by the anchor of its heading in
@@ -27,8 +28,8 @@ var printed = map[string]any{
 	"allow-disallow":               agent.AllowReport{},
 	"allowed":                      agent.Allowed{},
 	"top":                          agent.TopReport{},
-	"firewall-show":                agent.ShownRules{},
-	"firewall-diff-firewall-apply": agent.RulesReport{},
+	"firewall-show":                rules.Shown{},
+	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setupReport{},
 	"report":                       outbox.Report{},
 	"report---list":                outbox.OutboxStatus{},

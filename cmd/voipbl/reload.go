@@ -6,8 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/takeover"
 )
 
@@ -43,8 +44,8 @@ usage or configuration.`,
 				}
 				fmt.Fprintln(a.out, "  "+clean(what))
 			}
-			a.printSaved(agent.SavedRenamed(machine.SavedRules("/"), cfg))
-			a.printNote(agent.DropLogNote(cfg))
+			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
+			a.printNote(rules.DropLogNote(cfg))
 			return nil
 		},
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // shownOthers is how many rules that stand in the way a person is shown.
@@ -15,7 +17,7 @@ const shownOthers = 3
 
 // printChanges shows the difference between the kernel's rules and those that
 // should be there.
-func (a *app) printChanges(r *agent.RulesReport) {
+func (a *app) printChanges(r *rules.Report) {
 	fmt.Fprintln(a.out, rulesWords(r))
 	for _, name := range r.Missing {
 		fmt.Fprintf(a.out, "  set %s is missing\n", name)
@@ -44,7 +46,7 @@ func (a *app) printChanges(r *agent.RulesReport) {
 }
 
 // rulesWords says in a line where the rules stand.
-func rulesWords(r *agent.RulesReport) string {
+func rulesWords(r *rules.Report) string {
 	if r.DropAt == config.DropNone {
 		return fmt.Sprintf("rules: another program's (drop_at: none), %s backend, base rules %s, %s", r.Backend, r.Base, plural(len(r.Changes), "change", "changes"))
 	}
@@ -80,7 +82,7 @@ func writtenRules(r *agent.Report) string {
 }
 
 // printRulesTrouble says on stderr why the rules are not as configured.
-func (a *app) printRulesTrouble(r *agent.RulesReport) {
+func (a *app) printRulesTrouble(r *rules.Report) {
 	if r == nil {
 		return
 	}
@@ -101,14 +103,14 @@ func (a *app) printRulesTrouble(r *agent.RulesReport) {
 }
 
 // printObstacles says on stderr why rules that are installed do not have their effect.
-func (a *app) printObstacles(obstacles []agent.Obstacle) {
+func (a *app) printObstacles(obstacles []reach.Obstacle) {
 	for _, o := range obstacles {
 		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(o.Error), clean(o.Remedy))
 	}
 }
 
 // printSaved says on stderr which files of saved rules name sets of an old name.
-func (a *app) printSaved(saved []agent.SavedTrouble) {
+func (a *app) printSaved(saved []reach.SavedTrouble) {
 	for _, s := range saved {
 		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
 	}
@@ -133,7 +135,7 @@ func (a *app) printFamilies(families []problem.FamilyProblem) {
 
 // printRulesStatus shows where blocked addresses are dropped, and what is not as
 // it should be.
-func (a *app) printRulesStatus(s *agent.RulesStatus) {
+func (a *app) printRulesStatus(s *rules.Status) {
 	rules := table{right: []int{3, 4}}
 	rules.row("drop rule for", "backend", "place", "packets", "bytes", "made by")
 	for _, d := range s.Drops {

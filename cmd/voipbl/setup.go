@@ -23,6 +23,8 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/packaging"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/takeover"
 )
 
@@ -76,13 +78,13 @@ type setupReport struct {
 	Script   []string        `json:"script,omitempty"`
 	Migrated *agent.Migrated `json:"migrated,omitempty"`
 
-	Written string             `json:"written,omitempty"`
-	Backup  string             `json:"backup,omitempty"`
-	Rules   []agent.ShownRules `json:"rules,omitempty"` // if base rules are on
-	Applied *agent.RulesReport `json:"applied,omitempty"`
-	Sync    *agent.Report      `json:"sync,omitempty"`
-	Next    []string           `json:"next"`
-	Error   *problem.Problem   `json:"error,omitempty"` // why it is not applied
+	Written string           `json:"written,omitempty"`
+	Backup  string           `json:"backup,omitempty"`
+	Rules   []rules.Shown    `json:"rules,omitempty"` // if base rules are on
+	Applied *rules.Report    `json:"applied,omitempty"`
+	Sync    *agent.Report    `json:"sync,omitempty"`
+	Next    []string         `json:"next"`
+	Error   *problem.Problem `json:"error,omitempty"` // why it is not applied
 }
 
 // The values of setupReport.Outcome.
@@ -227,15 +229,15 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 		}
 	}
 	s.baseWas = cfg.Firewall.Base
-	kernel, err := agent.ReadKernelRules(ctx, cfg)
+	kernel, err := reach.ReadKernelRules(ctx, cfg)
 	if err != nil {
 		return nil, &exitError{exitNotApplied, err}
 	}
-	native, err := agent.ReadNative(ctx, kernel, true)
+	native, err := reach.ReadNative(ctx, kernel, true)
 	if err != nil {
 		fmt.Fprintln(s.err, "voipbl: "+clean(err.Error()))
 	}
-	s.owners = agent.OtherOwners(kernel, native)
+	s.owners = reach.OtherOwners(kernel, native)
 	s.report.Facts = machine.Look(ctx, s.look)
 	s.request = advise.Request{
 		Facts: s.report.Facts, Rules: kernel, Native: native, Owners: s.owners, Text: s.old, Shipped: packaging.Config,
@@ -361,7 +363,7 @@ func (s *setup) more(ctx context.Context, question, key string, have []string) (
 			continue
 		}
 		if len(doubted) == 0 {
-			if names := agent.WithoutAddress(ctx, hosts); len(names) > 0 {
+			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
 				s.folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
 				doubted = words
 				continue
@@ -395,7 +397,7 @@ func texts[T fmt.Stringer](all []T) []string {
 
 // showRules keeps for --json what base rules would be in the kernel.
 func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
-	shown, err := agent.ShowRules(ctx, p.Config)
+	shown, err := rules.Show(ctx, p.Config)
 	if err != nil {
 		return &exitError{exitNotApplied, err}
 	}

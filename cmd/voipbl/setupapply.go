@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -101,7 +102,7 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
+	report, err := agent.ApplyRules(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
 	if err == nil && report.Problem != nil {
 		err = &problemError{report.Problem}
 	}
@@ -143,7 +144,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
-	report, err := agent.ApplyRules(ctx, cfg, agent.ApplyOptions{
+	report, err := agent.ApplyRules(ctx, cfg, rules.ApplyOptions{
 		ConfigFile: s.configFile, Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
 	})
 	s.report.Applied = report

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // adviseBase finds out what to say about base rules, and shows what they would do.
@@ -30,7 +30,7 @@ func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 	} else {
 		with = p
 	}
-	at, err := agent.LookAhead(ctx, with.Config)
+	at, err := rules.LookAhead(ctx, with.Config)
 	if err != nil {
 		return &exitError{exitNotApplied, err}
 	}

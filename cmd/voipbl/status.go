@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -45,7 +46,7 @@ func (a *app) status(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s, err := agent.ReadStatus(agent.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
+	s, err := agent.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // showBlocked says which of these are blocked all the same once a ban or an allowance of
@@ -18,9 +19,9 @@ func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []neti
 	}
 	for _, r := range reports {
 		switch r.Verdict {
-		case agent.PartlyBlocked:
+		case reach.PartlyBlocked:
 			fmt.Fprintf(a.out, "  a part of %s is %s%s\n", r.Query, words, a.checkBecause(r))
-		case agent.Blocked:
+		case reach.Blocked:
 			fmt.Fprintf(a.out, "  %s is %s%s\n", r.Query, words, a.checkBecause(r))
 		default:
 			continue

@@ -1,0 +1,439 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// PassedBy adds to rules by which interfaces packets come, where one of them asks for that.
+func PassedBy(rules []KernelRules, native *nft.Ruleset) (p Passed, err error) {
+	p = Passed{Rules: rules, Native: native}
+	asks := native != nil && native.AsksForWay()
+	for _, k := range rules {
+		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && s.AsksForWay() })
+	}
+	if asks {
+		p.Arrivals, err = facts.LookArrivals()
+	}
+	return p, err
+}
+
+// Ways names by which interfaces packets come, if it was asked.
+func (p Passed) Ways() string {
+	if p.Arrivals == nil {
+		return ""
+	}
+	return problem.Digest(p.Arrivals)
+}
+
+// by are the interfaces by which packets of a source come in; an empty name if that is not
+// known, or does not matter.
+func (p Passed) by(source netip.Prefix, f firewall.Family) []string {
+	if p.Arrivals != nil {
+		if by := p.Arrivals.Of(source, f == firewall.IPv6); len(by) > 0 {
+			return by
+		}
+	}
+	return []string{""}
+}
+
+func (p Passed) here() []netip.Addr {
+	if p.Arrivals == nil {
+		return nil
+	}
+	return p.Arrivals.Own
+}
+
+// admission is something that base rules let in: packets of a protocol to some ports, of
+// everybody or of a network.
+type admission struct {
+	name, proto string
+	ports       firewall.PortRange
+	from        netip.Prefix // invalid: everybody
+}
+
+// letIn is what base rules let in of a family, that of everybody before that of networks.
+func letIn(base firewall.Base, f firewall.Family) (all []admission) {
+	add := func(name, proto string, ports []firewall.PortRange, public bool, from []netip.Prefix) {
+		for _, r := range ports {
+			if public {
+				all = append(all, admission{name, proto, r, netip.Prefix{}})
+			}
+			for _, n := range from {
+				if n.Addr().Is6() == (f == firewall.IPv6) {
+					all = append(all, admission{name, proto, r, n})
+				}
+			}
+		}
+	}
+	for _, proto := range []string{"udp", "tcp"} {
+		add("sip", proto, base.SIP, base.SIPPublic, slices.Concat(base.LocalNetworks, base.Trunks))
+	}
+	add("rtp", "udp", []firewall.PortRange{base.RTP}, true, nil)
+	for _, s := range base.Services {
+		if s.Proto != "tcp" && s.Proto != "udp" {
+			continue
+		}
+		from := base.LocalNetworks
+		if s.Public {
+			from = nil
+		}
+		add(s.Name, s.Proto, s.Ports, s.Public, from)
+	}
+	return all
+}
+
+// words say what of an admission is meant, such as "sip (udp 5060:5061) from 10.0.0.0/8".
+func (a admission) words(ports []firewall.PortRange) string {
+	var list []string
+	for _, p := range ports {
+		list = append(list, p.String())
+	}
+	words := fmt.Sprintf("%s (%s %s)", a.name, a.proto, firstFew(list, 3))
+	if a.from.IsValid() {
+		words += " from " + cidr.Text(a.from)
+	}
+	return words
+}
+
+// dropper is what drops what the base rules let in, or the answers to it.
+type dropper struct {
+	Obstacle
+	answers  bool
+	turned   string
+	dropped  []string
+	everyone map[string]bool // the ports, of whoever comes, so that each network is not named
+}
+
+// droppers are gathered in the order in which they are found.
+type droppers []*dropper
+
+func (all *droppers) of(s stop) *dropper {
+	for _, d := range *all {
+		if d.where == s.where && d.rule == s.rule && d.answers == s.answers && d.turned == s.turned {
+			return d
+		}
+	}
+	d := &dropper{Obstacle: s.Obstacle, answers: s.answers, turned: s.turned, everyone: make(map[string]bool)}
+	*all = append(*all, d)
+	return d
+}
+
+// add notes that a dropper drops what is admitted, of what comes by some interfaces only.
+func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
+	anybody := a
+	anybody.from = netip.Prefix{}
+	key := anybody.words(ports)
+	if d.everyone[key] {
+		return
+	}
+	if d.everyone[key] = !a.from.IsValid(); d.everyone[key] && !d.answers {
+		d.whose = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	if !d.answers { // what comes of those does come in
+		d.whose = append(d.whose, a.from)
+	}
+	if words := a.words(ports); !slices.Contains(d.dropped, words) { // over the other family too
+		d.dropped = append(d.dropped, words+suffix)
+	}
+}
+
+// droppedElsewhere finds what drops, for certain, what base rules let in that the kernel
+// has, or the answers to it: rules and policies of others in all tables of both backends, and
+// native tables. What is known already is not told again.
+func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle {
+	var all droppers
+	for _, f := range firewall.Families {
+		if !slices.ContainsFunc(p.Rules, func(k KernelRules) bool { return k.Saved[f].HasBase() }) {
+			continue
+		}
+		filters := p.Filters(f, Nobody)
+		for _, a := range letIn(base, f) {
+			by := p.by(a.from, f)
+			at := make(map[*dropper][]string) // the interfaces by which it drops them
+			ports := make(map[*dropper][]firewall.PortRange)
+			for _, i := range by {
+				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere), filters.turned(a, i)) {
+					d := all.of(s)
+					at[d], ports[d] = append(at[d], i), portrange.Joined(slices.Concat(ports[d], s.ports))
+				}
+			}
+			for _, d := range all {
+				if at[d] == nil {
+					continue
+				}
+				suffix := ""
+				if f == firewall.IPv6 && !a.from.IsValid() && d.native() {
+					suffix = " over IPv6"
+				}
+				if len(at[d]) < len(by) {
+					suffix += " by " + strings.Join(at[d], ", ")
+				}
+				d.add(a, ports[d], suffix)
+			}
+		}
+	}
+	var found []Obstacle
+	for _, d := range all {
+		if slices.ContainsFunc(known, func(o Obstacle) bool { return o.where == d.where && o.rule == d.rule }) {
+			continue
+		}
+		what := "drops what the base rules let in"
+		switch {
+		case d.answers:
+			what = "drops the answers to what the base rules let in"
+		case d.turned != "":
+			what = "sends to " + d.turned + ", which the base rules close, what they let in"
+		}
+		d.Error = fmt.Sprintf("%s %s: %s", d.Error, what, firstFew(slices.Compact(d.dropped), 3))
+		found = append(found, d.Obstacle)
+	}
+	return found
+}
+
+// Tells reports whether an obstacle is what is in a place, for some addresses.
+func (o Obstacle) Tells(p Place, of netip.Prefix) bool {
+	return (o.where == p.Where && o.rule == p.Rule || o.rule == "" && o.where != "" && strings.HasPrefix(p.Where+" ", o.where+" ")) &&
+		slices.ContainsFunc(o.whose, of.Overlaps)
+}
+
+func (d *dropper) native() bool { return strings.HasPrefix(d.where, "nftables, ") }
+
+// stop is what ends packets of an admission, to some of its ports, or the answers to them.
+type stop struct {
+	Obstacle
+	answers bool
+	turned  string // they do not end there, but go to this port, such as "udp 5080"
+	ports   []firewall.PortRange
+}
+
+// leg is a part of the way of a connection's packets.
+type leg struct {
+	along firewall.Along
+	to    firewall.Published // where to, of what is sent on
+}
+
+func (l leg) answers() bool { return l.along == firewall.Answers || l.along == firewall.Answered }
+
+// letRemedy says what the rules are to do in which it ends.
+func (l leg) letRemedy() string {
+	switch l.along {
+	case firewall.Inwards:
+		return "let it in there too"
+	case firewall.Onwards:
+		return "let it pass there too"
+	}
+	return "let the answers pass there too"
+}
+
+// What is for this host comes in, and is answered.
+var toHere, fromHere = leg{along: firewall.Inwards}, leg{along: firewall.Answers}
+
+// filters are all rules of a family, to follow packets through.
+type filters struct {
+	Passed
+	family firewall.Family
+	all    []filter
+
+	addresses []netip.Addr // see own
+}
+
+// filter are the rules of one backend.
+type filter struct {
+	familyTracer
+	saved  *firewall.Saved
+	owners []string
+	along  map[firewall.Along]*firewall.Tracer
+}
+
+// follows is a tracer of them for a leg.
+func (f filter) follows(l leg) *firewall.Tracer {
+	if f.along[l.along] == nil {
+		f.along[l.along] = f.Along(l.along)
+	}
+	return f.along[l.along]
+}
+
+// Nobody are sets and lists of which it is not known who is in them, but that a stranger is
+// not.
+var Nobody = firewall.Sources{
+	Set: func(_ firewall.SetMatch, source netip.Prefix) firewall.SetMember {
+		return firewall.SetMember{Share: unlessStranger(source)}
+	},
+	Recent: func(_ string, source netip.Prefix) firewall.Share { return unlessStranger(source) },
+}
+
+func unlessStranger(source netip.Prefix) firewall.Share {
+	if source.IsValid() {
+		return firewall.Unknown
+	}
+	return firewall.NoneOf
+}
+
+func (p Passed) Filters(f firewall.Family, in firewall.Sources) *filters {
+	all := &filters{Passed: p, family: f}
+	for _, k := range p.Rules {
+		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
+			t := familyTracer{k.Backend, f, saved.NewTracer(in)}
+			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[firewall.Along]*firewall.Tracer{firewall.Inwards: t.Tracer}})
+		}
+	}
+	return all
+}
+
+// stops are what ends packets of an admission that come by an interface, on a leg of their
+// way; answers go back by the same.
+func (f *filters) stops(a admission, by string, l leg) (all []stop) {
+	if l.to != (firewall.Published{}) {
+		return f.stopsOf(part{admission: a, leg: l}, by)
+	}
+	for _, p := range f.parts(a, by, l) {
+		for _, s := range f.stopsOf(p, by) {
+			i := slices.IndexFunc(all, func(o stop) bool { return o.where == s.where && o.rule == s.rule })
+			if i < 0 {
+				all = append(all, s)
+				continue
+			}
+			all[i].ports = portrange.Joined(slices.Concat(all[i].ports, s.ports))
+		}
+	}
+	return all
+}
+
+// stopsOf are what ends packets of a part.
+func (f *filters) stopsOf(p part, by string) (all []stop) {
+	a, l := p.admission, p.leg
+	if p.away && l.answers() {
+		return nil
+	}
+	packet := f.packet(a, by, l)
+	packet.Away = p.away
+	native := f.Native != nil && f.Native.MayStop(packet)
+	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return of.saved.MayStop(l.along) }) {
+		return nil
+	}
+	others := f.affects(packet, l)
+	for i, t := range f.all {
+		found := t.follows(l).Behind(others[i]).Stops(firewall.Packet{
+			Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here, To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Away: p.away,
+		})
+		for _, s := range found {
+			if a.from.IsValid() || !s.BySource {
+				all = append(all, stop{Obstacle: ruleObstacle(t.familyTracer, s, l, t.owners), answers: l.answers(), ports: s.Ports})
+			}
+		}
+	}
+	if !native {
+		return all
+	}
+	packet.Others = nft.Others(others[len(f.all)])
+	for _, s := range f.Native.Stops(packet, a.ports) {
+		if a.from.IsValid() || !s.ForSource {
+			all = append(all, stop{Obstacle: nativeObstacle(s, l), answers: l.answers(), ports: s.In})
+		}
+	}
+	return all
+}
+
+func (f *filters) packet(a admission, by string, l leg) nft.Packet {
+	return nft.Packet{
+		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
+		Forwarded: l.along == firewall.Onwards || l.along == firewall.Answered, Answers: l.answers(),
+		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort,
+	}
+}
+
+// affects are what the rules of others than each may do to packets, for that one; native ones
+// last. Of answers it counts, too, what any of them does to what is answered.
+func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
+	each := f.affecting(p, l)
+	for i := range each {
+		all = append(all, allBut(each, i))
+	}
+	if l.answers() {
+		p.Answers = false
+		before := allBut(f.affecting(p, toHere), -1)
+		for i := range all {
+			all[i] = firewall.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks}
+		}
+	}
+	return all
+}
+
+// affecting are what each of the rules may do to packets; native ones last.
+func (f *filters) affecting(p nft.Packet, l leg) (all []firewall.Others) {
+	for _, t := range f.all {
+		all = append(all, t.follows(l).Affects(p.Source))
+	}
+	if f.Native != nil {
+		all = append(all, firewall.Others(f.Native.Affects(p)))
+	}
+	return all
+}
+
+// whereOf names a chain of iptables, as a [Place] does.
+func whereOf(b firewall.Backend, f firewall.Family, table, chain string) string {
+	return fmt.Sprintf("%s, %s %s", RulesCommand(b, f), table, chain)
+}
+
+// TableOption is what tools of iptables are told of a table.
+func TableOption(table string) string {
+	if table == "filter" {
+		return ""
+	}
+	return " -t " + table
+}
+
+// policyRemedy is what to do about a policy that drops: with tool, which names the table.
+func policyRemedy(tool, chain string) string {
+	switch chain {
+	case "INPUT", "PREROUTING":
+		return fmt.Sprintf("%s -P %s ACCEPT; the base rules keep out what they do not let in", tool, chain)
+	case "FORWARD":
+		return fmt.Sprintf("%s -P %s ACCEPT; or make a rule there that lets it pass", tool, chain)
+	}
+	return fmt.Sprintf("%s -P %s ACCEPT; or make a rule there that lets answers pass", tool, chain)
+}
+
+// ruleObstacle is a rule or policy of iptables that drops packets, but for which.
+func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obstacle {
+	tool, table := RulesCommand(t.backend, t.family), TableOption(s.Table)
+	o := Obstacle{Kind: DroppedElsewhere, where: whereOf(t.backend, t.family, s.Table, s.Chain)}
+	if s.Rule == "" {
+		o.rule = "-P " + s.Chain + " DROP"
+		o.Error = fmt.Sprintf("%s: the policy of %s %s", tool, s.Table, s.Chain)
+		o.Remedy = policyRemedy(tool+table, s.Chain)
+	} else {
+		o.rule = "-A " + s.Chain + " " + firewall.WithoutPurpose(s.Rule)
+		o.Error = fmt.Sprintf("%s: \"%s\"", tool, strings.TrimSpace(table+" -A "+s.Chain+" "+s.Rule))
+		o.Remedy = fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, table, s.Chain, s.Rule)
+	}
+	if len(owners) > 0 {
+		o.Remedy = l.letRemedy() + ", or " + facts.SwitchOffRemedy(owners)
+	}
+	return o
+}
+
+// nativeObstacle is a table or chain of nftables that drops packets, but for which.
+func nativeObstacle(s nft.Stop, l leg) Obstacle {
+	kind := nft.WhatIs(s.Of)
+	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, facts.TakeOutRemedy(s.Of))
+	if l.along == firewall.Inwards || l.along == firewall.Answers {
+		remedy += BaseOffRemedy
+	}
+	return Obstacle{
+		Kind:   DroppedElsewhere,
+		where:  "nftables, " + s.Of,
+		Error:  fmt.Sprintf("%s %s of nftables", kind, s.Of),
+		Remedy: remedy,
+	}
+}

@@ -1,0 +1,65 @@
+package reach
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// FreePBXTrusts are those whom FreePBX's own firewall trusts, by its rules of iptables, or
+// of nftables from FreePBX 18 on. native has to be read with the elements of sets.
+func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted {
+	var all []firewall.Trusted
+	for _, k := range rules {
+		for _, saved := range k.Saved {
+			all = append(all, saved.FreePBXTrusts()...)
+		}
+	}
+	if native != nil {
+		for i := range native.Tables {
+			if t := &native.Tables[i]; t.Family == nft.Inet && t.Name == "fpbx" {
+				all = append(all, nativeTrusts(t)...)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b firewall.Trusted) int {
+		return cmp.Or(a.Prefix.Compare(b.Prefix), lasting(a, b), cmp.Compare(a.Why, b.Why)) // the lasting reason first
+	})
+	return slices.CompactFunc(all, func(a, b firewall.Trusted) bool { return a.Prefix == b.Prefix })
+}
+
+// lasting puts whoever is trusted for good before whoever is for a time.
+func lasting(a, b firewall.Trusted) int {
+	switch {
+	case a.Passing == b.Passing:
+		return 0
+	case b.Passing:
+		return -1
+	}
+	return 1
+}
+
+// nativeTrusts reads FreePBX 18's table.
+func nativeTrusts(t *nft.Table) (all []firewall.Trusted) {
+	for _, chain := range []string{"fpbxnets", "fpbxhosts"} {
+		for _, j := range t.SourceJumps(chain) {
+			if why := firewall.FreePBXZone(j.Chain); why != "" && j.From.Bits() > 0 {
+				all = append(all, firewall.Trusted{Prefix: j.From, Why: why})
+			}
+		}
+	}
+	for name, set := range t.Sets {
+		for _, p := range set.Prefixes() {
+			switch strings.TrimSuffix(name, "6") {
+			case "registrations":
+				all = append(all, firewall.Trusted{Prefix: p, Why: firewall.TrustedPhone, Passing: true})
+			case "smarthosts":
+				all = append(all, firewall.Trusted{Prefix: p, Why: firewall.TrustedTrunk})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,172 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// Obstacle is why rules that are installed do not have their effect: they are as they
+// should be, and nobody has to repair them, but what others have in the firewall comes
+// before them or goes past them.
+type Obstacle struct {
+	Kind   ObstacleKind `json:"kind"`
+	Error  string       `json:"error"`
+	Remedy string       `json:"remedy"`
+
+	where, rule string         // what drops packets, as of a [Place]
+	whose       []netip.Prefix // of these networks, if not of everybody
+}
+
+// ObstacleKind is how others are in the way.
+type ObstacleKind string
+
+const (
+	// Unreached is that no packet comes to rules of voipbl.
+	Unreached ObstacleKind = "unreached"
+
+	// DroppedElsewhere is that rules of others drop what the base rules let in, or what is
+	// sent on to a PBX in a container.
+	DroppedElsewhere ObstacleKind = "dropped-elsewhere"
+
+	// Bypassed is that packets of blocked addresses go past the rules that drop them.
+	Bypassed ObstacleKind = "bypassed"
+)
+
+// Passed is all that packets for this host pass, as it was read.
+type Passed struct {
+	Rules  []KernelRules
+	Native *nft.Ruleset // nil where it could not be read
+
+	// Arrivals are by which interfaces packets come, where a rule asks for that.
+	Arrivals *facts.Arrivals
+}
+
+// Obstacles finds what is in the way of the rules that the kernel has, whoever asks:
+// status, sync, apply, setup and doctor. trunks are as their names are resolved.
+func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
+	var all []Obstacle
+	for _, k := range p.Rules {
+		for _, f := range firewall.Families {
+			all = append(all, unreached(k, f)...)
+		}
+	}
+	if base := settings.BaseSettings(cfg, trunks); base != nil {
+		all = append(all, droppedElsewhere(*base, p, all)...)
+	}
+	all = append(all, forwardedElsewhere(cfg, p, all)...)
+	for _, f := range firewall.Families {
+		if o := bypassed(cfg, p, f); o != nil {
+			all = append(all, *o)
+		}
+	}
+	return all
+}
+
+// RulesCommand is the name of a family's tool in a backend, such as "ip6tables-legacy".
+func RulesCommand(b firewall.Backend, f firewall.Family) string {
+	return [...]string{"iptables", "ip6tables"}[f] + "-" + string(b)
+}
+
+// unreached finds rules of ours that no packet comes to, by the rule of others that stands
+// above them.
+func unreached(k KernelRules, f firewall.Family) []Obstacle {
+	type cause struct{ table, chain, rule string }
+	var causes []cause
+	behind := make(map[cause][]firewall.Shadow)
+	for _, s := range k.Saved[f].Shadowed() {
+		if s.Same || !s.Ours {
+			continue
+		}
+		c := cause{s.Table, s.ByChain, s.By}
+		if behind[c] == nil {
+			causes = append(causes, c)
+		}
+		behind[c] = append(behind[c], s)
+	}
+	var all []Obstacle
+	for _, c := range causes {
+		tool, by := RulesCommand(k.Backend, f), fmt.Sprintf("\"-A %s %s\"", c.chain, c.rule)
+		var purposes []string
+		o := Obstacle{
+			Kind:   Unreached,
+			Remedy: fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, TableOption(c.table), c.chain, c.rule),
+			where:  whereOf(k.Backend, f, c.table, c.chain), rule: "-A " + c.chain + " " + firewall.WithoutPurpose(c.rule),
+		}
+		for _, s := range behind[c] {
+			purposes = append(purposes, "\""+firewall.Purpose(s.Rule)+"\"")
+			if strings.HasSuffix(" "+s.Rule, " -j "+firewall.BaseChain) {
+				o.Error = fmt.Sprintf("%s: the base rules are installed, and no packet comes to them: %s stands above", tool, by)
+			}
+		}
+		if o.Error == "" {
+			o.Error = fmt.Sprintf("%s: %s leaves no packet for %s of voipbl's: %s", tool, by, rulesCount(len(purposes)), firstFew(slices.Compact(purposes), 3))
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func rulesCount(n int) string {
+	if n == 1 {
+		return "1 rule"
+	}
+	return fmt.Sprintf("%d rules", n)
+}
+
+func firstFew(all []string, few int) string {
+	if len(all) <= few {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:few], ", "), len(all)-few)
+}
+
+// bypassed tells of ports that are sent on to containers and other hosts where the members
+// of the sets are dropped in INPUT alone.
+func bypassed(cfg config.Config, on Passed, f firewall.Family) *Obstacle {
+	set := [2]string{cfg.Set, cfg.SetName6()}[f]
+	dropped := false
+	for _, k := range on.Rules {
+		if k.Saved[f].ForwardLooksAt(set) {
+			return nil
+		}
+		dropped = dropped || k.Saved[f].LooksAt(set)
+	}
+	var ports []string
+	for _, p := range on.sentOn(f) {
+		if name := PortName(p); !slices.Contains(ports, name) {
+			ports = append(ports, name)
+		}
+	}
+	if len(ports) == 0 || !dropped {
+		return nil
+	}
+	remedy := "set \"firewall: {drop_at: prerouting}\", which stands before both"
+	switch cfg.Firewall.DropAt {
+	case config.DropAuto:
+		remedy = "run \"voipbl sync\": drop_at: auto means prerouting here"
+	case config.DropNone:
+		remedy = "have the program whose rules these are drop them in raw PREROUTING, or in DOCKER-USER"
+	}
+	return &Obstacle{Kind: Bypassed, Error: fmt.Sprintf("blocked addresses are dropped in INPUT, and reach %s over %s past it", firstFew(ports, 4), f), Remedy: remedy}
+}
+
+// PortName names a published port.
+func PortName(p firewall.Published) string {
+	if p.Ports == portrange.All {
+		return "each port of " + cmp.Or(p.Proto, "any protocol")
+	}
+	return p.Proto + " " + p.Ports.String()
+}
+
+// BaseOffRemedy ends the remedy of what does not matter without base rules.
+const BaseOffRemedy = ", or set \"firewall: {base: false}\""

@@ -1,0 +1,436 @@
+package reach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/banrule"
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/procself"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// Whose rule or set it is that keeps packets out.
+const (
+	ByVoipbl   = "voipbl"
+	ByFail2ban = "fail2ban"
+	ByOther    = "other"
+)
+
+// Place is where packets of an address are dropped or rejected: a rule that asks for their
+// source, whoever has made it. What closes a port to everybody is none.
+type Place struct {
+	Where      string        `json:"where"`               // such as "iptables-nft, filter INPUT" or "nftables, inet filter input"
+	Kind       string        `json:"kind"`                // ByVoipbl, ByFail2ban or ByOther
+	By         string        `json:"by,omitempty"`        // the program, such as "ufw", if its names tell
+	Rule       string        `json:"rule"`                // as "-A CHAIN RULE", or as nft writes it
+	Set        string        `json:"set,omitempty"`       // that the rule asks for the source
+	Entry      *netip.Prefix `json:"entry,omitempty"`     // of the set, or what the rule says itself
+	Then       string        `json:"then,omitempty"`      // the rule or policy for anybody by which they end, if Rule only sends them there
+	Rejected   bool          `json:"rejected"`            // the sender is told
+	Ports      []string      `json:"ports"`               // only these packets, such as "udp 5060:5061"; empty for all
+	Interface  string        `json:"interface,omitempty"` // only what comes in by it
+	Part       bool          `json:"part"`                // only some of the addresses that were asked about
+	LetIn      []string      `json:"let_in"`              // rules above that let some of the packets in
+	Containers bool          `json:"containers"`          // only packets for containers, or for others behind this host
+	Certain    bool          `json:"certain"`             // each such packet that begins a connection ends here
+	Remedy     string        `json:"remedy"`              // what lets the address in
+
+	early    bool // packets for containers come here too
+	past     bool // others of the address come by another interface, or may, and pass
+	someHere bool // an address that Ports name is not the only one of this host
+}
+
+// Blocks reports whether that is what "blocked" means: each packet that begins something,
+// from all of the addresses, to all ports of this host or to those that are named.
+func (p Place) Blocks() bool {
+	return p.Certain && !p.Part && !p.Containers && !p.past && len(p.LetIn) == 0
+}
+
+// PlacesFinder looks for places, with what it has read of rules and sets.
+type PlacesFinder struct {
+	cfg     config.Config
+	Kernel  *ipsetsync.Kernel
+	members map[string]*ipsetsync.Members
+	recent  map[string][]netip.Addr
+	tracers []familyTracer
+	rules   []KernelRules
+	native  *nativeRules // nil if they could not be read
+	way     Passed       // by which interfaces packets come, if a rule asks for that
+	nat     [2]*filters  // to find out what nat does, by family; nil: not asked yet
+	unread  [2][]string  // why the places of a family may not be all
+}
+
+type familyTracer struct {
+	backend firewall.Backend
+	family  firewall.Family
+	*firewall.Tracer
+}
+
+// FindPlaces reads the rules of both backends. Sets are read when a rule asks for them.
+func FindPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) *PlacesFinder {
+	rules, err := ReadKernelRules(ctx, cfg)
+	p := placesIn(ctx, cfg, kernel, rules)
+	if err != nil {
+		for f := range p.unread {
+			p.unread[f] = append(p.unread[f], err.Error())
+		}
+	}
+	return p
+}
+
+// placesIn looks in rules that are known.
+func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules) *PlacesFinder {
+	p := &PlacesFinder{cfg: cfg, Kernel: kernel, rules: rules, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
+	in := firewall.Sources{Set: p.inSet, Recent: p.inRecent}
+	for _, k := range rules {
+		for _, f := range firewall.Families {
+			saved := k.Saved[f]
+			if saved == nil {
+				continue
+			}
+			if saved.Trouble != nil {
+				p.unread[f] = append(p.unread[f], saved.Trouble.Error())
+				continue
+			}
+			p.tracers = append(p.tracers, familyTracer{k.Backend, f, saved.NewTracer(in)})
+		}
+	}
+	var err error
+	if p.native, err = readNative(ctx, rules); err != nil {
+		for f := range p.unread {
+			p.unread[f] = append(p.unread[f], err.Error())
+		}
+	}
+	var native *nft.Ruleset
+	if p.native != nil {
+		native = p.native.rules
+	}
+	if p.way, err = PassedBy(rules, native); err != nil {
+		for f := range p.unread {
+			p.unread[f] = append(p.unread[f], err.Error())
+		}
+	}
+	if p.native != nil {
+		p.native.here = p.way.here()
+	}
+	return p
+}
+
+// Of are the places of an address or prefix, and why they may not be all.
+func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
+	f := firewall.IPv4
+	if q.Addr().Is6() {
+		f = firewall.IPv6
+	}
+	var others []firewall.Others
+	for _, t := range p.tracers {
+		others = append(others, firewall.Others{})
+		if t.family == f {
+			others[len(others)-1] = t.Affects(q)
+		}
+	}
+	others = append(others, p.native.affects(q))
+	by := p.way.by(q, f)
+	if q.Addr().IsLoopback() {
+		by = []string{""}
+	}
+	var ways [][]string // by which interfaces they come to each place
+	blocked := 0        // by how many they are blocked
+	for _, i := range by {
+		found, cut := p.byInterface(q, f, i, others)
+		for _, tool := range cut {
+			if words := tool + ": there are too many ways through the rules to follow them all"; !slices.Contains(unread, words) {
+				unread = append(unread, words)
+			}
+		}
+		if slices.ContainsFunc(found, Place.Blocks) {
+			blocked++
+		}
+		for _, place := range found {
+			at := slices.IndexFunc(places, func(o Place) bool { return reflect.DeepEqual(o, place) })
+			if at < 0 {
+				at, places, ways = len(places), append(places, place), append(ways, nil)
+			}
+			ways[at] = append(ways[at], i)
+		}
+	}
+	for i, w := range ways {
+		if len(w) < len(by) {
+			places[i].Interface, places[i].past = strings.Join(w, ", "), blocked < len(by)
+		}
+	}
+	return places, slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
+}
+
+// byInterface are the places of what comes in by an interface, or without a name by any, and
+// whose rules are too many to follow them all.
+func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string, others []firewall.Others) (places []Place, cut []string) {
+	for i, t := range p.tracers {
+		if t.family != f {
+			continue
+		}
+		all, some := t.Behind(allBut(others, i)).Places(firewall.Packet{Source: q, In: by, Here: p.way.here()})
+		for _, found := range all {
+			places = append(places, p.place(t, found, q))
+		}
+		if some {
+			cut = append(cut, RulesCommand(t.backend, f))
+		}
+	}
+	native, some := p.native.of(q, by, allBut(others, len(p.tracers)))
+	if some {
+		cut = append(cut, "nftables")
+	}
+	places = append(places, native...)
+	for i := range places {
+		if places[i].Certain && p.translated(places[i], f, by) {
+			places[i].Certain = false
+		}
+	}
+	return places, cut
+}
+
+// translated reports whether packets to a port that a place of INPUT names may come there by
+// another port, or not at all.
+func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
+	if at.early || at.Containers || len(at.Ports) == 0 {
+		return false
+	}
+	if p.nat[f] == nil {
+		p.nat[f] = p.way.Filters(f, Nobody)
+	}
+	return slices.ContainsFunc(at.Ports, func(of string) bool {
+		of, _, _ = strings.Cut(of, " to ")
+		proto, ports, some := strings.Cut(of, " ")
+		if !some || !slices.Contains(portrange.Protocols, proto) {
+			return false
+		}
+		return slices.ContainsFunc(p.nat[f].parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned != "" })
+	})
+}
+
+// allBut is what all of them together do but one.
+func allBut(all []firewall.Others, one int) (o firewall.Others) {
+	for i, a := range all {
+		if i != one {
+			o.Untracks, o.Marks, o.Apart = o.Untracks || a.Untracks, o.Marks || a.Marks, o.Apart || a.Apart
+		}
+	}
+	return o
+}
+
+func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.Prefix) Place {
+	tool := RulesCommand(t.backend, t.family)
+	at := Place{
+		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
+		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
+		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early,
+		past: found.In != "", someHere: len(p.way.here()) > 0 && !found.Early && !found.Forwarded,
+	}
+	if found.Entry.IsValid() {
+		entry := found.Entry
+		at.Entry = &entry
+	}
+	switch {
+	case banrule.IsFail2ban(found.Set), banrule.IsFail2ban(found.Chain): // also by rules of ours
+		at.Kind, at.By = ByFail2ban, ByFail2ban
+	case found.Ours:
+		at.Kind, at.By = ByVoipbl, ByVoipbl
+	case p.isOwnSet(found.Set, cidr.Family(t.family)): // by a rule of others
+		at.Kind, at.By = ByVoipbl, ownerOf(found.Chain, found.Set)
+	default:
+		at.Kind, at.By = ByOther, ownerOf(found.Chain, found.Set)
+	}
+	at.Remedy = at.remedy(tool, found, q)
+	return at
+}
+
+// isOwnSet reports whether a set is one that voipbl fills, and not merely of that name.
+func (p *PlacesFinder) isOwnSet(name string, f cidr.Family) bool {
+	m := p.members[name]
+	if m == nil {
+		return false
+	}
+	return name == p.cfg.SetName(int(f)) && ipsetsync.IsOurs(m.Header, f) ||
+		name == p.cfg.BanSetName(int(f)) && ipsetsync.CheckBanSet(m.Header, f) == nil
+}
+
+const scriptOwner = "the published voipbl.sh"
+
+// owners are what names of chains and sets tell of the program that has made them.
+var owners = []struct{ chain, set, by string }{
+	{"ufw-", "", "ufw"},
+	{"ufw6-", "", "ufw"},
+	{"fpbx", "", "FreePBX's firewall"},
+	{"BLACKLIST-INPUT", firewall.ScriptSet, scriptOwner},
+	{"DENYIN", "chain_DENY", "csf"},
+	{"LOCALINPUT", "bl_", "csf"},
+	{"IN_", "", "firewalld"},
+	{"CROWDSEC_CHAIN", "crowdsec-", "CrowdSec"},
+	{"sshguard", "sshguard", "sshguard"},
+	{"", "blacklist", "ipset-blacklist"},
+}
+
+func ownerOf(chain, set string) string {
+	for _, o := range owners {
+		if o.chain != "" && strings.HasPrefix(chain, o.chain) || o.set != "" && strings.HasPrefix(set, o.set) {
+			return o.by
+		}
+	}
+	return ""
+}
+
+// remedy is what lets an address in again here.
+func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
+	entry := cidr.Text(q)
+	if p.Entry != nil {
+		entry = cidr.Text(*p.Entry)
+	}
+	rule := tool + TableOption(found.Table) + " -D" + strings.TrimPrefix(p.Rule, "-A")
+	switch {
+	case found.Then != "" && found.Table != "raw":
+		return acceptRemedy(tool, found, q)
+	case p.Kind == ByVoipbl:
+		return "voipbl allow " + cidr.Text(q)
+	case p.Kind == ByFail2ban && p.Set != "":
+		return fmt.Sprintf("fail2ban-client unban %[1]s; if it stays: ipset del %[2]s %[1]s", entry, p.Set)
+	case p.Kind == ByFail2ban:
+		return fmt.Sprintf("fail2ban-client unban %s; if it stays: %s", entry, rule)
+	case p.By == "ufw":
+		return "\"ufw status numbered\" has the rule, and \"ufw delete\" takes it out"
+	case p.By == scriptOwner:
+		return "voipbl migrate"
+	case p.By == "csf":
+		return "csf -dr " + entry
+	case p.Set != "" && p.Entry != nil:
+		return fmt.Sprintf("ipset del %s %s; %s adds it again unless you take it off its list", p.Set, entry, orWhoever(p.By))
+	}
+	return rule
+}
+
+// acceptRemedy is a rule that lets an address in again which is kept out only because no rule
+// lets it in: there is no rule to take out.
+func acceptRemedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
+	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, cidr.Text(q))
+}
+
+func orWhoever(by string) string {
+	if by == "" {
+		return "the program that fills that set"
+	}
+	return by
+}
+
+// Set reads a set, once. It is nil if it cannot be read.
+func (p *PlacesFinder) Set(name string) (*ipsetsync.Members, error) {
+	if m, known := p.members[name]; known {
+		return m, nil
+	}
+	m, err := p.Kernel.Members(name)
+	if err != nil {
+		m = nil
+	}
+	p.members[name] = m
+	return m, err
+}
+
+// shares are what each package calls them.
+var shares = [...]firewall.Share{
+	ipsetsync.NoneOf: firewall.NoneOf, ipsetsync.SomeOf: firewall.SomeOf,
+	ipsetsync.AllOf: firewall.AllOf, ipsetsync.Unknown: firewall.Unknown,
+}
+
+// inSet asks a set, and the members of a set of sets.
+func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
+	m, err := p.Set(of.Name)
+	if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+		for f := range p.unread {
+			p.unread[f] = append(p.unread[f], err.Error())
+		}
+	}
+	if m == nil {
+		return firewall.SetMember{Share: firewall.Unknown}
+	}
+	if m.IsList() {
+		return p.inList(m.Sets, of, q)
+	}
+	if of.Exceptions {
+		m = p.exceptions(m)
+	}
+	got := m.Ask(cidr.FromNetip(q), of.By)
+	found := firewall.SetMember{Share: shares[got.Share], Limits: got.Limits}
+	if got.Share == ipsetsync.AllOf || got.Share == ipsetsync.SomeOf {
+		found.Entry = got.Entry.Netip()
+	}
+	return found
+}
+
+// exceptions are those of a set, made once.
+func (p *PlacesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
+	const of = "exceptions of "
+	if p.members[of+m.Name] == nil {
+		p.members[of+m.Name] = m.Exceptions()
+	}
+	return p.members[of+m.Name]
+}
+
+// inList asks the members of a set of sets: what one of them has is in it.
+func (p *PlacesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefix) (all firewall.SetMember) {
+	for _, of.Name = range sets {
+		found := p.inSet(of, q)
+		found.Set = of.Name
+		switch {
+		case found.Share == firewall.AllOf && len(found.Limits) == 0:
+			return found
+		case found.Share == firewall.NoneOf:
+		case all.Share == firewall.NoneOf:
+			all = found
+		case all.Share == firewall.AllOf && found.Share == firewall.AllOf:
+			all.Limits = slices.Concat(all.Limits, found.Limits)
+		case all.Share != found.Share:
+			all = firewall.SetMember{Share: firewall.Unknown}
+		}
+	}
+	return all
+}
+
+// recentLists is where xt_recent tells which sources it remembers. Each network namespace
+// has lists of its own.
+func recentLists() string { return "/proc/" + procself.Name() + "/net/xt_recent" }
+
+// inRecent asks a list of xt_recent.
+func (p *PlacesFinder) inRecent(name string, q netip.Prefix) firewall.Share {
+	addrs, known := p.recent[name]
+	if !known {
+		text, err := os.ReadFile(filepath.Join(recentLists(), filepath.Base(name)))
+		if err != nil {
+			return firewall.Unknown
+		}
+		for line := range strings.Lines(string(text)) {
+			source, _, _ := strings.Cut(strings.TrimPrefix(line, "src="), " ")
+			if addr, err := netip.ParseAddr(source); err == nil {
+				addrs = append(addrs, addr)
+			}
+		}
+		p.recent[name] = addrs
+	}
+	switch {
+	case q.IsSingleIP() && slices.Contains(addrs, q.Addr()):
+		return firewall.AllOf
+	case slices.ContainsFunc(addrs, q.Contains):
+		return firewall.SomeOf
+	}
+	return firewall.NoneOf
+}

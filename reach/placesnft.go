@@ -1,0 +1,118 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// nativeRules are those of nf_tables that the tools of iptables do not show.
+type nativeRules struct {
+	rules  *nft.Ruleset
+	owners map[string]string // of tables, by program
+	here   []netip.Addr      // of this host; see [Passed]
+}
+
+// readNative reads them, with the members of their sets.
+func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) {
+	ruleset, err := ReadNative(ctx, rules, true)
+	if err != nil {
+		return nil, err
+	}
+	n := &nativeRules{rules: ruleset, owners: make(map[string]string)}
+	for _, o := range ruleset.Owners() {
+		for _, table := range o.Tables {
+			if !strings.HasPrefix(o.Name, "nftables") {
+				n.owners[table] = o.Name
+			}
+		}
+	}
+	return n, nil
+}
+
+// of are the places where native rules drop packets of an address or prefix.
+// by is the interface that they come by, if that is known;
+// others is what the rules of iptables may have done to the packets.
+// With cut there may be more.
+func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (places []Place, cut bool) {
+	if n == nil || len(n.rules.Tables) == 0 {
+		return nil, false
+	}
+	for _, forwarded := range []bool{false, true} {
+		found, some := n.rules.BySource(nft.Packet{Source: q, Interface: by, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)})
+		cut = cut || some
+		for _, d := range found {
+			p := n.place(d, q, forwarded)
+			same := func(o Place) bool {
+				return o.Where == p.Where && o.Rule == p.Rule && slices.Equal(o.Ports, p.Ports) && !o.Containers
+			}
+			if !slices.ContainsFunc(places, same) {
+				places = append(places, p)
+			}
+		}
+	}
+	return places, cut
+}
+
+// affects is what native rules may do to packets, for the rules of iptables.
+func (n *nativeRules) affects(q netip.Prefix) firewall.Others {
+	if n == nil {
+		return firewall.Others{}
+	}
+	return firewall.Others(n.rules.Affects(nft.Packet{Source: q, Here: n.here}))
+}
+
+func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Place {
+	by := n.owners[d.Table]
+	p := Place{
+		Where: "nftables, " + d.Table + " " + d.Chain, Kind: ByOther, By: by, Rule: d.Rule, Set: d.Set,
+		Ports: []string{}, LetIn: []string{}, Containers: forwarded, Part: d.Part, Certain: d.Certain, Then: d.Then,
+		Rejected: strings.Contains(d.Rule, "reject"), early: d.Hook == nft.Ingress || d.Hook == nft.Prerouting,
+	}
+	if d.Entry.IsValid() {
+		entry := d.Entry
+		p.Entry = &entry
+	}
+	if by == nft.Fail2ban {
+		p.Kind = ByFail2ban
+	}
+	for _, ports := range d.Ports {
+		p.Ports = append(p.Ports, d.Proto+" "+ports.String())
+	}
+	if len(d.Ports) == 0 && d.Proto != "" {
+		p.Ports = append(p.Ports, d.Proto)
+	}
+	if p.Rule == "" {
+		p.Rule = "policy drop"
+	}
+	p.Remedy = nativeRemedy(p, d, q)
+	return p
+}
+
+func nativeRemedy(p Place, d nft.DropPlace, q netip.Prefix) string {
+	entry := cidr.Text(q)
+	if p.Entry != nil {
+		entry = cidr.Text(*p.Entry)
+	}
+	out := fmt.Sprintf("nft delete rule %s %s handle %d", d.Table, d.Chain, d.Handle)
+	if d.Set != "" && p.Entry != nil {
+		out = fmt.Sprintf("nft delete element %s %s '{ %s }'", d.Table, d.Set, entry)
+	}
+	switch {
+	case d.Then != "":
+		return fmt.Sprintf("nft insert rule %s %s %s saddr %s accept", d.Table, d.Chain, map[bool]string{false: "ip", true: "ip6"}[q.Addr().Is6()], cidr.Text(q))
+	case p.Kind == ByFail2ban:
+		return fmt.Sprintf("fail2ban-client unban %s; if it stays: %s", entry, out)
+	case p.By == scriptOwner:
+		return "voipbl migrate"
+	case d.Set != "" && p.Entry != nil:
+		return fmt.Sprintf("%s; %s adds it again unless you take it off its list", out, orWhoever(p.By))
+	}
+	return out
+}

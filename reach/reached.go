@@ -1,0 +1,96 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// That a rule drops the members of a set says little where others stand above it, or where
+// it is for some packets only. So packets of somebody who is in that set, and whom nothing
+// else names, are followed to the ports of the phones.
+
+// ListsOf are the lists that a set is in, by which rules may ask for its members.
+func ListsOf(kernel *ipsetsync.Kernel, set string) []string {
+	lists, _ := kernel.Lists(set) // without them nothing is said to be dropped that is not
+	return lists
+}
+
+// memberOf is what sets have of somebody who is in those, a set and the lists that it is in,
+// and in no other.
+func memberOf(sets []string) firewall.Sources {
+	in := Nobody
+	in.Set = func(of firewall.SetMatch, source netip.Prefix) firewall.SetMember {
+		if slices.Contains(sets, of.Name) && !of.Exceptions {
+			return firewall.SetMember{Share: firewall.AllOf}
+		}
+		return Nobody.Set(of, source)
+	}
+	return in
+}
+
+// dropsFirst reports whether a rule drops all members of a set before any rule of others is
+// come to, so that there is nothing to follow.
+func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
+	return slices.ContainsFunc(p.Rules, func(k KernelRules) bool {
+		return slices.ContainsFunc(k.Saved[f].DropRules(set), func(d firewall.DropRule) bool { return d.First() && !(theirs && d.Ours) })
+	})
+}
+
+// Reached are the ports of phones that members of a set, which is in some lists, may reach,
+// each as "udp 5060". With theirs the rules of voipbl are left out.
+func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs bool) (ports []string) {
+	if f.dropsFirst(f.family, set, theirs) {
+		return nil
+	}
+	members := f.asking(memberOf(append(lists, set)))
+	for _, proto := range portrange.Protocols {
+		var open []firewall.PortRange
+		for _, r := range cfg.Firewall.SIP.Ports {
+			for _, by := range f.by(netip.Prefix{}, f.family) {
+				open = append(open, members.open(admission{proto: proto, ports: firewall.PortRange(r)}, by, theirs)...)
+			}
+		}
+		for _, r := range portrange.Joined(open) {
+			ports = append(ports, proto+" "+r.String())
+		}
+	}
+	return ports
+}
+
+// asking are the same rules, with other sets.
+func (f *filters) asking(in firewall.Sources) *filters {
+	other := *f
+	other.all = nil
+	for _, t := range f.all {
+		asking := familyTracer{t.backend, t.family, t.Asking(in)}
+		other.all = append(other.all, filter{asking, t.saved, t.owners, map[firewall.Along]*firewall.Tracer{firewall.Inwards: asking.Tracer}})
+	}
+	return &other
+}
+
+// open are those of the ports of an admission to which packets may come through all rules of
+// iptables.
+func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange {
+	packet := f.packet(a, by, toHere)
+	others := f.affects(packet, toHere)
+	left := []firewall.PortRange{a.ports}
+	for i, t := range f.all {
+		var open []firewall.PortRange
+		for _, r := range left {
+			open = append(open, t.Behind(others[i]).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
+		}
+		left = open
+	}
+	return left
+}
+
+// ReachedWords say that members of a set get in although a rule drops them.
+func ReachedWords(set string, ports []string) string {
+	return "the members of " + set + " reach " + strings.Join(ports, ", ") + " past the rule that drops them"
+}

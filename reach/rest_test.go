@@ -1,0 +1,32 @@
+package reach
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// TestRestWords: each way that the rest of the firewall can be has words of its own, and
+// base rules are named where they are the way out.
+func TestRestWords(t *testing.T) {
+	const in, out, unclear = firewall.LetsIn, firewall.KeepsOut, firewall.Unclear
+	for _, c := range []struct {
+		rest  Rest
+		says  string
+		setup bool
+	}{
+		{Rest{nil, in, in, false}, "the rest of the firewall is off", true},
+		{Rest{nil, out, out, false}, "your own rules in INPUT", false},
+		{Rest{nil, out, in, false}, "some of the others", true},
+		{Rest{nil, unclear, in, false}, "some of the others", true},
+		{Rest{nil, in, in, true}, "configured would close the rest", false},
+		{Rest{nil, out, in, true}, "configured would close the rest", false},
+		{Rest{[]string{"ufw"}, out, in, false}, "the rest of the firewall is ufw", false},
+		{Rest{[]string{"FreePBX's firewall", "firewalld"}, in, in, false}, "is FreePBX's firewall and firewalld", false},
+	} {
+		if got := c.rest.Words("the list is on"); !strings.Contains(got, c.says) || strings.Contains(got, "voipbl setup") != c.setup {
+			t.Errorf("%+v: %s", c.rest, got)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package reach
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/setnames"
+)
+
+// SavedTrouble is a file of saved rules that the next boot could not load, or that would
+// bring back what is gone: a rule that names a set which is not there fails the whole file,
+// and nothing of it is loaded.
+type SavedTrouble struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`          // the first of them
+	Lines   int    `json:"lines"`         // how many there are
+	Set     string `json:"set,omitempty"` // that the line names
+	Returns bool   `json:"returns"`       // the set is saved too, so that it comes back
+	Why     string `json:"why"`           // why the set is not there then
+}
+
+func (s SavedTrouble) String() string {
+	names, more := "a chain of voipbl's", ""
+	if s.Set != "" {
+		names = "the set " + s.Set
+	}
+	if s.Lines > 1 {
+		more = fmt.Sprintf(" and %d more", s.Lines-1)
+	}
+	becomes := "the next boot would load no rule of that file"
+	if s.Returns {
+		becomes = "the next boot would bring it back as it was saved"
+	}
+	return fmt.Sprintf("%s line %d%s has %s, %s: %s", s.File, s.Line, more, names, s.Why, becomes)
+}
+
+// Remedy says what to do about it.
+func (s SavedTrouble) Remedy() string {
+	take := fmt.Sprintf("take what names it out of %s", s.File)
+	if filepath.Dir(s.File) == "/etc/iptables" {
+		// What has failed to load at the last boot is not in the kernel, and would be lost.
+		return take + "; or, if the kernel has all else that is in it, netfilter-persistent save"
+	}
+	return take
+}
+
+// SavedAfterRemoval are the saved rules that name what a removal has taken out.
+func SavedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+	own := OwnSetNames(cfg)
+	names, _ := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg)) // Remove says why they are not known
+	for _, set := range setnames.FormerSets(cfg, names) {
+		own = append(own, set.Name)
+	}
+	return SavedTroubles(lines, func(l facts.SavedLine, set string) string {
+		switch {
+		case slices.Contains(own, set) || l.Ours:
+			return "which is gone"
+		case l.Action && set != "":
+			return "which nothing makes at boot any more"
+		}
+		return ""
+	})
+}
+
+// SavedRenamed are the saved rules of voipbl's own that name sets which it does not fill any
+// more, since the configuration has other names for them.
+func SavedRenamed(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+	own := append(OwnSetNames(cfg), firewall.BanSetName(firewall.IPv4), firewall.BanSetName(firewall.IPv6))
+	return SavedTroubles(lines, Since("which voipbl fills no more", func(l facts.SavedLine, set string) bool {
+		return l.Ours && set != "" && !slices.Contains(own, set)
+	}))
+}
+
+// SavedUnmade are the saved rules that name sets of voipbl's that nothing makes before they
+// are loaded: no unit of voipbl's, and no file of saved sets.
+func SavedUnmade(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+	own := OwnSetNames(cfg)
+	all := SavedTroubles(lines, Since("which nothing makes before", func(l facts.SavedLine, set string) bool {
+		return slices.Contains(own, set) || l.Action && set != ""
+	}))
+	return slices.DeleteFunc(all, func(s SavedTrouble) bool { return s.Returns })
+}
+
+func OwnSetNames(cfg config.Config) []string {
+	var names []string
+	for _, f := range cidr.Families {
+		names = append(names, cfg.SetName(int(f)), cfg.BanSetName(int(f)))
+	}
+	return names
+}
+
+// Since is one reason, for all lines that it is true of.
+func Since(why string, is func(l facts.SavedLine, set string) bool) func(l facts.SavedLine, set string) string {
+	return func(l facts.SavedLine, set string) string {
+		if is(l, set) {
+			return why
+		}
+		return ""
+	}
+}
+
+// SavedTroubles are the lines for which there is a reason, one trouble a file. A line that
+// names no set is asked about with an empty one.
+func SavedTroubles(lines []facts.SavedLine, why func(l facts.SavedLine, set string) string) []SavedTrouble {
+	var made []string
+	for _, l := range lines {
+		made = append(made, l.Makes)
+	}
+	var found []SavedTrouble
+	for _, l := range lines {
+		sets := l.Sets
+		if l.Makes != "" {
+			sets = append(slices.Clone(sets), l.Makes)
+		}
+		if len(sets) == 0 {
+			sets = []string{""}
+		}
+		at := slices.IndexFunc(sets, func(set string) bool { return why(l, set) != "" })
+		if at < 0 {
+			continue
+		}
+		if n := len(found); n > 0 && found[n-1].File == l.File {
+			found[n-1].Lines++
+			if found[n-1].Set == "" && sets[at] != "" { // which says more, and comes further down
+				found[n-1].Line, found[n-1].Set, found[n-1].Returns = l.Line, sets[at], slices.Contains(made, sets[at])
+				found[n-1].Why = why(l, sets[at])
+			}
+			continue
+		}
+		found = append(found, SavedTrouble{File: l.File, Line: l.Line, Lines: 1, Set: sets[at], Returns: sets[at] == "" || slices.Contains(made, sets[at]), Why: why(l, sets[at])})
+	}
+	return found
+}

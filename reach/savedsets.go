@@ -1,0 +1,32 @@
+package reach
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/voipbl/voipbl/firewall"
+)
+
+// maxSavedRules bounds what is read of saved rules. A rule has some hundred bytes.
+const maxSavedRules = 64 << 20
+
+// SavedSets are the sets of our actions for fail2ban that a file of saved rules names.
+func SavedSets(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && info.Size() > maxSavedRules {
+		err = fmt.Errorf("%s has %d bytes, and %d at most are read", path, info.Size(), maxSavedRules)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return firewall.NamedBanSets(text), nil
+}

@@ -1,0 +1,140 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
+)
+
+// What nat sends to another port of this host comes to INPUT with that port, and what it sends
+// to another host does not come there. A rule of INPUT that names the port which a phone sends
+// to says nothing of it then.
+
+// part is those packets of an admission that nat treats alike.
+type part struct {
+	admission
+	leg        // with the port that they have then
+	away  bool // they may go to another host, or nobody knows where
+	turns stop // by what they go to another port of this host; see turned
+}
+
+// parts are those of an admission as they come in by an interface, or as they are answered.
+func (f *filters) parts(a admission, by string, l leg) []part {
+	all := []admission{a}
+	translates := false
+	cut := func(kinds [][]firewall.PortRange) {
+		var pieces []admission
+		for _, piece := range all {
+			for _, kind := range kinds {
+				for _, r := range portrange.Within(kind, piece.ports) {
+					of := piece
+					of.ports = r
+					pieces = append(pieces, of)
+				}
+			}
+		}
+		all, translates = pieces, true
+	}
+	for _, t := range f.all {
+		if t.saved.Translates() {
+			kinds, _ := portrange.Kinds(t.saved.NATPorts())
+			cut(kinds)
+		}
+	}
+	if f.Native != nil && f.Native.Translates(f.family == firewall.IPv6) {
+		cut(f.Native.Kinds(a.proto))
+	}
+	var parts []part
+	for _, piece := range all {
+		p := part{admission: piece, leg: l}
+		if translates {
+			f.translate(&p, by)
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+// translate finds out where nat sends a part.
+func (f *filters) translate(p *part, by string) {
+	packet := f.packet(p.admission, by, toHere)
+	packet.Port = max(p.ports.First, 1)
+	others := f.affects(packet, toHere)
+	found := 0
+	for i, t := range f.all {
+		to := t.follows(toHere).Behind(others[i]).Translated(firewall.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here})
+		if to.Share == firewall.NoneOf {
+			continue
+		}
+		found++
+		tool := RulesCommand(t.backend, t.family)
+		where := fmt.Sprintf("%s: \"-t nat -A %s %s\"", tool, to.Chain, to.Rule)
+		remedy := fmt.Sprintf("take it out: %s -t nat -D %s %s; or write %s %d into firewall.sip.ports or firewall.services, too", tool, to.Chain, to.Rule, p.proto, to.ToPort)
+		p.turn(to.Share == firewall.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: Obstacle{
+			where: whereOf(t.backend, t.family, "nat", to.Chain), rule: "-A " + to.Chain + " " + to.Rule, Error: where, Remedy: remedy,
+		}})
+	}
+	if f.Native != nil {
+		packet.Others = nft.Others(others[len(f.all)])
+		if to := f.Native.Translated(packet); to != nil {
+			found++
+			s := nativeObstacle(nft.Stop{Of: to.Table}, toHere)
+			s.Remedy = fmt.Sprintf("take the rule out (\"nft list table %s\" shows it), or write %s %d into firewall.sip.ports or firewall.services, too", to.Table, p.proto, to.Port)
+			p.turn(to.Certain && (to.Local || isOwn(f.own(), to.To)), to.Port, to.AnyPort, stop{Obstacle: s})
+		}
+	}
+	p.away = p.away || found > 1
+}
+
+// turn notes where packets of a part go.
+func (p *part) turn(here bool, port uint16, any bool, by stop) {
+	switch {
+	case !here || any:
+		p.away = true
+	case port != 0 && (port != p.ports.First || port != p.ports.Last):
+		p.to.ToPort, p.turns = port, by
+		p.turns.Kind, p.turns.ports = Unreached, []firewall.PortRange{p.ports}
+		p.turns.turned = fmt.Sprintf("%s %d", p.proto, port)
+	}
+}
+
+// turned are the parts of an admission that come in by another port, which the base rules keep
+// closed.
+func (f *filters) turned(a admission, by string) (all []stop) {
+	for _, p := range f.parts(a, by, toHere) {
+		if p.turns.turned != "" && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
+			all = append(all, p.turns)
+		}
+	}
+	return all
+}
+
+// openOf are those of the ports of a part to which packets may come.
+func (f *filters) openOf(p part, by string) (open []firewall.PortRange) {
+	packet := f.packet(p.admission, by, p.leg)
+	others := f.affects(packet, toHere)
+	for i, t := range f.all {
+		if open = t.follows(toHere).Behind(others[i]).Open(firewall.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here, ToPort: p.to.ToPort}); open == nil {
+			return nil
+		}
+	}
+	return open
+}
+
+// own are all addresses of this host, looked up once.
+func (f *filters) own() []netip.Addr {
+	if f.addresses == nil {
+		f.addresses, _ = host.OwnAddresses() // without them nat sends to others
+	}
+	return f.addresses
+}
+
+// isOwn reports whether an address is this host's.
+func isOwn(own []netip.Addr, a netip.Addr) bool {
+	return a.IsValid() && (a.IsLoopback() || slices.Contains(own, a.Unmap()))
+}

@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// The base rules refer to sets and a chain that fail2ban fills. They are made if
+// they are missing, left alone if not, and taken out with the base rules if it was
+// us who made them and nobody has used them.
+
+// EnsureBans makes the sets; the chain is made in the transaction of the rules.
+// What is made is written down before it is used: a process may be killed.
+func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
+	before := problem.Digest(r.Record)
+	for _, f := range cidr.Families {
+		name := firewall.BanSetName(firewall.Family(f))
+		made, err := r.sets.EnsureBanSet(name, f)
+		if err != nil {
+			return err
+		}
+		if made && !slices.Contains(r.Record.Sets, name) {
+			r.Record.Sets = append(r.Record.Sets, name)
+		}
+		r.Record.Chains[f] = r.Record.Chains[f] || len(plans[f].Made) > 0
+	}
+	if problem.Digest(r.Record) != before {
+		r.WriteRecord() // if it cannot be kept, remember says so
+	}
+	return nil
+}
+
+// missingSets are the sets that rules refer to and that the kernel does not have.
+func (r *Hold) missingSets(base bool) ([]string, error) {
+	missing := []string{}
+	for _, f := range cidr.Families {
+		names := []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))}
+		if base {
+			names = append(names, firewall.BanSetName(firewall.Family(f)))
+		}
+		for _, name := range names {
+			if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
+				missing = append(missing, name)
+			} else if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return missing, nil
+}
+
+// absentBans are the chains, by family, and the sets that are not there.
+func (r *Hold) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
+	for _, f := range cidr.Families {
+		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
+		name := firewall.BanSetName(firewall.Family(f))
+		if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
+			sets = append(sets, name)
+		} else if err != nil {
+			return chains, nil, err
+		}
+	}
+	return chains, sets, nil
+}
+
+// droppedBans is what dropBans found.
+type droppedBans struct{ Chains, Sets, Stay []string }
+
+// DropBans takes out what ensureBans made, where it is empty and no rule refers to
+// it.
+func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
+	for _, fw := range firewall.Backends() {
+		for _, f := range firewall.Families {
+			if !r.Record.Chains[f] {
+				continue
+			}
+			gone, err := fw.RemoveBanChain(ctx, f)
+			if err != nil {
+				return d, err
+			}
+			if gone {
+				d.Chains = append(d.Chains, fmt.Sprintf("%s (%s)", firewall.SSHChain, f))
+				r.Record.Chains[f] = false
+			}
+		}
+	}
+	for _, name := range slices.Clone(r.Record.Sets) {
+		gone, stays, err := r.sets.RemoveBanSet(name)
+		if err != nil {
+			return d, err
+		}
+		if stays {
+			d.Stay = append(d.Stay, name+" was made for fail2ban and is in use: it stays")
+			continue
+		}
+		if gone {
+			d.Sets = append(d.Sets, name)
+		}
+		r.Record.Sets = slices.DeleteFunc(r.Record.Sets, func(s string) bool { return s == name })
+	}
+	return d, nil
+}

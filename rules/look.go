@@ -1,0 +1,143 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Plan says what ApplyRules would change, and reads names from the last good
+// answers. It needs no lock.
+func Plan(ctx context.Context, cfg config.Config) (*Report, error) {
+	s, err := LookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	s.State.Pending = nil
+	report, err := s.Ensure(ctx, How{DryRun: true, byHand: true, force: true})
+	report.Unresolved = s.unresolved
+	report.AsStatus(ctx, cfg)
+	return report, err
+}
+
+// AsStatus gives problems and obstacles the remedies that status gives them. An agent that
+// cannot be asked is told of elsewhere.
+func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
+	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families) == 0 {
+		return
+	}
+	agent, _ := state.AskStatus(ctx, cfg)
+	r.Problem, r.Obstacles = LeaveBase(r.Problem, r.Obstacles, agent)
+	if agent.Refuses() {
+		r.remedies(TakenOver)
+	}
+}
+
+// LookAtRules is openSession for those who only look: without the lock, and
+// without making anything.
+func LookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	store, err := state.FindStore(cfg)
+	if err != nil {
+		kernel.Close()
+		return nil, err
+	}
+	r := Open(cfg, fw, kernel, store)
+	s := &session{Hold: r, Close: func() {
+		r.Close()
+		kernel.Close()
+		if store != nil {
+			store.Close()
+		}
+	}}
+	protected, err := exempt.GatherLast(ctx, cfg, store)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	r.Trunks = protected.Trunks
+	s.unresolved = unresolvedTrunks(cfg, protected)
+	return s, nil
+}
+
+// unresolvedTrunks are the names of trunks of which no address is known, so that no base
+// rule lets them in.
+func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) {
+	if !cfg.Firewall.Base {
+		return nil
+	}
+	for _, h := range cfg.Firewall.Trunks {
+		if h.Name != "" && slices.Contains(p.Unprotected, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+// Shown are one family's rules as text.
+type Shown struct {
+	Family string           `json:"family"`
+	Tables []firewall.Table `json:"tables"`
+	Text   string           `json:"text"` // for iptables-restore --noflush
+
+	// Unresolved are names of trunks of which no address is known, so that there is no
+	// rule for them.
+	Unresolved []string `json:"unresolved,omitempty"`
+}
+
+// Show renders the configured rules, without regard to what the kernel holds;
+// only where "auto" puts the drop is looked up.
+func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
+	s, err := LookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	at := settings.DropPlace(cfg, false)
+	if cfg.Firewall.DropAt == config.DropAuto {
+		saved, err := s.fw.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		at, _ = reach.DropAt(ctx, cfg, s.fw.Backend, saved, s.Record.AvoidInput)
+	}
+	want := settings.DropSettings(cfg, s.sets, at)
+	want.Base = settings.BaseSettings(cfg, s.Trunks)
+	var shown []Shown
+	for _, f := range firewall.Families {
+		tables := want.Tables(f)
+		text := firewall.Show(tables)
+		for _, name := range s.unresolved {
+			text = fmt.Sprintf("# no rule lets %s of firewall.trunks in: it is not resolved yet\n", name) + text
+		}
+		shown = append(shown, Shown{f.String(), tables, text, s.unresolved})
+	}
+	return shown, nil
+}
+
+// ClosedListeners are the listeners that the configured base rules close.
+func ClosedListeners(cfg config.Config, rules []reach.KernelRules, listeners []facts.Listener) []lockout.Closed {
+	base := settings.BaseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
+	if base == nil || len(rules) == 0 {
+		return []lockout.Closed{}
+	}
+	return lockout.Find(*base, rules[0].Saved, listeners)
+}

@@ -1,0 +1,73 @@
+package rules
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/testns"
+	"golang.org/x/sys/unix"
+)
+
+// TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
+// that would let it in are no danger, and neither is one that comes from here.
+func TestMaybeLoggedIn(t *testing.T) {
+	testns.Enter(t)
+	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"addr", "add", "198.51.100.2/32", "dev", "lo"}, {"addr", "add", "192.168.7.7/32", "dev", "lo"}} {
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %q: %v: %s", args, err, out)
+		}
+	}
+	// Every user can listen, and connect to himself: that holds nobody back.
+	unix.SetfsuidRetUid(65534) // of this thread, which is the test's alone
+	users, err := net.Listen("tcp", "198.51.100.2:2222")
+	unix.SetfsuidRetUid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	his, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("198.51.100.2")}}).Dial("tcp", users.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer his.Close()
+	listener, err := net.Listen("tcp", "198.51.100.2:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	base := firewall.Base{
+		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
+		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
+	}
+	maybe := func() bool {
+		connections, err := host.Inbound()
+		return maybeLoggedIn(base, connections, err)
+	}
+	if maybe() {
+		t.Error("nobody is connected")
+	}
+	if !maybeLoggedIn(base, nil, os.ErrPermission) {
+		t.Error("it is not known who is connected")
+	}
+	for from, want := range map[string]bool{"127.0.0.1": false, "192.168.7.7": false, "198.51.100.2": true} {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		client, err := dialer.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := maybe(); got != want {
+			t.Errorf("connected from %s: %v", from, got)
+		}
+		client.Close()
+		server.Close()
+	}
+}

@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What comes first where the file is not what is in force: it has a mistake, or takes away
+// more than the agent does by itself.
+const (
+	MendFirst = "mend the configuration (see \"voipbl config check\"), then "
+	TakeFirst = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant), then "
+)
+
+var (
+	// readsFile finds the commands that go by the file, and refuse one with a mistake.
+	readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
+
+	// writesFile finds what is to be written into it.
+	writesFile = regexp.MustCompile(`"[a-z_]+:|in the configuration`)
+
+	// orWrite finds that among other things that help as well.
+	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"|[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
+		`, or choose the other backend with "firewall: [^"]*"|; if this host needs no protection over IPv6, say so with "firewall: [^"]*"`)
+)
+
+// Mended is a remedy as it can be carried out where the configuration has a mistake: that
+// is mended before a command that goes by it is run, and before something else is changed.
+func Mended(remedy string) string {
+	if strings.HasPrefix(remedy, MendFirst) {
+		return remedy
+	}
+	remedy = orWrite.ReplaceAllString(remedy, "")
+	if readsFile.MatchString(remedy) || writesFile.MatchString(remedy) {
+		return MendFirst + remedy
+	}
+	return remedy
+}
+
+// TakenOver is a remedy as it can be carried out where the agent refuses the file: nothing
+// that is written into it counts.
+func TakenOver(remedy string) string {
+	if strings.HasPrefix(remedy, TakeFirst) {
+		return remedy
+	}
+	if remedy = orWrite.ReplaceAllString(remedy, ""); writesFile.MatchString(remedy) {
+		return TakeFirst + remedy
+	}
+	return remedy
+}
+
+// Mended gives all that is wrong with the rules remedies that can be carried out where the
+// configuration has a mistake.
+func (r *Report) Mended() { r.remedies(Mended) }
+
+// remedies puts others in the place of all remedies.
+func (r *Report) remedies(of func(string) string) {
+	r.Problem, r.Obstacles, r.Families = withRemedies(of, r.Problem, r.Obstacles, r.Families)
+}
+
+// Remedies puts others in the place of all remedies.
+func (s *Status) Remedies(of func(string) string) {
+	s.Problem, s.Obstacles, s.Families = withRemedies(of, s.Problem, s.Obstacles, s.Families)
+}
+
+// withRemedies are the same troubles with other remedies. What they were read from keeps
+// those that it has.
+func withRemedies(of func(string) string, p *problem.Problem, obstacles []reach.Obstacle, families []problem.FamilyProblem) (*problem.Problem, []reach.Obstacle, []problem.FamilyProblem) {
+	if p != nil {
+		p = &problem.Problem{Reason: p.Reason, Error: p.Error, Remedy: of(p.Remedy)}
+	}
+	obstacles, families = slices.Clone(obstacles), slices.Clone(families)
+	for i := range obstacles {
+		obstacles[i].Remedy = of(obstacles[i].Remedy)
+	}
+	for i := range families {
+		families[i].Remedy = of(families[i].Remedy)
+	}
+	return p, obstacles, families
+}

@@ -1,0 +1,47 @@
+package rules
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// TestUnreadMovesNothing has rules of a family that cannot be listed for the moment: the
+// drop stays where it is, and what is seen is not all that there is.
+func TestUnreadMovesNothing(t *testing.T) {
+	testns.Enter(t)
+	fw, err := firewall.Open(string(firewall.NFT))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := testvalue.Config(t, "firewall: {drop_at: auto}")
+	for _, f := range firewall.Families {
+		saved, err := fw.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Hold{Cfg: cfg, fw: fw}
+		if _, _, err := r.obstacles(t.Context(), saved); err != nil {
+			t.Errorf("all is read: %v", err)
+		}
+		if _, avoid := reach.DropAt(t.Context(), cfg, fw.Backend, saved, true); avoid {
+			t.Error("all is read, and INPUT is avoided because it was the last time")
+		}
+		saved[f] = &firewall.Saved{Family: f, Trouble: unix.ENOBUFS}
+		for _, last := range []bool{true, false} {
+			if at, avoid := reach.DropAt(t.Context(), cfg, fw.Backend, saved, last); avoid != last || at != settings.DropPlace(cfg, last) {
+				t.Errorf("%s is not listed: the drop is to stand in %s", f, at)
+			}
+		}
+		if _, _, err := r.obstacles(t.Context(), saved); !errors.Is(err, unix.ENOBUFS) {
+			t.Errorf("%s is not listed: %v", f, err)
+		}
+	}
+}

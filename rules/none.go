@@ -1,0 +1,205 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// NoDropError is sets whose members no rule drops, or some packets of whose members, while
+// the rules are another program's.
+type NoDropError struct {
+	Sets    []string
+	Reached []string        // sets of which it is not all packets, each in words
+	first   string          // of all these sets
+	at      firewall.Family // of that one
+}
+
+func (e *NoDropError) Error() string {
+	what := slices.Clone(e.Reached)
+	if len(e.Sets) > 0 {
+		what = slices.Insert(what, 0, "no rule drops the members of "+strings.Join(e.Sets, " and "))
+	}
+	return strings.Join(what, "; ") + ", and voipbl makes none: firewall.drop_at is none"
+}
+
+// Remedy says what to do about it.
+func (e *NoDropError) Remedy() string {
+	tool := [...]string{"iptables", "ip6tables"}[e.at]
+	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.first)
+}
+
+// UnseenDropError is that no rule is seen to drop the members of sets, and not all rules could
+// be listed, while the rules are another program's.
+type UnseenDropError struct {
+	Sets []string
+	Err  error
+}
+
+func (e *UnseenDropError) Error() string {
+	return "whether a rule drops the members of " + strings.Join(e.Sets, " and ") + " is not known: " + e.Err.Error()
+}
+
+func (e *UnseenDropError) Unwrap() error { return e.Err }
+
+// OwnRulesLeftError is rules of ours from before the rules were another program's.
+type OwnRulesLeftError struct{ Rules int }
+
+func (e *OwnRulesLeftError) Error() string {
+	return fmt.Sprintf("voipbl's own rules are still there (%d changes would take them out), and are not renewed: firewall.drop_at is none", e.Rules)
+}
+
+// Remedy says what to do about it.
+func (e *OwnRulesLeftError) Remedy() string {
+	return "once another program's rules drop the members of the sets, \"voipbl firewall apply\" takes those of voipbl out"
+}
+
+// leaveToOthers is ensure where the rules are another program's: none is put in. Those of
+// ours from before go only by hand, and only if they are not all that protects, also with force.
+func (r *Hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how How, report *Report) (*Report, error) {
+	report.DropAt = string(firewall.Nowhere)
+	for f := range saved {
+		if saved[f].HasBase() {
+			report.Base = BaseOn
+		}
+	}
+	plans := r.fw.Plan(firewall.Wanted{}, saved, nil)
+	report.Families = r.knownTroubles(saved, plans)
+	noDrop := r.undropped(ctx, saved, how.byHand)
+	changes := firewall.Changes(plans)
+	switch {
+	case noDrop != nil:
+		report.Problem = problem.Of(noDrop)
+	case len(changes) > 0 && !how.byHand:
+		report.Problem = problem.Of(&OwnRulesLeftError{len(changes)})
+	}
+	if how.DryRun {
+		report.Changes = append(report.Changes, changes...)
+		var err error
+		report.Missing, err = r.missingSets(false)
+		return report, err
+	}
+	if how.byHand && len(changes) > 0 {
+		if noDrop != nil { // also with force, which is about lock-outs: none is at stake
+			return report, noDrop
+		}
+		done, partly, err := r.apply(ctx, firewall.Wanted{}, saved)
+		if err = errors.Join(err, problem.AsError(partly)); err != nil {
+			return report, err
+		}
+		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
+		saved = done.Saved
+		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(firewall.Wanted{}) // so that nobody is said to have taken them out
+		if err := r.WriteRecord(); err != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
+		}
+		if _, err := r.DropBans(ctx); err != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", err))
+		}
+	}
+	if report.Problem == nil {
+		report.Generation = saved[firewall.IPv4].Generation
+	}
+	return report, nil
+}
+
+// undropped finds the sets of blocked addresses that have members which no rule drops. With
+// theirs the rules of voipbl do not count.
+func (r *Hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
+	filled := func(f cidr.Family) (names []string) {
+		for _, set := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))} {
+			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {
+				names = append(names, set)
+			}
+		}
+		return names
+	}
+	return noDrop(r.Cfg, r.sets, everywhere(ctx, r.fw, saved), filled, theirs)
+}
+
+// BansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
+// [*UnseenDropError], that this is not known.
+func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, kernel *ipsetsync.Kernel) error {
+	saved, err := fw.Read(ctx)
+	if err != nil {
+		return err
+	}
+	bans := func(f cidr.Family) []string {
+		if h, err := kernel.Header(cfg.BanSetName(int(f))); f == cidr.IPv6 && err == nil && h.Elements == 0 {
+			return nil // not every program that has rules has some for IPv6
+		}
+		return []string{cfg.BanSetName(int(f))}
+	}
+	return noDrop(cfg, kernel, everywhere(ctx, fw, saved), bans, false)
+}
+
+// noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
+// not count. What is known for certain goes first.
+func noDrop(cfg config.Config, kernel *ipsetsync.Kernel, rules []reach.KernelRules, sets func(cidr.Family) []string, theirs bool) error {
+	var e NoDropError
+	var unseen UnseenDropError
+	p, passedErr := reach.PassedBy(rules, nil)
+	for _, f := range cidr.Families {
+		if !settings.WantsRules(cfg, firewall.Family(f)) {
+			continue
+		}
+		unknown := passedErr
+		for _, k := range rules {
+			unknown = errors.Join(unknown, k.Saved[f].Unknown())
+		}
+		filters := p.Filters(firewall.Family(f), reach.Nobody)
+		for _, set := range sets(f) {
+			lists := reach.ListsOf(kernel, set)
+			dropped := slices.ContainsFunc(rules, func(k reach.KernelRules) bool {
+				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(append(lists, set)...), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
+			})
+			var ports []string
+			if dropped {
+				if ports = filters.Reached(cfg, set, lists, theirs); len(ports) == 0 {
+					continue
+				}
+			}
+			if unknown != nil {
+				unseen.Sets = append(unseen.Sets, set)
+				unseen.Err = errors.Join(unseen.Err, unknown)
+				continue
+			}
+			if e.first == "" {
+				e.first, e.at = set, firewall.Family(f)
+			}
+			if dropped {
+				e.Reached = append(e.Reached, reach.ReachedWords(set, ports))
+			} else {
+				e.Sets = append(e.Sets, set)
+			}
+		}
+	}
+	switch {
+	case e.first != "":
+		return &e
+	case len(unseen.Sets) > 0:
+		return &unseen
+	}
+	return nil
+}
+
+// everywhere adds the rules of the other backend, which are in force too.
+func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*firewall.Saved) []reach.KernelRules {
+	all := []reach.KernelRules{{Backend: fw.Backend, Used: true, Saved: saved}}
+	other, err := firewall.Open(string(fw.Backend.Other()))
+	if err != nil || !other.InUse() {
+		return all
+	}
+	theirs, _ := other.Read(ctx) // what is wrong with a family is known of that family
+	return append(all, reach.KernelRules{Backend: other.Backend, Used: false, Saved: theirs})
+}

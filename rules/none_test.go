@@ -1,0 +1,55 @@
+package rules
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+)
+
+// TestNoDrop has no rules in one backend, and a family of the other that cannot be listed:
+// that no rule drops is said of what is known alone.
+func TestNoDrop(t *testing.T) {
+	testns.Enter(t)
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kernel.Close()
+	cfg := testvalue.Config(t, "firewall: {drop_at: none}")
+	backend := func(four, six error) reach.KernelRules {
+		return reach.KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
+	}
+	known, missing := backend(nil, nil), &firewall.MissingToolError{Tool: "ip6tables-legacy-save"}
+	for name, c := range map[string]struct {
+		saved  []reach.KernelRules
+		unseen bool
+		sets   int
+	}{
+		"known":         {[]reach.KernelRules{known}, false, 2},
+		"both unknown":  {[]reach.KernelRules{known, backend(unix.ENOBUFS, unix.ENOBUFS)}, true, 2},
+		"IPv4 unknown":  {[]reach.KernelRules{backend(unix.ENOBUFS, nil), known}, false, 1},
+		"missing tools": {[]reach.KernelRules{known, backend(nil, missing)}, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := noDrop(cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false)
+			var (
+				none   *NoDropError
+				unseen *UnseenDropError
+			)
+			switch {
+			case c.unseen && (!errors.As(err, &unseen) || len(unseen.Sets) != c.sets || !errors.Is(err, unix.ENOBUFS)):
+				t.Errorf("%v", err)
+			case !c.unseen && (!errors.As(err, &none) || len(none.Sets) != c.sets):
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

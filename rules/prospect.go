@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// Prospect is what base rules would meet on this host, if an admin put them on trial now.
+type Prospect struct {
+	Refusal  error            // why "voipbl firewall apply" would not install them, or nil
+	Sessions []netip.Addr     // from where somebody is logged in by SSH, and would be let in again
+	Out      []ShutOut        // whoever would not be
+	Unclear  bool             // a tunnel comes in, and its program is not known
+	Closed   []lockout.Closed // listeners that they close
+
+	// Unresolved are names of trunks of which no address is known yet.
+	Unresolved []string
+
+	// Rest is what INPUT does with strangers without the base rules.
+	Rest reach.Rest
+}
+
+// LookAhead tells what the base rules of a configuration would meet. It needs no lock and
+// changes nothing.
+func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
+	s, err := LookAtRules(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	saved, err := s.fw.ReadSure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prospect{Closed: []lockout.Closed{}, Unresolved: s.unresolved}
+	base := settings.BaseSettings(cfg, s.Trunks)
+	if base != nil {
+		c := s.circumstances(ctx, *base, saved, How{byHand: true})
+		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
+		if !errors.As(p.Refusal, new(*OtherOwnerError)) {
+			p.Closed = lockout.Find(*base, saved, s.look().Listeners)
+		}
+	}
+	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.fw.Backend, Used: true, Saved: saved}) // what cannot be read is not seen
+	native, _ := reach.ReadNative(ctx, known, false)
+	p.Rest = *reach.RestOf(known, native)
+	for _, l := range host.SSHLogins() {
+		if (base == nil || base.Admits(l.From, l.Port)) && !slices.Contains(p.Sessions, l.From) {
+			p.Sessions = append(p.Sessions, l.From)
+		}
+	}
+	return p, nil
+}
+
+// WithoutAddress are the names among hosts of which no name server knows an address now.
+func WithoutAddress(ctx context.Context, hosts []config.Host) (names []string) {
+	var questions []dns.Question
+	for _, h := range hosts {
+		if h.Name != "" {
+			questions = append(questions, dns.Question{Name: h.Name, SIP: true})
+		}
+	}
+	for name, a := range dns.Ask(ctx, questions) {
+		if len(a.Addrs) == 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

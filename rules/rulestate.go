@@ -1,0 +1,156 @@
+package rules
+
+import (
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/state"
+)
+
+// rulesFile is the name of both files about the rules: what must survive a boot
+// in the state folder, what must not in the run folder.
+const rulesFile = "firewall"
+
+// State is what the admin has said about the base rules. It survives a boot.
+type State struct {
+	Since    time.Time     `json:"since,omitzero"`     // the first rules of ours on this host
+	Accepted *acceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
+	Pending  *pendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
+	Rejected *rejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand
+}
+
+// acceptedBase are base rules that are known to let the admin in.
+type acceptedBase struct {
+	Key  string        `json:"key"`
+	Base firewall.Base `json:"base"`
+	At   time.Time     `json:"at"`
+}
+
+// pendingBase are rules in the kernel that are taken back at the deadline. That is counted from
+// Uptime, whatever the wall clock is set to meanwhile.
+type pendingBase struct {
+	Token      string         `json:"token"` // of the timer that takes them back
+	Key        string         `json:"key"`   // empty: without base rules
+	Base       *firewall.Base `json:"base,omitempty"`
+	Since      time.Time      `json:"since"` // by the wall clock then, as the deadline is
+	Deadline   time.Time      `json:"deadline"`
+	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
+	Connection string         `json:"connection"` // that it was applied over; empty on a console
+	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
+	Before     []ownRules     `json:"before"`     // what was ours and is put back
+
+	// What was not there for fail2ban, and is taken out again.
+	Chains [2]bool  `json:"chains"`
+	Sets   []string `json:"sets"`
+
+	// WithoutBase are the families in which the base rules could not be installed, and
+	// which a confirmation does not count on.
+	WithoutBase [2]bool `json:"without_base"`
+}
+
+// lapsed reports whether the time is over by then, in time since the boot.
+func (p *pendingBase) lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
+
+// deadline is when it ends, by the wall clock as it is set now.
+func (p *pendingBase) deadline() time.Time {
+	now := state.Clock()
+	begun := deadline.Clock{Boot: now.Boot, Up: p.Uptime, Wall: p.Since}
+	if p.Kernel != firewall.Kernel() || !now.Leapt(begun) {
+		return p.Deadline
+	}
+	return now.Wall.Add(p.Uptime + p.Deadline.Sub(p.Since) - now.Up).UTC().Truncate(time.Second)
+}
+
+// ownRules are all rules of ours in one backend.
+type ownRules struct {
+	Backend firewall.Backend `json:"backend"`
+	Tables  firewall.Wanted  `json:"tables"`
+	Unknown [2]bool          `json:"unknown"` // families that could not be listed; nothing is changed there
+}
+
+// rejectedBase are base rules that nobody has confirmed in time.
+type rejectedBase struct {
+	Key string    `json:"key"`
+	At  time.Time `json:"at"`
+	Why string    `json:"why"`
+}
+
+// Record is what is known about the rules in this kernel. Without it they are
+// compared with what was written, and at worst written once more.
+type Record struct {
+	Kernel     string             `json:"kernel"`
+	Readback   *firewall.Readback `json:"readback"`
+	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
+	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
+	Other      string             `json:"other"`      // that of the other backend, whose rules may be in the way
+	DropAt     firewall.Place     `json:"drop_at"`
+	AvoidInput bool               `json:"avoid_input"` // see avoidInput
+	Base       bool               `json:"base"`
+	Obstacles  []reach.Obstacle   `json:"obstacles,omitempty"` // as they were at Generation
+	Ways       string             `json:"ways,omitempty"`      // see [reach.Passed.ways]
+	Since      time.Time          `json:"since,omitzero"`      // when the rules that drop began to count
+	Chains     [2]bool            `json:"chains"`              // whether we made fail2ban's chain, by family
+	Sets       []string           `json:"sets"`                // sets of fail2ban that we made
+
+	// Troubles are why the rules of a family could not be made what they should be, the
+	// last time, by family.
+	Troubles [2]*problem.Problem `json:"troubles"`
+
+	// unread is why nothing of it is known, although there is a file: it is not replaced.
+	unread error
+}
+
+// used reports whether the admin has had rules of ours on this host.
+func (s *State) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
+
+// unreject forgets that base rules have lapsed, if they are these.
+func (s *State) unreject(key string) {
+	if s.Rejected != nil && s.Rejected.Key == key {
+		s.Rejected = nil
+	}
+}
+
+// readRules reads both files. A damaged state is an error that is named; a
+// damaged record is none, and neither is a missing file, but for lost, which tells
+// that there is none of the state.
+func readRules(store, run *fetch.Store) (state State, record Record, lost bool, err error) {
+	var unread error
+	if run != nil {
+		unread = run.ReadJSON(rulesFile, &record)
+	}
+	if run == nil || unread != nil || record.Kernel != firewall.Kernel() {
+		record = Record{Kernel: firewall.Kernel()}
+	}
+	if problem.IsShortage(unread) {
+		record.unread = unread
+	}
+	if store == nil {
+		return state, record, true, nil
+	}
+	err = store.ReadJSON(rulesFile, &state)
+	switch {
+	case problem.IsAbsent(err):
+		return State{}, record, true, nil
+	case err != nil:
+		return State{}, record, false, &DamagedRulesError{err}
+	}
+	return state, record, false, nil
+}
+
+// DamagedRulesError is not knowing which base rules were confirmed.
+type DamagedRulesError struct{ Err error }
+
+func (e *DamagedRulesError) Error() string {
+	return "what is known about the base rules cannot be read, so they are left as they are: " + e.Err.Error()
+}
+
+func (e *DamagedRulesError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *DamagedRulesError) Remedy() string {
+	return "run \"voipbl firewall apply\", and confirm"
+}

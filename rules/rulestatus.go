@@ -1,0 +1,226 @@
+package rules
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Status is how the rules stand in the kernel.
+type Status struct {
+	Backend string            `json:"backend"`
+	DropAt  string            `json:"drop_at"`        // where the drop is to stand
+	Drops   []DropStatus      `json:"drops"`          // the rules that drop blocked addresses
+	Since   time.Time         `json:"since,omitzero"` // when those of ours began to count
+	Base    string            `json:"base"`           // BaseOn or BaseOff, in the kernel
+	Drift   []firewall.Change `json:"drift"`          // what is not as it should be
+	Pending *PendingReport    `json:"pending,omitempty"`
+	IPv6Off bool              `json:"ipv6_off,omitempty"` // no rules for IPv6, as configured
+	Problem *problem.Problem  `json:"problem,omitempty"`  // why the base rules are not as configured, or nothing is known
+
+	// Families are those whose rules are not as they should be; see [agent.Status.Families].
+	Families []problem.FamilyProblem `json:"-"`
+
+	// Rest is what is done with everyone who is not blocked, while the base rules are off;
+	// nil if they are on, or if it is not known.
+	Rest *reach.Rest `json:"rest,omitempty"`
+	// Owners are the other programs that are a firewall of this host by the rules that the
+	// kernel has, such as "ufw".
+	Owners []string `json:"other_firewalls,omitempty"`
+
+	// Obstacles are why rules that are as they should be do not have their effect.
+	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
+
+	// Other is how many rules there are in the other backend, whoever's they
+	// are: the tools of this one do not show them.
+	Other int `json:"other_backend_rules"`
+
+	Kernel  []reach.KernelRules `json:"-"` // all that could be read
+	Reached map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
+	lists   map[string][]string // by set, the lists that it is in, where rules of others count
+
+	Unread       bool             `json:"-"` // the rules could not be read, so nothing is known of them
+	NativeUnread *problem.Problem `json:"-"` // why those of nftables could not
+}
+
+// DropStatus is one rule that drops the members of a set as they come in.
+type DropStatus struct {
+	Set      string `json:"set"`
+	Backend  string `json:"backend"`
+	Table    string `json:"table"`
+	Chain    string `json:"chain"`
+	Position int    `json:"position"` // from 1
+	Ours     bool   `json:"ours"`
+	Packets  uint64 `json:"packets"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// StatusOf looks at the rules of both backends. What is to become of them is what
+// the agent says, if one runs; else it is what a sync would do that nobody waits for.
+func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *exempt.Protection, agent *state.AgentStatus, outlook *Report) *Status {
+	s := &Status{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	if err != nil {
+		s.Problem, s.Unread = problem.Of(err), true
+		return s
+	}
+	s.Backend = string(fw.Backend)
+	var mine [2]*firewall.Saved
+	for _, each := range firewall.Backends() {
+		saved, err := each.Read(ctx)
+		if err != nil {
+			if each.Backend == fw.Backend {
+				s.Problem, s.Unread = problem.Of(err), true
+			}
+			continue
+		}
+		if each.Backend == fw.Backend {
+			mine = saved
+		}
+		s.Kernel = append(s.Kernel, reach.KernelRules{Backend: each.Backend, Used: each.Backend == fw.Backend, Saved: saved})
+		for _, f := range cidr.Families {
+			for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
+				drops := saved[f].DropRules(set)
+				if settings.LeavesRules(cfg) {
+					drops = saved[f].DropsAnywhere(append(s.listsOf(kernel, set), set)...)
+				}
+				s.addDrops(each, drops, set)
+			}
+			if each.Backend != fw.Backend {
+				s.Other += saved[f].Rules()
+			} else if saved[f].HasBase() {
+				s.Base = BaseOn
+			}
+		}
+	}
+	native, err := reach.ReadNative(ctx, s.Kernel, false)
+	if err != nil {
+		s.NativeUnread = problem.Of(err)
+	}
+	p, err := reach.PassedBy(s.Kernel, native)
+	if err != nil && s.NativeUnread == nil {
+		s.NativeUnread = problem.Of(err)
+	}
+	s.noteReached(cfg, p)
+	if s.Base == BaseOff && !s.Unread {
+		s.Rest = reach.RestOf(s.Kernel, native)
+		s.Rest.Wanted = cfg.Firewall.Base
+	}
+	s.Owners = reach.OtherOwners(s.Kernel, native)
+	r := Open(cfg, fw, kernel, store)
+	defer r.Close()
+	s.Since = r.Record.Since
+	if s.Problem != nil {
+		return s
+	}
+	var report *Report
+	r.Trunks = protected.Trunks
+	if outlook != nil {
+		report = outlook
+		report.Problem = r.callerOut(ctx, report.Problem)
+	} else {
+		report, err = r.Ensure(ctx, How{DryRun: true, OnlyLooks: true, Unattended: agent != nil, Established: agent != nil})
+		report.Error = problem.If(err)
+	}
+	if s.Families = report.Families; len(s.Families) == 0 {
+		// While no rule has changed, nobody else has to list them.
+		s.Families = Unlisted(cfg, mine)
+	}
+	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
+	if report.Error != nil {
+		s.Problem = report.Error
+	}
+	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
+		s.Obstacles = reach.Obstacles(cfg, protected.Trunks, p)
+	}
+	return s
+}
+
+// LeaveBase gives what is said of base rules the remedy of a file that has none any more,
+// and that the agent refuses: whoever has written it does not want them put on trial, and
+// has done already what else would help.
+func LeaveBase(problem *problem.Problem, obstacles []reach.Obstacle, agent *state.AgentStatus) (*problem.Problem, []reach.Obstacle) {
+	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
+		return problem, obstacles
+	}
+	if problem != nil {
+		p := *problem
+		p.Remedy, problem = agent.ConfigError.Remedy, &p
+	}
+	obstacles = slices.Clone(obstacles)
+	for i, o := range obstacles {
+		if strings.HasSuffix(o.Remedy, reach.BaseOffRemedy) {
+			obstacles[i].Remedy = agent.ConfigError.Remedy
+		}
+	}
+	return problem, obstacles
+}
+
+// Tells reports whether what keeps out somebody who is exempt is among the obstacles.
+func (s *Status) Tells(b reach.ExemptBan) bool {
+	return b.Place != nil && slices.ContainsFunc(s.Obstacles, func(o reach.Obstacle) bool { return o.Tells(*b.Place, b.Banned) })
+}
+
+func (s *Status) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set string) {
+	for _, d := range drops {
+		s.Drops = append(s.Drops, DropStatus{
+			Set: set, Backend: string(fw.Backend), Table: d.Table, Chain: d.Chain,
+			Position: len(d.Above) + 1, Ours: d.Ours, Packets: d.Packets, Bytes: d.Bytes,
+		})
+	}
+}
+
+// noteReached finds out what the members of the sets reach although a rule drops them.
+func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
+	s.Reached = make(map[string][]string)
+	for _, f := range cidr.Families {
+		filters := p.Filters(firewall.Family(f), reach.Nobody)
+		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
+			if s.hasDrop(set) {
+				s.Reached[set] = filters.Reached(cfg, set, s.lists[set], false)
+			}
+		}
+	}
+}
+
+// listsOf are the lists that a set is in, looked up once.
+func (s *Status) listsOf(kernel *ipsetsync.Kernel, set string) []string {
+	if s.lists == nil {
+		s.lists = make(map[string][]string)
+	}
+	if _, known := s.lists[set]; !known {
+		s.lists[set] = slices.Clip(reach.ListsOf(kernel, set))
+	}
+	return s.lists[set]
+}
+
+// hasDrop reports whether there is a rule that drops some packets of the set's members.
+func (s *Status) hasDrop(set string) bool {
+	return slices.ContainsFunc(s.Drops, func(d DropStatus) bool { return d.Set == set })
+}
+
+// DropsSet reports whether the set's members are dropped.
+func (s *Status) DropsSet(set string) bool { return s.hasDrop(set) && len(s.Reached[set]) == 0 }
+
+// Dropped is what the rules for a set have dropped.
+func (s *Status) Dropped(set string) (packets, bytes uint64) {
+	for _, d := range s.Drops {
+		if d.Set == set {
+			packets += d.Packets
+			bytes += d.Bytes
+		}
+	}
+	return packets, bytes
+}

@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// TestStopInTheMidst stops the agent while it carries a decision out: all of it is done, and
+// what is seen and remembered afterwards is the whole truth. Before, the tools that were
+// asked then were killed, which was told as a trouble, and what they would have shown was
+// remembered as not being there.
+func TestStopInTheMidst(t *testing.T) {
+	r, _ := newTrial(t)
+	// Rules that would be left in the other backend, and one that no packet passes to ours.
+	legacy, err := firewall.Open("legacy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "iptables-legacy", "-A", "INPUT", "-s", "192.0.2.1", "-j", "ACCEPT")
+	drop := settings.DropSettings(r.Cfg, r.sets, firewall.AtInput).Wanted()
+	before, err := legacy.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := legacy.Apply(t.Context(), drop, before, nil); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "iptables-nft", "-A", "INPUT", "-j", "REJECT")
+
+	ctx, stop := context.WithCancel(t.Context())
+	report := &Report{}
+	how := How{byHand: true, force: true, before: func(saved [2]*firewall.Saved, _ []firewall.Change) ([2]*firewall.Saved, error) {
+		stop()
+		return saved, nil
+	}}
+	d, err := r.decide(ctx, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.commit(ctx, d, how, report); err != nil {
+		t.Fatal("cut short:", err)
+	}
+	if len(report.Warnings) > 0 {
+		t.Errorf("told as a trouble: %q", report.Warnings)
+	}
+	if left := run(t, "iptables-legacy-save"); strings.Contains(left, "voip") || !strings.Contains(left, "192.0.2.1") {
+		t.Errorf("the other backend has\n%s", left)
+	}
+	if rules := run(t, "iptables-nft-save"); !strings.Contains(rules, "--match-set voip_bl src") {
+		t.Errorf("the kernel has\n%s", rules)
+	}
+	// What is remembered is what somebody sees who is not stopped.
+	now, err := r.fw.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, _, err := r.obstacles(t.Context(), now); err != nil || len(want) == 0 || problem.Digest(r.Record.Obstacles) != problem.Digest(want) {
+		t.Errorf("remembered as in the way: %v, and there is %v", r.Record.Obstacles, want)
+	}
+	if err := r.commit(ctx, d, how, report); err == nil {
+		t.Error("begun after the stop")
+	}
+}
+
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}

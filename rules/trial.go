@@ -1,0 +1,139 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
+)
+
+// Confirm keeps the rules that are pending. file is what cfg was read from; here
+// accepts a confirmation over the connection that they were applied over.
+func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
+	typed := host.Uptime()
+	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
+		return err
+	}
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.confirm(ctx, typed, here)
+}
+
+// followTrial has the agent go by a configuration with the rules that are pending, which it
+// would undo otherwise once they are confirmed; not if they are not going to be.
+func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Duration, here bool) error {
+	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p := s.State.Pending
+	if theirs, err := state.AgentConfig(ctx, cfg.RunDir); !p.onTrial(typed) || err == nil && settings.BaseKey(theirs) == p.Key {
+		return nil
+	}
+	judge := func() error { return s.mayConfirm(ctx, p, here) }
+	return takeover.Follow(ctx, cfg, takeover.Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
+}
+
+// RollBack takes the rules back that are pending. With a token, as the timer
+// calls it, it tries for as long as it takes.
+func RollBack(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
+	try := func() error {
+		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return s.rollBack(ctx, token)
+	}
+	err := try()
+	if token == "" {
+		return err
+	}
+	again := time.NewTicker(rollbackEvery)
+	defer again.Stop()
+	for range rollbackTries {
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-again.C:
+		}
+		err = try()
+	}
+	return err
+}
+
+// AwaitRollback waits until the rules are to be taken back, or are not pending any
+// more, and says which. It looks every now and then, so that no process is left
+// waiting for nothing.
+func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after time.Duration) (due bool, err error) {
+	deadline := time.NewTimer(after)
+	defer deadline.Stop()
+	look := time.NewTicker(awaitEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-deadline.C:
+			return true, nil
+		case <-look.C:
+			if !isPending(stateDir, runDir, token) {
+				return false, nil
+			}
+		}
+	}
+}
+
+const awaitEvery = 500 * time.Millisecond
+
+// isPending reports whether a token's rules wait for a confirmation. A state that
+// cannot be read may be so again in time; for one that is gone there is the copy.
+func isPending(stateDir, runDir, token string) bool {
+	var state State
+	store, err := fetch.FindStore(stateDir)
+	if err == nil {
+		defer store.Close()
+		err = store.ReadJSON(rulesFile, &state)
+	}
+	if problem.IsAbsent(err) {
+		run, err := fetch.FindStore(runDir)
+		if err != nil {
+			return !problem.IsAbsent(err)
+		}
+		defer run.Close()
+		p, err := fromCopy(run, token)
+		return p != nil || err != nil
+	}
+	if err != nil {
+		return true
+	}
+	return state.Pending != nil && state.Pending.Token == token
+}
+
+// Somebody may be locked out: the lock and other programs' transactions are
+// waited for, for as long as anybody could wait.
+const (
+	rollbackEvery = 2 * time.Second
+	rollbackTries = 900 // half an hour
+)
+
+// onTrial reports whether rules wait for a confirmation; those that do not any more are
+// settled by whoever holds the lock.
+func (p *pendingBase) onTrial(up time.Duration) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
+}

@@ -1,0 +1,235 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// TestMustWait asks when base rules that are new wait for somebody who asks for them.
+func TestMustWait(t *testing.T) {
+	agent := func(c Circumstances) Circumstances { c.Unattended = true; return c }
+	for _, c := range []struct {
+		name string
+		is   Circumstances
+		want bool
+	}{
+		{"the agent, on a fresh host that nobody is on", agent(Circumstances{}), false},
+		{"the agent, a fresh host, beside somebody on a terminal", agent(Circumstances{Caller: true}), false},
+		{"the agent, on a used host", agent(Circumstances{Used: true, Caller: true}), true},
+		{"the agent, somebody is logged in", agent(Circumstances{LoggedIn: true}), true},
+		{"the agent, somebody may be logged in", agent(Circumstances{MaybeLoggedIn: true}), true},
+		{"the agent, a tunnel of which nothing is known", agent(Circumstances{Unclear: true}), true},
+		{"the agent, after it has been at work", agent(Circumstances{Established: true}), true},
+		{"a sync on a fresh host", Circumstances{LoggedIn: true, MaybeLoggedIn: true}, false},
+		{"a sync from cron on a used host", Circumstances{Used: true, LoggedIn: true}, true},
+		{"a sync that somebody waits for", Circumstances{Used: true, Caller: true}, false},
+		{"by hand", Circumstances{ByHand: true, Used: true, LoggedIn: true, MaybeLoggedIn: true}, false},
+	} {
+		if got := c.is.mustWait(); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestRefusal asks who has the last word about new base rules.
+func TestRefusal(t *testing.T) {
+	owner, out := &OtherOwnerError{Owners: []string{"ufw"}}, []ShutOut{{What: "a session"}}
+	for _, c := range []struct {
+		name string
+		is   Circumstances
+		want error // nil, or one of the same type
+	}{
+		{"nothing speaks against it", Circumstances{ByHand: true}, nil},
+		{"another owner, also by force", Circumstances{ByHand: true, Force: true, Owner: owner}, owner},
+		{"another owner, of rules that were confirmed", Circumstances{Accepted: true, Owner: owner}, owner},
+		{"confirmed before", Circumstances{Unattended: true, Established: true, Accepted: true, Out: out}, nil},
+		{"somebody would be locked out", Circumstances{ByHand: true, Out: out}, &LockoutError{}},
+		{"by force", Circumstances{ByHand: true, Force: true, Out: out}, nil},
+		{"somebody would be, by a sync that nobody waits for", Circumstances{Used: true, Out: out}, &LockoutError{}},
+		{"a sync that nobody waits for", Circumstances{Used: true}, &UnattendedError{}},
+		{"nobody is there", Circumstances{Unattended: true, Established: true, Out: out}, &UnattendedError{}},
+	} {
+		if got := c.is.refusal(); fmt.Sprintf("%T", got) != fmt.Sprintf("%T", c.want) {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestUsed knows a host that has had rules also if the state is lost.
+func TestUsed(t *testing.T) {
+	for _, r := range []*Hold{
+		{Record: Record{Wanted: "x"}},
+		{State: State{Since: time.Now()}},
+		{State: State{Rejected: &rejectedBase{}}},
+		{State: State{Accepted: &acceptedBase{}}},
+	} {
+		if !r.used() {
+			t.Errorf("%+v %+v", r.State, r.Record)
+		}
+	}
+	if (&Hold{}).used() {
+		t.Error("a fresh host is used")
+	}
+}
+
+// newTrial is rules in a namespace of the test's own, with the sets that they need.
+func newTrial(t *testing.T) (*Hold, [2]*firewall.Saved) {
+	t.Helper()
+	testns.Enter(t)
+	dir := t.TempDir()
+	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfirewall: {base: true, local_networks: [10.0.0.0/8]}\n", dir))
+	fw, err := firewall.Open("nft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kernel.Close)
+	for _, folder := range []string{cfg.StateDir, cfg.RunDir} {
+		store, err := fetch.OpenStore(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	r := Open(cfg, fw, kernel, store)
+	t.Cleanup(r.Close)
+	if _, err := r.EnsureSets(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := fw.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, saved
+}
+
+// TestArmFails cannot start what takes the rules back: nothing is left on trial, neither
+// in the state nor in its copy.
+func TestArmFails(t *testing.T) {
+	r, saved := newTrial(t)
+	token := ""
+	_, err := r.begin(context.Background(), time.Minute, func(given string) (string, []string) {
+		token = given
+		return "/nonexistent/voipbl", nil
+	}, saved)
+	if err == nil || token == "" {
+		t.Fatalf("token %q, error %v", token, err)
+	}
+	state, _, lost, err := readRules(r.store, r.Run)
+	if r.State.Pending != nil || state.Pending != nil || lost || err != nil {
+		t.Errorf("on trial: %+v, on disk: %+v, %v, %v", r.State.Pending, state.Pending, lost, err)
+	}
+	if p, _ := fromCopy(r.Run, token); p != nil {
+		t.Errorf("the copy has %+v", p)
+	}
+}
+
+// TestReject ends a trial: the rules are remembered as refused if they were not accepted
+// before, and the kernel is looked at anew.
+func TestReject(t *testing.T) {
+	r, _ := newTrial(t)
+	for _, accepted := range []string{"", "other", "key"} {
+		r.State = State{Pending: &pendingBase{Token: "t", Key: "key"}}
+		if accepted != "" {
+			r.State.Accepted = &acceptedBase{Key: accepted}
+		}
+		r.Record.Generation = "7"
+		if err := r.reject(whyByHand); err != nil {
+			t.Fatal(err)
+		}
+		state, record, _, err := readRules(r.store, r.Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Pending != nil || record.Generation != "" {
+			t.Errorf("%q: pending %+v, generation %q", accepted, state.Pending, record.Generation)
+		}
+		rejected := state.Rejected != nil && state.Rejected.Key == "key" && state.Rejected.Why == whyByHand
+		if rejected == (accepted == "key") {
+			t.Errorf("accepted %q: rejected %+v", accepted, state.Rejected)
+		}
+	}
+}
+
+// TestConfirmWhenTyped: a confirmation counts when it was typed, however long it has to
+// wait for the lock; one that was typed too late keeps nothing.
+func TestConfirmWhenTyped(t *testing.T) {
+	r, _ := newTrial(t)
+	const window = time.Minute
+	since := time.Now().AddDate(1, 0, 0) // by a clock that was set back since
+	for late, typed := range map[bool]time.Duration{false: time.Hour + window, true: time.Hour + window + time.Second} {
+		r.State = State{
+			Pending:  &pendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Uptime: time.Hour, Since: since, Deadline: since.Add(window), Before: []ownRules{{Backend: r.fw.Backend}}},
+			Rejected: &rejectedBase{Key: "key"}, // by an earlier trial
+		}
+		err := r.confirm(t.Context(), typed, true)
+		state, _, _, readErr := readRules(r.store, r.Run)
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if refused := errors.As(err, new(*NotPendingError)); refused != late || !late && err != nil {
+			t.Errorf("late %v: %v", late, err)
+		}
+		if rejected := state.Rejected != nil && state.Rejected.Why == whyLapsed; rejected != late || !late && state.Rejected != nil || state.Pending != nil {
+			t.Errorf("late %v: rejected %+v, pending %+v", late, state.Rejected, state.Pending)
+		}
+	}
+}
+
+// TestRollBackAfterBoot: rules that went with a boot need not be taken back, and why they
+// are gone is not that nobody came.
+func TestRollBackAfterBoot(t *testing.T) {
+	r, _ := newTrial(t)
+	r.stateLost = false
+	r.State = State{Pending: &pendingBase{Token: "t", Key: "key", Kernel: "of another boot", Deadline: time.Now().Add(time.Hour)}}
+	if err := r.rollBack(t.Context(), "t"); err != nil {
+		t.Fatal(err)
+	}
+	state, _, _, err := readRules(r.store, r.Run)
+	if err != nil || state.Pending != nil || state.Rejected == nil || state.Rejected.Why != whyBooted {
+		t.Errorf("pending %+v, rejected %+v, %v", state.Pending, state.Rejected, err)
+	}
+}
+
+// TestMayInstall: whoever has been at work before installs no new base rules while nobody
+// is there; where none are new there is nothing to refuse.
+func TestMayInstall(t *testing.T) {
+	r, saved := newTrial(t)
+	how := How{Unattended: true, Established: true}
+	base := settings.BaseSettings(r.Cfg, r.Trunks)
+	s := settings.DropSettings(r.Cfg, r.sets, firewall.AtInput)
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); err != nil {
+		t.Errorf("nothing new: %v", err)
+	}
+	s.Base = base
+	var unattended *UnattendedError
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &unattended) {
+		t.Errorf("new rules: %v", err)
+	}
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, How{byHand: true, force: true}); err != nil {
+		t.Errorf("by hand, and by force: %v", err)
+	}
+	r.State.Rejected = &rejectedBase{Key: settings.BaseKey(r.Cfg)}
+	var rejected *RejectedError
+	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &rejected) {
+		t.Errorf("rejected before: %v", err)
+	}
+}

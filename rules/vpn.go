@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
+)
+
+// look is who listens on this host and by which tunnels packets come in, as they were
+// when it was asked first.
+func (r *Hold) look() facts.Ways {
+	if r.ways == nil {
+		ways := facts.LookWays()
+		r.ways = &ways
+	}
+	return *r.ways
+}
+
+// shutVPNs are the VPNs that base rules shut out. While base rules are new, the
+// connection that carries a tunnel is an established one, and passes; at its next
+// reconnect the host would be gone. So a VPN counts whoever is logged in.
+func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, logins []host.Login) []ShutOut {
+	var out []ShutOut
+	for _, c := range lockout.VPN(lockout.Find(base, saved, ways.Listeners)) {
+		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
+		if len(c.OpenTo) > 0 {
+			o.Reason = "it is open for the local networks only"
+		}
+		if behind := sessionsBehind(ways, c, logins); len(behind) > 0 {
+			o.Reason += ", and the SSH session from " + strings.Join(behind, " and ") + " comes in through it"
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// mysterious reports whether there is a tunnel that base rules may shut out or not.
+func mysterious(ways facts.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
+
+func vpnName(c lockout.Closed) string {
+	name := "the VPN " + c.VPN
+	if c.Program != "" && c.Program != c.VPN {
+		name += " (" + c.Program + ")"
+	}
+	return name + " at " + c.Place()
+}
+
+// sessionsBehind are the clients that are logged in through a VPN's listener.
+func sessionsBehind(ways facts.Ways, c lockout.Closed, logins []host.Login) []string {
+	var all []string
+	for _, l := range logins {
+		t, through := ways.Through(l.From, netip.Addr{})
+		if through && slices.ContainsFunc(ways.Outer(t), func(o facts.Listener) bool { return o.Proto == c.Proto && o.Port == c.Port }) {
+			all = append(all, l.From.String())
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// TunnelConnectionError is a confirmation that came in through a tunnel: what carries
+// it was there before the rules, so that it proves nothing about them.
+type TunnelConnectionError struct {
+	Tunnel   string
+	Closed   []lockout.Closed // what carries it and is not open; none if it is not known what does
+	Deadline time.Time
+}
+
+func (e *TunnelConnectionError) Error() string {
+	text := fmt.Sprintf("this SSH connection comes in through the tunnel %s, which was there before the rules", e.Tunnel)
+	if len(e.Closed) == 0 {
+		return text + ", and it is not known what carries it"
+	}
+	var all []string
+	for _, c := range e.Closed {
+		all = append(all, c.Place())
+	}
+	return text + ", and they close " + strings.Join(all, " and ") + ", which it needs to come again"
+}
+
+// Remedy says what to do about it.
+func (e *TunnelConnectionError) Remedy() string {
+	sure := fmt.Sprintf("log in past the tunnel and confirm there, before %s, or use --here if you know that it comes again", e.Deadline.Local().Format(time.TimeOnly))
+	var all []string
+	for _, c := range e.Closed {
+		if !slices.Contains(all, c.Remedy) {
+			all = append(all, c.Remedy)
+		}
+	}
+	if len(all) == 0 {
+		return sure
+	}
+	return "\"voipbl firewall rollback\", " + strings.Join(all, ", and ") + ", and apply once more; or " + sure
+}
+
+// checkTunnel refuses a confirmation that came in through a tunnel that the rules do not
+// let come again.
+func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, c host.Connection, deadline time.Time) error {
+	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
+	if !through {
+		return nil
+	}
+	name := t.Interface
+	if name == "" {
+		name = t.Kind
+	}
+	outer := ways.Outer(t)
+	closed := lockout.VPN(lockout.Find(base, saved, outer))
+	if len(closed) > 0 || len(outer) == 0 && t.Program == "" {
+		return &TunnelConnectionError{name, closed, deadline}
+	}
+	return nil
+}
