@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
@@ -28,9 +28,9 @@ firewall:
 	now := time.Now()
 	return Input{
 		Config: cfg,
-		Status: &agent.Status{
+		Status: &blocklist.Status{
 			Protected: true,
-			Sets:      []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true, Entries: 9, Drops: true}, {Name: "voip_bl6", Exists: true, Ours: true}},
+			Sets:      []blocklist.SetStatus{{Name: "voip_bl", Exists: true, Ours: true, Entries: 9, Drops: true}, {Name: "voip_bl6", Exists: true, Ours: true}},
 			Rules:     &rules.Status{Backend: "nft", Base: rules.BaseOn},
 			Feeds:     []feeds.Status{{Name: "voipbl", LastSuccess: now, FetchedAt: now}},
 			Agent:     &state.AgentStatus{},
@@ -51,7 +51,7 @@ firewall:
 			Agent:    &host.Unit{AtBoot: true},
 			Logins:   host.Logins{Logind: true},
 		},
-		Checks: map[netip.Prefix]agent.CheckReport{},
+		Checks: map[netip.Prefix]blocklist.CheckReport{},
 	}
 }
 

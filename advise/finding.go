@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/host"
@@ -110,7 +110,7 @@ const (
 type Input struct {
 	Facts  host.Facts
 	Config config.Config
-	Status *agent.Status
+	Status *blocklist.Status
 	Rules  []reach.KernelRules // the backend that voipbl uses first
 	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
 
@@ -122,7 +122,7 @@ type Input struct {
 
 	// Checks are what is known about the phones and trunks of this host, and Resolved
 	// the addresses that the names among the trunks have; see Peers.
-	Checks   map[netip.Prefix]agent.CheckReport
+	Checks   map[netip.Prefix]blocklist.CheckReport
 	Resolved map[string][]netip.Addr
 
 	// Exempt are those whom fail2ban says it has banned and who are exempt; see Banned.

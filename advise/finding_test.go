@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/exempt"
@@ -57,8 +58,8 @@ func TestFindings(t *testing.T) {
 			in.Status.Protected, in.Status.Problems = false, []string{"the sets are empty"}
 		}, []string{"problem not-protected the sets are empty"}},
 		{"only bans are in force", func(in *Input) {
-			in.Status.Sets = []agent.SetStatus{{Name: "voip_bl", Exists: true, Ours: true}, {Name: "voip_bl6", Exists: true, Ours: true}}
-			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Ours: true, Entries: 1, Drops: true}}
+			in.Status.Sets = []blocklist.SetStatus{{Name: "voip_bl", Exists: true, Ours: true}, {Name: "voip_bl6", Exists: true, Ours: true}}
+			in.Status.BanSets = []blocklist.SetStatus{{Name: "voip_ban", Exists: true, Ours: true, Entries: 1, Drops: true}}
 		}, []string{"warning feed-trouble only this host's own bans are blocked: the sets of the lists are empty"}},
 		{"no mounts", func(in *Input) { in.Status.Agent.NoMounts = true }, []string{"note agent-no-mounts nothing may be mounted here"}},
 		{"no mounts and no agent", func(in *Input) {
@@ -72,11 +73,11 @@ func TestFindings(t *testing.T) {
 		{"whom FreePBX trusts is blocked, beside one who is not", func(in *Input) {
 			in.Facts.Asterisk.Contacts = nil
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.6/32 -j zone-trusted", "fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
 		}, []string{"problem freepbx-blocked FreePBX's firewall trusts 198.51.100.7"}},
 		{"whom FreePBX trusts is blocked, and is a phone: that is said once", func(in *Input) {
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"fpbxhosts -s 198.51.100.7/32 -j zone-trusted"}, baseRules...), baseRules)}
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true}}}
 		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked, by fail2ban"}},
 		{"no Asterisk", func(in *Input) { in.Facts.Asterisk = nil }, nil},
 		{"an Asterisk whose ports for voice are not known", func(in *Input) { in.Facts.Asterisk.RTP = [2]uint16{} }, nil},
@@ -118,10 +119,10 @@ func TestFindings(t *testing.T) {
 			in.Status.Names = []exempt.NameStatus{{Addresses: make([]dns.Address, 1), Failed: &dns.Failure{NoHost: true}, Warning: "name a.example.net: the answer is 0.0.0.0"}}
 		}, []string{"warning unresolved-name the answer is 0.0.0.0"}},
 		{"a set of bans of somebody else's", func(in *Input) {
-			in.Status.BanSets = []agent.SetStatus{{Name: "voip_ban", Exists: true, Entries: 1}}
+			in.Status.BanSets = []blocklist.SetStatus{{Name: "voip_ban", Exists: true, Entries: 1}}
 		}, []string{"problem ban-trouble voip_ban is not one that voipbl made for bans"}},
 		{"no set for bans", func(in *Input) {
-			in.Status.Bans, in.Status.BanSets = 1, []agent.SetStatus{{Name: "voip_ban"}}
+			in.Status.Bans, in.Status.BanSets = 1, []blocklist.SetStatus{{Name: "voip_ban"}}
 		}, []string{"problem ban-trouble the kernel has no set voip_ban"}},
 		{"exempt, but banned", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
@@ -161,7 +162,7 @@ func TestFindings(t *testing.T) {
 			place := reach.Place{Kind: reach.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
 			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.0/24"), Set: "firehol", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"allow"}}}, Place: &place}}
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7]")
-			in.Checks[a] = agent.CheckReport{Places: []reach.Place{place}} // that is said once
+			in.Checks[a] = blocklist.CheckReport{Places: []reach.Place{place}} // that is said once
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
 		{"exempt, but banned in nftables", func(in *Input) {
 			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
@@ -173,19 +174,19 @@ func TestFindings(t *testing.T) {
 		}, nil},
 		{"exempt, but blocked", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7, 198.51.100.8]")
-			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
+			in.Checks[one] = blocklist.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
 		}, []string{"problem peer-blocked 198.51.100.7"}}, // it is a phone too: that is said once
 		{"a phone that fail2ban has banned on the SIP ports", func(in *Input) {
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true, Ports: []string{"udp 5060:5061"}, Remedy: "fail2ban-client unban 198.51.100.7"}}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByFail2ban, Certain: true, Ports: []string{"udp 5060:5061"}, Remedy: "fail2ban-client unban 198.51.100.7"}}}
 		}, []string{"problem peer-blocked a phone that is registered from 198.51.100.7 is blocked (only udp 5060:5061), by fail2ban"}},
 		{"exempt, and perhaps dropped", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.7]")
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByOther}}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByOther}}}
 		}, nil},
 		{"exempt, but blocked, and no phone", func(in *Input) {
 			in.Config = configOf(t, "allow: [sip.example.net, 198.51.100.6, 198.51.100.7]")
 			in.Facts.Asterisk.Contacts = nil
-			in.Checks[one] = agent.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
+			in.Checks[one] = blocklist.CheckReport{Entry: &one, Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}}
 		}, []string{"problem exempt-banned 198.51.100.7 is exempt, and blocked all the same"}},
 		{"a set", func(in *Input) { in.Status.Sets[0].Changed = true }, []string{"warning set-changed voip_bl"}},
 		{"refused rules", func(in *Input) { in.Status.Rules.Problem = &problem.Problem{Error: "beside ufw"} }, []string{"problem rules beside ufw"}},
@@ -447,7 +448,7 @@ func TestFindings(t *testing.T) {
 		{"a trunk by its address", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
 			in.Resolved = map[string][]netip.Addr{"sip.example.org": {one.Addr()}}
-			in.Checks[one] = agent.CheckReport{Protected: []exempt.Protected{{}}}
+			in.Checks[one] = blocklist.CheckReport{Protected: []exempt.Protected{{}}}
 		}, nil},
 		{"a trunk with one of two addresses", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
@@ -460,11 +461,11 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Trunks = []string{"192.168.1.9", "10.0.0.9"}
 		}, []string{"problem trunk-closed from the trunk 10.0.0.9"}},
 		{"a blocked phone", func(in *Input) {
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}, Listed: []agent.Listing{{Feed: "mine", Line: 7}}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true}}, Listed: []blocklist.Listing{{Feed: "mine", Line: 7}}}
 		}, []string{"problem peer-blocked registered from 198.51.100.7 is blocked, by line 7 of mine"}},
 		{"a blocked trunk", func(in *Input) {
 			in.Facts.Asterisk.Trunks, in.Facts.Asterisk.Contacts = []string{"198.51.100.7"}, nil
-			in.Checks[one] = agent.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true, Part: true}}, Banned: &agent.Ban{}}
+			in.Checks[one] = blocklist.CheckReport{Places: []reach.Place{{Kind: reach.ByVoipbl, Certain: true, Part: true}}, Banned: &bans.Ban{}}
 		}, []string{"problem peer-blocked the trunk 198.51.100.7 is blocked, by a ban of this host"}},
 		{"a database is closed", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("tcp", 6379, "redis-server")}, {Listener: listener("udp", 41641, "tailscaled")}}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -67,18 +68,18 @@ func (d *daemon) logFetch(f fetched) {
 func rounded(took time.Duration) float64 { return float64(took.Milliseconds()) / 1000 }
 
 // logApply tells what an apply has changed.
-func (d *daemon) logApply(r *Report, why string) {
+func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	var found []string
 	for _, s := range r.Sets {
-		if s.Written && r.Outcome != Unsynced {
+		if s.Written && r.Outcome != blocklist.Unsynced {
 			d.log.Info("set written", "set", s.Name, "entries", s.After, "added", s.Added, "removed", s.Removed, "why", why)
 		}
-		if s.Repaired != "" && r.Outcome != Unsynced {
+		if s.Repaired != "" && r.Outcome != blocklist.Unsynced {
 			found = append(found, s.Repaired)
 		}
 	}
 	if d.ready { // before, it is what a boot has taken away
-		found = append(found, r.bansFound...)
+		found = append(found, r.BansFound...)
 	}
 	if len(found) > 0 {
 		d.repaired(state.RepairSets, found)
@@ -126,7 +127,7 @@ func rejectWords(feeds []feeds.Report) (words []string) {
 }
 
 // noteApply keeps what status and metrics show of an apply.
-func (d *daemon) noteApply(r *Report, err error) {
+func (d *daemon) noteApply(r *blocklist.SyncReport, err error) {
 	rejected := make(map[string]map[string]int)
 	for _, f := range r.Feeds {
 		rejected[f.Name] = f.Rejected
@@ -138,7 +139,7 @@ func (d *daemon) noteApply(r *Report, err error) {
 			return
 		}
 		s.ApplyError, s.Applied, s.Steps, s.Rejected = nil, r.At, r.Steps, rejected
-		if slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.Written }) {
+		if slices.ContainsFunc(r.Sets, func(s blocklist.SetReport) bool { return s.Written }) {
 			s.Applies.Written++
 		} else {
 			s.Applies.Unchanged++

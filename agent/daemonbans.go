@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -24,17 +25,17 @@ func (d *daemon) allowedChanged(ctx context.Context) error {
 // lookAtBans makes the sets of bans hold what the list says, whoever has changed the
 // one or the other.
 func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
-	d.bansAt = now.Add(bansEvery)
+	d.bansAt = now.Add(bans.LookEvery)
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
 		return
 	}
 	defer kernel.Close()
-	if now.Before(d.book.nextLook(kernel)) {
+	if now.Before(d.book.NextLook(kernel)) {
 		return
 	}
-	exempt, err := exemptNow(ctx, d.cfg)
+	exempt, err := bans.ExemptNow(ctx, d.cfg)
 	if ctx.Err() != nil {
 		return // what a stop has cut short is no trouble
 	}
@@ -42,7 +43,7 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
 		return
 	}
-	found, notes, err := d.book.syncBans(ctx, d.cfg, kernel, exemptFrom(exempt), "voipbl run", state.LookWait, false)
+	found, notes, err := d.book.Sync(ctx, d.cfg, kernel, bans.ExemptFrom(exempt), "voipbl run", state.LookWait, false)
 	if len(found) > 0 {
 		d.repaired(state.RepairSets, found)
 	}

@@ -1,11 +1,6 @@
-// Package agent composes the program: feeds become one set, the set becomes a
-// plan, the plan goes into the kernel. It alone imports fetch, ipsetsync and
-// firewall, which do not know each other.
+// Package agent is the daemon: it fetches each list when it is due, puts it in force, undoes
+// what others do to the sets and rules of voipbl, answers on its socket, and serves metrics.
 //
-// [Sync] is the main job, once: it fetches, and then puts what is there in force.
-// [Run] is the agent, which does the two halves when each is due, and undoes what
-// others do to our sets and rules. [AddBans] puts something in force by itself.
-// [Check], [ReadStatus], [OpenTop] and [Remove] answer and undo. What they find out
-// they return as values with JSON names; what a person sees of them is the command's
-// business.
+// [Run] is all of it. The work itself is that of package blocklist; nothing but the command
+// imports this package.
 package agent

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
@@ -79,10 +81,10 @@ func (d *daemon) looked(now time.Time) {
 }
 
 // remembered takes note of what an apply has put into the kernel.
-func (d *daemon) remembered(e *enforcement, report *Report) {
+func (d *daemon) remembered(e *blocklist.Enforcement, report *blocklist.SyncReport) {
 	d.fw = e.Fw
 	d.rulesSeen(report.Rules)
-	d.record = e.after // the file may not be writable
+	d.record = e.After // the file may not be writable
 	d.entries = 0
 	for _, s := range report.Sets {
 		d.entries += s.After
@@ -107,7 +109,7 @@ func (d *daemon) lookForDrift(ctx context.Context, now time.Time) {
 	}
 	if d.due(d.studyAt, now) {
 		d.lookAtSets(ctx, true)
-		d.studyAt = now.Add(min(max(tick, time.Duration(d.entries)*studyPause), maxStudy))
+		d.studyAt = now.Add(min(max(tick, time.Duration(d.entries)*studyPause), bans.MaxStudy))
 	}
 	if d.due(d.rulesAt, now) {
 		d.lookAtRules(ctx, now)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -78,7 +80,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	why := strings.Join(reasons, "; ")
 	now := time.Now()
 	state.ForgetUnlisted(d.cfg)
-	report := newReport(d.opts.Version)
+	report := blocklist.NewSyncReport(d.opts.Version)
 	err := d.enforce(ctx, report)
 	// What reading the lists took is not needed until the next time.
 	debug.FreeOSMemory()
@@ -89,7 +91,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 		return ctx.Err()
 	}
 	d.took = time.Since(now)
-	d.bansAt = now.Add(bansEvery)
+	d.bansAt = now.Add(bans.LookEvery)
 	d.logApply(report, why)
 	d.noteApply(report, err)
 	if err != nil {
@@ -108,8 +110,8 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	if end := feeds.NextEnd(report.Kept); !end.IsZero() {
 		d.keptAt = now.Add(end.Sub(now) + time.Second) // so that no clock that is set puts it off
 	}
-	if report.allowedUntil > 0 {
-		d.allowedAt = now.Add(report.allowedUntil + time.Second) // rather a moment longer than twice
+	if report.AllowedUntil > 0 {
+		d.allowedAt = now.Add(report.AllowedUntil + time.Second) // rather a moment longer than twice
 	}
 	if len(report.Families) > 0 {
 		d.applySoon("a set could not be filled", maxApplyPause)
@@ -120,7 +122,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 
 // readAgain asks for local lists to be read once more that could not be read: nothing else
 // tells that they can be.
-func (d *daemon) readAgain(report *Report) {
+func (d *daemon) readAgain(report *blocklist.SyncReport) {
 	if !slices.ContainsFunc(report.Feeds, func(f feeds.Report) bool {
 		return f.Problem != nil && (f.Problem.Reason == string(fetch.ReasonUnreadable) || f.Problem.Reason == string(fetch.ReasonNoFiles))
 	}) {
@@ -131,19 +133,19 @@ func (d *daemon) readAgain(report *Report) {
 	d.applySoon("a local list could not be read", min(applyPause<<min(d.unread-1, 8), maxApplyPause))
 }
 
-func (d *daemon) enforce(ctx context.Context, report *Report) error {
+func (d *daemon) enforce(ctx context.Context, report *blocklist.SyncReport) error {
 	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
 	h, err := rules.OpenAllHandles(d.cfg)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	e := newEnforcement(h, "voipbl run", state.LockWait, report.At)
-	e.established, e.book = d.ready, d.book
-	if err := e.run(ctx, report, watch); err != nil {
+	e := blocklist.NewEnforcement(h, "voipbl run", state.LockWait, report.At)
+	e.Established, e.Book = d.ready, d.book
+	if err := e.Run(ctx, report, watch); err != nil {
 		return err
 	}
-	d.foreignBans = report.foreignBans
+	d.foreignBans = report.ForeignBans
 	if report.BansProblem != nil {
 		d.warnOfBans(nil, report.BansProblem)
 	}

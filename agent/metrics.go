@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
@@ -39,7 +40,7 @@ type metricsServer struct {
 	again  time.Time // when to try once more to listen; zero if it does
 
 	collecting sync.Mutex // one collection at a time
-	last       *Status
+	last       *blocklist.Status
 	lastAt     time.Time
 }
 
@@ -113,7 +114,7 @@ func (m *metricsServer) close() {
 }
 
 // status is how things stand, as it was seen not long ago.
-func (m *metricsServer) status() (*Status, error) {
+func (m *metricsServer) status() (*blocklist.Status, error) {
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
 	if m.last != nil && time.Since(m.lastAt) < metricsEvery {
@@ -122,7 +123,7 @@ func (m *metricsServer) status() (*Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	agent := m.d.snapshot()
-	s, err := readStatus(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, nil)
+	s, err := blocklist.StatusOf(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge(metricProtected, one(s.Protected))
 	for _, f := range firewall.Families {
 		if settings.WantsRules(*m.d.shared.Load(), f) {
-			gauge(metricFamily, one(!s.inTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
+			gauge(metricFamily, one(!s.InTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
 		}
 	}
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
@@ -49,7 +50,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer hold.Release()
-	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), book: &banBook{cfg: cfg, strangers: make(map[cidr.Prefix]time.Duration)}}
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = state.AgentStatus{
@@ -103,7 +104,7 @@ type daemon struct {
 	took     time.Duration // the last time
 	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
 	bansAt   time.Time     // likewise at its bans
-	book     *banBook      // the list of bans
+	book     *bans.Book    // the list of bans
 
 	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
 	reloadAt    time.Time           // likewise at the configuration
@@ -156,8 +157,8 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	defer func() { d.files.close() }()
 	d.watchFiles(time.Now())
 	d.host = host.HostAddresses()
-	bans := newBanServer(func() config.Config { return *d.shared.Load() }, d.book)
-	go bans.run(ctx)
+	bans := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
+	go bans.Run(ctx)
 	var control *control
 	if err := start.try(ctx, func() (err error) { control, err = d.listen(bans); return err }, isLasting); err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
 	"golang.org/x/sys/unix"
@@ -44,7 +46,7 @@ type control struct {
 
 // listen answers until it is closed. The caller holds the agent's lock, so a socket
 // that is there is one that a killed agent has left.
-func (d *daemon) listen(bans *banServer) (*control, error) {
+func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	folder, err := os.Open(d.cfg.RunDir)
 	if err != nil {
 		return nil, &state.RunDirError{Err: err}
@@ -70,11 +72,11 @@ func (d *daemon) listen(bans *banServer) (*control, error) {
 		}
 		state.Respond(w, string(text))
 	})
-	mux.HandleFunc("GET "+rulesPath, func(w http.ResponseWriter, r *http.Request) { state.Respond(w, d.outlook(r.Context())) })
+	mux.HandleFunc("GET "+blocklist.RulesPath, func(w http.ResponseWriter, r *http.Request) { state.Respond(w, d.outlook(r.Context())) })
 	mux.HandleFunc("POST "+state.ReloadPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.asks, state.ParseMayLose(r.URL.Query())))
 	})
-	mux.HandleFunc("POST "+bansPath, bans.serve)
+	mux.HandleFunc("POST "+bans.Path, banned.Serve)
 	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
 	})

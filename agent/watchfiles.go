@@ -9,6 +9,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
@@ -86,7 +87,7 @@ func (w *fileWatch) channels() (<-chan fsnotify.Event, <-chan error) {
 // follow watches for what a configuration names, and no longer for what it does not.
 // What cannot be watched is read by its schedule.
 func (w *fileWatch) follow(cfg config.Config, configFile string) {
-	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, fetch.JournalName(bansFile)): fileBans}
+	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, fetch.JournalName(bans.File)): fileBans}
 	if path, err := filepath.Abs(configFile); err == nil && configFile != "" {
 		w.files[path] = fileConfig
 	}

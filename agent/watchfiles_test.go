@@ -13,6 +13,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testvalue"
@@ -182,7 +183,7 @@ func TestFileWatchTellsTheAgent(t *testing.T) {
 	store, err := fetch.OpenStore(f.path("state"))
 	f.check(err)
 	defer store.Close()
-	_, err = store.AppendJournal(bansFile, []byte("\n"))
+	_, err = store.AppendJournal(bans.File, []byte("\n"))
 	f.check(err)
 	f.d.bansAt = time.Now().Add(time.Hour)
 	f.want(fileBans, "state/bans.journal")

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 )
 
 // runningAgent is "voipbl run" in a host of a test.
@@ -105,10 +105,10 @@ func (r *runningAgent) voipbl(args ...string) (string, int) {
 	return r.run("voipbl", append([]string{"--config", r.config}, args...)...)
 }
 
-func (r *runningAgent) status() agent.Status {
+func (r *runningAgent) status() blocklist.Status {
 	r.t.Helper()
 	out, _ := r.voipbl("status", "--json")
-	var s agent.Status
+	var s blocklist.Status
 	if err := json.Unmarshal([]byte(out), &s); err != nil {
 		r.t.Fatalf("%v: %s", err, out)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -18,7 +18,7 @@ import (
 
 func (a *app) allowCommand() *cobra.Command {
 	var (
-		opts agent.AllowOptions
+		opts blocklist.AllowOptions
 		last string
 	)
 	cmd := &cobra.Command{
@@ -54,8 +54,8 @@ yet; 2 usage or configuration.`,
 			if err := checkReason(opts.Reason); err != nil {
 				return err
 			}
-			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*agent.AllowReport, error) {
-				return agent.Allow(ctx.Context(), cfg, hosts, opts)
+			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*blocklist.AllowReport, error) {
+				return blocklist.Allow(ctx.Context(), cfg, hosts, opts)
 			}, "allowed")
 		},
 	}
@@ -68,7 +68,7 @@ yet; 2 usage or configuration.`,
 
 func (a *app) disallowCommand() *cobra.Command {
 	var (
-		opts agent.AllowOptions
+		opts blocklist.AllowOptions
 		all  bool
 	)
 	cmd := &cobra.Command{
@@ -89,8 +89,8 @@ configuration.`,
 			if all == (len(args) > 0) {
 				return badLine(errors.New("expected addresses, networks or names, or --all"))
 			}
-			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*agent.AllowReport, error) {
-				return agent.Disallow(ctx.Context(), cfg, hosts, all, opts)
+			return a.changeAllowed(cmd, args, func(ctx *cobra.Command, cfg config.Config, hosts []config.Host) (*blocklist.AllowReport, error) {
+				return blocklist.Disallow(ctx.Context(), cfg, hosts, all, opts)
 			}, "no longer allowed")
 		},
 	}
@@ -114,7 +114,7 @@ func parseHosts(args []string) ([]config.Host, error) {
 }
 
 // changeAllowed is what allow and disallow share.
-func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobra.Command, config.Config, []config.Host) (*agent.AllowReport, error), words string) error {
+func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobra.Command, config.Config, []config.Host) (*blocklist.AllowReport, error), words string) error {
 	hosts, err := parseHosts(args)
 	if err != nil {
 		return err
@@ -143,9 +143,9 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 }
 
 // prefixesOf are the addresses and networks of what was taken back, and those of names.
-func prefixesOf(changed []agent.Allowed) (all []netip.Prefix) {
+func prefixesOf(changed []blocklist.Allowed) (all []netip.Prefix) {
 	for _, c := range changed {
-		if p, err := agent.ParseQuery(c.Host); err == nil {
+		if p, err := blocklist.ParseQuery(c.Host); err == nil {
 			all = append(all, p)
 		}
 		for _, addr := range c.Addresses {
@@ -156,7 +156,7 @@ func prefixesOf(changed []agent.Allowed) (all []netip.Prefix) {
 }
 
 // showAllowTroubles shows all that is wrong; the first decides how the program exits.
-func (a *app) showAllowTroubles(r *agent.AllowReport, words string) error {
+func (a *app) showAllowTroubles(r *blocklist.AllowReport, words string) error {
 	code := exitOK
 	show := func(exit int, err error) {
 		a.showError(err)
@@ -184,7 +184,7 @@ func (a *app) showAllowTroubles(r *agent.AllowReport, words string) error {
 	return &exitError{code: code}
 }
 
-func (a *app) printAllowedChange(r *agent.AllowReport, words string) {
+func (a *app) printAllowedChange(r *blocklist.AllowReport, words string) {
 	for _, h := range r.Changed {
 		until := ""
 		if words == "allowed" && !h.Until.IsZero() {
@@ -272,7 +272,7 @@ Exit status: 0 listed, 2 error.`,
 			if err != nil {
 				return err
 			}
-			hosts, notes, err := agent.ReadAllowedHosts(cmd.Context(), cfg)
+			hosts, notes, err := blocklist.ReadAllowedHosts(cmd.Context(), cfg)
 			if err == nil {
 				for _, note := range notes {
 					fmt.Fprintln(a.err, "voipbl: "+clean(note))
@@ -294,7 +294,7 @@ Exit status: 0 listed, 2 error.`,
 	return cmd
 }
 
-func (a *app) printAllowed(hosts []agent.Allowed) {
+func (a *app) printAllowed(hosts []blocklist.Allowed) {
 	if len(hosts) == 0 {
 		fmt.Fprintln(a.out, "nothing is allowed, by hand or by the configuration")
 		return
@@ -329,7 +329,7 @@ func (a *app) completeAllowed(cmd *cobra.Command, args []string, _ string) ([]co
 	if err != nil {
 		return nil, nothingElse
 	}
-	hosts, _, err := agent.ReadAllowedHosts(cmd.Context(), cfg)
+	hosts, _, err := blocklist.ReadAllowedHosts(cmd.Context(), cfg)
 	if err != nil {
 		return nil, nothingElse
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/rules"
 )
@@ -35,12 +35,12 @@ type hostAnswers struct {
 	Listed, Unlisted           answer // of check
 
 	// What they say to programs; nil where a command could not answer.
-	status *agent.Status
-	sync   *agent.Report
+	status *blocklist.Status
+	sync   *blocklist.SyncReport
 	doctor *doctorReport
 	diff   *rules.Report
 
-	listed, unlisted *agent.CheckReport
+	listed, unlisted *blocklist.CheckReport
 }
 
 func (a *hostAnswers) all() []*answer {
@@ -130,15 +130,15 @@ func (s *stage) ask(wanted func(question) bool) hostAnswers {
 			one.into.out, one.into.err, one.into.code = one.out.String(), one.err.String(), code
 		}
 	}
-	a.status = read[agent.Status](s, a.Status)
-	a.sync = read[agent.Report](s, a.Sync)
+	a.status = read[blocklist.Status](s, a.Status)
+	a.sync = read[blocklist.SyncReport](s, a.Sync)
 	a.doctor = read[doctorReport](s, a.Doctor)
 	a.diff = read[rules.Report](s, a.Diff)
 	for _, c := range []struct {
 		from answer
-		to   **agent.CheckReport
+		to   **blocklist.CheckReport
 	}{{a.Listed, &a.listed}, {a.Unlisted, &a.unlisted}} {
-		if all := read[[]agent.CheckReport](s, c.from); all != nil && len(*all) == 1 {
+		if all := read[[]blocklist.CheckReport](s, c.from); all != nil && len(*all) == 1 {
 			*c.to = &(*all)[0]
 		}
 	}
@@ -206,7 +206,7 @@ func (s *stage) standing() string {
 
 // standing is all that a step of the agent changes, with its own counters of them, or ""
 // if that is not known.
-func standing(s *agent.Status) string {
+func standing(s *blocklist.Status) string {
 	if s == nil || s.Agent == nil {
 		return ""
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -111,7 +111,7 @@ func wordsAsJSON(a *hostAnswers) string {
 }
 
 // rulesOf are the rules of a sync, if there are any.
-func rulesOf(r *agent.Report) *rules.Report {
+func rulesOf(r *blocklist.SyncReport) *rules.Report {
 	if r == nil {
 		return nil
 	}
@@ -172,7 +172,7 @@ func doctorIsOne(a *hostAnswers) string {
 func checkIsOne(a *hostAnswers) string {
 	for _, c := range []struct {
 		answer
-		report *agent.CheckReport
+		report *blocklist.CheckReport
 	}{{a.Listed, a.listed}, {a.Unlisted, a.unlisted}} {
 		if c.report == nil {
 			if c.code != exitUsage {
@@ -195,7 +195,7 @@ func checkIsOne(a *hostAnswers) string {
 func letInIsTold(a *hostAnswers) string {
 	for _, c := range []struct {
 		answer
-		report *agent.CheckReport
+		report *blocklist.CheckReport
 	}{{a.Listed, a.listed}, {a.Unlisted, a.unlisted}} {
 		if c.report == nil {
 			continue
@@ -401,7 +401,7 @@ func emptyAsStatus(a *hostAnswers) string {
 		return ""
 	case a.Sync.code != exitStale || !strings.Contains(a.Sync.err, r.Empty.Error):
 		return fmt.Sprintf("the sets would be empty, and a dry run ends with %d: %s", a.Sync.code, a.Sync.err)
-	case a.status.Protected && a.oneConfiguration() && !slices.ContainsFunc(r.Sets, func(s agent.SetReport) bool { return s.Written }):
+	case a.status.Protected && a.oneConfiguration() && !slices.ContainsFunc(r.Sets, func(s blocklist.SetReport) bool { return s.Written }):
 		return "status: protected; a dry run: " + r.Empty.Error
 	}
 	return ""

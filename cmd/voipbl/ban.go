@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 )
@@ -20,7 +21,7 @@ const maxReason = 100
 
 func (a *app) banCommand() *cobra.Command {
 	var (
-		opts agent.BanOptions
+		opts bans.Options
 		last string
 	)
 	cmd := &cobra.Command{
@@ -53,8 +54,8 @@ configuration.`,
 			if err := checkHostBits(args); err != nil {
 				return err
 			}
-			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
-				return agent.AddBans(ctx, cfg, prefixes, opts)
+			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*bans.Report, error) {
+				return bans.Add(ctx, cfg, prefixes, opts)
 			}, banned)
 		},
 	}
@@ -68,7 +69,7 @@ configuration.`,
 
 func (a *app) unbanCommand() *cobra.Command {
 	var (
-		opts agent.BanOptions
+		opts bans.Options
 		all  bool
 	)
 	cmd := &cobra.Command{
@@ -99,8 +100,8 @@ usage or configuration.`,
 			if err := checkReason(opts.Reason); err != nil {
 				return err
 			}
-			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*agent.BanReport, error) {
-				return agent.RemoveBans(ctx, cfg, prefixes, all, opts)
+			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*bans.Report, error) {
+				return bans.Remove(ctx, cfg, prefixes, all, opts)
 			}, "no longer banned")
 		},
 	}
@@ -123,7 +124,7 @@ func checkReason(reason string) error {
 // the one address would block 16 million.
 func checkHostBits(args []string) error {
 	for _, arg := range args {
-		p, err := agent.ParseQuery(arg)
+		p, err := blocklist.ParseQuery(arg)
 		if err != nil {
 			continue // which is told with all others
 		}
@@ -136,7 +137,7 @@ func checkHostBits(args []string) error {
 }
 
 // changeBans is what ban and unban share.
-func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.Context, config.Config, []netip.Prefix) (*agent.BanReport, error), words string) error {
+func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.Context, config.Config, []netip.Prefix) (*bans.Report, error), words string) error {
 	prefixes, err := parseQueries(args)
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 
 // printChanged tells what was banned or taken back. An address that is banned for
 // another reason as well stays blocked.
-func (a *app) printChanged(r *agent.BanReport, words string) {
+func (a *app) printChanged(r *bans.Report, words string) {
 	said := make(map[string]bool)
 	for _, b := range r.Changed {
 		line := fmt.Sprintf("%s %s%s", prefixText(b.Prefix), words, untilWords(b, words))
@@ -228,7 +229,7 @@ func (e *absentError) Remedy() string {
 	return "\"voipbl bans\" lists the bans, \"voipbl check\" says what else blocks an address"
 }
 
-func untilWords(b agent.Ban, words string) string {
+func untilWords(b bans.Ban, words string) string {
 	if b.Until.IsZero() || words != "banned" {
 		return ""
 	}
@@ -248,7 +249,7 @@ func (a *app) bansCommand() *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			bans, notes, err := agent.ReadBans(cfg)
+			bans, notes, err := bans.Read(cfg)
 			for _, note := range notes {
 				fmt.Fprintln(a.err, "voipbl: "+clean(note))
 			}
@@ -268,7 +269,7 @@ func (a *app) bansCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printBans(bans []agent.Ban, now time.Time) {
+func (a *app) printBans(bans []bans.Ban, now time.Time) {
 	if len(bans) == 0 {
 		fmt.Fprintln(a.out, "this host has no bans of its own")
 		return

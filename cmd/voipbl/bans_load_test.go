@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/bans"
 )
 
 // A flood is ten thousand attackers, each of whom is banned: some one by one, as by
@@ -98,15 +98,15 @@ func (h *host) kernelBans() map[string]bool {
 }
 
 // listedBans are the bans by "voipbl bans".
-func (r *runningAgent) listedBans() map[string]agent.Ban {
+func (r *runningAgent) listedBans() map[string]bans.Ban {
 	r.t.Helper()
 	out, code := r.voipbl("bans", "--json")
-	var bans []agent.Ban
-	if err := json.Unmarshal([]byte(out), &bans); err != nil || code != 0 {
+	var banned []bans.Ban
+	if err := json.Unmarshal([]byte(out), &banned); err != nil || code != 0 {
 		r.t.Fatalf("%d, %v: %.300s", code, err, out)
 	}
-	all := make(map[string]agent.Ban)
-	for _, b := range bans {
+	all := make(map[string]bans.Ban)
+	for _, b := range banned {
 		text := b.Prefix.String()
 		if b.Prefix.IsSingleIP() {
 			text = b.Prefix.Addr().String()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
@@ -56,7 +56,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	reports, warnings, err := agent.Check(reach.AtOneMoment(cmd.Context()), cfg, queries)
+	reports, warnings, err := blocklist.Check(reach.AtOneMoment(cmd.Context()), cfg, queries)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -74,7 +74,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 }
 
 // checkExit is grep's answer: the words say the same.
-func checkExit(reports []agent.CheckReport) error {
+func checkExit(reports []blocklist.CheckReport) error {
 	code := exitNoneBlocked
 	for _, r := range reports {
 		switch r.Verdict {
@@ -91,7 +91,7 @@ func checkExit(reports []agent.CheckReport) error {
 func parseQueries(args []string) ([]netip.Prefix, error) {
 	var queries []netip.Prefix
 	for _, arg := range args {
-		p, err := agent.ParseQuery(arg)
+		p, err := blocklist.ParseQuery(arg)
 		if host, bad := config.ParseHost(arg); err != nil && bad == nil && host.Name != "" {
 			return nil, badLine(&nameGivenError{host.Name})
 		}
@@ -115,7 +115,7 @@ func (e *nameGivenError) Remedy() string {
 	return fmt.Sprintf("\"getent ahosts %[1]s\" tells its addresses; \"voipbl allow %[1]s\" has whatever it stands for never blocked", e.name)
 }
 
-func (a *app) printCheck(r agent.CheckReport) {
+func (a *app) printCheck(r blocklist.CheckReport) {
 	is := ""
 	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
 		is = a.paint("exempt", green) + ", but still "
@@ -189,7 +189,7 @@ func (a *app) printCheck(r agent.CheckReport) {
 }
 
 // checkBecause says in the first line what most want to know: by which set, or whose rule.
-func (a *app) checkBecause(r agent.CheckReport) string {
+func (a *app) checkBecause(r blocklist.CheckReport) string {
 	inSet := ""
 	if r.Entry != nil {
 		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, prefixText(*r.Entry), plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
@@ -288,7 +288,7 @@ func (a *app) printPlace(p reach.Place) {
 }
 
 // printLetIn says what lets an address in, at each place.
-func (a *app) printLetIn(r agent.CheckReport) {
+func (a *app) printLetIn(r blocklist.CheckReport) {
 	var said []string
 	for _, p := range r.Places {
 		if p.Certain && !slices.Contains(said, p.Remedy) {

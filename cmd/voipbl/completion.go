@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/bans"
 )
 
 // completionCommand stands in for cobra's own, which explains four shells on
@@ -58,7 +58,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	if err != nil {
 		return nil, nothingElse
 	}
-	bans, _, err := agent.ReadBans(cfg)
+	bans, _, err := bans.Read(cfg)
 	if err != nil {
 		return nil, nothingElse
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	machine "github.com/voipbl/voipbl/host"
@@ -76,7 +76,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	}
 	cfg, ctx := force.Config, reach.AtOneMoment(cmd.Context())
 	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
-	if in.Status, err = agent.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
+	if in.Status, err = blocklist.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if in.Rules, err = reach.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
@@ -147,7 +147,7 @@ func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[n
 const peerLookup = 5 * time.Second
 
 // checkPeers asks what is known about the phones and trunks of a host, and about friends.
-func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]agent.CheckReport, error) {
+func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]blocklist.CheckReport, error) {
 	prefixes, names := advise.Peers(facts)
 	prefixes = append(prefixes, friends...)
 	found := make(map[string][]netip.Addr)
@@ -161,11 +161,11 @@ func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, fri
 			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
 		}
 	}
-	reports, _, err := agent.Check(ctx, cfg, prefixes)
+	reports, _, err := blocklist.Check(ctx, cfg, prefixes)
 	if err != nil {
 		return nil, nil, err
 	}
-	checks := make(map[netip.Prefix]agent.CheckReport)
+	checks := make(map[netip.Prefix]blocklist.CheckReport)
 	for i, r := range reports {
 		checks[prefixes[i]] = r
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
@@ -185,7 +185,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 		return err
 	}
 	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
-	r, err := agent.ApplyRules(cmd.Context(), cfg, opts)
+	r, err := blocklist.ApplyRules(cmd.Context(), cfg, opts)
 	if r != nil {
 		for _, w := range r.Warnings {
 			fmt.Fprintln(a.err, "voipbl: "+clean(w))

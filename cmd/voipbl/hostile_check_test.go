@@ -11,17 +11,17 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 )
 
-func (h *hostileHost) checkReport(kind, state string, r agent.Report, code int) {
+func (h *hostileHost) checkReport(kind, state string, r blocklist.SyncReport, code int) {
 	f, t := r.Feeds[0], h.t
 	if string(f.State) != state {
 		t.Errorf("%s: the feed is %s, not %s: %+v", kind, f.State, state, f.Problem)
 	}
-	wantCode, wantOutcome, reason := exitOK, agent.InForce, ""
+	wantCode, wantOutcome, reason := exitOK, blocklist.InForce, ""
 	if state != "fresh" {
-		wantCode, wantOutcome = exitStale, agent.Stale
+		wantCode, wantOutcome = exitStale, blocklist.Stale
 		if f.Problem != nil {
 			reason = f.Problem.Reason
 		}
@@ -36,7 +36,7 @@ func (h *hostileHost) checkReport(kind, state string, r agent.Report, code int) 
 			f.Entries, screened(f), f.Rejected, h.feed.entries, h.feed.screened, h.feed.rejected)
 	}
 	if len(h.kernel()) == 0 {
-		wantCode, wantOutcome = exitStale, agent.Stale // a host that blocks nobody is told so
+		wantCode, wantOutcome = exitStale, blocklist.Stale // a host that blocks nobody is told so
 	}
 	if code != wantCode || r.Outcome != wantOutcome {
 		t.Errorf("%s: exit %d, %s; want %d, %s", kind, code, r.Outcome, wantCode, wantOutcome)
@@ -46,7 +46,7 @@ func (h *hostileHost) checkReport(kind, state string, r agent.Report, code int) 
 // checkKernel holds the kernel's sets to the list that is in force. An entry
 // wider than the limit can only come from narrower ones that lie side by side,
 // since a line that says so itself is not among what listed returns.
-func (h *hostileHost) checkKernel(kind string, list []byte, blocked, free []netip.Prefix, r agent.Report) {
+func (h *hostileHost) checkKernel(kind string, list []byte, blocked, free []netip.Prefix, r blocklist.SyncReport) {
 	entries := h.kernel()
 	holes := slices.Concat(special, shielded, sessions(r))
 	for _, e := range entries {
@@ -77,7 +77,7 @@ func (h *hostileHost) checkKernel(kind string, list []byte, blocked, free []neti
 
 // sessions are the peers of real logins on the machine that runs the tests,
 // which the program protects as well.
-func sessions(r agent.Report) (list []netip.Prefix) {
+func sessions(r blocklist.SyncReport) (list []netip.Prefix) {
 	for _, p := range r.Protected {
 		if p.Prefix.IsSingleIP() && slices.Contains(p.Reasons, "logged-in SSH session") {
 			list = append(list, p.Prefix)

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -212,9 +212,9 @@ func (h *hostileHost) offer(kind string, body []byte) {
 	h.server.set("list", behaviour{"ok", file})
 }
 
-func (h *hostileHost) sync(kind string, how ...string) (agent.Report, int) {
+func (h *hostileHost) sync(kind string, how ...string) (blocklist.SyncReport, int) {
 	out, code := h.voipbl(kind, append([]string{"sync", "--json"}, how...)...)
-	var report agent.Report
+	var report blocklist.SyncReport
 	if err := json.NewDecoder(strings.NewReader(out)).Decode(&report); err != nil || len(report.Feeds) != 1 {
 		h.t.Fatalf("%s: %v: %s", kind, err, out)
 	}

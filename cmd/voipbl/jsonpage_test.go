@@ -9,31 +9,34 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/top"
 )
 
 // printed is what each command prints with --json, by the anchor of its heading in
 // docs/json.md.
 var printed = map[string]any{
-	"status":                       agent.Status{},
-	"check":                        agent.CheckReport{},
-	"sync":                         agent.Report{},
+	"status":                       blocklist.Status{},
+	"check":                        blocklist.CheckReport{},
+	"sync":                         blocklist.SyncReport{},
 	"doctor":                       doctorReport{},
 	"exempt":                       exempt.Exemption{},
-	"ban-unban":                    agent.BanReport{},
-	"bans":                         agent.Ban{},
-	"allow-disallow":               agent.AllowReport{},
-	"allowed":                      agent.Allowed{},
-	"top":                          agent.TopReport{},
+	"ban-unban":                    bans.Report{},
+	"bans":                         bans.Ban{},
+	"allow-disallow":               blocklist.AllowReport{},
+	"allowed":                      blocklist.Allowed{},
+	"top":                          top.Report{},
 	"firewall-show":                rules.Shown{},
 	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setupReport{},
 	"report":                       outbox.Report{},
 	"report---list":                outbox.OutboxStatus{},
-	"migrate":                      agent.Migrated{},
+	"migrate":                      migrate.Migrated{},
 	"version":                      versionReport{},
 }
 

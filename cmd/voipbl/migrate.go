@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/migrate"
 )
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -33,7 +33,7 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			done, err := agent.Migrate(cmd.Context(), cfg, version, dryRun)
+			done, err := migrate.Migrate(cmd.Context(), cfg, version, dryRun)
 			if done != nil && (err == nil || !done.Nothing()) {
 				a.printMigrated(done, dryRun)
 			}
@@ -48,7 +48,7 @@ configuration.`,
 	return cmd
 }
 
-func (a *app) printMigrated(done *agent.Migrated, dryRun bool) {
+func (a *app) printMigrated(done *migrate.Migrated, dryRun bool) {
 	if a.json {
 		a.printJSON(done)
 		return

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 )
 
 // printNames tells what is noteworthy about names of allow and trunks and is no problem.
-func (a *app) printNames(s *agent.Status) {
+func (a *app) printNames(s *blocklist.Status) {
 	for _, n := range s.Names {
 		if n.Warning != "" && !slices.Contains(s.Problems, n.Warning) {
 			fmt.Fprintln(a.out, "  "+strings.Join(wrap(clean(n.Warning), lineWidth-4), "\n    "))

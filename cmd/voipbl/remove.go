@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -43,7 +43,7 @@ them); 1 not removed; 2 usage or configuration.`,
 				}
 				fmt.Fprintf(a.err, "voipbl: going by %s, and the sets %s, %s, %s and %s\n", by, cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1))
 			}
-			removed, err := agent.Remove(cmd.Context(), cfg, wait)
+			removed, err := blocklist.Remove(cmd.Context(), cfg, wait)
 			if removed != nil {
 				a.printRemoved(removed)
 			}
@@ -66,7 +66,7 @@ them); 1 not removed; 2 usage or configuration.`,
 	return cmd
 }
 
-func (a *app) printRemoved(r *agent.Removed) {
+func (a *app) printRemoved(r *blocklist.Removed) {
 	for _, s := range r.Stays {
 		fmt.Fprintln(a.err, "voipbl: "+s)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
@@ -58,7 +58,7 @@ const fewChanges = 6
 
 // printRules shows what a sync did to the rules: a line, and the changes if they
 // are few.
-func (a *app) printRules(r *agent.Report) {
+func (a *app) printRules(r *blocklist.SyncReport) {
 	switch {
 	case r.Rules == nil:
 	case len(r.Rules.Changes) > fewChanges:
@@ -74,8 +74,8 @@ func (a *app) printRules(r *agent.Report) {
 	}
 }
 
-func writtenRules(r *agent.Report) string {
-	if r.Outcome == agent.DryRun {
+func writtenRules(r *blocklist.SyncReport) string {
+	if r.Outcome == blocklist.DryRun {
 		return ", not yet"
 	}
 	return ""

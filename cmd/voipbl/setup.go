@@ -17,11 +17,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/packaging"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -75,16 +76,16 @@ type setupReport struct {
 	OtherLists []string `json:"other_blocklists,omitempty"`
 
 	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
-	Script   []string        `json:"script,omitempty"`
-	Migrated *agent.Migrated `json:"migrated,omitempty"`
+	Script   []string          `json:"script,omitempty"`
+	Migrated *migrate.Migrated `json:"migrated,omitempty"`
 
-	Written string           `json:"written,omitempty"`
-	Backup  string           `json:"backup,omitempty"`
-	Rules   []rules.Shown    `json:"rules,omitempty"` // if base rules are on
-	Applied *rules.Report    `json:"applied,omitempty"`
-	Sync    *agent.Report    `json:"sync,omitempty"`
-	Next    []string         `json:"next"`
-	Error   *problem.Problem `json:"error,omitempty"` // why it is not applied
+	Written string                `json:"written,omitempty"`
+	Backup  string                `json:"backup,omitempty"`
+	Rules   []rules.Shown         `json:"rules,omitempty"` // if base rules are on
+	Applied *rules.Report         `json:"applied,omitempty"`
+	Sync    *blocklist.SyncReport `json:"sync,omitempty"`
+	Next    []string              `json:"next"`
+	Error   *problem.Problem      `json:"error,omitempty"` // why it is not applied
 }
 
 // The values of setupReport.Outcome.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
@@ -102,7 +102,7 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := agent.ApplyRules(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
+	report, err := blocklist.ApplyRules(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
 	if err == nil && report.Problem != nil {
 		err = &problemError{report.Problem}
 	}
@@ -123,7 +123,7 @@ func (s *setup) untidy() bool {
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	progress := newProgress(s.err)
 	opts := feeds.Options{Version: version, ConfigFile: s.configFile, LeaveBase: !s.baseWas, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
-	report, err := agent.Sync(ctx, cfg, opts)
+	report, err := blocklist.Sync(ctx, cfg, opts)
 	progress.clear()
 	s.report.Sync = report
 	if errors.Is(err, context.Canceled) {
@@ -144,7 +144,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
-	report, err := agent.ApplyRules(ctx, cfg, rules.ApplyOptions{
+	report, err := blocklist.ApplyRules(ctx, cfg, rules.ApplyOptions{
 		ConfigFile: s.configFile, Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
 	})
 	s.report.Applied = report

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/migrate"
 )
 
 // printScript says that the published voipbl.sh is on this host, and what it does.
@@ -34,7 +34,7 @@ func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays boo
 	if !s.migrate || len(s.report.Script) == 0 {
 		return false
 	}
-	done, err := agent.Migrate(ctx, cfg, version, false)
+	done, err := migrate.Migrate(ctx, cfg, version, false)
 	s.report.Migrated = done
 	if done != nil && !s.json {
 		s.printMigrated(done, false)

@@ -10,7 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
@@ -46,7 +46,7 @@ func (a *app) status(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s, err := agent.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
+	s, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -65,7 +65,7 @@ func (a *app) status(cmd *cobra.Command) error {
 	return nil
 }
 
-func (a *app) printStatus(s *agent.Status, now time.Time) {
+func (a *app) printStatus(s *blocklist.Status, now time.Time) {
 	if s.Protected {
 		fmt.Fprintln(a.out, a.paint("protected", green))
 	} else {
@@ -117,7 +117,7 @@ func (a *app) printStatus(s *agent.Status, now time.Time) {
 }
 
 // printAgent shows what is known of the agent, and what it has counted.
-func (a *app) printAgent(s *agent.Status, now time.Time) {
+func (a *app) printAgent(s *blocklist.Status, now time.Time) {
 	t := table{}
 	switch g := s.Agent; {
 	case g != nil:
@@ -146,7 +146,7 @@ func (a *app) printAgent(s *agent.Status, now time.Time) {
 }
 
 // droppedWords tells how much the rules have dropped, since when, and how fast.
-func droppedWords(s *agent.Status) string {
+func droppedWords(s *blocklist.Status) string {
 	var packets, bytes uint64
 	for _, d := range s.Rules.Drops {
 		packets += d.Packets

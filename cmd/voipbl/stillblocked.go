@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -13,7 +13,7 @@ import (
 // showBlocked says which of these are blocked all the same once a ban or an allowance of
 // theirs has been taken back, and by what. What cannot be told is left to "voipbl check".
 func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []netip.Prefix, words string) {
-	reports, _, err := agent.Check(ctx, cfg, queries)
+	reports, _, err := blocklist.Check(ctx, cfg, queries)
 	if err != nil {
 		return
 	}

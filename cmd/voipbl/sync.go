@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -68,11 +68,11 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	opts.Version, opts.ConfigFile, opts.Waiting = version, a.configFile, a.showWaiting
 	progress := newProgress(a.err)
 	opts.Progress = progress.show
-	report, err := agent.Sync(cmd.Context(), cfg, opts)
+	report, err := blocklist.Sync(cmd.Context(), cfg, opts)
 	progress.clear()
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted: the kernel is as it was")
-		if report.Outcome == agent.RulesFailed {
+		if report.Outcome == blocklist.RulesFailed {
 			err = errors.New("interrupted: the sets hold the new lists, the rules are as they were")
 		}
 	}
@@ -109,7 +109,7 @@ func (a *app) showWaiting(holder string) {
 
 // printTroubles says on stderr which feeds are not as they should be, why, and
 // what to do.
-func (a *app) printTroubles(r *agent.Report) {
+func (a *app) printTroubles(r *blocklist.SyncReport) {
 	for _, f := range r.Feeds {
 		if f.Problem == nil {
 			continue
@@ -149,12 +149,12 @@ func (a *app) printTroubles(r *agent.Report) {
 	a.printRulesTrouble(r.Rules)
 	a.printSaved(r.Saved)
 	a.printNote(r.DropLog)
-	if r.Outcome == agent.RulesFailed && r.Error != nil {
+	if r.Outcome == blocklist.RulesFailed && r.Error != nil {
 		fmt.Fprintln(a.err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
 	}
 }
 
-func (a *app) printSync(r *agent.Report) {
+func (a *app) printSync(r *blocklist.SyncReport) {
 	feeds := table{right: []int{2, 3, 4}}
 	feeds.row("feed", "state", "entries", "rejected", "screened", "fetched")
 	for _, f := range r.Feeds {
@@ -178,7 +178,7 @@ func (a *app) printSync(r *agent.Report) {
 		sets.row(s.Name, before, count(s.After), count(s.Added), count(s.Removed), written(r, s))
 	}
 	sets.print(a.out)
-	if r.Outcome == agent.DryRun {
+	if r.Outcome == blocklist.DryRun {
 		for _, s := range r.Sets {
 			for _, step := range s.Plan {
 				fmt.Fprintln(a.out, "  would "+step)
@@ -193,9 +193,9 @@ func (a *app) printSync(r *agent.Report) {
 	a.printSteps(r)
 }
 
-func (a *app) printOutcome(r *agent.Report) {
+func (a *app) printOutcome(r *blocklist.SyncReport) {
 	switch {
-	case r.Outcome == agent.DryRun:
+	case r.Outcome == blocklist.DryRun:
 		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
 	case r.Empty != nil:
 		fmt.Fprintln(a.out, a.inForceEmpty())
@@ -219,11 +219,11 @@ func (a *app) printEmpty(p *problem.Problem) {
 	}
 }
 
-func written(r *agent.Report, s agent.SetReport) string {
+func written(r *blocklist.SyncReport, s blocklist.SetReport) string {
 	switch {
 	case !s.Written:
 		return "no, nothing changed"
-	case r.Outcome == agent.DryRun:
+	case r.Outcome == blocklist.DryRun:
 		return "not yet"
 	case s.Why != "":
 		return "yes: " + s.Why
@@ -254,7 +254,7 @@ func (a *app) printRejects(f feeds.Report) {
 const shownScreened = 3
 
 // printScreened shows what all feeds together have in special-purpose space.
-func (a *app) printScreened(r *agent.Report) {
+func (a *app) printScreened(r *blocklist.SyncReport) {
 	var rows []feeds.Screened
 	for _, f := range r.Feeds {
 		for _, s := range f.Screened {
@@ -278,7 +278,7 @@ func (a *app) printScreened(r *agent.Report) {
 // shownProtected is how many protected prefixes a person is shown.
 const shownProtected = 5
 
-func (a *app) printProtected(r *agent.Report) {
+func (a *app) printProtected(r *blocklist.SyncReport) {
 	for i, p := range r.Protected {
 		if i == shownProtected {
 			fmt.Fprintf(a.out, "  protected: and %d more, see --json\n", len(r.Protected)-i)
@@ -288,7 +288,7 @@ func (a *app) printProtected(r *agent.Report) {
 	}
 }
 
-func (a *app) printSteps(r *agent.Report) {
+func (a *app) printSteps(r *blocklist.SyncReport) {
 	sum := 0.0
 	steps := table{right: []int{1, 3, 5, 7}}
 	var row []string

@@ -8,7 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/top"
 )
 
 const (
@@ -61,7 +61,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	if err != nil {
 		return err
 	}
-	t, err := agent.OpenTop(cfg)
+	t, err := top.Open(cfg)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -87,7 +87,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 
 // topText is the report for people. What is watched has rates in place of bytes, and
 // the warnings, which else go to standard error.
-func topText(r *agent.TopReport, width int, watched bool) string {
+func topText(r *top.Report, width int, watched bool) string {
 	var out strings.Builder
 	var packets, octets uint64
 	exists := false
@@ -120,7 +120,7 @@ func topText(r *agent.TopReport, width int, watched bool) string {
 }
 
 // topTable cuts the names of feeds to what is left of the width.
-func topTable(r *agent.TopReport, width int, watched bool) *table {
+func topTable(r *top.Report, width int, watched bool) *table {
 	t := &table{right: []int{1, 2}}
 	t.row("prefix", "packets", "bytes")
 	if watched {

@@ -9,14 +9,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/top"
 )
 
-func topReport() *agent.TopReport {
-	return &agent.TopReport{
+func topReport() *top.Report {
+	return &top.Report{
 		At:   time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local),
-		Sets: []agent.TopSet{{Name: "voip_bl", Exists: true, Packets: 1233, Bytes: 2000}, {Name: "voip_bl6", Exists: true, Packets: 1, Bytes: 48}},
-		Rows: []agent.TopRow{
+		Sets: []top.Set{{Name: "voip_bl", Exists: true, Packets: 1233, Bytes: 2000}, {Name: "voip_bl6", Exists: true, Packets: 1, Bytes: 48}},
+		Rows: []top.Row{
 			{Prefix: netip.MustParsePrefix("5.5.5.0/24"), Packets: 1233, Bytes: 2000, Feeds: []string{"voipbl", "mine"}, Rate: 12.25},
 			{Prefix: netip.MustParsePrefix("2a00:1::7/128"), Packets: 1, Bytes: 48, Feeds: []string{}},
 		},
@@ -62,7 +62,7 @@ prefix      packets  rate  feeds
 func TestTopWidth(t *testing.T) {
 	r := topReport()
 	r.Rated = true
-	r.Rows = append(r.Rows, agent.TopRow{
+	r.Rows = append(r.Rows, top.Row{
 		Prefix: netip.MustParsePrefix("2a00:1111:2222:3333:4444:5555:6666:7778/126"), Packets: 9_999_999_999, Bytes: 1023 << 40, Rate: 999_999,
 		Feeds: strings.Split(strings.Repeat("a-feed ", 40), " "),
 	})

@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/voipbl/voipbl/agent"
+	"github.com/voipbl/voipbl/top"
 )
 
 // watchTop draws the screen anew at each interval, until ctx ends or a q is typed.
-func (a *app) watchTop(ctx context.Context, t *agent.Top, lines int, interval time.Duration) error {
+func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer a.draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
@@ -62,7 +62,7 @@ func (a *app) draw(frame []byte) bool {
 // column the cursor still stands on that. The last line is the cursor's.
 //
 // The hint stands below all, if there is room.
-func (a *app) topScreen(r *agent.TopReport, width, height int, hint string) []byte {
+func (a *app) topScreen(r *top.Report, width, height int, hint string) []byte {
 	width = min(width, columns)
 	text := strings.TrimSuffix(string(fold([]byte(topText(r, width, true)))), "\n")
 	lines := append(strings.Split(text, "\n"), hint)

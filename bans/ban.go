@@ -1,0 +1,522 @@
+package bans
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Options are what is said about bans.
+type Options struct {
+	Version string
+	For     time.Duration // 0: until it is taken back
+	Reason  string        // to take back: only bans with this one; "" for all
+	Wait    time.Duration // for the locks
+
+	// Widen bans of an IPv6 address the network around it that the configuration
+	// names, for programs: an attacker has more than one address.
+	Widen bool
+}
+
+// Report is what became of a ban or an unban.
+type Report struct {
+	Changed []Ban `json:"changed"` // put in, or taken out
+
+	// Spared is what of the prefixes is exempt, and so not blocked.
+	Spared []exempt.Protected `json:"spared"`
+
+	// Absent are prefixes that were to be taken out and are not banned.
+	Absent []netip.Prefix `json:"absent"`
+
+	// Evicted are bans that made way in a full list: those that ended soonest.
+	Evicted []Ban `json:"evicted"`
+
+	InForce bool             `json:"in_force"`          // the kernel does as it was asked
+	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
+	Notes   []string         `json:"notes"`             // what else has to be said
+	Lost    *problem.Problem `json:"lost,omitempty"`    // this was the first to read a damaged list, and other bans may be lost
+	Error   *problem.Problem `json:"error,omitempty"`
+}
+
+func newBanReport() *Report {
+	return &Report{Changed: []Ban{}, Spared: []exempt.Protected{}, Absent: []netip.Prefix{}, Evicted: []Ban{}, Notes: []string{}}
+}
+
+// RefusedBanError is an address that must not be blocked.
+type RefusedBanError struct {
+	Prefix netip.Prefix
+	Others int // that were to be banned with it
+	Why    string
+	Fix    string
+
+	KeptOut *reach.ExemptBan // by something else; nil if not
+}
+
+func (e *RefusedBanError) Error() string {
+	others := ""
+	if e.Others > 0 {
+		others = ", and neither are the others"
+	}
+	if e.KeptOut == nil {
+		return fmt.Sprintf("%s is not banned%s: %s", cidr.Text(e.Prefix), others, e.Why)
+	}
+	_, how, _ := strings.Cut(e.KeptOut.String(), ", but ")
+	return fmt.Sprintf("%s is not banned by voipbl%s: %s; it is kept out all the same: %s", cidr.Text(e.Prefix), others, e.Why, how)
+}
+
+// Remedy says what to do about it.
+func (e *RefusedBanError) Remedy() string {
+	if e.KeptOut != nil {
+		return e.KeptOut.Remedy()
+	}
+	return e.Fix
+}
+
+// Add blocks prefixes on this host, and returns when they are in force and written
+// down. The kernel comes first: nothing that keeps a ban from being written down keeps
+// it from being in force, and then the report says so. If one of the prefixes must not
+// be blocked, none is.
+func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts Options) (*Report, error) {
+	file := cfg
+	cfg = setnames.NamesInForce(ctx, file)
+	report := newBanReport()
+	spared, err := ExemptNow(ctx, cfg)
+	if err != nil {
+		return report, err
+	}
+	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions)}
+	for _, p := range prefixes {
+		if err := mayBan(cfg, p, spared); err != nil {
+			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, spared, p)
+			return report, err
+		}
+		w := banWish{Prefix: p, Reason: opts.Reason, For: opts.For}
+		if wide := exempt.Widened(p, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); opts.Widen && wide != p {
+			w.Prefix, w.Address = wide, p
+		}
+		for _, e := range spared.Covering(w.Prefix) {
+			report.Spared = append(report.Spared, e)
+			request.Spared = append(request.Spared, e.Prefix)
+		}
+		request.Add = append(request.Add, w)
+	}
+	var fresh []cidr.Prefix
+	kernel, inKernel := ipsetsync.Open()
+	if inKernel == nil {
+		defer kernel.Close()
+		report.noteSetNames(ctx, cfg, kernel)
+		fresh, inKernel = banNow(setnames.OwnBanSets(cfg), kernel, request.Add, ExemptFrom(spared))
+	}
+	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, spared, opts.Wait)
+	if inKernel == nil {
+		inKernel = ensureDropped(ctx, file, cfg, kernel, spared, opts.Wait)
+	}
+	return report.concluded(answer, kept, inKernel)
+}
+
+// ExemptNow is what is never blocked, by what is known without the state folder if that
+// cannot be read.
+func ExemptNow(ctx context.Context, cfg config.Config) (*exempt.Protection, error) {
+	return exemptWith(ctx, cfg, host.SessionPeers())
+}
+
+// exemptWith is exemptNow where it is known who is logged in.
+func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*exempt.Protection, error) {
+	store, err := state.FindStore(cfg)
+	if err != nil {
+		store = nil
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	return exempt.GatherWith(cfg, exempt.LastAnswers(ctx, cfg, store), sessions)
+}
+
+// concluded says what became of a change.
+func (r *Report) concluded(answer *banAnswer, kept, inKernel error) (*Report, error) {
+	if answer != nil {
+		r.Changed, r.Absent = answer.Changed, append(r.Absent, answer.Absent...)
+		r.Evicted, r.Notes = append(r.Evicted, answer.Evicted...), append(r.Notes, answer.Notes...)
+		r.Lost = answer.Lost
+		if inKernel == nil && answer.Kernel != nil {
+			inKernel = &AnswerError{answer.Kernel}
+		}
+		if answer.Unkept != nil {
+			kept = &AnswerError{answer.Unkept}
+		}
+	}
+	r.InForce, r.Kept, r.Problem = inKernel == nil, kept == nil, problem.If(kept)
+	var err error
+	switch {
+	case inKernel != nil && kept == nil:
+		err = &LateError{inKernel}
+	case inKernel != nil:
+		err = errors.Join(inKernel, kept)
+	case answer != nil && len(answer.Refused) > 0:
+		err = &FullError{answer.Refused}
+	}
+	r.Error = problem.If(err)
+	return r, err
+}
+
+// noteSetNames writes down what sets a change of bans may make, like a sync.
+func (r *Report) noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) {
+	if err := setnames.NoteSetNames(ctx, cfg, kernel); err != nil {
+		r.Notes = append(r.Notes, err.Error())
+	}
+}
+
+// AnswerError is a problem that an agent had.
+type AnswerError struct{ Problem *problem.Problem }
+
+func (e *AnswerError) Error() string  { return e.Problem.Error }
+func (e *AnswerError) Remedy() string { return e.Problem.Remedy }
+
+// banNow blocks before anything is read or written. What is blocked already is left as
+// it is: how long it stays is settled when the list is known. It returns what it has
+// put into the first of the sets.
+func banNow(sets setnames.BanSets, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
+	var pieces [2][]ipsetsync.Timeout
+	for _, w := range wishes {
+		p := cidr.FromNetip(w.Prefix)
+		for _, piece := range banlist.Pieces(p, exempt) {
+			pieces[p.Family()] = append(pieces[p.Family()], ipsetsync.Timeout{Prefix: piece, Left: w.For})
+		}
+	}
+	for _, f := range cidr.Families {
+		if len(pieces[f]) == 0 {
+			continue
+		}
+		for i, name := range sets[f] {
+			if i > 0 {
+				if _, err := kernel.BanNew(name, pieces[f]); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+					return fresh, err
+				}
+				continue
+			}
+			if _, _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
+				return fresh, err
+			}
+			made, err := kernel.BanNew(name, pieces[f])
+			if fresh = append(fresh, made...); err != nil {
+				return fresh, err
+			}
+		}
+	}
+	return fresh, nil
+}
+
+// agentBanWait is how long the agent may take to write a ban down, which is in force by
+// then, before it is done without it.
+const agentBanWait = 15 * time.Second
+
+// settleBans has a change written down, by the agent if it answers. The ban itself is in
+// force already, by the entries that are fresh in the kernel; the error says why it is
+// not written down.
+func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *exempt.Protection, wait time.Duration) (*banAnswer, error) {
+	var answer *banAnswer
+	if err := state.Tell(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, Path, request, &answer); err == nil && answer != nil {
+		return answer, nil
+	}
+	book := &Book{Cfg: cfg}
+	// While the list did not have the ban, a sync may have taken it out of the kernel.
+	again := func(a *banAnswer) *banAnswer {
+		if kernel != nil {
+			_, err := banNow(book.sets, kernel, request.Add, ExemptFrom(exempt))
+			a.Kernel = problem.If(err)
+		}
+		return a
+	}
+	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
+	book.sets = setnames.AllBanSets(cfg, kernel)
+	if err != nil {
+		return book.setAside(kernel, request, ExemptFrom(exempt), state.Clock(), err), err
+	}
+	defer unlock()
+	now := state.Clock()
+	if a := book.appendOnly(request, fresh, ExemptFrom(exempt), now); a != nil {
+		return again(a), nil
+	}
+	book.refresh(now, func() [2]ipsetsync.Timed { return othersBans(cfg, kernel, fresh) })
+	a := book.settle(kernel, []banRequest{request}, ExemptFrom(exempt), now)
+	return &a[0], nil
+}
+
+// othersBans is what the kernel blocks, without what was just put there.
+func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix) (live [2]ipsetsync.Timed) {
+	if kernel == nil {
+		return live
+	}
+	live, _, _ = liveBans(cfg, kernel)
+	for _, p := range fresh {
+		delete(live[p.Family()], p)
+	}
+	return live
+}
+
+// setAside is for bans that cannot be settled, since another process has the list: they
+// last as long as was said, also where one for a shorter time was in force before, and
+// whoever has the list next finds them in the run folder. Bans that are to be taken back
+// stay. why is what the lock said.
+func (b *Book) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt cidr.Sets, now banlist.Clock, why error) *banAnswer {
+	a := &banAnswer{Changed: []Ban{}}
+	if request.Remove != nil {
+		return nil
+	}
+	var lines []byte
+	for _, w := range request.Add {
+		ban := banlist.New(w.Prefix, w.Reason, w.For, now)
+		ban.Address = w.Address
+		a.Changed = append(a.Changed, ban)
+		lines = banlist.AppendBan(lines, ban, now)
+	}
+	if kernel != nil {
+		_, err := banNow(b.sets, kernel, request.Add, exempt)
+		if err == nil {
+			err = lengthen(b.Cfg, kernel, request.Add, exempt)
+		}
+		a.Kernel = problem.If(err)
+	}
+	if err := b.keepAside(lines); err != nil {
+		a.Unkept = problem.Of(&forgottenBanError{why, err})
+	}
+	return a
+}
+
+// keepAside leaves lines in the run folder.
+func (b *Book) keepAside(lines []byte) error {
+	run, err := fetch.OpenStore(b.Cfg.RunDir)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	b.unkept, err = run.AppendJournal(File, lines)
+	return err
+}
+
+// forgottenBanError is a ban that is in the kernel and nowhere else: whoever can write the
+// list makes one of it again, without its reason.
+type forgottenBanError struct{ state, run error }
+
+func (e *forgottenBanError) Error() string {
+	return fmt.Sprintf("%v; and not in run_dir either, so that its reason will be forgotten: %v", e.state, e.run)
+}
+
+// Remedy says what to do about it.
+func (e *forgottenBanError) Remedy() string { return problem.Of(e.state).Remedy }
+
+// lengthen has entries of the kernel's last as long as is wished, if they would end
+// sooner.
+func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) error {
+	live, _, err := liveBans(cfg, kernel)
+	if err != nil {
+		return err
+	}
+	var longer [2][]ipsetsync.Timeout
+	for _, w := range wishes {
+		p := cidr.FromNetip(w.Prefix)
+		for _, piece := range banlist.Pieces(p, exempt) {
+			have, found := live[p.Family()][piece]
+			if !found || have != ipsetsync.Forever && (w.For == ipsetsync.Forever || w.For > have) {
+				longer[p.Family()] = append(longer[p.Family()], ipsetsync.Timeout{Prefix: piece, Left: w.For})
+			}
+		}
+	}
+	for _, f := range cidr.Families {
+		if err := kernel.Ban(cfg.BanSetName(int(f)), longer[f]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
+// are not installed because of a ban. cfg has the names that were in force when it began, and
+// file those of the configuration: a sync may have put them in force since.
+func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, wait time.Duration) error {
+	referred := bansReferred(cfg, kernel)
+	if !referred {
+		cfg = setnames.NamesInForce(ctx, file)
+		referred = bansReferred(cfg, kernel)
+	}
+	fw, err := firewall.Open(cfg.Firewall.Backend)
+	switch {
+	case err != nil && referred:
+		return nil // as far as can be known; whoever repairs the rules tells
+	case err != nil:
+		return err
+	}
+	if settings.LeavesRules(cfg) {
+		return rules.BansDropped(ctx, cfg, fw, kernel)
+	}
+	h := &rules.Handles{Cfg: cfg, Kernel: kernel, Fw: fw}
+	stateErr := h.OpenStore(true)
+	if stateErr == nil {
+		defer h.Store.Close()
+	}
+	held := rules.Open(cfg, fw, kernel, h.Store)
+	defer held.Close()
+	held.Trunks = exempt.Trunks
+	if referred && held.DropBanned(ctx) {
+		return nil
+	}
+	if _, err := held.EnsureSets(); err != nil {
+		return err
+	}
+	if stateErr != nil { // the drop needs nothing of it
+		return h.EnsureDrop(ctx)
+	}
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.RulesLock, "voipbl ban", wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, _, err = held.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
+	return err
+}
+
+// bansReferred reports whether something refers to each set of bans.
+func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
+	for _, f := range cidr.Families {
+		header, err := kernel.Header(cfg.BanSetName(int(f)))
+		if (err != nil || header.References == 0) && settings.WantsRules(cfg, firewall.Family(f)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Remove takes bans back, and returns when that is in force. With a reason it is
+// for a program that takes back its own: a ban for another reason stays, and an address
+// is free when the last of its bans ends.
+func Remove(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts Options) (*Report, error) {
+	cfg = setnames.NamesInForce(ctx, cfg)
+	report := newBanReport()
+	spared, err := ExemptNow(ctx, cfg)
+	if err != nil {
+		return report, err
+	}
+	kernel, inKernel := ipsetsync.Open()
+	if inKernel == nil {
+		defer kernel.Close()
+		report.noteSetNames(ctx, cfg, kernel)
+	}
+	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	answer, err := settleBans(ctx, cfg, kernel, request, nil, spared, opts.Wait)
+	if err != nil {
+		report.Error = problem.Of(err)
+		return report, err
+	}
+	return report.concluded(answer, nil, inKernel)
+}
+
+// widestBan are the shortest prefix lengths that bans may have, by family.
+func widestBan(cfg config.Config) [2]int {
+	return [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}
+}
+
+// mayBan refuses what must not be blocked.
+func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection) *RefusedBanError {
+	p := cidr.FromNetip(prefix)
+	refuse := func(fix, format string, args ...any) *RefusedBanError {
+		return &RefusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
+	}
+	if s, never := cidr.FindNeverBanned(p); never {
+		return refuse("ban an address that packets come from", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
+	}
+	if widest := widestBan(cfg)[p.Family()]; int(p.Bits()) < widest {
+		return refuse("ban smaller networks, or change limits.widest", "it is wider than a /%d", widest)
+	}
+	if len(banlist.Pieces(p, ExemptFrom(protected))) > 0 {
+		return nil
+	}
+	var why []string
+	for _, c := range protected.Covering(prefix) {
+		why = append(why, c.Reasons...)
+	}
+	slices.Sort(why)
+	why = slices.Compact(why)
+	return refuse(unexempt(why), "it is exempt: %s", strings.Join(why, ", "))
+}
+
+// unexempt is what ends an exemption, by its reasons.
+func unexempt(why []string) string {
+	var steps []string
+	for _, reason := range why {
+		step := "take it out of " + strings.SplitN(reason, " ", 2)[0] // allow, trunks or local_networks
+		switch {
+		case reason == exempt.OwnAddressReason, reason == exempt.GatewayReason, reason == exempt.ResolverReason:
+			return "nothing: this host needs that address"
+		case reason == exempt.SessionReason:
+			step = "have that session end"
+		case strings.HasPrefix(reason, exempt.ByHand):
+			step = "take that back with \"voipbl disallow\""
+		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):
+			step = "take that feed out of the configuration"
+		case strings.HasPrefix(reason, exempt.ReportReason):
+			step = "set report.url to another server"
+		}
+		steps = append(steps, step)
+	}
+	return "to block it all the same, " + strings.Join(slices.Compact(steps), ", and ")
+}
+
+// keptOut is what keeps an exempt prefix out all the same; nil if nothing does.
+func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, p netip.Prefix) *reach.ExemptBan {
+	bans, _ := reach.ExemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
+	for _, b := range bans {
+		if !b.Unused && b.Banned.Overlaps(p) {
+			return &b
+		}
+	}
+	return nil
+}
+
+// FullError is a list that is full of bans without an end.
+type FullError struct{ Prefixes []netip.Prefix }
+
+func (e *FullError) Error() string {
+	names := cidr.Text(e.Prefixes[0])
+	if n := len(e.Prefixes) - 1; n > 0 {
+		names += fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s: not banned, there are %d bans already and none of them has an end", names, banlist.Most)
+}
+
+// Remedy says what to do about it.
+func (*FullError) Remedy() string {
+	return "take bans back with \"voipbl unban\", give bans an end with --for, or put lists of addresses into a feed"
+}
+
+// LateError is a change that is written down and could not be put in force yet.
+type LateError struct{ Err error }
+
+func (e *LateError) Error() string {
+	return "it is written down, but not in force yet: " + e.Err.Error()
+}
+
+func (e *LateError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *LateError) Remedy() string { return problem.Of(e.Err).Remedy }

@@ -1,0 +1,231 @@
+package bans
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
+)
+
+// The agent writes bans down for those who ask: it knows the list already, and writes
+// many changes at once. It does so beside its loop, which may be busy with lists.
+
+// Path takes a POST of a banRequest and gives a banAnswer.
+const Path = "/bans"
+
+const (
+	// maxBanBatch bounds how many requests are settled together.
+	maxBanBatch = 1000
+
+	// maxBanBody bounds one request in bytes: a hundred thousand addresses.
+	maxBanBody = 32 << 20
+)
+
+// Server settles requests, one batch after the other.
+type Server struct {
+	cfg    func() config.Config
+	book   *Book
+	asks   chan banAsk
+	kernel *ipsetsync.Kernel
+}
+
+// banAsk is one request, and where its answer goes.
+type banAsk struct {
+	request banRequest
+	answer  chan *banAnswer // nil: it could not be settled here
+}
+
+func NewServer(cfg func() config.Config, book *Book) *Server {
+	return &Server{cfg: cfg, book: book, asks: make(chan banAsk, maxBanBatch)}
+}
+
+// Run settles what is asked for until ctx ends.
+func (s *Server) Run(ctx context.Context) {
+	defer s.disconnect()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-s.asks:
+			s.settle(ctx, s.batch(first))
+		}
+	}
+}
+
+// batch is all that is being asked for.
+func (s *Server) batch(first banAsk) []banAsk {
+	batch := []banAsk{first}
+	for len(batch) < maxBanBatch {
+		select {
+		case next := <-s.asks:
+			batch = append(batch, next)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (s *Server) settle(ctx context.Context, batch []banAsk) {
+	answers, err := s.answers(ctx, batch)
+	for i, ask := range batch {
+		if err != nil {
+			ask.answer <- nil
+			continue
+		}
+		ask.answer <- &answers[i]
+	}
+}
+
+func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, error) {
+	cfg := s.cfg()
+	// Whoever asks says who is logged in, too: it has just looked into all processes,
+	// which costs as much as all the rest, and which our own service may not.
+	exempt, err := exemptWith(ctx, cfg, host.RecordedPeers())
+	if err != nil {
+		return nil, err
+	}
+	if s.kernel == nil {
+		if s.kernel, err = ipsetsync.Open(); err != nil {
+			return nil, err
+		}
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	s.book.Cfg = cfg
+	unlock, err := lockBans(ctx, cfg, "voipbl run", agentBanWait/2)
+	if err != nil {
+		return nil, err // whoever asks does it
+	}
+	defer unlock()
+	var requests []banRequest
+	for _, ask := range batch {
+		requests = append(requests, ask.request)
+	}
+	now := state.Clock()
+	s.book.refresh(now, func() [2]ipsetsync.Timed {
+		var asked []cidr.Prefix
+		for _, r := range requests {
+			for _, w := range r.Add {
+				asked = append(asked, cidr.FromNetip(w.Prefix))
+			}
+		}
+		return othersBans(cfg, s.kernel, asked)
+	})
+	s.book.noteSessions(requests)
+	spared := cidr.Union(sparedBy(requests), s.book.lasting())
+	answers := s.book.settle(s.kernel, requests, cidr.Union(ExemptFrom(exempt), spared), now)
+	if slices.ContainsFunc(answers, func(a banAnswer) bool { return a.Kernel != nil }) {
+		s.disconnect()
+	}
+	return answers, nil
+}
+
+// sparedBy is what those who ask know to be exempt.
+func sparedBy(requests []banRequest) cidr.Sets {
+	var b cidr.Builder
+	for _, r := range requests {
+		for _, p := range r.Spared {
+			b.Add(cidr.FromNetip(p))
+		}
+	}
+	return b.Sets()
+}
+
+// noteSessions remembers who is logged in, as those know who ask: the next look at the bans
+// must not cut off whom they have just been cut around for.
+func (b *Book) noteSessions(requests []banRequest) {
+	for _, r := range requests {
+		for _, w := range r.Add { // a session is refused, so this address has none any more
+			delete(b.sessions, w.Prefix)
+		}
+	}
+	for _, r := range requests {
+		for _, p := range r.Sessions {
+			if b.sessions == nil {
+				b.sessions = make(map[netip.Prefix]bool)
+			}
+			b.sessions[p] = true
+		}
+	}
+}
+
+// lasting are those of them who may still be logged in. The agent may not look into
+// processes, but no session outlives its connection.
+func (b *Book) lasting() cidr.Sets {
+	if len(b.sessions) == 0 {
+		return cidr.Sets{}
+	}
+	connected := make(map[netip.Addr]bool)
+	for _, e := range host.Established() {
+		connected[e.Client.Addr()] = true
+	}
+	var peers []cidr.Prefix
+	for p := range b.sessions {
+		if !connected[p.Addr()] {
+			delete(b.sessions, p)
+			continue
+		}
+		peers = append(peers, cidr.FromNetip(p))
+	}
+	return cidr.SetOf(peers...)
+}
+
+func (s *Server) disconnect() {
+	if s.kernel != nil {
+		s.kernel.Close()
+		s.kernel = nil
+	}
+}
+
+// check is for a request that no command of ours makes: what can be no ban must not get
+// into the list.
+func (r banRequest) check() error {
+	for _, w := range r.Add {
+		if !banlist.Possible(w.Prefix) || w.Address.IsValid() && !banlist.Possible(w.Address) || w.For < 0 {
+			return fmt.Errorf("%s for %s can be no ban", w.Prefix, w.For)
+		}
+	}
+	prefixes := slices.Concat(r.Spared, r.Sessions)
+	if r.Remove != nil {
+		prefixes = slices.Concat(prefixes, r.Remove.Prefixes)
+	}
+	for _, p := range prefixes {
+		if !banlist.Possible(p) {
+			return fmt.Errorf("%s can be no ban", p)
+		}
+	}
+	return nil
+}
+
+// Serve answers one request over HTTP.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
+	ask := banAsk{answer: make(chan *banAnswer, 1)}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBanBody)).Decode(&ask.request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := ask.request.check(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	select {
+	case s.asks <- ask:
+	case <-r.Context().Done():
+		return
+	}
+	select {
+	case a := <-ask.answer:
+		state.Respond(w, a)
+	case <-r.Context().Done():
+	}
+}

@@ -1,0 +1,107 @@
+package bans
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ipsetsync"
+)
+
+// FreeExempt takes addresses that have become exempt out of the bans that our actions for
+// fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and then
+// written into trunks. What other programs have put into fail2ban's sets stays. It returns a
+// line for each address and set.
+func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string, err error) {
+	headers, err := kernel.BanSets()
+	if err != nil {
+		return nil, err
+	}
+	named := func(f cidr.Family, begin string) (found []banned, err error) {
+		for _, h := range headers {
+			if h.Elements == 0 || h.Family != f || !h.Timeout || !strings.HasPrefix(h.Name, begin) {
+				continue
+			}
+			members, err := exemptMembers(kernel, h.Name, p)
+			if err != nil {
+				return nil, err
+			}
+			if len(members) > 0 {
+				found = append(found, banned{h.Name, members})
+			}
+		}
+		return found, nil
+	}
+	for _, f := range cidr.Families {
+		common, err := named(f, firewall.CommonBans)
+		if err != nil {
+			return freed, err
+		}
+		own, err := named(f, firewall.ActionSets)
+		if err != nil {
+			return freed, err
+		}
+		ssh, err := named(f, firewall.SSHSets) // nobody else fills these
+		if err != nil {
+			return freed, err
+		}
+		for _, set := range ssh {
+			if err := kernel.Unban(set.name, set.members); err != nil {
+				return freed, err
+			}
+			for _, a := range set.members {
+				freed = append(freed, freedText(a, set.name, p))
+			}
+		}
+		// What the action's own rules ask for goes first: base rules let friends in anyway.
+		for _, set := range own {
+			if err := kernel.Unban(set.name, inAny(set.members, common)); err != nil {
+				return freed, err
+			}
+		}
+		for _, set := range common {
+			ours := inAny(set.members, own)
+			if err := kernel.Unban(set.name, ours); err != nil {
+				return freed, err
+			}
+			for _, a := range ours {
+				freed = append(freed, freedText(a, set.name, p))
+			}
+		}
+	}
+	return freed, nil
+}
+
+// inAny are those of some members that one of the sets has.
+func inAny(members []cidr.Prefix, sets []banned) []cidr.Prefix {
+	return slices.DeleteFunc(slices.Clone(members), func(a cidr.Prefix) bool {
+		return !slices.ContainsFunc(sets, func(s banned) bool { return slices.Contains(s.members, a) })
+	})
+}
+
+// banned are exempt addresses in a set.
+type banned struct {
+	name    string
+	members []cidr.Prefix
+}
+
+func freedText(a cidr.Prefix, set string, p *exempt.Protection) string {
+	address := cidr.Text(a.Netip())
+	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
+}
+
+// exemptMembers are the exempt addresses in a set; without the set there are none.
+func exemptMembers(kernel *ipsetsync.Kernel, set string, p *exempt.Protection) ([]cidr.Prefix, error) {
+	live, err := kernel.Bans(set)
+	if errors.Is(err, ipsetsync.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(live.Prefixes, func(a cidr.Prefix) bool { return !p.Sets.Overlaps(a) }), nil
+}

@@ -1,0 +1,418 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/voipbl/voipbl/allowlist"
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/state"
+)
+
+// AllowOptions are what is said about hosts that are allowed.
+type AllowOptions struct {
+	For    time.Duration // 0: until it is taken back
+	Reason string
+	Wait   time.Duration // for the locks and the agent
+}
+
+// Allowed is one host that is never blocked because an admin has said so.
+type Allowed struct {
+	Host   string    `json:"host"`   // an address, a network or a name
+	Source string    `json:"source"` // "voipbl allow", or the key of the configuration
+	At     time.Time `json:"at,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: until it is taken back
+	Reason string    `json:"reason,omitempty"`
+
+	// Addresses are what a name stands for, as far as that is known.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+}
+
+// AllowReport is what became of an allow or a disallow.
+type AllowReport struct {
+	Changed []Allowed `json:"changed"` // put on the list, or taken off it
+	Absent  []string  `json:"absent"`  // were to be taken off and are not on it
+
+	// Still is what makes the hosts exempt all the same that were taken off.
+	Still []exempt.Protected `json:"still_exempt"`
+
+	// Banned are bans of fail2ban's that go on blocking a host that is allowed now.
+	Banned []reach.ExemptBan `json:"still_banned"`
+
+	InForce bool             `json:"in_force"`          // the kernel does as it was asked
+	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
+	Unknown []string         `json:"unknown"`           // names without any address
+	Notes   []string         `json:"notes"`             // what else has to be said
+	Error   *problem.Problem `json:"error,omitempty"`
+}
+
+func newAllowReport() *AllowReport {
+	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []exempt.Protected{}, Banned: []reach.ExemptBan{}, Unknown: []string{}, Notes: []string{}}
+}
+
+// Allow has hosts never be blocked, and returns when that is in force and written down.
+// First the list says so, then the kernel: else the next look at the sets would put back
+// what was taken out.
+func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts AllowOptions) (*AllowReport, error) {
+	file := cfg
+	cfg = setnames.NamesInForce(ctx, file)
+	report := newAllowReport()
+	found := dns.Ask(ctx, questionsOf(hosts))
+	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *exempt.AllowedBook) (err error) {
+		for _, h := range hosts {
+			e := allowlist.New(h, opts.Reason, opts.For, b.List.Written)
+			if before, again := b.List.Find(h); again {
+				e.Addresses = before.Addresses
+			}
+			if h.Name != "" {
+				known, _ := exempt.Answer{}.Merge(found[h.Name], cfg.Names.Keep, e.At)
+				if addrs := known.Addrs(); len(addrs) > 0 {
+					e.Addresses = addrs
+				}
+			}
+			if b.List, err = b.List.With(e); err != nil {
+				return &FullAllowedError{h.String()}
+			}
+			report.Changed = append(report.Changed, allowedOf(e))
+		}
+		return nil
+	})
+	if err != nil {
+		return report.failed(err)
+	}
+	exempt, err := bans.ExemptNow(ctx, cfg)
+	if err != nil {
+		return report.failed(err)
+	}
+	for i, h := range hosts {
+		if h.Name != "" {
+			report.Changed[i].Addresses = exempt.AddressesOf(h.Name)
+			if len(report.Changed[i].Addresses) == 0 {
+				report.Unknown = append(report.Unknown, h.Name)
+			}
+		}
+	}
+	if err := allowedInForce(ctx, file, exempt, report.Changed, opts.Wait, "voipbl allow"); err != nil {
+		return report.failed(&bans.LateError{Err: err})
+	}
+	report.InForce = true
+	report.findBanned(ctx, cfg, exempt)
+	return report, nil
+}
+
+// Disallow takes hosts off the list, or all of them, and returns when that is in force.
+func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all bool, opts AllowOptions) (*AllowReport, error) {
+	file := cfg
+	cfg = setnames.NamesInForce(ctx, file)
+	report := newAllowReport()
+	err := report.change(ctx, cfg, "voipbl disallow", opts.Wait, func(b *exempt.AllowedBook) error {
+		if all {
+			for _, e := range b.List.Entries {
+				report.Changed = append(report.Changed, allowedOf(e))
+			}
+			b.List.Entries = nil
+			return nil
+		}
+		for _, h := range hosts {
+			e, found := b.List.Find(h)
+			if !found {
+				report.Absent = append(report.Absent, h.String())
+				continue
+			}
+			b.List = b.List.Without(h)
+			report.Changed = append(report.Changed, allowedOf(e))
+		}
+		return nil
+	})
+	if err != nil {
+		return report.failed(err)
+	}
+	spared, err := bans.ExemptNow(ctx, cfg)
+	if err != nil {
+		return report.failed(err)
+	}
+	for _, a := range report.Changed {
+		for _, p := range prefixesOf(a) {
+			for _, c := range spared.Covering(p) {
+				if !slices.ContainsFunc(report.Still, func(s exempt.Protected) bool { return s.Prefix == c.Prefix }) {
+					report.Still = append(report.Still, c)
+				}
+			}
+		}
+	}
+	if len(report.Changed) > 0 {
+		if err := allowedInForce(ctx, file, spared, nil, opts.Wait, "voipbl disallow"); err != nil {
+			return report.failed(&bans.LateError{Err: err})
+		}
+	}
+	report.InForce = true
+	return report, nil
+}
+
+func (r *AllowReport) failed(err error) (*AllowReport, error) {
+	r.Error = problem.Of(err)
+	return r, err
+}
+
+// change changes the list and writes it down.
+func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string, wait time.Duration, edit func(*exempt.AllowedBook) error) error {
+	unlock, err := exempt.LockAllowed(ctx, cfg, verb, wait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now := state.Clock()
+	b := exempt.ReadAllowed(cfg, now)
+	r.Notes = append(r.Notes, b.Notes...)
+	before := b.List
+	b.List.Written = now
+	if err := edit(&b); err != nil {
+		r.Changed = []Allowed{}
+		return err
+	}
+	if len(r.Changed) == 0 && !b.Old {
+		r.Kept = b.Unread == nil
+		return nil
+	}
+	kept, err := exempt.AllowedBook{List: before, Unread: b.Unread}.Write(cfg, b.List, now)
+	if err != nil {
+		r.Changed = []Allowed{}
+		return &UnallowedError{err}
+	}
+	r.Kept, r.Problem = kept == nil, problem.If(kept)
+	return nil
+}
+
+// UnallowedError is a list that can be written nowhere.
+type UnallowedError struct{ Err error }
+
+func (e *UnallowedError) Error() string {
+	return "nothing has changed, since the list of allowed hosts can be written neither to state_dir nor to run_dir: " + e.Err.Error()
+}
+
+func (e *UnallowedError) Unwrap() error { return e.Err }
+
+// Remedy says what to do about it.
+func (e *UnallowedError) Remedy() string { return problem.Of(e.Err).Remedy }
+
+// FullAllowedError is a list that takes no more.
+type FullAllowedError struct{ Host string }
+
+func (e *FullAllowedError) Error() string {
+	return fmt.Sprintf("%s is not allowed, and nothing has changed: the list has %d hosts, and takes no more", e.Host, allowlist.Most)
+}
+
+// Remedy says what to do about it.
+func (*FullAllowedError) Remedy() string {
+	return "write networks into \"allow:\" of the configuration, or take hosts off with \"voipbl disallow\""
+}
+
+func questionsOf(hosts []config.Host) (questions []dns.Question) {
+	for _, h := range hosts {
+		if h.Name != "" {
+			questions = append(questions, dns.Question{Name: h.Name, SIP: true})
+		}
+	}
+	return questions
+}
+
+func allowedOf(e allowlist.Entry) Allowed {
+	return Allowed{Host: e.Host.String(), Source: exempt.ByHand, At: e.At, Until: e.Until(), Reason: e.Reason, Addresses: e.Addresses}
+}
+
+// prefixesOf are the addresses of one, as far as they are known.
+func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
+	if h, err := config.ParseHost(a.Host); err == nil && h.Name == "" {
+		return []netip.Prefix{h.Prefix}
+	}
+	for _, addr := range a.Addresses {
+		prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return prefixes
+}
+
+// findBanned looks for bans of others that go on.
+func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *exempt.Protection) {
+	bans, notes := reach.ExemptBansNow(ctx, cfg, exempt)
+	r.Notes = append(r.Notes, notes...)
+	for _, b := range bans {
+		ours := slices.ContainsFunc(r.Changed, func(a Allowed) bool {
+			return slices.ContainsFunc(prefixesOf(a), b.Banned.Overlaps)
+		})
+		if ours && !b.Own {
+			r.Banned = append(r.Banned, b)
+		}
+	}
+}
+
+// allowedAgentWait is how long the agent may take before it is done without it.
+const allowedAgentWait = 15 * time.Second
+
+// allowedInForce makes the kernel do what the list says: by the agent, if one answers, or
+// by what it would do.
+func allowedInForce(ctx context.Context, file config.Config, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
+	var refused *problem.Problem
+	err := state.Tell(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, state.AllowedPath, nil, &refused)
+	byAgent := err == nil && refused == nil
+	return setnames.ByNamesInForce(ctx, file, func(cfg config.Config) error {
+		return allowedInSets(ctx, cfg, byAgent, exempt, allowed, wait, verb)
+	})
+}
+
+// allowedInSets is allowedInForce for the sets of a configuration. Where that leaves a host
+// that is allowed in a set, as when the copies of lists cannot be read, it is taken out all the
+// same.
+func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	// Whoever fills sets now may have read the list before.
+	unlock, lockErr := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
+	if lockErr == nil {
+		unlock()
+	}
+	have, err := haveSets(cfg, kernel)
+	switch {
+	case err == nil && !have:
+		return lockErr // nil: voipbl has not begun to block here
+	case err == nil && !byAgent:
+		err = enforceNow(ctx, cfg, wait, verb)
+	}
+	if len(allowed) == 0 {
+		return err
+	}
+	free := allowedSets(allowed)
+	if blocked, lookErr := blocksAny(cfg, kernel, free); err == nil && lookErr == nil && !blocked {
+		return nil
+	}
+	if freeErr := freeFromSets(ctx, cfg, kernel, exempt, free, wait, verb); freeErr != nil {
+		return errors.Join(err, freeErr)
+	}
+	return nil
+}
+
+// allowedSets are the addresses of hosts, as far as they are known.
+func allowedSets(allowed []Allowed) cidr.Sets {
+	var b cidr.Builder
+	for _, a := range allowed {
+		for _, p := range prefixesOf(a) {
+			b.Add(cidr.FromNetip(p))
+		}
+	}
+	return b.Sets()
+}
+
+// blocksAny reports whether a set of ours has any of some addresses.
+func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (bool, error) {
+	for _, f := range cidr.Families {
+		for _, name := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
+			live, err := kernel.Bans(name)
+			switch {
+			case errors.Is(err, ipsetsync.ErrNotFound):
+			case err != nil:
+				return false, err
+			case slices.ContainsFunc(live.Prefixes, free[f].Overlaps):
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// haveSets reports whether a set is there by which we block.
+func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
+	for _, name := range reach.OwnSetNames(cfg) {
+		switch _, err := kernel.Kind(name); {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, ipsetsync.ErrNotFound):
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// enforceNow makes the sets hold what the last good copies say, and leaves the rules alone.
+func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb string) error {
+	h, err := rules.OpenAllHandles(cfg)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	report := NewSyncReport("")
+	e := NewEnforcement(h, verb, wait, report.At)
+	e.setsOnly = true
+	err = e.Run(ctx, report, &state.Stopwatch{Steps: &report.Steps, Last: time.Now()})
+	if err == nil && report.BansProblem != nil {
+		return &bans.AnswerError{Problem: report.BansProblem}
+	}
+	return err
+}
+
+// freeFromSets takes what is allowed out of the live sets. Of a wider entry the rest goes
+// in first, so that it is blocked all the time.
+func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, free cidr.Sets, wait time.Duration, verb string) error {
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var errs []error
+	for _, f := range cidr.Families {
+		errs = append(errs, kernel.Free(cfg.SetName(int(f)), f, free[f]))
+	}
+	_, _, err = (&bans.Book{Cfg: cfg}).Sync(ctx, cfg, kernel, bans.ExemptFrom(exempt), verb, wait, false)
+	errs = append(errs, err)
+	_, err = bans.FreeExempt(kernel, exempt)
+	return errors.Join(append(errs, err)...)
+}
+
+// ReadAllowedHosts are the hosts that are never blocked because an admin has said so, by
+// hand or in the configuration. The notes are what is wrong with the list.
+func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, notes []string, err error) {
+	all = []Allowed{}
+	b := exempt.ReadAllowed(cfg, state.Clock())
+	exempt, err := bans.ExemptNow(ctx, cfg)
+	if err != nil {
+		return all, b.Notes, err
+	}
+	for _, e := range b.List.Entries {
+		a := allowedOf(e)
+		if e.Host.Name != "" {
+			a.Addresses = exempt.AddressesOf(e.Host.Name)
+		}
+		all = append(all, a)
+	}
+	add := func(source string, hosts []config.Host) {
+		for _, h := range hosts {
+			a := Allowed{Host: h.String(), Source: source}
+			if h.Name != "" {
+				a.Addresses = exempt.AddressesOf(h.Name)
+			}
+			all = append(all, a)
+		}
+	}
+	add("allow", cfg.Allow)
+	add("trunks", cfg.Firewall.Trunks)
+	for _, p := range cfg.Firewall.LocalNetworks {
+		all = append(all, Allowed{Host: p.String(), Source: "local_networks"})
+	}
+	return all, b.Notes, b.Unread
+}

@@ -1,0 +1,170 @@
+package blocklist
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/state"
+)
+
+// CheckReport is what is known about one address or prefix.
+type CheckReport struct {
+	Query     string             `json:"query"`
+	Blocked   bool               `json:"blocked"`         // the verdict is Blocked
+	Verdict   reach.Verdict      `json:"verdict"`         // what becomes of its packets, now
+	Places    []reach.Place      `json:"places"`          // where they are dropped, or may be
+	Unread    []string           `json:"unread"`          // why the places may not be all
+	Partly    int                `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
+	Set       string             `json:"set"`             // of voipbl's: where it is or would be
+	Note      string             `json:"note,omitempty"`  // why the set's word is not the last
+	Entry     *netip.Prefix      `json:"entry,omitempty"` // the entry of it that covers the query
+	Packets   uint64             `json:"packets"`         // that the entry has counted
+	Bytes     uint64             `json:"bytes"`
+	Listed    []Listing          `json:"listed"`
+	Kept      []feeds.Kept       `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
+	Banned    *bans.Ban          `json:"banned,omitempty"`         // the last ban of this host that covers any of it
+	Bans      []bans.Ban         `json:"bans"`                     // all of them
+	BanSet    string             `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
+	BanEnds   *float64           `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
+	Fail2ban  string             `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
+	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // and the entry of that set
+	Protected []exempt.Protected `json:"protected"`
+	Exempt    bool               `json:"exempt"`            // all of it is never blocked
+	Special   string             `json:"special,omitempty"` // the special-purpose space it is in
+}
+
+// Listing is a line of a feed's copy that names the address.
+type Listing struct {
+	Feed   string `json:"feed"`
+	File   string `json:"file"` // URL or file
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Prefix string `json:"prefix"`
+	Reject string `json:"reject,omitempty"` // why the line is not in force
+}
+
+// maxListings bounds the lines that are reported for one query.
+const maxListings = 100
+
+// Check tells about each query what the kernel does with it now, and why.
+func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]CheckReport, []string, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer kernel.Close()
+	store, err := state.FindStore(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	protected, err := exempt.GatherLast(ctx, cfg, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	reports := make([]CheckReport, len(queries))
+	for i, q := range queries {
+		reports[i] = CheckReport{Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []bans.Ban{}, Protected: []exempt.Protected{}}
+		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
+		reports[i].Exempt = protected.Exempts(q)
+		reports[i].Special = exempt.SpecialSpace(q)
+	}
+	places := reach.FindPlaces(ctx, cfg, kernel)
+	if err := checkKernel(cfg, places, queries, reports); err != nil {
+		return nil, nil, err
+	}
+	if err := checkOwnBans(cfg, kernel, queries, reports); err != nil {
+		return nil, nil, err
+	}
+	if err := checkBans(places, queries, reports); err != nil {
+		return nil, nil, err
+	}
+	for i, q := range queries {
+		reports[i].findPlaces(places, q)
+	}
+	var warnings []string
+	bans, notes, err := bans.Read(cfg)
+	warnings = append(warnings, notes...)
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for i, q := range queries {
+		for _, b := range bans {
+			if b.Prefix.Overlaps(q) {
+				reports[i].Banned = &b
+				reports[i].Bans = append(reports[i].Bans, b)
+			}
+		}
+	}
+	kept, err := feeds.ReadKept(store, cfg, true)
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for i, q := range queries {
+		for _, k := range kept {
+			if k.Sets.Overlaps(cidr.FromNetip(q)) {
+				reports[i].Kept = append(reports[i].Kept, k)
+			}
+		}
+	}
+	for _, f := range cfg.Feeds {
+		if store == nil {
+			break
+		}
+		if err := checkFeed(cfg, store, f.Name, queries, reports); err != nil && !problem.IsAbsent(err) {
+			warnings = append(warnings, err.Error())
+		}
+	}
+	return reports, warnings, nil
+}
+
+// ParseQuery reads what Check is asked about: an address or a prefix.
+func ParseQuery(s string) (netip.Prefix, error) {
+	p, err := cidr.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return p.Netip(), nil
+}
+
+// checkFeed finds the lines of a feed's last good copy that name a query.
+func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
+	c, err := store.Open(name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	policy := feeds.PolicyOf(cfg.Limits)
+	for part, in := range c.Parts() {
+		sc := cidr.NewScanner(in)
+		for sc.Scan() {
+			for _, p := range sc.Prefixes() {
+				for i, q := range queries {
+					if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {
+						continue
+					}
+					l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
+					if policy.TooWide(sc.Prefixes()) {
+						l.Reject = cidr.TooWide.String()
+					}
+					reports[i].Listed = append(reports[i].Listed, l)
+				}
+			}
+		}
+		if err := sc.Err(); err != nil {
+			return err
+		}
+	}
+	return c.Verify()
+}

@@ -1,0 +1,159 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Sets without an entry block nobody, whatever rules there are. What fills them depends
+// on why no list has anything to put in.
+
+// listed is what is known of one list when the sets are empty.
+type listed struct {
+	name, source string
+	file         bool // it is on this host
+	entries      int
+	problem      *problem.Problem
+}
+
+// What follows once a list has been mended: where an agent looks after the lists, and
+// where nobody does.
+const (
+	byItself = "the agent tries again by itself"
+)
+
+// emptyWords say that the lists block nobody, though bans may.
+func emptyWords(bans int) string {
+	if bans > 0 {
+		return "only this host's own bans are blocked: the sets of the lists are empty"
+	}
+	return "nobody is blocked: the sets are empty"
+}
+
+// fillRemedy is what a person can do about it. again is what comes after a list has been
+// mended.
+func fillRemedy(lists []listed, again string) string {
+	entries, after := 0, ", "+again
+	if again == byItself {
+		after = ""
+	}
+	for _, l := range lists {
+		switch {
+		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, problem.RunSync) && !strings.HasSuffix(l.problem.Remedy, feeds.AndSync):
+			return l.problem.Remedy
+		case l.problem != nil:
+			return fmt.Sprintf("mend what is said about the list %s; %s", l.name, again)
+		}
+		entries += l.entries
+	}
+	if entries == 0 {
+		for _, l := range lists {
+			if l.file {
+				return fmt.Sprintf("write addresses into %s, or name another list below \"feeds:\"%s: those that are named have no entry", l.source, after)
+			}
+		}
+		return fmt.Sprintf("name another list below \"feeds:\"%s: those that are named have no entry", after)
+	}
+	return fmt.Sprintf("name another list below \"feeds:\"%s: all that is listed is exempt, or is never blocked", after)
+}
+
+// emptyRemedy is what fills the sets of the lists.
+func (s *Status) emptyRemedy() string {
+	again := feeds.OnceMore
+	if s.Agent != nil {
+		again = byItself
+	}
+	var lists []listed
+	entries := 0
+	changed := false // so that the lists may well have something
+	for _, f := range s.Feeds {
+		if f.Fetching {
+			return fmt.Sprintf("nothing: the agent is fetching the list %s now", f.Name)
+		}
+		changed = changed || s.Agent != nil && f.FetchedAt.After(s.Agent.Applied) // it comes to the sets next
+		entries += f.Entries
+		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
+	}
+	for _, set := range s.Sets {
+		changed = changed || set.Changed
+	}
+	if entries > 0 && changed {
+		return s.repairs()
+	}
+	return fillRemedy(lists, again)
+}
+
+// noteEmpty says what is wrong with sets that hold nothing, as status does.
+func (r *SyncReport) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
+	if !r.holdsNothing() {
+		return
+	}
+	again := feeds.OnceMore
+	if _, runs, err := state.AgentRuns(cfg); runs && err == nil && r.AgentError == nil {
+		again = byItself
+	}
+	var lists []listed
+	for _, f := range r.Feeds {
+		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
+	}
+	words := emptyWords(bannedIn(cfg, kernel))
+	if r.Outcome == DryRun {
+		words = "the sets of the lists would be empty"
+	}
+	r.Empty = &problem.Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
+}
+
+// ApplyRules puts the configured rules into the kernel, with empty sets where there are
+// none yet, and says so if the sets are empty.
+func ApplyRules(ctx context.Context, cfg config.Config, opts rules.ApplyOptions) (*rules.Report, error) {
+	report, err := rules.Apply(ctx, cfg, opts)
+	if err == nil && report.Problem == nil {
+		var unknown error
+		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), setnames.NamesInForce(ctx, cfg)); unknown != nil {
+			report.Warnings = append(report.Warnings, unknown.Error())
+		}
+	}
+	return report, err
+}
+
+// emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.
+func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	for _, f := range cidr.Families {
+		if h, err := kernel.Header(cfg.SetName(int(f))); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) || err == nil && h.Elements > 0 {
+			return nil, err
+		}
+	}
+	status, err := ReadStatus(ctx, cfg, "", time.Now(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return status.Empty(), nil
+}
+
+// bannedIn is how many bans the kernel has in sets of ours that rules use.
+func bannedIn(cfg config.Config, kernel *ipsetsync.Kernel) (n int) {
+	for _, f := range cidr.Families {
+		h, err := kernel.Header(cfg.BanSetName(int(f)))
+		if err == nil && ipsetsync.CheckBanSet(h, f) == nil && h.References > 0 {
+			n += int(h.Elements)
+		}
+	}
+	return n
+}

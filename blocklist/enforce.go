@@ -1,0 +1,327 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Enforcement makes the kernel hold what the feeds and bans say: the second half of
+// a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
+type Enforcement struct {
+	*rules.Handles
+	reader  *feeds.Reader
+	feeds   []*feeds.Feed   // by the order of the configuration; what is nil is read now
+	answers exempt.Resolved // of the names in the configuration
+	verb    string          // for whoever waits for the lock
+	wait    time.Duration
+	dryRun  bool
+
+	unattended, Established bool // see howRules
+	leaveBase               bool // see howRules
+	setsOnly                bool // leave the rules as they are
+
+	After state.SetRecord // what the sets hold when it is done
+
+	Book *bans.Book // the agent's own; nil for one that is read now
+}
+
+// NewEnforcement is one from the last good copies and the local files.
+func NewEnforcement(h *rules.Handles, verb string, wait time.Duration, now time.Time) *Enforcement {
+	return &Enforcement{
+		Handles: h, verb: verb, wait: wait, unattended: true,
+		reader:  feeds.NewReader(h.Cfg, feeds.Options{Offline: true}, h.Store, now),
+		feeds:   make([]*feeds.Feed, len(h.Cfg.Feeds)),
+		answers: exempt.Resolve(context.Background(), h.Store, h.Cfg, exempt.Lookups{Offline: true, Told: true}),
+	}
+}
+
+// Run does it, and writes down in report what it does.
+func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.Stopwatch) error {
+	unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.SetsLock, e.verb, e.wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
+	defer held.Close()
+	if err := setnames.NamesTaken(ctx, e.Cfg, e.Kernel); err != nil {
+		return err
+	}
+	record := state.ReadSetRecord(held.Run)
+	live := feeds.StartDump(e.Cfg, e.Kernel)
+	e.reader.Lossy = e.reader.Lossy || feeds.CopyLost(e.Store, e.Cfg.Feeds)
+	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
+	watch.Lap("feeds")
+	lives, err := live.Wait()
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	watch.Lap("kernel state")
+	if !e.dryRun {
+		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.Cfg, e.verb)...)
+	}
+	// Late, so that whoever has logged in meanwhile is protected.
+	protected, err := exempt.Gather(e.Cfg, e.answers)
+	if err != nil {
+		return err
+	}
+	watch.Lap("protect")
+
+	report.AllowedUntil = protected.AllowedUntil
+	if !e.dryRun {
+		if err := setnames.NoteSetNames(ctx, e.Cfg, e.Kernel); err != nil {
+			report.warn("%v", err)
+		}
+	}
+	e.restoreBans(ctx, report, protected)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	watch.Lap("bans")
+
+	report.addFeeds(e.feeds, protected)
+	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
+		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // where an older version put them too
+	})
+	sets := feeds.Combine(e.feeds, report.Kept)
+	report.Protected = append(report.Protected, protected.Overlapping(sets)...)
+	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
+		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
+		sets = cidr.Union(sets, stay)
+	}
+	sets = exempt.Blockable(sets, protected.Sets)
+	watch.Lap("combine")
+
+	if err := e.freeForeign(ctx, held, lives); err != nil {
+		return err
+	}
+	plans, broken := planAll(ctx, e.Cfg, e.Kernel, sets, lives)
+	if len(plans) == 0 {
+		return errors.Join(broken[:]...)
+	}
+	for _, p := range plans {
+		r := setReport(p)
+		if !p.Unchanged() && record.Sets[p.Family].Holds(p) {
+			r.Repaired = setFound(p)
+		}
+		report.Sets = append(report.Sets, r)
+	}
+	watch.Lap("plan")
+	held.Trunks = protected.Trunks
+	if e.dryRun {
+		report.Outcome = DryRun
+		if err := report.noteBroken(broken); err != nil || e.setsOnly {
+			return err
+		}
+		report.Rules, err = held.Ensure(ctx, rules.How{DryRun: true, LeaveBase: e.leaveBase})
+		return err
+	}
+	if err := e.dropBansFirst(ctx, held); err != nil {
+		return err
+	}
+	plans, err = e.execute(report, plans, &broken)
+	if err != nil {
+		return err
+	}
+	freed, err := bans.FreeExempt(e.Kernel, protected)
+	report.Warnings = append(report.Warnings, freed...)
+	if err != nil {
+		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
+	}
+	brokenErr := report.noteBroken(broken)
+	e.remember(report, held.Run, record, plans)
+	if err := feeds.SetApplied(e.Store, e.feeds, report.At); err != nil {
+		report.warn("%v", err)
+	}
+	watch.Lap("kernel")
+	report.Outcome = RulesFailed // until they are there
+	if err := errors.Join(report.ensureRules(ctx, held, e), brokenErr); err != nil {
+		return err
+	}
+	watch.Lap("rules")
+	report.Outcome = InForce
+	if report.Troubled() {
+		report.Outcome = Stale
+	}
+	return nil
+}
+
+// remember writes down what the sets hold now. Without it the agent would take our
+// own change for somebody else's, and mend what needs no mending.
+func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before state.SetRecord, plans []*ipsetsync.Plan) {
+	e.After = before
+	err := e.After.Note(e.Kernel, plans)
+	e.After.NoteTroubles(report.Families)
+	if err == nil && run != nil { // else openRules has said why
+		err = e.After.Write(run, before)
+	}
+	if err != nil {
+		report.warn("%v", err)
+	}
+}
+
+// ensureRules ends a sync: a set does nothing without the rules. If they are none of
+// its business, there are at least the other sets that they name.
+func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enforcement) error {
+	unlock, err := state.Lock(ctx, held.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e.setsOnly {
+		held.Reload()
+		r.Warnings = append(r.Warnings, held.EnsureSaved()...)
+		if !held.Cfg.Firewall.Base {
+			return nil
+		}
+		return held.EnsureBans([2]*firewall.Plan{{}, {}})
+	}
+	var warnings []string
+	r.Rules, warnings, err = held.SettleAndEnsure(ctx, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})
+	r.Warnings = append(r.Warnings, warnings...)
+	return err
+}
+
+func (r *SyncReport) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
+	for _, f := range feeds {
+		r.Feeds = append(r.Feeds, f.Report)
+		r.Warnings = append(r.Warnings, f.Warnings...)
+	}
+	r.Warnings = append(r.Warnings, p.Problems...)
+	r.Unprotected, r.NoHost = p.Unprotected, p.NoHost
+}
+
+// keepLost finds what stays in force of feeds whose copies are lost.
+func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() cidr.Sets) {
+	r.Kept = k.Keep(feeds, live)
+	for _, kept := range r.Kept {
+		r.warn("%s", kept.Words())
+	}
+}
+
+// planAll plans each family's set. broken is why there is no plan for one.
+func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) (plans []*ipsetsync.Plan, broken [2]error) {
+	for _, f := range cidr.Families {
+		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, sets[f], lives[f])
+		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
+			inUse.Users = setnames.SetUsers(ctx, kernel, inUse.Header.Name)
+		}
+		if err != nil {
+			broken[f] = err
+			continue
+		}
+		plans = append(plans, p)
+	}
+	return plans, broken
+}
+
+// execute fills the sets: both at once, or each by itself if that fails. It returns the
+// plans that were carried out; it is an error if none was. What the first try has left
+// behind is in the error of a family that fails again.
+func (e *Enforcement) execute(report *SyncReport, plans []*ipsetsync.Plan, broken *[2]error) (done []*ipsetsync.Plan, err error) {
+	warnings, both := e.Kernel.Execute(plans...)
+	report.Warnings = append(report.Warnings, warnings...)
+	if both == nil {
+		return plans, nil
+	}
+	if !errors.As(both, new(*ipsetsync.SwitchedError)) {
+		both = nil // each says for itself what is wrong with it
+	}
+	for _, p := range plans {
+		warnings, err := e.Kernel.Execute(p)
+		report.Warnings = append(report.Warnings, warnings...)
+		if err == nil {
+			done = append(done, p)
+			continue
+		}
+		broken[p.Family], both = errors.Join(both, err), nil
+	}
+	if len(done) == 0 {
+		return nil, errors.Join(broken[:]...)
+	}
+	return done, nil
+}
+
+// noteBroken takes note of a family whose set could not be filled, while the other's was.
+// That of IPv4 is an error: most of what attacks a host does so over IPv4.
+func (r *SyncReport) noteBroken(broken [2]error) error {
+	for _, f := range cidr.Families {
+		if broken[f] == nil {
+			continue
+		}
+		err := &firewall.FamilyError{Family: firewall.Family(f), Err: broken[f]}
+		if f == cidr.IPv4 {
+			return err
+		}
+		r.Families = append(r.Families, problem.OfFamily(err))
+	}
+	return nil
+}
+
+// freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
+// run the plans are made as if that had been done.
+func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*ipsetsync.Live) error {
+	if e.setsOnly || settings.LeavesRules(e.Cfg) {
+		return nil
+	}
+	any := false
+	for _, f := range cidr.Families {
+		if reach.InWay(ctx, e.Kernel, lives[f], f) {
+			any, r.Replaced[f] = true, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	if !e.dryRun {
+		unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		r.Replaced = [2]bool{} // not yet
+		if _, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
+			if _, partly := firewall.Partly(err); !partly {
+				return err // else what is wrong with one family is said when all rules are made
+			}
+		}
+	}
+	for _, f := range cidr.Families {
+		if live := lives[f]; live != nil && !ipsetsync.IsOurs(live.Header, f) {
+			if e.dryRun && r.Replaced[f] {
+				live.References = 0
+			} else if h, err := e.Kernel.Header(live.Name); err == nil {
+				live.References = h.References
+			}
+		}
+	}
+	return nil
+}
+
+// setFound says the same of a set.
+func setFound(p *ipsetsync.Plan) string {
+	switch {
+	case p.Live == nil:
+		return fmt.Sprintf("the set %s was gone", p.Name)
+	case p.Why != "":
+		return fmt.Sprintf("the set %s had been replaced: %s", p.Name, p.Why)
+	}
+	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, bans.EntriesWords(p.Added), p.Removed)
+}

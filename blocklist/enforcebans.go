@@ -1,0 +1,101 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// restoreBans makes the sets of bans hold what the list of bans says. It comes before
+// the lists: a ban that an older version has put into their set must not be free for a
+// moment. If it fails the report says so, and the lists do not wait for it.
+func (e *Enforcement) restoreBans(ctx context.Context, report *SyncReport, exempt *exempt.Protection) {
+	if e.Book == nil {
+		e.Book = &bans.Book{Cfg: e.Cfg}
+	}
+	found, notes, err := e.Book.Sync(ctx, e.Cfg, e.Kernel, bans.ExemptFrom(exempt), e.verb, e.wait, e.dryRun)
+	for _, n := range notes {
+		report.warn("%s", n)
+	}
+	report.BansProblem, report.BansFound = problem.If(err), found
+	report.ForeignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
+	report.Bans = e.Book.Active()
+	if bans.UnkeptBans(e.Cfg) {
+		report.ListProblems = append(report.ListProblems, bansUnwritten)
+	}
+	for _, p := range []*problem.Problem{e.Book.DamagedOlder(), problem.If(e.Book.Unread), exempt.AllowedProblem} {
+		if p != nil {
+			report.ListProblems = append(report.ListProblems, *p)
+		}
+	}
+	if err != nil && !e.dryRun {
+		setnames.EnsureBanSets(e.Cfg, e.Kernel) // the rules name them; what is wrong with one is in the report
+	}
+}
+
+// undropped are the bans that an older version put into the set of the lists and that must
+// stay there: a rule drops that set, and the set of bans either cannot be used or has no
+// rule and gets none now.
+func (e *Enforcement) undropped(report *SyncReport, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
+	unusable := report.BansProblem != nil
+	if !e.setsOnly && !settings.LeavesRules(e.Cfg) && !unusable {
+		return stay // see dropBansFirst
+	}
+	for _, f := range cidr.Families {
+		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
+		if err != nil || list.References == 0 {
+			continue
+		}
+		bans, err := e.Kernel.Header(e.Cfg.BanSetName(int(f)))
+		if err == nil && bans.References > 0 && !unusable {
+			continue
+		}
+		live := feeds.LiveSets(lives)[f]
+		stay[f] = live.Subtract(live.Subtract(e.Book.Banned()[f]))
+	}
+	return stay
+}
+
+// dropBansFirst makes the rules that drop banned addresses before the lists are changed,
+// if there are rules for the lists and none for the bans: an older version kept bans
+// among the lists.
+func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
+	if e.setsOnly || settings.LeavesRules(e.Cfg) {
+		return nil
+	}
+	for _, f := range cidr.Families {
+		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
+		if err != nil || list.References == 0 {
+			continue
+		}
+		bans, err := e.Kernel.Header(e.Cfg.BanSetName(int(f)))
+		if err != nil || bans.References > 0 || bans.Elements == 0 {
+			continue
+		}
+		unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		if _, err := r.EnsureSets(); err != nil {
+			return err
+		}
+		_, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
+		if _, partly := firewall.Partly(err); partly {
+			return nil // what is wrong with one family is said when all rules are made
+		}
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package blocklist
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/state"
+)
+
+// problem notes what stands against a host being protected as it should be. remedy is
+// what a person can do about it, and may be empty.
+func (s *Status) problem(remedy, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if slices.Contains(s.Problems, text) {
+		return
+	}
+	s.Problems = append(s.Problems, text)
+	if remedy != "" {
+		if s.remedies == nil {
+			s.remedies = make(map[string]string)
+		}
+		s.remedies[text] = s.Mended(remedy)
+	}
+}
+
+// Add notes a problem that somebody else has found; nil is none.
+func (s *Status) Add(p *problem.Problem) {
+	if p != nil {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+}
+
+// Remedy is what a person can do about one of the problems.
+func (s *Status) Remedy(problem string) string { return s.remedies[problem] }
+
+// Worrying reports whether anything is not as it should be.
+func (s *Status) Worrying() bool { return len(s.Problems) > 0 }
+
+// judge says whether the host is protected, and what is not as it should be.
+func (s *Status) judge(now time.Time) {
+	s.judgeSets()
+	s.Protected = len(s.Problems) == 0
+	s.Add(s.OnlyBans())
+	s.judgeFamilies()
+	for _, set := range s.Sets {
+		if set.Changed {
+			s.problem(s.repairs(), "somebody else has changed the set %s since voipbl wrote it", set.Name)
+		}
+	}
+	s.judgeExemptBans()
+	for _, saved := range s.Saved {
+		s.problem(saved.Remedy(), "%s", saved)
+	}
+	s.judgeRules(now)
+	s.judgeAgent()
+	for _, f := range s.Feeds {
+		s.judgeFeed(f)
+	}
+	for _, n := range s.Names {
+		if n.Failed != nil && n.Failed.NoHost && len(n.Addresses) > 0 {
+			s.problem("mend DNS, or write its address instead", "%s", n.Warning)
+		}
+	}
+	if p := s.AllowedProblem; p != nil {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+	s.Add(s.taken)
+	s.Add(s.StateFolder)
+	s.Add(s.RunFolder)
+	s.judgeBans()
+	for _, k := range s.Kept {
+		s.problem(feeds.KeptRemedy, "%s", k.Words())
+	}
+	for _, u := range s.Unresolved() {
+		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
+	}
+}
+
+// judgeFeed says what is wrong with a list, and why, as far as that is known.
+func (s *Status) judgeFeed(f feeds.Status) {
+	remedy, why := problem.RunSync, f.Why()
+	if f.Problem != nil {
+		remedy = f.Problem.Remedy
+	}
+	switch {
+	case f.Stale && f.Never(), f.Problem != nil && f.Untried():
+		s.problem(remedy, "feed %s %s%s", f.Name, f.NeverWords(), why)
+	case f.Stale:
+		s.problem(remedy, "feed %s is STALE: no success for three times its interval%s", f.Name, why)
+	case f.Held != nil:
+		s.problem(remedy, "feed %s: a new list waits to be believed%s", f.Name, why)
+	case f.Problem != nil:
+		s.problem(remedy, "feed %s%s", f.Name, why)
+	case f.Frozen:
+		s.problem(feeds.FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
+	}
+}
+
+// judgeSets looks for what leaves the host without protection. A set without entries
+// needs no rule: not every host has IPv6. A host that is protected over IPv4 is protected.
+func (s *Status) judgeSets() {
+	entries, missing := 0, []string{}
+	if p := s.Rules.Problem; s.Rules.Unread {
+		s.problem(p.Remedy, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: %s", p.Error)
+	}
+	for f, set := range s.Sets {
+		switch {
+		case firewall.Family(f) == firewall.IPv6 && (s.ipv6Told(set) || s.IPv6Trouble() != nil):
+			if !set.Drops {
+				continue
+			}
+		case !set.Exists:
+			missing = append(missing, set.Name)
+		case !set.Ours:
+			s.problem(s.foreignRemedy(set), "the set %s is a %s that somebody else made", set.Name, set.Type)
+		case set.Entries > 0 && !set.Drops && !s.Rules.Unread:
+			s.sayNoDrop(set.Name)
+		}
+		entries += set.Entries
+	}
+	switch {
+	case len(missing) > 0:
+		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
+	case entries == 0 && s.banned() == 0 && s.Entries() > 0: // all of them are of IPv6, and get in
+		if s.judgeFamilies(); len(s.Problems) == 0 {
+			s.sayNoDrop(s.Sets[firewall.IPv6].Name)
+		}
+	case entries == 0 && s.banned() == 0:
+		s.Add(s.Empty())
+	}
+}
+
+// Empty is that the lists block nobody, though bans of this host may; nil if they do.
+func (s *Status) Empty() *problem.Problem {
+	if s.Entries() > 0 {
+		return nil
+	}
+	return &problem.Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
+}
+
+// OnlyBans is that the lists block nobody, while bans of this host are in force.
+func (s *Status) OnlyBans() *problem.Problem {
+	if s.banned() == 0 {
+		return nil
+	}
+	return s.Empty()
+}
+
+// On says what of voipbl is in force, beside the base rules.
+func (s *Status) On() string {
+	if s.OnlyBans() != nil {
+		return "only this host's own bans are on"
+	}
+	return "the list is on"
+}
+
+// judgeBans looks for bans that are not in force, or that a boot would lose.
+func (s *Status) judgeBans() {
+	for f, set := range s.BanSets {
+		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.Unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
+			s.sayNoDrop(set.Name)
+		}
+	}
+	for _, p := range s.BanProblems() {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+}
+
+// bansUnwritten is what is wrong while a ban is kept in the run folder alone.
+var bansUnwritten = problem.Problem{
+	Reason: "not-written-down",
+	Error:  "some bans are in force and not written down: a boot would lose them",
+	Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
+}
+
+// BanProblems are what is wrong with the bans of this host, beside the rules.
+func (s *Status) BanProblems() (all []problem.Problem) {
+	add := func(remedy, format string, args ...any) {
+		all = append(all, problem.Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
+	}
+	for _, set := range s.BanSets {
+		switch {
+		case !set.Exists && s.Bans > 0:
+			add(s.repairs(), "the kernel has no set %s for bans", set.Name)
+		case set.Exists && !set.Ours:
+			add("choose another name with \"ban_set:\", or take that set out", "the set %s is not one that voipbl made for bans, so nobody is banned by it", set.Name)
+		}
+	}
+	if s.bansUnkept {
+		all = append(all, bansUnwritten)
+	}
+	if s.bansLost != nil {
+		all = append(all, *s.bansLost)
+	}
+	for _, note := range s.banNotes {
+		add("run \"voipbl sync\"", "%s", note)
+	}
+	if s.bansUnread != nil {
+		all = append(all, *s.bansUnread)
+	}
+	return all
+}
+
+// Entries is how many the sets of the lists hold.
+func (s *Status) Entries() (n int) {
+	for _, set := range s.Sets {
+		n += set.Entries
+	}
+	return n
+}
+
+// banned is how many bans the kernel drops.
+func (s *Status) banned() (n int) {
+	for _, set := range s.BanSets {
+		if set.Ours && set.Drops {
+			n += set.Entries
+		}
+	}
+	return n
+}
+
+const (
+
+	// AgentRepairs is said of what the agent puts right.
+	AgentRepairs = "nothing: the agent puts it right within 15 seconds"
+)
+
+// repairs is what puts right what somebody else has changed: the agent, if it can.
+func (s *Status) repairs() string {
+	switch {
+	case s.taken != nil:
+		return s.taken.Remedy
+	case s.Agent == nil:
+		return problem.RunSync
+	case s.Agent.ApplyError != nil: // which it tries again all the time
+		return cmp.Or(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+	case s.outlook != nil && s.outlook.Error != nil:
+		return cmp.Or(s.outlook.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
+	}
+	return AgentRepairs
+}
+
+// Repairs is what puts right what somebody else has changed.
+func (s *Status) Repairs() string { return s.repairs() }
+
+func (s *Status) judgeRules(now time.Time) {
+	r := s.Rules
+	if r.Problem != nil && !r.Unread { // else it was said
+		s.problem(r.Problem.Remedy, "%s", r.Problem.Error)
+	}
+	for _, o := range r.Obstacles {
+		s.problem(o.Remedy, "%s", o.Error)
+	}
+	if p := r.NativeUnread; p != nil {
+		s.problem(p.Remedy, "what other firewalls drop is not known: %s", p.Error)
+	}
+	if p := r.Pending; p != nil && now.After(p.Deadline) {
+		s.problem("run \"voipbl firewall rollback\"", "the rules on trial should have been taken back by now")
+	} else if p != nil {
+		s.problem("\"voipbl firewall confirm\" keeps them", "base rules are on trial until %s", p.Deadline.Local().Format(time.DateTime))
+	}
+	if n := len(s.Drift()); n > 0 {
+		s.problem(s.repairs()+"; see \"voipbl firewall diff\"", "the firewall is not as it should be in %d %s", n, map[bool]string{true: "place", false: "places"}[n == 1])
+	}
+}
+
+func (s *Status) judgeAgent() {
+	if p := s.AgentError; p != nil {
+		s.problem(p.Remedy, "%s", p.Error)
+	}
+	if s.Agent == nil {
+		return
+	}
+	if p := s.Agent.ConfigError; p != nil {
+		remedy := p.Remedy
+		if remedy == "" {
+			remedy = "see \"voipbl config check\""
+		}
+		s.problem(remedy, "the agent goes on with the old configuration: %s", p.Error)
+	}
+	for _, name := range s.Agent.UnkeptFeeds() {
+		s.problem(state.UnkeptRemedy(), "no copy of the list %s can be kept: a boot would lose it", name)
+	}
+	if p := s.Agent.ApplyError; p != nil {
+		s.problem(p.Remedy, "the agent cannot put the lists in force: %s", p.Error)
+	}
+}
+
+func (s *Status) judgeExemptBans() {
+	for i, b := range s.ExemptBanned {
+		if i == reach.MaxExemptBans {
+			s.problem("as above; \"voipbl status --json\" lists them", "%d more exempt addresses are banned", len(s.ExemptBanned)-i)
+			break
+		}
+		s.problem(b.Remedy(), "%s", b)
+	}
+}

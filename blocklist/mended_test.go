@@ -1,0 +1,45 @@
+package blocklist
+
+import (
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/state"
+	"testing"
+)
+
+// TestRemediesByTheFile: what is written into a file that does not count helps nobody.
+func TestRemediesByTheFile(t *testing.T) {
+	const (
+		ufw   = "switch off ufw: \"ufw disable\""
+		table = "let it in there too (\"nft list table inet filter\" shows the rules), or take that table out (\"nft delete table inet filter\")"
+		named = ": those that are named have no entry"
+		other = "name another list below \"feeds:\""
+		tools = "install it with \"apt-get install iptables\""
+	)
+	for _, test := range []struct{ remedy, mistaken, refused string }{
+		{AgentRepairs, AgentRepairs, AgentRepairs},
+		{problem.RunSync, rules.MendFirst + problem.RunSync, problem.RunSync},
+		{other + named, rules.MendFirst + other + named, rules.TakeFirst + other + named},
+		{"write addresses into LIST, or " + other + named, "write addresses into LIST" + named, "write addresses into LIST" + named},
+		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, rules.MendFirst + "write addresses into LIST, then " + problem.RunSync + named, "write addresses into LIST, then " + problem.RunSync + named},
+		{(&rules.OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
+		{table + reach.BaseOffRemedy, table, table},
+		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
+		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},
+		{tools + "; if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\"", tools, tools},
+		{state.LessRemedy, rules.MendFirst + state.LessRemedy, state.LessRemedy},
+	} {
+		mistaken := &Status{mistaken: true}
+		if got := mistaken.Mended(test.remedy); got != test.mistaken || mistaken.Mended(got) != got {
+			t.Errorf("with a mistake %q becomes %q, not %q", test.remedy, got, test.mistaken)
+		}
+		refused := &Status{Agent: &state.AgentStatus{ConfigError: &problem.Problem{Remedy: state.LessRemedy}}}
+		if got := refused.Mended(test.remedy); got != test.refused || refused.Mended(got) != got {
+			t.Errorf("refused, %q becomes %q, not %q", test.remedy, got, test.refused)
+		}
+		if got := (&Status{}).Mended(test.remedy); got != test.remedy {
+			t.Errorf("the file counts, and %q became %q", test.remedy, got)
+		}
+	}
+}

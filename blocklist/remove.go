@@ -1,0 +1,271 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Removed is what Remove took out of the kernel.
+type Removed struct {
+	Rules  []firewall.Change // rules and chains
+	Chains []string          // chains made for fail2ban and never used
+	Sets   []string
+	Stays  []string // what has one of our names and is not ours, or is in use by others
+
+	// Unknown is that sets are left which may be ours, since nobody knows what names ours had
+	// before; nil if none is.
+	Unknown *UnknownNamesError
+
+	// Saved are files that name what is gone, and that are loaded at boot.
+	Saved []reach.SavedTrouble
+}
+
+// Nothing reports whether there was nothing to remove.
+func (r *Removed) Nothing() bool { return len(r.Rules)+len(r.Chains)+len(r.Sets) == 0 }
+
+// Remove takes our rules and chains out of the kernel, in both backends, and then
+// the sets: those of the names that are configured, and of any that were since the
+// host booted. If a rule or list that is not ours uses one, nothing is removed, and
+// the error names it. A set of our name and another type is somebody else's and
+// stays. What was made for fail2ban goes if it was never used. The copies of the
+// feeds stay, so that the next sync needs no network.
+func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Removed, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	// An agent would put everything back.
+	done, err := state.KeepAgentAway(ctx, cfg, "voipbl remove")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for _, name := range []string{state.MainLock, state.SetsLock, state.RulesLock} {
+		unlock, err := state.Lock(ctx, cfg.RunDir, name, "voipbl remove", wait, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+	}
+	removed := &Removed{Saved: reach.SavedAfterRemoval(facts.SavedRules("/"), cfg)}
+	rules := firewall.ReadUsers(ctx)
+	if users := rules.OfChains(); len(users) > 0 {
+		return nil, &ChainInUseError{users}
+	}
+	for f, err := range rules.Unknown {
+		if MayUseIt(firewall.Family(f), err) {
+			return nil, &UnknownUsersError{err}
+		}
+	}
+	names, lost := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg))
+	names = setnames.AddNames(names, setnames.NamesOfRules(cfg, rules)...)
+	known := append([]config.Config{cfg}, setnames.ConfigsOf(cfg, names)...)
+	sets, err := removed.findSets(known, kernel, rules)
+	if err != nil {
+		return nil, err
+	}
+	for _, fw := range firewall.Backends() {
+		saved, err := fw.ReadSure(ctx)
+		if err != nil {
+			return removed, err
+		}
+		done, err := fw.Apply(ctx, firewall.Wanted{}, saved, nil)
+		if partly, yes := firewall.Partly(err); yes {
+			// If a rule is left there, its set cannot go, and that is an error.
+			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be looked after: %v", partly.Family, fw.Backend, partly.Err))
+		} else if err != nil {
+			return removed, err
+		}
+		removed.Rules = append(removed.Rules, firewall.Changes(done.Plans)...)
+	}
+	errs := []error{removed.forget(ctx, cfg, kernel)}
+	for _, name := range sets {
+		if err := kernel.Destroy(name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed.Sets = append(removed.Sets, name)
+	}
+	if lost != nil {
+		removed.Unknown = mayBeOurs(lost, known, kernel)
+	}
+	if errors.Join(errs...) == nil && removed.Unknown == nil {
+		errs = append(errs, setnames.ForgetSetNames(cfg, func(setnames.NamesPair) bool { return true }))
+	}
+	return removed, errors.Join(errs...)
+}
+
+// mayBeOurs are the sets that nothing uses and that may be ours; nil if there is none, so
+// that it does not matter why names are lost.
+func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *UnknownNamesError {
+	others, err := setnames.OtherSets(kernel, known...)
+	if err != nil {
+		return &UnknownNamesError{Err: errors.Join(lost, err)}
+	}
+	e := &UnknownNamesError{Err: lost}
+	for _, set := range others {
+		if h, err := kernel.Header(set.Name); err == nil && h.References == 0 {
+			e.Sets = append(e.Sets, set.Name)
+		}
+	}
+	if len(e.Sets) == 0 {
+		return nil
+	}
+	return e
+}
+
+// UnknownNamesError is that nobody can tell by what names sets were made before.
+type UnknownNamesError struct {
+	Err  error
+	Sets []string // that may be ours
+}
+
+func (e *UnknownNamesError) Error() string {
+	why := problem.Line(e.Err)
+	if len(e.Sets) == 0 {
+		return "what sets of voipbl's are left is not known: " + why
+	}
+	return fmt.Sprintf("these sets stay, and may be voipbl's, since the names that were configured before are not known (%s): %s", why, strings.Join(e.Sets, ", "))
+}
+
+// Remedy says what to do about it.
+func (e *UnknownNamesError) Remedy() string {
+	short := problem.ShortageRemedy(e.Err)
+	if len(e.Sets) == 0 {
+		return short
+	}
+	remedy := "unless another program has made them: for s in " + strings.Join(e.Sets, " ") + "; do ipset destroy $s; done"
+	if short != "" {
+		remedy = short + "; or, " + remedy
+	}
+	return remedy
+}
+
+func (e *UnknownNamesError) Unwrap() error { return e.Err }
+
+// ChainInUseError is a chain of ours that rules of others go to.
+type ChainInUseError struct{ Users []string }
+
+func (e *ChainInUseError) Error() string {
+	return "a chain of ours is in use\n    by " + strings.Join(e.Users, "\n    by ")
+}
+
+// Remedy says what to do about it.
+func (e *ChainInUseError) Remedy() string { return "take that rule out and run again" }
+
+// MayUseIt reports whether a family that cannot be listed may hold rules that use what is to
+// go. IPv6 may be broken on a kernel for good.
+func MayUseIt(f firewall.Family, unknown error) bool {
+	return unknown != nil && (f == firewall.IPv4 || firewall.Passing(unknown))
+}
+
+// UnknownUsersError is that rules cannot be listed for the moment: one of them may use what
+// is ours. Where they never can be, as on a kernel that lacks a part of IPv6, the kernel
+// itself keeps what is in use.
+type UnknownUsersError struct{ Err error }
+
+func (e *UnknownUsersError) Error() string {
+	return "nothing was removed, since a rule that cannot be listed may use it: " + e.Err.Error()
+}
+
+// Remedy says what to do about it.
+func (e *UnknownUsersError) Remedy() string {
+	if its := problem.Of(e.Err).Remedy; its != "" {
+		return its
+	}
+	return problem.ShortageRemedy(e.Err)
+}
+
+func (e *UnknownUsersError) Unwrap() error { return e.Err }
+
+// findSets finds the sets of ours under all names, and refuses if something that is not ours
+// uses one. A set may have been of the lists under one configuration and of bans under
+// another: it is ours if it fits one of these.
+func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users) (sets []string, err error) {
+	var all []setnames.NamedSet
+	for _, cfg := range configs {
+		all = append(all, setnames.ConfiguredSets(cfg)...)
+	}
+	seen := make(map[string]bool)
+	for _, set := range all {
+		if seen[set.Name] {
+			continue
+		}
+		seen[set.Name] = true
+		h, err := kernel.Header(set.Name)
+		if errors.Is(err, ipsetsync.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(all, func(as setnames.NamedSet) bool { return as.Name == set.Name && as.Foreign(h) == "" }) {
+			r.Stays = append(r.Stays, set.Foreign(h)+": it stays")
+			continue
+		}
+		if users := setnames.OtherUsers(kernel, rules, set.Name); len(users) > 0 {
+			return nil, &ipsetsync.InUseError{Header: h, Want: set.Family, Users: users}
+		}
+		if h.References > 0 && rules.Missing != nil && len(rules.OfSet(set.Name)) == 0 {
+			return nil, &UnknownUsersError{rules.Missing}
+		}
+		sets = append(sets, set.Name)
+	}
+	return sets, nil
+}
+
+// forget removes what we made for fail2ban and nobody uses, and what is known about
+// the rules.
+func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
+	store, err := state.FindStore(cfg)
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	held := rules.Open(cfg, nil, kernel, store)
+	defer held.Close()
+	if p := held.State.Pending; p != nil {
+		rules.Disarm(p.Token)
+	}
+	if held.Run != nil && state.ReadSetRecord(held.Run).Sets != [2]state.SetPrint{} {
+		if err := held.Run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {
+			return err
+		}
+	}
+	known := problem.Digest(held.Record) != problem.Digest(rules.Record{Kernel: held.Record.Kernel})
+	dropped, err := held.DropBans(ctx)
+	if err != nil {
+		return err
+	}
+	r.Chains, r.Sets, r.Stays = dropped.Chains, dropped.Sets, append(r.Stays, dropped.Stay...)
+	if known {
+		held.Record = rules.Record{}
+		if err := held.WriteRecord(); err != nil {
+			return err
+		}
+	}
+	// That this is no fresh host, and what was rejected here, is not forgotten.
+	left := rules.State{Since: held.State.Since, Rejected: held.State.Rejected}
+	if store == nil || held.StateErr == nil && problem.Digest(held.State) == problem.Digest(left) {
+		return nil
+	}
+	held.State = left
+	return errors.Join(held.WriteState(), held.WriteCopy(nil))
+}

@@ -1,0 +1,198 @@
+package blocklist
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Outcome is what a sync came to.
+type Outcome string
+
+const (
+	InForce  Outcome = "in-force"  // everything, every feed fresh
+	Stale    Outcome = "stale"     // in force, but a feed is stale or held back
+	DryRun   Outcome = "dry-run"   // nothing was written to the kernel
+	Unsynced Outcome = "unapplied" // the kernel is as it was
+
+	// RulesFailed is sets that hold the lists, and rules that are as they were.
+	RulesFailed Outcome = "rules-failed"
+)
+
+// SyncReport is what a sync did. Its JSON form is what sync --json prints: names may
+// be added to it, and none is changed or taken away.
+type SyncReport struct {
+	Version   string             `json:"version"`
+	At        time.Time          `json:"at"`
+	Outcome   Outcome            `json:"outcome"`
+	Feeds     []feeds.Report     `json:"feeds"`
+	Bans      int                `json:"bans"`      // that are in force; see BansProblem
+	Protected []exempt.Protected `json:"protected"` // what feeds would have blocked and protection kept out
+
+	// Unprotected are names of allow and trunks that have never been
+	// resolved, so that nothing stands between them and the feeds.
+	Unprotected []string `json:"unprotected,omitempty"`
+
+	// NoHost are names of allow and trunks that answer with what is no host's address,
+	// such as 0.0.0.0. What they stood for before stays exempt.
+	NoHost []string `json:"no_host,omitempty"`
+
+	Kept []feeds.Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
+
+	Overruled  bool             `json:"overruled,omitempty"`   // a running agent goes by another configuration
+	AgentError *problem.Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+
+	// Families are those whose set could not be filled, while the other's was.
+	Families []problem.FamilyProblem `json:"families,omitempty"`
+
+	// Saved are files of saved rules that name sets of an old name, as status tells them.
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
+
+	// DropLog is why the lines of log_drops may not appear.
+	DropLog *problem.Problem `json:"drop_log,omitempty"`
+
+	Sets     []SetReport      `json:"sets"`
+	Rules    *rules.Report    `json:"rules,omitempty"`
+	Warnings []string         `json:"warnings"`
+	Empty    *problem.Problem `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
+	Error    *problem.Problem `json:"error,omitempty"` // why nothing was applied
+	Steps    []state.StepTime `json:"steps"`
+
+	// BansProblem is why the sets of bans may not hold what the list of bans says.
+	BansProblem *problem.Problem `json:"bans_problem,omitempty"`
+
+	// ListProblems are what is wrong with the state folder, and with the lists of bans and of
+	// allowed hosts: they cannot be read or written, and a boot would lose what is in force.
+	// Status tells the same.
+	ListProblems []problem.Problem `json:"list_problems,omitempty"`
+
+	BansFound   []string `json:"-"` // what was wrong with the sets of bans
+	ForeignBans bool     `json:"-"` // one of them was made by somebody else
+
+	AllowedUntil time.Duration `json:"-"` // in what time the first of what is allowed by hand ends; 0 if nothing does
+}
+
+func NewSyncReport(version string) *SyncReport {
+	return &SyncReport{
+		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
+		Feeds: []feeds.Report{}, Protected: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
+	}
+}
+
+func (r *SyncReport) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, problem.OneLine(fmt.Sprintf(format, args...)))
+}
+
+// Troubled reports whether a feed, the bans or the rules are not as they should be, saved
+// rules are of an old name, the sets are empty, the agent does not answer, a list of bans
+// or of allowed hosts cannot be read or written, or a name could not be protected.
+func (r *SyncReport) Troubled() bool {
+	rules := len(r.Saved) > 0 || len(r.FamilyProblems()) > 0 ||
+		r.Rules != nil && (r.Rules.Problem != nil || len(r.Rules.Obstacles) > 0)
+	lists := r.holdsNothing() || r.BansProblem != nil || len(r.ListProblems) > 0 ||
+		slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.Problem != nil || f.Unkept })
+	names := len(r.Unprotected) > 0 || len(r.NoHost) > 0
+	return r.Overruled || r.AgentError != nil || rules || lists || names
+}
+
+// FamilyProblems are why one family is not protected, by its set or its rules.
+func (r *SyncReport) FamilyProblems() []problem.FamilyProblem {
+	if r.Rules == nil {
+		return r.Families
+	}
+	return slices.Concat(r.Families, r.Rules.Families)
+}
+
+// holdsNothing reports whether the sets hold, or would hold, nothing.
+func (r *SyncReport) holdsNothing() bool {
+	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.After > 0 })
+}
+
+// SetReport is what happened to one kernel set.
+type SetReport struct {
+	Name    string `json:"name"`
+	Family  string `json:"family"`
+	Before  int    `json:"before"` // entries; -1 if the set did not exist
+	After   int    `json:"after"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	Written bool   `json:"written"`       // false if the kernel held it already
+	Why     string `json:"why,omitempty"` // why it was written with the same entries
+
+	// Repaired says what somebody else had done to the set, if that is why it
+	// was written.
+	Repaired string `json:"found,omitempty"`
+
+	Plan    []string `json:"plan"`
+	Lengths []int    `json:"lengths"` // prefix lengths that occur
+	Share   float64  `json:"share"`   // of the family's address space
+}
+
+func setReport(p *ipsetsync.Plan) SetReport {
+	r := SetReport{
+		Name: p.Name, Family: p.Family.String(), Before: -1,
+		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
+		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
+		Plan: []string{}, Lengths: []int{},
+	}
+	if p.Live != nil {
+		r.Before = int(p.Live.Elements)
+	}
+	for _, s := range p.Steps() {
+		r.Plan = append(r.Plan, s.String())
+	}
+	for bits, n := range p.Entries().Lengths() {
+		if n > 0 {
+			r.Lengths = append(r.Lengths, bits)
+		}
+	}
+	return r
+}
+
+// noteUnlisted says of rules that cannot be listed what status does. A sync need not list
+// them while none has changed, but whoever asks is to hear the same of both.
+func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewall.Firewall) error {
+	if r.Rules == nil || len(r.Rules.Families) > 0 {
+		return nil
+	}
+	saved, err := fw.Read(ctx)
+	if err == nil && saved[firewall.IPv4].Trouble != nil && settings.WantsRules(cfg, firewall.IPv4) {
+		err = &firewall.FamilyError{Family: firewall.IPv4, Err: saved[firewall.IPv4].Trouble}
+	}
+	if err != nil {
+		if r.Outcome != DryRun {
+			r.Outcome = RulesFailed
+		}
+		return err
+	}
+	if r.Rules.Families = rules.Unlisted(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
+		r.Outcome = Stale
+	}
+	return nil
+}
+
+// noteAround says of the agent and the folders what status does.
+func (r *SyncReport) noteAround(ctx context.Context, cfg config.Config) {
+	agent, err := state.AskStatus(ctx, cfg)
+	if err != nil && r.AgentError == nil {
+		r.AgentError = problem.Of(err)
+		r.warn("%v", err)
+	}
+	for _, p := range []*problem.Problem{state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()} {
+		if p != nil {
+			r.ListProblems = append(r.ListProblems, *p)
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/state"
+)
+
+// Status is how things stand now, from the kernel and the state folder.
+type Status struct {
+	Version   string         `json:"version"`
+	Protected bool           `json:"protected"` // the sets hold something, and a rule uses them
+	Problems  []string       `json:"problems"`
+	Sets      []SetStatus    `json:"sets"`
+	BanSets   []SetStatus    `json:"ban_sets"` // what the bans of this host are in
+	Rules     *rules.Status  `json:"rules"`
+	Feeds     []feeds.Status `json:"feeds"`
+	Kept      []feeds.Kept   `json:"kept,omitempty"` // of feeds whose last good copy is lost
+	Bans      int            `json:"bans"`           // of this host
+
+	// Unprotected are names of allow and trunks that have never been resolved.
+	Unprotected []string `json:"unprotected,omitempty"`
+
+	Names []exempt.NameStatus `json:"names,omitempty"` // of allow and trunks
+
+	// AllowedProblem is what is wrong with the list of "voipbl allow".
+	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
+
+	// StateFolder is why nothing, or not all, can be written into the state folder, by the
+	// agent or at all.
+	StateFolder *problem.Problem `json:"state_folder,omitempty"`
+
+	// RunFolder is why nothing can be written into the run folder.
+	RunFolder *problem.Problem `json:"run_folder,omitempty"`
+
+	// Saved are files that are loaded at boot, or would be but for an old name of a set.
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
+
+	// DropLog is why the lines of log_drops may not appear.
+	DropLog *problem.Problem `json:"drop_log,omitempty"`
+
+	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
+	ExemptBanned []reach.ExemptBan `json:"exempt_banned,omitempty"`
+
+	Reports *outbox.OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
+
+	Agent      *state.AgentStatus `json:"agent,omitempty"`       // if one is running
+	AgentError *problem.Problem   `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+
+	bansUnkept bool
+	bansLost   *problem.Problem // of an older version
+	banNotes   []string
+	bansUnread *problem.Problem // why not all bans could be read
+
+	MaxEntries feeds.EntryLimit `json:"max_entries"` // of one list
+
+	// Families are those that are not protected as configured, while the other is.
+	Families []problem.FamilyProblem `json:"families,omitempty"`
+
+	// IPv6Left is that IPv6 is left alone, as configured, and that this host has addresses
+	// there.
+	IPv6Left bool `json:"ipv6_left,omitempty"`
+
+	remedies map[string]string // by problem
+	taken    *problem.Problem  // why the names of its sets cannot be had
+	mistaken bool              // the file has a mistake, so that something else is in force
+	outlook  *rules.Report     // what the agent makes of the rules, if it was asked for it
+}
+
+// SetStatus is one kernel set.
+type SetStatus struct {
+	Name       string `json:"name"`
+	Exists     bool   `json:"exists"`
+	Type       string `json:"type,omitempty"`
+	Entries    int    `json:"entries"`
+	Lengths    []int  `json:"lengths"`    // prefix lengths that occur
+	Memory     int64  `json:"memory"`     // bytes in the kernel
+	Changed    bool   `json:"changed"`    // somebody else has changed it since voipbl wrote it
+	Ours       bool   `json:"ours"`       // of the type and family that voipbl makes
+	References int    `json:"references"` // rules and lists that use it
+	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
+	Packets    uint64 `json:"packets"`    // that its present entries have matched
+	Bytes      uint64 `json:"bytes"`
+
+	users []string // lists and rules of others, of a set that is not ours
+}
+
+// ReadStatus reads how things stand at now: from the kernel and the state folder, and
+// from the agent if one is running. mistake is what is wrong with the file, if cfg is
+// not from there for that.
+func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
+	agent, err := state.AskStatus(ctx, cfg)
+	var outlook *rules.Report
+	if agent != nil {
+		outlook = askOutlook(ctx, cfg)
+	}
+	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, mistake)
+}
+
+func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *bans.Book, mistake error) (*Status, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	// Without the state folder there is still the kernel to tell about.
+	store, unread := state.FindStore(cfg)
+	if store != nil {
+		defer store.Close()
+	}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), mistaken: mistake != nil}
+	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
+	protected, err := exempt.GatherLast(ctx, cfg, store)
+	if err != nil {
+		return nil, err
+	}
+	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
+	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, protected, agent, outlook)
+	if !s.Rules.Unread {
+		s.Rules.Problem, s.Rules.Obstacles = rules.LeaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
+	}
+	s.Rules.Remedies(s.Mended)
+	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {
+		return nil, err
+	}
+	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.Tells)
+	record := state.LastRecord(cfg)
+	s.Families = slices.Concat(record.Families(), s.Rules.Families)
+	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
+	for _, f := range cidr.Families {
+		set, err := setStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
+		if err != nil {
+			return nil, err
+		}
+		set.Drops = s.Rules.DropsSet(set.Name)
+		set.noteUsers(ctx, kernel)
+		s.Sets = append(s.Sets, set)
+	}
+	for _, f := range cfg.Feeds {
+		status := feeds.StatusOf(store, f, now)
+		if agent != nil {
+			status.Next, status.Fetching = agent.Next[f.Name], slices.Contains(agent.FetchingFeeds, f.Name)
+		}
+		status.AdviseFetch(agent != nil)
+		if status.Problem != nil {
+			status.Problem.Remedy = s.Mended(status.Problem.Remedy)
+		}
+		s.Feeds = append(s.Feeds, status)
+	}
+	for _, f := range cidr.Families {
+		set, err := banSetStatus(kernel, cfg.BanSetName(int(f)), f)
+		if err != nil {
+			return nil, err
+		}
+		set.Drops = s.Rules.DropsSet(set.Name)
+		s.BanSets = append(s.BanSets, set)
+	}
+	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
+	if s.Bans = book.Active(); book == nil { // else it is the agent who asks
+		var banned []bans.Ban
+		banned, s.banNotes, err = bans.Read(cfg)
+		s.Bans, s.bansUnread = len(banned), problem.If(err)
+	}
+	if cfg.Report.Enabled {
+		s.Reports = outbox.ReadOutbox(cfg, now)
+	}
+	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
+	s.DropLog = rules.DropLogNote(cfg)
+	s.Saved = reach.SavedRenamed(facts.SavedRules("/"), cfg)
+	kept, keptErr := feeds.ReadKept(store, cfg, false)
+	s.Kept = kept
+	s.judge(now)
+	if err := errors.Join(unread, keptErr); err != nil {
+		s.problem(problem.Of(err).Remedy, "%v", err)
+	}
+	return s, nil
+}
+
+// setStatus looks at one set; print is what was last put into it.
+func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
+	s := SetStatus{Name: name, Lengths: []int{}}
+	c, err := kernel.Content(name)
+	if errors.Is(err, ipsetsync.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Exists, s.Type, s.Entries = true, c.Type, int(c.Elements)
+	s.Memory, s.References = int64(c.Memory), int(c.References)
+	s.Ours = ipsetsync.IsOurs(c.Header, f)
+	s.Packets, s.Bytes = c.Packets, c.Bytes
+	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
+	for bits, n := range c.Lengths {
+		if n > 0 {
+			s.Lengths = append(s.Lengths, bits)
+		}
+	}
+	return s, nil
+}
+
+// banSetStatus looks at one set of bans.
+func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
+	s, err := setStatus(kernel, name, f, state.SetPrint{})
+	if !s.Exists || err != nil {
+		return s, err
+	}
+	h, err := kernel.Header(name)
+	s.Ours = err == nil && ipsetsync.CheckBanSet(h, f) == nil
+	return s, nil
+}
+
+// foreignRemedy is what to do about a set of that kind.
+func (s *Status) foreignRemedy(set SetStatus) string {
+	if len(set.users) > 0 {
+		return (&ipsetsync.InUseError{}).Remedy()
+	}
+	return s.repairs()
+}
+
+// noteUsers looks who uses a set that somebody else has made.
+func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
+	if s.Exists && !s.Ours && s.References > 0 {
+		s.users = setnames.OtherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
+	}
+}
+
+// Mended is a remedy as it can be carried out on this host; see [rules.Mended].
+func (s *Status) Mended(remedy string) string {
+	switch {
+	case s.mistaken:
+		return rules.Mended(remedy)
+	case s.Agent.Refuses():
+		return rules.TakenOver(remedy)
+	}
+	return remedy
+}
+
+// Unresolved are the names that were never resolved.
+func (s *Status) Unresolved() []exempt.Unresolved {
+	var all []exempt.Unresolved
+	for _, name := range s.Unprotected {
+		u := exempt.Unresolved{Name: name, Of: "allow or trunks", Remedy: "write its address instead, or mend DNS"}
+		i := slices.IndexFunc(s.Names, func(n exempt.NameStatus) bool { return n.Name == name })
+		if i >= 0 && len(s.Names[i].Reasons) > 0 {
+			u.Of, u.Remedy = s.Names[i].Of(), s.Names[i].UnresolvedRemedy(u.Remedy)
+		}
+		all = append(all, u)
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package blocklist
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
+)
+
+// Sync makes the kernel's sets hold what the feeds say, and the rules drop their
+// members. On an error the kernel is as it was, and the report says so too (or it
+// says RulesFailed, and then only the rules are); a feed that fails is no error but
+// a report that is Stale.
+func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncReport, error) {
+	if opts.DryRun {
+		ctx = reach.AtOneMoment(ctx)
+	}
+	report := NewSyncReport(opts.Version)
+	err := syncInto(ctx, cfg, opts, report)
+	if err != nil {
+		report.Error = problem.Of(err)
+	}
+	return report, err
+}
+
+// syncInto is Sync, writing down in report what it does.
+func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report *SyncReport) error {
+	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
+	h, err := rules.OpenHandles(cfg)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	// Before the locks are held, for which the agent would wait.
+	how := takeover.Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
+	if opts.Force {
+		how.MayLose = state.LoseAny
+	}
+	if err := takeover.Follow(ctx, cfg, how); errors.As(err, new(*state.SilentAgentError)) {
+		report.AgentError = problem.Of(err)
+		report.warn("%v: it may undo this, by an older configuration", err)
+	} else if err != nil && !(opts.Force && errors.As(err, new(*takeover.NotFollowedError))) {
+		return err
+	}
+	unlock, err := state.Lock(ctx, cfg.RunDir, state.MainLock, "voipbl sync", opts.Wait, opts.Waiting)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	notes := state.UnwrittenNow(cfg)
+	if err := h.OpenStore(!opts.DryRun); err != nil {
+		return err
+	}
+	if err := rules.Sweep(ctx, cfg, h.Store, "voipbl sync", opts.Wait); err != nil {
+		report.warn("%v", err)
+	}
+	watch.Lap("open")
+
+	r := feeds.NewReader(cfg, opts, h.Store, report.At)
+	e := &Enforcement{
+		Handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
+		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
+	}
+	r.Lossy = feeds.CopyLost(h.Store, cfg.Feeds)
+	if !opts.Offline {
+		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
+	}
+	e.answers = exempt.Resolve(ctx, h.Store, cfg, exempt.Lookups{Offline: opts.Offline, Keep: !opts.DryRun})
+	for _, f := range e.feeds {
+		if f != nil {
+			e.answers.Talked(f.Feed, f.Talked)
+		}
+	}
+	if !opts.SetsOnly {
+		report.Saved, report.DropLog = reach.SavedRenamed(facts.SavedRules("/"), cfg), rules.DropLogNote(cfg)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	watch.Lap("fetch")
+	err = e.end(ctx, report, opts, watch)
+	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
+		state.ForgetUnwritten(cfg, notes)
+	}
+	report.noteAround(ctx, cfg)
+	if report.Outcome == InForce && report.Troubled() {
+		report.Outcome = Stale
+	}
+	return err
+}
+
+// end is what follows when everything has been fetched.
+func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Options, watch *state.Stopwatch) error {
+	cfg := e.Cfg
+	if err := e.Run(ctx, report, watch); err != nil {
+		return err
+	}
+	report.Rules.AsStatus(ctx, cfg)
+	report.noteEmpty(cfg, e.Kernel)
+	if err := report.noteUnlisted(ctx, cfg, e.Fw); err != nil {
+		return err
+	}
+	for _, f := range report.Feeds {
+		if f.Frozen {
+			report.warn("feed %s is %s", f.Name, feeds.FrozenWords(f.ContentChanged))
+		}
+	}
+	if report.Overruled = !opts.DryRun && state.AgentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
+		if err := state.KeepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
+			report.warn("%v", err)
+		}
+	}
+	if report.Overruled {
+		report.warn("%s", state.Differs)
+	}
+	return nil
+}

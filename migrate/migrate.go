@@ -1,0 +1,260 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/setnames"
+)
+
+// Migrated is what [Migrate] took out.
+type Migrated struct {
+	Lines []string `json:"lines"` // of cron, commented out
+	Rules []string `json:"rules"`
+	Sets  []string `json:"sets"`
+
+	// Lost is what the script blocks and voipbl does not; nil if voipbl blocks all of it.
+	Lost *Lost `json:"not_blocked,omitempty"`
+
+	// Saved are files of saved rules that name its sets, and that are loaded at boot.
+	Saved []reach.SavedTrouble `json:"saved,omitempty"`
+}
+
+// Nothing reports whether there was nothing of the script.
+func (m *Migrated) Nothing() bool { return len(m.Lines)+len(m.Rules)+len(m.Sets) == 0 }
+
+// ScriptStaysError is that the script cannot be taken out, since nothing takes its place.
+type ScriptStaysError struct{ Problems []string }
+
+func (e *ScriptStaysError) Error() string {
+	return "the published voipbl.sh stays, since voipbl does not protect this host yet: " + strings.Join(e.Problems, "; ")
+}
+
+// Remedy says what to do about it.
+func (*ScriptStaysError) Remedy() string { return "voipbl sync; then run this again" }
+
+// ScriptUsedError is that something else would be lost with the script.
+type ScriptUsedError struct {
+	Why string
+	By  []string
+	Do  string // to end that
+}
+
+func (e *ScriptUsedError) Error() string {
+	return "nothing was taken out, since " + e.Why + ": " + strings.Join(e.By, "; ")
+}
+
+// Remedy says what to do about it.
+func (e *ScriptUsedError) Remedy() string { return e.Do + "; then run this again" }
+
+// scriptPart is what the script has made in one family of a backend.
+type scriptPart struct {
+	firewall.Script
+
+	fw     *firewall.Firewall
+	family firewall.Family
+}
+
+// Migrate takes out the published voipbl.sh: what runs it, its rules, its sets, in this
+// order, once voipbl's own rules drop what its lists block. So there is no moment without
+// one of them. Whether all of it can go is found out before anything does. The script
+// itself stays.
+func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool) (*Migrated, error) {
+	status, err := blocklist.ReadStatus(ctx, cfg, version, time.Now(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if !status.Protected || status.Entries() == 0 {
+		return nil, &ScriptStaysError{append(slices.Clone(status.Problems), "nothing is blocked")[:1]}
+	}
+	lines := facts.ScriptLines("/")
+	parts, err := scriptParts(ctx, cfg, lines)
+	if err != nil {
+		return nil, err
+	}
+	if pids := facts.ScriptRuns(); len(pids) > 0 {
+		return nil, &ScriptRunsError{pids}
+	}
+	lost, err := lostWith(cfg, parts)
+	if err != nil {
+		return nil, err
+	}
+	done := &Migrated{Lost: lost, Lines: []string{}, Rules: []string{}, Sets: []string{}}
+	for _, l := range lines {
+		if !dryRun {
+			if err := commentOut(l); err != nil {
+				return done, err
+			}
+		}
+		line := l.Where() + ": " + l.Text
+		if l.NeverRan {
+			line += " (cron never ran it: it has six time fields, and cron takes five)"
+		}
+		done.Lines = append(done.Lines, line)
+	}
+	// Nothing starts it from now on, and what was started a moment ago is not undone.
+	if pids := facts.ScriptRuns(); len(pids) > 0 && !dryRun {
+		return done, &ScriptRunsError{pids}
+	}
+	for _, p := range parts {
+		if p.Nothing() {
+			continue
+		}
+		if !dryRun {
+			if err := p.fw.TakeOutScript(ctx, p.family, p.Script); err != nil {
+				return done, err
+			}
+		}
+		for _, r := range p.Rules {
+			done.Rules = append(done.Rules, fmt.Sprintf("%s (%s): %s", p.family, p.fw.Backend, r))
+		}
+	}
+	err = done.dropSets(cfg, dryRun)
+	done.Saved = reach.SavedTroubles(facts.SavedRules("/"), reach.Since("which is gone", func(_ facts.SavedLine, set string) bool {
+		return slices.Contains(done.Sets, set)
+	}))
+	return done, err
+}
+
+// scriptParts are what the script has made, if all of it can go, and what runs it.
+func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLine) ([]scriptPart, error) {
+	var (
+		parts                 []scriptPart
+		byHand, used, forward []string
+		covered               [2]bool
+	)
+	for _, l := range lines {
+		if !l.Alone {
+			byHand = append(byHand, l.Where()+": "+l.Text)
+		}
+	}
+	for _, fw := range firewall.Backends() {
+		saved, err := fw.ReadSure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for i, f := range firewall.Families {
+			if err := saved[f].Unknown(); blocklist.MayUseIt(f, err) {
+				return nil, err
+			}
+			if saved[f].Readable("filter") != nil {
+				continue
+			}
+			parts = append(parts, scriptPart{saved[f].Script(reach.OwnSetNames(cfg)), fw, f})
+			covered[i] = covered[i] || saved[f].ForwardLooksAt(cfg.SetName(int(cidr.Families[i])))
+		}
+	}
+	for _, p := range parts {
+		for _, r := range p.Others {
+			used = append(used, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))
+		}
+		if p.Forwarded && !covered[slices.Index(firewall.Families[:], p.family)] {
+			for _, r := range p.Rules {
+				if strings.HasPrefix(r, "-A FORWARD ") {
+					forward = append(forward, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))
+				}
+			}
+		}
+	}
+	lists, err := listsOfScript(cfg)
+	if err != nil {
+		return nil, err
+	}
+	used = append(used, lists...)
+	switch {
+	case len(byHand) > 0:
+		return nil, &ScriptUsedError{"voipbl.sh is run by more than a line that runs only that", byHand, "take voipbl.sh out of there by hand"}
+	case len(used) > 0:
+		return nil, &ScriptUsedError{"others use the chain or the sets of voipbl.sh", used, "take these out, or have them use the sets of voipbl"}
+	case len(forward) > 0:
+		return nil, &ScriptUsedError{"voipbl.sh guards what is behind this host, and voipbl does not yet", forward, `set "firewall: {drop_at: prerouting}"; "voipbl sync"`}
+	}
+	return parts, nil
+}
+
+// scriptSets are the sets of the script that voipbl does not fill itself.
+func scriptSets(cfg config.Config) []string {
+	own := append(reach.OwnSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
+	return slices.DeleteFunc(slices.Clone(firewall.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
+}
+
+// listsOfScript are the sets of sets that hold one of them: the kernel keeps what these hold.
+func listsOfScript(cfg config.Config) (lists []string, err error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	for _, name := range scriptSets(cfg) {
+		for _, list := range setnames.ListUsers(kernel, name) {
+			lists = append(lists, list+" (holds "+name+")")
+		}
+	}
+	return lists, nil
+}
+
+// dropSets destroys the sets of the script, but for one that voipbl fills itself.
+func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	for _, name := range scriptSets(cfg) {
+		_, err := kernel.Kind(name)
+		if err == nil && !dryRun {
+			err = kernel.Destroy(name)
+		}
+		switch {
+		case errors.Is(err, ipsetsync.ErrNotFound):
+		case err != nil:
+			return err
+		default:
+			m.Sets = append(m.Sets, name)
+		}
+	}
+	return nil
+}
+
+// commentOut makes a line of cron's a comment, if it is still the one that was found.
+func commentOut(l facts.ScriptLine) error {
+	text, err := os.ReadFile(l.File)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(l.File)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(text), "\n")
+	if l.Line > len(lines) || strings.TrimSpace(lines[l.Line-1]) != l.Text {
+		return fmt.Errorf("%s has changed meanwhile: run this again", l.File)
+	}
+	mark := "# taken out by voipbl: "
+	if l.Shell {
+		mark = ": " + mark // "then" and "fi" have something between them
+	}
+	lines[l.Line-1] = mark + lines[l.Line-1]
+	if err := renameio.WriteFile(l.File, []byte(strings.Join(lines, "\n")), info.Mode().Perm(), renameio.WithExistingPermissions()); err != nil {
+		return err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		return os.Chown(l.File, int(owner.Uid), int(owner.Gid))
+	}
+	return nil
+}
