@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
 ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs what can be run, and the rest fails'; false; }; }
-PACKAGES = ./... ./testdata/genfeed/... ./testdata/serve
+PACKAGES = ./...
 
 .PHONY: build install deb try test test-deb published check fuzz mutants faults answers bench man completions clean help
 

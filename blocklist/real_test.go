@@ -14,8 +14,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/genfeed"
 	"github.com/voipbl/voipbl/internal/testns"
-	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
 // slowSet answers by other means what a set must hold: prefixes in a map, one

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/testdata/genfeed"
+	"github.com/voipbl/voipbl/internal/genfeed"
 )
 
 // list makes a list of ours.

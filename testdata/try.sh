@@ -10,11 +10,11 @@ if [ "${1:-}" != inside ]; then
 	trap 'rm -rf "$dir"' EXIT
 	mkdir "$dir/www"
 	cp "$1" "$dir/voipbl"
-	go build -o "$dir/serve" ./testdata/serve
+	go build -o "$dir/serve" ./internal/testserve
 	if [ -n "${FEED:-}" ]; then
 		cp "$FEED" "$dir/www/list"
 	else
-		go run ./testdata/genfeed/genfeed -n 100000 >"$dir/www/list"
+		go run ./internal/genfeed/genfeed -n 100000 >"$dir/www/list"
 	fi
 	unshare --net sh "$0" inside "$dir"
 	exit

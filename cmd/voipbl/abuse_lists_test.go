@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/testdata/genfeed"
+	"github.com/voipbl/voipbl/internal/genfeed"
 )
 
 // versions is a list that changes all the time: two bodies alternate, and each

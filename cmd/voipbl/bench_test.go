@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/genfeed"
 	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
-	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
 // BenchmarkSync measures whole processes: "voipbl sync" of a list from a file,

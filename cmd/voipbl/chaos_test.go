@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/genfeed"
 	"github.com/voipbl/voipbl/internal/testns"
-	"github.com/voipbl/voipbl/testdata/genfeed"
 )
 
 // TestKilledAtAnyMoment kills syncs between two lists with SIGKILL, each at a

@@ -166,7 +166,7 @@ func (p *pbx) limits(t *testing.T) {
 func (p *pbx) bootWithoutNetwork(t *testing.T) {
 	p = p.as(t)
 	serve := filepath.Join(t.TempDir(), "serve")
-	build := exec.Command("go", "build", "-trimpath", "-o", serve, "./testdata/serve")
+	build := exec.Command("go", "build", "-trimpath", "-o", serve, "./internal/testserve")
 	build.Dir, build.Env = "../..", append(build.Environ(), "CGO_ENABLED=0") // as the package is: nothing is compiled twice
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

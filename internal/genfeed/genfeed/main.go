@@ -1,8 +1,8 @@
 // Command genfeed writes a blocklist like VoIPBL's to standard output.
 //
-//	go run ./testdata/genfeed/genfeed -n 100000 > list
-//	go run ./testdata/genfeed/genfeed -n 1000 -dirt all=0.02,crlf=0 -truth > dirty
-//	go run ./testdata/genfeed/genfeed -n 5000 -family 6 -shuffle -seed 7 > list6
+//	go run ./internal/genfeed/genfeed -n 100000 > list
+//	go run ./internal/genfeed/genfeed -n 1000 -dirt all=0.02,crlf=0 -truth > dirty
+//	go run ./internal/genfeed/genfeed -n 5000 -family 6 -shuffle -seed 7 > list6
 //
 // With -truth it also prints, to standard error as JSON, what a correct reader counts in the list.
 package main
@@ -14,7 +14,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/voipbl/voipbl/testdata/genfeed"
+	"github.com/voipbl/voipbl/internal/genfeed"
 )
 
 func main() {
