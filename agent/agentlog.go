@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,11 +158,8 @@ const firstFetch = 10 * time.Minute
 
 // shout tells about feeds that have become stale or frozen, and those that are so no more: a
 // list that silently stops is what nobody notices.
-func (d *daemon) shout(now time.Time) {
-	if now.Sub(d.shoutedAt).Abs() < time.Minute {
-		return
-	}
-	d.shoutedAt = now
+func (d *daemon) shout(_ context.Context, now time.Time) {
+	d.agenda.set(shoutTask, now.Add(time.Minute))
 	store, err := state.FindStore(d.cfg)
 	if err != nil || store == nil {
 		return

@@ -25,7 +25,7 @@ func (d *daemon) allowedChanged(ctx context.Context) error {
 // lookAtBans makes the sets of bans hold what the list says, whoever has changed the
 // one or the other.
 func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
-	d.bansAt = now.Add(bans.LookEvery)
+	d.agenda.set(bansTask, now.Add(bans.LookEvery))
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/exempt"
@@ -62,8 +61,6 @@ type drift struct {
 	pace       pace
 	entries    int // of both sets
 
-	glanceAt, studyAt, rulesAt time.Time
-
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
 
@@ -73,10 +70,10 @@ type drift struct {
 
 // looked begins all intervals anew: everything was just looked at.
 func (d *daemon) looked(now time.Time) {
-	d.glanceAt = now.Add(glanceEvery)
-	d.rulesAt = now.Add(tick)
-	if d.studyAt.IsZero() {
-		d.studyAt = now.Add(tick)
+	d.agenda.set(glanceTask, now.Add(glanceEvery))
+	d.agenda.set(rulesTask, now.Add(tick))
+	if !d.agenda.planned(studyTask) {
+		d.agenda.set(studyTask, now.Add(tick))
 	}
 }
 
@@ -96,24 +93,7 @@ func (d *daemon) lookSoon(now time.Time) {
 	if now.Sub(d.lookedAt) > calmNews {
 		d.newsPause = minNewsPause
 	}
-	if at := now.Add(d.newsPause); at.Before(d.rulesAt) {
-		d.rulesAt = at
-	}
-}
-
-// lookForDrift looks at what is due.
-func (d *daemon) lookForDrift(ctx context.Context, now time.Time) {
-	if d.due(d.glanceAt, now) {
-		d.lookAtSets(ctx, false)
-		d.glanceAt = now.Add(glanceEvery)
-	}
-	if d.due(d.studyAt, now) {
-		d.lookAtSets(ctx, true)
-		d.studyAt = now.Add(min(max(tick, time.Duration(d.entries)*studyPause), bans.MaxStudy))
-	}
-	if d.due(d.rulesAt, now) {
-		d.lookAtRules(ctx, now)
-	}
+	d.agenda.sooner(rulesTask, now.Add(d.newsPause))
 }
 
 // lookAtSets compares the sets with what was last put into them, by a glance or by
@@ -189,18 +169,18 @@ func (d *daemon) rate(packets uint64, now time.Time) {
 
 // lookAtRules puts the rules right, if they have changed.
 func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
-	d.rulesAt = now.Add(tick)
+	d.agenda.set(rulesTask, now.Add(tick))
 	if d.fw == nil {
 		return // nothing is in force yet
 	}
 	if d.generation == "" {
-		d.rulesAt = now.Add(listEvery)
+		d.agenda.set(rulesTask, now.Add(listEvery))
 	}
 	if d.generation != "" && d.generation == d.fw.Generation() && d.other == d.fw.OtherGeneration() && !d.pending {
 		return
 	}
 	if ready := d.pace.ready(); now.Before(ready) {
-		d.rulesAt = ready
+		d.agenda.set(rulesTask, ready)
 		return
 	}
 	d.lookedAt, d.newsPause = now, min(max(2*d.newsPause, minNewsPause), tick)
@@ -264,7 +244,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	}
 	defer unlock()
 	if setnames.EnsureBanSets(d.cfg, h.Kernel) == nil { // the rules name them
-		d.bansAt = time.Now() // they may be empty
+		d.agenda.set(bansTask, time.Now()) // they may be empty
 	}
 	held := rules.Open(d.cfg, h.Fw, h.Kernel, h.Store)
 	defer held.Close()

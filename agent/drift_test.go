@@ -84,17 +84,17 @@ func TestPaceBounds(t *testing.T) {
 func TestLookSoon(t *testing.T) {
 	d := &daemon{}
 	d.looked(aMoment)
-	if !d.due(d.rulesAt, aMoment.Add(tick)) || d.due(d.rulesAt, aMoment.Add(tick-1)) {
-		t.Errorf("rules are looked at %v", d.rulesAt)
+	if !d.agenda.due(rulesTask, aMoment.Add(tick)) || d.agenda.due(rulesTask, aMoment.Add(tick-1)) {
+		t.Errorf("rules are looked at %v", d.agenda[rulesTask])
 	}
 	d.lookSoon(aMoment)
-	first := d.rulesAt
+	first := d.agenda[rulesTask]
 	if got := first.Sub(aMoment); got != minNewsPause {
 		t.Errorf("after news they are looked at after %v", got)
 	}
 	d.lookSoon(aMoment.Add(minNewsPause / 2)) // more news of the same does not put it off
-	if !d.rulesAt.Equal(first) {
-		t.Errorf("with more news they are looked at %v", d.rulesAt)
+	if !d.agenda[rulesTask].Equal(first) {
+		t.Errorf("with more news they are looked at %v", d.agenda[rulesTask])
 	}
 }
 

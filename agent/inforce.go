@@ -64,15 +64,13 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 // applySoon asks for the lists to be put in force after a while, or sooner if that is asked
 // for already. All that it was asked for is why.
 func (d *daemon) applySoon(why string, after time.Duration) {
-	if d.applyAt.IsZero() {
+	if !d.agenda.planned(applyTask) {
 		d.applyWhy = nil
 	}
 	if !slices.Contains(d.applyWhy, why) {
 		d.applyWhy = append(d.applyWhy, why)
 	}
-	if at := time.Now().Add(after); d.applyAt.IsZero() || at.Before(d.applyAt) {
-		d.applyAt = at
-	}
+	d.agenda.sooner(applyTask, time.Now().Add(after))
 }
 
 // apply puts the lists, the bans and the rules in force.
@@ -84,14 +82,14 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	err := d.enforce(ctx, report)
 	// What reading the lists took is not needed until the next time.
 	debug.FreeOSMemory()
-	d.applyAt = time.Time{}
+	d.agenda.drop(applyTask)
 	d.pathsAt = now.Round(0)
 	d.looked(now)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	d.took = time.Since(now)
-	d.bansAt = now.Add(bans.LookEvery)
+	d.agenda.set(bansTask, now.Add(bans.LookEvery))
 	d.logApply(report, why)
 	d.noteApply(report, err)
 	if err != nil {
@@ -106,12 +104,13 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 		return err
 	}
 	d.failures = 0
-	d.keptAt, d.allowedAt = time.Time{}, time.Time{}
+	d.agenda.drop(keptTask)
 	if end := feeds.NextEnd(report.Kept); !end.IsZero() {
-		d.keptAt = now.Add(end.Sub(now) + time.Second) // so that no clock that is set puts it off
+		d.agenda.set(keptTask, now.Add(end.Sub(now)+time.Second)) // so that no clock that is set puts it off
 	}
+	d.agenda.drop(allowedTask)
 	if report.AllowedUntil > 0 {
-		d.allowedAt = now.Add(report.AllowedUntil + time.Second) // rather a moment longer than twice
+		d.agenda.set(allowedTask, now.Add(report.AllowedUntil+time.Second)) // rather a moment longer than twice
 	}
 	if len(report.Families) > 0 {
 		d.applySoon("a set could not be filled", maxApplyPause)

@@ -37,7 +37,6 @@ type metricsServer struct {
 	mu     sync.Mutex // of what follows
 	server *http.Server
 	at     netip.AddrPort
-	again  time.Time // when to try once more to listen; zero if it does
 
 	collecting sync.Mutex // one collection at a time
 	last       *blocklist.Status
@@ -59,17 +58,16 @@ func newMetricsServer(d *daemon) *metricsServer {
 
 // listen serves at an address, and no longer at the one before. An address that is
 // taken is no reason to leave the host without protection: it is tried again with
-// the next reload, and every minute.
-func (m *metricsServer) listen(at netip.AddrPort) {
+// the next reload, and after metricsAgain: listen reports whether that is necessary.
+func (m *metricsServer) listen(at netip.AddrPort) (again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.server != nil && m.at == at {
-		return
+		return false
 	}
-	m.again = time.Time{}
 	m.stop()
 	if m.at = at; !at.IsValid() {
-		return
+		return false
 	}
 	listener, err := net.Listen("tcp", at.String())
 	if err != nil {
@@ -78,8 +76,7 @@ func (m *metricsServer) listen(at netip.AddrPort) {
 			remedy = "choose another port with metrics.listen, then \"voipbl reload\""
 		}
 		m.d.warn("metrics", []string{fmt.Sprintf("metrics are not served at %s: %v: %s", at, err, remedy)})
-		m.again = time.Now().Add(metricsAgain)
-		return
+		return true
 	}
 	m.d.warn("metrics", nil)
 	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: state.RequestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
@@ -88,15 +85,17 @@ func (m *metricsServer) listen(at netip.AddrPort) {
 			m.d.log.Error("metrics are not served any more", "error", err)
 		}
 	}(m.server)
+	return false
 }
 
 // metricsAgain is how often listening is tried again where it could not begin.
 const metricsAgain = time.Minute
 
-// tend listens where that could not begin.
-func (m *metricsServer) tend(now time.Time) {
-	if !m.again.IsZero() && !now.Before(m.again) {
-		m.listen(m.at)
+// listenForMetrics serves them where the configuration says.
+func (d *daemon) listenForMetrics(_ context.Context, now time.Time) {
+	d.agenda.drop(metricsTask)
+	if d.metrics.listen(d.cfg.Metrics.Listen) {
+		d.agenda.set(metricsTask, now.Add(metricsAgain))
 	}
 }
 

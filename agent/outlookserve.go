@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/rules"
 )

@@ -56,13 +56,12 @@ func (d *daemon) past(f config.Feed) attempts {
 
 // hostChanged puts other addresses under protection, and lets feeds be fetched that
 // could not be.
-func (d *daemon) hostChanged(ctx context.Context) {
-	d.hostAt = time.Time{}
-	now := host.HostAddresses()
-	if now == d.host {
+func (d *daemon) hostChanged(ctx context.Context, _ time.Time) {
+	addresses := host.HostAddresses()
+	if addresses == d.host {
 		return
 	}
-	d.host = now
+	d.host = addresses
 	d.applySoon("this host's addresses", settle)
 	d.reports.networkChanged()
 	select {
@@ -81,15 +80,15 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 		return
 	case fileConfig:
 		now := time.Now()
-		if d.reloadAt.IsZero() {
+		if !d.agenda.editing() {
 			d.configAt = now
 		}
-		d.reloadAt = earlier(now.Add(configSettle), d.configAt.Add(2*configSettle))
+		d.agenda.set(reloadTask, earlier(now.Add(configSettle), d.configAt.Add(2*configSettle)))
 		if d.files.aboveFeed(event.Name) {
 			d.applySoon("files of a feed", max(settle, filesPace*d.took))
 		}
 	case fileBans:
-		d.bansAt = earlier(d.bansAt, time.Now().Add(bansSettle))
+		d.agenda.sooner(bansTask, time.Now().Add(bansSettle))
 	case fileReports:
 		d.reports.poke()
 	case fileFeed:
@@ -97,11 +96,6 @@ func (d *daemon) fileChanged(event fsnotify.Event) {
 	}
 	d.files.refresh()
 }
-
-// configChanges reports whether the configuration is being edited. Whoever does so may
-// put it in force himself in the next moment, and to go by the old one then would
-// undo what he does.
-func (d *daemon) configChanges() bool { return !d.reloadAt.IsZero() }
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {

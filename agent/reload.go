@@ -17,7 +17,7 @@ import (
 // reload takes a new configuration over. One that is wrong is refused as a whole, and so
 // is one that takes away more than it may.
 func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) error {
-	d.reloadAt = time.Time{}
+	d.agenda.drop(reloadTask)
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
@@ -52,7 +52,7 @@ func (d *daemon) tryNamesAgain(refused error) bool {
 	if !errors.As(refused, new(*setnames.NamesTakenError)) {
 		return false
 	}
-	d.loadAt = time.Now().Add(setNamesAgain)
+	d.agenda.set(rereadTask, time.Now().Add(setNamesAgain))
 	return true
 }
 
@@ -84,7 +84,7 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 	d.keepConfig()
 	d.shared.Store(&cfg)
 	d.files.follow(cfg, d.opts.ConfigFile)
-	d.metrics.listen(cfg.Metrics.Listen)
+	d.listenForMetrics(ctx, time.Now())
 	d.reports.poke()
 	select {
 	case d.fetcher.replaced <- cfg:
@@ -100,12 +100,13 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 //
 // Nobody has asked for it, so what protects is not taken away by it: the file may have
 // been cut short, or be on its way to another place.
-func (d *daemon) reloadChanged(ctx context.Context) {
-	d.reloadAt, d.loadAt = time.Time{}, time.Time{}
+func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
+	d.agenda.drop(reloadTask)
+	d.agenda.drop(rereadTask)
 	cfg, err := d.opts.Load()
 	if problem.IsShortage(err) { // which says nothing about the file
 		d.warnIf("configuration", fmt.Errorf("the configuration cannot be read now, and is read again: %w", err))
-		d.loadAt = time.Now().Add(tick)
+		d.agenda.set(rereadTask, now.Add(tick))
 		return
 	}
 	d.warn("configuration", nil)

@@ -64,7 +64,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		d.refuse("start", mistake)
 	}
 	if problem.IsShortage(mistake) {
-		d.loadAt = time.Now().Add(tick)
+		d.agenda.set(rereadTask, time.Now().Add(tick))
 	}
 	d.findOldSets(ctx)
 	if err := start.apply(ctx, d); err != nil {
@@ -96,22 +96,15 @@ type daemon struct {
 	asks    chan request // of reload, to be answered
 	allows  chan request // of "voipbl allow", likewise
 
-	watchAt  time.Time // when to try again to watch files
-	applyAt  time.Time // when the lists are to be put in force, as something asks for it; zero if nothing does
-	applyWhy []string
+	agenda   agenda        // when each task is due
+	applyWhy []string      // of applyTask
 	failures int           // to apply, in a row
 	unread   int           // how often in a row a local list could not be read
 	took     time.Duration // the last time
-	hostAt   time.Time     // when to look at this host's addresses; zero if nothing says so
-	bansAt   time.Time     // likewise at its bans
 	book     *bans.Book    // the list of bans
 
 	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
-	reloadAt    time.Time           // likewise at the configuration
-	loadAt      time.Time           // likewise, since it could not be read; nothing else waits for that
 	configAt    time.Time           // when somebody began to change it
-	keptAt      time.Time           // when what is kept of a lost copy is to leave
-	allowedAt   time.Time           // when what is allowed by hand has had its time
 	pathsAt     time.Time           // when local feeds were last read
 	oldSets     []setnames.NamedSet // of a configuration that is gone
 
@@ -124,8 +117,7 @@ type daemon struct {
 	reportError string          // see sayOnce; the reporter's own
 	ready       bool
 
-	begun     time.Time
-	shoutedAt time.Time // see shout
+	begun time.Time
 }
 
 const (
@@ -155,7 +147,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
 	defer func() { d.files.close() }()
-	d.watchFiles(time.Now())
+	d.watchFiles(ctx, time.Now())
 	d.host = host.HostAddresses()
 	bans := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
 	go bans.Run(ctx)
@@ -166,7 +158,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	defer control.close()
 	d.metrics = newMetricsServer(d)
 	defer d.metrics.close()
-	d.metrics.listen(d.cfg.Metrics.Listen)
+	d.listenForMetrics(ctx, time.Now())
 	news, err := firewall.Watch(ctx)
 	if err != nil {
 		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", err)
@@ -177,6 +169,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	defer drainAll(d.reports.done)
 	defer cancel()
 
+	d.agenda.set(shoutTask, time.Now())
 	d.ready = true
 	d.tellSystemd("READY=1")
 	words := "protected"
@@ -221,7 +214,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		events, troubles := d.files.channels()
 		d.work(ctx, time.Now())
 		d.feed(dog)
-		wake := time.NewTimer(time.Until(dog.next(d.nextWork(time.Now()))))
+		wake := time.NewTimer(time.Until(dog.next(d.agenda.next(time.Now().Add(tick)))))
 		select {
 		case <-ctx.Done():
 		case <-wake.C:
@@ -245,8 +238,8 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 			}
 			d.lookSoon(time.Now())
 		case <-hostNews:
-			if d.hostAt.IsZero() {
-				d.hostAt = time.Now().Add(host.HostPause) // a lot of little news
+			if !d.agenda.planned(hostTask) {
+				d.agenda.set(hostTask, time.Now().Add(host.HostPause)) // a lot of little news
 			}
 		case event := <-events:
 			d.fileChanged(event)
@@ -258,54 +251,4 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		wake.Stop()
 	}
 	return nil
-}
-
-// work does what is due.
-func (d *daemon) work(ctx context.Context, now time.Time) {
-	if d.due(d.reloadAt, now) || d.due(d.loadAt, now) {
-		d.reloadChanged(ctx)
-	}
-	if d.due(d.hostAt, now) {
-		d.hostChanged(ctx)
-	}
-	d.watchFiles(now)
-	d.metrics.tend(now)
-	if d.due(d.keptAt, now) {
-		d.keptAt = time.Time{}
-		d.applySoon("what was kept of a lost copy has had its time", 0)
-	}
-	if d.due(d.allowedAt, now) {
-		d.allowedAt = time.Time{}
-		d.applySoon("a host was allowed for a time that is over", 0)
-	}
-	if d.pathsDue(now) {
-		d.readPaths(ctx, now)
-	}
-	if !d.configChanges() {
-		if d.due(d.applyAt, now) {
-			d.apply(ctx, d.applyWhy...) // what goes wrong is logged, and tried again
-		}
-		d.lookForDrift(ctx, now)
-		if d.due(d.bansAt, now) {
-			d.lookAtBans(ctx, now)
-		}
-	}
-	d.shout(now)
-}
-
-func (d *daemon) due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// nextWork is when there is something to do, at most a tick from now.
-func (d *daemon) nextWork(now time.Time) time.Time {
-	next := now.Add(tick)
-	due := []time.Time{d.reloadAt, d.hostAt}
-	if !d.configChanges() {
-		due = append(due, d.applyAt, d.allowedAt, d.bansAt, d.glanceAt, d.studyAt, d.rulesAt)
-	}
-	for _, at := range due {
-		if !at.IsZero() && at.Before(next) {
-			next = at
-		}
-	}
-	return next
 }

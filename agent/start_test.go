@@ -92,9 +92,9 @@ func TestUnreadableConfiguration(t *testing.T) {
 	d := &daemon{log: slog.New(slog.DiscardHandler), opts: RunOptions{Load: func() (config.Config, error) {
 		return config.Config{}, fmt.Errorf("configuration: %w", unix.EMFILE)
 	}}}
-	d.reloadAt = time.Now()
-	d.reloadChanged(t.Context())
-	if d.state.get().ConfigError != nil || d.configChanges() || d.loadAt.IsZero() {
-		t.Errorf("refused: %v; others wait: %v; read again at %v", d.state.get().ConfigError, d.configChanges(), d.loadAt)
+	d.agenda.set(reloadTask, time.Now())
+	d.reloadChanged(t.Context(), time.Now())
+	if d.state.get().ConfigError != nil || d.agenda.editing() || d.agenda[rereadTask].IsZero() {
+		t.Errorf("refused: %v; others wait: %v; read again at %v", d.state.get().ConfigError, d.agenda.editing(), d.agenda[rereadTask])
 	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,11 +41,11 @@ const (
 const watchEvery = time.Minute
 
 // watchFiles begins to watch files, if that is not done yet.
-func (d *daemon) watchFiles(now time.Time) {
-	if d.files.watcher != nil || now.Before(d.watchAt) {
+func (d *daemon) watchFiles(_ context.Context, now time.Time) {
+	if d.files.watcher != nil {
 		return
 	}
-	d.watchAt = now.Add(watchEvery)
+	d.agenda.set(watchTask, now.Add(watchEvery))
 	files, err := newFileWatch()
 	if err != nil {
 		d.warn("watch", []string{fmt.Sprintf("files cannot be watched, so they are read by their schedule only, and the configuration by \"voipbl reload\": %v", err)})
@@ -57,7 +58,9 @@ func (d *daemon) watchFiles(now time.Time) {
 		return
 	}
 	// Nobody has told what has changed before, also while the agent started.
-	d.reloadAt, d.pathsAt = now, time.Time{}
+	d.agenda.drop(watchTask)
+	d.agenda.set(reloadTask, now)
+	d.pathsAt = time.Time{}
 	if d.ready {
 		d.applySoon("files", 0)
 	}

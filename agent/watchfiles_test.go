@@ -171,13 +171,13 @@ func TestFileWatchTellsTheAgent(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	f.edit("etc/blocklist.d/one.txt")
 	f.want(fileFeed, "etc/blocklist.d/one.txt")
-	if f.d.applyAt.IsZero() || !f.d.reloadAt.IsZero() {
-		t.Errorf("a feed: applied at %v, reloaded at %v", f.d.applyAt, f.d.reloadAt)
+	if f.d.agenda[applyTask].IsZero() || !f.d.agenda[reloadTask].IsZero() {
+		t.Errorf("a feed: applied at %v, reloaded at %v", f.d.agenda[applyTask], f.d.agenda[reloadTask])
 	}
-	f.d.applyAt = time.Time{}
+	f.d.agenda.drop(applyTask)
 	f.edit("etc/voipbl.yaml")
 	f.want(fileConfig, "etc/voipbl.yaml")
-	if f.d.reloadAt.IsZero() {
+	if f.d.agenda[reloadTask].IsZero() {
 		t.Error("the configuration is not reloaded")
 	}
 	store, err := fetch.OpenStore(f.path("state"))
@@ -185,9 +185,9 @@ func TestFileWatchTellsTheAgent(t *testing.T) {
 	defer store.Close()
 	_, err = store.AppendJournal(bans.File, []byte("\n"))
 	f.check(err)
-	f.d.bansAt = time.Now().Add(time.Hour)
+	f.d.agenda.set(bansTask, time.Now().Add(time.Hour))
 	f.want(fileBans, "state/bans.journal")
-	if time.Until(f.d.bansAt) > bansSettle {
+	if time.Until(f.d.agenda[bansTask]) > bansSettle {
 		t.Error("the bans are not looked at")
 	}
 }
@@ -204,18 +204,18 @@ func TestChangedBeforeTheWatch(t *testing.T) {
 		cfg: old, files: &fileWatch{}, log: slog.New(slog.NewTextHandler(&told, nil)), pathsAt: time.Now(),
 		opts: RunOptions{ConfigFile: f.path("etc/voipbl.yaml"), Load: func() (config.Config, error) { return old, now }},
 	}
-	d.watchFiles(time.Now())
+	d.watchFiles(t.Context(), time.Now())
 	t.Cleanup(d.files.close)
-	if !d.due(d.reloadAt, time.Now()) || !d.pathsDue(time.Now()) {
-		t.Errorf("the configuration is read again at %v; local lists are: %v", d.reloadAt, d.pathsDue(time.Now()))
+	if !d.agenda.due(reloadTask, time.Now()) || !d.pathsDue(time.Now()) {
+		t.Errorf("the configuration is read again at %v; local lists are: %v", d.agenda[reloadTask], d.pathsDue(time.Now()))
 	}
-	d.reloadChanged(t.Context())
+	d.reloadChanged(t.Context(), time.Now())
 	if told.Len() > 0 {
 		t.Errorf("it is as it was, and this is told: %s", told.String())
 	}
 	for i, text := range []string{"one mistake", "one mistake", "another mistake"} {
 		now = errors.New(text)
-		d.reloadChanged(t.Context())
+		d.reloadChanged(t.Context(), time.Now())
 		if got, want := strings.Count(told.String(), "refused"), []int{1, 1, 2}[i]; got != want {
 			t.Errorf("%s: told %d times, want %d: %s", text, got, want, told.String())
 		}
