@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/voipbl/voipbl/bans"
@@ -15,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
+	"golang.org/x/sync/errgroup"
 )
 
 // RunOptions are what the caller of Run says.
@@ -76,99 +76,50 @@ func Run(ctx context.Context, opts RunOptions) error {
 	return d.serve(ctx, start)
 }
 
-// isMistake reports whether a configuration that cannot be loaded will not be loaded the
-// next time either.
-func isMistake(err error) bool { return !problem.IsShortage(err) }
-
-// daemon is the agent at work. All that changes the kernel happens in its loop, one
-// thing after the other; fetching, listening and answering go on beside it.
-type daemon struct {
-	opts    RunOptions
-	hold    *state.AgentHold
-	log     *slog.Logger
-	cfg     config.Config                 // for the loop
-	shared  atomic.Pointer[config.Config] // the same for others, who read it at any time
-	state   agentState
-	fetcher *fetcher
-	files   *fileWatch
-	metrics *metricsServer
-	reports *reporter
-	asks    chan request // of reload, to be answered
-	allows  chan request // of "voipbl allow", likewise
-
-	agenda   agenda        // when each task is due
-	applyWhy []string      // of applyTask
-	failures int           // to apply, in a row
-	unread   int           // how often in a row a local list could not be read
-	took     time.Duration // the last time
-	book     *bans.Book    // the list of bans
-
-	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
-	configAt    time.Time           // when somebody began to change it
-	pathsAt     time.Time           // when local feeds were last read
-	oldSets     []setnames.NamedSet // of a configuration that is gone
-
-	drift
-	said  map[string]bool      // warnings that were logged and still hold
-	stale map[string]time.Time // since when a stale feed was last told about
-	host  string               // see hostAddresses
-
-	troubled    map[string]bool // "sets" or "rules" of one family; see warnOfFamilies
-	reportError string          // see sayOnce; the reporter's own
-	ready       bool
-
-	begun time.Time
-}
-
-const (
-	// tick is how often the agent looks around: at what costs next to nothing.
-	tick = 5 * time.Second
-
-	// settle is for how long changes are gathered before they are put in force
-	// together: files are written one after the other, feeds finish together.
-	settle = 500 * time.Millisecond
-
-	// filesPace keeps lists that are written all the time from filling the
-	// machine: after putting them in force there is a pause of that many times
-	// as long.
-	filesPace = 5
-
-	// A failed apply is tried again after this, and after twice as long each
-	// time up to a minute.
-	applyPause    = 5 * time.Second
-	maxApplyPause = time.Minute
-)
-
-// serve is all that follows the start.
+// serve is all that follows the start. What goes on beside the loop begins before systemd is
+// told READY, and has ended when serve returns.
 func (d *daemon) serve(ctx context.Context, start *starting) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
-	defer func() { d.files.close() }()
 	d.watchFiles(ctx, time.Now())
+	defer func() { d.files.close() }()
 	d.host = host.HostAddresses()
-	bans := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
-	go bans.Run(ctx)
-	var control *control
-	if err := start.try(ctx, func() (err error) { control, err = d.listen(bans); return err }, isLasting); err != nil {
+	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
+	var asked *control
+	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned); return err }, isLasting); err != nil {
 		return err
 	}
-	defer control.close()
 	d.metrics = newMetricsServer(d)
-	defer d.metrics.close()
 	d.listenForMetrics(ctx, time.Now())
-	news, err := firewall.Watch(ctx)
+	defer d.metrics.close()
+	besides, cancel := context.WithCancel(ctx)
+	news, err := firewall.Watch(besides)
 	if err != nil {
 		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", err)
 	}
-	go d.fetcher.run(ctx, d.cfg)
-	defer drainAll(d.fetcher.done)
-	go d.reports.run(ctx)
-	defer drainAll(d.reports.done)
-	defer cancel()
+	var beside errgroup.Group
+	cfg := d.cfg
+	for _, run := range []func(context.Context){
+		asked.run,
+		banned.Run,
+		func(ctx context.Context) { d.fetcher.run(ctx, cfg) },
+		d.reports.run,
+	} {
+		beside.Go(func() error { run(besides); return nil })
+	}
+	d.tellReady()
+	err = d.loop(ctx, news, host.WatchHost(besides))
+	d.tellSystemd("STOPPING=1")
+	cancel()
+	drainAll(d.fetcher.done) // which it fills to its end
+	beside.Wait()
+	d.log.Info("stopped: sets and rules stay in force")
+	return err
+}
 
+// tellReady says that the host is protected, as far as it is.
+func (d *daemon) tellReady() {
 	d.agenda.set(shoutTask, time.Now())
 	d.ready = true
 	d.tellSystemd("READY=1")
@@ -180,22 +131,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 		words = "ready, and not protected as configured: " + p.Error
 	}
 	d.log.Info(words, "set", d.cfg.Set, "entries", d.entries, "feeds", len(d.cfg.Feeds), "version", d.opts.Version)
-	err = d.loop(ctx, news, host.WatchHost(ctx))
-	d.tellSystemd("STOPPING=1")
-	d.log.Info("stopped: sets and rules stay in force")
-	return err
 }
-
-// LostLockError is the run folder having been taken away from under the agent: another
-// one may be started beside it.
-type LostLockError struct{ Dir string }
-
-func (e *LostLockError) Error() string {
-	return "the agent's lock is gone from " + e.Dir + ": somebody has removed the folder"
-}
-
-// Remedy says what to do about it.
-func (e *LostLockError) Remedy() string { return "start the agent anew, and leave run_dir alone" }
 
 // drainAll waits until the channel is closed.
 func drainAll[T any](c <-chan T) {
@@ -203,6 +139,7 @@ func drainAll[T any](c <-chan T) {
 	}
 }
 
+// loop is the agent's work, one thing after the other, until ctx ends.
 func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error {
 	dog := newWatchdog()
 	for ctx.Err() == nil {

@@ -40,11 +40,12 @@ func (s *agentState) get() state.AgentStatus {
 
 // control is the server of the socket.
 type control struct {
-	server *http.Server
-	folder *os.File
+	server   *http.Server
+	listener net.Listener
+	folder   *os.File
 }
 
-// listen answers until it is closed. The caller holds the agent's lock, so a socket
+// listen makes the socket, which run answers on. The caller holds the agent's lock, so a socket
 // that is there is one that a killed agent has left.
 func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	folder, err := os.Open(d.cfg.RunDir)
@@ -80,14 +81,15 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
 	})
-	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: state.RequestWait, IdleTimeout: state.RequestWait}, folder}
-	go c.server.Serve(limited(listener, mostAsks))
-	return c, nil
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: state.RequestWait, IdleTimeout: state.RequestWait}
+	return &control{server, limited(listener, mostAsks), folder}, nil
 }
 
-func (c *control) close() {
-	c.server.Close()
-	c.folder.Close()
+// run answers until ctx ends.
+func (c *control) run(ctx context.Context) {
+	defer c.folder.Close()
+	defer context.AfterFunc(ctx, func() { c.server.Close() })()
+	_ = c.server.Serve(c.listener) // until it is closed
 }
 
 // snapshot is how the agent is at this moment.

@@ -85,3 +85,7 @@ func isLasting(err error) bool {
 	running := (*state.AgentRunningError)(nil)
 	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
 }
+
+// isMistake reports whether a configuration that cannot be loaded will not be loaded the
+// next time either.
+func isMistake(err error) bool { return !problem.IsShortage(err) }
