@@ -19,7 +19,7 @@ type Request struct {
 	Facts  host.Facts
 	Rules  []reach.KernelRules // the backend that voipbl uses first
 	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
-	Owners []string            // whose rules the kernel has: see [agent.OtherOwners]
+	Owners []string            // whose rules the kernel has: see [reach.OtherOwners]
 
 	// Text is the configuration as it is, nil if there is none. Shipped is the
 	// commented one with all defaults, which a new one is made from.

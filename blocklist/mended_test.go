@@ -1,11 +1,12 @@
 package blocklist
 
 import (
+	"testing"
+
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
-	"testing"
 )
 
 // TestRemediesByTheFile: what is written into a file that does not count helps nobody.

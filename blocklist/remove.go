@@ -10,7 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
@@ -62,7 +62,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		defer unlock()
 	}
-	removed := &Removed{Saved: reach.SavedAfterRemoval(facts.SavedRules("/"), cfg)}
+	removed := &Removed{Saved: reach.SavedAfterRemoval(host.SavedRules("/"), cfg)}
 	rules := firewall.ReadUsers(ctx)
 	if users := rules.OfChains(); len(users) > 0 {
 		return nil, &ChainInUseError{users}

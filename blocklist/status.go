@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/outbox"
@@ -182,7 +182,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.StateFolder, s.RunFolder = state.StateFolderOf(cfg, agent), state.RunFolder(cfg).Trouble()
 	s.DropLog = rules.DropLogNote(cfg)
-	s.Saved = reach.SavedRenamed(facts.SavedRules("/"), cfg)
+	s.Saved = reach.SavedRenamed(host.SavedRules("/"), cfg)
 	kept, keptErr := feeds.ReadKept(store, cfg, false)
 	s.Kept = kept
 	s.judge(now)

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -81,7 +81,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 		}
 	}
 	if !opts.SetsOnly {
-		report.Saved, report.DropLog = reach.SavedRenamed(facts.SavedRules("/"), cfg), rules.DropLogNote(cfg)
+		report.Saved, report.DropLog = reach.SavedRenamed(host.SavedRules("/"), cfg), rules.DropLogNote(cfg)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -1,9 +1,10 @@
 package feeds
 
 import (
-	"github.com/voipbl/voipbl/internal/problem"
 	"net/netip"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // State is where the entries of a feed came from.

@@ -16,7 +16,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
@@ -82,12 +82,12 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 	if !status.Protected || status.Entries() == 0 {
 		return nil, &ScriptStaysError{append(slices.Clone(status.Problems), "nothing is blocked")[:1]}
 	}
-	lines := facts.ScriptLines("/")
+	lines := host.ScriptLines("/")
 	parts, err := scriptParts(ctx, cfg, lines)
 	if err != nil {
 		return nil, err
 	}
-	if pids := facts.ScriptRuns(); len(pids) > 0 {
+	if pids := host.ScriptRuns(); len(pids) > 0 {
 		return nil, &ScriptRunsError{pids}
 	}
 	lost, err := lostWith(cfg, parts)
@@ -108,7 +108,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		done.Lines = append(done.Lines, line)
 	}
 	// Nothing starts it from now on, and what was started a moment ago is not undone.
-	if pids := facts.ScriptRuns(); len(pids) > 0 && !dryRun {
+	if pids := host.ScriptRuns(); len(pids) > 0 && !dryRun {
 		return done, &ScriptRunsError{pids}
 	}
 	for _, p := range parts {
@@ -125,14 +125,14 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		}
 	}
 	err = done.dropSets(cfg, dryRun)
-	done.Saved = reach.SavedTroubles(facts.SavedRules("/"), reach.Since("which is gone", func(_ facts.SavedLine, set string) bool {
+	done.Saved = reach.SavedTroubles(host.SavedRules("/"), reach.Since("which is gone", func(_ host.SavedLine, set string) bool {
 		return slices.Contains(done.Sets, set)
 	}))
 	return done, err
 }
 
 // scriptParts are what the script has made, if all of it can go, and what runs it.
-func scriptParts(ctx context.Context, cfg config.Config, lines []facts.ScriptLine) ([]scriptPart, error) {
+func scriptParts(ctx context.Context, cfg config.Config, lines []host.ScriptLine) ([]scriptPart, error) {
 	var (
 		parts                 []scriptPart
 		byHand, used, forward []string
@@ -232,7 +232,7 @@ func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
 }
 
 // commentOut makes a line of cron's a comment, if it is still the one that was found.
-func commentOut(l facts.ScriptLine) error {
+func commentOut(l host.ScriptLine) error {
 	text, err := os.ReadFile(l.File)
 	if err != nil {
 		return err

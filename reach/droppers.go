@@ -8,7 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/nft"
@@ -22,7 +22,7 @@ func PassedBy(rules []KernelRules, native *nft.Ruleset) (p Passed, err error) {
 		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && s.AsksForWay() })
 	}
 	if asks {
-		p.Arrivals, err = facts.LookArrivals()
+		p.Arrivals, err = host.LookArrivals()
 	}
 	return p, err
 }
@@ -418,7 +418,7 @@ func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obsta
 		o.Remedy = fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, table, s.Chain, s.Rule)
 	}
 	if len(owners) > 0 {
-		o.Remedy = l.letRemedy() + ", or " + facts.SwitchOffRemedy(owners)
+		o.Remedy = l.letRemedy() + ", or " + host.SwitchOffRemedy(owners)
 	}
 	return o
 }
@@ -426,7 +426,7 @@ func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obsta
 // nativeObstacle is a table or chain of nftables that drops packets, but for which.
 func nativeObstacle(s nft.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
-	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, facts.TakeOutRemedy(s.Of))
+	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, host.TakeOutRemedy(s.Of))
 	if l.along == firewall.Inwards || l.along == firewall.Answers {
 		remedy += BaseOffRemedy
 	}

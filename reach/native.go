@@ -8,7 +8,6 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -109,7 +108,7 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 // of it has to be right when "auto" is.
 func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool) {
 	rules, native, err := ReadAround(ctx, cfg, b, saved)
-	avoid = avoidInput(rules, native, facts.HasFreePBXFirewall("")) || err != nil && last
+	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || err != nil && last
 	return settings.DropPlace(cfg, avoid), avoid
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
@@ -48,7 +48,7 @@ type Passed struct {
 	Native *nft.Ruleset // nil where it could not be read
 
 	// Arrivals are by which interfaces packets come, where a rule asks for that.
-	Arrivals *facts.Arrivals
+	Arrivals *host.Arrivals
 }
 
 // Obstacles finds what is in the way of the rules that the kernel has, whoever asks:

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -50,13 +50,13 @@ func (s SavedTrouble) Remedy() string {
 }
 
 // SavedAfterRemoval are the saved rules that name what a removal has taken out.
-func SavedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := OwnSetNames(cfg)
 	names, _ := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg)) // Remove says why they are not known
 	for _, set := range setnames.FormerSets(cfg, names) {
 		own = append(own, set.Name)
 	}
-	return SavedTroubles(lines, func(l facts.SavedLine, set string) string {
+	return SavedTroubles(lines, func(l host.SavedLine, set string) string {
 		switch {
 		case slices.Contains(own, set) || l.Ours:
 			return "which is gone"
@@ -69,18 +69,18 @@ func SavedAfterRemoval(lines []facts.SavedLine, cfg config.Config) []SavedTroubl
 
 // SavedRenamed are the saved rules of voipbl's own that name sets which it does not fill any
 // more, since the configuration has other names for them.
-func SavedRenamed(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := append(OwnSetNames(cfg), firewall.BanSetName(firewall.IPv4), firewall.BanSetName(firewall.IPv6))
-	return SavedTroubles(lines, Since("which voipbl fills no more", func(l facts.SavedLine, set string) bool {
+	return SavedTroubles(lines, Since("which voipbl fills no more", func(l host.SavedLine, set string) bool {
 		return l.Ours && set != "" && !slices.Contains(own, set)
 	}))
 }
 
 // SavedUnmade are the saved rules that name sets of voipbl's that nothing makes before they
 // are loaded: no unit of voipbl's, and no file of saved sets.
-func SavedUnmade(lines []facts.SavedLine, cfg config.Config) []SavedTrouble {
+func SavedUnmade(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := OwnSetNames(cfg)
-	all := SavedTroubles(lines, Since("which nothing makes before", func(l facts.SavedLine, set string) bool {
+	all := SavedTroubles(lines, Since("which nothing makes before", func(l host.SavedLine, set string) bool {
 		return slices.Contains(own, set) || l.Action && set != ""
 	}))
 	return slices.DeleteFunc(all, func(s SavedTrouble) bool { return s.Returns })
@@ -95,8 +95,8 @@ func OwnSetNames(cfg config.Config) []string {
 }
 
 // Since is one reason, for all lines that it is true of.
-func Since(why string, is func(l facts.SavedLine, set string) bool) func(l facts.SavedLine, set string) string {
-	return func(l facts.SavedLine, set string) string {
+func Since(why string, is func(l host.SavedLine, set string) bool) func(l host.SavedLine, set string) string {
+	return func(l host.SavedLine, set string) string {
 		if is(l, set) {
 			return why
 		}
@@ -106,7 +106,7 @@ func Since(why string, is func(l facts.SavedLine, set string) bool) func(l facts
 
 // SavedTroubles are the lines for which there is a reason, one trouble a file. A line that
 // names no set is asked about with an empty one.
-func SavedTroubles(lines []facts.SavedLine, why func(l facts.SavedLine, set string) string) []SavedTrouble {
+func SavedTroubles(lines []host.SavedLine, why func(l host.SavedLine, set string) string) []SavedTrouble {
 	var made []string
 	for _, l := range lines {
 		made = append(made, l.Makes)

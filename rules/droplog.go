@@ -2,7 +2,7 @@ package rules
 
 import (
 	"github.com/voipbl/voipbl/config"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -10,7 +10,7 @@ import (
 // DropLogNote says why the lines that log_drops asks for may not appear; nil if nothing is
 // known to be in their way. It stands against no protection.
 func DropLogNote(cfg config.Config) *problem.Problem {
-	if cfg.Firewall.LogDrops != config.LogKernel || settings.LeavesRules(cfg) || !facts.LogsByLeave() {
+	if cfg.Firewall.LogDrops != config.LogKernel || settings.LeavesRules(cfg) || !host.LogsByLeave() {
 		return nil
 	}
 	return &problem.Problem{

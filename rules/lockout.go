@@ -12,7 +12,6 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -130,7 +129,7 @@ func (e *OtherOwnerError) Error() string {
 
 // Remedy says what to do about it.
 func (e *OtherOwnerError) Remedy() string {
-	return facts.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
+	return host.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
 }
 
 // checkOwners refuses base rules beside another owner of INPUT.

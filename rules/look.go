@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
-	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
@@ -134,7 +134,7 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 }
 
 // ClosedListeners are the listeners that the configured base rules close.
-func ClosedListeners(cfg config.Config, rules []reach.KernelRules, listeners []facts.Listener) []lockout.Closed {
+func ClosedListeners(cfg config.Config, rules []reach.KernelRules, listeners []host.Listener) []lockout.Closed {
 	base := settings.BaseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
 	if base == nil || len(rules) == 0 {
 		return []lockout.Closed{}

@@ -1,11 +1,12 @@
 package rules
 
 import (
-	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/reach"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 )
 
 // What comes first where the file is not what is in force: it has a mistake, or takes away

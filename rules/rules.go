@@ -15,7 +15,6 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
@@ -37,9 +36,9 @@ type Hold struct {
 
 	State  State
 	Record Record
-	ways   *facts.Ways // see look
-	avoid  bool        // INPUT, as it was last decided
-	other  string      // the generation of the other backend, when the rules were last read
+	ways   *host.Ways // see look
+	avoid  bool       // INPUT, as it was last decided
+	other  string     // the generation of the other backend, when the rules were last read
 
 	Replaced [2]bool // sets that are about to take the place of somebody else's; see freeForeign
 
@@ -418,11 +417,11 @@ func (r *Hold) asLastTime() bool {
 		return false
 	}
 	if r.Record.Ways != "" {
-		if now, err := facts.LookArrivals(); err != nil || r.Record.Ways != problem.Digest(now) {
+		if now, err := host.LookArrivals(); err != nil || r.Record.Ways != problem.Digest(now) {
 			return false
 		}
 	}
-	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || facts.HasFreePBXFirewall("")))
+	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || host.HasFreePBXFirewall("")))
 	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)
 	return r.Record.Wanted == problem.Digest(s.Wanted())
 }
@@ -493,7 +492,7 @@ func (r *Hold) callerOut(ctx context.Context, trouble *problem.Problem) *problem
 func (r *Hold) EnsureSaved() (warnings []string) {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
-		names, err := reach.SavedSets(facts.RulesAtBoot[f])
+		names, err := reach.SavedSets(host.RulesAtBoot[f])
 		if err != nil {
 			warnings = append(warnings, fmt.Sprintf("the sets that saved rules name cannot be made: %v", err))
 			continue
@@ -501,7 +500,7 @@ func (r *Hold) EnsureSaved() (warnings []string) {
 		for _, name := range names {
 			made, err := r.sets.EnsureBanSet(name, f)
 			if err != nil {
-				warnings = append(warnings, fmt.Sprintf("%s names a set that cannot be made: %v", facts.RulesAtBoot[f], err))
+				warnings = append(warnings, fmt.Sprintf("%s names a set that cannot be made: %v", host.RulesAtBoot[f], err))
 			}
 			if made && !slices.Contains(r.Record.Sets, name) {
 				r.Record.Sets = append(r.Record.Sets, name)

@@ -9,15 +9,14 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
 )
 
 // look is who listens on this host and by which tunnels packets come in, as they were
 // when it was asked first.
-func (r *Hold) look() facts.Ways {
+func (r *Hold) look() host.Ways {
 	if r.ways == nil {
-		ways := facts.LookWays()
+		ways := host.LookWays()
 		r.ways = &ways
 	}
 	return *r.ways
@@ -26,7 +25,7 @@ func (r *Hold) look() facts.Ways {
 // shutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.
-func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, logins []host.Login) []ShutOut {
+func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, logins []host.Login) []ShutOut {
 	var out []ShutOut
 	for _, c := range lockout.VPN(lockout.Find(base, saved, ways.Listeners)) {
 		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
@@ -42,7 +41,7 @@ func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, log
 }
 
 // mysterious reports whether there is a tunnel that base rules may shut out or not.
-func mysterious(ways facts.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
+func mysterious(ways host.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
 
 func vpnName(c lockout.Closed) string {
 	name := "the VPN " + c.VPN
@@ -53,11 +52,11 @@ func vpnName(c lockout.Closed) string {
 }
 
 // sessionsBehind are the clients that are logged in through a VPN's listener.
-func sessionsBehind(ways facts.Ways, c lockout.Closed, logins []host.Login) []string {
+func sessionsBehind(ways host.Ways, c lockout.Closed, logins []host.Login) []string {
 	var all []string
 	for _, l := range logins {
 		t, through := ways.Through(l.From, netip.Addr{})
-		if through && slices.ContainsFunc(ways.Outer(t), func(o facts.Listener) bool { return o.Proto == c.Proto && o.Port == c.Port }) {
+		if through && slices.ContainsFunc(ways.Outer(t), func(o host.Listener) bool { return o.Proto == c.Proto && o.Port == c.Port }) {
 			all = append(all, l.From.String())
 		}
 	}
@@ -102,7 +101,7 @@ func (e *TunnelConnectionError) Remedy() string {
 
 // checkTunnel refuses a confirmation that came in through a tunnel that the rules do not
 // let come again.
-func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways facts.Ways, c host.Connection, deadline time.Time) error {
+func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c host.Connection, deadline time.Time) error {
 	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
 		return nil

@@ -9,27 +9,26 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/settings"
 )
 
 // vpnHost is a host with a VPN of each kind.
-func vpnHost() facts.Ways {
+func vpnHost() host.Ways {
 	any4 := netip.IPv4Unspecified()
-	return facts.Ways{
-		Listeners: []facts.Listener{
+	return host.Ways{
+		Listeners: []host.Listener{
 			{Proto: "udp", Addr: any4, Port: 1194, Program: "openvpn", VPN: "openvpn"},
 			{Proto: "udp", Addr: any4, Port: 51820, VPN: "wireguard"},
 			{Proto: "udp", Addr: any4, Port: 500, Program: "charon", VPN: "ipsec"},
 			{Proto: "esp", Addr: any4, VPN: "ipsec"},
 		},
-		Tunnels: []facts.Tunnel{
+		Tunnels: []host.Tunnel{
 			{Interface: "tun0", Kind: "tun", Program: "openvpn", Addrs: testvalue.Addrs("10.8.0.1")},
-			{Interface: "wg0", Kind: "wireguard", Outer: []facts.Port{{Proto: "udp", Port: 51820}}, Addrs: testvalue.Addrs("10.9.0.1")},
+			{Interface: "wg0", Kind: "wireguard", Outer: []host.Port{{Proto: "udp", Port: 51820}}, Addrs: testvalue.Addrs("10.9.0.1")},
 			{Interface: "tun1", Kind: "tun", Program: "vpnc", Addrs: testvalue.Addrs("10.10.0.1")},
 			{Interface: "wg1", Kind: "wireguard", Addrs: testvalue.Addrs("10.11.0.1")},
-			{Kind: "ipsec", From: []netip.Prefix{netip.MustParsePrefix("10.12.0.0/24")}, Outer: []facts.Port{{Proto: "esp"}}},
+			{Kind: "ipsec", From: []netip.Prefix{netip.MustParsePrefix("10.12.0.0/24")}, Outer: []host.Port{{Proto: "esp"}}},
 			{Interface: "ppp0", Kind: "ppp", Addrs: testvalue.Addrs("198.51.100.9")}, // a dial-up line
 		},
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,48 +13,51 @@ import (
 
 const module = "github.com/voipbl/voipbl/"
 
-// mayImport is the layout of the program: which packages of ours each one may
-// import. What is not named imports none.
-var mayImport = map[string][]string{
-	"cmd/voipbl": {"advise", "agent", "config", "host", "lockout", "packaging"},
-	"advise":     {"agent", "config", "firewall", "host", "lockout", "nft"},
-	"agent":      {"allowlist", "banlist", "config", "dns", "fetch", "host", "ipsetsync", "firewall", "lockout", "nft", "outbox", "cidr", "internal/banrule", "internal/deadline", "internal/filekind", "internal/memory", "internal/netdump", "internal/portrange", "internal/procself", "internal/web"},
-	"allowlist":  {"config", "internal/deadline"},
-	"banlist":    {"cidr", "internal/deadline"},
-	"config":     {"cidr", "internal/portrange", "internal/shownurl"},
-	"dns":        nil,
-	"fetch":      {"internal/shownurl", "internal/web"},
-	"ipsetsync":  {"cidr"},
-	"firewall":   {"nft", "internal/banrule", "internal/portrange", "internal/procself"},
-	"outbox":     {"internal/web"},
-	"cidr":       nil,
-	"host":       {"internal/banrule", "internal/netdump", "internal/procself"},
-	"lockout":    {"firewall", "host"},
-	"nft":        {"internal/portrange"},
-	"packaging":  nil, // the files that are installed
+// room is a package as docs/architecture.md tells it.
+type room struct {
+	imports []string // packages of ours that it may import
+	pure    bool     // it does nothing outside of itself
 }
 
-// pure packages do nothing outside of themselves.
-var pure = map[string][]string{
-	"allowlist": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"advise":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"banlist":   {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"cidr":      {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-	"config":    {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
+// impure are packages that a pure one does not need.
+var impure = []string{"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"}
 
-	"lockout": {"os", "net", "net/http", "log", "log/slog", "os/exec", "syscall"},
-}
-
-func TestImportRule(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+// layout reads the table of rooms.
+func layout(t *testing.T) map[string]room {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
+	rooms := make(map[string]room)
+	quoted := regexp.MustCompile("`([^`]+)`")
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1) {
+		r := room{pure: strings.HasSuffix(row[2], "Pure")}
+		for _, name := range quoted.FindAllStringSubmatch(row[3], -1) {
+			r.imports = append(r.imports, name[1])
+		}
+		rooms[row[1]] = r
+	}
+	if len(rooms) < 20 {
+		t.Fatalf("the table in docs/architecture.md has %d rooms", len(rooms))
+	}
+	return rooms
+}
+
+// TestImportRule holds what each package imports to the table: it imports all that is named
+// there, and nothing else of ours.
+func TestImportRule(t *testing.T) {
+	rooms := layout(t)
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,GoFiles", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testing := regexp.MustCompile(`^internal/(test|friends|metricnames)|^packaging/|^testdata/|^internal/genfeed`)
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p struct {
 			ImportPath string
 			Imports    []string
+			GoFiles    []string
 		}
 		if err := dec.Decode(&p); err == io.EOF {
 			break
@@ -60,25 +65,30 @@ func TestImportRule(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimPrefix(p.ImportPath, module)
-		allowed, known := mayImport[name]
+		r, known := rooms[name]
 		if !known {
-			if !strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "packaging/") { // tests only
-				t.Errorf("package %s is not in the layout", name)
+			if !testing.MatchString(name) {
+				t.Errorf("package %s is not in the table", name)
 			}
 			continue
 		}
-		seen++
+		delete(rooms, name)
+		var imports []string
 		for _, i := range p.Imports {
-			ours, isOurs := strings.CutPrefix(i, module)
-			if isOurs && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s", name, ours)
+			if ours, isOurs := strings.CutPrefix(i, module); isOurs {
+				imports = append(imports, ours)
 			}
-			if slices.Contains(pure[name], i) {
+			if r.pure && slices.Contains(impure, i) {
 				t.Errorf("%s is pure and imports %s", name, i)
 			}
 		}
+		slices.Sort(imports)
+		slices.Sort(r.imports)
+		if !slices.Equal(imports, r.imports) {
+			t.Errorf("%s imports %q, and the table says %q", name, imports, r.imports)
+		}
 	}
-	if seen != len(mayImport) {
-		t.Errorf("%d packages of %d", seen, len(mayImport))
+	for name := range rooms {
+		t.Errorf("the table has %s, which is no package", name)
 	}
 }

@@ -23,9 +23,19 @@ var rooms = []room{
 		tests: "TestPlan.*|TestSizes|TestCountsSurvive|TestDiff|TestCarryCounts|TestLooksLikeList|TestErrorsHaveRemedies",
 	},
 	{
-		name:  "agent",
-		files: `(guard|past|judge|judgefamilies|circumstances)\.go`,
-		tests: "TestJudge.*|TestPast.*|TestStatusJudge|TestGrowth|TestAgree|TestShortIsBetterThanNone|TestTurnoverIsLearnt|TestContentOf|TestMustWait|TestRefusal|TestMaybeLoggedIn|TestFrozen|TestStale|TestNoDrop",
+		name:  "feeds",
+		files: `(guard|past)\.go`,
+		tests: "TestJudge.*|TestPast.*|TestGrowth|TestAgree|TestShortIsBetterThanNone|TestTurnoverIsLearnt|TestContentOf",
 		slow:  "TestJudgeByPastLaws",
+	},
+	{
+		name:  "blocklist",
+		files: `(judge|judgefamilies)\.go`,
+		tests: "TestStatusJudge|TestFrozen|TestStale|TestNoDrop",
+	},
+	{
+		name:  "rules",
+		files: `circumstances\.go`,
+		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn",
 	},
 }
