@@ -70,7 +70,7 @@ func TestREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n### fail2ban\n")
+	_, section, _ := strings.Cut(string(text), "\n## fail2ban\n")
 	local := regexp.MustCompile(`(?m)^    .*\n(?:(?:    .*)?\n)*`).FindString(section)
 	if !strings.Contains(local, "[voipbl-asterisk]") {
 		t.Fatalf("README has no jails:\n%s", section)
