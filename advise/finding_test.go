@@ -448,7 +448,7 @@ func TestFindings(t *testing.T) {
 		{"a trunk by its address", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}
 			in.Resolved = map[string][]netip.Addr{"sip.example.org": {one.Addr()}}
-			in.Checks[one] = blocklist.CheckReport{Protected: []exempt.Protected{{}}}
+			in.Checks[one] = blocklist.CheckReport{Because: []exempt.Protected{{}}}
 		}, nil},
 		{"a trunk with one of two addresses", func(in *Input) {
 			in.Facts.Asterisk.Trunks = []string{"sip.example.org"}

@@ -210,7 +210,7 @@ func (d *doctor) protected(trunk string, prefixes []netip.Prefix) bool {
 	within := func(p netip.Prefix) bool {
 		hosts := slices.Concat(fw.Trunks, d.Config.Allow)
 		return p.Addr().IsPrivate() ||
-			len(d.Checks[p].Protected) > 0 ||
+			len(d.Checks[p].Because) > 0 ||
 			slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, p) }) ||
 			slices.ContainsFunc(hosts, func(h config.Host) bool { return h.Name == "" && contains(h.Prefix, p) })
 	}

@@ -37,7 +37,7 @@ type CheckReport struct {
 	BanEnds   *float64           `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
 	Fail2ban  string             `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
 	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // and the entry of that set
-	Protected []exempt.Protected `json:"protected"`
+	Because   []exempt.Protected `json:"because"`
 	Exempt    bool               `json:"exempt"`            // all of it is never blocked
 	Special   string             `json:"special,omitempty"` // the special-purpose space it is in
 }
@@ -75,8 +75,8 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []bans.Ban{}, Protected: []exempt.Protected{}}
-		reports[i].Protected = append(reports[i].Protected, protected.Covering(q)...)
+		reports[i] = CheckReport{Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []bans.Ban{}, Because: []exempt.Protected{}}
+		reports[i].Because = append(reports[i].Because, protected.Covering(q)...)
 		reports[i].Exempt = protected.Exempts(q)
 		reports[i].Special = exempt.SpecialSpace(q)
 	}

@@ -101,7 +101,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // where an older version put them too
 	})
 	sets := feeds.Combine(e.feeds, report.Kept)
-	report.Protected = append(report.Protected, protected.Overlapping(sets)...)
+	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
 		sets = cidr.Union(sets, stay)

@@ -34,12 +34,12 @@ const (
 // SyncReport is what a sync did. Its JSON form is what sync --json prints: names may
 // be added to it, and none is changed or taken away.
 type SyncReport struct {
-	Version   string             `json:"version"`
-	At        time.Time          `json:"at"`
-	Outcome   Outcome            `json:"outcome"`
-	Feeds     []feeds.Report     `json:"feeds"`
-	Bans      int                `json:"bans"`      // that are in force; see BansProblem
-	Protected []exempt.Protected `json:"protected"` // what feeds would have blocked and protection kept out
+	Version string             `json:"version"`
+	At      time.Time          `json:"at"`
+	Outcome Outcome            `json:"outcome"`
+	Feeds   []feeds.Report     `json:"feeds"`
+	Bans    int                `json:"bans"`   // that are in force; see BansProblem
+	Exempt  []exempt.Protected `json:"exempt"` // what feeds would have blocked and protection kept out
 
 	// Unprotected are names of allow and trunks that have never been
 	// resolved, so that nothing stands between them and the feeds.
@@ -87,7 +87,7 @@ type SyncReport struct {
 func NewSyncReport(version string) *SyncReport {
 	return &SyncReport{
 		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
-		Feeds: []feeds.Report{}, Protected: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
+		Feeds: []feeds.Report{}, Exempt: []exempt.Protected{}, Sets: []SetReport{}, Warnings: []string{}, Steps: []state.StepTime{},
 	}
 }
 

@@ -179,7 +179,7 @@ func (a *app) printCheck(r blocklist.CheckReport) {
 	if r.Special != "" {
 		fmt.Fprintf(a.out, "  never blocked by a list: %s\n", r.Special)
 	}
-	for _, p := range r.Protected {
+	for _, p := range r.Because {
 		fmt.Fprintf(a.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {

@@ -78,7 +78,7 @@ func (h *hostileHost) checkKernel(kind string, list []byte, blocked, free []neti
 // sessions are the peers of real logins on the machine that runs the tests,
 // which the program protects as well.
 func sessions(r blocklist.SyncReport) (list []netip.Prefix) {
-	for _, p := range r.Protected {
+	for _, p := range r.Exempt {
 		if p.Prefix.IsSingleIP() && slices.Contains(p.Reasons, "logged-in SSH session") {
 			list = append(list, p.Prefix)
 		}

@@ -279,9 +279,9 @@ func (a *app) printScreened(r *blocklist.SyncReport) {
 const shownProtected = 5
 
 func (a *app) printProtected(r *blocklist.SyncReport) {
-	for i, p := range r.Protected {
+	for i, p := range r.Exempt {
 		if i == shownProtected {
-			fmt.Fprintf(a.out, "  protected: and %d more, see --json\n", len(r.Protected)-i)
+			fmt.Fprintf(a.out, "  protected: and %d more, see --json\n", len(r.Exempt)-i)
 			break
 		}
 		fmt.Fprintf(a.out, "  protected: %s kept out of the sets: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
