@@ -18,7 +18,7 @@ try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' s
 test: ; @$(ABLE) && sh testdata/install.sh && $(MAKE) --no-print-directory check && sh testdata/alone.sh go test -count=1 -vet=off -parallel 4 -timeout 38m $(PACKAGES)   ## everything, with the real kernel and tools; says and asks what it installs
 test-deb: ; @$(ABLE) && sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v -timeout 25m ./packaging/deb   ## the .deb installed, booted, upgraded, removed
 published: ; @$(ABLE) && test -d '$(LISTS)/feeds' || { echo 'LISTS=DIR says where feeds/ and asterisk/ are: see CONTRIBUTING.md'; false; } && VOIPBL_PUBLISHED="$$(realpath '$(LISTS)')" go test -count=1 -tags published -run '^TestPublished' ./blocklist ./feeds ./packaging/fail2ban   ## lists as they were published, and what a real Asterisk wrote, from LISTS=DIR
-check: ; @test -z "$$(gofmt -l .)" && go vet $(PACKAGES) && go vet -tags published ./blocklist ./feeds ./packaging/fail2ban && go -C tools vet ./... && go tool -modfile=tools/go.mod staticcheck $(PACKAGES)   ## format, vet, staticcheck
+check: ; @sh testdata/check.sh   ## format, vet, staticcheck, shellcheck, govulncheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
 mutants: ; @go -C tools run ./mutants $(IN)   ## how good the tests of the pure packages are: one fault after the other; IN='cidr dns' for these alone
 faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every verb fails once; FAULTS=N for N of each kind

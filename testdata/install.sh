@@ -4,9 +4,11 @@
 # about to do, and asks on a terminal, unless YES is set.
 set -eu
 
-all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl"
+all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl shellcheck"
 missing=""
-for package in ${*:-$all}; do
+# shellcheck disable=SC2086 # a list of words
+[ $# -gt 0 ] || set -- $all
+for package; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
