@@ -324,7 +324,7 @@ func (r *Hold) inForce(ctx context.Context, p *pendingBase) (saved [2]*firewall.
 func (r *Hold) notPending() error {
 	e := &NotPendingError{}
 	if rej := r.State.Rejected; rej != nil {
-		e.Rejected = &RejectedError{rej.At, rej.Why}
+		e.Rejected = &RejectedError{rej.At, rej.Why, rej.Key != settings.BaseKey(r.Cfg)}
 	}
 	return e
 }

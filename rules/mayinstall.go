@@ -34,11 +34,15 @@ func (r *Hold) used() bool { return r.State.used() || r.Record.Wanted != "" }
 
 // RejectedError is base rules that nobody has confirmed.
 type RejectedError struct {
-	At  time.Time
-	Why string
+	At    time.Time
+	Why   string
+	Other bool // they are not those that are configured now
 }
 
 func (e *RejectedError) Error() string {
+	if e.Other {
+		return fmt.Sprintf("base rules other than those configured were taken back at %s: %s", e.At.Local().Format(time.DateTime), e.Why)
+	}
 	return fmt.Sprintf("the base rules as configured were taken back at %s and are not installed: %s", e.At.Local().Format(time.DateTime), e.Why)
 }
 
@@ -51,7 +55,7 @@ func (e *RejectedError) Remedy() string {
 // lapsed or been rolled back.
 func (r *Hold) rejected() error {
 	if rej := r.State.Rejected; rej != nil && rej.Key == settings.BaseKey(r.Cfg) {
-		return &RejectedError{rej.At, rej.Why}
+		return &RejectedError{At: rej.At, Why: rej.Why}
 	}
 	return nil
 }
