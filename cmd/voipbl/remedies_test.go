@@ -21,7 +21,8 @@ func remediesIn(file *ast.File) (texts []string) {
 	isName := func(e ast.Node) bool {
 		switch e := e.(type) {
 		case *ast.Ident:
-			return strings.Contains(strings.ToLower(e.Name), "remedy") || slices.Contains([]string{"runSync", "AgentRepairs", "mendFirst", "takeFirst", "switchOff"}, e.Name)
+			name := strings.ToLower(e.Name) // another package's are exported
+			return strings.Contains(name, "remedy") || slices.Contains([]string{"runsync", "agentrepairs", "mendfirst", "takefirst", "switchoff"}, name)
 		case *ast.SelectorExpr:
 			return e.Sel.Name == "Remedy"
 		}
