@@ -77,7 +77,11 @@ func (c *f2bClient) ended() error {
 	return c.cmd.Wait()
 }
 
+// failed has a client end that has been started: till then it may go on to say why.
 func (c *f2bClient) failed(err error) error {
+	if c.cmd.Process != nil {
+		c.end()
+	}
 	return &RunError{Command: c.name + " -i", Said: firstLines(c.said.String()), Err: err}
 }
 
@@ -104,6 +108,7 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 	}
 	answers, ok := parseDialog(out, len(questions))
 	if !ok {
+		c.end()
 		return nil, &RunError{Command: c.name + " status", Said: firstLines(c.said.String()), Err: errF2bSilent,
 			remedy: "run it as root; systemctl status fail2ban"}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -76,13 +77,16 @@ func run(ctx context.Context, command ...string) (out, said string, err error) {
 }
 
 // limited keeps the first maxOutput bytes, and refuses more: the program gets a
-// broken pipe.
+// broken pipe. It may be read while the program writes.
 type limited struct {
+	mu   sync.Mutex
 	text bytes.Buffer // not embedded: its ReadFrom would be used, and has no bound
 	over bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.text.Len()+len(p) > maxOutput {
 		l.over = true
 		return 0, errOutput
@@ -90,7 +94,11 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *limited) String() string { return l.text.String() }
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
 
 // firstLines is what of a program's complaint fits into a message.
 func firstLines(said string) string {
