@@ -29,6 +29,8 @@ func TestRemediesByTheFile(t *testing.T) {
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
 		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},
 		{tools + "; if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\"", tools, tools},
+		{"take it out: RULE; or write 5999 into firewall.sip.ports, too", "take it out: RULE", "take it out: RULE"},
+		{"take it out: RULE; or add {name: ssh-2222, proto: tcp, ports: \"2222\", from: lan} to firewall.services", "take it out: RULE", "take it out: RULE"},
 		{state.LessRemedy, rules.MendFirst + state.LessRemedy, state.LessRemedy},
 	} {
 		mistaken := &Status{mistaken: true}

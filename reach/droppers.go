@@ -109,7 +109,8 @@ func (a admission) words(ports []firewall.PortRange) string {
 type dropper struct {
 	Obstacle
 	answers  bool
-	turned   string
+	turned   turnedTo
+	sent     []admission // what is turned
 	dropped  []string
 	everyone map[string]bool // the ports, of whoever comes, so that each network is not named
 }
@@ -130,6 +131,7 @@ func (all *droppers) of(s stop) *dropper {
 
 // add notes that a dropper drops what is admitted, of what comes by some interfaces only.
 func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
+	d.sent = append(d.sent, a)
 	anybody := a
 	anybody.from = netip.Prefix{}
 	key := anybody.words(ports)
@@ -191,8 +193,9 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		switch {
 		case d.answers:
 			what = "drops the answers to what the base rules let in"
-		case d.turned != "":
-			what = "sends to " + d.turned + ", which the base rules close, what they let in"
+		case d.turned.port != 0:
+			what = fmt.Sprintf("sends to %s, which the base rules close, what they let in", d.turned)
+			d.Remedy += d.turned.openRemedy(base, d.sent)
 		}
 		d.Error = fmt.Sprintf("%s %s: %s", d.Error, what, firstFew(slices.Compact(d.dropped), 3))
 		found = append(found, d.Obstacle)
@@ -212,7 +215,7 @@ func (d *dropper) native() bool { return strings.HasPrefix(d.where, "nftables, "
 type stop struct {
 	Obstacle
 	answers bool
-	turned  string // they do not end there, but go to this port, such as "udp 5080"
+	turned  turnedTo // they do not end there, but go to this port
 	ports   []firewall.PortRange
 }
 

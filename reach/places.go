@@ -217,7 +217,7 @@ func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
 		if !some || !slices.Contains(portrange.Protocols, proto) {
 			return false
 		}
-		return slices.ContainsFunc(p.nat[f].parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned != "" })
+		return slices.ContainsFunc(p.nat[f].parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned.port != 0 })
 	})
 }
 

@@ -74,7 +74,7 @@ func (f *filters) translate(p *part, by string) {
 		found++
 		tool := RulesCommand(t.backend, t.family)
 		where := fmt.Sprintf("%s: \"-t nat -A %s %s\"", tool, to.Chain, to.Rule)
-		remedy := fmt.Sprintf("take it out: %s -t nat -D %s %s; or write %s %d into firewall.sip.ports or firewall.services, too", tool, to.Chain, to.Rule, p.proto, to.ToPort)
+		remedy := fmt.Sprintf("take it out: %s -t nat -D %s %s", tool, to.Chain, to.Rule)
 		p.turn(to.Share == firewall.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: Obstacle{
 			where: whereOf(t.backend, t.family, "nat", to.Chain), rule: "-A " + to.Chain + " " + to.Rule, Error: where, Remedy: remedy,
 		}})
@@ -84,7 +84,7 @@ func (f *filters) translate(p *part, by string) {
 		if to := f.Native.Translated(packet); to != nil {
 			found++
 			s := nativeObstacle(nft.Stop{Of: to.Table}, toHere)
-			s.Remedy = fmt.Sprintf("take the rule out (\"nft list table %s\" shows it), or write %s %d into firewall.sip.ports or firewall.services, too", to.Table, p.proto, to.Port)
+			s.Remedy = fmt.Sprintf("take the rule out (\"nft list table %s\" shows it)", to.Table)
 			p.turn(to.Certain && (to.Local || isOwn(f.own(), to.To)), to.Port, to.AnyPort, stop{Obstacle: s})
 		}
 	}
@@ -99,15 +99,52 @@ func (p *part) turn(here bool, port uint16, any bool, by stop) {
 	case port != 0 && (port != p.ports.First || port != p.ports.Last):
 		p.to.ToPort, p.turns = port, by
 		p.turns.Kind, p.turns.ports = Unreached, []firewall.PortRange{p.ports}
-		p.turns.turned = fmt.Sprintf("%s %d", p.proto, port)
+		p.turns.turned = turnedTo{p.proto, port}
 	}
+}
+
+// turnedTo is the port of this host that nat sends packets to; without one they go on to the
+// port that they came for.
+type turnedTo struct {
+	proto string
+	port  uint16
+}
+
+func (to turnedTo) String() string { return fmt.Sprintf("%s %d", to.proto, to.port) }
+
+// openRemedy opens the port for those whom the base rules let in by the ports that are sent to
+// it, and for nobody else; nothing if nothing does. Behind nat what is let in from everywhere
+// and what is let in from the local networks are the same, and a port that the base rules have
+// already is there for others.
+func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
+	has := func(r firewall.PortRange) bool { return r.Has(to.port) }
+	isSIP := func(a admission) bool { return slices.ContainsFunc(base.SIP, a.ports.Overlaps) }
+	for _, a := range sent {
+		if isSIP(a) != isSIP(sent[0]) || !isSIP(a) && a.from.IsValid() != sent[0].from.IsValid() {
+			return ""
+		}
+	}
+	forSIP := isSIP(sent[0])
+	if slices.ContainsFunc(base.SIP, has) || forSIP && has(base.RTP) || slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
+		return (forSIP || s.Proto == to.proto) && slices.ContainsFunc(s.Ports, has)
+	}) {
+		return ""
+	}
+	if forSIP {
+		return fmt.Sprintf("; or write %d into firewall.sip.ports, too", to.port)
+	}
+	from := "any"
+	if sent[0].from.IsValid() {
+		from = "lan"
+	}
+	return fmt.Sprintf("; or add {name: %s-%d, proto: %s, ports: \"%[2]d\", from: %[4]s} to firewall.services", sent[0].name, to.port, to.proto, from)
 }
 
 // turned are the parts of an admission that come in by another port, which the base rules keep
 // closed.
 func (f *filters) turned(a admission, by string) (all []stop) {
 	for _, p := range f.parts(a, by, toHere) {
-		if p.turns.turned != "" && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
+		if p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
 			all = append(all, p.turns)
 		}
 	}

@@ -24,7 +24,7 @@ var (
 	writesFile = regexp.MustCompile(`"[a-z_]+:|in the configuration`)
 
 	// orWrite finds that among other things that help as well.
-	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"|[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
+	orWrite = regexp.MustCompile(`; or (write|add) .* (into|to) firewall\..*$|,? or name another list below "feeds:"|[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
 		`, or choose the other backend with "firewall: [^"]*"|; if this host needs no protection over IPv6, say so with "firewall: [^"]*"`)
 )
 
