@@ -53,6 +53,9 @@ func (d *doctor) state() {
 			d.note(UnresolvedName, Warning, "mend DNS, or write its address instead", "what it stood for is exempt for a time only", "%s", n.Warning)
 		}
 	}
+	if p := s.OtherNames(); p != nil && (s.Agent == nil || s.Agent.ApplyError == nil) { // else the agent says so
+		d.note(RulesNotAsSet, Problem, p.Remedy, "the firewall is not what the configuration says", "%s", p.Error)
+	}
 	r := s.Rules
 	for _, p := range s.Families {
 		d.note(FamilyTrouble, Problem, orElse(p.Remedy, "see \"voipbl status\""), "attackers may get in that way", "%s", p.Error)

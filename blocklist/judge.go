@@ -71,7 +71,7 @@ func (s *Status) judge(now time.Time) {
 	if p := s.AllowedProblem; p != nil {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
-	s.Add(s.taken)
+	s.Add(s.OtherNames())
 	s.Add(s.StateFolder)
 	s.Add(s.RunFolder)
 	s.judgeBans()
@@ -80,6 +80,18 @@ func (s *Status) judge(now time.Time) {
 	}
 	for _, u := range s.Unresolved() {
 		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
+	}
+}
+
+// OtherNames is that the sets in force are not those of the configuration: they protect this
+// host until the others are filled. It is nil if they are.
+func (s *Status) OtherNames() *problem.Problem {
+	if s.taken != nil || !s.renamed {
+		return s.taken
+	}
+	return &problem.Problem{
+		Error:  fmt.Sprintf("the configuration names other sets than %s and %s, which stay in force until those are filled", s.Sets[0].Name, s.BanSets[0].Name),
+		Remedy: s.repairs(),
 	}
 }
 

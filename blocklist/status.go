@@ -79,6 +79,7 @@ type Status struct {
 
 	remedies map[string]string // by problem
 	taken    *problem.Problem  // why the names of its sets cannot be had
+	renamed  bool              // the configuration names others
 	mistaken bool              // the file has a mistake, so that something else is in force
 	outlook  *rules.Report     // what the agent makes of the rules, if it was asked for it
 }
@@ -126,6 +127,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), mistaken: mistake != nil}
 	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
+	file := cfg
+	cfg = setnames.NamesInForce(ctx, file)
+	s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(file)
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, err

@@ -12,13 +12,15 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
 // Plan says what ApplyRules would change, and reads names from the last good
 // answers. It needs no lock.
-func Plan(ctx context.Context, cfg config.Config) (*Report, error) {
+func Plan(ctx context.Context, file config.Config) (*Report, error) {
+	cfg := setnames.NamesInForce(ctx, file) // as Apply does
 	s, err := LookAtRules(ctx, cfg)
 	if err != nil {
 		return nil, err
