@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -82,7 +83,23 @@ func (c *f2bClient) failed(err error) error {
 	if c.cmd.Process != nil {
 		c.end()
 	}
-	return &RunError{Command: c.name + " -i", Said: firstLines(c.said.String()), Err: err}
+	return &RunError{Command: c.name + " -i", Said: c.complaint(), Err: err}
+}
+
+// f2bLogged is what stands before the text in a line of fail2ban's log: the time, the process,
+// how bad it is.
+var f2bLogged = regexp.MustCompile(`(?m)^[-0-9]+ [0-9:,]+ fail2ban[. \w]*\[[0-9]+\]: [A-Z]+ +`)
+
+// complaint is what the client, which has ended, has said on its standard error: once what
+// it says of each question, and nothing that differs from one time to the next.
+func (c *f2bClient) complaint() string {
+	var lines []string
+	for line := range strings.Lines(f2bLogged.ReplaceAllString(c.said.String(), "")) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return firstLines(strings.Join(lines, " "))
 }
 
 // ask asks the server. After an error the client is of no use.
@@ -109,7 +126,7 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 	answers, ok := parseDialog(out, len(questions))
 	if !ok {
 		c.end()
-		return nil, &RunError{Command: c.name + " status", Said: firstLines(c.said.String()), Err: errF2bSilent,
+		return nil, &RunError{Command: c.name + " status", Said: c.complaint(), Err: errF2bSilent,
 			remedy: "run it as root; systemctl status fail2ban"}
 	}
 	return answers, nil

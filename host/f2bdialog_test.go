@@ -123,7 +123,7 @@ func TestTroubledClients(t *testing.T) {
 		name, script string
 		want         string // of the error
 	}{
-		{"no server", "echo Fail2Ban v1.0.2 reads; printf 'fail2ban> '; " + reads + "echo no server >&2; printf 'fail2ban> '; done", "the server does not answer: no server"},
+		{"no server", "echo Fail2Ban v1.0.2 reads; printf 'fail2ban> '; " + reads + "echo \"$(date +%F' '%T,%N) fail2ban                [$$]: ERROR   no server\" >&2; printf 'fail2ban> '; done", "sh status: the server does not answer: no server"},
 		{"an answer, and then none", "printf 'fail2ban> '; " + reads + "case $line in echo*voipbl-answer-0) echo ${line#echo };; esac; printf 'fail2ban> '; done", "the server does not answer"},
 		{"ends", "exit 0", "the server does not answer"},
 		{"ends badly", "echo broken >&2; exit 3", "exit status 3: broken"},
@@ -143,11 +143,15 @@ func TestTroubledClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			client.name = "sh"
 			defer client.end()
 			questions := [][]string{{"version"}, {"status"}, {strings.Repeat("long ", 64<<10)}}
 			answers, err := client.ask(ctx, questions)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q, %v", answers, err)
+			}
+			if c.name == "no server" && err.Error() != c.want {
+				t.Errorf("it says %q, not once and without its time %q", err, c.want)
 			}
 			if version := parseF2bVersion(client.greeting); c.name == "no server" && version != "1.0.2" {
 				t.Errorf("version %q", version)
