@@ -123,7 +123,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 // tells that they can be.
 func (d *daemon) readAgain(report *blocklist.SyncReport) {
 	if !slices.ContainsFunc(report.Feeds, func(f feeds.Report) bool {
-		return f.Problem != nil && (f.Problem.Reason == string(fetch.ReasonUnreadable) || f.Problem.Reason == string(fetch.ReasonNoFiles))
+		return f.Problem != nil && slices.Contains([]fetch.Reason{fetch.ReasonUnreadable, fetch.ReasonNoFiles, fetch.ReasonShortage}, fetch.Reason(f.Problem.Reason))
 	}) {
 		d.unread = 0
 		return

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,7 +74,7 @@ func (e *DamagedError) Explain() (reason, what, remedy string) {
 // store. The paths that package os puts into its errors are those of temporary
 // files; they make way for the file that was to be written.
 func storageError(feed, path string, err error) *Error {
-	reason := ReasonStorage
+	reason := cmp.Or(Shortage(err), ReasonStorage)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		reason = ReasonNoSpace
 	}
@@ -82,14 +83,26 @@ func storageError(feed, path string, err error) *Error {
 
 // readError describes a failure to open or read the file at path.
 func readError(path string, err error) *Error {
-	reason := ReasonUnreadable
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	reason := cmp.Or(Shortage(err), ReasonUnreadable)
+	if errors.Is(err, fs.ErrNotExist) {
 		reason = ReasonAbsent
-	case errors.Is(err, unix.EMFILE): // which says nothing about the file
-		reason = ReasonNoFiles
 	}
 	return &Error{Object: path, Reason: reason, Err: withoutPath(err)}
+}
+
+// Shortage is the reason of an error that says nothing about the file, disk or server that
+// was met by it: this process or this host has not enough of something at this moment. It is
+// empty for others.
+func Shortage(err error) Reason {
+	if errors.Is(err, unix.EMFILE) {
+		return ReasonNoFiles
+	}
+	for _, errno := range []unix.Errno{unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EAGAIN, unix.EINTR} {
+		if errors.Is(err, errno) {
+			return ReasonShortage
+		}
+	}
+	return ""
 }
 
 // withoutPath takes the path out of an error of package os, because [Error]

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -41,6 +42,24 @@ func TestRemedies(t *testing.T) {
 		if reason := Reason(r[1]); (reason.Remedy() == "") != (reason == ReasonCanceled) {
 			t.Errorf("%s: remedy %q", reason, reason.Remedy())
 		}
+	}
+}
+
+// TestShortage meets each shortage at a file that is read, at one that is written, and on the
+// way to a server: it is never theirs.
+func TestShortage(t *testing.T) {
+	for errno, want := range map[syscall.Errno]Reason{
+		unix.EMFILE: ReasonNoFiles, unix.ENFILE: ReasonShortage, unix.ENOMEM: ReasonShortage,
+		unix.ENOBUFS: ReasonShortage, unix.EAGAIN: ReasonShortage, unix.EINTR: ReasonShortage,
+	} {
+		wantReason(t, readError("/near", &os.PathError{Op: "open", Path: "/near", Err: errno}), want)
+		wantReason(t, storageError("voipbl", "/feeds/voipbl.list", &os.PathError{Op: "open", Path: "/feeds/.voipbl.list1", Err: errno}), want)
+		if got, retry := transportReason(&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", errno)}); got != want || !retry {
+			t.Errorf("%v on the way to a server: %s, again: %v", errno, got, retry)
+		}
+	}
+	for errno, want := range map[syscall.Errno]Reason{unix.EIO: ReasonUnreadable, unix.EACCES: ReasonUnreadable, unix.ENOENT: ReasonAbsent} {
+		wantReason(t, readError("/near", &os.PathError{Op: "open", Path: "/near", Err: errno}), want)
 	}
 }
 

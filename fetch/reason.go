@@ -21,6 +21,7 @@ const (
 	ReasonNotRegular  Reason = "not-regular"  // a FIFO, a device or a socket where a file is wanted
 	ReasonUnreadable  Reason = "unreadable"   // a file that is there and cannot be read
 	ReasonNoFiles     Reason = "no-files"     // this process may open no more files
+	ReasonShortage    Reason = "shortage"     // this host has not enough memory, files or processes at this moment
 	ReasonNoSpace     Reason = "no-space"     // the disk or the quota is full
 	ReasonStorage     Reason = "storage"      // any other failure of the state folder: read-only, rights, I/O
 )
@@ -57,6 +58,8 @@ func (r Reason) Remedy() string {
 		return "check its owner and mode, its target if it is a symbolic link, and the disk; the agent's service may read only what is root's own or readable for all, and nothing below /tmp"
 	case ReasonNoFiles:
 		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
+	case ReasonShortage:
+		return "this host is short of memory, files or processes: see \"free\" and \"journalctl -k\", and try again"
 	case ReasonNoSpace:
 		return "free space or raise the quota where the state folder is (df -h, df -i)"
 	case ReasonStorage:

@@ -121,6 +121,8 @@ func transportReason(err error) (reason Reason, retry bool) {
 		errno  syscall.Errno
 	)
 	switch {
+	case Shortage(err) != "":
+		return Shortage(err), true
 	case web.IsTLS(err):
 		return ReasonTLS, false
 	case errors.As(err, &opErr) && opErr.Op == "dial":
