@@ -138,7 +138,7 @@ func checkHostBits(args []string) error {
 
 // changeBans is what ban and unban share.
 func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.Context, config.Config, []netip.Prefix) (*bans.Report, error), words string) error {
-	prefixes, err := parseQueries(args)
+	prefixes, err := parseQueries(args, cmd.Name() == "unban")
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ Exit status: 0 an address is blocked; 1 none is; 2 error, or it cannot be told.`
 }
 
 func (a *app) check(cmd *cobra.Command, args []string) error {
-	queries, err := parseQueries(args)
+	queries, err := parseQueries(args, true)
 	if err != nil {
 		return err
 	}
@@ -87,13 +87,14 @@ func checkExit(reports []blocklist.CheckReport) error {
 	return &exitError{code: code}
 }
 
-// parseQueries reads addresses and prefixes.
-func parseQueries(args []string) ([]netip.Prefix, error) {
+// parseQueries reads addresses and prefixes. Of a name it is told how to let it in, if that
+// may be what it was given for.
+func parseQueries(args []string, letIn bool) ([]netip.Prefix, error) {
 	var queries []netip.Prefix
 	for _, arg := range args {
 		p, err := blocklist.ParseQuery(arg)
 		if host, bad := config.ParseHost(arg); err != nil && bad == nil && host.Name != "" {
-			return nil, badLine(&nameGivenError{host.Name})
+			return nil, badLine(&nameGivenError{host.Name, letIn})
 		}
 		if err != nil {
 			return nil, badLine(fmt.Errorf("%w, such as 198.51.100.7", err))
@@ -104,7 +105,10 @@ func parseQueries(args []string) ([]netip.Prefix, error) {
 }
 
 // nameGivenError is a name where only an address makes sense.
-type nameGivenError struct{ name string }
+type nameGivenError struct {
+	name  string
+	letIn bool // who gave it may want it let in
+}
 
 func (e *nameGivenError) Error() string {
 	return fmt.Sprintf("%q is a name, which may stand for other addresses tomorrow: expected an address, such as 198.51.100.7", e.name)
@@ -112,7 +116,11 @@ func (e *nameGivenError) Error() string {
 
 // Remedy says what can be done with names.
 func (e *nameGivenError) Remedy() string {
-	return fmt.Sprintf("\"getent ahosts %[1]s\" tells its addresses; \"voipbl allow %[1]s\" has whatever it stands for never blocked", e.name)
+	remedy := fmt.Sprintf("\"getent ahosts %s\" tells its addresses", e.name)
+	if e.letIn {
+		remedy += fmt.Sprintf("; \"voipbl allow %s\" has whatever it stands for never blocked", e.name)
+	}
+	return remedy
 }
 
 func (a *app) printCheck(r blocklist.CheckReport) {

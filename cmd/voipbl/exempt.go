@@ -48,7 +48,7 @@ Exit status: 0 all are exempt; 1 one is not; 2 error, and nothing is known.`,
 }
 
 func (a *app) exempt(cmd *cobra.Command, args []string, quiet bool) error {
-	queries, err := parseQueries(args)
+	queries, err := parseQueries(args, true)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ configuration, reporting is off, or what waits could not be listed.`,
 }
 
 func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) error {
-	prefixes, err := parseQueries(args)
+	prefixes, err := parseQueries(args, false)
 	if err != nil {
 		return err
 	}
