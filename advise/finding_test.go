@@ -195,6 +195,9 @@ func TestFindings(t *testing.T) {
 			in.Status.Rules.Pending = &rules.PendingReport{Deadline: time.Now()}
 			in.Status.Rules.Drift = []firewall.Change{{Op: firewall.OpAdd}} // it is that of the trial
 		}, []string{"warning pending-trial on trial until"}},
+		{"a trial that is over", func(in *Input) {
+			in.Status.Rules.Pending = &rules.PendingReport{Deadline: time.Now(), Lapsed: true}
+		}, []string{"warning pending-trial the rules on trial should have been taken back by now"}},
 		{"no agent", func(in *Input) { in.Status.Agent = nil }, []string{"warning agent-not-running "}},
 		{"not at boot", func(in *Input) { in.Facts.Agent.AtBoot = false }, []string{"warning agent-not-at-boot "}},
 		{"no unit", func(in *Input) { in.Facts.Agent = nil }, nil},

@@ -75,8 +75,11 @@ func (d *doctor) state() {
 			"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())
 	}
 	if p := r.Pending; p != nil {
-		d.note(PendingTrial, Warning, "\"voipbl firewall confirm\" keeps them, over a new connection", "they are taken back then",
-			"base rules are on trial until %s", p.Deadline.Local().Format(time.DateTime))
+		said, effect := p.Trouble(), "they are taken back then"
+		if p.Lapsed {
+			effect = "nobody has confirmed them, and they are in force"
+		}
+		d.note(PendingTrial, Warning, said.Remedy, effect, "%s", said.Error)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
@@ -44,7 +43,7 @@ func (s *Status) Remedy(problem string) string { return s.remedies[problem] }
 func (s *Status) Worrying() bool { return len(s.Problems) > 0 }
 
 // judge says whether the host is protected, and what is not as it should be.
-func (s *Status) judge(now time.Time) {
+func (s *Status) judge() {
 	s.judgeSets()
 	s.Protected = len(s.Problems) == 0
 	s.Add(s.OnlyBans())
@@ -58,7 +57,7 @@ func (s *Status) judge(now time.Time) {
 	for _, saved := range s.Saved {
 		s.problem(saved.Remedy(), "%s", saved)
 	}
-	s.judgeRules(now)
+	s.judgeRules()
 	s.judgeAgent()
 	for _, f := range s.Feeds {
 		s.judgeFeed(f)
@@ -262,7 +261,7 @@ func (s *Status) repairs() string {
 // Repairs is what puts right what somebody else has changed.
 func (s *Status) Repairs() string { return s.repairs() }
 
-func (s *Status) judgeRules(now time.Time) {
+func (s *Status) judgeRules() {
 	r := s.Rules
 	if r.Problem != nil && !r.Unread { // else it was said
 		s.problem(r.Problem.Remedy, "%s", r.Problem.Error)
@@ -273,10 +272,9 @@ func (s *Status) judgeRules(now time.Time) {
 	if p := r.NativeUnread; p != nil {
 		s.problem(p.Remedy, "what other firewalls drop is not known: %s", p.Error)
 	}
-	if p := r.Pending; p != nil && now.After(p.Deadline) {
-		s.problem("run \"voipbl firewall rollback\"", "the rules on trial should have been taken back by now")
-	} else if p != nil {
-		s.problem("\"voipbl firewall confirm\" keeps them", "base rules are on trial until %s", p.Deadline.Local().Format(time.DateTime))
+	if r.Pending != nil {
+		p := r.Pending.Trouble()
+		s.Add(&p)
 	}
 	if n := len(s.Drift()); n > 0 {
 		s.problem(s.repairs()+"; see \"voipbl firewall diff\"", "the firewall is not as it should be in %d %s", n, map[bool]string{true: "place", false: "places"}[n == 1])

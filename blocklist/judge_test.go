@@ -72,7 +72,7 @@ func TestStatusJudge(t *testing.T) {
 		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
 		{"no rules as configured", func(s *Status) { s.Rules.Problem = trouble("beside ufw") }, true, "beside ufw", "mend it"},
 		{"on trial", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
-		{"on trial for too long", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt.Add(-time.Second)} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
+		{"on trial for too long", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt, Lapsed: true} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
 		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
 		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
 		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, trouble("it does not answer") }, true, "it does not answer", "mend it"},
@@ -109,7 +109,7 @@ func TestStatusJudge(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := wellStatus()
 			test.change(s)
-			s.judge(judgedAt)
+			s.judge()
 			if s.Protected != test.protected || s.Worrying() != (test.want != "") {
 				t.Errorf("protected %v, problems %q", s.Protected, s.Problems)
 			}

@@ -189,7 +189,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.Saved = reach.SavedRenamed(host.SavedRules("/"), cfg)
 	kept, keptErr := feeds.ReadKept(store, cfg, false)
 	s.Kept = kept
-	s.judge(now)
+	s.judge()
 	if err := errors.Join(unread, keptErr); err != nil {
 		s.problem(problem.Of(err).Remedy, "%v", err)
 	}

@@ -181,7 +181,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 		if s.State.Pending != nil {
 			report.Changes = append(drop, report.Changes...)
 		}
-		report.Pending = s.pendingReport()
+		report.Pending = s.State.Pending.report()
 		if silent != nil {
 			warnings = append(warnings, silent.Error())
 		}
@@ -293,16 +293,4 @@ func (e *ForeignSetError) Error() string {
 // Remedy says what to do about it.
 func (e *ForeignSetError) Remedy() string {
 	return "\"voipbl sync\" replaces it if nothing uses it; or choose another name with \"set:\""
-}
-
-// PendingError is rules that wait for a confirmation being in the way.
-type PendingError struct{ Deadline time.Time }
-
-func (e *PendingError) Error() string {
-	return "rules are waiting for a confirmation until " + e.Deadline.Local().Format(time.TimeOnly) + ", so nothing else is changed"
-}
-
-// Remedy says what to do about it.
-func (e *PendingError) Remedy() string {
-	return "\"voipbl firewall confirm\" keeps them, \"voipbl firewall rollback\" takes them back"
 }

@@ -64,7 +64,7 @@ func (r *Hold) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall
 	if p := r.State.Pending; p != nil {
 		// What is on trial is left alone; the drop is not on trial.
 		if p.Key != settings.BaseKey(r.Cfg) {
-			err = &PendingError{p.deadline()}
+			err = &PendingError{*p.report()}
 		}
 		return s.Wanted().KeepBase(saved), nil, err
 	}

@@ -72,7 +72,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 // notOnTrial refuses to change rules while some wait for a confirmation.
 func (r *Hold) notOnTrial() error {
 	if p := r.State.Pending; p.onTrial(host.Uptime()) {
-		return &PendingError{p.deadline()}
+		return &PendingError{*p.report()}
 	}
 	return nil
 }

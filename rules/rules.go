@@ -135,19 +135,6 @@ func (r *Report) Troubled() bool {
 	return len(r.Families) > 0 || len(r.Obstacles) > 0 || r.Empty != nil
 }
 
-// PendingReport is base rules that wait for a confirmation.
-type PendingReport struct {
-	Since    time.Time `json:"since"`
-	Deadline time.Time `json:"deadline"`
-}
-
-func (r *Hold) pendingReport() *PendingReport {
-	if r.State.Pending == nil {
-		return nil
-	}
-	return &PendingReport{r.State.Pending.Since, r.State.Pending.deadline()}
-}
-
 // How says how to go about the rules.
 type How struct {
 	DryRun bool // change nothing
@@ -175,7 +162,7 @@ type How struct {
 // installed (see [LockoutError], [OtherOwnerError], rejectedBase) are left as they
 // are, the drop is put in force all the same, and the report says why.
 func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
-	report := &Report{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Closed: []lockout.Closed{}, Pending: r.pendingReport()}
+	report := &Report{Backend: string(r.fw.Backend), Base: BaseOff, Changes: []firewall.Change{}, Missing: []string{}, Closed: []lockout.Closed{}, Pending: r.State.Pending.report()}
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.Record.DropAt), onOff(r.Record.Base)
 		report.Generation, report.Other = r.Record.Generation, r.Record.Other

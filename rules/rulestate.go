@@ -5,10 +5,8 @@ import (
 
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/state"
 )
 
 // rulesFile is the name of both files about the rules: what must survive a boot
@@ -28,41 +26,6 @@ type acceptedBase struct {
 	Key  string        `json:"key"`
 	Base firewall.Base `json:"base"`
 	At   time.Time     `json:"at"`
-}
-
-// pendingBase are rules in the kernel that are taken back at the deadline. That is counted from
-// Uptime, whatever the wall clock is set to meanwhile.
-type pendingBase struct {
-	Token      string         `json:"token"` // of the timer that takes them back
-	Key        string         `json:"key"`   // empty: without base rules
-	Base       *firewall.Base `json:"base,omitempty"`
-	Since      time.Time      `json:"since"` // by the wall clock then, as the deadline is
-	Deadline   time.Time      `json:"deadline"`
-	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
-	Connection string         `json:"connection"` // that it was applied over; empty on a console
-	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
-	Before     []ownRules     `json:"before"`     // what was ours and is put back
-
-	// What was not there for fail2ban, and is taken out again.
-	Chains [2]bool  `json:"chains"`
-	Sets   []string `json:"sets"`
-
-	// WithoutBase are the families in which the base rules could not be installed, and
-	// which a confirmation does not count on.
-	WithoutBase [2]bool `json:"without_base"`
-}
-
-// lapsed reports whether the time is over by then, in time since the boot.
-func (p *pendingBase) lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
-
-// deadline is when it ends, by the wall clock as it is set now.
-func (p *pendingBase) deadline() time.Time {
-	now := state.Clock()
-	begun := deadline.Clock{Boot: now.Boot, Up: p.Uptime, Wall: p.Since}
-	if p.Kernel != firewall.Kernel() || !now.Leapt(begun) {
-		return p.Deadline
-	}
-	return now.Wall.Add(p.Uptime + p.Deadline.Sub(p.Since) - now.Up).UTC().Truncate(time.Second)
 }
 
 // ownRules are all rules of ours in one backend.

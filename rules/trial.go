@@ -7,7 +7,6 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/settings"
@@ -131,9 +130,3 @@ const (
 	rollbackEvery = 2 * time.Second
 	rollbackTries = 900 // half an hour
 )
-
-// onTrial reports whether rules wait for a confirmation; those that do not any more are
-// settled by whoever holds the lock.
-func (p *pendingBase) onTrial(up time.Duration) bool {
-	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
-}

@@ -97,7 +97,10 @@ func (a *app) printRulesTrouble(r *rules.Report) {
 	for _, name := range r.Unresolved {
 		fmt.Fprintf(a.err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", clean(name))
 	}
-	if p := r.Pending; p != nil {
+	if p := r.Pending; p != nil && p.Lapsed {
+		said := p.Trouble()
+		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
+	} else if p != nil {
 		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
 	}
 }
@@ -153,8 +156,10 @@ func (a *app) printRulesStatus(s *rules.Status) {
 	if s.DropAt == config.DropNone {
 		fmt.Fprintln(a.out, "  the rules are another program's (drop_at: none)")
 	}
-	if s.Pending != nil {
-		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", s.Pending.Deadline.Local().Format(time.DateTime))
+	if p := s.Pending; p != nil && !p.Lapsed {
+		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
+	} else if p != nil {
+		fmt.Fprintln(a.out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
 	}
 	if len(s.Owners) > 0 && s.Rest == nil { // else it is told
 		fmt.Fprintf(a.out, "  other firewalls: %s\n", clean(strings.Join(s.Owners, ", ")))

@@ -1,0 +1,103 @@
+package rules
+
+import (
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/state"
+)
+
+// pendingBase are rules in the kernel that are taken back at the deadline. That is counted from
+// Uptime, whatever the wall clock is set to meanwhile.
+type pendingBase struct {
+	Token      string         `json:"token"` // of the timer that takes them back
+	Key        string         `json:"key"`   // empty: without base rules
+	Base       *firewall.Base `json:"base,omitempty"`
+	Since      time.Time      `json:"since"` // by the wall clock then, as the deadline is
+	Deadline   time.Time      `json:"deadline"`
+	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
+	Connection string         `json:"connection"` // that it was applied over; empty on a console
+	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
+	Before     []ownRules     `json:"before"`     // what was ours and is put back
+
+	// What was not there for fail2ban, and is taken out again.
+	Chains [2]bool  `json:"chains"`
+	Sets   []string `json:"sets"`
+
+	// WithoutBase are the families in which the base rules could not be installed, and
+	// which a confirmation does not count on.
+	WithoutBase [2]bool `json:"without_base"`
+}
+
+// lapsed reports whether the time is over by then, in time since the boot.
+func (p *pendingBase) lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
+
+// onTrial reports whether rules wait for a confirmation; those that do not any more are
+// settled by whoever holds the lock.
+func (p *pendingBase) onTrial(up time.Duration) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
+}
+
+// deadline is when it ends, by the wall clock as it is set now.
+func (p *pendingBase) deadline() time.Time {
+	if p.Kernel != firewall.Kernel() {
+		return p.Deadline
+	}
+	return p.deadlineBy(state.Clock())
+}
+
+// deadlineBy is when it ends by a clock of the same boot. What is less than a second from what
+// was said at first is that: the two clocks are read one after the other.
+func (p *pendingBase) deadlineBy(now deadline.Clock) time.Time {
+	end := now.Wall.Add(p.Uptime + p.Deadline.Sub(p.Since) - now.Up).UTC().Truncate(time.Second)
+	if p.Deadline.Sub(end).Abs() < 2*time.Second {
+		return p.Deadline
+	}
+	return end
+}
+
+// PendingReport is base rules that wait for a confirmation.
+type PendingReport struct {
+	Since    time.Time `json:"since"`
+	Deadline time.Time `json:"deadline"`
+	Lapsed   bool      `json:"lapsed"` // they are there still, and can be confirmed no more
+}
+
+func (p *pendingBase) report() *PendingReport {
+	if p == nil {
+		return nil
+	}
+	return &PendingReport{p.Since, p.deadline(), !p.onTrial(host.Uptime())}
+}
+
+// Trouble is what is to be said of them.
+func (p PendingReport) Trouble() problem.Problem {
+	if p.Lapsed {
+		return problem.Problem{Error: "the rules on trial should have been taken back by now", Remedy: "run \"voipbl firewall rollback\""}
+	}
+	return problem.Problem{
+		Error:  "base rules are on trial until " + p.Deadline.Local().Format(time.DateTime),
+		Remedy: "\"voipbl firewall confirm\" keeps them, over a new connection",
+	}
+}
+
+// PendingError is rules on trial being in the way.
+type PendingError struct{ Pending PendingReport }
+
+func (e *PendingError) Error() string {
+	if e.Pending.Lapsed {
+		return e.Pending.Trouble().Error + ", so nothing else is changed"
+	}
+	return "rules are waiting for a confirmation until " + e.Pending.Deadline.Local().Format(time.TimeOnly) + ", so nothing else is changed"
+}
+
+// Remedy says what to do about it.
+func (e *PendingError) Remedy() string {
+	if e.Pending.Lapsed {
+		return e.Pending.Trouble().Remedy
+	}
+	return "\"voipbl firewall confirm\" keeps them, \"voipbl firewall rollback\" takes them back"
+}
