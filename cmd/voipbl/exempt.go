@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,7 +87,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err error) {
 	text, err := os.ReadFile(a.configFile)
 	absent := errors.Is(err, fs.ErrNotExist)
-	if !absent && (err != nil || len(bytes.TrimSpace(text)) > 0) {
+	if !absent && (err != nil || !isBlank(text)) {
 		return a.configInForce(cmd)
 	}
 	refused = fmt.Errorf("%s is empty", a.configFile)

@@ -152,11 +152,15 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 	cmd.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for another voipbl")
 }
 
-// loadConfig reads the configuration. Without the default file the defaults
-// hold; a file that was asked for must exist.
+// loadConfig reads the configuration. Without the default file, or if it is empty, the
+// defaults hold where nothing else was in force before; a file that was asked for must exist.
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	text, err := os.ReadFile(a.configFile)
-	if errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config") {
+	absent := errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config")
+	if (absent || err == nil && isBlank(text)) && hadConfig(text) {
+		return config.Config{}, &exitError{exitUsage, &emptiedError{a.configFile, absent}}
+	}
+	if absent {
 		return config.Default(), nil
 	}
 	if err != nil {
