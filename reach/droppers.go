@@ -193,6 +193,8 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		switch {
 		case d.answers:
 			what = "drops the answers to what the base rules let in"
+		case d.turned.lost:
+			what = "sends to 127.0.0.1, where the kernel drops it, what the base rules let in"
 		case d.turned.port != 0:
 			what = fmt.Sprintf("sends to %s, which the base rules close, what they let in", d.turned)
 			d.Remedy += d.turned.openRemedy(base, d.sent)

@@ -75,9 +75,12 @@ func (f *filters) translate(p *part, by string) {
 		tool := RulesCommand(t.backend, t.family)
 		where := fmt.Sprintf("%s: \"-t nat -A %s %s\"", tool, to.Chain, to.Rule)
 		remedy := fmt.Sprintf("take it out: %s -t nat -D %s %s", tool, to.Chain, to.Rule)
-		p.turn(to.Share == firewall.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: Obstacle{
-			where: whereOf(t.backend, t.family, "nat", to.Chain), rule: "-A " + to.Chain + " " + to.Rule, Error: where, Remedy: remedy,
-		}})
+		o := Obstacle{where: whereOf(t.backend, t.family, "nat", to.Chain), rule: "-A " + to.Chain + " " + to.Rule, Error: where, Remedy: remedy}
+		if to.Share == firewall.AllOf && isLost(to.To, by) {
+			p.lose(o, "-j REDIRECT"+portOption(" --to-ports %d", to.ToPort))
+			continue
+		}
+		p.turn(to.Share == firewall.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: o})
 	}
 	if f.Native != nil {
 		packet.Others = nft.Others(others[len(f.all)])
@@ -85,10 +88,39 @@ func (f *filters) translate(p *part, by string) {
 			found++
 			s := nativeObstacle(nft.Stop{Of: to.Table}, toHere)
 			s.Remedy = fmt.Sprintf("take the rule out (\"nft list table %s\" shows it)", to.Table)
-			p.turn(to.Certain && (to.Local || isOwn(f.own(), to.To)), to.Port, to.AnyPort, stop{Obstacle: s})
+			if to.Certain && isLost(to.To, by) {
+				p.lose(s, "redirect"+portOption(" to :%d", to.Port))
+			} else {
+				p.turn(to.Certain && (to.Local || isOwn(f.own(), to.To)), to.Port, to.AnyPort, stop{Obstacle: s})
+			}
 		}
 	}
-	p.away = p.away || found > 1
+	if found > 1 {
+		p.away, p.turns.turned.lost = true, false
+	}
+}
+
+// isLost reports whether the kernel drops what comes by an interface and nat sends to an address
+// of this host that nothing from outside may come to.
+func isLost(to netip.Addr, by string) bool {
+	return to.Is4() && to.IsLoopback() && host.DropsLoopback(by)
+}
+
+// portOption is an option with a port, if there is one.
+func portOption(format string, port uint16) string {
+	if port == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, port)
+}
+
+// lose notes that packets of a part come nowhere, and which target of a rule would have them
+// come in.
+func (p *part) lose(o Obstacle, target string) {
+	o.Kind = Unreached
+	o.Remedy += fmt.Sprintf("; and make one with \"%s\" in its place; or \"sysctl -w net.ipv4.conf.all.route_localnet=1\", for a program that listens on 127.0.0.1 alone", target)
+	p.away = true // INPUT sees none of them
+	p.turns = stop{Obstacle: o, turned: turnedTo{proto: p.proto, lost: true}, ports: []firewall.PortRange{p.ports}}
 }
 
 // turn notes where packets of a part go.
@@ -99,7 +131,7 @@ func (p *part) turn(here bool, port uint16, any bool, by stop) {
 	case port != 0 && (port != p.ports.First || port != p.ports.Last):
 		p.to.ToPort, p.turns = port, by
 		p.turns.Kind, p.turns.ports = Unreached, []firewall.PortRange{p.ports}
-		p.turns.turned = turnedTo{p.proto, port}
+		p.turns.turned = turnedTo{proto: p.proto, port: port}
 	}
 }
 
@@ -108,6 +140,7 @@ func (p *part) turn(here bool, port uint16, any bool, by stop) {
 type turnedTo struct {
 	proto string
 	port  uint16
+	lost  bool // it is one of a loopback address, and the kernel drops them
 }
 
 func (to turnedTo) String() string { return fmt.Sprintf("%s %d", to.proto, to.port) }
@@ -141,10 +174,10 @@ func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
 }
 
 // turned are the parts of an admission that come in by another port, which the base rules keep
-// closed.
+// closed, or nowhere.
 func (f *filters) turned(a admission, by string) (all []stop) {
 	for _, p := range f.parts(a, by, toHere) {
-		if p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
+		if p.turns.turned.lost || p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
 			all = append(all, p.turns)
 		}
 	}
