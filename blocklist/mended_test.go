@@ -3,6 +3,7 @@ package blocklist
 import (
 	"testing"
 
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -16,14 +17,22 @@ func TestRemediesByTheFile(t *testing.T) {
 		table = "let it in there too (\"nft list table inet filter\" shows the rules), or take that table out (\"nft delete table inet filter\")"
 		named = ": those that are named have no entry"
 		other = "name another list below \"feeds:\""
+		sent  = "take it out: iptables-nft -t nat -D PREROUTING 1"
+		names = "write its address instead, or mend DNS"
 		tools = "install it with \"apt-get install iptables\""
 	)
 	for _, test := range []struct{ remedy, mistaken, refused string }{
 		{AgentRepairs, AgentRepairs, AgentRepairs},
 		{problem.RunSync, rules.MendFirst + problem.RunSync, problem.RunSync},
 		{other + named, rules.MendFirst + other + named, rules.TakeFirst + other + named},
-		{"write addresses into LIST, or " + other + named, "write addresses into LIST" + named, "write addresses into LIST" + named},
-		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, rules.MendFirst + "write addresses into LIST, then " + problem.RunSync + named, "write addresses into LIST, then " + problem.RunSync + named},
+		{"write addresses into LIST, or " + other + named, "write addresses into LIST", "write addresses into LIST"},
+		{"write addresses into LIST, or " + other + ", then " + problem.RunSync + named, rules.MendFirst + "write addresses into LIST, then " + problem.RunSync, "write addresses into LIST, then " + problem.RunSync},
+		{"if the list is right, lower the feed's min_entries", rules.MendFirst + "if the list is right, lower the feed's min_entries", rules.TakeFirst + "if the list is right, lower the feed's min_entries"},
+		{fetch.ReasonTooLarge.Remedy(), rules.MendFirst + fetch.ReasonTooLarge.Remedy(), rules.TakeFirst + fetch.ReasonTooLarge.Remedy()},
+		{fetch.ReasonStatus.Remedy(), fetch.ReasonStatus.Remedy(), fetch.ReasonStatus.Remedy()},
+		{sent + "; or write 5160 into firewall.sip.ports, too", sent, sent},
+		{sent + "; or add {name: ssh-2222, proto: tcp, ports: \"2222\", from: lan} to firewall.services", sent, sent},
+		{names + ", and " + problem.RunSync, rules.MendFirst + "mend DNS, and " + problem.RunSync, "mend DNS, and " + problem.RunSync},
 		{(&rules.OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
 		{table + reach.BaseOffRemedy, table, table},
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},

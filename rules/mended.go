@@ -21,10 +21,15 @@ var (
 	readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
 
 	// writesFile finds what is to be written into it.
-	writesFile = regexp.MustCompile(`"[a-z_]+:|in the configuration`)
+	writesFile = regexp.MustCompile(`"[a-z_]+:|(in|of) the configuration|into "?allow\b|(lower|raise|set|correct) the feed's [a-z_]+|` +
+		`\b(limits|firewall\.sip)\.[a-z_]+|\bfirewall\.(local_networks|services|trunks)\b|\breport\.(url|serial)\b|\bmetrics\.listen\b`)
 
-	// orWrite finds that among other things that help as well.
-	orWrite = regexp.MustCompile(`; or (write|add) .* (into|to) firewall\..*$|,? or name another list below "feeds:"|[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
+	// orWrite finds that among other things that help as well. What it keeps of it, such as a
+	// command that follows whatever is chosen, is in parentheses.
+	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"([^:]*): those that are named have no entry|,? or name another list below "feeds:"|` +
+		`[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
+		`; or (?:write|add) .* (?:in)?to firewall\.(?:sip\.ports|services)(?:, too)?|, or write into allow where you come from|write its address instead, or |, or write its address instead|` +
+		`; for the drop alone, "drop_at: [^"]*" does without that table|; or here: "log_drops: [^"]*", which ulogd reads|` +
 		`, or choose the other backend with "firewall: [^"]*"|; if this host needs no protection over IPv6, say so with "firewall: [^"]*"`)
 )
 
@@ -34,7 +39,7 @@ func Mended(remedy string) string {
 	if strings.HasPrefix(remedy, MendFirst) {
 		return remedy
 	}
-	remedy = orWrite.ReplaceAllString(remedy, "")
+	remedy = orWrite.ReplaceAllString(remedy, "$1")
 	if readsFile.MatchString(remedy) || writesFile.MatchString(remedy) {
 		return MendFirst + remedy
 	}
@@ -47,7 +52,7 @@ func TakenOver(remedy string) string {
 	if strings.HasPrefix(remedy, TakeFirst) {
 		return remedy
 	}
-	if remedy = orWrite.ReplaceAllString(remedy, ""); writesFile.MatchString(remedy) {
+	if remedy = orWrite.ReplaceAllString(remedy, "$1"); writesFile.MatchString(remedy) {
 		return TakeFirst + remedy
 	}
 	return remedy

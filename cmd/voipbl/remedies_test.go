@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/rules"
 )
 
 // remediesIn are the texts of a file that are printed as remedies, or are parts of them:
@@ -173,6 +175,56 @@ func TestRemediesAreKnown(t *testing.T) {
 	}
 	for text := range known {
 		t.Errorf("remedies.txt has %q, and the code does not", text)
+	}
+}
+
+// notWritten are remedies that name a key of the configuration, where nothing is to be written
+// into it.
+var notWritten = []string{
+	"make room in state_dir, ",
+	"start the agent anew, and leave run_dir alone",
+	"check that the feed's url has the right port, ",
+	"open the feed's url with curl -i ",
+	"remove it from the feed's path: ",
+	"run \"voipbl sync\": drop_at: auto means prerouting here",
+	"this host is in local_networks: [",
+	"\"voipbl allowed\" lists what is; ",
+	"systemctl start voipbl; without an agent every command reads ",
+}
+
+// TestRemediesOfTheFile: of each remedy that names a key of the configuration rules.TakenOver
+// knows that it is about the file, or it stands in notWritten.
+func TestRemediesOfTheFile(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "raw.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var forms []string
+	for _, tag := range regexp.MustCompile("yaml:\"([a-z_0-9]+)").FindAllStringSubmatch(string(raw), -1) {
+		key := tag[1]
+		forms = append(forms, `["{]`+key+`:`, `(firewall|limits|metrics|names|bans|report|sip)\.`+key+`\b`, `feed's `+key+`\b`, `into "?`+key+`\b`)
+		if strings.Contains(key, "_") {
+			forms = append(forms, `\b`+key+`\b`)
+		}
+	}
+	named := regexp.MustCompile(strings.Join(forms, "|") + "|the configuration|write its address")
+	left := slices.Clone(notWritten)
+	for text := range knownRemedies(t) {
+		at := slices.IndexFunc(left, func(begin string) bool { return strings.HasPrefix(text, begin) })
+		written := rules.TakenOver(text) != text
+		switch {
+		case !named.MatchString(text):
+		case at >= 0:
+			left = slices.Delete(left, at, at+1)
+			if written {
+				t.Errorf("%q is in notWritten, and becomes %q", text, rules.TakenOver(text))
+			}
+		case !written && !strings.HasPrefix(text, rules.MendFirst):
+			t.Errorf("%q names a key of the configuration, and nothing knows whether that is to be written", text)
+		}
+	}
+	if len(left) > 0 {
+		t.Errorf("no remedies: %q", left)
 	}
 }
 
