@@ -82,7 +82,7 @@ func (s *Status) emptyRemedy() string {
 		if f.Fetching {
 			return fmt.Sprintf("nothing: the agent is fetching the list %s now", f.Name)
 		}
-		changed = changed || s.Agent != nil && f.FetchedAt.After(s.Agent.Applied) // it comes to the sets next
+		changed = changed || s.Agent != nil && f.Waits // it comes to the sets next
 		entries += f.Entries
 		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
 	}

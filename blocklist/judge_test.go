@@ -60,8 +60,12 @@ func TestStatusJudge(t *testing.T) {
 		{"empty sets, of a list with entries", func(s *Status) { empty(s); s.Feeds[0].Entries = 3 }, true, "only this host's own bans are blocked", "all that is listed is exempt"},
 		{"empty sets, of a list that is not in force yet", func(s *Status) {
 			empty(s)
-			s.Feeds[0].Entries, s.Feeds[0].FetchedAt = 3, s.Agent.Applied.Add(time.Second)
+			s.Feeds[0].Entries, s.Feeds[0].Waits = 3, true
 		}, true, "only this host's own bans are blocked", "the agent puts it right"},
+		{"empty sets, of a list that another process has put in force", func(s *Status) {
+			empty(s)
+			s.Feeds[0].Entries, s.Feeds[0].FetchedAt = 3, s.Agent.Applied.Add(time.Second)
+		}, true, "only this host's own bans are blocked", "all that is listed is exempt"},
 		{"sets that somebody has emptied", func(s *Status) {
 			empty(s)
 			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true

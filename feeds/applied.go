@@ -2,6 +2,7 @@ package feeds
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,16 @@ type applied struct {
 	Version int       `json:"version"`
 	At      time.Time `json:"at"`
 	Feeds   []string  `json:"feeds"` // that had a copy
+
+	// Fetched is when what is in force of feeds from the network was fetched. Older versions
+	// did not write it.
+	Fetched map[string]time.Time `json:"fetched,omitempty"`
+}
+
+// waits reports whether what was fetched of a feed is later than what is in force of it. A
+// file is read whenever it is put in force.
+func (a *applied) waits(f Status) bool {
+	return a != nil && a.Fetched != nil && !f.File && f.FetchedAt.After(a.Fetched[f.Name])
 }
 
 // readApplied reads it; nil if it is not known.
@@ -33,16 +44,19 @@ func readApplied(store *fetch.Store) *applied {
 
 // SetApplied remembers the feeds with a copy that are in force now.
 func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
-	names := []string{}
+	names, fetched := []string{}, make(map[string]time.Time)
 	for _, f := range feeds {
 		if f.Report.State != Missing {
 			names = append(names, f.Name)
+			if f.URL != "" {
+				fetched[f.Name] = f.Report.FetchedAt
+			}
 		}
 	}
-	if last := readApplied(store); last != nil && last.Version == appliedVersion && slices.Equal(names, last.Feeds) {
+	if last := readApplied(store); last != nil && last.Version == appliedVersion && slices.Equal(names, last.Feeds) && maps.EqualFunc(fetched, last.Fetched, time.Time.Equal) {
 		return nil
 	}
-	if err := store.WriteJSON(appliedFile, applied{appliedVersion, now, names}); err != nil {
+	if err := store.WriteJSON(appliedFile, applied{appliedVersion, now, names, fetched}); err != nil {
 		return fmt.Errorf("what is in force is not remembered: %w", err)
 	}
 	return nil

@@ -35,7 +35,8 @@ type Status struct {
 	Held     *fetch.Held      `json:"held,omitempty"`
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
-	File bool `json:"-"` // it is on this host
+	File  bool `json:"-"` // it is on this host
+	Waits bool `json:"-"` // what was fetched last is not in force yet
 }
 
 // FrozenWords says that the list is frozen, and since when.
@@ -69,6 +70,7 @@ func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
 	if err != nil && s.Problem == nil {
 		s.Problem = problem.Of(err)
 	}
+	s.Waits = readApplied(store).waits(s)
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
 	s.LastSuccess = lastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {
