@@ -177,14 +177,18 @@ func TestFriendByHand(t *testing.T) {
 
 // TestNobodyKnows: voipbl that cannot say who is exempt, in none of three tries, keeps
 // no attacker in. Where it is missing nobody is banned, for nobody would take a friend out
-// again. The log tells, of each once.
+// again. The log tells, of each once. A host that is short of memory does not miss it.
 func TestNobodyKnows(t *testing.T) {
 	h := newHost(t, "nft")
 	h.write("voipbl.yaml", "allow: 6.6.6.6.6\nstate_dir: DIR/nothing\nrun_dir: DIR/run\n")
 	h.serve()
-	h.write("sealed", "#!/bin/sh\n") // which may not be run
+	h.write("sealed", "#!/bin/sh\n")          // which may not be run
+	h.write("short", "#!/bin/sh\nexit 126\n") // what timeout(1) answers where it cannot be run now
+	if err := os.Chmod(h.dir+"/short", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	jail := "[%s]\nenabled = true\nfilter = voipbl-asterisk\nbackend = polling\nlogpath = DIR/messages\nmaxretry = 12\naction = voipbl-set[marks=DIR, set=%[1]s, voipbl=DIR/%[1]s]\n"
-	h.jails(asterisk("action = voipbl-set[marks=DIR]") + fmt.Sprintf(jail, "gone") + fmt.Sprintf(jail, "sealed"))
+	h.jails(asterisk("action = voipbl-set[marks=DIR]") + fmt.Sprintf(jail, "gone") + fmt.Sprintf(jail, "sealed") + fmt.Sprintf(jail, "short"))
 	h.start()
 	h.attack(attacker[:]...)
 	h.banned(sets, attacker)
@@ -198,8 +202,9 @@ func TestNobodyKnows(t *testing.T) {
 				}
 			}
 		}
-		h.eventually("the log tells of "+a.String(), func() bool {
-			return strings.Count(h.read("fail2ban.log"), "stderr: 'voipbl cannot say whether "+a.String()+" is exempt: it is banned'") == 1
+		h.eventually("the jail short bans "+a.String(), func() bool { return h.in([2]string{"own-short", "own-short6"}[f], a) })
+		h.eventually("the log tells of "+a.String()+" for either jail", func() bool {
+			return strings.Count(h.read("fail2ban.log"), "stderr: 'voipbl cannot say whether "+a.String()+" is exempt: it is banned'") == 2
 		})
 	}
 	h.expect("banned", h.knock, attacker, rejected)
