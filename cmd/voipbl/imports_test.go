@@ -29,9 +29,14 @@ func layout(t *testing.T) map[string]room {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, table, found := strings.Cut(string(text), "\n## Rooms\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no section Rooms")
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
 	rooms := make(map[string]room)
 	quoted := regexp.MustCompile("`([^`]+)`")
-	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(table, -1) {
 		r := room{pure: strings.HasSuffix(row[2], "Pure")}
 		for _, name := range quoted.FindAllStringSubmatch(row[3], -1) {
 			r.imports = append(r.imports, name[1])

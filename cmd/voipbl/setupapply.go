@@ -114,9 +114,11 @@ func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
 
 func (s *setup) pending() bool { return s.report.Applied != nil && s.report.Applied.Pending != nil }
 
-// untidy reports whether a list or the rules are in trouble; what is on trial is none.
+// untidy reports whether a list or the rules are in trouble; what is on trial is none, and
+// neither are sets that were empty when the rules were applied: the sync came after that.
 func (s *setup) untidy() bool {
-	return s.report.Sync.Troubled() || s.report.Applied != nil && s.report.Applied.Troubled()
+	applied := s.report.Applied
+	return s.report.Sync.Troubled() || applied != nil && (len(applied.Obstacles) > 0 || len(applied.Families) > 0)
 }
 
 // fetch is a sync. Base rules that are to be on trial are none of its business.
