@@ -49,7 +49,7 @@ func (a Along) isBack() bool { return a == Answers || a == Answered }
 // Along is a tracer of the same rules for packets that go another way.
 func (t *Tracer) Along(a Along) *Tracer {
 	along := t.saved.NewTracer(t.in)
-	along.along = a
+	along.along, along.left = a, t.left
 	if a.isBack() == t.along.isBack() {
 		along.read = t.read
 	}

@@ -19,7 +19,7 @@ func (v *view) byDefault(asked packets, known []DropPlace) []DropPlace {
 	var only, closed []portrange.Of // of each place; of each table: whatever becomes of a stranger's
 	var in []int                    // the table of each place
 	for _, proto := range portrange.Protocols {
-		kinds, whole := v.kinds(proto)
+		kinds, whole := v.kindsMet(proto)
 		for _, ports := range kinds {
 			of := asked
 			of.proto, of.dports, of.ends = proto, ports[:1], true
@@ -46,7 +46,7 @@ func (v *view) byDefault(asked packets, known []DropPlace) []DropPlace {
 				}
 				only[at].Add(proto, ports...)
 			}
-			if v.steps > maxSteps {
+			if v.cut() {
 				break
 			}
 		}
@@ -77,18 +77,24 @@ func wordsOf(ports portrange.Of) (all []string) {
 	return all
 }
 
-// kinds are the ports of a protocol, those together between which no rule that is met
+// kindsMet are the ports of a protocol, those together between which no rule that is met
 // tells a difference. whole is false if there are more kinds.
-func (v *view) kinds(proto string) (kinds [][]PortRange, whole bool) {
+func (v *view) kindsMet(proto string) (kinds [][]PortRange, whole bool) {
 	var asked [][]PortRange
-	for _, rules := range v.met {
-		for _, r := range rules {
-			if r.dports != nil && (r.proto == "" || r.proto == proto) {
-				asked = append(asked, r.dports)
-			}
-		}
+	for _, c := range v.met {
+		asked = append(asked, c.ports(proto)...)
 	}
 	return portrange.Kinds(asked)
+}
+
+// ports are those that the rules ask for, together for each rule.
+func (c *metChain) ports(proto string) (asked [][]PortRange) {
+	for _, r := range c.rules {
+		if r.dports != nil && (r.proto == "" || r.proto == proto) {
+			asked = append(asked, r.dports)
+		}
+	}
+	return asked
 }
 
 // unlike is where packets end, or may end, while a stranger's fare better.

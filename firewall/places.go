@@ -56,7 +56,7 @@ func (v *view) places(of packets) (all []DropPlace, cut bool) {
 	if byDefault {
 		all = append(all, v.byDefault(of, all)...)
 	}
-	return all, v.steps > maxSteps
+	return all, v.cut()
 }
 
 // only are the packets of a way, in words: those that a set names, of the rule's protocol,

@@ -49,7 +49,7 @@ const maxStops = 8
 // and those that would do so then if it were not there, up to one of voipbl's.
 func (t *Tracer) Stops(p Packet) (all []Stop) {
 	v := t.view(p.Source)
-	for of, ports := range v.kindsOf(p) {
+	for of, ports := range v.eachKind(p) {
 		of.without = make(map[string]bool)
 		for range maxStops {
 			stop, line := v.stop(of)
@@ -73,7 +73,7 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 // Open are those of the ports to which some of the packets may come.
 func (t *Tracer) Open(p Packet) (open []PortRange) {
 	v := t.view(p.Source)
-	for of, ports := range v.kindsOf(p) {
+	for of, ports := range v.eachKind(p) {
 		if _, line := v.stop(of); line == "" {
 			open = append(open, ports...)
 		}
@@ -81,19 +81,15 @@ func (t *Tracer) Open(p Packet) (open []PortRange) {
 	return portrange.Joined(open)
 }
 
-// kindsOf are the packets to each of some ports, those together that rules treat alike.
-func (v *view) kindsOf(p Packet) iter.Seq2[packets, []PortRange] {
+// eachKind are the packets to one of each of some ports that rules treat alike, and these
+// ports.
+func (v *view) eachKind(p Packet) iter.Seq2[packets, []PortRange] {
 	return func(yield func(packets, []PortRange) bool) {
-		v.meet()
-		kinds, _ := v.kinds(p.Proto)
-		for _, kind := range kinds {
-			ports := portrange.Within(kind, p.Ports)
-			if len(ports) == 0 {
-				continue
-			}
-			of := packets{box: box{proto: p.Proto, dports: ports[:1], in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
+		for _, ports := range v.kindsOf(p.Proto).Within(p.Ports) {
+			one := PortRange{First: ports[0].First, Last: ports[0].First}
+			of := packets{box: box{proto: p.Proto, dports: []PortRange{one}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
 			of.sent, of.turned, of.away = p.sent(of.box), p.ToPort != 0, p.Away
-			if !yield(of, ports) {
+			if v.cut() || !yield(of, ports) {
 				return
 			}
 		}
@@ -113,21 +109,39 @@ func (p Packet) sent(b box) *box {
 	return &b
 }
 
-// meet looks at all chains that the packets may come to, also behind rules that end them.
-func (v *view) meet() {
-	for _, w := range v.along.ways() {
-		if w.forwarded && v.along == Inwards {
-			break
-		}
-		for queue := []string{w.at.chain}; len(queue) > 0; queue = queue[1:] {
-			for _, r := range v.chain(place{w.at.table, queue[0]}) {
-				if _, known := v.met[place{w.at.table, r.target}]; r.isChain && !known {
-					v.chain(place{w.at.table, r.target})
-					queue = append(queue, r.target)
+// kindsOf is of whom kinds of ports are.
+type kindsOf struct {
+	source netip.Prefix
+	proto  string
+}
+
+// kindsOf are the ports of a protocol, those together between which no rule of a chain tells a
+// difference that the packets may come to, also behind rules that end them.
+func (v *view) kindsOf(proto string) *portrange.Index {
+	of := kindsOf{v.source, proto}
+	if v.kinds[of] == nil {
+		var asked [][]PortRange
+		for _, w := range v.along.ways() {
+			if w.forwarded && v.along == Inwards {
+				break
+			}
+			seen := map[string]bool{w.at.chain: true}
+			for queue := []string{w.at.chain}; len(queue) > 0; queue = queue[1:] {
+				c := v.chain(place{w.at.table, queue[0]})
+				asked = append(asked, c.ports(proto)...)
+				for _, r := range c.rules {
+					if r.isChain && !seen[r.target] {
+						seen[r.target] = true
+						queue = append(queue, r.target)
+					}
 				}
 			}
 		}
+		kinds, _ := portrange.AllKinds(asked)
+		v.left.Take(len(asked))
+		v.kinds[of] = portrange.NewIndex(kinds)
 	}
+	return v.kinds[of]
 }
 
 // stop is what ends packets first, and its line; none if some may come through.

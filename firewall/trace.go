@@ -67,11 +67,9 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 	if depth == maxDepth {
 		return false
 	}
-	rules := t.chain(place{t.table, chain})
 	back := len(w.back)
-	for i := range rules {
-		r := &rules[i]
-		if t.steps++; t.steps > maxSteps {
+	for r := range t.chain(place{t.table, chain}).of(w.dports) {
+		if !t.goOn() {
 			return false
 		}
 		asked, holds := t.asked(r, w)

@@ -4,6 +4,9 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/steps"
 )
 
 // maxSteps bounds the rules that are looked at for one source. To follow its packets to
@@ -17,20 +20,34 @@ type Tracer struct {
 	saved  *Saved
 	in     Sources
 	read   map[place][]asks
-	met    map[netip.Prefix]map[place][]met // by source
+	met    map[netip.Prefix]map[place]*metChain // by source
+	kinds  map[kindsOf]*portrange.Index
+	known  map[affected]Others
+	left   *steps.Left
 	others Others
 	along  Along
 }
 
 // NewTracer reads the rules.
 func (s *Saved) NewTracer(in Sources) *Tracer {
-	return &Tracer{saved: s, in: in, read: make(map[place][]asks), met: make(map[netip.Prefix]map[place][]met)}
+	return &Tracer{
+		saved: s, in: in, read: make(map[place][]asks), met: make(map[netip.Prefix]map[place]*metChain),
+		kinds: make(map[kindsOf]*portrange.Index), known: make(map[affected]Others),
+	}
+}
+
+// Within is a tracer that takes its steps from those that are left. Without any it is cut, as
+// by its own bound.
+func (t *Tracer) Within(left *steps.Left) *Tracer {
+	within := *t
+	within.left = left
+	return &within
 }
 
 // Asking is a tracer of the same rules, with other sets and lists.
 func (t *Tracer) Asking(in Sources) *Tracer {
 	asking := t.saved.NewTracer(in)
-	asking.read, asking.along = t.read, t.along
+	asking.read, asking.along, asking.left = t.read, t.along, t.left
 	return asking
 }
 
@@ -52,6 +69,25 @@ type Others struct {
 // Affects is what these rules may do to packets of a source, or without one to those of
 // somebody whom no rule and no set names, for other rules.
 func (t *Tracer) Affects(source netip.Prefix) (o Others) {
+	of := affected{source, t.others}
+	if known, yes := t.known[of]; yes {
+		return known
+	}
+	o = t.affects(source)
+	if !t.left.Out() {
+		t.known[of] = o
+	}
+	return o
+}
+
+// affected are the packets that [Tracer.Affects] is asked about, and what others have done to
+// them.
+type affected struct {
+	source netip.Prefix
+	others Others
+}
+
+func (t *Tracer) affects(source netip.Prefix) (o Others) {
 	v := t.view(source)
 	theirs := v.run(packets{stranger: true})
 	for i, tr := range v.run(packets{stranger: !source.IsValid()}) {
@@ -59,7 +95,7 @@ func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 		o.Marks = o.Marks || tr.marked
 		o.Apart = o.Apart || tr.tracking != theirs[i].tracking
 	}
-	if v.steps > maxSteps {
+	if v.cut() {
 		return Others{Untracks: true, Marks: true, Apart: true}
 	}
 	return o
@@ -85,9 +121,18 @@ func (t *Tracer) rules(at place) []asks {
 type view struct {
 	*Tracer
 	source netip.Prefix
-	met    map[place][]met
+	met    map[place]*metChain
 	steps  int // of all that is followed
 }
+
+// goOn takes a step, and reports whether it was left.
+func (v *view) goOn() bool {
+	v.steps++
+	return v.left.Take(1) && v.steps <= maxSteps
+}
+
+// cut reports whether not all has been followed.
+func (v *view) cut() bool { return v.steps > maxSteps || v.left.Out() }
 
 // met is a rule, and what it asks for as long as no rule above changes a set.
 type met struct {
@@ -106,16 +151,18 @@ type answer struct {
 
 func (t *Tracer) view(source netip.Prefix) *view {
 	if t.met[source] == nil {
-		t.met[source] = make(map[place][]met)
+		t.met[source] = make(map[place]*metChain)
 	}
 	return &view{Tracer: t, source: source, met: t.met[source]}
 }
 
 // chain is what is met in a chain.
-func (v *view) chain(at place) []met {
-	all, known := v.met[at]
-	if !known {
+func (v *view) chain(at place) *metChain {
+	c := v.met[at]
+	if c == nil {
+		c = &metChain{}
 		rules := v.rules(at)
+		v.left.Take(len(rules))
 		for i := range rules {
 			r := &rules[i]
 			share := NoneOf
@@ -123,12 +170,12 @@ func (v *view) chain(at place) []met {
 				share, _ = r.byAddress(v.source)
 			}
 			if share != NoneOf || r.meetsStranger() {
-				all = append(all, met{asks: r})
+				c.rules = append(c.rules, met{asks: r})
 			}
 		}
-		v.met[at] = all
+		v.met[at] = c
 	}
-	return all
+	return c
 }
 
 // answer asks a rule. in are the sets and lists, if a rule above has changed some.
@@ -167,6 +214,7 @@ type packets struct {
 
 // run follows packets through each table.
 func (v *view) run(of packets) (all []*trace) {
+	v.left.Take(len(v.along.ways()))
 	p := &passage{marked: v.others.Marks, added: make(map[string][]box)}
 	if v.others.Untracks && !(v.others.Apart && of.stranger) {
 		p.tracking = unclear
@@ -195,7 +243,7 @@ func (t *trace) through(at place) {
 	if t.without[at.table+" "+drop] {
 		policy = "ACCEPT"
 	}
-	t.mayPass = len(t.letIn) > 0 || !ended && policy != "DROP" || t.steps > maxSteps
+	t.mayPass = len(t.letIn) > 0 || !ended && policy != "DROP" || t.cut()
 	if !ended && policy == "DROP" {
 		t.closes, t.end = true, drop
 		t.ender, t.endsIn, t.endBySource = nil, at.chain, false

@@ -39,7 +39,7 @@ func (t *Tracer) Translated(p Packet) (to Translation) {
 		}
 		to = e.by.translation()
 	}
-	if v.steps > maxSteps {
+	if v.cut() {
 		return Translation{Share: Unknown}
 	}
 	return to

@@ -120,8 +120,14 @@ func placesOf(d DropPlace, only portrange.Of) (all []DropPlace) {
 // kinds are the ports of a protocol, those together between which no rule tells a
 // difference. whole is false if there are more kinds.
 func (r *Ruleset) kinds(proto string) (kinds [][]PortRange, whole bool) {
-	masked := false
-	var asked [][]PortRange
+	asked, masked := r.asked(proto)
+	kinds, whole = portrange.Kinds(asked)
+	return kinds, whole && !masked
+}
+
+// asked are the ports of a protocol that rules ask for. masked is that some ask for bits of
+// them.
+func (r *Ruleset) asked(proto string) (asked [][]PortRange, masked bool) {
 	add := func(ranges ...Range) {
 		var ports []PortRange
 		for _, g := range ranges {
@@ -152,8 +158,7 @@ func (r *Ruleset) kinds(proto string) (kinds [][]PortRange, whole bool) {
 			}
 		}
 	}
-	kinds, whole = portrange.Kinds(asked)
-	return kinds, whole && !masked
+	return asked, masked
 }
 
 // isOther reports whether a match is of another protocol.

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/steps"
 )
 
 // truth is the answer to whether a packet matches.
@@ -52,6 +54,9 @@ type Packet struct {
 	// Others is what other rules than those of nf_tables that are read here may have done
 	// to the packets before.
 	Others Others
+
+	// Left are the steps that whoever asks may still take in all; nil: as many as in each walk.
+	Left *steps.Left
 
 	strange  bool     // they are a stranger's, although Source is known
 	tracking tracking // by the rules that the packets have come through

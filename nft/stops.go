@@ -26,6 +26,9 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 	if p.Answers {
 		r = r.turned()
 	}
+	if !p.Left.Take(r.rules()) {
+		return nil
+	}
 	r = r.metBy(p)
 	p.left = new(maxStepsInAll)
 	kinds, _ := r.kinds(p.Proto)
@@ -55,6 +58,16 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 		all[i].In = portrange.Joined(all[i].In)
 	}
 	return all
+}
+
+// rules is how many there are.
+func (r *Ruleset) rules() (n int) {
+	for i := range r.Tables {
+		for _, c := range r.Tables[i].Chains {
+			n += len(c.Rules)
+		}
+	}
+	return n
 }
 
 // stop is the first place where all of some packets end.

@@ -120,7 +120,7 @@ func (p Packet) mayGoOn() bool {
 	if p.left != nil {
 		*p.left--
 	}
-	return p.left == nil || *p.left >= 0
+	return p.Left.Take(1) && (p.left == nil || *p.left >= 0)
 }
 
 // rule goes through a rule. returned is that all packets leave the chain.

@@ -18,6 +18,7 @@ import (
 // is in a set of voipbl's.
 func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) string {
 	var past []string
+	p.way.Left.Renew()
 	for _, to := range p.way.sentOn(f) {
 		ends := func(at Place) bool { return at.ends(to.Proto, to.Ports, at.early || at.Containers) }
 		claimed := func(at Place) bool { return at.ends(to.Proto, to.Ports, !at.Containers) }

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,12 +12,18 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/nft"
 )
 
+// maxSteps bounds the rules that are looked at in one search, for all families, ports and
+// interfaces: a second or so. With a rule of nat for each of 10,000 ports it takes half of
+// them.
+const maxSteps = 1 << 22
+
 // PassedBy adds to rules by which interfaces packets come, where one of them asks for that.
-func PassedBy(rules []KernelRules, native *nft.Ruleset) (p Passed, err error) {
-	p = Passed{Rules: rules, Native: native}
+func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p Passed, err error) {
+	p = Passed{Rules: rules, Native: native, Left: steps.New(ctx, maxSteps)}
 	asks := native != nil && native.AsksForWay()
 	for _, k := range rules {
 		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && s.AsksForWay() })
@@ -250,6 +257,10 @@ type filters struct {
 	all    []filter
 
 	addresses []netip.Addr // see own
+
+	// What is asked often of many ports, once it is known: see kindsOf and parts.
+	nat    map[string]func(firewall.PortRange) [][]firewall.PortRange
+	parted map[arrival][]part
 }
 
 // filter are the rules of one backend.
@@ -285,10 +296,10 @@ func unlessStranger(source netip.Prefix) firewall.Share {
 }
 
 func (p Passed) Filters(f firewall.Family, in firewall.Sources) *filters {
-	all := &filters{Passed: p, family: f}
+	all := &filters{Passed: p, family: f, nat: make(map[string]func(firewall.PortRange) [][]firewall.PortRange), parted: make(map[arrival][]part)}
 	for _, k := range p.Rules {
 		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
-			t := familyTracer{k.Backend, f, saved.NewTracer(in)}
+			t := familyTracer{k.Backend, f, saved.NewTracer(in).Within(p.Left)}
 			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[firewall.Along]*firewall.Tracer{firewall.Inwards: t.Tracer}})
 		}
 	}
@@ -308,8 +319,11 @@ func (f *filters) stops(a admission, by string, l leg) (all []stop) {
 				all = append(all, s)
 				continue
 			}
-			all[i].ports = portrange.Joined(slices.Concat(all[i].ports, s.ports))
+			all[i].ports = append(all[i].ports, s.ports...)
 		}
+	}
+	for i := range all {
+		all[i].ports = portrange.Joined(all[i].ports)
 	}
 	return all
 }
@@ -353,7 +367,7 @@ func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 	return nft.Packet{
 		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
 		Forwarded: l.along == firewall.Onwards || l.along == firewall.Answered, Answers: l.answers(),
-		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort,
+		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Left: f.Left,
 	}
 }
 

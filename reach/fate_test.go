@@ -160,7 +160,7 @@ func (l *fateLab) stops() map[uint16]string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	p, err := PassedBy(rules, native)
+	p, err := PassedBy(l.t.Context(), rules, native)
 	if err != nil {
 		l.t.Fatal(err)
 	}

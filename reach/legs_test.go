@@ -306,7 +306,7 @@ func (l *legLab) said(sentOn bool) (in, out bool) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	p, err := PassedBy(rules, native)
+	p, err := PassedBy(l.t.Context(), rules, native)
 	if err != nil {
 		l.t.Fatal(err)
 	}

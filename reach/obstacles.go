@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -49,6 +50,10 @@ type Passed struct {
 
 	// Arrivals are by which interfaces packets come, where a rule asks for that.
 	Arrivals *host.Arrivals
+
+	// Left bounds the search for what becomes of packets. What is not found by then is not
+	// known, and is nothing that is told.
+	Left *steps.Left
 }
 
 // Obstacles finds what is in the way of the rules that the kernel has, whoever asks:

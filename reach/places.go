@@ -117,7 +117,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	if p.native != nil {
 		native = p.native.rules
 	}
-	if p.way, err = PassedBy(rules, native); err != nil {
+	if p.way, err = PassedBy(ctx, rules, native); err != nil {
 		for f := range p.unread {
 			p.unread[f] = append(p.unread[f], err.Error())
 		}
@@ -130,6 +130,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 
 // Of are the places of an address or prefix, and why they may not be all.
 func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
+	p.way.Left.Renew()
 	f := firewall.IPv4
 	if q.Addr().Is6() {
 		f = firewall.IPv6

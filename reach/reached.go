@@ -66,7 +66,7 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 // asking are the same rules, with other sets.
 func (f *filters) asking(in firewall.Sources) *filters {
 	other := *f
-	other.all = nil
+	other.all, other.parted = nil, make(map[arrival][]part)
 	for _, t := range f.all {
 		asking := familyTracer{t.backend, t.family, t.Asking(in)}
 		other.all = append(other.all, filter{asking, t.saved, t.owners, map[firewall.Along]*firewall.Tracer{firewall.Inwards: asking.Tracer}})

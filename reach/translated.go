@@ -23,41 +23,66 @@ type part struct {
 	turns stop // by what they go to another port of this host; see turned
 }
 
+// arrival is an admission, and the interface by which it comes in.
+type arrival struct {
+	admission
+	by string
+}
+
 // parts are those of an admission as they come in by an interface, or as they are answered.
 func (f *filters) parts(a admission, by string, l leg) []part {
-	all := []admission{a}
-	translates := false
-	cut := func(kinds [][]firewall.PortRange) {
-		var pieces []admission
-		for _, piece := range all {
-			for _, kind := range kinds {
-				for _, r := range portrange.Within(kind, piece.ports) {
-					of := piece
-					of.ports = r
-					pieces = append(pieces, of)
-				}
-			}
-		}
-		all, translates = pieces, true
+	parts, known := f.parted[arrival{a, by}]
+	if !known {
+		parts = f.part(a, by)
+		f.parted[arrival{a, by}] = parts
 	}
-	for _, t := range f.all {
-		if t.saved.Translates() {
-			kinds, _ := portrange.Kinds(t.saved.NATPorts())
-			cut(kinds)
-		}
-	}
-	if f.Native != nil && f.Native.Translates(f.family == firewall.IPv6) {
-		cut(f.Native.Kinds(a.proto))
-	}
-	var parts []part
-	for _, piece := range all {
-		p := part{admission: piece, leg: l}
-		if translates {
-			f.translate(&p, by)
-		}
-		parts = append(parts, p)
+	parts = slices.Clone(parts)
+	for i := range parts {
+		parts[i].along = l.along
 	}
 	return parts
+}
+
+func (f *filters) part(a admission, by string) (parts []part) {
+	kinds, translates := [][]firewall.PortRange{{a.ports}}, false
+	cut := func(within func(firewall.PortRange) [][]firewall.PortRange) {
+		var pieces [][]firewall.PortRange
+		for _, kind := range kinds {
+			for _, ports := range kind {
+				pieces = append(pieces, within(ports)...)
+			}
+		}
+		kinds, translates = pieces, true
+	}
+	for i, t := range f.all {
+		if t.saved.Translates() {
+			cut(f.kindsOf(fmt.Sprint(i), func() [][]firewall.PortRange {
+				kinds, _ := portrange.AllKinds(t.saved.NATPorts())
+				return kinds
+			}))
+		}
+	}
+	if is6 := f.family == firewall.IPv6; f.Native != nil && f.Native.Translates(is6) {
+		cut(f.kindsOf("native "+a.proto, func() [][]firewall.PortRange { return f.Native.NATKinds(a.proto, is6) }))
+	}
+	for _, kind := range kinds {
+		for _, ports := range kind {
+			p := part{admission: a, leg: toHere}
+			if p.ports = ports; translates {
+				f.translate(&p, by)
+			}
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// kindsOf are the kinds of ports that rules of nat tell apart, looked for once.
+func (f *filters) kindsOf(rules string, kinds func() [][]firewall.PortRange) func(firewall.PortRange) [][]firewall.PortRange {
+	if f.nat[rules] == nil {
+		f.nat[rules] = portrange.NewIndex(kinds()).Within
+	}
+	return f.nat[rules]
 }
 
 // translate finds out where nat sends a part.

@@ -124,7 +124,7 @@ func (r *Hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs b
 		}
 		return names
 	}
-	return noDrop(r.Cfg, r.sets, everywhere(ctx, r.fw, saved), filled, theirs)
+	return noDrop(ctx, r.Cfg, r.sets, everywhere(ctx, r.fw, saved), filled, theirs)
 }
 
 // BansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
@@ -140,15 +140,15 @@ func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return []string{cfg.BanSetName(int(f))}
 	}
-	return noDrop(cfg, kernel, everywhere(ctx, fw, saved), bans, false)
+	return noDrop(ctx, cfg, kernel, everywhere(ctx, fw, saved), bans, false)
 }
 
 // noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
 // not count. What is known for certain goes first.
-func noDrop(cfg config.Config, kernel *ipsetsync.Kernel, rules []reach.KernelRules, sets func(cidr.Family) []string, theirs bool) error {
+func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []reach.KernelRules, sets func(cidr.Family) []string, theirs bool) error {
 	var e NoDropError
 	var unseen UnseenDropError
-	p, passedErr := reach.PassedBy(rules, nil)
+	p, passedErr := reach.PassedBy(ctx, rules, nil)
 	for _, f := range cidr.Families {
 		if !settings.WantsRules(cfg, firewall.Family(f)) {
 			continue

@@ -39,7 +39,7 @@ func TestNoDrop(t *testing.T) {
 		"missing tools": {[]reach.KernelRules{known, backend(nil, missing)}, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := noDrop(cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false)
+			err := noDrop(t.Context(), cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false)
 			var (
 				none   *NoDropError
 				unseen *UnseenDropError

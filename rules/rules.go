@@ -200,6 +200,7 @@ func (r *Hold) commit(ctx context.Context, d *decision, how How, report *Report)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	waiting := ctx
 	ctx = context.WithoutCancel(ctx)
 	saved, want, base, at := d.saved, d.want, d.base, d.at
 	plans := d.plans
@@ -263,7 +264,7 @@ func (r *Hold) commit(ctx context.Context, d *decision, how How, report *Report)
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !how.byHand)
-	obstacles, ways, unread := r.obstacles(ctx, done.Saved)
+	obstacles, ways, unread := r.obstacles(waiting, done.Saved)
 	report.Obstacles, report.ways = obstacles, ways
 	if len(report.Families) == 0 && unread == nil { // else look again, whether a rule changes or not
 		report.Generation = done.Saved[firewall.IPv4].Generation
@@ -456,8 +457,9 @@ func (r *Hold) dropSettings(at firewall.Place) firewall.Settings {
 // more: they are among what could not be read.
 func (r *Hold) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []reach.Obstacle, ways string, err error) {
 	known, native, err := reach.ReadAround(ctx, r.Cfg, r.fw.Backend, saved)
-	p, arrivalsErr := reach.PassedBy(known, native)
-	return reach.Obstacles(r.Cfg, r.Trunks, p), p.Ways(), errors.Join(err, arrivalsErr)
+	p, arrivalsErr := reach.PassedBy(ctx, known, native)
+	all = reach.Obstacles(r.Cfg, r.Trunks, p)
+	return all, p.Ways(), errors.Join(err, arrivalsErr, ctx.Err())
 }
 
 // callerOut is the problem that the agent has with base rules nobody has tried yet, or why

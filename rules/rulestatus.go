@@ -109,7 +109,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	if err != nil {
 		s.NativeUnread = problem.Of(err)
 	}
-	p, err := reach.PassedBy(s.Kernel, native)
+	p, err := reach.PassedBy(ctx, s.Kernel, native)
 	if err != nil && s.NativeUnread == nil {
 		s.NativeUnread = problem.Of(err)
 	}

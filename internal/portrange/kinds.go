@@ -14,6 +14,17 @@ const mostKinds = 512
 // neither. Kinds and their ranges are in the order of the ports. whole is false if there are
 // more than can be told apart.
 func Kinds(rules [][]Range) (kinds [][]Range, whole bool) {
+	kinds, whole = AllKinds(rules)
+	return kinds[:min(len(kinds), mostKinds)], whole && len(kinds) <= mostKinds
+}
+
+// maxWork bounds how many rules are looked at that ask for the same ports, over all ports.
+const maxWork = 1 << 20
+
+// AllKinds is Kinds, for who asks about each of a great many at little cost. The kinds are
+// not all only where a great many rules ask for the same ports.
+func AllKinds(rules [][]Range) (kinds [][]Range, whole bool) {
+	work := 0
 	type edge struct{ port, rule, more int } // where a range of a rule begins, or has ended
 	edges := []edge{{65536, 0, 0}}
 	known := make(map[string]bool)
@@ -33,6 +44,9 @@ func Kinds(rules [][]Range) (kinds [][]Range, whole bool) {
 	first := 0
 	for _, e := range edges {
 		if e.port > first {
+			if work += 1 + len(asking); work > maxWork {
+				return kinds, false
+			}
 			by := fmt.Sprint(slices.Sorted(maps.Keys(asking)))
 			i, seen := at[by]
 			if !seen {
@@ -50,7 +64,44 @@ func Kinds(rules [][]Range) (kinds [][]Range, whole bool) {
 			delete(asking, e.rule)
 		}
 	}
-	return kinds[:min(len(kinds), mostKinds)], len(kinds) <= mostKinds
+	return kinds, true
+}
+
+// Index finds kinds by their ports.
+type Index struct {
+	ranges []Range // in order
+	kinds  []int   // of each
+}
+
+// NewIndex is that of kinds, no two of which have the same port.
+func NewIndex(kinds [][]Range) *Index {
+	kind := make(map[Range]int)
+	x := &Index{}
+	for i, ranges := range kinds {
+		for _, r := range ranges {
+			kind[r] = i
+			x.ranges = append(x.ranges, r)
+		}
+	}
+	slices.SortFunc(x.ranges, func(a, b Range) int { return int(a.First) - int(b.First) })
+	for _, r := range x.ranges {
+		x.kinds = append(x.kinds, kind[r])
+	}
+	return x
+}
+
+// Within is what of each kind is in a range, in the order of the kinds.
+func (x *Index) Within(of Range) [][]Range {
+	begin, _ := slices.BinarySearchFunc(x.ranges, of.First, func(r Range, port uint16) int { return int(r.Last) - int(port) })
+	within := make(map[int][]Range)
+	for i := begin; i < len(x.ranges) && x.ranges[i].First <= of.Last; i++ {
+		within[x.kinds[i]] = append(within[x.kinds[i]], Within(x.ranges[i:i+1], of)...)
+	}
+	var all [][]Range
+	for _, kind := range slices.Sorted(maps.Keys(within)) {
+		all = append(all, within[kind])
+	}
+	return all
 }
 
 // Joined are ranges in order, with what touches or overlaps put together.
