@@ -68,6 +68,14 @@ func TestRemovalStopsJails(t *testing.T) {
 		sh ./prerm remove
 		kill -CONT $(cat /run/fail2ban/fail2ban.pid)
 		rm /run/bin/timeout
+		sh ./prerm remove >/dev/null 2>&1
+		sed -i '/^\[renamed\]/,/^action/d' /etc/fail2ban/jail.d/voipbl.local
+		echo one is not configured any more
+		sh ./postinst configure 0.9.0-1
+		sh ./prerm remove >/dev/null 2>&1
+		sed -i '/^\[voipbl-asterisk\]/,/^enabled/s/enabled.*/&\nfilter = nothing/' /etc/fail2ban/jail.d/voipbl.local
+		echo one is broken
+		sh ./postinst configure 0.9.0-1
 		fail2ban-client stop
 		printf '[voipbl-ssh]\nenabled = true\n[sshd] # Debian\nenabled = false\n' >/etc/fail2ban/jail.d/voipbl.local
 		sh ./postrm remove`)
@@ -84,11 +92,16 @@ func TestRemovalStopsJails(t *testing.T) {
 	if got, want := strings.Join(lists, "; "), "asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown; asks, theirs; asks, renamed, theirs, voipbl-asterisk, voipbl-asterisk-unknown"; got != want {
 		t.Errorf("before, after and installed again there are the jails %q, want %q:\n%s", got, want, said)
 	}
+	_, gone, _ := strings.Cut(said, "one is not configured any more\n")
+	if gone, _, _ = strings.Cut(gone, "one is broken\n"); gone == "" || strings.Contains(gone, "jails") {
+		t.Errorf("of a jail that is gone from the configuration it said:\n%s", gone)
+	}
 	for _, want := range []string{
 		"fail2ban's jails renamed voipbl-asterisk voipbl-asterisk-unknown have been stopped",
 		"fail2ban's jails asks ask voipbl whom to spare",
 		"remove is asked",
-		"fail2ban's jails renamed voipbl-asterisk voipbl-asterisk-unknown, which were stopped as voipbl was removed, could not be",
+		"fail2ban does not answer. Its jails renamed voipbl-asterisk voipbl-asterisk-unknown, which were stopped as voipbl was",
+		"fail2ban's jails voipbl-asterisk, which were stopped as voipbl was removed, could not be",
 		"fail2ban runs and does not answer, so its jails go on",
 		"Move what it says of [sshd] to another file",
 		"To turn them off: rm /etc/fail2ban/jail.d/voipbl.local && systemctl restart fail2ban",
