@@ -33,6 +33,7 @@ type daemon struct {
 	unread   int           // how often in a row a local list could not be read
 	took     time.Duration // the last time
 	book     *bans.Book    // the list of bans
+	asked    *asked        // what somebody has asked for and was refused
 
 	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
 	configAt    time.Time           // when somebody began to change it

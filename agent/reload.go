@@ -22,17 +22,34 @@ func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) erro
 	defer d.tellSystemd("READY=1")
 	cfg, err := d.opts.Load()
 	if err == nil {
+		d.asked = &asked{cfg, may}
 		err = takeover.Refusal(ctx, d.cfg, cfg, may)
 		d.takeFriends(ctx, cfg, err)
 	}
 	return d.takeOver(ctx, why, cfg, err)
 }
 
+// asked is a configuration that somebody has asked the agent to go by, and what it may take
+// away then. That holds for the same file when it is looked at again.
+type asked struct {
+	cfg config.Config
+	may state.MayLose
+}
+
+// mayLose is what a configuration may take away that is looked at since the file has changed,
+// or once more.
+func (d *daemon) mayLose(cfg config.Config) state.MayLose {
+	if d.asked != nil && cfg.Equal(d.asked.cfg) {
+		return d.asked.may
+	}
+	return state.LoseNothing
+}
+
 // refuse tells that a configuration is not taken over.
-func (d *daemon) refuse(why string, err error) {
+func (d *daemon) refuse(why string, cfg config.Config, err error) {
 	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
 	p := problem.Of(err)
-	if d.tryNamesAgain(err) {
+	if d.tryNamesAgain(err) && takeover.Besides(d.cfg, cfg, d.mayLose(cfg)) == nil {
 		p.Remedy += triedAgainRemedy
 	}
 	d.state.change(func(s *state.AgentStatus) { s.ConfigError, s.RefusedWithoutBase = p, takeover.TakesBase(err) })
@@ -59,7 +76,7 @@ func (d *daemon) tryNamesAgain(refused error) bool {
 // takeOver makes a configuration the one in force, or says why it is refused.
 func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, err error) error {
 	if err != nil {
-		d.refuse(why, err)
+		d.refuse(why, cfg, err)
 		d.tellStatus()
 		return err
 	}
@@ -79,6 +96,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 
 // adopt goes by a configuration from now on.
 func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
+	d.asked = nil
 	d.oldSets = append(d.oldSets, setnames.SetsNotOf(cfg, d.cfg)...)
 	d.cfg = cfg
 	d.keepConfig()
@@ -99,7 +117,8 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 // have written it as it was.
 //
 // Nobody has asked for it, so what protects is not taken away by it: the file may have
-// been cut short, or be on its way to another place.
+// been cut short, or be on its way to another place. It is not so with a file that somebody
+// has asked for and that is looked at again since names of sets may be had now.
 func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
 	d.agenda.drop(reloadTask)
 	d.agenda.drop(rereadTask)
@@ -114,8 +133,11 @@ func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
 	if err == nil && cfg.Equal(d.cfg) && refused == nil {
 		return
 	}
+	if err != nil || d.asked != nil && !cfg.Equal(d.asked.cfg) {
+		d.asked = nil // the file is another one
+	}
 	if err == nil {
-		err = takeover.Refusal(ctx, d.cfg, cfg, state.LoseNothing)
+		err = takeover.Refusal(ctx, d.cfg, cfg, d.mayLose(cfg))
 		d.takeFriends(ctx, cfg, err)
 	}
 	if err != nil && refused != nil && refused.Error == problem.Of(err).Error {

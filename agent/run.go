@@ -38,6 +38,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 	if mistake == nil {
 		mistake = setnames.CheckNames(ctx, cfg)
 	}
+	file := cfg
 	if mistake != nil {
 		var err error
 		if cfg, err = opts.LastGood(); err != nil {
@@ -61,7 +62,8 @@ func Run(ctx context.Context, opts RunOptions) error {
 		d.log.Warn("nothing may be mounted on this host, so systemd keeps less of it out of the agent's reach; it protects all the same", "remedy", "in LXC: nesting")
 	}
 	if mistake != nil {
-		d.refuse("start", mistake)
+		d.asked = &asked{file, state.LoseAny}
+		d.refuse("start", file, mistake)
 	}
 	if problem.IsShortage(mistake) {
 		d.agenda.set(rereadTask, time.Now().Add(tick))

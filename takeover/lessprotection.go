@@ -33,6 +33,11 @@ func Refusal(ctx context.Context, old, new config.Config, may state.MayLose) err
 	return errors.Join(needsRestart(old, new), taken, lessProtection(old, new, may))
 }
 
+// Besides is why a configuration would not be taken over even if all names of sets could be had.
+func Besides(old, new config.Config, may state.MayLose) error {
+	return errors.Join(needsRestart(old, new), lessProtection(old, new, may))
+}
+
 // LessProtectionError is a configuration that protects less than the one before, and
 // that nobody has asked for by name.
 type LessProtectionError struct{ Lost []string }
