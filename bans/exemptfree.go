@@ -3,6 +3,7 @@ package bans
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,6 +77,42 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 	return freed, nil
 }
 
+// ActionBans are the addresses that our actions for fail2ban have banned, by set. The sets
+// are there from the start of a jail on.
+func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
+	headers, err := kernel.BanSets()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]cidr.Prefix{}
+	for _, h := range headers {
+		if !h.Timeout || !strings.HasPrefix(h.Name, firewall.ActionSets) && !strings.HasPrefix(h.Name, firewall.SSHSets) {
+			continue
+		}
+		live, err := kernel.Bans(h.Name)
+		switch {
+		case errors.Is(err, ipsetsync.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			all[h.Name] = live.Prefixes
+		}
+	}
+	return all, nil
+}
+
+// FreedTexts has a line for each address that is exempt and was in a set before.
+func FreedTexts(before, now map[string][]cidr.Prefix, p *exempt.Protection) (freed []string) {
+	for _, set := range slices.Sorted(maps.Keys(before)) {
+		for _, a := range before[set] {
+			if p.Sets.Overlaps(a) && !slices.Contains(now[set], a) {
+				freed = append(freed, freedText(a, set, p))
+			}
+		}
+	}
+	return freed
+}
+
 // inAny are those of some members that one of the sets has.
 func inAny(members []cidr.Prefix, sets []banned) []cidr.Prefix {
 	return slices.DeleteFunc(slices.Clone(members), func(a cidr.Prefix) bool {
@@ -91,7 +128,7 @@ type banned struct {
 
 func freedText(a cidr.Prefix, set string, p *exempt.Protection) string {
 	address := cidr.Text(a.Netip())
-	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
+	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too: until then its jail takes it for banned, and does not ban it again", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
 }
 
 // exemptMembers are the exempt addresses in a set; without the set there are none.

@@ -72,6 +72,10 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
 	report := newAllowReport()
+	banned, unknown := actionBans() // before an agent takes out what is allowed
+	if unknown != nil {
+		report.Notes = append(report.Notes, "whether a jail of fail2ban's has banned it is not known: "+unknown.Error())
+	}
 	found := dns.Ask(ctx, questionsOf(hosts))
 	err := report.change(ctx, cfg, "voipbl allow", opts.Wait, func(b *exempt.AllowedBook) (err error) {
 		for _, h := range hosts {
@@ -111,8 +115,32 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 		return report.failed(&bans.LateError{Err: err})
 	}
 	report.InForce = true
+	if now, err := actionBans(); err == nil {
+		report.Notes = append(report.Notes, bans.FreedTexts(banned, now, exempt)...)
+	}
 	report.findBanned(ctx, cfg, exempt)
 	return report, nil
+}
+
+// actionBans are whom our actions for fail2ban have banned.
+func actionBans() (map[string][]cidr.Prefix, error) {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	return bans.ActionBans(kernel)
+}
+
+// unbanNotes say what lets fail2ban ban again what it had banned before it was allowed: its
+// jails take that for banned until the ban ends, though nothing blocks it.
+func unbanNotes(changed []Allowed) (notes []string) {
+	for _, a := range changed {
+		for _, p := range prefixesOf(a) {
+			notes = append(notes, fmt.Sprintf("if fail2ban had banned %[1]s, its jail takes it for banned still, and does not ban it again; what ends that: fail2ban-client unban %[1]s", cidr.Text(p)))
+		}
+	}
+	return notes
 }
 
 // Disallow takes hosts off the list, or all of them, and returns when that is in force.
@@ -161,6 +189,9 @@ func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all b
 		}
 	}
 	report.InForce = true
+	if sets, err := actionBans(); err == nil && len(sets) > 0 {
+		report.Notes = append(report.Notes, unbanNotes(report.Changed)...)
+	}
 	return report, nil
 }
 
