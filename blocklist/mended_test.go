@@ -5,7 +5,6 @@ import (
 
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
@@ -34,7 +33,7 @@ func TestRemediesByTheFile(t *testing.T) {
 		{sent + "; or add {name: ssh-2222, proto: tcp, ports: \"2222\", from: lan} to firewall.services", sent, sent},
 		{names + ", and " + problem.RunSync, rules.MendFirst + "mend DNS, and " + problem.RunSync, "mend DNS, and " + problem.RunSync},
 		{(&rules.OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
-		{table + reach.BaseOffRemedy, table, table},
+		{table, table, table},
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
 		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},
 		{tools + "; if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\"", tools, tools},

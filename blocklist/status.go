@@ -137,7 +137,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, protected, agent, outlook)
 	if !s.Rules.Unread {
-		s.Rules.Problem, s.Rules.Obstacles = rules.LeaveBase(s.Rules.Problem, s.Rules.Obstacles, agent)
+		s.Rules.Problem = rules.LeaveBase(s.Rules.Problem, agent)
 	}
 	s.Rules.Remedies(s.Mended)
 	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {

@@ -445,14 +445,10 @@ func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obsta
 // nativeObstacle is a table or chain of nftables that drops packets, but for which.
 func nativeObstacle(s nft.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
-	remedy := l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, host.TakeOutRemedy(s.Of))
-	if l.along == firewall.Inwards || l.along == firewall.Answers {
-		remedy += BaseOffRemedy
-	}
 	return Obstacle{
 		Kind:   DroppedElsewhere,
 		where:  "nftables, " + s.Of,
 		Error:  fmt.Sprintf("%s %s of nftables", kind, s.Of),
-		Remedy: remedy,
+		Remedy: l.letRemedy() + fmt.Sprintf(" (\"nft list %[1]s %[2]s\" shows the rules), or take that %[1]s out (%[3]s)", kind, s.Of, host.TakeOutRemedy(s.Of)),
 	}
 }

@@ -172,6 +172,3 @@ func PortName(p firewall.Published) string {
 	}
 	return p.Proto + " " + p.Ports.String()
 }
-
-// BaseOffRemedy ends the remedy of what does not matter without base rules.
-const BaseOffRemedy = ", or set \"firewall: {base: false}\""

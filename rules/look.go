@@ -40,7 +40,7 @@ func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
 		return
 	}
 	agent, _ := state.AskStatus(ctx, cfg)
-	r.Problem, r.Obstacles = LeaveBase(r.Problem, r.Obstacles, agent)
+	r.Problem = LeaveBase(r.Problem, agent)
 	if agent.Refuses() {
 		r.remedies(TakenOver)
 	}

@@ -3,7 +3,6 @@ package rules
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -148,24 +147,14 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	return s
 }
 
-// LeaveBase gives what is said of base rules the remedy of a file that has none any more,
-// and that the agent refuses: whoever has written it does not want them put on trial, and
-// has done already what else would help.
-func LeaveBase(problem *problem.Problem, obstacles []reach.Obstacle, agent *state.AgentStatus) (*problem.Problem, []reach.Obstacle) {
-	if agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
-		return problem, obstacles
+// LeaveBase gives what keeps base rules from being installed the remedy of a file that has none
+// any more, and that the agent refuses: whoever has written it does not want them put on
+// trial, and has done already what else would help.
+func LeaveBase(p *problem.Problem, agent *state.AgentStatus) *problem.Problem {
+	if p == nil || agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
+		return p
 	}
-	if problem != nil {
-		p := *problem
-		p.Remedy, problem = agent.ConfigError.Remedy, &p
-	}
-	obstacles = slices.Clone(obstacles)
-	for i, o := range obstacles {
-		if strings.HasSuffix(o.Remedy, reach.BaseOffRemedy) {
-			obstacles[i].Remedy = agent.ConfigError.Remedy
-		}
-	}
-	return problem, obstacles
+	return &problem.Problem{Reason: p.Reason, Error: p.Error, Remedy: agent.ConfigError.Remedy}
 }
 
 // Tells reports whether what keeps out somebody who is exempt is among the obstacles.

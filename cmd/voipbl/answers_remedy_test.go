@@ -41,7 +41,6 @@ func init() {
 		by(`^systemctl enable --now voipbl`, (*stage).restart),
 		by(`^switch off (ufw: "ufw disable"|nftables \(inet filter\): "nft delete table inet filter" .*); or set "firewall: {base: false}" .*, or set "beside_others: true"$`, (*stage).switchOff, (*stage).baseOff, (*stage).besideOthers),
 		by(`^switch off (ufw: "ufw disable"|nftables \(inet filter\): "nft delete table inet filter" [^;]*)$`, (*stage).switchOff),
-		by(`^let it in there too .*, or take that table out \("nft delete table inet filter"\), or set "firewall: {base: false}"$`, (*stage).letInThere, (*stage).switchOff, (*stage).baseOff),
 		by(`^let it in there too .*, or take that table out \("nft delete table inet filter"\)$`, (*stage).letInThere, (*stage).switchOff),
 		by(`^write addresses into .*, or name another list below "feeds:"`, (*stage).fillList, (*stage).nameList),
 		by(`^write addresses into `, (*stage).fillList),
