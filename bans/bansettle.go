@@ -181,7 +181,7 @@ func (b *Book) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix]bo
 }
 
 // settleSet is settleKernel for one set, which is made if it is ours to make.
-func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, make bool, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) (err error) {
+func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, ours bool, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) (err error) {
 	plan := ipsetsync.BanPlan{Name: name, Family: f}
 	for p := range touched {
 		if p.Family() != f {
@@ -198,7 +198,7 @@ func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, m
 	if plan.Unchanged() {
 		return nil
 	}
-	if make {
+	if ours {
 		_, _, err = kernel.EnsureOwnBanSet(name, f)
 	}
 	if err == nil {

@@ -95,7 +95,8 @@ func FindExemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ke
 	var found []ExemptBan
 	drops := make(map[string]bool)
 	for _, live := range sets {
-		drops[live.Name] = dropsMembers(rules, append(ListsOf(kernel, live.Name), live.Name))
+		lists, err := kernel.Lists(live.Name)
+		drops[live.Name] = err != nil || dropsMembers(rules, append(lists, live.Name)) // as far as is known
 		for _, entry := range live.Prefixes {
 			if p.Sets.Overlaps(entry) {
 				banned := entry.Netip()

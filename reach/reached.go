@@ -8,18 +8,11 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
-	"github.com/voipbl/voipbl/ipsetsync"
 )
 
 // That a rule drops the members of a set says little where others stand above it, or where
 // it is for some packets only. So packets of somebody who is in that set, and whom nothing
 // else names, are followed to the ports of the phones.
-
-// ListsOf are the lists that a set is in, by which rules may ask for its members.
-func ListsOf(kernel *ipsetsync.Kernel, set string) []string {
-	lists, _ := kernel.Lists(set) // without them nothing is said to be dropped that is not
-	return lists
-}
 
 // memberOf is what sets have of somebody who is in those, a set and the lists that it is in,
 // and in no other.

@@ -159,7 +159,8 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 		}
 		filters := p.Filters(firewall.Family(f), reach.Nobody)
 		for _, set := range sets(f) {
-			lists := reach.ListsOf(kernel, set)
+			lists, err := kernel.Lists(set)
+			unknown := errors.Join(unknown, err)
 			dropped := slices.ContainsFunc(rules, func(k reach.KernelRules) bool {
 				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(append(lists, set)...), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
 			})

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -46,9 +47,10 @@ type Status struct {
 	// are: the tools of this one do not show them.
 	Other int `json:"other_backend_rules"`
 
-	Kernel  []reach.KernelRules `json:"-"` // all that could be read
-	Reached map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
-	lists   map[string][]string // by set, the lists that it is in, where rules of others count
+	Kernel   []reach.KernelRules `json:"-"` // all that could be read
+	Reached  map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
+	lists    map[string][]string // by set, the lists that it is in, where rules of others count
+	unlisted error               // why it is not known which lists a set is in
 
 	Unread       bool             `json:"-"` // the rules could not be read, so nothing is known of them
 	NativeUnread *problem.Problem `json:"-"` // why those of nftables could not
@@ -141,6 +143,9 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	if report.Error != nil {
 		s.Problem = report.Error
 	}
+	if s.unlisted != nil && !s.Unread {
+		s.Problem, s.Unread = problem.Of(s.unlisted), true
+	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
 		s.Obstacles = reach.Obstacles(cfg, protected.Trunks, p)
 	}
@@ -190,7 +195,8 @@ func (s *Status) listsOf(kernel *ipsetsync.Kernel, set string) []string {
 		s.lists = make(map[string][]string)
 	}
 	if _, known := s.lists[set]; !known {
-		s.lists[set] = slices.Clip(reach.ListsOf(kernel, set))
+		lists, err := kernel.Lists(set)
+		s.lists[set], s.unlisted = slices.Clip(lists), errors.Join(s.unlisted, err)
 	}
 	return s.lists[set]
 }
