@@ -62,6 +62,18 @@ func TestRemovalStopsJails(t *testing.T) {
 		fail2ban-client stop
 		sh ./postinst configure 0.9.0-1
 		fail2ban-client start
+		sh ./prerm remove >/dev/null 2>&1
+		printf '#!/bin/sh\necho asked >>$DIR/asked\nshift; exec /usr/bin/timeout 1 "$@"\n' >/run/bin/timeout
+		printf '#!/bin/sh\necho "$@" >>$DIR/asked\n' >/run/bin/deb-systemd-invoke
+		ln -s /bin/false /run/bin/systemctl
+		mkdir -p /run/systemd/system
+		chmod 755 /run/bin/timeout /run/bin/deb-systemd-invoke
+		kill -STOP $(cat /run/fail2ban/fail2ban.pid)
+		sh ./postinst configure 0.9.0-1 >$DIR/hung 2>&1
+		kill -CONT $(cat /run/fail2ban/fail2ban.pid)
+		rm -r /run/systemd /run/bin/systemctl /run/bin/deb-systemd-invoke
+		echo "while it hangs: $(paste -sd, $DIR/asked); $(grep -c 'does not answer. Its jails renamed voipbl-asterisk voipbl-asterisk-unknown, ' $DIR/hung) told"
+		fail2ban-client reload >/dev/null 2>&1
 		printf '#!/bin/sh\nshift; exec /usr/bin/timeout 1 "$@"\n' >/run/bin/timeout
 		chmod 755 /run/bin/timeout
 		kill -STOP $(cat /run/fail2ban/fail2ban.pid)
@@ -102,6 +114,7 @@ func TestRemovalStopsJails(t *testing.T) {
 		"remove is asked",
 		"fail2ban does not answer. Its jails renamed voipbl-asterisk voipbl-asterisk-unknown, which were stopped as voipbl was",
 		"fail2ban's jails voipbl-asterisk, which were stopped as voipbl was removed, could not be",
+		"while it hangs: start voipbl-sets.service,start voipbl.service,asked; 1 told",
 		"fail2ban runs and does not answer, so its jails go on",
 		"Move what it says of [sshd] to another file",
 		"To turn them off: rm /etc/fail2ban/jail.d/voipbl.local && systemctl restart fail2ban",
