@@ -1,6 +1,8 @@
 package blocklist
 
 import (
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
@@ -109,6 +112,37 @@ func TestStatusJudge(t *testing.T) {
 			s.Names = []exempt.NameStatus{{Warning: "x"}, {Failed: &dns.Failure{NoHost: true}, Warning: "x"}, {Failed: &dns.Failure{}, Addresses: make([]dns.Address, 1), Warning: "x"}}
 		}, true, "", ""},
 		{"a name without an answer", func(s *Status) { s.Unprotected = []string{"a.example"} }, true, "a.example of allow or trunks was never resolved", "its address"},
+		{"never fetched, and not for long", func(s *Status) {
+			s.Feeds[0] = feeds.Status{Name: "list", Problem: trouble("no copy")}
+		}, true, "feed list was never fetched: no copy", "mend it"},
+		{"nobody is banned", func(s *Status) { s.BanSets[0].Entries, s.BanSets[1].Entries = 0, 0 }, true, "", ""},
+		{"IPv6 is left alone", func(s *Status) { s.Rules.IPv6Off, s.Sets[1].Drops, s.BanSets[1].Drops = true, false, false }, true, "", ""},
+		{"IPv6 is left alone, of which all is but bans", func(s *Status) {
+			s.Rules.IPv6Off, s.Sets[0].Entries, s.Sets[1].Drops, s.BanSets[1].Drops = true, 0, false, false
+		}, true, "", ""},
+		{"no rule for bans of IPv4, and IPv6 is left alone", func(s *Status) { s.Rules.IPv6Off, s.BanSets[0].Drops = true, false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
+		{"trouble with IPv6, and drift there", func(s *Status) {
+			s.Families = []problem.FamilyProblem{{Family: "IPv6", Problem: *trouble("no ip6tables"), In: firewall.IPv6}}
+			s.Sets[1].Drops, s.BanSets[1].Drops, s.Rules.Drift = false, false, []firewall.Change{{Family: "IPv6"}}
+		}, true, "no ip6tables", "mend it"},
+		{"trouble with IPv4", func(s *Status) {
+			s.Families = []problem.FamilyProblem{{Family: "IPv4", Problem: *trouble("no iptables"), In: firewall.IPv4}}
+			s.Sets[0].Drops, s.BanSets[0].Drops = false, false
+		}, false, "no iptables", "mend it"},
+		{"no rule of another program", func(s *Status) {
+			s.Rules.DropAt, s.Rules.Problem, s.Sets[0].Drops = string(firewall.Nowhere), trouble("no rule of others"), false
+		}, false, "no rule of others", "mend it"},
+		{"no rule of another program for IPv6", func(s *Status) {
+			s.Rules.DropAt, s.Rules.Problem, s.Sets[1].Drops = string(firewall.Nowhere), trouble("no rule of others"), false
+		}, true, "no rule of others", "mend it"},
+		{"no rule of another program, and nothing is told of it", func(s *Status) {
+			s.Rules.DropAt, s.Sets[0].Drops = string(firewall.Nowhere), false
+		}, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "agent"},
+		{"sets of other names", func(s *Status) { s.renamed = true }, true, "the configuration names other sets than voip_bl and voip_ban, which stay in force until those are filled", "agent"},
+		{"no rule, and the agent can make none", func(s *Status) {
+			s.Sets[0].Drops, s.outlook = false, &rules.Report{Error: trouble("no xt_set")}
+		}, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "mend it"},
+		{"no rule, and the agent can make one", func(s *Status) { s.Sets[0].Drops, s.outlook = false, &rules.Report{} }, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "the agent puts it right"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := wellStatus()
@@ -128,6 +162,50 @@ func TestStatusJudge(t *testing.T) {
 				t.Errorf("remedy %q, want %q in it", got, test.remedy)
 			}
 		})
+	}
+}
+
+// TestStatusWords: what is on, and how exempt addresses that are banned are told when they are many.
+func TestStatusWords(t *testing.T) {
+	s := wellStatus()
+	if got := s.On(); got != "the list is on" {
+		t.Errorf("on: %s", got)
+	}
+	s.Sets[0].Entries, s.Sets[1].Entries = 0, 0
+	if got := s.On(); got != "only this host's own bans are on" {
+		t.Errorf("without a list: %s", got)
+	}
+	for _, not := range []func(*SetStatus){func(b *SetStatus) { b.Drops = false }, func(b *SetStatus) { b.Ours = false }} {
+		s := wellStatus()
+		not(&s.BanSets[1])
+		if got := s.banned(); got != 3 {
+			t.Errorf("%d are banned, with %+v", got, s.BanSets)
+		}
+	}
+	for n, want := range map[int]string{reach.MaxExemptBans: "", reach.MaxExemptBans + 3: "3 more exempt addresses are banned"} {
+		s := wellStatus()
+		for i := range n {
+			s.ExemptBanned = append(s.ExemptBanned, reach.ExemptBan{Banned: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32), Set: "voip_ban", Own: true, Because: []exempt.Protected{{Reasons: []string{"allow"}}}})
+		}
+		s.judgeExemptBans()
+		if last := s.Problems[len(s.Problems)-1]; (last == want) != (want != "") || len(s.Problems) != min(n, reach.MaxExemptBans+1) {
+			t.Errorf("of %d: %q", n, s.Problems)
+		}
+	}
+}
+
+func TestReachedOverIPv6(t *testing.T) {
+	for text, want := range map[string]bool{"2001:db8::1/64": true, "fe80::1/64": false, "192.0.2.1/24": false, "::1/128": false} {
+		ip, n, err := net.ParseCIDR(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.IP = ip; isGlobalIPv6(n) != want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+	if isGlobalIPv6(&net.UDPAddr{IP: net.ParseIP("2001:db8::1")}) {
+		t.Error("no address of an interface")
 	}
 }
 

@@ -97,8 +97,10 @@ func reachedOverIPv6() bool {
 	if err != nil {
 		return true // as far as can be known
 	}
-	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		n, ok := a.(*net.IPNet)
-		return ok && n.IP.To4() == nil && n.IP.IsGlobalUnicast()
-	})
+	return slices.ContainsFunc(addrs, isGlobalIPv6)
+}
+
+func isGlobalIPv6(a net.Addr) bool {
+	n, ok := a.(*net.IPNet)
+	return ok && n.IP.To4() == nil && n.IP.IsGlobalUnicast()
 }

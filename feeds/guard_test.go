@@ -15,28 +15,29 @@ func TestJudge(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
 		want       fetch.Reason
+		why        string // if it covers too much
 	}{
-		{"good", "# TOTAL NETBLOCK: 2\n8.8.8.8/32\n8.8.4.4/32\n", ""},
-		{"good without a header", "8.8.8.8\n8.8.4.4\n", ""},
-		{"a tenth is noise", eights(90) + ten, ""},
-		{"more than a tenth is noise", eights(89) + ten, ReasonNotAList},
-		{"HTML", "<html>\n<body>Error</body>\n</html>\n", ReasonNotAList},
-		{"shorter than it says", "# TOTAL NETBLOCK: 3\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
-		{"longer than it says", "# TOTAL NETBLOCK: 1\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
-		{"says nothing that can be true", "# TOTAL NETBLOCK: -2\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated},
-		{"says two numbers", "# TOTAL NETBLOCK: 9\n8.8.8.8/32\n8.8.4.4/32\n# TOTAL NETBLOCK: 2\n", reasonTruncated},
-		{"empty", "", reasonTooFew},
-		{"only a header", "# TOTAL NETBLOCK: 0\n", reasonTooFew},
-		{"one entry", "8.8.8.8\n", reasonTooFew},
-		{"bogons block nothing", "10.0.0.1\n10.0.0.2\n8.8.8.8\n", reasonTooFew},
-		{"one address many times", "8.8.8.8\n8.8.8.8\n8.8.8.8\n", reasonTooFew},
-		{"IPv6 covers what is allowed", "2400::/19\n2400:2000::/19\n2600::/19\n", ""},
-		{"IPv6 covers more", strings.Join(nineteens(513), "\n"), reasonTooMuch},
-		{"bogons beside IPv6 block nothing", "2a00::/32\n10.0.0.1\n10.0.0.2\n", reasonTooFew},
-		{"too wide entries do not", "8.8.8.8\n0.0.0.0/0\n", reasonTooFew},
-		{"too wide entries are no noise", strings.ReplaceAll(eights(10), "\n", "\n0.0.0.0/0\n"), ""},
-		{"covers what is allowed", "11.0.0.0/8\n12.0.0.0/8\n", ""},
-		{"covers more", "11.0.0.0/8\n12.0.0.0/8\n13.1.1.1\n", reasonTooMuch},
+		{"good", "# TOTAL NETBLOCK: 2\n8.8.8.8/32\n8.8.4.4/32\n", "", ""},
+		{"good without a header", "8.8.8.8\n8.8.4.4\n", "", ""},
+		{"a tenth is noise", eights(90) + ten, "", ""},
+		{"more than a tenth is noise", eights(89) + ten, ReasonNotAList, ""},
+		{"HTML", "<html>\n<body>Error</body>\n</html>\n", ReasonNotAList, ""},
+		{"shorter than it says", "# TOTAL NETBLOCK: 3\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated, ""},
+		{"longer than it says", "# TOTAL NETBLOCK: 1\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated, ""},
+		{"says nothing that can be true", "# TOTAL NETBLOCK: -2\n8.8.8.8/32\n8.8.4.4/32\n", reasonTruncated, ""},
+		{"says two numbers", "# TOTAL NETBLOCK: 9\n8.8.8.8/32\n8.8.4.4/32\n# TOTAL NETBLOCK: 2\n", reasonTruncated, ""},
+		{"empty", "", reasonTooFew, ""},
+		{"only a header", "# TOTAL NETBLOCK: 0\n", reasonTooFew, ""},
+		{"one entry", "8.8.8.8\n", reasonTooFew, ""},
+		{"bogons block nothing", "10.0.0.1\n10.0.0.2\n8.8.8.8\n", reasonTooFew, ""},
+		{"one address many times", "8.8.8.8\n8.8.8.8\n8.8.8.8\n", reasonTooFew, ""},
+		{"IPv6 covers what is allowed", "2400::/19\n2400:2000::/19\n2600::/19\n", "", ""},
+		{"IPv6 covers more", strings.Join(nineteens(513), "\n"), reasonTooMuch, "it covers 0.78% of IPv6 space, and max_coverage is 0.78%"},
+		{"bogons beside IPv6 block nothing", "2a00::/32\n10.0.0.1\n10.0.0.2\n", reasonTooFew, ""},
+		{"too wide entries do not", "8.8.8.8\n0.0.0.0/0\n", reasonTooFew, ""},
+		{"too wide entries are no noise", strings.ReplaceAll(eights(10), "\n", "\n0.0.0.0/0\n"), "", ""},
+		{"covers what is allowed", "11.0.0.0/8\n12.0.0.0/8\n", "", ""},
+		{"covers more", "11.0.0.0/8\n12.0.0.0/8\n13.1.1.1\n", reasonTooMuch, "it covers 0.78% of IPv4 space, and max_coverage is 0.78%"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var b cidr.Builder
@@ -47,6 +48,9 @@ func TestJudge(t *testing.T) {
 			got := judge(config.Feed{MinEntries: 2, MaxCoverage: 2.0 / 256}, tally, b.Sets())
 			if got.reason != test.want {
 				t.Errorf("got %q (%s), want %q", got.reason, got.why, test.want)
+			}
+			if got.reason == reasonTooMuch && !strings.Contains(got.why, test.why) {
+				t.Errorf("it says %q", got.why)
 			}
 			if (got.why == "") != (got.reason == "") || got.reason != "" && remedyFor(got.reason) == "" {
 				t.Errorf("%q has no words", got.reason)

@@ -110,6 +110,7 @@ func TestJudgeByPast(t *testing.T) {
 		{"half", [][]string{singles(0, 100)}, singles(0, 50), "", ""},
 		{"below half", [][]string{singles(0, 100)}, singles(0, 49), ReasonShrank, "49 entries, less than half of the 100 before"},
 		{"the real drop of VoIPBL", [][]string{singles(0, 71_642)}, singles(0, 29_791), ReasonShrank, "29791 entries"},
+		{"as few others as make a turnover", [][]string{singles(0, turnedEntries)}, singles(1000, turnedEntries), ReasonTurned, ""},
 		{"one address many times", [][]string{singles(0, 100)}, join(singles(0, 1), singles(0, 1), singles(0, 1)), ReasonShrank, "1 entries"},
 		{"the same, unsaid by a wide one", [][]string{singles(0, 100)}, join(singles(0, 1), strings.Split(eights(100), "\n"), []string{"11.0.0.0/19"}), ReasonWidened, "1 block wider than a /28"},
 		{"step by step", [][]string{singles(0, 70_000), singles(0, 38_500)}, singles(0, 21_200), ReasonShrank, "21200 entries, less than half of the 69"},
@@ -222,6 +223,13 @@ func TestTurnoverIsLearnt(t *testing.T) {
 	if got := after(restless, 7*24*time.Hour, 0.9, 0.8, 0.9, 0.9, 0.9, 0.9); got < 0.9 {
 		t.Errorf("a list that goes on as it was believed: %v is usual", got)
 	}
+	for was, gone := range map[float64]float64{turnsOver: 0.9, 0.3: mostTurned} {
+		restless.Turned = was
+		if got := after(restless, 0, gone); got != was {
+			t.Errorf("%v was usual, %v is gone, and %v is usual", was, gone, got)
+		}
+	}
+	restless.Turned = 0.9
 	if got := after(restless, 7*24*time.Hour, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.6); got > 0.25 {
 		t.Errorf("a list that has not turned over for two months: %v is usual", got)
 	}
@@ -241,6 +249,10 @@ func TestJudgeByRest(t *testing.T) {
 		{"three others", turnover{100, 0}, 3, ReasonShrank},
 		{"others as many", turnover{70_000, 0}, 70_000, ReasonTurned},
 		{"a short list, others as many", turnover{20, 0}, 20, ""},
+		{"half of it stays", turnover{1000, 500}, 400, ""},
+		{"half as many others", turnover{100, 0}, 50, ReasonTurned},
+		{"as few as make a turnover", turnover{turnedEntries, 0}, turnedEntries, ReasonTurned},
+		{"one less than makes a turnover", turnover{turnedEntries - 1, 0}, turnedEntries, ""},
 		{"much more", turnover{1000, 1000}, 1_000_000, ""},
 		{"what is exempt has cut up its only block", turnover{24, 24}, 1, ""},
 	} {
@@ -261,6 +273,51 @@ func TestShortIsBetterThanNone(t *testing.T) {
 		if v, _ := judgeByPast(p, func(cidr.Sets) turnover { return test.last }, is.tally, is.sets); v.reason != test.want {
 			t.Errorf("%+v: %q, want %q", test.last, v.reason, test.want)
 		}
+	}
+}
+
+// TestExtent measures each family in its own space.
+func TestExtent(t *testing.T) {
+	got := listOf(t, "11.0.0.0/24", "12.0.0.1", "2400::/19", "2600::/32").extent()
+	want := fetch.Extent{Entries: got.Entries, Coverage: [2]float64{1.0/(1<<24) + 1.0/(1<<32), 1.0/(1<<16) + 1.0/(1<<29)}, Widest: [2]float64{1.0 / (1 << 24), 1.0 / (1 << 16)}}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestLimitsOfGrowth: what is as large as a limit is within it, and a little is let be.
+func TestLimitsOfGrowth(t *testing.T) {
+	four := func(share float64) [2]float64 { return [2]float64{share, 0} }
+	const small = 1.0 / (1 << 16)
+	for _, test := range []struct {
+		name    string
+		was, is fetch.Extent
+		want    fetch.Reason
+	}{
+		{"as many times as may be", fetch.Extent{Entries: 1e6}, fetch.Extent{Entries: 1e6 * mostGrowth}, ""},
+		{"one more", fetch.Extent{Entries: 1e6}, fetch.Extent{Entries: 1e6*mostGrowth + 1}, ReasonGrew},
+		{"many times a little", fetch.Extent{Entries: 0.1 * smallEntries}, fetch.Extent{Entries: 0.95 * smallEntries}, ""},
+		{"a little at once", fetch.Extent{}, fetch.Extent{Entries: smallEntries}, ""},
+		{"a little and one", fetch.Extent{}, fetch.Extent{Entries: smallEntries + 1}, ReasonGrew},
+		{"as much coverage as may be", fetch.Extent{Coverage: four(1.0 / 64)}, fetch.Extent{Coverage: four(1.0 / 64 * mostGrowth)}, ""},
+		{"more", fetch.Extent{Coverage: four(1.0 / 64)}, fetch.Extent{Coverage: four(1.0/64*mostGrowth + small)}, ReasonGrew},
+		{"many times a little coverage", fetch.Extent{Coverage: four(0.1 * small)}, fetch.Extent{Coverage: four(0.95 * small)}, ""},
+		{"a little coverage at once", fetch.Extent{}, fetch.Extent{Coverage: four(small)}, ""},
+		{"twice that", fetch.Extent{}, fetch.Extent{Coverage: four(2 * small)}, ReasonGrew},
+	} {
+		if v := judgeGrowth(fetch.Past{Least: test.was}, test.is); v.reason != test.want {
+			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)
+		}
+	}
+	// A block that is far wider than before: as much as counts, and just less of all.
+	is, usual := listOf(t, "11.0.0.0/16"), listOf(t)
+	for most, want := range map[float64]fetch.Reason{wideShare * small: ReasonWidened, (wideShare + 1) * small: ""} {
+		if v := judgeWidth(fetch.Past{Most: fetch.Extent{Coverage: four(most)}}, is.sets, usual.sets, [2]int{24, 64}); v.reason != want {
+			t.Errorf("a /16 of %v: %q (%s), want %q", most, v.reason, v.why, want)
+		}
+	}
+	if got, want := turnedWords(0.9, 0.25), "10% of the entries of before are still in it, less than 25%"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -35,19 +35,21 @@ type Circumstances struct {
 func (r *Hold) circumstances(ctx context.Context, base firewall.Base, saved [2]*firewall.Saved, how How) Circumstances {
 	logins := host.SSHLogins()
 	connections, err := host.Inbound()
+	c := how.circumstances(host.CallerConnection(), onTerminal(), logins)
+	c.There, c.Accepted, c.Used = saved[firewall.IPv4].HasBase(), r.accepted(), r.used()
+	c.MaybeLoggedIn = maybeLoggedIn(base, connections, err)
+	c.Unclear = mysterious(r.look())
+	c.Owner = r.checkOwners(ctx, saved)
+	c.Out = slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins))
+	return c
+}
+
+// circumstances are those of who acts, from where, and of who is logged in.
+func (how How) circumstances(from host.Connection, terminal bool, logins []host.Login) Circumstances {
 	return Circumstances{
 		ByHand: how.byHand, Force: how.force, Unattended: how.Unattended, Established: how.Established,
-		There:    saved[firewall.IPv4].HasBase(),
-		Accepted: r.accepted(),
-		Used:     r.used(),
-		Caller:   !how.OnlyLooks && (host.CallerConnection() != (host.Connection{}) || onTerminal()),
-
-		LoggedIn:      len(logins) > 0,
-		MaybeLoggedIn: maybeLoggedIn(base, connections, err),
-		Unclear:       mysterious(r.look()),
-
-		Owner: r.checkOwners(ctx, saved),
-		Out:   slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins)),
+		Caller:   !how.OnlyLooks && (from != (host.Connection{}) || terminal),
+		LoggedIn: len(logins) > 0,
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
@@ -38,6 +41,31 @@ func TestMustWait(t *testing.T) {
 	} {
 		if got := c.is.mustWait(); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestCaller: somebody waits for a command who is connected or at a terminal, and who does
+// more than look.
+func TestCaller(t *testing.T) {
+	here := host.Connection{Client: netip.MustParseAddrPort("192.0.2.1:50000"), Server: netip.MustParseAddrPort("192.0.2.2:22")}
+	for _, c := range []struct {
+		how      How
+		from     host.Connection
+		terminal bool
+		logins   []host.Login
+		want     Circumstances
+	}{
+		{How{}, host.Connection{}, false, nil, Circumstances{}},
+		{How{}, here, false, make([]host.Login, 1), Circumstances{Caller: true, LoggedIn: true}},
+		{How{}, host.Connection{}, true, nil, Circumstances{Caller: true}},
+		{How{}, here, true, nil, Circumstances{Caller: true}},
+		{How{OnlyLooks: true}, here, true, nil, Circumstances{}},
+		{How{byHand: true, force: true}, host.Connection{}, true, nil, Circumstances{ByHand: true, Force: true, Caller: true}},
+		{How{Unattended: true, Established: true}, host.Connection{}, false, make([]host.Login, 1), Circumstances{Unattended: true, Established: true, LoggedIn: true}},
+	} {
+		if got := c.how.circumstances(c.from, c.terminal, c.logins); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v from %v, at a terminal: %v: %+v, want %+v", c.how, c.from, c.terminal, got, c.want)
 		}
 	}
 }

@@ -25,17 +25,17 @@ var rooms = []room{
 	{
 		name:  "feeds",
 		files: `(guard|past)\.go`,
-		tests: "TestJudge.*|TestPast.*|TestGrowth|TestAgree|TestShortIsBetterThanNone|TestTurnoverIsLearnt|TestContentOf",
+		tests: "TestJudge.*|TestPast.*|TestGrowth|TestExtent|TestLimitsOfGrowth|TestAgree|TestShortIsBetterThanNone|TestTurnoverIsLearnt|TestContentOf",
 		slow:  "TestJudgeByPastLaws",
 	},
 	{
 		name:  "blocklist",
 		files: `(judge|judgefamilies)\.go`,
-		tests: "TestStatusJudge|TestFrozen|TestStale|TestNoDrop",
+		tests: "TestStatusJudge|TestStatusWords|TestReachedOverIPv6|TestFrozen|TestStale",
 	},
 	{
 		name:  "rules",
 		files: `circumstances\.go`,
-		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn",
+		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller",
 	},
 }
