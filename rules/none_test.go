@@ -55,7 +55,7 @@ func TestNoDrop(t *testing.T) {
 	// Rules may ask for a set by a list that it is in, and which there are the kernel does not say.
 	kernel.Close()
 	var unseen *UnseenDropError
-	if err := noDrop(cfg, kernel, []reach.KernelRules{known}, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false); !errors.As(err, &unseen) || len(unseen.Sets) != 2 {
+	if err := noDrop(t.Context(), cfg, kernel, []reach.KernelRules{known}, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false); !errors.As(err, &unseen) || len(unseen.Sets) != 2 {
 		t.Errorf("lists of sets that cannot be had: %v", err)
 	}
 }
