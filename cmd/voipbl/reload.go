@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/blocklist"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -19,10 +20,12 @@ func (a *app) reloadCommand() *cobra.Command {
 		Short: "Have the agent take a changed configuration over",
 		Long: `Have the agent read its configuration anew, and wait until it is in force. One
 with a mistake is refused as a whole, and the old one goes on. What the new one
-takes away (base rules, trunks, networks, lists …) is named.
+takes away (base rules, trunks, networks, lists …) is named. New base rules wait
+for "voipbl firewall apply": what is not in force of the rules, and why, is
+said.
 
-Exit status: 0 in force, 1 refused by the agent, or no agent is running, 2
-usage or configuration.`,
+Exit status: 0 in force; 1 refused by the agent, or no agent is running; 2
+usage or configuration; 3 taken over, but the rules are not as configured.`,
 		Example: `  voipbl reload`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,6 +49,14 @@ usage or configuration.`,
 			}
 			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
 			a.printNote(rules.DropLogNote(cfg))
+			// As status says it.
+			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), nil)
+			switch {
+			case err != nil:
+				return &exitError{exitStale, err}
+			case status.Rules.Problem != nil:
+				return &exitError{exitStale, &problemError{status.Rules.Problem}}
+			}
 			return nil
 		},
 	}
