@@ -115,17 +115,15 @@ func (r *SyncReport) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	r.Empty = &problem.Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
 }
 
-// ApplyRules puts the configured rules into the kernel, with empty sets where there are
-// none yet, and says so if the sets are empty.
-func ApplyRules(ctx context.Context, cfg config.Config, opts rules.ApplyOptions) (*rules.Report, error) {
-	report, err := rules.Apply(ctx, cfg, opts)
-	if err == nil && report.Problem == nil {
-		var unknown error
-		if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), setnames.NamesInForce(ctx, cfg)); unknown != nil {
-			report.Warnings = append(report.Warnings, unknown.Error())
-		}
+// SeekTroubles looks for what keeps rules that were applied by hand from their effect: what
+// others have in the way, and sets that hold nothing. It may take a while, and changes
+// nothing; see [rules.Report.Seek].
+func SeekTroubles(ctx context.Context, cfg config.Config, report *rules.Report) {
+	report.Seek(ctx)
+	var unknown error
+	if report.Empty, unknown = emptyNow(context.WithoutCancel(ctx), setnames.NamesInForce(ctx, cfg)); unknown != nil {
+		report.Warnings = append(report.Warnings, unknown.Error())
 	}
-	return report, err
 }
 
 // emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.

@@ -106,10 +106,11 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 // INPUT is avoided. last is what was found the last time: it counts where some rules cannot
 // be read at the moment. It is found out whatever is configured, since what is remembered
 // of it has to be right when "auto" is.
-func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool) {
-	rules, native, err := ReadAround(ctx, cfg, b, saved)
-	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || err != nil && last
-	return settings.DropPlace(cfg, avoid), avoid
+// unread is why.
+func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool, unread error) {
+	rules, native, unread := ReadAround(ctx, cfg, b, saved)
+	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || unread != nil && last
+	return settings.DropPlace(cfg, avoid), avoid, unread
 }
 
 // ReadAround adds all other rules to those that were read of a backend. What it returns

@@ -33,7 +33,7 @@ func (r *Hold) decide(ctx context.Context, how How) (*decision, error) {
 		return nil, err
 	}
 	d := &decision{saved: saved}
-	d.at, r.avoid = reach.DropAt(ctx, r.Cfg, r.fw.Backend, saved, r.Record.AvoidInput)
+	d.at, r.avoid, r.unread = reach.DropAt(ctx, r.Cfg, r.fw.Backend, saved, r.Record.AvoidInput)
 	d.want, d.base, d.problem = r.wanted(ctx, d.at, saved, how)
 	d.plans = r.fw.Plan(d.want, saved, r.Record.Readback)
 	if configured := settings.BaseSettings(r.Cfg, r.Trunks); configured != nil && how.byHand && !errors.As(d.problem, new(*OtherOwnerError)) {

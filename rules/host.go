@@ -28,7 +28,7 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, _ := reach.DropAt(ctx, h.Cfg, h.Fw.Backend, saved, stoodAtPrerouting(h.Cfg, saved))
+	at, _, _ := reach.DropAt(ctx, h.Cfg, h.Fw.Backend, saved, stoodAtPrerouting(h.Cfg, saved))
 	want := settings.DropSettings(h.Cfg, h.Kernel, at).Wanted().KeepBase(saved)
 	_, err = h.Fw.Apply(ctx, want, saved, nil)
 	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 {

@@ -29,6 +29,7 @@ func Plan(ctx context.Context, file config.Config) (*Report, error) {
 	s.State.Pending = nil
 	report, err := s.Ensure(ctx, How{DryRun: true, byHand: true, force: true})
 	report.Unresolved = s.unresolved
+	report.Seek(ctx)
 	report.AsStatus(ctx, cfg)
 	return report, err
 }
@@ -119,7 +120,7 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 		if err != nil {
 			return nil, err
 		}
-		at, _ = reach.DropAt(ctx, cfg, s.fw.Backend, saved, s.Record.AvoidInput)
+		at, _, _ = reach.DropAt(ctx, cfg, s.fw.Backend, saved, s.Record.AvoidInput)
 	}
 	want := settings.DropSettings(cfg, s.sets, at)
 	want.Base = settings.BaseSettings(cfg, s.Trunks)

@@ -38,6 +38,7 @@ type Hold struct {
 	Record Record
 	ways   *host.Ways // see look
 	avoid  bool       // INPUT, as it was last decided
+	unread error      // why it is not known whether it is to be avoided
 	other  string     // the generation of the other backend, when the rules were last read
 
 	Replaced [2]bool // sets that are about to take the place of somebody else's; see freeForeign
@@ -101,7 +102,7 @@ type Report struct {
 	// are.
 	Families []problem.FamilyProblem `json:"families,omitempty"`
 
-	// Obstacles are why rules that are installed do not have their effect.
+	// Obstacles are why rules that are installed do not have their effect; see [Report.Seek].
 	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
 
 	// Empty is that the sets of the lists hold nothing, if the rules were asked for by hand.
@@ -121,10 +122,11 @@ type Report struct {
 	// withoutBase is why a family has only the drop, and not the base rules.
 	withoutBase [2]error
 
-	// generation is that of the rules as they were seen to be right, and other that of the
-	// other backend then; see [firewall.Firewall.Generation]. ways are the interfaces by
-	// which packets came then, if that mattered; see [reach.Passed].
-	Generation, Other, ways string `json:"-"`
+	// Generation is that of the rules as they were seen to be right, and Other that of the
+	// other backend then; see [firewall.Firewall.Generation].
+	Generation, Other string `json:"-"`
+
+	seek *seeking // nil if there is nothing to look for
 
 	// Warnings are what is as it should be in the kernel, but not beside it.
 	Warnings []string `json:"-"`
@@ -166,7 +168,7 @@ func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
 	if r.asLastTime() && !how.byHand {
 		report.DropAt, report.Base = string(r.Record.DropAt), onOff(r.Record.Base)
 		report.Generation, report.Other = r.Record.Generation, r.Record.Other
-		report.Obstacles = r.Record.Obstacles
+		report.seek = r.seeking()
 		return report, nil
 	}
 	r.other = r.fw.OtherGeneration() // before the rules are read
@@ -182,7 +184,7 @@ func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
 	if how.DryRun {
 		report.Families = r.knownTroubles(d.saved, d.plans)
 		if len(report.Changes) == 0 {
-			report.Obstacles, _, _ = r.obstacles(ctx, d.saved) // nothing is remembered of them
+			report.seek = r.seeking()
 		}
 		if report.Missing, err = r.missingSets(hasBase(d.want)); err != nil {
 			return report, err
@@ -200,7 +202,6 @@ func (r *Hold) commit(ctx context.Context, d *decision, how How, report *Report)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	waiting := ctx
 	ctx = context.WithoutCancel(ctx)
 	saved, want, base, at := d.saved, d.want, d.base, d.at
 	plans := d.plans
@@ -264,9 +265,8 @@ func (r *Hold) commit(ctx context.Context, d *decision, how How, report *Report)
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !how.byHand)
-	obstacles, ways, unread := r.obstacles(waiting, done.Saved)
-	report.Obstacles, report.ways = obstacles, ways
-	if len(report.Families) == 0 && unread == nil { // else look again, whether a rule changes or not
+	report.seek = r.seeking()
+	if len(report.Families) == 0 && r.unread == nil { // else look again, whether a rule changes or not
 		report.Generation = done.Saved[firewall.IPv4].Generation
 	}
 	r.accept(base, report)
@@ -362,7 +362,7 @@ func (r *Hold) WriteState() error { return r.store.WriteJSON(rulesFile, r.State)
 func (r *Hold) remember(done *firewall.Applied, want firewall.Wanted, at firewall.Place, report *Report) {
 	before := problem.Digest(r.Record)
 	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, at, hasBase(want)
-	r.Record.AvoidInput, r.Record.Obstacles, r.Record.Ways = r.avoid, report.Obstacles, report.ways
+	r.Record.AvoidInput = r.avoid
 	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)
 	}) {
@@ -398,16 +398,10 @@ func (r *Hold) WriteRecord() error {
 
 // asLastTime reports whether the same rules are wanted as the last time, and no rule in
 // the kernel has changed since, of either backend: then there is nothing to read. What
-// others have in the other one may be an obstacle, or decide where the drop stands; so may
-// the interface by which packets come.
+// others have in the other one may decide where the drop stands.
 func (r *Hold) asLastTime() bool {
 	if r.Record.Generation == "" || r.Record.Generation != r.fw.Generation() || r.Record.Other != r.fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
-	}
-	if r.Record.Ways != "" {
-		if now, err := host.LookArrivals(); err != nil || r.Record.Ways != problem.Digest(now) {
-			return false
-		}
 	}
 	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || host.HasFreePBXFirewall("")))
 	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)
@@ -451,15 +445,6 @@ func (r *Hold) dropSettings(at firewall.Place) firewall.Settings {
 		}
 	}
 	return s
-}
-
-// obstacles are those to the rules that the kernel has now. With an error there may be
-// more: they are among what could not be read.
-func (r *Hold) obstacles(ctx context.Context, saved [2]*firewall.Saved) (all []reach.Obstacle, ways string, err error) {
-	known, native, err := reach.ReadAround(ctx, r.Cfg, r.fw.Backend, saved)
-	p, arrivalsErr := reach.PassedBy(ctx, known, native)
-	all = reach.Obstacles(r.Cfg, r.Trunks, p)
-	return all, p.Ways(), errors.Join(err, arrivalsErr, ctx.Err())
 }
 
 // callerOut is the problem that the agent has with base rules nobody has tried yet, or why

@@ -6,7 +6,6 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/reach"
 )
 
 // rulesFile is the name of both files about the rules: what must survive a boot
@@ -49,15 +48,13 @@ type Record struct {
 	Readback   *firewall.Readback `json:"readback"`
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
-	Other      string             `json:"other"`      // that of the other backend, whose rules may be in the way
+	Other      string             `json:"other"`      // that of the other backend, whose rules may decide where the drop stands
 	DropAt     firewall.Place     `json:"drop_at"`
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
-	Obstacles  []reach.Obstacle   `json:"obstacles,omitempty"` // as they were at Generation
-	Ways       string             `json:"ways,omitempty"`      // see [reach.Passed.ways]
-	Since      time.Time          `json:"since,omitzero"`      // when the rules that drop began to count
-	Chains     [2]bool            `json:"chains"`              // whether we made fail2ban's chain, by family
-	Sets       []string           `json:"sets"`                // sets of fail2ban that we made
+	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
+	Chains     [2]bool            `json:"chains"`         // whether we made fail2ban's chain, by family
+	Sets       []string           `json:"sets"`           // sets of fail2ban that we made
 
 	// Troubles are why the rules of a family could not be made what they should be, the
 	// last time, by family.

@@ -185,15 +185,20 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 		return err
 	}
 	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
-	r, err := blocklist.ApplyRules(cmd.Context(), cfg, opts)
+	r, err := rules.Apply(cmd.Context(), cfg, opts)
+	done := err == nil && r.Problem == nil
+	if done && !a.json {
+		a.printApplied(r, opts.DryRun) // at once: a trial goes on
+	}
+	if done {
+		blocklist.SeekTroubles(cmd.Context(), cfg, r)
+	}
 	if r != nil {
 		for _, w := range r.Warnings {
 			fmt.Fprintln(a.err, "voipbl: "+clean(w))
 		}
 		if a.json {
 			a.printJSON(r)
-		} else if err == nil && r.Problem == nil {
-			a.printApplied(r, opts.DryRun)
 		}
 	}
 	switch {

@@ -102,7 +102,7 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := blocklist.ApplyRules(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
+	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
 	if err == nil && report.Problem != nil {
 		err = &problemError{report.Problem}
 	}
@@ -146,10 +146,16 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
-	report, err := blocklist.ApplyRules(ctx, cfg, rules.ApplyOptions{
+	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{
 		ConfigFile: s.configFile, Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
 	})
 	s.report.Applied = report
+	if err == nil && report.Problem == nil {
+		if !s.json {
+			s.printApplied(report, false) // at once: a trial goes on
+		}
+		blocklist.SeekTroubles(ctx, cfg, report)
+	}
 	if report != nil {
 		for _, w := range report.Warnings {
 			fmt.Fprintln(s.err, "voipbl: "+clean(w))
@@ -164,9 +170,6 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 		return &exitError{exitNotApplied, err}
 	case report.Problem != nil:
 		return &exitError{exitNotApplied, &problemError{report.Problem}}
-	}
-	if !s.json {
-		s.printApplied(report, false)
 	}
 	return nil
 }
