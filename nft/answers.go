@@ -115,6 +115,12 @@ func (p Packet) comeTo(c at) Packet {
 // translated reports whether packets are for another address or port than they were sent to.
 func (p Packet) translated() bool { return p.Forwarded || p.ToPort != 0 }
 
+// behindNAT reports whether packets come in through nat before they come to a base chain, or
+// may: with its own priority it is not known.
+func (c *Chain) behindNAT() bool {
+	return c.Hook != Ingress && (c.Hook != Prerouting || c.Priority >= priorityNATDest)
+}
+
 // The priorities of nat: NF_IP_PRI_NAT_DST and NF_IP_PRI_NAT_SRC.
 const (
 	priorityNATDest   = -100

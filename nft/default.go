@@ -210,7 +210,7 @@ func (w *walk) part(c at, r *Rule, stranger, t truth, h *hit) {
 	if stranger == t {
 		return
 	}
-	w.fate.parted = &DropPlace{Table: c.Table.String(), Chain: c.Chain.Name, Hook: w.chain.Hook, Rule: r.String(), Handle: r.Handle}
+	w.fate.parted = &DropPlace{Table: c.Table.String(), Chain: c.Chain.Name, Hook: w.chain.Hook, BehindNAT: w.chain.behindNAT(), Rule: r.String(), Handle: r.Handle}
 	if h != nil {
 		w.fate.parted.Set, w.fate.parted.Entry = h.set, h.entry
 	}

@@ -37,6 +37,10 @@ type DropPlace struct {
 	Rule   string `json:"rule,omitempty"` // as nft writes it, nearly; empty for a policy
 	Handle uint64 `json:"handle,omitempty"`
 
+	// BehindNAT is that it stands in a base chain that packets come to with the address and
+	// port that nat has given them.
+	BehindNAT bool `json:"-"`
+
 	// BySource is that it is for where they come from: a rule names an address, a network
 	// or a set that holds them.
 	BySource bool         `json:"by_source"`

@@ -407,7 +407,7 @@ func (w *walk) note(here way, chain string, r *Rule) {
 		return // the tools of iptables show it
 	}
 	d := DropPlace{
-		Table: w.chain.Table.String(), Chain: chain, Hook: w.chain.Hook, Base: w.chain.Chain.Name,
+		Table: w.chain.Table.String(), Chain: chain, Hook: w.chain.Hook, BehindNAT: w.chain.behindNAT(), Base: w.chain.Chain.Name,
 		Proto: protoName(here.proto), Ports: here.ports, Certain: !here.unclear,
 	}
 	if r != nil {

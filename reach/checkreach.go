@@ -20,7 +20,7 @@ func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) s
 	var past []string
 	p.way.Left.Renew()
 	for _, to := range p.way.sentOn(f) {
-		ends := func(at Place) bool { return at.ends(to.Proto, to.Ports, at.early || at.Containers) }
+		ends := func(at Place) bool { return at.ends(to.Proto, at.portsOf(to), at.early || at.Containers) }
 		claimed := func(at Place) bool { return at.ends(to.Proto, to.Ports, !at.Containers) }
 		if name := PortName(to); slices.ContainsFunc(places, claimed) && !slices.ContainsFunc(places, ends) && !slices.Contains(past, name) {
 			past = append(past, name)
@@ -33,6 +33,19 @@ func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) s
 		return "it reaches " + strings.Join(open, ", ")
 	}
 	return ""
+}
+
+// portsOf are those to which packets to a published port come to a place, or may.
+func (p Place) portsOf(to firewall.Published) firewall.PortRange {
+	switch {
+	case !p.behind:
+		return to.Ports
+	case to.AnyPort:
+		return portrange.All
+	case to.ToPort != 0:
+		return firewall.PortRange{First: to.ToPort, Last: to.ToPort}
+	}
+	return to.Ports
 }
 
 // openPhones are the ports of phones that no place is about.

@@ -48,6 +48,7 @@ type Place struct {
 	Remedy     string        `json:"remedy"`              // what lets the address in
 
 	early    bool // packets for containers come here too
+	behind   bool // packets come here with the address and port that nat has given them
 	past     bool // others of the address come by another interface, or may, and pass
 	someHere bool // an address that Ports name is not the only one of this host
 }
@@ -203,10 +204,10 @@ func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string,
 	return places, cut
 }
 
-// translated reports whether packets to a port that a place of INPUT names may come there by
-// another port, or not at all.
+// translated reports whether packets to a port that a place names may come there by another
+// port, or not at all.
 func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
-	if at.early || at.Containers || len(at.Ports) == 0 {
+	if !at.behind || at.Containers || len(at.Ports) == 0 {
 		return false
 	}
 	if p.nat[f] == nil {
@@ -237,7 +238,7 @@ func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 	at := Place{
 		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
 		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
-		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early,
+		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early, behind: !found.Early,
 		past: found.In != "", someHere: len(p.way.here()) > 0 && !found.Early && !found.Forwarded,
 	}
 	if found.Entry.IsValid() {

@@ -73,7 +73,7 @@ func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Pla
 	p := Place{
 		Where: "nftables, " + d.Table + " " + d.Chain, Kind: ByOther, By: by, Rule: d.Rule, Set: d.Set,
 		Ports: []string{}, LetIn: []string{}, Containers: forwarded, Part: d.Part, Certain: d.Certain, Then: d.Then,
-		Rejected: strings.Contains(d.Rule, "reject"), early: d.Hook == nft.Ingress || d.Hook == nft.Prerouting,
+		Rejected: strings.Contains(d.Rule, "reject"), early: d.Hook == nft.Ingress || d.Hook == nft.Prerouting, behind: d.BehindNAT,
 	}
 	if d.Entry.IsValid() {
 		entry := d.Entry
