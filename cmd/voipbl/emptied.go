@@ -7,20 +7,12 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// emptiedError is a configuration that is empty or gone, where another one was in force
+// emptiedError is a configuration that is empty, where another one was in force
 // before. A power cut or a full disk leaves such a file; nobody means it to take the base
 // rules, the networks and the trunks away.
-type emptiedError struct {
-	file   string
-	absent bool
-}
+type emptiedError struct{ file string }
 
-func (e *emptiedError) Error() string {
-	if e.absent {
-		return "there is no " + e.file + ", and there was one before"
-	}
-	return e.file + " is empty, and it was not before"
-}
+func (e *emptiedError) Error() string { return e.file + " is empty, and it was not before" }
 
 // Remedy says what to do about it.
 func (*emptiedError) Remedy() string {

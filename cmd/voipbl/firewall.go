@@ -187,11 +187,15 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
 	r, err := rules.Apply(cmd.Context(), cfg, opts)
 	done := err == nil && r.Problem == nil
-	if done && !a.json {
-		a.printApplied(r, opts.DryRun) // at once: a trial goes on
+	onTrial := done && r.Pending != nil
+	if onTrial && !a.json {
+		a.printApplied(r, opts.DryRun) // at once: its time runs
 	}
 	if done {
 		blocklist.SeekTroubles(cmd.Context(), cfg, r)
+	}
+	if done && !onTrial && !a.json {
+		a.printApplied(r, opts.DryRun)
 	}
 	if r != nil {
 		for _, w := range r.Warnings {

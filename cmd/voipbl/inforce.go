@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -77,7 +76,7 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 		return cfg, nil, nil
 	}
 	text, err := os.ReadFile(a.configFile)
-	if err != nil && !errors.As(mistake, new(*emptiedError)) {
+	if err != nil {
 		return cfg, nil, mistake
 	}
 	if cfg, err = state.AgentConfig(cmd.Context(), config.RunDir(text)); err == nil {
@@ -92,7 +91,7 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 // lastGoodConfig is what the agent went by last, for a file that has a mistake.
 func (a *app) lastGoodConfig() (config.Config, error) {
 	text, err := os.ReadFile(a.configFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return config.Config{}, err
 	}
 	cfg, _, err := state.LastGoodConfig(text)

@@ -152,15 +152,14 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 	cmd.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for another voipbl")
 }
 
-// loadConfig reads the configuration. Without the default file, or if it is empty, the
-// defaults hold where nothing else was in force before; a file that was asked for must exist.
+// loadConfig reads the configuration. Without the default file the defaults hold, and if it
+// is empty where nothing else was in force before; a file that was asked for must exist.
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	text, err := os.ReadFile(a.configFile)
-	absent := errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config")
-	if (absent || err == nil && isBlank(text)) && hadConfig(text) {
-		return config.Config{}, &exitError{exitUsage, &emptiedError{a.configFile, absent}}
+	if err == nil && isBlank(text) && hadConfig(text) {
+		return config.Config{}, &exitError{exitUsage, &emptiedError{a.configFile}}
 	}
-	if absent {
+	if errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config") {
 		return config.Default(), nil
 	}
 	if err != nil {

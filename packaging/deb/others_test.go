@@ -19,7 +19,7 @@ firewall: {base: true, local_networks: [192.168.1.0/24]}
 E
 printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.awaitProtected("6.6.6.6")
-	p.Must("voipbl", "reload") // it is without the list from the network: nobody takes that over unasked
+	p.sh("voipbl reload || [ $? -eq 3 ]") // the base rules wait for an apply; it is without the list from the network: nobody takes that over unasked
 	p.Must("voipbl", "firewall", "apply", "--confirm", "10m", "--force")
 	p.Must("voipbl", "firewall", "confirm", "--here")
 	p.sh("iptables -I INPUT 2 -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
