@@ -77,6 +77,22 @@ func (h *host) knock(family int, from netip.Addr) (what string) {
 	return what
 }
 
+// refusal is what comes back for a packet to the port of SIP, of a server that need not
+// answer: an ICMP error, if a rule rejects it.
+func (h *host) refusal(family int, from netip.Addr) (err error) {
+	h.Helper()
+	h.others[from].Do(func() {
+		c, e := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(pbx[family], 5060)))
+		h.must(e)
+		defer c.Close()
+		h.must(c.SetReadDeadline(time.Now().Add(patience)))
+		if _, err = c.Write([]byte("OPTIONS sip:pbx SIP/2.0\r\n\r\n")); err == nil {
+			_, err = c.Read(make([]byte, 2048))
+		}
+	})
+	return err
+}
+
 // dial opens a connection to the port of ssh.
 func (h *host) dial(family int, from netip.Addr) (what string) {
 	h.Helper()
