@@ -11,9 +11,9 @@ import (
 
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
-	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/state"
 )
@@ -22,8 +22,7 @@ import (
 // are over, leave the journal with the next sync. Else it would grow for ever.
 func TestOverLeavesJournal(t *testing.T) {
 	testns.Enter(t)
-	cfg := config.Default()
-	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	cfg := testvalue.Defaults(t)
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +58,7 @@ func TestOverLeavesJournal(t *testing.T) {
 // TestAppendOnly: a ban is written down without reading the list as long as that cannot be
 // full, however long it is.
 func TestAppendOnly(t *testing.T) {
-	cfg := config.Default()
-	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	cfg := testvalue.Defaults(t)
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err != nil {
 		t.Fatal(err)

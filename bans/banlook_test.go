@@ -2,13 +2,12 @@ package bans
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
-	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/state"
 )
@@ -17,8 +16,7 @@ import (
 // is exempt; what others change it sees at the next glance.
 func TestBanGlance(t *testing.T) {
 	testns.Enter(t)
-	cfg := config.Default()
-	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	cfg := testvalue.Defaults(t)
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,14 +13,14 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestBansSpare: whoever is logged in, as whoever asks knows, stays free when a network
 // around is banned, and when one of several bans of it is taken back.
 func TestBansSpare(t *testing.T) {
 	testns.Enter(t)
-	cfg := config.Default()
-	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	cfg := testvalue.Defaults(t)
 	s := NewServer(func() config.Config { return cfg }, &Book{Cfg: cfg})
 	defer s.disconnect()
 	network, admin := netip.MustParsePrefix("8.8.8.0/24"), []netip.Prefix{netip.MustParsePrefix("8.8.8.7/32")}
@@ -51,8 +50,7 @@ func TestSessionStaysSpared(t *testing.T) {
 		t.Run(addrs[1], func(t *testing.T) {
 			here, there := netip.MustParseAddr(addrs[0]), netip.MustParseAddr(addrs[1])
 			pair := testns.EnterPair(t, []netip.Addr{here}, []netip.Addr{there})
-			cfg := config.Default()
-			cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+			cfg := testvalue.Defaults(t)
 			s := NewServer(func() config.Config { return cfg }, &Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration)})
 			defer s.disconnect()
 			listener, err := net.Listen("tcp", netip.AddrPortFrom(here, 22).String())

@@ -3,7 +3,6 @@ package bans
 import (
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -30,8 +30,7 @@ func BenchmarkBanInAgent(b *testing.B) {
 
 func benchBan(b *testing.B, entries, bans int) {
 	testns.Enter(b)
-	cfg := config.Default()
-	cfg.StateDir, cfg.RunDir = filepath.Join(b.TempDir(), "state"), filepath.Join(b.TempDir(), "run")
+	cfg := testvalue.Defaults(b)
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		b.Fatal(err)

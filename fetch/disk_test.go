@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,9 +22,7 @@ func inMountNamespace(t *testing.T) bool {
 	if os.Getenv("VOIPBL_TEST_NAMESPACE") != "" {
 		return true
 	}
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testskip.UnlessRoot(t)
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	child.Env = append(os.Environ(), "VOIPBL_TEST_NAMESPACE=1")
 	// Nothing that is mounted there is seen outside, and all of it ends with the process.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,9 +75,7 @@ func TestOpenStore(t *testing.T) {
 	_, err = OpenStore(filepath.Join(file, "x"))
 	wantReason(t, err, ReasonStorage)
 
-	if os.Getuid() != 0 {
-		t.Skip("only root can give a folder away")
-	}
+	testskip.UnlessRoot(t)
 	theirs := filepath.Join(t.TempDir(), "theirs")
 	if err := errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, 65534, 65534)); err != nil {
 		t.Fatal(err)

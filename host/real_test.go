@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
 // addInterface makes an interface with addresses: the end of a wire, which every
@@ -132,21 +132,7 @@ func startServer(t *testing.T, name, where string) {
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), listenVariable+"="+where)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close(); cmd.Wait() })
-	if line, _ := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%s: %q", name, line)
-	}
+	testpoll.Started(t, cmd, "ready")
 }
 
 func TestListeners(t *testing.T) {

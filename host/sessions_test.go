@@ -1,13 +1,14 @@
 package host
 
 import (
-	"github.com/voipbl/voipbl/internal/testvalue"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 func TestLogindPeers(t *testing.T) {

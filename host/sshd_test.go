@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testsshd"
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
@@ -138,23 +139,9 @@ func TestNamedSSHD(t *testing.T) {
 		for who, credential := range map[string]*syscall.Credential{"nobody": {Uid: 65534, Gid: 65534}, "root": nil} {
 			cmd := exec.Command(liar, "-c", "env 'SSH_CONNECTION="+claimed+"' sh -c 'echo there; exec cat'; true")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if line, err := bufio.NewReader(out).ReadString('\n'); line != "there\n" {
-				t.Fatalf("%q, %v", line, err)
-			}
+			end := testpoll.Started(t, cmd, "there")
 			expectSeen(t, name+" of "+who, "20.0.0.7")
-			in.Close()
-			cmd.Wait()
+			end()
 		}
 	}
 }

@@ -149,25 +149,35 @@ func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
 	return places, named, certain
 }
 
+// passedHere are the rules of this namespace, as they are followed.
+func passedHere(t *testing.T) Passed {
+	t.Helper()
+	rules, err := ReadKernelRules(t.Context(), config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	native, err := ReadNative(t.Context(), rules, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := PassedBy(t.Context(), rules, native)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func familyOf(is6 bool) firewall.Family {
+	if is6 {
+		return firewall.IPv6
+	}
+	return firewall.IPv4
+}
+
 // stops are what is said to keep a stranger out, by port.
 func (l *fateLab) stops() map[uint16]string {
 	l.t.Helper()
-	rules, err := ReadKernelRules(l.t.Context(), config.Default())
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	native, err := ReadNative(l.t.Context(), rules, false)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	p, err := PassedBy(l.t.Context(), rules, native)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	f := firewall.IPv4
-	if l.is6 {
-		f = firewall.IPv6
-	}
+	p, f := passedHere(l.t), familyOf(l.is6)
 	filters, all := p.Filters(f, Nobody), make(map[uint16]string)
 	for _, port := range fatePorts {
 		a := admission{proto: "udp", ports: firewall.PortRange{First: port, Last: port}}

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -298,22 +297,7 @@ func (l *legLab) clear() {
 // answers.
 func (l *legLab) said(sentOn bool) (in, out bool) {
 	l.t.Helper()
-	rules, err := ReadKernelRules(l.t.Context(), config.Default())
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	native, err := ReadNative(l.t.Context(), rules, false)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	p, err := PassedBy(l.t.Context(), rules, native)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	f := firewall.IPv4
-	if l.is6 {
-		f = firewall.IPv6
-	}
+	p, f := passedHere(l.t), familyOf(l.is6)
 	filters, a := p.Filters(f, Nobody), admission{proto: "udp", ports: firewall.PortRange{First: 5060, Last: 5060}}
 	var stops []stop
 	if sentOn {

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"os"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // What voipbl says of a host is asked in five ways: status, sync --dry-run, doctor, check
@@ -13,9 +14,7 @@ import (
 // TestAnswers asks hosts in trouble all questions. Rows with the same agent, base rules and
 // tools share a host.
 func TestAnswers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("it needs root")
-	}
+	testskip.UnlessRoot(t)
 	type kind struct{ agent, base, tools string }
 	groups := make(map[kind][]trouble)
 	var kinds []kind

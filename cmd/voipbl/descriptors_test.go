@@ -15,15 +15,14 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestHalfOpenRequests leaves many requests to the metrics port half sent, under a limit
 // of descriptors that is smaller than their number, and many connections to the socket.
 // The agent goes on: it bans, repairs and answers, and takes little memory for them.
 func TestHalfOpenRequests(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	const limit, half = 48, 2000
 	h := newFaultHost(t, faultVerb{name: "run", config: "old"})
 	cmd := exec.Command("prlimit", append([]string{fmt.Sprintf("--nofile=%d", limit), "voipbl"}, h.arguments("old", []string{"run"})...)...)
@@ -110,9 +109,7 @@ func residentKiB(t *testing.T, pid int) int {
 // TestStartTriesAgain has the files fail that a start needs, once or for ever. Once costs
 // nothing; for ever ends the agent with what failed, and never with "another is running".
 func TestStartTriesAgain(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	for _, file := range []string{"agent.lock", "sets.lock", "rules.lock", "moved.yaml", "firewall.json", "near"} {
 		for _, on := range []bool{false, true} {
 			if on && file == "near" { // a list, whose last good copy is in force then

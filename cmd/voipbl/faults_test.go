@@ -18,6 +18,7 @@ import (
 	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // faultVerb is a command under which system calls fail, and what comes before.
@@ -89,9 +90,7 @@ func picks(t *testing.T) int {
 //
 // VOIPBL_FAULTS is how many calls of a kind fail under a verb; all is each one.
 func TestFaults(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	n := picks(t)
 	for _, v := range faultVerbs {
 		t.Run(v.name, func(t *testing.T) {

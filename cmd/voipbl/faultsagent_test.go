@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestFaultsInAgent is TestFaults for run: an agent starts after its local list
@@ -19,9 +20,7 @@ import (
 // and it has ended, the one that systemd starts in its place does it. Whatever it could not do, a
 // ban is in the kernel, and one sync mends all.
 func TestFaultsInAgent(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	n := picks(t)
 	var dry agentOutcome
 	t.Run("none", func(t *testing.T) {

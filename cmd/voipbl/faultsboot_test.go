@@ -1,20 +1,18 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestBansOutliveFaultsAtBoot: a file that cannot be opened while a host starts costs
 // nobody's ban: the list of bans stays, and is in force as soon as it can be read.
 func TestBansOutliveFaultsAtBoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	verb := faultVerb{name: "boot", args: []string{"sync", "--offline", "--sets-only"}, config: "old", prepare: []string{"ban 8.8.8.8 2a00:1450::/64"}}
 	h := newFaultHost(t, verb)
 	boot := func() {

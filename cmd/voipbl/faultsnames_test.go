@@ -1,20 +1,18 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestUnreadableSetNames has the file of former set names not be readable for a moment. It
 // is not written over, and a removal says what it could not find.
 func TestUnreadableSetNames(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.EIO} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			h := newFaultHost(t, faultVerb{name: "sync", config: "old"})
@@ -42,9 +40,7 @@ func TestUnreadableSetNames(t *testing.T) {
 // TestNoMoreFiles has a sync meet at a local list that it, or the host, may open no more files,
 // or has no memory. That says nothing about the list, neither then nor in status, which has enough.
 func TestNoMoreFiles(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	h := newFaultHost(t, faultVerb{name: "sync", config: "old"})
 	for errno, want := range map[syscall.Errno]string{syscall.EMFILE: "LimitNOFILE", syscall.ENFILE: "short of memory, files", syscall.ENOMEM: "short of memory, files"} {
 		r := h.run(faultVerb{args: []string{"sync"}, config: "old"}, testfault.Fault{Kind: testfault.Open, N: 1, Errno: errno, On: true, File: "/near"})

@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // The host of these tests: a PBX with a public address, a LAN in private and
@@ -70,9 +71,7 @@ var goodBlocked = prefixes("5.5.5.5 2a00:1:2::1")
 // kernel holds then is compared with a slow reading of the same feed, the
 // report with what the case wants, and packets show who still gets through.
 func TestHostileFeeds(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "feeds", "hostile", "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)

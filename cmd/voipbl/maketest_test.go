@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // inChroot runs a command in mounts of its own, with this machine's programs, an empty
 // database of packages, and a root that is no mount point.
 func inChroot(t *testing.T, stdin, command string) (string, int) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a chroot needs root")
-	}
+	testskip.UnlessRoot(t)
 	repo, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
@@ -41,9 +41,7 @@ func inChroot(t *testing.T, stdin, command string) (string, int) {
 
 // TestTry: "make try" shows the main job to its end.
 func TestTry(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("a network namespace needs root")
-	}
+	testskip.UnlessRoot(t)
 	t.Parallel()
 	program, err := exec.LookPath("voipbl")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // manEpoch is half past ten in the evening of 2026-11-24 in UTC, which is another
@@ -53,12 +54,7 @@ func readSources(t *testing.T) {
 // install it, and is skipped for others.
 func manTool(t *testing.T, name string, args ...string) (stdout, stderr string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Geteuid() != 0 {
-			t.Skip(err)
-		}
-		t.Fatalf("%v: testdata/install.sh installs it", err)
-	}
+	testskip.UnlessTool(t, name)
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "MANWIDTH=80", "MANOPT=", "MANPAGER=", "PAGER=")
 	var out, trouble bytes.Buffer

@@ -1,21 +1,19 @@
 package main
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestBesideRenamingSync stops a command at one of its calls, lets another one run to its end
 // and then go on the first: a sync that gives the sets other names, and what changes who is
 // blocked. However they meet, the rules ask sets that have it.
 func TestBesideRenamingSync(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the kernel's sets need root")
-	}
+	testskip.UnlessRoot(t)
 	sync := faultVerb{name: "sync", args: []string{"sync", "--wait", "20s"}, config: "renamed"}
 	at := func(kind testfault.Kind, file string) testfault.Fault {
 		return testfault.Fault{Kind: kind, N: 1, File: file}

@@ -23,6 +23,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 func TestMain(m *testing.M) {
@@ -33,9 +34,7 @@ func TestMain(m *testing.M) {
 // testdata/script has a network namespace and a feed server of its own: plain
 // HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:8443.
 func TestScripts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the scripts need root")
-	}
+	testskip.UnlessRoot(t)
 	testscript.Run(t, testscript.Params{
 		Dir:   filepath.Join("..", "..", "testdata", "script"),
 		Setup: setupScript,

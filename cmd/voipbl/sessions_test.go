@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -107,19 +108,5 @@ func pretendSSHD(t *testing.T, connection string) {
 	}
 	cmd := exec.Command(program, "-c", "env 'SSH_CONNECTION="+connection+"' sh -c 'echo there; exec cat'; true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "there\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
+	testpoll.Started(t, cmd, "there")
 }

@@ -6,14 +6,13 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // The folder has the network namespace of the calling thread, also where that has left the
 // one of the process, and is the thread's only there.
 func TestName(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be told")
-	}
+	testskip.UnlessRoot(t)
 	runtime.LockOSThread()
 	check := func(where string) {
 		t.Helper()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // recipe is a Debian with Asterisk 22, which no stable release has.
@@ -53,9 +54,7 @@ type Asterisk struct {
 // [Logger]. Without root the test is skipped.
 func Start(t testing.TB, files map[string]string) *Asterisk {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("Asterisk's root needs root: run the tests as root")
-	}
+	testskip.UnlessRoot(t)
 	lower, err := testroot.Build(t.Logf, recipe)
 	if err != nil {
 		t.Fatal("build Asterisk's root: ", err)

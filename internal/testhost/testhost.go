@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testroot"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // Limits for what a busy machine may take; an idle one boots in a second, and is
@@ -85,9 +86,7 @@ func BootWithoutAdmin(t testing.TB, suite string, packages ...string) *Host {
 
 func bootDenied(t testing.TB, suite string, denied, packages []string) *Host {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a container needs root: run the tests as root")
-	}
+	testskip.UnlessRoot(t)
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		t.Fatal("systemd-nspawn is missing: install the package systemd-container")
 	}

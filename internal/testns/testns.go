@@ -4,11 +4,11 @@ package testns
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,9 +20,7 @@ import (
 // itself. Without root the test is skipped; as root a failure is a failure.
 func Enter(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a network namespace needs root: run the tests as root")
-	}
+	testskip.UnlessRoot(t)
 	if err := Unshare(); err != nil {
 		t.Fatal(err)
 	}

@@ -51,3 +51,10 @@ func Config(t testing.TB, yaml string) config.Config {
 func PublishedFeed(name string) string {
 	return filepath.Join(os.Getenv("VOIPBL_PUBLISHED"), "feeds", name)
 }
+
+// Defaults is the configuration that nobody has written, with folders of the test's own.
+func Defaults(t testing.TB) config.Config {
+	cfg := config.Default()
+	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
+	return cfg
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // The versions that tests install: a first one and one to upgrade to.
@@ -113,9 +114,7 @@ func output(t *testing.T, args ...string) string {
 // processors.
 func TestLintian(t *testing.T) {
 	if _, err := exec.LookPath("lintian"); err != nil {
-		if os.Geteuid() != 0 {
-			t.Skip("no lintian")
-		}
+		testskip.UnlessRoot(t)
 		t.Fatal("lintian is missing: install the package lintian")
 	}
 	folder := t.TempDir()
@@ -235,9 +234,7 @@ func TestStatic(t *testing.T) {
 // rights that are left: at 2.0 of 10 or better.
 func TestUnitsAreOffLimits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		if os.Geteuid() != 0 {
-			t.Skip("no systemd-analyze")
-		}
+		testskip.UnlessRoot(t)
 		t.Fatal("systemd-analyze is missing: install the package systemd")
 	}
 	for _, unit := range []string{"voipbl.service", "voipbl-sets.service"} {

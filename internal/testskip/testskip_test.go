@@ -1,0 +1,43 @@
+package testskip
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// asks are what stands in few places on purpose: a test that skips by itself may skip for
+// root, too, and a sleep hides an order. An environment that a process is about to get is
+// nothing that can be waited for.
+var asks = []struct {
+	call    *regexp.Regexp
+	allowed string
+}{
+	{regexp.MustCompile(`\b[tbf]\.Skip(f|Now)?\(`), "internal/testskip/"},
+	{regexp.MustCompile(`\btime\.Sleep\(`), "host/sshd.go"},
+}
+
+// TestNobodyElse looks for both in all Go files.
+func TestNobodyElse(t *testing.T) {
+	root := os.DirFS(filepath.Join("..", ".."))
+	files := 0
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		files++
+		text, err := fs.ReadFile(root, path)
+		for _, ask := range asks {
+			if !strings.HasPrefix(path, ask.allowed) && ask.call.Match(text) {
+				t.Errorf("%s has %s, which is for %s alone", path, ask.call.Find(text), ask.allowed)
+			}
+		}
+		return err
+	})
+	if err != nil || files < 500 {
+		t.Errorf("%d files were read: %v", files, err)
+	}
+}
