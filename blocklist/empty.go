@@ -87,7 +87,10 @@ func (s *Status) emptyRemedy() string {
 		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
 	}
 	for _, set := range s.Sets {
-		changed = changed || set.Changed
+		if set.Exists && !set.Ours {
+			return s.foreignRemedy(set)
+		}
+		changed = changed || set.Changed || set.Exists && set.unknown
 	}
 	if entries > 0 && changed {
 		return s.repairs()

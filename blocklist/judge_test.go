@@ -60,6 +60,7 @@ func TestStatusJudge(t *testing.T) {
 		{"nobody is blocked", func(s *Status) { empty(s); s.BanSets[0].Entries, s.BanSets[1].Entries = 0, 0 }, false, "nobody is blocked: the sets are empty", "write addresses into mine.list"},
 		{"bans alone", empty, true, "only this host's own bans are blocked", "write addresses into mine.list"},
 		{"an empty set, fetching", func(s *Status) { empty(s); s.Feeds[0].Fetching = true }, true, "only this host's own bans are blocked", "is fetching the list"},
+		{"empty sets that a ban has made after a removal", func(s *Status) { empty(s); s.Feeds[0].Entries, s.Sets[0].unknown = 3, true }, true, "only this host's own bans are blocked", "agent"},
 		{"empty sets, of a list with entries", func(s *Status) { empty(s); s.Feeds[0].Entries = 3 }, true, "only this host's own bans are blocked", "all that is listed is exempt"},
 		{"empty sets, of a list that is not in force yet", func(s *Status) {
 			empty(s)

@@ -99,7 +99,8 @@ type SetStatus struct {
 	Packets    uint64 `json:"packets"`    // that its present entries have matched
 	Bytes      uint64 `json:"bytes"`
 
-	users []string // lists and rules of others, of a set that is not ours
+	unknown bool     // nothing was put into it that is known of: after a removal, a lost run folder
+	users   []string // lists and rules of others, of a set that is not ours
 }
 
 // ReadStatus reads how things stand at now: from the kernel and the state folder, and
@@ -211,6 +212,7 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state
 	s.Ours = ipsetsync.IsOurs(c.Header, f)
 	s.Packets, s.Bytes = c.Packets, c.Bytes
 	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
+	s.unknown = print.Name != name || print.Unfilled
 	for bits, n := range c.Lengths {
 		if n > 0 {
 			s.Lengths = append(s.Lengths, bits)

@@ -270,7 +270,7 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 	if _, err := r.sets.Execute(plan); err != nil {
 		return err
 	}
-	return state.RecordSets(r.Cfg, r.sets, []*ipsetsync.Plan{plan})
+	return state.RecordMade(r.Cfg, r.sets, []*ipsetsync.Plan{plan})
 }
 
 // checkForeign refuses to drop the members of a set that somebody else has made.

@@ -57,6 +57,9 @@ type SetPrint struct {
 	// random seed, which decides how many fall into each bucket.
 	Memory uint32 `json:"memory"`
 	Digest string `json:"digest"` // of its entries, in hexadecimal: JSON has no 64-bit numbers
+
+	// Unfilled is that no list was put into it yet: rules needed a set to name.
+	Unfilled bool `json:"unfilled,omitempty"`
 }
 
 func DigestText(d uint64) string { return fmt.Sprintf("%016x", d) }
@@ -97,7 +100,7 @@ func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 		if err != nil {
 			return err
 		}
-		r.Sets[p.Family] = SetPrint{p.Name, h.Maxelem, uint32(p.Entries().Len()), h.Memory, DigestText(ipsetsync.Digest(p.Entries()))}
+		r.Sets[p.Family] = SetPrint{Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(p.Entries().Len()), Memory: h.Memory, Digest: DigestText(ipsetsync.Digest(p.Entries()))}
 	}
 	return nil
 }
@@ -113,8 +116,8 @@ func (r *SetRecord) Write(run *fetch.Store, before SetRecord) error {
 	return nil
 }
 
-// RecordSets notes what plans have just done.
-func RecordSets(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
+// RecordMade notes sets that were made empty, so that rules can name them.
+func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
 	run, err := fetch.FindStore(cfg.RunDir)
 	if err != nil {
 		return err
@@ -124,6 +127,9 @@ func RecordSets(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.
 	now := before
 	if err := now.Note(kernel, plans); err != nil {
 		return err
+	}
+	for _, p := range plans {
+		now.Sets[p.Family].Unfilled = true
 	}
 	return now.Write(run, before)
 }
