@@ -69,9 +69,14 @@ func lessProtection(old, new config.Config, may state.MayLose) error {
 	return &LessProtectionError{append(rules, rest...)}
 }
 
-// TakenAway is all that a change takes away.
+// TakenAway is all that a change takes out. Rules that are another program's from now on stay
+// where they are: nobody looks after them any more.
 func TakenAway(old, new config.Config) []string {
-	return append(lostRules(old, new), lostEntries(old, new)...)
+	entries := lostEntries(old, new)
+	if settings.LeavesRules(new) {
+		return entries
+	}
+	return append(lostRules(old, new), entries...)
 }
 
 // lostRules are the rules that a change would take away.
