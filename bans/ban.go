@@ -249,7 +249,7 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 		return a
 	}
 	unlock, err := lockBans(ctx, cfg, "voipbl ban", wait)
-	book.sets = setnames.AllBanSets(ctx, cfg, kernel)
+	book.sets = setnames.AllBanSets(cfg, kernel)
 	if err != nil {
 		return book.setAside(kernel, request, ExemptFrom(exempt), state.Clock(), err), err
 	}

@@ -41,7 +41,7 @@ func (r *Removed) Nothing() bool { return len(r.Rules)+len(r.Chains)+len(r.Sets)
 // the sets: those of the names that are configured, and of any that were since the
 // host booted. If a rule or list that is not ours uses one, nothing is removed, and
 // the error names it. A set of our name and another type is somebody else's and
-// stays, and so does one of a former name that others alone use. What was made for fail2ban goes if it was never used. The copies of the
+// stays. What was made for fail2ban goes if it was never used. The copies of the
 // feeds stay, so that the next sync needs no network.
 func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Removed, error) {
 	kernel, err := ipsetsync.Open()
@@ -216,10 +216,6 @@ func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, ru
 		}
 		if !slices.ContainsFunc(all, func(as setnames.NamedSet) bool { return as.Name == set.Name && as.Foreign(h) == "" }) {
 			r.Stays = append(r.Stays, set.Foreign(h)+": it stays")
-			continue
-		}
-		if h.References > 0 && !setnames.NamesSet(configs[0], set.Name) && setnames.OthersHave(kernel, rules, set.Name) {
-			r.Stays = append(r.Stays, set.Name+" is used by others alone: it stays")
 			continue
 		}
 		if users := setnames.OtherUsers(kernel, rules, set.Name); len(users) > 0 {
