@@ -11,7 +11,6 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
-	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -32,14 +31,6 @@ func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p 
 		p.Arrivals, err = host.LookArrivals()
 	}
 	return p, err
-}
-
-// Ways names by which interfaces packets come, if it was asked.
-func (p Passed) Ways() string {
-	if p.Arrivals == nil {
-		return ""
-	}
-	return problem.Digest(p.Arrivals)
 }
 
 // by are the interfaces by which packets of a source come in; an empty name if that is not

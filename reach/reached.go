@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,12 +36,18 @@ func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
 	})
 }
 
+// errTooMany is a search that was not finished: then nothing that it has found counts, and
+// that it has found nothing neither.
+var errTooMany = errors.New("there are too many rules to follow all packets")
+
 // Reached are the ports of phones that members of a set, which is in some lists, may reach,
-// each as "udp 5060". With theirs the rules of voipbl are left out.
-func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs bool) (ports []string) {
+// each as "udp 5060". With theirs the rules of voipbl are left out. With an error it is not
+// known. Each set has a search of its own.
+func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs bool) (ports []string, err error) {
 	if f.dropsFirst(f.family, set, theirs) {
-		return nil
+		return nil, nil
 	}
+	f.Left.Renew()
 	members := f.asking(memberOf(append(lists, set)))
 	for _, proto := range portrange.Protocols {
 		var open []firewall.PortRange
@@ -53,7 +60,10 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 			ports = append(ports, proto+" "+r.String())
 		}
 	}
-	return ports
+	if f.Left.Out() {
+		return nil, errTooMany
+	}
+	return ports, nil
 }
 
 // asking are the same rules, with other sets.

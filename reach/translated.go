@@ -199,10 +199,12 @@ func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
 }
 
 // turned are the parts of an admission that come in by another port, which the base rules keep
-// closed, or nowhere.
+// closed, or nowhere. A search that was cut short finds neither what stops them nor what lets
+// them in, which tells nothing.
 func (f *filters) turned(a admission, by string) (all []stop) {
 	for _, p := range f.parts(a, by, toHere) {
-		if p.turns.turned.lost || p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0 {
+		closed := p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0
+		if p.turns.turned.lost || closed && !f.Left.Out() {
 			all = append(all, p.turns)
 		}
 	}

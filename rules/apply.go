@@ -21,7 +21,7 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// ApplyOptions are what the caller of ApplyRules may ask for.
+// ApplyOptions are what the caller of Apply may ask for.
 type ApplyOptions struct {
 	ConfigFile string              // that the configuration is from
 	DryRun     bool                // say what would change

@@ -17,7 +17,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Plan says what ApplyRules would change, and reads names from the last good
+// Plan says what Apply would change, and reads names from the last good
 // answers. It needs no lock.
 func Plan(ctx context.Context, file config.Config) (*Report, error) {
 	cfg := setnames.NamesInForce(ctx, file) // as Apply does

@@ -166,9 +166,11 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 			})
 			var ports []string
 			if dropped {
-				if ports = filters.Reached(cfg, set, lists, theirs); len(ports) == 0 {
+				var err error
+				if ports, err = filters.Reached(cfg, set, lists, theirs); err == nil && len(ports) == 0 {
 					continue
 				}
+				unknown = errors.Join(unknown, err)
 			}
 			if unknown != nil {
 				unseen.Sets = append(unseen.Sets, set)

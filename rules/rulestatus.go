@@ -115,6 +115,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		s.NativeUnread = problem.Of(err)
 	}
 	s.noteReached(cfg, p)
+	p.Left.Renew() // the obstacles are a search of their own
 	if s.Base == BaseOff && !s.Unread {
 		s.Rest = reach.RestOf(s.Kernel, native)
 		s.Rest.Wanted = cfg.Firewall.Base
@@ -183,7 +184,7 @@ func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
 		filters := p.Filters(firewall.Family(f), reach.Nobody)
 		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
-				s.Reached[set] = filters.Reached(cfg, set, s.lists[set], false)
+				s.Reached[set], _ = filters.Reached(cfg, set, s.lists[set], false) // nothing is said of what is not known
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -28,8 +29,12 @@ func (r *Report) Seek(ctx context.Context) {
 	}
 	s := r.seek
 	r.seek = nil
-	if saved, err := s.fw.Read(ctx); err == nil {
-		r.Obstacles, _ = s.obstacles(ctx, saved)
+	saved, err := s.fw.Read(ctx)
+	if err == nil {
+		r.Obstacles, err = s.obstacles(ctx, saved)
+	}
+	if err != nil {
+		r.Warnings = append(r.Warnings, "not all that may be in the way of the rules could be read: "+problem.Line(err))
 	}
 }
 

@@ -187,15 +187,8 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
 	r, err := rules.Apply(cmd.Context(), cfg, opts)
 	done := err == nil && r.Problem == nil
-	onTrial := done && r.Pending != nil
-	if onTrial && !a.json {
-		a.printApplied(r, opts.DryRun) // at once: its time runs
-	}
 	if done {
-		blocklist.SeekTroubles(cmd.Context(), cfg, r)
-	}
-	if done && !onTrial && !a.json {
-		a.printApplied(r, opts.DryRun)
+		a.tellApplied(cmd.Context(), cfg, r, opts.DryRun)
 	}
 	if r != nil {
 		for _, w := range r.Warnings {
@@ -219,6 +212,18 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 		return &exitError{code: exitStale}
 	}
 	return nil
+}
+
+// tellApplied says what was applied, and looks for what is in its way: rules on trial are
+// told before that may take seconds, for their time runs.
+func (a *app) tellApplied(ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
+	if r.Pending != nil && !a.json {
+		a.printApplied(r, dryRun)
+	}
+	blocklist.SeekTroubles(ctx, cfg, r)
+	if r.Pending == nil && !a.json {
+		a.printApplied(r, dryRun)
+	}
 }
 
 // problemError shows a report's problem as an error is shown.

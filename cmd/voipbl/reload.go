@@ -56,6 +56,9 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 				return &exitError{exitStale, err}
 			case status.Rules.Problem != nil:
 				return &exitError{exitStale, &problemError{status.Rules.Problem}}
+			case len(status.Families) > 0:
+				a.printFamilies(status.Families)
+				return &exitError{code: exitStale}
 			}
 			return nil
 		},

@@ -151,10 +151,7 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	})
 	s.report.Applied = report
 	if err == nil && report.Problem == nil {
-		if !s.json {
-			s.printApplied(report, false) // at once: a trial goes on
-		}
-		blocklist.SeekTroubles(ctx, cfg, report)
+		s.tellApplied(ctx, cfg, report, false)
 	}
 	if report != nil {
 		for _, w := range report.Warnings {
