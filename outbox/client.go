@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
 	"github.com/voipbl/voipbl/internal/web"
 )
 
@@ -79,7 +78,8 @@ func NewClient(version string) *Client {
 	}
 }
 
-// Send tells the server about an entry: one request, until ctx ends.
+// Send tells the server about an entry: one request, until ctx ends. It does not try again:
+// when that is due is the [Box]'s to say, which remembers it over restarts.
 func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 	u, err := url.Parse(s.request(e))
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) Result {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
-	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
 	if err != nil {
 		return s.failed(Status, "report.url is not a URL")
 	}
@@ -107,12 +107,7 @@ func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) 
 		}
 		return err
 	}
-	client := retryablehttp.Client{
-		HTTPClient:   &once,
-		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-	resp, err := client.Do(r)
+	resp, err := once.Do(r)
 	if err != nil {
 		return s.transportError(ctx, err, connected.Load())
 	}
