@@ -45,7 +45,8 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	if opts.Force {
 		how.MayLose = state.LoseAny
 	}
-	if err := takeover.Follow(ctx, cfg, how); errors.As(err, new(*state.SilentAgentError)) {
+	agent, err := takeover.Follow(ctx, cfg, how)
+	if errors.As(err, new(*state.SilentAgentError)) {
 		report.AgentError = problem.Of(err)
 		report.warn("%v: it may undo this, by an older configuration", err)
 	} else if err != nil && !(opts.Force && errors.As(err, new(*takeover.NotFollowedError))) {
@@ -88,6 +89,9 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	}
 	watch.Lap("fetch")
 	err = e.end(ctx, report, opts, watch)
+	if report.Rules != nil {
+		report.Rules.Agent = agent
+	}
 	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
 		state.ForgetUnwritten(cfg, notes)
 	}

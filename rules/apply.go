@@ -96,7 +96,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 	}
 	// Before the locks are held, for which the agent would wait.
 	var warnings []string
-	report, silent := followApply(ctx, cfg, fw, answers, opts)
+	agent, report, silent := followApply(ctx, cfg, fw, answers, opts)
 	switch {
 	case report != nil:
 		return report, nil
@@ -182,6 +182,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 			report.Changes = append(drop, report.Changes...)
 		}
 		report.Pending = s.State.Pending.report()
+		report.Agent = agent
 		if silent != nil {
 			warnings = append(warnings, silent.Error())
 		}

@@ -19,7 +19,7 @@ var errRefused = errors.New("refused")
 
 // followApply has the agent go by what is to be applied, unless the apply would be refused,
 // which report says then: the agent's configuration stays as it was.
-func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (report *Report, err error) {
+func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *Report, err error) {
 	how := takeover.Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
@@ -31,11 +31,11 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return err
 	}
-	err = takeover.Follow(ctx, cfg, how)
+	agent, err = takeover.Follow(ctx, cfg, how)
 	if report != nil {
 		err = nil
 	}
-	return report, err
+	return agent, report, err
 }
 
 // judgeApply finds out whether an apply would be refused, and changes nothing. Only the

@@ -21,6 +21,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // Hold is a hold on the firewall's rules: how they are configured, what the
@@ -97,6 +98,10 @@ type Report struct {
 	Repaired bool              `json:"repaired"`          // the same rules were written before: somebody else had changed them
 	Problem  *problem.Problem  `json:"problem,omitempty"` // why the base rules are not as configured
 	Error    *problem.Problem  `json:"error,omitempty"`   // why nothing was applied
+
+	// Agent is what a running agent has put in force of it before, if the rules were asked for
+	// by hand: Changes has none of that.
+	Agent *takeover.Followed `json:"agent,omitempty"`
 
 	// Families are those whose rules are not as they should be, while those of the other
 	// are.

@@ -42,7 +42,8 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 		return nil
 	}
 	judge := func() error { return s.mayConfirm(ctx, p, here) }
-	return takeover.Follow(ctx, cfg, takeover.Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
+	_, err = takeover.Follow(ctx, cfg, takeover.Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
+	return err
 }
 
 // RollBack takes the rules back that are pending. With a token, as the timer

@@ -52,46 +52,57 @@ type Following struct {
 	Judge func() error
 }
 
+// Followed is what a running agent has made of the configuration of a command. What it has
+// put in force, the command finds done.
+type Followed struct {
+	Now   bool     `json:"now"`   // it took the configuration over for this command; else it went by it before
+	Taken []string `json:"taken"` // all that was taken out with that, as of [TakenAway]
+}
+
 // Follow has a running agent take over the configuration that a command is to put in
 // force. On a NotFollowedError it does not; a SilentAgentError says that nobody knows.
-// Without an agent, or if it goes by the same one already, it returns nil.
-func Follow(ctx context.Context, cfg config.Config, how Following) error {
+// Without an agent, and in a dry run that it would follow, it returns nothing.
+func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, error) {
 	theirs, err := state.AgentConfig(ctx, cfg.RunDir)
 	switch {
 	case errors.As(err, new(*state.NoAgentError)):
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
+		return nil, err
 	case cfg.Equal(theirs):
-		return nil
+		return &Followed{Taken: []string{}}, nil
 	}
 	status, err := state.AskStatus(ctx, cfg)
 	if err != nil || status == nil {
-		return err
+		return nil, err
 	}
 	if file, err := filepath.Abs(how.File); err == nil && how.File != "" && file != status.ConfigFile {
-		return &NotFollowedError{File: status.ConfigFile}
+		return nil, &NotFollowedError{File: status.ConfigFile}
 	}
 	if how.DryRun {
 		if err := Refusal(ctx, theirs, cfg, how.MayLose); err != nil {
-			return &NotFollowedError{Why: problem.Of(err), File: status.ConfigFile}
+			return nil, &NotFollowedError{Why: problem.Of(err), File: status.ConfigFile}
 		}
-		return nil
+		return nil, nil
 	}
 	if how.Judge != nil {
 		if err := how.Judge(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	refused, err := ReloadGently(ctx, cfg, how.Timeout, how.MayLose)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// One that was taken over, and could not be put in force, is not refused.
-	if theirs, err = state.AgentConfig(ctx, cfg.RunDir); err == nil && !cfg.Equal(theirs) {
-		return &NotFollowedError{Why: refused, File: status.ConfigFile}
+	now, err := state.AgentConfig(ctx, cfg.RunDir)
+	switch {
+	case err != nil:
+		return nil, err
+	case !cfg.Equal(now):
+		return nil, &NotFollowedError{Why: refused, File: status.ConfigFile}
 	}
-	return err
+	return &Followed{Now: true, Taken: append([]string{}, TakenAway(theirs, cfg)...)}, nil
 }
 
 // ReloadGently has the agent read its file anew. What takes away more than it may is

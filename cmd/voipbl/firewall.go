@@ -217,7 +217,10 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 // tellApplied says what was applied, and looks for what is in its way: rules on trial are
 // told before that may take seconds, for their time runs.
 func (a *app) tellApplied(ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
-	if r.Pending != nil && !a.json {
+	switch {
+	case r.Pending != nil && a.json:
+		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
+	case r.Pending != nil:
 		a.printApplied(r, dryRun)
 	}
 	blocklist.SeekTroubles(ctx, cfg, r)
@@ -233,6 +236,7 @@ func (e *problemError) Error() string  { return e.Problem.Error }
 func (e *problemError) Remedy() string { return e.Problem.Remedy }
 
 func (a *app) printApplied(r *rules.Report, dryRun bool) {
+	a.printFollowed(r.Agent)
 	if len(r.Changes) > fewChanges && !dryRun {
 		fmt.Fprintf(a.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
 	} else {
@@ -255,6 +259,8 @@ If nobody does, or if you cannot log in, they are taken back by themselves.
 `, a.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
 	case r.Empty != nil:
 		fmt.Fprintln(a.out, a.inForceEmpty())
+	case r.Agent != nil && !r.Agent.Now && len(r.Changes) == 0:
+		fmt.Fprintln(a.out, a.paint("in force", green)+" already, by the agent")
 	default:
 		fmt.Fprintln(a.out, a.paint("in force", green))
 	}

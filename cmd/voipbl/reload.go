@@ -40,13 +40,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case refused != nil:
 				return &exitError{exitNotApplied, &problemError{refused}}
 			}
-			fmt.Fprintln(a.out, "the agent has taken the configuration over")
-			for i, what := range taken {
-				if i == 0 {
-					fmt.Fprintln(a.out, "what is not in it any more was taken out:")
-				}
-				fmt.Fprintln(a.out, "  "+clean(what))
-			}
+			a.printFollowed(&takeover.Followed{Now: true, Taken: taken})
 			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
 			a.printNote(rules.DropLogNote(cfg))
 			// As status says it.
@@ -65,4 +59,19 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 	}
 	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for the agent")
 	return cmd
+}
+
+// printFollowed says that the agent has taken a configuration over just now, and what went
+// with that.
+func (a *app) printFollowed(agent *takeover.Followed) {
+	if agent == nil || !agent.Now {
+		return
+	}
+	fmt.Fprintln(a.out, "the agent has taken the configuration over")
+	for i, what := range agent.Taken {
+		if i == 0 {
+			fmt.Fprintln(a.out, "what is not in it any more was taken out:")
+		}
+		fmt.Fprintln(a.out, "  "+clean(what))
+	}
 }

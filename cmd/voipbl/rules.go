@@ -47,10 +47,14 @@ func (a *app) printChanges(r *rules.Report) {
 
 // rulesWords says in a line where the rules stand.
 func rulesWords(r *rules.Report) string {
-	if r.DropAt == config.DropNone {
-		return fmt.Sprintf("rules: another program's (drop_at: none), %s backend, base rules %s, %s", r.Backend, r.Base, plural(len(r.Changes), "change", "changes"))
+	changes := plural(len(r.Changes), "change", "changes")
+	if r.Agent != nil && r.Agent.Now {
+		changes += " besides the agent's"
 	}
-	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, plural(len(r.Changes), "change", "changes"))
+	if r.DropAt == config.DropNone {
+		return fmt.Sprintf("rules: another program's (drop_at: none), %s backend, base rules %s, %s", r.Backend, r.Base, changes)
+	}
+	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, changes)
 }
 
 // fewChanges is how many changes of rules are worth being listed.

@@ -84,7 +84,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 // follow has a running agent take over what was written, so that it does not undo what
 // follows. dryRun only finds out whether it will.
 func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
-	err := takeover.Follow(ctx, cfg, takeover.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
+	_, err := takeover.Follow(ctx, cfg, takeover.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
 	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
 		return nil
 	}

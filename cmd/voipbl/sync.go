@@ -155,6 +155,9 @@ func (a *app) printTroubles(r *blocklist.SyncReport) {
 }
 
 func (a *app) printSync(r *blocklist.SyncReport) {
+	if r.Rules != nil {
+		a.printFollowed(r.Rules.Agent)
+	}
 	feeds := table{right: []int{2, 3, 4}}
 	feeds.row("feed", "state", "entries", "rejected", "screened", "fetched")
 	for _, f := range r.Feeds {
