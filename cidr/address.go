@@ -4,9 +4,9 @@ package cidr
 // addresses (RFC 4291 §2.5.5.2).
 const mappedBits = 96
 
-// The readers here work on bytes, because a list of a million lines must not
-// cost a million strings. They accept exactly what netip.ParseAddr accepts
-// without a zone; a fuzz test holds them to it.
+// The readers in this file work on bytes: a list of a million lines must not allocate a
+// million strings. They accept exactly what netip.ParseAddr accepts, without zones; a
+// fuzz test compares the two.
 
 // parse4 reads a dotted address at the start of s and returns how many bytes
 // it took, 0 if there is none. A leading zero is refused: some programs read
@@ -40,8 +40,8 @@ func parse4(s []byte) (a u128, n int) {
 	return u128{hi: uint64(addr) << 32}, i
 }
 
-// parse6 reads all of s as an IPv6 address (RFC 4291 §2.2), the last 32 bits
-// possibly dotted.
+// parse6 reads all of s as an IPv6 address (RFC 4291 §2.2). The last 32 bits may be
+// dotted.
 func parse6(s []byte) (a u128, ok bool) {
 	var groups [8]uint16
 	n, gap := 0, -1 // groups read; where "::" stood

@@ -2,17 +2,17 @@ package cidr
 
 import "slices"
 
-// aggregate turns sorted prefixes of one family into the fewest disjoint ones
-// that cover the same addresses, in place, and returns that part of ps.
+// aggregate turns sorted prefixes of one family into the fewest disjoint ones that
+// cover the same addresses, in place, and returns the front part of ps that holds them.
 //
-// It keeps a stack, which is the front of ps itself. Of two prefixes in order
-// there are three cases:
+// The front of ps serves as a stack. The next prefix meets the top of it in one of
+// three ways:
 //
 //	top   |-----------|      |-----|             |-----|
 //	next     |--|                  |-----|                 |--|
 //	      contained: drop    siblings: join      apart: push
 //
-// Joining makes a wider top, which may be the sibling of what is below it.
+// Joining makes a wider top, which may be the sibling of the one below it.
 func aggregate(ps []Prefix) []Prefix {
 	n := 0
 	for _, p := range ps {
@@ -33,10 +33,10 @@ func aggregate(ps []Prefix) []Prefix {
 // and makes a Set of each. The zero value is ready.
 type Builder struct{ ps [2][]Prefix }
 
-// Grow makes room for n more prefixes of family f, when the caller can tell.
+// Grow makes room for n more prefixes of family f.
 func (b *Builder) Grow(f Family, n int) { b.ps[f] = slices.Grow(b.ps[f], n) }
 
-// Add adds p.
+// Add adds p. It aggregates first if the slice is large and full.
 func (b *Builder) Add(p Prefix) {
 	if ps := b.ps[p.fam]; len(ps) == cap(ps) && len(ps) >= compactMin {
 		b.compact(p.fam)
@@ -44,13 +44,13 @@ func (b *Builder) Add(p Prefix) {
 	b.ps[p.fam] = append(b.ps[p.fam], p)
 }
 
-// compactMin is the number of prefixes (24 MiB of them) from which duplicates
-// are looked for before more memory is asked for. Honest lists are below.
+// compactMin is the number of prefixes (24 MiB) from which a Builder aggregates before
+// it allocates more memory. Honest lists are shorter.
 const compactMin = 1 << 20
 
-// compact aggregates what is there before the slice grows, so that memory
-// follows what a feed covers and not how often it says so. It leaves room for
-// at least half as many again, so that the work stays linear.
+// compact aggregates the collected prefixes before the slice grows, so that a feed that
+// repeats itself costs no more memory. It leaves room for at least half as many again,
+// so that the work stays linear.
 func (b *Builder) compact(f Family) {
 	Sort(b.ps[f])
 	ps := aggregate(b.ps[f])
@@ -75,7 +75,8 @@ func (b *Builder) Sets() Sets {
 	return sets
 }
 
-// Union joins sets. The result of one is itself, without a copy.
+// Union joins sets. If only one of them holds anything, it returns that one without a
+// copy.
 func Union(all ...Sets) Sets {
 	var b Builder
 	var last Sets

@@ -1,10 +1,10 @@
 package cidr
 
-// neverBanned is space that not even a ban by hand blocks: no packet that means
-// anything comes from it, or it is this host itself or its own link, without which
-// neither addresses nor routers are found. All other special-purpose space (private
-// use, carrier-grade NAT, 6to4, Teredo, NAT64 …) can be the source of an attack that
-// rules let in, and so can be banned; what belongs to friends there is exempt.
+// neverBanned is space that not even a ban by hand blocks. Either no valid packet comes
+// from it, or it is this host or its own link, which address resolution and router
+// discovery need. An attack can come from all other special-purpose space (private use,
+// carrier-grade NAT, 6to4, Teredo, NAT64 …), so that can be banned; friends there have
+// to be exempt.
 var neverBanned = []Special{
 	special("0.0.0.0/8", "this network", "RFC 791 §3.2"),
 	special("127.0.0.0/8", "loopback", "RFC 1122 §3.2.1.3"),
@@ -18,7 +18,7 @@ var neverBanned = []Special{
 	special("ff00::/8", "multicast", "RFC 4291 §2.7"),
 }
 
-// NeverBanned is that space as sets.
+// NeverBanned is the space that not even a ban by hand blocks.
 var NeverBanned = func() Sets {
 	var b Builder
 	for _, s := range neverBanned {
@@ -27,8 +27,8 @@ var NeverBanned = func() Sets {
 	return b.Sets()
 }()
 
-// FindNeverBanned returns the first such space that p overlaps, if nothing of p can
-// be banned.
+// FindNeverBanned returns a reserved space that p overlaps, if no address of p can be
+// banned.
 func FindNeverBanned(p Prefix) (Special, bool) {
 	if SetOf(p).Subtract(NeverBanned).Len() > 0 {
 		return Special{}, false

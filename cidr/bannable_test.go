@@ -2,7 +2,7 @@ package cidr
 
 import "testing"
 
-// TestBannable: a packet can come from nearly everywhere, and so can an attack.
+// TestBannable: everything can be banned except space that sends no valid packets.
 func TestBannable(t *testing.T) {
 	for p, want := range map[string]string{
 		"8.8.8.8": "", "10.1.2.3": "", "172.16.0.1": "", "192.168.1.1": "", "100.64.0.1": "", "192.88.99.1": "",

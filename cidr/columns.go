@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// parseColumns reads the entry of a line whose first column is first and that
-// goes on with rest:
+// parseColumns reads the entry of a line. first is its first column, rest is the
+// remainder. The forms are:
 //
 //	ENTRY TEXT                    an address, a prefix or a range a-b
 //	ADDRESS ADDRESS LENGTH TEXT   a range; a comma or a hyphen may stand between
 //	ADDRESS MASK TEXT             a prefix
 //	ADDRESS /LENGTH TEXT          the same
 //
-// A semicolon begins a comment, but for one before a second column of these: then
-// it stands for a comma in the whole line. Only the first column must be there. A
-// line whose columns contradict each other, or whose text names an address or a
-// length that is not that of the entry, is refused. A comment is never looked at.
+// A semicolon begins a comment, unless a second column of these forms follows it: then
+// semicolons separate columns in the whole line, as commas do. Only the first column is
+// required. A line is refused if its columns contradict each other, or if its text
+// names an address or length that is not the entry's. Comments are ignored.
 func parseColumns(first, rest []byte) (span, Reason) {
 	entry, why := parseRange(first)
 	rest = trimSpace(rest)
@@ -30,7 +30,7 @@ func parseColumns(first, rest []byte) (span, Reason) {
 	if a, fam, n, _ := parseAddress(first); n == len(first) {
 		entry, rest, why = parseSecond(entry, a, fam, hyphen, rest)
 	} else if second, _ := cutColumn(rest); hyphen && looksLikeAddress(second) {
-		why = NotAddress // a prefix begins no range
+		why = NotAddress // a range cannot begin with a prefix
 	} else {
 		rest, why = entry.checkLength(rest, false)
 	}
@@ -43,8 +43,8 @@ func parseColumns(first, rest []byte) (span, Reason) {
 	return entry, Accepted
 }
 
-// beginsColumn reports whether what stands behind a semicolon begins with an
-// address, a mask or a "/n", and is no comment.
+// beginsColumn reports whether s, the text after a semicolon, begins with an address, a
+// mask or a "/n". Otherwise it is a comment.
 func beginsColumn(s []byte) bool {
 	column, behind := cutColumn(s)
 	if rest, slash := bytes.CutPrefix(column, []byte{'/'}); slash {
@@ -56,10 +56,10 @@ func beginsColumn(s []byte) bool {
 	return meantAsAddress(column) || namesAddress(column)
 }
 
-// parseSecond reads what stands behind an address in the first column, and
-// returns the entry and the text behind it. Where the second column is no
-// address and no length it is text; where it looks like one and is none, the
-// line is refused and not cut down to its first address.
+// parseSecond reads what follows an address in the first column, and returns the entry
+// and the text after it. A second column that does not look like an address or a length
+// is text. If it looks like one and is not valid, the line is refused, not cut down to
+// its first address.
 func parseSecond(entry span, first u128, fam Family, hyphen bool, rest []byte) (span, []byte, Reason) {
 	if !hyphen {
 		bits, text, why := cutLength(rest, entry.first, entry.fam, false)
@@ -88,14 +88,15 @@ func parseSecond(entry span, first u128, fam Family, hyphen bool, rest []byte) (
 	return entry, text, why
 }
 
-// isListEnd reports whether a line goes on, or a list ends, behind its second
-// address: then the two are elements of a list (nft, JSON) and no range.
+// isListEnd reports whether text, which follows the second address of a line, shows
+// that the two are elements of a list (nft, JSON) and not the ends of a range.
 func isListEnd(text []byte) bool {
 	text = trimSpace(text)
 	return len(text) == 1 && (text[0] == ',' || text[0] == ';') || len(text) > 0 && (text[0] == '}' || text[0] == ']')
 }
 
-// explainReversed tells a mask that is turned around from an end before the start.
+// explainReversed returns why second is refused as the end of a range: it is an
+// inverted mask, or an end before the start.
 func explainReversed(first u128, second []byte) Reason {
 	last, fam, _, _ := parseAddress(second)
 	if isWildcard(last, fam) && first.octet(0) > 0 {
@@ -104,12 +105,12 @@ func explainReversed(first u128, second []byte) Reason {
 	return ReversedRange
 }
 
-// noLength is that a column is no prefix length.
+// noLength is returned for a column that is not a prefix length.
 const noLength = 255
 
-// cutLength reads the column that text begins with as "/n", as a mask of the
-// address first or, if bare, as a number that can be a length. It returns what
-// follows, and noLength for a column that is something else.
+// cutLength reads the first column of text as a prefix length: "/n", a mask of the
+// address first or, if bare, a plain number. It returns the length and the text behind
+// it; noLength if the column is something else.
 func cutLength(text []byte, first u128, fam Family, bare bool) (bits uint8, behind []byte, why Reason) {
 	column, behind := cutColumn(text)
 	if rest, slash := bytes.CutPrefix(column, []byte{'/'}); slash {
@@ -135,8 +136,8 @@ func cutLength(text []byte, first u128, fam Family, bare bool) (bits uint8, behi
 	return noLength, text, Accepted
 }
 
-// checkLength holds the length or mask that text begins with, if it does, to
-// the entry, and returns the text behind it.
+// checkLength refuses a length or mask at the start of text that is not the entry's. It
+// returns the text behind it.
 func (s span) checkLength(text []byte, bare bool) ([]byte, Reason) {
 	bits, text, why := cutLength(text, s.first, s.fam, bare)
 	if why != Accepted || bits == noLength {
@@ -148,14 +149,14 @@ func (s span) checkLength(text []byte, bare bool) ([]byte, Reason) {
 	return text, Accepted
 }
 
-// isPrefix reports whether the entry is a prefix of that length.
+// isPrefix reports whether the entry is one prefix of bits length.
 func (s span) isPrefix(bits uint8) bool {
 	p := newPrefix(s.fam, s.first, bits)
 	return p.addr == s.first && p.last() == s.end()
 }
 
-// contradictedBy tells whether a word of text is an address, a prefix or a range
-// that is not in s, or a "/n" that is not its length.
+// contradictedBy returns why text contradicts the entry: a word of it is an address, a
+// prefix or a range outside of s, or a "/n" that is not its length.
 func (s span) contradictedBy(text []byte) Reason {
 	for len(text) > 0 {
 		n := 0
@@ -186,8 +187,8 @@ func (s span) contradictedByWord(word []byte) Reason {
 	return Accepted
 }
 
-// namesAddress reports whether word is an address, a prefix or a range. "::" is
-// punctuation far more often than it is an address.
+// namesAddress reports whether word is an address, a prefix or a range. "::" is nearly
+// always punctuation, so it does not count.
 func namesAddress(word []byte) bool {
 	if bytes.IndexByte(word, '.') < 0 && bytes.IndexByte(word, ':') < 0 || string(word) == "::" {
 		return false
@@ -196,7 +197,7 @@ func namesAddress(word []byte) bool {
 	return why == Accepted
 }
 
-// cutColumn cuts off the column that s begins with.
+// cutColumn splits s after its first column. s may be empty.
 func cutColumn(s []byte) (column, rest []byte) {
 	if len(s) == 0 {
 		return nil, nil
@@ -204,8 +205,8 @@ func cutColumn(s []byte) (column, rest []byte) {
 	return cutWord(s)
 }
 
-// skipSeparator skips what stands between two columns: blanks, and a comma, a
-// semicolon or a hyphen among them.
+// skipSeparator skips what separates two columns: blanks and at most one comma,
+// semicolon or hyphen.
 func skipSeparator(s []byte) []byte {
 	s = trimSpace(s)
 	if len(s) > 0 && (s[0] == ',' || s[0] == ';' || s[0] == '-') {
@@ -214,7 +215,8 @@ func skipSeparator(s []byte) []byte {
 	return s
 }
 
-// cutComment cuts a comment off. In a line of columns no semicolon begins one.
+// cutComment cuts off a comment. If columns is true, semicolons separate columns and
+// begin no comment.
 func cutComment(s []byte, columns bool) []byte {
 	for i, c := range s {
 		if c == '#' || c == ';' && !columns || c == '/' && i+1 < len(s) && s[i+1] == '/' {
@@ -224,14 +226,14 @@ func cutComment(s []byte, columns bool) []byte {
 	return s
 }
 
-// isBetweenWords reports whether c stands between the words of a text.
+// isBetweenWords reports whether c separates the words of a text.
 func isBetweenWords(c byte) bool {
 	return isBlank(c) || strings.IndexByte(`,;"'()[]{}<>|=`, c) >= 0
 }
 
-// meantAsAddress reports whether a second column is an address, or is written
-// like one and is none: three dots between digits, or the colons of IPv6. Times,
-// dates, scores and hardware addresses are not.
+// meantAsAddress reports whether a second column is an address, or a wrong one: it has
+// the three dots of IPv4 or the colons of IPv6. Times, dates, scores and hardware
+// addresses do not count.
 func meantAsAddress(s []byte) bool {
 	dots, colons := bytes.Count(s, []byte{'.'}), bytes.Count(s, []byte{':'})
 	switch {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzEntry holds the reader of one word to netip: what is accepted is what
-// netip accepts, and it covers exactly what was written, not an address more.
+// FuzzEntry compares the reader of one word with netip: both accept the same words, and
+// the entry covers exactly what was written.
 func FuzzEntry(f *testing.F) {
 	for _, s := range []string{
 		"1.2.3.4", "1.2.3.4/24", "1.2.3.4-1.2.3.9", "0.0.0.0/0", "255.255.255.255/32", "01.2.3.4", "1.2.3", "1.2.3.4/33", "1.2.3.4/08",
@@ -49,9 +49,9 @@ func FuzzEntry(f *testing.F) {
 	})
 }
 
-// FuzzRead holds for whole feeds: every line is counted once, nothing wider
-// than allowed gets in, nothing gets in that no line says, and the plain reader
-// of lines is the general one.
+// FuzzRead checks whole feeds: every line is counted once, nothing wider than allowed
+// gets in, nothing gets in that no line names, and the fast reader of plain lines
+// agrees with the general one.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("# TOTAL NETBLOCK: 2\n1.2.3.4/32\n10.0.0.1/32\n"))
 	f.Add([]byte("\xef\xbb\xbf1.2.3.4\r\n1.2.3.4 - 1.2.3.9\nadd x 2001:db8::1 nomatch\n\"1.2.3.4\",x\n1.0.0.0/7\n"))
@@ -114,7 +114,7 @@ func wordsOf(text []byte) []slowRange {
 	return found
 }
 
-// blank is what may stand around a line or a word.
+// blank are the characters allowed around a line or a word.
 const blank = " \t\r\v\f"
 
 func slowLine(line string) (slowRange, bool) {
@@ -197,7 +197,7 @@ func slowColumns(word, rest string) (entry slowRange, ok bool) {
 	return entry, fits
 }
 
-// slowBeginsColumn reports whether a second column follows, and no comment.
+// slowBeginsColumn reports whether text begins a second column rather than a comment.
 func slowBeginsColumn(text string) bool {
 	column, behind := slowColumn(text)
 	if column == "/" {
@@ -208,7 +208,7 @@ func slowBeginsColumn(text string) bool {
 	return column != "::" && (ok || slowSlash.MatchString(column) || dottedQuad.MatchString(column) || colons.MatchString(column))
 }
 
-// slowOtherLength reports whether a word is the length of another prefix.
+// slowOtherLength reports whether a word is a length that is not the entry's.
 func slowOtherLength(entry slowRange, word string) bool {
 	m := slowLength1.FindStringSubmatch(word)
 	if m == nil {
@@ -218,7 +218,7 @@ func slowOtherLength(entry slowRange, word string) bool {
 	return ok && other != entry
 }
 
-// slowColumn is slowWord of what may be nothing.
+// slowColumn is slowWord for a text that may be empty.
 func slowColumn(text string) (word, rest string) {
 	if text == "" {
 		return "", ""
@@ -241,7 +241,7 @@ func slowMeansLength(entry slowRange, column, behind string) bool {
 	return err == nil && mask.Zone() == "" && mask.BitLen() == entry.first.BitLen() && mask.AsSlice()[0] == 255 && top > 0 && top < 224
 }
 
-// slowLength holds a length or mask to the entry, and returns what follows.
+// slowLength compares a length or mask with the entry, and returns what follows.
 func slowLength(entry slowRange, text string, bare bool) (string, bool) {
 	column, behind := slowColumn(text)
 	n, err := strconv.Atoi(column)
@@ -299,13 +299,13 @@ func allowed(ranges []slowRange, policy Policy) [2][]Prefix {
 	return out
 }
 
-// FuzzSets makes prefixes out of bytes and holds aggregation and subtraction to
-// a bitmap of all addresses there are in the last octet.
+// FuzzSets makes prefixes out of bytes and compares aggregation and subtraction with a
+// bitmap of the 256 addresses in the last octet.
 func FuzzSets(f *testing.F) {
 	f.Add([]byte{0, 0, 255, 8}, []byte{1, 0})
 	f.Add([]byte{0, 1, 128, 1}, []byte{64, 3, 200, 0})
 	f.Fuzz(func(t *testing.T, in, holes []byte) {
-		const longest = 64 // more prefixes in 256 addresses find nothing new
+		const longest = 64 // more prefixes in 256 addresses cover no new case
 		in, holes = in[:min(len(in), longest)], holes[:min(len(holes), longest)]
 		for _, fam := range Families {
 			ps, hs := lastOctet(fam, in), lastOctet(fam, holes)

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// hashes tells which prefix has a hash.
+// hashes maps each hash to its prefix.
 type hashes map[uint64]Prefix
 
 // add fails if another prefix has the same hash.
@@ -21,8 +21,8 @@ func (h hashes) add(t *testing.T, p Prefix) {
 	h[sum] = p
 }
 
-// TestHash: of a million prefixes no two have the same one. By chance two would once
-// in 37 million times.
+// TestHash: no two of a million prefixes have the same hash. By chance that would
+// happen once in 37 million runs.
 func TestHash(t *testing.T) {
 	r := rand.New(rand.NewPCG(2026, 4))
 	for name, next := range map[string]func(i int) Prefix{
@@ -62,8 +62,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// TestHashTellsLengthFromAddress: a network is not taken for a longer or shorter one
-// of another address, nor one of IPv4 for one of IPv6.
+// TestHashTellsLengthFromAddress: prefixes that differ only in length or family have
+// different hashes.
 func TestHashTellsLengthFromAddress(t *testing.T) {
 	t.Run("neighbouring networks", func(t *testing.T) {
 		seen := make(hashes)
@@ -89,7 +89,7 @@ func TestHashTellsLengthFromAddress(t *testing.T) {
 	})
 }
 
-// TestHashOfTheSamePrefix: one hash, however the prefix was made.
+// TestHashOfTheSamePrefix: a prefix has one hash, however it was made.
 func TestHashOfTheSamePrefix(t *testing.T) {
 	seen := make(hashes)
 	for _, text := range []string{"0.0.0.0/0", "::/0", "0.0.0.0", "::", "10.0.0.0/8", "10.0.0.0/9", "10.0.0.0", "a00::/8", "255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"} {
@@ -101,8 +101,8 @@ func TestHashOfTheSamePrefix(t *testing.T) {
 	}
 }
 
-// TestHashBits: prefixes that differ in a bit differ in half of the bits of their
-// hashes, so that sums of hashes differ too.
+// TestHashBits: if two prefixes differ in one bit, their hashes differ in half of their
+// bits, so that sums of hashes differ too.
 func TestHashBits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const times = 64
@@ -116,7 +116,8 @@ func TestHashBits(t *testing.T) {
 			q.addr = p.addr.xor(bit(1 + uint8(r.IntN(int(length)))))
 			differ += bits.OnesCount64(p.Hash() ^ q.Hash())
 		}
-		// 32 of 64 bits, with a deviation of 4, and half a bit for the mean.
+		// Expected are 32 of 64 bits, with a deviation of 4; the mean deviates by half
+		// a bit.
 		if mean := float64(differ) / times; mean < 28 || mean > 36 {
 			t.Fatalf("%.1f bits of 64 differ", mean)
 		}

@@ -2,8 +2,8 @@ package cidr
 
 import "bytes"
 
-// isNote reports whether a line is not meant as an entry: a comment, or what
-// ipset save writes beside its add lines.
+// isNote reports whether a line is not meant as an entry: it is a comment, or a line of
+// ipset save other than add.
 func isNote(line []byte) bool {
 	switch line[0] {
 	case '#', ';':
@@ -27,8 +27,8 @@ func parseLine(line []byte) (span, Reason) {
 	return parseColumns(cutWord(line))
 }
 
-// parsePlain4 reads a line that is an IPv4 address or prefix and nothing else,
-// as nearly all lines are. It only saves time: parseLine reads the same.
+// parsePlain4 reads a line that is an IPv4 address or prefix and nothing else, as
+// nearly all lines are. It only saves time: parseLine gives the same result.
 func parsePlain4(line []byte) (Prefix, bool) {
 	a, n := parse4(line)
 	if n == 0 {
@@ -48,8 +48,8 @@ func parsePlain4(line []byte) (Prefix, bool) {
 	return newPrefix(IPv4, a, bits), bits <= 32
 }
 
-// parseAdd reads what follows "add " in a line of ipset save: the name of the
-// set, the entry, options.
+// parseAdd reads what follows "add " in a line of ipset save: the name of the set, the
+// entry and options.
 func parseAdd(s []byte) (span, Reason) {
 	_, rest := cutField(trimSpace(s))
 	entry, options := cutField(trimSpace(rest))
@@ -86,8 +86,8 @@ func cutField(s []byte) (field, rest []byte) {
 	return s, nil
 }
 
-// cutWord cuts off the first column: it ends at a space, a comma or a comment,
-// or with the quote that it began with.
+// cutWord splits s after its first column, which ends at a space, a comma or a comment,
+// or at its closing quote.
 func cutWord(s []byte) (word, rest []byte) {
 	if s[0] == '"' {
 		if end := bytes.IndexByte(s[1:], '"'); end >= 0 {
@@ -116,7 +116,8 @@ func endsWord(s []byte) bool {
 	return isSpace(s[0])
 }
 
-// looksLikeAddress reports whether s has nothing but what addresses are made of.
+// looksLikeAddress reports whether s consists only of characters that occur in
+// addresses.
 func looksLikeAddress(s []byte) bool {
 	marks := false
 	for _, c := range s {
@@ -130,11 +131,12 @@ func looksLikeAddress(s []byte) bool {
 	return marks
 }
 
-// isSpace is what stands between columns; isBlank, what may stand around a line.
+// isSpace reports whether c separates columns. isBlank includes all that may surround a
+// line.
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
-// trimSpace is bytes.TrimSpace for ASCII; half the time of it on short lines.
+// trimSpace is bytes.TrimSpace for ASCII, twice as fast on short lines.
 func trimSpace(s []byte) []byte {
 	for len(s) > 0 && isBlank(s[0]) {
 		s = s[1:]

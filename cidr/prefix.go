@@ -15,7 +15,7 @@ const (
 	IPv6
 )
 
-// Families lists both, in the order in which everything is reported.
+// Families lists both families, in the order of every report.
 var Families = [2]Family{IPv4, IPv6}
 
 // Bits is the length of an address: 32 or 128.
@@ -33,9 +33,9 @@ func (f Family) String() string {
 	return "IPv6"
 }
 
-// Prefix is a block of addresses: all that begin with the same bits. Host bits
-// are always zero. It is 24 bytes and holds no pointer, so a slice of a million
-// costs the garbage collector nothing; [netip.Prefix] is 32 with one.
+// Prefix is a block of addresses that begin with the same bits. Host bits are always
+// zero. A Prefix takes 24 bytes and holds no pointer, so the garbage collector need not
+// scan a slice of a million; a [netip.Prefix] takes 32 bytes and holds one.
 //
 // The zero value is 0.0.0.0/0.
 type Prefix struct {
@@ -44,9 +44,9 @@ type Prefix struct {
 	fam  Family
 }
 
-// FromNetip converts p, clearing host bits; an IPv4-mapped IPv6 prefix of at
-// least 96 bits becomes the IPv4 prefix that it stands for (RFC 4291 §2.5.5.2).
-// It panics if p is not valid: check where the value comes from.
+// FromNetip converts p, clearing host bits; an IPv4-mapped IPv6 prefix of at least 96
+// bits becomes the IPv4 prefix that it stands for (RFC 4291 §2.5.5.2). It panics if p
+// is not valid.
 func FromNetip(p netip.Prefix) Prefix {
 	if !p.IsValid() {
 		panic("cidr: FromNetip of an invalid prefix")
@@ -86,8 +86,9 @@ func MustParsePrefix(s string) Prefix {
 	return p
 }
 
-// FromBytes makes a prefix of an address in network byte order, as the kernel
-// sends it: 4 bytes are IPv4, 16 are IPv6. It reports whether the lengths fit.
+// FromBytes makes a prefix from an address in network byte order, as the kernel sends
+// it: 4 bytes are IPv4, 16 are IPv6. It returns false for other lengths and for bits
+// longer than the address.
 func FromBytes(addr []byte, bits uint8) (Prefix, bool) {
 	switch {
 	case len(addr) == 4 && bits <= 32:
@@ -118,10 +119,10 @@ func addrBits(a netip.Addr) u128 {
 	return u128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
-// Family tells which family p is of.
+// Family returns the address family of p.
 func (p Prefix) Family() Family { return p.fam }
 
-// Bits is the prefix length: 0 to 32 or 128.
+// Bits returns the prefix length: 0 to 32, or to 128 for IPv6.
 func (p Prefix) Bits() uint8 { return p.bits }
 
 // AppendBytes appends the first address of p in network byte order.
@@ -140,7 +141,7 @@ func (p Prefix) Netip() netip.Prefix {
 	return netip.PrefixFrom(a, int(p.bits))
 }
 
-// String is the address, with the length unless p is a single address.
+// String returns the address, followed by the length unless p is a single address.
 func (p Prefix) String() string {
 	if p.bits == p.fam.Bits() {
 		return p.Netip().Addr().String()
@@ -148,7 +149,8 @@ func (p Prefix) String() string {
 	return p.Netip().String()
 }
 
-// Compare orders by family, then address, then the wider prefix first.
+// Compare orders prefixes by family, then address; of two with the same address the
+// wider comes first.
 func (p Prefix) Compare(q Prefix) int {
 	if p.fam != q.fam {
 		return cmp.Compare(p.fam, q.fam)
@@ -185,9 +187,10 @@ func siblings(p, q Prefix) bool {
 	return p.bits == q.bits && p.bits > 0 && p.fam == q.fam && p.addr.xor(q.addr) == bit(p.bits)
 }
 
-// Hash is a number for p that is the same in every process: for prefixes that
-// differ it differs in half of its bits. It mixes by the finalizer of SplitMix64
-// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+// Hash returns a number for p that is the same in every process. The hashes of two
+// different prefixes differ in about half of their bits. It mixes with the finalizer of
+// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+// 2014).
 func (p Prefix) Hash() uint64 {
 	h := uint64(0)
 	for _, word := range [...]uint64{uint64(p.fam)<<8 | uint64(p.bits), p.addr.hi, p.addr.lo} {

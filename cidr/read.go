@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// Policy is what a feed may put in the set.
+// Policy limits what a feed may put into the set.
 type Policy struct {
-	// Widest is the shortest prefix length that is accepted, by family. An
-	// entry with a wider one is rejected whole.
+	// Widest is the shortest prefix length that is accepted, by family. An entry with a
+	// wider prefix is rejected as a whole.
 	Widest [2]uint8
 
-	// MaxPrefixes is how many prefixes one feed may give before they are
-	// joined; a range gives up to 254. 0 is no bound.
+	// MaxPrefixes is how many prefixes one feed may hold before aggregation; a range
+	// counts up to 254. 0 is no limit.
 	MaxPrefixes int
 }
 
-// ErrTooMany is a feed with more prefixes than its policy allows.
+// ErrTooMany is returned for a feed with more prefixes than its policy allows.
 var ErrTooMany = errors.New("too many prefixes")
 
-// Reject is a line that gave nothing.
+// Reject is a line that was refused.
 type Reject struct {
 	Line   int    // from 1
 	Text   string // at most maxSampleText bytes of it
@@ -34,10 +34,9 @@ const (
 	maxSampleText = 120
 )
 
-// Tally is what Read found. Lines without an entry (blank, comments) are not
-// counted in it.
+// Tally counts what Read found. Blank lines and comments are not counted.
 type Tally struct {
-	Lines    int // that are an entry or ought to be one
+	Lines    int // that are an entry or look meant as one
 	Entries  int // that were read and are not TooWide
 	Entries6 int // of these, IPv6
 	Screened int // of the entries, wholly in special-purpose space
@@ -45,14 +44,14 @@ type Tally struct {
 	Rejects  [numReasons]int
 	Samples  []Reject // the first rejects
 	Specials []int    // screened and carved entries by row of Specials
-	Declared int      // the N of "# TOTAL NETBLOCK: N", or NoTotal or BadTotal
+	Declared int      // the N of "# TOTAL NETBLOCK: N", NoTotal or BadTotal
 }
 
-// Rejected is the number of lines that gave nothing.
+// Rejected returns the number of lines that were refused.
 func (t *Tally) Rejected() int { return t.Lines - t.Entries }
 
-// Malformed is the number of lines that are not of a form that is read; those
-// that policy alone refuses are not among them.
+// Malformed returns the number of lines that cannot be read. Lines that only the policy
+// refuses are not counted.
 func (t *Tally) Malformed() int { return t.Rejected() - t.Rejects[TooWide] }
 
 // Merge adds the counts of another part of the same feed.
@@ -77,9 +76,9 @@ func (t *Tally) Merge(o Tally) {
 	}
 }
 
-// Read reads a feed into b. Entries wholly in special-purpose space are left
-// out; those that merely overlap it are added, and the caller subtracts
-// [SpecialSpace] from the union of all feeds. The error is r's.
+// Read reads a feed into b. It leaves out entries that lie wholly in special-purpose
+// space. Entries that only overlap it are added whole; the caller subtracts
+// [SpecialSpace] from the union of all feeds. Errors are those of r, and ErrTooMany.
 func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
 	sc := NewScanner(r)
 	t := Tally{Specials: make([]int, len(specials))}
@@ -113,8 +112,7 @@ func Read(r io.Reader, policy Policy, b *Builder) (Tally, error) {
 	return t, sc.Err()
 }
 
-// TooWide reports whether an entry that stands for ps holds a prefix that is
-// wider than allowed.
+// TooWide reports whether one of ps, the prefixes of an entry, is wider than allowed.
 func (p Policy) TooWide(ps []Prefix) bool {
 	for _, q := range ps {
 		if q.bits < p.Widest[q.fam] {
@@ -132,11 +130,11 @@ func (t *Tally) reject(sc *Scanner, why Reason) {
 	}
 }
 
-// screen counts an entry that overlaps special-purpose space, and reports
-// whether all of it lies there.
+// screen counts an entry that overlaps special-purpose space. It returns true if the
+// whole entry lies there.
 func (t *Tally) screen(ps []Prefix) bool {
 	if p := ps[0]; len(ps) == 1 && p.bits >= 8 && !specialOctet[p.fam][p.addr.octet(0)] {
-		return false // as for nearly all
+		return false // nearly all entries end here
 	}
 	overlaps, inside := false, true
 	for _, p := range ps {

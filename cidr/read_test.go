@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestRead counts a feed that has some of everything.
+// TestRead counts the lines of a feed that has some of every kind.
 func TestRead(t *testing.T) {
 	text := `# TOTAL NETBLOCK: 9
 8.8.8.8/32
@@ -84,7 +84,7 @@ func TestTallyMerge(t *testing.T) {
 	}
 }
 
-// TestSpecialSpace holds the table to addresses that must and must not be in it.
+// TestSpecialSpace looks up addresses that must and must not be in the table.
 func TestSpecialSpace(t *testing.T) {
 	inside := "0.0.0.1 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 169.254.1.1 172.16.0.1 172.31.255.255 192.0.0.1 192.0.2.1 192.88.99.1 192.168.0.1 " +
 		"198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 " +
@@ -120,7 +120,7 @@ func TestReasonsHaveKeysAndTexts(t *testing.T) {
 	}
 }
 
-// TestReadScreens counts what lies in the first and the last special space.
+// TestReadScreens counts entries in the first and the last row of the table.
 func TestReadScreens(t *testing.T) {
 	var b Builder
 	tally, err := Read(strings.NewReader("255.255.255.255\n255.0.0.0/24\n240.0.0.0/8\n0.0.0.0\nff00::1\nffff::/32\n::\n8.8.8.8\n"), Policy{}, &b)

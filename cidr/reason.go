@@ -1,7 +1,7 @@
 package cidr
 
-// Reason says why a line of a feed gave nothing. The texts are what people
-// read in reports; the keys of JSON and metrics come from Key.
+// Reason is why a line of a feed was refused. String is the text for people, Key the
+// word for JSON and metrics.
 type Reason uint8
 
 const (
@@ -45,7 +45,7 @@ var reasons = [numReasons]struct{ key, text string }{
 
 func (r Reason) String() string { return reasons[r].text }
 
-// Key is a short name that never changes.
+// Key returns a short name that never changes.
 func (r Reason) Key() string { return reasons[r].key }
 
 // Reasons yields every reason for which a line can be rejected.

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// maxLine is the longest line that is read; real ones are below 100
-	// bytes. Together with the buffer it bounds memory whatever a feed holds.
+	// maxLine is the longest line that is read; real lines are shorter than 100 bytes.
+	// Together with the buffer size it limits memory, whatever a feed holds.
 	maxLine    = 4096
 	bufferSize = 64 << 10
 )
 
-// Scanner reads a feed line by line. It stops at every line that is an entry
-// or ought to be one, and passes over blank lines and comments:
+// Scanner reads a feed line by line. It stops at every line that is an entry or looks
+// meant as one, and skips blank lines and comments:
 //
 //	sc := cidr.NewScanner(r)
 //	for sc.Scan() {
@@ -25,20 +25,19 @@ const (
 //	}
 //	if err := sc.Err(); err != nil { … }
 //
-// An entry is an address, a prefix (host bits may be set) or a range a-b. It
-// may stand alone, in the first column of CSV or of space-separated text, in
-// quotes, or in an "add NAME ENTRY" line of ipset save. Two columns may hold it:
-// the ends of a range, or an address and its mask or /length. A line whose
-// columns contradict each other, or that names another address, is refused: it
-// is never cut down to its first address. "#", ";" and "//" begin
-// a comment, also after an entry. Lines end in LF or CRLF; a byte order mark is
-// passed over. Memory is bounded and no line allocates.
+// An entry is an address, a prefix (host bits may be set) or a range a-b. It may stand
+// alone, in the first column of CSV or of space-separated text, in quotes, or in an
+// "add NAME ENTRY" line of ipset save. Two columns may hold it: the ends of a range, or
+// an address and its mask or /length. A line whose columns contradict each other, or
+// that names another address, is refused, never cut down to its first address. "#", ";"
+// and "//" begin a comment, also after an entry. Lines end in LF or CRLF. A byte order
+// mark is skipped. No line allocates memory.
 type Scanner struct {
 	r        *bufio.Reader
 	line     int
 	text     []byte
 	reason   Reason
-	prefixes []Prefix // of the entry; empty if there is a reason against it
+	prefixes []Prefix // of the entry; empty if the line is refused
 	declared int
 	err      error
 }
@@ -48,7 +47,7 @@ func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{r: bufio.NewReaderSize(r, bufferSize), declared: NoTotal}
 }
 
-// Scan moves to the next entry or reject. It returns false at the end or on a
+// Scan moves to the next entry or refused line. It returns false at the end or on a
 // read error.
 func (s *Scanner) Scan() bool {
 	for {
@@ -67,7 +66,7 @@ func (s *Scanner) Scan() bool {
 		line = trimSpace(line)
 		switch {
 		case bytes.IndexByte(line, '\r') >= 0:
-			s.reason = LineEnds // also of a comment: it may hide the whole file
+			s.reason = LineEnds // in comments, too: the rest of the file may be in one
 			return true
 		case len(line) > 0 && isNote(line):
 			s.noteTotal(line)
@@ -83,7 +82,7 @@ func (s *Scanner) Scan() bool {
 	}
 }
 
-// parse reads the entry of a line without space around it.
+// parse reads the entry of a line; space around it is already cut off.
 func (s *Scanner) parse(line []byte) {
 	if p, ok := parsePlain4(line); ok {
 		s.reason, s.prefixes = Accepted, append(s.prefixes, p)
@@ -95,8 +94,8 @@ func (s *Scanner) parse(line []byte) {
 	}
 }
 
-// readLine returns the next line without its end. Of a line longer than
-// maxLine it returns the beginning, having read past the rest.
+// readLine returns the next line without its line end. Of a line longer than maxLine it
+// returns the beginning and skips the rest.
 func (s *Scanner) readLine() (line []byte, long bool, err error) {
 	line, err = s.r.ReadSlice('\n')
 	switch {
@@ -121,13 +120,13 @@ func (s *Scanner) readLine() (line []byte, long bool, err error) {
 	return line, false, nil
 }
 
-// What Declared can be beside a number.
+// Values of Declared other than a number.
 const (
-	NoTotal  = -1 // the list does not say
-	BadTotal = -2 // it says no number, or one and then another
+	NoTotal  = -1 // the list declares no total
+	BadTotal = -2 // the total is not a number, or the list declares two
 )
 
-// noteTotal takes the number from VoIPBL's "# TOTAL NETBLOCK: N".
+// noteTotal keeps the number of VoIPBL's line "# TOTAL NETBLOCK: N".
 func (s *Scanner) noteTotal(line []byte) {
 	rest, ok := bytes.CutPrefix(line, []byte("# TOTAL NETBLOCK:"))
 	if !ok {
@@ -140,22 +139,23 @@ func (s *Scanner) noteTotal(line []byte) {
 	s.declared = n
 }
 
-// Line is the number of the present line, from 1.
+// Line returns the number of the current line, from 1.
 func (s *Scanner) Line() int { return s.line }
 
-// Text is the present line as it stands, at most 4096 bytes of it. It is valid
-// until the next Scan.
+// Text returns the current line unchanged, at most 4096 bytes of it. It is valid until
+// the next Scan.
 func (s *Scanner) Text() []byte { return bytes.TrimSuffix(s.text, []byte{'\r'}) }
 
-// Reason is Accepted if the line is an entry, else why it is not.
+// Reason returns Accepted if the line is an entry, otherwise why it was refused.
 func (s *Scanner) Reason() Reason { return s.reason }
 
-// Prefixes are those the entry stands for: one, or several for a range. The
-// slice is valid until the next Scan.
+// Prefixes returns the prefixes of the entry: one, or several for a range. The slice is
+// valid until the next Scan.
 func (s *Scanner) Prefixes() []Prefix { return s.prefixes }
 
-// Declared is the N of "# TOTAL NETBLOCK: N" so far, or NoTotal or BadTotal.
+// Declared returns the N of "# TOTAL NETBLOCK: N" in the lines read so far, NoTotal or
+// BadTotal.
 func (s *Scanner) Declared() int { return s.declared }
 
-// Err is the error that ended the scan, nil at the end of the text.
+// Err returns the error that ended the scan, nil at the end of the text.
 func (s *Scanner) Err() error { return s.err }

@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// scanned is what a Scanner makes of a text, in words.
+// scanned returns what a Scanner reads from a text, in words.
 func scanned(text string) string {
 	var out []string
 	sc := NewScanner(strings.NewReader(text))
@@ -24,8 +24,8 @@ func scanned(text string) string {
 	return strings.Join(out, " ")
 }
 
-// TestLineForms has each form that lists have been seen to use, and those that
-// look like one and are not.
+// TestLineForms has each form that real lists use, and lines that look like one and are
+// not.
 func TestLineForms(t *testing.T) {
 	for _, test := range lineForms {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestScannerReportsReadErrors(t *testing.T) {
 	}
 }
 
-// TestNoAllocation holds the promise that no line costs memory, whatever form.
+// TestNoAllocation: no line allocates memory, whatever its form.
 func TestNoAllocation(t *testing.T) {
 	line := "1.2.3.4/32\n1.2.3.4-1.2.3.99\n::ffff:1.2.3.4\n2001:db8::1/64 # x\n\"1.2.3.4\",x\nadd x 1.2.3.4\n1.2.3.4 - 1.2.3.5\n01.2.3.4\nx\n" +
 		"1.0.0.0,1.0.0.255,AU\n1.2.3.0 255.255.255.0\n1.2.3.0 /24\n1.0.0.0\t1.0.0.255\t24\tx\n1.2.3.4 5.6.7.8 9.9.9.9\n"

@@ -7,14 +7,14 @@ import (
 	"sort"
 )
 
-// Set is the smallest list of prefixes of one family that covers what it
-// covers: sorted, disjoint, no two of them siblings. It never changes.
+// Set is the smallest list of prefixes that covers some addresses of one family:
+// sorted, disjoint, no two of them siblings. It never changes.
 type Set struct{ ps []Prefix }
 
 // Sets is a Set for each family, indexed by it.
 type Sets [2]Set
 
-// SetOf makes sets of prefixes in any order.
+// SetOf makes sets from prefixes in any order.
 func SetOf(ps ...Prefix) Sets {
 	var b Builder
 	for _, p := range ps {
@@ -23,10 +23,10 @@ func SetOf(ps ...Prefix) Sets {
 	return b.Sets()
 }
 
-// Len is the number of prefixes.
+// Len returns the number of prefixes.
 func (s Set) Len() int { return len(s.ps) }
 
-// Len is the number of prefixes of both families.
+// Len returns the number of prefixes of both families.
 func (s Sets) Len() int { return s[IPv4].Len() + s[IPv6].Len() }
 
 // At returns prefix i in order.
@@ -35,7 +35,7 @@ func (s Set) At(i int) Prefix { return s.ps[i] }
 // All yields the prefixes in order.
 func (s Set) All() iter.Seq[Prefix] { return slices.Values(s.ps) }
 
-// Index finds the prefix that contains all of p.
+// Index returns the index of the prefix that contains all of p.
 func (s Set) Index(p Prefix) (i int, ok bool) {
 	i, end := 0, len(s.ps) // the first prefix after p is in [i, end]
 	for i < end {
@@ -67,8 +67,8 @@ func (s Set) Overlaps(p Prefix) bool {
 // Overlaps reports whether the set of p's family covers any address of p.
 func (s Sets) Overlaps(p Prefix) bool { return s[p.fam].Overlaps(p) }
 
-// Narrow returns the set without its prefixes that are shorter than that; the set itself,
-// without a copy, if there are none.
+// Narrow returns the set without its prefixes shorter than bits. If it has none, it
+// returns the set itself, without a copy.
 func (s Set) Narrow(bits uint8) Set {
 	wide := func(p Prefix) bool { return p.bits < bits }
 	if !slices.ContainsFunc(s.ps, wide) {
@@ -87,10 +87,10 @@ func (s Set) Within(p Prefix) []Prefix {
 	return s.ps[from:to:to]
 }
 
-// Equal reports whether both sets cover the same.
+// Equal reports whether both sets cover the same addresses.
 func (s Set) Equal(t Set) bool { return slices.Equal(s.ps, t.ps) }
 
-// Share is the part of the family's address space that s covers, 0 to 1.
+// Share returns the part of the family's address space that s covers, 0 to 1.
 func (s Set) Share() float64 {
 	share := 0.0
 	for _, p := range s.ps {
@@ -99,8 +99,8 @@ func (s Set) Share() float64 {
 	return share
 }
 
-// Lengths counts the prefixes of each length; the kernel probes once for each
-// that occurs.
+// Lengths counts the prefixes of each length. For each length that occurs the kernel
+// needs one more probe per packet.
 func (s Set) Lengths() (count [129]int) {
 	for _, p := range s.ps {
 		count[p.bits]++

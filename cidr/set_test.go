@@ -97,8 +97,8 @@ func TestSubtract(t *testing.T) {
 	}
 }
 
-// drawPrefix draws from a small part of the address space, so that prefixes
-// meet: around both ends and, for IPv6, around the middle of the address.
+// drawPrefix draws from small parts of the address space, so that prefixes overlap:
+// around both ends and, for IPv6, around the middle of the address.
 func drawPrefix(t *rapid.T, f Family) Prefix {
 	width := f.Bits()
 	low := rapid.Uint8Range(0, 8).Draw(t, "host bits")
@@ -122,7 +122,7 @@ func drawPrefixes(t *rapid.T, f Family, name string) []Prefix {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Prefix { return drawPrefix(t, f) }), 0, 60).Draw(t, name)
 }
 
-// TestAgainstOracle holds all operations on sets to what big integers say.
+// TestAgainstOracle compares all operations on sets with the same on big integers.
 func TestAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := Families[rapid.IntRange(0, 1).Draw(t, "family")]
@@ -165,8 +165,8 @@ func TestAgainstOracle(t *testing.T) {
 	})
 }
 
-// TestSortLarge sorts more than insertion takes, where the radix sort has its
-// rounds, many equal addresses among them.
+// TestSortLarge sorts enough prefixes for several rounds of the radix sort, with many
+// equal addresses.
 func TestSortLarge(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, f := range Families {
@@ -184,8 +184,7 @@ func TestSortLarge(t *testing.T) {
 	}
 }
 
-// TestBuilderCompacts fills a builder beyond the size at which it looks for
-// duplicates, with few different prefixes.
+// TestBuilderCompacts fills a builder beyond compactMin with few different prefixes.
 func TestBuilderCompacts(t *testing.T) {
 	var b Builder
 	for i := range 3 * compactMin {

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// The oracle: the same questions answered slowly, by other means (netip, big
-// integers, strings), so that fast and clever code has something to be compared
-// with.
+// The oracle: slow code that answers the same questions by other means (netip, big
+// integers, strings). Tests compare the fast code with it.
 
 // slowRange is addresses first to last of one family.
 type slowRange struct{ first, last netip.Addr }
@@ -26,7 +25,7 @@ func rangeOf(p netip.Prefix) slowRange {
 	return slowRange{p.Addr(), l}
 }
 
-// slowEntry reads what one word names.
+// slowEntry reads one word as an entry.
 func slowEntry(s string) (slowRange, bool) {
 	if strings.Contains(s, "%") {
 		return slowRange{}, false

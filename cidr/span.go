@@ -5,14 +5,14 @@ import "bytes"
 // notPrefix in span.bits marks a range written as a-b.
 const notPrefix = 255
 
-// span is what one line names: a prefix, or the addresses first to last.
+// span is the entry of one line: a prefix, or a range of addresses from first to last.
 type span struct {
 	first, last u128 // last is set for ranges only
 	bits        uint8
 	fam         Family
 }
 
-// parseRange reads an address, a prefix or a-b, which must be all of s.
+// parseRange reads all of s as an address, a prefix or a range a-b.
 func parseRange(s []byte) (span, Reason) {
 	first, fam, n, why := parseAddress(s)
 	if why != Accepted {
@@ -55,7 +55,7 @@ func parseAddress(s []byte) (a u128, fam Family, n int, why Reason) {
 	return a, IPv6, n, Accepted
 }
 
-// explain4 says what is wrong with text, which is not a dotted address.
+// explain4 returns what is wrong with text, which is not a valid dotted address.
 func explain4(text []byte) Reason {
 	octets, zero := 0, false
 	for len(text) > 0 {
@@ -141,7 +141,7 @@ func parseEnd(first u128, fam Family, s []byte) (span, Reason) {
 	return span{first: first, last: last, bits: notPrefix, fam: fam}, Accepted
 }
 
-// end is the last address of s.
+// end returns the last address of s.
 func (s span) end() u128 {
 	if s.bits == notPrefix {
 		return s.last
@@ -149,7 +149,7 @@ func (s span) end() u128 {
 	return Prefix{s.first, s.bits, s.fam}.last()
 }
 
-// appendPrefixes appends the fewest prefixes that cover s exactly: one, or at
+// appendPrefixes appends the fewest prefixes that cover s exactly: one for a prefix, at
 // most 62 (IPv6: 254) for a range.
 func (s span) appendPrefixes(ps []Prefix) []Prefix {
 	if s.bits != notPrefix {

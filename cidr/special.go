@@ -5,12 +5,12 @@ package cidr
 type Special struct {
 	Prefix Prefix
 	Name   string
-	Source string // where it is reserved
+	Source string // the document that reserves it
 }
 
-// specials is the table; a prefix takes the first row that it overlaps. The
-// IPv6 rows outside of 2000::/3, the only global unicast space so far (RFC 4291
-// §2.4, IANA IPv6 Address Space), cover everything else there is.
+// specials is the table of special-purpose space. A prefix counts for the first row
+// that it overlaps. The only IPv6 space for global unicast so far is 2000::/3 (RFC 4291
+// §2.4, IANA IPv6 Address Space); the rows outside of it cover all the rest.
 var specials = []Special{
 	special("0.0.0.0/8", "this network", "RFC 791 §3.2"),
 	special("10.0.0.0/8", "private use", "RFC 1918"),
@@ -45,7 +45,7 @@ func special(prefix, name, source string) Special {
 	return Special{MustParsePrefix(prefix), name, source}
 }
 
-// Specials is the table of special-purpose space.
+// Specials returns the table of special-purpose space.
 func Specials() []Special { return append([]Special(nil), specials...) }
 
 // SpecialSpace is all special-purpose space as sets.
@@ -57,8 +57,8 @@ var SpecialSpace = func() Sets {
 	return b.Sets()
 }()
 
-// specialOctet tells of each first octet whether there is special-purpose space
-// behind it.
+// specialOctet is true for each first octet of an address under which there is
+// special-purpose space.
 var specialOctet = func() (special [2][256]bool) {
 	for _, f := range Families {
 		for octet := range 256 {

@@ -1,8 +1,8 @@
 package cidr
 
-// Subtract returns what s covers and holes does not. The result is minimal
-// without another pass: what is left of a prefix are pieces of different
-// lengths, and none of them can join a neighbour outside of it.
+// Subtract returns the addresses that s covers and holes does not. The result needs no
+// further aggregation: the pieces left of a prefix have different lengths, and none of
+// them can join a neighbour outside of it.
 func (s Set) Subtract(holes Set) Set {
 	if len(holes.ps) == 0 || len(s.ps) == 0 {
 		return s
@@ -10,11 +10,11 @@ func (s Set) Subtract(holes Set) Set {
 	out := make([]Prefix, 0, len(s.ps)+len(holes.ps))
 	rest := holes.ps
 	for _, p := range s.ps {
-		// Holes that end before p begins concern no later prefix either.
+		// Holes that end before p begins are before every later prefix, too.
 		for len(rest) > 0 && rest[0].last().less(p.addr) {
 			rest = rest[1:]
 		}
-		if len(rest) == 0 || p.last().less(rest[0].addr) { // as for nearly all
+		if len(rest) == 0 || p.last().less(rest[0].addr) { // nearly all prefixes end here
 			out = append(out, p)
 		} else {
 			out = carve(out, p, rest)
@@ -23,7 +23,7 @@ func (s Set) Subtract(holes Set) Set {
 	return Set{out}
 }
 
-// Subtract subtracts family by family.
+// Subtract subtracts holes from s, family by family.
 func (s Sets) Subtract(holes Sets) Sets {
 	for f := range s {
 		s[f] = s[f].Subtract(holes[f])
@@ -31,7 +31,7 @@ func (s Sets) Subtract(holes Sets) Sets {
 	return s
 }
 
-// carve appends what is left of p. holes are sorted and none lies before p.
+// carve appends to out what holes leave of p. holes are sorted.
 //
 //	p      |-----------------------|        hole  |-----------|
 //	hole        |--|                        p        |---|

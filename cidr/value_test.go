@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestBits holds each bit to the masks on both sides of it: 64 is where one half of an
-// address ends.
+// TestBits compares each bit with the masks on both sides of it, also at 64, where one
+// half of a u128 ends.
 func TestBits(t *testing.T) {
 	for n := uint8(1); n <= 128; n++ {
 		if bit(n) != mask(n).xor(mask(n-1)) {
@@ -22,7 +22,7 @@ func TestBits(t *testing.T) {
 	}
 }
 
-// TestFromBytes takes addresses with a length that they can have.
+// TestFromBytes: only lengths that fit the address are accepted.
 func TestFromBytes(t *testing.T) {
 	four, six := netip.MustParseAddr("192.0.2.77").AsSlice(), netip.MustParseAddr("2001:db8::7").AsSlice()
 	for _, test := range []struct {
@@ -40,8 +40,8 @@ func TestFromBytes(t *testing.T) {
 	}
 }
 
-// TestFromNetip takes an IPv4 address in IPv6 form for what the kernel sees, and gives back
-// what it took otherwise.
+// TestFromNetip: an IPv4-mapped address becomes IPv4, as the kernel sees it; all others
+// come back unchanged.
 func TestFromNetip(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.77/24": "192.0.2.0/24", "2001:db8::7/64": "2001:db8::/64", "::ffff:192.0.2.1/128": "192.0.2.1/32", "::ffff:192.0.2.77/120": "192.0.2.0/24",
@@ -53,7 +53,7 @@ func TestFromNetip(t *testing.T) {
 	}
 }
 
-// TestLongestLine: a line of as many bytes as are read is read.
+// TestLongestLine: a line of exactly maxLine bytes is read.
 func TestLongestLine(t *testing.T) {
 	line := "1.2.3.4 #" + strings.Repeat("x", maxLine-len("1.2.3.4 #"))
 	if got := scanned(line + "\n" + line + "x\n1.2.3.5\n"); got != "1.2.3.4 line-too-long 1.2.3.5" {
@@ -61,7 +61,7 @@ func TestLongestLine(t *testing.T) {
 	}
 }
 
-// TestDeclared reads how many entries a list says that it has.
+// TestDeclared reads how many entries a list declares.
 func TestDeclared(t *testing.T) {
 	for text, want := range map[string]int{
 		"": NoTotal, "# TOTAL: 1\n": NoTotal, "# TOTAL NETBLOCK: 2\n1.2.3.4\n": 2, "# TOTAL NETBLOCK: 0\n": 0, "# TOTAL NETBLOCK: -1\n": BadTotal, "# TOTAL NETBLOCK: x\n": BadTotal,
@@ -74,7 +74,8 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
-// TestCarved counts what lies in special-purpose space, of wide prefixes and of ranges too.
+// TestCarved counts entries that lie partly in special-purpose space: wide prefixes and
+// ranges.
 func TestCarved(t *testing.T) {
 	for text, want := range map[string][2]int{
 		"8.0.0.0/6": {0, 1}, "9.255.255.0-10.0.0.255": {0, 1}, "10.0.0.0-10.0.0.5": {1, 0}, "11.0.0.0/8": {0, 0}, "1.2.3.0-1.2.3.5": {0, 0}, "10.1.2.3": {1, 0}, "100.0.0.0/8": {0, 1},
