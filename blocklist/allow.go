@@ -23,11 +23,11 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// AllowOptions are what is said about hosts that are allowed.
+// AllowOptions are the options of Allow and Disallow.
 type AllowOptions struct {
-	For    time.Duration // 0: until it is taken back
+	For    time.Duration // 0: until Disallow
 	Reason string
-	Wait   time.Duration // for the locks and the agent
+	Wait   time.Duration // how long to wait for the locks and the agent
 }
 
 // Allowed is one host that is never blocked because an admin has said so.
@@ -35,29 +35,29 @@ type Allowed struct {
 	Host   string    `json:"host"`   // an address, a network or a name
 	Source string    `json:"source"` // "voipbl allow", or the key of the configuration
 	At     time.Time `json:"at,omitzero"`
-	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: until it is taken back
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: until Disallow
 	Reason string    `json:"reason,omitempty"`
 
-	// Addresses are what a name stands for, as far as that is known.
+	// Addresses are the known addresses of a name.
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
-// AllowReport is what became of an allow or a disallow.
+// AllowReport is the result of Allow or Disallow.
 type AllowReport struct {
-	Changed []Allowed `json:"changed"` // put on the list, or taken off it
-	Absent  []string  `json:"absent"`  // were to be taken off and are not on it
+	Changed []Allowed `json:"changed"` // added to the list, or taken off it
+	Absent  []string  `json:"absent"`  // asked to be taken off, but not on the list
 
-	// Still is what makes the hosts exempt all the same that were taken off.
+	// Still is why hosts that were taken off the list are still exempt.
 	Still []exempt.Protected `json:"still_exempt"`
 
-	// Banned are bans of fail2ban's that go on blocking a host that is allowed now.
+	// Banned are bans by fail2ban that still block a host that is now allowed.
 	Banned []reach.ExemptBan `json:"still_banned"`
 
-	InForce bool             `json:"in_force"`          // the kernel does as it was asked
-	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
-	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
-	Unknown []string         `json:"unknown"`           // names without any address
-	Notes   []string         `json:"notes"`             // what else has to be said
+	InForce bool             `json:"in_force"`          // the kernel's sets are up to date
+	Kept    bool             `json:"kept"`              // the list is on disk, so it survives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why the list is not on disk
+	Unknown []string         `json:"unknown"`           // names without a known address
+	Notes   []string         `json:"notes"`             // for the admin to read
 	Error   *problem.Problem `json:"error,omitempty"`
 }
 
@@ -65,14 +65,14 @@ func newAllowReport() *AllowReport {
 	return &AllowReport{Changed: []Allowed{}, Absent: []string{}, Still: []exempt.Protected{}, Banned: []reach.ExemptBan{}, Unknown: []string{}, Notes: []string{}}
 }
 
-// Allow has hosts never be blocked, and returns when that is in force and written down.
-// First the list says so, then the kernel: else the next look at the sets would put back
-// what was taken out.
+// Allow exempts hosts from being blocked. It returns once that is in force and written down.
+// It writes the list before it changes the kernel: otherwise the next check of the sets would
+// put the hosts back.
 func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts AllowOptions) (*AllowReport, error) {
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
 	report := newAllowReport()
-	banned, unknown := actionBans() // before an agent takes out what is allowed
+	banned, unknown := actionBans() // before an agent takes the allowed hosts out
 	if unknown != nil {
 		report.Notes = append(report.Notes, "whether a jail of fail2ban's has banned it is not known: "+unknown.Error())
 	}
@@ -122,7 +122,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 	return report, nil
 }
 
-// actionBans are whom our actions for fail2ban have banned.
+// actionBans returns what voipbl's actions for fail2ban have banned, by set.
 func actionBans() (map[string][]cidr.Prefix, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -132,8 +132,8 @@ func actionBans() (map[string][]cidr.Prefix, error) {
 	return bans.ActionBans(kernel)
 }
 
-// unbanNotes say what lets fail2ban ban again what it had banned before it was allowed: its
-// jails take that for banned until the ban ends, though nothing blocks it.
+// unbanNotes returns, for each host, the command after which fail2ban can ban it again. A jail
+// counts a host as banned until the ban ends, even if Allow has taken it out of the set.
 func unbanNotes(changed []Allowed) (notes []string) {
 	for _, a := range changed {
 		for _, p := range prefixesOf(a) {
@@ -143,7 +143,7 @@ func unbanNotes(changed []Allowed) (notes []string) {
 	return notes
 }
 
-// Disallow takes hosts off the list, or all of them, and returns when that is in force.
+// Disallow takes hosts, or all of them, off the list. It returns once that is in force.
 func Disallow(ctx context.Context, cfg config.Config, hosts []config.Host, all bool, opts AllowOptions) (*AllowReport, error) {
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
@@ -200,7 +200,7 @@ func (r *AllowReport) failed(err error) (*AllowReport, error) {
 	return r, err
 }
 
-// change changes the list and writes it down.
+// change edits the list of allowed hosts and writes it to disk.
 func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string, wait time.Duration, edit func(*exempt.AllowedBook) error) error {
 	unlock, err := exempt.LockAllowed(ctx, cfg, verb, wait)
 	if err != nil {
@@ -229,7 +229,7 @@ func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string
 	return nil
 }
 
-// UnallowedError is a list that can be written nowhere.
+// UnallowedError is returned if the list of allowed hosts cannot be written anywhere.
 type UnallowedError struct{ Err error }
 
 func (e *UnallowedError) Error() string {
@@ -241,7 +241,7 @@ func (e *UnallowedError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (e *UnallowedError) Remedy() string { return problem.Of(e.Err).Remedy }
 
-// FullAllowedError is a list that takes no more.
+// FullAllowedError is returned if the list of allowed hosts is full.
 type FullAllowedError struct{ Host string }
 
 func (e *FullAllowedError) Error() string {
@@ -266,7 +266,7 @@ func allowedOf(e allowlist.Entry) Allowed {
 	return Allowed{Host: e.Host.String(), Source: exempt.ByHand, At: e.At, Until: e.Until(), Reason: e.Reason, Addresses: e.Addresses}
 }
 
-// prefixesOf are the addresses of one, as far as they are known.
+// prefixesOf returns the known addresses of an allowed host.
 func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
 	if h, err := config.ParseHost(a.Host); err == nil && h.Name == "" {
 		return []netip.Prefix{h.Prefix}
@@ -277,7 +277,7 @@ func prefixesOf(a Allowed) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// findBanned looks for bans of others that go on.
+// findBanned looks for bans by others that still block a changed host.
 func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt *exempt.Protection) {
 	bans, notes := reach.ExemptBansNow(ctx, cfg, exempt)
 	r.Notes = append(r.Notes, notes...)
@@ -291,11 +291,11 @@ func (r *AllowReport) findBanned(ctx context.Context, cfg config.Config, exempt 
 	}
 }
 
-// allowedAgentWait is how long the agent may take before it is done without it.
+// allowedAgentWait is how long the agent may take before this process does its work.
 const allowedAgentWait = 15 * time.Second
 
-// allowedInForce makes the kernel do what the list says: by the agent, if one answers, or
-// by what it would do.
+// allowedInForce makes the kernel's sets follow the list of allowed hosts. It asks the agent,
+// and does the same itself if no agent answers.
 func allowedInForce(ctx context.Context, file config.Config, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	var refused *problem.Problem
 	err := state.Tell(ctx, file, min(allowedAgentWait, max(wait, time.Second)), http.MethodPost, state.AllowedPath, nil, &refused)
@@ -305,16 +305,16 @@ func allowedInForce(ctx context.Context, file config.Config, exempt *exempt.Prot
 	})
 }
 
-// allowedInSets is allowedInForce for the sets of a configuration. Where that leaves a host
-// that is allowed in a set, as when the copies of lists cannot be read, it is taken out all the
-// same.
+// allowedInSets is allowedInForce for the sets of one configuration. If an allowed host is
+// still in a set afterwards, as when the copies of lists cannot be read, it is taken out of
+// the live set.
 func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt *exempt.Protection, allowed []Allowed, wait time.Duration, verb string) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return err
 	}
 	defer kernel.Close()
-	// Whoever fills sets now may have read the list before.
+	// A process that is filling sets now may have read the list before the change.
 	unlock, lockErr := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if lockErr == nil {
 		unlock()
@@ -322,7 +322,7 @@ func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt 
 	have, err := haveSets(cfg, kernel)
 	switch {
 	case err == nil && !have:
-		return lockErr // nil: voipbl has not begun to block here
+		return lockErr // nil: voipbl blocks nothing here yet
 	case err == nil && !byAgent:
 		err = enforceNow(ctx, cfg, wait, verb)
 	}
@@ -339,7 +339,7 @@ func allowedInSets(ctx context.Context, cfg config.Config, byAgent bool, exempt 
 	return nil
 }
 
-// allowedSets are the addresses of hosts, as far as they are known.
+// allowedSets returns the known addresses of allowed hosts.
 func allowedSets(allowed []Allowed) cidr.Sets {
 	var b cidr.Builder
 	for _, a := range allowed {
@@ -350,7 +350,7 @@ func allowedSets(allowed []Allowed) cidr.Sets {
 	return b.Sets()
 }
 
-// blocksAny reports whether a set of ours has any of some addresses.
+// blocksAny reports whether one of voipbl's sets has any address of free.
 func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (bool, error) {
 	for _, f := range cidr.Families {
 		for _, name := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
@@ -367,7 +367,7 @@ func blocksAny(cfg config.Config, kernel *ipsetsync.Kernel, free cidr.Sets) (boo
 	return false, nil
 }
 
-// haveSets reports whether a set is there by which we block.
+// haveSets reports whether any of voipbl's sets exists.
 func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
 	for _, name := range reach.OwnSetNames(cfg) {
 		switch _, err := kernel.Kind(name); {
@@ -380,7 +380,7 @@ func haveSets(cfg config.Config, kernel *ipsetsync.Kernel) (bool, error) {
 	return false, nil
 }
 
-// enforceNow makes the sets hold what the last good copies say, and leaves the rules alone.
+// enforceNow fills the sets from the last good copies. It does not touch the rules.
 func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb string) error {
 	h, err := rules.OpenAllHandles(cfg)
 	if err != nil {
@@ -397,8 +397,8 @@ func enforceNow(ctx context.Context, cfg config.Config, wait time.Duration, verb
 	return err
 }
 
-// freeFromSets takes what is allowed out of the live sets. Of a wider entry the rest goes
-// in first, so that it is blocked all the time.
+// freeFromSets takes allowed addresses out of the live sets. Where a wider entry covers one,
+// the rest of that entry is added first, so that it is never unblocked.
 func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, free cidr.Sets, wait time.Duration, verb string) error {
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if err != nil {
@@ -415,8 +415,8 @@ func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	return errors.Join(append(errs, err)...)
 }
 
-// ReadAllowedHosts are the hosts that are never blocked because an admin has said so, by
-// hand or in the configuration. The notes are what is wrong with the list.
+// ReadAllowedHosts returns the hosts that an admin has allowed, by hand or in the
+// configuration. The notes say what is wrong with the list.
 func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, notes []string, err error) {
 	all = []Allowed{}
 	b := exempt.ReadAllowed(cfg, state.Clock())

@@ -20,23 +20,23 @@ import (
 type CheckReport struct {
 	Query     string             `json:"query"`
 	Blocked   bool               `json:"blocked"`         // the verdict is Blocked
-	Verdict   reach.Verdict      `json:"verdict"`         // what becomes of its packets, now
+	Verdict   reach.Verdict      `json:"verdict"`         // what happens to its packets now
 	Places    []reach.Place      `json:"places"`          // where they are dropped, or may be
-	Unread    []string           `json:"unread"`          // why the places may not be all
-	Partly    int                `json:"partly"`          // entries of voipbl's sets inside the query, if none has all of it
-	Set       string             `json:"set"`             // of voipbl's: where it is or would be
-	Note      string             `json:"note,omitempty"`  // why the set's word is not the last
-	Entry     *netip.Prefix      `json:"entry,omitempty"` // the entry of it that covers the query
-	Packets   uint64             `json:"packets"`         // that the entry has counted
+	Unread    []string           `json:"unread"`          // why there may be more places
+	Partly    int                `json:"partly"`          // entries of voipbl's sets inside the query, if none covers all of it
+	Set       string             `json:"set"`             // voipbl's set that has or would have it
+	Note      string             `json:"note,omitempty"`  // why being in the set, or not, does not decide
+	Entry     *netip.Prefix      `json:"entry,omitempty"` // the set's entry that covers the query
+	Packets   uint64             `json:"packets"`         // counted by the entry
 	Bytes     uint64             `json:"bytes"`
 	Listed    []Listing          `json:"listed"`
-	Kept      []feeds.Kept       `json:"kept,omitempty"`           // of feeds whose last good copy is lost: any of it
-	Banned    *bans.Ban          `json:"banned,omitempty"`         // the last ban of this host that covers any of it
-	Bans      []bans.Ban         `json:"bans"`                     // all of them
+	Kept      []feeds.Kept       `json:"kept,omitempty"`           // of feeds whose last good copy is lost: what overlaps the query
+	Banned    *bans.Ban          `json:"banned,omitempty"`         // this host's last ban that overlaps the query
+	Bans      []bans.Ban         `json:"bans"`                     // all bans of this host that overlap it
 	BanSet    string             `json:"ban_set,omitempty"`        // the set of bans that blocks all of it, now
-	BanEnds   *float64           `json:"ban_ends,omitempty"`       // in how many seconds that does so no more, if ever
-	Fail2ban  string             `json:"fail2ban,omitempty"`       // the set of fail2ban's that it is in
-	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // and the entry of that set
+	BanEnds   *float64           `json:"ban_ends,omitempty"`       // seconds until that ends, if it ends
+	Fail2ban  string             `json:"fail2ban,omitempty"`       // fail2ban's set that has it
+	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // the entry of that set
 	Because   []exempt.Protected `json:"because"`
 	Exempt    bool               `json:"exempt"`            // all of it is never blocked
 	Special   string             `json:"special,omitempty"` // the special-purpose space it is in
@@ -55,7 +55,7 @@ type Listing struct {
 // maxListings bounds the lines that are reported for one query.
 const maxListings = 100
 
-// Check tells about each query what the kernel does with it now, and why.
+// Check reports, for each query, what the kernel does with its packets now, and why.
 func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]CheckReport, []string, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -129,7 +129,7 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	return reports, warnings, nil
 }
 
-// ParseQuery reads what Check is asked about: an address or a prefix.
+// ParseQuery parses a query for Check: an address or a prefix.
 func ParseQuery(s string) (netip.Prefix, error) {
 	p, err := cidr.ParsePrefix(s)
 	if err != nil {

@@ -81,7 +81,7 @@ func checkOwnBans(cfg config.Config, kernel *ipsetsync.Kernel, queries []netip.P
 	return nil
 }
 
-// BanSetNote says what keeps a set from being what voipbl makes for bans.
+// BanSetNote says why a set is not usable as a set of bans, or has no effect; "" if it is fine.
 func BanSetNote(h ipsetsync.Header, f cidr.Family) string {
 	if err := ipsetsync.CheckBanSet(h, f); err != nil {
 		return err.Error()
@@ -92,8 +92,8 @@ func BanSetNote(h ipsetsync.Header, f cidr.Family) string {
 	return ""
 }
 
-// checkBans looks the queries up in the sets that fail2ban fills, whatever their type, and
-// whether or not a rule drops their members.
+// checkBans looks the queries up in the sets that fail2ban fills, of any type, even if no
+// rule drops their members.
 func checkBans(places *reach.PlacesFinder, queries []netip.Prefix, reports []CheckReport) error {
 	headers, err := places.Kernel.BanSets()
 	if err != nil {
@@ -120,8 +120,8 @@ func checkBans(places *reach.PlacesFinder, queries []netip.Prefix, reports []Che
 	return nil
 }
 
-// findPlaces finds where the packets of a query are dropped, which decides; what the sets
-// say otherwise is explained.
+// findPlaces finds where the packets of a query are dropped. That decides the verdict; if the
+// sets suggest another one, Note explains it.
 func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
 	places, unread := finder.Of(q)
 	r.Places, r.Unread = append(r.Places, places...), append(r.Unread, unread...)
@@ -142,12 +142,12 @@ func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
 	}
 	for i := range r.Places {
 		if r.Exempt && r.Places[i].Kind == reach.ByVoipbl {
-			r.Places[i].Remedy = "voipbl sync" // it was taken out of the lists already
+			r.Places[i].Remedy = "voipbl sync" // the lists no longer have it
 		}
 	}
 }
 
-// SetNote says what keeps a set from being what voipbl would make of it.
+// SetNote says why a set is not as voipbl would make it, or has no effect; "" if it is fine.
 func SetNote(h ipsetsync.Header, f cidr.Family) string {
 	switch {
 	case h.Name == "":

@@ -1,7 +1,8 @@
-// Package blocklist puts in force what is to be blocked, once: [Sync] fetches the lists, takes
-// out who is exempt, fills the kernel's sets and has the rules drop their members. [Check],
-// [ReadStatus] and [Remove] answer and undo.
+// Package blocklist blocks what the lists name, once: [Sync] fetches the lists, takes out exempt
+// addresses, fills the kernel's sets and makes sure that rules drop their members. [Check] and
+// [ReadStatus] report what is blocked, [Allow] exempts hosts, and [Remove] takes everything out.
 //
-// It returns values with JSON names; what a person sees of them is the command's business.
-// Doing it again and again is the agent's.
+// It does not repeat anything: the agent does that. It prints nothing: it returns values with
+// JSON names for cmd/voipbl and agent, which import it. It stands on feeds, exempt, bans and
+// rules for decisions, and on ipsetsync and firewall for the kernel.
 package blocklist

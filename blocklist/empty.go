@@ -17,19 +17,18 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Sets without an entry block nobody, whatever rules there are. What fills them depends
-// on why no list has anything to put in.
+// This file is about empty sets: they block nobody, whatever the rules. The remedy depends
+// on why no list has an entry for them.
 
 // listed is what is known of one list when the sets are empty.
 type listed struct {
 	name, source string
-	file         bool // it is on this host
+	file         bool // the list is a file of this host
 	entries      int
 	problem      *problem.Problem
 }
 
-// What follows once a list has been mended: where an agent looks after the lists, and
-// where nobody does.
+// byItself says what happens, where an agent runs, after an admin has repaired a list.
 const (
 	byItself = "the agent tries again by itself"
 )
@@ -42,8 +41,8 @@ func emptyWords(bans int) string {
 	return "nobody is blocked: the sets are empty"
 }
 
-// fillRemedy is what a person can do about it. again is what comes after a list has been
-// mended.
+// fillRemedy is what an admin can do about empty sets. again is the next step after a list
+// has been repaired.
 func fillRemedy(lists []listed, again string) string {
 	entries, after := 0, ", "+again
 	if again == byItself {
@@ -69,7 +68,7 @@ func fillRemedy(lists []listed, again string) string {
 	return fmt.Sprintf("name another list below \"feeds:\"%s: all that is listed is exempt, or is never blocked", after)
 }
 
-// emptyRemedy is what fills the sets of the lists.
+// emptyRemedy is the remedy for empty sets of the lists.
 func (s *Status) emptyRemedy() string {
 	again := feeds.OnceMore
 	if s.Agent != nil {
@@ -77,12 +76,12 @@ func (s *Status) emptyRemedy() string {
 	}
 	var lists []listed
 	entries := 0
-	changed := false // so that the lists may well have something
+	changed := false // the lists may have entries that are not in the sets
 	for _, f := range s.Feeds {
 		if f.Fetching {
 			return fmt.Sprintf("nothing: the agent is fetching the list %s now", f.Name)
 		}
-		changed = changed || s.Agent != nil && f.Waits // it comes to the sets next
+		changed = changed || s.Agent != nil && f.Waits // the agent is about to put it into the sets
 		entries += f.Entries
 		lists = append(lists, listed{f.Name, f.Source, f.File, f.Entries, f.Problem})
 	}
@@ -98,7 +97,7 @@ func (s *Status) emptyRemedy() string {
 	return fillRemedy(lists, again)
 }
 
-// noteEmpty says what is wrong with sets that hold nothing, as status does.
+// noteEmpty reports empty sets, in the words that status uses.
 func (r *SyncReport) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	if !r.holdsNothing() {
 		return
@@ -118,9 +117,9 @@ func (r *SyncReport) noteEmpty(cfg config.Config, kernel *ipsetsync.Kernel) {
 	r.Empty = &problem.Problem{Reason: "empty", Error: words, Remedy: fillRemedy(lists, again)}
 }
 
-// SeekTroubles looks for what keeps rules that were applied by hand from their effect: what
-// others have in the way, and sets that hold nothing. It may take a while, and changes
-// nothing; see [rules.Report.Seek].
+// SeekTroubles looks for what makes rules useless that were applied by hand: rules of others
+// before them, and empty sets. It may take a while, and changes nothing; see
+// [rules.Report.Seek].
 func SeekTroubles(ctx context.Context, cfg config.Config, report *rules.Report) {
 	report.Seek(ctx)
 	var unknown error
@@ -129,7 +128,7 @@ func SeekTroubles(ctx context.Context, cfg config.Config, report *rules.Report) 
 	}
 }
 
-// emptyNow is that the sets of the lists hold nothing, as status says it; nil if they do.
+// emptyNow returns status's problem that the sets of the lists are empty; nil if they are not.
 func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -148,7 +147,7 @@ func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) 
 	return status.Empty(), nil
 }
 
-// bannedIn is how many bans the kernel has in sets of ours that rules use.
+// bannedIn counts the bans in those of voipbl's sets of bans that rules use.
 func bannedIn(cfg config.Config, kernel *ipsetsync.Kernel) (n int) {
 	for _, f := range cidr.Families {
 		h, err := kernel.Header(cfg.BanSetName(int(f)))

@@ -22,27 +22,28 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Enforcement makes the kernel hold what the feeds and bans say: the second half of
-// a sync, and all that the agent does between two fetches. It needs no network, so it takes a moment, whatever becomes of the servers.
+// Enforcement puts the feeds and bans into the kernel: the second half of a sync, and all
+// that the agent does between two fetches. It needs no network, so it is fast even if the
+// feeds' servers are down.
 type Enforcement struct {
 	*rules.Handles
 	reader  *feeds.Reader
-	feeds   []*feeds.Feed   // by the order of the configuration; what is nil is read now
+	feeds   []*feeds.Feed   // in the order of the configuration; Run reads those that are nil
 	answers exempt.Resolved // of the names in the configuration
-	verb    string          // for whoever waits for the lock
+	verb    string          // what the lock's file says holds it
 	wait    time.Duration
 	dryRun  bool
 
-	unattended, Established bool // see howRules
-	leaveBase               bool // see howRules
+	unattended, Established bool // see [rules.How]
+	leaveBase               bool // see [rules.How]
 	setsOnly                bool // leave the rules as they are
 
-	After state.SetRecord // what the sets hold when it is done
+	After state.SetRecord // what the sets hold after Run
 
-	Book *bans.Book // the agent's own; nil for one that is read now
+	Book *bans.Book // the agent's; if nil, Run reads the bans from disk
 }
 
-// NewEnforcement is one from the last good copies and the local files.
+// NewEnforcement returns an Enforcement of the last good copies and the local files.
 func NewEnforcement(h *rules.Handles, verb string, wait time.Duration, now time.Time) *Enforcement {
 	return &Enforcement{
 		Handles: h, verb: verb, wait: wait, unattended: true,
@@ -52,7 +53,7 @@ func NewEnforcement(h *rules.Handles, verb string, wait time.Duration, now time.
 	}
 }
 
-// Run does it, and writes down in report what it does.
+// Run fills the sets and applies the rules, and notes in report what it does.
 func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.Stopwatch) error {
 	unlock, err := state.Lock(ctx, e.Cfg.RunDir, state.SetsLock, e.verb, e.wait, nil)
 	if err != nil {
@@ -77,7 +78,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if !e.dryRun {
 		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.Cfg, e.verb)...)
 	}
-	// Late, so that whoever has logged in meanwhile is protected.
+	// As late as possible, so that people who have logged in meanwhile are protected.
 	protected, err := exempt.Gather(e.Cfg, e.answers)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 
 	report.addFeeds(e.feeds, protected)
 	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
-		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // where an older version put them too
+		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // an older version put bans there too
 	})
 	sets := feeds.Combine(e.feeds, report.Kept)
 	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
@@ -151,7 +152,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.warn("%v", err)
 	}
 	watch.Lap("kernel")
-	report.Outcome = RulesFailed // until they are there
+	report.Outcome = RulesFailed // until the rules are applied
 	if err := errors.Join(report.ensureRules(ctx, held, e), brokenErr); err != nil {
 		return err
 	}
@@ -163,13 +164,13 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	return nil
 }
 
-// remember writes down what the sets hold now. Without it the agent would take our
-// own change for somebody else's, and mend what needs no mending.
+// remember writes down what the sets hold now. Without it the agent would take voipbl's own
+// change for somebody else's, and repair sets that need no repair.
 func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before state.SetRecord, plans []*ipsetsync.Plan) {
 	e.After = before
 	err := e.After.Note(e.Kernel, plans)
 	e.After.NoteTroubles(report.Families)
-	if err == nil && run != nil { // else openRules has said why
+	if err == nil && run != nil { // else rules.Open has logged why
 		err = e.After.Write(run, before)
 	}
 	if err != nil {
@@ -177,8 +178,8 @@ func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before stat
 	}
 }
 
-// ensureRules ends a sync: a set does nothing without the rules. If they are none of
-// its business, there are at least the other sets that they name.
+// ensureRules is the last step of a sync: a set does nothing without the rules. With setsOnly
+// it makes only the other sets that the rules name.
 func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enforcement) error {
 	unlock, err := state.Lock(ctx, held.Cfg.RunDir, state.RulesLock, e.verb, e.wait, nil)
 	if err != nil {
@@ -208,7 +209,7 @@ func (r *SyncReport) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
 	r.Unprotected, r.NoHost = p.Unprotected, p.NoHost
 }
 
-// keepLost finds what stays in force of feeds whose copies are lost.
+// keepLost finds which entries stay in force of feeds whose copies are lost.
 func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() cidr.Sets) {
 	r.Kept = k.Keep(feeds, live)
 	for _, kept := range r.Kept {
@@ -216,7 +217,7 @@ func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() 
 	}
 }
 
-// planAll plans each family's set. broken is why there is no plan for one.
+// planAll plans each family's set. broken has the error of a family without a plan.
 func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) (plans []*ipsetsync.Plan, broken [2]error) {
 	for _, f := range cidr.Families {
 		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, sets[f], lives[f])
@@ -232,9 +233,9 @@ func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, s
 	return plans, broken
 }
 
-// execute fills the sets: both at once, or each by itself if that fails. It returns the
-// plans that were carried out; it is an error if none was. What the first try has left
-// behind is in the error of a family that fails again.
+// execute fills both sets at once or, if that fails, one after the other. It returns the
+// plans that were carried out, and an error if none was. If a family fails again, its error
+// says what the first attempt left behind.
 func (e *Enforcement) execute(report *SyncReport, plans []*ipsetsync.Plan, broken *[2]error) (done []*ipsetsync.Plan, err error) {
 	warnings, both := e.Kernel.Execute(plans...)
 	report.Warnings = append(report.Warnings, warnings...)
@@ -242,7 +243,7 @@ func (e *Enforcement) execute(report *SyncReport, plans []*ipsetsync.Plan, broke
 		return plans, nil
 	}
 	if !errors.As(both, new(*ipsetsync.SwitchedError)) {
-		both = nil // each says for itself what is wrong with it
+		both = nil // each family's own attempt reports what is wrong
 	}
 	for _, p := range plans {
 		warnings, err := e.Kernel.Execute(p)
@@ -259,8 +260,8 @@ func (e *Enforcement) execute(report *SyncReport, plans []*ipsetsync.Plan, broke
 	return done, nil
 }
 
-// noteBroken takes note of a family whose set could not be filled, while the other's was.
-// That of IPv4 is an error: most of what attacks a host does so over IPv4.
+// noteBroken reports a family whose set could not be filled while the other's was. For IPv4
+// it returns an error, since most attacks come over IPv4.
 func (r *SyncReport) noteBroken(broken [2]error) error {
 	for _, f := range cidr.Families {
 		if broken[f] == nil {
@@ -275,8 +276,8 @@ func (r *SyncReport) noteBroken(broken [2]error) error {
 	return nil
 }
 
-// freeForeign takes our rules away from such sets, so that they can be replaced. In a dry
-// run the plans are made as if that had been done.
+// freeForeign takes voipbl's rules off sets that somebody else made under voipbl's names, so
+// that the sets can be replaced. In a dry run it only makes the plans look as if it had.
 func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*ipsetsync.Live) error {
 	if e.setsOnly || settings.LeavesRules(e.Cfg) {
 		return nil
@@ -299,7 +300,7 @@ func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*
 		r.Replaced = [2]bool{} // not yet
 		if _, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
 			if _, partly := firewall.Partly(err); !partly {
-				return err // else what is wrong with one family is said when all rules are made
+				return err // a problem of one family is reported when all rules are applied
 			}
 		}
 	}
@@ -315,7 +316,7 @@ func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*
 	return nil
 }
 
-// setFound says the same of a set.
+// setFound says what somebody else had done to a set.
 func setFound(p *ipsetsync.Plan) string {
 	switch {
 	case p.Live == nil:

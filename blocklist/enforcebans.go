@@ -17,9 +17,9 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// restoreBans makes the sets of bans hold what the list of bans says. It comes before
-// the lists: a ban that an older version has put into their set must not be free for a
-// moment. If it fails the report says so, and the lists do not wait for it.
+// restoreBans fills the sets of bans from the journal of bans. It runs before the lists: a ban
+// that an older version put into their set must not lapse for a moment. If it fails, the
+// report says so, and the lists are put in force all the same.
 func (e *Enforcement) restoreBans(ctx context.Context, report *SyncReport, exempt *exempt.Protection) {
 	if e.Book == nil {
 		e.Book = &bans.Book{Cfg: e.Cfg}
@@ -40,13 +40,13 @@ func (e *Enforcement) restoreBans(ctx context.Context, report *SyncReport, exemp
 		}
 	}
 	if err != nil && !e.dryRun {
-		setnames.EnsureBanSets(e.Cfg, e.Kernel) // the rules name them; what is wrong with one is in the report
+		setnames.EnsureBanSets(e.Cfg, e.Kernel) // the rules name them; BansProblem has the error
 	}
 }
 
-// undropped are the bans that an older version put into the set of the lists and that must
-// stay there: a rule drops that set, and the set of bans either cannot be used or has no
-// rule and gets none now.
+// undropped returns the bans that an older version put into the set of the lists and that
+// must stay there: a rule drops that set, but the set of bans is unusable, or has no rule and
+// gets none now.
 func (e *Enforcement) undropped(report *SyncReport, lives [2]*ipsetsync.Live) (stay cidr.Sets) {
 	unusable := report.BansProblem != nil
 	if !e.setsOnly && !settings.LeavesRules(e.Cfg) && !unusable {
@@ -67,9 +67,8 @@ func (e *Enforcement) undropped(report *SyncReport, lives [2]*ipsetsync.Live) (s
 	return stay
 }
 
-// dropBansFirst makes the rules that drop banned addresses before the lists are changed,
-// if there are rules for the lists and none for the bans: an older version kept bans
-// among the lists.
+// dropBansFirst applies the rules that drop banned addresses before the lists change, if only
+// the lists have rules: an older version kept bans in the set of the lists.
 func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
 	if e.setsOnly || settings.LeavesRules(e.Cfg) {
 		return nil
@@ -93,7 +92,7 @@ func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
 		}
 		_, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
 		if _, partly := firewall.Partly(err); partly {
-			return nil // what is wrong with one family is said when all rules are made
+			return nil // a problem of one family is reported when all rules are applied
 		}
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// problem notes what stands against a host being protected as it should be. remedy is
-// what a person can do about it, and may be empty.
+// problem notes why the host is not protected as it should be. remedy is what an admin can do
+// about it, and may be empty.
 func (s *Status) problem(remedy, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if slices.Contains(s.Problems, text) {
@@ -29,20 +29,20 @@ func (s *Status) problem(remedy, format string, args ...any) {
 	}
 }
 
-// Add notes a problem that somebody else has found; nil is none.
+// Add notes a problem that was found elsewhere; nil adds nothing.
 func (s *Status) Add(p *problem.Problem) {
 	if p != nil {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
 }
 
-// Remedy is what a person can do about one of the problems.
+// Remedy is what an admin can do about one of the problems.
 func (s *Status) Remedy(problem string) string { return s.remedies[problem] }
 
-// Worrying reports whether anything is not as it should be.
+// Worrying reports whether there is any problem.
 func (s *Status) Worrying() bool { return len(s.Problems) > 0 }
 
-// judge says whether the host is protected, and what is not as it should be.
+// judge decides whether the host is protected, and notes all problems.
 func (s *Status) judge() {
 	s.judgeSets()
 	s.Protected = len(s.Problems) == 0
@@ -82,8 +82,8 @@ func (s *Status) judge() {
 	}
 }
 
-// OtherNames is that the sets in force are not those of the configuration: they protect this
-// host until the others are filled. It is nil if they are.
+// OtherNames is the problem that the sets in force are not those that the configuration names.
+// They protect this host until the new ones are filled. It is nil if they are the same.
 func (s *Status) OtherNames() *problem.Problem {
 	if s.taken != nil || !s.renamed {
 		return s.taken
@@ -94,7 +94,7 @@ func (s *Status) OtherNames() *problem.Problem {
 	}
 }
 
-// judgeFeed says what is wrong with a list, and why, as far as that is known.
+// judgeFeed notes what is wrong with a list, and why if that is known.
 func (s *Status) judgeFeed(f feeds.Status) {
 	remedy, why := problem.RunSync, f.Why()
 	if f.Problem != nil {
@@ -114,8 +114,8 @@ func (s *Status) judgeFeed(f feeds.Status) {
 	}
 }
 
-// judgeSets looks for what leaves the host without protection. A set without entries
-// needs no rule: not every host has IPv6. A host that is protected over IPv4 is protected.
+// judgeSets notes what leaves the host unprotected. An empty set needs no rule, since not
+// every host has IPv6. A host that is protected over IPv4 counts as protected.
 func (s *Status) judgeSets() {
 	entries, missing := 0, []string{}
 	if p := s.Rules.Problem; s.Rules.Unread {
@@ -139,7 +139,7 @@ func (s *Status) judgeSets() {
 	switch {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
-	case entries == 0 && s.banned() == 0 && s.Entries() > 0: // all of them are of IPv6, and get in
+	case entries == 0 && s.banned() == 0 && s.Entries() > 0: // all entries are IPv6, and none of them is dropped
 		if s.judgeFamilies(); len(s.Problems) == 0 {
 			s.sayNoDrop(s.Sets[firewall.IPv6].Name)
 		}
@@ -148,7 +148,7 @@ func (s *Status) judgeSets() {
 	}
 }
 
-// Empty is that the lists block nobody, though bans of this host may; nil if they do.
+// Empty is the problem that the lists block nobody, even if this host's bans do; else nil.
 func (s *Status) Empty() *problem.Problem {
 	if s.Entries() > 0 {
 		return nil
@@ -156,7 +156,7 @@ func (s *Status) Empty() *problem.Problem {
 	return &problem.Problem{Reason: "empty", Error: emptyWords(s.banned()), Remedy: s.emptyRemedy()}
 }
 
-// OnlyBans is that the lists block nobody, while bans of this host are in force.
+// OnlyBans is the problem that only this host's bans block anybody, and no list; else nil.
 func (s *Status) OnlyBans() *problem.Problem {
 	if s.banned() == 0 {
 		return nil
@@ -164,7 +164,7 @@ func (s *Status) OnlyBans() *problem.Problem {
 	return s.Empty()
 }
 
-// On says what of voipbl is in force, beside the base rules.
+// On says which part of voipbl is in force, apart from the base rules.
 func (s *Status) On() string {
 	if s.OnlyBans() != nil {
 		return "only this host's own bans are on"
@@ -172,7 +172,7 @@ func (s *Status) On() string {
 	return "the list is on"
 }
 
-// judgeBans looks for bans that are not in force, or that a boot would lose.
+// judgeBans notes bans that are not in force, or that a boot would lose.
 func (s *Status) judgeBans() {
 	for f, set := range s.BanSets {
 		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.Unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
@@ -184,14 +184,14 @@ func (s *Status) judgeBans() {
 	}
 }
 
-// bansUnwritten is what is wrong while a ban is kept in the run folder alone.
+// bansUnwritten is the problem that a ban is only in the run folder.
 var bansUnwritten = problem.Problem{
 	Reason: "not-written-down",
 	Error:  "some bans are in force and not written down: a boot would lose them",
 	Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
 }
 
-// BanProblems are what is wrong with the bans of this host, beside the rules.
+// BanProblems returns what is wrong with this host's bans, apart from the rules.
 func (s *Status) BanProblems() (all []problem.Problem) {
 	add := func(remedy, format string, args ...any) {
 		all = append(all, problem.Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
@@ -219,7 +219,7 @@ func (s *Status) BanProblems() (all []problem.Problem) {
 	return all
 }
 
-// Entries is how many the sets of the lists hold.
+// Entries is how many entries the sets of the lists hold.
 func (s *Status) Entries() (n int) {
 	for _, set := range s.Sets {
 		n += set.Entries
@@ -239,18 +239,18 @@ func (s *Status) banned() (n int) {
 
 const (
 
-	// AgentRepairs is said of what the agent puts right.
+	// AgentRepairs is the remedy for what the agent repairs by itself.
 	AgentRepairs = "nothing: the agent puts it right within 15 seconds"
 )
 
-// repairs is what puts right what somebody else has changed: the agent, if it can.
+// repairs is the remedy for what somebody else has changed: to wait for the agent, if it can.
 func (s *Status) repairs() string {
 	switch {
 	case s.taken != nil:
 		return s.taken.Remedy
 	case s.Agent == nil:
 		return problem.RunSync
-	case s.Agent.ApplyError != nil: // which it tries again all the time
+	case s.Agent.ApplyError != nil: // the agent keeps trying
 		return cmp.Or(s.Agent.ApplyError.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
 	case s.outlook != nil && s.outlook.Error != nil:
 		return cmp.Or(s.outlook.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
@@ -258,12 +258,12 @@ func (s *Status) repairs() string {
 	return AgentRepairs
 }
 
-// Repairs is what puts right what somebody else has changed.
+// Repairs is the remedy for what somebody else has changed.
 func (s *Status) Repairs() string { return s.repairs() }
 
 func (s *Status) judgeRules() {
 	r := s.Rules
-	if r.Problem != nil && !r.Unread { // else it was said
+	if r.Problem != nil && !r.Unread { // else judgeSets has noted it
 		s.problem(r.Problem.Remedy, "%s", r.Problem.Error)
 	}
 	for _, o := range r.Obstacles {

@@ -19,7 +19,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// wellStatus is a host on which all is well.
+// wellStatus returns the status of a host without problems.
 func wellStatus() *Status {
 	set := func(name string) SetStatus {
 		return SetStatus{Name: name, Exists: true, Ours: true, Entries: 3, Drops: true}
@@ -166,7 +166,7 @@ func TestStatusJudge(t *testing.T) {
 	}
 }
 
-// TestStatusWords: what is on, and how exempt addresses that are banned are told when they are many.
+// TestStatusWords: what is on, and how many banned exempt addresses are reported one by one.
 func TestStatusWords(t *testing.T) {
 	s := wellStatus()
 	if got := s.On(); got != "the list is on" {

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// judgeFamilies says which family is not protected as configured, and why.
+// judgeFamilies notes which family is not protected as configured, and why.
 func (s *Status) judgeFamilies() {
 	for _, p := range s.Families {
 		s.problem(p.Remedy, "%s", p.Error)
@@ -19,9 +19,8 @@ func (s *Status) judgeFamilies() {
 	s.Add(s.IPv6Trouble())
 }
 
-// IPv6Trouble is that the set of IPv6 is missing or was made by somebody else, or that no
-// rule drops its members, unless that is told otherwise; nil if not. What is wrong with both
-// families is not that of IPv6.
+// IPv6Trouble is the problem that the IPv6 set is missing or somebody else's, or that no rule
+// drops its members. It is nil if another problem covers that, or if IPv4 has the same one.
 func (s *Status) IPv6Trouble() *problem.Problem {
 	six := s.Sets[firewall.IPv6]
 	switch {
@@ -48,8 +47,8 @@ func (s *Status) InTrouble(f firewall.Family) bool {
 	return slices.ContainsFunc(s.Families, func(p problem.FamilyProblem) bool { return p.Family == f.String() })
 }
 
-// Drift is what is not as it should be among the rules, without what cannot be for
-// another reason that is told.
+// Drift is how the rules differ from what they should be, without the differences that
+// another problem already explains.
 func (s *Status) Drift() (left []firewall.Change) {
 	if s.Rules.DropAt == string(firewall.Nowhere) {
 		return nil
@@ -62,14 +61,14 @@ func (s *Status) Drift() (left []firewall.Change) {
 	return left
 }
 
-// ipv6Told reports whether it is said elsewhere what is wrong with the set of IPv6, or
-// that IPv6 is left alone. A host that is protected over IPv4 is protected.
+// ipv6Told reports whether another problem covers the IPv6 set, or IPv6 is left alone. A host
+// that is protected over IPv4 counts as protected.
 func (s *Status) ipv6Told(set SetStatus) bool {
 	return s.InTrouble(firewall.IPv6) || s.Rules.IPv6Off || set.Exists && !set.Ours ||
 		s.Rules.DropAt == string(firewall.Nowhere) && set.Exists
 }
 
-// sayNoDrop notes that no rule drops a set's members, and what makes one.
+// sayNoDrop notes that no rule drops a set's members, with the remedy.
 func (s *Status) sayNoDrop(set string) {
 	remedy, text := s.noDrop(set)
 	s.problem(remedy, "%s", text)
@@ -90,12 +89,12 @@ func (s *Status) noDrop(set string) (remedy, text string) {
 	return s.repairs(), "no rule of INPUT or PREROUTING drops the members of " + set
 }
 
-// reachedOverIPv6 reports whether this host has an address that others reach it by over
-// IPv6, beyond its own link.
+// reachedOverIPv6 reports whether this host has an IPv6 address that can be reached from
+// beyond its own link.
 func reachedOverIPv6() bool {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return true // as far as can be known
+		return true // assume so
 	}
 	return slices.ContainsFunc(addrs, isGlobalIPv6)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// TestRemediesByTheFile: what is written into a file that does not count helps nobody.
+// TestRemediesByTheFile: no remedy says to edit a configuration file that is not in force.
 func TestRemediesByTheFile(t *testing.T) {
 	const (
 		ufw   = "switch off ufw: \"ufw disable\""

@@ -10,16 +10,16 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// RulesPath gives what the agent makes of the rules: a RulesReport of a dry run.
+// RulesPath is the agent's path for what it would do to the rules: a rules.Report of a dry run.
 const RulesPath = "/rules"
 
-// askOutlook asks the agent for it. It returns nil if an older version cannot tell.
+// askOutlook asks the agent what it would do to the rules; nil if the agent is too old to say.
 func askOutlook(ctx context.Context, cfg config.Config) *rules.Report {
 	var report rules.Report
 	if err := state.Ask(ctx, cfg, state.RequestWait, http.MethodGet, RulesPath, &report); err != nil {
 		return nil
 	}
-	for i, p := range report.Families { // what does not travel
+	for i, p := range report.Families { // not in the JSON
 		report.Families[i].In = firewall.IPv4
 		if p.Family == firewall.IPv6.String() {
 			report.Families[i].In = firewall.IPv6

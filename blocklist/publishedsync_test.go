@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// TestPublishedLists has the kernel hold what is computed one by one.
+// TestPublishedLists: the kernel holds exactly what a slow computation says.
 func TestPublishedLists(t *testing.T) {
 	for _, test := range []struct {
 		name  string

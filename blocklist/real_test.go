@@ -18,8 +18,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// slowSet answers by other means what a set must hold: prefixes in a map, one
-// step at a time.
+// slowSet computes what a set must hold in another, slow way: prefixes in a map, one step at
+// a time.
 type slowSet map[netip.Prefix]bool
 
 // add adds p unless the policy forbids it.
@@ -120,7 +120,7 @@ func (s slowSet) readPlain(t *testing.T, file string) {
 	}
 }
 
-// never are the blocks that are never in a set, written again for this test.
+// never are the blocks that are never in a set, listed independently for this test.
 var never = strings.Fields(`
 	0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24
 	192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
@@ -143,8 +143,8 @@ func savedEntries(t *testing.T, name string) []string {
 	return entries
 }
 
-// syncTwice syncs feeds of files and holds the kernel to the slow computation,
-// to the entry; the second sync must write nothing.
+// syncTwice syncs feeds of files and compares every entry in the kernel with the slow
+// computation. The second sync must write nothing.
 func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 	t.Helper()
 	dir := t.TempDir()

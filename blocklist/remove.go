@@ -24,25 +24,24 @@ type Removed struct {
 	Rules  []firewall.Change // rules and chains
 	Chains []string          // chains made for fail2ban and never used
 	Sets   []string
-	Stays  []string // what has one of our names and is not ours, or is in use by others
+	Stays  []string // has a name of voipbl's but is not its own, or others use it
 
-	// Unknown is that sets are left which may be ours, since nobody knows what names ours had
-	// before; nil if none is.
+	// Unknown is set if sets are left that may be voipbl's, because the names that its sets
+	// had before are lost.
 	Unknown *UnknownNamesError
 
-	// Saved are files that name what is gone, and that are loaded at boot.
+	// Saved are files, loaded at boot, that name what was removed.
 	Saved []reach.SavedTrouble
 }
 
 // Nothing reports whether there was nothing to remove.
 func (r *Removed) Nothing() bool { return len(r.Rules)+len(r.Chains)+len(r.Sets) == 0 }
 
-// Remove takes our rules and chains out of the kernel, in both backends, and then
-// the sets: those of the names that are configured, and of any that were since the
-// host booted. If a rule or list that is not ours uses one, nothing is removed, and
-// the error names it. A set of our name and another type is somebody else's and
-// stays. What was made for fail2ban goes if it was never used. The copies of the
-// feeds stay, so that the next sync needs no network.
+// Remove takes voipbl's rules and chains out of the kernel, in both backends, and then its
+// sets, under the configured names and all others they had since boot. If somebody else's
+// rule or list uses one, nothing is removed, and the error names it. A set with voipbl's name
+// but of another type is somebody else's and stays. What was made for fail2ban goes if it was
+// never used. The copies of the feeds stay, so that the next sync needs no network.
 func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Removed, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -86,7 +85,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		}
 		done, err := fw.Apply(ctx, firewall.Wanted{}, saved, nil)
 		if partly, yes := firewall.Partly(err); yes {
-			// If a rule is left there, its set cannot go, and that is an error.
+			// If a rule is left there, its set cannot be destroyed, which is an error below.
 			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be looked after: %v", partly.Family, fw.Backend, partly.Err))
 		} else if err != nil {
 			return removed, err
@@ -110,8 +109,8 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	return removed, errors.Join(errs...)
 }
 
-// mayBeOurs are the sets that nothing uses and that may be ours; nil if there is none, so
-// that it does not matter why names are lost.
+// mayBeOurs returns the unused sets that may be voipbl's, as an error that says why their
+// names are lost; nil if there is no such set.
 func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *UnknownNamesError {
 	others, err := setnames.OtherSets(kernel, known...)
 	if err != nil {
@@ -129,10 +128,10 @@ func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *Unk
 	return e
 }
 
-// UnknownNamesError is that nobody can tell by what names sets were made before.
+// UnknownNamesError says that the names of voipbl's earlier sets are lost.
 type UnknownNamesError struct {
 	Err  error
-	Sets []string // that may be ours
+	Sets []string // may be voipbl's
 }
 
 func (e *UnknownNamesError) Error() string {
@@ -158,7 +157,7 @@ func (e *UnknownNamesError) Remedy() string {
 
 func (e *UnknownNamesError) Unwrap() error { return e.Err }
 
-// ChainInUseError is a chain of ours that rules of others go to.
+// ChainInUseError says that somebody else's rules jump to one of voipbl's chains.
 type ChainInUseError struct{ Users []string }
 
 func (e *ChainInUseError) Error() string {
@@ -168,15 +167,15 @@ func (e *ChainInUseError) Error() string {
 // Remedy says what to do about it.
 func (e *ChainInUseError) Remedy() string { return "take that rule out and run again" }
 
-// MayUseIt reports whether a family that cannot be listed may hold rules that use what is to
-// go. IPv6 may be broken on a kernel for good.
+// MayUseIt reports whether a family whose rules cannot be listed may have rules that use what
+// is to be removed. Where IPv6 never works on a kernel, it has none.
 func MayUseIt(f firewall.Family, unknown error) bool {
 	return unknown != nil && (f == firewall.IPv4 || firewall.Passing(unknown))
 }
 
-// UnknownUsersError is that rules cannot be listed for the moment: one of them may use what
-// is ours. Where they never can be, as on a kernel that lacks a part of IPv6, the kernel
-// itself keeps what is in use.
+// UnknownUsersError says that rules cannot be listed at the moment, and one of them may use
+// what is to be removed. Where they can never be listed, as on a kernel that lacks a part of
+// IPv6, the kernel itself refuses to destroy what is in use.
 type UnknownUsersError struct{ Err error }
 
 func (e *UnknownUsersError) Error() string {
@@ -193,9 +192,9 @@ func (e *UnknownUsersError) Remedy() string {
 
 func (e *UnknownUsersError) Unwrap() error { return e.Err }
 
-// findSets finds the sets of ours under all names, and refuses if something that is not ours
-// uses one. A set may have been of the lists under one configuration and of bans under
-// another: it is ours if it fits one of these.
+// findSets finds voipbl's sets under all their names. It fails if somebody else's rule or list
+// uses one. One name may have been a set of lists in one configuration and a set of bans in
+// another: the set is voipbl's if it fits either.
 func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, rules *firewall.Users) (sets []string, err error) {
 	var all []setnames.NamedSet
 	for _, cfg := range configs {
@@ -229,8 +228,7 @@ func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, ru
 	return sets, nil
 }
 
-// forget removes what we made for fail2ban and nobody uses, and what is known about
-// the rules.
+// forget removes what was made for fail2ban and is unused, and the records about the rules.
 func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	store, err := state.FindStore(cfg)
 	if err != nil {
@@ -261,7 +259,7 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 			return err
 		}
 	}
-	// That this is no fresh host, and what was rejected here, is not forgotten.
+	// Keep that this is no fresh host, and which settings were rejected here.
 	left := rules.State{Since: held.State.Since, Rejected: held.State.Rejected}
 	if store == nil || held.StateErr == nil && problem.Digest(held.State) == problem.Digest(left) {
 		return nil

@@ -18,46 +18,46 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Outcome is what a sync came to.
+// Outcome is the result of a sync in one word.
 type Outcome string
 
 const (
-	InForce  Outcome = "in-force"  // everything, every feed fresh
+	InForce  Outcome = "in-force"  // everything is in force, and every feed is fresh
 	Stale    Outcome = "stale"     // in force, but a feed is stale or held back
 	DryRun   Outcome = "dry-run"   // nothing was written to the kernel
 	Unsynced Outcome = "unapplied" // the kernel is as it was
 
-	// RulesFailed is sets that hold the lists, and rules that are as they were.
+	// RulesFailed: the sets hold the lists, but the rules are as they were.
 	RulesFailed Outcome = "rules-failed"
 )
 
-// SyncReport is what a sync did. Its JSON form is what sync --json prints: names may
-// be added to it, and none is changed or taken away.
+// SyncReport is what a sync did. "sync --json" prints it: fields may be added, but none is
+// renamed or removed.
 type SyncReport struct {
 	Version string             `json:"version"`
 	At      time.Time          `json:"at"`
 	Outcome Outcome            `json:"outcome"`
 	Feeds   []feeds.Report     `json:"feeds"`
-	Bans    int                `json:"bans"`   // that are in force; see BansProblem
-	Exempt  []exempt.Protected `json:"exempt"` // what feeds would have blocked and protection kept out
+	Bans    int                `json:"bans"`   // how many are in force; see BansProblem
+	Exempt  []exempt.Protected `json:"exempt"` // what feeds list and is not blocked, because it is exempt
 
-	// Unprotected are names of allow and trunks that have never been
-	// resolved, so that nothing stands between them and the feeds.
+	// Unprotected are names of allow and trunks that have never been resolved, so the feeds
+	// may block them.
 	Unprotected []string `json:"unprotected,omitempty"`
 
-	// NoHost are names of allow and trunks that answer with what is no host's address,
-	// such as 0.0.0.0. What they stood for before stays exempt.
+	// NoHost are names of allow and trunks that resolve to an address that no host has, such
+	// as 0.0.0.0. Their former addresses stay exempt.
 	NoHost []string `json:"no_host,omitempty"`
 
 	Kept []feeds.Kept `json:"kept,omitempty"` // of feeds whose last good copy is lost
 
-	Overruled  bool             `json:"overruled,omitempty"`   // a running agent goes by another configuration
-	AgentError *problem.Problem `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+	Overruled  bool             `json:"overruled,omitempty"`   // a running agent uses another configuration
+	AgentError *problem.Problem `json:"agent_error,omitempty"` // an agent does not answer, or has died
 
-	// Families are those whose set could not be filled, while the other's was.
+	// Families has the family whose set could not be filled while the other's was.
 	Families []problem.FamilyProblem `json:"families,omitempty"`
 
-	// Saved are files of saved rules that name sets of an old name, as status tells them.
+	// Saved are files of saved rules that use old names of sets; status reports the same.
 	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
@@ -66,22 +66,22 @@ type SyncReport struct {
 	Sets     []SetReport      `json:"sets"`
 	Rules    *rules.Report    `json:"rules,omitempty"`
 	Warnings []string         `json:"warnings"`
-	Empty    *problem.Problem `json:"empty,omitempty"` // the sets hold, or would hold, nothing of any list
+	Empty    *problem.Problem `json:"empty,omitempty"` // set if no entry of a list is, or would be, in the sets
 	Error    *problem.Problem `json:"error,omitempty"` // why nothing was applied
 	Steps    []state.StepTime `json:"steps"`
 
 	// BansProblem is why the sets of bans may not hold what the list of bans says.
 	BansProblem *problem.Problem `json:"bans_problem,omitempty"`
 
-	// ListProblems are what is wrong with the state folder, and with the lists of bans and of
-	// allowed hosts: they cannot be read or written, and a boot would lose what is in force.
-	// Status tells the same.
+	// ListProblems are the problems of the state folder and of the lists of bans and allowed
+	// hosts: one cannot be read or written, so a boot would lose what is in force. Status
+	// reports the same.
 	ListProblems []problem.Problem `json:"list_problems,omitempty"`
 
 	BansFound   []string `json:"-"` // what was wrong with the sets of bans
-	ForeignBans bool     `json:"-"` // one of them was made by somebody else
+	ForeignBans bool     `json:"-"` // somebody else made one of them
 
-	AllowedUntil time.Duration `json:"-"` // in what time the first of what is allowed by hand ends; 0 if nothing does
+	AllowedUntil time.Duration `json:"-"` // until the first "voipbl allow" ends; 0 if none ends
 }
 
 func NewSyncReport(version string) *SyncReport {
@@ -95,9 +95,9 @@ func (r *SyncReport) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, problem.OneLine(fmt.Sprintf(format, args...)))
 }
 
-// Troubled reports whether a feed, the bans or the rules are not as they should be, saved
-// rules are of an old name, the sets are empty, the agent does not answer, a list of bans
-// or of allowed hosts cannot be read or written, or a name could not be protected.
+// Troubled reports whether anything is wrong: a feed, the bans or the rules are not as they
+// should be, saved rules use an old name, the sets are empty, the agent does not answer, the
+// list of bans or of allowed hosts cannot be read or written, or a name is unprotected.
 func (r *SyncReport) Troubled() bool {
 	rules := len(r.Saved) > 0 || len(r.FamilyProblems()) > 0 ||
 		r.Rules != nil && (r.Rules.Problem != nil || len(r.Rules.Obstacles) > 0)
@@ -107,7 +107,7 @@ func (r *SyncReport) Troubled() bool {
 	return r.Overruled || r.AgentError != nil || rules || lists || names
 }
 
-// FamilyProblems are why one family is not protected, by its set or its rules.
+// FamilyProblems returns why one family is not protected, because of its set or its rules.
 func (r *SyncReport) FamilyProblems() []problem.FamilyProblem {
 	if r.Rules == nil {
 		return r.Families
@@ -115,7 +115,7 @@ func (r *SyncReport) FamilyProblems() []problem.FamilyProblem {
 	return slices.Concat(r.Families, r.Rules.Families)
 }
 
-// holdsNothing reports whether the sets hold, or would hold, nothing.
+// holdsNothing reports whether the sets are, or would be, empty.
 func (r *SyncReport) holdsNothing() bool {
 	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return s.After > 0 })
 }
@@ -128,11 +128,10 @@ type SetReport struct {
 	After   int    `json:"after"`
 	Added   int    `json:"added"`
 	Removed int    `json:"removed"`
-	Written bool   `json:"written"`       // false if the kernel held it already
-	Why     string `json:"why,omitempty"` // why it was written with the same entries
+	Written bool   `json:"written"`       // false if the kernel already had it
+	Why     string `json:"why,omitempty"` // why it was written although the entries are the same
 
-	// Repaired says what somebody else had done to the set, if that is why it
-	// was written.
+	// Repaired is what somebody else had done to the set, if that is why it was written.
 	Repaired string `json:"found,omitempty"`
 
 	Plan    []string `json:"plan"`
@@ -161,8 +160,8 @@ func setReport(p *ipsetsync.Plan) SetReport {
 	return r
 }
 
-// noteUnlisted says of rules that cannot be listed what status does. A sync need not list
-// them while none has changed, but whoever asks is to hear the same of both.
+// noteUnlisted reports rules that cannot be listed, as status does. A sync does not have to
+// list rules if none has changed, but sync and status must report the same.
 func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewall.Firewall) error {
 	if r.Rules == nil || len(r.Rules.Families) > 0 {
 		return nil
@@ -183,7 +182,7 @@ func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *fi
 	return nil
 }
 
-// noteAround says of the agent and the folders what status does.
+// noteAround reports problems of the agent and the folders, as status does.
 func (r *SyncReport) noteAround(ctx context.Context, cfg config.Config) {
 	agent, err := state.AskStatus(ctx, cfg)
 	if err != nil && r.AgentError == nil {

@@ -22,16 +22,16 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Status is how things stand now, from the kernel and the state folder.
+// Status is the present state, read from the kernel and the state folder.
 type Status struct {
 	Version   string         `json:"version"`
 	Protected bool           `json:"protected"` // the sets hold something, and a rule uses them
 	Problems  []string       `json:"problems"`
 	Sets      []SetStatus    `json:"sets"`
-	BanSets   []SetStatus    `json:"ban_sets"` // what the bans of this host are in
+	BanSets   []SetStatus    `json:"ban_sets"` // the sets of this host's bans
 	Rules     *rules.Status  `json:"rules"`
 	Feeds     []feeds.Status `json:"feeds"`
-	Kept      []feeds.Kept   `json:"kept,omitempty"` // of feeds whose last good copy is lost
+	Kept      []feeds.Kept   `json:"kept,omitempty"` // entries in force of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
 
 	// Unprotected are names of allow and trunks that have never been resolved.
@@ -42,46 +42,46 @@ type Status struct {
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
 	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
 
-	// StateFolder is why nothing, or not all, can be written into the state folder, by the
-	// agent or at all.
+	// StateFolder is why something cannot be written to the state folder, by the agent or by
+	// anybody.
 	StateFolder *problem.Problem `json:"state_folder,omitempty"`
 
-	// RunFolder is why nothing can be written into the run folder.
+	// RunFolder is why the run folder cannot be written to.
 	RunFolder *problem.Problem `json:"run_folder,omitempty"`
 
-	// Saved are files that are loaded at boot, or would be but for an old name of a set.
+	// Saved are files of saved rules, loaded at boot, that use an old name of a set.
 	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 
 	// DropLog is why the lines of log_drops may not appear.
 	DropLog *problem.Problem `json:"drop_log,omitempty"`
 
-	// ExemptBanned are those who are exempt and banned, or dropped by another rule.
+	// ExemptBanned are exempt addresses that are banned, or that another rule drops.
 	ExemptBanned []reach.ExemptBan `json:"exempt_banned,omitempty"`
 
-	Reports *outbox.OutboxStatus `json:"reports,omitempty"` // to VoIPBL, if they are enabled
+	Reports *outbox.OutboxStatus `json:"reports,omitempty"` // reports to VoIPBL, if enabled
 
 	Agent      *state.AgentStatus `json:"agent,omitempty"`       // if one is running
-	AgentError *problem.Problem   `json:"agent_error,omitempty"` // one runs and does not answer, or has died
+	AgentError *problem.Problem   `json:"agent_error,omitempty"` // an agent does not answer, or has died
 
 	bansUnkept bool
-	bansLost   *problem.Problem // of an older version
+	bansLost   *problem.Problem // bans of an older version that were lost
 	banNotes   []string
 	bansUnread *problem.Problem // why not all bans could be read
 
 	MaxEntries feeds.EntryLimit `json:"max_entries"` // of one list
 
-	// Families are those that are not protected as configured, while the other is.
+	// Families has the family that is not protected as configured while the other is.
 	Families []problem.FamilyProblem `json:"families,omitempty"`
 
-	// IPv6Left is that IPv6 is left alone, as configured, and that this host has addresses
-	// there.
+	// IPv6Left reports that IPv6 is left alone, as configured, although this host has IPv6
+	// addresses.
 	IPv6Left bool `json:"ipv6_left,omitempty"`
 
 	remedies map[string]string // by problem
-	taken    *problem.Problem  // why the names of its sets cannot be had
-	renamed  bool              // the configuration names others
-	mistaken bool              // the file has a mistake, so that something else is in force
-	outlook  *rules.Report     // what the agent makes of the rules, if it was asked for it
+	taken    *problem.Problem  // why voipbl cannot use the names of its sets
+	renamed  bool              // the configuration names other sets
+	mistaken bool              // the file has a mistake, so another configuration is in force
+	outlook  *rules.Report     // what the agent would do to the rules, if it was asked
 }
 
 // SetStatus is one kernel set.
@@ -96,16 +96,16 @@ type SetStatus struct {
 	Ours       bool   `json:"ours"`       // of the type and family that voipbl makes
 	References int    `json:"references"` // rules and lists that use it
 	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
-	Packets    uint64 `json:"packets"`    // that its present entries have matched
+	Packets    uint64 `json:"packets"`    // matched by its present entries
 	Bytes      uint64 `json:"bytes"`
 
-	unknown bool     // nothing was put into it that is known of: after a removal, a lost run folder
-	users   []string // lists and rules of others, of a set that is not ours
+	unknown bool     // no record of what was put into it: after a removal, or without the run folder
+	users   []string // lists and rules of others that use it, if it is not voipbl's
 }
 
-// ReadStatus reads how things stand at now: from the kernel and the state folder, and
-// from the agent if one is running. mistake is what is wrong with the file, if cfg is
-// not from there for that.
+// ReadStatus reads the state at the time now from the kernel, the state folder and a running
+// agent. mistake is the error in the configuration file, if cfg was read elsewhere because of
+// it.
 func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
 	agent, err := state.AskStatus(ctx, cfg)
 	var outlook *rules.Report
@@ -115,13 +115,15 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, mistake)
 }
 
+// StatusOf is ReadStatus for a caller that has asked the agent, or is the agent: then book has
+// its bans, which are otherwise read from disk.
 func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *bans.Book, mistake error) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.Close()
-	// Without the state folder there is still the kernel to tell about.
+	// Without the state folder there is still the kernel's state.
 	store, unread := state.FindStore(cfg)
 	if store != nil {
 		defer store.Close()
@@ -177,7 +179,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 		s.BanSets = append(s.BanSets, set)
 	}
 	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
-	if s.Bans = book.Active(); book == nil { // else it is the agent who asks
+	if s.Bans = book.Active(); book == nil { // with a book, the agent is asking
 		var banned []bans.Ban
 		banned, s.banNotes, err = bans.Read(cfg)
 		s.Bans, s.bansUnread = len(banned), problem.If(err)
@@ -197,7 +199,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	return s, nil
 }
 
-// setStatus looks at one set; print is what was last put into it.
+// setStatus reads one set from the kernel; print is what voipbl last put into it.
 func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
 	s := SetStatus{Name: name, Lengths: []int{}}
 	c, err := kernel.Content(name)
@@ -221,7 +223,7 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state
 	return s, nil
 }
 
-// banSetStatus looks at one set of bans.
+// banSetStatus reads one set of bans from the kernel.
 func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
 	s, err := setStatus(kernel, name, f, state.SetPrint{})
 	if !s.Exists || err != nil {
@@ -232,7 +234,7 @@ func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStat
 	return s, nil
 }
 
-// foreignRemedy is what to do about a set of that kind.
+// foreignRemedy is what to do about a set that somebody else made.
 func (s *Status) foreignRemedy(set SetStatus) string {
 	if len(set.users) > 0 {
 		return (&ipsetsync.InUseError{}).Remedy()
@@ -240,14 +242,14 @@ func (s *Status) foreignRemedy(set SetStatus) string {
 	return s.repairs()
 }
 
-// noteUsers looks who uses a set that somebody else has made.
+// noteUsers finds out what uses a set that somebody else made.
 func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
 	if s.Exists && !s.Ours && s.References > 0 {
 		s.users = setnames.OtherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
 	}
 }
 
-// Mended is a remedy as it can be carried out on this host; see [rules.Mended].
+// Mended adapts a remedy so that it works on this host as it is now; see [rules.Mended].
 func (s *Status) Mended(remedy string) string {
 	switch {
 	case s.mistaken:

@@ -16,10 +16,9 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// Sync makes the kernel's sets hold what the feeds say, and the rules drop their
-// members. On an error the kernel is as it was, and the report says so too (or it
-// says RulesFailed, and then only the rules are); a feed that fails is no error but
-// a report that is Stale.
+// Sync fills the kernel's sets from the feeds, and applies the rules that drop their members.
+// On an error the kernel is as it was; if the report's outcome is RulesFailed, only the rules
+// are. A feed that fails is no error: the outcome is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncReport, error) {
 	if opts.DryRun {
 		ctx = reach.AtOneMoment(ctx)
@@ -32,7 +31,7 @@ func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncRepo
 	return report, err
 }
 
-// syncInto is Sync, writing down in report what it does.
+// syncInto is Sync; it notes in report what it does.
 func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report *SyncReport) error {
 	watch := &state.Stopwatch{Steps: &report.Steps, Last: time.Now()}
 	h, err := rules.OpenHandles(cfg)
@@ -40,7 +39,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 		return err
 	}
 	defer h.Close()
-	// Before the locks are held, for which the agent would wait.
+	// Before this takes the locks that the agent needs.
 	how := takeover.Following{File: opts.ConfigFile, DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
@@ -92,7 +91,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	if report.Rules != nil {
 		report.Rules.Agent = agent
 	}
-	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // all was tried again
+	if err == nil && !opts.DryRun && !opts.Offline && !opts.SetsOnly { // everything was written again
 		state.ForgetUnwritten(cfg, notes)
 	}
 	report.noteAround(ctx, cfg)
@@ -102,7 +101,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	return err
 }
 
-// end is what follows when everything has been fetched.
+// end does what comes after fetching.
 func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Options, watch *state.Stopwatch) error {
 	cfg := e.Cfg
 	if err := e.Run(ctx, report, watch); err != nil {
@@ -120,7 +119,7 @@ func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Op
 		}
 	}
 	if report.Overruled = !opts.DryRun && state.AgentDiffers(ctx, cfg); !report.Overruled && !opts.DryRun {
-		if err := state.KeepConfig(cfg, time.Now()); err != nil { // for hosts without an agent
+		if err := state.KeepConfig(cfg, time.Now()); err != nil { // where no agent runs to keep it
 			report.warn("%v", err)
 		}
 	}
