@@ -42,9 +42,15 @@ func (p DropPlace) Whole() bool {
 
 // Places are where packets of a source are dropped or may be. What closes a port to
 // everybody, and what limits everybody alike, is none. With cut there may be more: there
-// are too many ways through the rules to follow them all.
+// are too many ways through the rules to follow them all. They are those of packets to all
+// ports, or of what nat sends from some of them to another one.
 func (t *Tracer) Places(p Packet) (all []DropPlace, cut bool) {
-	return t.view(p.Source).places(packets{box: box{in: p.In}, here: p.Here})
+	of := packets{box: box{in: p.In}, here: p.Here}
+	if p.ToPort != 0 {
+		of.proto, of.dports = p.Proto, []PortRange{p.Ports}
+		of.sent, of.turned = p.sent(of.box), true
+	}
+	return t.view(p.Source).places(of)
 }
 
 func (v *view) places(of packets) (all []DropPlace, cut bool) {

@@ -404,10 +404,10 @@ func (a *asks) meetsStranger() bool {
 }
 
 // state is how many packets have the states of a connection that a rule asks for.
-func (a *asks) state(t tracking, table string, back bool) Share {
+func (a *asks) state(t tracking, table string, back bool, dnat Share) Share {
 	share := AllOf
 	for _, s := range a.states {
-		share = share.both(s.of(t, table, back))
+		share = share.both(s.of(t, table, back, dnat))
 	}
 	return share
 }

@@ -80,10 +80,10 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		here.box = asked.within(w.box)
 		here.src = netip.Prefix{}
 		got := t.answer(r, t.changed(here.box))
-		state := r.state(t.tracking, t.table, t.along.isBack())
+		state := r.state(t.tracking, t.table, t.along.isBack(), t.sentElsewhere())
 		theirs := state
 		if t.others.Apart && len(r.states) > 0 {
-			theirs = r.state(plain, t.table, t.along.isBack()) // as far as is known of one whom others leave alone
+			theirs = r.state(plain, t.table, t.along.isBack(), t.sentElsewhere()) // as far as is known of one whom others leave alone
 		}
 		share, other := got.share.both(state), got.other.both(theirs)
 		if share != other && r.target != "" && (t.parted == nil || !passive(r.target)) {

@@ -64,6 +64,9 @@ type Others struct {
 	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
 	Marks    bool // they may have marked them by their source
 	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
+
+	// Translates is that they may send packets to another port or host.
+	Translates bool
 }
 
 // Affects is what these rules may do to packets of a source, or without one to those of
@@ -96,8 +99,9 @@ func (t *Tracer) affects(source netip.Prefix) (o Others) {
 		o.Apart = o.Apart || tr.tracking != theirs[i].tracking
 	}
 	if v.cut() {
-		return Others{Untracks: true, Marks: true, Apart: true}
+		o = Others{Untracks: true, Marks: true, Apart: true}
 	}
+	o.Translates = t.saved.Translates()
 	return o
 }
 

@@ -44,15 +44,16 @@ type askedState struct {
 	not    bool
 }
 
-// of is how many of the packets of a table have one of the states.
-func (a askedState) of(t tracking, table string, back bool) Share {
+// of is how many of the packets of a table have one of the states. dnat is how many nat has
+// sent elsewhere, as of [trace.sentElsewhere].
+func (a askedState) of(t tracking, table string, back bool, dnat Share) Share {
 	share := NoneOf
 	asked := func(s string) bool { return slices.Contains(a.states, s) }
 	switch of := t.states(table, back); {
-	case !slices.ContainsFunc(of, func(s string) bool { return !asked(s) }):
+	case !slices.ContainsFunc(of, func(s string) bool { return !asked(s) }), asked("DNAT") && dnat == AllOf:
 		share = AllOf
-	case slices.ContainsFunc(of, asked), table != "raw" && (asked("DNAT") || asked("SNAT")):
-		share = Unknown // what nat has made of the packet is not followed
+	case slices.ContainsFunc(of, asked), asked("DNAT") && dnat != NoneOf, table != "raw" && asked("SNAT"):
+		share = Unknown
 	}
 	if a.not {
 		return share.negated()
@@ -74,4 +75,20 @@ func (t tracking) tracked(r *asks, all bool) tracking {
 		return to
 	}
 	return unclear
+}
+
+// sentElsewhere is how many of the packets have the state DNAT, which nat has sent to another
+// port or host.
+func (t *trace) sentElsewhere() Share {
+	switch {
+	case t.forwarded || t.along.isBack() && t.table != "raw":
+		return Unknown
+	case t.early || t.table == "raw": // before nat
+		return NoneOf
+	case t.turned:
+		return AllOf
+	case t.others.Translates || t.saved.Translates():
+		return Unknown
+	}
+	return NoneOf
 }

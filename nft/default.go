@@ -221,7 +221,7 @@ func (r *Ruleset) Affects(p Packet) Others {
 	if p.Answers {
 		r = r.turned()
 	}
-	var all Others
+	all := Others{Translates: r.Translates(p.is6())}
 	for _, p := range r.by(p) {
 		w := newWalk(r, p)
 		w.through()

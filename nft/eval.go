@@ -73,6 +73,9 @@ type Others struct {
 	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
 	Marks    bool // they may have marked them by their source
 	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
+
+	// Translates is that they may send packets to another port or host.
+	Translates bool
 }
 
 func (p Packet) is6() bool {
@@ -199,7 +202,9 @@ func (p Packet) inRanges(m *Match, mark []byte) truth {
 		return no
 	case m.Mask != nil:
 		if f == CTStatus && !p.Forwarded && !p.Answers && bytes.Equal(and(m.Mask, native32(ctNATBits)), m.Mask) {
-			s = exactly(native32(0)...) // nothing has been translated that comes to this host
+			if s = exactly(native32(0)...); p.ToPort != 0 { // else nothing has been translated that comes to this host
+				s = exactly(native32(ctDNAT)...)
+			}
 		}
 		if !s.known || !bytes.Equal(s.first, s.last) {
 			return perhaps

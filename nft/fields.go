@@ -51,8 +51,9 @@ const (
 
 	loopbackIndex = 1 // LOOPBACK_IFINDEX
 
-	ctStateInvalid     = 1  // NF_CT_STATE_INVALID_BIT
-	ctStateEstablished = 2  // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
-	ctStateUntracked   = 64 // NF_CT_STATE_UNTRACKED_BIT
+	ctStateInvalid     = 1    // NF_CT_STATE_INVALID_BIT
+	ctStateEstablished = 2    // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+	ctStateUntracked   = 64   // NF_CT_STATE_UNTRACKED_BIT
+	ctDNAT             = 0x20 // IPS_DST_NAT
 	ctNATBits          = 0x30
 )

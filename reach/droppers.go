@@ -373,7 +373,7 @@ func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
 		p.Answers = false
 		before := allBut(f.affecting(p, toHere), -1)
 		for i := range all {
-			all[i] = firewall.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks}
+			all[i] = firewall.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks, Translates: all[i].Translates || before.Translates}
 		}
 	}
 	return all

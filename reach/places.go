@@ -132,10 +132,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 // Of are the places of an address or prefix, and why they may not be all.
 func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	p.way.Left.Renew()
-	f := firewall.IPv4
-	if q.Addr().Is6() {
-		f = firewall.IPv6
-	}
+	f := familyFor(q)
 	var others []firewall.Others
 	for _, t := range p.tracers {
 		others = append(others, firewall.Others{})
@@ -176,6 +173,13 @@ func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	return places, slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
 }
 
+func familyFor(q netip.Prefix) firewall.Family {
+	if q.Addr().Is6() {
+		return firewall.IPv6
+	}
+	return firewall.IPv4
+}
+
 // byInterface are the places of what comes in by an interface, or without a name by any, and
 // whose rules are too many to follow them all.
 func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string, others []firewall.Others) (places []Place, cut []string) {
@@ -196,31 +200,90 @@ func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string,
 		cut = append(cut, "nftables")
 	}
 	places = append(places, native...)
+	var turned []part
 	for i := range places {
-		if places[i].Certain && p.translated(places[i], f, by) {
-			places[i].Certain = false
+		at := &places[i]
+		if !at.behind || at.Containers || len(at.Ports) == 0 {
+			continue
 		}
+		if at.Certain && p.translated(*at, f, by) {
+			at.Certain = false
+		}
+		if turned == nil {
+			turned = append([]part{}, p.turned(f, by)...)
+		}
+		p.addTurned(at, q, turned, by, others)
 	}
 	return places, cut
+}
+
+// turned are the packets to other ports of this host than those that they are sent to.
+func (p *PlacesFinder) turned(f firewall.Family, by string) (all []part) {
+	for _, proto := range portrange.Protocols {
+		for _, t := range p.natOf(f).parts(admission{proto: proto, ports: portrange.All}, by, toHere) {
+			if t.to.ToPort != 0 && !t.away {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// addTurned adds the ports to a place from which nat sends packets to those of its own, if they
+// end there, too.
+func (p *PlacesFinder) addTurned(at *Place, q netip.Prefix, turned []part, by string, others []firewall.Others) {
+	for _, t := range turned {
+		named := func(of string) bool {
+			proto, ports, some := strings.Cut(of, " ")
+			return some && proto == t.proto && readRange(ports).Has(t.to.ToPort)
+		}
+		if ports := t.proto + " " + t.ports.String(); slices.ContainsFunc(at.Ports, named) && !slices.Contains(at.Ports, ports) && p.endsTurned(*at, q, t, by, others) {
+			at.Ports = append(at.Ports, ports)
+		}
+	}
+}
+
+// endsTurned reports whether packets end for certain at a place whose port nat has turned.
+func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, others []firewall.Others) bool {
+	same := func(where, rule string) bool { return where == at.Where && rule == at.Rule }
+	packet := firewall.Packet{Source: q, In: by, Here: p.way.here(), Proto: t.proto, Ports: t.ports, ToPort: t.to.ToPort}
+	for i, tr := range p.tracers {
+		if tr.family != familyFor(q) || !strings.HasPrefix(at.Where, RulesCommand(tr.backend, tr.family)+",") {
+			continue
+		}
+		found, _ := tr.Within(p.way.Left).Behind(allBut(others, i)).Places(packet)
+		return slices.ContainsFunc(found, func(d firewall.DropPlace) bool {
+			is := p.place(tr, d, q)
+			return same(is.Where, is.Rule) && is.Certain && !is.Containers && len(is.LetIn) == 0
+		})
+	}
+	native := nft.Packet{Source: q, Interface: by, Here: p.way.here(), Proto: t.proto, Port: max(t.ports.First, 1), ToPort: t.to.ToPort, Others: nft.Others(allBut(others, len(p.tracers)))}
+	found, _ := p.native.rules.BySource(native)
+	return slices.ContainsFunc(found, func(d nft.DropPlace) bool {
+		is := p.native.place(d, q, false)
+		return same(is.Where, is.Rule) && is.Certain
+	})
 }
 
 // translated reports whether packets to a port that a place names may come there by another
 // port, or not at all.
 func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
-	if !at.behind || at.Containers || len(at.Ports) == 0 {
-		return false
-	}
-	if p.nat[f] == nil {
-		p.nat[f] = p.way.Filters(f, Nobody)
-	}
 	return slices.ContainsFunc(at.Ports, func(of string) bool {
 		of, _, _ = strings.Cut(of, " to ")
 		proto, ports, some := strings.Cut(of, " ")
 		if !some || !slices.Contains(portrange.Protocols, proto) {
 			return false
 		}
-		return slices.ContainsFunc(p.nat[f].parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned.port != 0 })
+		return slices.ContainsFunc(p.natOf(f).parts(admission{proto: proto, ports: readRange(ports)}, by, toHere), func(q part) bool { return q.away || q.turns.turned.port != 0 })
 	})
+}
+
+// natOf finds out what nat does to packets of a family.
+func (p *PlacesFinder) natOf(f firewall.Family) *filters {
+	if p.nat[f] == nil {
+		p.nat[f] = p.way.Filters(f, Nobody)
+	}
+	return p.nat[f]
 }
 
 // allBut is what all of them together do but one.
@@ -228,6 +291,7 @@ func allBut(all []firewall.Others, one int) (o firewall.Others) {
 	for i, a := range all {
 		if i != one {
 			o.Untracks, o.Marks, o.Apart = o.Untracks || a.Untracks, o.Marks || a.Marks, o.Apart || a.Apart
+			o.Translates = o.Translates || a.Translates
 		}
 	}
 	return o
