@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestBounds: what is just as long, or as much, as it may be is taken as it is written.
+// TestBounds: values exactly at a limit are accepted.
 func TestBounds(t *testing.T) {
 	name := strings.Repeat("a", 64)
 	longURL := "https://a.example/~" + strings.Repeat("u", maxURL-len("https://a.example/~"))
@@ -38,7 +38,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestMostErrors: as many errors as are told are all of them told.
+// TestMostErrors: exactly maxErrors errors are all reported.
 func TestMostErrors(t *testing.T) {
 	_, err := Parse("x", []byte("allow: ["+strings.Repeat("a_b, ", maxErrors)+"]\n"))
 	if text := err.Error(); strings.Count(text, "neither an address nor a host name") != maxErrors || strings.Contains(text, "more errors") {
@@ -59,7 +59,7 @@ func TestParseHost(t *testing.T) {
 	}
 }
 
-// TestRedact: neither the serial nor a key in a URL is shown, and nothing else is hidden.
+// TestRedact: the serial and keys in URLs are hidden, and nothing else is.
 func TestRedact(t *testing.T) {
 	const plain, secret = "https://a.example/list", "https://b.example/list?key=s3cret"
 	text := "feeds: [{name: a, url: '" + plain + "'}, {name: b, url: '" + secret + "'}]\n"
@@ -73,7 +73,7 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// TestFoldersOfBroken finds the folders of a configuration that is refused.
+// TestFoldersOfBroken finds the folders in a configuration that Parse refuses.
 func TestFoldersOfBroken(t *testing.T) {
 	for text, want := range map[string][2]string{
 		"state_dir: /a\nrun_dir: /b\nset: '-'\n":             {"/a", "/b"},
@@ -87,7 +87,7 @@ func TestFoldersOfBroken(t *testing.T) {
 	}
 }
 
-// TestAllErrors: an element that says nothing hides none of the errors behind it.
+// TestAllErrors: an empty element does not hide the errors after it.
 func TestAllErrors(t *testing.T) {
 	for text, want := range map[string][]string{
 		"feeds: [3, {name: a, path: /a}, {name: a, path: /b}]\n":                                                      {"feeds[0]", "feeds[2].name"},
@@ -112,7 +112,8 @@ func TestAllErrors(t *testing.T) {
 	}
 }
 
-// TestParseTime reads times with days, of which no part may be negative or another number.
+// TestParseTime reads times with days. No part may be negative or anything but a decimal
+// number.
 func TestParseTime(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"36500d": 36500 * day, "1d0s": day, "1.5d": 36 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "5m": 5 * time.Minute, "-5m": -5 * time.Minute,
@@ -137,7 +138,8 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// TestSuggestions: a key is found by two slips at most, and where it belongs.
+// TestSuggestions: a key with up to two wrong letters is found, and so is one in the
+// wrong place.
 func TestSuggestions(t *testing.T) {
 	for text, want := range map[string]string{
 		"min_entries: 5\n": `did you mean "feeds[].min_entries"?`, "run_d: x\n": `did you mean "run_dir"?`, "run_dirxx: x\n": `did you mean "run_dir"?`, "run_: x\n": "expected one of ", "run_dirxxx: x\n": "expected one of ",
@@ -148,7 +150,7 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
-// TestSecret: only what is a secret makes a configuration one that is not shown.
+// TestSecret: HasSecret is true only if there is a secret.
 func TestSecret(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false, "report: {serial: s}\n": true, "feeds: [{name: a, url: 'https://a.example/?key=s3cret'}]\n": true,

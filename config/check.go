@@ -9,25 +9,26 @@ import (
 )
 
 const (
-	// maxSetName leaves room for the "6" of the IPv6 twin and the "-next" of the set that is being
-	// filled, below the kernel's 31 characters: IPSET_MAXNAMELEN in linux/netfilter/ipset/ip_set.h
-	// is 32 with the final NUL.
+	// maxSetName leaves room for the "6" of the IPv6 set and the "-next" of the set that is
+	// filled before a swap. The kernel takes 31 characters: IPSET_MAXNAMELEN in
+	// linux/netfilter/ipset/ip_set.h is 32 with the final NUL.
 	maxSetName = 24
 
-	// maxBanSetName leaves room for the "6" of the IPv6 twin: nothing else is ever made of this name.
+	// maxBanSetName leaves room for the "6" of the IPv6 set. Nothing else is ever added to
+	// this name.
 	maxBanSetName = 30
 
-	// maxPath is far below the kernel's PATH_MAX of 4096 (linux/limits.h), so that files in a
-	// directory fit.
+	// maxPath is far below the kernel's PATH_MAX of 4096 (linux/limits.h), so that names of
+	// files can be added.
 	maxPath = 1024
 
-	// maxFeeds bounds the fetches that may start at once.
+	// maxFeeds limits the fetches that may start at once.
 	maxFeeds = 256
 
-	// maxHosts bounds each list of addresses; a trunk or a local network costs several rules.
+	// maxHosts limits each list of addresses; a trunk or a local network takes several rules.
 	maxHosts = 4096
 
-	// maxServices bounds the rules a packet may walk through.
+	// maxServices limits the rules that a packet may have to pass.
 	maxServices = 256
 )
 
@@ -38,7 +39,7 @@ const (
 	listenExample = `expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`
 )
 
-// check turns raw values into a Config. Values that are not written keep the default.
+// check turns raw values into a Config. Keys that are not written keep the default.
 func (r *reader) check(raw rawConfig) Config {
 	c := Default()
 	read(r, "set", raw.Set, &c.Set, parseSetName)
@@ -70,7 +71,7 @@ func (r *reader) feeds(raw []*rawFeed, dst *[]Feed) {
 		return
 	}
 	if len(raw) == 0 {
-		r.fail("feeds", faultf("expected at least one, or no such key for the VoIPBL list", "no feed, so nothing to do"))
+		r.fail("feeds", faultf("expected at least one feed; without this key it is the VoIPBL list", "the list is empty"))
 	}
 	*dst = nil
 	first := make(map[string]int)
@@ -161,7 +162,8 @@ func oneOf(words ...string) func(string) (string, *fault) {
 	}
 }
 
-// setNames refuses a set of bans that has a name of the other set, of its twin, or of what fills it.
+// setNames refuses a name for the set of bans that is also a name of the lists' set, of its
+// IPv6 set, or of the set that is filled before a swap.
 func (r *reader) setNames(c Config) {
 	for _, ban := range []string{c.BanSetName(0), c.BanSetName(1)} {
 		for _, set := range []string{c.SetName(0), c.SetName(1)} {
@@ -170,7 +172,7 @@ func (r *reader) setNames(c Config) {
 				if !r.written(key) {
 					key = "set"
 				}
-				r.fail(key, faultf("expected two names of which neither with a 6 or \"-next\" at its end is the other", "the set %s would be both that of the lists and that of bans", quote(ban)))
+				r.fail(key, faultf("expected two names that still differ when \"6\" or \"-next\" is added to either", "the set %s would hold both the lists and the bans", quote(ban)))
 				return
 			}
 		}
@@ -194,7 +196,7 @@ func parseSetNameUpTo(s string, longest int, expected string) (string, *fault) {
 
 func parseDir(s string) (string, *fault) { return s, checkPath(s, dirExample) }
 
-// checkPath refuses paths that mean another place than they seem to.
+// checkPath refuses paths that are not absolute and clean, or are "/".
 func checkPath(s, expected string) *fault {
 	switch {
 	case !filepath.IsAbs(s):
@@ -211,8 +213,8 @@ func checkPath(s, expected string) *fault {
 	return nil
 }
 
-// parseListen parses the address of the metrics. They are for this host only: they have no
-// password.
+// parseListen parses the address of the metrics. It has to be a loopback address, because
+// the metrics have no password.
 func parseListen(s string) (netip.AddrPort, *fault) {
 	if s == "" {
 		return netip.AddrPort{}, nil

@@ -1,10 +1,10 @@
 // Package config turns the text of voipbl.yaml into a valid Config, and a Config back into text.
 //
-// It is the first station of the program: a command reads the file, Parse checks every value in
-// it, and all that follows works with values that need no second look. Parse has no side effects.
-// It opens no file, resolves no name, asks the host nothing and logs nothing, so the same text
-// gives the same answer on every machine; what only the host can know (its own networks, whether
-// a path exists) is the caller's business.
+// A command reads the file, Parse checks every value in it, and the other packages take the
+// Config without checking again. Parse opens no file, resolves no name, asks the host nothing
+// and logs nothing, so the same text gives the same result on every machine. What only the
+// host knows (its own networks, whether a path exists) the caller has to check. Nearly all
+// packages import this one; it imports only internal/portrange and internal/shownurl.
 //
 // The text goes through three stages, each in its own file: syntax (bytes to a syntax tree),
 // decode (syntax tree to raw values, with the place of each), check (raw values to a Config).
@@ -20,23 +20,24 @@ import (
 	"github.com/voipbl/voipbl/internal/shownurl"
 )
 
-// A Config is a complete and valid configuration. Parse and Default are the only makers of one.
+// A Config is a complete and valid configuration. Only Parse and Default make one.
 type Config struct {
-	// Set is the kernel's name of the IPv4 set. SetName6 gives that of its IPv6 twin.
+	// Set is the kernel's name of the IPv4 set. SetName6 returns the name of the IPv6
+	// set.
 	Set string
 
-	// BanSet is the kernel's name of the IPv4 set of this host's own bans. BanSetName gives it by
-	// family. It is another one than Set.
+	// BanSet is the kernel's name of the IPv4 set of this host's own bans. BanSetName returns
+	// the name by family. It differs from Set.
 	BanSet string
 
-	// StateDir holds what must survive a boot (the last good copy of each feed), RunDir what must
-	// not (the lock). Both are absolute and clean, and neither is "/".
+	// StateDir holds files that must survive a boot (the last good copy of each feed), RunDir
+	// files that must not (the lock). Both are absolute, clean and not "/".
 	StateDir, RunDir string
 
 	// Feeds are the sources of blocked addresses, at least one.
 	Feeds []Feed
 
-	// Allow is never blocked, whatever a feed says.
+	// Allow lists the hosts that are never blocked, whatever a feed says.
 	Allow []Host
 
 	Names Names
@@ -64,42 +65,43 @@ func twin(name string, family int) string {
 	return name + "6"
 }
 
-// Bans say what "voipbl ban" blocks.
+// Bans says what "voipbl ban" blocks.
 type Bans struct {
-	// IPv6Prefix is the length of the network that is banned with an IPv6 address when a program
-	// bans it, 1..128: an attacker has at least a /64 to himself, with 2^64 addresses in it.
+	// IPv6Prefix is the length of the network that is banned when a program bans an IPv6
+	// address, 1..128. An attacker usually has at least a /64, with 2^64 addresses in it.
 	IPv6Prefix int
 }
 
-// Limits keep a broken or hostile feed from doing harm.
+// Limits keeps a broken or hostile feed from doing harm.
 type Limits struct {
-	// Widest and Widest6 are the shortest prefix lengths a feed entry may have, 1..32 and 1..128.
-	// A wider entry is rejected. Zero is outside the range because a /0 blocks the whole Internet,
-	// which no feed means.
+	// Widest and Widest6 are the shortest prefix lengths a feed entry may have, 1..32 and
+	// 1..128. A wider entry is rejected. Zero is not allowed, because a /0 blocks the whole
+	// Internet.
 	Widest, Widest6 int
 
-	// MaxEntries bounds how many prefixes one feed may give, 1000..100,000,000; a range counts as
-	// the prefixes that it takes. It bounds memory, here and in the kernel. EntriesAuto is as many
-	// as the memory of the host allows.
+	// MaxEntries is how many prefixes one feed may hold, 1000..100,000,000; a range counts as
+	// the prefixes that cover it. It limits memory, in the program and in the kernel.
+	// EntriesAuto stands for as many as the host's memory allows.
 	MaxEntries int
 
-	// MaxBytes bounds a feed's size after decompression, 1 KiB..1 GiB.
+	// MaxBytes is a feed's largest size after decompression, 1 KiB..1 GiB.
 	MaxBytes int64
 
-	// Timeout bounds one fetch from its first to its last byte, 1s..1h.
+	// Timeout is how long one fetch may take in all, 1s..1h.
 	Timeout time.Duration
 
-	// KeepLost is how long what a feed has brought stays in force after its last good copy was
-	// lost, if it cannot be fetched meanwhile, 1h..90d.
+	// KeepLost is how long the entries of a feed stay in force after its last good copy was
+	// lost, if the feed cannot be fetched again, 1h..90d.
 	KeepLost time.Duration
 }
 
-// EntriesAuto is a Limits.MaxEntries that only the host can tell.
+// EntriesAuto is the Limits.MaxEntries that depends on the host's memory.
 const EntriesAuto = 0
 
-// Names say how DNS names stand for addresses.
+// Names says how the addresses of DNS names are used.
 type Names struct {
-	// Keep is how long an address stays exempt after its name has answered without it, 1h..90d.
+	// Keep is how long an address stays exempt after it has left its name's DNS answers,
+	// 1h..90d.
 	Keep time.Duration
 }
 
@@ -108,28 +110,30 @@ type Firewall struct {
 	// Backend is the iptables flavour: BackendAuto, BackendNFT or BackendLegacy.
 	Backend string
 
-	// DropAt is where members of the set are dropped: DropAuto, DropInput, DropPrerouting or
-	// DropNone. With DropNone Base is false.
+	// DropAt is where packets from members of the set are dropped: DropAuto, DropInput,
+	// DropPrerouting or DropNone. With DropNone, Base is false.
 	DropAt string
 
 	// IPv6 is whether there are rules of voipbl for IPv6: IPv6Auto or IPv6Off.
 	IPv6 string
 
-	// DropOutbound drops also what this host sends to members of the set.
+	// DropOutbound also drops packets that this host sends to members of the set.
 	DropOutbound bool
 
-	// LogDrops tells a rate-limited sample of the drops to LogKernel or LogNetlink, or is LogOff.
+	// LogDrops is where a rate-limited sample of the drops is logged: LogKernel, LogNetlink
+	// or LogOff.
 	LogDrops string
 
-	// Base asks for the whole host firewall instead of the drop alone. The keys below matter only
-	// then, and LocalNetworks is not empty.
+	// Base asks for the whole host firewall instead of the drop rules alone. The fields below
+	// only count if it is true; LocalNetworks is not empty then.
 	Base bool
 
-	// BesideOthers lets the base rules be installed although another program (ufw, firewalld,
-	// FreePBX's firewall) owns INPUT too.
+	// BesideOthers allows base rules although another program (ufw, firewalld, FreePBX's
+	// firewall) also has rules in INPUT.
 	BesideOthers bool
 
-	// LocalNetworks are the intranets: what "from: lan" and SIP from phones refer to.
+	// LocalNetworks are the networks that "from: lan" means, and from which phones may
+	// use SIP.
 	LocalNetworks []netip.Prefix
 
 	// Trunks are the SIP providers, which may send SIP from outside the LocalNetworks.
@@ -137,10 +141,12 @@ type Firewall struct {
 
 	SIP SIP
 
-	// RTP is the port range of the media streams, UDP from anywhere. It has no port of SIP.
+	// RTP is the port range of the media streams, UDP from anywhere. It contains no SIP
+	// port.
 	RTP PortRange
 
-	// Services are the other open ports, in the order of their rules. None of them is a port of SIP.
+	// Services are the other open ports, in the order of their rules. None of them is a SIP
+	// port.
 	Services []Service
 }
 
@@ -150,10 +156,10 @@ const (
 	BackendNFT    = "nft"    // iptables-nft
 	BackendLegacy = "legacy" // iptables-legacy
 
-	DropAuto       = "auto"       // DropPrerouting where INPUT is flushed or gone past, else DropInput
+	DropAuto       = "auto"       // DropPrerouting where INPUT is flushed or bypassed, otherwise DropInput
 	DropInput      = "input"      // the first rule of INPUT
 	DropPrerouting = "prerouting" // raw PREROUTING: forwarded and container ports too
-	DropNone       = "none"       // no rules of voipbl: another program has rules that use the sets
+	DropNone       = "none"       // no rules by voipbl: another program's rules use the sets
 
 	IPv6Auto = "auto" // where the kernel has IPv6
 	IPv6Off  = "off"  // never
@@ -168,8 +174,8 @@ const (
 
 // SIP says who may reach the signalling ports.
 type SIP struct {
-	// Public opens the ports, rate limited, to everyone who is not blocked. Otherwise only
-	// Firewall.LocalNetworks and Firewall.Trunks reach them.
+	// Public opens the ports, with a rate limit, to every address that is not blocked.
+	// Otherwise only Firewall.LocalNetworks and Firewall.Trunks reach them.
 	Public bool
 
 	// Ports are open for both UDP and TCP.
@@ -180,7 +186,7 @@ type SIP struct {
 type Service struct {
 	Name  string      // lower case; with Proto, unique
 	Proto string      // ProtoTCP, ProtoUDP, or one of Portless
-	Ports []PortRange // at least one, without overlap; none of a protocol without ports
+	Ports []PortRange // without overlap; at least one, or none for a protocol in Portless
 	From  string      // FromLAN or FromAny
 }
 
@@ -190,10 +196,10 @@ const (
 	ProtoUDP = "udp"
 
 	FromLAN = "lan" // Firewall.LocalNetworks only
-	FromAny = "any" // everyone who is not blocked
+	FromAny = "any" // every address that is not blocked
 )
 
-// Portless are the protocols without ports that tunnels are made of: IPsec, GRE, and IPv4 and IPv6
+// Portless lists the tunnel protocols, which have no ports: IPsec, GRE, and IPv4 and IPv6
 // within IP.
 var Portless = []string{"esp", "gre", "ipip", "6in4"}
 
@@ -205,22 +211,22 @@ type Metrics struct {
 
 // Report says whether and where addresses that attack this host are reported.
 type Report struct {
-	// Enabled is the owner's word that this host may report at all.
+	// Enabled allows this host to report.
 	Enabled bool
 
-	// URL is where VoIPBL takes reports, without a slash at its end and without a query. Insecure
-	// allows plain http, where anyone on the way can read and change what is reported.
+	// URL is where VoIPBL takes reports, without a slash at its end and without a query.
+	// Insecure allows plain http, where anyone on the way can read and change the reports.
 	URL      string
 	Insecure bool
 
-	// Serial tells VoIPBL who reports. It is a secret, and may be empty.
+	// Serial tells VoIPBL which host reports. It is a secret, and may be empty.
 	Serial string
 
-	// PerHour is how many requests are made within any hour, 1..600.
+	// PerHour is the most requests in any hour, 1..600.
 	PerHour int
 }
 
-// Redacted is the configuration as it may be shown: without secrets.
+// Redacted returns the configuration without its secrets, to be shown to people.
 func (c Config) Redacted() Config {
 	if c.Report.Serial != "" {
 		c.Report.Serial = hidden
@@ -232,7 +238,7 @@ func (c Config) Redacted() Config {
 	return c
 }
 
-// Redact is a text that was made of the configuration, as it may be shown.
+// Redact hides the secrets of the configuration in a text, such as an error.
 func (c Config) Redact(text string) string {
 	var pairs []string
 	if c.Report.Serial != "" {
@@ -246,15 +252,15 @@ func (c Config) Redact(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// hidden stands in for a secret, as in net/url's Redacted.
+// hidden replaces a secret, as in net/url's Redacted.
 const hidden = shownurl.Hidden
 
-// Parse reads the text of a configuration file. Keys that are not written have the values of
+// Parse reads the text of a configuration file. Keys that are not written get the values of
 // Default. The file's name is only used in errors.
 //
-// The error, if any, joins one *Error for each thing wrong, in the order of their places in the
-// text, and tells how many there are beyond the first 50. Broken YAML is reported alone, as nothing
-// after it can be trusted.
+// The error, if any, joins one *Error for each thing wrong, in the order of their places in
+// the text, and counts those beyond the first 50. Broken YAML is reported alone, because
+// nothing after it can be trusted.
 func Parse(file string, text []byte) (Config, error) {
 	r := reader{file: file, places: make(map[string]place)}
 	root, ok := r.syntax(text)
@@ -269,11 +275,13 @@ func Parse(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// RunDir is the run_dir of a configuration that Parse refuses, as far as it can be told: it is
-// where whoever still goes by an older one is found.
+// RunDir returns the run_dir of a configuration that Parse refuses, or the default if it
+// cannot be found. The socket of an agent that still runs with an older configuration is
+// there.
 func RunDir(text []byte) string { return guess(text).RunDir }
 
-// StateDir is its state_dir likewise, where what was last in force is kept.
+// StateDir returns the state_dir of a configuration that Parse refuses, or the default
+// if it cannot be found. The last good copies are there.
 func StateDir(text []byte) string { return guess(text).StateDir }
 
 func guess(text []byte) Config {
@@ -286,7 +294,8 @@ func guess(text []byte) Config {
 	return Default()
 }
 
-// folders are the lines of a file that is no YAML that say where the folders are.
+// folders returns the lines with state_dir and run_dir of a text that is not valid
+// YAML.
 func folders(text []byte) (lines []byte) {
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("state_dir:")) || bytes.HasPrefix(line, []byte("run_dir:")) {

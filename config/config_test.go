@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// diff compares configurations. It tells nil and empty lists apart, as an admin's tools would if
-// they printed both.
+// diff compares configurations. Nil and empty lists differ, as they would in an admin's tools
+// that print both.
 func diff(want, got Config) string {
 	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{}, netip.AddrPort{}))
 }
@@ -104,7 +104,7 @@ metrics: {listen: "127.0.0.1:9617"}
 
 func TestParse(t *testing.T) {
 	want := Default()
-	want.Feeds[1].Optional = false // only the built-in one is
+	want.Feeds[1].Optional = false // only the built-in feed is optional
 	address := Host{Prefix: netip.MustParsePrefix("203.0.113.10/32")}
 	want.Allow = []Host{address, {Name: "trunk.example.net"}}
 	want.Firewall.LocalNetworks = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}
@@ -179,7 +179,8 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 	}
 }
 
-// The file that admins find in /etc/voipbl names every key, and changes nothing.
+// TestPackagedFile: the file that is installed in /etc/voipbl names every key and
+// changes no default.
 func TestPackagedFile(t *testing.T) {
 	text, err := os.ReadFile("../packaging/voipbl.yaml")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// decode fills a rawConfig from the syntax tree and notes the place of each value. It goes on
-// after an error, so that everything wrong is found at once; the value at fault stays nil.
+// decode fills a rawConfig from the syntax tree and records the place of each value. After an
+// error it leaves the value nil and goes on, so that all errors are reported at once.
 func (r *reader) decode(root ast.Node) rawConfig {
 	var raw rawConfig
 	if root != nil && root.Type() != ast.NullType {
@@ -19,7 +19,8 @@ func (r *reader) decode(root ast.Node) rawConfig {
 	return raw
 }
 
-// value decodes a value into a field, or an element of one. The example is the field's.
+// value decodes a value into a field, or into an element of one. example is the
+// field's.
 func (r *reader) value(key string, node ast.Node, dst reflect.Value, example string) {
 	r.places[key] = nodePlace(node)
 	m, isMapping := node.(*ast.MappingNode)
@@ -80,7 +81,7 @@ func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
 	}
 }
 
-// portList decodes a list of ports into the text that says the same.
+// portList decodes a list of ports into the same ports as text.
 func (r *reader) portList(key string, s *ast.SequenceNode, dst reflect.Value) {
 	var words []string
 	for i, item := range s.Values {
@@ -128,7 +129,7 @@ func scalar(node ast.Node, dst reflect.Value) bool {
 	return false
 }
 
-// integer decodes a number if an int holds it.
+// integer decodes a number if it fits an int.
 func integer(v any, dst **int) bool {
 	var i int
 	switch v := v.(type) {
@@ -149,8 +150,8 @@ func integer(v any, dst **int) bool {
 	return true
 }
 
-// text returns a value's text. A number is text too, as it stands in the file, so that ports and
-// sizes need no quotes.
+// text returns a value's text. A number counts as text, too, as written in the file, so that
+// ports and sizes need no quotes.
 func text(node ast.Node) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:
@@ -203,8 +204,8 @@ func describe(node ast.Node) string {
 	return fmt.Sprintf("a number (%s)", quote(node.GetToken().Value))
 }
 
-// nodePlace returns where a value begins. A mapping without braces begins with its first key; the
-// parser's own answer is the colon after that key.
+// nodePlace returns where a value begins. A mapping without braces begins with its first key;
+// the parser itself gives the place of the colon after that key.
 func nodePlace(node ast.Node) place {
 	if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
 		return tokenPlace(m.Values[0].Key.GetToken())

@@ -13,20 +13,20 @@ const (
 	// has just edited it waits for the effect.
 	defaultPathSchedule = "@every 5m"
 
-	// defaultMinEntries refuses an empty answer of a feed about which nothing more is known.
+	// defaultMinEntries refuses an empty list of a feed that has no minimum of its own.
 	defaultMinEntries = 1
 
-	// defaultMaxCoverage is 5 % of IPv4 space. The VoIPBL list covers 0.002 %. A list beyond 5 %
-	// is no list of attackers but has gone wrong, or is one of unused space (such as
-	// firehol_level1 with 14 %), which whoever wants it can say.
+	// defaultMaxCoverage is 5 % of IPv4 space. The VoIPBL list covers 0.002 %. A list beyond
+	// 5 % is broken, or lists unused space (such as firehol_level1 with 14 %); an admin who
+	// wants such a list can raise the limit.
 	defaultMaxCoverage = 0.05
 
-	// defaultFrozenAfter is a day and a half of the VoIPBL list's four hours, in which it has
-	// always changed.
+	// defaultFrozenAfter is a day and a half of fetches every four hours. The VoIPBL list has
+	// always changed within that time.
 	defaultFrozenAfter = 10
 )
 
-// Default returns the configuration of an empty file.
+// Default returns the configuration that an empty file gives.
 func Default() Config {
 	return Config{
 		Set:      "voip_bl",
@@ -48,14 +48,14 @@ func Default() Config {
 			MaxCoverage: 1,
 		}},
 		Names: Names{Keep: 7 * day},
-		Bans:  Bans{IPv6Prefix: 64}, // what a provider gives to one customer at least (RFC 6177)
+		Bans:  Bans{IPv6Prefix: 64}, // the least that a provider gives to one customer (RFC 6177)
 		Limits: Limits{
-			Widest:     8,  // the blocks that were given out whole in the early days
+			Widest:     8,  // the widest blocks ever assigned to one holder
 			Widest6:    19, // a whole national provider, such as 2003::/19
 			MaxEntries: EntriesAuto,
 			MaxBytes:   64 << 20, // the VoIPBL list has 1.7 MB
 			Timeout:    time.Minute,
-			KeepLost:   7 * day, // over a weekend and a holiday
+			KeepLost:   7 * day, // covers a weekend and a holiday
 		},
 		Firewall: Firewall{
 			Backend:  BackendAuto,
@@ -69,7 +69,7 @@ func Default() Config {
 		Metrics: Metrics{Listen: netip.MustParseAddrPort("127.0.0.1:9617")},
 		Report: Report{
 			URL:     "https://voipbl.org", // their own fail2ban action asks www.voipbl.org by http
-			PerHour: 60,                   // one a minute: a host under a usual attack bans a few an hour
+			PerHour: 60,                   // one a minute; under a usual attack a host bans a few an hour
 		},
 	}
 }
@@ -100,7 +100,7 @@ func defaultServices() []Service {
 	}
 }
 
-// single returns a range of one for each port.
+// single returns a range for each port.
 func single(ports []uint16) []PortRange {
 	ranges := make([]PortRange, 0, len(ports))
 	for _, p := range ports {

@@ -1,6 +1,6 @@
 package config
 
-// Equal reports whether two configurations say the same.
+// Equal reports whether two configurations have the same values.
 func (c Config) Equal(other Config) bool {
 	one, err1 := c.YAML()
 	two, err2 := other.YAML()

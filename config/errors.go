@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxErrors is how many errors Parse reports: more than a screen of them help nobody.
+	// maxErrors is how many errors Parse reports: about a screenful.
 	maxErrors = 50
 
 	// maxQuote is how many characters of a value an error repeats.
@@ -26,7 +26,7 @@ type Error struct {
 	Key          string // the key's path, such as "feeds[0].url"; empty for the file as a whole
 	Problem      string // what is wrong, with the value as written
 	Expected     string // what would be right, with an example
-	Missing      bool   // something is needed here that is not written
+	Missing      bool   // a key that is needed here is not written
 }
 
 // Error returns "FILE:LINE:COLUMN: key: problem: what was expected".
@@ -43,14 +43,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// A fault is an Error that does not know its place yet. The parsers of single values return it,
-// the reader that called them adds file, place and key.
+// A fault is an Error without its place. The parsers of single values return it; the reader
+// that called them adds file, place and key.
 type fault struct {
 	problem, expected string
 	missing           bool
 }
 
-// faultf returns a fault whose problem is formatted, and what was expected instead.
+// faultf returns a fault with a formatted problem, and what was expected instead.
 func faultf(expected, format string, args ...any) *fault {
 	return &fault{problem: fmt.Sprintf(format, args...), expected: expected}
 }
@@ -58,21 +58,21 @@ func faultf(expected, format string, args ...any) *fault {
 // A place is a position in the text, counted from 1.
 type place struct{ line, column int }
 
-// A reader collects, while the text becomes a Config, where each key stands and what is wrong.
+// A reader records the place of each key and all errors while the text becomes a Config.
 type reader struct {
 	file   string
-	places map[string]place // of the value of each key written, by the key's path
+	places map[string]place // of each value written, by the key's path
 	errs   []*Error
 }
 
-// written says whether a key is in the text, be its value good or bad.
+// written reports whether a key is in the text, with a good or a bad value.
 func (r *reader) written(key string) bool {
 	_, ok := r.places[key]
 	return ok
 }
 
-// fail records that a key's value is wrong. A key that is not written is reported where its
-// parent stands.
+// fail records that a key's value is wrong. A key that is not written is reported at the
+// place of its parent.
 func (r *reader) fail(key string, f *fault) {
 	at, ok := r.places[key]
 	for parent := key; !ok && parent != ""; at, ok = r.places[parent] {
@@ -94,7 +94,7 @@ func (r *reader) failAt(at place, key string, f *fault) {
 	})
 }
 
-// err joins what was recorded, in the order of the text, and the first maxErrors only.
+// err joins the first maxErrors errors, in the order of the text.
 func (r *reader) err() error {
 	slices.SortStableFunc(r.errs, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -113,8 +113,8 @@ func (r *reader) err() error {
 	return errors.Join(errs...)
 }
 
-// quote returns a value for use in an error: quoted, without control characters, and cut short. What
-// looks like a URL, wherever it is written, has no key in it.
+// quote returns a value for an error: quoted, without control characters, cut short, and
+// without the keys of anything that looks like a URL.
 func quote(s string) string {
 	if strings.Contains(s, "://") {
 		s = shownurl.Of(s)
@@ -122,7 +122,7 @@ func quote(s string) string {
 	return strconv.Quote(shorten(s))
 }
 
-// shorten cuts a text after maxQuote characters.
+// shorten cuts a text to maxQuote characters.
 func shorten(s string) string {
 	n := 0
 	for i := range s {

@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	// maxURL is the length of the longest URL in bytes: RFC 9110 section 4.1 asks everyone on the
-	// way to support at least 8,000. VoIPBL's filters make long ones.
+	// maxURL is the longest URL in bytes: RFC 9110 section 4.1 recommends that all servers
+	// and proxies support at least 8,000. VoIPBL's filters make long URLs.
 	maxURL = 8000
 
-	// maxMinEntries is more lines than the largest possible feed has: 1 GiB of "1.2.3.4\n".
+	// maxMinEntries is the number of lines in the largest possible feed: 1 GiB of
+	// "1.2.3.4\n".
 	maxMinEntries = maxBytes / 8
 
-	// maxFrozenAfter is a week of the shortest schedule: counting the times takes time.
+	// maxFrozenAfter is a week of the shortest schedule, one minute.
 	maxFrozenAfter = 10_080
 )
 
@@ -27,12 +28,12 @@ type Feed struct {
 	// letter or digit.
 	Name string
 
-	// URL is http or https with a host; Path is absolute and clean, and names a file, a directory
-	// or a glob. Exactly one of them is set.
+	// URL is http or https with a host. Path is absolute and clean, and is a file, a
+	// directory or a glob. Exactly one of the two is set.
 	URL  URL
 	Path string
 
-	// Optional makes an absent Path an empty feed instead of an error.
+	// Optional makes a missing Path an empty feed instead of an error.
 	Optional bool
 
 	// Schedule is when the agent fetches the feed.
@@ -41,16 +42,17 @@ type Feed struct {
 	// Insecure allows a URL with plain http, where anyone on the way can change the list.
 	Insecure bool
 
-	// MinEntries is how many entries the URL's list has at least; below, it is taken for broken.
-	// Zero for a path, which may become empty.
+	// MinEntries is the least number of entries of a URL's list; a shorter list is refused as
+	// broken. Zero for a path, which may be empty.
 	MinEntries int
 
-	// MaxCoverage is the share of IPv4 space, above 0 and up to 1, beyond which the URL's list is
-	// taken for broken. One, no bound, for a path: it is the admin's own hand.
+	// MaxCoverage is the share of IPv4 space, above 0 and up to 1, beyond which a URL's list
+	// is refused as broken. It is 1, no limit, for a path, because the admin writes that
+	// list.
 	MaxCoverage float64
 
-	// FrozenAfter is how many times in a row the URL's list may be due and say the same before
-	// that is told; 0 is never. Zero for a path.
+	// FrozenAfter is after how many due fetches in a row a URL's list that has not changed is
+	// reported; 0 is never. Zero for a path.
 	FrozenAfter int
 }
 
@@ -105,14 +107,15 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	r.refuse(key+".optional", "a path")
 }
 
-// refuse reports a key that has no effect on this kind of feed: whoever wrote it expects one.
+// refuse reports a key that has no effect on this kind of feed: the admin who wrote it
+// expects one.
 func (r *reader) refuse(key, kind string) {
 	if r.written(key) {
 		r.fail(key, faultf("expected no such key here", "only a feed with %s has this key", kind))
 	}
 }
 
-// every returns the parser of schedules that forbids to fetch more often than that.
+// every returns a parser that refuses schedules more frequent than least.
 func every(least time.Duration) func(string) (Schedule, *fault) {
 	return func(s string) (Schedule, *fault) { return parseSchedule(s, least) }
 }
@@ -127,8 +130,8 @@ func parseName(s string) (string, *fault) {
 	return s, nil
 }
 
-// parseURL checks a URL and returns it as it is: the list's own filters in its query are sent as
-// they are written.
+// parseURL checks a URL and returns it unchanged, because the list's filters in its query are
+// sent as written.
 func parseURL(s string, insecure bool) (URL, *fault) {
 	s, f := checkURL(s, insecure, urlExample, "can change the list")
 	return URL(s), f
@@ -144,9 +147,9 @@ func checkURL(s string, insecure bool, urlExample, danger string) (string, *faul
 		return "", faultf("expected such characters written as %XX, such as %20 for a space",
 			"URL with a space, a control or a non-ASCII character (%s)", quoteURL(s))
 	case err != nil:
-		return "", faultf(urlExample, "bad URL (%s)", quoteURL(s)) // the error quotes what may be a key
+		return "", faultf(urlExample, "bad URL (%s)", quoteURL(s)) // the library's error may quote a key
 	case u.User != nil:
-		// Not quoted: an error may end up where a password should not.
+		// Not quoted: an error must not show a password.
 		return "", faultf(urlExample, "URL with a user name or password")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "", faultf(urlExample, "URL with neither https nor http (%s)", quoteURL(s))

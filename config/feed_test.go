@@ -9,7 +9,7 @@ import (
 func TestFeedErrors(t *testing.T) {
 	checkErrors(t, []errorCase{
 		{"no feed", "feeds: []\n",
-			"x:1:8: feeds: no feed, so nothing to do: expected at least one, or no such key for the VoIPBL list"},
+			"x:1:8: feeds: the list is empty: expected at least one feed; without this key it is the VoIPBL list"},
 		{"no name", "feeds:\n  - path: /a\n",
 			`x:2:5: feeds[0].name: this key is missing: expected up to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit, such as "my-list"`},
 		{"empty name", "feeds: [{name: '', path: /a}]\n",
@@ -86,7 +86,7 @@ x:1:94: feeds[0].frozen_after: only a feed with a url has this key: expected no 
 		{"never", "feeds: [{name: a, path: /a, schedule: '0 0 31 2 *'}]\n",
 			`x:1:39: feeds[0].schedule: bad schedule ("0 0 31 2 *"): no such day ever comes: expected five fields such as "0 */4 * * *", or "@every 4h"`},
 		{"unknown descriptor", "feeds: [{name: a, path: /a, schedule: '@often'}]\n",
-			`x:1:39: feeds[0].schedule: bad schedule ("@often"): there is no such word behind the @: expected five fields such as "0 */4 * * *", or "@every 4h"`},
+			`x:1:39: feeds[0].schedule: bad schedule ("@often"): unknown word after the @: expected five fields such as "0 */4 * * *", or "@every 4h"`},
 		{"time zone", "feeds: [{name: a, path: /a, schedule: 'CRON_TZ=UTC 0 * * * *'}]\n",
 			`x:1:39: feeds[0].schedule: bad schedule ("CRON_TZ=UTC 0 * * * *"): it is always in the host's time zone: expected five fields such as "0 */4 * * *", or "@every 4h"`},
 		{"time zone alone", "feeds: [{name: a, path: /a, schedule: TZ=}]\n",
@@ -114,7 +114,7 @@ x:1:94: feeds[0].frozen_after: only a feed with a url has this key: expected no 
 	})
 }
 
-// Writing feeds replaces the built-in ones.
+// TestFeedsReplace: a written list of feeds replaces the built-in one.
 func TestFeedsReplace(t *testing.T) {
 	c := mustParse(t, "feeds: [{name: mine, path: '/srv/lists/*[0-9].txt'}]\n")
 	if len(c.Feeds) != 1 || c.Feeds[0].Name != "mine" {
@@ -122,7 +122,7 @@ func TestFeedsReplace(t *testing.T) {
 	}
 }
 
-// A schedule is never in a zone but the host's, so its next time can be told.
+// TestSchedule: a schedule is always in the host's time zone.
 func TestSchedule(t *testing.T) {
 	at := time.Date(2026, 1, 1, 5, 30, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{

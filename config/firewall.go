@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// KeyLocalNetworks is the key that base rules need. What its value should be the
-// host can tell better than the text.
+// KeyLocalNetworks is the key that base rules need. A caller that knows the host's
+// networks can suggest a value.
 const KeyLocalNetworks = "firewall.local_networks"
 
 // firewall checks the keys below "firewall".
@@ -68,8 +68,8 @@ func (r *reader) services(raw []*rawService, dst *[]Service) {
 	}
 }
 
-// notSIP refuses RTP and services on the ports of SIP: their rules would let
-// everyone, or the whole local network, past the limits that stand behind them.
+// notSIP refuses RTP and services on SIP ports: their rules would let everyone, or the
+// whole local network, bypass the rate limits of SIP.
 func (r *reader) notSIP(fw *Firewall) {
 	if fw.SIP.Ports.overlap(fw.RTP) {
 		r.fail("firewall.rtp", faultf("expected other ports, as in Asterisk's rtp.conf, or a change of firewall.sip",
@@ -86,7 +86,7 @@ func (r *reader) notSIP(fw *Firewall) {
 }
 
 func (r *reader) service(key string, raw *rawService) Service {
-	s := Service{From: FromLAN} // the narrower one, if nothing is written
+	s := Service{From: FromLAN} // the safer default
 	require(r, key+".name", raw.Name, &s.Name, nameExample, parseName)
 	protos := slices.Concat([]string{ProtoTCP, ProtoUDP}, Portless)
 	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp, or esp, gre, ipip, 6in4", oneOf(protos...))

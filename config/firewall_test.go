@@ -78,7 +78,8 @@ x:3:7: firewall.services[0].ports: this key is missing: expected ports and range
 	})
 }
 
-// Writing services replaces the table, also with nothing.
+// TestServicesReplace: a written list of services replaces the built-in one, even if it
+// is empty.
 func TestServicesReplace(t *testing.T) {
 	if c := mustParse(t, "firewall: {services: []}\n"); len(c.Firewall.Services) != 0 {
 		t.Errorf("got %+v", c.Firewall.Services)
@@ -89,7 +90,8 @@ func TestServicesReplace(t *testing.T) {
 	}
 }
 
-// A protocol without ports is a service without ports, also when it is written back.
+// TestPortless: a service whose protocol has no ports has none, also after it is
+// written back.
 func TestPortless(t *testing.T) {
 	for _, proto := range Portless {
 		c := mustParse(t, "firewall: {services: [{name: vpn, proto: "+proto+", from: any}]}\n")
@@ -107,7 +109,7 @@ func TestPortless(t *testing.T) {
 	}
 }
 
-// Ports may be written as a number, a range, text with commas or a list.
+// TestPortForms: ports may be written as a number, a range, text with commas or a list.
 func TestPortForms(t *testing.T) {
 	for text, want := range map[string]string{
 		"5060":                         "5060",

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzParse holds that Parse either gives a Config that survives the way to text and back, or says
-// where the text is wrong, in a bounded number of bounded lines.
+// FuzzParse: Parse either returns a Config that is the same after YAML and Parse, or says
+// where the text is wrong, in a limited number of lines of limited length.
 func FuzzParse(f *testing.F) {
 	packaged, err := os.ReadFile("../packaging/voipbl.yaml")
 	if err != nil {

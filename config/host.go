@@ -8,18 +8,19 @@ import (
 )
 
 const (
-	// minBits and minBits6 are the widest network that may be written anywhere. A wider one, such
-	// as 0.0.0.0/0 among the allowed hosts, would switch the protection off.
+	// minBits and minBits6 are the shortest prefix lengths that any key accepts. A wider
+	// network, such as 0.0.0.0/0 in allow, would switch the protection off.
 	minBits  = 8
 	minBits6 = 19
 
-	// maxHostname and maxLabel are the lengths of RFC 1035 section 2.3.4, the former as text:
-	// 255 bytes on the wire are 253 characters.
+	// maxHostname and maxLabel are the limits of RFC 1035 section 2.3.4. The 255 bytes of a
+	// name on the wire are 253 characters of text.
 	maxHostname = 253
 	maxLabel    = 63
 )
 
-// The IPv6 networks that may be wider than minBits6: they are not the Internet.
+// The IPv6 networks that may be wider than minBits6, because they are not on the
+// Internet.
 var (
 	uniqueLocal = netip.MustParsePrefix("fc00::/7")  // RFC 4193
 	linkLocal   = netip.MustParsePrefix("fe80::/10") // RFC 4291 section 2.5.6
@@ -47,8 +48,8 @@ const (
 	networkExample = `expected a network, such as "192.168.1.0/24"`
 )
 
-// ParseHost reads a host as the file may have it: an address, a network that is not too wide, or a
-// DNS name.
+// ParseHost parses a host as the configuration file accepts it: an address, a network that is
+// not too wide, or a DNS name.
 func ParseHost(s string) (Host, error) {
 	h, f := parseHost(s)
 	if f != nil {
@@ -69,7 +70,7 @@ func parseHost(s string) (Host, *fault) {
 	return Host{Name: strings.ToLower(s)}, nil
 }
 
-// parseNetwork parses a network, or an address as a network of one.
+// parseNetwork parses a network, or an address as a network of one address.
 func parseNetwork(s string) (netip.Prefix, *fault) { return parsePrefix(s, networkExample) }
 
 // parsePrefix parses an address or a network. An IPv4 address in IPv6 form becomes IPv4, as the
@@ -103,12 +104,12 @@ func parsePrefix(s, expected string) (netip.Prefix, *fault) {
 	return p, nil
 }
 
-// within says whether a is a part of b.
+// within reports whether a is part of b.
 func within(a, b netip.Prefix) bool { return a.Bits() >= b.Bits() && b.Contains(a.Addr()) }
 
-// isHostname says whether s is a host name by RFC 1123 section 2.1, with or without the root's
-// trailing dot. The last label must have a letter: that section tells names from addresses by it,
-// and so "10.0.0" is a broken address and not a name.
+// isHostname reports whether s is a host name by RFC 1123 section 2.1, with or without the
+// trailing dot of the root. By that section the last label must have a letter, so "10.0.0" is
+// a broken address and not a name.
 func isHostname(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	if len(s) > maxHostname {

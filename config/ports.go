@@ -8,31 +8,31 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// maxPorts is how much one multiport match holds, where a range counts as two: XT_MULTI_PORTS in
-// linux/netfilter/xt_multiport.h.
+// maxPorts is how many ports one multiport match holds; a range counts as two: XT_MULTI_PORTS
+// in linux/netfilter/xt_multiport.h.
 const maxPorts = 15
 
 // A PortRange is the ports from First to Last, both included.
 type PortRange = portrange.Range
 
-// Ports are ranges in order, none of which touches the next one.
+// Ports are port ranges in order. No two of them touch.
 type Ports []PortRange
 
-// NewPorts puts ranges in order, and those that touch or overlap together.
+// NewPorts sorts ranges and joins those that touch or overlap.
 func NewPorts(ranges ...PortRange) Ports { return portrange.Joined(ranges) }
 
-// String returns the ports as the file has them: "5060:5061", or "5060,5160".
+// String returns the ports as written in the file: "5060:5061", or "5060,5160".
 func (p Ports) String() string { return formatPorts(p) }
 
-// Has reports whether a port is among them.
+// Has reports whether port is one of the ports.
 func (p Ports) Has(port uint16) bool { return p.overlap(PortRange{First: port, Last: port}) }
 
-// overlap reports whether a range has any of them.
+// overlap reports whether the range o contains any of the ports.
 func (p Ports) overlap(o PortRange) bool {
 	return slices.ContainsFunc(p, o.Overlaps)
 }
 
-// Fit reports whether one rule holds the ports.
+// Fit reports whether the ports fit one rule.
 func (p Ports) Fit() bool { return slots(p) <= maxPorts }
 
 const (
@@ -60,8 +60,8 @@ func parsePorts(s string) ([]PortRange, *fault) {
 	return ranges, f
 }
 
-// parseSIPPorts parses the same and puts together what touches, so that "5060,5061" is
-// "5060:5061": the rules are the same for both.
+// parseSIPPorts parses ports like parsePorts and joins ranges that touch: "5060,5061"
+// becomes "5060:5061", which gives the same rules.
 func parseSIPPorts(s string) (Ports, *fault) {
 	ranges, f := parseRanges(s, sipExample)
 	if f != nil {
@@ -93,7 +93,7 @@ func parseRanges(s, expected string) ([]PortRange, *fault) {
 	return ranges, nil
 }
 
-// slots is how much of a multiport match ranges take.
+// slots returns how many of the maxPorts of a multiport match the ranges take.
 func slots(ranges []PortRange) int {
 	n := len(ranges)
 	for _, p := range ranges {

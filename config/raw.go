@@ -6,10 +6,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// The raw types have the shape of the file. A nil pointer is a key that is not written, a nil
-// slice likewise; an empty list in the text is an empty slice that is not nil. A nil element was
-// of a wrong type, and is reported. Values with a syntax of their own (addresses, ports, sizes) are
-// still text. The example, for a list that of an element, goes into errors.
+// rawConfig and the other raw types have the shape of the file. A nil pointer or slice is a
+// key that is not written; an empty list in the text is an empty slice that is not nil. A nil
+// element had a wrong type, which is reported. Values with a syntax of their own (addresses,
+// ports, sizes) are still text. The example is used in errors; for a list it is the example
+// of an element.
 
 type rawConfig struct {
 	Set      *string     `yaml:"set" example:"voip_bl"`
@@ -70,7 +71,7 @@ type rawFirewall struct {
 	Services      []*rawService `yaml:"services" example:"name: ssh, proto: tcp, ports: 22"`
 }
 
-// portsText is text such as "80,443", which the file may have as the list [80, 443] too.
+// portsText is text such as "80,443". The file may also have the list [80, 443].
 type portsText string
 
 type rawSIP struct {
@@ -177,8 +178,8 @@ func (s Service) raw() *rawService {
 
 func hostText(h Host) *string { return new(h.String()) }
 
-// each returns what f makes of each element. Its result is never nil, so that an empty list is
-// written as one.
+// each applies f to each element. The result is never nil, so that an empty list is written
+// as one.
 func each[T, R any](list []T, f func(T) R) []R {
 	out := make([]R, 0, len(list))
 	for _, v := range list {

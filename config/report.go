@@ -3,18 +3,18 @@ package config
 import "strings"
 
 const (
-	// maxPerHour is ten requests a minute: what is more than that is no help to VoIPBL. It also
-	// bounds what is remembered of a day.
+	// maxPerHour is ten requests a minute: more do not help VoIPBL. It also limits the record
+	// of a day's requests.
 	maxPerHour = 600
 
-	// maxSerial bounds a secret of unknown form.
+	// maxSerial is the longest serial; VoIPBL documents no format.
 	maxSerial = 200
 
 	reportURLExample = `expected a URL such as "https://voipbl.org"`
 	serialExample    = "expected up to 200 printable ASCII characters without spaces, as VoIPBL gave it, or \"\" for none"
 )
 
-// report checks who is told about attackers.
+// report checks the keys below "report".
 func (r *reader) report(raw rawReport, dst *Report) {
 	keep(raw.Enabled, &dst.Enabled)
 	keep(raw.Insecure, &dst.Insecure)
@@ -32,8 +32,7 @@ func parseReportURL(s string, insecure bool) (string, *fault) {
 	return strings.TrimRight(s, "/"), f
 }
 
-// parseSerial checks the serial. An error does not repeat it: it may end up where a secret should
-// not.
+// parseSerial checks the serial. Errors do not quote it, because it is a secret.
 func parseSerial(s string) (string, *fault) {
 	if len(s) > maxSerial || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "", faultf(serialExample, "bad serial")

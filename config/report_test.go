@@ -18,7 +18,7 @@ func TestReportErrors(t *testing.T) {
 			"x:1:20: report.per_hour: number out of range (0): expected 1..600, such as 60"},
 		{"too many an hour", "report: {per_hour: 601}\n",
 			"x:1:20: report.per_hour: number out of range (601): expected 1..600, such as 60"},
-		// What may be a secret is not repeated.
+		// Errors do not quote what may be a secret.
 		{"serial with a space", "report: {serial: 's3 cret'}\n",
 			`x:1:18: report.serial: bad serial: expected up to 200 printable ASCII characters without spaces, as VoIPBL gave it, or "" for none`},
 		{"long serial", "report: {serial: " + strings.Repeat("s", long) + "}\n",
@@ -26,7 +26,7 @@ func TestReportErrors(t *testing.T) {
 	})
 }
 
-// TestRedacted: what is shown has no secret, and is a configuration all the same.
+// TestRedacted: a redacted configuration has no secret and is still valid.
 func TestRedacted(t *testing.T) {
 	c := mustParse(t, "report: {enabled: true, serial: s3cret}\n")
 	text, err := c.Redacted().YAML()

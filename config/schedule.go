@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// minEveryURL keeps us a polite client of somebody else's server.
+	// minEveryURL protects other people's servers from too many requests.
 	minEveryURL = time.Minute
 
-	// minEveryPath is the resolution of a schedule: below it, cron rounds.
+	// minEveryPath is the resolution of a schedule: cron rounds shorter times up.
 	minEveryPath = time.Second
 
-	// maxSchedule is the length of the longest schedule in bytes; real ones have about ten.
+	// maxSchedule is the longest schedule in bytes; real ones have about ten.
 	maxSchedule = 128
 
 	scheduleExample = `expected five fields such as "0 */4 * * *", or "@every 4h"`
 )
 
-// A Schedule says when a feed is fetched. Times are those of the host's zone.
+// A Schedule says when a feed is fetched, in the host's time zone.
 type Schedule struct {
 	text string
 	cron.Schedule
@@ -30,7 +30,7 @@ type Schedule struct {
 // String returns the schedule as written.
 func (s Schedule) String() string { return s.text }
 
-// Equal says whether two schedules are written alike.
+// Equal reports whether two schedules have the same text.
 func (s Schedule) Equal(t Schedule) bool { return s.text == t.text }
 
 // parseSchedule parses a cron line or descriptor. An @every below minEvery is refused.
@@ -45,8 +45,8 @@ func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
 	if strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=") {
 		return bad("it is always in the host's time zone")
 	}
-	// It takes a field of commas for "never", and would search years for the next time, minute by
-	// minute.
+	// The cron package takes a field of commas for "never", and would search years for the
+	// next time, minute by minute.
 	for _, field := range strings.Fields(s) {
 		if strings.Trim(field, ",") == "" {
 			return bad("a field is empty")
@@ -57,9 +57,10 @@ func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
 	case isEvery:
 		d, err := ParseTime(every)
 		if err != nil {
-			return bad("no time with its unit")
+			return bad("not a time with its unit")
 		}
-		// cron raises what is below a second to one, so look at what is written.
+		// The cron package rounds times below a second up, so check the time as
+		// written.
 		if d < minEvery {
 			return bad("more often than every " + formatDuration(minEvery))
 		}
@@ -71,19 +72,19 @@ func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
 	if err != nil {
 		return bad(cronWords(err))
 	}
-	// Any time will do to see whether there is a next one: the search covers five years.
+	// Start anywhere: Next searches five years.
 	if c.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return bad("no such day ever comes")
 	}
 	return Schedule{text: s, Schedule: c}, nil
 }
 
-// cronWords say what is wrong with a schedule, without what is meant for programmers.
+// cronWords turns an error of the cron package into words for an admin.
 func cronWords(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "descriptor"):
-		return "there is no such word behind the @"
+		return "unknown word after the @"
 	case strings.Contains(text, "failed to parse"), strings.Contains(text, "strconv"):
 		return "a field is neither a number, nor a range, nor a list of them"
 	}

@@ -1,7 +1,7 @@
 package config
 
-// HasSecret reports whether there is something in a configuration that Redacted hides: the
-// serial of reports, or a key or password in the URL of a feed.
+// HasSecret reports whether the configuration has anything that Redacted hides: the serial
+// of reports, or a key or password in the URL of a feed.
 func (c Config) HasSecret() bool {
 	if c.Report.Serial != "" {
 		return true

@@ -27,7 +27,7 @@ const (
 	percentExample = `expected more than 0% and at most 100%, with up to four decimals, such as "5%" or "0.5%"`
 )
 
-// units are those of sizes, the ones that formatSize prefers first.
+// units are the units of sizes, in the order in which formatSize tries them.
 var units = []struct {
 	name  string
 	bytes int64
@@ -59,17 +59,17 @@ func parseSize(s string) (int64, *fault) {
 // formatSize is the inverse of parseSize.
 func formatSize(n int64) string {
 	i := 0
-	for n%units[i].bytes != 0 { // ends at the last unit, which is one byte
+	for n%units[i].bytes != 0 { // ends at the last unit, one byte
 		i++
 	}
 	return strconv.FormatInt(n/units[i].bytes, 10) + units[i].name
 }
 
-// errTime is what is no time.
+// errTime is the error for a text that is not a time.
 var errTime = errors.New("expected a time with its unit, such as 30s, 5m, 24h or 7d")
 
-// ParseTime parses a time as it is written everywhere: in the syntax of Go, and with days, such as
-// "7d" or "1d12h".
+// ParseTime parses a duration as written in the file and on the command line: in the syntax
+// of Go, also with days, such as "7d" or "1d12h".
 func ParseTime(s string) (time.Duration, error) {
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
@@ -92,7 +92,7 @@ func ParseTime(s string) (time.Duration, error) {
 	return time.Duration(n*float64(day)) + d, nil
 }
 
-// maxDays is a century, which is below what a time can be.
+// maxDays is a century, which is well below the limit of time.Duration.
 const maxDays = 36500
 
 // parseEntries parses a number of entries, or "auto".
@@ -115,7 +115,7 @@ func formatEntries(n int) string {
 	return strconv.Itoa(n)
 }
 
-// parseTimeout parses a duration.
+// parseTimeout parses the timeout of a fetch.
 func parseTimeout(s string) (time.Duration, *fault) {
 	d, err := ParseTime(s)
 	if err != nil || d < minTimeout || d > maxTimeout {
@@ -124,7 +124,8 @@ func parseTimeout(s string) (time.Duration, *fault) {
 	return d, nil
 }
 
-// formatDuration is the inverse of parseTimeout, without the zeros that Go's own format ends with.
+// formatDuration is the inverse of parseTimeout. It leaves out zero units at the end, which
+// Go's format prints.
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -153,15 +154,16 @@ func formatDays(d time.Duration) string {
 	return formatDuration(d)
 }
 
-// percent has at most four decimals, so that a share has at most six and survives the way to a
-// float and back. One IPv4 address in ten thousand is finer than anyone needs.
+// percent has at most four decimals. A share then has at most six, so that it is the same
+// after a round trip through a float. One IPv4 address in a million is finer than anyone
+// needs.
 var percent = regexp.MustCompile(`^([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%$`)
 
 // parsePercent parses a percentage as a share between 0 and 1. The sign is required: "0.05" might
 // mean either.
 func parsePercent(s string) (float64, *fault) {
 	if m := percent.FindStringSubmatch(s); m != nil {
-		share, err := strconv.ParseFloat(m[1]+"e-2", 64) // exact, where a division would round twice
+		share, err := strconv.ParseFloat(m[1]+"e-2", 64) // exact; a division would round twice
 		if err == nil && 0 < share && share <= 1 {
 			return share, nil
 		}

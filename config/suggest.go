@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// maxTypo is how many letters a misspelt key may be away from the one suggested: one slip, or two
-// letters in the wrong order.
+// maxTypo is how many letters a misspelt key may differ from the one suggested. Two letters
+// in the wrong order count as two.
 const maxTypo = 2
 
-// suggest returns what to say to someone who wrote an unknown key.
+// suggest returns the hint for an unknown key or word.
 func suggest(name string, known []string) string {
 	best, bestDistance := "", maxTypo+1
 	for _, k := range known {
@@ -25,8 +25,8 @@ func suggest(name string, known []string) string {
 	return "expected one of " + strings.Join(known, ", ")
 }
 
-// suggestKey returns what to say to someone who wrote an unknown key where others are known: it
-// may be one that belongs elsewhere.
+// suggestKey returns the hint for an unknown key. known are the keys allowed in its place;
+// the key may belong elsewhere.
 func suggestKey(name string, known []string) string {
 	if places := keyPlaces()[name]; len(places) == 1 && places[0] != name {
 		return fmt.Sprintf("did you mean %q?", places[0])
@@ -34,7 +34,7 @@ func suggestKey(name string, known []string) string {
 	return suggest(name, known)
 }
 
-// keyPlaces are all keys there are, each with the places where it may stand, such as
+// keyPlaces maps each key to the places where it may be written, such as
 // "firewall.base" and "feeds[].url".
 var keyPlaces = sync.OnceValue(func() map[string][]string {
 	places := make(map[string][]string)

@@ -14,28 +14,29 @@ import (
 )
 
 const (
-	// maxFile is the size of the largest file that is looked at, in bytes: room for every list at
-	// its full length.
+	// maxFile is the size in bytes of the largest file that is parsed: enough for every list
+	// at its full length.
 	maxFile = 1 << 20
 
-	// maxDepth is how deep lists and mappings may nest. The file needs five levels; the parser's
-	// time and memory grow with the square of the depth, so a file of brackets would exhaust both.
+	// maxDepth is how deep lists and mappings may nest. The file needs five levels. The
+	// parser's time and memory grow with the square of the depth, so a file of brackets would
+	// exhaust both.
 	maxDepth = 16
 
-	// maxBlank is how many empty lines may follow each other. The scanner's time grows with the
-	// square of that number.
+	// maxBlank is how many empty lines in a row are allowed. The scanner's time grows with
+	// the square of that number.
 	maxBlank = 100
 
-	// maxKeys is how many keys the whole file may have: more than feeds and services at their
-	// full number. The parser's time grows with the square of the keys of a mapping.
+	// maxKeys is how many keys the whole file may have: more than the most feeds and services
+	// need. The parser's time grows with the square of the keys of a mapping.
 	maxKeys = 1 << 12
 
-	// maxElements is how many dashes and commas there may be: more than all lists at their full
-	// length. The parser's time grows with the square of the empty ones.
+	// maxElements is how many dashes and commas the file may have: more than all lists at
+	// their full length need. The parser's time grows with the square of the empty elements.
 	maxElements = 1 << 15
 )
 
-// syntax parses the text. The tree is nil if nothing is written; ok is false after an error.
+// syntax parses the text. The tree is nil if the text is empty; ok is false after an error.
 func (r *reader) syntax(text []byte) (root ast.Node, ok bool) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors begin a file with this mark
 	at, f := checkText(text)
@@ -56,7 +57,7 @@ func (r *reader) syntax(text []byte) (root ast.Node, ok bool) {
 	return root, true
 }
 
-// checkText refuses what is no YAML text at all.
+// checkText refuses bytes that cannot be YAML text.
 func checkText(text []byte) (place, *fault) {
 	if len(text) > maxFile {
 		return place{}, faultf("expected a file of at most 1 MiB", "the file has %d bytes", len(text))
@@ -78,15 +79,16 @@ func checkText(text []byte) (place, *fault) {
 			continue
 		}
 		at = place{at.line + 1, 1}
-		if blank++; blank > maxBlank+1 { // the first ends a line that may have text
+		if blank++; blank > maxBlank+1 { // the first line end may be that of a line with text
 			return at, faultf("expected fewer", "more than %d empty lines in a row", maxBlank)
 		}
 	}
 	return place{}, nil
 }
 
-// unsupported are the parts of YAML that this file has no use for. Anchors let a small text stand
-// for a huge one; with the others they make a value stand elsewhere than where it is read.
+// unsupported are the parts of YAML that the file does not need. Anchors let a small text
+// expand to a huge one; these and the others move a value away from the place where it is
+// used.
 var unsupported = map[token.Type]string{
 	token.AnchorType:     "anchors (&)",
 	token.AliasType:      "aliases (*)",
@@ -96,15 +98,15 @@ var unsupported = map[token.Type]string{
 	token.MappingKeyType: "complex keys (?)",
 }
 
-// checkTokens refuses, before the parser sees them, texts that are harmful to it or make no sense
-// in this file.
+// checkTokens refuses tokens that would harm the parser or make no sense in this file, before
+// the parser sees them.
 func checkTokens(tokens token.Tokens, open *brackets) (place, *fault) {
 	var (
 		flow   int   // depth in [] and {}
 		block  []int // columns of the lists and mappings that indentation has opened
 		keys   int
 		items  int
-		line   int // of the token before
+		line   int // of the previous token
 		inside bool
 		ended  bool
 	)
@@ -173,7 +175,7 @@ func parseTokens(tokens token.Tokens) (ast.Node, place, *fault) {
 
 // printable makes the parser's message one short line.
 func printable(msg string) string {
-	msg = strings.ReplaceAll(msg, "\t", `\t`) // a tab in an indentation is worth naming
+	msg = strings.ReplaceAll(msg, "\t", `\t`) // so that a tab in an indentation is seen
 	return shorten(strings.Join(strings.Fields(msg), " "))
 }
 

@@ -31,7 +31,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{"closed and not opened", "allow: ]\n",
 			"x:1:8: the bracket that closes here was not opened: expected one that opens before it"},
 		{"no comma", "allow: [[a] [b]]\n",
-			`x:1:13: the elements between the brackets are not set apart: expected one "," between two`},
+			`x:1:13: a comma between elements is missing, or there is one too many: expected one "," between two`},
 		{"backslash", "run_dir: \"C:\\pbx\"\n",
 			"x:1:14: a backslash in double quotes that YAML does not know: expected single quotes, in which it means nothing"},
 		{"two values", "set: a: b\n",
@@ -145,7 +145,7 @@ func TestTooMuch(t *testing.T) {
 	})
 }
 
-// staircase returns n mappings, each inside the one before.
+// staircase returns n nested mappings.
 func staircase(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -154,7 +154,8 @@ func staircase(n int) string {
 	return b.String()
 }
 
-// The largest file that is not refused at once is still read in a moment.
+// TestLargeFileIsQuick: the largest file that is not refused at once is read within
+// seconds.
 func TestLargeFileIsQuick(t *testing.T) {
 	texts := map[string]string{
 		"keys":     strings.Repeat("a: 1\n", maxKeys),
@@ -168,14 +169,14 @@ func TestLargeFileIsQuick(t *testing.T) {
 	for name, text := range texts {
 		start := cpuTime(t)
 		Parse("x", []byte(text))
-		if d := cpuTime(t) - start; d > 10*time.Second { // usually below one
+		if d := cpuTime(t) - start; d > 10*time.Second { // usually below one second
 			t.Errorf("%s: %v", name, d)
 		}
 	}
 }
 
-// cpuTime is what this process has used of the processors, which a busy machine does not
-// change.
+// cpuTime returns the processor time that this process has used, which does not depend
+// on how busy the machine is.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var usage unix.Rusage

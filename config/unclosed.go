@@ -6,26 +6,26 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// What is opened and not closed is found out at its end by a parser, which may be far below. An
-// admin has to look where it was opened.
+// A parser reports an unclosed bracket or quote at the end of the text, which may be far
+// below. The code in this file reports where it was opened.
 
-// brackets follows the brackets of a text.
+// brackets tracks the open brackets and quotes of a text.
 type brackets struct {
-	open  []*token.Token // that are not closed yet
-	quote *token.Token   // the first text in quotes that goes on over the end of a line
+	open  []*token.Token // not closed yet
+	quote *token.Token   // the first quoted text that spans more than one line
 }
 
-// partner is what closes a bracket.
+// partner maps an opening bracket to the one that closes it.
 var partner = map[token.Type]token.Type{token.SequenceStartType: token.SequenceEndType, token.MappingStartType: token.MappingEndType}
 
-// see takes the next token, and reports what cannot be right.
+// see takes the next token, and reports a bracket that closes nothing or the wrong one.
 func (b *brackets) see(tk *token.Token) (place, *fault) {
 	switch tk.Type {
 	case token.SequenceStartType, token.MappingStartType:
 		b.open = append(b.open, tk)
 	case token.SequenceEndType, token.MappingEndType:
 		if len(b.open) == 0 {
-			break // the parser has a word for it
+			break // the parser reports it
 		}
 		last := b.open[len(b.open)-1]
 		if partner[last.Type] != tk.Type {
@@ -40,7 +40,7 @@ func (b *brackets) see(tk *token.Token) (place, *fault) {
 	return place{}, nil
 }
 
-// end reports what was never closed.
+// end reports a bracket that was never closed.
 func (b *brackets) end() (place, *fault) {
 	if len(b.open) == 0 {
 		return place{}, nil
@@ -48,8 +48,8 @@ func (b *brackets) end() (place, *fault) {
 	return b.unclosed(b.open[len(b.open)-1])
 }
 
-// unclosed is about a bracket, or about a quote before what is wrong: one that is not closed ends
-// at the next one, wherever that is.
+// unclosed returns the error for the bracket tk, or for an unclosed quote before it: such a
+// text ends at the next quote, wherever that is.
 func (b *brackets) unclosed(tk *token.Token) (place, *fault) {
 	if at, f := b.openQuote(); f != nil {
 		return at, f
@@ -58,7 +58,7 @@ func (b *brackets) unclosed(tk *token.Token) (place, *fault) {
 	return tokenPlace(tk), faultf("expected "+closing+" where it ends", "the bracket that opens here is not closed")
 }
 
-// openQuote is a quote that may not have been closed.
+// openQuote returns the error for a quote that may be unclosed.
 func (b *brackets) openQuote() (place, *fault) {
 	if b.quote == nil {
 		return place{}, nil

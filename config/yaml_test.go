@@ -22,7 +22,7 @@ func TestDefaultRoundTrip(t *testing.T) {
 	}
 }
 
-// What YAML writes, Parse reads back to the same, for any Config that Parse could have made.
+// TestRoundTrip: for any valid Config, Parse reads what YAML writes back to the same Config.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := configs().Draw(t, "config")
@@ -68,7 +68,7 @@ func configs() *rapid.Generator[Config] {
 				BesideOthers:  rapid.Bool().Draw(t, "beside"),
 				LocalNetworks: listOf(t, "networks", prefixes()),
 				Trunks:        listOf(t, "trunks", hosts()),
-				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: NewPorts(rapid.SliceOfN(ranges(50_000, 65535), 1, 7).Draw(t, "sip")...)}, // beyond those of services
+				SIP:           SIP{Public: rapid.Bool().Draw(t, "public"), Ports: NewPorts(rapid.SliceOfN(ranges(50_000, 65535), 1, 7).Draw(t, "sip")...)}, // not ports of services
 				RTP:           ranges(1, 49_999).Draw(t, "rtp"),
 			},
 		}
@@ -105,7 +105,7 @@ func listOf[T any](t *rapid.T, label string, elements *rapid.Generator[T]) []T {
 
 func names() *rapid.Generator[string] { return rapid.StringMatching(`[a-z0-9][a-z0-9._-]{0,63}`) }
 
-// paths have any printable character that YAML might take for its own.
+// paths draws paths with any printable character, also those with a meaning in YAML.
 func paths() *rapid.Generator[string] {
 	return rapid.StringMatching(`(/[a-z #:'"%&*!|>{}\[\],?é~@=-]{1,8}){1,3}`).Filter(func(s string) bool {
 		_, f := parseGlob(s)
@@ -142,7 +142,7 @@ func prefixes() *rapid.Generator[netip.Prefix] {
 			return netip.PrefixFrom(netip.AddrFrom4([4]byte(b)), rapid.IntRange(minBits, 32).Draw(t, "bits")).Masked()
 		}
 		b := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes")
-		b[0] = 0x20 // beside the mapped addresses, which become IPv4
+		b[0] = 0x20 // no mapped address: those become IPv4
 		return netip.PrefixFrom(netip.AddrFrom16([16]byte(b)), rapid.IntRange(minBits6, 128).Draw(t, "bits")).Masked()
 	})
 }
