@@ -12,23 +12,23 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
-// What a [Request] that does not say otherwise gets. The cap is some forty
-// times today's VoIPBL list; the time is some hundred times what it takes.
+// Defaults of a [Request]. The size limit is about forty times today's VoIPBL list; the
+// time is about a hundred times what its download takes.
 const (
 	DefaultMaxBytes = 64 << 20
 	DefaultTimeout  = 60 * time.Second
 )
 
-// Limits of one connection. Each is well below [DefaultTimeout], so that one
-// dead address leaves time for another attempt.
+// Time limits of one connection. Each is well below [DefaultTimeout], so that a dead
+// server leaves time for another attempt.
 const (
 	dialTimeout   = 10 * time.Second
 	tlsTimeout    = 10 * time.Second
-	headerTimeout = 30 * time.Second // from the request to the end of the answer's header
-	idleTimeout   = 30 * time.Second // reuse is between retries and feeds of one sync only
+	headerTimeout = 30 * time.Second // from the request to the end of the response header
+	idleTimeout   = 30 * time.Second // connections are reused only by retries and feeds of one sync
 )
 
-// bufferSize is that of every copy and of the writes to disk.
+// bufferSize is the size of every buffer for copying and for writing to disk.
 const bufferSize = 64 << 10
 
 // A Client downloads URL feeds. It is safe for concurrent use.
@@ -36,13 +36,12 @@ type Client struct {
 	transport *http.Transport
 	userAgent string
 	log       *slog.Logger
-	backoff   time.Duration // the most to wait before the first retry; doubles with each
+	backoff   time.Duration // the longest wait before the first retry; doubles with each retry
 }
 
-// NewClient returns a client that calls itself voipbl/version. It takes its
-// proxy from the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and its
-// certificate authorities from the system. It logs retries to log, which may
-// be nil.
+// NewClient returns a client with the User-Agent voipbl/version. It takes its proxy
+// from the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and its certificate
+// authorities from the system. It logs retries to log, which may be nil.
 func NewClient(version string, log *slog.Logger) *Client {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -56,7 +55,7 @@ func NewClient(version string, log *slog.Logger) *Client {
 			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: web.MaxHeader,
 			ForceAttemptHTTP2:      true,
-			// Done here instead, where the length on the wire stays known.
+			// This package decompresses, so that the length on the wire stays known.
 			DisableCompression: true,
 		},
 		userAgent: web.UserAgent(version),
@@ -65,10 +64,10 @@ func NewClient(version string, log *slog.Logger) *Client {
 	}
 }
 
-// Close ends connections that are kept for a next request.
+// Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// proxyFromEnvironment is [web.Proxy] with our own error.
+// proxyFromEnvironment is [web.Proxy] with an [*Error].
 func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	u, err := web.Proxy(r)
 	if err != nil {
@@ -80,44 +79,44 @@ func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
 // A Request asks for one URL feed.
 type Request struct {
 	Feed     string        // the feed's name, for errors and logs
-	URL      string        // https; its query string is sent as it stands
+	URL      string        // https; its query string is sent unchanged
 	Insecure bool          // allows http, for the URL and for redirects
-	MaxBytes int64         // cap on the body in bytes, after decompression; 0 is DefaultMaxBytes
-	Timeout  time.Duration // for the whole of it, retries and waits included; 0 is DefaultTimeout
+	MaxBytes int64         // limit of the body in bytes, after decompression; 0 is DefaultMaxBytes
+	Timeout  time.Duration // for the whole request, with retries and waits; 0 is DefaultTimeout
 
-	// Validators of the last good copy, as its [Meta] has them. If both are
-	// empty the request is unconditional.
+	// Validators of the last good copy, from its [Meta]. If both are empty, the request
+	// is unconditional.
 	ETag, LastModified string
 
-	// Progress, if not nil, is called after each read with the bytes received
-	// so far as they are on the wire, that is compressed, and their total, or
-	// -1 if the server does not say. A retry starts again at 0.
+	// Progress, if not nil, is called after each read with the number of bytes received
+	// so far, before decompression, and their total, or -1 if it is unknown. A retry
+	// starts again at 0.
 	Progress func(got, total int64)
 }
 
-// A Response says what [Client.Get] got.
+// A Response is the result of [Client.Get].
 type Response struct {
-	NotModified        bool   // the last good copy still stands; nothing was written
+	NotModified        bool   // the last good copy is current; nothing was written
 	ETag, LastModified string // validators for the next request; empty if the server has none
 	URL                string // after redirects, without userinfo
 	Attempts           int    // requests made, redirects not counted: 1 to 4
 	Bytes              int64  // written, after decompression
 
-	Talked []web.Peer // the hosts that it came from, or was to come from
+	Talked []web.Peer // the hosts that answered, or were tried
 }
 
-// Get downloads the feed into to, as one part named by its URL, replacing
-// whatever is staged there. Only status 200, or 304 to a request with
-// validators, is a success.
+// Get downloads the feed into to, as one part named by its URL. It replaces what was
+// staged there before. Only status 200, or 304 to a request with validators, is a
+// success.
 //
-// The error, if any, is an [*Error], and to then holds nothing of use; of the response only
-// Talked does.
+// On an error, an [*Error], the contents of to are undefined, and only Talked is set in the
+// response.
 func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, error) {
 	d, err := newDownload(ctx, c, req, to)
 	if err != nil {
 		return Response{}, err
 	}
-	// Syncs are hours apart; no server should hold a connection that long.
+	// Fetches are hours apart; do not keep a server's connection open that long.
 	defer c.transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, d.req.Timeout)
 	defer cancel()

@@ -87,7 +87,7 @@ func TestGetNotModified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The new ETag is taken over, and the date that was not repeated stays.
+	// The new ETag is kept, and the date that was not repeated stays.
 	want := Response{NotModified: true, ETag: `"v1b"`, LastModified: "then", URL: srv.URL, Attempts: 1}
 	if diff := cmp.Diff(want, resp, cmpopts.IgnoreFields(Response{}, "Talked")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -100,8 +100,8 @@ func TestGetNotModified(t *testing.T) {
 	wantReason(t, err, ReasonStatus)
 }
 
-// A validator that net/http would refuse to send must neither be kept nor
-// sent: it would fail every fetch from then on.
+// TestGetBadValidator: a validator that net/http refuses to send is neither kept nor
+// sent; it would make every later fetch fail.
 func TestGetBadValidator(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", "\"caf\xe9\"")
@@ -138,7 +138,7 @@ func TestGetQueryUntouched(t *testing.T) {
 	}
 }
 
-// Every status but 200 is refused, and only those that may pass are retried.
+// TestGetStatus: every status but 200 is an error, and only temporary ones are retried.
 func TestGetStatus(t *testing.T) {
 	for status, attempts := range map[int]int{
 		201: 1, 203: 1, 204: 1, 206: 1, 300: 1, 400: 1, 401: 1, 403: 1, 404: 1, 410: 1, 418: 1, 501: 1, 599: 4,
@@ -167,7 +167,7 @@ func TestGetStatus(t *testing.T) {
 	}
 }
 
-// The full disk and the like are found by the fetch that meets them.
+// TestGetStorage: a fetch that cannot write, for example to a full disk, says so.
 func TestGetStorage(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, list) })
 	st := stage(t, openStore(t), "voipbl")
@@ -178,8 +178,8 @@ func TestGetStorage(t *testing.T) {
 	}
 }
 
-// The proxy is taken from the environment, which net/http reads only once in a
-// process's life.
+// TestGetProxy runs in a process of its own, because net/http reads the proxy from the
+// environment only once.
 func TestGetProxy(t *testing.T) {
 	if u := os.Getenv("VOIPBL_TEST_URL"); u != "" {
 		st := stage(t, openStore(t), "voipbl")

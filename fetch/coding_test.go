@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Names of content codings are read in any case, and gzip has two of them.
+// TestGetNamesOfGzip: names of content codings are case-insensitive, and gzip has two
+// names.
 func TestGetNamesOfGzip(t *testing.T) {
 	for _, name := range []string{"gzip", "x-gzip", "GZIP", "X-Gzip", "identity", "Identity"} {
 		srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +30,7 @@ func TestGetNamesOfGzip(t *testing.T) {
 	}
 }
 
-// A body whose checksum is wrong is corrupt, and not cut short.
+// TestGetWrongChecksum: a body with a wrong checksum is corrupt, not truncated.
 func TestGetWrongChecksum(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -41,7 +42,8 @@ func TestGetWrongChecksum(t *testing.T) {
 	wantReason(t, err, ReasonCorrupt)
 }
 
-// The caller's deadline is a deadline: the caller has not stopped anything.
+// TestGetCallersDeadline: the end of the caller's deadline counts as too slow, not as
+// canceled.
 func TestGetCallersDeadline(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte(list))
@@ -54,7 +56,7 @@ func TestGetCallersDeadline(t *testing.T) {
 	wantReason(t, err, ReasonTooSlow)
 }
 
-// Progress counts the bytes of the present attempt, not of those that failed.
+// TestGetProgressStartsAfresh: progress counts the bytes of the current attempt only.
 func TestGetProgressStartsAfresh(t *testing.T) {
 	body := bytes.Repeat([]byte(list), 100)
 	srv := serve(t, "https", failingOnce(func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +71,8 @@ func TestGetProgressStartsAfresh(t *testing.T) {
 	}
 }
 
-// The largest cap there is does not run over when one byte more is asked for.
+// TestGetLargestCap: the largest possible MaxBytes does not overflow when one more byte
+// is read.
 func TestGetLargestCap(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(list)) })
 	resp, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL, MaxBytes: math.MaxInt64}, stage(t, openStore(t), "voipbl"))

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// A Copy is a feed's last good copy, opened for reading. It stays readable,
-// and the same, while another replaces it. It is not safe for concurrent use.
+// A Copy is a feed's last good copy, opened for reading. It stays readable and
+// unchanged while another copy replaces it. It is not safe for concurrent use.
 type Copy struct {
 	file   *os.File
 	path   string
 	meta   Meta
 	sum    hash.Hash
-	offset int64 // how much of the body is read, and in sum
-	err    error // stays; io.EOF once all is read and found right
+	offset int64 // bytes of the body read so far; sum has hashed them
+	err    error // kept; io.EOF once all is read and verified
 }
 
-// Open opens the feed's last good copy. The error wraps [fs.ErrNotExist] if
-// there is none, and is a [*DamagedError] if its end is not that of a whole
-// copy. The body is checked while it is read: see [Copy.Verify].
+// Open opens the feed's last good copy. The error wraps [fs.ErrNotExist] if there is
+// none, and is a [*DamagedError] if the file does not end with a valid trailer. The
+// body is checked while it is read: see [Copy.Verify].
 func (s *Store) Open(name string) (*Copy, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -41,10 +41,10 @@ func (s *Store) Open(name string) (*Copy, error) {
 	return c, nil
 }
 
-// CopyName is the name of the file of a feed's last good copy.
+// CopyName returns the file name of a feed's last good copy.
 func CopyName(feed string) string { return feed + listSuffix }
 
-// FeedOf is the name of the feed that a file is a copy or the state of.
+// FeedOf returns the feed whose last good copy or state is in file.
 func FeedOf(file string) (feed string, ofFeed bool) {
 	if feed, ofFeed = strings.CutSuffix(file, listSuffix); ofFeed {
 		return feed, true
@@ -52,9 +52,9 @@ func FeedOf(file string) (feed string, ofFeed bool) {
 	return strings.CutSuffix(file, stateSuffix)
 }
 
-// Same says whether the feed's last good copy is whole and has this SHA-256,
-// so that writing it again would change nothing. It reads all of it: a copy
-// that has rotted is not the same, and the write mends it.
+// Same reports whether the feed's last good copy is intact and has this SHA-256, so
+// that it need not be written again. It reads the whole copy: a damaged copy is not the
+// same, and writing it again repairs it.
 func (s *Store) Same(name string, sum [sha256.Size]byte) bool {
 	c, err := s.Open(name)
 	if err != nil {
@@ -68,11 +68,11 @@ func (s *Store) Same(name string, sum [sha256.Size]byte) bool {
 	return true
 }
 
-// Stands says that the feed's last good copy is as it should be, so that nothing is to be
-// written: see [Store.OnWrite].
+// Stands reports to [Store.OnWrite] that the feed's last good copy is up to date and need
+// not be written.
 func (s *Store) Stands(name string) { s.wrote(name+listSuffix, nil) }
 
-// ofFeed names the feed in an error that could not.
+// ofFeed adds the feed's name to an error.
 func ofFeed(name string, err error) error {
 	if e, ok := err.(*Error); ok {
 		e.Feed = name
@@ -80,8 +80,8 @@ func ofFeed(name string, err error) error {
 	return err
 }
 
-// readMeta reads the trailer of a file of the given size, and sees to it that
-// body and trailer are all there is.
+// readMeta reads the trailer of a file of the given size, and checks that the file
+// holds nothing but body and trailer.
 func (c *Copy) readMeta(size int64) error {
 	line, err := c.lastLine(size)
 	if err != nil {
@@ -93,10 +93,10 @@ func (c *Copy) readMeta(size int64) error {
 	}
 	start := size - int64(len(line)) - 1 // of the trailer
 	switch start - meta.Size {
-	case 0: // the body's last line ends, or there is no body
+	case 0: // the body ends with a newline, or is empty
 	case 1:
-		// The newline before the trailer, which lastLine has seen, is ours;
-		// it is there only if the body has none.
+		// The newline before the trailer was added when the copy was written; that is
+		// only done if the body does not end with one.
 		var end [1]byte
 		if meta.Size > 0 {
 			if _, err := c.file.ReadAt(end[:], meta.Size-1); err != nil {
@@ -113,8 +113,8 @@ func (c *Copy) readMeta(size int64) error {
 	return nil
 }
 
-// lastLine returns the file's last line, without its newline. It reads from
-// the end in growing steps, since hardly any is longer than the first.
+// lastLine returns the file's last line, without its newline. It reads from the end in
+// growing steps; nearly all trailers fit into the first.
 func (c *Copy) lastLine(size int64) ([]byte, error) {
 	for step := int64(4 << 10); ; step *= 4 {
 		n := min(step, size, maxTrailer+1) // one byte more: the newline before
@@ -142,18 +142,16 @@ func (c *Copy) lastLine(size int64) ([]byte, error) {
 
 func (c *Copy) damaged(why string) error { return &DamagedError{Path: c.path, Why: why} }
 
-// Meta returns what is known of the copy.
+// Meta returns the metadata of the copy.
 func (c *Copy) Meta() Meta { return c.meta }
 
-// Parts reads the body from its start, part by part. A reader is good until
-// the loop's next turn; what it leaves unread is skipped. Reads are not
-// buffered.
+// Parts reads the body from its start, part by part. Each reader is valid until the
+// next iteration; bytes that it has not read are skipped. Reads are not buffered.
 //
-// The verdict on the whole comes with its last bytes: if the body is not what
-// was written, the reader says so with a [*DamagedError] in place of [io.EOF].
-// A caller that stops short of the end, or that drops an error, would miss it.
-// So it asks [Copy.Verify] afterwards, and uses nothing of what it has read
-// before that says yes.
+// Whether the body is intact is only known at its end: if it is damaged, the last
+// reader returns a [*DamagedError] instead of [io.EOF]. A caller may stop before the
+// end, or drop that error. So it must call [Copy.Verify] afterwards, and use nothing
+// that it has read unless that succeeds.
 func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
 	return func(yield func(Part, io.Reader) bool) {
 		c.rewind()
@@ -162,16 +160,16 @@ func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
 			if !yield(part, r) {
 				return
 			}
-			// A failure stays in c.err.
+			// c.err keeps an error.
 			io.Copy(io.Discard, r)
 			r.left = 0
 		}
 	}
 }
 
-// Verify reads what is left of the body and says whether all of it, from its
-// first byte, is what was written. If not, the error is a [*DamagedError]; if
-// that cannot be told, an [*Error].
+// Verify reads the rest of the body and checks that the whole body is what was written.
+// The error is a [*DamagedError] if it is not, and an [*Error] if the file cannot be
+// read.
 func (c *Copy) Verify() error {
 	var buf []byte
 	for c.err == nil {
@@ -194,7 +192,7 @@ func (c *Copy) rewind() {
 	c.sum.Reset()
 }
 
-// read reads on in the body, and judges it with its last byte.
+// read reads the next bytes of the body, and checks the whole with the last of them.
 func (c *Copy) read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
@@ -234,7 +232,7 @@ func (r *partReader) Read(p []byte) (int, error) {
 		n, err := r.c.read(p[:min(int64(len(p)), r.left)])
 		r.left -= int64(n)
 		return n, err
-	case r.c.offset == r.c.meta.Size: // where there is a verdict
+	case r.c.offset == r.c.meta.Size: // only read knows whether the body is intact
 		return r.c.read(p)
 	case r.c.err != nil:
 		return 0, r.c.err

@@ -23,8 +23,8 @@ func wantDamaged(t interface{ Errorf(string, ...any) }, s *Store, what string) {
 	}
 }
 
-// A copy that was cut, or in which any one byte is another, is never read as
-// a list: not as the old one, and not as a different one.
+// TestDamage: a copy that was cut, or in which any byte has changed, is never read as a
+// list.
 func TestDamage(t *testing.T) {
 	s := openStore(t)
 	for _, body := range []string{"", "\n", "192.0.2.1", "192.0.2.1\n", "192.0.2.1\n# voipbl-meta\n192.0.2.2\n\n"} {
@@ -44,7 +44,7 @@ func TestDamage(t *testing.T) {
 			}
 		}
 		for i, b := range whole {
-			for _, bit := range []int{0, 5} { // 5 turns the case of a letter
+			for _, bit := range []int{0, 5} { // 5 changes the case of a letter
 				write(i, b^1<<bit)
 				wantDamaged(t, s, fmt.Sprintf("%q with bit %d of byte %d turned", whole, bit, i))
 			}
@@ -68,7 +68,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// The same for bodies, parts and damage of all sorts.
+// TestCopyProperties does the same with random bodies, parts and damage.
 func TestCopyProperties(t *testing.T) {
 	s := openStore(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -115,7 +115,7 @@ func TestCopyProperties(t *testing.T) {
 	})
 }
 
-// A file that is cut or changed while it is being read is found out as well.
+// TestDamageWhileRead: damage that happens while the copy is read is found, too.
 func TestDamageWhileRead(t *testing.T) {
 	damages := map[string]func(path string) error{
 		"cut": func(path string) error { return os.Truncate(path, 100_000) },
@@ -204,8 +204,8 @@ func TestForeignTrailer(t *testing.T) {
 	}
 }
 
-// Whatever stands in the file: what is read from it without an error is what
-// its trailer has the SHA-256 of.
+// FuzzOpen: whatever the file holds, bytes that are read without an error match the
+// SHA-256 in its trailer.
 func FuzzOpen(f *testing.F) {
 	f.Add([]byte(""), []byte("192.0.2.1\n"), false)
 	f.Add([]byte("192.0.2.1\n"), []byte(`{"version":1}`), true)
@@ -222,14 +222,14 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	// With seal, the second is a trailer's JSON, for which a checksum is made:
-	// else the fuzzer would hardly ever get behind it.
+	// With seal, trailer is JSON that gets a correct checksum; the fuzzer would hardly
+	// ever find one.
 	f.Fuzz(func(t *testing.T, body, trailer []byte, seal bool) {
 		if seal {
 			trailer = sealed(trailer)
 		}
 		file := append(bytes.Clone(body), trailer...)
-		// Not over the old one: ext4 writes that out to the disk at once.
+		// Do not overwrite the old file: ext4 would write it to the disk at once.
 		os.Remove(s.path("voipbl.list"))
 		if err := os.WriteFile(s.path("voipbl.list"), file, 0o600); err != nil {
 			t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inMountNamespace runs the test again, in a process that may mount, and says
-// whether this is that process.
+// inMountNamespace runs the test again in a process with a mount namespace of its own,
+// and reports whether this is that process.
 func inMountNamespace(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv("VOIPBL_TEST_NAMESPACE") != "" {
@@ -25,7 +25,7 @@ func inMountNamespace(t *testing.T) bool {
 	testskip.UnlessRoot(t)
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	child.Env = append(os.Environ(), "VOIPBL_TEST_NAMESPACE=1")
-	// Nothing that is mounted there is seen outside, and all of it ends with the process.
+	// Its mounts are not visible outside, and end with the process.
 	child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	out, err := child.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
@@ -76,16 +76,16 @@ func TestFullDisk(t *testing.T) {
 			st := stage(t, s, "voipbl")
 			var err error
 			switch how {
-			case "write": // on the way
+			case "write": // while it is written
 				_, err = st.Write(make([]byte, 1<<20))
-			case "flush": // when it is read back, or at the end
+			case "flush": // when it is read back or committed
 				st.Write(make([]byte, 220<<10))
 				_, err = st.Write(make([]byte, 30<<10))
 				if err == nil {
 					_, err = io.ReadAll(st.Reader())
 				}
 			case "trailer":
-				// Whole pages, as many as are free, so that not a byte more fits.
+				// Fill all free pages, so that not one byte more fits.
 				var fs unix.Statfs_t
 				if err := unix.Statfs(s.root.Name(), &fs); err != nil {
 					t.Fatal(err)
@@ -115,7 +115,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A download onto a full disk is not tried again: the network is not at fault.
+// TestFullDiskDownload: a download onto a full disk is not retried.
 func TestFullDiskDownload(t *testing.T) {
 	if !inMountNamespace(t) {
 		return

@@ -1,28 +1,25 @@
 // Package fetch turns a feed's source into bounded bytes on the local disk and
 // keeps the last good copy of them.
 //
-// It stands at the very start of the flow. A source, which is a URL
-// ([Client.Get]) or a path of this host ([OpenPath]), is written into a
-// [Staged] temporary file of the [Store]; the caller reads that back, judges
-// what the bytes mean, and then either makes it the feed's last good copy
-// ([Staged.Commit]) or drops it ([Staged.Discard]). When a source fails, the
-// last good copy is read instead ([Store.Open]). Staged files, copies and path
-// feeds are all read the same way, by a Parts method that yields each part's
-// name and bytes.
+// It is not for judging lists: it knows no addresses, lines or entries, no schedules
+// and no locks. Package feeds, its main user, decides whether a list is plausible.
+// Other packages use only the [Store], for files of their own. It stands on net/http,
+// internal/web and internal/shownurl.
 //
-// What it promises: a size, a time and a number of attempts that are never
-// exceeded; a body that is whole as far as its transport can tell; a copy that
-// is replaced in one step or not at all, and whose damage is an error rather
-// than a shorter list.
+// A source is a URL ([Client.Get]) or a path on this host ([OpenPath]). It is written
+// into a [Staged] temporary file of the [Store]. The caller reads that back, decides
+// what the bytes mean, and either makes it the feed's last good copy ([Staged.Commit])
+// or drops it ([Staged.Discard]). When a source fails, the caller reads the last good
+// copy instead ([Store.Open]). Staged files, copies and path feeds are all read the
+// same way, by a Parts method that yields each part's name and bytes.
 //
-// What it is not for: it knows no addresses, no lines and no entries. Whether
-// a list is plausible, shrank too much or covers too much is the caller's to
-// say, and so are schedules, locks and what to do after a failure. One thing
-// no transport can tell is a body that ends early although neither a length
-// nor chunks were promised (HTTP/1.0 style, without TLS); only the list's own
-// contents can show it.
+// It guarantees limits of size, time and attempts that are never exceeded; a body that
+// is complete as far as HTTP can tell; and a copy that is replaced in one step or not
+// at all, and whose damage is an error, never a shorter list.
 //
-// Every failure is an [*Error], with a [Reason] to branch on and a remedy in
-// plain words, or a [*DamagedError] for a file of the store that is not what
-// was written there.
+// HTTP cannot tell that a body ends early if it has neither a length nor chunks (as in
+// HTTP/1.0, without TLS). Only the list's contents can show that.
+//
+// Every error is an [*Error], with a [Reason] to branch on and a remedy in plain words,
+// or a [*DamagedError] for a file of the store that is not what was written there.
 package fetch

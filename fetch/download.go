@@ -22,16 +22,16 @@ import (
 // A download is one [Client.Get] with all its attempts.
 type download struct {
 	client *Client
-	caller context.Context // the caller's, to tell its end from our deadline
+	caller context.Context // the caller's, to tell its cancellation from the deadline of ctx
 	ctx    context.Context // with the deadline
 	req    Request         // with its defaults filled in
 	url    *url.URL
-	name   string // the URL as errors show it
+	name   string // the URL without its key, for errors
 	to     *Staged
 
 	attempts int           // requests made so far
-	last     *Error        // what the last attempt failed with
-	wait     time.Duration // before the next one
+	last     *Error        // error of the last attempt
+	wait     time.Duration // before the next attempt
 	wire     int64         // bytes received by the last attempt
 	response Response
 	peers    web.Peers
@@ -59,18 +59,19 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	return d, nil
 }
 
-// badURL leaves out what net/url says, because it quotes from the userinfo.
+// badURL returns the error for a malformed URL. It leaves out the error of net/url,
+// which may quote a password.
 func (d *download) badURL() *Error {
 	d.name = cmp.Or(shownurl.Of(d.req.URL), `""`)
 	return d.fail(&Error{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
 }
 
-// maxValidator bounds what is kept of an ETag or Last-Modified, in bytes.
+// maxValidator is the longest ETag or Last-Modified that is kept, in bytes.
 const maxValidator = 1 << 10
 
-// validator returns the value of an ETag or Last-Modified header if it can be
-// sent back, and otherwise nothing: net/http refuses to send control
-// characters, and so a bad one that was kept would fail every later fetch.
+// validator returns an ETag or Last-Modified value if it can be sent back, otherwise
+// "". net/http refuses to send control characters, so a bad value that was kept would
+// make every later fetch fail.
 func validator(s string) string {
 	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
 	if len(s) > maxValidator || strings.ContainsFunc(s, unprintable) {
@@ -79,7 +80,7 @@ func validator(s string) string {
 	return s
 }
 
-// receive judges the answer to one attempt and stages its body.
+// receive checks the response to one attempt and stages its body.
 func (d *download) receive(resp *http.Response) error {
 	defer resp.Body.Close()
 	d.response = Response{
@@ -107,7 +108,7 @@ func (d *download) receive(resp *http.Response) error {
 	return statusError(resp, time.Now())
 }
 
-// stage writes the body of a 200 to disk, never more than one byte past the cap.
+// stage writes the body of a 200 to disk, at most one byte more than MaxBytes.
 func (d *download) stage(resp *http.Response) error {
 	if err := d.to.Reset(); err != nil {
 		return err
@@ -125,8 +126,8 @@ func (d *download) stage(resp *http.Response) error {
 	case n > d.req.MaxBytes:
 		return d.tooLarge()
 	case d.ctx.Err() != nil:
-		// At the deadline net/http closes the connection, and a server that
-		// notices may still end its chunks as if the body had been whole.
+		// At the deadline net/http closes the connection. A server that notices may
+		// still end its chunks as if the body were complete.
 		return d.interrupted()
 	}
 	d.response.Bytes = n
@@ -137,7 +138,7 @@ func (d *download) stage(resp *http.Response) error {
 func (d *download) decoded(resp *http.Response) (io.Reader, error) {
 	wire := &meter{d: d, body: resp.Body, total: resp.ContentLength}
 	switch coding := strings.ToLower(resp.Header.Get("Content-Encoding")); {
-	case resp.ContentLength == 0: // nothing, whatever it is said to be coded as
+	case resp.ContentLength == 0: // an empty body, whatever its coding
 	case coding == "" || coding == "identity":
 		if resp.ContentLength > d.req.MaxBytes {
 			return nil, d.tooLarge()
@@ -158,7 +159,7 @@ func (d *download) tooLarge() *Error {
 	return &Error{Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes after decompression", d.req.MaxBytes)}
 }
 
-// bodyError says why a body could not be staged to its end.
+// bodyError returns why a body could not be staged completely.
 func (d *download) bodyError(err error) error {
 	var storage *Error
 	var corrupt flate.CorruptInputError
@@ -170,13 +171,14 @@ func (d *download) bodyError(err error) error {
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
 		return &Error{Reason: ReasonCorrupt, Err: err, retry: true}
 	}
-	if err == io.EOF { // of a gzip stream without a header: an end all the same too early
+	if err == io.EOF { // a gzip stream without a header is truncated, too
 		err = io.ErrUnexpectedEOF
 	}
 	return &Error{Reason: ReasonTruncated, Err: fmt.Errorf("after %d bytes on the wire: %w", d.wire, err), retry: true}
 }
 
-// interrupted says which came first: the caller's word or the deadline.
+// interrupted returns the error for a download that the caller canceled or that ran
+// into the deadline.
 func (d *download) interrupted() *Error {
 	if err := d.caller.Err(); errors.Is(err, context.Canceled) {
 		return &Error{Reason: ReasonCanceled, Err: context.Cause(d.caller)}
@@ -185,16 +187,16 @@ func (d *download) interrupted() *Error {
 		d.wire, d.req.Timeout, context.DeadlineExceeded)}
 }
 
-// fail fills in what an [Error] made along the way could not know.
+// fail completes an [Error] with the feed, the URL and the attempts.
 func (d *download) fail(e *Error) *Error {
 	e.Attempts = d.attempts
-	if e.Object == "" { // not one of the store, which names its own
+	if e.Object == "" { // errors of the store have an object already
 		e.Feed, e.Object = d.req.Feed, d.name
 	}
 	return e
 }
 
-// A meter counts a body's bytes as they come off the wire.
+// A meter counts a body's bytes as they are received, before decompression.
 type meter struct {
 	d     *download
 	body  io.Reader

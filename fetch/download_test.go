@@ -16,7 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
-// failingOnce answers the first request with fail, and the others with the list.
+// failingOnce answers the first request with fail and all others with the list.
 func failingOnce(fail http.HandlerFunc) http.HandlerFunc {
 	calls := 0
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -28,8 +28,8 @@ func failingOnce(fail http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// A connection that dies after part of a body has been staged costs one more
-// attempt, and leaves nothing of the first in the result.
+// TestGetRetriesAndStartsAfresh: a connection that breaks within the body costs one
+// more attempt, and no byte of the first stays in the result.
 func TestGetRetriesAndStartsAfresh(t *testing.T) {
 	packed := gzipped(t, strings.Repeat(list, 5000))
 	tests := map[string]http.HandlerFunc{
@@ -126,7 +126,7 @@ func TestGetGivesUp(t *testing.T) {
 	}
 }
 
-// An empty body is a body: whether a feed may be empty is not for this package.
+// TestGetEmpty: an empty body is a success; feeds decides whether a list may be empty.
 func TestGetEmpty(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -138,8 +138,8 @@ func TestGetEmpty(t *testing.T) {
 	}
 }
 
-// However much is offered, no more than a byte past the cap reaches the disk,
-// and it is asked for only once.
+// TestGetTooLarge: at most one byte more than MaxBytes reaches the disk, and there is
+// no retry.
 func TestGetTooLarge(t *testing.T) {
 	const limit = 20_000
 	bomb := gzipped(t, strings.Repeat("\n", 100*limit))
@@ -219,7 +219,7 @@ func TestGetTooSlow(t *testing.T) {
 	}
 }
 
-// A connection that hangs costs an attempt, not the whole time.
+// TestGetHangs: a connection that hangs costs one attempt, not the whole time.
 func TestGetHangs(t *testing.T) {
 	srv := serve(t, "https", failingOnce(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	c := client(t, srv)
@@ -280,8 +280,8 @@ func TestGetBadURL(t *testing.T) {
 	}
 }
 
-// TestEndOfTheDeadline: a body that ends just when the deadline does is no whole list, as
-// a server that notices the end of the connection may end its chunks as if it were.
+// TestEndOfTheDeadline: a body that ends exactly at the deadline is not complete: a
+// server that notices the closed connection may end its chunks as if it were.
 func TestEndOfTheDeadline(t *testing.T) {
 	caller, cancel := context.WithCancelCause(t.Context())
 	over, end := context.WithDeadline(caller, time.Unix(0, 0))

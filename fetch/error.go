@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Error says what failed, on which object, and why. What lies beneath, a
-// [unix.Errno] for example, is found by [errors.Is] and [errors.As].
+// An Error says what failed, on which object, and why. [errors.Is] and [errors.As] find
+// the cause, such as a [unix.Errno].
 type Error struct {
-	Feed      string    // the feed's name; empty where it is not known
-	Object    string    // the URL, as it may be shown, or the path
+	Feed      string    // the feed's name; empty if it is not known
+	Object    string    // the URL without its key, or the path
 	Reason    Reason    // the kind of failure, to branch on
 	Attempts  int       // HTTP requests made, redirects not counted; 0 for files
-	NotBefore time.Time // when the server said to come back, unbounded; zero if it did not
+	NotBefore time.Time // the server's Retry-After, without a limit; zero if there was none
 	Err       error     // the cause
 
-	retry bool // another attempt may do better
+	retry bool // another attempt may succeed
 }
 
 func (e *Error) Error() string {
@@ -39,10 +39,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Remedy is that of the error's reason.
+// Remedy returns the remedy of the error's reason.
 func (e *Error) Remedy() string { return e.Reason.Remedy() }
 
-// Explain gives the word for the reason, and the cause without what the caller knows.
+// Explain returns the error as a word, a sentence without feed and object, and a
+// remedy.
 func (e *Error) Explain() (reason, what, remedy string) {
 	if damaged := (*DamagedError)(nil); errors.As(e.Err, &damaged) {
 		return damaged.Explain()
@@ -50,9 +51,8 @@ func (e *Error) Explain() (reason, what, remedy string) {
 	return string(e.Reason), fmt.Sprintf("%s: %v", e.Object, e.Err), e.Remedy()
 }
 
-// A DamagedError is a file of the store that is not what was written there:
-// cut short, changed, foreign, or not a regular file. It is never read as if
-// it were a smaller list.
+// A DamagedError is a file of the store that is not what was written there: truncated,
+// changed, foreign, or not a regular file. It is never read as a shorter list.
 type DamagedError struct {
 	Path string
 	Why  string
@@ -60,19 +60,19 @@ type DamagedError struct {
 
 func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", e.Path, e.Why) }
 
-// Remedy says what a person can do about it.
+// Remedy returns what a person can do about it.
 func (e *DamagedError) Remedy() string {
 	return "nothing, if the feed can be fetched, which replaces it; otherwise remove the file and check the disk"
 }
 
-// Explain gives the word for it.
+// Explain returns the error as a word, a sentence and a remedy.
 func (e *DamagedError) Explain() (reason, what, remedy string) {
 	return "damaged", "", e.Remedy()
 }
 
-// storageError describes a failure to write, sync or rename a file of the
-// store. The paths that package os puts into its errors are those of temporary
-// files; they make way for the file that was to be written.
+// storageError returns the error for a failure to write, sync or rename a file of the
+// store. Errors of package os name the temporary file; this one names the file that was
+// to be written.
 func storageError(feed, path string, err error) *Error {
 	reason := cmp.Or(Shortage(err), ReasonStorage)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
@@ -81,7 +81,7 @@ func storageError(feed, path string, err error) *Error {
 	return &Error{Feed: feed, Object: path, Reason: reason, Err: withoutPath(err)}
 }
 
-// readError describes a failure to open or read the file at path.
+// readError returns the error for a failure to open or read the file at path.
 func readError(path string, err error) *Error {
 	reason := cmp.Or(Shortage(err), ReasonUnreadable)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,9 +90,9 @@ func readError(path string, err error) *Error {
 	return &Error{Object: path, Reason: reason, Err: withoutPath(err)}
 }
 
-// Shortage is the reason of an error that says nothing about the file, disk or server that
-// was met by it: this process or this host has not enough of something at this moment. It is
-// empty for others.
+// Shortage returns the reason of an error that is not the fault of a file, disk or server,
+// but of a shortage in this process or on this host (memory, open files, processes). It is
+// empty for other errors.
 func Shortage(err error) Reason {
 	if errors.Is(err, unix.EMFILE) {
 		return ReasonNoFiles
@@ -105,8 +105,8 @@ func Shortage(err error) Reason {
 	return ""
 }
 
-// withoutPath takes the path out of an error of package os, because [Error]
-// names the object itself.
+// withoutPath removes the path from an error of package os, because [Error] names the
+// object itself.
 func withoutPath(err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError

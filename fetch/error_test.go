@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each says what failed, on which object, why, and what to do.
+// TestErrorText: each error says what failed, on which object, why, and what to do.
 func TestErrorText(t *testing.T) {
 	refused := errors.New("connection refused")
 	tests := map[string]error{
@@ -28,7 +28,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// No reason is left without a remedy, but for the one the user gave himself.
+// TestRemedies: every reason has a remedy, except for a canceled fetch.
 func TestRemedies(t *testing.T) {
 	src, err := os.ReadFile("reason.go")
 	if err != nil {
@@ -45,8 +45,8 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestShortage meets each shortage at a file that is read, at one that is written, and on the
-// way to a server: it is never theirs.
+// TestShortage: a shortage while reading a file, writing one or reaching a server is reported
+// as a shortage.
 func TestShortage(t *testing.T) {
 	for errno, want := range map[syscall.Errno]Reason{
 		unix.EMFILE: ReasonNoFiles, unix.ENFILE: ReasonShortage, unix.ENOMEM: ReasonShortage,

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// glob returns what matches the pattern, an absolute path, in the order of the
-// names. It differs from [filepath.Glob] in one thing: a directory that is
-// there and cannot be read is an error, where that one goes on as if it were
-// empty, and a blocklist would lose its entries without a word.
+// glob returns the paths that match the pattern, an absolute path, sorted. Unlike
+// [filepath.Glob] it returns an error for a directory that exists and cannot be read: a
+// blocklist must not lose its entries silently.
 func glob(pattern string) ([]string, error) {
 	if _, err := filepath.Match(pattern, ""); err != nil {
 		return nil, &Error{Object: pattern, Reason: ReasonAbsent, Err: err}
@@ -33,8 +32,8 @@ func glob(pattern string) ([]string, error) {
 	return found, nil
 }
 
-// globIn returns what in dir matches one element of a pattern. What is not
-// there or not a directory has no matches.
+// globIn returns the names in dir that match elem, one element of a pattern. It returns
+// none if dir does not exist or is not a directory.
 func globIn(dir, elem string) ([]string, error) {
 	if !hasMeta(elem) {
 		path := filepath.Join(dir, elem)

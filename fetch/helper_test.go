@@ -28,7 +28,7 @@ type server struct {
 	requests chan *http.Request
 }
 
-// serve starts a server with a certificate of its own, or without TLS.
+// serve starts a server with its own certificate, or without TLS.
 func serve(t *testing.T, scheme string, h http.HandlerFunc) *server {
 	t.Helper()
 	s := &server{requests: make(chan *http.Request, 100)}
@@ -50,8 +50,7 @@ func serve(t *testing.T, scheme string, h http.HandlerFunc) *server {
 	return s
 }
 
-// client returns a client that trusts the servers' certificates and does not
-// wait long.
+// client returns a client that trusts the servers' certificates and waits only briefly.
 func client(t *testing.T, servers ...*server) *Client {
 	t.Helper()
 	c := NewClient("1.2.3", nil)
@@ -98,7 +97,7 @@ func keep(t *testing.T, s *Store, name, body string) {
 	}
 }
 
-// readCopy reads the whole of a copy in the way a careful caller does.
+// readCopy reads a whole copy and verifies it, as callers should.
 func readCopy(s *Store, name string) (string, Meta, error) {
 	c, err := s.Open(name)
 	if err != nil {
@@ -123,8 +122,8 @@ func content(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// wantReason fails unless err is an *Error for the reason, with a remedy and
-// without any secret of these tests.
+// wantReason fails unless err is an *Error with this reason and a remedy, without any
+// secret of these tests.
 func wantReason(t *testing.T, err error, want Reason) *Error {
 	t.Helper()
 	var e *Error
@@ -146,7 +145,7 @@ func wantReason(t *testing.T, err error, want Reason) *Error {
 	return e
 }
 
-// files lists what is in the store's folder.
+// files lists the files in the store's folder.
 func files(t *testing.T, s *Store) []string {
 	t.Helper()
 	entries, err := os.ReadDir(s.root.Name())
@@ -186,8 +185,8 @@ func writeFile(t *testing.T, path, body string) {
 
 func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// asNobody runs f without root's right to read everything. The thread it is
-// run on ends with it.
+// asNobody runs f without root's right to read everything, in a thread that ends with
+// it.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -13,30 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// journalSuffix is that of a file of the caller's own to which lines are appended.
+// journalSuffix is the suffix of a journal: a caller's file to which lines are
+// appended.
 const journalSuffix = ".journal"
 
-// maxJournal bounds such a file when it is read.
+// maxJournal is the largest journal in bytes that is read.
 const maxJournal = 256 << 20
 
-// FileState tells whether a file is the one that was seen before, with the same content.
-// The zero FileState is that of a file that is not there.
+// FileState identifies a file and its content: two equal states mean the same file,
+// unchanged. The zero FileState means that there is no file.
 type FileState struct {
 	dev, inode uint64
 	size       int64
 	modified   time.Time
 }
 
-// Exists reports whether there was a file.
+// Exists reports whether the file existed.
 func (f FileState) Exists() bool { return f != FileState{} }
 
-// NewerThan reports whether the file was changed after another one was.
+// NewerThan reports whether the file was changed later than the other.
 func (f FileState) NewerThan(other FileState) bool { return f.modified.After(other.modified) }
 
-// Size is the length of the file in bytes.
+// Size returns the length of the file in bytes.
 func (f FileState) Size() int64 { return f.size }
 
-// ID tells the file from all others that are there now.
+// ID returns the device and inode, which identify the file as long as it exists.
 func (f FileState) ID() (device, inode uint64) { return f.dev, f.inode }
 
 func fileState(info fs.FileInfo) FileState {
@@ -44,13 +45,13 @@ func fileState(info fs.FileInfo) FileState {
 	return FileState{uint64(s.Dev), s.Ino, info.Size(), info.ModTime()}
 }
 
-// JournalName is the name of the file of a journal.
+// JournalName returns the file name of a journal.
 func JournalName(name string) string { return name + journalSuffix }
 
-// JournalState looks at a journal without reading it.
+// JournalState returns the state of a journal without reading it.
 func (s *Store) JournalState(name string) (FileState, error) { return s.stateOf(name + journalSuffix) }
 
-// JSONState looks at the file of [Store.WriteJSON] without reading it.
+// JSONState returns the state of a file of [Store.WriteJSON] without reading it.
 func (s *Store) JSONState(name string) (FileState, error) { return s.stateOf(name + jsonSuffix) }
 
 func (s *Store) stateOf(file string) (FileState, error) {
@@ -64,7 +65,7 @@ func (s *Store) stateOf(file string) (FileState, error) {
 	return fileState(info), nil
 }
 
-// JournalEnd looks whether a journal is there and ends with a whole line.
+// JournalEnd returns the state of a journal and whether its last line is complete.
 func (s *Store) JournalEnd(name string) (state FileState, whole bool, err error) {
 	f, info, err := s.openFile(name + journalSuffix)
 	if err != nil {
@@ -80,7 +81,7 @@ func (s *Store) JournalEnd(name string) (state FileState, whole bool, err error)
 	return fileState(info), last[0] == '\n', nil
 }
 
-// JournalLines counts the lines of a journal, and keeps nothing of it in memory.
+// JournalLines counts the lines of a journal without keeping it in memory.
 func (s *Store) JournalLines(name string) (n int, err error) {
 	f, _, err := s.openFile(name + journalSuffix)
 	if err != nil {
@@ -124,9 +125,9 @@ func (s *Store) ReadJournal(name string) ([]byte, FileState, error) {
 	return text, fileState(info), nil
 }
 
-// AppendJournal appends lines to a journal, durably; it is made if it is not there. If
-// it fails the file is as it was: half a line would spoil the next one. The caller holds
-// a lock.
+// AppendJournal appends lines to a journal and syncs it to disk; it creates the journal
+// if there is none. If it fails, the file is unchanged, because half a line would spoil
+// the next one. The caller holds a lock.
 func (s *Store) AppendJournal(name string, lines []byte) (FileState, error) {
 	state, err := s.appendJournal(name, lines)
 	if err != nil {
@@ -158,7 +159,7 @@ func (s *Store) appendJournal(name string, lines []byte) (FileState, error) {
 		f.Truncate(before.Size())
 		return FileState{}, err
 	}
-	if before.Size() == 0 { // it may have just been made
+	if before.Size() == 0 { // it may be new
 		if err := s.dir.Sync(); err != nil {
 			return FileState{}, err
 		}
@@ -170,7 +171,7 @@ func (s *Store) appendJournal(name string, lines []byte) (FileState, error) {
 	return fileState(after), nil
 }
 
-// WriteJournal replaces a journal, durably and in one step.
+// WriteJournal replaces a journal in one step and syncs it to disk.
 func (s *Store) WriteJournal(name string, lines []byte) (FileState, error) {
 	if err := checkName(name); err != nil {
 		return FileState{}, err
@@ -181,7 +182,7 @@ func (s *Store) WriteJournal(name string, lines []byte) (FileState, error) {
 	return s.JournalState(name)
 }
 
-// RemoveJournal takes a journal away.
+// RemoveJournal removes a journal.
 func (s *Store) RemoveJournal(name string) error {
 	if err := s.root.Remove(name + journalSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storageError("", s.path(name+journalSuffix), err)
@@ -189,14 +190,14 @@ func (s *Store) RemoveJournal(name string) error {
 	return nil
 }
 
-// damagedSuffix is that of a file that could not be understood and was put aside, for
-// whoever wants to look at it. A number comes after it while earlier ones are still there.
+// damagedSuffix is the suffix of a damaged file that was put aside, so that a person can
+// look at it. A number follows it while earlier ones exist.
 const damagedSuffix = ".damaged"
 
-// mostAside is how many files of one name are put aside.
+// mostAside is how many damaged files of one name are kept.
 const mostAside = 9
 
-// asideNames are the names that a file is put aside as, in order.
+// asideNames returns the names under which a file is put aside, in order.
 func asideNames(file string) []string {
 	names := []string{file + damagedSuffix}
 	for n := 2; n <= mostAside; n++ {
@@ -205,13 +206,13 @@ func asideNames(file string) []string {
 	return names
 }
 
-// SetAsideJournal gives a journal another name, which it returns.
+// SetAsideJournal renames a damaged journal and returns its new name.
 func (s *Store) SetAsideJournal(name string) (string, error) { return s.setAside(name + journalSuffix) }
 
-// SetAsideJSON gives the file of [Store.WriteJSON] another name, which it returns.
+// SetAsideJSON renames a damaged file of [Store.WriteJSON] and returns its new name.
 func (s *Store) SetAsideJSON(name string) (string, error) { return s.setAside(name + jsonSuffix) }
 
-// AsideJSON are the paths of the files that [Store.SetAsideJSON] has put aside.
+// AsideJSON returns the paths of the files that [Store.SetAsideJSON] has put aside.
 func (s *Store) AsideJSON(name string) (paths []string) {
 	for _, file := range asideNames(name + jsonSuffix) {
 		if state, err := s.stateOf(file); err == nil && state.Exists() {
@@ -221,8 +222,8 @@ func (s *Store) AsideJSON(name string) (paths []string) {
 	return paths
 }
 
-// setAside writes over the last of the names only, so that what is there of the others
-// can still be looked at.
+// setAside renames file to the first free name of asideNames. If none is free, it
+// replaces the last one, so that the earlier ones can still be looked at.
 func (s *Store) setAside(file string) (string, error) {
 	var aside string
 	for _, aside = range asideNames(file) {
@@ -236,7 +237,7 @@ func (s *Store) setAside(file string) (string, error) {
 	return s.path(aside), s.dir.Sync()
 }
 
-// RemoveJSON takes the file of [Store.WriteJSON] away.
+// RemoveJSON removes a file of [Store.WriteJSON].
 func (s *Store) RemoveJSON(name string) error {
 	if err := s.root.Remove(name + jsonSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storageError("", s.path(name+jsonSuffix), err)
@@ -244,7 +245,7 @@ func (s *Store) RemoveJSON(name string) error {
 	return nil
 }
 
-// ReadText reads the text of the file of [Store.WriteJSON]; the error wraps
+// ReadText returns the text of a file of [Store.WriteJSON]. The error wraps
 // [fs.ErrNotExist] if there is none.
 func (s *Store) ReadText(name string) ([]byte, error) {
 	f, _, err := s.openFile(name + jsonSuffix)

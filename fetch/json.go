@@ -7,19 +7,19 @@ import (
 	"io"
 )
 
-// maxJSON bounds a small value's file in bytes, both when written and when read.
+// maxJSON is the largest file of a small value in bytes, for writing and reading.
 const maxJSON = 8 << 20
 
-// ReadJSON reads into v a small value of the caller's own that [Store.WriteJSON]
-// keeps under the name. The error wraps [fs.ErrNotExist] if there is none, and
-// is a [*DamagedError] if it is not JSON that fits v.
+// ReadJSON reads into v a value that [Store.WriteJSON] has written under the name. The
+// error wraps [fs.ErrNotExist] if there is none, and is a [*DamagedError] if the file
+// is not JSON that fits v.
 func (s *Store) ReadJSON(name string, v any) error { return s.readJSON(name, jsonSuffix, v) }
 
-// WriteJSON replaces that value, durably and in one step. Names are formed
-// like those of feeds but do not collide with them; as JSON it may have 8 MiB.
+// WriteJSON writes a small value of the caller's, in one step and synced to disk. Names
+// are formed like those of feeds but do not collide with them. Its JSON may have 8 MiB.
 func (s *Store) WriteJSON(name string, v any) error { return s.writeJSON(name, jsonSuffix, v) }
 
-// feedOf is the feed that a file of this name and suffix is about, or none.
+// feedOf returns the feed that a file of this name and suffix belongs to, or "".
 func feedOf(name, suffix string) string {
 	if suffix == jsonSuffix {
 		return ""
@@ -74,7 +74,7 @@ func (s *Store) writeFile(file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer temp.Cleanup() // nothing, once it is in place
+	defer temp.Cleanup() // does nothing after a rename
 	if _, err := temp.Write(data); err != nil {
 		return err
 	}

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// A copy's file is the body as it came, a newline if it does not end in one,
-// and one line more:
+// metaMark begins the trailer. A copy's file is the body as received, a newline if it
+// does not end with one, and the trailer as its last line:
 //
 //	# voipbl-meta CRC {JSON}
 //
-// CRC is the CRC-32 (IEEE) of the JSON, in eight hexadecimal digits; the JSON
-// is a [Meta], whose SHA-256 is the body's. So one rename replaces the list
-// with all that is known of it, every byte of the file is checked, and a
-// person or a tool that reads the file as a list sees one comment more.
+// CRC is the CRC-32 (IEEE) of the JSON, in eight hexadecimal digits. The JSON is a
+// [Meta] with the SHA-256 of the body. So one rename replaces the list together with
+// its metadata, every byte of the file is checked, and people and tools that read the
+// file as a list see one more comment.
 const metaMark = "# voipbl-meta "
 
 const (
 	metaVersion = 1
-	// maxTrailer bounds that line in bytes, both when written and when read;
-	// it is enough for some ten thousand parts.
+	// maxTrailer is the longest trailer in bytes, for writing and reading. It is enough
+	// for about ten thousand parts.
 	maxTrailer = 1 << 20
 )
 
-// A Meta is what is known of a copy.
+// A Meta is the metadata of a copy.
 type Meta struct {
 	Version      int       `json:"version"` // of the trailer: 1
-	Source       string    `json:"source"`  // the URL or the path pattern, without userinfo
+	Source       string    `json:"source"`  // the URL without userinfo, or the path pattern
 	ETag         string    `json:"etag,omitempty"`
 	LastModified string    `json:"last_modified,omitempty"`
 	FetchedAt    time.Time `json:"fetched_at"`
@@ -39,7 +39,7 @@ type Meta struct {
 	Entries      int       `json:"entries"`
 	Entries6     int       `json:"entries6"`
 	Rejects      int       `json:"rejects"`
-	Effective    int       `json:"effective"` // entries that can block something, each address once
+	Effective    int       `json:"effective"` // entries after aggregation that can block something
 	Parts        []Part    `json:"parts"`     // in their order; their sizes add up to Size
 }
 
@@ -65,8 +65,7 @@ func (m Meta) trailer() ([]byte, error) {
 	return line, nil
 }
 
-// parseTrailer reads that line, without its newline. If there is something
-// wrong with it, it says what.
+// parseTrailer reads the trailer, without its newline. If it is not valid, why says so.
 func parseTrailer(line []byte) (m Meta, why string) {
 	line, ok := bytes.CutPrefix(line, []byte(metaMark))
 	if !ok {

@@ -16,31 +16,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leftovers are the names that editors and package managers leave beside the
-// file that is meant; they are not read from a directory or by a glob.
+// leftovers are the names of files that editors and package managers leave beside the
+// real one. Directories and globs skip them.
 var leftovers = []string{".*", "*~", "*.bak", "*.swp", "*.dpkg-*", "*.rpm*", "*.tmp"}
 
-// Files is what a path feed stands for: regular files, in the order of their
-// names. They are opened one at a time, when they are read.
+// Files are the regular files of a path feed, sorted by name. Each is opened only when
+// it is read.
 type Files struct {
 	names []string
 	max   int64
 }
 
-// OpenPath finds the files of a path feed. The pattern is a file, a directory
-// (its regular files, and symbolic links to such, but nothing of its
-// subdirectories) or a glob as of [filepath.Match]; what exists by that very
-// name is never taken for a glob. In a directory or a glob, names that begin
-// with a dot or look like an editor's or package manager's leftovers (*~,
-// *.bak, *.swp, *.dpkg-*, *.rpm*, *.tmp) and subdirectories are passed over;
-// anything else that is not a regular file is an error that names it.
+// OpenPath finds the files of a path feed. The pattern is a file, a directory (its
+// regular files, and symbolic links to such, but nothing of its subdirectories) or a
+// glob as of [filepath.Match]; a path that exists by exactly that name is never taken
+// for a glob. A directory or a glob skips subdirectories, names that begin with a dot,
+// and leftovers of editors and package managers (*~, *.bak, *.swp, *.dpkg-*, *.rpm*,
+// *.tmp). Anything else that is not a regular file is an error that names it.
 //
-// A path that does not exist, and a glob that matches no file, is no files if
-// optional, and otherwise an error; an empty directory is no files either way.
-// What is there and cannot be looked at is always an error.
+// A path that does not exist, and a glob that matches no file, gives no files if
+// optional is true, and otherwise an error. An empty directory gives no files. A path
+// that exists and cannot be read is always an error.
 //
-// All files together may have maxBytes bytes; 0 is [DefaultMaxBytes].
-// Errors are of type [*Error].
+// All files together may have maxBytes bytes; 0 is [DefaultMaxBytes]. Errors are of
+// type [*Error].
 func OpenPath(pattern string, optional bool, maxBytes int64) (*Files, error) {
 	if maxBytes <= 0 {
 		maxBytes = DefaultMaxBytes
@@ -52,10 +51,10 @@ func OpenPath(pattern string, optional bool, maxBytes int64) (*Files, error) {
 	return &Files{names: names, max: min(maxBytes, math.MaxInt64-1)}, nil
 }
 
-// find returns the full paths of the files a pattern stands for. The error
-// wraps [fs.ErrNotExist] only if there is nothing by that name.
+// find returns the full paths of the files that match a pattern. The error wraps
+// [fs.ErrNotExist] only if nothing by that name exists.
 func find(pattern string) ([]string, error) {
-	if pattern == "" { // which would be made the working directory
+	if pattern == "" { // filepath.Abs would return the working directory
 		return nil, &Error{Object: `""`, Reason: ReasonAbsent, Err: errors.New("the path is empty")}
 	}
 	path, err := filepath.Abs(pattern)
@@ -105,8 +104,7 @@ func findGlob(pattern string) ([]string, error) {
 	return files, nil
 }
 
-// appendFound appends a path that a directory or a glob has brought up,
-// unless it is one to pass over.
+// appendFound appends a path from a directory or a glob, unless it is to be skipped.
 func appendFound(files []string, path string) ([]string, error) {
 	for _, pattern := range leftovers {
 		if ok, _ := filepath.Match(pattern, filepath.Base(path)); ok {
@@ -115,7 +113,7 @@ func appendFound(files []string, path string) ([]string, error) {
 	}
 	info, err := stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // removed since it was listed
+	case errors.Is(err, fs.ErrNotExist): // removed after it was listed
 		return files, nil
 	case err != nil:
 		return nil, err
@@ -132,8 +130,8 @@ func regular(files []string, path string, info fs.FileInfo) ([]string, error) {
 	return append(files, path), nil
 }
 
-// stat follows symbolic links. One that leads nowhere is there, and so is
-// unreadable rather than absent: the admin meant something by it.
+// stat follows symbolic links. A link to a missing file is unreadable, not absent: the
+// admin put it there for a reason.
 func stat(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err == nil {
@@ -145,7 +143,7 @@ func stat(path string) (fs.FileInfo, error) {
 	return nil, readError(path, err)
 }
 
-// kinds are what else may stand where a regular file should.
+// kinds names the types of files that are not regular.
 var kinds = map[fs.FileMode]string{
 	fs.ModeDir:                        "a directory",
 	fs.ModeNamedPipe:                  "a FIFO",
@@ -162,10 +160,10 @@ func notRegular(path string, info fs.FileInfo) *Error {
 // Names returns the full paths of the files.
 func (f *Files) Names() []string { return slices.Clone(f.names) }
 
-// Parts opens the files one after another. A part's name is the file's full
-// path, its size what the file had when it was opened; one that grows is read
-// on, up to the cap. A reader is good until the loop's next turn. What goes
-// wrong, in opening the file as well, is the reader's error, an [*Error].
+// Parts opens the files one after another. A part's name is the file's full path, its
+// size that of the file when it was opened; a file that grows is read further, up to
+// the limit. Each reader is valid until the next iteration. All errors, also of opening
+// the file, are returned by the reader as an [*Error].
 func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 	return func(yield func(Part, io.Reader) bool) {
 		left := f.max
@@ -188,8 +186,8 @@ func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 	}
 }
 
-// CopyTo stages the files, a part for each, replacing whatever is staged
-// there. The error, if any, is an [*Error], and to then holds nothing of use.
+// CopyTo stages the files in to, a part for each. It replaces what was staged there
+// before. On an error, an [*Error], the contents of to are undefined.
 func (f *Files) CopyTo(to *Staged) error {
 	if err := to.Reset(); err != nil {
 		return err
@@ -208,8 +206,8 @@ func (f *Files) CopyTo(to *Staged) error {
 	return to.flush()
 }
 
-// openRegular opens the file for reading. It was a regular file when it was
-// found; should it have become a FIFO since, the open does not wait for a writer.
+// openRegular opens a regular file for reading. If it has become a FIFO since it was
+// found, the open does not wait for a writer.
 func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -229,11 +227,11 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// A boundedReader reads a file and takes what it reads off the bytes that all
-// files may have together.
+// A boundedReader reads a file and subtracts what it reads from the bytes that all
+// files together may have.
 type boundedReader struct {
 	file *os.File
-	left *int64 // -1 once there was more
+	left *int64 // -1 if there was more
 	max  int64
 }
 
@@ -242,7 +240,7 @@ func (r *boundedReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if *r.left >= 0 {
-		// One more than may be: to see that there is more.
+		// One byte more than allowed, to see whether there is more.
 		n, err := r.file.Read(p[:min(int64(len(p)), *r.left+1)])
 		*r.left -= int64(n)
 		switch {
@@ -260,7 +258,7 @@ func (r *boundedReader) tooLarge() error {
 	return &Error{Object: r.file.Name(), Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes, with the feed's files before it", r.max)}
 }
 
-// A failedReader is in place of one that could not be had.
+// A failedReader returns the error of a file that could not be opened.
 type failedReader struct{ err error }
 
 func (r failedReader) Read([]byte) (int, error) { return 0, r.err }

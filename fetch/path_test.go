@@ -40,7 +40,7 @@ func TestOpenPath(t *testing.T) {
 	}
 	tests := []struct {
 		pattern string
-		want    []string // nil: absent
+		want    []string // nil: ReasonAbsent
 	}{
 		{"outside", []string{"outside"}},
 		{"d", []string{"d/a", "d/b.txt", "d/c-link"}},
@@ -51,7 +51,7 @@ func TestOpenPath(t *testing.T) {
 		{"?/b.txt", []string{"d/b.txt", "e/b.txt"}},
 		{"*/*/below", []string{"d/sub/below", "link/sub/below"}},
 		{"[d-e]/[^a]*", []string{"d/b.txt", "d/c-link", "e/b.txt", "e/c"}},
-		{"odd/[x].txt", []string{"odd/[x].txt"}}, // which is there by that name
+		{"odd/[x].txt", []string{"odd/[x].txt"}}, // a file by exactly that name
 		{"odd/[xy].txt", []string{"odd/x.txt"}},
 		{`odd/\[x\].txt`, []string{"odd/[x].txt"}},
 		{"d/a.bak", []string{"d/a.bak"}}, // asked for by name
@@ -60,7 +60,7 @@ func TestOpenPath(t *testing.T) {
 		{"nowhere/x", nil},
 		{"d/*.lst", nil},
 		{"empty/*", nil},
-		{"d/sub*", nil}, // a folder only
+		{"d/sub*", nil}, // matches only a folder
 		{"outside/*", nil},
 		{"*/*/*/*", nil},
 		{"nowhere/*", nil},
@@ -91,7 +91,8 @@ func TestOpenPath(t *testing.T) {
 	}
 }
 
-// What is there and cannot be read is never "no files", optional or not.
+// TestOpenPathRefused: a path that exists and cannot be read is an error, optional or
+// not.
 func TestOpenPathRefused(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "file"), "")
@@ -122,7 +123,7 @@ func TestOpenPathRefused(t *testing.T) {
 		"loop/b":     ReasonUnreadable,
 		"file/x":     ReasonUnreadable,
 		"a\x00b":     ReasonUnreadable,
-		"d/[":        ReasonAbsent, // and not a glob either
+		"d/[":        ReasonAbsent, // a broken glob
 		"[/x":        ReasonAbsent,
 	}
 	for pattern, want := range tests {
@@ -180,8 +181,8 @@ func TestPathUnreadable(t *testing.T) {
 	}
 }
 
-// A disk's error comes through. /proc/self/mem is a regular file whose first
-// page cannot be read.
+// TestPathReadError: a read error is returned. /proc/self/mem is a regular file whose
+// first page cannot be read.
 func TestPathReadError(t *testing.T) {
 	f, err := OpenPath("/proc/self/mem", false, 0)
 	if err != nil {
@@ -194,7 +195,7 @@ func TestPathReadError(t *testing.T) {
 	}
 }
 
-// What is found is looked at again when it is read.
+// TestPathChangesBeforeRead: a file is checked again when it is read.
 func TestPathChangesBeforeRead(t *testing.T) {
 	changes := map[string]struct {
 		change func(path string) error
@@ -235,7 +236,7 @@ func TestPathCap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // each reading has the whole of it
+		for range 2 { // each pass reads everything
 			var got strings.Builder
 			var last error
 			for part, r := range f.Parts() {
@@ -260,7 +261,7 @@ func TestPathCap(t *testing.T) {
 
 func TestCopyTo(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "a"), "192.0.2.1") // not ended
+	writeFile(t, filepath.Join(dir, "a"), "192.0.2.1") // no newline at the end
 	writeFile(t, filepath.Join(dir, "b"), "192.0.2.2\n")
 	f, err := OpenPath(dir, false, 0)
 	if err != nil {

@@ -5,29 +5,29 @@ package fetch
 type Reason string
 
 const (
-	ReasonBadURL      Reason = "bad-url"      // the configured URL is malformed or of a scheme not allowed
+	ReasonBadURL      Reason = "bad-url"      // the configured URL is malformed, or its scheme is not allowed
 	ReasonUnreachable Reason = "unreachable"  // no name, no route, refused, or the connection died before an answer
-	ReasonTLS         Reason = "tls"          // the certificate or the handshake was not acceptable
-	ReasonProtocol    Reason = "protocol"     // what answered does not speak HTTP as it should
+	ReasonTLS         Reason = "tls"          // the certificate or the handshake was refused
+	ReasonProtocol    Reason = "protocol"     // the answer is not valid HTTP
 	ReasonStatus      Reason = "status"       // an HTTP status that is neither 200 nor an expected 304
-	ReasonRetryLater  Reason = "retry-later"  // the server names a time that is too far off to wait for
-	ReasonBadRedirect Reason = "bad-redirect" // to another scheme, to plain http, or one too many
+	ReasonRetryLater  Reason = "retry-later"  // the server's Retry-After is too long to wait for
+	ReasonBadRedirect Reason = "bad-redirect" // to another scheme or to plain http, or too many
 	ReasonTruncated   Reason = "truncated"    // the body ended before its announced end
 	ReasonCorrupt     Reason = "corrupt"      // the body's compression is damaged or unknown
-	ReasonTooLarge    Reason = "too-large"    // more bytes than the cap, after decompression
-	ReasonTooSlow     Reason = "too-slow"     // not finished within the time allowed
+	ReasonTooLarge    Reason = "too-large"    // more bytes than allowed, after decompression
+	ReasonTooSlow     Reason = "too-slow"     // not finished within the timeout
 	ReasonCanceled    Reason = "canceled"     // the caller stopped it
-	ReasonAbsent      Reason = "absent"       // a path, a glob or a copy that is not there
-	ReasonNotRegular  Reason = "not-regular"  // a FIFO, a device or a socket where a file is wanted
-	ReasonUnreadable  Reason = "unreadable"   // a file that is there and cannot be read
+	ReasonAbsent      Reason = "absent"       // a path, a glob or a copy that does not exist
+	ReasonNotRegular  Reason = "not-regular"  // a FIFO, a device or a socket instead of a file
+	ReasonUnreadable  Reason = "unreadable"   // a file that exists and cannot be read
 	ReasonNoFiles     Reason = "no-files"     // this process may open no more files
-	ReasonShortage    Reason = "shortage"     // this host has not enough memory, files or processes at this moment
+	ReasonShortage    Reason = "shortage"     // this host is short of memory, files or processes
 	ReasonNoSpace     Reason = "no-space"     // the disk or the quota is full
-	ReasonStorage     Reason = "storage"      // any other failure of the state folder: read-only, rights, I/O
+	ReasonStorage     Reason = "storage"      // any other failure of the state folder: read-only, permissions, I/O
 )
 
-// Remedy says what a person can do about it, as a sentence without its
-// capital and full stop. It is empty where there is nothing to do.
+// Remedy returns what a person can do about it, as a sentence without its capital
+// letter and full stop. It is empty if there is nothing to do.
 func (r Reason) Remedy() string {
 	switch r {
 	case ReasonBadURL:

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
-// redirect follows a redirect by the policy, and notes where it leads.
+// redirect follows a redirect if the policy allows it, and records its target.
 func (d *download) redirect(next *http.Request, via []*http.Request) error {
 	if err := redirectPolicy(d.req.Insecure)(next, via); err != nil {
 		return err
@@ -17,8 +17,8 @@ func (d *download) redirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// redirectPolicy returns the rule by which redirects are followed: a feed that
-// was asked for by https is never fetched in the clear, whoever says so.
+// redirectPolicy returns the check of each redirect. A feed with an https URL is never
+// fetched by plain http.
 func redirectPolicy(insecure bool) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
 		if len(via) > web.MaxRedirects {

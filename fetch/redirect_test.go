@@ -79,7 +79,7 @@ func TestRedirectLimit(t *testing.T) {
 	}
 }
 
-// A redirect without a target is an answer like any other.
+// TestRedirectNowhere: a redirect without a target is refused for its status.
 func TestRedirectNowhere(t *testing.T) {
 	srv := serve(t, "https", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusFound) })
 	_, err := client(t, srv).Get(t.Context(), Request{URL: srv.URL}, stage(t, openStore(t), "voipbl"))

@@ -5,8 +5,8 @@ import (
 	"io/fs"
 )
 
-// PutAside keeps the copy of name under another name too, in place of what had that name.
-// It takes no room until name is replaced.
+// PutAside keeps the copy of name under a second name as well, replacing what had that
+// name. It takes no disk space until name is replaced.
 func (s *Store) PutAside(name, as string) error {
 	if err := s.Remove(as); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (s *Store) PutAside(name, as string) error {
 	return nil
 }
 
-// Remove takes a copy away, durably. One that is not there is no error.
+// Remove removes a copy and syncs the folder. A copy that does not exist is no error.
 func (s *Store) Remove(name string) error {
 	if err := checkName(name); err != nil {
 		return err

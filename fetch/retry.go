@@ -20,23 +20,23 @@ import (
 const (
 	// maxRetries is how often a failed attempt is repeated.
 	maxRetries = 3
-	// maxRetryAfter is the longest Retry-After that is waited for. A server
-	// that asks for more gets its wish: the next sync comes later anyway.
+	// maxRetryAfter is the longest Retry-After that Get waits for. If a server asks for
+	// more, Get gives up; the next fetch comes later anyway.
 	maxRetryAfter = 30 * time.Second
 )
 
-// count is told of each request before it is made.
+// count counts each request before it is made.
 func (d *download) count(_ retryablehttp.Logger, _ *http.Request, retry int) {
 	d.attempts = retry + 1
 	d.peers.Again(d.url)
 }
 
-// pause returns the wait that [download.again] has chosen.
+// pause returns the wait that again has chosen.
 func (d *download) pause(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
 	return d.wait
 }
 
-// passError hands the last attempt's error on as it is.
+// passError returns the last attempt's error unchanged.
 func passError(resp *http.Response, err error, _ int) (*http.Response, error) {
 	if resp != nil {
 		resp.Body.Close()
@@ -44,12 +44,12 @@ func passError(resp *http.Response, err error, _ int) (*http.Response, error) {
 	return nil, err
 }
 
-// again decides, after each attempt, whether to make another one and after
-// what wait. It never starts a wait that would outlast the deadline: the
-// failure at hand says more than a timeout would.
+// again decides after each attempt whether to make another one, and after which wait.
+// It never starts a wait that would outlast the deadline: the last error says more than
+// a timeout would.
 func (d *download) again(_ context.Context, _ *http.Response, err error) (bool, error) {
 	if err == nil {
-		return false, nil // to receive it; what that makes of it comes back here
+		return false, nil // receive checks the response; its error comes back here
 	}
 	e := d.judge(err)
 	d.last = e
@@ -74,20 +74,19 @@ func (d *download) again(_ context.Context, _ *http.Response, err error) (bool, 
 	return true, nil
 }
 
-// jitter returns the wait before retry n, which counts from 1: anything from
-// nothing to base doubled each time, so that hosts which failed together do
-// not come back together.
+// jitter returns a random wait before retry n, counted from 1. Its upper limit is base,
+// doubled with each retry. Hosts that failed at the same time then do not retry at the
+// same time.
 func jitter(base time.Duration, n int) time.Duration {
 	return rand.N(base<<(n-1) + 1)
 }
 
-// failure is the error of the whole download.
+// failure returns the error of the whole download.
 func (d *download) failure(err error) *Error {
 	return d.fail(d.judge(err))
 }
 
-// judge says what an attempt failed with. An error that is one of ours
-// already stays what it is.
+// judge turns the error of an attempt into an [Error]. An [Error] is returned as it is.
 func (d *download) judge(err error) *Error {
 	var ours *Error
 	if errors.As(err, &ours) {
@@ -100,7 +99,7 @@ func (d *download) judge(err error) *Error {
 		}
 		return e
 	}
-	// net/http names the URL, as we do.
+	// Error names the URL already; remove the one of net/http.
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
@@ -112,8 +111,8 @@ func (d *download) judge(err error) *Error {
 	return &Error{Reason: reason, Err: err, retry: retry}
 }
 
-// transportReason sorts the errors of net/http's transport, and says whether
-// another attempt may go better.
+// transportReason returns the reason for an error of net/http's transport, and whether
+// to retry.
 func transportReason(err error) (reason Reason, retry bool) {
 	var (
 		opErr  *net.OpError
@@ -138,7 +137,7 @@ func transportReason(err error) (reason Reason, retry bool) {
 	return ReasonProtocol, true
 }
 
-// statusError describes an answer that is neither a list nor "not modified".
+// statusError returns the error for a status other than 200 and an expected 304.
 func statusError(resp *http.Response, now time.Time) *Error {
 	code := resp.StatusCode
 	e := &Error{

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The wait is anything up to a ceiling that doubles.
+// TestJitter: waits are random, up to a limit that doubles.
 func TestJitter(t *testing.T) {
 	for n := 1; n <= maxRetries; n++ {
 		ceiling := time.Second << (n - 1)
@@ -31,7 +31,7 @@ func TestGetRetryAfter(t *testing.T) {
 	tests := map[string]struct {
 		value   func() string
 		timeout time.Duration
-		waits   time.Duration // at least, before a second attempt; -1: there is none
+		waits   time.Duration // the shortest wait before a second attempt; -1: no second attempt
 	}{
 		"none":        {func() string { return "" }, 0, 0},
 		"now":         {func() string { return "0" }, 0, 0},
@@ -39,7 +39,7 @@ func TestGetRetryAfter(t *testing.T) {
 		"long":        {func() string { return "31" }, 0, -1},
 		"very long":   {func() string { return "99999999999999999999" }, 0, -1},
 		"past it all": {func() string { return "20" }, 10 * time.Second, -1},
-		// A date has whole seconds, and so is up to one second nearer than this.
+		// A date has whole seconds, so it is up to one second earlier.
 		"short date": {func() string { return time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat) }, 0, time.Second / 2},
 		"past date":  {func() string { return "Fri, 01 May 2020 12:00:00 GMT" }, 0, 0},
 		"long date":  {func() string { return time.Now().Add(time.Hour).UTC().Format(http.TimeFormat) }, 0, -1},
@@ -92,7 +92,7 @@ func TestGetCanceled(t *testing.T) {
 		t.Errorf("%v does not wrap context.Canceled", e)
 	}
 
-	// While it waits to try again, as well; and it says what it waited for.
+	// Canceled while it waits to retry; the error names the failed attempt.
 	ctx, cancel = context.WithCancel(t.Context())
 	srv = serve(t, "https", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "20")
@@ -100,7 +100,7 @@ func TestGetCanceled(t *testing.T) {
 	})
 	c := client(t, srv)
 	c.log = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		cancel() // the retry has been announced: the wait begins
+		cancel() // the retry has been logged, so the wait begins
 		return len(p), nil
 	}), nil))
 	_, err = c.Get(ctx, Request{URL: srv.URL}, stage(t, openStore(t), "voipbl"))

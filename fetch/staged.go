@@ -13,11 +13,11 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// A Staged is a feed's bytes in a temporary file beside the last good copy,
-// while it is not yet known whether they are any good. It is an [io.Writer];
-// it is not safe for concurrent use.
+// A Staged holds a new body of a feed in a temporary file beside the last good copy,
+// until the caller has decided whether to keep it. It is an [io.Writer], and not safe
+// for concurrent use.
 //
-// The first error to write stays: all that follows returns it.
+// After a write error all further calls return that error.
 type Staged struct {
 	store *Store
 	name  string
@@ -26,7 +26,7 @@ type Staged struct {
 	sum   hash.Hash
 	parts []Part
 	size  int64
-	last  byte // the last one written
+	last  byte // the last byte written
 	err   error
 	done  bool
 }
@@ -50,14 +50,14 @@ func (s *Store) Stage(name string) (*Staged, error) {
 	}, nil
 }
 
-// Part begins a new part, named by the URL or the path its bytes come from.
-// What is written before the first call is a part named like the feed.
+// Part begins a new part, named by the URL or path of its source. Bytes written before
+// the first call form a part named like the feed.
 //
-// A part that does not end its last line has a newline added to it when
-// another begins: a reader of the whole must not see two lines as one.
+// If the previous part does not end with a newline, Part adds one, so that two lines
+// are not read as one.
 func (st *Staged) Part(name string) {
 	if st.size > 0 && st.last != '\n' {
-		st.Write([]byte{'\n'}) // a failure stays in st.err
+		st.Write([]byte{'\n'}) // st.err keeps an error
 	}
 	st.parts = append(st.parts, Part{Name: name})
 }
@@ -80,7 +80,7 @@ func (st *Staged) Write(p []byte) (int, error) {
 	return n, st.failed(err)
 }
 
-// Reset drops what was written and begins anew.
+// Reset drops everything written so far.
 func (st *Staged) Reset() error {
 	if st.err != nil {
 		return st.err
@@ -97,16 +97,17 @@ func (st *Staged) Reset() error {
 	return nil
 }
 
-// Size returns the bytes written since the beginning or the last Reset.
+// Size returns the number of bytes written since the start or the last Reset.
 func (st *Staged) Size() int64 { return st.size }
 
-// Sum returns the SHA-256 of these bytes.
+// Sum returns the SHA-256 of the bytes written since the start or the last Reset.
 func (st *Staged) Sum() [sha256.Size]byte { return [sha256.Size]byte(st.sum.Sum(nil)) }
 
-// Reader reads back, from the start, what has been written so far.
+// Reader returns a reader of everything written so far.
 func (st *Staged) Reader() io.Reader { return st.section(0, st.size) }
 
-// Parts reads it back part by part. The readers are independent of each other.
+// Parts reads everything written so far, part by part. The readers are independent of
+// each other.
 func (st *Staged) Parts() iter.Seq2[Part, io.Reader] {
 	return func(yield func(Part, io.Reader) bool) {
 		offset := int64(0)
@@ -126,7 +127,7 @@ func (st *Staged) section(offset, size int64) io.Reader {
 	return io.NewSectionReader(st.temp, offset, size)
 }
 
-// flush brings to light what a buffered write may still hide: a full disk.
+// flush writes the buffer to the file, which shows whether the disk is full.
 func (st *Staged) flush() error {
 	if st.err != nil {
 		return st.err
@@ -134,7 +135,7 @@ func (st *Staged) flush() error {
 	return st.failed(st.buf.Flush())
 }
 
-// failed keeps the first failure as the error of all that follows.
+// failed keeps the first error for all further calls.
 func (st *Staged) failed(err error) error {
 	if err == nil {
 		return nil
@@ -145,13 +146,13 @@ func (st *Staged) failed(err error) error {
 
 func (st *Staged) path() string { return st.store.path(st.name + listSuffix) }
 
-// Commit makes what is staged the feed's last good copy: durably, and in one
-// step, so that at every moment, in a power cut too, there is the old copy
-// whole or the new one whole. It fills in the meta's Version, Size, SHA256 and
-// Parts; the rest is the caller's.
+// Commit makes the staged bytes the feed's last good copy, in one step and synced to
+// disk: at every moment, even after a power failure, there is either the complete old
+// copy or the complete new one. It fills in the Version, Size, SHA256 and Parts of
+// meta; the caller fills in the rest.
 //
-// On an error, an [*Error], the staged file is gone and the old copy stands,
-// unless all that failed was to make the rename durable.
+// On an error, an [*Error], the staged file is removed and the old copy stays, unless
+// only the sync after the rename has failed.
 func (st *Staged) Commit(meta Meta) error {
 	defer st.Discard()
 	meta.Version = metaVersion
@@ -180,13 +181,13 @@ func (st *Staged) Commit(meta Meta) error {
 	return st.store.wrote(st.name+listSuffix, nil)
 }
 
-// Discard removes the staged file. Done twice, or after Commit, it does nothing.
+// Discard removes the staged file. A second call, or one after Commit, does nothing.
 func (st *Staged) Discard() error {
 	if st.done {
 		return nil
 	}
 	st.done = true
-	err := st.temp.Cleanup() // nothing, if it has been renamed
+	err := st.temp.Cleanup() // does nothing after a rename
 	if st.err == nil {
 		st.err = storageError(st.name, st.path(), fmt.Errorf("no longer staged: %w", os.ErrClosed))
 	}

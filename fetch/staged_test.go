@@ -27,7 +27,7 @@ func TestCommitOpen(t *testing.T) {
 		st.Part(name)
 		io.WriteString(st, parts[i])
 	}
-	parts[0] += "\n" // ours, so that its last line does not run into the next part's first
+	parts[0] += "\n" // added by Part, so that two lines are not read as one
 	body := strings.Join(parts, "")
 	if got := content(t, st.Reader()); got != body {
 		t.Errorf("staged %q, want %q", got, body)
@@ -72,7 +72,7 @@ func TestCommitOpen(t *testing.T) {
 		t.Errorf("got %q, want %q", got, body)
 	}
 	meta.Version, meta.Size, meta.SHA256 = 1, int64(len(body)), gotMeta.SHA256
-	names[2] = "/a/\"odd\"\n\ufffd<&>" // JSON has no place for other bytes
+	names[2] = "/a/\"odd\"\n\ufffd<&>" // JSON cannot hold other bytes
 	for i := range names {
 		meta.Parts = append(meta.Parts, Part{names[i], int64(len(parts[i]))})
 	}
@@ -100,8 +100,8 @@ func TestCommitEmpty(t *testing.T) {
 	}
 }
 
-// A reader that leaves parts early, or reads them twice, still gets each
-// part's own bytes, and the verdict.
+// TestPartsSkipped: a caller that leaves parts early, or reads them twice, still gets
+// each part's own bytes, and Verify works.
 func TestPartsSkipped(t *testing.T) {
 	s := openStore(t)
 	st := stage(t, s, "voipbl")
@@ -133,7 +133,7 @@ func TestPartsSkipped(t *testing.T) {
 	}
 }
 
-// An open copy stays what it was while another takes its place.
+// TestOpenWhileReplaced: an open copy stays unchanged while another replaces it.
 func TestOpenWhileReplaced(t *testing.T) {
 	s := openStore(t)
 	keep(t, s, "voipbl", "old\n")
@@ -204,7 +204,7 @@ func TestTooManyParts(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 
-	// Just as many as go: the trailer is found from its far end.
+	// As many parts as the longest trailer holds.
 	st = stage(t, s, "voipbl")
 	for range 250 {
 		st.Part(strings.Repeat("x", 4000))
@@ -218,13 +218,13 @@ func TestTooManyParts(t *testing.T) {
 	}
 }
 
-// A list goes through in pieces: memory does not grow with it.
+// TestMemory: memory does not grow with the size of the list.
 func TestMemory(t *testing.T) {
 	s := openStore(t)
 	line := bytes.Repeat([]byte("192.0.2.1/32\n"), 300)
 	const size = 17 << 20
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before) // counts what is freed, too
+	runtime.ReadMemStats(&before) // TotalAlloc also counts freed memory
 	st := stage(t, s, "voipbl")
 	for st.Size() < size {
 		st.Write(line)

@@ -50,7 +50,7 @@ func TestJSON(t *testing.T) {
 	if err := s.ReadJSON("names", new(any)); !isAbsent(err) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
-	// A feed of that name keeps its state elsewhere.
+	// The state of a feed of that name is in another file.
 	if err := s.SetState("names", State{Failures: 1}); err != nil {
 		t.Fatal(err)
 	}

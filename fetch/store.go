@@ -18,42 +18,43 @@ import (
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
-	// listSuffix is that of a copy, stateSuffix that of a feed's [State].
-	// They differ from ".json" so that no feed's name can make a file of the
-	// caller's (see [Store.WriteJSON]) its own.
+	// listSuffix is the suffix of a copy, stateSuffix that of a feed's [State]. They
+	// differ from ".json", so that no feed's name collides with a caller's file (see
+	// [Store.WriteJSON]).
 	listSuffix, stateSuffix, jsonSuffix = ".list", ".state", ".json"
 )
 
-// maxName bounds a name, in bytes, so that with a suffix and the digits of a
-// temporary file it stays below the kernel's 255.
+// maxName is the longest name in bytes. With a suffix and the digits of a temporary
+// file it stays below the kernel's limit of 255.
 const maxName = 200
 
 var (
 	nameRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*$`)
-	// ownRE matches the names of all files here but temporary ones and those put aside.
+	// ownRE matches the names of all files of a store, except temporary ones and those
+	// put aside.
 	ownRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)$`)
-	// tempRE matches the names that renameio makes: a dot, the name it will
-	// have, a random number. No other file here begins with a dot.
+	// tempRE matches the names of renameio's temporary files: a dot, the final name, a
+	// random number. No other file of a store begins with a dot.
 	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)[0-9]+$`)
 )
 
-// A Store is the folder of the last good copies. It reaches no file outside
-// that folder, whatever symbolic links stand in it.
+// A Store is the folder with the last good copies. It opens no file outside of that
+// folder, whatever symbolic links are in it.
 //
-// Its methods are safe for concurrent use; a reader sees the old file or the
-// new one. That one process at a time writes is the caller's lock to hold.
+// Its methods are safe for concurrent use; a reader sees the old file or the new one.
+// Callers hold a lock so that only one process writes at a time.
 type Store struct {
 	root *os.Root
-	dir  *os.File // the same folder, for what os.Root cannot do
+	dir  *os.File // the same folder, for calls that os.Root does not have
 	note func(file string, err error)
 }
 
-// OnWrite has note called after each attempt to write a file of the folder, with why it has
-// failed, or nil. It is set before the Store is used; note may be called at the same time
-// for several files.
+// OnWrite sets a function that is called after each attempt to write a file of the folder,
+// with its error or nil. Call it before the Store is used. note may be called concurrently.
 func (s *Store) OnWrite(note func(file string, err error)) { s.note = note }
 
-// wrote tells of an attempt to write a file, whose error it returns.
+// wrote passes the result of an attempt to write a file to the function of OnWrite, and
+// returns err.
 func (s *Store) wrote(file string, err error) error {
 	if s.note != nil {
 		s.note(file, err)
@@ -61,8 +62,8 @@ func (s *Store) wrote(file string, err error) error {
 	return err
 }
 
-// FindStore is [OpenStore] for readers: a folder that is not there is an error
-// that wraps [fs.ErrNotExist].
+// FindStore is [OpenStore] for readers: it does not create the folder; the error wraps
+// [fs.ErrNotExist] if there is none.
 func FindStore(dir string) (*Store, error) {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil, storageError("", dir, err)
@@ -70,12 +71,12 @@ func FindStore(dir string) (*Store, error) {
 	return openFolder(dir)
 }
 
-// OpenStore opens the folder, and makes it (mode 0750, its parents 0755) if it
-// is not there.
+// OpenStore opens the folder, and creates it (mode 0750, its parents 0755) if it does
+// not exist.
 //
-// It refuses a folder that group or others may write to, or that belongs to
-// neither root nor this user: who can write there decides what this host
-// blocks. The folders above it are not looked at. Errors are of type [*Error].
+// It refuses a folder that group or others may write to, or that belongs to neither
+// root nor this user: anyone who can write there decides what this host blocks. It does
+// not check the folders above. Errors are of type [*Error].
 func OpenStore(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, storageError("", dir, err)
@@ -117,8 +118,8 @@ func private(dir *os.File) error {
 	return nil
 }
 
-// Largest is the largest of the files of a folder that are replaced as a whole, with its
-// length in bytes; the name is empty if there is none.
+// Largest returns the largest file of a folder that is replaced as a whole, and its
+// length in bytes. The name is empty if there is none.
 func Largest(dir string) (file string, size int64) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -133,15 +134,15 @@ func Largest(dir string) (file string, size int64) {
 	return file, size
 }
 
-// Close releases the folder. Files of it that are still open stay usable.
+// Close closes the folder. Its open files stay usable.
 func (s *Store) Close() error {
 	s.dir.Close()
 	return s.root.Close()
 }
 
-// Sweep removes the temporary files that a killed run has left behind, and
-// nothing else: those of small values ([Store.WriteJSON]) after an hour. The caller
-// holds the locks that keep away whoever stages copies.
+// Sweep removes temporary files that a killed run has left behind; those of small
+// values ([Store.WriteJSON]) only after an hour. The caller holds the locks under which
+// copies are staged.
 func (s *Store) Sweep() error {
 	dir, err := s.root.Open(".")
 	if err != nil {
@@ -164,12 +165,12 @@ func (s *Store) Sweep() error {
 	return errors.Join(errs...)
 }
 
-// writing is how long writing a small value may take: until then its temporary file
-// may be another process's, which needs no lock of ours for it.
+// writing is how long writing a small value may take. A younger temporary file may
+// belong to another process, which needs no lock to write it.
 const writing = time.Hour
 
-// inUse reports whether a temporary file may be about to be put in its place. Copies
-// are staged under the lock that the caller of Sweep holds.
+// inUse reports whether another process may still be writing a temporary file. Copies
+// are not in use: they are staged under the lock that the caller of Sweep holds.
 func inUse(temp fs.DirEntry) bool {
 	if !strings.Contains(temp.Name(), jsonSuffix) && !strings.Contains(temp.Name(), journalSuffix) {
 		return false
@@ -178,11 +179,11 @@ func inUse(temp fs.DirEntry) bool {
 	return err == nil && time.Since(info.ModTime()).Abs() < writing
 }
 
-// path is the file's name for people; it is never opened.
+// path returns the file's path for messages; it is never opened.
 func (s *Store) path(file string) string { return filepath.Join(s.root.Name(), file) }
 
-// checkName guards the folder against a name that the configuration should
-// not have let through.
+// checkName refuses a name that could reach outside of the folder. The configuration
+// should have refused it already.
 func checkName(name string) error {
 	if len(name) > maxName || !nameRE.MatchString(name) {
 		return &Error{
@@ -193,14 +194,14 @@ func checkName(name string) error {
 	return nil
 }
 
-// create makes the temporary file that is to become file. Its name is random
-// and it is opened with O_EXCL, so that nothing planted there is written to.
+// create makes the temporary file that is to become file. Its name is random and it is
+// opened with O_EXCL, so that it never writes to a planted file.
 func (s *Store) create(file string) (*renameio.PendingFile, error) {
 	return renameio.NewPendingFile(file, renameio.WithRoot(s.root), renameio.WithPermissions(fileMode))
 }
 
-// replace puts the temporary file in its place, for good: the file's bytes are
-// on disk before its name is, and its name before replace returns.
+// replace renames the temporary file to its final name. It syncs the file before the
+// rename and the folder after it.
 func (s *Store) replace(temp *renameio.PendingFile) error {
 	if err := temp.CloseAtomicallyReplace(); err != nil {
 		return err
@@ -208,13 +209,13 @@ func (s *Store) replace(temp *renameio.PendingFile) error {
 	return s.dir.Sync()
 }
 
-// openFile opens a file of the folder for reading, if it is a regular one.
-// Errors are of type [*Error] or [*DamagedError].
+// openFile opens a regular file of the folder for reading. Errors are of type [*Error]
+// or [*DamagedError].
 func (s *Store) openFile(file string) (*os.File, fs.FileInfo, error) {
 	path := s.path(file)
-	// os.Root would follow a link to another file of the folder. The name is
-	// a single element, so this cannot lead out of it, and it neither follows
-	// a link nor waits at a FIFO.
+	// os.Root would follow a link to another file of the folder. The name is a single
+	// element, so this open stays in the folder; the flags keep it from following a
+	// link and from waiting at a FIFO.
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(s.dir.Fd()), file, flags, 0)
 	switch {

@@ -84,7 +84,8 @@ func TestOpenStore(t *testing.T) {
 	wantReason(t, err, ReasonStorage)
 }
 
-// What is planted in the folder leads nowhere, and blocks nothing.
+// TestPlanted: links, FIFOs and the like that are planted in the folder are refused,
+// and no open waits for them.
 func TestPlanted(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
 	plants := map[string]func(path string) error{
@@ -126,7 +127,7 @@ func TestPlanted(t *testing.T) {
 			st := stage(t, s, "voipbl")
 			io.WriteString(st, "new\n")
 			commitErr, stateErr := st.Commit(Meta{}), s.SetState("voipbl", State{Failures: 1})
-			if name == "folder" { // which a rename cannot replace
+			if name == "folder" { // a rename cannot replace a folder
 				wantReason(t, commitErr, ReasonStorage)
 				wantReason(t, stateErr, ReasonStorage)
 			} else if commitErr != nil || stateErr != nil {
@@ -169,7 +170,7 @@ func TestSweep(t *testing.T) {
 			}
 		}
 	}
-	// Another process may be about to put this one in its place.
+	// Another process may still be writing this one.
 	busy, err := s.create("busy" + jsonSuffix)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +202,7 @@ func TestSweep(t *testing.T) {
 func TestRemove(t *testing.T) {
 	s := openStore(t)
 	keep(t, s, "list", "8.8.8.8\n")
-	for range 2 { // the second time there is none
+	for range 2 { // the second time there is nothing to remove
 		if err := s.Remove("list"); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +215,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestPutAside sees to it that what is put aside stays as it is while others come.
+// TestPutAside: a copy that was put aside stays unchanged while newer copies come.
 func TestPutAside(t *testing.T) {
 	s := openStore(t)
 	for _, body := range []string{"8.8.8.8\n", "8.8.4.4\n"} {
