@@ -26,36 +26,36 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Options are what is said about bans.
+// Options are the options of Add and Remove.
 type Options struct {
 	Version string
-	For     time.Duration // 0: until it is taken back
-	Reason  string        // to take back: only bans with this one; "" for all
-	Wait    time.Duration // for the locks
+	For     time.Duration // 0: until it is removed
+	Reason  string        // for Remove: only bans with this reason; "" for all
+	Wait    time.Duration // how long to wait for the locks
 
-	// Widen bans of an IPv6 address the network around it that the configuration
-	// names, for programs: an attacker has more than one address.
+	// Widen bans, for an IPv6 address, the network around it that the configuration sets,
+	// since an attacker has more than one address. It is for programs.
 	Widen bool
 }
 
-// Report is what became of a ban or an unban.
+// Report is the result of Add or Remove.
 type Report struct {
-	Changed []Ban `json:"changed"` // put in, or taken out
+	Changed []Ban `json:"changed"` // added or removed
 
-	// Spared is what of the prefixes is exempt, and so not blocked.
+	// Spared are exempt parts of the prefixes, which are not blocked.
 	Spared []exempt.Protected `json:"spared"`
 
-	// Absent are prefixes that were to be taken out and are not banned.
+	// Absent are prefixes to remove that are not banned.
 	Absent []netip.Prefix `json:"absent"`
 
-	// Evicted are bans that made way in a full list: those that ended soonest.
+	// Evicted are bans removed from a full list to make room: those that would have ended first.
 	Evicted []Ban `json:"evicted"`
 
-	InForce bool             `json:"in_force"`          // the kernel does as it was asked
-	Kept    bool             `json:"kept"`              // it is written down, and outlives a boot
-	Problem *problem.Problem `json:"problem,omitempty"` // why it is not written down
-	Notes   []string         `json:"notes"`             // what else has to be said
-	Lost    *problem.Problem `json:"lost,omitempty"`    // this was the first to read a damaged list, and other bans may be lost
+	InForce bool             `json:"in_force"`          // the kernel's sets are up to date
+	Kept    bool             `json:"kept"`              // the change is in the state folder, so it survives a boot
+	Problem *problem.Problem `json:"problem,omitempty"` // why the change is not in the state folder
+	Notes   []string         `json:"notes"`             // for the admin to read
+	Lost    *problem.Problem `json:"lost,omitempty"`    // set if this run was the first to find the list damaged, so that other bans may be lost
 	Error   *problem.Problem `json:"error,omitempty"`
 }
 
@@ -66,11 +66,11 @@ func newBanReport() *Report {
 // RefusedBanError is an address that must not be blocked.
 type RefusedBanError struct {
 	Prefix netip.Prefix
-	Others int // that were to be banned with it
+	Others int // how many others were to be banned with it
 	Why    string
 	Fix    string
 
-	KeptOut *reach.ExemptBan // by something else; nil if not
+	KeptOut *reach.ExemptBan // what else blocks the address; nil if nothing does
 }
 
 func (e *RefusedBanError) Error() string {
@@ -93,10 +93,9 @@ func (e *RefusedBanError) Remedy() string {
 	return e.Fix
 }
 
-// Add blocks prefixes on this host, and returns when they are in force and written
-// down. The kernel comes first: nothing that keeps a ban from being written down keeps
-// it from being in force, and then the report says so. If one of the prefixes must not
-// be blocked, none is.
+// Add bans prefixes on this host. It returns once they are in force and written down. It
+// changes the kernel first, so a ban is in force even if it cannot be written down; the report
+// says so then. If one of the prefixes must not be blocked, none is.
 func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts Options) (*Report, error) {
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
@@ -135,13 +134,13 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	return report.concluded(answer, kept, inKernel)
 }
 
-// ExemptNow is what is never blocked, by what is known without the state folder if that
-// cannot be read.
+// ExemptNow returns what is exempt now. If the state folder cannot be read, it returns what is
+// known without it.
 func ExemptNow(ctx context.Context, cfg config.Config) (*exempt.Protection, error) {
 	return exemptWith(ctx, cfg, host.SessionPeers())
 }
 
-// exemptWith is exemptNow where it is known who is logged in.
+// exemptWith is ExemptNow with the peers of the login sessions given.
 func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (*exempt.Protection, error) {
 	store, err := state.FindStore(cfg)
 	if err != nil {
@@ -153,7 +152,7 @@ func exemptWith(ctx context.Context, cfg config.Config, sessions []netip.Addr) (
 	return exempt.GatherWith(cfg, exempt.LastAnswers(ctx, cfg, store), sessions)
 }
 
-// concluded says what became of a change.
+// concluded completes the report from the answer and the errors of a change.
 func (r *Report) concluded(answer *banAnswer, kept, inKernel error) (*Report, error) {
 	if answer != nil {
 		r.Changed, r.Absent = answer.Changed, append(r.Absent, answer.Absent...)
@@ -180,22 +179,22 @@ func (r *Report) concluded(answer *banAnswer, kept, inKernel error) (*Report, er
 	return r, err
 }
 
-// noteSetNames writes down what sets a change of bans may make, like a sync.
+// noteSetNames writes down the names of the sets that a change may create, as a sync does.
 func (r *Report) noteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) {
 	if err := setnames.NoteSetNames(ctx, cfg, kernel); err != nil {
 		r.Notes = append(r.Notes, err.Error())
 	}
 }
 
-// AnswerError is a problem that an agent had.
+// AnswerError is a problem that the agent reported in its answer.
 type AnswerError struct{ Problem *problem.Problem }
 
 func (e *AnswerError) Error() string  { return e.Problem.Error }
 func (e *AnswerError) Remedy() string { return e.Problem.Remedy }
 
-// banNow blocks before anything is read or written. What is blocked already is left as
-// it is: how long it stays is settled when the list is known. It returns what it has
-// put into the first of the sets.
+// banNow adds bans to the kernel before any file is read or written. It leaves existing
+// entries alone: how long they last is decided once the list is read. It returns what it added
+// to the first of the sets.
 func banNow(sets setnames.BanSets, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) (fresh []cidr.Prefix, err error) {
 	var pieces [2][]ipsetsync.Timeout
 	for _, w := range wishes {
@@ -227,20 +226,20 @@ func banNow(sets setnames.BanSets, kernel *ipsetsync.Kernel, wishes []banWish, e
 	return fresh, nil
 }
 
-// agentBanWait is how long the agent may take to write a ban down, which is in force by
-// then, before it is done without it.
+// agentBanWait is how long the agent may take to write a ban down before this process does it
+// itself. The ban is already in force.
 const agentBanWait = 15 * time.Second
 
-// settleBans has a change written down, by the agent if it answers. The ban itself is in
-// force already, by the entries that are fresh in the kernel; the error says why it is
-// not written down.
+// settleBans writes a change down, by the agent if it answers. The bans are already in force:
+// fresh are the entries just added to the kernel. The error says why the change is not written
+// down.
 func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, request banRequest, fresh []cidr.Prefix, exempt *exempt.Protection, wait time.Duration) (*banAnswer, error) {
 	var answer *banAnswer
 	if err := state.Tell(ctx, cfg, min(agentBanWait, max(wait, time.Second)), http.MethodPost, Path, request, &answer); err == nil && answer != nil {
 		return answer, nil
 	}
 	book := &Book{Cfg: cfg}
-	// While the list did not have the ban, a sync may have taken it out of the kernel.
+	// Before the ban was in the list, a sync may have taken it out of the kernel.
 	again := func(a *banAnswer) *banAnswer {
 		if kernel != nil {
 			_, err := banNow(book.sets, kernel, request.Add, ExemptFrom(exempt))
@@ -263,7 +262,7 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	return &a[0], nil
 }
 
-// othersBans is what the kernel blocks, without what was just put there.
+// othersBans returns what the sets of bans hold, without the fresh entries.
 func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix) (live [2]ipsetsync.Timed) {
 	if kernel == nil {
 		return live
@@ -275,10 +274,10 @@ func othersBans(cfg config.Config, kernel *ipsetsync.Kernel, fresh []cidr.Prefix
 	return live
 }
 
-// setAside is for bans that cannot be settled, since another process has the list: they
-// last as long as was said, also where one for a shorter time was in force before, and
-// whoever has the list next finds them in the run folder. Bans that are to be taken back
-// stay. why is what the lock said.
+// setAside handles a request while another process holds the lock of the list; why is the
+// lock's error. New bans get their full time in the kernel, even where a shorter one was in
+// force, and go into the run folder for the next process that gets the lock. Bans to be
+// removed stay.
 func (b *Book) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt cidr.Sets, now banlist.Clock, why error) *banAnswer {
 	a := &banAnswer{Changed: []Ban{}}
 	if request.Remove != nil {
@@ -304,7 +303,7 @@ func (b *Book) setAside(kernel *ipsetsync.Kernel, request banRequest, exempt cid
 	return a
 }
 
-// keepAside leaves lines in the run folder.
+// keepAside appends lines to the journal in the run folder.
 func (b *Book) keepAside(lines []byte) error {
 	run, err := fetch.OpenStore(b.Cfg.RunDir)
 	if err != nil {
@@ -315,8 +314,8 @@ func (b *Book) keepAside(lines []byte) error {
 	return err
 }
 
-// forgottenBanError is a ban that is in the kernel and nowhere else: whoever can write the
-// list makes one of it again, without its reason.
+// forgottenBanError says that a ban is in the kernel and nowhere else. The next process that
+// can write the list adds it there, but without its reason.
 type forgottenBanError struct{ state, run error }
 
 func (e *forgottenBanError) Error() string {
@@ -326,8 +325,7 @@ func (e *forgottenBanError) Error() string {
 // Remedy says what to do about it.
 func (e *forgottenBanError) Remedy() string { return problem.Of(e.state).Remedy }
 
-// lengthen has entries of the kernel's last as long as is wished, if they would end
-// sooner.
+// lengthen extends entries in the kernel that would end sooner than wished.
 func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exempt cidr.Sets) error {
 	live, _, err := liveBans(cfg, kernel)
 	if err != nil {
@@ -351,9 +349,9 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 	return nil
 }
 
-// ensureDropped makes the rules that drop banned addresses, if there are none. Base rules
-// are not installed because of a ban. cfg has the names that were in force when it began, and
-// file those of the configuration: a sync may have put them in force since.
+// ensureDropped applies the rules that drop banned addresses, if there are none. It never
+// installs base rules. cfg has the set names that were in force at the start; file has those of
+// the configuration, which a sync may have put in force since.
 func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, wait time.Duration) error {
 	referred := bansReferred(cfg, kernel)
 	if !referred {
@@ -363,7 +361,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	switch {
 	case err != nil && referred:
-		return nil // as far as can be known; whoever repairs the rules tells
+		return nil // not known; what repairs the rules reports it
 	case err != nil:
 		return err
 	}
@@ -384,7 +382,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	if _, err := held.EnsureSets(); err != nil {
 		return err
 	}
-	if stateErr != nil { // the drop needs nothing of it
+	if stateErr != nil { // the rules that drop bans need nothing from it
 		return h.EnsureDrop(ctx)
 	}
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.RulesLock, "voipbl ban", wait, nil)
@@ -396,7 +394,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	return err
 }
 
-// bansReferred reports whether something refers to each set of bans.
+// bansReferred reports whether every set of bans is used by something.
 func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	for _, f := range cidr.Families {
 		header, err := kernel.Header(cfg.BanSetName(int(f)))
@@ -407,9 +405,9 @@ func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	return true
 }
 
-// Remove takes bans back, and returns when that is in force. With a reason it is
-// for a program that takes back its own: a ban for another reason stays, and an address
-// is free when the last of its bans ends.
+// Remove removes bans. It returns once that is in force. With opts.Reason, a program removes
+// only its own bans: those for another reason stay, and an address is free when its last ban
+// ends.
 func Remove(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts Options) (*Report, error) {
 	cfg = setnames.NamesInForce(ctx, cfg)
 	report := newBanReport()
@@ -431,12 +429,12 @@ func Remove(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all
 	return report.concluded(answer, nil, inKernel)
 }
 
-// widestBan are the shortest prefix lengths that bans may have, by family.
+// widestBan returns the shortest prefix length that a ban may have, by family.
 func widestBan(cfg config.Config) [2]int {
 	return [2]int{cfg.Limits.Widest, cfg.Limits.Widest6}
 }
 
-// mayBan refuses what must not be blocked.
+// mayBan returns an error for a prefix that must not be blocked; else nil.
 func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection) *RefusedBanError {
 	p := cidr.FromNetip(prefix)
 	refuse := func(fix, format string, args ...any) *RefusedBanError {
@@ -460,7 +458,7 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection
 	return refuse(unexempt(why), "it is exempt: %s", strings.Join(why, ", "))
 }
 
-// unexempt is what ends an exemption, by its reasons.
+// unexempt is the remedy that ends an exemption, given its reasons.
 func unexempt(why []string) string {
 	var steps []string
 	for _, reason := range why {
@@ -482,9 +480,9 @@ func unexempt(why []string) string {
 	return "to block it all the same, " + strings.Join(slices.Compact(steps), ", and ")
 }
 
-// keptOut is what keeps an exempt prefix out all the same; nil if nothing does.
+// keptOut returns what blocks a prefix although it is exempt; nil if nothing does.
 func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, p netip.Prefix) *reach.ExemptBan {
-	bans, _ := reach.ExemptBansNow(ctx, cfg, exempt) // what cannot be read is told by status
+	bans, _ := reach.ExemptBansNow(ctx, cfg, exempt) // status reports what cannot be read
 	for _, b := range bans {
 		if !b.Unused && b.Banned.Overlaps(p) {
 			return &b
@@ -493,7 +491,7 @@ func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, 
 	return nil
 }
 
-// FullError is a list that is full of bans without an end.
+// FullError says that the list is full of bans that never end.
 type FullError struct{ Prefixes []netip.Prefix }
 
 func (e *FullError) Error() string {
@@ -509,7 +507,7 @@ func (*FullError) Remedy() string {
 	return "take bans back with \"voipbl unban\", give bans an end with --for, or put lists of addresses into a feed"
 }
 
-// LateError is a change that is written down and could not be put in force yet.
+// LateError says that a change is written down but not in force yet.
 type LateError struct{ Err error }
 
 func (e *LateError) Error() string {

@@ -15,23 +15,24 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// What the kernel blocks is believed where the list of bans is lost, damaged, or lacks an
-// entry.
+// This file rebuilds the list of bans from the kernel's sets where the list is lost, damaged
+// or lacks an entry.
 
-// onlyKernel makes the list of what the kernel blocks, and of what is in the run folder.
+// onlyKernel makes a new list from the kernel's sets and the journal in the run folder.
 func (b *Book) onlyKernel(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.table = banlist.NewTable()
 	b.table.Replay(b.readUnkept(), now)
 	b.adopt(now, live())
 }
 
-// damaged puts the list aside that cannot be understood.
+// damaged puts aside a list that cannot be understood.
 func (b *Book) damaged(setAside func(string) (string, error), why string) {
 	b.spoilt = true
 	b.putAside(setAside, why, "what the kernel blocks stays banned")
 }
 
-// putAside is for a list of which why says how it is damaged, and rest what becomes of it.
+// putAside puts a damaged list aside and notes it: why says how it is damaged, rest what
+// happens to its bans. It returns the new path, or "" if that failed.
 func (b *Book) putAside(setAside func(string) (string, error), why, rest string) (path string) {
 	b.whole = true
 	path, err := setAside(File)
@@ -43,8 +44,9 @@ func (b *Book) putAside(setAside func(string) (string, error), why, rest string)
 	return path
 }
 
-// damagedOld puts the list of an older version aside, of which so many bans could be read.
-// That one kept them in the set of the lists, where nothing tells them from lists.
+// damagedOld puts aside a damaged list of an older version; read is how many of its bans could
+// be read. The kernel cannot restore the others: that version kept its bans in the set of the
+// lists, among the entries of lists.
 func (b *Book) damagedOld(store *fetch.Store, read int, why error) {
 	b.lost = true
 	rest := "no ban in it can be read"
@@ -59,8 +61,8 @@ func (b *Book) damagedOld(store *fetch.Store, read int, why error) {
 	}
 }
 
-// DamagedOlder is what is wrong with the list of an older version: it is damaged and could
-// not be put aside, or was put aside.
+// DamagedOlder is the problem that the list of an older version is damaged, whether or not it
+// could be put aside; nil if there is none.
 func (b *Book) DamagedOlder() *problem.Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,12 +72,13 @@ func (b *Book) DamagedOlder() *problem.Problem {
 	return LostBans(b.Cfg)
 }
 
-// LostBans is that bans of an older version may be lost: for as long as the damaged list is
-// there that was put aside, so that everybody says so until an admin has looked at it.
+// LostBans is the problem that bans of an older version may be lost. It lasts as long as the
+// damaged list that was put aside is there, so every command reports it until an admin has
+// looked.
 func LostBans(cfg config.Config) *problem.Problem {
 	store, err := state.FindStore(cfg)
 	if store == nil || err != nil {
-		return nil // which is said by those who need the folder
+		return nil // reported by what needs the folder
 	}
 	defer store.Close()
 	paths := store.AsideJSON(File)
@@ -89,12 +92,12 @@ func LostBans(cfg config.Config) *problem.Problem {
 	}
 }
 
-// sameEnd is how far the kernel's end of an entry may be from that of the ban that has
-// made it: both count in different steps.
+// sameEnd is how far apart the ends of a ban and of its entry in the kernel may be: they are
+// counted in different steps.
 const sameEnd = time.Minute
 
-// adopt makes bans of what the kernel blocks and the list does not know, or not for so
-// long. What a ban has been cut into around exempt addresses is that ban's.
+// adopt adds bans for entries in the kernel that the list does not have, or not for so long.
+// The pieces that a ban was cut into around exempt addresses belong to that ban.
 func (b *Book) adopt(now banlist.Clock, live [2]ipsetsync.Timed) {
 	if n := b.adoptAs(banlist.Lost, now, live); n > 0 {
 		made := "1 ban was made"
@@ -124,10 +127,9 @@ func (b *Book) adoptAs(reason string, now banlist.Clock, live [2]ipsetsync.Timed
 	return len(unknown)
 }
 
-// adoptUnwritten makes bans of those entries without a ban that nothing explains: a ban
-// that could be written down nowhere, on a full disk. It returns the others, which are to
-// leave: what is exempt, what has ended or was taken back, and what another ban was cut
-// into.
+// adoptUnwritten adds bans for entries without one that must come from a ban that could not be
+// written down anywhere, as on a full disk. It returns the other entries, which are to be
+// deleted: what is exempt, what has ended or was removed, and pieces of another ban.
 func (b *Book) adoptUnwritten(entries []cidr.Prefix, live ipsetsync.Timed, exempt cidr.Set, now banlist.Clock) (leave []cidr.Prefix) {
 	var unwritten [2]ipsetsync.Timed
 	for _, p := range entries {
@@ -146,9 +148,9 @@ func (b *Book) adoptUnwritten(entries []cidr.Prefix, live ipsetsync.Timed, exemp
 	return leave
 }
 
-// believeKernel makes what could be read of a damaged list agree with the kernel: what
-// the kernel does not block was taken back in a line that is lost. That is so only if it
-// blocks most of the list: after a boot or a flush there may be a few new bans alone.
+// believeKernel removes bans from a damaged list that the kernel does not block: the line that
+// removed them is lost. It does so only if the kernel blocks most of the list, since after a
+// boot or a flush the kernel may have only a few new bans.
 func (b *Book) believeKernel(now banlist.Clock, live [2]ipsetsync.Timed) {
 	all := b.table.Bans(now)
 	var gone []Ban
@@ -167,7 +169,7 @@ func (b *Book) believeKernel(now banlist.Clock, live [2]ipsetsync.Timed) {
 	b.adopt(now, live)
 }
 
-// keys are the entries of a set, if a prefix can have some of them inside it.
+// keys returns the entries of a set, or none if p is too narrow to contain any.
 func keys(set ipsetsync.Timed, p cidr.Prefix) (all []cidr.Prefix) {
 	if p.Bits() == p.Family().Bits() {
 		return nil

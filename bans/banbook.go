@@ -19,58 +19,56 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// The bans of this host are written down in a journal in the state folder: they outlive
-// a boot. What cannot be written there goes into a journal in the run folder, which is
-// in memory: then it is at least known for as long as the kernel holds it.
+// File is the name of the journal of this host's bans. It is in the state folder, so that bans
+// survive a boot. What cannot be written there goes into a journal of the same name in the run
+// folder, which is in memory and so lasts as long as the kernel's sets.
 const File = "bans"
 
-// Ban is one address or network that this host blocks by itself, for one reason.
+// Ban is one address or network that this host bans itself, for one reason.
 type Ban = banlist.Ban
 
-// Book is the list of bans with the files that it is written down in. Its methods
-// are for whoever holds bansLock, but for those that only look.
+// Book is the list of bans and the files that hold it. A caller of its methods must hold
+// state.BansLock, except for those that only read.
 type Book struct {
-	mu    sync.Mutex // for the agent, in which more than one goroutine uses it
+	mu    sync.Mutex // in the agent, several goroutines use the book
 	Cfg   config.Config
-	sets  setnames.BanSets // that a change goes into; none: those of the configuration
+	sets  setnames.BanSets // the sets that a change goes into; if none, those of the configuration
 	table *banlist.Table   // nil until it is read
 
 	seen  fetch.FileState // the journal as it was last read or written
-	lines int             // in it
+	lines int             // in the journal
 	stamp banlist.Clock   // when its last line was written
 
-	unkept fetch.FileState // the journal in the run folder, likewise
+	unkept fetch.FileState // the same of the journal in the run folder
 
-	// amongLists says that an older version has put the bans into the set of the lists,
-	// where they stay until a sync has moved them.
+	// amongLists: an older version put the bans into the set of the lists, where they stay
+	// until a sync moves them.
 	amongLists bool
 
-	// whole says that the journal has to be written anew as a whole, since it is
-	// not what the table holds.
+	// whole: the journal must be rewritten as a whole, since it differs from the table.
 	whole bool
 
 	spoilt bool        // the journal was damaged when it was last read
-	older  error       // that of an older version is damaged and could not be put aside
-	Unread error       // why it could not be read: it is there, and is not to be written over
-	notes  []string    // what has to be said, once
-	lost   bool        // they say that bans of an older version may be lost
-	exempt [2]cidr.Set // what was cut out of the bans the last time
+	older  error       // set if the list of an older version is damaged and could not be put aside
+	Unread error       // why the list could not be read; then it must not be overwritten
+	notes  []string    // to be reported once
+	lost   bool        // notes say that bans of an older version may be lost
+	exempt [2]cidr.Set // what was last cut out of the bans
 
-	sessions map[netip.Prefix]bool // who is logged in, see noteSessions
+	sessions map[netip.Prefix]bool // peers of login sessions, see noteSessions
 
-	// agreed is how many entries the sets had when they held what the table says; nil
-	// if bans have come or gone since. compared is when that was looked at.
+	// agreed is how many entries the sets had when they were last equal to the table; nil if
+	// bans have come or gone since. compared is when sets and table were last compared.
 	agreed   *[2]uint32
 	compared time.Time
 
-	// strangers are entries of the kernel that no ban is for, each with since when
-	// they were seen: they may be bans of a process that is about to write them down.
-	// nil is for a book that does not wait for that.
+	// Strangers are entries in the kernel without a ban, and since when each was seen: a
+	// process may be about to write its ban down. A book with nil does not wait for that.
 	Strangers map[cidr.Prefix]time.Duration
 }
 
-// refresh reads the list, unless it has been read and not been changed since. live tells
-// what the kernel blocks, for when the list is lost.
+// refresh reads the list if it has changed since it was read. live returns what the kernel
+// blocks, for the case that the list is lost.
 func (b *Book) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	store, err := fetch.OpenStore(b.Cfg.StateDir)
 	if err != nil {
@@ -83,16 +81,16 @@ func (b *Book) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	case b.table == nil:
 		b.read(store, now, live)
 	case err == nil && b.Unread == nil && state == b.seen && b.unkeptState() == b.unkept:
-	case b.Unread == nil && (err != nil || !state.Exists()): // it is known all the same
+	case b.Unread == nil && (err != nil || !state.Exists()): // the table still has it
 		b.whole = true
 		b.table.Replay(b.readUnkept(), now)
-	default: // another process has written it, or it could not be read before
+	default: // another process has written the list, or it could not be read before
 		known, wasRead := b.table, b.Unread == nil
 		b.read(store, now, live)
-		switch { // it is known all the same
+		switch { // the table still has it
 		case b.spoilt && wasRead:
 			b.table, b.notes = known, b.notes[:1]
-			b.adopt(now, live()) // bans of other processes since then
+			b.adopt(now, live()) // bans that other processes added since
 		case b.Unread != nil:
 			b.table, b.notes = known, nil
 			b.table.Replay(b.readUnkept(), now)
@@ -100,11 +98,11 @@ func (b *Book) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	}
 }
 
-// unreadable is a list that is there and cannot be read just now: the kernel's sets say
-// what is banned, and the list stays as it is until it can be read.
+// unreadable handles a list that exists but cannot be read now: the table is made from the
+// kernel's sets, and the list stays untouched until it can be read.
 func (b *Book) unreadable(why error, now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	if b.table != nil && b.Unread == nil {
-		b.whole = true // it is known all the same
+		b.whole = true // the table still has it
 		return
 	}
 	b.Unread = why
@@ -146,14 +144,14 @@ func (b *Book) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsets
 	b.table, b.lines, b.stamp = all.Table, j.Lines, j.Last
 	since, err := older(b.Cfg, store, known, now)
 	for _, ban := range since {
-		b.whole = true // and with it that file goes
+		b.whole = true // which also removes the file in the run folder
 		b.table.Add(ban)
 	}
 	if err != nil {
 		b.damagedOld(store, len(since), err)
 	}
 	if j.Lines > 0 && j.Last.Leapt(now) {
-		b.whole = true // the ends are to be known by this boot's clock
+		b.whole = true // so that the ends are by this boot's clock
 	}
 	if len(j.Damaged) > 0 {
 		b.damaged(store.SetAsideJournal, fmt.Sprintf("%d of its lines cannot be understood, the first is line %d", len(j.Damaged), j.Damaged[0]))
@@ -176,8 +174,8 @@ const (
 	shrunkNote = "the list of bans has lost lines since it was last written"
 )
 
-// readOlder is the list where there is no journal yet: that of an older version, or none.
-// If there has been a journal since the last boot, it was taken away.
+// readOlder reads the list of an older version, if any, where there is no journal. If there
+// was a journal since the last boot, somebody has deleted it.
 func (b *Book) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.table = banlist.NewTable()
 	text, err := store.ReadText(File)
@@ -203,9 +201,9 @@ func (b *Book) readOlder(store *fetch.Store, unkept []byte, now banlist.Clock, l
 	b.table.Replay(unkept, now)
 }
 
-// older are the bans that an older version has written down after the journal, whose place
-// it did not know: somebody went back to it for a while. The error says that they are not
-// all.
+// older returns bans that an older version wrote into its own file after the journal was last
+// written, because somebody went back to that version for a while. With an error, some may be
+// missing.
 func older(cfg config.Config, store *fetch.Store, journal fetch.FileState, now banlist.Clock) ([]Ban, error) {
 	if state, err := store.JSONState(File); err != nil || !state.NewerThan(journal) {
 		return nil, nil
@@ -218,7 +216,7 @@ func older(cfg config.Config, store *fetch.Store, journal fetch.FileState, now b
 	return t.Bans(now), err
 }
 
-// Active is how many bans count now; without a book it is 0.
+// Active is how many bans are active now; 0 for a nil book.
 func (b *Book) Active() int {
 	if b == nil {
 		return 0
@@ -232,7 +230,7 @@ func (b *Book) Active() int {
 	return b.table.Len()
 }
 
-// Banned is all that the bans block, as far as that is known.
+// Banned returns all that the known bans block.
 func (b *Book) Banned() cidr.Sets {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// TestOverLeavesJournal: bans that processes have written down without an agent, and that
-// are over, leave the journal with the next sync. Else it would grow for ever.
+// TestOverLeavesJournal: the next sync takes ended bans out of a journal that processes have
+// written without an agent. Otherwise it would grow for ever.
 func TestOverLeavesJournal(t *testing.T) {
 	testns.Enter(t)
 	cfg := testvalue.Defaults(t)
@@ -55,8 +55,8 @@ func TestOverLeavesJournal(t *testing.T) {
 	}
 }
 
-// TestAppendOnly: a ban is written down without reading the list as long as that cannot be
-// full, however long it is.
+// TestAppendOnly: a ban is written down without reading the list, as long as the list cannot
+// be full.
 func TestAppendOnly(t *testing.T) {
 	cfg := testvalue.Defaults(t)
 	store, err := fetch.OpenStore(cfg.StateDir)

@@ -10,18 +10,18 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 )
 
-// How the list of bans is written down: lines are added to its journal, and now and then
-// it is written anew. What the state folder does not take goes into the run folder.
+// This file writes the list of bans: it appends lines to the journal, and now and then
+// rewrites it. If the state folder cannot be written to, lines go into the run folder.
 
-// restamp has the list written anew when the wall clock was set: after a boot the time
-// since it was last written counts.
+// restamp makes the next write rewrite the list if the wall clock was set, because after a boot
+// the time since the last write is taken off each ban.
 func (b *Book) restamp(now banlist.Clock) {
 	if b.lines > 0 && now.Leapt(b.stamp) {
 		b.whole = true
 	}
 }
 
-// unkeptState tells whether there is something new in the run folder.
+// unkeptState returns the state of the journal in the run folder.
 func (b *Book) unkeptState() (state fetch.FileState) {
 	if run, err := fetch.FindStore(b.Cfg.RunDir); err == nil {
 		state, _ = run.JournalState(File)
@@ -30,14 +30,14 @@ func (b *Book) unkeptState() (state fetch.FileState) {
 	return state
 }
 
-// shrunk reports whether the journal is the same file as before and shorter. Only lines
-// are added to it, or another file takes its place.
+// shrunk reports whether the journal is the same file as before, but shorter. voipbl never
+// does that: it appends lines, or replaces the file.
 func (b *Book) shrunk(state fetch.FileState) bool {
 	m, _ := b.keptBefore()
 	return m.longerThan(state) || markOf(b.seen).longerThan(state)
 }
 
-// readUnkept is what could not be written down in the state folder.
+// readUnkept returns the journal in the run folder: what could not go into the state folder.
 func (b *Book) readUnkept() []byte {
 	run, err := fetch.FindStore(b.Cfg.RunDir)
 	if err != nil {
@@ -52,13 +52,13 @@ func (b *Book) readUnkept() []byte {
 	return text
 }
 
-// smallJournal is how many bytes a journal may have that cannot be of a full list, so that
-// its lines need not be counted.
+// smallJournal is a size in bytes. A smaller journal cannot hold a full list, so its lines
+// need not be counted.
 const smallJournal = 4 << 20
 
-// appendOnly writes bans down without reading the list, if nothing of it is needed: what
-// they block was free before, the list is not full, and its file ends as it should. It
-// returns nil if that is not so.
+// appendOnly writes bans down without reading the list. That is possible if what they block
+// was not banned before, the list is not full, and its file ends with a whole line. It returns
+// nil if not.
 func (b *Book) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cidr.Sets, now banlist.Clock) *banAnswer {
 	if request.Remove != nil || b.unkeptState().Exists() {
 		return nil
@@ -100,15 +100,14 @@ func (b *Book) appendOnly(request banRequest, fresh []cidr.Prefix, exempt cidr.S
 	return a
 }
 
-// compactAt is how many lines more than twice the bans the journal may have before it is
-// written anew.
+// compactAt: the journal is rewritten when it has this many lines more than twice the bans.
 const compactAt = 4096
 
-// long reports whether the journal, with so many lines more, is to be written anew.
+// long reports whether the journal should be rewritten once it has so many more lines.
 func (b *Book) long(more int) bool { return b.lines+more > 2*b.table.Len()+compactAt }
 
-// write writes lines down, or if need be the whole list. If that fails they are kept in
-// the run folder; the error says why.
+// write appends lines to the journal, or rewrites the whole list if needed. If that fails, the
+// lines go into the run folder, and the error says why.
 func (b *Book) write(lines []byte, now banlist.Clock) error {
 	if len(lines) == 0 && !b.whole && b.Unread == nil {
 		return nil
@@ -140,7 +139,7 @@ func (b *Book) keep(lines []byte, now banlist.Clock) (err error) {
 	n := countLines(lines)
 	if !b.whole && !b.long(n) {
 		state, err := store.AppendJournal(File, lines)
-		if err != nil { // it is as it was, and need not be read again for each ban
+		if err != nil { // the journal is unchanged: do not read it again for each ban
 			b.seen, _ = store.JournalState(File)
 			return err
 		}
@@ -167,8 +166,7 @@ func countLines(text []byte) (n int) {
 	return n
 }
 
-// forgetUnkept takes the journal of the run folder away, when all of it has been
-// written down.
+// forgetUnkept deletes the journal in the run folder, once all of it is in the state folder.
 func (b *Book) forgetUnkept() error {
 	run, err := fetch.FindStore(b.Cfg.RunDir)
 	if err != nil {
@@ -179,8 +177,8 @@ func (b *Book) forgetUnkept() error {
 	return run.RemoveJournal(File)
 }
 
-// banMark says, in the run folder, that there has been a journal since the boot, and how
-// long it was at least.
+// banMark is a note in the run folder that there has been a journal since boot, and how long
+// it was at least.
 type banMark struct {
 	Kernel string `json:"kernel"`
 	Device uint64 `json:"device"`
@@ -193,7 +191,7 @@ func markOf(state fetch.FileState) banMark {
 	return banMark{firewall.Kernel(), device, inode, state.Size()}
 }
 
-// longerThan reports whether the mark is of the same file, when it was longer.
+// longerThan reports whether the mark is for the same file, when that was longer.
 func (m banMark) longerThan(state fetch.FileState) bool {
 	device, inode := state.ID()
 	return m.Device == device && m.Inode == inode && m.Size > state.Size()
@@ -205,12 +203,12 @@ func (b *Book) markKept(state fetch.FileState) {
 		return
 	}
 	if run, err := fetch.OpenStore(b.Cfg.RunDir); err == nil {
-		run.WriteJSON(File, mark) // without it a list that is lost is empty
+		run.WriteJSON(File, mark) // if this fails, a lost list counts as empty
 		run.Close()
 	}
 }
 
-// keptBefore is the mark, if it was made since the boot.
+// keptBefore returns the mark, if it was made since boot.
 func (b *Book) keptBefore() (m banMark, before bool) {
 	run, err := fetch.FindStore(b.Cfg.RunDir)
 	if err != nil {

@@ -8,36 +8,37 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// The agent keeps the sets of bans as the list says. A glance tells most: how many
-// entries the sets have, and whether the list is the file that was read. To compare them
-// takes all entries, and what is exempt, for which all processes are looked at.
+// This file is how the agent keeps the sets of bans equal to the list. A quick check (a
+// glance) sees most changes: how many entries the sets have, and whether the list is still the
+// file that was read. The full check compares all entries, and needs to know what is exempt,
+// for which it looks at all processes.
 
 const (
-	// LookEvery is how often the sets and the list get a glance, and how soon they are
-	// compared again after bans have come and gone.
+	// LookEvery is how often the quick check runs, and the least time to the next full check
+	// when bans have come and gone.
 	LookEvery = 9 * time.Second
 
-	// banPause is how long after that the next time is, for each ban: one costs 2.9 µs
-	// (measured), so it takes less than a thousandth of the time. For a full list that
-	// is every four and a half minutes.
+	// banPause, times the number of bans, is the time between two full checks when bans have
+	// come and gone. Checking one ban costs 2.9 µs (measured), so this takes less than a
+	// thousandth of the time. For a full list it is four and a half minutes.
 	banPause = 4 * time.Millisecond
 
-	// bansAnyway is how often they are compared if a glance tells nothing: an entry may
-	// have taken the place of another, somebody may have become exempt, and bans that
-	// last longer than the kernel can count end.
+	// bansAnyway is the time between two full checks if quick checks find nothing: one entry
+	// may have replaced another, an address may have become exempt, and a ban may have ended
+	// that lasts longer than the kernel can count.
 	bansAnyway = time.Minute
 )
 
-// banGlance is what a glance at bans tells.
+// banGlance is the result of a quick check.
 type banGlance int
 
 const (
 	bansSame    banGlance = iota // nothing
-	bansSettled                  // bans have come or gone, as they should
+	bansSettled                  // bans have come or gone as expected
 	bansChanged                  // somebody else has changed the sets or the list
 )
 
-// NextLook is when the sets and the list are to be compared, by a glance at them.
+// NextLook makes a quick check, and returns when the next full check is due.
 func (b *Book) NextLook(kernel *ipsetsync.Kernel) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +53,7 @@ func (b *Book) NextLook(kernel *ipsetsync.Kernel) time.Time {
 	return b.compared.Add(pause)
 }
 
-// glance looks whether the sets and the list are as they were when they were compared.
+// glance is the quick check: are the sets and the list as they were at the last full check?
 func (b *Book) glance(kernel *ipsetsync.Kernel) banGlance {
 	if b.table == nil || b.listState() != b.seen || b.unkeptState() != b.unkept {
 		return bansChanged
@@ -74,8 +75,8 @@ func (b *Book) glance(kernel *ipsetsync.Kernel) banGlance {
 	return glance
 }
 
-// agree remembers how many entries the sets have that were just compared. With entries
-// that no ban is for, or a list that is not written down, they are compared again soon.
+// agree notes how many entries the sets have after a full check. If entries have no ban, or
+// the list is not written down, it notes nothing, so the next full check comes soon.
 func (b *Book) agree(kernel *ipsetsync.Kernel) {
 	b.agreed, b.compared = nil, time.Now()
 	if len(b.Strangers) > 0 || b.whole {
@@ -92,7 +93,7 @@ func (b *Book) agree(kernel *ipsetsync.Kernel) {
 	b.agreed = &agreed
 }
 
-// listState tells whether the journal is the one that was seen.
+// listState returns the state of the journal in the state folder.
 func (b *Book) listState() (state fetch.FileState) {
 	if store, err := fetch.FindStore(b.Cfg.StateDir); err == nil {
 		state, _ = store.JournalState(File)
@@ -101,4 +102,5 @@ func (b *Book) listState() (state fetch.FileState) {
 	return state
 }
 
+// MaxStudy is the longest pause between two full checks of the bans, or of the sets.
 const MaxStudy = 10 * time.Minute

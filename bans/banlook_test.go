@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// TestBanGlance: while nothing changes, an agent at rest reads neither the sets nor what
-// is exempt; what others change it sees at the next glance.
+// TestBanGlance: while nothing changes, an idle agent reads neither the sets nor what is
+// exempt. It sees what others change at the next quick check.
 func TestBanGlance(t *testing.T) {
 	testns.Enter(t)
 	cfg := testvalue.Defaults(t)

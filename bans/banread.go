@@ -10,10 +10,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// The list of bans for those who only look at it.
+// This file reads the list of bans for callers that do not change it.
 
-// Read are the bans that count now, in order, and what has to be said about the
-// list. It changes nothing. What can be read comes with the error.
+// Read returns the bans that are active now, in order, and notes about the list for the admin.
+// It changes nothing. With an error it still returns what could be read.
 func Read(cfg config.Config) (bans []Ban, notes []string, err error) {
 	now := state.Clock()
 	table, notes, err := (&Book{Cfg: cfg}).look(now)
@@ -66,7 +66,7 @@ func (b *Book) look(now banlist.Clock) (t *banlist.Table, notes []string, err er
 	return j.Table, notes, err
 }
 
-// DamagedBansError is a list of bans with lines that cannot be understood.
+// DamagedBansError says that some lines of the list of bans cannot be understood.
 type DamagedBansError struct {
 	Path         string
 	Lines, First int
@@ -81,7 +81,7 @@ func (e *DamagedBansError) Remedy() string {
 	return "run \"voipbl sync\": it keeps what can be read and what the kernel blocks"
 }
 
-// DamagedOldBansError is the list of bans of an older version, of which not all can be read.
+// DamagedOldBansError says that part of an older version's list of bans cannot be read.
 type DamagedOldBansError struct{ Err error }
 
 func (e *DamagedOldBansError) Error() string {
@@ -95,6 +95,6 @@ func (e *DamagedOldBansError) Remedy() string {
 	return "run \"voipbl sync\": it keeps what can be read"
 }
 
-// UnkeptBans reports whether there are bans that are in force and could not be written
-// down, so that a boot would lose them.
+// UnkeptBans reports whether there are bans in force that could not be written to the state
+// folder, so that a boot would lose them.
 func UnkeptBans(cfg config.Config) bool { return len((&Book{Cfg: cfg}).readUnkept()) > 0 }

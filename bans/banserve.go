@@ -16,21 +16,22 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// The agent writes bans down for those who ask: it knows the list already, and writes
-// many changes at once. It does so beside its loop, which may be busy with lists.
+// This file is the agent's server for changes of bans. The agent has the list in memory, and
+// writes many changes at once. The server runs beside the agent's loop, which may be busy with
+// lists.
 
-// Path takes a POST of a banRequest and gives a banAnswer.
+// Path is the agent's path for changes of bans: POST a banRequest, get a banAnswer.
 const Path = "/bans"
 
 const (
-	// maxBanBatch bounds how many requests are settled together.
+	// maxBanBatch is how many requests are settled together at most.
 	maxBanBatch = 1000
 
-	// maxBanBody bounds one request in bytes: a hundred thousand addresses.
+	// maxBanBody is the most bytes of one request: room for a hundred thousand addresses.
 	maxBanBody = 32 << 20
 )
 
-// Server settles requests, one batch after the other.
+// Server answers requests to change bans, one batch after the other.
 type Server struct {
 	cfg    func() config.Config
 	book   *Book
@@ -41,14 +42,14 @@ type Server struct {
 // banAsk is one request, and where its answer goes.
 type banAsk struct {
 	request banRequest
-	answer  chan *banAnswer // nil: it could not be settled here
+	answer  chan *banAnswer // gets nil if the agent could not settle it
 }
 
 func NewServer(cfg func() config.Config, book *Book) *Server {
 	return &Server{cfg: cfg, book: book, asks: make(chan banAsk, maxBanBatch)}
 }
 
-// Run settles what is asked for until ctx ends.
+// Run settles requests until ctx ends.
 func (s *Server) Run(ctx context.Context) {
 	defer s.disconnect()
 	for {
@@ -61,7 +62,7 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// batch is all that is being asked for.
+// batch returns first and all other requests that wait now.
 func (s *Server) batch(first banAsk) []banAsk {
 	batch := []banAsk{first}
 	for len(batch) < maxBanBatch {
@@ -88,8 +89,8 @@ func (s *Server) settle(ctx context.Context, batch []banAsk) {
 
 func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, error) {
 	cfg := s.cfg()
-	// Whoever asks says who is logged in, too: it has just looked into all processes,
-	// which costs as much as all the rest, and which our own service may not.
+	// The requests name other login sessions: the caller has just found them by looking into
+	// all processes. That costs as much as all the rest, and the service may not do it.
 	exempt, err := exemptWith(ctx, cfg, host.RecordedPeers())
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 	s.book.Cfg = cfg
 	unlock, err := lockBans(ctx, cfg, "voipbl run", agentBanWait/2)
 	if err != nil {
-		return nil, err // whoever asks does it
+		return nil, err // the callers do it themselves
 	}
 	defer unlock()
 	var requests []banRequest
@@ -130,7 +131,7 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 	return answers, nil
 }
 
-// sparedBy is what those who ask know to be exempt.
+// sparedBy returns what the callers know to be exempt.
 func sparedBy(requests []banRequest) cidr.Sets {
 	var b cidr.Builder
 	for _, r := range requests {
@@ -141,11 +142,11 @@ func sparedBy(requests []banRequest) cidr.Sets {
 	return b.Sets()
 }
 
-// noteSessions remembers who is logged in, as those know who ask: the next look at the bans
-// must not cut off whom they have just been cut around for.
+// noteSessions remembers the login sessions that the callers reported. Otherwise the next
+// check of the bans would cut off the people whose addresses were just cut out of a ban.
 func (b *Book) noteSessions(requests []banRequest) {
 	for _, r := range requests {
-		for _, w := range r.Add { // a session is refused, so this address has none any more
+		for _, w := range r.Add { // an address with a session cannot be banned, so this one has none any more
 			delete(b.sessions, w.Prefix)
 		}
 	}
@@ -159,8 +160,8 @@ func (b *Book) noteSessions(requests []banRequest) {
 	}
 }
 
-// lasting are those of them who may still be logged in. The agent may not look into
-// processes, but no session outlives its connection.
+// lasting returns the remembered sessions that may still exist. The agent may not look into
+// processes, but a session cannot outlive its connection.
 func (b *Book) lasting() cidr.Sets {
 	if len(b.sessions) == 0 {
 		return cidr.Sets{}
@@ -187,8 +188,8 @@ func (s *Server) disconnect() {
 	}
 }
 
-// check is for a request that no command of ours makes: what can be no ban must not get
-// into the list.
+// check rejects a request with a prefix that cannot be a ban, which must not get into the
+// list. voipbl's own commands make no such request.
 func (r banRequest) check() error {
 	for _, w := range r.Add {
 		if !banlist.Possible(w.Prefix) || w.Address.IsValid() && !banlist.Possible(w.Address) || w.For < 0 {

@@ -16,8 +16,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// TestBansSpare: whoever is logged in, as whoever asks knows, stays free when a network
-// around is banned, and when one of several bans of it is taken back.
+// TestBansSpare: the peer of a login session that the caller reports stays free when a network
+// around it is banned, and when one of several bans of that network is removed.
 func TestBansSpare(t *testing.T) {
 	testns.Enter(t)
 	cfg := testvalue.Defaults(t)
@@ -43,8 +43,8 @@ func TestBansSpare(t *testing.T) {
 	}
 }
 
-// TestSessionStaysSpared: the next look at the bans cuts nobody off whom a ban was cut around
-// for because of a session that the agent cannot see, for as long as its connection lasts.
+// TestSessionStaysSpared: if an address was cut out of a ban because of a session that the
+// agent cannot see, the next check of the bans does not cut it off while its connection lasts.
 func TestSessionStaysSpared(t *testing.T) {
 	for _, addrs := range [][2]string{{"8.8.8.1", "8.8.8.7"}, {"2a00:8::1", "2a00:8::7"}} {
 		t.Run(addrs[1], func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestSessionStaysSpared(t *testing.T) {
 	}
 }
 
-// TestBansRefused: what comes over the socket and can be no ban neither ends the agent nor
-// gets into the list, where no reader would understand it.
+// TestBansRefused: a request over the socket that cannot be a ban does not crash the agent,
+// and does not get into the list, which could not be read afterwards.
 func TestBansRefused(t *testing.T) {
 	s := NewServer(nil, nil)
 	for _, body := range []string{

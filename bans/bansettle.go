@@ -17,16 +17,16 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// banRequest is a change of the list of bans. It goes to the agent, if one runs.
+// banRequest is a change to the list of bans. A command sends it to the agent, if one runs.
 type banRequest struct {
 	Add    []banWish   `json:"add,omitempty"`
 	Remove *banRemoval `json:"remove,omitempty"`
 
-	// Spared is what is exempt by the configuration of whoever asks, which the agent may
-	// not have taken over yet, and who is logged in.
+	// Spared is what the caller knows to be exempt: by its configuration, which the agent may
+	// not have loaded yet, and by login sessions.
 	Spared []netip.Prefix `json:"spared,omitempty"`
 
-	// Sessions are those of Spared who are logged in.
+	// Sessions are those of Spared that are peers of login sessions.
 	Sessions []netip.Prefix `json:"sessions,omitempty"`
 }
 
@@ -38,31 +38,31 @@ type banWish struct {
 	For     time.Duration `json:"for,omitempty"`
 }
 
-// banRemoval is bans to be taken back.
+// banRemoval says which bans to remove.
 type banRemoval struct {
 	Prefixes []netip.Prefix `json:"prefixes"`
-	All      bool           `json:"all,omitempty"` // of that reason, if there is one
+	All      bool           `json:"all,omitempty"` // all with Reason, or all if it is empty
 	Reason   string         `json:"reason,omitempty"`
 }
 
-// banAnswer is what became of a request.
+// banAnswer is the result of a banRequest.
 type banAnswer struct {
 	Changed []Ban          `json:"changed"`
 	Absent  []netip.Prefix `json:"absent,omitempty"`
-	Refused []netip.Prefix `json:"refused,omitempty"` // the table is full of bans without an end
-	Evicted []Ban          `json:"evicted,omitempty"` // made way in a full table
+	Refused []netip.Prefix `json:"refused,omitempty"` // because the table is full of bans without an end
+	Evicted []Ban          `json:"evicted,omitempty"` // removed from a full table to make room
 	Notes   []string       `json:"notes,omitempty"`
 
-	Unkept *problem.Problem `json:"unkept,omitempty"` // why it is not written down
-	Kernel *problem.Problem `json:"kernel,omitempty"` // why the kernel has not taken it over
-	Lost   *problem.Problem `json:"lost,omitempty"`   // that reading the list has shown other bans to be lost
+	Unkept *problem.Problem `json:"unkept,omitempty"` // why the change is not in the state folder
+	Kernel *problem.Problem `json:"kernel,omitempty"` // why the kernel's sets are not up to date
+	Lost   *problem.Problem `json:"lost,omitempty"`   // set if reading the list showed that other bans are lost
 }
 
-// ExemptFrom is what no ban blocks.
+// ExemptFrom returns what no ban may block.
 func ExemptFrom(p *exempt.Protection) cidr.Sets { return cidr.Union(cidr.NeverBanned, p.Sets) }
 
-// settle makes the changes that are asked for: in the table, in the kernel, and then on
-// disk. The caller holds bansLock, and the book is fresh.
+// settle carries out requests: in the table, in the kernel, and then on disk. The caller holds
+// state.BansLock and has called refresh.
 func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt cidr.Sets, now banlist.Clock) []banAnswer {
 	answers := make([]banAnswer, len(requests))
 	var lines []byte
@@ -114,7 +114,7 @@ func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt ci
 	return answers
 }
 
-// amongListsError is a ban that was taken back and that an older version has put into the
+// amongListsError says that a removed ban still blocks, since an older version put it into the
 // set of the lists.
 type amongListsError struct{ set string }
 
@@ -125,7 +125,7 @@ func (e *amongListsError) Error() string {
 // Remedy says what to do about it.
 func (*amongListsError) Remedy() string { return "run \"voipbl sync\"" }
 
-// lostNow is that bans may be lost, if nobody has been told yet; else nil.
+// lostNow is the problem that bans may be lost, if that has not been reported yet; else nil.
 func (b *Book) lostNow() *problem.Problem {
 	switch {
 	case !b.lost:
@@ -136,14 +136,14 @@ func (b *Book) lostNow() *problem.Problem {
 	return LostBans(b.Cfg)
 }
 
-// takeNotes returns what has to be said, once.
+// takeNotes returns the notes for the admin, each only once.
 func (b *Book) takeNotes() []string {
 	notes := b.notes
 	b.notes, b.lost = nil, false
 	return notes
 }
 
-// toRemove finds the bans that are to be taken back. One that is over was not banned.
+// toRemove finds the bans to remove. A ban that has ended counts as absent.
 func (b *Book) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
 	b.table.Expire(now)
 	if r.All {
@@ -160,7 +160,7 @@ func (b *Book) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
 	return all
 }
 
-// settleKernel makes the kernel block of some prefixes what the table says.
+// settleKernel updates the kernel's entries for the touched prefixes from the table.
 func (b *Book) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) error {
 	if kernel == nil {
 		return errors.New("there is no way to the kernel's sets")
@@ -180,7 +180,7 @@ func (b *Book) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix]bo
 	return nil
 }
 
-// settleSet is settleKernel for one set, which is made if it is ours to make.
+// settleSet is settleKernel for one set. If ours, the set is created when it is missing.
 func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, ours bool, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) (err error) {
 	plan := ipsetsync.BanPlan{Name: name, Family: f}
 	for p := range touched {
@@ -210,8 +210,8 @@ func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, o
 	return err
 }
 
-// dropLeftovers adds to a plan what is left in the kernel of networks that are banned no
-// more: other things may have been exempt when they were cut into pieces.
+// dropLeftovers adds to a plan the deletion of pieces left in the kernel of networks that are
+// no longer banned: other addresses may have been exempt when they were cut into pieces.
 func (b *Book) dropLeftovers(kernel *ipsetsync.Kernel, plan *ipsetsync.BanPlan, touched map[cidr.Prefix]bool, now banlist.Clock) error {
 	var free []cidr.Prefix
 	isFree := func(p cidr.Prefix) bool {
@@ -239,9 +239,9 @@ func (b *Book) dropLeftovers(kernel *ipsetsync.Kernel, plan *ipsetsync.BanPlan, 
 	return nil
 }
 
-// liveBans are the entries of both ban sets. A set that is not there, or that somebody
-// else has made, blocks nothing.
-// Exceptions are entries that let somebody in; none is ours.
+// liveBans returns the entries of both sets of bans. A missing set, or one that somebody else
+// made, has none. The exceptions are entries with nomatch, which let an address in; voipbl
+// adds none.
 func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, exceptions [2][]cidr.Prefix, err error) {
 	for _, f := range cidr.Families {
 		l, entries, err := kernel.OwnBans(cfg.BanSetName(int(f)))
@@ -258,9 +258,8 @@ func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Ti
 	return live, exceptions, nil
 }
 
-// restoreBans makes both ban sets hold what the list says, and returns what was wrong
-// with them. The list is written down if it could not be before. The caller holds
-// bansLock.
+// restoreBans makes both sets of bans equal to the list, and returns what was wrong with
+// them. It writes the list down if that failed before. The caller holds state.BansLock.
 func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bool) (found []string, err error) {
 	now := state.Clock()
 	live, exceptions, err := liveBans(b.Cfg, kernel)
@@ -307,13 +306,13 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 				found = append(found, fmt.Sprintf("the set %s had %s that let an address in (nomatch)", name, EntriesWords(n)))
 			}
 			for _, p := range exceptions[f] {
-				if _, banned := desired[f][p]; !banned { // else it is written over
+				if _, banned := desired[f][p]; !banned { // else adding it overwrites the exception
 					plan.Delete = append(plan.Delete, p)
 				}
 			}
 		}
 		if !exempt[f].Equal(b.exempt[f]) && b.Strangers != nil {
-			found = nil // it is not what it was, and nobody else has changed the set
+			found = nil // the exempt addresses have changed, so this is not somebody else's doing
 		}
 		if dryRun {
 			continue
@@ -329,22 +328,22 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 	}
 	err = errors.Join(errs...)
 	if !dryRun {
-		b.amongLists = false // the lists are next
+		b.amongLists = false // the sets of the lists are done next
 	}
 	if len(b.Strangers) == 0 && !dryRun && err == nil {
 		b.table.Settled()
-		b.whole = b.whole || b.long(0) // what is gone need not be in the journal any more
+		b.whole = b.whole || b.long(0) // ended bans need not stay in the journal
 	}
 	return found, err
 }
 
-// strangerTime is how long a process may take to write down what it has put into the
-// kernel: it may have to wait for the lock.
+// strangerTime is how long a process may take, including the wait for the lock, to write down
+// a ban that it has added to the kernel.
 const strangerTime = 30 * time.Second
 
-// proven are the entries that no ban is for and that have been there for long enough,
-// so that none of them is a ban that is about to be written down. What would block
-// something exempt goes at once.
+// proven returns the entries without a ban that are to be deleted: those that have been there
+// too long to be a ban that is about to be written down, and at once those that block an
+// exempt address.
 func (b *Book) proven(entries []cidr.Prefix, exempt cidr.Set, f cidr.Family, now banlist.Clock) (proven []cidr.Prefix) {
 	if b.Strangers == nil {
 		return entries
@@ -370,6 +369,7 @@ func (b *Book) proven(entries []cidr.Prefix, exempt cidr.Set, f cidr.Family, now
 	return proven
 }
 
+// EntriesWords is "1 entry", "2 entries" and so on.
 func EntriesWords(n int) string {
 	if n == 1 {
 		return "1 entry"
@@ -377,7 +377,7 @@ func EntriesWords(n int) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
-// Sync does all that keeps the bans in force and written down: with the lock.
+// Sync takes the lock, and makes the kernel's sets, the list and its journal agree.
 func (b *Book) Sync(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, exempt cidr.Sets, verb string, wait time.Duration, dryRun bool) (found, notes []string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -47,7 +47,7 @@ func benchBan(b *testing.B, entries, bans int) {
 	if _, err := kernel.Execute(plan); err != nil {
 		b.Fatal(err)
 	}
-	plan, listed = nil, cidr.Builder{} // an agent has not got them in memory either
+	plan, listed = nil, cidr.Builder{} // an agent does not have them in memory either
 	runtime.GC()
 	book := &Book{Cfg: cfg}
 	s := NewServer(func() config.Config { return cfg }, book)
@@ -75,8 +75,8 @@ func benchBan(b *testing.B, entries, bans int) {
 	b.ReportMetric(5, "ms-cpu-to-hold")
 }
 
-// cpuTime is what this process has worked: what it waits for, such as the disk and
-// others on the machine, is not in it.
+// cpuTime is the CPU time that this process has used, without what it waits for, such as the
+// disk and other processes.
 func cpuTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// FreeExempt takes addresses that have become exempt out of the bans that our actions for
-// fail2ban, voipbl-set and voipbl-ssh, have made: a provider is often banned first and then
-// written into trunks. What other programs have put into fail2ban's sets stays. It returns a
-// line for each address and set.
+// FreeExempt deletes exempt addresses from the sets that voipbl's actions for fail2ban
+// (voipbl-set and voipbl-ssh) fill: a provider is often banned first and added to trunks
+// later. What other programs put into fail2ban's sets stays. It returns a line for each address
+// and set.
 func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string, err error) {
 	headers, err := kernel.BanSets()
 	if err != nil {
@@ -46,7 +46,7 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 		if err != nil {
 			return freed, err
 		}
-		ssh, err := named(f, firewall.SSHSets) // nobody else fills these
+		ssh, err := named(f, firewall.SSHSets) // only voipbl's action fills these
 		if err != nil {
 			return freed, err
 		}
@@ -58,7 +58,7 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 				freed = append(freed, freedText(a, set.name, p))
 			}
 		}
-		// What the action's own rules ask for goes first: base rules let friends in anyway.
+		// Sets that the action's own rules use come first: base rules let friends in anyway.
 		for _, set := range own {
 			if err := kernel.Unban(set.name, inAny(set.members, common)); err != nil {
 				return freed, err
@@ -77,8 +77,8 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 	return freed, nil
 }
 
-// ActionBans are the addresses that our actions for fail2ban have banned, by set. The sets
-// are there from the start of a jail on.
+// ActionBans returns the addresses that voipbl's actions for fail2ban have banned, by set. The
+// sets exist from the start of a jail.
 func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
 	headers, err := kernel.BanSets()
 	if err != nil {
@@ -101,7 +101,7 @@ func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
 	return all, nil
 }
 
-// FreedTexts has a line for each address that is exempt and was in a set before.
+// FreedTexts returns a line for each exempt address that was in a set before and is not now.
 func FreedTexts(before, now map[string][]cidr.Prefix, p *exempt.Protection) (freed []string) {
 	for _, set := range slices.Sorted(maps.Keys(before)) {
 		for _, a := range before[set] {
@@ -113,7 +113,7 @@ func FreedTexts(before, now map[string][]cidr.Prefix, p *exempt.Protection) (fre
 	return freed
 }
 
-// inAny are those of some members that one of the sets has.
+// inAny returns those members that are in one of the sets.
 func inAny(members []cidr.Prefix, sets []banned) []cidr.Prefix {
 	return slices.DeleteFunc(slices.Clone(members), func(a cidr.Prefix) bool {
 		return !slices.ContainsFunc(sets, func(s banned) bool { return slices.Contains(s.members, a) })
@@ -131,7 +131,7 @@ func freedText(a cidr.Prefix, set string, p *exempt.Protection) string {
 	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too: until then its jail takes it for banned, and does not ban it again", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
 }
 
-// exemptMembers are the exempt addresses in a set; without the set there are none.
+// exemptMembers returns the exempt addresses in a set; none if the set is missing.
 func exemptMembers(kernel *ipsetsync.Kernel, set string, p *exempt.Protection) ([]cidr.Prefix, error) {
 	live, err := kernel.Bans(set)
 	if errors.Is(err, ipsetsync.ErrNotFound) {
