@@ -128,7 +128,7 @@ type banned struct {
 
 func freedText(a cidr.Prefix, set string, p *exempt.Protection) string {
 	address := cidr.Text(a.Netip())
-	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too: until then its jail takes it for banned, and does not ban it again", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
+	return fmt.Sprintf("%s is exempt (%s) and was banned by fail2ban: voipbl took it out of the set %s; \"fail2ban-client unban %[1]s\" makes fail2ban forget it too: until then its jail counts it as banned, and does not ban it again", address, strings.Join(p.Covering(a.Netip())[0].Reasons, ", "), set)
 }
 
 // exemptMembers returns the exempt addresses in a set; none if the set is missing.

@@ -137,7 +137,7 @@ func actionBans() (map[string][]cidr.Prefix, error) {
 func unbanNotes(changed []Allowed) (notes []string) {
 	for _, a := range changed {
 		for _, p := range prefixesOf(a) {
-			notes = append(notes, fmt.Sprintf("if fail2ban had banned %[1]s, its jail takes it for banned still, and does not ban it again; what ends that: fail2ban-client unban %[1]s", cidr.Text(p)))
+			notes = append(notes, fmt.Sprintf("if fail2ban had banned %[1]s, its jail still counts it as banned, and does not ban it again until you run: fail2ban-client unban %[1]s", cidr.Text(p)))
 		}
 	}
 	return notes

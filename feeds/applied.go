@@ -9,31 +9,31 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// appliedFile remembers which feeds have entries in the kernel.
+// appliedFile is the file that says which feeds have entries in the kernel.
 const appliedFile = "applied"
 
-// appliedVersion is that of a file that names feeds with a copy alone. Older ones may
-// name some that never had one.
+// appliedVersion is the version of a file that names only feeds with a copy. Older files may
+// name feeds that never had one.
 const appliedVersion = 2
 
 // applied is what the last sync put in force.
 type applied struct {
 	Version int       `json:"version"`
 	At      time.Time `json:"at"`
-	Feeds   []string  `json:"feeds"` // that had a copy
+	Feeds   []string  `json:"feeds"` // those that had a copy
 
-	// Fetched is when what is in force of feeds from the network was fetched. Older versions
-	// did not write it.
+	// Fetched is when the list in force of each feed from the network was fetched. Older
+	// versions did not write it.
 	Fetched map[string]time.Time `json:"fetched,omitempty"`
 }
 
-// waits reports whether what was fetched of a feed is later than what is in force of it. A
-// file is read whenever it is put in force.
+// waits reports whether a feed's fetched list is newer than the one in force. A local file
+// never waits: it is read each time the lists are put in force.
 func (a *applied) waits(f Status) bool {
 	return a != nil && a.Fetched != nil && !f.File && f.FetchedAt.After(a.Fetched[f.Name])
 }
 
-// readApplied reads it; nil if it is not known.
+// readApplied reads what the last sync put in force; nil if that is not known.
 func readApplied(store *fetch.Store) *applied {
 	var last applied
 	if store.ReadJSON(appliedFile, &last) != nil {
@@ -42,7 +42,7 @@ func readApplied(store *fetch.Store) *applied {
 	return &last
 }
 
-// SetApplied remembers the feeds with a copy that are in force now.
+// SetApplied writes down which feeds with a copy are in force now.
 func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
 	names, fetched := []string{}, make(map[string]time.Time)
 	for _, f := range feeds {
@@ -62,10 +62,9 @@ func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
 	return nil
 }
 
-// hadCopy reports whether a feed without a copy had one before, as far as can be told:
-// then what it has brought may be in the kernel. last is what was applied, nil if that is
-// not known, because the state folder was lost. renamed says that the feed may be one of
-// another name that was applied.
+// hadCopy reports whether a feed that has no copy now had one before, as far as is known. Then
+// its entries may be in the kernel. last is what was applied, or nil if the state folder was
+// lost. renamed says that the feed may have been applied under another name.
 func hadCopy(f *Feed, last *applied, renamed bool) bool {
 	switch {
 	case f.damaged, !f.history.LastSuccess.IsZero():
@@ -75,13 +74,13 @@ func hadCopy(f *Feed, last *applied, renamed bool) bool {
 	case !slices.Contains(last.Feeds, f.Name):
 		return false
 	}
-	// What an older version wrote is believed unless the history says that no attempt
-	// has ever succeeded.
+	// Believe what an older version wrote, unless the history says that no attempt has ever
+	// succeeded.
 	return last.Version >= appliedVersion || f.history.LastAttempt.IsZero()
 }
 
-// mayBeRenamed reports whether a feed may be one that was applied and is not configured any
-// more: under the old name there is no copy of another source.
+// mayBeRenamed reports whether a feed may be a renamed one: a feed was applied that is no
+// longer configured, and its old name has no copy from another source.
 func mayBeRenamed(store *fetch.Store, f *Feed, feeds []*Feed, last *applied) bool {
 	if last == nil {
 		return false

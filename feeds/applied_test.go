@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// TestWaits: a list waits from when it was fetched until some process has put it in force.
+// TestWaits: a list waits from its fetch until some process has put it in force.
 func TestWaits(t *testing.T) {
 	store, err := fetch.OpenStore(t.TempDir())
 	if err != nil {
@@ -29,7 +29,7 @@ func TestWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits("by an older version", Status{Name: "list", FetchedAt: at.Add(time.Hour)}, false)
-	for _, now := range []time.Time{at, at.Add(-time.Hour)} { // whatever the clock of who puts it in force says
+	for _, now := range []time.Time{at, at.Add(-time.Hour)} { // whatever the clock of the process that puts it in force says
 		if err := SetApplied(store, []*Feed{list, file}, now); err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// Agreeing is how many fetches in a row must agree before a list is believed that
-	// its past speaks against.
+	// Agreeing is how many fetches in a row must agree before a list is believed that is
+	// unlike its past.
 	Agreeing = 3
 
 	// alike is how far, in tenths, the numbers of entries and the coverage of agreeing
@@ -20,15 +20,15 @@ const (
 	alike = 1
 )
 
-// HeldBack reports whether a list is refused for what its past was, so that it is believed
-// when it comes again.
+// HeldBack reports whether a list is refused for being unlike its past. Then it is believed
+// once enough fetches agree.
 func HeldBack(reason fetch.Reason) bool {
 	return slices.Contains([]fetch.Reason{ReasonShrank, ReasonGrew, ReasonWidened, ReasonTurned}, reason)
 }
 
-// agree counts how many fetches in a row say the same as a body that is to be held back,
-// given what is remembered of the one before. It returns what is to be remembered of this
-// one, or nil if it is believed.
+// agree counts how many fetches in a row agree with a body that should be held back. before is
+// what was noted of the previous one. It returns what to note of this body, or nil if the body
+// is now believed.
 func agree(before *fetch.Held, v verdict, is fetch.Extent, content string, now time.Time) (verdict, *fetch.Held) {
 	h := &fetch.Held{Since: now, Reason: string(v.reason), Entries: int(is.Entries), Coverage: is.Coverage, Content: content, Agreed: 1}
 	if before != nil && sameHeld(*before, *h) {
@@ -41,10 +41,10 @@ func agree(before *fetch.Held, v verdict, is fetch.Extent, content string, now t
 	return v, h
 }
 
-// sameHeld reports whether two lists were held back for the same: they are the same list,
-// or about as large, for the same reason.
+// sameHeld reports whether two lists that were held back agree: they have the same content, or
+// are about as large and were held back for the same reason.
 func sameHeld(a, b fetch.Held) bool {
-	if a.Content == b.Content { // never empty of a new one
+	if a.Content == b.Content { // the content of a new one is never empty
 		return true
 	}
 	return a.Reason == b.Reason && similar(float64(a.Entries), float64(b.Entries)) &&
@@ -53,7 +53,7 @@ func sameHeld(a, b fetch.Held) bool {
 
 func similar(a, b float64) bool { return math.Abs(a-b)*10 <= a*alike }
 
-// verdict judges a body, and keeps in state what is to be remembered of it.
+// verdict decides whether a body is believed, and notes in state what later fetches need.
 func (r *Reader) verdict(f *Feed, body content, prior fetch.Meta, sum string, state *fetch.State) verdict {
 	if v := foreignVerdict(body); v.reason != "" {
 		return v
@@ -77,7 +77,7 @@ func (r *Reader) verdict(f *Feed, body content, prior fetch.Meta, sum string, st
 		now := aged(*past, r.now)
 		anew.Turned = now.Turned
 		compare := func(with cidr.Sets) turnover { return r.compare(f, past, prior, with) }
-		if prior.SHA256 == sum { // as for nearly all that is fetched without need
+		if prior.SHA256 == sum { // the same list again, the usual case
 			compare = func(cidr.Sets) turnover { return turnover{body.tally.Entries, body.tally.Entries} }
 		}
 		if v, gone = judgeByPast(now, compare, body.tally, body.sets); v.reason == "" {
@@ -100,12 +100,12 @@ func (r *Reader) verdict(f *Feed, body content, prior fetch.Meta, sum string, st
 	return v
 }
 
-// asidePrefix begins the name of the list's file that was put aside. No feed's name begins
-// so.
+// asidePrefix begins the file name of a list that was put aside. No feed's name begins like
+// that.
 const asidePrefix = "_past."
 
-// aside puts the last good copy aside, which is about to be replaced, if that is due, and
-// notes when.
+// aside puts the last good copy aside before it is replaced, if that is due, and notes when.
+// Later lists are compared with it.
 func (r *Reader) aside(f *Feed, past fetch.Past, prior fetch.Meta) fetch.Past {
 	if r.dryRun || prior.SHA256 == "" || !past.Aside.IsZero() && r.now.Sub(past.Aside) < asideFor {
 		return past
@@ -119,8 +119,8 @@ func (r *Reader) aside(f *Feed, past fetch.Past, prior fetch.Meta) fetch.Past {
 	return past
 }
 
-// past is what is known of the lists before, nil if nothing is. Where there is a copy and
-// no history, as an older version leaves it, it is that of the copy.
+// past returns what is known of the feed's earlier lists; nil if nothing is. If an older
+// version left a copy without a history, the past is that of the copy.
 func (r *Reader) past(f *Feed, prior fetch.Meta, state *fetch.State) *fetch.Past {
 	if state.Past != nil && state.Past.Source == f.source {
 		return state.Past
@@ -140,8 +140,8 @@ func (r *Reader) past(f *Feed, prior fetch.Meta, state *fetch.State) *fetch.Past
 	return &past
 }
 
-// compare tells what is still in a new list: of the list that was put aside, or of the last
-// good one, or, if that is lost, of what stays in force of it.
+// compare counts what a new list still has of an earlier one: of the list that was put aside,
+// else of the last good copy or, if that is lost, of what stays in force of it.
 func (r *Reader) compare(f *Feed, past *fetch.Past, prior fetch.Meta, with cidr.Sets) turnover {
 	if prior.SHA256 == "" {
 		return r.compareRest(f, with, past)
@@ -152,7 +152,7 @@ func (r *Reader) compare(f *Feed, past *fetch.Past, prior fetch.Meta, with cidr.
 			return t
 		}
 		f.warn("feed %s: %v: the new list is compared with the last one alone", f.Name, err)
-		past.Aside = time.Time{} // so that another is put aside
+		past.Aside = time.Time{} // so that the next list is put aside
 	}
 	t, err := r.compareCopy(f.Name, with)
 	if err != nil {
@@ -162,9 +162,9 @@ func (r *Reader) compare(f *Feed, past *fetch.Past, prior fetch.Meta, with cidr.
 	return t
 }
 
-// compareRest is compare with what stays in force of a list whose last good copy is lost.
-// That of several such lists may be mixed up: then no more of it counts than the list had,
-// or, if that is not known, nothing.
+// compareRest is compare with what stays in force of a list whose last good copy is lost. If
+// several copies are lost, their entries may be mixed up: then it counts at most as many as the
+// list had, or none if that is not known.
 func (r *Reader) compareRest(f *Feed, with cidr.Sets, past *fetch.Past) (t turnover) {
 	live := r.live
 	if past == nil {
@@ -187,8 +187,7 @@ func (r *Reader) compareRest(f *Feed, with cidr.Sets, past *fetch.Past) (t turno
 	return t
 }
 
-// compareCopy is compare with a copy. It reads that line by line, so that it needs no memory
-// for it.
+// compareCopy is compare with a copy on disk. It reads the copy line by line, to save memory.
 func (r *Reader) compareCopy(name string, with cidr.Sets) (t turnover, err error) {
 	c, err := r.store.Open(name)
 	if err != nil {
@@ -216,7 +215,7 @@ func (r *Reader) compareCopy(name string, with cidr.Sets) (t turnover, err error
 	return t, c.Verify()
 }
 
-// accept notes a list that is believed.
+// accept notes in state a list that is believed.
 func (r *Reader) accept(state *fetch.State, past fetch.Past, content string) {
 	state.Held, state.Past = nil, &past
 	if state.Content != content {

@@ -2,8 +2,8 @@ package feeds
 
 import "github.com/voipbl/voipbl/cidr"
 
-// Combine is the union of all feeds, and of what is kept. They give up their own sets, so
-// that the memory is there for what follows.
+// Combine returns the union of all feeds and of what is kept. It clears the feeds' own sets, to
+// free their memory.
 func Combine(feeds []*Feed, kept []Kept) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {

@@ -13,12 +13,11 @@ import (
 // EntryLimit is how many entries one list may have.
 type EntryLimit struct {
 	Entries int    `json:"entries"`
-	Auto    bool   `json:"auto"`             // by the memory of this host
-	Memory  uint64 `json:"memory,omitempty"` // bytes, if that is known
+	Auto    bool   `json:"auto"`             // from this host's memory, not configured
+	Memory  uint64 `json:"memory,omitempty"` // in bytes, if known
 }
 
-// LimitOf is what the configuration says, or if it leaves that to the host, what the
-// memory here allows.
+// LimitOf returns the configured limit or, if it is auto, what this host's memory allows.
 func LimitOf(l config.Limits) EntryLimit {
 	if l.MaxEntries != config.EntriesAuto {
 		return EntryLimit{Entries: l.MaxEntries}
@@ -30,8 +29,8 @@ func LimitOf(l config.Limits) EntryLimit {
 	return EntryLimit{memory.Entries(total), true, total}
 }
 
-// Words say where the limit comes from, such as "530,000 (limits.max_entries: auto, by
-// 1.0 GiB of memory)".
+// Words returns the limit and where it comes from, such as "530,000 (limits.max_entries: auto,
+// by 1.0 GiB of memory)".
 func (l EntryLimit) Words() string {
 	n := humanize.Comma(int64(l.Entries))
 	switch {
@@ -43,8 +42,8 @@ func (l EntryLimit) Words() string {
 	return fmt.Sprintf("%s (limits.max_entries: auto, by %s of memory)", n, humanize.IBytes(l.Memory))
 }
 
-// copyEntries is how many entries a last good copy may have. One that was believed is not
-// refused because this host has less memory now.
+// copyEntries is how many entries a last good copy may have. It does not depend on memory: a
+// list that was believed is not refused because this host has less memory now.
 func copyEntries(l config.Limits) int {
 	if l.MaxEntries != config.EntriesAuto {
 		return l.MaxEntries

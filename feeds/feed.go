@@ -19,7 +19,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Reader gets feeds: each from its source, or else from its last good copy.
+// Reader gets each feed from its source or, if that fails, from its last good copy.
 type Reader struct {
 	store    *fetch.Store
 	Client   *fetch.Client
@@ -27,37 +27,37 @@ type Reader struct {
 	offline  bool
 	force    bool
 	dryRun   bool             // keep nothing: no copy, no history
-	live     func() cidr.Sets // what the kernel holds of lists
-	wrote    func() bool      // whether it was voipbl that put it there
+	live     func() cidr.Sets // what the sets of the lists hold in the kernel
+	wrote    func() bool      // whether voipbl put it there
 	feeds    []config.Feed    // all that are configured
-	Lossy    bool             // the copy of a feed is lost: see feed.before
+	Lossy    bool             // the copy of a feed is lost: see Feed.before
 	now      time.Time
-	deadline time.Time // for fetching all feeds together
+	deadline time.Time // for fetching all feeds
 	progress func(feed string, got, total int64)
 }
 
-// Feed is what was got of one.
+// Feed is one feed as it was read.
 type Feed struct {
 	config.Feed
 	Report   Report
-	source   string // tells it from what the name stood for before: see [config.URL.ID]
+	source   string // identifies the source, should the feed's URL change: see [config.URL.ID]
 	sets     cidr.Sets
 	Warnings []string
 
-	Talked  []web.Peer  // the hosts that it came from just now
+	Talked  []web.Peer  // the hosts that it was just fetched from
 	history fetch.State // before this attempt; zero if it cannot be read
-	damaged bool        // there is a last good copy, and it cannot be read
-	before  cidr.Sets   // what the last good copy had, if a copy of another feed is lost
+	damaged bool        // there is a last good copy, but it cannot be read
+	before  cidr.Sets   // entries of the last good copy, kept if another feed's copy is lost
 }
 
 // content is a body that has been read.
 type content struct {
 	tally cidr.Tally
 	sets  cidr.Sets
-	files []string // for each sample of the tally, the part it stands in
+	files []string // for each sample of the tally, the part it is from
 
-	foreign []foreign     // parts that are no lists
-	kind    filekind.Kind // of the first part that has a kind of its own
+	foreign []foreign     // parts that are not lists
+	kind    filekind.Kind // kind of the first part that is a known kind of file
 }
 
 func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *Reader {
@@ -71,7 +71,7 @@ func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 	}
 }
 
-// GetAll gets those feeds that are wanted and not there yet, a few at a time.
+// GetAll gets the feeds that are wanted and still nil in feeds, a few at a time.
 func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, want func(config.Feed) bool) {
 	var group errgroup.Group
 	group.SetLimit(AtOnce)
@@ -87,8 +87,8 @@ func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, 
 	group.Wait()
 }
 
-// Get gets one feed. It cannot fail: what goes wrong is in the report, and
-// then the last good copy is in force.
+// Get gets one feed. It returns no error: problems are in the report, and then the last good
+// copy is used.
 func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
 	f := &Feed{Feed: cfg, source: cfg.Path}
 	f.Report = Report{Name: cfg.Name, Source: cfg.Path, Rejects: []Reject{}, File: cfg.URL == ""}
@@ -106,13 +106,13 @@ func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
 	return f
 }
 
-// getURL downloads the feed unless its copy is current, and judges it.
+// getURL downloads the feed unless its copy is current, and decides whether to believe it.
 func (r *Reader) getURL(ctx context.Context, f *Feed) {
 	prior := r.prior(f)
 	state := r.state(f)
 	problem := r.download(ctx, f, prior, &state)
 	if problem != nil && problem.Reason == reasonNoCopy {
-		// The source has not changed since the copy, which cannot be read.
+		// The source has nothing newer than the copy, but the copy cannot be read.
 		f.warn("feed %s: %s: it is fetched anew", f.Name, problem.Error)
 		prior.ETag, prior.LastModified = "", ""
 		problem = r.download(ctx, f, prior, &state)
@@ -132,14 +132,13 @@ func (r *Reader) getURL(ctx context.Context, f *Feed) {
 	}
 }
 
-// noteChange notes when the list last changed, and whether it is frozen, as it was last
-// known to be current at success.
+// noteChange notes when the list last changed, and whether it was frozen at the last success.
 func (f *Feed) noteChange(state fetch.State, success time.Time) {
 	f.Report.ContentChanged = state.ContentChanged
 	f.Report.Frozen = state.Held == nil && IsFrozen(state.ContentChanged, success, f.Feed)
 }
 
-// remember keeps what became of the attempt. One that the user broke off says
+// remember writes down the result of the attempt, unless the user interrupted it: then it says
 // nothing about the feed.
 func (r *Reader) remember(f *Feed, state fetch.State) {
 	trouble := f.Report.Problem
@@ -147,7 +146,7 @@ func (r *Reader) remember(f *Feed, state fetch.State) {
 		return
 	}
 	state.LastAttempt, state.Source = r.now, f.source
-	if state.ContentChanged.After(r.now) { // the clock has been set back since
+	if state.ContentChanged.After(r.now) { // the clock was set back since
 		state.ContentChanged = r.now
 	}
 	if trouble == nil {
@@ -161,9 +160,8 @@ func (r *Reader) remember(f *Feed, state fetch.State) {
 	}
 }
 
-// getCopy takes the last good copy because the user asked for it. That is no
-// trouble in itself; a copy that is too old, or whose source was in trouble
-// when it was last asked, is.
+// getCopy uses the last good copy because the user asked for it. That is no problem in itself,
+// but a copy is one if it is too old or the last fetch failed.
 func (r *Reader) getCopy(f *Feed) {
 	state := r.state(f)
 	f.noteChange(state, state.LastSuccess)
@@ -179,8 +177,7 @@ func (r *Reader) getCopy(f *Feed) {
 	}
 }
 
-// download does what can go wrong. It returns the problem, or nil when the
-// feed is in f.
+// download fetches the feed's list and reads it into f. It returns the problem, or nil.
 func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state *fetch.State) *problem.Problem {
 	timeout := min(r.limits.Timeout, time.Until(r.deadline))
 	if timeout <= 0 {
@@ -231,7 +228,7 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 	return nil
 }
 
-// noteBefore keeps what the last good copy has, before another takes its place.
+// noteBefore notes the entries of the last good copy before it is replaced.
 func (r *Reader) noteBefore(f *Feed) {
 	if r.Lossy {
 		if body, _, err := r.readCopy(f.Name); err == nil {
@@ -240,7 +237,7 @@ func (r *Reader) noteBefore(f *Feed) {
 	}
 }
 
-// commit makes what is staged the last good copy.
+// commit makes the staged file the last good copy.
 func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.Meta) {
 	if r.dryRun {
 		return
@@ -251,19 +248,19 @@ func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.
 	}
 }
 
-// unkept notes that a feed is in force and its copy cannot be kept, which will
-// be missed when the feed fails, or after a reboot.
+// unkept notes that a feed is in force but no copy of it can be kept. The copy will be missing
+// when the source fails, or after a reboot.
 func (f *Feed) unkept(err error) {
 	f.Report.Unkept = true
 	f.warn("feed %s: no copy is kept, so a reboot would lose it: %s: free or mend the disk, then sync again", f.Name, problem.Of(err).Error)
 }
 
-// rememberPaths is how often the success of a path feed is written down: it is
-// read every few minutes, and a disk need not be written as often.
+// rememberPaths is the least time between two notes of a path feed's success. The feed is read
+// often, and the disk need not be written each time.
 const rememberPaths = time.Minute
 
-// prior is the last good copy's description, zero if there is none, or if it
-// was of another source: one's validators and size say nothing about another.
+// prior returns the description of the last good copy. It is zero if there is no copy, or one
+// of another source, whose validators and size do not apply.
 func (r *Reader) prior(f *Feed) fetch.Meta {
 	c, err := r.store.Open(f.Name)
 	if err != nil {
@@ -288,8 +285,8 @@ func (r *Reader) state(f *Feed) fetch.State {
 	return state
 }
 
-// useCopy takes the last good copy, and reports whether there is one. If not,
-// the feed is missing, and its problem is kept or, if it has none yet, set.
+// useCopy uses the last good copy, and reports whether there is one. If not, the feed is
+// Missing, and gets a problem if it has none yet.
 func (r *Reader) useCopy(f *Feed, state State) bool {
 	body, meta, err := r.readCopy(f.Name)
 	if err != nil {
@@ -318,16 +315,16 @@ func (r *Reader) readCopy(name string) (content, fetch.Meta, error) {
 	return body, c.Meta(), err
 }
 
-// bytesPerEntry is how many bytes a line of a list has, rounded down: the real
-// ones have 14 to 17. It sizes memory, no more.
+// bytesPerEntry is the length of a list's line in bytes, rounded down: real lists have 14 to
+// 17. It is only used to allocate memory.
 const bytesPerEntry = 14
 
-// PolicyOf is what the configuration allows a feed's last good copy to put in the set.
+// PolicyOf returns which entries the configuration allows in a feed's last good copy.
 func PolicyOf(l config.Limits) cidr.Policy {
 	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: copyEntries(l)}
 }
 
-// read reads a body.
+// read reads a body under the configured limits.
 func (r *Reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	limit := LimitOf(r.limits)
 	policy := PolicyOf(r.limits)
@@ -339,17 +336,17 @@ func (r *Reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	return c, err
 }
 
-// tooManyError is a list with more entries than one may have.
+// tooManyError says that a list has more entries than allowed.
 type tooManyError struct{ error }
 
-// Explain describes it; see problemOf.
+// Explain describes the error; see [problem.Of].
 func (e *tooManyError) Explain() (reason, what, remedy string) {
 	return string(reasonTooMuch), "", remedyFor(reasonTooMuch)
 }
 
 func (e *tooManyError) Unwrap() error { return e.error }
 
-// readBy reads a body by a policy.
+// readBy reads a body under a policy.
 func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var (
 		c content
@@ -374,14 +371,14 @@ func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reade
 	return c, nil
 }
 
-// meta completes the description of a copy.
+// meta adds what is known of the body to the description of its copy.
 func (c *content) meta(m fetch.Meta) fetch.Meta {
 	m.Entries, m.Entries6, m.Rejects = c.tally.Entries, c.tally.Entries6, c.tally.Rejected()
 	m.Effective = effective(c.tally, c.sets)
 	return m
 }
 
-// take makes a body the one in force.
+// take makes a body the feed's list.
 func (f *Feed) take(c content, state State, size int64, fetchedAt time.Time) {
 	f.sets = c.sets
 	r := &f.Report

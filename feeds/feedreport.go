@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// State is where the entries of a feed came from.
+// State says where the entries of a feed came from.
 type State string
 
 const (
@@ -26,24 +26,24 @@ type Report struct {
 	State     State     `json:"state"`
 	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
 
-	ContentChanged time.Time `json:"content_changed,omitzero"` // when they were last others, of a feed from the network
-	Frozen         bool      `json:"frozen,omitempty"`         // that is longer ago than frozen_after says
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when the entries last changed, of a feed from the network
+	Frozen         bool      `json:"frozen,omitempty"`         // that was longer ago than frozen_after allows
 
 	Bytes    int64            `json:"bytes"`
-	Lines    int              `json:"lines"`    // that ought to be entries
-	Entries  int              `json:"entries"`  // that were read
-	Entries6 int              `json:"entries6"` // of these, IPv6
+	Lines    int              `json:"lines"`    // lines that should be entries
+	Entries  int              `json:"entries"`  // entries that were read
+	Entries6 int              `json:"entries6"` // how many of them are IPv6
 	Prefixes int              `json:"prefixes"` // after aggregation, before protection
-	Rejected map[string]int   `json:"rejected"` // lines that gave nothing, by reason
-	Rejects  []Reject         `json:"rejects"`  // the first of them
+	Rejected map[string]int   `json:"rejected"` // lines without a usable entry, by reason
+	Rejects  []Reject         `json:"rejects"`  // the first such lines
 	Screened []Screened       `json:"screened"` // entries in special-purpose space, by row
-	Unkept   bool             `json:"unkept"`   // it is in force, but no copy of it could be kept
+	Unkept   bool             `json:"unkept"`   // the list is in force, but no copy of it could be kept
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
-	File bool `json:"-"` // it is on this host
+	File bool `json:"-"` // the list is a file of this host
 }
 
-// Screened counts the entries of a feed in one block that is never blocked.
+// Screened counts a feed's entries in one block of special-purpose space.
 type Screened struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Name    string       `json:"name"`
@@ -51,11 +51,11 @@ type Screened struct {
 	Entries int          `json:"entries"`
 }
 
-// Reject is a line that gave nothing.
+// Reject is a line without a usable entry.
 type Reject struct {
 	File   string `json:"file"` // URL or file
 	Line   int    `json:"line"`
 	Text   string `json:"text"`
-	Reason string `json:"reason"` // a key of FeedReport.Rejected
+	Reason string `json:"reason"` // a key of Report.Rejected
 	Why    string `json:"why"`
 }

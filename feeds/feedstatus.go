@@ -13,37 +13,38 @@ import (
 
 const OnceMore = "then " + problem.RunSync
 
-const AndSync = "; " + OnceMore // the end of a remedy
+// AndSync ends a remedy that needs a sync afterwards.
+const AndSync = "; " + OnceMore
 
-// Status is one feed.
+// Status is the present state of one feed.
 type Status struct {
 	Name        string    `json:"name"`
 	Source      string    `json:"source"`
 	Entries     int       `json:"entries"` // of the last good copy
 	Rejects     int       `json:"rejects"`
 	FetchedAt   time.Time `json:"fetched_at,omitzero"`
-	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" is one
+	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" counts as a success
 	LastAttempt time.Time `json:"last_attempt,omitzero"`
 
-	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last said something else
-	Frozen         bool      `json:"frozen"`                   // that is longer ago than frozen_after says
+	ContentChanged time.Time `json:"content_changed,omitzero"` // when the list last changed
+	Frozen         bool      `json:"frozen"`                   // that was longer ago than frozen_after allows
 
-	Next     time.Time        `json:"next,omitzero"` // when the agent will try, of a feed from the network
-	Fetching bool             `json:"fetching"`      // by the agent, at this moment
+	Next     time.Time        `json:"next,omitzero"` // when the agent will fetch it, if it is from the network
+	Fetching bool             `json:"fetching"`      // the agent is fetching it now
 	Failures int              `json:"failures"`      // since the last success
 	Stale    bool             `json:"stale"`         // no success for three times its interval
 	Held     *fetch.Held      `json:"held,omitempty"`
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
-	File  bool `json:"-"` // it is on this host
-	Waits bool `json:"-"` // what was fetched last is not in force yet
+	File  bool `json:"-"` // the list is a file of this host
+	Waits bool `json:"-"` // the newest list is not in force yet
 }
 
-// FrozenWords says that the list is frozen, and since when.
+// FrozenWords says that the list is frozen, and when it last changed.
 func (f *Status) FrozenWords() string { return FrozenWords(f.ContentChanged) }
 
-// staleIntervals is how many times in a row a feed's fetch may be due without a
-// success before it is called stale.
+// staleIntervals is how many times in a row a fetch may be due without a success before the
+// feed is stale.
 const staleIntervals = 3
 
 func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
@@ -85,10 +86,10 @@ func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
 // Never reports whether there has never been a copy.
 func (f *Status) Never() bool { return f.LastSuccess.IsZero() && f.FetchedAt.IsZero() }
 
-// Untried reports whether nothing is known of any attempt to get it.
+// Untried reports whether there is no copy, and no known attempt to fetch one.
 func (f *Status) Untried() bool { return f.Never() && f.LastAttempt.IsZero() }
 
-// NeverWords say so.
+// NeverWords says that there has never been a copy.
 func (f *Status) NeverWords() string {
 	if f.File {
 		return "was never read, or no copy of it could be kept"
@@ -96,8 +97,8 @@ func (f *Status) NeverWords() string {
 	return "was never fetched"
 }
 
-// Why is what went wrong with it in words, behind a colon; empty if nothing is known but that
-// there has never been a copy.
+// Why says what went wrong with the feed, after a colon. It is empty if nothing is known except
+// that there has never been a copy.
 func (f *Status) Why() string {
 	switch {
 	case f.Problem == nil || f.Problem.Error == f.neverGot().Error:
@@ -112,8 +113,8 @@ func (f *Status) neverGot() *problem.Problem {
 	return &problem.Problem{Reason: string(fetch.ReasonAbsent), Error: "it " + f.NeverWords(), Remedy: problem.RunSync}
 }
 
-// AdviseFetch says what fetches a feed once its trouble is mended: an agent does so by
-// itself, and without one nobody knows of it before the next sync.
+// AdviseFetch sets the remedy for what comes after an admin has solved a feed's problem. A
+// running agent fetches the feed again; without one, that needs a sync.
 func (f *Status) AdviseFetch(agentRuns bool) {
 	switch {
 	case f.Problem == nil:
@@ -138,14 +139,14 @@ func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
 	return state.LastSuccess
 }
 
-// IsStale reports whether fetches were due as often as staleIntervals since the
-// last success. A success in the future says nothing, for the clock has been
-// set back since: it counts as stale, which the next success mends.
+// IsStale reports whether fetches were due staleIntervals times since the last success. A
+// success in the future means that the clock was set back: it counts as stale until the next
+// success.
 func IsStale(success, now time.Time, schedule config.Schedule) bool {
 	if success.IsZero() || success.After(schedule.Next(now)) {
 		return true
 	}
-	due := success.Local() // the zone that cron goes by
+	due := success.Local() // the time zone of cron schedules
 	for range staleIntervals {
 		due = schedule.Next(due)
 	}

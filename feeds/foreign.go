@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// foreign is a part of a feed that is something else than a list.
+// foreign is a part of a feed that is not a list.
 type foreign struct {
 	part string // URL or path
 	kind filekind.Kind
@@ -25,11 +25,11 @@ func (f foreign) String() string {
 	return fmt.Sprintf("it is %s: %s", f.kind.Name, f.kind.Advice)
 }
 
-// readPart reads one part of a body. Of a part that cannot be a list it reads
-// the beginning alone.
+// readPart reads one part of a body. If the part cannot be a list, it reads only the
+// beginning.
 func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b *cidr.Builder) (cidr.Tally, error) {
 	r := bufio.NewReaderSize(in, filekind.HeadSize)
-	head, _ := r.Peek(filekind.HeadSize) // an error comes again
+	head, _ := r.Peek(filekind.HeadSize) // reading on returns an error again
 	kind := filekind.Of(head)
 	if c.kind.Name == "" {
 		c.kind = kind
@@ -45,7 +45,7 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 	return t, err
 }
 
-// notAList is the verdict of judge with the name of what the body is, if it has one.
+// notAList adds to judge's verdict what kind of file the body is, if that is known.
 func (c content) notAList(v verdict) verdict {
 	if v.reason == ReasonNotAList && c.kind.Name != "" {
 		v.why = fmt.Sprintf("it is %s (%s): %s", c.kind.Name, v.why, c.kind.Advice)
@@ -53,7 +53,7 @@ func (c content) notAList(v verdict) verdict {
 	return v
 }
 
-// foreignVerdict refuses what a URL gave if it is known to be no list.
+// foreignVerdict refuses what a URL returned if it is known not to be a list.
 func foreignVerdict(body content) verdict {
 	for _, f := range body.foreign {
 		if f.kind.Name != "" {
@@ -63,8 +63,8 @@ func foreignVerdict(body content) verdict {
 	return verdict{}
 }
 
-// foreignFiles is the problem of a path feed with files that are no lists. The
-// others are in force; if there are none, the feed has failed.
+// foreignFiles is the problem of a path feed that has files that are not lists; nil if it has
+// none. The other files are in force; if there are none, the feed has failed.
 func foreignFiles(body content) *problem.Problem {
 	if len(body.foreign) == 0 {
 		return nil

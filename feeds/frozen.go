@@ -6,21 +6,21 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// A list is frozen if its source answers and has said the same for long: a server that
-// is up and whose list nobody renews. What counts is what the list blocks, and this
-// host's clock: not what the server says of its dates. While a new list waits to be
-// believed, the source has something new to say.
+// This file finds frozen lists: the server is up, but nobody updates the list. What counts is
+// what the list blocks and this host's clock, not the dates that the server sends. A list is
+// not frozen while a new one is held back.
 
-// FrozenRemedy is what to do about one.
+// FrozenRemedy is what to do about a frozen list.
 const FrozenRemedy = "look at the list at its source; if it is right that it changes so seldom, raise the feed's frozen_after (0: never tell)"
 
-// IsFrozen reports whether a list was due that often between its last change and its last
-// success. A host that slept for a week has missed nothing.
+// IsFrozen reports whether fetches were due frozen_after times between the list's last change
+// and its last success. Time after the last success, as while the host was off, does not
+// count.
 func IsFrozen(changed, success time.Time, f config.Feed) bool {
 	if f.FrozenAfter == 0 || changed.IsZero() || success.IsZero() {
 		return false
 	}
-	due := changed.Local() // the zone that cron goes by
+	due := changed.Local() // the time zone of cron schedules
 	for range f.FrozenAfter {
 		if due = f.Schedule.Next(due); due.After(success) {
 			return false
@@ -29,6 +29,7 @@ func IsFrozen(changed, success time.Time, f config.Feed) bool {
 	return true
 }
 
+// FrozenWords says that a list is frozen, and when it last changed.
 func FrozenWords(changed time.Time) string {
 	return "FROZEN: its list has not changed since " + changed.Local().Format(time.DateTime)
 }

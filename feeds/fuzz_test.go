@@ -15,11 +15,10 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// FuzzFeedToPlan takes a feed's bytes the whole way that Sync takes them, from
-// the staged file over the last good copy to the plan for the kernel, and holds
-// what must be true of any feed whatever: nothing protected and nothing special
-// is in the plan, nothing that no line names, nothing wider than allowed, and
-// no more entries than the lines and the holes can make.
+// FuzzFeedToPlan takes a feed's bytes the way that Sync takes them, from the staged file
+// through the last good copy to the plan for the kernel. It checks what must be true of any
+// feed: the plan has nothing exempt, nothing in special-purpose space, nothing that no line
+// names, nothing wider than allowed, and no more entries than the lines and the holes can make.
 func FuzzFeedToPlan(f *testing.F) {
 	f.Add([]byte("# TOTAL NETBLOCK: 1\n5.5.5.5/32\n"), []byte{5, 5, 5, 5, 32})
 	f.Add([]byte("0.0.0.0/1\n128.0.0.0/1\n8.0.0.0/8\n"), []byte{8, 8, 8, 8, 32, 9, 0, 0, 0, 8})
@@ -91,8 +90,8 @@ func protectedFrom(b []byte) cidr.Sets {
 	return cidr.SetOf(ps...)
 }
 
-// namedBy finds, without the parser, every range that some piece of the text
-// can be read as: a loose reading, for a bound from above.
+// namedBy finds, without the parser, every range that any piece of the text can be read as. It
+// is a loose reading, for an upper bound.
 func namedBy(text []byte) [][2]netip.Addr {
 	var ranges [][2]netip.Addr
 	for line := range bytes.Lines(text) {
@@ -132,7 +131,7 @@ func tooLong(r [2]netip.Addr) bool {
 	return binary.BigEndian.Uint64(last)-binary.BigEndian.Uint64(first) >= 1<<47-1
 }
 
-// bounds are the first and last address of p, of IPv4 if it is mapped.
+// bounds returns the first and last address of p, as IPv4 if p is IPv4-mapped.
 func bounds(p netip.Prefix) [2]netip.Addr {
 	p = p.Masked()
 	last := p.Addr().AsSlice()
@@ -165,8 +164,8 @@ func covered(p netip.Prefix, ranges [][2]netip.Addr) bool {
 	return false
 }
 
-// joined reports whether no single range covers p: two allowed ones may join to
-// a prefix that is wider than either may be.
+// joined reports whether no single range covers p: two allowed ranges may join into a prefix
+// that is wider than allowed.
 func joined(p cidr.Prefix, ranges [][2]netip.Addr) bool {
 	b := bounds(p.Netip())
 	return !slices.ContainsFunc(ranges, func(r [2]netip.Addr) bool {

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// Why a body that arrived whole is not believed. The words are stable, like
-// those of [fetch.Reason], and share a field with them.
+// Reasons why a complete body is not believed. The words are stable, like those of
+// [fetch.Reason], and share a field with them.
 const (
 	reasonTruncated = fetch.ReasonTruncated
 	ReasonNotAList  = fetch.Reason("not-a-list")
@@ -22,23 +22,23 @@ const (
 	reasonDamaged   = fetch.Reason("damaged")
 	reasonStale     = fetch.Reason("stale")
 
-	// reasonNoCopy never leaves this package: the source has nothing newer
-	// than a copy that cannot be read.
+	// reasonNoCopy never leaves this package: the source has nothing newer than the copy, but
+	// the copy cannot be read.
 	reasonNoCopy = "no-copy"
 )
 
-// wellFormed is the share of lines, in tenths, that are of a known form in a list. An
-// HTML page or an error message has none.
+// wellFormed is the share of lines, in tenths, that must have a known form. An HTML page or an
+// error message has none.
 const wellFormed = 9
 
-// verdict is why a body is refused. The zero value believes it.
+// verdict is why a body is refused. The zero value means that it is believed.
 type verdict struct {
 	reason fetch.Reason
 	why    string
 }
 
-// judge decides whether a URL feed's body may replace the last good copy.
-// It looks at nothing that was before: see judgeByPast.
+// judge decides, from the body alone, whether a URL feed's body may replace the last good
+// copy. judgeByPast compares it with earlier lists.
 func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	entries := effective(t, sets)
 	switch {
@@ -59,13 +59,13 @@ func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	return verdict{}
 }
 
-// usable is the part of each family's space that the share of a list is taken
-// of: all of IPv4, and of IPv6 the global unicast space 2000::/3.
+// usable is the part of each family's space in which a list's coverage is measured: all of
+// IPv4, and the global unicast space 2000::/3 of IPv6.
 var usable = [2]float64{1, 1.0 / 8}
 
-// effective is how many entries of a list can block something: those outside
-// of special-purpose space, and no more than the addresses they cover, so that
-// one address a thousand times is one.
+// effective is how many entries of a list can block something. Entries in special-purpose
+// space do not count, and it is never more than the number of addresses covered: one address
+// listed a thousand times counts once.
 func effective(t cidr.Tally, sets cidr.Sets) int {
 	entries := t.Entries - t.Screened
 	if sets[cidr.IPv6].Len() > 0 {

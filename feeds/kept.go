@@ -19,37 +19,37 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// When the last good copy of a feed is lost or damaged and the feed cannot be fetched, what
-// the kernel holds of it is all there is. At that moment a stand-in for the copy is made:
-// what is in the kernel, without what other feeds are known to have brought. It stays the
-// same, but that it loses what other feeds turn out to bring, so what leaves a feed leaves
-// the set. It ends when the feed is fetched again, and after limits.keep_lost, whatever clock
-// is set meanwhile.
+// This file keeps the entries of a feed in force whose last good copy is lost or damaged while
+// the feed cannot be fetched: only the kernel still has them. It makes a stand-in for the copy:
+// what is in the kernel, without the entries of other feeds. Nothing is added to it later, and
+// what other feeds turn out to have is taken out, so that an entry which leaves its feed leaves
+// the set. The stand-in ends when the feed is fetched again, or after limits.keep_lost, even if
+// the clock is set meanwhile.
 
 const (
-	// lostFile remembers which copies are lost.
+	// lostFile is the file that says which copies are lost.
 	lostFile = "lost"
 )
 
 // losses are the feeds whose copies are lost, by name.
 type losses map[string]loss
 
-// loss is the last good copy of one feed that is lost.
+// loss is the loss of one feed's last good copy.
 type loss struct {
-	Since time.Time `json:"since"` // when that was noticed, by the wall clock
+	Since time.Time `json:"since"` // when the loss was noticed, by the wall clock
 	Why   string    `json:"why"`
-	Over  bool      `json:"over,omitempty"` // nothing is kept, or not any more
+	Over  bool      `json:"over,omitempty"` // nothing is kept, or nothing any more
 
-	// Kept is for how long it had been kept until Last; older versions knew of Since only.
+	// Kept is for how long entries had been kept at Last; older versions only wrote Since.
 	Kept time.Duration  `json:"kept"`
 	Last deadline.Clock `json:"last,omitzero"`
 }
 
-// keptEvery is how often it is written down for how long something has been kept, for the
+// keptEvery is how often the time for which entries have been kept is written down, for the
 // next boot.
 const keptEvery = time.Hour
 
-// stamped is the loss as it is to be written down now.
+// stamped returns the loss as it should be written down now.
 func (l loss) stamped(now deadline.Clock) loss {
 	if l.Last.Wall.IsZero() {
 		l.Last.Wall = l.Since
@@ -58,16 +58,16 @@ func (l loss) stamped(now deadline.Clock) loss {
 	if now.Leapt(l.Last) || passed >= keptEvery {
 		l.Kept, l.Last = l.Kept+passed, now.UTC()
 	}
-	if l.Since.After(now.Wall) { // the clock has been set back since
+	if l.Since.After(now.Wall) { // the clock was set back since
 		l.Since = now.Wall.UTC().Truncate(time.Second)
 	}
 	return l
 }
 
-// until is when a loss that is stamped has been kept for a time.
+// until is when the entries of a stamped loss will have been kept for the time keep.
 func (l loss) until(keep time.Duration) time.Time { return l.Last.Wall.Add(keep - l.Kept) }
 
-// Kept is what stays in force of a feed whose last good copy is lost.
+// Kept are the entries that stay in force of a feed whose last good copy is lost.
 type Kept struct {
 	Feed     string    `json:"feed"`
 	Why      string    `json:"why"` // "lost" or "damaged"
@@ -77,7 +77,7 @@ type Kept struct {
 	Sets     cidr.Sets `json:"-"`
 }
 
-// Words say what is kept, why, and how long.
+// Words says what is kept, why, and for how long.
 func (k Kept) Words() string {
 	stay := "1 prefix stays"
 	if k.Prefixes != 1 {
@@ -86,14 +86,14 @@ func (k Kept) Words() string {
 	return fmt.Sprintf("feed %s: copy %s %s, %s until %s", k.Feed, k.Why, minute(k.Since), stay, minute(k.Until))
 }
 
-// minute is a moment in words, without the seconds, which do not matter over days.
+// minute formats a time without seconds, which do not matter over days.
 func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
-// KeptRemedy is what to do about it.
+// KeptRemedy is what to do about a feed whose copy is lost.
 const KeptRemedy = "mend what is said about the feed; or take it out, if it is gone for good"
 
-// CopyLost reports whether there is a feed without a last good copy. It looks at the ends of
-// the files only.
+// CopyLost reports whether any feed has no last good copy. It reads only the ends of the
+// files.
 func CopyLost(store *fetch.Store, feeds []config.Feed) bool {
 	return slices.ContainsFunc(feeds, func(f config.Feed) bool {
 		c, err := store.Open(f.Name)
@@ -104,7 +104,7 @@ func CopyLost(store *fetch.Store, feeds []config.Feed) bool {
 	})
 }
 
-// Keeper finds what is kept.
+// Keeper finds which entries of lost copies are kept.
 type Keeper struct {
 	Store  *fetch.Store
 	Limits config.Limits
@@ -113,8 +113,8 @@ type Keeper struct {
 	Warn   func(format string, args ...any)
 }
 
-// Keep returns what is kept of the feeds that are missing, and writes it down. live is what
-// the kernel holds.
+// Keep returns what is kept of the feeds that are Missing, and writes it down. live returns
+// what the kernel holds.
 func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
 	last, lost := readApplied(k.Store), losses{}
 	if err := k.Store.ReadJSON(lostFile, &lost); err != nil {
@@ -151,7 +151,7 @@ func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
 			continue
 		}
 		sets := k.standIn(f.Name, known, live, broughtBy(feeds))
-		if sets.Len() == 0 { // and what comes into the kernel later is not this feed's
+		if sets.Len() == 0 { // and later entries in the kernel are not this feed's
 			l.Over = true
 			k.remove(f.Name)
 		}
@@ -168,7 +168,7 @@ func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
 	return kept
 }
 
-// broughtBy is what feeds are known to bring, or to have brought.
+// broughtBy returns the entries that feeds are known to have, or to have had.
 func broughtBy(feeds []*Feed) cidr.Sets {
 	var all []cidr.Sets
 	for _, f := range feeds {
@@ -177,7 +177,7 @@ func broughtBy(feeds []*Feed) cidr.Sets {
 	return cidr.Union(all...)
 }
 
-// lossWords say what became of a copy.
+// lossWords says what happened to a copy.
 func lossWords(f *Feed) string {
 	if f.damaged {
 		return "damaged"
@@ -185,8 +185,8 @@ func lossWords(f *Feed) string {
 	return "lost"
 }
 
-// standIn is the stand-in for a feed's copy: the one that is written down, else a new one of
-// the kernel's, without what others bring.
+// standIn returns the stand-in for a feed's copy, without the entries of other feeds: the one
+// that is written down, else a new one from the kernel.
 func (k *Keeper) standIn(name string, known bool, live func() cidr.Sets, others cidr.Sets) cidr.Sets {
 	var sets cidr.Sets
 	err := error(nil)
@@ -254,9 +254,9 @@ func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
 	return b.Sets(), c.Verify()
 }
 
-// remaining is what stays in force of a feed whose last good copy is lost: its stand-in, or
-// what the kernel holds by live, if the loss is news. alone is that no other feed's copy is
-// lost.
+// remaining returns what stays in force of a feed whose last good copy is lost: its stand-in
+// or, if the loss is new, what live says is in the kernel. alone says that no other feed's copy
+// is lost.
 func (r *Reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, alone bool) {
 	lost := losses{}
 	if r.store.ReadJSON(lostFile, &lost) != nil {
@@ -279,9 +279,9 @@ func (r *Reader) remaining(name string, live func() cidr.Sets) (sets cidr.Sets, 
 	return sets, alone
 }
 
-// unremembered is what the kernel holds of a list whose copy is lost together with all that
-// is remembered of it. That can be told of the only list that is fetched, if voipbl has
-// written the sets: what local lists bring is known.
+// unremembered returns what the kernel holds of a list whose copy and history are both lost.
+// That is only known if it is the only list from the network and voipbl wrote the sets, since
+// the entries of local lists are known.
 func (r *Reader) unremembered(f *Feed) (sets cidr.Sets) {
 	feeds, last := []*Feed{}, readApplied(r.store)
 	for _, cfg := range r.feeds {
@@ -311,7 +311,7 @@ func (r *Reader) unremembered(f *Feed) (sets cidr.Sets) {
 	return sets
 }
 
-// forget drops a loss that is made good.
+// forget drops the loss of a feed that has a list again.
 func (k *Keeper) forget(lost losses, name string) {
 	if _, known := lost[name]; known {
 		delete(lost, name)
@@ -328,8 +328,8 @@ func (k *Keeper) remove(name string) {
 	}
 }
 
-// ReadKept is what was kept when the lists were last put in force, with the prefixes if they
-// are asked for.
+// ReadKept returns what was kept when the lists were last put in force; withSets adds the
+// prefixes.
 func ReadKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, error) {
 	lost := losses{}
 	if store == nil {
@@ -365,7 +365,7 @@ func ReadKept(store *fetch.Store, cfg config.Config, withSets bool) ([]Kept, err
 	return kept, errors.Join(errs...)
 }
 
-// NextEnd is when the first of what is kept is to leave; zero if nothing is.
+// NextEnd is when the first of the kept entries end; zero if none are kept.
 func NextEnd(kept []Kept) time.Time {
 	var next time.Time
 	for _, k := range kept {

@@ -41,9 +41,9 @@ func TestHadCopy(t *testing.T) {
 	}
 }
 
-// TestKeptIsNoRatchet holds what is kept to three laws, whatever other lists bring and
-// drop meanwhile: the set never has what neither a list nor the lost copy has; nothing of
-// the lost copy leaves but what another list brought; and it ends.
+// TestKeptIsNoRatchet checks three laws, whatever other lists add and drop meanwhile: the set
+// has only what a list or the lost copy has; nothing of the lost copy leaves except what
+// another list also had; and keeping ends.
 func TestKeptIsNoRatchet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store, err := fetch.OpenStore(t.TempDir())
@@ -101,8 +101,8 @@ func clockAt(wall time.Time, up time.Duration) deadline.Clock {
 	return deadline.Clock{Boot: "this", Up: up, Wall: wall}
 }
 
-// TestKeptClock: no clock that is set has anything leave sooner or stay longer than it may,
-// and what it says of the end is by the clock as it is set. After a boot the wall clock counts.
+// TestKeptClock: when the clock is set, nothing leaves sooner or stays longer than it should,
+// and the reported end is by the new clock. After a boot the wall clock counts.
 func TestKeptClock(t *testing.T) {
 	const keep = 4 * time.Hour
 	next := func(c deadline.Clock) deadline.Clock { c.Boot = "next"; return c }

@@ -16,6 +16,7 @@ type dump struct {
 	done   chan error
 }
 
+// StartDump begins to read the live sets of the lists. Wait returns them.
 func StartDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
 	d := &dump{kernel: kernel, cfg: cfg, done: make(chan error, 1)}
 	go func() { d.done <- d.read() }()
@@ -31,7 +32,7 @@ func (d *dump) read() (err error) {
 	return nil
 }
 
-// readLive is what the kernel holds of lists, as far as it can be read.
+// readLive returns what the sets of the lists hold in the kernel, as far as it can be read.
 func readLive(cfg config.Config) cidr.Sets {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -50,6 +51,7 @@ func (d *dump) Wait() ([2]*ipsetsync.Live, error) {
 	return d.lives, err
 }
 
+// LiveSets returns the prefixes of the live sets.
 func LiveSets(lives [2]*ipsetsync.Live) cidr.Sets {
 	var b cidr.Builder
 	for _, live := range lives {

@@ -9,76 +9,75 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// A list from the network is judged by its own past: by what its lists were like during
-// the last weeks, and by how much of the one of some days ago is still in it. So what
-// changes step by step is seen as well as what changes at once. What differs a lot may be
-// right, and is believed after a while (see agree); until then the last good copy stays in
-// force.
+// This file compares a list from the network with its past: with how large its lists were in
+// the last weeks, and with a list of some days ago, of which enough must still be there. So it
+// sees gradual changes as well as sudden ones. A very different list may be right, and is
+// believed after some fetches (see agree); until then the last good copy stays in force.
 
 const (
-	// pastHalves is after how long the largest list of the past counts half, and the
-	// smallest twice. Lists that change in earnest do so over months: VoIPBL's had
-	// 16,203 entries in June 2016 and 71,642 in April 2019.
+	// pastHalves is the time after which the largest list of the past counts half, and the
+	// smallest double. Real lists change over months: VoIPBL's had 16,203 entries in June 2016
+	// and 71,642 in April 2019.
 	pastHalves = 30 * 24 * time.Hour
 
-	// mostHalves is after how many of these times nothing is left to fade.
+	// mostHalves is after how many times pastHalves the past has faded completely.
 	mostHalves = 64
 
-	// mostShrink is the part, as a divisor, that a list must have of the largest of
-	// its past. The VoIPBL list went from 71,642 to 29,791 entries once, for good.
+	// mostShrink: a list must have at least 1/mostShrink of the entries of the largest list of
+	// its past. The VoIPBL list once went from 71,642 to 29,791 entries, and that was right.
 	mostShrink = 2
 
-	// mostGrowth is how often the smallest list of its past one may hold. Those two
-	// lists of VoIPBL, three years apart, are 4.4 times in entries and 4.5 in
-	// coverage.
+	// mostGrowth: a list may be at most mostGrowth times as large as the smallest of its past.
+	// In the three years between the two VoIPBL lists above, entries grew 4.4 times and
+	// coverage 4.5 times.
 	mostGrowth = 5
 
-	// smallEntries is how many entries a list may gain in any case: short lists grow by
-	// large factors when they are young.
+	// smallEntries is how many entries a list may always gain, since young, short lists grow by
+	// large factors.
 	smallEntries = 10_000
 
-	// wider is by how many bits a block may be wider than the widest of that list of
-	// its past whose widest was the narrowest. The widest of VoIPBL's was a /27 in 2016
-	// and a /24 in 2019.
+	// wider is by how many bits a block may be wider than the widest block of the past. If
+	// earlier lists differ, the narrowest of their widest blocks counts. VoIPBL's widest was a
+	// /27 in 2016 and a /24 in 2019.
 	wider = 4
 
-	// wideShare is the share of what the list covered in its past, as a divisor, that
-	// such blocks may cover: one of 16 addresses matters little.
+	// wideShare: blocks wider than that must cover less than 1/wideShare of what the list covered
+	// in its past. A block of 16 addresses matters little.
 	wideShare = 10
 
-	// turnedEntries is how long a list is before its turnover counts. A list of the 20
-	// worst networks of a day is another one the next day.
+	// turnedEntries is how many entries a list must have for its turnover to count. A list of
+	// the day's 20 worst networks is quite different the next day.
 	turnedEntries = 100
 
-	// mostTurned is which share of its entries may be gone since the list that was put
-	// aside, beyond what is usual for it.
+	// mostTurned is the share of entries that may be gone since the list that was put aside,
+	// in addition to what is usual for this list.
 	mostTurned = 0.5
 
-	// asideFor is how long a list is what turnover is measured by. Half a list can be
-	// other entries in that time without a word.
+	// asideFor is how long turnover is measured against the same earlier list. In that time,
+	// half of a list's entries may be replaced without a report.
 	asideFor = 7 * 24 * time.Hour
 
-	// turnsOver is how much turnover must be usual for a list for one that turns over
-	// to show that it still is: after a month without, what was believed then counts
-	// no more.
+	// turnsOver: a list with much turnover confirms that this is usual only while the usual
+	// turnover is above turnsOver. Without such a list it fades below that in about a month.
 	turnsOver = 0.25
 )
 
 var (
-	// smallGrowth is what a list may cover in any case, of each family's space: a /16
-	// of IPv4; of IPv6 what 16 providers have, a /28 of 2000::/3.
+	// smallGrowth is the share of each family's space that a list may always gain: a /16 of
+	// IPv4, or a /28 of IPv6's 2000::/3, which is what 16 providers have.
 	smallGrowth = [2]float64{1.0 / (1 << 16), 1.0 / (1 << 25)}
 
-	// smallWide is what far wider blocks may cover in any case: less than a /20 of
-	// IPv4, or than one provider's /32 of 2000::/3.
+	// smallWide: far wider blocks are ignored if they cover less than this share, which is a
+	// /20 of IPv4, or one provider's /32 of 2000::/3.
 	smallWide = [2]float64{1.0 / (1 << 20), 1.0 / (1 << 29)}
 
-	// hostWidth is the share of the narrowest block that counts, and that of a list
-	// without any of a family: whoever has IPv6 gets a /64.
+	// hostWidth is the share of the narrowest block that counts: one IPv4 address, or an IPv6
+	// /64, which is what one subscriber gets. It stands in for a list without blocks of a
+	// family.
 	hostWidth = [2]float64{1.0 / (1 << 32), 1.0 / (1 << 61)}
 )
 
-// extentOf measures a list.
+// extentOf measures how large a list is.
 func extentOf(entries int, sets cidr.Sets) fetch.Extent {
 	e := fetch.Extent{Entries: float64(entries)}
 	e.Widest = hostWidth
@@ -99,12 +98,12 @@ func pastOf(source string, e fetch.Extent, now time.Time) fetch.Past {
 	return fetch.Past{Source: source, At: now, Last: e, Most: e, Least: e}
 }
 
-// aged is the past as it counts at now: it fades, but for the last good list, which is
-// in force. A clock that was set back takes nothing away.
+// aged returns the past as it counts at now. It fades with time, except for the last good list,
+// which is in force. If the clock was set back, nothing fades.
 func aged(p fetch.Past, now time.Time) fetch.Past {
 	fade := math.Exp2(-min(max(0, now.Sub(p.At).Hours()/pastHalves.Hours()), mostHalves))
 	p.Most = extreme(math.Max, scaled(p.Most, fade), p.Last)
-	for f := range p.Least.Widest { // of an older version, zero for a family without blocks
+	for f := range p.Least.Widest { // an older version wrote zero for a family without blocks
 		p.Least.Widest[f] = max(p.Least.Widest[f], hostWidth[f])
 	}
 	p.Least = extreme(math.Min, scaled(p.Least, 1/fade), p.Last)
@@ -115,10 +114,10 @@ func aged(p fetch.Past, now time.Time) fetch.Past {
 	return p
 }
 
-// addedTo is the past after a list that was accepted at now, of which that share of the
-// entries of before was gone. What is usual to be gone is not learnt from it, or half and
-// half again would make up the whole: it can only show that a turnover which was believed
-// for good is still usual.
+// addedTo returns the past with a list added that was accepted at now; gone is the share of the
+// earlier entries that it lacks. The usual turnover does not grow from that: otherwise a list
+// could be replaced completely in steps of a half. It can only confirm that a turnover which
+// was held back and then believed is still usual.
 func addedTo(p fetch.Past, e fetch.Extent, gone float64, now time.Time) fetch.Past {
 	p = aged(p, now)
 	p.At, p.Last = now, e
@@ -147,10 +146,10 @@ func extreme(of func(a, b float64) float64, a, b fetch.Extent) fetch.Extent {
 	return a
 }
 
-// turnover is how many entries a list had, and how many of them another one covers.
+// turnover is how many entries a list had, and how many of them a newer list still covers.
 type turnover struct{ entries, still int }
 
-// gone is the share that is not there any more; 0 of an empty list.
+// gone is the share of entries that are no longer covered; 0 for an empty list.
 func (t turnover) gone() float64 {
 	if t.entries == 0 {
 		return 0
@@ -158,9 +157,10 @@ func (t turnover) gone() float64 {
 	return 1 - float64(t.still)/float64(t.entries)
 }
 
-// judgeByPast decides about a body whose feed had that past (aged to now). compare tells
-// what is still there of an earlier list. If there is none to stay in force instead, a
-// list that is too short is better than nothing. It returns also the share that is gone.
+// judgeByPast decides whether to believe a body, given the feed's past (aged to now). compare
+// counts what is still there of an earlier list. If no earlier list could stay in force
+// instead, a list that is too short is accepted: it is better than nothing. It also returns the
+// share of entries that are gone.
 func judgeByPast(past fetch.Past, compare func(with cidr.Sets) turnover, t cidr.Tally, sets cidr.Sets) (v verdict, gone float64) {
 	usual, limits := usualPart(past, sets)
 	entries := effective(t, usual)
@@ -186,10 +186,10 @@ func turnedWords(gone, usual float64) string {
 	return fmt.Sprintf("%s of the entries of before are still in it, less than %s", percent(1-gone), percent(1-usual-mostTurned))
 }
 
-// judgeByRest decides about a body of whose feed nothing is known but what stays in force
-// of it: its last good copy is lost, and what was remembered with it. That may be less than
-// what it had, so that it says nothing about growth; and it is cut up where something is
-// exempt, so that it counts as shrunk only if most of it is gone, too.
+// judgeByRest decides whether to believe a body if the feed's last good copy and history are
+// lost, and only what stays in force of it is known. That may be less than the list had, so
+// growth is not judged. Exempt addresses cut its entries into pieces, so the body counts as
+// shrunk only if most of what stays is also gone.
 func judgeByRest(rest turnover, entries int) verdict {
 	switch gone := rest.gone(); {
 	case gone <= mostTurned:
@@ -201,9 +201,9 @@ func judgeByRest(rest turnover, entries int) verdict {
 	return verdict{}
 }
 
-// usualPart is a list without the blocks that are far wider than those of its past; limits
-// are the widest that are not, by family. Its past is the least that it had: wider blocks
-// step by step are wider blocks.
+// usualPart returns a list without the blocks that are far wider than in its past; limits are
+// the widest lengths that are not, by family. It compares with the narrowest of the past, so
+// that blocks which widen step by step are noticed too.
 func usualPart(past fetch.Past, sets cidr.Sets) (usual cidr.Sets, limits [2]int) {
 	for _, f := range cidr.Families {
 		bits := int(math.Round(-math.Log2(past.Least.Widest[f] * usable[f])))
@@ -235,7 +235,7 @@ func judgeGrowth(past fetch.Past, is fetch.Extent) verdict {
 	return verdict{}
 }
 
-// percent is a share in words, with two digits that count.
+// percent formats a share with two significant digits.
 func percent(share float64) string {
 	if share >= 0.1 {
 		return fmt.Sprintf("%.0f%%", share*100)
@@ -250,8 +250,8 @@ func several(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// contentOf is a digest of what a list blocks: the same for the same entries in another
-// order, or between other comments.
+// contentOf is a digest of what a list blocks. It does not depend on the order of entries or
+// on comments.
 func contentOf(sets cidr.Sets) string {
 	var sum uint64
 	for _, f := range cidr.Families {

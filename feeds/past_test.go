@@ -62,8 +62,8 @@ func networks(n int) []string {
 
 var pastNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// judged is the verdict on a list that follows others, each a fetch of 4 hours after the
-// one before, all believed. The first of them is what was put aside.
+// judged returns the verdict on a list that follows others, fetched 4 hours apart and all
+// believed. The first of them was put aside.
 func judged(t testing.TB, l aList, before ...aList) verdict {
 	t.Helper()
 	p := pastOf("x", before[0].extent(), pastNow)
@@ -156,7 +156,7 @@ func TestJudgeByPast(t *testing.T) {
 	}
 }
 
-// TestPastFades sees to it that a list which changes slowly is never held back.
+// TestPastFades: a list that changes slowly is never held back.
 func TestPastFades(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -188,7 +188,7 @@ func TestPastFades(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	// Nor does an hour that never was: the clock is set back, or forth for ages.
+	// Nor does it when the clock is set back, or far forward.
 	p := addedTo(pastOf("x", fetch.Extent{Entries: 9}, pastNow), fetch.Extent{Entries: 6}, 0, pastNow)
 	if got := aged(p, pastNow.AddDate(-20, 0, 0)); got != p {
 		t.Errorf("20 years back: %+v", got)
@@ -203,8 +203,8 @@ func TestPastFades(t *testing.T) {
 	}
 }
 
-// TestTurnoverIsLearnt only from what was believed for good: what an accepted list turns over
-// never lets the next one turn over more.
+// TestTurnoverIsLearnt: the usual turnover is learnt only from a list that was held back and
+// then believed. The turnover of an accepted list never allows the next one more.
 func TestTurnoverIsLearnt(t *testing.T) {
 	e := fetch.Extent{Entries: 1000}
 	after := func(p fetch.Past, every time.Duration, gone ...float64) float64 {
@@ -285,7 +285,7 @@ func TestExtent(t *testing.T) {
 	}
 }
 
-// TestLimitsOfGrowth: what is as large as a limit is within it, and a little is let be.
+// TestLimitsOfGrowth: a value equal to a limit is within it, and a little growth is ignored.
 func TestLimitsOfGrowth(t *testing.T) {
 	four := func(share float64) [2]float64 { return [2]float64{share, 0} }
 	const small = 1.0 / (1 << 16)
@@ -309,7 +309,7 @@ func TestLimitsOfGrowth(t *testing.T) {
 			t.Errorf("%s: %q (%s), want %q", test.name, v.reason, v.why, test.want)
 		}
 	}
-	// A block that is far wider than before: as much as counts, and just less of all.
+	// A far wider block: exactly the share that counts, and just less.
 	is, usual := listOf(t, "11.0.0.0/16"), listOf(t)
 	for most, want := range map[float64]fetch.Reason{wideShare * small: ReasonWidened, (wideShare + 1) * small: ""} {
 		if v := judgeWidth(fetch.Past{Most: fetch.Extent{Coverage: four(most)}}, is.sets, usual.sets, [2]int{24, 64}); v.reason != want {
@@ -386,17 +386,17 @@ func TestJudgeByPastLaws(t *testing.T) {
 		if same := judged(t, was, was); same.reason != "" {
 			rt.Errorf("the same list again: %+v", same)
 		}
-		// More blocks never make too wide a list, or too large a one, right.
+		// Adding blocks never makes a list acceptable that is too wide or too large.
 		more := listOf(t, append(textOf(now), textOf(drawPrefixes(rt, "more"))...)...)
 		if w := judged(t, more, was); (v.reason == ReasonWidened || v.reason == ReasonGrew) && w.reason != ReasonWidened && w.reason != ReasonGrew {
 			rt.Errorf("%+v, and with more blocks %+v", v, w)
 		}
-		// A block that is far wider than those of the past makes no list right.
+		// Adding a far wider block never makes a list acceptable.
 		wide := listOf(t, append(textOf(now), "12.0.0.0/8")...)
 		if w := judged(t, wide, was); v.reason != "" && w.reason == "" {
 			rt.Errorf("%+v, and with a /8 %+v", v, w)
 		}
-		// Fewer entries make no list that shrank right.
+		// Removing entries never makes a list acceptable that shrank.
 		if len(now) > 0 && v.reason == ReasonShrank {
 			fewer := listOf(t, textOf(now[1:])...)
 			if w := judged(t, fewer, was); w.reason == "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// getPath reads a feed of local files, which are the admin's own hand: they may
-// shrink and become empty. Their copy is for the day they cannot be read.
+// getPath reads a feed of local files. The admin writes them, so they may shrink and become
+// empty. The copy is used when they cannot be read.
 func (r *Reader) getPath(f *Feed) {
 	if problem := r.readPath(f); problem != nil {
 		f.Report.Problem = problem
@@ -22,8 +22,8 @@ func (r *Reader) getPath(f *Feed) {
 	}
 }
 
-// readPath takes what the files say. It returns why nothing could be taken; a
-// file among others that is no list is a problem in the feed's report.
+// readPath reads the files. It returns why it got nothing. If only some of the files are not
+// lists, that is a problem in the feed's report.
 func (r *Reader) readPath(f *Feed) *problem.Problem {
 	files, err := fetch.OpenPath(f.Path, f.Optional, r.limits.MaxBytes)
 	if err != nil {
@@ -31,8 +31,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	}
 	staged, err := r.store.Stage(f.Name)
 	if err != nil {
-		// The files can be read; that no copy can be kept is no reason to
-		// leave them out.
+		// The files can be read, so they are used even if no copy can be kept.
 		f.unkept(err)
 		body, err := r.read(files.Parts())
 		if err != nil {
@@ -64,7 +63,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	return nil
 }
 
-// takeFiles takes the entries of local files unless none of them is a list.
+// takeFiles uses the entries of local files, unless none of the files is a list.
 func (f *Feed) takeFiles(body content, state State, size int64, now time.Time) *problem.Problem {
 	problem := foreignFiles(body)
 	if problem != nil && body.tally.Malformed() == body.tally.Lines {
@@ -75,8 +74,7 @@ func (f *Feed) takeFiles(body content, state State, size int64, now time.Time) *
 	return nil
 }
 
-// copying copies what is read to a staged file. An error of the copy stops the
-// copying and not the reading.
+// copying copies what is read to a staged file. If the copy fails, the reading goes on.
 type copying struct {
 	to  *fetch.Staged
 	err error

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// TestPublishedPast holds the thresholds to lists as they were published.
+// TestPublishedPast tries the thresholds on lists as they were published.
 func TestPublishedPast(t *testing.T) {
 	read := func(name string) aList {
 		f, err := os.Open(testvalue.PublishedFeed(name))
