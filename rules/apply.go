@@ -16,7 +16,6 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/setnames"
-	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -139,29 +138,19 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 			return nil, err
 		}
 	}
-	how := How{DryRun: opts.DryRun, byHand: true, force: opts.Force}
-	var drop []firewall.Change
-	how.before = func(saved [2]*firewall.Saved, changes []firewall.Change) ([2]*firewall.Saved, error) {
-		if opts.Confirm == 0 || !slices.ContainsFunc(changes, firewall.Change.Base) || !opts.Always && s.accepted() {
-			return saved, nil
-		}
-		// The drop is not on trial: it stays when the rest is taken back.
-		want := settings.DropSettings(cfg, s.sets, settings.DropPlace(cfg, s.avoid)).Wanted().KeepBase(saved)
-		done, partly, err := s.apply(ctx, want, saved)
-		if partly != nil && partly.Family == firewall.IPv4 {
-			err = partly
-		}
-		if err != nil {
-			return saved, err
-		}
-		drop = firewall.Changes(done.Plans)
-		warning, err := s.begin(ctx, opts.Confirm, opts.Rollback, done.Saved)
-		if warning != "" {
+	d, err := s.decide(ctx, How{ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always})
+	report = s.report(d)
+	var drop []firewall.Change // that were made before the rest was put on trial
+	switch {
+	case err != nil:
+	case opts.DryRun:
+		err = s.foresee(d, report)
+	default:
+		var warning string
+		if drop, warning, err = s.tryAndCommit(ctx, d, report, opts); warning != "" {
 			warnings = append(warnings, warning)
 		}
-		return done.Saved, err
 	}
-	report, err = s.Ensure(ctx, how)
 	if s.State.Pending != nil && err == nil {
 		if err := s.noteWithoutBase(report); err != nil {
 			warnings = append(warnings, fmt.Sprintf("what could not be installed is not remembered, so it cannot be confirmed: %v", err))
@@ -189,6 +178,21 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 		report.Warnings = append(warnings, report.Warnings...)
 	}
 	return report, err
+}
+
+// tryAndCommit carries a decision out, on trial if it is to be. drop are the changes that are
+// not on trial: the drop stays when the rest is taken back.
+func (r *Hold) tryAndCommit(ctx context.Context, d *Decision, report *Report, opts ApplyOptions) (drop []firewall.Change, warning string, err error) {
+	if d.OnTrial {
+		if drop, err = r.dropFirst(ctx, d); err != nil {
+			return drop, "", err
+		}
+		if warning, err = r.begin(ctx, opts.Confirm, opts.Rollback, d.saved); err != nil {
+			return drop, warning, err
+		}
+		ctx = context.WithoutCancel(ctx) // it has begun
+	}
+	return drop, warning, r.commit(ctx, d, report)
 }
 
 // resolveNow asks for the names of the configuration.
@@ -236,12 +240,6 @@ func (r *Hold) checkBlocked(logins []host.Login) error {
 		}
 	}
 	return nil
-}
-
-// accepted reports whether the base rules as configured have been accepted before.
-func (r *Hold) accepted() bool {
-	a := r.State.Accepted
-	return a != nil && a.Key == settings.BaseKey(r.Cfg) || a == nil && settings.BaseKey(r.Cfg) == ""
 }
 
 // EnsureSets makes the sets that are missing, empty, so that rules can refer to

@@ -37,15 +37,11 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	return nil
 }
 
-// missingSets are the sets that rules refer to and that the kernel does not have.
-func (r *Hold) missingSets(base bool) ([]string, error) {
+// missingSets are the sets that rules can refer to and that the kernel does not have.
+func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
-		names := []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))}
-		if base {
-			names = append(names, firewall.BanSetName(firewall.Family(f)))
-		}
-		for _, name := range names {
+		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), firewall.BanSetName(firewall.Family(f))} {
 			if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {

@@ -8,10 +8,33 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
+// How says how to go about the rules.
+type How struct {
+	DryRun bool // change nothing
+	ByHand bool // an admin asks for them now: what lapsed before is tried again
+	Force  bool // do not ask who would be locked out
+
+	// Unattended is nobody being there: base rules that are new are not
+	// installed, but on a fresh host that nobody is logged in to; and not even
+	// there if Established, for whoever has been at work before.
+	Unattended, Established bool
+
+	// OnlyLooks is a question by somebody who will not act himself: that he sits at a
+	// terminal says nothing about whoever will.
+	OnlyLooks bool
+
+	// LeaveBase leaves the base rules as they are: somebody is about to try them.
+	LeaveBase bool
+
+	// Trial has base rules that are new wait for a confirmation; Always also those that
+	// have been accepted before.
+	Trial, Always bool
+}
+
 // Circumstances are what decides, beside the configuration and the kernel, whether base
 // rules that are new may be installed: who acts, and who is there to confirm them or to
-// be locked out. They are those of whoever will act, and are gathered once; refusal
-// decides by them alone.
+// be locked out. They are those of whoever will act, and are gathered once, before it is
+// decided; refusal decides by them alone.
 type Circumstances struct {
 	ByHand      bool // an admin asks for these rules now
 	Force       bool // and does not ask who would be locked out
@@ -31,12 +54,19 @@ type Circumstances struct {
 	Out   []ShutOut // those whom the base rules would lock out
 }
 
-// circumstances gathers them.
-func (r *Hold) circumstances(ctx context.Context, base firewall.Base, saved [2]*firewall.Saved, how How) Circumstances {
+// circumstances are those of who acts, from where.
+func (how How) circumstances(from host.Connection, terminal bool) Circumstances {
+	return Circumstances{
+		ByHand: how.ByHand, Force: how.Force, Unattended: how.Unattended, Established: how.Established,
+		Caller: !how.OnlyLooks && (from != (host.Connection{}) || terminal),
+	}
+}
+
+// meet adds who is there, and would be let in by base rules or not.
+func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*firewall.Saved) Circumstances {
 	logins := host.SSHLogins()
 	connections, err := host.Inbound()
-	c := how.circumstances(host.CallerConnection(), onTerminal(), logins)
-	c.There, c.Accepted, c.Used = saved[firewall.IPv4].HasBase(), r.accepted(), r.used()
+	c.LoggedIn = len(logins) > 0
 	c.MaybeLoggedIn = maybeLoggedIn(base, connections, err)
 	c.Unclear = mysterious(r.look())
 	c.Owner = r.checkOwners(ctx, saved)
@@ -44,13 +74,11 @@ func (r *Hold) circumstances(ctx context.Context, base firewall.Base, saved [2]*
 	return c
 }
 
-// circumstances are those of who acts, from where, and of who is logged in.
-func (how How) circumstances(from host.Connection, terminal bool, logins []host.Login) Circumstances {
-	return Circumstances{
-		ByHand: how.byHand, Force: how.force, Unattended: how.Unattended, Established: how.Established,
-		Caller:   !how.OnlyLooks && (from != (host.Connection{}) || terminal),
-		LoggedIn: len(logins) > 0,
-	}
+// of adds what is known of the base rules.
+func (c Circumstances) of(w want, s *sight) Circumstances {
+	c.There, c.Accepted = s.saved[firewall.IPv4].HasBase(), s.state.accepted(w.key)
+	c.Used = s.state.used() || s.record.Wanted != "" // if the state is lost, the kernel's rules tell
+	return c
 }
 
 // refusal is why base rules that are new must not be installed, or nil.

@@ -1,93 +1,121 @@
 package rules
 
 import (
-	"context"
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
-	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/settings"
 )
 
-// decision is what is to become of the rules: what the kernel holds, what it is to
-// hold, and why that is not all that is configured. status, diff, a dry run and what
-// changes the rules go by the same one: the first three show it, see commit for the
-// last.
-type decision struct {
-	at      firewall.Place // where the drop is to stand
-	saved   [2]*firewall.Saved
-	want    firewall.Wanted
-	base    *firewall.Base // the configured base rules, if they are among it
-	problem error          // why others are, or none
-	plans   [2]*firewall.Plan
-	closed  []lockout.Closed // listeners that the base rules close, if an admin asks for them
+// Decision is what is to become of the rules: what the kernel is to hold, what it takes to
+// get there, and why that is not all that is configured. status, diff, a dry run and what
+// changes the rules go by the same one: the first three show it, commit carries it out.
+type Decision struct {
+	At      firewall.Place // where the drop is to stand
+	Problem error          // why other base rules are wanted than those configured, or none
+	OnTrial bool           // base rules are new: they wait for a confirmation
+	Closed  []lockout.Closed
+
+	// Families are those that could not be listed, or whose rules could not be made what
+	// they should be the last time, and are not yet.
+	Families []problem.FamilyProblem
+
+	saw   *sight
+	saved [2]*firewall.Saved // what stands in the kernel
+	want  firewall.Wanted    // what is wanted, without what is refused
+	base  *firewall.Base     // the base rules as configured, if they are among it
+	plans [2]*firewall.Plan
+	drop  firewall.Settings // what is wanted of all but the base rules
+
+	remembered bool // nothing was read: all is as it was the last time
+	none       bool // the rules are another program's: at most ours are taken out
+	byHand     bool // an admin asks for it
+	asks       bool // it depends on who is there: base rules are wanted that are new
 }
 
-// decide looks at the kernel's rules, and decides what is to become of them. It changes
-// nothing.
-func (r *Hold) decide(ctx context.Context, how How) (*decision, error) {
-	saved, err := r.fw.ReadSure(ctx)
-	if err != nil {
-		return nil, err
+// decide makes a decision. It is pure: what it goes by was looked up before, see
+// [Hold.Decide].
+func decide(w want, s *sight, c Circumstances) *Decision {
+	d := &Decision{saw: s, saved: s.saved, At: s.drop.DropAt, drop: s.drop, byHand: c.ByHand}
+	switch {
+	case s.remembered:
+		d.remembered, d.At = true, s.record.DropAt
+		return d
+	case w.none:
+		d.leaveToOthers(w, s)
+		return d
 	}
-	d := &decision{saved: saved}
-	d.at, r.avoid, r.unread = reach.DropAt(ctx, r.Cfg, r.fw.Backend, saved, r.Record.AvoidInput)
-	d.want, d.base, d.problem = r.wanted(ctx, d.at, saved, how)
-	d.plans = r.fw.Plan(d.want, saved, r.Record.Readback)
-	if configured := settings.BaseSettings(r.Cfg, r.Trunks); configured != nil && how.byHand && !errors.As(d.problem, new(*OtherOwnerError)) {
-		d.closed = lockout.Find(*configured, saved, r.look().Listeners)
+	d.choose(w, s, c.of(w, s))
+	d.plans = s.plan(d.want)
+	d.Families = s.knownTroubles(w, d.plans)
+	d.OnTrial = w.trial && slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base) && (w.always || !s.accepted(w))
+	if w.base != nil && c.ByHand && !errors.As(d.Problem, new(*OtherOwnerError)) {
+		d.Closed = lockout.Find(*w.base, s.saved, s.listeners)
 	}
-	return d, nil
+	return d
 }
 
-// closes forgets the listeners that base rules close where these did not go in.
-func (report *Report) closes(err error) {
-	if err != nil || report.Problem != nil {
-		report.Closed = []lockout.Closed{}
-	}
-}
-
-// decided writes down what a decision says.
-func (report *Report) decided(d *decision) {
-	report.DropAt, report.Problem = string(d.at), problem.If(d.problem)
-	report.Changes = append(report.Changes, firewall.Changes(d.plans)...)
-	report.Closed = append(report.Closed, d.closed...)
-}
-
-// wanted decides what is to be in the kernel: what is configured, if nothing
-// speaks against it. It returns the base rules that are configured and among it,
-// and an error if others are.
-func (r *Hold) wanted(ctx context.Context, at firewall.Place, saved [2]*firewall.Saved, how How) (want firewall.Wanted, base *firewall.Base, err error) {
-	s := r.dropSettings(at)
-	if p := r.State.Pending; p != nil {
-		// What is on trial is left alone; the drop is not on trial.
-		if p.Key != settings.BaseKey(r.Cfg) {
-			err = &PendingError{*p.report()}
+// choose decides what is to be in the kernel: what is configured, if nothing speaks against
+// it.
+func (d *Decision) choose(w want, s *sight, c Circumstances) {
+	keep := s.drop.Wanted().KeepBase(s.saved)
+	switch {
+	case s.state.Pending != nil: // what is on trial is left alone; the drop is not on trial
+		d.want = keep
+		if s.state.Pending.Key != w.key {
+			d.Problem = &PendingError{*s.pending}
 		}
-		return s.Wanted().KeepBase(saved), nil, err
+		return
+	case w.base != nil && w.leaveBase:
+		d.want = keep
+		return
+	case w.base == nil && s.stateErr != nil && !c.ByHand:
+		d.want, d.Problem = keep, s.stateErr
+		return
+	case w.base == nil:
+		d.want = s.drop.Wanted()
+		return
 	}
-	configured := settings.BaseSettings(r.Cfg, r.Trunks)
-	if configured != nil && how.LeaveBase {
-		return s.Wanted().KeepBase(saved), nil, nil
+	all := withBase(s.drop, w.base)
+	switch d.Problem, d.asks = mayInstall(w, s, c, all); {
+	case d.Problem == nil:
+		d.want, d.base = all, w.base
+	case !c.ByHand && s.state.Accepted != nil && !c.Accepted && !errors.As(d.Problem, new(*OtherOwnerError)):
+		d.want = withBase(s.drop, &s.state.Accepted.Base)
+	default:
+		d.want = keep
 	}
-	if configured == nil {
-		if r.StateErr == nil || how.byHand {
-			return s.Wanted(), nil, nil
+}
+
+func withBase(s firewall.Settings, base *firewall.Base) firewall.Wanted {
+	s.Base = base
+	return s.Wanted()
+}
+
+// mayInstall reports why the configured base rules must not be installed now, or nil, and
+// whether that depends on who is there. What is in the kernel already may stay.
+func mayInstall(w want, s *sight, c Circumstances, all firewall.Wanted) (why error, asks bool) {
+	if before := cmp.Or(s.stateErr, s.rejected(w)); before != nil && !c.ByHand {
+		return before, false
+	}
+	if !slices.ContainsFunc(firewall.Changes(s.plan(all)), firewall.Change.Base) {
+		return nil, false
+	}
+	return c.refusal(), true
+}
+
+// hasBase reports whether the base rules are among what is wanted: their chain
+// does nothing by itself.
+func hasBase(w firewall.Wanted) bool {
+	for _, t := range w[firewall.IPv4] {
+		for _, h := range t.Hooks {
+			if h.Chain == "INPUT" && h.Last {
+				return true
+			}
 		}
-		return s.Wanted().KeepBase(saved), nil, r.StateErr
 	}
-	s.Base = configured
-	err = r.mayInstall(ctx, *configured, s.Wanted(), saved, how)
-	if err == nil {
-		return s.Wanted(), configured, nil
-	}
-	s.Base = nil
-	other := (*OtherOwnerError)(nil)
-	if a := r.State.Accepted; a != nil && !r.accepted() && !how.byHand && !errors.As(err, &other) {
-		s.Base = &a.Base
-		return s.Wanted(), nil, err
-	}
-	return s.Wanted().KeepBase(saved), nil, err
+	return false
 }

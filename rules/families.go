@@ -8,7 +8,6 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/settings"
-	"github.com/voipbl/voipbl/state"
 )
 
 // apply makes the kernel hold what is wanted. partly is what went wrong with one family
@@ -18,29 +17,10 @@ func (r *Hold) apply(ctx context.Context, want firewall.Wanted, saved [2]*firewa
 	if !errors.As(err, &partly) {
 		return done, nil, err
 	}
-	if r.leavesIPv6() && partly.Family == firewall.IPv6 && saved[firewall.IPv6].Trouble != nil {
+	if r.Cfg.Firewall.IPv6 == config.IPv6Off && partly.Family == firewall.IPv6 && saved[firewall.IPv6].Trouble != nil {
 		return done, nil, nil // nothing is wanted there
 	}
 	return done, partly, nil
-}
-
-// leavesIPv6 reports whether IPv6 is none of our business.
-func (r *Hold) leavesIPv6() bool { return r.Cfg.Firewall.IPv6 == config.IPv6Off }
-
-// knownTroubles are the families that could not be listed now, or whose rules could not
-// be made what they should be the last time and are not yet.
-func (r *Hold) knownTroubles(saved [2]*firewall.Saved, plans [2]*firewall.Plan) (all []problem.FamilyProblem) {
-	for _, f := range firewall.Families {
-		switch {
-		case f == firewall.IPv6 && r.leavesIPv6():
-		case saved[f].Trouble != nil:
-			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))
-		case state.IsGone(r.sets.Kind(r.Cfg.SetName(int(f)))): // which is told, and is why
-		case r.Record.Troubles[f] != nil && !plans[f].Unchanged():
-			all = append(all, problem.FamilyProblem{Family: f.String(), Problem: *r.Record.Troubles[f], In: f})
-		}
-	}
-	return all
 }
 
 // Unlisted are the families whose rules could not be listed.

@@ -60,7 +60,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 		return nil, err
 	}
 	s.Trunks = protected.Trunks
-	report, err := s.Ensure(ctx, How{DryRun: true, byHand: true, force: opts.Force})
+	report, err := s.Ensure(ctx, How{DryRun: true, ByHand: true, Force: opts.Force})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func Plan(ctx context.Context, file config.Config) (*Report, error) {
 	}
 	defer s.Close()
 	s.State.Pending = nil
-	report, err := s.Ensure(ctx, How{DryRun: true, byHand: true, force: true})
+	report, err := s.Ensure(ctx, How{DryRun: true, ByHand: true, Force: true})
 	report.Unresolved = s.unresolved
 	report.Seek(ctx)
 	report.AsStatus(ctx, cfg)

@@ -64,42 +64,36 @@ func (e *OwnRulesLeftError) Remedy() string {
 	return "once another program's rules drop the members of the sets, \"voipbl firewall apply\" takes those of voipbl out"
 }
 
-// leaveToOthers is ensure where the rules are another program's: none is put in. Those of
-// ours from before go only by hand, and only if they are not all that protects, also with force.
-func (r *Hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how How, report *Report) (*Report, error) {
-	report.DropAt = string(firewall.Nowhere)
-	for f := range saved {
-		if saved[f].HasBase() {
-			report.Base = BaseOn
+// leaveToOthers decides where the rules are another program's: none is put in. Those of ours
+// from before go only by hand, and only if they are not all that protects, also with force:
+// that is about lock-outs, and none is at stake.
+func (d *Decision) leaveToOthers(w want, s *sight) {
+	d.none, d.At = true, firewall.Nowhere
+	d.plans = s.plan(d.want)
+	d.Families = s.knownTroubles(w, d.plans)
+	switch ours := firewall.Changes(d.plans); {
+	case s.undropped != nil:
+		d.Problem = s.undropped
+	case len(ours) > 0 && !d.byHand:
+		d.Problem = &OwnRulesLeftError{len(ours)}
+	}
+}
+
+// takeOut carries that out.
+func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
+	saved := d.saved
+	report.Families, report.Changes = d.Families, []firewall.Change{}
+	if d.byHand && len(firewall.Changes(d.plans)) > 0 {
+		if d.Problem != nil {
+			return d.Problem
 		}
-	}
-	plans := r.fw.Plan(firewall.Wanted{}, saved, nil)
-	report.Families = r.knownTroubles(saved, plans)
-	noDrop := r.undropped(ctx, saved, how.byHand)
-	changes := firewall.Changes(plans)
-	switch {
-	case noDrop != nil:
-		report.Problem = problem.Of(noDrop)
-	case len(changes) > 0 && !how.byHand:
-		report.Problem = problem.Of(&OwnRulesLeftError{len(changes)})
-	}
-	if how.DryRun {
-		report.Changes = append(report.Changes, changes...)
-		var err error
-		report.Missing, err = r.missingSets(false)
-		return report, err
-	}
-	if how.byHand && len(changes) > 0 {
-		if noDrop != nil { // also with force, which is about lock-outs: none is at stake
-			return report, noDrop
-		}
-		done, partly, err := r.apply(ctx, firewall.Wanted{}, saved)
+		done, partly, err := r.apply(ctx, d.want, saved)
 		if err = errors.Join(err, problem.AsError(partly)); err != nil {
-			return report, err
+			return err
 		}
 		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
 		saved = done.Saved
-		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(firewall.Wanted{}) // so that nobody is said to have taken them out
+		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(d.want) // so that nobody is said to have taken them out
 		if err := r.WriteRecord(); err != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
 		}
@@ -110,7 +104,7 @@ func (r *Hold) leaveToOthers(ctx context.Context, saved [2]*firewall.Saved, how 
 	if report.Problem == nil {
 		report.Generation = saved[firewall.IPv4].Generation
 	}
-	return report, nil
+	return nil
 }
 
 // undropped finds the sets of blocked addresses that have members which no rule drops. With

@@ -44,7 +44,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	p := &Prospect{Closed: []lockout.Closed{}, Unresolved: s.unresolved}
 	base := settings.BaseSettings(cfg, s.Trunks)
 	if base != nil {
-		c := s.circumstances(ctx, *base, saved, How{byHand: true})
+		c := s.meet(ctx, Circumstances{ByHand: true, Accepted: s.State.accepted(settings.BaseKey(cfg))}, *base, saved)
 		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
 		if !errors.As(p.Refusal, new(*OtherOwnerError)) {
 			p.Closed = lockout.Find(*base, saved, s.look().Listeners)

@@ -64,7 +64,14 @@ type Record struct {
 	unread error
 }
 
-// used reports whether the admin has had rules of ours on this host.
+// accepted reports whether base rules of that name, as they are configured, have been accepted
+// before.
+func (s *State) accepted(key string) bool {
+	return s.Accepted != nil && s.Accepted.Key == key || s.Accepted == nil && key == ""
+}
+
+// used reports whether there have been rules of ours on this host before: then it is no
+// fresh one that is being provisioned.
 func (s *State) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
 
 // unreject forgets that base rules have lapsed, if they are these.
@@ -113,4 +120,17 @@ func (e *DamagedRulesError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (e *DamagedRulesError) Remedy() string {
 	return "run \"voipbl firewall apply\", and confirm"
+}
+
+func (r *Hold) WriteState() error { return r.store.WriteJSON(rulesFile, r.State) }
+
+func (r *Hold) WriteRecord() error {
+	if r.Record.unread != nil {
+		return r.Record.unread
+	}
+	if r.Run == nil {
+		_, err := fetch.FindStore(r.Cfg.RunDir)
+		return err
+	}
+	return r.Run.WriteJSON(rulesFile, r.Record)
 }

@@ -32,17 +32,13 @@ func TestStopInTheMidst(t *testing.T) {
 	}
 	run(t, "iptables-nft", "-A", "INPUT", "-j", "REJECT")
 
-	ctx, stop := context.WithCancel(t.Context())
-	report := &Report{}
-	how := How{byHand: true, force: true, before: func(saved [2]*firewall.Saved, _ []firewall.Change) ([2]*firewall.Saved, error) {
-		stop()
-		return saved, nil
-	}}
-	d, err := r.decide(ctx, how)
+	ctx := &stopping{Context: t.Context()}
+	d, err := r.decide(ctx.Context, How{ByHand: true, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.commit(ctx, d, how, report); err != nil {
+	report := &Report{}
+	if err := r.commit(ctx, d, report); err != nil || !ctx.stopped {
 		t.Fatal("cut short:", err)
 	}
 	if len(report.Warnings) > 0 {
@@ -61,9 +57,30 @@ func TestStopInTheMidst(t *testing.T) {
 	if report.Seek(t.Context()); len(report.Obstacles) == 0 {
 		t.Error("no packet passes to ours, which nobody sees")
 	}
-	if err := r.commit(ctx, d, how, report); err == nil {
+	if err := r.commit(ctx, d, report); err == nil {
 		t.Error("begun after the stop")
 	}
+}
+
+// stopping is a context that ends once somebody has asked whether it has.
+type stopping struct {
+	context.Context
+	stopped bool
+}
+
+func (s *stopping) Err() error {
+	if s.stopped {
+		return context.Canceled
+	}
+	s.stopped = true
+	return nil
+}
+
+// Done is as good as closed at once for whoever goes by it.
+func (s *stopping) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
 }
 
 func run(t *testing.T, args ...string) string {

@@ -16,7 +16,6 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
-	"github.com/voipbl/voipbl/settings"
 )
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
@@ -53,18 +52,17 @@ func TestCaller(t *testing.T) {
 		how      How
 		from     host.Connection
 		terminal bool
-		logins   []host.Login
 		want     Circumstances
 	}{
-		{How{}, host.Connection{}, false, nil, Circumstances{}},
-		{How{}, here, false, make([]host.Login, 1), Circumstances{Caller: true, LoggedIn: true}},
-		{How{}, host.Connection{}, true, nil, Circumstances{Caller: true}},
-		{How{}, here, true, nil, Circumstances{Caller: true}},
-		{How{OnlyLooks: true}, here, true, nil, Circumstances{}},
-		{How{byHand: true, force: true}, host.Connection{}, true, nil, Circumstances{ByHand: true, Force: true, Caller: true}},
-		{How{Unattended: true, Established: true}, host.Connection{}, false, make([]host.Login, 1), Circumstances{Unattended: true, Established: true, LoggedIn: true}},
+		{How{}, host.Connection{}, false, Circumstances{}},
+		{How{}, here, false, Circumstances{Caller: true}},
+		{How{}, host.Connection{}, true, Circumstances{Caller: true}},
+		{How{}, here, true, Circumstances{Caller: true}},
+		{How{OnlyLooks: true}, here, true, Circumstances{}},
+		{How{ByHand: true, Force: true}, host.Connection{}, true, Circumstances{ByHand: true, Force: true, Caller: true}},
+		{How{Unattended: true, Established: true}, host.Connection{}, false, Circumstances{Unattended: true, Established: true}},
 	} {
-		if got := c.how.circumstances(c.from, c.terminal, c.logins); !reflect.DeepEqual(got, c.want) {
+		if got := c.how.circumstances(c.from, c.terminal); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v from %v, at a terminal: %v: %+v, want %+v", c.how, c.from, c.terminal, got, c.want)
 		}
 	}
@@ -91,23 +89,6 @@ func TestRefusal(t *testing.T) {
 		if got := c.is.refusal(); fmt.Sprintf("%T", got) != fmt.Sprintf("%T", c.want) {
 			t.Errorf("%s: %v", c.name, got)
 		}
-	}
-}
-
-// TestUsed knows a host that has had rules also if the state is lost.
-func TestUsed(t *testing.T) {
-	for _, r := range []*Hold{
-		{Record: Record{Wanted: "x"}},
-		{State: State{Since: time.Now()}},
-		{State: State{Rejected: &rejectedBase{}}},
-		{State: State{Accepted: &acceptedBase{}}},
-	} {
-		if !r.used() {
-			t.Errorf("%+v %+v", r.State, r.Record)
-		}
-	}
-	if (&Hold{}).used() {
-		t.Error("a fresh host is used")
 	}
 }
 
@@ -267,30 +248,5 @@ func TestRollBackAfterBoot(t *testing.T) {
 	state, _, _, err := readRules(r.store, r.Run)
 	if err != nil || state.Pending != nil || state.Rejected == nil || state.Rejected.Why != whyBooted {
 		t.Errorf("pending %+v, rejected %+v, %v", state.Pending, state.Rejected, err)
-	}
-}
-
-// TestMayInstall: whoever has been at work before installs no new base rules while nobody
-// is there; where none are new there is nothing to refuse.
-func TestMayInstall(t *testing.T) {
-	r, saved := newTrial(t)
-	how := How{Unattended: true, Established: true}
-	base := settings.BaseSettings(r.Cfg, r.Trunks)
-	s := settings.DropSettings(r.Cfg, r.sets, firewall.AtInput)
-	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); err != nil {
-		t.Errorf("nothing new: %v", err)
-	}
-	s.Base = base
-	var unattended *UnattendedError
-	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &unattended) {
-		t.Errorf("new rules: %v", err)
-	}
-	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, How{byHand: true, force: true}); err != nil {
-		t.Errorf("by hand, and by force: %v", err)
-	}
-	r.State.Rejected = &rejectedBase{Key: settings.BaseKey(r.Cfg)}
-	var rejected *RejectedError
-	if err := r.mayInstall(t.Context(), *base, s.Wanted(), saved, how); !errors.As(err, &rejected) {
-		t.Errorf("rejected before: %v", err)
 	}
 }

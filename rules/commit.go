@@ -1,0 +1,193 @@
+package rules
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// commit carries a decision out, and writes down in report what came of it. It is not cut
+// short by ctx once it has begun: what is seen and remembered afterwards would be half the
+// truth, and a stop of the agent would look like a trouble.
+func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if d.none {
+		return r.takeOut(ctx, d, report)
+	}
+	saved, want, base := d.saved, d.want, d.base
+	if hasBase(want) {
+		if err := r.EnsureBans(d.plans); err != nil {
+			return err
+		}
+	}
+	done, partly, err := r.apply(ctx, want, saved)
+	if d.byHand && partly != nil && partly.Family == firewall.IPv4 {
+		// Who asks for rules by hand is told that there are none.
+		before := firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}
+		_, backErr := r.fw.Apply(ctx, before, done.Saved, nil)
+		if back, again := firewall.Partly(backErr); again && back.Family == firewall.IPv4 {
+			backErr = nil // it is as it was
+		}
+		partly, err = nil, errors.Join(partly, backErr)
+	}
+	if hasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
+		// A kernel that cannot have the base rules can have the drop.
+		if report.withoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
+			report.Families = append(report.Families, problem.OfFamily(partly))
+		} else {
+			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
+		}
+		drop := d.drop.Wanted().KeepBase(saved)
+		for f, failed := range done.Failed {
+			if failed != nil {
+				want[f] = drop[f]
+			}
+		}
+		if !hasBase(want) { // nor are those of the other family there alone
+			want, base = drop, nil
+		}
+		done, partly, err = r.apply(ctx, want, done.Saved)
+	}
+	if !hasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
+		if _, dropErr := r.DropBans(ctx); dropErr != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if partly != nil {
+		report.Families = []problem.FamilyProblem{problem.OfFamily(partly)}
+	}
+	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
+	report.Written = len(report.Changes) > 0
+	report.Base = onOff(hasBase(want))
+	for _, p := range r.fw.Plan(want, done.Saved, done.Readback) {
+		report.Warnings = append(report.Warnings, p.Stays...)
+	}
+	if report.Problem == nil {
+		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
+	}
+	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
+	report.seek = r.seeking()
+	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, whether a rule changes or not
+		report.Generation = done.Saved[firewall.IPv4].Generation
+	}
+	r.accept(base, report)
+	r.remember(done, want, d, report)
+	if partly != nil && partly.Family == firewall.IPv4 {
+		return partly // most of what attacks a host does so over IPv4
+	}
+	return nil
+}
+
+// dropFirst carries out of a decision what is never put on trial: all but the base rules.
+func (r *Hold) dropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
+	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.saved), d.saved)
+	if partly != nil && partly.Family == firewall.IPv4 {
+		err = partly
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.saved, d.plans = done.Saved, r.fw.Plan(d.want, done.Saved, r.Record.Readback)
+	return firewall.Changes(done.Plans), nil
+}
+
+// refusedByKernel reports whether the rules themselves are the trouble.
+func refusedByKernel(err error) bool {
+	if errors.Is(err, firewall.ErrLocked) {
+		return false
+	}
+	refused, incompatible := (*firewall.ToolError)(nil), (*firewall.IncompatibleError)(nil)
+	return errors.As(err, &refused) || errors.As(err, &incompatible)
+}
+
+// cleanOther takes rules of ours out of the other backend, after those of this
+// one are in force: they would go on by old settings, and nobody would look there.
+func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
+	other, err := firewall.Open(string(r.fw.Backend.Other()))
+	if err != nil || !other.InUse() {
+		return nil
+	}
+	saved, err := other.ReadSure(ctx)
+	if err == nil {
+		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
+	}
+	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off {
+		return nil
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("rules of ours in the %s backend could not be taken out: %v", other.Backend, err)}
+	}
+	return nil
+}
+
+// accept writes down which base rules are installed without anybody having to
+// confirm them.
+func (r *Hold) accept(base *firewall.Base, report *Report) {
+	if r.State.Pending != nil {
+		return
+	}
+	before := problem.Digest(r.State)
+	if r.State.Since.IsZero() && r.StateErr == nil {
+		r.State.Since = time.Now().UTC().Truncate(time.Second)
+	}
+	switch {
+	case base != nil:
+		a := &acceptedBase{Key: settings.BaseKey(r.Cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
+		if old := r.State.Accepted; old == nil || problem.Digest(old.Base) != problem.Digest(a.Base) || old.Key != a.Key {
+			report.New = old == nil || old.Key != a.Key
+			r.State.Accepted = a
+		}
+		r.State.unreject(a.Key)
+	case !r.Cfg.Firewall.Base && r.StateErr == nil:
+		r.State.Accepted = nil
+	}
+	if problem.Digest(r.State) == before {
+		return
+	}
+	if err := r.WriteState(); err != nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("which base rules are accepted is not remembered: %v", err))
+	}
+}
+
+// remember writes down what was read back, so that the next comparison is exact,
+// and free while no rule has changed.
+func (r *Hold) remember(done *firewall.Applied, want firewall.Wanted, d *Decision, report *Report) {
+	before := problem.Digest(r.Record)
+	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, hasBase(want)
+	r.Record.AvoidInput = d.saw.avoid
+	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
+		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)
+	}) {
+		r.Record.Since = time.Now().UTC().Truncate(time.Second)
+	}
+	r.Record.Other = d.saw.other
+	r.Record.Wanted, r.Record.Generation = problem.Digest(want), report.Generation
+	r.Record.Troubles = [2]*problem.Problem{}
+	for _, p := range report.Families {
+		r.Record.Troubles[p.In] = &p.Problem
+	}
+	if report.Problem != nil {
+		r.Record.Generation = "" // to be looked at again each time
+	}
+	if problem.Digest(r.Record) == before {
+		return
+	}
+	if err := r.WriteRecord(); err != nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
+	}
+}

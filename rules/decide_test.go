@@ -1,0 +1,333 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// The configurations of the tables, and what may be in the kernel: the rules that one of them
+// asks for, if all went well.
+const (
+	dropOnly = "firewall: {base: false}"
+	baseOn   = "firewall: {base: true, local_networks: [10.0.0.0/8, \"fd00::/48\"]}"
+	baseOld  = "firewall: {base: true, local_networks: [192.168.0.0/16, \"fd01::/48\"]}"
+	noRules  = "firewall: {drop_at: none}"
+	nothing  = ""
+)
+
+// dropOf are the rules that a configuration asks for without the base rules.
+func dropOf(cfg config.Config) firewall.Settings {
+	at := settings.DropPlace(cfg, false)
+	return firewall.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
+}
+
+// baseOf are its base rules.
+func baseOf(t *testing.T, yaml string) *firewall.Base {
+	return settings.BaseSettings(testvalue.Config(t, yaml), nil)
+}
+
+// inKernel is what the kernel lists once it has the rules that a configuration asks for.
+func inKernel(t *testing.T, yaml string) (saved [2]*firewall.Saved) {
+	t.Helper()
+	var want firewall.Wanted
+	if yaml != nothing {
+		cfg := testvalue.Config(t, yaml)
+		want = withBase(dropOf(cfg), settings.BaseSettings(cfg, nil))
+	}
+	for _, f := range firewall.Families {
+		var b strings.Builder
+		for _, table := range want[f] {
+			fmt.Fprintf(&b, "*%s\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", table.Name)
+			for _, chain := range table.Needs {
+				fmt.Fprintf(&b, ":%s - [0:0]\n", chain)
+			}
+			for _, c := range table.Chains {
+				fmt.Fprintf(&b, ":%s - [0:0]\n", c.Name)
+			}
+			for _, last := range []bool{false, true} {
+				for _, h := range table.Hooks {
+					if h.Last == last {
+						fmt.Fprintf(&b, "-A %s %s\n", h.Chain, h.Rule)
+					}
+				}
+			}
+			for _, c := range table.Chains {
+				for _, rule := range c.Rules {
+					fmt.Fprintf(&b, "-A %s %s\n", c.Name, rule)
+				}
+			}
+			b.WriteString("COMMIT\n")
+		}
+		var err error
+		if saved[f], err = firewall.ParseSaved(f, []byte(b.String())); err != nil {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+	}
+	return saved
+}
+
+// standing is what stands in a table's row.
+func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want, *sight) {
+	cfg := testvalue.Config(t, yaml)
+	if s.Pending != nil {
+		s.Pending.Before = []ownRules{}
+	}
+	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, drop: dropOf(cfg)}
+}
+
+// short says on a line what a decision is: what becomes of the base rules, which rules of
+// ours are changed (of one family; the other one is to be the same), and why it is no more.
+func short(t *testing.T, w want, d *Decision) string {
+	t.Helper()
+	words := []string{"no base"}
+	switch {
+	case d.none:
+		words[0] = "theirs"
+	case d.base != nil:
+		words[0] = "base"
+	case hasBase(d.want) && !slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base):
+		words[0] = "base stays"
+	case hasBase(d.want):
+		words[0] = "base of before"
+	}
+	var changes [2][]string
+	for f, plan := range d.plans {
+		for _, c := range plan.Changes {
+			what := "drop"
+			if c.Base() || c.Chain == firewall.SSHChain { // which they need
+				what = "base"
+			}
+			if word := map[firewall.Op]string{firewall.OpAdd: "+", firewall.OpCreate: "+", firewall.OpRemove: "-", firewall.OpDelete: "-"}[c.Op] + what; !slices.Contains(changes[f], word) {
+				changes[f] = append(changes[f], word)
+			}
+		}
+		slices.Sort(changes[f])
+	}
+	if !slices.Equal(changes[0], changes[1]) {
+		t.Errorf("IPv4 has %q, and IPv6 %q", changes[0], changes[1])
+	}
+	words = append(words, changes[0]...)
+	if d.OnTrial {
+		words = append(words, "trial")
+	}
+	if d.Problem == nil {
+		return strings.Join(words, " ")
+	}
+	kind := fmt.Sprintf("%T", d.Problem)
+	return strings.Join(words, " ") + ": " + strings.TrimSuffix(kind[strings.LastIndex(kind, ".")+1:], "Error")
+}
+
+// TestDecide is who asks, who is there and what was before × what is configured × what the
+// kernel has, and what is decided.
+func TestDecide(t *testing.T) {
+	key := settings.BaseKey(testvalue.Config(t, baseOn))
+	accepted := func(yaml string) State {
+		return State{Accepted: &acceptedBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: *baseOf(t, yaml)}}
+	}
+	fresh, rejected := State{}, State{Rejected: &rejectedBase{Key: key}}
+	pending := func(key string) State { return State{Pending: &pendingBase{Key: key}} }
+	damaged := &DamagedRulesError{errors.New("damaged")}
+
+	hand := Circumstances{ByHand: true, Caller: true, LoggedIn: true}
+	force := Circumstances{ByHand: true, Force: true, Caller: true, LoggedIn: true}
+	sync, waited := Circumstances{}, Circumstances{Caller: true} // of nobody, and of somebody who waits for it
+	boot, agent := Circumstances{Unattended: true}, Circumstances{Unattended: true, Established: true}
+	with := func(c Circumstances, change func(*Circumstances)) Circumstances { change(&c); return c }
+	logged := func(c *Circumstances) { c.LoggedIn = true }
+	maybe := func(c *Circumstances) { c.MaybeLoggedIn = true }
+	tunnel := func(c *Circumstances) { c.Unclear = true }
+	out := func(c *Circumstances) { c.Out = []ShutOut{{What: "a session"}} }
+	ufw := func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} }
+
+	for _, c := range []struct {
+		name         string
+		yaml, kernel string
+		state        State
+		damaged      error
+		is           Circumstances
+		trial        string // of an apply: "", "new" or "always"
+		want         string
+	}{
+		// A fresh host.
+		{"drop alone, at boot", dropOnly, nothing, fresh, nil, boot, "", "no base +drop"},
+		{"drop alone, there", dropOnly, dropOnly, fresh, nil, agent, "", "no base"},
+		{"base, at boot", baseOn, nothing, fresh, nil, boot, "", "base +base +drop"},
+		{"base, at boot, somebody is logged in", baseOn, nothing, fresh, nil, with(boot, logged), "", "no base +drop: Unattended"},
+		{"base, at boot, somebody may be", baseOn, nothing, fresh, nil, with(boot, maybe), "", "no base +drop: Unattended"},
+		{"base, at boot, by a tunnel", baseOn, nothing, fresh, nil, with(boot, tunnel), "", "no base +drop: Unattended"},
+		{"base, at boot, who would be locked out", baseOn, nothing, fresh, nil, with(with(boot, logged), out), "", "no base +drop: Unattended"},
+		{"base, at boot, a VPN alone would be", baseOn, nothing, fresh, nil, with(boot, out), "", "no base +drop: Lockout"},
+		{"base, at boot, beside ufw", baseOn, nothing, fresh, nil, with(boot, ufw), "", "no base +drop: OtherOwner"},
+		{"base, an agent that has been at work", baseOn, nothing, fresh, nil, agent, "", "no base +drop: Unattended"},
+		{"base, cron", baseOn, nothing, fresh, nil, with(sync, logged), "", "base +base +drop"},
+		{"base, a sync, who would be locked out", baseOn, nothing, fresh, nil, with(waited, out), "", "no base +drop: Lockout"},
+		{"base, by hand", baseOn, nothing, fresh, nil, hand, "new", "base +base +drop trial"},
+		{"base, by hand, without a trial", baseOn, nothing, fresh, nil, hand, "", "base +base +drop"},
+		{"base, by hand, who would be locked out", baseOn, nothing, fresh, nil, with(hand, out), "new", "no base +drop: Lockout"},
+		{"base, by force, who would be locked out", baseOn, nothing, fresh, nil, with(force, out), "new", "base +base +drop trial"},
+		{"base, by force, beside ufw", baseOn, nothing, fresh, nil, with(force, ufw), "new", "no base +drop: OtherOwner"},
+
+		// Base rules for the first time, where the drop has been before.
+		{"base is new, the agent", baseOn, dropOnly, State{Since: testSince}, nil, agent, "", "no base: Unattended"},
+		{"base is new, an agent that starts", baseOn, dropOnly, State{Since: testSince}, nil, boot, "", "no base: Unattended"},
+		{"base is new, cron", baseOn, dropOnly, State{Since: testSince}, nil, sync, "", "no base: Unattended"},
+		{"base is new, a sync that somebody waits for", baseOn, dropOnly, State{Since: testSince}, nil, waited, "", "base +base"},
+		{"base is new, by hand", baseOn, dropOnly, State{Since: testSince}, nil, hand, "new", "base +base trial"},
+
+		// Base rules that were accepted.
+		{"accepted, there", baseOn, baseOn, accepted(baseOn), nil, agent, "", "base"},
+		{"accepted, there, beside ufw", baseOn, baseOn, accepted(baseOn), nil, with(agent, ufw), "", "base"},
+		{"accepted, gone", baseOn, nothing, accepted(baseOn), nil, with(agent, out), "", "base +base +drop"},
+		{"accepted, gone, beside ufw", baseOn, nothing, accepted(baseOn), nil, with(agent, ufw), "", "no base +drop: OtherOwner"},
+		{"accepted, gone, by hand", baseOn, nothing, accepted(baseOn), nil, hand, "new", "base +base +drop"},
+		{"accepted, gone, by hand, always on trial", baseOn, nothing, accepted(baseOn), nil, hand, "always", "base +base +drop trial"},
+		{"accepted, there, by hand, always on trial", baseOn, baseOn, accepted(baseOn), nil, hand, "always", "base"},
+		{"others were accepted, and are there", baseOn, baseOld, accepted(baseOld), nil, agent, "", "base stays: Unattended"},
+		{"others were accepted, and are gone", baseOn, nothing, accepted(baseOld), nil, agent, "", "base of before +base +drop: Unattended"},
+		{"others were accepted, and are gone, at boot", baseOn, nothing, accepted(baseOld), nil, boot, "", "base of before +base +drop: Unattended"},
+		{"others were accepted, and are gone, beside ufw", baseOn, nothing, accepted(baseOld), nil, with(agent, ufw), "", "no base +drop: OtherOwner"},
+		{"others were accepted, by hand, who would be locked out", baseOn, baseOld, accepted(baseOld), nil, with(hand, out), "new", "base stays: Lockout"},
+		{"others were accepted, and are gone, by hand, who would be", baseOn, nothing, accepted(baseOld), nil, with(hand, out), "new", "no base +drop: Lockout"},
+		{"others were accepted, by hand", baseOn, baseOld, accepted(baseOld), nil, hand, "new", "base +base -base trial"},
+		{"none are configured any more", dropOnly, baseOn, accepted(baseOn), nil, agent, "", "no base -base"},
+		{"none are configured any more, by hand", dropOnly, baseOn, accepted(baseOn), nil, hand, "new", "no base -base trial"},
+
+		// Base rules that were taken back.
+		{"rejected, the agent", baseOn, dropOnly, rejected, nil, agent, "", "no base: Rejected"},
+		{"rejected, a sync that somebody waits for", baseOn, dropOnly, rejected, nil, waited, "", "no base: Rejected"},
+		{"rejected, others are there", baseOn, baseOld, rejected, nil, agent, "", "base stays: Rejected"},
+		{"rejected, by hand", baseOn, dropOnly, rejected, nil, hand, "new", "base +base trial"},
+		{"others were rejected", baseOn, dropOnly, State{Rejected: &rejectedBase{Key: "other"}}, nil, boot, "", "no base: Unattended"},
+
+		// On trial.
+		{"on trial, the agent", baseOn, baseOn, pending(key), nil, agent, "", "base stays"},
+		{"on trial, and the drop is gone", baseOn, nothing, pending(key), nil, agent, "", "no base +drop"},
+		{"others are on trial", dropOnly, baseOn, pending(key), nil, agent, "", "base stays: Pending"},
+		{"others are on trial, by hand", baseOn, baseOld, pending("other"), nil, hand, "new", "base stays: Pending"},
+
+		// What was accepted is not known.
+		{"damaged, the agent", baseOn, dropOnly, fresh, damaged, agent, "", "no base: DamagedRules"},
+		{"damaged, base is there", baseOn, baseOn, fresh, damaged, agent, "", "base stays: DamagedRules"},
+		{"damaged, none are configured", dropOnly, baseOn, fresh, damaged, agent, "", "base stays: DamagedRules"},
+		{"damaged, none are configured, by hand", dropOnly, baseOn, fresh, damaged, hand, "new", "no base -base"},
+		{"damaged, by hand", baseOn, dropOnly, fresh, damaged, hand, "new", "base +base trial"},
+
+		// The rules are another program's.
+		{"theirs", noRules, nothing, fresh, nil, agent, "", "theirs"},
+		{"theirs, and ours are there", noRules, baseOn, accepted(baseOn), nil, agent, "", "theirs -base -drop: OwnRulesLeft"},
+		{"theirs, and ours are there, by hand", noRules, baseOn, accepted(baseOn), nil, hand, "new", "theirs -base -drop"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, s := standing(t, c.yaml, c.kernel, c.state, c.damaged)
+			w.trial, w.always = c.trial != "", c.trial == "always"
+			if got := short(t, w, decide(w, s, c.is)); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestDecideByRecord: what was seen of the kernel's rules the last time says that this host is
+// no fresh one, if the state is lost; that nothing has changed since; and what could not be
+// done.
+func TestDecideByRecord(t *testing.T) {
+	boot := Circumstances{Unattended: true}
+	w, s := standing(t, baseOn, dropOnly, State{}, nil)
+	s.record.Wanted = "digest"
+	if got := short(t, w, decide(w, s, boot)); got != "no base: Unattended" {
+		t.Errorf("the state is lost: %q", got)
+	}
+	s.record.Troubles[firewall.IPv6] = &problem.Problem{Error: "refused"}
+	for _, c := range []struct {
+		kernel        string
+		ipv6Off, gone bool
+		want          int
+	}{{dropOnly, false, false, 0}, {nothing, false, false, 1}, {nothing, true, false, 0}, {nothing, false, true, 0}} {
+		s.saved, s.gone[firewall.IPv6], w.ipv6Off = inKernel(t, c.kernel), c.gone, c.ipv6Off
+		if got := decide(w, s, boot).Families; len(got) != c.want || c.want > 0 && (got[0].Error != "refused" || got[0].In != firewall.IPv6) {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+	s.remembered, s.record.DropAt = true, firewall.AtPrerouting
+	if d := decide(w, s, boot); !d.remembered || d.At != firewall.AtPrerouting || len(firewall.Changes(d.plans)) > 0 || d.Problem != nil || d.asks {
+		t.Errorf("nothing has changed: %+v", d)
+	}
+}
+
+// TestDecideAlways takes each configuration with each state, and all who may act with all who
+// may be there, and holds to what must never be otherwise.
+func TestDecideAlways(t *testing.T) {
+	key := settings.BaseKey(testvalue.Config(t, baseOn))
+	accepted := &acceptedBase{Key: key, Base: *baseOf(t, baseOn)}
+	states := []State{
+		{}, {Since: testSince}, {Accepted: accepted}, {Accepted: &acceptedBase{Key: "other", Base: *baseOf(t, baseOld)}},
+		{Rejected: &rejectedBase{Key: key}}, {Pending: &pendingBase{Key: key}}, {Pending: &pendingBase{Key: "other"}, Accepted: accepted},
+	}
+	actors := []Circumstances{
+		{ByHand: true}, {ByHand: true, Force: true}, {}, {Caller: true}, {Unattended: true}, {Unattended: true, Established: true},
+	}
+	others := []func(*Circumstances){
+		func(*Circumstances) {},
+		func(c *Circumstances) { c.LoggedIn = true },
+		func(c *Circumstances) { c.MaybeLoggedIn = true },
+		func(c *Circumstances) { c.Unclear = true },
+		func(c *Circumstances) { c.Out = []ShutOut{{What: "a session"}} },
+		func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} },
+	}
+	asked := make(map[bool]int)
+	for _, yaml := range []string{dropOnly, baseOn, noRules} {
+		for _, kernel := range []string{nothing, dropOnly, baseOn, baseOld} {
+			for i, state := range states {
+				for _, leave := range []bool{false, true} {
+					w, s := standing(t, yaml, kernel, state, nil)
+					w.leaveBase = leave
+					for _, actor := range actors {
+						alone := decide(w, s, actor)
+						asked[alone.asks]++
+						for j, there := range others {
+							c := actor
+							there(&c)
+							d := decide(w, s, c)
+							row := func() string {
+								return fmt.Sprintf("%q, kernel %q, state %d, leave %v, %+v, there %d: %s", yaml, kernel, i, leave, actor, j, short(t, w, d))
+							}
+							if !alone.asks && !reflect.DeepEqual(d, alone) {
+								t.Errorf("who is there was not asked for, and counts: %s", row())
+							}
+							changes := firewall.Changes(d.plans)
+							touches := slices.ContainsFunc(changes, firewall.Change.Base)
+							switch {
+							case d.none:
+							case touches && d.base != nil && (len(c.Out) > 0 && !c.Force && i != 2 || c.Owner != nil):
+								t.Errorf("somebody is locked out: %s", row())
+							case touches && (leave && w.base != nil || state.Pending != nil):
+								t.Errorf("base rules are touched: %s", row())
+							case kernel == nothing && !slices.ContainsFunc(changes, func(c firewall.Change) bool { return strings.Contains(c.Rule, "--match-set voip_bl src") }):
+								t.Errorf("nothing drops: %s", row())
+							case d.Problem == nil && w.base != nil && !leave && state.Pending == nil && d.base == nil:
+								t.Errorf("not what is configured, and nobody is told: %s", row())
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if asked[true] == 0 || asked[false] == 0 {
+		t.Errorf("asked who is there: %v", asked)
+	}
+}
+
+// testSince is when this host had rules of ours first.
+var testSince = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)

@@ -1,0 +1,155 @@
+package rules
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/settings"
+	"github.com/voipbl/voipbl/state"
+)
+
+// want is what is asked for, by the configuration and by who asks.
+type want struct {
+	base *firewall.Base // the base rules as configured, nil for none
+	key  string         // their name, see [settings.BaseKey]
+
+	none      bool // all rules are another program's
+	ipv6Off   bool // IPv6 is none of our business
+	leaveBase bool // the base rules stay as they are
+
+	trial  bool // base rules that are new are put on trial
+	always bool // also those that have been accepted before
+}
+
+// wantOf is what a configuration asks for, with the addresses that its trunks have now.
+func wantOf(cfg config.Config, trunks []netip.Prefix, how How) want {
+	return want{
+		base: settings.BaseSettings(cfg, trunks), key: settings.BaseKey(cfg),
+		none: settings.LeavesRules(cfg), ipv6Off: cfg.Firewall.IPv6 == config.IPv6Off, leaveBase: how.LeaveBase,
+		trial: how.Trial, always: how.Always,
+	}
+}
+
+// sight is what stands: in the kernel, and in what is written down of the rules.
+type sight struct {
+	fw     *firewall.Firewall // only to compare with; see [firewall.Firewall.Plan]
+	saved  [2]*firewall.Saved
+	state  State
+	record Record
+
+	stateErr error          // why the state is not known
+	pending  *PendingReport // what is on trial, as it stands now
+
+	remembered bool // all is as the record says, so that nothing else was read
+
+	drop   firewall.Settings // the rules without the base rules, by the sets that there are
+	avoid  bool              // INPUT is no place for the drop
+	unread error             // why that is not known
+	other  string            // the generation of the other backend, before the rules were read
+
+	gone      [2]bool  // the sets of the lists that are not there, by family
+	missing   []string // of our sets and fail2ban's, those that are not there
+	missErr   error    // why that is not known
+	undropped error    // why not all that is blocked is dropped by the rules of others, if rules are theirs
+
+	listeners []host.Listener // of this host, if an admin asks for base rules
+}
+
+// see looks at all that a decision goes by, but for who is there. What it returns with an
+// error is what it has seen until then.
+func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
+	s = &sight{fw: r.fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.report()}
+	if r.asLastTime() && !how.ByHand {
+		s.remembered, s.other = true, r.Record.Other
+		return s, nil
+	}
+	s.other = r.fw.OtherGeneration()
+	if s.saved, err = r.fw.ReadSure(ctx); err != nil {
+		return s, err
+	}
+	var at firewall.Place
+	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.fw.Backend, s.saved, r.Record.AvoidInput)
+	s.drop = r.dropSettings(at)
+	for _, f := range cidr.Families {
+		s.gone[f] = state.IsGone(r.sets.Kind(r.Cfg.SetName(int(f))))
+	}
+	s.missing, s.missErr = r.missingSets()
+	if w.none {
+		s.undropped = r.undropped(ctx, s.saved, how.ByHand)
+	}
+	if w.base != nil && how.ByHand {
+		s.listeners = r.look().Listeners
+	}
+	return s, nil
+}
+
+// plan is what it takes to have the kernel hold what is wanted.
+func (s *sight) plan(want firewall.Wanted) [2]*firewall.Plan {
+	return s.fw.Plan(want, s.saved, s.record.Readback)
+}
+
+// lacking are the sets that are not there and that rules refer to, those of the base rules
+// if they are among these.
+func (s *sight) lacking(base bool) []string {
+	return slices.DeleteFunc(slices.Clone(s.missing), func(name string) bool {
+		return !base && (name == firewall.BanSetName(firewall.IPv4) || name == firewall.BanSetName(firewall.IPv6))
+	})
+}
+
+// accepted reports whether the base rules as configured have been accepted before.
+func (s *sight) accepted(w want) bool { return s.state.accepted(w.key) }
+
+// rejected is why the base rules, as they are configured now, are not tried again by
+// themselves: they have lapsed or been rolled back. Else it is nil.
+func (s *sight) rejected(w want) error {
+	if rej := s.state.Rejected; rej != nil && rej.Key == w.key {
+		return &RejectedError{At: rej.At, Why: rej.Why}
+	}
+	return nil
+}
+
+// knownTroubles are the families that could not be listed now, or whose rules could not
+// be made what they should be the last time and are not yet.
+func (s *sight) knownTroubles(w want, plans [2]*firewall.Plan) (all []problem.FamilyProblem) {
+	for _, f := range firewall.Families {
+		switch {
+		case f == firewall.IPv6 && w.ipv6Off:
+		case s.saved[f].Trouble != nil:
+			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: s.saved[f].Trouble}))
+		case s.gone[f]: // which is told, and is why
+		case s.record.Troubles[f] != nil && !plans[f].Unchanged():
+			all = append(all, problem.FamilyProblem{Family: f.String(), Problem: *s.record.Troubles[f], In: f})
+		}
+	}
+	return all
+}
+
+// asLastTime reports whether the same rules are wanted as the last time, and no rule in
+// the kernel has changed since, of either backend: then there is nothing to read. What
+// others have in the other one may decide where the drop stands.
+func (r *Hold) asLastTime() bool {
+	if r.Record.Generation == "" || r.Record.Generation != r.fw.Generation() || r.Record.Other != r.fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
+		return false
+	}
+	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || host.HasFreePBXFirewall("")))
+	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)
+	return r.Record.Wanted == problem.Digest(s.Wanted())
+}
+
+// dropSettings are those of the configuration, with the sets that are about to be replaced.
+func (r *Hold) dropSettings(at firewall.Place) firewall.Settings {
+	s := settings.DropSettings(r.Cfg, r.sets, at)
+	for _, f := range cidr.Families {
+		if r.Replaced[f] {
+			s.Sets[f] = r.Cfg.SetName(int(f))
+		}
+	}
+	return s
+}
