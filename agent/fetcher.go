@@ -67,8 +67,9 @@ func newFetcher(splay func(time.Duration) time.Duration, past func(config.Feed) 
 	}
 }
 
-// run works until ctx ends, and waits for what is under way then.
-func (f *fetcher) run(ctx context.Context, cfg config.Config) {
+// run works until ctx ends, and waits for what is under way then. It is ready when it is known
+// what is due when.
+func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	defer close(f.done)
 	defer close(f.ended)
 	var (
@@ -84,6 +85,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config) {
 		}
 		now := time.Now().Round(0) // of the wall clock: it goes on during a suspend
 		todo, next := f.due(cfg, known, named, networkAt, now)
+		ready()
 		if !working && (len(todo.feeds) > 0 || todo.names) {
 			working = true
 			f.setBusy(time.Now(), todo.feeds)

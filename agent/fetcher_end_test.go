@@ -100,7 +100,7 @@ func TestReplaceWhileEnding(t *testing.T) {
 			tell(fetched{feed: "a"})
 		})
 		ctx, cancel := context.WithCancel(t.Context())
-		go f.run(ctx, cfg)
+		go f.run(ctx, cfg, func() {})
 		synctest.Wait() // the round wants to tell what it has
 		cancel()
 		synctest.Wait()

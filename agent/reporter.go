@@ -49,8 +49,9 @@ func signal(c chan<- struct{}) {
 }
 
 // run works until ctx ends.
-func (r *reporter) run(ctx context.Context) {
+func (r *reporter) run(ctx context.Context, ready func()) {
 	defer close(r.done)
+	ready()
 	var networkAt time.Time
 	for ctx.Err() == nil {
 		var last time.Time        // the round, if it has left something

@@ -31,7 +31,7 @@ func startReporter(t *testing.T, next func(at time.Duration, networkAt time.Time
 		return time.Time{}
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	go s.run(ctx)
+	go s.run(ctx, func() {})
 	t.Cleanup(func() {
 		cancel()
 		<-s.done
@@ -135,7 +135,7 @@ func TestReporterEnds(t *testing.T) {
 			<-ctx.Done()
 			return time.Now()
 		})
-		go r.run(ctx)
+		go r.run(ctx, func() {})
 		synctest.Wait() // it asks, and gets no answer
 		cancel()
 		<-r.done

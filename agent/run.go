@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
-	"golang.org/x/sync/errgroup"
 )
 
 // RunOptions are what the caller of Run says.
@@ -78,44 +78,48 @@ func Run(ctx context.Context, opts RunOptions) error {
 	return d.serve(ctx, start)
 }
 
-// serve is all that follows the start. What goes on beside the loop begins before systemd is
-// told READY, and has ended when serve returns.
+// serve is all that follows the start: systemd is told READY once all that goes on beside the
+// loop is ready. The end is here alone, in this order: nothing is changed any more, systemd is
+// told, what goes on beside the loop ends, and then what it has opened is closed.
 func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
 	d.watchFiles(ctx, time.Now())
-	defer func() { d.files.close() }()
 	d.host = host.HostAddresses()
 	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
 	var asked *control
 	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned); return err }, isLasting); err != nil {
+		d.files.close()
 		return err
 	}
 	d.metrics = newMetricsServer(d)
 	d.listenForMetrics(ctx, time.Now())
-	defer d.metrics.close()
-	besides, cancel := context.WithCancel(ctx)
-	news, err := firewall.Watch(besides)
-	if err != nil {
-		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", err)
-	}
-	var beside errgroup.Group
+	besides, stop := context.WithCancel(ctx)
 	cfg := d.cfg
-	for _, run := range []func(context.Context){
-		asked.run,
-		banned.Run,
-		func(ctx context.Context) { d.fetcher.run(ctx, cfg) },
-		d.reports.run,
-	} {
-		beside.Go(func() error { run(besides); return nil })
+	beside, running := startParts(besides,
+		part{"the agent's socket", asked.run},
+		part{"bans", banned.Run},
+		part{"fetching", func(ctx context.Context, ready func()) error { d.fetcher.run(ctx, cfg, ready); return nil }},
+		part{"reports", func(ctx context.Context, ready func()) error { d.reports.run(ctx, ready); return nil }},
+	)
+	news, deaf := firewall.Watch(running)
+	if deaf != nil {
+		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", deaf)
 	}
-	d.tellReady()
-	err = d.loop(ctx, news, host.WatchHost(besides))
+	hostNews := host.WatchHost(running)
+	var err error
+	if running.Err() == nil {
+		d.tellReady()
+		err = d.loop(running, news, hostNews)
+	}
+
 	d.tellSystemd("STOPPING=1")
-	cancel()
+	stop()
 	drainAll(d.fetcher.done) // which it fills to its end
-	beside.Wait()
+	err = cmp.Or(err, beside.Wait())
+	d.metrics.close()
+	d.files.close()
 	d.log.Info("stopped: sets and rules stay in force")
 	return err
 }

@@ -85,11 +85,12 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	return &control{server, limited(listener, mostAsks), folder}, nil
 }
 
-// run answers until ctx ends.
-func (c *control) run(ctx context.Context) {
+// run answers until ctx ends. Whoever has connected before waits no longer.
+func (c *control) run(ctx context.Context, ready func()) error {
 	defer c.folder.Close()
 	defer context.AfterFunc(ctx, func() { c.server.Close() })()
-	_ = c.server.Serve(c.listener) // until it is closed
+	ready()
+	return c.server.Serve(c.listener) // until it is closed
 }
 
 // snapshot is how the agent is at this moment.

@@ -128,7 +128,7 @@ func (s *sources) start(cfg config.Config, splay func(time.Duration) time.Durati
 func (s *sources) startWith(cfg config.Config, f *fetcher) (_ *fetcher, end func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	read := make(chan struct{})
-	go f.run(ctx, cfg)
+	go f.run(ctx, cfg, func() {})
 	go func() {
 		defer close(read)
 		for r := range f.done {

@@ -49,13 +49,15 @@ func NewServer(cfg func() config.Config, book *Book) *Server {
 	return &Server{cfg: cfg, book: book, asks: make(chan banAsk, maxBanBatch)}
 }
 
-// Run settles requests until ctx ends.
-func (s *Server) Run(ctx context.Context) {
+// Run settles requests until ctx ends. After it has called ready, no request waits for it to
+// begin.
+func (s *Server) Run(ctx context.Context, ready func()) error {
 	defer s.disconnect()
+	ready()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case first := <-s.asks:
 			s.settle(ctx, s.batch(first))
 		}
