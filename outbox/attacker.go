@@ -17,26 +17,26 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Options are what is said about an address that is reported.
+// Options are the details of a report.
 type Options struct {
 	Version string
-	Unban   bool // it was let go again
-	Count   int  // of failures
+	Unban   bool // the address was unbanned
+	Count   int  // failures that led to the ban
 	DryRun  bool
 }
 
-// Report is what became of it.
+// Report is the result of ReportAttacker.
 type Report struct {
 	Verdict
 	DryRun   bool             `json:"dry_run"`
-	Request  string           `json:"request,omitempty"` // without the serial; empty if none is to be made
+	Request  string           `json:"request,omitempty"` // with the serial hidden; empty if there is no request to make
 	Due      time.Time        `json:"due,omitzero"`      // when it may be sent, if it waits
-	Others   []Verdict        `json:"others"`            // what became of others meanwhile
+	Others   []Verdict        `json:"others"`            // outcomes of other addresses meanwhile
 	Warnings []string         `json:"warnings"`
 	Error    *problem.Problem `json:"error,omitempty"`
 }
 
-// ReportingOffError is a report without the owner's leave.
+// ReportingOffError says that the configuration does not allow reports.
 type ReportingOffError struct{}
 
 func (*ReportingOffError) Error() string {
@@ -48,7 +48,7 @@ func (*ReportingOffError) Remedy() string {
 	return "write \"report: {enabled: true}\" if this host may tell VoIPBL who attacks it, or take voipbl report out of fail2ban's actions"
 }
 
-// RefusedReportError is VoIPBL not taking a report, for good.
+// RefusedReportError says that VoIPBL refused a report for good.
 type RefusedReportError struct{ Verdict Verdict }
 
 func (e *RefusedReportError) Error() string {
@@ -58,9 +58,9 @@ func (e *RefusedReportError) Error() string {
 // Remedy says what to do about it.
 func (e *RefusedReportError) Remedy() string { return Forbidden.Remedy() }
 
-// ReportAttacker tells VoIPBL about an address that has attacked this host, or was let go
-// again. First it is written down; then what is due is sent, if that takes no longer than
-// a few seconds. The rest is left to the next one, or to the agent.
+// ReportAttacker reports an address to VoIPBL that was banned or unbanned here. It writes the
+// report down, and then sends what is due for at most a few seconds. The next call, or the
+// agent, sends the rest.
 func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix, opts Options) (*Report, error) {
 	a := prefix.Addr()
 	entry := Entry{Addr: a, Kind: Ban, Count: opts.Count}
@@ -69,7 +69,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	}
 	report := &Report{Verdict: Verdict{Addr: a, Kind: entry.Kind, Outcome: None}, DryRun: opts.DryRun, Others: []Verdict{}, Warnings: []string{}}
 	if !cfg.Report.Enabled {
-		if !opts.DryRun { // to try is what that is for, before the owner agrees
+		if !opts.DryRun { // a dry run is for trying it out before it is enabled
 			return report, &ReportingOffError{}
 		}
 		report.warn("reporting is off: nothing is sent before report.enabled is true")
@@ -87,7 +87,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	if opts.DryRun {
 		return report, report.try(cfg, entry)
 	}
-	var told []Verdict // after what is too old, which may be of the same address
+	var told []Verdict // verdicts on entries that were too old come first, and may be about the same address
 	err := changeOutbox(ctx, cfg, "voipbl report", report.tell, report.warn, func(b *Box, now time.Time) bool {
 		told = take(b, entry, now)
 		return true
@@ -108,7 +108,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	return report, report.settle(cfg, sendErr)
 }
 
-// mayReport is why an address must not be reported; empty if it may.
+// mayReport returns why an address must not be reported; "" if it may be.
 func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, error) {
 	store, err := state.FindStore(cfg)
 	if err != nil {
@@ -124,8 +124,8 @@ func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, er
 	return whySpared(a, protected), nil
 }
 
-// whySpared is the same, of what is protected. VoIPBL's list blocks on other hosts too, so
-// a trunk that is reported there loses more than this one customer.
+// whySpared returns why an address must not be reported because it is exempt. VoIPBL's list
+// blocks on other hosts too, so a trunk that is reported loses more than this one customer.
 func whySpared(a netip.Addr, protected *exempt.Protection) string {
 	q := netip.PrefixFrom(a, a.BitLen())
 	p := cidr.FromNetip(q)
@@ -151,10 +151,10 @@ func take(b *Box, e Entry, now time.Time) []Verdict {
 	return b.Ban(e.Addr, e.Count, now)
 }
 
-// Waits reports whether it is to be sent later.
+// Waits reports whether the report will be sent later.
 func (r *Report) Waits() bool { return r.Outcome == Queued }
 
-// tell takes note of what became of an address.
+// tell notes the outcome of an address.
 func (r *Report) tell(v Verdict) {
 	if v.Addr == r.Addr && v.Kind == r.Kind {
 		r.Verdict = v
@@ -165,12 +165,12 @@ func (r *Report) tell(v Verdict) {
 
 func (r *Report) warn(words string) { r.Warnings = append(r.Warnings, words) }
 
-// try finds what would become of it.
+// try finds, for a dry run, what the outcome would be.
 func (r *Report) try(cfg config.Config, entry Entry) error {
 	now := time.Now().UTC().Round(0)
 	b, err := loadOutbox(cfg, now)
 	if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
-		r.warn(err.Error()) // it would be put aside
+		r.warn(err.Error()) // the damaged file would be put aside
 		b, err = Box{}, nil
 	}
 	if err != nil {
@@ -185,8 +185,8 @@ func (r *Report) try(cfg config.Config, entry Entry) error {
 	return nil
 }
 
-// settle finds what has become of it by now: another process may have sent it. err is
-// what has kept this one from sending.
+// settle finds the outcome by now, since another process may have sent the report. err is why
+// this process did not.
 func (r *Report) settle(cfg config.Config, err error) error {
 	switch r.Outcome {
 	case Refused:

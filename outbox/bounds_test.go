@@ -63,8 +63,8 @@ func TestForgetsTheOldestAddresses(t *testing.T) {
 	}
 }
 
-// TestClockSetBack: times that lie in the future hold nothing up for longer than what they
-// stand for.
+// TestClockSetBack: times in the future delay nothing for longer than the time they stand
+// for.
 func TestClockSetBack(t *testing.T) {
 	var b Box
 	l := Limits{PerHour: 1}
@@ -108,7 +108,7 @@ func TestDrop(t *testing.T) {
 		}
 		return "it is a trunk"
 	})
-	// That a trunk was reported is taken back, whatever protects it by now.
+	// The unban of a reported trunk is sent, whatever exempts the trunk by now.
 	if text(&b) != "unban 1, ban 3" || len(told) != 1 || told[0].Addr != addr(2) || told[0].Why != "it is a trunk" || told[0].Outcome != None {
 		t.Errorf("%q is left, told is %v", text(&b), told)
 	}

@@ -11,74 +11,74 @@ import (
 )
 
 const (
-	// maxQueue bounds what waits. At the usual pace of 60 an hour it takes 17 hours to
-	// send, and what is older than a day is not sent.
+	// maxQueue is how many entries may wait. At the usual 60 an hour it takes 17 hours to send
+	// them, and reports older than a day are not sent.
 	maxQueue = 1000
 
-	// once is for how long an address is not reported again: VoIPBL knows it.
+	// once is how long an address is not reported again, since VoIPBL knows it already.
 	once = 24 * time.Hour
 
-	// worth is how long a report waits at most. An address changes hands: what attacked
-	// yesterday is no news.
+	// worth is how long a report waits at most. Addresses change hands: yesterday's attacker
+	// may be somebody else today.
 	worth = 24 * time.Hour
 
-	// worthUnban is that of an unban, which puts something wrong right.
+	// worthUnban is how long an unban waits at most. It corrects a mistake, so it waits longer.
 	worthUnban = 7 * 24 * time.Hour
 
-	// standing is for how long it is remembered that an address was reported, so that it
-	// can be unbanned; and how many are. The number is beyond what can be sent within
-	// once at the highest pace, 600 an hour.
+	// standing is how long, and maxStanding how many, reported addresses are remembered, so
+	// that they can be unbanned. The number is more than can be sent within once at the
+	// fastest rate, 600 an hour.
 	standing    = 30 * 24 * time.Hour
 	maxStanding = 20_000
 
-	// window is what Limits.PerHour counts in.
+	// window is the time in which Limits.PerHour counts requests.
 	window = time.Hour
 )
 
-// Kind is what is told about an address.
+// Kind is what is reported about an address.
 type Kind string
 
-// The kinds, by the words of VoIPBL's own form.
+// The kinds, in the words that VoIPBL's requests use.
 const (
-	Ban   Kind = "ban"   // it has attacked this host
-	Unban Kind = "unban" // this host has let it go again
+	Ban   Kind = "ban"   // the address attacked this host
+	Unban Kind = "unban" // this host unbanned it
 )
 
-// Entry is something that waits to be sent.
+// Entry is a report that waits to be sent.
 type Entry struct {
 	Addr  netip.Addr `json:"address"`
 	Kind  Kind       `json:"kind"`
-	Count int        `json:"count"` // of failures that led to it
+	Count int        `json:"count"` // failures that led to the ban
 	At    time.Time  `json:"at"`
 	Tries int        `json:"tries,omitempty"`
 }
 
-// Box is what waits, and what is remembered of what was sent. The zero value is empty.
+// Box holds the entries that wait, and what is remembered of those sent. The zero value is empty.
 type Box struct {
 	Queue []Entry `json:"queue"` // in order of time
 
-	// Standing are addresses that VoIPBL was told of, and when. Withdrawn are those of
-	// the last day that it was told to forget; the time is that of the report.
+	// Standing are addresses that were reported to VoIPBL, and when. Withdrawn are those whose
+	// unban was sent in the last day; the time is that of the report.
 	Standing  map[netip.Addr]time.Time `json:"standing,omitempty"`
 	Withdrawn map[netip.Addr]time.Time `json:"withdrawn,omitempty"`
 
-	Requests  []time.Time `json:"requests,omitempty"`   // of the last hour, in order
-	Failures  int         `json:"failures,omitempty"`   // of the server, in a row
-	NotBefore time.Time   `json:"not_before,omitzero"`  // as it fails, or asks for a pause
-	LastSent  time.Time   `json:"last_sent,omitzero"`   // that was accepted
-	Talked    []web.Peer  `json:"talked,omitempty"`     // the hosts that took it
-	Tried     []web.Peer  `json:"tried,omitempty"`      // those that did not, since then
-	LastError *Failure    `json:"last_error,omitempty"` // since then
+	Requests  []time.Time `json:"requests,omitempty"`   // when requests of the last hour were made, in order
+	Failures  int         `json:"failures,omitempty"`   // how often in a row the server failed
+	NotBefore time.Time   `json:"not_before,omitzero"`  // no request before this, since the server fails or asked for a pause
+	LastSent  time.Time   `json:"last_sent,omitzero"`   // when a request was last accepted
+	Talked    []web.Peer  `json:"talked,omitempty"`     // the hosts that accepted it
+	Tried     []web.Peer  `json:"tried,omitempty"`      // hosts that did not accept one since
+	LastError *Failure    `json:"last_error,omitempty"` // the last one since LastSent
 }
 
-// Limits are what a box may do.
+// Limits say what a box may send.
 type Limits struct {
 	PerHour    int       // requests within any hour
 	Network    time.Time // when this host's network last changed; zero if that is not known
-	OnlyUnbans bool      // as it is not known whom to spare
+	OnlyUnbans bool      // since it is not known which addresses are exempt
 }
 
-// Outcome is what became of an address.
+// Outcome is what happened to an entry.
 type Outcome string
 
 // The outcomes.
@@ -86,12 +86,12 @@ const (
 	Queued    Outcome = "queued"
 	Sent      Outcome = "sent"
 	Refused   Outcome = "refused"      // by the server, for good
-	Dropped   Outcome = "dropped"      // it has waited too long, or others took its place
-	Cancelled Outcome = "cancelled"    // a ban and its unban, neither of which was sent yet
-	None      Outcome = "not-reported" // there was no need to
+	Dropped   Outcome = "dropped"      // it waited too long, or others took its place
+	Cancelled Outcome = "cancelled"    // a ban and its unban cancel out: neither was sent yet
+	None      Outcome = "not-reported" // no request is needed
 )
 
-// Verdict is an outcome in words.
+// Verdict is the outcome of an entry, and why.
 type Verdict struct {
 	Addr    netip.Addr `json:"address"`
 	Kind    Kind       `json:"kind"`
@@ -99,7 +99,7 @@ type Verdict struct {
 	Why     string     `json:"why,omitempty"`
 }
 
-// Words are the verdict for people.
+// Words is the verdict as a person reads it.
 func (v Verdict) Words() string {
 	words := map[Outcome]string{
 		Queued:    "waits",
@@ -122,8 +122,8 @@ func verdict(a netip.Addr, k Kind, o Outcome, format string, args ...any) Verdic
 	return Verdict{a, k, o, fmt.Sprintf(format, args...)}
 }
 
-// Ban takes a report in. Of the verdicts the first is about it, others are about what had
-// to make room.
+// Ban adds a report. The first verdict is about it; the others are about entries that had to
+// make room.
 func (b *Box) Ban(a netip.Addr, count int, now time.Time) []Verdict {
 	if i := b.find(a, Unban); i >= 0 {
 		b.Queue = slices.Delete(b.Queue, i, i+1)
@@ -141,7 +141,7 @@ func (b *Box) Ban(a netip.Addr, count int, now time.Time) []Verdict {
 	return b.add(Entry{Addr: a, Kind: Ban, Count: count, At: now})
 }
 
-// Unban takes in that an address was let go.
+// Unban adds the report that an address was unbanned.
 func (b *Box) Unban(a netip.Addr, count int, now time.Time) []Verdict {
 	if i := b.find(a, Ban); i >= 0 {
 		b.Queue = slices.Delete(b.Queue, i, i+1)
@@ -158,8 +158,8 @@ func (b *Box) Unban(a netip.Addr, count int, now time.Time) []Verdict {
 	return b.add(Entry{Addr: a, Kind: Unban, Count: count, At: now})
 }
 
-// add puts an entry in. If there are too many the oldest report makes room: attackers of
-// now are worth more. An unban does so only if there is nothing else.
+// add puts an entry into the queue. If the queue is full, the oldest report makes room, since
+// newer attackers matter more. An unban makes room only if there is nothing else.
 func (b *Box) add(e Entry) []Verdict {
 	told := []Verdict{verdict(e.Addr, e.Kind, Queued, "")}
 	b.Queue = append(b.Queue, e)
@@ -180,7 +180,7 @@ func (b *Box) find(a netip.Addr, k Kind) int {
 	return slices.IndexFunc(b.Queue, func(e Entry) bool { return e.Addr == a && e.Kind == k })
 }
 
-// Due is when the next entry may be sent, not before now; zero if none waits that may be.
+// Due is when the next entry may be sent, at the earliest now; zero if none may be.
 func (b *Box) Due(l Limits, now time.Time) time.Time {
 	if !slices.ContainsFunc(b.Queue, l.allow) {
 		return time.Time{}
@@ -195,7 +195,7 @@ func (b *Box) Due(l Limits, now time.Time) time.Time {
 
 func (l Limits) allow(e Entry) bool { return !l.OnlyUnbans || e.Kind == Unban }
 
-// afterPause is when the server may be asked again.
+// afterPause is when the next request to the server may be made.
 func (b *Box) afterPause(l Limits, now time.Time) time.Time {
 	if !b.NotBefore.After(now) {
 		return now
@@ -208,20 +208,20 @@ func (b *Box) afterPause(l Limits, now time.Time) time.Time {
 	return b.NotBefore
 }
 
-// recent are the requests that count at now.
+// recent returns the requests that count at now.
 func (b *Box) recent(now time.Time) []time.Time {
 	i, _ := slices.BinarySearchFunc(b.Requests, now.Add(-window), func(at, from time.Time) int {
 		if at.After(from) {
 			return 1
 		}
-		return -1 // one that is an hour old counts no more
+		return -1 // a request from an hour ago no longer counts
 	})
 	return b.Requests[i:]
 }
 
-// Begin chooses what is sent now, and counts the request; false if nothing is due. It is
-// the oldest of those that were tried least: one that the server chokes on holds nobody
-// up.
+// Begin chooses the entry to send now, and counts the request; false if nothing is due. It
+// takes the oldest of those tried least often, so that an entry on which the server fails does
+// not hold up the others.
 func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
 	if due := b.Due(l, now); due.IsZero() || due.After(now) {
 		return Entry{}, false
@@ -237,8 +237,8 @@ func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
 	return b.Queue[i], true
 }
 
-// Finish takes in what became of what Begin chose. Meanwhile it may have been cancelled: a
-// report that VoIPBL has all the same is then taken back.
+// Finish takes the result for the entry that Begin chose. If the entry was cancelled meanwhile
+// but VoIPBL has accepted it, Finish queues its unban.
 func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 	i := b.find(e.Addr, e.Kind)
 	if r.Err == nil {
@@ -259,7 +259,7 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 	b.LastError = &Failure{At: now, Reason: r.Err.Reason, Error: r.Err.Error()}
 	b.Tried = r.Talked
 	if r.Err.Reason == Forbidden {
-		b.Failures, b.NotBefore = 0, time.Time{} // it answers
+		b.Failures, b.NotBefore = 0, time.Time{} // the server answers
 		if i >= 0 {
 			b.Queue = slices.Delete(b.Queue, i, i+1)
 		}
@@ -276,8 +276,8 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 	return verdict(e.Addr, e.Kind, Queued, "%v", r.Err)
 }
 
-// Drop takes out reports that must not be sent after all; why is asked about each, and
-// says nothing about those that may.
+// Drop takes out reports that must not be sent after all. why is called for each, and returns
+// "" for those that may be sent.
 func (b *Box) Drop(why func(netip.Addr) string) (told []Verdict) {
 	b.Queue = slices.DeleteFunc(b.Queue, func(e Entry) bool {
 		if e.Kind != Ban {
@@ -292,9 +292,9 @@ func (b *Box) Drop(why func(netip.Addr) string) (told []Verdict) {
 	return told
 }
 
-// Settle forgets what is too old, and reports whether that has changed anything. Times
-// that lie in the future are from before the clock was set back, and become now: too few
-// requests rather than too many.
+// Settle takes out what is too old, and reports whether anything changed. Times in the future
+// are from before the clock was set back. They become now, which makes too few requests rather
+// than too many.
 func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
 	past := func(at *time.Time) {
 		if at.After(now) {
@@ -323,7 +323,7 @@ func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
 	return told, changed || forgot || len(told) > 0
 }
 
-// forget takes out what is too old, or too much.
+// forget takes out addresses that are too old or too many.
 func forget(told map[netip.Addr]time.Time, after time.Duration, now time.Time) (changed bool) {
 	for a, at := range told {
 		if at.After(now) {
@@ -350,7 +350,7 @@ func remember(told *map[netip.Addr]time.Time, a netip.Addr, at time.Time) {
 	(*told)[a] = at
 }
 
-// Check reports what a box that was read from a file cannot hold.
+// Check returns an error if the box, read from a file, has something that no box can have.
 func (b *Box) Check() error {
 	type who struct {
 		Addr netip.Addr

@@ -17,7 +17,7 @@ var (
 	failed = func(r Reason) Result { return Result{Err: &Error{Reason: r, Server: "s", Words: "w"}} }
 )
 
-// text is what waits, in short.
+// text is the queue, in short.
 func text(b *Box) string {
 	var all []string
 	for _, e := range b.Queue {
@@ -26,7 +26,7 @@ func text(b *Box) string {
 	return strings.Join(all, ", ")
 }
 
-// sendOne sends what is due with a result, and returns the address.
+// sendOne sends the entry that is due, with the given result, and returns its address.
 func sendOne(t *testing.T, b *Box, now time.Time, r Result) Entry {
 	t.Helper()
 	e, ok := b.Begin(sixty, now)
@@ -37,7 +37,7 @@ func sendOne(t *testing.T, b *Box, now time.Time, r Result) Entry {
 	return e
 }
 
-// TestTake: what becomes of bans and unbans, one after the other.
+// TestTake: outcomes of bans and unbans, one after the other.
 func TestTake(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, test := range []struct {
@@ -191,7 +191,7 @@ func TestRate(t *testing.T) {
 	if due := b.Due(l, start.Add(time.Hour)); !due.Equal(start.Add(70 * time.Minute)) {
 		t.Errorf("the fifth is due at %v", due)
 	}
-	// Less is allowed from one moment to the next: what was made counts.
+	// The limit is lowered at once: requests already made count.
 	if due := b.Due(Limits{PerHour: 1}, start.Add(time.Hour)); !due.Equal(start.Add(2 * time.Hour)) {
 		t.Errorf("of one an hour, the next is due at %v", due)
 	}
@@ -233,8 +233,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestNetwork: a network that has changed ends the pause of a server that could not be
-// reached, and no other.
+// TestNetwork: a change of the network ends the pause after a server could not be reached,
+// and no other pause.
 func TestNetwork(t *testing.T) {
 	for _, test := range []struct {
 		reason  Reason
@@ -259,7 +259,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestOrder: the oldest first, but what the server chokes on holds nobody up.
+// TestOrder: the oldest first, but an entry on which the server fails does not hold up others.
 func TestOrder(t *testing.T) {
 	var b Box
 	for i := range 3 {

@@ -15,17 +15,17 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
-// Server is who is told.
+// Server is the server that takes reports.
 type Server struct {
 	URL      string // without a slash at its end
 	Insecure bool   // http is allowed
 	Serial   string // a secret; may be empty
 }
 
-// hidden stands in for the serial wherever something is shown.
+// hidden replaces the serial wherever a request is shown.
 const hidden = "xxxxx"
 
-// Shown is the request for an entry as people may see it.
+// Shown is the URL of the request for an entry, with the serial hidden.
 func (s Server) Shown(e Entry) string {
 	if s.Serial != "" {
 		s.Serial = hidden
@@ -33,9 +33,9 @@ func (s Server) Shown(e Entry) string {
 	return s.request(e)
 }
 
-// request is VoIPBL's own form, as its fail2ban action has it: GET
-// URL/ban/?serial=…&ip=…&count=…, and the same with unban. The serial is there also if it
-// is empty.
+// request returns the URL of the request for an entry, in the form that VoIPBL's own fail2ban
+// action uses: GET URL/ban/?serial=…&ip=…&count=…, and the same with unban. An empty serial is
+// sent too.
 func (s Server) request(e Entry) string {
 	return fmt.Sprintf("%s/%s/?serial=%s&ip=%s&count=%d", s.URL, e.Kind, url.QueryEscape(s.Serial), url.QueryEscape(e.Addr.String()), e.Count)
 }
@@ -48,15 +48,15 @@ func (s Server) name() string {
 	return u.Host
 }
 
-// Result is what became of a request. Err is nil if it was accepted.
+// Result is the result of a request. Err is nil if the server accepted it.
 type Result struct {
 	Err       *Error
-	NotBefore time.Time // when the server said to come back; zero if it did not
+	NotBefore time.Time // when the server said to try again; zero if it did not
 
-	Talked []web.Peer // the hosts that were asked, or were to be
+	Talked []web.Peer // the hosts that were contacted, or tried
 }
 
-// Client makes requests. It keeps no connection: they are minutes apart.
+// Client makes requests. It keeps no connection open, since they are minutes apart.
 type Client struct {
 	http      *http.Client
 	userAgent string
@@ -78,8 +78,8 @@ func NewClient(version string) *Client {
 	}
 }
 
-// Send tells the server about an entry: one request, until ctx ends. It does not try again:
-// when that is due is the [Box]'s to say, which remembers it over restarts.
+// Send makes one request for an entry, until ctx ends. It never retries: the [Box] decides when
+// a retry is due, and remembers that over restarts.
 func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 	u, err := url.Parse(s.request(e))
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) 
 	return s.judge(resp, time.Now())
 }
 
-// judge says what an answer means.
+// judge turns the server's answer into a Result.
 func (s Server) judge(resp *http.Response, now time.Time) Result {
 	code := resp.StatusCode
 	reason := Status
@@ -135,20 +135,20 @@ func (s Server) judge(resp *http.Response, now time.Time) Result {
 }
 
 func (s Server) failed(reason Reason, words string) Result {
-	if s.Serial != "" { // whoever has put it there
+	if s.Serial != "" { // no matter how it got into the words
 		words = strings.ReplaceAll(words, s.Serial, hidden)
 		words = strings.ReplaceAll(words, url.QueryEscape(s.Serial), hidden)
 	}
 	return Result{Err: &Error{Reason: reason, Server: s.name(), Words: words}}
 }
 
-// redirectError is a redirect that is not followed.
+// redirectError says why a redirect is not followed.
 type redirectError struct{ words string }
 
 func (e *redirectError) Error() string { return e.words }
 
-// redirect is the rule by which redirects are followed. The request that led to one has
-// the serial in it, so it is not named as the Referer.
+// redirect decides whether to follow a redirect. It removes the Referer, since the URL before
+// has the serial in it.
 func (s Server) redirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")
 	if len(via) > web.MaxRedirects {
@@ -160,8 +160,9 @@ func (s Server) redirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// transportError sorts what net/http says. Its own words name the URL, which has the
-// serial in it. If there was no connection a change of this host's network may help.
+// transportError turns an error of net/http into a Result. It does not use the error's own
+// text, which has the URL and so the serial. connected is false if no connection was made: then
+// a change of this host's network may help.
 func (s Server) transportError(ctx context.Context, err error, connected bool) Result {
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {

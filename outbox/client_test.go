@@ -107,7 +107,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestRedirects: followed as far as they are safe, and never telling where they came from.
+// TestRedirects: redirects are followed if they are safe, and never with a Referer.
 func TestRedirects(t *testing.T) {
 	var asked atomic.Int32
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -156,7 +156,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// untilAsked is a context whose time is over when a server has been asked.
+// untilAsked is a context that ends when the server gets a request.
 type untilAsked struct {
 	context.Context
 	asked <-chan struct{}
@@ -189,7 +189,7 @@ func TestTroubles(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	deaf, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and does not speak TLS
+	deaf, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, but does not speak TLS
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestTroubles(t *testing.T) {
 	} {
 		ctx := quick(t)
 		switch test.name {
-		case "silent": // however long a connection takes
+		case "silent": // however long the connection takes
 			ctx = untilAsked{ctx, asked}
 		case "deaf": // there is never one
 			ended, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -234,7 +234,7 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
-// TestBodyIsNotRead: an endless answer is no more than its status.
+// TestBodyIsNotRead: of an endless answer only the status is read.
 func TestBodyIsNotRead(t *testing.T) {
 	ended := make(chan struct{})
 	s, c := serve(t, func(w http.ResponseWriter, _ *http.Request) {

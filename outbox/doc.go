@@ -1,11 +1,11 @@
-// Package outbox is what this host has to tell VoIPBL: addresses that have attacked it,
-// and those of them that it has let go again.
+// Package outbox reports attackers to VoIPBL: addresses that this host has banned, and those
+// that it has unbanned. It does not ban anybody: fail2ban and package bans do. cmd/voipbl,
+// agent and blocklist import it. It stands on exempt, so that no exempt address is reported.
 //
-// A [Box] is a value, and its methods decide without side effects what is sent now, what
-// later and what never: they are told the time, and ask nobody. [Client.Send] is the one
-// request over the network. Who may be reported at all, where the box is kept and who
-// holds which lock is the caller's business, as is doing things in this order: take an
-// entry out of the box with [Box.Begin], keep the box, send, give the result to
-// [Box.Finish], keep the box again. A process that is killed in between makes a report
-// come twice, and never makes more requests than allowed.
+// A [Box] is a value. Its methods decide what is sent now, later or never, from the time that
+// they are given and without side effects. [Client.Send] makes the one network request.
+// [ReportAttacker] is the command, and [NewSender] sends what waits. Both keep to this order:
+// [Box.Begin] takes an entry, the box is written to disk, the request is sent, [Box.Finish]
+// takes the result, the box is written again. If the process is killed in between, a report may
+// be sent twice, but never more requests than allowed.
 package outbox

@@ -10,12 +10,12 @@ const (
 	TLS         Reason = "tls"         // the certificate or the handshake was not acceptable
 	TooSlow     Reason = "too-slow"    // no answer within the time allowed
 	Busy        Reason = "retry-later" // 429: the server asks for a pause
-	Status      Reason = "status"      // 5xx and whatever else is no answer to a report
+	Status      Reason = "status"      // 5xx, and any other status that is no answer to a report
 	BadRedirect Reason = "bad-redirect"
-	Forbidden   Reason = "refused" // any other 4xx: the same again would be refused again
+	Forbidden   Reason = "refused" // any other 4xx: the same request would be refused again
 )
 
-// Remedy says what a person can do about it.
+// Remedy says what an admin can do about the failure.
 func (r Reason) Remedy() string {
 	switch r {
 	case Unreachable, TooSlow:
@@ -32,14 +32,14 @@ func (r Reason) Remedy() string {
 	return ""
 }
 
-// Failure is what went wrong last, as it is kept.
+// Failure is the last error, as the box keeps it.
 type Failure struct {
 	At     time.Time `json:"at"`
 	Reason Reason    `json:"reason"`
 	Error  string    `json:"error"`
 }
 
-// Error is why something could not be sent. Its text has no secret in it.
+// Error says why an entry could not be sent. Its text never has the serial in it.
 type Error struct {
 	Reason Reason
 	Server string // its name
@@ -48,14 +48,14 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Server + ": " + e.Words }
 
-// Remedy is that of the error's reason.
+// Remedy is the remedy for the error's reason.
 func (e *Error) Remedy() string { return e.Reason.Remedy() }
 
 const (
-	// NetworkPause is the least time between two requests of which the first did not reach
-	// the server, when the network has changed.
+	// NetworkPause is how long to wait after a request that did not reach the server, if the
+	// network has changed since.
 	NetworkPause = 10 * time.Second
 
-	// maxRetryAfter is the longest pause that a server gets: after that a report is no news.
+	// maxRetryAfter is the longest pause that a server may ask for: then reports are too old.
 	maxRetryAfter = 24 * time.Hour
 )

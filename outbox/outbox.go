@@ -13,11 +13,11 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// outboxWait is for the lock of that file, which others hold for the moment that writing
-// it takes.
+// outboxWait is how long to wait for the lock of the outbox's file. Others hold it only while
+// they write.
 const outboxWait = 2 * time.Second
 
-// readOutbox reads it; where there is none it is empty.
+// readOutbox reads the outbox from its file; without a file it is empty.
 func readOutbox(store *fetch.Store) (Box, error) {
 	var b Box
 	if store == nil {
@@ -32,7 +32,7 @@ func readOutbox(store *fetch.Store) (Box, error) {
 	return b, nil
 }
 
-// loadOutbox is the outbox as it is at now, for those who only look.
+// loadOutbox returns the outbox as it is at now, for callers that do not change it.
 func loadOutbox(cfg config.Config, now time.Time) (Box, error) {
 	store, err := state.FindStore(cfg)
 	if err != nil {
@@ -48,9 +48,9 @@ func loadOutbox(cfg config.Config, now time.Time) (Box, error) {
 	return b, err
 }
 
-// changeOutbox changes it on disk, after what is too old has been taken out; that is told.
-// change says whether there is anything to write. A file that cannot be understood is put
-// aside, and lost is what says so.
+// changeOutbox changes the outbox on disk. It first takes out what is too old, and passes those
+// verdicts to tell. change reports whether there is anything to write. A damaged file is put
+// aside, and lost gets the message about that.
 func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func(Verdict), lost func(string), change func(*Box, time.Time) bool) error {
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err != nil {
@@ -71,7 +71,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 	if err != nil {
 		return err
 	}
-	now := time.Now().UTC().Round(0) // of the wall clock, as it is written down
+	now := time.Now().UTC().Round(0) // wall clock only, as in the file
 	told, settled := b.Settle(now)
 	if changed := change(&b, now); !changed && !settled {
 		return nil
@@ -85,7 +85,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 	return nil
 }
 
-// putAside keeps a file that cannot be understood for whoever wants to look at it.
+// putAside renames a damaged file, so that an admin can look at it.
 func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)) error {
 	path, err := store.SetAsideJSON(exempt.OutboxFile)
 	if err != nil {
@@ -95,22 +95,23 @@ func putAside(store *fetch.Store, damaged *fetch.DamagedError, lost func(string)
 	return nil
 }
 
-// OutboxStatus is what waits to be reported, and how the last attempts went.
+// OutboxStatus is what waits to be reported, and how the last requests went.
 type OutboxStatus struct {
 	Enabled   bool             `json:"enabled"`
 	Queue     []Entry          `json:"queue"`
 	Due       time.Time        `json:"due,omitzero"` // when the next one may be sent
-	Standing  int              `json:"standing"`     // addresses that were reported and not taken back
+	Standing  int              `json:"standing"`     // addresses that were reported and not unbanned
 	LastSent  time.Time        `json:"last_sent,omitzero"`
-	LastError *Failure         `json:"last_error,omitempty"` // since then
-	Problem   *problem.Problem `json:"problem,omitempty"`    // why it is not known
+	LastError *Failure         `json:"last_error,omitempty"` // the last one since LastSent
+	Problem   *problem.Problem `json:"problem,omitempty"`    // why the outbox cannot be read
 }
 
-// ReadOutbox reads it as it is at now.
+// ReadOutbox returns the status of the outbox at now.
 func ReadOutbox(cfg config.Config, now time.Time) *OutboxStatus {
 	return LookAtOutbox(cfg, Limits{PerHour: cfg.Report.PerHour}, now)
 }
 
+// LookAtOutbox is ReadOutbox for a caller that knows the limits.
 func LookAtOutbox(cfg config.Config, limits Limits, now time.Time) *OutboxStatus {
 	s := &OutboxStatus{Enabled: cfg.Report.Enabled, Queue: []Entry{}}
 	b, err := loadOutbox(cfg, now)

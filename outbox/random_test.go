@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestWhateverHappens has commands, servers, clocks and kills do what they like, and holds
-// what VoIPBL sees against what is promised.
+// TestWhateverHappens: commands, servers, clocks and kills behave at random, and what VoIPBL
+// gets is compared with what is promised.
 func TestWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var (
@@ -19,9 +19,9 @@ func TestWhateverHappens(t *testing.T) {
 			l        = Limits{PerHour: rapid.IntRange(1, 5).Draw(t, "per hour")}
 			now      = start
 			requests []time.Time
-			reported = make(map[netip.Addr]time.Time) // by what the server has accepted and this host knows
+			reported = make(map[netip.Addr]time.Time) // what the server has accepted, as far as this host knows
 			standing = make(map[netip.Addr]bool)
-			wanted   = make(map[netip.Addr]bool) // banned last, and not unbanned since
+			wanted   = make(map[netip.Addr]bool) // banned, and not unbanned since
 			outcomes = []Reason{"", "", "", Status, Busy, Unreachable, TooSlow, Forbidden}
 		)
 		some := func(t *rapid.T) netip.Addr { return addr(rapid.IntRange(0, 5).Draw(t, "address")) }
@@ -53,7 +53,7 @@ func TestWhateverHappens(t *testing.T) {
 					t.Fatalf("%v is no news", e)
 				}
 				if rapid.IntRange(0, 9).Draw(t, "killed") == 0 {
-					return // it does not get to know what became of it, and tries again
+					return // it never learns the result, and tries again
 				}
 				for range rapid.IntRange(0, 2).Draw(t, "meanwhile") {
 					if a := some(t); rapid.Bool().Draw(t, "ban") {
@@ -98,7 +98,7 @@ func TestWhateverHappens(t *testing.T) {
 						t.Fatal("it is settled twice")
 					}
 				}
-				// What is kept on disk is the same box.
+				// The box on disk is the same.
 				text, err := json.Marshal(b)
 				if err != nil {
 					t.Fatal(err)

@@ -13,34 +13,36 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// sender sends what is due of the outbox. It holds no lock that others wait for: who finds
-// another one sending leaves everything to that one.
+// sender sends what is due in the outbox. While it sends it holds no lock that others wait for:
+// if another process is sending already, it leaves everything to that one.
 type sender struct {
 	cfg     config.Config
-	verb    string // for whoever waits for the lock
+	verb    string // what the lock's file says holds it
 	client  *Client
 	Network time.Time // when the network last changed; zero if that is not known
 	tell    func(Verdict)
 	lost    func(string)
 
-	each time.Duration // for one request
-	all  time.Duration // after that no other one is begun
+	each time.Duration // the most time for one request
+	all  time.Duration // after this time no other request is begun
 }
 
 const (
-	// fail2ban runs its actions one after the other, so a report on the command line takes
-	// at most these two together, and what others make it wait.
+	// fail2ban runs its actions one after the other, so a report on the command line may take
+	// at most the sum of these two, and what it waits for locks.
 	commandRequest = 2 * time.Second
 	commandRound   = time.Second
 
-	// The agent has time, and is stopped within the first.
+	// The agent has more time; it can be stopped within one request.
 	agentRequest = 15 * time.Second
 	agentRound   = time.Minute
 
-	// sendWait is for another one who sends.
+	// sendWait is how long to wait for another process that is sending.
 	sendWait = 500 * time.Millisecond
 )
 
+// NewSender returns a sender for the outbox of cfg. tell gets the verdicts, and lost the message
+// about a damaged outbox.
 func NewSender(cfg config.Config, verb, version string, tell func(Verdict), lost func(string)) *sender {
 	return &sender{cfg: cfg, verb: verb, client: NewClient(version), tell: tell, lost: lost, each: agentRequest, all: agentRound}
 }
@@ -49,8 +51,8 @@ func reportServer(cfg config.Config) Server {
 	return Server{URL: cfg.Report.URL, Insecure: cfg.Report.Insecure, Serial: cfg.Report.Serial}
 }
 
-// UnresolvedError is names of allow and trunks that have never been resolved: an address
-// of theirs could be among those that are to be reported.
+// UnresolvedError says that names of allow or trunks have never been resolved, so one of their
+// addresses could be among those that wait to be reported.
 type UnresolvedError struct{ Names []string }
 
 func (e *UnresolvedError) Error() string {
@@ -62,8 +64,8 @@ func (e *UnresolvedError) Remedy() string {
 	return "write its address instead, or mend DNS, and run \"voipbl sync\""
 }
 
-// Round sends what is due, if it is not being sent already. That the server fails is no
-// error: it is kept with what waits.
+// Round sends what is due, unless another process is sending already. A failure of the server
+// is no error here: the box keeps it.
 func (s *sender) Round(ctx context.Context) error {
 	now := time.Now()
 	look := LookAtOutbox(s.cfg, Limits{PerHour: s.cfg.Report.PerHour, Network: s.Network}, now)
@@ -97,7 +99,7 @@ func (s *sender) Round(ctx context.Context) error {
 		r := s.client.Send(one, reportServer(s.cfg), e)
 		cancel()
 		if ctx.Err() != nil && r.Err != nil {
-			return nil // it was our end that cut it short, and not the server; it waits
+			return nil // this process was stopped, the server did not fail; the entry waits
 		}
 		last, result = e, &r
 	}
@@ -107,7 +109,7 @@ func (s *sender) Round(ctx context.Context) error {
 	return nil
 }
 
-// spared says who is not reported.
+// spared says which addresses are not reported.
 type spared struct {
 	protected  *exempt.Protection
 	unresolved *UnresolvedError
@@ -132,16 +134,16 @@ func (s *sender) limits(ctx context.Context) (Limits, spared, error) {
 		spared{protected, &UnresolvedError{names}}, nil
 }
 
-// step takes in the last result, if there is one, and chooses what is next. Both are on
-// disk when it returns.
+// step gives the last result, if any, to the box, and chooses the next entry. Both are on disk
+// when it returns.
 func (s *sender) step(ctx context.Context, limits Limits, spare spared, last Entry, result *Result, goOn bool) (e Entry, more bool, err error) {
 	var told []Verdict
-	// What was sent is written down even if we are to end.
+	// Write down what was sent even if this process is being stopped.
 	err = changeOutbox(context.WithoutCancel(ctx), s.cfg, s.verb, s.tell, s.lost, func(b *Box, now time.Time) bool {
 		if result != nil {
 			told = append(told, b.Finish(last, *result, now))
 		}
-		// Somebody may have logged in since they were put in.
+		// Somebody may have logged in from one of these addresses since.
 		told = append(told, b.Drop(spare.of)...)
 		if goOn && ctx.Err() == nil {
 			e, more = b.Begin(limits, now)
