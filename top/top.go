@@ -15,15 +15,15 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// Report is which blocked sources have knocked most, at one moment.
+// Report ranks the blocked sources that have sent the most packets, at one moment.
 type Report struct {
 	At       time.Time `json:"at"`
 	Sets     []Set     `json:"sets"`
-	Rows     []Row     `json:"rows"` // the busiest first
+	Rows     []Row     `json:"rows"` // busiest first
 	Warnings []string  `json:"warnings"`
 
-	// Rated says that there was a reading before this one, so that rates are
-	// known. Rate is packets per second of both sets.
+	// Rated says that there was an earlier reading, so rates are known. Rate is packets per
+	// second, in all sets.
 	Rated bool    `json:"-"`
 	Rate  float64 `json:"-"`
 }
@@ -32,28 +32,28 @@ type Report struct {
 type Set struct {
 	Name    string `json:"name"`
 	Exists  bool   `json:"exists"`
-	Note    string `json:"note,omitempty"` // why a set of ours drops nothing
+	Note    string `json:"note,omitempty"` // why the set drops nothing
 	Entries int    `json:"entries"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 }
 
-// Row is one entry of a set that has counted something.
+// Row is one entry of a set that has counted packets.
 type Row struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Set     string       `json:"set"`
 	Packets uint64       `json:"packets"`
 	Bytes   uint64       `json:"bytes"`
-	Feeds   []string     `json:"feeds"` // whose last good copies list it, or a part of it
+	Feeds   []string     `json:"feeds"` // feeds whose last good copy has it, or a part of it
 	Rate    float64      `json:"-"`     // packets per second since the last reading
 }
 
-// Top reads the counters of the sets, again and again, and changes nothing.
+// Top reads the counters of the sets, as often as Read is called, and changes nothing.
 // It is for one goroutine at a time.
 type Top struct {
 	cfg    config.Config
 	kernel *ipsetsync.Kernel
-	last   [2][]ipsetsync.Count // of the reading before, by family, sorted
+	last   [2][]ipsetsync.Count // the counts of the last reading, by family, sorted
 	lastAt time.Time
 	feeds  feedCache
 }
@@ -70,7 +70,7 @@ func Open(cfg config.Config) (*Top, error) {
 // Close ends the connection.
 func (t *Top) Close() { t.kernel.Close() }
 
-// Read tells the n entries that have counted most by now.
+// Read returns the n entries that have counted the most packets by now.
 func (t *Top) Read(ctx context.Context, n int) (*Report, error) {
 	now := time.Now()
 	r := &Report{
@@ -124,9 +124,9 @@ func (t *Top) Read(ctx context.Context, n int) (*Report, error) {
 	return r, nil
 }
 
-// readSet adds one set to the report and returns what its entries have counted.
-// A set that does not exist has counted nothing, and what somebody else's has
-// counted were no blocked sources.
+// readSet adds one set to the report and returns what its entries have counted. It returns
+// nothing for a set that does not exist, or that is somebody else's and so counts no blocked
+// sources.
 func (t *Top) readSet(r *Report, name string, f cidr.Family, note func(ipsetsync.Header, cidr.Family) string) ([]ipsetsync.Count, error) {
 	set := Set{Name: name}
 	live, err := t.kernel.Dump(set.Name)
@@ -137,7 +137,7 @@ func (t *Top) readSet(r *Report, name string, f cidr.Family, note func(ipsetsync
 		return nil, err
 	}
 	set.Exists, set.Entries = live.Name != "", int(live.Elements)
-	if set.Exists || name == t.cfg.SetName(int(f)) { // a set of bans is made with the first ban
+	if set.Exists || name == t.cfg.SetName(int(f)) { // a set of bans is only made with the first ban
 		set.Note = note(live.Header, f)
 	}
 	if set.Exists && !ipsetsync.IsOurs(live.Header, f) {
@@ -154,7 +154,8 @@ func (t *Top) readSet(r *Report, name string, f cidr.Family, note func(ipsetsync
 	return counts, nil
 }
 
-// joinCounts are the counts of two sets, sorted. What both block has been dropped by either.
+// joinCounts adds up the counts of two sets, sorted. If both have an entry, either may have
+// dropped its packets.
 func joinCounts(a, b []ipsetsync.Count) []ipsetsync.Count {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(a, b ipsetsync.Count) int { return a.Prefix.Compare(b.Prefix) })
@@ -170,7 +171,7 @@ func joinCounts(a, b []ipsetsync.Count) []ipsetsync.Count {
 	return sum
 }
 
-// busiest returns the n with the most packets, the busiest first. It sorts counts.
+// busiest returns the n entries with the most packets, busiest first. It sorts counts.
 func busiest(counts []ipsetsync.Count, n int) []ipsetsync.Count {
 	slices.SortFunc(counts, func(a, b ipsetsync.Count) int {
 		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.Bytes, a.Bytes), a.Prefix.Compare(b.Prefix))
@@ -178,9 +179,9 @@ func busiest(counts []ipsetsync.Count, n int) []ipsetsync.Count {
 	return counts[:min(n, len(counts))]
 }
 
-// growth is how many packets an entry has counted since last, which is sorted. A
-// swap may have joined several into a new entry, which has brought their counts
-// along. A count that went down began anew.
+// growth is how many packets an entry has counted since last, which is sorted. A swap may have
+// joined several entries into this one, which keeps their counts. A count that went down has
+// started again from zero.
 func growth(last []ipsetsync.Count, c ipsetsync.Count) uint64 {
 	i, same := slices.BinarySearchFunc(last, c.Prefix, func(l ipsetsync.Count, p cidr.Prefix) int { return l.Prefix.Compare(p) })
 	before := uint64(0)

@@ -56,7 +56,7 @@ func TestGrowth(t *testing.T) {
 			t.Errorf("%s: %d, not %d", test.name, got, test.want)
 		}
 	}
-	// Somebody may have added an entry inside another; each counts for itself.
+	// Somebody may have added an entry inside another; each has its own count.
 	nested := []ipsetsync.Count{counted("5.0.0.0/8", 10, 0), counted("5.5.5.5", 20, 0)}
 	if got := growth(nested, counted("5.0.0.0/8", 11, 0)); got != 1 {
 		t.Errorf("around another entry: %d", got)
@@ -92,8 +92,8 @@ func topConfig(t testing.TB) config.Config {
 	return cfg
 }
 
-// TestFeedCache changes the copies under it: what is remembered is looked up again
-// after a while, and sooner what is new or was found beside a damaged copy.
+// TestFeedCache changes the copies under the cache: an entry is looked up again after a while,
+// and at once if it is new or was found while a copy was damaged.
 func TestFeedCache(t *testing.T) {
 	cfg := topConfig(t)
 	var cache feedCache
@@ -134,7 +134,7 @@ func TestFeedCache(t *testing.T) {
 	}
 }
 
-// BenchmarkFindFeeds is the longest list of top on a list like the real one.
+// BenchmarkFindFeeds finds the feeds of top's longest report, on a list like the real one.
 func BenchmarkFindFeeds(b *testing.B) {
 	cfg := topConfig(b)
 	var text strings.Builder

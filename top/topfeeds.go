@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// feedCacheSize and feedCacheAge bound what is remembered: on a host that
-	// is knocked at from everywhere, and while syncs change the lists.
+	// feedCacheSize limits the cache's memory on a host that is attacked from everywhere, and
+	// feedCacheAge its age, since syncs change the lists.
 	feedCacheSize = 4096
 	feedCacheAge  = time.Minute
 )
 
-// feedCache remembers which feeds list an entry, for it takes reading them all.
+// feedCache remembers which feeds list an entry, since finding out means reading all copies.
 type feedCache struct {
 	feeds map[cidr.Prefix][]string
 	begun time.Time
 }
 
-// find returns for each entry the feeds that list it. What was found while a
-// copy could not be read is not remembered.
+// find returns, for each entry, the feeds that list it. It does not remember what it found
+// while a copy could not be read.
 func (c *feedCache) find(ctx context.Context, cfg config.Config, entries []ipsetsync.Count, now time.Time) ([][]string, []string, error) {
 	if now.Sub(c.begun) > feedCacheAge || len(c.feeds) > feedCacheSize {
 		c.feeds, c.begun = make(map[cidr.Prefix][]string), now
@@ -49,7 +49,7 @@ func (c *feedCache) find(ctx context.Context, cfg config.Config, entries []ipset
 	}
 	for i, e := range entries {
 		if feeds[i] == nil {
-			feeds[i], found = found[0], found[1:] // in the order in which they were asked for
+			feeds[i], found = found[0], found[1:] // in the order asked for
 		}
 		if len(warnings) == 0 {
 			c.feeds[e.Prefix] = feeds[i]
@@ -58,8 +58,8 @@ func (c *feedCache) find(ctx context.Context, cfg config.Config, entries []ipset
 	return feeds, warnings, nil
 }
 
-// findFeeds returns for each prefix the feeds whose last good copies list some of
-// it: an entry of a set is often several lines together. Every copy is read once.
+// findFeeds returns, for each prefix, the feeds whose last good copies list any part of it: an
+// entry of a set often comes from several lines. It reads each copy once.
 func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (lists [][]string, warnings []string, err error) {
 	lists = make([][]string, len(prefixes))
 	for i := range lists {
@@ -87,15 +87,15 @@ func findFeeds(ctx context.Context, cfg config.Config, prefixes []cidr.Prefix) (
 	return lists, warnings, nil
 }
 
-// listedBy tells which prefixes a feed's copy lists. Of a copy that turns out to be
-// damaged nothing counts, and lines that are not in force do not either.
+// listedBy reports which prefixes a feed's copy lists. Nothing counts in a damaged copy, nor do
+// lines that are not in force.
 func listedBy(store *fetch.Store, name string, prefixes []cidr.Prefix, policy cidr.Policy) ([]bool, error) {
 	c, err := store.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	wanted := cidr.SetOf(prefixes...) // passes over all other lines quickly
+	wanted := cidr.SetOf(prefixes...) // to skip all other lines quickly
 	listed := make([]bool, len(prefixes))
 	for _, in := range c.Parts() {
 		sc := cidr.NewScanner(in)
