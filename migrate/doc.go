@@ -1,3 +1,7 @@
-// Package migrate takes the published script voipbl.sh out of a host, when voipbl blocks
-// what it blocked: its cron file, its set and its rules.
+// Package migrate takes the published script voipbl.sh out of a host, once voipbl blocks what
+// the script blocked: its lines in cron, its rules and its sets. It is for "voipbl migrate".
+//
+// It does not install or start voipbl, and leaves the script's own file alone. Only cmd/voipbl
+// imports it. It stands on blocklist and reach to see what is blocked, on host to find the
+// script, and on firewall and ipsetsync to take out what it made.
 package migrate

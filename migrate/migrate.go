@@ -28,17 +28,17 @@ type Migrated struct {
 	Rules []string `json:"rules"`
 	Sets  []string `json:"sets"`
 
-	// Lost is what the script blocks and voipbl does not; nil if voipbl blocks all of it.
+	// Lost is what the script blocks and voipbl does not; nil if there is nothing.
 	Lost *Lost `json:"not_blocked,omitempty"`
 
-	// Saved are files of saved rules that name its sets, and that are loaded at boot.
+	// Saved are files of saved rules, loaded at boot, that use the script's sets.
 	Saved []reach.SavedTrouble `json:"saved,omitempty"`
 }
 
-// Nothing reports whether there was nothing of the script.
+// Nothing reports whether nothing of the script was found.
 func (m *Migrated) Nothing() bool { return len(m.Lines)+len(m.Rules)+len(m.Sets) == 0 }
 
-// ScriptStaysError is that the script cannot be taken out, since nothing takes its place.
+// ScriptStaysError says that the script stays, because voipbl does not protect this host yet.
 type ScriptStaysError struct{ Problems []string }
 
 func (e *ScriptStaysError) Error() string {
@@ -48,11 +48,11 @@ func (e *ScriptStaysError) Error() string {
 // Remedy says what to do about it.
 func (*ScriptStaysError) Remedy() string { return "voipbl sync; then run this again" }
 
-// ScriptUsedError is that something else would be lost with the script.
+// ScriptUsedError says that something else depends on the script.
 type ScriptUsedError struct {
 	Why string
 	By  []string
-	Do  string // to end that
+	Do  string // what the admin can do to end that
 }
 
 func (e *ScriptUsedError) Error() string {
@@ -62,7 +62,7 @@ func (e *ScriptUsedError) Error() string {
 // Remedy says what to do about it.
 func (e *ScriptUsedError) Remedy() string { return e.Do + "; then run this again" }
 
-// scriptPart is what the script has made in one family of a backend.
+// scriptPart is what the script made in one family of one backend.
 type scriptPart struct {
 	firewall.Script
 
@@ -70,10 +70,10 @@ type scriptPart struct {
 	family firewall.Family
 }
 
-// Migrate takes out the published voipbl.sh: what runs it, its rules, its sets, in this
-// order, once voipbl's own rules drop what its lists block. So there is no moment without
-// one of them. Whether all of it can go is found out before anything does. The script
-// itself stays.
+// Migrate takes out the published voipbl.sh once voipbl's own rules drop what the lists block,
+// so there is no moment without protection. It first checks that all of it can go. Then it
+// takes out what runs the script, its rules, and its sets, in this order. The script's file
+// stays.
 func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool) (*Migrated, error) {
 	status, err := blocklist.ReadStatus(ctx, cfg, version, time.Now(), nil)
 	if err != nil {
@@ -107,7 +107,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		}
 		done.Lines = append(done.Lines, line)
 	}
-	// Nothing starts it from now on, and what was started a moment ago is not undone.
+	// Nothing starts the script any more, but it may still be running.
 	if pids := host.ScriptRuns(); len(pids) > 0 && !dryRun {
 		return done, &ScriptRunsError{pids}
 	}
@@ -131,7 +131,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 	return done, err
 }
 
-// scriptParts are what the script has made, if all of it can go, and what runs it.
+// scriptParts returns what the script made, or an error if not all of it can be taken out.
 func scriptParts(ctx context.Context, cfg config.Config, lines []host.ScriptLine) ([]scriptPart, error) {
 	var (
 		parts                 []scriptPart
@@ -187,13 +187,13 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []host.ScriptLine
 	return parts, nil
 }
 
-// scriptSets are the sets of the script that voipbl does not fill itself.
+// scriptSets returns the script's sets, without one that voipbl fills itself.
 func scriptSets(cfg config.Config) []string {
 	own := append(reach.OwnSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
 	return slices.DeleteFunc(slices.Clone(firewall.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
 }
 
-// listsOfScript are the sets of sets that hold one of them: the kernel keeps what these hold.
+// listsOfScript returns list:set sets that hold a set of the script, which the kernel then keeps.
 func listsOfScript(cfg config.Config) (lists []string, err error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -208,7 +208,7 @@ func listsOfScript(cfg config.Config) (lists []string, err error) {
 	return lists, nil
 }
 
-// dropSets destroys the sets of the script, but for one that voipbl fills itself.
+// dropSets destroys the script's sets, except one that voipbl fills itself.
 func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -231,7 +231,7 @@ func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
 	return nil
 }
 
-// commentOut makes a line of cron's a comment, if it is still the one that was found.
+// commentOut makes a line of cron a comment, if the line is still as it was found.
 func commentOut(l host.ScriptLine) error {
 	text, err := os.ReadFile(l.File)
 	if err != nil {

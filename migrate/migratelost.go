@@ -15,11 +15,11 @@ import (
 
 // Lost is what the published voipbl.sh blocks and voipbl does not.
 type Lost struct {
-	Count   int    `json:"count"` // of addresses and networks; a network may be a part of one
+	Count   int    `json:"count"` // how many addresses and networks; one may be part of a listed network
 	Example string `json:"example"`
 }
 
-// Words say it.
+// Words says what is not blocked.
 func (l Lost) Words() string {
 	what := "1 address or network"
 	if l.Count > 1 {
@@ -33,8 +33,7 @@ func (l Lost) Remedy() string {
 	return fmt.Sprintf("\"voipbl check %s\" says whether it is exempt; \"voipbl ban\" blocks an address; docs/migrating.md has how to have voipbl read another list", l.Example)
 }
 
-// lostWith compares what the script blocks, by its set and by its chain, with the sets of
-// voipbl.
+// lostWith compares what the script blocks, in its set and in its chain, with voipbl's sets.
 func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -80,7 +79,7 @@ func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 	return nil, nil
 }
 
-// ScriptRunsError is the published voipbl.sh being at work: it would put its set and its
+// ScriptRunsError says that the published voipbl.sh is running, so it would put its set and
 // rules back.
 type ScriptRunsError struct{ PIDs []int }
 
