@@ -39,7 +39,7 @@ type Meta struct {
 	Entries      int       `json:"entries"`
 	Entries6     int       `json:"entries6"`
 	Rejects      int       `json:"rejects"`
-	Effective    int       `json:"effective"` // entries after aggregation that can block something
+	Effective    int       `json:"effective"` // entries outside of special-purpose space, repetitions not counted
 	Parts        []Part    `json:"parts"`     // in their order; their sizes add up to Size
 }
 

@@ -15,8 +15,8 @@ type Past struct {
 	// [Store.PutAside]); zero if none was.
 	Aside time.Time `json:"aside,omitzero"`
 
-	// Turned is the share of entries that may be gone from the next list: the turnover
-	// of the last accepted list, decaying since At.
+	// Turned is the share of entries that the next list may lack: the largest turnover
+	// of a list that was refused for it and accepted later, decaying since At.
 	Turned float64 `json:"turned,omitempty"`
 }
 

@@ -28,8 +28,8 @@ func decodeRevisions(msg []byte) (highest, lowest uint8, err error) {
 	return highest, lowest, nil
 }
 
-// decodeLineno reads from a refused add request the number of the entry, which
-// the kernel has written into it.
+// decodeLineno reads the number of the refused entry, which the kernel has written into
+// the add request.
 func decodeLineno(echo []byte) (int, bool) {
 	if len(echo) < sizeofNfGenMsg {
 		return 0, false
@@ -45,7 +45,7 @@ func decodeLineno(echo []byte) (int, bool) {
 	return 0, false
 }
 
-// sort puts entries and counts in order.
+// sort sorts entries and counts.
 func (l *Live) sort() {
 	cidr.Sort(l.Prefixes)
 	slices.SortFunc(l.Counts, func(a, b Count) int { return a.Prefix.Compare(b.Prefix) })

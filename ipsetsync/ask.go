@@ -6,10 +6,10 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Ask tells how much of some source addresses a rule finds in the set that asks for it by
-// one word for each dimension, "src" or "dst" ("--match-set NAME src,dst"). The kernel
-// finds nothing in a set that has more dimensions than the rule has words, also within a
-// list:set (ip_set_test); spare words do no harm.
+// Ask returns how much of the source addresses p a rule matches in the set. by has the
+// rule's words for the dimensions of the set, "src" or "dst" ("--match-set NAME
+// src,dst"). If a set has more dimensions than the rule has words, also within a
+// list:set, the kernel matches nothing (ip_set_test); extra words are ignored.
 func (m *Members) Ask(p cidr.Prefix, by []string) Membership {
 	_, dimensions, _ := strings.Cut(m.Type, ":")
 	of := strings.Split(dimensions, ",")
@@ -23,12 +23,12 @@ func (m *Members) Ask(p cidr.Prefix, by []string) Membership {
 		return Membership{Share: Unknown}
 	case len(of) == 1:
 		return got
-	case len(m.except) > 0: // for some ports, say
+	case len(m.except) > 0: // exceptions for some ports, for example
 		return Membership{Share: Unknown}
 	case got.Share == NoneOf:
 		return got
 	case len(of) == 2 && (of[1] == "port" && by[1] == "dst" || of[1] == "iface" && by[1] == "src"):
 		return got
 	}
-	return Membership{Share: Unknown} // it depends on more than ports of this host
+	return Membership{Share: Unknown} // it also depends on the other end's port or on the interface
 }

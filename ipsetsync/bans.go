@@ -9,11 +9,11 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// A ban set is one that fail2ban fills: rules refer to it, so it must exist before
-// fail2ban has banned anybody. It is a hash:ip whose entries may expire, made just
-// as fail2ban's action iptables-ipset makes it ("hash:ip timeout 0"), so that
-// fail2ban's own "create -exist" and its timed bans succeed: the kernel calls two
-// sets the same if type, family, maxelem, timeout and extensions agree.
+// The sets in this file are filled by fail2ban. Rules refer to them, so they must exist
+// before fail2ban's first ban. They are made exactly as fail2ban's action
+// iptables-ipset makes them ("hash:ip timeout 0"), so that fail2ban's own "create
+// -exist" and its timed bans succeed: the kernel takes two sets for the same if type,
+// family, maxelem, timeout and extensions agree.
 const (
 	typeHashIP = "hash:ip"
 
@@ -21,15 +21,15 @@ const (
 	maxelemBans = 65536
 )
 
-// EnsureBanSet makes the set if there is none of that name, and says so. A set
-// that is there is left as it is, whoever made it; one of the other family is an
-// error, since no rule of this family can refer to it.
+// EnsureBanSet makes a set for fail2ban if there is none of that name, and reports
+// whether it did. An existing set is left unchanged, whoever made it. One of the other
+// family is an error, because no rule of this family can refer to it.
 func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error) {
 	err = k.op("create", name, createBansRequest(name, f))
 	if err == nil || !errors.Is(err, ErrExists) {
 		return err == nil, err
 	}
-	// A list:set has no family of its own: it takes what its members are.
+	// A list:set has the family of its members.
 	h, err := k.Header(name)
 	if err == nil && h.Family != f && h.Type != typeListSet {
 		err = &OpError{Op: "use", Set: name, Err: fmt.Errorf("%w: it is a %s of %s, and %s is needed", ErrMismatch, h.Type, h.Family, f)}
@@ -37,8 +37,9 @@ func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error)
 	return false, err
 }
 
-// RemoveBanSet removes a ban set that nothing refers to and that is empty. It says whether
-// it did, and whether the set stays; of one that is not there neither is so.
+// RemoveBanSet removes a set of fail2ban's if it is empty and nothing refers to it. It
+// reports whether it removed the set and whether the set stays; both are false if there is
+// no such set.
 func (k *Kernel) RemoveBanSet(name string) (removed, stays bool, err error) {
 	h, err := k.Header(name)
 	if err == nil && (h.Elements > 0 || h.References > 0) {
@@ -49,9 +50,9 @@ func (k *Kernel) RemoveBanSet(name string) (removed, stays bool, err error) {
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return false, false, nil // fail2ban takes its sets out when it stops
+		return false, false, nil // fail2ban has removed it when it stopped
 	case errors.Is(err, ErrBusy):
-		return false, true, nil // somebody has begun to use it
+		return false, true, nil // in use since the check
 	}
 	return err == nil, false, err
 }
@@ -60,7 +61,7 @@ func createBansRequest(name string, f cidr.Family) request {
 	e := newEncoder(familyNumber(f), smallMessage)
 	e.str(attrSetname, name)
 	e.str(attrTypename, typeHashIP)
-	e.u8(attrRevision, 0) // every kernel has it, and it can expire entries
+	e.u8(attrRevision, 0) // every kernel has it, and its entries can expire
 	e.u8(attrFamily, familyNumber(f))
 	data := e.open(attrData)
 	e.be32(attrTimeout, 0)
@@ -69,7 +70,7 @@ func createBansRequest(name string, f cidr.Family) request {
 	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
-// Bans reads a set that fail2ban fills, of addresses or of networks.
+// Bans reads a set of addresses or networks that fail2ban fills.
 func (k *Kernel) Bans(name string) (*Live, error) {
 	live, err := k.list("list", name, listRequest(name), listing{entries: true, bans: true})
 	if err != nil {
@@ -79,7 +80,7 @@ func (k *Kernel) Bans(name string) (*Live, error) {
 	return live, nil
 }
 
-// BanSets are the headers of all sets of a type that [Kernel.Bans] reads.
+// BanSets returns the headers of all sets of a type that [Kernel.Bans] reads.
 func (k *Kernel) BanSets() ([]Header, error) {
 	var answer listing
 	if err := k.do(headerRequest(""), answer.add); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestBanSet makes the sets, and fail2ban's own commands succeed on them: create
-// once more, and a ban that expires.
+// TestBanSet: fail2ban's own commands succeed on sets made by EnsureBanSet: create
+// -exist, and a ban that expires.
 func TestBanSet(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
@@ -46,8 +46,8 @@ func TestBanSet(t *testing.T) {
 	}
 }
 
-// TestBanSetOfOthers leaves a set alone that somebody else has made, if a rule can
-// refer to it.
+// TestBanSetOfOthers: a set that another program has made is left unchanged, if a rule
+// can refer to it.
 func TestBanSetOfOthers(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)

@@ -12,32 +12,32 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// A ban set holds this host's own bans: a hash:net whose entries may expire. It is
-// changed entry by entry, not by a swap: a ban must not wait for all others to be
-// written again.
+// The ban set holds this host's own bans: a hash:net whose entries may expire. It is
+// changed entry by entry, not by a swap, so that a ban need not wait until all others
+// are written again.
 const (
-	// maxelemOwnBans is more than the bans that are kept can ever need: each may be
-	// cut into pieces around what is exempt. It costs no memory.
+	// maxelemOwnBans is more than the bans can ever need, even if each is cut into
+	// pieces around exempt addresses. It costs no memory.
 	maxelemOwnBans = 1 << 18
 
-	// MaxTimeout is the longest time that the kernel counts for an entry, in
-	// seconds (ip_set_timeout.h: IPSET_MAX_TIMEOUT), 24 days. An entry that is to
-	// stay longer has none there, and is ended by whoever renews it.
+	// MaxTimeout is the longest time that the kernel takes for an entry, 24 days
+	// (ip_set_timeout.h: IPSET_MAX_TIMEOUT, in seconds). An entry that is to stay
+	// longer gets no time in the kernel; voipbl removes it when its time is over.
 	MaxTimeout = 2147483 * time.Second
 
-	// timeoutSlack is how far the kernel's time of an entry may be from what it
-	// should be before it is renewed: both count in different steps.
+	// timeoutSlack is how much the kernel's time of an entry may differ from the
+	// desired one before it is renewed: the two round differently.
 	timeoutSlack = 3 * time.Second
 )
 
 // Forever is the time of an entry that does not expire.
 const Forever time.Duration = 0
 
-// Timed is entries of a ban set, each with how long it is to stay, or [Forever].
+// Timed maps the entries of a ban set to the time that each is to stay, or [Forever].
 type Timed map[cidr.Prefix]time.Duration
 
-// kernelTimeout is what the kernel is to count for an entry: whole seconds, at least
-// one.
+// kernelTimeout returns the time that the kernel is given for an entry: whole seconds,
+// at least one; none beyond MaxTimeout.
 func kernelTimeout(left time.Duration) time.Duration {
 	if left == Forever || left > MaxTimeout {
 		return Forever
@@ -45,7 +45,8 @@ func kernelTimeout(left time.Duration) time.Duration {
 	return max(left.Round(time.Second), time.Second)
 }
 
-// ForeignBanSetError is a set with the name of ours that is not made as ours.
+// ForeignBanSetError is returned for a set with the name of the ban set that voipbl has
+// not made.
 type ForeignBanSetError struct {
 	Header Header
 	Why    string
@@ -55,12 +56,12 @@ func (e *ForeignBanSetError) Error() string {
 	return fmt.Sprintf("the set %s is not one that voipbl made for bans: %s", e.Header.Name, e.Why)
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *ForeignBanSetError) Remedy() string {
 	return "choose another name with \"ban_set:\", or take out what uses that set, and then the set (\"ipset destroy " + e.Header.Name + "\")"
 }
 
-// CheckBanSet reports, as a [*ForeignBanSetError], a set that somebody else made.
+// CheckBanSet returns a [*ForeignBanSetError] if h is not a ban set as voipbl makes it.
 func CheckBanSet(h Header, f cidr.Family) error {
 	why := ""
 	switch {
@@ -82,13 +83,13 @@ func CheckBanSet(h Header, f cidr.Family) error {
 	return &ForeignBanSetError{h, why}
 }
 
-// EnsureOwnBanSet makes the set if there is none of that name, and reads its header
+// EnsureOwnBanSet makes the ban set if there is none of that name, and reads its header
 // back.
 func (k *Kernel) EnsureOwnBanSet(name string, f cidr.Family) (h Header, made bool, err error) {
 	h, err = k.Header(name)
 	if errors.Is(err, ErrNotFound) {
 		err = k.op("create", name, createOwnBansRequest(name, f, k.revision[f]))
-		if made = err == nil; made || errors.Is(err, ErrExists) { // somebody else was faster
+		if made = err == nil; made || errors.Is(err, ErrExists) { // another process may have made it meanwhile
 			h, err = k.Header(name)
 		}
 	}
@@ -112,8 +113,8 @@ func createOwnBansRequest(name string, f cidr.Family, revision uint8) request {
 	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
-// OwnBans reads a ban set with the time that its entries have left. Exceptions among
-// them block nothing, and are listed apart.
+// OwnBans reads a ban set with the remaining time of its entries. Exceptions (nomatch)
+// block nothing and are listed separately.
 func (k *Kernel) OwnBans(name string) (*Live, Timed, error) {
 	var entries Timed
 	var counts []Count
@@ -141,23 +142,23 @@ func (k *Kernel) OwnBans(name string) (*Live, Timed, error) {
 	return live, entries, nil
 }
 
-// BanPlan is what has to happen for a ban set to hold what it should.
+// BanPlan is the changes that make a ban set hold the desired entries.
 type BanPlan struct {
 	Name   string
 	Family cidr.Family
-	Add    []Timeout     // entries that are missing, or whose time is another one
-	Delete []cidr.Prefix // entries that should not be there
+	Add    []Timeout     // entries that are missing, or have the wrong time
+	Delete []cidr.Prefix // entries that are not desired
 
-	Missing int // of Add, those that were not there at all
+	Missing int // entries of Add that are not in the set
 }
 
-// Timeout is one entry of a ban set.
+// Timeout is one entry of a ban set with its remaining time.
 type Timeout struct {
 	Prefix cidr.Prefix
 	Left   time.Duration // or [Forever]
 }
 
-// NewBanPlan compares what a ban set should hold with what it holds.
+// NewBanPlan compares the desired entries of a ban set with the live ones.
 func NewBanPlan(name string, f cidr.Family, desired, live Timed) *BanPlan {
 	p := &BanPlan{Name: name, Family: f}
 	for prefix, left := range desired {
@@ -166,13 +167,13 @@ func NewBanPlan(name string, f cidr.Family, desired, live Timed) *BanPlan {
 		if found && (want == Forever) == (have == Forever) && (want-have).Abs() <= timeoutSlack {
 			continue
 		}
-		if !found && (want == Forever || want > timeoutSlack) { // else it is about to end
+		if !found && (want == Forever || want > timeoutSlack) { // otherwise it is about to end
 			p.Missing++
 		}
 		p.Add = append(p.Add, Timeout{prefix, want})
 	}
 	for prefix, have := range live {
-		// What ends in a moment the kernel has not seen the end of.
+		// An entry that ends within timeoutSlack is left to the kernel.
 		if _, wanted := desired[prefix]; !wanted && (have == Forever || have > timeoutSlack) {
 			p.Delete = append(p.Delete, prefix)
 		}
@@ -183,7 +184,7 @@ func NewBanPlan(name string, f cidr.Family, desired, live Timed) *BanPlan {
 // Unchanged reports whether there is nothing to do.
 func (p *BanPlan) Unchanged() bool { return len(p.Add)+len(p.Delete) == 0 }
 
-// ExecuteBans carries a plan out: first what is to be blocked, then what is not.
+// ExecuteBans carries out a plan: it adds entries first, then deletes.
 func (k *Kernel) ExecuteBans(p *BanPlan) error {
 	if err := k.Ban(p.Name, p.Add); err != nil {
 		return err
@@ -191,8 +192,8 @@ func (k *Kernel) ExecuteBans(p *BanPlan) error {
 	return k.Unban(p.Name, p.Delete)
 }
 
-// Ban puts entries into a ban set, and renews the time of those that are there.
-// They stay there if a later one is refused.
+// Ban adds entries to a ban set, and renews the time of those that it holds already.
+// Entries added before a refused one stay.
 func (k *Kernel) Ban(name string, entries []Timeout) error {
 	at := func(i int) cidr.Prefix { return entries[i].Prefix }
 	return k.changeBans(cmdAdd, "add", name, len(entries), at, func(e *encoder, i int) {
@@ -200,13 +201,13 @@ func (k *Kernel) Ban(name string, entries []Timeout) error {
 	})
 }
 
-// Unban takes entries out of a ban set; one that is not there is no mistake.
+// Unban removes entries from a ban set; a missing entry is no error.
 func (k *Kernel) Unban(name string, entries []cidr.Prefix) error {
 	at := func(i int) cidr.Prefix { return entries[i] }
 	return k.changeBans(cmdDel, "del", name, len(entries), at, func(*encoder, int) {})
 }
 
-// changeBans sends entries in as few messages as they fit into.
+// changeBans sends the entries in as few messages as possible.
 func (k *Kernel) changeBans(cmd uint8, op, name string, n int, at func(int) cidr.Prefix, more func(*encoder, int)) error {
 	for i := 0; i < n; {
 		e := newEncoder(unix.AF_INET, smallMessage)
@@ -223,8 +224,8 @@ func (k *Kernel) changeBans(cmd uint8, op, name string, n int, at func(int) cidr
 			e.close(data)
 		}
 		e.close(adt)
-		// Without NLM_F_EXCL an entry that is there is renewed, and one that is not
-		// is no error.
+		// Without NLM_F_EXCL adding an existing entry renews it, and deleting a missing
+		// one is no error.
 		if err := k.do(request{cmd, unix.NLM_F_ACK, e.b}, nil); err != nil {
 			opErr := &OpError{Op: op, Set: name, Err: err}
 			var refused *refusal
@@ -239,8 +240,8 @@ func (k *Kernel) changeBans(cmd uint8, op, name string, n int, at func(int) cidr
 	return nil
 }
 
-// BanNew puts those entries into a ban set that are not there, and leaves the time of
-// the others as it is. It returns those that it has put in.
+// BanNew adds the entries that a ban set does not hold yet, and returns them. It does
+// not change the time of the others.
 func (k *Kernel) BanNew(name string, entries []Timeout) (made []cidr.Prefix, err error) {
 	for _, t := range entries {
 		e := newEncoder(unix.AF_INET, smallMessage)

@@ -13,11 +13,10 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// banNames are ban sets of a test, by family.
+// banNames are the ban sets of the tests, by family.
 var banNames = [2]string{"bans", "bans6"}
 
-// TestOwnBans puts bans in, renews them and takes them out, one by one, in the kernel
-// of both families.
+// TestOwnBans adds, renews and removes bans one by one, in both families.
 func TestOwnBans(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
@@ -46,10 +45,10 @@ func TestOwnBans(t *testing.T) {
 			}
 		}
 		must(k.Ban(name, []Timeout{{p(0), time.Minute}, {p(1), Forever}, {p(2), 30 * 24 * time.Hour}}))
-		want(Timed{p(0): time.Minute, p(1): Forever, p(2): Forever}) // longer than the kernel counts
+		want(Timed{p(0): time.Minute, p(1): Forever, p(2): Forever}) // longer than MaxTimeout
 		ipset(t, "", "test", name, entries[0])
 
-		// Again: the new time. What is new only leaves the others as they are.
+		// A second ban sets the new time. BanNew does not change existing entries.
 		must(k.Ban(name, []Timeout{{p(0), time.Hour}, {p(1), 10 * time.Minute}, {p(2), MaxTimeout}}))
 		want(Timed{p(0): time.Hour, p(1): 10 * time.Minute, p(2): MaxTimeout})
 		must(k.Unban(name, []cidr.Prefix{p(2)}))
@@ -60,13 +59,13 @@ func TestOwnBans(t *testing.T) {
 		}
 		want(Timed{p(0): time.Hour, p(1): 10 * time.Minute, p(2): 5 * time.Minute})
 
-		// Twice taken out is no mistake.
+		// Removing an entry twice is no error.
 		for range 2 {
 			must(k.Unban(name, []cidr.Prefix{p(0), p(2)}))
 		}
 		want(Timed{p(1): 10 * time.Minute})
 
-		// A plan makes it what it should be.
+		// A plan makes the set hold the desired entries.
 		_, live, err := k.OwnBans(name)
 		must(err)
 		desired := Timed{p(0): Forever, p(2): 90 * time.Second}
@@ -77,7 +76,7 @@ func TestOwnBans(t *testing.T) {
 		must(k.ExecuteBans(plan))
 		want(desired)
 
-		// A second that both round otherwise is no difference, a minute is.
+		// A difference of a second from rounding is ignored, one of a minute is not.
 		if plan := NewBanPlan(name, family, Timed{p(0): Forever, p(2): 92 * time.Second}, Timed{p(0): Forever, p(2): 90 * time.Second}); !plan.Unchanged() {
 			t.Errorf("two seconds are a difference: %+v", plan)
 		}
@@ -90,7 +89,8 @@ func TestOwnBans(t *testing.T) {
 	}
 }
 
-// TestOwnBansExpire: the kernel ends them by itself, in less than a second too.
+// TestOwnBansExpire: the kernel removes entries when their time is over, also times
+// below a second.
 func TestOwnBansExpire(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
@@ -111,7 +111,8 @@ func TestOwnBansExpire(t *testing.T) {
 	}
 }
 
-// TestOwnBansMany: thousands in one call, and one that the kernel refuses is named.
+// TestOwnBansMany adds thousands of entries in one call. The error names an entry that
+// the kernel refuses.
 func TestOwnBansMany(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
@@ -144,7 +145,7 @@ func TestOwnBansMany(t *testing.T) {
 	}
 }
 
-// TestForeignBanSet refuses a set that somebody else has made, and leaves it alone.
+// TestForeignBanSet: a set that another program has made is refused and left unchanged.
 func TestForeignBanSet(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)

@@ -2,22 +2,20 @@ package ipsetsync
 
 import "github.com/voipbl/voipbl/cidr"
 
-// Content is what a set holds, without its entries: enough to see whether it holds
-// the same as before, and what it has counted. Looking at it keeps nothing in
-// memory, however large the set is.
+// Content summarizes the entries of a set: enough to see whether they have changed, and
+// what they have counted. Reading it takes no more memory for a large set.
 type Content struct {
 	Header
 	Digest  uint64   // see [Digest]
 	NoMatch int      // entries that are exceptions
-	Lengths [129]int // how many entries there are of each prefix length
+	Lengths [129]int // number of entries of each prefix length
 
-	// What the present entries have counted since they were added.
+	// Counted by the current entries since they were added.
 	Packets, Bytes uint64
 }
 
-// Digest names the content of a set: the sum of the hashes of its prefixes, in
-// whatever order they come. Sets with different prefixes have the same one once
-// in 2^64.
+// Digest returns the sum of the hashes of a set's prefixes, which does not depend on
+// their order. Two different sets have the same digest once in 2^64.
 func Digest(s cidr.Set) uint64 {
 	sum := uint64(0)
 	for p := range s.All() {
@@ -26,7 +24,7 @@ func Digest(s cidr.Set) uint64 {
 	return sum
 }
 
-// Content reads through a set.
+// Content reads a set and returns its summary.
 func (k *Kernel) Content(name string) (*Content, error) {
 	var c Content
 	visit := func(e entry) {

@@ -13,7 +13,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// errMalformed is the kernel sending what its headers do not describe.
+// errMalformed is the error for a message that does not match the kernel's headers.
 var errMalformed = errors.New("malformed message from the kernel")
 
 // attribute is one decoded netlink attribute.
@@ -22,7 +22,7 @@ type attribute struct {
 	value []byte
 }
 
-// attributes yields those in b, and at the end an error if b is malformed.
+// attributes yields the attributes in b, and at last an error if b is malformed.
 func attributes(b []byte) iter.Seq2[attribute, error] {
 	return func(yield func(attribute, error) bool) {
 		for len(b) > 0 {
@@ -67,15 +67,15 @@ func (a attribute) be64() (uint64, error) {
 
 func (a attribute) str() string { return string(bytes.TrimRight(a.value, "\x00")) }
 
-// listing collects the messages of one answer to a list request. A long answer
-// comes in several, each beginning with the name of the set it goes on with.
+// listing collects the messages of the answer to a list request. A long answer takes
+// several messages; each begins with the name of the set that it continues.
 type listing struct {
 	sets    []*Live
-	entries bool                                // keep entries, not headers only
-	bans    bool                                // and those of a set of fail2ban's
-	visit   func(entry)                         // is given each entry, instead of keeping them; may be nil
-	raw     func(live *Live, data []byte) error // is given the entries of all types but list:set, undecoded; may be nil
-	again   func()                              // is called before the listing begins, or begins again; may be nil
+	entries bool                                // keep entries, too, not only headers
+	bans    bool                                // also those of fail2ban's sets
+	visit   func(entry)                         // called with each entry, which is then not kept; may be nil
+	raw     func(live *Live, data []byte) error // called with each undecoded entry of all types but list:set; may be nil
+	again   func()                              // called before each start of the listing; may be nil
 }
 
 // add decodes one message.
@@ -174,8 +174,8 @@ func (h *Header) decodeOption(a attribute) (err error) {
 	return err
 }
 
-// addEntries decodes a container of entries. Those of another type than ours
-// are passed over, but for the names in a list:set.
+// addEntries decodes a container of entries. It skips entries of other set types than
+// ours, except the names in a list:set.
 func (l *listing) addEntries(live *Live, b []byte) error {
 	for data, err := range attributes(b) {
 		if err != nil {
@@ -213,11 +213,11 @@ func (l *listing) addMember(list *Live, b []byte) error {
 	return nil
 }
 
-// maxPresize bounds the room that is made because a header says so.
+// maxPresize is the most entries for which memory is allocated because of a header.
 const maxPresize = 1 << 22
 
-// grow makes room for all entries, with the first of them: the header, which
-// comes before, says how many there are.
+// grow allocates memory for all entries of the set when the first one comes. The
+// header, which comes before, has their number.
 func (l *Live) grow() {
 	if l.Prefixes == nil {
 		l.Prefixes = make([]cidr.Prefix, 0, min(l.Elements, maxPresize))
@@ -228,10 +228,10 @@ func (l *Live) grow() {
 type entry struct {
 	count   Count
 	nomatch bool
-	timeout time.Duration // that is left; [Forever] for an entry that does not expire
+	timeout time.Duration // the remaining time; [Forever] for an entry that does not expire
 }
 
-// keep adds an entry to the set, or shows it to whoever only looks.
+// keep adds an entry to the set, or passes it to visit.
 func (l *listing) keep(live *Live, e entry) {
 	if l.visit != nil {
 		l.visit(e)

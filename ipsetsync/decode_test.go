@@ -86,9 +86,8 @@ func TestDecodeRefusesNonsense(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever the kernel sends, or whoever claims to be it, there is
-// no panic, every entry is of the set's family, and an entry that is decoded
-// encodes and decodes to itself.
+// FuzzDecode: whatever message arrives, nothing panics, every entry is of the set's
+// family, and a decoded entry is the same after it is encoded and decoded again.
 func FuzzDecode(f *testing.F) {
 	p, q := cidr.MustParsePrefix("192.0.2.0/24"), cidr.MustParsePrefix("2001:db8::1")
 	f.Add(message("a", TypeHashNet, unix.AF_INET, func(e *encoder) { e.be32(attrMaxelem, 65536) }, func(e *encoder) { e.entry(p, Count{p, 3, 4}, 0) }))

@@ -11,7 +11,7 @@ import (
 )
 
 // drawEntry draws from a part of the address space that is so small that entries
-// meet.
+// overlap.
 func drawEntry(t *rapid.T, f cidr.Family) cidr.Prefix {
 	addr := []byte{10, 0, 0, 0}
 	if f == cidr.IPv6 {
@@ -49,7 +49,7 @@ func TestDigest(t *testing.T) {
 			t.Fatalf("%x in one order and %x in another", digest, sum)
 		}
 
-		// differ holds the digest to whether the sets are the same.
+		// differ checks that the digest differs exactly if the sets differ.
 		differ := func(change string, changed []cidr.Prefix) {
 			other := cidr.SetOf(changed...)[f]
 			if same := other.Equal(set); same != (Digest(other) == digest) {
@@ -66,8 +66,8 @@ func TestDigest(t *testing.T) {
 	})
 }
 
-// TestDigestOfAnExchange: one network is exchanged for a longer or a shorter one
-// beside it, which a set cannot be told by the number of its entries.
+// TestDigestOfAnExchange: the digest changes if a network is replaced by a longer or
+// shorter one next to it, though the number of entries stays the same.
 func TestDigestOfAnExchange(t *testing.T) {
 	for _, c := range []struct{ a, b string }{
 		{"192.0.2.0/24", "192.0.2.0/25"},

@@ -1,18 +1,20 @@
-// Package ipsetsync makes a kernel ipset hold what a [cidr.Set] says, by
-// netlink messages and without a moment at which it holds anything else.
+// Package ipsetsync makes a kernel ipset hold exactly the prefixes of a [cidr.Set], by
+// netlink messages and one swap, so that no packet meets a half-filled set. It also
+// adds and removes single bans, and reads sets of other programs. It is not for
+// deciding what is blocked, and knows no rules, feeds or configuration. blocklist, bans
+// and rules use it; it stands on cidr alone.
 //
-// It compares the desired set with the live one, never with a memory of what
-// was done before. The difference is a [Plan], a value that is printed for
-// --dry-run and executed otherwise:
+// It compares the desired set with the live one, never with a record of earlier runs.
+// The difference is a [Plan], a value that is printed for --dry-run and executed
+// otherwise:
 //
 //	desired Set ─┐
 //	             ├─► NewPlan ─► Plan ─► Kernel.Execute: create temporary set,
 //	Kernel.Dump ─┘                       fill, count, swap, destroy
 //
-// The live set is never written. A reader of the kernel sees the old set or the
-// new one, and a run that is killed leaves at most a temporary set, which the
-// next run removes.
+// The live set is never written to. A packet meets the old set or the new one, and a
+// run that is killed leaves at most a temporary set, which the next run removes.
 //
-// Where the code speaks of the kernel's side it means net/netfilter/ipset of
-// the Linux sources; wire.go quotes the headers.
+// File names such as ip_set_core.c are those of the Linux sources in
+// net/netfilter/ipset; wire.go quotes the headers.
 package ipsetsync

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// request is a message for the kernel: the command, the flags beside
-// NLM_F_REQUEST, and what follows the netlink header.
+// request is a message for the kernel: the command, the flags in addition to
+// NLM_F_REQUEST, and the bytes after the netlink header.
 type request struct {
 	cmd   uint8
 	flags int
@@ -63,7 +63,7 @@ func (e *encoder) u32(typ uint16, v uint32) {
 	e.bytes(typ, b[:])
 }
 
-// open begins a nested attribute; close ends the one that open returned.
+// open begins a nested attribute; close ends the one that begins at at.
 func (e *encoder) open(typ uint16) (at int) {
 	at = len(e.b)
 	e.bytes(typ|nlaNested, nil)
@@ -81,7 +81,7 @@ func familyNumber(f cidr.Family) uint8 {
 	return unix.AF_INET6
 }
 
-// smallMessage is room for any message but a batch of entries.
+// smallMessage is enough bytes for any message except a batch of entries.
 const smallMessage = 256
 
 func protocolRequest() request {
@@ -95,7 +95,7 @@ func typeRequest(f cidr.Family) request {
 	return request{cmdType, 0, e.b}
 }
 
-// spec is what a set is created with.
+// spec has the options with which a set is created.
 type spec struct {
 	name              string
 	family            cidr.Family
@@ -114,15 +114,15 @@ func createRequest(s spec) request {
 	e.be32(attrMaxelem, s.maxelem)
 	e.be32(attrCADTFlags, flagWithCounters)
 	e.close(data)
-	// Without NLM_F_EXCL the kernel would take a set of the same name and
-	// type for ours, whatever its family and options.
+	// Without NLM_F_EXCL the kernel would accept an existing set of the same name and
+	// type, whatever its family and options.
 	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
 func destroyRequest(name string) request {
 	e := newEncoder(unix.AF_INET, smallMessage)
 	e.str(attrSetname, name)
-	// Without NLM_F_EXCL newer kernels call the absence of the set a success.
+	// Without NLM_F_EXCL newer kernels report success if there is no such set.
 	return request{cmdDestroy, unix.NLM_F_ACK | unix.NLM_F_EXCL, e.b}
 }
 
@@ -140,7 +140,7 @@ func renameRequest(from, to string) request {
 	return request{cmdRename, unix.NLM_F_ACK, e.b}
 }
 
-// listRequest asks for a set with its entries; with an empty name for all sets.
+// listRequest asks for a set with its entries; an empty name asks for all sets.
 func listRequest(name string) request {
 	e := newEncoder(unix.AF_INET, smallMessage)
 	if name != "" {
@@ -149,8 +149,8 @@ func listRequest(name string) request {
 	return request{cmdList, unix.NLM_F_DUMP, e.b}
 }
 
-// headerRequest asks for a set without its entries. (IPSET_CMD_HEADER would
-// tell neither how many there are nor how large the set may grow.)
+// headerRequest asks for a set without its entries. (IPSET_CMD_HEADER returns neither
+// their number nor maxelem.)
 func headerRequest(name string) request {
 	r := listRequest(name)
 	e := encoder{r.body}
@@ -158,7 +158,8 @@ func headerRequest(name string) request {
 	return request{cmdList, unix.NLM_F_DUMP, e.b}
 }
 
-// kindRequest asks for what a set is. It is no listing, and cheap.
+// kindRequest asks for a set's type, family and revision. It is cheap: the kernel lists
+// nothing for it.
 func kindRequest(name string) request {
 	e := newEncoder(unix.AF_INET, smallMessage)
 	e.str(attrSetname, name)
@@ -169,12 +170,12 @@ func kindRequest(name string) request {
 // address 20, prefix length 8, counters 12+12, number 8.
 const maxEntryBytes = 68
 
-// batch makes the messages that add a plan's entries. It reuses its buffer: a
-// request is valid until the next.
+// batch makes the messages that add a plan's entries. It reuses its buffer: a request
+// is valid until the next one.
 type batch struct {
 	name    string
 	entries cidr.Set
-	counts  []Count // in the order of entries
+	counts  []Count // sorted like entries
 	next    int     // index of the next entry
 	e       encoder
 }
@@ -182,9 +183,9 @@ type batch struct {
 // done reports whether all entries have been put into messages.
 func (b *batch) done() bool { return b.next == b.entries.Len() }
 
-// request adds as many entries as fit into one container, whose length has 16
-// bits. An entry's number is its index in the set, by which the kernel names
-// the one it refuses.
+// request adds as many entries as fit into one container, whose length has 16 bits.
+// Each entry is numbered with its index in the set; the kernel returns the number of an
+// entry that it refuses.
 func (b *batch) request() request {
 	b.e.b = append(b.e.b[:0], unix.AF_INET, nfnetlinkV0, 0, 0)
 	e := &b.e

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel can answer, as errors to test for.
+// Errors of the kernel, for errors.Is.
 var (
 	ErrPermission   = errors.New("not permitted")
 	ErrNotFound     = errors.New("no such set")
@@ -25,15 +25,15 @@ var (
 	ErrWrongContent = errors.New("the set does not hold what was put in")
 )
 
-// codes are the numbers that the kernel uses, the private ones from enum
-// ipset_errno (linux/netfilter/ipset/ip_set.h) and, from 4352 on, those of the
-// hash types (ip_set_hash.h).
+// codes maps the kernel's error numbers to errors. The private numbers are from enum
+// ipset_errno (linux/netfilter/ipset/ip_set.h) and, from 4352 on, from the hash types
+// (ip_set_hash.h).
 var codes = map[syscall.Errno]error{
 	unix.EPERM:  ErrPermission,
 	unix.ENOENT: ErrNotFound,
 	unix.EEXIST: ErrExists,
 	unix.ENOMEM: ErrMemory,
-	unix.EBUSY:  ErrBusy,         // a swap while somebody lists one of the two
+	unix.EBUSY:  ErrBusy,         // a swap while another process lists one of the sets
 	4098:        ErrNoType,       // IPSET_ERR_FIND_TYPE
 	4099:        ErrTooManySets,  // IPSET_ERR_MAX_SETS
 	4100:        ErrBusy,         // IPSET_ERR_BUSY
@@ -49,8 +49,8 @@ var codes = map[syscall.Errno]error{
 	4353:        ErrEntry,        // IPSET_ERR_HASH_ELEM: a null value
 }
 
-// ErrExistsOrGone is IPSET_ERR_EXIST_SETNAME2: on a swap the second set does
-// not exist, on a rename it does.
+// ErrExistsOrGone is IPSET_ERR_EXIST_SETNAME2: the second set of a swap does not exist,
+// or that of a rename does.
 var ErrExistsOrGone = errors.New("the second set of a swap is gone, or the new name of a rename is taken")
 
 var remedies = map[error]string{
@@ -69,7 +69,7 @@ var remedies = map[error]string{
 	ErrWrongContent: "another program writes to our temporary set: find it, or choose another name with \"set:\"",
 }
 
-// OpError says which operation failed on which set, and why.
+// OpError is a failed operation on a set.
 type OpError struct {
 	Op    string // "create", "add" …
 	Set   string // may be empty
@@ -90,7 +90,7 @@ func (e *OpError) Error() string {
 
 func (e *OpError) Unwrap() error { return e.Err }
 
-// Remedy says what to do about it, or nothing if we do not know.
+// Remedy returns what to do about it, or "" if that is not known.
 func (e *OpError) Remedy() string {
 	for err, remedy := range remedies {
 		if errors.Is(e.Err, err) {
@@ -100,8 +100,8 @@ func (e *OpError) Remedy() string {
 	return ""
 }
 
-// fromErrno turns the kernel's number into an error that Is both the number
-// and, where we know it, one of ours.
+// fromErrno turns the kernel's error number into an error that wraps the number and, if
+// it is known, one of the errors above.
 func fromErrno(n syscall.Errno) error {
 	if err, ok := codes[n]; ok {
 		return fmt.Errorf("%w (error %d)", err, int(n))

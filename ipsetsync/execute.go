@@ -17,16 +17,16 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 	return NewPlan(name, family, desired, live)
 }
 
-// Execute carries out plans, all or none: every temporary set is filled and
-// counted before the first live set is touched, and if one of them cannot be
-// switched, those before it are switched back. On an error the kernel is as it
-// was, or the error names the set that could not be switched back; only a foreign set that had our name and no user may be gone by then,
-// since a set can be neither swapped nor renamed across types. What is left over after the switch does no harm, and is reported as a
-// warning; the next run removes it.
+// Execute carries out all plans or none. It fills and counts every temporary set before it
+// touches the first live set. If one set cannot be switched, those before it are switched
+// back. After an error the kernel is as before, or the error names the set that could not be
+// switched back. Only a foreign set with our name that nothing used may be gone, because a
+// set of another type can be neither swapped nor renamed. Sets left over after the switch do
+// no harm: they are reported as warnings, and the next run removes them.
 func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 	for i, p := range plans {
 		if p.Unchanged() {
-			// Nothing depends on it, but a killed run may have left one.
+			// A killed run may have left a temporary set.
 			if err := k.destroyStale(p); err != nil {
 				warnings = append(warnings, "left over: "+err.Error())
 			}
@@ -49,8 +49,8 @@ func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// build fills the temporary set, after removing that of a run that was killed. It leaves none
-// behind if that fails.
+// build removes the temporary set of a killed run and fills a new one. If that fails, it
+// removes the new one.
 func (k *Kernel) build(p *Plan) error {
 	if err := k.destroyStale(p); err != nil {
 		return err
@@ -80,16 +80,16 @@ func (k *Kernel) destroyStale(p *Plan) error {
 	return err
 }
 
-// switchBack undoes switches that have been made.
+// switchBack undoes the switches of plans.
 func (k *Kernel) switchBack(plans []*Plan) error {
 	var errs []error
 	for _, p := range plans {
 		for _, s := range p.Switch {
 			switch s.Op {
 			case OpSwap:
-				errs = append(errs, switchedAnyway(p, k.step(p, s))) // a swap is its own reverse
+				errs = append(errs, switchedAnyway(p, k.step(p, s))) // a second swap undoes the first
 			case OpRename:
-				if p.Live == nil { // else it stands where a foreign one was
+				if p.Live == nil { // otherwise it has replaced a foreign set
 					errs = append(errs, switchedAnyway(p, k.Destroy(s.Other)))
 				}
 			}
@@ -98,7 +98,7 @@ func (k *Kernel) switchBack(plans []*Plan) error {
 	return errors.Join(errs...)
 }
 
-// switchedAnyway says what it means that a switch could not be undone.
+// switchedAnyway returns the error for a switch that could not be undone.
 func switchedAnyway(p *Plan, err error) error {
 	if err == nil {
 		return nil
@@ -106,8 +106,8 @@ func switchedAnyway(p *Plan, err error) error {
 	return &SwitchedError{p.Name, err}
 }
 
-// SwitchedError is a set that holds what it was to hold, although the whole has failed: it
-// could not be switched back.
+// SwitchedError is returned for a set that could not be switched back after Execute
+// failed: it holds the new entries.
 type SwitchedError struct {
 	Set string
 	Err error
@@ -129,15 +129,15 @@ func (k *Kernel) steps(p *Plan, steps []Step) error {
 }
 
 const (
-	// patience is how long a set may be busy: as long as others take to list
-	// a million entries, twice.
+	// patience is how long to wait for a busy set: twice the time to list a million
+	// entries.
 	patience      = 5 * time.Second
 	patienceEvery = 2 * time.Millisecond
 )
 
-// patient tries again while the set is busy. Whoever lists a set, ipset(8) or
-// our own status, keeps it from being swapped or destroyed meanwhile
-// (ip_set_core.c: ref_netlink).
+// patient retries while the set is busy. A process that lists a set, such as ipset(8)
+// or our own status, keeps it from being swapped or destroyed meanwhile (ip_set_core.c:
+// ref_netlink).
 func patient(do func() error) error {
 	again := time.NewTicker(patienceEvery)
 	defer again.Stop()
@@ -166,8 +166,8 @@ func (k *Kernel) step(p *Plan, s Step) error {
 	return &OpError{Op: string(s.Op), Set: s.Set, Err: errors.ErrUnsupported}
 }
 
-// create makes the set and reads its header back: a kernel that does not know
-// an option passes over it.
+// create makes the set and reads its header back, because a kernel ignores options that
+// it does not know.
 func (k *Kernel) create(p *Plan, s Step) error {
 	err := k.op("create", s.Set, createRequest(spec{
 		name: s.Set, family: p.Family, revision: k.revision[p.Family],
@@ -183,7 +183,7 @@ func (k *Kernel) create(p *Plan, s Step) error {
 	return s.checkCreated(p.Family, h)
 }
 
-// checkCreated holds the header of a set that was just made to what was asked for.
+// checkCreated compares the header of a new set with the requested one.
 func (s Step) checkCreated(family cidr.Family, h Header) error {
 	if h.Type != TypeHashNet || h.Family != family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
 		return &OpError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
@@ -216,7 +216,7 @@ func (k *Kernel) count(s Step) error {
 	return s.checkCount(h)
 }
 
-// checkCount holds the header of a set that was just filled to its entries.
+// checkCount compares the number of entries of a filled set with the plan.
 func (s Step) checkCount(h Header) error {
 	if int(h.Elements) != s.Entries {
 		return &OpError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", ErrWrongContent, h.Elements, s.Entries)}

@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// TestReadBackIsChecked: a set that the kernel has made otherwise than it was asked to, or
-// with other entries, is never switched to. Kernels pass over options that they do not know.
+// TestReadBackIsChecked: a set is never switched if its header or its number of entries
+// reads back wrong. Kernels ignore options that they do not know.
 func TestReadBackIsChecked(t *testing.T) {
 	s := Step{Set: "voip_bl-next", Entries: 3, Maxelem: 1 << 20}
 	good := Header{Type: TypeHashNet, Family: cidr.IPv4, Maxelem: 1 << 20, Counters: true}

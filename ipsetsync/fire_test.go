@@ -14,9 +14,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestSwapsUnderFire swaps a set a thousand times between two lists, while a
-// blocked address sends as fast as it can, and a clean one sends and is
-// answered: nothing of the first arrives, nothing of the second is lost.
+// TestSwapsUnderFire swaps a set a thousand times between two lists. Meanwhile a
+// blocked address sends as fast as it can, and an unblocked one sends and is answered.
+// No packet of the first arrives, none of the second is lost.
 func TestSwapsUnderFire(t *testing.T) {
 	const swaps = 1000
 	host, blocked, clean := netip.MustParseAddr("8.0.0.1"), netip.MustParseAddr("9.9.9.9"), netip.MustParseAddr("8.0.0.2")
@@ -37,7 +37,7 @@ func TestSwapsUnderFire(t *testing.T) {
 	}
 	apply(t, k, "voip_bl", cidr.IPv4, lists[0])
 	iptables(t, "-A", "INPUT", "-m", "set", "--match-set", "voip_bl", "src", "-j", "DROP")
-	iptables(t, "-A", "INPUT", "-s", blocked.String(), "-j", "ACCEPT") // counts what gets through
+	iptables(t, "-A", "INPUT", "-s", blocked.String(), "-j", "ACCEPT") // counts packets that get through
 
 	const port = 5060
 	server, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
@@ -80,7 +80,7 @@ func TestSwapsUnderFire(t *testing.T) {
 		}
 	}()
 	under := func() bool { return fired.Load() >= swaps && answered.Load() >= swaps }
-	for i := 0; i < swaps || !under() && i < 100*swaps; i++ { // a busy machine may fire little
+	for i := 0; i < swaps || !under() && i < 100*swaps; i++ { // on a busy machine few packets are sent
 		if p := apply(t, k, "voip_bl", cidr.IPv4, lists[(i+1)%2]); p.Unchanged() {
 			t.Fatalf("swap %d changed nothing", i)
 		}
@@ -107,7 +107,7 @@ func TestSwapsUnderFire(t *testing.T) {
 	}
 }
 
-// echo answers every packet with itself.
+// echo sends every packet back.
 func echo(c *net.UDPConn) {
 	buf := make([]byte, 64)
 	for {

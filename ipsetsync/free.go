@@ -7,9 +7,9 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Free takes addresses out of the live set of the lists, for when a new set cannot be made.
-// The rest of a wider entry goes in first, so that it is blocked all the time. A set that
-// is not there, or that somebody else has made, is left alone.
+// Free removes addresses from the live set of the lists, in case a new set cannot be made.
+// If a wider entry covers them, the rest of it is added first, so that it stays blocked all
+// the time. A set that voipbl has not made is left alone.
 func (k *Kernel) Free(name string, f cidr.Family, free cidr.Set) error {
 	live, err := k.Dump(name)
 	if errors.Is(err, ErrNotFound) || err == nil && !IsOurs(live.Header, f) {

@@ -25,14 +25,14 @@ func bytesOf(t *testing.T, text string) string {
 	return string(b)
 }
 
-// TestGolden holds each message to the bytes that follow the netlink header,
-// each with the ipset(8) command that it equals. The numbers are little endian
-// where the kernel takes the host's order.
+// TestGolden compares each message with the expected bytes after the netlink header,
+// listed with the equivalent ipset(8) command. Numbers in the host's byte order are
+// little endian.
 func TestGolden(t *testing.T) {
 	v4 := cidr.SetOf(cidr.MustParsePrefix("192.0.2.0/24"), cidr.MustParsePrefix("198.51.100.7"))[cidr.IPv4]
 	v6 := cidr.SetOf(cidr.MustParsePrefix("2001:db8::/32"))[cidr.IPv6]
 	for _, test := range []struct {
-		command string // that sends the same
+		command string // the equivalent command
 		got     request
 		cmd     uint8
 		flags   int
@@ -150,8 +150,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestBatchFits fills batches with the longest entries: no container may be
-// longer than its 16 bits of length can say, and no entry may be lost.
+// TestBatchFits fills batches with the longest entries: no container exceeds its 16
+// bits of length, and no entry is lost.
 func TestBatchFits(t *testing.T) {
 	var b cidr.Builder
 	const n = 5000

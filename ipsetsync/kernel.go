@@ -15,8 +15,8 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Kernel is a connection to the ipset subsystem of the network namespace that
-// it was opened in. It is for one goroutine at a time.
+// Kernel is a connection to the ipset subsystem of the network namespace in which it
+// was opened. Only one goroutine may use it at a time.
 type Kernel struct {
 	sock     *nl.NetlinkSocket
 	buf      []byte
@@ -24,17 +24,16 @@ type Kernel struct {
 }
 
 const (
-	// answerTimeout bounds the wait for one answer. The kernel answers
-	// before send returns; only another holder of its lock can delay it.
+	// answerTimeout limits the wait for one answer. The kernel answers before send
+	// returns, unless another process holds its lock.
 	answerTimeout = 30 * time.Second
 
-	// dumpTries is how often a dump is begun again when the set changes
-	// under it.
+	// dumpTries is how often a dump is started if the set changes meanwhile.
 	dumpTries = 5
 )
 
-// Open connects and asks the kernel whether it has what is needed, so that a
-// lack of rights or of a module is known before anything is downloaded.
+// Open connects to the kernel and checks for ip_set and hash:net, so that missing
+// rights or modules are reported before anything is downloaded.
 func Open() (*Kernel, error) {
 	sock, err := nl.Subscribe(unix.NETLINK_NETFILTER)
 	if err != nil {
@@ -56,11 +55,11 @@ func Open() (*Kernel, error) {
 	return k, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (k *Kernel) Close() { k.sock.Close() }
 
-// probe asks for the protocol, which only an ip_set can answer, and for the
-// revisions of hash:net, which makes the kernel load the type.
+// probe asks for the protocol version, which only ip_set answers, and for the revisions
+// of hash:net, which makes the kernel load that type.
 func (k *Kernel) probe() error {
 	if err := k.do(protocolRequest(), nil); err != nil {
 		// Without the subsystem nfnetlink answers EINVAL (nfnetlink.c).
@@ -96,9 +95,9 @@ func (k *Kernel) Dump(name string) (*Live, error) {
 	return live, nil
 }
 
-// Kind reads a set's name, type, family and revision: the rest of the Header is zero. It
-// is for whoever needs no more, since for a [Kernel.Header] the kernel goes through all
-// entries (7 ms for a million).
+// Kind reads a set's name, type, family and revision; the rest of the Header is zero. It
+// is faster than [Kernel.Header], for which the kernel goes through all entries (7 ms
+// for a million).
 func (k *Kernel) Kind(name string) (Header, error) {
 	live, err := k.list("kind", name, kindRequest(name), listing{})
 	if err != nil {
@@ -149,7 +148,7 @@ func (k *Kernel) Lists(name string) ([]string, error) {
 		}
 		list, err := k.list("list", s.Name, listRequest(s.Name), listing{entries: true})
 		if errors.Is(err, ErrNotFound) {
-			continue // it has just been taken away
+			continue // removed meanwhile
 		}
 		if err != nil {
 			return nil, err
@@ -173,18 +172,18 @@ func (k *Kernel) op(op, name string, req request) error {
 	return nil
 }
 
-// refusal is the kernel's error together with the request that it refused.
+// refusal is the kernel's error with the refused request.
 type refusal struct {
 	errno syscall.Errno
-	echo  []byte // the request's body as the kernel sent it back
+	echo  []byte // the body of the request, as sent back by the kernel
 }
 
 func (r *refusal) Error() string { return fromErrno(r.errno).Error() }
 func (r *refusal) Unwrap() error { return fromErrno(r.errno) }
 
-// do is the one place where messages go to the kernel and come back. It calls
-// answer with the body of each message and returns when the kernel has
-// acknowledged the request or ended its listing.
+// do sends a request to the kernel and calls answer with the body of each message that
+// comes back. It returns when the kernel has acknowledged the request or ended its
+// listing.
 func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 	r := nl.NewNetlinkRequest(nfnlSubsysIpset<<8|int(req.cmd), req.flags)
 	r.AddRawData(req.body)
@@ -192,7 +191,7 @@ func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 		return fmt.Errorf("send: %w", err)
 	}
 	interrupted := false
-	var failed error // of answer; the rest of the messages is read all the same
+	var failed error // the error of answer; the remaining messages are still read
 	for {
 		msgs, err := receive(k.sock, k.buf)
 		if err != nil {
@@ -200,7 +199,7 @@ func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 		}
 		for _, m := range msgs {
 			if m.Header.Seq != r.Seq {
-				continue // what is left of a request that timed out
+				continue // left from a request that timed out
 			}
 			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
 			switch m.Header.Type {
@@ -223,8 +222,8 @@ func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 	}
 }
 
-// endOf reads struct nlmsgerr (linux/netlink.h): a negative errno, zero for an
-// acknowledgement, then the request that it is about.
+// endOf reads struct nlmsgerr (linux/netlink.h): a negative errno, or zero for an
+// acknowledgement, then the request.
 func endOf(m syscall.NetlinkMessage) error {
 	if len(m.Data) < 4 {
 		return nil // NLMSG_DONE without a status

@@ -18,8 +18,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// These tests use the real kernel, each in a network namespace of its own, and
-// read back with ipset(8) what we wrote, and the other way round.
+// openKernel opens the kernel in a network namespace of the test's own. The tests read
+// with ipset(8) what this package wrote, and the other way round.
 
 func openKernel(t testing.TB) *Kernel {
 	t.Helper()
@@ -60,7 +60,7 @@ func saved(t testing.TB, name string) (header string, entries []string) {
 	return header, entries
 }
 
-// apply plans and executes.
+// apply plans and executes a change.
 func apply(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Set) *Plan {
 	t.Helper()
 	p, err := k.Plan(name, f, desired)
@@ -73,7 +73,7 @@ func apply(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Set
 	return p
 }
 
-// randomSet is a set with prefixes of many lengths.
+// randomSet returns a set with prefixes of many lengths.
 func randomSet(f cidr.Family, n int) cidr.Set {
 	r := rand.New(rand.NewPCG(uint64(n), uint64(f)))
 	var b cidr.Builder
@@ -88,7 +88,7 @@ func randomSet(f cidr.Family, n int) cidr.Set {
 	return b.Sets()[f]
 }
 
-// entriesOf is what ipset save prints for a set of ours that counted nothing.
+// entriesOf returns what ipset save prints for a set of ours whose counters are zero.
 func entriesOf(s cidr.Set) []string {
 	var out []string
 	for p := range s.All() {
@@ -126,7 +126,7 @@ func TestWhatWeWriteReadsBack(t *testing.T) {
 	}
 }
 
-// TestKind reads of sets what they are, as the whole header has it.
+// TestKind: Kind reads the same as Header.
 func TestKind(t *testing.T) {
 	k := openKernel(t)
 	ipset(t, "create a hash:net family inet6\ncreate b hash:ip timeout 0\ncreate c list:set\nadd a 2a00::/32\n", "restore")
@@ -223,8 +223,8 @@ func iptables(t testing.TB, args ...string) {
 	}
 }
 
-// sendUDP sends one packet from an address of the loopback network. The rules
-// have seen it when it returns, for loopback delivers before send returns.
+// sendUDP sends one packet from an address of the loopback network. It has passed the
+// rules when sendUDP returns, because loopback delivers before send returns.
 func sendUDP(t testing.TB, from string) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
@@ -287,8 +287,8 @@ func TestForeignSetInUse(t *testing.T) {
 	}
 }
 
-// TestForeignOptionsAreReplaced: sets with the right entries and the wrong
-// options, replaced by a swap although a rule uses them.
+// TestForeignOptionsAreReplaced: a set with the right entries and wrong options is
+// replaced by a swap, even while a rule uses it.
 func TestForeignOptionsAreReplaced(t *testing.T) {
 	for _, test := range []struct{ create, add, why string }{
 		{"", "", "it had no counters"},
@@ -312,8 +312,8 @@ func TestForeignOptionsAreReplaced(t *testing.T) {
 	}
 }
 
-// TestRefusedEntry makes the kernel refuse an entry of the second message, and
-// expects it named, the live set as it was and the temporary set gone.
+// TestRefusedEntry: if the kernel refuses an entry of the second message, the error
+// names it, the live set is unchanged and the temporary set is gone.
 func TestRefusedEntry(t *testing.T) {
 	k := openKernel(t)
 	apply(t, k, "voip_bl", cidr.IPv4, setOf("192.0.2.1"))
@@ -329,8 +329,8 @@ func TestRefusedEntry(t *testing.T) {
 	if !errors.Is(err, ErrFull) || !errors.As(err, &opErr) || opErr.Entry == "" {
 		t.Fatalf("got %v, want an entry refused because the set is full", err)
 	}
-	// The kernel counts loosely before it looks closely (mtype_add), so the
-	// entry need not be the very next.
+	// The kernel estimates the size first (mtype_add), so it may refuse a later entry
+	// than the first too many.
 	if i, ok := desired.Index(cidr.MustParsePrefix(opErr.Entry)); !ok || i < most || i > most+100 {
 		t.Errorf("entry %s is number %d, and the set was full at %d", opErr.Entry, i, most)
 	}
@@ -360,8 +360,8 @@ func TestCountIsReadBack(t *testing.T) {
 	}
 }
 
-// TestAllOrNone: if the second of two sets cannot be switched, the first is
-// switched back; what was in force stays, and no temporary set is left.
+// TestAllOrNone: if the second of two sets cannot be switched, the first is switched
+// back, and no temporary set is left.
 func TestAllOrNone(t *testing.T) {
 	for _, test := range []struct{ name, before string }{
 		{"both exist", "create voip_bl hash:net counters maxelem 1048576\nadd voip_bl 192.0.2.9\ncreate voip_bl6 hash:net family inet6\n"},
@@ -391,13 +391,13 @@ func TestAllOrNone(t *testing.T) {
 	}
 }
 
-// TestBusySetIsWaitedFor: while somebody lists a set, it can be neither swapped
-// nor destroyed. Ours wait.
+// TestBusySetIsWaitedFor: while another process lists a set, it can be neither swapped
+// nor destroyed. Execute waits.
 func TestBusySetIsWaitedFor(t *testing.T) {
 	k := openKernel(t)
 	lists := [2]cidr.Set{randomSet(cidr.IPv4, 20_000), randomSet(cidr.IPv4, 20_001)}
 	apply(t, k, "voip_bl", cidr.IPv4, lists[0])
-	reader, err := Open() // here, for the namespace is this goroutine's
+	reader, err := Open() // opened here, in this goroutine's namespace
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 				done <- n
 				return
 			default:
-				reader.Dump("voip_bl") // that it is interrupted is no fault
+				reader.Dump("voip_bl") // it may be interrupted
 			}
 		}
 	}()
@@ -423,8 +423,8 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestNotSwitchedBack: a foreign set that was replaced cannot come back, so
-// ours stays in its place when a later set fails.
+// TestNotSwitchedBack: a replaced foreign set cannot be restored, so ours stays when a
+// later set fails.
 func TestNotSwitchedBack(t *testing.T) {
 	k := openKernel(t)
 	ipset(t, "create voip_bl hash:ip\n", "restore")

@@ -9,11 +9,11 @@ type Header struct {
 	Family     cidr.Family
 	Revision   uint8
 	Hashsize   uint32 // buckets; the kernel doubles it as the set grows
-	Maxelem    uint32 // the most entries it takes
+	Maxelem    uint32 // the most entries it may hold
 	References uint32 // rules and lists that use it
-	Memory     uint32 // bytes; the array of buckets is not in it
+	Memory     uint32 // bytes, without the array of buckets
 	Elements   uint32
-	Netmask    uint8 // of a hash:ip whose entries stand for networks; 0: for themselves
+	Netmask    uint8 // of a hash:ip whose entries are networks; 0 if they are addresses
 	Counters   bool
 	Timeout    bool // entries may expire
 	Comment    bool
@@ -21,28 +21,28 @@ type Header struct {
 	Skbinfo    bool
 }
 
-// Live is a kernel set as it was at one moment.
+// Live is the contents of a kernel set at one moment.
 type Live struct {
 	Header
 	Prefixes []cidr.Prefix // sorted
-	Counts   []Count       // of those entries that have counted anything, sorted
-	NoMatch  int           // entries that are exceptions; ours never are
+	Counts   []Count       // of entries that have counted anything, sorted
+	NoMatch  int           // entries that are exceptions (nomatch); our sets have none
 
-	Exceptions []cidr.Prefix // these entries, of a ban set
+	Exceptions []cidr.Prefix // these entries, for a ban set
 	Sets       []string      // the members of a list:set
 }
 
-// Count is what a set has counted for one entry since the entry was added.
+// Count is the packets and bytes that an entry has counted since it was added.
 type Count struct {
 	Prefix         cidr.Prefix
 	Packets, Bytes uint64
 }
 
-// Find returns the entry of the set that decides about p, and what it counted.
+// Find returns the entry of the set that matches p, with its counts.
 func (l *Live) Find(p cidr.Prefix) (Count, bool) {
 	best, found := Count{}, false
 	for _, q := range l.Prefixes {
-		if q.Contains(p) { // the kernel probes the longest prefixes first
+		if q.Contains(p) { // as the kernel does, the longest prefixes first
 			best, found = Count{Prefix: q}, true
 		}
 	}
@@ -54,7 +54,7 @@ func (l *Live) Find(p cidr.Prefix) (Count, bool) {
 	return best, found
 }
 
-// Within counts the entries inside p.
+// Within returns the number of entries inside p.
 func (l *Live) Within(p cidr.Prefix) int {
 	n := 0
 	for _, q := range l.Prefixes {

@@ -11,17 +11,17 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Members are the source addresses that a set of any type is about, to ask which of some
+// Members has the source addresses in a set of any type. Look and Ask tell which
 // addresses are in it.
 type Members struct {
 	Header
 	Sets []string // of a list:set, in its order
 
 	prefixes []cidr.Prefix            // sorted
-	lengths  [2][]uint8               // that occur among them and the exceptions, the longest first
-	except   map[cidr.Prefix]bool     // entries that say "not these"
-	counts   map[cidr.Prefix]Count    // of those that have counted anything
-	limits   map[cidr.Prefix][]string // what else entries ask for, such as "tcp 5060"
+	lengths  [2][]uint8               // of the prefixes and exceptions, the longest first
+	except   map[cidr.Prefix]bool     // entries with nomatch
+	counts   map[cidr.Prefix]Count    // of entries that have counted anything
+	limits   map[cidr.Prefix][]string // further conditions of entries, such as "tcp 5060"
 }
 
 // Share is how much of some addresses is in a set.
@@ -31,27 +31,27 @@ const (
 	NoneOf  Share = iota
 	SomeOf        // some addresses
 	AllOf         // all of them
-	Unknown       // it cannot be told: the set is not of addresses
+	Unknown       // not known: the set is not one of addresses
 )
 
-// Membership is what a set has of some addresses.
+// Membership says how much of some addresses is in a set.
 type Membership struct {
 	Share  Share
-	Entry  cidr.Prefix // that has all of them, or the first that has some
-	Inside int         // how many entries have some, if none has all
-	Count  Count       // what Entry has counted
-	Limits []string    // only packets that are these, such as "udp 5060"; empty for all
+	Entry  cidr.Prefix // the entry that contains all of them, or the first that contains some
+	Inside int         // number of entries that contain some, if none contains all
+	Count  Count       // the counts of Entry
+	Limits []string    // the packets that match, such as "udp 5060"; empty for all packets
 }
 
-// addressed are the types whose entries begin with an address, which a rule compares with
-// the source of a packet by "src".
+// addressed reports whether the entries of a set type begin with an address, which a rule
+// compares with the packet's source by "src".
 func addressed(typ string) bool {
 	_, dimensions, _ := strings.Cut(typ, ":")
 	first, _, _ := strings.Cut(dimensions, ",")
 	return first == "ip" || first == "net"
 }
 
-// IsList reports whether it is a set of sets.
+// IsList reports whether the set is a list:set.
 func (m *Members) IsList() bool { return m.Type == typeListSet }
 
 // Members reads a set of any type.
@@ -103,7 +103,7 @@ func (m *Members) add(h Header, data []byte) error {
 	return nil
 }
 
-// decodeLimit reads what an entry asks for beside the source.
+// decodeLimit reads the conditions of an entry other than the source address.
 func decodeLimit(data []byte) (string, error) {
 	var words []string
 	for a, err := range attributes(data) {
@@ -119,7 +119,7 @@ func decodeLimit(data []byte) (string, error) {
 			words = append(words, "on "+a.str())
 		}
 	}
-	slices.SortStableFunc(words, func(a, b string) int { // the protocol first
+	slices.SortStableFunc(words, func(a, b string) int { // protocol first
 		return strings.Compare(b[:1], a[:1])
 	})
 	if len(words) == 0 {
@@ -155,9 +155,9 @@ func (m *Members) noteLengths() {
 	}
 }
 
-// Exceptions are what the set names as exceptions, as members of a set in which its own are
-// exceptions: a rule finds those by "--return-nomatch". A type that has none, one without
-// networks, is asked for its members all the same (ip_set_test).
+// Exceptions returns what a rule with "--return-nomatch" matches in the set: its exceptions
+// become members, and its members exceptions. A type without networks has no exceptions;
+// such a rule matches its members as usual (ip_set_test).
 func (m *Members) Exceptions() *Members {
 	if !strings.Contains(m.Type, "net") {
 		return m
@@ -173,8 +173,8 @@ func (m *Members) Exceptions() *Members {
 	return of
 }
 
-// Look tells how much of some addresses is in the set. Of a list:set its members have to
-// be asked.
+// Look returns how much of the addresses p is in the set. For a list:set, look in its
+// members instead.
 func (m *Members) Look(p cidr.Prefix) Membership {
 	if !addressed(m.Type) {
 		return Membership{Share: Unknown}
@@ -205,7 +205,8 @@ func (m *Members) Look(p cidr.Prefix) Membership {
 	return Membership{Share: SomeOf, Entry: inside[0], Inside: len(inside), Count: m.counts[inside[0]], Limits: m.limits[inside[0]]}
 }
 
-// limitsOf is what the entries that have all of p ask for: the kernel probes all lengths.
+// limitsOf returns the conditions of all entries that contain all of p: the kernel probes
+// all lengths.
 func (m *Members) limitsOf(p cidr.Prefix) (all []string) {
 	if len(m.limits) == 0 {
 		return nil
@@ -219,7 +220,7 @@ func (m *Members) limitsOf(p cidr.Prefix) (all []string) {
 	return all
 }
 
-// within are the entries inside of p, all of which are narrower.
+// within returns the entries inside p, which are all narrower than p.
 func (m *Members) within(p cidr.Prefix) []cidr.Prefix {
 	first, _ := slices.BinarySearchFunc(m.prefixes, p, cidr.Prefix.Compare)
 	last := first
@@ -232,7 +233,7 @@ func (m *Members) within(p cidr.Prefix) []cidr.Prefix {
 	return m.prefixes[first:last]
 }
 
-// excepts reports whether some addresses of p are taken out again.
+// excepts reports whether some addresses of p are exceptions.
 func (m *Members) excepts(p cidr.Prefix) bool {
 	for e := range m.except {
 		if p.Contains(e) {

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestMembers asks sets of every type of addresses, made by ipset(8), for their members, and
-// compares with what the kernel itself says of each address.
+// TestMembers reads sets of every type with addresses, made by ipset(8), and compares with
+// the kernel's own answer for each address.
 func TestMembers(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
@@ -113,8 +113,7 @@ add list net
 	}
 }
 
-// TestMembersOfLarge looks up many addresses in a large set, of which each is a member as
-// the way it was made says.
+// TestMembersOfLarge looks up many addresses in a large set of known entries.
 func TestMembersOfLarge(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)

@@ -9,47 +9,47 @@ import (
 )
 
 const (
-	// maxelemDefault is fixed, so that a saved set can be restored into a
-	// present one; it costs no memory. The kernel's own default of 65536 is
-	// below today's list.
+	// maxelemDefault is fixed, so that a saved set can be restored into an existing
+	// one. It costs no memory. The kernel's own default of 65536 is too small for
+	// today's list.
 	maxelemDefault = 1 << 20
 
 	// hashsizeMin is the kernel's default (net/netfilter/ipset:
 	// IPSET_DEFAULT_HASHSIZE).
 	hashsizeMin = 1024
 
-	// tempSuffix makes the name of the temporary set.
+	// tempSuffix ends the name of the temporary set.
 	tempSuffix = "-next"
 )
 
-// MaxNameLength is the longest name for a set of ours: the kernel's 31
-// characters less the suffix of the temporary set.
+// MaxNameLength is the longest name of a set of ours: the kernel's 31 characters
+// without the suffix of the temporary set.
 const MaxNameLength = maxNameLength - len(tempSuffix)
 
-// TempName is the name of the temporary set that stands in for name while it
-// is filled.
+// TempName returns the name of the temporary set that is filled and then swapped with
+// name.
 func TempName(name string) string { return name + tempSuffix }
 
-// Plan is what has to happen for one set to hold the desired entries. It is
-// made by NewPlan, printed, and executed by [Kernel.Execute].
+// Plan is the steps after which one set holds the desired entries. NewPlan makes it,
+// [Kernel.Execute] executes it.
 type Plan struct {
 	Name    string
 	Family  cidr.Family
-	Live    *Header // the set as it stands, nil if there is none
+	Live    *Header // the current set, nil if there is none
 	Why     string  // why the set is written although its entries are the same
-	Added   int     // entries that the live set does not have
-	Removed int     // entries that only the live set has
+	Added   int     // entries that are not in the live set
+	Removed int     // entries that are only in the live set
 	Kept    int     // entries in both
 
-	// What is to be done, in three parts; all are empty if nothing is. Build
-	// fills a temporary set, Switch puts it in force, Clean removes what was.
+	// The steps, in three parts; all are empty if nothing is to be done. Build fills a
+	// temporary set, Switch swaps it in, Clean removes the old one.
 	Build, Switch, Clean []Step
 
 	entries cidr.Set
 	counts  []Count
 }
 
-// Steps are all steps in their order.
+// Steps returns all steps in order.
 func (p *Plan) Steps() []Step { return slices.Concat(p.Build, p.Switch, p.Clean) }
 
 // Op is the kind of a Step.
@@ -90,13 +90,13 @@ func (s Step) String() string {
 	return fmt.Sprintf("%s %s", s.Op, s.Set)
 }
 
-// InUseError is a set that cannot be taken away because something refers to it:
-// one of ours that is to be removed, or a foreign one of our name and another
-// type that is to be replaced. (A swap would do, but only within one type.)
+// InUseError is returned for a set that cannot be removed because something refers to
+// it: a set of ours that is to be removed, or a foreign one with our name and another
+// type that is to be replaced. (A swap works only between sets of one type.)
 type InUseError struct {
 	Header Header
 	Want   cidr.Family
-	Users  []string // what refers to it, filled in by whoever can tell
+	Users  []string // what refers to it; filled in by the caller
 }
 
 func (e *InUseError) Error() string {
@@ -110,19 +110,19 @@ func (e *InUseError) Error() string {
 	return s
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *InUseError) Remedy() string {
 	return "take out what uses it and run again, or choose another name with \"set:\""
 }
 
-// IsOurs reports whether a set is of the type and family that we make; a set of
-// our name that is not was made by somebody else.
+// IsOurs reports whether a set has the type and family of the sets that voipbl makes. A
+// set with our name that has not is another program's.
 func IsOurs(h Header, family cidr.Family) bool {
 	return h.Type == TypeHashNet && h.Family == family
 }
 
-// LooksLikeList reports whether a set has all that sets of lists have which we make. Others
-// may make such a set too.
+// LooksLikeList reports whether a set has all properties of the sets that voipbl makes for
+// lists. Other programs may make such sets, too.
 func LooksLikeList(h Header) bool {
 	return h.Type == TypeHashNet && h.Counters && !h.Timeout && !h.Comment && !h.Forceadd && !h.Skbinfo &&
 		h.Maxelem >= maxelemDefault && h.Maxelem == powerOfTwo(int(h.Maxelem))
@@ -162,15 +162,15 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 	return p, nil
 }
 
-// Entries is what the set will hold.
+// Entries returns the desired entries.
 func (p *Plan) Entries() cidr.Set { return p.entries }
 
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Build) == 0 }
 
-// hashsize is the number of buckets: the power of two at or above half of the
-// entries, with which the kernel need not rehash while it is filled (measured:
-// 15 ms for 71,642 entries, 80 to 97 ms from the default on).
+// hashsize returns the number of buckets: the smallest power of two that is at least
+// half of the entries. With it the kernel need not rehash while the set is filled
+// (measured for 71,642 entries: 15 ms; with the default size 80 to 97 ms).
 func hashsize(entries int) uint32 {
 	return max(hashsizeMin, powerOfTwo((entries+1)/2))
 }
@@ -179,7 +179,7 @@ func maxelem(entries int) uint32 {
 	return max(maxelemDefault, powerOfTwo(entries))
 }
 
-// powerOfTwo is the smallest at or above n.
+// powerOfTwo returns the smallest power of two that is at least n.
 func powerOfTwo(n int) uint32 {
 	if n <= 1 {
 		return 1
@@ -187,8 +187,8 @@ func powerOfTwo(n int) uint32 {
 	return 1 << bits.Len32(uint32(n-1))
 }
 
-// diff counts what two sorted lists have in common. live may repeat an entry
-// if the kernel rehashed it during the dump.
+// diff compares two sorted lists. live may contain an entry twice if the kernel
+// rehashed the set during the dump.
 func diff(desired cidr.Set, live []cidr.Prefix) (kept, added, removed int) {
 	i := 0
 	for j, p := range live {
@@ -209,7 +209,7 @@ func diff(desired cidr.Set, live []cidr.Prefix) (kept, added, removed int) {
 	return kept, added + desired.Len() - i, removed
 }
 
-// foreign says what makes a hash:net of the right family not one of ours.
+// foreign returns why a hash:net of the right family is not a set of ours, or "".
 func foreign(live *Live, maxelem uint32) string {
 	switch {
 	case live.NoMatch > 0:
@@ -228,9 +228,9 @@ func foreign(live *Live, maxelem uint32) string {
 	return ""
 }
 
-// carryCounts gives the counts of the live set to the desired entries, so that
-// they survive the swap. An entry that has been joined into a wider one brings
-// its counts along.
+// carryCounts copies the counts of the live set to the desired entries, so that they
+// survive the swap. A wider entry takes over the counts of the entries that were joined
+// into it.
 func carryCounts(desired cidr.Set, counts []Count) []Count {
 	var carried []Count
 	for _, c := range counts {

@@ -21,7 +21,7 @@ func setOf(texts ...string) cidr.Set {
 	return sets[cidr.IPv4]
 }
 
-// liveOf is a set as we make it, with the given entries.
+// liveOf returns a set as voipbl makes it, with the given entries.
 func liveOf(texts ...string) *Live {
 	l := &Live{Header: Header{Name: "voip_bl", Type: TypeHashNet, Maxelem: maxelemDefault, Counters: true}}
 	for _, s := range texts {
@@ -104,7 +104,7 @@ func TestCountsSurvive(t *testing.T) {
 	for _, p := range live.Prefixes {
 		live.Counts = append(live.Counts, Count{p, 10, 100})
 	}
-	// The first two are joined, the third goes, the last one is cut.
+	// The first two are joined, the third is removed, the last one is cut.
 	p, err := NewPlan("voip_bl", cidr.IPv4, setOf("192.0.2.0/31", "198.51.100.0/25"), live)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestErrorsHaveRemedies(t *testing.T) {
 	}
 }
 
-// TestDiff counts what two lists have in common, of which the live one may repeat entries.
+// TestDiff compares two lists; the live one may contain entries twice.
 func TestDiff(t *testing.T) {
 	live := []cidr.Prefix{}
 	for _, text := range []string{"192.0.2.1", "192.0.2.3", "192.0.2.3", "192.0.2.5", "192.0.2.7"} {
@@ -174,8 +174,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestCarryCounts: counts go to the entry that an entry has become, and those of what has
-// left are left out.
+// TestCarryCounts: counts go to the entry that covers the old one; counts of removed
+// entries are dropped.
 func TestCarryCounts(t *testing.T) {
 	var counts []Count
 	for i, text := range []string{"192.0.2.0/32", "192.0.2.1/32", "198.51.100.1/32", "203.0.113.4/32", "203.0.113.5/32", "203.0.113.9/32"} {
@@ -188,7 +188,7 @@ func TestCarryCounts(t *testing.T) {
 	}
 }
 
-// TestLooksLikeList: a set that lacks anything of ours may be anybody's.
+// TestLooksLikeList: a set that lacks any property of ours does not look like one.
 func TestLooksLikeList(t *testing.T) {
 	good := Header{Type: TypeHashNet, Counters: true, Maxelem: maxelemDefault}
 	if !LooksLikeList(good) {

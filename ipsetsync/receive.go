@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiveBuffer holds the longest answer: the refusal of a batch, which brings
-// the whole batch back (struct nlmsgerr of linux/netlink.h). Of a dump the
-// kernel sends 32 KiB at a time (net/netlink/af_netlink.c: netlink_recvmsg).
+// receiveBuffer is the size of the longest answer: the refusal of a batch, which
+// returns the whole batch (struct nlmsgerr of linux/netlink.h). The kernel sends a dump
+// in pieces of 32 KiB (net/netlink/af_netlink.c: netlink_recvmsg).
 const receiveBuffer = 2 * nl.RECEIVE_BUFFER_SIZE
 
-// receive reads one datagram from the kernel into buf and splits it. The
-// messages are valid until buf is used again. It stands in for
-// [nl.NetlinkSocket.Receive], which allocates and copies 128 KiB for each of
-// the hundred datagrams of a dump: a quarter of the time of a whole sync.
+// receive reads one datagram from the kernel into buf and splits it. The messages are
+// valid until buf is used again. It replaces [nl.NetlinkSocket.Receive], which
+// allocates and copies 128 KiB for each of the hundred datagrams of a dump: a quarter
+// of the time of a whole sync.
 func receive(sock *nl.NetlinkSocket, buf []byte) ([]syscall.NetlinkMessage, error) {
 	for {
 		n, from, err := unix.Recvfrom(sock.GetFd(), buf, 0)
@@ -34,7 +34,7 @@ func receive(sock *nl.NetlinkSocket, buf []byte) ([]syscall.NetlinkMessage, erro
 			return nil, err
 		}
 		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != nl.PidKernel {
-			continue // another process may send to our port
+			continue // ignore messages from other processes
 		}
 		return syscall.ParseNetlinkMessage(buf[:n])
 	}

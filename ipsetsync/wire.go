@@ -1,7 +1,7 @@
 package ipsetsync
 
-// Numbers of the kernel's interface. The names are those of the headers in
-// /usr/include/linux, so that they can be looked up there.
+// Numbers of the kernel's interface. Comments give their names in the headers in
+// /usr/include/linux.
 
 // linux/netfilter/nfnetlink.h: struct nfgenmsg stands between the netlink
 // header and the attributes; the subsystem is the upper byte of the type.
@@ -104,9 +104,9 @@ const TypeHashNet = "hash:net"
 const (
 	typeListSet = "list:set"
 
-	// revision 6 of hash:net has been in every kernel since 3.18 and is
-	// understood by every ipset(8) of the systems we run on. minRevision is
-	// the first with counters (net/netfilter/ipset/ip_set_hash_net.c).
+	// revision 6 of hash:net is in every kernel since 3.18, and every ipset(8) of the
+	// supported systems knows it. minRevision is the first with counters
+	// (net/netfilter/ipset/ip_set_hash_net.c).
 	revision    = 6
 	minRevision = 3
 )
