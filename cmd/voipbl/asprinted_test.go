@@ -110,7 +110,7 @@ func printedCommands(t *testing.T) (lines []string) {
 	for _, page := range documents(t) {
 		texts = append(texts, page.text)
 	}
-	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
+	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	var each func(cmd *cobra.Command)
 	each = func(cmd *cobra.Command) {
 		texts = append(texts, cmd.Example)

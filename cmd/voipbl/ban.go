@@ -165,7 +165,7 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 		return &exitError{exitStale, &unkeptError{words, r.Problem}}
 	}
 	if r.Lost != nil && len(r.Absent) == 0 {
-		return &exitError{exitStale, &problemError{r.Lost}}
+		return &exitError{exitStale, r.Lost.Err()}
 	}
 	if len(r.Absent) > 0 {
 		var names []string
@@ -182,7 +182,10 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 func (a *app) printChanged(r *bans.Report, words string) {
 	said := make(map[string]bool)
 	for _, b := range r.Changed {
-		line := fmt.Sprintf("%s %s%s", prefixText(b.Prefix), words, untilWords(b, words))
+		line := fmt.Sprintf("%s %s", prefixText(b.Prefix), words)
+		if words == banned {
+			line += untilWords(b)
+		}
 		if r.InForce && !said[line] {
 			fmt.Fprintln(a.out, line)
 			said[line] = true
@@ -227,13 +230,6 @@ func (e *absentError) Error() string { return "not banned: " + strings.Join(e.na
 
 func (e *absentError) Remedy() string {
 	return "\"voipbl bans\" lists the bans, \"voipbl check\" says what else blocks an address"
-}
-
-func untilWords(b bans.Ban, words string) string {
-	if b.Until.IsZero() || words != "banned" {
-		return ""
-	}
-	return " until " + b.Until.Local().Format(time.DateTime)
 }
 
 func (a *app) bansCommand() *cobra.Command {

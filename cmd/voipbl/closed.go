@@ -13,11 +13,11 @@ const shownNetworks = 2
 
 // printClosed shows the listeners that the base rules close, or would if they were in
 // force, and what opens them.
-func (a *app) printClosed(closed []lockout.Closed, notYet bool) {
+func (on *Screen) printClosed(closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
 	}
-	fmt.Fprintf(a.out, "the base rules %s:\n", closedWords(closed, notYet))
+	fmt.Fprintf(on.out, "the base rules %s:\n", closedWords(closed, notYet))
 	t := table{right: []int{2}}
 	t.row("  program", "protocol", "port", "address", "still open to")
 	var remedies []string
@@ -34,10 +34,10 @@ func (a *app) printClosed(closed []lockout.Closed, notYet bool) {
 			remedies = append(remedies, c.Remedy)
 		}
 	}
-	t.print(a.out)
-	fmt.Fprintln(a.out, "  to open one for everyone:")
+	t.print(on.out)
+	fmt.Fprintln(on.out, "  to open one for everyone:")
 	for _, r := range remedies {
-		fmt.Fprintln(a.out, "    "+clean(r))
+		fmt.Fprintln(on.out, "    "+clean(r))
 	}
 }
 
@@ -64,9 +64,10 @@ func closedWords(closed []lockout.Closed, notYet bool) string {
 	return words
 }
 
-// openToNobody is what openTo says of a listener that nobody reaches.
+// openToNobody is what [openTo] says of a listener that nobody reaches.
 const openToNobody = "nobody"
 
+// openTo is who still reaches a listener that the base rules close, in a few words.
 func openTo(c lockout.Closed) string {
 	var all []string
 	for _, p := range c.OpenTo {

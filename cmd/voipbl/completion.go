@@ -69,7 +69,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	var words []cobra.Completion
 	for _, b := range bans {
 		if address := prefixText(b.Prefix); !given[address] {
-			about := strings.TrimSpace(untilWords(b, "banned") + reasonWords(b.Reason))
+			about := strings.TrimSpace(untilWords(b) + reasonWords(b.Reason))
 			words = append(words, cobra.CompletionWithDesc(address, strings.TrimPrefix(about, ": ")))
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -59,14 +58,6 @@ error.`,
 func lookFlags(cmd *cobra.Command, look *machine.Options, client *string) {
 	cmd.Flags().StringVar(&look.Root, "root", "", "look at the files below `DIR`, such as a container's")
 	cmd.Flags().StringVar(client, "fail2ban", "", "ask fail2ban by `COMMAND` (fail2ban-client)")
-}
-
-// doctorReport is what doctor --json prints.
-type doctorReport struct {
-	Healthy  bool             `json:"healthy"`
-	Findings []advise.Finding `json:"findings"`
-	Closed   []lockout.Closed `json:"closed"`
-	Facts    machine.Facts    `json:"facts"`
 }
 
 func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
@@ -170,54 +161,4 @@ func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, fri
 		checks[prefixes[i]] = r
 	}
 	return found, checks, nil
-}
-
-func (a *app) printFindings(r doctorReport) {
-	if r.Healthy {
-		found := "nothing found"
-		if len(r.Findings) > 0 {
-			found = "no problem and no warning found"
-		}
-		fmt.Fprintln(a.out, a.paint(found, green))
-		fmt.Fprintln(a.out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
-	}
-	var shown advise.Severity
-	for _, f := range r.Findings {
-		if f.Severity != shown {
-			if shown != "" || r.Healthy {
-				fmt.Fprintln(a.out)
-			}
-			shown = f.Severity
-			colour, n := map[advise.Severity]int{advise.Problem: red, advise.Warning: yellow}[shown], 0
-			for _, other := range r.Findings {
-				if other.Severity == shown {
-					n++
-				}
-			}
-			fmt.Fprintln(a.out, a.paint(plural(n, string(shown), string(shown)+"s"), colour))
-		}
-		fmt.Fprintf(a.out, "  %s\n", clean(f.Text))
-		for _, line := range [][2]string{{"code", f.Code}, {"why", f.Why}, {"try", f.Remedy}} {
-			fmt.Fprintf(a.out, "    %-5s %s\n", line[0]+":", clean(line[1]))
-		}
-	}
-	if len(r.Closed) > 0 {
-		fmt.Fprintln(a.out)
-	}
-	a.printClosed(r.Closed, false)
-}
-
-// lookedAt names what was found on a host.
-func lookedAt(f machine.Facts) []string {
-	all := []string{plural(len(f.Listeners), "listening port", "listening ports")}
-	for _, p := range f.PBXs {
-		all = append(all, strings.TrimSpace(p.Name+" "+p.Version))
-	}
-	if f.Fail2ban != nil {
-		all = append(all, fmt.Sprintf("fail2ban (%s)", plural(len(f.Fail2ban.Jails), "jail", "jails")))
-	}
-	if f.Docker != nil {
-		all = append(all, "Docker")
-	}
-	return all
 }

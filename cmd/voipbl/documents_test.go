@@ -142,7 +142,7 @@ func TestCommandsShown(t *testing.T) {
 			texts = append(texts, page)
 		}
 	}
-	root := (&app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}).command()
+	root := newApp(new(bytes.Buffer), new(bytes.Buffer)).command()
 	root.InitDefaultHelpCmd()
 	var each func(cmd *cobra.Command)
 	each = func(cmd *cobra.Command) {

@@ -19,6 +19,7 @@ func (*emptiedError) Remedy() string {
 	return "write the file anew (\"voipbl setup\" proposes one; what was in force stays meanwhile), or, if the defaults are meant, write {} into it"
 }
 
+// isBlank reports whether the text of a configuration has nothing in it.
 func isBlank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
 // hadConfig reports whether something else than the defaults was in force on this host.

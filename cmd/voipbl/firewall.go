@@ -10,9 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 )
@@ -176,9 +174,17 @@ const (
 	maxConfirm = 24 * time.Hour
 )
 
+// checkConfirm refuses times that a trial of rules cannot last.
+func checkConfirm(trial time.Duration) error {
+	if trial != 0 && (trial < minConfirm || trial > maxConfirm) {
+		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(trial.String()), minConfirm, timeText(maxConfirm.String())))
+	}
+	return nil
+}
+
 func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
-	if opts.Confirm != 0 && (opts.Confirm < minConfirm || opts.Confirm > maxConfirm) {
-		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(opts.Confirm.String()), minConfirm, timeText(maxConfirm.String())))
+	if err := checkConfirm(opts.Confirm); err != nil {
+		return err
 	}
 	cfg, err := a.loadConfig(cmd)
 	if err != nil {
@@ -204,7 +210,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	case err != nil:
 		return &exitError{exitNotApplied, err}
 	case r.Problem != nil:
-		return &exitError{exitNotApplied, &problemError{r.Problem}}
+		return &exitError{exitNotApplied, r.Problem.Err()}
 	case r.Troubled():
 		a.printFamilies(r.Families)
 		a.printObstacles(r.Obstacles)
@@ -212,58 +218,6 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 		return &exitError{code: exitStale}
 	}
 	return nil
-}
-
-// tellApplied says what was applied, and looks for what is in its way: rules on trial are
-// told before that may take seconds, for their time runs.
-func (a *app) tellApplied(ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
-	switch {
-	case r.Pending != nil && a.json:
-		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
-	case r.Pending != nil:
-		a.printApplied(r, dryRun)
-	}
-	blocklist.SeekTroubles(ctx, cfg, r)
-	if r.Pending == nil && !a.json {
-		a.printApplied(r, dryRun)
-	}
-}
-
-// problemError shows a report's problem as an error is shown.
-type problemError struct{ *problem.Problem }
-
-func (e *problemError) Error() string  { return e.Problem.Error }
-func (e *problemError) Remedy() string { return e.Problem.Remedy }
-
-func (a *app) printApplied(r *rules.Report, dryRun bool) {
-	a.printFollowed(r.Agent)
-	if len(r.Changes) > fewChanges && !dryRun {
-		fmt.Fprintf(a.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
-	} else {
-		a.printChanges(r)
-	}
-	a.printClosed(r.Closed, dryRun)
-	switch {
-	case dryRun:
-		fmt.Fprintln(a.out, "dry run: nothing was written to the kernel")
-	case r.Pending != nil:
-		fmt.Fprintf(a.out, `
-%s until %s, on trial.
-
-Leave this session open. Log in once more, over a new connection, and keep the
-rules with
-
-    voipbl firewall confirm
-
-If nobody does, or if you cannot log in, they are taken back by themselves.
-`, a.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
-	case r.Empty != nil:
-		fmt.Fprintln(a.out, a.inForceEmpty())
-	case r.Agent != nil && !r.Agent.Now && len(r.Changes) == 0:
-		fmt.Fprintln(a.out, a.paint("in force", green)+" already, by the agent")
-	default:
-		fmt.Fprintln(a.out, a.paint("in force", green))
-	}
 }
 
 func (a *app) firewallConfirmCommand() *cobra.Command {

@@ -29,7 +29,7 @@ func TestHelp(t *testing.T) {
 			each(sub)
 		}
 	}
-	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
+	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	each(a.command())
 }
 

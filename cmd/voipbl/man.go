@@ -45,7 +45,7 @@ func writeCompletions(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	a := &app{out: newOutput(io.Discard), err: newOutput(io.Discard)}
+	a := newApp(io.Discard, io.Discard)
 	root := a.command()
 	for _, shell := range a.completionCommand().ValidArgs {
 		var script bytes.Buffer
@@ -67,7 +67,7 @@ func writeManual(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	a := &app{out: newOutput(io.Discard), err: newOutput(io.Discard)}
+	a := newApp(io.Discard, io.Discard)
 	root := a.command()
 	root.InitDefaultVersionFlag()
 	for _, cmd := range manpage.Pages(root) {

@@ -82,7 +82,7 @@ func pagesOf(cmd *cobra.Command) map[string]*cobra.Command {
 // TestMan: each command has a page which every tool reads without a complaint.
 func TestMan(t *testing.T) {
 	dir := writeMan(t, "Asia/Tokyo")
-	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
+	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	pages := pagesOf(a.command())
 	pages["voipbl.yaml.5"] = nil
 	if len(pages) < 20 {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/migrate"
@@ -46,33 +44,4 @@ configuration.`,
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "show what would be taken out")
 	a.jsonFlag(cmd)
 	return cmd
-}
-
-func (a *app) printMigrated(done *migrate.Migrated, dryRun bool) {
-	if a.json {
-		a.printJSON(done)
-		return
-	}
-	if done.Nothing() {
-		fmt.Fprintln(a.out, "nothing of voipbl.sh is on this host")
-		return
-	}
-	if l := done.Lost; l != nil {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(l.Words()), clean(l.Remedy()))
-	}
-	for _, s := range done.Saved {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
-	}
-	verb := "taken out"
-	if dryRun {
-		verb = "would be taken out"
-	}
-	for _, part := range []struct {
-		what string
-		all  []string
-	}{{"cron", done.Lines}, {"rule", done.Rules}, {"set", done.Sets}} {
-		for _, one := range part.all {
-			fmt.Fprintf(a.out, "%s: %s %s\n", verb, part.what, clean(one))
-		}
-	}
 }

@@ -93,7 +93,7 @@ func TestOrdinaryUser(t *testing.T) {
 		try("voipbl.yaml", want, words...)
 		try("secret.yaml", []int{exitNotApplied, exitUsage}, words...)
 	}
-	each((&app{out: newOutput(io.Discard), err: newOutput(io.Discard)}).command())
+	each(newApp(io.Discard, io.Discard).command())
 	if tried < 20 {
 		t.Errorf("only %d commands", tried)
 	}

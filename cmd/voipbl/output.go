@@ -19,9 +19,9 @@ const columns = 80
 // at spaces; it remembers whether anything was written, and the first error.
 type output struct {
 	io.Writer
-	terminal bool
-	used     bool
-	failed   error
+	terminal bool  // it is one, and no file or pipe
+	used     bool  // something was written
+	failed   error // the first that a write has met
 }
 
 func newOutput(w io.Writer) *output {
@@ -114,4 +114,20 @@ func clean(s string) string {
 	}
 	quoted := strconv.Quote(s)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// wrap breaks a text between words into lines of at most width bytes, or one word.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }

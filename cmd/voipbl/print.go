@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +12,13 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// table prints rows in aligned columns, two spaces apart. Columns named in
-// right are aligned to the right; the last one is not padded.
+// table prints rows in aligned columns, two spaces apart. The last column is not padded.
 type table struct {
-	right []int
+	right []int // the columns, from 0, that are aligned to the right
 	rows  [][]string
 }
 
+// row adds a row.
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // widths are those of the columns.
@@ -36,6 +34,7 @@ func (t *table) widths() (width []int) {
 	return width
 }
 
+// print writes the rows that were added.
 func (t *table) print(w io.Writer) {
 	width := t.widths()
 	for _, row := range t.rows {
@@ -53,6 +52,7 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
+// count is a number with commas: "77,068".
 func count[T int | uint64](n T) string { return humanize.Comma(int64(n)) }
 
 // plural is "1 entry" or "7 entries".
@@ -63,7 +63,7 @@ func plural(n int, one, many string) string {
 	return count(n) + " " + many
 }
 
-// prefixText leaves the length out where it says nothing.
+// prefixText is a network as people write it: without the length if it is a single address.
 func prefixText(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
@@ -71,6 +71,7 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
+// ago is how long t is before now, in words: "3 hours ago", or "never" for no time.
 func ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -86,27 +87,36 @@ func shorten(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-// paint colours a word on a terminal. The word says the same without.
-func (a *app) paint(word string, colour int) string {
-	if !a.out.terminal || os.Getenv("NO_COLOR") != "" {
-		return word
+// orNone is s, or "none" if it is empty.
+func orNone(s string) string {
+	if s == "" {
+		return "none"
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, word)
+	return s
 }
 
-// folded prints a text that may be long, also where nobody watches.
-func (a *app) folded(text string) { a.out.Write(fold([]byte(clean(text) + "\n"))) }
+// span is how long it is until something: to the minute, or in days from two days on.
+func span(d time.Duration) string {
+	d = d.Round(time.Minute)
+	switch hours := int(d.Hours()); {
+	case hours >= 48:
+		return fmt.Sprintf("%d days", hours/24)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d min", max(1, int(d.Minutes())))
+}
 
-// The colours of SGR (ECMA-48 §8.3.117).
-const (
-	red    = 31
-	green  = 32
-	yellow = 33
-)
+// times is "1 time" or "7 times".
+func times(n int) string { return plural(n, "time", "times") }
 
-// printJSON prints v; an error of the output is noticed there.
-func (a *app) printJSON(v any) {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	enc.Encode(v)
+// timeText is a time in the form of Go without the zeros at its end: "5m" for "5m0s".
+func timeText(s string) string {
+	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = rest + "m"
+	}
+	if rest, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = rest + "h"
+	}
+	return s
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +37,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case err != nil:
 				return &exitError{exitNotApplied, err}
 			case refused != nil:
-				return &exitError{exitNotApplied, &problemError{refused}}
+				return &exitError{exitNotApplied, refused.Err()}
 			}
 			a.printFollowed(&takeover.Followed{Now: true, Taken: taken})
 			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
@@ -49,7 +48,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case err != nil:
 				return &exitError{exitStale, err}
 			case status.Rules.Problem != nil:
-				return &exitError{exitStale, &problemError{status.Rules.Problem}}
+				return &exitError{exitStale, status.Rules.Problem.Err()}
 			case len(status.Families) > 0:
 				a.printFamilies(status.Families)
 				return &exitError{code: exitStale}
@@ -59,19 +58,4 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 	}
 	cmd.Flags().DurationVar(&wait, "wait", defaultWait, "how long to wait for the agent")
 	return cmd
-}
-
-// printFollowed says that the agent has taken a configuration over just now, and what went
-// with that.
-func (a *app) printFollowed(agent *takeover.Followed) {
-	if agent == nil || !agent.Now {
-		return
-	}
-	fmt.Fprintln(a.out, "the agent has taken the configuration over")
-	for i, what := range agent.Taken {
-		if i == 0 {
-			fmt.Fprintln(a.out, "what is not in it any more was taken out:")
-		}
-		fmt.Fprintln(a.out, "  "+clean(what))
-	}
 }

@@ -263,7 +263,7 @@ func notShown(text, how string) string {
 // noCommand says what is wrong with a command of ours.
 func noCommand(words string) string {
 	fields := strings.Fields(words)
-	cmd, args, err := (&app{out: newOutput(nil), err: newOutput(nil)}).command().Find(fields)
+	cmd, args, err := newApp(nil, nil).command().Find(fields)
 	if err != nil || !cmd.HasParent() {
 		return "there is no command \"voipbl " + words + "\""
 	}

@@ -96,33 +96,6 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 	return nil
 }
 
-// attackerWords tells what has become of an address, or would.
-func attackerWords(r *outbox.Report, now time.Time) string {
-	waits := ""
-	if r.Due.After(now) {
-		waits = " in " + span(r.Due.Sub(now))
-	}
-	words := ""
-	switch {
-	case !r.Waits() && r.DryRun:
-		return "(dry run) " + r.Words()
-	case !r.Waits():
-		return r.Words()
-	case r.DryRun && waits == "":
-		words = "would be sent at once"
-	case r.DryRun:
-		words = "would wait, and be sent" + waits + " or later"
-	case waits == "":
-		words = "waits"
-	default:
-		words = "waits, and is sent" + waits + " or later"
-	}
-	if r.Why != "" {
-		words += ": " + r.Why
-	}
-	return words
-}
-
 func (a *app) listReports(cmd *cobra.Command) error {
 	cfg, err := a.usableConfig(cmd)
 	if err != nil {
@@ -131,7 +104,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	now := time.Now()
 	s := outbox.ReadOutbox(cfg, now)
 	if s.Problem != nil {
-		return &exitError{exitUsage, &problemError{s.Problem}}
+		return &exitError{exitUsage, s.Problem.Err()}
 	}
 	if a.json {
 		a.printJSON(s)
@@ -151,25 +124,4 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	}
 	t.print(a.out)
 	return nil
-}
-
-// reportsWords is one line about what waits to be sent.
-func reportsWords(s *outbox.OutboxStatus, now time.Time) string {
-	if s.Problem != nil {
-		return clean(s.Problem.Error)
-	}
-	words := count(len(s.Queue)) + " waiting"
-	if s.Due.After(now) {
-		words += ", the next is due in " + span(s.Due.Sub(now))
-	} else if !s.Due.IsZero() {
-		words += ", the next is due now"
-	}
-	words += ", the last was sent " + ago(s.LastSent, now)
-	if s.LastSent.IsZero() {
-		words = words[:len(words)-len("the last was sent never")] + "none was sent yet"
-	}
-	if f := s.LastError; f != nil {
-		words += fmt.Sprintf("; last error %s: %s", ago(f.At, now), clean(f.Error))
-	}
-	return words
 }

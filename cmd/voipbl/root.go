@@ -7,23 +7,12 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
-	machine "github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
-)
-
-// Exit codes. Those of check are like grep's.
-const (
-	exitOK         = 0
-	exitNotApplied = 1 // the kernel is as it was
-	exitUsage      = 2 // usage or configuration
-	exitStale      = 3 // in force, but a feed is stale or held back
 )
 
 // defaultConfig is read when there is no --config, if it exists.
@@ -38,26 +27,12 @@ const memoryLimit = 64 << 20
 
 // app is what every verb shares.
 type app struct {
-	out, err   *output
+	*Screen
 	configFile string
-	json       bool
 	mistaken   bool // the file has a mistake, and something else is used
 }
 
-// exitError ends the program with a code; err, if any, is shown first.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
+func newApp(out, err io.Writer) *app { return &app{Screen: newScreen(out, err)} }
 
 // usageError is a command line that makes no sense.
 type usageError struct {
@@ -84,7 +59,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	a := &app{out: newOutput(out), err: newOutput(errOut)}
+	a := newApp(out, errOut)
 	root := a.command()
 	root.SetArgs(args)
 	code := exitOK
@@ -155,72 +130,9 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 // loadConfig reads the configuration. Without the default file the defaults hold, and if it
 // is empty where nothing else was in force before; a file that was asked for must exist.
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
-	text, err := os.ReadFile(a.configFile)
-	if err == nil && isBlank(text) && hadConfig(text) {
-		return config.Config{}, &exitError{exitUsage, &emptiedError{a.configFile}}
-	}
-	if errors.Is(err, os.ErrNotExist) && !cmd.Flags().Changed("config") {
-		return config.Default(), nil
-	}
+	cfg, err := readConfig(a.configFile, cmd.Flags().Changed("config"))
 	if err != nil {
-		return config.Config{}, &exitError{exitUsage, &unreadError{err}}
-	}
-	cfg, err := config.Parse(a.configFile, text)
-	if err != nil {
-		return config.Config{}, &exitError{exitUsage, withNetworks(err)}
+		return config.Config{}, &exitError{exitUsage, err}
 	}
 	return cfg, nil
-}
-
-// networksError adds to a configuration without local networks what they are here.
-type networksError struct{ error }
-
-func (e *networksError) Unwrap() error { return e.error }
-
-func (e *networksError) Remedy() string {
-	var found []string
-	for _, p := range machine.Local() {
-		found = append(found, p.String())
-	}
-	if len(found) == 0 {
-		return "this host is in no private network; put in what your phones and you yourself come from"
-	}
-	return "this host is in local_networks: [" + strings.Join(found, ", ") + "]"
-}
-
-// withNetworks looks for that mistake among those of a configuration.
-func withNetworks(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return &mistakeError{err}
-	}
-	for _, e := range joined.Unwrap() {
-		var mistake *config.Error
-		if errors.As(e, &mistake) && mistake.Key == config.KeyLocalNetworks && mistake.Missing {
-			return &networksError{err}
-		}
-	}
-	return &mistakeError{err}
-}
-
-// showError prints what failed and, on lines of their own, what to do next. For
-// programs that asked for JSON it says so there too.
-func (a *app) showError(err error) {
-	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintln(a.err, "voipbl: "+clean(strings.ReplaceAll(line, "\t", "  ")))
-	}
-	remedy := problem.RemedyOf(err)
-	var numbered interface{ Numbered() string }
-	if errors.As(err, &numbered) && numbered.Numbered() != "" {
-		fmt.Fprintln(a.err, "  it was given, with line numbers:")
-		for line := range strings.Lines(numbered.Numbered()) {
-			fmt.Fprintln(a.err, "  "+clean(strings.TrimSuffix(line, "\n")))
-		}
-	}
-	if remedy != "" {
-		fmt.Fprintln(a.err, "  try: "+clean(remedy))
-	}
-	if a.json && !a.out.used {
-		a.printJSON(map[string]any{"error": map[string]string{"error": err.Error(), "remedy": remedy}})
-	}
 }

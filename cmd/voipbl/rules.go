@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // shownOthers is how many rules that stand in the way a person is shown.
@@ -17,31 +19,31 @@ const shownOthers = 3
 
 // printChanges shows the difference between the kernel's rules and those that
 // should be there.
-func (a *app) printChanges(r *rules.Report) {
-	fmt.Fprintln(a.out, rulesWords(r))
+func (on *Screen) printChanges(r *rules.Report) {
+	fmt.Fprintln(on.out, rulesWords(r))
 	for _, name := range r.Missing {
-		fmt.Fprintf(a.out, "  set %s is missing\n", name)
+		fmt.Fprintf(on.out, "  set %s is missing\n", name)
 	}
 	at := ""
 	for _, c := range r.Changes {
 		if table := c.Family + ", table " + c.Table; table != at {
 			at = table
-			fmt.Fprintf(a.out, "%s:\n", at)
+			fmt.Fprintf(on.out, "%s:\n", at)
 		}
-		fmt.Fprintln(a.out, "  "+clean(c.Words()))
+		fmt.Fprintln(on.out, "  "+clean(c.Words()))
 		for i, other := range c.Others {
 			if i == shownOthers {
-				fmt.Fprintf(a.out, "      and %d more\n", len(c.Others)-i)
+				fmt.Fprintf(on.out, "      and %d more\n", len(c.Others)-i)
 				break
 			}
-			fmt.Fprintf(a.out, "      in its way: -A %s %s\n", c.Chain, clean(other))
+			fmt.Fprintf(on.out, "      in its way: -A %s %s\n", c.Chain, clean(other))
 		}
 	}
 	switch {
 	case r.Written:
-		fmt.Fprintln(a.out, "(+ put in, - taken out, ^ moved to its place)")
+		fmt.Fprintln(on.out, "(+ put in, - taken out, ^ moved to its place)")
 	case len(r.Changes) > 0:
-		fmt.Fprintln(a.out, "(+ is missing, - is too much, ^ stands in the wrong place)")
+		fmt.Fprintln(on.out, "(+ is missing, - is too much, ^ stands in the wrong place)")
 	}
 }
 
@@ -62,19 +64,19 @@ const fewChanges = 6
 
 // printRules shows what a sync did to the rules: a line, and the changes if they
 // are few.
-func (a *app) printRules(r *blocklist.SyncReport) {
+func (on *Screen) printRules(r *blocklist.SyncReport) {
 	switch {
 	case r.Rules == nil:
 	case len(r.Rules.Changes) > fewChanges:
-		fmt.Fprintln(a.out, rulesWords(r.Rules)+writtenRules(r))
-		fmt.Fprintln(a.out, `  "voipbl firewall show" shows the rules`)
+		fmt.Fprintln(on.out, rulesWords(r.Rules)+writtenRules(r))
+		fmt.Fprintln(on.out, `  "voipbl firewall show" shows the rules`)
 	case len(r.Rules.Changes) > 0:
-		a.printChanges(r.Rules)
+		on.printChanges(r.Rules)
 	default:
-		fmt.Fprintln(a.out, rulesWords(r.Rules))
+		fmt.Fprintln(on.out, rulesWords(r.Rules))
 	}
 	if r.Rules != nil && r.Rules.New {
-		fmt.Fprintln(a.out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
+		fmt.Fprintln(on.out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
 	}
 }
 
@@ -86,63 +88,63 @@ func writtenRules(r *blocklist.SyncReport) string {
 }
 
 // printRulesTrouble says on stderr why the rules are not as configured.
-func (a *app) printRulesTrouble(r *rules.Report) {
+func (on *Screen) printRulesTrouble(r *rules.Report) {
 	if r == nil {
 		return
 	}
-	a.printFamilies(r.Families)
-	a.printObstacles(r.Obstacles)
+	on.printFamilies(r.Families)
+	on.printObstacles(r.Obstacles)
 	if p := r.Problem; p != nil {
-		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
+		fmt.Fprintln(on.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
 		}
 	}
 	for _, name := range r.Unresolved {
-		fmt.Fprintf(a.err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", clean(name))
+		fmt.Fprintf(on.err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", clean(name))
 	}
 	if p := r.Pending; p != nil && p.Lapsed {
 		said := p.Trouble()
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
+		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
 	} else if p != nil {
-		fmt.Fprintf(a.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
+		fmt.Fprintf(on.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
 	}
 }
 
 // printObstacles says on stderr why rules that are installed do not have their effect.
-func (a *app) printObstacles(obstacles []reach.Obstacle) {
+func (on *Screen) printObstacles(obstacles []reach.Obstacle) {
 	for _, o := range obstacles {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(o.Error), clean(o.Remedy))
+		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(o.Error), clean(o.Remedy))
 	}
 }
 
 // printSaved says on stderr which files of saved rules name sets of an old name.
-func (a *app) printSaved(saved []reach.SavedTrouble) {
+func (on *Screen) printSaved(saved []reach.SavedTrouble) {
 	for _, s := range saved {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
 	}
 }
 
 // printNote says on stderr what may surprise somebody, if there is anything.
-func (a *app) printNote(p *problem.Problem) {
+func (on *Screen) printNote(p *problem.Problem) {
 	if p != nil {
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(p.Error), clean(p.Remedy))
+		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(p.Error), clean(p.Remedy))
 	}
 }
 
 // printFamilies says on stderr which family is not protected, and why.
-func (a *app) printFamilies(families []problem.FamilyProblem) {
+func (on *Screen) printFamilies(families []problem.FamilyProblem) {
 	for _, p := range families {
-		fmt.Fprintln(a.err, "voipbl: "+clean(p.Error))
+		fmt.Fprintln(on.err, "voipbl: "+clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(a.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
 		}
 	}
 }
 
 // printRulesStatus shows where blocked addresses are dropped, and what is not as
 // it should be.
-func (a *app) printRulesStatus(s *rules.Status) {
+func (on *Screen) printRulesStatus(s *rules.Status) {
 	rules := table{right: []int{3, 4}}
 	rules.row("drop rule for", "backend", "place", "packets", "bytes", "made by")
 	for _, d := range s.Drops {
@@ -155,31 +157,85 @@ func (a *app) printRulesStatus(s *rules.Status) {
 	if len(s.Drops) == 0 {
 		rules.row("none")
 	}
-	rules.print(a.out)
-	fmt.Fprintf(a.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
+	rules.print(on.out)
+	fmt.Fprintf(on.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
 	if s.DropAt == config.DropNone {
-		fmt.Fprintln(a.out, "  the rules are another program's (drop_at: none)")
+		fmt.Fprintln(on.out, "  the rules are another program's (drop_at: none)")
 	}
 	if p := s.Pending; p != nil && !p.Lapsed {
-		fmt.Fprintf(a.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
+		fmt.Fprintf(on.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
 	} else if p != nil {
-		fmt.Fprintln(a.out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
+		fmt.Fprintln(on.out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
 	}
 	if len(s.Owners) > 0 && s.Rest == nil { // else it is told
-		fmt.Fprintf(a.out, "  other firewalls: %s\n", clean(strings.Join(s.Owners, ", ")))
+		fmt.Fprintf(on.out, "  other firewalls: %s\n", clean(strings.Join(s.Owners, ", ")))
 	}
 	if s.Other > 0 {
-		fmt.Fprintf(a.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))
+		fmt.Fprintf(on.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))
 	}
 	for _, c := range s.Drift[:min(len(s.Drift), shownOthers)] {
-		fmt.Fprintf(a.out, "  %s: %s\n", c.Family, clean(c.Words()))
+		fmt.Fprintf(on.out, "  %s: %s\n", c.Family, clean(c.Words()))
 	}
-	fmt.Fprintln(a.out)
+	fmt.Fprintln(on.out)
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
+// tellApplied says what was applied, and looks for what is in its way: rules on trial are
+// told before that may take seconds, for their time runs.
+func (on *Screen) tellApplied(ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
+	switch {
+	case r.Pending != nil && on.json:
+		fmt.Fprintf(on.err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
+	case r.Pending != nil:
+		on.printApplied(r, dryRun)
 	}
-	return s
+	blocklist.SeekTroubles(ctx, cfg, r)
+	if r.Pending == nil && !on.json {
+		on.printApplied(r, dryRun)
+	}
+}
+
+func (on *Screen) printApplied(r *rules.Report, dryRun bool) {
+	on.printFollowed(r.Agent)
+	if len(r.Changes) > fewChanges && !dryRun {
+		fmt.Fprintf(on.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
+	} else {
+		on.printChanges(r)
+	}
+	on.printClosed(r.Closed, dryRun)
+	switch {
+	case dryRun:
+		fmt.Fprintln(on.out, "dry run: nothing was written to the kernel")
+	case r.Pending != nil:
+		fmt.Fprintf(on.out, `
+%s until %s, on trial.
+
+Leave this session open. Log in once more, over a new connection, and keep the
+rules with
+
+    voipbl firewall confirm
+
+If nobody does, or if you cannot log in, they are taken back by themselves.
+`, on.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
+	case r.Empty != nil:
+		fmt.Fprintln(on.out, on.inForceEmpty())
+	case r.Agent != nil && !r.Agent.Now && len(r.Changes) == 0:
+		fmt.Fprintln(on.out, on.paint("in force", green)+" already, by the agent")
+	default:
+		fmt.Fprintln(on.out, on.paint("in force", green))
+	}
+}
+
+// printFollowed says that the agent has taken a configuration over just now, and what went
+// with that.
+func (on *Screen) printFollowed(agent *takeover.Followed) {
+	if agent == nil || !agent.Now {
+		return
+	}
+	fmt.Fprintln(on.out, "the agent has taken the configuration over")
+	for i, what := range agent.Taken {
+		if i == 0 {
+			fmt.Fprintln(on.out, "what is not in it any more was taken out:")
+		}
+		fmt.Fprintln(on.out, "  "+clean(what))
+	}
 }

@@ -1,104 +1,19 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"net/netip"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/voipbl/voipbl/advise"
-	"github.com/voipbl/voipbl/blocklist"
-	"github.com/voipbl/voipbl/config"
-	machine "github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/lockout"
-	"github.com/voipbl/voipbl/migrate"
-	"github.com/voipbl/voipbl/packaging"
-	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/rules"
-	"github.com/voipbl/voipbl/takeover"
-)
-
-// exitProposed is setup's answer when it has proposed something and changed nothing,
-// for nobody has agreed.
-const exitProposed = 4
-
-// setup is one run of the verb.
-type setup struct {
-	*app
-	cmd           *cobra.Command
-	look          machine.Options
-	fail2ban      string
-	yes, dryRun   bool
-	base          bool
-	migrate       bool // take the published voipbl.sh out
-	networks      []string
-	trunks        []string
-	confirm, wait time.Duration
-	report        setupReport
-	old           []byte // the configuration as it is, nil if there is none
-	asks          *asker
-	owners        []string // whose rules the kernel has
-	baseWas       bool
-	request       advise.Request // that the proposal is for
-	wish          bool           // --base is given, and did not fit yet
-}
-
-// setupReport is what setup --json prints.
-type setupReport struct {
-	Outcome  string            `json:"outcome"` // one of those below
-	Facts    machine.Facts     `json:"facts"`
-	Choices  []advise.Choice   `json:"choices"`
-	BaseFits bool              `json:"base_fits"`
-	Base     advise.BaseAdvice `json:"base"`
-	Openings []advise.Opening  `json:"openings"` // what base rules let in, as proposed
-	Closed   []lockout.Closed  `json:"closed"`   // the listeners that they close
-	Config   string            `json:"config"`   // the text that is proposed
-
-	// TakesAway is what it takes away from the configuration of a running agent.
-	TakesAway []string `json:"takes_away,omitempty"`
-
-	// Unresolved are names of trunks of which no address is known, so that no rule lets
-	// them in.
-	Unresolved []string `json:"unresolved,omitempty"`
-
-	// OtherLists are the sets of others whose members rules drop.
-	OtherLists []string `json:"other_blocklists,omitempty"`
-
-	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
-	Script   []string          `json:"script,omitempty"`
-	Migrated *migrate.Migrated `json:"migrated,omitempty"`
-
-	Written string                `json:"written,omitempty"`
-	Backup  string                `json:"backup,omitempty"`
-	Rules   []rules.Shown         `json:"rules,omitempty"` // if base rules are on
-	Applied *rules.Report         `json:"applied,omitempty"`
-	Sync    *blocklist.SyncReport `json:"sync,omitempty"`
-	Next    []string              `json:"next"`
-	Error   *problem.Problem      `json:"error,omitempty"` // why it is not applied
-}
-
-// The values of setupReport.Outcome.
-const (
-	outcomeProposed   = "proposed" // nothing was changed
-	outcomeInForce    = "in-force"
-	outcomeOnTrial    = "on-trial" // in force, the base rules only until they lapse
-	outcomeTroubled   = "troubled" // in force, and a list is stale or the like
-	outcomeNotApplied = "not-applied"
 )
 
 func (a *app) setupCommand() *cobra.Command {
-	s := &setup{app: a}
+	var (
+		opts   SetupOptions
+		client string
+	)
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "The first run: look, propose, write, apply",
@@ -126,66 +41,39 @@ configuration.`,
   voipbl setup --yes --json
   voipbl setup --yes --base --local 192.168.1.0/24 --confirm 0`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkConfirm(opts.Confirm); err != nil {
+				return err
+			}
+			opts.ConfigFile, opts.Version, opts.Rollback = a.configFile, version, rollbackCommand
+			opts.Look.Fail2banClient = strings.Fields(client)
+			opts.Command = func(words ...string) string { return setupLine(cmd, words) }
+			report, err := runSetup(cmd.Context(), a.Screen, opts)
+			if report != nil && a.json {
+				a.printJSON(report)
+			}
+			return err
+		},
 	}
 	f := cmd.Flags()
-	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask")
-	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "propose only")
-	f.BoolVar(&s.base, "base", false, "be the whole firewall of this host")
-	f.BoolVar(&s.migrate, "migrate", false, "take the published voipbl.sh out afterwards")
-	f.StringSliceVar(&s.networks, "local", nil, "a `NETWORK` that you and your phones come from")
-	f.StringSliceVar(&s.trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
-	f.DurationVar(&s.confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
-	waitFlag(cmd, &s.wait)
-	lookFlags(cmd, &s.look, &s.fail2ban)
+	f.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
+	f.BoolVarP(&opts.DryRun, "dry-run", "n", false, "propose only")
+	f.BoolVar(&opts.Base, "base", false, "be the whole firewall of this host")
+	f.BoolVar(&opts.Migrate, "migrate", false, "take the published voipbl.sh out afterwards")
+	f.StringSliceVar(&opts.Networks, "local", nil, "a `NETWORK` that you and your phones come from")
+	f.StringSliceVar(&opts.Trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
+	f.DurationVar(&opts.Confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
+	waitFlag(cmd, &opts.Wait)
+	lookFlags(cmd, &opts.Look, &client)
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	a.jsonFlag(cmd)
 	return cmd
 }
 
-func (s *setup) run(cmd *cobra.Command) error {
-	if s.confirm != 0 && (s.confirm < minConfirm || s.confirm > maxConfirm) {
-		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(s.confirm.String()), minConfirm, timeText(maxConfirm.String())))
-	}
-	ctx := cmd.Context()
-	s.cmd = cmd
-	s.look.Fail2banClient = strings.Fields(s.fail2ban)
-	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
-	if !s.yes && !s.dryRun && !s.json {
-		s.asks = newAsker(s.out)
-	}
-	p, err := s.propose(ctx)
-	if s.asks != nil && s.base && errors.As(err, new(*advise.RefusedError)) { // answers may mend that
-		s.base, s.wish = false, true
-		p, err = s.propose(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	agreed, err := s.agree(ctx, &p)
-	if errors.Is(err, context.Canceled) {
-		return &exitError{exitProposed, errors.New("interrupted: nothing was changed")}
-	}
-	if err != nil {
-		return err
-	}
-	err = &exitError{code: exitProposed}
-	if agreed {
-		err = s.putInForce(ctx, p)
-	} else if s.dryRun {
-		err = nil
-	}
-	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
-		s.report.Error = &problem.Problem{Error: exit.err.Error(), Remedy: problem.RemedyOf(exit.err)}
-	}
-	s.finish(p, agreed)
-	return err
-}
-
-// command is this one as it was typed, but with these words for what is to become of it.
-func (s *setup) command(words ...string) string {
+// setupLine is the command as it was typed, but with these words for what is to become of it.
+func setupLine(cmd *cobra.Command, words []string) string {
 	all := append([]string{"voipbl", "setup"}, words...)
-	s.cmd.Flags().Visit(func(f *pflag.Flag) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
 		name := "--" + f.Name
 		if slices.Contains([]string{"yes", "dry-run", "json"}, f.Name) || slices.Contains(words, name) {
 			return
@@ -215,193 +103,4 @@ func shellWord(text string) string {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-// propose looks at the host and makes a proposal, with what the admin has asked for.
-func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
-	var err error
-	if s.old, err = os.ReadFile(s.configFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &exitError{exitUsage, &unreadError{err}}
-	}
-	cfg := config.Default()
-	if s.old != nil {
-		if cfg, err = config.Parse(s.configFile, s.old); err != nil {
-			return nil, &exitError{exitUsage, withNetworks(err)}
-		}
-	}
-	s.baseWas = cfg.Firewall.Base
-	kernel, err := reach.ReadKernelRules(ctx, cfg)
-	if err != nil {
-		return nil, &exitError{exitNotApplied, err}
-	}
-	native, err := reach.ReadNative(ctx, kernel, true)
-	if err != nil {
-		fmt.Fprintln(s.err, "voipbl: "+clean(err.Error()))
-	}
-	s.owners = reach.OtherOwners(kernel, native)
-	s.report.Facts = machine.Look(ctx, s.look)
-	s.request = advise.Request{
-		Facts: s.report.Facts, Rules: kernel, Native: native, Owners: s.owners, Text: s.old, Shipped: packaging.Config,
-		Base: s.base, Networks: s.networks, Trunks: s.trunks,
-	}
-	p, err := advise.Propose(s.request)
-	if err != nil {
-		return nil, &exitError{exitUsage, err}
-	}
-	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
-	s.report.OtherLists = advise.OtherLists(cfg, kernel, native)
-	s.report.TakesAway = takeover.TakesAway(ctx, p.Config)
-	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
-	return p, nil
-}
-
-// agree shows the proposal and asks, if there is somebody to be asked, until it is
-// what the admin wants.
-func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
-	if err := s.adviseBase(ctx, *p); err != nil {
-		return false, err
-	}
-	if !s.json {
-		s.printFacts()
-		s.printScript()
-		s.printChoices(*p)
-	}
-	on := s.report.Base.Advice == advise.BaseOn
-	if s.asks == nil {
-		switch {
-		case s.json:
-		case on:
-			s.printAccess(*p)
-			s.printAdvice()
-		default:
-			s.printAdvice()
-			if !s.yes && len(s.report.Openings) > 0 {
-				s.printAccess(*p)
-			}
-		}
-		return s.yes, nil
-	}
-	if s.report.Base.Advice == advise.BaseUnfit { // which the answers may mend
-		s.printAdvice()
-	}
-	for {
-		before := *s
-		changed, err := s.question(ctx, *p)
-		if err != nil {
-			return false, err
-		}
-		if !changed {
-			break
-		}
-		again, err := s.propose(ctx)
-		if err == nil {
-			before := (*p).Choices
-			*p = again
-			if err := s.adviseBase(ctx, *p); err != nil {
-				return false, err
-			}
-			s.printChoices(*p, before...)
-			break
-		}
-		s.showError(err) // a network that is none, say: ask once more
-		s.networks, s.trunks = before.networks, before.trunks
-	}
-	if on {
-		s.printAccess(*p)
-		s.printAdvice()
-	} else if err := s.agreeBase(ctx, p); err != nil {
-		return false, err
-	}
-	if err := s.agreeMigrate(ctx); err != nil {
-		return false, err
-	}
-	what := "Put it in force?"
-	if (*p).Changed {
-		what = "Write " + s.configFile + " and put it in force?"
-	}
-	return s.asks.yes(ctx, what, true)
-}
-
-// question asks for what only the admin knows, and reports whether that changes
-// anything.
-func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
-	fw := p.Config.Firewall
-	networks, err := s.more(ctx, "More networks of yours and your phones, such as "+exampleNetwork(fw.LocalNetworks)+":", "local_networks", texts(fw.LocalNetworks))
-	if err != nil {
-		return false, err
-	}
-	trunks, err := s.more(ctx, "More SIP providers, such as sip.example.net or an address:", "trunks", texts(fw.Trunks))
-	if err != nil {
-		return false, err
-	}
-	s.networks, s.trunks = append(s.networks, networks...), append(s.trunks, trunks...)
-	return len(networks)+len(trunks) > 0, nil
-}
-
-// exampleNetwork is a private network that is none of those that are known.
-func exampleNetwork(known []netip.Prefix) string {
-	for _, text := range []string{"192.168.1.0/24", "10.20.30.0/24"} {
-		if n := netip.MustParsePrefix(text); !slices.ContainsFunc(known, n.Overlaps) {
-			return text
-		}
-	}
-	return "172.20.1.0/24"
-}
-
-// more asks for what is to be added to a list of firewall's, until all of it is what
-// the configuration takes. Names that do not resolve are asked about once more: they may be
-// written wrong, and an empty answer keeps them.
-func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
-	var doubted []string
-	for {
-		words, err := s.asks.words(ctx, question, doubted)
-		if err != nil {
-			return nil, err
-		}
-		hosts, mistake := parseList(key, words)
-		if mistake != nil {
-			s.showError(mistake)
-			continue
-		}
-		if len(doubted) == 0 {
-			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
-				s.folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
-				doubted = words
-				continue
-			}
-		}
-		return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
-	}
-}
-
-// parseList reads such a list as the configuration does, and says what it does not take.
-// Networks are no hosts.
-func parseList(key string, words []string) ([]config.Host, error) {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = strconv.Quote(w)
-	}
-	cfg, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
-	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first of them
-		return nil, fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
-	}
-	return cfg.Firewall.Trunks, err
-}
-
-func texts[T fmt.Stringer](all []T) []string {
-	var words []string
-	for _, v := range all {
-		words = append(words, v.String())
-	}
-	return words
-}
-
-// showRules keeps for --json what base rules would be in the kernel.
-func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
-	shown, err := rules.Show(ctx, p.Config)
-	if err != nil {
-		return &exitError{exitNotApplied, err}
-	}
-	s.report.Rules = shown
-	return nil
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +23,7 @@ import (
 // than a trial.
 func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	cfg := p.Config
-	if _, err := config.Parse(s.configFile, p.Text); err != nil {
+	if _, err := config.Parse(s.ConfigFile, p.Text); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if err := s.follow(ctx, cfg, true); err != nil {
@@ -42,15 +40,15 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		}
 	}
 	if p.Changed {
-		if now, err := os.ReadFile(s.configFile); !bytes.Equal(now, s.old) || err != nil && s.old != nil {
-			return &exitError{exitNotApplied, &editedError{s.configFile}}
+		if err := unedited(s.ConfigFile, s.old); err != nil {
+			return &exitError{exitNotApplied, err}
 		}
-		backup, err := writeConfig(s.configFile, s.old, p.Text, time.Now())
+		backup, err := writeConfig(s.ConfigFile, s.old, p.Text, time.Now())
 		s.report.Backup = backup
 		if err != nil {
 			return &exitError{exitNotApplied, fmt.Errorf("configuration: %w", err)}
 		}
-		s.report.Written = s.configFile
+		s.report.Written = s.ConfigFile
 	}
 	s.report.Outcome = outcomeNotApplied
 	if err := s.follow(ctx, cfg, false); err != nil {
@@ -84,7 +82,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 // follow has a running agent take over what was written, so that it does not undo what
 // follows. dryRun only finds out whether it will.
 func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
-	_, err := takeover.Follow(ctx, cfg, takeover.Following{File: s.configFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.wait})
+	_, err := takeover.Follow(ctx, cfg, takeover.Following{File: s.ConfigFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.Wait})
 	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
 		return nil
 	}
@@ -102,9 +100,9 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.wait, Waiting: s.showWaiting})
+	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.showWaiting})
 	if err == nil && report.Problem != nil {
-		err = &problemError{report.Problem}
+		err = report.Problem.Err()
 	}
 	if err != nil {
 		return &exitError{exitNotApplied, err}
@@ -124,7 +122,7 @@ func (s *setup) untidy() bool {
 // fetch is a sync. Base rules that are to be on trial are none of its business.
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	progress := newProgress(s.err)
-	opts := feeds.Options{Version: version, ConfigFile: s.configFile, LeaveBase: !s.baseWas, Wait: s.wait, Waiting: s.showWaiting, Progress: progress.show}
+	opts := feeds.Options{Version: s.Version, ConfigFile: s.ConfigFile, LeaveBase: !s.baseWas, Wait: s.Wait, Waiting: s.showWaiting, Progress: progress.show}
 	report, err := blocklist.Sync(ctx, cfg, opts)
 	progress.clear()
 	s.report.Sync = report
@@ -147,7 +145,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{
-		ConfigFile: s.configFile, Confirm: s.confirm, Wait: s.wait, Waiting: s.showWaiting, Rollback: rollbackCommand(cfg),
+		ConfigFile: s.ConfigFile, Confirm: s.Confirm, Wait: s.Wait, Waiting: s.showWaiting, Rollback: s.Rollback(cfg),
 	})
 	s.report.Applied = report
 	if err == nil && report.Problem == nil {
@@ -166,7 +164,7 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	case err != nil:
 		return &exitError{exitNotApplied, err}
 	case report.Problem != nil:
-		return &exitError{exitNotApplied, &problemError{report.Problem}}
+		return &exitError{exitNotApplied, report.Problem.Err()}
 	}
 	return nil
 }
@@ -176,13 +174,13 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
 	switch {
 	case !agreed && s.report.Base.Refused:
-		next("mend what is said above, then \"%s\" once more", s.command())
+		next("mend what is said above, then \"%s\" once more", s.Command())
 	case !agreed && s.asks != nil:
-		next("run \"%s\" again, and answer otherwise", s.command())
+		next("run \"%s\" again, and answer otherwise", s.Command())
 	case !agreed:
-		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.command("--yes"))
+		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.Command("--yes"))
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
-		next("mend what is said above, then \"%s\" once more", s.command())
+		next("mend what is said above, then \"%s\" once more", s.Command())
 	case s.pending():
 		next("log in once more, over a new connection, and type \"voipbl firewall confirm\" before %s", s.report.Applied.Pending.Deadline.Local().Format(time.TimeOnly))
 	}
@@ -196,7 +194,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		next("%s", line)
 	}
 	if s.asks == nil && !p.Config.Firewall.Base && s.report.Base.Advice == advise.BaseRecommended {
-		next("\"%s\" makes voipbl the whole firewall, on trial at first", s.command("--yes", "--base"))
+		next("\"%s\" makes voipbl the whole firewall, on trial at first", s.Command("--yes", "--base"))
 	}
 	for _, c := range p.Choices {
 		if c.State == advise.ByHand {
@@ -204,7 +202,6 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		}
 	}
 	if s.json {
-		s.printJSON(s.report)
 		return
 	}
 	if agreed || s.asks != nil { // else what was printed last ends with an empty line

@@ -51,7 +51,7 @@ func (s *setup) agreeBase(ctx context.Context, p **advise.Proposal) error {
 	if err != nil || !yes {
 		return err
 	}
-	s.base = true
+	s.Base = true
 	with, err := s.propose(ctx)
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (s *setup) askBase(ctx context.Context, p *advise.Proposal) (bool, error) {
 		return false, nil
 	}
 	s.printAccess(p)
-	question, otherwise := fmt.Sprintf("Make it the whole firewall, on trial for %s at first?", timeText(s.confirm.String())), s.wish || s.report.Base.Advice == advise.BaseRecommended
-	if s.confirm == 0 {
+	question, otherwise := fmt.Sprintf("Make it the whole firewall, on trial for %s at first?", timeText(s.Confirm.String())), s.wish || s.report.Base.Advice == advise.BaseRecommended
+	if s.Confirm == 0 {
 		question, otherwise = "Make it the whole firewall, at once and without a trial?", s.wish
 	}
 	return s.asks.yes(ctx, question, otherwise)

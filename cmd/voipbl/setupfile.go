@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,14 @@ func (e *editedError) Error() string {
 
 // Remedy says what to do about it.
 func (e *editedError) Remedy() string { return "run \"voipbl setup\" once more" }
+
+// unedited is an error if the file is not as it was read; old is nil if there was none.
+func unedited(file string, old []byte) error {
+	if now, err := os.ReadFile(file); !bytes.Equal(now, old) || err != nil && old != nil {
+		return &editedError{file}
+	}
+	return nil
+}
 
 // writeConfig puts a text in place of a file in one step, and keeps the old one
 // beside it. It returns the name of the copy, which is empty if there was no file.

@@ -22,8 +22,8 @@ func (s *setup) printScript() {
 
 // agreeMigrate asks whether the script is to be taken out.
 func (s *setup) agreeMigrate(ctx context.Context) (err error) {
-	if len(s.report.Script) > 0 && !s.migrate {
-		s.migrate, err = s.asks.yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
+	if len(s.report.Script) > 0 && !s.Migrate {
+		s.Migrate, err = s.asks.yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
 	}
 	return err
 }
@@ -31,10 +31,10 @@ func (s *setup) agreeMigrate(ctx context.Context) (err error) {
 // takeOutScript takes the script out. It comes after the lists and rules are in force, and
 // if voipbl does not protect the host then, the script stays and setup says why.
 func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays bool) {
-	if !s.migrate || len(s.report.Script) == 0 {
+	if !s.Migrate || len(s.report.Script) == 0 {
 		return false
 	}
-	done, err := migrate.Migrate(ctx, cfg, version, false)
+	done, err := migrate.Migrate(ctx, cfg, s.Version, false)
 	s.report.Migrated = done
 	if done != nil && !s.json {
 		s.printMigrated(done, false)

@@ -159,7 +159,7 @@ func (s *setup) printAccess(p *advise.Proposal) {
 	if names := s.report.Unresolved; len(names) > 0 {
 		s.folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
 	}
-	for _, line := range closedLines(s.report.Closed, fw, s.command("--dry-run", "--json")) {
+	for _, line := range closedLines(s.report.Closed, fw, s.Command("--dry-run", "--json")) {
 		s.folded(line)
 	}
 	fmt.Fprintln(s.out)

@@ -69,7 +69,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	if a.out.terminal && !once && !a.json {
 		return a.watchTop(cmd.Context(), t, lines, interval)
 	}
-	_, height := a.screen()
+	_, height := a.size(topLines + topFrame)
 	r, err := t.Read(cmd.Context(), topRows(lines, height))
 	if err != nil {
 		return &exitError{exitUsage, err}

@@ -81,7 +81,7 @@ func TestTopWidth(t *testing.T) {
 
 // TestTopScreen fills a screen to its last line but one, whatever its size.
 func TestTopScreen(t *testing.T) {
-	a := &app{out: &output{terminal: true}}
+	a := &app{Screen: &Screen{out: &output{terminal: true}}}
 	t.Setenv("NO_COLOR", "")
 	r := topReport()
 	for _, size := range []struct{ width, height, lines int }{{80, 24, 7}, {80, 6, 5}, {200, 3, 2}, {20, 24, 7}, {1, 1, 1}} {

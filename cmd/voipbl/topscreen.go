@@ -3,11 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/top"
 )
@@ -26,7 +23,7 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 	}
 	for {
 		keys.take()
-		width, height := a.screen() // it may have been resized
+		width, height := a.size(topLines + topFrame) // it may have been resized
 		r, err := t.Read(ctx, topRows(lines, height))
 		if ctx.Err() != nil {
 			return nil
@@ -45,15 +42,6 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 		case <-time.After(interval): // after, so that a set that takes long to read leaves time between
 		}
 	}
-}
-
-// draw writes what positions itself, so it is not folded. It reports whether it could.
-func (a *app) draw(frame []byte) bool {
-	if _, err := a.out.Writer.Write(frame); err != nil {
-		a.out.failed = err
-		return false
-	}
-	return true
 }
 
 // topScreen overwrites the last screen in place, so that nothing flickers: from the
@@ -81,19 +69,6 @@ func (a *app) topScreen(r *top.Report, width, height int, hint string) []byte {
 
 // topWarning begins the line of a warning on the screen.
 const topWarning = "warning:"
-
-// screen is how large the terminal is, or 0 and 0.
-func (a *app) screen() (width, height int) {
-	f, ok := a.out.Writer.(*os.File)
-	if !a.out.terminal || !ok {
-		return 0, 0
-	}
-	width, height, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 || height <= 0 { // such as a serial line
-		return columns, topLines + topFrame
-	}
-	return width, height
-}
 
 // topFrame is what stands around the sources: the first line, an empty one, the
 // names of the columns, the hint, and the cursor's line.

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// screen is a terminal of 24 lines with a program on it.
-type screen struct {
+// terminal is one of 24 lines with a program on it.
+type terminal struct {
 	master *os.File
 	cmd    *exec.Cmd
 	mu     sync.Mutex
@@ -28,7 +28,7 @@ type screen struct {
 
 // onScreen starts a program on a pseudo-terminal that is its controlling one, as a
 // login does: a Ctrl-C typed there becomes SIGINT.
-func onScreen(t *testing.T, name string, args ...string) *screen {
+func onScreen(t *testing.T, name string, args ...string) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -51,7 +51,7 @@ func onScreen(t *testing.T, name string, args ...string) *screen {
 		t.Fatal(err)
 	}
 	defer slave.Close()
-	s := &screen{master: master, cmd: exec.Command(name, args...), ended: make(chan struct{})}
+	s := &terminal{master: master, cmd: exec.Command(name, args...), ended: make(chan struct{})}
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := s.cmd.Start(); err != nil {
@@ -63,7 +63,7 @@ func onScreen(t *testing.T, name string, args ...string) *screen {
 }
 
 // read ends with EIO, when the last one that had the terminal open is gone.
-func (s *screen) read() {
+func (s *terminal) read() {
 	defer close(s.ended)
 	buf := make([]byte, 4096)
 	for {
@@ -77,14 +77,14 @@ func (s *screen) read() {
 	}
 }
 
-func (s *screen) written() string {
+func (s *terminal) written() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
 // frames are the screens that were drawn whole.
-func (s *screen) frames() []string {
+func (s *terminal) frames() []string {
 	var frames []string
 	for _, f := range strings.Split(s.written(), "\x1b[H")[1:] {
 		if text, _, whole := strings.Cut(f, "\x1b[J"); whole {

@@ -70,17 +70,6 @@ func (v *daysValue) Set(s string) error {
 // String is the time without the zeros that Go's own form ends with.
 func (v *daysValue) String() string { return timeText(v.Value.String()) }
 
-// timeText takes the zeros away from a time in the form of Go.
-func timeText(s string) string {
-	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
-		s = rest + "m"
-	}
-	if rest, ok := strings.CutSuffix(s, "h0m"); ok {
-		s = rest + "h"
-	}
-	return s
-}
-
 // flagError says in our words what cobra says of options.
 func flagError(err error) error {
 	var (

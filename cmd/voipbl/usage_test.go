@@ -88,7 +88,7 @@ func TestUsageErrors(t *testing.T) {
 			}
 		})
 	}
-	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
+	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	each(a.command())
 	if commands < 20 {
 		t.Errorf("only %d commands", commands)
@@ -106,7 +106,7 @@ func TestUsageErrors(t *testing.T) {
 // TestSuggestions: who types the word of another program, or a slip, is told ours. What
 // stands behind "try:" is there.
 func TestSuggestions(t *testing.T) {
-	a := &app{out: newOutput(new(bytes.Buffer)), err: newOutput(new(bytes.Buffer))}
+	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	root := a.command()
 	for word, meant := range otherWords {
 		found, _, err := root.Find(strings.Fields(meant))

@@ -57,6 +57,14 @@ type Problem struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
+// Err is the problem as an error, with its remedy.
+func (p *Problem) Err() error { return &problemError{p} }
+
+type problemError struct{ *Problem }
+
+func (e *problemError) Error() string  { return e.Problem.Error }
+func (e *problemError) Remedy() string { return e.Problem.Remedy }
+
 // If describes an error, and returns nil for none.
 func If(err error) *Problem {
 	if err == nil {

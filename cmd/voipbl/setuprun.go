@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/config"
+	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/migrate"
+	"github.com/voipbl/voipbl/packaging"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/takeover"
+)
+
+// SetupOptions are what the admin asks of setup.
+type SetupOptions struct {
+	ConfigFile string
+	Version    string // of this program
+
+	Look             machine.Options
+	Yes, DryRun      bool     // do not ask; propose only
+	Base             bool     // be the whole firewall
+	Migrate          bool     // take the published voipbl.sh out
+	Networks, Trunks []string // of the admin's, beyond those that are found
+
+	Confirm, Wait time.Duration // of the rules on trial, and for another voipbl
+
+	// Command is the command line as it was typed, but with these words for what is to
+	// become of it.
+	Command func(words ...string) string
+
+	// Rollback is the command that takes rules back.
+	Rollback func(config.Config) rules.Rollback
+}
+
+// setup is one run of the verb.
+type setup struct {
+	*Screen
+	SetupOptions
+	report  setupReport
+	old     []byte // the configuration as it is, nil if there is none
+	asks    *asker
+	owners  []string // whose rules the kernel has
+	baseWas bool
+	request advise.Request // that the proposal is for
+	wish    bool           // base rules are asked for, and did not fit yet
+}
+
+// setupReport is what setup --json prints.
+type setupReport struct {
+	Outcome  string            `json:"outcome"` // one of those below
+	Facts    machine.Facts     `json:"facts"`
+	Choices  []advise.Choice   `json:"choices"`
+	BaseFits bool              `json:"base_fits"`
+	Base     advise.BaseAdvice `json:"base"`
+	Openings []advise.Opening  `json:"openings"` // what base rules let in, as proposed
+	Closed   []lockout.Closed  `json:"closed"`   // the listeners that they close
+	Config   string            `json:"config"`   // the text that is proposed
+
+	// TakesAway is what it takes away from the configuration of a running agent.
+	TakesAway []string `json:"takes_away,omitempty"`
+
+	// Unresolved are names of trunks of which no address is known, so that no rule lets
+	// them in.
+	Unresolved []string `json:"unresolved,omitempty"`
+
+	// OtherLists are the sets of others whose members rules drop.
+	OtherLists []string `json:"other_blocklists,omitempty"`
+
+	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
+	Script   []string          `json:"script,omitempty"`
+	Migrated *migrate.Migrated `json:"migrated,omitempty"`
+
+	Written string                `json:"written,omitempty"`
+	Backup  string                `json:"backup,omitempty"`
+	Rules   []rules.Shown         `json:"rules,omitempty"` // if base rules are on
+	Applied *rules.Report         `json:"applied,omitempty"`
+	Sync    *blocklist.SyncReport `json:"sync,omitempty"`
+	Next    []string              `json:"next"`
+	Error   *problem.Problem      `json:"error,omitempty"` // why it is not applied
+}
+
+// The values of setupReport.Outcome.
+const (
+	outcomeProposed   = "proposed" // nothing was changed
+	outcomeInForce    = "in-force"
+	outcomeOnTrial    = "on-trial" // in force, the base rules only until they lapse
+	outcomeTroubled   = "troubled" // in force, and a list is stale or the like
+	outcomeNotApplied = "not-applied"
+)
+
+// runSetup looks, proposes, asks, writes and applies. The report is nil if it did not come to
+// that. An error that is an [exitError] says how the command ends.
+func runSetup(ctx context.Context, on *Screen, opts SetupOptions) (*setupReport, error) {
+	s := &setup{Screen: on, SetupOptions: opts}
+	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
+	if !s.Yes && !s.DryRun && !s.json {
+		s.asks = newAsker(s.out)
+	}
+	p, err := s.propose(ctx)
+	if s.asks != nil && s.Base && errors.As(err, new(*advise.RefusedError)) { // answers may mend that
+		s.Base, s.wish = false, true
+		p, err = s.propose(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	agreed, err := s.agree(ctx, &p)
+	if errors.Is(err, context.Canceled) {
+		return nil, &exitError{exitProposed, errors.New("interrupted: nothing was changed")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = &exitError{code: exitProposed}
+	if agreed {
+		err = s.putInForce(ctx, p)
+	} else if s.DryRun {
+		err = nil
+	}
+	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
+		s.report.Error = &problem.Problem{Error: exit.err.Error(), Remedy: problem.RemedyOf(exit.err)}
+	}
+	s.finish(p, agreed)
+	return &s.report, err
+}
+
+// propose looks at the host and makes a proposal, with what the admin has asked for.
+func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
+	var err error
+	if s.old, err = os.ReadFile(s.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &exitError{exitUsage, asUnread(err)}
+	}
+	cfg := config.Default()
+	if s.old != nil {
+		if cfg, err = parseConfig(s.ConfigFile, s.old); err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+	}
+	s.baseWas = cfg.Firewall.Base
+	kernel, err := reach.ReadKernelRules(ctx, cfg)
+	if err != nil {
+		return nil, &exitError{exitNotApplied, err}
+	}
+	native, err := reach.ReadNative(ctx, kernel, true)
+	if err != nil {
+		fmt.Fprintln(s.err, "voipbl: "+clean(err.Error()))
+	}
+	s.owners = reach.OtherOwners(kernel, native)
+	s.report.Facts = machine.Look(ctx, s.Look)
+	s.request = advise.Request{
+		Facts: s.report.Facts, Rules: kernel, Native: native, Owners: s.owners, Text: s.old, Shipped: packaging.Config,
+		Base: s.Base, Networks: s.Networks, Trunks: s.Trunks,
+	}
+	p, err := advise.Propose(s.request)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
+	s.report.OtherLists = advise.OtherLists(cfg, kernel, native)
+	s.report.TakesAway = takeover.TakesAway(ctx, p.Config)
+	s.report.Choices, s.report.BaseFits, s.report.Config = p.Choices, p.BaseFits, p.Config.Redact(string(p.Text))
+	return p, nil
+}
+
+// agree shows the proposal and asks, if there is somebody to be asked, until it is
+// what the admin wants.
+func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
+	if err := s.adviseBase(ctx, *p); err != nil {
+		return false, err
+	}
+	if !s.json {
+		s.printFacts()
+		s.printScript()
+		s.printChoices(*p)
+	}
+	on := s.report.Base.Advice == advise.BaseOn
+	if s.asks == nil {
+		switch {
+		case s.json:
+		case on:
+			s.printAccess(*p)
+			s.printAdvice()
+		default:
+			s.printAdvice()
+			if !s.Yes && len(s.report.Openings) > 0 {
+				s.printAccess(*p)
+			}
+		}
+		return s.Yes, nil
+	}
+	if s.report.Base.Advice == advise.BaseUnfit { // which the answers may mend
+		s.printAdvice()
+	}
+	for {
+		before := *s
+		changed, err := s.question(ctx, *p)
+		if err != nil {
+			return false, err
+		}
+		if !changed {
+			break
+		}
+		again, err := s.propose(ctx)
+		if err == nil {
+			before := (*p).Choices
+			*p = again
+			if err := s.adviseBase(ctx, *p); err != nil {
+				return false, err
+			}
+			s.printChoices(*p, before...)
+			break
+		}
+		s.showError(err) // a network that is none, say: ask once more
+		s.Networks, s.Trunks = before.Networks, before.Trunks
+	}
+	if on {
+		s.printAccess(*p)
+		s.printAdvice()
+	} else if err := s.agreeBase(ctx, p); err != nil {
+		return false, err
+	}
+	if err := s.agreeMigrate(ctx); err != nil {
+		return false, err
+	}
+	what := "Put it in force?"
+	if (*p).Changed {
+		what = "Write " + s.ConfigFile + " and put it in force?"
+	}
+	return s.asks.yes(ctx, what, true)
+}
+
+// question asks for what only the admin knows, and reports whether that changes
+// anything.
+func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
+	fw := p.Config.Firewall
+	networks, err := s.more(ctx, "More networks of yours and your phones, such as "+exampleNetwork(fw.LocalNetworks)+":", "local_networks", texts(fw.LocalNetworks))
+	if err != nil {
+		return false, err
+	}
+	trunks, err := s.more(ctx, "More SIP providers, such as sip.example.net or an address:", "trunks", texts(fw.Trunks))
+	if err != nil {
+		return false, err
+	}
+	s.Networks, s.Trunks = append(s.Networks, networks...), append(s.Trunks, trunks...)
+	return len(networks)+len(trunks) > 0, nil
+}
+
+// exampleNetwork is a private network that is none of those that are known.
+func exampleNetwork(known []netip.Prefix) string {
+	for _, text := range []string{"192.168.1.0/24", "10.20.30.0/24"} {
+		if n := netip.MustParsePrefix(text); !slices.ContainsFunc(known, n.Overlaps) {
+			return text
+		}
+	}
+	return "172.20.1.0/24"
+}
+
+// more asks for what is to be added to a list of firewall's, until all of it is what
+// the configuration takes. Names that do not resolve are asked about once more: they may be
+// written wrong, and an empty answer keeps them.
+func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
+	var doubted []string
+	for {
+		words, err := s.asks.words(ctx, question, doubted)
+		if err != nil {
+			return nil, err
+		}
+		hosts, mistake := parseList(key, words)
+		if mistake != nil {
+			s.showError(mistake)
+			continue
+		}
+		if len(doubted) == 0 {
+			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
+				s.folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
+				doubted = words
+				continue
+			}
+		}
+		return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
+	}
+}
+
+// parseList reads such a list as the configuration does, and says what it does not take.
+// Networks are no hosts.
+func parseList(key string, words []string) ([]config.Host, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	cfg, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first of them
+		return nil, fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
+	}
+	return cfg.Firewall.Trunks, err
+}
+
+func texts[T fmt.Stringer](all []T) []string {
+	var words []string
+	for _, v := range all {
+		words = append(words, v.String())
+	}
+	return words
+}
+
+// showRules keeps for --json what base rules would be in the kernel.
+func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
+	shown, err := rules.Show(ctx, p.Config)
+	if err != nil {
+		return &exitError{exitNotApplied, err}
+	}
+	s.report.Rules = shown
+	return nil
+}

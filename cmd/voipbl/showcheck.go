@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
+)
+
+// untilWords is " until" and the end of a ban, or nothing if it has no end.
+func untilWords(b bans.Ban) string {
+	if b.Until.IsZero() {
+		return ""
+	}
+	return " until " + b.Until.Local().Format(time.DateTime)
+}
+
+// printCheck shows whether an address is blocked, where, and why.
+func (on *Screen) printCheck(r blocklist.CheckReport) {
+	is := ""
+	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
+		is = on.paint("exempt", green) + ", but still "
+	}
+	switch r.Verdict {
+	case reach.Blocked:
+		is += on.paint("blocked", red)
+	case reach.PartlyBlocked:
+		is += on.paint("partly blocked", yellow)
+	case reach.MayBeBlocked:
+		is += on.paint("perhaps blocked", yellow)
+	case reach.NotKnown:
+		is += on.paint("perhaps blocked", yellow) + ": not all rules can be read"
+	default:
+		if r.Entry != nil || r.Fail2ban != "" {
+			is += on.paint("not blocked", yellow)
+		} else {
+			is += on.paint("not blocked", green)
+		}
+	}
+	fmt.Fprintf(on.out, "%s is %s%s\n", r.Query, is, on.checkBecause(r))
+	for _, why := range r.Unread {
+		fmt.Fprintf(on.out, "  not looked at: %s\n", clean(problem.OneLine(why)))
+	}
+	for _, p := range r.Places {
+		on.printPlace(p)
+	}
+	if r.Partly > 0 {
+		fmt.Fprintf(on.out, "  not as a whole: %s has %s inside it\n", r.Set, plural(r.Partly, "entry", "entries"))
+	}
+	if r.Note != "" {
+		fmt.Fprintf(on.out, "  but: %s\n", r.Note)
+	}
+	for _, l := range r.Listed {
+		note := ""
+		if l.Reject != "" {
+			note = " (not in force: " + l.Reject + ")"
+		}
+		fmt.Fprintf(on.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
+	}
+	for _, k := range r.Kept {
+		fmt.Fprintf(on.out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
+	}
+	for _, b := range r.Bans {
+		fmt.Fprintf(on.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), untilWords(b), reasonWords(b.Reason))
+	}
+	if r.BanSet != "" {
+		left := "without an end"
+		if r.BanEnds != nil {
+			left = "for " + (time.Duration(*r.BanEnds) * time.Second).String() + " from now"
+		}
+		fmt.Fprintf(on.out, "  in the set of bans %s, %s\n", r.BanSet, left)
+	}
+	if r.Fail2ban != "" {
+		unused := ""
+		if !slices.ContainsFunc(r.Places, func(p reach.Place) bool { return p.Set == r.Fail2ban }) {
+			unused = ", by which no rule drops"
+		}
+		fmt.Fprintf(on.out, "  banned by fail2ban: in its set %s as %s%s\n", r.Fail2ban, prefixText(*r.FailEntry), unused)
+	}
+	if r.Special != "" {
+		fmt.Fprintf(on.out, "  never blocked by a list: %s\n", r.Special)
+	}
+	for _, p := range r.Because {
+		fmt.Fprintf(on.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+	}
+	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
+		fmt.Fprintln(on.out, "  no feed's last good copy lists it")
+	}
+	on.printLetIn(r)
+}
+
+// checkBecause is the end of the line that says whether an address is blocked: by which set, or
+// by whose rule.
+func (on *Screen) checkBecause(r blocklist.CheckReport) string {
+	inSet := ""
+	if r.Entry != nil {
+		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, prefixText(*r.Entry), plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
+	}
+	places := slices.Clone(r.Places)
+	slices.SortStableFunc(places, func(p, q reach.Place) int { return placeWeight(p) - placeWeight(q) })
+	if len(places) == 0 || places[0].Kind == reach.ByVoipbl && places[0].Set == r.Set {
+		if inSet == "" {
+			return ""
+		}
+		return ": " + inSet
+	}
+	p := places[0]
+	by := "by a rule of others"
+	switch {
+	case p.Kind == reach.ByFail2ban:
+		by = "by fail2ban"
+	case p.Kind == reach.ByVoipbl:
+		by = "by voipbl"
+	case p.By != "":
+		by = "by " + p.By
+	case p.Set != "":
+		by = "by a rule of others that asks the set " + p.Set
+	}
+	return ": " + by + placeScope(p)
+}
+
+// placeWeight orders places by how much they say.
+func placeWeight(p reach.Place) int {
+	weight := 0
+	if !p.Blocks() {
+		weight += 8
+	}
+	if !p.Certain {
+		weight += 4
+	}
+	if len(p.Ports) > 0 {
+		weight += 2
+	}
+	if p.Kind != reach.ByVoipbl {
+		weight++
+	}
+	return weight
+}
+
+// placeScope says which packets a place is for, unless it is for all.
+func placeScope(p reach.Place) string {
+	scope := ""
+	if len(p.Ports) > 0 {
+		const most = 4
+		ports := p.Ports[:min(most, len(p.Ports))]
+		scope += ", only " + strings.Join(ports, ", ")
+		if more := len(p.Ports) - len(ports); more > 0 {
+			scope += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	if p.Interface != "" {
+		scope += ", only what comes in by " + p.Interface
+	}
+	if p.Containers {
+		scope += ", only packets for containers"
+	}
+	return scope
+}
+
+func (on *Screen) printPlace(p reach.Place) {
+	does := "dropped"
+	if p.Rejected {
+		does = "rejected"
+	}
+	if !p.Certain {
+		does = "perhaps " + does
+	}
+	if p.Part {
+		does = "in part " + does
+	}
+	by := ""
+	if p.By != "" {
+		by = ", by " + p.By
+	}
+	if p.Set != "" {
+		by += " (set " + clean(p.Set)
+		if p.Entry != nil {
+			by += " as " + prefixText(*p.Entry)
+		}
+		by += ")"
+	}
+	fmt.Fprintf(on.out, "  %s at %s%s%s\n", does, p.Where, clean(by), placeScope(p))
+	fmt.Fprintf(on.out, "    %s\n", clean(p.Rule))
+	if p.Then != "" {
+		fmt.Fprintf(on.out, "    and then dropped by: %s\n", clean(p.Then))
+	}
+	for _, rule := range p.LetIn {
+		fmt.Fprintf(on.out, "    but some packets are let in first: %s\n", clean(rule))
+	}
+}
+
+// printLetIn says what lets an address in, at each place.
+func (on *Screen) printLetIn(r blocklist.CheckReport) {
+	var said []string
+	for _, p := range r.Places {
+		if p.Certain && !slices.Contains(said, p.Remedy) {
+			said = append(said, p.Remedy)
+		}
+	}
+	for i, remedy := range said {
+		begin := "to let it in: "
+		if i > 0 {
+			begin = "and:          "
+		}
+		fmt.Fprintf(on.out, "  %s%s\n", begin, clean(remedy))
+	}
+}
+
+// reasonWords is ": " and why something was banned, or nothing if that was not said.
+func reasonWords(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + clean(reason)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/outbox"
+)
+
+// attackerWords says what has become of an address that was reported, or would.
+func attackerWords(r *outbox.Report, now time.Time) string {
+	waits := ""
+	if r.Due.After(now) {
+		waits = " in " + span(r.Due.Sub(now))
+	}
+	words := ""
+	switch {
+	case !r.Waits() && r.DryRun:
+		return "(dry run) " + r.Words()
+	case !r.Waits():
+		return r.Words()
+	case r.DryRun && waits == "":
+		words = "would be sent at once"
+	case r.DryRun:
+		words = "would wait, and be sent" + waits + " or later"
+	case waits == "":
+		words = "waits"
+	default:
+		words = "waits, and is sent" + waits + " or later"
+	}
+	if r.Why != "" {
+		words += ": " + r.Why
+	}
+	return words
+}
+
+// reportsWords is one line about what waits to be sent.
+func reportsWords(s *outbox.OutboxStatus, now time.Time) string {
+	if s.Problem != nil {
+		return clean(s.Problem.Error)
+	}
+	words := count(len(s.Queue)) + " waiting"
+	if s.Due.After(now) {
+		words += ", the next is due in " + span(s.Due.Sub(now))
+	} else if !s.Due.IsZero() {
+		words += ", the next is due now"
+	}
+	words += ", the last was sent " + ago(s.LastSent, now)
+	if s.LastSent.IsZero() {
+		words = words[:len(words)-len("the last was sent never")] + "none was sent yet"
+	}
+	if f := s.LastError; f != nil {
+		words += fmt.Sprintf("; last error %s: %s", ago(f.At, now), clean(f.Error))
+	}
+	return words
+}
