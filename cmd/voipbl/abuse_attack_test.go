@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"github.com/voipbl/voipbl/internal/exit"
 	"net"
 	"os/exec"
 	"slices"
@@ -50,7 +51,7 @@ func (a *abuse) makeLanes() {
 		}},
 		// While rules are flushed the host may well be without protection.
 		{name: "status", every: 100 * time.Millisecond, next: func() job {
-			return job{args: voipbl("status"), codes: []int{exitNotProtected, exitStale}}
+			return job{args: voipbl("status"), codes: []int{exitNotProtected, exit.Stale}}
 		}},
 		{name: "check", every: 100 * time.Millisecond, next: func() job {
 			return job{args: voipbl("check", a.lists[0].marker(a.lists[0].n).String()), codes: []int{exitNoneBlocked}}
@@ -185,7 +186,7 @@ func (a *abuse) ended(r result) {
 	r.count++
 	r.all += r.took
 	r.longest = max(r.longest, r.took)
-	if code := exitCode(r.err); code != exitOK && !slices.Contains(r.codes, code) {
+	if code := exitCode(r.err); code != exit.OK && !slices.Contains(r.codes, code) {
 		if r.failed++; r.failed <= 3 {
 			a.t.Errorf("%s: %v after %v: %s", strings.Join(r.args, " "), r.err, r.took, r.out)
 		}

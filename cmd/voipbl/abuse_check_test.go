@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
@@ -31,7 +32,7 @@ func (a *abuse) settled() {
 			return found
 		}
 		for _, args := range [][]string{{"firewall", "diff"}, {"status"}} {
-			if out, code := a.run("voipbl", append([]string{"--config", a.cfg}, args...)...); code != exitOK {
+			if out, code := a.run("voipbl", append([]string{"--config", a.cfg}, args...)...); code != exit.OK {
 				return fmt.Sprintf("%s ends with %d: %s", strings.Join(args, " "), code, out)
 			}
 		}

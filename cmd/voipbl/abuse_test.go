@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -75,7 +76,7 @@ func TestAbuse(t *testing.T) {
 	}
 	select {
 	case err := <-a.exit:
-		if exitCode(err) != exitOK {
+		if exitCode(err) != exit.OK {
 			t.Errorf("after SIGTERM the agent ends with %v:\n%s", err, a.lastLines())
 		}
 	case <-time.After(10 * time.Second):

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 // runningAgent is "voipbl run" in a host of a test.
@@ -303,7 +304,7 @@ func TestStaleIsShouted(t *testing.T) {
 	r.told("READY=1", time.Minute)
 	h.eventually("the journal has it", 10*time.Second, func() bool { return strings.Contains(r.logged(), "<3>feed is STALE") })
 	h.eventually("the missed fetch was made up, and failed", 10*time.Second, func() bool { return strings.Contains(r.logged(), "reason=status") })
-	if out, code := r.voipbl("status"); code != exitStale || !strings.Contains(out, "feed far is STALE") || !strings.Contains(out, "STALE, status") {
+	if out, code := r.voipbl("status"); code != exit.Stale || !strings.Contains(out, "feed far is STALE") || !strings.Contains(out, "STALE, status") {
 		t.Errorf("status ends with %d: %s", code, out)
 	}
 	if v := r.scrape()[`voipbl_feed_stale{feed="far"}`]; v != 1 {

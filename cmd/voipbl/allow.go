@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -134,7 +135,7 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 		a.printAllowedChange(r, words)
 	}
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	if words != "allowed" && !a.json {
 		a.showBlocked(cmd.Context(), cfg, prefixesOf(r.Changed), "blocked again")
@@ -157,31 +158,31 @@ func prefixesOf(changed []blocklist.Allowed) (all []netip.Prefix) {
 
 // showAllowTroubles shows all that is wrong; the first decides how the program exits.
 func (a *app) showAllowTroubles(r *blocklist.AllowReport, words string) error {
-	code := exitOK
-	show := func(exit int, err error) {
+	code := exit.OK
+	show := func(end int, err error) {
 		a.showError(err)
-		if code == exitOK {
-			code = exit
+		if code == exit.OK {
+			code = end
 		}
 	}
 	if !r.Kept && r.Problem != nil {
-		show(exitStale, &unkeptAllowError{words, r.Problem})
+		show(exit.Stale, &unkeptAllowError{words, r.Problem})
 	}
 	if len(r.Absent) > 0 {
-		show(exitNotApplied, &notAllowedError{r.Absent})
+		show(exit.NotApplied, &notAllowedError{r.Absent})
 	}
 	if len(r.Unknown) > 0 {
-		show(exitStale, &nameError{r.Unknown})
+		show(exit.Stale, &nameError{r.Unknown})
 	}
 	for _, b := range r.Banned {
 		if !b.Unused {
-			show(exitStale, &cutOffError{b})
+			show(exit.Stale, &cutOffError{b})
 		}
 	}
-	if code == exitOK {
+	if code == exit.OK {
 		return nil
 	}
-	return &exitError{code: code}
+	return &exit.Error{Code: code}
 }
 
 func (a *app) printAllowedChange(r *blocklist.AllowReport, words string) {
@@ -285,7 +286,7 @@ Exit status: 0 listed, 2 error.`,
 				a.printAllowed(hosts)
 			}
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exit.Error{Code: exit.Usage, Err: err}
 			}
 			return nil
 		},

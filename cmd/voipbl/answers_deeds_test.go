@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/voipbl/voipbl/internal/exit"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,7 @@ func (s *stage) mendFile(string) {
 	if string(text) == s.good {
 		return // by what another remedy said, and the agent has not read it yet
 	}
-	if out, code := s.run("voipbl", "--config", s.asked, "config", "check"); code != exitUsage || !strings.Contains(out, s.asked) {
+	if out, code := s.run("voipbl", "--config", s.asked, "config", "check"); code != exit.Usage || !strings.Contains(out, s.asked) {
 		s.t.Errorf("%s\nconfig check shows no mistake: %d: %s", s.row, code, out)
 	}
 	s.write(s.good)

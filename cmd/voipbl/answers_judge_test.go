@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -121,17 +122,17 @@ func rulesOf(r *blocklist.SyncReport) *rules.Report {
 func statusIsOne(a *hostAnswers) string {
 	s := a.status
 	if s == nil {
-		if a.Status.code != exitUsage {
+		if a.Status.code != exit.Usage {
 			return fmt.Sprintf("an error, and exit code %d", a.Status.code)
 		}
 		return ""
 	}
-	want, word := exitOK, "protected\n"
+	want, word := exit.OK, "protected\n"
 	switch {
 	case !s.Protected:
 		want, word = exitNotProtected, "not protected\n"
 	case len(s.Problems) > 0:
-		want = exitStale
+		want = exit.Stale
 	}
 	if a.Status.code != want {
 		return fmt.Sprintf("protected %v with %d problems, and exit code %d", s.Protected, len(s.Problems), a.Status.code)
@@ -149,21 +150,21 @@ func statusIsOne(a *hostAnswers) string {
 
 func doctorIsOne(a *hostAnswers) string {
 	if a.doctor == nil {
-		if a.Doctor.code != exitUsage {
+		if a.Doctor.code != exit.Usage {
 			return fmt.Sprintf("an error, and exit code %d", a.Doctor.code)
 		}
 		return ""
 	}
-	want := exitOK
+	want := exit.OK
 	for _, f := range a.doctor.Findings {
 		switch {
 		case f.Severity == advise.Problem:
 			want = exitProblems
-		case f.Severity == advise.Warning && want == exitOK:
+		case f.Severity == advise.Warning && want == exit.OK:
 			want = exitWarnings
 		}
 	}
-	if a.Doctor.code != want || a.doctor.Healthy != (want == exitOK) {
+	if a.Doctor.code != want || a.doctor.Healthy != (want == exit.OK) {
 		return fmt.Sprintf("healthy %v and exit code %d, not %d", a.doctor.Healthy, a.Doctor.code, want)
 	}
 	return ""
@@ -175,13 +176,13 @@ func checkIsOne(a *hostAnswers) string {
 		report *blocklist.CheckReport
 	}{{a.Listed, a.listed}, {a.Unlisted, a.unlisted}} {
 		if c.report == nil {
-			if c.code != exitUsage {
+			if c.code != exit.Usage {
 				return fmt.Sprintf("an error, and exit code %d", c.code)
 			}
 			continue
 		}
 		words := strings.SplitN(c.out, "\n", 2)[0]
-		if blocked := c.code == exitOK; blocked != c.report.Blocked || blocked != (c.report.Verdict == reach.Blocked) || blocked != strings.Contains(words, " is blocked") {
+		if blocked := c.code == exit.OK; blocked != c.report.Blocked || blocked != (c.report.Verdict == reach.Blocked) || blocked != strings.Contains(words, " is blocked") {
 			return fmt.Sprintf("blocked %v, verdict %s, exit code %d, %q", c.report.Blocked, c.report.Verdict, c.code, words)
 		}
 		if blocks := slices.ContainsFunc(c.report.Places, reach.Place.Blocks); blocks != c.report.Blocked {
@@ -338,7 +339,7 @@ func (a *hostAnswers) oneConfiguration() bool {
 func diffAsStatus(a *hostAnswers) string {
 	d := a.diff
 	if d == nil {
-		if a.Diff.code != exitUsage {
+		if a.Diff.code != exit.Usage {
 			return fmt.Sprintf("diff has an error, and exit code %d", a.Diff.code)
 		}
 		return ""
@@ -373,9 +374,9 @@ func dryRunAsStatus(a *hostAnswers) string {
 	switch {
 	case len(a.status.Problems) == 0 && len(would) > 0:
 		return "status has no problem, and a sync would " + strings.Join(would, " and ")
-	case len(a.status.Problems) == 0 && a.Sync.code != exitOK:
+	case len(a.status.Problems) == 0 && a.Sync.code != exit.OK:
 		return fmt.Sprintf("status has no problem, and a dry run ends with %d", a.Sync.code)
-	case len(a.status.Problems) > 0 && len(would) == 0 && a.Sync.code == exitOK && !a.otherFileRefused():
+	case len(a.status.Problems) > 0 && len(would) == 0 && a.Sync.code == exit.OK && !a.otherFileRefused():
 		return "a sync would do nothing, and is content; status says: " + a.status.Problems[0]
 	}
 	return ""
@@ -399,7 +400,7 @@ func emptyAsStatus(a *hostAnswers) string {
 	switch {
 	case r.Empty == nil:
 		return ""
-	case a.Sync.code != exitStale || !strings.Contains(a.Sync.err, r.Empty.Error):
+	case a.Sync.code != exit.Stale || !strings.Contains(a.Sync.err, r.Empty.Error):
 		return fmt.Sprintf("the sets would be empty, and a dry run ends with %d: %s", a.Sync.code, a.Sync.err)
 	case a.status.Protected && a.oneConfiguration() && !slices.ContainsFunc(r.Sets, func(s blocklist.SetReport) bool { return s.Written }):
 		return "status: protected; a dry run: " + r.Empty.Error

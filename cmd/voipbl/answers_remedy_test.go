@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -82,7 +83,7 @@ func (s *stage) follow(a hostAnswers) {
 		}
 	}
 	a = s.ask(func(q question) bool { return !q.json })
-	if a.Status.code != exitOK || a.Sync.code != exitOK || a.Doctor.code != exitOK || a.Diff.code != exitOK || a.Listed.code != exitOK || a.Unlisted.code != exitNoneBlocked {
+	if a.Status.code != exit.OK || a.Sync.code != exit.OK || a.Doctor.code != exit.OK || a.Diff.code != exit.OK || a.Listed.code != exit.OK || a.Unlisted.code != exitNoneBlocked {
 		s.t.Errorf("%s\nall remedies were carried out, and not all is well:\n%s", s.row, a)
 	} else {
 		s.well = true

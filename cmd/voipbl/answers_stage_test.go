@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
@@ -306,7 +307,7 @@ func (s *stage) heal() {
 	if s.running != nil {
 		s.await("the agent goes by the file again", func() bool {
 			_, code := s.run("voipbl", "--config", s.file, "reload")
-			return code == 0 || code == exitStale // the base rules wait for an apply
+			return code == 0 || code == exit.Stale // the base rules wait for an apply
 		})
 	}
 	s.must("voipbl", "--config", s.file, "sync", "--sets-only")
@@ -314,10 +315,10 @@ func (s *stage) heal() {
 	s.must("voipbl", "--config", s.file, "sync")
 	s.await("a host without trouble", func() bool {
 		out, code := s.run("voipbl", "--config", s.file, "status")
-		if code != exitOK {
+		if code != exit.OK {
 			s.t.Log(out)
 		}
-		return code == exitOK
+		return code == exit.OK
 	})
 	s.healthy = s.rules()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -23,12 +24,12 @@ var printedCodes = []struct {
 	line  *regexp.Regexp
 	codes []int
 }{
-	{regexp.MustCompile(`^voipbl (check|exempt) `), []int{1}},                  // no, which is an answer
-	{regexp.MustCompile(`^voipbl status`), []int{exitStale}},                   // no agent
-	{regexp.MustCompile(`^voipbl doctor`), []int{1, exitStale}},                // likewise, and no boot
-	{regexp.MustCompile(`^voipbl setup$`), []int{exitProposed}},                // nobody to be asked
-	{regexp.MustCompile(`^voipbl allow home\.example\.net`), []int{exitStale}}, // it has no address here
-	{regexp.MustCompile(`^voipbl firewall diff`), []int{1}},                    // there is a difference
+	{regexp.MustCompile(`^voipbl (check|exempt) `), []int{1}},                   // no, which is an answer
+	{regexp.MustCompile(`^voipbl status`), []int{exit.Stale}},                   // no agent
+	{regexp.MustCompile(`^voipbl doctor`), []int{1, exit.Stale}},                // likewise, and no boot
+	{regexp.MustCompile(`^voipbl setup$`), []int{exit.Proposed}},                // nobody to be asked
+	{regexp.MustCompile(`^voipbl allow home\.example\.net`), []int{exit.Stale}}, // it has no address here
+	{regexp.MustCompile(`^voipbl firewall diff`), []int{1}},                     // there is a difference
 }
 
 // TestAsPrinted types what README, docs and the help of each command print, as it stands
@@ -58,7 +59,7 @@ func TestAsPrinted(t *testing.T) {
 		done[line] = true
 		// Each finds the host as its reader has it, whatever the one before has done.
 		writeFile(t, file, string(text))
-		if _, code := voipbl("firewall", "rollback"); code == exitOK || before == "voipbl firewall rollback" {
+		if _, code := voipbl("firewall", "rollback"); code == exit.OK || before == "voipbl firewall rollback" {
 			voipbl("firewall", "apply", "--confirm", "0") // nobody has refused the rules
 		}
 		before = line
@@ -86,7 +87,7 @@ func TestAsPrinted(t *testing.T) {
 		shell.Dir = h.dir
 		shell.Env = append(os.Environ(), "CONFIG="+file, fmt.Sprintf("SSH_CONNECTION=192.168.1.5 %d 192.168.1.2 22", port))
 		out, err := shell.CombinedOutput()
-		codes := []int{exitOK}
+		codes := []int{exit.OK}
 		for _, c := range printedCodes {
 			if c.line.MatchString(line) {
 				codes = append(codes, c.codes...)

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
@@ -130,7 +131,7 @@ func checkHostBits(args []string) error {
 		}
 		text, _, _ := strings.Cut(strings.Fields(arg)[0], "/")
 		if addr, err := netip.ParseAddr(text); err == nil && p.Addr() != addr.Unmap() {
-			return &exitError{exitUsage, fmt.Errorf("network with host bits set (%q): expected %q, or \"%s\" for the one address", arg, p, addr)}
+			return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("network with host bits set (%q): expected %q, or \"%s\" for the one address", arg, p, addr)}
 		}
 	}
 	return nil
@@ -156,23 +157,23 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 		}
 	}
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	if words != banned && !a.json && !cmd.Flags().Changed("reason") { // a program does not read it
 		a.showBlocked(cmd.Context(), cfg, prefixes, "still blocked")
 	}
 	if !r.Kept {
-		return &exitError{exitStale, &unkeptError{words, r.Problem}}
+		return &exit.Error{Code: exit.Stale, Err: &unkeptError{words, r.Problem}}
 	}
 	if r.Lost != nil && len(r.Absent) == 0 {
-		return &exitError{exitStale, r.Lost.Err()}
+		return &exit.Error{Code: exit.Stale, Err: r.Lost.Err()}
 	}
 	if len(r.Absent) > 0 {
 		var names []string
 		for _, p := range r.Absent {
 			names = append(names, prefixText(p))
 		}
-		return &exitError{exitNotApplied, &absentError{names}}
+		return &exit.Error{Code: exit.NotApplied, Err: &absentError{names}}
 	}
 	return nil
 }
@@ -256,7 +257,7 @@ func (a *app) bansCommand() *cobra.Command {
 				a.printBans(bans, now)
 			}
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exit.Error{Code: exit.Usage, Err: err}
 			}
 			return nil
 		},

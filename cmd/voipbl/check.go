@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -54,7 +55,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	}
 	reports, warnings, err := blocklist.Check(reach.AtOneMoment(cmd.Context()), cfg, queries)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
@@ -77,10 +78,10 @@ func checkExit(reports []blocklist.CheckReport) error {
 		case reach.Blocked:
 			return nil
 		case reach.NotKnown, reach.MayBeBlocked:
-			code = exitUsage
+			code = exit.Usage
 		}
 	}
-	return &exitError{code: code}
+	return &exit.Error{Code: code}
 }
 
 // parseQueries reads addresses and prefixes. Of a name it is told how to let it in, if that

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func (a *app) configShow(cmd *cobra.Command) error {
 	a.warnSecret(cfg)
 	text, err := cfg.Redacted().YAML()
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if _, err = a.out.Write(text); err == nil && cfg.Limits.MaxEntries == config.EntriesAuto {
 		fmt.Fprintf(a.out, "# one list may have %s\n", feeds.EntriesHere(cfg).Words())

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
@@ -212,7 +213,7 @@ func TestLostSession(t *testing.T) {
 				t.Errorf("before:\n%safter:\n%s", before, after)
 			}
 			out, code := h.run("voipbl", "--config", h.base, "sync")
-			if code != exitStale || !strings.Contains(out, "nobody confirmed them in time") || strings.Contains(h.rules(), "VOIPBL-INPUT") {
+			if code != exit.Stale || !strings.Contains(out, "nobody confirmed them in time") || strings.Contains(h.rules(), "VOIPBL-INPUT") {
 				t.Errorf("the next sync ends with %d: %s\n%s", code, out, h.rules())
 			}
 		})
@@ -230,7 +231,7 @@ func TestConfirmed(t *testing.T) {
 		out, _ := h.run("voipbl", "--config", h.base, "status")
 		return strings.Contains(out, "on trial until")
 	})
-	if out, code := old(); code != exitNotApplied || !strings.Contains(out, "was there before the rules") {
+	if out, code := old(); code != exit.NotApplied || !strings.Contains(out, "was there before the rules") {
 		t.Errorf("an older window confirms with %d: %s", code, out)
 	}
 	start := time.Now()
@@ -264,7 +265,7 @@ func TestKilledInApply(t *testing.T) {
 			h.eventually("nothing waits any more", 30*time.Second, func() bool { return len(h.waiting()) == 0 })
 			// A kill between writing down what is pending and starting what
 			// takes it back leaves it to the next run.
-			h.eventually("a sync finds nothing in its way", 10*time.Second, func() bool { _, code := h.run("voipbl", "--config", h.drop, "sync"); return code == exitOK })
+			h.eventually("a sync finds nothing in its way", 10*time.Second, func() bool { _, code := h.run("voipbl", "--config", h.drop, "sync"); return code == exit.OK })
 			if after := h.rules(); after != before {
 				t.Errorf("on trial when killed: %v; before:\n%safter:\n%s", onTrial, before, after)
 			}

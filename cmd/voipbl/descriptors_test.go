@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testskip"
@@ -32,8 +33,8 @@ func TestHalfOpenRequests(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	exit := make(chan error, 1)
-	go func() { exit <- cmd.Wait() }()
+	end := make(chan error, 1)
+	go func() { end <- cmd.Wait() }()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	answers := func() bool { text, _ := h.voipbl("old", "status"); return strings.Contains(text, "running since") }
 	if !testpoll.Until(time.Minute, answers) {
@@ -58,7 +59,7 @@ func TestHalfOpenRequests(t *testing.T) {
 	if len(open) < 500 {
 		t.Fatalf("only %d requests are half open", len(open))
 	}
-	if out, code := h.voipbl("old", "ban", "8.8.8.8"); code != exitOK {
+	if out, code := h.voipbl("old", "ban", "8.8.8.8"); code != exit.OK {
 		t.Errorf("ban: exit %d: %s", code, out)
 	}
 	h.do("iptables -F INPUT; ip6tables -F INPUT; ipset del voip_bl 5.5.5.5")
@@ -72,7 +73,7 @@ func TestHalfOpenRequests(t *testing.T) {
 		t.Error("status has no answer")
 	}
 	select {
-	case err := <-exit:
+	case err := <-end:
 		t.Fatalf("the agent has ended: %v\n%s", err, out.String())
 	default:
 	}
@@ -81,7 +82,7 @@ func TestHalfOpenRequests(t *testing.T) {
 		t.Errorf("%d half-open requests take %d KiB", len(open), more)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	if err := <-exit; err != nil {
+	if err := <-end; err != nil {
 		t.Errorf("the agent ends with %v\n%s", err, out.String())
 	}
 }

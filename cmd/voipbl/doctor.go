@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
@@ -68,10 +69,10 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	cfg, ctx := force.Config, reach.AtOneMoment(cmd.Context())
 	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
 	if in.Status, err = blocklist.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if in.Rules, err = reach.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	var unread error
 	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
@@ -80,10 +81,10 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 		in.Facts.Unknown = append(in.Facts.Unknown, machine.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
 	}
 	if in.Exempt, err = exemptOf(ctx, cfg, advise.Banned(in.Facts)); err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if in.Resolved, in.Checks, err = checkPeers(ctx, cfg, in.Facts, slices.Concat(advise.Friends(in), advise.TrustedByFreePBX(in))); err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	in.Closed = []lockout.Closed{}
 	if in.Status.Rules.Base == rules.BaseOn {
@@ -106,9 +107,9 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	case report.Healthy:
 		return nil
 	case report.Findings[0].Severity == advise.Problem: // they come first
-		return &exitError{code: exitProblems}
+		return &exit.Error{Code: exitProblems}
 	}
-	return &exitError{code: exitWarnings}
+	return &exit.Error{Code: exitWarnings}
 }
 
 // exemptOf are those of some addresses that are exempt.

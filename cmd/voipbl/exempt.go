@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
 )
@@ -60,7 +61,7 @@ func (a *app) exempt(cmd *cobra.Command, args []string, quiet bool) error {
 	}
 	for _, e := range report.Exemptions {
 		if !e.Exempt {
-			return &exitError{code: exitNotExempt}
+			return &exit.Error{Code: exitNotExempt}
 		}
 	}
 	return nil
@@ -76,7 +77,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 	}
 	report, err := exempt.Ask(cmd.Context(), cfg, queries)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, &exit.Error{Code: exit.Usage, Err: err}
 	}
 	return report, nil
 }

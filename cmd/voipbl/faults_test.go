@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	facts "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
@@ -172,7 +173,7 @@ func dryRun(t *testing.T, v faultVerb) (o faultOutcome) {
 		h := newFaultHost(t, v)
 		o.before = h.kernel()
 		r := h.run(v, testfault.Fault{})
-		if r.code != exitOK {
+		if r.code != exit.OK {
 			t.Fatalf("without a fault it ends with %d: %s", r.code, r.text)
 		}
 		o.calls, o.after = r.calls, h.kernel()
@@ -202,7 +203,7 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 	}
 	now := h.kernel().settled()
 	as := []kernelText{dry.before.settled(), dry.after.settled()}
-	if r.code == exitStale || isKill(fault) || v.name == "setup" || // whose sync comes before the rules
+	if r.code == exit.Stale || isKill(fault) || v.name == "setup" || // whose sync comes before the rules
 		strings.Contains(r.text, "the sets hold the new lists") {
 		// One list may be the old one and the other the new one.
 		as = append(as, now.mixed(dry.before, dry.after))
@@ -217,10 +218,10 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 		tell("it crashed")
 	}
 	done := now.beside(dry.after.settled())
-	if r.code == exitOK && done != "" {
+	if r.code == exit.OK && done != "" {
 		tell("it says that all is well: %s", done)
 	}
-	if strings.HasPrefix(v.name, "sync") && r.code == exitNotApplied && !strings.Contains(r.text, "the sets hold the new lists") {
+	if strings.HasPrefix(v.name, "sync") && r.code == exit.NotApplied && !strings.Contains(r.text, "the sets hold the new lists") {
 		for _, set := range []string{"voip_bl", "voip_bl6"} {
 			if now["set "+set] != dry.before["set "+set] && !strings.Contains(r.text, set+" holds the new list all the same") {
 				tell("it says that nothing was applied: %s", now["set "+set])
@@ -234,23 +235,23 @@ func runWithFault(t *testing.T, v faultVerb, dry faultOutcome, fault testfault.F
 		tell("a disk that fails lets the attacker stay, or cuts the friend off")
 	}
 	if v.name == "setup" {
-		if out, code := h.voipbl(v.config, "config", "check"); code != exitOK {
+		if out, code := h.voipbl(v.config, "config", "check"); code != exit.OK {
 			tell("its configuration is of no use: %s", out)
 		}
 	}
-	if r.code == exitOK && v.name != "remove" {
+	if r.code == exit.OK && v.name != "remove" {
 		if diff := h.rebooted(v).beside(dry.rebooted); diff != "" {
 			tell("it is lost by a reboot: %s", diff)
 		}
 	}
-	if out, code := h.heal(v); code != exitOK || strings.Contains(out, "damaged") {
+	if out, code := h.heal(v); code != exit.OK || strings.Contains(out, "damaged") {
 		tell("and what should heal it ends with %d: %s", code, out)
 	}
 	healed := h.kernel()
 	if diff := healed.beside(dry.before, dry.after, dry.healed); diff != "" {
 		tell("afterwards: %s", diff)
 	}
-	if diff := healed.beside(dry.healed); diff != "" && (r.code == exitOK || !strings.HasSuffix(v.name, "ban") && !strings.HasSuffix(v.name, "allow")) {
+	if diff := healed.beside(dry.healed); diff != "" && (r.code == exit.OK || !strings.HasSuffix(v.name, "ban") && !strings.HasSuffix(v.name, "allow")) {
 		tell("it is not in force afterwards: %s", diff)
 	}
 	return true
@@ -351,7 +352,7 @@ func (h *faultHost) voipbl(config string, args ...string) (string, int) {
 }
 
 func (h *faultHost) must(config string, args ...string) {
-	if out, code := h.voipbl(config, args...); code != exitOK {
+	if out, code := h.voipbl(config, args...); code != exit.OK {
 		h.t.Fatalf("%v: exit %d: %s", args, code, out)
 	}
 }

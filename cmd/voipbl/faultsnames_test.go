@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testskip"
 )
@@ -23,7 +24,7 @@ func TestUnreadableSetNames(t *testing.T) {
 				t.Errorf("sync: exit %d: %s", r.code, r.text)
 			}
 			r = h.run(faultVerb{args: []string{"remove"}, config: "renamed"}, fault)
-			if r.code != exitStale || !strings.Contains(r.text, "these sets stay, and may be voipbl's") || !strings.Contains(r.text, ": voip_ban, voip_ban6, voip_bl, voip_bl6\n") || !strings.Contains(r.text, "try: ") {
+			if r.code != exit.Stale || !strings.Contains(r.text, "these sets stay, and may be voipbl's") || !strings.Contains(r.text, ": voip_ban, voip_ban6, voip_bl, voip_bl6\n") || !strings.Contains(r.text, "try: ") {
 				t.Errorf("remove: exit %d: %s", r.code, r.text)
 			}
 			if strings.Contains(h.read("ipset", "list", "-name"), "pbx_") {
@@ -46,7 +47,7 @@ func TestNoMoreFiles(t *testing.T) {
 		r := h.run(faultVerb{args: []string{"sync"}, config: "old"}, testfault.Fault{Kind: testfault.Open, N: 1, Errno: errno, On: true, File: "/near"})
 		status, code := h.voipbl("old", "status")
 		for said, is := range map[string]int{r.text: r.code, status: code} {
-			if is != exitStale || !strings.Contains(said, want) || strings.Contains(said, "check its owner") {
+			if is != exit.Stale || !strings.Contains(said, want) || strings.Contains(said, "check its owner") {
 				t.Errorf("%v: exit %d: %s", errno, is, said)
 			}
 		}

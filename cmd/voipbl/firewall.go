@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 )
@@ -57,7 +58,7 @@ Exit status: 0 printed, 2 error.`,
 				err = a.noteOther(cmd)
 			}
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exit.Error{Code: exit.Usage, Err: err}
 			}
 			if a.json {
 				a.printJSON(shown)
@@ -106,7 +107,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			}
 			r, err := rules.Plan(reach.AtOneMoment(cmd.Context()), cfg)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exit.Error{Code: exit.Usage, Err: err}
 			}
 			if a.mistaken {
 				r.Mended()
@@ -122,7 +123,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 				a.printClosed(r.Closed, r.Problem != nil || len(r.Changes) > 0)
 			}
 			if len(r.Changes)+len(r.Missing)+len(r.Families)+len(r.Unresolved) > 0 || r.Problem != nil {
-				return &exitError{code: exitDiffers}
+				return &exit.Error{Code: exitDiffers}
 			}
 			return nil
 		},
@@ -206,16 +207,16 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &exitError{exitNotApplied, errors.New("interrupted: the rules are as they were")}
+		return &exit.Error{Code: exit.NotApplied, Err: errors.New("interrupted: the rules are as they were")}
 	case err != nil:
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	case r.Problem != nil:
-		return &exitError{exitNotApplied, r.Problem.Err()}
+		return &exit.Error{Code: exit.NotApplied, Err: r.Problem.Err()}
 	case r.Troubled():
 		a.printFamilies(r.Families)
 		a.printObstacles(r.Obstacles)
 		a.printEmpty(r.Empty)
-		return &exitError{code: exitStale}
+		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
 }
@@ -241,7 +242,7 @@ configuration.`,
 				return err
 			}
 			if err := rules.Confirm(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
-				return &exitError{exitNotApplied, err}
+				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			fmt.Fprintln(a.out, "confirmed: the rules stay, also after a boot")
 			return nil
@@ -286,7 +287,7 @@ or configuration.`,
 				}
 			}
 			if err := rules.RollBack(cmd.Context(), cfg, wait, token); err != nil {
-				return &exitError{exitNotApplied, err}
+				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			if token == "" {
 				fmt.Fprintln(a.out, "rolled back: our rules are as they were")

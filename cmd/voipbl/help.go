@@ -1,6 +1,9 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+	"github.com/voipbl/voipbl/internal/exit"
+)
 
 // setUpHelp has cobra's own help verb refuse what is no command: it would print
 // the general help for it, and exit with 0.
@@ -20,7 +23,7 @@ func setUpHelp(root *cobra.Command) {
 				err = unknownCommand(found, rest[0])
 			}
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exit.Error{Code: exit.Usage, Err: err}
 			}
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 // TestHelp: each command's help fits a terminal, and has examples.
@@ -40,21 +41,21 @@ func TestHelpOfNothing(t *testing.T) {
 		code int
 		says string
 	}{
-		{"help", exitOK, "Available Commands:"},
-		{"help help", exitOK, "voipbl help [COMMAND...]"},
-		{"help sync", exitOK, "voipbl sync [flags]"},
-		{"help firewall apply", exitOK, "voipbl firewall apply [flags]"},
-		{"help nope", exitUsage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
-		{"help synx", exitUsage, `"synx" is no command of "voipbl"` + "\n  try: voipbl sync\n"},
-		{"help firewall nope", exitUsage, `"nope" is no command of "voipbl firewall"` + "\n  try: voipbl firewall --help\n"},
-		{"help sync nope", exitUsage, `"nope" is no command of "voipbl sync"`},
-		{"nope", exitUsage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
-		{"firewall nope", exitUsage, `"nope" is no command of "voipbl firewall"`},
+		{"help", exit.OK, "Available Commands:"},
+		{"help help", exit.OK, "voipbl help [COMMAND...]"},
+		{"help sync", exit.OK, "voipbl sync [flags]"},
+		{"help firewall apply", exit.OK, "voipbl firewall apply [flags]"},
+		{"help nope", exit.Usage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
+		{"help synx", exit.Usage, `"synx" is no command of "voipbl"` + "\n  try: voipbl sync\n"},
+		{"help firewall nope", exit.Usage, `"nope" is no command of "voipbl firewall"` + "\n  try: voipbl firewall --help\n"},
+		{"help sync nope", exit.Usage, `"nope" is no command of "voipbl sync"`},
+		{"nope", exit.Usage, `"nope" is no command of "voipbl"` + "\n  try: voipbl --help\n"},
+		{"firewall nope", exit.Usage, `"nope" is no command of "voipbl firewall"`},
 	} {
 		var out, errOut bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.line), &out, &errOut)
 		said, silent := out.String(), errOut.String()
-		if c.code != exitOK {
+		if c.code != exit.OK {
 			said, silent = silent, said
 		}
 		if code != c.code || !strings.Contains(said, c.says) || silent != "" {

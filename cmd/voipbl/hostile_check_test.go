@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 func (h *hostileHost) checkReport(kind, state string, r blocklist.SyncReport, code int) {
@@ -20,9 +21,9 @@ func (h *hostileHost) checkReport(kind, state string, r blocklist.SyncReport, co
 	if string(f.State) != state {
 		t.Errorf("%s: the feed is %s, not %s: %+v", kind, f.State, state, f.Problem)
 	}
-	wantCode, wantOutcome, reason := exitOK, blocklist.InForce, ""
+	wantCode, wantOutcome, reason := exit.OK, blocklist.InForce, ""
 	if state != "fresh" {
-		wantCode, wantOutcome = exitStale, blocklist.Stale
+		wantCode, wantOutcome = exit.Stale, blocklist.Stale
 		if f.Problem != nil {
 			reason = f.Problem.Reason
 		}
@@ -37,7 +38,7 @@ func (h *hostileHost) checkReport(kind, state string, r blocklist.SyncReport, co
 			f.Entries, screenedEntries(f), f.Rejected, h.feed.entries, h.feed.screened, h.feed.rejected)
 	}
 	if len(h.kernel()) == 0 {
-		wantCode, wantOutcome = exitStale, blocklist.Stale // a host that blocks nobody is told so
+		wantCode, wantOutcome = exit.Stale, blocklist.Stale // a host that blocks nobody is told so
 	}
 	if code != wantCode || r.Outcome != wantOutcome {
 		t.Errorf("%s: exit %d, %s; want %d, %s", kind, code, r.Outcome, wantCode, wantOutcome)
@@ -157,7 +158,7 @@ func (h *hostileHost) checkWords(kind string, code int, blocked []netip.Prefix) 
 	}
 	if len(blocked) > 0 {
 		words, code := h.voipbl(kind, "check", blocked[0].Addr().String())
-		if code != exitOK {
+		if code != exit.OK {
 			h.t.Errorf("%s: check: exit %d: %s", kind, code, words)
 		}
 		out += words

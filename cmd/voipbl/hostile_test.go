@@ -18,6 +18,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
 )
@@ -175,7 +176,7 @@ func (h *hostileHost) configFile(kind string) string {
 // run syncs the good list and then the hostile one, which must end in state.
 func (h *hostileHost) run(kind, state string) {
 	h.offer(kind, []byte(goodList))
-	if report, code := h.sync(kind); code != exitOK {
+	if report, code := h.sync(kind); code != exit.OK {
 		h.t.Fatalf("%s: the good list: exit %d: %+v", kind, code, report.Feeds)
 	}
 	if !h.rules {
@@ -187,7 +188,7 @@ func (h *hostileHost) run(kind, state string) {
 	var how []string
 	if h.feed.heldFirst != "" && kind == "url" {
 		report, code := h.sync(kind)
-		if p := report.Feeds[0].Problem; code != exitStale || report.Feeds[0].State != feeds.Held || p == nil || p.Reason != h.feed.heldFirst {
+		if p := report.Feeds[0].Problem; code != exit.Stale || report.Feeds[0].State != feeds.Held || p == nil || p.Reason != h.feed.heldFirst {
 			h.t.Errorf("%s: exit %d, %+v; want it held first: %s", kind, code, report.Feeds[0], h.feed.heldFirst)
 		}
 		how = append(how, "--force")

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/manpage"
 )
 
@@ -28,7 +29,7 @@ const commentedConfig = "packaging/voipbl.yaml"
 func main() {
 	if len(os.Args) != 2 && len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: go run -tags man ./cmd/voipbl DIR [COMPLETIONS]")
-		os.Exit(exitUsage)
+		os.Exit(exit.Usage)
 	}
 	err := writeManual(os.Args[1])
 	if err == nil && len(os.Args) == 3 {
@@ -36,7 +37,7 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "man:", err)
-		os.Exit(exitNotApplied)
+		os.Exit(exit.NotApplied)
 	}
 }
 

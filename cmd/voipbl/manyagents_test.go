@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -49,7 +50,7 @@ func TestManyAgents(t *testing.T) {
 		case e := <-endings:
 			delete(left, e.n)
 			losers = append(losers, e.n)
-			if exitCode(e.err) != exitNotApplied {
+			if exitCode(e.err) != exit.NotApplied {
 				t.Errorf("agent %d ends with %v", e.n, e.err)
 			}
 		case <-timeout:
@@ -70,7 +71,7 @@ func TestManyAgents(t *testing.T) {
 
 	h.eventually("the survivor protects", 15*time.Second, func() bool {
 		_, code := h.run("voipbl", "--config", cfg, "status")
-		return code == exitOK
+		return code == exit.OK
 	})
 	h.must("ipset", "test", "voip_bl", "5.5.5.5")
 	h.must("voipbl", "--config", cfg, "firewall", "diff")

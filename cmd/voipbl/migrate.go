@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/migrate"
 )
 
@@ -36,7 +37,7 @@ configuration.`,
 				a.printMigrated(done, dryRun)
 			}
 			if err != nil {
-				return &exitError{exitNotApplied, err}
+				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			return nil
 		},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -54,7 +55,7 @@ func TestOrdinaryUser(t *testing.T) {
 		return cmd.ProcessState.ExitCode(), errOut.String()
 	}
 	for _, words := range []string{"sync", "ban 7.7.7.7", "allow 8.8.4.4", "report 6.6.6.6"} {
-		if code, said := run(0, "voipbl.yaml", strings.Fields(words)...); code != exitOK {
+		if code, said := run(0, "voipbl.yaml", strings.Fields(words)...); code != exit.OK {
 			t.Fatalf("%s: exit %d\n%s", words, code, said)
 		}
 	}
@@ -83,22 +84,22 @@ func TestOrdinaryUser(t *testing.T) {
 			return
 		}
 		tried++
-		want := []int{exitNotApplied}
+		want := []int{exit.NotApplied}
 		if slices.Contains(looks, cmd.CommandPath()) {
-			want = []int{exitUsage}
+			want = []int{exit.Usage}
 		}
 		if _, takes, _ := strings.Cut(cmd.Use, " "); takes != "" {
 			words = append(words, "7.7.7.7")
 		}
 		try("voipbl.yaml", want, words...)
-		try("secret.yaml", []int{exitNotApplied, exitUsage}, words...)
+		try("secret.yaml", []int{exit.NotApplied, exit.Usage}, words...)
 	}
 	each(newApp(io.Discard, io.Discard).command())
 	if tried < 20 {
 		t.Errorf("only %d commands", tried)
 	}
-	try("voipbl.yaml", []int{exitUsage}, "report", "--list")
-	try("voipbl.yaml", []int{exitNotApplied}, "sync", "--dry-run")
-	try("voipbl.yaml", []int{exitNotApplied}, "setup", "--yes")
-	try("secret.yaml", []int{exitUsage}, "config", "check")
+	try("voipbl.yaml", []int{exit.Usage}, "report", "--list")
+	try("voipbl.yaml", []int{exit.NotApplied}, "sync", "--dry-run")
+	try("voipbl.yaml", []int{exit.NotApplied}, "setup", "--yes")
+	try("secret.yaml", []int{exit.Usage}, "config", "check")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/takeover"
@@ -35,9 +36,9 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			taken, refused, err := takeover.ReloadAgent(cmd.Context(), cfg, wait)
 			switch {
 			case err != nil:
-				return &exitError{exitNotApplied, err}
+				return &exit.Error{Code: exit.NotApplied, Err: err}
 			case refused != nil:
-				return &exitError{exitNotApplied, refused.Err()}
+				return &exit.Error{Code: exit.NotApplied, Err: refused.Err()}
 			}
 			a.printFollowed(&takeover.Followed{Now: true, Taken: taken})
 			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
@@ -46,12 +47,12 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), nil)
 			switch {
 			case err != nil:
-				return &exitError{exitStale, err}
+				return &exit.Error{Code: exit.Stale, Err: err}
 			case status.Rules.Problem != nil:
-				return &exitError{exitStale, status.Rules.Problem.Err()}
+				return &exit.Error{Code: exit.Stale, Err: status.Rules.Problem.Err()}
 			case len(status.Families) > 0:
 				a.printFamilies(status.Families)
-				return &exitError{code: exitStale}
+				return &exit.Error{Code: exit.Stale}
 			}
 			return nil
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -48,13 +49,13 @@ them); 1 not removed; 2 usage or configuration.`,
 				a.printRemoved(removed)
 			}
 			if err != nil {
-				return &exitError{exitNotApplied, err}
+				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			for _, s := range removed.Saved {
 				fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
 			}
 			if removed.Unknown != nil {
-				return &exitError{exitStale, removed.Unknown}
+				return &exit.Error{Code: exit.Stale, Err: removed.Unknown}
 			}
 			if removed.Nothing() {
 				fmt.Fprintln(a.out, "there is nothing to remove")

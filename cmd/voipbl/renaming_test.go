@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testskip"
 )
@@ -42,7 +43,7 @@ func TestBesideRenamingSync(t *testing.T) {
 					var text string
 					code := -1
 					r := h.runWith(stopped, stop, func() { text, code = h.voipbl(other.config, other.args...) })
-					if r.failed == "" || code != exitOK || r.code != exitOK {
+					if r.failed == "" || code != exit.OK || r.code != exit.OK {
 						t.Fatalf("at %q: exit %d: %s\nand %d: %s", r.failed, r.code, r.text, code, text)
 					}
 					if now := h.kernel(); now.drop(verb.address) != verb.blocked {

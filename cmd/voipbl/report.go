@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/outbox"
 )
 
@@ -77,10 +78,10 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))
 	}
 	if off := (*outbox.ReportingOffError)(nil); errors.As(err, &off) {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	if a.json {
 		a.printJSON(r)
@@ -104,7 +105,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	now := time.Now()
 	s := outbox.ReadOutbox(cfg, now)
 	if s.Problem != nil {
-		return &exitError{exitUsage, s.Problem.Err()}
+		return &exit.Error{Code: exit.Usage, Err: s.Problem.Err()}
 	}
 	if a.json {
 		a.printJSON(s)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -52,7 +53,7 @@ func (e *usageError) Remedy() string {
 type lineError struct{ error }
 
 // badLine is that a command line makes no sense.
-func badLine(err error) error { return &exitError{exitUsage, &lineError{err}} }
+func badLine(err error) error { return &exit.Error{Code: exit.Usage, Err: &lineError{err}} }
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
@@ -62,22 +63,22 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	a := newApp(out, errOut)
 	root := a.command()
 	root.SetArgs(args)
-	code := exitOK
+	code := exit.OK
 	if cmd, err := root.ExecuteContextC(state.WithPatience(ctx, a.showWaiting)); err != nil {
-		exit := &exitError{code: exitUsage, err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
+		exit := &exit.Error{Code: exit.Usage, Err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
-		if bad := (*lineError)(nil); errors.As(exit.err, &bad) {
-			exit.err = &usageError{bad.error, cmd.CommandPath()}
+		if bad := (*lineError)(nil); errors.As(exit.Err, &bad) {
+			exit.Err = &usageError{bad.error, cmd.CommandPath()}
 		}
-		if exit.err != nil {
-			a.showError(exit.err)
+		if exit.Err != nil {
+			a.showError(exit.Err)
 		}
-		code = exit.code
+		code = exit.Code
 	}
 	if err := a.out.failed; err != nil {
 		fmt.Fprintf(a.err, "voipbl: the output could not be written: %v\n", err)
-		if code == exitOK {
-			code = exitUsage
+		if code == exit.OK {
+			code = exit.Usage
 		}
 	}
 	return code
@@ -132,7 +133,7 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg, err := readConfig(a.configFile, cmd.Flags().Changed("config"))
 	if err != nil {
-		return config.Config{}, &exitError{exitUsage, err}
+		return config.Config{}, &exit.Error{Code: exit.Usage, Err: err}
 	}
 	return cfg, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -59,11 +60,11 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 		},
 		LastGood: a.lastGoodConfig,
 	})
-	if exit := (*exitError)(nil); errors.As(err, &exit) {
+	if exit := (*exit.Error)(nil); errors.As(err, &exit) {
 		return exit // there is no configuration to start with
 	}
 	if err != nil && cmd.Context().Err() == nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	return nil
 }

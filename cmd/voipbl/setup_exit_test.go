@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
@@ -25,16 +26,16 @@ func TestSetupEndsTheSame(t *testing.T) {
 		args   []string
 		code   int
 	}{
-		{name: "drop alone", code: exitOK},
-		{name: "base on trial", args: []string{"--base", "--local", "192.168.7.0/24", "--confirm", "10m"}, code: exitOK},
-		{name: "base for good", args: []string{"--base", "--local", "192.168.7.0/24", "--confirm", "0"}, code: exitOK},
-		{name: "base in the file", config: "firewall:\n  base: true\n  " + local + "\n", args: []string{"--confirm", "10m"}, code: exitOK},
-		{name: "base in the file, for good", config: "firewall:\n  base: true\n  " + local + "\n", args: []string{"--confirm", "0"}, code: exitOK},
-		{name: "a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", code: exitStale},
-		{name: "base, and a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", args: []string{"--base", "--confirm", "0"}, code: exitStale},
-		{name: "base on trial, and a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", args: []string{"--base", "--confirm", "10m"}, code: exitStale},
-		{name: "a list that cannot be had", feed: "{name: far, url: \"http://127.0.0.1:1/\", insecure: true}", code: exitStale},
-		{name: "nothing to block", list: "# nothing\n", code: exitStale},
+		{name: "drop alone", code: exit.OK},
+		{name: "base on trial", args: []string{"--base", "--local", "192.168.7.0/24", "--confirm", "10m"}, code: exit.OK},
+		{name: "base for good", args: []string{"--base", "--local", "192.168.7.0/24", "--confirm", "0"}, code: exit.OK},
+		{name: "base in the file", config: "firewall:\n  base: true\n  " + local + "\n", args: []string{"--confirm", "10m"}, code: exit.OK},
+		{name: "base in the file, for good", config: "firewall:\n  base: true\n  " + local + "\n", args: []string{"--confirm", "0"}, code: exit.OK},
+		{name: "a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", code: exit.Stale},
+		{name: "base, and a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", args: []string{"--base", "--confirm", "0"}, code: exit.Stale},
+		{name: "base on trial, and a name without an address", config: "firewall:\n  trunks: [trunk.invalid]\n  " + local + "\n", args: []string{"--base", "--confirm", "10m"}, code: exit.Stale},
+		{name: "a list that cannot be had", feed: "{name: far, url: \"http://127.0.0.1:1/\", insecure: true}", code: exit.Stale},
+		{name: "nothing to block", list: "# nothing\n", code: exit.Stale},
 	} {
 		for _, agent := range []bool{false, true} {
 			for _, terminal := range []bool{false, true} {

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -24,7 +25,7 @@ import (
 func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	cfg := p.Config
 	if _, err := config.Parse(s.ConfigFile, p.Text); err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if err := s.follow(ctx, cfg, true); err != nil {
 		return err
@@ -41,12 +42,12 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	}
 	if p.Changed {
 		if err := unedited(s.ConfigFile, s.old); err != nil {
-			return &exitError{exitNotApplied, err}
+			return &exit.Error{Code: exit.NotApplied, Err: err}
 		}
 		backup, err := writeConfig(s.ConfigFile, s.old, p.Text, time.Now())
 		s.report.Backup = backup
 		if err != nil {
-			return &exitError{exitNotApplied, fmt.Errorf("configuration: %w", err)}
+			return &exit.Error{Code: exit.NotApplied, Err: fmt.Errorf("configuration: %w", err)}
 		}
 		s.report.Written = s.ConfigFile
 	}
@@ -70,7 +71,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	switch {
 	case s.untidy() || stays:
 		s.report.Outcome = outcomeTroubled
-		return &exitError{code: exitStale}
+		return &exit.Error{Code: exit.Stale}
 	case s.pending():
 		s.report.Outcome = outcomeOnTrial
 	default:
@@ -86,7 +87,7 @@ func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) erro
 	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
 		return nil
 	}
-	return &exitError{exitNotApplied, err}
+	return &exit.Error{Code: exit.NotApplied, Err: err}
 }
 
 // mayLose is what the agent may take away: on a terminal all of it was shown, and agreed to.
@@ -105,7 +106,7 @@ func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
 		err = report.Problem.Err()
 	}
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 		err = errors.New("interrupted: the configuration is written, and not in force")
 	}
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	s.printTroubles(report)
 	if !s.json {
@@ -160,11 +161,11 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &exitError{exitNotApplied, errors.New("interrupted: the rules are as they were")}
+		return &exit.Error{Code: exit.NotApplied, Err: errors.New("interrupted: the rules are as they were")}
 	case err != nil:
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	case report.Problem != nil:
-		return &exitError{exitNotApplied, report.Problem.Err()}
+		return &exit.Error{Code: exit.NotApplied, Err: report.Problem.Err()}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/advise"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/rules"
 )
 
@@ -32,7 +33,7 @@ func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 	}
 	at, err := rules.LookAhead(ctx, with.Config)
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	s.report.Closed, s.report.Unresolved = at.Closed, at.Unresolved
 	s.report.Base = advise.AdviseBase(configured, refused, at, advise.Nowhere(with.Config, s.report.Facts, at.Sessions))

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/migrate"
@@ -103,7 +104,7 @@ const (
 )
 
 // runSetup looks, proposes, asks, writes and applies. The report is nil if it did not come to
-// that. An error that is an [exitError] says how the command ends.
+// that. An error that is an [exit.Error] says how the command ends.
 func runSetup(ctx context.Context, on *Screen, opts SetupOptions) (*setupReport, error) {
 	s := &setup{Screen: on, SetupOptions: opts}
 	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
@@ -120,19 +121,19 @@ func runSetup(ctx context.Context, on *Screen, opts SetupOptions) (*setupReport,
 	}
 	agreed, err := s.agree(ctx, &p)
 	if errors.Is(err, context.Canceled) {
-		return nil, &exitError{exitProposed, errors.New("interrupted: nothing was changed")}
+		return nil, &exit.Error{Code: exit.Proposed, Err: errors.New("interrupted: nothing was changed")}
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = &exitError{code: exitProposed}
+	err = &exit.Error{Code: exit.Proposed}
 	if agreed {
 		err = s.putInForce(ctx, p)
 	} else if s.DryRun {
 		err = nil
 	}
-	if exit := (*exitError)(nil); errors.As(err, &exit) && exit.err != nil {
-		s.report.Error = &problem.Problem{Error: exit.err.Error(), Remedy: problem.RemedyOf(exit.err)}
+	if exit := (*exit.Error)(nil); errors.As(err, &exit) && exit.Err != nil {
+		s.report.Error = &problem.Problem{Error: exit.Err.Error(), Remedy: problem.RemedyOf(exit.Err)}
 	}
 	s.finish(p, agreed)
 	return &s.report, err
@@ -142,18 +143,18 @@ func runSetup(ctx context.Context, on *Screen, opts SetupOptions) (*setupReport,
 func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	var err error
 	if s.old, err = os.ReadFile(s.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &exitError{exitUsage, asUnread(err)}
+		return nil, &exit.Error{Code: exit.Usage, Err: asUnread(err)}
 	}
 	cfg := config.Default()
 	if s.old != nil {
 		if cfg, err = parseConfig(s.ConfigFile, s.old); err != nil {
-			return nil, &exitError{exitUsage, err}
+			return nil, &exit.Error{Code: exit.Usage, Err: err}
 		}
 	}
 	s.baseWas = cfg.Firewall.Base
 	kernel, err := reach.ReadKernelRules(ctx, cfg)
 	if err != nil {
-		return nil, &exitError{exitNotApplied, err}
+		return nil, &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	native, err := reach.ReadNative(ctx, kernel, true)
 	if err != nil {
@@ -167,7 +168,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	}
 	p, err := advise.Propose(s.request)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, &exit.Error{Code: exit.Usage, Err: err}
 	}
 	s.report.Script = advise.ScriptParts(cfg, s.report.Facts.Script, kernel)
 	s.report.OtherLists = advise.OtherLists(cfg, kernel, native)
@@ -321,7 +322,7 @@ func texts[T fmt.Stringer](all []T) []string {
 func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
 	shown, err := rules.Show(ctx, p.Config)
 	if err != nil {
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	s.report.Rules = shown
 	return nil

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -41,7 +42,7 @@ func (a *app) status(cmd *cobra.Command) error {
 	now := time.Now()
 	s, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	s.Add(cfg.trouble(s.Agent))
 	if a.json {
@@ -51,9 +52,9 @@ func (a *app) status(cmd *cobra.Command) error {
 	}
 	switch {
 	case !s.Protected:
-		return &exitError{code: exitNotProtected}
+		return &exit.Error{Code: exitNotProtected}
 	case s.Worrying():
-		return &exitError{code: exitStale}
+		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -80,9 +81,9 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	}
 	switch {
 	case err != nil:
-		return &exitError{exitNotApplied, err}
+		return &exit.Error{Code: exit.NotApplied, Err: err}
 	case report.Troubled():
-		return &exitError{code: exitStale}
+		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testhost"
 	"github.com/voipbl/voipbl/internal/testpoll"
@@ -73,7 +74,7 @@ func TestSystemd(t *testing.T) {
 	onTrial("4s")
 	eventually("base rules are taken back", func() bool { return !base() })
 	eventually("the timer's service has ended", func() bool { return timers() == "" })
-	if out, code := h.Run("voipbl", "sync"); code != exitStale || !strings.Contains(out, "nobody confirmed them in time") || base() {
+	if out, code := h.Run("voipbl", "sync"); code != exit.Stale || !strings.Contains(out, "nobody confirmed them in time") || base() {
 		t.Errorf("the next sync ends with %d: %s", code, out)
 	}
 
@@ -88,7 +89,7 @@ func TestSystemd(t *testing.T) {
 	if rules := h.Must("iptables-save"); !strings.Contains(rules, "-A INPUT -m set --match-set voip_bl src") || base() {
 		t.Errorf("after a boot:\n%s", rules)
 	}
-	if out, code := h.Run("voipbl", "sync", "--offline"); code != exitStale || !strings.Contains(out, "the host was started anew before anybody confirmed them") || base() {
+	if out, code := h.Run("voipbl", "sync", "--offline"); code != exit.Stale || !strings.Contains(out, "the host was started anew before anybody confirmed them") || base() {
 		t.Errorf("sync after a boot ends with %d, base rules in force: %v: %s", code, base(), out)
 	}
 
@@ -141,7 +142,7 @@ func TestSystemd(t *testing.T) {
 	h.Must("sh", "-c", "echo 5.5.5.6 >>/etc/voipbl/list")
 	eventually("the new one works", func() bool { _, code := h.Run("ipset", "test", "voip_bl", "5.5.5.6"); return code == 0 })
 	h.Must("systemctl", "reload", "voipbl")
-	if out, code := h.Run("voipbl", "remove"); code != exitNotApplied || !strings.Contains(out, "systemctl stop voipbl") {
+	if out, code := h.Run("voipbl", "remove"); code != exit.NotApplied || !strings.Contains(out, "systemctl stop voipbl") {
 		t.Errorf("remove beside the agent ends with %d: %s", code, out)
 	}
 	h.Must("systemctl", "stop", "voipbl")

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -63,7 +64,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	}
 	t, err := top.Open(cfg)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	defer t.Close()
 	if a.out.terminal && !once && !a.json {
@@ -72,7 +73,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	_, height := a.size(topLines + topFrame)
 	r, err := t.Read(cmd.Context(), topRows(lines, height))
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.err, "voipbl: "+clean(w))

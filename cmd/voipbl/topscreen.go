@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -29,7 +30,7 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 			return nil
 		}
 		if err != nil {
-			return &exitError{exitUsage, err}
+			return &exit.Error{Code: exit.Usage, Err: err}
 		}
 		if !a.draw(a.topScreen(r, width, height, hint)) {
 			return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 // setUpUsage has every command say in our words what is wrong with a command line, and
@@ -23,7 +24,7 @@ func setUpUsage(root *cobra.Command) {
 		if fits := cmd.Args; fits != nil && cmd.Name() != "help" {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
 				if cmd.HasSubCommands() && len(args) > 0 {
-					return &exitError{exitUsage, unknownCommand(cmd, args[0])}
+					return &exit.Error{Code: exit.Usage, Err: unknownCommand(cmd, args[0])}
 				}
 				if fits(cmd, args) != nil {
 					return argsError(cmd, args)

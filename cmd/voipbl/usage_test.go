@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/voipbl/voipbl/internal/exit"
 )
 
 // notOurs is what cobra, pflag and Go say to programmers.
@@ -25,7 +26,7 @@ func TestUsageErrors(t *testing.T) {
 		line := strings.Join(words, " ")
 		code := run(t.Context(), words, &out, &errOut)
 		text := errOut.String()
-		if code != exitUsage || out.Len() > 0 && !strings.Contains(line, "--json") {
+		if code != exit.Usage || out.Len() > 0 && !strings.Contains(line, "--json") {
 			t.Errorf("%s: exit %d, %s", line, code, out.String())
 		}
 		if bad := notOurs.FindString(text); bad != "" {
@@ -123,7 +124,7 @@ func TestSuggestions(t *testing.T) {
 		"firewal": "voipbl firewall", "tpo": "voipbl top", "Bna": "voipbl ban", "snyc": "voipbl sync", "stauts": "voipbl status", "xyzzy": "voipbl --help",
 	} {
 		var out, errOut bytes.Buffer
-		if code := run(t.Context(), []string{word}, &out, &errOut); code != exitUsage {
+		if code := run(t.Context(), []string{word}, &out, &errOut); code != exit.Usage {
 			t.Errorf("%s: exit %d", word, code)
 		}
 		if got := errOut.String(); got != "voipbl: \""+word+"\" is no command of \"voipbl\"\n  try: "+want+"\n" {
