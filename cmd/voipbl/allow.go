@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/screen"
 )
 
 func (a *app) allowCommand() *cobra.Command {
@@ -126,18 +127,18 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 	}
 	r, err := change(cmd, cfg, hosts)
 	for _, note := range r.Notes {
-		fmt.Fprintln(a.err, "voipbl: "+clean(note))
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(note))
 	}
 	switch {
-	case a.json:
-		a.printJSON(r)
+	case a.JSON:
+		a.PrintJSON(r)
 	case err == nil:
 		a.printAllowedChange(r, words)
 	}
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	if words != "allowed" && !a.json {
+	if words != "allowed" && !a.JSON {
 		a.showBlocked(cmd.Context(), cfg, prefixesOf(r.Changed), "blocked again")
 	}
 	return a.showAllowTroubles(r, words)
@@ -160,7 +161,7 @@ func prefixesOf(changed []blocklist.Allowed) (all []netip.Prefix) {
 func (a *app) showAllowTroubles(r *blocklist.AllowReport, words string) error {
 	code := exit.OK
 	show := func(end int, err error) {
-		a.showError(err)
+		a.ShowError(err)
 		if code == exit.OK {
 			code = end
 		}
@@ -195,18 +196,18 @@ func (a *app) printAllowedChange(r *blocklist.AllowReport, words string) {
 		if words == "allowed" && len(h.Addresses) > 0 {
 			addresses = " (" + exempt.AddrList(h.Addresses) + ")"
 		}
-		fmt.Fprintf(a.out, "%s%s %s%s\n", h.Host, addresses, words, until)
+		fmt.Fprintf(a.Out, "%s%s %s%s\n", h.Host, addresses, words, until)
 	}
 	for _, p := range r.Still {
-		fmt.Fprintf(a.out, "  but %s is never blocked: %s\n", prefixText(p.Prefix), clean(strings.Join(p.Reasons, ", ")))
+		fmt.Fprintf(a.Out, "  but %s is never blocked: %s\n", screen.Prefix(p.Prefix), screen.Clean(strings.Join(p.Reasons, ", ")))
 	}
 	for _, b := range r.Banned {
 		if b.Unused {
-			fmt.Fprintf(a.out, "  %s\n    try: %s\n", clean(b.String()), clean(b.Remedy()))
+			fmt.Fprintf(a.Out, "  %s\n    try: %s\n", screen.Clean(b.String()), screen.Clean(b.Remedy()))
 		}
 	}
 	if len(r.Changed) == 0 && len(r.Absent) == 0 {
-		fmt.Fprintln(a.out, "\"voipbl allow\" has allowed nothing")
+		fmt.Fprintln(a.Out, "\"voipbl allow\" has allowed nothing")
 	}
 }
 
@@ -276,12 +277,12 @@ Exit status: 0 listed, 2 error.`,
 			hosts, notes, err := blocklist.ReadAllowedHosts(cmd.Context(), cfg)
 			if err == nil {
 				for _, note := range notes {
-					fmt.Fprintln(a.err, "voipbl: "+clean(note))
+					fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(note))
 				}
 			}
 			switch {
-			case a.json:
-				a.printJSON(hosts)
+			case a.JSON:
+				a.PrintJSON(hosts)
 			case err == nil || len(hosts) > 0:
 				a.printAllowed(hosts)
 			}
@@ -297,30 +298,30 @@ Exit status: 0 listed, 2 error.`,
 
 func (a *app) printAllowed(hosts []blocklist.Allowed) {
 	if len(hosts) == 0 {
-		fmt.Fprintln(a.out, "nothing is allowed, by hand or by the configuration")
+		fmt.Fprintln(a.Out, "nothing is allowed, by hand or by the configuration")
 		return
 	}
-	var t table
-	t.row("host", "source", "until", "reason")
+	var t screen.Table
+	t.Row("host", "source", "until", "reason")
 	for _, h := range hosts {
 		until := "no end"
 		if !h.Until.IsZero() {
 			until = h.Until.Local().Format(time.DateTime)
 		}
-		t.row(shorten(h.Host, 40), h.Source, until)
+		t.Row(screen.Shorten(h.Host, 40), h.Source, until)
 	}
-	left := columns
-	for _, width := range t.widths()[:3] {
+	left := screen.Columns
+	for _, width := range t.Widths()[:3] {
 		left -= width + 2
 	}
 	for i, h := range hosts {
-		reason := clean(h.Reason)
+		reason := screen.Clean(h.Reason)
 		if reason == "" && len(h.Addresses) > 0 {
 			reason = exempt.AddrList(h.Addresses)
 		}
-		t.rows[i+1] = append(t.rows[i+1], shorten(reason, max(10, left)))
+		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(reason, max(10, left)))
 	}
-	t.print(a.out)
+	t.Print(a.Out)
 }
 
 // completeAllowed completes what "voipbl allow" has allowed.
@@ -341,7 +342,7 @@ func (a *app) completeAllowed(cmd *cobra.Command, args []string, _ string) ([]co
 	var words []cobra.Completion
 	for _, h := range hosts {
 		if h.Source == exempt.ByHand && !given[h.Host] {
-			words = append(words, cobra.CompletionWithDesc(h.Host, clean(h.Reason)))
+			words = append(words, cobra.CompletionWithDesc(h.Host, screen.Clean(h.Reason)))
 		}
 	}
 	return words, nothingElse

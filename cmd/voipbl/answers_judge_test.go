@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // contradictions are what no two answers about one host may do. Each function says what
@@ -74,7 +75,7 @@ func wordsAsJSON(a *hostAnswers) string {
 	}
 	if a.doctor != nil {
 		for _, f := range a.doctor.Findings {
-			of(a.Doctor, clean(f.Text), f.Code, clean(f.Remedy))
+			of(a.Doctor, screen.Clean(f.Text), f.Code, screen.Clean(f.Remedy))
 		}
 	}
 	for _, r := range []struct {
@@ -84,22 +85,22 @@ func wordsAsJSON(a *hostAnswers) string {
 		if r.rules == nil {
 			continue
 		}
-		if n := plural(len(r.rules.Changes), "change", "changes"); !strings.Contains(r.out, ", "+n) {
+		if n := screen.Plural(len(r.rules.Changes), "change", "changes"); !strings.Contains(r.out, ", "+n) {
 			return fmt.Sprintf("%s --json has %s, and not so without --json", r.command, n)
 		}
 		if p := r.rules.Problem; p != nil {
-			of(r.answer, clean(p.Error), clean(p.Remedy))
+			of(r.answer, screen.Clean(p.Error), screen.Clean(p.Remedy))
 		}
 	}
 	if a.sync != nil {
 		for _, f := range a.sync.Feeds {
 			if f.Problem != nil {
-				of(a.Sync, clean(f.Problem.Error), clean(f.Problem.Remedy))
+				of(a.Sync, screen.Clean(f.Problem.Error), screen.Clean(f.Problem.Remedy))
 			}
 		}
 		for _, p := range []*problem.Problem{a.sync.Error, a.sync.AgentError, a.sync.Empty} {
 			if p != nil {
-				of(a.Sync, clean(p.Error), clean(p.Remedy))
+				of(a.Sync, screen.Clean(p.Error), screen.Clean(p.Remedy))
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
@@ -115,8 +116,8 @@ usage or configuration.`,
 
 // checkReason refuses a reason that no ban can have.
 func checkReason(reason string) error {
-	if len(reason) > maxReason || clean(reason) != reason {
-		return badLine(fmt.Errorf("--reason %s: expected at most %d bytes of printable text", clean(shorten(reason, 40)), maxReason))
+	if len(reason) > maxReason || screen.Clean(reason) != reason {
+		return badLine(fmt.Errorf("--reason %s: expected at most %d bytes of printable text", screen.Clean(screen.Shorten(reason, 40)), maxReason))
 	}
 	return nil
 }
@@ -148,18 +149,18 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 		return err
 	}
 	r, err := change(cmd.Context(), cfg, prefixes)
-	if a.json {
-		a.printJSON(r)
+	if a.JSON {
+		a.PrintJSON(r)
 	} else {
 		a.printChanged(r, words)
 		for _, p := range r.Spared {
-			fmt.Fprintf(a.out, "  but not %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+			fmt.Fprintf(a.Out, "  but not %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 		}
 	}
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	if words != banned && !a.json && !cmd.Flags().Changed("reason") { // a program does not read it
+	if words != banned && !a.JSON && !cmd.Flags().Changed("reason") { // a program does not read it
 		a.showBlocked(cmd.Context(), cfg, prefixes, "still blocked")
 	}
 	if !r.Kept {
@@ -171,7 +172,7 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	if len(r.Absent) > 0 {
 		var names []string
 		for _, p := range r.Absent {
-			names = append(names, prefixText(p))
+			names = append(names, screen.Prefix(p))
 		}
 		return &exit.Error{Code: exit.NotApplied, Err: &absentError{names}}
 	}
@@ -183,20 +184,20 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 func (a *app) printChanged(r *bans.Report, words string) {
 	said := make(map[string]bool)
 	for _, b := range r.Changed {
-		line := fmt.Sprintf("%s %s", prefixText(b.Prefix), words)
+		line := fmt.Sprintf("%s %s", screen.Prefix(b.Prefix), words)
 		if words == banned {
 			line += untilWords(b)
 		}
 		if r.InForce && !said[line] {
-			fmt.Fprintln(a.out, line)
+			fmt.Fprintln(a.Out, line)
 			said[line] = true
 		}
 	}
 	for _, b := range r.Evicted {
-		fmt.Fprintf(a.out, "  %s is not banned any more: the list is full, and it ended soonest\n", prefixText(b.Prefix))
+		fmt.Fprintf(a.Out, "  %s is not banned any more: the list is full, and it ended soonest\n", screen.Prefix(b.Prefix))
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintln(a.err, "voipbl: "+clean(note))
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(note))
 	}
 }
 
@@ -248,11 +249,11 @@ func (a *app) bansCommand() *cobra.Command {
 			now := time.Now()
 			bans, notes, err := bans.Read(cfg)
 			for _, note := range notes {
-				fmt.Fprintln(a.err, "voipbl: "+clean(note))
+				fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(note))
 			}
 			switch {
-			case a.json:
-				a.printJSON(bans)
+			case a.JSON:
+				a.PrintJSON(bans)
 			case err == nil || len(bans) > 0:
 				a.printBans(bans, now)
 			}
@@ -268,28 +269,28 @@ func (a *app) bansCommand() *cobra.Command {
 
 func (a *app) printBans(bans []bans.Ban, now time.Time) {
 	if len(bans) == 0 {
-		fmt.Fprintln(a.out, "this host has no bans of its own")
+		fmt.Fprintln(a.Out, "this host has no bans of its own")
 		return
 	}
-	var t table
-	t.row("address", "banned", "until", "reason")
+	var t screen.Table
+	t.Row("address", "banned", "until", "reason")
 	for _, b := range bans {
 		until := "no end"
 		if !b.Until.IsZero() {
 			until = b.Until.Local().Format(time.DateTime)
 		}
-		t.row(prefixText(b.Prefix), ago(b.At, now), until)
+		t.Row(screen.Prefix(b.Prefix), screen.Ago(b.At, now), until)
 	}
 	room := 30
-	if a.out.terminal { // so that no line is folded, but for very long addresses
-		left := columns
-		for _, width := range t.widths()[:3] {
+	if a.Out.Terminal { // so that no line is folded, but for very long addresses
+		left := screen.Columns
+		for _, width := range t.Widths()[:3] {
 			left -= width + 2
 		}
 		room = min(room, max(10, left))
 	}
 	for i, b := range bans {
-		t.rows[i+1] = append(t.rows[i+1], shorten(clean(b.Reason), room))
+		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(screen.Clean(b.Reason), room))
 	}
-	t.print(a.out)
+	t.Print(a.Out)
 }

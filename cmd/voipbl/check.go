@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -58,13 +59,13 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(a.err, "voipbl: "+clean(w))
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 	}
-	if a.json {
-		a.printJSON(reports)
+	if a.JSON {
+		a.PrintJSON(reports)
 	} else {
 		for _, r := range reports {
-			a.printCheck(r)
+			printCheck(a.Screen, r)
 		}
 	}
 	return checkExit(reports)

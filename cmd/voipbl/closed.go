@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // shownNetworks is how many networks that still reach a listener a person is shown.
@@ -13,13 +14,13 @@ const shownNetworks = 2
 
 // printClosed shows the listeners that the base rules close, or would if they were in
 // force, and what opens them.
-func (on *Screen) printClosed(closed []lockout.Closed, notYet bool) {
+func printClosed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
 	}
-	fmt.Fprintf(on.out, "the base rules %s:\n", closedWords(closed, notYet))
-	t := table{right: []int{2}}
-	t.row("  program", "protocol", "port", "address", "still open to")
+	fmt.Fprintf(on.Out, "the base rules %s:\n", closedWords(closed, notYet))
+	t := screen.Table{Right: []int{2}}
+	t.Row("  program", "protocol", "port", "address", "still open to")
 	var remedies []string
 	for _, c := range closed {
 		port, by := "", c.By()
@@ -29,15 +30,15 @@ func (on *Screen) printClosed(closed []lockout.Closed, notYet bool) {
 		if c.VPN != "" && c.VPN != by {
 			by += " (" + c.VPN + ")"
 		}
-		t.row("  "+clean(by), c.Proto, port, c.Addr.String(), openTo(c))
+		t.Row("  "+screen.Clean(by), c.Proto, port, c.Addr.String(), openTo(c))
 		if !slices.Contains(remedies, c.Remedy) {
 			remedies = append(remedies, c.Remedy)
 		}
 	}
-	t.print(on.out)
-	fmt.Fprintln(on.out, "  to open one for everyone:")
+	t.Print(on.Out)
+	fmt.Fprintln(on.Out, "  to open one for everyone:")
 	for _, r := range remedies {
-		fmt.Fprintln(on.out, "    "+clean(r))
+		fmt.Fprintln(on.Out, "    "+screen.Clean(r))
 	}
 }
 
@@ -51,12 +52,12 @@ func closedWords(closed []lockout.Closed, notYet bool) string {
 			toSome++
 		}
 	}
-	words := "close " + plural(toAll, "listener", "listeners")
+	words := "close " + screen.Plural(toAll, "listener", "listeners")
 	switch {
 	case toSome > 0 && toAll > 0:
 		words += fmt.Sprintf(", and leave %d open to networks alone", toSome)
 	case toSome > 0:
-		words = "leave " + plural(toSome, "listener", "listeners") + " open to networks alone"
+		words = "leave " + screen.Plural(toSome, "listener", "listeners") + " open to networks alone"
 	}
 	if notYet {
 		words = "would " + words
@@ -71,7 +72,7 @@ const openToNobody = "nobody"
 func openTo(c lockout.Closed) string {
 	var all []string
 	for _, p := range c.OpenTo {
-		all = append(all, prefixText(p))
+		all = append(all, screen.Prefix(p))
 	}
 	switch {
 	case len(all) == 0:

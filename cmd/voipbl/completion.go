@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // completionCommand stands in for cobra's own, which explains four shells on
@@ -26,7 +27,7 @@ Exit status: 0 printed, 2 usage.`,
   voipbl completion fish >/etc/fish/completions/voipbl.fish`,
 		ValidArgs: []cobra.Completion{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		RunE:      func(cmd *cobra.Command, args []string) error { return writeCompletion(a.out, cmd.Root(), args[0]) },
+		RunE:      func(cmd *cobra.Command, args []string) error { return writeCompletion(a.Out, cmd.Root(), args[0]) },
 	}
 }
 
@@ -68,7 +69,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	}
 	var words []cobra.Completion
 	for _, b := range bans {
-		if address := prefixText(b.Prefix); !given[address] {
+		if address := screen.Prefix(b.Prefix); !given[address] {
 			about := strings.TrimSpace(untilWords(b) + reasonWords(b.Reason))
 			words = append(words, cobra.CompletionWithDesc(address, strings.TrimPrefix(about, ": ")))
 		}

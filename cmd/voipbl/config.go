@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -55,10 +56,10 @@ func (a *app) configCheck(cmd *cobra.Command) error {
 		return err
 	}
 	if _, err := os.Stat(a.configFile); err != nil {
-		fmt.Fprintf(a.out, "there is no %s: the defaults hold\n", a.configFile)
+		fmt.Fprintf(a.Out, "there is no %s: the defaults hold\n", a.configFile)
 		return nil
 	}
-	fmt.Fprintf(a.out, "%s is valid: %s\n", a.configFile, plural(len(cfg.Feeds), "feed", "feeds"))
+	fmt.Fprintf(a.Out, "%s is valid: %s\n", a.configFile, screen.Plural(len(cfg.Feeds), "feed", "feeds"))
 	a.warnSecret(cfg)
 	return nil
 }
@@ -73,8 +74,8 @@ func (a *app) configShow(cmd *cobra.Command) error {
 	if err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
-	if _, err = a.out.Write(text); err == nil && cfg.Limits.MaxEntries == config.EntriesAuto {
-		fmt.Fprintf(a.out, "# one list may have %s\n", feeds.EntriesHere(cfg).Words())
+	if _, err = a.Out.Write(text); err == nil && cfg.Limits.MaxEntries == config.EntriesAuto {
+		fmt.Fprintf(a.Out, "# one list may have %s\n", feeds.EntriesHere(cfg).Words())
 	}
 	return err
 }
@@ -92,6 +93,6 @@ func secretFile(cfg config.Config, file string) string {
 func (a *app) warnSecret(cfg config.Config) {
 	if file := secretFile(cfg, a.configFile); file != "" {
 		f := advise.SecretShown(file)
-		fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(f.Text), clean(f.Remedy))
+		fmt.Fprintf(a.Err, "voipbl: %s\n  try: %s\n", screen.Clean(f.Text), screen.Clean(f.Remedy))
 	}
 }

@@ -98,10 +98,10 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 		}}, report.Findings...)
 	}
 	report.Healthy = !slices.ContainsFunc(report.Findings, func(f advise.Finding) bool { return f.Severity != advise.Note })
-	if a.json {
-		a.printJSON(report)
+	if a.JSON {
+		a.PrintJSON(report)
 	} else {
-		a.printFindings(report)
+		printFindings(a.Screen, report)
 	}
 	switch {
 	case report.Healthy:

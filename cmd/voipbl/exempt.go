@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -73,7 +74,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 		return nil, err
 	}
 	if refused != nil && !quiet {
-		fmt.Fprintln(a.err, "voipbl: the last good configuration is used: "+clean(problem.OneLine(refused.Error())))
+		fmt.Fprintln(a.Err, "voipbl: the last good configuration is used: "+screen.Clean(problem.OneLine(refused.Error())))
 	}
 	report, err := exempt.Ask(cmd.Context(), cfg, queries)
 	if err != nil {
@@ -107,30 +108,30 @@ func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err 
 
 func (a *app) printExempt(r *exempt.Report) {
 	for _, name := range r.Unresolved {
-		fmt.Fprintf(a.err, "voipbl: the addresses of %s are not known, so it exempts none\n", clean(name))
+		fmt.Fprintf(a.Err, "voipbl: the addresses of %s are not known, so it exempts none\n", screen.Clean(name))
 	}
-	if a.json {
-		a.printJSON(r.Exemptions)
+	if a.JSON {
+		a.PrintJSON(r.Exemptions)
 		return
 	}
 	for _, e := range r.Exemptions {
 		switch {
 		case e.Exempt:
-			fmt.Fprintf(a.out, "%s is %s: it is never blocked\n", e.Query, a.paint("exempt", green))
+			fmt.Fprintf(a.Out, "%s is %s: it is never blocked\n", e.Query, a.Paint("exempt", screen.Green))
 		case len(e.Because) > 0:
-			fmt.Fprintf(a.out, "%s is not exempt as a whole\n", e.Query)
+			fmt.Fprintf(a.Out, "%s is not exempt as a whole\n", e.Query)
 		default:
-			fmt.Fprintf(a.out, "%s is not exempt\n", e.Query)
+			fmt.Fprintf(a.Out, "%s is not exempt\n", e.Query)
 		}
 		switch {
 		case e.Exempt || e.Special == "":
 		case e.NeverBanned:
-			fmt.Fprintf(a.out, "  never blocked by a list or a ban: %s\n", e.Special)
+			fmt.Fprintf(a.Out, "  never blocked by a list or a ban: %s\n", e.Special)
 		default:
-			fmt.Fprintf(a.out, "  never blocked by a list, but by a ban: %s\n", e.Special)
+			fmt.Fprintf(a.Out, "  never blocked by a list, but by a ban: %s\n", e.Special)
 		}
 		for _, p := range e.Because {
-			fmt.Fprintf(a.out, "  %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+			fmt.Fprintf(a.Out, "  %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 		}
 	}
 }

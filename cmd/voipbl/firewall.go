@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 )
 
 func (a *app) firewallCommand() *cobra.Command {
@@ -60,8 +61,8 @@ Exit status: 0 printed, 2 error.`,
 			if err != nil {
 				return &exit.Error{Code: exit.Usage, Err: err}
 			}
-			if a.json {
-				a.printJSON(shown)
+			if a.JSON {
+				a.PrintJSON(shown)
 				return nil
 			}
 			for _, s := range shown {
@@ -71,7 +72,7 @@ Exit status: 0 printed, 2 error.`,
 				if s.Text == "" {
 					s.Text = "# no rules: see firewall.drop_at and firewall.ipv6\n"
 				}
-				fmt.Fprintf(a.out, "# %s\n%s", s.Family, s.Text)
+				fmt.Fprintf(a.Out, "# %s\n%s", s.Family, s.Text)
 			}
 			return nil
 		},
@@ -112,15 +113,15 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if a.mistaken {
 				r.Mended()
 			}
-			a.printRulesTrouble(r)
+			printRulesTrouble(a.Screen, r)
 			for _, w := range r.Warnings {
-				fmt.Fprintln(a.err, "voipbl: "+clean(w))
+				fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 			}
-			if a.json {
-				a.printJSON(r)
+			if a.JSON {
+				a.PrintJSON(r)
 			} else {
-				a.printChanges(r)
-				a.printClosed(r.Closed, r.Problem != nil || len(r.Changes) > 0)
+				printChanges(a.Screen, r)
+				printClosed(a.Screen, r.Closed, r.Problem != nil || len(r.Changes) > 0)
 			}
 			if len(r.Changes)+len(r.Missing)+len(r.Families)+len(r.Unresolved) > 0 || r.Problem != nil {
 				return &exit.Error{Code: exitDiffers}
@@ -178,7 +179,7 @@ const (
 // checkConfirm refuses times that a trial of rules cannot last.
 func checkConfirm(trial time.Duration) error {
 	if trial != 0 && (trial < minConfirm || trial > maxConfirm) {
-		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", timeText(trial.String()), minConfirm, timeText(maxConfirm.String())))
+		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", screen.ShortTime(trial.String()), minConfirm, screen.ShortTime(maxConfirm.String())))
 	}
 	return nil
 }
@@ -191,18 +192,18 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	if err != nil {
 		return err
 	}
-	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.showWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
+	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.ShowWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
 	r, err := rules.Apply(cmd.Context(), cfg, opts)
 	done := err == nil && r.Problem == nil
 	if done {
-		a.tellApplied(cmd.Context(), cfg, r, opts.DryRun)
+		tellApplied(a.Screen, cmd.Context(), cfg, r, opts.DryRun)
 	}
 	if r != nil {
 		for _, w := range r.Warnings {
-			fmt.Fprintln(a.err, "voipbl: "+clean(w))
+			fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 		}
-		if a.json {
-			a.printJSON(r)
+		if a.JSON {
+			a.PrintJSON(r)
 		}
 	}
 	switch {
@@ -213,9 +214,9 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	case r.Problem != nil:
 		return &exit.Error{Code: exit.NotApplied, Err: r.Problem.Err()}
 	case r.Troubled():
-		a.printFamilies(r.Families)
-		a.printObstacles(r.Obstacles)
-		a.printEmpty(r.Empty)
+		printFamilies(a.Screen, r.Families)
+		printObstacles(a.Screen, r.Obstacles)
+		printEmpty(a.Screen, r.Empty)
 		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
@@ -244,7 +245,7 @@ configuration.`,
 			if err := rules.Confirm(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
 				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
-			fmt.Fprintln(a.out, "confirmed: the rules stay, also after a boot")
+			fmt.Fprintln(a.Out, "confirmed: the rules stay, also after a boot")
 			return nil
 		},
 	}
@@ -290,7 +291,7 @@ or configuration.`,
 				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			if token == "" {
-				fmt.Fprintln(a.out, "rolled back: our rules are as they were")
+				fmt.Fprintln(a.Out, "rolled back: our rules are as they were")
 			}
 			return nil
 		},

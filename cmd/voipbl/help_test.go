@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // TestHelp: each command's help fits a terminal, and has examples.
@@ -19,8 +20,8 @@ func TestHelp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(out.String()) {
-			if width([]byte(line)) > columns {
-				t.Errorf("%s: wider than %d columns: %s", cmd.CommandPath(), columns, line)
+			if screen.Width([]byte(line)) > screen.Columns {
+				t.Errorf("%s: wider than %d columns: %s", cmd.CommandPath(), screen.Columns, line)
 			}
 		}
 		if cmd.Example == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -102,7 +103,7 @@ func (a *app) lastGoodConfig() (config.Config, error) {
 func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg, refused, err := a.configInForce(cmd)
 	if refused != nil {
-		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
+		fmt.Fprintln(a.Err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
 	}
 	return cfg, err
 }
@@ -112,9 +113,9 @@ func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
 	f, err := a.inForce(cmd)
 	switch {
 	case f.mistake != nil:
-		fmt.Fprintln(a.err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
+		fmt.Fprintln(a.Err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
 	case f.differs:
-		fmt.Fprintf(a.err, "voipbl: the agent goes by another configuration than %s has, and this is the agent's: see \"voipbl status\"\n", clean(f.file))
+		fmt.Fprintf(a.Err, "voipbl: the agent goes by another configuration than %s has, and this is the agent's: see \"voipbl status\"\n", screen.Clean(f.file))
 	case f.silent != nil:
 		f.noteSilent(a)
 	}
@@ -126,7 +127,7 @@ func (a *app) noteOther(cmd *cobra.Command) error {
 	f, err := a.inForce(cmd)
 	switch {
 	case f.differs:
-		fmt.Fprintf(a.err, "voipbl: the agent goes by another configuration than %s has, and this is what the file says: see \"voipbl status\"\n", clean(f.file))
+		fmt.Fprintf(a.Err, "voipbl: the agent goes by another configuration than %s has, and this is what the file says: see \"voipbl status\"\n", screen.Clean(f.file))
 	case f.silent != nil:
 		f.noteSilent(a)
 	}
@@ -134,5 +135,5 @@ func (a *app) noteOther(cmd *cobra.Command) error {
 }
 
 func (f inForce) noteSilent(a *app) {
-	fmt.Fprintf(a.err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", clean(f.silent.Error()), clean(f.file))
+	fmt.Fprintf(a.Err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", screen.Clean(f.silent.Error()), screen.Clean(f.file))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // manEpoch is half past ten in the evening of 2026-11-24 in UTC, which is another
@@ -115,8 +116,8 @@ func checkPage(t *testing.T, dir, name string, cmd *cobra.Command) {
 		t.Errorf("man: %s", trouble)
 	}
 	for line := range strings.Lines(text) {
-		if width([]byte(line)) > columns {
-			t.Errorf("wider than %d columns: %s", columns, line)
+		if screen.Width([]byte(line)) > screen.Columns {
+			t.Errorf("wider than %d columns: %s", screen.Columns, line)
 		}
 	}
 	page, section := name[:len(name)-2], name[len(name)-1:]

@@ -34,7 +34,7 @@ configuration.`,
 			}
 			done, err := migrate.Migrate(cmd.Context(), cfg, version, dryRun)
 			if done != nil && (err == nil || !done.Nothing()) {
-				a.printMigrated(done, dryRun)
+				printMigrated(a.Screen, done, dryRun)
 			}
 			if err != nil {
 				return &exit.Error{Code: exit.NotApplied, Err: err}

@@ -40,9 +40,9 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case refused != nil:
 				return &exit.Error{Code: exit.NotApplied, Err: refused.Err()}
 			}
-			a.printFollowed(&takeover.Followed{Now: true, Taken: taken})
-			a.printSaved(reach.SavedRenamed(machine.SavedRules("/"), cfg))
-			a.printNote(rules.DropLogNote(cfg))
+			printFollowed(a.Screen, &takeover.Followed{Now: true, Taken: taken})
+			printSaved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
+			printNote(a.Screen, rules.DropLogNote(cfg))
 			// As status says it.
 			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), nil)
 			switch {
@@ -51,7 +51,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case status.Rules.Problem != nil:
 				return &exit.Error{Code: exit.Stale, Err: status.Rules.Problem.Err()}
 			case len(status.Families) > 0:
-				a.printFamilies(status.Families)
+				printFamilies(a.Screen, status.Families)
 				return &exit.Error{Code: exit.Stale}
 			}
 			return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -37,12 +38,12 @@ them); 1 not removed; 2 usage or configuration.`,
 			}
 			if err != nil {
 				// Whoever throws it out does not mend its configuration first.
-				a.showError(err)
+				a.ShowError(err)
 				by := "the last good configuration"
 				if cfg, err = a.lastGoodConfig(); err != nil {
 					cfg, by = setnames.LastConfig(), "the defaults"
 				}
-				fmt.Fprintf(a.err, "voipbl: going by %s, and the sets %s, %s, %s and %s\n", by, cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1))
+				fmt.Fprintf(a.Err, "voipbl: going by %s, and the sets %s, %s, %s and %s\n", by, cfg.SetName(0), cfg.SetName(1), cfg.BanSetName(0), cfg.BanSetName(1))
 			}
 			removed, err := blocklist.Remove(cmd.Context(), cfg, wait)
 			if removed != nil {
@@ -52,13 +53,13 @@ them); 1 not removed; 2 usage or configuration.`,
 				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			for _, s := range removed.Saved {
-				fmt.Fprintf(a.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+				fmt.Fprintf(a.Err, "voipbl: %s\n  try: %s\n", screen.Clean(s.String()), screen.Clean(s.Remedy()))
 			}
 			if removed.Unknown != nil {
 				return &exit.Error{Code: exit.Stale, Err: removed.Unknown}
 			}
 			if removed.Nothing() {
-				fmt.Fprintln(a.out, "there is nothing to remove")
+				fmt.Fprintln(a.Out, "there is nothing to remove")
 			}
 			return nil
 		},
@@ -69,15 +70,15 @@ them); 1 not removed; 2 usage or configuration.`,
 
 func (a *app) printRemoved(r *blocklist.Removed) {
 	for _, s := range r.Stays {
-		fmt.Fprintln(a.err, "voipbl: "+s)
+		fmt.Fprintln(a.Err, "voipbl: "+s)
 	}
 	if n := len(r.Rules); n > 0 {
-		fmt.Fprintf(a.out, "removed %s\n", plural(n, "rule or chain", "rules and chains"))
+		fmt.Fprintf(a.Out, "removed %s\n", screen.Plural(n, "rule or chain", "rules and chains"))
 	}
 	for _, name := range r.Chains {
-		fmt.Fprintln(a.out, "removed chain "+name)
+		fmt.Fprintln(a.Out, "removed chain "+name)
 	}
 	for _, name := range r.Sets {
-		fmt.Fprintln(a.out, "removed set "+name)
+		fmt.Fprintln(a.Out, "removed set "+name)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // maxFailures bounds --count: no log has more lines.
@@ -75,7 +76,7 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 	opts.Version = version
 	r, err := outbox.ReportAttacker(cmd.Context(), cfg, prefixes[0], opts)
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.err, "voipbl: "+clean(w))
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 	}
 	if off := (*outbox.ReportingOffError)(nil); errors.As(err, &off) {
 		return &exit.Error{Code: exit.Usage, Err: err}
@@ -83,16 +84,16 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	if a.json {
-		a.printJSON(r)
+	if a.JSON {
+		a.PrintJSON(r)
 		return nil
 	}
-	fmt.Fprintf(a.out, "%s %s\n", r.Addr, clean(attackerWords(r, time.Now())))
+	fmt.Fprintf(a.Out, "%s %s\n", r.Addr, screen.Clean(attackerWords(r, time.Now())))
 	if r.DryRun && r.Request != "" {
-		fmt.Fprintf(a.out, "  GET %s\n", clean(r.Request))
+		fmt.Fprintf(a.Out, "  GET %s\n", screen.Clean(r.Request))
 	}
 	for _, v := range r.Others {
-		fmt.Fprintf(a.out, "  and %s (%s): %s\n", v.Addr, v.Kind, clean(v.Words()))
+		fmt.Fprintf(a.Out, "  and %s (%s): %s\n", v.Addr, v.Kind, screen.Clean(v.Words()))
 	}
 	return nil
 }
@@ -107,22 +108,22 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	if s.Problem != nil {
 		return &exit.Error{Code: exit.Usage, Err: s.Problem.Err()}
 	}
-	if a.json {
-		a.printJSON(s)
+	if a.JSON {
+		a.PrintJSON(s)
 		return nil
 	}
 	if !s.Enabled {
-		fmt.Fprintln(a.out, "reporting is off: report.enabled is false in the configuration")
+		fmt.Fprintln(a.Out, "reporting is off: report.enabled is false in the configuration")
 	}
-	fmt.Fprintln(a.out, reportsWords(s, now))
+	fmt.Fprintln(a.Out, reportsWords(s, now))
 	if len(s.Queue) == 0 {
 		return nil
 	}
-	t := table{right: []int{2, 4}}
-	t.row("address", "kind", "count", "since", "tries")
+	t := screen.Table{Right: []int{2, 4}}
+	t.Row("address", "kind", "count", "since", "tries")
 	for _, e := range s.Queue {
-		t.row(e.Addr.String(), string(e.Kind), strconv.Itoa(e.Count), ago(e.At, now), strconv.Itoa(e.Tries))
+		t.Row(e.Addr.String(), string(e.Kind), strconv.Itoa(e.Count), screen.Ago(e.At, now), strconv.Itoa(e.Tries))
 	}
-	t.print(a.out)
+	t.Print(a.Out)
 	return nil
 }

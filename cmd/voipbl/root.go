@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -28,12 +29,12 @@ const memoryLimit = 64 << 20
 
 // app is what every verb shares.
 type app struct {
-	*Screen
+	*screen.Screen
 	configFile string
 	mistaken   bool // the file has a mistake, and something else is used
 }
 
-func newApp(out, err io.Writer) *app { return &app{Screen: newScreen(out, err)} }
+func newApp(out, err io.Writer) *app { return &app{Screen: screen.New(out, err)} }
 
 // usageError is a command line that makes no sense.
 type usageError struct {
@@ -64,19 +65,19 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := a.command()
 	root.SetArgs(args)
 	code := exit.OK
-	if cmd, err := root.ExecuteContextC(state.WithPatience(ctx, a.showWaiting)); err != nil {
+	if cmd, err := root.ExecuteContextC(state.WithPatience(ctx, a.ShowWaiting)); err != nil {
 		exit := &exit.Error{Code: exit.Usage, Err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
 		errors.As(err, &exit)
 		if bad := (*lineError)(nil); errors.As(exit.Err, &bad) {
 			exit.Err = &usageError{bad.error, cmd.CommandPath()}
 		}
 		if exit.Err != nil {
-			a.showError(exit.Err)
+			a.ShowError(exit.Err)
 		}
 		code = exit.Code
 	}
-	if err := a.out.failed; err != nil {
-		fmt.Fprintf(a.err, "voipbl: the output could not be written: %v\n", err)
+	if err := a.Out.Failed; err != nil {
+		fmt.Fprintf(a.Err, "voipbl: the output could not be written: %v\n", err)
 		if code == exit.OK {
 			code = exit.Usage
 		}
@@ -107,8 +108,8 @@ schedule, and puts right what other programs do to the sets and rules.`,
 		DisableAutoGenTag: true,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(a.out)
-	root.SetErr(a.err)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
 	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.exemptCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.allowCommand(), a.disallowCommand(), a.allowedCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
@@ -120,7 +121,7 @@ schedule, and puts right what other programs do to the sets and rules.`,
 
 // jsonFlag adds --json to a verb.
 func (a *app) jsonFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+	cmd.Flags().BoolVar(&a.JSON, "json", false, "print JSON, for programs")
 }
 
 // waitFlag is for commands that change what another voipbl may be changing.

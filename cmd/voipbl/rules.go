@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/takeover"
 )
 
@@ -19,37 +20,37 @@ const shownOthers = 3
 
 // printChanges shows the difference between the kernel's rules and those that
 // should be there.
-func (on *Screen) printChanges(r *rules.Report) {
-	fmt.Fprintln(on.out, rulesWords(r))
+func printChanges(on *screen.Screen, r *rules.Report) {
+	fmt.Fprintln(on.Out, rulesWords(r))
 	for _, name := range r.Missing {
-		fmt.Fprintf(on.out, "  set %s is missing\n", name)
+		fmt.Fprintf(on.Out, "  set %s is missing\n", name)
 	}
 	at := ""
 	for _, c := range r.Changes {
 		if table := c.Family + ", table " + c.Table; table != at {
 			at = table
-			fmt.Fprintf(on.out, "%s:\n", at)
+			fmt.Fprintf(on.Out, "%s:\n", at)
 		}
-		fmt.Fprintln(on.out, "  "+clean(c.Words()))
+		fmt.Fprintln(on.Out, "  "+screen.Clean(c.Words()))
 		for i, other := range c.Others {
 			if i == shownOthers {
-				fmt.Fprintf(on.out, "      and %d more\n", len(c.Others)-i)
+				fmt.Fprintf(on.Out, "      and %d more\n", len(c.Others)-i)
 				break
 			}
-			fmt.Fprintf(on.out, "      in its way: -A %s %s\n", c.Chain, clean(other))
+			fmt.Fprintf(on.Out, "      in its way: -A %s %s\n", c.Chain, screen.Clean(other))
 		}
 	}
 	switch {
 	case r.Written:
-		fmt.Fprintln(on.out, "(+ put in, - taken out, ^ moved to its place)")
+		fmt.Fprintln(on.Out, "(+ put in, - taken out, ^ moved to its place)")
 	case len(r.Changes) > 0:
-		fmt.Fprintln(on.out, "(+ is missing, - is too much, ^ stands in the wrong place)")
+		fmt.Fprintln(on.Out, "(+ is missing, - is too much, ^ stands in the wrong place)")
 	}
 }
 
 // rulesWords says in a line where the rules stand.
 func rulesWords(r *rules.Report) string {
-	changes := plural(len(r.Changes), "change", "changes")
+	changes := screen.Plural(len(r.Changes), "change", "changes")
 	if r.Agent != nil && r.Agent.Now {
 		changes += " besides the agent's"
 	}
@@ -64,19 +65,19 @@ const fewChanges = 6
 
 // printRules shows what a sync did to the rules: a line, and the changes if they
 // are few.
-func (on *Screen) printRules(r *blocklist.SyncReport) {
+func printRules(on *screen.Screen, r *blocklist.SyncReport) {
 	switch {
 	case r.Rules == nil:
 	case len(r.Rules.Changes) > fewChanges:
-		fmt.Fprintln(on.out, rulesWords(r.Rules)+writtenRules(r))
-		fmt.Fprintln(on.out, `  "voipbl firewall show" shows the rules`)
+		fmt.Fprintln(on.Out, rulesWords(r.Rules)+writtenRules(r))
+		fmt.Fprintln(on.Out, `  "voipbl firewall show" shows the rules`)
 	case len(r.Rules.Changes) > 0:
-		on.printChanges(r.Rules)
+		printChanges(on, r.Rules)
 	default:
-		fmt.Fprintln(on.out, rulesWords(r.Rules))
+		fmt.Fprintln(on.Out, rulesWords(r.Rules))
 	}
 	if r.Rules != nil && r.Rules.New {
-		fmt.Fprintln(on.out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
+		fmt.Fprintln(on.Out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
 	}
 }
 
@@ -88,125 +89,125 @@ func writtenRules(r *blocklist.SyncReport) string {
 }
 
 // printRulesTrouble says on stderr why the rules are not as configured.
-func (on *Screen) printRulesTrouble(r *rules.Report) {
+func printRulesTrouble(on *screen.Screen, r *rules.Report) {
 	if r == nil {
 		return
 	}
-	on.printFamilies(r.Families)
-	on.printObstacles(r.Obstacles)
+	printFamilies(on, r.Families)
+	printObstacles(on, r.Obstacles)
 	if p := r.Problem; p != nil {
-		fmt.Fprintln(on.err, "voipbl: "+clean(p.Error))
+		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 		}
 	}
 	for _, name := range r.Unresolved {
-		fmt.Fprintf(on.err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", clean(name))
+		fmt.Fprintf(on.Err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", screen.Clean(name))
 	}
 	if p := r.Pending; p != nil && p.Lapsed {
 		said := p.Trouble()
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
 	} else if p != nil {
-		fmt.Fprintf(on.err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
+		fmt.Fprintf(on.Err, "voipbl: base rules are on trial until %s and were left alone: see \"voipbl firewall confirm\"\n", p.Deadline.Local().Format(time.DateTime))
 	}
 }
 
 // printObstacles says on stderr why rules that are installed do not have their effect.
-func (on *Screen) printObstacles(obstacles []reach.Obstacle) {
+func printObstacles(on *screen.Screen, obstacles []reach.Obstacle) {
 	for _, o := range obstacles {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(o.Error), clean(o.Remedy))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(o.Error), screen.Clean(o.Remedy))
 	}
 }
 
 // printSaved says on stderr which files of saved rules name sets of an old name.
-func (on *Screen) printSaved(saved []reach.SavedTrouble) {
+func printSaved(on *screen.Screen, saved []reach.SavedTrouble) {
 	for _, s := range saved {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(s.String()), screen.Clean(s.Remedy()))
 	}
 }
 
 // printNote says on stderr what may surprise somebody, if there is anything.
-func (on *Screen) printNote(p *problem.Problem) {
+func printNote(on *screen.Screen, p *problem.Problem) {
 	if p != nil {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(p.Error), clean(p.Remedy))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(p.Error), screen.Clean(p.Remedy))
 	}
 }
 
 // printFamilies says on stderr which family is not protected, and why.
-func (on *Screen) printFamilies(families []problem.FamilyProblem) {
+func printFamilies(on *screen.Screen, families []problem.FamilyProblem) {
 	for _, p := range families {
-		fmt.Fprintln(on.err, "voipbl: "+clean(p.Error))
+		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 		}
 	}
 }
 
 // printRulesStatus shows where blocked addresses are dropped, and what is not as
 // it should be.
-func (on *Screen) printRulesStatus(s *rules.Status) {
-	rules := table{right: []int{3, 4}}
-	rules.row("drop rule for", "backend", "place", "packets", "bytes", "made by")
+func printRulesStatus(on *screen.Screen, s *rules.Status) {
+	rules := screen.Table{Right: []int{3, 4}}
+	rules.Row("drop rule for", "backend", "place", "packets", "bytes", "made by")
 	for _, d := range s.Drops {
 		by := "somebody else"
 		if d.Ours {
 			by = "voipbl"
 		}
-		rules.row(d.Set, d.Backend, fmt.Sprintf("%s %s, rule %d", d.Table, d.Chain, d.Position), count(d.Packets), count(d.Bytes), by)
+		rules.Row(d.Set, d.Backend, fmt.Sprintf("%s %s, rule %d", d.Table, d.Chain, d.Position), screen.Count(d.Packets), screen.Count(d.Bytes), by)
 	}
 	if len(s.Drops) == 0 {
-		rules.row("none")
+		rules.Row("none")
 	}
-	rules.print(on.out)
-	fmt.Fprintf(on.out, "base rules %s; backend %s\n", s.Base, orNone(s.Backend))
+	rules.Print(on.Out)
+	fmt.Fprintf(on.Out, "base rules %s; backend %s\n", s.Base, screen.OrNone(s.Backend))
 	if s.DropAt == config.DropNone {
-		fmt.Fprintln(on.out, "  the rules are another program's (drop_at: none)")
+		fmt.Fprintln(on.Out, "  the rules are another program's (drop_at: none)")
 	}
 	if p := s.Pending; p != nil && !p.Lapsed {
-		fmt.Fprintf(on.out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
+		fmt.Fprintf(on.Out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
 	} else if p != nil {
-		fmt.Fprintln(on.out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
+		fmt.Fprintln(on.Out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
 	}
 	if len(s.Owners) > 0 && s.Rest == nil { // else it is told
-		fmt.Fprintf(on.out, "  other firewalls: %s\n", clean(strings.Join(s.Owners, ", ")))
+		fmt.Fprintf(on.Out, "  other firewalls: %s\n", screen.Clean(strings.Join(s.Owners, ", ")))
 	}
 	if s.Other > 0 {
-		fmt.Fprintf(on.out, "  the other backend has %s, which this one does not show\n", plural(s.Other, "rule", "rules"))
+		fmt.Fprintf(on.Out, "  the other backend has %s, which this one does not show\n", screen.Plural(s.Other, "rule", "rules"))
 	}
 	for _, c := range s.Drift[:min(len(s.Drift), shownOthers)] {
-		fmt.Fprintf(on.out, "  %s: %s\n", c.Family, clean(c.Words()))
+		fmt.Fprintf(on.Out, "  %s: %s\n", c.Family, screen.Clean(c.Words()))
 	}
-	fmt.Fprintln(on.out)
+	fmt.Fprintln(on.Out)
 }
 
 // tellApplied says what was applied, and looks for what is in its way: rules on trial are
 // told before that may take seconds, for their time runs.
-func (on *Screen) tellApplied(ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
+func tellApplied(on *screen.Screen, ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
 	switch {
-	case r.Pending != nil && on.json:
-		fmt.Fprintf(on.err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
+	case r.Pending != nil && on.JSON:
+		fmt.Fprintf(on.Err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
 	case r.Pending != nil:
-		on.printApplied(r, dryRun)
+		printApplied(on, r, dryRun)
 	}
 	blocklist.SeekTroubles(ctx, cfg, r)
-	if r.Pending == nil && !on.json {
-		on.printApplied(r, dryRun)
+	if r.Pending == nil && !on.JSON {
+		printApplied(on, r, dryRun)
 	}
 }
 
-func (on *Screen) printApplied(r *rules.Report, dryRun bool) {
-	on.printFollowed(r.Agent)
+func printApplied(on *screen.Screen, r *rules.Report, dryRun bool) {
+	printFollowed(on, r.Agent)
 	if len(r.Changes) > fewChanges && !dryRun {
-		fmt.Fprintf(on.out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
+		fmt.Fprintf(on.Out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
 	} else {
-		on.printChanges(r)
+		printChanges(on, r)
 	}
-	on.printClosed(r.Closed, dryRun)
+	printClosed(on, r.Closed, dryRun)
 	switch {
 	case dryRun:
-		fmt.Fprintln(on.out, "dry run: nothing was written to the kernel")
+		fmt.Fprintln(on.Out, "dry run: nothing was written to the kernel")
 	case r.Pending != nil:
-		fmt.Fprintf(on.out, `
+		fmt.Fprintf(on.Out, `
 %s until %s, on trial.
 
 Leave this session open. Log in once more, over a new connection, and keep the
@@ -215,27 +216,27 @@ rules with
     voipbl firewall confirm
 
 If nobody does, or if you cannot log in, they are taken back by themselves.
-`, on.paint("in force", yellow), r.Pending.Deadline.Local().Format(time.DateTime))
+`, on.Paint("in force", screen.Yellow), r.Pending.Deadline.Local().Format(time.DateTime))
 	case r.Empty != nil:
-		fmt.Fprintln(on.out, on.inForceEmpty())
+		fmt.Fprintln(on.Out, inForceEmpty(on))
 	case r.Agent != nil && !r.Agent.Now && len(r.Changes) == 0:
-		fmt.Fprintln(on.out, on.paint("in force", green)+" already, by the agent")
+		fmt.Fprintln(on.Out, on.Paint("in force", screen.Green)+" already, by the agent")
 	default:
-		fmt.Fprintln(on.out, on.paint("in force", green))
+		fmt.Fprintln(on.Out, on.Paint("in force", screen.Green))
 	}
 }
 
 // printFollowed says that the agent has taken a configuration over just now, and what went
 // with that.
-func (on *Screen) printFollowed(agent *takeover.Followed) {
+func printFollowed(on *screen.Screen, agent *takeover.Followed) {
 	if agent == nil || !agent.Now {
 		return
 	}
-	fmt.Fprintln(on.out, "the agent has taken the configuration over")
+	fmt.Fprintln(on.Out, "the agent has taken the configuration over")
 	for i, what := range agent.Taken {
 		if i == 0 {
-			fmt.Fprintln(on.out, "what is not in it any more was taken out:")
+			fmt.Fprintln(on.Out, "what is not in it any more was taken out:")
 		}
-		fmt.Fprintln(on.out, "  "+clean(what))
+		fmt.Fprintln(on.Out, "  "+screen.Clean(what))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 		file = abs
 	}
 	err = agent.Run(cmd.Context(), agent.RunOptions{
-		Version: version, ConfigFile: file, Reload: hangup, Log: newLog(a.err, verbose),
+		Version: version, ConfigFile: file, Reload: hangup, Log: screen.NewLog(a.Err, verbose),
 		Load: func() (config.Config, error) {
 			// A file that was there is not to become the defaults by going away.
 			if _, err := os.Stat(a.configFile); there && err != nil {

@@ -49,8 +49,8 @@ configuration.`,
 			opts.Look.Fail2banClient = strings.Fields(client)
 			opts.Command = func(words ...string) string { return setupLine(cmd, words) }
 			report, err := runSetup(cmd.Context(), a.Screen, opts)
-			if report != nil && a.json {
-				a.printJSON(report)
+			if report != nil && a.JSON {
+				a.PrintJSON(report)
 			}
 			return err
 		},

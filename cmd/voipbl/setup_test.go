@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // TestSetupKeepsWhatWasEditedMeanwhile: an answer may take as long as an edit of the
@@ -28,7 +29,7 @@ func TestSetupKeepsWhatWasEditedMeanwhile(t *testing.T) {
 			}
 		}
 		var out bytes.Buffer
-		s := &setup{Screen: newScreen(&out, &out), SetupOptions: SetupOptions{ConfigFile: file}}
+		s := &setup{Screen: screen.New(&out, &out), SetupOptions: SetupOptions{ConfigFile: file}}
 		if c.was != "" {
 			s.old = []byte(c.was)
 		}

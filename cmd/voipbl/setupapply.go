@@ -15,6 +15,7 @@ import (
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -30,7 +31,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	if err := s.follow(ctx, cfg, true); err != nil {
 		return err
 	}
-	if cfg.Firewall.Base && s.json {
+	if cfg.Firewall.Base && s.JSON {
 		if err := s.showRules(ctx, p); err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.showWaiting})
+	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.ShowWaiting})
 	if err == nil && report.Problem != nil {
 		err = report.Problem.Err()
 	}
@@ -122,10 +123,10 @@ func (s *setup) untidy() bool {
 
 // fetch is a sync. Base rules that are to be on trial are none of its business.
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
-	progress := newProgress(s.err)
-	opts := feeds.Options{Version: s.Version, ConfigFile: s.ConfigFile, LeaveBase: !s.baseWas, Wait: s.Wait, Waiting: s.showWaiting, Progress: progress.show}
+	progress := screen.NewProgress(s.Err)
+	opts := feeds.Options{Version: s.Version, ConfigFile: s.ConfigFile, LeaveBase: !s.baseWas, Wait: s.Wait, Waiting: s.ShowWaiting, Progress: progress.Show}
 	report, err := blocklist.Sync(ctx, cfg, opts)
-	progress.clear()
+	progress.Clear()
 	s.report.Sync = report
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted: the configuration is written, and not in force")
@@ -133,12 +134,12 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	s.printTroubles(report)
-	if !s.json {
+	printTroubles(s.Screen, report)
+	if !s.JSON {
 		for _, set := range report.Sets {
-			fmt.Fprintf(s.out, "the set %s holds %s\n", set.Name, plural(set.After, "entry", "entries"))
+			fmt.Fprintf(s.Out, "the set %s holds %s\n", set.Name, screen.Plural(set.After, "entry", "entries"))
 		}
-		s.printRules(report)
+		printRules(s.Screen, report)
 	}
 	return nil
 }
@@ -146,18 +147,18 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{
-		ConfigFile: s.ConfigFile, Confirm: s.Confirm, Wait: s.Wait, Waiting: s.showWaiting, Rollback: s.Rollback(cfg),
+		ConfigFile: s.ConfigFile, Confirm: s.Confirm, Wait: s.Wait, Waiting: s.ShowWaiting, Rollback: s.Rollback(cfg),
 	})
 	s.report.Applied = report
 	if err == nil && report.Problem == nil {
-		s.tellApplied(ctx, cfg, report, false)
+		tellApplied(s.Screen, ctx, cfg, report, false)
 	}
 	if report != nil {
 		for _, w := range report.Warnings {
-			fmt.Fprintln(s.err, "voipbl: "+clean(w))
+			fmt.Fprintln(s.Err, "voipbl: "+screen.Clean(w))
 		}
-		s.printFamilies(report.Families)
-		s.printObstacles(report.Obstacles)
+		printFamilies(s.Screen, report.Families)
+		printObstacles(s.Screen, report.Obstacles)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -202,46 +203,46 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 			next("by hand: %s: %s", c.Key, c.Why)
 		}
 	}
-	if s.json {
+	if s.JSON {
 		return
 	}
 	if agreed || s.asks != nil { // else what was printed last ends with an empty line
-		fmt.Fprintln(s.out)
+		fmt.Fprintln(s.Out)
 	}
 	if s.report.Written != "" {
-		fmt.Fprintf(s.out, "written: %s\n", s.report.Written)
+		fmt.Fprintf(s.Out, "written: %s\n", s.report.Written)
 	}
 	if s.report.Backup != "" {
-		fmt.Fprintf(s.out, "  the old one is %s\n", s.report.Backup)
+		fmt.Fprintf(s.Out, "  the old one is %s\n", s.report.Backup)
 	}
 	switch s.report.Outcome {
 	case outcomeProposed:
-		fmt.Fprintln(s.out, "nothing was changed")
+		fmt.Fprintln(s.Out, "nothing was changed")
 	case outcomeInForce:
-		fmt.Fprintln(s.out, s.paint("in force", green))
+		fmt.Fprintln(s.Out, s.Paint("in force", screen.Green))
 	case outcomeOnTrial:
-		fmt.Fprintln(s.out, s.paint("in force", yellow)+", the base rules on trial")
+		fmt.Fprintln(s.Out, s.Paint("in force", screen.Yellow)+", the base rules on trial")
 	case outcomeTroubled:
 		trial := ""
 		if s.pending() {
 			trial = ", the base rules on trial"
 		}
-		fmt.Fprintln(s.out, s.paint("in force", yellow)+trial+", but not everything is as it should be: see above")
+		fmt.Fprintln(s.Out, s.Paint("in force", screen.Yellow)+trial+", but not everything is as it should be: see above")
 	case outcomeNotApplied:
-		fmt.Fprintln(s.out, s.paint("not applied", red))
+		fmt.Fprintln(s.Out, s.Paint("not applied", screen.Red))
 	}
 	for i, line := range s.report.Next {
 		if i == 0 {
-			fmt.Fprintln(s.out, "next:")
+			fmt.Fprintln(s.Out, "next:")
 		}
-		fmt.Fprintln(s.out, "  "+clean(line))
+		fmt.Fprintln(s.Out, "  "+screen.Clean(line))
 	}
 }
 
 // printFacts tells in a few lines what was found here.
 func (s *setup) printFacts() {
 	f := s.report.Facts
-	t := table{}
+	t := screen.Table{}
 	var networks, pbxs, owners []string
 	for _, n := range f.Networks {
 		if !n.Container {
@@ -271,23 +272,23 @@ func (s *setup) printFacts() {
 			if i < len(r.all) {
 				value = r.all[i]
 			}
-			t.row(name, clean(value))
+			t.Row(name, screen.Clean(value))
 		}
 	}
 	if f.Docker != nil {
-		t.row("Docker", map[bool]string{true: "running", false: "not running"}[f.Docker.Running])
+		t.Row("Docker", map[bool]string{true: "running", false: "not running"}[f.Docker.Running])
 	}
-	t.print(s.out)
+	t.Print(s.Out)
 	for _, u := range f.Unknown {
-		fmt.Fprintf(s.err, "voipbl: %s could not be looked at: %s\n", clean(u.What), clean(u.Error))
+		fmt.Fprintf(s.Err, "voipbl: %s could not be looked at: %s\n", screen.Clean(u.What), screen.Clean(u.Error))
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 }
 
 // printChoices tells each key, its value and why, but for choices that have been shown
 // before.
 func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
-	fmt.Fprintln(s.out, "proposed (+ is new, ! is for you to decide):")
+	fmt.Fprintln(s.Out, "proposed (+ is new, ! is for you to decide):")
 	for _, c := range p.Choices {
 		if slices.Contains(before, c) {
 			continue
@@ -296,15 +297,15 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 			c.Why += "; asked below"
 		}
 		mark := map[advise.State]string{advise.Set: "+", advise.ByHand: "!", advise.Missing: "!"}[c.State]
-		fmt.Fprintf(s.out, "%1s %s: %s\n      %s\n", mark, c.Key, clean(c.Value), clean(c.Why))
+		fmt.Fprintf(s.Out, "%1s %s: %s\n      %s\n", mark, c.Key, screen.Clean(c.Value), screen.Clean(c.Why))
 	}
 	for i, lost := range s.report.TakesAway {
 		if i == 0 {
-			fmt.Fprintln(s.out, "the running agent has not taken the file over, since that takes away:")
+			fmt.Fprintln(s.Out, "the running agent has not taken the file over, since that takes away:")
 		}
-		fmt.Fprintln(s.out, "  "+clean(lost))
+		fmt.Fprintln(s.Out, "  "+screen.Clean(lost))
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 }
 
 // bansInto tells where each jail bans.
@@ -326,7 +327,7 @@ func bansInto(f *machine.Fail2ban) []string {
 		for _, a := range j.Actions {
 			into = append(into, strings.TrimSpace(string(a.Into)+" "+a.Target))
 		}
-		all = append(all, "jail "+j.Name+" bans into "+orNone(strings.Join(into, ", ")))
+		all = append(all, "jail "+j.Name+" bans into "+screen.OrNone(strings.Join(into, ", ")))
 	}
 	return all
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // adviseBase finds out what to say about base rules, and shows what they would do.
@@ -68,39 +69,39 @@ func (s *setup) askBase(ctx context.Context, p *advise.Proposal) (bool, error) {
 		return false, nil
 	}
 	s.printAccess(p)
-	question, otherwise := fmt.Sprintf("Make it the whole firewall, on trial for %s at first?", timeText(s.Confirm.String())), s.wish || s.report.Base.Advice == advise.BaseRecommended
+	question, otherwise := fmt.Sprintf("Make it the whole firewall, on trial for %s at first?", screen.ShortTime(s.Confirm.String())), s.wish || s.report.Base.Advice == advise.BaseRecommended
 	if s.Confirm == 0 {
 		question, otherwise = "Make it the whole firewall, at once and without a trial?", s.wish
 	}
-	return s.asks.yes(ctx, question, otherwise)
+	return s.asks.Yes(ctx, question, otherwise)
 }
 
 // printAdvice says whether voipbl should be the whole firewall.
 func (s *setup) printAdvice() {
 	switch a := s.report.Base; a.Advice {
 	case advise.BaseRecommended:
-		fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host. That is recommended here:")
+		fmt.Fprintln(s.Out, "voipbl can be the whole firewall of this host. That is recommended here:")
 		for _, why := range a.Because {
-			fmt.Fprintln(s.out, "  - "+why)
+			fmt.Fprintln(s.Out, "  - "+why)
 		}
 	case advise.BasePossible:
-		fmt.Fprintln(s.out, "voipbl can be the whole firewall of this host, but:")
+		fmt.Fprintln(s.Out, "voipbl can be the whole firewall of this host, but:")
 	case advise.BaseOn:
 		if a.Refused {
-			fmt.Fprintln(s.out, "as this host is now, the base rules would be refused:")
+			fmt.Fprintln(s.Out, "as this host is now, the base rules would be refused:")
 		} else if len(a.Missing) > 0 {
-			fmt.Fprintln(s.out, "before the base rules are in force:")
+			fmt.Fprintln(s.Out, "before the base rules are in force:")
 		}
 	case advise.BaseUnfit:
-		fmt.Fprintln(s.out, "voipbl cannot be the whole firewall of this host yet:")
+		fmt.Fprintln(s.Out, "voipbl cannot be the whole firewall of this host yet:")
 	}
 	for _, m := range s.report.Base.Missing {
-		fmt.Fprintln(s.out, "  - "+clean(m.What))
+		fmt.Fprintln(s.Out, "  - "+screen.Clean(m.What))
 		if m.Fix != "" {
-			fmt.Fprintln(s.out, "    try: "+clean(m.Fix))
+			fmt.Fprintln(s.Out, "    try: "+screen.Clean(m.Fix))
 		}
 	}
 	if s.report.Base.Advice != advise.BaseOn || len(s.report.Base.Missing) > 0 {
-		fmt.Fprintln(s.out)
+		fmt.Fprintln(s.Out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/migrate"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // printScript says that the published voipbl.sh is on this host, and what it does.
@@ -13,17 +14,17 @@ func (s *setup) printScript() {
 	if len(s.report.Script) == 0 {
 		return
 	}
-	s.folded("the published voipbl.sh is still on this host, and voipbl takes its place: it also blocks addresses that voipbl never blocks, from a list that nobody checks. It is:")
+	s.Folded("the published voipbl.sh is still on this host, and voipbl takes its place: it also blocks addresses that voipbl never blocks, from a list that nobody checks. It is:")
 	for _, part := range s.report.Script {
-		fmt.Fprintln(s.out, "  - "+clean(part))
+		fmt.Fprintln(s.Out, "  - "+screen.Clean(part))
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 }
 
 // agreeMigrate asks whether the script is to be taken out.
 func (s *setup) agreeMigrate(ctx context.Context) (err error) {
 	if len(s.report.Script) > 0 && !s.Migrate {
-		s.Migrate, err = s.asks.yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
+		s.Migrate, err = s.asks.Yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
 	}
 	return err
 }
@@ -36,11 +37,11 @@ func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays boo
 	}
 	done, err := migrate.Migrate(ctx, cfg, s.Version, false)
 	s.report.Migrated = done
-	if done != nil && !s.json {
-		s.printMigrated(done, false)
+	if done != nil && !s.JSON {
+		printMigrated(s.Screen, done, false)
 	}
 	if err != nil {
-		s.showError(err)
+		s.ShowError(err)
 	}
 	return err != nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/voipbl/voipbl/packaging"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/takeover"
 )
 
@@ -49,11 +50,11 @@ type SetupOptions struct {
 
 // setup is one run of the verb.
 type setup struct {
-	*Screen
+	*screen.Screen
 	SetupOptions
 	report  setupReport
 	old     []byte // the configuration as it is, nil if there is none
-	asks    *asker
+	asks    *screen.Asker
 	owners  []string // whose rules the kernel has
 	baseWas bool
 	request advise.Request // that the proposal is for
@@ -105,11 +106,11 @@ const (
 
 // runSetup looks, proposes, asks, writes and applies. The report is nil if it did not come to
 // that. An error that is an [exit.Error] says how the command ends.
-func runSetup(ctx context.Context, on *Screen, opts SetupOptions) (*setupReport, error) {
+func runSetup(ctx context.Context, on *screen.Screen, opts SetupOptions) (*setupReport, error) {
 	s := &setup{Screen: on, SetupOptions: opts}
 	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
-	if !s.Yes && !s.DryRun && !s.json {
-		s.asks = newAsker(s.out)
+	if !s.Yes && !s.DryRun && !s.JSON {
+		s.asks = screen.NewAsker(s.Out)
 	}
 	p, err := s.propose(ctx)
 	if s.asks != nil && s.Base && errors.As(err, new(*advise.RefusedError)) { // answers may mend that
@@ -158,7 +159,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	}
 	native, err := reach.ReadNative(ctx, kernel, true)
 	if err != nil {
-		fmt.Fprintln(s.err, "voipbl: "+clean(err.Error()))
+		fmt.Fprintln(s.Err, "voipbl: "+screen.Clean(err.Error()))
 	}
 	s.owners = reach.OtherOwners(kernel, native)
 	s.report.Facts = machine.Look(ctx, s.Look)
@@ -183,7 +184,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if err := s.adviseBase(ctx, *p); err != nil {
 		return false, err
 	}
-	if !s.json {
+	if !s.JSON {
 		s.printFacts()
 		s.printScript()
 		s.printChoices(*p)
@@ -191,7 +192,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	on := s.report.Base.Advice == advise.BaseOn
 	if s.asks == nil {
 		switch {
-		case s.json:
+		case s.JSON:
 		case on:
 			s.printAccess(*p)
 			s.printAdvice()
@@ -225,7 +226,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 			s.printChoices(*p, before...)
 			break
 		}
-		s.showError(err) // a network that is none, say: ask once more
+		s.ShowError(err) // a network that is none, say: ask once more
 		s.Networks, s.Trunks = before.Networks, before.Trunks
 	}
 	if on {
@@ -241,7 +242,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if (*p).Changed {
 		what = "Write " + s.ConfigFile + " and put it in force?"
 	}
-	return s.asks.yes(ctx, what, true)
+	return s.asks.Yes(ctx, what, true)
 }
 
 // question asks for what only the admin knows, and reports whether that changes
@@ -276,18 +277,18 @@ func exampleNetwork(known []netip.Prefix) string {
 func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
 	var doubted []string
 	for {
-		words, err := s.asks.words(ctx, question, doubted)
+		words, err := s.asks.Words(ctx, question, doubted)
 		if err != nil {
 			return nil, err
 		}
 		hosts, mistake := parseList(key, words)
 		if mistake != nil {
-			s.showError(mistake)
+			s.ShowError(mistake)
 			continue
 		}
 		if len(doubted) == 0 {
 			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
-				s.folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
+				s.Folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
 				doubted = words
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // What an admin has to see before he says yes to base rules, in about a dozen lines however
@@ -36,7 +37,7 @@ func accessLines(openings []advise.Opening, fw config.Firewall) []string {
 		for _, o := range openings {
 			switch {
 			case o.From == from && o.Used:
-				used = append(used, fmt.Sprintf("%s (%s)", o.Service, strings.TrimSpace(strings.Join(o.Protos, ", ")+" "+shorten(o.Ports, portsWidth))))
+				used = append(used, fmt.Sprintf("%s (%s)", o.Service, strings.TrimSpace(strings.Join(o.Protos, ", ")+" "+screen.Shorten(o.Ports, portsWidth))))
 			case o.From == from:
 				unused = append(unused, o.Service)
 			}
@@ -84,7 +85,7 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 		}
 		text, more := programsText(groups[to])
 		if more > 0 {
-			text += " and " + plural(more, "other program", "other programs")
+			text += " and " + screen.Plural(more, "other program", "other programs")
 			left = true
 		}
 		lines = append(lines, "  "+who+": "+text)
@@ -104,7 +105,7 @@ func programsText(closed []lockout.Closed) (text string, more int) {
 			if first != (c.VPN != "" || c.Program == "sshd") {
 				continue
 			}
-			by, port := clean(c.By()), ""
+			by, port := screen.Clean(c.By()), ""
 			if c.Port > 0 {
 				port = fmt.Sprint(c.Port)
 			}
@@ -154,13 +155,13 @@ func portsOf(byProto map[string][]string) string {
 func (s *setup) printAccess(p *advise.Proposal) {
 	fw := p.Config.Firewall
 	for _, line := range accessLines(s.report.Openings, fw) {
-		s.folded(line)
+		s.Folded(line)
 	}
 	if names := s.report.Unresolved; len(names) > 0 {
-		s.folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
+		s.Folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
 	}
 	for _, line := range closedLines(s.report.Closed, fw, s.Command("--dry-run", "--json")) {
-		s.folded(line)
+		s.Folded(line)
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // TestManyListeners: what is shown before a yes is about a dozen lines where 30 programs
@@ -35,7 +36,7 @@ func TestManyListeners(t *testing.T) {
 	}
 	var shown bytes.Buffer
 	for _, line := range append(accessLines(advise.Openings(cfg, listeners), cfg.Firewall), closedLines(closed, cfg.Firewall, "voipbl setup --dry-run --json")...) {
-		shown.Write(fold([]byte(line + "\n")))
+		shown.Write(screen.Fold([]byte(line + "\n")))
 	}
 	text := shown.String()
 	t.Logf("\n%s", text)

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // untilWords is " until" and the end of a ban, or nothing if it has no end.
@@ -21,85 +22,85 @@ func untilWords(b bans.Ban) string {
 }
 
 // printCheck shows whether an address is blocked, where, and why.
-func (on *Screen) printCheck(r blocklist.CheckReport) {
+func printCheck(on *screen.Screen, r blocklist.CheckReport) {
 	is := ""
 	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
-		is = on.paint("exempt", green) + ", but still "
+		is = on.Paint("exempt", screen.Green) + ", but still "
 	}
 	switch r.Verdict {
 	case reach.Blocked:
-		is += on.paint("blocked", red)
+		is += on.Paint("blocked", screen.Red)
 	case reach.PartlyBlocked:
-		is += on.paint("partly blocked", yellow)
+		is += on.Paint("partly blocked", screen.Yellow)
 	case reach.MayBeBlocked:
-		is += on.paint("perhaps blocked", yellow)
+		is += on.Paint("perhaps blocked", screen.Yellow)
 	case reach.NotKnown:
-		is += on.paint("perhaps blocked", yellow) + ": not all rules can be read"
+		is += on.Paint("perhaps blocked", screen.Yellow) + ": not all rules can be read"
 	default:
 		if r.Entry != nil || r.Fail2ban != "" {
-			is += on.paint("not blocked", yellow)
+			is += on.Paint("not blocked", screen.Yellow)
 		} else {
-			is += on.paint("not blocked", green)
+			is += on.Paint("not blocked", screen.Green)
 		}
 	}
-	fmt.Fprintf(on.out, "%s is %s%s\n", r.Query, is, on.checkBecause(r))
+	fmt.Fprintf(on.Out, "%s is %s%s\n", r.Query, is, checkBecause(on, r))
 	for _, why := range r.Unread {
-		fmt.Fprintf(on.out, "  not looked at: %s\n", clean(problem.OneLine(why)))
+		fmt.Fprintf(on.Out, "  not looked at: %s\n", screen.Clean(problem.OneLine(why)))
 	}
 	for _, p := range r.Places {
-		on.printPlace(p)
+		printPlace(on, p)
 	}
 	if r.Partly > 0 {
-		fmt.Fprintf(on.out, "  not as a whole: %s has %s inside it\n", r.Set, plural(r.Partly, "entry", "entries"))
+		fmt.Fprintf(on.Out, "  not as a whole: %s has %s inside it\n", r.Set, screen.Plural(r.Partly, "entry", "entries"))
 	}
 	if r.Note != "" {
-		fmt.Fprintf(on.out, "  but: %s\n", r.Note)
+		fmt.Fprintf(on.Out, "  but: %s\n", r.Note)
 	}
 	for _, l := range r.Listed {
 		note := ""
 		if l.Reject != "" {
 			note = " (not in force: " + l.Reject + ")"
 		}
-		fmt.Fprintf(on.out, "  listed by %s, %s line %d: %q%s\n", l.Feed, clean(l.File), l.Line, shorten(l.Text, 60), note)
+		fmt.Fprintf(on.Out, "  listed by %s, %s line %d: %q%s\n", l.Feed, screen.Clean(l.File), l.Line, screen.Shorten(l.Text, 60), note)
 	}
 	for _, k := range r.Kept {
-		fmt.Fprintf(on.out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
+		fmt.Fprintf(on.Out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
 	}
 	for _, b := range r.Bans {
-		fmt.Fprintf(on.out, "  banned here: %s%s%s\n", prefixText(b.Prefix), untilWords(b), reasonWords(b.Reason))
+		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), untilWords(b), reasonWords(b.Reason))
 	}
 	if r.BanSet != "" {
 		left := "without an end"
 		if r.BanEnds != nil {
 			left = "for " + (time.Duration(*r.BanEnds) * time.Second).String() + " from now"
 		}
-		fmt.Fprintf(on.out, "  in the set of bans %s, %s\n", r.BanSet, left)
+		fmt.Fprintf(on.Out, "  in the set of bans %s, %s\n", r.BanSet, left)
 	}
 	if r.Fail2ban != "" {
 		unused := ""
 		if !slices.ContainsFunc(r.Places, func(p reach.Place) bool { return p.Set == r.Fail2ban }) {
 			unused = ", by which no rule drops"
 		}
-		fmt.Fprintf(on.out, "  banned by fail2ban: in its set %s as %s%s\n", r.Fail2ban, prefixText(*r.FailEntry), unused)
+		fmt.Fprintf(on.Out, "  banned by fail2ban: in its set %s as %s%s\n", r.Fail2ban, screen.Prefix(*r.FailEntry), unused)
 	}
 	if r.Special != "" {
-		fmt.Fprintf(on.out, "  never blocked by a list: %s\n", r.Special)
+		fmt.Fprintf(on.Out, "  never blocked by a list: %s\n", r.Special)
 	}
 	for _, p := range r.Because {
-		fmt.Fprintf(on.out, "  protected by %s: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(on.Out, "  protected by %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
-		fmt.Fprintln(on.out, "  no feed's last good copy lists it")
+		fmt.Fprintln(on.Out, "  no feed's last good copy lists it")
 	}
-	on.printLetIn(r)
+	printLetIn(on, r)
 }
 
 // checkBecause is the end of the line that says whether an address is blocked: by which set, or
 // by whose rule.
-func (on *Screen) checkBecause(r blocklist.CheckReport) string {
+func checkBecause(on *screen.Screen, r blocklist.CheckReport) string {
 	inSet := ""
 	if r.Entry != nil {
-		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, prefixText(*r.Entry), plural(int(r.Packets), "packet", "packets"), plural(int(r.Bytes), "byte", "bytes"))
+		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, screen.Prefix(*r.Entry), screen.Plural(int(r.Packets), "packet", "packets"), screen.Plural(int(r.Bytes), "byte", "bytes"))
 	}
 	places := slices.Clone(r.Places)
 	slices.SortStableFunc(places, func(p, q reach.Place) int { return placeWeight(p) - placeWeight(q) })
@@ -162,7 +163,7 @@ func placeScope(p reach.Place) string {
 	return scope
 }
 
-func (on *Screen) printPlace(p reach.Place) {
+func printPlace(on *screen.Screen, p reach.Place) {
 	does := "dropped"
 	if p.Rejected {
 		does = "rejected"
@@ -178,24 +179,24 @@ func (on *Screen) printPlace(p reach.Place) {
 		by = ", by " + p.By
 	}
 	if p.Set != "" {
-		by += " (set " + clean(p.Set)
+		by += " (set " + screen.Clean(p.Set)
 		if p.Entry != nil {
-			by += " as " + prefixText(*p.Entry)
+			by += " as " + screen.Prefix(*p.Entry)
 		}
 		by += ")"
 	}
-	fmt.Fprintf(on.out, "  %s at %s%s%s\n", does, p.Where, clean(by), placeScope(p))
-	fmt.Fprintf(on.out, "    %s\n", clean(p.Rule))
+	fmt.Fprintf(on.Out, "  %s at %s%s%s\n", does, p.Where, screen.Clean(by), placeScope(p))
+	fmt.Fprintf(on.Out, "    %s\n", screen.Clean(p.Rule))
 	if p.Then != "" {
-		fmt.Fprintf(on.out, "    and then dropped by: %s\n", clean(p.Then))
+		fmt.Fprintf(on.Out, "    and then dropped by: %s\n", screen.Clean(p.Then))
 	}
 	for _, rule := range p.LetIn {
-		fmt.Fprintf(on.out, "    but some packets are let in first: %s\n", clean(rule))
+		fmt.Fprintf(on.Out, "    but some packets are let in first: %s\n", screen.Clean(rule))
 	}
 }
 
 // printLetIn says what lets an address in, at each place.
-func (on *Screen) printLetIn(r blocklist.CheckReport) {
+func printLetIn(on *screen.Screen, r blocklist.CheckReport) {
 	var said []string
 	for _, p := range r.Places {
 		if p.Certain && !slices.Contains(said, p.Remedy) {
@@ -207,7 +208,7 @@ func (on *Screen) printLetIn(r blocklist.CheckReport) {
 		if i > 0 {
 			begin = "and:          "
 		}
-		fmt.Fprintf(on.out, "  %s%s\n", begin, clean(remedy))
+		fmt.Fprintf(on.Out, "  %s%s\n", begin, screen.Clean(remedy))
 	}
 }
 
@@ -216,5 +217,5 @@ func reasonWords(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + clean(reason)
+	return ": " + screen.Clean(reason)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // doctorReport is what doctor --json prints.
@@ -18,49 +19,49 @@ type doctorReport struct {
 }
 
 // printFindings shows what doctor has found.
-func (on *Screen) printFindings(r doctorReport) {
+func printFindings(on *screen.Screen, r doctorReport) {
 	if r.Healthy {
 		found := "nothing found"
 		if len(r.Findings) > 0 {
 			found = "no problem and no warning found"
 		}
-		fmt.Fprintln(on.out, on.paint(found, green))
-		fmt.Fprintln(on.out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
+		fmt.Fprintln(on.Out, on.Paint(found, screen.Green))
+		fmt.Fprintln(on.Out, "looked at: sets and lists, the agent, the rules of both families and backends, "+strings.Join(lookedAt(r.Facts), ", "))
 	}
 	var shown advise.Severity
 	for _, f := range r.Findings {
 		if f.Severity != shown {
 			if shown != "" || r.Healthy {
-				fmt.Fprintln(on.out)
+				fmt.Fprintln(on.Out)
 			}
 			shown = f.Severity
-			colour, n := map[advise.Severity]int{advise.Problem: red, advise.Warning: yellow}[shown], 0
+			colour, n := map[advise.Severity]int{advise.Problem: screen.Red, advise.Warning: screen.Yellow}[shown], 0
 			for _, other := range r.Findings {
 				if other.Severity == shown {
 					n++
 				}
 			}
-			fmt.Fprintln(on.out, on.paint(plural(n, string(shown), string(shown)+"s"), colour))
+			fmt.Fprintln(on.Out, on.Paint(screen.Plural(n, string(shown), string(shown)+"s"), colour))
 		}
-		fmt.Fprintf(on.out, "  %s\n", clean(f.Text))
+		fmt.Fprintf(on.Out, "  %s\n", screen.Clean(f.Text))
 		for _, line := range [][2]string{{"code", f.Code}, {"why", f.Why}, {"try", f.Remedy}} {
-			fmt.Fprintf(on.out, "    %-5s %s\n", line[0]+":", clean(line[1]))
+			fmt.Fprintf(on.Out, "    %-5s %s\n", line[0]+":", screen.Clean(line[1]))
 		}
 	}
 	if len(r.Closed) > 0 {
-		fmt.Fprintln(on.out)
+		fmt.Fprintln(on.Out)
 	}
-	on.printClosed(r.Closed, false)
+	printClosed(on, r.Closed, false)
 }
 
 // lookedAt names what was found on a host.
 func lookedAt(f machine.Facts) []string {
-	all := []string{plural(len(f.Listeners), "listening port", "listening ports")}
+	all := []string{screen.Plural(len(f.Listeners), "listening port", "listening ports")}
 	for _, p := range f.PBXs {
 		all = append(all, strings.TrimSpace(p.Name+" "+p.Version))
 	}
 	if f.Fail2ban != nil {
-		all = append(all, fmt.Sprintf("fail2ban (%s)", plural(len(f.Fail2ban.Jails), "jail", "jails")))
+		all = append(all, fmt.Sprintf("fail2ban (%s)", screen.Plural(len(f.Fail2ban.Jails), "jail", "jails")))
 	}
 	if f.Docker != nil {
 		all = append(all, "Docker")

@@ -4,23 +4,24 @@ import (
 	"fmt"
 
 	"github.com/voipbl/voipbl/migrate"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // printMigrated shows what was taken out of the published voipbl.sh, or would be.
-func (on *Screen) printMigrated(done *migrate.Migrated, dryRun bool) {
-	if on.json {
-		on.printJSON(done)
+func printMigrated(on *screen.Screen, done *migrate.Migrated, dryRun bool) {
+	if on.JSON {
+		on.PrintJSON(done)
 		return
 	}
 	if done.Nothing() {
-		fmt.Fprintln(on.out, "nothing of voipbl.sh is on this host")
+		fmt.Fprintln(on.Out, "nothing of voipbl.sh is on this host")
 		return
 	}
 	if l := done.Lost; l != nil {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(l.Words()), clean(l.Remedy()))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(l.Words()), screen.Clean(l.Remedy()))
 	}
 	for _, s := range done.Saved {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", clean(s.String()), clean(s.Remedy()))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(s.String()), screen.Clean(s.Remedy()))
 	}
 	verb := "taken out"
 	if dryRun {
@@ -31,7 +32,7 @@ func (on *Screen) printMigrated(done *migrate.Migrated, dryRun bool) {
 		all  []string
 	}{{"cron", done.Lines}, {"rule", done.Rules}, {"set", done.Sets}} {
 		for _, one := range part.all {
-			fmt.Fprintf(on.out, "%s: %s %s\n", verb, part.what, clean(one))
+			fmt.Fprintf(on.Out, "%s: %s %s\n", verb, part.what, screen.Clean(one))
 		}
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // attackerWords says what has become of an address that was reported, or would.
 func attackerWords(r *outbox.Report, now time.Time) string {
 	waits := ""
 	if r.Due.After(now) {
-		waits = " in " + span(r.Due.Sub(now))
+		waits = " in " + screen.Span(r.Due.Sub(now))
 	}
 	words := ""
 	switch {
@@ -37,20 +38,20 @@ func attackerWords(r *outbox.Report, now time.Time) string {
 // reportsWords is one line about what waits to be sent.
 func reportsWords(s *outbox.OutboxStatus, now time.Time) string {
 	if s.Problem != nil {
-		return clean(s.Problem.Error)
+		return screen.Clean(s.Problem.Error)
 	}
-	words := count(len(s.Queue)) + " waiting"
+	words := screen.Count(len(s.Queue)) + " waiting"
 	if s.Due.After(now) {
-		words += ", the next is due in " + span(s.Due.Sub(now))
+		words += ", the next is due in " + screen.Span(s.Due.Sub(now))
 	} else if !s.Due.IsZero() {
 		words += ", the next is due now"
 	}
-	words += ", the last was sent " + ago(s.LastSent, now)
+	words += ", the last was sent " + screen.Ago(s.LastSent, now)
 	if s.LastSent.IsZero() {
 		words = words[:len(words)-len("the last was sent never")] + "none was sent yet"
 	}
 	if f := s.LastError; f != nil {
-		words += fmt.Sprintf("; last error %s: %s", ago(f.At, now), clean(f.Error))
+		words += fmt.Sprintf("; last error %s: %s", screen.Ago(f.At, now), screen.Clean(f.Error))
 	}
 	return words
 }

@@ -10,97 +10,98 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
 
 // printNames tells what is noteworthy about names of allow and trunks and is no problem.
-func (on *Screen) printNames(s *blocklist.Status) {
+func printNames(on *screen.Screen, s *blocklist.Status) {
 	for _, n := range s.Names {
 		if n.Warning != "" && !slices.Contains(s.Problems, n.Warning) {
-			fmt.Fprintln(on.out, "  "+strings.Join(wrap(clean(n.Warning), columns-4), "\n    "))
+			fmt.Fprintln(on.Out, "  "+strings.Join(screen.Wrap(screen.Clean(n.Warning), screen.Columns-4), "\n    "))
 		}
 	}
 }
 
 // printStatus shows what status has found.
-func (on *Screen) printStatus(s *blocklist.Status, now time.Time) {
+func printStatus(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Protected {
-		fmt.Fprintln(on.out, on.paint("protected", green))
+		fmt.Fprintln(on.Out, on.Paint("protected", screen.Green))
 	} else {
-		fmt.Fprintln(on.out, on.paint("not protected", red))
+		fmt.Fprintln(on.Out, on.Paint("not protected", screen.Red))
 	}
 	for _, p := range s.Problems {
 		for line := range strings.SplitSeq(p, "\n") {
-			fmt.Fprintln(on.out, "  "+on.paint(clean(line), yellow))
+			fmt.Fprintln(on.Out, "  "+on.Paint(screen.Clean(line), screen.Yellow))
 		}
 		if remedy := s.Remedy(p); remedy != "" {
-			fmt.Fprintln(on.out, "    try: "+clean(remedy))
+			fmt.Fprintln(on.Out, "    try: "+screen.Clean(remedy))
 		}
 	}
 	if rest := s.Rules.Rest; rest != nil && s.Protected {
-		on.folded("  " + rest.Words(s.On()))
+		on.Folded("  " + rest.Words(s.On()))
 	}
 	if p := s.DropLog; p != nil {
-		on.folded("  " + clean(p.Error))
-		on.folded("    try: " + clean(p.Remedy))
+		on.Folded("  " + screen.Clean(p.Error))
+		on.Folded("    try: " + screen.Clean(p.Remedy))
 	}
-	fmt.Fprintln(on.out)
-	on.printAgent(s, now)
-	sets := table{right: []int{1, 2, 3, 4, 5}}
-	sets.row("set", "entries", "lengths", "memory", "rules", "counted")
+	fmt.Fprintln(on.Out)
+	printAgent(on, s, now)
+	sets := screen.Table{Right: []int{1, 2, 3, 4, 5}}
+	sets.Row("set", "entries", "lengths", "memory", "rules", "counted")
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {
 		if !set.Exists {
-			sets.row(set.Name, "none", "", "", "", "")
+			sets.Row(set.Name, "none", "", "", "", "")
 			continue
 		}
-		sets.row(set.Name, count(set.Entries), strconv.Itoa(len(set.Lengths)), humanize.IBytes(uint64(set.Memory)), strconv.Itoa(set.References), count(set.Packets))
+		sets.Row(set.Name, screen.Count(set.Entries), strconv.Itoa(len(set.Lengths)), humanize.IBytes(uint64(set.Memory)), strconv.Itoa(set.References), screen.Count(set.Packets))
 	}
-	sets.print(on.out)
-	fmt.Fprintln(on.out)
-	on.printRulesStatus(s.Rules)
+	sets.Print(on.Out)
+	fmt.Fprintln(on.Out)
+	printRulesStatus(on, s.Rules)
 	if s.IPv6Left {
-		fmt.Fprintln(on.out, "IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses:\nnobody is blocked over IPv6")
-		fmt.Fprintln(on.out)
+		fmt.Fprintln(on.Out, "IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses:\nnobody is blocked over IPv6")
+		fmt.Fprintln(on.Out)
 	}
-	feeds := table{right: []int{1, 2}}
-	feeds.row("feed", "entries", "rejected", "last success", "next", "state")
+	feeds := screen.Table{Right: []int{1, 2}}
+	feeds.Row("feed", "entries", "rejected", "last success", "next", "state")
 	for _, f := range s.Feeds {
-		feeds.row(shorten(f.Name, 24), count(f.Entries), count(f.Rejects), ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
+		feeds.Row(screen.Shorten(f.Name, 24), screen.Count(f.Entries), screen.Count(f.Rejects), screen.Ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
 	}
-	feeds.print(on.out)
+	feeds.Print(on.Out)
 	if s.MaxEntries.Auto {
-		fmt.Fprintf(on.out, "one list may have %s\n", s.MaxEntries.Words())
+		fmt.Fprintf(on.Out, "one list may have %s\n", s.MaxEntries.Words())
 	}
-	on.printNames(s)
+	printNames(on, s)
 }
 
 // printAgent shows what is known of the agent, and what it has counted.
-func (on *Screen) printAgent(s *blocklist.Status, now time.Time) {
-	t := table{}
+func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
+	t := screen.Table{}
 	switch g := s.Agent; {
 	case g != nil:
-		t.row("agent", fmt.Sprintf("version %s, running since %s (process %d)", g.Version, g.Since.Local().Format(time.DateTime), g.PID))
+		t.Row("agent", fmt.Sprintf("version %s, running since %s (process %d)", g.Version, g.Since.Local().Format(time.DateTime), g.PID))
 		if n := g.Repairs.Rules + g.Repairs.Sets; n > 0 {
 			last := g.Repairs.Last[0]
-			t.row("repaired", fmt.Sprintf("rules %s, sets %s, which others had changed; the last %s:", times(g.Repairs.Rules), times(g.Repairs.Sets), ago(last.At, now)))
+			t.Row("repaired", fmt.Sprintf("rules %s, sets %s, which others had changed; the last %s:", screen.Times(g.Repairs.Rules), screen.Times(g.Repairs.Sets), screen.Ago(last.At, now)))
 			for _, found := range last.Found[:min(len(last.Found), shownOthers)] {
-				t.row("", shorten(clean(found), 68))
+				t.Row("", screen.Shorten(screen.Clean(found), 68))
 			}
 		}
 	case s.AgentError != nil:
-		t.row("agent", "in trouble: see above")
+		t.Row("agent", "in trouble: see above")
 	default:
-		t.row("agent", "none is running: lists are renewed by \"voipbl sync\" only")
+		t.Row("agent", "none is running: lists are renewed by \"voipbl sync\" only")
 	}
-	t.row("dropped", droppedWords(s))
+	t.Row("dropped", droppedWords(s))
 	if s.Bans > 0 {
-		t.row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", plural(s.Bans, "ban", "bans")))
+		t.Row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", screen.Plural(s.Bans, "ban", "bans")))
 	}
 	if r := s.Reports; r != nil {
-		t.row("reports", reportsWords(r, now))
+		t.Row("reports", reportsWords(r, now))
 	}
-	t.print(on.out)
-	fmt.Fprintln(on.out)
+	t.Print(on.Out)
+	fmt.Fprintln(on.Out)
 }
 
 // droppedWords tells how much the rules have dropped, since when, and how fast.
@@ -110,7 +111,7 @@ func droppedWords(s *blocklist.Status) string {
 		packets += d.Packets
 		bytes += d.Bytes
 	}
-	words := fmt.Sprintf("%s (%s)", plural(int(packets), "packet", "packets"), humanize.IBytes(bytes))
+	words := fmt.Sprintf("%s (%s)", screen.Plural(int(packets), "packet", "packets"), humanize.IBytes(bytes))
 	if since := s.Rules.Since; !since.IsZero() {
 		words += " since " + since.Local().Format(time.DateTime)
 	}
@@ -131,7 +132,7 @@ func nextWords(f feeds.Status, running *state.AgentStatus, now time.Time) string
 	case !f.Next.After(now):
 		return "now"
 	}
-	return "in " + span(f.Next.Sub(now))
+	return "in " + screen.Span(f.Next.Sub(now))
 }
 
 func feedWords(f feeds.Status) string {

@@ -10,121 +10,122 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // printTroubles says on stderr which feeds are not as they should be, why, and
 // what to do.
-func (on *Screen) printTroubles(r *blocklist.SyncReport) {
+func printTroubles(on *screen.Screen, r *blocklist.SyncReport) {
 	for _, f := range r.Feeds {
 		if f.Problem == nil {
 			continue
 		}
-		fmt.Fprintf(on.err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, clean(f.Problem.Error))
+		fmt.Fprintf(on.Err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, screen.Clean(f.Problem.Error))
 		switch {
 		case slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }): // told below
 		case f.State == feeds.Missing:
-			fmt.Fprintln(on.err, "  there is no earlier copy of it")
+			fmt.Fprintln(on.Err, "  there is no earlier copy of it")
 		case f.State == feeds.Fresh, f.State == feeds.Unchanged:
-			fmt.Fprintf(on.err, "  the rest of it is in force, %s\n", plural(f.Entries, "entry", "entries"))
+			fmt.Fprintf(on.Err, "  the rest of it is in force, %s\n", screen.Plural(f.Entries, "entry", "entries"))
 		default:
-			fmt.Fprintf(on.err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), plural(f.Entries, "entry", "entries"))
+			fmt.Fprintf(on.Err, "  its copy of %s is in force, %s\n", f.FetchedAt.Local().Format(time.DateTime), screen.Plural(f.Entries, "entry", "entries"))
 		}
 		if f.Problem.Remedy != "" {
-			fmt.Fprintln(on.err, "  try: "+clean(f.Problem.Remedy))
+			fmt.Fprintln(on.Err, "  try: "+screen.Clean(f.Problem.Remedy))
 		}
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintln(on.err, "voipbl: "+clean(w))
+		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(w))
 	}
 	if p := r.AgentError; p != nil && p.Remedy != "" {
-		fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
+		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 	}
 	if p := r.BansProblem; p != nil {
-		fmt.Fprintln(on.err, "voipbl: the sets of bans could not be looked after: "+clean(p.Error))
+		fmt.Fprintln(on.Err, "voipbl: the sets of bans could not be looked after: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
-			fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
+			fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 		}
 	}
 	for _, p := range r.ListProblems {
-		fmt.Fprintln(on.err, "voipbl: "+clean(p.Error))
-		fmt.Fprintln(on.err, "  try: "+clean(p.Remedy))
+		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
+		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 	}
-	on.printEmpty(r.Empty)
-	on.printFamilies(r.Families)
-	on.printRulesTrouble(r.Rules)
-	on.printSaved(r.Saved)
-	on.printNote(r.DropLog)
+	printEmpty(on, r.Empty)
+	printFamilies(on, r.Families)
+	printRulesTrouble(on, r.Rules)
+	printSaved(on, r.Saved)
+	printNote(on, r.DropLog)
 	if r.Outcome == blocklist.RulesFailed && r.Error != nil {
-		fmt.Fprintln(on.err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
+		fmt.Fprintln(on.Err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
 	}
 }
 
 // printSync shows what a sync has done, or would do.
-func (on *Screen) printSync(r *blocklist.SyncReport) {
+func printSync(on *screen.Screen, r *blocklist.SyncReport) {
 	if r.Rules != nil {
-		on.printFollowed(r.Rules.Agent)
+		printFollowed(on, r.Rules.Agent)
 	}
-	feeds := table{right: []int{2, 3, 4}}
-	feeds.row("feed", "state", "entries", "rejected", "screened", "fetched")
+	feeds := screen.Table{Right: []int{2, 3, 4}}
+	feeds.Row("feed", "state", "entries", "rejected", "screened", "fetched")
 	for _, f := range r.Feeds {
-		feeds.row(shorten(f.Name, 24), string(f.State), count(f.Entries), count(rejected(f)), count(screened(f)), ago(f.FetchedAt, r.At))
+		feeds.Row(screen.Shorten(f.Name, 24), string(f.State), screen.Count(f.Entries), screen.Count(rejected(f)), screen.Count(screened(f)), screen.Ago(f.FetchedAt, r.At))
 	}
-	feeds.print(on.out)
+	feeds.Print(on.Out)
 	for _, f := range r.Feeds {
-		on.printRejects(f)
+		printRejects(on, f)
 	}
-	on.printScreened(r)
-	on.printProtected(r)
-	fmt.Fprintln(on.out)
+	printScreened(on, r)
+	printProtected(on, r)
+	fmt.Fprintln(on.Out)
 
-	sets := table{right: []int{1, 2, 3, 4}}
-	sets.row("set", "before", "after", "added", "removed", "written")
+	sets := screen.Table{Right: []int{1, 2, 3, 4}}
+	sets.Row("set", "before", "after", "added", "removed", "written")
 	for _, s := range r.Sets {
 		before := "none"
 		if s.Before >= 0 {
-			before = count(s.Before)
+			before = screen.Count(s.Before)
 		}
-		sets.row(s.Name, before, count(s.After), count(s.Added), count(s.Removed), written(r, s))
+		sets.Row(s.Name, before, screen.Count(s.After), screen.Count(s.Added), screen.Count(s.Removed), written(r, s))
 	}
-	sets.print(on.out)
+	sets.Print(on.Out)
 	if r.Outcome == blocklist.DryRun {
 		for _, s := range r.Sets {
 			for _, step := range s.Plan {
-				fmt.Fprintln(on.out, "  would "+step)
+				fmt.Fprintln(on.Out, "  would "+step)
 			}
 		}
 	}
-	fmt.Fprintln(on.out)
-	on.printRules(r)
-	fmt.Fprintln(on.out)
-	on.printOutcome(r)
-	fmt.Fprintln(on.out)
-	on.printSteps(r)
+	fmt.Fprintln(on.Out)
+	printRules(on, r)
+	fmt.Fprintln(on.Out)
+	printOutcome(on, r)
+	fmt.Fprintln(on.Out)
+	printSteps(on, r)
 }
 
-func (on *Screen) printOutcome(r *blocklist.SyncReport) {
+func printOutcome(on *screen.Screen, r *blocklist.SyncReport) {
 	switch {
 	case r.Outcome == blocklist.DryRun:
-		fmt.Fprintln(on.out, "dry run: nothing was written to the kernel")
+		fmt.Fprintln(on.Out, "dry run: nothing was written to the kernel")
 	case r.Empty != nil:
-		fmt.Fprintln(on.out, on.inForceEmpty())
+		fmt.Fprintln(on.Out, inForceEmpty(on))
 	case r.Troubled():
-		fmt.Fprintln(on.out, on.paint("in force", yellow)+", but not everything is as it should be: see above")
+		fmt.Fprintln(on.Out, on.Paint("in force", screen.Yellow)+", but not everything is as it should be: see above")
 	case slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.State == feeds.Cached }):
-		fmt.Fprintln(on.out, on.paint("in force", green)+", from the last good copies")
+		fmt.Fprintln(on.Out, on.Paint("in force", screen.Green)+", from the last good copies")
 	default:
-		fmt.Fprintln(on.out, on.paint("in force", green)+", every feed fresh")
+		fmt.Fprintln(on.Out, on.Paint("in force", screen.Green)+", every feed fresh")
 	}
 }
 
-func (on *Screen) inForceEmpty() string {
-	return on.paint("in force, and empty", red) + ": nobody is on a list"
+func inForceEmpty(on *screen.Screen) string {
+	return on.Paint("in force, and empty", screen.Red) + ": nobody is on a list"
 }
 
 // printEmpty says on stderr that the sets of the lists are empty, if they are.
-func (on *Screen) printEmpty(p *problem.Problem) {
+func printEmpty(on *screen.Screen, p *problem.Problem) {
 	if p != nil {
-		fmt.Fprintf(on.err, "voipbl: %s\n  try: %s\n", p.Error, clean(p.Remedy))
+		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", p.Error, screen.Clean(p.Remedy))
 	}
 }
 
@@ -143,18 +144,18 @@ func written(r *blocklist.SyncReport, s blocklist.SetReport) string {
 // shownRejects is how many rejected lines of a feed a person is shown.
 const shownRejects = 3
 
-func (on *Screen) printRejects(f feeds.Report) {
+func printRejects(on *screen.Screen, f feeds.Report) {
 	for _, r := range f.Rejects[:min(len(f.Rejects), shownRejects)] {
 		where := fmt.Sprintf("line %d", r.Line)
 		if r.File != f.Source {
-			where = fmt.Sprintf("%s:%d", clean(r.File), r.Line)
+			where = fmt.Sprintf("%s:%d", screen.Clean(r.File), r.Line)
 		}
-		fmt.Fprintf(on.out, "  %s %s: %q: %s\n", shorten(f.Name, 24), where, shorten(r.Text, 40), r.Why)
+		fmt.Fprintf(on.Out, "  %s %s: %q: %s\n", screen.Shorten(f.Name, 24), where, screen.Shorten(r.Text, 40), r.Why)
 	}
 	if n := rejected(f); n > shownRejects {
-		fmt.Fprintf(on.out, "  %s: %s in all:\n", shorten(f.Name, 24), plural(n, "rejected line", "rejected lines"))
+		fmt.Fprintf(on.Out, "  %s: %s in all:\n", screen.Shorten(f.Name, 24), screen.Plural(n, "rejected line", "rejected lines"))
 		for _, key := range slices.Sorted(maps.Keys(f.Rejected)) {
-			fmt.Fprintf(on.out, "    %s %s\n", count(f.Rejected[key]), key)
+			fmt.Fprintf(on.Out, "    %s %s\n", screen.Count(f.Rejected[key]), key)
 		}
 	}
 }
@@ -163,7 +164,7 @@ func (on *Screen) printRejects(f feeds.Report) {
 const shownScreened = 3
 
 // printScreened shows what all feeds together have in special-purpose space.
-func (on *Screen) printScreened(r *blocklist.SyncReport) {
+func printScreened(on *screen.Screen, r *blocklist.SyncReport) {
 	var rows []feeds.Screened
 	for _, f := range r.Feeds {
 		for _, s := range f.Screened {
@@ -177,40 +178,40 @@ func (on *Screen) printScreened(r *blocklist.SyncReport) {
 	slices.SortStableFunc(rows, func(a, b feeds.Screened) int { return b.Entries - a.Entries })
 	for i, s := range rows {
 		if i == shownScreened {
-			fmt.Fprintf(on.out, "  screened: and more in %s, see --json\n", plural(len(rows)-i, "other block", "other blocks"))
+			fmt.Fprintf(on.Out, "  screened: and more in %s, see --json\n", screen.Plural(len(rows)-i, "other block", "other blocks"))
 			break
 		}
-		fmt.Fprintf(on.out, "  screened: %s in %s, %s (%s)\n", count(s.Entries), s.Prefix, s.Name, s.Source)
+		fmt.Fprintf(on.Out, "  screened: %s in %s, %s (%s)\n", screen.Count(s.Entries), s.Prefix, s.Name, s.Source)
 	}
 }
 
 // shownProtected is how many protected prefixes a person is shown.
 const shownProtected = 5
 
-func (on *Screen) printProtected(r *blocklist.SyncReport) {
+func printProtected(on *screen.Screen, r *blocklist.SyncReport) {
 	for i, p := range r.Exempt {
 		if i == shownProtected {
-			fmt.Fprintf(on.out, "  protected: and %d more, see --json\n", len(r.Exempt)-i)
+			fmt.Fprintf(on.Out, "  protected: and %d more, see --json\n", len(r.Exempt)-i)
 			break
 		}
-		fmt.Fprintf(on.out, "  protected: %s kept out of the sets: %s\n", prefixText(p.Prefix), strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(on.Out, "  protected: %s kept out of the sets: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 }
 
-func (on *Screen) printSteps(r *blocklist.SyncReport) {
+func printSteps(on *screen.Screen, r *blocklist.SyncReport) {
 	sum := 0.0
-	steps := table{right: []int{1, 3, 5, 7}}
+	steps := screen.Table{Right: []int{1, 3, 5, 7}}
 	var row []string
 	for _, s := range r.Steps {
 		sum += s.Seconds
 		row = append(row, s.Name, fmt.Sprintf("%.3f s", s.Seconds))
 		if len(row) == 8 {
-			steps.row(row...)
+			steps.Row(row...)
 			row = nil
 		}
 	}
-	steps.row(append(row, "all", fmt.Sprintf("%.3f s", sum))...)
-	steps.print(on.out)
+	steps.Row(append(row, "all", fmt.Sprintf("%.3f s", sum))...)
+	steps.Print(on.Out)
 }
 
 func rejected(f feeds.Report) int {

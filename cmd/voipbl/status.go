@@ -45,10 +45,10 @@ func (a *app) status(cmd *cobra.Command) error {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	s.Add(cfg.trouble(s.Agent))
-	if a.json {
-		a.printJSON(s)
+	if a.JSON {
+		a.PrintJSON(s)
 	} else {
-		a.printStatus(s, now)
+		printStatus(a.Screen, s, now)
 	}
 	switch {
 	case !s.Protected:

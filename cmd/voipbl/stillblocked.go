@@ -20,12 +20,12 @@ func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []neti
 	for _, r := range reports {
 		switch r.Verdict {
 		case reach.PartlyBlocked:
-			fmt.Fprintf(a.out, "  a part of %s is %s%s\n", r.Query, words, a.checkBecause(r))
+			fmt.Fprintf(a.Out, "  a part of %s is %s%s\n", r.Query, words, checkBecause(a.Screen, r))
 		case reach.Blocked:
-			fmt.Fprintf(a.out, "  %s is %s%s\n", r.Query, words, a.checkBecause(r))
+			fmt.Fprintf(a.Out, "  %s is %s%s\n", r.Query, words, checkBecause(a.Screen, r))
 		default:
 			continue
 		}
-		fmt.Fprintf(a.out, "    try: \"voipbl check %s\", which says what lets it in\n", r.Query)
+		fmt.Fprintf(a.Out, "    try: \"voipbl check %s\", which says what lets it in\n", r.Query)
 	}
 }

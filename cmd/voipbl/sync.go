@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -56,28 +57,28 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	cfg, err := a.loadConfig(cmd)
 	if err != nil && opts.SetsOnly && opts.Offline {
 		// It is run at boot, and nobody may be there to mend the file.
-		a.showError(err)
+		a.ShowError(err)
 		cfg, err = a.orLastGood(cfg, err)
 	}
 	if err != nil {
 		return err
 	}
-	opts.Version, opts.ConfigFile, opts.Waiting = version, a.configFile, a.showWaiting
-	progress := newProgress(a.err)
-	opts.Progress = progress.show
+	opts.Version, opts.ConfigFile, opts.Waiting = version, a.configFile, a.ShowWaiting
+	progress := screen.NewProgress(a.Err)
+	opts.Progress = progress.Show
 	report, err := blocklist.Sync(cmd.Context(), cfg, opts)
-	progress.clear()
+	progress.Clear()
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted: the kernel is as it was")
 		if report.Outcome == blocklist.RulesFailed {
 			err = errors.New("interrupted: the sets hold the new lists, the rules are as they were")
 		}
 	}
-	a.printTroubles(report)
-	if a.json {
-		a.printJSON(report)
+	printTroubles(a.Screen, report)
+	if a.JSON {
+		a.PrintJSON(report)
 	} else if err == nil {
-		a.printSync(report)
+		printSync(a.Screen, report)
 	}
 	switch {
 	case err != nil:
@@ -91,7 +92,7 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 // orLastGood is the last good configuration, or the mistake if there is none.
 func (a *app) orLastGood(cfg config.Config, mistake error) (config.Config, error) {
 	if good, err := a.lastGoodConfig(); err == nil {
-		fmt.Fprintln(a.err, "voipbl: the last good configuration is used instead")
+		fmt.Fprintln(a.Err, "voipbl: the last good configuration is used instead")
 		return good, nil
 	}
 	return cfg, mistake

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -67,21 +68,21 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	defer t.Close()
-	if a.out.terminal && !once && !a.json {
+	if a.Out.Terminal && !once && !a.JSON {
 		return a.watchTop(cmd.Context(), t, lines, interval)
 	}
-	_, height := a.size(topLines + topFrame)
+	_, height := a.Size(topLines + topFrame)
 	r, err := t.Read(cmd.Context(), topRows(lines, height))
 	if err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.err, "voipbl: "+clean(w))
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 	}
-	if a.json {
-		a.printJSON(r)
+	if a.JSON {
+		a.PrintJSON(r)
 	} else {
-		fmt.Fprint(a.out, topText(r, columns, false))
+		fmt.Fprint(a.Out, topText(r, screen.Columns, false))
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func topText(r *top.Report, width int, watched bool) string {
 	for _, s := range r.Sets {
 		packets, octets, exists = packets+s.Packets, octets+s.Bytes, exists || s.Exists
 	}
-	fmt.Fprintf(&out, "%s  %s dropped, %s", r.At.Local().Format(time.DateTime), plural(int(packets), "packet", "packets"), humanize.IBytes(octets))
+	fmt.Fprintf(&out, "%s  %s dropped, %s", r.At.Local().Format(time.DateTime), screen.Plural(int(packets), "packet", "packets"), humanize.IBytes(octets))
 	if r.Rated {
 		fmt.Fprintf(&out, ", %s per second", rateText(r.Rate))
 	}
@@ -107,13 +108,13 @@ func topText(r *top.Report, width int, watched bool) string {
 	}
 	for _, w := range r.Warnings {
 		if watched {
-			fmt.Fprintln(&out, topWarning, clean(w))
+			fmt.Fprintln(&out, topWarning, screen.Clean(w))
 		}
 	}
 	switch {
 	case len(r.Rows) > 0:
 		fmt.Fprintln(&out)
-		topTable(r, width, watched).print(&out)
+		topTable(r, width, watched).Print(&out)
 	case exists:
 		fmt.Fprintln(&out, "nothing that is blocked has knocked yet")
 	}
@@ -121,11 +122,11 @@ func topText(r *top.Report, width int, watched bool) string {
 }
 
 // topTable cuts the names of feeds to what is left of the width.
-func topTable(r *top.Report, width int, watched bool) *table {
-	t := &table{right: []int{1, 2}}
-	t.row("prefix", "packets", "bytes")
+func topTable(r *top.Report, width int, watched bool) *screen.Table {
+	t := &screen.Table{Right: []int{1, 2}}
+	t.Row("prefix", "packets", "bytes")
 	if watched {
-		t.rows[0][2] = "rate"
+		t.Rows[0][2] = "rate"
 	}
 	for _, row := range r.Rows {
 		last := humanize.IBytes(row.Bytes)
@@ -135,19 +136,19 @@ func topTable(r *top.Report, width int, watched bool) *table {
 		case watched:
 			last = "-"
 		}
-		t.row(prefixText(row.Prefix), count(row.Packets), last)
+		t.Row(screen.Prefix(row.Prefix), screen.Count(row.Packets), last)
 	}
 	var narrow strings.Builder
-	t.print(&narrow)
+	t.Print(&narrow)
 	first, _, _ := strings.Cut(narrow.String(), "\n") // as wide as all, for its end is aligned
 	room := max(width-len(first)-len("  "), len("feeds"))
-	t.rows[0] = append(t.rows[0], "feeds")
+	t.Rows[0] = append(t.Rows[0], "feeds")
 	for i, row := range r.Rows {
 		feeds := strings.Join(row.Feeds, ", ")
 		if feeds == "" {
 			feeds = "no feed"
 		}
-		t.rows[i+1] = append(t.rows[i+1], shorten(feeds, room))
+		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(feeds, room))
 	}
 	return t
 }
@@ -160,5 +161,5 @@ func rateText(rate float64) string {
 	case rate < 1000:
 		return fmt.Sprintf("%.1f", rate)
 	}
-	return count(uint64(rate))
+	return screen.Count(uint64(rate))
 }

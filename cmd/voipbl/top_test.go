@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -33,7 +34,7 @@ prefix      packets    bytes  feeds
 5.5.5.0/24    1,233  2.0 KiB  voipbl, mine
 2a00:1::7         1     48 B  no feed
 `
-	if diff := cmp.Diff(piped, topText(r, columns, false)); diff != "" {
+	if diff := cmp.Diff(piped, topText(r, screen.Columns, false)); diff != "" {
 		t.Error(diff)
 	}
 	first := `2026-03-04 05:06:07  1,234 packets dropped, 2.0 KiB
@@ -43,7 +44,7 @@ prefix      packets  rate  feeds
 5.5.5.0/24    1,233     -  voipbl, mine
 2a00:1::7         1     -  no feed
 `
-	if diff := cmp.Diff(first, topText(r, columns, true)); diff != "" {
+	if diff := cmp.Diff(first, topText(r, screen.Columns, true)); diff != "" {
 		t.Error(diff)
 	}
 	r.Rated, r.Rate, r.Warnings = true, 12345.6, nil
@@ -53,7 +54,7 @@ prefix      packets  rate  feeds
 5.5.5.0/24    1,233  12.2  voipbl, mine
 2a00:1::7         1  0.00  no feed
 `
-	if diff := cmp.Diff(second, topText(r, columns, true)); diff != "" {
+	if diff := cmp.Diff(second, topText(r, screen.Columns, true)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -67,9 +68,9 @@ func TestTopWidth(t *testing.T) {
 		Feeds: strings.Split(strings.Repeat("a-feed ", 40), " "),
 	})
 	for _, watched := range []bool{false, true} {
-		text := topText(r, columns, watched)
+		text := topText(r, screen.Columns, watched)
 		for line := range strings.Lines(text) {
-			if n := utf8.RuneCountInString(line) - 1; n > columns {
+			if n := utf8.RuneCountInString(line) - 1; n > screen.Columns {
 				t.Errorf("%d columns: %q", n, line)
 			}
 		}
@@ -81,7 +82,7 @@ func TestTopWidth(t *testing.T) {
 
 // TestTopScreen fills a screen to its last line but one, whatever its size.
 func TestTopScreen(t *testing.T) {
-	a := &app{Screen: &Screen{out: &output{terminal: true}}}
+	a := &app{Screen: &screen.Screen{Out: &screen.Output{Terminal: true}}}
 	t.Setenv("NO_COLOR", "")
 	r := topReport()
 	for _, size := range []struct{ width, height, lines int }{{80, 24, 7}, {80, 6, 5}, {200, 3, 2}, {20, 24, 7}, {1, 1, 1}} {
@@ -95,7 +96,7 @@ func TestTopScreen(t *testing.T) {
 			t.Errorf("%+v: the warning has no colour: %q", size, frame)
 		}
 		for line := range strings.Lines(strings.NewReplacer("\x1b[K", "", "\x1b[33m", "", "\x1b[0m", "").Replace(body)) {
-			if n := width([]byte(line)); n > size.width {
+			if n := screen.Width([]byte(line)); n > size.width {
 				t.Errorf("%+v: %d columns: %q", size, n, line)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -14,17 +15,17 @@ import (
 func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer a.draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
-	keys := newKeys()
-	defer keys.giveBack()
-	quit := keys.pressed(ctx, "qQ")
+	defer a.Draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
+	keys := screen.NewKeys()
+	defer keys.GiveBack()
+	quit := keys.Pressed(ctx, "qQ")
 	hint := "Ctrl-C ends"
 	if keys != nil {
 		hint = "q or Ctrl-C ends"
 	}
 	for {
-		keys.take()
-		width, height := a.size(topLines + topFrame) // it may have been resized
+		keys.Take()
+		width, height := a.Size(topLines + topFrame) // it may have been resized
 		r, err := t.Read(ctx, topRows(lines, height))
 		if ctx.Err() != nil {
 			return nil
@@ -32,7 +33,7 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 		if err != nil {
 			return &exit.Error{Code: exit.Usage, Err: err}
 		}
-		if !a.draw(a.topScreen(r, width, height, hint)) {
+		if !a.Draw(a.topScreen(r, width, height, hint)) {
 			return nil
 		}
 		select {
@@ -52,15 +53,15 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 //
 // The hint stands below all, if there is room.
 func (a *app) topScreen(r *top.Report, width, height int, hint string) []byte {
-	width = min(width, columns)
-	text := strings.TrimSuffix(string(fold([]byte(topText(r, width, true)))), "\n")
+	width = min(width, screen.Columns)
+	text := strings.TrimSuffix(string(screen.Fold([]byte(topText(r, width, true)))), "\n")
 	lines := append(strings.Split(text, "\n"), hint)
 	var frame bytes.Buffer
 	frame.WriteString("\x1b[H")
 	for _, line := range lines[:min(len(lines), max(height-1, 1))] {
-		line = shorten(line, width)
+		line = screen.Shorten(line, width)
 		if rest, ok := strings.CutPrefix(line, topWarning); ok {
-			line = a.paint(topWarning, yellow) + rest
+			line = a.Paint(topWarning, screen.Yellow) + rest
 		}
 		frame.WriteString("\x1b[K" + line + "\n")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // setUpUsage has every command say in our words what is wrong with a command line, and
@@ -69,7 +70,7 @@ func (v *daysValue) Set(s string) error {
 }
 
 // String is the time without the zeros that Go's own form ends with.
-func (v *daysValue) String() string { return timeText(v.Value.String()) }
+func (v *daysValue) String() string { return screen.ShortTime(v.Value.String()) }
 
 // flagError says in our words what cobra says of options.
 func flagError(err error) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/screen"
 )
 
 // notOurs is what cobra, pflag and Go say to programmers.
@@ -36,8 +37,8 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("%s: not what is wrong, or not what to do: %s", line, text)
 		}
 		for said := range strings.Lines(text) {
-			if width([]byte(said)) > 3*columns {
-				t.Errorf("%s: a line of %d characters: %s", line, width([]byte(said)), said)
+			if screen.Width([]byte(said)) > 3*screen.Columns {
+				t.Errorf("%s: a line of %d characters: %s", line, screen.Width([]byte(said)), said)
 			}
 		}
 	}

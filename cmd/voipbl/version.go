@@ -17,11 +17,11 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := versionInfo()
-			if a.json {
-				a.printJSON(v)
+			if a.JSON {
+				a.PrintJSON(v)
 				return nil
 			}
-			fmt.Fprintf(a.out, "voipbl %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			fmt.Fprintf(a.Out, "voipbl %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			return nil
 		},
 	}

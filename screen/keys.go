@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"context"
@@ -9,33 +9,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keys reads single keys from a terminal, without an Enter behind them. Signals of the
+// Keys reads single keys from a terminal, without an Enter behind them. Signals of the
 // terminal, such as that of Ctrl-C, stay.
-type keys struct {
+type Keys struct {
 	fd     int
 	before *unix.Termios
 }
 
-// newKeys is for standard input, or nil if that is no terminal.
-func newKeys() *keys {
+// NewKeys is for standard input, or nil if that is no terminal.
+func NewKeys() *Keys {
 	fd := int(os.Stdin.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return nil
 	}
-	return &keys{fd, before}
+	return &Keys{fd, before}
 }
 
 // foreground reports whether the terminal is ours just now: to change or to read it from
 // the background would stop this process.
-func (k *keys) foreground() bool {
+func (k *Keys) foreground() bool {
 	group, err := unix.IoctlGetInt(k.fd, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
 
-// take has the terminal give single keys and show none. After a Ctrl-Z and fg the shell has
+// Take has the terminal give single keys and show none. After a Ctrl-Z and fg the shell has
 // changed that back, so it is done again and again.
-func (k *keys) take() {
+func (k *Keys) Take() {
 	if k == nil || !k.foreground() {
 		return
 	}
@@ -45,8 +45,8 @@ func (k *keys) take() {
 	unix.IoctlSetTermios(k.fd, unix.TCSETS, &mode)
 }
 
-// giveBack makes the terminal as it was.
-func (k *keys) giveBack() {
+// GiveBack makes the terminal as it was.
+func (k *Keys) GiveBack() {
 	if k != nil && k.foreground() {
 		unix.IoctlSetTermios(k.fd, unix.TCSETS, k.before)
 	}
@@ -56,8 +56,8 @@ func (k *keys) giveBack() {
 // still wanted.
 const keyPoll = 200
 
-// pressed closes the channel when one of some keys was pressed.
-func (k *keys) pressed(ctx context.Context, wanted string) <-chan struct{} {
+// Pressed closes the channel when one of some keys was pressed.
+func (k *Keys) Pressed(ctx context.Context, wanted string) <-chan struct{} {
 	if k == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"bytes"
@@ -12,46 +12,46 @@ import (
 	"golang.org/x/term"
 )
 
-// columns is how wide a line may be on a terminal.
-const columns = 80
+// Columns is how wide a line may be on a terminal.
+const Columns = 80
 
-// output is where people or programs read. On a terminal it folds long lines
+// Output is where people or programs read. On a terminal it folds long lines
 // at spaces; it remembers whether anything was written, and the first error.
-type output struct {
+type Output struct {
 	io.Writer
-	terminal bool  // it is one, and no file or pipe
+	Terminal bool  // it is one, and no file or pipe
 	used     bool  // something was written
-	failed   error // the first that a write has met
+	Failed   error // the first that a write has met
 }
 
-func newOutput(w io.Writer) *output {
+func newOutput(w io.Writer) *Output {
 	f, ok := w.(*os.File)
-	return &output{Writer: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &Output{Writer: w, Terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	o.used = true
 	text := p
-	if o.terminal {
-		text = fold(p)
+	if o.Terminal {
+		text = Fold(p)
 	}
 	if _, err := o.Writer.Write(text); err != nil {
-		if o.failed == nil {
-			o.failed = err
+		if o.Failed == nil {
+			o.Failed = err
 		}
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// fold breaks lines that are longer than the terminal is wide, and indents what
+// Fold breaks lines that are longer than the terminal is wide, and indents what
 // follows by four more than the line.
-func fold(p []byte) []byte {
+func Fold(p []byte) []byte {
 	var out bytes.Buffer
 	for line := range bytes.Lines(p) {
 		indent := strings.Repeat(" ", len(line)-len(bytes.TrimLeft(line, " "))+4)
-		for width(line) > columns {
-			at := bytes.LastIndexByte(cut(line, columns), ' ')
+		for Width(line) > Columns {
+			at := bytes.LastIndexByte(cut(line, Columns), ' ')
 			if at <= len(indent) { // a word longer than a line: after it, then
 				next := bytes.IndexByte(line[len(indent)+1:], ' ')
 				if next < 0 {
@@ -68,8 +68,8 @@ func fold(p []byte) []byte {
 	return out.Bytes()
 }
 
-// width counts the characters of a line, without its end and its colours.
-func width(line []byte) (n int) {
+// Width counts the characters of a line, without its end and its colours.
+func Width(line []byte) (n int) {
 	line = bytes.TrimRight(line, "\n")
 	for i := 0; i < len(line); n++ {
 		i += colour(line[i:])
@@ -106,9 +106,9 @@ func colour(text []byte) (n int) {
 	return n
 }
 
-// clean makes text from outside (file names, certificates, servers) harmless to
+// Clean makes text from outside (file names, certificates, servers) harmless to
 // a terminal: what is not printable is shown as Go writes it in quotes.
-func clean(s string) string {
+func Clean(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
 		return s
 	}
@@ -116,8 +116,8 @@ func clean(s string) string {
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// wrap breaks a text between words into lines of at most width bytes, or one word.
-func wrap(text string, width int) []string {
+// Wrap breaks a text between words into lines of at most width bytes, or one word.
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {

@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// newLog is the log of the agent. For the journal a line begins with its priority
+// NewLog is the log of the agent. For the journal a line begins with its priority
 // (sd-daemon(3)) and has no time, which the journal adds.
-func newLog(w io.Writer, verbose bool) *slog.Logger {
+func NewLog(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
@@ -56,7 +56,7 @@ func (j *journal) Handle(ctx context.Context, r slog.Record) error {
 	if attrs := strings.TrimSpace(j.line.String()); attrs != "" {
 		text += " " + attrs
 	}
-	_, err := fmt.Fprintf(j.out, "<%d>%s\n", priority(r.Level), clean(text))
+	_, err := fmt.Fprintf(j.out, "<%d>%s\n", priority(r.Level), Clean(text))
 	return err
 }
 

@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ const (
 	progressEvery = 200 * time.Millisecond
 )
 
-// progress shows on a terminal how far a slow download is.
-type progress struct {
+// Progress shows on a terminal how far a slow download is.
+type Progress struct {
 	w     io.Writer // nil if it is no terminal
 	mu    sync.Mutex
 	begun time.Time
@@ -23,15 +23,15 @@ type progress struct {
 	shown bool
 }
 
-func newProgress(o *output) *progress {
-	p := &progress{begun: time.Now()}
-	if o.terminal {
+func NewProgress(o *Output) *Progress {
+	p := &Progress{begun: time.Now()}
+	if o.Terminal {
 		p.w = o.Writer // not folded: the line has to stay one
 	}
 	return p
 }
 
-func (p *progress) show(feed string, got, total int64) {
+func (p *Progress) Show(feed string, got, total int64) {
 	if p.w == nil {
 		return
 	}
@@ -42,15 +42,15 @@ func (p *progress) show(feed string, got, total int64) {
 		return
 	}
 	p.last, p.shown = now, true
-	line := fmt.Sprintf("fetching %s: %s", shorten(feed, 30), humanize.IBytes(uint64(got)))
+	line := fmt.Sprintf("fetching %s: %s", Shorten(feed, 30), humanize.IBytes(uint64(got)))
 	if total > 0 && got <= total {
 		line += fmt.Sprintf(" of %s (%d%%)", humanize.IBytes(uint64(total)), got*100/total)
 	}
 	fmt.Fprint(p.w, "\r\x1b[K"+line)
 }
 
-// clear takes the line away.
-func (p *progress) clear() {
+// Clear takes the line away.
+func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown {

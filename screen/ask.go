@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"bufio"
@@ -10,18 +10,18 @@ import (
 	"golang.org/x/term"
 )
 
-// asker asks a person on a terminal.
-type asker struct {
-	out   *output
+// Asker asks a person on a terminal.
+type Asker struct {
+	out   *Output
 	lines chan string
 }
 
-// newAsker returns nil if there is nobody to ask.
-func newAsker(out *output) *asker {
-	if !out.terminal || !term.IsTerminal(int(os.Stdin.Fd())) {
+// NewAsker returns nil if there is nobody to ask.
+func NewAsker(out *Output) *Asker {
+	if !out.Terminal || !term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil
 	}
-	k := &asker{out: out, lines: make(chan string)}
+	k := &Asker{out: out, lines: make(chan string)}
 	go func() { // reading cannot be broken off, waiting for it can
 		defer close(k.lines)
 		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
@@ -32,7 +32,7 @@ func newAsker(out *output) *asker {
 }
 
 // ask returns the answer, or what is given for an empty one.
-func (k *asker) ask(ctx context.Context, question, otherwise string) (string, error) {
+func (k *Asker) ask(ctx context.Context, question, otherwise string) (string, error) {
 	fmt.Fprintf(k.out, "%s [%s] ", question, otherwise)
 	select {
 	case line, ok := <-k.lines:
@@ -50,8 +50,8 @@ func (k *asker) ask(ctx context.Context, question, otherwise string) (string, er
 	}
 }
 
-// yes asks until the answer is yes or no.
-func (k *asker) yes(ctx context.Context, question string, otherwise bool) (bool, error) {
+// Yes asks until the answer is yes or no.
+func (k *Asker) Yes(ctx context.Context, question string, otherwise bool) (bool, error) {
 	choice := map[bool]string{true: "Y/n", false: "y/N"}[otherwise]
 	for {
 		answer, err := k.ask(ctx, question, choice)
@@ -68,9 +68,9 @@ func (k *asker) yes(ctx context.Context, question string, otherwise bool) (bool,
 	}
 }
 
-// words asks for several, with blanks or commas between; "none" is none.
-func (k *asker) words(ctx context.Context, question string, otherwise []string) ([]string, error) {
-	answer, err := k.ask(ctx, question, orNone(strings.Join(otherwise, " ")))
+// Words asks for several, with blanks or commas between; "none" is none.
+func (k *Asker) Words(ctx context.Context, question string, otherwise []string) ([]string, error) {
+	answer, err := k.ask(ctx, question, OrNone(strings.Join(otherwise, " ")))
 	if err != nil || answer == "none" {
 		return nil, err
 	}

@@ -1,0 +1,98 @@
+package screen
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/voipbl/voipbl/internal/problem"
+	"golang.org/x/term"
+)
+
+// Screen is where a command prints: for a person, or as JSON for a program.
+type Screen struct {
+	Out, Err *Output
+	JSON     bool // a program asked
+}
+
+// New is a screen that prints on these two.
+func New(out, err io.Writer) *Screen { return &Screen{Out: newOutput(out), Err: newOutput(err)} }
+
+// Paint colours a word on a terminal. The word says the same without.
+func (on *Screen) Paint(word string, colour int) string {
+	if !on.Out.Terminal || os.Getenv("NO_COLOR") != "" {
+		return word
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, word)
+}
+
+// Folded prints a text that may be long, also where nobody watches.
+func (on *Screen) Folded(text string) { on.Out.Write(Fold([]byte(Clean(text) + "\n"))) }
+
+// The colours of SGR (ECMA-48 §8.3.117).
+const (
+	Red    = 31
+	Green  = 32
+	Yellow = 33
+)
+
+// PrintJSON prints v; an error of the output is noticed there.
+func (on *Screen) PrintJSON(v any) {
+	enc := json.NewEncoder(on.Out)
+	enc.SetIndent("", "  ")
+	enc.Encode(v)
+}
+
+// ShowError prints what failed and, on lines of their own, what to do next. For
+// programs that asked for JSON it says so there too.
+func (on *Screen) ShowError(err error) {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintln(on.Err, "voipbl: "+Clean(strings.ReplaceAll(line, "\t", "  ")))
+	}
+	remedy := problem.RemedyOf(err)
+	var numbered interface{ Numbered() string }
+	if errors.As(err, &numbered) && numbered.Numbered() != "" {
+		fmt.Fprintln(on.Err, "  it was given, with line numbers:")
+		for line := range strings.Lines(numbered.Numbered()) {
+			fmt.Fprintln(on.Err, "  "+Clean(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	if remedy != "" {
+		fmt.Fprintln(on.Err, "  try: "+Clean(remedy))
+	}
+	if on.JSON && !on.Out.used {
+		on.PrintJSON(map[string]any{"error": map[string]string{"error": err.Error(), "remedy": remedy}})
+	}
+}
+
+// ShowWaiting says on a terminal why nothing happens.
+func (on *Screen) ShowWaiting(holder string) {
+	if on.Err.Terminal {
+		fmt.Fprintf(on.Err, "waiting for %s\n", Clean(holder))
+	}
+}
+
+// Draw writes what positions itself, so it is not folded. It reports whether it could.
+func (on *Screen) Draw(frame []byte) bool {
+	if _, err := on.Out.Writer.Write(frame); err != nil {
+		on.Out.Failed = err
+		return false
+	}
+	return true
+}
+
+// Size is how large the terminal is, or 0 and 0. One that does not say has so many lines.
+func (on *Screen) Size(lines int) (width, height int) {
+	f, ok := on.Out.Writer.(*os.File)
+	if !on.Out.Terminal || !ok {
+		return 0, 0
+	}
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 { // such as a serial line
+		return Columns, lines
+	}
+	return width, height
+}
