@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -89,7 +90,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err error) {
 	text, err := os.ReadFile(a.configFile)
 	absent := errors.Is(err, fs.ErrNotExist)
-	if !absent && (err != nil || !isBlank(text)) {
+	if !absent && (err != nil || !configfile.IsBlank(text)) {
 		return a.configInForce(cmd)
 	}
 	refused = fmt.Errorf("%s is empty", a.configFile)

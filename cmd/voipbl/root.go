@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
@@ -132,7 +133,7 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 // loadConfig reads the configuration. Without the default file the defaults hold, and if it
 // is empty where nothing else was in force before; a file that was asked for must exist.
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
-	cfg, err := readConfig(a.configFile, cmd.Flags().Changed("config"))
+	cfg, err := configfile.Read(a.configFile, cmd.Flags().Changed("config"))
 	if err != nil {
 		return config.Config{}, &exit.Error{Code: exit.Usage, Err: err}
 	}

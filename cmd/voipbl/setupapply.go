@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
@@ -42,10 +43,10 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		}
 	}
 	if p.Changed {
-		if err := unedited(s.ConfigFile, s.old); err != nil {
+		if err := configfile.Unedited(s.ConfigFile, s.old); err != nil {
 			return &exit.Error{Code: exit.NotApplied, Err: err}
 		}
-		backup, err := writeConfig(s.ConfigFile, s.old, p.Text, time.Now())
+		backup, err := configfile.Write(s.ConfigFile, s.old, p.Text, time.Now())
 		s.report.Backup = backup
 		if err != nil {
 			return &exit.Error{Code: exit.NotApplied, Err: fmt.Errorf("configuration: %w", err)}

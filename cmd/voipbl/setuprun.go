@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/advise"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/configfile"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -144,11 +145,11 @@ func runSetup(ctx context.Context, on *screen.Screen, opts SetupOptions) (*setup
 func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	var err error
 	if s.old, err = os.ReadFile(s.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &exit.Error{Code: exit.Usage, Err: asUnread(err)}
+		return nil, &exit.Error{Code: exit.Usage, Err: configfile.Unread(err)}
 	}
 	cfg := config.Default()
 	if s.old != nil {
-		if cfg, err = parseConfig(s.ConfigFile, s.old); err != nil {
+		if cfg, err = configfile.Parse(s.ConfigFile, s.old); err != nil {
 			return nil, &exit.Error{Code: exit.Usage, Err: err}
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package configfile
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ func (*emptiedError) Remedy() string {
 	return "write the file anew (\"voipbl setup\" proposes one; what was in force stays meanwhile), or, if the defaults are meant, write {} into it"
 }
 
-// isBlank reports whether the text of a configuration has nothing in it.
-func isBlank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
+// IsBlank reports whether the text of a configuration has nothing in it.
+func IsBlank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
 // hadConfig reports whether something else than the defaults was in force on this host.
 func hadConfig(text []byte) bool {

@@ -1,4 +1,4 @@
-package main
+package configfile
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestWriteThroughLinks(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, []byte("old"), 0o600), os.Symlink(file, link), os.Symlink(filepath.Join(dir, "gone"), nowhere)); err != nil {
 		t.Fatal(err)
 	}
-	backup, err := writeConfig(link, []byte("old"), []byte("new"), time.Now())
+	backup, err := Write(link, []byte("old"), []byte("new"), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestWriteThroughLinks(t *testing.T) {
 	if target, err := os.Readlink(link); err != nil || target != file {
 		t.Errorf("the link leads to %q, %v", target, err)
 	}
-	if _, err := writeConfig(nowhere, nil, []byte("new"), time.Now()); err == nil {
+	if _, err := Write(nowhere, nil, []byte("new"), time.Now()); err == nil {
 		t.Error("a link that leads nowhere was written over")
 	}
 }

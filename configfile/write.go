@@ -1,4 +1,4 @@
-package main
+package configfile
 
 import (
 	"bytes"
@@ -29,17 +29,17 @@ func (e *editedError) Error() string {
 // Remedy says what to do about it.
 func (e *editedError) Remedy() string { return "run \"voipbl setup\" once more" }
 
-// unedited is an error if the file is not as it was read; old is nil if there was none.
-func unedited(file string, old []byte) error {
+// Unedited is an error if the file is not as it was read; old is nil if there was none.
+func Unedited(file string, old []byte) error {
 	if now, err := os.ReadFile(file); !bytes.Equal(now, old) || err != nil && old != nil {
 		return &editedError{file}
 	}
 	return nil
 }
 
-// writeConfig puts a text in place of a file in one step, and keeps the old one
+// Write puts a text in place of a file in one step, and keeps the old one
 // beside it. It returns the name of the copy, which is empty if there was no file.
-func writeConfig(file string, old, text []byte, now time.Time) (backup string, err error) {
+func Write(file string, old, text []byte, now time.Time) (backup string, err error) {
 	real, err := filepath.EvalSymlinks(file)
 	switch {
 	case err == nil:

@@ -1,4 +1,4 @@
-package main
+package configfile
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 	machine "github.com/voipbl/voipbl/host"
 )
 
-// readConfig reads the file of a configuration. Where there is none and it was not asked for,
+// Read reads the file of a configuration. Where there is none and it was not asked for,
 // the defaults hold.
-func readConfig(file string, asked bool) (config.Config, error) {
+func Read(file string, asked bool) (config.Config, error) {
 	text, err := os.ReadFile(file)
-	if err == nil && isBlank(text) && hadConfig(text) {
+	if err == nil && IsBlank(text) && hadConfig(text) {
 		return config.Config{}, &emptiedError{file}
 	}
 	if errors.Is(err, os.ErrNotExist) && !asked {
@@ -22,11 +22,11 @@ func readConfig(file string, asked bool) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, &unreadError{err}
 	}
-	return parseConfig(file, text)
+	return Parse(file, text)
 }
 
-// parseConfig reads the text of a configuration's file, and says of a mistake what to do.
-func parseConfig(file string, text []byte) (config.Config, error) {
+// Parse reads the text of a configuration's file, and says of a mistake what to do.
+func Parse(file string, text []byte) (config.Config, error) {
 	cfg, err := config.Parse(file, text)
 	if err != nil {
 		return config.Config{}, withNetworks(err)

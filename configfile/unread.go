@@ -1,4 +1,4 @@
-package main
+package configfile
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ type unreadError struct{ err error }
 func (e *unreadError) Error() string { return "configuration: " + e.err.Error() }
 func (e *unreadError) Unwrap() error { return e.err }
 
-// asUnread is the error for a configuration file that cannot be read, with what to do about it.
-func asUnread(err error) error { return &unreadError{err} }
+// Unread is the error for a configuration file that cannot be read, with what to do about it.
+func Unread(err error) error { return &unreadError{err} }
 
 // Remedy is about rights only where it is for want of them.
 func (e *unreadError) Remedy() string {
