@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/show"
 )
 
 // answer is what one command says.
@@ -37,7 +38,7 @@ type hostAnswers struct {
 	// What they say to programs; nil where a command could not answer.
 	status *blocklist.Status
 	sync   *blocklist.SyncReport
-	doctor *doctorReport
+	doctor *show.DoctorReport
 	diff   *rules.Report
 
 	listed, unlisted *blocklist.CheckReport
@@ -132,7 +133,7 @@ func (s *stage) ask(wanted func(question) bool) hostAnswers {
 	}
 	a.status = read[blocklist.Status](s, a.Status)
 	a.sync = read[blocklist.SyncReport](s, a.Sync)
-	a.doctor = read[doctorReport](s, a.Doctor)
+	a.doctor = read[show.DoctorReport](s, a.Doctor)
 	a.diff = read[rules.Report](s, a.Diff)
 	for _, c := range []struct {
 		from answer

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
@@ -186,7 +187,7 @@ func (a *app) printChanged(r *bans.Report, words string) {
 	for _, b := range r.Changed {
 		line := fmt.Sprintf("%s %s", screen.Prefix(b.Prefix), words)
 		if words == banned {
-			line += untilWords(b)
+			line += show.Until(b)
 		}
 		if r.InForce && !said[line] {
 			fmt.Fprintln(a.Out, line)

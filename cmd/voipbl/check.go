@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // exitNoneBlocked is check's answer when nothing asked for is blocked.
@@ -65,7 +66,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 		a.PrintJSON(reports)
 	} else {
 		for _, r := range reports {
-			printCheck(a.Screen, r)
+			show.Check(a.Screen, r)
 		}
 	}
 	return checkExit(reports)

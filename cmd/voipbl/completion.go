@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // completionCommand stands in for cobra's own, which explains four shells on
@@ -70,7 +71,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	var words []cobra.Completion
 	for _, b := range bans {
 		if address := screen.Prefix(b.Prefix); !given[address] {
-			about := strings.TrimSpace(untilWords(b) + reasonWords(b.Reason))
+			about := strings.TrimSpace(show.Until(b) + show.Reason(b.Reason))
 			words = append(words, cobra.CompletionWithDesc(address, strings.TrimPrefix(about, ": ")))
 		}
 	}

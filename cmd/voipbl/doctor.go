@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/show"
 )
 
 // Exit codes of doctor. That it could not look is exitUsage.
@@ -90,7 +91,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if in.Status.Rules.Base == rules.BaseOn {
 		in.Closed = rules.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
 	}
-	report := doctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
+	report := show.DoctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if p := force.trouble(in.Status.Agent); p != nil {
 		report.Findings = append([]advise.Finding{{
 			Code: advise.ConfigRefused, Severity: advise.Problem, Text: problem.OneLine(p.Error),
@@ -101,7 +102,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	if a.JSON {
 		a.PrintJSON(report)
 	} else {
-		printFindings(a.Screen, report)
+		show.Findings(a.Screen, report)
 	}
 	switch {
 	case report.Healthy:

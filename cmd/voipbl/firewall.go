@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 func (a *app) firewallCommand() *cobra.Command {
@@ -113,15 +114,15 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if a.mistaken {
 				r.Mended()
 			}
-			printRulesTrouble(a.Screen, r)
+			show.RulesTrouble(a.Screen, r)
 			for _, w := range r.Warnings {
 				fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 			}
 			if a.JSON {
 				a.PrintJSON(r)
 			} else {
-				printChanges(a.Screen, r)
-				printClosed(a.Screen, r.Closed, r.Problem != nil || len(r.Changes) > 0)
+				show.Changes(a.Screen, r)
+				show.Closed(a.Screen, r.Closed, r.Problem != nil || len(r.Changes) > 0)
 			}
 			if len(r.Changes)+len(r.Missing)+len(r.Families)+len(r.Unresolved) > 0 || r.Problem != nil {
 				return &exit.Error{Code: exitDiffers}
@@ -196,7 +197,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	r, err := rules.Apply(cmd.Context(), cfg, opts)
 	done := err == nil && r.Problem == nil
 	if done {
-		tellApplied(a.Screen, cmd.Context(), cfg, r, opts.DryRun)
+		show.Applied(cmd.Context(), a.Screen, cfg, r, opts.DryRun)
 	}
 	if r != nil {
 		for _, w := range r.Warnings {
@@ -214,9 +215,9 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 	case r.Problem != nil:
 		return &exit.Error{Code: exit.NotApplied, Err: r.Problem.Err()}
 	case r.Troubled():
-		printFamilies(a.Screen, r.Families)
-		printObstacles(a.Screen, r.Obstacles)
-		printEmpty(a.Screen, r.Empty)
+		show.Families(a.Screen, r.Families)
+		show.Obstacles(a.Screen, r.Obstacles)
+		show.Empty(a.Screen, r.Empty)
 		return &exit.Error{Code: exit.Stale}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/top"
 )
 
@@ -24,7 +25,7 @@ var printed = map[string]any{
 	"status":                       blocklist.Status{},
 	"check":                        blocklist.CheckReport{},
 	"sync":                         blocklist.SyncReport{},
-	"doctor":                       doctorReport{},
+	"doctor":                       show.DoctorReport{},
 	"exempt":                       exempt.Exemption{},
 	"ban-unban":                    bans.Report{},
 	"bans":                         bans.Ban{},

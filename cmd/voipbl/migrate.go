@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/migrate"
+	"github.com/voipbl/voipbl/show"
 )
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -34,7 +35,7 @@ configuration.`,
 			}
 			done, err := migrate.Migrate(cmd.Context(), cfg, version, dryRun)
 			if done != nil && (err == nil || !done.Nothing()) {
-				printMigrated(a.Screen, done, dryRun)
+				show.Migrated(a.Screen, done, dryRun)
 			}
 			if err != nil {
 				return &exit.Error{Code: exit.NotApplied, Err: err}

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/takeover"
 )
 
@@ -40,9 +41,9 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case refused != nil:
 				return &exit.Error{Code: exit.NotApplied, Err: refused.Err()}
 			}
-			printFollowed(a.Screen, &takeover.Followed{Now: true, Taken: taken})
-			printSaved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
-			printNote(a.Screen, rules.DropLogNote(cfg))
+			show.Followed(a.Screen, &takeover.Followed{Now: true, Taken: taken})
+			show.Saved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
+			show.Note(a.Screen, rules.DropLogNote(cfg))
 			// As status says it.
 			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), nil)
 			switch {
@@ -51,7 +52,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			case status.Rules.Problem != nil:
 				return &exit.Error{Code: exit.Stale, Err: status.Rules.Problem.Err()}
 			case len(status.Families) > 0:
-				printFamilies(a.Screen, status.Families)
+				show.Families(a.Screen, status.Families)
 				return &exit.Error{Code: exit.Stale}
 			}
 			return nil

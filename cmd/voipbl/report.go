@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // maxFailures bounds --count: no log has more lines.
@@ -88,7 +89,7 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 		a.PrintJSON(r)
 		return nil
 	}
-	fmt.Fprintf(a.Out, "%s %s\n", r.Addr, screen.Clean(attackerWords(r, time.Now())))
+	fmt.Fprintf(a.Out, "%s %s\n", r.Addr, screen.Clean(show.Attacker(r, time.Now())))
 	if r.DryRun && r.Request != "" {
 		fmt.Fprintf(a.Out, "  GET %s\n", screen.Clean(r.Request))
 	}
@@ -115,7 +116,7 @@ func (a *app) listReports(cmd *cobra.Command) error {
 	if !s.Enabled {
 		fmt.Fprintln(a.Out, "reporting is off: report.enabled is false in the configuration")
 	}
-	fmt.Fprintln(a.Out, reportsWords(s, now))
+	fmt.Fprintln(a.Out, show.Reports(s, now))
 	if len(s.Queue) == 0 {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -135,12 +136,12 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	printTroubles(s.Screen, report)
+	show.Troubles(s.Screen, report)
 	if !s.JSON {
 		for _, set := range report.Sets {
 			fmt.Fprintf(s.Out, "the set %s holds %s\n", set.Name, screen.Plural(set.After, "entry", "entries"))
 		}
-		printRules(s.Screen, report)
+		show.SyncRules(s.Screen, report)
 	}
 	return nil
 }
@@ -152,14 +153,14 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	})
 	s.report.Applied = report
 	if err == nil && report.Problem == nil {
-		tellApplied(s.Screen, ctx, cfg, report, false)
+		show.Applied(ctx, s.Screen, cfg, report, false)
 	}
 	if report != nil {
 		for _, w := range report.Warnings {
 			fmt.Fprintln(s.Err, "voipbl: "+screen.Clean(w))
 		}
-		printFamilies(s.Screen, report.Families)
-		printObstacles(s.Screen, report.Obstacles)
+		show.Families(s.Screen, report.Families)
+		show.Obstacles(s.Screen, report.Obstacles)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // printScript says that the published voipbl.sh is on this host, and what it does.
@@ -38,7 +39,7 @@ func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays boo
 	done, err := migrate.Migrate(ctx, cfg, s.Version, false)
 	s.report.Migrated = done
 	if done != nil && !s.JSON {
-		printMigrated(s.Screen, done, false)
+		show.Migrated(s.Screen, done, false)
 	}
 	if err != nil {
 		s.ShowError(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // What an admin has to see before he says yes to base rules, in about a dozen lines however
@@ -64,7 +65,7 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 		if c.Named || fw.SIP.Ports.Has(c.Port) {
 			continue
 		}
-		to := openTo(c)
+		to := show.OpenTo(c)
 		if groups[to] == nil {
 			order = append(order, to)
 		}
@@ -74,13 +75,13 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 		return []string{"everything else is closed; nothing else listens now"}
 	}
 	what := "everything else is closed, also these listeners:"
-	if len(order) > 1 || groups[openToNobody] == nil {
+	if len(order) > 1 || groups[show.OpenToNobody] == nil {
 		what = "everything else is closed, or open to networks alone:"
 	}
 	lines, left := []string{what}, false
 	for _, to := range order {
 		who := "open to " + to + " only"
-		if to == openToNobody {
+		if to == show.OpenToNobody {
 			who = "closed to everyone"
 		}
 		text, more := programsText(groups[to])

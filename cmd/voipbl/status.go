@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/show"
 )
 
 // exitNotProtected is status's answer when nothing protects the host.
@@ -48,7 +49,7 @@ func (a *app) status(cmd *cobra.Command) error {
 	if a.JSON {
 		a.PrintJSON(s)
 	} else {
-		printStatus(a.Screen, s, now)
+		show.Status(a.Screen, s, now)
 	}
 	switch {
 	case !s.Protected:

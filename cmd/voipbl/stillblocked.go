@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/show"
 )
 
 // showBlocked says which of these are blocked all the same once a ban or an allowance of
@@ -20,9 +21,9 @@ func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []neti
 	for _, r := range reports {
 		switch r.Verdict {
 		case reach.PartlyBlocked:
-			fmt.Fprintf(a.Out, "  a part of %s is %s%s\n", r.Query, words, checkBecause(a.Screen, r))
+			fmt.Fprintf(a.Out, "  a part of %s is %s%s\n", r.Query, words, show.Because(a.Screen, r))
 		case reach.Blocked:
-			fmt.Fprintf(a.Out, "  %s is %s%s\n", r.Query, words, checkBecause(a.Screen, r))
+			fmt.Fprintf(a.Out, "  %s is %s%s\n", r.Query, words, show.Because(a.Screen, r))
 		default:
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 )
 
 // defaultWait is how long a command waits for another one to finish: longer
@@ -74,11 +75,11 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 			err = errors.New("interrupted: the sets hold the new lists, the rules are as they were")
 		}
 	}
-	printTroubles(a.Screen, report)
+	show.Troubles(a.Screen, report)
 	if a.JSON {
 		a.PrintJSON(report)
 	} else if err == nil {
-		printSync(a.Screen, report)
+		show.Sync(a.Screen, report)
 	}
 	switch {
 	case err != nil:

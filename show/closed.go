@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 // shownNetworks is how many networks that still reach a listener a person is shown.
 const shownNetworks = 2
 
-// printClosed shows the listeners that the base rules close, or would if they were in
+// Closed shows the listeners that the base rules close, or would if they were in
 // force, and what opens them.
-func printClosed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
+func Closed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
 	}
@@ -30,7 +30,7 @@ func printClosed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 		if c.VPN != "" && c.VPN != by {
 			by += " (" + c.VPN + ")"
 		}
-		t.Row("  "+screen.Clean(by), c.Proto, port, c.Addr.String(), openTo(c))
+		t.Row("  "+screen.Clean(by), c.Proto, port, c.Addr.String(), OpenTo(c))
 		if !slices.Contains(remedies, c.Remedy) {
 			remedies = append(remedies, c.Remedy)
 		}
@@ -65,18 +65,18 @@ func closedWords(closed []lockout.Closed, notYet bool) string {
 	return words
 }
 
-// openToNobody is what [openTo] says of a listener that nobody reaches.
-const openToNobody = "nobody"
+// OpenToNobody is what [OpenTo] says of a listener that nobody reaches.
+const OpenToNobody = "nobody"
 
-// openTo is who still reaches a listener that the base rules close, in a few words.
-func openTo(c lockout.Closed) string {
+// OpenTo is who still reaches a listener that the base rules close, in a few words.
+func OpenTo(c lockout.Closed) string {
 	var all []string
 	for _, p := range c.OpenTo {
 		all = append(all, screen.Prefix(p))
 	}
 	switch {
 	case len(all) == 0:
-		return openToNobody
+		return OpenToNobody
 	case len(all) > shownNetworks:
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:shownNetworks], ", "), len(all)-shownNetworks)
 	}

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// printMigrated shows what was taken out of the published voipbl.sh, or would be.
-func printMigrated(on *screen.Screen, done *migrate.Migrated, dryRun bool) {
+// Migrated shows what was taken out of the published voipbl.sh, or would be.
+func Migrated(on *screen.Screen, done *migrate.Migrated, dryRun bool) {
 	if on.JSON {
 		on.PrintJSON(done)
 		return

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"context"
@@ -18,9 +18,9 @@ import (
 // shownOthers is how many rules that stand in the way a person is shown.
 const shownOthers = 3
 
-// printChanges shows the difference between the kernel's rules and those that
+// Changes shows the difference between the kernel's rules and those that
 // should be there.
-func printChanges(on *screen.Screen, r *rules.Report) {
+func Changes(on *screen.Screen, r *rules.Report) {
 	fmt.Fprintln(on.Out, rulesWords(r))
 	for _, name := range r.Missing {
 		fmt.Fprintf(on.Out, "  set %s is missing\n", name)
@@ -63,16 +63,16 @@ func rulesWords(r *rules.Report) string {
 // fewChanges is how many changes of rules are worth being listed.
 const fewChanges = 6
 
-// printRules shows what a sync did to the rules: a line, and the changes if they
+// SyncRules shows what a sync did to the rules: a line, and the changes if they
 // are few.
-func printRules(on *screen.Screen, r *blocklist.SyncReport) {
+func SyncRules(on *screen.Screen, r *blocklist.SyncReport) {
 	switch {
 	case r.Rules == nil:
 	case len(r.Rules.Changes) > fewChanges:
 		fmt.Fprintln(on.Out, rulesWords(r.Rules)+writtenRules(r))
 		fmt.Fprintln(on.Out, `  "voipbl firewall show" shows the rules`)
 	case len(r.Rules.Changes) > 0:
-		printChanges(on, r.Rules)
+		Changes(on, r.Rules)
 	default:
 		fmt.Fprintln(on.Out, rulesWords(r.Rules))
 	}
@@ -88,13 +88,13 @@ func writtenRules(r *blocklist.SyncReport) string {
 	return ""
 }
 
-// printRulesTrouble says on stderr why the rules are not as configured.
-func printRulesTrouble(on *screen.Screen, r *rules.Report) {
+// RulesTrouble says on stderr why the rules are not as configured.
+func RulesTrouble(on *screen.Screen, r *rules.Report) {
 	if r == nil {
 		return
 	}
-	printFamilies(on, r.Families)
-	printObstacles(on, r.Obstacles)
+	Families(on, r.Families)
+	Obstacles(on, r.Obstacles)
 	if p := r.Problem; p != nil {
 		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
@@ -112,29 +112,29 @@ func printRulesTrouble(on *screen.Screen, r *rules.Report) {
 	}
 }
 
-// printObstacles says on stderr why rules that are installed do not have their effect.
-func printObstacles(on *screen.Screen, obstacles []reach.Obstacle) {
+// Obstacles says on stderr why rules that are installed do not have their effect.
+func Obstacles(on *screen.Screen, obstacles []reach.Obstacle) {
 	for _, o := range obstacles {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(o.Error), screen.Clean(o.Remedy))
 	}
 }
 
-// printSaved says on stderr which files of saved rules name sets of an old name.
-func printSaved(on *screen.Screen, saved []reach.SavedTrouble) {
+// Saved says on stderr which files of saved rules name sets of an old name.
+func Saved(on *screen.Screen, saved []reach.SavedTrouble) {
 	for _, s := range saved {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(s.String()), screen.Clean(s.Remedy()))
 	}
 }
 
-// printNote says on stderr what may surprise somebody, if there is anything.
-func printNote(on *screen.Screen, p *problem.Problem) {
+// Note says on stderr what may surprise somebody, if there is anything.
+func Note(on *screen.Screen, p *problem.Problem) {
 	if p != nil {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(p.Error), screen.Clean(p.Remedy))
 	}
 }
 
-// printFamilies says on stderr which family is not protected, and why.
-func printFamilies(on *screen.Screen, families []problem.FamilyProblem) {
+// Families says on stderr which family is not protected, and why.
+func Families(on *screen.Screen, families []problem.FamilyProblem) {
 	for _, p := range families {
 		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
@@ -180,9 +180,9 @@ func printRulesStatus(on *screen.Screen, s *rules.Status) {
 	fmt.Fprintln(on.Out)
 }
 
-// tellApplied says what was applied, and looks for what is in its way: rules on trial are
+// Applied says what was applied, and looks for what is in its way: rules on trial are
 // told before that may take seconds, for their time runs.
-func tellApplied(on *screen.Screen, ctx context.Context, cfg config.Config, r *rules.Report, dryRun bool) {
+func Applied(ctx context.Context, on *screen.Screen, cfg config.Config, r *rules.Report, dryRun bool) {
 	switch {
 	case r.Pending != nil && on.JSON:
 		fmt.Fprintf(on.Err, "voipbl: base rules are on trial until %s: \"voipbl firewall confirm\" keeps them\n", r.Pending.Deadline.Local().Format(time.DateTime))
@@ -196,13 +196,13 @@ func tellApplied(on *screen.Screen, ctx context.Context, cfg config.Config, r *r
 }
 
 func printApplied(on *screen.Screen, r *rules.Report, dryRun bool) {
-	printFollowed(on, r.Agent)
+	Followed(on, r.Agent)
 	if len(r.Changes) > fewChanges && !dryRun {
 		fmt.Fprintf(on.Out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
 	} else {
-		printChanges(on, r)
+		Changes(on, r)
 	}
-	printClosed(on, r.Closed, dryRun)
+	Closed(on, r.Closed, dryRun)
 	switch {
 	case dryRun:
 		fmt.Fprintln(on.Out, "dry run: nothing was written to the kernel")
@@ -226,9 +226,9 @@ If nobody does, or if you cannot log in, they are taken back by themselves.
 	}
 }
 
-// printFollowed says that the agent has taken a configuration over just now, and what went
+// Followed says that the agent has taken a configuration over just now, and what went
 // with that.
-func printFollowed(on *screen.Screen, agent *takeover.Followed) {
+func Followed(on *screen.Screen, agent *takeover.Followed) {
 	if agent == nil || !agent.Now {
 		return
 	}

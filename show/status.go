@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -23,8 +23,8 @@ func printNames(on *screen.Screen, s *blocklist.Status) {
 	}
 }
 
-// printStatus shows what status has found.
-func printStatus(on *screen.Screen, s *blocklist.Status, now time.Time) {
+// Status shows what status has found.
+func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Protected {
 		fmt.Fprintln(on.Out, on.Paint("protected", screen.Green))
 	} else {
@@ -98,7 +98,7 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		t.Row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", screen.Plural(s.Bans, "ban", "bans")))
 	}
 	if r := s.Reports; r != nil {
-		t.Row("reports", reportsWords(r, now))
+		t.Row("reports", Reports(r, now))
 	}
 	t.Print(on.Out)
 	fmt.Fprintln(on.Out)

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// printTroubles says on stderr which feeds are not as they should be, why, and
+// Troubles says on stderr which feeds are not as they should be, why, and
 // what to do.
-func printTroubles(on *screen.Screen, r *blocklist.SyncReport) {
+func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 	for _, f := range r.Feeds {
 		if f.Problem == nil {
 			continue
@@ -50,20 +50,20 @@ func printTroubles(on *screen.Screen, r *blocklist.SyncReport) {
 		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
 		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 	}
-	printEmpty(on, r.Empty)
-	printFamilies(on, r.Families)
-	printRulesTrouble(on, r.Rules)
-	printSaved(on, r.Saved)
-	printNote(on, r.DropLog)
+	Empty(on, r.Empty)
+	Families(on, r.Families)
+	RulesTrouble(on, r.Rules)
+	Saved(on, r.Saved)
+	Note(on, r.DropLog)
 	if r.Outcome == blocklist.RulesFailed && r.Error != nil {
 		fmt.Fprintln(on.Err, "voipbl: the sets hold the new lists, but the rules could not be changed as configured:")
 	}
 }
 
-// printSync shows what a sync has done, or would do.
-func printSync(on *screen.Screen, r *blocklist.SyncReport) {
+// Sync shows what a sync has done, or would do.
+func Sync(on *screen.Screen, r *blocklist.SyncReport) {
 	if r.Rules != nil {
-		printFollowed(on, r.Rules.Agent)
+		Followed(on, r.Rules.Agent)
 	}
 	feeds := screen.Table{Right: []int{2, 3, 4}}
 	feeds.Row("feed", "state", "entries", "rejected", "screened", "fetched")
@@ -96,7 +96,7 @@ func printSync(on *screen.Screen, r *blocklist.SyncReport) {
 		}
 	}
 	fmt.Fprintln(on.Out)
-	printRules(on, r)
+	SyncRules(on, r)
 	fmt.Fprintln(on.Out)
 	printOutcome(on, r)
 	fmt.Fprintln(on.Out)
@@ -122,8 +122,8 @@ func inForceEmpty(on *screen.Screen) string {
 	return on.Paint("in force, and empty", screen.Red) + ": nobody is on a list"
 }
 
-// printEmpty says on stderr that the sets of the lists are empty, if they are.
-func printEmpty(on *screen.Screen, p *problem.Problem) {
+// Empty says on stderr that the sets of the lists are empty, if they are.
+func Empty(on *screen.Screen, p *problem.Problem) {
 	if p != nil {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", p.Error, screen.Clean(p.Remedy))
 	}

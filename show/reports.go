@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// attackerWords says what has become of an address that was reported, or would.
-func attackerWords(r *outbox.Report, now time.Time) string {
+// Attacker says what has become of an address that was reported, or would.
+func Attacker(r *outbox.Report, now time.Time) string {
 	waits := ""
 	if r.Due.After(now) {
 		waits = " in " + screen.Span(r.Due.Sub(now))
@@ -35,8 +35,8 @@ func attackerWords(r *outbox.Report, now time.Time) string {
 	return words
 }
 
-// reportsWords is one line about what waits to be sent.
-func reportsWords(s *outbox.OutboxStatus, now time.Time) string {
+// Reports is one line about what waits to be sent.
+func Reports(s *outbox.OutboxStatus, now time.Time) string {
 	if s.Problem != nil {
 		return screen.Clean(s.Problem.Error)
 	}

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -13,16 +13,16 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// untilWords is " until" and the end of a ban, or nothing if it has no end.
-func untilWords(b bans.Ban) string {
+// Until is " until" and the end of a ban, or nothing if it has no end.
+func Until(b bans.Ban) string {
 	if b.Until.IsZero() {
 		return ""
 	}
 	return " until " + b.Until.Local().Format(time.DateTime)
 }
 
-// printCheck shows whether an address is blocked, where, and why.
-func printCheck(on *screen.Screen, r blocklist.CheckReport) {
+// Check shows whether an address is blocked, where, and why.
+func Check(on *screen.Screen, r blocklist.CheckReport) {
 	is := ""
 	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
 		is = on.Paint("exempt", screen.Green) + ", but still "
@@ -43,7 +43,7 @@ func printCheck(on *screen.Screen, r blocklist.CheckReport) {
 			is += on.Paint("not blocked", screen.Green)
 		}
 	}
-	fmt.Fprintf(on.Out, "%s is %s%s\n", r.Query, is, checkBecause(on, r))
+	fmt.Fprintf(on.Out, "%s is %s%s\n", r.Query, is, Because(on, r))
 	for _, why := range r.Unread {
 		fmt.Fprintf(on.Out, "  not looked at: %s\n", screen.Clean(problem.OneLine(why)))
 	}
@@ -67,7 +67,7 @@ func printCheck(on *screen.Screen, r blocklist.CheckReport) {
 		fmt.Fprintf(on.Out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
 	}
 	for _, b := range r.Bans {
-		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), untilWords(b), reasonWords(b.Reason))
+		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), Until(b), Reason(b.Reason))
 	}
 	if r.BanSet != "" {
 		left := "without an end"
@@ -95,9 +95,9 @@ func printCheck(on *screen.Screen, r blocklist.CheckReport) {
 	printLetIn(on, r)
 }
 
-// checkBecause is the end of the line that says whether an address is blocked: by which set, or
+// Because is the end of the line that says whether an address is blocked: by which set, or
 // by whose rule.
-func checkBecause(on *screen.Screen, r blocklist.CheckReport) string {
+func Because(on *screen.Screen, r blocklist.CheckReport) string {
 	inSet := ""
 	if r.Entry != nil {
 		inSet = fmt.Sprintf("in %s as %s, %s, %s", r.Set, screen.Prefix(*r.Entry), screen.Plural(int(r.Packets), "packet", "packets"), screen.Plural(int(r.Bytes), "byte", "bytes"))
@@ -212,8 +212,8 @@ func printLetIn(on *screen.Screen, r blocklist.CheckReport) {
 	}
 }
 
-// reasonWords is ": " and why something was banned, or nothing if that was not said.
-func reasonWords(reason string) string {
+// Reason is ": " and why something was banned, or nothing if that was not said.
+func Reason(reason string) string {
 	if reason == "" {
 		return ""
 	}

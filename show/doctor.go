@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -10,16 +10,16 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// doctorReport is what doctor --json prints.
-type doctorReport struct {
+// DoctorReport is what doctor --json prints.
+type DoctorReport struct {
 	Healthy  bool             `json:"healthy"`
 	Findings []advise.Finding `json:"findings"`
 	Closed   []lockout.Closed `json:"closed"`
 	Facts    machine.Facts    `json:"facts"`
 }
 
-// printFindings shows what doctor has found.
-func printFindings(on *screen.Screen, r doctorReport) {
+// Findings shows what doctor has found.
+func Findings(on *screen.Screen, r DoctorReport) {
 	if r.Healthy {
 		found := "nothing found"
 		if len(r.Findings) > 0 {
@@ -51,7 +51,7 @@ func printFindings(on *screen.Screen, r doctorReport) {
 	if len(r.Closed) > 0 {
 		fmt.Fprintln(on.Out)
 	}
-	printClosed(on, r.Closed, false)
+	Closed(on, r.Closed, false)
 }
 
 // lookedAt names what was found on a host.
