@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setup"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/top"
 )
@@ -34,7 +35,7 @@ var printed = map[string]any{
 	"top":                          top.Report{},
 	"firewall-show":                rules.Shown{},
 	"firewall-diff-firewall-apply": rules.Report{},
-	"setup":                        setupReport{},
+	"setup":                        setup.Report{},
 	"report":                       outbox.Report{},
 	"report---list":                outbox.OutboxStatus{},
 	"migrate":                      migrate.Migrated{},

@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/voipbl/voipbl/setup"
 )
 
 func (a *app) setupCommand() *cobra.Command {
 	var (
-		opts   SetupOptions
+		opts   setup.Options
 		client string
 	)
 	cmd := &cobra.Command{
@@ -48,7 +49,7 @@ configuration.`,
 			opts.ConfigFile, opts.Version, opts.Rollback = a.configFile, version, rollbackCommand
 			opts.Look.Fail2banClient = strings.Fields(client)
 			opts.Command = func(words ...string) string { return setupLine(cmd, words) }
-			report, err := runSetup(cmd.Context(), a.Screen, opts)
+			report, err := setup.Run(cmd.Context(), a.Screen, opts)
 			if report != nil && a.JSON {
 				a.PrintJSON(report)
 			}

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func TestSetupKeepsWhatWasEditedMeanwhile(t *testing.T) {
 			}
 		}
 		var out bytes.Buffer
-		s := &setup{Screen: screen.New(&out, &out), SetupOptions: SetupOptions{ConfigFile: file}}
+		s := &setup{Screen: screen.New(&out, &out), Options: Options{ConfigFile: file}}
 		if c.was != "" {
 			s.old = []byte(c.was)
 		}

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"context"
@@ -28,8 +28,8 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// SetupOptions are what the admin asks of setup.
-type SetupOptions struct {
+// Options are what the admin asks of setup.
+type Options struct {
 	ConfigFile string
 	Version    string // of this program
 
@@ -52,8 +52,8 @@ type SetupOptions struct {
 // setup is one run of the verb.
 type setup struct {
 	*screen.Screen
-	SetupOptions
-	report  setupReport
+	Options
+	report  Report
 	old     []byte // the configuration as it is, nil if there is none
 	asks    *screen.Asker
 	owners  []string // whose rules the kernel has
@@ -62,8 +62,8 @@ type setup struct {
 	wish    bool           // base rules are asked for, and did not fit yet
 }
 
-// setupReport is what setup --json prints.
-type setupReport struct {
+// Report is what setup --json prints.
+type Report struct {
 	Outcome  string            `json:"outcome"` // one of those below
 	Facts    machine.Facts     `json:"facts"`
 	Choices  []advise.Choice   `json:"choices"`
@@ -105,10 +105,10 @@ const (
 	outcomeNotApplied = "not-applied"
 )
 
-// runSetup looks, proposes, asks, writes and applies. The report is nil if it did not come to
+// Run looks, proposes, asks, writes and applies. The report is nil if it did not come to
 // that. An error that is an [exit.Error] says how the command ends.
-func runSetup(ctx context.Context, on *screen.Screen, opts SetupOptions) (*setupReport, error) {
-	s := &setup{Screen: on, SetupOptions: opts}
+func Run(ctx context.Context, on *screen.Screen, opts Options) (*Report, error) {
+	s := &setup{Screen: on, Options: opts}
 	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
 	if !s.Yes && !s.DryRun && !s.JSON {
 		s.asks = screen.NewAsker(s.Out)
