@@ -2,39 +2,39 @@ package agent
 
 import "time"
 
-// agenda says when each task of the loop is due. A task that nothing asks for has no time.
+// agenda says when each task of the loop is due. A task that is not planned has the zero time.
 type agenda [tasks]time.Time
 
-// set plans a task for a time, whatever was planned before.
+// set plans a task for a time, and replaces an earlier plan.
 func (a *agenda) set(t task, at time.Time) { a[t] = at }
 
-// sooner has a task done at that time at the latest.
+// sooner plans a task for a time, unless it is planned earlier already.
 func (a *agenda) sooner(t task, at time.Time) {
 	if a[t].IsZero() || at.Before(a[t]) {
 		a[t] = at
 	}
 }
 
-// drop takes a task out.
+// drop removes a task from the plan.
 func (a *agenda) drop(t task) { a[t] = time.Time{} }
 
-// planned reports whether a task has a time.
+// planned reports whether a task is planned.
 func (a *agenda) planned(t task) bool { return !a[t].IsZero() }
 
-// due reports whether the time of a task has come.
+// due reports whether a task is due at now.
 func (a *agenda) due(t task, now time.Time) bool { return a.planned(t) && !now.Before(a[t]) }
 
-// editing reports whether the configuration is being edited. Whoever does so may put it in
-// force in the next moment, and to go by the old one then would undo it.
+// editing reports whether the configuration is being edited. The admin may apply the new one in
+// the next moment, and a task that uses the old one would undo that.
 func (a *agenda) editing() bool { return a.planned(reloadTask) }
 
-// afterEdit are the tasks that go by the configuration, and wait while it is being edited.
+// afterEdit are the tasks that use the configuration, and so wait while it is being edited.
 var afterEdit = [tasks]bool{applyTask: true, glanceTask: true, studyTask: true, rulesTask: true, bansTask: true}
 
-// waits reports whether a task is left until the configuration has been edited.
+// waits reports whether a task must wait until the configuration has been edited.
 func (a *agenda) waits(t task) bool { return afterEdit[t] && a.editing() }
 
-// next is when the first task is due that need not wait, or latest.
+// next is when the first task is due that does not have to wait, at most latest.
 func (a *agenda) next(latest time.Time) time.Time {
 	for t, at := range a {
 		if a.planned(task(t)) && !a.waits(task(t)) && at.Before(latest) {

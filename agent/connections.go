@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	// mostScrapes and mostAsks are how many connections the metrics and the socket have
-	// at a time: more wait in the kernel, where they cost the agent neither memory (12 KB
-	// each, measured) nor a descriptor. Anybody on this host may ask for metrics; the
-	// socket is for root, who may ban many at once.
+	// mostScrapes and mostAsks are the most connections that the metrics and the socket have
+	// at a time. Others wait in the kernel, where they cost the agent no memory (12 KB each,
+	// measured) and no descriptor. Anybody on this host may ask for metrics; the socket is
+	// for root, who may ban many addresses at once.
 	mostScrapes = 64
 	mostAsks    = 256
 
-	// fewestConnections leaves both usable under a small limit of descriptors.
+	// fewestConnections keeps both usable under a low limit of descriptors.
 	fewestConnections = 4
 )
 
-// connectionsFor is how many connections fit beside the work, under a limit of
-// descriptors: a quarter of them, and no more than most.
+// connectionsFor is how many connections are allowed under a limit of descriptors: a quarter of
+// the limit, and no more than most.
 func connectionsFor(descriptors uint64, most int) int {
 	return int(min(max(descriptors/4, fewestConnections), uint64(most)))
 }
 
-// limited bounds the connections that a listener has at a time.
+// limited limits how many connections a listener has at a time.
 func limited(l net.Listener, most int) net.Listener {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

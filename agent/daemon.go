@@ -11,39 +11,39 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// daemon is the agent at work. All that changes the kernel happens in its loop, one
-// thing after the other; fetching, listening and answering go on beside it.
+// daemon is the running agent. Its loop makes all changes to the kernel, except bans, one after
+// the other. Fetching, watching and answering run beside it.
 type daemon struct {
 	opts    RunOptions
 	hold    *state.AgentHold
 	log     *slog.Logger
-	cfg     config.Config                 // for the loop
-	shared  atomic.Pointer[config.Config] // the same for others, who read it at any time
+	cfg     config.Config                 // for the loop only
+	shared  atomic.Pointer[config.Config] // the same, for other goroutines
 	state   agentState
 	fetcher *fetcher
 	files   *fileWatch
 	metrics *metricsServer
 	reports *reporter
-	asks    chan request // of reload, to be answered
-	allows  chan request // of "voipbl allow", likewise
+	asks    chan request // requests to reload
+	allows  chan request // requests of "voipbl allow"
 
 	agenda   agenda        // when each task is due
-	applyWhy []string      // of applyTask
-	failures int           // to apply, in a row
+	applyWhy []string      // the reasons for applyTask
+	failures int           // failed applies in a row
 	unread   int           // how often in a row a local list could not be read
-	took     time.Duration // the last time
+	took     time.Duration // how long the last apply took
 	book     *bans.Book    // the list of bans
-	asked    *asked        // what somebody has asked for and was refused
+	asked    *asked        // a configuration that somebody asked for and that was refused
 
-	foreignBans bool                // a set of bans was made by somebody else, when they were last compared
-	configAt    time.Time           // when somebody began to change it
+	foreignBans bool                // at the last full check, a set of bans was somebody else's
+	configAt    time.Time           // when somebody began to edit the configuration
 	pathsAt     time.Time           // when local feeds were last read
-	oldSets     []setnames.NamedSet // of a configuration that is gone
+	oldSets     []setnames.NamedSet // sets of an earlier configuration
 
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
-	stale map[string]time.Time // since when a stale feed was last told about
-	host  string               // see hostAddresses
+	stale map[string]time.Time // when each stale feed was last logged
+	host  string               // see host.HostAddresses
 
 	troubled    map[string]bool // "sets" or "rules" of one family; see warnOfFamilies
 	reportError string          // see sayOnce; the reporter's own
@@ -53,26 +53,25 @@ type daemon struct {
 }
 
 const (
-	// tick is how often the agent looks around: at what costs next to nothing.
+	// tick is how often the agent makes the checks that cost next to nothing.
 	tick = 5 * time.Second
 
-	// settle is for how long changes are gathered before they are put in force
-	// together: files are written one after the other, feeds finish together.
+	// settle is how long changes are collected before they are applied together: files are
+	// written one after the other, and feeds finish about the same time.
 	settle = 500 * time.Millisecond
 
-	// filesPace keeps lists that are written all the time from filling the
-	// machine: after putting them in force there is a pause of that many times
-	// as long.
+	// filesPace keeps lists that are written all the time from loading the machine: after an
+	// apply, the pause is filesPace times as long as the apply took.
 	filesPace = 5
 
-	// A failed apply is tried again after this, and after twice as long each
-	// time up to a minute.
+	// applyPause is when a failed apply is first tried again. The pause doubles each time, up
+	// to maxApplyPause.
 	applyPause    = 5 * time.Second
 	maxApplyPause = time.Minute
 )
 
-// LostLockError is the run folder having been taken away from under the agent: another
-// one may be started beside it.
+// LostLockError says that somebody removed the run folder of a running agent, so that a second
+// agent could be started.
 type LostLockError struct{ Dir string }
 
 func (e *LostLockError) Error() string {

@@ -12,18 +12,17 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// allowedChanged is what the agent does then.
+// allowedChanged puts a changed list of allowed hosts in force.
 func (d *daemon) allowedChanged(ctx context.Context) error {
 	err := d.apply(ctx, exempt.ByHand)
-	select { // there may be names to resolve
+	select { // the list may have new names to resolve
 	case d.fetcher.replaced <- d.cfg:
 	case <-ctx.Done():
 	}
 	return err
 }
 
-// lookAtBans makes the sets of bans hold what the list says, whoever has changed the
-// one or the other.
+// lookAtBans makes the sets of bans and the list of bans agree, no matter what changed either.
 func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	d.agenda.set(bansTask, now.Add(bans.LookEvery))
 	kernel, err := ipsetsync.Open()
@@ -37,7 +36,7 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	}
 	exempt, err := bans.ExemptNow(ctx, d.cfg)
 	if ctx.Err() != nil {
-		return // what a stop has cut short is no trouble
+		return // the agent is being stopped: no problem
 	}
 	if err != nil {
 		d.warn("bans", []string{"what is exempt is not known, so the sets of bans stay as they are: " + err.Error()})
@@ -48,17 +47,17 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		d.repaired(state.RepairSets, found)
 	}
 	if locked := (*state.LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
-		return // by a process that writes bans down; the next look is soon enough
+		return // a process that writes bans down holds the lock; the next check is soon enough
 	}
 	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
-		// Rules name the sets that are ours, and no others.
+		// Rules must name only voipbl's own sets.
 		d.foreignBans = foreign
 		d.applySoon("another program has made a set of bans, or given it back", 0)
 	}
 	d.warnOfBans(notes, problem.If(err))
 }
 
-// warnOfBans tells what is wrong with bans.
+// warnOfBans logs what is wrong with bans.
 func (d *daemon) warnOfBans(notes []string, p *problem.Problem) {
 	if p != nil {
 		notes = append(notes, "the sets of bans could not be put right: "+p.Error+": "+p.Remedy)

@@ -1,6 +1,7 @@
-// Package agent is the daemon: it fetches each list when it is due, puts it in force, undoes
-// what others do to the sets and rules of voipbl, answers on its socket, and serves metrics.
+// Package agent is the daemon behind "voipbl run": it fetches each list when it is due, applies
+// it, repairs what others change in voipbl's sets and rules, answers on its socket, and serves
+// metrics. [Run] starts it.
 //
-// [Run] is all of it. The work itself is that of package blocklist; nothing but the command
-// imports this package.
+// It decides nothing about lists, bans or rules: packages blocklist, feeds, bans and rules do.
+// Only cmd/voipbl imports it. Commands reach a running agent through package state.
 package agent

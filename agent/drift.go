@@ -19,56 +19,55 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Others change the firewall too: a flush, a restored ruleset, a rule put above
-// ours, a set destroyed. The agent looks for that and puts it right.
+// This file finds drift and repairs it. Others change the firewall too: a flush, a restored
+// ruleset, a rule above voipbl's, a destroyed set.
 //
-// On nf_tables the kernel says that some rule has changed, and has a number that
-// moves with each change; of legacy tables there is a digest, which is asked for every
-// few seconds. Of the sets a glance at their headers tells nearly everything: how many
-// entries, and of large ones by the memory they take whether it is the same set. What
-// it does not tell, an entry exchanged for another, is found by reading through them
-// now and then.
+// On nf_tables the kernel sends news of each change of rules, and has a number that changes with
+// it. Legacy tables have a digest, which is read every few seconds. For sets there is a quick
+// check of their headers: the number of entries and, for large sets, the memory, which tells
+// whether it is the same set. One entry exchanged for another is only found by the full check,
+// which reads all entries now and then.
 
 const (
-	// listEvery is how often rules are listed where the kernel does not tell
-	// whether they have changed: two runs of a tool, 5 ms.
+	// listEvery is how often rules are listed where the kernel does not say whether they have
+	// changed. It takes two runs of a tool, 5 ms.
 	listEvery = 10 * time.Second
 
-	// glanceEvery is how often the headers of the sets are looked at. The kernel
-	// counts all entries for each (measured: 1.2 ms for 71,642).
+	// glanceEvery is how often the quick check of the sets runs. The kernel counts all entries
+	// for each header (measured: 1.2 ms for 71,642).
 	glanceEvery = 9 * time.Second
 
-	// studyPause is how long after one reading through the sets the next one is,
-	// for each entry: an entry costs 0.18 µs (measured), so it takes an eight
-	// thousandth of the time. For 71,642 that is every 100 s; small sets, of
-	// which a glance tells less, are read with each tick.
+	// studyPause, times the number of entries, is the pause between two full checks of the
+	// sets. An entry costs 0.18 µs (measured), so they take 1/8000 of the time. For 71,642
+	// entries the pause is 100 s. Small sets, of which the quick check sees less, are fully
+	// checked with each tick.
 	studyPause = 1400 * time.Microsecond
 
-	// minNewsPause gathers the news of one change. It doubles, up to a tick, with
-	// each look that finds nothing wrong: some programs change rules of their own
-	// all the time. After calmNews it is short again.
+	// minNewsPause is the pause after news of changed rules, to collect the news of one
+	// change. It doubles, up to a tick, with each check that finds nothing wrong, since some
+	// programs change their own rules all the time. After calmNews it is short again.
 	minNewsPause = 200 * time.Millisecond
 	calmNews     = time.Minute
 )
 
-// drift is what the daemon knows about the kernel, and when it looks again.
+// drift is what the daemon knows of the kernel's state.
 type drift struct {
 	fw         *firewall.Firewall
-	generation string // of the rules, when they were last as they should be
-	other      string // of the other backend then: its rules may decide where the drop stands
+	generation string // of the rules, when they were last right
+	other      string // the same of the other backend, whose rules may decide where the drop stands
 	pending    bool   // rules are on trial
 	record     state.SetRecord
 	pace       pace
-	entries    int // of both sets
+	entries    int // in both sets
 
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
 
-	counted   uint64 // packets, at the last study
+	counted   uint64 // packets counted at the last full check
 	countedAt time.Time
 }
 
-// looked begins all intervals anew: everything was just looked at.
+// looked restarts all intervals, since everything was just checked.
 func (d *daemon) looked(now time.Time) {
 	d.agenda.set(glanceTask, now.Add(glanceEvery))
 	d.agenda.set(rulesTask, now.Add(tick))
@@ -77,18 +76,18 @@ func (d *daemon) looked(now time.Time) {
 	}
 }
 
-// remembered takes note of what an apply has put into the kernel.
+// remembered notes what an apply has put into the kernel.
 func (d *daemon) remembered(e *blocklist.Enforcement, report *blocklist.SyncReport) {
 	d.fw = e.Fw
 	d.rulesSeen(report.Rules)
-	d.record = e.After // the file may not be writable
+	d.record = e.After // not read from the file, which may not be writable
 	d.entries = 0
 	for _, s := range report.Sets {
 		d.entries += s.After
 	}
 }
 
-// lookSoon looks at the rules, since something says that they have changed.
+// lookSoon plans a check of the rules, since they may have changed.
 func (d *daemon) lookSoon(now time.Time) {
 	if now.Sub(d.lookedAt) > calmNews {
 		d.newsPause = minNewsPause
@@ -96,8 +95,8 @@ func (d *daemon) lookSoon(now time.Time) {
 	d.agenda.sooner(rulesTask, now.Add(d.newsPause))
 }
 
-// lookAtSets compares the sets with what was last put into them, by a glance or by
-// reading through them.
+// lookAtSets checks whether the sets are as voipbl last wrote them. With through it makes the
+// full check, otherwise the quick one.
 func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	if !d.record.Known(d.cfg) {
 		return
@@ -112,11 +111,10 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	if found == "" {
 		return
 	}
-	// Another process of ours may have written them, or be about to write down
-	// that it has.
+	// Another voipbl process may have written the sets, and be about to note that.
 	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.SetsLock, "voipbl run, looking", state.LookWait, nil)
 	if err != nil {
-		return // whoever has the lock for so long puts them right, or the next glance does
+		return // the process that has the lock for so long repairs them, or the next check does
 	}
 	defer unlock()
 	before := d.record
@@ -129,7 +127,7 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	}
 }
 
-// setsDiffer says in words what is wrong with the sets, if anything is.
+// setsDiffer says what is wrong with the sets; "" if nothing is.
 func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 	packets := uint64(0)
 	for _, f := range cidr.Families {
@@ -158,7 +156,7 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 	return ""
 }
 
-// rate keeps how fast the entries count.
+// rate notes how fast the entries' packet counters grow.
 func (d *daemon) rate(packets uint64, now time.Time) {
 	if took := now.Sub(d.countedAt).Seconds(); !d.countedAt.IsZero() && packets >= d.counted && took > 0 {
 		rate := &state.DropRate{PerSecond: float64(packets-d.counted) / took, Seconds: took}
@@ -167,11 +165,11 @@ func (d *daemon) rate(packets uint64, now time.Time) {
 	d.counted, d.countedAt = packets, now
 }
 
-// lookAtRules puts the rules right, if they have changed.
+// lookAtRules checks the rules, and repairs them if they have changed.
 func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	d.agenda.set(rulesTask, now.Add(tick))
 	if d.fw == nil {
-		return // nothing is in force yet
+		return // nothing was applied yet
 	}
 	if d.generation == "" {
 		d.agenda.set(rulesTask, now.Add(listEvery))
@@ -204,13 +202,13 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 	}
 }
 
-// setGoneError is a set not being there that the rules name.
+// setGoneError says that a set which the rules name does not exist.
 type setGoneError struct{ name string }
 
 func (e *setGoneError) Error() string { return "the set " + e.name + " is gone" }
 
-// missingSet names a set of the lists that was there and is not any more: without it no
-// rule can be made that names it.
+// missingSet returns the name of a set of the lists that no longer exists, so that no rule can
+// name it; "" if there is none.
 func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 	for _, f := range cidr.Families {
 		if !d.record.Knows(d.cfg, f) {
@@ -223,7 +221,7 @@ func (d *daemon) missingSet(kernel *ipsetsync.Kernel) string {
 	return ""
 }
 
-// ensureRules makes the rules what they should be.
+// ensureRules applies the rules, if they are not as they should be.
 func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	h, err := rules.OpenHandles(d.cfg)
 	if err != nil {
@@ -244,7 +242,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	}
 	defer unlock()
 	if setnames.EnsureBanSets(d.cfg, h.Kernel) == nil { // the rules name them
-		d.agenda.set(bansTask, time.Now()) // they may be empty
+		d.agenda.set(bansTask, time.Now()) // the new sets may be empty
 	}
 	held := rules.Open(d.cfg, h.Fw, h.Kernel, h.Store)
 	defer held.Close()
@@ -254,8 +252,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	return report, err
 }
 
-// rulesSeen takes note of rules that are as they should be, and of what was put
-// right.
+// rulesSeen notes that the rules are now right, and logs what was repaired.
 func (d *daemon) rulesSeen(report *rules.Report) {
 	if report == nil {
 		return
@@ -266,7 +263,7 @@ func (d *daemon) rulesSeen(report *rules.Report) {
 		return
 	}
 	d.newsPause = minNewsPause
-	// First what opens the host, of which most is to be told.
+	// First the changes that opened the host, which matter most.
 	changes := slices.Clone(report.Changes)
 	slices.SortStableFunc(changes, func(a, b firewall.Change) int { return int(one(a.Base()) - one(b.Base())) })
 	var found []string
@@ -276,7 +273,7 @@ func (d *daemon) rulesSeen(report *rules.Report) {
 	d.repaired(state.RepairRules, found)
 }
 
-// warnOfFamilies logs which family's sets or rules are not as they should be, once.
+// warnOfFamilies logs, once, which family's sets or rules are not as they should be.
 func (d *daemon) warnOfFamilies(what string, families []problem.FamilyProblem) {
 	var words []string
 	for _, p := range families {

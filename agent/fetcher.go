@@ -17,26 +17,26 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// fetcher fetches the feeds that have a URL, each by its schedule, and resolves the
-// names of the configuration. It knows nothing of the kernel: what it has done it
-// says on the channel done, and the copies are in the state folder.
+// fetcher fetches the feeds that have a URL, each by its schedule, and resolves the names of the
+// configuration. It does not touch the kernel: it sends results on the channel done, and keeps
+// copies in the state folder.
 type fetcher struct {
 	round func(ctx context.Context, job job, tell func(fetched)) // does the work
-	past  func(config.Feed) attempts                             // what is known of a feed
+	past  func(config.Feed) attempts                             // what is known of earlier attempts
 	splay func(time.Duration) time.Duration
-	done  chan fetched  // is read until it is closed
-	ended chan struct{} // is closed when nothing is read any more
+	done  chan fetched  // results; closed at the end
+	ended chan struct{} // closed when run no longer reads
 
 	replaced chan config.Config
 	network  chan struct{}
 
 	mu   sync.Mutex
 	next map[string]time.Time // when each feed is due, for people
-	busy time.Time            // since when a round is under way; zero if none is
-	todo []string             // the feeds of that round that are not there yet
+	busy time.Time            // when the present round began; zero if there is none
+	todo []string             // the feeds that this round still has to fetch
 }
 
-// job is what is due.
+// job is what a round has to do.
 type job struct {
 	cfg   config.Config
 	feeds []config.Feed
@@ -51,13 +51,13 @@ type fetched struct {
 	attempts attempts
 	took     time.Duration
 
-	changed  bool     // of names: the answers are others than before
-	unknown  bool     // of names: of one nothing is known, so that nobody is exempt by it
+	changed  bool     // of names: the answers have changed
+	unknown  bool     // of names: one of them has no known address, so it exempts nobody
 	problems []string // of names
 }
 
-// wakeEvery bounds how long the fetcher sleeps: timers stand still while the host is
-// suspended, and do not know when the clock is set.
+// wakeEvery is the longest time that the fetcher sleeps. Timers stop while the host is
+// suspended, and do not notice when the clock is set.
 const wakeEvery = 30 * time.Second
 
 func newFetcher(splay func(time.Duration) time.Duration, past func(config.Feed) attempts, round func(context.Context, job, func(fetched))) *fetcher {
@@ -67,7 +67,7 @@ func newFetcher(splay func(time.Duration) time.Duration, past func(config.Feed) 
 	}
 }
 
-// run works until ctx ends, and waits for what is under way then. It is ready when it is known
+// run works until ctx ends, and then waits for the present round. It is ready when it is known
 // what is due when.
 func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	defer close(f.done)
@@ -81,9 +81,9 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	)
 	for {
 		if !working {
-			known = f.learn(cfg, known) // somebody may have synced meanwhile
+			known = f.learn(cfg, known) // "voipbl sync" may have run meanwhile
 		}
-		now := time.Now().Round(0) // of the wall clock: it goes on during a suspend
+		now := time.Now().Round(0) // wall clock only, since it goes on during a suspend
 		todo, next := f.due(cfg, known, named, networkAt, now)
 		ready()
 		if !working && (len(todo.feeds) > 0 || todo.names) {
@@ -114,7 +114,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 					named.answered(r.unknown)
 				}
 				if a, ok := known[r.feed]; ok && a.url == r.attempts.url {
-					if r.attempts.failures > 0 { // how many may not have been written down
+					if r.attempts.failures > 0 { // the state folder may not have the number
 						r.attempts.failures = max(r.attempts.failures, a.failures+1)
 					}
 					known[r.feed] = r.attempts
@@ -136,8 +136,8 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	}
 }
 
-// work does a job and tells of each part as soon as it is done, so that a server
-// which hangs delays nobody else's list.
+// work does a job, and sends each result at once, so that a server which hangs does not delay
+// the other lists.
 func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 	var mu sync.Mutex
 	urls := make(map[string]config.URL)
@@ -152,13 +152,13 @@ func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 		mu.Unlock()
 		select {
 		case f.done <- r:
-		case <-ctx.Done(): // nobody may be there to hear it
+		case <-ctx.Done(): // nobody may read it any more
 		}
 	})
 	return all
 }
 
-// learn gathers what is known of the feeds of a configuration.
+// learn returns what is known of earlier attempts for a configuration's feeds.
 func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[string]attempts {
 	known := make(map[string]attempts)
 	for _, feed := range cfg.Feeds {
@@ -170,9 +170,9 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 		b, ok := before[feed.Name]
 		switch {
 		case ok && b.url != a.url:
-			a.other = true // what was tried before says nothing about this one
+			a.other = true // earlier attempts were for another source
 		case ok && !b.last.Before(a.last):
-			a = b // what could not be written down is known all the same
+			a = b // this one could not be written down
 		default:
 			a.other = a.other || b.other
 		}
@@ -181,7 +181,7 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 	return known
 }
 
-// due finds what is to be done at now, and when to look again.
+// due returns what to do at now, and when to look again.
 func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesAsked, network, now time.Time) (todo job, next time.Time) {
 	todo.cfg = cfg
 	next = now.Add(wakeEvery)
@@ -205,7 +205,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 			next = at
 		}
 	} else if len(n.Servers) > 0 {
-		// Where attackers are reported may be no feed's server.
+		// The server that takes reports need not be a feed's.
 		todo.names = len(todo.feeds) > 0 || cfg.Report.Enabled && named.at.IsZero()
 	}
 	f.mu.Lock()
@@ -223,21 +223,21 @@ func (f *fetcher) setBusy(since time.Time, feeds []config.Feed) {
 	}
 }
 
-// here notes that a feed is not waited for any more.
+// here notes that this round has fetched a feed.
 func (f *fetcher) here(feed string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.todo = slices.DeleteFunc(slices.Clone(f.todo), func(name string) bool { return name == feed })
 }
 
-// fetching are the feeds that are being fetched.
+// fetching returns the feeds that are being fetched.
 func (f *fetcher) fetching() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string{}, f.todo...)
 }
 
-// plans tells when each feed is due, and since when a round is under way.
+// plans returns when each feed is due, and when the present round began.
 func (f *fetcher) plans() (next map[string]time.Time, busy time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -248,8 +248,8 @@ func (f *fetcher) plans() (next map[string]time.Time, busy time.Time) {
 	return next, f.busy
 }
 
-// fetchRound is the round of the agent: it holds the lock of fetching, so that a
-// "voipbl sync" beside it waits its turn.
+// fetchRound is a round of the agent. It holds the lock for fetching, so that a "voipbl sync"
+// waits its turn.
 func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	h, unlock, err := d.openFetch(ctx, todo.cfg)
 	if err != nil {
@@ -260,7 +260,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 			}
 		}
 		if todo.names && ctx.Err() == nil {
-			got := resolveAgain(ctx, todo.cfg, nil) // the run folder keeps what comes of it
+			got := resolveAgain(ctx, todo.cfg, nil) // the answers are kept in the run folder
 			got.problems = append(got.problems, "DNS answers are not written down: "+err.Error())
 			tell(got)
 		}
@@ -293,8 +293,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	group.Wait()
 }
 
-// fetchWait is how long the agent waits for a sync that somebody has typed: longer
-// than the longest can take.
+// fetchWait is how long the agent waits for a "voipbl sync": longer than the longest can take.
 const fetchWait = 2 * time.Hour
 
 func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store, func(), error) {
@@ -313,8 +312,8 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 	return store, unlock, nil
 }
 
-// resolveAgain resolves the names of a configuration and tells whether the answers
-// are others than those that were kept.
+// resolveAgain resolves the names of a configuration, and notes whether the answers differ from
+// those that were kept.
 func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fetched {
 	before := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Offline: true})
 	now := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: true})
@@ -325,8 +324,8 @@ func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fe
 	return fetched{changed: !same, problems: now.Problems, unknown: slices.ContainsFunc(now.Never, now.Allows)}
 }
 
-// attemptsAfter is what is known of a feed after an attempt, even if that could not
-// be written down: a server is not to pay for a full disk.
+// attemptsAfter returns what is known of a feed after an attempt, even if that could not be
+// written down, so that a full disk does not lead to more requests.
 func attemptsAfter(store *fetch.Store, f config.Feed, r feeds.Report, begun time.Time) attempts {
 	a := attempts{last: begun.Round(0)}
 	if r.Problem != nil {
@@ -335,7 +334,7 @@ func attemptsAfter(store *fetch.Store, f config.Feed, r feeds.Report, begun time
 	return a
 }
 
-// pastAttempts is what the state folder knows of a feed.
+// pastAttempts returns what the state folder says of earlier attempts for a feed.
 func pastAttempts(store *fetch.Store, f config.Feed) attempts {
 	state, err := store.State(f.Name)
 	if err != nil {
@@ -351,9 +350,9 @@ func pastAttempts(store *fetch.Store, f config.Feed) attempts {
 		a.other = c.Meta().Source != f.URL.ID()
 		c.Close()
 	case a.failures == 0:
-		a.other = true // it succeeded once, and the copy is gone
+		a.other = true // it succeeded once, but the copy is gone
 	case state.Source != "":
-		a.other = state.Source != f.URL.ID() // what failed was another one
+		a.other = state.Source != f.URL.ID() // another source failed
 	}
 	return a
 }

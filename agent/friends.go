@@ -8,9 +8,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// takeFriends has whoever a configuration adds exempt, also if it is refused for something
-// else, such as another friend that it takes away: none of them is cut off meanwhile, by the
-// address of before or by the new one.
+// takeFriends exempts the hosts that a configuration adds to allow and trunks, even if it is
+// refused for another reason, such as a friend that it removes. So a friend whose address
+// changes is not cut off, neither by the old address nor by the new one.
 func (d *daemon) takeFriends(ctx context.Context, cfg config.Config, refused error) {
 	if refused == nil {
 		return
@@ -21,7 +21,7 @@ func (d *daemon) takeFriends(ctx context.Context, cfg config.Config, refused err
 	}
 }
 
-// withFriends is a configuration with those whom another one never blocks.
+// withFriends returns a configuration that also exempts what another one exempts.
 func withFriends(cfg, other config.Config) config.Config {
 	cfg.Allow = moreHosts(cfg.Allow, other.Allow)
 	cfg.Firewall.Trunks = moreHosts(cfg.Firewall.Trunks, other.Firewall.Trunks)

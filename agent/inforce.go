@@ -16,10 +16,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// pathsDue reports whether a local feed is to be read again.
+// pathsDue reports whether a local feed is due to be read.
 func (d *daemon) pathsDue(now time.Time) bool {
 	if d.failures > 0 {
-		return false // it will be, when that is tried again
+		return false // the retry of the apply reads it
 	}
 	last := d.pathsAt
 	for _, f := range d.cfg.Feeds {
@@ -30,23 +30,22 @@ func (d *daemon) pathsDue(now time.Time) bool {
 	return false
 }
 
-// readPaths reads the local feeds, and asks for them to be put in force if one of them
-// is not as it was: to put everything in force again would cost a hundred times as
-// much.
+// readPaths reads the local feeds, and plans an apply if one of them has changed. An apply costs
+// a hundred times as much as reading them.
 func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	d.pathsAt = now.Round(0)
 	d.log.Debug("reading local feeds")
 	if d.files.watcher == nil {
-		d.reports.poke() // nobody else does
+		d.reports.poke() // nothing else pokes it then
 	}
 	unlock, err := state.Lock(ctx, d.cfg.RunDir, state.SetsLock, "voipbl run", state.LookWait, nil)
 	if err != nil {
-		return // by somebody who reads them as well
+		return // another process holds the lock, and reads them too
 	}
 	defer unlock()
 	store, err := state.OpenStore(d.cfg)
 	if err != nil {
-		d.applySoon("schedule", 0) // which tells what is wrong
+		d.applySoon("schedule", 0) // the apply reports what is wrong
 		return
 	}
 	defer store.Close()
@@ -61,8 +60,8 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 	}
 }
 
-// applySoon asks for the lists to be put in force after a while, or sooner if that is asked
-// for already. All that it was asked for is why.
+// applySoon plans an apply after a while, unless one is planned earlier. It collects the reasons
+// for the log.
 func (d *daemon) applySoon(why string, after time.Duration) {
 	if !d.agenda.planned(applyTask) {
 		d.applyWhy = nil
@@ -73,14 +72,14 @@ func (d *daemon) applySoon(why string, after time.Duration) {
 	d.agenda.sooner(applyTask, time.Now().Add(after))
 }
 
-// apply puts the lists, the bans and the rules in force.
+// apply puts the lists, the bans and the rules into the kernel.
 func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	why := strings.Join(reasons, "; ")
 	now := time.Now()
 	state.ForgetUnlisted(d.cfg)
 	report := blocklist.NewSyncReport(d.opts.Version)
 	err := d.enforce(ctx, report)
-	// What reading the lists took is not needed until the next time.
+	// Give back the memory for reading the lists.
 	debug.FreeOSMemory()
 	d.agenda.drop(applyTask)
 	d.pathsAt = now.Round(0)
@@ -106,11 +105,11 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	d.failures = 0
 	d.agenda.drop(keptTask)
 	if end := feeds.NextEnd(report.Kept); !end.IsZero() {
-		d.agenda.set(keptTask, now.Add(end.Sub(now)+time.Second)) // so that no clock that is set puts it off
+		d.agenda.set(keptTask, now.Add(end.Sub(now)+time.Second)) // not put off if the clock is set
 	}
 	d.agenda.drop(allowedTask)
 	if report.AllowedUntil > 0 {
-		d.agenda.set(allowedTask, now.Add(report.AllowedUntil+time.Second)) // rather a moment longer than twice
+		d.agenda.set(allowedTask, now.Add(report.AllowedUntil+time.Second)) // a moment later, rather than twice
 	}
 	if len(report.Families) > 0 {
 		d.applySoon("a set could not be filled", maxApplyPause)
@@ -119,8 +118,8 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 	return nil
 }
 
-// readAgain asks for local lists to be read once more that could not be read: nothing else
-// tells that they can be.
+// readAgain plans another apply if a local list could not be read, since nothing else tells
+// when it can be read again.
 func (d *daemon) readAgain(report *blocklist.SyncReport) {
 	if !slices.ContainsFunc(report.Feeds, func(f feeds.Report) bool {
 		return f.Problem != nil && slices.Contains([]fetch.Reason{fetch.ReasonUnreadable, fetch.ReasonNoFiles, fetch.ReasonShortage}, fetch.Reason(f.Problem.Reason))

@@ -14,10 +14,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// What the agent tells the journal: each change, each failure, and what stays wrong
-// once when it begins and once when it is over.
+// This file is what the agent logs: each change, each failure, and a lasting problem once when
+// it begins and once when it ends.
 
-// warn logs those of a subject's warnings that were not there before.
+// warn logs those of a subject's warnings that are new.
 func (d *daemon) warn(subject string, warnings []string) {
 	now := make(map[string]bool)
 	for _, w := range warnings {
@@ -40,7 +40,7 @@ func (d *daemon) warn(subject string, warnings []string) {
 	}
 }
 
-// warnIf is warn for an error, or for there being none any more.
+// warnIf is warn for one error; nil means that the problem has ended.
 func (d *daemon) warnIf(subject string, err error) {
 	if err == nil {
 		d.warn(subject, nil)
@@ -68,7 +68,7 @@ func (d *daemon) logFetch(f fetched) {
 
 func rounded(took time.Duration) float64 { return float64(took.Milliseconds()) / 1000 }
 
-// logApply tells what an apply has changed.
+// logApply logs what an apply has changed.
 func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	var found []string
 	for _, s := range r.Sets {
@@ -79,7 +79,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 			found = append(found, s.Repaired)
 		}
 	}
-	if d.ready { // before, it is what a boot has taken away
+	if d.ready { // before that, changes are what a boot has removed
 		found = append(found, r.BansFound...)
 	}
 	if len(found) > 0 {
@@ -90,7 +90,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	}
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {
-		first := f.State == feeds.Missing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // it is fetched at once
+		first := f.State == feeds.Missing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // its first fetch is about to begin
 		if f.Problem != nil && f.State != feeds.Cached && !first {
 			warnings = append(warnings, fmt.Sprintf("feed %s is %s (%s): %s: %s", f.Name, f.State, f.Problem.Reason, f.Problem.Error, f.Problem.Remedy))
 		}
@@ -106,11 +106,11 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	d.warn("rejects", rejectWords(r.Feeds))
 }
 
-// toldRejects is how many lines of a feed that gave nothing are told about.
+// toldRejects is how many of a feed's rejected lines are logged.
 const toldRejects = 3
 
-// rejectWords tells which lines of feeds gave nothing: a typo in a list of one's own is
-// an address that is not blocked.
+// rejectWords returns a line for each rejected line of feeds: a typo in a local list means an
+// address that is not blocked.
 func rejectWords(feeds []feeds.Report) (words []string) {
 	for _, f := range feeds {
 		for _, r := range f.Rejects[:min(len(f.Rejects), toldRejects)] {
@@ -127,7 +127,7 @@ func rejectWords(feeds []feeds.Report) (words []string) {
 	return words
 }
 
-// noteApply keeps what status and metrics show of an apply.
+// noteApply notes what status and metrics show of an apply.
 func (d *daemon) noteApply(r *blocklist.SyncReport, err error) {
 	rejected := make(map[string]map[string]int)
 	for _, f := range r.Feeds {
@@ -149,15 +149,14 @@ func (d *daemon) noteApply(r *blocklist.SyncReport, err error) {
 	d.tellStatus()
 }
 
-// shoutEvery is how often a stale feed is told about again.
+// shoutEvery is how often a stale feed is logged again.
 const shoutEvery = 24 * time.Hour
 
-// firstFetch is how long a feed may take to be fetched for the first time before that
-// is told about.
+// firstFetch is how long the first fetch of a feed may take before it is logged.
 const firstFetch = 10 * time.Minute
 
-// shout tells about feeds that have become stale or frozen, and those that are so no more: a
-// list that silently stops is what nobody notices.
+// shout logs feeds that have become stale or frozen, and those that no longer are. Otherwise
+// nobody would notice a list that has stopped.
 func (d *daemon) shout(_ context.Context, now time.Time) {
 	d.agenda.set(shoutTask, now.Add(time.Minute))
 	store, err := state.FindStore(d.cfg)

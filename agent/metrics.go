@@ -25,16 +25,16 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// metricsEvery is how old metrics may be: however often they are asked for, the
-// kernel is not asked more often than that.
+// metricsEvery is how old metrics may be. The kernel is not read more often than that, however
+// often metrics are scraped.
 const metricsEvery = 15 * time.Second
 
-// metricsServer serves what Prometheus asks for.
+// metricsServer serves metrics to Prometheus.
 type metricsServer struct {
 	d       *daemon
 	handler http.Handler
 
-	mu     sync.Mutex // of what follows
+	mu     sync.Mutex // for the fields below
 	server *http.Server
 	at     netip.AddrPort
 
@@ -56,9 +56,9 @@ func newMetricsServer(d *daemon) *metricsServer {
 	return m
 }
 
-// listen serves at an address, and no longer at the one before. An address that is
-// taken is no reason to leave the host without protection: it is tried again with
-// the next reload, and after metricsAgain: listen reports whether that is necessary.
+// listen serves at an address, and stops serving at the one before. An address in use does not
+// stop the agent: it is tried again at the next reload, and after metricsAgain if listen
+// returns true.
 func (m *metricsServer) listen(at netip.AddrPort) (again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,10 +88,10 @@ func (m *metricsServer) listen(at netip.AddrPort) (again bool) {
 	return false
 }
 
-// metricsAgain is how often listening is tried again where it could not begin.
+// metricsAgain is how often listening is tried again after it failed.
 const metricsAgain = time.Minute
 
-// listenForMetrics serves them where the configuration says.
+// listenForMetrics serves metrics at the configured address.
 func (d *daemon) listenForMetrics(_ context.Context, now time.Time) {
 	d.agenda.drop(metricsTask)
 	if d.metrics.listen(d.cfg.Metrics.Listen) {
@@ -112,7 +112,7 @@ func (m *metricsServer) close() {
 	m.stop()
 }
 
-// status is how things stand, as it was seen not long ago.
+// status returns a status that is at most metricsEvery old.
 func (m *metricsServer) status() (*blocklist.Status, error) {
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
@@ -130,7 +130,7 @@ func (m *metricsServer) status() (*blocklist.Status, error) {
 	return s, nil
 }
 
-// metric describes one of ours.
+// metric describes one of voipbl's metrics.
 func metric(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("voipbl_"+name, help, labels, nil)
 }
@@ -167,8 +167,8 @@ var (
 	metricLoaded    = metric("config_loaded_timestamp_seconds", "When the configuration in force was loaded.")
 )
 
-// Describe is part of [prometheus.Collector]. It describes nothing, since what there
-// is depends on the configuration.
+// Describe is part of [prometheus.Collector]. It describes nothing, since the metrics depend on
+// the configuration.
 func (m *metricsServer) Describe(chan<- *prometheus.Desc) {}
 
 // Collect is part of [prometheus.Collector].
@@ -235,7 +235,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	sendAgent(s.Agent, gauge, counter)
 }
 
-// sendAgent sends what only the agent knows.
+// sendAgent sends the metrics that only the agent knows.
 func sendAgent(a *state.AgentStatus, gauge, counter func(*prometheus.Desc, float64, ...string)) {
 	gauge(metricApplied, unixSeconds(a.Applied))
 	for _, step := range a.Steps {
@@ -257,7 +257,7 @@ func one(b bool) float64 {
 	return 0
 }
 
-// unixSeconds is 0 for a time that never was.
+// unixSeconds returns a time in seconds; 0 for the zero time.
 func unixSeconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

@@ -2,6 +2,6 @@ package agent
 
 import "os"
 
-// withoutMounts reports whether the unit goes without its options that mount, since nothing
-// may be mounted on this host: see packaging/systemd/voipbl-generator, which sets this.
+// withoutMounts reports whether the unit runs without those of its options that need mounts,
+// since this host does not allow any. packaging/systemd/voipbl-generator sets the variable.
 func withoutMounts() bool { return os.Getenv("VOIPBL_NO_MOUNTS") != "" }

@@ -9,26 +9,26 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 )
 
-// findOldSets looks for sets of names that were changed while no agent ran.
+// findOldSets looks for sets whose configured names were changed while no agent ran.
 func (d *daemon) findOldSets(ctx context.Context) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
-		return // as every apply says
+		return // every apply reports that
 	}
 	defer kernel.Close()
 	names, _ := setnames.NamesThere(ctx, d.cfg, setnames.ReadSetNames(d.cfg), kernel)
 	d.oldSets = setnames.FormerSets(d.cfg, names)
 }
 
-// removeOldSets takes out the sets of a name that is not configured any more. That one
-// of them stays does no harm, and is told.
+// removeOldSets destroys the sets whose names are no longer configured. One that stays does no
+// harm, and is logged.
 func (d *daemon) removeOldSets(h *rules.Handles) {
 	if len(d.oldSets) == 0 {
 		return
 	}
 	for _, set := range d.oldSets {
 		if setnames.NamesSet(d.cfg, set.Name) {
-			continue // it is back
+			continue // its name is configured again
 		}
 		header, err := h.Kernel.Header(set.Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {

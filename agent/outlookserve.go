@@ -7,9 +7,9 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// outlook is what the agent would do about the rules if it looked at them now. Only the
-// agent can tell: it judges by its own configuration, tools and circumstances, and not
-// by the terminal of whoever asks.
+// outlook returns what the agent would do to the rules if it checked them now. Only the agent
+// can say: what it does depends on its own configuration, tools and circumstances, and not on
+// those of the process that asks.
 func (d *daemon) outlook(ctx context.Context) *rules.Report {
 	s, err := rules.LookAtRules(ctx, *d.shared.Load())
 	if err != nil {

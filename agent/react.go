@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// fetched takes note of what the fetcher has done.
+// fetched handles one result of the fetcher.
 func (d *daemon) fetched(f fetched) {
 	if f.feed == "" {
 		d.warn("names", f.problems)
@@ -33,7 +33,7 @@ func (d *daemon) fetched(f fetched) {
 	}
 }
 
-// with is a map with one value more; the map itself is not changed.
+// with returns a copy of a map with one value set.
 func with[V any](m map[string]V, key string, value V) map[string]V {
 	all := map[string]V{key: value}
 	for k, v := range m {
@@ -44,7 +44,7 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 	return all
 }
 
-// past is what is known of a feed when the agent starts, or is reloaded.
+// past returns what is known of a feed when the agent starts or reloads.
 func (d *daemon) past(f config.Feed) attempts {
 	store, err := state.FindStore(*d.shared.Load())
 	if err != nil || store == nil {
@@ -54,8 +54,8 @@ func (d *daemon) past(f config.Feed) attempts {
 	return pastAttempts(store, f)
 }
 
-// hostChanged puts other addresses under protection, and lets feeds be fetched that
-// could not be.
+// hostChanged handles changed addresses of this host: it plans an apply, which exempts them, and
+// lets failed feeds be fetched again.
 func (d *daemon) hostChanged(ctx context.Context, _ time.Time) {
 	addresses := host.HostAddresses()
 	if addresses == d.host {
@@ -72,7 +72,7 @@ func (d *daemon) hostChanged(ctx context.Context, _ time.Time) {
 
 func (d *daemon) fileChanged(event fsnotify.Event) {
 	if event.Op == fsnotify.Chmod {
-		return // such as the time of the last access; the schedule finds the rest
+		return // such as a new access time; the schedule finds the rest
 	}
 	kind := d.files.kind(event.Name)
 	switch kind {
@@ -105,11 +105,11 @@ func earlier(a, b time.Time) time.Time {
 }
 
 const (
-	// configSettle is how long an editor may take to write the configuration, from one
-	// write to the next; in all it is twice that.
+	// configSettle is how long an editor may take between two writes of the configuration; all
+	// of them may take twice as long.
 	configSettle = 2 * time.Second
 
-	// bansSettle is how long whoever has written a ban may take to change the
+	// bansSettle is how long a process that has written a ban down may take to change the
 	// kernel.
 	bansSettle = 2 * time.Second
 )

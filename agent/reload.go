@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// reload takes a new configuration over. One that is wrong is refused as a whole, and so
-// is one that takes away more than it may.
+// reload loads the configuration and takes it over. A configuration that has a mistake, or
+// takes away more protection than it may, is refused as a whole.
 func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) error {
 	d.agenda.drop(reloadTask)
 	d.tellSystemd("RELOADING=1\n" + monotonicUsec())
@@ -29,15 +29,15 @@ func (d *daemon) reload(ctx context.Context, why string, may state.MayLose) erro
 	return d.takeOver(ctx, why, cfg, err)
 }
 
-// asked is a configuration that somebody has asked the agent to go by, and what it may take
-// away then. That holds for the same file when it is looked at again.
+// asked is a configuration that somebody asked the agent to take over, and what protection it
+// may take away. The same holds when the same file is tried again.
 type asked struct {
 	cfg config.Config
 	may state.MayLose
 }
 
-// mayLose is what a configuration may take away that is looked at since the file has changed,
-// or once more.
+// mayLose is what protection a configuration may take away if it is loaded because the file
+// changed, or tried again.
 func (d *daemon) mayLose(cfg config.Config) state.MayLose {
 	if d.asked != nil && cfg.Equal(d.asked.cfg) {
 		return d.asked.may
@@ -45,7 +45,7 @@ func (d *daemon) mayLose(cfg config.Config) state.MayLose {
 	return state.LoseNothing
 }
 
-// refuse tells that a configuration is not taken over.
+// refuse logs that a configuration is not taken over, and notes why.
 func (d *daemon) refuse(why string, cfg config.Config, err error) {
 	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
 	p := problem.Of(err)
@@ -56,15 +56,15 @@ func (d *daemon) refuse(why string, cfg config.Config, err error) {
 }
 
 const (
-	// setNamesAgain is how soon the agent looks again whether names of sets can be had that it
-	// was refused. Nothing tells it that a set is gone.
+	// setNamesAgain is how soon the agent tries again to take over set names that were in use.
+	// Nothing tells it when the other set is gone.
 	setNamesAgain = 15 * time.Second
 
 	triedAgainRemedy = ", or take away what has that one: within 15 seconds the agent takes the file over by itself"
 )
 
-// tryNamesAgain has the file looked at again if it was refused since names of sets cannot be
-// had, which may end without a change of the file.
+// tryNamesAgain plans another try of the file, if it was refused because set names are in use:
+// that may end without a change of the file.
 func (d *daemon) tryNamesAgain(refused error) bool {
 	if !errors.As(refused, new(*setnames.NamesTakenError)) {
 		return false
@@ -73,7 +73,7 @@ func (d *daemon) tryNamesAgain(refused error) bool {
 	return true
 }
 
-// takeOver makes a configuration the one in force, or says why it is refused.
+// takeOver makes a configuration the one in force, or returns why it is refused.
 func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, err error) error {
 	if err != nil {
 		d.refuse(why, cfg, err)
@@ -94,7 +94,7 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 	return d.adopt(ctx, cfg)
 }
 
-// adopt goes by a configuration from now on.
+// adopt makes the agent use a configuration from now on.
 func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 	d.asked = nil
 	d.oldSets = append(d.oldSets, setnames.SetsNotOf(cfg, d.cfg)...)
@@ -113,17 +113,16 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// reloadChanged reloads if the file says something else than before: an editor may
-// have written it as it was.
+// reloadChanged reloads if the content of the file has changed.
 //
-// Nobody has asked for it, so what protects is not taken away by it: the file may have
-// been cut short, or be on its way to another place. It is not so with a file that somebody
-// has asked for and that is looked at again since names of sets may be had now.
+// Nobody asked for this reload, so it takes no protection away: the file may have been cut
+// short, or be about to be moved. That does not hold for a file that somebody asked for and
+// that is tried again, now that set names may be free.
 func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
 	d.agenda.drop(reloadTask)
 	d.agenda.drop(rereadTask)
 	cfg, err := d.opts.Load()
-	if problem.IsShortage(err) { // which says nothing about the file
+	if problem.IsShortage(err) { // the file itself may be fine
 		d.warnIf("configuration", fmt.Errorf("the configuration cannot be read now, and is read again: %w", err))
 		d.agenda.set(rereadTask, now.Add(tick))
 		return
@@ -134,7 +133,7 @@ func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
 		return
 	}
 	if err != nil || d.asked != nil && !cfg.Equal(d.asked.cfg) {
-		d.asked = nil // the file is another one
+		d.asked = nil // the file has changed since
 	}
 	if err == nil {
 		err = takeover.Refusal(ctx, d.cfg, cfg, d.mayLose(cfg))
@@ -142,12 +141,12 @@ func (d *daemon) reloadChanged(ctx context.Context, now time.Time) {
 	}
 	if err != nil && refused != nil && refused.Error == problem.Of(err).Error {
 		d.tryNamesAgain(err)
-		return // which is said
+		return // already logged
 	}
 	d.takeOver(ctx, "the file has changed", cfg, err)
 }
 
-// keepConfig is for what is in force.
+// keepConfig keeps a copy of the configuration in force.
 func (d *daemon) keepConfig() {
 	if err := state.KeepConfig(d.cfg, time.Now()); err != nil {
 		d.log.Warn(err.Error())

@@ -10,9 +10,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// pace spaces repairs, so that two programs which undo each other do not fill the
-// machine: the first is made at once, and then each after twice as long a pause as
-// the one before.
+// pace limits how often repairs are made, so that two programs that undo each other's changes do
+// not load the machine. The first repair is made at once; then the pause doubles each time.
 type pace struct {
 	last  time.Time
 	pause time.Duration
@@ -21,13 +20,13 @@ type pace struct {
 const (
 	minPace  = time.Second
 	maxPace  = 10 * time.Second // a repair is never later than 15 s
-	calmTime = 10 * time.Minute // after which the first one is made at once again
+	calmTime = 10 * time.Minute // after that long without a repair, the next is made at once
 )
 
 // ready is when the next repair may be made.
 func (p *pace) ready() time.Time { return p.last.Add(p.pause) }
 
-// note takes note of a repair.
+// note notes that a repair was made.
 func (p *pace) note(now time.Time) {
 	if now.Sub(p.last) > calmTime {
 		p.pause = 0
@@ -35,11 +34,10 @@ func (p *pace) note(now time.Time) {
 	p.last, p.pause = now, min(max(2*p.pause, minPace), maxPace)
 }
 
-// shownFound is how many differences of one repair are told about: a chain that was
-// flushed has dozens.
+// shownFound is how many differences of one repair are logged. A flushed chain has dozens.
 const shownFound = 4
 
-// repaired takes note of a repair, and tells about it.
+// repaired notes a repair, and logs it.
 func (d *daemon) repaired(what string, found []string) {
 	now := time.Now()
 	d.pace.note(now)
@@ -52,7 +50,7 @@ func (d *daemon) repaired(what string, found []string) {
 	})
 }
 
-// changeFound says what was found that made a change necessary.
+// changeFound says what was wrong, so that a change was needed.
 func changeFound(c firewall.Change) string {
 	where := fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Chain)
 	rule := firewall.WithoutPurpose(c.Rule)

@@ -9,25 +9,23 @@ import (
 	"github.com/voipbl/voipbl/outbox"
 )
 
-// reporter is the agent's part in telling VoIPBL about attackers: it sends what commands
-// have left. It works beside the loop, and nothing of that waits for it. While nothing
-// waits to be sent it sleeps until it is poked.
+// reporter sends the reports to VoIPBL that commands have left in the outbox. It runs beside the
+// loop, which never waits for it. While nothing waits to be sent it sleeps until it is poked.
 type reporter struct {
-	// round sends what is due and reports when to go on; zero if nothing waits. networkAt
-	// is when the network last changed.
+	// round sends what is due, and returns when the next round is due; zero if nothing waits.
+	// networkAt is when the network last changed.
 	round func(ctx context.Context, networkAt time.Time) (next time.Time)
 
 	pokes   chan struct{} // the file or the configuration has changed
 	network chan struct{}
-	done    chan struct{} // is closed at the end
+	done    chan struct{} // closed when run ends
 }
 
 const (
-	// reportEvery is how often it looks while something waits and the network is as it was.
+	// reportEvery is how often a round is made while something waits.
 	reportEvery = time.Minute
 
-	// reportSettle is how long a command that has written something down may take to send
-	// it.
+	// reportSettle is how long a command may take to send what it has just written down.
 	reportSettle = 5 * time.Second
 )
 
@@ -35,16 +33,16 @@ func newReporter(round func(context.Context, time.Time) time.Time) *reporter {
 	return &reporter{round: round, pokes: make(chan struct{}, 1), network: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// poke says that something may wait.
+// poke tells the reporter that something may wait.
 func (r *reporter) poke() { signal(r.pokes) }
 
-// networkChanged says that the server may be reached again.
+// networkChanged tells the reporter that the server may be reachable again.
 func (r *reporter) networkChanged() { signal(r.network) }
 
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it is known already
+	default: // a signal is pending already
 	}
 }
 
@@ -54,13 +52,13 @@ func (r *reporter) run(ctx context.Context, ready func()) {
 	ready()
 	var networkAt time.Time
 	for ctx.Err() == nil {
-		var last time.Time        // the round, if it has left something
-		var wake <-chan time.Time // never, if not
+		var last time.Time        // the last round, if something still waits
+		var wake <-chan time.Time // nil if nothing waits
 		if next := r.round(ctx, networkAt); !next.IsZero() {
 			last = time.Now()
 			wait := reportEvery
 			if d := time.Until(next); d > 0 && d < wait && time.Since(networkAt) < outbox.NetworkPause {
-				wait = d // of a server that could not be reached a moment ago
+				wait = d // the pause after a server could not be reached
 			}
 			wake = time.After(wait)
 		}
@@ -71,11 +69,11 @@ func (r *reporter) run(ctx context.Context, ready func()) {
 			case <-wake:
 				due = true
 			case <-r.pokes:
-				if wake == nil { // else it is on its way, and must not be put off again and again
+				if wake == nil { // else a round is planned, and pokes must not put it off
 					wake = time.After(max(reportSettle, time.Until(last.Add(reportEvery))))
 				}
 			case <-r.network:
-				networkAt = time.Now().Round(0) // what is written down is of the wall clock
+				networkAt = time.Now().Round(0) // wall clock only, as in the outbox
 				if wake != nil {
 					wake = time.After(0)
 				}
@@ -84,7 +82,7 @@ func (r *reporter) run(ctx context.Context, ready func()) {
 	}
 }
 
-// sendReports is the round of the agent.
+// sendReports is the reporter's round in the agent.
 func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (next time.Time) {
 	cfg := *d.shared.Load()
 	if !cfg.Report.Enabled {
@@ -104,7 +102,7 @@ func (d *daemon) sendReports(ctx context.Context, networkAt time.Time) (next tim
 	return look.Due
 }
 
-// sayOnce tells what keeps reports from being sent when that begins.
+// sayOnce logs, once, why reports cannot be sent.
 func (d *daemon) sayOnce(err error) {
 	words := ""
 	if err != nil {

@@ -17,20 +17,20 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// RunOptions are what the caller of Run says.
+// RunOptions are the options of Run.
 type RunOptions struct {
 	Version    string
 	ConfigFile string
-	Load       func() (config.Config, error) // reads the configuration anew
-	LastGood   func() (config.Config, error) // what to start with if that has a mistake
-	Reload     <-chan os.Signal              // asks for that
+	Load       func() (config.Config, error) // loads the configuration
+	LastGood   func() (config.Config, error) // loads the one to start with if Load fails
+	Reload     <-chan os.Signal              // signals to reload
 	Log        *slog.Logger
 }
 
-// Run keeps the host protected until ctx ends. First it puts the last good copies
-// and the rules into the kernel, without the network; if that fails, Run does. Then
-// it tells systemd that it is ready, fetches each feed by its schedule, and undoes
-// what others do to our sets and rules. When it ends, protection stays.
+// Run keeps the host protected until ctx ends. First it puts the last good copies and the rules
+// into the kernel, without the network; if that fails, it returns the error. Then it tells
+// systemd that it is ready, fetches each feed by its schedule, and repairs what others change in
+// voipbl's sets and rules. When it ends, sets and rules stay in force.
 func Run(ctx context.Context, opts RunOptions) error {
 	start := newStarting(opts.Log)
 	var cfg config.Config
@@ -78,9 +78,9 @@ func Run(ctx context.Context, opts RunOptions) error {
 	return d.serve(ctx, start)
 }
 
-// serve is all that follows the start: systemd is told READY once all that goes on beside the
-// loop is ready. The end is here alone, in this order: nothing is changed any more, systemd is
-// told, what goes on beside the loop ends, and then what it has opened is closed.
+// serve is everything after the start. It sends READY to systemd once all parts beside the loop
+// are ready. It also has the whole end, in this order: the loop ends, so nothing changes any
+// more; STOPPING goes to systemd; the parts beside the loop end; what serve opened is closed.
 func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
 	d.reports = newReporter(d.sendReports)
@@ -116,7 +116,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 
 	d.tellSystemd("STOPPING=1")
 	stop()
-	drainAll(d.fetcher.done) // which it fills to its end
+	drainAll(d.fetcher.done) // which the fetcher may send to until it ends
 	err = cmp.Or(err, beside.Wait())
 	d.metrics.close()
 	d.files.close()
@@ -124,7 +124,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	return err
 }
 
-// tellReady says that the host is protected, as far as it is.
+// tellReady tells systemd that the agent is ready, and logs how far the host is protected.
 func (d *daemon) tellReady() {
 	d.agenda.set(shoutTask, time.Now())
 	d.ready = true
@@ -145,7 +145,7 @@ func drainAll[T any](c <-chan T) {
 	}
 }
 
-// loop is the agent's work, one thing after the other, until ctx ends.
+// loop does the agent's tasks, one after the other, until ctx ends.
 func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error {
 	dog := newWatchdog()
 	for ctx.Err() == nil {
@@ -153,7 +153,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		if lost {
 			return &LostLockError{d.cfg.RunDir}
 		}
-		d.warnIf("lock", err) // which does not say that it is lost
+		d.warnIf("lock", err) // an error that does not mean that the lock is lost
 		events, troubles := d.files.channels()
 		d.work(ctx, time.Now())
 		d.feed(dog)
@@ -182,7 +182,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 			d.lookSoon(time.Now())
 		case <-hostNews:
 			if !d.agenda.planned(hostTask) {
-				d.agenda.set(hostTask, time.Now().Add(host.HostPause)) // a lot of little news
+				d.agenda.set(hostTask, time.Now().Add(host.HostPause)) // wait: news of one change come in many pieces
 			}
 		case event := <-events:
 			d.fileChanged(event)

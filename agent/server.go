@@ -17,8 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// agentState is an AgentStatus that is written by the agent and read by whoever
-// asks.
+// agentState is an AgentStatus that several goroutines write and read.
 type agentState struct {
 	mu  sync.Mutex
 	now state.AgentStatus
@@ -30,23 +29,23 @@ func (s *agentState) change(change func(*state.AgentStatus)) {
 	change(&s.now)
 }
 
-// get returns a copy that nobody writes to: maps and slices in it are replaced, not
-// changed.
+// get returns a copy. It can be read without the lock, since writers replace its maps and slices
+// and never change them.
 func (s *agentState) get() state.AgentStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
 }
 
-// control is the server of the socket.
+// control is the server on the agent's socket.
 type control struct {
 	server   *http.Server
 	listener net.Listener
 	folder   *os.File
 }
 
-// listen makes the socket, which run answers on. The caller holds the agent's lock, so a socket
-// that is there is one that a killed agent has left.
+// listen creates the socket, on which run answers. The caller holds the agent's lock, so an
+// existing socket was left by a killed agent.
 func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	folder, err := os.Open(d.cfg.RunDir)
 	if err != nil {
@@ -56,7 +55,7 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 		folder.Close()
 		return nil, &state.RunDirError{Err: err}
 	}
-	old := unix.Umask(0o177) // from its first moment nobody else can connect
+	old := unix.Umask(0o177) // so that from the start only this user can connect
 	listener, err := net.Listen("unix", state.SocketPath(folder))
 	unix.Umask(old)
 	if err != nil {
@@ -90,10 +89,10 @@ func (c *control) run(ctx context.Context, ready func()) error {
 	defer c.folder.Close()
 	defer context.AfterFunc(ctx, func() { c.server.Close() })()
 	ready()
-	return c.server.Serve(c.listener) // until it is closed
+	return c.server.Serve(c.listener) // returns when the server is closed
 }
 
-// snapshot is how the agent is at this moment.
+// snapshot returns the agent's status at this moment.
 func (d *daemon) snapshot() state.AgentStatus {
 	s := d.state.get()
 	cfg := *d.shared.Load()
@@ -103,13 +102,13 @@ func (d *daemon) snapshot() state.AgentStatus {
 	return s
 }
 
-// request is something that the loop is asked to do.
+// request asks the loop to do something.
 type request struct {
-	mayLose state.MayLose // of a reload
+	mayLose state.MayLose // for a reload
 	done    chan<- error
 }
 
-// ask has the loop do something, and waits for what becomes of it.
+// ask sends the loop a request, and waits for the result.
 func ask(ctx context.Context, asks chan<- request, may state.MayLose) *problem.Problem {
 	done := make(chan error, 1)
 	select {

@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// startTime is for how long a start that fails is tried again. After that systemd does
-	// so, in a new process.
+	// startTime is how long a failing start is tried again in this process. After that systemd
+	// starts a new one.
 	startTime = 20 * time.Second
 
-	// startPause is between two tries.
+	// startPause is the pause between two tries.
 	startPause = time.Second
 
-	// startExtend is how long one try may take: somebody may hold a lock for lockWait.
-	// systemd is told at the begin of each (EXTEND_TIMEOUT_USEC, sd_notify(3)).
+	// startExtend is how long one try may take, since another process may hold a lock for
+	// state.LockWait. Each try reports it to systemd (EXTEND_TIMEOUT_USEC, sd_notify(3)).
 	startExtend = state.LockWait + 15*time.Second
 )
 
-// starting is a start of the agent. What fails is tried again within its time, for one
-// file that could not be opened must not leave a host open.
+// starting is a start of the agent. It tries again for startTime, so that a passing error, such
+// as a file that could not be opened, does not leave the host unprotected.
 type starting struct {
 	log   *slog.Logger
 	until time.Time
@@ -40,14 +40,14 @@ func newStarting(log *slog.Logger) *starting {
 	return &starting{log, time.Now().Add(startTime)}
 }
 
-// try does something until it goes well, or fails for a reason that lasts, or the time
-// is over. It returns the last error.
+// try calls do until it succeeds, fails with an error that lasts, or the time is over. It
+// returns the last error.
 func (s *starting) try(ctx context.Context, do func() error, lasts func(error) bool) error {
 	again := time.NewTicker(startPause)
 	defer again.Stop()
 	said := ""
 	for {
-		// That systemd cannot be told is no reason to fail.
+		// If systemd cannot be reached, go on.
 		_, _ = sd.SdNotify(false, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", startExtend.Microseconds()))
 		err := do()
 		if err == nil || ctx.Err() != nil || lasts(err) || !time.Now().Before(s.until) {
@@ -65,8 +65,8 @@ func (s *starting) try(ctx context.Context, do func() error, lasts func(error) b
 	}
 }
 
-// apply puts in force what is known. With one family protected the agent goes on, and
-// tries again to protect the other.
+// apply is the first apply, of what is on disk. If only one family can be protected, the agent
+// goes on and tries the other again later.
 func (s *starting) apply(ctx context.Context, d *daemon) error {
 	err := s.try(ctx, func() error {
 		err := d.apply(ctx, "start")
@@ -79,13 +79,12 @@ func (s *starting) apply(ctx context.Context, d *daemon) error {
 	return err
 }
 
-// isLasting reports whether an error stays however often the same is tried: rights that
-// are missing, say.
+// isLasting reports whether trying again is useless, as when rights are missing.
 func isLasting(err error) bool {
 	running := (*state.AgentRunningError)(nil)
 	return errors.As(err, &running) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission)
 }
 
-// isMistake reports whether a configuration that cannot be loaded will not be loaded the
-// next time either.
+// isMistake reports whether loading the configuration failed because of the file, so that
+// trying again is useless.
 func isMistake(err error) bool { return !problem.IsShortage(err) }

@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tellSystemd says how the agent is (sd_notify(3)). Where there is no systemd nobody
-// listens, and that it cannot be told is no reason to end.
+// tellSystemd sends the agent's state to systemd (sd_notify(3)). Without systemd it does
+// nothing; an error is only logged.
 func (d *daemon) tellSystemd(state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
 		d.log.Debug("systemd could not be told", "state", state, "error", err)
 	}
 }
 
-// monotonicUsec is the line that goes with RELOADING=1.
+// monotonicUsec returns the line that must accompany RELOADING=1.
 func monotonicUsec() string {
 	var now unix.Timespec
 	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	return fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond))
 }
 
-// watchdog is systemd's: if it is not fed in time the agent is killed and started
-// anew, with protection standing meanwhile.
+// watchdog is systemd's watchdog: if it is not fed in time, systemd kills the agent and starts
+// it again. The sets and rules stay in force meanwhile.
 type watchdog struct {
 	every time.Duration // how often it is fed; 0 if there is none
 	last  time.Time
@@ -39,7 +39,7 @@ func newWatchdog() *watchdog {
 	return &watchdog{every: timeout / 4}
 }
 
-// next is when there is something to do, if that is not later than at.
+// next returns when the watchdog must be fed, or at if that is earlier.
 func (w *watchdog) next(at time.Time) time.Time {
 	if hungry := w.last.Add(w.every); w.every > 0 && hungry.Before(at) {
 		return hungry
@@ -47,12 +47,12 @@ func (w *watchdog) next(at time.Time) time.Time {
 	return at
 }
 
-// roundSlack is beyond how long fetching may take before it must have got stuck: its
-// wait for a lock, and what comes after the time-outs of all feeds.
+// roundSlack is how much longer than the time-outs of all feeds a round may take, beyond its
+// wait for the lock, before it counts as stuck.
 const roundSlack = 10 * time.Minute
 
-// feed is called by the loop, so a loop that hangs feeds no more. A round of
-// fetching that should have ended long ago hangs as well.
+// feed feeds the watchdog. The loop calls it, so a loop that hangs stops feeding. It also stops
+// feeding if a round of fetching is stuck.
 func (d *daemon) feed(dog *watchdog) {
 	if dog.every == 0 || time.Since(dog.last) < dog.every {
 		return
@@ -65,7 +65,7 @@ func (d *daemon) feed(dog *watchdog) {
 	d.tellSystemd(sd.SdNotifyWatchdog)
 }
 
-// tellStatus is the line that systemctl status shows.
+// tellStatus sends the line that systemctl status shows.
 func (d *daemon) tellStatus() {
 	s := d.state.get()
 	line := fmt.Sprintf("protected: %d entries, last applied %s", d.entries, s.Applied.Local().Format(time.DateTime))

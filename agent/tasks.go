@@ -10,26 +10,26 @@ import (
 // task is one thing that the loop does when it is due.
 type task int
 
-// They are done in this order, where several are due.
+// The tasks, in the order in which they are done if several are due.
 const (
-	reloadTask  task = iota // the file has changed: go by it
-	rereadTask              // the file could not be read: try again
+	reloadTask  task = iota // the configuration file has changed: load it
+	rereadTask              // the configuration file could not be read: try again
 	hostTask                // this host's addresses may have changed
 	watchTask               // files cannot be watched: try again
 	metricsTask             // the address for metrics is taken: try again
-	keptTask                // what was kept of a lost copy has had its time
-	allowedTask             // what was allowed by hand for a time has had it
-	pathsTask               // local lists are to be read by their schedule
-	applyTask               // something is to be put in force: see applySoon
-	glanceTask              // the headers of the sets
-	studyTask               // all entries of the sets
-	rulesTask               // the rules
-	bansTask                // the sets of bans
-	shoutTask               // lists that have become stale or frozen
+	keptTask                // the time to keep entries of a lost copy is over
+	allowedTask             // the time of a "voipbl allow" is over
+	pathsTask               // read local lists by their schedule
+	applyTask               // apply: see applySoon
+	glanceTask              // quick check of the sets
+	studyTask               // full check of the sets
+	rulesTask               // check of the rules
+	bansTask                // check of the sets of bans
+	shoutTask               // log lists that have become stale or frozen
 	tasks
 )
 
-// toDo says what each task is.
+// toDo is what each task does.
 var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 	reloadTask:  (*daemon).reloadChanged,
 	rereadTask:  (*daemon).reloadChanged,
@@ -44,7 +44,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 	},
 	pathsTask: (*daemon).readPaths,
 	applyTask: func(d *daemon, ctx context.Context, _ time.Time) {
-		d.apply(ctx, d.applyWhy...) // what goes wrong is logged, and tried again
+		d.apply(ctx, d.applyWhy...) // an error is logged, and the apply is tried again
 	},
 	glanceTask: func(d *daemon, ctx context.Context, now time.Time) {
 		d.lookAtSets(ctx, false)
@@ -59,7 +59,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 	shoutTask: (*daemon).shout,
 }
 
-// work does what is due.
+// work does the tasks that are due.
 func (d *daemon) work(ctx context.Context, now time.Time) {
 	if d.pathsDue(now) {
 		d.agenda.set(pathsTask, now)

@@ -16,13 +16,12 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// fileWatch tells which of the files that matter have changed. inotify(7) watches
-// folders; where one does not exist yet the nearest above it is watched, until it
-// does.
+// fileWatch reports changes of the files that matter to the agent. inotify(7) watches their
+// folders. If a folder does not exist yet, the nearest one above it is watched until it does.
 type fileWatch struct {
 	watcher *fsnotify.Watcher   // nil if nothing can be watched
-	files   map[string]fileKind // what is watched for
-	folders map[string]bool     // that are watched
+	files   map[string]fileKind // the files that matter
+	folders map[string]bool     // the folders that are watched
 }
 
 // fileKind is what a file is to the agent.
@@ -37,10 +36,10 @@ const (
 	fileReports fileKind = "reports"
 )
 
-// watchEvery is how often watching is tried again where it could not begin.
+// watchEvery is how often watching is tried again after it failed.
 const watchEvery = time.Minute
 
-// watchFiles begins to watch files, if that is not done yet.
+// watchFiles begins to watch files, unless it does already.
 func (d *daemon) watchFiles(_ context.Context, now time.Time) {
 	if d.files.watcher != nil {
 		return
@@ -57,7 +56,7 @@ func (d *daemon) watchFiles(_ context.Context, now time.Time) {
 	if err != nil {
 		return
 	}
-	// Nobody has told what has changed before, also while the agent started.
+	// Changes before this moment, as while the agent started, were not reported.
 	d.agenda.drop(watchTask)
 	d.agenda.set(reloadTask, now)
 	d.pathsAt = time.Time{}
@@ -66,8 +65,8 @@ func (d *daemon) watchFiles(_ context.Context, now time.Time) {
 	}
 }
 
-// newFileWatch begins. On an error, such as there being too many watches on this host,
-// what it returns watches nothing.
+// newFileWatch begins to watch. On an error, as when this host has too many watches, it returns
+// a fileWatch that watches nothing.
 func newFileWatch() (*fileWatch, error) {
 	w, err := fsnotify.NewWatcher()
 	return &fileWatch{watcher: w, folders: make(map[string]bool)}, err
@@ -79,7 +78,7 @@ func (w *fileWatch) close() {
 	}
 }
 
-// channels are what is told; where nothing can be watched they are silent.
+// channels returns the channels of events and errors; nil ones if nothing can be watched.
 func (w *fileWatch) channels() (<-chan fsnotify.Event, <-chan error) {
 	if w.watcher == nil {
 		return nil, nil
@@ -87,8 +86,8 @@ func (w *fileWatch) channels() (<-chan fsnotify.Event, <-chan error) {
 	return w.watcher.Events, w.watcher.Errors
 }
 
-// follow watches for what a configuration names, and no longer for what it does not.
-// What cannot be watched is read by its schedule.
+// follow watches the files that a configuration names, and stops watching others. What cannot be
+// watched is read by its schedule.
 func (w *fileWatch) follow(cfg config.Config, configFile string) {
 	w.files = map[string]fileKind{filepath.Join(cfg.StateDir, fetch.JournalName(bans.File)): fileBans}
 	if path, err := filepath.Abs(configFile); err == nil && configFile != "" {
@@ -105,12 +104,12 @@ func (w *fileWatch) follow(cfg config.Config, configFile string) {
 	w.refresh()
 }
 
-// refresh watches folders that have come to be, and forgets those that are gone.
+// refresh watches folders that are new, and forgets those that are gone.
 func (w *fileWatch) refresh() {
 	if w.watcher == nil {
 		return
 	}
-	// What was made below a folder before that was watched is not told about.
+	// There are no events for what was created in a folder before it was watched.
 	for range maxRefresh {
 		if !w.watchOnce() {
 			return
@@ -118,10 +117,10 @@ func (w *fileWatch) refresh() {
 	}
 }
 
-// maxRefresh bounds how many folders, one in the other, are made meanwhile.
+// maxRefresh is how many nested folders may be created meanwhile.
 const maxRefresh = 32
 
-// watchOnce does so, and reports whether there is something new to watch.
+// watchOnce is one pass of refresh. It reports whether there is something new to watch.
 func (w *fileWatch) watchOnce() (more bool) {
 	want := make(map[string]bool)
 	for path, kind := range w.files {
@@ -136,8 +135,7 @@ func (w *fileWatch) watchOnce() (more bool) {
 			delete(w.folders, folder)
 		}
 	}
-	// Adding a folder again does no harm, and is needed if it is a new one of
-	// the same name.
+	// Adding a folder again does no harm, and is needed if it is a new one with the same name.
 	for folder := range want {
 		if w.watcher.Add(folder) == nil {
 			more = more || !w.folders[folder]
@@ -147,7 +145,7 @@ func (w *fileWatch) watchOnce() (more bool) {
 	return more
 }
 
-// kind is what an event is about.
+// kind returns what an event is about.
 func (w *fileWatch) kind(name string) fileKind {
 	if kind, ok := w.files[name]; ok {
 		return kind
@@ -163,11 +161,11 @@ func (w *fileWatch) kind(name string) fileKind {
 	return fileNone
 }
 
-// above reports whether an event is about a folder on the way to a file: it may be on
-// the way to others as well.
+// above reports whether an event is about a folder above a file. Other files may be below it
+// too.
 func (w *fileWatch) above(name, path string) bool { return strings.HasPrefix(path, name+"/") }
 
-// aboveFeed reports whether it is on the way to a feed.
+// aboveFeed reports whether an event is about a folder above a feed.
 func (w *fileWatch) aboveFeed(name string) bool {
 	for path, kind := range w.files {
 		if kind == fileFeed && w.above(name, path) {
@@ -177,8 +175,8 @@ func (w *fileWatch) aboveFeed(name string) bool {
 	return false
 }
 
-// withoutWildcards is the folder above the first wildcard of a pattern
-// (filepath.Match), or the path itself.
+// withoutWildcards returns the folder above the first wildcard of a pattern (filepath.Match), or
+// the path itself if it has none.
 func withoutWildcards(path string) string {
 	if i := strings.IndexAny(path, `*?[\`); i >= 0 {
 		return filepath.Dir(path[:i] + "x")
@@ -186,7 +184,7 @@ func withoutWildcards(path string) string {
 	return path
 }
 
-// existing is the nearest folder at or above path that exists.
+// existing returns the nearest existing folder at or above path.
 func existing(path string) string {
 	for path != "/" && path != "." {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
