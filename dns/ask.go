@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	// Timeout bounds all questions of one call together.
+	// Timeout limits all questions of one call of Ask together.
 	Timeout = 10 * time.Second
 
 	namesAtOnce     = 32
 	questionsAtOnce = 8 // for one name
 
-	// maxTargets is how many servers count that the SRV records of one name name.
+	// maxTargets is how many servers are taken from the SRV records of one name.
 	maxTargets = 32
 )
 
 // Question is a name to ask for.
 type Question struct {
 	Name string
-	SIP  bool // ask for the servers of its SRV records too
+	SIP  bool // also ask for the servers in its SRV records
 }
 
-// Ask asks for all names, at once.
+// Ask resolves all names at the same time. The answers are by name.
 func Ask(ctx context.Context, questions []Question) map[string]Answer {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -42,8 +42,8 @@ func Ask(ctx context.Context, questions []Question) map[string]Answer {
 		found = make(map[string]Answer)
 	)
 	group.SetLimit(namesAtOnce)
-	// In another order each time: names that nobody answers about must not use up the
-	// time of the same others for ever.
+	// Shuffle, so that names without an answer do not use up the time of the same other
+	// names each time.
 	questions = slices.Clone(questions)
 	rand.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
 	for _, q := range questions {
@@ -59,8 +59,8 @@ func Ask(ctx context.Context, questions []Question) map[string]Answer {
 	return found
 }
 
-// ask asks for the addresses of a name and of its servers. Each of these may fail alone:
-// then what it would have given is not known, and the rest counts.
+// ask asks for the addresses of a name and of its servers. Each question may fail alone;
+// the answers to the others still count.
 func ask(ctx context.Context, q Question) Answer {
 	var targets targets
 	var group errgroup.Group
@@ -71,7 +71,7 @@ func ask(ctx context.Context, q Question) Answer {
 		return nil
 	})
 	if q.SIP {
-		// One service about which nobody answers leaves time for the servers of others.
+		// A service without an answer leaves time for the servers of the others.
 		half, cancel := context.WithTimeout(ctx, Timeout/2)
 		defer cancel()
 		for _, s := range services {
@@ -94,7 +94,7 @@ func ask(ctx context.Context, q Question) Answer {
 	return combine(append([]hostAnswer{own}, answers...), len(servers) > 0, err)
 }
 
-// with are the addresses of two answers, in order, each once.
+// with returns the addresses of two answers, sorted and without duplicates.
 func with(a, b []netip.Addr) []netip.Addr {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, netip.Addr.Compare)
@@ -109,16 +109,16 @@ func tooMany(addrs []netip.Addr) bool {
 	return max(count[0], count[1]) > MaxAddresses
 }
 
-// hostAnswer is what asking for the addresses of one host gave.
+// hostAnswer is the answer for the addresses of one host.
 type hostAnswer struct {
 	host   string
 	addrs  []netip.Addr
 	failed [2]error // by family
-	noHost bool     // one failed since all of its addresses are no host's
+	noHost bool     // one family failed because none of its addresses can be a host's
 }
 
-// combine joins the answers for a name and its servers. unasked is why not all servers
-// are known.
+// combine joins the answers for a name and its servers. unasked is why some servers are
+// not known.
 func combine(hosts []hostAnswer, servers bool, unasked error) Answer {
 	a := Answer{Servers: servers, Unasked: unasked != nil}
 	var errs []error
@@ -145,15 +145,15 @@ func combine(hosts []hostAnswer, servers bool, unasked error) Answer {
 		errs = append(errs, unasked)
 	}
 	if len(errs) > 0 {
-		a.Err = errs[0] // the others have mostly the same reason
+		a.Err = errs[0] // the other errors usually have the same cause
 	} else if len(a.Addrs) == 0 {
 		a.Partial, a.Err = [2]bool{true, true}, errors.New("no such host")
 	}
 	return a
 }
 
-// askHost asks for each family by itself: asked for both, the resolver answers with one
-// and hides that the other failed.
+// askHost asks for each family separately: if asked for both, the resolver answers with
+// one and hides that the other failed.
 func askHost(ctx context.Context, host string) hostAnswer {
 	answer := hostAnswer{host: host}
 	for f, network := range []string{"ip4", "ip6"} {
@@ -173,8 +173,8 @@ func askHost(ctx context.Context, host string) hostAnswer {
 	return answer
 }
 
-// add takes what can be a host's of the addresses of one family. If none can, that family
-// has failed.
+// add adds the addresses of one family that can be a host's. If none can, that family has
+// failed.
 func (h *hostAnswer) add(family int, addrs []netip.Addr) {
 	var why error
 	good := false
@@ -192,7 +192,7 @@ func (h *hostAnswer) add(family int, addrs []netip.Addr) {
 	}
 }
 
-// NoHostError is an answer that no host can have.
+// NoHostError is returned for an address in an answer that cannot be a host's.
 type NoHostError struct {
 	Addr   netip.Addr
 	Reason string
@@ -202,7 +202,7 @@ func (e *NoHostError) Error() string {
 	return fmt.Sprintf("the answer is %s (%s), which is no host's address", e.Addr, e.Reason)
 }
 
-// noSuchAddress reports whether the answer is that there is none of a family.
+// noSuchAddress reports whether the answer is that the name has no address of a family.
 func noSuchAddress(err error) bool {
 	var dns *net.DNSError
 	var addr *net.AddrError

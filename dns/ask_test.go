@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testdns"
 )
 
-// startServer has all names of a test asked for at a server of its own.
+// startServer starts a name server and makes the test use it for all names.
 func startServer(t *testing.T) *testdns.Server {
 	t.Helper()
 	server, err := testdns.Start("127.0.0.1:0")
@@ -27,7 +27,7 @@ func startServer(t *testing.T) *testdns.Server {
 	return server
 }
 
-// set takes lines of "NAME TYPE VALUE...".
+// set sets records, given as lines of "NAME TYPE VALUE...".
 func set(t *testing.T, server *testdns.Server, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
@@ -38,8 +38,8 @@ func set(t *testing.T, server *testdns.Server, lines ...string) {
 	}
 }
 
-// TestAsk asks a real server: what it does not answer is known not to be known, and
-// takes nothing of the rest away.
+// TestAsk asks a real server. Questions without an answer are reported as such, and do
+// not affect the other answers.
 func TestAsk(t *testing.T) {
 	const none = "<nil>"
 	many := make([]string, MaxAddresses+1)
@@ -50,7 +50,7 @@ func TestAsk(t *testing.T) {
 		records []string
 		sip     bool
 		want    string // addresses, partial, servers, unasked, no host
-		err     string // the end of it
+		err     string // the end of the error
 	}{
 		"both families": {[]string{"x.example A 5.0.0.2 5.0.0.1", "x.example AAAA 2a00::1"}, false,
 			"[5.0.0.1 5.0.0.2 2a00::1] [false false] false false false", none},
@@ -90,7 +90,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestTargets: of too many servers those of the best priority count, and of several
+// TestTargets: of too many servers those with the best priority count, and of several
 // errors the first.
 func TestTargets(t *testing.T) {
 	set(t, startServer(t), "_sip._udp.x.example SRV fails", "_sip._tcp.x.example SRV A.example", "_sips._tcp.x.example SRV fails")
@@ -114,7 +114,7 @@ func TestTargets(t *testing.T) {
 		t.Errorf("%d servers, %v", len(names), err)
 	}
 	many.add("late.example", 20)
-	many.add("s31.example", 30) // it is known with 10
+	many.add("s31.example", 30) // known already, with priority 10
 	if names, err := many.names("x.example."); err == nil || len(names) != maxTargets || slices.Contains(names, "late.example") {
 		t.Errorf("%v, %v", names, err)
 	}

@@ -1,5 +1,7 @@
-// Package dns turns DNS names into addresses, and remembers what each name has stood
-// for. It asks for the addresses of a name and, if it is one of SIP, for the servers
-// that the name's SRV records name (RFC 3263). Of the answers it makes, with what was
-// known before, what is known now: that step is pure.
+// Package dns resolves the DNS names of friends to addresses and keeps the history of
+// each name: [Ask] asks for the addresses of a name and, for SIP, of the servers in its
+// SRV records (RFC 3263); [Known.Merge] computes from an answer and the earlier
+// addresses which of them still count. It reads and writes no files and does not decide
+// who is exempt: package exempt does, which keeps the history. It imports no package of
+// voipbl.
 package dns

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Answer is what asking for a name once gave.
+// Answer is the result of asking for a name once.
 type Answer struct {
-	Addrs   []netip.Addr // each could be a host's, and is there once
-	Partial [2]bool      // of IPv4, IPv6: there may be more than these
-	Servers bool         // there are SRV records
-	Unasked bool         // or there may be, but that is not known
-	Err     error        // what went wrong; there may be addresses all the same
-	NoHost  bool         // an answer was nothing but what is no host's address
+	Addrs   []netip.Addr // possible addresses of hosts, without duplicates
+	Partial [2]bool      // by family: there may be more addresses
+	Servers bool         // the name has SRV records
+	Unasked bool         // it is not known whether the name has SRV records
+	Err     error        // the first error; Addrs may still have addresses
+	NoHost  bool         // an answer had only addresses that no host can have
 }
 
-// steps is how many gaps between two answers the time takes at least in which an address
-// leaves: a host that was off for a month, or whose clock has leapt, knows no more than
-// before.
+// steps is how many answers at least must lack an address before it is dropped. So a
+// host that was off for a month, or whose clock has jumped, does not drop addresses
+// after one answer.
 const steps = 4
 
-// Merge is what is known after an answer at now, and whether it had nothing in common
-// with what was known before. An address stays until the name has answered without it
-// for as long as keep. A name without an answer keeps them all.
+// Merge returns the history of a name after an answer at now. moved reports whether the
+// answer had none of the addresses known before. An address is dropped after the name's
+// answers have lacked it for keep. A name without an answer keeps all its addresses.
 func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, moved bool) {
 	next = Known{At: k.At, Moved: k.Moved, Servers: k.Servers, Addresses: slices.Clone(k.Addresses)}
 	if a.Err != nil {
@@ -67,10 +67,10 @@ func (k Known) Merge(a Answer, keep time.Duration, now time.Time) (next Known, m
 	return next, moved
 }
 
-// bounded are as many addresses as there may be, in order: MaxAddresses of each family of
-// the last answer, at that time, and as many that it did not have. Of those the ones that
-// were known for the shortest time leave first: an answer full of new addresses takes away
-// none that has been good for months.
+// bounded limits the addresses: MaxAddresses of each family from the last answer, which
+// came at last, and as many from before. Of the latter it drops those first that were
+// known for the shortest time, so that an answer full of new addresses does not push out
+// one that was good for months.
 func bounded(all []Address, last time.Time) []Address {
 	var now, before []Address
 	for _, a := range all {
@@ -88,14 +88,14 @@ func bounded(all []Address, last time.Time) []Address {
 	return slices.CompactFunc(all, func(a, b Address) bool { return a.Addr == b.Addr })
 }
 
-// known is for how long an address was.
+// known returns for how long an address was in the answers.
 func (a Address) known() time.Duration { return a.LastSeen.Sub(a.FirstSeen) }
 
 func newest(a, b Address) int {
 	return cmp.Or(b.LastSeen.Compare(a.LastSeen), a.Addr.Compare(b.Addr))
 }
 
-// first are the first addresses in some order, so many of each family.
+// first returns the first addresses in the given order, at most most of each family.
 func first(all []Address, most int, order func(a, b Address) int) []Address {
 	all = slices.SortedStableFunc(slices.Values(all), order)
 	var count [2]int
@@ -105,7 +105,7 @@ func first(all []Address, most int, order func(a, b Address) int) []Address {
 	})
 }
 
-// familyOf is the place of an address's family: IPv4, IPv6.
+// familyOf returns the index of an address's family: 0 for IPv4, 1 for IPv6.
 func familyOf(a netip.Addr) int {
 	if a.Is4() {
 		return 0

@@ -137,7 +137,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestMoveIsRemembered while what it has left is still known.
+// TestMoveIsRemembered: a move is kept while the addresses from before are still known.
 func TestMoveIsRemembered(t *testing.T) {
 	k, _ := Known{}.Merge(Answer{Addrs: addrs("5.0.0.1")}, 4*day, begin)
 	k, _ = k.Merge(Answer{Addrs: addrs("6.0.0.1")}, 4*day, begin.Add(day))
@@ -167,7 +167,7 @@ func TestFailureKeepsItsBeginning(t *testing.T) {
 	}
 }
 
-// TestBound: of more than may be kept those that were seen longest ago leave.
+// TestBound: if there are too many addresses, those seen longest ago are dropped.
 func TestBound(t *testing.T) {
 	var k Known
 	for n := range 40 {
@@ -182,7 +182,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// TestFlood: answers full of new addresses take away none that has been good before.
+// TestFlood: answers full of new addresses do not push out older good ones.
 func TestFlood(t *testing.T) {
 	old := addrs("5.0.0.1 2a00::1")
 	k, _ := Known{}.Merge(Answer{Addrs: old}, 30*day, begin)
@@ -204,8 +204,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestBoundOfWhatIsNotMissing: it leaves in the order in which it was seen; what the last
-// answer had is there even if the clock was set back before it.
+// TestBoundOfWhatIsNotMissing: addresses are dropped in the order in which they were
+// seen; those of the last answer stay even if the clock was set back before it.
 func TestBoundOfWhatIsNotMissing(t *testing.T) {
 	of := func(n int) []netip.Addr {
 		var all []netip.Addr
@@ -231,8 +231,8 @@ func TestBoundOfWhatIsNotMissing(t *testing.T) {
 	}
 }
 
-// TestSeenStays: whatever the answers and the clock, an address that an answer had within
-// the time is there, and there are never too many.
+// TestSeenStays: whatever the answers and the clock, an address that was in an answer
+// within keep is known, and there are never too many.
 func TestSeenStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		keep := time.Duration(rapid.Int64Range(int64(time.Hour), int64(30*day)).Draw(t, "keep"))
@@ -262,7 +262,7 @@ func TestSeenStays(t *testing.T) {
 }
 
 func TestReadKnown(t *testing.T) {
-	// The form that kept the last answer only, by a version that took any.
+	// The format of a version that kept only the last answer, with any address.
 	var k Known
 	if err := json.Unmarshal([]byte(`{"addrs":["0.0.0.0","::ffff:5.0.0.1","10.0.0.1"],"at":"2026-11-01T12:00:00Z"}`), &k); err != nil {
 		t.Fatal(err)
@@ -334,7 +334,7 @@ func TestCombine(t *testing.T) {
 	}
 }
 
-// many are 40 addresses from one on.
+// many returns 40 consecutive addresses.
 func many(from int) (h hostAnswer) {
 	for i := range 40 {
 		h.addrs = append(h.addrs, netip.AddrFrom4([4]byte{5, 0, 0, byte(from + i)}))

@@ -2,15 +2,15 @@ package dns
 
 import "net/netip"
 
-// space is a range of addresses that no host elsewhere has.
+// space is a range of addresses that no remote host has.
 type space struct {
 	prefix netip.Prefix
 	name   string
 }
 
-// noHost are the addresses that are no answer: resolvers that block a name, captive
-// portals and dynamic DNS services whose host is offline give them (0.0.0.0, 127.0.0.1).
-// Private addresses are not among them, for a trunk may be in the LAN.
+// noHost are addresses that do not count as an answer. Resolvers that block a name,
+// captive portals and dynamic DNS services for offline hosts return them (0.0.0.0,
+// 127.0.0.1). Private addresses do count, because a trunk may be in the LAN.
 var noHost = []space{
 	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
@@ -36,13 +36,13 @@ var (
 	global      = netip.MustParsePrefix("2000::/3")
 	uniqueLocal = netip.MustParsePrefix("fc00::/7")
 
-	// nat64 is how a host with IPv6 only reaches one with IPv4 only (RFC 6052): the
-	// last four bytes are the other one's address.
+	// nat64 has the addresses by which an IPv6-only host reaches IPv4-only hosts (RFC
+	// 6052): the last four bytes are the IPv4 address.
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")
 	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")
 )
 
-// Why says why an address cannot be that of a host, and is empty if it can.
+// Why returns why an address cannot be a remote host's, or "" if it can.
 func Why(a netip.Addr) string {
 	a = a.Unmap()
 	for _, s := range noHost {

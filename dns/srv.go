@@ -11,22 +11,22 @@ import (
 	"sync"
 )
 
-// service is what SRV records are asked for.
+// service is a service that SRV records are looked up for.
 type service struct{ service, proto string }
 
-// services are those of SIP (RFC 3263 section 4.2), which Asterisk asks for too when it
-// looks for the addresses of a provider. NAPTR records, which would say which of these
-// are preferred, are not asked for: all of them count.
+// services are the services of SIP (RFC 3263 section 4.2), which Asterisk looks up for
+// a provider, too. NAPTR records would only say which of them is preferred, so they are
+// not needed: all of them count.
 var services = []service{{"sip", "udp"}, {"sip", "tcp"}, {"sips", "tcp"}}
 
-// targets collects the servers that SRV records name.
+// targets collects the servers in SRV records.
 type targets struct {
 	mu    sync.Mutex
-	found map[string]uint16 // each with its best priority
+	found map[string]uint16 // best priority by server
 	err   error
 }
 
-// ask asks for the servers of one service.
+// ask looks up the servers of one service.
 func (t *targets) ask(ctx context.Context, s service, name string) {
 	_, records, err := net.DefaultResolver.LookupSRV(ctx, s.service, s.proto, absolute(name))
 	t.mu.Lock()
@@ -35,7 +35,7 @@ func (t *targets) ask(ctx context.Context, s service, name string) {
 		t.err = err
 	}
 	for _, r := range records {
-		// "." is a service that is decidedly not there.
+		// "." means that the service is not offered (RFC 2782).
 		if target := strings.ToLower(strings.TrimSuffix(r.Target, ".")); target != "" {
 			t.add(target, r.Priority)
 		}
@@ -51,9 +51,8 @@ func (t *targets) add(target string, priority uint16) {
 	}
 }
 
-// names are the servers but for the name itself, which is asked for anyway: as many as
-// there may be, those of the best priority, which are asked first (RFC 2782). err is why
-// there may be more.
+// names returns the servers, at most maxTargets, the best priorities first (RFC 2782),
+// without the name itself, which is asked for anyway. err is why there may be more.
 func (t *targets) names(name string) ([]string, error) {
 	delete(t.found, strings.TrimSuffix(name, "."))
 	servers := slices.SortedFunc(maps.Keys(t.found), func(a, b string) int {
