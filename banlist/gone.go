@@ -2,11 +2,11 @@ package banlist
 
 import "github.com/voipbl/voipbl/cidr"
 
-// A ban that has ended, was taken back or made way leaves the kernel's set too. Until
-// that was seen, the table remembers it as gone. So an entry of the kernel that no ban is
-// for can be told from a ban that could not be written down.
+// A ban that has ended, was taken back or was evicted must leave the kernel's set, too.
+// Until that is done, the table remembers it as gone. So a leftover entry in the kernel
+// can be told from a ban that could not be written to the journal.
 
-// Gone reports whether p, or a network around it, was banned and is no more.
+// Gone reports whether p, or a network around it, was banned and no longer is.
 func (t *Table) Gone(p cidr.Prefix) bool {
 	for bits := p.Bits(); bits > 0; bits-- {
 		wider, _ := p.Netip().Addr().Prefix(int(bits))
@@ -17,5 +17,6 @@ func (t *Table) Gone(p cidr.Prefix) bool {
 	return false
 }
 
-// Settled says that the kernel's sets hold nothing any more of what is gone.
+// Settled forgets the bans that are gone. Call it when the kernel's sets no longer hold
+// them.
 func (t *Table) Settled() { clear(t.gone) }

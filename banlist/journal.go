@@ -13,24 +13,25 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// line is a line of the journal: fields with a blank between them, numbers for times,
-// which are read ten times as fast as JSON:
+// line is a line of the journal. Its fields are separated by blanks and its times are
+// numbers, which are read ten times as fast as JSON:
 //
 //	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL SUM "REASON"
 //
-// It has its own clocks, so that it can be understood after a boot, and after the wall
-// clock was set. SUM is of all the rest: a digit that a bad disk has changed is another
-// address. It may be left out, for whoever writes a line by hand.
+// Each line has the clocks of its time, so that it can be read after a boot and after
+// the wall clock was set. SUM is a checksum of the rest of the line: a digit changed by
+// a bad disk would be another address. A person who writes a line by hand may leave it
+// out.
 type line struct {
 	op              string // opBan or opUnban
 	prefix, address netip.Prefix
 	reason          string
 
-	// Of opBan: when it was said, for how many milliseconds, and when it ends, by the
-	// wall clock (milliseconds of Unix) and in milliseconds of boot.
+	// For opBan: when the ban was made, for how many milliseconds, and when it ends by
+	// the wall clock (Unix milliseconds) and in milliseconds since the boot.
 	at, last, until, ends int64
 
-	// When the line was written: the boot, milliseconds since, and the wall clock.
+	// When the line was written: the boot, milliseconds since then, and the wall clock.
 	boot     string
 	up, wall int64
 }
@@ -40,7 +41,7 @@ const (
 	opUnban = "unban"
 )
 
-// AppendBan appends to b the line that puts a ban in.
+// AppendBan appends to b the line that adds a ban.
 func AppendBan(b []byte, ban Ban, now Clock) []byte {
 	l := newLine(opBan, ban, now)
 	l.at, l.last = ban.At.UnixMilli(), ban.For.Milliseconds()
@@ -50,7 +51,7 @@ func AppendBan(b []byte, ban Ban, now Clock) []byte {
 	return l.append(b)
 }
 
-// AppendUnban appends to b the line that takes a ban out.
+// AppendUnban appends to b the line that removes a ban.
 func AppendUnban(b []byte, ban Ban, now Clock) []byte { return newLine(opUnban, ban, now).append(b) }
 
 func newLine(op string, ban Ban, now Clock) *line {
@@ -60,10 +61,10 @@ func newLine(op string, ban Ban, now Clock) *line {
 	}
 }
 
-// none stands where a line has nothing to say.
+// none stands for an empty field.
 const none = "-"
 
-// sumOf is the sum of what stands before and behind it.
+// sumOf returns the checksum of the parts of a line before and after SUM.
 func sumOf(before, behind []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE(before), crc32.IEEETable, behind)
 }
@@ -94,7 +95,7 @@ func (l *line) append(b []byte) []byte {
 	return append(append(b, reason...), '\n')
 }
 
-// Encode is a journal that says nothing but what the table holds now, and what is gone.
+// Encode returns a new journal with only the current bans, and those that are gone.
 func (t *Table) Encode(now Clock) []byte {
 	var b []byte
 	for p := range t.gone {
@@ -108,19 +109,19 @@ func (t *Table) Encode(now Clock) []byte {
 	return b
 }
 
-// Journal is what was read of one.
+// Journal is the result of reading a journal.
 type Journal struct {
 	Table   *Table
-	Lines   int   // that were understood
-	Size    int64 // of the whole lines
-	Cut     bool  // the last line has no end: writing it was cut short
-	Damaged []int // the numbers of lines that cannot be understood, from 1
+	Lines   int   // valid lines
+	Size    int64 // of the complete lines
+	Cut     bool  // the last line is incomplete
+	Damaged []int // numbers of invalid lines, from 1
 
 	// Last is when the last line was written; zero if there is none.
 	Last Clock
 }
 
-// Decode reads a journal. What is over by now is not in the table.
+// Decode reads a journal. Bans that are over at now are not in the table.
 func Decode(text []byte, now Clock) *Journal {
 	size := bytes.LastIndexByte(text, '\n') + 1
 	j := &Journal{Size: int64(size), Cut: size < len(text)}
@@ -128,7 +129,7 @@ func Decode(text []byte, now Clock) *Journal {
 	j.Table = newTable(min(bytes.Count(text, []byte{'\n'}), Most))
 	j.Last = lastClock(text)
 	number := 0
-	for row := range bytes.Lines(text) { // in their order, in which the list may have been full
+	for row := range bytes.Lines(text) { // in order, because a full list evicts bans
 		number++
 		l, err := parseLine(row)
 		if err != nil {
@@ -141,7 +142,7 @@ func Decode(text []byte, now Clock) *Journal {
 	return j
 }
 
-// lastClock is when the last line was written that can be understood.
+// lastClock returns when the last valid line was written.
 func lastClock(text []byte) Clock {
 	for len(text) > 0 {
 		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
@@ -153,7 +154,7 @@ func lastClock(text []byte) Clock {
 	return Clock{}
 }
 
-// restore puts in a ban that was written down, unless it is over.
+// restore adds a ban from the journal, unless it is over.
 func (t *Table) restore(b Ban, e Clock, now, last Clock) {
 	if b.For != 0 {
 		left := e.Left(now, last, b.For)
@@ -176,7 +177,7 @@ func parseLine(row []byte) (*line, error) {
 		return field
 	}
 	var l line
-	var first error // of the fields
+	var first error // the first error of the fields
 	note := func(err error) {
 		if first == nil {
 			first = err
@@ -240,7 +241,7 @@ func (l *line) ban() Ban {
 	return b
 }
 
-// Replay makes the changes of more lines to a table.
+// Replay applies further lines of the journal to a table.
 func (t *Table) Replay(text []byte, now Clock) {
 	for row := range bytes.Lines(text) {
 		l, err := parseLine(row)
@@ -251,7 +252,7 @@ func (t *Table) Replay(text []byte, now Clock) {
 	}
 }
 
-// apply makes the change of a line.
+// apply applies a line of the journal.
 func (t *Table) apply(l *line, now, last Clock) {
 	b := l.ban()
 	t.Remove(b)

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// journal is the lines of bans, written at one moment.
+// journal returns the lines of bans, all written at one moment.
 func journal(now Clock, bans ...Ban) []byte {
 	var b []byte
 	for _, ban := range bans {
@@ -24,7 +24,7 @@ func journal(now Clock, bans ...Ban) []byte {
 func TestJournal(t *testing.T) {
 	then := at(time.Hour)
 	lines := journal(then, New(prefix("192.0.2.1"), "a", time.Hour, then), New(prefix("192.0.2.2"), "", 0, then), New(prefix("2001:db8::/64"), "a", time.Minute, then))
-	lines = AppendUnban(lines, New(prefix("192.0.2.1"), "b", 0, then), then) // is not there
+	lines = AppendUnban(lines, New(prefix("192.0.2.1"), "b", 0, then), then) // not in the table
 	lines = AppendUnban(lines, New(prefix("192.0.2.2"), "", 0, then), then)
 	now := at(time.Hour + 30*time.Minute)
 	j := Decode(lines, now)
@@ -38,12 +38,12 @@ func TestJournal(t *testing.T) {
 	if j.Cut || len(j.Damaged) > 0 || j.Lines != 5 || j.Size != int64(len(lines)) || j.Last.Leapt(then) || j.Last.Up != then.Up {
 		t.Errorf("%+v", j)
 	}
-	// Written anew it says the same.
+	// A rewritten journal has the same bans.
 	wantBans(t, Decode(j.Table.Encode(now), now).Table, now, "192.0.2.1 a 30m0s")
 }
 
-// TestCutJournal: wherever writing was cut short, all lines before are read, and it is
-// known where they end.
+// TestCutJournal: wherever the journal is cut, all complete lines are read, and Size is
+// where they end.
 func TestCutJournal(t *testing.T) {
 	then := at(0)
 	whole := journal(then, New(prefix("192.0.2.1"), "", 0, then))
@@ -60,7 +60,7 @@ func TestCutJournal(t *testing.T) {
 func TestDamagedJournal(t *testing.T) {
 	then := at(0)
 	sum := regexp.MustCompile(` [0-9a-f]{8} "`)
-	good := sum.ReplaceAllString(string(journal(then, New(prefix("192.0.2.1"), "", 0, then))), ` "`) // as by hand
+	good := sum.ReplaceAllString(string(journal(then, New(prefix("192.0.2.1"), "", 0, then))), ` "`) // as written by hand
 	for _, bad := range []string{
 		"\n", "{}\n", "\x00\x00\x00\n", good[:len(good)/2] + "\n", strings.Replace(good, "ban ", "what ", 1), good[:len(good)-2] + "\n",
 		strings.Replace(good, "192.0.2.1/32", "192.0.2.1", 1), strings.Replace(good, "192.0.2.1/32", "0.0.0.0/0", 1), strings.Replace(good, " - ", " ", 1), strings.Replace(good, " 0 0 0 ", " -1 0 0 ", 1),
@@ -77,8 +77,8 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
-// TestSpellings: a prefix that somebody wrote with bits behind it, or as IPv6, is the one
-// that the kernel knows.
+// TestSpellings: a prefix with host bits, or an IPv4 prefix in IPv6 form, is read as the
+// kernel knows it.
 func TestSpellings(t *testing.T) {
 	then := at(0)
 	for text, want := range map[string]string{"192.0.2.77/24": "192.0.2.0/24", "::ffff:192.0.2.1/128": "192.0.2.1", "2001:DB8::7/64": "2001:db8::/64"} {
@@ -97,7 +97,7 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// TestChangedJournal: no byte that a disk has changed makes another list of it unseen.
+// TestChangedJournal: any changed byte is noticed or does not change the list.
 func TestChangedJournal(t *testing.T) {
 	then := at(0)
 	lines := journal(then, New(prefix("192.0.2.1"), "", 0, then), New(prefix("192.0.2.2"), "x", time.Hour, then))
@@ -113,8 +113,8 @@ func TestChangedJournal(t *testing.T) {
 	}
 }
 
-// TestClockLeaps: however the clocks leap, a ban of an hour is neither lost nor lasts
-// longer than an hour from then on.
+// TestClockLeaps: however the clocks are set, a ban of an hour is not lost and does not
+// last longer than another hour.
 func TestClockLeaps(t *testing.T) {
 	then := at(time.Hour) // 06:06:07
 	lines := journal(then, New(prefix("192.0.2.1"), "", time.Hour, then))
@@ -150,12 +150,12 @@ func TestClockLeaps(t *testing.T) {
 		})
 	}
 
-	// The clock was years ahead when the ban was said, and is right again after the
-	// boot; and the other way round.
+	// The clock was years ahead when the ban was made and is right after the boot, and
+	// the other way round.
 	for _, leap := range []time.Duration{10 * year, -10 * year} {
 		said := wall(then, leap)
 		lines := journal(said, New(prefix("192.0.2.1"), "", time.Hour, said))
-		// Written once more when the leap was noticed, with half an hour left.
+		// Rewritten when the change of the clock was noticed, with half an hour left.
 		noticed := at(time.Hour + 30*time.Minute)
 		if !noticed.Leapt(said) || noticed.Leapt(then) {
 			t.Error("the leap is not noticed")
@@ -165,15 +165,15 @@ func TestClockLeaps(t *testing.T) {
 		wantBans(t, Decode(lines, now).Table, now, "192.0.2.1 20m0s")
 	}
 
-	// Two boots ago, of which the later one has written down something else.
+	// Two boots ago; the boot in between has written another line.
 	more := append(slices.Clip(lines), journal(booted(time.Minute, 10*time.Minute), New(prefix("192.0.2.2"), "", 0, then))...)
 	for name, wall := range map[string]time.Duration{"192.0.2.1 40m0s": 20 * time.Minute, "192.0.2.1 50m0s": 10 * year} {
 		now := Clock{Boot: "three", Up: time.Minute, Wall: then.Wall.Add(wall)}
 		wantBans(t, Decode(more, now).Table, now, name+", 192.0.2.2 ever")
 	}
 
-	// What was read after a boot is counted by that boot's clock, and until is what
-	// the clock will say.
+	// Bans read after a boot are counted by that boot's clock, and Until is the time
+	// that the wall clock will show.
 	now := booted(time.Minute, 20*time.Minute)
 	table := Decode(lines, now).Table
 	later := wall(booted(11*time.Minute, 30*time.Minute), 3*year)
@@ -186,7 +186,7 @@ func TestClockLeaps(t *testing.T) {
 	}
 }
 
-// TestOldList reads the list as the version before kept it.
+// TestOldList reads the list in the previous version's format.
 func TestOldList(t *testing.T) {
 	now := at(0)
 	old := fmt.Sprintf(`{"serial": 17, "bans": [
@@ -200,7 +200,8 @@ func TestOldList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The last was said by a clock that was ahead: it lasts no longer than was said.
+	// The last was made by a clock that was ahead; it lasts no longer than it was made
+	// for.
 	wantBans(t, table, now, "192.0.2.0/24 1h0m0s, 192.0.2.1 guessing 1h0m0s, 192.0.2.2 ever")
 	for _, bad := range []struct{ text, want string }{
 		{"", ""}, {"{", ""}, {`{"bans": [{}]}`, ""}, {`{"bans": [{"prefix": "0.0.0.0/0"}]}`, ""}, {`{"bans": 1}`, ""},
@@ -228,8 +229,8 @@ func TestOldList(t *testing.T) {
 	}
 }
 
-// TestJournalIsTheTable: whatever is done, and whenever it is read, the journal says
-// what the table holds.
+// TestJournalIsTheTable: after any changes, at any time, reading the journal gives the
+// table.
 func TestJournalIsTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table, replayed, up := NewTable(), NewTable(), time.Duration(0)

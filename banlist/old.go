@@ -12,10 +12,10 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// DecodeOld reads the list as it was kept before there was a journal: one JSON value,
-// with the wall clock alone. Of one that is damaged it returns what can be read, with the
-// error; a ban of which that is the address alone has no end, and the reason [Half].
-// widest are the shortest prefix lengths that bans may have, by family.
+// DecodeOld reads the format from before the journal: one JSON value, with times by the
+// wall clock only. From a damaged list it returns the readable bans with an error. If
+// only the address of a ban is readable, it has no end and the reason [Half]. widest are
+// the shortest prefix lengths that bans may have, by family.
 func DecodeOld(text []byte, now Clock, widest [2]int) (*Table, error) {
 	var old struct {
 		Bans []Ban `json:"bans"`
@@ -25,7 +25,7 @@ func DecodeOld(text []byte, now Clock, widest [2]int) (*Table, error) {
 		old.Bans = salvaged(text, now, widest)
 	}
 	t := NewTable()
-	var spoilt, first int // how many bans, and the number of the first
+	var spoilt, first int // number of damaged bans, and the index of the first
 	for i, b := range old.Bans {
 		masked := b.Prefix.Masked()
 		if !Possible(b.Prefix) || masked != b.Prefix {
@@ -36,7 +36,7 @@ func DecodeOld(text []byte, now Clock, widest [2]int) (*Table, error) {
 		if !Possible(b.Prefix) {
 			continue
 		}
-		if masked != b.Prefix { // none was written so: its length is damaged
+		if masked != b.Prefix { // the length is damaged: bans were written without host bits
 			b.Prefix = alone(b.Prefix)
 		}
 		b.Prefix = cidr.FromNetip(b.Prefix).Netip()
@@ -52,13 +52,13 @@ func DecodeOld(text []byte, now Clock, widest [2]int) (*Table, error) {
 }
 
 var (
-	oldBan    = regexp.MustCompile(`\{[^{}]*\}?`) // one has no braces in it
+	oldBan    = regexp.MustCompile(`\{[^{}]*\}?`) // a ban contains no braces
 	oldPrefix = regexp.MustCompile(`"prefix"\s*:\s*"([^"]*)"`)
 )
 
-// salvaged are the bans in a text that is no JSON value as a whole. None of them blocks
-// more than was banned: of one that cannot be read as a whole, and of one that is wider
-// than bans may be, it is the address alone, as the digits of the length may be damaged.
+// salvaged returns the bans in a text that is not valid JSON. None of them blocks more
+// than was banned: of a ban that is not readable as a whole, or is wider than bans may
+// be, only the address is taken, because the digits of the length may be damaged.
 func salvaged(text []byte, now Clock, widest [2]int) (bans []Ban) {
 	for len(bans) < Most {
 		at := oldBan.FindIndex(text)
@@ -90,7 +90,7 @@ func salvaged(text []byte, now Clock, widest [2]int) (bans []Ban) {
 	return bans
 }
 
-// alone is the address of a prefix.
+// alone returns the address of a prefix.
 func alone(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p.Addr(), p.Addr().BitLen())
 }

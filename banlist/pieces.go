@@ -7,10 +7,10 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Forever is the time of what is blocked without an end.
+// Forever is the time of a block without an end.
 const Forever time.Duration = 0
 
-// Pieces are what of a prefix is blocked: all but what is exempt.
+// Pieces returns the parts of a prefix that are blocked, without exempt addresses.
 func Pieces(p cidr.Prefix, exempt cidr.Sets) []cidr.Prefix {
 	if !exempt.Overlaps(p) {
 		return []cidr.Prefix{p}
@@ -18,8 +18,8 @@ func Pieces(p cidr.Prefix, exempt cidr.Sets) []cidr.Prefix {
 	return slices.Collect(cidr.SetOf(p)[p.Family()].Subtract(exempt[p.Family()]).All())
 }
 
-// Blocked is all that the bans block at now, by family, each with how long: the time of
-// the last of the bans that block it.
+// Blocked returns everything that the bans block at now, by family, each with its
+// remaining time: that of the ban that ends last.
 func (t *Table) Blocked(now Clock, exempt cidr.Sets) [2]map[cidr.Prefix]time.Duration {
 	var n [2]int
 	for p := range t.byPrefix {
@@ -43,8 +43,8 @@ func (t *Table) Blocked(now Clock, exempt cidr.Sets) [2]map[cidr.Prefix]time.Dur
 	return blocked
 }
 
-// BlockedPiece is how long the bans block a piece of a prefix at now; any is false if
-// none does.
+// BlockedPiece returns how long the bans block one of the pieces of a prefix; any is
+// false if no ban does.
 func (t *Table) BlockedPiece(piece cidr.Prefix, now Clock, exempt cidr.Sets) (left time.Duration, any bool) {
 	for bits := piece.Bits(); bits > 0; bits-- {
 		wider, _ := piece.Netip().Addr().Prefix(int(bits))
@@ -57,8 +57,8 @@ func (t *Table) BlockedPiece(piece cidr.Prefix, now Clock, exempt cidr.Sets) (le
 	return left, any
 }
 
-// BlockedFor is how long bans of a prefix and of wider ones block it, if nothing of it is
-// exempt; any is false if none does.
+// BlockedFor returns how long the bans of a prefix and of wider ones block it, without
+// regard to exempt addresses; any is false if no ban does.
 func (t *Table) BlockedFor(p cidr.Prefix, now Clock) (left time.Duration, any bool) {
 	for bits := p.Bits(); bits > 0; bits-- {
 		wider, _ := p.Netip().Addr().Prefix(int(bits))
@@ -69,7 +69,7 @@ func (t *Table) BlockedFor(p cidr.Prefix, now Clock) (left time.Duration, any bo
 	return left, any
 }
 
-// longest is how long the last of some bans lasts.
+// longest returns the remaining time of the ban that ends last.
 func longest(list []*entry, now Clock) (left time.Duration, any bool) {
 	for _, e := range list {
 		if e.over(now) {
@@ -84,7 +84,7 @@ func longest(list []*entry, now Clock) (left time.Duration, any bool) {
 	return left, any
 }
 
-// later is the longer of two times, of which the first may not be there.
+// later returns the longer of two times; have only counts if found is true.
 func later(have time.Duration, found bool, more time.Duration) time.Duration {
 	if !found || have != Forever && (more == Forever || more > have) {
 		return more

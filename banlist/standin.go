@@ -2,19 +2,20 @@ package banlist
 
 import "slices"
 
-// Reasons of bans of which nobody knows why they were made.
+// Reasons of bans whose real reason is unknown.
 const (
-	Lost      = "unknown: from the kernel"     // the list that had them was lost
-	Unwritten = "unknown: found in the kernel" // they were written down nowhere
-	Half      = "unknown: from a damaged list" // nothing else of it could be read
+	Lost      = "unknown: from the kernel"     // the list with their reasons was lost
+	Unwritten = "unknown: found in the kernel" // they are in no list
+	Half      = "unknown: from a damaged list" // only the address could be read
 )
 
 var standIns = []string{Lost, Unwritten, Half}
 
 func (b Ban) standIn() bool { return slices.Contains(standIns, b.Reason) }
 
-// replaceStandIns takes out those of them that are the ban b: a sync may
-// have found its entry before b was written down. One that lasts longer is another ban.
+// replaceStandIns removes bans with an unknown reason that are in fact the ban b: a
+// sync may have found its entry in the kernel before b was written down. A stand-in
+// that lasts longer is another ban and stays.
 func (t *Table) replaceStandIns(b Ban) {
 	if b.standIn() {
 		return

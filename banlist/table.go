@@ -11,28 +11,28 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Most is how many bans are kept. It is more than an attack with IPv4 brings within a
-// day on any host that was seen, it is what a set of fail2ban's holds (the kernel's
-// default), and all of them with reasons are 8 MB on disk and 32 MB in memory.
+// Most is the largest number of bans. It is more than an attack over IPv4 has caused
+// within a day on any known host, and as many as a set of fail2ban's holds (the
+// kernel's default). With reasons that many take 8 MB on disk and 32 MB in memory.
 const Most = 65536
 
-// Ban is one address or network that this host blocks by itself, for one reason. What
-// is banned for several reasons is free when the last of these bans ends.
+// Ban is an address or network that this host has banned for one reason. An address
+// banned for several reasons is free when the last of these bans ends.
 type Ban struct {
 	Prefix netip.Prefix `json:"prefix"` // what is blocked
 
-	// Address is what was to be banned, if Prefix is the network around it.
+	// Address is the banned address, if Prefix is the network around it.
 	Address netip.Prefix `json:"address,omitzero"`
 
 	At     time.Time `json:"at"`
-	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: until it is taken back
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: no end
 	Reason string    `json:"reason,omitempty"`
 
-	For  time.Duration `json:"-"` // how long it was said to last; 0: without an end
-	Ends time.Duration `json:"-"` // when it ends, by [Clock.Up] of this boot
+	For  time.Duration `json:"-"` // how long it was made for; 0: no end
+	Ends time.Duration `json:"-"` // when it ends, in [Clock.Up] of this boot
 }
 
-// New is a ban from now on.
+// New returns a ban that begins now.
 func New(prefix netip.Prefix, reason string, last time.Duration, now Clock) Ban {
 	b := Ban{Prefix: prefix, At: now.Wall.UTC().Truncate(time.Second), Reason: reason, For: last}
 	if last > 0 {
@@ -42,17 +42,17 @@ func New(prefix netip.Prefix, reason string, last time.Duration, now Clock) Ban 
 	return b
 }
 
-// Possible reports whether a prefix can be banned, as far as the list has a line for it.
+// Possible reports whether the journal can have a line for a ban of p.
 func Possible(p netip.Prefix) bool { return p.IsValid() && p.Bits() > 0 }
 
-// Left is how long a ban still lasts; forever reports that it has no end.
+// Left returns the remaining time of a ban; forever is true if it has no end.
 func (b Ban) Left(now Clock) (left time.Duration, forever bool) {
 	return b.Ends - now.Up, b.For == 0
 }
 
 func (b Ban) over(now Clock) bool { return b.For != 0 && b.Ends <= now.Up }
 
-// key tells bans apart.
+// key identifies a ban.
 type key struct {
 	prefix, address netip.Prefix
 	reason          string
@@ -60,34 +60,34 @@ type key struct {
 
 func (b Ban) key() key { return key{b.Prefix, b.Address, b.Reason} }
 
-// compare orders bans as they are listed.
+// compare orders bans for listings.
 func compare(a, b Ban) int {
 	return cmp.Or(
 		cidr.FromNetip(a.Prefix).Compare(cidr.FromNetip(b.Prefix)),
 		a.At.Compare(b.At), strings.Compare(a.Reason, b.Reason), a.Address.Addr().Compare(b.Address.Addr()))
 }
 
-// Table is the list in memory. All ends in it are of one boot.
+// Table is the list in memory. All its ends are in the time of one boot.
 type Table struct {
 	bans     map[key]*entry
 	byPrefix map[cidr.Prefix][]*entry
 	ends     endHeap
 	gone     map[cidr.Prefix]bool // see [Table.Gone]
-	reasons  map[string]string    // each once, of the many bans that have the same
+	reasons  map[string]string    // each reason once, shared by all bans that have it
 }
 
-// maxReasons bounds how many different reasons are shared.
+// maxReasons is how many different reasons are shared.
 const maxReasons = 1000
 
 type entry struct {
 	Ban
-	at int // in the heap; -1: it has no end
+	at int // index in the heap; -1 for a ban without an end
 }
 
-// NewTable is an empty one.
+// NewTable returns an empty table.
 func NewTable() *Table { return newTable(0) }
 
-// newTable is one with room for so many bans.
+// newTable returns a table with room for n bans.
 func newTable(n int) *Table {
 	return &Table{
 		bans: make(map[key]*entry, n), byPrefix: make(map[cidr.Prefix][]*entry, n),
@@ -95,8 +95,8 @@ func newTable(n int) *Table {
 	}
 }
 
-// shared is a reason that other bans share, so that the line that it was read from is
-// not kept for it.
+// shared returns a copy of reason that other bans share, so that the line that it was
+// read from need not stay in memory.
 func (t *Table) shared(reason string) string {
 	if known, found := t.reasons[reason]; found {
 		return known
@@ -109,12 +109,12 @@ func (t *Table) shared(reason string) string {
 	return reason
 }
 
-// Len is how many bans there are, with those that are over and have not been taken out.
+// Len returns the number of bans, including those that are over and not yet removed.
 func (t *Table) Len() int { return len(t.bans) }
 
-// Add puts a ban in; one of the same address for the same reason makes way for it. In
-// a full table what ends soonest makes way, but never what has no end: then ok is
-// false, and the ban is not in.
+// Add adds a ban. It replaces one of the same address for the same reason. A full table
+// evicts the ban that ends soonest, but never one without an end: if all have none, ok
+// is false and b is not added.
 func (t *Table) Add(b Ban) (evicted []Ban, ok bool) {
 	if old, found := t.bans[b.key()]; found {
 		t.remove(old)
@@ -154,15 +154,16 @@ func (t *Table) remove(e *entry) {
 	}
 }
 
-// Remove takes one ban out.
+// Remove removes one ban.
 func (t *Table) Remove(b Ban) {
 	if e, found := t.bans[b.key()]; found {
 		t.remove(e)
 	}
 }
 
-// Find returns the bans of a prefix: those that block just it, and those that block the
-// network around it because of it. With a reason only those that have it.
+// Find returns the bans of a prefix: those of exactly p, and those of the network
+// around it that were made because of p. If reason is not "", it returns only bans with
+// that reason.
 func (t *Table) Find(p netip.Prefix, reason string) []Ban {
 	var found []Ban
 	add := func(list []*entry, which func(*entry) bool) {
@@ -180,7 +181,7 @@ func (t *Table) Find(p netip.Prefix, reason string) []Ban {
 	return found
 }
 
-// WithReason returns all bans with a reason, and all bans for "", in order.
+// WithReason returns the bans with a reason, or all bans for "", in order.
 func (t *Table) WithReason(reason string) []Ban {
 	var found []Ban
 	for _, e := range t.bans {
@@ -192,7 +193,7 @@ func (t *Table) WithReason(reason string) []Ban {
 	return found
 }
 
-// Expire takes out what is over, and returns it.
+// Expire removes the bans that are over, and returns them.
 func (t *Table) Expire(now Clock) (over []Ban) {
 	for len(t.ends) > 0 && t.ends[0].over(now) {
 		over = append(over, t.ends[0].Ban)
@@ -201,8 +202,8 @@ func (t *Table) Expire(now Clock) (over []Ban) {
 	return over
 }
 
-// Bans are those that count at now, in order. Until is what the wall clock will say,
-// which is another time than was written down if it was set since.
+// Bans returns the bans in force at now, in order. Their Until is the time that the
+// wall clock will show, which differs from the journal if the clock was set since.
 func (t *Table) Bans(now Clock) []Ban {
 	bans := []Ban{}
 	for _, e := range t.bans {

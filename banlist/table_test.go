@@ -11,14 +11,14 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// at is some time after the boot of the tests.
+// at returns the clock at a time after the boot.
 func at(up time.Duration) Clock {
 	return Clock{Boot: "one", Up: up, Wall: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).Add(up)}
 }
 
 func prefix(s string) netip.Prefix { return cidr.MustParsePrefix(s).Netip() }
 
-// text is bans as "PREFIX REASON LEFT", for comparison.
+// text returns bans as "PREFIX REASON LEFT".
 func text(bans []Ban, now Clock) string {
 	var all []string
 	for _, b := range bans {
@@ -66,12 +66,12 @@ func TestReasons(t *testing.T) {
 	}
 	blocked(now, "0s") // for ever
 
-	// The same reason again is the same ban.
+	// A second ban with the same reason replaces the first.
 	add("192.0.2.7", "fail2ban a", 30*time.Minute)
 	if table.Len() != 3 {
 		t.Errorf("%d bans", table.Len())
 	}
-	// It is free when the last of them ends.
+	// The address is free when the last of its bans ends.
 	for _, b := range table.Find(prefix("192.0.2.7"), "") {
 		if b.Reason == "" {
 			table.Remove(b)
@@ -99,7 +99,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestLater: what blocks for ever blocks longest.
+// TestLater: a block without an end is the longest.
 func TestLater(t *testing.T) {
 	for _, test := range []struct {
 		have  time.Duration
@@ -119,7 +119,7 @@ func TestLater(t *testing.T) {
 	}
 }
 
-// TestUntil: the end of a ban by the wall clock stays as it was written down, unless that
+// TestUntil: the end of a ban by the wall clock stays as it was written, unless that
 // clock was set.
 func TestUntil(t *testing.T) {
 	table, now := NewTable(), at(0)
@@ -136,7 +136,7 @@ func TestUntil(t *testing.T) {
 	}
 }
 
-// TestBlockedFor: a ban of the network around counts, and the last one that ends.
+// TestBlockedFor: bans of the network around count, and the ban that ends last.
 func TestBlockedFor(t *testing.T) {
 	table, now := NewTable(), at(0)
 	table.Add(New(prefix("192.0.2.0/24"), "", time.Hour, now))
@@ -155,8 +155,8 @@ func TestBlockedFor(t *testing.T) {
 	}
 }
 
-// TestWidened: of two attackers in one network each has a ban of its own, and the
-// network is free when the last of them is.
+// TestWidened: two attackers in one network have a ban each, and the network is free
+// when the last of them ends.
 func TestWidened(t *testing.T) {
 	table, now := NewTable(), at(0)
 	for i := range 2 {
@@ -180,12 +180,12 @@ func TestWidened(t *testing.T) {
 	}
 }
 
-// TestFull: the newest always gets in, for what ends soonest; what has no end stays.
+// TestFull: a new ban evicts the one that ends soonest; bans without an end stay.
 func TestFull(t *testing.T) {
 	table, now := NewTable(), at(0)
 	name := func(i int) netip.Prefix { return prefix(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)) }
 	for i := range Most {
-		last := time.Duration(Most-i) * time.Minute // the last ends soonest
+		last := time.Duration(Most-i) * time.Minute // the last one ends soonest
 		if i < 10 {
 			last = 0
 		}
@@ -195,11 +195,11 @@ func TestFull(t *testing.T) {
 	if !ok || len(evicted) != 1 || evicted[0].Prefix != name(Most-1) {
 		t.Fatalf("evicted %v, %v", evicted, ok)
 	}
-	// It is the soonest itself now.
+	// Now this ban itself ends soonest.
 	if evicted, ok = table.Add(New(prefix("192.0.2.2"), "", 0, now)); !ok || evicted[0].Prefix != prefix("192.0.2.1") {
 		t.Fatalf("evicted %v, %v", evicted, ok)
 	}
-	// One that is there already needs no room.
+	// A ban that exists already needs no room.
 	if evicted, ok = table.Add(New(prefix("192.0.2.2"), "", 0, now)); !ok || len(evicted) != 0 {
 		t.Fatalf("evicted %v, %v", evicted, ok)
 	}
@@ -219,7 +219,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestPieces: what is exempt is cut out, whoever it is that bans it.
+// TestPieces: exempt addresses are cut out of all bans.
 func TestPieces(t *testing.T) {
 	table, now := NewTable(), at(0)
 	table.Add(New(prefix("192.0.2.0/30"), "wide", time.Hour, now))
@@ -237,7 +237,7 @@ func TestPieces(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	// 192.0.2.2/31 is a piece of the wide one, and its half is banned by itself.
+	// 192.0.2.2/31 is a piece of the wide ban, and half of it is also banned by itself.
 	if want := "192.0.2.0 1h0m0s, 192.0.2.2 2h0m0s, 192.0.2.2/31 1h0m0s"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
@@ -246,8 +246,8 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestStandIn: what was found in the kernel gives way to the ban that has made it, and to
-// none that would end sooner.
+// TestStandIn: a stand-in found in the kernel is replaced by the ban that made the entry,
+// but not by one that ends sooner.
 func TestStandIn(t *testing.T) {
 	now := at(time.Hour)
 	for want, bans := range map[string][]Ban{
@@ -275,8 +275,9 @@ func TestStandIn(t *testing.T) {
 	}
 }
 
-// TestGone: what has ended, was taken back or has made way is known until the kernel is
-// known to be rid of it, also by the journal; what is banned again is not gone.
+// TestGone: a ban that has ended, was taken back or was evicted stays known as gone
+// until the kernel no longer has it, also through the journal. One that is banned again
+// is not gone.
 func TestGone(t *testing.T) {
 	now := Clock{Boot: "a", Up: time.Hour, Wall: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 	ban := func(prefix string, last time.Duration) Ban { return New(netip.MustParsePrefix(prefix), "r", last, now) }
