@@ -13,10 +13,10 @@ import (
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
-// File is the list as it is written down, as JSON.
+// File is the list as JSON.
 type File struct {
 	content
-	Sum string `json:"sum"` // of the rest: a digit that a bad disk has changed is another address
+	Sum string `json:"sum"` // checksum of the rest: a digit changed by a bad disk would be another address
 }
 
 type content struct {
@@ -35,7 +35,7 @@ type line struct {
 	Addresses []netip.Addr    `json:"addresses,omitempty"`
 }
 
-// Encode is the list as a file.
+// Encode returns the list as a file.
 func (l List) Encode() File {
 	f := File{content: content{Serial: l.Serial, Written: l.Written.UTC(), Partial: l.Partial, Allowed: []line{}}}
 	for _, e := range l.Entries {
@@ -52,7 +52,7 @@ func (l List) Encode() File {
 func (c content) sum() string {
 	text, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // our own plain data
+		panic(err) // cannot fail: plain data
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
@@ -60,7 +60,8 @@ func (c content) sum() string {
 
 var errSum = errors.New("it is not as it was written")
 
-// Decode is the list of a file, if that is as it was written.
+// Decode returns the list of a file, or an error if the file has changed since it was
+// written.
 func (f File) Decode() (List, error) {
 	if f.Sum != f.sum() {
 		return List{}, errSum

@@ -11,25 +11,25 @@ import (
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
-// Most is how many hosts the list takes. It is for single phones, customers and
-// technicians; what is longer belongs into the configuration.
+// Most is the largest number of hosts. The list is for single phones, customers and
+// technicians; more belong in the configuration.
 const Most = 1000
 
-// Entry is one host that is allowed.
+// Entry is an allowed host.
 type Entry struct {
 	Host   config.Host
 	At     time.Time
 	Reason string
 
-	For  time.Duration  // how long it was said to last; 0: until it is taken back
-	Ends deadline.Clock // when that is over, if For is not 0
+	For  time.Duration  // how long it is allowed for; 0: no end
+	Ends deadline.Clock // when it ends, if For is not 0
 
-	// Addresses are what a name stood for when it was allowed: for as long as nothing
-	// newer is known.
+	// Addresses are those of a name when it was allowed. They count until newer ones
+	// are known.
 	Addresses []netip.Addr
 }
 
-// New is an entry that begins now.
+// New returns an entry that begins now.
 func New(host config.Host, reason string, last time.Duration, now deadline.Clock) Entry {
 	e := Entry{Host: host, At: now.Wall.UTC().Truncate(time.Second), Reason: reason, For: last}
 	if last != 0 {
@@ -38,7 +38,7 @@ func New(host config.Host, reason string, last time.Duration, now deadline.Clock
 	return e
 }
 
-// Until is when the entry ends by the wall clock; zero if it does not.
+// Until returns when the entry ends by the wall clock; zero if it has no end.
 func (e Entry) Until() time.Time {
 	if e.For == 0 {
 		return time.Time{}
@@ -46,21 +46,21 @@ func (e Entry) Until() time.Time {
 	return e.Ends.Wall.UTC().Truncate(time.Second)
 }
 
-// List is the list as it was written at one time. The zero List is an empty one that was
-// never written.
+// List is one version of the list. The zero List is empty and was never written.
 type List struct {
 	// Serial grows with each change.
 	Serial  int64
 	Written deadline.Clock
 
-	// Partial says that the list before could not be read: what that has counts too.
+	// Partial is true if the previous version could not be read; its entries count,
+	// too.
 	Partial bool
 
 	Entries []Entry // in order
 }
 
-// At is the list at a later moment: without what is over, and with ends by the clocks of
-// that moment. What it was written at then is that moment.
+// At returns the list at a later moment: without entries that are over, and with ends
+// and Written by the clocks of that moment.
 func (l List) At(now deadline.Clock) List {
 	entries := make([]Entry, 0, len(l.Entries))
 	for _, e := range l.Entries {
@@ -77,10 +77,10 @@ func (l List) At(now deadline.Clock) List {
 	return l
 }
 
-// ErrFull is a list that takes no more.
+// ErrFull is returned for a list with [Most] hosts.
 var ErrFull = errors.New("the list is full")
 
-// With is the list with an entry, in place of one for the same host.
+// With returns the list with an entry, which replaces one for the same host.
 func (l List) With(e Entry) (List, error) {
 	l = l.Without(e.Host)
 	if len(l.Entries) >= Most {
@@ -91,13 +91,13 @@ func (l List) With(e Entry) (List, error) {
 	return l, nil
 }
 
-// Without is the list without the entry for a host.
+// Without returns the list without the entry for a host.
 func (l List) Without(host config.Host) List {
 	l.Entries = slices.DeleteFunc(slices.Clone(l.Entries), func(e Entry) bool { return e.Host == host })
 	return l
 }
 
-// Find is the entry for a host.
+// Find returns the entry for a host.
 func (l List) Find(host config.Host) (Entry, bool) {
 	i := slices.IndexFunc(l.Entries, func(e Entry) bool { return e.Host == host })
 	if i < 0 {
@@ -111,7 +111,7 @@ func compare(a, b config.Host) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()))
 }
 
-// Newest is the list that counts among copies that are whole.
+// Newest returns the list that counts, of several valid copies.
 func Newest(copies []List) (newest List) {
 	for _, l := range copies {
 		if l.Serial > newest.Serial {

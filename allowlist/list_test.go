@@ -29,7 +29,7 @@ func at(boot string, up time.Duration, wall time.Duration) deadline.Clock {
 	return deadline.Clock{Boot: boot, Up: up, Wall: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).Add(wall)}
 }
 
-// hosts are the hosts of a list that count.
+// hosts returns the hosts of a list in words.
 func hosts(l List) string {
 	var words []string
 	for _, e := range l.Entries {
@@ -38,8 +38,8 @@ func hosts(l List) string {
 	return strings.Join(words, " ")
 }
 
-// TestClocks: no clock that is set makes an entry last longer, and none ends it early that
-// is set while the host runs.
+// TestClocks: setting a clock never makes an entry last longer, and never ends it early
+// while the host runs.
 func TestClocks(t *testing.T) {
 	begin := at("one", time.Hour, 0)
 	l, err := List{}.With(New(host(t, "1.1.1.1"), "", time.Hour, begin))
@@ -67,7 +67,7 @@ func TestClocks(t *testing.T) {
 		if got := hosts(now); got != test.want {
 			t.Errorf("%s: %s, not %s", test.what, got, test.want)
 		}
-		// Written down then, what is left counts by the clocks of then.
+		// Written at that time, the rest of its time counts by the clocks of that time.
 		later := test.now
 		later.Up, later.Wall = later.Up+time.Hour, later.Wall.Add(-time.Hour)
 		if got := hosts(now.At(later)); got != one {
@@ -104,8 +104,7 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// TestFile: what is written is read again, and no letter of it can change without that
-// being seen.
+// TestFile: a written list is read back, and a change of any letter is noticed.
 func TestFile(t *testing.T) {
 	now := at("one", time.Hour, 0)
 	l := List{Serial: 17, Written: now}
@@ -141,7 +140,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestSpoilt: an entry that says nothing makes the list no list, though its sum is right.
+// TestSpoilt: a list with an empty entry is refused, even if its checksum is right.
 func TestSpoilt(t *testing.T) {
 	ends := at("one", time.Hour, 0)
 	for what, row := range map[string]line{
@@ -171,8 +170,8 @@ func TestUntil(t *testing.T) {
 	}
 }
 
-// TestNewest: of several copies the newest whole one counts, with what an older one has
-// that could not be read when it was written.
+// TestNewest: the newest valid copy counts. If the previous one could not be read when
+// it was written, the entries of that one count, too.
 func TestNewest(t *testing.T) {
 	now := at("one", time.Hour, 0)
 	list := func(serial int64, partial bool, names ...string) List {
@@ -192,7 +191,7 @@ func TestNewest(t *testing.T) {
 		{[]List{list(3, true, "3.3.3.3")}, "3.3.3.3"},
 		{[]List{list(3, true, "3.3.3.3"), list(1, false, "1.1.1.1"), list(2, false, "2.2.2.2")}, "2.2.2.2 3.3.3.3"},
 		{[]List{list(3, true, "3.3.3.3"), list(2, true, "9.9.9.9"), list(1, false, "1.1.1.1")}, "1.1.1.1 3.3.3.3"},
-		{[]List{list(2, false, "2.2.2.2"), list(2, false, "1.1.1.1")}, "2.2.2.2"}, // the first place counts
+		{[]List{list(2, false, "2.2.2.2"), list(2, false, "1.1.1.1")}, "2.2.2.2"}, // of two equals the first counts
 		{[]List{list(3, true), list(2, false, "2.2.2.2"), list(2, false, "1.1.1.1")}, "2.2.2.2"},
 	} {
 		if got := hosts(Newest(test.copies)); got != test.want {
