@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// BanSets are the names of the sets that a change of bans goes into, by family: first that of
-// the configuration, which is made if it is missing.
+// BanSets are the names of all sets that a change of bans is written to, by family. The first
+// is that of the configuration, which is made if it is missing.
 type BanSets [2][]string
 
 func OwnBanSets(cfg config.Config) (sets BanSets) {
@@ -20,16 +20,16 @@ func OwnBanSets(cfg config.Config) (sets BanSets) {
 	return sets
 }
 
-// AllBanSets are these and the sets of other names that are there. A sync that changes the
-// names fills the new sets from the list of bans, and then has the rules ask them: until then
-// nobody knows which ones are asked when a ban is done. Whoever holds bansLock finds the new
-// sets if that sync has read the list without its ban.
+// AllBanSets returns the ban sets of the configuration and those of former names that still
+// exist. A sync that changes the names first fills the new sets from the list of bans and
+// then makes the rules use them; meanwhile a ban must go into both. A caller that holds
+// BansLock finds the new sets if that sync has read the list before its ban.
 func AllBanSets(cfg config.Config, kernel *ipsetsync.Kernel) BanSets {
 	sets := OwnBanSets(cfg)
 	if kernel == nil {
 		return sets
 	}
-	names, _ := KnownNames(cfg, ReadSetNames(cfg)) // what cannot be read is told by a sync
+	names, _ := KnownNames(cfg, ReadSetNames(cfg)) // a sync reports what cannot be read
 	for _, other := range ConfigsOf(cfg, names) {
 		for _, f := range cidr.Families {
 			name := other.BanSetName(int(f))
@@ -41,8 +41,7 @@ func AllBanSets(cfg config.Config, kernel *ipsetsync.Kernel) BanSets {
 	return sets
 }
 
-// EnsureBanSets makes the ban sets that are missing, empty, so that rules can refer to
-// them.
+// EnsureBanSets makes missing ban sets, empty, so that rules can refer to them.
 func EnsureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
 	var errs []error
 	for _, f := range cidr.Families {

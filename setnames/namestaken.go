@@ -12,10 +12,10 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// NamesTakenError is new names of sets that cannot be had, while sets of other names are in
-// force: these would be given up for nothing.
+// NamesTakenError is returned if sets of other programs have the configured names while
+// sets of former names are in force, which must not be given up.
 type NamesTakenError struct {
-	keys  []string // of the configuration
+	keys  []string // the keys of the configuration
 	why   []string
 	stays []string // the sets in force
 }
@@ -24,15 +24,15 @@ func (e *NamesTakenError) Error() string {
 	return fmt.Sprintf("%s, so %s stays in force", strings.Join(e.why, "; "), both(e.stays))
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *NamesTakenError) Remedy() string {
 	return fmt.Sprintf("choose another name with %s", both(e.keys))
 }
 
 func both(words []string) string { return strings.Join(words, " and ") }
 
-// CheckNames refuses, as a [*NamesTakenError], a configuration with such names. What cannot
-// be asked is no reason: whoever makes the sets says so.
+// CheckNames returns a [*NamesTakenError] if the names of a configuration are taken. If the
+// kernel cannot be asked, it returns nil; making the sets will fail and say so.
 func CheckNames(ctx context.Context, cfg config.Config) error {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -42,8 +42,8 @@ func CheckNames(ctx context.Context, cfg config.Config) error {
 	return NamesTaken(ctx, cfg, kernel)
 }
 
-// NamesTaken is checkNames with a kernel at hand. The rules are read only if something is
-// odd, for this is asked each time that something is put in force.
+// NamesTaken is [CheckNames] with an open kernel. It reads the rules only if a set looks
+// wrong, because it runs with every apply.
 func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	known, _ := KnownNames(cfg, ReadSetNames(cfg))
 	there := setsThere(cfg, kernel)
@@ -76,8 +76,8 @@ func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	return taken
 }
 
-// droppedNames are the sets for lists, or for bans, whose members our rules drop, under the
-// names of IPv4.
+// droppedNames returns the IPv4 names of the sets of lists, or of bans, that our rules
+// drop.
 func droppedNames(rules *firewall.Users, bans bool) (names []string) {
 	for _, d := range rules.DropSets() {
 		name := d.List
@@ -97,8 +97,7 @@ type foundSet struct {
 	header ipsetsync.Header
 }
 
-// setsThere are the sets of the configuration that are there, but for those that are being
-// filled.
+// setsThere returns the sets of the configuration that exist, without temporary ones.
 func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
 	for _, set := range ConfiguredSets(cfg) {
 		if !set.bans && set.Name != cfg.SetName(int(set.Family)) {
@@ -111,13 +110,14 @@ func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
 	return there
 }
 
-// odd reports whether a set is not made as one for this use.
+// odd reports whether a set is not made the way voipbl makes it for this use.
 func (s foundSet) odd() bool {
 	return !ipsetsync.IsOurs(s.header, s.Family) || (ipsetsync.CheckBanSet(s.header, s.Family) == nil) != s.bans
 }
 
-// taken says why a set that no rule of ours drops the members of for this use cannot be had
-// for it; it is empty if it can. former have the names that our sets were made with.
+// taken returns why a set cannot be used as configured, or "" if it can. No rule of ours
+// drops its members for this use yet. former are configurations with the names with which
+// our sets were made.
 func (s foundSet) taken(kernel *ipsetsync.Kernel, rules *firewall.Users, former []config.Config) string {
 	for _, cfg := range former {
 		for _, own := range ConfiguredSets(cfg) {
@@ -133,7 +133,7 @@ func (s foundSet) taken(kernel *ipsetsync.Kernel, rules *firewall.Users, former 
 		return ""
 	}
 	if s.header.References == 0 {
-		return "" // it is replaced, or filled
+		return "" // nothing uses it, so it can be replaced
 	}
 	inUse := &ipsetsync.InUseError{Header: s.header, Want: s.Family, Users: OtherUsers(kernel, rules, s.Name)}
 	return inUse.Error()

@@ -10,15 +10,15 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// NamedSet is one set that a configuration names.
+// NamedSet is a set that a configuration names.
 type NamedSet struct {
 	Name   string
 	Family cidr.Family
 	bans   bool
 }
 
-// ConfiguredSets are all the sets that a configuration names, with those that are filled
-// before they take the place of the ones in force.
+// ConfiguredSets returns all sets that a configuration names, including the temporary
+// ones that are filled before a swap.
 func ConfiguredSets(cfg config.Config) (all []NamedSet) {
 	for _, f := range cidr.Families {
 		list := cfg.SetName(int(f))
@@ -27,18 +27,18 @@ func ConfiguredSets(cfg config.Config) (all []NamedSet) {
 	return all
 }
 
-// NamesSet reports whether a configuration names a set, whatever for.
+// NamesSet reports whether a configuration names a set, for any use.
 func NamesSet(cfg config.Config, name string) bool {
 	return slices.ContainsFunc(ConfiguredSets(cfg), func(s NamedSet) bool { return s.Name == name })
 }
 
-// SetsNotOf are the sets that an old configuration names and the new one does not.
+// SetsNotOf returns the sets that the old configuration names and the new one does not.
 func SetsNotOf(new, old config.Config) []NamedSet {
 	return slices.DeleteFunc(ConfiguredSets(old), func(s NamedSet) bool { return NamesSet(new, s.Name) })
 }
 
-// Foreign says of a set of that name that it is somebody else's; it is empty for ours,
-// the only ones that may be destroyed.
+// Foreign returns why the set with header h is not voipbl's, or "" if it is. Only
+// voipbl's own sets may be destroyed.
 func (s NamedSet) Foreign(h ipsetsync.Header) string {
 	switch {
 	case !ipsetsync.IsOurs(h, s.Family):
@@ -49,8 +49,8 @@ func (s NamedSet) Foreign(h ipsetsync.Header) string {
 	return ""
 }
 
-// HaveNone reports whether the kernel has no set of ours of former names, beside those
-// that the configuration names, too.
+// HaveNone reports whether the kernel has no set of ours with the former names that the
+// configuration does not name.
 func HaveNone(cfg config.Config, former NamesPair, kernel *ipsetsync.Kernel) bool {
 	if former == NamesOf(cfg) {
 		return false

@@ -15,10 +15,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// setNamesFile has the names that sets of ours were made with in this kernel: in the run
-// folder, and in the state folder for when the other one is damaged or full. An admin may
-// write others into the configuration at any time, also while nothing of ours runs: the
-// kernel still has the sets of the old names then.
+// setNamesFile has the names with which our sets were made in this kernel. It is in the
+// run folder, and also in the state folder in case the other one is damaged or full. An
+// admin may change the names in the configuration at any time, also while voipbl does not
+// run; the kernel still has the sets of the old names then.
 const setNamesFile = "set-names"
 
 // setNames is the content of that file.
@@ -27,7 +27,7 @@ type setNames struct {
 	Names  []NamesPair `json:"names"`
 }
 
-// NamesPair is the names that one configuration has.
+// NamesPair is the two set names of one configuration.
 type NamesPair struct {
 	Set    string `json:"set"`
 	BanSet string `json:"ban_set"`
@@ -35,24 +35,24 @@ type NamesPair struct {
 
 func NamesOf(cfg config.Config) NamesPair { return NamesPair{cfg.Set, cfg.BanSet} }
 
-// in is a configuration with these names.
+// in returns the configuration with these names.
 func (p NamesPair) in(cfg config.Config) config.Config {
 	cfg.Set, cfg.BanSet = p.Set, p.BanSet
 	return cfg
 }
 
-// namesCopy is one of the two files.
+// namesCopy is the content of one of the two files.
 type namesCopy struct {
 	dir   string
-	there bool        // there is a file of this boot
-	names []NamesPair // in it
-	lost  error       // why they are not known; nil if they are, or there is no file of this boot
+	there bool        // the file exists and is from this boot
+	names []NamesPair // the names in it
+	lost  error       // why the names are not known; nil if they are, or if there is no file of this boot
 }
 
-// stays reports whether the file cannot be read now, and must not be written over.
+// stays reports whether the file cannot be read now and must not be overwritten.
 func (c *namesCopy) stays() bool { return c.lost != nil && !state.IsDamaged(c.lost) }
 
-// ReadSetNames reads both.
+// ReadSetNames reads both files.
 func ReadSetNames(cfg config.Config) (copies [2]namesCopy) {
 	for i, dir := range []string{cfg.RunDir, cfg.StateDir} {
 		c := &copies[i]
@@ -101,9 +101,9 @@ func (c *namesCopy) write(cfg config.Config, names []NamesPair) error {
 
 var errNoNames = errors.New("nothing in run_dir or state_dir tells them")
 
-// KnownNames are the names of both files. lost is why some may be missing: neither has those
-// of the configuration, which are noted before a set is made by them, and one cannot be read
-// or none is there. After a removal there is one without names.
+// KnownNames returns the names of both files. lost is why some may be missing: neither file
+// has the configured names, which are noted before their sets are made, and a file cannot be
+// read or both are missing. (After a removal there is a file without names.)
 func KnownNames(cfg config.Config, copies [2]namesCopy) (names []NamesPair, lost error) {
 	names = AddNames(slices.Clone(copies[0].names), copies[1].names...)
 	if slices.Contains(names, NamesOf(cfg)) {
@@ -125,9 +125,8 @@ func AddNames(names []NamesPair, more ...NamesPair) []NamesPair {
 	return names
 }
 
-// NoteSetNames writes the names of a configuration down, before sets are made by them, and
-// those of the sets that are there, as our rules tell them. It is an error if neither file
-// has them then.
+// NoteSetNames writes down the names of a configuration before their sets are made, and
+// those of existing sets that our rules name. It fails if neither file could be written.
 func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	copies := ReadSetNames(cfg)
 	wanting := func(c namesCopy) bool { return !slices.Contains(c.names, NamesOf(cfg)) }
@@ -135,7 +134,7 @@ func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 		return nil
 	}
 	names, _ := NamesThere(ctx, cfg, copies, kernel)
-	names = AddNames(names, NamesOf(cfg)) // the last, see LastConfig
+	names = AddNames(names, NamesOf(cfg)) // last, as LastConfig expects
 	var errs []error
 	for _, c := range copies {
 		if wanting(c) {
@@ -150,8 +149,8 @@ func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", errors.Join(errs...))
 }
 
-// NamesThere are the known names, and where some may be missing and sets are there that may
-// have them, those that our rules tell.
+// NamesThere returns the known names. If some may be missing and there are sets that may
+// have them, it adds the names in our rules.
 func NamesThere(ctx context.Context, cfg config.Config, copies [2]namesCopy, kernel *ipsetsync.Kernel) (names []NamesPair, lost error) {
 	names, lost = KnownNames(cfg, copies)
 	if lost == nil {
@@ -164,7 +163,7 @@ func NamesThere(ctx context.Context, cfg config.Config, copies [2]namesCopy, ker
 	return names, lost
 }
 
-// NamesOfRules are the names of the sets that our rules drop the members of.
+// NamesOfRules returns the names of the sets whose members our rules drop.
 func NamesOfRules(cfg config.Config, rules *firewall.Users) (names []NamesPair) {
 	for _, d := range rules.DropSets() {
 		pair := NamesOf(cfg)
@@ -179,7 +178,7 @@ func NamesOfRules(cfg config.Config, rules *firewall.Users) (names []NamesPair) 
 	return names
 }
 
-// OtherSets are the sets that look like ours and that no configuration names which is known.
+// OtherSets returns the sets that look like ours and that no known configuration names.
 func OtherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []NamedSet, err error) {
 	all, err := kernel.BanSets()
 	if err != nil {
@@ -196,14 +195,14 @@ func OtherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []Named
 	return others, nil
 }
 
-// formerConfigs are a configuration with the names that sets of ours were made with
-// before, where they are others; lost is why some may be missing.
+// formerConfigs returns the configuration once for each pair of former names of our
+// sets; lost is why some may be missing.
 func formerConfigs(cfg config.Config) (all []config.Config, lost error) {
 	names, lost := KnownNames(cfg, ReadSetNames(cfg))
 	return ConfigsOf(cfg, names), lost
 }
 
-// ConfigsOf are a configuration with other names than its own.
+// ConfigsOf returns the configuration once for each pair of names that is not its own.
 func ConfigsOf(cfg config.Config, names []NamesPair) (all []config.Config) {
 	for _, pair := range names {
 		if pair != NamesOf(cfg) {
@@ -213,9 +212,9 @@ func ConfigsOf(cfg config.Config, names []NamesPair) (all []config.Config) {
 	return all
 }
 
-// NamesInForce is a configuration with the names of the sets that our rules ask now. Those of
-// the file may be new: until a sync has filled these sets, rules that asked them would let in
-// everybody whom the old ones keep out.
+// NamesInForce returns the configuration with the names of the sets that our rules use now.
+// The names in the file may be new; until a sync has filled those sets, rules that used them
+// would let in everyone whom the old sets keep out.
 func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -239,21 +238,21 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	return cfg
 }
 
-// asked reports whether something refers to one of the sets of a configuration.
+// asked reports whether a rule or list refers to one of the sets of a configuration.
 func asked(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	var names []string
 	for _, f := range cidr.Families {
 		names = append(names, cfg.BanSetName(int(f)))
 	}
-	// The others last: a large set takes a while.
+	// The sets of lists last, because a large set takes longer to look at.
 	return slices.ContainsFunc(append(names, cfg.Set, cfg.SetName6()), func(name string) bool {
 		h, err := kernel.Header(name)
 		return err == nil && h.References > 0
 	})
 }
 
-// ByNamesInForce does something by the names in force, and again by others if a sync has put
-// those in force meanwhile.
+// ByNamesInForce calls do with the names in force, and again if a sync has changed them
+// meanwhile.
 func ByNamesInForce(ctx context.Context, file config.Config, do func(cfg config.Config) error) error {
 	const mostTries = 3
 	cfg := NamesInForce(ctx, file)
@@ -269,17 +268,17 @@ func ByNamesInForce(ctx context.Context, file config.Config, do func(cfg config.
 	}
 }
 
-// LastConfig is a default configuration with the names that sets were last made with, so
-// that they can be taken out where there is no configuration.
+// LastConfig returns a default configuration with the names with which sets were last
+// made, so that they can be removed without a configuration file.
 func LastConfig() config.Config {
 	cfg := config.Default()
-	if former, _ := formerConfigs(cfg); len(former) > 0 { // Remove says why they are not known
+	if former, _ := formerConfigs(cfg); len(former) > 0 { // Remove reports why they are not known
 		return former[len(former)-1]
 	}
 	return cfg
 }
 
-// ForgetSetNames takes the names that are gone out of the files.
+// ForgetSetNames removes names from the files if gone returns true for them.
 func ForgetSetNames(cfg config.Config, gone func(NamesPair) bool) error {
 	var errs []error
 	for _, c := range ReadSetNames(cfg) {
@@ -291,7 +290,7 @@ func ForgetSetNames(cfg config.Config, gone func(NamesPair) bool) error {
 	return errors.Join(errs...)
 }
 
-// FormerSets are the sets of former names that cfg does not name.
+// FormerSets returns the sets of former names that cfg does not name.
 func FormerSets(cfg config.Config, names []NamesPair) (sets []NamedSet) {
 	for _, former := range ConfigsOf(cfg, names) {
 		sets = append(sets, SetsNotOf(cfg, former)...)

@@ -7,12 +7,13 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// SetUsers names the lists and rules that refer to a set, as far as they can be listed.
+// SetUsers lists the list:sets and rules that refer to a set, as far as they can be
+// read.
 func SetUsers(ctx context.Context, kernel *ipsetsync.Kernel, name string) []string {
 	return append(ListUsers(kernel, name), firewall.ReadUsers(ctx).OfSet(name)...)
 }
 
-// ListUsers names the lists that a set is a member of.
+// ListUsers lists the list:sets that a set is a member of.
 func ListUsers(kernel *ipsetsync.Kernel, name string) []string {
 	var users []string
 	if lists, err := kernel.Lists(name); err == nil {
@@ -23,7 +24,7 @@ func ListUsers(kernel *ipsetsync.Kernel, name string) []string {
 	return users
 }
 
-// OtherUsers names the lists and rules that refer to a set, without rules of our own.
+// OtherUsers lists the list:sets and rules of other programs that refer to a set.
 func OtherUsers(kernel *ipsetsync.Kernel, rules *firewall.Users, name string) []string {
 	return append(ListUsers(kernel, name), rules.ForeignOfSet(name)...)
 }
