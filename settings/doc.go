@@ -1,6 +1,6 @@
-// Package settings says what a configuration means for the firewall: which rules it asks
-// for, with which sets, and of which families.
-//
-// It reads nothing from the kernel, and whether those rules may be installed is not its
-// business: see package rules.
+// Package settings turns a configuration into the settings of package firewall: which
+// rules it asks for, with which sets, in which families. It reads the headers of sets
+// from the kernel, but no rules, and changes nothing. It does not decide whether the
+// rules may be installed: see package rules, which uses it, as do agent, bans,
+// blocklist, reach, setnames and takeover.
 package settings

@@ -10,9 +10,9 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// DropSettings are the configured rules without the base rules. at is where the
-// drop stands: what "auto" means here and now. A set of bans that somebody else has made
-// is left out: its members are not to be dropped.
+// DropSettings returns the settings of the configured drop rules, without base rules. at
+// is where the drop rules are to be; "auto" is decided already. Sets that another
+// program has made are left out, because their members must not be dropped.
 func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place) firewall.Settings {
 	logTo := map[string]firewall.LogTarget{
 		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
@@ -33,8 +33,8 @@ func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place
 	}
 }
 
-// listSets are the sets of blocked addresses, by family, without those that somebody else
-// has made.
+// listSets returns the names of the sets of lists, by family, without sets that another
+// program has made.
 func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	for _, f := range cidr.Families {
 		if h, err := kernel.Kind(cfg.SetName(int(f))); err != nil || ipsetsync.IsOurs(h, f) {
@@ -44,8 +44,8 @@ func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	return sets
 }
 
-// DropPlace is where the drop is to stand. Where INPUT is to be avoided, "auto" means the
-// raw table: see avoidInput.
+// DropPlace returns where the drop rules are to be. If avoidInput is true, "auto" means
+// the raw table.
 func DropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	switch {
 	case LeavesRules(cfg):
@@ -56,7 +56,7 @@ func DropPlace(cfg config.Config, avoidInput bool) firewall.Place {
 	return firewall.AtInput
 }
 
-// BaseSettings are the configured base rules, or nil if there are to be none.
+// BaseSettings returns the configured base rules, or nil if there are none.
 func BaseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	fw := cfg.Firewall
 	if !fw.Base {
@@ -72,9 +72,9 @@ func BaseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
 	return b
 }
 
-// BaseKey names the base rules as they are configured, whatever the names in
-// trunks resolve to at the moment: it is what an admin confirms or lets lapse.
-// Without base rules it is empty.
+// BaseKey returns a digest of the configured base rules, which does not depend on the
+// addresses that names in trunks have at the moment. It identifies what an admin
+// confirms or lets lapse. Without base rules it is empty.
 func BaseKey(cfg config.Config) string {
 	base := BaseSettings(cfg, nil)
 	if base == nil {
@@ -90,12 +90,12 @@ func BaseKey(cfg config.Config) string {
 	}{base, trunks})
 }
 
-// WantsRules reports whether there are to be rules of a family: the kernel has it, and it
-// is not left alone.
+// WantsRules reports whether there are to be rules of a family: the kernel has the
+// family, and the configuration does not turn it off.
 func WantsRules(cfg config.Config, f firewall.Family) bool {
 	return f.Present() && (f == firewall.IPv4 || cfg.Firewall.IPv6 != config.IPv6Off)
 }
 
-// LeavesRules reports whether all rules are another program's: then voipbl keeps the sets
-// and does not touch a rule.
+// LeavesRules reports whether another program has all rules, so that voipbl only keeps
+// the sets.
 func LeavesRules(cfg config.Config) bool { return cfg.Firewall.DropAt == config.DropNone }
