@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// AgentStatus is what only the agent knows. Its JSON form is part of status --json.
+// AgentStatus is what only the agent knows. Its JSON is part of status --json.
 type AgentStatus struct {
 	PID          int              `json:"pid"`
 	Version      string           `json:"version"`
@@ -18,51 +18,51 @@ type AgentStatus struct {
 	ConfigLoaded time.Time        `json:"config_loaded"`
 	ConfigError  *problem.Problem `json:"config_error,omitempty"` // why the last reload was refused
 
-	// RefusedWithoutBase is that the refused file has no base rules any more.
+	// RefusedWithoutBase is true if the refused file no longer has base rules.
 	RefusedWithoutBase bool `json:"refused_without_base,omitempty"`
 
-	Applied    time.Time        `json:"applied,omitzero"`      // when the kernel was last made to hold the lists
-	ApplyError *problem.Problem `json:"apply_error,omitempty"` // why it could not be since
-	Steps      []StepTime       `json:"steps"`                 // of the last time
+	Applied    time.Time        `json:"applied,omitzero"`      // when the lists were last applied
+	ApplyError *problem.Problem `json:"apply_error,omitempty"` // why a later apply has failed
+	Steps      []StepTime       `json:"steps"`                 // of the last apply
 	Applies    Applies          `json:"applies"`
 
 	Next          map[string]time.Time      `json:"next"`           // when each feed from the network is due
-	Fetching      bool                      `json:"fetching"`       // some are being fetched now
+	Fetching      bool                      `json:"fetching"`       // a fetch is running
 	FetchSeconds  map[string]float64        `json:"fetch_seconds"`  // how long the last fetch of each took
-	FetchingFeeds []string                  `json:"fetching_feeds"` // these
-	Rejected      map[string]map[string]int `json:"rejected"`       // lines that gave nothing, by feed and reason
-	Unkept        map[string]bool           `json:"unkept"`         // feeds of whose last list no copy could be kept
+	FetchingFeeds []string                  `json:"fetching_feeds"` // the feeds of that fetch
+	Rejected      map[string]map[string]int `json:"rejected"`       // refused lines, by feed and reason
+	Unkept        map[string]bool           `json:"unkept"`         // feeds whose last list could not be copied to disk
 
-	// StateFolder is why the agent can write nothing into the state folder.
+	// StateFolder is why the agent cannot write into the state folder.
 	StateFolder *problem.Problem `json:"state_folder,omitempty"`
 
-	// NoMounts is that systemd has started it without the options of its unit that mount,
-	// since nothing may be mounted on this host.
+	// NoMounts is true if systemd has started the agent without the mount options of its
+	// unit, because this host allows no mounts.
 	NoMounts bool `json:"no_mounts,omitempty"`
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`
 }
 
-// Applies counts how often the kernel was made to hold the lists.
+// Applies counts how often the lists were applied.
 type Applies struct {
 	Written   int `json:"written"`
-	Unchanged int `json:"unchanged"` // it held them already
+	Unchanged int `json:"unchanged"` // the kernel held them already
 	Failed    int `json:"failed"`
 }
 
-// Repairs are changes of others to what is ours that were undone.
+// Repairs are changes by other programs to voipbl's sets and rules that were undone.
 type Repairs struct {
 	Rules int      `json:"rules"`
 	Sets  int      `json:"sets"`
 	Last  []Repair `json:"last"` // the newest first
 }
 
-// Repair is one of them.
+// Repair is one undone change.
 type Repair struct {
 	At    time.Time `json:"at"`
 	What  string    `json:"what"`  // RepairRules or RepairSets
-	Found []string  `json:"found"` // in words
+	Found []string  `json:"found"` // what was wrong, in words
 }
 
 // The values of Repair.What.
@@ -71,16 +71,16 @@ const (
 	RepairSets  = "sets"
 )
 
-// DropRate is how fast the entries of the sets count.
+// DropRate is how fast the counters of the sets grow.
 type DropRate struct {
 	PerSecond float64 `json:"packets_per_second"`
-	Seconds   float64 `json:"seconds"` // the time that it is an average of
+	Seconds   float64 `json:"seconds"` // the time over which it is averaged
 }
 
-// keptRepairs is how many repairs are told about.
+// keptRepairs is how many repairs are remembered.
 const keptRepairs = 10
 
-// Repaired notes a repair.
+// Repaired records a repair.
 func (a *AgentStatus) Repaired(r Repair) {
 	if r.What == RepairRules {
 		a.Repairs.Rules++
@@ -91,7 +91,8 @@ func (a *AgentStatus) Repaired(r Repair) {
 	a.Repairs.Last = last[:min(len(last), keptRepairs)]
 }
 
-// UnkeptFeeds are the names of the feeds of which no copy could be kept.
+// UnkeptFeeds returns the names of the feeds whose last list could not be copied to
+// disk.
 func (s *AgentStatus) UnkeptFeeds() []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(s.Unkept)) {
@@ -102,11 +103,10 @@ func (s *AgentStatus) UnkeptFeeds() []string {
 	return names
 }
 
-// UnkeptRemedy is what to do about them.
+// UnkeptRemedy returns what to do about UnkeptFeeds.
 func UnkeptRemedy() string { return fetch.ReasonStorage.Remedy() }
 
-// Refuses reports whether there is an agent that does not take its file over, since that takes
-// too much away.
+// Refuses reports whether the agent refuses its file because that would protect less.
 func (a *AgentStatus) Refuses() bool {
 	return a != nil && a.ConfigError != nil && a.ConfigError.Remedy == LessRemedy
 }

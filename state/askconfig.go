@@ -8,23 +8,23 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// MayLose is what a change of the configuration may take away without the agent's
-// refusing it.
+// MayLose is how much protection a new configuration may take away before the agent
+// refuses it.
 type MayLose int
 
 const (
-	LoseNothing MayLose = iota // that protects
-	LoseRules                  // the rules that the command is about, and whom they keep out
-	LoseAny                    // all that an admin has asked for by name
+	LoseNothing MayLose = iota // no protection
+	LoseRules                  // the rules that the command is about
+	LoseAny                    // everything: the admin has asked for a reload
 )
 
-// Gently is the query of a reload by a command that was not asked for it by name.
+// Gently is the query parameter of a reload that the admin has not asked for by name.
 const Gently = "gently"
 
-// Gentle are its values.
+// Gentle has the values of Gently.
 var Gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
 
-// ParseMayLose reads the query of a reload.
+// ParseMayLose returns what a reload with this query may take away.
 func ParseMayLose(query url.Values) MayLose {
 	switch {
 	case !query.Has(Gently):
@@ -35,8 +35,8 @@ func ParseMayLose(query url.Values) MayLose {
 	return LoseNothing
 }
 
-// AgentConfig is the configuration that the agent goes by, which is not what the file
-// says if that has a mistake. runDir is where the agent is looked for.
+// AgentConfig returns the agent's configuration, which differs from the file if the
+// agent has refused that. runDir is where the agent's socket is.
 func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
 	cfg := config.Default()
 	cfg.RunDir = runDir
@@ -47,14 +47,14 @@ func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
 	return config.Parse("the agent's configuration", []byte(text))
 }
 
-// AgentDiffers reports whether a running agent goes by another configuration than cfg:
-// then it will undo what others do by theirs.
+// AgentDiffers reports whether a running agent has another configuration than cfg. If
+// so, it will undo changes made by cfg.
 func AgentDiffers(ctx context.Context, cfg config.Config) bool {
 	theirs, err := AgentConfig(ctx, cfg.RunDir)
 	return err == nil && !cfg.Equal(theirs)
 }
 
-// Differs is what to say then.
+// Differs is the message if AgentDiffers is true.
 const Differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
 
 const LessRemedy = "if that is meant, run \"voipbl reload\""

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// Clock is this moment.
+// Clock returns the current time by all clocks.
 func Clock() banlist.Clock {
 	return banlist.Clock{Boot: firewall.Boot(), Up: host.Uptime(), Wall: time.Now()}
 }

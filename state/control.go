@@ -16,24 +16,24 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// The agent answers on a socket in the run folder, which only root can reach: a GET
-// of /status gives an AgentStatus, one of /rules what the agent makes of the rules, one of
-// /config what it goes by. A POST to /reload reloads the configuration and gives the
-// Problem if it is refused. A POST to /bans changes the list of bans. A POST to /allowed
-// puts in force what has changed on the list of allowed hosts, and gives the Problem if
-// it cannot.
+// The agent answers HTTP requests on a socket in the run folder, which only root can
+// reach. GET /status returns an AgentStatus, GET /rules the state of the rules as the
+// agent sees it, GET /config its configuration. POST /reload reloads the configuration,
+// and returns a Problem if it is refused. POST /bans changes the list of bans. POST
+// /allowed applies changes to the list of allowed hosts, and returns a Problem if that
+// fails.
 const (
 	SocketFile  = "agent.sock"
 	StatusPath  = "/status"
 	ConfigPath  = "/config"
 	ReloadPath  = "/reload"
 	AllowedPath = "/allowed"
-	answerWait  = 2 * time.Second // for what needs no work
+	answerWait  = 2 * time.Second // for answers that need no work
 	RequestWait = 10 * time.Second
 )
 
-// SocketPath reaches the socket by an open folder: the path of a socket has 107
-// characters at most (unix(7)), and that of a folder may have more.
+// SocketPath returns a path of the socket through an open folder: the path of a socket
+// is limited to 107 characters (unix(7)), that of a folder is not.
 func SocketPath(folder *os.File) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), SocketFile)
 }
@@ -43,9 +43,9 @@ func Respond(w http.ResponseWriter, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-// NoAgentError is there being no agent to ask.
+// NoAgentError is returned if no agent is running.
 type NoAgentError struct {
-	Died bool // one was there, and has ended without being told to
+	Died bool // the agent has crashed or was killed
 }
 
 func (e *NoAgentError) Error() string {
@@ -63,10 +63,10 @@ func (e *NoAgentError) Remedy() string {
 	return "systemctl start voipbl; without an agent every command reads the configuration anew"
 }
 
-// SilentAgentError is an agent that does not answer.
+// SilentAgentError is returned for an agent that does not answer.
 type SilentAgentError struct {
 	Holder string
-	Wait   time.Duration // for an answer
+	Wait   time.Duration // how long was waited
 	Err    error
 }
 
@@ -81,7 +81,7 @@ func (e *SilentAgentError) Remedy() string {
 	return "look at \"journalctl -u voipbl\"; \"systemctl restart voipbl\" keeps sets and rules in force meanwhile"
 }
 
-// AskStatus asks the agent how it is. If none is to be expected it returns nil.
+// AskStatus returns the agent's status, or nil if there is no agent and none has died.
 func AskStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	var s AgentStatus
 	err := Ask(ctx, cfg, answerWait, http.MethodGet, StatusPath, &s)
@@ -94,20 +94,20 @@ func AskStatus(ctx context.Context, cfg config.Config) (*AgentStatus, error) {
 	return &s, nil
 }
 
-// Ask asks on the socket and reads the answer into v.
+// Ask sends a request to the agent and reads the answer into v.
 func Ask(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, v any) error {
 	return Tell(ctx, cfg, wait, method, path, nil, v)
 }
 
-// Tell is askAgent with something to tell. What may take long is asked only of an agent
-// that answers what needs no work: one that hangs is not waited for.
+// Tell is Ask with a request body. Before a request that may take long it checks that
+// the agent answers at all, so that it does not wait for one that hangs.
 func Tell(ctx context.Context, cfg config.Config, wait time.Duration, method, path string, what, v any) error {
 	who, runs, err := AgentRuns(cfg)
 	if err != nil {
 		return err
 	}
 	if !runs {
-		// One that ends as it should takes its socket away.
+		// An agent that ends normally removes its socket.
 		_, err := os.Lstat(filepath.Join(cfg.RunDir, SocketFile))
 		return &NoAgentError{Died: err == nil}
 	}
@@ -134,7 +134,7 @@ func Tell(ctx context.Context, cfg config.Config, wait time.Duration, method, pa
 	return exchange(ctx, cfg, who, wait, method, path, what, v)
 }
 
-// exchange is one question and its answer.
+// exchange sends one request and reads the answer.
 func exchange(ctx context.Context, cfg config.Config, who string, wait time.Duration, method, path string, what, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

@@ -1,7 +1,8 @@
-// Package state is what the processes of voipbl share: the state folder and the run
-// folder, locks, the record of what was last put into the kernel's sets, notes of what
-// could not be written, the last good configuration, and the agent's socket as whoever
-// asks sees it.
+// Package state has what the processes of voipbl share: the state folder and the run
+// folder, locks, the record of what was last written to the kernel's sets, notes of
+// failed writes, the last good configuration, and the client side of the agent's
+// socket.
 //
-// It stands below everything that changes the kernel, and changes nothing there itself.
+// It changes no sets and no rules. All packages that do import it; it stands on fetch
+// for files, and on config, host, banlist, firewall and ipsetsync for their types.
 package state

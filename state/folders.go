@@ -16,8 +16,8 @@ import (
 // ownFolder is one of the two folders that voipbl writes into.
 type ownFolder struct {
 	key, dir string
-	reason   string // of a Problem
-	loss     string // what follows if nothing can be written there
+	reason   string // the Reason of a Problem
+	loss     string // what is lost if nothing can be written there
 }
 
 func stateFolder(cfg config.Config) ownFolder {
@@ -28,8 +28,9 @@ func RunFolder(cfg config.Config) ownFolder {
 	return ownFolder{"run_dir", cfg.RunDir, "run-folder", "what voipbl puts in force is not remembered"}
 }
 
-// Trouble is why nothing, or not all, can be written into the folder, as far as that shows
-// without writing; nil if nothing shows, or if only root may write there anyway.
+// Trouble returns why nothing, or not everything, can be written into the folder, as far
+// as that can be seen without writing. It returns nil if there is no trouble, or if this
+// process may not write there anyway.
 func (f ownFolder) Trouble() *problem.Problem {
 	err := f.denied()
 	if err != nil {
@@ -40,7 +41,7 @@ func (f ownFolder) Trouble() *problem.Problem {
 	}
 	var fs unix.Statfs_t
 	if unix.Statfs(f.dir, &fs) != nil {
-		return nil // it is not there yet, say
+		return nil // it may not exist yet
 	}
 	name, size := fetch.Largest(f.dir)
 	if full := fullWords(fs, name, size); full != "" {
@@ -49,7 +50,7 @@ func (f ownFolder) Trouble() *problem.Problem {
 	return nil
 }
 
-// denied is why nobody may write there, nil if that is not so.
+// denied returns why nobody may write there, or nil.
 func (f ownFolder) denied() error {
 	err := unix.Access(f.dir, unix.W_OK)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || os.Geteuid() != 0 {
@@ -69,10 +70,10 @@ func (f ownFolder) roomRemedy() string {
 	return fmt.Sprintf("make room there (\"df -h %[1]s\" and \"df -i %[1]s\" say where), then run \"voipbl sync\"", f.dir)
 }
 
-// fullWords says why a file system has no room for what is to be written: each file of a
-// folder is replaced by a new one, which stands beside it for a moment, and the largest of
-// them has that size in bytes. Root may use also what is reserved. A file system that does
-// not count its blocks or files tells nothing about them.
+// fullWords returns why a file system has too little room, or "". Each file of a folder is
+// replaced by a new one, and both exist for a moment, so there must be room for a second
+// copy of the largest, which has size bytes. Root may also use the reserved blocks. Some
+// file systems do not count blocks or files.
 func fullWords(fs unix.Statfs_t, largest string, size int64) string {
 	block := max(fs.Frsize, 1)
 	free := int64(fs.Bfree) * block
@@ -88,8 +89,8 @@ func fullWords(fs unix.Statfs_t, largest string, size int64) string {
 	return fmt.Sprintf("%s are free, and a new copy of %s needs %s", humanize.IBytes(uint64(free)), largest, humanize.IBytes(uint64(need)))
 }
 
-// AgentDenied is why the agent, to which systemd may show less of this host, may not write
-// into its state folder.
+// AgentDenied returns why the agent may not write into its state folder. It is called in
+// the agent, which systemd may allow less than other processes.
 func AgentDenied(cfg config.Config) *problem.Problem {
 	f := stateFolder(cfg)
 	err := f.denied()
@@ -101,9 +102,8 @@ func AgentDenied(cfg config.Config) *problem.Problem {
 		Remedy: f.deniedRemedy(err) + "; if only the agent cannot: \"systemctl edit voipbl\", [Service] ReadWritePaths=" + f.dir + ", then systemctl restart voipbl"}
 }
 
-// StateFolderOf is the trouble that the state folder has for this process, and so for the
-// agent, too, that of the agent alone, or what could not be written into it the last time;
-// agent may be nil.
+// StateFolderOf returns the trouble with the state folder: what this process sees, else
+// what only the agent sees, else the last failed write. agent may be nil.
 func StateFolderOf(cfg config.Config, agent *AgentStatus) *problem.Problem {
 	if p := stateFolder(cfg).Trouble(); p != nil {
 		return p

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFullWords: what a file system says of its room, and what is made of it.
+// TestFullWords: from the free blocks and files of a file system to words.
 func TestFullWords(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -8,19 +8,19 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// goodConfigFile is the configuration that the agent or a sync went by last, in the state folder:
-// a mistake in the file must not leave the host open after a boot.
+// goodConfigFile, in the state folder, is the last configuration that the agent or a sync has
+// applied: a mistake in the admin's file must not leave the host unprotected after a boot.
 const goodConfigFile = "config"
 
 // goodConfig is the content of that file.
 type goodConfig struct {
-	At   time.Time `json:"at"` // when it was taken over
+	At   time.Time `json:"at"` // when it was first applied
 	Text string    `json:"text"`
 }
 
-// LastGoodConfig is the configuration that the agent last went by, and since when. text
-// is that of the file, which has a mistake: it tells where the state folder is, as far
-// as it can be told.
+// LastGoodConfig returns the last good configuration, and since when it was used. text
+// is the admin's file, which has a mistake; the state folder is read from it as far as
+// possible.
 func LastGoodConfig(text []byte) (cfg config.Config, since time.Time, err error) {
 	store, err := fetch.FindStore(config.StateDir(text))
 	if err != nil {
@@ -35,7 +35,7 @@ func LastGoodConfig(text []byte) (cfg config.Config, since time.Time, err error)
 	return cfg, good.At, err
 }
 
-// KeepConfig writes down what the agent goes by now, if that is not written there
+// KeepConfig writes the current configuration to goodConfigFile, if it is not there
 // already.
 func KeepConfig(cfg config.Config, now time.Time) error {
 	text, err := cfg.YAML()

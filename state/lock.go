@@ -18,16 +18,15 @@ import (
 )
 
 const (
-	// Each of these is held for one kind of work, and who takes several takes
-	// them in this order. agentLock is the agent's for as long as it runs.
-	// mainLock is for fetching: whoever holds it writes the copies of lists, and
-	// may have to wait for a server. setsLock is for changes to the sets, and
-	// for reading local files; rulesLock for changes to the rules. These two are
-	// held for a moment: neither a ban nor rules that lock somebody out are to
-	// wait because a server is slow. bansLock is for writing the list of bans,
-	// and is taken alone. sendLock is for telling VoIPBL about attackers, and may
-	// be held while a server is slow; reportsLock for writing what is to be told,
-	// for a moment. Of the other locks none is taken with these two.
+	// Each lock is held for one kind of work. A process that takes several takes them
+	// in this order. The agent holds agentLock as long as it runs. MainLock is for
+	// fetching and writing the copies of lists; it may be held while a server is slow.
+	// SetsLock is for changes to the sets and for reading local files, RulesLock for
+	// changes to the rules; both are held for a moment, so that neither a ban nor the
+	// repair of a lockout waits for a slow server. BansLock is for writing the list of
+	// bans, and is taken alone. SendLock is for sending reports to VoIPBL, and may be
+	// held while a server is slow; ReportsLock is for writing reports, for a moment. No
+	// other lock is taken together with these two.
 	agentLock = "agent.lock"
 	MainLock  = "lock"
 	SetsLock  = "sets.lock"
@@ -43,7 +42,7 @@ const (
 	lockPoll = 50 * time.Millisecond
 )
 
-// LockedError is another process of ours holding the lock for too long.
+// LockedError is returned if another process of voipbl holds the lock for too long.
 type LockedError struct {
 	Path   string
 	Holder string // "process 123 (voipbl sync) since 10:00:00", as far as known
@@ -59,7 +58,7 @@ func (e *LockedError) Remedy() string {
 	return "wait until it has finished, or wait longer with --wait; the lock goes with the process, there is no file to remove"
 }
 
-// RunDirError is the folder of the lock not being usable.
+// RunDirError is returned if the folder of the lock cannot be used.
 type RunDirError struct{ Err error }
 
 func (e *RunDirError) Error() string { return "run_dir: " + e.Err.Error() }
@@ -76,7 +75,7 @@ func (e *RunDirError) Remedy() string {
 	return "see why the folder cannot be made or written to, or set \"run_dir:\" to one that can"
 }
 
-// AgentRunningError is an agent being at work where there may be none.
+// AgentRunningError is returned if an agent is running where none may run.
 type AgentRunningError struct{ Holder string }
 
 func (e *AgentRunningError) Error() string { return "the agent is running: " + e.Holder }
@@ -86,13 +85,14 @@ func (e *AgentRunningError) Remedy() string {
 	return "end it first: systemctl stop voipbl, or kill the process"
 }
 
-// KeepAgentAway lets no agent start until unlock, and fails if one runs. The lock is shared,
-// so that nobody takes its holder for an agent.
+// KeepAgentAway keeps agents from starting until unlock, and fails if one is running. It
+// takes the lock shared, so that other processes do not take its holder for an agent.
 func KeepAgentAway(ctx context.Context, cfg config.Config, what string) (unlock func(), err error) {
 	return lockAgent(ctx, cfg, unix.LOCK_SH, what)
 }
 
-// lockAgent takes the lock that tells that an agent runs: exclusively if it is one.
+// lockAgent takes the lock by which an agent is found; the agent itself takes it
+// exclusively.
 func lockAgent(ctx context.Context, cfg config.Config, how int, what string) (unlock func(), err error) {
 	unlock, err = lockAs(ctx, how, cfg.RunDir, agentLock, what, agentWait, nil)
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
@@ -101,12 +101,12 @@ func lockAgent(ctx context.Context, cfg config.Config, how int, what string) (un
 	return unlock, err
 }
 
-// agentWait is for whoever just looks whether an agent runs, or for one that is
-// about to end.
+// agentWait is how long to wait for a process that only looks whether an agent is
+// running, or for an agent that is about to end.
 const agentWait = 2 * time.Second
 
-// AgentRuns tells whether an agent is at work, and which. It is an error if that cannot
-// be known.
+// AgentRuns reports whether an agent is running, and which. It returns an error if that
+// cannot be found out.
 func AgentRuns(cfg config.Config) (who string, yes bool, err error) {
 	f, err := os.OpenFile(filepath.Join(cfg.RunDir, agentLock), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch {
@@ -125,7 +125,7 @@ func AgentRuns(cfg config.Config) (who string, yes bool, err error) {
 	return holder(f), true, nil
 }
 
-// AgentUnknownError is that nobody can tell whether an agent runs.
+// AgentUnknownError is returned if it cannot be found out whether an agent is running.
 type AgentUnknownError struct{ Err error }
 
 func (e *AgentUnknownError) Error() string {
@@ -142,14 +142,14 @@ func (e *AgentUnknownError) Remedy() string {
 	return "run it as root"
 }
 
-// AgentHold is the agent's lock in its own hands.
+// AgentHold is the agent's lock, held by the agent.
 type AgentHold struct {
 	Release func()
 	Path    string
 	file    os.FileInfo
 }
 
-// HoldAgent takes the lock that tells that an agent runs.
+// HoldAgent takes the agent's lock for this process.
 func HoldAgent(ctx context.Context, cfg config.Config, what string) (*AgentHold, error) {
 	release, err := lockAgent(ctx, cfg, unix.LOCK_EX, what)
 	if err != nil {
@@ -164,8 +164,9 @@ func HoldAgent(ctx context.Context, cfg config.Config, what string) (*AgentHold,
 	return &AgentHold{release, path, file}, nil
 }
 
-// Lost reports whether the lock's file is gone, or is another one: then a second agent
-// may be started. An error says that this cannot be known now. It needs no descriptor.
+// Lost reports whether the lock's file is gone or was replaced, so that a second agent
+// could start. It returns an error if that cannot be found out now. It needs no file
+// descriptor.
 func (h *AgentHold) Lost() (bool, error) {
 	file, err := os.Lstat(h.Path)
 	switch {
@@ -177,13 +178,14 @@ func (h *AgentHold) Lost() (bool, error) {
 	return !os.SameFile(file, h.file), nil
 }
 
-// Lock takes one of the locks. It belongs to the open file, so it ends with the process however that
-// ends. The file stays: removing it would let two processes hold two locks.
+// Lock takes one of the locks. The lock belongs to the open file, so it ends with the
+// process, however that ends. The file is never removed: otherwise two processes could hold
+// the lock, each on its own file.
 func Lock(ctx context.Context, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	return lockAs(ctx, unix.LOCK_EX, dir, name, what, wait, waiting)
 }
 
-// lockAs is lock, exclusive (LOCK_EX) or shared (LOCK_SH).
+// lockAs is Lock, exclusive (LOCK_EX) or shared (LOCK_SH).
 func lockAs(ctx context.Context, how int, dir, name, what string, wait time.Duration, waiting func(holder string)) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, &RunDirError{err}
@@ -200,14 +202,14 @@ func lockAs(ctx context.Context, how int, dir, name, what string, wait time.Dura
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	// Only for the message that another process shows: an error here is none.
+	// This text is only for messages of other processes, so errors are ignored.
 	f.Truncate(0)
 	fmt.Fprintf(io.NewOffsetWriter(f, 0), "process %d (%s) since %s", os.Getpid(), what, time.Now().Format(time.DateTime))
 	return func() { f.Close() }, nil
 }
 
-// acquire tries until it has the lock or wait is over, and says once that it
-// waits.
+// acquire tries to take the lock until wait is over. It calls waiting once if it has to
+// wait.
 func acquire(ctx context.Context, f *os.File, how int, wait time.Duration, waiting func(holder string)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, unix.EWOULDBLOCK)
 	defer cancel()

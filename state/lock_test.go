@@ -55,8 +55,8 @@ func TestLockIsNotFollowedThroughALink(t *testing.T) {
 	}
 }
 
-// TestKeepAgentAway: while sets and rules are taken out no agent starts, and nobody takes
-// the process that does it for an agent that does not answer.
+// TestKeepAgentAway: while sets and rules are removed no agent starts, and the process
+// that removes them is not taken for an agent that does not answer.
 func TestKeepAgentAway(t *testing.T) {
 	cfg := config.Default()
 	cfg.RunDir = t.TempDir()

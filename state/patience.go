@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// patience is how one command waits for the agent: it says that it waits, and it does not
-// wait a second time for one that gave no answer.
+// patience is how one command waits for the agent: it says that it is waiting, and does
+// not wait a second time for an agent that gave no answer.
 type patience struct {
 	waiting func(agent string)
 
 	mu     sync.Mutex
 	told   bool
 	silent *SilentAgentError
-	since  time.Time // when that was found
+	since  time.Time // when the agent gave no answer
 }
 
 type patienceKey struct{}
 
-// tellAfter is how long the agent may take before somebody is told that it is waited for.
-// One that works answers in a few milliseconds.
+// tellAfter is how long the agent may take before the command says that it is waiting. A
+// working agent answers in a few milliseconds.
 const tellAfter = 200 * time.Millisecond
 
-// staysSilent is for how long an agent that gave no answer is not asked again: "voipbl top"
-// goes on for hours, and the agent may come back.
+// staysSilent is for how long an agent that gave no answer is not asked again. "voipbl top"
+// may run for hours, and the agent may recover.
 const staysSilent = 10 * time.Second
 
-// WithPatience is a context for one command. waiting is called once, as soon as the agent
-// is slow to answer, with what is known of it.
+// WithPatience returns a context for one command. waiting is called once when the agent
+// is slow, with a description of the agent.
 func WithPatience(ctx context.Context, waiting func(agent string)) context.Context {
 	return context.WithValue(ctx, patienceKey{}, &patience{waiting: waiting})
 }
 
-// patienceOf is that of a command, or one that is used once.
+// patienceOf returns the patience of a context, or a new one.
 func patienceOf(ctx context.Context) *patience {
 	if p, ok := ctx.Value(patienceKey{}).(*patience); ok {
 		return p
@@ -42,7 +42,7 @@ func patienceOf(ctx context.Context) *patience {
 	return &patience{}
 }
 
-// lost is how the agent was found not to answer before, or nil.
+// lost returns the error if the agent gave no answer before, or nil.
 func (p *patience) lost() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +52,7 @@ func (p *patience) lost() error {
 	return p.silent
 }
 
-// note keeps that the agent did not answer what needs no work.
+// note records that the agent did not answer a request that needs no work.
 func (p *patience) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,7 +61,7 @@ func (p *patience) note(err error) {
 	}
 }
 
-// begin tells after a moment that the agent is waited for, unless end is called before.
+// begin calls waiting after tellAfter, unless end is called before.
 func (p *patience) begin(agent string) (end func()) {
 	if p.waiting == nil {
 		return func() {}

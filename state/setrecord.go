@@ -13,23 +13,23 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// SetsFile is what was last put into the sets of this kernel, in the run folder.
-// Every process of ours that writes the sets writes it down there, so that the
-// agent can tell our own changes from those of others.
+// SetsFile, in the run folder, records what was last written to the sets of this
+// kernel. Every process of voipbl that writes the sets updates it, so that the agent
+// can tell our changes from those of other programs.
 const SetsFile = "sets"
 
-// SetRecord is the content of that file.
+// SetRecord is the content of SetsFile.
 type SetRecord struct {
 	Kernel string      `json:"kernel"` // see [firewall.Kernel]
 	Sets   [2]SetPrint `json:"sets"`   // by family
 
-	// Troubles are why the set of a family could not be filled the last time, and Remedies
+	// Troubles has why the set of a family could not be filled the last time, and Remedies
 	// what to do about it.
 	Troubles [2]string `json:"troubles,omitzero"`
 	Remedies [2]string `json:"remedies,omitzero"`
 }
 
-// NoteTroubles replaces what is known of families whose set could not be filled.
+// NoteTroubles replaces the troubles of the families.
 func (r *SetRecord) NoteTroubles(families []problem.FamilyProblem) {
 	r.Troubles, r.Remedies = [2]string{}, [2]string{}
 	for _, p := range families {
@@ -37,7 +37,7 @@ func (r *SetRecord) NoteTroubles(families []problem.FamilyProblem) {
 	}
 }
 
-// Families are those troubles.
+// Families returns the troubles by family.
 func (r *SetRecord) Families() (all []problem.FamilyProblem) {
 	for f, trouble := range r.Troubles {
 		if trouble != "" {
@@ -47,24 +47,25 @@ func (r *SetRecord) Families() (all []problem.FamilyProblem) {
 	return all
 }
 
-// SetPrint tells one set from all others.
+// SetPrint is a fingerprint of one set.
 type SetPrint struct {
 	Name     string `json:"name"`
 	Maxelem  uint32 `json:"maxelem"`
 	Elements uint32 `json:"elements"`
 
-	// Memory tells one large set from another with as many entries: each has a
-	// random seed, which decides how many fall into each bucket.
+	// Memory differs between large sets with the same number of entries: each set has a
+	// random seed, which decides how many entries fall into each bucket.
 	Memory uint32 `json:"memory"`
-	Digest string `json:"digest"` // of its entries, in hexadecimal: JSON has no 64-bit numbers
+	Digest string `json:"digest"` // of its entries, in hexadecimal, because JSON has no 64-bit numbers
 
-	// Unfilled is that no list was put into it yet: rules needed a set to name.
+	// Unfilled is true if no list was written to the set yet: it was made so that rules
+	// can refer to it.
 	Unfilled bool `json:"unfilled,omitempty"`
 }
 
 func DigestText(d uint64) string { return fmt.Sprintf("%016x", d) }
 
-// ReadSetRecord reads it; without one nothing is known.
+// ReadSetRecord reads SetsFile. Without one the record is empty.
 func ReadSetRecord(run *fetch.Store) SetRecord {
 	var r SetRecord
 	if run == nil || run.ReadJSON(SetsFile, &r) != nil || r.Kernel != firewall.Kernel() {
@@ -73,7 +74,7 @@ func ReadSetRecord(run *fetch.Store) SetRecord {
 	return r
 }
 
-// Wrote reports whether voipbl has put entries into the sets that a configuration names.
+// Wrote reports whether voipbl has written entries to the sets of a configuration.
 func (r SetRecord) Wrote(cfg config.Config) bool {
 	for f, set := range r.Sets {
 		if set.Name == cfg.SetName(f) && set.Elements > 0 {
@@ -83,7 +84,7 @@ func (r SetRecord) Wrote(cfg config.Config) bool {
 	return false
 }
 
-// LastRecord is that of a configuration's run folder.
+// LastRecord returns the record in a configuration's run folder.
 func LastRecord(cfg config.Config) SetRecord {
 	run, err := fetch.FindStore(cfg.RunDir)
 	if err != nil {
@@ -93,7 +94,7 @@ func LastRecord(cfg config.Config) SetRecord {
 	return ReadSetRecord(run)
 }
 
-// Note writes down what plans that were just executed have made of the sets.
+// Note updates the record after plans were executed.
 func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
 	for _, p := range plans {
 		h, err := kernel.Header(p.Name)
@@ -105,7 +106,7 @@ func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 	return nil
 }
 
-// Write replaces the file, if there is something new.
+// Write replaces the file if the record differs from before.
 func (r *SetRecord) Write(run *fetch.Store, before SetRecord) error {
 	if *r == before {
 		return nil
@@ -116,7 +117,7 @@ func (r *SetRecord) Write(run *fetch.Store, before SetRecord) error {
 	return nil
 }
 
-// RecordMade notes sets that were made empty, so that rules can name them.
+// RecordMade records sets that were made empty so that rules can refer to them.
 func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
 	run, err := fetch.FindStore(cfg.RunDir)
 	if err != nil {
@@ -134,20 +135,20 @@ func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.
 	return now.Write(run, before)
 }
 
-// Holds reports whether the set held already what a plan puts into it, the last time
-// that one of us wrote it.
+// Holds reports whether the set already held the entries of a plan when voipbl last
+// wrote it.
 func (p SetPrint) Holds(plan *ipsetsync.Plan) bool {
 	return p.Name == plan.Name && p.Digest == DigestText(ipsetsync.Digest(plan.Entries()))
 }
 
-// Glance compares a set with its print by what a look at its header tells. It
-// returns in words what is wrong, or "".
+// Glance compares a set's header with its print. It returns what is wrong, in words, or
+// "".
 func (p SetPrint) Glance(h ipsetsync.Header, err error) string {
 	switch {
 	case errors.Is(err, ipsetsync.ErrNotFound):
 		return fmt.Sprintf("the set %s was gone", p.Name)
 	case err != nil:
-		return "" // it cannot be told now
+		return "" // cannot be found out now
 	case h.Type != ipsetsync.TypeHashNet || h.Maxelem != p.Maxelem || !h.Counters:
 		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
 	case h.Elements != p.Elements:
@@ -158,7 +159,8 @@ func (p SetPrint) Glance(h ipsetsync.Header, err error) string {
 	return ""
 }
 
-// Study compares a set with its print by its whole content.
+// Study compares a set's whole content with its print. It returns what is wrong, in
+// words, or "".
 func (p SetPrint) Study(c *ipsetsync.Content) string {
 	if DigestText(c.Digest) != p.Digest || c.NoMatch > 0 {
 		return fmt.Sprintf("the set %s had other entries", p.Name)
@@ -166,13 +168,13 @@ func (p SetPrint) Study(c *ipsetsync.Content) string {
 	return ""
 }
 
-// Known reports whether there is something to compare a set with.
+// Known reports whether the record has prints of the sets of a configuration.
 func (r *SetRecord) Known(cfg config.Config) bool {
 	return slices.ContainsFunc(cidr.Families[:], func(f cidr.Family) bool { return r.Knows(cfg, f) })
 }
 
-// Knows reports it of one family. One whose set could not be filled is tried again, and
-// not compared.
+// Knows reports whether the record has a print of the set of one family. It has not if
+// the set could not be filled: that is tried again, not compared.
 func (r *SetRecord) Knows(cfg config.Config, f cidr.Family) bool {
 	return r.Sets[f].Name == cfg.SetName(int(f)) && r.Troubles[f] == ""
 }

@@ -8,7 +8,7 @@ type StepTime struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Stopwatch times the steps of a report.
+// Stopwatch measures the steps of a report.
 type Stopwatch struct {
 	Steps *[]StepTime
 	Last  time.Time

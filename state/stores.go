@@ -9,11 +9,11 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// IsDamaged tells a file that cannot be understood from one that cannot be read just now.
+// IsDamaged reports whether err is about a damaged file, rather than one that cannot be
+// read at the moment.
 func IsDamaged(err error) bool { return errors.As(err, new(*fetch.DamagedError)) }
 
-// FindStore opens the state folder to read from, and returns nil if there is
-// none yet.
+// FindStore opens the state folder for reading. It returns nil if there is none yet.
 func FindStore(cfg config.Config) (*fetch.Store, error) {
 	store, err := fetch.FindStore(cfg.StateDir)
 	if problem.IsAbsent(err) {
@@ -24,8 +24,8 @@ func FindStore(cfg config.Config) (*fetch.Store, error) {
 
 func IsGone(_ ipsetsync.Header, err error) bool { return errors.Is(err, ipsetsync.ErrNotFound) }
 
-// OpenStore opens the state folder for writing, so that what cannot be written there is
-// noted. Bans, allowed hosts and reports keep account of that themselves.
+// OpenStore opens the state folder for writing, and notes failed writes. Bans, allowed
+// hosts and reports track failed writes themselves.
 func OpenStore(cfg config.Config) (*fetch.Store, error) {
 	store, err := fetch.OpenStore(cfg.StateDir)
 	if err == nil {

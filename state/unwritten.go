@@ -12,13 +12,13 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// unwrittenPrefix begins the name of a note in the run folder that a file of the state
-// folder could not be written the last time: a file each, so that several processes and
-// fetches may write and take away theirs at the same time. Why a disk takes nothing shows
-// seldom without writing: a quota, a list that has grown, a bad block.
+// unwrittenPrefix begins the name of a note in the run folder: the last write of a file
+// in the state folder has failed. Each file has its own note, so that several processes
+// and fetches can write and remove theirs at the same time. Notes are needed because a
+// quota, a list that has grown or a bad block only shows when something is written.
 const unwrittenPrefix = "unwritten-"
 
-// unwritten is the content of such a note.
+// unwritten is the content of a note.
 type unwritten struct {
 	At     time.Time    `json:"at"`
 	Reason fetch.Reason `json:"reason"`
@@ -26,8 +26,8 @@ type unwritten struct {
 	Remedy string       `json:"remedy"`
 }
 
-// noteUnwritten notes that a file could not be written, or takes the note away. A run
-// folder that cannot be written to either has a trouble of its own.
+// noteUnwritten notes that a file could not be written, or removes the note if err is
+// nil. If the run folder cannot be written to either, Trouble reports that.
 func noteUnwritten(cfg config.Config, file string, err error) {
 	run, openErr := fetch.FindStore(cfg.RunDir)
 	if openErr != nil {
@@ -43,7 +43,7 @@ func noteUnwritten(cfg config.Config, file string, err error) {
 	run.WriteJSON(unwrittenPrefix+file, note)
 }
 
-// eachUnwritten goes through the notes, by the names of the files that they are about.
+// eachUnwritten calls each for every note, with the name of the file that it is about.
 func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, note unwritten)) {
 	run, err := fetch.FindStore(cfg.RunDir)
 	if err != nil {
@@ -63,16 +63,16 @@ func eachUnwritten(cfg config.Config, each func(run *fetch.Store, file string, n
 	}
 }
 
-// UnwrittenNow are when the notes that are there were made, by the names of the files.
+// UnwrittenNow returns when each note was made, by the name of the file.
 func UnwrittenNow(cfg config.Config) map[string]time.Time {
 	at := make(map[string]time.Time)
 	eachUnwritten(cfg, func(_ *fetch.Store, file string, note unwritten) { at[file] = note.At })
 	return at
 }
 
-// ForgetUnwritten takes away those notes of before a sync that it has not made anew: it has
-// tried all of it again. The clock does not tell, as it may have been ahead when they were
-// made.
+// ForgetUnwritten removes the notes from before a sync that the sync has not made again: it
+// has tried all writes again. The clock alone cannot tell, because it may have been ahead
+// when they were made.
 func ForgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, note unwritten) {
 		if at, known := before[file]; known && at.Equal(note.At) {
@@ -81,7 +81,7 @@ func ForgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	})
 }
 
-// ForgetUnlisted takes away the notes of lists that are not configured any more: nothing
+// ForgetUnlisted removes the notes of feeds that are no longer configured: nothing
 // writes their files again.
 func ForgetUnlisted(cfg config.Config) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, _ unwritten) {
@@ -93,8 +93,8 @@ func ForgetUnlisted(cfg config.Config) {
 	})
 }
 
-// unwrittenOf is what could not be written into the state folder the last time; nil if
-// nothing is known of.
+// unwrittenOf returns the failed writes into the state folder, or nil if there are
+// none.
 func unwrittenOf(cfg config.Config) *problem.Problem {
 	var all []unwritten
 	eachUnwritten(cfg, func(_ *fetch.Store, _ string, note unwritten) { all = append(all, note) })
@@ -112,8 +112,8 @@ func unwrittenOf(cfg config.Config) *problem.Problem {
 	return p
 }
 
-// StillUnkept are the feeds of which no copy could be kept, without those of which one was
-// kept since, by a sync.
+// StillUnkept returns the feeds whose last list could not be copied to disk, without those
+// that a sync has copied since.
 func StillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
 	noted := make(map[string]bool)
 	eachUnwritten(cfg, func(_ *fetch.Store, file string, _ unwritten) { noted[file] = true })
@@ -124,5 +124,6 @@ func StillUnkept(cfg config.Config, unkept map[string]bool) map[string]bool {
 	return now
 }
 
-// StandInPrefix begins the name of a stand-in's file. No feed's name begins so.
+// StandInPrefix begins the file name of a stand-in, the copy of a lost list that was
+// taken from the kernel. No feed's name begins with it.
 const StandInPrefix = "_kept."

@@ -2,8 +2,8 @@ package state
 
 import "time"
 
-// LockWait is for a lock that others hold for a moment.
+// LockWait is how long to wait for a lock that others hold for a moment.
 const LockWait = 30 * time.Second
 
-// LookWait is for who only looks: whoever has the lock puts things right.
+// LookWait is how long a command that only looks waits for a lock.
 const LookWait = time.Second
