@@ -488,6 +488,7 @@ func TestFindings(t *testing.T) {
 		{"sshd is for the local networks", func(in *Input) {
 			in.Closed = []lockout.Closed{{Listener: listener("tcp", 22, "sshd"), OpenTo: []netip.Prefix{one}}}
 		}, []string{"note listener-closed tcp 22 (sshd)"}},
+		{"too many rules", func(in *Input) { in.Status.Rules.Unfollowed = true }, []string{"note not-looked-at not all that may be in the way"}},
 		{"problems first", func(in *Input) {
 			in.Status.Agent = nil
 			in.Facts.Asterisk.RTP = [2]uint16{1, 2}
@@ -497,7 +498,7 @@ func TestFindings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := healthy(t)
 			test.ail(&in)
-			in.Status.Rules.Obstacles = reach.Obstacles(in.Config, nil, reach.Passed{Rules: in.Rules, Native: in.Native})
+			in.Status.Rules.Obstacles, _ = reach.Obstacles(in.Config, nil, reach.Passed{Rules: in.Rules, Native: in.Native})
 			found := Findings(in)
 			for i, f := range found {
 				line := string(f.Severity) + " " + f.Code + " " + f.Text

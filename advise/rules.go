@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // rules looks at what the kernel's rules are, whoever made them.
@@ -210,6 +211,10 @@ func (d *doctor) obstacles() {
 			code, why = DockerBypass, "packets for containers and forwarded ports never come to INPUT"
 		}
 		d.note(code, Problem, o.Remedy, why, "%s", o.Error)
+	}
+	if d.Status.Rules.Unfollowed {
+		d.note(NotLookedAt, Note, "nothing, if the rules of others are as you want them; sets of addresses (ipset) instead of a rule for each make them fewer",
+			"what keeps out phones, or lets blocked addresses in, may not be found", "%s", rules.UnfollowedWords)
 	}
 }
 

@@ -95,6 +95,18 @@ func (r *SyncReport) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, problem.OneLine(fmt.Sprintf(format, args...)))
 }
 
+// seek looks for what is in the way of the rules, and tells what is not known of that.
+func (r *SyncReport) seek(ctx context.Context) {
+	if r.Rules == nil {
+		return
+	}
+	told := len(r.Rules.Warnings)
+	r.Rules.Seek(ctx)
+	for _, w := range r.Rules.Warnings[told:] {
+		r.warn("%s", w)
+	}
+}
+
 // Troubled reports whether anything is wrong: a feed, the bans or the rules are not as they
 // should be, saved rules use an old name, the sets are empty, the agent does not answer, the
 // list of bans or of allowed hosts cannot be read or written, or a name is unprotected.

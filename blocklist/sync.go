@@ -107,7 +107,7 @@ func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Op
 	if err := e.Run(ctx, report, watch); err != nil {
 		return err
 	}
-	report.Rules.Seek(ctx)
+	report.seek(ctx)
 	report.Rules.AsStatus(ctx, cfg)
 	report.noteEmpty(cfg, e.Kernel)
 	if err := report.noteUnlisted(ctx, cfg, e.Fw); err != nil {

@@ -131,8 +131,11 @@ type view struct {
 
 // goOn takes a step, and reports whether it was left.
 func (v *view) goOn() bool {
-	v.steps++
-	return v.left.Take(1) && v.steps <= maxSteps
+	if v.steps++; v.steps > maxSteps {
+		v.left.End()
+		return false
+	}
+	return v.left.Take(1)
 }
 
 // cut reports whether not all has been followed.

@@ -97,7 +97,10 @@ func (w *walk) walk(c at, from way, depth int) end {
 	mine := len(w.returned)
 	defer func() { w.returned = w.returned[:mine] }()
 	for i := range c.Rules {
-		if w.steps++; w.steps > maxSteps || !w.packet.mayGoOn() {
+		if w.steps++; w.steps > maxSteps {
+			w.packet.Left.End()
+		}
+		if w.steps > maxSteps || !w.packet.mayGoOn() {
 			w.fate.Cut = true
 			return goOn
 		}
@@ -118,9 +121,12 @@ func (w *walk) walk(c at, from way, depth int) end {
 // mayGoOn takes a step of those that are left.
 func (p Packet) mayGoOn() bool {
 	if p.left != nil {
-		*p.left--
+		if *p.left--; *p.left < 0 {
+			p.Left.End()
+			return false
+		}
 	}
-	return p.Left.Take(1) && (p.left == nil || *p.left >= 0)
+	return p.Left.Take(1)
 }
 
 // rule goes through a rule. returned is that all packets leave the chain.

@@ -57,8 +57,9 @@ type Passed struct {
 }
 
 // Obstacles finds what is in the way of the rules that the kernel has, whoever asks:
-// status, sync, apply, setup and doctor. trunks are as their names are resolved.
-func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
+// status, sync, apply, setup and doctor. trunks are as their names are resolved. With an error,
+// ErrTooMany, there may be more.
+func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, error) {
 	var all []Obstacle
 	for _, k := range p.Rules {
 		for _, f := range firewall.Families {
@@ -74,7 +75,10 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) []Obstacle {
 			all = append(all, *o)
 		}
 	}
-	return all
+	if p.Left.Out() {
+		return all, ErrTooMany
+	}
+	return all, nil
 }
 
 // RulesCommand is the name of a family's tool in a backend, such as "ip6tables-legacy".

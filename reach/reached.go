@@ -36,9 +36,9 @@ func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
 	})
 }
 
-// errTooMany is a search that was not finished: then nothing that it has found counts, and
+// ErrTooMany is a search that was not finished: then nothing that it has found counts, and
 // that it has found nothing neither.
-var errTooMany = errors.New("there are too many rules to follow all packets")
+var ErrTooMany = errors.New("there are too many rules to follow all packets")
 
 // Reached are the ports of phones that members of a set, which is in some lists, may reach,
 // each as "udp 5060". With theirs the rules of voipbl are left out. With an error it is not
@@ -61,7 +61,7 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 		}
 	}
 	if f.Left.Out() {
-		return nil, errTooMany
+		return nil, ErrTooMany
 	}
 	return ports, nil
 }

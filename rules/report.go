@@ -39,6 +39,10 @@ type Report struct {
 	// Obstacles are why rules that are installed do not have their effect; see [Report.Seek].
 	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
 
+	// Unfollowed is that not all packets could be followed through all rules, so there may be
+	// more of them.
+	Unfollowed bool `json:"unfollowed,omitempty"`
+
 	// Empty is that the sets of the lists hold nothing, if the rules were asked for by hand.
 	Empty *problem.Problem `json:"empty,omitempty"`
 

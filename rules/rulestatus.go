@@ -43,6 +43,10 @@ type Status struct {
 	// Obstacles are why rules that are as they should be do not have their effect.
 	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
 
+	// Unfollowed is that not all packets could be followed through all rules: there may be more
+	// of them, and members of sets may reach something although a rule drops them.
+	Unfollowed bool `json:"unfollowed,omitempty"`
+
 	// Other is how many rules there are in the other backend, whoever's they
 	// are: the tools of this one do not show them.
 	Other int `json:"other_backend_rules"`
@@ -148,7 +152,9 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		s.Problem, s.Unread = problem.Of(s.unlisted), true
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
-		s.Obstacles = reach.Obstacles(cfg, protected.Trunks, p)
+		var cut error
+		s.Obstacles, cut = reach.Obstacles(cfg, protected.Trunks, p)
+		s.Unfollowed = s.Unfollowed || cut != nil
 	}
 	return s
 }
@@ -162,6 +168,9 @@ func LeaveBase(p *problem.Problem, agent *state.AgentStatus) *problem.Problem {
 	}
 	return &problem.Problem{Reason: p.Reason, Error: p.Error, Remedy: agent.ConfigError.Remedy}
 }
+
+// UnfollowedWords say that not all packets could be followed.
+const UnfollowedWords = "not all that may be in the way of the rules is known: there are too many rules to follow all packets"
 
 // Tells reports whether what keeps out somebody who is exempt is among the obstacles.
 func (s *Status) Tells(b reach.ExemptBan) bool {
@@ -184,7 +193,8 @@ func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
 		filters := p.Filters(firewall.Family(f), reach.Nobody)
 		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
-				s.Reached[set], _ = filters.Reached(cfg, set, s.lists[set], false) // nothing is said of what is not known
+				reached, cut := filters.Reached(cfg, set, s.lists[set], false)
+				s.Reached[set], s.Unfollowed = reached, s.Unfollowed || cut != nil
 			}
 		}
 	}

@@ -33,8 +33,11 @@ func (r *Report) Seek(ctx context.Context) {
 	if err == nil {
 		r.Obstacles, err = s.obstacles(ctx, saved)
 	}
+	if errors.Is(err, reach.ErrTooMany) {
+		r.Unfollowed = true
+	}
 	if err != nil {
-		r.Warnings = append(r.Warnings, "not all that may be in the way of the rules could be read: "+problem.Line(err))
+		r.Warnings = append(r.Warnings, "not all that may be in the way of the rules is known: "+problem.Line(err))
 	}
 }
 
@@ -43,5 +46,6 @@ func (r *Report) Seek(ctx context.Context) {
 func (s *seeking) obstacles(ctx context.Context, saved [2]*firewall.Saved) ([]reach.Obstacle, error) {
 	known, native, err := reach.ReadAround(ctx, s.cfg, s.fw.Backend, saved)
 	p, arrivalsErr := reach.PassedBy(ctx, known, native)
-	return reach.Obstacles(s.cfg, s.trunks, p), errors.Join(err, arrivalsErr)
+	all, cut := reach.Obstacles(s.cfg, s.trunks, p)
+	return all, errors.Join(err, arrivalsErr, cut)
 }

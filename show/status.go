@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
@@ -40,6 +41,9 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	}
 	if rest := s.Rules.Rest; rest != nil && s.Protected {
 		on.Folded("  " + rest.Words(s.On()))
+	}
+	if s.Rules.Unfollowed {
+		on.Folded("  " + rules.UnfollowedWords)
 	}
 	if p := s.DropLog; p != nil {
 		on.Folded("  " + screen.Clean(p.Error))

@@ -33,6 +33,13 @@ func (l *Left) Take(n int) bool {
 	return l.left > 0
 }
 
+// End leaves none: a part of the search has come to a bound of its own.
+func (l *Left) End() {
+	if l != nil {
+		l.left = 0
+	}
+}
+
 // Out reports whether there are none left: what is found from then on is not all.
 func (l *Left) Out() bool { return l != nil && l.left <= 0 }
 

@@ -18,7 +18,14 @@ func TestLeft(t *testing.T) {
 	if l.Renew(); !l.Take(2) || l.Take(9) || l.Taken() != 3 {
 		t.Errorf("renewed: %+v", l)
 	}
+	if l.Renew(); !l.Take(1) {
+		t.Error("nothing is left")
+	}
+	if l.End(); !l.Out() || l.Take(0) {
+		t.Error("it goes on behind the end")
+	}
 	var endless *Left
+	endless.End()
 	if endless.Renew(); !endless.Take(1<<40) || endless.Out() {
 		t.Error("what has no end has ended")
 	}
