@@ -10,12 +10,12 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// Packets of an address that a rule drops may reach something all the same: the ports of
-// phones, where it is on a list and the rule is for others, and ports that are sent on to
-// containers or other hosts before INPUT is come to.
+// This file finds what a dropped address still reaches: the ports of phones, if it is on a list
+// but the rule is for other ports, and ports that are sent on to containers or other hosts
+// before INPUT.
 
-// Reaches is what an address reaches that places block, in words, or empty. listed is that it
-// is in a set of voipbl's.
+// Reaches says what an address still reaches although places drop its packets; "" if nothing.
+// listed says that it is in one of voipbl's sets.
 func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) string {
 	var past []string
 	p.way.Left.Renew()
@@ -35,7 +35,7 @@ func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) s
 	return ""
 }
 
-// portsOf are those to which packets to a published port come to a place, or may.
+// portsOf returns the ports that packets to a published port have, or may have, at a place.
 func (p Place) portsOf(to firewall.Published) firewall.PortRange {
 	switch {
 	case !p.behind:
@@ -48,7 +48,7 @@ func (p Place) portsOf(to firewall.Published) firewall.PortRange {
 	return to.Ports
 }
 
-// openPhones are the ports of phones that no place is about.
+// openPhones returns the ports of phones at which no place drops all packets.
 func (p *PlacesFinder) openPhones(places []Place) (open []string) {
 	for _, proto := range portrange.Protocols {
 		for _, r := range p.cfg.Firewall.SIP.Ports {
@@ -61,17 +61,16 @@ func (p *PlacesFinder) openPhones(places []Place) (open []string) {
 	return open
 }
 
-// ends reports whether all packets to some ports end at a place, if it is one where they
-// come by.
+// ends reports whether all packets to ports end at a place. comeBy says that they pass it.
 func (p Place) ends(proto string, ports firewall.PortRange, comeBy bool) bool {
 	return comeBy && p.Certain && !p.Part && len(p.LetIn) == 0 && p.isAbout(proto, ports)
 }
 
-// isAbout reports whether a place is about all packets to some ports of this host; without a
-// protocol, of any.
+// isAbout reports whether a place is for all packets to ports of this host; proto may be empty
+// for any protocol.
 func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
 	return len(p.Ports) == 0 || slices.ContainsFunc(p.Ports, func(of string) bool {
-		of, _, to := strings.Cut(of, " to ") // this host
+		of, _, to := strings.Cut(of, " to ") // behind it is an address of this host
 		if to && p.someHere {
 			return false
 		}
@@ -83,7 +82,7 @@ func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
 	})
 }
 
-// readRange reads what [portrange.Range.String] writes.
+// readRange parses what [portrange.Range.String] writes.
 func readRange(text string) (r firewall.PortRange) {
 	first, last, isRange := strings.Cut(text, ":")
 	if !isRange {

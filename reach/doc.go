@@ -1,7 +1,9 @@
-// Package reach follows packets through rules: where those of an address are dropped, by
-// whose rule or set, and what reaches ports of this host or of containers all the same. It
-// knows the rules of both backends of iptables, native tables of nftables, and the rules
-// that are saved for the next boot.
+// Package reach follows packets through all rules of this host, voipbl's and others': where
+// packets of an address are dropped, by whose rule or set, and which ports of this host or of
+// containers they still reach. It knows both backends of iptables, native tables of nftables,
+// and the rules that are saved for the next boot.
 //
-// It only reads. Rules of voipbl's own are made by package rules.
+// It only reads: package rules makes voipbl's rules. rules, bans, blocklist, advise, migrate,
+// agent and cmd/voipbl import it. It stands on firewall and nft, which know what one rule does,
+// and on ipsetsync for the members of sets.
 package reach

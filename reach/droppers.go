@@ -15,12 +15,13 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// maxSteps bounds the rules that are looked at in one search, for all families, ports and
-// interfaces: a second or so. With a rule of nat for each of 10,000 ports it takes half of
+// maxSteps is how many rules one search may look at, over all families, ports and interfaces.
+// That takes about a second. With a nat rule for each of 10,000 ports a search needs half of
 // them.
 const maxSteps = 1 << 22
 
-// PassedBy adds to rules by which interfaces packets come, where one of them asks for that.
+// PassedBy makes a Passed of rules. It looks up by which interfaces packets arrive, if a rule
+// depends on that.
 func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p Passed, err error) {
 	p = Passed{Rules: rules, Native: native, Left: steps.New(ctx, maxSteps)}
 	asks := native != nil && native.AsksForWay()
@@ -33,8 +34,8 @@ func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p 
 	return p, err
 }
 
-// by are the interfaces by which packets of a source come in; an empty name if that is not
-// known, or does not matter.
+// by returns the interfaces by which packets of a source arrive; one empty name if that is not
+// known or does not matter.
 func (p Passed) by(source netip.Prefix, f firewall.Family) []string {
 	if p.Arrivals != nil {
 		if by := p.Arrivals.Of(source, f == firewall.IPv6); len(by) > 0 {
@@ -51,15 +52,15 @@ func (p Passed) here() []netip.Addr {
 	return p.Arrivals.Own
 }
 
-// admission is something that base rules let in: packets of a protocol to some ports, of
-// everybody or of a network.
+// admission is something that base rules let in: packets of a protocol to some ports, from
+// everybody or from a network.
 type admission struct {
 	name, proto string
 	ports       firewall.PortRange
 	from        netip.Prefix // invalid: everybody
 }
 
-// letIn is what base rules let in of a family, that of everybody before that of networks.
+// letIn returns what base rules let in of a family: first from everybody, then from networks.
 func letIn(base firewall.Base, f firewall.Family) (all []admission) {
 	add := func(name, proto string, ports []firewall.PortRange, public bool, from []netip.Prefix) {
 		for _, r := range ports {
@@ -90,7 +91,7 @@ func letIn(base firewall.Base, f firewall.Family) (all []admission) {
 	return all
 }
 
-// words say what of an admission is meant, such as "sip (udp 5060:5061) from 10.0.0.0/8".
+// words describes those ports of an admission, such as "sip (udp 5060:5061) from 10.0.0.0/8".
 func (a admission) words(ports []firewall.PortRange) string {
 	var list []string
 	for _, p := range ports {
@@ -103,17 +104,17 @@ func (a admission) words(ports []firewall.PortRange) string {
 	return words
 }
 
-// dropper is what drops what the base rules let in, or the answers to it.
+// dropper is a rule, policy or table that drops what the base rules let in, or answers to it.
 type dropper struct {
 	Obstacle
 	answers  bool
 	turned   turnedTo
-	sent     []admission // what is turned
+	sent     []admission // what is sent to another port
 	dropped  []string
-	everyone map[string]bool // the ports, of whoever comes, so that each network is not named
+	everyone map[string]bool // the ports dropped for everybody, so that no network is named
 }
 
-// droppers are gathered in the order in which they are found.
+// droppers are in the order in which they were found.
 type droppers []*dropper
 
 func (all *droppers) of(s stop) *dropper {
@@ -127,7 +128,7 @@ func (all *droppers) of(s stop) *dropper {
 	return d
 }
 
-// add notes that a dropper drops what is admitted, of what comes by some interfaces only.
+// add notes that a dropper drops ports of an admission; suffix says over which family or interfaces.
 func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
 	d.sent = append(d.sent, a)
 	anybody := a
@@ -139,17 +140,17 @@ func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
 	if d.everyone[key] = !a.from.IsValid(); d.everyone[key] && !d.answers {
 		d.whose = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
-	if !d.answers { // what comes of those does come in
+	if !d.answers { // for answers, the packets themselves come in
 		d.whose = append(d.whose, a.from)
 	}
-	if words := a.words(ports); !slices.Contains(d.dropped, words) { // over the other family too
+	if words := a.words(ports); !slices.Contains(d.dropped, words) { // it may be there from the other family
 		d.dropped = append(d.dropped, words+suffix)
 	}
 }
 
-// droppedElsewhere finds what drops, for certain, what base rules let in that the kernel
-// has, or the answers to it: rules and policies of others in all tables of both backends, and
-// native tables. What is known already is not told again.
+// droppedElsewhere finds what certainly drops packets that the installed base rules let in, or
+// answers to them: others' rules and policies in all tables of both backends, and native tables.
+// It leaves out what is already in known.
 func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle {
 	var all droppers
 	for _, f := range firewall.Families {
@@ -159,7 +160,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		filters := p.Filters(f, Nobody)
 		for _, a := range letIn(base, f) {
 			by := p.by(a.from, f)
-			at := make(map[*dropper][]string) // the interfaces by which it drops them
+			at := make(map[*dropper][]string) // the interfaces on which each drops them
 			ports := make(map[*dropper][]firewall.PortRange)
 			for _, i := range by {
 				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere), filters.turned(a, i)) {
@@ -203,7 +204,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 	return found
 }
 
-// Tells reports whether an obstacle is what is in a place, for some addresses.
+// Tells reports whether an obstacle and a place are the same rule, for some addresses.
 func (o Obstacle) Tells(p Place, of netip.Prefix) bool {
 	return (o.where == p.Where && o.rule == p.Rule || o.rule == "" && o.where != "" && strings.HasPrefix(p.Where+" ", o.where+" ")) &&
 		slices.ContainsFunc(o.whose, of.Overlaps)
@@ -211,23 +212,23 @@ func (o Obstacle) Tells(p Place, of netip.Prefix) bool {
 
 func (d *dropper) native() bool { return strings.HasPrefix(d.where, "nftables, ") }
 
-// stop is what ends packets of an admission, to some of its ports, or the answers to them.
+// stop is where packets of an admission to some of its ports end, or the answers to them.
 type stop struct {
 	Obstacle
 	answers bool
-	turned  turnedTo // they do not end there, but go to this port
+	turned  turnedTo // if set, they do not end there but go to this port
 	ports   []firewall.PortRange
 }
 
-// leg is a part of the way of a connection's packets.
+// leg is one part of the path of a connection's packets.
 type leg struct {
 	along firewall.Along
-	to    firewall.Published // where to, of what is sent on
+	to    firewall.Published // the published port, if the packets are sent on
 }
 
 func (l leg) answers() bool { return l.along == firewall.Answers || l.along == firewall.Answered }
 
-// letRemedy says what the rules are to do in which it ends.
+// letRemedy says what the rules should do in which the leg ends.
 func (l leg) letRemedy() string {
 	switch l.along {
 	case firewall.Inwards:
@@ -238,10 +239,10 @@ func (l leg) letRemedy() string {
 	return "let the answers pass there too"
 }
 
-// What is for this host comes in, and is answered.
+// toHere and fromHere are the legs of a connection to this host: its packets, and the answers.
 var toHere, fromHere = leg{along: firewall.Inwards}, leg{along: firewall.Answers}
 
-// filters are all rules of a family, to follow packets through.
+// filters has all rules of a family, to follow packets through them.
 type filters struct {
 	Passed
 	family firewall.Family
@@ -249,12 +250,12 @@ type filters struct {
 
 	addresses []netip.Addr // see own
 
-	// What is asked often of many ports, once it is known: see kindsOf and parts.
+	// nat and parted are caches, since the same is asked for many ports: see kindsOf and parts.
 	nat    map[string]func(firewall.PortRange) [][]firewall.PortRange
 	parted map[arrival][]part
 }
 
-// filter are the rules of one backend.
+// filter has the rules of one backend.
 type filter struct {
 	familyTracer
 	saved  *firewall.Saved
@@ -262,7 +263,7 @@ type filter struct {
 	along  map[firewall.Along]*firewall.Tracer
 }
 
-// follows is a tracer of them for a leg.
+// follows returns a tracer of the backend's rules for a leg.
 func (f filter) follows(l leg) *firewall.Tracer {
 	if f.along[l.along] == nil {
 		f.along[l.along] = f.Along(l.along)
@@ -270,8 +271,8 @@ func (f filter) follows(l leg) *firewall.Tracer {
 	return f.along[l.along]
 }
 
-// Nobody are sets and lists of which it is not known who is in them, but that a stranger is
-// not.
+// Nobody stands for sets and lists whose members are not known, except that a stranger is in
+// none of them.
 var Nobody = firewall.Sources{
 	Set: func(_ firewall.SetMatch, source netip.Prefix) firewall.SetMember {
 		return firewall.SetMember{Share: unlessStranger(source)}
@@ -297,8 +298,8 @@ func (p Passed) Filters(f firewall.Family, in firewall.Sources) *filters {
 	return all
 }
 
-// stops are what ends packets of an admission that come by an interface, on a leg of their
-// way; answers go back by the same.
+// stops returns where packets of an admission that arrive by an interface end on a leg; answers
+// leave by the same interface.
 func (f *filters) stops(a admission, by string, l leg) (all []stop) {
 	if l.to != (firewall.Published{}) {
 		return f.stopsOf(part{admission: a, leg: l}, by)
@@ -319,7 +320,7 @@ func (f *filters) stops(a admission, by string, l leg) (all []stop) {
 	return all
 }
 
-// stopsOf are what ends packets of a part.
+// stopsOf returns where packets of a part end.
 func (f *filters) stopsOf(p part, by string) (all []stop) {
 	a, l := p.admission, p.leg
 	if p.away && l.answers() {
@@ -362,8 +363,8 @@ func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 	}
 }
 
-// affects are what the rules of others than each may do to packets, for that one; native ones
-// last. Of answers it counts, too, what any of them does to what is answered.
+// affects returns, for each backend's rules and last for native ones, what all others may do to
+// the packets. For answers it includes what the others do to the packets that are answered.
 func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
 	each := f.affecting(p, l)
 	for i := range each {
@@ -379,7 +380,7 @@ func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
 	return all
 }
 
-// affecting are what each of the rules may do to packets; native ones last.
+// affecting returns what each backend's rules and, last, native ones may do to packets.
 func (f *filters) affecting(p nft.Packet, l leg) (all []firewall.Others) {
 	for _, t := range f.all {
 		all = append(all, t.follows(l).Affects(p.Source))
@@ -395,7 +396,7 @@ func whereOf(b firewall.Backend, f firewall.Family, table, chain string) string 
 	return fmt.Sprintf("%s, %s %s", RulesCommand(b, f), table, chain)
 }
 
-// TableOption is what tools of iptables are told of a table.
+// TableOption is the option that selects a table for iptables' tools; "" for filter.
 func TableOption(table string) string {
 	if table == "filter" {
 		return ""
@@ -403,7 +404,7 @@ func TableOption(table string) string {
 	return " -t " + table
 }
 
-// policyRemedy is what to do about a policy that drops: with tool, which names the table.
+// policyRemedy is what to do about a policy that drops. tool includes the table's option.
 func policyRemedy(tool, chain string) string {
 	switch chain {
 	case "INPUT", "PREROUTING":
@@ -414,7 +415,7 @@ func policyRemedy(tool, chain string) string {
 	return fmt.Sprintf("%s -P %s ACCEPT; or make a rule there that lets answers pass", tool, chain)
 }
 
-// ruleObstacle is a rule or policy of iptables that drops packets, but for which.
+// ruleObstacle describes a rule or policy of iptables that drops packets, without the packets.
 func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obstacle {
 	tool, table := RulesCommand(t.backend, t.family), TableOption(s.Table)
 	o := Obstacle{Kind: DroppedElsewhere, where: whereOf(t.backend, t.family, s.Table, s.Chain)}
@@ -433,7 +434,7 @@ func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obsta
 	return o
 }
 
-// nativeObstacle is a table or chain of nftables that drops packets, but for which.
+// nativeObstacle describes a table or chain of nftables that drops packets, without the packets.
 func nativeObstacle(s nft.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
 	return Obstacle{

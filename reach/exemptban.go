@@ -16,20 +16,20 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// ExemptBan is somebody who is exempt and kept out all the same: banned in a set of
-// fail2ban's or in that of this host's own bans, or dropped by another rule. Voipbl's own
-// jails and actions make none, but those of others do, and an address may become exempt
-// after it was banned.
+// ExemptBan is an exempt address or network that is kept out: banned in a set of fail2ban or in
+// the set of this host's bans, or dropped by another rule. voipbl's own jails and actions never
+// ban an exempt address, but those of others do, and an address may become exempt after its
+// ban.
 type ExemptBan struct {
 	Banned  netip.Prefix       `json:"banned"`
 	Set     string             `json:"set"`
-	Own     bool               `json:"own"`              // in a set of voipbl's own
+	Own     bool               `json:"own"`              // in one of voipbl's own sets
 	Unused  bool               `json:"unused,omitempty"` // no rule drops the members of the set
 	Because []exempt.Protected `json:"because"`          // why it is exempt
-	Place   *Place             `json:"place,omitempty"`  // where its packets end, if that is no ban
+	Place   *Place             `json:"place,omitempty"`  // where its packets end, if it is not a ban
 }
 
-// String says it in a line.
+// String describes the ban in one line.
 func (b ExemptBan) String() string {
 	who, as, exempt := b.Banned, "", b.Because[0]
 	if exempt.Prefix.Bits() > who.Bits() {
@@ -48,7 +48,7 @@ func (b ExemptBan) String() string {
 	return fmt.Sprintf("%s is exempt (%s), but banned %s%s (set %s): %s", cidr.Text(who), strings.Join(exempt.Reasons, ", "), by, as, b.Set, become)
 }
 
-// inPlace says it of a place.
+// inPlace is String for what a place drops.
 func (b ExemptBan) inPlace(who, as string) string {
 	begin := fmt.Sprintf("%s is exempt (%s), but ", who, strings.Join(b.Because[0].Reasons, ", "))
 	only, packets := "", "its packets"
@@ -72,8 +72,8 @@ func (b ExemptBan) inPlace(who, as string) string {
 	return begin + "a rule drops " + packets + only + ": " + b.Place.Rule
 }
 
-// Remedy takes the ban back, whoever has made it. Of this host's own bans a sync spares who
-// is exempt: the entry may be a piece of a wider ban, which goes on for others.
+// Remedy ends the ban, whatever made it. For this host's own bans that is a sync, which takes
+// exempt addresses out: the entry may be a piece of a wider ban, which stays for the others.
 func (b ExemptBan) Remedy() string {
 	if b.Place != nil {
 		return b.Place.Remedy
@@ -84,8 +84,8 @@ func (b ExemptBan) Remedy() string {
 	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", cidr.Text(b.Banned), b.Set)
 }
 
-// FindExemptBans looks for them: in the sets that fail2ban and voipbl fill, whether or not a
-// rule drops their members, and then wherever rules drop packets.
+// FindExemptBans finds exempt addresses that are kept out: in the sets that fail2ban and voipbl
+// fill, even if no rule drops their members, and then wherever rules drop packets.
 func FindExemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *exempt.Protection, rules []KernelRules) ([]ExemptBan, error) {
 	own := func(set string) bool { return set == cfg.BanSetName(0) || set == cfg.BanSetName(1) }
 	sets, err := setsOfBans(kernel, func(set string) bool { return banrule.IsFail2ban(set) || own(set) })
@@ -96,7 +96,7 @@ func FindExemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ke
 	drops := make(map[string]bool)
 	for _, live := range sets {
 		lists, err := kernel.Lists(live.Name)
-		drops[live.Name] = err != nil || dropsMembers(rules, append(lists, live.Name)) // as far as is known
+		drops[live.Name] = err != nil || dropsMembers(rules, append(lists, live.Name)) // on an error, assume so
 		for _, entry := range live.Prefixes {
 			if p.Sets.Overlaps(entry) {
 				banned := entry.Netip()
@@ -110,12 +110,12 @@ func FindExemptBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ke
 	return append(found, exemptPlaces(ctx, cfg, kernel, p, rules, found)...), nil
 }
 
-// ExemptBansNow is exemptBans for who knows neither the sets nor the rules yet; notes are what
-// cannot be read of them.
+// ExemptBansNow is FindExemptBans for a caller that has not read the sets and rules yet. The
+// notes say what cannot be read.
 func ExemptBansNow(ctx context.Context, cfg config.Config, p *exempt.Protection) (bans []ExemptBan, notes []string) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
-		return nil, nil // it was there a moment ago
+		return nil, nil // the kernel's sets could be opened a moment ago
 	}
 	defer kernel.Close()
 	rules, err := ReadKernelRules(ctx, cfg)
@@ -128,15 +128,15 @@ func ExemptBansNow(ctx context.Context, cfg config.Config, p *exempt.Protection)
 	return bans, notes
 }
 
-// dropsMembers reports whether a rule that packets may come to drops the members of a set,
-// which it asks for by that or by a list that the set is in.
+// dropsMembers reports whether a rule that packets can reach drops the members of a set. The
+// rule may match the set itself, or a list that the set is in; sets has both.
 func dropsMembers(rules []KernelRules, sets []string) bool {
 	return slices.ContainsFunc(rules, func(k KernelRules) bool {
 		return slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && len(s.DropsAnywhere(sets...)) > 0 })
 	})
 }
 
-// setsOfBans reads the sets whose names are asked for.
+// setsOfBans reads the sets whose names are wanted.
 func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {
 	headers, err := kernel.BanSets()
 	if err != nil {
@@ -149,7 +149,7 @@ func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipse
 		}
 		live, err := kernel.Bans(h.Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {
-			continue // it has just been taken away
+			continue // the set was just destroyed
 		}
 		if err != nil {
 			return nil, err
@@ -159,5 +159,5 @@ func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipse
 	return found, nil
 }
 
-// MaxExemptBans is how many of them are problems each; of the rest the number is one.
+// MaxExemptBans is how many exempt bans are reported one by one; one problem counts the rest.
 const MaxExemptBans = 5

@@ -9,9 +9,9 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// exemptPlaces finds where rules drop packets of whoever is exempt, but for the bans that
-// are known. What is not certain is left out, and so is what is dropped on one interface of
-// several that packets come by.
+// exemptPlaces finds where rules drop packets of exempt addresses, other than the known bans. It
+// leaves out what is not certain, and what is dropped on only one of several interfaces by which
+// packets arrive.
 func exemptPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, p *exempt.Protection, rules []KernelRules, known []ExemptBan) []ExemptBan {
 	var found []ExemptBan
 	finder := placesIn(ctx, cfg, kernel, rules)

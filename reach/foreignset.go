@@ -9,12 +9,11 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 )
 
-// A set of our name and another type was made by somebody else. It blocks nobody as it
-// should, and the kernel exchanges no set for one of another type: it has to be destroyed,
-// which needs that nothing refers to it. Our own rules may, from before somebody put it
-// there.
+// A set with a name of voipbl's but of another type was made by somebody else. It does not block
+// as it should, and the kernel does not swap sets of different types: it must be destroyed, and
+// for that nothing may refer to it. voipbl's own rules may still do so, from before.
 
-// InWay reports whether a live set is somebody else's to which only rules of ours refer.
+// InWay reports whether a live set is somebody else's and only voipbl's rules refer to it.
 func InWay(ctx context.Context, kernel *ipsetsync.Kernel, live *ipsetsync.Live, f cidr.Family) bool {
 	if live == nil || ipsetsync.IsOurs(live.Header, f) || live.References == 0 {
 		return false

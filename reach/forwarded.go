@@ -10,11 +10,12 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// A PBX in a container is reached by ports that this host sends on. What drops all that is
-// forwarded there, or the answers to it, cuts it off, and base rules have no part in it.
+// This file is about a PBX in a container, which is reached by ports that this host sends on. A
+// rule that drops what is forwarded there, or the answers, cuts it off; base rules do not
+// matter.
 
-// forwardedElsewhere finds what drops, for certain, what is sent on to ports of phones, or the
-// answers to it.
+// forwardedElsewhere finds what certainly drops packets that are sent on to ports of phones, or
+// the answers to them.
 func forwardedElsewhere(cfg config.Config, p Passed, known []Obstacle) (found []Obstacle) {
 	var all droppers
 	for _, f := range firewall.Families {
@@ -46,8 +47,8 @@ func forwardedElsewhere(cfg config.Config, p Passed, known []Obstacle) (found []
 	return found
 }
 
-// stopsOnwards are what ends packets of an admission that are sent on, by whichever interface
-// they come, or the answers to them.
+// stopsOnwards returns where packets of an admission that are sent on end, or the answers to
+// them, no matter by which interface they arrive.
 func (f *filters) stopsOnwards(a admission, to firewall.Published) (all []stop) {
 	for _, along := range []firewall.Along{firewall.Onwards, firewall.Answered} {
 		var some []stop
@@ -65,7 +66,8 @@ func (f *filters) stopsOnwards(a admission, to firewall.Published) (all []stop) 
 	return all
 }
 
-// alsoBy are those of the ports to which packets end there by another interface, too.
+// alsoBy returns those ports of a stop at which packets by another interface also end there;
+// other has the stops of that interface.
 func (s stop) alsoBy(other []stop) (ports []firewall.PortRange) {
 	for _, o := range other {
 		if o.where == s.where && o.rule == s.rule {
@@ -77,8 +79,8 @@ func (s stop) alsoBy(other []stop) (ports []firewall.PortRange) {
 	return portrange.Joined(ports)
 }
 
-// sentOn are the ports of a family that are sent on, but for those all of whose packets end
-// on their way, whoever they are from.
+// sentOn returns the ports of a family that are sent on, without those whose packets all end on
+// their way, no matter from whom.
 func (p Passed) sentOn(f firewall.Family) (ports []firewall.Published) {
 	filters := p.Filters(f, Nobody)
 	for _, to := range Published(p.Rules, p.Native, f) {
@@ -101,7 +103,7 @@ func (p Passed) sentOn(f firewall.Family) (ports []firewall.Published) {
 	return ports
 }
 
-// forPhones are those packets to a published port that phones send.
+// forPhones returns those packets to a published port that phones send.
 func forPhones(cfg config.Config, p firewall.Published) (all []admission) {
 	add := func(proto string, r config.PortRange) {
 		if ports := portrange.Within([]firewall.PortRange{p.Ports}, firewall.PortRange(r)); len(ports) > 0 && (p.Proto == "" || p.Proto == proto) {

@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// FreePBXTrusts are those whom FreePBX's own firewall trusts, by its rules of iptables, or
-// of nftables from FreePBX 18 on. native has to be read with the elements of sets.
+// FreePBXTrusts returns the addresses that FreePBX's own firewall trusts, read from its rules of
+// iptables or, from FreePBX 18 on, of nftables. native must have the elements of sets.
 func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted {
 	var all []firewall.Trusted
 	for _, k := range rules {
@@ -26,12 +26,12 @@ func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted 
 		}
 	}
 	slices.SortFunc(all, func(a, b firewall.Trusted) int {
-		return cmp.Or(a.Prefix.Compare(b.Prefix), lasting(a, b), cmp.Compare(a.Why, b.Why)) // the lasting reason first
+		return cmp.Or(a.Prefix.Compare(b.Prefix), lasting(a, b), cmp.Compare(a.Why, b.Why)) // lasting reasons first
 	})
 	return slices.CompactFunc(all, func(a, b firewall.Trusted) bool { return a.Prefix == b.Prefix })
 }
 
-// lasting puts whoever is trusted for good before whoever is for a time.
+// lasting compares two: an address trusted for good comes before one trusted for a time.
 func lasting(a, b firewall.Trusted) int {
 	switch {
 	case a.Passing == b.Passing:

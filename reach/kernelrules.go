@@ -7,20 +7,20 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 )
 
-// KernelRules are the rules of both families in one backend, as the kernel holds them.
+// KernelRules are the rules of both families in one backend, as the kernel has them.
 type KernelRules struct {
 	Backend firewall.Backend
 	Used    bool // the backend that voipbl puts its rules in
 	Saved   [2]*firewall.Saved
 }
 
-// AtOneMoment is for a command that asks how things are and changes nothing: the kernel's
-// rules are listed once for all that is asked, as long as nobody changes them.
+// AtOneMoment returns a context for a command that only reads: the kernel's rules are listed
+// once and used again, as long as they do not change.
 func AtOneMoment(ctx context.Context) context.Context { return firewall.AtOneMoment(ctx) }
 
-// ReadKernelRules lists the rules of each backend that may hold any; the one that
-// voipbl uses comes first, and is always there. Nothing is changed, not even by the
-// tools of legacy iptables, which make a table when they are asked for it.
+// ReadKernelRules lists the rules of each backend that may have any. The backend that voipbl
+// uses comes first, and is always listed. It changes nothing: it avoids that the legacy tools
+// create a table by listing it.
 func ReadKernelRules(ctx context.Context, cfg config.Config) ([]KernelRules, error) {
 	used, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -33,8 +33,8 @@ func ReadKernelRules(ctx context.Context, cfg config.Config) ([]KernelRules, err
 	return WithOther(ctx, KernelRules{used.Backend, true, saved})
 }
 
-// WithOther adds those of the other backend, if it may hold any. On an error there are
-// those that were known already.
+// WithOther adds the rules of the other backend, if it may have any. On an error it returns only
+// the rules it was given.
 func WithOther(ctx context.Context, used KernelRules) ([]KernelRules, error) {
 	all := []KernelRules{used}
 	other, err := firewall.Open(string(used.Backend.Other()))

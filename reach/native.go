@@ -12,10 +12,9 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// ReadNative reads the native tables of nftables. rules are those of iptables as they
-// were read: a table that its tools cannot tell is read here too, so that nothing is
-// read by nobody, and what they tell wrong is marked in rules. With elements it is known
-// who is in sets of addresses.
+// ReadNative reads the native tables of nftables. rules are iptables' rules, already read: a
+// table that iptables' tools cannot list is read here instead, and what they list wrongly is
+// marked in rules. With elements, it also reads the members of sets.
 func ReadNative(ctx context.Context, rules []KernelRules, elements bool) (*nft.Ruleset, error) {
 	family := map[nft.Family]firewall.Family{nft.IPv4: firewall.IPv4, nft.IPv6: firewall.IPv6}
 	native, err := nft.Read(ctx, nft.Options{Elements: elements, IPTables: func(f nft.Family, name string) bool {
@@ -37,8 +36,8 @@ func ReadNative(ctx context.Context, rules []KernelRules, elements bool) (*nft.R
 	return native, nil
 }
 
-// OtherOwners are the other programs that are the firewall of this host by the rules
-// that the kernel holds, such as "ufw". native may be nil, where it could not be read.
+// OtherOwners returns the other programs, such as "ufw", whose rules are this host's firewall.
+// native may be nil if it could not be read.
 func OtherOwners(rules []KernelRules, native *nft.Ruleset) []string {
 	var owners []string
 	for _, k := range rules {
@@ -57,8 +56,8 @@ func OtherOwners(rules []KernelRules, native *nft.Ruleset) []string {
 	return slices.Compact(owners)
 }
 
-// Published are the ports of a family that are sent on to containers and other hosts past
-// INPUT, whoever does so.
+// Published returns the ports of a family that are sent on to containers and other hosts without
+// passing INPUT, by any program's rules.
 func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []firewall.Published {
 	var all []firewall.Published
 	for _, k := range rules {
@@ -72,12 +71,12 @@ func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []fi
 	if len(all) == 0 {
 		return nil
 	}
-	own, _ := host.OwnAddresses() // without them nat sends to others
+	own, _ := host.OwnAddresses() // without these, each target of nat counts as another host
 	return slices.DeleteFunc(all, func(p firewall.Published) bool { return isOwn(own, p.To) })
 }
 
-// Publishes reports whether containers have ports of this host, or are about to: Docker
-// and Podman make their tables and chains before the first port.
+// Publishes reports whether containers publish ports of this host, or are about to: Docker and
+// Podman make their tables and chains before the first port.
 func Publishes(rules []KernelRules, native *nft.Ruleset) bool {
 	for _, f := range firewall.Families {
 		if len(Published(rules, native, f)) > 0 || slices.ContainsFunc(rules, func(k KernelRules) bool { return k.Saved[f].HasChain("nat", "DOCKER") }) {
@@ -87,10 +86,9 @@ func Publishes(rules []KernelRules, native *nft.Ruleset) bool {
 	return native != nil && (native.Owns(nft.Docker) || native.Owns(nft.Podman))
 }
 
-// avoidInput reports whether INPUT is no place for the drop: where FreePBX's own firewall
-// is installed, which builds itself anew, and flushes INPUT, each time it starts; where
-// ports are published, whose packets never come there; and in a filter table that cannot
-// be read.
+// avoidInput reports whether the drop should not stand in INPUT: if FreePBX's own firewall is
+// installed, which flushes and rebuilds INPUT each time it starts; if ports are published,
+// whose packets never pass INPUT; or if the filter table cannot be read.
 func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 	avoid := freePBX || native != nil && native.Owns(nft.FreePBX) || Publishes(rules, native)
 	for _, k := range rules {
@@ -102,27 +100,26 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 	return avoid
 }
 
-// DropAt is where the drop is to stand by the rules that the kernel has now, and whether
-// INPUT is avoided. last is what was found the last time: it counts where some rules cannot
-// be read at the moment. It is found out whatever is configured, since what is remembered
-// of it has to be right when "auto" is.
-// unread is why.
+// DropAt returns where the drop should stand, given the rules in the kernel now, and whether
+// INPUT is avoided. last is the previous answer, which is used if some rules cannot be read at
+// the moment; unread says why. The answer is found even if drop_at is not "auto", so that the
+// remembered one is right when it becomes "auto".
 func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool, unread error) {
 	rules, native, unread := ReadAround(ctx, cfg, b, saved)
 	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || unread != nil && last
 	return settings.DropPlace(cfg, avoid), avoid, unread
 }
 
-// ReadAround adds all other rules to those that were read of a backend. What it returns
-// with an error is what could be read.
+// ReadAround adds all other rules to those already read of a backend. With an error it still
+// returns what could be read.
 func ReadAround(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved) (rules []KernelRules, native *nft.Ruleset, err error) {
 	rules, otherErr := WithOther(ctx, KernelRules{b, true, saved})
 	native, nativeErr := ReadNative(ctx, rules, false)
 	return rules, native, errors.Join(otherErr, nativeErr, unread(cfg, rules))
 }
 
-// unread is why it is not known what the kernel holds of a family in some backend. One that
-// is left alone does not count.
+// unread returns why a family's rules in some backend are not known; nil if all are. A family
+// that is left alone does not count.
 func unread(cfg config.Config, rules []KernelRules) error {
 	var errs []error
 	for _, k := range rules {

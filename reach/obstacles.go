@@ -16,49 +16,48 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// Obstacle is why rules that are installed do not have their effect: they are as they
-// should be, and nobody has to repair them, but what others have in the firewall comes
-// before them or goes past them.
+// Obstacle is why rules that are installed correctly have no effect: somebody else's rules come
+// before them, or packets go past them.
 type Obstacle struct {
 	Kind   ObstacleKind `json:"kind"`
 	Error  string       `json:"error"`
 	Remedy string       `json:"remedy"`
 
-	where, rule string         // what drops packets, as of a [Place]
-	whose       []netip.Prefix // of these networks, if not of everybody
+	where, rule string         // what drops packets, as in a [Place]
+	whose       []netip.Prefix // only of these networks; empty for everybody
 }
 
-// ObstacleKind is how others are in the way.
+// ObstacleKind is how others' rules are in the way.
 type ObstacleKind string
 
 const (
-	// Unreached is that no packet comes to rules of voipbl.
+	// Unreached: no packet reaches voipbl's rules.
 	Unreached ObstacleKind = "unreached"
 
-	// DroppedElsewhere is that rules of others drop what the base rules let in, or what is
-	// sent on to a PBX in a container.
+	// DroppedElsewhere: others' rules drop what the base rules let in, or what is sent on to a
+	// PBX in a container.
 	DroppedElsewhere ObstacleKind = "dropped-elsewhere"
 
-	// Bypassed is that packets of blocked addresses go past the rules that drop them.
+	// Bypassed: packets of blocked addresses go past the rules that should drop them.
 	Bypassed ObstacleKind = "bypassed"
 )
 
-// Passed is all that packets for this host pass, as it was read.
+// Passed has all rules that packets for this host pass.
 type Passed struct {
 	Rules  []KernelRules
-	Native *nft.Ruleset // nil where it could not be read
+	Native *nft.Ruleset // nil if it could not be read
 
-	// Arrivals are by which interfaces packets come, where a rule asks for that.
+	// Arrivals says by which interfaces packets arrive, if a rule depends on that.
 	Arrivals *host.Arrivals
 
-	// Left bounds the search for what becomes of packets. What is not found by then is not
-	// known, and is nothing that is told.
+	// Left limits the search for what happens to packets. What is not found within it is
+	// unknown, and is not reported.
 	Left *steps.Left
 }
 
-// Obstacles finds what is in the way of the rules that the kernel has, whoever asks:
-// status, sync, apply, setup and doctor. trunks are as their names are resolved. With an error,
-// ErrTooMany, there may be more.
+// Obstacles finds what is in the way of the rules in the kernel. status, sync, apply, setup and
+// doctor all use it. trunks are the resolved addresses. With the error ErrTooMany there may be
+// more.
 func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, error) {
 	var all []Obstacle
 	for _, k := range p.Rules {
@@ -86,8 +85,8 @@ func RulesCommand(b firewall.Backend, f firewall.Family) string {
 	return [...]string{"iptables", "ip6tables"}[f] + "-" + string(b)
 }
 
-// unreached finds rules of ours that no packet comes to, by the rule of others that stands
-// above them.
+// unreached finds voipbl's rules that no packet reaches, because of somebody else's rule above
+// them.
 func unreached(k KernelRules, f firewall.Family) []Obstacle {
 	type cause struct{ table, chain, rule string }
 	var causes []cause
@@ -139,8 +138,8 @@ func firstFew(all []string, few int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:few], ", "), len(all)-few)
 }
 
-// bypassed tells of ports that are sent on to containers and other hosts where the members
-// of the sets are dropped in INPUT alone.
+// bypassed finds ports that are sent on to containers and other hosts if the members of the sets
+// are dropped only in INPUT; else nil.
 func bypassed(cfg config.Config, on Passed, f firewall.Family) *Obstacle {
 	set := [2]string{cfg.Set, cfg.SetName6()}[f]
 	dropped := false
@@ -169,7 +168,7 @@ func bypassed(cfg config.Config, on Passed, f firewall.Family) *Obstacle {
 	return &Obstacle{Kind: Bypassed, Error: fmt.Sprintf("blocked addresses are dropped in INPUT, and reach %s over %s past it", firstFew(ports, 4), f), Remedy: remedy}
 }
 
-// PortName names a published port.
+// PortName describes a published port.
 func PortName(p firewall.Published) string {
 	if p.Ports == portrange.All {
 		return "each port of " + cmp.Or(p.Proto, "any protocol")

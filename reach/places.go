@@ -21,45 +21,45 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Whose rule or set it is that keeps packets out.
+// Whose rule or set keeps packets out: the values of Place.Kind.
 const (
 	ByVoipbl   = "voipbl"
 	ByFail2ban = "fail2ban"
 	ByOther    = "other"
 )
 
-// Place is where packets of an address are dropped or rejected: a rule that asks for their
-// source, whoever has made it. What closes a port to everybody is none.
+// Place is a rule that drops or rejects packets of an address because of their source, no matter
+// who made it. A rule that closes a port to everybody is not a place.
 type Place struct {
 	Where      string        `json:"where"`               // such as "iptables-nft, filter INPUT" or "nftables, inet filter input"
 	Kind       string        `json:"kind"`                // ByVoipbl, ByFail2ban or ByOther
-	By         string        `json:"by,omitempty"`        // the program, such as "ufw", if its names tell
+	By         string        `json:"by,omitempty"`        // the program, such as "ufw", if the rule's names tell
 	Rule       string        `json:"rule"`                // as "-A CHAIN RULE", or as nft writes it
-	Set        string        `json:"set,omitempty"`       // that the rule asks for the source
-	Entry      *netip.Prefix `json:"entry,omitempty"`     // of the set, or what the rule says itself
-	Then       string        `json:"then,omitempty"`      // the rule or policy for anybody by which they end, if Rule only sends them there
-	Rejected   bool          `json:"rejected"`            // the sender is told
+	Set        string        `json:"set,omitempty"`       // the set that the rule matches the source with
+	Entry      *netip.Prefix `json:"entry,omitempty"`     // the set's entry, or the rule's own address
+	Then       string        `json:"then,omitempty"`      // the rule or policy for everybody that ends them, if Rule only sends them there
+	Rejected   bool          `json:"rejected"`            // the sender gets an answer
 	Ports      []string      `json:"ports"`               // only these packets, such as "udp 5060:5061"; empty for all
-	Interface  string        `json:"interface,omitempty"` // only what comes in by it
-	Part       bool          `json:"part"`                // only some of the addresses that were asked about
-	LetIn      []string      `json:"let_in"`              // rules above that let some of the packets in
+	Interface  string        `json:"interface,omitempty"` // only what arrives by this interface
+	Part       bool          `json:"part"`                // only some of the addresses in the query
+	LetIn      []string      `json:"let_in"`              // rules above it that let some of the packets in
 	Containers bool          `json:"containers"`          // only packets for containers, or for others behind this host
 	Certain    bool          `json:"certain"`             // each such packet that begins a connection ends here
 	Remedy     string        `json:"remedy"`              // what lets the address in
 
-	early    bool // packets for containers come here too
-	behind   bool // packets come here with the address and port that nat has given them
-	past     bool // others of the address come by another interface, or may, and pass
-	someHere bool // an address that Ports name is not the only one of this host
+	early    bool // packets for containers pass here too
+	behind   bool // packets have the address and port here that nat gave them
+	past     bool // other packets of the address arrive, or may, by another interface, and pass
+	someHere bool // an address in Ports is not this host's only one
 }
 
-// Blocks reports whether that is what "blocked" means: each packet that begins something,
-// from all of the addresses, to all ports of this host or to those that are named.
+// Blocks reports whether a place counts as "blocked": it ends each packet that begins a
+// connection, from all of the addresses, to all ports of this host or to those in Ports.
 func (p Place) Blocks() bool {
 	return p.Certain && !p.Part && !p.Containers && !p.past && len(p.LetIn) == 0
 }
 
-// PlacesFinder looks for places, with what it has read of rules and sets.
+// PlacesFinder looks for places in the rules and sets that it has read.
 type PlacesFinder struct {
 	cfg     config.Config
 	Kernel  *ipsetsync.Kernel
@@ -68,9 +68,9 @@ type PlacesFinder struct {
 	tracers []familyTracer
 	rules   []KernelRules
 	native  *nativeRules // nil if they could not be read
-	way     Passed       // by which interfaces packets come, if a rule asks for that
-	nat     [2]*filters  // to find out what nat does, by family; nil: not asked yet
-	unread  [2][]string  // why the places of a family may not be all
+	way     Passed       // by which interfaces packets arrive, if a rule depends on that
+	nat     [2]*filters  // to find out what nat does, by family; nil until needed
+	unread  [2][]string  // why a family may have more places
 }
 
 type familyTracer struct {
@@ -79,7 +79,7 @@ type familyTracer struct {
 	*firewall.Tracer
 }
 
-// FindPlaces reads the rules of both backends. Sets are read when a rule asks for them.
+// FindPlaces reads the rules of both backends. It reads a set when a rule matches it.
 func FindPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) *PlacesFinder {
 	rules, err := ReadKernelRules(ctx, cfg)
 	p := placesIn(ctx, cfg, kernel, rules)
@@ -91,7 +91,7 @@ func FindPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	return p
 }
 
-// placesIn looks in rules that are known.
+// placesIn is FindPlaces for rules that are already read.
 func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules) *PlacesFinder {
 	p := &PlacesFinder{cfg: cfg, Kernel: kernel, rules: rules, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
 	in := firewall.Sources{Set: p.inSet, Recent: p.inRecent}
@@ -129,7 +129,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	return p
 }
 
-// Of are the places of an address or prefix, and why they may not be all.
+// Of returns the places of an address or prefix, and why there may be more.
 func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	p.way.Left.Renew()
 	f := familyFor(q)
@@ -145,8 +145,8 @@ func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	if q.Addr().IsLoopback() {
 		by = []string{""}
 	}
-	var ways [][]string // by which interfaces they come to each place
-	blocked := 0        // by how many they are blocked
+	var ways [][]string // the interfaces by which packets come to each place
+	blocked := 0        // by how many interfaces they are blocked
 	for _, i := range by {
 		found, cut := p.byInterface(q, f, i, others)
 		for _, tool := range cut {
@@ -170,7 +170,7 @@ func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 			places[i].Interface, places[i].past = strings.Join(w, ", "), blocked < len(by)
 		}
 	}
-	return places, slices.Concat(p.unread[f], unread) // a set may have failed meanwhile
+	return places, slices.Concat(p.unread[f], unread) // reading a set may have failed meanwhile
 }
 
 func familyFor(q netip.Prefix) firewall.Family {
@@ -180,8 +180,8 @@ func familyFor(q netip.Prefix) firewall.Family {
 	return firewall.IPv4
 }
 
-// byInterface are the places of what comes in by an interface, or without a name by any, and
-// whose rules are too many to follow them all.
+// byInterface returns the places of packets that arrive by an interface, or by any if by is
+// empty. cut names the tools whose rules are too many to follow them all.
 func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string, others []firewall.Others) (places []Place, cut []string) {
 	for i, t := range p.tracers {
 		if t.family != f {
@@ -265,8 +265,8 @@ func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, o
 	})
 }
 
-// translated reports whether packets to a port that a place names may come there by another
-// port, or not at all.
+// translated reports whether nat may give packets to a port that a place names another port, so
+// that they do not end there.
 func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
 	return slices.ContainsFunc(at.Ports, func(of string) bool {
 		of, _, _ = strings.Cut(of, " to ")
@@ -286,7 +286,7 @@ func (p *PlacesFinder) natOf(f firewall.Family) *filters {
 	return p.nat[f]
 }
 
-// allBut is what all of them together do but one.
+// allBut returns what all of them but one do together.
 func allBut(all []firewall.Others, one int) (o firewall.Others) {
 	for i, a := range all {
 		if i != one {
@@ -310,11 +310,11 @@ func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 		at.Entry = &entry
 	}
 	switch {
-	case banrule.IsFail2ban(found.Set), banrule.IsFail2ban(found.Chain): // also by rules of ours
+	case banrule.IsFail2ban(found.Set), banrule.IsFail2ban(found.Chain): // also if the rule is voipbl's
 		at.Kind, at.By = ByFail2ban, ByFail2ban
 	case found.Ours:
 		at.Kind, at.By = ByVoipbl, ByVoipbl
-	case p.isOwnSet(found.Set, cidr.Family(t.family)): // by a rule of others
+	case p.isOwnSet(found.Set, cidr.Family(t.family)): // if the rule is somebody else's
 		at.Kind, at.By = ByVoipbl, ownerOf(found.Chain, found.Set)
 	default:
 		at.Kind, at.By = ByOther, ownerOf(found.Chain, found.Set)
@@ -323,7 +323,7 @@ func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.P
 	return at
 }
 
-// isOwnSet reports whether a set is one that voipbl fills, and not merely of that name.
+// isOwnSet reports whether a set is one that voipbl fills, and does not just have its name.
 func (p *PlacesFinder) isOwnSet(name string, f cidr.Family) bool {
 	m := p.members[name]
 	if m == nil {
@@ -335,7 +335,7 @@ func (p *PlacesFinder) isOwnSet(name string, f cidr.Family) bool {
 
 const scriptOwner = "the published voipbl.sh"
 
-// owners are what names of chains and sets tell of the program that has made them.
+// owners says which program makes chains and sets with certain prefixes.
 var owners = []struct{ chain, set, by string }{
 	{"ufw-", "", "ufw"},
 	{"ufw6-", "", "ufw"},
@@ -358,7 +358,7 @@ func ownerOf(chain, set string) string {
 	return ""
 }
 
-// remedy is what lets an address in again here.
+// remedy is what lets an address pass this place again.
 func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
 	entry := cidr.Text(q)
 	if p.Entry != nil {
@@ -386,8 +386,8 @@ func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) str
 	return rule
 }
 
-// acceptRemedy is a rule that lets an address in again which is kept out only because no rule
-// lets it in: there is no rule to take out.
+// acceptRemedy adds a rule that accepts an address. It is for an address that is dropped only
+// because no rule accepts it, so there is no rule to remove.
 func acceptRemedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
 	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, cidr.Text(q))
 }
@@ -399,7 +399,7 @@ func orWhoever(by string) string {
 	return by
 }
 
-// Set reads a set, once. It is nil if it cannot be read.
+// Set reads a set, only once. It returns nil if the set cannot be read.
 func (p *PlacesFinder) Set(name string) (*ipsetsync.Members, error) {
 	if m, known := p.members[name]; known {
 		return m, nil
@@ -412,13 +412,13 @@ func (p *PlacesFinder) Set(name string) (*ipsetsync.Members, error) {
 	return m, err
 }
 
-// shares are what each package calls them.
+// shares maps ipsetsync's shares to firewall's.
 var shares = [...]firewall.Share{
 	ipsetsync.NoneOf: firewall.NoneOf, ipsetsync.SomeOf: firewall.SomeOf,
 	ipsetsync.AllOf: firewall.AllOf, ipsetsync.Unknown: firewall.Unknown,
 }
 
-// inSet asks a set, and the members of a set of sets.
+// inSet looks the query up in a set or, for a set of sets, in its members.
 func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
 	m, err := p.Set(of.Name)
 	if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
@@ -443,7 +443,7 @@ func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetM
 	return found
 }
 
-// exceptions are those of a set, made once.
+// exceptions returns the exceptions (nomatch entries) of a set, built only once.
 func (p *PlacesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
 	const of = "exceptions of "
 	if p.members[of+m.Name] == nil {
@@ -452,7 +452,7 @@ func (p *PlacesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
 	return p.members[of+m.Name]
 }
 
-// inList asks the members of a set of sets: what one of them has is in it.
+// inList looks the query up in the members of a set of sets: it is in the set if one has it.
 func (p *PlacesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefix) (all firewall.SetMember) {
 	for _, of.Name = range sets {
 		found := p.inSet(of, q)
@@ -472,11 +472,10 @@ func (p *PlacesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefi
 	return all
 }
 
-// recentLists is where xt_recent tells which sources it remembers. Each network namespace
-// has lists of its own.
+// recentLists is the folder of xt_recent's lists. Each network namespace has its own.
 func recentLists() string { return "/proc/" + procself.Name() + "/net/xt_recent" }
 
-// inRecent asks a list of xt_recent.
+// inRecent looks the query up in a list of xt_recent.
 func (p *PlacesFinder) inRecent(name string, q netip.Prefix) firewall.Share {
 	addrs, known := p.recent[name]
 	if !known {

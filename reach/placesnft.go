@@ -12,14 +12,14 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// nativeRules are those of nf_tables that the tools of iptables do not show.
+// nativeRules are the rules of nf_tables that iptables' tools do not show.
 type nativeRules struct {
 	rules  *nft.Ruleset
-	owners map[string]string // of tables, by program
-	here   []netip.Addr      // of this host; see [Passed]
+	owners map[string]string // which program owns each table
+	here   []netip.Addr      // addresses of this host; see [Passed]
 }
 
-// readNative reads them, with the members of their sets.
+// readNative reads the native rules, with the members of their sets.
 func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) {
 	ruleset, err := ReadNative(ctx, rules, true)
 	if err != nil {
@@ -36,10 +36,9 @@ func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) 
 	return n, nil
 }
 
-// of are the places where native rules drop packets of an address or prefix.
-// by is the interface that they come by, if that is known;
-// others is what the rules of iptables may have done to the packets.
-// With cut there may be more.
+// of returns the places where native rules drop packets of an address or prefix. by is the
+// interface by which they arrive, if known; others is what iptables' rules may have done to
+// them. If cut is true, there may be more places.
 func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (places []Place, cut bool) {
 	if n == nil || len(n.rules.Tables) == 0 {
 		return nil, false
@@ -60,7 +59,7 @@ func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (pla
 	return places, cut
 }
 
-// affects is what native rules may do to packets, for the rules of iptables.
+// affects returns what native rules may do to packets that iptables' rules see.
 func (n *nativeRules) affects(q netip.Prefix) firewall.Others {
 	if n == nil {
 		return firewall.Others{}

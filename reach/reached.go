@@ -11,12 +11,11 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// That a rule drops the members of a set says little where others stand above it, or where
-// it is for some packets only. So packets of somebody who is in that set, and whom nothing
-// else names, are followed to the ports of the phones.
+// This file follows packets of a set's member to the ports of phones. A rule that drops the
+// members may have others above it, or be for some packets only. The member is in no other set
+// and is named by no rule.
 
-// memberOf is what sets have of somebody who is in those, a set and the lists that it is in,
-// and in no other.
+// memberOf returns the sets as they look for an address that is in these sets and in no other.
 func memberOf(sets []string) firewall.Sources {
 	in := Nobody
 	in.Set = func(of firewall.SetMatch, source netip.Prefix) firewall.SetMember {
@@ -28,21 +27,21 @@ func memberOf(sets []string) firewall.Sources {
 	return in
 }
 
-// dropsFirst reports whether a rule drops all members of a set before any rule of others is
-// come to, so that there is nothing to follow.
+// dropsFirst reports whether a rule drops all members of a set before anybody else's rule, so
+// that there is nothing to follow.
 func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
 	return slices.ContainsFunc(p.Rules, func(k KernelRules) bool {
 		return slices.ContainsFunc(k.Saved[f].DropRules(set), func(d firewall.DropRule) bool { return d.First() && !(theirs && d.Ours) })
 	})
 }
 
-// ErrTooMany is a search that was not finished: then nothing that it has found counts, and
-// that it has found nothing neither.
+// ErrTooMany means that a search was not finished, so its result does not count, whether it
+// found anything or not.
 var ErrTooMany = errors.New("there are too many rules to follow all packets")
 
-// Reached are the ports of phones that members of a set, which is in some lists, may reach,
-// each as "udp 5060". With theirs the rules of voipbl are left out. With an error it is not
-// known. Each set has a search of its own.
+// Reached returns the ports of phones, each as "udp 5060", that members of a set can reach; the
+// set is in lists. With theirs, voipbl's rules are left out. With an error the answer is not
+// known. Each call has its own search limit.
 func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs bool) (ports []string, err error) {
 	if f.dropsFirst(f.family, set, theirs) {
 		return nil, nil
@@ -66,7 +65,7 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 	return ports, nil
 }
 
-// asking are the same rules, with other sets.
+// asking returns the same rules with other sets.
 func (f *filters) asking(in firewall.Sources) *filters {
 	other := *f
 	other.all, other.parted = nil, make(map[arrival][]part)
@@ -77,8 +76,7 @@ func (f *filters) asking(in firewall.Sources) *filters {
 	return &other
 }
 
-// open are those of the ports of an admission to which packets may come through all rules of
-// iptables.
+// open returns those ports of an admission whose packets may pass all rules of iptables.
 func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange {
 	packet := f.packet(a, by, toHere)
 	others := f.affects(packet, toHere)
@@ -93,7 +91,7 @@ func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange
 	return left
 }
 
-// ReachedWords say that members of a set get in although a rule drops them.
+// ReachedWords says that members of a set reach ports although a rule drops them.
 func ReachedWords(set string, ports []string) string {
 	return "the members of " + set + " reach " + strings.Join(ports, ", ") + " past the rule that drops them"
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Rest is the firewall of a host but for voipbl's rules: what becomes of everyone who is
-// not blocked.
+// Rest is the host's firewall without voipbl's rules: what it does with everybody who is not
+// blocked.
 type Rest struct {
-	Owners []string           `json:"owners"` // the programs that look after it, by their rules
+	Owners []string           `json:"owners"` // the programs that manage it, found by their rules
 	IPv4   firewall.Reception `json:"ipv4"`   // what INPUT does with strangers
 	IPv6   firewall.Reception `json:"ipv6"`
 
-	Wanted bool `json:"-"` // base rules are configured, and not installed
+	Wanted bool `json:"-"` // base rules are configured but not installed
 }
 
-// RestOf tells it by the rules of all backends.
+// RestOf reads the Rest from the rules of all backends.
 func RestOf(rules []KernelRules, native *nft.Ruleset) *Rest {
 	owners := OtherOwners(rules, native)
 	if owners == nil {
@@ -31,10 +31,10 @@ func (r Rest) Of(f firewall.Family) firewall.Reception {
 	return [...]firewall.Reception{r.IPv4, r.IPv6}[f]
 }
 
-// Words say it in a line. on is what is in force; see Status.On.
+// Words describes the rest in one line. on says what is in force; see blocklist.Status.On.
 func (r Rest) Words(on string) string {
 	closes := "\"voipbl setup\" proposes base rules, which close the rest"
-	if r.Wanted { // what keeps them away is told as a problem
+	if r.Wanted { // a problem says why they are not installed
 		closes = "the base rules that are configured would close the rest, and are not installed"
 	}
 	switch {
@@ -48,8 +48,8 @@ func (r Rest) Words(on string) string {
 	return on + ", the base rules are off, and your own rules in INPUT decide about some of the others; " + closes
 }
 
-// reception is what all backends together do with strangers, our base rules left out. A
-// family that the kernel does without is as open as the other.
+// reception returns what all backends together do with strangers, without voipbl's base rules. A
+// family that the kernel does not have counts as open as the other.
 func reception(rules []KernelRules, f firewall.Family) firewall.Reception {
 	all := firewall.LetsIn
 	for _, k := range rules {

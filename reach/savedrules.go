@@ -12,16 +12,15 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 )
 
-// SavedTrouble is a file of saved rules that the next boot could not load, or that would
-// bring back what is gone: a rule that names a set which is not there fails the whole file,
-// and nothing of it is loaded.
+// SavedTrouble is a file of saved rules that the next boot cannot load, or that would bring back
+// what was removed. One rule that names a missing set makes the whole file fail.
 type SavedTrouble struct {
 	File    string `json:"file"`
-	Line    int    `json:"line"`          // the first of them
-	Lines   int    `json:"lines"`         // how many there are
-	Set     string `json:"set,omitempty"` // that the line names
+	Line    int    `json:"line"`          // the first such line
+	Lines   int    `json:"lines"`         // how many such lines there are
+	Set     string `json:"set,omitempty"` // the set that the line names
 	Returns bool   `json:"returns"`       // the set is saved too, so that it comes back
-	Why     string `json:"why"`           // why the set is not there then
+	Why     string `json:"why"`           // why the set will not exist then
 }
 
 func (s SavedTrouble) String() string {
@@ -43,16 +42,16 @@ func (s SavedTrouble) String() string {
 func (s SavedTrouble) Remedy() string {
 	take := fmt.Sprintf("take what names it out of %s", s.File)
 	if filepath.Dir(s.File) == "/etc/iptables" {
-		// What has failed to load at the last boot is not in the kernel, and would be lost.
+		// Rules that failed to load at the last boot are not in the kernel, so saving would lose them.
 		return take + "; or, if the kernel has all else that is in it, netfilter-persistent save"
 	}
 	return take
 }
 
-// SavedAfterRemoval are the saved rules that name what a removal has taken out.
+// SavedAfterRemoval returns the saved rules that name what a removal takes out.
 func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := OwnSetNames(cfg)
-	names, _ := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg)) // Remove says why they are not known
+	names, _ := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg)) // Remove reports why names are not known
 	for _, set := range setnames.FormerSets(cfg, names) {
 		own = append(own, set.Name)
 	}
@@ -67,8 +66,8 @@ func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble
 	})
 }
 
-// SavedRenamed are the saved rules of voipbl's own that name sets which it does not fill any
-// more, since the configuration has other names for them.
+// SavedRenamed returns voipbl's own saved rules that name sets which voipbl no longer fills,
+// because the configuration has other names.
 func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := append(OwnSetNames(cfg), firewall.BanSetName(firewall.IPv4), firewall.BanSetName(firewall.IPv6))
 	return SavedTroubles(lines, Since("which voipbl fills no more", func(l host.SavedLine, set string) bool {
@@ -76,8 +75,8 @@ func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	}))
 }
 
-// SavedUnmade are the saved rules that name sets of voipbl's that nothing makes before they
-// are loaded: no unit of voipbl's, and no file of saved sets.
+// SavedUnmade returns the saved rules that name sets of voipbl which nothing creates before the
+// rules are loaded: neither voipbl's unit nor a file of saved sets.
 func SavedUnmade(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := OwnSetNames(cfg)
 	all := SavedTroubles(lines, Since("which nothing makes before", func(l host.SavedLine, set string) bool {
@@ -86,6 +85,7 @@ func SavedUnmade(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	return slices.DeleteFunc(all, func(s SavedTrouble) bool { return s.Returns })
 }
 
+// OwnSetNames returns the names of voipbl's own sets.
 func OwnSetNames(cfg config.Config) []string {
 	var names []string
 	for _, f := range cidr.Families {
@@ -94,7 +94,7 @@ func OwnSetNames(cfg config.Config) []string {
 	return names
 }
 
-// Since is one reason, for all lines that it is true of.
+// Since gives one reason for all lines for which is returns true.
 func Since(why string, is func(l host.SavedLine, set string) bool) func(l host.SavedLine, set string) string {
 	return func(l host.SavedLine, set string) string {
 		if is(l, set) {
@@ -104,8 +104,8 @@ func Since(why string, is func(l host.SavedLine, set string) bool) func(l host.S
 	}
 }
 
-// SavedTroubles are the lines for which there is a reason, one trouble a file. A line that
-// names no set is asked about with an empty one.
+// SavedTroubles returns one trouble for each file with a line for which why returns a reason.
+// For a line without a set, why gets an empty one.
 func SavedTroubles(lines []host.SavedLine, why func(l host.SavedLine, set string) string) []SavedTrouble {
 	var made []string
 	for _, l := range lines {
@@ -126,7 +126,7 @@ func SavedTroubles(lines []host.SavedLine, why func(l host.SavedLine, set string
 		}
 		if n := len(found); n > 0 && found[n-1].File == l.File {
 			found[n-1].Lines++
-			if found[n-1].Set == "" && sets[at] != "" { // which says more, and comes further down
+			if found[n-1].Set == "" && sets[at] != "" { // a line with a set says more, and may come later
 				found[n-1].Line, found[n-1].Set, found[n-1].Returns = l.Line, sets[at], slices.Contains(made, sets[at])
 				found[n-1].Why = why(l, sets[at])
 			}

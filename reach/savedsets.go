@@ -9,10 +9,10 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 )
 
-// maxSavedRules bounds what is read of saved rules. A rule has some hundred bytes.
+// maxSavedRules is how many bytes of saved rules are read at most. A rule has some hundred.
 const maxSavedRules = 64 << 20
 
-// SavedSets are the sets of our actions for fail2ban that a file of saved rules names.
+// SavedSets returns the sets of voipbl's fail2ban actions that a file of saved rules names.
 func SavedSets(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

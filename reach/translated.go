@@ -11,25 +11,25 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// What nat sends to another port of this host comes to INPUT with that port, and what it sends
-// to another host does not come there. A rule of INPUT that names the port which a phone sends
-// to says nothing of it then.
+// This file follows packets through nat. What nat sends to another port of this host passes
+// INPUT with that port, and what it sends to another host does not pass INPUT. So a rule of
+// INPUT for the port that a phone sends to does not decide about it.
 
-// part is those packets of an admission that nat treats alike.
+// part is the packets of an admission that nat treats alike.
 type part struct {
 	admission
-	leg        // with the port that they have then
-	away  bool // they may go to another host, or nobody knows where
-	turns stop // by what they go to another port of this host; see turned
+	leg        // with the port that they have after nat
+	away  bool // they may go to another host, or to an unknown one
+	turns stop // what sends them to another port of this host; see turned
 }
 
-// arrival is an admission, and the interface by which it comes in.
+// arrival is an admission and the interface by which it arrives.
 type arrival struct {
 	admission
 	by string
 }
 
-// parts are those of an admission as they come in by an interface, or as they are answered.
+// parts returns the parts of an admission that arrives by an interface, or of the answers.
 func (f *filters) parts(a admission, by string, l leg) []part {
 	parts, known := f.parted[arrival{a, by}]
 	if !known {
@@ -77,7 +77,7 @@ func (f *filters) part(a admission, by string) (parts []part) {
 	return parts
 }
 
-// kindsOf are the kinds of ports that rules of nat tell apart, looked for once.
+// kindsOf returns the kinds of ports that nat rules distinguish, found only once.
 func (f *filters) kindsOf(rules string, kinds func() [][]firewall.PortRange) func(firewall.PortRange) [][]firewall.PortRange {
 	if f.nat[rules] == nil {
 		f.nat[rules] = portrange.NewIndex(kinds()).Within
@@ -85,7 +85,7 @@ func (f *filters) kindsOf(rules string, kinds func() [][]firewall.PortRange) fun
 	return f.nat[rules]
 }
 
-// translate finds out where nat sends a part.
+// translate finds where nat sends a part.
 func (f *filters) translate(p *part, by string) {
 	packet := f.packet(p.admission, by, toHere)
 	packet.Port = max(p.ports.First, 1)
@@ -125,13 +125,13 @@ func (f *filters) translate(p *part, by string) {
 	}
 }
 
-// isLost reports whether the kernel drops what comes by an interface and nat sends to an address
-// of this host that nothing from outside may come to.
+// isLost reports whether the kernel drops packets that arrive by an interface and that nat sends
+// to a loopback address, which nothing from outside may reach.
 func isLost(to netip.Addr, by string) bool {
 	return to.Is4() && to.IsLoopback() && host.DropsLoopback(by)
 }
 
-// portOption is an option with a port, if there is one.
+// portOption formats an option with a port; "" without a port.
 func portOption(format string, port uint16) string {
 	if port == 0 {
 		return ""
@@ -139,12 +139,11 @@ func portOption(format string, port uint16) string {
 	return fmt.Sprintf(format, port)
 }
 
-// lose notes that packets of a part come nowhere, and which target of a rule would have them
-// come in.
+// lose notes that packets of a part are lost, and which target of a rule would let them in.
 func (p *part) lose(o Obstacle, target string) {
 	o.Kind = Unreached
 	o.Remedy += fmt.Sprintf("; and make one with \"%s\" in its place; or \"sysctl -w net.ipv4.conf.all.route_localnet=1\", for a program that listens on 127.0.0.1 alone", target)
-	p.away = true // INPUT sees none of them
+	p.away = true // they never pass INPUT
 	p.turns = stop{Obstacle: o, turned: turnedTo{proto: p.proto, lost: true}, ports: []firewall.PortRange{p.ports}}
 }
 
@@ -160,20 +159,20 @@ func (p *part) turn(here bool, port uint16, any bool, by stop) {
 	}
 }
 
-// turnedTo is the port of this host that nat sends packets to; without one they go on to the
-// port that they came for.
+// turnedTo is the port of this host to which nat sends packets. The zero value means that they
+// keep their port.
 type turnedTo struct {
 	proto string
 	port  uint16
-	lost  bool // it is one of a loopback address, and the kernel drops them
+	lost  bool // the target is a loopback address, so the kernel drops them
 }
 
 func (to turnedTo) String() string { return fmt.Sprintf("%s %d", to.proto, to.port) }
 
-// openRemedy opens the port for those whom the base rules let in by the ports that are sent to
-// it, and for nobody else; nothing if nothing does. Behind nat what is let in from everywhere
-// and what is let in from the local networks are the same, and a port that the base rules have
-// already is there for others.
+// openRemedy is a remedy that opens the port for exactly those whom the base rules let in by the
+// ports that are sent to it; "" if there is none. After nat, what is let in from everywhere and
+// from the local networks looks the same, and a port that the base rules already have is open
+// for others.
 func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
 	has := func(r firewall.PortRange) bool { return r.Has(to.port) }
 	isSIP := func(a admission) bool { return slices.ContainsFunc(base.SIP, a.ports.Overlaps) }
@@ -198,9 +197,8 @@ func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
 	return fmt.Sprintf("; or add {name: %s-%d, proto: %s, ports: \"%[2]d\", from: %[4]s} to firewall.services", sent[0].name, to.port, to.proto, from)
 }
 
-// turned are the parts of an admission that come in by another port, which the base rules keep
-// closed, or nowhere. A search that was cut short finds neither what stops them nor what lets
-// them in, which tells nothing.
+// turned returns the parts of an admission that arrive at another port, which the base rules
+// keep closed, or nowhere. If the search is cut short, it reports nothing.
 func (f *filters) turned(a admission, by string) (all []stop) {
 	for _, p := range f.parts(a, by, toHere) {
 		closed := p.turns.turned.port != 0 && !p.away && len(f.stopsOf(p, by)) == 0 && len(f.openOf(p, by)) == 0
@@ -211,7 +209,7 @@ func (f *filters) turned(a admission, by string) (all []stop) {
 	return all
 }
 
-// openOf are those of the ports of a part to which packets may come.
+// openOf returns those ports of a part whose packets may come in.
 func (f *filters) openOf(p part, by string) (open []firewall.PortRange) {
 	packet := f.packet(p.admission, by, p.leg)
 	others := f.affects(packet, toHere)
@@ -223,10 +221,10 @@ func (f *filters) openOf(p part, by string) (open []firewall.PortRange) {
 	return open
 }
 
-// own are all addresses of this host, looked up once.
+// own returns all addresses of this host, looked up only once.
 func (f *filters) own() []netip.Addr {
 	if f.addresses == nil {
-		f.addresses, _ = host.OwnAddresses() // without them nat sends to others
+		f.addresses, _ = host.OwnAddresses() // without these, each target of nat counts as another host
 	}
 	return f.addresses
 }

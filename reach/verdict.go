@@ -2,32 +2,31 @@ package reach
 
 import "slices"
 
-// Verdict is what becomes of packets of an address or prefix.
+// Verdict is what happens to packets of an address or prefix.
 type Verdict string
 
 const (
-	// Blocked is that a rule drops or rejects each packet that begins something, for
-	// certain, from all of the addresses: to all ports of this host, or to those that the
-	// rule names.
+	// Blocked: a rule certainly drops or rejects each packet that begins a connection, from
+	// all of the addresses, to all ports of this host or to those that the rule names.
 	Blocked Verdict = "blocked"
 
-	// PartlyBlocked is that this holds for some of the addresses, that a rule above lets
-	// some of the packets in, that only packets for containers are dropped, or that ports
-	// are reached which the rule should be for: see [PlacesFinder.reaches].
+	// PartlyBlocked: that is true only for some of the addresses, or a rule above lets some of
+	// the packets in, or only packets for containers are dropped, or ports are reached that
+	// the rule should cover: see [PlacesFinder.Reaches].
 	PartlyBlocked Verdict = "partly"
 
-	// MayBeBlocked is that a rule asks for the address, and for more that cannot be told
-	// from outside, such as a limit or a country.
+	// MayBeBlocked: a rule matches the address, but also something that is not known here,
+	// such as a rate limit or a country.
 	MayBeBlocked Verdict = "perhaps"
 
-	// NotBlocked is that no rule asks for the address and drops it.
+	// NotBlocked: no rule drops the address's packets because of their source.
 	NotBlocked Verdict = "no"
 
-	// NotKnown is that no such rule was found, and not all rules could be read.
+	// NotKnown: no such rule was found, but not all rules could be read.
 	NotKnown Verdict = "unknown"
 )
 
-// judge is the verdict of places.
+// JudgePlaces returns the verdict of places. unread says why there may be more.
 func JudgePlaces(places []Place, unread []string) Verdict {
 	verdict := NotBlocked
 	switch {
