@@ -14,25 +14,25 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// What "voipbl allow" has allowed is written down in three copies: two in the state
-// folder, so that a bad disk does not cut friends off at the next boot, and one in the run
-// folder, which is in memory, for when the state folder takes nothing. The newest whole
-// one counts.
+// The list of "voipbl allow" has three copies: two in the state folder, so that a bad disk
+// does not cut off friends at the next boot, and one in the run folder, which is in
+// memory, in case the state folder cannot be written to. The newest valid copy counts.
 const (
 	allowedFile = "allowed"
 	allowedCopy = "allowed-copy"
 )
 
-// AllowedBook is the list with what its copies are like.
+// AllowedBook is the list of allowed hosts with the state of its copies.
 type AllowedBook struct {
-	List   allowlist.List // as it is now
-	Notes  []string       // what is wrong with copies
-	Unread error          // nothing says what the list is, and there is one
-	Old    bool           // a copy is not as it should be, so all are to be written
-	unkept bool           // only the run folder has it, which no boot outlives
+	List   allowlist.List // the current list
+	Notes  []string       // what is wrong with single copies
+	Unread error          // why there is a list and no copy of it can be read
+	Old    bool           // a copy is out of date, so all must be written
+	unkept bool           // only the run folder has the list, so a boot loses it
 }
 
-// allowedCopies are the places of the copies. In the run folder no boot outlives one.
+// allowedCopies returns the places of the copies. The one in the run folder is lost at
+// a boot.
 func allowedCopies(cfg config.Config) []struct{ dir, name string } {
 	return []struct{ dir, name string }{{cfg.RunDir, allowedFile}, {cfg.StateDir, allowedFile}, {cfg.StateDir, allowedCopy}}
 }
@@ -95,7 +95,7 @@ func readAllowedCopy(dir, name string) (allowlist.List, error) {
 	return l, nil
 }
 
-// unreadAllowedError is a list that is there and cannot be read.
+// unreadAllowedError is returned if there is a list and it cannot be read.
 type unreadAllowedError struct{ err error }
 
 func (e *unreadAllowedError) Error() string {
@@ -104,12 +104,12 @@ func (e *unreadAllowedError) Error() string {
 
 func (e *unreadAllowedError) Unwrap() error { return e.err }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *unreadAllowedError) Remedy() string {
 	return "mend the disk, or allow them again with \"voipbl allow\"; what is damaged is kept under another name then"
 }
 
-// problem is what an admin has to do something about; nil if there is nothing.
+// problem returns what an admin must act on, or nil.
 func (b AllowedBook) problem() *problem.Problem {
 	switch {
 	case b.Unread != nil:
@@ -129,9 +129,9 @@ func LockAllowed(ctx context.Context, cfg config.Config, verb string, wait time.
 	return state.Lock(ctx, cfg.RunDir, state.AllowedLock, verb, wait, nil)
 }
 
-// Write writes a changed list down. It is known when that succeeds in the run folder or the
-// state folder; kept says why it is not in the state folder, and so would not outlive a
-// boot. The caller holds the lock.
+// Write writes a changed list. It succeeds if the run folder or the state folder has it;
+// kept says why it is not in the state folder, so that a boot would lose it. The caller
+// holds the lock.
 func (b AllowedBook) Write(cfg config.Config, list allowlist.List, now deadline.Clock) (kept, err error) {
 	list.Written = now
 	list.Serial = max(b.List.Serial+1, now.Wall.UnixMilli())
@@ -139,12 +139,12 @@ func (b AllowedBook) Write(cfg config.Config, list allowlist.List, now deadline.
 	list.Partial = unreadable
 	file := list.Encode()
 	run := writeAllowedCopy(cfg.RunDir, allowedFile, file, false)
-	if unreadable { // it may be readable again later, and is not to be written over
+	if unreadable { // it may become readable again, so do not overwrite it
 		return b.Unread, run
 	}
 	kept = writeAllowedCopy(cfg.StateDir, allowedFile, file, b.Unread != nil)
 	if kept == nil {
-		writeAllowedCopy(cfg.StateDir, allowedCopy, file, b.Unread != nil) // the others have it
+		writeAllowedCopy(cfg.StateDir, allowedCopy, file, b.Unread != nil) // the other copies have it
 		return nil, nil
 	}
 	if run != nil {
@@ -153,8 +153,8 @@ func (b AllowedBook) Write(cfg config.Config, list allowlist.List, now deadline.
 	return kept, nil
 }
 
-// writeAllowedCopy replaces a copy. A damaged one is put aside first, for whoever wants to
-// look at it.
+// writeAllowedCopy replaces a copy. If aside is true, a damaged one is put aside first, so
+// that a person can look at it.
 func writeAllowedCopy(dir, name string, file allowlist.File, aside bool) error {
 	store, err := fetch.OpenStore(dir)
 	if err != nil {
@@ -162,21 +162,21 @@ func writeAllowedCopy(dir, name string, file allowlist.File, aside bool) error {
 	}
 	defer store.Close()
 	if aside {
-		store.SetAsideJSON(name) // one that cannot be put aside is written over
+		store.SetAsideJSON(name) // overwritten if it cannot be put aside
 	}
 	return store.WriteJSON(name, file)
 }
 
-// SettleAllowed writes the copies anew that are not as they should be, and returns what
-// has to be said.
+// SettleAllowed rewrites the copies if one is out of date, and returns what a person
+// should know.
 func SettleAllowed(ctx context.Context, cfg config.Config, verb string) (notes []string) {
 	now := state.Clock()
 	if b := ReadAllowed(cfg, now); !b.Old || b.Unread != nil {
-		return nil // what is wrong with it is told with what is exempt
+		return nil // Gather reports what is wrong with it
 	}
 	unlock, err := LockAllowed(ctx, cfg, verb, state.LookWait)
 	if err != nil {
-		return nil // by somebody who writes it
+		return nil // another process is writing it
 	}
 	defer unlock()
 	b := ReadAllowed(cfg, now)
@@ -190,5 +190,5 @@ func SettleAllowed(ctx context.Context, cfg config.Config, verb string) (notes [
 	return notes
 }
 
-// ByHand is the source of what the verb has allowed.
+// ByHand is the source of hosts that "voipbl allow" has allowed.
 const ByHand = "voipbl allow"

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// allowedReason is why a host of "voipbl allow" is exempt.
+// allowedReason returns why a host of "voipbl allow" is exempt, for people.
 func allowedReason(e allowlist.Entry) string {
 	text := "voipbl allow"
 	if until := e.Until(); !until.IsZero() {
@@ -21,10 +21,10 @@ func allowedReason(e allowlist.Entry) string {
 	return text
 }
 
-// seeds are what names stood for when they were allowed.
+// seeds are the addresses that names had when they were allowed.
 type seeds map[string]Answer
 
-// into adds what nothing newer is known of.
+// into adds the seeds of names for which no newer addresses are known.
 func (s seeds) into(kept map[string]Answer) {
 	for name, seed := range s {
 		if len(kept[name].Addresses) == 0 {
@@ -57,8 +57,8 @@ func (n *names) setAllowed(b AllowedBook) seeds {
 	return found
 }
 
-// takeAllowed has what is allowed at this moment count: more may be, or less, than when
-// the names were resolved.
+// takeAllowed updates r to the current list of allowed hosts, which may have changed
+// since the names were resolved.
 func (r *Resolved) takeAllowed(cfg config.Config) AllowedBook {
 	b := ReadAllowed(cfg, state.Clock())
 	before := r.ByHand
@@ -81,7 +81,7 @@ func (r *Resolved) takeAllowed(cfg config.Config) AllowedBook {
 	return b
 }
 
-// next is in what time the first of the entries ends; 0 if none does.
+// next returns the time until the first entry ends; 0 if none ends.
 func (b AllowedBook) next() (next time.Duration) {
 	for _, e := range b.List.Entries {
 		if left := e.Ends.Up - b.List.Written.Up; e.For != 0 && (next == 0 || left < next) {

@@ -1,7 +1,9 @@
-// Package exempt knows who is never blocked, and why: trunks, local networks, what an admin
-// allows in the file or by hand, this host with its gateways and name servers, the sources
-// of lists, and whoever is logged in.
+// Package exempt collects the addresses that are never blocked, with the reasons: trunks,
+// local networks, hosts that an admin has allowed in the file or by hand, this host with
+// its gateways and name servers, the sources of lists, and hosts with a login session.
 //
-// [Gather] puts all of them together. It resolves names by package dns and keeps their last
-// answers; it neither fetches lists nor asks the kernel for sets or rules.
+// [Gather] puts them together. The package resolves names through package dns and keeps
+// their history. It does not fetch lists, and does not read or change sets or rules. agent,
+// bans, blocklist, outbox, reach and rules use it; it stands on allowlist, dns, host and
+// state.
 package exempt

@@ -10,33 +10,33 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Exemption tells whether one address or prefix is exempt, which is: never blocked on
-// this host.
+// Exemption says whether an address or prefix is exempt, that is, never blocked on this
+// host.
 type Exemption struct {
 	Query   string      `json:"query"`
-	Exempt  bool        `json:"exempt"`  // all of it
-	Because []Protected `json:"because"` // the exempt prefixes that have any of it
+	Exempt  bool        `json:"exempt"`  // the whole prefix is exempt
+	Because []Protected `json:"because"` // the exempt prefixes that overlap it
 
-	// Special is the special-purpose space that it is in, which no list blocks, and NeverBanned
-	// that no ban does either.
+	// Special is the special-purpose space that it is in, which lists never block.
+	// NeverBanned is true if bans do not block it either.
 	Special     string `json:"special,omitempty"`
 	NeverBanned bool   `json:"never_banned,omitempty"`
 }
 
-// Report is what [Ask] found.
+// Report is the result of [Ask].
 type Report struct {
 	Exemptions []Exemption
 
-	// Unresolved are the names of allow and trunks whose addresses nobody knows: the
-	// answer says nothing about these.
+	// Unresolved are the names in allow and trunks whose addresses are not known. The
+	// answers do not take them into account.
 	Unresolved []string
 }
 
-// Ask tells of each query whether it is exempt. It reads the configuration, what the
-// host looks like and the last DNS answers, but no feed and no set, for programs that
-// ask often. It works without an agent and without a state folder. Whoever is exempt by
-// what can be read is exempt; of the others, names of which the answers cannot be read
-// are an error, never "not exempt".
+// Ask says for each query whether it is exempt. It reads the configuration, the host's
+// networks and the last DNS answers, but no feeds and no sets, so that programs can
+// call it often. It works without an agent and without a state folder. If the DNS
+// answers cannot be read, queries that are exempt without them are still answered; for
+// the others Ask returns an error, never "not exempt".
 func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Report, error) {
 	store, unread := state.FindStore(cfg)
 	if unread != nil {
@@ -78,8 +78,8 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 // Exempts reports whether all of q is exempt.
 func (p *Protection) Exempts(q netip.Prefix) bool { return p.Sets.Contains(cidr.FromNetip(q)) }
 
-// unmapped is the IPv4 prefix that an IPv6 one stands for, as logs of sockets of both
-// families write it: "::ffff:198.51.100.7".
+// unmapped returns the IPv4 prefix for an IPv4-mapped one, such as
+// "::ffff:198.51.100.7", which programs with a socket for both families log.
 func unmapped(q netip.Prefix) netip.Prefix {
 	if a := q.Addr(); a.Is4In6() && q.Bits() >= 96 {
 		return netip.PrefixFrom(a.Unmap(), q.Bits()-96)
@@ -87,7 +87,8 @@ func unmapped(q netip.Prefix) netip.Prefix {
 	return q
 }
 
-// SpecialSpace is the special-purpose space that a prefix is in; empty if it is in none.
+// SpecialSpace returns the special-purpose space that a prefix is in, for people; "" if
+// it is in none.
 func SpecialSpace(q netip.Prefix) string {
 	s, found := cidr.FindSpecial(cidr.FromNetip(q))
 	if !found {
@@ -96,17 +97,17 @@ func SpecialSpace(q netip.Prefix) string {
 	return s.Name + " (" + s.Prefix.String() + ", " + s.Source + ")"
 }
 
-// maxFriends bounds for how many of those who are exempt the rules are gone through.
+// maxFriends is for how many exempt prefixes the rules are searched.
 const maxFriends = 512
 
-// Local reports whether nothing but local_networks has it: that some of these hosts are kept
-// out by a rule is what networks are divided for.
+// Local reports whether the prefix is exempt only through local_networks. A rule that keeps
+// out some hosts of a local network is normal.
 func (p Protected) Local() bool {
 	return !slices.ContainsFunc(p.Reasons, func(reason string) bool { return reason != localReason })
 }
 
-// Friends are who is exempt, in order, but for this host itself: that nobody else may send
-// from its addresses cuts nobody off.
+// Friends returns the exempt prefixes in order, without this host's own addresses: a rule
+// against packets from these cuts off nobody.
 func (p *Protection) Friends() []Protected {
 	var all []Protected
 	for _, family := range []string{"0.0.0.0/0", "::/0"} {

@@ -8,15 +8,14 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// namesFile keeps what names have stood for: in the state folder, so that it outlives a
-// boot, and in the run folder, which is in memory. A disk that is full, read-only, damaged
-// or gone then takes no friend's exemption away while DNS works or has worked since the
-// boot.
+// namesFile has the history of names. It is in the state folder, so that it survives a
+// boot, and in the run folder, which is in memory: even if the disk is full, read-only,
+// damaged or gone, friends stay exempt if DNS works or has worked since the boot.
 const namesFile = "names"
 
-// keptNames is what names have stood for. store is nil where there is no state folder, or
-// none that can be used. The error is about a file that is there and cannot be read; what
-// the other one has comes with it.
+// keptNames returns the history of names. store is nil if there is no usable state
+// folder. If a file exists and cannot be read, it returns an error together with the
+// names in the other file.
 func keptNames(cfg config.Config, store *fetch.Store) (map[string]Answer, error) {
 	kept := make(map[string]Answer)
 	var damaged error
@@ -41,11 +40,11 @@ func keptNames(cfg config.Config, store *fetch.Store) (map[string]Answer, error)
 	return kept, damaged
 }
 
-// keepNames writes down what names have stood for. The error is that of the state folder,
-// if there is one that can be used.
+// keepNames writes the history of names. The error is that of the state folder, if there
+// is a usable one.
 func keepNames(cfg config.Config, store *fetch.Store, all map[string]Answer) error {
 	if run, err := fetch.OpenStore(cfg.RunDir); err == nil {
-		run.WriteJSON(namesFile, all) // without it the state folder has it
+		run.WriteJSON(namesFile, all) // if that fails, the state folder has it
 		run.Close()
 	}
 	if store == nil {

@@ -14,28 +14,28 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// Answer is what is known of a name.
+// Answer is the history of a name.
 type Answer = dns.Known
 
 // Lookups says how names are resolved.
 type Lookups struct {
-	Offline bool // only read what is known
-	Keep    bool // write down what the answers add to it
-	Told    bool // what is wrong with answers is told already, when they come
+	Offline bool // ask no name server, only read the history
+	Keep    bool // write the new history
+	Told    bool // problems with answers have been reported already
 }
 
-// Resolved is what the names of a configuration stand for, and what went wrong.
+// Resolved has the addresses of the names in a configuration, and what went wrong.
 type Resolved struct {
 	names
-	sources  []source // that were talked to
+	sources  []source // hosts that were contacted
 	Answers  map[string]Answer
 	Problems []string
 	Never    []string // names without any address
-	noHost   []string // names of allow and trunks that answer with what is no host's address
+	noHost   []string // names of allow and trunks whose answer no host can have
 }
 
-// Resolve asks for the names of a configuration, all at once. A name that does not
-// resolve keeps the addresses that it has.
+// Resolve resolves all names of a configuration at the same time. A name that does not
+// resolve keeps its addresses.
 func Resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how Lookups) Resolved {
 	r := Resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), Answers: make(map[string]Answer)}
 	r.addSources(r.sources)
@@ -73,7 +73,8 @@ func Resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how Loo
 	return r
 }
 
-// questions are what the names are asked for: those of sources are no servers of SIP.
+// questions returns the DNS questions for the names. SIP servers are looked up only for
+// the names that an admin has allowed.
 func (n names) questions() []dns.Question {
 	var questions []dns.Question
 	for _, name := range n.all() {
@@ -88,13 +89,13 @@ func (n names) Allows(name string) bool {
 	return byHand || len(n.Allowed[name]) > 0
 }
 
-// take notes what a name stands for, and what is wrong with that.
+// take records the addresses of a name, and what is wrong with them.
 func (r *Resolved) take(name string, k Answer, how Lookups) {
 	r.Answers[name] = k
 	failed := k.Failed
 	if !r.Allows(name) {
 		if r.talkedTo(name) {
-			return // its address is known, or its proxy's
+			return // the contacted address is known, or the proxy's
 		}
 		if failed != nil && failed.NoHost {
 			failed = nil // a source on this host needs no exemption
@@ -105,7 +106,7 @@ func (r *Resolved) take(name string, k Answer, how Lookups) {
 	if len(k.Addresses) == 0 {
 		r.Never = append(r.Never, name)
 		switch {
-		case how.Told: // or it is asked for in a moment
+		case how.Told: // or it is about to be asked for
 		case failed != nil:
 			r.Problems = append(r.Problems, fmt.Sprintf("name %s: %s", name, failed.Why))
 		case k.Failed == nil:
@@ -118,20 +119,21 @@ func (r *Resolved) take(name string, k Answer, how Lookups) {
 	}
 }
 
-// failedWords tell of a name that does not resolve, or not as a whole.
+// failedWords returns the warning about a name that does not resolve, or only in part.
 func failedWords(name string, k Answer) string {
 	return fmt.Sprintf("name %s: %s: its addresses of %s stay exempt", name, k.Failed.Why, k.At.Local().Format(time.DateTime))
 }
 
-// movedWords tell of an answer that had nothing in common with what was known.
+// movedWords returns the warning about an answer without any address that was known
+// before.
 func movedWords(name string, k Answer) string {
 	return fmt.Sprintf("name %s: it now stands for %s, which it never did before; what it stood for stays exempt for a time: %s", name, AddrList(k.Moved.To), AddrList(k.Left()))
 }
 
-// shownAddrs bounds how many addresses a message names.
+// shownAddrs is how many addresses a message names.
 const shownAddrs = 4
 
-// AddrList names the first of some addresses, and how many more there are.
+// AddrList returns the first few addresses and the number of the others, for people.
 func AddrList(addrs []netip.Addr) string {
 	var words []string
 	for _, a := range addrs[:min(len(addrs), shownAddrs)] {
@@ -145,16 +147,16 @@ func AddrList(addrs []netip.Addr) string {
 }
 
 const (
-	// maxForgotten bounds how many names that are not asked for any more are remembered.
+	// maxForgotten is how many names that are no longer configured are remembered.
 	maxForgotten = 1000
 
-	// maxRemembered is how many addresses are written down beyond the last answers: a
-	// file has a bound, at some 40,000.
+	// maxRemembered is how many addresses are written in addition to the last answers.
+	// The size limit of a file is reached at about 40,000.
 	maxRemembered = 20_000
 )
 
-// remembered is what is written down: all names that were asked for, and for a time
-// those that are not in the configuration any more, which may be a mistake in it.
+// remembered returns the names to write: all that were asked for, and for a time those
+// no longer in the configuration, which may be missing there by mistake.
 func remembered(kept map[string]Answer, asked []string, keep time.Duration, now time.Time) map[string]Answer {
 	all := make(map[string]Answer)
 	for _, name := range asked {
@@ -177,7 +179,7 @@ func remembered(kept map[string]Answer, asked []string, keep time.Duration, now 
 	return all
 }
 
-// NamesNow are the names of a configuration and of "voipbl allow".
+// NamesNow returns the names of a configuration and of "voipbl allow".
 func NamesNow(cfg config.Config) names {
 	n := hostNames(cfg)
 	n.addAllowed(cfg)

@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/dns"
 )
 
-// TestRemembered: all names that were asked for, and others for a time; however many
-// they are, what is written down can be read again.
+// TestRemembered: all names that were asked for are written, and others for a time.
+// However many there are, the file can be read again.
 func TestRemembered(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	with := func(at time.Time, addresses int) (k Answer) {
@@ -33,7 +33,7 @@ func TestRemembered(t *testing.T) {
 	}
 
 	var asked []string
-	for n := range 8192 { // allow and trunks can have no more
+	for n := range 8192 { // the most that allow and trunks can have
 		name := fmt.Sprintf("n%d.example", n)
 		asked = append(asked, name)
 		kept[name] = with(now, dns.MaxAddresses)

@@ -9,18 +9,18 @@ import (
 	"github.com/voipbl/voipbl/dns"
 )
 
-// NameStatus is what is known of a name of allow or trunks.
+// NameStatus is the state of a name in allow or trunks.
 type NameStatus struct {
 	Name      string        `json:"name"`
 	Reasons   []string      `json:"reasons"`           // allow, trunks
-	Addresses []dns.Address `json:"addresses"`         // that are exempt
-	At        time.Time     `json:"at,omitzero"`       // of the last good answer
-	Failed    *dns.Failure  `json:"failed,omitempty"`  // since then
-	Moved     *dns.Move     `json:"moved,omitempty"`   // while what it left is exempt
-	Warning   string        `json:"warning,omitempty"` // about these two
+	Addresses []dns.Address `json:"addresses"`         // the exempt addresses
+	At        time.Time     `json:"at,omitzero"`       // when the last good answer came
+	Failed    *dns.Failure  `json:"failed,omitempty"`  // set if it has failed since then
+	Moved     *dns.Move     `json:"moved,omitempty"`   // set while the addresses from before are exempt
+	Warning   string        `json:"warning,omitempty"` // about Failed and Moved
 }
 
-// status tells of the names of allow and trunks, in order.
+// status returns the state of the names in allow and trunks, in order.
 func (r Resolved) status() []NameStatus {
 	var all []NameStatus
 	for _, name := range r.all() {
@@ -31,7 +31,7 @@ func (r Resolved) status() []NameStatus {
 		s := NameStatus{Name: name, Reasons: r.friend(name), Addresses: []dns.Address{}, At: k.At, Failed: k.Failed, Moved: k.Moved}
 		s.Addresses = append(s.Addresses, k.Addresses...)
 		switch {
-		case len(k.Addresses) == 0: // is a problem of its own
+		case len(k.Addresses) == 0: // reported separately
 		case k.Failed != nil:
 			s.Warning = failedWords(name, k)
 		case k.Moved != nil && len(k.Left()) > 0:
@@ -42,15 +42,15 @@ func (r Resolved) status() []NameStatus {
 	return all
 }
 
-// Unresolved is a name that an admin wants exempt, and of which no address is known.
+// Unresolved is a name that an admin wants exempt and whose addresses are not known.
 type Unresolved struct {
 	Name   string
-	Of     string // where it is written
+	Of     string // where the name is written
 	Remedy string
 }
 
-// Of is where a name is written: keys of the configuration, and the list of "voipbl
-// allow", which no file of the admin's has.
+// Of returns where a name is written, for people: keys of the configuration, and
+// "voipbl allow".
 func (n NameStatus) Of() string {
 	var places []string
 	for _, reason := range n.Reasons {
@@ -62,7 +62,8 @@ func (n NameStatus) Of() string {
 	return strings.Join(places, " and ")
 }
 
-// UnresolvedRemedy is written, unless the name is in the list of "voipbl allow" alone.
+// UnresolvedRemedy returns the remedy for an unresolved name: the given one, unless the
+// name is only in the list of "voipbl allow".
 func (n NameStatus) UnresolvedRemedy(written string) string {
 	if slices.ContainsFunc(n.Reasons, func(reason string) bool { return !n.byHand(reason) }) {
 		return written

@@ -20,43 +20,43 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// Protected is a prefix that is never blocked, and why.
+// Protected is a prefix that is never blocked, with the reasons.
 type Protected struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Reasons []string     `json:"reasons"`
 }
 
-// Network makes a Protected an entry of a cidranger index.
+// Network returns the prefix for the cidranger index.
 func (p *Protected) Network() net.IPNet {
 	addr := p.Prefix.Addr()
 	return net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(p.Prefix.Bits(), addr.BitLen())}
 }
 
-// Protection is everything that is never blocked on this host, as sets to
-// subtract and as an index to ask.
+// Protection is everything that is never blocked on this host, as sets to subtract and
+// as an index to search.
 type Protection struct {
 	Sets        cidr.Sets
 	index       cidranger.Ranger
 	Problems    []string
-	Unprotected []string // names of allow and trunks without any address
-	NoHost      []string // names of allow and trunks that answer with what is no host's address
+	Unprotected []string // names in allow and trunks without any address
+	NoHost      []string // names in allow and trunks whose answer no host can have
 	Names       []NameStatus
 	Trunks      []netip.Prefix
-	Sessions    []netip.Addr // whoever is logged in by SSH
+	Sessions    []netip.Addr // addresses of SSH logins
 
-	unread         error            // why it is not known what "voipbl allow" has allowed
-	AllowedProblem *problem.Problem // this, or that it is not written down
-	AllowedUntil   time.Duration    // in what time the next of it ends; 0 if nothing does
+	unread         error            // why the list of "voipbl allow" is not known
+	AllowedProblem *problem.Problem // unread, or that the list is not written down
+	AllowedUntil   time.Duration    // time until the next entry ends; 0 if none ends
 }
 
-// names are the DNS names of a configuration, each with why it is protected.
+// names are the DNS names of a configuration, each with the reasons why it is exempt.
 type names struct {
-	Allowed map[string][]string // of allow and trunks
-	Servers map[string][]string // of feeds, and where reports go
-	ByHand  map[string]string   // of "voipbl allow": one reason each
+	Allowed map[string][]string // in allow and trunks
+	Servers map[string][]string // of feeds and of the server for reports
+	ByHand  map[string]string   // of "voipbl allow"; one reason each
 }
 
-// hostNames finds them.
+// hostNames returns the DNS names of a configuration.
 func hostNames(cfg config.Config) names {
 	n := names{make(map[string][]string), make(map[string][]string), nil}
 	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
@@ -80,7 +80,7 @@ func hostNames(cfg config.Config) names {
 	return n
 }
 
-// addSources adds the names of hosts that were talked to.
+// addSources adds the names of hosts that were contacted.
 func (n names) addSources(sources []source) {
 	for _, s := range sources {
 		if name := s.name(); name != "" && !slices.Contains(n.Servers[name], s.reason) {
@@ -89,7 +89,7 @@ func (n names) addSources(sources []source) {
 	}
 }
 
-// all are the names in order, each once.
+// all returns the names in order, without duplicates.
 func (n names) all() []string {
 	all := slices.AppendSeq(slices.Collect(maps.Keys(n.Allowed)), maps.Keys(n.Servers))
 	all = slices.AppendSeq(all, maps.Keys(n.ByHand))
@@ -97,12 +97,12 @@ func (n names) all() []string {
 	return slices.Compact(all)
 }
 
-// reasons are why a name is protected.
+// reasons returns why a name is exempt.
 func (n names) reasons(name string) []string {
 	return slices.Concat(n.friend(name), n.Servers[name])
 }
 
-// friend are the reasons of one that an admin has named.
+// friend returns the reasons of a name that an admin has allowed.
 func (n names) friend(name string) []string {
 	reasons := slices.Clone(n.Allowed[name])
 	if reason, found := n.ByHand[name]; found {
@@ -111,11 +111,11 @@ func (n names) friend(name string) []string {
 	return reasons
 }
 
-// feedHost is where a feed comes from: a list that blocks its own source stops
-// being updated. It is empty for a path.
+// feedHost returns the host of a feed, or "" for a path. It is exempt, because a list
+// that blocks its own source could no longer be fetched.
 func feedHost(f config.Feed) string { return urlHost(string(f.URL)) }
 
-// reportHost is where attackers are reported, if they are.
+// reportHost returns the host to which attackers are reported, or "".
 func reportHost(cfg config.Config) string {
 	if !cfg.Report.Enabled {
 		return ""
@@ -148,13 +148,13 @@ const (
 	localReason      = "local_networks"
 )
 
-// Gather gathers the protected addresses of the configuration, with its names
-// as they were resolved, and of the host as it is now.
+// Gather collects the exempt addresses of the configuration, with its names as resolved
+// in answers, and of this host as it is now.
 func Gather(cfg config.Config, answers Resolved) (*Protection, error) {
 	return GatherWith(cfg, answers, host.SessionPeers())
 }
 
-// GatherWith is protection where it is known who is logged in.
+// GatherWith is [Gather] with known login sessions.
 func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Protection, error) {
 	var list protectedList
 	allowed := answers.takeAllowed(cfg)
@@ -220,17 +220,17 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	return p, nil
 }
 
-// LastAnswers are the last good ones.
+// LastAnswers returns the last good DNS answers, without asking.
 func LastAnswers(ctx context.Context, cfg config.Config, store *fetch.Store) Resolved {
 	return Resolve(ctx, store, cfg, Lookups{Offline: true})
 }
 
-// GatherLast is protection by the last good answers, for those who only look.
+// GatherLast is [Gather] with the last good DNS answers, for commands that only look.
 func GatherLast(ctx context.Context, cfg config.Config, store *fetch.Store) (*Protection, error) {
 	return Gather(cfg, LastAnswers(ctx, cfg, store))
 }
 
-// protectedList collects the reasons for each prefix.
+// protectedList has the reasons for each exempt prefix.
 type protectedList map[netip.Prefix][]string
 
 func (l *protectedList) add(p netip.Prefix, reason string) {
@@ -248,7 +248,7 @@ func (l *protectedList) addAddrs(addrs []netip.Addr, reason string) {
 	}
 }
 
-// HostsOf are addresses as prefixes.
+// HostsOf returns addresses as prefixes.
 func HostsOf(addrs []netip.Addr) (hosts []netip.Prefix) {
 	for _, a := range addrs {
 		a = a.Unmap().WithZone("")
@@ -257,7 +257,7 @@ func HostsOf(addrs []netip.Addr) (hosts []netip.Prefix) {
 	return hosts
 }
 
-// addHosts adds those that are written as addresses.
+// addHosts adds the hosts that are written as addresses.
 func (l *protectedList) addHosts(hosts []config.Host, reason string) {
 	for _, h := range hosts {
 		if h.Name == "" {
@@ -266,7 +266,7 @@ func (l *protectedList) addHosts(hosts []config.Host, reason string) {
 	}
 }
 
-// HostPrefixes are the addresses of hosts, with names as they were resolved.
+// HostPrefixes returns the addresses of hosts, with names as resolved in answers.
 func HostPrefixes(hosts []config.Host, answers map[string]Answer) []netip.Prefix {
 	var prefixes []netip.Prefix
 	add := func(p netip.Prefix) {
@@ -301,8 +301,8 @@ func (l protectedList) index() (*Protection, error) {
 	return p, nil
 }
 
-// Covering returns what protects any address of q: the protected prefixes that
-// contain it, widest first, and then those inside it.
+// Covering returns the exempt prefixes that contain q, widest first, and then those
+// inside q.
 func (p *Protection) Covering(q netip.Prefix) []Protected {
 	at, _ := p.index.ContainingNetworks(q.Addr().AsSlice())
 	inside, _ := p.index.CoveredNetworks((&Protected{Prefix: q}).Network())
@@ -316,7 +316,7 @@ func (p *Protection) Covering(q netip.Prefix) []Protected {
 	return found
 }
 
-// Overlapping returns the protected prefixes that sets would block, in order.
+// Overlapping returns the exempt prefixes that sets would block, in order.
 func (p *Protection) Overlapping(sets cidr.Sets) []Protected {
 	var found []Protected
 	for f := range sets {
@@ -333,7 +333,7 @@ func (p *Protection) Overlapping(sets cidr.Sets) []Protected {
 	return slices.CompactFunc(found, func(a, b Protected) bool { return a.Prefix == b.Prefix })
 }
 
-// AddressesOf are the exempt addresses of a name of allow or trunks.
+// AddressesOf returns the exempt addresses of a name in allow or trunks.
 func (p *Protection) AddressesOf(name string) (addrs []netip.Addr) {
 	for _, n := range p.Names {
 		if n.Name == name {
@@ -345,7 +345,7 @@ func (p *Protection) AddressesOf(name string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// Blockable is what remains of sets without what is never blocked.
+// Blockable returns sets without the prefixes that are never blocked.
 func Blockable(sets, protected cidr.Sets) cidr.Sets {
 	return sets.Subtract(cidr.Union(cidr.SpecialSpace, protected))
 }

@@ -102,7 +102,7 @@ firewall:
 	}
 }
 
-// TestNamesKeepTheirLastGoodAnswer: a name that stops resolving stays protected.
+// TestNamesKeepTheirLastGoodAnswer: a name that stops resolving stays exempt.
 func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 	testns.Enter(t) // no DNS server answers in here
 	store := openStore(t)
@@ -120,15 +120,15 @@ func TestNamesKeepTheirLastGoodAnswer(t *testing.T) {
 			t.Errorf("offline %v: problems %q", offline, problems)
 		}
 	}
-	// A look-up that succeeded has not pushed out the answer of one that failed.
+	// A lookup that succeeded has not removed the answer of one that failed.
 	var kept map[string]Answer
 	if err := store.ReadJSON(namesFile, &kept); err != nil || !slices.Equal(kept["trunk.invalid"].Addrs(), old) || kept["localhost"].Failed == nil {
 		t.Errorf("kept %v, %v", kept, err)
 	}
 }
 
-// TestProtectedAddresses: an address is the same however it is written, and of what is
-// protected only that is told which sets would block.
+// TestProtectedAddresses: the notation of an address does not matter, and Overlapping
+// returns only exempt prefixes that the sets would block.
 func TestProtectedAddresses(t *testing.T) {
 	var list protectedList
 	list.addAddrs(testvalue.Addrs("::ffff:1.2.3.4", "fe80::1%eth0"), "gateway")
@@ -151,7 +151,7 @@ func TestProtectedAddresses(t *testing.T) {
 	}
 }
 
-// TestHostsOf: an address is exempt as packets have it, however it was told.
+// TestHostsOf: an IPv4-mapped address is exempt as IPv4, as packets have it.
 func TestHostsOf(t *testing.T) {
 	var addrs []netip.Addr
 	for _, text := range []string{"::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3.4", "2a00::1"} {

@@ -10,18 +10,19 @@ import (
 	"github.com/voipbl/voipbl/internal/web"
 )
 
-// A list that blocks its own source stops being updated. The URL does not tell the whole
-// source: there may be redirects, a proxy, and more servers behind a name than DNS tells
-// at a time. So what was really talked to at the last success is exempt, and what was to
-// be talked to at a failure since: it may be blocked already.
+// A list that blocks its own source can no longer be fetched. The URL alone does not
+// name all hosts of a source: there may be redirects, a proxy, and more servers behind a
+// name than one DNS answer has. So the hosts that the last successful fetch has
+// contacted are exempt, and those that a failed fetch since then has tried to contact:
+// they may be blocked already.
 
-// source is a host that a list comes from, or that is told about attackers.
+// source is a host that a list comes from, or to which attackers are reported.
 type source struct {
 	web.Peer
 	reason string
 }
 
-// talkedSources are those of each feed, and of reports.
+// talkedSources returns the contacted hosts of each feed and of reports.
 func talkedSources(cfg config.Config, store *fetch.Store) []source {
 	if store == nil {
 		return nil
@@ -31,12 +32,12 @@ func talkedSources(cfg config.Config, store *fetch.Store) []source {
 		if f.URL == "" {
 			continue
 		}
-		if state, err := store.State(f.Name); err == nil { // else the feed tells
+		if state, err := store.State(f.Name); err == nil { // otherwise the feed reports it
 			all = append(all, sourcesOf(SourceReason(f), slices.Concat(state.Talked, state.Tried))...)
 		}
 	}
 	if cfg.Report.Enabled {
-		// A small part of the outbox. If it cannot be read, reports tell.
+		// A small part of the outbox. If it cannot be read, outbox reports that.
 		var box struct {
 			Talked []web.Peer `json:"talked"`
 			Tried  []web.Peer `json:"tried"`
@@ -60,27 +61,29 @@ func sourcesOf(reason string, peers []web.Peer) []source {
 	return all
 }
 
-// Talked adds what a feed has just talked to, if its history could not be written.
+// Talked adds the hosts that a fetch has just contacted, for when the feed's state
+// could not be written.
 func (r *Resolved) Talked(f config.Feed, to []web.Peer) {
 	r.sources = append(r.sources, sourcesOf(SourceReason(f), to)...)
 }
 
-// talkedTo reports whether a host was talked to, or through a proxy.
+// talkedTo reports whether a host was contacted, directly or through a proxy.
 func (r *Resolved) talkedTo(host string) bool {
 	return slices.ContainsFunc(r.sources, func(s source) bool { return s.Host == host })
 }
 
 // maxRedirected is how many addresses of each family are exempt because a redirect leads to
-// their name: content delivery networks have fewer, and whoever runs the list, or got into
-// its server, chooses the name and its answers.
+// their name. Content delivery networks have fewer, and an attacker who has broken into the
+// list's server can choose the name and its answers.
 const maxRedirected = 8
 
-// redirected reports whether a name counts only because servers have redirected to it.
+// redirected reports whether a name is exempt only because servers have redirected to
+// it.
 func (n names) redirected(name string) bool {
 	return !slices.ContainsFunc(n.reasons(name), func(reason string) bool { return !strings.HasSuffix(reason, ", "+string(web.Redirect)) })
 }
 
-// name is the host if it has to be resolved.
+// name returns the host if it must be resolved, otherwise "".
 func (s source) name() string {
 	if isAddr(s.Host) {
 		return ""
@@ -88,7 +91,7 @@ func (s source) name() string {
 	return s.Host
 }
 
-// words are why it is exempt.
+// words returns why the source is exempt.
 func (s source) words() string {
 	if name := s.name(); name != "" {
 		return s.reason + " (" + name + ")"
@@ -96,7 +99,7 @@ func (s source) words() string {
 	return s.reason
 }
 
-// addrs are its addresses, as far as they need no name.
+// addrs returns the addresses of the source that are known without resolving its name.
 func (s source) addrs() []netip.Addr {
 	var all []netip.Addr
 	if s.Addr.IsValid() {
@@ -108,5 +111,6 @@ func (s source) addrs() []netip.Addr {
 	return all
 }
 
-// OutboxFile keeps, in the state folder, what VoIPBL is to be told: it outlives a boot.
+// OutboxFile, in the state folder, has the reports to be sent to VoIPBL, so that they
+// survive a boot.
 const OutboxFile = "reports"
