@@ -1,8 +1,9 @@
-// Package lockout tells what base rules would shut out: which listeners of a host they
-// close, which of those a VPN comes in by, and what in the configuration opens them.
+// Package lockout finds what base rules would close: which listeners of this host,
+// which of those a VPN connects through, and what in the configuration opens them.
 //
-// It is pure: what listens comes from package host, what is open from package firewall.
-// "voipbl firewall apply", "firewall diff", "setup" and "doctor" all ask here.
+// It only computes, and installs no rules: package host supplies the listeners, package
+// firewall the rules. "voipbl firewall apply", "firewall diff", "setup" and "doctor"
+// use it, through rules, advise and cmd/voipbl.
 package lockout
 
 import (
@@ -16,25 +17,25 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// Closed is a listener that not everyone reaches once the base rules are in force.
+// Closed is a listener that not everyone can reach once the base rules are in force.
 type Closed struct {
 	host.Listener
 
-	// OpenTo is who may still begin a connection to it; nobody if it is empty.
+	// OpenTo are the networks that may still open a connection to it.
 	OpenTo []netip.Prefix `json:"open_to"`
 
-	// Named is that a service has it, which is not for everyone.
+	// Named is true if a configured service has the port, but not for everyone.
 	Named bool `json:"named"`
 
-	// Remedy is what in the configuration opens it for everyone.
+	// Remedy is the change of the configuration that opens it for everyone.
 	Remedy string `json:"remedy"`
 }
 
-// clients are ports of programs that only ask: the answers come in all the same.
+// clients are ports of client programs. Answers to them come in without a rule.
 var clients = []host.Port{{Proto: "udp", Port: 68}, {Proto: "udp", Port: 546}} // DHCP
 
-// Find tells which listeners base rules close, if others' rules in INPUT do not open
-// them.
+// Find returns the listeners that base rules close and that other programs' rules in
+// INPUT do not open.
 func Find(base firewall.Base, saved [2]*firewall.Saved, listeners []host.Listener) []Closed {
 	found := []Closed{}
 	for _, l := range listeners {
@@ -52,8 +53,8 @@ func Find(base firewall.Base, saved [2]*firewall.Saved, listeners []host.Listene
 	return found
 }
 
-// accessTo is who reaches a listener: in each family that it has, for one that has
-// both is only open for everyone if both are.
+// accessTo returns who can reach a listener. One with both families is open to everyone
+// only if both are.
 func accessTo(base firewall.Base, saved [2]*firewall.Saved, l host.Listener) firewall.Access {
 	all := firewall.Access{Everyone: true}
 	for _, f := range families(l.Addr) {
@@ -68,7 +69,7 @@ func accessTo(base firewall.Base, saved [2]*firewall.Saved, l host.Listener) fir
 	return all
 }
 
-// families are those that come in to a listener's address: to all of IPv6 also IPv4.
+// families returns the families that reach a listener's address; "::" also takes IPv4.
 func families(a netip.Addr) []firewall.Family {
 	switch {
 	case a.Is4():
@@ -87,12 +88,12 @@ func (c Closed) Place() string {
 	return fmt.Sprintf("%s %d", c.Proto, c.Port)
 }
 
-// By names what listens.
+// By names the program that listens.
 func (c Closed) By() string {
 	return cmp.Or(c.Program, map[bool]string{true: "the kernel"}[c.Port == 0 || c.VPN != ""], "unknown")
 }
 
-// remedy is what opens a listener for everyone; others are all that are closed.
+// remedy returns what opens a listener for everyone. others are all closed listeners.
 func remedy(base firewall.Base, c Closed, others []Closed) string {
 	if slices.ContainsFunc(base.SIP, func(p firewall.PortRange) bool { return p.Has(c.Port) }) {
 		return `set "firewall: {sip: {public: true}}"`
@@ -103,7 +104,7 @@ func remedy(base firewall.Base, c Closed, others []Closed) string {
 	return "add " + newService(base, c, others) + " to firewall.services"
 }
 
-// serviceOf is the service of the base rules that a listener belongs to.
+// serviceOf returns the service of the base rules that a listener belongs to.
 func serviceOf(base firewall.Base, c Closed) (firewall.Service, bool) {
 	in := func(p firewall.PortRange) bool { return p.Has(c.Port) }
 	for _, s := range base.Services {
@@ -114,8 +115,9 @@ func serviceOf(base firewall.Base, c Closed) (firewall.Service, bool) {
 	return firewall.Service{}, false
 }
 
-// newService is the line of firewall.services that opens a listener, together with all
-// others of its program: a name may stand there once for a protocol.
+// newService returns the line for firewall.services that opens a listener and all
+// others of its program and protocol, because each name may be used only once for a
+// protocol.
 func newService(base firewall.Base, c Closed, others []Closed) string {
 	name := c.serviceName()
 	if c.Port == 0 {
@@ -137,7 +139,7 @@ func newService(base firewall.Base, c Closed, others []Closed) string {
 
 func (c Closed) serviceName() string { return serviceName(cmp.Or(c.VPN, c.Program, "port")) }
 
-// serviceName makes a name that the configuration takes.
+// serviceName turns text into a name that the configuration accepts.
 func serviceName(text string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -151,12 +153,11 @@ func serviceName(text string) string {
 	return cmp.Or(strings.TrimLeft(name, "._-"), "port")
 }
 
-// ShutsOut reports whether a VPN comes in by the listener that cannot do without it:
-// whoever is at work behind it is shut out at its next reconnect.
+// ShutsOut reports whether a VPN depends on the listener: people who work through it
+// are locked out at its next reconnect.
 func (c Closed) ShutsOut() bool { return c.VPN != "" && !host.Dials(c.VPN) }
 
-// VPN are those of the closed listeners that shut somebody out. Each port is named once,
-// however many addresses it has.
+// VPN returns the closed listeners that a VPN depends on, each port only once.
 func VPN(closed []Closed) []Closed {
 	var found []Closed
 	for _, c := range closed {

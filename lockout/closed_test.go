@@ -29,8 +29,8 @@ var (
 	}
 )
 
-// TestFind has a host with all sorts of listeners, and says of each one that is closed who
-// still reaches it and what opens it.
+// TestFind has a host with all kinds of listeners. For each closed one it checks who can
+// still reach it and what opens it.
 func TestFind(t *testing.T) {
 	opened, err := firewall.ParseSaved(firewall.IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p tcp -m tcp --dport 9090 -j ACCEPT\n[0:0] -A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 9091 -j ACCEPT\nCOMMIT\n"))
 	if err != nil {
@@ -46,7 +46,7 @@ func TestFind(t *testing.T) {
 		listener("udp", "0.0.0.0", 12000, "asterisk", ""),
 		listener("udp", "0.0.0.0", 5060, "asterisk", ""),
 		listener("tcp", "0.0.0.0", 9090, "cockpit", ""),
-		listener("tcp", "::", 9090, "cockpit", ""), // over IPv6 nobody has opened it
+		listener("tcp", "::", 9090, "cockpit", ""), // not opened for IPv6
 		listener("tcp", "0.0.0.0", 9091, "cockpit", ""),
 		listener("tcp", "0.0.0.0", 6379, "redis-server", ""),
 		listener("udp", "0.0.0.0", 500, "charon", "ipsec"),
@@ -79,8 +79,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestRemedyOpens writes each line that is to be added into a configuration, and finds
-// nothing closed any more.
+// TestRemedyOpens adds each suggested line to a configuration; then nothing is closed.
 func TestRemedyOpens(t *testing.T) {
 	all := []host.Listener{
 		listener("tcp", "::", 6379, "redis-server", ""), listener("udp", "::", 500, "charon", "ipsec"), listener("udp", "::", 4500, "charon", "ipsec"),
@@ -117,8 +116,8 @@ func TestVPN(t *testing.T) {
 	for _, c := range VPN(Find(base, [2]*firewall.Saved{}, []host.Listener{
 		listener("tcp", "0.0.0.0", 6379, "redis-server", ""),
 		listener("udp", "0.0.0.0", 51820, "", "wireguard"), listener("udp", "::", 51820, "", "wireguard"),
-		listener("udp", "0.0.0.0", 41641, "tailscaled", "tailscale"), // it finds another way
-		listener("udp", "0.0.0.0", 1195, "openvpn", "openvpn"),       // which is open
+		listener("udp", "0.0.0.0", 41641, "tailscaled", "tailscale"), // tailscale finds another way
+		listener("udp", "0.0.0.0", 1195, "openvpn", "openvpn"),       // open
 		listener("esp", "0.0.0.0", 0, "", "ipsec"),
 		listener("udp", "0.0.0.0", 1194, "openvpn", "openvpn"), listener("tcp", "0.0.0.0", 1194, "openvpn", "openvpn"),
 	})) {
@@ -129,7 +128,7 @@ func TestVPN(t *testing.T) {
 	}
 }
 
-// TestServiceName: what the configuration does not take in a name is left out of it.
+// TestServiceName: characters that the configuration does not accept are left out.
 func TestServiceName(t *testing.T) {
 	for text, want := range map[string]string{
 		"abyz-ABYZ_0189.x": "abyz-abyz_0189.x", "`a{/0:@B[": "a0b", "-._1": "1", "": "port", "Ä ": "port", "._-": "port",
