@@ -1,6 +1,8 @@
-// Package takeover says what a running agent takes over from a configuration that a command
-// goes by, and what it refuses because less would be protected by it.
+// Package takeover makes a running agent take over a changed configuration, and decides
+// which changes it refuses because they would protect less.
 //
-// [Follow] is what commands call before they change sets or rules by a file that the agent
-// does not go by yet: it would undo what they do.
+// Commands call [Follow] before they change sets or rules by a file that the agent has not
+// taken over yet: the agent would undo their changes. The package itself changes no sets
+// and no rules. agent, blocklist, rules and cmd/voipbl use it; it stands on state,
+// setnames and settings.
 package takeover

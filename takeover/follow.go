@@ -14,15 +14,15 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// A running agent makes the kernel hold what its own configuration says. A command that
-// goes by another one would be undone by it, so the agent takes the file over first, or
-// the command says why it does not.
+// A running agent applies its own configuration, and would undo the changes of a
+// command with another one. So the agent takes over the file first, or the command says
+// why it does not.
 
-// NotFollowedError is a running agent that does not take over the configuration that a
-// command is to put in force.
+// NotFollowedError is returned if a running agent does not take over the configuration
+// that a command is to apply.
 type NotFollowedError struct {
-	Why  *problem.Problem // what the agent says; nil if it was not asked, or reads another file
-	File string           // that the agent reads
+	Why  *problem.Problem // why the agent refuses; nil if it was not asked, or reads another file
+	File string           // the file that the agent reads
 }
 
 func (e *NotFollowedError) Error() string {
@@ -32,7 +32,7 @@ func (e *NotFollowedError) Error() string {
 	return "the agent goes on with the old configuration, and would undo this: " + e.Why.Error
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *NotFollowedError) Remedy() string {
 	if e.Why == nil {
 		return fmt.Sprintf("name that file with \"--config %s\", or stop the agent", e.File)
@@ -40,28 +40,28 @@ func (e *NotFollowedError) Remedy() string {
 	return e.Why.Remedy
 }
 
-// Following is what a command asks of the agent.
+// Following is the options of [Follow].
 type Following struct {
-	File    string // that the command has read
+	File    string // the file that the command has read
 	MayLose state.MayLose
-	DryRun  bool // only find out
+	DryRun  bool // only check whether the agent would follow
 	Timeout time.Duration
 
-	// Judge is called just before the agent is asked to take another configuration over.
-	// With an error, which is returned as it is, it is not asked. It may be nil.
+	// Judge is called just before the agent is asked to take over the configuration. If
+	// it returns an error, Follow returns that and does not ask. It may be nil.
 	Judge func() error
 }
 
-// Followed is what a running agent has made of the configuration of a command. What it has
-// put in force, the command finds done.
+// Followed says how a running agent has taken over the configuration of a command. The
+// command finds the agent's changes already done.
 type Followed struct {
-	Now   bool     `json:"now"`   // it took the configuration over for this command; else it went by it before
-	Taken []string `json:"taken"` // all that was taken out with that, as of [TakenAway]
+	Now   bool     `json:"now"`   // taken over for this command; false if the agent had it before
+	Taken []string `json:"taken"` // everything that the agent removed, as of [TakenAway]
 }
 
-// Follow has a running agent take over the configuration that a command is to put in
-// force. On a NotFollowedError it does not; a SilentAgentError says that nobody knows.
-// Without an agent, and in a dry run that it would follow, it returns nothing.
+// Follow makes a running agent take over the configuration that a command is to apply.
+// A NotFollowedError means that it does not, a SilentAgentError that this is not known.
+// Follow returns nil if there is no agent, and in a dry run if the agent would follow.
 func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, error) {
 	theirs, err := state.AgentConfig(ctx, cfg.RunDir)
 	switch {
@@ -94,7 +94,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 	if err != nil {
 		return nil, err
 	}
-	// One that was taken over, and could not be put in force, is not refused.
+	// A configuration that was taken over and could not be applied is not refused.
 	now, err := state.AgentConfig(ctx, cfg.RunDir)
 	switch {
 	case err != nil:
@@ -105,8 +105,8 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 	return &Followed{Now: true, Taken: append([]string{}, TakenAway(theirs, cfg)...)}, nil
 }
 
-// ReloadGently has the agent read its file anew. What takes away more than it may is
-// refused.
+// ReloadGently makes the agent reload its file. The agent refuses one that takes away
+// more than may allows.
 func ReloadGently(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
 	path := state.ReloadPath
 	if value := state.Gentle[may]; value != "" {
@@ -116,8 +116,9 @@ func ReloadGently(ctx context.Context, cfg config.Config, wait time.Duration, ma
 	return refused, err
 }
 
-// ReloadAgent has the agent take the configuration over, and returns when it is in
-// force, or why it is refused. taken is all that it took away, as of [TakesAway].
+// ReloadAgent makes the agent take over the configuration, and returns when it is
+// applied, or why it is refused. taken is everything that the agent removed, as of
+// [TakesAway].
 func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *problem.Problem, err error) {
 	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
 	refused, err = ReloadGently(ctx, cfg, wait, state.LoseAny)
@@ -129,8 +130,8 @@ func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (ta
 	return taken, refused, err
 }
 
-// TakesAway is all that a configuration would take away from a running agent's, such as
-// "192.0.2.7 of allow".
+// TakesAway returns everything that a configuration would remove from a running
+// agent's, such as "192.0.2.7 of allow".
 func TakesAway(ctx context.Context, cfg config.Config) []string {
 	theirs, err := state.AgentConfig(ctx, cfg.RunDir)
 	if err != nil {

@@ -13,18 +13,19 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// RestartError is a change of the configuration that the agent cannot take over
-// while it runs.
+// RestartError is returned for a change of the configuration that needs a restart of
+// the agent.
 type RestartError struct{ Key string }
 
 func (e *RestartError) Error() string {
 	return e.Key + " has changed, which needs a new start"
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
 
-// Refusal is why a configuration is not taken over in place of another one, or nil.
+// Refusal returns why the agent refuses to replace the old configuration with the new
+// one, or nil.
 func Refusal(ctx context.Context, old, new config.Config, may state.MayLose) error {
 	var taken error
 	if setnames.NamesOf(old) != setnames.NamesOf(new) {
@@ -33,34 +34,34 @@ func Refusal(ctx context.Context, old, new config.Config, may state.MayLose) err
 	return errors.Join(needsRestart(old, new), taken, lessProtection(old, new, may))
 }
 
-// Besides is why a configuration would not be taken over even if all names of sets could be had.
+// Besides is [Refusal] without the check whether the names of sets are taken.
 func Besides(old, new config.Config, may state.MayLose) error {
 	return errors.Join(needsRestart(old, new), lessProtection(old, new, may))
 }
 
-// LessProtectionError is a configuration that protects less than the one before, and
-// that nobody has asked for by name.
+// LessProtectionError is returned for a configuration that protects less than the old
+// one, unless an admin has asked for the reload.
 type LessProtectionError struct{ Lost []string }
 
 func (e *LessProtectionError) Error() string {
 	return "the file has changed and takes away " + strings.Join(e.Lost, "; ") + ", so the agent does not take it over by itself"
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *LessProtectionError) Remedy() string { return state.LessRemedy }
 
-// lostBase is among what is lost when a file has "base: false".
+// lostBase is listed as lost if the new file has "base: false".
 const lostBase = "the base rules"
 
-// TakesBase reports whether a configuration is refused because it has no base rules any
-// more.
+// TakesBase reports whether a configuration is refused because it no longer has base
+// rules.
 func TakesBase(refused error) bool {
 	var e *LessProtectionError
 	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
 }
 
-// lessProtection reports all that a change would take away, if that is more than it may:
-// rules, what is never blocked, and feeds.
+// lessProtection returns an error with everything that a change would remove (rules,
+// exempt hosts, feeds), if that is more than may allows.
 func lessProtection(old, new config.Config, may state.MayLose) error {
 	rules, rest := lostRules(old, new), lostEntries(old, new)
 	if may == state.LoseAny || len(rest) == 0 && (may == state.LoseRules || len(rules) == 0) {
@@ -69,8 +70,8 @@ func lessProtection(old, new config.Config, may state.MayLose) error {
 	return &LessProtectionError{append(rules, rest...)}
 }
 
-// TakenAway is all that a change takes out. Rules that are another program's from now on stay
-// where they are: nobody looks after them any more.
+// TakenAway returns everything that a change removes. Rules that are left to another program
+// from now on stay in place, and voipbl no longer checks them.
 func TakenAway(old, new config.Config) []string {
 	entries := lostEntries(old, new)
 	if settings.LeavesRules(new) {
@@ -79,7 +80,7 @@ func TakenAway(old, new config.Config) []string {
 	return append(lostRules(old, new), entries...)
 }
 
-// lostRules are the rules that a change would take away.
+// lostRules returns the rules that a change would remove.
 func lostRules(old, new config.Config) (lost []string) {
 	if old.Firewall.Base && !new.Firewall.Base {
 		lost = append(lost, lostBase)
@@ -93,7 +94,8 @@ func lostRules(old, new config.Config) (lost []string) {
 	return lost
 }
 
-// lostEntries are what a change would take out of lists.
+// lostEntries returns the entries that a change would remove from the lists of the
+// configuration.
 func lostEntries(old, new config.Config) (lost []string) {
 	for _, list := range []struct {
 		key      string

@@ -7,7 +7,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// TestTakenAway tells what a change takes out from what it only leaves alone.
+// TestTakenAway: rules that a change removes are listed, rules that it only leaves
+// alone are not.
 func TestTakenAway(t *testing.T) {
 	const lists = "feeds: [{name: a, path: /a}]\n"
 	base := testvalue.Config(t, lists+"allow: [9.8.7.6]\nfirewall: {base: true, local_networks: [192.168.7.0/24]}\n")
@@ -24,7 +25,7 @@ func TestTakenAway(t *testing.T) {
 		if got := TakenAway(base, newer); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
-		// The agent takes neither over by itself.
+		// The agent takes over neither by itself.
 		if refused := lessProtection(base, newer, 0) != nil; refused != (test.name != "nothing") {
 			t.Errorf("%s: refused: %v", test.name, refused)
 		}
