@@ -55,7 +55,7 @@ func (e *NoAgentError) Error() string {
 	return "no agent is running"
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *NoAgentError) Remedy() string {
 	if e.Died {
 		return "look at \"journalctl -u voipbl\", then systemctl start voipbl; sets and rules stay in force meanwhile"
@@ -76,7 +76,7 @@ func (e *SilentAgentError) Error() string {
 
 func (e *SilentAgentError) Unwrap() error { return e.Err }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *SilentAgentError) Remedy() string {
 	return "look at \"journalctl -u voipbl\"; \"systemctl restart voipbl\" keeps sets and rules in force meanwhile"
 }

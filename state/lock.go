@@ -53,7 +53,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is held by %s: waited %s", e.Path, e.Holder, e.Waited)
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *LockedError) Remedy() string {
 	return "wait until it has finished, or wait longer with --wait; the lock goes with the process, there is no file to remove"
 }
@@ -64,7 +64,7 @@ type RunDirError struct{ Err error }
 func (e *RunDirError) Error() string { return "run_dir: " + e.Err.Error() }
 func (e *RunDirError) Unwrap() error { return e.Err }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *RunDirError) Remedy() string {
 	if short := problem.ShortageRemedy(e.Err); short != "" {
 		return short
@@ -80,7 +80,7 @@ type AgentRunningError struct{ Holder string }
 
 func (e *AgentRunningError) Error() string { return "the agent is running: " + e.Holder }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *AgentRunningError) Remedy() string {
 	return "end it first: systemctl stop voipbl, or kill the process"
 }
@@ -134,7 +134,7 @@ func (e *AgentUnknownError) Error() string {
 
 func (e *AgentUnknownError) Unwrap() error { return e.Err }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *AgentUnknownError) Remedy() string {
 	if short := problem.ShortageRemedy(e.Err); short != "" {
 		return short
