@@ -390,7 +390,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 		return err
 	}
 	defer unlock()
-	_, _, err = held.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
+	_, _, err = rules.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
 	return err
 }
 

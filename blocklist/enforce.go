@@ -195,7 +195,7 @@ func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enfor
 		return held.EnsureBans([2]*firewall.Plan{{}, {}})
 	}
 	var warnings []string
-	r.Rules, warnings, err = held.SettleAndEnsure(ctx, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})
+	r.Rules, warnings, err = rules.SettleAndEnsure(ctx, held, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }
@@ -298,7 +298,7 @@ func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*
 		}
 		defer unlock()
 		r.Replaced = [2]bool{} // not yet
-		if _, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
+		if _, _, err = rules.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
 			if _, partly := firewall.Partly(err); !partly {
 				return err // a problem of one family is reported when all rules are applied
 			}

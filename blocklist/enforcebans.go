@@ -90,7 +90,7 @@ func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
 		if _, err := r.EnsureSets(); err != nil {
 			return err
 		}
-		_, _, err = r.SettleAndEnsure(ctx, rules.How{Unattended: true, Established: true})
+		_, _, err = rules.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true})
 		if _, partly := firewall.Partly(err); partly {
 			return nil // a problem of one family is reported when all rules are applied
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -37,50 +36,6 @@ type ApplyOptions struct {
 	Rollback Rollback
 }
 
-// session is what a verb about the rules works with.
-type session struct {
-	*Hold
-	Close func()
-
-	unresolved []string // see unresolvedTrunks; of who only looks
-}
-
-// openSession takes locks and gathers what the rules need. fw may be nil for who only
-// puts back what is written down with its backend.
-func openSession(ctx context.Context, cfg config.Config, fw *firewall.Firewall, verb string, wait time.Duration, waiting func(string), locks ...string) (_ *session, err error) {
-	var closers []func()
-	closeAll := func() {
-		for _, c := range slices.Backward(closers) {
-			c()
-		}
-	}
-	defer func() {
-		if err != nil {
-			closeAll()
-		}
-	}()
-	kernel, err := ipsetsync.Open()
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, kernel.Close)
-	for _, name := range locks {
-		unlock, err := state.Lock(ctx, cfg.RunDir, name, verb, wait, waiting)
-		if err != nil {
-			return nil, err
-		}
-		closers = append(closers, unlock)
-	}
-	store, err := state.OpenStore(cfg)
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, func() { store.Close() })
-	r := Open(cfg, fw, kernel, store)
-	closers = append(closers, r.Close)
-	return &session{Hold: r, Close: closeAll}, nil
-}
-
 // Apply puts the configured rules into the kernel, with empty sets where
 // there are none yet.
 func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report, error) {
@@ -102,21 +57,20 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 	case silent != nil && !errors.As(silent, new(*state.SilentAgentError)) && !(opts.Force && errors.As(silent, new(*takeover.NotFollowedError))):
 		return nil, silent
 	}
-	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
+	held, err := OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { s.Close() }()
+	defer held.Close()
 	if now := setnames.NamesInForce(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them before it was our turn
-		s.Close()
-		s.Close = func() {}
+		held.Close()
 		return Apply(ctx, file, opts)
 	}
 	if !opts.DryRun {
-		if warnings, err = s.settle(ctx, host.Uptime()); err != nil {
+		if warnings, err = settle(ctx, held, host.Uptime()); err != nil {
 			return nil, err
 		}
-		if err := s.notOnTrial(); err != nil {
+		if err := notOnTrial(held); err != nil {
 			return nil, err
 		}
 	}
@@ -124,53 +78,50 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 	if err != nil {
 		return nil, err
 	}
-	s.Trunks = protected.Trunks
+	held.Trunks = protected.Trunks
 	warnings = append(warnings, protected.Problems...)
 	var partly *firewall.FamilyError
 	if !opts.DryRun {
-		if err := setnames.NoteSetNames(ctx, cfg, s.sets); err != nil {
+		if err := setnames.NoteSetNames(ctx, cfg, held.Sets); err != nil {
 			warnings = append(warnings, err.Error())
 		}
-		if partly, err = s.EnsureSets(); err != nil {
+		if partly, err = held.EnsureSets(); err != nil {
 			return nil, err
 		}
-		if err := s.checkBlocked(host.SSHLogins()); err != nil {
+		if err := checkBlocked(held, host.SSHLogins()); err != nil {
 			return nil, err
 		}
 	}
-	d, err := s.decide(ctx, How{ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always})
-	report = s.report(d)
+	how := How{DryRun: opts.DryRun, ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always}
 	var drop []firewall.Change // that were made before the rest was put on trial
-	switch {
-	case err != nil:
-	case opts.DryRun:
-		err = s.foresee(d, report)
-	default:
+	if opts.DryRun {
+		report, err = held.Ensure(ctx, how)
+	} else {
 		var warning string
-		if drop, warning, err = s.tryAndCommit(ctx, d, report, opts); warning != "" {
+		if report, drop, warning, err = try(ctx, held, how, opts); warning != "" {
 			warnings = append(warnings, warning)
 		}
 	}
-	if s.State.Pending != nil && err == nil {
-		if err := s.noteWithoutBase(report); err != nil {
+	if held.State.Pending != nil && err == nil {
+		if err := noteWithoutBase(held, report); err != nil {
 			warnings = append(warnings, fmt.Sprintf("what could not be installed is not remembered, so it cannot be confirmed: %v", err))
 		}
 	}
-	if s.State.Pending != nil && err != nil {
-		err = errors.Join(err, s.abandon(context.WithoutCancel(ctx)))
+	if held.State.Pending != nil && err != nil {
+		err = errors.Join(err, abandon(context.WithoutCancel(ctx), held))
 	}
 	if report != nil {
-		report.closes(err)
+		closes(report, err)
 		if partly != nil {
 			report.Families = []problem.FamilyProblem{problem.OfFamily(partly)} // its rules lack the set
 		}
 		if err != nil {
 			report.Error = problem.Of(err)
 		}
-		if s.State.Pending != nil {
+		if held.State.Pending != nil {
 			report.Changes = append(drop, report.Changes...)
 		}
-		report.Pending = s.State.Pending.report()
+		report.Pending = held.State.Pending.Report()
 		report.Agent = agent
 		if silent != nil {
 			warnings = append(warnings, silent.Error())
@@ -180,19 +131,24 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 	return report, err
 }
 
-// tryAndCommit carries a decision out, on trial if it is to be. drop are the changes that are
-// not on trial: the drop stays when the rest is taken back.
-func (r *Hold) tryAndCommit(ctx context.Context, d *Decision, report *Report, opts ApplyOptions) (drop []firewall.Change, warning string, err error) {
+// try is Ensure as an admin asks for it: what is decided is put on trial first, if it is to be.
+// drop are the changes that are not on trial: the drop stays when the rest is taken back.
+func try(ctx context.Context, r *Hold, how How, opts ApplyOptions) (report *Report, drop []firewall.Change, warning string, err error) {
+	d, err := r.Decide(ctx, how)
+	report = d.Report()
+	if err != nil {
+		return report, nil, "", err
+	}
 	if d.OnTrial {
-		if drop, err = r.dropFirst(ctx, d); err != nil {
-			return drop, "", err
+		if drop, err = r.DropFirst(ctx, d); err != nil {
+			return report, drop, "", err
 		}
-		if warning, err = r.begin(ctx, opts.Confirm, opts.Rollback, d.saved); err != nil {
-			return drop, warning, err
+		if warning, err = begin(ctx, r, opts.Confirm, opts.Rollback, d.Saved); err != nil {
+			return report, drop, warning, err
 		}
 		ctx = context.WithoutCancel(ctx) // it has begun
 	}
-	return drop, warning, r.commit(ctx, d, report)
+	return report, drop, warning, r.Commit(ctx, d, report)
 }
 
 // resolveNow asks for the names of the configuration.
@@ -223,9 +179,9 @@ func (e *BlockedLoginError) Remedy() string {
 
 // checkBlocked refuses to drop what is in the sets while somebody is logged in from
 // there.
-func (r *Hold) checkBlocked(logins []host.Login) error {
+func checkBlocked(r *Hold, logins []host.Login) error {
 	for _, f := range cidr.Families {
-		live, err := r.sets.Dump(r.Cfg.SetName(int(f)))
+		live, err := r.Sets.Dump(r.Cfg.SetName(int(f)))
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
@@ -240,56 +196,4 @@ func (r *Hold) checkBlocked(logins []host.Login) error {
 		}
 	}
 	return nil
-}
-
-// EnsureSets makes the sets that are missing, empty, so that rules can refer to
-// them. partly is why that of IPv6 cannot be there.
-func (r *Hold) EnsureSets() (partly *firewall.FamilyError, err error) {
-	if err := r.ensureSet(cidr.IPv4); err != nil {
-		return nil, err
-	}
-	if err := r.ensureSet(cidr.IPv6); err != nil {
-		partly = &firewall.FamilyError{Family: firewall.IPv6, Err: err}
-	}
-	if err := setnames.EnsureBanSets(r.Cfg, r.sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
-		return partly, err
-	}
-	return partly, nil // no rule names it
-}
-
-func (r *Hold) ensureSet(f cidr.Family) error {
-	name := r.Cfg.SetName(int(f))
-	if err := r.checkForeign(f); !errors.Is(err, ipsetsync.ErrNotFound) {
-		return err
-	}
-	plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := r.sets.Execute(plan); err != nil {
-		return err
-	}
-	return state.RecordMade(r.Cfg, r.sets, []*ipsetsync.Plan{plan})
-}
-
-// checkForeign refuses to drop the members of a set that somebody else has made.
-func (r *Hold) checkForeign(f cidr.Family) error {
-	h, err := r.sets.Header(r.Cfg.SetName(int(f)))
-	if err == nil && !ipsetsync.IsOurs(h, f) {
-		return &ForeignSetError{h}
-	}
-	return err
-}
-
-// ForeignSetError is a set of our name that somebody else has made: its members
-// are not to be dropped.
-type ForeignSetError struct{ Header ipsetsync.Header }
-
-func (e *ForeignSetError) Error() string {
-	return fmt.Sprintf("the set %s is a %s of %s that somebody else made", e.Header.Name, e.Header.Type, e.Header.Family)
-}
-
-// Remedy says what to do about it.
-func (e *ForeignSetError) Remedy() string {
-	return "\"voipbl sync\" replaces it if nothing uses it; or choose another name with \"set:\""
 }

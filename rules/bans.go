@@ -22,7 +22,7 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
 		name := firewall.BanSetName(firewall.Family(f))
-		made, err := r.sets.EnsureBanSet(name, f)
+		made, err := r.Sets.EnsureBanSet(name, f)
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
 		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), firewall.BanSetName(firewall.Family(f))} {
-			if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
+			if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {
 				return nil, err
@@ -53,11 +53,11 @@ func (r *Hold) missingSets() ([]string, error) {
 }
 
 // absentBans are the chains, by family, and the sets that are not there.
-func (r *Hold) absentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
+func (r *Hold) AbsentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
 		name := firewall.BanSetName(firewall.Family(f))
-		if _, err := r.sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
+		if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 			sets = append(sets, name)
 		} else if err != nil {
 			return chains, nil, err
@@ -88,7 +88,7 @@ func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 		}
 	}
 	for _, name := range slices.Clone(r.Record.Sets) {
-		gone, stays, err := r.sets.RemoveBanSet(name)
+		gone, stays, err := r.Sets.RemoveBanSet(name)
 		if err != nil {
 			return d, err
 		}

@@ -68,9 +68,9 @@ func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, sa
 	connections, err := host.Inbound()
 	c.LoggedIn = len(logins) > 0
 	c.MaybeLoggedIn = maybeLoggedIn(base, connections, err)
-	c.Unclear = mysterious(r.look())
+	c.Unclear = mysterious(r.Look())
 	c.Owner = r.checkOwners(ctx, saved)
-	c.Out = slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.look(), logins))
+	c.Out = slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.Look(), logins))
 	return c
 }
 

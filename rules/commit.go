@@ -18,7 +18,7 @@ import (
 // commit carries a decision out, and writes down in report what came of it. It is not cut
 // short by ctx once it has begun: what is seen and remembered afterwards would be half the
 // truth, and a stop of the agent would look like a trouble.
-func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err error) {
+func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -26,8 +26,8 @@ func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err err
 	if d.none {
 		return r.takeOut(ctx, d, report)
 	}
-	saved, want, base := d.saved, d.want, d.base
-	if hasBase(want) {
+	saved, want, base := d.Saved, d.want, d.base
+	if HasBase(want) {
 		if err := r.EnsureBans(d.plans); err != nil {
 			return err
 		}
@@ -36,15 +36,15 @@ func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err err
 	if d.byHand && partly != nil && partly.Family == firewall.IPv4 {
 		// Who asks for rules by hand is told that there are none.
 		before := firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}
-		_, backErr := r.fw.Apply(ctx, before, done.Saved, nil)
+		_, backErr := r.Fw.Apply(ctx, before, done.Saved, nil)
 		if back, again := firewall.Partly(backErr); again && back.Family == firewall.IPv4 {
 			backErr = nil // it is as it was
 		}
 		partly, err = nil, errors.Join(partly, backErr)
 	}
-	if hasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
+	if HasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
 		// A kernel that cannot have the base rules can have the drop.
-		if report.withoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
+		if report.WithoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
 			report.Families = append(report.Families, problem.OfFamily(partly))
 		} else {
 			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
@@ -55,12 +55,12 @@ func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err err
 				want[f] = drop[f]
 			}
 		}
-		if !hasBase(want) { // nor are those of the other family there alone
+		if !HasBase(want) { // nor are those of the other family there alone
 			want, base = drop, nil
 		}
 		done, partly, err = r.apply(ctx, want, done.Saved)
 	}
-	if !hasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
+	if !HasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
 		if _, dropErr := r.DropBans(ctx); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
 		}
@@ -73,8 +73,8 @@ func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
 	report.Written = len(report.Changes) > 0
-	report.Base = onOff(hasBase(want))
-	for _, p := range r.fw.Plan(want, done.Saved, done.Readback) {
+	report.Base = onOff(HasBase(want))
+	for _, p := range r.Fw.Plan(want, done.Saved, done.Readback) {
 		report.Warnings = append(report.Warnings, p.Stays...)
 	}
 	if report.Problem == nil {
@@ -94,15 +94,15 @@ func (r *Hold) commit(ctx context.Context, d *Decision, report *Report) (err err
 }
 
 // dropFirst carries out of a decision what is never put on trial: all but the base rules.
-func (r *Hold) dropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
-	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.saved), d.saved)
+func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
+	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.Saved), d.Saved)
 	if partly != nil && partly.Family == firewall.IPv4 {
 		err = partly
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.saved, d.plans = done.Saved, r.fw.Plan(d.want, done.Saved, r.Record.Readback)
+	d.Saved, d.plans = done.Saved, r.Fw.Plan(d.want, done.Saved, r.Record.Readback)
 	return firewall.Changes(done.Plans), nil
 }
 
@@ -118,7 +118,7 @@ func refusedByKernel(err error) bool {
 // cleanOther takes rules of ours out of the other backend, after those of this
 // one are in force: they would go on by old settings, and nobody would look there.
 func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
-	other, err := firewall.Open(string(r.fw.Backend.Other()))
+	other, err := firewall.Open(string(r.Fw.Backend.Other()))
 	if err != nil || !other.InUse() {
 		return nil
 	}
@@ -147,12 +147,12 @@ func (r *Hold) accept(base *firewall.Base, report *Report) {
 	}
 	switch {
 	case base != nil:
-		a := &acceptedBase{Key: settings.BaseKey(r.Cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
+		a := &AcceptedBase{Key: settings.BaseKey(r.Cfg), Base: *base, At: time.Now().UTC().Truncate(time.Second)}
 		if old := r.State.Accepted; old == nil || problem.Digest(old.Base) != problem.Digest(a.Base) || old.Key != a.Key {
 			report.New = old == nil || old.Key != a.Key
 			r.State.Accepted = a
 		}
-		r.State.unreject(a.Key)
+		r.State.Unreject(a.Key)
 	case !r.Cfg.Firewall.Base && r.StateErr == nil:
 		r.State.Accepted = nil
 	}
@@ -168,7 +168,7 @@ func (r *Hold) accept(base *firewall.Base, report *Report) {
 // and free while no rule has changed.
 func (r *Hold) remember(done *firewall.Applied, want firewall.Wanted, d *Decision, report *Report) {
 	before := problem.Digest(r.Record)
-	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, hasBase(want)
+	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, HasBase(want)
 	r.Record.AvoidInput = d.saw.avoid
 	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)

@@ -24,7 +24,7 @@ type Decision struct {
 	Families []problem.FamilyProblem
 
 	saw   *sight
-	saved [2]*firewall.Saved // what stands in the kernel
+	Saved [2]*firewall.Saved // what stands in the kernel
 	want  firewall.Wanted    // what is wanted, without what is refused
 	base  *firewall.Base     // the base rules as configured, if they are among it
 	plans [2]*firewall.Plan
@@ -39,7 +39,7 @@ type Decision struct {
 // decide makes a decision. It is pure: what it goes by was looked up before, see
 // [Hold.Decide].
 func decide(w want, s *sight, c Circumstances) *Decision {
-	d := &Decision{saw: s, saved: s.saved, At: s.drop.DropAt, drop: s.drop, byHand: c.ByHand}
+	d := &Decision{saw: s, Saved: s.saved, At: s.drop.DropAt, drop: s.drop, byHand: c.ByHand}
 	switch {
 	case s.remembered:
 		d.remembered, d.At = true, s.record.DropAt
@@ -107,9 +107,9 @@ func mayInstall(w want, s *sight, c Circumstances, all firewall.Wanted) (why err
 	return c.refusal(), true
 }
 
-// hasBase reports whether the base rules are among what is wanted: their chain
+// HasBase reports whether the base rules are among what is wanted: their chain
 // does nothing by itself.
-func hasBase(w firewall.Wanted) bool {
+func HasBase(w firewall.Wanted) bool {
 	for _, t := range w[firewall.IPv4] {
 		for _, h := range t.Hooks {
 			if h.Chain == "INPUT" && h.Last {

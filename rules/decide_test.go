@@ -81,7 +81,7 @@ func inKernel(t *testing.T, yaml string) (saved [2]*firewall.Saved) {
 func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want, *sight) {
 	cfg := testvalue.Config(t, yaml)
 	if s.Pending != nil {
-		s.Pending.Before = []ownRules{}
+		s.Pending.Before = []OwnRules{}
 	}
 	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, drop: dropOf(cfg)}
 }
@@ -96,9 +96,9 @@ func short(t *testing.T, w want, d *Decision) string {
 		words[0] = "theirs"
 	case d.base != nil:
 		words[0] = "base"
-	case hasBase(d.want) && !slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base):
+	case HasBase(d.want) && !slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base):
 		words[0] = "base stays"
-	case hasBase(d.want):
+	case HasBase(d.want):
 		words[0] = "base of before"
 	}
 	var changes [2][]string
@@ -133,10 +133,10 @@ func short(t *testing.T, w want, d *Decision) string {
 func TestDecide(t *testing.T) {
 	key := settings.BaseKey(testvalue.Config(t, baseOn))
 	accepted := func(yaml string) State {
-		return State{Accepted: &acceptedBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: *baseOf(t, yaml)}}
+		return State{Accepted: &AcceptedBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: *baseOf(t, yaml)}}
 	}
-	fresh, rejected := State{}, State{Rejected: &rejectedBase{Key: key}}
-	pending := func(key string) State { return State{Pending: &pendingBase{Key: key}} }
+	fresh, rejected := State{}, State{Rejected: &RejectedBase{Key: key}}
+	pending := func(key string) State { return State{Pending: &PendingBase{Key: key}} }
 	damaged := &DamagedRulesError{errors.New("damaged")}
 
 	hand := Circumstances{ByHand: true, Caller: true, LoggedIn: true}
@@ -208,7 +208,7 @@ func TestDecide(t *testing.T) {
 		{"rejected, a sync that somebody waits for", baseOn, dropOnly, rejected, nil, waited, "", "no base: Rejected"},
 		{"rejected, others are there", baseOn, baseOld, rejected, nil, agent, "", "base stays: Rejected"},
 		{"rejected, by hand", baseOn, dropOnly, rejected, nil, hand, "new", "base +base trial"},
-		{"others were rejected", baseOn, dropOnly, State{Rejected: &rejectedBase{Key: "other"}}, nil, boot, "", "no base: Unattended"},
+		{"others were rejected", baseOn, dropOnly, State{Rejected: &RejectedBase{Key: "other"}}, nil, boot, "", "no base: Unattended"},
 
 		// On trial.
 		{"on trial, the agent", baseOn, baseOn, pending(key), nil, agent, "", "base stays"},
@@ -269,10 +269,10 @@ func TestDecideByRecord(t *testing.T) {
 // may be there, and holds to what must never be otherwise.
 func TestDecideAlways(t *testing.T) {
 	key := settings.BaseKey(testvalue.Config(t, baseOn))
-	accepted := &acceptedBase{Key: key, Base: *baseOf(t, baseOn)}
+	accepted := &AcceptedBase{Key: key, Base: *baseOf(t, baseOn)}
 	states := []State{
-		{}, {Since: testSince}, {Accepted: accepted}, {Accepted: &acceptedBase{Key: "other", Base: *baseOf(t, baseOld)}},
-		{Rejected: &rejectedBase{Key: key}}, {Pending: &pendingBase{Key: key}}, {Pending: &pendingBase{Key: "other"}, Accepted: accepted},
+		{}, {Since: testSince}, {Accepted: accepted}, {Accepted: &AcceptedBase{Key: "other", Base: *baseOf(t, baseOld)}},
+		{Rejected: &RejectedBase{Key: key}}, {Pending: &PendingBase{Key: key}}, {Pending: &PendingBase{Key: "other"}, Accepted: accepted},
 	}
 	actors := []Circumstances{
 		{ByHand: true}, {ByHand: true, Force: true}, {}, {Caller: true}, {Unattended: true}, {Unattended: true, Established: true},

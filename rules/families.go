@@ -13,7 +13,7 @@ import (
 // apply makes the kernel hold what is wanted. partly is what went wrong with one family
 // while the other is as wanted; then err is nil.
 func (r *Hold) apply(ctx context.Context, want firewall.Wanted, saved [2]*firewall.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
-	done, err = r.fw.Apply(ctx, want, saved, r.Record.Readback)
+	done, err = r.Fw.Apply(ctx, want, saved, r.Record.Readback)
 	if !errors.As(err, &partly) {
 		return done, nil, err
 	}
@@ -31,20 +31,4 @@ func Unlisted(cfg config.Config, saved [2]*firewall.Saved) (all []problem.Family
 		}
 	}
 	return all
-}
-
-// noteWithoutBase writes down in which families the base rules on trial could not be
-// installed: a confirmation does not count on them.
-func (r *Hold) noteWithoutBase(report *Report) error {
-	p, before := r.State.Pending, r.State.Pending.WithoutBase
-	for f, err := range report.withoutBase {
-		p.WithoutBase[f] = err != nil
-	}
-	for _, problem := range report.Families {
-		p.WithoutBase[problem.In] = true
-	}
-	if p.WithoutBase == before {
-		return nil
-	}
-	return errors.Join(r.WriteState(), r.WriteCopy(p))
 }

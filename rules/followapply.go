@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -41,38 +42,37 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 // judgeApply finds out whether an apply would be refused, and changes nothing. Only the
 // kernel may refuse it later.
 func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (*Report, error) {
-	s, err := openSession(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
+	held, err := OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
-	if err := s.notOnTrial(); err != nil {
+	defer held.Close()
+	if err := notOnTrial(held); err != nil {
 		return nil, err
 	}
-	if err := s.checkForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+	if err := held.CheckForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 		return nil, err
 	}
-	if err := s.checkBlocked(host.SSHLogins()); err != nil {
+	if err := checkBlocked(held, host.SSHLogins()); err != nil {
 		return nil, err
 	}
 	protected, err := exempt.Gather(cfg, answers)
 	if err != nil {
 		return nil, err
 	}
-	s.Trunks = protected.Trunks
-	report, err := s.Ensure(ctx, How{DryRun: true, ByHand: true, Force: opts.Force})
+	held.Trunks = protected.Trunks
+	report, err := held.Ensure(ctx, How{DryRun: true, ByHand: true, Force: opts.Force})
 	if err != nil {
 		return nil, err
 	}
 	report.Changes = []firewall.Change{} // none is made
-	report.closes(nil)
+	closes(report, nil)
 	return report, nil
 }
 
-// notOnTrial refuses to change rules while some wait for a confirmation.
-func (r *Hold) notOnTrial() error {
-	if p := r.State.Pending; p.onTrial(host.Uptime()) {
-		return &PendingError{*p.report()}
+// closes forgets the listeners that base rules close where these did not go in.
+func closes(report *Report, err error) {
+	if err != nil || report.Problem != nil {
+		report.Closed = []lockout.Closed{}
 	}
-	return nil
 }

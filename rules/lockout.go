@@ -137,7 +137,7 @@ func (r *Hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error 
 	if r.Cfg.Firewall.BesideOthers {
 		return nil
 	}
-	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: r.fw.Backend, Used: true, Saved: saved}) // what cannot be read owns nothing that we see
+	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: r.Fw.Backend, Used: true, Saved: saved}) // what cannot be read owns nothing that we see
 	native, _ := reach.ReadNative(ctx, known, false)
 	owners := reach.OtherOwners(known, native)
 	if len(owners) == 0 {

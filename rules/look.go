@@ -47,9 +47,9 @@ func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
 	}
 }
 
-// LookAtRules is openSession for those who only look: without the lock, and
-// without making anything.
-func LookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
+// LookAtRules is OpenLocked for those who only look: without a lock, and without making
+// anything.
+func LookAtRules(ctx context.Context, cfg config.Config) (*Hold, error) {
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -64,21 +64,18 @@ func LookAtRules(ctx context.Context, cfg config.Config) (*session, error) {
 		return nil, err
 	}
 	r := Open(cfg, fw, kernel, store)
-	s := &session{Hold: r, Close: func() {
-		r.Close()
-		kernel.Close()
-		if store != nil {
-			store.Close()
-		}
-	}}
+	r.closers = append(r.closers, kernel.Close)
+	if store != nil {
+		r.closers = append(r.closers, func() { store.Close() })
+	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
-		s.Close()
+		r.Close()
 		return nil, err
 	}
 	r.Trunks = protected.Trunks
-	s.unresolved = unresolvedTrunks(cfg, protected)
-	return s, nil
+	r.unresolved = unresolvedTrunks(cfg, protected)
+	return r, nil
 }
 
 // unresolvedTrunks are the names of trunks of which no address is known, so that no base
@@ -116,13 +113,13 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 	defer s.Close()
 	at := settings.DropPlace(cfg, false)
 	if cfg.Firewall.DropAt == config.DropAuto {
-		saved, err := s.fw.Read(ctx)
+		saved, err := s.Fw.Read(ctx)
 		if err != nil {
 			return nil, err
 		}
-		at, _, _ = reach.DropAt(ctx, cfg, s.fw.Backend, saved, s.Record.AvoidInput)
+		at, _, _ = reach.DropAt(ctx, cfg, s.Fw.Backend, saved, s.Record.AvoidInput)
 	}
-	want := settings.DropSettings(cfg, s.sets, at)
+	want := settings.DropSettings(cfg, s.Sets, at)
 	want.Base = settings.BaseSettings(cfg, s.Trunks)
 	var shown []Shown
 	for _, f := range firewall.Families {

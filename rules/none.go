@@ -81,7 +81,7 @@ func (d *Decision) leaveToOthers(w want, s *sight) {
 
 // takeOut carries that out.
 func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
-	saved := d.saved
+	saved := d.Saved
 	report.Families, report.Changes = d.Families, []firewall.Change{}
 	if d.byHand && len(firewall.Changes(d.plans)) > 0 {
 		if d.Problem != nil {
@@ -112,13 +112,13 @@ func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 func (r *Hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
 		for _, set := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))} {
-			if h, err := r.sets.Header(set); err == nil && h.Elements > 0 {
+			if h, err := r.Sets.Header(set); err == nil && h.Elements > 0 {
 				names = append(names, set)
 			}
 		}
 		return names
 	}
-	return noDrop(ctx, r.Cfg, r.sets, everywhere(ctx, r.fw, saved), filled, theirs)
+	return noDrop(ctx, r.Cfg, r.Sets, everywhere(ctx, r.Fw, saved), filled, theirs)
 }
 
 // BansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an

@@ -10,9 +10,9 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// pendingBase are rules in the kernel that are taken back at the deadline. That is counted from
+// PendingBase are rules in the kernel that are taken back at the deadline. That is counted from
 // Uptime, whatever the wall clock is set to meanwhile.
-type pendingBase struct {
+type PendingBase struct {
 	Token      string         `json:"token"` // of the timer that takes them back
 	Key        string         `json:"key"`   // empty: without base rules
 	Base       *firewall.Base `json:"base,omitempty"`
@@ -21,7 +21,7 @@ type pendingBase struct {
 	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
 	Connection string         `json:"connection"` // that it was applied over; empty on a console
 	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
-	Before     []ownRules     `json:"before"`     // what was ours and is put back
+	Before     []OwnRules     `json:"before"`     // what was ours and is put back
 
 	// What was not there for fail2ban, and is taken out again.
 	Chains [2]bool  `json:"chains"`
@@ -33,16 +33,16 @@ type pendingBase struct {
 }
 
 // lapsed reports whether the time is over by then, in time since the boot.
-func (p *pendingBase) lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
+func (p *PendingBase) Lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
 
 // onTrial reports whether rules wait for a confirmation; those that do not any more are
 // settled by whoever holds the lock.
-func (p *pendingBase) onTrial(up time.Duration) bool {
-	return p != nil && p.Kernel == firewall.Kernel() && !p.lapsed(up)
+func (p *PendingBase) OnTrial(up time.Duration) bool {
+	return p != nil && p.Kernel == firewall.Kernel() && !p.Lapsed(up)
 }
 
 // deadline is when it ends, by the wall clock as it is set now.
-func (p *pendingBase) deadline() time.Time {
+func (p *PendingBase) Ends() time.Time {
 	if p.Kernel != firewall.Kernel() {
 		return p.Deadline
 	}
@@ -51,7 +51,7 @@ func (p *pendingBase) deadline() time.Time {
 
 // deadlineBy is when it ends by a clock of the same boot. What is less than a second from what
 // was said at first is that: the two clocks are read one after the other.
-func (p *pendingBase) deadlineBy(now deadline.Clock) time.Time {
+func (p *PendingBase) deadlineBy(now deadline.Clock) time.Time {
 	end := now.Wall.Add(p.Uptime + p.Deadline.Sub(p.Since) - now.Up).UTC().Truncate(time.Second)
 	if p.Deadline.Sub(end).Abs() < 2*time.Second {
 		return p.Deadline
@@ -66,11 +66,11 @@ type PendingReport struct {
 	Lapsed   bool      `json:"lapsed"` // they are there still, and can be confirmed no more
 }
 
-func (p *pendingBase) report() *PendingReport {
+func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil
 	}
-	return &PendingReport{p.Since, p.deadline(), !p.onTrial(host.Uptime())}
+	return &PendingReport{p.Since, p.Ends(), !p.OnTrial(host.Uptime())}
 }
 
 // Trouble is what is to be said of them.

@@ -37,7 +37,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 		return nil, err
 	}
 	defer s.Close()
-	saved, err := s.fw.ReadSure(ctx)
+	saved, err := s.Fw.ReadSure(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +47,10 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 		c := s.meet(ctx, Circumstances{ByHand: true, Accepted: s.State.accepted(settings.BaseKey(cfg))}, *base, saved)
 		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
 		if !errors.As(p.Refusal, new(*OtherOwnerError)) {
-			p.Closed = lockout.Find(*base, saved, s.look().Listeners)
+			p.Closed = lockout.Find(*base, saved, s.Look().Listeners)
 		}
 	}
-	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.fw.Backend, Used: true, Saved: saved}) // what cannot be read is not seen
+	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.Fw.Backend, Used: true, Saved: saved}) // what cannot be read is not seen
 	native, _ := reach.ReadNative(ctx, known, false)
 	p.Rest = *reach.RestOf(known, native)
 	for _, l := range host.SSHLogins() {

@@ -57,8 +57,8 @@ type Report struct {
 	// lets them in.
 	Unresolved []string `json:"unresolved,omitempty"`
 
-	// withoutBase is why a family has only the drop, and not the base rules.
-	withoutBase [2]error
+	// WithoutBase is why a family has only the drop, and not the base rules.
+	WithoutBase [2]error `json:"-"`
 
 	// Generation is that of the rules as they were seen to be right, and Other that of the
 	// other backend then; see [firewall.Firewall.Generation].
@@ -82,37 +82,30 @@ func onOff(on bool) string {
 	return BaseOff
 }
 
-// report says what a decision is, before any of it is carried out.
-func (r *Hold) report(d *Decision) *Report {
+// Report says what a decision is, before any of it is carried out.
+func (d *Decision) Report() *Report {
 	report := &Report{
-		Backend: string(r.fw.Backend), DropAt: string(d.At), Base: BaseOff, Problem: problem.If(d.Problem), Pending: d.saw.pending, Other: d.saw.other,
+		Backend: string(d.saw.fw.Backend), DropAt: string(d.At), Base: BaseOff, Problem: problem.If(d.Problem), Pending: d.saw.pending, Other: d.saw.other,
 		Changes: append([]firewall.Change{}, firewall.Changes(d.plans)...), Missing: []string{}, Closed: append([]lockout.Closed{}, d.Closed...),
 	}
 	switch {
 	case d.remembered:
-		report.Base, report.Generation, report.seek = onOff(d.saw.record.Base), d.saw.record.Generation, r.seeking()
+		report.Base, report.Generation, report.seek = onOff(d.saw.record.Base), d.saw.record.Generation, d.saw.seek
 	case d.none:
-		report.Base = onOff(slices.ContainsFunc(d.saved[:], (*firewall.Saved).HasBase))
+		report.Base = onOff(slices.ContainsFunc(d.Saved[:], (*firewall.Saved).HasBase))
 	}
 	return report
 }
 
 // foresee adds what would come of a decision.
-func (r *Hold) foresee(d *Decision, report *Report) error {
+func (d *Decision) foresee(report *Report) error {
 	report.Families = d.Families
 	if !d.none {
-		report.Base = onOff(hasBase(d.want))
+		report.Base = onOff(HasBase(d.want))
 		if len(report.Changes) == 0 {
-			report.seek = r.seeking()
+			report.seek = d.saw.seek
 		}
 	}
-	report.Missing = d.saw.lacking(hasBase(d.want))
+	report.Missing = d.saw.lacking(HasBase(d.want))
 	return d.saw.missErr
-}
-
-// closes forgets the listeners that base rules close where these did not go in.
-func (report *Report) closes(err error) {
-	if err != nil || report.Problem != nil {
-		report.Closed = []lockout.Closed{}
-	}
 }

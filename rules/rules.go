@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -14,7 +15,6 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -23,8 +23,8 @@ import (
 // for whoever holds the lock.
 type Hold struct {
 	Cfg    config.Config
-	fw     *firewall.Firewall
-	sets   *ipsetsync.Kernel
+	Fw     *firewall.Firewall
+	Sets   *ipsetsync.Kernel
 	store  *fetch.Store   // the state folder; nil for looking only, if there is none
 	Run    *fetch.Store   // the run folder, likewise
 	Trunks []netip.Prefix // as the names in it are resolved now
@@ -37,73 +37,70 @@ type Hold struct {
 
 	StateErr  error // why the state is not known
 	stateLost bool  // there is no file of it
+
+	unresolved []string // see unresolvedTrunks; of who only looks
+	closers    []func()
 }
 
-// Open gathers all this. It is closed by closing run.
+// Open gathers all this.
 func Open(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, store *fetch.Store) *Hold {
-	r := &Hold{Cfg: cfg, fw: fw, sets: sets, store: store}
+	r := &Hold{Cfg: cfg, Fw: fw, Sets: sets, store: store}
 	// Without it there is less to compare with, and nothing to be remembered:
 	// that is said when it is tried.
-	r.Run, _ = fetch.FindStore(cfg.RunDir)
+	if r.Run, _ = fetch.FindStore(cfg.RunDir); r.Run != nil {
+		r.closers = append(r.closers, func() { r.Run.Close() })
+	}
 	r.Reload()
 	return r
+}
+
+// OpenLocked takes locks, opens all that the rules need, and gathers this. fw may be nil for
+// who only puts back what is written down with its backend.
+func OpenLocked(ctx context.Context, cfg config.Config, fw *firewall.Firewall, verb string, wait time.Duration, waiting func(string), locks ...string) (r *Hold, err error) {
+	opened := &Hold{}
+	defer func() {
+		if err != nil {
+			opened.Close()
+		}
+	}()
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return nil, err
+	}
+	opened.closers = append(opened.closers, kernel.Close)
+	for _, name := range locks {
+		unlock, err := state.Lock(ctx, cfg.RunDir, name, verb, wait, waiting)
+		if err != nil {
+			return nil, err
+		}
+		opened.closers = append(opened.closers, unlock)
+	}
+	store, err := state.OpenStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	opened.closers = append(opened.closers, func() { store.Close() })
+	r = Open(cfg, fw, kernel, store)
+	r.closers = append(opened.closers, r.closers...)
+	return r, nil
 }
 
 // Reload reads what is known once more, when it can have changed since: after the
 // lock of the rules has been taken.
 func (r *Hold) Reload() { r.State, r.Record, r.stateLost, r.StateErr = readRules(r.store, r.Run) }
 
+// Close closes what was opened for it.
 func (r *Hold) Close() {
-	if r.Run != nil {
-		r.Run.Close()
+	for _, c := range slices.Backward(r.closers) {
+		c()
 	}
+	r.closers = nil
 }
 
-// SettleAndEnsure is what whoever holds the lock of the rules does about them when
-// nobody has asked for anything: what is pending too long ends, and the rest is put
-// right.
-func (r *Hold) SettleAndEnsure(ctx context.Context, how How) (report *Report, warnings []string, err error) {
-	r.Reload()
-	warnings, err = r.settle(ctx, host.Uptime())
-	if err != nil {
-		return nil, warnings, err
-	}
-	report, err = r.Ensure(ctx, how)
-	return report, append(warnings, report.Warnings...), err
-}
-
-// DropBanned reports whether there are rules that drop who is banned. That something
-// refers to the sets says little: a rule that only logs does, too.
-func (r *Hold) DropBanned(ctx context.Context) bool {
-	if r.asLastTime() {
-		return true
-	}
-	saved, err := r.fw.Read(ctx)
-	if err != nil {
-		return true // as far as can be known; whoever repairs the rules tells
-	}
-	// Who has put something above them is the agent's to deal with, if there is one: it
-	// does not quarrel for the first place without end.
-	_, agent, _ := state.AgentRuns(r.Cfg) // not knowing it, the rules are put right
-	for _, f := range cidr.Families {
-		if saved[f].Trouble != nil || r.Record.Troubles[f] != nil || !settings.WantsRules(r.Cfg, firewall.Family(f)) {
-			continue // whoever repairs the rules tells
-		}
-		drops := saved[f].DropRules(r.Cfg.BanSetName(int(f)))
-		if !agent {
-			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
-		}
-		if len(drops) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// decide looks at what there is, and decides what is to become of the rules. It changes
+// Decide looks at what there is, and decides what is to become of the rules. It changes
 // nothing. Who is there is looked up only if the decision depends on it. With an error the
 // decision has only what was seen until then.
-func (r *Hold) decide(ctx context.Context, how How) (*Decision, error) {
+func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 	w := wantOf(r.Cfg, r.Trunks, how)
 	saw, err := r.see(ctx, w, how)
 	if err != nil {
@@ -121,15 +118,15 @@ func (r *Hold) decide(ctx context.Context, how How) (*Decision, error) {
 // installed (see [LockoutError], [OtherOwnerError], [RejectedError]) are left as they
 // are, the drop is put in force all the same, and the report says why.
 func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
-	d, err := r.decide(ctx, how)
-	report := r.report(d)
+	d, err := r.Decide(ctx, how)
+	report := d.Report()
 	switch {
 	case err != nil || d.remembered:
 		return report, err
 	case how.DryRun:
-		return report, r.foresee(d, report)
+		return report, d.foresee(report)
 	}
-	return report, r.commit(ctx, d, report)
+	return report, r.Commit(ctx, d, report)
 }
 
 // callerOut is the problem that the agent has with base rules nobody has tried yet, or why
@@ -157,7 +154,7 @@ func (r *Hold) EnsureSaved() (warnings []string) {
 			continue
 		}
 		for _, name := range names {
-			made, err := r.sets.EnsureBanSet(name, f)
+			made, err := r.Sets.EnsureBanSet(name, f)
 			if err != nil {
 				warnings = append(warnings, fmt.Sprintf("%s names a set that cannot be made: %v", host.RulesAtBoot[f], err))
 			}

@@ -15,27 +15,27 @@ const rulesFile = "firewall"
 // State is what the admin has said about the base rules. It survives a boot.
 type State struct {
 	Since    time.Time     `json:"since,omitzero"`     // the first rules of ours on this host
-	Accepted *acceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
-	Pending  *pendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
-	Rejected *rejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand
+	Accepted *AcceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
+	Pending  *PendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
+	Rejected *RejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand
 }
 
-// acceptedBase are base rules that are known to let the admin in.
-type acceptedBase struct {
+// AcceptedBase are base rules that are known to let the admin in.
+type AcceptedBase struct {
 	Key  string        `json:"key"`
 	Base firewall.Base `json:"base"`
 	At   time.Time     `json:"at"`
 }
 
-// ownRules are all rules of ours in one backend.
-type ownRules struct {
+// OwnRules are all rules of ours in one backend.
+type OwnRules struct {
 	Backend firewall.Backend `json:"backend"`
 	Tables  firewall.Wanted  `json:"tables"`
 	Unknown [2]bool          `json:"unknown"` // families that could not be listed; nothing is changed there
 }
 
-// rejectedBase are base rules that nobody has confirmed in time.
-type rejectedBase struct {
+// RejectedBase are base rules that nobody has confirmed in time.
+type RejectedBase struct {
 	Key string    `json:"key"`
 	At  time.Time `json:"at"`
 	Why string    `json:"why"`
@@ -74,8 +74,8 @@ func (s *State) accepted(key string) bool {
 // fresh one that is being provisioned.
 func (s *State) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
 
-// unreject forgets that base rules have lapsed, if they are these.
-func (s *State) unreject(key string) {
+// Unreject forgets that base rules have lapsed, if they are these.
+func (s *State) Unreject(key string) {
 	if s.Rejected != nil && s.Rejected.Key == key {
 		s.Rejected = nil
 	}
@@ -133,4 +133,67 @@ func (r *Hold) WriteRecord() error {
 		return err
 	}
 	return r.Run.WriteJSON(rulesFile, r.Record)
+}
+
+// copyFile is a copy of what is pending in the run folder: should the state be
+// damaged or lost meanwhile, the rules are taken back all the same.
+const copyFile = "pending"
+
+func (r *Hold) WriteCopy(p *PendingBase) error {
+	if r.Run == nil {
+		return r.WriteRecord() // which says why
+	}
+	if p == nil {
+		p = &PendingBase{}
+	}
+	return r.Run.WriteJSON(copyFile, p)
+}
+
+// fromCopy is what is pending by the copy, if it has the token.
+func fromCopy(run *fetch.Store, token string) (*PendingBase, error) {
+	var p PendingBase
+	if run == nil || token == "" {
+		return nil, nil
+	}
+	err := run.ReadJSON(copyFile, &p)
+	if problem.IsShortage(err) {
+		return nil, err // it cannot be known now
+	}
+	if err != nil || p.Token != token {
+		return nil, nil
+	}
+	return &p, nil
+}
+
+// IsPending reports whether a token's rules wait for a confirmation. A state that
+// cannot be read may be so again in time; for one that is gone there is the copy.
+func IsPending(stateDir, runDir, token string) bool {
+	var state State
+	store, err := fetch.FindStore(stateDir)
+	if err == nil {
+		defer store.Close()
+		err = store.ReadJSON(rulesFile, &state)
+	}
+	if problem.IsAbsent(err) {
+		run, err := fetch.FindStore(runDir)
+		if err != nil {
+			return !problem.IsAbsent(err)
+		}
+		defer run.Close()
+		p, err := fromCopy(run, token)
+		return p != nil || err != nil
+	}
+	if err != nil {
+		return true
+	}
+	return state.Pending != nil && state.Pending.Token == token
+}
+
+// FindPending finds the rules with that token by the copy, if what is known of them is damaged
+// or lost.
+func (r *Hold) FindPending(token string) (err error) {
+	if r.StateErr != nil || r.stateLost {
+		r.State.Pending, err = fromCopy(r.Run, token)
+	}
+	return err
 }

@@ -18,7 +18,7 @@ type seeking struct {
 	trunks []netip.Prefix
 }
 
-func (r *Hold) seeking() *seeking { return &seeking{r.Cfg, r.fw, r.Trunks} }
+func (r *Hold) seeking() *seeking { return &seeking{r.Cfg, r.Fw, r.Trunks} }
 
 // Seek looks for what is in the way of rules that are as they should be, as they are in the
 // kernel now. It may take seconds, where others have thousands of rules: so it is for whoever

@@ -60,32 +60,33 @@ type sight struct {
 	undropped error    // why not all that is blocked is dropped by the rules of others, if rules are theirs
 
 	listeners []host.Listener // of this host, if an admin asks for base rules
+	seek      *seeking        // what it takes to look for what is in the way of rules
 }
 
 // see looks at all that a decision goes by, but for who is there. What it returns with an
 // error is what it has seen until then.
 func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
-	s = &sight{fw: r.fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.report()}
+	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking()}
 	if r.asLastTime() && !how.ByHand {
 		s.remembered, s.other = true, r.Record.Other
 		return s, nil
 	}
-	s.other = r.fw.OtherGeneration()
-	if s.saved, err = r.fw.ReadSure(ctx); err != nil {
+	s.other = r.Fw.OtherGeneration()
+	if s.saved, err = r.Fw.ReadSure(ctx); err != nil {
 		return s, err
 	}
 	var at firewall.Place
-	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.fw.Backend, s.saved, r.Record.AvoidInput)
+	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.Fw.Backend, s.saved, r.Record.AvoidInput)
 	s.drop = r.dropSettings(at)
 	for _, f := range cidr.Families {
-		s.gone[f] = state.IsGone(r.sets.Kind(r.Cfg.SetName(int(f))))
+		s.gone[f] = state.IsGone(r.Sets.Kind(r.Cfg.SetName(int(f))))
 	}
 	s.missing, s.missErr = r.missingSets()
 	if w.none {
 		s.undropped = r.undropped(ctx, s.saved, how.ByHand)
 	}
 	if w.base != nil && how.ByHand {
-		s.listeners = r.look().Listeners
+		s.listeners = r.Look().Listeners
 	}
 	return s, nil
 }
@@ -135,7 +136,7 @@ func (s *sight) knownTroubles(w want, plans [2]*firewall.Plan) (all []problem.Fa
 // the kernel has changed since, of either backend: then there is nothing to read. What
 // others have in the other one may decide where the drop stands.
 func (r *Hold) asLastTime() bool {
-	if r.Record.Generation == "" || r.Record.Generation != r.fw.Generation() || r.Record.Other != r.fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
+	if r.Record.Generation == "" || r.Record.Generation != r.Fw.Generation() || r.Record.Other != r.Fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
 	}
 	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || host.HasFreePBXFirewall("")))
@@ -145,11 +146,39 @@ func (r *Hold) asLastTime() bool {
 
 // dropSettings are those of the configuration, with the sets that are about to be replaced.
 func (r *Hold) dropSettings(at firewall.Place) firewall.Settings {
-	s := settings.DropSettings(r.Cfg, r.sets, at)
+	s := settings.DropSettings(r.Cfg, r.Sets, at)
 	for _, f := range cidr.Families {
 		if r.Replaced[f] {
 			s.Sets[f] = r.Cfg.SetName(int(f))
 		}
 	}
 	return s
+}
+
+// DropBanned reports whether there are rules that drop who is banned. That something
+// refers to the sets says little: a rule that only logs does, too.
+func (r *Hold) DropBanned(ctx context.Context) bool {
+	if r.asLastTime() {
+		return true
+	}
+	saved, err := r.Fw.Read(ctx)
+	if err != nil {
+		return true // as far as can be known; whoever repairs the rules tells
+	}
+	// Who has put something above them is the agent's to deal with, if there is one: it
+	// does not quarrel for the first place without end.
+	_, agent, _ := state.AgentRuns(r.Cfg) // not knowing it, the rules are put right
+	for _, f := range cidr.Families {
+		if saved[f].Trouble != nil || r.Record.Troubles[f] != nil || !settings.WantsRules(r.Cfg, firewall.Family(f)) {
+			continue // whoever repairs the rules tells
+		}
+		drops := saved[f].DropRules(r.Cfg.BanSetName(int(f)))
+		if !agent {
+			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
+		}
+		if len(drops) == 0 {
+			return false
+		}
+	}
+	return true
 }

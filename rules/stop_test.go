@@ -22,7 +22,7 @@ func TestStopInTheMidst(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "iptables-legacy", "-A", "INPUT", "-s", "192.0.2.1", "-j", "ACCEPT")
-	drop := settings.DropSettings(r.Cfg, r.sets, firewall.AtInput).Wanted()
+	drop := settings.DropSettings(r.Cfg, r.Sets, firewall.AtInput).Wanted()
 	before, err := legacy.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +33,12 @@ func TestStopInTheMidst(t *testing.T) {
 	run(t, "iptables-nft", "-A", "INPUT", "-j", "REJECT")
 
 	ctx := &stopping{Context: t.Context()}
-	d, err := r.decide(ctx.Context, How{ByHand: true, Force: true})
+	d, err := r.Decide(ctx.Context, How{ByHand: true, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	report := &Report{}
-	if err := r.commit(ctx, d, report); err != nil || !ctx.stopped {
+	if err := r.Commit(ctx, d, report); err != nil || !ctx.stopped {
 		t.Fatal("cut short:", err)
 	}
 	if len(report.Warnings) > 0 {
@@ -51,13 +51,13 @@ func TestStopInTheMidst(t *testing.T) {
 		t.Errorf("the kernel has\n%s", rules)
 	}
 	// What is remembered is what is there.
-	if now := r.fw.Generation(); now == "" || r.Record.Generation != now || !r.Record.Base {
+	if now := r.Fw.Generation(); now == "" || r.Record.Generation != now || !r.Record.Base {
 		t.Errorf("remembered of %q: %+v", now, r.Record)
 	}
 	if report.Seek(t.Context()); len(report.Obstacles) == 0 {
 		t.Error("no packet passes to ours, which nobody sees")
 	}
-	if err := r.commit(ctx, d, report); err == nil {
+	if err := r.Commit(ctx, d, report); err == nil {
 		t.Error("begun after the stop")
 	}
 }

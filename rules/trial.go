@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -21,27 +19,27 @@ func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Dura
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
 		return err
 	}
-	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
+	held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	return s.confirm(ctx, typed, here)
+	defer held.Close()
+	return confirm(ctx, held, typed, here)
 }
 
 // followTrial has the agent go by a configuration with the rules that are pending, which it
 // would undo otherwise once they are confirmed; not if they are not going to be.
 func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Duration, here bool) error {
-	s, err := openSession(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
+	held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	p := s.State.Pending
-	if theirs, err := state.AgentConfig(ctx, cfg.RunDir); !p.onTrial(typed) || err == nil && settings.BaseKey(theirs) == p.Key {
+	defer held.Close()
+	p := held.State.Pending
+	if theirs, err := state.AgentConfig(ctx, cfg.RunDir); !p.OnTrial(typed) || err == nil && settings.BaseKey(theirs) == p.Key {
 		return nil
 	}
-	judge := func() error { return s.mayConfirm(ctx, p, here) }
+	judge := func() error { return mayConfirm(ctx, held, p, here) }
 	_, err = takeover.Follow(ctx, cfg, takeover.Following{File: file, MayLose: state.LoseRules, Timeout: state.LockWait, Judge: judge})
 	return err
 }
@@ -50,12 +48,12 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 // calls it, it tries for as long as it takes.
 func RollBack(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
-		s, err := openSession(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
+		held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
 		if err != nil {
 			return err
 		}
-		defer s.Close()
-		return s.rollBack(ctx, token)
+		defer held.Close()
+		return rollBack(ctx, held, token)
 	}
 	err := try()
 	if token == "" {
@@ -92,7 +90,7 @@ func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after ti
 		case <-deadline.C:
 			return true, nil
 		case <-look.C:
-			if !isPending(stateDir, runDir, token) {
+			if !IsPending(stateDir, runDir, token) {
 				return false, nil
 			}
 		}
@@ -100,30 +98,6 @@ func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after ti
 }
 
 const awaitEvery = 500 * time.Millisecond
-
-// isPending reports whether a token's rules wait for a confirmation. A state that
-// cannot be read may be so again in time; for one that is gone there is the copy.
-func isPending(stateDir, runDir, token string) bool {
-	var state State
-	store, err := fetch.FindStore(stateDir)
-	if err == nil {
-		defer store.Close()
-		err = store.ReadJSON(rulesFile, &state)
-	}
-	if problem.IsAbsent(err) {
-		run, err := fetch.FindStore(runDir)
-		if err != nil {
-			return !problem.IsAbsent(err)
-		}
-		defer run.Close()
-		p, err := fromCopy(run, token)
-		return p != nil || err != nil
-	}
-	if err != nil {
-		return true
-	}
-	return state.Pending != nil && state.Pending.Token == token
-}
 
 // Somebody may be locked out: the lock and other programs' transactions are
 // waited for, for as long as anybody could wait.

@@ -14,7 +14,7 @@ import (
 
 // look is who listens on this host and by which tunnels packets come in, as they were
 // when it was asked first.
-func (r *Hold) look() host.Ways {
+func (r *Hold) Look() host.Ways {
 	if r.ways == nil {
 		ways := host.LookWays()
 		r.ways = &ways

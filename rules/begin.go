@@ -1,0 +1,114 @@
+package rules
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// Rollback is what takes rules back: the program and arguments that come to
+// [RollBack] with a token.
+type Rollback func(token string) (program string, args []string)
+
+// begin writes down what is pending and arms the timer, before anything changes.
+// Rules that could not be taken back are not applied.
+func begin(ctx context.Context, r *Hold, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
+	before, err := ownRules(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	for f, unknown := range before[0].Unknown {
+		if unknown && saved[f].Trouble == nil { // what is changed there could not be taken back
+			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", firewall.Family(f))
+		}
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	p := &PendingBase{
+		Token: rand.Text()[:12], Key: settings.BaseKey(r.Cfg), Base: settings.BaseSettings(r.Cfg, r.Trunks),
+		Since: now, Deadline: now.Add(window),
+		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: host.Uptime(), Before: before,
+	}
+	if p.Chains, p.Sets, err = r.AbsentBans(saved); err != nil {
+		return "", err
+	}
+	if r.State.Since.IsZero() {
+		r.State.Since = p.Since.Truncate(time.Second)
+	}
+	r.State.Pending = p
+	if err := errors.Join(r.WriteState(), r.WriteCopy(p)); err != nil {
+		r.State.Pending = nil
+		r.WriteState() // one of the two may have been written
+		return "", fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
+	}
+	program, args := rollback(p.Token)
+	if warning, err = arm(ctx, p.Token, window, program, args...); err != nil {
+		return "", errors.Join(err, forgetPending(r))
+	}
+	return warning, nil
+}
+
+// abandon forgets what is pending when it could not be applied. If not even what
+// was there could be put back, the timer will try again.
+func abandon(ctx context.Context, r *Hold) error {
+	if err := restore(ctx, r); err != nil {
+		return err
+	}
+	return forgetPending(r)
+}
+
+func forgetPending(r *Hold) error {
+	Disarm(r.State.Pending.Token)
+	r.State.Pending = nil
+	return errors.Join(r.WriteState(), r.WriteCopy(nil))
+}
+
+// OwnRules are the rules of ours in both backends.
+func ownRules(ctx context.Context, r *Hold) ([]OwnRules, error) {
+	var all []OwnRules
+	for _, b := range []firewall.Backend{r.Fw.Backend, r.Fw.Backend.Other()} {
+		fw, err := firewall.Open(string(b))
+		if err != nil || b != r.Fw.Backend && !fw.InUse() {
+			continue
+		}
+		saved, err := fw.ReadSure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		own := OwnRules{Backend: b}
+		for _, f := range firewall.Families {
+			own.Tables[f], own.Unknown[f] = saved[f].Own(), saved[f].Trouble != nil
+		}
+		all = append(all, own)
+	}
+	return all, nil
+}
+
+// noteWithoutBase writes down in which families the base rules on trial could not be
+// installed: a confirmation does not count on them.
+func noteWithoutBase(r *Hold, report *Report) error {
+	p, before := r.State.Pending, r.State.Pending.WithoutBase
+	for f, err := range report.WithoutBase {
+		p.WithoutBase[f] = err != nil
+	}
+	for _, problem := range report.Families {
+		p.WithoutBase[problem.In] = true
+	}
+	if p.WithoutBase == before {
+		return nil
+	}
+	return errors.Join(r.WriteState(), r.WriteCopy(p))
+}
+
+// notOnTrial refuses to change rules while some wait for a confirmation.
+func notOnTrial(r *Hold) error {
+	if p := r.State.Pending; p.OnTrial(host.Uptime()) {
+		return &PendingError{*p.Report()}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/deadline"
+)
+
+// TestDeadline: when a trial ends is counted by the clock of the boot, however little the wall
+// clock was moved.
+func TestDeadline(t *testing.T) {
+	begun := time.Date(2026, 11, 29, 12, 0, 0, 500_000_000, time.UTC)
+	p := &PendingBase{Since: begun, Deadline: begun.Add(time.Minute), Uptime: time.Hour}
+	for _, c := range []struct {
+		name       string
+		wall, want time.Duration // since it began, twenty seconds on
+	}{
+		{"nobody moves it", 20 * time.Second, time.Minute},
+		{"the clocks are not read at once", 20*time.Second + time.Millisecond, time.Minute},
+		{"59 s ahead", 79 * time.Second, 119*time.Second - 500*time.Millisecond},
+		{"59 s back", -39 * time.Second, time.Second - 500*time.Millisecond},
+		{"a year ahead", 365*24*time.Hour + 20*time.Second, 365*24*time.Hour + time.Minute - 500*time.Millisecond},
+	} {
+		now := deadline.Clock{Boot: "b", Up: p.Uptime + 20*time.Second, Wall: begun.Add(c.wall)}
+		if got := p.deadlineBy(now).Sub(begun); got != c.want {
+			t.Errorf("%s: %s after it began, not %s", c.name, got, c.want)
+		}
+	}
+	p.Kernel = firewall.Kernel()
+	for up, over := range map[time.Duration]bool{p.Uptime + time.Minute: false, p.Uptime + time.Minute + 1: true} {
+		if p.OnTrial(up) == over {
+			t.Errorf("at %s it is over: %v", up, !over)
+		}
+	}
+	p.Kernel = "of another boot"
+	if r := p.Report(); !r.Lapsed || !r.Deadline.Equal(p.Deadline) {
+		t.Errorf("of another boot: %+v", r)
+	}
+}

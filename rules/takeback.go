@@ -1,0 +1,136 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/host"
+)
+
+// takeBack puts our rules back as they were before what is pending was applied.
+// What others have changed since stays.
+func takeBack(ctx context.Context, r *Hold, why string) error {
+	if err := restore(ctx, r); err != nil {
+		return err
+	}
+	return reject(r, why)
+}
+
+// restore makes our rules in the kernel what they were before what is pending.
+func restore(ctx context.Context, r *Hold) error {
+	p := r.State.Pending
+	for _, own := range p.Before {
+		fw, err := firewall.Open(string(own.Backend))
+		if err != nil {
+			return err
+		}
+		saved, err := fw.ReadSure(ctx)
+		if err != nil {
+			return err
+		}
+		want := own.Tables
+		for f, unknown := range own.Unknown {
+			if unknown {
+				want[f] = saved[f].Own() // nothing was changed there
+			}
+		}
+		_, err = fw.Apply(ctx, want, saved, nil)
+		if partly, yes := firewall.Partly(err); err != nil && !(yes && own.Unknown[partly.Family]) {
+			return err
+		}
+	}
+	if len(p.Before) > 0 && HasBase(p.Before[0].Tables) {
+		return nil
+	}
+	// The apply may have been killed before it could remember what it made.
+	for f, made := range p.Chains {
+		r.Record.Chains[f] = r.Record.Chains[f] || made
+	}
+	r.Record.Sets = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.Record.Sets, p.Sets))))
+	// The rules are back, whatever becomes of this. What it leaves is in the
+	// record, and the next sync drops it.
+	r.DropBans(ctx)
+	return nil
+}
+
+// reject forgets what is pending and remembers that it must not come back by
+// itself.
+func reject(r *Hold, why string) error {
+	p := r.State.Pending
+	r.State.Pending = nil
+	if accepted := r.State.Accepted; p.Key != "" && (accepted == nil || accepted.Key != p.Key) {
+		r.State.Rejected = &RejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
+	}
+	r.Record.Generation = ""
+	r.WriteRecord() // if it fails the generation, which has moved, says the same
+	err := errors.Join(r.WriteState(), r.WriteCopy(nil))
+	if err == nil {
+		Disarm(p.Token)
+	}
+	return err
+}
+
+const whyLapsed = "nobody confirmed them in time"
+
+// settle ends what is pending if its time is over, as it is since the boot. Normally the timer has done
+// so; it has not if the host was started anew, or the timer was killed. That it
+// cannot be written down, on a full disk, is a warning: the kernel is as it should
+// be, and the next run finds the same.
+func settle(ctx context.Context, r *Hold, up time.Duration) (warnings []string, err error) {
+	p := r.State.Pending
+	switch {
+	case p == nil:
+		return nil, nil
+	case p.Kernel != firewall.Kernel(): // those rules are gone
+		warnings = append(warnings, "base rules that nobody had confirmed went with the last boot")
+		err = reject(r, whyBooted)
+	case p.Lapsed(up):
+		if err := restore(ctx, r); err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, "base rules that nobody has confirmed in time were taken back")
+		err = reject(r, whyLapsed)
+	}
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	return warnings, nil
+}
+
+// rollBack takes back what is pending, now. With a token it does so only for the
+// apply that gave the token out.
+func rollBack(ctx context.Context, r *Hold, token string) error {
+	if err := r.FindPending(token); err != nil {
+		return err
+	}
+	p := r.State.Pending
+	switch {
+	case p == nil && token != "" && r.StateErr != nil:
+		return r.StateErr
+	case p == nil && token != "", p != nil && token != "" && p.Token != token:
+		return nil
+	case p == nil:
+		return notPending(r)
+	case p.Kernel != firewall.Kernel():
+		return reject(r, whyBooted)
+	case token != "":
+		return takeBack(ctx, r, whyLapsed)
+	}
+	return takeBack(ctx, r, whyByHand)
+}
+
+// SettleAndEnsure is what whoever holds the lock of the rules does about them when
+// nobody has asked for anything: what is pending too long ends, and the rest is put
+// right.
+func SettleAndEnsure(ctx context.Context, r *Hold, how How) (report *Report, warnings []string, err error) {
+	r.Reload()
+	warnings, err = settle(ctx, r, host.Uptime())
+	if err != nil {
+		return nil, warnings, err
+	}
+	report, err = r.Ensure(ctx, how)
+	return report, append(warnings, report.Warnings...), err
+}
