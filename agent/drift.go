@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // This file finds drift and repairs it. Others change the firewall too: a flush, a restored
@@ -247,7 +248,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	held := rules.Open(d.cfg, h.Fw, h.Kernel, h.Store)
 	defer held.Close()
 	held.Trunks = exempt.HostPrefixes(d.cfg.Firewall.Trunks, answers.Answers)
-	report, warnings, err := rules.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
+	report, warnings, err := trial.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
 	d.warn("ensure", warnings)
 	return report, err
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // Options are the options of Add and Remove.
@@ -390,7 +391,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 		return err
 	}
 	defer unlock()
-	_, _, err = rules.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
+	_, _, err = trial.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // Enforcement puts the feeds and bans into the kernel: the second half of a sync, and all
@@ -195,7 +196,7 @@ func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enfor
 		return held.EnsureBans([2]*firewall.Plan{{}, {}})
 	}
 	var warnings []string
-	r.Rules, warnings, err = rules.SettleAndEnsure(ctx, held, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})
+	r.Rules, warnings, err = trial.SettleAndEnsure(ctx, held, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})
 	r.Warnings = append(r.Warnings, warnings...)
 	return err
 }
@@ -298,7 +299,7 @@ func (e *Enforcement) freeForeign(ctx context.Context, r *rules.Hold, lives [2]*
 		}
 		defer unlock()
 		r.Replaced = [2]bool{} // not yet
-		if _, _, err = rules.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
+		if _, _, err = trial.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true, LeaveBase: true}); err != nil {
 			if _, partly := firewall.Partly(err); !partly {
 				return err // a problem of one family is reported when all rules are applied
 			}

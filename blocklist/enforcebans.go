@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // restoreBans fills the sets of bans from the journal of bans. It runs before the lists: a ban
@@ -90,7 +91,7 @@ func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
 		if _, err := r.EnsureSets(); err != nil {
 			return err
 		}
-		_, _, err = rules.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true})
+		_, _, err = trial.SettleAndEnsure(ctx, r, rules.How{Unattended: true, Established: true})
 		if _, partly := firewall.Partly(err); partly {
 			return nil // a problem of one family is reported when all rules are applied
 		}

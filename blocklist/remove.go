@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // Removed is what Remove took out of the kernel.
@@ -240,7 +241,7 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	held := rules.Open(cfg, nil, kernel, store)
 	defer held.Close()
 	if p := held.State.Pending; p != nil {
-		rules.Disarm(p.Token)
+		trial.Disarm(p.Token)
 	}
 	if held.Run != nil && state.ReadSetRecord(held.Run).Sets != [2]state.SetPrint{} {
 		if err := held.Run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {

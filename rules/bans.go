@@ -52,7 +52,8 @@ func (r *Hold) missingSets() ([]string, error) {
 	return missing, nil
 }
 
-// absentBans are the chains, by family, and the sets that are not there.
+// AbsentBans are the chains of fail2ban that base rules refer to and that are not there, by
+// family, and the sets.
 func (r *Hold) AbsentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
@@ -66,10 +67,10 @@ func (r *Hold) AbsentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []stri
 	return chains, sets, nil
 }
 
-// droppedBans is what dropBans found.
+// droppedBans is what DropBans found.
 type droppedBans struct{ Chains, Sets, Stay []string }
 
-// DropBans takes out what ensureBans made, where it is empty and no rule refers to
+// DropBans takes out what EnsureBans made, where it is empty and no rule refers to
 // it.
 func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 	for _, fw := range firewall.Backends() {

@@ -15,7 +15,7 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// commit carries a decision out, and writes down in report what came of it. It is not cut
+// Commit carries a decision out, and writes down in report what came of it. It is not cut
 // short by ctx once it has begun: what is seen and remembered afterwards would be half the
 // truth, and a stop of the agent would look like a trouble.
 func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err error) {
@@ -93,7 +93,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	return nil
 }
 
-// dropFirst carries out of a decision what is never put on trial: all but the base rules.
+// DropFirst carries out of a decision what is never put on trial: all but the base rules.
 func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
 	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.Saved), d.Saved)
 	if partly != nil && partly.Family == firewall.IPv4 {

@@ -12,7 +12,7 @@ import (
 
 // Decision is what is to become of the rules: what the kernel is to hold, what it takes to
 // get there, and why that is not all that is configured. status, diff, a dry run and what
-// changes the rules go by the same one: the first three show it, commit carries it out.
+// changes the rules go by the same one: the first three show it, [Hold.Commit] carries it out.
 type Decision struct {
 	At      firewall.Place // where the drop is to stand
 	Problem error          // why other base rules are wanted than those configured, or none

@@ -97,6 +97,7 @@ func (h *Handles) OpenStore(writes bool) (err error) {
 	return err
 }
 
+// Close closes all of them.
 func (h *Handles) Close() {
 	if h.Store != nil {
 		h.Store.Close()

@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// PendingBase are rules in the kernel that are taken back at the deadline. That is counted from
+// PendingBase are base rules on trial: rules in the kernel that are taken back at the deadline. That is counted from
 // Uptime, whatever the wall clock is set to meanwhile.
 type PendingBase struct {
 	Token      string         `json:"token"` // of the timer that takes them back
@@ -32,16 +32,16 @@ type PendingBase struct {
 	WithoutBase [2]bool `json:"without_base"`
 }
 
-// lapsed reports whether the time is over by then, in time since the boot.
+// Lapsed reports whether its time is over by then, in time since the boot.
 func (p *PendingBase) Lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
 
-// onTrial reports whether rules wait for a confirmation; those that do not any more are
+// OnTrial reports whether rules wait for a confirmation; those that do not any more are
 // settled by whoever holds the lock.
 func (p *PendingBase) OnTrial(up time.Duration) bool {
 	return p != nil && p.Kernel == firewall.Kernel() && !p.Lapsed(up)
 }
 
-// deadline is when it ends, by the wall clock as it is set now.
+// Ends is when it ends, by the wall clock as it is set now.
 func (p *PendingBase) Ends() time.Time {
 	if p.Kernel != firewall.Kernel() {
 		return p.Deadline
@@ -66,6 +66,7 @@ type PendingReport struct {
 	Lapsed   bool      `json:"lapsed"` // they are there still, and can be confirmed no more
 }
 
+// Report is what status and a report say of it; nil of none.
 func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil

@@ -31,7 +31,7 @@ type Hold struct {
 
 	State  State
 	Record Record
-	ways   *host.Ways // see look
+	ways   *host.Ways // see Look
 
 	Replaced [2]bool // sets that are about to take the place of somebody else's; see freeForeign
 

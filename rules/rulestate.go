@@ -122,8 +122,10 @@ func (e *DamagedRulesError) Remedy() string {
 	return "run \"voipbl firewall apply\", and confirm"
 }
 
+// WriteState writes down what the admin has said about the base rules.
 func (r *Hold) WriteState() error { return r.store.WriteJSON(rulesFile, r.State) }
 
+// WriteRecord writes down what is known about the rules in this kernel.
 func (r *Hold) WriteRecord() error {
 	if r.Record.unread != nil {
 		return r.Record.unread
@@ -139,6 +141,7 @@ func (r *Hold) WriteRecord() error {
 // damaged or lost meanwhile, the rules are taken back all the same.
 const copyFile = "pending"
 
+// WriteCopy writes the copy of what is pending, or that nothing is.
 func (r *Hold) WriteCopy(p *PendingBase) error {
 	if r.Run == nil {
 		return r.WriteRecord() // which says why

@@ -41,7 +41,7 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 	return state.RecordMade(r.Cfg, r.Sets, []*ipsetsync.Plan{plan})
 }
 
-// checkForeign refuses to drop the members of a set that somebody else has made.
+// CheckForeign refuses to drop the members of a set that somebody else has made.
 func (r *Hold) CheckForeign(f cidr.Family) error {
 	h, err := r.Sets.Header(r.Cfg.SetName(int(f)))
 	if err == nil && !ipsetsync.IsOurs(h, f) {

@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 )
 
-// look is who listens on this host and by which tunnels packets come in, as they were
+// Look is who listens on this host and by which tunnels packets come in, as they were
 // when it was asked first.
 func (r *Hold) Look() host.Ways {
 	if r.ways == nil {
@@ -99,9 +99,9 @@ func (e *TunnelConnectionError) Remedy() string {
 	return "\"voipbl firewall rollback\", " + strings.Join(all, ", and ") + ", and apply once more; or " + sure
 }
 
-// checkTunnel refuses a confirmation that came in through a tunnel that the rules do not
+// CheckTunnel refuses a confirmation that came in through a tunnel that the rules do not
 // let come again.
-func checkTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c host.Connection, deadline time.Time) error {
+func CheckTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c host.Connection, deadline time.Time) error {
 	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
 		return nil

@@ -57,7 +57,7 @@ func TestCheckTunnel(t *testing.T) {
 		{"192.0.2.6", "10.1.0.1", closed, ""},
 	} {
 		conn := host.Connection{Client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50022), Server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
-		err := checkTunnel(c.base, [2]*firewall.Saved{}, vpnHost(), conn, time.Now())
+		err := CheckTunnel(c.base, [2]*firewall.Saved{}, vpnHost(), conn, time.Now())
 		if (err != nil) != (c.want != "") {
 			t.Errorf("%s: %v", c.client, err)
 			continue

@@ -15,11 +15,11 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
-	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // putInForce writes the configuration and makes the kernel hold it. Base rules that
@@ -104,7 +104,7 @@ func (s *setup) mayLose() state.MayLose {
 // mayApply finds out whether base rules would be refused, as when they would lock
 // somebody out, before anything is written.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
-	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.ShowWaiting})
+	report, err := trial.Apply(ctx, cfg, trial.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.ShowWaiting})
 	if err == nil && report.Problem != nil {
 		err = report.Problem.Err()
 	}
@@ -148,7 +148,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 
 // try is what "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
-	report, err := rules.Apply(ctx, cfg, rules.ApplyOptions{
+	report, err := trial.Apply(ctx, cfg, trial.ApplyOptions{
 		ConfigFile: s.ConfigFile, Confirm: s.Confirm, Wait: s.Wait, Waiting: s.ShowWaiting, Rollback: s.Rollback(cfg),
 	})
 	s.report.Applied = report

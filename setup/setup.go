@@ -26,6 +26,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/takeover"
+	"github.com/voipbl/voipbl/trial"
 )
 
 // Options are what the admin asks of setup.
@@ -46,7 +47,7 @@ type Options struct {
 	Command func(words ...string) string
 
 	// Rollback is the command that takes rules back.
-	Rollback func(config.Config) rules.Rollback
+	Rollback func(config.Config) trial.Rollback
 }
 
 // setup is one run of the verb.

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/show"
+	"github.com/voipbl/voipbl/trial"
 )
 
 func (a *app) firewallCommand() *cobra.Command {
@@ -139,7 +140,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 const defaultConfirm = time.Minute
 
 func (a *app) firewallApplyCommand() *cobra.Command {
-	var opts rules.ApplyOptions
+	var opts trial.ApplyOptions
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Put the configured rules in force",
@@ -185,7 +186,7 @@ func checkConfirm(trial time.Duration) error {
 	return nil
 }
 
-func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
+func (a *app) firewallApply(cmd *cobra.Command, opts trial.ApplyOptions) error {
 	if err := checkConfirm(opts.Confirm); err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts rules.ApplyOptions) error {
 		return err
 	}
 	opts.ConfigFile, opts.Waiting, opts.Always, opts.Rollback = a.configFile, a.ShowWaiting, cmd.Flags().Changed("confirm"), rollbackCommand(cfg)
-	r, err := rules.Apply(cmd.Context(), cfg, opts)
+	r, err := trial.Apply(cmd.Context(), cfg, opts)
 	done := err == nil && r.Problem == nil
 	if done {
 		show.Applied(cmd.Context(), a.Screen, cfg, r, opts.DryRun)
@@ -243,7 +244,7 @@ configuration.`,
 			if err != nil {
 				return err
 			}
-			if err := rules.Confirm(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
+			if err := trial.Confirm(cmd.Context(), cfg, a.configFile, wait, here); err != nil {
 				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			fmt.Fprintln(a.Out, "confirmed: the rules stay, also after a boot")
@@ -284,11 +285,11 @@ or configuration.`,
 				cfg.StateDir, cfg.RunDir = stateDir, runAt
 			}
 			if after > 0 {
-				if due, err := rules.AwaitRollback(cmd.Context(), stateDir, runAt, token, after); !due {
+				if due, err := trial.AwaitRollback(cmd.Context(), stateDir, runAt, token, after); !due {
 					return err
 				}
 			}
-			if err := rules.RollBack(cmd.Context(), cfg, wait, token); err != nil {
+			if err := trial.RollBack(cmd.Context(), cfg, wait, token); err != nil {
 				return &exit.Error{Code: exit.NotApplied, Err: err}
 			}
 			if token == "" {
@@ -312,7 +313,7 @@ or configuration.`,
 
 // rollbackCommand is the command line that takes rules back without needing the
 // configuration, which somebody may be editing at the time.
-func rollbackCommand(cfg config.Config) rules.Rollback {
+func rollbackCommand(cfg config.Config) trial.Rollback {
 	return func(token string) (string, []string) {
 		program, err := os.Executable()
 		if err != nil {

@@ -35,7 +35,8 @@ var rooms = []room{
 	},
 	{
 		name:  "rules",
-		files: `circumstances\.go`,
-		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller",
+		files: `(circumstances|decide)\.go`,
+		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller|TestDecide.*",
+		slow:  "TestDecideAlways",
 	},
 }

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -20,7 +21,7 @@ var errRefused = errors.New("refused")
 
 // followApply has the agent go by what is to be applied, unless the apply would be refused,
 // which report says then: the agent's configuration stays as it was.
-func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *Report, err error) {
+func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *rules.Report, err error) {
 	how := takeover.Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
@@ -41,8 +42,8 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 
 // judgeApply finds out whether an apply would be refused, and changes nothing. Only the
 // kernel may refuse it later.
-func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (*Report, error) {
-	held, err := OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
+func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (*rules.Report, error) {
+	held, err := rules.OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 		return nil, err
 	}
 	held.Trunks = protected.Trunks
-	report, err := held.Ensure(ctx, How{DryRun: true, ByHand: true, Force: opts.Force})
+	report, err := held.Ensure(ctx, rules.How{DryRun: true, ByHand: true, Force: opts.Force})
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 }
 
 // closes forgets the listeners that base rules close where these did not go in.
-func closes(report *Report, err error) {
+func closes(report *rules.Report, err error) {
 	if err != nil || report.Problem != nil {
 		report.Closed = []lockout.Closed{}
 	}

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -18,7 +19,7 @@ type Rollback func(token string) (program string, args []string)
 
 // begin writes down what is pending and arms the timer, before anything changes.
 // Rules that could not be taken back are not applied.
-func begin(ctx context.Context, r *Hold, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
+func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
 	before, err := ownRules(ctx, r)
 	if err != nil {
 		return "", err
@@ -29,7 +30,7 @@ func begin(ctx context.Context, r *Hold, window time.Duration, rollback Rollback
 		}
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	p := &PendingBase{
+	p := &rules.PendingBase{
 		Token: rand.Text()[:12], Key: settings.BaseKey(r.Cfg), Base: settings.BaseSettings(r.Cfg, r.Trunks),
 		Since: now, Deadline: now.Add(window),
 		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: host.Uptime(), Before: before,
@@ -55,22 +56,22 @@ func begin(ctx context.Context, r *Hold, window time.Duration, rollback Rollback
 
 // abandon forgets what is pending when it could not be applied. If not even what
 // was there could be put back, the timer will try again.
-func abandon(ctx context.Context, r *Hold) error {
+func abandon(ctx context.Context, r *rules.Hold) error {
 	if err := restore(ctx, r); err != nil {
 		return err
 	}
 	return forgetPending(r)
 }
 
-func forgetPending(r *Hold) error {
+func forgetPending(r *rules.Hold) error {
 	Disarm(r.State.Pending.Token)
 	r.State.Pending = nil
 	return errors.Join(r.WriteState(), r.WriteCopy(nil))
 }
 
 // OwnRules are the rules of ours in both backends.
-func ownRules(ctx context.Context, r *Hold) ([]OwnRules, error) {
-	var all []OwnRules
+func ownRules(ctx context.Context, r *rules.Hold) ([]rules.OwnRules, error) {
+	var all []rules.OwnRules
 	for _, b := range []firewall.Backend{r.Fw.Backend, r.Fw.Backend.Other()} {
 		fw, err := firewall.Open(string(b))
 		if err != nil || b != r.Fw.Backend && !fw.InUse() {
@@ -80,7 +81,7 @@ func ownRules(ctx context.Context, r *Hold) ([]OwnRules, error) {
 		if err != nil {
 			return nil, err
 		}
-		own := OwnRules{Backend: b}
+		own := rules.OwnRules{Backend: b}
 		for _, f := range firewall.Families {
 			own.Tables[f], own.Unknown[f] = saved[f].Own(), saved[f].Trouble != nil
 		}
@@ -91,7 +92,7 @@ func ownRules(ctx context.Context, r *Hold) ([]OwnRules, error) {
 
 // noteWithoutBase writes down in which families the base rules on trial could not be
 // installed: a confirmation does not count on them.
-func noteWithoutBase(r *Hold, report *Report) error {
+func noteWithoutBase(r *rules.Hold, report *rules.Report) error {
 	p, before := r.State.Pending, r.State.Pending.WithoutBase
 	for f, err := range report.WithoutBase {
 		p.WithoutBase[f] = err != nil
@@ -106,9 +107,9 @@ func noteWithoutBase(r *Hold, report *Report) error {
 }
 
 // notOnTrial refuses to change rules while some wait for a confirmation.
-func notOnTrial(r *Hold) error {
+func notOnTrial(r *rules.Hold) error {
 	if p := r.State.Pending; p.OnTrial(host.Uptime()) {
-		return &PendingError{*p.Report()}
+		return &rules.PendingError{Pending: *p.Report()}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -12,10 +12,11 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // newTrial is rules in a namespace of the test's own, with the sets that they need.
-func newTrial(t *testing.T) (*Hold, [2]*firewall.Saved) {
+func newTrial(t *testing.T) (*rules.Hold, [2]*firewall.Saved) {
 	t.Helper()
 	testns.Enter(t)
 	dir := t.TempDir()
@@ -41,7 +42,7 @@ func newTrial(t *testing.T) (*Hold, [2]*firewall.Saved) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	r := Open(cfg, fw, kernel, store)
+	r := rules.Open(cfg, fw, kernel, store)
 	t.Cleanup(r.Close)
 	if _, err := r.EnsureSets(); err != nil {
 		t.Fatal(err)
@@ -68,7 +69,7 @@ func TestArmFails(t *testing.T) {
 	if r.State.Pending != nil {
 		t.Errorf("on trial: %+v", r.State.Pending)
 	}
-	r.State = State{Pending: &PendingBase{}}
+	r.State = rules.State{Pending: &rules.PendingBase{}}
 	if r.Reload(); r.State.Pending != nil || r.StateErr != nil {
 		t.Errorf("on disk: %+v, %v", r.State.Pending, r.StateErr)
 	}
@@ -83,9 +84,9 @@ func TestArmFails(t *testing.T) {
 func TestReject(t *testing.T) {
 	r, _ := newTrial(t)
 	for _, accepted := range []string{"", "other", "key"} {
-		r.State = State{Pending: &PendingBase{Token: "t", Key: "key"}}
+		r.State = rules.State{Pending: &rules.PendingBase{Token: "t", Key: "key"}}
 		if accepted != "" {
-			r.State.Accepted = &AcceptedBase{Key: accepted}
+			r.State.Accepted = &rules.AcceptedBase{Key: accepted}
 		}
 		r.Record.Generation = "7"
 		if err := reject(r, whyByHand); err != nil {
@@ -111,9 +112,9 @@ func TestConfirmWhenTyped(t *testing.T) {
 	const window = time.Minute
 	since := time.Now().AddDate(1, 0, 0) // by a clock that was set back since
 	for late, typed := range map[bool]time.Duration{false: time.Hour + window, true: time.Hour + window + time.Second} {
-		r.State = State{
-			Pending:  &PendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Uptime: time.Hour, Since: since, Deadline: since.Add(window), Before: []OwnRules{{Backend: r.Fw.Backend}}},
-			Rejected: &RejectedBase{Key: "key"}, // by an earlier trial
+		r.State = rules.State{
+			Pending:  &rules.PendingBase{Token: "t", Key: "key", Kernel: firewall.Kernel(), Uptime: time.Hour, Since: since, Deadline: since.Add(window), Before: []rules.OwnRules{{Backend: r.Fw.Backend}}},
+			Rejected: &rules.RejectedBase{Key: "key"}, // by an earlier trial
 		}
 		err := confirm(t.Context(), r, typed, true)
 		r.Reload()
@@ -134,7 +135,7 @@ func TestConfirmWhenTyped(t *testing.T) {
 // are gone is not that nobody came.
 func TestRollBackAfterBoot(t *testing.T) {
 	r, _ := newTrial(t)
-	r.State = State{Pending: &PendingBase{Token: "t", Key: "key", Kernel: "of another boot", Deadline: time.Now().Add(time.Hour)}}
+	r.State = rules.State{Pending: &rules.PendingBase{Token: "t", Key: "key", Kernel: "of another boot", Deadline: time.Now().Add(time.Hour)}}
 	if err := r.WriteState(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -38,7 +39,7 @@ type ApplyOptions struct {
 
 // Apply puts the configured rules into the kernel, with empty sets where
 // there are none yet.
-func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report, error) {
+func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.Report, error) {
 	cfg := setnames.NamesInForce(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -57,7 +58,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 	case silent != nil && !errors.As(silent, new(*state.SilentAgentError)) && !(opts.Force && errors.As(silent, new(*takeover.NotFollowedError))):
 		return nil, silent
 	}
-	held, err := OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
+	held, err := rules.OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting, state.SetsLock, state.RulesLock)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 			return nil, err
 		}
 	}
-	how := How{DryRun: opts.DryRun, ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always}
+	how := rules.How{DryRun: opts.DryRun, ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always}
 	var drop []firewall.Change // that were made before the rest was put on trial
 	if opts.DryRun {
 		report, err = held.Ensure(ctx, how)
@@ -133,7 +134,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*Report,
 
 // try is Ensure as an admin asks for it: what is decided is put on trial first, if it is to be.
 // drop are the changes that are not on trial: the drop stays when the rest is taken back.
-func try(ctx context.Context, r *Hold, how How, opts ApplyOptions) (report *Report, drop []firewall.Change, warning string, err error) {
+func try(ctx context.Context, r *rules.Hold, how rules.How, opts ApplyOptions) (report *rules.Report, drop []firewall.Change, warning string, err error) {
 	d, err := r.Decide(ctx, how)
 	report = d.Report()
 	if err != nil {
@@ -179,7 +180,7 @@ func (e *BlockedLoginError) Remedy() string {
 
 // checkBlocked refuses to drop what is in the sets while somebody is logged in from
 // there.
-func checkBlocked(r *Hold, logins []host.Login) error {
+func checkBlocked(r *rules.Hold, logins []host.Login) error {
 	for _, f := range cidr.Families {
 		live, err := r.Sets.Dump(r.Cfg.SetName(int(f)))
 		if errors.Is(err, ipsetsync.ErrNotFound) {

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/rules"
 )
 
 // takeBack puts our rules back as they were before what is pending was applied.
 // What others have changed since stays.
-func takeBack(ctx context.Context, r *Hold, why string) error {
+func takeBack(ctx context.Context, r *rules.Hold, why string) error {
 	if err := restore(ctx, r); err != nil {
 		return err
 	}
@@ -20,7 +21,7 @@ func takeBack(ctx context.Context, r *Hold, why string) error {
 }
 
 // restore makes our rules in the kernel what they were before what is pending.
-func restore(ctx context.Context, r *Hold) error {
+func restore(ctx context.Context, r *rules.Hold) error {
 	p := r.State.Pending
 	for _, own := range p.Before {
 		fw, err := firewall.Open(string(own.Backend))
@@ -42,7 +43,7 @@ func restore(ctx context.Context, r *Hold) error {
 			return err
 		}
 	}
-	if len(p.Before) > 0 && HasBase(p.Before[0].Tables) {
+	if len(p.Before) > 0 && rules.HasBase(p.Before[0].Tables) {
 		return nil
 	}
 	// The apply may have been killed before it could remember what it made.
@@ -58,11 +59,11 @@ func restore(ctx context.Context, r *Hold) error {
 
 // reject forgets what is pending and remembers that it must not come back by
 // itself.
-func reject(r *Hold, why string) error {
+func reject(r *rules.Hold, why string) error {
 	p := r.State.Pending
 	r.State.Pending = nil
 	if accepted := r.State.Accepted; p.Key != "" && (accepted == nil || accepted.Key != p.Key) {
-		r.State.Rejected = &RejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
+		r.State.Rejected = &rules.RejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
 	}
 	r.Record.Generation = ""
 	r.WriteRecord() // if it fails the generation, which has moved, says the same
@@ -79,7 +80,7 @@ const whyLapsed = "nobody confirmed them in time"
 // so; it has not if the host was started anew, or the timer was killed. That it
 // cannot be written down, on a full disk, is a warning: the kernel is as it should
 // be, and the next run finds the same.
-func settle(ctx context.Context, r *Hold, up time.Duration) (warnings []string, err error) {
+func settle(ctx context.Context, r *rules.Hold, up time.Duration) (warnings []string, err error) {
 	p := r.State.Pending
 	switch {
 	case p == nil:
@@ -102,7 +103,7 @@ func settle(ctx context.Context, r *Hold, up time.Duration) (warnings []string, 
 
 // rollBack takes back what is pending, now. With a token it does so only for the
 // apply that gave the token out.
-func rollBack(ctx context.Context, r *Hold, token string) error {
+func rollBack(ctx context.Context, r *rules.Hold, token string) error {
 	if err := r.FindPending(token); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func rollBack(ctx context.Context, r *Hold, token string) error {
 // SettleAndEnsure is what whoever holds the lock of the rules does about them when
 // nobody has asked for anything: what is pending too long ends, and the rest is put
 // right.
-func SettleAndEnsure(ctx context.Context, r *Hold, how How) (report *Report, warnings []string, err error) {
+func SettleAndEnsure(ctx context.Context, r *rules.Hold, how rules.How) (report *rules.Report, warnings []string, err error) {
 	r.Reload()
 	warnings, err = settle(ctx, r, host.Uptime())
 	if err != nil {

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 // NotPendingError is nothing being there to confirm or to roll back.
-type NotPendingError struct{ Rejected *RejectedError }
+type NotPendingError struct{ Rejected *rules.RejectedError }
 
 func (e *NotPendingError) Error() string {
 	if e.Rejected != nil {
@@ -50,7 +51,7 @@ func (e *OldConnectionError) Remedy() string {
 // confirm keeps what is pending, if it is in force. It counts when it was typed,
 // however long it had to wait for the lock. here accepts a connection that was there
 // before the rules.
-func confirm(ctx context.Context, r *Hold, typed time.Duration, here bool) error {
+func confirm(ctx context.Context, r *rules.Hold, typed time.Duration, here bool) error {
 	if warnings, err := settle(ctx, r, typed); err != nil || len(warnings) > 0 {
 		return errors.Join(err, notPending(r))
 	}
@@ -64,7 +65,7 @@ func confirm(ctx context.Context, r *Hold, typed time.Duration, here bool) error
 	r.State.Accepted, r.State.Pending = nil, nil
 	r.State.Unreject(p.Key)
 	if p.Base != nil {
-		r.State.Accepted = &AcceptedBase{Key: p.Key, Base: *p.Base, At: time.Now().UTC().Truncate(time.Second)}
+		r.State.Accepted = &rules.AcceptedBase{Key: p.Key, Base: *p.Base, At: time.Now().UTC().Truncate(time.Second)}
 	}
 	if err := r.WriteState(); err != nil {
 		return err
@@ -74,7 +75,7 @@ func confirm(ctx context.Context, r *Hold, typed time.Duration, here bool) error
 }
 
 // mayConfirm reports why what is pending cannot be confirmed by this caller, or nil.
-func mayConfirm(ctx context.Context, r *Hold, p *PendingBase, here bool) error {
+func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here bool) error {
 	c := host.CallerConnection()
 	old := c.Name() == p.Connection || c.Since < p.Uptime || host.ServedSince("/proc", os.Getpid()) < p.Uptime
 	if c.Name() != "" && old && !here {
@@ -84,7 +85,7 @@ func mayConfirm(ctx context.Context, r *Hold, p *PendingBase, here bool) error {
 	if err != nil || p.Base == nil || c.Name() == "" || here {
 		return err
 	}
-	return checkTunnel(*p.Base, saved, r.Look(), c, p.Ends())
+	return rules.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
 }
 
 // NotInForceError is rules on trial that are not in the kernel as they were tried.
@@ -101,7 +102,7 @@ func (*NotInForceError) Remedy() string {
 
 // inForce reports whether the kernel holds the base rules that are pending, or none
 // if none are, and returns the rules that it holds.
-func inForce(ctx context.Context, r *Hold, p *PendingBase) (saved [2]*firewall.Saved, err error) {
+func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2]*firewall.Saved, err error) {
 	fw, err := firewall.Open(string(p.Before[0].Backend))
 	if err != nil {
 		return saved, err
@@ -122,10 +123,10 @@ func inForce(ctx context.Context, r *Hold, p *PendingBase) (saved [2]*firewall.S
 	return saved, nil
 }
 
-func notPending(r *Hold) error {
+func notPending(r *rules.Hold) error {
 	e := &NotPendingError{}
 	if rej := r.State.Rejected; rej != nil {
-		e.Rejected = &RejectedError{rej.At, rej.Why, rej.Key != settings.BaseKey(r.Cfg)}
+		e.Rejected = &rules.RejectedError{At: rej.At, Why: rej.Why, Other: rej.Key != settings.BaseKey(r.Cfg)}
 	}
 	return e
 }

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -33,11 +34,11 @@ func TestStopInTheMidst(t *testing.T) {
 	run(t, "iptables-nft", "-A", "INPUT", "-j", "REJECT")
 
 	ctx := &stopping{Context: t.Context()}
-	d, err := r.Decide(ctx.Context, How{ByHand: true, Force: true})
+	d, err := r.Decide(ctx.Context, rules.How{ByHand: true, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := &Report{}
+	report := &rules.Report{}
 	if err := r.Commit(ctx, d, report); err != nil || !ctx.stopped {
 		t.Fatal("cut short:", err)
 	}

@@ -1,4 +1,4 @@
-package rules
+package trial
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -19,7 +20,7 @@ func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Dura
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
 		return err
 	}
-	held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
+	held, err := rules.OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", wait, nil, state.RulesLock)
 	if err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Dura
 // followTrial has the agent go by a configuration with the rules that are pending, which it
 // would undo otherwise once they are confirmed; not if they are not going to be.
 func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Duration, here bool) error {
-	held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
+	held, err := rules.OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 // calls it, it tries for as long as it takes.
 func RollBack(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
-		held, err := OpenLocked(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
+		held, err := rules.OpenLocked(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after ti
 		case <-deadline.C:
 			return true, nil
 		case <-look.C:
-			if !IsPending(stateDir, runDir, token) {
+			if !rules.IsPending(stateDir, runDir, token) {
 				return false, nil
 			}
 		}
