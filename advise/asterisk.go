@@ -17,7 +17,7 @@ const (
 	reload     = "then: asterisk -rx \"logger reload\""
 )
 
-// writeSecurity says where the line belongs that has Asterisk write its security log.
+// writeSecurity says where to put the line that makes Asterisk write its security log.
 func writeSecurity(a *host.Asterisk) string {
 	if a.LogsFile != "" {
 		return fmt.Sprintf("put %q into %s, %s", aLine, a.LogsFile, reload)
@@ -30,8 +30,8 @@ const (
 	giveJail    = "add it to logpath of a jail for Asterisk, such as voipbl-asterisk, then: systemctl restart fail2ban"
 )
 
-// securityLog looks whether Asterisk's security log is written, as text, and to where a
-// jail reads it. Without a fail2ban that answers, nobody knows what it reads.
+// securityLog checks that Asterisk writes its security log as text, to where a jail reads it. If
+// fail2ban does not answer, it is not known what its jails read.
 func (d *doctor) securityLog() {
 	a := d.Facts.Asterisk
 	if a == nil || slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
@@ -79,7 +79,7 @@ func (d *doctor) securityLog() {
 	}
 }
 
-// sickLogs tells of logs that jails read in vain.
+// sickLogs finds logs from which jails ban nobody.
 func (d *doctor) sickLogs() {
 	if d.Facts.Fail2ban == nil {
 		return
@@ -91,7 +91,7 @@ func (d *doctor) sickLogs() {
 			case s.Offset != 0 && !told[s.File]:
 				told[s.File] = true
 				d.clock(s)
-			case s.Offset == 0 && !d.allExempt(s.From): // whom voipbl knows no jail of ours counts
+			case s.Offset == 0 && !d.allExempt(s.From): // voipbl's jails do not count exempt addresses
 				d.note(JailBlind, Problem, fmt.Sprintf("fail2ban-regex %s FILTER tells what the filter of %s misses; see docs/fail2ban.md for one that matches", s.File, j.Name),
 					"attackers that Asterisk names there are not banned", "%s has %d wrong passwords of the last minutes, and fail2ban's jail %s has counted none", s.File, s.Attacks, j.Name)
 			}
@@ -99,13 +99,13 @@ func (d *doctor) sickLogs() {
 	}
 }
 
-// allExempt reports whether some addresses are those of friends, each of them.
+// allExempt reports whether there are addresses and all of them are exempt.
 func (d *doctor) allExempt(addrs []netip.Addr) bool {
 	return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { _, ok := d.Exempt[a]; return !ok })
 }
 
-// clock tells of a log in another time zone. fail2ban leaves out what is older than
-// findtime, and takes what is in the future for now.
+// clock finds a log in another time zone. fail2ban ignores lines older than findtime, and treats
+// lines from the future as new.
 func (d *doctor) clock(s host.SickLog) {
 	severity, why := Problem, "fail2ban takes its lines for old, and bans nobody"
 	way := "behind"
@@ -127,7 +127,7 @@ func zoneName(offset time.Duration) string {
 	return fmt.Sprintf("UTC%c%02d%02d", sign, int(offset.Hours()), int(offset.Minutes())%60)
 }
 
-// skipped tells of lines that Asterisk leaves out.
+// skippedLines finds lines of its configuration that Asterisk skips.
 func (d *doctor) skippedLines() {
 	if a := d.Facts.Asterisk; a != nil && len(a.Skipped) > 0 {
 		d.note(AsteriskConfig, Note, "mend them, or take them out", "it warns of them and goes on, so what they were to do does not happen",
@@ -135,7 +135,7 @@ func (d *doctor) skippedLines() {
 	}
 }
 
-// iax2 looks whether Asterisk tells of attacks by IAX2.
+// iax2 checks that Asterisk logs attacks by IAX2.
 func (d *doctor) iax2() {
 	x := iax2(d.Facts)
 	d.iaxTrunks(x)
@@ -156,7 +156,7 @@ func (d *doctor) iax2() {
 		"Asterisk logs nothing of attacks by IAX2 (udp %d): authdebug is off", x.Ports[0].Port)
 }
 
-// iaxTrunks looks for trunks that a service for the local networks alone keeps out.
+// iaxTrunks finds IAX2 trunks that are kept out because the service is for local networks only.
 func (d *doctor) iaxTrunks(x *host.IAX2) {
 	if x == nil || !d.base() {
 		return
@@ -178,7 +178,7 @@ func (d *doctor) iaxTrunks(x *host.IAX2) {
 	}
 }
 
-// closedPorts looks at ports of the PBX beside those of SIP that the base rules close.
+// closedPorts finds ports of the PBX, other than SIP, that the base rules close.
 func (d *doctor) closedPorts() {
 	fw := d.Config.Firewall
 	withTLS := slices.ContainsFunc(webSockets(d.Facts, false), func(w host.WebSocket) bool { return w.TLS })

@@ -13,27 +13,27 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// BaseAdvice is whether voipbl should be the whole firewall of a host, and why.
+// BaseAdvice says whether voipbl should be the whole firewall of a host, and why.
 type BaseAdvice struct {
 	Advice Advice `json:"advice"`
 
-	// Refused is that they are configured, and would be refused as the host is now.
+	// Refused: the base rules are configured, but would be refused as the host is now.
 	Refused bool `json:"refused,omitempty"`
 
-	// Because is what speaks for it.
+	// Because is what speaks for base rules.
 	Because []string `json:"because,omitempty"`
 
-	// Missing is what speaks against it, each with what to do about it.
+	// Missing is what speaks against base rules, each with a remedy.
 	Missing []Lack `json:"missing,omitempty"`
 }
 
-// Advice is what is said about base rules.
+// Advice is the advice about base rules in one word.
 type Advice string
 
 const (
 	BaseOn          Advice = "on"          // they are configured, or asked for
 	BaseRecommended Advice = "recommended" // nothing speaks against them
-	BasePossible    Advice = "possible"    // they may be put on trial, and something speaks against it
+	BasePossible    Advice = "possible"    // they may be put on trial, but something speaks against it
 	BaseUnfit       Advice = "unfit"       // they would be refused
 )
 
@@ -43,9 +43,9 @@ type Lack struct {
 	Fix  string `json:"fix,omitempty"`
 }
 
-// AdviseBase decides what to say about base rules. refused is why there is no proposal with
-// them, and at what the rules of such a proposal would meet; nowhere are its local networks
-// if they are nowhere (see [Nowhere]).
+// AdviseBase returns the advice about base rules. refused is why there is no proposal with them.
+// at is what the rules of such a proposal would meet on this host. nowhere are its local networks
+// if the host has no way to them (see [Nowhere]).
 func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []netip.Prefix) BaseAdvice {
 	if refused == nil {
 		refused = at.Refusal
@@ -86,7 +86,7 @@ func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []ne
 	return a
 }
 
-// lacksOf are why base rules are refused.
+// lacksOf returns why base rules are refused.
 func lacksOf(refused error, at *rules.Prospect) (all []Lack) {
 	var lockedOut *rules.LockoutError
 	if errors.As(refused, &lockedOut) {
@@ -102,9 +102,9 @@ func lacksOf(refused error, at *rules.Prospect) (all []Lack) {
 	return []Lack{lack}
 }
 
-// Nowhere are the local networks of a configuration, if no interface and no route of the host
-// leads to any of them and nobody is logged in from there: a network that is merely written
-// down wrong looks like that, and is no place from which anybody comes.
+// Nowhere returns the local networks of a configuration if no interface or route of the host
+// leads to any of them, and nobody is logged in from there. They are probably mistyped, and
+// nobody comes from there.
 func Nowhere(cfg config.Config, facts host.Facts, sessions []netip.Addr) []netip.Prefix {
 	all := cfg.Firewall.LocalNetworks
 	if far := unreached(all, facts); len(far) < len(all) || slices.ContainsFunc(sessions, func(a netip.Addr) bool {
@@ -115,7 +115,7 @@ func Nowhere(cfg config.Config, facts host.Facts, sessions []netip.Addr) []netip
 	return all
 }
 
-// unreached are the networks that no interface and no route of a host leads to.
+// unreached returns the networks to which no interface or route of a host leads.
 func unreached(all []netip.Prefix, facts host.Facts) (far []netip.Prefix) {
 	for _, n := range all {
 		if facts.Arrivals != nil && len(facts.Arrivals.Of(n, n.Addr().Is6())) == 0 {
@@ -129,7 +129,7 @@ func lackOfNetworks(nowhere []netip.Prefix) Lack {
 	return Lack{"no interface and no route of this host leads to " + list(texts(nowhere), 3) + " (local_networks)", "see that you and your phones come from there, or name the right network with --local"}
 }
 
-// lackOf puts an error and its remedy into words about base rules.
+// lackOf makes a Lack of an error and its remedy.
 func lackOf(err error) Lack {
 	var refused *RefusedError
 	if errors.As(err, &refused) {

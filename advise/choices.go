@@ -62,7 +62,7 @@ func (p *proposer) stateOf(isDefault bool) State {
 	return Yours
 }
 
-// valid reports whether a configuration may be written.
+// valid reports whether a configuration is one that voipbl accepts.
 func valid(c config.Config) bool {
 	text, err := c.YAML()
 	if err == nil {
@@ -99,8 +99,8 @@ func (p *proposer) rtp() error {
 
 const keyServices = "firewall.services"
 
-// ssh looks whether the service ssh has the ports that sshd listens on. Others of the
-// table may be closed here, and harm nobody.
+// ssh makes sure that the service ssh has the ports on which sshd listens. Other services of the
+// table may have no listener here, which does no harm.
 func (p *proposer) ssh() error {
 	var ports []uint16
 	for _, l := range p.Facts.Listeners {
@@ -136,7 +136,7 @@ func (p *proposer) ssh() error {
 			c.Firewall.Services[at].Ports = want
 		}, func(t string) (string, bool) { return setSSH(t, value, text) }, func(t string) (string, bool) {
 			if hasServices.MatchString(t) {
-				return t, false // somebody's own list, with comments perhaps
+				return t, false // a list that the admin wrote, perhaps with comments
 			}
 			return setKey(t, strings.Split(keyServices, "."), p.servicesWith(at, want), text)
 		})
@@ -146,8 +146,8 @@ func (p *proposer) ssh() error {
 
 var hasServices = regexp.MustCompile(`\bservices["']?:`)
 
-// servicesWith is the list of services with other ports for one, as a value of its
-// own, for a text that does not have it yet.
+// servicesWith returns the whole list of services with new ports for one of them, for a text
+// that has no such list yet.
 func (p *proposer) servicesWith(at int, ports []config.PortRange) string {
 	services := slices.Clone(p.cfg.Firewall.Services)
 	services[at].Ports = ports
@@ -204,12 +204,12 @@ func (p *proposer) backend() {
 	}
 }
 
-// ownerNames are the other firewalls in whose company base rules are not proposed.
+// ownerNames are the other firewalls beside which base rules are not proposed.
 var ownerNames = map[string]string{"ufw": "ufw", "firewalld": "firewalld", "freepbx-firewall": "FreePBX's firewall"}
 
-// Owners names the other programs that look after this host's firewall now, by what systemd
-// and processes tell, and by the rules that the kernel has: those of FreePBX stay in force
-// while its daemon is down.
+// Owners returns the other programs that manage this host's firewall now, found by systemd, by
+// processes, and by the rules in the kernel: FreePBX's rules stay in force while its daemon is
+// down.
 func Owners(f host.Facts, byRules []string) []string {
 	all := slices.Clone(byRules)
 	known := slices.ContainsFunc(all, func(name string) bool { return strings.HasPrefix(name, "nftables (") })
@@ -222,13 +222,12 @@ func Owners(f host.Facts, byRules []string) []string {
 	return slices.Compact(all)
 }
 
-// installed reports whether a program that looks after a firewall is there, whether or not
-// it is in force.
+// installed reports whether a firewall program is installed, active or not.
 func (p *proposer) installed(name string) bool {
 	return slices.ContainsFunc(p.Facts.Firewalls, func(o host.Owner) bool { return o.Name == name })
 }
 
-// owners are the other firewalls that are in force, by what systemd and the rules tell.
+// owners returns the other firewalls that are in force; see Owners.
 func (p *proposer) owners() []string {
 	all := slices.Clone(p.Owners)
 	for _, o := range p.Facts.Firewalls {
@@ -280,7 +279,7 @@ func (p *proposer) base() error {
 	return nil
 }
 
-// noLocal6 tells of a host with IPv6 and without a local network there.
+// noLocal6 is a warning for a host that has IPv6 but no local IPv6 network; else "".
 func (p *proposer) noLocal6() string {
 	if slices.ContainsFunc(p.cfg.Firewall.LocalNetworks, func(n netip.Prefix) bool { return n.Addr().Is6() }) ||
 		!slices.ContainsFunc(p.Facts.Networks, func(n host.Network) bool { return public6(n) }) {
@@ -289,7 +288,7 @@ func (p *proposer) noLocal6() string {
 	return ", and closes SSH and the like over IPv6, where you have no local network"
 }
 
-// public6 reports whether a network's address is reached over IPv6 from everywhere.
+// public6 reports whether a network's address is IPv6 and can be reached from everywhere.
 func public6(n host.Network) bool {
 	return n.Addr.Is6() && n.Addr.IsGlobalUnicast() && !n.Private && !n.Container
 }

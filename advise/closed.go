@@ -6,10 +6,10 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 )
 
-// closed looks at what the base rules shut out. A port that is closed on purpose, as
-// that of a database, is worth a word and no warning. A VPN that is closed shuts out
-// whoever comes in by it as soon as it has to connect again, and an sshd that nobody
-// reaches shuts out everybody. The ports of the PBX have findings of their own.
+// closed finds listeners that the base rules close. A port that may be closed on purpose, such
+// as a database's, is a note and no warning. A closed VPN shuts its users out when it reconnects,
+// and an sshd that nobody can reach shuts out everybody. Ports of the PBX have their own
+// findings.
 func (d *doctor) closed() {
 	if !d.base() {
 		return
@@ -17,7 +17,7 @@ func (d *doctor) closed() {
 	var others []string
 	for _, c := range d.Closed {
 		switch text := c.Place() + " (" + c.By() + ")"; {
-		case c.ShutsOut() && !c.Named: // else somebody has meant it so
+		case c.ShutsOut() && !c.Named: // a named port is closed on purpose
 		case c.Program == "sshd" && len(c.OpenTo) == 0:
 			d.note(ListenerClosed, Warning, c.Remedy, "nobody can log in there", "sshd listens on %s, which the base rules open for nobody", c.Place())
 		case !slices.Contains(others, text):

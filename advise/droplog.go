@@ -1,6 +1,6 @@
 package advise
 
-// dropLog tells of lines that log_drops asks for and that may not appear.
+// dropLog finds why the log lines that log_drops asks for may not appear.
 func (d *doctor) dropLog() {
 	if d.Status == nil || d.Status.DropLog == nil {
 		return

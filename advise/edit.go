@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// setupMark begins the comments that say why setup has chosen a value.
+// setupMark begins the comments in which setup says why it chose a value.
 const setupMark = "# setup: "
 
-// setKey puts a value at a path of keys into the text of a configuration and says
-// above it why. Everything else stays as it is, comments too. It knows keys with
-// indented values below them; where a path goes through another form, or nothing of
-// it is there, it reports false.
+// setKey sets the value at a path of keys in the text of a configuration, with a comment above it
+// that says why. Everything else stays as it is, comments too. It understands keys with indented
+// values below them. It returns false if the text has another form there, or nothing of the
+// path.
 func setKey(text string, path []string, value, why string) (string, bool) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	first, end, indent := 0, len(lines), 0
@@ -37,8 +37,8 @@ func setKey(text string, path []string, value, why string) (string, bool) {
 	return text, false
 }
 
-// addItems puts items at the end of a list that has one on each line, below what is
-// there, so that comments stay. Of another form, or an empty list, it reports false.
+// addItems adds items at the end of a list with one item on each line, so that comments stay. It
+// returns false for a list of another form, or an empty one.
 func addItems(text string, path []string, items []string, why string) (string, bool) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	first, end, indent := 0, len(lines), 0
@@ -68,7 +68,7 @@ func addItems(text string, path []string, items []string, why string) (string, b
 	return strings.Join(splice(lines, end, end, added...), "\n") + "\n", true
 }
 
-// blank is what stands between a key and its value, if that is on the same line.
+// blank is the space between a key and a value on the same line.
 func blank(value string) string {
 	if strings.HasPrefix(value, "\n") {
 		return ""
@@ -76,7 +76,7 @@ func blank(value string) string {
 	return " "
 }
 
-// isParent is a key whose value is on the lines below it.
+// isParent matches a key whose value is on the lines below it.
 var isParent = regexp.MustCompile(`^ *[a-z0-9_]+:[ \t]*(#.*)?$`)
 
 // setNew appends a key with its parents.
@@ -97,7 +97,7 @@ func setNew(text string, path []string, value, why string) (string, bool) {
 	return b.String(), true
 }
 
-// find is the index of the line of a key at an indentation, or -1.
+// find returns the index of the line of a key at an indentation, or -1.
 func find(lines []string, indent int, key string) int {
 	begin := strings.Repeat(" ", indent) + key + ":"
 	for i, l := range lines {
@@ -108,7 +108,7 @@ func find(lines []string, indent int, key string) int {
 	return -1
 }
 
-// says reports whether a line is more than a comment.
+// says reports whether a line has more than a comment.
 func says(line string) bool {
 	t := strings.TrimSpace(line)
 	return t != "" && t[0] != '#'
@@ -116,8 +116,8 @@ func says(line string) bool {
 
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-// blockEnd is how many lines belong to the value of a key at an indentation.
-// A list may stand as far left as its key.
+// blockEnd returns how many lines belong to the value of a key at an indentation. A list may be
+// indented no further than its key.
 func blockEnd(lines []string, indent int) int {
 	end := 0
 	for i, l := range lines {
@@ -132,7 +132,7 @@ func blockEnd(lines []string, indent int) int {
 	return end
 }
 
-// childIndent is the indentation of the first key of a block.
+// childIndent returns the indentation of the first key of a block.
 func childIndent(lines []string, parent int) (int, bool) {
 	for _, l := range lines {
 		if says(l) {
@@ -142,8 +142,8 @@ func childIndent(lines []string, parent int) (int, bool) {
 	return 0, false
 }
 
-// put replaces the key in line first+at and its value, or adds it at the end of the
-// block if there is none.
+// put replaces the key in line first+at and its value, or adds it at the end of the block if at
+// is negative.
 func put(lines []string, first, end, indent, at int, line, why string) []string {
 	comment := strings.Repeat(" ", indent) + setupMark + why
 	if at < 0 {
@@ -160,7 +160,7 @@ func put(lines []string, first, end, indent, at int, line, why string) []string 
 	return splice(lines, from, to, comment, line)
 }
 
-// tail is the comment behind a value without quotes.
+// tail matches the comment behind an unquoted value.
 var tail = regexp.MustCompile(`^[^"'#]*?( +#.*)$`)
 
 func splice(lines []string, from, to int, with ...string) []string {
@@ -168,10 +168,10 @@ func splice(lines []string, from, to int, with ...string) []string {
 	return append(append(out, with...), lines[to:]...)
 }
 
-// sshEntry is a service called ssh on a line of its own, up to and after its ports.
+// sshEntry matches a service named ssh on its own line, and the parts before and after its ports.
 var sshEntry = regexp.MustCompile(`(?m)^( *- *\{ *name: *"?ssh"?, *proto: *"?tcp"?, *ports: *)("[^"]*"|[0-9]+)(.*)$`)
 
-// setSSH changes the ports of the service ssh, if it stands on a line by itself.
+// setSSH changes the ports of the service ssh, if it is on its own line.
 func setSSH(text, ports, why string) (string, bool) {
 	at := sshEntry.FindStringSubmatchIndex(text)
 	if at == nil || len(sshEntry.FindAllString(text, 2)) != 1 {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// Banned are the addresses that a fail2ban says it has banned, and those that its logs
-// name and that it has not counted, each once, in order.
+// Banned returns the addresses that fail2ban says it has banned, and those that its logs name but
+// it has not counted, each once and in order.
 func Banned(facts host.Facts) []netip.Addr {
 	if facts.Fail2ban == nil {
 		return nil
@@ -28,12 +28,12 @@ func Banned(facts host.Facts) []netip.Addr {
 	return slices.Compact(all)
 }
 
-// maxFriends bounds how many friends are asked about.
+// maxFriends is how many friends are checked at most.
 const maxFriends = 256
 
-// Friends are who is exempt by name: allow and trunks, the addresses of names among them,
-// and whoever of them a fail2ban says it has banned. What is known of them is to be among
-// the checks.
+// Friends returns the addresses and networks that an admin has exempted: allow and trunks, the
+// addresses of names in them, and those of them that fail2ban says it has banned. Input.Checks
+// must have them.
 func Friends(in Input) []netip.Prefix {
 	var all []netip.Prefix
 	for _, h := range slices.Concat(in.Config.Firewall.Trunks, in.Config.Allow) {
@@ -65,9 +65,9 @@ func unique(all []netip.Prefix) []netip.Prefix {
 	return kept
 }
 
-// friends looks for friends whose packets are dropped, but for those of whom it is told
-// already. That they do not come to the PBX for another reason, such as SIP that is open
-// for few, is none: to be exempt is not to be let in.
+// friends finds friends whose packets are dropped, and that have no finding yet. A friend that
+// does not reach the PBX for another reason, such as SIP that is not public, is no finding:
+// exempt does not mean let in.
 func (d *doctor) friends() {
 	for _, p := range Friends(d.Input) {
 		by, remedy, blocked := d.blocked(p)
@@ -80,7 +80,7 @@ func (d *doctor) friends() {
 	}
 }
 
-// told reports whether there is a finding about a friend already.
+// told reports whether a friend has a finding already.
 func (d *doctor) told(p netip.Prefix) bool {
 	if slices.ContainsFunc(d.Status.ExemptBanned, func(b reach.ExemptBan) bool { return (b.Place == nil || d.placesTold) && b.Banned.Overlaps(p) }) {
 		return true
@@ -95,11 +95,11 @@ const (
 	askUs  = "put \"ignorecommand = timeout -s KILL 5 voipbl exempt --quiet <ip>\" into the jail"
 )
 
-// exemptBanned looks for bans of whoever is exempt: in the sets, as status knows them,
-// and in chains of iptables and in nftables, where only fail2ban knows them. That it
-// says so is not enough: our own actions refuse, and it lists the address all the same.
+// exemptBanned finds bans of exempt addresses: in sets, which status knows, and in chains of
+// iptables and in nftables, which only fail2ban knows. That fail2ban lists an address is not
+// enough: voipbl's own actions refuse to ban it, and fail2ban lists it all the same.
 func (d *doctor) exemptBanned() {
-	d.exemptInJails() // which knows best how to end it
+	d.exemptInJails() // first, since it has the best remedy
 	for i, b := range d.Status.ExemptBanned {
 		if b.Place != nil && d.told(b.Banned) {
 			continue
@@ -114,10 +114,10 @@ func (d *doctor) exemptBanned() {
 	d.exemptInChains()
 }
 
-// maxBanned is how many of them are findings each.
+// maxBanned is how many bans of exempt addresses get a finding each.
 const maxBanned = 20
 
-// exemptInJails tells of friends whom a jail has put into a chain, or into nftables.
+// exemptInJails finds friends that a jail has banned in a chain or in nftables.
 func (d *doctor) exemptInJails() {
 	if d.Facts.Fail2ban == nil {
 		return
@@ -136,8 +136,8 @@ func (d *doctor) exemptInJails() {
 	}
 }
 
-// exemptInChains tells of friends in chains that have names of fail2ban's, whether or not
-// a fail2ban runs that knows of them.
+// exemptInChains finds friends in chains with names that fail2ban uses, even if no running
+// fail2ban knows of them.
 func (d *doctor) exemptInChains() {
 	friends := append(Friends(d.Input), d.Config.Firewall.LocalNetworks...)
 	for _, k := range d.Rules {
@@ -168,8 +168,8 @@ func addressText(p netip.Prefix) string {
 	return p.String()
 }
 
-// bannedIn is where the actions of a jail keep an address away: a chain with a rule about
-// it, or nftables. It is empty if neither is certain.
+// bannedIn returns where a jail's actions ban an address: a chain that has a rule for it, or
+// nftables. It is empty if that is not certain.
 func (d *doctor) bannedIn(j host.Jail, addr netip.Addr) string {
 	f := firewall.IPv4
 	if addr.Is6() {

@@ -9,9 +9,9 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// fail2ban looks for bans that no rule asks about. An action makes its set or chain at
-// the first ban, so of a jail that has banned nobody nothing is said; nor of an action
-// that we do not know.
+// fail2ban checks that fail2ban runs, and finds bans that no rule drops. It says nothing about a
+// jail that has banned nobody, since an action makes its set or chain at the first ban, nor about
+// an action that voipbl does not know.
 func (d *doctor) fail2ban() {
 	if d.Facts.Fail2ban == nil {
 		return
@@ -42,9 +42,9 @@ func (d *doctor) fail2ban() {
 
 const noneBanned = "no attacker is banned for guessing passwords"
 
-// fail2banMistake is why fail2ban does not start, if that is known. On a host without
-// rsyslog, as Debian 12 is, the first is how Debian's own jail for sshd leaves it; without
-// python3-systemd, which is only recommended, the second.
+// fail2banMistake returns why fail2ban does not start, if that is known. A jail without a log is
+// what Debian's own jail for sshd causes on a host without rsyslog, such as Debian 12. Jails
+// that read the journal fail without python3-systemd, which is only recommended.
 func fail2banMistake(f host.Fail2ban) string {
 	if f.Mistake != "" || len(f.JournalJails) == 0 {
 		return f.Mistake
@@ -67,7 +67,7 @@ func fail2banRemedy(f host.Fail2ban) string {
 	return "apt-get install python3-systemd; systemctl restart fail2ban"
 }
 
-// jailWithoutLog is the jail that a mistake of fail2ban's names as one without a log.
+// jailWithoutLog returns the jail that fail2ban's error says has no log.
 func jailWithoutLog(mistake string) (string, bool) {
 	m := noLog.FindStringSubmatch(mistake)
 	if m == nil {
@@ -114,7 +114,7 @@ func (d *doctor) action(j host.Jail, a host.BanAction) {
 	}
 }
 
-// bannedOf counts what a jail has banned in a family.
+// bannedOf counts the addresses of a family that a jail has banned.
 func bannedOf(j host.Jail, f firewall.Family) int {
 	n := 0
 	for _, a := range j.Banned {
@@ -130,8 +130,8 @@ func bannedOf(j host.Jail, f firewall.Family) int {
 	return n
 }
 
-// asked reports whether a rule for incoming packets asks for what an action fills, in
-// the backend that voipbl uses and in the other one.
+// asked reports whether a rule for incoming packets uses the set or chain that an action fills:
+// one in the backend that voipbl uses, and one in the other.
 func (d *doctor) asked(a host.BanAction, name string, f firewall.Family) (used, other bool) {
 	asks := func(k reach.KernelRules) bool {
 		if a.Into == host.IntoSet {

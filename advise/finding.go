@@ -1,11 +1,3 @@
-// Package advise makes sense of what is known about a host: Findings tells what is not
-// as it should be, Propose a configuration that fits.
-//
-// It is what "voipbl doctor" and "voipbl setup" say, and is pure: facts come in from
-// package host (the machine), agent (how voipbl stands) and firewall (the kernel's
-// rules), and words go out. It looks at nothing by itself, so that the same facts give
-// the same advice everywhere. It names what is certain; of what is unclear it says
-// nothing.
 package advise
 
 import (
@@ -25,31 +17,30 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// Finding is something that is not as it should be.
+// Finding is one thing that is not as it should be.
 type Finding struct {
 	Code     string   `json:"code"` // one of the constants below; it never changes
 	Severity Severity `json:"severity"`
-	Text     string   `json:"text"`   // what was found, in a line
+	Text     string   `json:"text"`   // what was found, in one line
 	Why      string   `json:"why"`    // why it matters
 	Remedy   string   `json:"remedy"` // what to do
 }
 
-// Severity tells what is wrong from what is worth a look.
+// Severity says how bad a finding is.
 type Severity string
 
 const (
-	// Problem is protection that is not there although it looks so, or phones and
-	// trunks that are cut off.
+	// Problem: the host looks protected but is not, or phones or trunks are cut off.
 	Problem Severity = "problem"
 
-	// Warning is what works now, and will surprise somebody.
+	// Warning: it works now, but something unexpected will happen.
 	Warning Severity = "warning"
 
-	// Note is what is as it should be, if somebody means it so.
+	// Note: it may be intended.
 	Note Severity = "note"
 )
 
-// rank is the order in which findings are told.
+// rank is the order of findings by severity.
 var rank = map[Severity]int{Problem: 0, Warning: 1, Note: 2}
 
 // The codes of findings.
@@ -75,62 +66,62 @@ const (
 	DockerBypass     = "docker-bypass"
 	ShadowedRule     = "shadowed-rule"
 	OtherFirewall    = "other-firewall"
-	DropAtInput      = "drop-at-input" // where containers have ports, or will have some
+	DropAtInput      = "drop-at-input" // the drop is in INPUT, where containers publish ports or soon will
 	Fail2banElse     = "fail2ban-elsewhere"
 	Fail2banDown     = "fail2ban-down"
-	Fail2banMistake  = "fail2ban-mistake" // it runs, and would not start again
+	Fail2banMistake  = "fail2ban-mistake" // fail2ban runs, but would not start again
 	SecurityLog      = "security-log"
-	LogClock         = "log-clock"       // a log in another time zone than the host
-	JailBlind        = "jail-blind"      // a jail does not see what its log has
+	LogClock         = "log-clock"       // a log is in another time zone than the host
+	JailBlind        = "jail-blind"      // a jail does not count what its log has
 	AsteriskConfig   = "asterisk-config" // lines that Asterisk skips
 	IAX2Unlogged     = "iax2-unlogged"
 	RecentTooShort   = "recent-too-short"
 	PortClosed       = "port-closed"
 	RTPClosed        = "rtp-closed"
-	ListenerClosed   = "listener-closed" // to anybody who reaches it otherwise
+	ListenerClosed   = "listener-closed" // the base rules close a listener
 	TrunkUnprotected = "trunk-unprotected"
 	TrunkClosed      = "trunk-closed"
-	PeerBlocked      = "peer-blocked"    // a phone or trunk
-	VoipblScript     = "voipbl-sh"       // the script that VoIPBL publishes
-	OtherBlocklist   = "other-blocklist" // a set of others whose members a rule drops
-	FreePBXBlocked   = "freepbx-blocked" // whom FreePBX's firewall trusts
-	SavedRules       = "saved-rules"     // that are loaded at boot, or would be
-	ExemptBanned     = "exempt-banned"   // by fail2ban
-	SecretReadable   = "secret-readable" // the configuration, by every user
-	StateFolder      = "state-folder"    // that cannot be written to
-	RunFolder        = "run-folder"      // likewise
-	AllowTrouble     = "allow-trouble"   // with the list of "voipbl allow"
+	PeerBlocked      = "peer-blocked"    // a phone or trunk is blocked
+	VoipblScript     = "voipbl-sh"       // the script published by VoIPBL is on this host
+	OtherBlocklist   = "other-blocklist" // somebody else's rule drops the members of a set
+	FreePBXBlocked   = "freepbx-blocked" // an address that FreePBX's firewall trusts is blocked
+	SavedRules       = "saved-rules"     // saved rules name a set that may be missing at boot
+	ExemptBanned     = "exempt-banned"   // an exempt address is banned or dropped
+	SecretReadable   = "secret-readable" // every user can read the configuration, which has a secret
+	StateFolder      = "state-folder"    // the state folder cannot be written to
+	RunFolder        = "run-folder"      // the run folder cannot be written to
+	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
 	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured
-	IPv6Left         = "ipv6-left"       // alone, as configured
-	DropLog          = "drop-log"        // whose lines may not appear
+	IPv6Left         = "ipv6-left"       // IPv6 is left alone, as configured
+	DropLog          = "drop-log"        // lines of log_drops may not appear
 	NotLookedAt      = "not-looked-at"
 )
 
-// Input is all that findings are made from.
+// Input is all that Findings needs to know.
 type Input struct {
 	Facts  host.Facts
 	Config config.Config
 	Status *blocklist.Status
 	Rules  []reach.KernelRules // the backend that voipbl uses first
-	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
+	Native *nft.Ruleset        // native tables, which iptables does not show; nil if they could not be read
 
-	// SecretFile is the configuration, if it has a secret in it and every user may read it.
+	// SecretFile is the configuration file, if it has a secret and every user can read it.
 	SecretFile string
 
 	// Closed are the listeners that the base rules in force close.
 	Closed []lockout.Closed
 
-	// Checks are what is known about the phones and trunks of this host, and Resolved
-	// the addresses that the names among the trunks have; see Peers.
+	// Checks has a report on each phone and trunk of this host, and Resolved the addresses of
+	// trunks that are names; see Peers.
 	Checks   map[netip.Prefix]blocklist.CheckReport
 	Resolved map[string][]netip.Addr
 
-	// Exempt are those whom fail2ban says it has banned and who are exempt; see Banned.
+	// Exempt are the exempt ones of the addresses that fail2ban has banned; see Banned.
 	Exempt map[netip.Addr]exempt.Exemption
 }
 
-// Findings are what is not as it should be: problems first, and else in the order of
-// how near they are to voipbl itself.
+// Findings returns what is not as it should be: problems first, otherwise ordered by how close
+// they are to voipbl itself.
 func Findings(in Input) []Finding {
 	d := &doctor{Input: in}
 	d.state()
@@ -159,7 +150,7 @@ type doctor struct {
 	Input
 	found []Finding
 
-	placesTold bool // of the places in the status there are findings
+	placesTold bool // the places in the status have findings
 }
 
 func (d *doctor) note(code string, s Severity, remedy, why, format string, args ...any) {
@@ -180,7 +171,7 @@ func orElse(text, otherwise string) string {
 	return text
 }
 
-// list names the first few of many.
+// list joins the first few words, and counts the others.
 func list(all []string, few int) string {
 	if len(all) <= few {
 		return strings.Join(all, ", ")

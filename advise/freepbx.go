@@ -9,12 +9,11 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// maxTrusted bounds how many of those whom FreePBX's firewall trusts are asked about, and
-// proposed.
+// maxTrusted is how many addresses trusted by FreePBX's firewall are checked and proposed.
 const maxTrusted = 256
 
-// TrustedByFreePBX are those whom FreePBX's firewall trusts. What is known of them is to be
-// among the checks.
+// TrustedByFreePBX returns the addresses that FreePBX's firewall trusts. Input.Checks must have
+// them.
 func TrustedByFreePBX(in Input) (all []netip.Prefix) {
 	for _, t := range reach.FreePBXTrusts(in.Rules, in.Native) {
 		all = append(all, t.Prefix)
@@ -22,7 +21,7 @@ func TrustedByFreePBX(in Input) (all []netip.Prefix) {
 	return all[:min(len(all), maxTrusted)]
 }
 
-// freePBX looks for those whom FreePBX's firewall trusts and who are blocked all the same.
+// freePBX finds addresses that FreePBX's firewall trusts and that are blocked.
 func (d *doctor) freePBX() {
 	for _, t := range reach.FreePBXTrusts(d.Rules, d.Native) {
 		by, remedy, blocked := d.blocked(t.Prefix)
@@ -35,8 +34,7 @@ func (d *doctor) freePBX() {
 	}
 }
 
-// privateOfFreePBX are the private networks that FreePBX's firewall has in its zones for
-// friends.
+// privateOfFreePBX returns the private networks in the trusted zones of FreePBX's firewall.
 func (p *proposer) privateOfFreePBX() (all []netip.Prefix) {
 	for _, t := range reach.FreePBXTrusts(p.Rules, p.Native) {
 		if t.Prefix.Addr().IsPrivate() && !t.Prefix.IsSingleIP() && !t.Passing {
@@ -48,7 +46,7 @@ func (p *proposer) privateOfFreePBX() (all []netip.Prefix) {
 
 const keyAllow = "allow"
 
-// allow proposes to allow whom FreePBX's firewall trusts for good.
+// allow proposes to allow the addresses that FreePBX's firewall trusts for good.
 func (p *proposer) allow() error {
 	have := p.cfg.Allow
 	want := slices.Clone(have)

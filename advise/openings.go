@@ -11,9 +11,9 @@ import (
 type Opening struct {
 	Service string   `json:"service"`
 	Protos  []string `json:"protos"`
-	Ports   string   `json:"ports,omitempty"` // none of a protocol without ports
+	Ports   string   `json:"ports,omitempty"` // empty for a protocol without ports
 	From    From     `json:"from"`
-	Used    bool     `json:"used"` // something listens there, or may at any time
+	Used    bool     `json:"used"` // something listens there, or may later
 }
 
 // From is who is let in.
@@ -26,8 +26,8 @@ const (
 	FromTrunks   From = "trunks"
 )
 
-// Openings tells what the base rules of a configuration let in: telephony first, then
-// what is for everyone, then what is for the local networks.
+// Openings returns what the base rules of a configuration let in: first telephony, then what is
+// for everybody, then what is for the local networks.
 func Openings(cfg config.Config, listeners []host.Listener) []Opening {
 	fw := cfg.Firewall
 	both, sip := []string{config.ProtoUDP, config.ProtoTCP}, fw.SIP.Ports.String()
@@ -50,7 +50,7 @@ func Openings(cfg config.Config, listeners []host.Listener) []Opening {
 	return append(all, Opening{"ping", []string{"icmp"}, "", FromLocal, true})
 }
 
-// addOpening adds one, to another protocol of the same service if there is one.
+// addOpening adds an opening, or its protocol to an opening of the same service.
 func addOpening(all []Opening, o Opening) []Opening {
 	for i, other := range all {
 		if other.Service == o.Service && other.Ports == o.Ports && other.From == o.From {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// otherLists tells of the published voipbl.sh, which voipbl takes the place of, and of other
-// blocklists, by the sets whose members their rules drop.
+// otherLists finds the published voipbl.sh, which voipbl replaces, and other blocklists: sets
+// whose members somebody else's rules drop.
 func (d *doctor) otherLists() {
 	if found := ScriptParts(d.Config, d.Facts.Script, d.Rules); len(found) > 0 {
 		d.note(VoipblScript, Warning, "voipbl migrate", "it also blocks addresses that voipbl never blocks, from a list that nobody checks, and does the same work twice",
@@ -24,11 +24,12 @@ func (d *doctor) otherLists() {
 	}
 }
 
-// OtherLists are the sets whose members rules of others drop, in order: other blocklists. Those
-// of nftables are named with their table. native may be nil, where it could not be read.
+// OtherLists returns the sets whose members somebody else's rules drop, in order: other
+// blocklists. Sets of nftables are named with their table. native may be nil if it could not be
+// read.
 func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Ruleset) (sets []string) {
 	own := ownSets(cfg)
-	ours := func(d firewall.DropRule) bool { return d.Ours } // also under names of before a change
+	ours := func(d firewall.DropRule) bool { return d.Ours } // also under former names
 	for _, k := range kernel {
 		for _, f := range firewall.Families {
 			if k.Saved[f] == nil {
@@ -48,8 +49,7 @@ func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Rules
 	return slices.Compact(sets)
 }
 
-// ScriptParts names the lines of cron and the rules that are there of the published
-// voipbl.sh.
+// ScriptParts returns the lines of cron and the rules that belong to the published voipbl.sh.
 func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []reach.KernelRules) (found []string) {
 	for _, l := range lines {
 		found = append(found, l.Where())

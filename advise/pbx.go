@@ -11,8 +11,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// pbx looks at the telephony on this host: whether the rules let it work, and whether
-// it tells who attacks it.
+// pbx checks that the rules let this host's PBX work, and that the PBX logs who attacks it.
 func (d *doctor) pbx() {
 	d.securityLog()
 	d.sickLogs()
@@ -39,7 +38,7 @@ func (d *doctor) pbx() {
 	}
 }
 
-// covers reports whether the base rules open a port of the PBX, to phones at least.
+// covers reports whether the base rules open a port of the PBX, at least to phones.
 func covers(fw config.Firewall, p host.Port) bool {
 	if fw.SIP.Ports.Has(p.Port) {
 		return true
@@ -47,15 +46,15 @@ func covers(fw config.Firewall, p host.Port) bool {
 	return slices.ContainsFunc(fw.Services, func(s config.Service) bool { return serves(s, p) })
 }
 
-// serves reports whether a service opens a port, to the local networks at least.
+// serves reports whether a service opens a port, at least to the local networks.
 func serves(s config.Service, p host.Port) bool {
 	return s.Proto == p.Proto && slices.ContainsFunc(s.Ports, func(r config.PortRange) bool { return r.Has(p.Port) })
 }
 
 const (
-	// enoughRecent is how many sources a list of xt_recent should remember: ten
-	// times what it does by default (xt_recent.c: ip_list_tot = 100). A list that
-	// has been full with less has forgotten sources that it counted.
+	// enoughRecent is how many sources a list of xt_recent should remember: ten times its
+	// default (xt_recent.c: ip_list_tot = 100). A smaller list that is full has forgotten
+	// sources that it counted.
 	enoughRecent = 1000
 
 	// recentPrefix begins the names of the lists of the base rules.
@@ -83,8 +82,8 @@ func (d *doctor) recent() {
 		"the kernel remembers %d sources a list (xt_recent), and %s is full", x.MaxAddrs, list(full, 4))
 }
 
-// Peers are the phones and trunks of this host: the addresses and networks that are
-// known, and the names that have to be resolved.
+// Peers returns the phones and trunks of this host: known addresses and networks, and names that
+// have to be resolved.
 func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
 	if f.Asterisk == nil {
 		return nil, nil
@@ -102,7 +101,7 @@ func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
 	return prefixes, names
 }
 
-// trunksOf are Asterisk's trunks, those by IAX2 among them, each once.
+// trunksOf returns Asterisk's trunks, also those by IAX2, each once.
 func trunksOf(f host.Facts) []string {
 	if f.Asterisk == nil {
 		return nil
@@ -134,7 +133,7 @@ func prefixOf(text string) (netip.Prefix, bool) {
 	return single(a), true
 }
 
-// peers looks whether phones and trunks are blocked, or may be when a list names them.
+// peers finds phones and trunks that are blocked, or would be if a list named them.
 func (d *doctor) peers() {
 	a := d.Facts.Asterisk
 	if a == nil {
@@ -166,7 +165,7 @@ func (d *doctor) peers() {
 	}
 }
 
-// prefixes are the addresses of a trunk.
+// prefixes returns the addresses of a trunk.
 func (d *doctor) prefixes(trunk string) []netip.Prefix {
 	if p, ok := prefixOf(trunk); ok {
 		return []netip.Prefix{p}
@@ -178,8 +177,8 @@ func (d *doctor) prefixes(trunk string) []netip.Prefix {
 	return all
 }
 
-// blocked reports whether packets of any of a prefix are dropped for certain, by what, and
-// what ends that.
+// blocked reports whether packets from a prefix, or a part of it, are certainly dropped, by what,
+// and the remedy.
 func (d *doctor) blocked(p netip.Prefix) (by, remedy string, yes bool) {
 	c := d.Checks[p]
 	at := slices.IndexFunc(c.Places, func(p reach.Place) bool { return p.Certain && !p.Containers && p.Interface == "" })
@@ -203,8 +202,8 @@ func (d *doctor) blocked(p netip.Prefix) (by, remedy string, yes bool) {
 	return by, "", true
 }
 
-// protected reports whether a trunk is never blocked: it is named, or each of its
-// addresses is within what is, or is private, where no list can reach.
+// protected reports whether a trunk is never blocked: the configuration names it or covers each
+// of its addresses, or they are private, which no list can block.
 func (d *doctor) protected(trunk string, prefixes []netip.Prefix) bool {
 	fw := d.Config.Firewall
 	within := func(p netip.Prefix) bool {
@@ -222,11 +221,11 @@ func (d *doctor) protected(trunk string, prefixes []netip.Prefix) bool {
 	return len(prefixes) > 0 && !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return !within(p) })
 }
 
-// letIn reports whether SIP that is not public is open for a trunk.
+// letIn reports whether non-public SIP is open for a trunk.
 func (d *doctor) letIn(trunk string, prefixes []netip.Prefix) bool {
 	fw := d.Config.Firewall
 	if slices.ContainsFunc(fw.Trunks, func(h config.Host) bool { return h.Name != "" }) {
-		return true // which addresses such a name has is for the agent to know
+		return true // the agent resolves such a name
 	}
 	return len(prefixes) == 0 || !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
 		return !slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, p) }) &&

@@ -14,15 +14,15 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// Request is what a proposal is made from.
+// Request is all that Propose needs to know.
 type Request struct {
 	Facts  host.Facts
 	Rules  []reach.KernelRules // the backend that voipbl uses first
-	Native *nft.Ruleset        // the tables that iptables does not show; nil if they could not be read
-	Owners []string            // whose rules the kernel has: see [reach.OtherOwners]
+	Native *nft.Ruleset        // native tables, which iptables does not show; nil if they could not be read
+	Owners []string            // programs with rules in the kernel: see [reach.OtherOwners]
 
-	// Text is the configuration as it is, nil if there is none. Shipped is the
-	// commented one with all defaults, which a new one is made from.
+	// Text is the present configuration, nil if there is none. Shipped is the commented file
+	// with all defaults, from which a new configuration is made.
 	Text, Shipped []byte
 
 	// What the admin has asked for.
@@ -35,15 +35,14 @@ type Request struct {
 type Proposal struct {
 	Text    []byte        `json:"-"`
 	Config  config.Config `json:"-"`
-	Changed bool          `json:"changed"` // the text is another one than that of the request
+	Changed bool          `json:"changed"` // the text differs from that of the request
 	Choices []Choice      `json:"choices"`
 
-	// BaseFits is that nothing speaks against the base rules; they are on only if
-	// somebody asks for them.
+	// BaseFits: nothing speaks against base rules. They are only on if the admin asks for them.
 	BaseFits bool `json:"base_fits"`
 }
 
-// Choice is the value of a key and why it is that.
+// Choice is the value of a key, and why.
 type Choice struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
@@ -51,18 +50,18 @@ type Choice struct {
 	State State  `json:"state"`
 }
 
-// State is what becomes of a key.
+// State is what setup does with a key.
 type State string
 
 const (
 	Set     State = "set"     // setup changes it
 	Same    State = "same"    // it is right as it is
 	Yours   State = "yours"   // the admin has chosen it, so it stays
-	ByHand  State = "by-hand" // it should be changed, and the text is such that setup does not dare
+	ByHand  State = "by-hand" // it should be changed, but setup cannot change this text safely
 	Missing State = "missing" // only the admin can know it
 )
 
-// RefusedError is base rules that are asked for and do not fit.
+// RefusedError says why base rules that the admin asked for are not proposed.
 type RefusedError struct{ Why, Fix string }
 
 func (e *RefusedError) Error() string { return "the base rules are not proposed: " + e.Why }
@@ -70,10 +69,10 @@ func (e *RefusedError) Error() string { return "the base rules are not proposed:
 // Remedy says what to do about it.
 func (e *RefusedError) Remedy() string { return e.Fix }
 
-// Propose makes a configuration for a host. What an admin has set to something else
-// than the default stays; trunks are added to, for that protects more and never less.
-// A text is changed only where a value changes, and only if it then says exactly what
-// is proposed: else the choice is told and left to the admin.
+// Propose makes a configuration for a host. It keeps what the admin has changed from the default,
+// but adds trunks, which only protects more. It changes the text only where a value changes, and
+// only if the text then says exactly what is proposed. Otherwise it leaves the choice to the
+// admin.
 func Propose(r Request) (*Proposal, error) {
 	text := r.Text
 	if text == nil {
@@ -124,7 +123,7 @@ func (p *proposer) set(key, value, why string, change func(*config.Config), edit
 	p.choose(ByHand, key, value, "%s", why)
 }
 
-// more is an edit that adds to a list, and key the one that replaces it.
+// more returns an edit that adds items to a list.
 func more[T fmt.Stringer](path string, items []T, why string) func(string) (string, bool) {
 	var words []string
 	for _, v := range items {
@@ -133,7 +132,7 @@ func more[T fmt.Stringer](path string, items []T, why string) func(string) (stri
 	return func(text string) (string, bool) { return addItems(text, strings.Split(path, "."), words, why) }
 }
 
-// key is an edit that puts a value at a path.
+// key returns an edit that sets the value at a path.
 func key(path, value, why string) func(string) (string, bool) {
 	return func(text string) (string, bool) { return setKey(text, strings.Split(path, "."), value, why) }
 }
@@ -196,7 +195,7 @@ func (p *proposer) networks() error {
 	return nil
 }
 
-// others tells which networks of this host an admin has left out.
+// others says which of this host's networks the admin has left out.
 func others(found, have []netip.Prefix) string {
 	left := slices.DeleteFunc(slices.Clone(found), func(n netip.Prefix) bool {
 		return slices.ContainsFunc(have, func(h netip.Prefix) bool { return contains(h, n) })
@@ -219,7 +218,7 @@ func (p *proposer) parseNetworks() ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// cause is the problem without its place, which is in a text that nobody has written.
+// cause returns the error without its position, which is in a text made here.
 func cause(err error) error {
 	var mistake *config.Error
 	if errors.As(err, &mistake) {
@@ -228,7 +227,7 @@ func cause(err error) error {
 	return err
 }
 
-// parseHost reads a trunk as the configuration does.
+// parseHost parses a trunk as the configuration does.
 func parseHost(text string) (config.Host, error) {
 	c, err := config.Parse("", fmt.Appendf(nil, "allow: [%q]", text))
 	if err != nil {
@@ -279,7 +278,7 @@ func (p *proposer) trunks() error {
 	return nil
 }
 
-// known reports whether a trunk is protected and let in anyway.
+// known reports whether a trunk is already protected and let in.
 func (p *proposer) known(h config.Host) bool {
 	fw := p.cfg.Firewall
 	return slices.ContainsFunc(slices.Concat(fw.Trunks, p.cfg.Allow), func(o config.Host) bool {
@@ -287,7 +286,7 @@ func (p *proposer) known(h config.Host) bool {
 	}) || h.Name == "" && slices.ContainsFunc(fw.LocalNetworks, func(n netip.Prefix) bool { return contains(n, h.Prefix) })
 }
 
-// flow is a list as it stands on one line. What has a colon is quoted.
+// flow formats a list on one line, with quotes around items that have a colon.
 func flow[T fmt.Stringer](all []T) string {
 	var words []string
 	for _, v := range all {

@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// rules looks at what the kernel's rules are, whoever made them.
+// rules checks all rules in the kernel, no matter who made them.
 func (d *doctor) rules() {
 	d.otherBackend()
 	d.otherFirewalls()
@@ -56,8 +56,7 @@ func isAre(n int, one, many string) string {
 	return fmt.Sprintf("are %d %s", n, many)
 }
 
-// reception is what both backends together do with strangers: a packet has to pass
-// both.
+// reception returns what both backends together do with strangers: a packet must pass both.
 func (d *doctor) reception(f firewall.Family) firewall.Reception {
 	all := firewall.LetsIn
 	for _, k := range d.Rules {
@@ -71,8 +70,8 @@ func (d *doctor) reception(f firewall.Family) firewall.Reception {
 	return all
 }
 
-// otherFirewalls tells of native tables that close this host to strangers: the tools of
-// iptables do not show them.
+// otherFirewalls finds native tables that close this host to strangers, since iptables' tools do
+// not show them.
 func (d *doctor) otherFirewalls() {
 	if d.Native == nil {
 		return
@@ -87,8 +86,8 @@ func (d *doctor) otherFirewalls() {
 	}
 }
 
-// otherForwards tells of native tables that drop all that this host sends on, where that is no
-// obstacle to phones.
+// otherForwards finds native tables that drop all that this host sends on, where that is not an
+// obstacle for phones.
 func (d *doctor) otherForwards() {
 	if d.Native == nil {
 		return
@@ -105,7 +104,7 @@ func (d *doctor) otherForwards() {
 	}
 }
 
-// ownerWords names an owner and its table: one that is not known has no other name.
+// ownerWords names an owner and its table, or just the table if the owner is not known.
 func ownerWords(name, table string) string {
 	if what, native := strings.CutPrefix(name, "nftables ("); native && what != table+")" {
 		return "the chain " + strings.TrimSuffix(what, ")") + " of nftables"
@@ -115,14 +114,14 @@ func ownerWords(name, table string) string {
 	return name + " (table " + table + " of nftables)"
 }
 
-// closedNatively reports whether native tables drop what strangers send, which iptables
-// does not show.
+// closedNatively reports whether native tables drop packets of strangers, which iptables does
+// not show.
 func (d *doctor) closedNatively(f firewall.Family) bool {
 	return d.Native != nil && slices.ContainsFunc(d.Native.Fate(nft.Packet{Is6: f == firewall.IPv6}).Drops, func(p nft.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
 }
 
-// ipv6 looks for a firewall of IPv4 alone. Where it is not known what native tables do,
-// nothing is said beside those who have some.
+// ipv6 finds a firewall that closes only IPv4. If native tables could not be read, and a program
+// that uses them is active, it says nothing.
 func (d *doctor) ipv6() {
 	if d.Native == nil && (d.active("firewalld") || d.active("nftables")) || d.closedNatively(firewall.IPv6) ||
 		d.reception(firewall.IPv4) != firewall.KeepsOut || d.reception(firewall.IPv6) != firewall.LetsIn {
@@ -142,7 +141,7 @@ func (d *doctor) ipv6() {
 	}
 }
 
-// active reports whether another owner of the firewall is in force.
+// active reports whether another firewall program is active.
 func (d *doctor) active(name string) bool {
 	for _, o := range d.Facts.Firewalls {
 		if o.Name == name && o.Active {
@@ -152,7 +151,7 @@ func (d *doctor) active(name string) bool {
 	return false
 }
 
-// bypass looks for ports that are published past INPUT.
+// bypass finds ports that are published past INPUT.
 func (d *doctor) bypass() {
 	if d.Config.Firewall.DropAt == config.DropInput && len(d.published(firewall.IPv4))+len(d.published(firewall.IPv6)) == 0 &&
 		(reach.Publishes(d.Rules, d.Native) || d.Facts.Docker != nil && d.Facts.Docker.Running) {
@@ -182,7 +181,7 @@ func (d *doctor) published(f firewall.Family) []firewall.Published {
 	return reach.Published(d.Rules, d.Native, f)
 }
 
-// opened reports whether the base rules let everyone in on such a port as well.
+// opened reports whether the base rules let everybody in on a published port anyway.
 func (d *doctor) opened(p firewall.Published) bool {
 	for _, s := range d.Config.Firewall.Services {
 		for _, r := range s.Ports {
@@ -195,12 +194,12 @@ func (d *doctor) opened(p firewall.Published) bool {
 	return sip.Public && slices.ContainsFunc(sip.Ports, func(r config.PortRange) bool { return r.Covers(p.Ports) })
 }
 
-// ownForwardRules reports whether somebody looks after what goes to containers.
+// ownForwardRules reports whether the admin has rules for packets to containers.
 func (d *doctor) ownForwardRules(f firewall.Family) bool {
 	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return k.Saved[f].Decides("filter", "DOCKER-USER") })
 }
 
-// obstacles tells what keeps rules of voipbl from their effect, as status does.
+// obstacles reports what makes voipbl's rules useless, as status does.
 func (d *doctor) obstacles() {
 	for _, o := range d.Status.Rules.Obstacles {
 		code, why := ShadowedRule, "what those rules are for does not happen"
@@ -218,7 +217,7 @@ func (d *doctor) obstacles() {
 	}
 }
 
-// shadowed looks for rules of others that no packet comes to.
+// shadowed finds others' rules that no packet reaches.
 func (d *doctor) shadowed(k reach.KernelRules, f firewall.Family) {
 	tool := reach.RulesCommand(k.Backend, f)
 	for _, s := range k.Saved[f].Shadowed() {

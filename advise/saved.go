@@ -4,8 +4,8 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// savedRules looks for files of rules that the next boot would not load: with a set in a
-// rule that is not there the whole file fails, and the host is open.
+// savedRules finds files of saved rules that the next boot would not load. One rule with a
+// missing set makes the whole file fail, and the host is open.
 func (d *doctor) savedRules() {
 	for _, s := range reach.SavedRenamed(d.Facts.Saved, d.Config) {
 		d.note(SavedRules, Problem, s.Remedy(), "if a set is missing, no rule of the whole file is loaded", "%s", s)

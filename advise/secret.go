@@ -1,7 +1,7 @@
 package advise
 
-// SecretShown is what to say of a configuration that every user of this host may read, though
-// there is a secret in it.
+// SecretShown is the finding for a configuration that has a secret and that every user of this
+// host can read.
 func SecretShown(file string) Finding {
 	return Finding{
 		Code: SecretReadable, Severity: Warning,
@@ -11,7 +11,7 @@ func SecretShown(file string) Finding {
 	}
 }
 
-// secret looks at who may read the configuration.
+// secret checks who can read the configuration.
 func (d *doctor) secret() {
 	if d.SecretFile != "" {
 		d.found = append(d.found, SecretShown(d.SecretFile))

@@ -9,21 +9,21 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// sipPrograms are programs all of whose ports are SIP; of FreeSWITCH those between
-// freeSWITCHLeast and freeSWITCHMedia are (its profiles have 5060 and 5080, with TLS 5061
-// and 5081, its media begin at 16384).
+// sipPrograms are programs whose ports are all SIP. For FreeSWITCH only those between
+// freeSWITCHLeast and freeSWITCHMedia are: its profiles use 5060 and 5080, with TLS 5061 and
+// 5081, and its media begin at 16384.
 var sipPrograms = []string{"kamailio", "opensips", "freeswitch"}
 
 const freeSWITCHLeast, freeSWITCHMedia = 5000, 6000
 
-// freeSWITCHWeb are FreeSWITCH's own ports for SIP by WebSocket, and whether with TLS.
+// freeSWITCHWeb are FreeSWITCH's ports for SIP by WebSocket; true means with TLS.
 var freeSWITCHWeb = map[uint16]bool{5066: false, 7443: true}
 
-// SIPPorts are where this host listens for SIP: of Asterisk as it is configured, of
-// others as they are configured, if they run, and as they do now.
+// SIPPorts returns where this host listens for SIP: as Asterisk is configured, as other running
+// programs are configured, and where something listens now.
 func SIPPorts(f host.Facts) []host.Port { return sipPorts(f, false) }
 
-// sipPorts are the same; with idle, also those of programs that do not run yet.
+// sipPorts is SIPPorts; with idle it includes programs that do not run yet.
 func sipPorts(f host.Facts, idle bool) []host.Port {
 	var ports []host.Port
 	add := func(p host.Port) {
@@ -33,7 +33,7 @@ func sipPorts(f host.Facts, idle bool) []host.Port {
 	}
 	if f.Asterisk != nil {
 		for _, p := range f.Asterisk.SIP {
-			if p.Proto != "ws" && p.Proto != "wss" { // by way of the web server
+			if p.Proto != "ws" && p.Proto != "wss" { // those come through the web server
 				add(p)
 			}
 		}
@@ -59,7 +59,7 @@ func sipPorts(f host.Facts, idle bool) []host.Port {
 	return ports
 }
 
-// isSIP reports whether a program waits for SIP there.
+// isSIP reports whether a listener is for SIP.
 func isSIP(l host.Listener) bool {
 	if !slices.Contains(sipPrograms, l.Program) || l.Proto != "udp" && l.Proto != "tcp" {
 		return false
@@ -71,7 +71,7 @@ func isSIP(l host.Listener) bool {
 	return freeSWITCHLeast <= l.Port && l.Port < freeSWITCHMedia && !(web && l.Proto == "tcp")
 }
 
-// webSockets are where browsers come in by WebSocket.
+// webSockets returns where browsers connect by WebSocket.
 func webSockets(f host.Facts, idle bool) []host.WebSocket {
 	var all []host.WebSocket
 	add := func(w ...host.WebSocket) {
@@ -98,7 +98,7 @@ func webSockets(f host.Facts, idle bool) []host.WebSocket {
 	return all
 }
 
-// iax2 is what the host's Asterisk says about IAX2, or nothing.
+// iax2 returns Asterisk's configuration of IAX2; nil if there is none.
 func iax2(f host.Facts) *host.IAX2 {
 	if f.Asterisk == nil {
 		return nil
@@ -106,15 +106,15 @@ func iax2(f host.Facts) *host.IAX2 {
 	return f.Asterisk.IAX2
 }
 
-// wish is a port of the PBX that base rules are to open as a service.
+// wish is a port of the PBX that base rules should open as a service.
 type wish struct {
 	host.Port
 	name, from, why string
 }
 
-// wishes are the ports of the PBX beside those of SIP. Browsers come from where phones
-// may come from, and those without TLS from the local networks: by that port Asterisk's
-// web server answers programs that control it, too.
+// wishes returns the ports of the PBX other than SIP. Browsers may connect from where phones may;
+// without TLS only from the local networks, since on that port Asterisk's web server also answers
+// programs that control it.
 func wishes(f host.Facts, fw config.Firewall, idle bool) []wish {
 	var all []wish
 	if x := iax2(f); x != nil {
@@ -135,7 +135,7 @@ func wishes(f host.Facts, fw config.Firewall, idle bool) []wish {
 	return all
 }
 
-// item is the service that opens a port, under a name that the services do not have.
+// item returns a service that opens the port, with a name that no service has yet.
 func (w wish) item(services []config.Service) config.Service {
 	s := config.Service{Name: w.name, Proto: w.Proto, From: w.from, Ports: []config.PortRange{{First: w.Port.Port, Last: w.Port.Port}}}
 	if slices.ContainsFunc(services, func(o config.Service) bool { return o.Name == s.Name && o.Proto == s.Proto }) {
@@ -144,7 +144,7 @@ func (w wish) item(services []config.Service) config.Service {
 	return s
 }
 
-// serviceText is a service as it stands on one line.
+// serviceText formats a service on one line.
 func serviceText(s config.Service) string {
 	var words []string
 	for _, r := range s.Ports {
@@ -157,7 +157,7 @@ func serviceText(s config.Service) string {
 	return fmt.Sprintf("{name: %s, proto: %s,%s from: %s}", s.Name, s.Proto, ports, s.From)
 }
 
-// servicesText is a whole list of services, as a value below its key.
+// servicesText formats a whole list of services, as a value below its key.
 func servicesText(services []config.Service) string {
 	var b strings.Builder
 	for _, s := range services {
@@ -166,7 +166,7 @@ func servicesText(services []config.Service) string {
 	return b.String()
 }
 
-// signalling opens the ports of the PBX that are not those of SIP.
+// signalling proposes services for the ports of the PBX other than SIP.
 func (p *proposer) signalling() error {
 	for _, w := range wishes(p.Facts, p.cfg.Firewall, true) {
 		if covers(p.cfg.Firewall, w.Port) {
@@ -185,7 +185,7 @@ func (p *proposer) signalling() error {
 			},
 			func(t string) (string, bool) {
 				if hasServices.MatchString(t) {
-					return t, false // somebody's own list, with comments perhaps
+					return t, false // a list that the admin wrote, perhaps with comments
 				}
 				return setKey(t, strings.Split(keyServices, "."), servicesText(services), w.why)
 			})

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// state looks at sets, feeds and rules as "voipbl status" knows them.
+// state reports what "voipbl status" knows of sets, feeds and rules.
 func (d *doctor) state() {
 	s := d.Status
 	if !s.Protected {
@@ -18,7 +18,7 @@ func (d *doctor) state() {
 			what, remedy = s.Problems[0], orElse(s.Remedy(s.Problems[0]), remedy)
 		}
 		why := "addresses on the lists are not blocked"
-		if s.Rules.Unread || len(s.Families) > 0 { // rules that cannot be read may drop them
+		if s.Rules.Unread || len(s.Families) > 0 { // rules that cannot be read may still drop them
 			why = "addresses on the lists may get in"
 		}
 		d.note(NotProtected, Problem, remedy, why, "this host is not protected: %s", what)
@@ -53,7 +53,7 @@ func (d *doctor) state() {
 			d.note(UnresolvedName, Warning, "mend DNS, or write its address instead", "what it stood for is exempt for a time only", "%s", n.Warning)
 		}
 	}
-	if p := s.OtherNames(); p != nil && (s.Agent == nil || s.Agent.ApplyError == nil) { // else the agent says so
+	if p := s.OtherNames(); p != nil && (s.Agent == nil || s.Agent.ApplyError == nil) { // else the agent's problem says so
 		d.note(RulesNotAsSet, Problem, p.Remedy, "the firewall is not what the configuration says", "%s", p.Error)
 	}
 	r := s.Rules
@@ -67,7 +67,7 @@ func (d *doctor) state() {
 		d.note(IPv6Left, Note, "set \"firewall: {ipv6: auto}\" if it is to be protected", "blocked addresses get in over IPv6",
 			"IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses")
 	}
-	if r.Problem != nil && (s.Protected || !strings.HasSuffix(s.Problems[0], r.Problem.Error)) { // else it is told
+	if r.Problem != nil && (s.Protected || !strings.HasSuffix(s.Problems[0], r.Problem.Error)) { // else it is in the finding above
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)
 	}
 	if drift := s.Drift(); len(drift) > 0 && r.Pending == nil && s.Protected {
@@ -111,18 +111,18 @@ func (d *doctor) feeds() {
 	}
 }
 
-// kept looks at what stays in force of lists whose last good copies are lost.
+// kept reports entries that stay in force of lists whose last good copies are lost.
 func (d *doctor) kept() {
 	for _, k := range d.Status.Kept {
 		d.note(FeedTrouble, Warning, feeds.KeptRemedy, "then attackers on it get in", "%s", k.Words())
 	}
 }
 
-// exitNamespace is what systemd ends a service with that it could set up no mounts for
+// exitNamespace is the exit status of a service for which systemd could not set up mounts
 // (systemd.exec(5), EXIT_NAMESPACE).
 const exitNamespace = 226
 
-// agent looks at who keeps all this up to date.
+// agent checks that the agent runs, and reports its problems.
 func (d *doctor) agent() {
 	s := d.Status
 	const start = "systemctl enable --now voipbl"
