@@ -88,6 +88,12 @@ func (s *Status) OtherNames() *problem.Problem {
 	if s.taken != nil || !s.renamed {
 		return s.taken
 	}
+	if old, now := []string{s.Sets[0].Name, s.BanSets[0].Name}, s.unasked; now != nil {
+		return &problem.Problem{
+			Error:  fmt.Sprintf("the rules of another program ask %s, which are not renewed: the configuration names %s", strings.Join(old, " and "), strings.Join(now, " and ")),
+			Remedy: fmt.Sprintf("have that program's rules ask %s instead (drop_at: none)", strings.Join(now, " and ")),
+		}
+	}
 	return &problem.Problem{
 		Error:  fmt.Sprintf("the configuration names other sets than %s and %s, which stay in force until those are filled", s.Sets[0].Name, s.BanSets[0].Name),
 		Remedy: s.repairs(),

@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -80,6 +81,7 @@ type Status struct {
 	remedies map[string]string // by problem
 	taken    *problem.Problem  // why voipbl cannot use the names of its sets
 	renamed  bool              // the configuration names other sets
+	unasked  []string          // those, if they are there and another program's rules go on asking the former ones
 	mistaken bool              // the file has a mistake, so another configuration is in force
 	outlook  *rules.Report     // what the agent would do to the rules, if it was asked
 }
@@ -132,7 +134,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
-	s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(file)
+	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(file); s.renamed && settings.LeavesRules(file) && setnames.AreThere(file, kernel) {
+		s.unasked = []string{file.Set, file.BanSet}
+	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, err

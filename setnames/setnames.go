@@ -221,11 +221,7 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		return cfg
 	}
 	defer kernel.Close()
-	absent := func(name string) bool {
-		_, err := kernel.Kind(name)
-		return errors.Is(err, ipsetsync.ErrNotFound)
-	}
-	if !absent(cfg.Set) && !absent(cfg.BanSet) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
+	if AreThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync
@@ -236,6 +232,15 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		}
 	}
 	return cfg
+}
+
+// AreThere reports whether there are sets of the configuration's names.
+func AreThere(cfg config.Config, kernel *ipsetsync.Kernel) bool {
+	absent := func(name string) bool {
+		_, err := kernel.Kind(name)
+		return errors.Is(err, ipsetsync.ErrNotFound)
+	}
+	return !absent(cfg.Set) && !absent(cfg.BanSet)
 }
 
 // asked reports whether a rule or list refers to one of the sets of a configuration.
