@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -35,6 +36,36 @@ func TestHelp(t *testing.T) {
 	each(a.command())
 }
 
+// TestHelpInGroups: each verb that people are shown stands in one group of the general help.
+func TestHelpInGroups(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run(t.Context(), []string{"--help"}, &out, &errOut); code != exit.OK {
+		t.Fatalf("exit %d: %s", code, &errOut)
+	}
+	root := newApp(io.Discard, io.Discard).command()
+	listed, group := make(map[string]string), ""
+	for line := range strings.Lines(out.String()) {
+		if title, ok := strings.CutSuffix(line, ":\n"); ok {
+			group = title
+		} else if words := strings.Fields(line); strings.HasPrefix(line, "  ") && len(words) > 0 && root.ContainsGroup(strings.ToLower(strings.Fields(group)[0])) {
+			if listed[words[0]] != "" {
+				t.Errorf("%s stands in %s and %s", words[0], listed[words[0]], group)
+			}
+			listed[words[0]] = group
+		}
+	}
+	for verb, want := range map[string]string{"status": "Daily use", "ban": "Daily use", "firewall": "Firewall", "setup": "Setup", "help": "Setup", "run": "Agent", "reload": "Agent"} {
+		if listed[verb] != want {
+			t.Errorf("%s stands in %q, not %q:\n%s", verb, listed[verb], want, &out)
+		}
+	}
+	for _, verb := range root.Commands() {
+		if verb.IsAvailableCommand() && listed[verb.Name()] == "" {
+			t.Errorf("%s stands in no group:\n%s", verb.Name(), &out)
+		}
+	}
+}
+
 // TestHelpOfNothing: help about what is no command is a mistake, as the command is.
 func TestHelpOfNothing(t *testing.T) {
 	for _, c := range []struct {
@@ -42,7 +73,7 @@ func TestHelpOfNothing(t *testing.T) {
 		code int
 		says string
 	}{
-		{"help", exit.OK, "Available Commands:"},
+		{"help", exit.OK, "\nDaily use:\n"},
 		{"help help", exit.OK, "voipbl help [COMMAND...]"},
 		{"help sync", exit.OK, "voipbl sync [flags]"},
 		{"help firewall apply", exit.OK, "voipbl firewall apply [flags]"},

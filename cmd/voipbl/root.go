@@ -113,12 +113,40 @@ schedule, and puts right what other programs do to the sets and rules.`,
 	root.SetErr(a.Err)
 	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
-	root.AddCommand(a.setupCommand(), a.doctorCommand(), a.syncCommand(), a.checkCommand(), a.exemptCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.allowCommand(), a.disallowCommand(), a.allowedCommand(), a.reportCommand(), a.statusCommand(), a.topCommand(), a.runCommand(), a.reloadCommand(), a.firewallCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand())
+	a.addVerbs(root)
 	setUpHelp(root)
 	setUpCompletion(root)
 	setUpUsage(root)
 	return root
 }
+
+// addVerbs adds every verb, in the groups by which --help and the manual list them.
+func (a *app) addVerbs(root *cobra.Command) {
+	for _, group := range []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"daily", "Daily use:", []*cobra.Command{
+			a.statusCommand(), a.checkCommand(), a.topCommand(), a.doctorCommand(), a.syncCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(),
+			a.allowCommand(), a.disallowCommand(), a.allowedCommand(), a.exemptCommand(), a.reportCommand(),
+		}},
+		{"firewall", "Firewall:", []*cobra.Command{a.firewallCommand()}},
+		{setupGroup, "Setup:", []*cobra.Command{
+			a.setupCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand(),
+		}},
+		{"agent", "Agent:", []*cobra.Command{a.runCommand(), a.reloadCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, verb := range group.verbs {
+			verb.GroupID = group.id
+			root.AddCommand(verb)
+		}
+	}
+	root.SetHelpCommandGroupID(setupGroup)
+}
+
+// setupGroup has what concerns the program itself, too.
+const setupGroup = "setup"
 
 // jsonFlag adds --json to a verb.
 func (a *app) jsonFlag(cmd *cobra.Command) {
