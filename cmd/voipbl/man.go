@@ -72,7 +72,11 @@ func writeManual(dir string) error {
 	root := a.command()
 	root.InitDefaultVersionFlag()
 	for _, cmd := range manpage.Pages(root) {
-		if err := os.WriteFile(filepath.Join(dir, manpage.Name(cmd)+".8"), manpage.Command(cmd, build), 0o644); err != nil {
+		page, err := manpage.Command(cmd, build)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, manpage.Name(cmd)+".8"), page, 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,18 +1,21 @@
-// Package manpage writes the pages of the manual: one for each command, from
-// what cobra knows about it, and one for the configuration, from the commented
-// file. Neither has a text of its own that could disagree with the program,
+// Package manpage writes the pages of the manual: one for each command, by cobra's
+// generator from what cobra knows about it, and one for the configuration, from
+// the commented file. Neither has a text of its own that could disagree with the program,
 // apart from [notes.go]. It is pure; package main writes the files, when it is
 // built with the tag man. The released program has nothing of it.
 package manpage
 
 import (
+	"bytes"
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
 )
 
@@ -37,135 +40,148 @@ func Pages(cmd *cobra.Command) []*cobra.Command {
 	return pages
 }
 
-// Command returns a command's page, in section 8 of the manual.
-func Command(cmd *cobra.Command, b Build) []byte {
+// section is that of the manual that is about commands for administrators.
+const section = "8"
+
+// Command returns a command's page. It is what cobra's generator makes of the command, with
+// what that does not have or not as people read it as sections behind the description:
+// options without "[=false]", the commands below it, exit status, environment, files.
+func Command(cmd *cobra.Command, b Build) ([]byte, error) {
 	cmd.InitDefaultHelpFlag()
-	p := newPage(Name(cmd), "8", cmd.Short, b)
-	p.section("SYNOPSIS")
-	synopsis(p, cmd)
-
-	p.section("DESCRIPTION")
-	about, status, _ := strings.Cut(cmp.Or(cmd.Long, sentence(cmd.Short)), "Exit status: ")
-	p.paragraphs(about)
-	if cmd.HasAvailableSubCommands() {
-		p.section("COMMANDS")
-		for _, sub := range Pages(cmd)[1:] {
-			p.item(bold(Name(sub))+"(8)", sentence(sub.Short))
-		}
-		if !cmd.HasParent() {
-			p.line(".PP")
-			p.prose(helpVerb)
-		}
+	page := *cmd
+	page.Use, page.Short, page.DisableFlagsInUseLine = literal(usage(cmd)), literal(cmd.Short), true
+	page.Long, page.Example, page.DisableAutoGenTag = sections(cmd), "", true
+	page.ResetFlags() // they are among the sections
+	page.Flags().Bool("help", false, "")
+	page.Flags().MarkHidden("help")
+	inherited := cmd.Root().PersistentFlags()
+	inherited.VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	defer inherited.VisitAll(func(f *pflag.Flag) { f.Hidden = false })
+	var out bytes.Buffer
+	if err := doc.GenMan(&page, &doc.GenManHeader{Section: section}, &out); err != nil {
+		return nil, err
 	}
-	p.section("OPTIONS")
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { option(p, f) })
-	cmd.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) { option(p, f) })
-
-	if !cmd.HasParent() {
-		status = exitStatus
+	_, text, found := bytes.Cut(out.Bytes(), []byte("\n.SH NAME\n")) // before it is a title with the month alone
+	if !found {
+		return nil, fmt.Errorf("%s: cobra's generator makes pages of another form", Name(cmd))
 	}
-	if status != "" {
-		p.section("EXIT STATUS")
-		exits(p, status)
-	}
-	if notes := environmentOf(cmd); len(notes) > 0 {
-		p.section("ENVIRONMENT")
-		for _, n := range notes {
-			p.item(inEach(n.name, bold), n.text)
+	p := newPage(Name(cmd), section, b)
+	p.line(".nh")      // what can be typed is not hyphenated,
+	p.line(".nr HY 0") // nor after the next heading
+	p.line(".ad l")
+	p.section("NAME")
+	p.WriteString(strings.TrimSpace(asTyped(string(text))))
+	_, also, _ := strings.Cut(p.String(), "\n.SH SEE ALSO\n")
+	for _, other := range seeAlsoOf(cmd) {
+		if other = `\fB` + escape(other) + `\fP`; !strings.Contains(also, other) {
+			p.WriteString(", " + other)
 		}
 	}
-	if notes := filesOf(cmd); len(notes) > 0 {
-		p.section("FILES")
-		for _, n := range notes {
-			p.item(italic(n.name), n.text)
-		}
-	}
-	p.section("EXAMPLES")
-	examples(p, cmd.Example)
-	p.section("SEE ALSO")
-	seeAlso(p, Name(cmd)+"(8)", commandSeeAlso(cmd))
-	return p.Bytes()
+	p.line("")
+	return p.Bytes(), nil
 }
 
-// inEach sets each of the names in a list in a font.
-func inEach(names string, font func(string) string) string {
-	var set []string
-	for _, name := range strings.Split(names, ", ") {
-		set = append(set, font(name))
+// noBreak stands for a space at which no line ends.
+const noBreak = "\u00a0"
+
+// asTyped keeps the characters of a page from becoming others that cannot be typed.
+func asTyped(roff string) string {
+	var out strings.Builder
+	for _, r := range strings.ReplaceAll(roff, `\-`, "-") {
+		switch string(r) {
+		case `\`:
+			out.WriteRune(r)
+		case `'`:
+			out.WriteString(`\(aq`)
+		case noBreak:
+			out.WriteString(`\ `)
+		default:
+			out.WriteString(escape(string(r)))
+		}
 	}
-	return strings.Join(set, ", ")
+	return out.String()
 }
 
-// argument is a word of a command's usage that stands for another.
-var argument = regexp.MustCompile(`[A-Z]{2,}`)
-
-// synopsis writes how the command is typed: its options, then its arguments.
-func synopsis(p *page, cmd *cobra.Command) {
-	p.line(".SY " + strings.ReplaceAll(escape(cmd.CommandPath()), " ", `\ `))
-	if cmd.HasAvailableSubCommands() {
-		p.text(`[\fB\-\-config\fR\ \fIFILE\fR]`)
-		p.text(italic("COMMAND"))
-		p.text(`[\fIARGUMENT\fR...]`)
-		p.line(".YS")
-		return
-	}
+// usage is how the command is typed: its name, its options, its arguments.
+func usage(cmd *cobra.Command) string {
+	var words []string
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden && f.Name != "help" && !strings.Contains(cmd.Use, "--"+f.Name) {
-			p.text("[" + strings.ReplaceAll(strings.Join(spellings(f), " | "), " ", `\ `) + "]")
+		if !cmd.HasAvailableSubCommands() && !f.Hidden && f.Name != "help" && !strings.Contains(cmd.Use, "--"+f.Name) {
+			words = append(words, "["+strings.Join(spellings(f), " | ")+"]")
 		}
 	})
-	p.text(`[\fB\-\-config\fR\ \fIFILE\fR]`)
-	if _, args, ok := strings.Cut(cmd.Use, " "); ok {
-		args = strings.ReplaceAll(markUp(args), " ", `\ `) // on one line
-		p.text(argument.ReplaceAllString(args, `\fI$0\fR`))
+	words = append(words, "[--config FILE]")
+	_, args, takes := strings.Cut(cmd.Use, " ")
+	switch {
+	case cmd.HasAvailableSubCommands():
+		words = append(words, "COMMAND", "[ARGUMENT...]")
+	case takes:
+		words = append(words, args)
 	}
-	p.line(".YS")
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], " ", noBreak)
+	}
+	return cmd.Name() + " " + strings.Join(words, " ")
 }
 
 // spellings returns a flag as it may be typed, with what it takes.
 func spellings(f *pflag.Flag) []string {
-	long := bold("--" + f.Name)
+	long := "--" + f.Name
 	if takes, _ := pflag.UnquoteUsage(f); takes != "" {
-		long += " " + italic(strings.ToUpper(takes))
+		long += " " + strings.ToUpper(takes)
 	}
 	if f.Shorthand == "" {
 		return []string{long}
 	}
-	return []string{bold("-" + f.Shorthand), long}
+	return []string{"-" + f.Shorthand, long}
 }
 
-// zeros end a duration as Go writes it.
-var zeros = regexp.MustCompile(`(\d[hm])0[ms](0s)?$`)
-
-func option(p *page, f *pflag.Flag) {
-	if f.Hidden {
-		return
+// sections is the description of a command, and what follows that in its page, as Markdown.
+func sections(cmd *cobra.Command) string {
+	var m markdown
+	about, status, _ := strings.Cut(cmp.Or(cmd.Long, sentence(cmd.Short)), "Exit status: ")
+	for _, part := range strings.Split(strings.TrimSpace(about), "\n\n") {
+		m.paragraph(part)
 	}
-	takes, usage := pflag.UnquoteUsage(f)
-	switch f.Name { // cobra's own words are not much help
-	case "help":
-		usage = "show a short form of this page"
-	case "version":
-		usage = "print the version"
+	if cmd.HasAvailableSubCommands() {
+		m.heading("# COMMANDS")
+		if !cmd.HasParent() {
+			m.paragraph(helpVerb)
+		}
+		m.commands(cmd)
 	}
-	text := markUp(sentence(usage))
-	if takes != "" {
-		text = strings.Replace(text, takes, italic(takes), 1)
+	m.heading("# OPTIONS")
+	cmd.LocalNonPersistentFlags().VisitAll(m.option)
+	cmd.Root().PersistentFlags().VisitAll(m.option)
+	if !cmd.HasParent() {
+		status = exitStatus
 	}
-	p.terms(strings.Join(spellings(f), ", "))
-	p.text(text)
-	switch f.DefValue {
-	case "", "false", "0", "0s":
-	default:
-		p.prose("The default is " + zeros.ReplaceAllString(f.DefValue, "$1") + ".")
+	if status != "" {
+		m.heading("# EXIT STATUS")
+		m.exits(status)
 	}
+	if notes := environmentOf(cmd); len(notes) > 0 {
+		m.heading("# ENVIRONMENT")
+		for _, n := range notes {
+			m.item("**"+strings.ReplaceAll(literal(n.name), ", ", "**, **")+"**", n.text)
+		}
+	}
+	if notes := filesOf(cmd); len(notes) > 0 {
+		m.heading("# FILES")
+		for _, n := range notes {
+			m.item("*"+literal(n.name)+"*", n.text)
+		}
+	}
+	m.heading("# EXAMPLES")
+	m.examples(cmd.Example)
+	return m.String()
 }
 
 // code begins the words about one exit status.
 var code = regexp.MustCompile(`(?:^|[;,] )([0-9]) `)
 
 // exits makes a list of "0 done; 1 not done, as said; 2 usage. More words."
-func exits(p *page, text string) {
+func (m *markdown) exits(text string) {
 	text, more, _ := strings.Cut(oneLine(text), ". ")
 	text = strings.TrimSuffix(text, ".")
 	type status struct{ code, words string }
@@ -180,40 +196,31 @@ func exits(p *page, text string) {
 	}
 	slices.SortFunc(all, func(a, b status) int { return strings.Compare(a.code, b.code) })
 	for _, s := range all {
-		p.item(bold(s.code), sentence(s.words))
+		m.item("**"+s.code+"**", sentence(s.words))
 	}
 	if more != "" {
-		p.line(".PP")
-		p.prose(more)
+		m.paragraph(more)
 	}
 }
 
 // examples writes indented lines as commands, each with its explanation if it has
 // one, and the others as text.
-func examples(p *page, text string) {
-	lines := strings.Split(text, "\n")
-	for i := 0; i < len(lines); {
-		if command, about, ok := cutExample(lines[i]); ok && about != "" {
-			p.item(strings.ReplaceAll(bold(command), "'", `\(aq`), sentence(about))
-			i++
+func (m *markdown) examples(text string) {
+	var bare []string
+	for _, line := range append(strings.Split(text, "\n"), "") {
+		command, about, ok := cutExample(line)
+		if ok && about == "" {
+			bare = append(bare, command)
 			continue
 		}
-		if i > 0 {
-			p.line(".PP")
+		if len(bare) > 0 { // the comment ends the item before
+			m.WriteString("<!-- -->\n\n```\n" + strings.Join(bare, "\n") + "\n```\n\n")
+			bare = nil
 		}
-		var bare []string
-		for ; i < len(lines); i++ {
-			command, about, ok := cutExample(lines[i])
-			if !ok || about != "" {
-				break
-			}
-			bare = append(bare, command)
-		}
-		if len(bare) > 0 {
-			p.verbatim(bare)
+		if ok {
+			m.item("**"+literal(command)+"**", sentence(about))
 		} else {
-			p.prose(lines[i])
-			i++
+			m.paragraph(line)
 		}
 	}
 }
@@ -241,30 +248,14 @@ func mentioned(root *cobra.Command, text string) []string {
 	return pages
 }
 
-func commandSeeAlso(cmd *cobra.Command) []string {
+// seeAlsoOf are the pages that a command's page refers to, beside those right above and below it,
+// which cobra's generator lists.
+func seeAlsoOf(cmd *cobra.Command) []string {
 	pages := mentioned(cmd.Root(), cmd.Long)
-	for _, c := range Pages(cmd)[1:] {
-		pages = append(pages, Name(c)+"(8)")
-	}
 	for c := cmd.Parent(); c != nil; c = c.Parent() {
-		pages = append(pages, Name(c)+"(8)")
+		pages = append(pages, Name(c)+"("+section+")")
 	}
-	return append(pages, othersSeeAlso(cmd)...)
-}
-
-// seeAlso lists pages in order of their sections and names, without itself.
-func seeAlso(p *page, itself string, pages []string) {
-	section := func(page string) string { return page[strings.Index(page, "("):] }
-	slices.SortFunc(pages, func(a, b string) int {
-		return cmp.Or(strings.Compare(section(a), section(b)), strings.Compare(a, b))
-	})
-	pages = slices.DeleteFunc(slices.Compact(pages), func(page string) bool { return page == itself })
-	p.line(".ad l") // long names make wide gaps
-	for i, page := range pages {
-		end := ","
-		if i == len(pages)-1 {
-			end = ""
-		}
-		p.text(markUp(page) + end)
-	}
+	pages = append(pages, othersSeeAlso(cmd)...)
+	slices.Sort(pages)
+	return slices.DeleteFunc(slices.Compact(pages), func(page string) bool { return page == Name(cmd)+"("+section+")" })
 }

@@ -42,68 +42,81 @@ well; 3 a gale; 1 no wind. With --hard 3 is likely.`,
 	return root
 }
 
-// The page of a command, whole. Every \% keeps a word from being hyphenated.
+// The page of a command, whole.
 const blowPage = `.TH "VOIPBL\-BLOW" "8" "2026-11-24" "voipbl 1.0\-rc1" "voipbl"
+.nh
+.nr HY 0
+.ad l
 .SH NAME
 voipbl\-blow \- Blow in the wind
+
+
 .SH SYNOPSIS
-.SY voipbl\ blow
-\%[\fB\-\-for\fR\ \fITIME\fR]
-\%[\fB\-n\fR\ |\ \fB\-\-hard\fR]
-\%[\fB\-\-config\fR\ \fIFILE\fR]
-\%{\fIADDR\fR...\ |\ \fB\-\-all\fR}
-.YS
+\fBvoipbl blow [\-\-for\ TIME] [\-n\ |\ \-\-hard] [\-\-config\ FILE] {ADDR...\ |\ \-\-all}\fP
+
+
 .SH DESCRIPTION
-Blow at \%\fBvoipbl \%lull\fR or others \%(\fB\-\-hard\fR).
-See \%\fBsh\fR(1) and \%\fI/etc/motd\fR, and https://example.net/a\-bc.
-It is 5 \[u00B0]C.
+Blow at \fBvoipbl lull\fP or others (\fB\-\-hard\fP). See \fBsh\fP(1) and \fI/etc/motd\fP, and https://example.net/a\-bc. It is 5 \[u00B0]C.
+
 .PP
-\&.TH is a \ebackslash, '\(ti' a tilde.
+\&.TH is a \\backslash, \(aq\(ti\&\(aq a tilde.
+
+
 .SH OPTIONS
 .TP
-\%\fB\-\-all\fR
+\fB\-\-all\fP
 At all.
+
 .TP
-\%\fB\-\-for\fR \%\fITIME\fR
-Blow for \%\fITIME\fR, such as 5m.
-The default is 1h.
+\fB\-\-for\fP \fITIME\fP
+Blow for TIME, such as 5m. The default is 1h.
+
 .TP
-\%\fB\-n\fR, \%\fB\-\-hard\fR
+\fB\-n\fP, \fB\-\-hard\fP
 Not too hard.
+
 .TP
-\%\fB\-h\fR, \%\fB\-\-help\fR
+\fB\-h\fP, \fB\-\-help\fP
 Show a short form of this page.
+
 .TP
-\%\fB\-\-config\fR \%\fIFILE\fR
-Configuration \%\fIFILE\fR.
-The default is \%\fI/etc/voipbl/voipbl.yaml\fR.
+\fB\-\-config\fP \fIFILE\fP
+Configuration FILE. The default is \fI/etc/voipbl/voipbl.yaml\fP\&.
+
+
 .SH EXIT STATUS
 .TP
-\%\fB0\fR
+\fB0\fP
 It blows, and well.
+
 .TP
-\%\fB1\fR
+\fB1\fP
 No wind.
+
 .TP
-\%\fB3\fR
+\fB3\fP
 A gale.
+
 .PP
-With \%\fB\-\-hard\fR 3 is likely.
+With \fB\-\-hard\fP 3 is likely.
+
+
 .SH EXAMPLES
 .TP
-\%\fBvoipbl \%blow\fR
+\fBvoipbl blow\fP
 At home.
-.PP
+
 .EX
 voipbl blow \-\-as \(aqx y\(aq
 voipbl blow .
 .EE
+
 .PP
 (Take care.)
+
+
 .SH SEE ALSO
-.ad l
-\%\fBvoipbl\fR(8),
-\%\fBvoipbl\-lull\fR(8)
+\fBvoipbl(8)\fP, \fBvoipbl\-lull(8)\fP
 `
 
 func TestCommand(t *testing.T) {
@@ -116,21 +129,29 @@ func TestCommand(t *testing.T) {
 		t.Fatalf("pages: -want +got:\n%s", diff)
 	}
 	build := Build{Version: "1.0-rc1", Date: time.Date(2026, 11, 25, 1, 0, 0, 0, time.FixedZone("", 2*60*60))}
-	if diff := cmp.Diff(blowPage, string(Command(Pages(root)[1], build))); diff != "" {
+	page, err := Command(Pages(root)[1], build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(blowPage, string(page)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 // The page of the program has all notes, and those of no date have none.
 func TestRoot(t *testing.T) {
-	page := string(Command(blow(), Build{Version: "1"}))
+	written, err := Command(blow(), Build{Version: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(written)
 	for _, want := range []string{
 		".TH \"VOIPBL\" \"8\" \"\" \"voipbl 1\" \"voipbl\"\n",
-		".SY voipbl\n\\%[\\fB\\-\\-config\\fR\\ \\fIFILE\\fR]\n\\%\\fICOMMAND\\fR\n",
-		".TP\n\\%\\fBvoipbl\\-blow\\fR(8)\nBlow in the wind.\n",
-		".TP\n\\%\\fI/etc/voipbl/voipbl.yaml\\fR\n",
-		".TP\n\\%\\fBNO_COLOR\\fR\n",
-		"\\%\\fBipset\\fR(8),\n",
+		".SH SYNOPSIS\n\\fBvoipbl [\\-\\-config\\ FILE] COMMAND [ARGUMENT...]\\fP\n",
+		".TP\n\\fBvoipbl\\-blow\\fP(8)\nBlow in the wind.\n",
+		".TP\n\\fI/etc/voipbl/voipbl.yaml\\fP\n",
+		".TP\n\\fBNO_COLOR\\fP\n",
+		", \\fBipset(8)\\fP,",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)

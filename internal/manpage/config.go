@@ -1,8 +1,10 @@
 package manpage
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +49,9 @@ func Config(text []byte, root *cobra.Command, b Build) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPage("voipbl.yaml", "5", configAbout, b)
+	p := newPage("voipbl.yaml", "5", b)
+	p.section("NAME")
+	p.line(`voipbl.yaml \- ` + escape(configAbout))
 	p.section("DESCRIPTION")
 	p.paragraphs(configBefore)
 	p.line(".PP")
@@ -200,4 +204,21 @@ func (p *page) comment(lines []string, between string) {
 		prose = append(prose, l)
 	}
 	flush()
+}
+
+// seeAlso lists pages in order of their sections and names, without itself.
+func seeAlso(p *page, itself string, pages []string) {
+	section := func(page string) string { return page[strings.Index(page, "("):] }
+	slices.SortFunc(pages, func(a, b string) int {
+		return cmp.Or(strings.Compare(section(a), section(b)), strings.Compare(a, b))
+	})
+	pages = slices.DeleteFunc(slices.Compact(pages), func(page string) bool { return page == itself })
+	p.line(".ad l") // long names make wide gaps
+	for i, page := range pages {
+		end := ","
+		if i == len(pages)-1 {
+			end = ""
+		}
+		p.text(markUp(page) + end)
+	}
 }

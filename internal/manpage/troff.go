@@ -12,16 +12,14 @@ import (
 // page is a manual page that is being written, in the macros of man(7).
 type page struct{ bytes.Buffer }
 
-// newPage begins a page. about is its line in the index of all pages.
-func newPage(name, section, about string, b Build) *page {
+// newPage begins a page with its title.
+func newPage(name, section string, b Build) *page {
 	p := new(page)
 	date := ""
 	if !b.Date.IsZero() {
 		date = b.Date.UTC().Format("2006-01-02")
 	}
 	fmt.Fprintf(p, ".TH \"%s\" \"%s\" \"%s\" \"%s\" \"voipbl\"\n", escape(strings.ToUpper(name)), section, date, escape("voipbl "+b.Version))
-	p.section("NAME")
-	p.line(escape(name) + ` \- ` + escape(about))
 	return p
 }
 
@@ -136,7 +134,10 @@ func escape(s string) string {
 var marked = regexp.MustCompile(`https?://\S+|"voipbl [^"]+"|\B--?[a-z0-9][a-z0-9-]*\b|\B/[a-z][\w./-]*\w|\b[a-z][\w.-]*\([1-8]\)`)
 
 // markUp escapes running text and makes commands and options bold, paths italic.
-func markUp(s string) string {
+func markUp(s string) string { return mark(s, escape, bold, italic) }
+
+// mark writes running text, and commands, options and paths in it as these write them.
+func mark(s string, escape, bold, italic func(string) string) string {
 	var out strings.Builder
 	last := 0
 	for _, at := range marked.FindAllStringIndex(s, -1) {
