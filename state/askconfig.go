@@ -55,6 +55,6 @@ func AgentDiffers(ctx context.Context, cfg config.Config) bool {
 }
 
 // Differs is the message if AgentDiffers is true.
-const Differs = "the agent goes by another configuration, and will put its own in force: run \"voipbl reload\""
+const Differs = "the agent has another configuration and will apply it: run \"voipbl reload\""
 
 const LessRemedy = "if that is meant, run \"voipbl reload\""
