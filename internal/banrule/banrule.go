@@ -1,6 +1,8 @@
-// Package banrule tells which rules, chains and sets are those of fail2ban's actions, of ours
-// and of its own, by their names and forms: in saved rules too, where nothing else says whose
-// they are. Pure.
+// Package banrule recognizes the rules, chains and sets of fail2ban's actions, of voipbl's
+// own actions and of fail2ban's stock ones, by their names and forms. That works in saved
+// rules, too, where nothing else shows who made them. It only compares words: it reads no
+// rules and changes none. firewall, host, reach and blocklist use it; it imports nothing of
+// voipbl.
 package banrule
 
 import (
@@ -8,24 +10,24 @@ import (
 	"strings"
 )
 
-// How the names of chains and sets begin, if nobody has given them others.
+// Prefixes of the default names of chains and sets.
 const (
 	SetChains = "f2bv-"     // chains of voipbl-set
 	Sets      = "own-"      // sets of voipbl-set
 	SSH       = "f2bs-"     // chains and sets of voipbl-ssh
-	Common    = "fail2ban-" // those that base rules ask, and others may fill too
-	Stock     = "f2b-"      // of fail2ban's own actions
+	Common    = "fail2ban-" // the sets that base rules use, which other programs may fill, too
+	Stock     = "f2b-"      // those of fail2ban's stock actions
 )
 
-// IsFail2ban reports whether a chain or a set has a name that only fail2ban's have. Sets of
-// voipbl-set have none: see [Is].
+// IsFail2ban reports whether name is one that only chains and sets of fail2ban have. Sets
+// of voipbl-set have no such name: see [Is].
 func IsFail2ban(name string) bool {
 	return slices.ContainsFunc([]string{SetChains, SSH, Common, Stock}, func(begin string) bool { return strings.HasPrefix(name, begin) })
 }
 
-// Is reports whether a rule is one of our actions: it is in a chain of such a name or, since
-// own_chain= gives the chain any name, one that only they write. words are those of a saved
-// rule, "-A CHAIN ...", with counters before it or without.
+// Is reports whether a rule was made by one of our actions: its chain has such a name, or
+// the rule has a form that only they write (own_chain= allows any name for the chain). words
+// are the words of a saved rule, "-A CHAIN ...", with or without counters before it.
 func Is(words []string) bool {
 	if len(words) > 0 && strings.HasPrefix(words[0], "[") {
 		words = words[1:]
@@ -36,9 +38,9 @@ func Is(words []string) bool {
 	return strings.HasPrefix(words[1], SetChains) || strings.HasPrefix(words[1], SSH) || IsWritten(words[2:])
 }
 
-// SetsOf are the sets that a rule asks for and that voipbl-sets makes at boot, for fail2ban
-// makes them later than saved rules are loaded: those that base rules ask, and those of our
-// actions. A set with a name of voipbl-set's that other rules ask for is another program's.
+// SetsOf returns the sets in a rule that voipbl-sets must make at boot, because fail2ban
+// makes them only after saved rules are loaded: those that base rules use, and those of our
+// actions. A set with a name of voipbl-set in any other rule belongs to another program.
 func SetsOf(words []string) (sets []string) {
 	for i, w := range words {
 		if w != "--match-set" || i+1 == len(words) {
@@ -52,8 +54,8 @@ func SetsOf(words []string) (sets []string) {
 	return sets
 }
 
-// IsWritten reports whether only our actions write such a rule, in whatever chain it is: it
-// asks for a set of voipbl-ssh, or has the form of those of voipbl-set.
+// IsWritten reports whether only our actions write such a rule, in any chain: it uses a set
+// of voipbl-ssh, or has the form of a rule of voipbl-set.
 func IsWritten(words []string) bool {
 	if len(words) == 0 {
 		return false
@@ -66,11 +68,11 @@ func IsWritten(words []string) bool {
 	return hasForm(words)
 }
 
-// form is what they write: it closes ports to the members of a set. A word that is empty here
-// may be any.
+// form is the form of their rules, which close ports to the members of a set. An empty word
+// stands for any word.
 var form = []string{"-p", "", "-m", "multiport", "--dports", "", "-m", "set", "--match-set", "", "src"}
 
-// remark says whose a rule is, behind the form. Older versions wrote none.
+// remark is the comment after the form. Older versions wrote none.
 var remark = []string{"-m", "comment", "--comment", ""}
 
 func hasForm(words []string) bool {

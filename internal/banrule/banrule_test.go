@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestIs: a rule is known by its chain, or by its form in a chain of any name. Rules of others are
-// not, though they name such a set.
+// TestIs: a rule is recognized by its chain, or by its form in a chain of any name. Rules of
+// other programs are not, even if they use such a set.
 func TestIs(t *testing.T) {
 	const form = " -p udp -m multiport --dports 5060:5061 -m set --match-set own-x src -j "
 	for rule, want := range map[string]bool{

@@ -1,38 +1,42 @@
-// Package deadline says when something ends that was said to last for a time, so that
-// no clock that is set can make it last longer. It is pure: it reads no clock.
+// Package deadline computes when something ends that was made for a limited time, such
+// as a ban, so that setting a clock cannot make it last longer. It reads no clock:
+// callers pass the times. allowlist, banlist, exempt, feeds and rules use it; it
+// imports nothing of voipbl.
 package deadline
 
 import "time"
 
-// Clock is one moment by all clocks. While a boot lasts an end is counted by Up, which no
-// leap of the wall clock moves; only from one boot to the next the wall clock counts.
+// Clock is one moment by all clocks. Within a boot, time is counted by Up, which does not
+// change when the wall clock is set. The wall clock counts only from one boot to the
+// next.
 type Clock struct {
 	Boot string        `json:"boot"` // which boot Up belongs to
 	Up   time.Duration `json:"up"`   // since that boot, with the time asleep (CLOCK_BOOTTIME)
 	Wall time.Time     `json:"wall"`
 }
 
-// Slack is how far two clocks drift apart without one of them having leapt.
+// Slack is how far two clocks may drift apart before one of them counts as set.
 const Slack = time.Minute
 
 // Leapt reports whether the wall clock was set between two moments of one boot, or they
-// are of different boots: what was written down by the one is not good for the other.
+// are of different boots. If so, what was written by the earlier clock must be
+// rewritten.
 func (c Clock) Leapt(since Clock) bool {
 	return c.Boot != since.Boot || (c.Wall.Sub(since.Wall)-(c.Up-since.Up)).Abs() > Slack
 }
 
-// After is the moment that comes after a time.
+// After returns the moment d later.
 func (c Clock) After(d time.Duration) Clock {
 	return Clock{c.Boot, c.Up + d, c.Wall.Add(d)}
 }
 
-// MostAway is how far the wall clock may have gone from when something was last written
-// down to a later boot. A clock that is further ahead is taken to be wrong, as after an
-// empty battery: no time passes by it. A host that is off for longer, or writes nothing for
-// longer, has what was to end meanwhile for as long as it had left then.
+// MostAway is the longest time that may pass by the wall clock between the last write and a
+// later boot. A clock that is further ahead counts as wrong, as after an empty battery, and
+// then no time has passed. So on a host that was off, or wrote nothing, for longer than
+// that, things last as long as they had left at the last write.
 const MostAway = 180 * 24 * time.Hour
 
-// since is how long it is by the wall clock since another moment.
+// since returns the time since another moment by the wall clock.
 func (c Clock) since(last Clock) time.Duration {
 	if away := c.Wall.Sub(last.Wall); away > 0 && away <= MostAway {
 		return away
@@ -40,8 +44,8 @@ func (c Clock) since(last Clock) time.Duration {
 	return 0
 }
 
-// Passed is how much time has passed since something was written down: by the clock of the
-// boot while that lasts, else by the wall clock.
+// Passed returns the time since something was written: by the clock of the boot within one
+// boot, otherwise by the wall clock.
 func (c Clock) Passed(since Clock) time.Duration {
 	if since.Boot != "" && since.Boot == c.Boot {
 		return max(0, c.Up-since.Up)
@@ -49,10 +53,10 @@ func (c Clock) Passed(since Clock) time.Duration {
 	return c.since(since)
 }
 
-// Left is how long it is from now to an end that was written down. last is when something
-// was last written down: by then there was the time left that the clock of its boot says,
-// and since then the wall clock counts, though never backwards, nor further than MostAway.
-// It is never longer than was said.
+// Left returns the time from now to a written end. last is the time of the last write.
+// Until then the clock of that boot counts, and after it the wall clock, but never
+// backwards nor more than MostAway. The result is never longer than said, the time for
+// which it was made.
 func (end Clock) Left(now, last Clock, said time.Duration) time.Duration {
 	var left time.Duration
 	switch {
@@ -68,7 +72,7 @@ func (end Clock) Left(now, last Clock, said time.Duration) time.Duration {
 	return min(left, said)
 }
 
-// UTC is the clock with the wall clock in UTC, as it is written down.
+// UTC returns the clock with the wall clock in UTC, as in files.
 func (c Clock) UTC() Clock {
 	c.Wall = c.Wall.UTC().Round(0)
 	return c

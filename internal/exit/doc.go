@@ -1,4 +1,5 @@
-// Package exit says how a command ends: by which exit code, and with which error.
+// Package exit has the exit codes of commands, and an error that carries one.
+// cmd/voipbl and the packages of its verbs use it.
 //
-// It prints nothing; package main does, and ends the program.
+// It prints nothing and does not end the program; package main does.
 package exit

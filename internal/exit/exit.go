@@ -2,16 +2,16 @@ package exit
 
 import "fmt"
 
-// Exit codes that several verbs have. Those of check are like grep's.
+// Exit codes of several verbs. The exit codes of check are like grep's.
 const (
 	OK         = 0
-	NotApplied = 1 // the kernel is as it was
+	NotApplied = 1 // the kernel is unchanged
 	Usage      = 2 // usage or configuration
 	Stale      = 3 // in force, but a feed is stale or held back
-	Proposed   = 4 // setup has proposed something and changed nothing, for nobody has agreed
+	Proposed   = 4 // setup has proposed something and changed nothing, because nobody has agreed
 )
 
-// Error ends the program with a code. The error, if there is one, is shown first.
+// Error ends the program with Code. Its error, if any, is shown first.
 type Error struct {
 	Code int
 	Err  error

@@ -1,6 +1,7 @@
-// Package filekind tells by the first bytes of a file what it is, if it is
-// something else than lines of text: so that an error can name it, in place of
-// thousands of bad lines.
+// Package filekind recognizes a file that is not plain text (gzip, UTF-16, JSON and
+// others) by its first bytes, so that one error can name it instead of thousands of bad
+// lines. It opens no files and reads no lists. Package feeds uses it; it imports
+// nothing of voipbl.
 package filekind
 
 import (
@@ -8,17 +9,16 @@ import (
 	"regexp"
 )
 
-// HeadSize is how many bytes of a file Of wants to see.
+// HeadSize is how many bytes of a file Of needs.
 const HeadSize = 512
 
-// A Kind is what a file is. The zero value is lines of text, as far as can be
-// told.
+// A Kind is the type of a file. The zero value is plain text, as far as can be seen.
 type Kind struct {
 	Name   string // with its article: "a gzip file"
 	Advice string // what to do with it
 
-	// Binary is that no part of the file can be read as lines. Others, such as
-	// JSON, may hold lines that are good.
+	// Binary is true if no part of the file can be read as lines. Other kinds, such as
+	// JSON, may contain valid lines.
 	Binary bool
 }
 
@@ -28,7 +28,7 @@ const (
 	asUTF8 = "save it as UTF-8"
 )
 
-// magic are the kinds that begin with bytes of their own.
+// magic lists the kinds that begin with fixed bytes.
 var magic = []struct {
 	bytes string
 	kind  Kind
@@ -52,14 +52,14 @@ var magic = []struct {
 	{"\x7fELF", Kind{"a program", export, true}},
 }
 
-// tarMagic stands at tarOffset of a tar archive (POSIX.1-1988 ustar).
+// tarMagic is at tarOffset of a tar archive (POSIX.1-1988 ustar).
 const (
 	tarMagic  = "ustar"
 	tarOffset = 257
 )
 
-// Text in a form of its own. A list may well begin with "[name]", as an INI
-// file does, so what follows the bracket decides.
+// Text that is not a list. A list may begin with "[name]", like an INI file, so the
+// text after the bracket decides.
 var (
 	isJSON = regexp.MustCompile(`^(\[\s*([\[{"\]]|-?\d|$)|\{\s*(["}]|$))`)
 	isHTML = regexp.MustCompile(`(?i)^(<!--.*?-->\s*)*<(!doctype\s+html|html)\b`)
@@ -91,8 +91,8 @@ func Of(head []byte) Kind {
 	return Kind{}
 }
 
-// wide finds text of two or four bytes a character: addresses in it have a NUL
-// in every second byte, with a byte order mark or without.
+// wide recognizes text with two or four bytes a character, with or without a byte order
+// mark: every second byte of an address in it is NUL.
 func wide(head []byte) Kind {
 	nuls := bytes.Count(head, []byte{0})
 	var odd int

@@ -46,7 +46,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// encode writes ASCII in two bytes a character, the low one at the place low.
+// encode writes ASCII with two bytes a character, the low byte at index low.
 func encode(s string, low int) string {
 	var out []byte
 	for _, u := range utf16.Encode([]rune(s)) {
@@ -57,7 +57,7 @@ func encode(s string, low int) string {
 	return string(out)
 }
 
-// TestRealTools asks the programs that make such files.
+// TestRealTools uses files made by the real programs.
 func TestRealTools(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)

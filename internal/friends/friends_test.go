@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Each friend passes at each port and in both families, whatever blocks strangers. Every
-// way is shown to block a stranger first.
+// TestFriends: each friend gets through to each port over both families, whatever blocks
+// strangers. Each way is first shown to block a stranger.
 func TestFriends(t *testing.T) {
 	for _, s := range []setup{
 		{backend: "nft", base: true, dropAt: "input"},
@@ -27,7 +27,7 @@ func TestFriends(t *testing.T) {
 	}
 }
 
-// has reports whether a host of this kind has the column.
+// has reports whether a host of this setup has the column w.
 func (s setup) has(w way) bool {
 	if w.base && !s.base {
 		return false
@@ -35,7 +35,7 @@ func (s setup) has(w way) bool {
 	return !w.setsOnly || s.base && s.backend == "nft"
 }
 
-// fill makes the cells of a column true.
+// fill runs the tests of a column.
 func (l *lab) fill(w way) {
 	l.Helper()
 	w = w.atPorts()
@@ -63,7 +63,7 @@ func (l *lab) fill(w way) {
 	}
 }
 
-// atPorts is a way whose packets knock at its ports.
+// atPorts returns w with the default check, packets to its ports.
 func (w way) atPorts() way {
 	if w.passes != nil {
 		return w
@@ -89,7 +89,8 @@ func (w way) atPorts() way {
 	return w
 }
 
-// state is what the kernel has for an address.
+// state returns the kernel's rules that have counted packets, and the sets' entries of
+// an address.
 func (l *lab) state(addr netip.Addr) string {
 	family := 0
 	if addr.Is6() {
@@ -98,7 +99,7 @@ func (l *lab) state(addr netip.Addr) string {
 	return l.sh([...]string{"iptables", "ip6tables"}[family] + "-save -c | grep -v '^.0:0'; ipset save | grep -F " + addr.String() + " || true")
 }
 
-// The cells that are left out are those of friends of the table, each with a reason.
+// TestNone: every cell that is left out names a friend of the table and has a reason.
 func TestNone(t *testing.T) {
 	known := make(map[string]bool)
 	for _, p := range friends {

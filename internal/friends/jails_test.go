@@ -11,15 +11,15 @@ import (
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 )
 
-// maxretry is that of all jails here. It is lower than ours, so that an attack does not
-// come to the limits of the base rules before.
+// maxretry is the maxretry of all jails in this test. It is lower than the shipped one,
+// so that an attack does not reach the limits of the base rules first.
 const maxretry = 4
 
-// ownLog is the log that the lab writes itself.
+// ownLog is the log that the lab itself writes.
 const ownLog = "attacks.log"
 
-// jail runs a fail2ban with a jail of ours, in place of the one before. It reads what
-// Asterisk writes; sshd is not asked for logins here, and its log is the lab's.
+// jail starts fail2ban with one of our jails, in place of the previous one. It reads
+// Asterisk's logs; instead of sshd's log it reads ownLog.
 func (l *lab) jail(name, settings string) {
 	l.Helper()
 	if name == "voipbl-ssh" {
@@ -29,7 +29,7 @@ func (l *lab) jail(name, settings string) {
 	l.startJail(name, l.asterisk.LogFile("messages.log")+"\n          "+l.asterisk.LogFile("security.log"), settings)
 }
 
-// jailOfLines is a jail as it is shipped, which reads the log of the lab's.
+// jailOfLines starts fail2ban with a jail as shipped, which reads ownLog.
 func (l *lab) jailOfLines(name string) {
 	l.Helper()
 	l.startJail(name, l.path(ownLog), "")
@@ -40,7 +40,7 @@ func (l *lab) startJail(name, logs, settings string) {
 	l.stopFail2ban()
 	l.must(os.RemoveAll(l.path("etc")))
 	l.must(os.CopyFS(l.path("etc"), os.DirFS("/etc/fail2ban")))
-	l.must(os.RemoveAll(l.path("etc/jail.d"))) // it may have jails of this machine
+	l.must(os.RemoveAll(l.path("etc/jail.d"))) // it may contain jails of this machine
 	for _, folder := range []string{"filter.d", "action.d", "jail.d"} {
 		l.must(os.MkdirAll(l.path("etc/"+folder), 0o700))
 		files, err := filepath.Glob("../../packaging/fail2ban/" + folder + "/*.conf")
@@ -48,7 +48,7 @@ func (l *lab) startJail(name, logs, settings string) {
 		for _, f := range files {
 			text, err := os.ReadFile(f)
 			l.must(err)
-			// The jail names its own place, which is another one here.
+			// The jail names its own path, which differs here.
 			text = bytes.ReplaceAll(text, []byte("/etc/fail2ban/jail.d/"), []byte(l.path("etc/jail.d")+"/"))
 			l.write("etc/"+folder+"/"+filepath.Base(f), string(text))
 		}
@@ -61,7 +61,7 @@ func (l *lab) startJail(name, logs, settings string) {
 	l.eventually("fail2ban answers", func() bool { return testfail2ban.Answers(l.dir) })
 }
 
-// stopFail2ban ends it as its service does: it takes back its bans and its rules.
+// stopFail2ban stops fail2ban as its service does: it removes its bans and its rules.
 func (l *lab) stopFail2ban() {
 	l.Helper()
 	if l.fail2ban == nil {
@@ -72,7 +72,7 @@ func (l *lab) stopFail2ban() {
 	l.fail2ban = nil
 }
 
-// lines writes so many lines of an attack into the log of the lab's that a jail bans for it.
+// lines writes enough lines of an attack into ownLog for a ban.
 func (l *lab) lines(layout string, line func() string) {
 	l.Helper()
 	f, err := os.OpenFile(l.path(ownLog), os.O_APPEND|os.O_WRONLY, 0)

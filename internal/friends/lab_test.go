@@ -23,8 +23,8 @@ import (
 // patience is how long something may take on a busy machine.
 const patience = 2 * time.Minute
 
-// lab is a PBX host in a namespace of its own, with a real Asterisk, SSH server and
-// fail2ban, and everybody else around it, each on a wire of their own.
+// lab is a PBX host in its own namespace, with a real Asterisk, SSH server and
+// fail2ban. Everybody else is around it, each on a separate link.
 type lab struct {
 	*testing.T
 	setup
@@ -34,13 +34,13 @@ type lab struct {
 	outside   *testns.Host // where strangers are
 	strangers int
 	logins    int             // in ownLog
-	calls     map[string]bool // that stream has seen answered
+	calls     map[string]bool // answered calls, as seen by stream
 	people    []person        // the friends
 	asterisk  *testasterisk.Asterisk
 	fail2ban  *exec.Cmd
 }
 
-// setup is what hosts differ in.
+// setup is the ways in which hosts differ.
 type setup struct {
 	backend string // of iptables
 	base    bool   // base rules
@@ -82,8 +82,8 @@ func newLab(t *testing.T, s setup) *lab {
 	return l
 }
 
-// mounts gives the test's thread, and so all that it starts, mounts of their own: the
-// DNS server is the lab's, and /run is empty.
+// mounts gives the test's thread, and all that it starts, their own mounts: they use
+// the lab's DNS server, and /run is empty.
 func (l *lab) mounts() {
 	l.Helper()
 	l.must(unix.Unshare(unix.CLONE_NEWNS))
@@ -125,7 +125,7 @@ func (l *lab) names() {
 	}
 }
 
-// logIn has the friend with the SSH session log in, over each family.
+// logIn logs in the friend with the SSH session, over each family.
 func (l *lab) logIn() {
 	l.Helper()
 	who := l.friend(session)
@@ -152,7 +152,7 @@ func (l *lab) friend(name string) person {
 }
 
 // configure writes the configuration. SIP is public, or only for local networks and
-// trunks. SSH is open to everybody, so that it is the jail that closes it.
+// trunks. SSH is open to everybody, so that only the jail closes it.
 func (l *lab) configure(public bool) {
 	l.Helper()
 	l.write("voipbl.yaml", fmt.Sprintf(`state_dir: DIR/state
@@ -167,7 +167,7 @@ feeds: [{name: mine, path: DIR/lists}]
 `, settings, l.backend, l.base, l.dropAt, public))
 }
 
-// apply puts lists and rules in force.
+// apply applies lists and rules.
 func (l *lab) apply() {
 	l.Helper()
 	l.sh("{ voipbl firewall apply --confirm 0 || test $? = 3; } && voipbl sync") // the sets are empty before
@@ -188,7 +188,7 @@ func (l *lab) mkdir(name string) string {
 	return l.path(name)
 }
 
-// write makes a file in the lab's folder, which is called DIR in it.
+// write makes a file in the lab's folder, for which text has DIR.
 func (l *lab) write(name, text string) {
 	l.Helper()
 	l.must(os.WriteFile(l.path(name), []byte(strings.ReplaceAll(text, "DIR", l.dir)), 0o644))
@@ -209,7 +209,7 @@ func (l *lab) run(script string) (out string, err error) {
 	return string(text), err
 }
 
-// sh is run for what must succeed.
+// sh is run for a script that must succeed.
 func (l *lab) sh(script string) string {
 	l.Helper()
 	out, err := l.run(script)
@@ -219,7 +219,7 @@ func (l *lab) sh(script string) string {
 	return out
 }
 
-// eventually waits until something is so.
+// eventually waits until is returns true.
 func (l *lab) eventually(what string, is func() bool) {
 	l.Helper()
 	if !testpoll.Until(patience, is) {

@@ -1,6 +1,5 @@
-// Package friends_test is the table of friends and of the ways in which somebody is
-// blocked, with packets: a friend is never cut off, on any way, and each way does
-// block a stranger.
+// Package friends_test tests the table of all friends and all ways to block, with real
+// packets: no way ever cuts off a friend, and each way does block a stranger.
 package friends_test
 
 import (

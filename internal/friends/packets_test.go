@@ -8,17 +8,18 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// silence is how long nothing has to come from somebody who is blocked. A packet takes
-// microseconds here.
+// silence is how long a blocked address must get no answer. A packet takes microseconds
+// here.
 const silence = 100 * time.Millisecond
 
-// resend is when a phone sends once more what had no answer, and attempts how often.
+// resend is when a phone repeats a request that had no answer, and attempts how often
+// it sends it.
 const (
 	resend   = 500 * time.Millisecond
 	attempts = 30
 )
 
-// port is a port of the PBX at which somebody knocks.
+// port is a port of the PBX that packets are sent to.
 type port struct {
 	name  string
 	knock func(l *lab, p person, family int, tries int, wait time.Duration) bool
@@ -42,20 +43,20 @@ var (
 	}}
 )
 
-// passes reports whether a friend gets an answer. A packet may be lost to a limit of
-// packets a second, as phones know.
+// passes reports whether a friend gets an answer. It repeats requests as phones do,
+// because a rate limit may drop a packet.
 func (l *lab) passes(at port, p person, family int) bool {
 	l.Helper()
 	return at.knock(l, p, family, attempts, resend)
 }
 
-// blocked reports whether a packet has no answer.
+// blocked reports whether a packet gets no answer.
 func (l *lab) blocked(at port, p person, family int) bool {
 	l.Helper()
 	return !at.knock(l, p, family, 1, silence)
 }
 
-// client is a socket of a person's.
+// client opens a socket of a person.
 func (l *lab) client(p person, family int) (c *testsip.Client) {
 	l.Helper()
 	p.host.Do(func() {
@@ -92,12 +93,12 @@ func (l *lab) dial(p person, family int, port uint16, tries int, wait time.Durat
 	return ok
 }
 
-// chunk is how many requests are on their way at once: the answers have room in the
-// buffer of a socket.
+// chunk is how many requests are sent at once. Their answers fit the buffer of a
+// socket.
 const chunk = 20
 
-// stream sends new requests of a kind, in one flow or each in its own, until one of them
-// is not answered in time, and returns how many were.
+// stream sends new requests of one method, in one flow or each in its own, until one is
+// not answered in time, and returns how many were answered.
 func (l *lab) stream(p person, family int, method string, n int, flow bool, wait time.Duration) (answered int) {
 	l.Helper()
 	c := l.client(p, family)
@@ -111,7 +112,7 @@ func (l *lab) stream(p person, family int, method string, n int, flow bool, wait
 			asked[c]++
 		}
 		for c, requests := range asked {
-			seen := make(map[string]bool) // an answer to INVITE comes again
+			seen := make(map[string]bool) // an answer to INVITE is repeated
 			for len(seen) < requests {
 				a, err := c.Next(wait)
 				if err != nil {

@@ -13,10 +13,11 @@ type person struct {
 	host  *testns.Host
 }
 
-// The PBX's addresses. All are public ones, or of a LAN; no host has a way out.
+// The PBX's addresses. All addresses here are public or in a LAN; no host has a way
+// out.
 var pbx = addrs("5.5.0.1", "2a00:5::1")
 
-// The friends by what makes them friends. The names are the rows of the table.
+// The friends, named by what makes them friends. These are the rows of the table.
 const (
 	byAddress = "trunk by address"
 	byName    = "trunk by name"
@@ -41,15 +42,15 @@ var friends = []person{
 	{name: session, addrs: addrs("23.5.7.7", "2a00:57::7")},
 }
 
-// settings make them friends.
+// settings is the configuration that makes them friends.
 const settings = `allow: [9.9.9.9, "2a00:9::9", phones.example]
 firewall:
   local_networks: [45.20.0.0/24, "2a00:45::/64", 192.168.1.0/24, "fd00:1::/64"]
   trunks: [7.7.7.7, "2a00:7::7", trunk.example, provider.example]
 `
 
-// records are what the DNS server says. The provider of the SRV record has its web
-// site, and nothing else, at the address of its own name.
+// records are the DNS records. At the address of its own name the provider with the SRV
+// record has only a web site.
 var records = []struct{ name, kind, value string }{
 	{"trunk.example", "A", "3.3.3.3"},
 	{"trunk.example", "AAAA", "2a00:3::3"},
@@ -65,27 +66,27 @@ func addrs(v4, v6 string) [2]netip.Addr {
 	return [2]netip.Addr{netip.MustParseAddr(v4), netip.MustParseAddr(v6)}
 }
 
-// stranger is somebody whom nobody has seen yet, in networks of his own.
+// stranger returns a new person in networks of their own.
 func (l *lab) stranger() person {
 	l.strangers++
 	v4 := [4]byte{8, 8, byte(l.strangers), 1}
 	v6 := strangers6.Addr().As16()
-	v6[7] = byte(l.strangers) // a /64 of its own
+	v6[7] = byte(l.strangers) // its own /64
 	return person{"stranger", [2]netip.Addr{netip.AddrFrom4(v4), netip.AddrFrom16(v6)}, l.outside}
 }
 
-// Where strangers come from.
+// The networks of strangers.
 var (
 	strangers4 = netip.MustParsePrefix("8.8.0.1/16")
 	strangers6 = netip.MustParsePrefix("2a00:8::1/48")
 )
 
-// networks are a person's networks: a provider's /24 and a site's /64.
+// networks returns a person's networks: a provider's /24 and a site's /64.
 func (p person) networks() [2]netip.Prefix {
 	return [2]netip.Prefix{netip.PrefixFrom(p.addrs[0], 24).Masked(), netip.PrefixFrom(p.addrs[1], 64).Masked()}
 }
 
-// neighbour is another address in the same networks.
+// neighbour returns another person in the same networks.
 func (p person) neighbour() person {
 	p.name = "neighbour of " + p.name
 	for f, addr := range p.addrs {

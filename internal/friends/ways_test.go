@@ -9,25 +9,25 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// way is one in which somebody is blocked: a column of the table.
+// way is a way to block addresses: a column of the table.
 type way struct {
 	name     string
-	base     bool // it takes base rules
-	setsOnly bool // it is about sets, which are the same on all hosts
+	base     bool // needs base rules
+	setsOnly bool // uses only sets, which are the same on all hosts
 	ports    []port
 
-	// block blocks friends, as far as that can be done, and then a stranger. It is
-	// for those friends for whom there is a cell.
+	// block tries to block friends, and blocks a stranger. friends are those with a
+	// cell.
 	block func(l *lab, friends []person, stranger person)
 
-	// passes and blocked say what becomes of packets, if not by knocking at ports.
+	// passes and blocked check packets, if not by requests to ports.
 	passes, blocked func(l *lab, p person, family int) bool
 
-	// none are the friends for whom the cell can mean nothing, with the reason.
+	// none are the friends without a cell, with the reason.
 	none map[string]string
 }
 
-// Why there is no cell.
+// Reasons for no cell.
 const (
 	notLetIn = "allow and a login keep voipbl from blocking, but open no port and lift no limit: " +
 		"that is what local_networks and trunks are for"
@@ -36,7 +36,7 @@ const (
 	trunksSpeakSIP = "a trunk is let in at the ports of SIP"
 )
 
-// onlyLetIn leaves out the friends that no rule lets in.
+// onlyLetIn returns the friends without a cell because no rule lets them in.
 func onlyLetIn(reason string, more ...string) map[string]string {
 	none := map[string]string{allowed: reason, allowName: reason, byVerb: reason, session: reason}
 	for _, name := range more {
@@ -64,7 +64,7 @@ var ways = []way{
 	jail("voipbl-asterisk-unknown", banAction, "", unknownUser, sipUDP, sipTCP, ssh),
 	jail("voipbl-ssh", sshAction, "", wrongLogin, ssh),
 	jail("voipbl-ssh", banAction, "", wrongLogin, sipUDP, sipTCP, ssh),
-	// Jails of others ask nobody: the action alone has to know.
+	// Jails of others do not ask voipbl, so the action must.
 	asksNobody(setAction, sipUDP, sipTCP),
 	asksNobody(banAction, sipUDP, sipTCP, ssh),
 	asksNobody(sshAction, ssh),
@@ -98,7 +98,7 @@ var ways = []way{
 		}},
 }
 
-// list puts what of says of everybody on the list.
+// list puts of(p, family) of everybody on the list.
 func (l *lab) list(people []person, of func(p person, family int) string) {
 	l.Helper()
 	var lines []string
@@ -109,18 +109,20 @@ func (l *lab) list(people []person, of func(p person, family int) string) {
 	l.sh("voipbl sync")
 }
 
-// ban bans what of says of everybody. Of a friend voipbl refuses it, or leaves him out.
+// ban bans of(p, family) of everybody. voipbl refuses a friend, or leaves friends out
+// of a network.
 func (l *lab) ban(friends []person, stranger person, of func(p person, family int) string) {
 	l.Helper()
 	for f := range pbx {
 		for _, p := range friends {
-			l.run("voipbl ban " + of(p, f) + " --reason table") // how it says so is another test's
+			l.run("voipbl ban " + of(p, f) + " --reason table") // another test checks the message
 		}
 		l.sh("voipbl ban " + of(stranger, f) + " --reason table")
 	}
 }
 
-// action is one of ours, and how to ask the kernel whether it has banned an address.
+// action is an action of ours, with a check whether it has banned an address in the
+// kernel.
 type action struct {
 	name string
 	has  [2]string
@@ -132,18 +134,18 @@ var (
 	sshAction = action{"voipbl-ssh", [2]string{"ipset save | grep '^add f2bs-' | grep -F", "ipset save | grep '^add f2bs-' | grep -F"}}
 )
 
-// jail is a jail of ours with an action of ours, and an attack that it counts. It asks
-// whether a friend is one.
+// jail is one of our jails with one of our actions, and an attack that it counts. The
+// jail itself asks voipbl whether an address is exempt.
 func jail(name string, action action, options string, attack func(l *lab, p person, family int), ports ...port) way {
 	return jailWay("jail "+name+" with action "+action.name, name, action, options, " Ignore ", attack, ports)
 }
 
-// asksNobody is a jail as others have them, which counts friends too.
+// asksNobody is a jail as others have them, which counts friends, too.
 func asksNobody(action action, ports ...port) way {
 	return jailWay("action "+action.name+" of a jail that asks nobody", "voipbl-ssh", action, "\nignorecommand =", " Ban ", wrongLogin, ports)
 }
 
-// jailWay is a jail that says a word about a friend who attacks.
+// jailWay is a jail that logs word about a friend who attacks.
 func jailWay(what, name string, action action, options, word string, attack func(l *lab, p person, family int), ports []port) way {
 	return way{name: what, setsOnly: action.name == banAction.name, ports: ports, block: func(l *lab, friends []person, stranger person) {
 		l.Helper()
@@ -163,7 +165,7 @@ func jailWay(what, name string, action action, options, word string, attack func
 	}}
 }
 
-// says waits until fail2ban has said a word about each address of everybody.
+// says waits until fail2ban has logged word about each address of everybody.
 func (l *lab) says(word string, people []person) {
 	l.Helper()
 	for _, p := range people {
@@ -175,15 +177,15 @@ func (l *lab) says(word string, people []person) {
 	}
 }
 
-// neighboursBanned has somebody attack from each friend's network. A ban of an IPv6
-// address covers its /64, in which the friend is too.
+// neighboursBanned bans a neighbour of each friend. A ban of an IPv6 address covers its
+// /64, which includes the friend.
 var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: true, ports: []port{sipUDP, sipTCP, ssh},
 	block: func(l *lab, friends []person, stranger person) {
 		l.Helper()
 		l.jail("voipbl-ssh", "action = voipbl-ban")
 		var attackers []person
 		for _, p := range friends {
-			if p.name != network && p.name != lan { // there the neighbour is a friend too
+			if p.name != network && p.name != lan { // the neighbour is a friend, too
 				attackers = append(attackers, p.neighbour())
 			}
 		}
@@ -203,11 +205,11 @@ var neighboursBanned = way{name: "a neighbour's ban by voipbl-ban", setsOnly: tr
 		}
 	}}
 
-// asShipped is a jail of ours with its own actions. Each friend attacks, and is ignored; then
-// a neighbour of each: over IPv6 the /64 around both is banned, and over IPv4 the neighbour.
-// has asks for that. The attack is in a log of the lab's: base rules count a /64 as one, so
-// that packets of the neighbour would come to a limit of which the friend has used some
-// already.
+// asShipped is one of our jails with its own actions. First each friend attacks and is
+// ignored. Then a neighbour of each attacks: over IPv6 the /64 around both is banned, over
+// IPv4 the neighbour; has checks that. The attacks are lines in ownLog, because base rules
+// count a /64 as one address, so that packets of the neighbour would reach the limit too
+// early.
 func asShipped(name string, attack func(l *lab, p person, family int), has string, ports ...port) way {
 	return way{name: "a neighbour's ban by the jail " + name + " as it is shipped", setsOnly: true, ports: ports,
 		block: func(l *lab, friends []person, stranger person) {
@@ -222,7 +224,7 @@ func asShipped(name string, attack func(l *lab, p person, family int), has strin
 			l.says(" Ignore ", friends)
 			attackers := []person{stranger}
 			for _, p := range friends {
-				if p.name != network && p.name != lan { // there the neighbour is a friend too
+				if p.name != network && p.name != lan { // the neighbour is a friend, too
 					attackers = append(attackers, p.neighbour())
 				}
 			}
@@ -246,7 +248,7 @@ func asShipped(name string, attack func(l *lab, p person, family int), has strin
 		}}
 }
 
-// busy has an action ban somebody, over each family, so that its rules are in force.
+// busy makes an action ban an address of each family, so that its rules exist.
 func (l *lab) busy(jail string, action action, attack func(l *lab, p person, family int)) {
 	l.Helper()
 	l.jail(jail, "action = "+action.name)
@@ -260,8 +262,8 @@ func (l *lab) busy(jail string, action action, attack func(l *lab, p person, fam
 	}
 }
 
-// limit is a limit of the base rules. sent is how many requests exceed it for certain;
-// a stranger may send more, if a slow machine lets a limit that is a speed recover.
+// limit is a limit of the base rules. sent requests always exceed it. A stranger may
+// send more of them: on a slow machine a rate limit recovers.
 func limit(name, method string, sent, more int, flow bool) way {
 	return way{
 		name: "the limit of " + name, base: true, none: onlyLetIn(notLetIn),
@@ -275,7 +277,7 @@ func limit(name, method string, sent, more int, flow bool) way {
 	}
 }
 
-// wrongPassword tries passwords at Asterisk until its logs have some lines about it.
+// wrongPassword tries passwords at Asterisk until its logs have enough lines.
 func wrongPassword(l *lab, p person, family int) {
 	l.Helper()
 	c := l.client(p, family)
@@ -289,14 +291,14 @@ func wrongPassword(l *lab, p person, family int) {
 	}
 }
 
-// attack sends a request, and once more if it has no answer for long. Base rules let 11 a
-// minute in: an attacker who sends as often as a phone does, to a PBX that is slow, is
-// kept out by that limit, and no jail ever hears enough of it.
+// attack sends a request, and repeats it once if it gets no answer for a long time. Base
+// rules let in 11 a minute. If it repeated as often as a phone, a slow PBX would make it
+// reach that limit before the jail has counted enough.
 func (l *lab) attack(c *testsip.Client, r testsip.Request) (testsip.Answer, bool) {
 	return l.ask(c, r, 2, attempts*resend)
 }
 
-// unknownUser calls as somebody whom Asterisk does not know.
+// unknownUser calls as a user unknown to Asterisk.
 func unknownUser(l *lab, p person, family int) {
 	l.Helper()
 	c := l.client(p, family)
@@ -307,16 +309,16 @@ func unknownUser(l *lab, p person, family int) {
 	}
 }
 
-// wrongLogin is what sshd writes of a wrong password.
+// wrongLogin writes sshd's log line about a wrong password.
 func wrongLogin(l *lab, p person, family int) {
 	l.Helper()
 	l.lines("2006-01-02T15:04:05.000000-07:00", func() string {
-		l.logins++ // fail2ban takes lines of one process for one connection
+		l.logins++ // fail2ban counts lines of one process as one connection
 		return fmt.Sprintf("pbx sshd[%d]: Failed password for root from %s port 50022 ssh2", 1000+l.logins, p.addrs[family])
 	})
 }
 
-// wrongPasswordLine is what Asterisk writes of a wrong password.
+// wrongPasswordLine writes Asterisk's log line about a wrong password.
 func wrongPasswordLine(l *lab, p person, family int) {
 	l.Helper()
 	l.lines(asteriskTime, func() string {
@@ -325,7 +327,7 @@ func wrongPasswordLine(l *lab, p person, family int) {
 	})
 }
 
-// unknownUserLine is what Asterisk writes of a user that it does not know.
+// unknownUserLine writes Asterisk's log line about an unknown user.
 func unknownUserLine(l *lab, p person, family int) {
 	l.Helper()
 	l.lines(asteriskTime, func() string {
@@ -343,7 +345,7 @@ func asteriskAddr(addr netip.Addr) string {
 	return "IPV6/UDP/" + addr.String() + "/5060"
 }
 
-// freeswitchLine is what FreeSWITCH writes of a wrong password.
+// freeswitchLine writes FreeSWITCH's log line about a wrong password.
 func freeswitchLine(l *lab, p person, family int) {
 	l.Helper()
 	l.lines("2006-01-02 15:04:05.000000", func() string {

@@ -16,9 +16,9 @@ func (q *quota) add(choice, n int) {
 	q.total += n
 }
 
-// draw takes one of what is left.
+// draw takes one of the remaining choices.
 func (q *quota) draw(rng *rand.Rand) int {
-	if q.left[0] == q.total { // the common case: nothing but the first choice
+	if q.left[0] == q.total { // the common case: only the first choice is left
 		q.left[0]--
 		q.total--
 		return 0
@@ -47,7 +47,7 @@ const (
 	indexMask = 1<<indexBits - 1
 )
 
-// newDistinct has room for n entries at a load of at most 2/3.
+// newDistinct makes a table for n entries, at most two thirds full.
 func newDistinct(n int) distinct {
 	size := 16
 	for size*2 < n*3 {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// garbage appends a line that no reader may take for an entry. Most are slips that were seen in
-// published lists, and that lenient parsers turn into some other address.
+// garbage appends a line that no reader may accept as an entry. Most are mistakes seen in
+// published lists, which lenient parsers turn into other addresses.
 func (r *renderer) garbage(e entry) {
 	a, b, c, d := byte(e.lo>>24), byte(e.lo>>16), byte(e.lo>>8), byte(e.lo)
 	dotted := func(parts ...byte) []byte {
@@ -64,7 +64,7 @@ func (r *renderer) garbage(e entry) {
 		put(whole, "/")
 	case 10:
 		put(whole, "/-1")
-	case 11: // a range the wrong way round
+	case 11: // a reversed range
 		hi := e
 		hi.lo |= 0xff
 		lo := e

@@ -1,14 +1,16 @@
-// Package genfeed makes blocklists that look like VoIPBL's raw list, for tests and benchmarks that
-// need a list of any size without carrying a real one.
+// Package genfeed makes blocklists that look like VoIPBL's raw list, so that tests and
+// benchmarks have lists of any size without a real one. Only tests use it; it imports nothing
+// of voipbl.
 //
 // A list is a few comment lines with "# TOTAL NETBLOCK: N", then N lines "a.b.c.d/n", each distinct,
 // sorted by address. [Spec] chooses the size, the family, the share of bogons and, by [Kind], the
 // dirt that real lists hold. Equal specs give equal bytes on every machine. [Truth] says what a
 // correct reader must count in them, so that a test has something to compare with.
 //
-// The addresses cluster as real attackers do, so that aggregation has as much to merge as in a real
-// list; model.go says how and holds the measured numbers. They are random all the same: none is
-// known to have done anything wrong, and nothing made here belongs in a firewall that is in use.
+// The addresses cluster as real attackers do, so that aggregation has as much to merge as in
+// a real list; model.go says how and holds the measured numbers. They are random all the
+// same: they are not addresses of attackers, so never load such a list into a firewall that
+// is in use.
 //
 // It is not a fuzzer: a line of a list is well-formed, or it is one of the named kinds of dirt.
 package genfeed
@@ -32,8 +34,8 @@ const DefaultBogons = 0.0013
 
 // A Spec says what list to make. Start from [Default].
 type Spec struct {
-	// Lines is the number of lines that hold, or claim to hold, an entry: what an honest header
-	// declares. Comments and blank lines come on top.
+	// Lines is the number of lines that hold, or claim to hold, an entry: what an honest
+	// header declares. Comments and blank lines are not counted.
 	Lines int
 	// Family is 4 or 6.
 	Family int
@@ -66,7 +68,7 @@ func Default(lines int) Spec {
 	return Spec{Lines: lines, Family: 4, Seed: 1, Bogons: DefaultBogons}
 }
 
-// DefaultLengths is the mix of prefix lengths below a host address.
+// DefaultLengths returns the shares of prefix lengths shorter than a host address.
 //
 // IPv4: the published copies of VoIPBL were merged by their publisher, so their lengths (2019: 67,750
 // /32, 3,491 /31, 334 /30, 53 /29, 8 /28, 4 /27, one /26, one /24: eight lengths; 2016: 15,443 /32,
@@ -128,7 +130,7 @@ func Write(w io.Writer, s Spec) (Truth, error) {
 	return r.truth, nil
 }
 
-// check compares shares so that NaN fails too.
+// check compares shares in a way that also refuses NaN.
 func (s Spec) check() error {
 	if s.Lines < 0 || s.Lines > MaxLines {
 		return fmt.Errorf("%d lines: want 0 to %d", s.Lines, MaxLines)
@@ -167,12 +169,12 @@ func (s Spec) check() error {
 	return nil
 }
 
-// count is the number of lines that a share of them makes.
+// count returns how many lines a share is.
 func (s Spec) count(share float64) int {
 	return int(math.Round(share * float64(s.Lines)))
 }
 
-// dirty is the number of lines of one kind of dirt.
+// dirty returns the number of lines of one kind of dirt.
 func (s Spec) dirty(k Kind) int {
 	if s.Dirt[k] > 0 && s.Lines > 0 {
 		return max(1, s.count(s.Dirt[k]))

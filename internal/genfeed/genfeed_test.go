@@ -31,7 +31,8 @@ func allDirt(share float64) map[Kind]float64 {
 	return dirt
 }
 
-// What a spec makes may only change on purpose: others compare lists, and benchmarks, by it.
+// TestGolden: the list of a spec must not change by accident, because tests and benchmarks
+// compare by it.
 func TestGolden(t *testing.T) {
 	dirty4 := Default(2000)
 	dirty4.Dirt = allDirt(0.02)
@@ -97,7 +98,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// Whatever the spec, reading the list by other means counts what Truth says.
+// TestTruth: for any spec, a simple reader counts what Truth says.
 func TestTruth(t *testing.T) {
 	specs := map[string]Spec{}
 	for _, family := range []int{4, 6} {
@@ -141,7 +142,7 @@ func withoutDirty(t Truth) Truth {
 	return t
 }
 
-// Each kind leaves its mark in the text, and nothing else does.
+// TestKindsShow: each kind of dirt shows in the text, and only if it is asked for.
 func TestKindsShow(t *testing.T) {
 	marks := map[Kind]func(line string) bool{
 		Bare:      func(l string) bool { _, err := netip.ParseAddr(l); return err == nil },
@@ -163,7 +164,7 @@ func TestKindsShow(t *testing.T) {
 	for k, mark := range marks {
 		for _, share := range []float64{0, 0.02, 0.5} {
 			if k == Wide && share == 0.5 {
-				continue // more than there are
+				continue // more than the list has
 			}
 			s := Default(1000)
 			s.Dirt, s.NoHeader = map[Kind]float64{k: share}, true

@@ -47,7 +47,7 @@ var kindNames = [kinds]string{
 	Blank: "blank",
 }
 
-// String is the name that ParseDirt knows the kind by.
+// String returns the name of the kind, as ParseDirt reads it.
 func (k Kind) String() string {
 	if k >= kinds {
 		return "Kind(" + strconv.Itoa(int(k)) + ")"
@@ -58,7 +58,7 @@ func (k Kind) String() string {
 // takesLine reports whether a line of this kind is one of the Spec's Lines.
 func (k Kind) takesLine() bool { return k > plain && k <= Garbage }
 
-// Kinds are all the kinds of dirt.
+// Kinds returns all kinds of dirt.
 func Kinds() []Kind {
 	var all []Kind
 	for k := plain + 1; k < kinds; k++ {
@@ -70,7 +70,7 @@ func Kinds() []Kind {
 // Counts holds a number of lines for each kind.
 type Counts [kinds]int
 
-// MarshalJSON has the names of the kinds that occur.
+// MarshalJSON writes the kinds that occur, by name.
 func (c Counts) MarshalJSON() ([]byte, error) {
 	named := map[string]int{}
 	for k, n := range c {

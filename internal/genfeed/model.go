@@ -23,18 +23,19 @@ import (
 //	addresses that end in .0                 8.8 %          0.2 %
 //	merged prefixes : addresses              0.930          0.952
 //
-// TestClusters holds the outcome against these.
+// TestClusters compares the result with these numbers.
 
-// A step is one way to make a new address: keep so many bits of an earlier one.
+// A step is one way to make a new address: keep some of the first bits of an earlier
+// one.
 type step struct {
 	keep  uint8
 	share float64
 }
 
-// neighbour keeps the address whole, and takes the next one that is free.
+// neighbour keeps the whole address, and takes the next free one.
 const neighbour = 128
 
-// What is left of the shares keeps nothing: a new network anywhere in public space.
+// The rest of the shares keeps no bits: a new network anywhere in public space.
 var (
 	steps4 = []step{
 		{neighbour, 0.057},
@@ -62,11 +63,11 @@ const (
 	blockShare  = 0.004
 )
 
-// founders are the first addresses, each in a network of its own; with fewer, the first one's network
-// takes over the list.
+// founders is how many first addresses each get a network of their own. With fewer, the
+// network of the first one dominates the list.
 const founders = 100
 
-// maxTries bounds the search for a prefix that the list does not have yet.
+// maxTries limits the search for a prefix that the list does not have yet.
 const maxTries = 10_000
 
 type builder struct {
@@ -87,7 +88,7 @@ func newBuilder(s Spec) *builder {
 	}
 }
 
-// build draws all entries. Duplicates come last, when there is something to repeat.
+// build draws all entries, duplicates last.
 func (b *builder) build() error {
 	todo := newQuota(int(bogon) + 1)
 	todo.add(int(bogon), b.spec.count(b.spec.Bogons))
@@ -163,7 +164,8 @@ func (b *builder) draw(kind Kind, lengths *quota) error {
 	return fmt.Errorf("no further distinct entry of kind %v after %d: ask for a smaller share", kind, len(b.entries))
 }
 
-// wide makes a prefix that is too wide, of random length: there are few of the shortest.
+// wide makes a prefix that is too wide, of random length, because there are only few of
+// the shortest.
 func (b *builder) wide(v4 bool) entry {
 	if v4 {
 		return entry{lo: v4Lo | b.rng.Uint64()>>32, bits: uint8(v4Bits + b.rng.IntN(widest4-v4Bits))}
@@ -171,7 +173,7 @@ func (b *builder) wide(v4 bool) entry {
 	return entry{hi: 1<<61 | b.rng.Uint64()>>3, bits: uint8(3 + b.rng.IntN(widest6-3))}
 }
 
-// address makes a new address from the ones there are.
+// address makes a new address from the earlier ones.
 func (b *builder) address(v4 bool) entry {
 	from, steps := entry{lo: v4Lo, bits: v4Bits}, steps4
 	if !v4 {
@@ -207,7 +209,8 @@ func (b *builder) address(v4 bool) entry {
 	return e
 }
 
-// earlier picks one of the entries there are, if it is an attacker's.
+// earlier picks one of the earlier entries. It returns false if that is not an
+// attacker's.
 func (b *builder) earlier(v4 bool) (entry, bool) {
 	if len(b.entries) < founders {
 		return entry{}, false

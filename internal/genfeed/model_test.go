@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// prefixes are the entries of a clean list, in its order.
+// prefixes returns the entries of a clean list, in order.
 func prefixes(t *testing.T, list string) []netip.Prefix {
 	t.Helper()
 	var ps []netip.Prefix
@@ -19,7 +19,8 @@ func prefixes(t *testing.T, list string) []netip.Prefix {
 	return ps
 }
 
-// A list as long as the one of 2019 merges as that one did, with every seed.
+// TestClusters: with any seed, a list as long as the one of 2019 aggregates like that
+// one.
 func TestClusters(t *testing.T) {
 	for seed := range uint64(4) {
 		s := Default(77_068)
@@ -54,7 +55,8 @@ func TestClusters(t *testing.T) {
 			what           string
 			got, low, high float64
 		}{
-			// low and high hold the lists of 2016 and 2019, or come near to them.
+			// Between low and high are the values of the lists of 2016 and 2019, or
+			// nearly.
 			{"merged : addresses", m / n, 0.925, 0.952},
 			{"/32 in the merged list", float64(lengths[32]) / m, 0.940, 0.953},
 			{"/31 in the merged list", float64(lengths[31]) / m, 0.044, 0.051},
@@ -73,7 +75,8 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-// merge aggregates sorted prefixes: what lies in the one before goes, siblings become their parent.
+// merge aggregates sorted prefixes: it drops a prefix inside the previous one, and joins
+// siblings.
 func merge(sorted []netip.Prefix) []netip.Prefix {
 	var out []netip.Prefix
 	for _, p := range sorted {
@@ -133,7 +136,7 @@ func TestOwnLengths(t *testing.T) {
 	}
 }
 
-// Public addresses are spread over all of the public space.
+// TestSpread: public addresses are spread over all of the public space.
 func TestSpread(t *testing.T) {
 	list, _ := write(t, Default(DefaultLines))
 	top := map[byte]int{}

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// read counts a list the slow and simple way, with net/netip and without any of the generator's code.
+// read counts a list in a slow and simple way, with net/netip and without the generator's
+// code.
 func read(list string) Truth {
 	var t Truth
 	seen := map[string]bool{}

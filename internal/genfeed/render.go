@@ -73,7 +73,8 @@ func (r *renderer) render(w io.Writer, entries []entry) error {
 	return out.Flush()
 }
 
-// header is in the form of VoIPBL's: comments, the last with the number of lines that follow.
+// header returns a header like VoIPBL's: comments, the last with the number of lines that
+// follow.
 func (r *renderer) header() []string {
 	if r.spec.NoHeader {
 		return nil
@@ -85,7 +86,7 @@ func (r *renderer) header() []string {
 	}
 }
 
-// end writes the line. An error stays in out until Flush.
+// end writes the line. out keeps an error until Flush.
 func (r *renderer) end(out *bufio.Writer) {
 	if r.eol.draw(r.rng) == 1 {
 		r.line = append(r.line, '\r')
@@ -94,7 +95,7 @@ func (r *renderer) end(out *bufio.Writer) {
 	out.Write(append(r.line, '\n'))
 }
 
-// spell appends the entry as its kind has it.
+// spell appends the entry in the form of its kind.
 func (r *renderer) spell(e entry) {
 	switch e.kind {
 	case Bare:
@@ -143,7 +144,7 @@ func (r *renderer) spell(e entry) {
 	}
 }
 
-// prefix appends address/length, the length always.
+// prefix appends address/length, always with the length.
 func (r *renderer) prefix(e entry) {
 	r.addr(e)
 	bits := uint64(e.bits)

@@ -1,29 +1,32 @@
-// Package memory is how much memory this host has, or may use, and how many entries of a
-// list that is enough for.
+// Package memory finds how much memory this host has, or this process may use, and how
+// many entries of a list that is enough for. It does not measure what lists really use.
+// Package feeds uses it; it imports nothing of voipbl.
 package memory
 
 const (
-	// PerEntry is what an entry costs at most, while a new list takes the place of the old
-	// one: 110 bytes in voipbl, and 70 in each of two sets of the kernel (IPv6, measured
-	// with 2 million entries; of IPv4 it is 88 and 48).
+	// PerEntry is the most bytes that an entry takes while a new list replaces the old
+	// one: 110 in voipbl and 70 in each of two sets of the kernel (IPv6, measured with 2
+	// million entries; IPv4 takes 88 and 48).
 	PerEntry = 250
 
-	// share of all memory is what one list may take: the rest is for the telephones, other
-	// lists and everything else.
+	// share is the divisor for the memory that one list may take. The rest is for the PBX,
+	// other lists and everything else.
 	share = 8
 
-	// Fewest is twice the VoIPBL list, without which there is little protection: 50 MB.
+	// Fewest is twice the VoIPBL list, without which there is little protection; it
+	// takes 50 MB.
 	Fewest = 200_000
 
-	// Most is twenty times the VoIPBL list, with 4 GB and more.
+	// Most is twenty times the VoIPBL list, for hosts with 4 GB or more.
 	Most = 2_000_000
 
-	// step keeps the number readable, and the same while memory differs by a little.
+	// step rounds the number, so that it is readable and does not change with small
+	// differences of memory.
 	step = 10_000
 )
 
-// Entries is how many entries one list may have on a host with so many bytes of memory; 0
-// is a host of which that is not known.
+// Entries returns how many entries one list may have on a host with that many bytes of
+// memory; 0 bytes means unknown.
 func Entries(bytes uint64) int {
 	if bytes == 0 {
 		return Most

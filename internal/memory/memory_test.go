@@ -12,7 +12,7 @@ func TestEntries(t *testing.T) {
 		bytes uint64
 		want  int
 	}{
-		{0, Most}, // not known
+		{0, Most}, // unknown
 		{1, Fewest},
 		{64 * mb, Fewest},
 		{256 * mb, Fewest},
@@ -29,7 +29,8 @@ func TestEntries(t *testing.T) {
 		if got := Entries(c.bytes); got != c.want {
 			t.Errorf("%d bytes: %d entries, want %d", c.bytes, got, c.want)
 		}
-		// One list never takes more than a fifth of a host that can do with a fair one.
+		// One list never takes more than a fifth of the memory, except on very small
+		// hosts.
 		if got := uint64(Entries(c.bytes)) * PerEntry; c.bytes >= 384*mb && got > c.bytes/5 {
 			t.Errorf("%d bytes: a list takes %d", c.bytes, got)
 		}

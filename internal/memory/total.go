@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Total is how much memory a process may use at most: all that the host has, or what the
-// limits of its control groups leave, in bytes. Memory that is free at the moment would say
-// something else each hour, and a list must not come and go with it. root is the file
-// system, with proc and sys in it.
+// Total returns how many bytes of memory this process may use at most: all memory of the
+// host, or less by the limits of its control groups. Free memory would change all the time,
+// and a list must not be accepted one hour and refused the next. root is the file system,
+// with proc and sys in it.
 func Total(root fs.FS) (uint64, error) {
 	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {
@@ -30,9 +30,9 @@ func Total(root fs.FS) (uint64, error) {
 	for file := range limitFiles(groups) {
 		text, err := fs.ReadFile(root, file)
 		if err != nil {
-			continue // of a group that is not shown here
+			continue // a group that is not visible here
 		}
-		// "max", and in version 1 a number that no host has, are no limit.
+		// "max", and in version 1 an impossibly large number, mean no limit.
 		if n, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 64); err == nil {
 			total = min(total, n)
 		}
@@ -56,8 +56,8 @@ func parseTotal(meminfo []byte) (uint64, error) {
 	return 0, fmt.Errorf("/proc/meminfo has no MemTotal")
 }
 
-// limitFiles are where the limits of a process's control group and of those above it stand
-// (cgroups(7)), by its /proc/self/cgroup.
+// limitFiles yields the files with the limits of a process's control group and of those
+// above it (cgroups(7)). groups is its /proc/self/cgroup.
 func limitFiles(groups []byte) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for line := range strings.Lines(string(groups)) {

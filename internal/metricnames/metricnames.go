@@ -1,7 +1,7 @@
-// Package metricnames finds the names of voipbl's metrics in text, so that tests
-// can hold against each other what the agent serves, what the dashboard shows and
-// what the alert rules ask for. It is pure, reads no file, and does not parse
-// PromQL: whatever looks like a name of ours counts, also in a comment.
+// Package metricnames finds the names of voipbl's metrics in text, so that tests can
+// compare the metrics that the agent serves with those in the dashboard and the alert
+// rules. It reads no file and does not parse PromQL: everything that looks like a name
+// counts, also in a comment. Only tests use it.
 package metricnames
 
 import (
@@ -9,12 +9,11 @@ import (
 	"slices"
 )
 
-// pattern wants a whole name: "voipbl_feed_*" in a comment is none, and neither is
-// what follows another prefix.
+// pattern matches complete names only, not "voipbl_feed_*" in a comment, nor a name
+// with a prefix.
 var pattern = regexp.MustCompile(`\bvoipbl_[a-z0-9_]*[a-z0-9]\b`)
 
-// In gives the names of metrics that begin with "voipbl_" in all the texts, sorted,
-// each of them once.
+// In returns the names of metrics in all texts, sorted, without duplicates.
 func In(texts ...[]byte) []string {
 	var names []string
 	for _, text := range texts {

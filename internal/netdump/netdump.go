@@ -1,5 +1,5 @@
-// Package netdump reads lists of the kernel's by netlink, which may change while they
-// are read.
+// Package netdump repeats a netlink listing of the kernel that changes while it is
+// read. Package host uses it; it imports nothing of voipbl.
 package netdump
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// tries is how often a list is begun again that has changed meanwhile.
+// tries is how often a list that changes is read.
 const tries = 10
 
-// Steady lists until nothing changes meanwhile; on a host where something always does,
-// what was seen last is taken.
+// Steady calls list until nothing changes meanwhile. If something always does, it
+// returns the last result.
 func Steady[T any](list func() ([]T, error)) (all []T, err error) {
 	for range tries {
 		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {

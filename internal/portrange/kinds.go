@@ -6,26 +6,25 @@ import (
 	"slices"
 )
 
-// mostKinds bounds the kinds of ports that are told apart.
+// mostKinds is the most kinds that Kinds distinguishes.
 const mostKinds = 512
 
-// Kinds parts all ports into kinds, so that one of each is enough to ask about: two are of
-// one kind if each of the rules, which asks for some ranges of them, asks for both or for
-// neither. Kinds and their ranges are in the order of the ports. whole is false if there are
-// more than can be told apart.
+// Kinds divides all ports into kinds, so that checking one port of each kind is enough: two
+// ports are of one kind if every rule has both or neither in its ranges. Kinds and their
+// ranges are in the order of the ports. whole is false if there are too many kinds.
 func Kinds(rules [][]Range) (kinds [][]Range, whole bool) {
 	kinds, whole = AllKinds(rules)
 	return kinds[:min(len(kinds), mostKinds)], whole && len(kinds) <= mostKinds
 }
 
-// maxWork bounds how many rules are looked at that ask for the same ports, over all ports.
+// maxWork limits how many rules with the same ports are looked at, over all ports.
 const maxWork = 1 << 20
 
-// AllKinds is Kinds, for who asks about each of a great many at little cost. The kinds are
-// not all only where a great many rules ask for the same ports.
+// AllKinds is Kinds with no limit on their number, for cheap checks. whole is false only
+// if a great many rules have the same ports.
 func AllKinds(rules [][]Range) (kinds [][]Range, whole bool) {
 	work := 0
-	type edge struct{ port, rule, more int } // where a range of a rule begins, or has ended
+	type edge struct{ port, rule, more int } // the start of a rule's range, or the port after it
 	edges := []edge{{65536, 0, 0}}
 	known := make(map[string]bool)
 	for rule, ranges := range rules {
@@ -39,8 +38,8 @@ func AllKinds(rules [][]Range) (kinds [][]Range, whole bool) {
 		}
 	}
 	slices.SortStableFunc(edges, func(a, b edge) int { return a.port - b.port })
-	asking := make(map[int]int) // with how many of its ranges a rule asks for the ports
-	at := make(map[string]int)  // which kind it is, by the rules that ask for it
+	asking := make(map[int]int) // by rule: number of its ranges with the port
+	at := make(map[string]int)  // index of the kind, by its rules
 	first := 0
 	for _, e := range edges {
 		if e.port > first {
@@ -67,13 +66,13 @@ func AllKinds(rules [][]Range) (kinds [][]Range, whole bool) {
 	return kinds, true
 }
 
-// Index finds kinds by their ports.
+// Index finds the kinds of ports.
 type Index struct {
 	ranges []Range // in order
-	kinds  []int   // of each
+	kinds  []int   // index of the kind of each range
 }
 
-// NewIndex is that of kinds, no two of which have the same port.
+// NewIndex returns the index of kinds, no two of which share a port.
 func NewIndex(kinds [][]Range) *Index {
 	kind := make(map[Range]int)
 	x := &Index{}
@@ -90,7 +89,7 @@ func NewIndex(kinds [][]Range) *Index {
 	return x
 }
 
-// Within is what of each kind is in a range, in the order of the kinds.
+// Within returns the part of each kind in a range, in the order of the kinds.
 func (x *Index) Within(of Range) [][]Range {
 	begin, _ := slices.BinarySearchFunc(x.ranges, of.First, func(r Range, port uint16) int { return int(r.Last) - int(port) })
 	within := make(map[int][]Range)
@@ -104,7 +103,7 @@ func (x *Index) Within(of Range) [][]Range {
 	return all
 }
 
-// Joined are ranges in order, with what touches or overlaps put together.
+// Joined returns ranges in order, joining those that touch or overlap.
 func Joined(ranges []Range) (all []Range) {
 	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return int(a.First) - int(b.First) }) {
 		if n := len(all); n > 0 && int(r.First) <= int(all[n-1].Last)+1 {
@@ -116,7 +115,7 @@ func Joined(ranges []Range) (all []Range) {
 	return all
 }
 
-// Others are the ports that are in none of the ranges; nil if there is none.
+// Others returns the ports that are in none of the ranges; nil if there are none.
 func Others(than []Range) (all []Range) {
 	first := 0
 	for _, r := range Joined(than) {

@@ -32,7 +32,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestKindsByEachPort compares with what each port by itself is asked for by.
+// TestKindsByEachPort compares Kinds with the rules of each single port.
 func TestKindsByEachPort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		port := rapid.OneOf(rapid.Uint16(), rapid.Uint16Range(0, 6), rapid.Uint16Range(65530, 65535))

@@ -1,4 +1,6 @@
-// Package portrange has ranges of ports, and which of them rules treat alike. It is pure.
+// Package portrange computes with ranges of ports: joins and intersections, and which
+// ports a set of rules treats alike. It knows no rules and no configuration. config,
+// firewall, nft and reach use it; it imports nothing of voipbl.
 package portrange
 
 import (
@@ -16,8 +18,8 @@ type Range struct {
 // All is every port.
 var All = Range{0, 65535}
 
-// String is the range as the configuration and iptables write it: "5060:5061", or "22" for
-// one port.
+// String returns the range as in the configuration and in iptables: "5060:5061", or "22"
+// for one port.
 func (r Range) String() string {
 	if r.First == r.Last {
 		return strconv.Itoa(int(r.First))
@@ -28,13 +30,13 @@ func (r Range) String() string {
 // Has reports whether a port is in the range.
 func (r Range) Has(port uint16) bool { return r.First <= port && port <= r.Last }
 
-// Covers reports whether all ports of another range are in this one.
+// Covers reports whether all ports of o are in r.
 func (r Range) Covers(o Range) bool { return r.First <= o.First && o.Last <= r.Last }
 
-// Overlaps reports whether some are.
+// Overlaps reports whether r and o have a port in common.
 func (r Range) Overlaps(o Range) bool { return r.First <= o.Last && o.First <= r.Last }
 
-// Within is what of ranges is in another one.
+// Within returns the parts of ranges that are in another one.
 func Within(all []Range, of Range) (within []Range) {
 	for _, r := range all {
 		if r.Overlaps(of) {
@@ -44,16 +46,16 @@ func Within(all []Range, of Range) (within []Range) {
 	return within
 }
 
-// Protocols are those that have ports which are told apart.
+// Protocols are the protocols with ports that voipbl distinguishes.
 var Protocols = []string{"tcp", "udp"}
 
-// Of are ports of each of the protocols.
+// Of has the port ranges of each protocol.
 type Of map[string][]Range
 
-// Add adds ranges to those that a protocol has.
+// Add adds ranges to a protocol.
 func (o Of) Add(proto string, ranges ...Range) { o[proto] = Joined(append(o[proto], ranges...)) }
 
-// Every reports whether they are all ports of all protocols.
+// Every reports whether o has all ports of all protocols.
 func (o Of) Every() bool {
 	for _, proto := range Protocols {
 		if !slices.Equal(o[proto], []Range{All}) {

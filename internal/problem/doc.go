@@ -1,9 +1,10 @@
-// Package problem describes what is wrong: in one stable word, in a sentence, and by what
-// a person can do about it, for the terminal and for programs.
+// Package problem turns an error into a description for people and programs: one stable
+// word, a sentence, and a remedy.
 //
-// [Of] makes a [Problem] of any error. An error that has a word of its own for what failed
-// says it by a method Explain; one that only knows the way out has a method Remedy. What
-// comes from the process and not from what it was about (no rights, no files) comes first.
+// [Of] makes a [Problem] from any error. An error with its own word has a method Explain;
+// one that only knows a remedy has a method Remedy. Causes in the process itself (missing
+// rights, no free file descriptors) come first.
 //
-// It decides nothing, and prints nothing.
+// It decides nothing and prints nothing. Nearly all packages use it; it stands on
+// fetch, firewall and ipsetsync for their errors.
 package problem

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// explained is an error that has a word of its own for what failed, and says what a person
-// can do about it. what is its text in one line; empty where Error() has it.
+// explained is an error with its own word and remedy. what is its text in one line; if it
+// is empty, Error() is used.
 type explained interface {
 	Explain() (reason, what, remedy string)
 }
 
-// Of describes an error.
+// Of returns the problem that an error describes.
 func Of(err error) *Problem {
 	p := &Problem{Reason: "error", Error: Line(err), Remedy: RemedyOf(err)}
 	var known explained
 	if errors.As(err, &known) {
 		reason, what, remedy := known.Explain()
 		p.Reason, p.Error = reason, cmp.Or(what, p.Error)
-		// Whoever has met it and says what to do knows what it was for.
+		// An outer error with a remedy knows more about the task.
 		var remedied interface{ Remedy() string }
 		if !errors.As(err, &remedied) || any(remedied) == any(known) || remedied.Remedy() == "" {
 			p.Remedy = remedy
@@ -35,10 +35,10 @@ func Of(err error) *Problem {
 	return p
 }
 
-// Line is the text of an error that may be several.
+// Line returns the text of an error in one line.
 func Line(err error) string { return OneLine(err.Error()) }
 
-// OneLine is a text of several lines in one.
+// OneLine joins the lines of a text.
 func OneLine(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -47,17 +47,17 @@ func OneLine(text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// IsAbsent reports whether an error is that a file or folder is not there.
+// IsAbsent reports whether an error means that a file or folder does not exist.
 func IsAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// Problem is what is wrong, for people and for programs.
+// Problem describes what is wrong, for people and programs.
 type Problem struct {
 	Reason string `json:"reason"` // one stable word
 	Error  string `json:"error"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Err is the problem as an error, with its remedy.
+// Err returns the problem as an error with a remedy.
 func (p *Problem) Err() error { return &problemError{p} }
 
 type problemError struct{ *Problem }
@@ -65,7 +65,7 @@ type problemError struct{ *Problem }
 func (e *problemError) Error() string  { return e.Problem.Error }
 func (e *problemError) Remedy() string { return e.Problem.Remedy }
 
-// If describes an error, and returns nil for none.
+// If is [Of], but returns nil for nil.
 func If(err error) *Problem {
 	if err == nil {
 		return nil
@@ -73,11 +73,11 @@ func If(err error) *Problem {
 	return Of(err)
 }
 
-// Digest is a name for a value: that of its JSON form.
+// Digest returns a digest of a value's JSON.
 func Digest(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // our own plain data
+		panic(err) // cannot fail: plain data
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])

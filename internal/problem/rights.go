@@ -9,15 +9,15 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
-// lacksRights reports whether an error is for want of rights that root has, in a process
-// that is not root's. It says nothing about the file, folder or family that was met by it,
-// and their remedies are none then.
+// lacksRights reports whether an error means that this process lacks rights that root has.
+// Then the file, folder or family in the error is not at fault, and its remedies do not
+// help.
 func lacksRights(err error) bool {
 	return os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || errors.Is(err, ipsetsync.ErrPermission) || errors.Is(err, firewall.ErrForbidden))
 }
 
-// RemedyOf is what to do about an error: what ends the trouble of the process or of the host
-// that it comes from, what it says itself, or what ends a shortage.
+// RemedyOf returns what to do about an error: the remedy for the process or the host if that
+// is the cause, otherwise the error's own remedy, otherwise the one for a shortage.
 func RemedyOf(err error) string {
 	if first := outerRemedy(err); first != "" {
 		return first
@@ -29,8 +29,8 @@ func RemedyOf(err error) string {
 	return ShortageRemedy(err)
 }
 
-// outerRemedy is that of an error that comes from the process and not from what it was about;
-// empty if it does not.
+// outerRemedy returns the remedy for an error that the process itself causes; "" for other
+// errors.
 func outerRemedy(err error) string {
 	switch {
 	case lacksRights(err):

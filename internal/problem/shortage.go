@@ -8,19 +8,20 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// IsShortage reports whether an error says nothing about what was asked for: this host
-// has not enough of something at this moment, such as file descriptors.
+// IsShortage reports whether an error means that this host is short of something at the
+// moment, such as file descriptors, so that it says nothing about the object in the
+// error.
 func IsShortage(err error) bool {
 	return fetch.Shortage(err) != "" || errors.Is(err, unix.EIO) || errors.Is(err, unix.ENOSPC)
 }
 
-// lacksFiles reports whether no more files could be opened. That says nothing about the file,
-// folder or family that was met by it, and their remedies are none then.
+// lacksFiles reports whether no more files could be opened. Then the file, folder or family
+// in the error is not at fault, and its remedies do not help.
 func lacksFiles(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 }
 
-// ShortageRemedy is what to do about a shortage, empty if err is none.
+// ShortageRemedy returns what to do about a shortage; "" if err is none.
 func ShortageRemedy(err error) string {
 	switch {
 	case fetch.Shortage(err) != "":

@@ -1,6 +1,6 @@
 package problem
 
-// The values of Problem.Reason of base rules that are not installed for these reasons.
+// Values of Problem.Reason for base rules that are not installed.
 const (
 	ReasonUntried = "untried"
 	ReasonLockout = "lock-out"

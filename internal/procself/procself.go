@@ -1,16 +1,17 @@
-// Package procself finds the folder of /proc that is the caller's own.
+// Package procself finds the folder in /proc for the calling thread. It reads nothing
+// else there. firewall, host and reach use it; it imports nothing of voipbl.
 package procself
 
 import "golang.org/x/sys/unix"
 
-// Name is the folder below /proc whose net and ns/net are those of the calling thread:
-// "self", or "thread-self" where the thread is in another network namespace than the
-// process, as in tests, or where that cannot be told, as without root.
+// Name returns the folder in /proc whose net and ns/net are those of the calling
+// thread: "self", or "thread-self" if the thread is in another network namespace than
+// the process, as in tests, or if that cannot be found out, as without root.
 //
-// "thread-self" would do everywhere, but the kernel then keeps a folder of that thread. When
-// the process ends, whoever waits for it and its last thread both take such folders away,
-// and one of them runs in circles meanwhile: 1 to 3 ms of the processor on average, up to 10
-// (Linux 6.18, a process with 8 threads, on a busy machine).
+// "thread-self" would always be right, but makes the kernel keep a folder for the thread.
+// When the process ends, its parent and its last thread both remove such folders, and one of
+// them spins meanwhile: 1 to 3 ms of processor time on average, up to 10 (Linux 6.18, a
+// process with 8 threads, on a busy machine).
 func Name() string {
 	const other = "thread-self"
 	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

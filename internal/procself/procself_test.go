@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// The folder has the network namespace of the calling thread, also where that has left the
-// one of the process, and is the thread's only there.
+// TestName: the folder has the network namespace of the calling thread. It is
+// "thread-self" only if the thread has left the namespace of the process.
 func TestName(t *testing.T) {
 	testskip.UnlessRoot(t)
 	runtime.LockOSThread()

@@ -1,5 +1,6 @@
-// Package shownurl writes URLs so that they can be shown to anybody: lists are sold with
-// the key in the URL. It is pure.
+// Package shownurl hides the secrets in URLs, so that they can be shown to anyone: the
+// URL of a paid list has a key in it. It only rewrites text, and sends nothing. config
+// and fetch use it; it imports nothing of voipbl.
 package shownurl
 
 import (
@@ -8,13 +9,13 @@ import (
 	"strings"
 )
 
-// Hidden stands in for what is secret.
+// Hidden replaces a secret.
 const Hidden = "xxxxx"
 
-// Of is a URL without what may be secret in it: user and password, the values of
-// parameters but for VoIPBL's own filters, parts of the path that look like a key, and what
-// stands behind a #. Scheme, host and path stay, and it is a URL all the same. Where
-// nothing is secret it is the text as it was.
+// Of returns a URL without anything that may be secret: user and password, the values of
+// parameters except VoIPBL's own filters, parts of the path that look like a key, and the
+// part after a #. Scheme, host and the rest of the path stay, and the result is still a
+// URL. A URL without secrets is returned unchanged.
 func Of(text string) string {
 	text, _, _ = strings.Cut(text, "#")
 	text, query, hasQuery := strings.Cut(text, "?")
@@ -27,7 +28,7 @@ func Of(text string) string {
 		host = Hidden + host[at:]
 	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") && strings.Trim(host[i+1:], "0123456789") != "" {
-		host = host[:i+1] + Hidden // no port, so perhaps a password
+		host = host[:i+1] + Hidden // not a port, so it may be a password
 	}
 	var b strings.Builder
 	if hasScheme {
@@ -47,14 +48,14 @@ func Of(text string) string {
 	return b.String()
 }
 
-// URL is Of for a parsed one.
+// URL is Of for a parsed URL.
 func URL(u *url.URL) string { return Of(u.String()) }
 
-// filters are VoIPBL's own parameters: which countries and registries are on the list.
+// filters matches VoIPBL's own parameters, which choose countries and registries.
 var filters = regexp.MustCompile(`^(bc|wc|bn|wn)(\[\]|%5B%5D)?=[A-Za-z0-9,_-]{0,100}$`)
 
-// parameters hides the values of all that are not known to be harmless. One without a name
-// may be a key itself.
+// parameters hides the values of all parameters that are not known to be harmless. A
+// parameter without a name may itself be a key.
 func parameters(query string) string {
 	all := strings.FieldsFunc(query, func(c rune) bool { return c == '&' })
 	for i, p := range all {
@@ -75,7 +76,7 @@ func parameters(query string) string {
 	return strings.Join(all, "&")
 }
 
-// run is a piece of a segment in which a name has no reason to mix letters and digits.
+// run matches a part of a segment in which a name would not mix letters and digits.
 var (
 	run  = regexp.MustCompile(`[A-Za-z0-9]+`)
 	hex  = regexp.MustCompile(`^[0-9a-fA-F]+$`)
@@ -83,23 +84,23 @@ var (
 )
 
 const (
-	// keyRun and hexRun are from which length on letters mixed with digits are a key and no
-	// name: 16 of 16 letters are 64 bits.
+	// keyRun and hexRun are the lengths from which letters mixed with digits count as a
+	// key: 16 hexadecimal digits are 64 bits.
 	keyRun = 20
 	hexRun = 16
 
-	// mixedSegment is that for capitals, small letters and digits in one segment with
-	// punctuation in it, as in base64.
+	// mixedSegment is the length for segments that mix capitals, small letters, digits
+	// and punctuation, as in base64.
 	mixedSegment = 24
 )
 
-// segment hides one of a path that looks like a key.
+// segment hides a segment of a path that looks like a key.
 func segment(s string) string {
 	plain, err := url.PathUnescape(s)
 	if err != nil {
 		plain = s
 	}
-	user, _, at := strings.Cut(plain, "@") // a password with a slash in it that is not written as it should be
+	user, _, at := strings.Cut(plain, "@") // a password with an unescaped slash
 	secret := at && strings.Contains(user, ":") || uuid.MatchString(plain) || len(plain) >= mixedSegment && has(plain, 'A', 'Z') && has(plain, 'a', 'z') && has(plain, '0', '9')
 	for _, r := range run.FindAllString(plain, -1) {
 		mixed := has(r, '0', '9') && (has(r, 'a', 'z') || has(r, 'A', 'Z'))

@@ -9,7 +9,7 @@ import (
 func TestOf(t *testing.T) {
 	const key = "3f2a9c04d1e8b7765a90"
 	for text, want := range map[string]string{
-		// As they are.
+		// Unchanged.
 		"https://voipbl.org/update/":                                         "",
 		"https://voipbl.org/update/?bc=CN,RU&wc=DE&wn[]=RIPE":                "",
 		"https://voipbl.org/update/?wn%5B%5D=ARIN":                           "",
@@ -51,8 +51,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// FuzzOf: whatever a URL is like, a key in a place for keys is not shown, what is shown is
-// shown again as it is, and the host stays.
+// FuzzOf: for any URL, a key in a place for keys is hidden, hiding twice changes nothing,
+// and the host stays.
 func FuzzOf(f *testing.F) {
 	f.Add("https", "u:p", "h.example", "a/b", "x=1")
 	f.Fuzz(func(t *testing.T, scheme, user, host, path, query string) {

@@ -1,23 +1,25 @@
-// Package steps bounds what one search does in all, and ends it when whoever asks is gone.
+// Package steps limits the total work of a search, and stops it when its caller no longer
+// waits. It does not search itself. firewall, nft and reach use it; it imports nothing of
+// voipbl.
 package steps
 
 import "context"
 
-// Left are the steps that a search may still take. A nil one has no end.
+// Left is the number of steps that a search may still take. A nil *Left has no limit.
 type Left struct {
 	most, left int
 	done       <-chan struct{}
 }
 
-// New are so many steps, until ctx ends.
+// New returns a limit of most steps. It is used up when ctx ends.
 func New(ctx context.Context, most int) *Left {
 	return &Left{most: most, left: most, done: ctx.Done()}
 }
 
-// lookEvery is after how many steps it is looked whether anybody waits still.
+// lookEvery is after how many steps the context is checked.
 const lookEvery = 1 << 10
 
-// Take takes some steps, and reports whether they were left.
+// Take takes n steps, and reports whether they were left.
 func (l *Left) Take(n int) bool {
 	if l == nil {
 		return true
@@ -33,20 +35,20 @@ func (l *Left) Take(n int) bool {
 	return l.left > 0
 }
 
-// End leaves none: a part of the search has come to a bound of its own.
+// End uses up all steps, because a part of the search has reached its own limit.
 func (l *Left) End() {
 	if l != nil {
 		l.left = 0
 	}
 }
 
-// Out reports whether there are none left: what is found from then on is not all.
+// Out reports whether no steps are left, so that the results are incomplete.
 func (l *Left) Out() bool { return l != nil && l.left <= 0 }
 
-// Taken is how many have been taken.
+// Taken returns the number of steps taken.
 func (l *Left) Taken() int { return l.most - l.left }
 
-// Renew begins another search, with as many steps.
+// Renew starts another search with the same number of steps.
 func (l *Left) Renew() {
 	if l != nil {
 		l.left = l.most

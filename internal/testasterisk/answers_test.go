@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// Whatever way of writing a request Asterisk understands, an attacker may use: a
-// rule that counts requests has to know them all. These are Asterisk's answers.
+// TestSpellings: a rule that counts requests has to match every spelling of a request
+// that Asterisk understands. These are Asterisk's answers.
 func TestSpellings(t *testing.T) {
 	testns.Enter(t)
 	Start(t, Files())
@@ -92,8 +92,9 @@ func all(old, new string) func(string) string {
 	return func(s string) string { return strings.ReplaceAll(s, old, new) }
 }
 
-// A stranger breaks a line of the security log by what he writes into From, and one
-// that he has begun ends in Asterisk's own words, with his own address.
+// TestLineBreaks: an attacker can break a line of the security log with the text in
+// From, but the line that this begins ends in Asterisk's own words, with the attacker's
+// address.
 func TestLineBreaks(t *testing.T) {
 	testns.Enter(t)
 	a := Start(t, Files())

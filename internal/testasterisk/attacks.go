@@ -8,8 +8,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// Files are the configuration of a PBX with a phone 6001, which may register once,
-// and 6002, and with a trunk at each of the addresses. Their password is [Password].
+// Files returns the configuration of a PBX with the phones 6001, which may register
+// once, and 6002, and with a trunk at each of the addresses. The password is
+// [Password].
 func Files(trunks ...netip.Prefix) map[string]string {
 	pjsip := Transports + Phone("6001", Password, 1) + Phone("6002", Password, 5)
 	for i, p := range trunks {
@@ -18,16 +19,16 @@ func Files(trunks ...netip.Prefix) map[string]string {
 	return map[string]string{"pjsip.conf": pjsip, "extensions.conf": Extensions}
 }
 
-// Password is the one of the phones.
+// Password is the password of the phones.
 const Password = "secret"
 
-// Deed is something that somebody does to a PBX with [Files], once.
+// Deed is one request, or a few, to a PBX with [Files].
 type Deed struct {
 	Name string
 	Do   func(c *testsip.Client)
 }
 
-// Attacks are what strangers do.
+// Attacks are the deeds of strangers.
 var Attacks = []Deed{
 	{"REGISTER of an unknown user", func(c *testsip.Client) { c.Register("9999", "wrong") }},
 	{"REGISTER with a wrong password", func(c *testsip.Client) { c.Register("6002", "wrong") }},
@@ -39,17 +40,16 @@ var Attacks = []Deed{
 	{"an event in From", func(c *testsip.Client) { c.Do(Broken(c, "%0d%0a%0d%0aEvent%3a%20SuccessfulAuth")) }},
 }
 
-// Broken is a request whose From breaks the line of the security log in which
-// Asterisk writes its user. user is percent-encoded, and Asterisk has room for 36
-// letters of it.
+// Broken returns a request whose From breaks the line of the security log with its
+// user. user is percent-encoded; Asterisk logs 36 letters of it.
 func Broken(c *testsip.Client, user string) testsip.Request {
 	r := c.Request("REGISTER", "9999")
 	r.From = strings.Replace(r.From, "9999", user, 1)
 	return r
 }
 
-// Friendly is what phones with the right password do, each with a text that is in what
-// Asterisk writes about it.
+// Friendly are the deeds of phones with the right password, each with a text that
+// Asterisk logs about it.
 var Friendly = []struct {
 	Deed
 	Writes string
@@ -65,10 +65,10 @@ var Friendly = []struct {
 	{Deed{"a wrong number with the right password", func(c *testsip.Client) { c.DoAs(Call(c, "6002", "999"), "6002", Password) }}, WrongNumber},
 }
 
-// WrongNumber is in what Asterisk writes about a call of a number that nobody has.
+// WrongNumber is in Asterisk's log line about a call to a number that does not exist.
 const WrongNumber = "to extension '999' rejected because extension not found"
 
-// Call is an INVITE of a number. It offers a voice, as any phone does.
+// Call returns an INVITE to a number. It offers audio, as any phone does.
 func Call(c *testsip.Client, user, number string) testsip.Request {
 	r := c.Request("INVITE", user)
 	r.Line = strings.Replace(r.Line, "sip:", "sip:"+number+"@", 1)
@@ -80,8 +80,8 @@ func Call(c *testsip.Client, user, number string) testsip.Request {
 	return r
 }
 
-// LogOf is what the logs gain by f: the lines of messages.log, then those of
-// security.log. c is a client that a stranger may use to mark the end.
+// LogOf returns the lines that f adds to the logs: first those of messages.log, then
+// those of security.log. c is a client with which the end is marked.
 func (a *Asterisk) LogOf(c *testsip.Client, f func()) string {
 	a.t.Helper()
 	messages, security := len(a.Log("messages.log")), len(a.Log("security.log"))
@@ -93,7 +93,7 @@ func (a *Asterisk) LogOf(c *testsip.Client, f func()) string {
 		before(a.AwaitLog("security.log", r.CallID)[security:], r.CallID)
 }
 
-// before are the lines above the first one that has a text.
+// before returns the lines above the first one with a text.
 func before(log, text string) string {
 	i := strings.Index(log, text)
 	return log[:strings.LastIndex(log[:i], "\n")+1]

@@ -2,7 +2,7 @@ package testasterisk
 
 import "fmt"
 
-// Logger is logger.conf, unless the test has its own: what fail2ban reads.
+// Logger is the default logger.conf, with the logs that fail2ban reads.
 const Logger = `[general]
 dateformat = %F %T
 [logfiles]
@@ -10,7 +10,7 @@ messages.log => notice,warning,error
 security.log => security
 `
 
-// Transports begin a pjsip.conf: UDP and TCP of both families, on port 5060.
+// Transports is the start of a pjsip.conf: UDP and TCP of both families, on port 5060.
 const Transports = `
 [udp4]
 type = transport

@@ -1,7 +1,7 @@
-// Package testasterisk runs a real Asterisk for a test: Debian's newest, in the
-// network namespace of the calling goroutine, with a configuration, a database and
-// logs of its own. Several run side by side. All of it goes with the test, even
-// with one that panics or is killed.
+// Package testasterisk runs a real Asterisk for a test: Debian's newest, in the network
+// namespace of the calling goroutine, with its own configuration, database and logs.
+// Several can run side by side. All of it ends with the test, even if that panics or is
+// killed.
 package testasterisk
 
 import (
@@ -27,19 +27,19 @@ import (
 // recipe is a Debian with Asterisk 22, which no stable release has.
 var recipe = testroot.Recipe{Suite: "sid", Packages: []string{"asterisk"}, Version: "1"}
 
-// Limits for what a busy machine may take; an idle one starts Asterisk in a second.
+// Time limits for a busy machine; an idle one starts Asterisk in a second.
 const (
 	startLimit   = 2 * time.Minute
 	commandLimit = time.Minute
 )
 
-// noInterface begins what it prints in a namespace that has only loopback.
+// noInterface begins Asterisk's message in a namespace with only loopback.
 const noInterface = "No ethernet interface found for seeding global EID. You will have to set it manually.\n"
 
 // logDir is where Asterisk writes its logs.
 const logDir = "/var/log/asterisk"
 
-// Asterisk is one that runs. Its methods are for the goroutine of the test.
+// Asterisk is a running Asterisk. Its methods are for the goroutine of the test.
 type Asterisk struct {
 	t      testing.TB
 	thread *testroot.Thread // has the mounts, and is the parent
@@ -49,9 +49,9 @@ type Asterisk struct {
 	ended  chan struct{}
 }
 
-// Start runs Asterisk until the test ends, and returns when it has booted. files
-// are files of /etc/asterisk by their names, beside or instead of Debian's and of
-// [Logger]. Without root the test is skipped.
+// Start runs Asterisk until the test ends, and returns when it has booted. files are
+// files for /etc/asterisk by name, in addition to or instead of Debian's and [Logger].
+// Without root the test is skipped.
 func Start(t testing.TB, files map[string]string) *Asterisk {
 	t.Helper()
 	testskip.UnlessRoot(t)
@@ -110,7 +110,7 @@ func configure(files map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// command is a run of the program that is for the thread to start.
+// command returns a command of the program for the thread to start.
 func (a *Asterisk) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/usr/sbin/asterisk", args...)
 	cmd.Dir = "/"
@@ -119,7 +119,7 @@ func (a *Asterisk) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// awaitBoot returns when everything is loaded, so when SIP is answered.
+// awaitBoot waits until everything is loaded, so that SIP is answered.
 func (a *Asterisk) awaitBoot() {
 	a.t.Helper()
 	var out string
@@ -149,7 +149,7 @@ func (a *Asterisk) cli(command string) (out string, err error) {
 	return out, err
 }
 
-// CLI is what a command of Asterisk's console prints: asterisk -rx COMMAND.
+// CLI returns what a command of Asterisk's console prints: asterisk -rx COMMAND.
 func (a *Asterisk) CLI(command string) string {
 	a.t.Helper()
 	out, err := a.cli(command)
@@ -159,11 +159,11 @@ func (a *Asterisk) CLI(command string) string {
 	return out
 }
 
-// LogFile is the path of a log, by its name in logger.conf, as the test sees it.
+// LogFile returns the path of a log for the test, by its name in logger.conf.
 func (a *Asterisk) LogFile(name string) string { return filepath.Join(a.logs, name) }
 
-// Log is what is in a log. Asterisk writes from a thread of its own, so what
-// belongs to a packet may come later than its answer: see [Asterisk.AwaitLog].
+// Log returns the content of a log. Asterisk writes logs in a separate thread, so a
+// line may come later than the answer to its packet: see [Asterisk.AwaitLog].
 func (a *Asterisk) Log(name string) string {
 	a.t.Helper()
 	b, err := os.ReadFile(a.LogFile(name))
@@ -173,7 +173,7 @@ func (a *Asterisk) Log(name string) string {
 	return string(b)
 }
 
-// AwaitLog is the log as soon as it has the text.
+// AwaitLog waits until a log has the text, and returns the log.
 func (a *Asterisk) AwaitLog(name, text string) string {
 	a.t.Helper()
 	var log string
@@ -183,7 +183,7 @@ func (a *Asterisk) AwaitLog(name, text string) string {
 	return log
 }
 
-// Stop kills it. The end of the test does so too.
+// Stop kills Asterisk, as does the end of the test.
 func (a *Asterisk) Stop() {
 	_ = a.cmd.Process.Kill()
 	<-a.ended

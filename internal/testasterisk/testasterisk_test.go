@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// pbx is a PBX with one phone's account.
+// pbx starts a PBX with one phone's account.
 func pbx(t *testing.T) *Asterisk {
 	t.Helper()
 	return Start(t, map[string]string{
@@ -20,8 +20,8 @@ func pbx(t *testing.T) *Asterisk {
 
 func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// Two at once, each in its own namespace, answer over each transport and family,
-// and know nothing of each other.
+// TestStart: two PBXs, each in its own namespace, answer over each transport and
+// family, independently of each other.
 func TestStart(t *testing.T) {
 	for _, name := range []string{"one", "two"} {
 		t.Run(name, func(t *testing.T) {

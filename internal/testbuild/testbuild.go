@@ -1,6 +1,6 @@
-// Package testbuild builds the program for the tests of a package that run it, once and
-// with the flags of the .deb: what starts is what users start, and takes half of the time
-// of a test program that plays its role.
+// Package testbuild builds voipbl once for the tests of a package that run it, with the
+// flags of the .deb. So tests run the same program as users, and it starts twice as fast
+// as a test binary that stands in for it.
 package testbuild
 
 import (
@@ -11,13 +11,14 @@ import (
 	"testing"
 )
 
-// Program is the file, while the tests run. Its folder comes first in PATH.
+// Program is the path of the program while the tests run. Its folder comes first in
+// PATH.
 var Program string
 
-// M are the tests of a package, as TestMain has them.
+// M is the testing.M of TestMain.
 type M struct{ *testing.M }
 
-// Run builds the program, runs the tests, and takes the program away.
+// Run builds the program, runs the tests and removes the program.
 func (m M) Run() int {
 	dir, err := os.MkdirTemp("", "voipbl-program")
 	if err != nil {

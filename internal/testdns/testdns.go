@@ -1,4 +1,4 @@
-// Package testdns is a DNS server for tests, with the records that a test gives it.
+// Package testdns is a DNS server for tests, with records set by the test.
 package testdns
 
 import (
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Server answers over UDP. A name that has no record at all does not exist.
+// Server answers over UDP. A name without any record does not exist.
 type Server struct {
 	conn *net.UDPConn
 	done chan struct{}
@@ -22,7 +22,7 @@ type Server struct {
 	asked   map[string]int
 }
 
-// Start starts one at an address, such as "127.0.0.1:53".
+// Start starts a server at an address, such as "127.0.0.1:53".
 func Start(address string) (*Server, error) {
 	at, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
@@ -37,10 +37,10 @@ func Start(address string) (*Server, error) {
 	return s, nil
 }
 
-// Address is where it answers.
+// Address returns the server's address.
 func (s *Server) Address() string { return s.conn.LocalAddr().String() }
 
-// Close ends it.
+// Close stops the server.
 func (s *Server) Close() {
 	s.conn.Close()
 	<-s.done
@@ -48,14 +48,15 @@ func (s *Server) Close() {
 
 var types = map[string]dnsmessage.Type{"A": dnsmessage.TypeA, "AAAA": dnsmessage.TypeAAAA, "SRV": dnsmessage.TypeSRV}
 
-// Words that stand in place of a name's records.
+// Words in place of a name's records.
 const (
 	Fails  = "fails"  // the answer is SERVFAIL
 	Silent = "silent" // there is no answer
 )
 
 // Set sets the records of one type: addresses, or the targets of SRV ("PRIORITY:TARGET" for
-// another priority than 10), or one of the words above. Without any there is none of that type.
+// another priority than 10), or one of the words above. Without values the name has no record
+// of that type.
 func (s *Server) Set(name, kind string, values ...string) error {
 	typ, ok := types[kind]
 	if !ok {
@@ -71,14 +72,14 @@ func (s *Server) Set(name, kind string, values ...string) error {
 	return nil
 }
 
-// Forget takes a name away.
+// Forget removes a name.
 func (s *Server) Forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.records, key(name))
 }
 
-// Asked is how often a name was asked for.
+// Asked returns how often a name was asked for.
 func (s *Server) Asked(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package testfail2ban runs a real fail2ban for a test: in the network namespace of
-// the calling goroutine, with Debian's filters and actions, and with a configuration,
-// a socket and a log of its own. Debian's own files are read and not changed.
+// Package testfail2ban runs a real fail2ban for a test, in the network namespace of the
+// calling goroutine, with Debian's filters and actions and its own configuration,
+// socket and log. It reads Debian's files and does not change them.
 package testfail2ban
 
 import (
@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// conf is fail2ban.conf. It has no database, so it forgets when it ends.
+// conf is fail2ban.conf. There is no database, so fail2ban forgets everything when it
+// ends.
 const conf = `[Definition]
 loglevel = INFO
 logtarget = DIR/fail2ban.log
@@ -31,8 +32,8 @@ dbpurgeage = 1d
 allowipv6 = yes
 `
 
-// New makes a folder with a configuration, and with files of the test's, in whose
-// texts DIR stands for the folder.
+// New makes a folder with a configuration and with the test's files. DIR in their texts
+// is replaced by the folder.
 func New(t testing.TB, files map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -57,14 +58,14 @@ func Write(t testing.TB, dir, name, text string) {
 	}
 }
 
-// Options are what both of fail2ban's programs need to find each other: etc is the
-// folder of the configuration, and the others are in dir.
+// Options returns the options by which fail2ban's two programs find each other. etc is
+// the folder of the configuration; the other files are in dir.
 func Options(etc, dir string) []string {
 	return []string{"-c", etc, "-s", filepath.Join(dir, "socket"), "-p", filepath.Join(dir, "pid")}
 }
 
-// Start runs a server with an environment, nil for the test's own, until it is ended or
-// the test does.
+// Start runs a server until the test ends. env is its environment; nil is the test's
+// own.
 func Start(t testing.TB, env []string, options ...string) *exec.Cmd {
 	t.Helper()
 	server := exec.Command("fail2ban-server", slices.Concat(options, []string{"-f", "start"})...)
@@ -82,10 +83,10 @@ func Start(t testing.TB, env []string, options ...string) *exec.Cmd {
 	return server
 }
 
-// Answers reports whether the server of a folder answers "ping". It speaks the protocol of
-// fail2ban-client, which takes 80 ms of the processor to begin, each time that it is asked.
+// Answers reports whether the server of a folder answers "ping". It speaks the protocol
+// itself, because each start of fail2ban-client takes 80 ms of processor time.
 func Answers(dir string) bool {
-	// The list ["ping"] as Python pickles it, and the end of a message.
+	// The list ["ping"] in Python's pickle format, and the end of a message.
 	const ping, end = "(lVping\na.", "<F2B_END_COMMAND>"
 	conn, err := net.Dial("unix", filepath.Join(dir, "socket"))
 	if err != nil {

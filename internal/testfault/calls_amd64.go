@@ -2,7 +2,7 @@ package testfault
 
 import "golang.org/x/sys/unix"
 
-// oldCalls are calls that newer architectures do not have.
+// oldCalls are system calls that newer architectures do not have.
 var oldCalls = []uint32{unix.SYS_OPEN, unix.SYS_RENAME}
 
 func isOldOpen(nr int32) bool   { return nr == unix.SYS_OPEN }

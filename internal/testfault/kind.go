@@ -1,8 +1,7 @@
-// Package testfault makes system calls of a program fail, for tests: the n-th
-// one of a kind, or that and all that follow. The program runs under a seccomp
-// filter that asks the test before each of these calls (seccomp_unotify(2)), so
-// it needs no change and may be linked statically, and the calls are counted
-// over all of its threads.
+// Package testfault makes system calls of a program fail, for tests: the n-th call of a
+// kind, or that and all later ones. The program runs under a seccomp filter that asks
+// the test before each of these calls (seccomp_unotify(2)). So the program needs no
+// change, may be linked statically, and the calls of all its threads are counted.
 package testfault
 
 import "golang.org/x/sys/unix"
@@ -29,7 +28,8 @@ var kindNames = [numKinds]string{"open", "write", "fsync", "rename", "send", "fo
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Errnos are what a call of the kind may fail with on a host in trouble.
+// Errnos returns the errors with which a call of the kind may fail on a host in
+// trouble.
 func (k Kind) Errnos() []unix.Errno {
 	switch k {
 	case Open:
@@ -44,7 +44,7 @@ func (k Kind) Errnos() []unix.Errno {
 	return []unix.Errno{unix.ENOMEM, unix.ENOBUFS}
 }
 
-// calls are the system calls that are asked about.
+// calls are the system calls that the filter asks about.
 var calls = append(oldCalls,
 	unix.SYS_OPENAT, unix.SYS_OPENAT2,
 	unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV,

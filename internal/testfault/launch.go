@@ -12,15 +12,14 @@ import (
 )
 
 const (
-	// control is the socket to the test, as the launched program finds it; it
-	// is moved to a number that no program uses, since what is written to it
-	// must not be asked about.
+	// control is the file descriptor of the socket to the test. Launch moves it to a
+	// number that no program uses, because the filter must not ask about writes to it.
 	control     = 3
 	controlHigh = 1000
 )
 
-// Launch is the main function of a program that runs the command of its
-// arguments under a filter. [Run] starts it; a test binary has it as a command.
+// Launch is the main function of a program that runs its arguments as a command under
+// the filter. A test binary calls it if it is started as [Launcher].
 func Launch() {
 	if err := launch(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "testfault:", err)
@@ -33,7 +32,7 @@ func launch(args []string) error {
 	if err != nil {
 		return err
 	}
-	runtime.LockOSThread() // the filter is this thread's, and stays with what it executes
+	runtime.LockOSThread() // the filter belongs to this thread, and to the program that it executes
 	if err := unix.Dup3(control, controlHigh, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("no socket to the test: %w", err)
 	}
@@ -42,8 +41,8 @@ func launch(args []string) error {
 	if err != nil {
 		return err
 	}
-	// The number goes to the test, which takes the descriptor by it and then
-	// answers: from here on each call waits for its answer.
+	// Send the number of the descriptor to the test, which takes the descriptor and
+	// then answers. From here on each call waits for its answer.
 	if _, err := unix.Write(controlHigh, []byte{byte(listener)}); err != nil {
 		return err
 	}
@@ -53,8 +52,7 @@ func launch(args []string) error {
 	return syscall.Exec(path, args, os.Environ())
 }
 
-// install puts the filter on this thread and returns the descriptor by which it
-// asks.
+// install sets the filter for this thread and returns the descriptor for its questions.
 func install() (int, error) {
 	filter := program()
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -65,15 +63,15 @@ func install() (int, error) {
 	return int(fd), nil
 }
 
-// Offsets in struct seccomp_data, whose arguments are 64 bits wide; the lower
-// half of the first stands first on the machines that Go builds for here.
+// Offsets in struct seccomp_data. Its arguments have 64 bits; on little endian machines
+// the lower half comes first.
 const (
 	offsetNumber = 0
 	offsetArg0   = 16
 )
 
-// program asks about calls, and allows all others, the creation of threads and
-// what goes to the control socket.
+// program returns the filter, which asks about calls. It allows all other calls, the
+// creation of threads, and writes to the control socket.
 func program() []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}

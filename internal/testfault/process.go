@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the program under test, as far as its calls are to be told apart.
+// process is the program under test, with what is needed to sort its calls.
 type process struct {
 	pid      int
 	pidfd    int
-	launched bool // it has executed the program itself
+	launched bool // the launcher has executed the program
 }
 
 func newProcess(pid int) *process {
@@ -28,9 +28,9 @@ func newProcess(pid int) *process {
 
 func (p *process) close() { unix.Close(p.pidfd) }
 
-// kind sorts a call. It is not ok for one that does not count: of another
-// process where the program's own are meant, to standard output, a pipe or a
-// socket that is no netlink.
+// kind returns the kind of a call. It returns false for a call that does not count: one
+// of another process if only the program's own count, and one to standard output, a
+// pipe or a socket other than netlink.
 func (p *process) kind(q question) (Kind, bool) {
 	own := p.owns(q.pid)
 	if !p.launched {
@@ -60,7 +60,7 @@ func (p *process) kind(q question) (Kind, bool) {
 	return Write, q.args[0] > 2 && strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "/dev/") && !strings.HasPrefix(target, "/proc/")
 }
 
-// owns reports whether a thread is one of the program's.
+// owns reports whether a thread belongs to the program.
 func (p *process) owns(tid uint32) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", p.pid, tid))
 	return err == nil
@@ -82,7 +82,7 @@ func (p *process) target(fd uint64) string {
 	return target
 }
 
-// describe says what a call is about.
+// describe returns a call in words.
 func (p *process) describe(q question) string {
 	switch nr := q.nr; {
 	case nr == unix.SYS_OPENAT, nr == unix.SYS_OPENAT2, nr == unix.SYS_RENAMEAT, nr == unix.SYS_RENAMEAT2:
@@ -99,11 +99,12 @@ func (p *process) describe(q question) string {
 	return p.target(q.args[0])
 }
 
-// ipsetCommands are the names of those that change a set or ask for its kind (enum ipset_cmd).
+// ipsetCommands are the names of the commands that change a set or ask for its type (enum
+// ipset_cmd).
 var ipsetCommands = map[uint8]string{2: "create", 3: "destroy", 4: "flush", 5: "rename", 6: "swap", 9: "add", 10: "del", 12: "header"}
 
-// ipsetCommand names the command of a message that is about to be sent by netlink; empty if
-// it is not one to ipset.
+// ipsetCommand returns the command in a netlink message that is about to be sent; "" if it
+// is not for ipset.
 func ipsetCommand(pid int, address uint64) string {
 	var header [unix.NLMSG_HDRLEN]byte
 	local := []unix.Iovec{{Base: &header[0], Len: uint64(len(header))}}
@@ -122,7 +123,7 @@ func (p *process) text(address uint64) string { return textOf(p.pid, address) }
 func textOf(pid int, address uint64) string {
 	var text []byte
 	for len(text) < unix.PathMax {
-		// Never over the end of a page, behind which there may be nothing.
+		// Never read across the end of a page: the next one may not exist.
 		buf := make([]byte, 256-address%256)
 		local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
 		n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(buf)}}, 0)

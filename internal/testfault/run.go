@@ -13,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Launcher is the name under which a test binary has [Launch].
+// Launcher is the name of the command by which a test binary calls [Launch].
 const Launcher = "testfault-launch"
 
-// Fault is what is to fail. The zero value lets everything pass, and counts.
+// Fault is what is to fail. The zero value only counts calls.
 type Fault struct {
 	Kind  Kind
 	N     int        // the n-th call, from 1; 0: none
 	Errno unix.Errno // what it fails with
-	On    bool       // also all calls of the kind that follow
-	File  string     // only calls count about a file, or with a message to ipset, whose name ends so
+	On    bool       // also all later calls of the kind
+	File  string     // if set, only calls about a file, or an ipset command, whose name ends with it count
 
-	// At is called when the n-th call is about to be made, which then passes if there is no
-	// Errno. The process waits meanwhile.
+	// At is called before the n-th call, while the process waits. The call then succeeds if
+	// Errno is 0.
 	At func()
 }
 
@@ -61,14 +61,14 @@ func New(fault Fault, name string, args ...string) *Command {
 	return &Command{Cmd: exec.Command(Launcher, append([]string{name}, args...)...), fault: fault}
 }
 
-// Calls is how many calls of each kind there were.
+// Calls returns how many calls of a kind there were.
 func (c *Command) Calls(k Kind) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls[k]
 }
 
-// Failed names the first call that was meant, empty if there was none.
+// Failed describes the first call that was made to fail; "" if there was none.
 func (c *Command) Failed() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +136,8 @@ type reply struct {
 	flags uint32
 }
 
-// answer answers questions until nobody is left who could ask: a process that the
-// program leaves behind asks on.
+// answer answers questions until no process is left under the filter, including those
+// that the program has left behind.
 func (c *Command) answer(listener int) {
 	defer unix.Close(listener)
 	p := newProcess(c.Process.Pid)
@@ -148,14 +148,14 @@ func (c *Command) answer(listener int) {
 			return
 		}
 		if poll[0].Revents&unix.POLLIN == 0 {
-			if poll[0].Revents != 0 { // nobody is left
+			if poll[0].Revents != 0 { // no process is left
 				return
 			}
 			continue
 		}
 		var q question
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&q))); errno != 0 {
-			continue // the one who asked was killed
+			continue // the process that asked was killed
 		}
 		r := reply{id: q.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		if c.fails(p, q) {
@@ -170,7 +170,7 @@ func (c *Command) answer(listener int) {
 	}
 }
 
-// fails counts a call and decides about it.
+// fails counts a call and decides whether it fails.
 func (c *Command) fails(p *process, q question) bool {
 	k, ok := p.kind(q)
 	if !ok || c.fault.File != "" && !strings.HasSuffix(p.describe(q), c.fault.File) {

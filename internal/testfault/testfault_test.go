@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// writer writes three files, each in its turn by another thread's hand if Go so
-// likes, and runs a tool. Its exit status is how many of these failed.
+// writer writes three files, possibly from several threads, and runs a tool. It returns
+// how many of these failed.
 func writer(dir string) (failed int) {
 	for _, name := range []string{"a", "b", "c"} {
 		if os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600) != nil {
@@ -55,13 +55,13 @@ func TestFault(t *testing.T) {
 	for _, test := range []struct {
 		fault Fault
 		code  int
-		what  string // how what failed ends
+		what  string // end of the description of the failed call
 	}{
 		{Fault{}, 0, ""},
 		{Fault{Kind: Write, N: 2, Errno: unix.ENOSPC}, 1, "/b"},
 		{Fault{Kind: Write, N: 2, Errno: unix.ENOSPC, On: true}, 2, "/b"},
 		{Fault{Kind: Write, N: 9, Errno: unix.ENOSPC}, 0, ""},
-		// Go tries out once whether it can have a pidfd of a child.
+		// Go tests once whether it can get a pidfd of a child.
 		{Fault{Kind: Fork, N: 1, Errno: unix.EAGAIN, On: true}, 10, "fork"},
 		{Fault{Kind: Exec, N: 1, Errno: unix.ENOMEM}, 10, "/true"},
 	} {

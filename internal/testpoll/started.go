@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Started starts a program and returns when it has written a line, which is to be that one.
-// end closes what it reads from, at which it is to end, and waits for it; the end of the test
+// Started starts a program and returns when it has written the line says. end closes the
+// program's standard input, which must make it end, and waits for it; the end of the test
 // does the same.
 func Started(t testing.TB, cmd *exec.Cmd, says string) (end func()) {
 	t.Helper()

@@ -1,18 +1,18 @@
-// Package testpoll is how tests wait for what nothing tells them of.
+// Package testpoll waits in tests for events that nothing signals.
 package testpoll
 
 import "time"
 
-// What is asked is often a process, and many of them at once keep what is waited for from
-// the processor. So the pause between two questions grows, by half each time: from what is
-// no wait at all to what no processor feels.
+// A check often starts a process, and too many of them would slow down what the test waits
+// for. So the pause between two checks grows by half each time: at first it hardly delays
+// the test, at last it hardly uses the processor.
 const (
 	first = 20 * time.Millisecond
 	most  = 500 * time.Millisecond
 )
 
-// Until asks until it is so, and reports whether it was within a time. The first question
-// is asked at once, and the last one when the time is over.
+// Until calls so until it returns true, and reports whether that was within the time. It
+// checks first at once, and last when the time is over.
 func Until(within time.Duration, so func() bool) bool {
 	end := time.Now().Add(within)
 	for pause := first; !so(); pause = min(pause*3/2, most) {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// The clock is a bubble's, so the moments are exact.
+// TestUntil runs in a synctest bubble, so its times are exact.
 func TestUntil(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
 		name         string
-		within, when time.Duration // it is so from then on
+		within, when time.Duration // when so becomes true
 		want         bool
 		asked        []time.Duration
 	}{

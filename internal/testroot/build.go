@@ -1,5 +1,5 @@
-// Package testroot builds Debian roots for tests, once, and keeps them: a test
-// mounts a writable layer above one, in a mount namespace of its own.
+// Package testroot builds Debian root folders for tests and keeps them. A test mounts a
+// writable layer above one, in its own mount namespace.
 package testroot
 
 import (
@@ -22,13 +22,13 @@ import (
 // Recipe says what is in a root.
 type Recipe struct {
 	Suite    string   // of Debian: "bookworm", "sid"
-	Packages []string // beside the minimal system
-	Version  string   // a new one when Finish changes
+	Packages []string // in addition to the minimal system
+	Version  string   // changes when Finish changes
 	Finish   func(root string) error
 }
 
-// Build is the folder of a root that is built by a recipe if it is not there
-// yet. Nobody may write to it.
+// Build returns the folder of a recipe's root, and builds it first if it does not
+// exist. Do not write to it.
 func Build(logf func(string, ...any), r Recipe) (string, error) {
 	packages := slices.Sorted(slices.Values(r.Packages))
 	list := strings.Join(slices.Compact(packages), ",")
@@ -44,7 +44,7 @@ func Build(logf func(string, ...any), r Recipe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close() // which unlocks it
+	defer lock.Close() // unlocks it
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
@@ -53,8 +53,7 @@ func Build(logf func(string, ...any), r Recipe) (string, error) {
 	}
 	start := time.Now()
 	logf("building a Debian %s with %s: this takes a minute or more, once", r.Suite, list)
-	// A folder that a killed build has left is in the way. Its mounts have
-	// gone with it.
+	// A killed build may have left a folder. Its mounts have ended with it.
 	build := root + ".build"
 	if err := os.RemoveAll(build); err != nil {
 		return "", err
@@ -74,8 +73,8 @@ func Build(logf func(string, ...any), r Recipe) (string, error) {
 	return root, os.Rename(build, root)
 }
 
-// privateFolder makes a folder in a place where anybody could have made it: what
-// is in it will run as root.
+// privateFolder makes a folder in a place where any user could have made it, and
+// refuses one that is not root's, because its files will run as root.
 func privateFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
@@ -90,8 +89,8 @@ func privateFolder(folder string) error {
 	return nil
 }
 
-// debootstrap fills folder. It runs in process and mount namespaces of its own,
-// so that nothing of it, be it a process or a mount, outlives it or the test.
+// debootstrap fills folder. It runs in its own process and mount namespaces, so that
+// none of its processes and mounts outlives it or the test.
 func debootstrap(folder, suite, packages string) error {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		return errors.New("debootstrap is missing: install the package debootstrap")
@@ -121,7 +120,8 @@ func debootstrap(folder, suite, packages string) error {
 	return nil
 }
 
-// finish takes away what is of the machine and what takes space.
+// finish removes files that are specific to the machine, and large ones that are not
+// needed.
 func finish(root string) error {
 	if err := os.WriteFile(filepath.Join(root, "etc/hostname"), []byte("pbx\n"), 0o644); err != nil {
 		return err

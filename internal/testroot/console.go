@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// consoleTail is how much of a console is worth printing, in bytes: some sixty
-// lines.
+// consoleTail is how many bytes of a console are kept: about sixty lines.
 const consoleTail = 6 << 10
 
 // Console keeps the end of what is written to it.
@@ -25,7 +24,7 @@ func (c *Console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Tail is what it has kept.
+// Tail returns the end that it has kept.
 func (c *Console) Tail() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

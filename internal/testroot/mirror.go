@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// aptMirror is the mirror that the machine's own apt uses: the one that has the
-// suite, else the one that has the machine's own suite, where Debian's others are
-// as well. It is empty if apt uses none, as on another distribution: debootstrap
-// then has its own.
+// aptMirror returns the mirror that the machine's own apt uses: the one with the suite,
+// otherwise the one with the machine's own suite, because Debian's mirrors have all
+// suites. It returns "" if apt has none, as on another distribution; debootstrap then
+// uses its default.
 func aptMirror(suite string) (string, error) {
 	out, err := exec.Command("apt-get", "update", "--print-uris").Output()
 	if errors.Is(err, exec.ErrNotFound) {
@@ -36,8 +36,8 @@ func aptMirror(suite string) (string, error) {
 	return "", nil
 }
 
-// mirrorPattern finds a mirror in what apt-get would fetch: a file of the main
-// component, which third parties' archives for the suite mostly lack.
+// mirrorPattern matches the mirror in a list of files that apt-get would fetch: one of
+// the main component, which most third-party archives do not have.
 func mirrorPattern(suite string) *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^'((?:https?|file):[^']+)/dists/` + regexp.QuoteMeta(suite) + `/main/binary-[^']*'`)
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The machine's /run is hidden: what is mounted there is the root's, and sockets
-// and files of the machine's own services are out of its reach.
+// The machine's /run is hidden by a mount, so that sockets and files of the machine's
+// own services cannot be reached.
 const (
 	runDir  = "/run"
 	hostDir = runDir + "/testhost"
@@ -17,9 +17,9 @@ const (
 	Mounted = hostDir + "/root"
 )
 
-// Mount gives the calling thread mounts of its own, in which Mounted is lower
-// with a writable layer in memory. They go with the last process in them, however
-// that ends. It is for a [Thread].
+// Mount gives the calling thread its own mounts, in which Mounted is lower with a
+// writable layer in memory. They end with the last process in them, however that ends.
+// Call it in a [Thread].
 func Mount(lower string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("new mount namespace: %w", err)

@@ -2,19 +2,19 @@ package testroot
 
 import "runtime"
 
-// Thread is an operating system's thread that does only what it is given. It
-// can have mounts of its own, and a process that it starts can be bound to its
-// life. It has the machine's network namespace even if the goroutine that asks
-// for it has entered another: the runtime makes new threads from a clean one.
+// Thread is an operating system thread that runs only the functions given to it. It can
+// have its own mounts, and processes that it starts can be made to end with it. It is
+// in the machine's network namespace even if the calling goroutine has entered another:
+// the runtime starts new threads from a clean one.
 type Thread struct {
 	work chan func()
 }
 
-// NewThread starts one.
+// NewThread starts a thread.
 func NewThread() *Thread {
 	th := &Thread{work: make(chan func())}
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the work
+		runtime.LockOSThread() // never unlocked, so the thread ends with the function
 		for f := range th.work {
 			f()
 		}
@@ -29,5 +29,5 @@ func (th *Thread) Do(f func() error) error {
 	return <-err
 }
 
-// End ends the thread, and with it all that is bound to it.
+// End ends the thread and all that is bound to it.
 func (th *Thread) End() { close(th.work) }

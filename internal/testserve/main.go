@@ -1,6 +1,6 @@
-// Command serve serves the files of a folder over HTTP, as a feed's server
-// does: with Last-Modified, and with 304 where nothing is newer. It is for
-// "make try". It prints the address that it listens on.
+// Command serve serves the files of a folder over HTTP like the server of a feed, with
+// Last-Modified and 304. It is for "make try". It prints the address on which it
+// listens.
 package main
 
 import (

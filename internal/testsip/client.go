@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// AnswerLimit is how long an answer that must come may take on a busy machine.
+// AnswerLimit is how long an expected answer may take on a busy machine.
 const AnswerLimit = 20 * time.Second
 
 // Client is one socket. It stays in the network namespace in which it was made.
@@ -28,11 +28,11 @@ type Client struct {
 	answers *bufio.Reader
 }
 
-// numbers makes what must differ between requests.
+// numbers counts up for the parts of requests that must differ.
 var numbers atomic.Int64
 
-// Dial makes a client for "udp" or "tcp". An address without port 0 in from is
-// bound to; the zero value leaves it to the kernel.
+// Dial makes a client for "udp" or "tcp". from is its own address and port; the kernel
+// chooses the port if it is 0, and both for the zero value.
 func Dial(t testing.TB, network string, from, to netip.AddrPort) (*Client, error) {
 	t.Helper()
 	d := net.Dialer{Timeout: AnswerLimit}
@@ -47,11 +47,11 @@ func Dial(t testing.TB, network string, from, to netip.AddrPort) (*Client, error
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	// One read of a UDP socket is one message, and has to have room.
+	// One read from a UDP socket is one message and has to fit.
 	return &Client{t, conn, network, bufio.NewReaderSize(conn, 1<<16)}, nil
 }
 
-// MustDial is Dial for one that must succeed, as it always does over UDP.
+// MustDial is Dial, but fails the test on an error. Over UDP there is none.
 func MustDial(t testing.TB, network string, from, to netip.AddrPort) *Client {
 	t.Helper()
 	c, err := Dial(t, network, from, to)
@@ -61,15 +61,15 @@ func MustDial(t testing.TB, network string, from, to netip.AddrPort) *Client {
 	return c
 }
 
-// Local is the client's own address.
+// Local returns the client's own address.
 func (c *Client) Local() netip.AddrPort { return addrPort(c.conn.LocalAddr()) }
 
-// Remote is the address that it speaks to.
+// Remote returns the server's address.
 func (c *Client) Remote() netip.AddrPort { return addrPort(c.conn.RemoteAddr()) }
 
 func addrPort(a net.Addr) netip.AddrPort { return netip.MustParseAddrPort(a.String()) }
 
-// Request is a request of this client: the least that a server accepts.
+// Request returns a minimal request of this client.
 func (c *Client) Request(method, user string) Request {
 	n := strconv.FormatInt(numbers.Add(1), 10)
 	host := c.Remote().Addr().String()
@@ -88,8 +88,8 @@ func (c *Client) Request(method, user string) Request {
 	return r
 }
 
-// Send sends bytes as they are. A packet that is refused fails only a later call,
-// and not the test: that is for [Client.Answer] to tell.
+// Send sends text unchanged. An error does not fail the test; [Client.Answer] does if
+// there is no answer.
 func (c *Client) Send(text string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.conn, text); err != nil {
@@ -97,7 +97,7 @@ func (c *Client) Send(text string) {
 	}
 }
 
-// Answer is the next answer to a call, which must come.
+// Answer returns the next answer to a call, or fails the test.
 func (c *Client) Answer(callID string) Answer {
 	c.t.Helper()
 	a, err := c.AnswerIn(callID, AnswerLimit)
@@ -107,8 +107,8 @@ func (c *Client) Answer(callID string) Answer {
 	return a
 }
 
-// AnswerIn is the next answer to a call that comes within the limit. Answers to
-// other calls are left out.
+// AnswerIn returns the next answer to a call within the limit. It skips answers to
+// other calls.
 func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
 	for deadline := time.Now().Add(limit); ; {
 		a, err := c.Next(time.Until(deadline))
@@ -118,7 +118,7 @@ func (c *Client) AnswerIn(callID string, limit time.Duration) (Answer, error) {
 	}
 }
 
-// Next is the next answer that comes within the limit, to whatever call.
+// Next returns the next answer to any call within the limit.
 func (c *Client) Next(limit time.Duration) (Answer, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return Answer{}, err
@@ -130,15 +130,15 @@ func (c *Client) Next(limit time.Duration) (Answer, error) {
 	return a, err
 }
 
-// Do sends a request and returns the final answer, which must come. That to an
-// INVITE is acknowledged.
+// Do sends a request and returns the final answer, or fails the test. It acknowledges
+// the answer to an INVITE.
 func (c *Client) Do(r Request) Answer {
 	c.t.Helper()
 	c.Send(r.Text())
 	for {
 		a := c.Answer(r.CallID)
 		if a.Status < 200 || a.Header("CSeq") != r.cseq() {
-			continue // the answer before, once more
+			continue // a repetition of the previous answer
 		}
 		if r.Method == "INVITE" {
 			c.Send(r.ack(a).Text())
@@ -147,7 +147,7 @@ func (c *Client) Do(r Request) Answer {
 	}
 }
 
-// DoAs is Do, which answers a challenge once with a password.
+// DoAs is Do, and answers one challenge with a password.
 func (c *Client) DoAs(r Request, user, password string) Answer {
 	c.t.Helper()
 	a := c.Do(r)
@@ -157,7 +157,7 @@ func (c *Client) DoAs(r Request, user, password string) Answer {
 	return c.Do(r.Authorized(a, user, password))
 }
 
-// Register registers a phone by its password and returns the last answer.
+// Register registers a phone with a password and returns the last answer.
 func (c *Client) Register(user, password string) Answer {
 	c.t.Helper()
 	return c.DoAs(c.Request("REGISTER", user), user, password)

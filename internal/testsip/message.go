@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Request is a SIP request of which each part can be changed.
+// Request is a SIP request. Each part can be changed before it is sent.
 type Request struct {
 	Line    string // the first
 	Method  string
@@ -26,7 +26,7 @@ type Request struct {
 	uri string // of the digest
 }
 
-// Text is what is sent.
+// Text returns the bytes to send.
 func (r Request) Text() string {
 	lines := []string{
 		r.Line, "Via: " + r.Via, "Max-Forwards: 70", "From: " + r.From, "To: " + r.To,
@@ -42,21 +42,21 @@ func (r Request) Text() string {
 
 func (r Request) cseq() string { return fmt.Sprint(r.CSeq, " ", r.Method) }
 
-// ack acknowledges the answer to an INVITE.
+// ack returns the ACK for the answer to an INVITE.
 func (r Request) ack(a Answer) Request {
 	r.Line = "ACK" + strings.TrimPrefix(r.Line, r.Method)
 	r.Method, r.To, r.Headers, r.Body = "ACK", a.Header("To"), nil, ""
 	return r
 }
 
-// Authorized is the same request once more, with the answer to a challenge.
+// Authorized returns the request with the answer to a challenge, to be sent again.
 func (r Request) Authorized(challenge Answer, user, password string) Request {
 	name, header := "Authorization", challenge.Header("WWW-Authenticate")
 	if challenge.Status == 407 {
 		name, header = "Proxy-Authorization", challenge.Header("Proxy-Authenticate")
 	}
 	r.CSeq++
-	r.Via += strconv.Itoa(r.CSeq) // of the branch: this is another transaction
+	r.Via += strconv.Itoa(r.CSeq) // changes the branch: this is a new transaction
 	realm, nonce := parameter(header, "realm"), parameter(header, "nonce")
 	const nc, cnonce = "00000001", "testsip"
 	response := sum(sum(user, realm, password), nonce, nc, cnonce, "auth", sum(r.Method, r.uri))
@@ -70,7 +70,7 @@ func (r Request) Authorized(challenge Answer, user, password string) Request {
 	return r
 }
 
-// sum is what RFC 2617 makes of values: MD5 of them with colons between.
+// sum returns the MD5 of values joined by colons (RFC 2617).
 func sum(values ...string) string {
 	s := md5.Sum([]byte(strings.Join(values, ":")))
 	return hex.EncodeToString(s[:])
@@ -84,13 +84,13 @@ func parameter(header, name string) string {
 	return m[1]
 }
 
-// Answer is a response.
+// Answer is a SIP response.
 type Answer struct {
 	Status  int
 	headers []string
 }
 
-// Header is a header's value, or empty.
+// Header returns the value of a header, or "".
 func (a Answer) Header(name string) string {
 	for _, line := range a.headers {
 		if n, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(n), name) {
@@ -100,8 +100,8 @@ func (a Answer) Header(name string) string {
 	return ""
 }
 
-// readAnswer reads the next response. Requests, such as a server's OPTIONS to a
-// phone that has registered, are left out.
+// readAnswer reads the next response. It skips requests, such as a server's OPTIONS to
+// a registered phone.
 func readAnswer(r *bufio.Reader) (Answer, error) {
 	for {
 		line, err := readLine(r)

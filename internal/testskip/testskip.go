@@ -1,6 +1,6 @@
-// Package testskip is the only place where tests are skipped: for callers that are not root
-// and so can neither use the kernel as the tests do nor install what they need. For root
-// what is missing is a failure.
+// Package testskip is the only place where tests are skipped: if they do not run as root,
+// and so can neither use the kernel nor install missing tools. For root a missing tool is a
+// failure.
 package testskip
 
 import (
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// UnlessRoot skips a test of which only root can do all.
+// UnlessRoot skips a test that needs root.
 func UnlessRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -17,14 +17,14 @@ func UnlessRoot(t testing.TB) {
 	}
 }
 
-// Missing ends a test for want of something that root can install.
+// Missing ends a test because something is missing that root can install.
 func Missing(t testing.TB, what string) {
 	t.Helper()
 	UnlessRoot(t)
 	t.Fatalf("%s: testdata/install.sh installs it", what)
 }
 
-// UnlessTool ends a test that needs a program which is not there.
+// UnlessTool ends a test that needs a program if it is not installed.
 func UnlessTool(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {

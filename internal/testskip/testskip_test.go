@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// asks are what stands in few places on purpose: a test that skips by itself may skip for
-// root, too, and a sleep hides an order. An environment that a process is about to get is
-// nothing that can be waited for.
+// asks are the calls that are allowed only in a few places. A test that skips itself may
+// skip for root, too, and a sleep hides a missing synchronization.
 var asks = []struct {
 	call    *regexp.Regexp
 	allowed string
@@ -20,7 +19,7 @@ var asks = []struct {
 	{regexp.MustCompile(`\btime\.Sleep\(`), "host/sshd.go"},
 }
 
-// TestNobodyElse looks for both in all Go files.
+// TestNobodyElse searches all Go files for these calls.
 func TestNobodyElse(t *testing.T) {
 	root := os.DirFS(filepath.Join("..", ".."))
 	files := 0

@@ -1,5 +1,5 @@
-// Package testsshd runs a real OpenSSH server for tests, and logs in on it. Programs are
-// started where the caller is: in the network namespace of its thread.
+// Package testsshd runs a real OpenSSH server for tests, and logs in to it. Both run in
+// the network namespace of the calling thread.
 package testsshd
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// sshd is where Debian has it. It starts itself anew for each connection, so it has to be
-// called by its full path.
+// sshd is its path on Debian. It starts itself again for each connection, so it must be
+// started by its full path.
 const sshd = "/usr/sbin/sshd"
 
-// Server is an SSH server on which root may log in with a key of the test's.
+// Server is an SSH server on which root can log in with the test's key.
 type Server struct {
 	Addr netip.AddrPort
 	dir  string
 	cmd  *exec.Cmd
 }
 
-// Start starts one at an address and waits until it listens. wrap is a program with
-// arguments that starts it instead, for example in namespaces of its own; it may be empty.
+// Start starts a server at an address and waits until it listens. wrap, if not empty, is a
+// program with arguments that starts the server, for example in its own namespaces.
 func Start(dir string, addr netip.AddrPort, wrap ...string) (*Server, error) {
 	s := &Server{Addr: addr, dir: dir}
 	for _, key := range []string{"host", "client"} {
@@ -37,7 +37,7 @@ func Start(dir string, addr netip.AddrPort, wrap ...string) (*Server, error) {
 			return nil, fmt.Errorf("ssh-keygen: %w: %s", err, out)
 		}
 	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where it locks itself up
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // its chroot
 		return nil, err
 	}
 	config := fmt.Sprintf("ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s\n", addr, filepath.Join(dir, "host"), filepath.Join(dir, "client.pub")) +
@@ -66,7 +66,7 @@ func Start(dir string, addr netip.AddrPort, wrap ...string) (*Server, error) {
 	return s, nil
 }
 
-// await waits until the server greets.
+// await waits until the server sends its greeting.
 func (s *Server) await() error {
 	var err error
 	if !testpoll.Until(30*time.Second, func() bool {
@@ -81,25 +81,25 @@ func (s *Server) await() error {
 	return nil
 }
 
-// Log is what the server has said.
+// Log returns the server's log.
 func (s *Server) Log() string {
 	text, _ := os.ReadFile(filepath.Join(s.dir, "sshd.log"))
 	return string(text)
 }
 
-// Close ends the server. Sessions go on.
+// Close stops the server. Sessions continue.
 func (s *Server) Close() {
 	s.cmd.Process.Kill()
 	s.cmd.Wait()
 }
 
-// Session is somebody who is logged in.
+// Session is a login session.
 type Session struct {
 	cmd *exec.Cmd
 	in  io.Closer
 }
 
-// Login logs in from an address of the caller's, and waits until that is done.
+// Login logs in from an address of the caller and waits until that is done.
 func (s *Server) Login(from netip.Addr) (*Session, error) {
 	cmd := exec.Command("ssh", "-F", "none", "-b", from.String(), "-i", filepath.Join(s.dir, "client"), "-p", fmt.Sprint(s.Addr.Port()),
 		"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
@@ -125,8 +125,8 @@ func (s *Server) Login(from netip.Addr) (*Session, error) {
 	return session, nil
 }
 
-// logoutTime is how long a session has to end by itself. It cannot where the test's rules
-// drop its packets.
+// logoutTime is how long a session may take to end by itself. If the test's rules drop
+// its packets, it does not.
 const logoutTime = 5 * time.Second
 
 // Close logs out, and waits until that is done.

@@ -1,3 +1,3 @@
-// Package testvalue has values that tests of several packages begin with: a configuration
-// from its text, addresses, a folder like /proc.
+// Package testvalue makes values for the tests of several packages: a configuration from
+// its text, addresses, a folder like /proc.
 package testvalue

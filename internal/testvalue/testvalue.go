@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// Addrs are the addresses that texts have.
+// Addrs parses addresses.
 func Addrs(texts ...string) []netip.Addr {
 	var out []netip.Addr
 	for _, s := range texts {
@@ -20,8 +20,8 @@ func Addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// Proc is a folder like /proc, and what makes a process in it that has started 100 ticks a
-// process after the boot.
+// Proc makes a folder like /proc. process adds a process to it, which has started 100*pid
+// ticks after the boot.
 func Proc(t testing.TB) (proc string, process func(pid, ppid int, name, environ string)) {
 	t.Helper()
 	proc = t.TempDir()
@@ -36,7 +36,7 @@ func Proc(t testing.TB) (proc string, process func(pid, ppid int, name, environ 
 	}
 }
 
-// Config is the configuration that a file with such a text would give.
+// Config parses a configuration.
 func Config(t testing.TB, yaml string) config.Config {
 	t.Helper()
 	cfg, err := config.Parse("test.yaml", []byte(yaml))
@@ -46,13 +46,13 @@ func Config(t testing.TB, yaml string) config.Config {
 	return cfg
 }
 
-// PublishedFeed is a list as it was published. Such lists are not ours to carry: "make
-// published" says where they are.
+// PublishedFeed returns the path of a published list. Such lists are not part of this
+// repository: see "make published".
 func PublishedFeed(name string) string {
 	return filepath.Join(os.Getenv("VOIPBL_PUBLISHED"), "feeds", name)
 }
 
-// Defaults is the configuration that nobody has written, with folders of the test's own.
+// Defaults returns the default configuration with the test's own folders.
 func Defaults(t testing.TB) config.Config {
 	cfg := config.Default()
 	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")

@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Role is what a host had to do with a request.
+// Role is the part that a host had in a request.
 type Role string
 
 // The roles.
@@ -21,23 +21,23 @@ const (
 	ByProxy  Role = "proxy"
 )
 
-// Peer is a host that a request has led to.
+// Peer is a host that a request was sent to, or was redirected to.
 type Peer struct {
 	Host string     `json:"host"`          // in lower case, a name or an address
-	Addr netip.Addr `json:"addr,omitzero"` // of the connection, if there was one
+	Addr netip.Addr `json:"addr,omitzero"` // address of the connection, if there was one
 	Role Role       `json:"role,omitempty"`
 }
 
-// Peers notes which hosts one request leads to, with its redirects and by way of which
-// proxy.
+// Peers records the hosts that one request leads to, with redirects and proxy.
 type Peers struct {
 	mu    sync.Mutex
 	hosts []string // of the URL and of redirects
 	found []Peer
-	next  string // that a connection is being made to
+	next  string // the host that is being connected to
 }
 
-// Begin forgets all, and begins anew with a URL. What it returns makes connections known.
+// Begin forgets all hosts and starts with a URL. Requests with the returned context
+// record their connections.
 func (p *Peers) Begin(ctx context.Context, u *url.URL) context.Context {
 	p.Again(u)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -46,22 +46,22 @@ func (p *Peers) Begin(ctx context.Context, u *url.URL) context.Context {
 	})
 }
 
-// Again is for another attempt.
+// Again prepares for another attempt.
 func (p *Peers) Again(u *url.URL) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hosts, p.found = []string{hostOf(u)}, nil
 }
 
-// Redirected notes a redirect that is followed.
+// Redirected records a redirect that is followed.
 func (p *Peers) Redirected(to *url.URL) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hosts = append(p.hosts, hostOf(to))
 }
 
-// hostOf is the host of a URL. One that is not in ASCII is empty: a connection to it has
-// another name, and its letters may be no letters.
+// hostOf returns the host of a URL. It returns "" for a host that is not plain ASCII:
+// its connection has another name, and its characters are not safe to show.
 func hostOf(u *url.URL) string {
 	host := strings.ToLower(u.Hostname())
 	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789._-:") != "" {
@@ -90,7 +90,7 @@ func (p *Peers) connected(conn net.Conn) {
 	p.found = append(p.found, Peer{Host: p.next, Addr: at.Addr().Unmap().WithZone("")})
 }
 
-// All are the hosts in the order in which they came, each once.
+// All returns the hosts in order, without duplicates.
 func (p *Peers) All() []Peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()

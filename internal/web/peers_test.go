@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestPeers asks real servers: localhost, 127.0.0.2 and a proxy at 127.0.0.3 stand for
+// TestPeers uses real servers: localhost, 127.0.0.2 and a proxy at 127.0.0.3 stand for
 // three hosts.
 func TestPeers(t *testing.T) {
 	listener, err := net.Listen("tcp", "0.0.0.0:0")

@@ -46,7 +46,7 @@ func TestPause(t *testing.T) {
 }
 
 func TestAllowed(t *testing.T) {
-	for text, want := range map[string][2]string{ // without and with "insecure"
+	for text, want := range map[string][2]string{ // the error without and with "insecure"
 		"https://a.example/": {"", ""},
 		"http://a.example/":  {"http, where https is required", ""},
 		"ftp://a.example/":   {`scheme "ftp" is not http or https`, `scheme "ftp" is not http or https`},
