@@ -2,10 +2,13 @@ package rules
 
 import (
 	"context"
+	"os"
 	"slices"
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/reach"
+	"golang.org/x/term"
 )
 
 // How says how to go about the rules.
@@ -114,4 +117,23 @@ func (c Circumstances) mustWait() bool {
 // them.
 func maybeLoggedIn(base firewall.Base, connections []host.Login, err error) bool {
 	return err != nil || len(shutOut(base, connections)) > 0
+}
+
+// onTerminal reports whether a person may be watching.
+func onTerminal() bool {
+	return term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd()))
+}
+
+// checkOwners refuses base rules beside another owner of INPUT.
+func (r *Hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
+	if r.Cfg.Firewall.BesideOthers {
+		return nil
+	}
+	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: r.Fw.Backend, Used: true, Saved: saved}) // what cannot be read owns nothing that we see
+	native, _ := reach.ReadNative(ctx, known, false)
+	owners := reach.OtherOwners(known, native)
+	if len(owners) == 0 {
+		return nil
+	}
+	return &OtherOwnerError{owners, saved[firewall.IPv4].HasBase()}
 }

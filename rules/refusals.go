@@ -2,7 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // RejectedError is base rules that nobody has confirmed.
@@ -22,4 +26,45 @@ func (e *RejectedError) Error() string {
 // Remedy says what to do about it.
 func (e *RejectedError) Remedy() string {
 	return "check firewall.local_networks and firewall.services, then run \"voipbl firewall apply\" and confirm"
+}
+
+// UnattendedError is new base rules on a host that is in use already, and nobody
+// there to be let in or locked out: cron has found a change in the configuration.
+// On a fresh host there is nothing to lose, and provisioning is what installs it.
+type UnattendedError struct{ Others bool } // others are in force
+
+func (e *UnattendedError) Error() string {
+	if e.Others {
+		return "the base rules have changed, and nobody has tried yet whether they let an admin in: those from before stay in force"
+	}
+	return "the base rules are new, and nobody has tried yet whether they let an admin in: they are not installed"
+}
+
+// Remedy says what to do about it.
+func (*UnattendedError) Remedy() string {
+	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
+}
+
+// Explain describes it; see problemOf.
+func (e *UnattendedError) Explain() (reason, what, remedy string) {
+	return problem.ReasonUntried, "", e.Remedy()
+}
+
+// OtherOwnerError is another program being the firewall of this host.
+type OtherOwnerError struct {
+	Owners []string
+	There  bool // base rules of ours are in force beside it
+}
+
+func (e *OtherOwnerError) Error() string {
+	what := "not installed"
+	if e.There {
+		what = "left as they are"
+	}
+	return "the base rules are " + what + " beside " + strings.Join(e.Owners, " and ") + ": with two owners of INPUT each undoes what the other one lets in"
+}
+
+// Remedy says what to do about it.
+func (e *OtherOwnerError) Remedy() string {
+	return host.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
 }

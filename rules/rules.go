@@ -168,3 +168,13 @@ func (r *Hold) EnsureSaved() (warnings []string) {
 	}
 	return warnings
 }
+
+// Look is who listens on this host and by which tunnels packets come in, as they were
+// when it was asked first.
+func (r *Hold) Look() host.Ways {
+	if r.ways == nil {
+		ways := host.LookWays()
+		r.ways = &ways
+	}
+	return *r.ways
+}

@@ -12,16 +12,6 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 )
 
-// Look is who listens on this host and by which tunnels packets come in, as they were
-// when it was asked first.
-func (r *Hold) Look() host.Ways {
-	if r.ways == nil {
-		ways := host.LookWays()
-		r.ways = &ways
-	}
-	return *r.ways
-}
-
 // shutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.

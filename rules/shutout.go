@@ -1,19 +1,14 @@
 package rules
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/reach"
 )
 
 // LockoutError is base rules that would keep somebody out: who is logged in now, or who
@@ -84,64 +79,4 @@ func shutOut(base firewall.Base, logins []host.Login) []ShutOut {
 		out = append(out, o)
 	}
 	return out
-}
-
-// UnattendedError is new base rules on a host that is in use already, and nobody
-// there to be let in or locked out: cron has found a change in the configuration.
-// On a fresh host there is nothing to lose, and provisioning is what installs it.
-type UnattendedError struct{ Others bool } // others are in force
-
-func (e *UnattendedError) Error() string {
-	if e.Others {
-		return "the base rules have changed, and nobody has tried yet whether they let an admin in: those from before stay in force"
-	}
-	return "the base rules are new, and nobody has tried yet whether they let an admin in: they are not installed"
-}
-
-// Remedy says what to do about it.
-func (*UnattendedError) Remedy() string {
-	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
-}
-
-// Explain describes it; see problemOf.
-func (e *UnattendedError) Explain() (reason, what, remedy string) {
-	return problem.ReasonUntried, "", e.Remedy()
-}
-
-// onTerminal reports whether a person may be watching.
-func onTerminal() bool {
-	return term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd()))
-}
-
-// OtherOwnerError is another program being the firewall of this host.
-type OtherOwnerError struct {
-	Owners []string
-	There  bool // base rules of ours are in force beside it
-}
-
-func (e *OtherOwnerError) Error() string {
-	what := "not installed"
-	if e.There {
-		what = "left as they are"
-	}
-	return "the base rules are " + what + " beside " + strings.Join(e.Owners, " and ") + ": with two owners of INPUT each undoes what the other one lets in"
-}
-
-// Remedy says what to do about it.
-func (e *OtherOwnerError) Remedy() string {
-	return host.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
-}
-
-// checkOwners refuses base rules beside another owner of INPUT.
-func (r *Hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
-	if r.Cfg.Firewall.BesideOthers {
-		return nil
-	}
-	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: r.Fw.Backend, Used: true, Saved: saved}) // what cannot be read owns nothing that we see
-	native, _ := reach.ReadNative(ctx, known, false)
-	owners := reach.OtherOwners(known, native)
-	if len(owners) == 0 {
-		return nil
-	}
-	return &OtherOwnerError{owners, saved[firewall.IPv4].HasBase()}
 }

@@ -1,0 +1,54 @@
+package rules
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/settings"
+)
+
+// TestShutOut names the setting that lets a session in, and that setting does.
+func TestShutOut(t *testing.T) {
+	const lan = "firewall: {base: true, local_networks: [192.168.1.0/24, \"fd00::/48\"]"
+	for _, c := range []struct {
+		yaml, from string
+		port       uint16
+		why, add   string // of the refusal; empty if there is none
+		mended     string
+	}{
+		{lan + "}", "192.168.1.7", 22, "", "", ""},
+		{lan + "}", "fd00::7", 22, "", "", ""},
+		{lan + "}", "203.0.113.7", 22, "not in firewall.local_networks", `add "203.0.113.7" to firewall.local_networks`,
+			"firewall: {base: true, local_networks: [192.168.1.0/24, 203.0.113.7]}"},
+		{lan + "}", "2001:db8::7", 22, "not in firewall.local_networks", `add "2001:db8::7" to firewall.local_networks`,
+			"firewall: {base: true, local_networks: [192.168.1.0/24, \"2001:db8::7\"]}"},
+		{lan + "}", "192.168.1.7", 2222, "no service in firewall.services has that port", `add {name: ssh-2222, proto: tcp, ports: "2222", from: lan} to firewall.services;`,
+			lan + ", services: [{name: ssh-2222, proto: tcp, ports: \"2222\", from: lan}]}"},
+		{lan + "}", "203.0.113.7", 2222, "no service in firewall.services has that port", `from: lan} to firewall.services and "203.0.113.7" to firewall.local_networks`,
+			"firewall: {base: true, local_networks: [203.0.113.7], services: [{name: ssh-2222, proto: tcp, ports: \"2222\", from: lan}]}"},
+		{lan + ", services: [{name: ssh, proto: tcp, ports: \"22\", from: any}]}", "203.0.113.7", 22, "", "", ""},
+		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
+	} {
+		l := host.Login{From: netip.MustParseAddr(c.from), Port: c.port}
+		err := lockoutError(shutOut(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
+		if c.why == "" {
+			if err != nil {
+				t.Errorf("%s to %d: %v", c.from, c.port, err)
+			}
+			continue
+		}
+		lockout, ok := err.(*LockoutError)
+		if !ok || !strings.Contains(err.Error(), c.why) || !strings.Contains(lockout.Remedy(), c.add) || len(lockout.Out) != 1 {
+			t.Errorf("%s to %d: %v", c.from, c.port, err)
+		}
+		if c.mended == "" {
+			continue
+		}
+		if out := shutOut(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
+			t.Errorf("mended: %v", out)
+		}
+	}
+}
