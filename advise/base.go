@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/rules"
 )
 
@@ -88,7 +89,7 @@ func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []ne
 
 // lacksOf returns why base rules are refused.
 func lacksOf(refused error, at *rules.Prospect) (all []Lack) {
-	var lockedOut *rules.LockoutError
+	var lockedOut *lockout.ShutOutError
 	if errors.As(refused, &lockedOut) {
 		for _, o := range lockedOut.Out {
 			all = append(all, Lack{"they would lock out " + o.What + ": " + o.Reason, o.Add})

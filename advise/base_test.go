@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 )
@@ -24,7 +25,7 @@ func TestAdviseBase(t *testing.T) {
 		change(p)
 		return p
 	}
-	out := []rules.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
+	out := []lockout.ShutOut{{What: "the SSH session from 81.2.69.7 to port 22", Reason: "why", Add: "add it"}, {What: "the VPN wireguard", Reason: "closed", Add: "open it"}}
 	far := []netip.Prefix{netip.MustParsePrefix("10.77.0.0/16")}
 	for _, c := range []struct {
 		name       string
@@ -36,15 +37,15 @@ func TestAdviseBase(t *testing.T) {
 		says       string // of what stands against it, or speaks for it
 	}{
 		{"on", true, nil, at(func(*rules.Prospect) {}), BaseOn, nil, ""},
-		{"on, and refused", true, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseOn, nil, "they would lock out the SSH session from 81.2.69.7"},
+		{"on, and refused", true, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseOn, nil, "they would lock out the SSH session from 81.2.69.7"},
 		{"on, for a network that is nowhere", true, nil, at(func(*rules.Prospect) {}), BaseOn, far, "leads to 10.77.0.0/16"},
 		{"a network that is nowhere", false, nil, at(func(*rules.Prospect) {}), BasePossible, far, "leads to 10.77.0.0/16"},
 		{"nothing speaks against it", false, nil, at(func(*rules.Prospect) {}), BaseRecommended, nil, "from 192.168.1.9"},
 		{"nobody is logged in", false, nil, at(func(p *rules.Prospect) { p.Sessions = nil }), BaseRecommended, nil, "nobody is logged in by SSH"},
 		{"no network", false, errNoNetworks, at(func(*rules.Prospect) {}), BaseUnfit, nil, "somebody is logged in from 192.168.1.9"},
 		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*rules.Prospect) {}), BaseUnfit, nil, "switch it off"},
-		{"whoever would be locked out", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
-		{"each of them", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.LockoutError{Out: out} }), BaseUnfit, nil, "open it"},
+		{"whoever would be locked out", false, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
+		{"each of them", false, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseUnfit, nil, "open it"},
 		{"an owner by its rules", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
 		{"a tunnel that nobody knows", false, nil, at(func(p *rules.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
 		{"a firewall of the admin's own", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},

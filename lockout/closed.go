@@ -1,9 +1,9 @@
-// Package lockout finds what base rules would close: which listeners of this host,
-// which of those a VPN connects through, and what in the configuration opens them.
+// Package lockout tells whom base rules would shut out: which listeners of a host they close,
+// which sessions and VPNs they would not let in, and what in the configuration lets them in.
 //
-// It only computes, and installs no rules: package host supplies the listeners, package
-// firewall the rules. "voipbl firewall apply", "firewall diff", "setup" and "doctor"
-// use it, through rules, advise and cmd/voipbl.
+// It is pure: who listens and who is logged in comes from package host, what is open from
+// package firewall. Whether base rules are installed all the same is decided in package rules.
+// "voipbl firewall apply", "firewall diff", "setup" and "doctor" all ask here.
 package lockout
 
 import (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"golang.org/x/term"
 )
@@ -51,10 +52,10 @@ type Circumstances struct {
 
 	LoggedIn      bool // somebody is logged in
 	MaybeLoggedIn bool // or may be; see maybeLoggedIn
-	Unclear       bool // there is a tunnel of which nothing is known; see mysterious
+	Unclear       bool // there is a tunnel of which nothing is known; see [lockout.Unclear]
 
-	Owner error     // another owner of the firewall, beside which there are to be no base rules
-	Out   []ShutOut // those whom the base rules would lock out
+	Owner error             // another owner of the firewall, beside which there are to be no base rules
+	Out   []lockout.ShutOut // those whom the base rules would lock out
 }
 
 // circumstances are those of who acts, from where.
@@ -65,15 +66,21 @@ func (how How) circumstances(from host.Connection, terminal bool) Circumstances 
 	}
 }
 
-// meet adds who is there, and would be let in by base rules or not.
+// meet looks up who is there and whose firewall this is, and adds it.
 func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*firewall.Saved) Circumstances {
-	logins := host.SSHLogins()
 	connections, err := host.Inbound()
-	c.LoggedIn = len(logins) > 0
-	c.MaybeLoggedIn = maybeLoggedIn(base, connections, err)
-	c.Unclear = mysterious(r.Look())
+	c = c.beside(base, saved, host.SSHLogins(), connections, err, r.Look())
 	c.Owner = r.checkOwners(ctx, saved)
-	c.Out = slices.Concat(shutOut(base, logins), shutVPNs(base, saved, r.Look(), logins))
+	return c
+}
+
+// beside adds who is there, and would be let in by base rules or not. unknown is why the
+// connections could not be listed.
+func (c Circumstances) beside(base firewall.Base, saved [2]*firewall.Saved, logins, connections []host.Login, unknown error, ways host.Ways) Circumstances {
+	c.LoggedIn = len(logins) > 0
+	c.MaybeLoggedIn = maybeLoggedIn(base, connections, unknown)
+	c.Unclear = lockout.Unclear(ways)
+	c.Out = slices.Concat(lockout.ShutSessions(base, logins), lockout.ShutVPNs(base, saved, ways, logins))
 	return c
 }
 
@@ -92,11 +99,11 @@ func (c Circumstances) refusal() error {
 	case c.Force || c.Accepted:
 		return nil
 	case len(c.Out) > 0 && !c.Unattended: // which says more
-		return lockoutError(c.Out)
+		return lockout.Refuse(c.Out)
 	case c.mustWait():
 		return &UnattendedError{c.There}
 	}
-	return lockoutError(c.Out)
+	return lockout.Refuse(c.Out)
 }
 
 // mustWait reports whether new base rules must not be installed before somebody comes
@@ -116,7 +123,7 @@ func (c Circumstances) mustWait() bool {
 // every session, so that is enough not to install them while nobody is there to confirm
 // them.
 func maybeLoggedIn(base firewall.Base, connections []host.Login, err error) bool {
-	return err != nil || len(shutOut(base, connections)) > 0
+	return err != nil || len(lockout.ShutSessions(base, connections)) > 0
 }
 
 // onTerminal reports whether a person may be watching.

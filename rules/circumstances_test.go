@@ -2,11 +2,14 @@ package rules
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"reflect"
 	"testing"
 
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 )
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
@@ -59,9 +62,44 @@ func TestCaller(t *testing.T) {
 	}
 }
 
+// TestBeside: who is logged in counts, and whether base rules let him in again.
+func TestBeside(t *testing.T) {
+	base := firewall.Base{
+		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
+		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
+	}
+	from := func(addrs ...string) (logins []host.Login) {
+		for _, a := range addrs {
+			logins = append(logins, host.Login{From: netip.MustParseAddr(a), Port: 22})
+		}
+		return logins
+	}
+	vpn := host.Ways{Listeners: []host.Listener{{Proto: "udp", Addr: netip.IPv4Unspecified(), Port: 51820, VPN: "wireguard"}}}
+	for _, c := range []struct {
+		name                string
+		logins, connections []host.Login
+		unknown             error
+		ways                host.Ways
+		logged, maybe       bool
+		out                 int
+	}{
+		{"nobody", nil, nil, nil, host.Ways{}, false, false, 0},
+		{"somebody who is let in", from("192.168.7.7"), from("192.168.7.7"), nil, host.Ways{}, true, false, 0},
+		{"somebody who is not", from("192.0.2.7"), from("192.0.2.7"), nil, host.Ways{}, true, true, 1},
+		{"a connection that is not", nil, from("192.0.2.7"), nil, host.Ways{}, false, true, 0},
+		{"it is not known", nil, nil, net.ErrClosed, host.Ways{}, false, true, 0},
+		{"a VPN", from("192.0.2.7"), nil, nil, vpn, true, false, 2},
+	} {
+		got := Circumstances{Caller: true}.beside(base, [2]*firewall.Saved{}, c.logins, c.connections, c.unknown, c.ways)
+		if !got.Caller || got.LoggedIn != c.logged || got.MaybeLoggedIn != c.maybe || got.Unclear || len(got.Out) != c.out {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
 // TestRefusal asks who has the last word about new base rules.
 func TestRefusal(t *testing.T) {
-	owner, out := &OtherOwnerError{Owners: []string{"ufw"}}, []ShutOut{{What: "a session"}}
+	owner, out := &OtherOwnerError{Owners: []string{"ufw"}}, []lockout.ShutOut{{What: "a session"}}
 	for _, c := range []struct {
 		name string
 		is   Circumstances
@@ -71,9 +109,9 @@ func TestRefusal(t *testing.T) {
 		{"another owner, also by force", Circumstances{ByHand: true, Force: true, Owner: owner}, owner},
 		{"another owner, of rules that were confirmed", Circumstances{Accepted: true, Owner: owner}, owner},
 		{"confirmed before", Circumstances{Unattended: true, Established: true, Accepted: true, Out: out}, nil},
-		{"somebody would be locked out", Circumstances{ByHand: true, Out: out}, &LockoutError{}},
+		{"somebody would be locked out", Circumstances{ByHand: true, Out: out}, &lockout.ShutOutError{}},
 		{"by force", Circumstances{ByHand: true, Force: true, Out: out}, nil},
-		{"somebody would be, by a sync that nobody waits for", Circumstances{Used: true, Out: out}, &LockoutError{}},
+		{"somebody would be, by a sync that nobody waits for", Circumstances{Used: true, Out: out}, &lockout.ShutOutError{}},
 		{"a sync that nobody waits for", Circumstances{Used: true}, &UnattendedError{}},
 		{"nobody is there", Circumstances{Unattended: true, Established: true, Out: out}, &UnattendedError{}},
 	} {

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -147,7 +148,7 @@ func TestDecide(t *testing.T) {
 	logged := func(c *Circumstances) { c.LoggedIn = true }
 	maybe := func(c *Circumstances) { c.MaybeLoggedIn = true }
 	tunnel := func(c *Circumstances) { c.Unclear = true }
-	out := func(c *Circumstances) { c.Out = []ShutOut{{What: "a session"}} }
+	out := func(c *Circumstances) { c.Out = []lockout.ShutOut{{What: "a session"}} }
 	ufw := func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} }
 
 	for _, c := range []struct {
@@ -167,14 +168,14 @@ func TestDecide(t *testing.T) {
 		{"base, at boot, somebody may be", baseOn, nothing, fresh, nil, with(boot, maybe), "", "no base +drop: Unattended"},
 		{"base, at boot, by a tunnel", baseOn, nothing, fresh, nil, with(boot, tunnel), "", "no base +drop: Unattended"},
 		{"base, at boot, who would be locked out", baseOn, nothing, fresh, nil, with(with(boot, logged), out), "", "no base +drop: Unattended"},
-		{"base, at boot, a VPN alone would be", baseOn, nothing, fresh, nil, with(boot, out), "", "no base +drop: Lockout"},
+		{"base, at boot, a VPN alone would be", baseOn, nothing, fresh, nil, with(boot, out), "", "no base +drop: ShutOut"},
 		{"base, at boot, beside ufw", baseOn, nothing, fresh, nil, with(boot, ufw), "", "no base +drop: OtherOwner"},
 		{"base, an agent that has been at work", baseOn, nothing, fresh, nil, agent, "", "no base +drop: Unattended"},
 		{"base, cron", baseOn, nothing, fresh, nil, with(sync, logged), "", "base +base +drop"},
-		{"base, a sync, who would be locked out", baseOn, nothing, fresh, nil, with(waited, out), "", "no base +drop: Lockout"},
+		{"base, a sync, who would be locked out", baseOn, nothing, fresh, nil, with(waited, out), "", "no base +drop: ShutOut"},
 		{"base, by hand", baseOn, nothing, fresh, nil, hand, "new", "base +base +drop trial"},
 		{"base, by hand, without a trial", baseOn, nothing, fresh, nil, hand, "", "base +base +drop"},
-		{"base, by hand, who would be locked out", baseOn, nothing, fresh, nil, with(hand, out), "new", "no base +drop: Lockout"},
+		{"base, by hand, who would be locked out", baseOn, nothing, fresh, nil, with(hand, out), "new", "no base +drop: ShutOut"},
 		{"base, by force, who would be locked out", baseOn, nothing, fresh, nil, with(force, out), "new", "base +base +drop trial"},
 		{"base, by force, beside ufw", baseOn, nothing, fresh, nil, with(force, ufw), "new", "no base +drop: OtherOwner"},
 
@@ -197,8 +198,8 @@ func TestDecide(t *testing.T) {
 		{"others were accepted, and are gone", baseOn, nothing, accepted(baseOld), nil, agent, "", "base of before +base +drop: Unattended"},
 		{"others were accepted, and are gone, at boot", baseOn, nothing, accepted(baseOld), nil, boot, "", "base of before +base +drop: Unattended"},
 		{"others were accepted, and are gone, beside ufw", baseOn, nothing, accepted(baseOld), nil, with(agent, ufw), "", "no base +drop: OtherOwner"},
-		{"others were accepted, by hand, who would be locked out", baseOn, baseOld, accepted(baseOld), nil, with(hand, out), "new", "base stays: Lockout"},
-		{"others were accepted, and are gone, by hand, who would be", baseOn, nothing, accepted(baseOld), nil, with(hand, out), "new", "no base +drop: Lockout"},
+		{"others were accepted, by hand, who would be locked out", baseOn, baseOld, accepted(baseOld), nil, with(hand, out), "new", "base stays: ShutOut"},
+		{"others were accepted, and are gone, by hand, who would be", baseOn, nothing, accepted(baseOld), nil, with(hand, out), "new", "no base +drop: ShutOut"},
 		{"others were accepted, by hand", baseOn, baseOld, accepted(baseOld), nil, hand, "new", "base +base -base trial"},
 		{"none are configured any more", dropOnly, baseOn, accepted(baseOn), nil, agent, "", "no base -base"},
 		{"none are configured any more, by hand", dropOnly, baseOn, accepted(baseOn), nil, hand, "new", "no base -base trial"},
@@ -235,6 +236,21 @@ func TestDecide(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestHasBase: base rules are in force where INPUT ends with them.
+func TestHasBase(t *testing.T) {
+	hook := func(chain string, last bool) firewall.Wanted {
+		return firewall.Wanted{{{Name: "filter", Hooks: []firewall.Hook{{Chain: chain, Last: last}}}}, nil}
+	}
+	for _, c := range []struct {
+		is   firewall.Wanted
+		want bool
+	}{{hook("INPUT", true), true}, {hook("INPUT", false), false}, {hook("OUTPUT", true), false}, {firewall.Wanted{}, false}} {
+		if HasBase(c.is) != c.want {
+			t.Errorf("%+v: %v", c.is, !c.want)
+		}
 	}
 }
 
@@ -282,7 +298,7 @@ func TestDecideAlways(t *testing.T) {
 		func(c *Circumstances) { c.LoggedIn = true },
 		func(c *Circumstances) { c.MaybeLoggedIn = true },
 		func(c *Circumstances) { c.Unclear = true },
-		func(c *Circumstances) { c.Out = []ShutOut{{What: "a session"}} },
+		func(c *Circumstances) { c.Out = []lockout.ShutOut{{What: "a session"}} },
 		func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} },
 	}
 	asked := make(map[bool]int)

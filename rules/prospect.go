@@ -16,11 +16,11 @@ import (
 
 // Prospect is what base rules would meet on this host, if an admin put them on trial now.
 type Prospect struct {
-	Refusal  error            // why "voipbl firewall apply" would not install them, or nil
-	Sessions []netip.Addr     // from where somebody is logged in by SSH, and would be let in again
-	Out      []ShutOut        // whoever would not be
-	Unclear  bool             // a tunnel comes in, and its program is not known
-	Closed   []lockout.Closed // listeners that they close
+	Refusal  error             // why "voipbl firewall apply" would not install them, or nil
+	Sessions []netip.Addr      // from where somebody is logged in by SSH, and would be let in again
+	Out      []lockout.ShutOut // whoever would not be
+	Unclear  bool              // a tunnel comes in, and its program is not known
+	Closed   []lockout.Closed  // listeners that they close
 
 	// Unresolved are names of trunks of which no address is known yet.
 	Unresolved []string

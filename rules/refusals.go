@@ -45,7 +45,7 @@ func (*UnattendedError) Remedy() string {
 	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
 }
 
-// Explain describes it; see problemOf.
+// Explain describes it; see [problem.Of].
 func (e *UnattendedError) Explain() (reason, what, remedy string) {
 	return problem.ReasonUntried, "", e.Remedy()
 }

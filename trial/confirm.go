@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -85,7 +86,7 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	if err != nil || p.Base == nil || c.Name() == "" || here {
 		return err
 	}
-	return rules.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
+	return lockout.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
 }
 
 // NotInForceError is rules on trial that are not in the kernel as they were tried.

@@ -36,7 +36,7 @@ var rooms = []room{
 	{
 		name:  "rules",
 		files: `(circumstances|decide)\.go`,
-		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller|TestDecide.*",
+		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller|TestBeside|TestHasBase|TestDecide.*",
 		slow:  "TestDecideAlways",
 	},
 }

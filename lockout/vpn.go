@@ -1,4 +1,4 @@
-package rules
+package lockout
 
 import (
 	"fmt"
@@ -9,15 +9,14 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/lockout"
 )
 
-// shutVPNs are the VPNs that base rules shut out. While base rules are new, the
+// ShutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.
-func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, logins []host.Login) []ShutOut {
+func ShutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, logins []host.Login) []ShutOut {
 	var out []ShutOut
-	for _, c := range lockout.VPN(lockout.Find(base, saved, ways.Listeners)) {
+	for _, c := range VPN(Find(base, saved, ways.Listeners)) {
 		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
 		if len(c.OpenTo) > 0 {
 			o.Reason = "it is open for the local networks only"
@@ -30,10 +29,10 @@ func shutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, logi
 	return out
 }
 
-// mysterious reports whether there is a tunnel that base rules may shut out or not.
-func mysterious(ways host.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
+// Unclear reports whether there is a tunnel that base rules may shut out or not.
+func Unclear(ways host.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
 
-func vpnName(c lockout.Closed) string {
+func vpnName(c Closed) string {
 	name := "the VPN " + c.VPN
 	if c.Program != "" && c.Program != c.VPN {
 		name += " (" + c.Program + ")"
@@ -42,7 +41,7 @@ func vpnName(c lockout.Closed) string {
 }
 
 // sessionsBehind are the clients that are logged in through a VPN's listener.
-func sessionsBehind(ways host.Ways, c lockout.Closed, logins []host.Login) []string {
+func sessionsBehind(ways host.Ways, c Closed, logins []host.Login) []string {
 	var all []string
 	for _, l := range logins {
 		t, through := ways.Through(l.From, netip.Addr{})
@@ -54,15 +53,15 @@ func sessionsBehind(ways host.Ways, c lockout.Closed, logins []host.Login) []str
 	return slices.Compact(all)
 }
 
-// TunnelConnectionError is a confirmation that came in through a tunnel: what carries
+// TunnelError is a confirmation that came in through a tunnel: what carries
 // it was there before the rules, so that it proves nothing about them.
-type TunnelConnectionError struct {
+type TunnelError struct {
 	Tunnel   string
-	Closed   []lockout.Closed // what carries it and is not open; none if it is not known what does
+	Closed   []Closed // what carries it and is not open; none if it is not known what does
 	Deadline time.Time
 }
 
-func (e *TunnelConnectionError) Error() string {
+func (e *TunnelError) Error() string {
 	text := fmt.Sprintf("this SSH connection comes in through the tunnel %s, which was there before the rules", e.Tunnel)
 	if len(e.Closed) == 0 {
 		return text + ", and it is not known what carries it"
@@ -75,7 +74,7 @@ func (e *TunnelConnectionError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *TunnelConnectionError) Remedy() string {
+func (e *TunnelError) Remedy() string {
 	sure := fmt.Sprintf("log in past the tunnel and confirm there, before %s, or use --here if you know that it comes again", e.Deadline.Local().Format(time.TimeOnly))
 	var all []string
 	for _, c := range e.Closed {
@@ -101,9 +100,9 @@ func CheckTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c
 		name = t.Kind
 	}
 	outer := ways.Outer(t)
-	closed := lockout.VPN(lockout.Find(base, saved, outer))
+	closed := VPN(Find(base, saved, outer))
 	if len(closed) > 0 || len(outer) == 0 && t.Program == "" {
-		return &TunnelConnectionError{name, closed, deadline}
+		return &TunnelError{name, closed, deadline}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package rules
+package lockout
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// LockoutError is base rules that would keep somebody out: who is logged in now, or who
+// ShutOutError is base rules that would keep somebody out: who is logged in now, or who
 // comes in by a VPN.
-type LockoutError struct{ Out []ShutOut }
+type ShutOutError struct{ Out []ShutOut }
 
 // ShutOut is a session or a VPN that base rules do not let in.
 type ShutOut struct {
@@ -22,7 +22,7 @@ type ShutOut struct {
 	Add    string // the setting that lets it in
 }
 
-func (e *LockoutError) Error() string {
+func (e *ShutOutError) Error() string {
 	var all []string
 	for _, o := range e.Out {
 		all = append(all, o.What+": "+o.Reason)
@@ -31,7 +31,7 @@ func (e *LockoutError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *LockoutError) Remedy() string {
+func (e *ShutOutError) Remedy() string {
 	var all []string
 	for _, o := range e.Out {
 		if !slices.Contains(all, o.Add) {
@@ -41,21 +41,21 @@ func (e *LockoutError) Remedy() string {
 	return strings.Join(all, ", and ") + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
 }
 
-// Explain describes it; see problemOf.
-func (e *LockoutError) Explain() (reason, what, remedy string) {
+// Explain describes it; see [problem.Of].
+func (e *ShutOutError) Explain() (reason, what, remedy string) {
 	return problem.ReasonLockout, "", e.Remedy()
 }
 
-// lockoutError is nil if nobody is shut out.
-func lockoutError(out []ShutOut) error {
+// Refuse is nil if nobody is shut out.
+func Refuse(out []ShutOut) error {
 	if len(out) == 0 {
 		return nil
 	}
-	return &LockoutError{out}
+	return &ShutOutError{out}
 }
 
-// shutOut are the sessions that base rules do not let in.
-func shutOut(base firewall.Base, logins []host.Login) []ShutOut {
+// ShutSessions are the sessions that base rules do not let in.
+func ShutSessions(base firewall.Base, logins []host.Login) []ShutOut {
 	var out []ShutOut
 	for _, l := range logins {
 		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.From, l.Port)}

@@ -1,4 +1,4 @@
-package rules
+package lockout
 
 import (
 	"net/netip"
@@ -33,21 +33,21 @@ func TestShutOut(t *testing.T) {
 		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
 	} {
 		l := host.Login{From: netip.MustParseAddr(c.from), Port: c.port}
-		err := lockoutError(shutOut(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
+		err := Refuse(ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
 		if c.why == "" {
 			if err != nil {
 				t.Errorf("%s to %d: %v", c.from, c.port, err)
 			}
 			continue
 		}
-		lockout, ok := err.(*LockoutError)
+		lockout, ok := err.(*ShutOutError)
 		if !ok || !strings.Contains(err.Error(), c.why) || !strings.Contains(lockout.Remedy(), c.add) || len(lockout.Out) != 1 {
 			t.Errorf("%s to %d: %v", c.from, c.port, err)
 		}
 		if c.mended == "" {
 			continue
 		}
-		if out := shutOut(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
+		if out := ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
 			t.Errorf("mended: %v", out)
 		}
 	}

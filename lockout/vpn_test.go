@@ -1,4 +1,4 @@
-package rules
+package lockout
 
 import (
 	"fmt"
@@ -70,7 +70,7 @@ func TestCheckTunnel(t *testing.T) {
 				t.Errorf("%s: %v has no %q", c.client, err, piece)
 			}
 		}
-		if remedy := err.(*TunnelConnectionError).Remedy(); !strings.Contains(remedy, "--here") || strings.Contains(err.Error(), "close") != strings.Contains(remedy, "firewall.services") {
+		if remedy := err.(*TunnelError).Remedy(); !strings.Contains(remedy, "--here") || strings.Contains(err.Error(), "close") != strings.Contains(remedy, "firewall.services") {
 			t.Errorf("%s: remedy %s", c.client, remedy)
 		}
 	}
@@ -80,7 +80,7 @@ func TestCheckTunnel(t *testing.T) {
 func TestShutVPNs(t *testing.T) {
 	base := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
 	var got []string
-	for _, o := range shutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []host.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
+	for _, o := range ShutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []host.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
 		got = append(got, fmt.Sprintf("%s: %s: %s", o.What, o.Reason, o.Add))
 	}
 	want := []string{
