@@ -122,7 +122,7 @@ func (m *metricsServer) status() (*blocklist.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	agent := m.d.snapshot()
-	s, err := blocklist.StatusOf(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, nil)
+	s, err := blocklist.StatusOf(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, blocklist.File{})
 	if err != nil {
 		return nil, err
 	}

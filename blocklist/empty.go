@@ -140,7 +140,7 @@ func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) 
 			return nil, err
 		}
 	}
-	status, err := ReadStatus(ctx, cfg, "", time.Now(), nil)
+	status, err := ReadStatus(ctx, cfg, "", time.Now(), File{})
 	if err != nil {
 		return nil, err
 	}

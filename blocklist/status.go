@@ -82,7 +82,7 @@ type Status struct {
 	taken    *problem.Problem  // why voipbl cannot use the names of its sets
 	renamed  bool              // the configuration names other sets
 	unasked  []string          // those, if they are there and another program's rules go on asking the former ones
-	mistaken bool              // the file has a mistake, so another configuration is in force
+	file     File              // if something else is in force
 	outlook  *rules.Report     // what the agent would do to the rules, if it was asked
 }
 
@@ -105,21 +105,26 @@ type SetStatus struct {
 	users   []string // lists and rules of others that use it, if it is not voipbl's
 }
 
+// File is a configuration file that is not what is in force.
+type File struct {
+	Mistake bool           // it has a mistake
+	Config  *config.Config // what it says otherwise; nil if that is not known, or in force
+}
+
 // ReadStatus reads the state at the time now from the kernel, the state folder and a running
-// agent. mistake is the error in the configuration file, if cfg was read elsewhere because of
-// it.
-func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, mistake error) (*Status, error) {
+// agent. file is what the configuration file has, if cfg is from elsewhere.
+func ReadStatus(ctx context.Context, cfg config.Config, version string, now time.Time, file File) (*Status, error) {
 	agent, err := state.AskStatus(ctx, cfg)
 	var outlook *rules.Report
 	if agent != nil {
 		outlook = askOutlook(ctx, cfg)
 	}
-	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, mistake)
+	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, file)
 }
 
 // StatusOf is ReadStatus for a caller that has asked the agent, or is the agent: then book has
 // its bans, which are otherwise read from disk.
-func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *bans.Book, mistake error) (*Status, error) {
+func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *bans.Book, file File) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -130,12 +135,12 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), mistaken: mistake != nil}
+	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), file: file}
 	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
-	file := cfg
-	cfg = setnames.NamesInForce(ctx, file)
-	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(file); s.renamed && settings.LeavesRules(file) && setnames.AreThere(file, kernel) {
-		s.unasked = []string{file.Set, file.BanSet}
+	named := cfg
+	cfg = setnames.NamesInForce(ctx, named)
+	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && settings.LeavesRules(named) && setnames.AreThere(named, kernel) {
+		s.unasked = []string{named.Set, named.BanSet}
 	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
@@ -255,13 +260,10 @@ func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
 
 // Mended adapts a remedy so that it works on this host as it is now; see [rules.Mended].
 func (s *Status) Mended(remedy string) string {
-	switch {
-	case s.mistaken:
+	if s.file.Mistake {
 		return rules.Mended(remedy)
-	case s.Agent.Refuses():
-		return rules.TakenOver(remedy)
 	}
-	return remedy
+	return rules.ByTheFile(remedy, s.file.Config, s.Agent.Refuses())
 }
 
 // Unresolved are the names that were never resolved.

@@ -75,7 +75,7 @@ type scriptPart struct {
 // takes out what runs the script, its rules, and its sets, in this order. The script's file
 // stays.
 func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool) (*Migrated, error) {
-	status, err := blocklist.ReadStatus(ctx, cfg, version, time.Now(), nil)
+	status, err := blocklist.ReadStatus(ctx, cfg, version, time.Now(), blocklist.File{})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package reach
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/voipbl/voipbl/firewall"
@@ -82,16 +81,10 @@ func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
 	})
 }
 
-// readRange parses what [portrange.Range.String] writes.
-func readRange(text string) (r firewall.PortRange) {
-	first, last, isRange := strings.Cut(text, ":")
-	if !isRange {
-		last = first
+// readRange parses what [portrange.Range.String] returns.
+func readRange(text string) firewall.PortRange {
+	if r, ok := portrange.Parse(text); ok {
+		return r
 	}
-	a, err := strconv.ParseUint(first, 10, 16)
-	b, err2 := strconv.ParseUint(last, 10, 16)
-	if err != nil || err2 != nil {
-		return firewall.PortRange{First: 1} // none
-	}
-	return firewall.PortRange{First: uint16(a), Last: uint16(b)}
+	return firewall.PortRange{First: 1} // none
 }

@@ -37,7 +37,7 @@ func Plan(ctx context.Context, file config.Config) (*Report, error) {
 // AsStatus gives problems and obstacles the remedies that status gives them. An agent that
 // cannot be asked is told of elsewhere.
 func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
-	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families) == 0 {
+	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families)+len(r.Closed) == 0 {
 		return
 	}
 	agent, _ := state.AskStatus(ctx, cfg)

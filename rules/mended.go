@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -13,7 +14,8 @@ import (
 // more than the agent does by itself.
 const (
 	MendFirst = "mend the configuration (see \"voipbl config check\"), then "
-	TakeFirst = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant), then "
+	TakeFirst = takeOver + ", then "
+	takeOver  = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant)"
 )
 
 var (
@@ -41,7 +43,7 @@ func Mended(remedy string) string {
 	}
 	remedy = orWrite.ReplaceAllString(remedy, "$1")
 	if readsFile.MatchString(remedy) || writesFile.MatchString(remedy) {
-		return MendFirst + remedy
+		return MendFirst + seeThatItHas(remedy)
 	}
 	return remedy
 }
@@ -58,6 +60,20 @@ func TakenOver(remedy string) string {
 	return remedy
 }
 
+// ByTheFile is a remedy as it can be carried out where another file than what is in force is
+// valid, and refused or not taken over yet: what it says to write may be there already.
+func ByTheFile(remedy string, file *config.Config, refused bool) string {
+	switch {
+	case file != nil && InTheFile(*file, remedy) && (refused || strings.HasPrefix(remedy, TakeFirst)):
+		return takeOver
+	case file != nil && InTheFile(*file, remedy):
+		return problem.RunReload
+	case refused:
+		return TakenOver(remedy)
+	}
+	return remedy
+}
+
 // Mended gives all that is wrong with the rules remedies that can be carried out where the
 // configuration has a mistake.
 func (r *Report) Mended() { r.remedies(Mended) }
@@ -65,6 +81,15 @@ func (r *Report) Mended() { r.remedies(Mended) }
 // remedies puts others in the place of all remedies.
 func (r *Report) remedies(of func(string) string) {
 	r.Problem, r.Obstacles, r.Families = withRemedies(of, r.Problem, r.Obstacles, r.Families)
+	for i := range r.Closed {
+		r.Closed[i].Remedy = of(r.Closed[i].Remedy)
+	}
+}
+
+// ByTheFile gives all that is wrong with the rules remedies that go by a file which is not in
+// force; see [ByTheFile].
+func (r *Report) ByTheFile(file config.Config) {
+	r.remedies(func(remedy string) string { return ByTheFile(remedy, &file, false) })
 }
 
 // Remedies puts others in the place of all remedies.

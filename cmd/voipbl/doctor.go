@@ -69,7 +69,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	}
 	cfg, ctx := force.Config, reach.AtOneMoment(cmd.Context())
 	in := advise.Input{Config: cfg, SecretFile: secretFile(cfg, force.file)}
-	if in.Status, err = blocklist.ReadStatus(ctx, cfg, version, time.Now(), force.mistake); err != nil {
+	if in.Status, err = blocklist.ReadStatus(ctx, cfg, version, time.Now(), force.other()); err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
 	if in.Rules, err = reach.ReadKernelRules(ctx, cfg); err != nil && in.Status.Rules.Problem == nil {
@@ -90,6 +90,9 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	in.Closed = []lockout.Closed{}
 	if in.Status.Rules.Base == rules.BaseOn {
 		in.Closed = rules.ClosedListeners(cfg, in.Rules, in.Facts.Listeners)
+		for i, c := range in.Closed {
+			in.Closed[i].Remedy = in.Status.Mended(c.Remedy)
+		}
 	}
 	report := show.DoctorReport{Findings: append([]advise.Finding{}, advise.Findings(in)...), Closed: in.Closed, Facts: in.Facts}
 	if p := force.trouble(in.Status.Agent); p != nil {

@@ -112,8 +112,11 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 			if err != nil {
 				return &exit.Error{Code: exit.Usage, Err: err}
 			}
-			if a.mistaken {
+			switch {
+			case a.other.Mistake:
 				r.Mended()
+			case a.other.Config != nil:
+				r.ByTheFile(*a.other.Config)
 			}
 			show.RulesTrouble(a.Screen, r)
 			for _, w := range r.Warnings {

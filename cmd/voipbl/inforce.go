@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/screen"
@@ -18,10 +19,11 @@ import (
 // or else the file, or what was in force last if that has a mistake.
 type inForce struct {
 	config.Config
-	file    string // that was asked about
-	mistake error  // in the file, for which something else is in force
-	differs bool   // the agent goes by another configuration than the file has
-	silent  error  // why the agent cannot say what it goes by
+	file    string        // that was asked about
+	mistake error         // in the file, for which something else is in force
+	differs bool          // the agent goes by another configuration than the file has
+	written config.Config // what the file has then
+	silent  error         // why the agent cannot say what it goes by
 }
 
 // inForce finds it.
@@ -30,7 +32,6 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	if err != nil {
 		return inForce{}, err
 	}
-	a.mistaken = mistake != nil
 	f := inForce{Config: cfg, file: a.configFile, mistake: mistake}
 	if abs, err := filepath.Abs(f.file); err == nil {
 		f.file = abs
@@ -40,9 +41,19 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	case errors.As(err, new(*state.SilentAgentError)):
 		f.silent = err
 	case mistake == nil && err == nil && !cfg.Equal(theirs):
-		f.Config, f.differs = theirs, true
+		f.Config, f.differs, f.written = theirs, true, cfg
 	}
+	a.other = f.other()
 	return f, nil
+}
+
+// other is the file, if something else is in force.
+func (f inForce) other() blocklist.File {
+	file := blocklist.File{Mistake: f.mistake != nil}
+	if f.differs {
+		file.Config = &f.written
+	}
+	return file
 }
 
 // trouble is what is wrong with that, beside what the agent says about it.
@@ -65,7 +76,7 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 	}
 	return &problem.Problem{
 		Error:  f.file + " has changed, and the agent has not taken it over yet",
-		Remedy: "run \"voipbl reload\"",
+		Remedy: problem.RunReload,
 	}
 }
 

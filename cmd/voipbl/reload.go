@@ -45,7 +45,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			show.Saved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
 			show.Note(a.Screen, rules.DropLogNote(cfg))
 			// As status says it.
-			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), nil)
+			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), blocklist.File{})
 			switch {
 			case err != nil:
 				return &exit.Error{Code: exit.Stale, Err: err}

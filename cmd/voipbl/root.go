@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/internal/exit"
@@ -32,7 +33,7 @@ const memoryLimit = 64 << 20
 type app struct {
 	*screen.Screen
 	configFile string
-	mistaken   bool // the file has a mistake, and something else is used
+	other      blocklist.File // the file, if something else is used
 }
 
 func newApp(out, err io.Writer) *app { return &app{Screen: screen.New(out, err)} }

@@ -41,7 +41,7 @@ func (a *app) status(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	s, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.mistake)
+	s, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg.Config, version, now, cfg.other())
 	if err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}

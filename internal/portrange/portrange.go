@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Range is the ports from First to Last, both included.
@@ -25,6 +26,17 @@ func (r Range) String() string {
 		return strconv.Itoa(int(r.First))
 	}
 	return fmt.Sprintf("%d:%d", r.First, r.Last)
+}
+
+// Parse reads what [Range.String] writes.
+func Parse(text string) (r Range, ok bool) {
+	first, last, isRange := strings.Cut(text, ":")
+	if !isRange {
+		last = first
+	}
+	a, err := strconv.ParseUint(first, 10, 16)
+	b, err2 := strconv.ParseUint(last, 10, 16)
+	return Range{uint16(a), uint16(b)}, err == nil && err2 == nil && a <= b
 }
 
 // Has reports whether a port is in the range.
