@@ -8,15 +8,18 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
 ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs what can be run, and the rest fails'; false; }; }
 PACKAGES = ./...
+STAGES   = go -C tools run ./stages
 
-.PHONY: build install deb try test test-deb published check fuzz mutants faults answers bench man completions clean help
+.PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
 deb: ; @sh packaging/deb/build.sh $(or $(ARCH),amd64 arm64)   ## dist/voipbl_VERSION_ARCH.deb for each ARCH
 try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' sh testdata/try.sh bin/voipbl   ## the main job on a full-size list; FEED=FILE for yours
-test: ; @$(ABLE) && sh testdata/install.sh && $(MAKE) --no-print-directory check && sh testdata/alone.sh go test -count=1 -vet=off -parallel 4 -timeout 38m $(PACKAGES)   ## everything, with the real kernel and tools; says and asks what it installs
-test-deb: ; @$(ABLE) && sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v -timeout 25m ./packaging/deb   ## the .deb installed, booted, upgraded, removed
+test: ; @$(ABLE) && sh testdata/install.sh && $(MAKE) --no-print-directory check && $(STAGES) unit kernel deb -- $(PACKAGES)   ## check and all stages of tests, each only if the one before is well; says and asks what it installs
+test-unit: ; @sh testdata/install.sh $$([ "$$(id -u)" -eq 0 ] || echo gcc iproute2 ipset iptables libc6-dev nftables util-linux) && $(STAGES) unit -- $(PACKAGES)   ## the tests that need no root, with the race detector: what needs the kernel in a user namespace
+test-kernel: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) kernel -- $(PACKAGES)   ## the tests that need root, with the real kernel and tools
+test-deb: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) deb   ## the .deb installed, booted, upgraded, removed
 published: ; @$(ABLE) && test -d '$(LISTS)/feeds' || { echo 'LISTS=DIR says where feeds/ and asterisk/ are: see CONTRIBUTING.md'; false; } && VOIPBL_PUBLISHED="$$(realpath '$(LISTS)')" go test -count=1 -tags published -run '^TestPublished' ./blocklist ./feeds ./packaging/fail2ban   ## lists as they were published, and what a real Asterisk wrote, from LISTS=DIR
 check: ; @sh testdata/check.sh   ## format, vet, staticcheck, shellcheck, govulncheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME

@@ -74,13 +74,16 @@ func TestOpenStore(t *testing.T) {
 	wantReason(t, err, ReasonStorage)
 	_, err = OpenStore(filepath.Join(file, "x"))
 	wantReason(t, err, ReasonStorage)
+}
 
+// TestOpenStoreOfAnother refuses a folder that another user could write to.
+func TestOpenStoreOfAnother(t *testing.T) {
 	testskip.UnlessRoot(t)
 	theirs := filepath.Join(t.TempDir(), "theirs")
 	if err := errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, 65534, 65534)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenStore(theirs)
+	_, err := OpenStore(theirs)
 	wantReason(t, err, ReasonStorage)
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // TestIncompatible has native rules in a table of iptables. Nothing is changed
@@ -215,6 +216,7 @@ func TestWithoutRights(t *testing.T) {
 		asNobody(t, backend)
 		return
 	}
+	testskip.UnlessRoot(t)
 	testns.Enter(t)
 	for _, b := range []Backend{NFT, Legacy} {
 		// There is something to read, and a table to read it from.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/internal/testsshd"
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
@@ -43,6 +44,7 @@ func expectSeen(t *testing.T, when string, want ...string) {
 
 func startSSHD(t *testing.T, addr netip.Addr, wrap ...string) *testsshd.Server {
 	t.Helper()
+	testskip.UnlessRoot(t)
 	s, err := testsshd.Start(t.TempDir(), netip.AddrPortFrom(addr, 22), wrap...)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // openKernel opens the kernel in a network namespace of the test's own. The tests read
@@ -479,6 +480,7 @@ func TestWithoutRights(t *testing.T) {
 		fmt.Println(err, "/", err.(*OpError).Remedy())
 		return
 	}
+	testskip.UnlessRoot(t)
 	testns.Enter(t)
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {

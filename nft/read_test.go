@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // loaded puts rules into the test's own network namespace by nft(8), and reads them.
@@ -175,6 +176,7 @@ func TestReadBesideIPTables(t *testing.T) {
 
 // TestReadWithoutPermission is an error that says what to do.
 func TestReadWithoutPermission(t *testing.T) {
+	testskip.UnlessRoot(t)
 	testns.Enter(t)
 	if os.Getenv("NFT_TEST_NOBODY") == "" {
 		cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", os.Args[0], "-test.run=TestReadAsNobody")
@@ -258,6 +260,7 @@ func TestReadWhileItChanges(t *testing.T) {
 // TestReadHuge reads a set as a list of blocked networks is, and looks up many addresses:
 // what is quadratic in either would not end.
 func TestReadHuge(t *testing.T) {
+	testskip.UnlessRoot(t) // for nft's large buffers
 	loaded(t)
 	const n = 30_000
 	var text strings.Builder

@@ -14,6 +14,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // legCase are rules of others, a command each: TOOL is iptables of a backend and family,
@@ -175,6 +176,7 @@ type legLab struct {
 // answered with what becomes of them: what is said to be dropped does not come, and what is
 // not said, and not unclear, does.
 func TestLegsByPackets(t *testing.T) {
+	testskip.UnlessRoot(t) // for rules about other users
 	here := []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:1::1")}
 	there := []netip.Prefix{netip.MustParsePrefix("10.88.0.2/24"), netip.MustParsePrefix("fd88::2/64")}
 	for n, backend := range []string{"nft", "legacy"} {

@@ -10,12 +10,14 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"golang.org/x/sys/unix"
 )
 
 // TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
 // that would let it in are no danger, and neither is one that comes from here.
 func TestMaybeLoggedIn(t *testing.T) {
+	testskip.UnlessRoot(t)
 	testns.Enter(t)
 	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"addr", "add", "198.51.100.2/32", "dev", "lo"}, {"addr", "add", "192.168.7.7/32", "dev", "lo"}} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {

@@ -14,6 +14,9 @@ go vet ./...
 go vet -tags published ./blocklist ./feeds ./packaging/fail2ban
 go -C tools vet ./...
 
+say stages "that each test is in one stage"
+go -C tools test ./stages
+
 say staticcheck "the same, and what nothing uses"
 go tool -modfile=tools/go.mod staticcheck ./...
 

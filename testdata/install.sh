@@ -4,7 +4,7 @@
 # about to do, and asks on a terminal, unless YES is set.
 set -eu
 
-all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl shellcheck"
+all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl shellcheck gcc libc6-dev"
 missing=""
 # shellcheck disable=SC2086 # a list of words
 [ $# -gt 0 ] || set -- $all

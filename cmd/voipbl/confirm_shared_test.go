@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -18,6 +19,7 @@ import (
 // than the rules, over a connection that is older (ControlMaster): that one passes as
 // established whatever the rules say, and proves nothing. A connection of its own does.
 func TestConfirmedOverSharedConnection(t *testing.T) {
+	testskip.UnlessRoot(t)
 	host, admin := netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.2")
 	p := testns.EnterPair(t, []netip.Addr{host}, []netip.Addr{admin})
 	dir := t.TempDir()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -72,6 +73,7 @@ func TestSessionsAreExempt(t *testing.T) {
 // test ends.
 func logInFrom(t *testing.T, pair *testns.Pair, at netip.AddrPort, from netip.Addr, wrap ...string) *testsshd.Server {
 	t.Helper()
+	testskip.UnlessRoot(t)
 	server, err := testsshd.Start(t.TempDir(), at, wrap...)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // TestName: the folder has the network namespace of the calling thread. It is
 // "thread-self" only if the thread has left the namespace of the process.
 func TestName(t *testing.T) {
-	testskip.UnlessRoot(t)
+	testskip.UnlessNamespaces(t)
 	runtime.LockOSThread()
 	check := func(where string) {
 		t.Helper()

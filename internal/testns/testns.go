@@ -17,10 +17,11 @@ import (
 // sockets that it opens are in it too. The namespace goes when the test ends.
 //
 // It holds for the calling goroutine alone: a subtest or a goroutine calls it
-// itself. Without root the test is skipped; as root a failure is a failure.
+// itself. An ordinary user's test is in a user namespace, too, and skipped if there can be
+// none; as root a failure is a failure.
 func Enter(t testing.TB) {
 	t.Helper()
-	testskip.UnlessRoot(t)
+	testskip.UnlessNamespaces(t)
 	if err := Unshare(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,20 +1,42 @@
 // Package testskip is the only place where tests are skipped: if they do not run as root,
 // and so can neither use the kernel nor install missing tools. For root a missing tool is a
 // failure.
+//
+// Most tests that use the kernel need only namespaces of their own, which an ordinary user
+// may have, too: see [github.com/voipbl/voipbl/internal/testns]. Tests that need more, such
+// as other users or a whole host, are named in tools/stages/stages.go, as "make test-unit"
+// is not to run them.
 package testskip
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"testing"
 )
 
-// UnlessRoot skips a test that needs root.
+// UnlessRoot skips a test that needs root of the machine.
 func UnlessRoot(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || Namespaced() {
 		t.Skip("only root can: run the tests as root")
 	}
+}
+
+// UnlessNamespaces skips a test of which also root of a user namespace can do all.
+func UnlessNamespaces(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can, and this user may not be root of a user namespace: run the tests as root")
+	}
+}
+
+// Namespaced reports whether there is one user only, as in the user namespace that an
+// ordinary user can make.
+func Namespaced() bool {
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	fields := bytes.Fields(ids)
+	return err == nil && len(fields) == 3 && string(fields[2]) == "1"
 }
 
 // Missing ends a test because something is missing that root can install.

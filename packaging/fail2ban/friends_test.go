@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
@@ -117,6 +118,7 @@ func (h *host) free(who [2]netip.Addr) {
 // logIn has somebody log in by SSH until the test ends.
 func (h *host) logIn(from netip.Addr) {
 	h.Helper()
+	testskip.UnlessRoot(h)
 	server, err := testsshd.Start(h.TempDir(), netip.AddrPortFrom(pbx[0], 2222))
 	h.must(err)
 	h.Cleanup(server.Close)

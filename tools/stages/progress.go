@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// event is a line of "go test -json".
+type event struct {
+	Action, Package, Test, Output string
+	ImportPath                    string // of a package that is built
+	Elapsed                       float64
+}
+
+// patience is how often it is said what still runs.
+const patience = time.Minute
+
+// progress prints a line for each package that ends, and all that a test has said that
+// fails, at once.
+type progress struct {
+	out      io.Writer
+	ran      map[string]int // by package and test
+	running  map[string]*running
+	tests    int
+	packages int
+	failed   bool
+}
+
+// running is a package whose tests run.
+type running struct {
+	since   time.Time
+	said    map[string]*strings.Builder // by test that has not ended; "": by none
+	last    string                      // the test that was begun last
+	ran     int
+	skipped int
+}
+
+func newProgress(out io.Writer, ran map[string]int) *progress {
+	return &progress{out: out, ran: ran, running: map[string]*running{}}
+}
+
+// follow runs "go test" to its end. That tests fail is no error.
+func (p *progress) follow(cmd *exec.Cmd) error {
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for r := bufio.NewReader(stdout); ; {
+			line, err := r.ReadString('\n')
+			if line != "" {
+				lines <- line
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	ticker := time.NewTicker(patience)
+	defer ticker.Stop()
+	for open := true; open; {
+		var line string
+		select {
+		case line, open = <-lines:
+			if open {
+				p.take(line)
+			}
+		case <-ticker.C:
+			p.still()
+		}
+	}
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		if !p.failed { // not a test, but "go test" or what starts it
+			p.failed = true
+			fmt.Fprintf(p.out, "%s: %v\n", strings.Join(cmd.Args[:4], " "), err)
+		}
+		return nil
+	}
+	return err
+}
+
+// take takes a line: an event, or something else that is printed as it is.
+func (p *progress) take(line string) {
+	var e event
+	if json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
+		fmt.Fprint(p.out, line)
+		return
+	}
+	switch e.Action {
+	case "build-output":
+		fmt.Fprint(p.out, e.Output)
+		return
+	case "build-fail":
+		p.failed = true
+		return
+	}
+	e.Package = strings.TrimPrefix(e.Package, module)
+	r := p.running[e.Package]
+	if r == nil {
+		r = &running{since: time.Now(), said: map[string]*strings.Builder{"": {}}}
+		p.running[e.Package] = r
+	}
+	test, part, _ := strings.Cut(e.Test, "/")
+	switch {
+	case e.Test == "":
+		p.ofPackage(r, e)
+	case e.Action == "run":
+		r.last = e.Test
+		if part == "" {
+			r.said[test] = new(strings.Builder)
+		}
+	case e.Action == "output":
+		said := r.said[test]
+		if said == nil {
+			said = r.said[""]
+		}
+		said.WriteString(e.Output)
+	case e.Action == "skip":
+		r.skipped++
+		if mustRun() {
+			p.failed = true
+			fmt.Fprintf(p.out, "%s %s is skipped here: see tools/stages/stages.go\n", e.Package, e.Test)
+		}
+		fallthrough
+	case e.Action == "pass", e.Action == "fail":
+		if part == "" {
+			p.ended(r, e)
+		}
+	}
+}
+
+// ended is a test with all its parts.
+func (p *progress) ended(r *running, e event) {
+	if e.Action == "fail" {
+		p.failed = true
+		fmt.Fprintf(p.out, "%s:\n%s", e.Package, r.said[e.Test])
+	}
+	if e.Action == "skip" && mustRun() {
+		fmt.Fprint(p.out, r.said[e.Test])
+	}
+	delete(r.said, e.Test)
+	r.ran++
+	p.ran[e.Package+" "+e.Test]++
+}
+
+// ofPackage is what a package says or how it ends.
+func (p *progress) ofPackage(r *running, e event) {
+	word := map[string]string{"pass": "ok", "fail": "FAIL", "skip": "none"}[e.Action]
+	if word == "" {
+		r.said[""].WriteString(e.Output)
+		return
+	}
+	if e.Action == "fail" {
+		p.failed = true
+		for _, test := range sorted(r.said) { // a panic, or what took too long
+			if test != "" {
+				fmt.Fprintf(p.out, "%s %s has not ended:\n%s", e.Package, test, r.said[test])
+			}
+		}
+		fmt.Fprint(p.out, r.said[""])
+	}
+	skipped := ""
+	if r.skipped > 0 {
+		skipped = fmt.Sprintf(", %d skipped", r.skipped)
+	}
+	fmt.Fprintf(p.out, "%-5s %-24s %4d tests %8.1f s%s\n", word, e.Package, r.ran, e.Elapsed, skipped)
+	p.tests += r.ran
+	p.packages++
+	delete(p.running, e.Package)
+}
+
+// still says what runs.
+func (p *progress) still() {
+	for _, pkg := range sorted(p.running) {
+		r := p.running[pkg]
+		fmt.Fprintf(p.out, "...   %-24s %4d tests %8s so far, now %s\n", pkg, r.ran, seconds(time.Since(r.since)), r.last)
+	}
+	if len(p.running) == 0 {
+		fmt.Fprintln(p.out, "...   the tests are built")
+	}
+}
+
+// mustRun reports whether all can be had that tests need.
+var mustRun = func() bool { return os.Geteuid() == 0 }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

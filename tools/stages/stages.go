@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const module = "github.com/voipbl/voipbl/"
+
+// stage is a part of all tests.
+type stage struct {
+	name string
+	what string
+	wrap string   // the script that starts "go test"
+	args []string // of "go test"
+	most time.Duration
+}
+
+// stages are in the order in which they run: what is fast and says most comes first. A
+// package, or a test, that is named nowhere below is one of the first stage.
+var stages = []stage{
+	{"unit", "as an ordinary user, with the race detector; what needs the kernel in a user namespace", "testdata/user.sh", []string{"-race"}, 20 * time.Minute},
+	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", nil, 38 * time.Minute},
+	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", nil, 25 * time.Minute},
+}
+
+// packages are those whose tests are all in another stage than the first: they boot hosts,
+// or start the program as its users do.
+var packages = map[string]string{
+	"cmd/voipbl":            "kernel",
+	"internal/friends":      "kernel",
+	"internal/testasterisk": "kernel",
+	"internal/testfault":    "kernel",
+	"internal/testhost":     "kernel",
+	"packaging/fail2ban":    "kernel",
+	"packaging/deb":         "deb",
+}
+
+// forRoot are the tests of other packages that are in the stage "kernel". But for the last line
+// they call testskip.UnlessRoot: they need other users, larger buffers than a user may have, or
+// a real Asterisk or sshd.
+var forRoot = []string{
+	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
+	"TestIAXAuthDebug", "TestRealAsterisk",
+	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
+	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",
+	"TestReadHuge", "TestSteps",
+	"TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
+	"TestReadLies", // starts its own program some hundred times, which takes long with the race detector
+}
+
+// stageOf is where a test is run.
+func stageOf(pkg, test string) string {
+	if s, ok := packages[pkg]; ok {
+		return s
+	}
+	if slices.Contains(forRoot, test) {
+		return "kernel"
+	}
+	return stages[0].name
+}
+
+// group is packages of which one "go test" runs the same tests.
+type group struct {
+	packages []string
+	filter   []string // arguments that choose tests
+}
+
+// groups are the packages of a stage. tests are all that there are, by package.
+func (s stage) groups(tests map[string][]string) []group {
+	some := "^(" + strings.Join(forRoot, "|") + ")$"
+	rest := group{filter: []string{"-skip", some}}
+	named := group{filter: []string{"-run", some}}
+	var whole group
+	for _, pkg := range sorted(tests) {
+		_, of := packages[pkg]
+		here := func(test string) bool { return stageOf(pkg, test) == s.name }
+		switch {
+		case !slices.ContainsFunc(tests[pkg], here):
+		case of:
+			whole.packages = append(whole.packages, pkg)
+		case s.name == stages[0].name:
+			rest.packages = append(rest.packages, pkg)
+		default:
+			named.packages = append(named.packages, pkg)
+		}
+	}
+	return slices.DeleteFunc([]group{rest, named, whole}, func(g group) bool { return len(g.packages) == 0 })
+}
+
+// compare says which tests have not run exactly once, and what is named and not there.
+func compare(tests map[string][]string, ran map[string]int) (wrong []string) {
+	there := map[string]bool{}
+	for _, pkg := range sorted(tests) {
+		there[pkg] = true
+		for _, test := range tests[pkg] {
+			there[test] = true
+			if n := ran[pkg+" "+test]; n != 1 {
+				wrong = append(wrong, fmt.Sprintf("%s %s has run %d times", pkg, test, n))
+			}
+			delete(ran, pkg+" "+test)
+		}
+	}
+	for _, test := range sorted(ran) {
+		wrong = append(wrong, test+" has run, and is in no file")
+	}
+	return append(wrong, strangers(there)...)
+}
+
+// strangers are the names of packages and tests in this file that are not there.
+func strangers(there map[string]bool) (wrong []string) {
+	for _, name := range append(sorted(packages), forRoot...) {
+		if !there[name] {
+			wrong = append(wrong, name+" is in tools/stages/stages.go, and is not there")
+		}
+	}
+	return wrong
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
