@@ -10,7 +10,7 @@ ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs
 PACKAGES = ./...
 STAGES   = go -C tools run ./stages
 
-.PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench man completions clean help
+.PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench release man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
@@ -27,6 +27,7 @@ mutants: ; @go -C tools run ./mutants $(IN)   ## how good the tests of the pure 
 faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every verb fails once; FAULTS=N for N of each kind
 answers: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_ANSWERS=$(or $(ROWS),triples) go test -count=1 -timeout 8h -run '^TestAnswers' ./cmd/voipbl   ## what is said of hosts in three kinds of trouble at once; ROWS=issue for the 576 that matter most, agent=none for those
 bench: ; @sh testdata/install.sh && go test -run '^$$' -bench . -benchtime 5x ./cidr ./ipsetsync ./cmd/voipbl && go test -run '^$$' -bench Ban -benchtime 300x ./bans   ## against iprange and ipset restore, as ratios
+release: ; @sh packaging/release.sh   ## tests, packages, checksums, notes of what is committed, and the commands that are left; SIGN=yes signs the tag
 man: ; @rm -rf dist/man && SOURCE_DATE_EPOCH=$(DATE) go run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/voipbl dist/man   ## the pages of the manual, in dist/man
 completions: build ; @mkdir -p dist/completions && cd dist/completions && ../../bin/voipbl completion bash >voipbl.bash && ../../bin/voipbl completion zsh >_voipbl && ../../bin/voipbl completion fish >voipbl.fish   ## for bash, zsh and fish, in dist/completions
 clean: ; rm -rf bin dist

@@ -20,7 +20,7 @@ go -C tools test ./stages
 say staticcheck "the same, and what nothing uses"
 go tool -modfile=tools/go.mod staticcheck ./...
 
-scripts=".ci/run packaging/deb/*.sh packaging/deb/postinst packaging/deb/postrm packaging/deb/prerm packaging/install.sh packaging/systemd/voipbl-generator testdata/*.sh"
+scripts=".ci/run packaging/deb/*.sh packaging/deb/postinst packaging/deb/postrm packaging/deb/prerm packaging/install.sh packaging/release.sh packaging/systemd/voipbl-generator testdata/*.sh"
 if command -v shellcheck >/dev/null; then
 	say shellcheck "our shell scripts"
 	# shellcheck disable=SC2086 # patterns
