@@ -17,7 +17,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// TestAdviseBase goes through what speaks for base rules and against them.
+// TestAdviseBase goes through the reasons for and against base rules.
 func TestAdviseBase(t *testing.T) {
 	open := reach.Rest{IPv4: firewall.LetsIn, IPv6: firewall.LetsIn}
 	at := func(change func(*rules.Prospect)) *rules.Prospect {
@@ -66,8 +66,8 @@ func TestAdviseBase(t *testing.T) {
 	}
 }
 
-// TestOpeningsAreTheRules holds the table of what base rules let in against the rules
-// themselves, at each port that a row or a rule begins or ends with and beside it.
+// TestOpeningsAreTheRules compares the table of what base rules let in with the rules themselves,
+// at each port where a row or a rule begins or ends, and at the ports beside it.
 func TestOpeningsAreTheRules(t *testing.T) {
 	held := []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
 	for _, text := range []string{
@@ -109,7 +109,7 @@ func TestOpeningsAreTheRules(t *testing.T) {
 	}
 }
 
-// portsOf are the ports of a row.
+// portsOf returns the ports of a row.
 func portsOf(t *testing.T, o Opening) (all config.Ports) {
 	t.Helper()
 	if o.Ports == "" {
@@ -130,7 +130,7 @@ func portsOf(t *testing.T, o Opening) (all config.Ports) {
 	return all
 }
 
-// TestOpeningsInUse: what nothing listens on is told apart, and the protocols of one
+// TestOpeningsInUse: openings on which nothing listens are marked, and the protocols of one
 // service share a row.
 func TestOpeningsInUse(t *testing.T) {
 	rows := Openings(config.Default(), []host.Listener{listener("udp", 123, "ntpd"), listener("tcp", 443, "nginx")})
@@ -152,8 +152,8 @@ func TestOpeningsInUse(t *testing.T) {
 	}
 }
 
-// TestNowhere: local networks that no route leads to are told, unless one is known to be
-// somewhere.
+// TestNowhere: local networks to which no route leads are reported, unless one of them is
+// reached.
 func TestNowhere(t *testing.T) {
 	facts := host.Facts{Arrivals: &host.Arrivals{Routes: []host.Route{{To: netip.MustParsePrefix("192.168.7.0/24"), By: []string{"eth0"}}, {To: netip.MustParsePrefix("0.0.0.0/0"), By: []string{"eth1"}}}}}
 	for _, c := range []struct{ networks, session, want string }{

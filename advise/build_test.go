@@ -16,8 +16,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// healthy is a host on which all is as it should be: base rules, an Asterisk with a
-// trunk and a phone, a fail2ban that bans in a set of iptables.
+// healthy is a host without findings: base rules, an Asterisk with a trunk and a phone, and a
+// fail2ban that bans in a set of iptables.
 func healthy(t *testing.T) Input {
 	cfg := configOf(t, `
 firewall:
@@ -55,7 +55,7 @@ firewall:
 	}
 }
 
-// baseRules are short ones of INPUT, with fail2ban's above.
+// baseRules are shortened base rules, with fail2ban's rule above them in INPUT.
 var baseRules = []string{
 	"INPUT -m set --match-set f2b-a src -j REJECT",
 	`INPUT -m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`,
@@ -72,8 +72,7 @@ func configOf(t *testing.T, text string) config.Config {
 	return cfg
 }
 
-// kernel is what a backend holds: rules as "CHAIN RULE" in filter, or as "TABLE:CHAIN
-// RULE".
+// kernel returns a backend's rules, given as "CHAIN RULE" for filter, or as "TABLE:CHAIN RULE".
 func kernel(t *testing.T, b firewall.Backend, used bool, four, six []string) reach.KernelRules {
 	t.Helper()
 	k := reach.KernelRules{Backend: b, Used: used}

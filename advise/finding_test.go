@@ -23,8 +23,8 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// TestFindings ails a healthy host in one way at a time. Each case names all that is
-// found: severity, code and a piece of the text, and of the remedy behind "=>".
+// TestFindings breaks one thing at a time on a healthy host. Each case has all findings: severity,
+// code, a piece of the text and, after "=>", of the remedy.
 func TestFindings(t *testing.T) {
 	with := func(rules ...string) []string { return append(rules, baseRules...) }
 	below := func(rules ...string) []string { return append(slices.Clone(baseRules), rules...) }
@@ -533,7 +533,7 @@ func exemptBans(addrs ...string) map[netip.Addr]exempt.Exemption {
 	return all
 }
 
-// closing are native rules with the policy to drop.
+// closing returns native rules with a policy that drops.
 func closing(f nft.Family) *nft.Ruleset {
 	return &nft.Ruleset{Tables: []nft.Table{{Family: f, Name: "filter", Chains: []nft.Chain{{Name: "input", Hook: nft.Input, Drops: true}}}}}
 }

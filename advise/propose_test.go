@@ -113,7 +113,7 @@ metrics: {listen: ""}
 	}
 }
 
-// TestProposals compares choices and the changed lines of the text with files.
+// TestProposals compares choices and the changed lines of the text with golden files.
 func TestProposals(t *testing.T) {
 	for name, r := range requests(t) {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestProposals(t *testing.T) {
 				t.Errorf("not as in %s (-want +got):\n%s", file, diff)
 			}
 
-			// The text says what is proposed, and on the same host nothing is new.
+			// The text says what is proposed, and a second proposal for the same host changes nothing.
 			got, err := config.Parse("", p.Text)
 			if err != nil || !equal(got, p.Config) {
 				t.Errorf("the text says something else: %v", err)
@@ -160,7 +160,7 @@ func TestProposals(t *testing.T) {
 	}
 }
 
-// changedLines are the lines that only one of two texts has.
+// changedLines returns the lines that only one of two texts has.
 func changedLines(old, new string) string {
 	var b strings.Builder
 	have := make(map[string]int)
@@ -211,8 +211,8 @@ func TestRefusedProposals(t *testing.T) {
 	}
 }
 
-// TestNothingIsLost: whatever form a configuration is written in, a proposal changes
-// the keys that it names and no others.
+// TestNothingIsLost: in a configuration of any form, a proposal changes only the keys that it
+// names.
 func TestNothingIsLost(t *testing.T) {
 	facts := host.Facts{
 		Networks:  []host.Network{network("eth0", "192.168.1.2/24")},

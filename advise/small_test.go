@@ -18,8 +18,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// TestEdits changes texts that are laid out in all ways that there are: what cannot be
-// changed for certain is left alone.
+// TestEdits changes texts of many layouts: one that cannot be changed safely stays as it is.
 func TestEdits(t *testing.T) {
 	set := func(value string, path ...string) func(string) (string, bool) {
 		return func(text string) (string, bool) { return setKey(text, path, value, "why") }
@@ -68,7 +67,7 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// TestClock: whoever sets a log's time zone by what doctor says has its time stamps right.
+// TestClock: the time zone that doctor recommends makes a log's time stamps right.
 func TestClock(t *testing.T) {
 	for offset, want := range map[time.Duration]string{
 		0: "UTC+0000", 330 * time.Minute: "UTC+0530", -210 * time.Minute: "UTC-0330", 14 * time.Hour: "UTC+1400", time.Minute: "UTC+0001",
@@ -97,7 +96,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestOwners: nftables is named once, by its table if that is known.
+// TestOwners: nftables is named once, with its table if that is known.
 func TestOwners(t *testing.T) {
 	active := func(names ...string) (f host.Facts) {
 		for _, n := range names {
@@ -124,7 +123,7 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestOpeningsOf says who is let in, of which services something listens.
+// TestOpeningsOf: who is let in, and on which services something listens.
 func TestOpeningsOf(t *testing.T) {
 	cfg := configOf(t, "firewall: {sip: {public: false}, services: [{name: a, proto: tcp, ports: 80, from: any}, {name: a, proto: udp, ports: 80, from: any}, {name: e, proto: tcp, ports: 81, from: any}, {name: e, proto: udp, ports: 82, from: any}, {name: b, proto: gre}, {name: c, proto: tcp, ports: 90}]}")
 	text := func(listeners ...host.Listener) (all []string) {
@@ -148,8 +147,8 @@ func TestOpeningsOf(t *testing.T) {
 	}
 }
 
-// TestIsSIP: of FreeSWITCH the ports of its profiles are SIP, and neither those of its
-// WebSockets nor its media.
+// TestIsSIP: FreeSWITCH's SIP ports are those of its profiles, not those of its WebSockets or
+// media.
 func TestIsSIP(t *testing.T) {
 	for text, want := range map[string]bool{
 		"udp 4999 freeswitch": false, "udp 5000 freeswitch": true, "tcp 5999 freeswitch": true, "udp 6000 freeswitch": false,
@@ -207,7 +206,7 @@ func TestReasonsOfTrunks(t *testing.T) {
 	}
 }
 
-// choice is what a proposal says last about a key.
+// choice returns the last choice of a proposal for a key.
 func choice(t *testing.T, r Request, key string) (found Choice) {
 	t.Helper()
 	p, err := Propose(r)
@@ -222,8 +221,8 @@ func choice(t *testing.T, r Request, key string) (found Choice) {
 	return found
 }
 
-// TestChoiceOfServices: ports are opened in somebody's own list of services, whether or
-// not there are base rules; without any list only if there are.
+// TestChoiceOfServices: ports are added to the admin's own list of services, with base rules or
+// without; if there is no list, only with base rules.
 func TestChoiceOfServices(t *testing.T) {
 	facts := host.Facts{Listeners: []host.Listener{listener("tcp", 2222, "sshd")}}
 	web := host.Facts{Asterisk: &host.Asterisk{RTP: [2]uint16{10000, 20000}, WebSockets: []host.WebSocket{{Port: 8089, TLS: true}}}}
@@ -246,7 +245,7 @@ func TestChoiceOfServices(t *testing.T) {
 	}
 }
 
-// TestChoiceOfBackend counts the rules of both families in the backend that nobody sees.
+// TestChoiceOfBackend counts the rules of both families in the backend that is not shown.
 func TestChoiceOfBackend(t *testing.T) {
 	for rules, want := range map[[2]string]string{{"INPUT -j LOG", "INPUT -j LOG"}: "there are 2 rules in the legacy backend", {"", "INPUT -j LOG"}: "there is 1 rule", {}: "the command iptables is of the nft kind here"} {
 		saved := [2][]string{}
@@ -262,7 +261,7 @@ func TestChoiceOfBackend(t *testing.T) {
 	}
 }
 
-// TestLacks: who is logged in is told where it says which network to name.
+// TestLacks: the addresses of logins are shown if they help to name a network.
 func TestLacks(t *testing.T) {
 	me := []netip.Addr{netip.MustParseAddr("192.168.1.9")}
 	for _, test := range []struct {
@@ -276,7 +275,7 @@ func TestLacks(t *testing.T) {
 	}
 }
 
-// TestManyExemptBanned: of many bans of friends the first are findings, and the others counted.
+// TestManyExemptBanned: of many banned friends the first get findings, and the others are counted.
 func TestManyExemptBanned(t *testing.T) {
 	in := healthy(t)
 	for i := range maxBanned + 5 {
@@ -289,8 +288,8 @@ func TestManyExemptBanned(t *testing.T) {
 	}
 }
 
-// TestFriendsOfFreePBX: whom FreePBX's firewall trusts for good is allowed, up to a bound,
-// and its private networks are local ones.
+// TestFriendsOfFreePBX: addresses that FreePBX's firewall trusts for good are allowed, up to a
+// limit, and its private networks become local ones.
 func TestFriendsOfFreePBX(t *testing.T) {
 	rules := []string{
 		"fpbxnets -s 10.5.0.0/16 -j zone-trusted", "fpbxnets -s 203.0.113.0/24 -j zone-trusted", "fpbxnets -s 10.6.0.1/32 -j zone-trusted",

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestAgenda holds when tasks are due: those that go by the configuration wait while it is
-// edited, and nobody is woken for them.
+// TestAgenda checks when tasks are due: those that use the configuration wait while it is
+// edited, and the loop does not wake for them.
 func TestAgenda(t *testing.T) {
 	var a agenda
 	if at := a.next(aMoment.Add(tick)); !at.Equal(aMoment.Add(tick)) || a.due(applyTask, aMoment) {

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 )
 
-// TestReadyWithEach starts parts, of which each is ready in its own time: they are waited for,
-// whichever comes last.
+// TestReadyWithEach starts parts that become ready one after the other: it waits for all of them,
+// in any order.
 func TestReadyWithEach(t *testing.T) {
 	for last := range 3 {
 		synctest.Test(t, func(t *testing.T) {
@@ -56,8 +56,8 @@ func TestReadyWithEach(t *testing.T) {
 	}
 }
 
-// TestPartEnds has one of two parts end by itself, before it is ready or later: both end, and
-// the group tells which it was and why.
+// TestPartEnds: one of two parts ends by itself, before it is ready or later. Then both end, and
+// the group's error says which part it was and why.
 func TestPartEnds(t *testing.T) {
 	broken := errors.New("broken")
 	for _, ready := range []bool{true, false} {

@@ -19,10 +19,10 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// TestPace repairs as soon as it may: at once, and then after longer and longer.
-// aMoment is one.
+// aMoment is a time for tests.
 var aMoment = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
+// TestPace: the first repair is made at once, and then the pauses grow.
 func TestPace(t *testing.T) {
 	var p pace
 	now := aMoment
@@ -36,7 +36,7 @@ func TestPace(t *testing.T) {
 		}
 		now = p.ready()
 	}
-	// Ten minutes without a repair, not less, and all begins anew.
+	// After ten minutes without a repair, and not before, the next is made at once.
 	now = p.last.Add(calmTime)
 	p.note(now)
 	if got := p.ready().Sub(now); got != maxPace {
@@ -52,8 +52,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPaceBounds: whenever repairs are needed, none is later than it may be, and there
-// are never many.
+// TestPaceBounds: no matter when repairs are needed, none is too late, and there are never many.
 func TestPaceBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p pace
@@ -258,8 +257,7 @@ func TestWarn(t *testing.T) {
 	}
 }
 
-// TestWarnOfManySubjects: the warnings of one are never taken for those of another,
-// whatever they say.
+// TestWarnOfManySubjects: the warnings of one subject are never taken for those of another.
 func TestWarnOfManySubjects(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, logged := journal()
@@ -283,7 +281,7 @@ func TestWarnOfManySubjects(t *testing.T) {
 	})
 }
 
-// TestWarnTwiceAtOnce: two parts of an apply may say the same.
+// TestWarnTwiceAtOnce: two parts of an apply may give the same warning.
 func TestWarnTwiceAtOnce(t *testing.T) {
 	d, logged := journal()
 	d.warn("apply", []string{"one", "one"})
@@ -292,7 +290,7 @@ func TestWarnTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// TestWarnOfNothing: a warning without words does not take the agent down.
+// TestWarnOfNothing: an empty warning does not crash the agent.
 func TestWarnOfNothing(t *testing.T) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -305,7 +303,7 @@ func TestWarnOfNothing(t *testing.T) {
 	}
 }
 
-// TestWarnKeepsLittle: what is gone is forgotten, however long the agent runs.
+// TestWarnKeepsLittle: warnings that have ended are forgotten.
 func TestWarnKeepsLittle(t *testing.T) {
 	d, _ := journal()
 	for i := range 1000 {

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// TestNothingToFetch: without a URL and a name there is no round.
+// TestNothingToFetch: without URLs and names there is no round.
 func TestNothingToFetch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -26,7 +26,7 @@ func TestNothingToFetch(t *testing.T) {
 	})
 }
 
-// TestRoundThatTellsNothing: it counts as an attempt all the same.
+// TestRoundThatTellsNothing: a round without results still counts as an attempt.
 func TestRoundThatTellsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -90,9 +90,9 @@ func TestFetcherEnds(t *testing.T) {
 	})
 }
 
-// TestReplaceWhileEnding is the agent being told to end while it reloads: its loop
-// hands the new configuration over, or sees that nobody wants it, and reads what was
-// fetched only after that.
+// TestReplaceWhileEnding stops the agent while it reloads: the loop either hands the new
+// configuration to the fetcher or sees that the fetcher has ended, and only then reads the
+// results.
 func TestReplaceWhileEnding(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := urls(t, "a 0 */4 * * *")

@@ -33,8 +33,8 @@ func TestFetchOncePerTick(t *testing.T) {
 	}
 }
 
-// TestFetchAfterARestart: what was fetched before the agent began is not fetched
-// again, and what was due while it was not at work is, once.
+// TestFetchAfterARestart: the agent does not fetch again what was fetched before it started. It
+// fetches once what became due while it did not run.
 func TestFetchAfterARestart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -44,7 +44,7 @@ func TestFetchAfterARestart(t *testing.T) {
 		_, end := s.start(urls(t, "a 0 */4 * * *", "b 0 */4 * * *", "c 0 */4 * * *"), noSplay)
 		s.passTo(9 * hour)
 		end()
-		// The tick of a at midnight is this very moment.
+		// Feed a is due at midnight, which is now.
 		s.want("a", 0, 4*hour, 8*hour)
 		s.want("b", 0, 4*hour, 8*hour)
 		s.want("c", 0, 4*hour, 8*hour)
@@ -154,8 +154,8 @@ func TestFetchWithAnotherConfiguration(t *testing.T) {
 	})
 }
 
-// TestFetchWithAnotherConfigurationDuringARound: what the round brings belongs to the
-// old one, except for what is in the state folder.
+// TestFetchWithAnotherConfigurationDuringARound: the results of the round belong to the old
+// configuration, except for what is in the state folder.
 func TestFetchWithAnotherConfigurationDuringARound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -184,7 +184,7 @@ func TestFetchInAnotherNetwork(t *testing.T) {
 		f.network <- struct{}{}
 		s.passTo(10*min1 + 4*time.Second)
 		s.want("a", 10*min1)
-		// A network that comes and goes does not make it a nuisance.
+		// A network that comes and goes does not cause many requests.
 		for range 100 {
 			f.network <- struct{}{}
 		}
@@ -204,8 +204,8 @@ func TestFetchInAnotherNetwork(t *testing.T) {
 	})
 }
 
-// TestFetchInAnotherNetworkAfterTheRound: it changes while the round is under way that
-// fails for want of it.
+// TestFetchInAnotherNetworkAfterTheRound: the network changes during a round that fails because
+// there was none.
 func TestFetchInAnotherNetworkAfterTheRound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -243,8 +243,8 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 	})
 }
 
-// TestUnknownNamesAreResolvedSooner: DNS that comes up after the agent is asked at once, and
-// DNS that stays down is not asked for ever.
+// TestUnknownNamesAreResolvedSooner: names are resolved soon after DNS comes up, and less and
+// less often while DNS stays down.
 func TestUnknownNamesAreResolvedSooner(t *testing.T) {
 	const sec = time.Second
 	inBubble(t, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestUnknownNamesAreResolvedSooner(t *testing.T) {
 	})
 }
 
-// TestNamesOfSources: the host of a feed's URL is resolved when it is fetched from.
+// TestNamesOfSources: the host of a feed's URL is resolved when the feed is fetched.
 func TestNamesOfSources(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)

@@ -44,7 +44,7 @@ func TestFailureFromAnotherSource(t *testing.T) {
 	})
 }
 
-// startAgentsRound begins to fetch as the agent does, from what the state folder says.
+// startAgentsRound fetches as the agent does, starting with what is in the state folder.
 func startAgentsRound(t *testing.T, cfg config.Config) (s *sources, end func()) {
 	t.Helper()
 	d := &daemon{cfg: cfg, log: slog.New(slog.DiscardHandler)}
@@ -54,8 +54,8 @@ func startAgentsRound(t *testing.T, cfg config.Config) (s *sources, end func()) 
 	return s, end
 }
 
-// TestFetchWithAFullDisk: what is tried cannot be written down, and what was written
-// down says that a feed is due.
+// TestFetchWithAFullDisk: attempts cannot be written down, and what was written down says that a
+// feed is due.
 func TestFetchWithAFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
@@ -77,12 +77,12 @@ func TestFetchWithAFullDisk(t *testing.T) {
 	})
 }
 
-// TestFailuresWithAFullDisk is the agent's own round: a server that fails is left
-// alone for longer and longer, even if how often it failed cannot be written down.
+// TestFailuresWithAFullDisk uses the agent's own round: the pauses after failures of a server grow
+// even if the number of failures cannot be written down.
 func TestFailuresWithAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %s/state\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
-	// A folder stands where the feed's history should be.
+	// A folder is in the place of the feed's history file.
 	if err := os.MkdirAll(filepath.Join(cfg.StateDir, "a.state"), 0o750); err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +97,7 @@ func TestFailuresWithAFullDisk(t *testing.T) {
 	})
 }
 
-// TestFetchWithoutAStateFolder: nothing is asked of a server then, but the folder
-// is tried each time.
+// TestFetchWithoutAStateFolder: then no server gets a request, but the folder is tried each time.
 func TestFetchWithoutAStateFolder(t *testing.T) {
 	dir := t.TempDir()
 	cfg := testvalue.Config(t, fmt.Sprintf("state_dir: %s/file\nrun_dir: %s/run\nfeeds: [{name: a, url: \"https://127.0.0.1:1/\", schedule: \"0 */4 * * *\"}]\n", dir, dir))
@@ -178,8 +177,8 @@ func TestPastAttempts(t *testing.T) {
 	want("fetched, and the copy is gone", attempts{"", when, 0, "", true})
 }
 
-// TestFetchFromAnotherSource: who mends a mistyped URL does not wait until the old one
-// would have been tried again.
+// TestFetchFromAnotherSource: a corrected URL is fetched at once, not when the old one would have
+// been tried again.
 func TestFetchFromAnotherSource(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)

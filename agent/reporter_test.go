@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 )
 
-// reporting is a reporter whose rounds are written down.
+// reporting is a reporter that records its rounds.
 type reporting struct {
 	*reporter
 	begin  time.Time
@@ -19,7 +19,7 @@ type reporting struct {
 	next   func(at time.Duration, networkAt time.Time) time.Duration // what a round says, from the beginning; 0 for nothing
 }
 
-// startReporter starts one in a bubble.
+// startReporter starts a reporter in a synctest bubble.
 func startReporter(t *testing.T, next func(at time.Duration, networkAt time.Time) time.Duration) *reporting {
 	s := &reporting{begin: time.Now(), next: next}
 	s.reporter = newReporter(func(_ context.Context, networkAt time.Time) time.Time {
@@ -48,8 +48,8 @@ func (s *reporting) want(t *testing.T, at ...time.Duration) {
 	}
 }
 
-// pass lets that much of the bubble's fake time go by, and returns when everybody has
-// come to rest: nothing is raced for.
+// pass lets that much of the bubble's fake time pass, and returns when all goroutines are idle, so
+// that nothing races.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -57,7 +57,7 @@ func pass(d time.Duration) {
 
 func nothing(time.Duration, time.Time) time.Duration { return 0 }
 
-// TestReporterSleeps: while nothing waits it looks at the start and never again.
+// TestReporterSleeps: while nothing waits, the reporter makes one round at the start and no other.
 func TestReporterSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, nothing)
@@ -69,8 +69,8 @@ func TestReporterSleeps(t *testing.T) {
 	})
 }
 
-// TestReporterIsPoked: it lets the command that has written something send it, and looks
-// once for many pokes.
+// TestReporterIsPoked: the reporter first lets the command send what it has written down, and
+// makes one round for many pokes.
 func TestReporterIsPoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, nothing)
@@ -84,8 +84,8 @@ func TestReporterIsPoked(t *testing.T) {
 	})
 }
 
-// TestReporterPace: once a minute while something waits, however often it is poked, and
-// being poked all the time does not put it off.
+// TestReporterPace: one round a minute while something waits. Pokes make no more rounds, and do
+// not put them off.
 func TestReporterPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, func(at time.Duration, _ time.Time) time.Duration {
@@ -107,8 +107,8 @@ func TestReporterPace(t *testing.T) {
 	})
 }
 
-// TestReporterNetwork: when the network changes it looks at once, and then again when a
-// server that could not be reached a moment ago may be asked.
+// TestReporterNetwork: when the network changes, the reporter makes a round at once, and another
+// when a server that could not be reached may be tried again.
 func TestReporterNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startReporter(t, func(at time.Duration, networkAt time.Time) time.Duration {
@@ -127,7 +127,7 @@ func TestReporterNetwork(t *testing.T) {
 	})
 }
 
-// TestReporterEnds: also while the server takes its time.
+// TestReporterEnds: the reporter ends even while it waits for the server.
 func TestReporterEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -142,7 +142,7 @@ func TestReporterEnds(t *testing.T) {
 	})
 }
 
-// TestReporterWithoutLeave: without the owner's word the agent does not even look.
+// TestReporterWithoutLeave: without report.enabled the agent does not read the outbox.
 func TestReporterWithoutLeave(t *testing.T) {
 	cfg := config.Default()
 	cfg.StateDir = "/nonexistent/state"

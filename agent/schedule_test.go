@@ -15,7 +15,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// feedEvery is a feed with a URL and that schedule.
+// feedEvery returns a feed with a URL and the schedule.
 func feedEvery(t interface{ Fatal(...any) }, schedule string) config.Feed {
 	cfg, err := config.Parse("test.yaml", fmt.Appendf(nil, "feeds: [{name: a, url: \"https://a.example/\", schedule: %q}]", schedule))
 	if err != nil {
@@ -24,7 +24,7 @@ func feedEvery(t interface{ Fatal(...any) }, schedule string) config.Feed {
 	return cfg.Feeds[0]
 }
 
-// hostZone is the zone of the host for the rest of the test.
+// hostZone sets the host's time zone for the rest of the test.
 func hostZone(t *testing.T, zone *time.Location) {
 	old := time.Local
 	time.Local = zone
@@ -33,10 +33,10 @@ func hostZone(t *testing.T, zone *time.Location) {
 
 func noSplay(time.Duration) time.Duration { return 0 }
 
-// tenth is the splay of the host that comes last.
+// tenth is the longest splay that a host can have.
 func tenth(interval time.Duration) time.Duration { return min(interval/splayShare, maxSplay) }
 
-// at is a time of one week; day 0 is a Sunday.
+// at returns a time in one week; day 0 is a Sunday.
 func at(day int, clock string) time.Time {
 	c, err := time.Parse(time.TimeOnly, clock)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestNextFetch(t *testing.T) {
 	}
 }
 
-// TestMissedTicks lets a host be off for days, again and again.
+// TestMissedTicks: a host is off for days, again and again.
 func TestMissedTicks(t *testing.T) {
 	for _, schedule := range []string{"0 */4 * * *", "@every 4h", "*/5 * * * *", "@daily"} {
 		f := feedEvery(t, schedule)
@@ -146,7 +146,7 @@ func TestScheduleIsOfTheHostsZone(t *testing.T) {
 	}
 }
 
-// machine is one of many machine ids, which are random.
+// machine returns one of many random machine ids.
 func machine(i int) string {
 	r := rand.New(rand.NewPCG(uint64(i), 2026))
 	return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
@@ -178,8 +178,8 @@ func TestHostSplay(t *testing.T) {
 		if c.most < time.Minute {
 			continue // seconds are too coarse to be counted in tenths
 		}
-		// Of 1,000 hosts 100 fall into each tenth, with a deviation of 9.5:
-		// five times that is no chance.
+		// Of 1,000 hosts, 100 are in each tenth, with a standard deviation of 9.5. Five times
+		// that does not happen by chance.
 		for i, n := range tenths {
 			if n < 52 || n > 148 {
 				t.Errorf("%v: %d hosts of %d in tenth %d: %v", c.interval, n, hosts, i, tenths)
@@ -188,8 +188,8 @@ func TestHostSplay(t *testing.T) {
 	}
 }
 
-// TestHostSplayDiffers: hosts whose names are numbered, which is what counts where
-// there is no machine id, do not come all at once.
+// TestHostSplayDiffers: hosts with numbered names, which count where there is no machine id, do
+// not all fetch at once.
 func TestHostSplayDiffers(t *testing.T) {
 	const hosts = 100
 	for name, host := range map[string]func(i int) string{
@@ -202,7 +202,7 @@ func TestHostSplayDiffers(t *testing.T) {
 			for i := range hosts {
 				seen[hostSplay(host(i))(4*time.Hour)]++
 			}
-			// There are 900 seconds: by chance some 5 of 100 hosts share one.
+			// There are 900 seconds, so about 5 of 100 hosts share one by chance.
 			if len(seen) < 80 {
 				t.Errorf("%d hosts come in only %d different seconds", hosts, len(seen))
 			}
@@ -221,7 +221,7 @@ func TestMachineID(t *testing.T) {
 	}
 }
 
-// drawSchedule draws one that config takes.
+// drawSchedule draws a schedule that config accepts.
 func drawSchedule(t *rapid.T) config.Feed {
 	field := func(name string, low, high int) string {
 		a := rapid.IntRange(low, high).Draw(t, name)
@@ -239,7 +239,7 @@ func drawSchedule(t *rapid.T) config.Feed {
 }
 
 func TestNextFetchProperties(t *testing.T) {
-	// Zones where the clock is changed: at 2, at midnight, and by half an hour.
+	// Zones with daylight saving time: from 2:00, from midnight, and by half an hour.
 	zones := []*time.Location{time.UTC}
 	for _, name := range []string{"Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe"} {
 		zone, err := time.LoadLocation(name)
@@ -277,11 +277,11 @@ func TestNextFetchProperties(t *testing.T) {
 		if a.failures == 0 && due.Before(tick) {
 			t.Fatalf("due at %v, before the tick at %v", due, tick)
 		}
-		// Nothing is skipped: the next tick but one is never what is next.
+		// No time of the schedule is skipped.
 		if after := f.Schedule.Next(tick); !due.Before(after) {
 			t.Fatalf("due at %v, as late as the tick at %v", due, after)
 		}
-		// It is due once: fetched then, it is due after that.
+		// It is due only once: after a fetch at that time it is due later.
 		if again := nextFetch(f, attempts{last: due}, due, time.Time{}, splay); !again.After(due) {
 			t.Fatalf("fetched at %v it is due again at %v", due, again)
 		}

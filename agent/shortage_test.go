@@ -13,8 +13,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestPassingRemedies: whatever keeps rules from being listed for the moment has a remedy,
-// the same for both families. That a host may do without IPv6 ends none of it.
+// TestPassingRemedies: everything that keeps rules from being listed at the moment has a remedy,
+// the same for both families. Switching IPv6 off solves none of it.
 func TestPassingRemedies(t *testing.T) {
 	for _, err := range []error{
 		firewall.ChangingError{}, nft.ErrChanging, &firewall.LeftOutError{Tool: "iptables-nft-save", Table: "filter", Chain: "INPUT"}, &firewall.SlowToolError{Tool: "iptables-legacy-save"},

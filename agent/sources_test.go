@@ -18,8 +18,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// inBubble runs a test with a clock of its own, which begins at midnight of a Saturday,
-// 2000-01-01, and stands still while anything is at work. Nothing may be left at work.
+// inBubble runs a test with a fake clock, which starts at midnight of a Saturday, 2000-01-01, and
+// stands still while any goroutine works. No goroutine may be left at the end.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	hostZone(t, time.UTC)
@@ -27,8 +27,8 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
-// sources are the servers of all feeds, and what a state folder keeps of them. It is
-// the test's own round: the one of the agent needs the network.
+// sources are the servers of all feeds, and what a state folder keeps of them. Its round replaces
+// the agent's, which needs the network.
 type sources struct {
 	t     *testing.T
 	begin time.Time
@@ -42,7 +42,7 @@ type sources struct {
 	got    map[string][]time.Duration // when the fetcher told of a feed, "" for names
 }
 
-// seenRound is one round, counted from the beginning.
+// seenRound is one round; its time is counted from the beginning.
 type seenRound struct {
 	at    time.Duration
 	feeds string
@@ -56,8 +56,8 @@ func newSources(t *testing.T) *sources {
 	}
 }
 
-// mostRounds is more than any test needs: one that never stops would hang, as the
-// clock stands still for it.
+// mostRounds is more than any test needs. Without it, a test whose rounds never stop would hang,
+// since the clock stands still meanwhile.
 const mostRounds = 5000
 
 func (s *sources) round(ctx context.Context, todo job, tell func(fetched)) {
@@ -120,7 +120,7 @@ func (s *sources) set(change func()) {
 	change()
 }
 
-// start lets a fetcher work with the sources; end ends it and waits until it has.
+// start starts a fetcher with the sources; end stops it and waits until it has ended.
 func (s *sources) start(cfg config.Config, splay func(time.Duration) time.Duration) (f *fetcher, end func()) {
 	return s.startWith(cfg, newFetcher(splay, s.past, s.round))
 }
@@ -146,13 +146,13 @@ func (s *sources) startWith(cfg config.Config, f *fetcher) (_ *fetcher, end func
 	}
 }
 
-// passTo lets time pass, up to a time that is counted from the beginning.
+// passTo lets time pass until when, which is counted from the beginning.
 func (s *sources) passTo(when time.Duration) {
 	host.WaitFor(s.t.Context(), when-time.Since(s.begin)) // by the bubble's clock
 	synctest.Wait()
 }
 
-// want compares when a feed was got, and begins anew.
+// want compares the times at which a feed was fetched, and forgets them.
 func (s *sources) want(feed string, times ...time.Duration) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -163,7 +163,7 @@ func (s *sources) want(feed string, times ...time.Duration) {
 	s.got[feed] = nil
 }
 
-// urls is a configuration of feeds, each a name and a schedule.
+// urls returns a configuration of feeds, each given as a name and a schedule.
 func urls(t *testing.T, feeds ...string) config.Config {
 	t.Helper()
 	var text strings.Builder
@@ -175,7 +175,7 @@ func urls(t *testing.T, feeds ...string) config.Config {
 	return testvalue.Config(t, text.String())
 }
 
-// every are times from first to last, both included.
+// every returns the times from first to last, both included.
 func every(step, first, last time.Duration) (all []time.Duration) {
 	for at := first; at <= last; at += step {
 		all = append(all, at)

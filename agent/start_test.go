@@ -15,7 +15,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// TestTry tries again what may go well, within the time of a start.
+// TestTry: an error that may pass is tried again, within startTime.
 func TestTry(t *testing.T) {
 	short := fmt.Errorf("open x: %w", unix.EMFILE)
 	rights := fmt.Errorf("open x: %w", unix.EACCES)
@@ -43,7 +43,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// TestLost tells a lock that is gone from one that cannot be looked at.
+// TestLost distinguishes a lock that is gone from one that cannot be checked.
 func TestLost(t *testing.T) {
 	cfg := config.Default()
 	cfg.RunDir = filepath.Join(t.TempDir(), "run")
@@ -86,8 +86,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestUnreadableConfiguration has the configuration not be readable for a moment: it is not
-// refused for that, nothing waits for it, and it is read again.
+// TestUnreadableConfiguration: the configuration cannot be read for a moment. It is not refused
+// for that, no task waits for it, and it is read again.
 func TestUnreadableConfiguration(t *testing.T) {
 	d := &daemon{log: slog.New(slog.DiscardHandler), opts: RunOptions{Load: func() (config.Config, error) {
 		return config.Config{}, fmt.Errorf("configuration: %w", unix.EMFILE)

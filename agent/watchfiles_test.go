@@ -19,18 +19,18 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
-// inotifyWait bounds the wait for an event, which comes within milliseconds.
+// inotifyWait is the longest wait for an event, which normally takes milliseconds.
 const inotifyWait = 5 * time.Second
 
-// folders are real ones, and an agent that watches them: of it there is only what
-// events of files need.
+// folders are real folders, and an agent that watches them. The agent has only the parts that
+// handle events of files.
 type folders struct {
 	t   *testing.T
 	top string
 	d   *daemon
 }
 
-// watchFolders watches what a configuration names; %s in it is the folder of the test.
+// watchFolders watches what a configuration names; %s in it is the test's folder.
 func watchFolders(t *testing.T, yaml string, made ...string) *folders {
 	t.Helper()
 	f := &folders{t: t, top: t.TempDir()}
@@ -78,14 +78,14 @@ func (f *folders) edit(name string) {
 	f.check(file.Close())
 }
 
-// replace writes a file beside it and renames that, as editors do.
+// replace writes a new file and renames it over the old one, as editors do.
 func (f *folders) replace(name string) {
 	f.t.Helper()
 	f.edit("new")
 	f.rename("new", name)
 }
 
-// next is the next event that matters, which the agent has then taken note of.
+// next returns the next event that matters, after the agent has handled it.
 func (f *folders) next() (event fsnotify.Event, kind fileKind, ok bool) {
 	f.t.Helper()
 	over := time.After(inotifyWait)
@@ -121,8 +121,8 @@ func (f *folders) want(kind fileKind, name string) {
 	}
 }
 
-// wantWatched waits until a folder is watched: of one that comes while the agent looks
-// anyway there may be no event.
+// wantWatched waits until a folder is watched. There may be no event for a folder that is created
+// while the agent looks anyway.
 func (f *folders) wantWatched(dir string) {
 	f.t.Helper()
 	for !f.d.files.folders[f.path(dir)] {
@@ -132,8 +132,8 @@ func (f *folders) wantWatched(dir string) {
 	}
 }
 
-// settled takes what is there already, up to an edit of the configuration file: events
-// come in their order.
+// settled handles all pending events: it edits the configuration file and waits for that event,
+// since events come in order.
 func (f *folders) settled() {
 	f.t.Helper()
 	f.edit("etc/voipbl.yaml")
@@ -166,7 +166,7 @@ func TestFileWatch(t *testing.T) {
 	}
 }
 
-// TestFileWatchTellsTheAgent: each kind has the effect that it should have.
+// TestFileWatchTellsTheAgent: each kind of file has its effect.
 func TestFileWatchTellsTheAgent(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	f.edit("etc/blocklist.d/one.txt")
@@ -192,8 +192,8 @@ func TestFileWatchTellsTheAgent(t *testing.T) {
 	}
 }
 
-// TestChangedBeforeTheWatch: what changed after it was read and before files are watched is
-// looked at again. A mistake that is known already is not told a second time.
+// TestChangedBeforeTheWatch: a file that changed after it was read but before it was watched is
+// read again. A known mistake is not logged a second time.
 func TestChangedBeforeTheWatch(t *testing.T) {
 	f := &folders{t: t, top: t.TempDir()}
 	f.mkdir("etc")
@@ -248,7 +248,7 @@ func TestUnrelatedFiles(t *testing.T) {
 	}
 }
 
-// TestFolderThatComes: a feed's folder, and those above it, are made only later.
+// TestFolderThatComes: a feed's folder, and those above it, are created later.
 func TestFolderThatComes(t *testing.T) {
 	for _, c := range []struct{ name, feed, file, first, more string }{
 		{"file", "lists/mine.txt", "lists/mine.txt", "lists", ""},
@@ -281,8 +281,8 @@ func TestFolderThatComes(t *testing.T) {
 	}
 }
 
-// TestFolderMadeAnewAtOnce: before the agent has read what it was told, the folder is
-// there again.
+// TestFolderMadeAnewAtOnce: a folder is removed and created again before the agent has read the
+// events.
 func TestFolderMadeAnewAtOnce(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	for range 20 {
@@ -298,7 +298,7 @@ func TestFolderMadeAnewAtOnce(t *testing.T) {
 	}
 }
 
-// TestFolderExchanged is a folder moved away, and another put in its place.
+// TestFolderExchanged: a folder is moved away, and another takes its place.
 func TestFolderExchanged(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	f.mkdir("other")
@@ -311,7 +311,7 @@ func TestFolderExchanged(t *testing.T) {
 	f.want(fileFeed, "lists/mine.txt")
 }
 
-// TestStateFolderMadeAnew: bans are still noticed after it.
+// TestStateFolderMadeAnew: bans are still noticed after the state folder is created again.
 func TestStateFolderMadeAnew(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	f.remove("state")
@@ -322,7 +322,7 @@ func TestStateFolderMadeAnew(t *testing.T) {
 	f.want(fileBans, "state/bans.journal")
 }
 
-// TestConfigFolderThatComes: the folder of the configuration file goes and comes.
+// TestConfigFolderThatComes: the configuration file's folder is removed and created again.
 func TestConfigFolderThatComes(t *testing.T) {
 	f := watchFolders(t, "feeds: [{name: a, path: %s/lists/mine.txt}]\n", "lists", "etc")
 	f.remove("etc")
@@ -333,8 +333,8 @@ func TestConfigFolderThatComes(t *testing.T) {
 	f.want(fileConfig, "etc/voipbl.yaml")
 }
 
-// TestFoldersMadeBesideUs: while the agent begins to watch a folder, the next one in
-// it is made; none may fall in between.
+// TestFoldersMadeBesideUs: while the agent begins to watch a folder, the next one is created in
+// it. None may be missed.
 func TestFoldersMadeBesideUs(t *testing.T) {
 	const rounds = 300
 	f := watchFolders(t, "feeds: [{name: a, path: %s/a/b/c/d/e/mine.txt}]\n", "etc")
@@ -371,8 +371,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestKindOfAFolderAboveTwo: of a folder on the way to two kinds of files it is told
-// one of them, and always the same.
+// TestKindOfAFolderAboveTwo: an event of a folder above two kinds of files is always reported as
+// the same one of them.
 func TestKindOfAFolderAboveTwo(t *testing.T) {
 	f := watchFolders(t, watched, "etc/blocklist.d", "lists", "glob")
 	first := f.d.files.kind(f.path("etc"))

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/internal/steps"
 )
 
-// TestCutShort gives a search each number of steps that is too small: what it tells then is
-// told by the whole search, too, and what it does not know is no "nothing".
+// TestCutShort limits a search to each number of steps that is too small. What it reports then,
+// the whole search reports too, and "not known" is never reported as "nothing".
 func TestCutShort(t *testing.T) {
 	cfg := config.Default()
 	cfg.Firewall.Base = true

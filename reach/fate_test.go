@@ -23,7 +23,7 @@ var (
 	fateRounds = flag.Int("fate-rounds", 12, "how many rulesets TestFateByPackets makes up")
 )
 
-// fateLab is a host with an attacker and a stranger, whom no rule and no set names.
+// fateLab is a host with an attacker, and a stranger that no rule or set names.
 type fateLab struct {
 	t                     *testing.T
 	star                  *testns.Star
@@ -37,10 +37,9 @@ type fateLab struct {
 
 var fatePorts = []uint16{53, 4569, 5060}
 
-// TestFateByPackets makes up rules in both backends and in nftables, with sets of all
-// kinds, and compares what is said of an attacker with what becomes of its packets. What is
-// dropped for certain does not come; and where no place is named, an attacker fares as a
-// stranger does.
+// TestFateByPackets generates rules in both backends and in nftables, with sets of all kinds, and
+// compares the verdict on an attacker with what happens to its packets. What is certainly dropped
+// must not arrive. If no place is found, the attacker's packets must fare like a stranger's.
 func TestFateByPackets(t *testing.T) {
 	four, six := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:1::1")
 	star := testns.EnterStar(t, four, six)
@@ -88,14 +87,14 @@ func TestFateByPackets(t *testing.T) {
 	}
 }
 
-// try loads rules, and says what is told wrong of the attacker.
+// try loads rules, and returns what the verdict on the attacker has wrong.
 func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	l.t.Helper()
 	l.load(rules)
 	defer l.clear()
 	l.said = nil
 	first, _, _ := l.places(0)
-	// What packets change in sets counts from then on.
+	// Packets may change sets, which counts from then on.
 	changing := slices.ContainsFunc(rules, func(r string) bool { return strings.Contains(r, "add") })
 	stops := l.stops()
 	for _, port := range fatePorts {
@@ -125,7 +124,7 @@ func (l *fateLab) try(rules []string) (v Verdict, wrong string) {
 	return JudgePlaces(first, nil), ""
 }
 
-// places are what is said of the attacker now, and whether packets to a port are dropped.
+// places returns the attacker's places now, and whether they drop packets to a port.
 func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
 	l.t.Helper()
 	if l.said == nil {
@@ -149,7 +148,7 @@ func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
 	return places, named, certain
 }
 
-// passedHere are the rules of this namespace, as they are followed.
+// passedHere returns the rules of this namespace.
 func passedHere(t *testing.T) Passed {
 	t.Helper()
 	rules, err := ReadKernelRules(t.Context(), config.Default())
@@ -174,7 +173,7 @@ func familyOf(is6 bool) firewall.Family {
 	return firewall.IPv4
 }
 
-// stops are what is said to keep a stranger out, by port.
+// stops returns what is reported to keep a stranger out, by port.
 func (l *fateLab) stops() map[uint16]string {
 	l.t.Helper()
 	p, f := passedHere(l.t), familyOf(l.is6)
@@ -190,7 +189,7 @@ func (l *fateLab) stops() map[uint16]string {
 	return all
 }
 
-// arrives sends a packet, and reports whether it comes in.
+// arrives sends a packet, and reports whether it arrives.
 func (l *fateLab) arrives(source netip.Addr, port uint16) bool {
 	l.t.Helper()
 	l.sent++
@@ -210,8 +209,8 @@ func (l *fateLab) tool(backend string) string {
 	return map[bool]string{false: "iptables", true: "ip6tables"}[l.is6] + "-" + backend
 }
 
-// load puts rules into the kernel: lines "BACKEND TABLE -A …", "set …", and "CHAIN …" of
-// the native table, whose base chains the first word names.
+// load puts rules into the kernel: lines "BACKEND TABLE -A …", "set …", and "CHAIN …" for the
+// base chain CHAIN of the native table.
 func (l *fateLab) load(rules []string) {
 	l.t.Helper()
 	family, any := "inet", "ipv4_addr"
@@ -303,7 +302,7 @@ func (l *fateLab) clear() {
 	}
 }
 
-// makeUp makes rules of those parts that were told wrong once, and of their kin.
+// makeUp makes rules of parts for which the verdict was once wrong, and of similar ones.
 func (l *fateLab) makeUp(r *rand.Rand) (rules []string) {
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	for range 2 + r.IntN(7) {

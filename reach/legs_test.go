@@ -17,9 +17,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// legCase are rules of others, a command each: TOOL is iptables of a backend and family,
-// "table" begins what is put into the native table, HERE is this host, THERE a container,
-// OTHER somebody else.
+// legCase has rules of others, each a command: TOOL is iptables of a backend and family, "table"
+// begins a rule for the native table, HERE is this host, THERE a container, OTHER another host.
 type legCase struct {
 	name, rules string
 
@@ -27,7 +26,7 @@ type legCase struct {
 	unclear bool // what is not said may be dropped all the same
 }
 
-// answerCases are rules on the way of answers of this host from udp 5060.
+// answerCases have rules on the path of this host's answers from udp 5060.
 var answerCases = []legCase{
 	{name: "nothing"},
 	{name: "policy", rules: "TOOL -P OUTPUT DROP", out: true},
@@ -83,7 +82,7 @@ var answerCases = []legCase{
 	{name: "egress of another", rules: "device chain out { type filter hook egress device \"host2\" priority 0; udp sport 5060 drop; }"},
 }
 
-// sentOnCases are rules where udp 5060 is sent on to udp 5080 of a container.
+// sentOnCases have rules that send udp 5060 on to udp 5080 of a container.
 var sentOnCases = []legCase{
 	{name: "nothing"},
 	{name: "input", rules: "TOOL -P INPUT DROP"},
@@ -139,7 +138,7 @@ TOOL -t raw -A PREROUTING -d THERE ! -i host2 -j DROP`},
 	{name: "ingress of the container", rules: "device chain in { type filter hook ingress device \"host2\" priority 0; drop; }", unclear: true},
 }
 
-// turnedCases are rules where udp 5060 is sent on to udp 5080 of this host.
+// turnedCases have rules that send udp 5060 on to udp 5080 of this host.
 var turnedCases = []legCase{
 	{name: "nothing"},
 	{name: "port before", rules: "TOOL -A INPUT -p udp --dport 5060 -j DROP"},
@@ -172,9 +171,9 @@ type legLab struct {
 	from                       netip.AddrPort // where the last packet has come from
 }
 
-// TestLegsByPackets compares what is said of packets that come in, are sent on and are
-// answered with what becomes of them: what is said to be dropped does not come, and what is
-// not said, and not unclear, does.
+// TestLegsByPackets compares what is reported about packets that come in, are sent on and are
+// answered with what happens to them. Packets that are reported as dropped must not arrive; all
+// others must, unless the case is unclear.
 func TestLegsByPackets(t *testing.T) {
 	testskip.UnlessRoot(t) // for rules about other users
 	here := []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:1::1")}
@@ -229,8 +228,8 @@ func (l *legLab) run(stdin string, args ...string) {
 
 func (l *legLab) tool() string { return (&fateLab{is6: l.is6}).tool(l.backend) }
 
-// try loads rules, and holds what is said against what becomes of a packet from the phone and
-// of its answer, by the container or else by this host.
+// try loads rules, and compares the report with what happens to a packet from the phone and to
+// the answer of the container or, without one, of this host.
 func (l *legLab) try(c legCase, at netip.AddrPort, by *testns.Host) {
 	l.t.Helper()
 	server, client := l.listen(by, at), l.listen(l.phone, netip.AddrPortFrom(l.caller, 0))
@@ -295,8 +294,8 @@ func (l *legLab) clear() {
 	l.run("", "nft", "flush", "ruleset")
 }
 
-// said tells what is said to be dropped of what a stranger sends to udp 5060, and of the
-// answers.
+// said returns whether a stranger's packets to udp 5060, and the answers, are reported as
+// dropped.
 func (l *legLab) said(sentOn bool) (in, out bool) {
 	l.t.Helper()
 	p, f := passedHere(l.t), familyOf(l.is6)
@@ -337,14 +336,13 @@ func (l *legLab) listen(on *testns.Host, at netip.AddrPort) (conn *net.UDPConn) 
 	return conn
 }
 
-// passes sends a packet and reports whether it has come. Behind it goes one from the
-// receiver's own host, so that it is known when there is nothing more to come. Of this host's
-// own what it sends may be dropped; what is for it comes.
+// passes sends a packet and reports whether it arrives. After it goes another one from the
+// receiver's own host, which always arrives, so that passes need not wait longer.
 func (l *legLab) passes(from *net.UDPConn, to netip.AddrPort, at *net.UDPConn, on *testns.Host) (comes bool) {
 	l.t.Helper()
 	l.sent++
 	text, last := fmt.Sprint("packet ", l.sent), fmt.Sprint("and that is all, ", l.sent)
-	// What is dropped on its way out is an error of the sender.
+	// If a packet is dropped on its way out, sending it fails.
 	if _, err := from.WriteToUDPAddrPort([]byte(text), to); err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ECONNREFUSED) {
 		l.t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 )
 
-// TestRestWords: each way that the rest of the firewall can be has words of its own, and
-// base rules are named where they are the way out.
+// TestRestWords: each state of the rest of the firewall has its own words, and base rules are
+// named where they would help.
 func TestRestWords(t *testing.T) {
 	const in, out, unclear = firewall.LetsIn, firewall.KeepsOut, firewall.Unclear
 	for _, c := range []struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/internal/steps"
 )
 
-// dockerRules are a host with base rules, where Docker sends ports on from 10000 on, and those
-// of others in filter.
+// dockerRules returns the rules of a host with base rules on which Docker sends ports from 10000
+// on, with rules of others in filter.
 func dockerRules(t *testing.T, ports int, others string) []KernelRules {
 	t.Helper()
 	var nat, filter strings.Builder
@@ -33,8 +33,8 @@ func dockerRules(t *testing.T, ports int, others string) []KernelRules {
 	return []KernelRules{{Backend: firewall.NFT, Used: true, Saved: saved}}
 }
 
-// TestSteps: with a rule of nat for each of thousands of ports, the rules that are looked at
-// are as many times as many, and what is in the way of one of these ports is found.
+// TestSteps: with a nat rule for each of thousands of ports, the steps of a search grow only in
+// proportion, and an obstacle for one of these ports is found.
 func TestSteps(t *testing.T) {
 	cfg := config.Default()
 	cfg.Firewall.Base = true
@@ -74,8 +74,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestStepsEnd: nobody who has gone is searched for, and what a search does not come to is
-// nothing that is told.
+// TestStepsEnd: a search whose caller has gone, or that runs out of steps, returns an error and
+// no obstacle of the part that it did not reach.
 func TestStepsEnd(t *testing.T) {
 	cfg := config.Default()
 	cfg.Firewall.Base = true
