@@ -266,7 +266,15 @@ func (d *daemon) rulesSeen(report *rules.Report) {
 	d.newsPause = minNewsPause
 	// First the changes that opened the host, which matter most.
 	changes := slices.Clone(report.Changes)
-	slices.SortStableFunc(changes, func(a, b firewall.Change) int { return int(one(a.Base()) - one(b.Base())) })
+	slices.SortStableFunc(changes, func(a, b firewall.Change) int {
+		switch {
+		case a.Base() == b.Base():
+			return 0
+		case b.Base():
+			return -1
+		}
+		return 1
+	})
 	var found []string
 	for _, c := range changes {
 		found = append(found, changeFound(c))

@@ -1,133 +1,54 @@
-package agent
+package metrics
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
-// metricsEvery is how old metrics may be. The kernel is not read more often than that, however
-// often metrics are scraped.
-const metricsEvery = 15 * time.Second
+// every is how old metrics may be. The kernel is not read more often than that, however often
+// metrics are scraped.
+const every = 15 * time.Second
 
-// metricsServer serves metrics to Prometheus.
-type metricsServer struct {
-	d       *daemon
-	handler http.Handler
+// Collector gives Prometheus the metrics of a host. It is a [prometheus.Collector].
+type Collector struct {
+	read func() (*blocklist.Status, config.Config, error)
 
-	mu     sync.Mutex // for the fields below
-	server *http.Server
-	at     netip.AddrPort
-
-	collecting sync.Mutex // one collection at a time
-	last       *blocklist.Status
-	lastAt     time.Time
+	mu     sync.Mutex // one collection at a time
+	last   *blocklist.Status
+	cfg    config.Config // that last goes by
+	lastAt time.Time
 }
 
-func newMetricsServer(d *daemon) *metricsServer {
-	m := &metricsServer{d: d}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Write([]byte("voipbl: see /metrics\n"))
-	})
-	m.handler = mux
-	return m
+// New returns a collector that calls read for the host's status and the configuration in force,
+// at most every 15 seconds. The status must have the agent's part.
+func New(read func() (*blocklist.Status, config.Config, error)) *Collector {
+	return &Collector{read: read}
 }
 
-// listen serves at an address, and stops serving at the one before. An address in use does not
-// stop the agent: it is tried again at the next reload, and after metricsAgain if listen
-// returns true.
-func (m *metricsServer) listen(at netip.AddrPort) (again bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.server != nil && m.at == at {
-		return false
+// status returns what was read, at most [every] ago.
+func (c *Collector) status() (*blocklist.Status, config.Config, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil && time.Since(c.lastAt) < every {
+		return c.last, c.cfg, nil
 	}
-	m.stop()
-	if m.at = at; !at.IsValid() {
-		return false
+	s, cfg, err := c.read()
+	if err == nil {
+		c.last, c.cfg, c.lastAt = s, cfg, time.Now()
 	}
-	listener, err := net.Listen("tcp", at.String())
-	if err != nil {
-		remedy := problem.ShortageRemedy(err)
-		if remedy == "" {
-			remedy = "choose another port with metrics.listen, then \"voipbl reload\""
-		}
-		m.d.warn("metrics", []string{fmt.Sprintf("metrics are not served at %s: %v: %s", at, err, remedy)})
-		return true
-	}
-	m.d.warn("metrics", nil)
-	m.server = &http.Server{Handler: m.handler, ReadHeaderTimeout: state.RequestWait, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
-	go func(server *http.Server) {
-		if err := server.Serve(limited(listener, mostScrapes)); !errors.Is(err, http.ErrServerClosed) {
-			m.d.log.Error("metrics are not served any more", "error", err)
-		}
-	}(m.server)
-	return false
-}
-
-// metricsAgain is how often listening is tried again after it failed.
-const metricsAgain = time.Minute
-
-// listenForMetrics serves metrics at the configured address.
-func (d *daemon) listenForMetrics(_ context.Context, now time.Time) {
-	d.agenda.drop(metricsTask)
-	if d.metrics.listen(d.cfg.Metrics.Listen) {
-		d.agenda.set(metricsTask, now.Add(metricsAgain))
-	}
-}
-
-func (m *metricsServer) stop() {
-	if m.server != nil {
-		m.server.Close()
-		m.server = nil
-	}
-}
-
-func (m *metricsServer) close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stop()
-}
-
-// status returns a status that is at most metricsEvery old.
-func (m *metricsServer) status() (*blocklist.Status, error) {
-	m.collecting.Lock()
-	defer m.collecting.Unlock()
-	if m.last != nil && time.Since(m.lastAt) < metricsEvery {
-		return m.last, nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	agent := m.d.snapshot()
-	s, err := blocklist.StatusOf(ctx, *m.d.shared.Load(), m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, blocklist.File{})
-	if err != nil {
-		return nil, err
-	}
-	m.last, m.lastAt = s, time.Now()
-	return s, nil
+	return s, cfg, err
 }
 
 // metric describes one of voipbl's metrics.
@@ -169,11 +90,11 @@ var (
 
 // Describe is part of [prometheus.Collector]. It describes nothing, since the metrics depend on
 // the configuration.
-func (m *metricsServer) Describe(chan<- *prometheus.Desc) {}
+func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect is part of [prometheus.Collector].
-func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
-	s, err := m.status()
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	s, cfg, err := c.status()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(metricProtected, err)
 		return
@@ -187,7 +108,7 @@ func (m *metricsServer) Collect(out chan<- prometheus.Metric) {
 	gauge(metricBuild, 1, s.Version, runtime.Version())
 	gauge(metricProtected, one(s.Protected))
 	for _, f := range firewall.Families {
-		if settings.WantsRules(*m.d.shared.Load(), f) {
+		if settings.WantsRules(cfg, f) {
 			gauge(metricFamily, one(!s.InTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
 		}
 	}
