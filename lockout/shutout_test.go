@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/settings"
@@ -50,5 +51,16 @@ func TestShutOut(t *testing.T) {
 		if out := ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
 			t.Errorf("mended: %v", out)
 		}
+	}
+}
+
+// TestShutOutTwice names each session once, however many there are from one address.
+func TestShutOutTwice(t *testing.T) {
+	var logins []host.Login
+	for _, from := range []string{"192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8"} {
+		logins = append(logins, host.Login{From: netip.MustParseAddr(from), Port: 22})
+	}
+	if out := ShutSessions(firewall.Base{}, logins); len(out) != 2 || !strings.Contains(out[0].What, "192.0.2.7") || !strings.Contains(out[1].What, "192.0.2.8") {
+		t.Errorf("%+v", out)
 	}
 }
