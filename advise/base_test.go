@@ -90,7 +90,7 @@ func TestOpeningsAreTheRules(t *testing.T) {
 		}
 		for _, proto := range []string{"tcp", "udp"} {
 			for port, real := range ports {
-				if !real || proto == "udp" && port == 68 { // whoever asks for DHCP is no server
+				if !real || proto == "udp" && port == 68 { // a DHCP client is not a server
 					continue
 				}
 				closed := rules.ClosedListeners(cfg, held, []host.Listener{listener(proto, port, "it")})

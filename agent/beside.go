@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// part is something that goes on beside the loop, until its context ends.
+// part is something that runs beside the loop until its context ends.
 type part struct {
 	name string
-	run  func(ctx context.Context, ready func()) error // calls ready once it does its work
+	run  func(ctx context.Context, ready func()) error // calls ready once it is at work
 }
 
-// errEnded is a part that has come to its end although nobody has asked for that.
+// errEnded says that a part has ended by itself.
 var errEnded = errors.New("it has ended")
 
-// startParts starts all, and waits until each is ready. If one ends before the others are
-// to, so do they: their context ends, and the group tells why.
+// startParts starts all parts, and waits until each is ready. If one ends by itself, the context
+// of the others ends too, and the group's error says why.
 func startParts(ctx context.Context, all ...part) (group *errgroup.Group, running context.Context) {
 	group, running = errgroup.WithContext(ctx)
 	var ready []chan struct{}

@@ -202,7 +202,7 @@ func TestRate(t *testing.T) {
 	if r := drops(); r == nil || r.PerSecond != 5 || r.Seconds != 60 {
 		t.Errorf("300 in a minute: %+v", r)
 	}
-	d.rate(7, aMoment.Add(2*time.Minute)) // the set was written anew, and counts from zero
+	d.rate(7, aMoment.Add(2*time.Minute)) // the set was rewritten, and counts from zero
 	if r := drops(); r == nil || r.PerSecond != 5 {
 		t.Errorf("less than before: %+v", r)
 	}

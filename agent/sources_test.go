@@ -39,7 +39,7 @@ type sources struct {
 	kept   map[string]attempts      // what the state folder knows
 	full   bool                     // so that nothing more can be kept
 	rounds []seenRound
-	got    map[string][]time.Duration // when the fetcher told of a feed, "" for names
+	got    map[string][]time.Duration // when the fetcher sent a result of a feed; "" for names
 }
 
 // seenRound is one round; its time is counted from the beginning.

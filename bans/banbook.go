@@ -109,7 +109,7 @@ func (b *Book) unreadable(why error, now banlist.Clock, live func() [2]ipsetsync
 	b.onlyKernel(now, live)
 }
 
-// read reads the list anew.
+// read reads the list again.
 func (b *Book) read(store *fetch.Store, now banlist.Clock, live func() [2]ipsetsync.Timed) {
 	b.whole, b.spoilt, b.Unread, b.older, b.lines, b.stamp = false, false, nil, nil, 0, now
 	text, known, err := store.ReadJournal(File)

@@ -45,6 +45,7 @@ type banAsk struct {
 	answer  chan *banAnswer // gets nil if the agent could not settle it
 }
 
+// NewServer returns a server for changes of book. cfg returns the configuration in force.
 func NewServer(cfg func() config.Config, book *Book) *Server {
 	return &Server{cfg: cfg, book: book, asks: make(chan banAsk, maxBanBatch)}
 }

@@ -84,6 +84,7 @@ type SyncReport struct {
 	AllowedUntil time.Duration `json:"-"` // until the first "voipbl allow" ends; 0 if none ends
 }
 
+// NewSyncReport returns the report of a sync that begins now.
 func NewSyncReport(version string) *SyncReport {
 	return &SyncReport{
 		Version: version, At: time.Now().UTC().Truncate(time.Second), Outcome: Unsynced,
@@ -95,7 +96,7 @@ func (r *SyncReport) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, problem.OneLine(fmt.Sprintf(format, args...)))
 }
 
-// seek looks for what is in the way of the rules, and tells what is not known of that.
+// seek looks for what is in the way of the rules, and warns if not all of that is known.
 func (r *SyncReport) seek(ctx context.Context) {
 	if r.Rules == nil {
 		return

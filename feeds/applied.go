@@ -16,7 +16,7 @@ const appliedFile = "applied"
 // name feeds that never had one.
 const appliedVersion = 2
 
-// applied is what the last sync put in force.
+// applied is what the last sync applied.
 type applied struct {
 	Version int       `json:"version"`
 	At      time.Time `json:"at"`
@@ -28,12 +28,12 @@ type applied struct {
 }
 
 // waits reports whether a feed's fetched list is newer than the one in force. A local file
-// never waits: it is read each time the lists are put in force.
+// never waits: each apply reads it.
 func (a *applied) waits(f Status) bool {
 	return a != nil && a.Fetched != nil && !f.File && f.FetchedAt.After(a.Fetched[f.Name])
 }
 
-// readApplied reads what the last sync put in force; nil if that is not known.
+// readApplied reads what the last sync applied; nil if that is not known.
 func readApplied(store *fetch.Store) *applied {
 	var last applied
 	if store.ReadJSON(appliedFile, &last) != nil {

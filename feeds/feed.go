@@ -60,6 +60,7 @@ type content struct {
 	kind    filekind.Kind // kind of the first part that is a known kind of file
 }
 
+// NewReader returns a Reader for the feeds of cfg. now is the time of this sync.
 func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Time) *Reader {
 	return &Reader{
 		store: store, Client: fetch.NewClient(opts.Version, opts.Log), limits: cfg.Limits,

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
+// OnceMore is what to do after a remedy where no agent runs.
 const OnceMore = "then " + problem.RunSync
 
 // AndSync ends a remedy that needs a sync afterwards.
@@ -47,6 +48,7 @@ func (f *Status) FrozenWords() string { return FrozenWords(f.ContentChanged) }
 // feed is stale.
 const staleIntervals = 3
 
+// StatusOf returns the status of a feed at the time now, from the state folder.
 func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
 	s := Status{Name: f.Name, Source: f.Path, File: f.URL == ""}
 	if f.URL != "" {

@@ -46,6 +46,7 @@ func readLive(cfg config.Config) cidr.Sets {
 	return LiveSets(d.lives)
 }
 
+// Wait returns the live sets; nil for one that does not exist.
 func (d *dump) Wait() ([2]*ipsetsync.Live, error) {
 	err := <-d.done
 	return d.lives, err

@@ -287,6 +287,7 @@ func unlessStranger(source netip.Prefix) firewall.Share {
 	return firewall.NoneOf
 }
 
+// Filters returns a family's rules to follow packets through; in answers for sets.
 func (p Passed) Filters(f firewall.Family, in firewall.Sources) *filters {
 	all := &filters{Passed: p, family: f, nat: make(map[string]func(firewall.PortRange) [][]firewall.PortRange), parted: make(map[arrival][]part)}
 	for _, k := range p.Rules {

@@ -65,7 +65,7 @@ func TestFateByPackets(t *testing.T) {
 		verdict, wrong := l.try(rules)
 		said[verdict]++
 		kept += l.kept
-		for shorter := true; wrong != "" && shorter; { // the fewest rules that are told wrong
+		for shorter := true; wrong != "" && shorter; { // the fewest rules with a wrong verdict
 			shorter = false
 			for i := range rules {
 				fewer := slices.Delete(slices.Clone(rules), i, i+1)

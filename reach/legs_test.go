@@ -23,7 +23,7 @@ type legCase struct {
 	name, rules string
 
 	in, out bool // what comes in is said to be dropped; the answers are
-	unclear bool // what is not said may be dropped all the same
+	unclear bool // packets may be dropped without a report
 }
 
 // answerCases have rules on the path of this host's answers from udp 5060.
