@@ -1,10 +1,8 @@
 package host
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,25 +16,26 @@ func (l *looker) asterisk() *Asterisk {
 	if !l.exists(astFolder) {
 		return nil
 	}
-	main := l.astConfig("asterisk.conf")
-	l.execIncludes = astTrue(main.section("options").get("execincludes"))
-	pjsip, sip := l.astConfig("pjsip.conf"), &astConfig{}
-	modules := l.astConfig("modules.conf")
-	oldSIP := l.hasModule(modules, "chan_sip")
+	r := &astReader{looker: l}
+	main := r.astConfig("asterisk.conf")
+	r.execIncludes = astTrue(main.section("options").get("execincludes"))
+	pjsip, sip := r.astConfig("pjsip.conf"), &astConfig{}
+	modules := r.astConfig("modules.conf")
+	oldSIP := r.hasModule(modules, "chan_sip")
 	if oldSIP {
-		sip = l.astConfig("sip.conf")
+		sip = r.astConfig("sip.conf")
 	}
-	logger := l.astConfig("logger.conf")
+	logger := r.astConfig("logger.conf")
 	a := &Asterisk{
 		SIP:      []Port{},
-		RTP:      rtpPorts(l.astConfig("rtp.conf")),
+		RTP:      rtpPorts(r.astConfig("rtp.conf")),
 		Logs:     logFiles(logger, main, l.hostname()),
 		Syslog:   syslogs(logger),
 		LogsFile: logger.custom("logfiles"),
-		Trunks:   trunksOf(pjsip, l.astConfig("pjsip_wizard.conf"), sip),
+		Trunks:   trunksOf(pjsip, r.astConfig("pjsip_wizard.conf"), sip),
 		Contacts: l.contacts(oldSIP),
 	}
-	if l.hasModule(modules, "chan_pjsip") {
+	if r.hasModule(modules, "chan_pjsip") {
 		ports, errs := pjsipPorts(pjsip)
 		a.SIP = append(a.SIP, ports...)
 		l.unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
@@ -47,93 +46,11 @@ func (l *looker) asterisk() *Asterisk {
 		l.unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
 	}
 	a.SIP = unique(a.SIP)
-	a.IAX2 = l.iax2(modules)
-	a.WebSockets = l.webSockets(pjsip)
-	l.lookForDatabase()
-	a.Skipped = unique(l.skipped)
+	a.IAX2 = r.iax2(modules)
+	a.WebSockets = r.webSockets(pjsip)
+	r.lookForDatabase()
+	a.Skipped = unique(r.skipped)
 	return a
-}
-
-// astConfig reads a file of Asterisk's, and those that it includes. One that is
-// not there is an empty one: Asterisk has its defaults then.
-func (l *looker) astConfig(name string) *astConfig {
-	path := filepath.Join(astFolder, name)
-	text, err := l.read(path)
-	if absent(err) {
-		return &astConfig{}
-	}
-	if err != nil {
-		l.unknown(path, err, "look at it: Asterisk cannot read it either")
-		return &astConfig{}
-	}
-	c := parseAsterisk(source{path, text}, l.included, l.execIncludes)
-	l.note(path, c.problems)
-	return c
-}
-
-// included finds the files of an include, as Asterisk does: below its folder unless
-// the name begins with "/".
-func (l *looker) included(pattern string) ([]source, error) {
-	if !filepath.IsAbs(pattern) {
-		pattern = filepath.Join(astFolder, pattern)
-	}
-	paths, err := filepath.Glob(l.path(pattern))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", pattern, err)
-	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
-	}
-	var sources []source
-	var errs []error
-	for _, path := range paths[:min(len(paths), maxAstFiles)] {
-		text, err := readFile(path)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		name := path
-		if !l.real() {
-			name = strings.TrimPrefix(path, filepath.Clean(l.root))
-		}
-		sources = append(sources, source{name, text})
-	}
-	return sources, errors.Join(errs...)
-}
-
-// hasModule reports whether Asterisk loads a module: it is built, and modules.conf
-// does not leave it out. chan_sip went with Asterisk 21, and its configuration often
-// stays behind.
-func (l *looker) hasModule(modules *astConfig, name string) bool {
-	for _, lib := range []string{"usr/lib*/asterisk/modules", "usr/lib/*/asterisk/modules", "usr/local/lib*/asterisk/modules"} {
-		if built, _ := filepath.Glob(filepath.Join(l.root, lib, "*.so")); len(built) > 0 {
-			if !slices.ContainsFunc(built, func(path string) bool { return filepath.Base(path) == name+".so" }) {
-				return false
-			}
-			break
-		}
-	}
-	return loadsModule(modules.section("modules"), name)
-}
-
-// loadsModule is what the section [modules] says about a module: "noload" always
-// wins, and with "autoload=no" only what is named is loaded (main/loader.c).
-func loadsModule(s *astSection, name string) bool {
-	named := func(variables ...string) bool {
-		for _, v := range variables {
-			for _, m := range s.all(v) {
-				if strings.TrimSuffix(m, ".so") == name {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	if named("noload") {
-		return false
-	}
-	autoload := s.get("autoload")
-	return autoload == "" || astTrue(autoload) || named("load", "preload", "require", "preload-require")
 }
 
 // astTrue is what Asterisk takes for yes (ast_true).
@@ -142,12 +59,12 @@ func astTrue(s string) bool {
 }
 
 // lookForDatabase tells that Asterisk has objects in a database: we read files.
-func (l *looker) lookForDatabase() {
+func (r *astReader) lookForDatabase() {
 	for _, name := range []string{"sorcery.conf", "extconfig.conf"} {
-		for _, s := range l.astConfig(name).sections {
+		for _, s := range r.astConfig(name).sections {
 			for _, v := range s.vars {
 				if !s.template && inDatabase(v) {
-					l.unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
+					r.unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
 						"name your providers yourself: asterisk -rx 'pjsip show identifies'")
 					return
 				}
@@ -206,15 +123,18 @@ func atoi(s string) int {
 	return n
 }
 
-// unique takes out what was there before.
-func unique[T comparable](all []T) []T {
-	seen := make(map[T]bool, len(all))
-	kept := make([]T, 0, len(all))
-	for _, x := range all {
-		if !seen[x] {
-			seen[x] = true
-			kept = append(kept, x)
-		}
-	}
-	return kept
+// Asterisk is what Asterisk's configuration says, below /etc/asterisk.
+type Asterisk struct {
+	SIP      []Port       `json:"sip"`      // where it listens for SIP, without duplicates
+	RTP      [2]uint16    `json:"rtp"`      // first and last port, as in rtp.conf
+	Logs     []Log        `json:"logs"`     // the files that logger.conf names
+	Trunks   []string     `json:"trunks"`   // providers: hosts, addresses and networks
+	Contacts []netip.Addr `json:"contacts"` // from where phones are registered now
+
+	IAX2       *IAX2       `json:"iax2,omitempty"`       // if it speaks that
+	WebSockets []WebSocket `json:"websockets,omitempty"` // of its web server, if SIP comes in by it
+
+	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
+	LogsFile string          `json:"logs_file,omitempty"` // where a line of [logfiles] belongs, if not into logger.conf
+	Skipped  []string        `json:"skipped,omitempty"`   // lines of its configuration that it warns of and leaves out
 }

@@ -12,11 +12,11 @@ const httpPort, httpsPort = 8088, 8089
 // webSockets are the ports of Asterisk's web server, if SIP comes in by them: a transport
 // "ws" or "wss" says so, and either is for both ports. Without the web server's "bindaddr"
 // there is none of its ports.
-func (l *looker) webSockets(pjsip *astConfig) []WebSocket {
+func (r *astReader) webSockets(pjsip *astConfig) []WebSocket {
 	if !usesWebSockets(pjsip) {
 		return nil
 	}
-	return webPorts(l.astConfig("http.conf").section("general"))
+	return webPorts(r.astConfig("http.conf").section("general"))
 }
 
 func usesWebSockets(pjsip *astConfig) bool {

@@ -11,11 +11,11 @@ import (
 const iaxPort, iaxLowest = 4569, 1024
 
 // iax2 reads iax.conf. Without the file the module does not load.
-func (l *looker) iax2(modules *astConfig) *IAX2 {
-	if !l.hasModule(modules, "chan_iax2") || !l.exists(astFolder+"/iax.conf") {
+func (r *astReader) iax2(modules *astConfig) *IAX2 {
+	if !r.hasModule(modules, "chan_iax2") || !r.exists(astFolder+"/iax.conf") {
 		return nil
 	}
-	return readIAX2(l.astConfig("iax.conf"))
+	return readIAX2(r.astConfig("iax.conf"))
 }
 
 func readIAX2(c *astConfig) *IAX2 {
@@ -78,4 +78,13 @@ func iaxRegisterHost(s string) string {
 	}
 	host, _, _ = strings.Cut(host, ":")
 	return host
+}
+
+// IAX2 is what iax.conf says.
+type IAX2 struct {
+	Ports     []Port   `json:"ports"`
+	Trunks    []string `json:"trunks"`           // peers and registrations: hosts, addresses and networks
+	Accounts  bool     `json:"accounts"`         // somebody may log in, or is called
+	AuthDebug bool     `json:"authdebug"`        // it logs who fails to
+	Custom    string   `json:"custom,omitempty"` // where a line of [general] belongs, if not into iax.conf
 }

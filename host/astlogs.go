@@ -92,3 +92,19 @@ func logLevels(s string) (format string, levels []string) {
 	}
 	return format, unique(levels)
 }
+
+// Log is a log file of Asterisk and the levels that go there, in lower case.
+type Log struct {
+	File   string   `json:"file"`
+	Levels []string `json:"levels"`
+	Format string   `json:"format,omitempty"` // "json", "plain"; empty for the default
+	Jails  []string `json:"jails,omitempty"`  // of fail2ban, that read it
+}
+
+// SyslogChannel is what Asterisk sends to syslog.
+type SyslogChannel struct {
+	Facility string   `json:"facility"` // such as local0
+	Levels   []string `json:"levels"`
+	Format   string   `json:"format,omitempty"`
+	Jails    []string `json:"jails,omitempty"` // of fail2ban, that read it in the journal or in a file of syslog's
+}

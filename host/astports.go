@@ -7,13 +7,6 @@ import (
 	"strings"
 )
 
-// The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which Asterisk
-// takes if its configuration names none (res/res_pjsip/config_transport.c).
-const (
-	sipPort  = 5060
-	sipsPort = 5061
-)
-
 // pjsipPorts are those of the transports in pjsip.conf. WebSockets come in by
 // Asterisk's web server, and a flow has no port of its own.
 func pjsipPorts(c *astConfig) ([]Port, error) {

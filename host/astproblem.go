@@ -30,24 +30,6 @@ var astRemedies = map[astEffect]string{
 	notRead:     "name by hand what stands there",
 }
 
-// note tells what was left out: what Asterisk leaves out too is no gap in what we know.
-func (l *looker) note(path string, problems []astProblem) {
-	for _, effect := range []astEffect{fileRefused, fileCut, notRead} {
-		var errs []error
-		for _, p := range problems {
-			if p.effect == effect {
-				errs = append(errs, p.err)
-			}
-		}
-		l.unknown("part of "+path, several(errs), astRemedies[effect])
-	}
-	for _, p := range problems {
-		if p.effect == lineSkipped {
-			l.skipped = append(l.skipped, p.err.Error())
-		}
-	}
-}
-
 // custom is the file for an admin's own lines that a section includes, as FreePBX has one
 // for most: its main files are links into its modules, which an upgrade replaces.
 func (c *astConfig) custom(section string) string {

@@ -48,20 +48,21 @@ func TestRealAsterisk(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			f := Look(t.Context(), Options{Root: root})
-			for _, u := range f.Unknown {
+			l := newLooker(t.Context(), root)
+			found := l.asterisk()
+			for _, u := range l.unknowns() {
 				if name != "a cut include" && strings.Contains(u.What, "etc/asterisk") {
 					t.Errorf("%+v: Asterisk takes the file", u)
 				}
 			}
 			var want, got []Port
-			for _, l := range f.Listeners {
-				if l.Program == "asterisk" && l.Port != 5060 {
-					want = append(want, Port{l.Proto, l.Port})
+			for _, at := range l.ways().Listeners {
+				if at.Program == "asterisk" && at.Port != 5060 {
+					want = append(want, Port{at.Proto, at.Port})
 				}
 			}
-			got = append(got, f.Asterisk.IAX2.Ports...)
-			for _, w := range f.Asterisk.WebSockets {
+			got = append(got, found.IAX2.Ports...)
+			for _, w := range found.WebSockets {
 				got = append(got, Port{"tcp", w.Port})
 			}
 			order := func(a, b Port) int { return int(a.Port) - int(b.Port) }

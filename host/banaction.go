@@ -2,13 +2,9 @@ package host
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
-
-// f2bTag is a tag of fail2ban's: "<ipmset>".
-var f2bTag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 
 const (
 	// A tag's value may have tags: "f2b-<name>". fail2ban itself stops after 25
@@ -186,3 +182,25 @@ func firewalldTarget(args []string) (BanInto, string) {
 	}
 	return intoIf(IntoChain, args[i+3])
 }
+
+// BanAction is where a jail's action puts a banned address.
+type BanAction struct {
+	Name string  `json:"name"` // such as iptables-multiport
+	Into BanInto `json:"into"`
+	// Target is the name of the set, or of the chain, or "FAMILY TABLE SET" of
+	// nftables.
+	Target string `json:"target,omitempty"`
+	// Target6 is that for IPv6, if it is another one.
+	Target6 string `json:"target6,omitempty"`
+}
+
+// BanInto is what kind of thing a ban ends in.
+type BanInto string
+
+const (
+	IntoSet      BanInto = "ipset"
+	IntoChain    BanInto = "iptables"
+	IntoNFTables BanInto = "nftables"
+	IntoVoipbl   BanInto = "voipbl" // "voipbl ban"
+	IntoOther    BanInto = "other"  // a mail, a report, something we do not know
+)

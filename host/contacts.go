@@ -21,7 +21,7 @@ func (l *looker) contacts(oldSIP bool) []netip.Addr {
 		return addrs
 	}
 	ask := func(family string) string {
-		out, _, err := run(l.ctx, asterisk, "-rx", "database show "+family)
+		out, _, err := l.run(asterisk, "-rx", "database show "+family)
 		l.unknown("from where phones are registered", err,
 			"run it as root or as Asterisk's user; "+filepath.Base(asterisk)+" -rx 'database show "+family+"' has to answer")
 		return out

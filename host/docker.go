@@ -10,3 +10,8 @@ func (l *looker) docker() *Docker {
 	}
 	return &Docker{Running: running}
 }
+
+// Docker is the Docker (or Podman) of this host.
+type Docker struct {
+	Running bool `json:"running"`
+}

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// fail2ban asks a fail2ban what it watches and where it bans, or returns nothing if
+// lookAtFail2ban asks a fail2ban what it watches and where it bans, or returns nothing if
 // it is not installed.
-func (l *looker) fail2ban(client []string) *Fail2ban {
+func lookAtFail2ban(ctx context.Context, l *looker, client []string) *Fail2ban {
 	if len(client) == 0 {
 		path := l.program("fail2ban-client")
 		if path == "" && l.real() && l.running("fail2ban-server") {
@@ -31,10 +33,10 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	f := &Fail2ban{Jails: []Jail{}}
 	version := ""
 	var answers []string
-	c, err := startF2b(l.ctx, client)
+	c, err := startF2b(ctx, client)
 	if err == nil {
 		defer c.end()
-		answers, err = c.ask(l.ctx, [][]string{{"version"}, {"status"}})
+		answers, err = c.ask(ctx, [][]string{{"version"}, {"status"}})
 		version = parseF2bVersion(c.greeting)
 	}
 	if err != nil {
@@ -43,10 +45,10 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 			l.unknown("what fail2ban does", err, "")
 		} else {
 			f.Down = l.atBoot("fail2ban")
-			f.lookAtConfig(l, client)
+			f.lookAtConfig(ctx, l, client)
 		}
 		if f.Version = version; version == "" {
-			out, _, err := run(l.ctx, append(slices.Clone(client), "--version")...)
+			out, _, err := run(ctx, append(slices.Clone(client), "--version")...)
 			l.unknown("the version of fail2ban", err, "")
 			f.Version = parseF2bVersion(out)
 		}
@@ -54,7 +56,7 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 	}
 	f.Running = true
 	f.Version = strings.TrimSpace(answers[0])
-	f.lookAtConfig(l, client)
+	f.lookAtConfig(ctx, l, client)
 	var names []string
 	for _, name := range parseJails(answers[1]) {
 		if !f2bQuotable(name) {
@@ -63,18 +65,18 @@ func (l *looker) fail2ban(client []string) *Fail2ban {
 		}
 		names = append(names, name)
 	}
-	jails, err := askJails(l, c, names)
+	jails, err := askJails(ctx, l, c, names)
 	l.unknown("the jails of fail2ban", err, "")
 	f.Jails = append(f.Jails, jails...)
 	return f
 }
 
 // lookAtConfig finds why fail2ban would not start.
-func (f *Fail2ban) lookAtConfig(l *looker, client []string) {
-	if f.Mistake = fail2banMistake(l.ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || l.readsJournal() {
+func (f *Fail2ban) lookAtConfig(ctx context.Context, l *looker, client []string) {
+	if f.Mistake = fail2banMistake(ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || l.readsJournal() {
 		return
 	}
-	dump, _, err := run(l.ctx, append(slices.Clone(client), "-d")...)
+	dump, _, err := run(ctx, append(slices.Clone(client), "-d")...)
 	if err == nil {
 		f.JournalJails = parseF2bJournalJails(dump)
 	}
@@ -144,14 +146,14 @@ var jailQuestions = []func(jail string) []string{
 
 // askJails asks for the jails, then for the properties of their actions. A property
 // that an action has not would be an error in fail2ban's own log.
-func askJails(l *looker, c *f2bClient, names []string) ([]Jail, error) {
+func askJails(ctx context.Context, l *looker, c *f2bClient, names []string) ([]Jail, error) {
 	var questions [][]string
 	for _, name := range names {
 		for _, what := range jailQuestions {
 			questions = append(questions, what(name))
 		}
 	}
-	answers, err := c.ask(l.ctx, questions)
+	answers, err := c.ask(ctx, questions)
 	if err != nil {
 		return nil, err
 	}
@@ -172,10 +174,11 @@ func askJails(l *looker, c *f2bClient, names []string) ([]Jail, error) {
 	}
 	for i := range jails {
 		answer := answers[len(jailQuestions)*i:]
-		findtime := time.Duration(atoi(strings.TrimSpace(answer[5]))) * time.Second
-		jails[i].Sick = l.sickLogs(readers, i, findtime, !strings.Contains(answer[4], "None"), time.Now())
+		whole, _, _ := strings.Cut(strings.TrimSpace(answer[5]), ".") // "1.5h" is 5400.0
+		findtime, _ := strconv.Atoi(whole)
+		jails[i].Sick = l.sickLogs(readers, i, time.Duration(findtime)*time.Second, !strings.Contains(answer[4], "None"), time.Now())
 	}
-	if err := askActions(l.ctx, c, actions); err != nil {
+	if err := askActions(ctx, c, actions); err != nil {
 		return jails, fmt.Errorf("where they ban: %w", err)
 	}
 	for _, a := range actions {
@@ -240,4 +243,35 @@ func banProperty(name string) bool {
 		return false
 	}
 	return true
+}
+
+// Fail2ban is the fail2ban of this host.
+type Fail2ban struct {
+	Version string `json:"version"`
+	Running bool   `json:"running"`
+	Jails   []Jail `json:"jails"`
+
+	// Down is that systemd starts it at boot, and no server runs now; Silent that one runs
+	// and does not answer.
+	Down   bool `json:"down,omitempty"`
+	Silent bool `json:"silent,omitempty"`
+
+	// Mistake is what its own test of its configuration names, and JournalJails are those that
+	// are to read the journal, on a host that lacks what Python needs for it, of which the test
+	// knows nothing. With either it does not start; one that runs has an older configuration.
+	Mistake      string   `json:"mistake,omitempty"`
+	JournalJails []string `json:"journal_jails,omitempty"`
+}
+
+// Jail is a jail that runs.
+type Jail struct {
+	Name   string       `json:"name"`
+	Logs   []string     `json:"logs"` // none: it reads the journal
+	Banned []netip.Addr `json:"banned"`
+	// BannedNetworks are bans of whole networks, which somebody made by hand.
+	BannedNetworks []netip.Prefix `json:"banned_networks,omitempty"`
+	Actions        []BanAction    `json:"actions"`
+
+	JournalMatch string    `json:"journal_match,omitempty"` // what of the journal it reads
+	Sick         []SickLog `json:"sick,omitempty"`          // logs that it reads in vain
 }

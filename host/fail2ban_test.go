@@ -115,13 +115,14 @@ func TestFail2ban(t *testing.T) {
 	}
 	before := strings.Count(log(), "has failed")
 
-	f := Look(t.Context(), Options{Root: t.TempDir(), Fail2banClient: client})
-	if f.Fail2ban == nil || !f.Fail2ban.Running || len(f.Unknown) > 0 {
-		t.Fatalf("%+v, unknown %+v", f.Fail2ban, f.Unknown)
+	l := newLooker(t.Context(), t.TempDir())
+	f := lookAtFail2ban(t.Context(), l, client)
+	if f == nil || !f.Running || len(l.unknowns()) > 0 {
+		t.Fatalf("%+v, unknown %+v", f, l.unknowns())
 	}
 	version, err := exec.Command("fail2ban-client", "--version").Output()
-	if err != nil || f.Fail2ban.Version == "" || !strings.Contains(string(version), "v"+f.Fail2ban.Version+"\n") {
-		t.Errorf("version %q, not %q", f.Fail2ban.Version, version)
+	if err != nil || f.Version == "" || !strings.Contains(string(version), "v"+f.Version+"\n") {
+		t.Errorf("version %q, not %q", f.Version, version)
 	}
 	messages := filepath.Join(dir, "messages.log")
 	for _, s := range stock {
@@ -138,15 +139,15 @@ func TestFail2ban(t *testing.T) {
 		Jail{Name: "none", Logs: []string{messages}, Banned: []netip.Addr{}, Actions: []BanAction{}})
 	byName := func(a, b Jail) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(want, byName)
-	slices.SortFunc(f.Fail2ban.Jails, byName)
-	for i := range f.Fail2ban.Jails {
-		slices.Sort(f.Fail2ban.Jails[i].Logs)
-		slices.SortFunc(f.Fail2ban.Jails[i].Banned, netip.Addr.Compare)
+	slices.SortFunc(f.Jails, byName)
+	for i := range f.Jails {
+		slices.Sort(f.Jails[i].Logs)
+		slices.SortFunc(f.Jails[i].Banned, netip.Addr.Compare)
 	}
 	for i := range want {
 		slices.Sort(want[i].Logs)
 	}
-	if d := cmp.Diff(want, f.Fail2ban.Jails, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+	if d := cmp.Diff(want, f.Jails, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	// Nobody is told of an error that was only a question.
@@ -158,10 +159,11 @@ func TestFail2ban(t *testing.T) {
 // TestFail2banStopped has a client and no server.
 func TestFail2banStopped(t *testing.T) {
 	client := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, nil), t.TempDir())...)
-	l := &looker{ctx: t.Context(), root: "/"}
-	f := l.fail2ban(client)
-	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.facts.Unknown) > 0 {
-		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
+	l := newLooker(t.Context(), "/")
+	l.processes = nil // whatever this machine has
+	f := lookAtFail2ban(t.Context(), l, client)
+	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.unknowns()) > 0 {
+		t.Errorf("%+v, unknown %+v", f, l.unknowns())
 	}
 	if f.Mistake != "" {
 		t.Errorf("a configuration without a mistake has %q", f.Mistake)
@@ -169,34 +171,35 @@ func TestFail2banStopped(t *testing.T) {
 	// One that does not start, as Debian's own jail for sshd on a host without rsyslog.
 	sick := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
 		"jail.local": "[sshd]\nenabled = true\nbackend = polling\nlogpath = " + filepath.Join(t.TempDir(), "absent") + "\n"}), t.TempDir())...)
-	if f := l.fail2ban(sick); f.Mistake != "Have not found any log file for sshd jail" {
+	if f := lookAtFail2ban(t.Context(), l, sick); f.Mistake != "Have not found any log file for sshd jail" {
 		t.Errorf("the mistake is %q", f.Mistake)
 	}
 	// One that does not start either, for another reason, of which its test says nothing. A
 	// folder of one's own in place of the machine's: whether that has the module is its affair.
 	journal := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
 		"jail.local": "[sshd]\nenabled = true\nbackend = systemd\n"}), t.TempDir())...)
-	elsewhere := &looker{ctx: t.Context(), root: t.TempDir()}
+	folder := t.TempDir()
+	elsewhere := newLooker(t.Context(), folder)
 	here := &Fail2ban{}
-	if here.lookAtConfig(elsewhere, journal); !slices.Equal(here.JournalJails, []string{"sshd"}) || here.Mistake != "" {
+	if here.lookAtConfig(t.Context(), elsewhere, journal); !slices.Equal(here.JournalJails, []string{"sshd"}) || here.Mistake != "" {
 		t.Errorf("without the module: %+v", here)
 	}
-	module := filepath.Join(elsewhere.root, "usr/lib/python3/dist-packages/systemd/journal.py")
+	module := filepath.Join(folder, "usr/lib/python3/dist-packages/systemd/journal.py")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(module), 0o755), os.WriteFile(module, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	here = &Fail2ban{}
-	if here.lookAtConfig(elsewhere, journal); len(here.JournalJails) > 0 {
+	if here.lookAtConfig(t.Context(), elsewhere, journal); len(here.JournalJails) > 0 {
 		t.Errorf("with the module: %+v", here)
 	}
 	// One that runs and does not answer.
-	l.processes = []process{{name: "fail2ban-server"}}
-	if f := l.fail2ban(client); f.Running || !f.Silent || len(l.facts.Unknown) != 1 || l.facts.Unknown[0].Remedy == "" {
-		t.Errorf("%+v, unknown %+v", f, l.facts.Unknown)
+	l.processes = []Process{{Name: "fail2ban-server"}}
+	if f := lookAtFail2ban(t.Context(), l, client); f.Running || !f.Silent || len(l.unknowns()) != 1 || l.unknowns()[0].Remedy == "" {
+		t.Errorf("%+v, unknown %+v", f, l.unknowns())
 	}
 	// One that is not there.
-	l = &looker{ctx: t.Context(), root: "/"}
-	if l.fail2ban([]string{filepath.Join(t.TempDir(), "absent")}); len(l.facts.Unknown) == 0 {
+	l = newLooker(t.Context(), "/")
+	if lookAtFail2ban(t.Context(), l, []string{filepath.Join(t.TempDir(), "absent")}); len(l.unknowns()) == 0 {
 		t.Error("an absent client is no trouble")
 	}
 }

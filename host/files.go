@@ -16,8 +16,16 @@ const maxFile = 16 << 20
 // path is where a file of the host is.
 func (l *looker) path(name string) string { return filepath.Join(l.root, name) }
 
+// shown is what such a file is called on the machine itself.
+func (l *looker) shown(path string) string { return shownBelow(l.root, path) }
+
+// shownBelow is the name that a file below a root has on the machine itself.
+func shownBelow(root, path string) string {
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, filepath.Clean(root)), "/")
+}
+
 // read reads a file below root.
-func (l *looker) read(name string) (string, error) { return readFile(l.path(name)) }
+func (l *looker) read(name string) (string, error) { return ReadFile(l.path(name)) }
 
 // exists reports whether there is something of that name below root.
 func (l *looker) exists(name string) bool {
@@ -35,9 +43,9 @@ func (l *looker) hostname() string {
 	return strings.TrimSpace(name)
 }
 
-// readFile reads a regular file, also of /proc, and nothing that would make it
+// ReadFile reads a regular file, also of /proc, and nothing that would make it
 // wait or fill the memory.
-func readFile(path string) (string, error) {
+func ReadFile(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe without a writer
 	if err != nil {
 		return "", err

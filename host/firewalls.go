@@ -89,3 +89,10 @@ func (l *looker) savedRules() bool {
 	}
 	return false
 }
+
+// Owner is another program that looks after this host's firewall.
+type Owner struct {
+	Name   string `json:"name"`    // ufw, firewalld, freepbx-firewall, netfilter-persistent, nftables
+	Active bool   `json:"active"`  // in force now
+	AtBoot bool   `json:"at_boot"` // systemd starts it
+}

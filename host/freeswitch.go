@@ -29,7 +29,7 @@ func (l *looker) freeSWITCH() (sip []Port, web []WebSocket) {
 		}
 		profiles, _ := filepath.Glob(l.path(folder + "/sip_profiles/*.xml"))
 		for _, path := range profiles {
-			text, err := readFile(path)
+			text, err := ReadFile(path)
 			l.unknown("the ports in "+path, err, "name them by hand")
 			s, w := profilePorts(text, variables)
 			sip, web = append(sip, s...), append(web, w...)

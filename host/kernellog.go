@@ -9,7 +9,7 @@ import (
 
 // netfilterSysctls are the sysctls of the caller's own network namespace, whatever process
 // /proc was mounted by.
-const netfilterSysctls = proc + "/sys/net/netfilter/"
+const netfilterSysctls = Proc + "/sys/net/netfilter/"
 
 // LogsByLeave reports whether the caller's network namespace is for certain another one than
 // the kernel's first. What the target LOG writes there comes to the kernel's log only with

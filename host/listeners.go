@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,27 +19,28 @@ var socketTables = []struct{ file, proto, state string }{
 	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
 }
 
-// listeners lists who waits on which port. What tunnels come in by is the kernel's.
-func (l *looker) listeners(tunnels []Tunnel) []Listener {
-	var all []boundSocket
+// listeners lists who waits on which port, and the programs that hold tun devices, by device.
+// What tunnels come in by is the kernel's.
+func (l *looker) listeners(tunnels []Tunnel) (all []Listener, holders map[string]string) {
+	var bound []boundSocket
 	for _, t := range socketTables {
-		path := filepath.Join(proc, procself.Name(), "net", t.file)
+		path := filepath.Join(Proc, procself.Name(), "net", t.file)
 		sockets, err := readSockets(path, t.state)
 		if absent(err) && strings.HasSuffix(t.file, "6") {
 			continue // a kernel without IPv6
 		}
 		l.unknown("who listens over "+t.file, err, "ss -lntu")
 		for _, s := range sockets {
-			all = append(all, boundSocket{socket: s, proto: t.proto})
+			bound = append(bound, boundSocket{socket: s, proto: t.proto})
 		}
 	}
-	l.nameOwners(all)
+	holders = l.nameOwners(bound)
 	first, last := ephemeralPorts()
-	for i, s := range all {
+	for i, s := range bound {
 		outer := func(t Tunnel) bool { return slices.Contains(t.Outer, Port{s.proto, s.local.Port()}) }
-		all[i].kernel = s.kernel || s.program == "" && slices.ContainsFunc(tunnels, outer)
+		bound[i].kernel = s.kernel || s.program == "" && slices.ContainsFunc(tunnels, outer)
 	}
-	return listenersOf(all, first, last)
+	return listenersOf(bound, first, last), holders
 }
 
 func readSockets(path, state string) ([]socket, error) {
@@ -63,7 +65,7 @@ type boundSocket struct {
 
 // nameOwners finds the processes that have the sockets open, and those that hold tun
 // devices. Without root they are found for one's own sockets only.
-func (l *looker) nameOwners(sockets []boundSocket) {
+func (l *looker) nameOwners(sockets []boundSocket) (holders map[string]string) {
 	wanted := make(map[string][]int)
 	for i, s := range sockets {
 		if s.inode != 0 {
@@ -71,24 +73,23 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 			wanted[link] = append(wanted[link], i)
 		}
 	}
-	l.holders = make(map[string]string)
+	holders = make(map[string]string)
 	var refused error
 	for _, p := range slices.Concat(l.processes, l.guests()) {
-		dir := filepath.Join(proc, strconv.Itoa(p.pid))
-		fds, err := os.ReadDir(filepath.Join(dir, "fd"))
+		fds, err := os.ReadDir(p.Path("fd"))
 		if errors.Is(err, os.ErrPermission) {
 			refused = err
 		}
 		for _, fd := range fds {
-			link, _ := os.Readlink(filepath.Join(dir, "fd", fd.Name()))
+			link, _ := os.Readlink(p.Path("fd/" + fd.Name()))
 			for _, i := range wanted[link] {
 				if sockets[i].program == "" { // the parent of its workers
-					sockets[i].program = p.name
+					sockets[i].program = p.Name
 				}
 			}
-			if link == tunDevice && p.sharesNetwork() {
-				if name := heldDevice(filepath.Join(dir, "fdinfo", fd.Name())); name != "" && l.holders[name] == "" {
-					l.holders[name] = p.name
+			if link == tunDevice && p.SharesNetwork() {
+				if name := heldDevice(p.Path("fdinfo/" + fd.Name())); name != "" && holders[name] == "" {
+					holders[name] = p.Name
 				}
 			}
 		}
@@ -97,14 +98,7 @@ func (l *looker) nameOwners(sockets []boundSocket) {
 		sockets[i].kernel = sockets[i].program == "" && refused == nil
 	}
 	l.unknown("the programs of some listeners", refused, "run it as root")
-}
-
-// sharesNetwork reports whether a process is in our own network namespace: a device of
-// another one may have the same name.
-func (p process) sharesNetwork() bool {
-	own, err := os.Readlink(filepath.Join(proc, procself.Name(), "ns/net"))
-	its, _ := os.Readlink(filepath.Join(proc, strconv.Itoa(p.pid), "ns/net"))
-	return err == nil && its == own
+	return holders
 }
 
 // tunDevice is what a program opens to make a device, or to fill one.
@@ -112,7 +106,7 @@ const tunDevice = "/dev/net/tun"
 
 // heldDevice is the device of an open tunDevice: a line "iff:" and its name.
 func heldDevice(fdinfo string) string {
-	text, _ := readFile(fdinfo)
+	text, _ := ReadFile(fdinfo)
 	for line := range strings.Lines(text) {
 		if name, found := strings.CutPrefix(line, "iff:"); found {
 			return strings.TrimSpace(name)
@@ -123,27 +117,27 @@ func heldDevice(fdinfo string) string {
 
 // guests are the processes of containers that use this host's network: what they
 // listen on is a port of this host.
-func (l *looker) guests() []process {
-	entries, err := os.ReadDir(proc)
+func (l *looker) guests() []Process {
+	entries, err := os.ReadDir(Proc)
 	if err != nil {
 		return nil
 	}
 	known := make(map[int]bool, len(l.processes))
 	for _, p := range l.processes {
-		known[p.pid] = true
+		known[p.PID] = true
 	}
-	var all []process
+	var all []Process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || known[pid] {
 			continue
 		}
-		p := process{pid: pid}
-		if !p.sharesNetwork() {
+		p := Process{PID: pid}
+		if !p.SharesNetwork() {
 			continue
 		}
-		if comm, err := readFile(filepath.Join(proc, e.Name(), "comm")); err == nil {
-			p.name = strings.TrimSuffix(comm, "\n")
+		if comm, err := ReadFile(filepath.Join(Proc, e.Name(), "comm")); err == nil {
+			p.Name = strings.TrimSuffix(comm, "\n")
 			all = append(all, p)
 		}
 	}
@@ -153,7 +147,7 @@ func (l *looker) guests() []process {
 // ephemeralPorts are the ports that the kernel gives to who asks for none. The
 // default is that of the kernel's documentation (ip-sysctl.rst).
 func ephemeralPorts() (first, last uint16) {
-	text, _ := readFile(filepath.Join(proc, "sys/net/ipv4/ip_local_port_range"))
+	text, _ := ReadFile(filepath.Join(Proc, "sys/net/ipv4/ip_local_port_range"))
 	if _, err := fmt.Sscan(text, &first, &last); err != nil {
 		return 32768, 60999
 	}
@@ -186,4 +180,14 @@ func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto), a.Addr.Compare(b.Addr), cmp.Compare(a.Program, b.Program))
 	})
 	return slices.Compact(all) // workers that share a port (SO_REUSEPORT)
+}
+
+// Listener is a port of this host that somebody waits on, on another address than
+// a loopback one.
+type Listener struct {
+	Proto   string     `json:"proto"`             // tcp or udp; esp, gre, ipip or 6in4 if the kernel unpacks those
+	Addr    netip.Addr `json:"addr"`              // unspecified: all of them
+	Port    uint16     `json:"port"`              // 0 for a protocol without ports
+	Program string     `json:"program,omitempty"` // the process's name, empty if it is not to be found
+	VPN     string     `json:"vpn,omitempty"`     // such as openvpn, if a tunnel comes in by it
 }

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// readers finds out which jails of fail2ban read which logs of Asterisk.
-func (l *looker) readers() {
-	a, f := l.facts.Asterisk, l.facts.Fail2ban
+// readers notes which jails of fail2ban read which logs of Asterisk.
+func (l *looker) readers(a *Asterisk, f *Fail2ban) {
 	if a == nil || f == nil {
 		return
 	}
@@ -57,7 +56,7 @@ func (l *looker) syslogFiles(facility string) []string {
 	for _, pattern := range rsyslogFiles {
 		paths, _ := filepath.Glob(l.path(pattern))
 		for _, path := range paths {
-			text, err := readFile(path)
+			text, err := ReadFile(path)
 			l.unknown("what "+path+" writes", err, "look at it")
 			files = append(files, rsyslogTargets(text, facility)...)
 		}

@@ -49,20 +49,19 @@ func TestReaders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write("/etc/asterisk/logger.conf", "[logfiles]\n"+c.logger+"\n")
-			l := &looker{ctx: t.Context(), root: root}
-			l.facts.Asterisk = l.asterisk()
+			l := newLooker(t.Context(), root)
+			found := l.asterisk()
 			c.jail.Name = "j"
-			l.facts.Fail2ban = &Fail2ban{Jails: []Jail{c.jail}}
-			l.readers()
+			l.readers(found, &Fail2ban{Jails: []Jail{c.jail}})
 			var jails []string
-			for _, log := range l.facts.Asterisk.Logs {
+			for _, log := range found.Logs {
 				jails = append(jails, log.Jails...)
 			}
-			for _, s := range l.facts.Asterisk.Syslog {
+			for _, s := range found.Syslog {
 				jails = append(jails, s.Jails...)
 			}
 			if got := strings.Join(jails, " "); (got == "j") != c.reads || len(jails) > 1 {
-				t.Errorf("read by %q: %+v, %+v", got, l.facts.Asterisk.Logs, l.facts.Asterisk.Syslog)
+				t.Errorf("read by %q: %+v, %+v", got, found.Logs, found.Syslog)
 			}
 		})
 	}

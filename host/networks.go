@@ -75,3 +75,12 @@ func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
 // "br-" with 12 digits of the network's id: "br-lan" is not one), Podman and CNI
 // plugins, libvirt, LXC, LXD and Incus, Kubernetes.
 var containerBridge = regexp.MustCompile(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
+
+// Network is an address of this host and the network that it is in.
+type Network struct {
+	Interface string       `json:"interface"`
+	Addr      netip.Addr   `json:"addr"`
+	Prefix    netip.Prefix `json:"prefix"`    // masked
+	Private   bool         `json:"private"`   // RFC 1918, RFC 4193
+	Container bool         `json:"container"` // a bridge of Docker and the like: no phones there
+}

@@ -81,7 +81,7 @@ func (l *looker) version(k pbxKind, program string, packages map[string]string) 
 	if k.version == nil || program == "" || !l.real() {
 		return ""
 	}
-	out, _, err := run(l.ctx, append([]string{program}, k.version...)...)
+	out, _, err := l.run(append([]string{program}, k.version...)...)
 	l.unknown("the version of "+k.name, err, "")
 	return strings.TrimPrefix(firstLines(out), "Asterisk ")
 }
@@ -99,7 +99,7 @@ func (l *looker) packages() map[string]string {
 		query = append(query, k.packages...)
 	}
 	// It fails if one is unknown, and tells about the others all the same.
-	out, _, _ := run(l.ctx, query...)
+	out, _, _ := l.run(query...)
 	return parsePackages(out)
 }
 
@@ -127,4 +127,14 @@ func upstreamVersion(v string) string {
 	v, _, _ = strings.Cut(v, "+")
 	v, _, _ = strings.Cut(v, "~dfsg")
 	return v
+}
+
+// PBX is a telephony program that is installed here.
+type PBX struct {
+	Name    string `json:"name"` // asterisk, freepbx, fusionpbx, freeswitch, kamailio, opensips
+	Version string `json:"version,omitempty"`
+	Running bool   `json:"running"`
+
+	SIP        []Port      `json:"sip,omitempty"`        // where its configuration has it listen for SIP, but for Asterisk
+	WebSockets []WebSocket `json:"websockets,omitempty"` // and for SIP by WebSocket
 }

@@ -53,7 +53,7 @@ func TestNetworks(t *testing.T) {
 	addInterface(t, "br-lan", "10.0.0.1/8")
 
 	var got []string
-	for _, n := range Look(t.Context(), Options{Root: t.TempDir()}).Networks {
+	for _, n := range newLooker(t.Context(), t.TempDir()).networks() {
 		got = append(got, fmt.Sprint(n.Interface, " ", n.Addr, " ", n.Prefix, " ", n.Private, " ", n.Container))
 	}
 	slices.Sort(got)
@@ -165,9 +165,9 @@ func TestListeners(t *testing.T) {
 	}
 	defer client.Close()
 
-	f := Look(t.Context(), Options{Root: t.TempDir()})
+	look := newLooker(t.Context(), t.TempDir())
 	var got []string
-	for _, l := range f.Listeners {
+	for _, l := range look.ways().Listeners {
 		got = append(got, fmt.Sprint(l.Proto, " ", netip.AddrPortFrom(l.Addr, l.Port), " ", l.Program))
 	}
 	const pbx = " a-very-long-pbx" // the kernel keeps 15 bytes
@@ -179,10 +179,10 @@ func TestListeners(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if len(f.Unknown) > 0 {
-		t.Errorf("unknown: %+v", f.Unknown)
+	if len(look.unknowns()) > 0 {
+		t.Errorf("unknown: %+v", look.unknowns())
 	}
-	if !(&looker{processes: (&looker{ctx: t.Context()}).listProcesses()}).running("a-very-long-pbx-name") {
+	if !look.running("a-very-long-pbx-name") {
 		t.Error("the program does not run")
 	}
 }
@@ -223,7 +223,7 @@ func TestXTRecent(t *testing.T) {
 			}
 		}
 	}
-	x := Look(t.Context(), Options{Root: t.TempDir()}).XTRecent
+	x := newLooker(t.Context(), t.TempDir()).xtRecent()
 	if x == nil {
 		t.Fatal("no xt_recent")
 	}

@@ -76,6 +76,9 @@ func run(ctx context.Context, command ...string) (out, said string, err error) {
 	return stdout.String(), stderr.String(), err
 }
 
+// run runs a program as [run] does, as long as the look may take.
+func (l *looker) run(command ...string) (out, said string, err error) { return run(l.ctx, command...) }
+
 // limited keeps the first maxOutput bytes, and refuses more: the program gets a
 // broken pipe. It may be read while the program writes.
 type limited struct {

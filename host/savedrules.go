@@ -39,11 +39,11 @@ func SavedRules(root string) []SavedLine {
 	for _, pattern := range savedFiles {
 		names, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, name := range names {
-			text, err := readFile(name)
+			text, err := ReadFile(name)
 			if err != nil {
 				continue
 			}
-			shown := "/" + strings.TrimPrefix(strings.TrimPrefix(name, filepath.Clean(root)), "/")
+			shown := shownBelow(root, name)
 			found = append(found, savedLines(shown, text)...)
 		}
 	}

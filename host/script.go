@@ -62,11 +62,11 @@ func ScriptLines(root string) []ScriptLine {
 	for _, at := range startsScripts {
 		names, _ := filepath.Glob(filepath.Join(root, at.pattern))
 		for _, name := range names {
-			text, err := readFile(name)
+			text, err := ReadFile(name)
 			if err != nil {
 				continue
 			}
-			file := "/" + strings.TrimPrefix(strings.TrimPrefix(name, filepath.Clean(root)), "/")
+			file := shownBelow(root, name)
 			to, isLink := linkTarget(name)
 			if at.shell && (filepath.Base(to) == scriptName || isScript(text)) {
 				found = append(found, ScriptLine{File: file, Text: "the script itself"})

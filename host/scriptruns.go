@@ -5,16 +5,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // ScriptRuns are the processes on this host's network that run the published voipbl.sh.
 func ScriptRuns() (pids []int) {
 	before := ancestors()
-	for _, p := range new(looker).listProcesses() {
-		if p.isShell() && (p.hasScriptOpen(!slices.Contains(before, p.pid)) || sourcesScript(p.args)) && p.sharesNetwork() {
-			pids = append(pids, p.pid)
+	all, _ := Processes()
+	for _, p := range all {
+		if isShell(p) && (hasScriptOpen(p, !slices.Contains(before, p.PID)) || sourcesScript(p.Args)) && p.SharesNetwork() {
+			pids = append(pids, p.PID)
 		}
 	}
 	return pids
@@ -25,12 +25,11 @@ func ScriptRuns() (pids []int) {
 func ancestors() (pids []int) {
 	for pid := os.Getppid(); pid > 0 && !slices.Contains(pids, pid); {
 		pids = append(pids, pid)
-		text, _ := readFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
-		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-		if len(fields) < 2 {
+		stat, err := readStat(Process{PID: pid}.Path("stat"))
+		if err != nil {
 			break
 		}
-		pid, _ = strconv.Atoi(fields[1]) // proc_pid_stat(5)
+		pid = stat.parent
 	}
 	return pids
 }
@@ -40,16 +39,16 @@ func ancestors() (pids []int) {
 var shells = []string{"sh", "bash", "rbash", "dash", "ash", "busybox", "ksh", "mksh", "zsh", "yash", "posh"}
 
 // isShell reports whether a shell runs in the process, by whatever name.
-func (p process) isShell() bool {
-	exe, _ := os.Readlink(filepath.Join(proc, strconv.Itoa(p.pid), "exe"))
+func isShell(p Process) bool {
+	exe, _ := os.Readlink(p.Path("exe"))
 	name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")) // after an upgrade
 	return slices.Contains(shells, strings.TrimRight(name, "0123456789.-"))
 }
 
 // hasScriptOpen reports whether one of the process's open files is the script, by its name or
 // also by what it says.
-func (p process) hasScriptOpen(alsoByText bool) bool {
-	dir := filepath.Join(proc, strconv.Itoa(p.pid), "fd")
+func hasScriptOpen(p Process, alsoByText bool) bool {
+	dir := p.Path("fd")
 	fds, _ := os.ReadDir(dir) // one that has ended has none
 	return slices.ContainsFunc(fds, func(fd os.DirEntry) bool {
 		name := filepath.Join(dir, fd.Name())
@@ -64,7 +63,7 @@ func (p process) hasScriptOpen(alsoByText bool) bool {
 		if !alsoByText {
 			return false
 		}
-		text, err := readFile(name)
+		text, err := ReadFile(name)
 		return err == nil && isScript(text)
 	})
 }

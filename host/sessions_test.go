@@ -1,12 +1,16 @@
 package host
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
@@ -46,5 +50,57 @@ func TestAlive(t *testing.T) {
 	}
 	if !alive(os.Getpid()) || alive(cmd.Process.Pid) || alive(0) || alive(-1) {
 		t.Error("alive: this process not, or one that has ended, or none at all")
+	}
+}
+
+// TestUtmp also holds the offsets to what the system's own tool reads: utmpdump
+// of util-linux prints each record of a file.
+func TestUtmp(t *testing.T) {
+	record := func(layout utmpLayout, typ uint16, pid int32, addr netip.Addr) []byte {
+		b := make([]byte, layout.size)
+		binary.NativeEndian.PutUint16(b[utmpType:], typ)
+		binary.NativeEndian.PutUint32(b[utmpPID:], uint32(pid))
+		copy(b[layout.addr:], addr.AsSlice())
+		return b
+	}
+	for _, layout := range []utmpLayout{{384, 348}, {400, 360}} {
+		text := slices.Concat(
+			record(layout, 2, 1, netip.MustParseAddr("192.0.2.1")),              // boot
+			record(layout, userProcess, 10, netip.MustParseAddr("192.0.2.2")),   // logged in
+			record(layout, userProcess, 11, netip.MustParseAddr("192.0.2.3")),   // crashed
+			record(layout, userProcess, 12, netip.MustParseAddr("0.0.0.0")),     // at the console
+			record(layout, userProcess, 13, netip.MustParseAddr("2001:db8::4")), // logged in
+			[]byte("half a record"),
+		)
+		got := parseUtmp(text, layout, func(pid int) bool { return pid != 11 })
+		if want := testvalue.Addrs("192.0.2.2", "2001:db8::4"); !slices.Equal(got, want) {
+			t.Errorf("%+v: got %v, want %v", layout, got, want)
+		}
+	}
+	utmpdump, err := exec.LookPath("utmpdump")
+	if err != nil {
+		t.Fatal("utmpdump of util-linux is needed: ", err)
+	}
+	cmd := exec.Command(utmpdump)
+	cmd.Stdin = bytes.NewReader(record(utmpFormat(), userProcess, 10, netip.MustParseAddr("192.0.2.2")))
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(string(out), "[7] [00010]") || !strings.Contains(string(out), "[192.0.2.2") {
+		t.Errorf("utmpdump reads our layout as %q, %v", out, err)
+	}
+}
+
+func TestCallerConnections(t *testing.T) {
+	proc, process := testvalue.Proc(t)
+	process(1, 0, "init", "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22\x00")
+	process(50, 1, "sshd", "A=b\x00")
+	process(60, 50, "a) S 1 (b", "PATH=/bin\x00SSH_CONNECTION=2001:db8::7 50000 2001:db8::1 22\x00X=\x00")
+	process(70, 60, "sudo", "PATH=/bin\x00")
+	want := []Connection{{netip.MustParseAddrPort("[2001:db8::7]:50000"), netip.MustParseAddrPort("[2001:db8::1]:22"), 60 * time.Second}}
+	if got := callerConnections(proc, 70); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	process(80, 80, "loop", "")
+	if got := callerConnections(proc, 80); len(got) != 0 {
+		t.Errorf("a loop gives %v", got)
 	}
 }

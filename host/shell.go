@@ -2,6 +2,7 @@ package host
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ func shellCommands(text string) []shellCommand {
 	}
 	return r.commands
 }
+
+// f2bTag is a tag of fail2ban's: "<ipmset>".
+var f2bTag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 
 // A tag's brackets have stand-ins while a shell's grammar is used: private letters of
 // Unicode.

@@ -73,6 +73,9 @@ func outputOf(words []string, stdin string) string {
 // escapes are those of printf and of the echo of dash that matter for lines.
 var escapes = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t")
 
+// maxPrinted bounds what a format that is used again and again may grow to.
+const maxPrinted = 64 << 10
+
 // printf is printf(1) for text and numbers: the format is used again until there are no
 // arguments left.
 func printf(format string, args []string) string {
@@ -98,7 +101,7 @@ func printf(format string, args []string) string {
 			}
 			used++
 		}
-		if used == 0 || used >= len(args) || b.Len() > maxBanText {
+		if used == 0 || used >= len(args) || b.Len() > maxPrinted {
 			return b.String()
 		}
 		args = args[used:]

@@ -103,8 +103,8 @@ func missesPasswords(readers []logReader, jail int, file string) bool {
 // f2bStart is when the server of fail2ban began.
 func (l *looker) f2bStart(now time.Time) time.Time {
 	for _, p := range l.processes {
-		if p.runs("fail2ban-server") {
-			if age, ok := p.age(); ok {
+		if p.Runs("fail2ban-server") {
+			if age, ok := p.Age(); ok {
 				return now.Add(-age)
 			}
 		}

@@ -13,10 +13,16 @@ import (
 // routerConfigs are the main files of Kamailio and OpenSIPS.
 var routerConfigs = map[string]string{"kamailio": "/etc/kamailio/kamailio.cfg", "opensips": "/etc/opensips/opensips.cfg"}
 
+// Bounds for what a configuration may include.
+const (
+	maxRouterDepth = 10
+	maxRouterFiles = 1000
+)
+
 // routerSIP is where Kamailio or OpenSIPS listens as its configuration has it: the lines
 // "listen=" and "socket=" of what is not switched off by "#!ifdef".
 func (l *looker) routerSIP(name string) []Port {
-	r := router{open: l.routerFiles, defined: map[string]string{}}
+	r := router{open: func(name string) []string { return l.routerFiles(name) }, defined: map[string]string{}}
 	r.file(routerConfigs[name], 0)
 	return r.ports()
 }
@@ -26,8 +32,8 @@ func (l *looker) routerSIP(name string) []Port {
 func (l *looker) routerFiles(name string) []string {
 	paths, _ := filepath.Glob(l.path(name))
 	var texts []string
-	for _, path := range paths[:min(len(paths), maxAstFiles)] {
-		text, err := readFile(path)
+	for _, path := range paths[:min(len(paths), maxRouterFiles)] {
+		text, err := ReadFile(path)
 		l.unknown("the ports in "+path, err, "name them by hand")
 		texts = append(texts, text)
 	}
@@ -53,7 +59,7 @@ var (
 )
 
 func (r *router) file(name string, depth int) {
-	if depth > maxIncludeDepth {
+	if depth > maxRouterDepth {
 		return
 	}
 	for _, text := range r.open(name) {

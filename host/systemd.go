@@ -56,7 +56,7 @@ func (l *looker) isActive(name string) bool {
 	if systemctl == "" {
 		return false
 	}
-	out, _, err := run(l.ctx, systemctl, "is-active", name+".service")
+	out, _, err := l.run(systemctl, "is-active", name+".service")
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return false // it says so by its exit status
@@ -72,7 +72,7 @@ func (l *looker) exitStatus(name string) int {
 	if !l.real() || !l.exists("/run/systemd/system") || systemctl == "" {
 		return 0
 	}
-	out, _, err := run(l.ctx, systemctl, "show", "--value", "-p", "ExecMainStatus", name+".service")
+	out, _, err := l.run(systemctl, "show", "--value", "-p", "ExecMainStatus", name+".service")
 	l.unknown("what "+name+".service has ended with", err, "systemctl status "+name)
 	status, _ := strconv.Atoi(strings.TrimSpace(out))
 	return status

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 )
@@ -80,16 +81,14 @@ type Ways struct {
 
 // LookWays is the part of Look that tells who would be shut out, and is quick.
 func LookWays() Ways {
-	l := &looker{root: "/"}
-	l.processes = l.listProcesses()
-	return l.ways()
+	return newLooker(context.Background(), "/").ways()
 }
 
 func (l *looker) ways() Ways {
 	tunnels := l.tunnels()
-	all := l.listeners(tunnels)
+	all, holders := l.listeners(tunnels)
 	for i, t := range tunnels {
-		tunnels[i].Program = l.holders[t.Interface]
+		tunnels[i].Program = holders[t.Interface]
 	}
 	for i := range all {
 		all[i].VPN = vpnOf(all[i], tunnels)

@@ -18,10 +18,10 @@ func (l *looker) xtRecent() *XTRecent {
 	if _, err := os.Stat(recentParameters); err != nil {
 		return nil
 	}
-	recentLists := filepath.Join(proc, procself.Name(), "net/xt_recent") // of this network namespace
+	recentLists := filepath.Join(Proc, procself.Name(), "net/xt_recent") // of this network namespace
 	x := &XTRecent{Lists: map[string]int{}}
 	for name, value := range map[string]*int{"ip_list_tot": &x.MaxAddrs, "ip_pkt_list_tot": &x.MaxPackets} {
-		text, err := readFile(filepath.Join(recentParameters, name))
+		text, err := ReadFile(filepath.Join(recentParameters, name))
 		if err == nil {
 			*value, err = strconv.Atoi(strings.TrimSpace(text))
 		}
@@ -32,7 +32,7 @@ func (l *looker) xtRecent() *XTRecent {
 		l.unknown("the lists of xt_recent", err, "see whether "+recentLists+" can be read")
 	}
 	for _, e := range entries {
-		text, err := readFile(filepath.Join(recentLists, e.Name()))
+		text, err := ReadFile(filepath.Join(recentLists, e.Name()))
 		if err != nil {
 			l.unknown("xt_recent's list "+e.Name(), err, "see whether "+recentLists+" can be read")
 			continue
@@ -40,4 +40,15 @@ func (l *looker) xtRecent() *XTRecent {
 		x.Lists[e.Name()] = strings.Count(text, "\n") // an address each
 	}
 	return x
+}
+
+// XTRecent is the kernel's memory of sources, for the limits of the base rules.
+type XTRecent struct {
+	// MaxAddrs is how many addresses one list remembers (ip_list_tot).
+	MaxAddrs int `json:"max_addrs"`
+	// MaxPackets is how many packets of one address (ip_pkt_list_tot); 0, the
+	// default, is as many as the rules ask for (net/netfilter/xt_recent.c).
+	MaxPackets int `json:"max_packets"`
+	// Lists has how many addresses each list has now, by name.
+	Lists map[string]int `json:"lists"`
 }

@@ -1,0 +1,20 @@
+package host
+
+// The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which Asterisk
+// takes if its configuration names none (res/res_pjsip/config_transport.c).
+const (
+	sipPort  = 5060
+	sipsPort = 5061
+)
+
+// WebSocket is a TCP port that browsers speak SIP to.
+type WebSocket struct {
+	Port uint16 `json:"port"`
+	TLS  bool   `json:"tls"`
+}
+
+// Port is a port and its protocol.
+type Port struct {
+	Proto string `json:"proto"`
+	Port  uint16 `json:"port"`
+}
