@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 const (
@@ -34,11 +35,11 @@ const (
 // fail2ban does not answer, it is not known what its jails read.
 func (d *doctor) securityLog() {
 	a := d.Facts.Asterisk
-	if a == nil || slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
+	if a == nil || slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
 		return
 	}
 	f := d.Facts.Fail2ban
-	jailsKnown := f != nil && f.Running && !slices.ContainsFunc(d.Facts.Unknown, func(u host.Unknown) bool { return strings.Contains(u.What, "fail2ban") })
+	jailsKnown := f != nil && f.Running && !slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, "fail2ban") })
 	security := func(levels []string) bool {
 		return slices.Contains(levels, "security") || slices.Contains(levels, "*")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
@@ -207,7 +208,7 @@ func TestFindings(t *testing.T) {
 		{"agent's troubles", func(in *Input) {
 			in.Status.Agent.ConfigError, in.Status.Agent.ApplyError = &problem.Problem{Error: "a mistake"}, &problem.Problem{Error: "full"}
 		}, []string{"problem config-refused a mistake", "problem agent-trouble full"}},
-		{"unknown", func(in *Input) { in.Facts.Unknown = []host.Unknown{{What: "the jails", Error: "no"}} }, []string{"warning not-looked-at the jails could not be looked at: no"}},
+		{"unknown", func(in *Input) { in.Facts.Unknown = []probe.Unknown{{What: "the jails", Error: "no"}} }, []string{"warning not-looked-at the jails could not be looked at: no"}},
 
 		{"other backend", func(in *Input) {
 			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, []string{"INPUT -p udp -j LOG"}, nil))
@@ -328,7 +329,7 @@ func TestFindings(t *testing.T) {
 		{"a security log, and no fail2ban", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil }, nil},
 		{"a security log, and jails that nobody knows", func(in *Input) {
 			in.Facts.Asterisk.Logs[0].Jails = nil
-			in.Facts.Unknown = []host.Unknown{{What: "the jails of fail2ban", Error: "no"}}
+			in.Facts.Unknown = []probe.Unknown{{What: "the jails of fail2ban", Error: "no"}}
 		}, []string{"warning not-looked-at "}},
 		{"a security log as JSON", func(in *Input) { in.Facts.Asterisk.Logs[0].Format = "json" }, []string{"problem security-log as JSON only (/var/log/asterisk/security.log)"}},
 		{"a security log as JSON, and one that is read", func(in *Input) {
@@ -403,7 +404,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem port-closed tcp 5090"}},
 		{"no logs known", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil
-			in.Facts.Unknown = []host.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
+			in.Facts.Unknown = []probe.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
 		}, []string{"warning not-looked-at "}},
 		{"a jail without an action", func(in *Input) {
 			in.Facts.Fail2ban = &host.Fail2ban{Running: true, Jails: []host.Jail{{Name: "voipbl-asterisk"}}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/voipbl/voipbl/internal/netdump"
+	"github.com/voipbl/voipbl/internal/probe"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,9 +29,9 @@ type Route struct {
 // route, 1 for the halves that VPNs set, 3 for 2000::/3.
 const WorldBits = 3
 
-func (l *looker) arrivals() *Arrivals {
+func findArrivals(l *probe.Look) *Arrivals {
 	a, err := LookArrivals()
-	l.unknown("the routes of this host", err, "ip route")
+	l.Unknown("the routes of this host", err, "ip route")
 	return a
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // astConfig is a configuration file of Asterisk's with what it includes, as
@@ -227,8 +229,8 @@ func (p *astParser) directive(s source, n int, text string, section *astSection,
 	}
 	sources, err := p.open(name)
 	switch {
-	case err == nil, word == "tryinclude" && absent(err):
-	case absent(err):
+	case err == nil, word == "tryinclude" && probe.Absent(err):
+	case probe.Absent(err):
 		p.refuse(s.name, n, "%w", err)
 	default:
 		p.unread(s.name, n, "%w", err)

@@ -6,17 +6,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // astFolder is where Asterisk's configuration is (ASTETCDIR).
 const astFolder = "/etc/asterisk"
 
-// asterisk reads what Asterisk's configuration says, or nothing if it has none.
-func (l *looker) asterisk() *Asterisk {
-	if !l.exists(astFolder) {
+// lookAtAsterisk reads what Asterisk's configuration says, or nothing if it has none.
+func lookAtAsterisk(l *probe.Look) *Asterisk {
+	if !l.Exists(astFolder) {
 		return nil
 	}
-	r := &astReader{looker: l}
+	r := &astReader{Look: l}
 	main := r.astConfig("asterisk.conf")
 	r.execIncludes = astTrue(main.section("options").get("execincludes"))
 	pjsip, sip := r.astConfig("pjsip.conf"), &astConfig{}
@@ -29,27 +32,27 @@ func (l *looker) asterisk() *Asterisk {
 	a := &Asterisk{
 		SIP:      []Port{},
 		RTP:      rtpPorts(r.astConfig("rtp.conf")),
-		Logs:     logFiles(logger, main, l.hostname()),
+		Logs:     logFiles(logger, main, l.Hostname()),
 		Syslog:   syslogs(logger),
 		LogsFile: logger.custom("logfiles"),
 		Trunks:   trunksOf(pjsip, r.astConfig("pjsip_wizard.conf"), sip),
-		Contacts: l.contacts(oldSIP),
+		Contacts: contacts(l, oldSIP),
 	}
 	if r.hasModule(modules, "chan_pjsip") {
 		ports, errs := pjsipPorts(pjsip)
 		a.SIP = append(a.SIP, ports...)
-		l.unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
 	}
-	if oldSIP && l.exists(astFolder+"/sip.conf") { // without it the module does not load
+	if oldSIP && l.Exists(astFolder+"/sip.conf") { // without it the module does not load
 		ports, errs := sipPorts(sip)
 		a.SIP = append(a.SIP, ports...)
-		l.unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
 	}
-	a.SIP = unique(a.SIP)
+	a.SIP = distinct.Of(a.SIP)
 	a.IAX2 = r.iax2(modules)
 	a.WebSockets = r.webSockets(pjsip)
 	r.lookForDatabase()
-	a.Skipped = unique(r.skipped)
+	a.Skipped = distinct.Of(r.skipped)
 	return a
 }
 
@@ -64,7 +67,7 @@ func (r *astReader) lookForDatabase() {
 		for _, s := range r.astConfig(name).sections {
 			for _, v := range s.vars {
 				if !s.template && inDatabase(v) {
-					r.unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
+					r.Unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
 						"name your providers yourself: asterisk -rx 'pjsip show identifies'")
 					return
 				}

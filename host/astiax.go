@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
 )
 
 // iaxPort is IAX_DEFAULT_PORTNO of channels/chan_iax2.c, and iaxLowest the least that it
@@ -12,7 +14,7 @@ const iaxPort, iaxLowest = 4569, 1024
 
 // iax2 reads iax.conf. Without the file the module does not load.
 func (r *astReader) iax2(modules *astConfig) *IAX2 {
-	if !r.hasModule(modules, "chan_iax2") || !r.exists(astFolder+"/iax.conf") {
+	if !r.hasModule(modules, "chan_iax2") || !r.Exists(astFolder+"/iax.conf") {
 		return nil
 	}
 	return readIAX2(r.astConfig("iax.conf"))
@@ -63,7 +65,7 @@ func iaxPorts(general *astSection) []Port {
 	if !bound {
 		ports = append(ports, Port{"udp", port})
 	}
-	return append([]Port{}, unique(ports)...)
+	return append([]Port{}, distinct.Of(ports)...)
 }
 
 // iaxRegisterHost is the host of "register => user[:secret]@host[:port]".

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
 )
 
 // astLogFolder is where Asterisk's logs are if asterisk.conf does not say otherwise
@@ -39,7 +41,7 @@ func logFiles(logger, asterisk *astConfig, hostname string) []Log {
 		}
 		format, levels := logLevels(v.value)
 		if i := slices.IndexFunc(logs, func(l Log) bool { return l.File == file && l.Format == format }); i >= 0 {
-			logs[i].Levels = unique(append(logs[i].Levels, levels...))
+			logs[i].Levels = distinct.Of(append(logs[i].Levels, levels...))
 			continue
 		}
 		logs = append(logs, Log{File: file, Levels: levels, Format: format})
@@ -90,7 +92,7 @@ func logLevels(s string) (format string, levels []string) {
 			levels = append(levels, word)
 		}
 	}
-	return format, unique(levels)
+	return format, distinct.Of(levels)
 }
 
 // Log is a log file of Asterisk and the levels that go there, in lower case.

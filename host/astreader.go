@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // astReader reads the configuration of a machine's Asterisk.
 type astReader struct {
-	*looker
+	*probe.Look
 	execIncludes bool     // Asterisk runs what stands behind "#exec"
 	skipped      []string // lines that Asterisk leaves out
 }
@@ -20,12 +22,12 @@ type astReader struct {
 // not there is an empty one: Asterisk has its defaults then.
 func (r *astReader) astConfig(name string) *astConfig {
 	path := filepath.Join(astFolder, name)
-	text, err := r.read(path)
-	if absent(err) {
+	text, err := r.Read(path)
+	if probe.Absent(err) {
 		return &astConfig{}
 	}
 	if err != nil {
-		r.unknown(path, err, "look at it: Asterisk cannot read it either")
+		r.Unknown(path, err, "look at it: Asterisk cannot read it either")
 		return &astConfig{}
 	}
 	c := parseAsterisk(source{path, text}, r.included, r.execIncludes)
@@ -39,7 +41,7 @@ func (r *astReader) included(pattern string) ([]source, error) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(astFolder, pattern)
 	}
-	paths, err := filepath.Glob(r.path(pattern))
+	paths, err := filepath.Glob(r.Path(pattern))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
@@ -49,12 +51,12 @@ func (r *astReader) included(pattern string) ([]source, error) {
 	var sources []source
 	var errs []error
 	for _, path := range paths[:min(len(paths), maxAstFiles)] {
-		text, err := ReadFile(path)
+		text, err := probe.ReadFile(path)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		sources = append(sources, source{r.shown(path), text})
+		sources = append(sources, source{r.Shown(path), text})
 	}
 	return sources, errors.Join(errs...)
 }
@@ -64,7 +66,7 @@ func (r *astReader) included(pattern string) ([]source, error) {
 // stays behind.
 func (r *astReader) hasModule(modules *astConfig, name string) bool {
 	for _, lib := range []string{"usr/lib*/asterisk/modules", "usr/lib/*/asterisk/modules", "usr/local/lib*/asterisk/modules"} {
-		if built, _ := filepath.Glob(r.path(filepath.Join(lib, "*.so"))); len(built) > 0 {
+		if built, _ := filepath.Glob(r.Path(filepath.Join(lib, "*.so"))); len(built) > 0 {
 			if !slices.ContainsFunc(built, func(path string) bool { return filepath.Base(path) == name+".so" }) {
 				return false
 			}
@@ -103,7 +105,7 @@ func (r *astReader) note(path string, problems []astProblem) {
 				errs = append(errs, p.err)
 			}
 		}
-		r.unknown("part of "+path, several(errs), astRemedies[effect])
+		r.Unknown("part of "+path, several(errs), astRemedies[effect])
 	}
 	for _, p := range problems {
 		if p.effect == lineSkipped {

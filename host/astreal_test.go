@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/testasterisk"
 	"github.com/voipbl/voipbl/internal/testns"
 )
@@ -48,15 +49,15 @@ func TestRealAsterisk(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			l := newLooker(t.Context(), root)
-			found := l.asterisk()
-			for _, u := range l.unknowns() {
+			l := probe.New(t.Context(), root)
+			found := lookAtAsterisk(l)
+			for _, u := range l.Unknowns() {
 				if name != "a cut include" && strings.Contains(u.What, "etc/asterisk") {
 					t.Errorf("%+v: Asterisk takes the file", u)
 				}
 			}
 			var want, got []Port
-			for _, at := range l.ways().Listeners {
+			for _, at := range findWays(l).Listeners {
 				if at.Program == "asterisk" && at.Port != 5060 {
 					want = append(want, Port{at.Proto, at.Port})
 				}

@@ -3,6 +3,8 @@ package host
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
 )
 
 // trunksOf are the other ends that the configuration names: providers, and whatever
@@ -58,7 +60,7 @@ func trunkNames(names []string) []string {
 			trunks = append(trunks, t)
 		}
 	}
-	return unique(trunks)
+	return distinct.Of(trunks)
 }
 
 // uriHost is the host of a SIP URI (RFC 3261, 19.1.1), with its port:

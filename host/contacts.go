@@ -6,23 +6,26 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // contacts asks a running Asterisk from where phones are registered, by its control
 // socket. It says what the phones have told it: of one behind a translating router
 // that is the router's address only with "rewrite_contact" (chan_sip: "nat").
-func (l *looker) contacts(oldSIP bool) []netip.Addr {
+func contacts(l *probe.Look, oldSIP bool) []netip.Addr {
 	addrs := []netip.Addr{}
-	if !l.real() || !l.running("asterisk") {
+	if !l.Real() || !l.Running("asterisk") {
 		return addrs
 	}
-	asterisk := l.program("asterisk")
+	asterisk := l.Program("asterisk")
 	if asterisk == "" {
 		return addrs
 	}
 	ask := func(family string) string {
-		out, _, err := l.run(asterisk, "-rx", "database show "+family)
-		l.unknown("from where phones are registered", err,
+		out, _, err := l.Run(asterisk, "-rx", "database show "+family)
+		l.Unknown("from where phones are registered", err,
 			"run it as root or as Asterisk's user; "+filepath.Base(asterisk)+" -rx 'database show "+family+"' has to answer")
 		return out
 	}
@@ -30,7 +33,7 @@ func (l *looker) contacts(oldSIP bool) []netip.Addr {
 	if oldSIP {
 		addrs = append(addrs, sipContacts(ask("SIP/Registry"))...)
 	}
-	return unique(addrs)
+	return distinct.Of(addrs)
 }
 
 // databaseValue is the value of a line "/family/key   : value" of Asterisk's. A key

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // f2bPrompt is what fail2ban-client asks with in its interactive mode.
@@ -35,8 +37,8 @@ type f2bClient struct {
 
 	cmd     *exec.Cmd
 	in, out *os.File
-	said    limited // on its standard error
-	heard   int     // how many bytes it has answered
+	said    probe.Limited // on its standard error
+	heard   int           // how many bytes it has answered
 	end     func() error
 }
 
@@ -58,7 +60,7 @@ func startF2b(ctx context.Context, client []string) (*f2bClient, error) {
 	}
 	defer stdout.Close()
 	c.in, c.out = in, out
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr, c.cmd.WaitDelay = stdin, stdout, &c.said, runGrace
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr, c.cmd.WaitDelay = stdin, stdout, &c.said, probe.RunGrace
 	if err := c.cmd.Start(); err != nil {
 		in.Close()
 		out.Close()
@@ -69,9 +71,9 @@ func startF2b(ctx context.Context, client []string) (*f2bClient, error) {
 
 // ended has the client end, and waits for that.
 func (c *f2bClient) ended() error {
-	late := time.AfterFunc(runGrace, func() { c.cmd.Process.Kill() })
+	late := time.AfterFunc(probe.RunGrace, func() { c.cmd.Process.Kill() })
 	defer late.Stop()
-	c.in.SetWriteDeadline(time.Now().Add(runGrace))
+	c.in.SetWriteDeadline(time.Now().Add(probe.RunGrace))
 	io.WriteString(c.in, "exit\n")
 	c.in.Close()
 	defer c.out.Close()
@@ -83,7 +85,7 @@ func (c *f2bClient) failed(err error) error {
 	if c.cmd.Process != nil {
 		c.end()
 	}
-	return &RunError{Command: c.name + " -i", Said: c.complaint(), Err: err}
+	return &probe.RunError{Command: c.name + " -i", Said: c.complaint(), Err: err}
 }
 
 // f2bLogged is what stands before the text in a line of fail2ban's log: the time, the process,
@@ -99,7 +101,7 @@ func (c *f2bClient) complaint() string {
 			lines = append(lines, line)
 		}
 	}
-	return firstLines(strings.Join(lines, " "))
+	return probe.FirstLines(strings.Join(lines, " "))
 }
 
 // ask asks the server. After an error the client is of no use.
@@ -126,8 +128,8 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 	answers, ok := parseDialog(out, len(questions))
 	if !ok {
 		c.end()
-		return nil, &RunError{Command: c.name + " status", Said: c.complaint(), Err: errF2bSilent,
-			remedy: "run it as root; systemctl status fail2ban"}
+		return nil, &probe.RunError{Command: c.name + " status", Said: c.complaint(), Err: errF2bSilent,
+			Advice: "run it as root; systemctl status fail2ban"}
 	}
 	return answers, nil
 }
@@ -139,7 +141,7 @@ func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
 	if !c.asked {
 		prompts++
 	}
-	c.out.SetReadDeadline(time.Now().Add(runTimeout))
+	c.out.SetReadDeadline(time.Now().Add(probe.RunTimeout))
 	stop := context.AfterFunc(ctx, func() { c.out.SetReadDeadline(time.Now()) }) // a child may keep it open
 	defer stop()
 	var text []byte
@@ -158,9 +160,9 @@ func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
 		case ctx.Err() != nil:
 			err = context.Cause(ctx)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			err = fmt.Errorf("no answer within %s", runTimeout)
-		case c.heard > maxOutput:
-			err = errOutput
+			err = fmt.Errorf("no answer within %s", probe.RunTimeout)
+		case c.heard > probe.MaxOutput:
+			err = probe.ErrOutput
 		}
 		if err != nil {
 			c.cmd.Process.Kill()

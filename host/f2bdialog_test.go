@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // said is what fail2ban-client 1.0.2 printed, with its greeting.
@@ -105,7 +106,7 @@ func TestTroubledClients(t *testing.T) {
 		{"ends", "exit 0", "the server does not answer"},
 		{"ends badly", "echo broken >&2; exit 3", "exit status 3: broken"},
 		{"says nothing more, and stays", "exec >&-; sleep 60", "signal: killed"},
-		{"says too much", "exec yes", errOutput.Error()},
+		{"says too much", "exec yes", probe.ErrOutput.Error()},
 		{"hangs", "sleep 60", "too late"},
 		{"hangs with a child", "sleep 60 & sleep 60", "no answer within"},
 	} {

@@ -8,6 +8,8 @@
 // firewall.
 package host
 
+import "github.com/voipbl/voipbl/internal/probe"
+
 // Facts are what was found on a machine.
 type Facts struct {
 	Networks  []Network  `json:"networks"`  // by interface, in the kernel's order
@@ -29,6 +31,6 @@ type Facts struct {
 
 	Script []ScriptLine `json:"script"` // what runs the published voipbl.sh
 
-	Logins  Logins    `json:"logins"`
-	Unknown []Unknown `json:"unknown"`
+	Logins  Logins          `json:"logins"`
+	Unknown []probe.Unknown `json:"unknown"`
 }

@@ -11,21 +11,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // lookAtFail2ban asks a fail2ban what it watches and where it bans, or returns nothing if
 // it is not installed.
-func lookAtFail2ban(ctx context.Context, l *looker, client []string) *Fail2ban {
+func lookAtFail2ban(ctx context.Context, l *probe.Look, client []string) *Fail2ban {
 	if len(client) == 0 {
-		path := l.program("fail2ban-client")
-		if path == "" && l.real() && l.running("fail2ban-server") {
-			l.unknown("what fail2ban does", errors.New("there is no fail2ban-client to ask it by"), "name it: --fail2ban \"docker exec CONTAINER fail2ban-client\", if it is in a container")
+		path := l.Program("fail2ban-client")
+		if path == "" && l.Real() && l.Running("fail2ban-server") {
+			l.Unknown("what fail2ban does", errors.New("there is no fail2ban-client to ask it by"), "name it: --fail2ban \"docker exec CONTAINER fail2ban-client\", if it is in a container")
 			return &Fail2ban{Jails: []Jail{}, Silent: true}
 		}
 		if path == "" {
 			return nil
 		}
-		if !l.real() {
+		if !l.Real() {
 			return &Fail2ban{Jails: []Jail{}}
 		}
 		client = []string{path}
@@ -41,15 +43,15 @@ func lookAtFail2ban(ctx context.Context, l *looker, client []string) *Fail2ban {
 	}
 	if err != nil {
 		// That it does not run is known then, unless it does.
-		if f.Silent = l.running("fail2ban-server"); f.Silent || !errors.Is(err, errF2bSilent) {
-			l.unknown("what fail2ban does", err, "")
+		if f.Silent = l.Running("fail2ban-server"); f.Silent || !errors.Is(err, errF2bSilent) {
+			l.Unknown("what fail2ban does", err, "")
 		} else {
-			f.Down = l.atBoot("fail2ban")
+			f.Down = l.AtBoot("fail2ban")
 			f.lookAtConfig(ctx, l, client)
 		}
 		if f.Version = version; version == "" {
-			out, _, err := run(ctx, append(slices.Clone(client), "--version")...)
-			l.unknown("the version of fail2ban", err, "")
+			out, _, err := probe.Run(ctx, append(slices.Clone(client), "--version")...)
+			l.Unknown("the version of fail2ban", err, "")
 			f.Version = parseF2bVersion(out)
 		}
 		return f
@@ -60,23 +62,23 @@ func lookAtFail2ban(ctx context.Context, l *looker, client []string) *Fail2ban {
 	var names []string
 	for _, name := range parseJails(answers[1]) {
 		if !f2bQuotable(name) {
-			l.unknown("the jail "+name+" of fail2ban", errors.New("its name has quotes or backslashes"), "fail2ban-client status")
+			l.Unknown("the jail "+name+" of fail2ban", errors.New("its name has quotes or backslashes"), "fail2ban-client status")
 			continue
 		}
 		names = append(names, name)
 	}
 	jails, err := askJails(ctx, l, c, names)
-	l.unknown("the jails of fail2ban", err, "")
+	l.Unknown("the jails of fail2ban", err, "")
 	f.Jails = append(f.Jails, jails...)
 	return f
 }
 
 // lookAtConfig finds why fail2ban would not start.
-func (f *Fail2ban) lookAtConfig(ctx context.Context, l *looker, client []string) {
-	if f.Mistake = fail2banMistake(ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || l.readsJournal() {
+func (f *Fail2ban) lookAtConfig(ctx context.Context, l *probe.Look, client []string) {
+	if f.Mistake = fail2banMistake(ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || readsJournal(l) {
 		return
 	}
-	dump, _, err := run(ctx, append(slices.Clone(client), "-d")...)
+	dump, _, err := probe.Run(ctx, append(slices.Clone(client), "-d")...)
 	if err == nil {
 		f.JournalJails = parseF2bJournalJails(dump)
 	}
@@ -85,9 +87,9 @@ func (f *Fail2ban) lookAtConfig(ctx context.Context, l *looker, client []string)
 // journalModules are where the module is by which Python reads the journal.
 var journalModules = []string{"/usr/lib/python3*/dist-packages/systemd/journal.py", "/usr/local/lib/python3*/*-packages/systemd/journal.py", "/usr/lib*/python3*/site-packages/systemd/journal.py"}
 
-func (l *looker) readsJournal() bool {
+func readsJournal(l *probe.Look) bool {
 	return slices.ContainsFunc(journalModules, func(pattern string) bool {
-		found, _ := filepath.Glob(l.path(pattern))
+		found, _ := filepath.Glob(l.Path(pattern))
 		return len(found) > 0
 	})
 }
@@ -106,7 +108,7 @@ func parseF2bJournalJails(dump string) (jails []string) {
 // fail2banMistake is what fail2ban's test of its own configuration names, which is why
 // it does not start; nothing if it names nothing. The test changes nothing.
 func fail2banMistake(ctx context.Context, client []string) string {
-	_, said, err := run(ctx, append(slices.Clone(client), "--test")...)
+	_, said, err := probe.Run(ctx, append(slices.Clone(client), "--test")...)
 	if err == nil {
 		return ""
 	}
@@ -146,7 +148,7 @@ var jailQuestions = []func(jail string) []string{
 
 // askJails asks for the jails, then for the properties of their actions. A property
 // that an action has not would be an error in fail2ban's own log.
-func askJails(ctx context.Context, l *looker, c *f2bClient, names []string) ([]Jail, error) {
+func askJails(ctx context.Context, l *probe.Look, c *f2bClient, names []string) ([]Jail, error) {
 	var questions [][]string
 	for _, name := range names {
 		for _, what := range jailQuestions {
@@ -176,7 +178,7 @@ func askJails(ctx context.Context, l *looker, c *f2bClient, names []string) ([]J
 		answer := answers[len(jailQuestions)*i:]
 		whole, _, _ := strings.Cut(strings.TrimSpace(answer[5]), ".") // "1.5h" is 5400.0
 		findtime, _ := strconv.Atoi(whole)
-		jails[i].Sick = l.sickLogs(readers, i, time.Duration(findtime)*time.Second, !strings.Contains(answer[4], "None"), time.Now())
+		jails[i].Sick = sickLogs(l, readers, i, time.Duration(findtime)*time.Second, !strings.Contains(answer[4], "None"), time.Now())
 	}
 	if err := askActions(ctx, c, actions); err != nil {
 		return jails, fmt.Errorf("where they ban: %w", err)

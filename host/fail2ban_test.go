@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
@@ -115,10 +116,10 @@ func TestFail2ban(t *testing.T) {
 	}
 	before := strings.Count(log(), "has failed")
 
-	l := newLooker(t.Context(), t.TempDir())
+	l := probe.New(t.Context(), t.TempDir())
 	f := lookAtFail2ban(t.Context(), l, client)
-	if f == nil || !f.Running || len(l.unknowns()) > 0 {
-		t.Fatalf("%+v, unknown %+v", f, l.unknowns())
+	if f == nil || !f.Running || len(l.Unknowns()) > 0 {
+		t.Fatalf("%+v, unknown %+v", f, l.Unknowns())
 	}
 	version, err := exec.Command("fail2ban-client", "--version").Output()
 	if err != nil || f.Version == "" || !strings.Contains(string(version), "v"+f.Version+"\n") {
@@ -159,11 +160,11 @@ func TestFail2ban(t *testing.T) {
 // TestFail2banStopped has a client and no server.
 func TestFail2banStopped(t *testing.T) {
 	client := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, nil), t.TempDir())...)
-	l := newLooker(t.Context(), "/")
-	l.processes = nil // whatever this machine has
+	l := probe.New(t.Context(), "/")
+	l.Processes = nil // whatever this machine has
 	f := lookAtFail2ban(t.Context(), l, client)
-	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.unknowns()) > 0 {
-		t.Errorf("%+v, unknown %+v", f, l.unknowns())
+	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.Unknowns()) > 0 {
+		t.Errorf("%+v, unknown %+v", f, l.Unknowns())
 	}
 	if f.Mistake != "" {
 		t.Errorf("a configuration without a mistake has %q", f.Mistake)
@@ -179,7 +180,7 @@ func TestFail2banStopped(t *testing.T) {
 	journal := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
 		"jail.local": "[sshd]\nenabled = true\nbackend = systemd\n"}), t.TempDir())...)
 	folder := t.TempDir()
-	elsewhere := newLooker(t.Context(), folder)
+	elsewhere := probe.New(t.Context(), folder)
 	here := &Fail2ban{}
 	if here.lookAtConfig(t.Context(), elsewhere, journal); !slices.Equal(here.JournalJails, []string{"sshd"}) || here.Mistake != "" {
 		t.Errorf("without the module: %+v", here)
@@ -193,13 +194,13 @@ func TestFail2banStopped(t *testing.T) {
 		t.Errorf("with the module: %+v", here)
 	}
 	// One that runs and does not answer.
-	l.processes = []Process{{Name: "fail2ban-server"}}
-	if f := lookAtFail2ban(t.Context(), l, client); f.Running || !f.Silent || len(l.unknowns()) != 1 || l.unknowns()[0].Remedy == "" {
-		t.Errorf("%+v, unknown %+v", f, l.unknowns())
+	l.Processes = []probe.Process{{Name: "fail2ban-server"}}
+	if f := lookAtFail2ban(t.Context(), l, client); f.Running || !f.Silent || len(l.Unknowns()) != 1 || l.Unknowns()[0].Remedy == "" {
+		t.Errorf("%+v, unknown %+v", f, l.Unknowns())
 	}
 	// One that is not there.
-	l = newLooker(t.Context(), "/")
-	if lookAtFail2ban(t.Context(), l, []string{filepath.Join(t.TempDir(), "absent")}); len(l.unknowns()) == 0 {
+	l = probe.New(t.Context(), "/")
+	if lookAtFail2ban(t.Context(), l, []string{filepath.Join(t.TempDir(), "absent")}); len(l.Unknowns()) == 0 {
 		t.Error("an absent client is no trouble")
 	}
 }

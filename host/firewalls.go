@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // Files of the programs that look after a firewall.
@@ -20,9 +22,9 @@ var RulesAtBoot = [2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"}
 // savedRules are all that its plugins load.
 var savedRules = append(RulesAtBoot[:], "/etc/iptables/ipsets")
 
-// firewalls lists the programs that look after this host's firewall and are
+// findFirewalls lists the programs that look after this host's firewall and are
 // installed.
-func (l *looker) firewalls() []Owner {
+func findFirewalls(l *probe.Look) []Owner {
 	owners := []Owner{}
 	add := func(installed bool, o Owner) {
 		if installed {
@@ -30,22 +32,22 @@ func (l *looker) firewalls() []Owner {
 		}
 	}
 	// "ufw disable" leaves the unit enabled, which then does nothing.
-	enabled := l.ufwEnabled()
-	add(l.program("ufw") != "", Owner{"ufw", enabled, enabled && l.atBoot("ufw")})
+	enabled := ufwEnabled(l)
+	add(l.Program("ufw") != "", Owner{"ufw", enabled, enabled && l.AtBoot("ufw")})
 
-	running := l.running("firewalld")
-	add(running || l.program("firewalld") != "", Owner{"firewalld", running, l.atBoot("firewalld")})
+	running := l.Running("firewalld")
+	add(running || l.Program("firewalld") != "", Owner{"firewalld", running, l.AtBoot("firewalld")})
 
 	// FreePBX starts the daemon itself, with Asterisk.
-	running = l.running(freePBXDaemon)
-	add(running || l.exists(freePBXModule), Owner{"freepbx-firewall", running, l.exists(freePBXEnabled) && l.atBoot("freepbx", "asterisk")})
+	running = l.Running(freePBXDaemon)
+	add(running || l.Exists(freePBXModule), Owner{"freepbx-firewall", running, l.Exists(freePBXEnabled) && l.AtBoot("freepbx", "asterisk")})
 
 	// Without a saved file it starts and does nothing.
-	add(l.program("netfilter-persistent") != "", Owner{
-		"netfilter-persistent", l.savedRules() && l.isActive("netfilter-persistent"),
-		l.atBoot("netfilter-persistent", "iptables", "ip6tables"),
+	add(l.Program("netfilter-persistent") != "", Owner{
+		"netfilter-persistent", hasSavedRules(l) && l.IsActive("netfilter-persistent"),
+		l.AtBoot("netfilter-persistent", "iptables", "ip6tables"),
 	})
-	add(l.hasUnit("nftables"), Owner{"nftables", l.isActive("nftables"), l.atBoot("nftables")})
+	add(l.HasUnit("nftables"), Owner{"nftables", l.IsActive("nftables"), l.AtBoot("nftables")})
 	return owners
 }
 
@@ -57,11 +59,11 @@ func HasFreePBXFirewall(root string) bool {
 }
 
 // ufwEnabled reports whether ufw.conf says that it is on.
-func (l *looker) ufwEnabled() bool {
-	text, err := l.read(ufwConf)
+func ufwEnabled(l *probe.Look) bool {
+	text, err := l.Read(ufwConf)
 	if err != nil {
-		if !absent(err) {
-			l.unknown("whether ufw is on", err, "ufw status")
+		if !probe.Absent(err) {
+			l.Unknown("whether ufw is on", err, "ufw status")
 		}
 		return false
 	}
@@ -80,10 +82,10 @@ func parseUFWEnabled(text string) bool {
 	return on
 }
 
-// savedRules reports whether there is something to load.
-func (l *looker) savedRules() bool {
+// hasSavedRules reports whether there is something to load.
+func hasSavedRules(l *probe.Look) bool {
 	for _, name := range savedRules {
-		if info, err := os.Stat(l.path(name)); err == nil && info.Size() > 0 {
+		if info, err := os.Stat(l.Path(name)); err == nil && info.Size() > 0 {
 			return true
 		}
 	}

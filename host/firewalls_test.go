@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 func TestUFWEnabled(t *testing.T) {
@@ -38,35 +39,35 @@ func TestFirewalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := newLooker(t.Context(), root)
-	l.processes = []Process{{Name: "firewalld"}, {Name: "php", Args: []string{"voipfirewalld (Monitor thread)"}}}
+	l := probe.New(t.Context(), root)
+	l.Processes = []probe.Process{{Name: "firewalld"}, {Name: "php", Args: []string{"voipfirewalld (Monitor thread)"}}}
 	want := []Owner{{"ufw", false, false}, {"firewalld", true, true}, {"freepbx-firewall", true, false}, {"nftables", false, false}}
-	if d := cmp.Diff(want, l.firewalls()); d != "" {
+	if d := cmp.Diff(want, findFirewalls(l)); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestDocker(t *testing.T) {
 	root := t.TempDir()
-	l := newLooker(t.Context(), root)
-	l.processes = nil
-	if d := l.docker(); d != nil {
+	l := probe.New(t.Context(), root)
+	l.Processes = nil
+	if d := findDocker(l); d != nil {
 		t.Errorf("%+v", d)
 	}
 	for _, name := range []string{"dockerd", "conmon"} {
-		l.processes = []Process{{Name: name}}
-		if d := l.docker(); d == nil || !d.Running {
+		l.Processes = []probe.Process{{Name: name}}
+		if d := findDocker(l); d == nil || !d.Running {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	l.processes = nil
+	l.Processes = nil
 	if err := os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(root, "usr/bin/dockerd"), []byte(strings.Repeat("x", 9)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if d := l.docker(); d == nil || d.Running {
+	if d := findDocker(l); d == nil || d.Running {
 		t.Errorf("%+v", d)
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // freeSWITCHFolders are where its configuration is.
@@ -20,22 +23,22 @@ var (
 // freeSWITCH is where its profiles have it listen: each for SIP by UDP and TCP, for TLS
 // if that is on, and for WebSockets where they name a port. FusionPBX keeps its profiles
 // in a database, and then only listeners tell.
-func (l *looker) freeSWITCH() (sip []Port, web []WebSocket) {
+func freeSWITCH(l *probe.Look) (sip []Port, web []WebSocket) {
 	for _, folder := range freeSWITCHFolders {
 		variables := map[string]string{}
-		text, _ := l.read(folder + "/vars.xml")
+		text, _ := l.Read(folder + "/vars.xml")
 		for _, m := range freeSWITCHSet.FindAllStringSubmatch(xmlComment.ReplaceAllString(text, ""), -1) {
 			variables[m[1]] = m[2]
 		}
-		profiles, _ := filepath.Glob(l.path(folder + "/sip_profiles/*.xml"))
+		profiles, _ := filepath.Glob(l.Path(folder + "/sip_profiles/*.xml"))
 		for _, path := range profiles {
-			text, err := ReadFile(path)
-			l.unknown("the ports in "+path, err, "name them by hand")
+			text, err := probe.ReadFile(path)
+			l.Unknown("the ports in "+path, err, "name them by hand")
 			s, w := profilePorts(text, variables)
 			sip, web = append(sip, s...), append(web, w...)
 		}
 	}
-	return unique(sip), unique(web)
+	return distinct.Of(sip), distinct.Of(web)
 }
 
 func profilePorts(text string, variables map[string]string) (sip []Port, web []WebSocket) {

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"golang.org/x/sys/unix"
 )
 
 // netfilterSysctls are the sysctls of the caller's own network namespace, whatever process
 // /proc was mounted by.
-const netfilterSysctls = Proc + "/sys/net/netfilter/"
+const netfilterSysctls = probe.Proc + "/sys/net/netfilter/"
 
 // LogsByLeave reports whether the caller's network namespace is for certain another one than
 // the kernel's first. What the target LOG writes there comes to the kernel's log only with

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
@@ -19,22 +20,22 @@ var socketTables = []struct{ file, proto, state string }{
 	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
 }
 
-// listeners lists who waits on which port, and the programs that hold tun devices, by device.
+// findListeners lists who waits on which port, and the programs that hold tun devices, by device.
 // What tunnels come in by is the kernel's.
-func (l *looker) listeners(tunnels []Tunnel) (all []Listener, holders map[string]string) {
+func findListeners(l *probe.Look, tunnels []Tunnel) (all []Listener, holders map[string]string) {
 	var bound []boundSocket
 	for _, t := range socketTables {
-		path := filepath.Join(Proc, procself.Name(), "net", t.file)
+		path := filepath.Join(probe.Proc, procself.Name(), "net", t.file)
 		sockets, err := readSockets(path, t.state)
-		if absent(err) && strings.HasSuffix(t.file, "6") {
+		if probe.Absent(err) && strings.HasSuffix(t.file, "6") {
 			continue // a kernel without IPv6
 		}
-		l.unknown("who listens over "+t.file, err, "ss -lntu")
+		l.Unknown("who listens over "+t.file, err, "ss -lntu")
 		for _, s := range sockets {
 			bound = append(bound, boundSocket{socket: s, proto: t.proto})
 		}
 	}
-	holders = l.nameOwners(bound)
+	holders = nameOwners(l, bound)
 	first, last := ephemeralPorts()
 	for i, s := range bound {
 		outer := func(t Tunnel) bool { return slices.Contains(t.Outer, Port{s.proto, s.local.Port()}) }
@@ -65,7 +66,7 @@ type boundSocket struct {
 
 // nameOwners finds the processes that have the sockets open, and those that hold tun
 // devices. Without root they are found for one's own sockets only.
-func (l *looker) nameOwners(sockets []boundSocket) (holders map[string]string) {
+func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string) {
 	wanted := make(map[string][]int)
 	for i, s := range sockets {
 		if s.inode != 0 {
@@ -75,7 +76,7 @@ func (l *looker) nameOwners(sockets []boundSocket) (holders map[string]string) {
 	}
 	holders = make(map[string]string)
 	var refused error
-	for _, p := range slices.Concat(l.processes, l.guests()) {
+	for _, p := range slices.Concat(l.Processes, guestsOf(l)) {
 		fds, err := os.ReadDir(p.Path("fd"))
 		if errors.Is(err, os.ErrPermission) {
 			refused = err
@@ -97,7 +98,7 @@ func (l *looker) nameOwners(sockets []boundSocket) (holders map[string]string) {
 	for i := range sockets {
 		sockets[i].kernel = sockets[i].program == "" && refused == nil
 	}
-	l.unknown("the programs of some listeners", refused, "run it as root")
+	l.Unknown("the programs of some listeners", refused, "run it as root")
 	return holders
 }
 
@@ -106,7 +107,7 @@ const tunDevice = "/dev/net/tun"
 
 // heldDevice is the device of an open tunDevice: a line "iff:" and its name.
 func heldDevice(fdinfo string) string {
-	text, _ := ReadFile(fdinfo)
+	text, _ := probe.ReadFile(fdinfo)
 	for line := range strings.Lines(text) {
 		if name, found := strings.CutPrefix(line, "iff:"); found {
 			return strings.TrimSpace(name)
@@ -115,28 +116,28 @@ func heldDevice(fdinfo string) string {
 	return ""
 }
 
-// guests are the processes of containers that use this host's network: what they
+// guestsOf are the processes of containers that use this host's network: what they
 // listen on is a port of this host.
-func (l *looker) guests() []Process {
-	entries, err := os.ReadDir(Proc)
+func guestsOf(l *probe.Look) []probe.Process {
+	entries, err := os.ReadDir(probe.Proc)
 	if err != nil {
 		return nil
 	}
-	known := make(map[int]bool, len(l.processes))
-	for _, p := range l.processes {
+	known := make(map[int]bool, len(l.Processes))
+	for _, p := range l.Processes {
 		known[p.PID] = true
 	}
-	var all []Process
+	var all []probe.Process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || known[pid] {
 			continue
 		}
-		p := Process{PID: pid}
+		p := probe.Process{PID: pid}
 		if !p.SharesNetwork() {
 			continue
 		}
-		if comm, err := ReadFile(filepath.Join(Proc, e.Name(), "comm")); err == nil {
+		if comm, err := probe.ReadFile(filepath.Join(probe.Proc, e.Name(), "comm")); err == nil {
 			p.Name = strings.TrimSuffix(comm, "\n")
 			all = append(all, p)
 		}
@@ -147,7 +148,7 @@ func (l *looker) guests() []Process {
 // ephemeralPorts are the ports that the kernel gives to who asks for none. The
 // default is that of the kernel's documentation (ip-sysctl.rst).
 func ephemeralPorts() (first, last uint16) {
-	text, _ := ReadFile(filepath.Join(Proc, "sys/net/ipv4/ip_local_port_range"))
+	text, _ := probe.ReadFile(filepath.Join(probe.Proc, "sys/net/ipv4/ip_local_port_range"))
 	if _, err := fmt.Sscan(text, &first, &last); err != nil {
 		return 32768, 60999
 	}

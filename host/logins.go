@@ -1,6 +1,10 @@
 package host
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
+)
 
 // Logins is who keeps a record of the people that are logged in.
 type Logins struct {
@@ -8,13 +12,13 @@ type Logins struct {
 	Utmp   bool `json:"utmp"`   // of sessions on a terminal; not from Debian 13 on
 }
 
-// logins looks for both. logind hears of a session from its PAM module, which is in
+// lookAtLogins looks for both. logind hears of a session from its PAM module, which is in
 // the package libpam-systemd.
-func (l *looker) logins() Logins {
-	pam, _ := l.read("/etc/pam.d/common-session")
+func lookAtLogins(l *probe.Look) Logins {
+	pam, _ := l.Read("/etc/pam.d/common-session")
 	return Logins{
-		Logind: l.exists("/run/systemd/sessions") && usesPAMSystemd(pam),
-		Utmp:   l.exists("/run/utmp"),
+		Logind: l.Exists("/run/systemd/sessions") && usesPAMSystemd(pam),
+		Utmp:   l.Exists("/run/utmp"),
 	}
 }
 

@@ -5,26 +5,28 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// readers notes which jails of fail2ban read which logs of Asterisk.
-func (l *looker) readers(a *Asterisk, f *Fail2ban) {
+// noteReaders notes which jails of fail2ban read which logs of Asterisk.
+func noteReaders(l *probe.Look, a *Asterisk, f *Fail2ban) {
 	if a == nil || f == nil {
 		return
 	}
 	for i, log := range a.Logs {
 		for _, j := range f.Jails {
-			if slices.ContainsFunc(j.Logs, func(file string) bool { return l.sameFile(log.File, file) }) {
+			if slices.ContainsFunc(j.Logs, func(file string) bool { return sameFile(l, log.File, file) }) {
 				a.Logs[i].Jails = append(a.Logs[i].Jails, j.Name)
 			}
 		}
 	}
 	for i, s := range a.Syslog {
-		files := l.syslogFiles(s.Facility)
+		files := syslogFiles(l, s.Facility)
 		for _, j := range f.Jails {
 			reads := len(j.Logs) == 0 && (j.JournalMatch == "" || strings.Contains(strings.ToLower(j.JournalMatch), "asterisk"))
 			if reads || slices.ContainsFunc(files, func(file string) bool {
-				return slices.ContainsFunc(j.Logs, func(log string) bool { return l.sameFile(file, log) })
+				return slices.ContainsFunc(j.Logs, func(log string) bool { return sameFile(l, file, log) })
 			}) {
 				a.Syslog[i].Jails = append(a.Syslog[i].Jails, j.Name)
 			}
@@ -34,8 +36,8 @@ func (l *looker) readers(a *Asterisk, f *Fail2ban) {
 
 // sameFile reports whether a file of the host is the one that fail2ban names, which may
 // be a link to it.
-func (l *looker) sameFile(name, real string) bool {
-	path := l.path(name)
+func sameFile(l *probe.Look, name, real string) bool {
+	path := l.Path(name)
 	if filepath.Clean(real) == path || filepath.Clean(real) == filepath.Clean(name) {
 		return true
 	}
@@ -51,13 +53,13 @@ var (
 )
 
 // syslogFiles are where syslog writes a facility.
-func (l *looker) syslogFiles(facility string) []string {
+func syslogFiles(l *probe.Look, facility string) []string {
 	files := slices.Clone(usualSyslogs)
 	for _, pattern := range rsyslogFiles {
-		paths, _ := filepath.Glob(l.path(pattern))
+		paths, _ := filepath.Glob(l.Path(pattern))
 		for _, path := range paths {
-			text, err := ReadFile(path)
-			l.unknown("what "+path+" writes", err, "look at it")
+			text, err := probe.ReadFile(path)
+			l.Unknown("what "+path+" writes", err, "look at it")
 			files = append(files, rsyslogTargets(text, facility)...)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // TestReaders finds the jails that read a log: by its name, by a link to it, in the
@@ -49,10 +51,10 @@ func TestReaders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write("/etc/asterisk/logger.conf", "[logfiles]\n"+c.logger+"\n")
-			l := newLooker(t.Context(), root)
-			found := l.asterisk()
+			l := probe.New(t.Context(), root)
+			found := lookAtAsterisk(l)
 			c.jail.Name = "j"
-			l.readers(found, &Fail2ban{Jails: []Jail{c.jail}})
+			noteReaders(l, found, &Fail2ban{Jails: []Jail{c.jail}})
 			var jails []string
 			for _, log := range found.Logs {
 				jails = append(jails, log.Jails...)

@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // Options say where to look. The zero value is right for the machine itself.
@@ -20,23 +22,23 @@ type Options struct {
 // found out is among Unknown. It starts programs and opens sockets in the calling
 // goroutine only, so that they are in its network namespace.
 func Look(ctx context.Context, o Options) Facts {
-	l := newLooker(ctx, o.Root)
+	l := probe.New(ctx, o.Root)
 	var f Facts
-	f.Networks = l.networks()
-	f.Arrivals = l.arrivals()
-	ways := l.ways()
+	f.Networks = findNetworks(l)
+	f.Arrivals = findArrivals(l)
+	ways := findWays(l)
 	f.Listeners, f.Tunnels = ways.Listeners, ways.Tunnels
-	f.PBXs = l.pbxs()
-	f.Asterisk = l.asterisk()
-	f.Firewalls = l.firewalls()
+	f.PBXs = findPBXs(l)
+	f.Asterisk = lookAtAsterisk(l)
+	f.Firewalls = findFirewalls(l)
 	f.Fail2ban = lookAtFail2ban(ctx, l, o.Fail2banClient)
-	l.readers(f.Asterisk, f.Fail2ban)
-	f.Docker = l.docker()
-	f.XTRecent = l.xtRecent()
-	f.Agent = l.agentUnit()
+	noteReaders(l, f.Asterisk, f.Fail2ban)
+	f.Docker = findDocker(l)
+	f.XTRecent = findXTRecent(l)
+	f.Agent = findAgent(l)
 	f.Script = ScriptLines(o.Root)
-	f.Saved, f.SetsAtBoot = SavedRules(o.Root), l.atBoot("voipbl-sets")
-	f.Logins = l.logins()
-	f.Unknown = l.unknowns()
+	f.Saved, f.SetsAtBoot = SavedRules(o.Root), l.AtBoot("voipbl-sets")
+	f.Logins = lookAtLogins(l)
+	f.Unknown = l.Unknowns()
 	return f
 }

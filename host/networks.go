@@ -8,12 +8,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/voipbl/voipbl/internal/netdump"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// networks lists the host's addresses and the networks that they are in.
-func (l *looker) networks() []Network {
+// findNetworks lists the host's addresses and the networks that they are in.
+func findNetworks(l *probe.Look) []Network {
 	all, err := hostNetworks()
-	l.unknown("the networks of this host", err, "ip address")
+	l.Unknown("the networks of this host", err, "ip address")
 	return all
 }
 

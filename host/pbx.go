@@ -3,6 +3,8 @@ package host
 import (
 	"regexp"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // pbxKind is how a telephony program is recognised.
@@ -34,64 +36,64 @@ var pbxKinds = []pbxKind{
 // freePBXXML is the file in which FreePBX's own framework has its version.
 const freePBXXML = "/var/www/html/admin/modules/framework/module.xml"
 
-// pbxs lists the telephony programs that are installed.
-func (l *looker) pbxs() []PBX {
+// findPBXs lists the telephony programs that are installed.
+func findPBXs(l *probe.Look) []PBX {
 	all := []PBX{}
 	var packages map[string]string
 	for _, k := range pbxKinds {
 		program := ""
 		if k.program != "" {
-			program = l.program(k.program)
+			program = l.Program(k.program)
 		}
 		there := program != ""
 		for _, name := range k.files {
-			there = there || l.exists(name)
+			there = there || l.Exists(name)
 		}
 		if !there {
 			continue
 		}
 		if packages == nil {
-			packages = l.packages()
+			packages = packageVersions(l)
 		}
-		pbx := PBX{Name: k.name, Version: l.version(k, program, packages), Running: l.running(k.processes...)}
+		pbx := PBX{Name: k.name, Version: versionOf(l, k, program, packages), Running: l.Running(k.processes...)}
 		switch k.name {
 		case "kamailio", "opensips":
-			pbx.SIP = l.routerSIP(k.name)
+			pbx.SIP = routerSIP(l, k.name)
 		case "freeswitch":
-			pbx.SIP, pbx.WebSockets = l.freeSWITCH()
+			pbx.SIP, pbx.WebSockets = freeSWITCH(l)
 		}
 		all = append(all, pbx)
 	}
 	return all
 }
 
-// version is what is cheaply known, or empty.
-func (l *looker) version(k pbxKind, program string, packages map[string]string) string {
+// versionOf is what is cheaply known, or empty.
+func versionOf(l *probe.Look, k pbxKind, program string, packages map[string]string) string {
 	for _, name := range k.packages {
 		if v := packages[name]; v != "" {
 			return v
 		}
 	}
 	if k.name == "freepbx" {
-		text, _ := l.read(freePBXXML)
+		text, _ := l.Read(freePBXXML)
 		if m := xmlVersion.FindStringSubmatch(text); m != nil {
 			return m[1]
 		}
 	}
-	if k.version == nil || program == "" || !l.real() {
+	if k.version == nil || program == "" || !l.Real() {
 		return ""
 	}
-	out, _, err := l.run(append([]string{program}, k.version...)...)
-	l.unknown("the version of "+k.name, err, "")
-	return strings.TrimPrefix(firstLines(out), "Asterisk ")
+	out, _, err := l.Run(append([]string{program}, k.version...)...)
+	l.Unknown("the version of "+k.name, err, "")
+	return strings.TrimPrefix(probe.FirstLines(out), "Asterisk ")
 }
 
 // xmlVersion finds the first version element, which is the module's own.
 var xmlVersion = regexp.MustCompile(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
 
-// packages asks dpkg for the versions of our packages that are installed here.
-func (l *looker) packages() map[string]string {
-	if !l.real() {
+// packageVersions asks dpkg for the versions of our packages that are installed here.
+func packageVersions(l *probe.Look) map[string]string {
+	if !l.Real() {
 		return map[string]string{}
 	}
 	query := []string{"dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"}
@@ -99,7 +101,7 @@ func (l *looker) packages() map[string]string {
 		query = append(query, k.packages...)
 	}
 	// It fails if one is unknown, and tells about the others all the same.
-	out, _, _ := l.run(query...)
+	out, _, _ := l.Run(query...)
 	return parsePackages(out)
 }
 

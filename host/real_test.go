@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
@@ -53,7 +54,7 @@ func TestNetworks(t *testing.T) {
 	addInterface(t, "br-lan", "10.0.0.1/8")
 
 	var got []string
-	for _, n := range newLooker(t.Context(), t.TempDir()).networks() {
+	for _, n := range findNetworks(probe.New(t.Context(), t.TempDir())) {
 		got = append(got, fmt.Sprint(n.Interface, " ", n.Addr, " ", n.Prefix, " ", n.Private, " ", n.Container))
 	}
 	slices.Sort(got)
@@ -165,9 +166,9 @@ func TestListeners(t *testing.T) {
 	}
 	defer client.Close()
 
-	look := newLooker(t.Context(), t.TempDir())
+	look := probe.New(t.Context(), t.TempDir())
 	var got []string
-	for _, l := range look.ways().Listeners {
+	for _, l := range findWays(look).Listeners {
 		got = append(got, fmt.Sprint(l.Proto, " ", netip.AddrPortFrom(l.Addr, l.Port), " ", l.Program))
 	}
 	const pbx = " a-very-long-pbx" // the kernel keeps 15 bytes
@@ -179,10 +180,10 @@ func TestListeners(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if len(look.unknowns()) > 0 {
-		t.Errorf("unknown: %+v", look.unknowns())
+	if len(look.Unknowns()) > 0 {
+		t.Errorf("unknown: %+v", look.Unknowns())
 	}
-	if !look.running("a-very-long-pbx-name") {
+	if !look.Running("a-very-long-pbx-name") {
 		t.Error("the program does not run")
 	}
 }
@@ -223,7 +224,7 @@ func TestXTRecent(t *testing.T) {
 			}
 		}
 	}
-	x := newLooker(t.Context(), t.TempDir()).xtRecent()
+	x := findXTRecent(probe.New(t.Context(), t.TempDir()))
 	if x == nil {
 		t.Fatal("no xt_recent")
 	}

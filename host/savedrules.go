@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/banrule"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // SavedLine is a line of a file from which a host loads its rules or sets at boot, that
@@ -39,11 +40,11 @@ func SavedRules(root string) []SavedLine {
 	for _, pattern := range savedFiles {
 		names, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, name := range names {
-			text, err := ReadFile(name)
+			text, err := probe.ReadFile(name)
 			if err != nil {
 				continue
 			}
-			shown := shownBelow(root, name)
+			shown := probe.ShownBelow(root, name)
 			found = append(found, savedLines(shown, text)...)
 		}
 	}

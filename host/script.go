@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // scriptName is what the published script is called.
@@ -62,11 +64,11 @@ func ScriptLines(root string) []ScriptLine {
 	for _, at := range startsScripts {
 		names, _ := filepath.Glob(filepath.Join(root, at.pattern))
 		for _, name := range names {
-			text, err := ReadFile(name)
+			text, err := probe.ReadFile(name)
 			if err != nil {
 				continue
 			}
-			file := shownBelow(root, name)
+			file := probe.ShownBelow(root, name)
 			to, isLink := linkTarget(name)
 			if at.shell && (filepath.Base(to) == scriptName || isScript(text)) {
 				found = append(found, ScriptLine{File: file, Text: "the script itself"})

@@ -6,12 +6,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // ScriptRuns are the processes on this host's network that run the published voipbl.sh.
 func ScriptRuns() (pids []int) {
 	before := ancestors()
-	all, _ := Processes()
+	all, _ := probe.Processes()
 	for _, p := range all {
 		if isShell(p) && (hasScriptOpen(p, !slices.Contains(before, p.PID)) || sourcesScript(p.Args)) && p.SharesNetwork() {
 			pids = append(pids, p.PID)
@@ -25,11 +27,11 @@ func ScriptRuns() (pids []int) {
 func ancestors() (pids []int) {
 	for pid := os.Getppid(); pid > 0 && !slices.Contains(pids, pid); {
 		pids = append(pids, pid)
-		stat, err := readStat(Process{PID: pid}.Path("stat"))
+		stat, err := probe.ReadStat(probe.Process{PID: pid}.Path("stat"))
 		if err != nil {
 			break
 		}
-		pid = stat.parent
+		pid = stat.Parent
 	}
 	return pids
 }
@@ -39,7 +41,7 @@ func ancestors() (pids []int) {
 var shells = []string{"sh", "bash", "rbash", "dash", "ash", "busybox", "ksh", "mksh", "zsh", "yash", "posh"}
 
 // isShell reports whether a shell runs in the process, by whatever name.
-func isShell(p Process) bool {
+func isShell(p probe.Process) bool {
 	exe, _ := os.Readlink(p.Path("exe"))
 	name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")) // after an upgrade
 	return slices.Contains(shells, strings.TrimRight(name, "0123456789.-"))
@@ -47,7 +49,7 @@ func isShell(p Process) bool {
 
 // hasScriptOpen reports whether one of the process's open files is the script, by its name or
 // also by what it says.
-func hasScriptOpen(p Process, alsoByText bool) bool {
+func hasScriptOpen(p probe.Process, alsoByText bool) bool {
 	dir := p.Path("fd")
 	fds, _ := os.ReadDir(dir) // one that has ended has none
 	return slices.ContainsFunc(fds, func(fd os.DirEntry) bool {
@@ -63,7 +65,7 @@ func hasScriptOpen(p Process, alsoByText bool) bool {
 		if !alsoByText {
 			return false
 		}
-		text, err := ReadFile(name)
+		text, err := probe.ReadFile(name)
 		return err == nil && isScript(text)
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // ServedSince is when the sshd was started that serves the connection of the caller, in
@@ -21,18 +23,18 @@ func ServedSince(proc string, pid int) time.Duration {
 			break
 		}
 		dir := filepath.Join(proc, strconv.Itoa(pid))
-		stat, err := readStat(filepath.Join(dir, "stat"))
+		stat, err := probe.ReadStat(filepath.Join(dir, "stat"))
 		if err != nil {
 			break
 		}
 		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		if _, ok := parseConnection(environ); ok {
-			parent, err := readStat(filepath.Join(proc, strconv.Itoa(stat.parent), "stat"))
-			if err == nil && strings.HasPrefix(parent.name, "sshd") {
-				served = parent.start
+			parent, err := probe.ReadStat(filepath.Join(proc, strconv.Itoa(stat.Parent), "stat"))
+			if err == nil && strings.HasPrefix(parent.Name, "sshd") {
+				served = parent.Start
 			}
 		}
-		pid = stat.parent
+		pid = stat.Parent
 	}
 	return served
 }

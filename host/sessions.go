@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // SessionPeers are the addresses from which somebody is logged in on this host now, so
@@ -103,15 +105,15 @@ func callerConnections(proc string, pid int) []Connection {
 		}
 		dir := filepath.Join(proc, strconv.Itoa(pid))
 		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-		stat, statErr := readStat(filepath.Join(dir, "stat"))
+		stat, statErr := probe.ReadStat(filepath.Join(dir, "stat"))
 		if statErr != nil {
 			break
 		}
 		if c, ok := parseConnection(environ); err == nil && ok {
-			c.Since = stat.start
+			c.Since = stat.Start
 			found = append(found, c)
 		}
-		pid = stat.parent
+		pid = stat.Parent
 	}
 	return found
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // tailLength is how much of a log's end is looked at: some thousand lines.
@@ -30,7 +32,7 @@ type SickLog struct {
 }
 
 // sickLogs looks at what the logs of one of the jails have at their ends.
-func (l *looker) sickLogs(readers []logReader, jail int, findtime time.Duration, ownZone bool, now time.Time) []SickLog {
+func sickLogs(l *probe.Look, readers []logReader, jail int, findtime time.Duration, ownZone bool, now time.Time) []SickLog {
 	var sick []SickLog
 	for _, file := range readers[jail].logs {
 		text, written, err := readTail(file)
@@ -43,7 +45,7 @@ func (l *looker) sickLogs(readers []logReader, jail int, findtime time.Duration,
 		}
 		if s.Offset == 0 && missesPasswords(readers, jail, file) {
 			from := now.Add(-findtime)
-			if begun := l.f2bStart(now); begun.After(from) {
+			if begun := f2bStart(l, now); begun.After(from) {
 				from = begun // what is older it may have counted before
 			}
 			s.Attacks, s.From = wrongPasswords(text, from, now.Add(-attackGrace))
@@ -101,8 +103,8 @@ func missesPasswords(readers []logReader, jail int, file string) bool {
 }
 
 // f2bStart is when the server of fail2ban began.
-func (l *looker) f2bStart(now time.Time) time.Time {
-	for _, p := range l.processes {
+func f2bStart(l *probe.Look, now time.Time) time.Time {
+	for _, p := range l.Processes {
 		if p.Runs("fail2ban-server") {
 			if age, ok := p.Age(); ok {
 				return now.Add(-age)

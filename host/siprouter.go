@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // routerConfigs are the main files of Kamailio and OpenSIPS.
@@ -21,20 +24,20 @@ const (
 
 // routerSIP is where Kamailio or OpenSIPS listens as its configuration has it: the lines
 // "listen=" and "socket=" of what is not switched off by "#!ifdef".
-func (l *looker) routerSIP(name string) []Port {
-	r := router{open: func(name string) []string { return l.routerFiles(name) }, defined: map[string]string{}}
+func routerSIP(l *probe.Look, name string) []Port {
+	r := router{open: func(name string) []string { return routerFiles(l, name) }, defined: map[string]string{}}
 	r.file(routerConfigs[name], 0)
 	return r.ports()
 }
 
 // routerFiles reads a file, or those of a pattern; one that is not there is no matter
 // here, for listeners tell the same while the program runs.
-func (l *looker) routerFiles(name string) []string {
-	paths, _ := filepath.Glob(l.path(name))
+func routerFiles(l *probe.Look, name string) []string {
+	paths, _ := filepath.Glob(l.Path(name))
 	var texts []string
 	for _, path := range paths[:min(len(paths), maxRouterFiles)] {
-		text, err := ReadFile(path)
-		l.unknown("the ports in "+path, err, "name them by hand")
+		text, err := probe.ReadFile(path)
+		l.Unknown("the ports in "+path, err, "name them by hand")
 		texts = append(texts, text)
 	}
 	return texts
@@ -202,5 +205,5 @@ func (r *router) ports() []Port {
 			ports = append(ports, p)
 		}
 	}
-	return unique(ports)
+	return distinct.Of(ports)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/netdump"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
@@ -61,14 +62,14 @@ func shellConnections(proc string) []Connection {
 	if err != nil {
 		return nil
 	}
-	buf := make([]byte, statBytes)
-	h := sshHost{proc: proc, stats: make(map[int]procStat), sockets: sync.OnceValue(Established)}
+	buf := make([]byte, probe.StatBytes)
+	h := sshHost{proc: proc, stats: make(map[int]probe.Stat), sockets: sync.OnceValue(Established)}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if stat, err := readStatAt(int(dir.Fd()), name+"/stat", buf); err == nil {
+		if stat, err := probe.ReadStatAt(int(dir.Fd()), name+"/stat", buf); err == nil {
 			h.stats[pid] = stat
 		}
 	}
@@ -84,7 +85,7 @@ func shellConnections(proc string) []Connection {
 // sshHost is the processes and connections of a host.
 type sshHost struct {
 	proc    string
-	stats   map[int]procStat
+	stats   map[int]probe.Stat
 	sockets func() map[uint64]ends // a busy host has many, and they are seldom needed
 }
 
@@ -95,7 +96,7 @@ func (h sshHost) path(pid int, name string) string {
 // session is the connection of a process that an sshd has started, if that one has it.
 // Between them there may be processes of sshd's that have the user's rights.
 func (h sshHost) session(pid int) (Connection, bool) {
-	parent := h.stats[pid].parent
+	parent := h.stats[pid].Parent
 	if !h.runsSSHD(parent) || h.runsSSHD(pid) {
 		return Connection{}, false
 	}
@@ -110,7 +111,7 @@ func (h sshHost) session(pid int) (Connection, bool) {
 		if h.ofRoot(parent) && h.here(parent) && h.holds(parent, ends{c.Client, c.Server}) {
 			return c, true
 		}
-		parent = h.stats[parent].parent
+		parent = h.stats[parent].Parent
 	}
 	return Connection{}, false
 }
@@ -140,7 +141,7 @@ func (h sshHost) environ(pid int) []byte {
 // runsSSHD reports whether a process runs the program of an SSH server: not by its name,
 // which a process gives itself, but by its file.
 func (h sshHost) runsSSHD(pid int) bool {
-	if !strings.HasPrefix(h.stats[pid].name, "sshd") {
+	if !strings.HasPrefix(h.stats[pid].Name, "sshd") {
 		return false // as the most, for less work
 	}
 	exe, err := os.Readlink(h.path(pid, "exe"))

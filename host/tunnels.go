@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/voipbl/voipbl/internal/netdump"
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // Tunnel is a device, or IPsec, whose packets come to this host within other packets.
@@ -43,12 +44,12 @@ var programKinds = []string{"tun", "ppp"}
 // kindOfType is the kind of a device that does not tell it, by its type.
 var kindOfType = map[string]string{"ppp": "ppp", "gre": "gre", "ip6gre": "ip6gre", "ipip": "ipip", "sit": "sit", "tunnel6": "ip6tnl"}
 
-// tunnels lists the devices that are up, and IPsec.
-func (l *looker) tunnels() []Tunnel {
+// findTunnels lists the devices that are up, and IPsec.
+func findTunnels(l *probe.Look) []Tunnel {
 	links, err := netdump.Steady(netlink.LinkList)
-	l.unknown("the tunnels of this host", err, "ip -d link")
+	l.Unknown("the tunnels of this host", err, "ip -d link")
 	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
-	l.unknown("the addresses of tunnels", err, "ip address")
+	l.Unknown("the addresses of tunnels", err, "ip address")
 	all := []Tunnel{}
 	for _, link := range links {
 		t, ok := newTunnel(link, addrs)
@@ -57,14 +58,14 @@ func (l *looker) tunnels() []Tunnel {
 		}
 		if t.Kind == "wireguard" {
 			port, err := wireguardPort(t.Interface)
-			l.unknown("the port of "+t.Interface, err, "wg show "+t.Interface)
+			l.Unknown("the port of "+t.Interface, err, "wg show "+t.Interface)
 			if port > 0 {
 				t.Outer = []Port{{"udp", port}}
 			}
 		}
 		all = append(all, t)
 	}
-	return append(all, l.ipsec()...)
+	return append(all, findIPsec(l)...)
 }
 
 // newTunnel makes a tunnel of a device that is one. A program's device without an
@@ -96,8 +97,8 @@ func newTunnel(link netlink.Link, addrs []netlink.Addr) (Tunnel, bool) {
 	return t, true
 }
 
-// ipsec are the policies by which packets have to come in by IPsec.
-func (l *looker) ipsec() []Tunnel {
+// findIPsec are the policies by which packets have to come in by IPsec.
+func findIPsec(l *probe.Look) []Tunnel {
 	policies, err := netdump.Steady(func() ([]netlink.XfrmPolicy, error) { return netlink.XfrmPolicyList(netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil // a kernel without IPsec, or no right to ask: its daemon is seen all the same

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/internal/probe"
 )
 
 // vpnPrograms are programs of virtual private networks, by the name of the process
@@ -81,12 +83,12 @@ type Ways struct {
 
 // LookWays is the part of Look that tells who would be shut out, and is quick.
 func LookWays() Ways {
-	return newLooker(context.Background(), "/").ways()
+	return findWays(probe.New(context.Background(), "/"))
 }
 
-func (l *looker) ways() Ways {
-	tunnels := l.tunnels()
-	all, holders := l.listeners(tunnels)
+func findWays(l *probe.Look) Ways {
+	tunnels := findTunnels(l)
+	all, holders := findListeners(l, tunnels)
 	for i, t := range tunnels {
 		tunnels[i].Program = holders[t.Interface]
 	}

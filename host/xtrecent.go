@@ -6,35 +6,36 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // recentParameters is where the module tells its parameters.
 const recentParameters = "/sys/module/xt_recent/parameters"
 
-// xtRecent looks at the kernel's memory of sources, or nothing if the module is
+// findXTRecent looks at the kernel's memory of sources, or nothing if the module is
 // not loaded.
-func (l *looker) xtRecent() *XTRecent {
+func findXTRecent(l *probe.Look) *XTRecent {
 	if _, err := os.Stat(recentParameters); err != nil {
 		return nil
 	}
-	recentLists := filepath.Join(Proc, procself.Name(), "net/xt_recent") // of this network namespace
+	recentLists := filepath.Join(probe.Proc, procself.Name(), "net/xt_recent") // of this network namespace
 	x := &XTRecent{Lists: map[string]int{}}
 	for name, value := range map[string]*int{"ip_list_tot": &x.MaxAddrs, "ip_pkt_list_tot": &x.MaxPackets} {
-		text, err := ReadFile(filepath.Join(recentParameters, name))
+		text, err := probe.ReadFile(filepath.Join(recentParameters, name))
 		if err == nil {
 			*value, err = strconv.Atoi(strings.TrimSpace(text))
 		}
-		l.unknown("xt_recent's "+name, err, "see whether "+recentLists+" can be read")
+		l.Unknown("xt_recent's "+name, err, "see whether "+recentLists+" can be read")
 	}
 	entries, err := os.ReadDir(recentLists)
-	if err != nil && !absent(err) {
-		l.unknown("the lists of xt_recent", err, "see whether "+recentLists+" can be read")
+	if err != nil && !probe.Absent(err) {
+		l.Unknown("the lists of xt_recent", err, "see whether "+recentLists+" can be read")
 	}
 	for _, e := range entries {
-		text, err := ReadFile(filepath.Join(recentLists, e.Name()))
+		text, err := probe.ReadFile(filepath.Join(recentLists, e.Name()))
 		if err != nil {
-			l.unknown("xt_recent's list "+e.Name(), err, "see whether "+recentLists+" can be read")
+			l.Unknown("xt_recent's list "+e.Name(), err, "see whether "+recentLists+" can be read")
 			continue
 		}
 		x.Lists[e.Name()] = strings.Count(text, "\n") // an address each

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
 )
@@ -71,7 +71,7 @@ func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil
 	}
-	return &PendingReport{p.Since, p.Ends(), !p.OnTrial(host.Uptime())}
+	return &PendingReport{p.Since, p.Ends(), !p.OnTrial(probe.Uptime())}
 }
 
 // Trouble is what is to be said of them.

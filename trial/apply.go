@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/rules"
@@ -68,7 +69,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 		return Apply(ctx, file, opts)
 	}
 	if !opts.DryRun {
-		if warnings, err = settle(ctx, held, host.Uptime()); err != nil {
+		if warnings, err = settle(ctx, held, probe.Uptime()); err != nil {
 			return nil, err
 		}
 		if err := notOnTrial(held); err != nil {

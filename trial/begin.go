@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -33,7 +34,7 @@ func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Ro
 	p := &rules.PendingBase{
 		Token: rand.Text()[:12], Key: settings.BaseKey(r.Cfg), Base: settings.BaseSettings(r.Cfg, r.Trunks),
 		Since: now, Deadline: now.Add(window),
-		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: host.Uptime(), Before: before,
+		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: probe.Uptime(), Before: before,
 	}
 	if p.Chains, p.Sets, err = r.AbsentBans(saved); err != nil {
 		return "", err
@@ -108,7 +109,7 @@ func noteWithoutBase(r *rules.Hold, report *rules.Report) error {
 
 // notOnTrial refuses to change rules while some wait for a confirmation.
 func notOnTrial(r *rules.Hold) error {
-	if p := r.State.Pending; p.OnTrial(host.Uptime()) {
+	if p := r.State.Pending; p.OnTrial(probe.Uptime()) {
 		return &rules.PendingError{Pending: *p.Report()}
 	}
 	return nil

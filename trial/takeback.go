@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/rules"
 )
 
@@ -128,7 +128,7 @@ func rollBack(ctx context.Context, r *rules.Hold, token string) error {
 // right.
 func SettleAndEnsure(ctx context.Context, r *rules.Hold, how rules.How) (report *rules.Report, warnings []string, err error) {
 	r.Reload()
-	warnings, err = settle(ctx, r, host.Uptime())
+	warnings, err = settle(ctx, r, probe.Uptime())
 	if err != nil {
 		return nil, warnings, err
 	}

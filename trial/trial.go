@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -16,7 +16,7 @@ import (
 // Confirm keeps the rules that are pending. file is what cfg was read from; here
 // accepts a confirmation over the connection that they were applied over.
 func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
-	typed := host.Uptime()
+	typed := probe.Uptime()
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
@@ -79,7 +80,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
 	in.Facts = machine.Look(ctx, look)
 	if unread != nil {
-		in.Facts.Unknown = append(in.Facts.Unknown, machine.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
+		in.Facts.Unknown = append(in.Facts.Unknown, probe.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
 	}
 	if in.Exempt, err = exemptOf(ctx, cfg, advise.Banned(in.Facts)); err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}

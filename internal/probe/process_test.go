@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"os"
@@ -75,13 +75,13 @@ func TestUnits(t *testing.T) {
 	link("../vendor.service", "/usr/lib/systemd/system/sysinit.target.wants/vendor.service")
 	link("/lib/systemd/system/gone.service", "/etc/systemd/system/multi-user.target.wants/gone.service")
 
-	l := newLooker(t.Context(), root)
+	l := New(t.Context(), root)
 	for name, want := range map[string]bool{"enabled": true, "required": true, "vendor": true, "disabled": false, "masked": false, "emptied": false, "gone": false} {
-		if got := l.atBoot(name); got != want {
+		if got := l.AtBoot(name); got != want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	if !l.atBoot("gone", "enabled") {
+	if !l.AtBoot("gone", "enabled") {
 		t.Error("another name does not count")
 	}
 }

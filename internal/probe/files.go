@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"fmt"
@@ -13,33 +13,33 @@ import (
 // extension into one file.
 const maxFile = 16 << 20
 
-// path is where a file of the host is.
-func (l *looker) path(name string) string { return filepath.Join(l.root, name) }
+// Path is where a file of the machine is: below the root of the look.
+func (l *Look) Path(name string) string { return filepath.Join(l.root, name) }
 
-// shown is what such a file is called on the machine itself.
-func (l *looker) shown(path string) string { return shownBelow(l.root, path) }
+// Shown is the name that the file at a path has on the machine itself: without the root.
+func (l *Look) Shown(path string) string { return ShownBelow(l.root, path) }
 
-// shownBelow is the name that a file below a root has on the machine itself.
-func shownBelow(root, path string) string {
+// ShownBelow is the name that a file below a root has on the machine itself.
+func ShownBelow(root, path string) string {
 	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, filepath.Clean(root)), "/")
 }
 
-// read reads a file below root.
-func (l *looker) read(name string) (string, error) { return ReadFile(l.path(name)) }
+// Read reads a file of the machine by its name there, as [ReadFile] does.
+func (l *Look) Read(name string) (string, error) { return ReadFile(l.Path(name)) }
 
-// exists reports whether there is something of that name below root.
-func (l *looker) exists(name string) bool {
-	_, err := os.Stat(l.path(name))
+// Exists reports whether the machine has a file or a folder of that name.
+func (l *Look) Exists(name string) bool {
+	_, err := os.Stat(l.Path(name))
 	return err == nil
 }
 
-// hostname is the name of the host, below another root that of its /etc/hostname.
-func (l *looker) hostname() string {
-	if l.real() {
+// Hostname is the name of the host, below another root that of its /etc/hostname.
+func (l *Look) Hostname() string {
+	if l.Real() {
 		name, _ := os.Hostname()
 		return name
 	}
-	name, _ := l.read("/etc/hostname")
+	name, _ := l.Read("/etc/hostname")
 	return strings.TrimSpace(name)
 }
 

@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"cmp"
@@ -16,37 +16,38 @@ type Unknown struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// looker is a look at a machine that is under way.
-type looker struct {
+// Look is a look at a machine that is under way: where its files are, what runs on it, and
+// what could not be found out.
+type Look struct {
 	ctx       context.Context
 	root      string    // the folder that its files are below
-	processes []Process // that run on it
+	Processes []Process // that run on it
 	gaps      []Unknown // what could not be found out
 }
 
-// newLooker begins a look at the machine whose files are below a folder; empty means "/".
-func newLooker(ctx context.Context, root string) *looker {
-	l := &looker{ctx: ctx, root: cmp.Or(root, "/")}
+// New begins a look at the machine whose files are below a folder; empty means "/".
+func New(ctx context.Context, root string) *Look {
+	l := &Look{ctx: ctx, root: cmp.Or(root, "/")}
 	var err error
-	l.processes, err = Processes()
-	l.unknown("the processes", err, "mount /proc")
+	l.Processes, err = Processes()
+	l.Unknown("the processes", err, "mount /proc")
 	return l
 }
 
-// real reports whether the files are those of the machine, so that its programs
+// Real reports whether the files are those of the machine, so that its programs
 // may be asked too.
-func (l *looker) real() bool { return filepath.Clean(l.root) == "/" }
+func (l *Look) Real() bool { return filepath.Clean(l.root) == "/" }
 
-// unknowns are what could not be found out, none of it null.
-func (l *looker) unknowns() []Unknown { return append([]Unknown{}, l.gaps...) }
+// Unknowns are what the look could not find out. It is never nil.
+func (l *Look) Unknowns() []Unknown { return append([]Unknown{}, l.gaps...) }
 
 // maxUnknown bounds what is told about one look: a folder full of broken files is
 // one trouble.
 const maxUnknown = 100
 
-// unknown notes what could not be found out, with the error's own remedy or else
+// Unknown notes what could not be found out, with the error's own remedy or else
 // with the one given.
-func (l *looker) unknown(what string, err error, remedy string) {
+func (l *Look) Unknown(what string, err error, remedy string) {
 	if err == nil || len(l.gaps) >= maxUnknown {
 		return
 	}

@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"bytes"
@@ -14,31 +14,32 @@ import (
 // userHZ is the unit of times in /proc/PID/stat: USER_HZ is 100 on all that we run on.
 const userHZ = 100
 
-// procStat is what we need of /proc/PID/stat (proc_pid_stat(5)).
-type procStat struct {
-	name   string
-	parent int
-	start  time.Duration // since the boot
+// Stat is what voipbl needs of /proc/PID/stat (proc_pid_stat(5)).
+type Stat struct {
+	Name   string
+	Parent int
+	Start  time.Duration // since the boot
 }
 
-// statBytes is room for all of it: about fifty numbers and a name.
-const statBytes = 2048
+// StatBytes is room for all of a /proc/PID/stat: about fifty numbers and a name.
+const StatBytes = 2048
 
-func readStat(file string) (procStat, error) {
-	return readStatAt(unix.AT_FDCWD, file, make([]byte, statBytes))
+// ReadStat reads a file /proc/PID/stat.
+func ReadStat(file string) (Stat, error) {
+	return ReadStatAt(unix.AT_FDCWD, file, make([]byte, StatBytes))
 }
 
-// readStatAt reads it with as few calls as can be: for a ban those of all processes are
-// read.
-func readStatAt(dir int, file string, buf []byte) (procStat, error) {
+// ReadStatAt reads such a file below an open folder, by means of a buffer of [StatBytes], with
+// as few calls as can be: for a ban those of all processes are read.
+func ReadStatAt(dir int, file string, buf []byte) (Stat, error) {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, file, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return procStat{}, err
+		return Stat{}, err
 	}
 	defer unix.Close(fd)
 	n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf) })
 	if err != nil {
-		return procStat{}, err
+		return Stat{}, err
 	}
 	return parseStat(buf[:n])
 }
@@ -54,18 +55,18 @@ func ignoringEINTR(call func() (int, error)) (n int, err error) {
 
 // parseStat reads the second, fourth and twenty-second field. The second is the
 // program's name in parentheses and may hold anything.
-func parseStat(text []byte) (procStat, error) {
+func parseStat(text []byte) (Stat, error) {
 	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
 	if open < 0 || end < open {
-		return procStat{}, os.ErrInvalid
+		return Stat{}, os.ErrInvalid
 	}
 	fields := strings.Fields(string(text[end+1:]))
 	if len(fields) < 20 {
-		return procStat{}, os.ErrInvalid
+		return Stat{}, os.ErrInvalid
 	}
 	ppid, errP := strconv.Atoi(fields[1])
 	ticks, errT := strconv.ParseInt(fields[19], 10, 64)
-	return procStat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
+	return Stat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
 }
 
 // Uptime is the time since the boot, as processes' start times count it.

@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"os"
@@ -95,14 +95,14 @@ func (p Process) Path(name string) string { return filepath.Join(Proc, strconv.I
 
 // Age is for how long the process has run.
 func (p Process) Age() (time.Duration, bool) {
-	stat, err := readStat(p.Path("stat"))
+	stat, err := ReadStat(p.Path("stat"))
 	up := Uptime()
-	return up - stat.start, err == nil && up > 0
+	return up - stat.Start, err == nil && up > 0
 }
 
-// running reports whether one of the programs runs.
-func (l *looker) running(names ...string) bool {
-	return slices.ContainsFunc(l.processes, func(p Process) bool { return slices.ContainsFunc(names, p.Runs) })
+// Running reports whether one of the programs runs.
+func (l *Look) Running(names ...string) bool {
+	return slices.ContainsFunc(l.Processes, func(p Process) bool { return slices.ContainsFunc(names, p.Runs) })
 }
 
 // SharesNetwork reports whether a process is in our own network namespace: a device of

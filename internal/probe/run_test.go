@@ -1,4 +1,4 @@
-package host
+package probe
 
 import (
 	"context"
@@ -15,16 +15,16 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too late"))
 	defer cancel()
 	begun := time.Now()
-	if _, _, err := run(ctx, "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
+	if _, _, err := Run(ctx, "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
 		t.Errorf("what hangs: %v", err)
 	}
-	if took := time.Since(begun); took > runTimeout {
+	if took := time.Since(begun); took > RunTimeout {
 		t.Errorf("what hangs took %s", took)
 	}
-	if out, _, err := run(t.Context(), "sh", "-c", "exec yes"); !errors.Is(err, errOutput) || len(out) > maxOutput {
+	if out, _, err := Run(t.Context(), "sh", "-c", "exec yes"); !errors.Is(err, ErrOutput) || len(out) > MaxOutput {
 		t.Errorf("what says too much: %d bytes, %v", len(out), err)
 	}
-	out, said, err := run(t.Context(), "sh", "-c", "cat; echo $LC_ALL; echo no >&2; exit 3")
+	out, said, err := Run(t.Context(), "sh", "-c", "cat; echo $LC_ALL; echo no >&2; exit 3")
 	var e *RunError
 	if !errors.As(err, &e) || out != "C\n" || said != "no\n" || !strings.Contains(err.Error(), "exit status 3: no") || e.Remedy() == "" {
 		t.Errorf("%q, %q, %v", out, said, err)
