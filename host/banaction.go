@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/shell"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 func resolveTags(text string, properties map[string]string, family string) string {
 	for range maxTagRounds {
 		changed := false
-		next := f2bTag.ReplaceAllStringFunc(text, func(tag string) string {
+		next := shell.Tag.ReplaceAllStringFunc(text, func(tag string) string {
 			name := tag[1 : len(tag)-1]
 			for _, p := range []string{name + "?family=" + family, name} {
 				if v, ok := properties[p]; ok && v != tag && !isBanTag(name) {
@@ -47,7 +49,7 @@ func isBanTag(name string) bool {
 // namesBanned reports whether a command is given what is banned.
 func namesBanned(words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool {
-		return slices.ContainsFunc(f2bTag.FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
+		return slices.ContainsFunc(shell.Tag.FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
 	})
 }
 
@@ -64,7 +66,7 @@ func classifyAction(name string, properties map[string]string) BanAction {
 
 // banTarget finds where the commands of a ban put an address.
 func banTarget(text, family string) (BanInto, string) {
-	for _, c := range shellCommands(text) {
+	for _, c := range shell.Commands(text) {
 		if into, target := commandTarget(c, family); into != IntoOther {
 			return into, target
 		}
@@ -74,16 +76,16 @@ func banTarget(text, family string) (BanInto, string) {
 
 // commandTarget finds where one command puts an address, which is among its words or in
 // what it is given to read: a restore takes its commands from there, one a line.
-func commandTarget(c shellCommand, family string) (BanInto, string) {
-	program, args := filepath.Base(c.words[0]), c.words[1:]
+func commandTarget(c shell.Command, family string) (BanInto, string) {
+	program, args := filepath.Base(c.Words[0]), c.Words[1:]
 	restores := strings.HasSuffix(strings.TrimSuffix(strings.TrimSuffix(program, "-nft"), "-legacy"), "tables-restore")
 	switch {
 	case program == "ipset" && slices.ContainsFunc(args, func(a string) bool { return a == "restore" || a == "-R" || a == "--restore" }),
 		program == "nft" && (slices.Contains(args, "-") || slices.Contains(args, "/dev/stdin")):
-		return linesTarget(program, c.stdin, family)
+		return linesTarget(program, c.Stdin, family)
 	case restores || strings.HasSuffix(program, "tables-nft-restore") || strings.HasSuffix(program, "tables-legacy-restore"):
-		return linesTarget("iptables", c.stdin, family)
-	case namesBanned(c.words):
+		return linesTarget("iptables", c.Stdin, family)
+	case namesBanned(c.Words):
 		return wordsTarget(program, args, family)
 	}
 	return IntoOther, ""

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/voipbl/voipbl/internal/shell"
 )
 
 func TestClassifyAction(t *testing.T) {
@@ -105,7 +106,7 @@ func FuzzBanAction(f *testing.F) {
 		default:
 			t.Errorf("%q: %q", text, a.Into)
 		}
-		if a.Into != IntoOther && !f2bTag.MatchString(run) {
+		if a.Into != IntoOther && !shell.Tag.MatchString(run) {
 			t.Errorf("%q has no address and goes into %s", text, a.Into)
 		}
 		properties["actionban"] = "echo 'x' \"<ip>\"; logger -- <ip>\n" + text

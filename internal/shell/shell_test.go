@@ -1,4 +1,4 @@
-package host
+package shell
 
 import (
 	"testing"
@@ -40,8 +40,8 @@ func TestShellCommands(t *testing.T) {
 		"echo <ip> | xargs -I{} a {} b":       {{"echo", "<ip>"}, {"a", "<ip>", "b"}},
 	} {
 		var got [][]string
-		for _, c := range shellCommands(text) {
-			got = append(got, c.words)
+		for _, c := range Commands(text) {
+			got = append(got, c.Words)
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%q: %s", text, d)
@@ -68,11 +68,11 @@ func TestShellInput(t *testing.T) {
 		"if b; then printf x | a; fi":                       "x",
 	} {
 		found := false
-		for _, c := range shellCommands(text) {
-			if c.words[0] == "a" {
+		for _, c := range Commands(text) {
+			if c.Words[0] == "a" {
 				found = true
-				if c.stdin != want {
-					t.Errorf("%q: %q, not %q", text, c.stdin, want)
+				if c.Stdin != want {
+					t.Errorf("%q: %q, not %q", text, c.Stdin, want)
 				}
 			}
 		}

@@ -1,4 +1,4 @@
-package host
+package shell
 
 import (
 	"path/filepath"
@@ -9,7 +9,7 @@ import (
 
 // output is what a command writes, if the script itself says so: that of echo, of printf
 // and of a cat that hands on what it is given.
-func (r *shellReader) output(s *syntax.Stmt, stdin string) string {
+func (r *reader) output(s *syntax.Stmt, stdin string) string {
 	for _, redirection := range s.Redirs {
 		switch redirection.Op {
 		case syntax.Hdoc, syntax.DashHdoc:
@@ -38,7 +38,7 @@ func (r *shellReader) output(s *syntax.Stmt, stdin string) string {
 	return ""
 }
 
-func (r *shellReader) outputs(all []*syntax.Stmt, stdin string) string {
+func (r *reader) outputs(all []*syntax.Stmt, stdin string) string {
 	var b strings.Builder
 	for _, s := range all {
 		b.WriteString(r.output(s, stdin))

@@ -1,4 +1,4 @@
-package host
+package shell
 
 import (
 	"path/filepath"
@@ -9,32 +9,32 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// shellCommand is a simple command of a shell script: its words, and what it reads from
+// Command is a simple command of a shell script: its words, and what it reads from
 // its standard input, if the script itself says so.
-type shellCommand struct {
-	words []string
-	stdin string
+type Command struct {
+	Words []string
+	Stdin string
 }
 
-// shellCommands are the simple commands of the text of a ban, in its order, wherever in
+// Commands are the simple commands in the text of a script, in its order, wherever in
 // the script they stand. Nothing is run: a variable is known if the text sets it to plain
 // text before, and what "$(…)" and the like would give stays as it is. fail2ban's tags,
 // "<ip>", stay too, although a shell would see redirections. Of a text that is broken the
 // commands before the mistake count, as for a shell.
-func shellCommands(text string) []shellCommand {
-	r := shellReader{variables: map[string]string{}}
+func Commands(text string) []Command {
+	r := reader{variables: map[string]string{}}
 	r.read(text)
 	for i, c := range r.commands {
-		for j, w := range c.words {
-			c.words[j] = tagsBack.Replace(w)
+		for j, w := range c.Words {
+			c.Words[j] = tagsBack.Replace(w)
 		}
-		r.commands[i].stdin = tagsBack.Replace(c.stdin)
+		r.commands[i].Stdin = tagsBack.Replace(c.Stdin)
 	}
 	return r.commands
 }
 
-// f2bTag is a tag of fail2ban's: "<ipmset>".
-var f2bTag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
+// Tag finds the tags of fail2ban's in such a text, as "<ipmset>".
+var Tag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 
 // A tag's brackets have stand-ins while a shell's grammar is used: private letters of
 // Unicode.
@@ -48,18 +48,18 @@ const maxScripts = 4
 // maxWord bounds what variables, each made of others, may grow to.
 const maxWord = 4096
 
-type shellReader struct {
-	commands  []shellCommand
+type reader struct {
+	commands  []Command
 	variables map[string]string
 	depth     int
 }
 
-func (r *shellReader) read(text string) {
+func (r *reader) read(text string) {
 	if r.depth++; r.depth > maxScripts {
 		return
 	}
 	defer func() { r.depth-- }()
-	text = f2bTag.ReplaceAllString(text, tagBegin+"$1"+tagEnd)
+	text = Tag.ReplaceAllString(text, tagBegin+"$1"+tagEnd)
 	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
 	broken := false
 	for s, err := range parser.StmtsSeq(strings.NewReader(text)) {
@@ -70,7 +70,7 @@ func (r *shellReader) read(text string) {
 	}
 }
 
-func (r *shellReader) stmts(all []*syntax.Stmt, stdin string) {
+func (r *reader) stmts(all []*syntax.Stmt, stdin string) {
 	for _, s := range all {
 		r.stmt(s, stdin)
 	}
@@ -78,7 +78,7 @@ func (r *shellReader) stmts(all []*syntax.Stmt, stdin string) {
 
 // stmt goes through a command with all that is in it. stdin is what it is given by the
 // command before a "|".
-func (r *shellReader) stmt(s *syntax.Stmt, stdin string) {
+func (r *reader) stmt(s *syntax.Stmt, stdin string) {
 	for _, redirection := range s.Redirs {
 		switch redirection.Op {
 		case syntax.Hdoc, syntax.DashHdoc:
@@ -127,7 +127,7 @@ func (r *shellReader) stmt(s *syntax.Stmt, stdin string) {
 	}
 }
 
-func (r *shellReader) call(c *syntax.CallExpr, stdin string) {
+func (r *reader) call(c *syntax.CallExpr, stdin string) {
 	for _, a := range c.Assigns {
 		r.assign(a)
 	}
@@ -151,11 +151,11 @@ func (r *shellReader) call(c *syntax.CallExpr, stdin string) {
 		}
 		r.read(tagsBack.Replace(script))
 	}
-	r.commands = append(r.commands, shellCommand{words, stdin})
+	r.commands = append(r.commands, Command{words, stdin})
 }
 
 // assign keeps the value of a variable, and goes through the commands in it.
-func (r *shellReader) assign(a *syntax.Assign) {
+func (r *reader) assign(a *syntax.Assign) {
 	if a.Name == nil || a.Value == nil || a.Append {
 		return
 	}
@@ -164,7 +164,7 @@ func (r *shellReader) assign(a *syntax.Assign) {
 }
 
 // inside goes through the commands within a word: "$(…)" and backticks.
-func (r *shellReader) inside(w *syntax.Word) {
+func (r *reader) inside(w *syntax.Word) {
 	syntax.Walk(w, func(n syntax.Node) bool {
 		if c, ok := n.(*syntax.CmdSubst); ok {
 			r.stmts(c.Stmts, "")
@@ -227,7 +227,7 @@ func withArguments(xargs, arguments []string) []string {
 }
 
 // word is the text of a word with the quotes taken off and known variables put in.
-func (r *shellReader) word(w *syntax.Word) string {
+func (r *reader) word(w *syntax.Word) string {
 	if w == nil {
 		return ""
 	}
@@ -238,7 +238,7 @@ func (r *shellReader) word(w *syntax.Word) string {
 	return b.String()[:min(b.Len(), maxWord)]
 }
 
-func (r *shellReader) part(b *strings.Builder, part syntax.WordPart, quoted bool) {
+func (r *reader) part(b *strings.Builder, part syntax.WordPart, quoted bool) {
 	switch p := part.(type) {
 	case *syntax.Lit:
 		b.WriteString(unescaped(p.Value, quoted))
