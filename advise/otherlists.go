@@ -6,9 +6,9 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/voipblsh"
 )
 
 // otherLists finds the published voipbl.sh, which voipbl replaces, and other blocklists: sets
@@ -50,7 +50,7 @@ func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Rules
 }
 
 // ScriptParts returns the lines of cron and the rules that belong to the published voipbl.sh.
-func ScriptParts(cfg config.Config, lines []host.ScriptLine, kernel []reach.KernelRules) (found []string) {
+func ScriptParts(cfg config.Config, lines []voipblsh.Line, kernel []reach.KernelRules) (found []string) {
 	for _, l := range lines {
 		found = append(found, l.Where())
 	}

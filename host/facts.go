@@ -8,7 +8,10 @@
 // firewall.
 package host
 
-import "github.com/voipbl/voipbl/internal/probe"
+import (
+	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/voipblsh"
+)
 
 // Facts are what was found on a machine.
 type Facts struct {
@@ -29,7 +32,7 @@ type Facts struct {
 	Saved      []SavedLine `json:"saved"`
 	SetsAtBoot bool        `json:"sets_at_boot"`
 
-	Script []ScriptLine `json:"script"` // what runs the published voipbl.sh
+	Script []voipblsh.Line `json:"script"` // what runs the published voipbl.sh
 
 	Logins  Logins          `json:"logins"`
 	Unknown []probe.Unknown `json:"unknown"`

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/voipblsh"
 )
 
 // Options say where to look. The zero value is right for the machine itself.
@@ -36,7 +37,7 @@ func Look(ctx context.Context, o Options) Facts {
 	f.Docker = findDocker(l)
 	f.XTRecent = findXTRecent(l)
 	f.Agent = findAgent(l)
-	f.Script = ScriptLines(o.Root)
+	f.Script = voipblsh.Lines(o.Root)
 	f.Saved, f.SetsAtBoot = SavedRules(o.Root), l.AtBoot("voipbl-sets")
 	f.Logins = lookAtLogins(l)
 	f.Unknown = l.Unknowns()

@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
+	"github.com/voipbl/voipbl/voipblsh"
 )
 
 // Migrated is what [Migrate] took out.
@@ -82,12 +83,12 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 	if !status.Protected || status.Entries() == 0 {
 		return nil, &ScriptStaysError{append(slices.Clone(status.Problems), "nothing is blocked")[:1]}
 	}
-	lines := host.ScriptLines("/")
+	lines := voipblsh.Lines("/")
 	parts, err := scriptParts(ctx, cfg, lines)
 	if err != nil {
 		return nil, err
 	}
-	if pids := host.ScriptRuns(); len(pids) > 0 {
+	if pids := voipblsh.Running(); len(pids) > 0 {
 		return nil, &ScriptRunsError{pids}
 	}
 	lost, err := lostWith(cfg, parts)
@@ -108,7 +109,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		done.Lines = append(done.Lines, line)
 	}
 	// Nothing starts the script any more, but it may still be running.
-	if pids := host.ScriptRuns(); len(pids) > 0 && !dryRun {
+	if pids := voipblsh.Running(); len(pids) > 0 && !dryRun {
 		return done, &ScriptRunsError{pids}
 	}
 	for _, p := range parts {
@@ -132,7 +133,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 }
 
 // scriptParts returns what the script made, or an error if not all of it can be taken out.
-func scriptParts(ctx context.Context, cfg config.Config, lines []host.ScriptLine) ([]scriptPart, error) {
+func scriptParts(ctx context.Context, cfg config.Config, lines []voipblsh.Line) ([]scriptPart, error) {
 	var (
 		parts                 []scriptPart
 		byHand, used, forward []string
@@ -232,7 +233,7 @@ func (m *Migrated) dropSets(cfg config.Config, dryRun bool) error {
 }
 
 // commentOut makes a line of cron a comment, if the line is still as it was found.
-func commentOut(l host.ScriptLine) error {
+func commentOut(l voipblsh.Line) error {
 	text, err := os.ReadFile(l.File)
 	if err != nil {
 		return err

@@ -15,11 +15,11 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	facts "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/voipblsh"
 )
 
 // faultVerb is a command under which system calls fail, and what comes before.
@@ -96,7 +96,7 @@ func TestFaults(t *testing.T) {
 	for _, v := range faultVerbs {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			if v.name == "migrate" && len(facts.ScriptLines("/")) > 0 {
+			if v.name == "migrate" && len(voipblsh.Lines("/")) > 0 {
 				t.Fatal("this machine's own cron runs voipbl.sh, and migrate would take it out: try this on another one")
 			}
 			dry := dryRun(t, v)

@@ -1,4 +1,4 @@
-package host
+package voipblsh
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 // The script says that it is at work by a file, and then waits at a pipe.
 func TestScriptRuns(t *testing.T) {
 	if os.Getenv("VOIPBL_TEST_ASK") != "" {
-		fmt.Println("runs", ScriptRuns())
+		fmt.Println("runs", Running())
 		return
 	}
 	testns.Enter(t)
@@ -78,9 +78,9 @@ func TestScriptRuns(t *testing.T) {
 				default:
 				}
 				_, err := os.Stat(filepath.Join(dir, "at-work"))
-				return over || err == nil || !runs && len(ScriptRuns()) > 0
+				return over || err == nil || !runs && len(Running()) > 0
 			})
-			pids := ScriptRuns()
+			pids := Running()
 			if (len(pids) > 0) != runs {
 				t.Errorf("processes %v, want some: %v", pids, runs)
 			}
@@ -93,8 +93,8 @@ func TestScriptRuns(t *testing.T) {
 			if !over {
 				<-ended
 			}
-			if !testpoll.Until(time.Minute, func() bool { return len(ScriptRuns()) == 0 }) {
-				t.Errorf("it still runs: %v", ScriptRuns())
+			if !testpoll.Until(time.Minute, func() bool { return len(Running()) == 0 }) {
+				t.Errorf("it still runs: %v", Running())
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package host
+package voipblsh
 
 import (
 	"os"
@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// ScriptRuns are the processes on this host's network that run the published voipbl.sh.
-func ScriptRuns() (pids []int) {
+// Running are the processes on this host's network that run the published voipbl.sh.
+func Running() (pids []int) {
 	before := ancestors()
 	all, _ := probe.Processes()
 	for _, p := range all {

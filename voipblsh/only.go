@@ -1,4 +1,4 @@
-package host
+package voipblsh
 
 import (
 	"path/filepath"

@@ -1,4 +1,4 @@
-package host
+package voipblsh
 
 import (
 	"maps"
@@ -37,8 +37,8 @@ func TestScriptLines(t *testing.T) {
 		if err := os.WriteFile(file, []byte("# update blacklist\n"+c.line+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		want := ScriptLine{File: "/" + c.file, Line: 2, Text: c.line, Alone: c.alone, NeverRan: c.neverRan}
-		if got := ScriptLines(root); len(got) != 1 || got[0] != want {
+		want := Line{File: "/" + c.file, Line: 2, Text: c.line, Alone: c.alone, NeverRan: c.neverRan}
+		if got := Lines(root); len(got) != 1 || got[0] != want {
 			t.Errorf("%s, %q: %+v, want %+v", c.file, c.line, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package host
+package voipblsh
 
 import (
 	"fmt"
@@ -14,9 +14,9 @@ import (
 // scriptName is what the published script is called.
 const scriptName = "voipbl.sh"
 
-// ScriptLine is what runs the published voipbl.sh: a line of a table of cron's or of a
+// Line is what runs the published voipbl.sh: a line of a table of cron's or of a
 // shell script, or a whole file, such as the script itself in /etc/cron.daily.
-type ScriptLine struct {
+type Line struct {
 	File string `json:"file"`
 	Line int    `json:"line"` // 0: the whole file
 	Text string `json:"text"`
@@ -32,7 +32,7 @@ type ScriptLine struct {
 }
 
 // Where is the file and the line.
-func (l ScriptLine) Where() string {
+func (l Line) Where() string {
 	if l.Line == 0 {
 		return l.File
 	}
@@ -58,9 +58,9 @@ var startsScripts = []struct {
 	{"/etc/systemd/system/*.service", -1, false},
 }
 
-// ScriptLines finds what runs the published voipbl.sh, below a folder.
-func ScriptLines(root string) []ScriptLine {
-	found := []ScriptLine{}
+// Lines finds what runs the published voipbl.sh, below a folder.
+func Lines(root string) []Line {
+	found := []Line{}
 	for _, at := range startsScripts {
 		names, _ := filepath.Glob(filepath.Join(root, at.pattern))
 		for _, name := range names {
@@ -71,7 +71,7 @@ func ScriptLines(root string) []ScriptLine {
 			file := probe.ShownBelow(root, name)
 			to, isLink := linkTarget(name)
 			if at.shell && (filepath.Base(to) == scriptName || isScript(text)) {
-				found = append(found, ScriptLine{File: file, Text: "the script itself"})
+				found = append(found, Line{File: file, Text: "the script itself"})
 				continue
 			}
 			var inShell map[int]bool
@@ -83,7 +83,7 @@ func ScriptLines(root string) []ScriptLine {
 				if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ": #") || !strings.Contains(line, scriptName) {
 					continue
 				}
-				l := ScriptLine{File: file, Line: i + 1, Text: line, Shell: at.shell, Alone: inShell[i+1]}
+				l := Line{File: file, Line: i + 1, Text: line, Shell: at.shell, Alone: inShell[i+1]}
 				if at.fields > 0 {
 					var command string
 					command, l.NeverRan = commandIn(line, at.fields)
