@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
@@ -49,7 +50,7 @@ firewall:
 			Fail2ban: &host.Fail2ban{Running: true, Jails: []host.Jail{jail("asterisk", host.IntoSet, "f2b-a", "203.0.113.9", "2001:db8:9::9")}},
 			XTRecent: &host.XTRecent{MaxAddrs: 100, Lists: map[string]int{"VOIP": 99, "mine": 100}},
 			Agent:    &host.Unit{AtBoot: true},
-			Logins:   host.Logins{Logind: true},
+			Logins:   logins.Records{Logind: true},
 		},
 		Checks: map[netip.Prefix]blocklist.CheckReport{},
 	}

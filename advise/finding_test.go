@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -427,9 +428,9 @@ func TestFindings(t *testing.T) {
 		{"fail2ban that would not start again, with jails of the journal", func(in *Input) {
 			in.Facts.Fail2ban.JournalJails = []string{"sshd", "voipbl-ssh"}
 		}, []string{"warning fail2ban-mistake fail2ban runs with an older configuration, and would not start with what it has now: the jails sshd, voipbl-ssh read the journal"}},
-		{"only utmp", func(in *Input) { in.Facts.Logins = host.Logins{Utmp: true} }, nil},
-		{"nobody sees logins", func(in *Input) { in.Facts.Logins = host.Logins{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
-		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = host.Logins{}, nil }, nil},
+		{"only utmp", func(in *Input) { in.Facts.Logins = logins.Records{Utmp: true} }, nil},
+		{"nobody sees logins", func(in *Input) { in.Facts.Logins = logins.Records{} }, []string{"warning logins-unseen neither logind nor utmp knows who is logged in by SSH"}},
+		{"nobody sees logins, and no unit", func(in *Input) { in.Facts.Logins, in.Facts.Agent = logins.Records{}, nil }, nil},
 		{"no copy", func(in *Input) {
 			in.Status.Agent.Unkept = map[string]bool{"mine": true, "voipbl": false}
 		}, []string{"problem agent-trouble no copy of the list mine can be kept"}},

@@ -16,9 +16,9 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
@@ -138,7 +138,7 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 // ExemptNow returns what is exempt now. If the state folder cannot be read, it returns what is
 // known without it.
 func ExemptNow(ctx context.Context, cfg config.Config) (*exempt.Protection, error) {
-	return exemptWith(ctx, cfg, host.SessionPeers())
+	return exemptWith(ctx, cfg, logins.SessionPeers())
 }
 
 // exemptWith is ExemptNow with the peers of the login sessions given.

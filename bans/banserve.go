@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -94,7 +94,7 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 	cfg := s.cfg()
 	// The requests name other login sessions: the caller has just found them by looking into
 	// all processes. That costs as much as all the rest, and the service may not do it.
-	exempt, err := exemptWith(ctx, cfg, host.RecordedPeers())
+	exempt, err := exemptWith(ctx, cfg, logins.RecordedPeers())
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (b *Book) lasting() cidr.Sets {
 		return cidr.Sets{}
 	}
 	connected := make(map[netip.Addr]bool)
-	for _, e := range host.Established() {
+	for _, e := range logins.Established() {
 		connected[e.Client.Addr()] = true
 	}
 	var peers []cidr.Prefix

@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/logins"
 )
 
 // Protected is a prefix that is never blocked, with the reasons.
@@ -151,7 +152,7 @@ const (
 // Gather collects the exempt addresses of the configuration, with its names as resolved
 // in answers, and of this host as it is now.
 func Gather(cfg config.Config, answers Resolved) (*Protection, error) {
-	return GatherWith(cfg, answers, host.SessionPeers())
+	return GatherWith(cfg, answers, logins.SessionPeers())
 }
 
 // GatherWith is [Gather] with known login sessions.

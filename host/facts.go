@@ -10,6 +10,7 @@ package host
 
 import (
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/voipblsh"
 )
 
@@ -34,6 +35,6 @@ type Facts struct {
 
 	Script []voipblsh.Line `json:"script"` // what runs the published voipbl.sh
 
-	Logins  Logins          `json:"logins"`
+	Logins  logins.Records  `json:"logins"`
 	Unknown []probe.Unknown `json:"unknown"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/voipblsh"
 )
 
@@ -39,7 +40,7 @@ func Look(ctx context.Context, o Options) Facts {
 	f.Agent = findAgent(l)
 	f.Script = voipblsh.Lines(o.Root)
 	f.Saved, f.SetsAtBoot = SavedRules(o.Root), l.AtBoot("voipbl-sets")
-	f.Logins = lookAtLogins(l)
+	f.Logins = logins.Look(l)
 	f.Unknown = l.Unknowns()
 	return f
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/logins"
 )
 
 // ShutOutError is base rules that would keep somebody out: who is logged in now, or who
@@ -55,9 +55,9 @@ func Refuse(out []ShutOut) error {
 }
 
 // ShutSessions are the sessions that base rules do not let in.
-func ShutSessions(base firewall.Base, logins []host.Login) []ShutOut {
+func ShutSessions(base firewall.Base, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
-	for _, l := range logins {
+	for _, l := range sessions {
 		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.From, l.Port)}
 		same := func(other ShutOut) bool { return other.What == o.What }
 		if base.Admits(l.From, l.Port) || slices.ContainsFunc(out, same) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -33,8 +33,8 @@ func TestShutOut(t *testing.T) {
 		{lan + ", services: [{name: ssh, proto: tcp, ports: \"22\", from: any}]}", "203.0.113.7", 22, "", "", ""},
 		{lan + ", services: [{name: all, proto: udp, ports: \"1:5059\", from: any}]}", "192.168.1.7", 22, "no service", "firewall.services", ""},
 	} {
-		l := host.Login{From: netip.MustParseAddr(c.from), Port: c.port}
-		err := Refuse(ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []host.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
+		l := logins.Login{From: netip.MustParseAddr(c.from), Port: c.port}
+		err := Refuse(ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.yaml), nil), []logins.Login{{From: netip.MustParseAddr("192.168.1.1"), Port: 5060}, l}))
 		if c.why == "" {
 			if err != nil {
 				t.Errorf("%s to %d: %v", c.from, c.port, err)
@@ -48,7 +48,7 @@ func TestShutOut(t *testing.T) {
 		if c.mended == "" {
 			continue
 		}
-		if out := ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []host.Login{l}); len(out) > 0 {
+		if out := ShutSessions(*settings.BaseSettings(testvalue.Config(t, c.mended), nil), []logins.Login{l}); len(out) > 0 {
 			t.Errorf("mended: %v", out)
 		}
 	}
@@ -56,11 +56,11 @@ func TestShutOut(t *testing.T) {
 
 // TestShutOutTwice names each session once, however many there are from one address.
 func TestShutOutTwice(t *testing.T) {
-	var logins []host.Login
+	var sessions []logins.Login
 	for _, from := range []string{"192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8"} {
-		logins = append(logins, host.Login{From: netip.MustParseAddr(from), Port: 22})
+		sessions = append(sessions, logins.Login{From: netip.MustParseAddr(from), Port: 22})
 	}
-	if out := ShutSessions(firewall.Base{}, logins); len(out) != 2 || !strings.Contains(out[0].What, "192.0.2.7") || !strings.Contains(out[1].What, "192.0.2.8") {
+	if out := ShutSessions(firewall.Base{}, sessions); len(out) != 2 || !strings.Contains(out[0].What, "192.0.2.7") || !strings.Contains(out[1].What, "192.0.2.8") {
 		t.Errorf("%+v", out)
 	}
 }

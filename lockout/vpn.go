@@ -9,19 +9,20 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/logins"
 )
 
 // ShutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.
-func ShutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, logins []host.Login) []ShutOut {
+func ShutVPNs(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
 	for _, c := range VPN(Find(base, saved, ways.Listeners)) {
 		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
 		if len(c.OpenTo) > 0 {
 			o.Reason = "it is open for the local networks only"
 		}
-		if behind := sessionsBehind(ways, c, logins); len(behind) > 0 {
+		if behind := sessionsBehind(ways, c, sessions); len(behind) > 0 {
 			o.Reason += ", and the SSH session from " + strings.Join(behind, " and ") + " comes in through it"
 		}
 		out = append(out, o)
@@ -41,9 +42,9 @@ func vpnName(c Closed) string {
 }
 
 // sessionsBehind are the clients that are logged in through a VPN's listener.
-func sessionsBehind(ways host.Ways, c Closed, logins []host.Login) []string {
+func sessionsBehind(ways host.Ways, c Closed, sessions []logins.Login) []string {
 	var all []string
-	for _, l := range logins {
+	for _, l := range sessions {
 		t, through := ways.Through(l.From, netip.Addr{})
 		if through && slices.ContainsFunc(ways.Outer(t), func(o host.Listener) bool { return o.Proto == c.Proto && o.Port == c.Port }) {
 			all = append(all, l.From.String())
@@ -90,7 +91,7 @@ func (e *TunnelError) Remedy() string {
 
 // CheckTunnel refuses a confirmation that came in through a tunnel that the rules do not
 // let come again.
-func CheckTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c host.Connection, deadline time.Time) error {
+func CheckTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c logins.Connection, deadline time.Time) error {
 	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"golang.org/x/term"
 )
@@ -59,28 +60,28 @@ type Circumstances struct {
 }
 
 // circumstances are those of who acts, from where.
-func (how How) circumstances(from host.Connection, terminal bool) Circumstances {
+func (how How) circumstances(from logins.Connection, terminal bool) Circumstances {
 	return Circumstances{
 		ByHand: how.ByHand, Force: how.Force, Unattended: how.Unattended, Established: how.Established,
-		Caller: !how.OnlyLooks && (from != (host.Connection{}) || terminal),
+		Caller: !how.OnlyLooks && (from != (logins.Connection{}) || terminal),
 	}
 }
 
 // meet looks up who is there and whose firewall this is, and adds it.
 func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*firewall.Saved) Circumstances {
-	connections, err := host.Inbound()
-	c = c.beside(base, saved, host.SSHLogins(), connections, err, r.Look())
+	connections, err := logins.Inbound()
+	c = c.beside(base, saved, logins.SSH(), connections, err, r.Look())
 	c.Owner = r.checkOwners(ctx, saved)
 	return c
 }
 
 // beside adds who is there, and would be let in by base rules or not. unknown is why the
 // connections could not be listed.
-func (c Circumstances) beside(base firewall.Base, saved [2]*firewall.Saved, logins, connections []host.Login, unknown error, ways host.Ways) Circumstances {
-	c.LoggedIn = len(logins) > 0
+func (c Circumstances) beside(base firewall.Base, saved [2]*firewall.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
+	c.LoggedIn = len(sessions) > 0
 	c.MaybeLoggedIn = maybeLoggedIn(base, connections, unknown)
 	c.Unclear = lockout.Unclear(ways)
-	c.Out = slices.Concat(lockout.ShutSessions(base, logins), lockout.ShutVPNs(base, saved, ways, logins))
+	c.Out = slices.Concat(lockout.ShutSessions(base, sessions), lockout.ShutVPNs(base, saved, ways, sessions))
 	return c
 }
 
@@ -122,7 +123,7 @@ func (c Circumstances) mustWait() bool {
 // would not let in anew, or may be, if they could not be listed. Our service cannot see
 // every session, so that is enough not to install them while nobody is there to confirm
 // them.
-func maybeLoggedIn(base firewall.Base, connections []host.Login, err error) bool {
+func maybeLoggedIn(base firewall.Base, connections []logins.Login, err error) bool {
 	return err != nil || len(lockout.ShutSessions(base, connections)) > 0
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 )
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
@@ -41,20 +42,20 @@ func TestMustWait(t *testing.T) {
 // TestCaller: somebody waits for a command who is connected or at a terminal, and who does
 // more than look.
 func TestCaller(t *testing.T) {
-	here := host.Connection{Client: netip.MustParseAddrPort("192.0.2.1:50000"), Server: netip.MustParseAddrPort("192.0.2.2:22")}
+	here := logins.Connection{Client: netip.MustParseAddrPort("192.0.2.1:50000"), Server: netip.MustParseAddrPort("192.0.2.2:22")}
 	for _, c := range []struct {
 		how      How
-		from     host.Connection
+		from     logins.Connection
 		terminal bool
 		want     Circumstances
 	}{
-		{How{}, host.Connection{}, false, Circumstances{}},
+		{How{}, logins.Connection{}, false, Circumstances{}},
 		{How{}, here, false, Circumstances{Caller: true}},
-		{How{}, host.Connection{}, true, Circumstances{Caller: true}},
+		{How{}, logins.Connection{}, true, Circumstances{Caller: true}},
 		{How{}, here, true, Circumstances{Caller: true}},
 		{How{OnlyLooks: true}, here, true, Circumstances{}},
-		{How{ByHand: true, Force: true}, host.Connection{}, true, Circumstances{ByHand: true, Force: true, Caller: true}},
-		{How{Unattended: true, Established: true}, host.Connection{}, false, Circumstances{Unattended: true, Established: true}},
+		{How{ByHand: true, Force: true}, logins.Connection{}, true, Circumstances{ByHand: true, Force: true, Caller: true}},
+		{How{Unattended: true, Established: true}, logins.Connection{}, false, Circumstances{Unattended: true, Established: true}},
 	} {
 		if got := c.how.circumstances(c.from, c.terminal); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v from %v, at a terminal: %v: %+v, want %+v", c.how, c.from, c.terminal, got, c.want)
@@ -68,16 +69,16 @@ func TestBeside(t *testing.T) {
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
 		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
 	}
-	from := func(addrs ...string) (logins []host.Login) {
+	from := func(addrs ...string) (sessions []logins.Login) {
 		for _, a := range addrs {
-			logins = append(logins, host.Login{From: netip.MustParseAddr(a), Port: 22})
+			sessions = append(sessions, logins.Login{From: netip.MustParseAddr(a), Port: 22})
 		}
-		return logins
+		return sessions
 	}
 	vpn := host.Ways{Listeners: []host.Listener{{Proto: "udp", Addr: netip.IPv4Unspecified(), Port: 51820, VPN: "wireguard"}}}
 	for _, c := range []struct {
 		name                string
-		logins, connections []host.Login
+		logins, connections []logins.Login
 		unknown             error
 		ways                host.Ways
 		logged, maybe       bool

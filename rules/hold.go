@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
@@ -106,7 +107,7 @@ func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 	if err != nil {
 		return &Decision{saw: saw}, err
 	}
-	c := how.circumstances(host.CallerConnection(), onTerminal())
+	c := how.circumstances(logins.CallerConnection(), onTerminal())
 	d := decide(w, saw, c)
 	if d.asks {
 		d = decide(w, saw, r.meet(ctx, c, *w.base, saw.saved))

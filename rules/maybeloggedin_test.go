@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/logins"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +47,7 @@ func TestMaybeLoggedIn(t *testing.T) {
 		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
 	}
 	maybe := func() bool {
-		connections, err := host.Inbound()
+		connections, err := logins.Inbound()
 		return maybeLoggedIn(base, connections, err)
 	}
 	if maybe() {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -53,7 +53,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.Fw.Backend, Used: true, Saved: saved}) // what cannot be read is not seen
 	native, _ := reach.ReadNative(ctx, known, false)
 	p.Rest = *reach.RestOf(known, native)
-	for _, l := range host.SSHLogins() {
+	for _, l := range logins.SSH() {
 		if (base == nil || base.Admits(l.From, l.Port)) && !slices.Contains(p.Sessions, l.From) {
 			p.Sessions = append(p.Sessions, l.From)
 		}

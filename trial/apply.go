@@ -11,10 +11,10 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
@@ -90,7 +90,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 		if partly, err = held.EnsureSets(); err != nil {
 			return nil, err
 		}
-		if err := checkBlocked(held, host.SSHLogins()); err != nil {
+		if err := checkBlocked(held, logins.SSH()); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resol
 // BlockedLoginError is a set that has the address of somebody who is logged in: the
 // drop would cut him off.
 type BlockedLoginError struct {
-	Login host.Login
+	Login logins.Login
 	Set   string
 }
 
@@ -181,7 +181,7 @@ func (e *BlockedLoginError) Remedy() string {
 
 // checkBlocked refuses to drop what is in the sets while somebody is logged in from
 // there.
-func checkBlocked(r *rules.Hold, logins []host.Login) error {
+func checkBlocked(r *rules.Hold, sessions []logins.Login) error {
 	for _, f := range cidr.Families {
 		live, err := r.Sets.Dump(r.Cfg.SetName(int(f)))
 		if errors.Is(err, ipsetsync.ErrNotFound) {
@@ -190,7 +190,7 @@ func checkBlocked(r *rules.Hold, logins []host.Login) error {
 		if err != nil {
 			return err
 		}
-		for _, l := range logins {
+		for _, l := range sessions {
 			p := cidr.FromNetip(netip.PrefixFrom(l.From, l.From.BitLen()))
 			if _, blocked := live.Find(p); blocked && p.Family() == f {
 				return &BlockedLoginError{l, live.Name}

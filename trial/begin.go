@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -34,7 +34,7 @@ func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Ro
 	p := &rules.PendingBase{
 		Token: rand.Text()[:12], Key: settings.BaseKey(r.Cfg), Base: settings.BaseSettings(r.Cfg, r.Trunks),
 		Since: now, Deadline: now.Add(window),
-		Kernel: firewall.Kernel(), Connection: host.CallerConnection().Name(), Uptime: probe.Uptime(), Before: before,
+		Kernel: firewall.Kernel(), Connection: logins.CallerConnection().Name(), Uptime: probe.Uptime(), Before: before,
 	}
 	if p.Chains, p.Sets, err = r.AbsentBans(saved); err != nil {
 		return "", err

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -77,8 +77,8 @@ func confirm(ctx context.Context, r *rules.Hold, typed time.Duration, here bool)
 
 // mayConfirm reports why what is pending cannot be confirmed by this caller, or nil.
 func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here bool) error {
-	c := host.CallerConnection()
-	old := c.Name() == p.Connection || c.Since < p.Uptime || host.ServedSince("/proc", os.Getpid()) < p.Uptime
+	c := logins.CallerConnection()
+	old := c.Name() == p.Connection || c.Since < p.Uptime || logins.ServedSince("/proc", os.Getpid()) < p.Uptime
 	if c.Name() != "" && old && !here {
 		return &OldConnectionError{p.Ends()}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
@@ -54,7 +54,7 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 	if err := held.CheckForeign(cidr.IPv4); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 		return nil, err
 	}
-	if err := checkBlocked(held, host.SSHLogins()); err != nil {
+	if err := checkBlocked(held, logins.SSH()); err != nil {
 		return nil, err
 	}
 	protected, err := exempt.Gather(cfg, answers)

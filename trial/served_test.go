@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/logins"
 )
 
 // TestServedSince finds the sshd of a connection: of a session that shares an older
@@ -20,12 +20,12 @@ func TestServedSince(t *testing.T) {
 	process(92, 91, "voipbl", ssh)
 	process(70, 1, "bash", ssh)
 	for pid, want := range map[int]time.Duration{92: 60 * time.Second, 90: 60 * time.Second} {
-		if got := host.ServedSince(proc, pid); got != want {
+		if got := logins.ServedSince(proc, pid); got != want {
 			t.Errorf("of %d: %s, not %s", pid, got, want)
 		}
 	}
 	for _, pid := range []int{70, 60, 4711} {
-		if got := host.ServedSince(proc, pid); got < time.Hour {
+		if got := logins.ServedSince(proc, pid); got < time.Hour {
 			t.Errorf("of %d: %s, although no sshd serves it", pid, got)
 		}
 	}

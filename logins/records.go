@@ -1,4 +1,4 @@
-package host
+package logins
 
 import (
 	"strings"
@@ -6,17 +6,17 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Logins is who keeps a record of the people that are logged in.
-type Logins struct {
+// Records are which programs keep a record of the people that are logged in.
+type Records struct {
 	Logind bool `json:"logind"` // of every session, if sshd goes by PAM
 	Utmp   bool `json:"utmp"`   // of sessions on a terminal; not from Debian 13 on
 }
 
-// lookAtLogins looks for both. logind hears of a session from its PAM module, which is in
+// Look tells which of them do. logind hears of a session from its PAM module, which is in
 // the package libpam-systemd.
-func lookAtLogins(l *probe.Look) Logins {
+func Look(l *probe.Look) Records {
 	pam, _ := l.Read("/etc/pam.d/common-session")
-	return Logins{
+	return Records{
 		Logind: l.Exists("/run/systemd/sessions") && usesPAMSystemd(pam),
 		Utmp:   l.Exists("/run/utmp"),
 	}

@@ -1,4 +1,4 @@
-package host
+package logins
 
 import (
 	"bytes"
@@ -43,12 +43,12 @@ type Login struct {
 // sshPort is where sshd listens if nothing says otherwise (IANA).
 const sshPort = 22
 
-// SSHLogins are all sessions, and with them what the caller's environment says about its
+// SSH are all sessions, and with them what the caller's environment says about its
 // own: that is good enough for holding back what could lock the caller out, and exempts
 // nobody. Processes tell most, but only to whoever may look into them, which our own
 // service may not. logind and utmp, which not all systems have, do not tell the port: it
 // is taken to be the caller's.
-func SSHLogins() []Login {
+func SSH() []Login {
 	var logins []Login
 	port := uint16(sshPort)
 	for _, c := range sshSessions() {
