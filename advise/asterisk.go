@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
 )
@@ -19,7 +21,7 @@ const (
 )
 
 // writeSecurity says where to put the line that makes Asterisk write its security log.
-func writeSecurity(a *host.Asterisk) string {
+func writeSecurity(a *asterisk.Facts) string {
 	if a.LogsFile != "" {
 		return fmt.Sprintf("put %q into %s, %s", aLine, a.LogsFile, reload)
 	}
@@ -107,7 +109,7 @@ func (d *doctor) allExempt(addrs []netip.Addr) bool {
 
 // clock finds a log in another time zone. fail2ban ignores lines older than findtime, and treats
 // lines from the future as new.
-func (d *doctor) clock(s host.SickLog) {
+func (d *doctor) clock(s fail2ban.SickLog) {
 	severity, why := Problem, "fail2ban takes its lines for old, and bans nobody"
 	way := "behind"
 	if s.Offset > 0 {
@@ -158,7 +160,7 @@ func (d *doctor) iax2() {
 }
 
 // iaxTrunks finds IAX2 trunks that are kept out because the service is for local networks only.
-func (d *doctor) iaxTrunks(x *host.IAX2) {
+func (d *doctor) iaxTrunks(x *asterisk.IAX2) {
 	if x == nil || !d.base() {
 		return
 	}

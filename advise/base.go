@@ -8,10 +8,10 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // BaseAdvice says whether voipbl should be the whole firewall of a host, and why.
@@ -106,7 +106,7 @@ func lacksOf(refused error, at *rules.Prospect) (all []Lack) {
 // Nowhere returns the local networks of a configuration if no interface or route of the host
 // leads to any of them, and nobody is logged in from there. They are probably mistyped, and
 // nobody comes from there.
-func Nowhere(cfg config.Config, facts host.Facts, sessions []netip.Addr) []netip.Prefix {
+func Nowhere(cfg config.Config, facts survey.Facts, sessions []netip.Addr) []netip.Prefix {
 	all := cfg.Firewall.LocalNetworks
 	if far := unreached(all, facts); len(far) < len(all) || slices.ContainsFunc(sessions, func(a netip.Addr) bool {
 		return slices.ContainsFunc(all, func(n netip.Prefix) bool { return n.Contains(a) })
@@ -117,7 +117,7 @@ func Nowhere(cfg config.Config, facts host.Facts, sessions []netip.Addr) []netip
 }
 
 // unreached returns the networks to which no interface or route of a host leads.
-func unreached(all []netip.Prefix, facts host.Facts) (far []netip.Prefix) {
+func unreached(all []netip.Prefix, facts survey.Facts) (far []netip.Prefix) {
 	for _, n := range all {
 		if facts.Arrivals != nil && len(facts.Arrivals.Of(n, n.Addr().Is6())) == 0 {
 			far = append(far, n)

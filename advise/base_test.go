@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // TestAdviseBase goes through the reasons for and against base rules.
@@ -155,7 +156,7 @@ func TestOpeningsInUse(t *testing.T) {
 // TestNowhere: local networks to which no route leads are reported, unless one of them is
 // reached.
 func TestNowhere(t *testing.T) {
-	facts := host.Facts{Arrivals: &host.Arrivals{Routes: []host.Route{{To: netip.MustParsePrefix("192.168.7.0/24"), By: []string{"eth0"}}, {To: netip.MustParsePrefix("0.0.0.0/0"), By: []string{"eth1"}}}}}
+	facts := survey.Facts{Arrivals: &host.Arrivals{Routes: []host.Route{{To: netip.MustParsePrefix("192.168.7.0/24"), By: []string{"eth0"}}, {To: netip.MustParsePrefix("0.0.0.0/0"), By: []string{"eth1"}}}}}
 	for _, c := range []struct{ networks, session, want string }{
 		{"10.77.0.0/16", "", "[10.77.0.0/16]"},
 		{"10.77.0.0/16, fd00:77::/64", "", "[10.77.0.0/16 fd00:77::/64]"},

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
@@ -15,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // healthy is a host without findings: base rules, an Asterisk with a trunk and a phone, and a
@@ -37,17 +40,17 @@ firewall:
 			Agent:     &state.AgentStatus{},
 		},
 		Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, baseRules, baseRules)},
-		Facts: host.Facts{
+		Facts: survey.Facts{
 			Networks: []host.Network{network("eth0", "192.168.1.2/24"), network("eth0", "2001:db8::2/64")},
 			Listeners: []host.Listener{
 				listener("udp", 5060, "asterisk"), listener("tcp", 22, "sshd"), listener("udp", 17000, "asterisk"),
 			},
-			Asterisk: &host.Asterisk{
+			Asterisk: &asterisk.Facts{
 				SIP: []host.Port{{Proto: "udp", Port: 5060}}, RTP: [2]uint16{10000, 20000},
-				Logs:   []host.Log{{File: "/var/log/asterisk/security.log", Levels: []string{"security"}, Jails: []string{"asterisk"}}},
+				Logs:   []asterisk.Log{{File: "/var/log/asterisk/security.log", Levels: []string{"security"}, Jails: []string{"asterisk"}}},
 				Trunks: []string{"sip.example.net"}, Contacts: []netip.Addr{netip.MustParseAddr("198.51.100.7")},
 			},
-			Fail2ban: &host.Fail2ban{Running: true, Jails: []host.Jail{jail("asterisk", host.IntoSet, "f2b-a", "203.0.113.9", "2001:db8:9::9")}},
+			Fail2ban: &fail2ban.Facts{Running: true, Jails: []fail2ban.Jail{jail("asterisk", fail2ban.IntoSet, "f2b-a", "203.0.113.9", "2001:db8:9::9")}},
 			XTRecent: &host.XTRecent{MaxAddrs: 100, Lists: map[string]int{"VOIP": 99, "mine": 100}},
 			Agent:    &host.Unit{AtBoot: true},
 			Logins:   logins.Records{Logind: true},
@@ -115,8 +118,8 @@ func listener(proto string, port uint16, program string) host.Listener {
 	return host.Listener{Proto: proto, Addr: netip.IPv4Unspecified(), Port: port, Program: program}
 }
 
-func jail(name string, into host.BanInto, target string, banned ...string) host.Jail {
-	j := host.Jail{Name: name, Actions: []host.BanAction{{Name: "it", Into: into, Target: target}}}
+func jail(name string, into fail2ban.Into, target string, banned ...string) fail2ban.Jail {
+	j := fail2ban.Jail{Name: name, Actions: []fail2ban.Action{{Name: "it", Into: into, Target: target}}}
 	for _, b := range banned {
 		j.Banned = append(j.Banned, netip.MustParseAddr(b))
 	}

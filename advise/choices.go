@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/survey"
 )
 
 const keySIPPorts = "firewall.sip.ports"
@@ -210,7 +211,7 @@ var ownerNames = map[string]string{"ufw": "ufw", "firewalld": "firewalld", "free
 // Owners returns the other programs that manage this host's firewall now, found by systemd, by
 // processes, and by the rules in the kernel: FreePBX's rules stay in force while its daemon is
 // down.
-func Owners(f host.Facts, byRules []string) []string {
+func Owners(f survey.Facts, byRules []string) []string {
 	all := slices.Clone(byRules)
 	known := slices.ContainsFunc(all, func(name string) bool { return strings.HasPrefix(name, "nftables (") })
 	for _, o := range f.Firewalls {

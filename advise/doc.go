@@ -3,5 +3,5 @@
 //
 // It is pure: it reads no files, rules or network, so the same facts always give the same
 // advice. It says only what is certain. cmd/voipbl imports it and gives it the facts: of package
-// host (the machine), blocklist (voipbl's status) and reach (the rules in the kernel).
+// survey (the machine), blocklist (voipbl's status) and reach (the rules in the kernel).
 package advise

@@ -6,14 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // Banned returns the addresses that fail2ban says it has banned, and those that its logs name but
 // it has not counted, each once and in order.
-func Banned(facts host.Facts) []netip.Addr {
+func Banned(facts survey.Facts) []netip.Addr {
 	if facts.Fail2ban == nil {
 		return nil
 	}
@@ -170,16 +171,16 @@ func addressText(p netip.Prefix) string {
 
 // bannedIn returns where a jail's actions ban an address: a chain that has a rule for it, or
 // nftables. It is empty if that is not certain.
-func (d *doctor) bannedIn(j host.Jail, addr netip.Addr) string {
+func (d *doctor) bannedIn(j fail2ban.Jail, addr netip.Addr) string {
 	f := firewall.IPv4
 	if addr.Is6() {
 		f = firewall.IPv6
 	}
 	for _, a := range j.Actions {
 		switch a.Into {
-		case host.IntoNFTables:
+		case fail2ban.IntoNFTables:
 			return "nftables"
-		case host.IntoChain:
+		case fail2ban.IntoChain:
 			chain := a.Target
 			if f == firewall.IPv6 {
 				chain = orElse(a.Target6, chain)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -45,7 +45,7 @@ const noneBanned = "no attacker is banned for guessing passwords"
 // fail2banMistake returns why fail2ban does not start, if that is known. A jail without a log is
 // what Debian's own jail for sshd causes on a host without rsyslog, such as Debian 12. Jails
 // that read the journal fail without python3-systemd, which is only recommended.
-func fail2banMistake(f host.Fail2ban) string {
+func fail2banMistake(f fail2ban.Facts) string {
 	if f.Mistake != "" || len(f.JournalJails) == 0 {
 		return f.Mistake
 	}
@@ -56,7 +56,7 @@ func fail2banMistake(f host.Fail2ban) string {
 	return jails + " the journal (backend = systemd), for which Python has no module systemd"
 }
 
-func fail2banRemedy(f host.Fail2ban) string {
+func fail2banRemedy(f fail2ban.Facts) string {
 	if jail, ok := jailWithoutLog(f.Mistake); ok {
 		return fmt.Sprintf("printf '[%[1]s]\\nenabled = false\\n' >>/etc/fail2ban/jail.d/%[1]s.local; systemctl restart fail2ban"+
 			" (\"backend = systemd\" in place of \"enabled = false\" has it read the journal, and needs python3-systemd)", jail)
@@ -80,17 +80,17 @@ var noLog = regexp.MustCompile(`^Have not found any log file for ([\w.-]+) jail`
 
 const mendBans = "give the jail an action that bans into a set or a chain of iptables, or \"voipbl ban\""
 
-func (d *doctor) action(j host.Jail, a host.BanAction) {
-	if a.Into == host.IntoNFTables {
+func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
+	if a.Into == fail2ban.IntoNFTables {
 		d.note(Fail2banElse, Warning, mendBans,
 			"neither iptables nor \"voipbl check\" shows who is banned there, and the base rules ask only sets and chains of iptables",
 			"fail2ban's jail %s bans in nftables (%s)", j.Name, orElse(a.Target, a.Name))
 		return
 	}
-	if a.Target == "" || a.Into != host.IntoSet && a.Into != host.IntoChain {
+	if a.Target == "" || a.Into != fail2ban.IntoSet && a.Into != fail2ban.IntoChain {
 		return
 	}
-	kind := map[host.BanInto]string{host.IntoSet: "set", host.IntoChain: "chain"}[a.Into]
+	kind := map[fail2ban.Into]string{fail2ban.IntoSet: "set", fail2ban.IntoChain: "chain"}[a.Into]
 	for _, f := range firewall.Families {
 		banned := bannedOf(j, f)
 		if banned == 0 {
@@ -115,7 +115,7 @@ func (d *doctor) action(j host.Jail, a host.BanAction) {
 }
 
 // bannedOf counts the addresses of a family that a jail has banned.
-func bannedOf(j host.Jail, f firewall.Family) int {
+func bannedOf(j fail2ban.Jail, f firewall.Family) int {
 	n := 0
 	for _, a := range j.Banned {
 		if a.Unmap().Is4() == (f == firewall.IPv4) {
@@ -132,9 +132,9 @@ func bannedOf(j host.Jail, f firewall.Family) int {
 
 // asked reports whether a rule for incoming packets uses the set or chain that an action fills:
 // one in the backend that voipbl uses, and one in the other.
-func (d *doctor) asked(a host.BanAction, name string, f firewall.Family) (used, other bool) {
+func (d *doctor) asked(a fail2ban.Action, name string, f firewall.Family) (used, other bool) {
 	asks := func(k reach.KernelRules) bool {
-		if a.Into == host.IntoSet {
+		if a.Into == fail2ban.IntoSet {
 			return k.Saved[f].LooksAt(name)
 		}
 		return k.Saved[f].Reaches(name)

@@ -9,12 +9,12 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // Finding is one thing that is not as it should be.
@@ -99,7 +99,7 @@ const (
 
 // Input is all that Findings needs to know.
 type Input struct {
-	Facts  host.Facts
+	Facts  survey.Facts
 	Config config.Config
 	Status *blocklist.Status
 	Rules  []reach.KernelRules // the backend that voipbl uses first

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
@@ -21,8 +23,10 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // TestFindings breaks one thing at a time on a healthy host. Each case has all findings: severity,
@@ -48,7 +52,7 @@ func TestFindings(t *testing.T) {
 			in.Facts.XTRecent.Lists["VOIP"] = 100
 		}, nil},
 		{"an empty host", func(in *Input) {
-			in.Facts = host.Facts{}
+			in.Facts = survey.Facts{}
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, nil, nil)}
 			in.Status.Rules.Base = rules.BaseOff
 		}, nil},
@@ -131,25 +135,25 @@ func TestFindings(t *testing.T) {
 			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: a, Set: "f2b-sip", Because: []exempt.Protected{{Prefix: a, Reasons: []string{"trunks"}}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (trunks), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.7", "203.0.113.8")}
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7", "203.0.113.8") // of the second the action has refused to take note
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)"}},
 		{"exempt, but banned in a chain, beside others", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.8", "203.0.113.7")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.8", "203.0.113.7")}
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
 			place := reach.Place{Kind: reach.ByOther, Set: "firehol", Certain: true}
 			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "firehol", Because: []exempt.Protected{{}}, Place: &place}, {Banned: netip.MustParsePrefix("203.0.113.9/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but banned by fail2ban's jail j (chain f2b-j)", "problem exempt-banned 203.0.113.9 is exempt"}},
 		{"exempt, but banned in a set and a chain: that is said once", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "203.0.113.7")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.7")}
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j f2b-j", "f2b-j -s 203.0.113.7/32 -j REJECT"}, baseRules...), baseRules)}
 			in.Exempt = exemptBans("203.0.113.7")
 			in.Status.ExemptBanned = []reach.ExemptBan{{Banned: netip.MustParsePrefix("203.0.113.7/32"), Set: "f2b-sip", Because: []exempt.Protected{{}}}}
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (), but banned by fail2ban (set f2b-sip)"}},
 		{"exempt, but banned in a chain of IPv6", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoChain, "f2b-j", "2001:db8::7")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoChain, "f2b-j", "2001:db8::7")}
 			in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-j6"
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, baseRules, append([]string{"INPUT -p tcp -j f2b-j6", "f2b-j6 -s 2001:db8::7/128 -j REJECT"}, baseRules...))}
 			in.Exempt = exemptBans("2001:db8::7")
@@ -167,11 +171,11 @@ func TestFindings(t *testing.T) {
 			in.Checks[a] = blocklist.CheckReport{Places: []reach.Place{place}} // that is said once
 		}, []string{"problem exempt-banned 203.0.113.7 is exempt (allow), but in the set firehol as 203.0.113.0/24, whose members a rule drops"}},
 		{"exempt, but banned in nftables", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoNFTables, "", "2001:db8::7", "203.0.113.8")}
 			in.Exempt = exemptBans("2001:db8::7")
 		}, []string{"problem exempt-banned 2001:db8::7 is exempt (allow), but banned by fail2ban's jail j (nftables)", "warning fail2ban-elsewhere "}},
 		{"exempt, and banned where nobody knows", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.7")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoOther, "", "203.0.113.7")}
 			in.Exempt = exemptBans("203.0.113.7")
 		}, nil},
 		{"exempt, but blocked", func(in *Input) {
@@ -293,32 +297,32 @@ func TestFindings(t *testing.T) {
 			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT asks about (IPv4)"}},
 		{"a set of IPv6 by another name", func(in *Input) { in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-a6" },
 			[]string{"problem fail2ban-elsewhere f2b-a6, which no rule of INPUT asks about (IPv6)"}},
-		{"a chain that nobody goes to", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "203.0.113.9") },
+		{"a chain that nobody goes to", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.9") },
 			[]string{"problem fail2ban-elsewhere in the chain f2b-j"}},
 		{"a chain in the other backend", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "203.0.113.9")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.9")
 			in.Rules = append(in.Rules, kernel(t, firewall.Legacy, false, []string{"INPUT -j f2b-j", "f2b-j -j RETURN"}, nil))
 		}, []string{"warning other-backend ", "warning fail2ban-elsewhere by rules of the other backend"}},
 		{"a ban of a network", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j")
 			in.Facts.Fail2ban.Jails[0].BannedNetworks = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 		}, []string{"problem fail2ban-elsewhere has banned 1 address in the chain f2b-j, which no rule of INPUT asks about (IPv4)"}},
 		{"a chain of IPv6 alone that no rule asks about", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j", "2001:db8::9", "2001:db8::a")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "2001:db8::9", "2001:db8::a")
 		}, []string{"problem fail2ban-elsewhere has banned 2 addresses in the chain f2b-j, which no rule of INPUT asks about (IPv6)"}},
 		{"something else that is named", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoOther, "x", "203.0.113.9")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoOther, "x", "203.0.113.9")
 		}, nil},
-		{"nobody is banned yet", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoChain, "f2b-j") }, nil},
+		{"nobody is banned yet", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j") }, nil},
 		{"nftables", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoNFTables, "inet f2b-table addr-set-j")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoNFTables, "inet f2b-table addr-set-j")
 		},
 			[]string{"warning fail2ban-elsewhere bans in nftables (inet f2b-table addr-set-j)"}},
 		{"a mail, and us", func(in *Input) {
-			in.Facts.Fail2ban.Jails = []host.Jail{jail("j", host.IntoOther, "", "203.0.113.9"), jail("k", host.IntoVoipbl, "", "203.0.113.9")}
+			in.Facts.Fail2ban.Jails = []fail2ban.Jail{jail("j", fail2ban.IntoOther, "", "203.0.113.9"), jail("k", fail2ban.IntoVoipbl, "", "203.0.113.9")}
 		}, nil},
 		{"it does not run", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0] = jail("j", host.IntoNFTables, "x")
+			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoNFTables, "x")
 			in.Facts.Fail2ban.Running = false
 		}, nil},
 
@@ -334,60 +338,60 @@ func TestFindings(t *testing.T) {
 		}, []string{"warning not-looked-at "}},
 		{"a security log as JSON", func(in *Input) { in.Facts.Asterisk.Logs[0].Format = "json" }, []string{"problem security-log as JSON only (/var/log/asterisk/security.log)"}},
 		{"a security log as JSON, and one that is read", func(in *Input) {
-			in.Facts.Asterisk.Logs = append(in.Facts.Asterisk.Logs, host.Log{File: "/x.json", Levels: []string{"security"}, Format: "json"})
+			in.Facts.Asterisk.Logs = append(in.Facts.Asterisk.Logs, asterisk.Log{File: "/x.json", Levels: []string{"security"}, Format: "json"})
 		}, nil},
 		{"security by syslog, which a jail reads", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil
-			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}, Jails: []string{"asterisk"}}}
+			in.Facts.Asterisk.Syslog = []asterisk.SyslogChannel{{Facility: "local0", Levels: []string{"security"}, Jails: []string{"asterisk"}}}
 		}, nil},
 		{"security by syslog, which no jail reads", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil
-			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
+			in.Facts.Asterisk.Syslog = []asterisk.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
 		}, []string{"problem security-log to syslog (local0) only, and no jail of fail2ban reads it there"}},
 		{"security by syslog, and no fail2ban", func(in *Input) {
 			in.Facts.Asterisk.Logs, in.Facts.Fail2ban = nil, nil
-			in.Facts.Asterisk.Syslog = []host.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
+			in.Facts.Asterisk.Syslog = []asterisk.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
 		}, nil},
 		{"a log behind the clock", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Offset: -2 * time.Hour}}
+			in.Facts.Fail2ban.Jails[0].Sick = []fail2ban.SickLog{{File: "/l", Offset: -2 * time.Hour}}
 		}, []string{"problem log-clock the time stamps in /l are 2h0m behind this host's clock"}},
 		{"a log ahead of the clock, in two jails", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Offset: 330 * time.Minute}}
+			in.Facts.Fail2ban.Jails[0].Sick = []fail2ban.SickLog{{File: "/l", Offset: 330 * time.Minute}}
 			in.Facts.Fail2ban.Jails = append(in.Facts.Fail2ban.Jails, in.Facts.Fail2ban.Jails[0])
 		}, []string{"warning log-clock the time stamps in /l are 5h30m ahead of this host's clock"}},
 		{"a jail that sees nothing", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Attacks: 12}}
+			in.Facts.Fail2ban.Jails[0].Sick = []fail2ban.SickLog{{File: "/l", Attacks: 12}}
 		}, []string{"problem jail-blind /l has 12 wrong passwords of the last minutes, and fail2ban's jail asterisk has counted none"}},
 		{"a jail that does not count friends", func(in *Input) {
-			in.Facts.Fail2ban.Jails[0].Sick = []host.SickLog{{File: "/l", Attacks: 12, From: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
+			in.Facts.Fail2ban.Jails[0].Sick = []fail2ban.SickLog{{File: "/l", Attacks: 12, From: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
 			in.Exempt = exemptBans("203.0.113.7")
 		}, nil},
 		{"a line that Asterisk skips", func(in *Input) {
 			in.Facts.Asterisk.Skipped = []string{`/etc/asterisk/pjsip.conf, line 3: "#if" is no directive of Asterisk's`}
 		}, []string{`note asterisk-config Asterisk skips 1 line of its configuration: /etc/asterisk/pjsip.conf, line 3: "#if" is`}},
 		{"IAX2", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Trunks: []string{"iax.example.net"}}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Trunks: []string{"iax.example.net"}}
 		}, []string{"warning iax2-unlogged Asterisk logs nothing of attacks by IAX2 (udp 4569): authdebug is off => below [general] in /etc/asterisk/iax.conf", "warning trunk-unprotected iax.example.net"}},
 		{"IAX2 of FreePBX", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Custom: "/etc/asterisk/iax_custom.conf"}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Custom: "/etc/asterisk/iax_custom.conf"}
 		}, []string{"warning iax2-unlogged  => into /etc/asterisk/iax_custom.conf"}},
 		{"IAX2 on two ports, and trunks in and out of the local networks", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}, {Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9", "198.51.100.7"}}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}, {Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9", "198.51.100.7"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
 			in.Config.Allow = append(in.Config.Allow, config.Host{Prefix: one})
 		}, []string{"warning trunk-closed the base rules let none in by IAX2 from 198.51.100.7", "warning port-closed IAX2 on udp 4570"}},
 		{"IAX2 for the local networks, and a trunk there", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9"}}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
 		}, nil},
 		{"IAX2 for nobody", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}}
 		}, []string{"note iax2-unlogged udp 4570, without accounts"}},
 		{"IAX2 on another port", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Accounts: true, AuthDebug: true}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Accounts: true, AuthDebug: true}
 		}, []string{"warning port-closed IAX2 on udp 4570, which the base rules do not open"}},
 		{"IAX2 for the local networks, and a trunk", func(in *Input) {
-			in.Facts.Asterisk.IAX2 = &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"sip.example.net"}}
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"sip.example.net"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
 		}, []string{"warning trunk-closed the base rules let none in by IAX2 from sip.example.net"}},
 		{"WebSockets", func(in *Input) {
@@ -398,29 +402,29 @@ func TestFindings(t *testing.T) {
 		{"FreeSWITCH's event socket", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 8021, "freeswitch")) }, nil},
 		{"Kamailio's TCP", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 5090, "kamailio")) }, []string{"problem port-closed tcp 5090"}},
 		{"a Kamailio that does not run", func(in *Input) {
-			in.Facts.PBXs = []host.PBX{{Name: "kamailio", SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+			in.Facts.PBXs = []pbx.PBX{{Name: "kamailio", SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
 		}, nil},
 		{"a Kamailio that runs", func(in *Input) {
-			in.Facts.PBXs = []host.PBX{{Name: "kamailio", Running: true, SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+			in.Facts.PBXs = []pbx.PBX{{Name: "kamailio", Running: true, SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
 		}, []string{"problem port-closed tcp 5090"}},
 		{"no logs known", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil
 			in.Facts.Unknown = []probe.Unknown{{What: "/etc/asterisk/logger.conf", Error: "no"}}
 		}, []string{"warning not-looked-at "}},
 		{"a jail without an action", func(in *Input) {
-			in.Facts.Fail2ban = &host.Fail2ban{Running: true, Jails: []host.Jail{{Name: "voipbl-asterisk"}}}
+			in.Facts.Fail2ban = &fail2ban.Facts{Running: true, Jails: []fail2ban.Jail{{Name: "voipbl-asterisk"}}}
 		}, []string{"problem fail2ban-elsewhere fail2ban's jail voipbl-asterisk has no action"}},
-		{"fail2ban that nobody wants", func(in *Input) { in.Facts.Fail2ban = &host.Fail2ban{} }, nil},
-		{"fail2ban that was stopped", func(in *Input) { in.Facts.Fail2ban = &host.Fail2ban{Down: true} },
+		{"fail2ban that nobody wants", func(in *Input) { in.Facts.Fail2ban = &fail2ban.Facts{} }, nil},
+		{"fail2ban that was stopped", func(in *Input) { in.Facts.Fail2ban = &fail2ban.Facts{Down: true} },
 			[]string{"warning fail2ban-down fail2ban is to run from boot on, and does not run"}},
 		{"fail2ban that does not start", func(in *Input) {
-			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "Have not found any log file for sshd jail"}
+			in.Facts.Fail2ban = &fail2ban.Facts{Down: true, Mistake: "Have not found any log file for sshd jail"}
 		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail => jail.d/sshd.local"}},
 		{"fail2ban that has another mistake", func(in *Input) {
-			in.Facts.Fail2ban = &host.Fail2ban{Down: true, Mistake: "No file(s) found"}
+			in.Facts.Fail2ban = &fail2ban.Facts{Down: true, Mistake: "No file(s) found"}
 		}, []string{"warning fail2ban-down No file(s) found => mend that in /etc/fail2ban"}},
 		{"fail2ban that lacks what reads the journal", func(in *Input) {
-			in.Facts.Fail2ban = &host.Fail2ban{Down: true, JournalJails: []string{"sshd"}}
+			in.Facts.Fail2ban = &fail2ban.Facts{Down: true, JournalJails: []string{"sshd"}}
 		}, []string{"warning fail2ban-down fail2ban does not start: the jail sshd reads the journal (backend = systemd), for which Python has no module systemd => apt-get install python3-systemd"}},
 		{"fail2ban that would not start again", func(in *Input) {
 			in.Facts.Fail2ban.Mistake = "Have not found any log file for sshd jail"

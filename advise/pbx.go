@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // pbx checks that the rules let this host's PBX work, and that the PBX logs who attacks it.
@@ -84,7 +85,7 @@ func (d *doctor) recent() {
 
 // Peers returns the phones and trunks of this host: known addresses and networks, and names that
 // have to be resolved.
-func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
+func Peers(f survey.Facts) (prefixes []netip.Prefix, names []string) {
 	if f.Asterisk == nil {
 		return nil, nil
 	}
@@ -102,7 +103,7 @@ func Peers(f host.Facts) (prefixes []netip.Prefix, names []string) {
 }
 
 // trunksOf returns Asterisk's trunks, also those by IAX2, each once.
-func trunksOf(f host.Facts) []string {
+func trunksOf(f survey.Facts) []string {
 	if f.Asterisk == nil {
 		return nil
 	}

@@ -9,14 +9,14 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // Request is all that Propose needs to know.
 type Request struct {
-	Facts  host.Facts
+	Facts  survey.Facts
 	Rules  []reach.KernelRules // the backend that voipbl uses first
 	Native *nft.Ruleset        // native tables, which iptables does not show; nil if they could not be read
 	Owners []string            // programs with rules in the kernel: see [reach.OtherOwners]

@@ -13,10 +13,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/survey"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -30,8 +33,8 @@ func shipped(t *testing.T) []byte {
 	return text
 }
 
-func asterisk(sip []uint16, first, last uint16, trunks ...string) *host.Asterisk {
-	a := &host.Asterisk{RTP: [2]uint16{first, last}, Trunks: trunks}
+func asteriskWith(sip []uint16, first, last uint16, trunks ...string) *asterisk.Facts {
+	a := &asterisk.Facts{RTP: [2]uint16{first, last}, Trunks: trunks}
 	for _, p := range sip {
 		a.SIP = append(a.SIP, host.Port{Proto: "udp", Port: p})
 	}
@@ -45,44 +48,44 @@ func requests(t *testing.T) map[string]Request {
 	bridge := network("docker0", "172.17.0.1/16")
 	bridge.Container = true
 	return map[string]Request{
-		"asterisk": {Rules: bare, Facts: host.Facts{
-			Networks: lan, Asterisk: asterisk([]uint16{5060}, 10000, 20000, "sip.example.net", "203.0.113.0/28", "192.168.1.9"),
+		"asterisk": {Rules: bare, Facts: survey.Facts{
+			Networks: lan, Asterisk: asteriskWith([]uint16{5060}, 10000, 20000, "sip.example.net", "203.0.113.0/28", "192.168.1.9"),
 			Listeners: []host.Listener{listener("tcp", 2222, "sshd"), listener("udp", 5060, "asterisk")},
 		}},
 		"freepbx": {
 			Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, []string{"INPUT -j fpbxfirewall", "fpbxfirewall -i lo -j ACCEPT"}, nil)}, Owners: []string{"FreePBX's firewall"},
-			Facts: host.Facts{
-				Networks: lan, Asterisk: asterisk([]uint16{5060, 5160}, 10000, 20000, "sip.example.net"),
-				PBXs:      []host.PBX{{Name: "freepbx", Running: true}},
+			Facts: survey.Facts{
+				Networks: lan, Asterisk: asteriskWith([]uint16{5060, 5160}, 10000, 20000, "sip.example.net"),
+				PBXs:      []pbx.PBX{{Name: "freepbx", Running: true}},
 				Firewalls: []host.Owner{{Name: "freepbx-firewall", Active: true, AtBoot: true}},
 				Listeners: []host.Listener{listener("tcp", 22, "sshd")},
 			},
 		},
 		"kamailio-docker": {
 			Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, []string{"nat:DOCKER ! -i docker0 -p udp -m udp --dport 5060 -j DNAT --to-destination 172.17.0.2:5060"}, nil)},
-			Facts: host.Facts{
+			Facts: survey.Facts{
 				Networks: []host.Network{network("eth0", "198.51.100.2/24"), bridge}, Docker: &host.Docker{Running: true},
 				Listeners: []host.Listener{listener("udp", 5070, "kamailio"), listener("tcp", 5070, "kamailio"), listener("tcp", 22, "sshd")},
 			},
 		},
-		"ufw": {Rules: bare, Owners: []string{"ufw"}, Facts: host.Facts{
-			Networks: lan[:1], Asterisk: asterisk([]uint16{5080}, 16384, 32768), Firewalls: []host.Owner{{Name: "ufw", Active: true}},
+		"ufw": {Rules: bare, Owners: []string{"ufw"}, Facts: survey.Facts{
+			Networks: lan[:1], Asterisk: asteriskWith([]uint16{5080}, 16384, 32768), Firewalls: []host.Owner{{Name: "ufw", Active: true}},
 		}},
-		"webrtc": {Rules: bare, Facts: host.Facts{
+		"webrtc": {Rules: bare, Facts: survey.Facts{
 			Networks: lan[:1],
-			Asterisk: &host.Asterisk{
+			Asterisk: &asterisk.Facts{
 				SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "udp", Port: 5160}, {Proto: "tcp", Port: 5061}}, RTP: [2]uint16{10000, 20000}, Trunks: []string{"sip.example.net"},
-				IAX2:       &host.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Trunks: []string{"iax.example.net", "sip.example.net"}, Accounts: true},
+				IAX2:       &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}}, Trunks: []string{"iax.example.net", "sip.example.net"}, Accounts: true},
 				WebSockets: []host.WebSocket{{Port: 8088}, {Port: 8089, TLS: true}},
 			},
 		}},
-		"freeswitch": {Rules: bare, Text: []byte("firewall:\n  base: true\n  local_networks: [192.168.1.0/24]\n"), Facts: host.Facts{
+		"freeswitch": {Rules: bare, Text: []byte("firewall:\n  base: true\n  local_networks: [192.168.1.0/24]\n"), Facts: survey.Facts{
 			Networks:  lan[:1],
-			PBXs:      []host.PBX{{Name: "freeswitch", SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "tcp", Port: 5060}, {Proto: "udp", Port: 5080}}}},
+			PBXs:      []pbx.PBX{{Name: "freeswitch", SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "tcp", Port: 5060}, {Proto: "udp", Port: 5080}}}},
 			Listeners: []host.Listener{listener("tcp", 5061, "freeswitch"), listener("tcp", 5081, "freeswitch"), listener("tcp", 7443, "freeswitch"), listener("tcp", 8021, "freeswitch")},
 		}},
 		"unknown": {Rules: bare},
-		"base":    {Rules: bare, Base: true, Networks: []string{"198.51.100.0/24"}, Trunks: []string{"sip.example.org"}, Facts: host.Facts{Networks: lan[:1]}},
+		"base":    {Rules: bare, Base: true, Networks: []string{"198.51.100.0/24"}, Trunks: []string{"sip.example.org"}, Facts: survey.Facts{Networks: lan[:1]}},
 		"own": {
 			Rules: append(slices.Clone(bare), kernel(t, firewall.Legacy, false, []string{"INPUT -j LOG"}, nil)),
 			Text: []byte(`# Ours, since 2019.
@@ -100,15 +103,15 @@ firewall:
 
 metrics: {listen: ""}
 `),
-			Facts: host.Facts{
+			Facts: survey.Facts{
 				Networks: lan, Docker: &host.Docker{Running: true},
-				Asterisk:  asterisk([]uint16{5062}, 10000, 20000, "sip.example.net", "SIP.example.com", "198.51.100.9"),
+				Asterisk:  asteriskWith([]uint16{5062}, 10000, 20000, "sip.example.net", "SIP.example.com", "198.51.100.9"),
 				Listeners: []host.Listener{listener("tcp", 2222, "sshd")},
 			},
 		},
 		"own-flow": {
 			Rules: bare, Text: []byte("firewall: {local_networks: [10.0.0.0/8]}\n"),
-			Facts: host.Facts{Asterisk: asterisk([]uint16{5060, 6060}, 5000, 5100, "sip.example.net")},
+			Facts: survey.Facts{Asterisk: asteriskWith([]uint16{5060, 6060}, 5000, 5100, "sip.example.net")},
 		},
 	}
 }
@@ -182,7 +185,7 @@ func changedLines(old, new string) string {
 }
 
 func TestRefusedProposals(t *testing.T) {
-	lan := host.Facts{Networks: []host.Network{network("eth0", "192.168.1.2/24")}}
+	lan := survey.Facts{Networks: []host.Network{network("eth0", "192.168.1.2/24")}}
 	for _, test := range []struct {
 		name string
 		r    Request
@@ -190,7 +193,7 @@ func TestRefusedProposals(t *testing.T) {
 	}{
 		{"no networks", Request{Base: true}, "without a local network"},
 		{"another firewall by its rules", Request{Base: true, Facts: lan, Owners: []string{"ufw"}}, "ufw is the firewall of this host"},
-		{"another firewall by its service", Request{Base: true, Facts: host.Facts{Networks: lan.Networks, Firewalls: []host.Owner{{Name: "firewalld", Active: true}}}}, "firewalld is the firewall"},
+		{"another firewall by its service", Request{Base: true, Facts: survey.Facts{Networks: lan.Networks, Firewalls: []host.Owner{{Name: "firewalld", Active: true}}}}, "firewalld is the firewall"},
 		{"a bad network", Request{Networks: []string{"0.0.0.0/0"}}, "--local 0.0.0.0/0: network too wide"},
 		{"a bad trunk", Request{Trunks: []string{"10.0.0"}}, "--trunk 10.0.0: neither an address nor a host name"},
 		{"a form that is not changed", Request{Base: true, Networks: nil, Text: []byte("firewall: {local_networks: [10.0.0.0/8]}")}, "of a form that is not changed by itself"},
@@ -205,7 +208,7 @@ func TestRefusedProposals(t *testing.T) {
 	if p, err := Propose(beside); err != nil || !p.Config.Firewall.Base {
 		t.Errorf("beside others, as the admin has it: %v", err)
 	}
-	idle := Request{Base: true, Shipped: shipped(t), Facts: host.Facts{Networks: lan.Networks, Firewalls: []host.Owner{{Name: "ufw"}, {Name: "netfilter-persistent", Active: true}}}}
+	idle := Request{Base: true, Shipped: shipped(t), Facts: survey.Facts{Networks: lan.Networks, Firewalls: []host.Owner{{Name: "ufw"}, {Name: "netfilter-persistent", Active: true}}}}
 	if p, err := Propose(idle); err != nil || !p.Config.Firewall.Base {
 		t.Errorf("beside a ufw that is off: %v", err)
 	}
@@ -214,9 +217,9 @@ func TestRefusedProposals(t *testing.T) {
 // TestNothingIsLost: in a configuration of any form, a proposal changes only the keys that it
 // names.
 func TestNothingIsLost(t *testing.T) {
-	facts := host.Facts{
+	facts := survey.Facts{
 		Networks:  []host.Network{network("eth0", "192.168.1.2/24")},
-		Asterisk:  asterisk([]uint16{5160}, 12000, 13000, "sip.example.net"),
+		Asterisk:  asteriskWith([]uint16{5160}, 12000, 13000, "sip.example.net"),
 		Listeners: []host.Listener{listener("tcp", 2222, "sshd")},
 		Docker:    &host.Docker{Running: true},
 	}
@@ -284,7 +287,7 @@ func TestNothingIsLost(t *testing.T) {
 // admin, with the reason.
 func TestPortsInTheWay(t *testing.T) {
 	text := "firewall:\n  services:\n    - {name: x, proto: tcp, ports: 5160, from: any}\n"
-	p, err := Propose(Request{Text: []byte(text), Facts: host.Facts{Asterisk: asterisk([]uint16{5060, 5160}, 10000, 20000)}})
+	p, err := Propose(Request{Text: []byte(text), Facts: survey.Facts{Asterisk: asteriskWith([]uint16{5060, 5160}, 10000, 20000)}})
 	if err != nil || string(p.Text) != text {
 		t.Fatalf("%v\n%s", err, p.Text)
 	}
@@ -294,8 +297,8 @@ func TestPortsInTheWay(t *testing.T) {
 }
 
 func TestSIPPorts(t *testing.T) {
-	f := host.Facts{
-		Asterisk:  &host.Asterisk{SIP: []host.Port{{Proto: "udp", Port: 5061}, {Proto: "wss", Port: 8089}, {Proto: "tcp", Port: 5060}}},
+	f := survey.Facts{
+		Asterisk:  &asterisk.Facts{SIP: []host.Port{{Proto: "udp", Port: 5061}, {Proto: "wss", Port: 8089}, {Proto: "tcp", Port: 5060}}},
 		Listeners: []host.Listener{listener("udp", 5070, "opensips"), listener("udp", 9, "other"), listener("tcp", 9, "kamailio"), listener("udp", 5061, "kamailio"), {Proto: "udp", Addr: netip.IPv6Unspecified(), Port: 5070, Program: "opensips"}},
 	}
 	if got := fmt.Sprint(SIPPorts(f)); got != "[{tcp 9} {tcp 5060} {udp 5061} {udp 5070}]" {

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // sipPrograms are programs whose ports are all SIP. For FreeSWITCH only those between
@@ -21,10 +23,10 @@ var freeSWITCHWeb = map[uint16]bool{5066: false, 7443: true}
 
 // SIPPorts returns where this host listens for SIP: as Asterisk is configured, as other running
 // programs are configured, and where something listens now.
-func SIPPorts(f host.Facts) []host.Port { return sipPorts(f, false) }
+func SIPPorts(f survey.Facts) []host.Port { return sipPorts(f, false) }
 
 // sipPorts is SIPPorts; with idle it includes programs that do not run yet.
-func sipPorts(f host.Facts, idle bool) []host.Port {
+func sipPorts(f survey.Facts, idle bool) []host.Port {
 	var ports []host.Port
 	add := func(p host.Port) {
 		if p.Port > 0 && !slices.Contains(ports, p) {
@@ -72,7 +74,7 @@ func isSIP(l host.Listener) bool {
 }
 
 // webSockets returns where browsers connect by WebSocket.
-func webSockets(f host.Facts, idle bool) []host.WebSocket {
+func webSockets(f survey.Facts, idle bool) []host.WebSocket {
 	var all []host.WebSocket
 	add := func(w ...host.WebSocket) {
 		for _, one := range w {
@@ -99,7 +101,7 @@ func webSockets(f host.Facts, idle bool) []host.WebSocket {
 }
 
 // iax2 returns Asterisk's configuration of IAX2; nil if there is none.
-func iax2(f host.Facts) *host.IAX2 {
+func iax2(f survey.Facts) *asterisk.IAX2 {
 	if f.Asterisk == nil {
 		return nil
 	}
@@ -115,7 +117,7 @@ type wish struct {
 // wishes returns the ports of the PBX other than SIP. Browsers may connect from where phones may;
 // without TLS only from the local networks, since on that port Asterisk's web server also answers
 // programs that control it.
-func wishes(f host.Facts, fw config.Firewall, idle bool) []wish {
+func wishes(f survey.Facts, fw config.Firewall, idle bool) []wish {
 	var all []wish
 	if x := iax2(f); x != nil {
 		for _, p := range x.Ports {

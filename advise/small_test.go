@@ -10,12 +10,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // TestEdits changes texts of many layouts: one that cannot be changed safely stays as it is.
@@ -81,7 +85,7 @@ func TestClock(t *testing.T) {
 	time.Local = time.FixedZone("here", 3600)
 	for offset, want := range map[time.Duration]string{2 * time.Hour: "UTC+0300", -2 * time.Hour: "UTC-0100"} {
 		var d doctor
-		d.clock(host.SickLog{File: "/l", Offset: offset})
+		d.clock(fail2ban.SickLog{File: "/l", Offset: offset})
 		if !strings.Contains(d.found[0].Remedy, "\"logtimezone = "+want+"\"") {
 			t.Errorf("%v: %s", offset, d.found[0].Remedy)
 		}
@@ -98,24 +102,24 @@ func TestList(t *testing.T) {
 
 // TestOwners: nftables is named once, with its table if that is known.
 func TestOwners(t *testing.T) {
-	active := func(names ...string) (f host.Facts) {
+	active := func(names ...string) (f survey.Facts) {
 		for _, n := range names {
 			f.Firewalls = append(f.Firewalls, host.Owner{Name: n, Active: true})
 		}
 		return f
 	}
 	for _, test := range []struct {
-		facts   host.Facts
+		facts   survey.Facts
 		byRules []string
 		want    string
 	}{
 		{active("ufw"), nil, "ufw"},
 		{active("ufw"), []string{"ufw"}, "ufw"},
-		{host.Facts{Firewalls: []host.Owner{{Name: "ufw"}}}, nil, ""},
+		{survey.Facts{Firewalls: []host.Owner{{Name: "ufw"}}}, nil, ""},
 		{active("nftables"), nil, "nftables"},
 		{active("nftables"), []string{"nftables (inet filter)"}, "nftables (inet filter)"},
 		{active("nftables", "freepbx-firewall"), []string{"nftables (inet filter)"}, "FreePBX's firewall, nftables (inet filter)"},
-		{host.Facts{Firewalls: []host.Owner{{Name: "nftables"}}}, []string{"ufw"}, "ufw"},
+		{survey.Facts{Firewalls: []host.Owner{{Name: "nftables"}}}, []string{"ufw"}, "ufw"},
 	} {
 		if got := strings.Join(Owners(test.facts, test.byRules), ", "); got != test.want {
 			t.Errorf("%+v, %q: %s", test.facts.Firewalls, test.byRules, got)
@@ -160,7 +164,7 @@ func TestIsSIP(t *testing.T) {
 			t.Error(text)
 		}
 	}
-	idle := host.Facts{Asterisk: &host.Asterisk{SIP: []host.Port{{Proto: "udp"}, {Proto: "wss", Port: 1}}}, PBXs: []host.PBX{
+	idle := survey.Facts{Asterisk: &asterisk.Facts{SIP: []host.Port{{Proto: "udp"}, {Proto: "wss", Port: 1}}}, PBXs: []pbx.PBX{
 		{WebSockets: []host.WebSocket{{Port: 8089, TLS: true}, {Port: 8088}}}, {Running: true, WebSockets: []host.WebSocket{{Port: 9}}},
 	}}
 	if got := sipPorts(idle, true); len(got) != 0 {
@@ -185,7 +189,7 @@ func TestServiceText(t *testing.T) {
 
 // TestReasonsOfTrunks: a proposal says which trunks were found, and which were asked for.
 func TestReasonsOfTrunks(t *testing.T) {
-	found := host.Facts{Asterisk: asterisk(nil, 10000, 20000, "sip.example.net")}
+	found := survey.Facts{Asterisk: asteriskWith(nil, 10000, 20000, "sip.example.net")}
 	for _, test := range []struct {
 		r    Request
 		want string
@@ -224,8 +228,8 @@ func choice(t *testing.T, r Request, key string) (found Choice) {
 // TestChoiceOfServices: ports are added to the admin's own list of services, with base rules or
 // without; if there is no list, only with base rules.
 func TestChoiceOfServices(t *testing.T) {
-	facts := host.Facts{Listeners: []host.Listener{listener("tcp", 2222, "sshd")}}
-	web := host.Facts{Asterisk: &host.Asterisk{RTP: [2]uint16{10000, 20000}, WebSockets: []host.WebSocket{{Port: 8089, TLS: true}}}}
+	facts := survey.Facts{Listeners: []host.Listener{listener("tcp", 2222, "sshd")}}
+	web := survey.Facts{Asterisk: &asterisk.Facts{RTP: [2]uint16{10000, 20000}, WebSockets: []host.WebSocket{{Port: 8089, TLS: true}}}}
 	const list = "firewall:\n  services:\n    - {name: ssh, proto: tcp, ports: 22}\n"
 	for _, test := range []struct {
 		r    Request

@@ -57,7 +57,7 @@ func (d *daemon) past(f config.Feed) attempts {
 // hostChanged handles changed addresses of this host: it plans an apply, which exempts them, and
 // lets failed feeds be fetched again.
 func (d *daemon) hostChanged(ctx context.Context, _ time.Time) {
-	addresses := host.HostAddresses()
+	addresses := host.Addresses()
 	if addresses == d.host {
 		return
 	}

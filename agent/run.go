@@ -86,7 +86,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
 	d.watchFiles(ctx, time.Now())
-	d.host = host.HostAddresses()
+	d.host = host.Addresses()
 	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
 	var asked *control
 	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned); return err }, isLasting); err != nil {
@@ -107,7 +107,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	if deaf != nil {
 		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", deaf)
 	}
-	hostNews := host.WatchHost(running)
+	hostNews := host.Watch(running)
 	var err error
 	if running.Err() == nil {
 		d.tellReady()
@@ -182,7 +182,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 			d.lookSoon(time.Now())
 		case <-hostNews:
 			if !d.agenda.planned(hostTask) {
-				d.agenda.set(hostTask, time.Now().Add(host.HostPause)) // wait: news of one change come in many pieces
+				d.agenda.set(hostTask, time.Now().Add(host.WatchPause)) // wait: news of one change come in many pieces
 			}
 		case event := <-events:
 			d.fileChanged(event)

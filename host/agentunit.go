@@ -8,8 +8,8 @@ type Unit struct {
 	ExitStatus int  `json:"exit_status"` // of its last end, if that was one with a status; 226 is NAMESPACE
 }
 
-// findAgent is the unit of voipbl's own agent, or nothing if none is installed.
-func findAgent(l *probe.Look) *Unit {
+// FindAgent finds the unit of voipbl's own agent, or nothing if none is installed.
+func FindAgent(l *probe.Look) *Unit {
 	const name = "voipbl"
 	if !l.HasUnit(name) {
 		return nil

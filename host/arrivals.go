@@ -29,7 +29,8 @@ type Route struct {
 // route, 1 for the halves that VPNs set, 3 for 2000::/3.
 const WorldBits = 3
 
-func findArrivals(l *probe.Look) *Arrivals {
+// FindArrivals reads the interfaces and the routes, within a look; nil if they cannot be read.
+func FindArrivals(l *probe.Look) *Arrivals {
 	a, err := LookArrivals()
 	l.Unknown("the routes of this host", err, "ip route")
 	return a

@@ -2,10 +2,10 @@ package host
 
 import "github.com/voipbl/voipbl/internal/probe"
 
-// findDocker looks for what publishes ports of containers, or returns nothing if
+// FindDocker looks for what publishes ports of containers, or returns nothing if
 // neither Docker nor Podman is installed. Podman has no daemon that has to run:
 // while a container of it runs, so does its monitor, conmon.
-func findDocker(l *probe.Look) *Docker {
+func FindDocker(l *probe.Look) *Docker {
 	running := l.Running("dockerd", "podman", "conmon")
 	if !running && l.Program("dockerd") == "" && l.Program("podman") == "" {
 		return nil
@@ -13,7 +13,7 @@ func findDocker(l *probe.Look) *Docker {
 	return &Docker{Running: running}
 }
 
-// Docker is the Docker (or Podman) of this host.
+// Docker is what publishes ports of containers here: Docker or Podman.
 type Docker struct {
 	Running bool `json:"running"`
 }

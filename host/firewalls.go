@@ -22,9 +22,9 @@ var RulesAtBoot = [2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"}
 // savedRules are all that its plugins load.
 var savedRules = append(RulesAtBoot[:], "/etc/iptables/ipsets")
 
-// findFirewalls lists the programs that look after this host's firewall and are
+// FindFirewalls lists the programs that look after this host's firewall and are
 // installed.
-func findFirewalls(l *probe.Look) []Owner {
+func FindFirewalls(l *probe.Look) []Owner {
 	owners := []Owner{}
 	add := func(installed bool, o Owner) {
 		if installed {

@@ -42,7 +42,7 @@ func TestFirewalls(t *testing.T) {
 	l := probe.New(t.Context(), root)
 	l.Processes = []probe.Process{{Name: "firewalld"}, {Name: "php", Args: []string{"voipfirewalld (Monitor thread)"}}}
 	want := []Owner{{"ufw", false, false}, {"firewalld", true, true}, {"freepbx-firewall", true, false}, {"nftables", false, false}}
-	if d := cmp.Diff(want, findFirewalls(l)); d != "" {
+	if d := cmp.Diff(want, FindFirewalls(l)); d != "" {
 		t.Error(d)
 	}
 }
@@ -51,12 +51,12 @@ func TestDocker(t *testing.T) {
 	root := t.TempDir()
 	l := probe.New(t.Context(), root)
 	l.Processes = nil
-	if d := findDocker(l); d != nil {
+	if d := FindDocker(l); d != nil {
 		t.Errorf("%+v", d)
 	}
 	for _, name := range []string{"dockerd", "conmon"} {
 		l.Processes = []probe.Process{{Name: name}}
-		if d := findDocker(l); d == nil || !d.Running {
+		if d := FindDocker(l); d == nil || !d.Running {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
@@ -67,7 +67,7 @@ func TestDocker(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "usr/bin/dockerd"), []byte(strings.Repeat("x", 9)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if d := findDocker(l); d == nil || d.Running {
+	if d := FindDocker(l); d == nil || d.Running {
 		t.Errorf("%+v", d)
 	}
 }

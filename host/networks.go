@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// findNetworks lists the host's addresses and the networks that they are in.
-func findNetworks(l *probe.Look) []Network {
+// FindNetworks lists the host's addresses and the networks that they are in.
+func FindNetworks(l *probe.Look) []Network {
 	all, err := hostNetworks()
 	l.Unknown("the networks of this host", err, "ip address")
 	return all

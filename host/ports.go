@@ -3,8 +3,8 @@ package host
 // The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which Asterisk
 // takes if its configuration names none (res/res_pjsip/config_transport.c).
 const (
-	sipPort  = 5060
-	sipsPort = 5061
+	SIPPort  = 5060
+	SIPSPort = 5061
 )
 
 // WebSocket is a TCP port that browsers speak SIP to.

@@ -54,7 +54,7 @@ func TestNetworks(t *testing.T) {
 	addInterface(t, "br-lan", "10.0.0.1/8")
 
 	var got []string
-	for _, n := range findNetworks(probe.New(t.Context(), t.TempDir())) {
+	for _, n := range FindNetworks(probe.New(t.Context(), t.TempDir())) {
 		got = append(got, fmt.Sprint(n.Interface, " ", n.Addr, " ", n.Prefix, " ", n.Private, " ", n.Container))
 	}
 	slices.Sort(got)
@@ -168,7 +168,7 @@ func TestListeners(t *testing.T) {
 
 	look := probe.New(t.Context(), t.TempDir())
 	var got []string
-	for _, l := range findWays(look).Listeners {
+	for _, l := range FindWays(look).Listeners {
 		got = append(got, fmt.Sprint(l.Proto, " ", netip.AddrPortFrom(l.Addr, l.Port), " ", l.Program))
 	}
 	const pbx = " a-very-long-pbx" // the kernel keeps 15 bytes
@@ -224,7 +224,7 @@ func TestXTRecent(t *testing.T) {
 			}
 		}
 	}
-	x := findXTRecent(probe.New(t.Context(), t.TempDir()))
+	x := FindXTRecent(probe.New(t.Context(), t.TempDir()))
 	if x == nil {
 		t.Fatal("no xt_recent")
 	}

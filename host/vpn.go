@@ -81,12 +81,13 @@ type Ways struct {
 	Tunnels   []Tunnel
 }
 
-// LookWays is the part of Look that tells who would be shut out, and is quick.
+// LookWays finds them by a look of its own, which is quick.
 func LookWays() Ways {
-	return findWays(probe.New(context.Background(), "/"))
+	return FindWays(probe.New(context.Background(), "/"))
 }
 
-func findWays(l *probe.Look) Ways {
+// FindWays finds the ways into this host, within a look.
+func FindWays(l *probe.Look) Ways {
 	tunnels := findTunnels(l)
 	all, holders := findListeners(l, tunnels)
 	for i, t := range tunnels {

@@ -9,23 +9,24 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// WatchHost tells on the channel that addresses or routes of this host have
+// Watch tells on the channel that addresses or routes of this host have
 // changed: then other addresses are to be protected, and servers may be reached
 // that could not be. The kernel tells a lot of little, so it is told at most every
-// hostPause.
-func WatchHost(ctx context.Context) <-chan struct{} {
+// WatchPause.
+func Watch(ctx context.Context) <-chan struct{} {
 	news := make(chan struct{}, 1)
 	go func() {
 		defer close(news)
 		for ctx.Err() == nil {
 			listenHost(ctx, news)
-			WaitFor(ctx, HostPause) // it has ended: too much news at once
+			WaitFor(ctx, WatchPause) // it has ended: too much news at once
 		}
 	}()
 	return news
 }
 
-const HostPause = 2 * time.Second
+// WatchPause is how often at most [Watch] tells that something has changed.
+const WatchPause = 2 * time.Second
 
 // listenHost listens until it ends.
 func listenHost(ctx context.Context, news chan<- struct{}) {
@@ -78,9 +79,9 @@ func WaitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// HostAddresses names what protection depends on of the host: its own addresses,
+// Addresses names what protection depends on of the host: its own addresses,
 // gateways and resolvers.
-func HostAddresses() string {
+func Addresses() string {
 	own, _ := OwnAddresses()
 	gws, _ := Gateways()
 	var all []string

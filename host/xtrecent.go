@@ -13,9 +13,9 @@ import (
 // recentParameters is where the module tells its parameters.
 const recentParameters = "/sys/module/xt_recent/parameters"
 
-// findXTRecent looks at the kernel's memory of sources, or nothing if the module is
+// FindXTRecent looks at the kernel's memory of sources, or nothing if the module is
 // not loaded.
-func findXTRecent(l *probe.Look) *XTRecent {
+func FindXTRecent(l *probe.Look) *XTRecent {
 	if _, err := os.Stat(recentParameters); err != nil {
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/configfile"
+	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/feeds"
-	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/show"
@@ -311,7 +311,7 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 }
 
 // bansInto tells where each jail bans.
-func bansInto(f *machine.Fail2ban) []string {
+func bansInto(f *fail2ban.Facts) []string {
 	if f == nil {
 		return nil
 	}

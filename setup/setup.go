@@ -16,7 +16,6 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/configfile"
-	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/lockout"
@@ -25,6 +24,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/survey"
 	"github.com/voipbl/voipbl/takeover"
 	"github.com/voipbl/voipbl/trial"
 )
@@ -34,7 +34,7 @@ type Options struct {
 	ConfigFile string
 	Version    string // of this program
 
-	Look             machine.Options
+	Look             survey.Options
 	Yes, DryRun      bool     // do not ask; propose only
 	Base             bool     // be the whole firewall
 	Migrate          bool     // take the published voipbl.sh out
@@ -66,7 +66,7 @@ type setup struct {
 // Report is what setup --json prints.
 type Report struct {
 	Outcome  string            `json:"outcome"` // one of those below
-	Facts    machine.Facts     `json:"facts"`
+	Facts    survey.Facts      `json:"facts"`
 	Choices  []advise.Choice   `json:"choices"`
 	BaseFits bool              `json:"base_fits"`
 	Base     advise.BaseAdvice `json:"base"`
@@ -164,7 +164,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 		fmt.Fprintln(s.Err, "voipbl: "+screen.Clean(err.Error()))
 	}
 	s.owners = reach.OtherOwners(kernel, native)
-	s.report.Facts = machine.Look(ctx, s.Look)
+	s.report.Facts = survey.Look(ctx, s.Look)
 	s.request = advise.Request{
 		Facts: s.report.Facts, Rules: kernel, Native: native, Owners: s.owners, Text: s.old, Shipped: packaging.Config,
 		Base: s.Base, Networks: s.Networks, Trunks: s.Trunks,

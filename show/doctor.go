@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/advise"
-	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // DoctorReport is what doctor --json prints.
@@ -15,7 +15,7 @@ type DoctorReport struct {
 	Healthy  bool             `json:"healthy"`
 	Findings []advise.Finding `json:"findings"`
 	Closed   []lockout.Closed `json:"closed"`
-	Facts    machine.Facts    `json:"facts"`
+	Facts    survey.Facts     `json:"facts"`
 }
 
 // Findings shows what doctor has found.
@@ -55,7 +55,7 @@ func Findings(on *screen.Screen, r DoctorReport) {
 }
 
 // lookedAt names what was found on a host.
-func lookedAt(f machine.Facts) []string {
+func lookedAt(f survey.Facts) []string {
 	all := []string{screen.Plural(len(f.Listeners), "listening port", "listening ports")}
 	for _, p := range f.PBXs {
 		all = append(all, strings.TrimSpace(p.Name+" "+p.Version))

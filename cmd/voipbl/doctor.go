@@ -14,7 +14,6 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
-	machine "github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -22,6 +21,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/show"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // Exit codes of doctor. That it could not look is exitUsage.
@@ -31,7 +31,7 @@ const (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var look machine.Options
+	var look survey.Options
 	var client string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -58,12 +58,12 @@ error.`,
 }
 
 // lookFlags are those of the verbs that look at the machine.
-func lookFlags(cmd *cobra.Command, look *machine.Options, client *string) {
+func lookFlags(cmd *cobra.Command, look *survey.Options, client *string) {
 	cmd.Flags().StringVar(&look.Root, "root", "", "look at the files below `DIR`, such as a container's")
 	cmd.Flags().StringVar(client, "fail2ban", "", "ask fail2ban by `COMMAND` (fail2ban-client)")
 }
 
-func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
+func (a *app) doctor(cmd *cobra.Command, look survey.Options) error {
 	force, err := a.inForce(cmd)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (a *app) doctor(cmd *cobra.Command, look machine.Options) error {
 	}
 	var unread error
 	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
-	in.Facts = machine.Look(ctx, look)
+	in.Facts = survey.Look(ctx, look)
 	if unread != nil {
 		in.Facts.Unknown = append(in.Facts.Unknown, probe.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
 	}
@@ -144,7 +144,7 @@ func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[n
 const peerLookup = 5 * time.Second
 
 // checkPeers asks what is known about the phones and trunks of a host, and about friends.
-func checkPeers(ctx context.Context, cfg config.Config, facts machine.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]blocklist.CheckReport, error) {
+func checkPeers(ctx context.Context, cfg config.Config, facts survey.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]blocklist.CheckReport, error) {
 	prefixes, names := advise.Peers(facts)
 	prefixes = append(prefixes, friends...)
 	found := make(map[string][]netip.Addr)

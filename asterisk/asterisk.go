@@ -1,0 +1,145 @@
+package asterisk
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/probe"
+)
+
+// astFolder is where Asterisk's configuration is (ASTETCDIR).
+const astFolder = "/etc/asterisk"
+
+// Look reads what Asterisk's configuration says, or nothing if it has none.
+func Look(l *probe.Look) *Facts {
+	if !l.Exists(astFolder) {
+		return nil
+	}
+	r := &astReader{Look: l}
+	main := r.astConfig("asterisk.conf")
+	r.execIncludes = astTrue(main.section("options").get("execincludes"))
+	pjsip, sip := r.astConfig("pjsip.conf"), &astConfig{}
+	modules := r.astConfig("modules.conf")
+	oldSIP := r.hasModule(modules, "chan_sip")
+	if oldSIP {
+		sip = r.astConfig("sip.conf")
+	}
+	logger := r.astConfig("logger.conf")
+	a := &Facts{
+		SIP:      []host.Port{},
+		RTP:      rtpPorts(r.astConfig("rtp.conf")),
+		Logs:     logFiles(logger, main, l.Hostname()),
+		Syslog:   syslogs(logger),
+		LogsFile: logger.custom("logfiles"),
+		Trunks:   trunksOf(pjsip, r.astConfig("pjsip_wizard.conf"), sip),
+		Contacts: contacts(l, oldSIP),
+	}
+	if r.hasModule(modules, "chan_pjsip") {
+		ports, errs := pjsipPorts(pjsip)
+		a.SIP = append(a.SIP, ports...)
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
+	}
+	if oldSIP && l.Exists(astFolder+"/sip.conf") { // without it the module does not load
+		ports, errs := sipPorts(sip)
+		a.SIP = append(a.SIP, ports...)
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
+	}
+	a.SIP = distinct.Of(a.SIP)
+	a.IAX2 = r.iax2(modules)
+	a.WebSockets = r.webSockets(pjsip)
+	r.lookForDatabase()
+	a.Skipped = distinct.Of(r.skipped)
+	return a
+}
+
+// astTrue is what Asterisk takes for yes (ast_true).
+func astTrue(s string) bool {
+	return slices.Contains([]string{"yes", "true", "y", "t", "1", "on"}, strings.ToLower(s))
+}
+
+// lookForDatabase tells that Asterisk has objects in a database: we read files.
+func (r *astReader) lookForDatabase() {
+	for _, name := range []string{"sorcery.conf", "extconfig.conf"} {
+		for _, s := range r.astConfig(name).sections {
+			for _, v := range s.vars {
+				if !s.template && inDatabase(v) {
+					r.Unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
+						"name your providers yourself: asterisk -rx 'pjsip show identifies'")
+					return
+				}
+			}
+		}
+	}
+}
+
+// inDatabase reports whether a line puts endpoints, registrations or peers into
+// a database (sorcery.conf and extconfig.conf of Asterisk's samples).
+func inDatabase(v astVar) bool {
+	name, _, _ := strings.Cut(v.name, "/")
+	switch strings.ToLower(name) {
+	case "endpoint", "identify", "registration":
+		return strings.HasPrefix(v.value, "realtime")
+	case "ps_endpoints", "ps_endpoint_id_ips", "ps_registrations", "sippeers", "sipregs":
+		return true
+	}
+	return false
+}
+
+// The range that Asterisk takes RTP ports from if rtp.conf says nothing, and the
+// bounds for what it says (res/res_rtp_asterisk.c: DEFAULT_RTP_START,
+// DEFAULT_RTP_END, MINIMUM_RTP_PORT, MAXIMUM_RTP_PORT). The sample file, which
+// packages install, has 10000 to 20000.
+const (
+	rtpStart, rtpEnd     = 5000, 31000
+	rtpLowest, rtpUtmost = 1024, 65535
+)
+
+// rtpPorts reads rtp.conf.
+func rtpPorts(c *astConfig) [2]uint16 {
+	general := c.section("general")
+	port := func(name string, otherwise int) int {
+		s := general.get(name)
+		if s == "" {
+			return otherwise
+		}
+		return min(max(atoi(s), rtpLowest), rtpUtmost)
+	}
+	first, last := port("rtpstart", rtpStart), port("rtpend", rtpEnd)
+	first += first & 1
+	if first >= last {
+		first, last = rtpStart, rtpEnd
+	}
+	return [2]uint16{uint16(first), uint16(last)}
+}
+
+// atoi is C's: the digits in front, 0 if there are none.
+func atoi(s string) int {
+	end := 0
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	n, _ := strconv.Atoi(s[:end]) // an error is about its size, and n the largest then
+	return n
+}
+
+// Facts are what Asterisk's configuration says, below /etc/asterisk, and from where phones are
+// registered.
+type Facts struct {
+	SIP      []host.Port  `json:"sip"`      // where it listens for SIP, without duplicates
+	RTP      [2]uint16    `json:"rtp"`      // first and last port, as in rtp.conf
+	Logs     []Log        `json:"logs"`     // the files that logger.conf names
+	Trunks   []string     `json:"trunks"`   // providers: hosts, addresses and networks
+	Contacts []netip.Addr `json:"contacts"` // from where phones are registered now
+
+	IAX2       *IAX2            `json:"iax2,omitempty"`       // if it speaks that
+	WebSockets []host.WebSocket `json:"websockets,omitempty"` // of its web server, if SIP comes in by it
+
+	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
+	LogsFile string          `json:"logs_file,omitempty"` // where a line of [logfiles] belongs, if not into logger.conf
+	Skipped  []string        `json:"skipped,omitempty"`   // lines of its configuration that it warns of and leaves out
+}

@@ -1,0 +1,93 @@
+package asterisk
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/distinct"
+)
+
+// iaxPort is IAX_DEFAULT_PORTNO of channels/chan_iax2.c, and iaxLowest the least that it
+// takes from "bindport".
+const iaxPort, iaxLowest = 4569, 1024
+
+// iax2 reads iax.conf. Without the file the module does not load.
+func (r *astReader) iax2(modules *astConfig) *IAX2 {
+	if !r.hasModule(modules, "chan_iax2") || !r.Exists(astFolder+"/iax.conf") {
+		return nil
+	}
+	return readIAX2(r.astConfig("iax.conf"))
+}
+
+func readIAX2(c *astConfig) *IAX2 {
+	general := c.section("general")
+	x := &IAX2{Ports: iaxPorts(general), AuthDebug: astTrue(general.get("authdebug")), Custom: c.custom("general")}
+	var names []string
+	for _, r := range general.all("register") {
+		names = append(names, iaxRegisterHost(r))
+	}
+	x.Accounts = len(names) > 0
+	for _, s := range c.ofType("peer", "friend") {
+		if h := s.get("host"); !strings.EqualFold(h, "dynamic") {
+			names = append(names, h)
+		}
+	}
+	x.Accounts = x.Accounts || len(c.ofType("user", "peer", "friend")) > 0
+	x.Trunks = trunkNames(names)
+	return x
+}
+
+// iaxPorts are where it listens. A "bindaddr" without a port has the "bindport" that
+// stands before it; without any it is all addresses (set_config of chan_iax2.c).
+func iaxPorts(general *astSection) []host.Port {
+	port := uint16(iaxPort)
+	var ports []host.Port
+	bound := false
+	for _, v := range general.vars {
+		switch strings.ToLower(v.name) {
+		case "bindport":
+			n, err := strconv.ParseUint(v.value, 10, 16)
+			if port = uint16(n); err != nil || n < iaxLowest {
+				port = iaxPort
+			}
+		case "bindaddr":
+			addr, own, err := bindAddr(v.value, port)
+			if err != nil {
+				continue // it warns, and goes on
+			}
+			bound = true
+			if !addr.IsLoopback() {
+				ports = append(ports, host.Port{Proto: "udp", Port: own})
+			}
+		}
+	}
+	if !bound {
+		ports = append(ports, host.Port{Proto: "udp", Port: port})
+	}
+	return append([]host.Port{}, distinct.Of(ports)...)
+}
+
+// iaxRegisterHost is the host of "register => user[:secret]@host[:port]".
+func iaxRegisterHost(s string) string {
+	parts := strings.SplitN(s, "@", 3)
+	if len(parts) < 2 {
+		return ""
+	}
+	host, _, _ := strings.Cut(parts[1], "?")
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.String()
+	}
+	host, _, _ = strings.Cut(host, ":")
+	return host
+}
+
+// IAX2 is what iax.conf says.
+type IAX2 struct {
+	Ports     []host.Port `json:"ports"`
+	Trunks    []string    `json:"trunks"`           // peers and registrations: hosts, addresses and networks
+	Accounts  bool        `json:"accounts"`         // somebody may log in, or is called
+	AuthDebug bool        `json:"authdebug"`        // it logs who fails to
+	Custom    string      `json:"custom,omitempty"` // where a line of [general] belongs, if not into iax.conf
+}
