@@ -92,8 +92,8 @@ func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 	}
 	kind := map[fail2ban.Into]string{fail2ban.IntoSet: "set", fail2ban.IntoChain: "chain"}[a.Into]
 	for _, f := range firewall.Families {
-		banned := bannedOf(j, f)
-		if banned == 0 {
+		banned := d.bannedOf(j, f)
+		if banned == 0 || !d.rulesKnown(f) {
 			continue
 		}
 		name := a.Target
@@ -114,11 +114,24 @@ func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 	}
 }
 
-// bannedOf counts the addresses of a family that a jail has banned.
-func bannedOf(j fail2ban.Jail, f firewall.Family) int {
+// rulesKnown reports whether rules of a family could be read, and none of a backend could not.
+// Without iptables there may be rules all the same.
+func (d *doctor) rulesKnown(f firewall.Family) bool {
+	read, unread := false, false
+	for _, k := range d.Rules {
+		if saved := k.Saved[f]; saved != nil {
+			read, unread = read || saved.Trouble == nil, unread || saved.Unknown() != nil
+		}
+	}
+	return read && !unread
+}
+
+// bannedOf counts the addresses of a family that a jail has banned. Of exempt ones fail2ban
+// lists those too that voipbl's actions refuse to ban.
+func (d *doctor) bannedOf(j fail2ban.Jail, f firewall.Family) int {
 	n := 0
 	for _, a := range j.Banned {
-		if a.Unmap().Is4() == (f == firewall.IPv4) {
+		if _, exempt := d.Exempt[a]; !exempt && a.Unmap().Is4() == (f == firewall.IPv4) {
 			n++
 		}
 	}

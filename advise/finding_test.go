@@ -110,6 +110,10 @@ func TestFindings(t *testing.T) {
 			in.Status.Feeds[0] = feeds.Status{Name: "x", Problem: &problem.Problem{Error: "absent"}}
 		}, []string{"warning feed-trouble the list x was never fetched"}},
 		{"not fetched yet, and nothing is wrong", func(in *Input) { in.Status.Feeds[0] = feeds.Status{Name: "x"} }, nil},
+		{"a lost copy, and what it had is kept", func(in *Input) {
+			in.Status.Feeds[0] = feeds.Status{Name: "x", Stale: true}
+			in.Status.Kept = []feeds.Kept{{Feed: "x", Why: "lost", Prefixes: 2}}
+		}, []string{"warning feed-trouble the list x has lost its copy", "warning feed-trouble feed x: copy lost"}},
 		{"never fetched", func(in *Input) { in.Status.Feeds[0] = feeds.Status{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
@@ -295,6 +299,16 @@ func TestFindings(t *testing.T) {
 
 		{"a set that nobody asks", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[1:], baseRules) },
 			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT asks about (IPv4)"}},
+		{"rules that cannot be read", func(in *Input) {
+			for f := range in.Rules[0].Saved {
+				in.Rules[0].Saved[f] = &firewall.Saved{Trouble: &firewall.MissingToolError{}}
+			}
+		}, nil},
+		{"no rules that are known", func(in *Input) { in.Rules = nil }, nil},
+		{"a ban that voipbl's action has refused", func(in *Input) {
+			in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[1:], baseRules)
+			in.Exempt = map[netip.Addr]exempt.Exemption{netip.MustParseAddr("203.0.113.9"): {Because: []exempt.Protected{{}}}}
+		}, nil},
 		{"a set of IPv6 by another name", func(in *Input) { in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-a6" },
 			[]string{"problem fail2ban-elsewhere f2b-a6, which no rule of INPUT asks about (IPv6)"}},
 		{"a chain that nobody goes to", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.9") },

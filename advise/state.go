@@ -91,6 +91,8 @@ func (d *doctor) feeds() {
 			remedy, why = orElse(f.Problem.Remedy, remedy), " ("+f.Problem.Error+")"
 		}
 		switch {
+		case f.Never() && d.Status.Keeps(f.Name): // what stays is told for itself
+			d.note(FeedTrouble, Warning, remedy, "new attackers are not on what stays of it", "the list %s has lost its copy%s", f.Name, f.Why())
 		case f.Stale && f.Untried():
 			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s %s", f.Name, f.NeverWords())
 		case f.Stale && f.LastSuccess.IsZero() && f.FetchedAt.IsZero():

@@ -3,6 +3,7 @@ package blocklist
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/cidr"
@@ -94,6 +95,11 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		reports[i].findPlaces(places, q)
 	}
 	var warnings []string
+	if slices.ContainsFunc(reports, func(r CheckReport) bool { return !r.Exempt }) {
+		for _, name := range protected.Unprotected {
+			warnings = append(warnings, name+" of allow or trunks was never resolved: what it stands for is exempt once \"voipbl sync\" has asked")
+		}
+	}
 	bans, notes, err := bans.Read(cfg)
 	warnings = append(warnings, notes...)
 	if err != nil {

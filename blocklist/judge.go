@@ -91,13 +91,18 @@ func (s *Status) OtherNames() *problem.Problem {
 	if old, now := []string{s.Sets[0].Name, s.BanSets[0].Name}, s.unasked; now != nil {
 		return &problem.Problem{
 			Error:  fmt.Sprintf("the rules of another program ask %s, which are not renewed: the configuration names %s", strings.Join(old, " and "), strings.Join(now, " and ")),
-			Remedy: fmt.Sprintf("have that program's rules ask %s instead (drop_at: none)", strings.Join(now, " and ")),
+			Remedy: fmt.Sprintf("have that program's rules ask %s instead", strings.Join(now, " and ")),
 		}
 	}
 	return &problem.Problem{
 		Error:  fmt.Sprintf("the configuration names other sets than %s and %s, which stay in force until those are filled", s.Sets[0].Name, s.BanSets[0].Name),
 		Remedy: s.repairs(),
 	}
+}
+
+// Keeps reports whether entries of a feed stay in force whose last good copy is lost.
+func (s *Status) Keeps(feed string) bool {
+	return slices.ContainsFunc(s.Kept, func(k feeds.Kept) bool { return k.Feed == feed && k.Prefixes > 0 })
 }
 
 // judgeFeed notes what is wrong with a list, and why if that is known.
@@ -107,6 +112,8 @@ func (s *Status) judgeFeed(f feeds.Status) {
 		remedy = f.Problem.Remedy
 	}
 	switch {
+	case f.Never() && s.Keeps(f.Name): // what stays is told for itself
+		s.problem(remedy, "feed %s has lost its copy%s", f.Name, why)
 	case f.Stale && f.Never(), f.Problem != nil && f.Untried():
 		s.problem(remedy, "feed %s %s%s", f.Name, f.NeverWords(), why)
 	case f.Stale:

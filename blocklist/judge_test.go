@@ -212,3 +212,14 @@ func TestReachedOverIPv6(t *testing.T) {
 }
 
 var judgedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// TestKeptIsNotNever: a list whose last good copy is lost was fetched once.
+func TestKeptIsNotNever(t *testing.T) {
+	s := wellStatus()
+	s.Feeds[0] = feeds.Status{Name: "list", Stale: true, Problem: &problem.Problem{Error: "cut"}, LastAttempt: judgedAt}
+	s.Kept = []feeds.Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}
+	s.judge()
+	if want := []string{"feed list has lost its copy: cut", s.Kept[0].Words()}; !slices.Equal(s.Problems, want) {
+		t.Errorf("problems %q, want %q", s.Problems, want)
+	}
+}

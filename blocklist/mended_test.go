@@ -100,7 +100,7 @@ func TestRemedyThatIsWritten(t *testing.T) {
 			case test.written && refuses:
 				want = over
 			case test.written:
-				want = problem.RunReload
+				want = "run \"voipbl reload\""
 			}
 			if got := s.Mended(test.remedy); got != want || s.Mended(got) != got {
 				t.Errorf("%s: refused %v, %q becomes %q, not %q", test.file, refuses, test.remedy, got, want)

@@ -61,6 +61,23 @@ func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Repor
 	return report, nil
 }
 
+// NameNow returns how a name of allow or trunks stands, by the last good answers.
+func NameNow(ctx context.Context, cfg config.Config, name string) (NameStatus, bool) {
+	store, err := state.FindStore(cfg)
+	if err != nil {
+		store = nil
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	for _, n := range LastAnswers(ctx, cfg, store).status() {
+		if n.Name == name {
+			return n, true
+		}
+	}
+	return NameStatus{}, false
+}
+
 // exemptions answers the queries.
 func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 	found := make([]Exemption, len(queries))

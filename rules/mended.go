@@ -14,8 +14,7 @@ import (
 // more than the agent does by itself.
 const (
 	MendFirst = "mend the configuration (see \"voipbl config check\"), then "
-	TakeFirst = takeOver + ", then "
-	takeOver  = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant)"
+	TakeFirst = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant), then "
 )
 
 var (
@@ -65,9 +64,9 @@ func TakenOver(remedy string) string {
 func ByTheFile(remedy string, file *config.Config, refused bool) string {
 	switch {
 	case file != nil && InTheFile(*file, remedy) && (refused || strings.HasPrefix(remedy, TakeFirst)):
-		return takeOver
+		return strings.TrimSuffix(TakeFirst, ", then ")
 	case file != nil && InTheFile(*file, remedy):
-		return problem.RunReload
+		return "run \"voipbl reload\""
 	case refused:
 		return TakenOver(remedy)
 	}

@@ -66,9 +66,9 @@ func Sync(on *screen.Screen, r *blocklist.SyncReport) {
 		Followed(on, r.Rules.Agent)
 	}
 	feeds := screen.Table{Right: []int{2, 3, 4}}
-	feeds.Row("feed", "state", "entries", "rejected", "screened", "fetched")
+	feeds.Row("feed", "state", "entries", "rejected", "screened", "as of")
 	for _, f := range r.Feeds {
-		feeds.Row(screen.Shorten(f.Name, 24), string(f.State), screen.Count(f.Entries), screen.Count(rejected(f)), screen.Count(screened(f)), screen.Ago(f.FetchedAt, r.At))
+		feeds.Row(screen.Shorten(f.Name, 24), string(f.State), screen.Count(f.Entries), screen.Count(rejected(f)), screen.Count(screened(f)), asOf(r, f))
 	}
 	feeds.Print(on.Out)
 	for _, f := range r.Feeds {
@@ -228,4 +228,12 @@ func screened(f feeds.Report) int {
 		n += s.Entries
 	}
 	return n
+}
+
+// asOf says from when the entries of a list are: those that a lost copy had are no list.
+func asOf(r *blocklist.SyncReport, f feeds.Report) string {
+	if f.FetchedAt.IsZero() && slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }) {
+		return "lost, and kept in part"
+	}
+	return screen.Ago(f.FetchedAt, r.At)
 }

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/screen"
@@ -47,13 +51,18 @@ Exit status: 0 an address is blocked; 1 none is; 2 error, or it cannot be told.`
 }
 
 func (a *app) check(cmd *cobra.Command, args []string) error {
-	queries, err := parseQueries(args, true)
-	if err != nil {
-		return err
+	queries, bad := parseQueries(args, true)
+	named := (*nameGivenError)(nil)
+	if bad != nil && !errors.As(bad, &named) {
+		return bad
 	}
 	cfg, err := a.usedConfig(cmd)
 	if err != nil {
-		return err
+		return cmp.Or(bad, err)
+	}
+	if named != nil {
+		named.now, named.exempt = exempt.NameNow(cmd.Context(), cfg, named.name)
+		return bad
 	}
 	reports, warnings, err := blocklist.Check(reach.AtOneMoment(cmd.Context()), cfg, queries)
 	if err != nil {
@@ -93,7 +102,7 @@ func parseQueries(args []string, letIn bool) ([]netip.Prefix, error) {
 	for _, arg := range args {
 		p, err := blocklist.ParseQuery(arg)
 		if host, bad := config.ParseHost(arg); err != nil && bad == nil && host.Name != "" {
-			return nil, badLine(&nameGivenError{host.Name, letIn})
+			return nil, badLine(&nameGivenError{name: host.Name, letIn: letIn})
 		}
 		if err != nil {
 			return nil, badLine(fmt.Errorf("%w, such as 198.51.100.7", err))
@@ -107,6 +116,9 @@ func parseQueries(args []string, letIn bool) ([]netip.Prefix, error) {
 type nameGivenError struct {
 	name  string
 	letIn bool // who gave it may want it let in
+
+	exempt bool // what it stands for is never blocked, if that is known, and how it stands
+	now    exempt.NameStatus
 }
 
 func (e *nameGivenError) Error() string {
@@ -115,9 +127,24 @@ func (e *nameGivenError) Error() string {
 
 // Remedy says what can be done with names.
 func (e *nameGivenError) Remedy() string {
+	switch {
+	case e.exempt && len(e.now.Addresses) == 0:
+		return fmt.Sprintf("\"voipbl sync\" asks what it stands for, which is never blocked then: it is in %s", e.now.Of())
+	case e.exempt:
+		return fmt.Sprintf("\"voipbl check %s\" asks about what it stands for, which is never blocked: it is in %s", firstAddresses(e.now), e.now.Of())
+	}
 	remedy := fmt.Sprintf("\"getent ahosts %s\" tells its addresses", e.name)
 	if e.letIn {
 		remedy += fmt.Sprintf("; \"voipbl allow %s\" has whatever it stands for never blocked", e.name)
 	}
 	return remedy
+}
+
+// firstAddresses are the first few addresses of a name.
+func firstAddresses(n exempt.NameStatus) string {
+	var all []string
+	for _, a := range n.Addresses[:min(len(n.Addresses), 4)] {
+		all = append(all, a.Addr.String())
+	}
+	return strings.Join(all, " ")
 }

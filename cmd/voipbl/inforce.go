@@ -76,7 +76,7 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 	}
 	return &problem.Problem{
 		Error:  f.file + " has changed, and the agent has not taken it over yet",
-		Remedy: problem.RunReload,
+		Remedy: "run \"voipbl reload\"",
 	}
 }
 

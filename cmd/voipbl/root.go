@@ -55,6 +55,8 @@ func (e *usageError) Remedy() string {
 // lineError is a usageError before it is known of which command.
 type lineError struct{ error }
 
+func (e *lineError) Unwrap() error { return e.error }
+
 // badLine is that a command line makes no sense.
 func badLine(err error) error { return &exit.Error{Code: exit.Usage, Err: &lineError{err}} }
 

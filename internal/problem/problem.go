@@ -84,6 +84,3 @@ func Digest(v any) string {
 }
 
 const RunSync = "run \"voipbl sync\""
-
-// RunReload is the remedy for a file that the agent has not taken over yet.
-const RunReload = "run \"voipbl reload\""
