@@ -43,7 +43,7 @@ type daemon struct {
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
 	stale map[string]time.Time // when each stale feed was last logged
-	host  string               // see host.HostAddresses
+	host  string               // see host.Addresses
 
 	troubled    map[string]bool // "sets" or "rules" of one family; see warnOfFamilies
 	reportError string          // see sayOnce; the reporter's own

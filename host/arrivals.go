@@ -36,7 +36,7 @@ func FindArrivals(l *probe.Look) *Arrivals {
 	return a
 }
 
-// LookArrivals reads the interfaces and the routes.
+// LookArrivals reads the interfaces and the routes of this host.
 func LookArrivals() (*Arrivals, error) {
 	links, err := netdump.Steady(netlink.LinkList)
 	if err != nil {

@@ -1,7 +1,7 @@
 package host
 
-// The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which Asterisk
-// takes if its configuration names none (res/res_pjsip/config_transport.c).
+// The ports of SIP, and of SIP over TLS (RFC 3261, 18.1 and 26.2), which PBXs take if their
+// configuration names none (Asterisk: res/res_pjsip/config_transport.c).
 const (
 	SIPPort  = 5060
 	SIPSPort = 5061

@@ -34,7 +34,8 @@ var savedFiles = []string{
 	"/etc/ufw/before.rules", "/etc/ufw/before6.rules", "/etc/ufw/after.rules", "/etc/ufw/after6.rules", "/etc/ufw/user.rules", "/etc/ufw/user6.rules",
 }
 
-// SavedRules finds such lines in the files below a folder. What cannot be read has none.
+// SavedRules finds the lines below a folder from which the host loads rules or sets at boot, and
+// which name a set or have a mark of voipbl's. A file that cannot be read has none.
 func SavedRules(root string) []SavedLine {
 	found := []SavedLine{}
 	for _, pattern := range savedFiles {

@@ -81,7 +81,7 @@ type Ways struct {
 	Tunnels   []Tunnel
 }
 
-// LookWays finds them by a look of its own, which is quick.
+// LookWays finds the ways into this host by a look of its own, which is quick.
 func LookWays() Ways {
 	return FindWays(probe.New(context.Background(), "/"))
 }

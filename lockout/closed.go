@@ -1,7 +1,7 @@
 // Package lockout tells whom base rules would shut out: which listeners of a host they close,
 // which sessions and VPNs they would not let in, and what in the configuration lets them in.
 //
-// It is pure: who listens and who is logged in comes from package host, what is open from
+// It is pure: who listens comes from package host, who is logged in from logins, what is open from
 // package firewall. Whether base rules are installed all the same is decided in package rules.
 // "voipbl firewall apply", "firewall diff", "setup" and "doctor" all ask here.
 package lockout

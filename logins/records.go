@@ -12,7 +12,7 @@ type Records struct {
 	Utmp   bool `json:"utmp"`   // of sessions on a terminal; not from Debian 13 on
 }
 
-// Look tells which of them do. logind hears of a session from its PAM module, which is in
+// Look tells which programs keep such records. logind hears of a session from its PAM module, which is in
 // the package libpam-systemd.
 func Look(l *probe.Look) Records {
 	pam, _ := l.Read("/etc/pam.d/common-session")

@@ -1,7 +1,7 @@
 // Package distinct is for lists in which everything is to be once. It does not sort.
 package distinct
 
-// Of is a list without what was in it before, in its order. It is never nil.
+// Of is a list with each of its values once, where it stood first. It is never nil.
 func Of[T comparable](all []T) []T {
 	seen := make(map[T]bool, len(all))
 	kept := make([]T, 0, len(all))

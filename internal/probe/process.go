@@ -105,7 +105,7 @@ func (l *Look) Running(names ...string) bool {
 	return slices.ContainsFunc(l.Processes, func(p Process) bool { return slices.ContainsFunc(names, p.Runs) })
 }
 
-// SharesNetwork reports whether a process is in our own network namespace: a device of
+// SharesNetwork reports whether the process is in our own network namespace: a device of
 // another one may have the same name.
 func (p Process) SharesNetwork() bool {
 	own, err := os.Readlink(filepath.Join(Proc, procself.Name(), "ns/net"))

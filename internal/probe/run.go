@@ -77,10 +77,10 @@ func Run(ctx context.Context, command ...string) (out, said string, err error) {
 	return stdout.String(), stderr.String(), err
 }
 
-// Run runs a program as [Run] does, as long as the look may take.
+// Run runs a program as the function Run does, at most as long as the look may take.
 func (l *Look) Run(command ...string) (out, said string, err error) { return Run(l.ctx, command...) }
 
-// Limited keeps the first maxOutput bytes, and refuses more: the program gets a
+// Limited keeps the first [MaxOutput] bytes, and refuses more: the program gets a
 // broken pipe. It may be read while the program writes.
 type Limited struct {
 	mu   sync.Mutex
@@ -104,7 +104,7 @@ func (l *Limited) String() string {
 	return l.text.String()
 }
 
-// FirstLines is what of a program's complaint fits into a message.
+// FirstLines is what of a program's complaint fits into a message: one line of it.
 func FirstLines(said string) string {
 	const most = 300
 	said = strings.Join(strings.Fields(said), " ")

@@ -29,7 +29,7 @@ func ReadStat(file string) (Stat, error) {
 	return ReadStatAt(unix.AT_FDCWD, file, make([]byte, StatBytes))
 }
 
-// ReadStatAt reads such a file below an open folder, by means of a buffer of [StatBytes], with
+// ReadStatAt reads a file PID/stat below an open folder that is /proc, by means of a buffer of [StatBytes], with
 // as few calls as can be: for a ban those of all processes are read.
 func ReadStatAt(dir int, file string, buf []byte) (Stat, error) {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, file, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
