@@ -70,13 +70,13 @@ const (
 	maxApplyPause = time.Minute
 )
 
-// LostLockError says that somebody removed the run folder of a running agent, so that a second
+// lostLockError says that somebody removed the run folder of a running agent, so that a second
 // agent could be started.
-type LostLockError struct{ Dir string }
+type lostLockError struct{ Dir string }
 
-func (e *LostLockError) Error() string {
+func (e *lostLockError) Error() string {
 	return "the agent's lock is gone from " + e.Dir + ": somebody has removed the folder"
 }
 
 // Remedy says what to do about it.
-func (e *LostLockError) Remedy() string { return "start the agent anew, and leave run_dir alone" }
+func (e *lostLockError) Remedy() string { return "start the agent anew, and leave run_dir alone" }

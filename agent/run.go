@@ -151,7 +151,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 	for ctx.Err() == nil {
 		lost, err := d.hold.Lost()
 		if lost {
-			return &LostLockError{d.cfg.RunDir}
+			return &lostLockError{d.cfg.RunDir}
 		}
 		d.warnIf("lock", err) // an error that does not mean that the lock is lost
 		events, troubles := d.files.channels()

@@ -64,8 +64,8 @@ func newBanReport() *Report {
 	return &Report{Changed: []Ban{}, Spared: []exempt.Protected{}, Absent: []netip.Prefix{}, Evicted: []Ban{}, Notes: []string{}}
 }
 
-// RefusedBanError is an address that must not be blocked.
-type RefusedBanError struct {
+// refusedBanError is an address that must not be blocked.
+type refusedBanError struct {
 	Prefix netip.Prefix
 	Others int // how many others were to be banned with it
 	Why    string
@@ -74,7 +74,7 @@ type RefusedBanError struct {
 	KeptOut *reach.ExemptBan // what else blocks the address; nil if nothing does
 }
 
-func (e *RefusedBanError) Error() string {
+func (e *refusedBanError) Error() string {
 	others := ""
 	if e.Others > 0 {
 		others = ", and neither are the others"
@@ -87,7 +87,7 @@ func (e *RefusedBanError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *RefusedBanError) Remedy() string {
+func (e *refusedBanError) Remedy() string {
 	if e.KeptOut != nil {
 		return e.KeptOut.Remedy()
 	}
@@ -174,7 +174,7 @@ func (r *Report) concluded(answer *banAnswer, kept, inKernel error) (*Report, er
 	case inKernel != nil:
 		err = errors.Join(inKernel, kept)
 	case answer != nil && len(answer.Refused) > 0:
-		err = &FullError{answer.Refused}
+		err = &fullError{answer.Refused}
 	}
 	r.Error = problem.If(err)
 	return r, err
@@ -436,10 +436,10 @@ func widestBan(cfg config.Config) [2]int {
 }
 
 // mayBan returns an error for a prefix that must not be blocked; else nil.
-func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection) *RefusedBanError {
+func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection) *refusedBanError {
 	p := cidr.FromNetip(prefix)
-	refuse := func(fix, format string, args ...any) *RefusedBanError {
-		return &RefusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
+	refuse := func(fix, format string, args ...any) *refusedBanError {
+		return &refusedBanError{Prefix: prefix, Why: fmt.Sprintf(format, args...), Fix: fix}
 	}
 	if s, never := cidr.FindNeverBanned(p); never {
 		return refuse("ban an address that packets come from", "it is %s (%s, %s), which is never blocked", s.Name, s.Prefix, s.Source)
@@ -492,10 +492,10 @@ func keptOut(ctx context.Context, cfg config.Config, exempt *exempt.Protection, 
 	return nil
 }
 
-// FullError says that the list is full of bans that never end.
-type FullError struct{ Prefixes []netip.Prefix }
+// fullError says that the list is full of bans that never end.
+type fullError struct{ Prefixes []netip.Prefix }
 
-func (e *FullError) Error() string {
+func (e *fullError) Error() string {
 	names := cidr.Text(e.Prefixes[0])
 	if n := len(e.Prefixes) - 1; n > 0 {
 		names += fmt.Sprintf(" and %d more", n)
@@ -504,7 +504,7 @@ func (e *FullError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (*FullError) Remedy() string {
+func (*fullError) Remedy() string {
 	return "take bans back with \"voipbl unban\", give bans an end with --for, or put lists of addresses into a feed"
 }
 

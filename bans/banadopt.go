@@ -57,7 +57,7 @@ func (b *Book) damagedOld(store *fetch.Store, read int, why error) {
 		rest = fmt.Sprintf("the %d bans that can be read stay, others may be lost", read)
 	}
 	if path := b.putAside(store.SetAsideJSON, problem.Line(why), rest); path == "" {
-		b.older = &DamagedOldBansError{why}
+		b.older = &damagedOldBansError{why}
 	}
 }
 

@@ -42,7 +42,7 @@ func (b *Book) look(now banlist.Clock) (t *banlist.Table, notes []string, err er
 			return t, nil, err
 		}
 		if t, err = banlist.DecodeOld(old, now, widestBan(b.Cfg)); err != nil {
-			err = &DamagedOldBansError{err}
+			err = &damagedOldBansError{err}
 		}
 		return t, nil, err
 	}
@@ -58,40 +58,40 @@ func (b *Book) look(now banlist.Clock) (t *banlist.Table, notes []string, err er
 		j.Table.Add(ban)
 	}
 	if err != nil {
-		err = &DamagedOldBansError{err}
+		err = &damagedOldBansError{err}
 	}
 	if len(j.Damaged) > 0 {
-		err = &DamagedBansError{fetch.JournalName(File), len(j.Damaged), j.Damaged[0]}
+		err = &damagedBansError{fetch.JournalName(File), len(j.Damaged), j.Damaged[0]}
 	}
 	return j.Table, notes, err
 }
 
-// DamagedBansError says that some lines of the list of bans cannot be understood.
-type DamagedBansError struct {
+// damagedBansError says that some lines of the list of bans cannot be understood.
+type damagedBansError struct {
 	Path         string
 	Lines, First int
 }
 
-func (e *DamagedBansError) Error() string {
+func (e *damagedBansError) Error() string {
 	return fmt.Sprintf("%s is damaged: %d of its lines cannot be understood, the first is line %d", e.Path, e.Lines, e.First)
 }
 
 // Remedy says what to do about it.
-func (e *DamagedBansError) Remedy() string {
+func (e *damagedBansError) Remedy() string {
 	return "run \"voipbl sync\": it keeps what can be read and what the kernel blocks"
 }
 
-// DamagedOldBansError says that part of an older version's list of bans cannot be read.
-type DamagedOldBansError struct{ Err error }
+// damagedOldBansError says that part of an older version's list of bans cannot be read.
+type damagedOldBansError struct{ Err error }
 
-func (e *DamagedOldBansError) Error() string {
+func (e *damagedOldBansError) Error() string {
 	return File + ".json, which an older version has written, is damaged: " + problem.Line(e.Err)
 }
 
-func (e *DamagedOldBansError) Unwrap() error { return e.Err }
+func (e *damagedOldBansError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *DamagedOldBansError) Remedy() string {
+func (e *damagedOldBansError) Remedy() string {
 	return "run \"voipbl sync\": it keeps what can be read"
 }
 

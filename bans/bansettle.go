@@ -269,7 +269,7 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 	if dryRun {
 		var unread error
 		b.table, b.notes, unread = b.look(now)
-		if errors.As(unread, new(*DamagedOldBansError)) {
+		if errors.As(unread, new(*damagedOldBansError)) {
 			b.older = unread
 		} else if unread != nil {
 			b.notes = append(b.notes, unread.Error())

@@ -90,7 +90,7 @@ func Allow(ctx context.Context, cfg config.Config, hosts []config.Host, opts All
 				}
 			}
 			if b.List, err = b.List.With(e); err != nil {
-				return &FullAllowedError{h.String()}
+				return &fullAllowedError{h.String()}
 			}
 			report.Changed = append(report.Changed, allowedOf(e))
 		}
@@ -223,33 +223,33 @@ func (r *AllowReport) change(ctx context.Context, cfg config.Config, verb string
 	kept, err := exempt.AllowedBook{List: before, Unread: b.Unread}.Write(cfg, b.List, now)
 	if err != nil {
 		r.Changed = []Allowed{}
-		return &UnallowedError{err}
+		return &unallowedError{err}
 	}
 	r.Kept, r.Problem = kept == nil, problem.If(kept)
 	return nil
 }
 
-// UnallowedError is returned if the list of allowed hosts cannot be written anywhere.
-type UnallowedError struct{ Err error }
+// unallowedError is returned if the list of allowed hosts cannot be written anywhere.
+type unallowedError struct{ Err error }
 
-func (e *UnallowedError) Error() string {
+func (e *unallowedError) Error() string {
 	return "nothing has changed, since the list of allowed hosts can be written neither to state_dir nor to run_dir: " + e.Err.Error()
 }
 
-func (e *UnallowedError) Unwrap() error { return e.Err }
+func (e *unallowedError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *UnallowedError) Remedy() string { return problem.Of(e.Err).Remedy }
+func (e *unallowedError) Remedy() string { return problem.Of(e.Err).Remedy }
 
-// FullAllowedError is returned if the list of allowed hosts is full.
-type FullAllowedError struct{ Host string }
+// fullAllowedError is returned if the list of allowed hosts is full.
+type fullAllowedError struct{ Host string }
 
-func (e *FullAllowedError) Error() string {
+func (e *fullAllowedError) Error() string {
 	return fmt.Sprintf("%s is not allowed, and nothing has changed: the list has %d hosts, and takes no more", e.Host, allowlist.Most)
 }
 
 // Remedy says what to do about it.
-func (*FullAllowedError) Remedy() string {
+func (*fullAllowedError) Remedy() string {
 	return "write networks into \"allow:\" of the configuration, or take hosts off with \"voipbl disallow\""
 }
 

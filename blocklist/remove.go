@@ -29,7 +29,7 @@ type Removed struct {
 
 	// Unknown is set if sets are left that may be voipbl's, because the names that its sets
 	// had before are lost.
-	Unknown *UnknownNamesError
+	Unknown *unknownNamesError
 
 	// Saved are files, loaded at boot, that name what was removed.
 	Saved []reach.SavedTrouble
@@ -65,11 +65,11 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	removed := &Removed{Saved: reach.SavedAfterRemoval(host.SavedRules("/"), cfg)}
 	rules := firewall.ReadUsers(ctx)
 	if users := rules.OfChains(); len(users) > 0 {
-		return nil, &ChainInUseError{users}
+		return nil, &chainInUseError{users}
 	}
 	for f, err := range rules.Unknown {
 		if MayUseIt(firewall.Family(f), err) {
-			return nil, &UnknownUsersError{err}
+			return nil, &unknownUsersError{err}
 		}
 	}
 	names, lost := setnames.KnownNames(cfg, setnames.ReadSetNames(cfg))
@@ -112,12 +112,12 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 
 // mayBeOurs returns the unused sets that may be voipbl's, as an error that says why their
 // names are lost; nil if there is no such set.
-func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *UnknownNamesError {
+func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *unknownNamesError {
 	others, err := setnames.OtherSets(kernel, known...)
 	if err != nil {
-		return &UnknownNamesError{Err: errors.Join(lost, err)}
+		return &unknownNamesError{Err: errors.Join(lost, err)}
 	}
-	e := &UnknownNamesError{Err: lost}
+	e := &unknownNamesError{Err: lost}
 	for _, set := range others {
 		if h, err := kernel.Header(set.Name); err == nil && h.References == 0 {
 			e.Sets = append(e.Sets, set.Name)
@@ -129,13 +129,13 @@ func mayBeOurs(lost error, known []config.Config, kernel *ipsetsync.Kernel) *Unk
 	return e
 }
 
-// UnknownNamesError says that the names of voipbl's earlier sets are lost.
-type UnknownNamesError struct {
+// unknownNamesError says that the names of voipbl's earlier sets are lost.
+type unknownNamesError struct {
 	Err  error
 	Sets []string // may be voipbl's
 }
 
-func (e *UnknownNamesError) Error() string {
+func (e *unknownNamesError) Error() string {
 	why := problem.Line(e.Err)
 	if len(e.Sets) == 0 {
 		return "what sets of voipbl's are left is not known: " + why
@@ -144,7 +144,7 @@ func (e *UnknownNamesError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *UnknownNamesError) Remedy() string {
+func (e *unknownNamesError) Remedy() string {
 	short := problem.ShortageRemedy(e.Err)
 	if len(e.Sets) == 0 {
 		return short
@@ -156,17 +156,17 @@ func (e *UnknownNamesError) Remedy() string {
 	return remedy
 }
 
-func (e *UnknownNamesError) Unwrap() error { return e.Err }
+func (e *unknownNamesError) Unwrap() error { return e.Err }
 
-// ChainInUseError says that somebody else's rules jump to one of voipbl's chains.
-type ChainInUseError struct{ Users []string }
+// chainInUseError says that somebody else's rules jump to one of voipbl's chains.
+type chainInUseError struct{ Users []string }
 
-func (e *ChainInUseError) Error() string {
+func (e *chainInUseError) Error() string {
 	return "a chain of ours is in use\n    by " + strings.Join(e.Users, "\n    by ")
 }
 
 // Remedy says what to do about it.
-func (e *ChainInUseError) Remedy() string { return "take that rule out and run again" }
+func (e *chainInUseError) Remedy() string { return "take that rule out and run again" }
 
 // MayUseIt reports whether a family whose rules cannot be listed may have rules that use what
 // is to be removed. Where IPv6 never works on a kernel, it has none.
@@ -174,24 +174,24 @@ func MayUseIt(f firewall.Family, unknown error) bool {
 	return unknown != nil && (f == firewall.IPv4 || firewall.Passing(unknown))
 }
 
-// UnknownUsersError says that rules cannot be listed at the moment, and one of them may use
+// unknownUsersError says that rules cannot be listed at the moment, and one of them may use
 // what is to be removed. Where they can never be listed, as on a kernel that lacks a part of
 // IPv6, the kernel itself refuses to destroy what is in use.
-type UnknownUsersError struct{ Err error }
+type unknownUsersError struct{ Err error }
 
-func (e *UnknownUsersError) Error() string {
+func (e *unknownUsersError) Error() string {
 	return "nothing was removed, since a rule that cannot be listed may use it: " + e.Err.Error()
 }
 
 // Remedy says what to do about it.
-func (e *UnknownUsersError) Remedy() string {
+func (e *unknownUsersError) Remedy() string {
 	if its := problem.Of(e.Err).Remedy; its != "" {
 		return its
 	}
 	return problem.ShortageRemedy(e.Err)
 }
 
-func (e *UnknownUsersError) Unwrap() error { return e.Err }
+func (e *unknownUsersError) Unwrap() error { return e.Err }
 
 // findSets finds voipbl's sets under all their names. It fails if somebody else's rule or list
 // uses one. One name may have been a set of lists in one configuration and a set of bans in
@@ -222,7 +222,7 @@ func (r *Removed) findSets(configs []config.Config, kernel *ipsetsync.Kernel, ru
 			return nil, &ipsetsync.InUseError{Header: h, Want: set.Family, Users: users}
 		}
 		if h.References > 0 && rules.Missing != nil && len(rules.OfSet(set.Name)) == 0 {
-			return nil, &UnknownUsersError{rules.Missing}
+			return nil, &unknownUsersError{rules.Missing}
 		}
 		sets = append(sets, set.Name)
 	}

@@ -181,7 +181,7 @@ func (h *hostAnswer) add(family int, addrs []netip.Addr) {
 	for _, a := range addrs {
 		a = a.Unmap().WithZone("")
 		if reason := Why(a); reason != "" {
-			why = &NoHostError{a, reason}
+			why = &noHostError{a, reason}
 			continue
 		}
 		good = true
@@ -192,13 +192,13 @@ func (h *hostAnswer) add(family int, addrs []netip.Addr) {
 	}
 }
 
-// NoHostError is returned for an address in an answer that cannot be a host's.
-type NoHostError struct {
+// noHostError is returned for an address in an answer that cannot be a host's.
+type noHostError struct {
 	Addr   netip.Addr
 	Reason string
 }
 
-func (e *NoHostError) Error() string {
+func (e *noHostError) Error() string {
 	return fmt.Sprintf("the answer is %s (%s), which is no host's address", e.Addr, e.Reason)
 }
 

@@ -67,11 +67,11 @@ func NewClient(version string, log *slog.Logger) *Client {
 // Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// proxyFromEnvironment is [web.Proxy] with an [*Error].
+// proxyFromEnvironment is [web.Proxy] with a fetchError.
 func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	u, err := web.Proxy(r)
 	if err != nil {
-		return nil, &Error{Reason: ReasonUnreachable, Err: err}
+		return nil, &fetchError{Reason: ReasonUnreachable, Err: err}
 	}
 	return u, nil
 }
@@ -109,7 +109,7 @@ type Response struct {
 // staged there before. Only status 200, or 304 to a request with validators, is a
 // success.
 //
-// On an error, an [*Error], the contents of to are undefined, and only Talked is set in the
+// On an error the contents of to are undefined, and only Talked is set in the
 // response.
 func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, error) {
 	d, err := newDownload(ctx, c, req, to)

@@ -74,7 +74,7 @@ func (s *Store) Stands(name string) { s.wrote(name+listSuffix, nil) }
 
 // ofFeed adds the feed's name to an error.
 func ofFeed(name string, err error) error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := err.(*fetchError); ok {
 		e.Feed = name
 	}
 	return err
@@ -168,7 +168,7 @@ func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
 }
 
 // Verify reads the rest of the body and checks that the whole body is what was written.
-// The error is a [*DamagedError] if it is not, and an [*Error] if the file cannot be
+// The error is a [*DamagedError] if it is not, and another one if the file cannot be
 // read.
 func (c *Copy) Verify() error {
 	var buf []byte

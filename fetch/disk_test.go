@@ -167,7 +167,7 @@ func TestNoRights(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Chmod(s.root.Name(), 0o700) }) // so that it can be removed
 	asNobody(t, func() {
-		var e *Error
+		var e *fetchError
 		if _, err := s.Stage("voipbl"); !errors.As(err, &e) || e.Reason != ReasonStorage || !errors.Is(e, unix.EACCES) {
 			t.Errorf("got %v, want EACCES", err)
 		}

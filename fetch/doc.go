@@ -20,6 +20,6 @@
 // HTTP cannot tell that a body ends early if it has neither a length nor chunks (as in
 // HTTP/1.0, without TLS). Only the list's contents can show that.
 //
-// Every error is an [*Error], with a [Reason] to branch on and a remedy in plain words,
-// or a [*DamagedError] for a file of the store that is not what was written there.
+// Every error has a [Reason] and a remedy in plain words, which package problem reads, or is a
+// [*DamagedError] for a file of the store that is not what was written there.
 package fetch

@@ -30,7 +30,7 @@ type download struct {
 	to     *Staged
 
 	attempts int           // requests made so far
-	last     *Error        // error of the last attempt
+	last     *fetchError   // error of the last attempt
 	wait     time.Duration // before the next attempt
 	wire     int64         // bytes received by the last attempt
 	response Response
@@ -54,16 +54,16 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	}
 	d.url, d.name = u, shownurl.URL(u)
 	if err := web.Allowed(u, req.Insecure); err != nil {
-		return nil, d.fail(&Error{Reason: ReasonBadURL, Err: err})
+		return nil, d.fail(&fetchError{Reason: ReasonBadURL, Err: err})
 	}
 	return d, nil
 }
 
 // badURL returns the error for a malformed URL. It leaves out the error of net/url,
 // which may quote a password.
-func (d *download) badURL() *Error {
+func (d *download) badURL() *fetchError {
 	d.name = cmp.Or(shownurl.Of(d.req.URL), `""`)
-	return d.fail(&Error{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
+	return d.fail(&fetchError{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
 }
 
 // maxValidator is the longest ETag or Last-Modified that is kept, in bytes.
@@ -93,7 +93,7 @@ func (d *download) receive(resp *http.Response) error {
 		return d.stage(resp)
 	case http.StatusNotModified:
 		if d.req.ETag == "" && d.req.LastModified == "" {
-			return &Error{Reason: ReasonStatus, Err: errors.New("304 Not Modified to a request without conditions")}
+			return &fetchError{Reason: ReasonStatus, Err: errors.New("304 Not Modified to a request without conditions")}
 		}
 		// A 304 need not repeat the validators it confirms.
 		d.response.NotModified = true
@@ -150,18 +150,18 @@ func (d *download) decoded(resp *http.Response) (io.Reader, error) {
 		}
 		return z, nil
 	default:
-		return nil, &Error{Reason: ReasonCorrupt, Err: fmt.Errorf("content coding %q, where gzip or none was asked for", coding)}
+		return nil, &fetchError{Reason: ReasonCorrupt, Err: fmt.Errorf("content coding %q, where gzip or none was asked for", coding)}
 	}
 	return wire, nil
 }
 
-func (d *download) tooLarge() *Error {
-	return &Error{Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes after decompression", d.req.MaxBytes)}
+func (d *download) tooLarge() *fetchError {
+	return &fetchError{Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes after decompression", d.req.MaxBytes)}
 }
 
 // bodyError returns why a body could not be staged completely.
 func (d *download) bodyError(err error) error {
-	var storage *Error
+	var storage *fetchError
 	var corrupt flate.CorruptInputError
 	switch {
 	case errors.As(err, &storage):
@@ -169,26 +169,26 @@ func (d *download) bodyError(err error) error {
 	case d.ctx.Err() != nil:
 		return d.interrupted()
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
-		return &Error{Reason: ReasonCorrupt, Err: err, retry: true}
+		return &fetchError{Reason: ReasonCorrupt, Err: err, retry: true}
 	}
 	if err == io.EOF { // a gzip stream without a header is truncated, too
 		err = io.ErrUnexpectedEOF
 	}
-	return &Error{Reason: ReasonTruncated, Err: fmt.Errorf("after %d bytes on the wire: %w", d.wire, err), retry: true}
+	return &fetchError{Reason: ReasonTruncated, Err: fmt.Errorf("after %d bytes on the wire: %w", d.wire, err), retry: true}
 }
 
 // interrupted returns the error for a download that the caller canceled or that ran
 // into the deadline.
-func (d *download) interrupted() *Error {
+func (d *download) interrupted() *fetchError {
 	if err := d.caller.Err(); errors.Is(err, context.Canceled) {
-		return &Error{Reason: ReasonCanceled, Err: context.Cause(d.caller)}
+		return &fetchError{Reason: ReasonCanceled, Err: context.Cause(d.caller)}
 	}
-	return &Error{Reason: ReasonTooSlow, Err: fmt.Errorf("%d bytes received by the deadline of %v: %w",
+	return &fetchError{Reason: ReasonTooSlow, Err: fmt.Errorf("%d bytes received by the deadline of %v: %w",
 		d.wire, d.req.Timeout, context.DeadlineExceeded)}
 }
 
-// fail completes an [Error] with the feed, the URL and the attempts.
-func (d *download) fail(e *Error) *Error {
+// fail completes a fetchError with the feed, the URL and the attempts.
+func (d *download) fail(e *fetchError) *fetchError {
 	e.Attempts = d.attempts
 	if e.Object == "" { // errors of the store have an object already
 		e.Feed, e.Object = d.req.Feed, d.name

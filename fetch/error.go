@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Error says what failed, on which object, and why. [errors.Is] and [errors.As] find
+// fetchError says what failed, on which object, and why. [errors.Is] and [errors.As] find
 // the cause, such as a [unix.Errno].
-type Error struct {
+type fetchError struct {
 	Feed      string    // the feed's name; empty if it is not known
 	Object    string    // the URL without its key, or the path
 	Reason    Reason    // the kind of failure, to branch on
@@ -25,7 +25,7 @@ type Error struct {
 	retry bool // another attempt may succeed
 }
 
-func (e *Error) Error() string {
+func (e *fetchError) Error() string {
 	var b strings.Builder
 	if e.Feed != "" {
 		fmt.Fprintf(&b, "feed %q: ", e.Feed)
@@ -37,14 +37,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-func (e *Error) Unwrap() error { return e.Err }
+func (e *fetchError) Unwrap() error { return e.Err }
 
 // Remedy returns the remedy of the error's reason.
-func (e *Error) Remedy() string { return e.Reason.Remedy() }
+func (e *fetchError) Remedy() string { return e.Reason.Remedy() }
 
 // Explain returns the error as a word, a sentence without feed and object, and a
 // remedy.
-func (e *Error) Explain() (reason, what, remedy string) {
+func (e *fetchError) Explain() (reason, what, remedy string) {
 	if damaged := (*DamagedError)(nil); errors.As(e.Err, &damaged) {
 		return damaged.Explain()
 	}
@@ -73,21 +73,21 @@ func (e *DamagedError) Explain() (reason, what, remedy string) {
 // storageError returns the error for a failure to write, sync or rename a file of the
 // store. Errors of package os name the temporary file; this one names the file that was
 // to be written.
-func storageError(feed, path string, err error) *Error {
+func storageError(feed, path string, err error) *fetchError {
 	reason := cmp.Or(Shortage(err), ReasonStorage)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		reason = ReasonNoSpace
 	}
-	return &Error{Feed: feed, Object: path, Reason: reason, Err: withoutPath(err)}
+	return &fetchError{Feed: feed, Object: path, Reason: reason, Err: withoutPath(err)}
 }
 
 // readError returns the error for a failure to open or read the file at path.
-func readError(path string, err error) *Error {
+func readError(path string, err error) *fetchError {
 	reason := cmp.Or(Shortage(err), ReasonUnreadable)
 	if errors.Is(err, fs.ErrNotExist) {
 		reason = ReasonAbsent
 	}
-	return &Error{Object: path, Reason: reason, Err: withoutPath(err)}
+	return &fetchError{Object: path, Reason: reason, Err: withoutPath(err)}
 }
 
 // Shortage returns the reason of an error that is not the fault of a file, disk or server,
@@ -105,7 +105,7 @@ func Shortage(err error) Reason {
 	return ""
 }
 
-// withoutPath removes the path from an error of package os, because [Error] names the
+// withoutPath removes the path from an error of package os, because fetchError names the
 // object itself.
 func withoutPath(err error) error {
 	var pathErr *fs.PathError

@@ -16,9 +16,9 @@ import (
 func TestErrorText(t *testing.T) {
 	refused := errors.New("connection refused")
 	tests := map[string]error{
-		`feed "voipbl": https://voipbl.org/update/: unreachable: connection refused (4 attempts)`: &Error{
+		`feed "voipbl": https://voipbl.org/update/: unreachable: connection refused (4 attempts)`: &fetchError{
 			Feed: "voipbl", Object: "https://voipbl.org/update/", Reason: ReasonUnreachable, Attempts: 4, Err: refused},
-		`/etc/voipbl/x: unreadable: connection refused`: &Error{Object: "/etc/voipbl/x", Reason: ReasonUnreadable, Err: refused},
+		`/etc/voipbl/x: unreadable: connection refused`: &fetchError{Object: "/etc/voipbl/x", Reason: ReasonUnreadable, Err: refused},
 		`/x.list is damaged: it is cut short`:           &DamagedError{Path: "/x.list", Why: "it is cut short"},
 	}
 	for want, err := range tests {

@@ -15,7 +15,7 @@ import (
 // blocklist must not lose its entries silently.
 func glob(pattern string) ([]string, error) {
 	if _, err := filepath.Match(pattern, ""); err != nil {
-		return nil, &Error{Object: pattern, Reason: ReasonAbsent, Err: err}
+		return nil, &fetchError{Object: pattern, Reason: ReasonAbsent, Err: err}
 	}
 	found := []string{string(filepath.Separator)}
 	for elem := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {

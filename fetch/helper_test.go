@@ -124,9 +124,9 @@ func content(t *testing.T, r io.Reader) string {
 
 // wantReason fails unless err is an *Error with this reason and a remedy, without any
 // secret of these tests.
-func wantReason(t *testing.T, err error, want Reason) *Error {
+func wantReason(t *testing.T, err error, want Reason) *fetchError {
 	t.Helper()
-	var e *Error
+	var e *fetchError
 	if !errors.As(err, &e) {
 		t.Fatalf("got %v, want an *Error: %s", err, want)
 	}

@@ -38,8 +38,7 @@ type Files struct {
 // optional is true, and otherwise an error. An empty directory gives no files. A path
 // that exists and cannot be read is always an error.
 //
-// All files together may have maxBytes bytes; 0 is [DefaultMaxBytes]. Errors are of
-// type [*Error].
+// All files together may have maxBytes bytes; 0 is [DefaultMaxBytes].
 func OpenPath(pattern string, optional bool, maxBytes int64) (*Files, error) {
 	if maxBytes <= 0 {
 		maxBytes = DefaultMaxBytes
@@ -55,7 +54,7 @@ func OpenPath(pattern string, optional bool, maxBytes int64) (*Files, error) {
 // [fs.ErrNotExist] only if nothing by that name exists.
 func find(pattern string) ([]string, error) {
 	if pattern == "" { // filepath.Abs would return the working directory
-		return nil, &Error{Object: `""`, Reason: ReasonAbsent, Err: errors.New("the path is empty")}
+		return nil, &fetchError{Object: `""`, Reason: ReasonAbsent, Err: errors.New("the path is empty")}
 	}
 	path, err := filepath.Abs(pattern)
 	if err != nil {
@@ -99,7 +98,7 @@ func findGlob(pattern string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, &Error{Object: pattern, Reason: ReasonAbsent, Err: fmt.Errorf("no file matches: %w", fs.ErrNotExist)}
+		return nil, &fetchError{Object: pattern, Reason: ReasonAbsent, Err: fmt.Errorf("no file matches: %w", fs.ErrNotExist)}
 	}
 	return files, nil
 }
@@ -138,7 +137,7 @@ func stat(path string) (fs.FileInfo, error) {
 		return info, nil
 	}
 	if _, lerr := os.Lstat(path); lerr == nil && errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{Object: path, Reason: ReasonUnreadable, Err: errors.New("the symbolic link leads nowhere")}
+		return nil, &fetchError{Object: path, Reason: ReasonUnreadable, Err: errors.New("the symbolic link leads nowhere")}
 	}
 	return nil, readError(path, err)
 }
@@ -152,9 +151,9 @@ var kinds = map[fs.FileMode]string{
 	fs.ModeDevice | fs.ModeCharDevice: "a character device",
 }
 
-func notRegular(path string, info fs.FileInfo) *Error {
+func notRegular(path string, info fs.FileInfo) *fetchError {
 	kind := cmp.Or(kinds[info.Mode().Type()], "not a file")
-	return &Error{Object: path, Reason: ReasonNotRegular, Err: fmt.Errorf("%s, not a regular file", kind)}
+	return &fetchError{Object: path, Reason: ReasonNotRegular, Err: fmt.Errorf("%s, not a regular file", kind)}
 }
 
 // Names returns the full paths of the files.
@@ -163,7 +162,7 @@ func (f *Files) Names() []string { return slices.Clone(f.names) }
 // Parts opens the files one after another. A part's name is the file's full path, its
 // size that of the file when it was opened; a file that grows is read further, up to
 // the limit. Each reader is valid until the next iteration. All errors, also of opening
-// the file, are returned by the reader as an [*Error].
+// the file, are returned by the reader.
 func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 	return func(yield func(Part, io.Reader) bool) {
 		left := f.max
@@ -187,7 +186,7 @@ func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 }
 
 // CopyTo stages the files in to, a part for each. It replaces what was staged there
-// before. On an error, an [*Error], the contents of to are undefined.
+// before. On an error the contents of to are undefined.
 func (f *Files) CopyTo(to *Staged) error {
 	if err := to.Reset(); err != nil {
 		return err
@@ -196,7 +195,7 @@ func (f *Files) CopyTo(to *Staged) error {
 	for part, r := range f.Parts() {
 		to.Part(part.Name)
 		if _, err := io.CopyBuffer(to, r, buf); err != nil {
-			var e *Error
+			var e *fetchError
 			if errors.As(err, &e) {
 				e.Feed = to.name
 			}
@@ -255,7 +254,7 @@ func (r *boundedReader) Read(p []byte) (int, error) {
 }
 
 func (r *boundedReader) tooLarge() error {
-	return &Error{Object: r.file.Name(), Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes, with the feed's files before it", r.max)}
+	return &fetchError{Object: r.file.Name(), Reason: ReasonTooLarge, Err: fmt.Errorf("more than %d bytes, with the feed's files before it", r.max)}
 }
 
 // A failedReader returns the error of a file that could not be opened.

@@ -152,7 +152,7 @@ func TestPathUnreadable(t *testing.T) {
 	}
 	asNobody(t, func() {
 		for _, pattern := range []string{"none", "none/a", "none/*", "*/a", "no*/a"} {
-			var e *Error
+			var e *fetchError
 			if _, err := OpenPath(filepath.Join(dir, pattern), true, 0); !errors.As(err, &e) || e.Reason != ReasonUnreadable || !errors.Is(e, unix.EACCES) {
 				t.Errorf("%s: got %v, want EACCES", pattern, err)
 			}
@@ -165,7 +165,7 @@ func TestPathUnreadable(t *testing.T) {
 		var got []string
 		for part, r := range f.Parts() {
 			b, err := io.ReadAll(r)
-			var e *Error
+			var e *fetchError
 			if errors.As(err, &e) && errors.Is(e, unix.EACCES) && e.Object == part.Name {
 				got = append(got, string(e.Reason))
 			} else {

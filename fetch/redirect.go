@@ -22,10 +22,10 @@ func (d *download) redirect(next *http.Request, via []*http.Request) error {
 func redirectPolicy(insecure bool) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
 		if len(via) > web.MaxRedirects {
-			return &Error{Reason: ReasonBadRedirect, Err: fmt.Errorf("more than %d redirects, the last to %s", web.MaxRedirects, shownurl.URL(next.URL))}
+			return &fetchError{Reason: ReasonBadRedirect, Err: fmt.Errorf("more than %d redirects, the last to %s", web.MaxRedirects, shownurl.URL(next.URL))}
 		}
 		if err := web.Allowed(next.URL, insecure); err != nil {
-			return &Error{Reason: ReasonBadRedirect, Err: fmt.Errorf("to %s: %w", shownurl.URL(next.URL), err)}
+			return &fetchError{Reason: ReasonBadRedirect, Err: fmt.Errorf("to %s: %w", shownurl.URL(next.URL), err)}
 		}
 		return nil
 	}

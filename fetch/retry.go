@@ -82,13 +82,13 @@ func jitter(base time.Duration, n int) time.Duration {
 }
 
 // failure returns the error of the whole download.
-func (d *download) failure(err error) *Error {
+func (d *download) failure(err error) *fetchError {
 	return d.fail(d.judge(err))
 }
 
-// judge turns the error of an attempt into an [Error]. An [Error] is returned as it is.
-func (d *download) judge(err error) *Error {
-	var ours *Error
+// judge turns the error of an attempt into a fetchError. A fetchError is returned as it is.
+func (d *download) judge(err error) *fetchError {
+	var ours *fetchError
 	if errors.As(err, &ours) {
 		return ours
 	}
@@ -105,10 +105,10 @@ func (d *download) judge(err error) *Error {
 		err = urlErr.Err
 	}
 	if web.IsBadLocation(err) {
-		return &Error{Reason: ReasonBadRedirect, Err: errors.New("the Location header is not a URL")}
+		return &fetchError{Reason: ReasonBadRedirect, Err: errors.New("the Location header is not a URL")}
 	}
 	reason, retry := transportReason(err)
-	return &Error{Reason: reason, Err: err, retry: retry}
+	return &fetchError{Reason: reason, Err: err, retry: retry}
 }
 
 // transportReason returns the reason for an error of net/http's transport, and whether
@@ -138,9 +138,9 @@ func transportReason(err error) (reason Reason, retry bool) {
 }
 
 // statusError returns the error for a status other than 200 and an expected 304.
-func statusError(resp *http.Response, now time.Time) *Error {
+func statusError(resp *http.Response, now time.Time) *fetchError {
 	code := resp.StatusCode
-	e := &Error{
+	e := &fetchError{
 		Reason: ReasonStatus,
 		Err:    fmt.Errorf("the answer is %s, not 200 or 304", web.StatusWords(code)),
 	}

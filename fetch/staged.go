@@ -62,7 +62,7 @@ func (st *Staged) Part(name string) {
 	st.parts = append(st.parts, Part{Name: name})
 }
 
-// Write appends to the current part. Its error is an [*Error].
+// Write appends to the current part.
 func (st *Staged) Write(p []byte) (int, error) {
 	if st.err != nil || len(p) == 0 {
 		return 0, st.err
@@ -151,7 +151,7 @@ func (st *Staged) path() string { return st.store.path(st.name + listSuffix) }
 // copy or the complete new one. It fills in the Version, Size, SHA256 and Parts of
 // meta; the caller fills in the rest.
 //
-// On an error, an [*Error], the staged file is removed and the old copy stays, unless
+// On an error the staged file is removed and the old copy stays, unless
 // only the sync after the rename has failed.
 func (st *Staged) Commit(meta Meta) error {
 	defer st.Discard()

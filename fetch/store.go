@@ -76,7 +76,7 @@ func FindStore(dir string) (*Store, error) {
 //
 // It refuses a folder that group or others may write to, or that belongs to neither
 // root nor this user: anyone who can write there decides what this host blocks. It does
-// not check the folders above. Errors are of type [*Error].
+// not check the folders above.
 func OpenStore(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, storageError("", dir, err)
@@ -186,7 +186,7 @@ func (s *Store) path(file string) string { return filepath.Join(s.root.Name(), f
 // should have refused it already.
 func checkName(name string) error {
 	if len(name) > maxName || !nameRE.MatchString(name) {
-		return &Error{
+		return &fetchError{
 			Feed: name, Object: "the feed's name", Reason: ReasonStorage,
 			Err: fmt.Errorf("not 1 to %d of a-z, 0-9, '.', '_' and '-', beginning with another than '.'", maxName),
 		}
@@ -209,8 +209,8 @@ func (s *Store) replace(temp *renameio.PendingFile) error {
 	return s.dir.Sync()
 }
 
-// openFile opens a regular file of the folder for reading. Errors are of type [*Error]
-// or [*DamagedError].
+// openFile opens a regular file of the folder for reading. An error may be
+// a [*DamagedError].
 func (s *Store) openFile(file string) (*os.File, fs.FileInfo, error) {
 	path := s.path(file)
 	// os.Root would follow a link to another file of the folder. The name is a single

@@ -32,7 +32,7 @@ func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error)
 	// A list:set has the family of its members.
 	h, err := k.Header(name)
 	if err == nil && h.Family != f && h.Type != typeListSet {
-		err = &OpError{Op: "use", Set: name, Err: fmt.Errorf("%w: it is a %s of %s, and %s is needed", ErrMismatch, h.Type, h.Family, f)}
+		err = &opError{Op: "use", Set: name, Err: fmt.Errorf("%w: it is a %s of %s, and %s is needed", ErrMismatch, h.Type, h.Family, f)}
 	}
 	return false, err
 }
@@ -84,7 +84,7 @@ func (k *Kernel) Bans(name string) (*Live, error) {
 func (k *Kernel) BanSets() ([]Header, error) {
 	var answer listing
 	if err := k.do(headerRequest(""), answer.add); err != nil {
-		return nil, &OpError{Op: "list", Err: err}
+		return nil, &opError{Op: "list", Err: err}
 	}
 	var found []Header
 	for _, live := range answer.sets {

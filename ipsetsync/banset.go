@@ -227,7 +227,7 @@ func (k *Kernel) changeBans(cmd uint8, op, name string, n int, at func(int) cidr
 		// Without NLM_F_EXCL adding an existing entry renews it, and deleting a missing
 		// one is no error.
 		if err := k.do(request{cmd, unix.NLM_F_ACK, e.b}, nil); err != nil {
-			opErr := &OpError{Op: op, Set: name, Err: err}
+			opErr := &opError{Op: op, Set: name, Err: err}
 			var refused *refusal
 			if errors.As(err, &refused) {
 				if i, ok := decodeLineno(refused.echo); ok && i < n {
@@ -256,7 +256,7 @@ func (k *Kernel) BanNew(name string, entries []Timeout) (made []cidr.Prefix, err
 		case err == nil:
 			made = append(made, t.Prefix)
 		case !errors.Is(err, ErrExists):
-			return made, &OpError{Op: "add", Set: name, Entry: t.Prefix.String(), Err: err}
+			return made, &opError{Op: "add", Set: name, Entry: t.Prefix.String(), Err: err}
 		}
 	}
 	return made, nil

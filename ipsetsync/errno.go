@@ -69,15 +69,15 @@ var remedies = map[error]string{
 	ErrWrongContent: "another program writes to our temporary set: find it, or choose another name with \"set:\"",
 }
 
-// OpError is a failed operation on a set.
-type OpError struct {
+// opError is a failed operation on a set.
+type opError struct {
 	Op    string // "create", "add" …
 	Set   string // may be empty
 	Entry string // the entry that was refused, if the kernel named one
 	Err   error
 }
 
-func (e *OpError) Error() string {
+func (e *opError) Error() string {
 	s := "ipset " + e.Op
 	if e.Set != "" {
 		s += " " + e.Set
@@ -88,10 +88,10 @@ func (e *OpError) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
-func (e *OpError) Unwrap() error { return e.Err }
+func (e *opError) Unwrap() error { return e.Err }
 
 // Remedy returns what to do about it, or "" if that is not known.
-func (e *OpError) Remedy() string {
+func (e *opError) Remedy() string {
 	for err, remedy := range remedies {
 		if errors.Is(e.Err, err) {
 			return remedy

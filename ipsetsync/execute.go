@@ -163,7 +163,7 @@ func (k *Kernel) step(p *Plan, s Step) error {
 	case OpDestroy:
 		return patient(func() error { return k.Destroy(s.Set) })
 	}
-	return &OpError{Op: string(s.Op), Set: s.Set, Err: errors.ErrUnsupported}
+	return &opError{Op: string(s.Op), Set: s.Set, Err: errors.ErrUnsupported}
 }
 
 // create makes the set and reads its header back, because a kernel ignores options that
@@ -186,7 +186,7 @@ func (k *Kernel) create(p *Plan, s Step) error {
 // checkCreated compares the header of a new set with the requested one.
 func (s Step) checkCreated(family cidr.Family, h Header) error {
 	if h.Type != TypeHashNet || h.Family != family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
-		return &OpError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
+		return &opError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (k *Kernel) add(p *Plan, s Step) error {
 	b := batch{name: s.Set, entries: p.entries, counts: p.counts}
 	for !b.done() {
 		if err := k.do(b.request(), nil); err != nil {
-			opErr := &OpError{Op: "add", Set: s.Set, Err: err}
+			opErr := &opError{Op: "add", Set: s.Set, Err: err}
 			var refused *refusal
 			if errors.As(err, &refused) {
 				if n, ok := decodeLineno(refused.echo); ok && n < p.entries.Len() {
@@ -219,7 +219,7 @@ func (k *Kernel) count(s Step) error {
 // checkCount compares the number of entries of a filled set with the plan.
 func (s Step) checkCount(h Header) error {
 	if int(h.Elements) != s.Entries {
-		return &OpError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", ErrWrongContent, h.Elements, s.Entries)}
+		return &opError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", ErrWrongContent, h.Elements, s.Entries)}
 	}
 	return nil
 }

@@ -40,12 +40,12 @@ func Open() (*Kernel, error) {
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
 			err = ErrNoIPSet
 		}
-		return nil, &OpError{Op: "open", Err: err}
+		return nil, &opError{Op: "open", Err: err}
 	}
 	timeout := unix.NsecToTimeval(answerTimeout.Nanoseconds())
 	if err := sock.SetSendTimeout(&timeout); err != nil {
 		sock.Close()
-		return nil, &OpError{Op: "open", Err: err}
+		return nil, &opError{Op: "open", Err: err}
 	}
 	k := &Kernel{sock: sock, buf: make([]byte, receiveBuffer)}
 	if err := k.probe(); err != nil {
@@ -66,7 +66,7 @@ func (k *Kernel) probe() error {
 		if errors.Is(err, unix.EINVAL) {
 			err = ErrNoIPSet
 		}
-		return &OpError{Op: "open", Err: err}
+		return &opError{Op: "open", Err: err}
 	}
 	for _, f := range cidr.Families {
 		var highest, lowest uint8
@@ -78,7 +78,7 @@ func (k *Kernel) probe() error {
 			err = ErrNoType
 		}
 		if err != nil {
-			return &OpError{Op: "find type hash:net", Err: err}
+			return &opError{Op: "find type hash:net", Err: err}
 		}
 		k.revision[f] = max(min(revision, highest), lowest)
 	}
@@ -129,7 +129,7 @@ func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) 
 			err = fmt.Errorf("%w: %d sets in an answer about one", errMalformed, len(answer.sets))
 		}
 		if err != nil {
-			return nil, &OpError{Op: op, Set: name, Err: err}
+			return nil, &opError{Op: op, Set: name, Err: err}
 		}
 		return answer.sets[0], nil
 	}
@@ -139,7 +139,7 @@ func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) 
 func (k *Kernel) Lists(name string) ([]string, error) {
 	var answer listing
 	if err := k.do(headerRequest(""), answer.add); err != nil {
-		return nil, &OpError{Op: "list", Err: err}
+		return nil, &opError{Op: "list", Err: err}
 	}
 	var lists []string
 	for _, s := range answer.sets {
@@ -167,7 +167,7 @@ func (k *Kernel) Destroy(name string) error {
 
 func (k *Kernel) op(op, name string, req request) error {
 	if err := k.do(req, nil); err != nil {
-		return &OpError{Op: op, Set: name, Err: err}
+		return &opError{Op: op, Set: name, Err: err}
 	}
 	return nil
 }

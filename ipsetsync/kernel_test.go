@@ -326,7 +326,7 @@ func TestRefusedEntry(t *testing.T) {
 	const most = 3000
 	p.Build[0].Maxelem = most
 	_, err = k.Execute(p)
-	var opErr *OpError
+	var opErr *opError
 	if !errors.Is(err, ErrFull) || !errors.As(err, &opErr) || opErr.Entry == "" {
 		t.Fatalf("got %v, want an entry refused because the set is full", err)
 	}
@@ -477,7 +477,7 @@ func TestErrorsOfTheKernel(t *testing.T) {
 func TestWithoutRights(t *testing.T) {
 	if os.Getenv("VOIPBL_TEST_NOBODY") != "" {
 		_, err := Open()
-		fmt.Println(err, "/", err.(*OpError).Remedy())
+		fmt.Println(err, "/", err.(*opError).Remedy())
 		return
 	}
 	testskip.UnlessRoot(t)

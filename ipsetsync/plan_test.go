@@ -147,7 +147,7 @@ func TestLiveFind(t *testing.T) {
 
 func TestErrorsHaveRemedies(t *testing.T) {
 	for n, sentinel := range codes {
-		err := &OpError{Op: "add", Set: "voip_bl", Entry: "192.0.2.1", Err: &refusal{errno: n}}
+		err := &opError{Op: "add", Set: "voip_bl", Entry: "192.0.2.1", Err: &refusal{errno: n}}
 		if !errors.Is(err, sentinel) {
 			t.Errorf("%d is not %v", int(n), sentinel)
 		}

@@ -54,15 +54,15 @@ func sessionsBehind(ways host.Ways, c Closed, sessions []logins.Login) []string 
 	return slices.Compact(all)
 }
 
-// TunnelError is a confirmation that came in through a tunnel: what carries
+// tunnelError is a confirmation that came in through a tunnel: what carries
 // it was there before the rules, so that it proves nothing about them.
-type TunnelError struct {
+type tunnelError struct {
 	Tunnel   string
 	Closed   []Closed // what carries it and is not open; none if it is not known what does
 	Deadline time.Time
 }
 
-func (e *TunnelError) Error() string {
+func (e *tunnelError) Error() string {
 	text := fmt.Sprintf("this SSH connection comes in through the tunnel %s, which was there before the rules", e.Tunnel)
 	if len(e.Closed) == 0 {
 		return text + ", and it is not known what carries it"
@@ -75,7 +75,7 @@ func (e *TunnelError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *TunnelError) Remedy() string {
+func (e *tunnelError) Remedy() string {
 	sure := fmt.Sprintf("log in past the tunnel and confirm there, before %s, or use --here if you know that it comes again", e.Deadline.Local().Format(time.TimeOnly))
 	var all []string
 	for _, c := range e.Closed {
@@ -103,7 +103,7 @@ func CheckTunnel(base firewall.Base, saved [2]*firewall.Saved, ways host.Ways, c
 	outer := ways.Outer(t)
 	closed := VPN(Find(base, saved, outer))
 	if len(closed) > 0 || len(outer) == 0 && t.Program == "" {
-		return &TunnelError{name, closed, deadline}
+		return &tunnelError{name, closed, deadline}
 	}
 	return nil
 }

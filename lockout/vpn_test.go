@@ -71,7 +71,7 @@ func TestCheckTunnel(t *testing.T) {
 				t.Errorf("%s: %v has no %q", c.client, err, piece)
 			}
 		}
-		if remedy := err.(*TunnelError).Remedy(); !strings.Contains(remedy, "--here") || strings.Contains(err.Error(), "close") != strings.Contains(remedy, "firewall.services") {
+		if remedy := err.(*tunnelError).Remedy(); !strings.Contains(remedy, "--here") || strings.Contains(err.Error(), "close") != strings.Contains(remedy, "firewall.services") {
 			t.Errorf("%s: remedy %s", c.client, remedy)
 		}
 	}

@@ -39,29 +39,29 @@ type Migrated struct {
 // Nothing reports whether nothing of the script was found.
 func (m *Migrated) Nothing() bool { return len(m.Lines)+len(m.Rules)+len(m.Sets) == 0 }
 
-// ScriptStaysError says that the script stays, because voipbl does not protect this host yet.
-type ScriptStaysError struct{ Problems []string }
+// scriptStaysError says that the script stays, because voipbl does not protect this host yet.
+type scriptStaysError struct{ Problems []string }
 
-func (e *ScriptStaysError) Error() string {
+func (e *scriptStaysError) Error() string {
 	return "the published voipbl.sh stays, since voipbl does not protect this host yet: " + strings.Join(e.Problems, "; ")
 }
 
 // Remedy says what to do about it.
-func (*ScriptStaysError) Remedy() string { return "voipbl sync; then run this again" }
+func (*scriptStaysError) Remedy() string { return "voipbl sync; then run this again" }
 
-// ScriptUsedError says that something else depends on the script.
-type ScriptUsedError struct {
+// scriptUsedError says that something else depends on the script.
+type scriptUsedError struct {
 	Why string
 	By  []string
 	Do  string // what the admin can do to end that
 }
 
-func (e *ScriptUsedError) Error() string {
+func (e *scriptUsedError) Error() string {
 	return "nothing was taken out, since " + e.Why + ": " + strings.Join(e.By, "; ")
 }
 
 // Remedy says what to do about it.
-func (e *ScriptUsedError) Remedy() string { return e.Do + "; then run this again" }
+func (e *scriptUsedError) Remedy() string { return e.Do + "; then run this again" }
 
 // scriptPart is what the script made in one family of one backend.
 type scriptPart struct {
@@ -81,7 +81,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		return nil, err
 	}
 	if !status.Protected || status.Entries() == 0 {
-		return nil, &ScriptStaysError{append(slices.Clone(status.Problems), "nothing is blocked")[:1]}
+		return nil, &scriptStaysError{append(slices.Clone(status.Problems), "nothing is blocked")[:1]}
 	}
 	lines := voipblsh.Lines("/")
 	parts, err := scriptParts(ctx, cfg, lines)
@@ -89,7 +89,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 		return nil, err
 	}
 	if pids := voipblsh.Running(); len(pids) > 0 {
-		return nil, &ScriptRunsError{pids}
+		return nil, &scriptRunsError{pids}
 	}
 	lost, err := lostWith(cfg, parts)
 	if err != nil {
@@ -110,7 +110,7 @@ func Migrate(ctx context.Context, cfg config.Config, version string, dryRun bool
 	}
 	// Nothing starts the script any more, but it may still be running.
 	if pids := voipblsh.Running(); len(pids) > 0 && !dryRun {
-		return done, &ScriptRunsError{pids}
+		return done, &scriptRunsError{pids}
 	}
 	for _, p := range parts {
 		if p.Nothing() {
@@ -179,11 +179,11 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []voipblsh.Line) 
 	used = append(used, lists...)
 	switch {
 	case len(byHand) > 0:
-		return nil, &ScriptUsedError{"voipbl.sh is run by more than a line that runs only that", byHand, "take voipbl.sh out of there by hand"}
+		return nil, &scriptUsedError{"voipbl.sh is run by more than a line that runs only that", byHand, "take voipbl.sh out of there by hand"}
 	case len(used) > 0:
-		return nil, &ScriptUsedError{"others use the chain or the sets of voipbl.sh", used, "take these out, or have them use the sets of voipbl"}
+		return nil, &scriptUsedError{"others use the chain or the sets of voipbl.sh", used, "take these out, or have them use the sets of voipbl"}
 	case len(forward) > 0:
-		return nil, &ScriptUsedError{"voipbl.sh guards what is behind this host, and voipbl does not yet", forward, `set "firewall: {drop_at: prerouting}"; "voipbl sync"`}
+		return nil, &scriptUsedError{"voipbl.sh guards what is behind this host, and voipbl does not yet", forward, `set "firewall: {drop_at: prerouting}"; "voipbl sync"`}
 	}
 	return parts, nil
 }

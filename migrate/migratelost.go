@@ -79,19 +79,19 @@ func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 	return nil, nil
 }
 
-// ScriptRunsError says that the published voipbl.sh is running, so it would put its set and
+// scriptRunsError says that the published voipbl.sh is running, so it would put its set and
 // rules back.
-type ScriptRunsError struct{ PIDs []int }
+type scriptRunsError struct{ PIDs []int }
 
-func (e *ScriptRunsError) Error() string {
+func (e *scriptRunsError) Error() string {
 	return fmt.Sprintf("voipbl.sh is running (process %s), and would put its set and rules back", e.list(", "))
 }
 
 // Remedy says what to do about it.
-func (e *ScriptRunsError) Remedy() string {
+func (e *scriptRunsError) Remedy() string {
 	return fmt.Sprintf("wait until it has finished, or end it with \"kill %s\"; then run this again", e.list(" "))
 }
 
-func (e *ScriptRunsError) list(between string) string {
+func (e *scriptRunsError) list(between string) string {
 	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(e.PIDs)), between), "[]")
 }

@@ -48,15 +48,15 @@ func (*ReportingOffError) Remedy() string {
 	return "write \"report: {enabled: true}\" if this host may tell VoIPBL who attacks it, or take voipbl report out of fail2ban's actions"
 }
 
-// RefusedReportError says that VoIPBL refused a report for good.
-type RefusedReportError struct{ Verdict Verdict }
+// refusedReportError says that VoIPBL refused a report for good.
+type refusedReportError struct{ Verdict Verdict }
 
-func (e *RefusedReportError) Error() string {
+func (e *refusedReportError) Error() string {
 	return fmt.Sprintf("%s (%s) was refused by %s", e.Verdict.Addr, e.Verdict.Kind, e.Verdict.Why)
 }
 
 // Remedy says what to do about it.
-func (e *RefusedReportError) Remedy() string { return Forbidden.Remedy() }
+func (e *refusedReportError) Remedy() string { return Forbidden.Remedy() }
 
 // ReportAttacker reports an address to VoIPBL that was banned or unbanned here. It writes the
 // report down, and then sends what is due for at most a few seconds. The next call, or the
@@ -190,7 +190,7 @@ func (r *Report) try(cfg config.Config, entry Entry) error {
 func (r *Report) settle(cfg config.Config, err error) error {
 	switch r.Outcome {
 	case Refused:
-		return &RefusedReportError{r.Verdict}
+		return &refusedReportError{r.Verdict}
 	case Queued:
 	default:
 		return nil

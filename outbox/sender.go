@@ -51,16 +51,16 @@ func reportServer(cfg config.Config) Server {
 	return Server{URL: cfg.Report.URL, Insecure: cfg.Report.Insecure, Serial: cfg.Report.Serial}
 }
 
-// UnresolvedError says that names of allow or trunks have never been resolved, so one of their
+// unresolvedError says that names of allow or trunks have never been resolved, so one of their
 // addresses could be among those that wait to be reported.
-type UnresolvedError struct{ Names []string }
+type unresolvedError struct{ Names []string }
 
-func (e *UnresolvedError) Error() string {
+func (e *unresolvedError) Error() string {
 	return fmt.Sprintf("%s of allow or trunks was never resolved, so nothing is sent: it may be about a friend", strings.Join(e.Names, ", "))
 }
 
 // Remedy says what to do about it.
-func (e *UnresolvedError) Remedy() string {
+func (e *unresolvedError) Remedy() string {
 	return "write its address instead, or mend DNS, and run \"voipbl sync\""
 }
 
@@ -112,7 +112,7 @@ func (s *sender) Round(ctx context.Context) error {
 // spared says which addresses are not reported.
 type spared struct {
 	protected  *exempt.Protection
-	unresolved *UnresolvedError
+	unresolved *unresolvedError
 }
 
 func (s spared) of(a netip.Addr) string { return whySpared(a, s.protected) }
@@ -131,7 +131,7 @@ func (s *sender) limits(ctx context.Context) (Limits, spared, error) {
 	}
 	names := protected.Unprotected
 	return Limits{PerHour: s.cfg.Report.PerHour, Network: s.Network, OnlyUnbans: len(names) > 0},
-		spared{protected, &UnresolvedError{names}}, nil
+		spared{protected, &unresolvedError{names}}, nil
 }
 
 // step gives the last result, if any, to the box, and chooses the next entry. Both are on disk

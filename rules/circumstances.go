@@ -102,7 +102,7 @@ func (c Circumstances) refusal() error {
 	case len(c.Out) > 0 && !c.Unattended: // which says more
 		return lockout.Refuse(c.Out)
 	case c.mustWait():
-		return &UnattendedError{c.There}
+		return &unattendedError{c.There}
 	}
 	return lockout.Refuse(c.Out)
 }

@@ -113,8 +113,8 @@ func TestRefusal(t *testing.T) {
 		{"somebody would be locked out", Circumstances{ByHand: true, Out: out}, &lockout.ShutOutError{}},
 		{"by force", Circumstances{ByHand: true, Force: true, Out: out}, nil},
 		{"somebody would be, by a sync that nobody waits for", Circumstances{Used: true, Out: out}, &lockout.ShutOutError{}},
-		{"a sync that nobody waits for", Circumstances{Used: true}, &UnattendedError{}},
-		{"nobody is there", Circumstances{Unattended: true, Established: true, Out: out}, &UnattendedError{}},
+		{"a sync that nobody waits for", Circumstances{Used: true}, &unattendedError{}},
+		{"nobody is there", Circumstances{Unattended: true, Established: true, Out: out}, &unattendedError{}},
 	} {
 		if got := c.is.refusal(); fmt.Sprintf("%T", got) != fmt.Sprintf("%T", c.want) {
 			t.Errorf("%s: %v", c.name, got)

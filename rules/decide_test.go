@@ -138,7 +138,7 @@ func TestDecide(t *testing.T) {
 	}
 	fresh, rejected := State{}, State{Rejected: &RejectedBase{Key: key}}
 	pending := func(key string) State { return State{Pending: &PendingBase{Key: key}} }
-	damaged := &DamagedRulesError{errors.New("damaged")}
+	damaged := &damagedRulesError{errors.New("damaged")}
 
 	hand := Circumstances{ByHand: true, Caller: true, LoggedIn: true}
 	force := Circumstances{ByHand: true, Force: true, Caller: true, LoggedIn: true}

@@ -16,16 +16,16 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// NoDropError is sets whose members no rule drops, or some packets of whose members, while
+// noDropError is sets whose members no rule drops, or some packets of whose members, while
 // the rules are another program's.
-type NoDropError struct {
+type noDropError struct {
 	Sets    []string
 	Reached []string        // sets of which it is not all packets, each in words
 	first   string          // of all these sets
 	at      firewall.Family // of that one
 }
 
-func (e *NoDropError) Error() string {
+func (e *noDropError) Error() string {
 	what := slices.Clone(e.Reached)
 	if len(e.Sets) > 0 {
 		what = slices.Insert(what, 0, "no rule drops the members of "+strings.Join(e.Sets, " and "))
@@ -34,33 +34,33 @@ func (e *NoDropError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *NoDropError) Remedy() string {
+func (e *noDropError) Remedy() string {
 	tool := [...]string{"iptables", "ip6tables"}[e.at]
 	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.first)
 }
 
-// UnseenDropError is that no rule is seen to drop the members of sets, and not all rules could
+// unseenDropError is that no rule is seen to drop the members of sets, and not all rules could
 // be listed, while the rules are another program's.
-type UnseenDropError struct {
+type unseenDropError struct {
 	Sets []string
 	Err  error
 }
 
-func (e *UnseenDropError) Error() string {
+func (e *unseenDropError) Error() string {
 	return "whether a rule drops the members of " + strings.Join(e.Sets, " and ") + " is not known: " + e.Err.Error()
 }
 
-func (e *UnseenDropError) Unwrap() error { return e.Err }
+func (e *unseenDropError) Unwrap() error { return e.Err }
 
-// OwnRulesLeftError is rules of ours from before the rules were another program's.
-type OwnRulesLeftError struct{ Rules int }
+// ownRulesLeftError is rules of ours from before the rules were another program's.
+type ownRulesLeftError struct{ Rules int }
 
-func (e *OwnRulesLeftError) Error() string {
+func (e *ownRulesLeftError) Error() string {
 	return fmt.Sprintf("voipbl's own rules are still there (%d changes would take them out), and are not renewed: firewall.drop_at is none", e.Rules)
 }
 
 // Remedy says what to do about it.
-func (e *OwnRulesLeftError) Remedy() string {
+func (e *ownRulesLeftError) Remedy() string {
 	return "once another program's rules drop the members of the sets, \"voipbl firewall apply\" takes those of voipbl out"
 }
 
@@ -75,7 +75,7 @@ func (d *Decision) leaveToOthers(w want, s *sight) {
 	case s.undropped != nil:
 		d.Problem = s.undropped
 	case len(ours) > 0 && !d.byHand:
-		d.Problem = &OwnRulesLeftError{len(ours)}
+		d.Problem = &ownRulesLeftError{len(ours)}
 	}
 }
 
@@ -121,8 +121,7 @@ func (r *Hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs b
 	return noDrop(ctx, r.Cfg, r.Sets, everywhere(ctx, r.Fw, saved), filled, theirs)
 }
 
-// BansDropped reports, as a [*NoDropError], that no rule drops who is banned, or, as an
-// [*UnseenDropError], that this is not known.
+// BansDropped returns an error if no rule drops who is banned, or if that is not known.
 func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, kernel *ipsetsync.Kernel) error {
 	saved, err := fw.Read(ctx)
 	if err != nil {
@@ -140,8 +139,8 @@ func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 // noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
 // not count. What is known for certain goes first.
 func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []reach.KernelRules, sets func(cidr.Family) []string, theirs bool) error {
-	var e NoDropError
-	var unseen UnseenDropError
+	var e noDropError
+	var unseen unseenDropError
 	p, passedErr := reach.PassedBy(ctx, rules, nil)
 	for _, f := range cidr.Families {
 		if !settings.WantsRules(cfg, firewall.Family(f)) {

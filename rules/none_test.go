@@ -41,8 +41,8 @@ func TestNoDrop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := noDrop(t.Context(), cfg, kernel, c.saved, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false)
 			var (
-				none   *NoDropError
-				unseen *UnseenDropError
+				none   *noDropError
+				unseen *unseenDropError
 			)
 			switch {
 			case c.unseen && (!errors.As(err, &unseen) || len(unseen.Sets) != c.sets || !errors.Is(err, unix.ENOBUFS)):
@@ -54,7 +54,7 @@ func TestNoDrop(t *testing.T) {
 	}
 	// Rules may ask for a set by a list that it is in, and which there are the kernel does not say.
 	kernel.Close()
-	var unseen *UnseenDropError
+	var unseen *unseenDropError
 	if err := noDrop(t.Context(), cfg, kernel, []reach.KernelRules{known}, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false); !errors.As(err, &unseen) || len(unseen.Sets) != 2 {
 		t.Errorf("lists of sets that cannot be had: %v", err)
 	}

@@ -28,12 +28,12 @@ func (e *RejectedError) Remedy() string {
 	return "check firewall.local_networks and firewall.services, then run \"voipbl firewall apply\" and confirm"
 }
 
-// UnattendedError is new base rules on a host that is in use already, and nobody
+// unattendedError is new base rules on a host that is in use already, and nobody
 // there to be let in or locked out: cron has found a change in the configuration.
 // On a fresh host there is nothing to lose, and provisioning is what installs it.
-type UnattendedError struct{ Others bool } // others are in force
+type unattendedError struct{ Others bool } // others are in force
 
-func (e *UnattendedError) Error() string {
+func (e *unattendedError) Error() string {
 	if e.Others {
 		return "the base rules have changed, and nobody has tried yet whether they let an admin in: those from before stay in force"
 	}
@@ -41,12 +41,12 @@ func (e *UnattendedError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (*UnattendedError) Remedy() string {
+func (*unattendedError) Remedy() string {
 	return "log in by SSH and run \"voipbl firewall apply\", which puts them on trial"
 }
 
 // Explain describes it; see [problem.Of].
-func (e *UnattendedError) Explain() (reason, what, remedy string) {
+func (e *unattendedError) Explain() (reason, what, remedy string) {
 	return problem.ReasonUntried, "", e.Remedy()
 }
 

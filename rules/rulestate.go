@@ -103,22 +103,22 @@ func readRules(store, run *fetch.Store) (state State, record Record, lost bool, 
 	case problem.IsAbsent(err):
 		return State{}, record, true, nil
 	case err != nil:
-		return State{}, record, false, &DamagedRulesError{err}
+		return State{}, record, false, &damagedRulesError{err}
 	}
 	return state, record, false, nil
 }
 
-// DamagedRulesError is not knowing which base rules were confirmed.
-type DamagedRulesError struct{ Err error }
+// damagedRulesError is not knowing which base rules were confirmed.
+type damagedRulesError struct{ Err error }
 
-func (e *DamagedRulesError) Error() string {
+func (e *damagedRulesError) Error() string {
 	return "what is known about the base rules cannot be read, so they are left as they are: " + e.Err.Error()
 }
 
-func (e *DamagedRulesError) Unwrap() error { return e.Err }
+func (e *damagedRulesError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (e *DamagedRulesError) Remedy() string {
+func (e *damagedRulesError) Remedy() string {
 	return "run \"voipbl firewall apply\", and confirm"
 }
 

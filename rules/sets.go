@@ -45,20 +45,20 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 func (r *Hold) CheckForeign(f cidr.Family) error {
 	h, err := r.Sets.Header(r.Cfg.SetName(int(f)))
 	if err == nil && !ipsetsync.IsOurs(h, f) {
-		return &ForeignSetError{h}
+		return &foreignSetError{h}
 	}
 	return err
 }
 
-// ForeignSetError is a set of our name that somebody else has made: its members
+// foreignSetError is a set of our name that somebody else has made: its members
 // are not to be dropped.
-type ForeignSetError struct{ Header ipsetsync.Header }
+type foreignSetError struct{ Header ipsetsync.Header }
 
-func (e *ForeignSetError) Error() string {
+func (e *foreignSetError) Error() string {
 	return fmt.Sprintf("the set %s is a %s of %s that somebody else made", e.Header.Name, e.Header.Type, e.Header.Family)
 }
 
 // Remedy says what to do about it.
-func (e *ForeignSetError) Remedy() string {
+func (e *foreignSetError) Remedy() string {
 	return "\"voipbl sync\" replaces it if nothing uses it; or choose another name with \"set:\""
 }

@@ -113,29 +113,29 @@ func AgentRuns(cfg config.Config) (who string, yes bool, err error) {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
 		return "", false, nil
 	case err != nil:
-		return "", false, &AgentUnknownError{err}
+		return "", false, &agentUnknownError{err}
 	}
 	defer f.Close()
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
 	case err == nil:
 		return "", false, nil
 	case !errors.Is(err, unix.EWOULDBLOCK):
-		return "", false, &AgentUnknownError{fmt.Errorf("lock %s: %w", f.Name(), err)}
+		return "", false, &agentUnknownError{fmt.Errorf("lock %s: %w", f.Name(), err)}
 	}
 	return holder(f), true, nil
 }
 
-// AgentUnknownError is returned if it cannot be found out whether an agent is running.
-type AgentUnknownError struct{ Err error }
+// agentUnknownError is returned if it cannot be found out whether an agent is running.
+type agentUnknownError struct{ Err error }
 
-func (e *AgentUnknownError) Error() string {
+func (e *agentUnknownError) Error() string {
 	return "it cannot be known whether an agent runs: " + e.Err.Error()
 }
 
-func (e *AgentUnknownError) Unwrap() error { return e.Err }
+func (e *agentUnknownError) Unwrap() error { return e.Err }
 
 // Remedy returns what to do about it.
-func (e *AgentUnknownError) Remedy() string {
+func (e *agentUnknownError) Remedy() string {
 	if short := problem.ShortageRemedy(e.Err); short != "" {
 		return short
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// RestartError is returned for a change of the configuration that needs a restart of
+// restartError is returned for a change of the configuration that needs a restart of
 // the agent.
-type RestartError struct{ Key string }
+type restartError struct{ Key string }
 
-func (e *RestartError) Error() string {
+func (e *restartError) Error() string {
 	return e.Key + " has changed, which needs a new start"
 }
 
 // Remedy returns what to do about it.
-func (e *RestartError) Remedy() string { return "systemctl restart voipbl" }
+func (e *restartError) Remedy() string { return "systemctl restart voipbl" }
 
 // Refusal returns why the agent refuses to replace the old configuration with the new
 // one, or nil.
@@ -39,16 +39,16 @@ func Besides(old, new config.Config, may state.MayLose) error {
 	return errors.Join(needsRestart(old, new), lessProtection(old, new, may))
 }
 
-// LessProtectionError is returned for a configuration that protects less than the old
+// lessProtectionError is returned for a configuration that protects less than the old
 // one, unless an admin has asked for the reload.
-type LessProtectionError struct{ Lost []string }
+type lessProtectionError struct{ Lost []string }
 
-func (e *LessProtectionError) Error() string {
+func (e *lessProtectionError) Error() string {
 	return "the file has changed and takes away " + strings.Join(e.Lost, "; ") + ", so the agent does not take it over by itself"
 }
 
 // Remedy returns what to do about it.
-func (e *LessProtectionError) Remedy() string { return state.LessRemedy }
+func (e *lessProtectionError) Remedy() string { return state.LessRemedy }
 
 // lostBase is listed as lost if the new file has "base: false".
 const lostBase = "the base rules"
@@ -56,7 +56,7 @@ const lostBase = "the base rules"
 // TakesBase reports whether a configuration is refused because it no longer has base
 // rules.
 func TakesBase(refused error) bool {
-	var e *LessProtectionError
+	var e *lessProtectionError
 	return errors.As(refused, &e) && slices.Contains(e.Lost, lostBase)
 }
 
@@ -67,7 +67,7 @@ func lessProtection(old, new config.Config, may state.MayLose) error {
 	if may == state.LoseAny || len(rest) == 0 && (may == state.LoseRules || len(rules) == 0) {
 		return nil
 	}
-	return &LessProtectionError{append(rules, rest...)}
+	return &lessProtectionError{append(rules, rest...)}
 }
 
 // TakenAway returns everything that a change removes. Rules that are left to another program
@@ -138,9 +138,9 @@ func feedNames(cfg config.Config) (names []string) {
 func needsRestart(old, new config.Config) error {
 	switch {
 	case old.StateDir != new.StateDir:
-		return &RestartError{"state_dir"}
+		return &restartError{"state_dir"}
 	case old.RunDir != new.RunDir:
-		return &RestartError{"run_dir"}
+		return &restartError{"run_dir"}
 	}
 	return nil
 }

@@ -163,19 +163,19 @@ func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resol
 	return exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: keep}), nil
 }
 
-// BlockedLoginError is a set that has the address of somebody who is logged in: the
+// blockedLoginError is a set that has the address of somebody who is logged in: the
 // drop would cut him off.
-type BlockedLoginError struct {
+type blockedLoginError struct {
 	Login logins.Login
 	Set   string
 }
 
-func (e *BlockedLoginError) Error() string {
+func (e *blockedLoginError) Error() string {
 	return fmt.Sprintf("the set %s has the address of the SSH session from %s, so no rule is put in that drops its members", e.Set, e.Login.From)
 }
 
 // Remedy says what to do about it.
-func (e *BlockedLoginError) Remedy() string {
+func (e *blockedLoginError) Remedy() string {
 	return "run \"voipbl sync\", which takes the addresses of SSH sessions out of the set; put yours into \"allow\""
 }
 
@@ -193,7 +193,7 @@ func checkBlocked(r *rules.Hold, sessions []logins.Login) error {
 		for _, l := range sessions {
 			p := cidr.FromNetip(netip.PrefixFrom(l.From, l.From.BitLen()))
 			if _, blocked := live.Find(p); blocked && p.Family() == f {
-				return &BlockedLoginError{l, live.Name}
+				return &blockedLoginError{l, live.Name}
 			}
 		}
 	}

@@ -21,10 +21,10 @@ const (
 	whyByHand = "they were rolled back by hand"
 )
 
-// NotPendingError is nothing being there to confirm or to roll back.
-type NotPendingError struct{ Rejected *rules.RejectedError }
+// notPendingError is nothing being there to confirm or to roll back.
+type notPendingError struct{ Rejected *rules.RejectedError }
 
-func (e *NotPendingError) Error() string {
+func (e *notPendingError) Error() string {
 	if e.Rejected != nil {
 		return "nothing is waiting for a confirmation: " + e.Rejected.Error()
 	}
@@ -32,20 +32,20 @@ func (e *NotPendingError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *NotPendingError) Remedy() string {
+func (e *notPendingError) Remedy() string {
 	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl reload\" take base rules out (without an agent \"voipbl sync\")"
 }
 
-// OldConnectionError is a confirmation over a connection that was there before the
+// oldConnectionError is a confirmation over a connection that was there before the
 // rules: it proves nothing.
-type OldConnectionError struct{ Deadline time.Time }
+type oldConnectionError struct{ Deadline time.Time }
 
-func (e *OldConnectionError) Error() string {
+func (e *oldConnectionError) Error() string {
 	return "this SSH connection was there before the rules, and says nothing about them"
 }
 
 // Remedy says what to do about it.
-func (e *OldConnectionError) Remedy() string {
+func (e *oldConnectionError) Remedy() string {
 	return fmt.Sprintf("log in once more and confirm there, before %s; in a screen or tmux that is older, or on a console, use --here", e.Deadline.Local().Format(time.TimeOnly))
 }
 
@@ -80,7 +80,7 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	c := logins.CallerConnection()
 	old := c.Name() == p.Connection || c.Since < p.Uptime || logins.ServedSince("/proc", os.Getpid()) < p.Uptime
 	if c.Name() != "" && old && !here {
-		return &OldConnectionError{p.Ends()}
+		return &oldConnectionError{p.Ends()}
 	}
 	saved, err := inForce(ctx, r, p)
 	if err != nil || p.Base == nil || c.Name() == "" || here {
@@ -89,15 +89,15 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	return lockout.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
 }
 
-// NotInForceError is rules on trial that are not in the kernel as they were tried.
-type NotInForceError struct{}
+// notInForceError is rules on trial that are not in the kernel as they were tried.
+type notInForceError struct{}
 
-func (*NotInForceError) Error() string {
+func (*notInForceError) Error() string {
 	return "the rules on trial are not in force: apply was cut short, or somebody has changed them"
 }
 
 // Remedy says what to do about it.
-func (*NotInForceError) Remedy() string {
+func (*notInForceError) Remedy() string {
 	return "run \"voipbl firewall rollback\", then \"voipbl firewall apply\" once more"
 }
 
@@ -118,14 +118,14 @@ func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2
 			return saved, err
 		}
 		if slices.ContainsFunc(plan.Changes, firewall.Change.Base) && !p.WithoutBase[f] {
-			return saved, &NotInForceError{}
+			return saved, &notInForceError{}
 		}
 	}
 	return saved, nil
 }
 
 func notPending(r *rules.Hold) error {
-	e := &NotPendingError{}
+	e := &notPendingError{}
 	if rej := r.State.Rejected; rej != nil {
 		e.Rejected = &rules.RejectedError{At: rej.At, Why: rej.Why, Other: rej.Key != settings.BaseKey(r.Cfg)}
 	}

@@ -122,7 +122,7 @@ func TestConfirmWhenTyped(t *testing.T) {
 		if r.StateErr != nil {
 			t.Fatal(r.StateErr)
 		}
-		if refused := errors.As(err, new(*NotPendingError)); refused != late || !late && err != nil {
+		if refused := errors.As(err, new(*notPendingError)); refused != late || !late && err != nil {
 			t.Errorf("late %v: %v", late, err)
 		}
 		if rejected := state.Rejected != nil && state.Rejected.Why == whyLapsed; rejected != late || !late && state.Rejected != nil || state.Pending != nil {
