@@ -79,7 +79,7 @@ func TestAbuse(t *testing.T) {
 		if exitCode(err) != exit.OK {
 			t.Errorf("after SIGTERM the agent ends with %v:\n%s", err, a.lastLines())
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("the agent does not end:\n%s", a.lastLines())
 	}
 	if found := a.wrong(); found != "" {

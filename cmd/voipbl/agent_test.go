@@ -370,10 +370,10 @@ func testRepairs(t *testing.T, backend string) {
 		}
 		repairs++
 		begun := time.Now()
-		h.eventually(c.what+" is told about", within, func() bool {
-			return strings.Contains(r.logged()[before:], c.says)
-		})
-		h.eventually(c.what+" is repaired", within-time.Since(begun), func() bool {
+		h.eventually(c.what+" is told about and repaired", within, func() bool {
+			if !strings.Contains(r.logged()[before:], c.says) {
+				return false
+			}
 			_, code := r.voipbl("firewall", "diff")
 			return code == 0 && slices.Equal(h.members("voip_bl"), members)
 		})

@@ -187,7 +187,7 @@ func (s *stage) askStill() (a hostAnswers) {
 			return a
 		}
 		before = after
-		testpoll.Until(time.Until(deadline), func() bool { // it is at work
+		testpoll.For(time.Until(deadline), func() bool { // it is at work
 			last := before
 			before = s.standing()
 			return before != "" && before == last

@@ -49,11 +49,11 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 		t.Errorf("%s failed: "+format+"\n%s", append(append([]any{cmd.Failed()}, args...), log)...)
 	}
 	ended := false
-	most := time.Minute
-	if fault.On {
-		most = 2 * time.Second
+	wait, most := testpoll.Until, time.Minute
+	if fault.On { // it may never be
+		wait, most = testpoll.For, 2*time.Second
 	}
-	inForce := testpoll.Until(most, func() bool {
+	inForce := wait(most, func() bool {
 		now := h.kernel()
 		if !now.drops() {
 			tell("nothing is dropped")

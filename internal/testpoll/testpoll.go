@@ -11,12 +11,28 @@ const (
 	most  = 500 * time.Millisecond
 )
 
+// stretch is how many times as long Until waits at most.
+const stretch = 6
+
 // Until calls so until it returns true, and reports whether that was within the time. It
-// checks first at once, and last when the time is over.
+// checks first at once, and last when the time is over. Time in which tasks of the machine had
+// to wait for a processor does not count, up to a limit: a busy machine breaks no test, and
+// on an idle one the time is exact.
 func Until(within time.Duration, so func() bool) bool {
-	end := time.Now().Add(within)
+	return until(within, stretch*within, waited, so)
+}
+
+// For is Until for a time that is always the same, where it is no failure that so does not
+// become true.
+func For(within time.Duration, so func() bool) bool {
+	return until(within, within, waited, so)
+}
+
+// until is Until. waited is how long tasks have had to wait since some moment.
+func until(within, atMost time.Duration, waited func() time.Duration, so func() bool) bool {
+	begin, before := time.Now(), waited()
 	for pause := first; !so(); pause = min(pause*3/2, most) {
-		left := time.Until(end)
+		left := min(within+waited()-before, atMost) - time.Since(begin)
 		if left <= 0 {
 			return false
 		}

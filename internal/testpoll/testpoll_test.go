@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// idle is a machine on which nothing waits.
+func idle() time.Duration { return 0 }
+
 // TestUntil runs in a synctest bubble, so its times are exact.
 func TestUntil(t *testing.T) {
 	const ms = time.Millisecond
@@ -27,7 +30,7 @@ func TestUntil(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				var asked []time.Duration
-				got := Until(c.within, func() bool {
+				got := until(c.within, stretch*c.within, idle, func() bool {
 					asked = append(asked, time.Since(begin))
 					return time.Since(begin) >= c.when
 				})
@@ -40,7 +43,7 @@ func TestUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		var longest time.Duration
-		Until(time.Hour, func() bool {
+		until(time.Hour, time.Hour, idle, func() bool {
 			longest, begin = max(longest, time.Since(begin)), time.Now()
 			return false
 		})
@@ -48,4 +51,29 @@ func TestUntil(t *testing.T) {
 			t.Errorf("the longest pause is %v, want %v", longest, most)
 		}
 	})
+}
+
+// TestUntilOnBusyMachine: only the share of the time counts in which nothing waits, and there
+// is an end all the same.
+func TestUntilOnBusyMachine(t *testing.T) {
+	for busy, want := range map[float64]time.Duration{0: 10 * time.Second, 0.5: 20 * time.Second, 0.75: 40 * time.Second, 0.9: 60 * time.Second, 1: 60 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			waited := func() time.Duration { return time.Hour + time.Duration(busy*float64(time.Since(begin))) }
+			until(10*time.Second, 60*time.Second, waited, func() bool { return false })
+			if took := time.Since(begin); (took - want).Abs() > time.Millisecond {
+				t.Errorf("%.2f busy: given up after %v, want %v", busy, took, want)
+			}
+		})
+	}
+	for text, want := range map[string]time.Duration{
+		"some avg10=87.73 avg60=87.80 avg300=93.24 total=21228528\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n": 21228528 * time.Microsecond,
+		"full avg10=0.00 avg60=0.00 avg300=0.00 total=5\n":                                                           0,
+		"some avg10=87.73\n": 0,
+		"":                   0,
+	} {
+		if got := parsePressure(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
 }

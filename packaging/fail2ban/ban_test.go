@@ -81,9 +81,11 @@ func TestBan(t *testing.T) {
 		h.stop()
 		h.freed(hosts, attacker)
 		h.sh("ipset test voip_ban 3.3.3.3")
+		starts := time.Now()
 		h.start()
 		h.banned(hosts, attacker)
-		if again := h.until(attacker[0].String()); again.Sub(end).Abs() > 2*time.Second {
+		// fail2ban counts what is left before it bans: however long that takes is added.
+		if again := h.until(attacker[0].String()); again.Sub(end).Abs() > time.Since(starts)+2*time.Second {
 			h.Errorf("a ban until %s was restored until %s", end, again)
 		}
 		h.stop()
