@@ -184,7 +184,6 @@ var notWritten = []string{
 	"make room in state_dir, ",
 	"start the agent anew, and leave run_dir alone",
 	"check that the feed's url has the right port, ",
-	"have that program's rules ask ",
 	"open the feed's url with curl -i ",
 	"remove it from the feed's path: ",
 	"run \"voipbl sync\": drop_at: auto means prerouting here",
