@@ -18,7 +18,7 @@ func TestRun(t *testing.T) {
 	if _, _, err := Run(ctx, "sh", "-c", "sleep 60 & sleep 60"); err == nil || !strings.Contains(err.Error(), "too late") {
 		t.Errorf("what hangs: %v", err)
 	}
-	if took := time.Since(begun); took > RunTimeout {
+	if took := time.Since(begun); took >= time.Minute {
 		t.Errorf("what hangs took %s", took)
 	}
 	if out, _, err := Run(t.Context(), "sh", "-c", "exec yes"); !errors.Is(err, ErrOutput) || len(out) > MaxOutput {
