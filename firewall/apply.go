@@ -6,26 +6,6 @@ import (
 	"fmt"
 )
 
-// Wanted is what is to be in the kernel, by family.
-type Wanted [2][]Table
-
-// Wanted renders both families.
-func (s Settings) Wanted() Wanted { return Wanted{s.Tables(IPv4), s.Tables(IPv6)} }
-
-// readable reports a table of a family that rules are wanted in and that cannot be
-// read.
-func (w Wanted) readable(f Family, saved *Saved) error {
-	if saved.Trouble != nil {
-		return saved.Trouble
-	}
-	for _, t := range w[f] {
-		if err := saved.Readable(t.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Plan compares both families.
 func (fw *Firewall) Plan(want Wanted, saved [2]*Saved, known *Readback) [2]*Plan {
 	var plans [2]*Plan
@@ -50,7 +30,7 @@ type Applied struct {
 func (a *Applied) err() error {
 	for _, f := range Families {
 		other := IPv6 - f
-		if a.Failed[f] != nil && a.Failed[other] == nil && !a.Saved[other].absent {
+		if a.Failed[f] != nil && a.Failed[other] == nil && !a.Saved[other].Absent {
 			return &FamilyError{f, a.Failed[f]}
 		}
 	}
@@ -117,7 +97,7 @@ type applying struct {
 func (a *applying) plans() [2]*Plan {
 	plans := a.fw.Plan(a.want, a.done.Saved, a.done.Readback)
 	for _, f := range Families {
-		if a.done.Failed[f] == nil && !a.done.Saved[f].absent {
+		if a.done.Failed[f] == nil && !a.done.Saved[f].Absent {
 			a.done.Failed[f] = a.want.readable(f, a.done.Saved[f])
 		}
 		if a.done.Failed[f] != nil {
@@ -136,7 +116,7 @@ func (a *applying) try(ctx context.Context, plans [2]*Plan) {
 		if old := a.done.Readback.of(a.fw, f); old != nil {
 			learned.Rules[f] = old
 		}
-		if a.done.Failed[f] != nil || now[f] != nil && now[f].absent {
+		if a.done.Failed[f] != nil || now[f] != nil && now[f].Absent {
 			continue
 		}
 		if readErr != nil || now[f].Trouble != nil {

@@ -9,9 +9,8 @@ import (
 // are made from, and of fail2ban's own defaults for IPv6 (action.d/
 // iptables-ipset*.conf appends a 6).
 const (
-	BanSet   = "fail2ban-ASTERISK"
-	BanSet6  = "fail2ban-ASTERISK6"
-	SSHChain = "fail2ban-ssh"
+	BanSet  = "fail2ban-ASTERISK"
+	BanSet6 = "fail2ban-ASTERISK6"
 )
 
 // BanSetName is the set of addresses that fail2ban has banned from SIP.
@@ -202,6 +201,3 @@ func icmpFrom(f Family, networks []netip.Prefix) []Rule {
 	}
 	return rules
 }
-
-// isBaseChain reports whether a chain holds base rules.
-func isBaseChain(name string) bool { return name == BaseChain || name == SIPChain }

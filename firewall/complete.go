@@ -42,7 +42,7 @@ func (e *LeftOutError) Unwrap() error { return unix.ENOBUFS }
 // before it, or nil. If somebody has changed rules meanwhile, what is missing may be theirs,
 // and the error is errListings.
 func (fw *Firewall) checkComplete(ctx context.Context, s *Saved, generation uint32, last *nft.Listing) (now *nft.Listing, err error) {
-	if fw.Backend != NFT || s.absent || s.Trouble != nil {
+	if fw.Backend != NFT || s.Absent || s.Trouble != nil {
 		return last, nil
 	}
 	now, err = nft.Listed(ctx, [...]nft.Family{nft.IPv4, nft.IPv6}[s.Family])

@@ -43,7 +43,7 @@ func TestCheckComplete(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	type chains = map[string]nft.ListedChain
 	listing := func(text string) *Saved {
-		s, err := parseSave(IPv4, []byte("*filter\n"+text+"COMMIT\n"))
+		s, err := ParseSaved(IPv4, []byte("*filter\n"+text+"COMMIT\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

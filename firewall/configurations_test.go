@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
@@ -21,14 +20,6 @@ func full() Settings {
 	s.Base.LocalNetworks = prefixes("192.168.1.0/24", "fd12:3456:789a::/48")
 	s.Base.Trunks = prefixes("203.0.113.10/32", "2001:db8:10::10/128")
 	return s
-}
-
-func prefixes(texts ...string) []netip.Prefix {
-	var ps []netip.Prefix
-	for _, text := range texts {
-		ps = append(ps, netip.MustParsePrefix(text))
-	}
-	return ps
 }
 
 // defaultBase is the base rules of an empty configuration.

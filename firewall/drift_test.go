@@ -394,15 +394,17 @@ func (d drift) check(dump string, f Family, s Settings) string {
 func lostCounters(before, after string) []string {
 	var lost []string
 	read := func(save string) map[string][]savedRule {
+		saved, err := ParseSaved(IPv4, []byte(save))
+		if err != nil {
+			panic(err)
+		}
 		rules := make(map[string][]savedRule)
-		table := ""
-		for line := range strings.Lines(save) {
-			line = strings.TrimSuffix(line, "\n")
-			if line[0] == '*' {
-				table = line
-			}
-			if chain, r, err := parseRule(line); err == nil {
-				rules[table+" "+chain+" "+r.text] = append(rules[table+" "+chain+" "+r.text], r)
+		for table, chains := range saved.tables {
+			for chain, c := range chains {
+				for _, r := range c.rules {
+					of := table + " " + chain + " " + r.text
+					rules[of] = append(rules[of], r)
+				}
 			}
 		}
 		return rules

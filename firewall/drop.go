@@ -2,15 +2,6 @@ package firewall
 
 import "slices"
 
-// The chains of ours.
-const (
-	// dropChain logs and drops; it exists only if drops are logged.
-	dropChain = ChainPrefix + "DROP"
-
-	// BaseChain holds the base rules.
-	BaseChain = ChainPrefix + "INPUT"
-)
-
 // dropsFrom begins what a rule is for that drops the members of a set.
 const dropsFrom = "drop what comes from "
 

@@ -244,7 +244,7 @@ func TestFail2ban(t *testing.T) {
 		for _, f := range Families {
 			if got, want := uncounted(h.dump(f)), strings.Replace(bare, "COMMIT", strings.Join([]string{
 				words[f].Replace("-A fail2ban-ssh -s HOST -j DROP"),
-				words[f].Replace("-A fail2ban-ssh -s TRUNK -j ") + reject(f),
+				words[f].Replace("-A fail2ban-ssh -s TRUNK -j ") + refusal[f],
 				"-A fail2ban-ssh -j RETURN\nCOMMIT",
 			}, "\n"), 1); got != want {
 				h.Errorf("%s: after fail2ban has stopped there is:\n%s", f, got)
@@ -266,7 +266,7 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 		if a.Is6() {
 			f = IPv6
 		}
-		if rule := "-s " + netip.PrefixFrom(a, a.BitLen()).String() + " -j " + reject(f); !slices.Contains(rulesOf(d[f], "filter", "f2b-asterisk"), rule) {
+		if rule := "-s " + netip.PrefixFrom(a, a.BitLen()).String() + " -j " + refusal[f]; !slices.Contains(rulesOf(d[f], "filter", "f2b-asterisk"), rule) {
 			h.Fatalf("%s is not banned in the chain:\n%s", a, d[f])
 		}
 		if !strings.Contains(sets, "add "+BanSetName(f)+" "+a.String()+" timeout N\n") {
@@ -275,3 +275,6 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 	}
 	return strings.Join([]string{foreign(d[IPv4]), foreign(d[IPv6]), sets}, "----\n")
 }
+
+// refusal is the target of the rules of fail2ban's and of ours that tell a sender.
+var refusal = [2]string{"REJECT --reject-with icmp-port-unreachable", "REJECT --reject-with icmp6-port-unreachable"}

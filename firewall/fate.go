@@ -131,13 +131,6 @@ func fewPorts(ports []PortRange) bool {
 	return ports != nil && n <= 1<<15
 }
 
-func next(words []string, i int) string {
-	if i+1 < len(words) {
-		return words[i+1]
-	}
-	return ""
-}
-
 // Reception is what INPUT does with packets that no rule of it is about.
 type Reception string
 
@@ -147,13 +140,10 @@ const (
 	Unclear  Reception = "unclear" // the rules are such that it cannot be told
 )
 
-// Absent reports whether the kernel does without this family.
-func (s *Saved) Absent() bool { return s.absent }
-
 // Reception tells whether this family's INPUT is closed to strangers, by its policy
 // or by its last rule. A family that the kernel does without is closed.
 func (s *Saved) Reception() Reception {
-	if s.absent {
+	if s.Absent {
 		return KeepsOut
 	}
 	c := s.tables["filter"]["INPUT"]

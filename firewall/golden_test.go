@@ -68,7 +68,7 @@ func parsed(t interface {
 	Fatal(...any)
 }, f Family, save string) *Saved {
 	t.Helper()
-	s, err := parseSave(f, []byte(save))
+	s, err := ParseSaved(f, []byte(save))
 	if err != nil {
 		t.Fatal(err)
 	}

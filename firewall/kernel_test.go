@@ -121,9 +121,15 @@ func TestTwice(t *testing.T) {
 
 // packetsIn is what the rules of a chain have counted.
 func packetsIn(dump, chain string) (packets uint64) {
-	for line := range strings.Lines(dump) {
-		if name, r, err := parseRule(strings.TrimSpace(line)); err == nil && name == chain {
-			packets += r.packets
+	saved, err := ParseSaved(IPv4, []byte(dump))
+	if err != nil {
+		panic(err)
+	}
+	for _, chains := range saved.tables {
+		if c := chains[chain]; c != nil {
+			for _, r := range c.rules {
+				packets += r.packets
+			}
 		}
 	}
 	return packets

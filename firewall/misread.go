@@ -18,11 +18,11 @@ func (s *Saved) Misread(table, chain string, index, count int) {
 		return
 	}
 	r := &rules[index]
-	to, goTo := target(r.text), readMatch(r.text).goTo
+	to := target(r.text)
 	switch {
 	case to == "":
 		r.text = nativeMatch + " -j " + nativeTarget
-	case goTo:
+	case to == option(r.text, "-g"):
 		r.text = nativeMatch + " -g " + to
 	default:
 		r.text = nativeMatch + " -j " + to

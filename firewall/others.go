@@ -3,6 +3,8 @@ package firewall
 import (
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/banrule"
 )
 
 // DropsAnywhere finds the rules that drop the members of one of some sets, or of a set and
@@ -49,4 +51,39 @@ func asksForMembers(rule string, sets []string) bool {
 		return next(all, i+1) == "src" || strings.HasPrefix(next(all, i+1), "src,")
 	}
 	return false
+}
+
+// exceptions reports whether the match of a set with which words begin is of its exceptions.
+func exceptions(words []string) bool {
+	for _, w := range words {
+		switch w {
+		case "--return-nomatch":
+			return true
+		case "-m", "-j", "-g":
+			return false
+		}
+	}
+	return false
+}
+
+// DropSets are the sets whose members rules drop on the way of packets for this host, in
+// order, whoever has made the rules, but for those that fail2ban's actions fill.
+func (s *Saved) DropSets() []string {
+	var sets []string
+	for _, at := range incoming {
+		s.comeTo([]place{at}, func(rule string) bool {
+			words := splitRule(rule)
+			if banrule.IsWritten(words) {
+				return true
+			}
+			for i := range words {
+				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, []string{set}) && s.closes(at.table, target(rule)) {
+					sets = append(sets, set)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(sets)
+	return slices.Compact(sets)
 }

@@ -45,7 +45,7 @@ func NewPlan(want []Table, saved *Saved, known map[string]string) *Plan {
 // newPlan takes what rules have counted from counted.
 func newPlan(want []Table, saved *Saved, known map[string]string, counted *Saved) *Plan {
 	p := &Plan{Family: saved.Family}
-	if saved.absent || saved.Trouble != nil {
+	if saved.Absent || saved.Trouble != nil {
 		return p
 	}
 	var text strings.Builder

@@ -327,7 +327,7 @@ func TestShape(t *testing.T) {
 
 // TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
 func TestNothingToPlan(t *testing.T) {
-	for what, saved := range map[string]*Saved{"absent": {Family: IPv6, absent: true}, "in trouble": {Family: IPv6, Trouble: errors.New("no")}} {
+	for what, saved := range map[string]*Saved{"absent": {Family: IPv6, Absent: true}, "in trouble": {Family: IPv6, Trouble: errors.New("no")}} {
 		if p := NewPlan(full().Tables(IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
 			t.Errorf("%s: %s", what, p.Text())
 		}
@@ -345,49 +345,6 @@ func TestTablesOff(t *testing.T) {
 		}
 		if got := nowhere.Tables(f); len(got) > 0 {
 			t.Errorf("nowhere: %s has %d tables", f, len(got))
-		}
-	}
-}
-
-// TestServiceBlocks divides services as the page does.
-func TestServiceBlocks(t *testing.T) {
-	service := func(letter rune) Service { return Service{Name: string(letter), Public: letter < 'a'} }
-	for services, want := range map[string]string{"": "  ", "AB": "AB  ", "ABc": "AB  c", "aB": " aB ", "abBc": " abB c", "AbBcd": "A bB cd", "ab": "  ab"} {
-		var b Base
-		for _, letter := range services {
-			b.Services = append(b.Services, service(letter))
-		}
-		head, middle, tail := b.serviceBlocks()
-		text := func(all []Service) (names string) {
-			for _, s := range all {
-				names += s.Name
-			}
-			return names
-		}
-		if got := text(head) + " " + text(middle) + " " + text(tail); got != want {
-			t.Errorf("%q: %q, not %q", services, got, want)
-		}
-	}
-}
-
-// TestSplitRule reads the quotes of iptables-save.
-func TestSplitRule(t *testing.T) {
-	for rule, want := range map[string][]string{
-		`-m comment --comment "a \"b\" \\ c" -j X`: {"-m", "comment", "--comment", `a "b" \ c`, "-j", "X"},
-		`-i a"b  -j X`:   {"-i", `a"b`, "-j", "X"},
-		`--comment "a\`:  {"--comment", `a\`},
-		`--comment "a\"`: {"--comment", `a"`},
-		`--comment ""`:   {"--comment", ""},
-		``:               nil,
-	} {
-		if got := splitRule(rule); !slices.Equal(got, want) {
-			t.Errorf("%s: %q", rule, got)
-		}
-	}
-	const quoted = `-m comment --comment "voipbl: it's \"so\"" -j DROP`
-	for rule, want := range map[string]string{"-p tcp -j DROP": "-p tcp -j DROP", quoted: quoted, `-p tcp -m comment --comment "voipbl: a" -j DROP`: "-p tcp -j DROP", `-m comment --comment "voipbl: " -j DROP`: `-m comment --comment "voipbl: " -j DROP`} {
-		if got := WithoutPurpose(rule); got != want {
-			t.Errorf("%s: %s", rule, got)
 		}
 	}
 }

@@ -8,6 +8,9 @@ var carriers = map[string]string{"esp": "esp", "gre": "47", "ipip": "4", "6in4":
 // spoken are the names that listings may have for them.
 var spoken = map[string]string{"gre": "47", "ipencap": "4", "ipv4": "4", "ipv6": "41", "50": "esp"}
 
+// hasNoPorts reports whether a protocol is one that tunnels are made of.
+func hasNoPorts(proto string) bool { return carriers[proto] != "" }
+
 // protocolOf is a protocol as rules name it.
 func protocolOf(name string) string {
 	if number, ok := carriers[name]; ok {
@@ -17,16 +20,4 @@ func protocolOf(name string) string {
 		return number
 	}
 	return name
-}
-
-// portLists are the ports of the rules that open a service: one list for each rule.
-func (s Service) portLists() [][]PortRange {
-	if carriers[s.Proto] != "" {
-		return [][]PortRange{nil}
-	}
-	var lists [][]PortRange
-	for _, p := range s.Ports {
-		lists = append(lists, []PortRange{p})
-	}
-	return lists
 }

@@ -68,7 +68,7 @@ func replaced(rules []string, r *strings.Replacer) []string {
 
 // isAdded reports whether a rule says that the page does not have it.
 func isAdded(rule string) bool {
-	return strings.Contains(rule, `-m comment --comment "`+CommentPrefix+addition)
+	return strings.Contains(rule, `-m comment --comment "`+CommentPrefix+"added: ")
 }
 
 // comment is what our rules say and the page's do not.

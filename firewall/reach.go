@@ -10,22 +10,6 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters"
-// prints, for who has a listing and no kernel.
-func ParseSaved(f Family, listing []byte) (*Saved, error) { return parseSave(f, listing) }
-
-// Empty reports whether a family has no rule and lets everything through.
-func (s *Saved) Empty() bool {
-	for _, chains := range s.tables {
-		for _, c := range chains {
-			if len(c.rules) > 0 || c.policy == "DROP" {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // incoming are the chains that packets for this host come to, table by table.
 var incoming = [...]place{
 	{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"nat", "PREROUTING"},

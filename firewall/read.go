@@ -48,7 +48,7 @@ func (fw *Firewall) readNow(ctx context.Context) (saved [2]*Saved, err error) {
 			if errors.Is(err, errListings) || errors.As(err, new(*LeftOutError)) {
 				again = append(again, f)
 			}
-			if saved[f].Trouble == nil && !saved[f].absent {
+			if saved[f].Trouble == nil && !saved[f].Absent {
 				saved[f].Generation = generation
 			}
 		}
@@ -58,7 +58,7 @@ func (fw *Firewall) readNow(ctx context.Context) (saved [2]*Saved, err error) {
 	}
 	var errs []error
 	for _, s := range saved {
-		if s.Trouble == nil && !s.absent {
+		if s.Trouble == nil && !s.Absent {
 			return saved, nil
 		}
 		errs = append(errs, s.Trouble)
@@ -86,12 +86,12 @@ func (fw *Firewall) list(ctx context.Context, families []Family) (saved [2]*Save
 	}
 	for _, f := range families {
 		if runs[f] == nil {
-			saved[f] = &Saved{Family: f, absent: true}
+			saved[f] = &Saved{Family: f, Absent: true}
 			continue
 		}
 		out, err := runs[f].wait()
 		if err == nil {
-			saved[f], err = parseSave(f, out)
+			saved[f], err = ParseSaved(f, out)
 		}
 		if err != nil {
 			saved[f] = &Saved{Family: f, Trouble: err}

@@ -30,7 +30,7 @@ func tellRules() {
 			continue
 		}
 		fmt.Print(s.Rules(), " rules,")
-		for _, table := range tableNamesOf(s) {
+		for _, table := range s.tableNames() {
 			for _, chain := range s.chains(table, func(string, *savedChain) bool { return true }) {
 				fmt.Printf(" %s %s %s %q", table, chain, s.tables[table][chain].policy, s.texts(table, chain))
 			}

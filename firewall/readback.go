@@ -72,17 +72,6 @@ func pair(known map[string]string, chain string, written, read []string) error {
 	return nil
 }
 
-// hookChains are the kernel's chains that a table's hooks are in.
-func hookChains(t Table) []string {
-	var chains []string
-	for _, h := range t.Hooks {
-		if !slices.Contains(chains, h.Chain) {
-			chains = append(chains, h.Chain)
-		}
-	}
-	return chains
-}
-
 // inverse maps what the kernel tells to what was written.
 func inverse(known map[string]string) map[string]string {
 	written := make(map[string]string, len(known))

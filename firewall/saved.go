@@ -19,7 +19,7 @@ type Saved struct {
 
 	tables     map[string]map[string]*savedChain // by table and chain
 	unreadable []string                          // tables that iptables cannot tell
-	absent     bool                              // the kernel does without this family
+	Absent     bool                              // the kernel does without this family
 
 	// Trouble is why the rules of this family could not be listed. Then nothing is known
 	// of them, and nothing is planned about them.
@@ -53,9 +53,10 @@ func (r savedRule) counted() bool { return r.packets != 0 || r.bytes != 0 }
 // counters is what restore takes in front of a rule.
 func (r savedRule) counters() string { return fmt.Sprintf("[%d:%d] ", r.packets, r.bytes) }
 
-// parseSave reads the output of iptables-save --counters. Output that stops
-// before its end is an error: without CAP_NET_RAW the tool stops in mid-rule.
-func parseSave(f Family, out []byte) (*Saved, error) {
+// ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters" prints.
+// Output that stops before its end is an error: without CAP_NET_RAW the tool stops in
+// mid-rule.
+func ParseSaved(f Family, out []byte) (*Saved, error) {
 	s := &Saved{Family: f, tables: make(map[string]map[string]*savedChain)}
 	var table map[string]*savedChain
 	for line := range logicalLines(string(out)) {
@@ -295,7 +296,7 @@ func (s *Saved) HasBase() bool {
 // ours apart, each as "-A CHAIN RULE".
 func (s *Saved) where(which func(rule string) bool) []string {
 	var found []string
-	for _, table := range tableNamesOf(s) {
+	for _, table := range s.tableNames() {
 		for _, chain := range s.chains(table, func(name string, _ *savedChain) bool { return !isOurChain(name) }) {
 			for _, text := range s.texts(table, chain) {
 				if which(text) {
@@ -307,27 +308,14 @@ func (s *Saved) where(which func(rule string) bool) []string {
 	return found
 }
 
-func tableNamesOf(s *Saved) []string {
+// tableNames are the names of the tables that a listing has.
+func (s *Saved) tableNames() []string {
 	var names []string
 	for name := range s.tables {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
-}
-
-// matchesSet reports whether a rule refers to a set.
-func matchesSet(rule, set string) bool {
-	all := splitRule(rule)
-	for i, w := range all[:max(0, len(all)-1)] {
-		switch w {
-		case "--match-set", "--add-set", "--del-set", "--map-set":
-			if all[i+1] == set {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // DropRule is the rule that drops a set's members where packets come in.
@@ -400,3 +388,15 @@ const freePBXChain = "fpbxfirewall"
 
 // FreePBX reports whether FreePBX's own firewall has rules.
 func (s *Saved) FreePBX() bool { return s.HasChain("filter", freePBXChain) }
+
+// Empty reports whether a family has no rule and lets everything through.
+func (s *Saved) Empty() bool {
+	for _, chains := range s.tables {
+		for _, c := range chains {
+			if len(c.rules) > 0 || c.policy == "DROP" {
+				return false
+			}
+		}
+	}
+	return true
+}

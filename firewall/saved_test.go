@@ -43,7 +43,7 @@ COMMIT
 `
 
 func TestParseSave(t *testing.T) {
-	s := parsed(t, IPv4, listing)
+	s := listed(t, IPv4, listing)
 	want := []savedRule{
 		{`-p tcp -m multiport --dports 22 -j f2b-sshd`, 12, 720},
 		{`-m comment --comment "a \"quoted\" -A INPUT -j DROP, and spaces" -j ACCEPT`, 0, 0},
@@ -81,7 +81,7 @@ func TestParseSave(t *testing.T) {
 // TestParseSaveOfNothing is a kernel without tables: the tools print nothing.
 func TestParseSaveOfNothing(t *testing.T) {
 	for _, save := range []string{"", "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n", "\n"} {
-		s := parsed(t, IPv6, save)
+		s := listed(t, IPv6, save)
 		if s.Family != IPv6 || s.Rules() != 0 || s.HasBase() || s.HasChain("filter", "INPUT") || s.Own() != nil {
 			t.Errorf("%q has %d rules and is %v", save, s.Rules(), s)
 		}
@@ -93,7 +93,7 @@ func TestParseSaveOfNothing(t *testing.T) {
 func TestParseSaveTruncated(t *testing.T) {
 	whole := strings.SplitAfter(listing, "COMMIT\n")
 	for i := range listing {
-		_, err := parseSave(IPv4, []byte(listing[:i]))
+		_, err := ParseSaved(IPv4, []byte(listing[:i]))
 		// Between two tables, and before and behind them, nobody can tell.
 		outside := i == 0
 		for n := range whole {
@@ -128,7 +128,7 @@ func TestParseSaveErrors(t *testing.T) {
 		{"a counter without an end", strings.Replace(table, "%s", "[1:2 -A INPUT -j DROP", 1), `the listing has a line that is no rule: "[1:2 -A INPUT -j DROP"`},
 		{"a negative counter", strings.Replace(table, "%s", "[-1:2] -A INPUT -j DROP", 1), `the listing has a line that is no rule: "[-1:2] -A INPUT -j DROP"`},
 	} {
-		if _, err := parseSave(IPv4, []byte(test.save)); err == nil || err.Error() != test.err {
+		if _, err := ParseSaved(IPv4, []byte(test.save)); err == nil || err.Error() != test.err {
 			t.Errorf("%s:\ngot  %v\nwant %s", test.name, err, test.err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestParseSaveErrors(t *testing.T) {
 
 // TestUnreadableTables are those that hold nftables rules.
 func TestUnreadableTables(t *testing.T) {
-	s := parsed(t, IPv6, "*raw\nCOMMIT\n# Table `filter' is incompatible, use 'nft' tool.\n# Table `nat' is incompatible, use 'nft' tool.\n")
+	s := listed(t, IPv6, "*raw\nCOMMIT\n# Table `filter' is incompatible, use 'nft' tool.\n# Table `nat' is incompatible, use 'nft' tool.\n")
 	err := s.Readable("filter")
 	if want := "the IPv6 table filter holds nftables rules that iptables cannot read, so no rule can be placed among them"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -183,7 +183,7 @@ func TestDropRules(t *testing.T) {
 			},
 		},
 	} {
-		if diff := cmp.Diff(test.want, parsed(t, IPv4, test.save).DropRules("voip_bl")); diff != "" {
+		if diff := cmp.Diff(test.want, listed(t, IPv4, test.save).DropRules("voip_bl")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
@@ -209,7 +209,7 @@ func TestForeignOwners(t *testing.T) {
 		{"two", filter(":fpbxfirewall - [0:0]\n:ufw-before-input - [0:0]\n", "-A INPUT -j fpbxfirewall\n-A ufw-before-input -i lo -j ACCEPT\n"), []string{"ufw", "FreePBX's firewall"}, true},
 		{"a comment about one", filter("", `-A INPUT -m comment --comment "not -j ufw-before-input" -j ACCEPT`+"\n"), nil, false},
 	} {
-		s := parsed(t, IPv4, test.save)
+		s := listed(t, IPv4, test.save)
 		if got := s.Foreign(); !slices.Equal(got, test.want) || s.FreePBX() != test.freePBX {
 			t.Errorf("%s: %q, FreePBX %v", test.name, got, s.FreePBX())
 		}
@@ -238,22 +238,12 @@ func TestMatchesSet(t *testing.T) {
 	}
 }
 
-// TestMisread takes no rule for one that matches everybody of which only some is shown.
-func TestMisread(t *testing.T) {
-	s := parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -j ACCEPT\n[0:0] -A INPUT\n[0:0] -A INPUT -m set --match-set voip_bl src -m comment --comment voipbl -j DROP\nCOMMIT\n")
-	if len(s.Shadowed()) != 2 {
-		t.Fatalf("%+v", s.Shadowed())
+// listed is what a listing tells.
+func listed(t *testing.T, f Family, save string) *Saved {
+	t.Helper()
+	s, err := ParseSaved(f, []byte(save))
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.Misread("filter", "INPUT", 0, 2) // of another state
-	if len(s.Shadowed()) != 2 {
-		t.Error("marked a rule that was not looked at")
-	}
-	s.Misread("filter", "INPUT", 0, 3)
-	s.Misread("filter", "INPUT", 1, 3)
-	if got := s.Shadowed(); len(got) != 0 {
-		t.Errorf("%+v", got)
-	}
-	if got := s.texts("filter", "INPUT"); got[0] != "-m nftables -j ACCEPT" || got[1] != "-m nftables -j NFTABLES" {
-		t.Errorf("%q", got)
-	}
+	return s
 }

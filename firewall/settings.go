@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-
-	"github.com/voipbl/voipbl/internal/portrange"
 )
 
 // Place is where blocked addresses are dropped.
@@ -62,9 +60,6 @@ type Service struct {
 	Public bool        `json:"public"` // for everyone, not for the local networks alone
 }
 
-// PortRange is the ports from First to Last, both included.
-type PortRange = portrange.Range
-
 // Ports are ranges that do not overlap.
 type Ports []PortRange
 
@@ -94,4 +89,16 @@ func dports(p PortRange) string {
 		return fmt.Sprintf("%d,%d", p.First, p.Last)
 	}
 	return p.String()
+}
+
+// portLists are the ports of the rules that open a service: one list for each rule.
+func (s Service) portLists() [][]PortRange {
+	if hasNoPorts(s.Proto) {
+		return [][]PortRange{nil}
+	}
+	var lists [][]PortRange
+	for _, p := range s.Ports {
+		lists = append(lists, []PortRange{p})
+	}
+	return lists
 }

@@ -117,11 +117,6 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 	w.found = append(w.found, s)
 }
 
-// isOurs reports whether a rule of a chain is one that voipbl made.
-func isOurs(chain, rule string) bool {
-	return ours(rule) || isOurChain(chain) && Purpose(rule) != ""
-}
-
 // limited reports whether a rule is for some of the packets, by how many there are.
 func limited(rule string) bool {
 	all := splitRule(rule)

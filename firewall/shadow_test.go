@@ -219,7 +219,7 @@ func TestReception(t *testing.T) {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}
-	if got := (&Saved{Family: IPv6, absent: true}).Reception(); got != KeepsOut {
+	if got := (&Saved{Family: IPv6, Absent: true}).Reception(); got != KeepsOut {
 		t.Errorf("no IPv6 at all: %s", got)
 	}
 }

@@ -2,9 +2,6 @@ package firewall
 
 import "fmt"
 
-// SIPChain is where requests are counted that do not begin as phones begin them.
-const SIPChain = ChainPrefix + "SIP"
-
 // The limits of the published ruleset for SIP from everywhere, by family. A list of
 // xt_recent and a table of xt_hashlimit keep the mask of the rule that made them for as
 // long as a rule names them, also while rules are replaced; so what counts by another

@@ -252,19 +252,6 @@ func readAsks(rule string, all []string) asks {
 	return a
 }
 
-// exceptions reports whether the match of a set with which words begin is of its exceptions.
-func exceptions(words []string) bool {
-	for _, w := range words {
-		switch w {
-		case "--return-nomatch":
-			return true
-		case "-m", "-j", "-g":
-			return false
-		}
-	}
-	return false
-}
-
 // recentList is the list of xt_recent that a rule asks for its members. One with a
 // number of hits is a limit, in which a phone may be as well.
 func recentList(all []string) (askedSet, bool) {

@@ -56,7 +56,7 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 func (fw *Firewall) holds(saved [2]*Saved) bool {
 	now := fw.Generation()
 	for _, s := range saved {
-		if !s.absent && (s.Trouble != nil || s.Generation == "" || s.Generation != now) {
+		if !s.Absent && (s.Trouble != nil || s.Generation == "" || s.Generation != now) {
 			return false
 		}
 	}

@@ -1,5 +1,7 @@
 package firewall
 
+import "slices"
+
 // Table is all that is ours in one table, as text.
 type Table struct {
 	Name   string   `json:"name"`             // "filter" or "raw"
@@ -58,4 +60,15 @@ func (t Table) hooks(chain string) (first, last []string) {
 		}
 	}
 	return first, last
+}
+
+// hookChains are the kernel's chains that a table's hooks are in.
+func hookChains(t Table) []string {
+	var chains []string
+	for _, h := range t.Hooks {
+		if !slices.Contains(chains, h.Chain) {
+			chains = append(chains, h.Chain)
+		}
+	}
+	return chains
 }

@@ -3,72 +3,8 @@ package firewall
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 	"strings"
-
-	"github.com/voipbl/voipbl/internal/banrule"
 )
-
-// What the published voipbl.sh makes: a rule that drops the members of its set, or, where
-// there is no ipset, a chain with a rule for each address.
-const (
-	ScriptSet   = "voipbl"
-	scriptChain = "BLACKLIST-INPUT"
-)
-
-// ScriptSets are the sets of the published voipbl.sh: its list, and one that takes its place.
-var ScriptSets = [...]string{ScriptSet, ScriptSet + "_temp"}
-
-// Script is what the published voipbl.sh has made in one family of a backend.
-type Script struct {
-	Rules     []string       // of INPUT and FORWARD, each as "-A CHAIN RULE"
-	Chain     bool           // its own chain is there
-	Sources   []netip.Prefix // that its chain drops
-	Forwarded bool           // some of the rules are for packets that are forwarded
-
-	// Others are rules of an admin's that use its chain or its sets: as long as they are
-	// there, neither goes.
-	Others []string
-}
-
-// Nothing reports whether there is nothing of it.
-func (s Script) Nothing() bool { return len(s.Rules) == 0 && !s.Chain }
-
-// Script finds what the published voipbl.sh has made. Where a set that voipbl fills itself
-// has the name of the script's, voipbl's rules are none of the script's, and a rule by hand
-// only is if voipbl has one of its own beside it. own are the names of voipbl's sets.
-func (s *Saved) Script(own []string) Script {
-	var found Script
-	isSet := func(text string) bool {
-		return slices.ContainsFunc(ScriptSets[:], func(set string) bool { return matchesSet(text, set) })
-	}
-	ownSet := slices.Contains(own, ScriptSet)
-	alone := ownSet && !slices.ContainsFunc(s.DropRules(ScriptSet), func(d DropRule) bool { return d.Ours })
-	for _, table := range tableNamesOf(s) {
-		for _, chain := range s.chains(table, func(name string, _ *savedChain) bool { return table != "filter" || name != scriptChain }) {
-			for _, text := range s.texts(table, chain) {
-				rule := "-A " + chain + " " + text
-				jumps := table == "filter" && target(text) == scriptChain
-				switch {
-				case !jumps && !isSet(text) || isOurs(chain, text) || !jumps && alone:
-				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, []string{ScriptSet}) && target(text) == "DROP"):
-					found.Rules = append(found.Rules, rule)
-					found.Forwarded = found.Forwarded || chain == "FORWARD"
-				case jumps || !ownSet:
-					found.Others = append(found.Others, "-t "+table+" "+rule)
-				}
-			}
-		}
-	}
-	found.Chain = s.HasChain("filter", scriptChain)
-	for _, text := range s.texts("filter", scriptChain) {
-		if src := readMatch(text).src; src.IsValid() && s.closes("filter", target(text)) {
-			found.Sources = append(found.Sources, src)
-		}
-	}
-	return found
-}
 
 // TakeOutScript takes the rules and the chain of the script out, in one transaction.
 func (fw *Firewall) TakeOutScript(ctx context.Context, f Family, script Script) error {
@@ -86,26 +22,4 @@ func (fw *Firewall) TakeOutScript(ctx context.Context, f Family, script Script) 
 	text.WriteString("COMMIT\n")
 	_, err := start(ctx, text.String(), fw.tool(f, "restore"), "--noflush", "-w", lockWait).wait()
 	return err
-}
-
-// DropSets are the sets whose members rules drop on the way of packets for this host, in
-// order, whoever has made the rules, but for those that fail2ban's actions fill.
-func (s *Saved) DropSets() []string {
-	var sets []string
-	for _, at := range incoming {
-		s.comeTo([]place{at}, func(rule string) bool {
-			words := splitRule(rule)
-			if banrule.IsWritten(words) {
-				return true
-			}
-			for i := range words {
-				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, []string{set}) && s.closes(at.table, target(rule)) {
-					sets = append(sets, set)
-				}
-			}
-			return true
-		})
-	}
-	slices.Sort(sets)
-	return slices.Compact(sets)
 }

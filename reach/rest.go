@@ -54,7 +54,7 @@ func reception(rules []KernelRules, f firewall.Family) firewall.Reception {
 	all := firewall.LetsIn
 	for _, k := range rules {
 		saved := k.Saved[f]
-		if saved.Absent() || saved.HasBase() {
+		if saved.Absent || saved.HasBase() {
 			continue
 		}
 		switch r := saved.Reception(); {

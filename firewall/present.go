@@ -1,0 +1,24 @@
+package firewall
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/voipbl/voipbl/internal/procself"
+)
+
+// ipv6Proof is where a kernel with IPv6 lists its addresses (proc_net(5)). With
+// "ipv6.disable=1", as some guides have it, it is not there, and the tools of
+// legacy ip6tables fail.
+var ipv6Proof = func() string { return "/proc/" + procself.Name() + "/net/if_inet6" }
+
+// Present reports whether the kernel has the family at all. One that it does not
+// have needs no rules.
+func (f Family) Present() bool {
+	if f == IPv4 {
+		return true
+	}
+	_, err := os.Stat(ipv6Proof())
+	return !errors.Is(err, fs.ErrNotExist)
+}

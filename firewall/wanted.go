@@ -1,0 +1,21 @@
+package firewall
+
+// Wanted is what is to be in the kernel, by family.
+type Wanted [2][]Table
+
+// Wanted renders both families.
+func (s Settings) Wanted() Wanted { return Wanted{s.Tables(IPv4), s.Tables(IPv6)} }
+
+// readable reports a table of a family that rules are wanted in and that cannot be
+// read.
+func (w Wanted) readable(f Family, saved *Saved) error {
+	if saved.Trouble != nil {
+		return saved.Trouble
+	}
+	for _, t := range w[f] {
+		if err := saved.Readable(t.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

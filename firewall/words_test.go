@@ -1,0 +1,138 @@
+package firewall
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestSplitRule reads the quotes of iptables-save.
+func TestSplitRule(t *testing.T) {
+	for rule, want := range map[string][]string{
+		`-m comment --comment "a \"b\" \\ c" -j X`: {"-m", "comment", "--comment", `a "b" \ c`, "-j", "X"},
+		`-i a"b  -j X`:   {"-i", `a"b`, "-j", "X"},
+		`--comment "a\`:  {"--comment", `a\`},
+		`--comment "a\"`: {"--comment", `a"`},
+		`--comment ""`:   {"--comment", ""},
+		``:               nil,
+	} {
+		if got := splitRule(rule); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", rule, got)
+		}
+	}
+	const quoted = `-m comment --comment "voipbl: it's \"so\"" -j DROP`
+	for rule, want := range map[string]string{"-p tcp -j DROP": "-p tcp -j DROP", quoted: quoted, `-p tcp -m comment --comment "voipbl: a" -j DROP`: "-p tcp -j DROP", `-m comment --comment "voipbl: " -j DROP`: `-m comment --comment "voipbl: " -j DROP`} {
+		if got := WithoutPurpose(rule); got != want {
+			t.Errorf("%s: %s", rule, got)
+		}
+	}
+}
+
+// TestRuleText reads rules as the kernel tells them, among them those of people
+// whose comments look like ours. ours is about rules in the kernel's own chains:
+// those in chains of ours are ours by their chain.
+func TestRuleText(t *testing.T) {
+	for _, test := range []struct {
+		name, rule      string
+		ours            bool
+		target, purpose string
+		without         string // the rule without the purpose; empty if it stays as it is
+	}{
+		{
+			name: "our drop", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,
+			ours: true, target: "DROP", purpose: "drop what comes from blocked addresses",
+			without: `-m set --match-set voip_bl src -j DROP`,
+		},
+		{
+			name: "our drop of what goes out, with a log", rule: `-m set --match-set voip_bl dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j VOIPBL-DROP`,
+			ours: true, target: "VOIPBL-DROP", purpose: "drop what goes to blocked addresses",
+			without: `-m set --match-set voip_bl dst ! --update-counters -j VOIPBL-DROP`,
+		},
+		{
+			name: "our jump", rule: `-m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`,
+			ours: true, target: "VOIPBL-INPUT", purpose: "the base rules, which end in DROP", without: "-j VOIPBL-INPUT",
+		},
+		{
+			name: "our way out", rule: `-m comment --comment "voipbl: everything may go out" -j ACCEPT`,
+			ours: true, target: "ACCEPT", purpose: "everything may go out", without: "-j ACCEPT",
+		},
+		{
+			name: "an old drop of ours", rule: `-m set --match-set voip_bl src -m comment --comment "voipbl: as it was called once" -j DROP`,
+			ours: true, target: "DROP", purpose: "as it was called once", without: `-m set --match-set voip_bl src -j DROP`,
+		},
+		{
+			name: "one of a chain of ours", rule: `-i lo -m comment --comment "voipbl: everything on this host itself" -j ACCEPT`,
+			target: "ACCEPT", purpose: "everything on this host itself", without: `-i lo -j ACCEPT`,
+		},
+		{
+			name: "one of a chain of ours, without a target", rule: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource -m comment --comment "voipbl: sip: remember who sends INVITE"`,
+			purpose: "sip: remember who sends INVITE",
+			without: `-p udp -m recent --set --name VOIP --mask 255.255.255.255 --rsource`,
+		},
+		{
+			name: "one of a chain of ours, with options of the target", rule: `-m comment --comment "voipbl: log some of the drops" -j NFLOG --nflog-prefix "voipbl-drop: "`,
+			target: "NFLOG", purpose: "log some of the drops", without: `-j NFLOG --nflog-prefix "voipbl-drop: "`,
+		},
+		{
+			name: "options that look like a target", rule: `-m comment --comment "voipbl: log" -j LOG --log-prefix "a -j ACCEPT b"`,
+			target: "LOG", purpose: "log", without: `-j LOG --log-prefix "a -j ACCEPT b"`,
+		},
+		{
+			name: "somebody's rule with a comment as ours", rule: `-s 198.51.100.7/32 -m comment --comment "voipbl: let my provider in" -j ACCEPT`,
+			target: "ACCEPT", purpose: "let my provider in", without: `-s 198.51.100.7/32 -j ACCEPT`,
+		},
+		{
+			name: "somebody's drop with a comment as ours", rule: `-s 198.51.100.7/32 -m comment --comment "voipbl: him as well" -j DROP`,
+			target: "DROP", purpose: "him as well", without: `-s 198.51.100.7/32 -j DROP`,
+		},
+		{name: "nothing at all", rule: ""},
+		{name: "a target alone", rule: "-j fail2ban-ssh", target: "fail2ban-ssh"},
+		{name: "a goto", rule: "-p tcp -g VOIPBL-INPUT", target: "VOIPBL-INPUT"},
+		{name: "no comment", rule: "-m set --match-set voip_bl src -j DROP", target: "DROP"},
+		{name: "a comment of one word", rule: "-m comment --comment voipbl: -j DROP", target: "DROP"},
+		{name: "another program's comment", rule: `-m comment --comment "voipbl-exporter: count" -j RETURN`, target: "RETURN"},
+		{name: "our word later in a comment", rule: `-m comment --comment "not voipbl: mine" -j RETURN`, target: "RETURN"},
+		{
+			name: "our mark within a comment", rule: `-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j RETURN`, target: "RETURN",
+		},
+		{
+			name: "our mark within a comment, at its end", rule: `-m comment --comment "-m comment --comment \"voipbl: drop\"" -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "a backslash before the closing quote", rule: `-m comment --comment "C:\\" -m comment --comment "x -j DROP" -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "our mark in a log prefix", rule: `-j LOG --log-prefix " --comment \"voipbl: "`, target: "LOG",
+		},
+		{
+			name: "a target in a log prefix", rule: `-j LOG --log-prefix "x -j VOIPBL-INPUT y"`, target: "LOG",
+		},
+		{
+			name: "a target in a string to look for", rule: `-m string --string " -g VOIPBL-DROP " --algo bm -j ACCEPT`, target: "ACCEPT",
+		},
+		{
+			name: "a target in a comment and none else", rule: `-m comment --comment "to do: -j DROP"`,
+		},
+		{
+			name: "a chain whose name begins with a flag's letter", rule: `-p tcp -j -j`, target: "-j",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := ours(test.rule); got != test.ours {
+				t.Errorf("ours: %v", got)
+			}
+			if got := target(test.rule); got != test.target {
+				t.Errorf("target %q, want %q", got, test.target)
+			}
+			if got := Purpose(test.rule); got != test.purpose {
+				t.Errorf("purpose %q, want %q", got, test.purpose)
+			}
+			want := test.without
+			if want == "" {
+				want = test.rule
+			}
+			if got := WithoutPurpose(test.rule); got != want {
+				t.Errorf("without its purpose %q, want %q", got, want)
+			}
+		})
+	}
+}
