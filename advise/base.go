@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/survey"
@@ -70,7 +71,7 @@ func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []ne
 	if at.Unclear {
 		a.Missing = append(a.Missing, Lack{"packets come in by a tunnel, and it is not known which program carries it", "see \"voipbl firewall diff\" for the ports that would be closed, and open those of the tunnel in firewall.services"})
 	}
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		if at.Rest.Of(f) == firewall.LetsIn {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -102,7 +103,7 @@ func kernel(t *testing.T, b firewall.Backend, used bool, four, six []string) rea
 			text += "*" + table + "\n" + head + bodies[table] + "COMMIT\n"
 		}
 		var err error
-		if k.Saved[f], err = firewall.ParseSaved(firewall.Family(f), []byte(text)); err != nil {
+		if k.Saved[f], err = iptables.ParseSaved(iptables.Family(f), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

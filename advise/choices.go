@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -192,7 +192,7 @@ const keyBackend = "firewall.backend"
 
 func (p *proposer) backend() {
 	for _, k := range p.Rules {
-		n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules()
+		n := k.Saved[iptables.IPv4].Count() + k.Saved[iptables.IPv6].Count()
 		have := p.cfg.Firewall.Backend
 		switch {
 		case k.Used && have != p.def.Firewall.Backend:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -142,11 +143,11 @@ func (d *doctor) exemptInJails() {
 func (d *doctor) exemptInChains() {
 	friends := append(Friends(d.Input), d.Config.Firewall.LocalNetworks...)
 	for _, k := range d.Rules {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if k.Saved[f] == nil {
 				continue
 			}
-			for _, b := range k.Saved[f].ChainBans() {
+			for _, b := range firewall.ChainBans(k.Saved[f]) {
 				at := slices.IndexFunc(friends, b.Source.Overlaps)
 				if at < 0 || d.told(b.Source) {
 					continue
@@ -172,9 +173,9 @@ func addressText(p netip.Prefix) string {
 // bannedIn returns where a jail's actions ban an address: a chain that has a rule for it, or
 // nftables. It is empty if that is not certain.
 func (d *doctor) bannedIn(j fail2ban.Jail, addr netip.Addr) string {
-	f := firewall.IPv4
+	f := iptables.IPv4
 	if addr.Is6() {
-		f = firewall.IPv6
+		f = iptables.IPv6
 	}
 	for _, a := range j.Actions {
 		switch a.Into {
@@ -182,7 +183,7 @@ func (d *doctor) bannedIn(j fail2ban.Jail, addr netip.Addr) string {
 			return "nftables"
 		case fail2ban.IntoChain:
 			chain := a.Target
-			if f == firewall.IPv6 {
+			if f == iptables.IPv6 {
 				chain = orElse(a.Target6, chain)
 			}
 			for _, k := range d.Rules {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -91,13 +92,13 @@ func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 		return
 	}
 	kind := map[fail2ban.Into]string{fail2ban.IntoSet: "set", fail2ban.IntoChain: "chain"}[a.Into]
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		banned := d.bannedOf(j, f)
 		if banned == 0 || !d.rulesKnown(f) {
 			continue
 		}
 		name := a.Target
-		if f == firewall.IPv6 {
+		if f == iptables.IPv6 {
 			name = orElse(a.Target6, name)
 		}
 		used, other := d.asked(a, name, f)
@@ -116,7 +117,7 @@ func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 
 // rulesKnown reports whether rules of a family could be read, and none of a backend could not.
 // Without iptables there may be rules all the same.
-func (d *doctor) rulesKnown(f firewall.Family) bool {
+func (d *doctor) rulesKnown(f iptables.Family) bool {
 	read, unread := false, false
 	for _, k := range d.Rules {
 		if saved := k.Saved[f]; saved != nil {
@@ -128,15 +129,15 @@ func (d *doctor) rulesKnown(f firewall.Family) bool {
 
 // bannedOf counts the addresses of a family that a jail has banned. Of exempt ones fail2ban
 // lists those too that voipbl's actions refuse to ban.
-func (d *doctor) bannedOf(j fail2ban.Jail, f firewall.Family) int {
+func (d *doctor) bannedOf(j fail2ban.Jail, f iptables.Family) int {
 	n := 0
 	for _, a := range j.Banned {
-		if _, exempt := d.Exempt[a]; !exempt && a.Unmap().Is4() == (f == firewall.IPv4) {
+		if _, exempt := d.Exempt[a]; !exempt && a.Unmap().Is4() == (f == iptables.IPv4) {
 			n++
 		}
 	}
 	for _, p := range j.BannedNetworks {
-		if p.Addr().Is4() == (f == firewall.IPv4) {
+		if p.Addr().Is4() == (f == iptables.IPv4) {
 			n++
 		}
 	}
@@ -145,12 +146,12 @@ func (d *doctor) bannedOf(j fail2ban.Jail, f firewall.Family) int {
 
 // asked reports whether a rule for incoming packets uses the set or chain that an action fills:
 // one in the backend that voipbl uses, and one in the other.
-func (d *doctor) asked(a fail2ban.Action, name string, f firewall.Family) (used, other bool) {
+func (d *doctor) asked(a fail2ban.Action, name string, f iptables.Family) (used, other bool) {
 	asks := func(k reach.KernelRules) bool {
 		if a.Into == fail2ban.IntoSet {
-			return k.Saved[f].LooksAt(name)
+			return firewall.LooksAt(k.Saved[f], name)
 		}
-		return k.Saved[f].Reaches(name)
+		return firewall.Reaches(k.Saved[f], name)
 	}
 	for _, k := range d.Rules {
 		if k.Used {

@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/nft"
@@ -301,7 +302,7 @@ func TestFindings(t *testing.T) {
 			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT asks about (IPv4)"}},
 		{"rules that cannot be read", func(in *Input) {
 			for f := range in.Rules[0].Saved {
-				in.Rules[0].Saved[f] = &firewall.Saved{Trouble: &firewall.MissingToolError{}}
+				in.Rules[0].Saved[f] = &iptables.Saved{Trouble: &iptables.MissingToolError{}}
 			}
 		}, nil},
 		{"no rules that are known", func(in *Input) { in.Rules = nil }, nil},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/voipblsh"
@@ -29,13 +30,13 @@ func (d *doctor) otherLists() {
 // read.
 func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Ruleset) (sets []string) {
 	own := ownSets(cfg)
-	ours := func(d firewall.DropRule) bool { return d.Ours } // also under former names
+	ours := func(d iptables.DropRule) bool { return d.Ours } // also under former names
 	for _, k := range kernel {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if k.Saved[f] == nil {
 				continue
 			}
-			for _, set := range k.Saved[f].DropSets() {
+			for _, set := range firewall.DropSets(k.Saved[f]) {
 				if !slices.Contains(own, set) && set != firewall.ScriptSet && !slices.ContainsFunc(k.Saved[f].DropRules(set), ours) {
 					sets = append(sets, set)
 				}
@@ -55,11 +56,11 @@ func ScriptParts(cfg config.Config, lines []voipblsh.Line, kernel []reach.Kernel
 		found = append(found, l.Where())
 	}
 	for _, k := range kernel {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if k.Saved[f] == nil {
 				continue
 			}
-			script := k.Saved[f].Script(ownSets(cfg))
+			script := firewall.FindScript(k.Saved[f], ownSets(cfg))
 			for _, r := range slices.Concat(script.Rules, script.Others) {
 				found = append(found, fmt.Sprintf("%q (%s)", r, reach.RulesCommand(k.Backend, f)))
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -21,7 +22,7 @@ func (d *doctor) rules() {
 	d.obstacles()
 	d.bypass()
 	for _, k := range d.Rules {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			d.shadowed(k, f)
 		}
 	}
@@ -29,17 +30,17 @@ func (d *doctor) rules() {
 
 func (d *doctor) otherBackend() {
 	for _, k := range d.Rules {
-		if k.Used || k.Saved[firewall.IPv4].Empty() && k.Saved[firewall.IPv6].Empty() {
+		if k.Used || k.Saved[iptables.IPv4].Empty() && k.Saved[iptables.IPv6].Empty() {
 			continue
 		}
 		var tools []string
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if !k.Saved[f].Empty() {
 				tools = append(tools, "\""+reach.RulesCommand(k.Backend, f)+"-save\"")
 			}
 		}
 		what := "are policies other than ACCEPT, and no rules,"
-		if n := k.Saved[firewall.IPv4].Rules() + k.Saved[firewall.IPv6].Rules(); n > 0 {
+		if n := k.Saved[iptables.IPv4].Count() + k.Saved[iptables.IPv6].Count(); n > 0 {
 			what = isAre(n, "rule", "rules")
 		}
 		d.note(OtherBackend, Warning,
@@ -57,10 +58,10 @@ func isAre(n int, one, many string) string {
 }
 
 // reception returns what both backends together do with strangers: a packet must pass both.
-func (d *doctor) reception(f firewall.Family) firewall.Reception {
+func (d *doctor) reception(f iptables.Family) firewall.Reception {
 	all := firewall.LetsIn
 	for _, k := range d.Rules {
-		switch r := k.Saved[f].Reception(); {
+		switch r := firewall.ReceptionOf(k.Saved[f]); {
 		case r == firewall.KeepsOut:
 			return r
 		case r == firewall.Unclear:
@@ -116,15 +117,15 @@ func ownerWords(name, table string) string {
 
 // closedNatively reports whether native tables drop packets of strangers, which iptables does
 // not show.
-func (d *doctor) closedNatively(f firewall.Family) bool {
-	return d.Native != nil && slices.ContainsFunc(d.Native.Fate(nft.Packet{Is6: f == firewall.IPv6}).Drops, func(p nft.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
+func (d *doctor) closedNatively(f iptables.Family) bool {
+	return d.Native != nil && slices.ContainsFunc(d.Native.Fate(nft.Packet{Is6: f == iptables.IPv6}).Drops, func(p nft.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
 }
 
 // ipv6 finds a firewall that closes only IPv4. If native tables could not be read, and a program
 // that uses them is active, it says nothing.
 func (d *doctor) ipv6() {
-	if d.Native == nil && (d.active("firewalld") || d.active("nftables")) || d.closedNatively(firewall.IPv6) ||
-		d.reception(firewall.IPv4) != firewall.KeepsOut || d.reception(firewall.IPv6) != firewall.LetsIn {
+	if d.Native == nil && (d.active("firewalld") || d.active("nftables")) || d.closedNatively(iptables.IPv6) ||
+		d.reception(iptables.IPv4) != firewall.KeepsOut || d.reception(iptables.IPv6) != firewall.LetsIn {
 		return
 	}
 	for _, n := range d.Facts.Networks {
@@ -153,16 +154,16 @@ func (d *doctor) active(name string) bool {
 
 // bypass finds ports that are published past INPUT.
 func (d *doctor) bypass() {
-	if d.Config.Firewall.DropAt == config.DropInput && len(d.published(firewall.IPv4))+len(d.published(firewall.IPv6)) == 0 &&
+	if d.Config.Firewall.DropAt == config.DropInput && len(d.published(iptables.IPv4))+len(d.published(iptables.IPv6)) == 0 &&
 		(reach.Publishes(d.Rules, d.Native) || d.Facts.Docker != nil && d.Facts.Docker.Running) {
 		d.note(DropAtInput, Warning, "set \"firewall: {drop_at: auto}\", which stands before both",
 			"packets for ports that are published never come to INPUT, and blocked addresses would reach them",
 			"containers run here, and blocked addresses are dropped in INPUT (firewall.drop_at: input)")
 	}
 	sets := [2]string{d.Config.Set, d.Config.SetName6()}
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		var base []string
-		covered := slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return k.Saved[f].ForwardLooksAt(sets[f]) })
+		covered := slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return firewall.ForwardLooksAt(k.Saved[f], sets[f]) })
 		for _, p := range d.published(f) {
 			name := reach.PortName(p)
 			if covered && d.base() && !d.opened(p) && !d.ownForwardRules(f) && !slices.Contains(base, name) {
@@ -177,7 +178,7 @@ func (d *doctor) bypass() {
 	}
 }
 
-func (d *doctor) published(f firewall.Family) []firewall.Published {
+func (d *doctor) published(f iptables.Family) []firewall.Published {
 	return reach.Published(d.Rules, d.Native, f)
 }
 
@@ -195,8 +196,8 @@ func (d *doctor) opened(p firewall.Published) bool {
 }
 
 // ownForwardRules reports whether the admin has rules for packets to containers.
-func (d *doctor) ownForwardRules(f firewall.Family) bool {
-	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return k.Saved[f].Decides("filter", "DOCKER-USER") })
+func (d *doctor) ownForwardRules(f iptables.Family) bool {
+	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return firewall.Decides(k.Saved[f], "filter", "DOCKER-USER") })
 }
 
 // obstacles reports what makes voipbl's rules useless, as status does.
@@ -218,9 +219,9 @@ func (d *doctor) obstacles() {
 }
 
 // shadowed finds others' rules that no packet reaches.
-func (d *doctor) shadowed(k reach.KernelRules, f firewall.Family) {
+func (d *doctor) shadowed(k reach.KernelRules, f iptables.Family) {
 	tool := reach.RulesCommand(k.Backend, f)
-	for _, s := range k.Saved[f].Shadowed() {
+	for _, s := range firewall.Shadowed(k.Saved[f]) {
 		if s.Same || s.Ours {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -53,8 +54,8 @@ func (d *daemon) repaired(what string, found []string) {
 // changeFound says what was wrong, so that a change was needed.
 func changeFound(c firewall.Change) string {
 	where := fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Chain)
-	rule := firewall.WithoutPurpose(c.Rule)
-	if purpose := firewall.Purpose(c.Rule); purpose != "" {
+	rule := iptables.WithoutPurpose(c.Rule)
+	if purpose := iptables.Purpose(c.Rule); purpose != "" {
 		rule = purpose
 	}
 	switch c.Op {

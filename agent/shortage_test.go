@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -25,13 +26,13 @@ func TestPassingRemedies(t *testing.T) {
 			t.Errorf("%v: is said to last", err)
 		}
 		plain := problem.Of(fmt.Errorf("read: %w", err)).Remedy
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if got := problem.OfFamily(&firewall.FamilyError{Family: f, Err: err}).Remedy; got == "" || got != plain {
 				t.Errorf("%v over %s: remedy %q, and alone %q", err, f, got, plain)
 			}
 		}
 	}
-	lasting := problem.OfFamily(&firewall.FamilyError{Family: firewall.IPv6, Err: errors.New("no such table")}).Remedy
+	lasting := problem.OfFamily(&firewall.FamilyError{Family: iptables.IPv6, Err: errors.New("no such table")}).Remedy
 	if !strings.Contains(lasting, "ipv6: off") {
 		t.Errorf("what lasts: %q", lasting)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -399,7 +400,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	for _, f := range cidr.Families {
 		header, err := kernel.Header(cfg.BanSetName(int(f)))
-		if (err != nil || header.References == 0) && settings.WantsRules(cfg, firewall.Family(f)) {
+		if (err != nil || header.References == 0) && settings.WantsRules(cfg, iptables.Family(f)) {
 			return false
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/exempt"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // FreeExempt deletes exempt addresses from the sets that voipbl's actions for fail2ban
@@ -38,15 +38,15 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 		return found, nil
 	}
 	for _, f := range cidr.Families {
-		common, err := named(f, firewall.CommonBans)
+		common, err := named(f, iptables.CommonBans)
 		if err != nil {
 			return freed, err
 		}
-		own, err := named(f, firewall.ActionSets)
+		own, err := named(f, iptables.ActionSets)
 		if err != nil {
 			return freed, err
 		}
-		ssh, err := named(f, firewall.SSHSets) // only voipbl's action fills these
+		ssh, err := named(f, iptables.SSHSets) // only voipbl's action fills these
 		if err != nil {
 			return freed, err
 		}
@@ -86,7 +86,7 @@ func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
 	}
 	all := map[string][]cidr.Prefix{}
 	for _, h := range headers {
-		if !h.Timeout || !strings.HasPrefix(h.Name, firewall.ActionSets) && !strings.HasPrefix(h.Name, firewall.SSHSets) {
+		if !h.Timeout || !strings.HasPrefix(h.Name, iptables.ActionSets) && !strings.HasPrefix(h.Name, iptables.SSHSets) {
 			continue
 		}
 		live, err := kernel.Bans(h.Name)

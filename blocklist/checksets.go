@@ -9,9 +9,9 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -127,9 +127,9 @@ func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
 	r.Places, r.Unread = append(r.Places, places...), append(r.Unread, unread...)
 	r.Verdict = reach.JudgePlaces(r.Places, r.Unread)
 	if r.Verdict == reach.Blocked {
-		f := firewall.IPv4
+		f := iptables.IPv4
 		if q.Addr().Is6() {
-			f = firewall.IPv6
+			f = iptables.IPv6
 		}
 		if reaches := finder.Reaches(f, r.Places, r.Entry != nil); reaches != "" {
 			r.Verdict, r.Note = reach.PartlyBlocked, cmp.Or(r.Note, reaches)

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
@@ -268,7 +269,7 @@ func (r *SyncReport) noteBroken(broken [2]error) error {
 		if broken[f] == nil {
 			continue
 		}
-		err := &firewall.FamilyError{Family: firewall.Family(f), Err: broken[f]}
+		err := &firewall.FamilyError{Family: iptables.Family(f), Err: broken[f]}
 		if f == cidr.IPv4 {
 			return err
 		}

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/feeds"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
@@ -136,7 +136,7 @@ func (s *Status) judgeSets() {
 	}
 	for f, set := range s.Sets {
 		switch {
-		case firewall.Family(f) == firewall.IPv6 && (s.ipv6Told(set) || s.IPv6Trouble() != nil):
+		case iptables.Family(f) == iptables.IPv6 && (s.ipv6Told(set) || s.IPv6Trouble() != nil):
 			if !set.Drops {
 				continue
 			}
@@ -154,7 +154,7 @@ func (s *Status) judgeSets() {
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
 	case entries == 0 && s.banned() == 0 && s.Entries() > 0: // all entries are IPv6, and none of them is dropped
 		if s.judgeFamilies(); len(s.Problems) == 0 {
-			s.sayNoDrop(s.Sets[firewall.IPv6].Name)
+			s.sayNoDrop(s.Sets[iptables.IPv6].Name)
 		}
 	case entries == 0 && s.banned() == 0:
 		s.Add(s.Empty())
@@ -188,7 +188,7 @@ func (s *Status) On() string {
 // judgeBans notes bans that are not in force, or that a boot would lose.
 func (s *Status) judgeBans() {
 	for f, set := range s.BanSets {
-		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.Unread && !(firewall.Family(f) == firewall.IPv6 && s.ipv6Told(set)) {
+		if set.Ours && set.Entries > 0 && !set.Drops && !s.Rules.Unread && !(iptables.Family(f) == iptables.IPv6 && s.ipv6Told(set)) {
 			s.sayNoDrop(set.Name)
 		}
 	}

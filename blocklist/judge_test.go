@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
@@ -123,11 +124,11 @@ func TestStatusJudge(t *testing.T) {
 		}, true, "", ""},
 		{"no rule for bans of IPv4, and IPv6 is left alone", func(s *Status) { s.Rules.IPv6Off, s.BanSets[0].Drops = true, false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
 		{"trouble with IPv6, and drift there", func(s *Status) {
-			s.Families = []problem.FamilyProblem{{Family: "IPv6", Problem: *trouble("no ip6tables"), In: firewall.IPv6}}
+			s.Families = []problem.FamilyProblem{{Family: "IPv6", Problem: *trouble("no ip6tables"), In: iptables.IPv6}}
 			s.Sets[1].Drops, s.BanSets[1].Drops, s.Rules.Drift = false, false, []firewall.Change{{Family: "IPv6"}}
 		}, true, "no ip6tables", "mend it"},
 		{"trouble with IPv4", func(s *Status) {
-			s.Families = []problem.FamilyProblem{{Family: "IPv4", Problem: *trouble("no iptables"), In: firewall.IPv4}}
+			s.Families = []problem.FamilyProblem{{Family: "IPv4", Problem: *trouble("no iptables"), In: iptables.IPv4}}
 			s.Sets[0].Drops, s.BanSets[0].Drops = false, false
 		}, false, "no iptables", "mend it"},
 		{"no rule of another program", func(s *Status) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -22,13 +23,13 @@ func (s *Status) judgeFamilies() {
 // IPv6Trouble is the problem that the IPv6 set is missing or somebody else's, or that no rule
 // drops its members. It is nil if another problem covers that, or if IPv4 has the same one.
 func (s *Status) IPv6Trouble() *problem.Problem {
-	six := s.Sets[firewall.IPv6]
+	six := s.Sets[iptables.IPv6]
 	switch {
-	case s.InTrouble(firewall.IPv6):
+	case s.InTrouble(iptables.IPv6):
 	case six.Exists && !six.Ours:
 		return &problem.Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
 	case s.ipv6Told(six):
-	case !six.Exists && s.Sets[firewall.IPv4].Exists:
+	case !six.Exists && s.Sets[iptables.IPv4].Exists:
 		return openIPv6("the kernel has no set "+six.Name, s.repairs())
 	case six.Entries > 0 && !six.Drops && !s.Rules.Unread:
 		remedy, text := s.noDrop(six.Name)
@@ -38,12 +39,12 @@ func (s *Status) IPv6Trouble() *problem.Problem {
 }
 
 func openIPv6(why, remedy string) *problem.Problem {
-	err := &firewall.FamilyError{Family: firewall.IPv6, Err: errors.New(why)}
+	err := &firewall.FamilyError{Family: iptables.IPv6, Err: errors.New(why)}
 	return &problem.Problem{Reason: "open", Error: err.Error(), Remedy: remedy}
 }
 
 // InTrouble reports whether a family is not protected as configured.
-func (s *Status) InTrouble(f firewall.Family) bool {
+func (s *Status) InTrouble(f iptables.Family) bool {
 	return slices.ContainsFunc(s.Families, func(p problem.FamilyProblem) bool { return p.Family == f.String() })
 }
 
@@ -64,7 +65,7 @@ func (s *Status) Drift() (left []firewall.Change) {
 // ipv6Told reports whether another problem covers the IPv6 set, or IPv6 is left alone. A host
 // that is protected over IPv4 counts as protected.
 func (s *Status) ipv6Told(set SetStatus) bool {
-	return s.InTrouble(firewall.IPv6) || s.Rules.IPv6Off || set.Exists && !set.Ours ||
+	return s.InTrouble(iptables.IPv6) || s.Rules.IPv6Off || set.Exists && !set.Ours ||
 		s.Rules.DropAt == string(firewall.Nowhere) && set.Exists
 }
 
@@ -76,7 +77,7 @@ func (s *Status) sayNoDrop(set string) {
 
 func (s *Status) noDrop(set string) (remedy, text string) {
 	for _, p := range s.Families {
-		if p.In == firewall.IPv4 {
+		if p.In == iptables.IPv4 {
 			return p.Remedy, p.Error
 		}
 	}

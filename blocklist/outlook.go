@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
@@ -20,9 +20,9 @@ func askOutlook(ctx context.Context, cfg config.Config) *rules.Report {
 		return nil
 	}
 	for i, p := range report.Families { // not in the JSON
-		report.Families[i].In = firewall.IPv4
-		if p.Family == firewall.IPv6.String() {
-			report.Families[i].In = firewall.IPv6
+		report.Families[i].In = iptables.IPv4
+		if p.Family == iptables.IPv6.String() {
+			report.Families[i].In = iptables.IPv6
 		}
 	}
 	return &report

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
@@ -68,7 +69,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		return nil, &chainInUseError{users}
 	}
 	for f, err := range rules.Unknown {
-		if MayUseIt(firewall.Family(f), err) {
+		if MayUseIt(iptables.Family(f), err) {
 			return nil, &unknownUsersError{err}
 		}
 	}
@@ -170,8 +171,8 @@ func (e *chainInUseError) Remedy() string { return "take that rule out and run a
 
 // MayUseIt reports whether a family whose rules cannot be listed may have rules that use what
 // is to be removed. Where IPv6 never works on a kernel, it has none.
-func MayUseIt(f firewall.Family, unknown error) bool {
-	return unknown != nil && (f == firewall.IPv4 || firewall.Passing(unknown))
+func MayUseIt(f iptables.Family, unknown error) bool {
+	return unknown != nil && (f == iptables.IPv4 || firewall.Passing(unknown))
 }
 
 // unknownUsersError says that rules cannot be listed at the moment, and one of them may use

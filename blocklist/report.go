@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
@@ -180,8 +181,8 @@ func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *fi
 		return nil
 	}
 	saved, err := fw.Read(ctx)
-	if err == nil && saved[firewall.IPv4].Trouble != nil && settings.WantsRules(cfg, firewall.IPv4) {
-		err = &firewall.FamilyError{Family: firewall.IPv4, Err: saved[firewall.IPv4].Trouble}
+	if err == nil && saved[iptables.IPv4].Trouble != nil && settings.WantsRules(cfg, iptables.IPv4) {
+		err = &firewall.FamilyError{Family: iptables.IPv4, Err: saved[iptables.IPv4].Trouble}
 	}
 	if err != nil {
 		if r.Outcome != DryRun {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Access is from where a connection to a port of this host may be begun.
@@ -12,9 +14,9 @@ type Access struct {
 	From     []netip.Prefix // else from here
 }
 
-// Access tells from where the base rules let somebody begin a connection to a port;
+// BaseAccess tells from where the base rules let somebody begin a connection to a port;
 // 0 is for a protocol without ports, such as "esp".
-func (b Base) Access(f Family, proto string, port uint16) Access {
+func (b Base) BaseAccess(f iptables.Family, proto string, port uint16) Access {
 	var texts []string
 	for _, r := range b.rules(f) {
 		texts = append(texts, r.String())
@@ -24,14 +26,14 @@ func (b Base) Access(f Family, proto string, port uint16) Access {
 	return access
 }
 
-// Access tells the same of the rules that others have in INPUT, as far as it is
+// AccessOf tells the same of the rules that others have in INPUT, as far as it is
 // certain. What they let in they go on letting in when base rules stand below.
-func (s *Saved) Access(proto string, port uint16) Access {
+func AccessOf(s *iptables.Saved, proto string, port uint16) Access {
 	w := walk{class: classOf(proto, port), chain: func(name string) []string {
-		if isOurChain(name) {
+		if iptables.IsOurChain(name) {
 			return nil
 		}
-		return s.texts("filter", name)
+		return s.Texts("filter", name)
 	}}
 	access, _ := w.access(w.chain("INPUT"), 0)
 	return access
@@ -73,9 +75,9 @@ func (a Access) within(from netip.Prefix) Access {
 
 // classOf is the packets to a port.
 func classOf(proto string, port uint16) box {
-	b := box{proto: protocolOf(proto)}
+	b := box{proto: iptables.ProtocolOf(proto)}
 	if port > 0 {
-		b.dports = []PortRange{{First: port, Last: port}}
+		b.dports = []iptables.PortRange{{First: port, Last: port}}
 	}
 	return b
 }
@@ -95,7 +97,7 @@ func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 	}
 	for _, rule := range rules {
 		m, first := readFirst(rule)
-		m.proto, m.notProto = protocolOf(m.proto), protocolOf(m.notProto)
+		m.proto, m.notProto = iptables.ProtocolOf(m.proto), iptables.ProtocolOf(m.notProto)
 		wide := m.box
 		wide.src = netip.Prefix{}
 		if !first || !wide.covers(w.class) { // of others, or of one interface, such as lo
@@ -127,7 +129,7 @@ func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 // whether there is one that it is for.
 func readFirst(rule string) (m match, ok bool) {
 	var kept []string
-	all := splitRule(rule)
+	all := iptables.Words(rule)
 	for i := 0; i < len(all); i++ {
 		switch all[i] {
 		case "-j", "-g":

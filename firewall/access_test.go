@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 func (a Access) text() string {
@@ -28,33 +30,33 @@ func TestBaseAccess(t *testing.T) {
 	private, tunnels := base, base
 	private.SIPPublic = false
 	tunnels.Services = append(slices.Clone(base.Services),
-		Service{"ipsec", "esp", nil, true}, Service{"gre", "gre", nil, false}, Service{"wg", "udp", []PortRange{{First: 51820, Last: 51820}}, true})
+		Service{"ipsec", "esp", nil, true}, Service{"gre", "gre", nil, false}, Service{"wg", "udp", []iptables.PortRange{{First: 51820, Last: 51820}}, true})
 	for _, test := range []struct {
 		name   string
 		base   Base
-		family Family
+		family iptables.Family
 		proto  string
 		port   uint16
 		want   string
 	}{
-		{"ssh", base, IPv4, "tcp", 22, "192.168.1.0/24"},
-		{"ssh over IPv6", base, IPv6, "tcp", 22, "fd12::/48"},
-		{"http", base, IPv4, "tcp", 80, "everyone"},
-		{"http over UDP", base, IPv4, "udp", 80, "nobody"},
-		{"voice", base, IPv6, "udp", 12000, "everyone"},
-		{"voice over TCP", base, IPv4, "tcp", 12000, "nobody"},
-		{"sip, with limits", base, IPv4, "udp", 5060, "everyone"},
-		{"sip that is private", private, IPv4, "udp", 5060, "192.168.1.0/24 203.0.113.10/32"},
-		{"a database", base, IPv4, "tcp", 3306, "nobody"},
-		{"WireGuard", base, IPv4, "udp", 51820, "nobody"},
-		{"WireGuard as a service", tunnels, IPv6, "udp", 51820, "everyone"},
-		{"ESP", base, IPv4, "esp", 0, "nobody"},
-		{"ESP as a service", tunnels, IPv4, "esp", 0, "everyone"},
-		{"GRE as a service of the local networks", tunnels, IPv4, "gre", 0, "192.168.1.0/24"},
-		{"6in4", tunnels, IPv4, "6in4", 0, "nobody"},
-		{"nothing is configured", Base{}, IPv4, "tcp", 22, "nobody"},
+		{"ssh", base, iptables.IPv4, "tcp", 22, "192.168.1.0/24"},
+		{"ssh over IPv6", base, iptables.IPv6, "tcp", 22, "fd12::/48"},
+		{"http", base, iptables.IPv4, "tcp", 80, "everyone"},
+		{"http over UDP", base, iptables.IPv4, "udp", 80, "nobody"},
+		{"voice", base, iptables.IPv6, "udp", 12000, "everyone"},
+		{"voice over TCP", base, iptables.IPv4, "tcp", 12000, "nobody"},
+		{"sip, with limits", base, iptables.IPv4, "udp", 5060, "everyone"},
+		{"sip that is private", private, iptables.IPv4, "udp", 5060, "192.168.1.0/24 203.0.113.10/32"},
+		{"a database", base, iptables.IPv4, "tcp", 3306, "nobody"},
+		{"WireGuard", base, iptables.IPv4, "udp", 51820, "nobody"},
+		{"WireGuard as a service", tunnels, iptables.IPv6, "udp", 51820, "everyone"},
+		{"ESP", base, iptables.IPv4, "esp", 0, "nobody"},
+		{"ESP as a service", tunnels, iptables.IPv4, "esp", 0, "everyone"},
+		{"GRE as a service of the local networks", tunnels, iptables.IPv4, "gre", 0, "192.168.1.0/24"},
+		{"6in4", tunnels, iptables.IPv4, "6in4", 0, "nobody"},
+		{"nothing is configured", Base{}, iptables.IPv4, "tcp", 22, "nobody"},
 	} {
-		if got := test.base.Access(test.family, test.proto, test.port).text(); got != test.want {
+		if got := test.base.BaseAccess(test.family, test.proto, test.port).text(); got != test.want {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}
@@ -103,20 +105,20 @@ func TestSavedAccess(t *testing.T) {
 				rules += "[0:0] " + line
 			}
 		}
-		saved, err := ParseSaved(IPv4, fmt.Appendf(nil, "*filter\n:INPUT ACCEPT [0:0]\n%s%sCOMMIT\n", chains, rules))
+		saved, err := iptables.ParseSaved(iptables.IPv4, fmt.Appendf(nil, "*filter\n:INPUT ACCEPT [0:0]\n%s%sCOMMIT\n", chains, rules))
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		if got := saved.Access("udp", 51820).text(); got != test.want {
+		if got := AccessOf(saved, "udp", 51820).text(); got != test.want {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}
 	for _, name := range []string{"esp", "50"} {
-		saved, err := ParseSaved(IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p "+name+" -j ACCEPT\nCOMMIT\n"))
+		saved, err := iptables.ParseSaved(iptables.IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p "+name+" -j ACCEPT\nCOMMIT\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := saved.Access("esp", 0).text() + " " + saved.Access("gre", 0).text(); got != "everyone nobody" {
+		if got := AccessOf(saved, "esp", 0).text() + " " + AccessOf(saved, "gre", 0).text(); got != "everyone nobody" {
 			t.Errorf("-p %s: %s", name, got)
 		}
 	}

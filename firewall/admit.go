@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Admits reports whether the base rules let a new TCP connection from an address
@@ -16,9 +18,9 @@ func (b Base) Admits(from netip.Addr, port uint16) bool {
 	if from.IsLoopback() { // through a tunnel that ends on this host
 		return true
 	}
-	f := IPv4
+	f := iptables.IPv4
 	if from.Is6() {
-		f = IPv6
+		f = iptables.IPv6
 	}
 	for _, r := range b.rules(f) {
 		if r.meets(from, port) {
@@ -34,6 +36,6 @@ func (r Rule) meets(from netip.Addr, port uint16) bool {
 		r.In == "" &&
 		(!r.From.IsValid() || r.From.Contains(from)) &&
 		(r.Proto == "" || r.Proto == "tcp") &&
-		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p PortRange) bool { return p.Has(port) })) &&
+		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p iptables.PortRange) bool { return p.Has(port) })) &&
 		(r.Target == "ACCEPT" || r.Target == "DROP")
 }

@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestAdmits asks who may open a TCP connection to this host for certain. It is
@@ -12,8 +14,8 @@ func TestAdmits(t *testing.T) {
 	base.LocalNetworks = prefixes("192.168.1.0/24", "10.1.2.3/16", "fd12:3456:789a::/48")
 	sipPrivate, many, open := base, base, base
 	sipPrivate.SIPPublic = false
-	many.Services = []Service{{"ssh", "tcp", []PortRange{{First: 22, Last: 22}, {First: 2200, Last: 2299}}, false}, {"web", "tcp", []PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8999}}, true}, {"udp", "udp", []PortRange{{First: 3000, Last: 3000}}, true}}
-	open.LocalNetworks, open.Services = prefixes("0.0.0.0/0", "::/0"), []Service{{"ssh", "tcp", []PortRange{{First: 22, Last: 22}}, false}}
+	many.Services = []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}, {First: 2200, Last: 2299}}, false}, {"web", "tcp", []iptables.PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8999}}, true}, {"udp", "udp", []iptables.PortRange{{First: 3000, Last: 3000}}, true}}
+	open.LocalNetworks, open.Services = prefixes("0.0.0.0/0", "::/0"), []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}}, false}}
 	for _, test := range []struct {
 		name string
 		base Base
@@ -58,7 +60,7 @@ func TestAdmits(t *testing.T) {
 		{"a public UDP service from outside", many, "198.51.100.7", 3000, false},
 		{"everybody is local", open, "198.51.100.7", 22, true},
 		{"everybody is local, IPv6", open, "2001:db8:7::7", 22, true},
-		{"nobody is local", Base{Services: []Service{{"ssh", "tcp", []PortRange{{First: 22, Last: 22}}, false}}}, "192.168.1.77", 22, false},
+		{"nobody is local", Base{Services: []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}}, false}}}, "192.168.1.77", 22, false},
 		{"nothing is configured", Base{}, "192.168.1.77", 22, false},
 		{"no address", base, "", 22, false},
 	} {

@@ -1,6 +1,10 @@
 package firewall
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // Along is which way packets go whom a tracer follows.
 type Along int
@@ -48,7 +52,7 @@ func (a Along) isBack() bool { return a == Answers || a == Answered }
 
 // Along is a tracer of the same rules for packets that go another way.
 func (t *Tracer) Along(a Along) *Tracer {
-	along := t.saved.NewTracer(t.in)
+	along := NewTracer(t.saved, t.in)
 	along.along, along.left = a, t.left
 	if a.isBack() == t.along.isBack() {
 		along.read = t.read
@@ -58,24 +62,24 @@ func (t *Tracer) Along(a Along) *Tracer {
 
 // MayStop reports whether a chain that packets come through which go a way has a rule, or a
 // policy that drops.
-func (s *Saved) MayStop(a Along) bool {
+func MayStop(s *iptables.Saved, a Along) bool {
 	for _, w := range a.ways() {
-		if c := s.tables[w.at.table][w.at.chain]; c != nil && (len(c.rules) > 0 || c.policy == "DROP") {
+		if c := s.Tables[w.at.table][w.at.chain]; c != nil && (len(c.Rules) > 0 || c.Policy == "DROP") {
 			return true
 		}
 	}
 	return false
 }
 
-// ends are the options of matches that are about one end of a connection and the other.
-var ends = [][2]string{
+// bothEnds are the options of matches that are about one end of a connection and the other.
+var bothEnds = [][2]string{
 	{"-s", "-d"}, {"-i", "-o"}, {"--sport", "--dport"}, {"--sports", "--dports"}, {"--src-range", "--dst-range"}, {"--src-type", "--dst-type"},
 	{"--source-country", "--destination-country"}, {"--src-cc", "--dst-cc"}, {"--rsource", "--rdest"},
 }
 
 // otherEnd is the same option about the other end.
 func otherEnd(option string) string {
-	for _, e := range ends {
+	for _, e := range bothEnds {
 		switch option {
 		case e[0]:
 			return e[1]
@@ -95,14 +99,14 @@ func turnRound(all []string) []string {
 		case "-j", "-g":
 			return append(back, all[i:]...)
 		case "--comment", "--name":
-			back = append(back, w, next(all, i))
+			back = append(back, w, iptables.Next(all, i))
 			i++
 		case "--tcp-flags":
 			back = append(back, "--flags-of-an-answer") // which are not those of what begins a connection
 			i += 2
 		case "--match-set":
-			sides := strings.NewReplacer("src", "dst", "dst", "src").Replace(next(all, i+1))
-			back = append(back, w, next(all, i), sides)
+			sides := strings.NewReplacer("src", "dst", "dst", "src").Replace(iptables.Next(all, i+1))
+			back = append(back, w, iptables.Next(all, i), sides)
 			i += 2
 		default:
 			back = append(back, otherEnd(w))

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Plan compares both families.
-func (fw *Firewall) Plan(want Wanted, saved [2]*Saved, known *Readback) [2]*Plan {
+func (fw *Firewall) Plan(want Wanted, saved [2]*iptables.Saved, known *Readback) [2]*Plan {
 	var plans [2]*Plan
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		plans[f] = NewPlan(want[f], saved[f], known.of(fw, f))
 	}
 	return plans
@@ -17,9 +19,9 @@ func (fw *Firewall) Plan(want Wanted, saved [2]*Saved, known *Readback) [2]*Plan
 
 // Applied is what an apply did.
 type Applied struct {
-	Plans    [2]*Plan  // the changes that were made
-	Saved    [2]*Saved // what the kernel holds now
-	Readback *Readback // to compare with from now on
+	Plans    [2]*Plan           // the changes that were made
+	Saved    [2]*iptables.Saved // what the kernel holds now
+	Readback *Readback          // to compare with from now on
 
 	// Failed is why the rules of a family are not as wanted. They are as they were.
 	Failed [2]error
@@ -28,8 +30,8 @@ type Applied struct {
 // err is a [*FamilyError] if one family failed and the other did not, else what
 // failed.
 func (a *Applied) err() error {
-	for _, f := range Families {
-		other := IPv6 - f
+	for _, f := range iptables.Families {
+		other := iptables.IPv6 - f
 		if a.Failed[f] != nil && a.Failed[other] == nil && !a.Saved[other].Absent {
 			return &FamilyError{f, a.Failed[f]}
 		}
@@ -64,7 +66,7 @@ const attempts = 5
 // touched.
 //
 // What was applied is never nil, but for a ctx that has ended before.
-func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, known *Readback) (*Applied, error) {
+func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*iptables.Saved, known *Readback) (*Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*Saved, kno
 	a := &applying{fw: fw, want: want, done: &Applied{Readback: known, Saved: saved}}
 	for range attempts {
 		plans := a.plans()
-		if plans[IPv4].Unchanged() && plans[IPv6].Unchanged() {
+		if plans[iptables.IPv4].Unchanged() && plans[iptables.IPv6].Unchanged() {
 			return a.done, a.done.err()
 		}
 		a.try(ctx, plans)
@@ -96,7 +98,7 @@ type applying struct {
 // plans are what is left to do for the families that have not failed.
 func (a *applying) plans() [2]*Plan {
 	plans := a.fw.Plan(a.want, a.done.Saved, a.done.Readback)
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if a.done.Failed[f] == nil && !a.done.Saved[f].Absent {
 			a.done.Failed[f] = a.want.readable(f, a.done.Saved[f])
 		}
@@ -112,7 +114,7 @@ func (a *applying) try(ctx context.Context, plans [2]*Plan) {
 	errs := a.fw.replace(ctx, plans, a.done.Saved)
 	now, readErr := a.fw.ReadSure(ctx)
 	learned := &Readback{Tools: a.fw.tools}
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if old := a.done.Readback.of(a.fw, f); old != nil {
 			learned.Rules[f] = old
 		}
@@ -143,7 +145,7 @@ func (a *applying) try(ctx context.Context, plans [2]*Plan) {
 }
 
 // refuse decides whether a family that was refused is tried again.
-func (a *applying) refuse(f Family, err error, plan *Plan, now *Saved) {
+func (a *applying) refuse(f iptables.Family, err error, plan *Plan, now *iptables.Saved) {
 	locked := errors.Is(err, ErrLocked)
 	again := NewPlan(a.want[f], now, a.done.Readback.of(a.fw, f))
 	switch {
@@ -164,7 +166,7 @@ func (a *applying) othersChange(f int) error {
 	return fmt.Errorf("another program changes the firewall all the time, and undoes ours: %w", err)
 }
 
-func troubleOf(s *Saved) error {
+func troubleOf(s *iptables.Saved) error {
 	if s == nil {
 		return nil
 	}
@@ -172,9 +174,9 @@ func troubleOf(s *Saved) error {
 }
 
 // replace executes the plans, each family by itself: all of it or nothing.
-func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Saved) (errs [2]error) {
+func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*iptables.Saved) (errs [2]error) {
 	tested := fw.restore(ctx, plans, true)
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if tested[f] != nil {
 			plans[f] = &Plan{Family: f}
 		}
@@ -183,7 +185,7 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 	if errors.Join(errs[:]...) != nil {
 		fw.putBack(ctx, plans, before, &errs)
 	}
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		errs[f] = errors.Join(tested[f], errs[f])
 	}
 	return errs
@@ -191,15 +193,15 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*Save
 
 // putBack restores what was there of the families that have failed: of what was
 // wanted one table of two may be there. What goes wrong with that joins their errors.
-func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*Saved, errs *[2]error) {
+func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*iptables.Saved, errs *[2]error) {
 	now, readErr := fw.ReadSure(ctx)
-	back := [2]*Plan{{Family: IPv4}, {Family: IPv6}}
-	for _, f := range Families {
+	back := [2]*Plan{{Family: iptables.IPv4}, {Family: iptables.IPv6}}
+	for _, f := range iptables.Families {
 		switch {
 		case errs[f] == nil:
 		case readErr != nil:
 			errs[f] = errors.Join(errs[f], readErr)
-		case !now[f].sameRules(before[f]):
+		case !now[f].SameRules(before[f]):
 			back[f] = newPlan(before[f].Own(), now[f], nil, before[f])
 		}
 	}
@@ -212,7 +214,7 @@ func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*Save
 		if errs[f] == nil || len(p.Made) == 0 || readErr != nil {
 			continue
 		}
-		if _, err := fw.RemoveBanChain(ctx, Family(f)); err != nil {
+		if _, err := fw.RemoveBanChain(ctx, iptables.Family(f)); err != nil {
 			errs[f] = errors.Join(errs[f], fmt.Errorf("take out what was made: %w", err))
 		}
 	}

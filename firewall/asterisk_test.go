@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testasterisk"
 	"github.com/voipbl/voipbl/internal/testsip"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // A lab whose PBX is a real Asterisk, with an office of phones that have passwords.
@@ -44,7 +44,7 @@ func (l *lab) sip(c caller) *testsip.Client {
 func (l *lab) stopped() int {
 	l.t.Helper()
 	return l.countedBy(func(rule string) bool {
-		purpose := firewall.Purpose(rule)
+		purpose := iptables.Purpose(rule)
 		return strings.Contains(purpose, "too many") || strings.HasSuffix(purpose, ", too fast") || purpose == "nothing else"
 	})
 }
@@ -108,7 +108,7 @@ func TestAsteriskFlowOfChoice(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, backend, firewall.IPv4)
+			l := newLab(t, backend, iptables.IPv4)
 			l.apply(full())
 			l.startAsterisk()
 			asks, gets := l.sip(l.fresh(l.attacker)), l.sip(l.fresh(l.attacker))
@@ -173,7 +173,7 @@ func TestAsteriskNetwork(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, backend, firewall.IPv6)
+			l := newLab(t, backend, iptables.IPv6)
 			l.apply(full())
 			l.startAsterisk()
 			for _, method := range []string{"REGISTER", "INVITE"} {

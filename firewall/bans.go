@@ -3,20 +3,22 @@ package firewall
 import (
 	"context"
 	"errors"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // RemoveBanChain takes fail2ban's chain for ssh out, if it is empty and no rule
 // goes to it, and says whether it did. It is for whoever made it.
-func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool, err error) {
+func (fw *Firewall) RemoveBanChain(ctx context.Context, f iptables.Family) (removed bool, err error) {
 	free, err := fw.banChainIsFree(ctx, f)
 	if err != nil || !free {
 		return false, err
 	}
 	var plans [2]*Plan
-	for _, g := range Families {
+	for _, g := range iptables.Families {
 		plans[g] = &Plan{Family: g}
 	}
-	plans[f].text = "*filter\n-X " + SSHChain + "\nCOMMIT\n"
+	plans[f].text = "*filter\n-X " + iptables.SSHChain + "\nCOMMIT\n"
 	err = fw.restore(ctx, plans, false)[f]
 	if refused := (*ToolError)(nil); errors.As(err, &refused) {
 		// Somebody has begun to use it, or the tool has failed.
@@ -28,7 +30,7 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f Family) (removed bool,
 }
 
 // banChainIsFree reports whether the chain is there, empty, and no rule leads to it.
-func (fw *Firewall) banChainIsFree(ctx context.Context, f Family) (bool, error) {
+func (fw *Firewall) banChainIsFree(ctx context.Context, f iptables.Family) (bool, error) {
 	saved, err := fw.Read(ctx)
 	if err == nil {
 		err = saved[f].Unknown()
@@ -36,6 +38,6 @@ func (fw *Firewall) banChainIsFree(ctx context.Context, f Family) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	goesThere := func(rule string) bool { return target(rule) == SSHChain }
-	return saved[f].HasChain("filter", SSHChain) && len(saved[f].rules("filter", SSHChain)) == 0 && len(saved[f].where(goesThere)) == 0, nil
+	goesThere := func(rule string) bool { return iptables.Target(rule) == iptables.SSHChain }
+	return saved[f].HasChain("filter", iptables.SSHChain) && len(saved[f].Rules("filter", iptables.SSHChain)) == 0 && len(saved[f].Where(goesThere)) == 0, nil
 }

@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // What fail2ban works on. The names are those of the ruleset that the base rules
@@ -14,17 +16,17 @@ const (
 )
 
 // BanSetName is the set of addresses that fail2ban has banned from SIP.
-func BanSetName(f Family) string { return [...]string{BanSet, BanSet6}[f] }
+func BanSetName(f iptables.Family) string { return [...]string{BanSet, BanSet6}[f] }
 
 // sshPorts are the ports that fail2ban's chain for ssh is asked about: those of
 // the service called ssh.
-func (b Base) sshPorts() []PortRange {
+func (b Base) sshPorts() []iptables.PortRange {
 	for _, s := range b.Services {
 		if s.Name == "ssh" && s.Proto == "tcp" {
 			return s.Ports
 		}
 	}
-	return []PortRange{{First: 22, Last: 22}}
+	return []iptables.PortRange{{First: 22, Last: 22}}
 }
 
 // rules are the base rules in the order of the published ruleset that they are
@@ -36,14 +38,14 @@ func (b Base) sshPorts() []PortRange {
 //
 // The page's rules keep their text, order and place. What is added stands between
 // them, and says so: its purpose begins with [addition].
-func (b Base) rules(f Family) []Rule {
-	lan, trunks := f.of(b.LocalNetworks), f.of(b.Trunks)
+func (b Base) rules(f iptables.Family) []Rule {
+	lan, trunks := f.Of(b.LocalNetworks), f.Of(b.Trunks)
 	head, middle, tail := b.serviceBlocks()
 	return slices.Concat(
 		b.friends(f),
 		b.banned(f),
 		[]Rule{{For: "everything on this host itself", In: "lo", Target: "ACCEPT"}},
-		[]Rule{{For: "rtp: voice and video", Proto: "udp", Ports: []PortRange{b.RTP}, Target: "ACCEPT"}},
+		[]Rule{{For: "rtp: voice and video", Proto: "udp", Ports: []iptables.PortRange{b.RTP}, Target: "ACCEPT"}},
 		open(head, lan),
 		sipFrom(lan, "sip from the local network", b.SIP, "udp", "tcp"),
 		sipFrom(trunks, "sip from a trunk", b.SIP, "udp"),
@@ -59,10 +61,10 @@ func (b Base) rules(f Family) []Rule {
 
 // chains are the base rules as chains of ours: that which INPUT ends in, and those
 // that it goes to.
-func (b Base) chains(f Family) []Chain {
-	chains := []Chain{chainOf(BaseChain, b.rules(f))}
+func (b Base) chains(f iptables.Family) []iptables.Chain {
+	chains := []iptables.Chain{chainOf(iptables.BaseChain, b.rules(f))}
 	if b.SIPPublic {
-		chains = append(chains, chainOf(SIPChain, b.unusual(f)))
+		chains = append(chains, chainOf(iptables.SIPChain, b.unusual(f)))
 	}
 	return chains
 }
@@ -85,7 +87,7 @@ func (b Base) serviceBlocks() (head, middle, tail []Service) {
 }
 
 // banned are the rules about whom fail2ban has banned.
-func (b Base) banned(f Family) []Rule {
+func (b Base) banned(f iptables.Family) []Rule {
 	var rules []Rule
 	for _, proto := range []string{"udp", "tcp"} {
 		rules = append(rules, Rule{
@@ -94,11 +96,11 @@ func (b Base) banned(f Family) []Rule {
 			Target:  reject(f),
 		})
 	}
-	return append(rules, Rule{For: "ssh: banned by fail2ban", Proto: "tcp", Ports: b.sshPorts(), Multi: true, Target: SSHChain})
+	return append(rules, Rule{For: "ssh: banned by fail2ban", Proto: "tcp", Ports: b.sshPorts(), Multi: true, Target: iptables.SSHChain})
 }
 
 // reject is the answer that a closed UDP port gives.
-func reject(f Family) string {
+func reject(f iptables.Family) string {
 	return "REJECT --reject-with " + [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[f]
 }
 
@@ -108,7 +110,7 @@ func open(services []Service, lan []netip.Prefix) []Rule {
 	var rules []Rule
 	for _, s := range services {
 		for _, ports := range s.portLists() {
-			r := Rule{For: s.Name + " for everyone", Proto: protocolOf(s.Proto), Ports: ports, Target: "ACCEPT"}
+			r := Rule{For: s.Name + " for everyone", Proto: iptables.ProtocolOf(s.Proto), Ports: ports, Target: "ACCEPT"}
 			if s.Public {
 				rules = append(rules, r)
 				continue
@@ -137,7 +139,7 @@ func sipFrom(networks []netip.Prefix, purpose string, ports Ports, protos ...str
 const searchEnd = "--algo bm --to 65535 --icase"
 
 // publicSIP are the rules for SIP from everywhere.
-func (b Base) publicSIP(f Family) []Rule {
+func (b Base) publicSIP(f iptables.Family) []Rule {
 	if !b.SIPPublic {
 		return nil
 	}
@@ -155,7 +157,7 @@ func (b Base) publicSIP(f Family) []Rule {
 		[]Rule{
 			with("User-Agent: VaxSIPUserAgent", "sip: a scanner", "DROP"),
 			with("User-Agent: friendly-scanner", "sip: a scanner, told to go away", reject(f)),
-			{For: addition + "sip: unusual requests count as REGISTER", Proto: "udp", Ports: b.SIP, Target: SIPChain},
+			{For: addition + "sip: unusual requests count as REGISTER", Proto: "udp", Ports: b.SIP, Target: iptables.SIPChain},
 		},
 		limited("REGISTER", registers),
 		limited("INVITE", invites),
@@ -174,8 +176,8 @@ var linkLocal = netip.MustParsePrefix("fe80::/10")
 // is not IP (ARP) or is not filtered (DHCP clients read packets before the rules).
 // The kernel itself refuses neighbour discovery that was forwarded (RFC 4861: hop
 // limit 255).
-func neighbours(f Family) []Rule {
-	if f == IPv4 {
+func neighbours(f iptables.Family) []Rule {
+	if f == iptables.IPv4 {
 		return nil
 	}
 	discovery := func(typ, purpose string) Rule {
@@ -193,7 +195,7 @@ func neighbours(f Family) []Rule {
 	}
 }
 
-func icmpFrom(f Family, networks []netip.Prefix) []Rule {
+func icmpFrom(f iptables.Family, networks []netip.Prefix) []Rule {
 	proto := [...]string{"icmp", "ipv6-icmp"}[f]
 	var rules []Rule
 	for _, n := range networks {

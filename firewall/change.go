@@ -1,5 +1,7 @@
 package firewall
 
+import "github.com/voipbl/voipbl/iptables"
+
 // Op is what a Change does.
 type Op string
 
@@ -39,17 +41,17 @@ func (c Change) String() string {
 // Words is String for people: with what the rule is for at its end, where it reads
 // better than in the middle.
 func (c Change) Words() string {
-	purpose := Purpose(c.Rule)
+	purpose := iptables.Purpose(c.Rule)
 	if purpose == "" {
 		return c.String()
 	}
-	c.Rule = WithoutPurpose(c.Rule)
+	c.Rule = iptables.WithoutPurpose(c.Rule)
 	return c.String() + "  # " + purpose
 }
 
 // Base reports whether the change is about the base rules.
 func (c Change) Base() bool {
-	return c.Table == "filter" && (isBaseChain(c.Chain) || c.Rule != "" && standsLast(c.Rule))
+	return c.Table == "filter" && (iptables.IsBaseChain(c.Chain) || c.Rule != "" && iptables.StandsLast(c.Rule))
 }
 
 // maxCompared bounds the table of diffRules: beyond a thousand rules that differ

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -41,7 +42,7 @@ func (e *LeftOutError) Unwrap() error { return unix.ENOBUFS }
 // generation is that of nf_tables before the listing, or 0; last is what the kernel said
 // before it, or nil. If somebody has changed rules meanwhile, what is missing may be theirs,
 // and the error is errListings.
-func (fw *Firewall) checkComplete(ctx context.Context, s *Saved, generation uint32, last *nft.Listing) (now *nft.Listing, err error) {
+func (fw *Firewall) checkComplete(ctx context.Context, s *iptables.Saved, generation uint32, last *nft.Listing) (now *nft.Listing, err error) {
 	if fw.Backend != NFT || s.Absent || s.Trouble != nil {
 		return last, nil
 	}
@@ -52,7 +53,7 @@ func (fw *Firewall) checkComplete(ctx context.Context, s *Saved, generation uint
 	if last == nil {
 		last = now
 	}
-	left := s.leftOut(last.Tables, now.Tables)
+	left := leftOut(s, last.Tables, now.Tables)
 	switch {
 	case left == nil:
 		return now, nil
@@ -64,9 +65,9 @@ func (fw *Firewall) checkComplete(ctx context.Context, s *Saved, generation uint
 }
 
 // leftOut finds what a listing does not show although the kernel had it before and after.
-func (s *Saved) leftOut(before, after map[string]map[string]nft.ListedChain) *LeftOutError {
+func leftOut(s *iptables.Saved, before, after map[string]map[string]nft.ListedChain) *LeftOutError {
 	for _, table := range slices.Sorted(maps.Keys(after)) {
-		if slices.Contains(s.unreadable, table) {
+		if slices.Contains(s.Unreadable, table) {
 			continue
 		}
 		for _, chain := range slices.Sorted(maps.Keys(after[table])) {
@@ -76,14 +77,14 @@ func (s *Saved) leftOut(before, after map[string]map[string]nft.ListedChain) *Le
 				continue
 			}
 			shown, has := -1, min(was.Rules, now.Rules)
-			c := s.tables[table][chain]
+			c := s.Tables[table][chain]
 			if c != nil {
-				shown = len(c.rules)
+				shown = len(c.Rules)
 			}
 			if shown < has {
 				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has}
 			}
-			if c != nil && c.policy != "-" && was.Drops == now.Drops && (c.policy == "DROP") != now.Drops {
+			if c != nil && c.Policy != "-" && was.Drops == now.Drops && (c.Policy == "DROP") != now.Drops {
 				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has, Policy: true}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -16,7 +17,7 @@ func TestCheckComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := h.fw.list(t.Context(), Families[:])[IPv4]
+	listed := h.fw.list(t.Context(), iptables.Families[:])[iptables.IPv4]
 	told, err := h.fw.checkComplete(t.Context(), listed, generation, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -42,8 +43,8 @@ func TestCheckComplete(t *testing.T) {
 
 func TestLeftOut(t *testing.T) {
 	type chains = map[string]nft.ListedChain
-	listing := func(text string) *Saved {
-		s, err := ParseSaved(IPv4, []byte("*filter\n"+text+"COMMIT\n"))
+	listing := func(text string) *iptables.Saved {
+		s, err := iptables.ParseSaved(iptables.IPv4, []byte("*filter\n"+text+"COMMIT\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestLeftOut(t *testing.T) {
 		"a policy that is so": {none, chains{"INPUT": {}}, chains{"INPUT": {}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			left := listing(c.shown).leftOut(map[string]chains{"filter": c.before}, map[string]chains{"filter": c.after})
+			left := leftOut(listing(c.shown), map[string]chains{"filter": c.before}, map[string]chains{"filter": c.after})
 			if (left == nil) != (c.left == "") || left != nil && left.Chain != c.left {
 				t.Errorf("%v", left)
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // dropOnly are the settings of a configuration that has nothing about the
@@ -25,14 +26,14 @@ func full() Settings {
 // defaultBase is the base rules of an empty configuration.
 func defaultBase() *Base {
 	c := config.Default().Firewall
-	b := &Base{SIPPublic: c.SIP.Public, RTP: PortRange(c.RTP)}
+	b := &Base{SIPPublic: c.SIP.Public, RTP: iptables.PortRange(c.RTP)}
 	for _, p := range c.SIP.Ports {
-		b.SIP = append(b.SIP, PortRange(p))
+		b.SIP = append(b.SIP, iptables.PortRange(p))
 	}
 	for _, s := range c.Services {
 		service := Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
 		for _, p := range s.Ports {
-			service.Ports = append(service.Ports, PortRange(p))
+			service.Ports = append(service.Ports, iptables.PortRange(p))
 		}
 		b.Services = append(b.Services, service)
 	}
@@ -90,19 +91,19 @@ func configurations() map[string]Settings {
 			s.Base.SIP = Ports{{First: 5060, Last: 5061}, {First: 5080, Last: 5080}, {First: 5160, Last: 5170}}
 		}),
 		"base-wide-ports": with(func(s *Settings) {
-			s.Base.SIP, s.Base.RTP = Ports{{First: 5060, Last: 5090}}, PortRange{First: 1024, Last: 65535}
+			s.Base.SIP, s.Base.RTP = Ports{{First: 5060, Last: 5090}}, iptables.PortRange{First: 1024, Last: 65535}
 		}),
 		"base-highest-ports": with(func(s *Settings) {
-			s.Base.SIP, s.Base.RTP = Ports{{First: 65534, Last: 65535}}, PortRange{First: 1, Last: 1}
+			s.Base.SIP, s.Base.RTP = Ports{{First: 65534, Last: 65535}}, iptables.PortRange{First: 1, Last: 1}
 		}),
 		"services-added": services(func(list []Service) []Service {
-			return append(list, Service{"turn", "udp", []PortRange{{First: 3478, Last: 3479}, {First: 49152, Last: 65535}}, true}, Service{"grafana", "tcp", []PortRange{{First: 3000, Last: 3000}}, false})
+			return append(list, Service{"turn", "udp", []iptables.PortRange{{First: 3478, Last: 3479}, {First: 49152, Last: 65535}}, true}, Service{"grafana", "tcp", []iptables.PortRange{{First: 3000, Last: 3000}}, false})
 		}),
 		"services-removed": services(func(list []Service) []Service {
 			return slices.DeleteFunc(list, func(s Service) bool { return s.Name == "samba" || s.Name == "mgcp" })
 		}),
 		"services-changed": services(func(list []Service) []Service {
-			return replace(list, "http", "tcp", Service{"http", "tcp", []PortRange{{First: 8080, Last: 8080}}, false})
+			return replace(list, "http", "tcp", Service{"http", "tcp", []iptables.PortRange{{First: 8080, Last: 8080}}, false})
 		}),
 		"services-none": services(func([]Service) []Service { return nil }),
 		"services-all-public": services(func(list []Service) []Service {
@@ -112,7 +113,7 @@ func configurations() map[string]Settings {
 			return list
 		}),
 		"ssh-several-ports": services(func(list []Service) []Service {
-			return replace(list, "ssh", "tcp", Service{"ssh", "tcp", []PortRange{{First: 22, Last: 22}, {First: 2222, Last: 2223}, {First: 22000, Last: 22100}}, false})
+			return replace(list, "ssh", "tcp", Service{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}, {First: 2222, Last: 2223}, {First: 22000, Last: 22100}}, false})
 		}),
 		"everything-input":      everything(),
 		"everything-prerouting": atPrerouting(everything()),

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // residents are what other people have in the tables before we come.
@@ -230,7 +232,7 @@ var drifts = []drift{
 }
 
 // words fills in what our rules are called in a drift.
-func (d drift) words(f Family, text string) string {
+func (d drift) words(f iptables.Family, text string) string {
 	dropTo := `-m set --match-set VOIP_BL src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
 	bansTo := `-m set --match-set VOIP_BAN src -m comment --comment "voipbl: drop what comes from banned addresses" -j `
 	return words[f].Replace(strings.NewReplacer(
@@ -240,18 +242,18 @@ func (d drift) words(f Family, text string) string {
 }
 
 // baseRule is the number of the base rule that is for something.
-func baseRule(f Family, purpose string) string {
+func baseRule(f iptables.Family, purpose string) string {
 	i := slices.IndexFunc(full().Base.rules(f), func(r Rule) bool { return r.For == purpose })
 	return strconv.Itoa(i + 1)
 }
 
 // expected are the lines about both families.
-func (d drift) expected(base [2]Table) []string {
+func (d drift) expected(base [2]iptables.Table) []string {
 	var lines []string
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		for _, line := range d.changes {
-			if chain := map[string]string{"filter: + {base}": BaseChain, "filter: + {sip}": SIPChain}[line]; chain != "" {
-				c, _ := base[f].chain(chain)
+			if chain := map[string]string{"filter: + {base}": iptables.BaseChain, "filter: + {sip}": iptables.SIPChain}[line]; chain != "" {
+				c, _ := base[f].Chain(chain)
 				for _, r := range c.Rules {
 					lines = append(lines, f.String()+" filter: + -A "+chain+" "+r)
 				}
@@ -284,8 +286,8 @@ func TestDrift(t *testing.T) {
 			begin[from], known[from] = h.seedCounters(), h.known
 		}
 		for _, d := range drifts {
-			for _, f := range Families {
-				h.feed(begin[d.from][f], f.command()+"-restore", "-c")
+			for _, f := range iptables.Families {
+				h.feed(begin[d.from][f], f.Command()+"-restore", "-c")
 			}
 			h.known = known[d.from]
 			d.happens(h)
@@ -305,11 +307,11 @@ func orFull(s *Settings) Settings {
 func (d drift) happens(h *host) {
 	h.Helper()
 	to := orFull(d.to)
-	var base [2]Table
-	for _, f := range Families {
-		base[f] = find(full().Tables(f), "filter")
+	var base [2]iptables.Table
+	for _, f := range iptables.Families {
+		base[f] = iptables.FindTable(full().Tables(f), "filter")
 	}
-	h.sh("cd " + h.bin + "\n" + d.words(IPv4, d.script) + "\n" + d.words(IPv6, d.script))
+	h.sh("cd " + h.bin + "\n" + d.words(iptables.IPv4, d.script) + "\n" + d.words(iptables.IPv6, d.script))
 	broken := h.dumps()
 
 	saved := h.read()
@@ -325,7 +327,7 @@ func (d drift) happens(h *host) {
 		h.Errorf("%s: what was done is not what was planned (-planned +done):\n%s", d.name, diff)
 	}
 	repaired := h.dumps()
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if diff := d.check(repaired[f], f, to); diff != "" {
 			h.Errorf("%s: %s: %s", d.name, f, diff)
 		}
@@ -354,7 +356,7 @@ func linesOf(plans [2]*Plan) []string {
 }
 
 // check says what is not as it should be after the repair.
-func (d drift) check(dump string, f Family, s Settings) string {
+func (d drift) check(dump string, f iptables.Family, s Settings) string {
 	drops, input := []string{d.words(f, "{drop}"), d.words(f, "{bans}")}, residentsInput
 	if d.input != nil {
 		input = d.input
@@ -378,7 +380,7 @@ func (d drift) check(dump string, f Family, s Settings) string {
 		}
 	}
 	for _, name := range []string{"VOIPBL-INPUT", "VOIPBL-DROP", "VOIPBL-OLD"} {
-		c, wanted := find(s.Tables(f), "filter").chain(name)
+		c, wanted := iptables.FindTable(s.Tables(f), "filter").Chain(name)
 		if diff := cmp.Diff(purposes(c.Rules), purposes(rulesOf(dump, "filter", name))); diff != "" {
 			return name + " (-want +got):\n" + diff
 		}
@@ -393,16 +395,16 @@ func (d drift) check(dump string, f Family, s Settings) string {
 // those that are in the same chain before and after.
 func lostCounters(before, after string) []string {
 	var lost []string
-	read := func(save string) map[string][]savedRule {
-		saved, err := ParseSaved(IPv4, []byte(save))
+	read := func(save string) map[string][]iptables.SavedRule {
+		saved, err := iptables.ParseSaved(iptables.IPv4, []byte(save))
 		if err != nil {
 			panic(err)
 		}
-		rules := make(map[string][]savedRule)
-		for table, chains := range saved.tables {
+		rules := make(map[string][]iptables.SavedRule)
+		for table, chains := range saved.Tables {
 			for chain, c := range chains {
-				for _, r := range c.rules {
-					of := table + " " + chain + " " + r.text
+				for _, r := range c.Rules {
+					of := table + " " + chain + " " + r.Text
 					rules[of] = append(rules[of], r)
 				}
 			}
@@ -413,7 +415,7 @@ func lostCounters(before, after string) []string {
 	for rule, has := range read(after) {
 		for i, r := range has {
 			if i < len(had[rule]) && had[rule][i] != r {
-				lost = append(lost, had[rule][i].counters()+rule)
+				lost = append(lost, had[rule][i].Counters()+rule)
 			}
 		}
 	}

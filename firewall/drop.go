@@ -1,28 +1,32 @@
 package firewall
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // dropsFrom begins what a rule is for that drops the members of a set.
 const dropsFrom = "drop what comes from "
 
 // Tables renders the rules of one family: pure text, the same on every host.
-func (s Settings) Tables(f Family) []Table {
-	if f == IPv6 && s.IPv6Off || s.DropAt == Nowhere {
+func (s Settings) Tables(f iptables.Family) []iptables.Table {
+	if f == iptables.IPv6 && s.IPv6Off || s.DropAt == Nowhere {
 		return nil
 	}
 	table, in, out := "filter", "INPUT", "OUTPUT"
 	if s.DropAt == AtPrerouting {
 		table, in = "raw", "PREROUTING"
 	}
-	drop := Table{Name: table}
+	drop := iptables.Table{Name: table}
 	verdict := "DROP"
 	if s.LogDrops != LogOff {
-		verdict = dropChain
-		drop.Chains = append(drop.Chains, chainOf(dropChain, logged(s.LogDrops)))
+		verdict = iptables.DropChain
+		drop.Chains = append(drop.Chains, chainOf(iptables.DropChain, logged(s.LogDrops)))
 	}
 	hook := func(chain string, r Rule) {
 		r.Target = verdict
-		drop.Hooks = append(drop.Hooks, Hook{Chain: chain, Rule: r.String()})
+		drop.Hooks = append(drop.Hooks, iptables.Hook{Chain: chain, Rule: r.String()})
 	}
 	dropped := []struct{ set, what string }{{s.Sets[f], "blocked"}, {s.BanSets[f], "banned"}}
 	dropped = slices.DeleteFunc(dropped, func(d struct{ set, what string }) bool { return d.set == "" })
@@ -41,23 +45,23 @@ func (s Settings) Tables(f Family) []Table {
 		hook(out, to)
 	}
 	if s.Base == nil {
-		return []Table{drop}
+		return []iptables.Table{drop}
 	}
-	base := Table{
+	base := iptables.Table{
 		Name:   "filter",
 		Chains: s.Base.chains(f),
-		Hooks: []Hook{
-			{Chain: "INPUT", Last: true, Rule: Rule{For: "the base rules, which end in DROP", Target: BaseChain}.String()},
+		Hooks: []iptables.Hook{
+			{Chain: "INPUT", Last: true, Rule: Rule{For: "the base rules, which end in DROP", Target: iptables.BaseChain}.String()},
 			{Chain: "OUTPUT", Last: true, Rule: Rule{For: "everything may go out", Target: "ACCEPT"}.String()},
 		},
-		Needs: []string{SSHChain},
+		Needs: []string{iptables.SSHChain},
 	}
 	if drop.Name != base.Name {
-		return []Table{drop, base}
+		return []iptables.Table{drop, base}
 	}
 	base.Chains = append(drop.Chains, base.Chains...)
 	base.Hooks = append(drop.Hooks, base.Hooks...)
-	return []Table{base}
+	return []iptables.Table{base}
 }
 
 const (
@@ -79,8 +83,8 @@ func logged(to LogTarget) []Rule {
 	}
 }
 
-func chainOf(name string, rules []Rule) Chain {
-	c := Chain{Name: name}
+func chainOf(name string, rules []Rule) iptables.Chain {
+	c := iptables.Chain{Name: name}
 	for _, r := range rules {
 		c.Rules = append(c.Rules, r.String())
 	}

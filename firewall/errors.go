@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -123,9 +124,9 @@ func (e *ToolError) Remedy() string {
 	case strings.Contains(said, "Set ") && strings.Contains(said, "doesn't exist"):
 		return "run \"voipbl sync\", which makes the sets; if it fails, another program removes them: find it"
 	case strings.Contains(said, "Too many links"):
-		return "a chain that our rules go to leads back to them: look for a rule that jumps to a " + ChainPrefix + " chain with \"iptables-save | grep " + ChainPrefix + "\""
+		return "a chain that our rules go to leads back to them: look for a rule that jumps to a " + iptables.ChainPrefix + " chain with \"iptables-save | grep " + iptables.ChainPrefix + "\""
 	case strings.Contains(said, "Device or resource busy"):
-		return "a rule that is not ours uses one of our chains: find it with \"iptables-save | grep " + ChainPrefix + "\" and take it out"
+		return "a rule that is not ours uses one of our chains: find it with \"iptables-save | grep " + iptables.ChainPrefix + "\" and take it out"
 	}
 	if modules := e.missingModules(); len(modules) > 0 {
 		return "the kernel lacks a match that the rule needs: load it with \"modprobe " + strings.Join(modules, " ") + "\"; on Ubuntu's small kernels it is in the package linux-modules-extra-$(uname -r); in a container, load it on the host"
@@ -137,7 +138,7 @@ func (e *ToolError) Remedy() string {
 }
 
 func tableModule(tool, said string) string {
-	for _, name := range tableNames {
+	for _, name := range iptables.OurTables {
 		if strings.Contains(said, "`"+name+"'") {
 			return strings.TrimSuffix(strings.Fields(tool)[0], "s-legacy-restore") + "_" + name
 		}
@@ -145,7 +146,7 @@ func tableModule(tool, said string) string {
 	switch {
 	case strings.Contains(tool, "-nft-"):
 		return "nf_tables nft_compat"
-	case strings.HasPrefix(tool, IPv6.command()):
+	case strings.HasPrefix(tool, iptables.IPv6.Command()):
 		return "ip6_tables"
 	}
 	return "ip_tables"

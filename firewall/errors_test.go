@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestPassing tells a listing that failed for the moment from one that always does.
@@ -24,7 +26,7 @@ func TestPassing(t *testing.T) {
 		{&LeftOutError{}, true},
 		{listing(3, "can't initialize ip6tables table `filter': Table does not exist"), false},
 		{&ToolError{Text: "*raw\n", Said: "No buffer space available"}, false},
-		{&MissingToolError{"iptables-nft-save"}, false},
+		{&iptables.MissingToolError{Tool: "iptables-nft-save"}, false},
 		{nil, false},
 	} {
 		if got := Passing(c.err); got != c.want {

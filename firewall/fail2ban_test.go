@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testfail2ban"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // fail2ban is a real one, in the namespace of a host and with a configuration of
@@ -181,7 +183,7 @@ func TestFail2ban(t *testing.T) {
 
 		// It has put its rules above ours, once.
 		moved := h.plan(full().Wanted())
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			if len(moved[f].Changes) != 2 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
 				h.Fatalf("%s: after the first ban the plan has %q", f, linesOf([2]*Plan{moved[f]}))
 			}
@@ -241,7 +243,7 @@ func TestFail2ban(t *testing.T) {
 		if complaints := b.complaints(); len(complaints) != 0 {
 			h.Errorf("fail2ban complains:\n%s", strings.Join(complaints, "\n"))
 		}
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			if got, want := uncounted(h.dump(f)), strings.Replace(bare, "COMMIT", strings.Join([]string{
 				words[f].Replace("-A fail2ban-ssh -s HOST -j DROP"),
 				words[f].Replace("-A fail2ban-ssh -s TRUNK -j ") + refusal[f],
@@ -262,9 +264,9 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 	d := h.dumps()
 	sets := ticking.ReplaceAllString(h.sh("ipset save"), "timeout N")
 	for _, a := range attackers {
-		f := IPv4
+		f := iptables.IPv4
 		if a.Is6() {
-			f = IPv6
+			f = iptables.IPv6
 		}
 		if rule := "-s " + netip.PrefixFrom(a, a.BitLen()).String() + " -j " + refusal[f]; !slices.Contains(rulesOf(d[f], "filter", "f2b-asterisk"), rule) {
 			h.Fatalf("%s is not banned in the chain:\n%s", a, d[f])
@@ -273,7 +275,7 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 			h.Fatalf("%s is not in the set:\n%s", a, sets)
 		}
 	}
-	return strings.Join([]string{foreign(d[IPv4]), foreign(d[IPv6]), sets}, "----\n")
+	return strings.Join([]string{foreign(d[iptables.IPv4]), foreign(d[iptables.IPv6]), sets}, "----\n")
 }
 
 // refusal is the target of the rules of fail2ban's and of ours that tell a sender.

@@ -1,11 +1,15 @@
 package firewall
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // FamilyError is what is wrong with the rules of one family, while those of the other
 // are as they should be.
 type FamilyError struct {
-	Family Family
+	Family iptables.Family
 	Err    error
 }
 
@@ -21,7 +25,7 @@ func (e *FamilyError) Remedy() string {
 	if own := interface{ Remedy() string }(nil); errors.As(e.Err, &own) {
 		remedy = own.Remedy()
 	}
-	if e.Family != IPv6 || Passing(e.Err) {
+	if e.Family != iptables.IPv6 || Passing(e.Err) {
 		return remedy
 	}
 	const off = "if this host needs no protection over IPv6, say so with \"firewall: {ipv6: off}\""

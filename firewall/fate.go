@@ -3,6 +3,8 @@ package firewall
 import (
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // fate is what becomes of packets.
@@ -45,16 +47,16 @@ const maxDepth = 32
 // ends tells what becomes of a packet that a rule sends to a target: all of them
 // when certain, the others come back. In a chain that is so if a rule matches each
 // packet and ends it, and none above can send one back.
-func (s *Saved) ends(table, target string, depth int) (all fate, certain bool) {
+func ends(s *iptables.Saved, table, target string, depth int) (all fate, certain bool) {
 	if f := fateOf(target); f != goesOn {
 		return f, true
 	}
 	if depth == maxDepth {
 		return mixed, false
 	}
-	for _, r := range s.rules(table, target) {
-		m := readMatch(r.text)
-		f, sure := s.ends(table, m.target, depth+1)
+	for _, r := range s.Rules(table, target) {
+		m := readMatch(r.Text)
+		f, sure := ends(s, table, m.target, depth+1)
 		switch {
 		case m.target == "RETURN", m.goTo && !sure:
 			return both(all, f), false
@@ -80,22 +82,22 @@ func passive(target string) bool {
 // last is what becomes of a packet that no rule of a chain asks for by its source,
 // its ports or the like: a stranger's, to a port that nobody has opened. unclear is
 // that it cannot be told.
-func (s *Saved) last(table, chain string, depth int) (f fate, unclear bool) {
+func last(s *iptables.Saved, table, chain string, depth int) (f fate, unclear bool) {
 	if depth == maxDepth {
 		return goesOn, true
 	}
-	for _, r := range s.rules(table, chain) {
-		m := readMatch(r.text)
+	for _, r := range s.Rules(table, chain) {
+		m := readMatch(r.Text)
 		end, doubt := fateOf(m.target), false
 		if end == goesOn && s.HasChain(table, m.target) {
-			end, doubt = s.last(table, m.target, depth+1)
+			end, doubt = last(s, table, m.target, depth+1)
 		}
 		switch {
 		case m.everything() && m.target == "RETURN", m.everything() && m.goTo:
 			return end, unclear || doubt
 		case m.everything() && end != goesOn:
 			return end, unclear || doubt
-		case (end == closed || doubt) && asksNothing(r.text):
+		case (end == closed || doubt) && asksNothing(r.Text):
 			unclear = true
 		}
 	}
@@ -110,12 +112,12 @@ func asksNothing(rule string) bool {
 	if m.src.IsValid() || m.dst.IsValid() || fewPorts(m.sports) || fewPorts(m.dports) || m.in == "lo" {
 		return false
 	}
-	all := splitRule(rule)
+	all := iptables.Words(rule)
 	for i, w := range all {
 		switch {
-		case w == "-m" && !slices.Contains([]string{"state", "conntrack", "comment", "tcp", "udp", "addrtype"}, next(all, i)):
+		case w == "-m" && !slices.Contains([]string{"state", "conntrack", "comment", "tcp", "udp", "addrtype"}, iptables.Next(all, i)):
 			return false
-		case (w == "--state" || w == "--ctstate") && !slices.Contains(strings.Split(next(all, i), ","), "NEW"):
+		case (w == "--state" || w == "--ctstate") && !slices.Contains(strings.Split(iptables.Next(all, i), ","), "NEW"):
 			return false
 		}
 	}
@@ -123,7 +125,7 @@ func asksNothing(rule string) bool {
 }
 
 // fewPorts reports whether some ports are asked for, and not all but some.
-func fewPorts(ports []PortRange) bool {
+func fewPorts(ports []iptables.PortRange) bool {
 	n := 0
 	for _, p := range ports {
 		n += int(p.Last) - int(p.First) + 1
@@ -140,22 +142,22 @@ const (
 	Unclear  Reception = "unclear" // the rules are such that it cannot be told
 )
 
-// Reception tells whether this family's INPUT is closed to strangers, by its policy
+// ReceptionOf tells whether this family's INPUT is closed to strangers, by its policy
 // or by its last rule. A family that the kernel does without is closed.
-func (s *Saved) Reception() Reception {
+func ReceptionOf(s *iptables.Saved) Reception {
 	if s.Absent {
 		return KeepsOut
 	}
-	c := s.tables["filter"]["INPUT"]
+	c := s.Tables["filter"]["INPUT"]
 	if s.Readable("filter") != nil {
 		return Unclear
 	}
 	if c == nil {
 		return LetsIn
 	}
-	f, unclear := s.last("filter", "INPUT", 0)
+	f, unclear := last(s, "filter", "INPUT", 0)
 	switch {
-	case f == closed, f == goesOn && c.policy == "DROP":
+	case f == closed, f == goesOn && c.Policy == "DROP":
 		return KeepsOut
 	case unclear:
 		return Unclear

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // docker are the chains that Docker makes, with a published port.
@@ -91,7 +93,7 @@ func (h *host) surroundings() string {
 		"iptables-B-save -c; ip6tables-B-save -c"))
 	tables := h.sh("nft -a list table inet mine; nft -a list table ip voipbl")
 	sets := ticking.ReplaceAllString(h.sh("ipset save"), "timeout N")
-	return strings.Join([]string{foreign(d[IPv4]), foreign(d[IPv6]), dates.ReplaceAllString(other, ""), tables, sets}, "----\n")
+	return strings.Join([]string{foreign(d[iptables.IPv4]), foreign(d[iptables.IPv6]), dates.ReplaceAllString(other, ""), tables, sets}, "----\n")
 }
 
 // TestForeign takes the rules through all that we do with them, among those of
@@ -102,8 +104,8 @@ func TestForeign(t *testing.T) {
 		h.load(docker)
 		h.load(admin)
 		h.load(bans)
-		for _, f := range Families {
-			h.feed(words[f].Replace(admin), f.command()+"-"+other+"-restore", "-w", "20")
+		for _, f := range iptables.Families {
+			h.feed(words[f].Replace(admin), f.Command()+"-"+other+"-restore", "-w", "20")
 		}
 		h.feed(native, "nft", "-f", "-")
 		h.inBoth("ipset add BANS HOST timeout 0; ipset add BANS TRUNK timeout 86400; ipset add VOIP_BL HOST")
@@ -137,7 +139,7 @@ func TestForeign(t *testing.T) {
 				h.Fatalf("%s: what others have is not as it was (-before +after):\n%s", step.name, diff)
 			}
 		}
-		if d := h.dumps(); foreign(d[IPv4]) != d[IPv4] || foreign(d[IPv6]) != d[IPv6] {
+		if d := h.dumps(); foreign(d[iptables.IPv4]) != d[iptables.IPv4] || foreign(d[iptables.IPv6]) != d[iptables.IPv6] {
 			h.Errorf("something of ours is left:\n%s", d)
 		}
 	})

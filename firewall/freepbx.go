@@ -1,6 +1,10 @@
 package firewall
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // Trusted is an address or a network that FreePBX's own firewall trusts.
 type Trusted struct {
@@ -26,10 +30,10 @@ func FreePBXZone(chain string) string { return freePBXZones[chain] }
 
 // FreePBXTrusts are those whom FreePBX's firewall trusts by its rules of iptables: the
 // networks and hosts of its zones for friends, registered phones and trunks.
-func (s *Saved) FreePBXTrusts() []Trusted {
+func FreePBXTrusts(s *iptables.Saved) []Trusted {
 	var all []Trusted
 	for _, chain := range []string{"fpbxnets", "fpbxhosts", "fpbxregistrations", "fpbxsmarthosts"} {
-		for _, rule := range s.texts("filter", chain) {
+		for _, rule := range s.Texts("filter", chain) {
 			m := readMatch(rule)
 			t := Trusted{Prefix: m.src, Why: freePBXZones[m.target]}
 			switch {

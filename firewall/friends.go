@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // addition begins what a rule is for that the published ruleset does not have.
@@ -13,8 +15,8 @@ const addition = "added: "
 // a provider whose address somebody forges, must not cost the host its telephone.
 // The published ruleset lets them in too, but only below its bans. Beyond what that
 // ruleset opens, a trunk may come by TCP.
-func (b Base) friends(f Family) []Rule {
-	lan, trunks := f.of(b.LocalNetworks), f.of(b.Trunks)
+func (b Base) friends(f iptables.Family) []Rule {
+	lan, trunks := f.Of(b.LocalNetworks), f.Of(b.Trunks)
 	rules := slices.Concat(
 		[]Rule{{For: "this host itself, also if fail2ban has banned it", In: "lo", Target: "ACCEPT"}},
 		sipFrom(lan, "sip from the local network, also if fail2ban has banned it", b.SIP, "udp", "tcp"),

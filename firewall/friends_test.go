@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestSSHPorts finds the ports that fail2ban's chain is asked about, and that the local
@@ -11,7 +13,7 @@ import (
 // that the services leave closed.
 func TestSSHPorts(t *testing.T) {
 	ssh := func(proto string, port uint16) Service {
-		return Service{Name: "ssh", Proto: proto, Ports: []PortRange{{First: port, Last: port}}}
+		return Service{Name: "ssh", Proto: proto, Ports: []iptables.PortRange{{First: port, Last: port}}}
 	}
 	for _, test := range []struct {
 		name            string
@@ -24,11 +26,11 @@ func TestSSHPorts(t *testing.T) {
 		{"by UDP alone", []Service{ssh("udp", 2222)}, []string{"22"}, nil},
 		{"closed", nil, []string{"22"}, nil},
 	} {
-		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: PortRange{First: 10000, Last: 20000}, Services: test.services}
+		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}, Services: test.services}
 		var asked, friendly []string
-		for _, r := range b.rules(IPv4) {
-			switch ports := option(r.String(), "--dports"); {
-			case r.Target == SSHChain:
+		for _, r := range b.rules(iptables.IPv4) {
+			switch ports := iptables.Option(r.String(), "--dports"); {
+			case r.Target == iptables.SSHChain:
 				asked = append(asked, ports)
 			case strings.HasPrefix(r.For, addition+"ssh "):
 				friendly = append(friendly, ports)

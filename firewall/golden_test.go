@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -17,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 const goldenFolder = "testdata/rules"
 
 // goldenFile is where the rules of a configuration are, such as "base.ipv6".
-func goldenFile(configuration string, f Family) string {
+func goldenFile(configuration string, f iptables.Family) string {
 	return filepath.Join(goldenFolder, configuration+"."+strings.ToLower(f.String()))
 }
 
@@ -25,7 +27,7 @@ func goldenFile(configuration string, f Family) string {
 func TestGolden(t *testing.T) {
 	golden := make(map[string]bool)
 	for name, s := range configurations() {
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			file := goldenFile(name, f)
 			golden[file] = true
 			t.Run(filepath.Base(file), func(t *testing.T) {
@@ -57,7 +59,7 @@ func TestGolden(t *testing.T) {
 }
 
 // empty is a kernel that holds nothing.
-func empty(t *testing.T, f Family) *Saved {
+func empty(t *testing.T, f iptables.Family) *iptables.Saved {
 	t.Helper()
 	return parsed(t, f, "")
 }
@@ -66,9 +68,9 @@ func empty(t *testing.T, f Family) *Saved {
 func parsed(t interface {
 	Helper()
 	Fatal(...any)
-}, f Family, save string) *Saved {
+}, f iptables.Family, save string) *iptables.Saved {
 	t.Helper()
-	s, err := ParseSaved(f, []byte(save))
+	s, err := iptables.ParseSaved(f, []byte(save))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // host is a PBX host's firewall in a network namespace of the test's own: the
@@ -64,16 +65,16 @@ create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 func linkTools(t *testing.T, b Backend) string {
 	t.Helper()
 	bin := t.TempDir()
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		for _, verb := range []string{"", "-save", "-restore"} {
-			program, err := findTool(f.command() + "-" + string(b) + verb)
+			program, err := findTool(f.Command() + "-" + string(b) + verb)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if program, err = filepath.EvalSymlinks(program); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Symlink(program, filepath.Join(bin, f.command()+verb)); err != nil {
+			if err := os.Symlink(program, filepath.Join(bin, f.Command()+verb)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,43 +119,43 @@ func (h *host) sh(script string) string {
 
 // words are what differs between the families in a script for both.
 var words = [2]*strings.Replacer{
-	IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
-	IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
+	iptables.IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
+	iptables.IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
 }
 
 // inBoth runs a script once with the words of each family.
 func (h *host) inBoth(script string) {
 	h.Helper()
-	h.sh(words[IPv4].Replace(script) + "\n" + words[IPv6].Replace(script))
+	h.sh(words[iptables.IPv4].Replace(script) + "\n" + words[iptables.IPv6].Replace(script))
 }
 
 // load gives each family a ruleset in addition to what there is, in the form of
 // iptables-save.
 func (h *host) load(text string) {
 	h.Helper()
-	for _, f := range Families {
-		h.feed(words[f].Replace(text), f.command()+"-restore", "--noflush")
+	for _, f := range iptables.Families {
+		h.feed(words[f].Replace(text), f.Command()+"-restore", "--noflush")
 	}
 }
 
 // dump is all that the kernel holds of a family, as "iptables-save -c" has it,
 // without what differs from run to run and what says nothing.
-func (h *host) dump(f Family) string {
+func (h *host) dump(f iptables.Family) string {
 	h.Helper()
-	return emptyTable.ReplaceAllString(dates.ReplaceAllString(h.feed("", f.command()+"-save", "-c"), ""), "")
+	return emptyTable.ReplaceAllString(dates.ReplaceAllString(h.feed("", f.Command()+"-save", "-c"), ""), "")
 }
 
 // dumps are those of both families.
 func (h *host) dumps() [2]string {
 	h.Helper()
-	return [2]string{h.dump(IPv4), h.dump(IPv6)}
+	return [2]string{h.dump(iptables.IPv4), h.dump(iptables.IPv6)}
 }
 
 // rules are dumps without counters.
 func (h *host) rules() [2]string {
 	h.Helper()
 	d := h.dumps()
-	return [2]string{uncounted(d[IPv4]), uncounted(d[IPv6])}
+	return [2]string{uncounted(d[iptables.IPv4]), uncounted(d[iptables.IPv6])}
 }
 
 var (
@@ -201,7 +202,7 @@ func diff(want, got any) string {
 }
 
 // read lists what the kernel holds.
-func (h *host) read() [2]*Saved {
+func (h *host) read() [2]*iptables.Saved {
 	h.Helper()
 	saved, err := h.fw.Read(h.Context())
 	if err != nil {
@@ -256,9 +257,9 @@ func (h *host) unchanged(want Wanted) [2]string {
 
 // restoresCounters reports whether the tools of a family put counters into the
 // kernel. ip6tables-nft-restore 1.8.9 has the option and ignores it.
-func (h *host) restoresCounters(f Family) bool {
+func (h *host) restoresCounters(f iptables.Family) bool {
 	h.Helper()
-	if f == IPv4 || h.fw.Backend == Legacy {
+	if f == iptables.IPv4 || h.fw.Backend == Legacy {
 		return true
 	}
 	countersLock.Lock()
@@ -280,7 +281,7 @@ var (
 func (h *host) kept() [2]string {
 	h.Helper()
 	d := h.dumps()
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if !h.restoresCounters(f) {
 			d[f] = uncounted(d[f])
 		}
@@ -295,14 +296,14 @@ func (h *host) seedCounters() [2]string {
 	h.Helper()
 	n := 0
 	seeded := h.dumps()
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if h.restoresCounters(f) {
 			seeded[f] = ruleCounts.ReplaceAllStringFunc(seeded[f], func(string) string {
 				n++
 				return fmt.Sprintf("[%d:%d] ", n, 100*n)
 			})
 		}
-		h.feed(seeded[f], f.command()+"-restore", "-c")
+		h.feed(seeded[f], f.Command()+"-restore", "-c")
 	}
 	if diff := diff(seeded, h.dumps()); diff != "" {
 		h.Fatalf("the counters are not there (-want +got):\n%s", diff)
@@ -312,10 +313,10 @@ func (h *host) seedCounters() [2]string {
 
 // sendUDP sends one packet to this host. The rules have seen it when sendUDP
 // returns, for loopback delivers before send returns.
-func (h *host) sendUDP(f Family, port int) {
+func (h *host) sendUDP(f iptables.Family, port int) {
 	h.Helper()
 	family, to := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	if f == IPv6 {
+	if f == iptables.IPv6 {
 		family, to = unix.AF_INET6, &unix.SockaddrInet6{Port: port, Addr: [16]byte{15: 1}}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

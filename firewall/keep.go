@@ -1,15 +1,19 @@
 package firewall
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // KeepBase adds to what is wanted the base rules that the kernel holds, just as
 // they are: for when they are to be neither changed nor taken out.
-func (w Wanted) KeepBase(saved [2]*Saved) Wanted {
-	for _, f := range Families {
-		own := find(saved[f].Own(), "filter")
-		kept := Table{Name: "filter", Needs: own.Needs}
+func (w Wanted) KeepBase(saved [2]*iptables.Saved) Wanted {
+	for _, f := range iptables.Families {
+		own := iptables.FindTable(saved[f].Own(), "filter")
+		kept := iptables.Table{Name: "filter", Needs: own.Needs}
 		for _, c := range own.Chains {
-			if isBaseChain(c.Name) {
+			if iptables.IsBaseChain(c.Name) {
 				kept.Chains = append(kept.Chains, c)
 			}
 		}
@@ -26,7 +30,7 @@ func (w Wanted) KeepBase(saved [2]*Saved) Wanted {
 }
 
 // merge adds a table's content to that of the same name.
-func merge(tables []Table, more Table) []Table {
+func merge(tables []iptables.Table, more iptables.Table) []iptables.Table {
 	merged := slices.Clone(tables)
 	for i, t := range merged {
 		if t.Name == more.Name {

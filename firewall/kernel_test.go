@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestEveryConfiguration puts each into an empty kernel: all rules are there, and
@@ -19,8 +21,8 @@ func TestEveryConfiguration(t *testing.T) {
 			h.empty()
 			h.apply(s.Wanted())
 			dumps := h.unchanged(s.Wanted())
-			fresh[name] = [2]string{uncounted(dumps[IPv4]), uncounted(dumps[IPv6])}
-			for _, f := range Families {
+			fresh[name] = [2]string{uncounted(dumps[iptables.IPv4]), uncounted(dumps[iptables.IPv6])}
+			for _, f := range iptables.Families {
 				if err := holds(fresh[name][f], s.Tables(f)); err != nil {
 					h.Errorf("%s: %s: %v", name, f, err)
 				}
@@ -41,8 +43,8 @@ func TestEveryConfiguration(t *testing.T) {
 // empty takes out all rules but not fail2ban's chain, and forgets what was learnt.
 func (h *host) empty() {
 	h.Helper()
-	for _, f := range Families {
-		h.feed("*raw\nCOMMIT\n*filter\n:fail2ban-ssh - [0:0]\nCOMMIT\n", f.command()+"-restore")
+	for _, f := range iptables.Families {
+		h.feed("*raw\nCOMMIT\n*filter\n:fail2ban-ssh - [0:0]\nCOMMIT\n", f.Command()+"-restore")
 	}
 	h.known = nil
 }
@@ -72,15 +74,15 @@ const bare = "*filter\n:INPUT ACCEPT \n:FORWARD ACCEPT \n:OUTPUT ACCEPT \n:fail2
 
 // holds compares the chains of a listing with what was written, by the purposes
 // of the rules: the kernel tells the rules of our own chains in its own words.
-func holds(save string, want []Table) error {
+func holds(save string, want []iptables.Table) error {
 	for _, table := range want {
 		for _, c := range table.Chains {
 			if got := rulesOf(save, table.Name, c.Name); !slices.Equal(purposes(got), purposes(c.Rules)) {
 				return fmt.Errorf("chain %s is for %q, and should be for %q", c.Name, purposes(got), purposes(c.Rules))
 			}
 		}
-		for _, chain := range hookChains(table) {
-			first, last := table.hooks(chain)
+		for _, chain := range iptables.HookChains(table) {
+			first, last := table.HooksIn(chain)
 			if got, want := rulesOf(save, table.Name, chain), slices.Concat(first, last); !slices.Equal(got, want) {
 				return fmt.Errorf("chain %s has %q, and should have %q", chain, got, want)
 			}
@@ -104,11 +106,11 @@ func TestTwice(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.inBoth("IPT -A INPUT -p tcp --dport 8080 -j ACCEPT")
 		h.apply(everything().Wanted())
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			for range 3 {
 				h.sendUDP(f, 5060)
 			}
-			for _, c := range []string{"INPUT", "OUTPUT", BaseChain} {
+			for _, c := range []string{"INPUT", "OUTPUT", iptables.BaseChain} {
 				if n := packetsIn(h.dump(f), c); n < 3 {
 					h.Fatalf("%s: the rules of %s have counted %d packets", f, c, n)
 				}
@@ -121,14 +123,14 @@ func TestTwice(t *testing.T) {
 
 // packetsIn is what the rules of a chain have counted.
 func packetsIn(dump, chain string) (packets uint64) {
-	saved, err := ParseSaved(IPv4, []byte(dump))
+	saved, err := iptables.ParseSaved(iptables.IPv4, []byte(dump))
 	if err != nil {
 		panic(err)
 	}
-	for _, chains := range saved.tables {
+	for _, chains := range saved.Tables {
 		if c := chains[chain]; c != nil {
-			for _, r := range c.rules {
-				packets += r.packets
+			for _, r := range c.Rules {
+				packets += r.Packets
 			}
 		}
 	}
@@ -176,11 +178,11 @@ func TestOwn(t *testing.T) {
 			h.apply(configurations()[name].Wanted())
 			before, saved := h.rules(), h.read()
 			h.empty()
-			h.apply(Wanted{saved[IPv4].Own(), saved[IPv6].Own()})
+			h.apply(Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
 			if diff := diff(before, h.rules()); diff != "" {
 				h.Errorf("%s: not the same again (-before +after):\n%s", name, diff)
 			}
-			h.unchanged(Wanted{saved[IPv4].Own(), saved[IPv6].Own()})
+			h.unchanged(Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
 		}
 	})
 }
@@ -193,8 +195,8 @@ func TestOwnBase(t *testing.T) {
 		drop := atPrerouting(dropOnly())
 		h.apply(drop.Wanted().KeepBase(h.read()))
 		after := h.dumps()
-		for _, f := range Families {
-			for _, chain := range []string{BaseChain, "INPUT", "OUTPUT"} {
+		for _, f := range iptables.Families {
+			for _, chain := range []string{iptables.BaseChain, "INPUT", "OUTPUT"} {
 				want := slices.DeleteFunc(rulesOf(before[f], "filter", chain), func(r string) bool { return strings.Contains(r, "voipbl: drop what") })
 				if got := rulesOf(after[f], "filter", chain); !slices.Equal(got, want) {
 					h.Errorf("%s: %s has %q, and had %q", f, chain, got, want)
@@ -218,8 +220,8 @@ func TestKernelsForm(t *testing.T) {
 		s := full()
 		s.Base.LocalNetworks = prefixes("192.168.1.77/24", "0.0.0.0/0", "fd12:3456:789a::77/48", "::/0")
 		h.apply(s.Wanted())
-		for _, f := range Families {
-			rules := strings.Join(rulesOf(h.dump(f), "filter", BaseChain), "\n")
+		for _, f := range iptables.Families {
+			rules := strings.Join(rulesOf(h.dump(f), "filter", iptables.BaseChain), "\n")
 			if !strings.Contains(rules, words[f].Replace("-s LAN -p tcp -m tcp --dport 22 ")) || strings.Contains(rules, "::77") || strings.Contains(rules, ".77") {
 				h.Errorf("%s: the kernel does not mask:\n%s", f, rules)
 			}

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Legacy iptables has no number that moves with each change, but a table can be
@@ -73,7 +75,7 @@ const countersLength = 16
 // counted.
 func legacyGeneration() (string, error) {
 	sum := fnv.New64a()
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		names, err := os.ReadFile(legacyNames(f))
 		if errors.Is(err, os.ErrNotExist) {
 			continue

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestGenerationMoves: with each change of a rule, whoever makes it, and with
@@ -31,7 +32,7 @@ func TestGenerationMoves(t *testing.T) {
 				t.Fatal("there is none")
 			}
 			if backend == Legacy {
-				for _, f := range Families {
+				for _, f := range iptables.Families {
 					if names, err := os.ReadFile(legacyNames(f)); err == nil && len(names) > 0 {
 						t.Errorf("asking has made tables: %s", names)
 					}
@@ -79,7 +80,7 @@ func TestGenerationMoves(t *testing.T) {
 
 // TestUnknownForm: a table that is not of the known form is not taken for one.
 func TestUnknownForm(t *testing.T) {
-	form := entryForms[IPv4]
+	form := entryForms[iptables.IPv4]
 	for name, rules := range map[string][]byte{
 		"cut":      make([]byte, form.length-1),
 		"no next":  make([]byte, form.length),

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // match is what a rule of the kernel's text asks of a packet, as far as it can be
@@ -21,16 +22,16 @@ type match struct {
 
 // box is the packets between bounds, in each direction that is compared.
 type box struct {
-	src, dst       netip.Prefix // zero: any
-	in, out        string       // an interface, or the beginning of its name and "+"; empty: any
-	proto          string       // empty: any
-	notProto       string       // any but this; empty if there is a proto
-	sports, dports []PortRange  // nil: any, also packets without ports, such as fragments
+	src, dst       netip.Prefix         // zero: any
+	in, out        string               // an interface, or the beginning of its name and "+"; empty: any
+	proto          string               // empty: any
+	notProto       string               // any but this; empty if there is a proto
+	sports, dports []iptables.PortRange // nil: any, also packets without ports, such as fragments
 }
 
 // readMatch reads a rule without "-A CHAIN". What it does not know, and a negated address
 // or interface, makes the match inexact and leaves the box as wide as it was.
-func readMatch(rule string) match { return readWords(splitRule(rule)) }
+func readMatch(rule string) match { return readWords(iptables.Words(rule)) }
 
 func readWords(all []string) match {
 	m := match{exact: true}
@@ -113,8 +114,8 @@ func (m *match) prefix(text string) netip.Prefix {
 
 // ports reads "5060", "5060:5061" and lists of those, and puts together what touches, or
 // is all the others.
-func (m *match) ports(text string, not bool) []PortRange {
-	var ranges []PortRange
+func (m *match) ports(text string, not bool) []iptables.PortRange {
+	var ranges []iptables.PortRange
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(part, ":")
 		if !isRange {
@@ -126,7 +127,7 @@ func (m *match) ports(text string, not bool) []PortRange {
 			m.exact = false
 			return nil
 		}
-		ranges = append(ranges, PortRange{First: uint16(a), Last: uint16(b)})
+		ranges = append(ranges, iptables.PortRange{First: uint16(a), Last: uint16(b)})
 	}
 	if !not {
 		return portrange.Joined(ranges)
@@ -163,12 +164,12 @@ func coversProto(a, b box) bool {
 		(a.notProto == "" || a.notProto == b.notProto || b.proto != "" && a.notProto != b.proto)
 }
 
-func coversPorts(a, b []PortRange) bool {
+func coversPorts(a, b []iptables.PortRange) bool {
 	if a == nil || b == nil {
 		return a == nil
 	}
 	for _, p := range b {
-		if !slices.ContainsFunc(a, func(q PortRange) bool { return q.Covers(p) }) {
+		if !slices.ContainsFunc(a, func(q iptables.PortRange) bool { return q.Covers(p) }) {
 			return false
 		}
 	}

@@ -8,47 +8,49 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // restored is what iptables-restore --noflush --counters makes of a kernel, done
 // slowly and by the manual: it is what plans are held to by the thousand. The
 // tests with the real kernel hold the same for a few.
-func restored(saved *Saved, text string) (*Saved, error) {
-	after := &Saved{Family: saved.Family, tables: maps.Clone(saved.tables)}
+func restored(saved *iptables.Saved, text string) (*iptables.Saved, error) {
+	after := &iptables.Saved{Family: saved.Family, Tables: maps.Clone(saved.Tables)}
 	var name string
-	var table map[string]*savedChain
+	var table map[string]*iptables.SavedChain
 	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		fail := func(why string) (*Saved, error) { return nil, fmt.Errorf("line %d: %s: %s", n+1, line, why) }
+		fail := func(why string) (*iptables.Saved, error) { return nil, fmt.Errorf("line %d: %s: %s", n+1, line, why) }
 		switch {
 		case line == "":
 			continue
 		case line[0] == '*':
 			name = line[1:]
-			table = make(map[string]*savedChain)
+			table = make(map[string]*iptables.SavedChain)
 			for _, chain := range builtIn[name] {
-				table[chain] = &savedChain{policy: "ACCEPT"}
+				table[chain] = &iptables.SavedChain{Policy: "ACCEPT"}
 			}
-			for chain, c := range saved.tables[name] {
-				table[chain] = &savedChain{c.policy, slices.Clone(c.rules)}
+			for chain, c := range saved.Tables[name] {
+				table[chain] = &iptables.SavedChain{Policy: c.Policy, Rules: slices.Clone(c.Rules)}
 			}
 			continue
 		case line == "COMMIT":
 			if err := sound(table); err != nil {
 				return fail(err.Error())
 			}
-			after.tables[name], table = table, nil
+			after.Tables[name], table = table, nil
 			continue
 		case line[0] == ':':
 			chain, rest, _ := strings.Cut(line[1:], " ")
 			if slices.Contains(builtIn[name], chain) || rest != "- [0:0]" {
 				return fail("a chain that is not ours, or a policy")
 			}
-			table[chain] = &savedChain{policy: "-"}
+			table[chain] = &iptables.SavedChain{Policy: "-"}
 			continue
 		}
-		r := savedRule{}
+		r := iptables.SavedRule{}
 		if counters, rest, counted := strings.Cut(line, "] "); counted && line[0] == '[' {
-			fmt.Sscanf(counters, "[%d:%d", &r.packets, &r.bytes)
+			fmt.Sscanf(counters, "[%d:%d", &r.Packets, &r.Bytes)
 			line = rest
 		}
 		command, rest, _ := strings.Cut(line, " ")
@@ -59,28 +61,28 @@ func restored(saved *Saved, text string) (*Saved, error) {
 		}
 		switch command {
 		case "-N":
-			table[chain] = &savedChain{policy: "-"}
+			table[chain] = &iptables.SavedChain{Policy: "-"}
 		case "-A":
-			r.text = rest
-			c.rules = append(c.rules, r)
+			r.Text = rest
+			c.Rules = append(c.Rules, r)
 		case "-I":
 			position := 0
 			fmt.Sscan(rest, &position)
-			_, r.text, _ = strings.Cut(rest, " ")
-			if position < 1 || position > len(c.rules)+1 {
+			_, r.Text, _ = strings.Cut(rest, " ")
+			if position < 1 || position > len(c.Rules)+1 {
 				return fail("no such position")
 			}
-			c.rules = slices.Insert(c.rules, position-1, r)
+			c.Rules = slices.Insert(c.Rules, position-1, r)
 		case "-D":
-			i := slices.IndexFunc(c.rules, func(r savedRule) bool { return r.text == rest })
+			i := slices.IndexFunc(c.Rules, func(r iptables.SavedRule) bool { return r.Text == rest })
 			if i < 0 {
 				return fail("no such rule")
 			}
-			c.rules = slices.Delete(c.rules, i, i+1)
+			c.Rules = slices.Delete(c.Rules, i, i+1)
 		case "-F":
-			c.rules = nil
+			c.Rules = nil
 		case "-X":
-			if len(c.rules) > 0 {
+			if len(c.Rules) > 0 {
 				return fail("not empty")
 			}
 			if users := goingTo(table, chain); len(users) > 0 {
@@ -100,12 +102,12 @@ func restored(saved *Saved, text string) (*Saved, error) {
 var builtIn = map[string][]string{"filter": {"INPUT", "FORWARD", "OUTPUT"}, "raw": {"PREROUTING", "OUTPUT"}}
 
 // goingTo are the rules of a table that go to a chain.
-func goingTo(table map[string]*savedChain, chain string) []string {
+func goingTo(table map[string]*iptables.SavedChain, chain string) []string {
 	var rules []string
 	for _, c := range table {
-		for _, r := range c.rules {
-			if target(r.text) == chain {
-				rules = append(rules, r.text)
+		for _, r := range c.Rules {
+			if iptables.Target(r.Text) == chain {
+				rules = append(rules, r.Text)
 			}
 		}
 	}
@@ -113,10 +115,10 @@ func goingTo(table map[string]*savedChain, chain string) []string {
 }
 
 // sound reports a jump to a chain that does not exist.
-func sound(table map[string]*savedChain) error {
+func sound(table map[string]*iptables.SavedChain) error {
 	for name, c := range table {
-		for _, r := range c.rules {
-			if to := target(r.text); table[to] == nil && to != strings.ToUpper(to) || strings.HasPrefix(to, ChainPrefix) && table[to] == nil {
+		for _, r := range c.Rules {
+			if to := iptables.Target(r.Text); table[to] == nil && to != strings.ToUpper(to) || strings.HasPrefix(to, iptables.ChainPrefix) && table[to] == nil {
 				return fmt.Errorf("a rule of %s goes to %s, which does not exist", name, to)
 			}
 		}
@@ -125,25 +127,25 @@ func sound(table map[string]*savedChain) error {
 }
 
 // modelWants are small, so that much of them is there by chance.
-func modelWants() *rapid.Generator[[]Table] {
-	return rapid.Custom(func(t *rapid.T) []Table {
+func modelWants() *rapid.Generator[[]iptables.Table] {
+	return rapid.Custom(func(t *rapid.T) []iptables.Table {
 		s := dropOnly()
 		s.DropAt = rapid.SampledFrom([]Place{AtInput, AtPrerouting}).Draw(t, "at")
 		s.DropOutbound = rapid.Bool().Draw(t, "outbound")
 		s.LogDrops = rapid.SampledFrom([]LogTarget{LogOff, LogKernel}).Draw(t, "log")
 		if rapid.Bool().Draw(t, "base") {
-			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: PortRange{First: 10000, Last: 20000}}
+			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}}
 		}
 		if rapid.IntRange(0, 4).Draw(t, "nothing") == 0 {
 			return nil
 		}
-		return s.Tables(IPv4)
+		return s.Tables(iptables.IPv4)
 	})
 }
 
 // modelKernels are kernels after other people and older versions of us have been
 // at work.
-func modelKernels() *rapid.Generator[*Saved] {
+func modelKernels() *rapid.Generator[*iptables.Saved] {
 	const drop = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
 	const out = `-m set --match-set voip_bl dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j `
 	ours := []string{
@@ -157,32 +159,32 @@ func modelKernels() *rapid.Generator[*Saved] {
 		`-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j ACCEPT`,
 		"-m set --match-set voip_bl src -j DROP", "-s 203.0.113.0/24 -j VOIPBL-DROP", "-s 198.51.100.7/32 -g VOIPBL-OLD", "-s 192.0.2.1/32 -j VOIPBL-INPUT",
 	}
-	inside := append(Settings{Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, LogDrops: LogKernel}.Tables(IPv4)[0].Chains[0].Rules,
+	inside := append(Settings{Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, LogDrops: LogKernel}.Tables(iptables.IPv4)[0].Chains[0].Rules,
 		`-m comment --comment "voipbl: nothing else" -j DROP`, "-p tcp -j ACCEPT", "-j VOIPBL-DROP", "-j VOIPBL-OLD")
-	return rapid.Custom(func(t *rapid.T) *Saved {
-		s := &Saved{Family: IPv4, tables: make(map[string]map[string]*savedChain)}
-		for _, name := range tableNames {
+	return rapid.Custom(func(t *rapid.T) *iptables.Saved {
+		s := &iptables.Saved{Family: iptables.IPv4, Tables: make(map[string]map[string]*iptables.SavedChain)}
+		for _, name := range iptables.OurTables {
 			if rapid.IntRange(0, 3).Draw(t, "no table") == 0 {
 				continue
 			}
-			table := map[string]*savedChain{"f2b-asterisk": {policy: "-"}}
-			s.tables[name] = table
+			table := map[string]*iptables.SavedChain{"f2b-asterisk": {Policy: "-"}}
+			s.Tables[name] = table
 			for _, chain := range []string{"VOIPBL-DROP", "VOIPBL-INPUT", "VOIPBL-OLD", "fail2ban-ssh"} {
 				if rapid.Bool().Draw(t, "chain") {
-					table[chain] = &savedChain{policy: "-"}
+					table[chain] = &iptables.SavedChain{Policy: "-"}
 				}
 			}
 			fill := func(chain string, rules []string) {
 				for _, text := range rapid.SliceOfN(rapid.SampledFrom(rules), 0, 6).Draw(t, "rules of "+chain) {
-					if to := target(text); strings.HasPrefix(to, ChainPrefix) && table[to] == nil || to == chain {
+					if to := iptables.Target(text); strings.HasPrefix(to, iptables.ChainPrefix) && table[to] == nil || to == chain {
 						continue
 					}
 					n := rapid.Uint64Range(0, 3).Draw(t, "packets")
-					table[chain].rules = append(table[chain].rules, savedRule{text, n, 40 * n})
+					table[chain].Rules = append(table[chain].Rules, iptables.SavedRule{Text: text, Packets: n, Bytes: 40 * n})
 				}
 			}
 			for _, chain := range builtIn[name] {
-				table[chain] = &savedChain{policy: "ACCEPT"}
+				table[chain] = &iptables.SavedChain{Policy: "ACCEPT"}
 				fill(chain, append(foreign, ours...))
 			}
 			// One chain of ours jumps to another, and none back.
@@ -214,25 +216,25 @@ func TestPlanOnModel(t *testing.T) {
 		}
 		for _, table := range want {
 			for _, c := range table.Chains {
-				if got := after.texts(table.Name, c.Name); !slices.Equal(got, c.Rules) {
+				if got := after.Texts(table.Name, c.Name); !slices.Equal(got, c.Rules) {
 					t.Fatalf("%s has %q, not %q", c.Name, got, c.Rules)
 				}
 			}
 			for _, name := range builtIn[table.Name] {
-				first, last := table.hooks(name)
-				rules := after.texts(table.Name, name)
+				first, last := table.HooksIn(name)
+				rules := after.Texts(table.Name, name)
 				if n := len(rules) - len(last); !slices.Equal(rules[:len(first)], first) || !slices.Equal(rules[n:], last) {
 					t.Fatalf("%s has %q, not first %q and last %q", name, rules, first, last)
 				}
 			}
 		}
-		for _, name := range tableNames {
-			for chain := range after.tables[name] {
-				checkOthers(t, name, chain, before.rules(name, chain), after.rules(name, chain))
-				checkCounters(t, name, chain, before.rules(name, chain), after.rules(name, chain))
+		for _, name := range iptables.OurTables {
+			for chain := range after.Tables[name] {
+				checkOthers(t, name, chain, before.Rules(name, chain), after.Rules(name, chain))
+				checkCounters(t, name, chain, before.Rules(name, chain), after.Rules(name, chain))
 			}
-			for chain := range before.tables[name] {
-				if !after.HasChain(name, chain) && !strings.HasPrefix(chain, ChainPrefix) {
+			for chain := range before.Tables[name] {
+				if !after.HasChain(name, chain) && !strings.HasPrefix(chain, iptables.ChainPrefix) {
 					t.Fatalf("chain %s is gone", chain)
 				}
 			}
@@ -241,11 +243,11 @@ func TestPlanOnModel(t *testing.T) {
 }
 
 // checkOthers compares the rules of others.
-func checkOthers(t *rapid.T, table, chain string, before, after []savedRule) {
-	if strings.HasPrefix(chain, ChainPrefix) {
+func checkOthers(t *rapid.T, table, chain string, before, after []iptables.SavedRule) {
+	if strings.HasPrefix(chain, iptables.ChainPrefix) {
 		return
 	}
-	isOurs := func(r savedRule) bool { return strings.Contains(r.text, `-m comment --comment "voipbl: `) }
+	isOurs := func(r iptables.SavedRule) bool { return strings.Contains(r.Text, `-m comment --comment "voipbl: `) }
 	want, got := slices.DeleteFunc(slices.Clone(before), isOurs), slices.DeleteFunc(slices.Clone(after), isOurs)
 	if !slices.Equal(want, got) {
 		t.Fatalf("the rules of others in %s %s were\n%v\nand are\n%v", table, chain, want, got)
@@ -254,10 +256,10 @@ func checkOthers(t *rapid.T, table, chain string, before, after []savedRule) {
 
 // checkCounters looks for counts that were lost: a rule that was there before has
 // counted what it had, each of several the same of its own.
-func checkCounters(t *rapid.T, table, chain string, before, after []savedRule) {
+func checkCounters(t *rapid.T, table, chain string, before, after []iptables.SavedRule) {
 	left := slices.Clone(before)
 	for _, r := range after {
-		i := slices.IndexFunc(left, func(old savedRule) bool { return old.text == r.text })
+		i := slices.IndexFunc(left, func(old iptables.SavedRule) bool { return old.Text == r.Text })
 		if i < 0 {
 			continue
 		}

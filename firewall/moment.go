@@ -3,12 +3,14 @@ package firewall
 import (
 	"context"
 	"sync"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // moment are the listings of a command that asks how things are.
 type moment struct {
 	mu     sync.Mutex
-	listed map[Backend][2]*Saved
+	listed map[Backend][2]*iptables.Saved
 }
 
 type momentKey struct{}
@@ -20,7 +22,7 @@ func AtOneMoment(ctx context.Context) context.Context {
 	if momentOf(ctx) != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, momentKey{}, &moment{listed: make(map[Backend][2]*Saved)})
+	return context.WithValue(ctx, momentKey{}, &moment{listed: make(map[Backend][2]*iptables.Saved)})
 }
 
 // momentOf is nil where nothing is kept.
@@ -30,7 +32,7 @@ func momentOf(ctx context.Context) *moment {
 }
 
 // recall returns a listing that is still true.
-func (m *moment) recall(fw *Firewall) (saved [2]*Saved, ok bool) {
+func (m *moment) recall(fw *Firewall) (saved [2]*iptables.Saved, ok bool) {
 	if m == nil {
 		return saved, false
 	}
@@ -40,7 +42,7 @@ func (m *moment) recall(fw *Firewall) (saved [2]*Saved, ok bool) {
 	return saved, ok && fw.holds(saved)
 }
 
-func (m *moment) keep(fw *Firewall, saved [2]*Saved) {
+func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) {
 	if m == nil || !fw.holds(saved) {
 		return
 	}

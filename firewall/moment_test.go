@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // A listing is made once as long as nobody changes a rule: for whoever wants to be sure of it,
@@ -22,7 +24,7 @@ func TestListedOnce(t *testing.T) {
 				}
 				return strings.Count(string(text), "\n")
 			}
-			both := len(Families)
+			both := len(iptables.Families)
 
 			sure, err := h.fw.ReadSure(t.Context())
 			if err != nil || listings() != both {
@@ -32,18 +34,18 @@ func TestListedOnce(t *testing.T) {
 			before := listings()
 			for range 3 {
 				saved, err := h.fw.Read(AtOneMoment(now))
-				if err != nil || !saved[IPv4].sameRules(sure[IPv4]) || !saved[IPv6].sameRules(sure[IPv6]) {
+				if err != nil || !saved[iptables.IPv4].SameRules(sure[iptables.IPv4]) || !saved[iptables.IPv6].SameRules(sure[iptables.IPv6]) {
 					t.Fatalf("other rules (%v)", err)
 				}
 			}
 			if n := listings() - before; n != both {
 				t.Errorf("%d listings at one moment", n)
 			}
-			for _, f := range Families {
+			for _, f := range iptables.Families {
 				before := listings()
 				h.sh(words[f].Replace("IPT -A INPUT -s HOST -j DROP"))
 				saved, err := h.fw.Read(now)
-				if err != nil || listings() == before || len(saved[f].rules("filter", "INPUT")) != len(sure[f].rules("filter", "INPUT"))+1 {
+				if err != nil || listings() == before || len(saved[f].Rules("filter", "INPUT")) != len(sure[f].Rules("filter", "INPUT"))+1 {
 					t.Errorf("%s: the new rule is not seen (%v)", f, err)
 				}
 			}
@@ -66,7 +68,7 @@ func (h *host) countListings() (log string) {
 	h.Helper()
 	dir := h.TempDir()
 	log = filepath.Join(dir, "log")
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		name := h.fw.tool(f, "save")
 		program, err := findTool(name)
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestOpen: which ports somebody reaches who is in one set, and whom nothing else names.
@@ -42,16 +44,16 @@ func TestOpen(t *testing.T) {
 		{[]string{"-A INPUT -m set --match-set bad src --return-nomatch -j DROP"}, "[5060:5063]", ""},
 		{[]string{"-A INPUT -m set --match-set bad src -m comment --comment \"voipbl: drop\" -j DROP"}, "[]", "[5060:5063]"},
 	} {
-		saved, err := ParseSaved(IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n"+strings.Join(c.rules, "\n")+"\nCOMMIT\n"))
+		saved, err := iptables.ParseSaved(iptables.IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n"+strings.Join(c.rules, "\n")+"\nCOMMIT\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := Packet{Proto: "udp", Ports: PortRange{First: 5060, Last: 5063}}
-		if got := fmt.Sprint(saved.NewTracer(in).Open(p)); got != c.open {
+		p := Packet{Proto: "udp", Ports: iptables.PortRange{First: 5060, Last: 5063}}
+		if got := fmt.Sprint(NewTracer(saved, in).Open(p)); got != c.open {
 			t.Errorf("%q: %s, not %s", c.rules, got, c.open)
 		}
 		p.Theirs = true
-		if got := fmt.Sprint(saved.NewTracer(in).Open(p)); c.mine != "" && got != c.mine {
+		if got := fmt.Sprint(NewTracer(saved, in).Open(p)); c.mine != "" && got != c.mine {
 			t.Errorf("%q, without voipbl's: %s, not %s", c.rules, got, c.mine)
 		}
 	}

@@ -5,24 +5,25 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/banrule"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // DropsAnywhere finds the rules that drop the members of one of some sets, or of a set and
 // the lists that it is in, somewhere on the way of packets for this host, whoever made them,
 // also in chains that are gone to. Whether they drop all packets of a member is not looked
 // at.
-func (s *Saved) DropsAnywhere(sets ...string) []DropRule {
-	var found []DropRule
+func DropsAnywhere(s *iptables.Saved, sets ...string) []iptables.DropRule {
+	var found []iptables.DropRule
 	for _, at := range incoming {
 		seen := map[string]bool{at.chain: true}
 		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
 			chain := queue[0]
-			for i, r := range s.rules(at.table, chain) {
-				to := target(r.text)
-				if asksForMembers(r.text, sets) && s.closes(at.table, to) {
-					found = append(found, DropRule{
-						Table: at.table, Chain: chain, Ours: isOurs(chain, r.text),
-						Above: s.texts(at.table, chain)[:i], Packets: r.packets, Bytes: r.bytes,
+			for i, r := range s.Rules(at.table, chain) {
+				to := iptables.Target(r.Text)
+				if asksForMembers(r.Text, sets) && closes(s, at.table, to) {
+					found = append(found, iptables.DropRule{
+						Table: at.table, Chain: chain, Ours: iptables.IsOurs(chain, r.Text),
+						Above: s.Texts(at.table, chain)[:i], Packets: r.Packets, Bytes: r.Bytes,
 					})
 				}
 				if s.HasChain(at.table, to) && !seen[to] {
@@ -36,19 +37,19 @@ func (s *Saved) DropsAnywhere(sets ...string) []DropRule {
 }
 
 // closes reports whether a target drops or rejects all that comes to it.
-func (s *Saved) closes(table, target string) bool {
-	f, certain := s.ends(table, target, 0)
+func closes(s *iptables.Saved, table, target string) bool {
+	f, certain := ends(s, table, target, 0)
 	return certain && f == closed
 }
 
 // asksForMembers reports whether a rule is about packets whose source is in one of some sets.
 func asksForMembers(rule string, sets []string) bool {
-	all := splitRule(rule)
+	all := iptables.Words(rule)
 	for i, w := range all {
-		if w != "--match-set" || !slices.Contains(sets, next(all, i)) || i > 0 && all[i-1] == "!" || exceptions(all[i:]) {
+		if w != "--match-set" || !slices.Contains(sets, iptables.Next(all, i)) || i > 0 && all[i-1] == "!" || exceptions(all[i:]) {
 			continue
 		}
-		return next(all, i+1) == "src" || strings.HasPrefix(next(all, i+1), "src,")
+		return iptables.Next(all, i+1) == "src" || strings.HasPrefix(iptables.Next(all, i+1), "src,")
 	}
 	return false
 }
@@ -68,16 +69,16 @@ func exceptions(words []string) bool {
 
 // DropSets are the sets whose members rules drop on the way of packets for this host, in
 // order, whoever has made the rules, but for those that fail2ban's actions fill.
-func (s *Saved) DropSets() []string {
+func DropSets(s *iptables.Saved) []string {
 	var sets []string
 	for _, at := range incoming {
-		s.comeTo([]place{at}, func(rule string) bool {
-			words := splitRule(rule)
+		comeTo(s, []place{at}, func(rule string) bool {
+			words := iptables.Words(rule)
 			if banrule.IsWritten(words) {
 				return true
 			}
 			for i := range words {
-				if set := next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, []string{set}) && s.closes(at.table, target(rule)) {
+				if set := iptables.Next(words, i); words[i] == "--match-set" && !banrule.IsFail2ban(set) && asksForMembers(rule, []string{set}) && closes(s, at.table, iptables.Target(rule)) {
 					sets = append(sets, set)
 				}
 			}

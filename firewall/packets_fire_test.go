@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestPacketsDuringChanges changes and repairs the rules 300 times, half of them
@@ -15,7 +16,7 @@ func TestPacketsDuringChanges(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, backend, firewall.IPv4)
+			l := newLab(t, backend, iptables.IPv4)
 			l.apply(fullAt(firewall.AtInput))
 			f := beginFire(l, l.twin())
 			l.changeAndRepair(changes, f)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestPacketsForged is what docs/limits.md says of somebody who sends with the address
@@ -152,7 +152,7 @@ func TestPacketsPushedOut(t *testing.T) {
 		if got := len(l.arrived(5060)); got != firstDropped-1 {
 			l.t.Fatalf("%d of %d arrived", got, firstDropped)
 		}
-		list := map[firewall.Family]string{firewall.IPv4: "VOIP", firewall.IPv6: "VOIP64"}[l.family]
+		list := map[iptables.Family]string{iptables.IPv4: "VOIP", iptables.IPv6: "VOIP64"}[l.family]
 		other := netip.MustParseAddr([...]string{"11.0.0.0", "2a00::"}[l.family])
 		for range room - sources {
 			other = other.Next()

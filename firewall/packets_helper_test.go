@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // lab is a PBX host with its firewall, in the namespace of the test, and whoever
@@ -19,7 +20,7 @@ import (
 type lab struct {
 	t       *testing.T
 	fw      *firewall.Firewall
-	family  firewall.Family
+	family  iptables.Family
 	star    *testns.Star
 	servers servers
 	knocks  int // made so far
@@ -41,7 +42,7 @@ var (
 // its own.
 func inEachLab(t *testing.T, test func(*lab)) {
 	for _, backend := range []string{"nft", "legacy"} {
-		for _, family := range firewall.Families {
+		for _, family := range iptables.Families {
 			t.Run(fmt.Sprint(backend, "/", family), func(t *testing.T) {
 				t.Parallel()
 				test(newLab(t, backend, family))
@@ -51,7 +52,7 @@ func inEachLab(t *testing.T, test func(*lab)) {
 }
 
 // newLab makes the hosts and the sets, and no rules.
-func newLab(t *testing.T, backend string, family firewall.Family) *lab {
+func newLab(t *testing.T, backend string, family iptables.Family) *lab {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
 	l := &lab{t: t, family: family, star: star}
@@ -82,7 +83,7 @@ create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 // twin is the same lab in the other family.
 func (l *lab) twin() *lab {
 	other := *l
-	other.family, other.servers = firewall.IPv6-l.family, servers{}
+	other.family, other.servers = iptables.IPv6-l.family, servers{}
 	return &other
 }
 
@@ -111,7 +112,7 @@ const (
 func service(name, proto string, public bool, ports ...uint16) firewall.Service {
 	s := firewall.Service{Name: name, Proto: proto, Public: public}
 	for _, p := range ports {
-		s.Ports = append(s.Ports, firewall.PortRange{First: p, Last: p})
+		s.Ports = append(s.Ports, iptables.PortRange{First: p, Last: p})
 	}
 	return s
 }
@@ -127,10 +128,10 @@ func full() firewall.Settings {
 	s.Base = &firewall.Base{
 		SIPPublic: true,
 		SIP:       firewall.Ports{{First: 5060, Last: 5061}},
-		RTP:       firewall.PortRange{First: 10000, Last: 20000},
+		RTP:       iptables.PortRange{First: 10000, Last: 20000},
 		Services:  services,
 	}
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		s.Base.LocalNetworks = append(s.Base.LocalNetworks, lan[f])
 		s.Base.Trunks = append(s.Base.Trunks, netip.PrefixFrom(trunk[f].Addr(), trunk[f].Addr().BitLen()))
 	}
@@ -176,7 +177,7 @@ func (l *lab) iptables(args ...string) {
 func (l *lab) tool() string { return [...]string{"iptables", "ip6tables"}[l.family] }
 
 // addr is a host's first address.
-func (l *lab) addr(h *testns.Host) netip.Addr { return h.Addr(l.family == firewall.IPv6) }
+func (l *lab) addr(h *testns.Host) netip.Addr { return h.Addr(l.family == iptables.IPv6) }
 
 // pbx is the address of the PBX host.
 func (l *lab) pbx() netip.Addr { return pbx[l.family] }
@@ -224,7 +225,7 @@ func (l *lab) knownBy(set string) int {
 // counted is how many packets came to our rules of that purpose.
 func (l *lab) counted(purpose string) int {
 	l.t.Helper()
-	return l.countedBy(func(rule string) bool { return firewall.Purpose(rule) == purpose })
+	return l.countedBy(func(rule string) bool { return iptables.Purpose(rule) == purpose })
 }
 
 // countedBy is how many packets came to the rules that which holds for.
@@ -265,5 +266,5 @@ type caller struct {
 // by address.
 func (l *lab) fresh(h *testns.Host) caller {
 	l.t.Helper()
-	return caller{h, h.Fresh(l.family == firewall.IPv6)}
+	return caller{h, h.Fresh(l.family == iptables.IPv6)}
 }

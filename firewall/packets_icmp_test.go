@@ -6,9 +6,10 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/voipbl/voipbl/firewall"
-	"github.com/voipbl/voipbl/internal/testns"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // message is an ICMP message, from its type on.
@@ -49,7 +50,7 @@ func (l *lab) messages(conn *net.IPConn) []message {
 			l.t.Fatal(err)
 		}
 		m := []byte(text)
-		if l.family == firewall.IPv4 { // there a raw socket has the IP header too
+		if l.family == iptables.IPv4 { // there a raw socket has the IP header too
 			m = m[4*(m[0]&0xf):]
 		}
 		all = append(all, m)
@@ -80,7 +81,7 @@ func (l *lab) unreachable(conn *net.IPConn) []packet {
 func (l *lab) quoted(p []byte) packet {
 	l.t.Helper()
 	header, proto, src, dst := 40, 6, 8, 24
-	if l.family == firewall.IPv4 {
+	if l.family == iptables.IPv4 {
 		header, proto, src, dst = 20, 9, 12, 16
 	}
 	if len(p) < header+4 {
@@ -99,7 +100,7 @@ func (l *lab) ping(c caller, number uint16) {
 	m := make(message, icmpHeader)
 	m[0] = echoRequest[l.family]
 	binary.BigEndian.PutUint16(m[4:], number)
-	if l.family == firewall.IPv4 { // for IPv6 the kernel does it
+	if l.family == iptables.IPv4 { // for IPv6 the kernel does it
 		binary.BigEndian.PutUint16(m[2:], checksum(m))
 	}
 	var err error

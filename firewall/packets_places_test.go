@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // placeCases are rules that others make, one "-A" a line; ATT is the attacker's address and
@@ -132,7 +133,7 @@ func TestPlacesByPackets(t *testing.T) {
 
 func (l *lab) tryPlaces(name, rules string) {
 	l.t.Helper()
-	six := l.family == firewall.IPv6
+	six := l.family == iptables.IPv6
 	att, friend := l.addr(l.attacker), l.addr(l.roamer)
 	net, _ := att.Prefix(map[bool]int{false: 24, true: 48}[six])
 	family := map[bool]string{false: "inet", true: "inet6"}[six]
@@ -160,7 +161,7 @@ add ports %[4]s,udp:5060
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	tracer := saved[l.family].NewTracer(firewall.Sources{Set: setByIPSet, Recent: func(list string, q netip.Prefix) firewall.Share {
+	tracer := firewall.NewTracer(saved[l.family], firewall.Sources{Set: setByIPSet, Recent: func(list string, q netip.Prefix) firewall.Share {
 		text, _ := os.ReadFile("/proc/thread-self/net/xt_recent/" + list)
 		if strings.Contains(string(text), "src="+strings.ToLower(q.Addr().StringExpanded())+" ") {
 			return firewall.AllOf

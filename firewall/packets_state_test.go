@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestPacketsICMP pings from outside and from the local network.
@@ -47,7 +47,7 @@ func TestPacketsNeighbours(t *testing.T) {
 		l.converse(caller{l.roamer, l.addr(l.roamer)}, 4569)
 		l.star.Forget()
 		l.callOut(caller{l.roamer, l.addr(l.roamer)})
-		if l.family == firewall.IPv4 {
+		if l.family == iptables.IPv4 {
 			return
 		}
 		for _, purpose := range []string{"neighbour discovery: solicitation", "neighbour discovery: advertisement"} {

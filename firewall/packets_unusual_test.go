@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // unusual are requests that Asterisk 22 answers as it answers a plain one, with a
@@ -141,13 +142,13 @@ func TestPacketsDisguised(t *testing.T) {
 		l.apply(full())
 		for name, disguise := range map[string]func(fd, n int) error{
 			"options": func(fd, _ int) error {
-				if l.family == firewall.IPv4 {
+				if l.family == iptables.IPv4 {
 					return unix.SetsockoptString(fd, unix.IPPROTO_IP, unix.IP_OPTIONS, "\x01\x01\x01\x00")
 				}
 				return unix.SetsockoptString(fd, unix.IPPROTO_IPV6, unix.IPV6_DSTOPTS, "\x00\x00\x01\x04\x00\x00\x00\x00")
 			},
 			"ttl": func(fd, n int) error {
-				if l.family == firewall.IPv4 {
+				if l.family == iptables.IPv4 {
 					return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, 64+n%2)
 				}
 				return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 64+n%2)
@@ -225,7 +226,7 @@ func TestPacketsOfANetwork(t *testing.T) {
 				from.addr = from.addr.Next()
 			}
 		}
-		limited := func(n int) int { return map[firewall.Family]int{firewall.IPv4: 0, firewall.IPv6: n}[l.family] }
+		limited := func(n int) int { return map[iptables.Family]int{iptables.IPv4: 0, iptables.IPv6: n}[l.family] }
 		for _, c := range []struct{ text, counter string }{
 			{"REGISTER sip:pbx SIP/2.0", "sip: too many REGISTER in a minute"},
 			{"INVITE sip:100@pbx SIP/2.0", "sip: too many INVITE in a minute"},
@@ -243,7 +244,7 @@ func TestPacketsOfANetwork(t *testing.T) {
 			from.addr = from.addr.Next()
 		}
 		least, most := sent, sent
-		if l.family == firewall.IPv6 {
+		if l.family == iptables.IPv6 {
 			least, most = limitBurst, limitBurst+mayFollow(begin)
 		}
 		if got := len(l.arrived(5060)); got < least || got > most {

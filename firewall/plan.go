@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Plan is what has to happen for one family's rules to be as wanted. It can be
 // printed, and [Firewall.Apply] executes it.
 type Plan struct {
-	Family  Family
+	Family  iptables.Family
 	Changes []Change // empty if the kernel is as wanted
 	Made    []string // chains of others that are missing and are made
 	Stays   []string // what is not wanted and cannot go, because others use it
@@ -38,19 +40,19 @@ func (p *Plan) shape() string {
 // NewPlan compares what is wanted with what the kernel holds. known is how the
 // kernel tells the rules that are written. What is ours in the kernel and not
 // wanted is taken out; what is not ours is left alone.
-func NewPlan(want []Table, saved *Saved, known map[string]string) *Plan {
+func NewPlan(want []iptables.Table, saved *iptables.Saved, known map[string]string) *Plan {
 	return newPlan(want, saved, known, saved)
 }
 
 // newPlan takes what rules have counted from counted.
-func newPlan(want []Table, saved *Saved, known map[string]string, counted *Saved) *Plan {
+func newPlan(want []iptables.Table, saved *iptables.Saved, known map[string]string, counted *iptables.Saved) *Plan {
 	p := &Plan{Family: saved.Family}
 	if saved.Absent || saved.Trouble != nil {
 		return p
 	}
 	var text strings.Builder
 	for _, name := range tableOrder(want) {
-		d := differ{plan: p, saved: saved, counted: counted, known: known, written: inverse(known), table: find(want, name)}
+		d := differ{plan: p, saved: saved, counted: counted, known: known, written: inverse(known), table: iptables.FindTable(want, name)}
 		if part := d.compare(); part != "" {
 			fmt.Fprintf(&text, "*%s\n%sCOMMIT\n", name, part)
 		}
@@ -61,7 +63,7 @@ func newPlan(want []Table, saved *Saved, known map[string]string, counted *Saved
 
 // tableOrder begins with the table that is to have the drop, so that it is there
 // before it is taken out elsewhere: tables are atomic one by one.
-func tableOrder(want []Table) []string {
+func tableOrder(want []iptables.Table) []string {
 	if len(want) > 0 && want[0].Name == "filter" {
 		return []string{"filter", "raw"}
 	}
@@ -72,11 +74,11 @@ func tableOrder(want []Table) []string {
 // restore has to see it: chains, their rules, hooks, what is no longer used.
 type differ struct {
 	plan    *Plan
-	saved   *Saved
-	counted *Saved            // whose counters the rules get
+	saved   *iptables.Saved
+	counted *iptables.Saved   // whose counters the rules get
 	known   map[string]string // written → read
 	written map[string]string // read → written
-	table   Table
+	table   iptables.Table
 
 	chains, rules, hooks, emptied, deleted strings.Builder
 }
@@ -93,8 +95,8 @@ func (d *differ) compare() string {
 			fmt.Fprintf(&d.chains, "-N %s\n", name)
 		}
 	}
-	chains := hookChains(d.table)
-	for _, chain := range d.saved.hooked(d.table.Name) {
+	chains := iptables.HookChains(d.table)
+	for _, chain := range d.saved.Hooked(d.table.Name) {
 		if !slices.Contains(chains, chain) {
 			chains = append(chains, chain)
 		}
@@ -109,8 +111,8 @@ func (d *differ) compare() string {
 // obsolete takes out the chains of ours that are not wanted, but for those that
 // others use, and those that such a chain uses.
 func (d *differ) obsolete() {
-	left := slices.DeleteFunc(d.saved.ownChains(d.table.Name), func(name string) bool {
-		_, wanted := d.table.chain(name)
+	left := slices.DeleteFunc(d.saved.OwnChains(d.table.Name), func(name string) bool {
+		_, wanted := d.table.Chain(name)
 		return wanted
 	})
 	for again := true; again; {
@@ -137,12 +139,12 @@ func (d *differ) obsolete() {
 // and those in chains of ours that are neither wanted nor among those that go.
 func (d *differ) users(chain string, going []string) []string {
 	var users []string
-	for _, in := range d.saved.chains(d.table.Name, func(string, *savedChain) bool { return true }) {
-		if _, wanted := d.table.chain(in); wanted || slices.Contains(going, in) {
+	for _, in := range d.saved.Chains(d.table.Name, func(string, *iptables.SavedChain) bool { return true }) {
+		if _, wanted := d.table.Chain(in); wanted || slices.Contains(going, in) {
 			continue
 		}
-		for _, r := range d.saved.texts(d.table.Name, in) {
-			if target(r) == chain && (isOurChain(in) || !ours(r)) {
+		for _, r := range d.saved.Texts(d.table.Name, in) {
+			if iptables.Target(r) == chain && (iptables.IsOurChain(in) || !iptables.IsOurHook(r)) {
 				users = append(users, "-A "+in+" "+r)
 			}
 		}
@@ -157,8 +159,8 @@ func (d *differ) change(c Change) {
 
 // chain compares a chain of ours, and writes it anew if it differs. Rules that
 // were there keep their counters.
-func (d *differ) chain(want Chain) {
-	have := d.saved.texts(d.table.Name, want.Name)
+func (d *differ) chain(want iptables.Chain) {
+	have := d.saved.Texts(d.table.Name, want.Name)
 	read := expected(d.known, want.Rules)
 	exists := d.saved.HasChain(d.table.Name, want.Name)
 	if exists && slices.Equal(have, read) {
@@ -193,12 +195,12 @@ func (d *differ) asWritten(read []string) []string {
 // misplaced, twice there or not wanted, all of them are put in anew: a rule is
 // deleted by what it says, and that does not tell two of the same apart.
 func (d *differ) hook(chain string) {
-	first, last := d.table.hooks(chain)
-	rules := d.saved.texts(d.table.Name, chain)
+	first, last := d.table.HooksIn(chain)
+	rules := d.saved.Texts(d.table.Name, chain)
 	wantFirst, wantLast := expected(d.known, first), expected(d.known, last)
 	own := 0
 	for _, r := range rules {
-		if ours(r) {
+		if iptables.IsOurHook(r) {
 			own++
 		}
 	}
@@ -208,7 +210,7 @@ func (d *differ) hook(chain string) {
 	}
 	d.hookChanges(chain, rules, slices.Concat(first, last), len(first))
 	for _, r := range rules {
-		if ours(r) {
+		if iptables.IsOurHook(r) {
 			fmt.Fprintf(&d.hooks, "-D %s %s\n", chain, r)
 		}
 	}
@@ -245,12 +247,12 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 		if i >= n {
 			between = rules[at+1:]
 		}
-		if others := slices.DeleteFunc(slices.Clone(between), ours); len(others) > 0 {
+		if others := slices.DeleteFunc(slices.Clone(between), iptables.IsOurHook); len(others) > 0 {
 			d.change(Change{Chain: chain, Op: OpMove, Rule: rule, Others: others})
 		}
 	}
 	for j, r := range rules {
-		if ours(r) && !used[j] {
+		if iptables.IsOurHook(r) && !used[j] {
 			d.change(Change{Chain: chain, Op: OpRemove, Rule: d.asWritten([]string{r})[0]})
 		}
 	}
@@ -264,38 +266,38 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 
 // counters are what the rules of a chain have counted.
 func (d *differ) counters(chain string) *counters {
-	rules := d.counted.rules(d.table.Name, chain)
+	rules := d.counted.Rules(d.table.Name, chain)
 	return &counters{rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 
 // counters gives what rules have counted to those that take their place, each only
 // once.
 type counters struct {
-	rules []savedRule
+	rules []iptables.SavedRule
 	used  []bool
 	guess bool // it is not known how the kernel tells the rules that we write
 }
 
 // take returns for restore what the rule that reads back as text has counted.
 func (c *counters) take(text string) string {
-	r, found := c.find(func(r savedRule) bool { return r.text == text })
+	r, found := c.find(func(r iptables.SavedRule) bool { return r.Text == text })
 	if !found && c.guess {
-		r, found = c.find(func(r savedRule) bool {
-			return Purpose(r.text) != "" && Purpose(r.text) == Purpose(text) && target(r.text) == target(text)
+		r, found = c.find(func(r iptables.SavedRule) bool {
+			return iptables.Purpose(r.Text) != "" && iptables.Purpose(r.Text) == iptables.Purpose(text) && iptables.Target(r.Text) == iptables.Target(text)
 		})
 	}
-	if !found || !r.counted() {
+	if !found || !r.Counted() {
 		return ""
 	}
-	return r.counters()
+	return r.Counters()
 }
 
-func (c *counters) find(same func(savedRule) bool) (savedRule, bool) {
+func (c *counters) find(same func(iptables.SavedRule) bool) (iptables.SavedRule, bool) {
 	for i, r := range c.rules {
 		if !c.used[i] && same(r) {
 			c.used[i] = true
 			return r, true
 		}
 	}
-	return savedRule{}, false
+	return iptables.SavedRule{}, false
 }

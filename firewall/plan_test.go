@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // The hooks of the default settings, as they are written and told.
@@ -21,18 +23,18 @@ const (
 // which were there keep what they have counted.
 func TestPlanText(t *testing.T) {
 	const chains = "*filter\n:INPUT ACCEPT [9:9]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
-	one := []Table{{Name: "filter", Hooks: []Hook{{Chain: "INPUT", Rule: dropHook}}}}
-	two := []Table{{
+	one := []iptables.Table{{Name: "filter", Hooks: []iptables.Hook{{Chain: "INPUT", Rule: dropHook}}}}
+	two := []iptables.Table{{
 		Name:   "filter",
-		Chains: []Chain{{Name: BaseChain, Rules: []string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`, `-m comment --comment "voipbl: b" -j DROP`}}},
-		Hooks:  []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: jumpHook}},
+		Chains: []iptables.Chain{{Name: iptables.BaseChain, Rules: []string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`, `-m comment --comment "voipbl: b" -j DROP`}}},
+		Hooks:  []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: jumpHook}},
 	}}
 	// A rule that is twice in a chain, and one whose purpose is not said.
-	three := []Table{{Name: "filter", Chains: []Chain{{Name: BaseChain, Rules: []string{"-p tcp -j ACCEPT", "-p udp -j ACCEPT", "-p udp -j ACCEPT"}}}}}
+	three := []iptables.Table{{Name: "filter", Chains: []iptables.Chain{{Name: iptables.BaseChain, Rules: []string{"-p tcp -j ACCEPT", "-p udp -j ACCEPT", "-p udp -j ACCEPT"}}}}}
 	const base = chains + ":VOIPBL-INPUT - [0:0]\n"
 	for _, test := range []struct {
 		name  string
-		want  []Table
+		want  []iptables.Table
 		save  string
 		known map[string]string
 		text  string
@@ -115,7 +117,7 @@ func TestPlanText(t *testing.T) {
 		{"removal of nothing", nil, chains + "[1:2] -A INPUT -j ACCEPT\nCOMMIT\n", nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := NewPlan(test.want, parsed(t, IPv4, test.save), test.known)
+			p := NewPlan(test.want, parsed(t, iptables.IPv4, test.save), test.known)
 			if diff := diff(test.text, p.Text()); diff != "" {
 				t.Errorf("the text is not as wanted (-want +got):\n%s", diff)
 			}
@@ -128,8 +130,8 @@ func TestPlanText(t *testing.T) {
 
 // TestHookChanges: of two rules that are the same one is missing where the kernel has one.
 func TestHookChanges(t *testing.T) {
-	want := []Table{{Name: "filter", Hooks: []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: dropHook}}}}
-	p := NewPlan(want, parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
+	want := []iptables.Table{{Name: "filter", Hooks: []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: dropHook}}}}
+	p := NewPlan(want, parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
 	if diff := cmp.Diff([]Change{{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: OpAdd, Rule: dropHook}}, p.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
@@ -152,7 +154,7 @@ func TestPlanOrder(t *testing.T) {
 		}
 		s := dropOnly()
 		s.DropAt = place
-		if got := NewPlan(s.Tables(IPv4), parsed(t, IPv4, at[from]), nil).Text(); got != want {
+		if got := NewPlan(s.Tables(iptables.IPv4), parsed(t, iptables.IPv4, at[from]), nil).Text(); got != want {
 			t.Errorf("from %s to %s:\n%s", from, place, got)
 		}
 	}
@@ -160,19 +162,19 @@ func TestPlanOrder(t *testing.T) {
 
 // TestPlanNeeds makes fail2ban's chain where it is missing, and nowhere else.
 func TestPlanNeeds(t *testing.T) {
-	made := NewPlan(full().Tables(IPv4), empty(t, IPv4), nil)
-	if !slices.Equal(made.Made, []string{SSHChain}) || strings.Count(made.Text(), "-N fail2ban-ssh\n") != 1 {
+	made := NewPlan(full().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil)
+	if !slices.Equal(made.Made, []string{iptables.SSHChain}) || strings.Count(made.Text(), "-N fail2ban-ssh\n") != 1 {
 		t.Errorf("made %q by\n%s", made.Made, made.Text())
 	}
-	there := NewPlan(full().Tables(IPv4), parsed(t, IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
+	there := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
 	if there.Made != nil || strings.Contains(there.Text(), "-N ") || strings.Contains(there.Text(), ":fail2ban-ssh") {
 		t.Errorf("made %q by\n%s", there.Made, there.Text())
 	}
-	elsewhere := NewPlan(full().Tables(IPv4), parsed(t, IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
-	if !slices.Equal(elsewhere.Made, []string{SSHChain}) {
+	elsewhere := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
+	if !slices.Equal(elsewhere.Made, []string{iptables.SSHChain}) {
 		t.Errorf("made %q, where only another table has the chain", elsewhere.Made)
 	}
-	if p := NewPlan(dropOnly().Tables(IPv4), empty(t, IPv4), nil); p.Made != nil {
+	if p := NewPlan(dropOnly().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil); p.Made != nil {
 		t.Errorf("made %q for the drop alone", p.Made)
 	}
 }
@@ -180,7 +182,7 @@ func TestPlanNeeds(t *testing.T) {
 // TestPlanStays leaves a chain of ours that somebody else's rule goes to: the
 // kernel would not let it go, and the whole removal would fail.
 func TestPlanStays(t *testing.T) {
-	p := NewPlan(nil, parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
+	p := NewPlan(nil, parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
 		"-A INPUT "+jumpHook+"\n-A theirs -p tcp -g VOIPBL-INPUT\n-A VOIPBL-INPUT -j DROP\nCOMMIT\n"), nil)
 	if want := "*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-DROP\n-X VOIPBL-DROP\nCOMMIT\n"; p.Text() != want {
 		t.Errorf("the text is\n%s", p.Text())
@@ -200,8 +202,8 @@ func TestPlanStays(t *testing.T) {
 // TestPlanStaysTogether leaves also the chains that a chain of ours uses which cannot
 // go: not somebody else's rule holds them, but ours.
 func TestPlanStaysTogether(t *testing.T) {
-	h := kernelText(find(full().Tables(IPv4), "filter"))
-	p := NewPlan(dropOnly().Tables(IPv4), parsed(t, IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
+	h := kernelText(iptables.FindTable(full().Tables(iptables.IPv4), "filter"))
+	p := NewPlan(dropOnly().Tables(iptables.IPv4), parsed(t, iptables.IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
 	if strings.Contains(p.Text(), "-X ") {
 		t.Errorf("chains go:\n%s", p.Text())
 	}
@@ -214,24 +216,24 @@ func TestPlanStaysTogether(t *testing.T) {
 func TestReadback(t *testing.T) {
 	fw := &Firewall{tools: [2]string{"1.8.9", "1.8.9"}}
 	learnt := &Readback{Tools: fw.tools, Rules: [2]map[string]string{{"a": "b"}, {"c": "d"}}}
-	if got := learnt.of(fw, IPv6); got["c"] != "d" {
+	if got := learnt.of(fw, iptables.IPv6); got["c"] != "d" {
 		t.Errorf("IPv6: %v", got)
 	}
 	upgraded := &Firewall{tools: [2]string{"1.8.9", "1.8.10"}}
-	if got := learnt.of(upgraded, IPv6); got != nil {
+	if got := learnt.of(upgraded, iptables.IPv6); got != nil {
 		t.Errorf("of other tools: %v", got)
 	}
-	if got := learnt.of(upgraded, IPv4); got["a"] != "b" {
+	if got := learnt.of(upgraded, iptables.IPv4); got["a"] != "b" {
 		t.Errorf("IPv4, whose tools are the same: %v", got)
 	}
-	if got := (*Readback)(nil).of(fw, IPv4); got != nil {
+	if got := (*Readback)(nil).of(fw, iptables.IPv4); got != nil {
 		t.Errorf("of nothing: %v", got)
 	}
 
-	want := full().Tables(IPv4)
+	want := full().Tables(iptables.IPv4)
 	const noEnd = " --algo bm --to 65535"
 	save := strings.ReplaceAll(kernelText(want[0]), noEnd, " --algo bm")
-	known, err := learn(want, parsed(t, IPv4, save))
+	known, err := learn(want, parsed(t, iptables.IPv4, save))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +245,7 @@ func TestReadback(t *testing.T) {
 			t.Errorf("%s\nis told as\n%s", w, r)
 		}
 	}
-	if p := NewPlan(want, parsed(t, IPv4, save), known); !p.Unchanged() {
+	if p := NewPlan(want, parsed(t, iptables.IPv4, save), known); !p.Unchanged() {
 		t.Errorf("changes %v", p.Changes)
 	}
 	// What is not ours is no form of ours.
@@ -258,7 +260,7 @@ func TestReadback(t *testing.T) {
 		if other == save {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if known, err := learn(want, parsed(t, IPv4, other)); err == nil {
+		if known, err := learn(want, parsed(t, iptables.IPv4, other)); err == nil {
 			t.Errorf("%s: learnt %v", name, known)
 		}
 	}
@@ -266,7 +268,7 @@ func TestReadback(t *testing.T) {
 
 // kernelText is a table as iptables-save would tell it if it told all as it was
 // written.
-func kernelText(t Table) string {
+func kernelText(t iptables.Table) string {
 	var b strings.Builder
 	b.WriteString("*" + t.Name + "\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:fail2ban-ssh - [0:0]\n")
 	for _, c := range t.Chains {
@@ -286,14 +288,14 @@ func kernelText(t Table) string {
 // TestMoves says of each rule of ours that stands wrong which others stand between.
 func TestMoves(t *testing.T) {
 	const theirs = "-p tcp -j ACCEPT"
-	first := []Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Rule: banHook}}
-	last := []Hook{{Chain: "INPUT", Last: true, Rule: jumpHook}}
+	first := []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Rule: banHook}}
+	last := []iptables.Hook{{Chain: "INPUT", Last: true, Rule: jumpHook}}
 	change := func(op Op, rule string, others ...string) Change {
 		return Change{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: op, Rule: rule, Others: others}
 	}
 	for _, test := range []struct {
 		name  string
-		hooks []Hook
+		hooks []iptables.Hook
 		rules []string
 		want  []Change
 	}{
@@ -309,7 +311,7 @@ func TestMoves(t *testing.T) {
 		for _, r := range test.rules {
 			save += "[1:2] -A INPUT " + r + "\n"
 		}
-		p := NewPlan([]Table{{Name: "filter", Hooks: test.hooks}}, parsed(t, IPv4, save+"COMMIT\n"), nil)
+		p := NewPlan([]iptables.Table{{Name: "filter", Hooks: test.hooks}}, parsed(t, iptables.IPv4, save+"COMMIT\n"), nil)
 		if diff := cmp.Diff(test.want, p.Changes); diff != "" {
 			t.Errorf("%s: changes (-want +got):\n%s", test.name, diff)
 		}
@@ -327,8 +329,8 @@ func TestShape(t *testing.T) {
 
 // TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
 func TestNothingToPlan(t *testing.T) {
-	for what, saved := range map[string]*Saved{"absent": {Family: IPv6, Absent: true}, "in trouble": {Family: IPv6, Trouble: errors.New("no")}} {
-		if p := NewPlan(full().Tables(IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
+	for what, saved := range map[string]*iptables.Saved{"absent": {Family: iptables.IPv6, Absent: true}, "in trouble": {Family: iptables.IPv6, Trouble: errors.New("no")}} {
+		if p := NewPlan(full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
 			t.Errorf("%s: %s", what, p.Text())
 		}
 	}
@@ -339,7 +341,7 @@ func TestNothingToPlan(t *testing.T) {
 func TestTablesOff(t *testing.T) {
 	off, nowhere := full(), full()
 	off.IPv6Off, nowhere.DropAt = true, Nowhere
-	for f, want := range map[Family]bool{IPv4: true, IPv6: false} {
+	for f, want := range map[iptables.Family]bool{iptables.IPv4: true, iptables.IPv6: false} {
 		if got := off.Tables(f); (len(got) > 0) != want {
 			t.Errorf("IPv6 is off: %s has %d tables", f, len(got))
 		}

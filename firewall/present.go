@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/voipbl/voipbl/internal/procself"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // ipv6Proof is where a kernel with IPv6 lists its addresses (proc_net(5)). With
@@ -15,8 +16,8 @@ var ipv6Proof = func() string { return "/proc/" + procself.Name() + "/net/if_ine
 
 // Present reports whether the kernel has the family at all. One that it does not
 // have needs no rules.
-func (f Family) Present() bool {
-	if f == IPv4 {
+func Present(f iptables.Family) bool {
+	if f == iptables.IPv4 {
 		return true
 	}
 	_, err := os.Stat(ipv6Proof())

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // published reads the rules of the published ruleset.
@@ -45,8 +47,8 @@ func dropFirst(t *testing.T, rules []string) []string {
 // placeholders fills what the page leaves to its reader, and says in IPv6 what
 // differs there.
 var placeholders = [2]*strings.Replacer{
-	IPv4: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "192.168.1.0/24", "known_external_proxy", "203.0.113.10/32"),
-	IPv6: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "fd12:3456:789a::/48", "known_external_proxy", "2001:db8:10::10/128",
+	iptables.IPv4: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "192.168.1.0/24", "known_external_proxy", "203.0.113.10/32"),
+	iptables.IPv6: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "fd12:3456:789a::/48", "known_external_proxy", "2001:db8:10::10/128",
 		"-p icmp ", "-p ipv6-icmp ", "icmp-port-unreachable", "icmp6-port-unreachable",
 		"voip_bl ", "voip_bl6 ", BanSet+" ", BanSet6+" ", "--mask 255.255.255.255", "--mask ffff:ffff:ffff:ffff::",
 		// One without a mask has the default of the family.
@@ -68,7 +70,7 @@ func replaced(rules []string, r *strings.Replacer) []string {
 
 // isAdded reports whether a rule says that the page does not have it.
 func isAdded(rule string) bool {
-	return strings.Contains(rule, `-m comment --comment "`+CommentPrefix+"added: ")
+	return strings.Contains(rule, `-m comment --comment "`+iptables.CommentPrefix+"added: ")
 }
 
 // comment is what our rules say and the page's do not.
@@ -80,7 +82,7 @@ var comment = regexp.MustCompile(` -m comment --comment "[^"]*"`)
 func unfolded(t *testing.T, input, base []string) []string {
 	t.Helper()
 	last := len(input) - 1
-	if last < 0 || !strings.HasSuffix(input[last], "-j "+BaseChain) {
+	if last < 0 || !strings.HasSuffix(input[last], "-j "+iptables.BaseChain) {
 		t.Fatalf("INPUT does not end in our chain: %q", input)
 	}
 	// The page has no bans of the host's own: theirs are dropped directly below.
@@ -104,11 +106,11 @@ func TestPublished(t *testing.T) {
 	mask := strings.NewReplacer(
 		"--set --name VOIP --rsource", "--set --name VOIP --mask 255.255.255.255 --rsource",
 		"--set --name VOIPINV --rsource", "--set --name VOIPINV --mask 255.255.255.255 --rsource")
-	want := replaced(replaced(replaced(dropFirst(t, published(t)), placeholders[IPv4]), mask), anyCase)
+	want := replaced(replaced(replaced(dropFirst(t, published(t)), placeholders[iptables.IPv4]), mask), anyCase)
 
-	text := NewPlan(full().Tables(IPv4), empty(t, IPv4), nil).Text()
+	text := NewPlan(full().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil).Text()
 	inserted := strings.NewReplacer("-I INPUT 1 ", "-A INPUT ", "-I INPUT 2 ", "-A INPUT ").Replace(text)
-	got := unfolded(t, rulesOf(inserted, "filter", "INPUT"), rulesOf(text, "filter", BaseChain))
+	got := unfolded(t, rulesOf(inserted, "filter", "INPUT"), rulesOf(text, "filter", iptables.BaseChain))
 	for _, r := range rulesOf(text, "filter", "OUTPUT") {
 		got = append(got, comment.ReplaceAllString("-A OUTPUT "+r, ""))
 	}
@@ -137,9 +139,9 @@ var ownLists = strings.NewReplacer("--name VOIP ", "--name VOIP64 ", "--name VOI
 // the kernel tells them: nobody's idea of what is the same comes in.
 func TestPublishedInKernel(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			rules := replaced(replaced(dropFirst(h.T, published(h.T)), placeholders[f]), anyCase)
-			h.feed("*filter\n:fail2ban-ssh - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n", f.command()+"-restore")
+			h.feed("*filter\n:fail2ban-ssh - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n", f.Command()+"-restore")
 			var want []string
 			for _, chain := range []string{"INPUT", "OUTPUT"} {
 				for _, r := range rulesOf(h.dump(f), "filter", chain) {
@@ -149,17 +151,17 @@ func TestPublishedInKernel(t *testing.T) {
 			if len(want) != len(rules) {
 				h.Fatalf("the kernel has %d of the page's %d rules", len(want), len(rules))
 			}
-			if f == IPv6 {
+			if f == iptables.IPv6 {
 				for i, r := range want {
 					want[i] = ownLists.Replace(r)
 				}
 				icmp := slices.IndexFunc(want, func(r string) bool { return strings.Contains(r, "-p ipv6-icmp") })
 				want = slices.Insert(want, icmp, sixth...)
 			}
-			h.sh(f.command() + " -F; " + f.command() + " -X")
+			h.sh(f.Command() + " -F; " + f.Command() + " -X")
 
 			h.apply(full().Wanted())
-			got := unfolded(h.T, rulesOf(h.dump(f), "filter", "INPUT"), rulesOf(h.dump(f), "filter", BaseChain))
+			got := unfolded(h.T, rulesOf(h.dump(f), "filter", "INPUT"), rulesOf(h.dump(f), "filter", iptables.BaseChain))
 			for _, r := range rulesOf(h.dump(f), "filter", "OUTPUT") {
 				got = append(got, comment.ReplaceAllString("-A OUTPUT "+r, ""))
 			}

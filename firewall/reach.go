@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // incoming are the chains that packets for this host come to, table by table.
@@ -24,15 +25,15 @@ type place struct{ table, chain string }
 
 // comeTo calls visit for each rule that packets may come to that begin in one of the
 // chains, whatever they have to match before, and ends when visit returns false.
-func (s *Saved) comeTo(from []place, visit func(rule string) bool) {
+func comeTo(s *iptables.Saved, from []place, visit func(rule string) bool) {
 	for _, at := range from {
 		seen := map[string]bool{at.chain: true}
 		for queue := []string{at.chain}; len(queue) > 0; queue = queue[1:] {
-			for _, r := range s.rules(at.table, queue[0]) {
-				if !visit(r.text) {
+			for _, r := range s.Rules(at.table, queue[0]) {
+				if !visit(r.Text) {
 					return
 				}
-				if to := target(r.text); s.HasChain(at.table, to) && !seen[to] {
+				if to := iptables.Target(r.Text); s.HasChain(at.table, to) && !seen[to] {
 					seen[to] = true
 					queue = append(queue, to)
 				}
@@ -42,10 +43,10 @@ func (s *Saved) comeTo(from []place, visit func(rule string) bool) {
 }
 
 // Reaches reports whether packets for this host may come to a chain.
-func (s *Saved) Reaches(chain string) bool {
+func Reaches(s *iptables.Saved, chain string) bool {
 	found := false
-	s.comeTo(incoming[:], func(rule string) bool {
-		found = target(rule) == chain
+	comeTo(s, incoming[:], func(rule string) bool {
+		found = iptables.Target(rule) == chain
 		return !found
 	})
 	return found
@@ -53,15 +54,15 @@ func (s *Saved) Reaches(chain string) bool {
 
 // LooksAt reports whether packets for this host may come to a rule that asks for
 // the members of a set and does something with them.
-func (s *Saved) LooksAt(set string) bool { return s.looksAt(incoming[:], set) }
+func LooksAt(s *iptables.Saved, set string) bool { return looksAt(s, incoming[:], set) }
 
 // ForwardLooksAt is LooksAt for packets that are forwarded, also to containers.
-func (s *Saved) ForwardLooksAt(set string) bool { return s.looksAt(forwarded[:], set) }
+func ForwardLooksAt(s *iptables.Saved, set string) bool { return looksAt(s, forwarded[:], set) }
 
-func (s *Saved) looksAt(from []place, set string) bool {
+func looksAt(s *iptables.Saved, from []place, set string) bool {
 	found := false
-	s.comeTo(from, func(rule string) bool {
-		found = matchesSet(rule, set) && target(rule) != "" && !passive(target(rule))
+	comeTo(s, from, func(rule string) bool {
+		found = iptables.MatchesSet(rule, set) && iptables.Target(rule) != "" && !passive(iptables.Target(rule))
 		return !found
 	})
 	return found
@@ -70,28 +71,28 @@ func (s *Saved) looksAt(from []place, set string) bool {
 // Published is a port of this host behind which another one stands: of a container,
 // or one that is forwarded. Packets for it never come to INPUT.
 type Published struct {
-	Proto string     `json:"proto"`
-	Ports PortRange  `json:"ports"`
-	To    netip.Addr `json:"to"`
-	Chain string     `json:"chain"` // such as DOCKER
+	Proto string             `json:"proto"`
+	Ports iptables.PortRange `json:"ports"`
+	To    netip.Addr         `json:"to"`
+	Chain string             `json:"chain"` // such as DOCKER
 
 	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
 	AnyPort bool   `json:"-"` // it may be any of them
 }
 
-// Published finds the rules of nat that send packets from elsewhere to other hosts.
-func (s *Saved) Published() []Published {
+// PublishedPorts finds the rules of nat that send packets from elsewhere to other hosts.
+func PublishedPorts(s *iptables.Saved) []Published {
 	var found []Published
-	for chain := range s.tables["nat"] {
+	for chain := range s.Tables["nat"] {
 		if chain == "OUTPUT" || chain == "POSTROUTING" {
 			continue
 		}
-		for _, r := range s.rules("nat", chain) {
-			m := readMatch(r.text)
+		for _, r := range s.Rules("nat", chain) {
+			m := readMatch(r.Text)
 			if m.target != "DNAT" || m.dst.IsValid() && m.dst.Addr().IsLoopback() {
 				continue
 			}
-			to := option(r.text, "--to-destination")
+			to := iptables.Option(r.Text, "--to-destination")
 			if strings.HasPrefix(to, ":") {
 				continue // another port of this host
 			}
@@ -149,9 +150,9 @@ func sortPublished(all []Published) {
 }
 
 // Decides reports whether a rule of a chain does more than to send back or take note.
-func (s *Saved) Decides(table, chain string) bool {
-	return slices.ContainsFunc(s.texts(table, chain), func(rule string) bool {
-		to := target(rule)
+func Decides(s *iptables.Saved, table, chain string) bool {
+	return slices.ContainsFunc(s.Texts(table, chain), func(rule string) bool {
+		to := iptables.Target(rule)
 		return to != "" && to != "RETURN" && !passive(to)
 	})
 }

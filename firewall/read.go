@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -14,11 +15,11 @@ const readPause = 50 * time.Millisecond
 
 // Read lists what the kernel holds of both families, each by itself. It writes nothing; the
 // legacy tools list only the tables that the kernel has. A family that cannot be listed has
-// its [Saved.Trouble]; it is an error if that is so of all that the kernel has.
+// its [iptables.Saved.Trouble]; it is an error if that is so of all that the kernel has.
 //
 // The tools are started by the calling goroutine, so that they are in its network
 // namespace.
-func (fw *Firewall) Read(ctx context.Context) (saved [2]*Saved, err error) {
+func (fw *Firewall) Read(ctx context.Context) (saved [2]*iptables.Saved, err error) {
 	m := momentOf(ctx)
 	if saved, ok := m.recall(fw); ok {
 		return saved, nil
@@ -29,21 +30,21 @@ func (fw *Firewall) Read(ctx context.Context) (saved [2]*Saved, err error) {
 	return saved, err
 }
 
-func (fw *Firewall) readNow(ctx context.Context) (saved [2]*Saved, err error) {
+func (fw *Firewall) readNow(ctx context.Context) (saved [2]*iptables.Saved, err error) {
 	generation := fw.Generation() // one for both families, however often each is listed
 	var told [2]*nft.Listing      // by the kernel itself
-	families := Families[:]
+	families := iptables.Families[:]
 	for i := range attempts {
 		if i > 0 && !pause(ctx, readPause) {
 			break
 		}
 		before, _ := nftGeneration()
 		listed := fw.list(ctx, families)
-		var again []Family
+		var again []iptables.Family
 		for _, f := range families {
 			saved[f] = listed[f]
 			if told[f], err = fw.checkComplete(ctx, listed[f], before, told[f]); err != nil {
-				saved[f] = &Saved{Family: f, Trouble: err}
+				saved[f] = &iptables.Saved{Family: f, Trouble: err}
 			}
 			if errors.Is(err, errListings) || errors.As(err, new(*LeftOutError)) {
 				again = append(again, f)
@@ -77,24 +78,24 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // list runs the tools for some families at once.
-func (fw *Firewall) list(ctx context.Context, families []Family) (saved [2]*Saved) {
+func (fw *Firewall) list(ctx context.Context, families []iptables.Family) (saved [2]*iptables.Saved) {
 	var runs [2]*running
 	for _, f := range families {
-		if f.Present() {
+		if Present(f) {
 			runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
 		}
 	}
 	for _, f := range families {
 		if runs[f] == nil {
-			saved[f] = &Saved{Family: f, Absent: true}
+			saved[f] = &iptables.Saved{Family: f, Absent: true}
 			continue
 		}
 		out, err := runs[f].wait()
 		if err == nil {
-			saved[f], err = ParseSaved(f, out)
+			saved[f], err = iptables.ParseSaved(f, out)
 		}
 		if err != nil {
-			saved[f] = &Saved{Family: f, Trouble: err}
+			saved[f] = &iptables.Saved{Family: f, Trouble: err}
 		}
 	}
 	return saved

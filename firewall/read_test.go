@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 func TestMain(m *testing.M) {
@@ -29,10 +30,10 @@ func tellRules() {
 			fmt.Println("unknown for good:", err)
 			continue
 		}
-		fmt.Print(s.Rules(), " rules,")
-		for _, table := range s.tableNames() {
-			for _, chain := range s.chains(table, func(string, *savedChain) bool { return true }) {
-				fmt.Printf(" %s %s %s %q", table, chain, s.tables[table][chain].policy, s.texts(table, chain))
+		fmt.Print(s.Count(), " rules,")
+		for _, table := range s.TableNames() {
+			for _, chain := range s.Chains(table, func(string, *iptables.SavedChain) bool { return true }) {
+				fmt.Printf(" %s %s %s %q", table, chain, s.Tables[table][chain].Policy, s.Texts(table, chain))
 			}
 		}
 		fmt.Println()
@@ -42,7 +43,7 @@ func tellRules() {
 // unchain is a program that takes out the free chain of fail2ban's in IPv6, and says
 // whether all went well.
 func unchain() {
-	_, err := (&Firewall{Backend: NFT}).RemoveBanChain(context.Background(), IPv6)
+	_, err := (&Firewall{Backend: NFT}).RemoveBanChain(context.Background(), iptables.IPv6)
 	fmt.Print(err == nil)
 }
 
@@ -80,7 +81,7 @@ func TestReadLies(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		everywhere("rules", on, func(f testfault.Fault, said string) {
 			now := strings.Split(said, "\n")
-			for i := range Families {
+			for i := range iptables.Families {
 				if len(now) != 3 || now[i] != families[i] && now[i] != "unknown" {
 					t.Errorf("%s: %q of %q", f, said, truth)
 				}
@@ -89,8 +90,8 @@ func TestReadLies(t *testing.T) {
 	}
 
 	h.apply(Wanted{})
-	h.sh("ip6tables -N " + SSHChain + " 2>/dev/null || :")
-	there := func() bool { return strings.Contains(h.sh("ip6tables-save"), ":"+SSHChain+" ") }
+	h.sh("ip6tables -N " + iptables.SSHChain + " 2>/dev/null || :")
+	there := func() bool { return strings.Contains(h.sh("ip6tables-save"), ":"+iptables.SSHChain+" ") }
 	if !there() {
 		t.Fatal("the chain is not there")
 	}
@@ -99,7 +100,7 @@ func TestReadLies(t *testing.T) {
 			if said == "true" && there() {
 				t.Errorf("%s: all is said to be well, and the chain stays", f)
 			}
-			h.sh("ip6tables -N " + SSHChain + " 2>/dev/null || :")
+			h.sh("ip6tables -N " + iptables.SSHChain + " 2>/dev/null || :")
 		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Readback knows how the kernel tells the rules that we wrote: it masks, sorts
@@ -16,7 +18,7 @@ type Readback struct {
 }
 
 // of is the part about a family, if it is about these tools.
-func (r *Readback) of(fw *Firewall, f Family) map[string]string {
+func (r *Readback) of(fw *Firewall, f iptables.Family) map[string]string {
 	if r == nil || r.Tools[f] != fw.tools[f] {
 		return nil
 	}
@@ -37,17 +39,17 @@ func expected(known map[string]string, written []string) []string {
 
 // learn reads back what was just applied. What does not have the purpose and
 // target that were written is not ours: somebody else has changed it meanwhile.
-func learn(want []Table, saved *Saved) (map[string]string, error) {
+func learn(want []iptables.Table, saved *iptables.Saved) (map[string]string, error) {
 	known := make(map[string]string)
 	for _, t := range want {
 		for _, c := range t.Chains {
-			if err := pair(known, c.Name, c.Rules, saved.texts(t.Name, c.Name)); err != nil {
+			if err := pair(known, c.Name, c.Rules, saved.Texts(t.Name, c.Name)); err != nil {
 				return nil, err
 			}
 		}
-		for _, chain := range hookChains(t) {
-			first, last := t.hooks(chain)
-			read := slices.DeleteFunc(saved.texts(t.Name, chain), func(rule string) bool { return !ours(rule) })
+		for _, chain := range iptables.HookChains(t) {
+			first, last := t.HooksIn(chain)
+			read := slices.DeleteFunc(saved.Texts(t.Name, chain), func(rule string) bool { return !iptables.IsOurHook(rule) })
 			if err := pair(known, chain, slices.Concat(first, last), read); err != nil {
 				return nil, err
 			}
@@ -62,7 +64,7 @@ func pair(known map[string]string, chain string, written, read []string) error {
 	}
 	for i, w := range written {
 		r := read[i]
-		if Purpose(w) != Purpose(r) || target(w) != target(r) {
+		if iptables.Purpose(w) != iptables.Purpose(r) || iptables.Target(w) != iptables.Target(r) {
 			return fmt.Errorf("chain %s has in the kernel %q and not %q that was written", chain, r, w)
 		}
 		if r != w {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestRefused has the kernel or the tools refuse the base rules for reasons that
@@ -16,25 +18,25 @@ import (
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, stage string
-		refused     Family
+		refused     iptables.Family
 		said        [2]string // by nft and by legacy, which says less
 		remedy      string
 		remedies    [2]bool // whether the words tell enough for it
 	}{
 		{
-			"loop in IPv6", "ip6tables -N fail2ban-ssh; ip6tables -N VOIPBL-INPUT; ip6tables -A fail2ban-ssh -j VOIPBL-INPUT", IPv6,
+			"loop in IPv6", "ip6tables -N fail2ban-ssh; ip6tables -N VOIPBL-INPUT; ip6tables -A fail2ban-ssh -j VOIPBL-INPUT", iptables.IPv6,
 			[2]string{"Too many links", "failed"}, "leads back to them", [2]bool{true, false},
 		},
 		{
-			"loop in IPv4", "iptables -N fail2ban-ssh; iptables -N VOIPBL-INPUT; iptables -A fail2ban-ssh -j VOIPBL-INPUT", IPv4,
+			"loop in IPv4", "iptables -N fail2ban-ssh; iptables -N VOIPBL-INPUT; iptables -A fail2ban-ssh -j VOIPBL-INPUT", iptables.IPv4,
 			[2]string{"Too many links", "failed"}, "leads back to them", [2]bool{true, false},
 		},
 		{
-			"set missing", "ipset destroy fail2ban-ASTERISK6", IPv6,
+			"set missing", "ipset destroy fail2ban-ASTERISK6", iptables.IPv6,
 			[2]string{"Set fail2ban-ASTERISK6 doesn't exist", "Set fail2ban-ASTERISK6 doesn't exist"}, `run "voipbl sync"`, [2]bool{true, true},
 		},
 		{
-			"set of the other family", "ipset destroy fail2ban-ASTERISK; ipset create fail2ban-ASTERISK hash:ip family inet6", IPv4,
+			"set of the other family", "ipset destroy fail2ban-ASTERISK; ipset create fail2ban-ASTERISK hash:ip family inet6", iptables.IPv4,
 			[2]string{"The protocol family of set fail2ban-ASTERISK is IPv6", "The protocol family of set fail2ban-ASTERISK is IPv6"}, "of the other family stands in the way", [2]bool{true, true},
 		},
 	} {
@@ -42,7 +44,7 @@ func TestRefused(t *testing.T) {
 			onEachBackend(t, func(h *host) {
 				h.sh("iptables -A INPUT -s 198.51.100.9 -j DROP; ip6tables -A INPUT -s 2001:db8::9 -j DROP")
 				h.sh(c.stage)
-				h.sendUDP(IPv4, 5060) // counters are not to be lost either
+				h.sendUDP(iptables.IPv4, 5060) // counters are not to be lost either
 				s := full()
 				s.DropAt = AtPrerouting // a second table, which comes first
 				kept := func() (d [2]string) {
@@ -116,7 +118,7 @@ func TestLocked(t *testing.T) {
 // TestRemedies are what the tools say on hosts that cannot be staged here, as they
 // were recorded: a kernel without a match, a table or rights.
 func TestRemedies(t *testing.T) {
-	text := NewPlan(full().Tables(IPv4), parsed(t, IPv4, ""), nil).Text()
+	text := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, ""), nil).Text()
 	line := func(word string) string {
 		for i, l := range strings.Split(text, "\n") {
 			if strings.Contains(l, word) {

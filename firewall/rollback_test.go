@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // refusedRule is one that the tools take, also with --test, and that the kernel
@@ -21,12 +23,12 @@ import (
 const refusedRule = `-p udp -m comment --comment "voipbl: refused by the kernel" -j MASQUERADE`
 
 // withRefused has that rule in the base chain of some families.
-func withRefused(s Settings, families ...Family) Wanted {
+func withRefused(s Settings, families ...iptables.Family) Wanted {
 	want := s.Wanted()
 	for _, f := range families {
 		for i := range want[f] {
 			for j := range want[f][i].Chains {
-				if c := &want[f][i].Chains[j]; c.Name == BaseChain {
+				if c := &want[f][i].Chains[j]; c.Name == iptables.BaseChain {
 					c.Rules = slices.Insert(slices.Clone(c.Rules), 5, refusedRule)
 				}
 			}
@@ -66,9 +68,9 @@ func TestRolledBack(t *testing.T) {
 				}
 				h.inBoth(c.drift)
 				h.seedCounters()
-				refuse := [][]Family{{IPv6}}
+				refuse := [][]iptables.Family{{iptables.IPv6}}
 				if c.before == nil && c.want.DropAt == AtPrerouting {
-					refuse = [][]Family{{IPv4, IPv6}, {IPv4}}
+					refuse = [][]iptables.Family{{iptables.IPv4, iptables.IPv6}, {iptables.IPv4}}
 				}
 				for _, families := range refuse {
 					all := h.kept()
@@ -110,9 +112,9 @@ func TestRefusedUnderTraffic(t *testing.T) {
 		h.apply(dropOnly().Wanted())
 		h.sh("ipset add voip_bl 127.0.0.0/8")
 		stop := h.traffic()
-		_, err := h.try(withRefused(full(), IPv4))
+		_, err := h.try(withRefused(full(), iptables.IPv4))
 		stop()
-		if n := packetsIn(h.dump(IPv4), "INPUT"); n == 0 {
+		if n := packetsIn(h.dump(iptables.IPv4), "INPUT"); n == 0 {
 			h.Fatal("no packet was counted")
 		}
 		var refused *ToolError
@@ -154,7 +156,7 @@ func TestToolKilled(t *testing.T) {
 			h.seedCounters()
 			before := h.kept()
 
-			tool := h.fw.tool(IPv6, "restore")
+			tool := h.fw.tool(iptables.IPv6, "restore")
 			program, err := findTool(tool)
 			if err != nil {
 				t.Fatal(err)
@@ -173,10 +175,10 @@ func TestToolKilled(t *testing.T) {
 			if !strings.Contains(err.Error(), "without a word") {
 				t.Errorf("got %v", err)
 			}
-			if diff := diff(before[IPv6], h.kept()[IPv6]); diff != "" {
+			if diff := diff(before[iptables.IPv6], h.kept()[iptables.IPv6]); diff != "" {
 				t.Errorf("not as it was (-before +after):\n%s", diff)
 			}
-			h.partly(err, done, full().Wanted(), IPv6)
+			h.partly(err, done, full().Wanted(), iptables.IPv6)
 		})
 	}
 }
@@ -210,12 +212,12 @@ func TestChainInUse(t *testing.T) {
 		staged := h.dumps()
 		done := h.apply(Wanted{})
 		after := h.dumps()
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			if diff := diff(foreign(staged[f]), foreign(after[f])); diff != "" {
 				h.Errorf("%s: what others have is not as it was (-before +after):\n%s", f, diff)
 			}
-			want := append(rulesOf(before[f], "filter", BaseChain), "-p esp -j VOIPBL-DROP")
-			if got := rulesOf(after[f], "filter", BaseChain); !slices.Equal(got, want) {
+			want := append(rulesOf(before[f], "filter", iptables.BaseChain), "-p esp -j VOIPBL-DROP")
+			if got := rulesOf(after[f], "filter", iptables.BaseChain); !slices.Equal(got, want) {
 				h.Errorf("%s: the chain has %q", f, got)
 			}
 			if strings.Contains(uncounted(after[f]), "-A INPUT -m set") || slices.Contains(rulesOf(after[f], "filter", "INPUT"), jumpHook) {
@@ -237,7 +239,7 @@ func TestChainInUse(t *testing.T) {
 		h.apply(Wanted{})
 		for f, dump := range h.dumps() {
 			if strings.Contains(dump, "VOIPBL-") {
-				h.Errorf("%s: left:\n%s", Family(f), dump)
+				h.Errorf("%s: left:\n%s", iptables.Family(f), dump)
 			}
 		}
 	})
@@ -290,13 +292,13 @@ func inOrder(dumps [2]string) [2]string {
 }
 
 // partly checks that one family alone was refused, and that the other is as wanted.
-func (h *host) partly(err error, done *Applied, want Wanted, refused Family) {
+func (h *host) partly(err error, done *Applied, want Wanted, refused iptables.Family) {
 	h.Helper()
 	partly, yes := Partly(err)
-	if !yes || partly.Family != refused || done.Failed[refused] == nil || done.Failed[IPv6-refused] != nil {
+	if !yes || partly.Family != refused || done.Failed[refused] == nil || done.Failed[iptables.IPv6-refused] != nil {
 		h.Errorf("%s was refused: %v", refused, err)
 	}
-	other := IPv6 - refused
+	other := iptables.IPv6 - refused
 	if p := h.fw.Plan(want, h.read(), done.Readback)[other]; !p.Unchanged() {
 		h.Errorf("%s is not as wanted: %v", other, p.Changes)
 	}

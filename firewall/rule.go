@@ -3,18 +3,20 @@ package firewall
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Rule is one rule, in parts that can be reasoned about and rendered.
 type Rule struct {
-	For     string       // what it is for, without quotes or backslashes; its comment
-	In      string       // the interface that a packet comes in by; empty for any
-	From    netip.Prefix // where it comes from; the zero Prefix for anywhere
-	Proto   string       // "tcp", "udp", "icmp", "ipv6-icmp"; empty for any
-	Ports   []PortRange  // destination ports; nil for any
-	Multi   bool         // match a single range with multiport too, as the published ruleset does
-	Matches []string     // further matches, as iptables writes them
-	Target  string       // "ACCEPT", "DROP", a chain …, with its options; empty to go on
+	For     string               // what it is for, without quotes or backslashes; its comment
+	In      string               // the interface that a packet comes in by; empty for any
+	From    netip.Prefix         // where it comes from; the zero Prefix for anywhere
+	Proto   string               // "tcp", "udp", "icmp", "ipv6-icmp"; empty for any
+	Ports   []iptables.PortRange // destination ports; nil for any
+	Multi   bool                 // match a single range with multiport too, as the published ruleset does
+	Matches []string             // further matches, as iptables writes them
+	Target  string               // "ACCEPT", "DROP", a chain …, with its options; empty to go on
 }
 
 // String is the rule as iptables-save writes it, without "-A CHAIN".
@@ -40,7 +42,7 @@ func (r Rule) String() string {
 		words = append(words, "-m", r.Proto, "--dport", r.Ports[0].String())
 	}
 	words = append(words, r.Matches...)
-	words = append(words, `-m comment --comment "`+CommentPrefix+r.For+`"`)
+	words = append(words, `-m comment --comment "`+iptables.CommentPrefix+r.For+`"`)
 	if r.Target != "" {
 		words = append(words, "-j", r.Target)
 	}

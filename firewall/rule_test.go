@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestRuleTextInKernel gives hostile comments to the kernel, so that no form is
@@ -27,22 +29,22 @@ func TestRuleTextInKernel(t *testing.T) {
 				iptables -A INPUT -j LOG --log-prefix "$(printf %.29s "$comment")"
 				iptables -A INPUT -m string --algo bm --string "$comment" -j RETURN`)
 		}
-		saved := h.read()[IPv4]
-		rules := saved.texts("filter", "INPUT")
+		saved := h.read()[iptables.IPv4]
+		rules := saved.Texts("filter", "INPUT")
 		if len(rules) != 3*len(hostile) {
 			h.Fatalf("%d rules", len(rules))
 		}
 		for i, r := range rules {
-			if ours(r) {
+			if iptables.IsOurHook(r) {
 				h.Errorf("taken for one of ours: %s", r)
 			}
-			if got, want := target(r), []string{"ACCEPT", "LOG", "RETURN"}[i%3]; got != want {
+			if got, want := iptables.Target(r), []string{"ACCEPT", "LOG", "RETURN"}[i%3]; got != want {
 				h.Errorf("target %q, not %s: %s", got, want, r)
 			}
 		}
 		// And they stay where they are, in their order, with ours around them.
 		h.apply(full().Wanted())
-		inside := rulesOf(h.dump(IPv4), "filter", "INPUT")
+		inside := rulesOf(h.dump(iptables.IPv4), "filter", "INPUT")
 		if got := strings.Join(inside[2:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
 			h.Errorf("between our rules there is now:\n%s", got)
 		}
@@ -83,17 +85,17 @@ func TestQuotesInNames(t *testing.T) {
 // keepsInput applies and removes our rules, around so many of others in INPUT.
 func (h *host) keepsInput(n int) {
 	h.Helper()
-	told := h.read()[IPv4].rules("filter", "INPUT")
+	told := h.read()[iptables.IPv4].Rules("filter", "INPUT")
 	if len(told) != n {
 		h.Fatalf("%d rules: %+v", len(told), told)
 	}
 	h.apply(full().Wanted())
 	h.unchanged(full().Wanted())
-	if after := h.read()[IPv4].rules("filter", "INPUT"); len(after) != n+3 || !slices.Equal(after[2:n+2], told) {
+	if after := h.read()[iptables.IPv4].Rules("filter", "INPUT"); len(after) != n+3 || !slices.Equal(after[2:n+2], told) {
 		h.Errorf("between our rules there is now\n%+v", after)
 	}
 	h.apply(Wanted{})
-	if after := h.read()[IPv4].rules("filter", "INPUT"); !slices.Equal(after, told) {
+	if after := h.read()[iptables.IPv4].Rules("filter", "INPUT"); !slices.Equal(after, told) {
 		h.Errorf("after removal there is\n%+v", after)
 	}
 }

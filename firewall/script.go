@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // What the published voipbl.sh makes: a rule that drops the members of its set, or, where
@@ -30,24 +32,24 @@ type Script struct {
 // Nothing reports whether there is nothing of it.
 func (s Script) Nothing() bool { return len(s.Rules) == 0 && !s.Chain }
 
-// Script finds what the published voipbl.sh has made. Where a set that voipbl fills itself
+// FindScript finds what the published voipbl.sh has made. Where a set that voipbl fills itself
 // has the name of the script's, voipbl's rules are none of the script's, and a rule by hand
 // only is if voipbl has one of its own beside it. own are the names of voipbl's sets.
-func (s *Saved) Script(own []string) Script {
+func FindScript(s *iptables.Saved, own []string) Script {
 	var found Script
 	isSet := func(text string) bool {
-		return slices.ContainsFunc(ScriptSets[:], func(set string) bool { return matchesSet(text, set) })
+		return slices.ContainsFunc(ScriptSets[:], func(set string) bool { return iptables.MatchesSet(text, set) })
 	}
 	ownSet := slices.Contains(own, ScriptSet)
-	alone := ownSet && !slices.ContainsFunc(s.DropRules(ScriptSet), func(d DropRule) bool { return d.Ours })
-	for _, table := range s.tableNames() {
-		for _, chain := range s.chains(table, func(name string, _ *savedChain) bool { return table != "filter" || name != scriptChain }) {
-			for _, text := range s.texts(table, chain) {
+	alone := ownSet && !slices.ContainsFunc(s.DropRules(ScriptSet), func(d iptables.DropRule) bool { return d.Ours })
+	for _, table := range s.TableNames() {
+		for _, chain := range s.Chains(table, func(name string, _ *iptables.SavedChain) bool { return table != "filter" || name != scriptChain }) {
+			for _, text := range s.Texts(table, chain) {
 				rule := "-A " + chain + " " + text
-				jumps := table == "filter" && target(text) == scriptChain
+				jumps := table == "filter" && iptables.Target(text) == scriptChain
 				switch {
-				case !jumps && !isSet(text) || isOurs(chain, text) || !jumps && alone:
-				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, []string{ScriptSet}) && target(text) == "DROP"):
+				case !jumps && !isSet(text) || iptables.IsOurs(chain, text) || !jumps && alone:
+				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, []string{ScriptSet}) && iptables.Target(text) == "DROP"):
 					found.Rules = append(found.Rules, rule)
 					found.Forwarded = found.Forwarded || chain == "FORWARD"
 				case jumps || !ownSet:
@@ -57,8 +59,8 @@ func (s *Saved) Script(own []string) Script {
 		}
 	}
 	found.Chain = s.HasChain("filter", scriptChain)
-	for _, text := range s.texts("filter", scriptChain) {
-		if src := readMatch(text).src; src.IsValid() && s.closes("filter", target(text)) {
+	for _, text := range s.Texts("filter", scriptChain) {
+		if src := readMatch(text).src; src.IsValid() && closes(s, "filter", iptables.Target(text)) {
 			found.Sources = append(found.Sources, src)
 		}
 	}

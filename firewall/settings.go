@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Place is where blocked addresses are dropped.
@@ -44,24 +46,24 @@ type Settings struct {
 
 // Base is the host firewall around the drop.
 type Base struct {
-	LocalNetworks []netip.Prefix `json:"local_networks"`
-	Trunks        []netip.Prefix `json:"trunks"`
-	SIPPublic     bool           `json:"sip_public"` // SIP from everywhere, with limits
-	SIP           Ports          `json:"sip"`        // UDP and TCP, up to 15 where a range counts as two
-	RTP           PortRange      `json:"rtp"`        // UDP
-	Services      []Service      `json:"services"`
+	LocalNetworks []netip.Prefix     `json:"local_networks"`
+	Trunks        []netip.Prefix     `json:"trunks"`
+	SIPPublic     bool               `json:"sip_public"` // SIP from everywhere, with limits
+	SIP           Ports              `json:"sip"`        // UDP and TCP, up to 15 where a range counts as two
+	RTP           iptables.PortRange `json:"rtp"`        // UDP
+	Services      []Service          `json:"services"`
 }
 
 // Service is a named open port or several.
 type Service struct {
-	Name   string      `json:"name"`
-	Proto  string      `json:"proto"` // "tcp" or "udp"; without ports "esp", "gre", "ipip", "6in4"
-	Ports  []PortRange `json:"ports"`
-	Public bool        `json:"public"` // for everyone, not for the local networks alone
+	Name   string               `json:"name"`
+	Proto  string               `json:"proto"` // "tcp" or "udp"; without ports "esp", "gre", "ipip", "6in4"
+	Ports  []iptables.PortRange `json:"ports"`
+	Public bool                 `json:"public"` // for everyone, not for the local networks alone
 }
 
 // Ports are ranges that do not overlap.
-type Ports []PortRange
+type Ports []iptables.PortRange
 
 // MarshalJSON writes a single range as the object that it was before there could be
 // several: what is kept of base rules, and their key, stay the same.
@@ -69,22 +71,22 @@ func (p Ports) MarshalJSON() ([]byte, error) {
 	if len(p) == 1 {
 		return json.Marshal(p[0])
 	}
-	return json.Marshal([]PortRange(p))
+	return json.Marshal([]iptables.PortRange(p))
 }
 
 // UnmarshalJSON reads both.
 func (p *Ports) UnmarshalJSON(text []byte) error {
-	var one PortRange
+	var one iptables.PortRange
 	if err := json.Unmarshal(text, &one); err == nil {
 		*p = Ports{one}
 		return nil
 	}
-	return json.Unmarshal(text, (*[]PortRange)(p))
+	return json.Unmarshal(text, (*[]iptables.PortRange)(p))
 }
 
 // dports is the range as --dports takes it. Two ports are written one by one, as
 // in the ruleset that the base rules are made from.
-func dports(p PortRange) string {
+func dports(p iptables.PortRange) string {
 	if p.Last == p.First+1 {
 		return fmt.Sprintf("%d,%d", p.First, p.Last)
 	}
@@ -92,13 +94,13 @@ func dports(p PortRange) string {
 }
 
 // portLists are the ports of the rules that open a service: one list for each rule.
-func (s Service) portLists() [][]PortRange {
-	if hasNoPorts(s.Proto) {
-		return [][]PortRange{nil}
+func (s Service) portLists() [][]iptables.PortRange {
+	if iptables.HasNoPorts(s.Proto) {
+		return [][]iptables.PortRange{nil}
 	}
-	var lists [][]PortRange
+	var lists [][]iptables.PortRange
 	for _, p := range s.Ports {
-		lists = append(lists, []PortRange{p})
+		lists = append(lists, []iptables.PortRange{p})
 	}
 	return lists
 }

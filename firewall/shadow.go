@@ -1,6 +1,10 @@
 package firewall
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // Shadow is a rule that no packet can come to, for an earlier rule ends all that
 // it asks for.
@@ -22,7 +26,7 @@ type Shadow struct {
 // plain matches are compared (addresses, interfaces, protocols, ports), so that what
 // is named is certain, and what is not named is not. That a rule of our own chains is
 // behind another one of ours is how they are meant.
-func (s *Saved) Shadowed() []Shadow {
+func Shadowed(s *iptables.Saved) []Shadow {
 	var found []Shadow
 	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
 		w := shadows{saved: s, table: at.table}
@@ -34,7 +38,7 @@ func (s *Saved) Shadowed() []Shadow {
 
 // shadows looks through one table.
 type shadows struct {
-	saved *Saved
+	saved *iptables.Saved
 	table string
 	found []Shadow
 }
@@ -50,23 +54,23 @@ type cover struct {
 // walk looks through a chain whose packets are those of a box, and have passed what
 // stands above.
 func (w *shadows) walk(chain string, from box, above []cover) {
-	for _, r := range w.saved.rules(w.table, chain) {
-		m := readMatch(r.text)
+	for _, r := range w.saved.Rules(w.table, chain) {
+		m := readMatch(r.Text)
 		here := m.box.within(from)
 		if by := covering(above, here, m.box); by != nil {
-			w.note(chain, r.text, m, by)
+			w.note(chain, r.Text, m, by)
 			continue
 		}
-		if isOurChain(m.target) && w.comesFrom(m.target) == 1 {
+		if iptables.IsOurChain(m.target) && w.comesFrom(m.target) == 1 {
 			w.walk(m.target, here, above)
 		}
-		f, certain := w.saved.ends(w.table, m.target, 0)
+		f, certain := ends(w.saved, w.table, m.target, 0)
 		if m.target == "RETURN" {
 			f, certain = mixed, true // to the policy or the caller: to no rule below it
 		}
 		if m.exact && certain {
-			rest, _ := w.saved.last(w.table, m.target, 0)
-			above = append(above, cover{m.box, chain, r.text, f, both(rest, fateOf(m.target))})
+			rest, _ := last(w.saved, w.table, m.target, 0)
+			above = append(above, cover{m.box, chain, r.Text, f, both(rest, fateOf(m.target))})
 		}
 	}
 }
@@ -87,9 +91,9 @@ func covering(above []cover, boxes ...box) *cover {
 // comesFrom counts the rules that go to a chain.
 func (w *shadows) comesFrom(chain string) int {
 	n := 0
-	for _, c := range w.saved.tables[w.table] {
-		for _, r := range c.rules {
-			if target(r.text) == chain {
+	for _, c := range w.saved.Tables[w.table] {
+		for _, r := range c.Rules {
+			if iptables.Target(r.Text) == chain {
 				n++
 			}
 		}
@@ -99,13 +103,13 @@ func (w *shadows) comesFrom(chain string) int {
 
 func (w *shadows) note(chain, rule string, m match, by *cover) {
 	s := Shadow{
-		Table: w.table, Chain: chain, Rule: rule, Ours: isOurs(chain, rule),
-		By: by.rule, ByChain: by.chain, ByOurs: isOurs(by.chain, by.rule),
+		Table: w.table, Chain: chain, Rule: rule, Ours: iptables.IsOurs(chain, rule),
+		By: by.rule, ByChain: by.chain, ByOurs: iptables.IsOurs(by.chain, by.rule),
 	}
 	if s.Ours && s.ByOurs {
 		return
 	}
-	f, _ := w.saved.ends(w.table, m.target, 0)
+	f, _ := ends(w.saved, w.table, m.target, 0)
 	switch {
 	case f == by.fate && f != mixed:
 		s.Same = f == closed || !limited(rule) // what is above the limit is let in now
@@ -119,9 +123,9 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 
 // limited reports whether a rule is for some of the packets, by how many there are.
 func limited(rule string) bool {
-	all := splitRule(rule)
+	all := iptables.Words(rule)
 	for i, w := range all {
-		if w == "-m" && slices.Contains([]string{"limit", "hashlimit", "connlimit", "recent", "quota", "statistic"}, next(all, i)) {
+		if w == "-m" && slices.Contains([]string{"limit", "hashlimit", "connlimit", "recent", "quota", "statistic"}, iptables.Next(all, i)) {
 			return true
 		}
 	}

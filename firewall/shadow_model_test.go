@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // modelPacket is a packet of a small world, in which all can be tried.
@@ -100,7 +102,7 @@ func (w *modelWorld) run(chain string, p modelPacket) string {
 var (
 	modelSources = []string{"10.0.0.1", "10.0.1.1", "10.1.0.1", "192.0.2.1"}
 	modelNets    = []string{"10.0.0.0/8", "10.0.0.0/16", "10.0.1.0/24", "10.0.0.1/32", "192.0.2.0/24"}
-	modelChains  = []string{"INPUT", ChainPrefix + "INPUT", "other"}
+	modelChains  = []string{"INPUT", iptables.ChainPrefix + "INPUT", "other"}
 )
 
 func modelPackets() []modelPacket {
@@ -166,14 +168,14 @@ func TestShadowedAgainstAModel(t *testing.T) {
 			}
 		}
 		policy := rapid.SampledFrom([]string{"ACCEPT", "DROP"}).Draw(t, "policy")
-		saved, err := ParseSaved(IPv4, []byte("*filter\n:INPUT "+policy+" [0:0]\n:VOIPBL-INPUT - [0:0]\n:other - [0:0]\n-A "+strings.Join(lines, "\n-A ")+"\nCOMMIT\n"))
+		saved, err := iptables.ParseSaved(iptables.IPv4, []byte("*filter\n:INPUT "+policy+" [0:0]\n:VOIPBL-INPUT - [0:0]\n:other - [0:0]\n-A "+strings.Join(lines, "\n-A ")+"\nCOMMIT\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range packets {
 			w.run("INPUT", p)
 		}
-		for _, s := range saved.Shadowed() {
+		for _, s := range Shadowed(saved) {
 			shadows++
 			for i, r := range w.chains[s.Chain] {
 				// Of two that read alike the first may match.
@@ -190,7 +192,7 @@ func TestShadowedAgainstAModel(t *testing.T) {
 		if got == "" {
 			got = policy
 		}
-		r := saved.Reception()
+		r := ReceptionOf(saved)
 		receptions[r]++
 		negated := slices.ContainsFunc(slices.Concat(w.chains["INPUT"], w.chains[modelChains[1]], w.chains["other"]), func(r modelRule) bool { return r.negate })
 		if !negated && (r == LetsIn && got != "ACCEPT" || r == KeepsOut && got != "DROP") {

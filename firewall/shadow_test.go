@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // savedOf is a listing of filter with rules as "CHAIN RULE"; chains are made as they
 // are named.
-func savedOf(t testing.TB, f Family, policy string, rules ...string) *Saved {
+func savedOf(t testing.TB, f iptables.Family, policy string, rules ...string) *iptables.Saved {
 	t.Helper()
 	var text, body strings.Builder
 	fmt.Fprintf(&text, "*filter\n:INPUT %s [0:0]\n", policy)
@@ -21,7 +23,7 @@ func savedOf(t testing.TB, f Family, policy string, rules ...string) *Saved {
 		}
 		fmt.Fprintf(&body, "[0:0] -A %s\n", r)
 	}
-	s, err := ParseSaved(f, []byte(text.String()+body.String()+"COMMIT\n"))
+	s, err := iptables.ParseSaved(f, []byte(text.String()+body.String()+"COMMIT\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,9 +110,9 @@ func TestShadowed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, s := range savedOf(t, IPv4, "ACCEPT", test.rules...).Shadowed() {
+			for _, s := range Shadowed(savedOf(t, iptables.IPv4, "ACCEPT", test.rules...)) {
 				words := func(rule string) string {
-					if p := Purpose(rule); p != "" {
+					if p := iptables.Purpose(rule); p != "" {
 						return p
 					}
 					return rule
@@ -119,7 +121,7 @@ func TestShadowed(t *testing.T) {
 				if s.Same {
 					line += " ="
 				}
-				if s.Ours != (Purpose(s.Rule) != "") || s.ByOurs != (Purpose(s.By) != "") {
+				if s.Ours != (iptables.Purpose(s.Rule) != "") || s.ByOurs != (iptables.Purpose(s.By) != "") {
 					t.Errorf("whose they are: %+v", s)
 				}
 				got = append(got, line)
@@ -134,15 +136,15 @@ func TestShadowed(t *testing.T) {
 // TestOwnRulesAreNoShadows: whatever is configured, nothing of it is found.
 func TestOwnRulesAreNoShadows(t *testing.T) {
 	for name, s := range configurations() {
-		for _, f := range Families {
-			kernel, err := ParseSaved(f, []byte(asListed(NewPlan(s.Tables(f), empty(t, f), nil).Text())))
+		for _, f := range iptables.Families {
+			kernel, err := iptables.ParseSaved(f, []byte(asListed(NewPlan(s.Tables(f), empty(t, f), nil).Text())))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := kernelRules(s.Tables(f)); kernel.Rules() != want {
-				t.Errorf("%s, %s: %d rules listed, not %d", name, f, kernel.Rules(), want)
+			if want := kernelRules(s.Tables(f)); kernel.Count() != want {
+				t.Errorf("%s, %s: %d rules listed, not %d", name, f, kernel.Count(), want)
 			}
-			if found := kernel.Shadowed(); len(found) > 0 {
+			if found := Shadowed(kernel); len(found) > 0 {
 				t.Errorf("%s, %s: %+v", name, f, found)
 			}
 		}
@@ -150,7 +152,7 @@ func TestOwnRulesAreNoShadows(t *testing.T) {
 }
 
 // kernelRules counts the rules of tables.
-func kernelRules(tables []Table) int {
+func kernelRules(tables []iptables.Table) int {
 	n := 0
 	for _, t := range tables {
 		n += len(t.Hooks)
@@ -215,11 +217,11 @@ func TestReception(t *testing.T) {
 		{"fail2ban", "ACCEPT", []string{"INPUT -p tcp -m multiport --dports 22 -j f2b-sshd", "f2b-sshd -s 203.0.113.9/32 -j REJECT", "f2b-sshd -j RETURN"}, LetsIn},
 		{"ufw", "DROP", []string{"INPUT -j ufw-before-input", "INPUT -j ufw-track-input", "ufw-before-input -i lo -j ACCEPT", "ufw-track-input -p tcp -j ACCEPT"}, KeepsOut},
 	} {
-		if got := savedOf(t, IPv4, test.policy, test.rules...).Reception(); got != test.want {
+		if got := ReceptionOf(savedOf(t, iptables.IPv4, test.policy, test.rules...)); got != test.want {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}
-	if got := (&Saved{Family: IPv6, Absent: true}).Reception(); got != KeepsOut {
+	if got := ReceptionOf((&iptables.Saved{Family: iptables.IPv6, Absent: true})); got != KeepsOut {
 		t.Errorf("no IPv6 at all: %s", got)
 	}
 }

@@ -1,6 +1,10 @@
 package firewall
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // The limits of the published ruleset for SIP from everywhere, by family. A list of
 // xt_recent and a table of xt_hashlimit keep the mask of the rule that made them for as
@@ -35,7 +39,7 @@ var (
 const recentLimit = "--seconds 60 --hitcount 12"
 
 // inList are the options about a list of xt_recent.
-func inList(f Family, list [2]string) string {
+func inList(f iptables.Family, list [2]string) string {
 	return " --name " + list[f] + " --mask " + listMask[f] + " --rsource"
 }
 
@@ -44,7 +48,7 @@ const established = "-m conntrack --ctstate ESTABLISHED"
 
 // answered are the rules for flows that the PBX has answered. In the published ruleset
 // these end at its rule for established connections, where nothing counts.
-func (b Base) answered(f Family) []Rule {
+func (b Base) answered(f iptables.Family) []Rule {
 	var rules []Rule
 	for _, proto := range []string{"tcp", "udp"} {
 		from := Rule{Proto: proto, Ports: b.SIP}
@@ -76,7 +80,7 @@ var payload = [2]int{20 + 8, 40 + 8}
 // Two parts of the search matter. A request that lies in several fragments is found
 // by the algorithm kmp and not by bm (iptables-extensions(8)). And kernels before
 // 6.8 let a match begin, others let it end, where --to says.
-func (b Base) unusual(f Family) []Rule {
+func (b Base) unusual(f iptables.Family) []Rule {
 	var rules []Rule
 	for _, begin := range beginnings {
 		match := fmt.Sprintf(`-m string --string "%s" --algo bm --from %d --to %d --icase`, begin, payload[f], payload[f]+len(begin))

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Share is how many of some packets a condition holds for.
@@ -100,7 +102,7 @@ type askedRange struct {
 // is for those of the one, and then for those of the other.
 // With back it is read the other way round; see [turnRound].
 func readEach(rule string, back bool) []asks {
-	all := splitRule(rule)
+	all := iptables.Words(rule)
 	if back {
 		all = turnRound(all)
 	}
@@ -120,13 +122,13 @@ func readAsks(rule string, all []string) asks {
 	var kept []string
 	not, asked := false, false
 	for i := 0; i < len(all); i++ {
-		arg := func() string { return next(all, i) }
+		arg := func() string { return iptables.Next(all, i) }
 		switch w := all[i]; w {
 		case "-j", "-g":
 			a.match, a.options = readWords(append(kept, all[i:]...)), all[min(i+2, len(all)):]
 			for j, w := range a.options {
 				if (w == "--add-set" || w == "--del-set") && a.target == "SET" {
-					a.adds = append(a.adds, next(a.options, j))
+					a.adds = append(a.adds, iptables.Next(a.options, j))
 				}
 			}
 			return a
@@ -168,7 +170,7 @@ func readAsks(rule string, all []string) asks {
 			}
 			i++
 		case "--match-set":
-			if direction := next(all, i+1); direction == "src" || strings.HasPrefix(direction, "src,") {
+			if direction := iptables.Next(all, i+1); direction == "src" || strings.HasPrefix(direction, "src,") {
 				a.sets = append(a.sets, askedSet{SetMatch{Name: arg(), By: strings.Split(direction, ",")}, not})
 				if exceptions(all[i:]) {
 					a.sets[len(a.sets)-1].Exceptions = true
@@ -201,7 +203,7 @@ func readAsks(rule string, all []string) asks {
 			i++
 		case "--tcp-flags":
 			// FIN,SYN,RST,ACK SYN is how "--syn" is listed.
-			if not || next(all, i+1) != "SYN" {
+			if not || iptables.Next(all, i+1) != "SYN" {
 				kept = append(kept, w)
 			}
 			i += 2
@@ -260,13 +262,13 @@ func recentList(all []string) (askedSet, bool) {
 	for i, w := range all {
 		switch w {
 		case "--name":
-			list.Name = next(all, i)
+			list.Name = iptables.Next(all, i)
 		case "--rcheck", "--update":
 			asked, list.not = true, i > 0 && all[i-1] == "!"
 		case "--rdest":
 			return list, false
 		case "--hitcount":
-			if next(all, i) != "1" {
+			if iptables.Next(all, i) != "1" {
 				return list, false
 			}
 		}

@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // csfRules is a listing such as csf makes: chains for whom it allows and denies, each with
 // thousands of addresses, and a rule for each port that is open.
-func csfRules(t *testing.T, addresses int) *Saved {
+func csfRules(t *testing.T, addresses int) *iptables.Saved {
 	var b strings.Builder
 	b.WriteString("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n")
 	for _, c := range []string{"LOCALINPUT", "ALLOWIN", "DENYIN", "LOGDROPIN", "INVALID"} {
@@ -38,7 +40,7 @@ func csfRules(t *testing.T, addresses int) *Saved {
 -A LOGDROPIN -j DROP
 COMMIT
 `)
-	return parsed(t, IPv4, b.String())
+	return parsed(t, iptables.IPv4, b.String())
 }
 
 // noSources are those of a host without sets.
@@ -49,7 +51,7 @@ var noSources = Sources{
 
 // TestSteps bounds how many rules are looked at for a source, on a host with thousands.
 func TestSteps(t *testing.T) {
-	csf := csfRules(t, 5000).NewTracer(noSources)
+	csf := NewTracer(csfRules(t, 5000), noSources)
 	for _, test := range []struct {
 		source string
 		places int
@@ -83,8 +85,8 @@ func TestStepsEnd(t *testing.T) {
 		}
 	}
 	fmt.Fprintf(&chains, ":C%d - [0:0]\n", deep)
-	saved := parsed(t, IPv4, "*filter\n:INPUT ACCEPT [0:0]\n"+chains.String()+"-A INPUT -j C0\n"+rules.String()+fmt.Sprintf("-A C%d -s 45.0.0.1/32 -p udp -j DROP\nCOMMIT\n", deep))
-	tracer := saved.NewTracer(noSources)
+	saved := parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n"+chains.String()+"-A INPUT -j C0\n"+rules.String()+fmt.Sprintf("-A C%d -s 45.0.0.1/32 -p udp -j DROP\nCOMMIT\n", deep))
+	tracer := NewTracer(saved, noSources)
 	source := netip.MustParsePrefix("45.0.0.1/32")
 	if _, cut := tracer.Places(Packet{Source: source}); !cut {
 		t.Error("all of a million ways are said to have been followed")

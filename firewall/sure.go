@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -24,7 +25,7 @@ var errListings ChangingError
 // what it says: a listing of several tables is of several moments, if others change rules in
 // its midst, and what is moved between them would be missed. Where the kernel cannot tell
 // that, two listings in a row have to be the same.
-func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
+func (fw *Firewall) ReadSure(ctx context.Context) ([2]*iptables.Saved, error) {
 	var unread error // why a family could be listed one time and not the other
 	last, err := fw.Read(ctx)
 	for i := range attempts {
@@ -34,11 +35,11 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 		if i > 0 && !pause(ctx, readPause) {
 			return last, ctx.Err()
 		}
-		var now [2]*Saved
-		if now, err = fw.Read(ctx); err == nil && now[IPv4].sameRules(last[IPv4]) && now[IPv6].sameRules(last[IPv6]) {
+		var now [2]*iptables.Saved
+		if now, err = fw.Read(ctx); err == nil && now[iptables.IPv4].SameRules(last[iptables.IPv4]) && now[iptables.IPv6].SameRules(last[iptables.IPv6]) {
 			return now, nil
 		}
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			if trouble := errors.Join(last[f].Unknown(), now[f].Unknown()); isShortage(trouble) {
 				unread = trouble
 			}
@@ -53,7 +54,7 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*Saved, error) {
 
 // holds reports whether the kernel says that the rules are still those of a listing, and were
 // all the time that it took.
-func (fw *Firewall) holds(saved [2]*Saved) bool {
+func (fw *Firewall) holds(saved [2]*iptables.Saved) bool {
 	now := fw.Generation()
 	for _, s := range saved {
 		if !s.Absent && (s.Trouble != nil || s.Generation == "" || s.Generation != now) {

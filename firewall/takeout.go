@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TakeOutScript takes the rules and the chain of the script out, in one transaction.
-func (fw *Firewall) TakeOutScript(ctx context.Context, f Family, script Script) error {
+func (fw *Firewall) TakeOutScript(ctx context.Context, f iptables.Family, script Script) error {
 	if script.Nothing() {
 		return nil
 	}

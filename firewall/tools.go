@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/procself"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Backend is a flavour of iptables. What one has put into the kernel the other
@@ -52,7 +53,7 @@ const (
 
 // Open finds the tools of a backend: "nft", "legacy", or "auto" for the one that
 // this host's iptables command belongs to. That the tools of one family are missing is
-// the trouble of that family alone (see [Saved.Trouble]).
+// the trouble of that family alone (see [iptables.Saved.Trouble]).
 func Open(backend string) (*Firewall, error) {
 	b := Backend(backend)
 	if backend == "auto" {
@@ -62,8 +63,8 @@ func Open(backend string) (*Firewall, error) {
 		}
 	}
 	fw := &Firewall{Backend: b}
-	missing := make(map[Family]error)
-	for _, f := range Families {
+	missing := make(map[iptables.Family]error)
+	for _, f := range iptables.Families {
 		for _, verb := range []string{"restore", "save"} {
 			path, err := findTool(fw.tool(f, verb))
 			switch {
@@ -72,15 +73,15 @@ func Open(backend string) (*Firewall, error) {
 					return nil, err
 				}
 			case err == nil:
-			case errors.As(err, new(*MissingToolError)):
+			case errors.As(err, new(*iptables.MissingToolError)):
 				missing[f] = err
 			default: // the trouble of whoever runs it
 			}
 		}
 	}
 	// With the tools of one family that one is protected.
-	if missing[IPv4] != nil && (missing[IPv6] != nil || !IPv6.Present()) {
-		return nil, missing[IPv4]
+	if missing[iptables.IPv4] != nil && (missing[iptables.IPv6] != nil || !Present(iptables.IPv6)) {
+		return nil, missing[iptables.IPv4]
 	}
 	return fw, nil
 }
@@ -101,10 +102,10 @@ func identity(path string) (string, error) {
 // systemBackend tells which backend the host's iptables command is of: the
 // program that it is a link to says so.
 func systemBackend() (Backend, error) {
-	path, err := findTool(IPv4.command())
+	path, err := findTool(iptables.IPv4.Command())
 	if err != nil {
 		var err6 error
-		if path, err6 = findTool(IPv6.command()); err6 != nil {
+		if path, err6 = findTool(iptables.IPv6.Command()); err6 != nil {
 			return "", err
 		}
 	}
@@ -133,7 +134,7 @@ func systemBackend() (Backend, error) {
 // neither.
 var systemFolders = []string{"/usr/sbin", "/sbin"}
 
-// findTool finds a program. It is a [*MissingToolError] only if it is certain that there is
+// findTool finds a program. It is a [*iptables.MissingToolError] only if it is certain that there is
 // none: a disk that fails, say, hides it and not the rules that it has made.
 func findTool(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
@@ -155,12 +156,12 @@ func findTool(name string) (string, error) {
 	if unsure != nil {
 		return "", unsure
 	}
-	return "", &MissingToolError{Tool: name}
+	return "", &iptables.MissingToolError{Tool: name}
 }
 
 // tool is the name of a program, such as "ip6tables-legacy-restore".
-func (fw *Firewall) tool(f Family, verb string) string {
-	return fmt.Sprintf("%s-%s-%s", f.command(), fw.Backend, verb)
+func (fw *Firewall) tool(f iptables.Family, verb string) string {
+	return fmt.Sprintf("%s-%s-%s", f.Command(), fw.Backend, verb)
 }
 
 // restore gives the plans' texts to the kernel, or only to the tools' own checks,
@@ -173,12 +174,12 @@ func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) (err
 		args = append(args, "--test")
 	}
 	var runs [2]*running
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if plans[f].text == "" {
 			continue
 		}
-		if fw.Backend == Legacy && errors.Is(errs[IPv4], ErrLocked) {
-			errs[f] = errs[IPv4] // it is one lock, and has been waited for
+		if fw.Backend == Legacy && errors.Is(errs[iptables.IPv4], ErrLocked) {
+			errs[f] = errs[iptables.IPv4] // it is one lock, and has been waited for
 			continue
 		}
 		runs[f] = start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
@@ -246,7 +247,7 @@ func (r *running) wait() ([]byte, error) {
 
 // legacyNames is the file that names the tables of a family which legacy iptables has in
 // this network namespace. Asking the legacy tools for a table would make it.
-func legacyNames(f Family) string {
+func legacyNames(f iptables.Family) string {
 	return "/proc/" + procself.Name() + "/net/" + [...]string{"ip_tables_names", "ip6_tables_names"}[f]
 }
 
@@ -257,7 +258,7 @@ func (fw *Firewall) InUse() bool {
 		_, err := nftGeneration()
 		return err == nil || isShortage(err)
 	}
-	for _, f := range Families {
+	for _, f := range iptables.Families {
 		if names, err := os.ReadFile(legacyNames(f)); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
 			return true
 		}

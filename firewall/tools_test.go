@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestIncompatible has native rules in a table of iptables. Nothing is changed
@@ -32,8 +33,8 @@ func TestIncompatible(t *testing.T) {
 			rules := func() string { return h.sh("nft -a list table ip filter") }
 			before := rules()
 			done, err := h.try(full().Wanted())
-			var incompatible *IncompatibleError
-			if !errors.As(err, &incompatible) || incompatible.Family != IPv4 || incompatible.Table != "filter" {
+			var incompatible *iptables.IncompatibleError
+			if !errors.As(err, &incompatible) || incompatible.Family != iptables.IPv4 || incompatible.Table != "filter" {
 				t.Fatalf("got %v", err)
 			}
 			if !strings.Contains(incompatible.Remedy(), `"nft list table ip filter"`) {
@@ -42,10 +43,10 @@ func TestIncompatible(t *testing.T) {
 			if diff := diff(before, rules()); diff != "" {
 				t.Errorf("changed (-before +after):\n%s", diff)
 			}
-			h.partly(err, done, full().Wanted(), IPv4)
+			h.partly(err, done, full().Wanted(), iptables.IPv4)
 
 			h.apply(atPrerouting(dropOnly()).Wanted())
-			if got := purposes(rulesOf(h.dump(IPv4), "raw", "PREROUTING")); len(got) == 0 || got[0] != "drop what comes from blocked addresses" {
+			if got := purposes(rulesOf(h.dump(iptables.IPv4), "raw", "PREROUTING")); len(got) == 0 || got[0] != "drop what comes from blocked addresses" {
 				t.Errorf("PREROUTING has %q", got)
 			}
 			h.apply(Wanted{})
@@ -67,7 +68,7 @@ func TestMistold(t *testing.T) {
 	      nft 'add rule ip filter f2b-sshd ip saddr { 192.0.2.3, 192.0.2.4 } counter packets 4 bytes 400 drop'
 	      nft 'add chain ip filter mine { type filter hook input priority 5; policy accept; }'
 	      nft 'add rule ip filter mine ip saddr { 192.0.2.5, 192.0.2.6 } drop'`)
-	if told := rulesOf(h.dump(IPv4), "filter", "INPUT"); !slices.Contains(told, "-j DROP") {
+	if told := rulesOf(h.dump(iptables.IPv4), "filter", "INPUT"); !slices.Contains(told, "-j DROP") {
 		t.Fatalf("the tools tell the truth: %q", told)
 	}
 	// What nft tells of them, each with its handle, which a rule that was written
@@ -107,7 +108,7 @@ func TestBothBackends(t *testing.T) {
 	h.unchanged(dropOnly().Wanted())
 	for set, want := range map[string][]string{
 		"voip_bl":  {"iptables-nft: -A INPUT " + dropHook, "iptables-legacy: -A INPUT -m set --match-set voip_bl src -j DROP"},
-		"voip_bl6": {"ip6tables-nft: -A FORWARD -m set --match-set voip_bl6 src -j DROP", "ip6tables-nft: -A INPUT " + words[IPv6].Replace(strings.Replace(dropHook, "voip_bl", "VOIP_BL", 1))},
+		"voip_bl6": {"ip6tables-nft: -A FORWARD -m set --match-set voip_bl6 src -j DROP", "ip6tables-nft: -A INPUT " + words[iptables.IPv6].Replace(strings.Replace(dropHook, "voip_bl", "VOIP_BL", 1))},
 	} {
 		rules := ReadUsers(t.Context())
 		if diff := diff(strings.Join(want, "\n"), strings.Join(rules.OfSet(set), "\n")); diff != "" || rules.Unknown != [2]error{} {
@@ -129,12 +130,12 @@ func TestFindTool(t *testing.T) {
 	systemFolders = []string{filepath.Join(dir, "none"), dir}
 	missing := func() bool {
 		_, err := findTool("iptables-nft-save")
-		return errors.As(err, new(*MissingToolError))
+		return errors.As(err, new(*iptables.MissingToolError))
 	}
 	if !missing() {
 		t.Error("it is not there, and not missing")
 	}
-	if _, err := Open(string(NFT)); !errors.As(err, new(*MissingToolError)) {
+	if _, err := Open(string(NFT)); !errors.As(err, new(*iptables.MissingToolError)) {
 		t.Errorf("it is not there: %v", err)
 	}
 	sealed := filepath.Join(dir, "iptables-nft-save")
@@ -154,7 +155,7 @@ func TestFindTool(t *testing.T) {
 	if missing() {
 		t.Error("it cannot be looked at, and is missing")
 	}
-	s := &Saved{}
+	s := &iptables.Saved{}
 	if _, s.Trouble = start(t.Context(), "", "iptables-nft-save").wait(); s.Unknown() == nil {
 		t.Error("it cannot be looked at, and nothing can be there")
 	}
@@ -197,14 +198,14 @@ func TestMissingTool(t *testing.T) {
 	defer func() { systemFolders = had }()
 	for backend, tool := range map[string]string{"nft": "iptables-nft-save", "legacy": "iptables-legacy-save", "auto": "iptables"} {
 		_, err := Open(backend)
-		var missing *MissingToolError
+		var missing *iptables.MissingToolError
 		if !errors.As(err, &missing) || missing.Tool != tool || !strings.Contains(missing.Remedy(), "apt-get install iptables") {
 			t.Errorf("%s: %v", backend, err)
 		}
 	}
 	// Tools that go while we are at work.
 	fw := &Firewall{Backend: NFT}
-	var missing *MissingToolError
+	var missing *iptables.MissingToolError
 	if _, err := fw.Read(t.Context()); !errors.As(err, &missing) {
 		t.Errorf("read: %v", err)
 	}
@@ -259,6 +260,6 @@ func asNobody(t *testing.T, backend string) {
 	}
 	_, err = fw.Read(t.Context())
 	check("read", err)
-	_, err = fw.Apply(t.Context(), dropOnly().Wanted(), [2]*Saved{empty(t, IPv4), empty(t, IPv6)}, nil)
+	_, err = fw.Apply(t.Context(), dropOnly().Wanted(), [2]*iptables.Saved{empty(t, iptables.IPv4), empty(t, iptables.IPv6)}, nil)
 	check("apply", err)
 }

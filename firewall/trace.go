@@ -211,10 +211,10 @@ func (t *trace) leftOut(r *met) bool {
 
 // placeOf is a rule as a place, by what it has answered.
 func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {
-	saved := t.saved.rules(t.table, chain)[r.index]
+	saved := t.saved.Rules(t.table, chain)[r.index]
 	return &DropPlace{
 		Table: t.table, Chain: chain, Rule: r.text, Ours: r.ours, Set: got.set, Entry: got.member.Entry,
-		Packets: saved.packets, Bytes: saved.bytes,
+		Packets: saved.Packets, Bytes: saved.Bytes,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // maxSteps bounds the rules that are looked at for one source. To follow its packets to
@@ -17,7 +18,7 @@ const maxSteps = 1 << 20
 // Tracer finds out where packets of sources are dropped by the rules of one family in one
 // backend. Each rule is read once.
 type Tracer struct {
-	saved  *Saved
+	saved  *iptables.Saved
 	in     Sources
 	read   map[place][]asks
 	met    map[netip.Prefix]map[place]*metChain // by source
@@ -29,7 +30,7 @@ type Tracer struct {
 }
 
 // NewTracer reads the rules.
-func (s *Saved) NewTracer(in Sources) *Tracer {
+func NewTracer(s *iptables.Saved, in Sources) *Tracer {
 	return &Tracer{
 		saved: s, in: in, read: make(map[place][]asks), met: make(map[netip.Prefix]map[place]*metChain),
 		kinds: make(map[kindsOf]*portrange.Index), known: make(map[affected]Others),
@@ -46,7 +47,7 @@ func (t *Tracer) Within(left *steps.Left) *Tracer {
 
 // Asking is a tracer of the same rules, with other sets and lists.
 func (t *Tracer) Asking(in Sources) *Tracer {
-	asking := t.saved.NewTracer(in)
+	asking := NewTracer(t.saved, in)
 	asking.read, asking.along, asking.left = t.read, t.along, t.left
 	return asking
 }
@@ -101,17 +102,17 @@ func (t *Tracer) affects(source netip.Prefix) (o Others) {
 	if v.cut() {
 		o = Others{Untracks: true, Marks: true, Apart: true}
 	}
-	o.Translates = t.saved.Translates()
+	o.Translates = Translates(t.saved)
 	return o
 }
 
 func (t *Tracer) rules(at place) []asks {
 	rules, known := t.read[at]
 	if !known {
-		for i, r := range t.saved.rules(at.table, at.chain) {
-			for _, a := range readEach(r.text, t.along.isBack()) {
-				a.ours, a.isChain = isOurs(at.chain, r.text), t.saved.HasChain(at.table, a.target)
-				a.index, a.line = i, "-A "+at.chain+" "+r.text
+		for i, r := range t.saved.Rules(at.table, at.chain) {
+			for _, a := range readEach(r.Text, t.along.isBack()) {
+				a.ours, a.isChain = iptables.IsOurs(at.chain, r.Text), t.saved.HasChain(at.table, a.target)
+				a.index, a.line = i, "-A "+at.chain+" "+r.Text
 				rules = append(rules, a)
 			}
 		}
@@ -246,7 +247,7 @@ func (v *view) run(of packets) (all []*trace) {
 // through follows them through a chain of the kernel, and by its policy.
 func (t *trace) through(at place) {
 	ended := t.walk(at.chain, way{box: t.box, share: AllOf}, 0)
-	policy, drop := t.saved.policy(at), "-P "+at.chain+" DROP"
+	policy, drop := policy(t.saved, at), "-P "+at.chain+" DROP"
 	if t.without[at.table+" "+drop] {
 		policy = "ACCEPT"
 	}
@@ -259,9 +260,9 @@ func (t *trace) through(at place) {
 	t.by = t.parted
 }
 
-func (s *Saved) policy(at place) string {
-	if c := s.tables[at.table][at.chain]; c != nil {
-		return c.policy
+func policy(s *iptables.Saved, at place) string {
+	if c := s.Tables[at.table][at.chain]; c != nil {
+		return c.Policy
 	}
 	return ""
 }

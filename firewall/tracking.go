@@ -87,7 +87,7 @@ func (t *trace) sentElsewhere() Share {
 		return NoneOf
 	case t.turned:
 		return AllOf
-	case t.others.Translates || t.saved.Translates():
+	case t.others.Translates || Translates(t.saved):
 		return Unknown
 	}
 	return NoneOf

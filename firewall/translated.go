@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Translation is where nat sends packets instead of where they were sent.
@@ -22,11 +24,11 @@ func translates(target string) bool { return target == "DNAT" || target == "REDI
 
 // Translated is what PREROUTING of nat does to packets to one port.
 func (t *Tracer) Translated(p Packet) (to Translation) {
-	if c := t.saved.tables["nat"]["PREROUTING"]; c == nil || len(c.rules) == 0 {
+	if c := t.saved.Tables["nat"]["PREROUTING"]; c == nil || len(c.Rules) == 0 {
 		return to
 	}
 	v := t.view(p.Source)
-	of := packets{box: box{proto: p.Proto, dports: []PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
+	of := packets{box: box{proto: p.Proto, dports: []iptables.PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
 	nat := &trace{view: v, passage: &passage{added: make(map[string][]box)}, packets: of, table: "nat", early: true}
 	nat.walk("PREROUTING", way{box: of.box, share: AllOf}, 0)
 	changed := t.others.Untracks || t.others.Marks || t.Affects(p.Source).Untracks
@@ -48,9 +50,9 @@ func (t *Tracer) Translated(p Packet) (to Translation) {
 // translation is what a rule of nat does to all packets that come to it.
 func (a *asks) translation() (to Translation) {
 	to = Translation{Share: AllOf, Rule: a.text, Chain: strings.Fields(a.line)[1]}
-	text := option(a.text, "--to-destination")
+	text := iptables.Option(a.text, "--to-destination")
 	if a.target == "REDIRECT" {
-		text = ":" + option(a.text, "--to-ports")
+		text = ":" + iptables.Option(a.text, "--to-ports")
 	}
 	to.ToPort, to.AnyPort = destinationPort(text)
 	if to.Local = strings.HasPrefix(text, ":"); !to.Local {
@@ -63,10 +65,10 @@ func (a *asks) translation() (to Translation) {
 }
 
 // NATPorts are the ports that rules of nat ask for, together for each rule.
-func (s *Saved) NATPorts() (all [][]PortRange) {
-	for chain := range s.tables["nat"] {
-		for _, r := range s.rules("nat", chain) {
-			if ports := readMatch(r.text).dports; ports != nil {
+func NATPorts(s *iptables.Saved) (all [][]iptables.PortRange) {
+	for chain := range s.Tables["nat"] {
+		for _, r := range s.Rules("nat", chain) {
+			if ports := readMatch(r.Text).dports; ports != nil {
 				all = append(all, ports)
 			}
 		}
@@ -75,4 +77,4 @@ func (s *Saved) NATPorts() (all [][]PortRange) {
 }
 
 // Translates reports whether PREROUTING of nat has a rule.
-func (s *Saved) Translates() bool { return len(s.rules("nat", "PREROUTING")) > 0 }
+func Translates(s *iptables.Saved) bool { return len(s.Rules("nat", "PREROUTING")) > 0 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Backends opens the backends that may hold rules now. One whose tools are not
@@ -32,7 +34,7 @@ type Users struct {
 // ofBackend is what a backend holds.
 type ofBackend struct {
 	backend Backend
-	saved   [2]*Saved
+	saved   [2]*iptables.Saved
 }
 
 // ReadUsers lists the rules.
@@ -41,12 +43,12 @@ func ReadUsers(ctx context.Context) *Users {
 	for _, fw := range Backends() {
 		saved, _ := fw.Read(ctx) // what is wrong with a family is known of that family
 		u.saved = append(u.saved, ofBackend{fw.Backend, saved})
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			u.Unknown[f] = errors.Join(u.Unknown[f], saved[f].Unknown())
 		}
 	}
 	for _, b := range []Backend{NFT, Legacy} {
-		if _, err := Open(string(b)); errors.As(err, new(*MissingToolError)) && (&Firewall{Backend: b}).InUse() {
+		if _, err := Open(string(b)); errors.As(err, new(*iptables.MissingToolError)) && (&Firewall{Backend: b}).InUse() {
 			u.Missing = cmp.Or(u.Missing, err)
 		}
 	}
@@ -56,29 +58,29 @@ func ReadUsers(ctx context.Context) *Users {
 // OfSet returns the rules that match against a set, each with the tool that lists it, such
 // as "iptables-nft: -A INPUT …".
 func (u *Users) OfSet(set string) []string {
-	return u.where(func(rule string) bool { return matchesSet(rule, set) })
+	return u.where(func(rule string) bool { return iptables.MatchesSet(rule, set) })
 }
 
 // ForeignOfSet returns those of them that are not ours.
 func (u *Users) ForeignOfSet(set string) []string {
-	return u.where(func(rule string) bool { return !ours(rule) && matchesSet(rule, set) })
+	return u.where(func(rule string) bool { return !iptables.IsOurHook(rule) && iptables.MatchesSet(rule, set) })
 }
 
 // DropSets are the sets of a family that rules of ours drop the members of, each pair as one
 // backend has it, under the names of IPv4; a name is empty if no rule has it.
 func (u *Users) DropSets() (all []struct{ List, Bans string }) {
 	for _, l := range u.saved {
-		for _, f := range Families {
+		for _, f := range iptables.Families {
 			var d struct{ List, Bans string }
-			for _, rule := range l.saved[f].where(ours) {
-				name := option(rule, "--match-set")
-				if f == IPv6 {
+			for _, rule := range l.saved[f].Where(iptables.IsOurHook) {
+				name := iptables.Option(rule, "--match-set")
+				if f == iptables.IPv6 {
 					name = strings.TrimSuffix(name, "6")
 				}
-				switch commentOf(rule) {
-				case CommentPrefix + dropsFrom + "blocked addresses":
+				switch iptables.CommentOf(rule) {
+				case iptables.CommentPrefix + dropsFrom + "blocked addresses":
 					d.List = name
-				case CommentPrefix + dropsFrom + "banned addresses":
+				case iptables.CommentPrefix + dropsFrom + "banned addresses":
 					d.Bans = name
 				}
 			}
@@ -92,14 +94,14 @@ func (u *Users) DropSets() (all []struct{ List, Bans string }) {
 
 // OfChains returns the rules that are not ours and go to a chain of ours.
 func (u *Users) OfChains() []string {
-	return u.where(func(rule string) bool { return !ours(rule) && isOurChain(target(rule)) })
+	return u.where(func(rule string) bool { return !iptables.IsOurHook(rule) && iptables.IsOurChain(iptables.Target(rule)) })
 }
 
 func (u *Users) where(which func(rule string) bool) (rules []string) {
 	for _, l := range u.saved {
-		for _, f := range Families {
-			for _, rule := range l.saved[f].where(which) {
-				rules = append(rules, f.command()+"-"+string(l.backend)+": "+rule)
+		for _, f := range iptables.Families {
+			for _, rule := range l.saved[f].Where(which) {
+				rules = append(rules, f.Command()+"-"+string(l.backend)+": "+rule)
 			}
 		}
 	}

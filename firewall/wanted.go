@@ -1,14 +1,16 @@
 package firewall
 
+import "github.com/voipbl/voipbl/iptables"
+
 // Wanted is what is to be in the kernel, by family.
-type Wanted [2][]Table
+type Wanted [2][]iptables.Table
 
 // Wanted renders both families.
-func (s Settings) Wanted() Wanted { return Wanted{s.Tables(IPv4), s.Tables(IPv6)} }
+func (s Settings) Wanted() Wanted { return Wanted{s.Tables(iptables.IPv4), s.Tables(iptables.IPv6)} }
 
 // readable reports a table of a family that rules are wanted in and that cannot be
 // read.
-func (w Wanted) readable(f Family, saved *Saved) error {
+func (w Wanted) readable(f iptables.Family, saved *iptables.Saved) error {
 	if saved.Trouble != nil {
 		return saved.Trouble
 	}

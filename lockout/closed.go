@@ -15,6 +15,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // Closed is a listener that not everyone can reach once the base rules are in force.
@@ -36,7 +37,7 @@ var clients = []host.Port{{Proto: "udp", Port: 68}, {Proto: "udp", Port: 546}} /
 
 // Find returns the listeners that base rules close and that other programs' rules in
 // INPUT do not open.
-func Find(base firewall.Base, saved [2]*firewall.Saved, listeners []host.Listener) []Closed {
+func Find(base firewall.Base, saved [2]*iptables.Saved, listeners []host.Listener) []Closed {
 	found := []Closed{}
 	for _, l := range listeners {
 		if l.Addr.IsLoopback() || slices.Contains(clients, host.Port{Proto: l.Proto, Port: l.Port}) {
@@ -55,12 +56,12 @@ func Find(base firewall.Base, saved [2]*firewall.Saved, listeners []host.Listene
 
 // accessTo returns who can reach a listener. One with both families is open to everyone
 // only if both are.
-func accessTo(base firewall.Base, saved [2]*firewall.Saved, l host.Listener) firewall.Access {
+func accessTo(base firewall.Base, saved [2]*iptables.Saved, l host.Listener) firewall.Access {
 	all := firewall.Access{Everyone: true}
 	for _, f := range families(l.Addr) {
-		access := base.Access(f, l.Proto, l.Port)
+		access := base.BaseAccess(f, l.Proto, l.Port)
 		if saved[f] != nil {
-			access = access.Union(saved[f].Access(l.Proto, l.Port))
+			access = access.Union(firewall.AccessOf(saved[f], l.Proto, l.Port))
 		}
 		if !access.Everyone {
 			all = firewall.Access{From: append(all.From, access.From...)}
@@ -70,14 +71,14 @@ func accessTo(base firewall.Base, saved [2]*firewall.Saved, l host.Listener) fir
 }
 
 // families returns the families that reach a listener's address; "::" also takes IPv4.
-func families(a netip.Addr) []firewall.Family {
+func families(a netip.Addr) []iptables.Family {
 	switch {
 	case a.Is4():
-		return []firewall.Family{firewall.IPv4}
+		return []iptables.Family{iptables.IPv4}
 	case a.IsUnspecified():
-		return firewall.Families[:]
+		return iptables.Families[:]
 	}
-	return []firewall.Family{firewall.IPv6}
+	return []iptables.Family{iptables.IPv6}
 }
 
 // Place names a listener: "udp 51820", or "esp".
@@ -95,7 +96,7 @@ func (c Closed) By() string {
 
 // remedy returns what opens a listener for everyone. others are all closed listeners.
 func remedy(base firewall.Base, c Closed, others []Closed) string {
-	if slices.ContainsFunc(base.SIP, func(p firewall.PortRange) bool { return p.Has(c.Port) }) {
+	if slices.ContainsFunc(base.SIP, func(p iptables.PortRange) bool { return p.Has(c.Port) }) {
 		return `set "firewall: {sip: {public: true}}"`
 	}
 	if s, known := serviceOf(base, c); known {
@@ -106,7 +107,7 @@ func remedy(base firewall.Base, c Closed, others []Closed) string {
 
 // serviceOf returns the service of the base rules that a listener belongs to.
 func serviceOf(base firewall.Base, c Closed) (firewall.Service, bool) {
-	in := func(p firewall.PortRange) bool { return p.Has(c.Port) }
+	in := func(p iptables.PortRange) bool { return p.Has(c.Port) }
 	for _, s := range base.Services {
 		if s.Proto == c.Proto && (slices.ContainsFunc(s.Ports, in) || c.Port == 0) {
 			return s, true

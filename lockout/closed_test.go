@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 func listener(proto, addr string, port uint16, program, vpn string) host.Listener {
@@ -20,11 +21,11 @@ func listener(proto, addr string, port uint16, program, vpn string) host.Listene
 var (
 	lan  = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00::/48")}
 	base = firewall.Base{
-		LocalNetworks: lan, SIP: firewall.Ports{{First: 5060, Last: 5061}}, RTP: firewall.PortRange{First: 10000, Last: 20000},
+		LocalNetworks: lan, SIP: firewall.Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000},
 		Services: []firewall.Service{
-			{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}},
-			{Name: "http", Proto: "tcp", Ports: []firewall.PortRange{{First: 80, Last: 80}}, Public: true},
-			{Name: "openvpn", Proto: "udp", Ports: []firewall.PortRange{{First: 1195, Last: 1195}}, Public: true},
+			{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}},
+			{Name: "http", Proto: "tcp", Ports: []iptables.PortRange{{First: 80, Last: 80}}, Public: true},
+			{Name: "openvpn", Proto: "udp", Ports: []iptables.PortRange{{First: 1195, Last: 1195}}, Public: true},
 		},
 	}
 )
@@ -32,12 +33,12 @@ var (
 // TestFind has a host with all kinds of listeners. For each closed one it checks who can
 // still reach it and what opens it.
 func TestFind(t *testing.T) {
-	opened, err := firewall.ParseSaved(firewall.IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p tcp -m tcp --dport 9090 -j ACCEPT\n[0:0] -A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 9091 -j ACCEPT\nCOMMIT\n"))
+	opened, err := iptables.ParseSaved(iptables.IPv4, []byte("*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p tcp -m tcp --dport 9090 -j ACCEPT\n[0:0] -A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 9091 -j ACCEPT\nCOMMIT\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := []string{}
-	for _, c := range Find(base, [2]*firewall.Saved{opened, nil}, []host.Listener{
+	for _, c := range Find(base, [2]*iptables.Saved{opened, nil}, []host.Listener{
 		listener("tcp", "0.0.0.0", 22, "sshd", ""),
 		listener("tcp", "::", 22, "sshd", ""),
 		listener("tcp", "0.0.0.0", 80, "nginx", ""),
@@ -88,7 +89,7 @@ func TestRemedyOpens(t *testing.T) {
 	}
 	none := firewall.Base{LocalNetworks: lan}
 	var lines []string
-	for _, c := range Find(none, [2]*firewall.Saved{}, all) {
+	for _, c := range Find(none, [2]*iptables.Saved{}, all) {
 		line := strings.TrimSuffix(strings.TrimPrefix(c.Remedy, "add "), " to firewall.services")
 		if len(lines) == 0 || lines[len(lines)-1] != line {
 			lines = append(lines, line)
@@ -102,18 +103,18 @@ func TestRemedyOpens(t *testing.T) {
 	for _, s := range cfg.Firewall.Services {
 		service := firewall.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
 		for _, p := range s.Ports {
-			service.Ports = append(service.Ports, firewall.PortRange(p))
+			service.Ports = append(service.Ports, iptables.PortRange(p))
 		}
 		mended.Services = append(mended.Services, service)
 	}
-	if left := Find(mended, [2]*firewall.Saved{}, all); len(left) > 0 {
+	if left := Find(mended, [2]*iptables.Saved{}, all); len(left) > 0 {
 		t.Errorf("still closed: %+v", left)
 	}
 }
 
 func TestVPN(t *testing.T) {
 	got := []string{}
-	for _, c := range VPN(Find(base, [2]*firewall.Saved{}, []host.Listener{
+	for _, c := range VPN(Find(base, [2]*iptables.Saved{}, []host.Listener{
 		listener("tcp", "0.0.0.0", 6379, "redis-server", ""),
 		listener("udp", "0.0.0.0", 51820, "", "wireguard"), listener("udp", "::", 51820, "", "wireguard"),
 		listener("udp", "0.0.0.0", 41641, "tailscaled", "tailscale"), // tailscale finds another way

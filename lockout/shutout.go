@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 )
 
@@ -64,7 +65,7 @@ func ShutSessions(base firewall.Base, sessions []logins.Login) []ShutOut {
 			continue
 		}
 		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
-			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p firewall.PortRange) bool { return p.Has(l.Port) })
+			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p iptables.PortRange) bool { return p.Has(l.Port) })
 		})
 		if known {
 			o.Reason = "that address is not in firewall.local_networks"

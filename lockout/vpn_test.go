@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -40,7 +41,7 @@ func vpnHost() host.Ways {
 func TestCheckTunnel(t *testing.T) {
 	closed := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
 	open := closed
-	open.Services = append(open.Services, firewall.Service{Name: "vpn", Proto: "udp", Ports: []firewall.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
+	open.Services = append(open.Services, firewall.Service{Name: "vpn", Proto: "udp", Ports: []iptables.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
 	for _, c := range []struct {
 		client, server string
 		base           firewall.Base
@@ -58,7 +59,7 @@ func TestCheckTunnel(t *testing.T) {
 		{"192.0.2.6", "10.1.0.1", closed, ""},
 	} {
 		conn := logins.Connection{Client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50022), Server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
-		err := CheckTunnel(c.base, [2]*firewall.Saved{}, vpnHost(), conn, time.Now())
+		err := CheckTunnel(c.base, [2]*iptables.Saved{}, vpnHost(), conn, time.Now())
 		if (err != nil) != (c.want != "") {
 			t.Errorf("%s: %v", c.client, err)
 			continue
@@ -81,7 +82,7 @@ func TestCheckTunnel(t *testing.T) {
 func TestShutVPNs(t *testing.T) {
 	base := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
 	var got []string
-	for _, o := range ShutVPNs(base, [2]*firewall.Saved{}, vpnHost(), []logins.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
+	for _, o := range ShutVPNs(base, [2]*iptables.Saved{}, vpnHost(), []logins.Login{{From: netip.MustParseAddr("10.12.0.6"), Port: 22}, {From: netip.MustParseAddr("10.12.0.6"), Port: 22}}) {
 		got = append(got, fmt.Sprintf("%s: %s: %s", o.What, o.Reason, o.Add))
 	}
 	want := []string{

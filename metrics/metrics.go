@@ -10,7 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
@@ -107,9 +107,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
 	gauge(metricBuild, 1, s.Version, runtime.Version())
 	gauge(metricProtected, one(s.Protected))
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		if settings.WantsRules(cfg, f) {
-			gauge(metricFamily, one(!s.InTrouble(f) && !(f == firewall.IPv6 && s.IPv6Trouble() != nil)), f.String())
+			gauge(metricFamily, one(!s.InTrouble(f) && !(f == iptables.IPv6 && s.IPv6Trouble() != nil)), f.String())
 		}
 	}
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {

@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/voipblsh"
@@ -68,7 +69,7 @@ type scriptPart struct {
 	firewall.Script
 
 	fw     *firewall.Firewall
-	family firewall.Family
+	family iptables.Family
 }
 
 // Migrate takes out the published voipbl.sh once voipbl's own rules drop what the lists block,
@@ -149,22 +150,22 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []voipblsh.Line) 
 		if err != nil {
 			return nil, err
 		}
-		for i, f := range firewall.Families {
+		for i, f := range iptables.Families {
 			if err := saved[f].Unknown(); blocklist.MayUseIt(f, err) {
 				return nil, err
 			}
 			if saved[f].Readable("filter") != nil {
 				continue
 			}
-			parts = append(parts, scriptPart{saved[f].Script(reach.OwnSetNames(cfg)), fw, f})
-			covered[i] = covered[i] || saved[f].ForwardLooksAt(cfg.SetName(int(cidr.Families[i])))
+			parts = append(parts, scriptPart{firewall.FindScript(saved[f], reach.OwnSetNames(cfg)), fw, f})
+			covered[i] = covered[i] || firewall.ForwardLooksAt(saved[f], cfg.SetName(int(cidr.Families[i])))
 		}
 	}
 	for _, p := range parts {
 		for _, r := range p.Others {
 			used = append(used, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))
 		}
-		if p.Forwarded && !covered[slices.Index(firewall.Families[:], p.family)] {
+		if p.Forwarded && !covered[slices.Index(iptables.Families[:], p.family)] {
 			for _, r := range p.Rules {
 				if strings.HasPrefix(r, "-A FORWARD ") {
 					forward = append(forward, fmt.Sprintf("%s (%s)", r, reach.RulesCommand(p.fw.Backend, p.family)))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // This file finds what a dropped address still reaches: the ports of phones, if it is on a list
@@ -15,7 +16,7 @@ import (
 
 // Reaches says what an address still reaches although places drop its packets; "" if nothing.
 // listed says that it is in one of voipbl's sets.
-func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) string {
+func (p *PlacesFinder) Reaches(f iptables.Family, places []Place, listed bool) string {
 	var past []string
 	p.way.Left.Renew()
 	for _, to := range p.way.sentOn(f) {
@@ -35,14 +36,14 @@ func (p *PlacesFinder) Reaches(f firewall.Family, places []Place, listed bool) s
 }
 
 // portsOf returns the ports that packets to a published port have, or may have, at a place.
-func (p Place) portsOf(to firewall.Published) firewall.PortRange {
+func (p Place) portsOf(to firewall.Published) iptables.PortRange {
 	switch {
 	case !p.behind:
 		return to.Ports
 	case to.AnyPort:
 		return portrange.All
 	case to.ToPort != 0:
-		return firewall.PortRange{First: to.ToPort, Last: to.ToPort}
+		return iptables.PortRange{First: to.ToPort, Last: to.ToPort}
 	}
 	return to.Ports
 }
@@ -51,7 +52,7 @@ func (p Place) portsOf(to firewall.Published) firewall.PortRange {
 func (p *PlacesFinder) openPhones(places []Place) (open []string) {
 	for _, proto := range portrange.Protocols {
 		for _, r := range p.cfg.Firewall.SIP.Ports {
-			ports := firewall.PortRange(r)
+			ports := iptables.PortRange(r)
 			if !slices.ContainsFunc(places, func(at Place) bool { return at.ends(proto, ports, !at.Containers) }) {
 				open = append(open, proto+" "+ports.String())
 			}
@@ -61,13 +62,13 @@ func (p *PlacesFinder) openPhones(places []Place) (open []string) {
 }
 
 // ends reports whether all packets to ports end at a place. comeBy says that they pass it.
-func (p Place) ends(proto string, ports firewall.PortRange, comeBy bool) bool {
+func (p Place) ends(proto string, ports iptables.PortRange, comeBy bool) bool {
 	return comeBy && p.Certain && !p.Part && len(p.LetIn) == 0 && p.isAbout(proto, ports)
 }
 
 // isAbout reports whether a place is for all packets to ports of this host; proto may be empty
 // for any protocol.
-func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
+func (p Place) isAbout(proto string, ports iptables.PortRange) bool {
 	return len(p.Ports) == 0 || slices.ContainsFunc(p.Ports, func(of string) bool {
 		of, _, to := strings.Cut(of, " to ") // behind it is an address of this host
 		if to && p.someHere {
@@ -82,9 +83,9 @@ func (p Place) isAbout(proto string, ports firewall.PortRange) bool {
 }
 
 // readRange parses what [portrange.Range.String] returns.
-func readRange(text string) firewall.PortRange {
+func readRange(text string) iptables.PortRange {
 	if r, ok := portrange.Parse(text); ok {
 		return r
 	}
-	return firewall.PortRange{First: 1} // none
+	return iptables.PortRange{First: 1} // none
 }

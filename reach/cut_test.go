@@ -6,6 +6,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // TestCutShort limits a search to each number of steps that is too small. What it reports then,
@@ -20,9 +21,9 @@ func TestCutShort(t *testing.T) {
 			"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:VOIPBL-INPUT - [0:0]\n-A INPUT -p udp -m udp --dport 5061 -j DROP\n-A INPUT -j VOIPBL-INPUT\nCOMMIT\n",
 		"an ACCEPT above the drop": "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -m udp --dport 5060 -j ACCEPT\n-A INPUT -m set --match-set voip_bl src -j DROP\nCOMMIT\n",
 	} {
-		var saved [2]*firewall.Saved
+		var saved [2]*iptables.Saved
 		for f, text := range []string{listing, ""} {
-			s, err := firewall.ParseSaved(firewall.Family(f), []byte(text))
+			s, err := iptables.ParseSaved(iptables.Family(f), []byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,7 +42,7 @@ func TestCutShort(t *testing.T) {
 				t.Fatalf("%s: with %d steps it says %v, and that it is all", name, most, told)
 			}
 			taken = p.Left.Taken()
-			reached, err = p.Filters(firewall.IPv4, Nobody).Reached(cfg, "voip_bl", nil, true)
+			reached, err = p.Filters(iptables.IPv4, Nobody).Reached(cfg, "voip_bl", nil, true)
 			return told, taken, reached, err
 		}
 		all, taken, reached, err := search(maxSteps)

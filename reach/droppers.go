@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -26,7 +27,7 @@ func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p 
 	p = Passed{Rules: rules, Native: native, Left: steps.New(ctx, maxSteps)}
 	asks := native != nil && native.AsksForWay()
 	for _, k := range rules {
-		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *firewall.Saved) bool { return s != nil && s.AsksForWay() })
+		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *iptables.Saved) bool { return s != nil && firewall.AsksForWay(s) })
 	}
 	if asks {
 		p.Arrivals, err = host.LookArrivals()
@@ -36,9 +37,9 @@ func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p 
 
 // by returns the interfaces by which packets of a source arrive; one empty name if that is not
 // known or does not matter.
-func (p Passed) by(source netip.Prefix, f firewall.Family) []string {
+func (p Passed) by(source netip.Prefix, f iptables.Family) []string {
 	if p.Arrivals != nil {
-		if by := p.Arrivals.Of(source, f == firewall.IPv6); len(by) > 0 {
+		if by := p.Arrivals.Of(source, f == iptables.IPv6); len(by) > 0 {
 			return by
 		}
 	}
@@ -56,19 +57,19 @@ func (p Passed) here() []netip.Addr {
 // everybody or from a network.
 type admission struct {
 	name, proto string
-	ports       firewall.PortRange
+	ports       iptables.PortRange
 	from        netip.Prefix // invalid: everybody
 }
 
 // letIn returns what base rules let in of a family: first from everybody, then from networks.
-func letIn(base firewall.Base, f firewall.Family) (all []admission) {
-	add := func(name, proto string, ports []firewall.PortRange, public bool, from []netip.Prefix) {
+func letIn(base firewall.Base, f iptables.Family) (all []admission) {
+	add := func(name, proto string, ports []iptables.PortRange, public bool, from []netip.Prefix) {
 		for _, r := range ports {
 			if public {
 				all = append(all, admission{name, proto, r, netip.Prefix{}})
 			}
 			for _, n := range from {
-				if n.Addr().Is6() == (f == firewall.IPv6) {
+				if n.Addr().Is6() == (f == iptables.IPv6) {
 					all = append(all, admission{name, proto, r, n})
 				}
 			}
@@ -77,7 +78,7 @@ func letIn(base firewall.Base, f firewall.Family) (all []admission) {
 	for _, proto := range []string{"udp", "tcp"} {
 		add("sip", proto, base.SIP, base.SIPPublic, slices.Concat(base.LocalNetworks, base.Trunks))
 	}
-	add("rtp", "udp", []firewall.PortRange{base.RTP}, true, nil)
+	add("rtp", "udp", []iptables.PortRange{base.RTP}, true, nil)
 	for _, s := range base.Services {
 		if s.Proto != "tcp" && s.Proto != "udp" {
 			continue
@@ -92,7 +93,7 @@ func letIn(base firewall.Base, f firewall.Family) (all []admission) {
 }
 
 // words describes those ports of an admission, such as "sip (udp 5060:5061) from 10.0.0.0/8".
-func (a admission) words(ports []firewall.PortRange) string {
+func (a admission) words(ports []iptables.PortRange) string {
 	var list []string
 	for _, p := range ports {
 		list = append(list, p.String())
@@ -129,7 +130,7 @@ func (all *droppers) of(s stop) *dropper {
 }
 
 // add notes that a dropper drops ports of an admission; suffix says over which family or interfaces.
-func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
+func (d *dropper) add(a admission, ports []iptables.PortRange, suffix string) {
 	d.sent = append(d.sent, a)
 	anybody := a
 	anybody.from = netip.Prefix{}
@@ -153,7 +154,7 @@ func (d *dropper) add(a admission, ports []firewall.PortRange, suffix string) {
 // It leaves out what is already in known.
 func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle {
 	var all droppers
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		if !slices.ContainsFunc(p.Rules, func(k KernelRules) bool { return k.Saved[f].HasBase() }) {
 			continue
 		}
@@ -161,7 +162,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 		for _, a := range letIn(base, f) {
 			by := p.by(a.from, f)
 			at := make(map[*dropper][]string) // the interfaces on which each drops them
-			ports := make(map[*dropper][]firewall.PortRange)
+			ports := make(map[*dropper][]iptables.PortRange)
 			for _, i := range by {
 				for _, s := range slices.Concat(filters.stops(a, i, toHere), filters.stops(a, i, fromHere), filters.turned(a, i)) {
 					d := all.of(s)
@@ -173,7 +174,7 @@ func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle
 					continue
 				}
 				suffix := ""
-				if f == firewall.IPv6 && !a.from.IsValid() && d.native() {
+				if f == iptables.IPv6 && !a.from.IsValid() && d.native() {
 					suffix = " over IPv6"
 				}
 				if len(at[d]) < len(by) {
@@ -217,7 +218,7 @@ type stop struct {
 	Obstacle
 	answers bool
 	turned  turnedTo // if set, they do not end there but go to this port
-	ports   []firewall.PortRange
+	ports   []iptables.PortRange
 }
 
 // leg is one part of the path of a connection's packets.
@@ -245,20 +246,20 @@ var toHere, fromHere = leg{along: firewall.Inwards}, leg{along: firewall.Answers
 // filters has all rules of a family, to follow packets through them.
 type filters struct {
 	Passed
-	family firewall.Family
+	family iptables.Family
 	all    []filter
 
 	addresses []netip.Addr // see own
 
 	// nat and parted are caches, since the same is asked for many ports: see kindsOf and parts.
-	nat    map[string]func(firewall.PortRange) [][]firewall.PortRange
+	nat    map[string]func(iptables.PortRange) [][]iptables.PortRange
 	parted map[arrival][]part
 }
 
 // filter has the rules of one backend.
 type filter struct {
 	familyTracer
-	saved  *firewall.Saved
+	saved  *iptables.Saved
 	owners []string
 	along  map[firewall.Along]*firewall.Tracer
 }
@@ -288,11 +289,11 @@ func unlessStranger(source netip.Prefix) firewall.Share {
 }
 
 // Filters returns a family's rules to follow packets through; in answers for sets.
-func (p Passed) Filters(f firewall.Family, in firewall.Sources) *filters {
-	all := &filters{Passed: p, family: f, nat: make(map[string]func(firewall.PortRange) [][]firewall.PortRange), parted: make(map[arrival][]part)}
+func (p Passed) Filters(f iptables.Family, in firewall.Sources) *filters {
+	all := &filters{Passed: p, family: f, nat: make(map[string]func(iptables.PortRange) [][]iptables.PortRange), parted: make(map[arrival][]part)}
 	for _, k := range p.Rules {
 		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
-			t := familyTracer{k.Backend, f, saved.NewTracer(in).Within(p.Left)}
+			t := familyTracer{k.Backend, f, firewall.NewTracer(saved, in).Within(p.Left)}
 			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[firewall.Along]*firewall.Tracer{firewall.Inwards: t.Tracer}})
 		}
 	}
@@ -330,7 +331,7 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 	packet := f.packet(a, by, l)
 	packet.Away = p.away
 	native := f.Native != nil && f.Native.MayStop(packet)
-	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return of.saved.MayStop(l.along) }) {
+	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return firewall.MayStop(of.saved, l.along) }) {
 		return nil
 	}
 	others := f.affects(packet, l)
@@ -358,7 +359,7 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 
 func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 	return nft.Packet{
-		Source: a.from, Is6: f.family == firewall.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
+		Source: a.from, Is6: f.family == iptables.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
 		Forwarded: l.along == firewall.Onwards || l.along == firewall.Answered, Answers: l.answers(),
 		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Left: f.Left,
 	}
@@ -393,7 +394,7 @@ func (f *filters) affecting(p nft.Packet, l leg) (all []firewall.Others) {
 }
 
 // whereOf names a chain of iptables, as a [Place] does.
-func whereOf(b firewall.Backend, f firewall.Family, table, chain string) string {
+func whereOf(b firewall.Backend, f iptables.Family, table, chain string) string {
 	return fmt.Sprintf("%s, %s %s", RulesCommand(b, f), table, chain)
 }
 
@@ -425,7 +426,7 @@ func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obsta
 		o.Error = fmt.Sprintf("%s: the policy of %s %s", tool, s.Table, s.Chain)
 		o.Remedy = policyRemedy(tool+table, s.Chain)
 	} else {
-		o.rule = "-A " + s.Chain + " " + firewall.WithoutPurpose(s.Rule)
+		o.rule = "-A " + s.Chain + " " + iptables.WithoutPurpose(s.Rule)
 		o.Error = fmt.Sprintf("%s: \"%s\"", tool, strings.TrimSpace(table+" -A "+s.Chain+" "+s.Rule))
 		o.Remedy = fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, table, s.Chain, s.Rule)
 	}

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 var (
@@ -141,7 +141,7 @@ func (l *fateLab) places(port uint16) (places []Place, named, certain bool) {
 	}
 	places = l.said
 	for _, p := range places {
-		if !p.Containers && p.isAbout("udp", firewall.PortRange{First: port, Last: port}) {
+		if !p.Containers && p.isAbout("udp", iptables.PortRange{First: port, Last: port}) {
 			named, certain = true, certain || p.Blocks() && p.Interface == ""
 		}
 	}
@@ -166,11 +166,11 @@ func passedHere(t *testing.T) Passed {
 	return p
 }
 
-func familyOf(is6 bool) firewall.Family {
+func familyOf(is6 bool) iptables.Family {
 	if is6 {
-		return firewall.IPv6
+		return iptables.IPv6
 	}
-	return firewall.IPv4
+	return iptables.IPv4
 }
 
 // stops returns what is reported to keep a stranger out, by port.
@@ -179,7 +179,7 @@ func (l *fateLab) stops() map[uint16]string {
 	p, f := passedHere(l.t), familyOf(l.is6)
 	filters, all := p.Filters(f, Nobody), make(map[uint16]string)
 	for _, port := range fatePorts {
-		a := admission{proto: "udp", ports: firewall.PortRange{First: port, Last: port}}
+		a := admission{proto: "udp", ports: iptables.PortRange{First: port, Last: port}}
 		for _, i := range p.by(netip.PrefixFrom(l.strange, l.strange.BitLen()), f) {
 			for _, s := range filters.stops(a, i, toHere) {
 				all[port] = s.where + " " + s.rule

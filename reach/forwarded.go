@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // This file is about a PBX in a container, which is reached by ports that this host sends on. A
@@ -18,7 +19,7 @@ import (
 // the answers to them.
 func forwardedElsewhere(cfg config.Config, p Passed, known []Obstacle) (found []Obstacle) {
 	var all droppers
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		filters := p.Filters(f, Nobody)
 		for _, to := range Published(p.Rules, p.Native, f) {
 			for _, a := range forPhones(cfg, to) {
@@ -68,7 +69,7 @@ func (f *filters) stopsOnwards(a admission, to firewall.Published) (all []stop) 
 
 // alsoBy returns those ports of a stop at which packets by another interface also end there;
 // other has the stops of that interface.
-func (s stop) alsoBy(other []stop) (ports []firewall.PortRange) {
+func (s stop) alsoBy(other []stop) (ports []iptables.PortRange) {
 	for _, o := range other {
 		if o.where == s.where && o.rule == s.rule {
 			for _, r := range o.ports {
@@ -81,7 +82,7 @@ func (s stop) alsoBy(other []stop) (ports []firewall.PortRange) {
 
 // sentOn returns the ports of a family that are sent on, without those whose packets all end on
 // their way, no matter from whom.
-func (p Passed) sentOn(f firewall.Family) (ports []firewall.Published) {
+func (p Passed) sentOn(f iptables.Family) (ports []firewall.Published) {
 	filters := p.Filters(f, Nobody)
 	for _, to := range Published(p.Rules, p.Native, f) {
 		protos := []string{to.Proto}
@@ -89,13 +90,13 @@ func (p Passed) sentOn(f firewall.Family) (ports []firewall.Published) {
 			protos = portrange.Protocols
 		}
 		if slices.ContainsFunc(protos, func(proto string) bool {
-			var ended []firewall.PortRange
+			var ended []iptables.PortRange
 			for _, s := range filters.stopsOnwards(admission{proto: proto, ports: to.Ports}, to) {
 				if !s.answers {
 					ended = append(ended, s.ports...)
 				}
 			}
-			return !slices.ContainsFunc(portrange.Joined(ended), func(r firewall.PortRange) bool { return r.Covers(to.Ports) })
+			return !slices.ContainsFunc(portrange.Joined(ended), func(r iptables.PortRange) bool { return r.Covers(to.Ports) })
 		}) {
 			ports = append(ports, to)
 		}
@@ -106,7 +107,7 @@ func (p Passed) sentOn(f firewall.Family) (ports []firewall.Published) {
 // forPhones returns those packets to a published port that phones send.
 func forPhones(cfg config.Config, p firewall.Published) (all []admission) {
 	add := func(proto string, r config.PortRange) {
-		if ports := portrange.Within([]firewall.PortRange{p.Ports}, firewall.PortRange(r)); len(ports) > 0 && (p.Proto == "" || p.Proto == proto) {
+		if ports := portrange.Within([]iptables.PortRange{p.Ports}, iptables.PortRange(r)); len(ports) > 0 && (p.Proto == "" || p.Proto == proto) {
 			all = append(all, admission{proto: proto, ports: ports[0]})
 		}
 	}

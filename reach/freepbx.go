@@ -15,7 +15,7 @@ func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted 
 	var all []firewall.Trusted
 	for _, k := range rules {
 		for _, saved := range k.Saved {
-			all = append(all, saved.FreePBXTrusts()...)
+			all = append(all, firewall.FreePBXTrusts(saved)...)
 		}
 	}
 	if native != nil {

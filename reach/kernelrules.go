@@ -5,13 +5,14 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // KernelRules are the rules of both families in one backend, as the kernel has them.
 type KernelRules struct {
 	Backend firewall.Backend
 	Used    bool // the backend that voipbl puts its rules in
-	Saved   [2]*firewall.Saved
+	Saved   [2]*iptables.Saved
 }
 
 // AtOneMoment returns a context for a command that only reads: the kernel's rules are listed

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // legCase has rules of others, each a command: TOOL is iptables of a backend and family, "table"
@@ -184,8 +184,8 @@ func TestLegsByPackets(t *testing.T) {
 		container := star.Join(there...)
 		star.Forward()
 		star.Know()
-		for f := range firewall.Families {
-			is6 := f == int(firewall.IPv6)
+		for f := range iptables.Families {
+			is6 := f == int(iptables.IPv6)
 			l := &legLab{t: t, backend: backend, star: star, is6: is6, phone: phone, container: container, here: here[f], there: there[f].Addr(), caller: phone.Addr(is6), other: there[f].Addr().Next()}
 			l.run("", "ip", map[bool]string{false: "-4", true: "-6"}[is6], "route", "add", "default", "via", l.caller.String(), "dev", "host1")
 			for i, c := range answerCases {
@@ -299,7 +299,7 @@ func (l *legLab) clear() {
 func (l *legLab) said(sentOn bool) (in, out bool) {
 	l.t.Helper()
 	p, f := passedHere(l.t), familyOf(l.is6)
-	filters, a := p.Filters(f, Nobody), admission{proto: "udp", ports: firewall.PortRange{First: 5060, Last: 5060}}
+	filters, a := p.Filters(f, Nobody), admission{proto: "udp", ports: iptables.PortRange{First: 5060, Last: 5060}}
 	var stops []stop
 	if sentOn {
 		published := Published(p.Rules, p.Native, f)

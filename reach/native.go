@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -16,11 +17,11 @@ import (
 // table that iptables' tools cannot list is read here instead, and what they list wrongly is
 // marked in rules. With elements, it also reads the members of sets.
 func ReadNative(ctx context.Context, rules []KernelRules, elements bool) (*nft.Ruleset, error) {
-	family := map[nft.Family]firewall.Family{nft.IPv4: firewall.IPv4, nft.IPv6: firewall.IPv6}
+	family := map[nft.Family]iptables.Family{nft.IPv4: iptables.IPv4, nft.IPv6: iptables.IPv6}
 	native, err := nft.Read(ctx, nft.Options{Elements: elements, IPTables: func(f nft.Family, name string) bool {
 		of, ip := family[f]
 		return ip && !slices.ContainsFunc(rules, func(k KernelRules) bool {
-			return k.Backend == firewall.NFT && !errors.As(k.Saved[of].Readable(name), new(*firewall.IncompatibleError))
+			return k.Backend == firewall.NFT && !errors.As(k.Saved[of].Readable(name), new(*iptables.IncompatibleError))
 		})
 	}})
 	if err != nil {
@@ -58,13 +59,13 @@ func OtherOwners(rules []KernelRules, native *nft.Ruleset) []string {
 
 // Published returns the ports of a family that are sent on to containers and other hosts without
 // passing INPUT, by any program's rules.
-func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []firewall.Published {
+func Published(rules []KernelRules, native *nft.Ruleset, f iptables.Family) []firewall.Published {
 	var all []firewall.Published
 	for _, k := range rules {
-		all = append(all, k.Saved[f].Published()...)
+		all = append(all, firewall.PublishedPorts(k.Saved[f])...)
 	}
 	if native != nil {
-		for _, p := range native.Published(f == firewall.IPv6) {
+		for _, p := range native.Published(f == iptables.IPv6) {
 			all = append(all, firewall.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
 		}
 	}
@@ -78,7 +79,7 @@ func Published(rules []KernelRules, native *nft.Ruleset, f firewall.Family) []fi
 // Publishes reports whether containers publish ports of this host, or are about to: Docker and
 // Podman make their tables and chains before the first port.
 func Publishes(rules []KernelRules, native *nft.Ruleset) bool {
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		if len(Published(rules, native, f)) > 0 || slices.ContainsFunc(rules, func(k KernelRules) bool { return k.Saved[f].HasChain("nat", "DOCKER") }) {
 			return true
 		}
@@ -92,7 +93,7 @@ func Publishes(rules []KernelRules, native *nft.Ruleset) bool {
 func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 	avoid := freePBX || native != nil && native.Owns(nft.FreePBX) || Publishes(rules, native)
 	for _, k := range rules {
-		avoid = avoid || k.Saved[firewall.IPv4].FreePBX()
+		avoid = avoid || k.Saved[iptables.IPv4].FreePBX()
 		for _, s := range k.Saved {
 			avoid = avoid || k.Used && s.Trouble == nil && s.Readable("filter") != nil
 		}
@@ -104,7 +105,7 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 // INPUT is avoided. last is the previous answer, which is used if some rules cannot be read at
 // the moment; unread says why. The answer is found even if drop_at is not "auto", so that the
 // remembered one is right when it becomes "auto".
-func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved, last bool) (at firewall.Place, avoid bool, unread error) {
+func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved, last bool) (at firewall.Place, avoid bool, unread error) {
 	rules, native, unread := ReadAround(ctx, cfg, b, saved)
 	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || unread != nil && last
 	return settings.DropPlace(cfg, avoid), avoid, unread
@@ -112,7 +113,7 @@ func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2
 
 // ReadAround adds all other rules to those already read of a backend. With an error it still
 // returns what could be read.
-func ReadAround(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*firewall.Saved) (rules []KernelRules, native *nft.Ruleset, err error) {
+func ReadAround(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved) (rules []KernelRules, native *nft.Ruleset, err error) {
 	rules, otherErr := WithOther(ctx, KernelRules{b, true, saved})
 	native, nativeErr := ReadNative(ctx, rules, false)
 	return rules, native, errors.Join(otherErr, nativeErr, unread(cfg, rules))
@@ -123,7 +124,7 @@ func ReadAround(ctx context.Context, cfg config.Config, b firewall.Backend, save
 func unread(cfg config.Config, rules []KernelRules) error {
 	var errs []error
 	for _, k := range rules {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if settings.WantsRules(cfg, f) {
 				errs = append(errs, k.Saved[f].Unknown())
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -61,7 +62,7 @@ type Passed struct {
 func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, error) {
 	var all []Obstacle
 	for _, k := range p.Rules {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			all = append(all, unreached(k, f)...)
 		}
 	}
@@ -69,7 +70,7 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, 
 		all = append(all, droppedElsewhere(*base, p, all)...)
 	}
 	all = append(all, forwardedElsewhere(cfg, p, all)...)
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		if o := bypassed(cfg, p, f); o != nil {
 			all = append(all, *o)
 		}
@@ -81,17 +82,17 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, 
 }
 
 // RulesCommand is the name of a family's tool in a backend, such as "ip6tables-legacy".
-func RulesCommand(b firewall.Backend, f firewall.Family) string {
+func RulesCommand(b firewall.Backend, f iptables.Family) string {
 	return [...]string{"iptables", "ip6tables"}[f] + "-" + string(b)
 }
 
 // unreached finds voipbl's rules that no packet reaches, because of somebody else's rule above
 // them.
-func unreached(k KernelRules, f firewall.Family) []Obstacle {
+func unreached(k KernelRules, f iptables.Family) []Obstacle {
 	type cause struct{ table, chain, rule string }
 	var causes []cause
 	behind := make(map[cause][]firewall.Shadow)
-	for _, s := range k.Saved[f].Shadowed() {
+	for _, s := range firewall.Shadowed(k.Saved[f]) {
 		if s.Same || !s.Ours {
 			continue
 		}
@@ -108,11 +109,11 @@ func unreached(k KernelRules, f firewall.Family) []Obstacle {
 		o := Obstacle{
 			Kind:   Unreached,
 			Remedy: fmt.Sprintf("take it out or make it narrower: %s%s -D %s %s", tool, TableOption(c.table), c.chain, c.rule),
-			where:  whereOf(k.Backend, f, c.table, c.chain), rule: "-A " + c.chain + " " + firewall.WithoutPurpose(c.rule),
+			where:  whereOf(k.Backend, f, c.table, c.chain), rule: "-A " + c.chain + " " + iptables.WithoutPurpose(c.rule),
 		}
 		for _, s := range behind[c] {
-			purposes = append(purposes, "\""+firewall.Purpose(s.Rule)+"\"")
-			if strings.HasSuffix(" "+s.Rule, " -j "+firewall.BaseChain) {
+			purposes = append(purposes, "\""+iptables.Purpose(s.Rule)+"\"")
+			if strings.HasSuffix(" "+s.Rule, " -j "+iptables.BaseChain) {
 				o.Error = fmt.Sprintf("%s: the base rules are installed, and no packet comes to them: %s stands above", tool, by)
 			}
 		}
@@ -140,14 +141,14 @@ func firstFew(all []string, few int) string {
 
 // bypassed finds ports that are sent on to containers and other hosts if the members of the sets
 // are dropped only in INPUT; else nil.
-func bypassed(cfg config.Config, on Passed, f firewall.Family) *Obstacle {
+func bypassed(cfg config.Config, on Passed, f iptables.Family) *Obstacle {
 	set := [2]string{cfg.Set, cfg.SetName6()}[f]
 	dropped := false
 	for _, k := range on.Rules {
-		if k.Saved[f].ForwardLooksAt(set) {
+		if firewall.ForwardLooksAt(k.Saved[f], set) {
 			return nil
 		}
-		dropped = dropped || k.Saved[f].LooksAt(set)
+		dropped = dropped || firewall.LooksAt(k.Saved[f], set)
 	}
 	var ports []string
 	for _, p := range on.sentOn(f) {

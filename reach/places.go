@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -75,7 +76,7 @@ type PlacesFinder struct {
 
 type familyTracer struct {
 	backend firewall.Backend
-	family  firewall.Family
+	family  iptables.Family
 	*firewall.Tracer
 }
 
@@ -96,7 +97,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	p := &PlacesFinder{cfg: cfg, Kernel: kernel, rules: rules, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
 	in := firewall.Sources{Set: p.inSet, Recent: p.inRecent}
 	for _, k := range rules {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			saved := k.Saved[f]
 			if saved == nil {
 				continue
@@ -105,7 +106,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 				p.unread[f] = append(p.unread[f], saved.Trouble.Error())
 				continue
 			}
-			p.tracers = append(p.tracers, familyTracer{k.Backend, f, saved.NewTracer(in)})
+			p.tracers = append(p.tracers, familyTracer{k.Backend, f, firewall.NewTracer(saved, in)})
 		}
 	}
 	var err error
@@ -173,16 +174,16 @@ func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	return places, slices.Concat(p.unread[f], unread) // reading a set may have failed meanwhile
 }
 
-func familyFor(q netip.Prefix) firewall.Family {
+func familyFor(q netip.Prefix) iptables.Family {
 	if q.Addr().Is6() {
-		return firewall.IPv6
+		return iptables.IPv6
 	}
-	return firewall.IPv4
+	return iptables.IPv4
 }
 
 // byInterface returns the places of packets that arrive by an interface, or by any if by is
 // empty. cut names the tools whose rules are too many to follow them all.
-func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string, others []firewall.Others) (places []Place, cut []string) {
+func (p *PlacesFinder) byInterface(q netip.Prefix, f iptables.Family, by string, others []firewall.Others) (places []Place, cut []string) {
 	for i, t := range p.tracers {
 		if t.family != f {
 			continue
@@ -218,7 +219,7 @@ func (p *PlacesFinder) byInterface(q netip.Prefix, f firewall.Family, by string,
 }
 
 // turned are the packets to other ports of this host than those that they are sent to.
-func (p *PlacesFinder) turned(f firewall.Family, by string) (all []part) {
+func (p *PlacesFinder) turned(f iptables.Family, by string) (all []part) {
 	for _, proto := range portrange.Protocols {
 		for _, t := range p.natOf(f).parts(admission{proto: proto, ports: portrange.All}, by, toHere) {
 			if t.to.ToPort != 0 && !t.away {
@@ -267,7 +268,7 @@ func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, o
 
 // translated reports whether nat may give packets to a port that a place names another port, so
 // that they do not end there.
-func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
+func (p *PlacesFinder) translated(at Place, f iptables.Family, by string) bool {
 	return slices.ContainsFunc(at.Ports, func(of string) bool {
 		of, _, _ = strings.Cut(of, " to ")
 		proto, ports, some := strings.Cut(of, " ")
@@ -279,7 +280,7 @@ func (p *PlacesFinder) translated(at Place, f firewall.Family, by string) bool {
 }
 
 // natOf finds out what nat does to packets of a family.
-func (p *PlacesFinder) natOf(f firewall.Family) *filters {
+func (p *PlacesFinder) natOf(f iptables.Family) *filters {
 	if p.nat[f] == nil {
 		p.nat[f] = p.way.Filters(f, Nobody)
 	}
@@ -300,7 +301,7 @@ func allBut(all []firewall.Others, one int) (o firewall.Others) {
 func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.Prefix) Place {
 	tool := RulesCommand(t.backend, t.family)
 	at := Place{
-		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + firewall.WithoutPurpose(found.Rule), Set: found.Set,
+		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + iptables.WithoutPurpose(found.Rule), Set: found.Set,
 		Rejected: found.Rejected, Ports: append([]string{}, found.Only...), Part: found.Part, LetIn: append([]string{}, found.But...), Interface: found.In,
 		Containers: found.Forwarded, Certain: found.Certain, Then: found.Then, early: found.Early, behind: !found.Early,
 		past: found.In != "", someHere: len(p.way.here()) > 0 && !found.Early && !found.Forwarded,

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // This file follows packets of a set's member to the ports of phones. A rule that drops the
@@ -29,9 +30,9 @@ func memberOf(sets []string) firewall.Sources {
 
 // dropsFirst reports whether a rule drops all members of a set before anybody else's rule, so
 // that there is nothing to follow.
-func (p Passed) dropsFirst(f firewall.Family, set string, theirs bool) bool {
+func (p Passed) dropsFirst(f iptables.Family, set string, theirs bool) bool {
 	return slices.ContainsFunc(p.Rules, func(k KernelRules) bool {
-		return slices.ContainsFunc(k.Saved[f].DropRules(set), func(d firewall.DropRule) bool { return d.First() && !(theirs && d.Ours) })
+		return slices.ContainsFunc(k.Saved[f].DropRules(set), func(d iptables.DropRule) bool { return d.First() && !(theirs && d.Ours) })
 	})
 }
 
@@ -49,10 +50,10 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 	f.Left.Renew()
 	members := f.asking(memberOf(append(lists, set)))
 	for _, proto := range portrange.Protocols {
-		var open []firewall.PortRange
+		var open []iptables.PortRange
 		for _, r := range cfg.Firewall.SIP.Ports {
 			for _, by := range f.by(netip.Prefix{}, f.family) {
-				open = append(open, members.open(admission{proto: proto, ports: firewall.PortRange(r)}, by, theirs)...)
+				open = append(open, members.open(admission{proto: proto, ports: iptables.PortRange(r)}, by, theirs)...)
 			}
 		}
 		for _, r := range portrange.Joined(open) {
@@ -77,12 +78,12 @@ func (f *filters) asking(in firewall.Sources) *filters {
 }
 
 // open returns those ports of an admission whose packets may pass all rules of iptables.
-func (f *filters) open(a admission, by string, theirs bool) []firewall.PortRange {
+func (f *filters) open(a admission, by string, theirs bool) []iptables.PortRange {
 	packet := f.packet(a, by, toHere)
 	others := f.affects(packet, toHere)
-	left := []firewall.PortRange{a.ports}
+	left := []iptables.PortRange{a.ports}
 	for i, t := range f.all {
-		var open []firewall.PortRange
+		var open []iptables.PortRange
 		for _, r := range left {
 			open = append(open, t.Behind(others[i]).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
 		}

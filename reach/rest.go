@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -23,11 +24,11 @@ func RestOf(rules []KernelRules, native *nft.Ruleset) *Rest {
 	if owners == nil {
 		owners = []string{}
 	}
-	return &Rest{Owners: owners, IPv4: reception(rules, firewall.IPv4), IPv6: reception(rules, firewall.IPv6)}
+	return &Rest{Owners: owners, IPv4: reception(rules, iptables.IPv4), IPv6: reception(rules, iptables.IPv6)}
 }
 
 // Of is what INPUT does with strangers of a family.
-func (r Rest) Of(f firewall.Family) firewall.Reception {
+func (r Rest) Of(f iptables.Family) firewall.Reception {
 	return [...]firewall.Reception{r.IPv4, r.IPv6}[f]
 }
 
@@ -50,14 +51,14 @@ func (r Rest) Words(on string) string {
 
 // reception returns what all backends together do with strangers, without voipbl's base rules. A
 // family that the kernel does not have counts as open as the other.
-func reception(rules []KernelRules, f firewall.Family) firewall.Reception {
+func reception(rules []KernelRules, f iptables.Family) firewall.Reception {
 	all := firewall.LetsIn
 	for _, k := range rules {
 		saved := k.Saved[f]
 		if saved.Absent || saved.HasBase() {
 			continue
 		}
-		switch r := saved.Reception(); {
+		switch r := firewall.ReceptionOf(saved); {
 		case r == firewall.KeepsOut:
 			return r
 		case r == firewall.Unclear:

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // maxSavedRules is how many bytes of saved rules are read at most. A rule has some hundred.
@@ -28,5 +28,5 @@ func SavedSets(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return firewall.NamedBanSets(text), nil
+	return iptables.NamedBanSets(text), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // dockerRules returns the rules of a host with base rules on which Docker sends ports from 10000
@@ -22,9 +23,9 @@ func dockerRules(t *testing.T, ports int, others string) []KernelRules {
 	}
 	listing := "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A DOCKER -i docker0 -j RETURN\n" + nat.String() +
 		"COMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:DOCKER - [0:0]\n:VOIPBL-INPUT - [0:0]\n" + others + "-A INPUT -j VOIPBL-INPUT\n-A FORWARD -o docker0 -j DOCKER\n" + filter.String() + "COMMIT\n"
-	var saved [2]*firewall.Saved
+	var saved [2]*iptables.Saved
 	for f, text := range []string{listing, ""} {
-		s, err := firewall.ParseSaved(firewall.Family(f), []byte(text))
+		s, err := iptables.ParseSaved(iptables.Family(f), []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

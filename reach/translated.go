@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -44,9 +45,9 @@ func (f *filters) parts(a admission, by string, l leg) []part {
 }
 
 func (f *filters) part(a admission, by string) (parts []part) {
-	kinds, translates := [][]firewall.PortRange{{a.ports}}, false
-	cut := func(within func(firewall.PortRange) [][]firewall.PortRange) {
-		var pieces [][]firewall.PortRange
+	kinds, translates := [][]iptables.PortRange{{a.ports}}, false
+	cut := func(within func(iptables.PortRange) [][]iptables.PortRange) {
+		var pieces [][]iptables.PortRange
 		for _, kind := range kinds {
 			for _, ports := range kind {
 				pieces = append(pieces, within(ports)...)
@@ -55,15 +56,15 @@ func (f *filters) part(a admission, by string) (parts []part) {
 		kinds, translates = pieces, true
 	}
 	for i, t := range f.all {
-		if t.saved.Translates() {
-			cut(f.kindsOf(fmt.Sprint(i), func() [][]firewall.PortRange {
-				kinds, _ := portrange.AllKinds(t.saved.NATPorts())
+		if firewall.Translates(t.saved) {
+			cut(f.kindsOf(fmt.Sprint(i), func() [][]iptables.PortRange {
+				kinds, _ := portrange.AllKinds(firewall.NATPorts(t.saved))
 				return kinds
 			}))
 		}
 	}
-	if is6 := f.family == firewall.IPv6; f.Native != nil && f.Native.Translates(is6) {
-		cut(f.kindsOf("native "+a.proto, func() [][]firewall.PortRange { return f.Native.NATKinds(a.proto, is6) }))
+	if is6 := f.family == iptables.IPv6; f.Native != nil && f.Native.Translates(is6) {
+		cut(f.kindsOf("native "+a.proto, func() [][]iptables.PortRange { return f.Native.NATKinds(a.proto, is6) }))
 	}
 	for _, kind := range kinds {
 		for _, ports := range kind {
@@ -78,7 +79,7 @@ func (f *filters) part(a admission, by string) (parts []part) {
 }
 
 // kindsOf returns the kinds of ports that nat rules distinguish, found only once.
-func (f *filters) kindsOf(rules string, kinds func() [][]firewall.PortRange) func(firewall.PortRange) [][]firewall.PortRange {
+func (f *filters) kindsOf(rules string, kinds func() [][]iptables.PortRange) func(iptables.PortRange) [][]iptables.PortRange {
 	if f.nat[rules] == nil {
 		f.nat[rules] = portrange.NewIndex(kinds()).Within
 	}
@@ -144,7 +145,7 @@ func (p *part) lose(o Obstacle, target string) {
 	o.Kind = Unreached
 	o.Remedy += fmt.Sprintf("; and make one with \"%s\" in its place; or \"sysctl -w net.ipv4.conf.all.route_localnet=1\", for a program that listens on 127.0.0.1 alone", target)
 	p.away = true // they never pass INPUT
-	p.turns = stop{Obstacle: o, turned: turnedTo{proto: p.proto, lost: true}, ports: []firewall.PortRange{p.ports}}
+	p.turns = stop{Obstacle: o, turned: turnedTo{proto: p.proto, lost: true}, ports: []iptables.PortRange{p.ports}}
 }
 
 // turn notes where packets of a part go.
@@ -154,7 +155,7 @@ func (p *part) turn(here bool, port uint16, any bool, by stop) {
 		p.away = true
 	case port != 0 && (port != p.ports.First || port != p.ports.Last):
 		p.to.ToPort, p.turns = port, by
-		p.turns.Kind, p.turns.ports = Unreached, []firewall.PortRange{p.ports}
+		p.turns.Kind, p.turns.ports = Unreached, []iptables.PortRange{p.ports}
 		p.turns.turned = turnedTo{proto: p.proto, port: port}
 	}
 }
@@ -174,7 +175,7 @@ func (to turnedTo) String() string { return fmt.Sprintf("%s %d", to.proto, to.po
 // from the local networks looks the same, and a port that the base rules already have is open
 // for others.
 func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
-	has := func(r firewall.PortRange) bool { return r.Has(to.port) }
+	has := func(r iptables.PortRange) bool { return r.Has(to.port) }
 	isSIP := func(a admission) bool { return slices.ContainsFunc(base.SIP, a.ports.Overlaps) }
 	for _, a := range sent {
 		if isSIP(a) != isSIP(sent[0]) || !isSIP(a) && a.from.IsValid() != sent[0].from.IsValid() {
@@ -210,7 +211,7 @@ func (f *filters) turned(a admission, by string) (all []stop) {
 }
 
 // openOf returns those ports of a part whose packets may come in.
-func (f *filters) openOf(p part, by string) (open []firewall.PortRange) {
+func (f *filters) openOf(p part, by string) (open []iptables.PortRange) {
 	packet := f.packet(p.admission, by, p.leg)
 	others := f.affects(packet, toHere)
 	for i, t := range f.all {

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // The base rules refer to sets and a chain that fail2ban fills. They are made if
@@ -21,7 +22,7 @@ import (
 func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
-		name := firewall.BanSetName(firewall.Family(f))
+		name := firewall.BanSetName(iptables.Family(f))
 		made, err := r.Sets.EnsureBanSet(name, f)
 		if err != nil {
 			return err
@@ -41,7 +42,7 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
-		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), firewall.BanSetName(firewall.Family(f))} {
+		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), firewall.BanSetName(iptables.Family(f))} {
 			if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {
@@ -54,10 +55,10 @@ func (r *Hold) missingSets() ([]string, error) {
 
 // AbsentBans are the chains of fail2ban that base rules refer to and that are not there, by
 // family, and the sets.
-func (r *Hold) AbsentBans(saved [2]*firewall.Saved) (chains [2]bool, sets []string, err error) {
+func (r *Hold) AbsentBans(saved [2]*iptables.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
-		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", firewall.SSHChain)
-		name := firewall.BanSetName(firewall.Family(f))
+		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", iptables.SSHChain)
+		name := firewall.BanSetName(iptables.Family(f))
 		if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 			sets = append(sets, name)
 		} else if err != nil {
@@ -74,7 +75,7 @@ type droppedBans struct{ Chains, Sets, Stay []string }
 // it.
 func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 	for _, fw := range firewall.Backends() {
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			if !r.Record.Chains[f] {
 				continue
 			}
@@ -83,7 +84,7 @@ func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 				return d, err
 			}
 			if gone {
-				d.Chains = append(d.Chains, fmt.Sprintf("%s (%s)", firewall.SSHChain, f))
+				d.Chains = append(d.Chains, fmt.Sprintf("%s (%s)", iptables.SSHChain, f))
 				r.Record.Chains[f] = false
 			}
 		}

@@ -5,12 +5,14 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/term"
+
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
-	"golang.org/x/term"
 )
 
 // How says how to go about the rules.
@@ -68,7 +70,7 @@ func (how How) circumstances(from logins.Connection, terminal bool) Circumstance
 }
 
 // meet looks up who is there and whose firewall this is, and adds it.
-func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*firewall.Saved) Circumstances {
+func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*iptables.Saved) Circumstances {
 	connections, err := logins.Inbound()
 	c = c.beside(base, saved, logins.SSH(), connections, err, r.Look())
 	c.Owner = r.checkOwners(ctx, saved)
@@ -77,7 +79,7 @@ func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, sa
 
 // beside adds who is there, and would be let in by base rules or not. unknown is why the
 // connections could not be listed.
-func (c Circumstances) beside(base firewall.Base, saved [2]*firewall.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
+func (c Circumstances) beside(base firewall.Base, saved [2]*iptables.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
 	c.LoggedIn = len(sessions) > 0
 	c.MaybeLoggedIn = maybeLoggedIn(base, connections, unknown)
 	c.Unclear = lockout.Unclear(ways)
@@ -87,7 +89,7 @@ func (c Circumstances) beside(base firewall.Base, saved [2]*firewall.Saved, sess
 
 // of adds what is known of the base rules.
 func (c Circumstances) of(w want, s *sight) Circumstances {
-	c.There, c.Accepted = s.saved[firewall.IPv4].HasBase(), s.state.accepted(w.key)
+	c.There, c.Accepted = s.saved[iptables.IPv4].HasBase(), s.state.accepted(w.key)
 	c.Used = s.state.used() || s.record.Wanted != "" // if the state is lost, the kernel's rules tell
 	return c
 }
@@ -133,7 +135,7 @@ func onTerminal() bool {
 }
 
 // checkOwners refuses base rules beside another owner of INPUT.
-func (r *Hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error {
+func (r *Hold) checkOwners(ctx context.Context, saved [2]*iptables.Saved) error {
 	if r.Cfg.Firewall.BesideOthers {
 		return nil
 	}
@@ -143,5 +145,5 @@ func (r *Hold) checkOwners(ctx context.Context, saved [2]*firewall.Saved) error 
 	if len(owners) == 0 {
 		return nil
 	}
-	return &OtherOwnerError{owners, saved[firewall.IPv4].HasBase()}
+	return &OtherOwnerError{owners, saved[iptables.IPv4].HasBase()}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 )
@@ -67,7 +68,7 @@ func TestCaller(t *testing.T) {
 func TestBeside(t *testing.T) {
 	base := firewall.Base{
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
-		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
+		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
 	}
 	from := func(addrs ...string) (sessions []logins.Login) {
 		for _, a := range addrs {
@@ -91,7 +92,7 @@ func TestBeside(t *testing.T) {
 		{"it is not known", nil, nil, net.ErrClosed, host.Ways{}, false, true, 0},
 		{"a VPN", from("192.0.2.7"), nil, nil, vpn, true, false, 2},
 	} {
-		got := Circumstances{Caller: true}.beside(base, [2]*firewall.Saved{}, c.logins, c.connections, c.unknown, c.ways)
+		got := Circumstances{Caller: true}.beside(base, [2]*iptables.Saved{}, c.logins, c.connections, c.unknown, c.ways)
 		if !got.Caller || got.LoggedIn != c.logged || got.MaybeLoggedIn != c.maybe || got.Unclear || len(got.Out) != c.out {
 			t.Errorf("%s: %+v", c.name, got)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -33,18 +34,18 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		}
 	}
 	done, partly, err := r.apply(ctx, want, saved)
-	if d.byHand && partly != nil && partly.Family == firewall.IPv4 {
+	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
 		// Who asks for rules by hand is told that there are none.
-		before := firewall.Wanted{saved[firewall.IPv4].Own(), saved[firewall.IPv6].Own()}
+		before := firewall.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
 		_, backErr := r.Fw.Apply(ctx, before, done.Saved, nil)
-		if back, again := firewall.Partly(backErr); again && back.Family == firewall.IPv4 {
+		if back, again := firewall.Partly(backErr); again && back.Family == iptables.IPv4 {
 			backErr = nil // it is as it was
 		}
 		partly, err = nil, errors.Join(partly, backErr)
 	}
 	if HasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
 		// A kernel that cannot have the base rules can have the drop.
-		if report.WithoutBase = done.Failed; err == nil && partly.Family == firewall.IPv6 {
+		if report.WithoutBase = done.Failed; err == nil && partly.Family == iptables.IPv6 {
 			report.Families = append(report.Families, problem.OfFamily(partly))
 		} else {
 			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
@@ -60,7 +61,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		}
 		done, partly, err = r.apply(ctx, want, done.Saved)
 	}
-	if !HasBase(want) || err != nil && !saved[firewall.IPv4].HasBase() {
+	if !HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase() {
 		if _, dropErr := r.DropBans(ctx); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
 		}
@@ -83,11 +84,11 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
 	report.seek = r.seeking()
 	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, whether a rule changes or not
-		report.Generation = done.Saved[firewall.IPv4].Generation
+		report.Generation = done.Saved[iptables.IPv4].Generation
 	}
 	r.accept(base, report)
 	r.remember(done, want, d, report)
-	if partly != nil && partly.Family == firewall.IPv4 {
+	if partly != nil && partly.Family == iptables.IPv4 {
 		return partly // most of what attacks a host does so over IPv4
 	}
 	return nil
@@ -96,7 +97,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 // DropFirst carries out of a decision what is never put on trial: all but the base rules.
 func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
 	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.Saved), d.Saved)
-	if partly != nil && partly.Family == firewall.IPv4 {
+	if partly != nil && partly.Family == iptables.IPv4 {
 		err = partly
 	}
 	if err != nil {
@@ -111,7 +112,7 @@ func refusedByKernel(err error) bool {
 	if errors.Is(err, firewall.ErrLocked) {
 		return false
 	}
-	refused, incompatible := (*firewall.ToolError)(nil), (*firewall.IncompatibleError)(nil)
+	refused, incompatible := (*firewall.ToolError)(nil), (*iptables.IncompatibleError)(nil)
 	return errors.As(err, &refused) || errors.As(err, &incompatible)
 }
 
@@ -126,7 +127,7 @@ func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
 	if err == nil {
 		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
 	}
-	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off {
+	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off {
 		return nil
 	}
 	if err != nil {

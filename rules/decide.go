@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 )
 
@@ -24,7 +25,7 @@ type Decision struct {
 	Families []problem.FamilyProblem
 
 	saw   *sight
-	Saved [2]*firewall.Saved // what stands in the kernel
+	Saved [2]*iptables.Saved // what stands in the kernel
 	want  firewall.Wanted    // what is wanted, without what is refused
 	base  *firewall.Base     // the base rules as configured, if they are among it
 	plans [2]*firewall.Plan
@@ -110,7 +111,7 @@ func mayInstall(w want, s *sight, c Circumstances, all firewall.Wanted) (why err
 // HasBase reports whether the base rules are among what is wanted: their chain
 // does nothing by itself.
 func HasBase(w firewall.Wanted) bool {
-	for _, t := range w[firewall.IPv4] {
+	for _, t := range w[iptables.IPv4] {
 		for _, h := range t.Hooks {
 			if h.Chain == "INPUT" && h.Last {
 				return true

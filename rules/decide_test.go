@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -39,14 +40,14 @@ func baseOf(t *testing.T, yaml string) *firewall.Base {
 }
 
 // inKernel is what the kernel lists once it has the rules that a configuration asks for.
-func inKernel(t *testing.T, yaml string) (saved [2]*firewall.Saved) {
+func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 	t.Helper()
 	var want firewall.Wanted
 	if yaml != nothing {
 		cfg := testvalue.Config(t, yaml)
 		want = withBase(dropOf(cfg), settings.BaseSettings(cfg, nil))
 	}
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		var b strings.Builder
 		for _, table := range want[f] {
 			fmt.Fprintf(&b, "*%s\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", table.Name)
@@ -71,7 +72,7 @@ func inKernel(t *testing.T, yaml string) (saved [2]*firewall.Saved) {
 			b.WriteString("COMMIT\n")
 		}
 		var err error
-		if saved[f], err = firewall.ParseSaved(f, []byte(b.String())); err != nil {
+		if saved[f], err = iptables.ParseSaved(f, []byte(b.String())); err != nil {
 			t.Fatalf("%v\n%s", err, b.String())
 		}
 	}
@@ -106,7 +107,7 @@ func short(t *testing.T, w want, d *Decision) string {
 	for f, plan := range d.plans {
 		for _, c := range plan.Changes {
 			what := "drop"
-			if c.Base() || c.Chain == firewall.SSHChain { // which they need
+			if c.Base() || c.Chain == iptables.SSHChain { // which they need
 				what = "base"
 			}
 			if word := map[firewall.Op]string{firewall.OpAdd: "+", firewall.OpCreate: "+", firewall.OpRemove: "-", firewall.OpDelete: "-"}[c.Op] + what; !slices.Contains(changes[f], word) {
@@ -242,7 +243,7 @@ func TestDecide(t *testing.T) {
 // TestHasBase: base rules are in force where INPUT ends with them.
 func TestHasBase(t *testing.T) {
 	hook := func(chain string, last bool) firewall.Wanted {
-		return firewall.Wanted{{{Name: "filter", Hooks: []firewall.Hook{{Chain: chain, Last: last}}}}, nil}
+		return firewall.Wanted{{{Name: "filter", Hooks: []iptables.Hook{{Chain: chain, Last: last}}}}, nil}
 	}
 	for _, c := range []struct {
 		is   firewall.Wanted
@@ -264,14 +265,14 @@ func TestDecideByRecord(t *testing.T) {
 	if got := short(t, w, decide(w, s, boot)); got != "no base: Unattended" {
 		t.Errorf("the state is lost: %q", got)
 	}
-	s.record.Troubles[firewall.IPv6] = &problem.Problem{Error: "refused"}
+	s.record.Troubles[iptables.IPv6] = &problem.Problem{Error: "refused"}
 	for _, c := range []struct {
 		kernel        string
 		ipv6Off, gone bool
 		want          int
 	}{{dropOnly, false, false, 0}, {nothing, false, false, 1}, {nothing, true, false, 0}, {nothing, false, true, 0}} {
-		s.saved, s.gone[firewall.IPv6], w.ipv6Off = inKernel(t, c.kernel), c.gone, c.ipv6Off
-		if got := decide(w, s, boot).Families; len(got) != c.want || c.want > 0 && (got[0].Error != "refused" || got[0].In != firewall.IPv6) {
+		s.saved, s.gone[iptables.IPv6], w.ipv6Off = inKernel(t, c.kernel), c.gone, c.ipv6Off
+		if got := decide(w, s, boot).Families; len(got) != c.want || c.want > 0 && (got[0].Error != "refused" || got[0].In != iptables.IPv6) {
 			t.Errorf("%+v: %+v", c, got)
 		}
 	}

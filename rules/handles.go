@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -31,7 +32,7 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 	at, _, _ := reach.DropAt(ctx, h.Cfg, h.Fw.Backend, saved, stoodAtPrerouting(h.Cfg, saved))
 	want := settings.DropSettings(h.Cfg, h.Kernel, at).Wanted().KeepBase(saved)
 	_, err = h.Fw.Apply(ctx, want, saved, nil)
-	if partly, yes := firewall.Partly(err); yes && partly.Family == firewall.IPv6 {
+	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 {
 		return nil // told where all rules are made
 	}
 	return err
@@ -39,8 +40,8 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 
 // stoodAtPrerouting reports whether our drop stands there, which is all that tells what was
 // decided the last time where the state folder cannot be used.
-func stoodAtPrerouting(cfg config.Config, saved [2]*firewall.Saved) bool {
-	for _, f := range firewall.Families {
+func stoodAtPrerouting(cfg config.Config, saved [2]*iptables.Saved) bool {
+	for _, f := range iptables.Families {
 		for _, d := range saved[f].DropRules(cfg.SetName(int(f))) {
 			if d.Ours && d.Table == "raw" {
 				return true

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
@@ -95,7 +96,7 @@ func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) 
 // Shown are one family's rules as text.
 type Shown struct {
 	Family string           `json:"family"`
-	Tables []firewall.Table `json:"tables"`
+	Tables []iptables.Table `json:"tables"`
 	Text   string           `json:"text"` // for iptables-restore --noflush
 
 	// Unresolved are names of trunks of which no address is known, so that there is no
@@ -122,9 +123,9 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 	want := settings.DropSettings(cfg, s.Sets, at)
 	want.Base = settings.BaseSettings(cfg, s.Trunks)
 	var shown []Shown
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		tables := want.Tables(f)
-		text := firewall.Show(tables)
+		text := iptables.Show(tables)
 		for _, name := range s.unresolved {
 			text = fmt.Sprintf("# no rule lets %s of firewall.trunks in: it is not resolved yet\n", name) + text
 		}

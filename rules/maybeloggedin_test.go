@@ -7,11 +7,13 @@ import (
 	"os/exec"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
-	"golang.org/x/sys/unix"
 )
 
 // TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
@@ -44,7 +46,7 @@ func TestMaybeLoggedIn(t *testing.T) {
 	defer listener.Close()
 	base := firewall.Base{
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
-		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []firewall.PortRange{{First: 22, Last: 22}}}},
+		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
 	}
 	maybe := func() bool {
 		connections, err := logins.Inbound()

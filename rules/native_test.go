@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -22,7 +23,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := testvalue.Config(t, "firewall: {drop_at: auto}")
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		saved, err := fw.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -30,7 +31,7 @@ func TestUnreadMovesNothing(t *testing.T) {
 		if _, avoid, err := reach.DropAt(t.Context(), cfg, fw.Backend, saved, true); avoid || err != nil {
 			t.Errorf("all is read, and INPUT is avoided because it was the last time: %v", err)
 		}
-		saved[f] = &firewall.Saved{Family: f, Trouble: unix.ENOBUFS}
+		saved[f] = &iptables.Saved{Family: f, Trouble: unix.ENOBUFS}
 		for _, last := range []bool{true, false} {
 			if at, avoid, err := reach.DropAt(t.Context(), cfg, fw.Backend, saved, last); !errors.Is(err, unix.ENOBUFS) || avoid != last || at != settings.DropPlace(cfg, last) {
 				t.Errorf("%s is not listed: the drop is to stand in %s: %v", f, at, err)

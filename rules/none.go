@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -22,7 +23,7 @@ type noDropError struct {
 	Sets    []string
 	Reached []string        // sets of which it is not all packets, each in words
 	first   string          // of all these sets
-	at      firewall.Family // of that one
+	at      iptables.Family // of that one
 }
 
 func (e *noDropError) Error() string {
@@ -102,14 +103,14 @@ func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 		}
 	}
 	if report.Problem == nil {
-		report.Generation = saved[firewall.IPv4].Generation
+		report.Generation = saved[iptables.IPv4].Generation
 	}
 	return nil
 }
 
 // undropped finds the sets of blocked addresses that have members which no rule drops. With
 // theirs the rules of voipbl do not count.
-func (r *Hold) undropped(ctx context.Context, saved [2]*firewall.Saved, theirs bool) error {
+func (r *Hold) undropped(ctx context.Context, saved [2]*iptables.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
 		for _, set := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))} {
 			if h, err := r.Sets.Header(set); err == nil && h.Elements > 0 {
@@ -143,19 +144,19 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 	var unseen unseenDropError
 	p, passedErr := reach.PassedBy(ctx, rules, nil)
 	for _, f := range cidr.Families {
-		if !settings.WantsRules(cfg, firewall.Family(f)) {
+		if !settings.WantsRules(cfg, iptables.Family(f)) {
 			continue
 		}
 		unknown := passedErr
 		for _, k := range rules {
 			unknown = errors.Join(unknown, k.Saved[f].Unknown())
 		}
-		filters := p.Filters(firewall.Family(f), reach.Nobody)
+		filters := p.Filters(iptables.Family(f), reach.Nobody)
 		for _, set := range sets(f) {
 			lists, err := kernel.Lists(set)
 			unknown := errors.Join(unknown, err)
 			dropped := slices.ContainsFunc(rules, func(k reach.KernelRules) bool {
-				return slices.ContainsFunc(k.Saved[f].DropsAnywhere(append(lists, set)...), func(d firewall.DropRule) bool { return !theirs || !d.Ours })
+				return slices.ContainsFunc(firewall.DropsAnywhere(k.Saved[f], append(lists, set)...), func(d iptables.DropRule) bool { return !theirs || !d.Ours })
 			})
 			var ports []string
 			if dropped {
@@ -171,7 +172,7 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 				continue
 			}
 			if e.first == "" {
-				e.first, e.at = set, firewall.Family(f)
+				e.first, e.at = set, iptables.Family(f)
 			}
 			if dropped {
 				e.Reached = append(e.Reached, reach.ReachedWords(set, ports))
@@ -190,7 +191,7 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 }
 
 // everywhere adds the rules of the other backend, which are in force too.
-func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*firewall.Saved) []reach.KernelRules {
+func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*iptables.Saved) []reach.KernelRules {
 	all := []reach.KernelRules{{Backend: fw.Backend, Used: true, Saved: saved}}
 	other, err := firewall.Open(string(fw.Backend.Other()))
 	if err != nil || !other.InUse() {

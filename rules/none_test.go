@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/cidr"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -25,9 +25,9 @@ func TestNoDrop(t *testing.T) {
 	defer kernel.Close()
 	cfg := testvalue.Config(t, "firewall: {drop_at: none}")
 	backend := func(four, six error) reach.KernelRules {
-		return reach.KernelRules{Saved: [2]*firewall.Saved{{Family: firewall.IPv4, Trouble: four}, {Family: firewall.IPv6, Trouble: six}}}
+		return reach.KernelRules{Saved: [2]*iptables.Saved{{Family: iptables.IPv4, Trouble: four}, {Family: iptables.IPv6, Trouble: six}}}
 	}
-	known, missing := backend(nil, nil), &firewall.MissingToolError{Tool: "ip6tables-legacy-save"}
+	known, missing := backend(nil, nil), &iptables.MissingToolError{Tool: "ip6tables-legacy-save"}
 	for name, c := range map[string]struct {
 		saved  []reach.KernelRules
 		unseen bool

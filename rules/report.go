@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/takeover"
@@ -92,7 +93,7 @@ func (d *Decision) Report() *Report {
 	case d.remembered:
 		report.Base, report.Generation, report.seek = onOff(d.saw.record.Base), d.saw.record.Generation, d.saw.seek
 	case d.none:
-		report.Base = onOff(slices.ContainsFunc(d.Saved[:], (*firewall.Saved).HasBase))
+		report.Base = onOff(slices.ContainsFunc(d.Saved[:], (*iptables.Saved).HasBase))
 	}
 	return report
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -82,7 +83,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		return s
 	}
 	s.Backend = string(fw.Backend)
-	var mine [2]*firewall.Saved
+	var mine [2]*iptables.Saved
 	for _, each := range firewall.Backends() {
 		saved, err := each.Read(ctx)
 		if err != nil {
@@ -99,12 +100,12 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 			for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 				drops := saved[f].DropRules(set)
 				if settings.LeavesRules(cfg) {
-					drops = saved[f].DropsAnywhere(append(s.listsOf(kernel, set), set)...)
+					drops = firewall.DropsAnywhere(saved[f], append(s.listsOf(kernel, set), set)...)
 				}
 				s.addDrops(each, drops, set)
 			}
 			if each.Backend != fw.Backend {
-				s.Other += saved[f].Rules()
+				s.Other += saved[f].Count()
 			} else if saved[f].HasBase() {
 				s.Base = BaseOn
 			}
@@ -177,7 +178,7 @@ func (s *Status) Tells(b reach.ExemptBan) bool {
 	return b.Place != nil && slices.ContainsFunc(s.Obstacles, func(o reach.Obstacle) bool { return o.Tells(*b.Place, b.Banned) })
 }
 
-func (s *Status) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set string) {
+func (s *Status) addDrops(fw *firewall.Firewall, drops []iptables.DropRule, set string) {
 	for _, d := range drops {
 		s.Drops = append(s.Drops, DropStatus{
 			Set: set, Backend: string(fw.Backend), Table: d.Table, Chain: d.Chain,
@@ -190,7 +191,7 @@ func (s *Status) addDrops(fw *firewall.Firewall, drops []firewall.DropRule, set 
 func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
 	s.Reached = make(map[string][]string)
 	for _, f := range cidr.Families {
-		filters := p.Filters(firewall.Family(f), reach.Nobody)
+		filters := p.Filters(iptables.Family(f), reach.Nobody)
 		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 			if s.hasDrop(set) {
 				reached, cut := filters.Reached(cfg, set, s.lists[set], false)

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -43,7 +44,7 @@ func (r *Report) Seek(ctx context.Context) {
 
 // obstacles are those that there are by the rules that the kernel has. With an error there may
 // be more: they are among what could not be read.
-func (s *seeking) obstacles(ctx context.Context, saved [2]*firewall.Saved) ([]reach.Obstacle, error) {
+func (s *seeking) obstacles(ctx context.Context, saved [2]*iptables.Saved) ([]reach.Obstacle, error) {
 	known, native, err := reach.ReadAround(ctx, s.cfg, s.fw.Backend, saved)
 	p, arrivalsErr := reach.PassedBy(ctx, known, native)
 	all, cut := reach.Obstacles(s.cfg, s.trunks, p)

@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
@@ -18,7 +19,7 @@ func (r *Hold) EnsureSets() (partly *firewall.FamilyError, err error) {
 		return nil, err
 	}
 	if err := r.ensureSet(cidr.IPv6); err != nil {
-		partly = &firewall.FamilyError{Family: firewall.IPv6, Err: err}
+		partly = &firewall.FamilyError{Family: iptables.IPv6, Err: err}
 	}
 	if err := setnames.EnsureBanSets(r.Cfg, r.Sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
 		return partly, err

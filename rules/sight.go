@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -40,7 +41,7 @@ func wantOf(cfg config.Config, trunks []netip.Prefix, how How) want {
 // sight is what stands: in the kernel, and in what is written down of the rules.
 type sight struct {
 	fw     *firewall.Firewall // only to compare with; see [firewall.Firewall.Plan]
-	saved  [2]*firewall.Saved
+	saved  [2]*iptables.Saved
 	state  State
 	record Record
 
@@ -100,7 +101,7 @@ func (s *sight) plan(want firewall.Wanted) [2]*firewall.Plan {
 // if they are among these.
 func (s *sight) lacking(base bool) []string {
 	return slices.DeleteFunc(slices.Clone(s.missing), func(name string) bool {
-		return !base && (name == firewall.BanSetName(firewall.IPv4) || name == firewall.BanSetName(firewall.IPv6))
+		return !base && (name == firewall.BanSetName(iptables.IPv4) || name == firewall.BanSetName(iptables.IPv6))
 	})
 }
 
@@ -119,9 +120,9 @@ func (s *sight) rejected(w want) error {
 // knownTroubles are the families that could not be listed now, or whose rules could not
 // be made what they should be the last time and are not yet.
 func (s *sight) knownTroubles(w want, plans [2]*firewall.Plan) (all []problem.FamilyProblem) {
-	for _, f := range firewall.Families {
+	for _, f := range iptables.Families {
 		switch {
-		case f == firewall.IPv6 && w.ipv6Off:
+		case f == iptables.IPv6 && w.ipv6Off:
 		case s.saved[f].Trouble != nil:
 			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: s.saved[f].Trouble}))
 		case s.gone[f]: // which is told, and is why
@@ -169,12 +170,12 @@ func (r *Hold) DropBanned(ctx context.Context) bool {
 	// does not quarrel for the first place without end.
 	_, agent, _ := state.AgentRuns(r.Cfg) // not knowing it, the rules are put right
 	for _, f := range cidr.Families {
-		if saved[f].Trouble != nil || r.Record.Troubles[f] != nil || !settings.WantsRules(r.Cfg, firewall.Family(f)) {
+		if saved[f].Trouble != nil || r.Record.Troubles[f] != nil || !settings.WantsRules(r.Cfg, iptables.Family(f)) {
 			continue // whoever repairs the rules tells
 		}
 		drops := saved[f].DropRules(r.Cfg.BanSetName(int(f)))
 		if !agent {
-			drops = slices.DeleteFunc(drops, firewall.DropRule.Bypassed)
+			drops = slices.DeleteFunc(drops, iptables.DropRule.Bypassed)
 		}
 		if len(drops) == 0 {
 			return false

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // DropSettings returns the settings of the configured drop rules, without base rules. at
@@ -92,8 +93,8 @@ func BaseKey(cfg config.Config) string {
 
 // WantsRules reports whether there are to be rules of a family: the kernel has the
 // family, and the configuration does not turn it off.
-func WantsRules(cfg config.Config, f firewall.Family) bool {
-	return f.Present() && (f == firewall.IPv4 || cfg.Firewall.IPv6 != config.IPv6Off)
+func WantsRules(cfg config.Config, f iptables.Family) bool {
+	return firewall.Present(f) && (f == iptables.IPv4 || cfg.Firewall.IPv6 != config.IPv6Off)
 }
 
 // LeavesRules reports whether another program has all rules, so that voipbl only keeps

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // SetsFile, in the run folder, records what was last written to the sets of this
@@ -41,7 +42,7 @@ func (r *SetRecord) NoteTroubles(families []problem.FamilyProblem) {
 func (r *SetRecord) Families() (all []problem.FamilyProblem) {
 	for f, trouble := range r.Troubles {
 		if trouble != "" {
-			all = append(all, problem.FamilyProblem{Family: firewall.Family(f).String(), Problem: problem.Problem{Reason: "error", Error: trouble, Remedy: r.Remedies[f]}, In: firewall.Family(f)})
+			all = append(all, problem.FamilyProblem{Family: iptables.Family(f).String(), Problem: problem.Problem{Reason: "error", Error: trouble, Remedy: r.Remedies[f]}, In: iptables.Family(f)})
 		}
 	}
 	return all

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -88,7 +88,7 @@ func lostRules(old, new config.Config) (lost []string) {
 	switch {
 	case !settings.LeavesRules(old) && settings.LeavesRules(new):
 		lost = append(lost, "the rules that drop blocked addresses")
-	case settings.WantsRules(old, firewall.IPv6) && !settings.WantsRules(new, firewall.IPv6):
+	case settings.WantsRules(old, iptables.IPv6) && !settings.WantsRules(new, iptables.IPv6):
 		lost = append(lost, "the rules for IPv6")
 	}
 	return lost

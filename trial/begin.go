@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
@@ -20,14 +21,14 @@ type Rollback func(token string) (program string, args []string)
 
 // begin writes down what is pending and arms the timer, before anything changes.
 // Rules that could not be taken back are not applied.
-func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Rollback, saved [2]*firewall.Saved) (warning string, err error) {
+func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Rollback, saved [2]*iptables.Saved) (warning string, err error) {
 	before, err := ownRules(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	for f, unknown := range before[0].Unknown {
 		if unknown && saved[f].Trouble == nil { // what is changed there could not be taken back
-			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", firewall.Family(f))
+			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", iptables.Family(f))
 		}
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -83,7 +84,7 @@ func ownRules(ctx context.Context, r *rules.Hold) ([]rules.OwnRules, error) {
 			return nil, err
 		}
 		own := rules.OwnRules{Backend: b}
-		for _, f := range firewall.Families {
+		for _, f := range iptables.Families {
 			own.Tables[f], own.Unknown[f] = saved[f].Own(), saved[f].Trouble != nil
 		}
 		all = append(all, own)

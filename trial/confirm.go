@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
@@ -103,7 +104,7 @@ func (*notInForceError) Remedy() string {
 
 // inForce reports whether the kernel holds the base rules that are pending, or none
 // if none are, and returns the rules that it holds.
-func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2]*firewall.Saved, err error) {
+func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2]*iptables.Saved, err error) {
 	fw, err := firewall.Open(string(p.Before[0].Backend))
 	if err != nil {
 		return saved, err

@@ -12,11 +12,12 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/rules"
 )
 
 // newTrial is rules in a namespace of the test's own, with the sets that they need.
-func newTrial(t *testing.T) (*rules.Hold, [2]*firewall.Saved) {
+func newTrial(t *testing.T) (*rules.Hold, [2]*iptables.Saved) {
 	t.Helper()
 	testns.Enter(t)
 	dir := t.TempDir()

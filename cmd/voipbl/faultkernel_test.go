@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // kernelText is what the kernel holds, by part: "set NAME" with its entries, and
@@ -57,7 +57,7 @@ func (k kernelText) addRules(family, text string) {
 		}
 		// The chain that is made for fail2ban goes after the rules that lead to
 		// it, in a step of its own.
-		if chain := ":" + firewall.SSHChain + " - \n"; !strings.Contains(kept, "-j "+firewall.SSHChain) && strings.Contains(kept, chain) {
+		if chain := ":" + iptables.SSHChain + " - \n"; !strings.Contains(kept, "-j "+iptables.SSHChain) && strings.Contains(kept, chain) {
 			kept = strings.ReplaceAll(kept, chain, "")
 			k["chain "+part] = chain
 		}

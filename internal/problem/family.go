@@ -1,6 +1,9 @@
 package problem
 
-import "github.com/voipbl/voipbl/firewall"
+import (
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptables"
+)
 
 // FamilyProblem is a problem with the rules or the set of one family. The other family
 // is not affected.
@@ -8,7 +11,7 @@ type FamilyProblem struct {
 	Family string `json:"family"` // "IPv4" or "IPv6"
 	Problem
 
-	In firewall.Family `json:"-"`
+	In iptables.Family `json:"-"`
 }
 
 func OfFamily(err *firewall.FamilyError) FamilyProblem {

@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"errors"
@@ -44,33 +44,33 @@ COMMIT
 
 func TestParseSave(t *testing.T) {
 	s := listed(t, IPv4, listing)
-	want := []savedRule{
+	want := []SavedRule{
 		{`-p tcp -m multiport --dports 22 -j f2b-sshd`, 12, 720},
 		{`-m comment --comment "a \"quoted\" -A INPUT -j DROP, and spaces" -j ACCEPT`, 0, 0},
 		{`-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`, 5, 500},
 		{`-m comment --comment "voipbl: the base rules, which end in DROP" -j VOIPBL-INPUT`, 0, 0},
 	}
-	if got := s.rules("filter", "INPUT"); !slices.Equal(got, want) {
+	if got := s.Rules("filter", "INPUT"); !slices.Equal(got, want) {
 		t.Errorf("INPUT has %+v", got)
 	}
-	if got := s.rules("filter", "DOCKER-USER"); len(got) != 1 || got[0] != (savedRule{"", 1<<64 - 1, 1<<64 - 1}) {
+	if got := s.Rules("filter", "DOCKER-USER"); len(got) != 1 || got[0] != (SavedRule{"", 1<<64 - 1, 1<<64 - 1}) {
 		t.Errorf("the empty rule is %+v", got)
 	}
 	for _, test := range []struct {
 		what      string
 		got, want any
 	}{
-		{"rules", s.Rules(), 12},
+		{"rules", s.Count(), 12},
 		{"a chain that is there", s.HasChain("filter", "f2b-sshd"), true},
 		{"a chain of another table", s.HasChain("raw", "f2b-sshd"), false},
 		{"a chain of no table", s.HasChain("nat", "PREROUTING"), false},
-		{"chains of ours", s.ownChains("filter"), []string{"VOIPBL-INPUT"}},
-		{"chains with a rule of ours", s.hooked("filter"), []string{"INPUT", "OUTPUT"}},
+		{"chains of ours", s.OwnChains("filter"), []string{"VOIPBL-INPUT"}},
+		{"chains with a rule of ours", s.Hooked("filter"), []string{"INPUT", "OUTPUT"}},
 		{"base", s.HasBase(), true},
 		{"jumps to a chain that begins so", s.Jumps("filter", "INPUT", "f2b-"), true},
 		{"jumps to a chain that does not", s.Jumps("filter", "FORWARD", "f2b-"), false},
-		{"policy", s.tables["filter"]["INPUT"].policy, "DROP"},
-		{"policy of a chain that is not the kernel's", s.tables["filter"]["f2b-sshd"].policy, "-"},
+		{"policy", s.Tables["filter"]["INPUT"].Policy, "DROP"},
+		{"policy of a chain that is not the kernel's", s.Tables["filter"]["f2b-sshd"].Policy, "-"},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.what, diff)
@@ -82,8 +82,8 @@ func TestParseSave(t *testing.T) {
 func TestParseSaveOfNothing(t *testing.T) {
 	for _, save := range []string{"", "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n", "\n"} {
 		s := listed(t, IPv6, save)
-		if s.Family != IPv6 || s.Rules() != 0 || s.HasBase() || s.HasChain("filter", "INPUT") || s.Own() != nil {
-			t.Errorf("%q has %d rules and is %v", save, s.Rules(), s)
+		if s.Family != IPv6 || s.Count() != 0 || s.HasBase() || s.HasChain("filter", "INPUT") || s.Own() != nil {
+			t.Errorf("%q has %d rules and is %v", save, s.Count(), s)
 		}
 	}
 }
@@ -232,7 +232,7 @@ func TestMatchesSet(t *testing.T) {
 		`-m comment --comment "a \" b" -m set --match-set voip_bl dst -j ACCEPT`:    true,
 		`-m comment --comment "x" -m set --match-set a src --match-set voip_bl src`: true,
 	} {
-		if got := matchesSet(rule, "voip_bl"); got != want {
+		if got := MatchesSet(rule, "voip_bl"); got != want {
 			t.Errorf("%s: %v", rule, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"slices"
@@ -15,7 +15,7 @@ func TestSplitRule(t *testing.T) {
 		`--comment ""`:   {"--comment", ""},
 		``:               nil,
 	} {
-		if got := splitRule(rule); !slices.Equal(got, want) {
+		if got := Words(rule); !slices.Equal(got, want) {
 			t.Errorf("%s: %q", rule, got)
 		}
 	}
@@ -117,10 +117,10 @@ func TestRuleText(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := ours(test.rule); got != test.ours {
+			if got := IsOurHook(test.rule); got != test.ours {
 				t.Errorf("ours: %v", got)
 			}
-			if got := target(test.rule); got != test.target {
+			if got := Target(test.rule); got != test.target {
 				t.Errorf("target %q, want %q", got, test.target)
 			}
 			if got := Purpose(test.rule); got != test.purpose {

@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 // carriers are the protocols without ports that tunnels are made of (IANA), as rules
 // name them: iptables knows the names of some only from /etc/protocols, which is not
@@ -8,11 +8,11 @@ var carriers = map[string]string{"esp": "esp", "gre": "47", "ipip": "4", "6in4":
 // spoken are the names that listings may have for them.
 var spoken = map[string]string{"gre": "47", "ipencap": "4", "ipv4": "4", "ipv6": "41", "50": "esp"}
 
-// hasNoPorts reports whether a protocol is one that tunnels are made of.
-func hasNoPorts(proto string) bool { return carriers[proto] != "" }
+// HasNoPorts reports whether a protocol is one that tunnels are made of, which has no ports.
+func HasNoPorts(proto string) bool { return carriers[proto] != "" }
 
-// protocolOf is a protocol as rules name it.
-func protocolOf(name string) string {
+// ProtocolOf is a protocol as rules name it.
+func ProtocolOf(name string) string {
 	if number, ok := carriers[name]; ok {
 		return number
 	}

@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"slices"
@@ -25,7 +25,7 @@ func NamedBanSets(listing []byte) []string {
 		if strings.HasPrefix(line, "[") { // counters
 			_, line, _ = strings.Cut(line, " ")
 		}
-		all := splitRule(line)
+		all := Words(line)
 		if len(all) < 2 || all[0] != "-A" {
 			continue
 		}

@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"fmt"
@@ -25,8 +25,8 @@ func Show(tables []Table) string {
 				rule("-A "+c.Name, r)
 			}
 		}
-		for _, chain := range hookChains(t) {
-			first, last := t.hooks(chain)
+		for _, chain := range HookChains(t) {
+			first, last := t.HooksIn(chain)
 			for i, r := range first {
 				rule(fmt.Sprintf("-I %s %d", chain, i+1), r)
 			}

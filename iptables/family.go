@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"net/netip"
@@ -20,11 +20,11 @@ var Families = [...]Family{IPv4, IPv6}
 
 func (f Family) String() string { return [...]string{"IPv4", "IPv6"}[f] }
 
-// command is the name with which this family's tools begin.
-func (f Family) command() string { return [...]string{"iptables", "ip6tables"}[f] }
+// Command is the name with which this family's tools begin.
+func (f Family) Command() string { return [...]string{"iptables", "ip6tables"}[f] }
 
-// of returns the prefixes of this family, in order.
-func (f Family) of(prefixes []netip.Prefix) []netip.Prefix {
+// Of returns the prefixes of this family, in order.
+func (f Family) Of(prefixes []netip.Prefix) []netip.Prefix {
 	var own []netip.Prefix
 	for _, p := range prefixes {
 		if p.Addr().Is4() == (f == IPv4) {

@@ -1,21 +1,22 @@
-package firewall
+package iptables
 
 import (
 	"slices"
 	"strings"
 )
 
-func next(words []string, i int) string {
+// Next is the word behind one of some words; empty if that is the last.
+func Next(words []string, i int) string {
 	if i+1 < len(words) {
 		return words[i+1]
 	}
 	return ""
 }
 
-// splitRule splits a rule in the kernel's text into words. iptables-save puts what has
+// Words splits a rule in the kernel's text into words. iptables-save puts what has
 // blanks or quotes into quotes, with backslashes before what is special; some names
 // it does not, so that a quote within a word is a letter like others.
-func splitRule(rule string) []string {
+func Words(rule string) []string {
 	var all []string
 	var word strings.Builder
 	quoted, begun := false, false
@@ -46,9 +47,9 @@ func splitRule(rule string) []string {
 	return all
 }
 
-// option returns the word after the last of the flags in a rule.
-func option(rule string, flags ...string) string {
-	all := splitRule(rule)
+// Option returns the word after the last of the flags in a rule.
+func Option(rule string, flags ...string) string {
+	all := Words(rule)
 	for i := len(all) - 2; i >= 0; i-- {
 		if slices.Contains(flags, all[i]) {
 			return all[i+1]
@@ -57,34 +58,35 @@ func option(rule string, flags ...string) string {
 	return ""
 }
 
-// ours reports whether a rule in the kernel's text is one that voipbl made in a
+// IsOurHook reports whether a rule in the kernel's text is one that voipbl made in a
 // chain of the kernel: it has our mark, and does one of the things that those rules
 // do. What only looks like it, such as an ACCEPT for somebody's address with a
 // comment of that kind, is not.
-func ours(rule string) bool {
-	if !strings.HasPrefix(commentOf(rule), CommentPrefix) {
+func IsOurHook(rule string) bool {
+	if !strings.HasPrefix(CommentOf(rule), CommentPrefix) {
 		return false
 	}
-	to := target(rule)
-	return isOurChain(to) ||
-		to == "DROP" && option(rule, "--match-set") != "" ||
+	to := Target(rule)
+	return IsOurChain(to) ||
+		to == "DROP" && Option(rule, "--match-set") != "" ||
 		to == "ACCEPT" && WithoutPurpose(rule) == "-j ACCEPT"
 }
 
-func commentOf(rule string) string {
+// CommentOf is the comment of a rule in the kernel's text; of several the last one.
+func CommentOf(rule string) string {
 	// A rule may have several; the one that we write is the last match.
-	return option(rule, "--comment")
+	return Option(rule, "--comment")
 }
 
-// isOurChain reports whether a chain is one that voipbl made.
-func isOurChain(name string) bool { return strings.HasPrefix(name, ChainPrefix) }
+// IsOurChain reports whether a chain is one that voipbl made.
+func IsOurChain(name string) bool { return strings.HasPrefix(name, ChainPrefix) }
 
-// target returns the chain or target of a rule in the kernel's text.
-func target(rule string) string { return option(rule, "-j", "-g") }
+// Target returns the chain or target of a rule in the kernel's text.
+func Target(rule string) string { return Option(rule, "-j", "-g") }
 
 // Purpose returns what a rule of ours is for, and nothing for one of others.
 func Purpose(rule string) string {
-	purpose, found := strings.CutPrefix(commentOf(rule), CommentPrefix)
+	purpose, found := strings.CutPrefix(CommentOf(rule), CommentPrefix)
 	if !found {
 		return ""
 	}
@@ -103,9 +105,9 @@ func WithoutPurpose(rule string) string {
 	return strings.TrimSpace(strings.TrimSpace(rule[:at]) + " " + strings.TrimSpace(rule[at+len(text):]))
 }
 
-// matchesSet reports whether a rule refers to a set.
-func matchesSet(rule, set string) bool {
-	all := splitRule(rule)
+// MatchesSet reports whether a rule refers to a set.
+func MatchesSet(rule, set string) bool {
+	all := Words(rule)
 	for i, w := range all[:max(0, len(all)-1)] {
 		switch w {
 		case "--match-set", "--add-set", "--del-set", "--map-set":
@@ -117,7 +119,7 @@ func matchesSet(rule, set string) bool {
 	return false
 }
 
-// isOurs reports whether a rule of a chain is one that voipbl made.
-func isOurs(chain, rule string) bool {
-	return ours(rule) || isOurChain(chain) && Purpose(rule) != ""
+// IsOurs reports whether a rule of a chain is one that voipbl made.
+func IsOurs(chain, rule string) bool {
+	return IsOurHook(rule) || IsOurChain(chain) && Purpose(rule) != ""
 }

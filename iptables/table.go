@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import "slices"
 
@@ -24,12 +24,12 @@ type Hook struct {
 	Rule  string `json:"rule"`
 }
 
-// The tables that we may have rules in, in the order in which both are always
+// OurTables are the tables that we may have rules in, in the order in which both are always
 // listed.
-var tableNames = [...]string{"raw", "filter"}
+var OurTables = [...]string{"raw", "filter"}
 
-// find returns the table of that name, or an empty one.
-func find(tables []Table, name string) Table {
+// FindTable returns the table of that name, or an empty one.
+func FindTable(tables []Table, name string) Table {
 	for _, t := range tables {
 		if t.Name == name {
 			return t
@@ -38,8 +38,8 @@ func find(tables []Table, name string) Table {
 	return Table{Name: name}
 }
 
-// chain returns the chain of that name.
-func (t Table) chain(name string) (Chain, bool) {
+// Chain returns the chain of that name.
+func (t Table) Chain(name string) (Chain, bool) {
 	for _, c := range t.Chains {
 		if c.Name == name {
 			return c, true
@@ -48,8 +48,8 @@ func (t Table) chain(name string) (Chain, bool) {
 	return Chain{}, false
 }
 
-// hooks returns the rules wanted first and last in a chain of the kernel.
-func (t Table) hooks(chain string) (first, last []string) {
+// HooksIn returns the rules wanted first and last in a chain of the kernel.
+func (t Table) HooksIn(chain string) (first, last []string) {
 	for _, h := range t.Hooks {
 		switch {
 		case h.Chain != chain:
@@ -62,8 +62,8 @@ func (t Table) hooks(chain string) (first, last []string) {
 	return first, last
 }
 
-// hookChains are the kernel's chains that a table's hooks are in.
-func hookChains(t Table) []string {
+// HookChains are the kernel's chains that a table's hooks are in.
+func HookChains(t Table) []string {
 	var chains []string
 	for _, h := range t.Hooks {
 		if !slices.Contains(chains, h.Chain) {

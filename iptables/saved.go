@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 import (
 	"errors"
@@ -17,8 +17,8 @@ type Saved struct {
 	Family     Family
 	Generation string // of the rules, if nothing has changed since it was read
 
-	tables     map[string]map[string]*savedChain // by table and chain
-	unreadable []string                          // tables that iptables cannot tell
+	Tables     map[string]map[string]*SavedChain // by table and chain
+	Unreadable []string                          // tables that iptables cannot tell
 	Absent     bool                              // the kernel does without this family
 
 	// Trouble is why the rules of this family could not be listed. Then nothing is known
@@ -36,29 +36,30 @@ func (s *Saved) Unknown() error {
 	return s.Trouble
 }
 
-// savedChain is one chain. policy is "-" for those that are not the kernel's own.
-type savedChain struct {
-	policy string
-	rules  []savedRule
+// SavedChain is a chain of a listing. Its Policy is "-" if it is not one of the kernel's own.
+type SavedChain struct {
+	Policy string
+	Rules  []SavedRule
 }
 
-// savedRule is a rule without "-A CHAIN".
-type savedRule struct {
-	text           string
-	packets, bytes uint64
+// SavedRule is a rule of a listing, without "-A CHAIN", and what it has counted.
+type SavedRule struct {
+	Text           string
+	Packets, Bytes uint64
 }
 
-func (r savedRule) counted() bool { return r.packets != 0 || r.bytes != 0 }
+// Counted reports whether a packet has come to the rule.
+func (r SavedRule) Counted() bool { return r.Packets != 0 || r.Bytes != 0 }
 
-// counters is what restore takes in front of a rule.
-func (r savedRule) counters() string { return fmt.Sprintf("[%d:%d] ", r.packets, r.bytes) }
+// Counters is what a rule has counted, as iptables-restore takes it in front of the rule.
+func (r SavedRule) Counters() string { return fmt.Sprintf("[%d:%d] ", r.Packets, r.Bytes) }
 
 // ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters" prints.
 // Output that stops before its end is an error: without CAP_NET_RAW the tool stops in
 // mid-rule.
 func ParseSaved(f Family, out []byte) (*Saved, error) {
-	s := &Saved{Family: f, tables: make(map[string]map[string]*savedChain)}
-	var table map[string]*savedChain
+	s := &Saved{Family: f, Tables: make(map[string]map[string]*SavedChain)}
+	var table map[string]*SavedChain
 	for line := range logicalLines(string(out)) {
 		line, ended := strings.CutSuffix(line, "\n")
 		switch {
@@ -66,11 +67,11 @@ func ParseSaved(f Family, out []byte) (*Saved, error) {
 			return nil, fmt.Errorf("the listing stops in mid-line: %q", line)
 		case line == "" || strings.HasPrefix(line, "# "):
 			if name, found := incompatible(line); found {
-				s.unreadable = append(s.unreadable, name)
+				s.Unreadable = append(s.Unreadable, name)
 			}
 		case line[0] == '*':
-			table = make(map[string]*savedChain)
-			s.tables[line[1:]] = table
+			table = make(map[string]*SavedChain)
+			s.Tables[line[1:]] = table
 		case line == "COMMIT":
 			table = nil
 		case table == nil:
@@ -78,7 +79,7 @@ func ParseSaved(f Family, out []byte) (*Saved, error) {
 		case line[0] == ':':
 			name, rest, _ := strings.Cut(line[1:], " ")
 			policy, _, _ := strings.Cut(rest, " ")
-			table[name] = &savedChain{policy: policy}
+			table[name] = &SavedChain{Policy: policy}
 		default:
 			chain, rule, err := parseRule(line)
 			if err != nil {
@@ -87,7 +88,7 @@ func ParseSaved(f Family, out []byte) (*Saved, error) {
 			if table[chain] == nil {
 				return nil, fmt.Errorf("the listing has a rule in a chain that it does not have: %q", line)
 			}
-			table[chain].rules = append(table[chain].rules, rule)
+			table[chain].Rules = append(table[chain].Rules, rule)
 		}
 	}
 	if table != nil {
@@ -146,24 +147,24 @@ func (s *Saved) Readable(table string) error {
 	if s.Trouble != nil {
 		return s.Trouble
 	}
-	if slices.Contains(s.unreadable, table) {
+	if slices.Contains(s.Unreadable, table) {
 		return &IncompatibleError{Family: s.Family, Table: table}
 	}
 	return nil
 }
 
 // parseRule reads "[PACKETS:BYTES] -A CHAIN RULE".
-func parseRule(line string) (chain string, r savedRule, err error) {
-	bad := func() (string, savedRule, error) {
-		return "", savedRule{}, fmt.Errorf("the listing has a line that is no rule: %q", line)
+func parseRule(line string) (chain string, r SavedRule, err error) {
+	bad := func() (string, SavedRule, error) {
+		return "", SavedRule{}, fmt.Errorf("the listing has a line that is no rule: %q", line)
 	}
 	rest := line
 	if rest[0] == '[' {
 		counters, after, found := strings.Cut(rest[1:], "] ")
 		packets, bytes, colon := strings.Cut(counters, ":")
 		var errs [2]error
-		r.packets, errs[0] = strconv.ParseUint(packets, 10, 64)
-		r.bytes, errs[1] = strconv.ParseUint(bytes, 10, 64)
+		r.Packets, errs[0] = strconv.ParseUint(packets, 10, 64)
+		r.Bytes, errs[1] = strconv.ParseUint(bytes, 10, 64)
 		if !found || !colon || errs[0] != nil || errs[1] != nil {
 			return bad()
 		}
@@ -173,67 +174,68 @@ func parseRule(line string) (chain string, r savedRule, err error) {
 	if !found {
 		return bad()
 	}
-	chain, r.text, _ = strings.Cut(rest, " ")
+	chain, r.Text, _ = strings.Cut(rest, " ")
 	return chain, r, nil
 }
 
-// texts are the rules of a chain.
-func (s *Saved) texts(table, chain string) []string {
+// Texts are the rules of a chain, without what they have counted.
+func (s *Saved) Texts(table, chain string) []string {
 	var texts []string
-	for _, r := range s.rules(table, chain) {
-		texts = append(texts, r.text)
+	for _, r := range s.Rules(table, chain) {
+		texts = append(texts, r.Text)
 	}
 	return texts
 }
 
-func (s *Saved) rules(table, chain string) []savedRule {
-	if c := s.tables[table][chain]; c != nil {
-		return c.rules
+// Rules are the rules of a chain, with what they have counted.
+func (s *Saved) Rules(table, chain string) []SavedRule {
+	if c := s.Tables[table][chain]; c != nil {
+		return c.Rules
 	}
 	return nil
 }
 
-// sameRules reports whether two listings have the same chains and rules, whatever
+// SameRules reports whether two listings have the same chains and rules, whatever
 // these have counted.
-func (s *Saved) sameRules(other *Saved) bool {
-	return (s.Trouble == nil) == (other.Trouble == nil) && maps.EqualFunc(s.tables, other.tables, func(a, b map[string]*savedChain) bool {
-		return maps.EqualFunc(a, b, func(a, b *savedChain) bool {
-			return slices.EqualFunc(a.rules, b.rules, func(a, b savedRule) bool { return a.text == b.text })
+func (s *Saved) SameRules(other *Saved) bool {
+	return (s.Trouble == nil) == (other.Trouble == nil) && maps.EqualFunc(s.Tables, other.Tables, func(a, b map[string]*SavedChain) bool {
+		return maps.EqualFunc(a, b, func(a, b *SavedChain) bool {
+			return slices.EqualFunc(a.Rules, b.Rules, func(a, b SavedRule) bool { return a.Text == b.Text })
 		})
 	})
 }
 
 // HasChain reports whether a table has a chain.
-func (s *Saved) HasChain(table, chain string) bool { return s.tables[table][chain] != nil }
+func (s *Saved) HasChain(table, chain string) bool { return s.Tables[table][chain] != nil }
 
 // Jumps reports whether a rule of a chain goes to a chain whose name begins
 // with prefix.
 func (s *Saved) Jumps(table, chain, prefix string) bool {
-	return slices.ContainsFunc(s.rules(table, chain), func(r savedRule) bool { return strings.HasPrefix(target(r.text), prefix) })
+	return slices.ContainsFunc(s.Rules(table, chain), func(r SavedRule) bool { return strings.HasPrefix(Target(r.Text), prefix) })
 }
 
 // NamesSource reports whether a rule of a chain of the filter table is about what comes
 // from one address.
 func (s *Saved) NamesSource(chain string, source netip.Addr) bool {
 	from := fmt.Sprintf(" -s %s ", netip.PrefixFrom(source, source.BitLen()))
-	return slices.ContainsFunc(s.texts("filter", chain), func(rule string) bool { return strings.Contains(" "+rule+" ", from) })
+	return slices.ContainsFunc(s.Texts("filter", chain), func(rule string) bool { return strings.Contains(" "+rule+" ", from) })
 }
 
-// Rules counts the rules of all tables, whoever made them.
-func (s *Saved) Rules() int {
+// Count counts the rules of all tables, whoever made them.
+func (s *Saved) Count() int {
 	n := 0
-	for _, chains := range s.tables {
+	for _, chains := range s.Tables {
 		for _, c := range chains {
-			n += len(c.rules)
+			n += len(c.Rules)
 		}
 	}
 	return n
 }
 
-// chains are the chains of a table that a test holds for, in order of name.
-func (s *Saved) chains(table string, which func(name string, c *savedChain) bool) []string {
+// Chains are the chains of a table that a test holds for, in order of name.
+func (s *Saved) Chains(table string, which func(name string, c *SavedChain) bool) []string {
 	var names []string
-	for name, c := range s.tables[table] {
+	for name, c := range s.Tables[table] {
 		if which(name, c) {
 			names = append(names, name)
 		}
@@ -242,15 +244,15 @@ func (s *Saved) chains(table string, which func(name string, c *savedChain) bool
 	return names
 }
 
-// ownChains are the chains of ours in a table.
-func (s *Saved) ownChains(table string) []string {
-	return s.chains(table, func(name string, _ *savedChain) bool { return isOurChain(name) })
+// OwnChains are the chains of ours in a table.
+func (s *Saved) OwnChains(table string) []string {
+	return s.Chains(table, func(name string, _ *SavedChain) bool { return IsOurChain(name) })
 }
 
-// hooked are the chains of others that hold a rule of ours.
-func (s *Saved) hooked(table string) []string {
-	return s.chains(table, func(name string, c *savedChain) bool {
-		return !isOurChain(name) && slices.ContainsFunc(c.rules, func(r savedRule) bool { return ours(r.text) })
+// Hooked are the chains of others that hold a rule of ours.
+func (s *Saved) Hooked(table string) []string {
+	return s.Chains(table, func(name string, c *SavedChain) bool {
+		return !IsOurChain(name) && slices.ContainsFunc(c.Rules, func(r SavedRule) bool { return IsOurHook(r.Text) })
 	})
 }
 
@@ -258,19 +260,19 @@ func (s *Saved) hooked(table string) []string {
 // back.
 func (s *Saved) Own() []Table {
 	var tables []Table
-	for _, name := range tableNames {
+	for _, name := range OurTables {
 		t := Table{Name: name}
-		for _, chain := range s.ownChains(name) {
-			c := Chain{Name: chain, Rules: s.texts(name, chain)}
-			if slices.ContainsFunc(c.Rules, func(r string) bool { return target(r) == SSHChain }) {
+		for _, chain := range s.OwnChains(name) {
+			c := Chain{Name: chain, Rules: s.Texts(name, chain)}
+			if slices.ContainsFunc(c.Rules, func(r string) bool { return Target(r) == SSHChain }) {
 				t.Needs = []string{SSHChain}
 			}
 			t.Chains = append(t.Chains, c)
 		}
-		for _, chain := range s.hooked(name) {
-			for _, rule := range s.texts(name, chain) {
-				if ours(rule) {
-					t.Hooks = append(t.Hooks, Hook{Chain: chain, Last: standsLast(rule), Rule: rule})
+		for _, chain := range s.Hooked(name) {
+			for _, rule := range s.Texts(name, chain) {
+				if IsOurHook(rule) {
+					t.Hooks = append(t.Hooks, Hook{Chain: chain, Last: StandsLast(rule), Rule: rule})
 				}
 			}
 		}
@@ -281,9 +283,10 @@ func (s *Saved) Own() []Table {
 	return tables
 }
 
-// standsLast tells the hooks of the base rules from those of the drop.
-func standsLast(rule string) bool {
-	to := target(rule)
+// StandsLast reports whether a rule of ours in a chain of the kernel is one of the base rules,
+// which stand below all others, and not of the drop.
+func StandsLast(rule string) bool {
+	to := Target(rule)
 	return to == BaseChain || to == "ACCEPT"
 }
 
@@ -292,13 +295,13 @@ func (s *Saved) HasBase() bool {
 	return s.HasChain("filter", BaseChain) && s.Jumps("filter", "INPUT", BaseChain)
 }
 
-// where returns the rules of all tables that a test holds for, those in chains of
+// Where returns the rules of all tables that a test holds for, those in chains of
 // ours apart, each as "-A CHAIN RULE".
-func (s *Saved) where(which func(rule string) bool) []string {
+func (s *Saved) Where(which func(rule string) bool) []string {
 	var found []string
-	for _, table := range s.tableNames() {
-		for _, chain := range s.chains(table, func(name string, _ *savedChain) bool { return !isOurChain(name) }) {
-			for _, text := range s.texts(table, chain) {
+	for _, table := range s.TableNames() {
+		for _, chain := range s.Chains(table, func(name string, _ *SavedChain) bool { return !IsOurChain(name) }) {
+			for _, text := range s.Texts(table, chain) {
 				if which(text) {
 					found = append(found, "-A "+chain+" "+text)
 				}
@@ -308,10 +311,10 @@ func (s *Saved) where(which func(rule string) bool) []string {
 	return found
 }
 
-// tableNames are the names of the tables that a listing has.
-func (s *Saved) tableNames() []string {
+// TableNames are the names of the tables that a listing has.
+func (s *Saved) TableNames() []string {
 	var names []string
-	for name := range s.tables {
+	for name := range s.Tables {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -330,12 +333,12 @@ type DropRule struct {
 
 // Bypassed reports whether a rule of others above it lets some packets in first.
 func (d DropRule) Bypassed() bool {
-	return slices.ContainsFunc(d.Above, func(rule string) bool { return target(rule) == "ACCEPT" && !ours(rule) })
+	return slices.ContainsFunc(d.Above, func(rule string) bool { return Target(rule) == "ACCEPT" && !IsOurHook(rule) })
 }
 
 // First reports whether no rule of others stands above it.
 func (d DropRule) First() bool {
-	return !slices.ContainsFunc(d.Above, func(rule string) bool { return !ours(rule) })
+	return !slices.ContainsFunc(d.Above, func(rule string) bool { return !IsOurHook(rule) })
 }
 
 // DropRules finds the rules that drop the set's members as they come in: ours,
@@ -343,19 +346,19 @@ func (d DropRule) First() bool {
 func (s *Saved) DropRules(set string) []DropRule {
 	var found []DropRule
 	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
-		rules := s.rules(at.table, at.chain)
+		rules := s.Rules(at.table, at.chain)
 		for i, r := range rules {
-			if !strings.HasPrefix(r.text, "-m set --match-set "+set+" src ") {
+			if !strings.HasPrefix(r.Text, "-m set --match-set "+set+" src ") {
 				continue
 			}
-			own := ours(r.text)
-			logged := own && target(r.text) == dropChain && slices.ContainsFunc(s.rules(at.table, dropChain), func(r savedRule) bool { return target(r.text) == "DROP" })
-			if target(r.text) != "DROP" && !logged || !own && r.text != "-m set --match-set "+set+" src -j DROP" {
+			own := IsOurHook(r.Text)
+			logged := own && Target(r.Text) == DropChain && slices.ContainsFunc(s.Rules(at.table, DropChain), func(r SavedRule) bool { return Target(r.Text) == "DROP" })
+			if Target(r.Text) != "DROP" && !logged || !own && r.Text != "-m set --match-set "+set+" src -j DROP" {
 				continue
 			}
-			d := DropRule{Table: at.table, Chain: at.chain, Ours: own, Packets: r.packets, Bytes: r.bytes}
+			d := DropRule{Table: at.table, Chain: at.chain, Ours: own, Packets: r.Packets, Bytes: r.Bytes}
 			for _, above := range rules[:i] {
-				d.Above = append(d.Above, above.text)
+				d.Above = append(d.Above, above.Text)
 			}
 			found = append(found, d)
 		}
@@ -368,7 +371,7 @@ func (s *Saved) DropRules(set string) []DropRule {
 func (s *Saved) Foreign() []string {
 	var owners []string
 	// "ufw disable" leaves its chains and jumps there, and empties them.
-	if len(s.rules("filter", "ufw-before-input"))+len(s.rules("filter", "ufw6-before-input")) > 0 {
+	if len(s.Rules("filter", "ufw-before-input"))+len(s.Rules("filter", "ufw6-before-input")) > 0 {
 		owners = append(owners, "ufw")
 	}
 	if s.Jumps("filter", "INPUT", "INPUT_ZONES") || s.Jumps("filter", "INPUT", "INPUT_direct") {
@@ -391,9 +394,9 @@ func (s *Saved) FreePBX() bool { return s.HasChain("filter", freePBXChain) }
 
 // Empty reports whether a family has no rule and lets everything through.
 func (s *Saved) Empty() bool {
-	for _, chains := range s.tables {
+	for _, chains := range s.Tables {
 		for _, c := range chains {
-			if len(c.rules) > 0 || c.policy == "DROP" {
+			if len(c.Rules) > 0 || c.Policy == "DROP" {
 				return false
 			}
 		}

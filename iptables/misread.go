@@ -1,4 +1,4 @@
-package firewall
+package iptables
 
 // nativeMatch stands for what a rule asks for that the tools of iptables do not show. Being
 // no match that they know, it makes no rule one that is certain to match.
@@ -13,18 +13,18 @@ const nativeTarget = "NFTABLES"
 // they say of its matches is left out. count is how many rules the chain has; if it has
 // others now, it is another state that was looked at, and nothing is marked.
 func (s *Saved) Misread(table, chain string, index, count int) {
-	rules := s.rules(table, chain)
+	rules := s.Rules(table, chain)
 	if len(rules) != count || index >= count {
 		return
 	}
 	r := &rules[index]
-	to := target(r.text)
+	to := Target(r.Text)
 	switch {
 	case to == "":
-		r.text = nativeMatch + " -j " + nativeTarget
-	case to == option(r.text, "-g"):
-		r.text = nativeMatch + " -g " + to
+		r.Text = nativeMatch + " -j " + nativeTarget
+	case to == Option(r.Text, "-g"):
+		r.Text = nativeMatch + " -g " + to
 	default:
-		r.text = nativeMatch + " -j " + to
+		r.Text = nativeMatch + " -j " + to
 	}
 }
