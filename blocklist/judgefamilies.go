@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // judgeFamilies notes which family is not protected as configured, and why.
@@ -51,7 +52,7 @@ func (s *Status) InTrouble(f iptables.Family) bool {
 // Drift is how the rules differ from what they should be, without the differences that
 // another problem already explains.
 func (s *Status) Drift() (left []firewall.Change) {
-	if s.Rules.DropAt == string(firewall.Nowhere) {
+	if s.Rules.DropAt == string(ruleset.Nowhere) {
 		return nil
 	}
 	for _, c := range s.Rules.Drift {
@@ -66,7 +67,7 @@ func (s *Status) Drift() (left []firewall.Change) {
 // that is protected over IPv4 counts as protected.
 func (s *Status) ipv6Told(set SetStatus) bool {
 	return s.InTrouble(iptables.IPv6) || s.Rules.IPv6Off || set.Exists && !set.Ours ||
-		s.Rules.DropAt == string(firewall.Nowhere) && set.Exists
+		s.Rules.DropAt == string(ruleset.Nowhere) && set.Exists
 }
 
 // sayNoDrop notes that no rule drops a set's members, with the remedy.
@@ -81,7 +82,7 @@ func (s *Status) noDrop(set string) (remedy, text string) {
 			return p.Remedy, p.Error
 		}
 	}
-	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == string(firewall.Nowhere) {
+	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == string(ruleset.Nowhere) {
 		return p.Remedy, p.Error
 	}
 	if ports := s.Rules.Reached[set]; len(ports) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/trial"
@@ -85,7 +86,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		if err != nil {
 			return removed, err
 		}
-		done, err := fw.Apply(ctx, firewall.Wanted{}, saved, nil)
+		done, err := fw.Apply(ctx, ruleset.Wanted{}, saved, nil)
 		if partly, yes := firewall.Partly(err); yes {
 			// If a rule is left there, its set cannot be destroyed, which is an error below.
 			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be looked after: %v", partly.Family, fw.Backend, partly.Err))

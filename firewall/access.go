@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // Access is from where a connection to a port of this host may be begun.
@@ -16,9 +17,9 @@ type Access struct {
 
 // BaseAccess tells from where the base rules let somebody begin a connection to a port;
 // 0 is for a protocol without ports, such as "esp".
-func (b Base) BaseAccess(f iptables.Family, proto string, port uint16) Access {
+func BaseAccess(b ruleset.Base, f iptables.Family, proto string, port uint16) Access {
 	var texts []string
-	for _, r := range b.rules(f) {
+	for _, r := range b.Rules(f) {
 		texts = append(texts, r.String())
 	}
 	w := walk{class: classOf(proto, port), lenient: true, chain: func(string) []string { return nil }}

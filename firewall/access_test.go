@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 func (a Access) text() string {
@@ -25,15 +28,15 @@ func (a Access) text() string {
 
 // TestBaseAccess asks who may begin a connection to a port under base rules.
 func TestBaseAccess(t *testing.T) {
-	base := *full().Base
-	base.LocalNetworks, base.Trunks = prefixes("192.168.1.0/24", "fd12::/48"), prefixes("203.0.113.10/32")
+	base := *testrules.Full().Base
+	base.LocalNetworks, base.Trunks = testvalue.Prefixes("192.168.1.0/24", "fd12::/48"), testvalue.Prefixes("203.0.113.10/32")
 	private, tunnels := base, base
 	private.SIPPublic = false
 	tunnels.Services = append(slices.Clone(base.Services),
-		Service{"ipsec", "esp", nil, true}, Service{"gre", "gre", nil, false}, Service{"wg", "udp", []iptables.PortRange{{First: 51820, Last: 51820}}, true})
+		ruleset.Service{Name: "ipsec", Proto: "esp", Ports: nil, Public: true}, ruleset.Service{Name: "gre", Proto: "gre", Ports: nil, Public: false}, ruleset.Service{Name: "wg", Proto: "udp", Ports: []iptables.PortRange{{First: 51820, Last: 51820}}, Public: true})
 	for _, test := range []struct {
 		name   string
-		base   Base
+		base   ruleset.Base
 		family iptables.Family
 		proto  string
 		port   uint16
@@ -54,9 +57,9 @@ func TestBaseAccess(t *testing.T) {
 		{"ESP as a service", tunnels, iptables.IPv4, "esp", 0, "everyone"},
 		{"GRE as a service of the local networks", tunnels, iptables.IPv4, "gre", 0, "192.168.1.0/24"},
 		{"6in4", tunnels, iptables.IPv4, "6in4", 0, "nobody"},
-		{"nothing is configured", Base{}, iptables.IPv4, "tcp", 22, "nobody"},
+		{"nothing is configured", ruleset.Base{}, iptables.IPv4, "tcp", 22, "nobody"},
 	} {
-		if got := test.base.BaseAccess(test.family, test.proto, test.port).text(); got != test.want {
+		if got := BaseAccess(test.base, test.family, test.proto, test.port).text(); got != test.want {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // Plan compares both families.
-func (fw *Firewall) Plan(want Wanted, saved [2]*iptables.Saved, known *Readback) [2]*Plan {
+func (fw *Firewall) Plan(want ruleset.Wanted, saved [2]*iptables.Saved, known *Readback) [2]*Plan {
 	var plans [2]*Plan
 	for _, f := range iptables.Families {
 		plans[f] = NewPlan(want[f], saved[f], known.of(fw, f))
@@ -66,7 +67,7 @@ const attempts = 5
 // touched.
 //
 // What was applied is never nil, but for a ctx that has ended before.
-func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*iptables.Saved, known *Readback) (*Applied, error) {
+func (fw *Firewall) Apply(ctx context.Context, want ruleset.Wanted, saved [2]*iptables.Saved, known *Readback) (*Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (fw *Firewall) Apply(ctx context.Context, want Wanted, saved [2]*iptables.S
 // applying is an apply at work.
 type applying struct {
 	fw      *Firewall
-	want    Wanted
+	want    ruleset.Wanted
 	done    *Applied
 	refused [2]error // by the last attempt, and may go well the next time
 }
@@ -100,7 +101,7 @@ func (a *applying) plans() [2]*Plan {
 	plans := a.fw.Plan(a.want, a.done.Saved, a.done.Readback)
 	for _, f := range iptables.Families {
 		if a.done.Failed[f] == nil && !a.done.Saved[f].Absent {
-			a.done.Failed[f] = a.want.readable(f, a.done.Saved[f])
+			a.done.Failed[f] = a.want.Readable(f, a.done.Saved[f])
 		}
 		if a.done.Failed[f] != nil {
 			plans[f] = &Plan{Family: f}

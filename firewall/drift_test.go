@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // residents are what other people have in the tables before we come.
@@ -29,20 +31,20 @@ COMMIT
 // drift is something that happens to our rules behind our back.
 type drift struct {
 	name     string
-	from, to *Settings // what was applied, and what is wanted; nil for full
-	script   string    // in the words of a family
-	changes  []string  // what is wrong, in the words of a family; a line for each Change
-	input    []string  // what stands between our rules in INPUT afterwards; nil for what the residents had
-	raw      []string  // what stands above the residents' rule in raw afterwards
-	remade   bool      // fail2ban's chain was gone, and is made again
+	from, to *ruleset.Settings // what was applied, and what is wanted; nil for full
+	script   string            // in the words of a family
+	changes  []string          // what is wrong, in the words of a family; a line for each Change
+	input    []string          // what stands between our rules in INPUT afterwards; nil for what the residents had
+	raw      []string          // what stands above the residents' rule in raw afterwards
+	remade   bool              // fail2ban's chain was gone, and is made again
 }
 
 var (
 	residentsInput = []string{"-p tcp -m multiport --dports 22 -j f2b-sshd", `-p tcp -m tcp --dport 8080 -m comment --comment "the admin\'s own, not \"voipbl: x\"" -j ACCEPT`}
-	inputDrop      = dropOnly()
-	preroutingDrop = atPrerouting(dropOnly())
-	preroutingFull = atPrerouting(full())
-	logging        = everything()
+	inputDrop      = testrules.DropOnly()
+	preroutingDrop = testrules.AtPrerouting(testrules.DropOnly())
+	preroutingFull = testrules.AtPrerouting(testrules.Full())
+	logging        = testrules.Everything()
 )
 
 var drifts = []drift{
@@ -243,7 +245,7 @@ func (d drift) words(f iptables.Family, text string) string {
 
 // baseRule is the number of the base rule that is for something.
 func baseRule(f iptables.Family, purpose string) string {
-	i := slices.IndexFunc(full().Base.rules(f), func(r Rule) bool { return r.For == purpose })
+	i := slices.IndexFunc(testrules.Full().Base.Rules(f), func(r ruleset.Rule) bool { return r.For == purpose })
 	return strconv.Itoa(i + 1)
 }
 
@@ -279,9 +281,9 @@ func lineOf(c Change) string {
 func TestDrift(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.load(residents)
-		begin := make(map[*Settings][2]string)
-		known := make(map[*Settings]*Readback)
-		for _, from := range []*Settings{nil, &inputDrop, &preroutingDrop, &preroutingFull, &logging} {
+		begin := make(map[*ruleset.Settings][2]string)
+		known := make(map[*ruleset.Settings]*Readback)
+		for _, from := range []*ruleset.Settings{nil, &inputDrop, &preroutingDrop, &preroutingFull, &logging} {
 			h.apply(orFull(from).Wanted())
 			begin[from], known[from] = h.seedCounters(), h.known
 		}
@@ -296,9 +298,9 @@ func TestDrift(t *testing.T) {
 }
 
 // orFull are the settings of a drift that says nothing about them.
-func orFull(s *Settings) Settings {
+func orFull(s *ruleset.Settings) ruleset.Settings {
 	if s == nil {
-		return full()
+		return testrules.Full()
 	}
 	return *s
 }
@@ -309,7 +311,7 @@ func (d drift) happens(h *host) {
 	to := orFull(d.to)
 	var base [2]iptables.Table
 	for _, f := range iptables.Families {
-		base[f] = iptables.FindTable(full().Tables(f), "filter")
+		base[f] = iptables.FindTable(testrules.Full().Tables(f), "filter")
 	}
 	h.sh("cd " + h.bin + "\n" + d.words(iptables.IPv4, d.script) + "\n" + d.words(iptables.IPv6, d.script))
 	broken := h.dumps()
@@ -356,7 +358,7 @@ func linesOf(plans [2]*Plan) []string {
 }
 
 // check says what is not as it should be after the repair.
-func (d drift) check(dump string, f iptables.Family, s Settings) string {
+func (d drift) check(dump string, f iptables.Family, s ruleset.Settings) string {
 	drops, input := []string{d.words(f, "{drop}"), d.words(f, "{bans}")}, residentsInput
 	if d.input != nil {
 		input = d.input
@@ -366,7 +368,7 @@ func (d drift) check(dump string, f iptables.Family, s Settings) string {
 		want["INPUT"] = append(want["INPUT"], words[f].Replace(r))
 	}
 	want["PREROUTING"] = []string{words[f].Replace("-s HOST -j ACCEPT")}
-	if s.DropAt == AtPrerouting {
+	if s.DropAt == ruleset.AtPrerouting {
 		want["PREROUTING"] = slices.Concat(drops, d.raw, want["PREROUTING"])
 	} else {
 		want["INPUT"] = append(drops, want["INPUT"]...)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // SealedToolError is a program of iptables that is there and may not be run. The rules that
@@ -187,7 +188,7 @@ func moduleOf(flag, name string) string {
 		return "xt_conntrack"
 	case name == "REJECT":
 		return "ipt_REJECT ip6t_REJECT"
-	case flag == "m" || name == string(LogKernel) || name == string(LogNetlink):
+	case flag == "m" || name == string(ruleset.LogKernel) || name == string(ruleset.LogNetlink):
 		return "xt_" + name
 	}
 	return ""

@@ -16,7 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testfail2ban"
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // fail2ban is a real one, in the namespace of a host and with a configuration of
@@ -176,13 +178,13 @@ func TestFail2ban(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		b := newFail2ban(h)
 		h.load(bans)
-		h.apply(full().Wanted())
+		h.apply(testrules.Full().Wanted())
 		b.attack(first...)
 		b.start()
 		b.banned(first...)
 
 		// It has put its rules above ours, once.
-		moved := h.plan(full().Wanted())
+		moved := h.plan(testrules.Full().Wanted())
 		for _, f := range iptables.Families {
 			if len(moved[f].Changes) != 2 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
 				h.Fatalf("%s: after the first ban the plan has %q", f, linesOf([2]*Plan{moved[f]}))
@@ -191,12 +193,12 @@ func TestFail2ban(t *testing.T) {
 		before := h.surroundingsOf(b, first)
 		for _, step := range []struct {
 			name, script string
-			want         Wanted
+			want         ruleset.Wanted
 		}{
-			{"move", "", full().Wanted()},
-			{"repair", "IPT -D INPUT 1; IPT -F VOIPBL-INPUT", full().Wanted()},
-			{"switch to prerouting", "", atPrerouting(everything()).Wanted()},
-			{"switch back", "", full().Wanted()},
+			{"move", "", testrules.Full().Wanted()},
+			{"repair", "IPT -D INPUT 1; IPT -F VOIPBL-INPUT", testrules.Full().Wanted()},
+			{"switch to prerouting", "", testrules.AtPrerouting(testrules.Everything()).Wanted()},
+			{"switch back", "", testrules.Full().Wanted()},
 		} {
 			h.inBoth(step.script)
 			if done := h.apply(step.want); len(Changes(done.Plans)) == 0 {
@@ -214,7 +216,7 @@ func TestFail2ban(t *testing.T) {
 		if after == before {
 			h.Error("a second ban has changed nothing")
 		}
-		if changes := Changes(h.plan(full().Wanted())); len(changes) != 0 {
+		if changes := Changes(h.plan(testrules.Full().Wanted())); len(changes) != 0 {
 			h.Errorf("after a second ban the plan has %q", changes)
 		}
 
@@ -224,10 +226,10 @@ func TestFail2ban(t *testing.T) {
 		if complaints := b.complaints(); len(complaints) == 0 {
 			h.Error("fail2ban has destroyed sets that rules refer to, or does not try any more")
 		}
-		if sets := h.sh("ipset save"); !strings.Contains(sets, "create "+BanSet+" ") || !strings.Contains(sets, "create "+BanSet6+" ") || strings.Contains(sets, "add ") {
+		if sets := h.sh("ipset save"); !strings.Contains(sets, "create "+ruleset.BanSet+" ") || !strings.Contains(sets, "create "+ruleset.BanSet6+" ") || strings.Contains(sets, "add ") {
 			h.Errorf("after fail2ban has stopped the sets are\n%s", sets)
 		}
-		if changes := Changes(h.plan(full().Wanted())); len(changes) != 0 {
+		if changes := Changes(h.plan(testrules.Full().Wanted())); len(changes) != 0 {
 			h.Errorf("after fail2ban has stopped the plan has %q", changes)
 		}
 		b.start()
@@ -235,7 +237,7 @@ func TestFail2ban(t *testing.T) {
 
 		// Without us it still has all, and takes back all of it without a complaint.
 		after = h.surroundingsOf(b, slices.Concat(first, second))
-		h.apply(Wanted{})
+		h.apply(ruleset.Wanted{})
 		if diff := diff(after, h.surroundingsOf(b, slices.Concat(first, second))); diff != "" {
 			h.Errorf("removal: what fail2ban has is not as it was (-before +after):\n%s", diff)
 		}
@@ -271,7 +273,7 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 		if rule := "-s " + netip.PrefixFrom(a, a.BitLen()).String() + " -j " + refusal[f]; !slices.Contains(rulesOf(d[f], "filter", "f2b-asterisk"), rule) {
 			h.Fatalf("%s is not banned in the chain:\n%s", a, d[f])
 		}
-		if !strings.Contains(sets, "add "+BanSetName(f)+" "+a.String()+" timeout N\n") {
+		if !strings.Contains(sets, "add "+ruleset.BanSetName(f)+" "+a.String()+" timeout N\n") {
 			h.Fatalf("%s is not in the set:\n%s", a, sets)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // docker are the chains that Docker makes, with a published port.
@@ -117,18 +119,18 @@ func TestForeign(t *testing.T) {
 		for _, step := range []struct {
 			name   string
 			script string
-			want   Wanted
+			want   ruleset.Wanted
 		}{
-			{"drop", "", dropOnly().Wanted()},
-			{"base", "", full().Wanted()},
-			{"everything", "", everything().Wanted()},
-			{"again", "", everything().Wanted()},
-			{"repair", "IPT -D INPUT 1; IPT -F VOIPBL-INPUT; IPT -F VOIPBL-DROP; IPT -D OUTPUT {out}", everything().Wanted()},
-			{"switch to prerouting", "", atPrerouting(everything()).Wanted()},
-			{"repair in prerouting", "IPT -t raw -D PREROUTING 1", atPrerouting(everything()).Wanted()},
-			{"switch back", "", full().Wanted()},
-			{"drop alone", "", dropOnly().Wanted()},
-			{"removal", "", Wanted{}},
+			{"drop", "", testrules.DropOnly().Wanted()},
+			{"base", "", testrules.Full().Wanted()},
+			{"everything", "", testrules.Everything().Wanted()},
+			{"again", "", testrules.Everything().Wanted()},
+			{"repair", "IPT -D INPUT 1; IPT -F VOIPBL-INPUT; IPT -F VOIPBL-DROP; IPT -D OUTPUT {out}", testrules.Everything().Wanted()},
+			{"switch to prerouting", "", testrules.AtPrerouting(testrules.Everything()).Wanted()},
+			{"repair in prerouting", "IPT -t raw -D PREROUTING 1", testrules.AtPrerouting(testrules.Everything()).Wanted()},
+			{"switch back", "", testrules.Full().Wanted()},
+			{"drop alone", "", testrules.DropOnly().Wanted()},
+			{"removal", "", ruleset.Wanted{}},
 		} {
 			h.inBoth(strings.ReplaceAll(step.script, "{out}", outHook))
 			done := h.apply(step.want)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // host is a PBX host's firewall in a network namespace of the test's own: the
@@ -119,8 +120,8 @@ func (h *host) sh(script string) string {
 
 // words are what differs between the families in a script for both.
 var words = [2]*strings.Replacer{
-	iptables.IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
-	iptables.IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
+	iptables.IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", ruleset.BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
+	iptables.IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", ruleset.BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
 }
 
 // inBoth runs a script once with the words of each family.
@@ -212,19 +213,19 @@ func (h *host) read() [2]*iptables.Saved {
 }
 
 // plan compares what is wanted with the kernel.
-func (h *host) plan(want Wanted) [2]*Plan {
+func (h *host) plan(want ruleset.Wanted) [2]*Plan {
 	h.Helper()
 	return h.fw.Plan(want, h.read(), h.known)
 }
 
 // try applies. It does not keep what it learns.
-func (h *host) try(want Wanted) (*Applied, error) {
+func (h *host) try(want ruleset.Wanted) (*Applied, error) {
 	h.Helper()
 	return h.fw.Apply(h.Context(), want, h.read(), h.known)
 }
 
 // apply applies, as the agent does.
-func (h *host) apply(want Wanted) *Applied {
+func (h *host) apply(want ruleset.Wanted) *Applied {
 	h.Helper()
 	done, err := h.try(want)
 	if err != nil {
@@ -236,7 +237,7 @@ func (h *host) apply(want Wanted) *Applied {
 
 // unchanged fails the test if an apply of what is there already does anything. It
 // returns what is there.
-func (h *host) unchanged(want Wanted) [2]string {
+func (h *host) unchanged(want ruleset.Wanted) [2]string {
 	h.Helper()
 	before, generation := h.dumps(), h.fw.Generation()
 	if generation == "" {

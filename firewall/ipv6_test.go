@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestWithoutIPv6 is a kernel without IPv6, as far as one that has it can show: no
@@ -26,7 +27,7 @@ func TestWithoutIPv6(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: AtInput}.Wanted()
+	want := ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: ruleset.AtInput}.Wanted()
 	for _, changes := range []int{2, 0} {
 		saved, err := fw.Read(t.Context())
 		if err != nil {

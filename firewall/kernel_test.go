@@ -6,14 +6,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestEveryConfiguration puts each into an empty kernel: all rules are there, and
 // a second time changes nothing. Then it goes from one to another: the kernel ends
 // up just as if it had been empty before.
 func TestEveryConfiguration(t *testing.T) {
-	all := configurations()
+	all := testrules.Configurations()
 	onEachBackend(t, func(h *host) {
 		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6; ipset create own_bans hash:net; ipset create own_bans6 hash:net family inet6")
 		fresh := make(map[string][2]string)
@@ -55,17 +58,17 @@ func TestRemoval(t *testing.T) {
 		h.empty()
 		for _, known := range []bool{true, false} {
 			for _, name := range []string{"log-netlink-outbound-prerouting", "everything-input", "everything-prerouting"} {
-				h.apply(configurations()[name].Wanted())
+				h.apply(testrules.Configurations()[name].Wanted())
 				if !known {
 					h.known = nil
 				}
-				h.apply(Wanted{})
+				h.apply(ruleset.Wanted{})
 				if got := h.rules(); got != [2]string{bare, bare} {
 					h.Fatalf("%s: after removal there is:\n%s", name, got)
 				}
 			}
 		}
-		h.unchanged(Wanted{})
+		h.unchanged(ruleset.Wanted{})
 	})
 }
 
@@ -105,7 +108,7 @@ func purposes(rules []string) []string {
 func TestTwice(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.inBoth("IPT -A INPUT -p tcp --dport 8080 -j ACCEPT")
-		h.apply(everything().Wanted())
+		h.apply(testrules.Everything().Wanted())
 		for _, f := range iptables.Families {
 			for range 3 {
 				h.sendUDP(f, 5060)
@@ -116,8 +119,8 @@ func TestTwice(t *testing.T) {
 				}
 			}
 		}
-		h.unchanged(everything().Wanted())
-		h.unchanged(everything().Wanted())
+		h.unchanged(testrules.Everything().Wanted())
+		h.unchanged(testrules.Everything().Wanted())
 	})
 }
 
@@ -141,32 +144,32 @@ func packetsIn(dump, chain string) (packets uint64) {
 // after the loss of the state folder.
 func TestLostState(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		h.apply(everything().Wanted())
+		h.apply(testrules.Everything().Wanted())
 		h.seedCounters()
 		before := h.kept()
 		h.known = nil
-		h.apply(everything().Wanted())
+		h.apply(testrules.Everything().Wanted())
 		if diff := diff(before, h.kept()); diff != "" {
 			h.Errorf("other rules or counters than before (-before +after):\n%s", diff)
 		}
-		h.unchanged(everything().Wanted())
+		h.unchanged(testrules.Everything().Wanted())
 	})
 }
 
 // TestOtherTools does not trust what was learnt from other tools.
 func TestOtherTools(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		h.apply(full().Wanted())
+		h.apply(testrules.Full().Wanted())
 		before := h.rules()
 		h.known = &Readback{Tools: [2]string{"other tools", "other tools"}, Rules: [2]map[string]string{{"a": "b"}, {"a": "b"}}}
-		h.apply(full().Wanted())
+		h.apply(testrules.Full().Wanted())
 		if diff := diff(before, h.rules()); diff != "" {
 			h.Errorf("other rules than before (-before +after):\n%s", diff)
 		}
 		if slices.Contains(h.known.Tools[:], "other tools") {
 			h.Error("what was learnt is still that of other tools")
 		}
-		h.unchanged(full().Wanted())
+		h.unchanged(testrules.Full().Wanted())
 	})
 }
 
@@ -175,14 +178,14 @@ func TestOwn(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		for _, name := range []string{"everything-input", "everything-prerouting", "ssh-several-ports"} {
 			h.empty()
-			h.apply(configurations()[name].Wanted())
+			h.apply(testrules.Configurations()[name].Wanted())
 			before, saved := h.rules(), h.read()
 			h.empty()
-			h.apply(Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
+			h.apply(ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
 			if diff := diff(before, h.rules()); diff != "" {
 				h.Errorf("%s: not the same again (-before +after):\n%s", name, diff)
 			}
-			h.unchanged(Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
+			h.unchanged(ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()})
 		}
 	})
 }
@@ -190,9 +193,9 @@ func TestOwn(t *testing.T) {
 // TestOwnBase keeps the base rules as they are and changes only the drop.
 func TestOwnBase(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		h.apply(everything().Wanted())
+		h.apply(testrules.Everything().Wanted())
 		before := h.seedCounters()
-		drop := atPrerouting(dropOnly())
+		drop := testrules.AtPrerouting(testrules.DropOnly())
 		h.apply(drop.Wanted().KeepBase(h.read()))
 		after := h.dumps()
 		for _, f := range iptables.Families {
@@ -217,8 +220,8 @@ func TestOwnBase(t *testing.T) {
 // network of everything.
 func TestKernelsForm(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		s := full()
-		s.Base.LocalNetworks = prefixes("192.168.1.77/24", "0.0.0.0/0", "fd12:3456:789a::77/48", "::/0")
+		s := testrules.Full()
+		s.Base.LocalNetworks = testvalue.Prefixes("192.168.1.77/24", "0.0.0.0/0", "fd12:3456:789a::77/48", "::/0")
 		h.apply(s.Wanted())
 		for _, f := range iptables.Families {
 			rules := strings.Join(rulesOf(h.dump(f), "filter", iptables.BaseChain), "\n")

@@ -9,7 +9,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/voipbl/voipbl/internal/testrules"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // restored is what iptables-restore --noflush --counters makes of a kernel, done
@@ -129,12 +132,12 @@ func sound(table map[string]*iptables.SavedChain) error {
 // modelWants are small, so that much of them is there by chance.
 func modelWants() *rapid.Generator[[]iptables.Table] {
 	return rapid.Custom(func(t *rapid.T) []iptables.Table {
-		s := dropOnly()
-		s.DropAt = rapid.SampledFrom([]Place{AtInput, AtPrerouting}).Draw(t, "at")
+		s := testrules.DropOnly()
+		s.DropAt = rapid.SampledFrom([]ruleset.Place{ruleset.AtInput, ruleset.AtPrerouting}).Draw(t, "at")
 		s.DropOutbound = rapid.Bool().Draw(t, "outbound")
-		s.LogDrops = rapid.SampledFrom([]LogTarget{LogOff, LogKernel}).Draw(t, "log")
+		s.LogDrops = rapid.SampledFrom([]ruleset.LogTarget{ruleset.LogOff, ruleset.LogKernel}).Draw(t, "log")
 		if rapid.Bool().Draw(t, "base") {
-			s.Base = &Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}}
+			s.Base = &ruleset.Base{LocalNetworks: testvalue.Prefixes("192.168.1.0/24"), SIP: ruleset.Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}}
 		}
 		if rapid.IntRange(0, 4).Draw(t, "nothing") == 0 {
 			return nil
@@ -159,7 +162,7 @@ func modelKernels() *rapid.Generator[*iptables.Saved] {
 		`-m comment --comment "see --comment \"voipbl: drop\" -j DROP" -j ACCEPT`,
 		"-m set --match-set voip_bl src -j DROP", "-s 203.0.113.0/24 -j VOIPBL-DROP", "-s 198.51.100.7/32 -g VOIPBL-OLD", "-s 192.0.2.1/32 -j VOIPBL-INPUT",
 	}
-	inside := append(Settings{Sets: dropOnly().Sets, BanSets: dropOnly().BanSets, LogDrops: LogKernel}.Tables(iptables.IPv4)[0].Chains[0].Rules,
+	inside := append(ruleset.Settings{Sets: testrules.DropOnly().Sets, BanSets: testrules.DropOnly().BanSets, LogDrops: ruleset.LogKernel}.Tables(iptables.IPv4)[0].Chains[0].Rules,
 		`-m comment --comment "voipbl: nothing else" -j DROP`, "-p tcp -j ACCEPT", "-j VOIPBL-DROP", "-j VOIPBL-OLD")
 	return rapid.Custom(func(t *rapid.T) *iptables.Saved {
 		s := &iptables.Saved{Family: iptables.IPv4, Tables: make(map[string]map[string]*iptables.SavedChain)}

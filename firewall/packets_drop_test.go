@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // purposes of the rules that drop.
@@ -21,10 +21,10 @@ const (
 )
 
 // everywhere are the places to drop at.
-var everywhere = []firewall.Place{firewall.AtInput, firewall.AtPrerouting}
+var everywhere = []ruleset.Place{ruleset.AtInput, ruleset.AtPrerouting}
 
 // fullAt are all base rules with another place to drop at.
-func fullAt(at firewall.Place) firewall.Settings {
+func fullAt(at ruleset.Place) ruleset.Settings {
 	s := full()
 	s.DropAt = at
 	return s

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 const (
@@ -90,10 +90,10 @@ func (f *fire) end() {
 
 // intrude puts somebody else's rule into a chain that we drop in, and takes it out
 // where it was.
-func (l *lab) intrude(out string, at firewall.Place, in string) {
+func (l *lab) intrude(out string, at ruleset.Place, in string) {
 	l.t.Helper()
 	table, chain := "filter", "INPUT"
-	if at == firewall.AtPrerouting {
+	if at == ruleset.AtPrerouting {
 		table, chain = "raw", "PREROUTING"
 	}
 	rule := "-s " + [...]string{"198.18.0.1", "2001:db8::1"}[l.family] + " -j ACCEPT"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsDuringChanges changes and repairs the rules 300 times, half of them
@@ -17,7 +18,7 @@ func TestPacketsDuringChanges(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, backend, iptables.IPv4)
-			l.apply(fullAt(firewall.AtInput))
+			l.apply(fullAt(ruleset.AtInput))
 			f := beginFire(l, l.twin())
 			l.changeAndRepair(changes, f)
 			f.end()
@@ -59,18 +60,18 @@ func (s *side) judge(changes int) {
 // other time it repairs instead: somebody else's rule has come above ours.
 func (l *lab) changeAndRepair(changes int, f *fire) {
 	l.t.Helper()
-	logged, outbound := fullAt(firewall.AtInput), fullAt(firewall.AtPrerouting)
-	logged.LogDrops, outbound.DropOutbound = firewall.LogNetlink, true
-	settings := []firewall.Settings{
-		fullAt(firewall.AtPrerouting), dropOnly(firewall.AtPrerouting), dropOnly(firewall.AtInput),
-		logged, outbound, fullAt(firewall.AtInput),
+	logged, outbound := fullAt(ruleset.AtInput), fullAt(ruleset.AtPrerouting)
+	logged.LogDrops, outbound.DropOutbound = ruleset.LogNetlink, true
+	settings := []ruleset.Settings{
+		fullAt(ruleset.AtPrerouting), dropOnly(ruleset.AtPrerouting), dropOnly(ruleset.AtInput),
+		logged, outbound, fullAt(ruleset.AtInput),
 	}
 	ctx := l.t.Context()
 	saved, err := l.fw.Read(ctx)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	var now firewall.Settings
+	var now ruleset.Settings
 	var known *firewall.Readback
 	for i := range changes {
 		if repair := i%2 == 1; repair {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsForwarded lets the PBX host forward, as one with containers does.
@@ -20,14 +20,14 @@ func TestPacketsForwarded(t *testing.T) {
 		l.block(blocked.addr)
 		to := l.listen(l.fresh(l.phone))
 		for _, c := range []struct {
-			at   firewall.Place
+			at   ruleset.Place
 			from caller
 			want bool
 		}{
-			{firewall.AtInput, blocked, true},
-			{firewall.AtInput, clean, true},
-			{firewall.AtPrerouting, blocked, false},
-			{firewall.AtPrerouting, clean, true},
+			{ruleset.AtInput, blocked, true},
+			{ruleset.AtInput, clean, true},
+			{ruleset.AtPrerouting, blocked, false},
+			{ruleset.AtPrerouting, clean, true},
 		} {
 			l.apply(fullAt(c.at))
 			before := l.counted(dropIn)
@@ -65,7 +65,7 @@ func TestPacketsOutbound(t *testing.T) {
 					want bool
 				}{
 					{"the PBX host", caller{nil, l.pbx()}, !outbound},
-					{"the local network", l.fresh(l.phone), !outbound || at == firewall.AtInput},
+					{"the local network", l.fresh(l.phone), !outbound || at == ruleset.AtInput},
 				} {
 					if got := l.passes(c.from, to); got != c.want {
 						l.t.Errorf("drop at %s, outbound %v: from %s to a blocked address: passes %v, want %v", at, outbound, c.name, got, c.want)
@@ -78,7 +78,7 @@ func TestPacketsOutbound(t *testing.T) {
 					l.t.Errorf("drop at %s, outbound %v: the set counted %d packets of ours", at, outbound, got)
 				}
 			}
-			if dropped, want := l.counted(dropOut), map[firewall.Place]int{firewall.AtInput: 1, firewall.AtPrerouting: 2}[at]; dropped != want {
+			if dropped, want := l.counted(dropOut), map[ruleset.Place]int{ruleset.AtInput: 1, ruleset.AtPrerouting: 2}[at]; dropped != want {
 				l.t.Errorf("drop at %s: the rules counted %d packets, want %d", at, dropped, want)
 			}
 		}

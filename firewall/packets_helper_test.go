@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // lab is a PBX host with its firewall, in the namespace of the test, and whoever
@@ -88,7 +89,7 @@ func (l *lab) twin() *lab {
 }
 
 // services are the open ports of the published ruleset, apart from SIP and RTP.
-var services = []firewall.Service{
+var services = []ruleset.Service{
 	service("mgcp", "udp", everyone, 2727),
 	service("iax2", "udp", everyone, 4569),
 	service("samba", "tcp", onlyLAN, 137, 138, 139, 445),
@@ -109,8 +110,8 @@ const (
 	onlyLAN  = false
 )
 
-func service(name, proto string, public bool, ports ...uint16) firewall.Service {
-	s := firewall.Service{Name: name, Proto: proto, Public: public}
+func service(name, proto string, public bool, ports ...uint16) ruleset.Service {
+	s := ruleset.Service{Name: name, Proto: proto, Public: public}
 	for _, p := range ports {
 		s.Ports = append(s.Ports, iptables.PortRange{First: p, Last: p})
 	}
@@ -118,16 +119,16 @@ func service(name, proto string, public bool, ports ...uint16) firewall.Service 
 }
 
 // dropOnly are the settings of a host with a firewall of its own.
-func dropOnly(at firewall.Place) firewall.Settings {
-	return firewall.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
+func dropOnly(at ruleset.Place) ruleset.Settings {
+	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
 }
 
 // full are the settings with all base rules.
-func full() firewall.Settings {
-	s := dropOnly(firewall.AtInput)
-	s.Base = &firewall.Base{
+func full() ruleset.Settings {
+	s := dropOnly(ruleset.AtInput)
+	s.Base = &ruleset.Base{
 		SIPPublic: true,
-		SIP:       firewall.Ports{{First: 5060, Last: 5061}},
+		SIP:       ruleset.Ports{{First: 5060, Last: 5061}},
 		RTP:       iptables.PortRange{First: 10000, Last: 20000},
 		Services:  services,
 	}
@@ -139,12 +140,12 @@ func full() firewall.Settings {
 }
 
 // apply makes the kernel hold what the settings say.
-func (l *lab) apply(s firewall.Settings) {
+func (l *lab) apply(s ruleset.Settings) {
 	l.t.Helper()
 	l.applyTables(s.Wanted())
 }
 
-func (l *lab) applyTables(want firewall.Wanted) {
+func (l *lab) applyTables(want ruleset.Wanted) {
 	l.t.Helper()
 	ctx := l.t.Context()
 	saved, err := l.fw.Read(ctx)
@@ -184,7 +185,7 @@ func (l *lab) pbx() netip.Addr { return pbx[l.family] }
 
 // blockSet and banSet are the names of this family's sets.
 func (l *lab) blockSet() string { return [...]string{"voip_bl", "voip_bl6"}[l.family] }
-func (l *lab) banSet() string   { return firewall.BanSetName(l.family) }
+func (l *lab) banSet() string   { return ruleset.BanSetName(l.family) }
 
 // block puts an address or a network on the blocklist; unblock takes it off.
 func (l *lab) block(what fmt.Stringer) {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsLogged sends more packets from a blocked address than the log gets
@@ -15,7 +15,7 @@ func TestPacketsLogged(t *testing.T) {
 		from := l.fresh(l.attacker)
 		l.block(from.addr)
 		l.udpServer(4569)
-		for _, to := range []firewall.LogTarget{firewall.LogNetlink, firewall.LogKernel} {
+		for _, to := range []ruleset.LogTarget{ruleset.LogNetlink, ruleset.LogKernel} {
 			for _, at := range everywhere {
 				settings := fullAt(at)
 				settings.LogDrops = to

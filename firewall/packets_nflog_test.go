@@ -9,7 +9,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsToNFLog: what log_drops: nflog says of a drop comes to whoever listens to the
@@ -20,7 +20,7 @@ func TestPacketsToNFLog(t *testing.T) {
 		l.block(from.addr)
 		l.udpServer(4569)
 		settings := fullAt(everywhere[0])
-		settings.LogDrops = firewall.LogNetlink
+		settings.LogDrops = ruleset.LogNetlink
 		l.apply(settings)
 		listener := listenNFLog(l.t)
 		defer listener.Close()

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsSIPList has SIP on two ports far from each other: both are as open, and as
@@ -12,7 +12,7 @@ import (
 func TestPacketsSIPList(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		s := full()
-		s.Base.SIP = firewall.Ports{{First: 5060, Last: 5060}, {First: 5160, Last: 5161}}
+		s.Base.SIP = ruleset.Ports{{First: 5060, Last: 5060}, {First: 5160, Last: 5161}}
 		l.apply(s)
 		outside, inside, trunk, banned := l.fresh(l.roamer), l.fresh(l.phone), caller{l.trunk, l.addr(l.trunk)}, l.fresh(l.attacker)
 		l.ban(banned.addr)

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // firstDropped is which REGISTER or INVITE of an address within a minute is the
@@ -131,7 +131,7 @@ func TestPacketsScanners(t *testing.T) {
 func TestPacketsSIPFloodOfANeighbour(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		both := full().Wanted()
-		l.applyTables(firewall.Wanted{iptables.IPv4: both[iptables.IPv4]})
+		l.applyTables(ruleset.Wanted{iptables.IPv4: both[iptables.IPv4]})
 		l.applyTables(both)
 		l.udpServer(5060)
 		flooder, neighbour := l.fresh(l.attacker), l.fresh(l.attacker)

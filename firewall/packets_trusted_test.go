@@ -3,7 +3,7 @@ package firewall_test
 import (
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestPacketsTrustedSIP is SIP from the local network and from the trunk: without
@@ -13,7 +13,7 @@ func TestPacketsTrustedSIP(t *testing.T) {
 		public, private := full(), full()
 		private.Base.SIPPublic = false
 		trunk := caller{l.trunk, l.addr(l.trunk)}
-		for _, settings := range []firewall.Settings{public, private} {
+		for _, settings := range []ruleset.Settings{public, private} {
 			l.apply(settings)
 			for _, c := range []struct {
 				name string

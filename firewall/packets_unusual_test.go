@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // unusual are requests that Asterisk 22 answers as it answers a plain one, with a
@@ -207,7 +207,7 @@ func TestPacketsFragments(t *testing.T) {
 				l.t.Errorf("%q in fragments: %d of %d were dropped as too many, want %d", c.text, got, sent, sent-firstDropped+1)
 			}
 			l.arrived(5060)
-			l.apply(dropOnly(firewall.AtInput)) // counters begin anew
+			l.apply(dropOnly(ruleset.AtInput)) // counters begin anew
 			l.apply(full())
 		}
 	})

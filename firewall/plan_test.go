@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // The hooks of the default settings, as they are written and told.
@@ -117,7 +119,7 @@ func TestPlanText(t *testing.T) {
 		{"removal of nothing", nil, chains + "[1:2] -A INPUT -j ACCEPT\nCOMMIT\n", nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := NewPlan(test.want, parsed(t, iptables.IPv4, test.save), test.known)
+			p := NewPlan(test.want, testrules.Parsed(t, iptables.IPv4, test.save), test.known)
 			if diff := diff(test.text, p.Text()); diff != "" {
 				t.Errorf("the text is not as wanted (-want +got):\n%s", diff)
 			}
@@ -131,7 +133,7 @@ func TestPlanText(t *testing.T) {
 // TestHookChanges: of two rules that are the same one is missing where the kernel has one.
 func TestHookChanges(t *testing.T) {
 	want := []iptables.Table{{Name: "filter", Hooks: []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: dropHook}}}}
-	p := NewPlan(want, parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
+	p := NewPlan(want, testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
 	if diff := cmp.Diff([]Change{{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: OpAdd, Rule: dropHook}}, p.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
@@ -140,21 +142,21 @@ func TestHookChanges(t *testing.T) {
 // TestPlanOrder has the drop in its new place before it is taken out of the old
 // one: tables are atomic one by one.
 func TestPlanOrder(t *testing.T) {
-	at := map[Place]string{
-		AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT " + dropHook + "\nCOMMIT\n",
-		AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + dropHook + "\nCOMMIT\n",
+	at := map[ruleset.Place]string{
+		ruleset.AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT " + dropHook + "\nCOMMIT\n",
+		ruleset.AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + dropHook + "\nCOMMIT\n",
 	}
-	for place, want := range map[Place]string{
-		AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\n-I INPUT 2 " + banHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
-		AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\n-I PREROUTING 2 " + banHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
+	for place, want := range map[ruleset.Place]string{
+		ruleset.AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\n-I INPUT 2 " + banHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
+		ruleset.AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\n-I PREROUTING 2 " + banHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
 	} {
-		from := AtInput
-		if place == AtInput {
-			from = AtPrerouting
+		from := ruleset.AtInput
+		if place == ruleset.AtInput {
+			from = ruleset.AtPrerouting
 		}
-		s := dropOnly()
+		s := testrules.DropOnly()
 		s.DropAt = place
-		if got := NewPlan(s.Tables(iptables.IPv4), parsed(t, iptables.IPv4, at[from]), nil).Text(); got != want {
+		if got := NewPlan(s.Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, at[from]), nil).Text(); got != want {
 			t.Errorf("from %s to %s:\n%s", from, place, got)
 		}
 	}
@@ -162,19 +164,19 @@ func TestPlanOrder(t *testing.T) {
 
 // TestPlanNeeds makes fail2ban's chain where it is missing, and nowhere else.
 func TestPlanNeeds(t *testing.T) {
-	made := NewPlan(full().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil)
+	made := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil)
 	if !slices.Equal(made.Made, []string{iptables.SSHChain}) || strings.Count(made.Text(), "-N fail2ban-ssh\n") != 1 {
 		t.Errorf("made %q by\n%s", made.Made, made.Text())
 	}
-	there := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
+	there := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
 	if there.Made != nil || strings.Contains(there.Text(), "-N ") || strings.Contains(there.Text(), ":fail2ban-ssh") {
 		t.Errorf("made %q by\n%s", there.Made, there.Text())
 	}
-	elsewhere := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
+	elsewhere := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
 	if !slices.Equal(elsewhere.Made, []string{iptables.SSHChain}) {
 		t.Errorf("made %q, where only another table has the chain", elsewhere.Made)
 	}
-	if p := NewPlan(dropOnly().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil); p.Made != nil {
+	if p := NewPlan(testrules.DropOnly().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil); p.Made != nil {
 		t.Errorf("made %q for the drop alone", p.Made)
 	}
 }
@@ -182,7 +184,7 @@ func TestPlanNeeds(t *testing.T) {
 // TestPlanStays leaves a chain of ours that somebody else's rule goes to: the
 // kernel would not let it go, and the whole removal would fail.
 func TestPlanStays(t *testing.T) {
-	p := NewPlan(nil, parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
+	p := NewPlan(nil, testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
 		"-A INPUT "+jumpHook+"\n-A theirs -p tcp -g VOIPBL-INPUT\n-A VOIPBL-INPUT -j DROP\nCOMMIT\n"), nil)
 	if want := "*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-DROP\n-X VOIPBL-DROP\nCOMMIT\n"; p.Text() != want {
 		t.Errorf("the text is\n%s", p.Text())
@@ -202,8 +204,8 @@ func TestPlanStays(t *testing.T) {
 // TestPlanStaysTogether leaves also the chains that a chain of ours uses which cannot
 // go: not somebody else's rule holds them, but ours.
 func TestPlanStaysTogether(t *testing.T) {
-	h := kernelText(iptables.FindTable(full().Tables(iptables.IPv4), "filter"))
-	p := NewPlan(dropOnly().Tables(iptables.IPv4), parsed(t, iptables.IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
+	h := kernelText(iptables.FindTable(testrules.Full().Tables(iptables.IPv4), "filter"))
+	p := NewPlan(testrules.DropOnly().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
 	if strings.Contains(p.Text(), "-X ") {
 		t.Errorf("chains go:\n%s", p.Text())
 	}
@@ -230,10 +232,10 @@ func TestReadback(t *testing.T) {
 		t.Errorf("of nothing: %v", got)
 	}
 
-	want := full().Tables(iptables.IPv4)
+	want := testrules.Full().Tables(iptables.IPv4)
 	const noEnd = " --algo bm --to 65535"
 	save := strings.ReplaceAll(kernelText(want[0]), noEnd, " --algo bm")
-	known, err := learn(want, parsed(t, iptables.IPv4, save))
+	known, err := learn(want, testrules.Parsed(t, iptables.IPv4, save))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +247,7 @@ func TestReadback(t *testing.T) {
 			t.Errorf("%s\nis told as\n%s", w, r)
 		}
 	}
-	if p := NewPlan(want, parsed(t, iptables.IPv4, save), known); !p.Unchanged() {
+	if p := NewPlan(want, testrules.Parsed(t, iptables.IPv4, save), known); !p.Unchanged() {
 		t.Errorf("changes %v", p.Changes)
 	}
 	// What is not ours is no form of ours.
@@ -260,7 +262,7 @@ func TestReadback(t *testing.T) {
 		if other == save {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if known, err := learn(want, parsed(t, iptables.IPv4, other)); err == nil {
+		if known, err := learn(want, testrules.Parsed(t, iptables.IPv4, other)); err == nil {
 			t.Errorf("%s: learnt %v", name, known)
 		}
 	}
@@ -311,7 +313,7 @@ func TestMoves(t *testing.T) {
 		for _, r := range test.rules {
 			save += "[1:2] -A INPUT " + r + "\n"
 		}
-		p := NewPlan([]iptables.Table{{Name: "filter", Hooks: test.hooks}}, parsed(t, iptables.IPv4, save+"COMMIT\n"), nil)
+		p := NewPlan([]iptables.Table{{Name: "filter", Hooks: test.hooks}}, testrules.Parsed(t, iptables.IPv4, save+"COMMIT\n"), nil)
 		if diff := cmp.Diff(test.want, p.Changes); diff != "" {
 			t.Errorf("%s: changes (-want +got):\n%s", test.name, diff)
 		}
@@ -330,23 +332,8 @@ func TestShape(t *testing.T) {
 // TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
 func TestNothingToPlan(t *testing.T) {
 	for what, saved := range map[string]*iptables.Saved{"absent": {Family: iptables.IPv6, Absent: true}, "in trouble": {Family: iptables.IPv6, Trouble: errors.New("no")}} {
-		if p := NewPlan(full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
+		if p := NewPlan(testrules.Full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
 			t.Errorf("%s: %s", what, p.Text())
-		}
-	}
-}
-
-// TestTablesOff: IPv6 that is off has no rules, and IPv4 has them all the same; nowhere
-// there are none at all.
-func TestTablesOff(t *testing.T) {
-	off, nowhere := full(), full()
-	off.IPv6Off, nowhere.DropAt = true, Nowhere
-	for f, want := range map[iptables.Family]bool{iptables.IPv4: true, iptables.IPv6: false} {
-		if got := off.Tables(f); (len(got) > 0) != want {
-			t.Errorf("IPv6 is off: %s has %d tables", f, len(got))
-		}
-		if got := nowhere.Tables(f); len(got) > 0 {
-			t.Errorf("nowhere: %s has %d tables", f, len(got))
 		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // published reads the rules of the published ruleset.
@@ -50,7 +52,7 @@ var placeholders = [2]*strings.Replacer{
 	iptables.IPv4: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "192.168.1.0/24", "known_external_proxy", "203.0.113.10/32"),
 	iptables.IPv6: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "fd12:3456:789a::/48", "known_external_proxy", "2001:db8:10::10/128",
 		"-p icmp ", "-p ipv6-icmp ", "icmp-port-unreachable", "icmp6-port-unreachable",
-		"voip_bl ", "voip_bl6 ", BanSet+" ", BanSet6+" ", "--mask 255.255.255.255", "--mask ffff:ffff:ffff:ffff::",
+		"voip_bl ", "voip_bl6 ", ruleset.BanSet+" ", ruleset.BanSet6+" ", "--mask 255.255.255.255", "--mask ffff:ffff:ffff:ffff::",
 		// One without a mask has the default of the family.
 		"--set --name VOIP ", "--set --name VOIP --mask ffff:ffff:ffff:ffff:: ", "--set --name VOIPINV ", "--set --name VOIPINV --mask ffff:ffff:ffff:ffff:: ",
 		"--hashlimit-mode srcip,dstport ", "--hashlimit-mode srcip,dstport --hashlimit-srcmask 64 "),
@@ -108,7 +110,7 @@ func TestPublished(t *testing.T) {
 		"--set --name VOIPINV --rsource", "--set --name VOIPINV --mask 255.255.255.255 --rsource")
 	want := replaced(replaced(replaced(dropFirst(t, published(t)), placeholders[iptables.IPv4]), mask), anyCase)
 
-	text := NewPlan(full().Tables(iptables.IPv4), empty(t, iptables.IPv4), nil).Text()
+	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil).Text()
 	inserted := strings.NewReplacer("-I INPUT 1 ", "-A INPUT ", "-I INPUT 2 ", "-A INPUT ").Replace(text)
 	got := unfolded(t, rulesOf(inserted, "filter", "INPUT"), rulesOf(text, "filter", iptables.BaseChain))
 	for _, r := range rulesOf(text, "filter", "OUTPUT") {
@@ -160,7 +162,7 @@ func TestPublishedInKernel(t *testing.T) {
 			}
 			h.sh(f.Command() + " -F; " + f.Command() + " -X")
 
-			h.apply(full().Wanted())
+			h.apply(testrules.Full().Wanted())
 			got := unfolded(h.T, rulesOf(h.dump(f), "filter", "INPUT"), rulesOf(h.dump(f), "filter", iptables.BaseChain))
 			for _, r := range rulesOf(h.dump(f), "filter", "OUTPUT") {
 				got = append(got, comment.ReplaceAllString("-A OUTPUT "+r, ""))
@@ -168,7 +170,7 @@ func TestPublishedInKernel(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				h.Errorf("%s: not as published (-page +ours):\n%s", f, diff)
 			}
-			h.apply(Wanted{})
+			h.apply(ruleset.Wanted{})
 		}
 	})
 }

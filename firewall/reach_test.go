@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -49,14 +50,14 @@ COMMIT
 
 func TestPublishedPorts(t *testing.T) {
 	var got []string
-	for _, p := range PublishedPorts(parsed(t, iptables.IPv4, dockerNAT)) {
+	for _, p := range PublishedPorts(testrules.Parsed(t, iptables.IPv4, dockerNAT)) {
 		got = append(got, fmt.Sprintf("%s %s %s %s", p.Chain, p.Proto, p.Ports, p.To))
 	}
 	want := "DOCKER tcp 80 172.17.0.4\nDOCKER udp 5060 172.17.0.2\nPREROUTING tcp 8000 10.9.9.9\nPREROUTING tcp 9000:9100 10.9.9.9"
 	if strings.Join(got, "\n") != want {
 		t.Errorf("published\n%s", strings.Join(got, "\n"))
 	}
-	if got := PublishedPorts(parsed(t, iptables.IPv6, strings.NewReplacer("172.17.0.2:5060", "[fd00::2]:5060", "172.17.0.4:8080", "fd00::4").Replace(dockerNAT))); got[0].To.String() != "fd00::4" || got[1].To.String() != "fd00::2" {
+	if got := PublishedPorts(testrules.Parsed(t, iptables.IPv6, strings.NewReplacer("172.17.0.2:5060", "[fd00::2]:5060", "172.17.0.4:8080", "fd00::4").Replace(dockerNAT))); got[0].To.String() != "fd00::4" || got[1].To.String() != "fd00::2" {
 		t.Errorf("IPv6: %v", got)
 	}
 }

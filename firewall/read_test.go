@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testfault"
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 func TestMain(m *testing.M) {
@@ -53,7 +55,7 @@ func unchain() {
 func TestReadLies(t *testing.T) {
 	h := newHost(t, NFT)
 	h.load(residents)
-	h.apply(full().Wanted())
+	h.apply(testrules.Full().Wanted())
 	run := func(program string, f testfault.Fault) (said string, messages int) {
 		cmd := testfault.New(f, program)
 		var out strings.Builder
@@ -89,7 +91,7 @@ func TestReadLies(t *testing.T) {
 		})
 	}
 
-	h.apply(Wanted{})
+	h.apply(ruleset.Wanted{})
 	h.sh("ip6tables -N " + iptables.SSHChain + " 2>/dev/null || :")
 	there := func() bool { return strings.Contains(h.sh("ip6tables-save"), ":"+iptables.SSHChain+" ") }
 	if !there() {

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestRefused has the kernel or the tools refuse the base rules for reasons that
@@ -45,8 +47,8 @@ func TestRefused(t *testing.T) {
 				h.sh("iptables -A INPUT -s 198.51.100.9 -j DROP; ip6tables -A INPUT -s 2001:db8::9 -j DROP")
 				h.sh(c.stage)
 				h.sendUDP(iptables.IPv4, 5060) // counters are not to be lost either
-				s := full()
-				s.DropAt = AtPrerouting // a second table, which comes first
+				s := testrules.Full()
+				s.DropAt = ruleset.AtPrerouting // a second table, which comes first
 				kept := func() (d [2]string) {
 					for f, text := range h.kept() {
 						// Legacy tools zero what a policy has counted, of a table
@@ -103,7 +105,7 @@ func TestLocked(t *testing.T) {
 	}
 	before := h.dumps()
 	// One attempt, of which Apply makes several.
-	plans := h.plan(Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: AtInput}.Wanted())
+	plans := h.plan(ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: ruleset.AtInput}.Wanted())
 	errs := h.fw.restore(t.Context(), plans, false)
 	err = errors.Join(errs[:]...)
 	var refused *ToolError
@@ -118,7 +120,7 @@ func TestLocked(t *testing.T) {
 // TestRemedies are what the tools say on hosts that cannot be staged here, as they
 // were recorded: a kernel without a match, a table or rights.
 func TestRemedies(t *testing.T) {
-	text := NewPlan(full().Tables(iptables.IPv4), parsed(t, iptables.IPv4, ""), nil).Text()
+	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, ""), nil).Text()
 	line := func(word string) string {
 		for i, l := range strings.Split(text, "\n") {
 			if strings.Contains(l, word) {

@@ -15,7 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // refusedRule is one that the tools take, also with --test, and that the kernel
@@ -23,7 +25,7 @@ import (
 const refusedRule = `-p udp -m comment --comment "voipbl: refused by the kernel" -j MASQUERADE`
 
 // withRefused has that rule in the base chain of some families.
-func withRefused(s Settings, families ...iptables.Family) Wanted {
+func withRefused(s ruleset.Settings, families ...iptables.Family) ruleset.Wanted {
 	want := s.Wanted()
 	for _, f := range families {
 		for i := range want[f] {
@@ -41,24 +43,24 @@ func withRefused(s Settings, families ...iptables.Family) Wanted {
 // been changed already, with all that we may have had there before. The rules of that
 // family and what they have counted are as they were; those of the other are as wanted.
 func TestRolledBack(t *testing.T) {
-	noBase, logged := dropOnly(), dropOnly()
-	logged.LogDrops, logged.DropOutbound = LogKernel, true
-	changed := full()
+	noBase, logged := testrules.DropOnly(), testrules.DropOnly()
+	logged.LogDrops, logged.DropOutbound = ruleset.LogKernel, true
+	changed := testrules.Full()
 	changed.Base.Services = changed.Base.Services[3:]
 	for _, c := range []struct {
 		name   string
-		before *Settings // nil for nothing of ours
-		drift  string    // what others did afterwards
-		want   Settings
+		before *ruleset.Settings // nil for nothing of ours
+		drift  string            // what others did afterwards
+		want   ruleset.Settings
 	}{
-		{"from nothing", nil, "", everything()},
-		{"from nothing to two tables", nil, "", atPrerouting(everything())},
-		{"from the drop", &noBase, "", full()},
-		{"from the drop to the other table", &noBase, "", atPrerouting(full())},
-		{"from the drop with a log", &logged, "", full()},
-		{"from other base rules to the other table", new(full()), "", atPrerouting(changed)},
-		{"from another table", new(atPrerouting(everything())), "", changed},
-		{"from rules that are to be moved", new(full()), "IPT -I INPUT -s HOST -j ACCEPT; IPT -A INPUT -p esp -j ACCEPT", changed},
+		{"from nothing", nil, "", testrules.Everything()},
+		{"from nothing to two tables", nil, "", testrules.AtPrerouting(testrules.Everything())},
+		{"from the drop", &noBase, "", testrules.Full()},
+		{"from the drop to the other table", &noBase, "", testrules.AtPrerouting(testrules.Full())},
+		{"from the drop with a log", &logged, "", testrules.Full()},
+		{"from other base rules to the other table", new(testrules.Full()), "", testrules.AtPrerouting(changed)},
+		{"from another table", new(testrules.AtPrerouting(testrules.Everything())), "", changed},
+		{"from rules that are to be moved", new(testrules.Full()), "IPT -I INPUT -s HOST -j ACCEPT; IPT -A INPUT -p esp -j ACCEPT", changed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onEachBackend(t, func(h *host) {
@@ -69,7 +71,7 @@ func TestRolledBack(t *testing.T) {
 				h.inBoth(c.drift)
 				h.seedCounters()
 				refuse := [][]iptables.Family{{iptables.IPv6}}
-				if c.before == nil && c.want.DropAt == AtPrerouting {
+				if c.before == nil && c.want.DropAt == ruleset.AtPrerouting {
 					refuse = [][]iptables.Family{{iptables.IPv4, iptables.IPv6}, {iptables.IPv4}}
 				}
 				for _, families := range refuse {
@@ -109,10 +111,10 @@ func TestRolledBack(t *testing.T) {
 // That is no change by another program, and no reason to try five times.
 func TestRefusedUnderTraffic(t *testing.T) {
 	onEachBackend(t, func(h *host) {
-		h.apply(dropOnly().Wanted())
+		h.apply(testrules.DropOnly().Wanted())
 		h.sh("ipset add voip_bl 127.0.0.0/8")
 		stop := h.traffic()
-		_, err := h.try(withRefused(full(), iptables.IPv4))
+		_, err := h.try(withRefused(testrules.Full(), iptables.IPv4))
 		stop()
 		if n := packetsIn(h.dump(iptables.IPv4), "INPUT"); n == 0 {
 			h.Fatal("no packet was counted")
@@ -152,7 +154,7 @@ func TestToolKilled(t *testing.T) {
 		t.Run(string(b), func(t *testing.T) {
 			h := newHost(t, b)
 			h.load(residents)
-			h.apply(dropOnly().Wanted())
+			h.apply(testrules.DropOnly().Wanted())
 			h.seedCounters()
 			before := h.kept()
 
@@ -167,7 +169,7 @@ func TestToolKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-			done, err := h.try(full().Wanted())
+			done, err := h.try(testrules.Full().Wanted())
 			var refused *ToolError
 			if !errors.As(err, &refused) || refused.Code != -1 || !strings.HasPrefix(refused.Tool, tool) {
 				t.Fatalf("got %v", err)
@@ -178,7 +180,7 @@ func TestToolKilled(t *testing.T) {
 			if diff := diff(before[iptables.IPv6], h.kept()[iptables.IPv6]); diff != "" {
 				t.Errorf("not as it was (-before +after):\n%s", diff)
 			}
-			h.partly(err, done, full().Wanted(), iptables.IPv6)
+			h.partly(err, done, testrules.Full().Wanted(), iptables.IPv6)
 		})
 	}
 }
@@ -189,7 +191,7 @@ func TestCancelled(t *testing.T) {
 		saved := h.read()
 		ctx, cancel := context.WithCancel(h.Context())
 		cancel()
-		if _, err := h.fw.Apply(ctx, full().Wanted(), saved, nil); !errors.Is(err, context.Canceled) {
+		if _, err := h.fw.Apply(ctx, testrules.Full().Wanted(), saved, nil); !errors.Is(err, context.Canceled) {
 			h.Errorf("apply: %v", err)
 		}
 		if _, err := h.fw.Read(ctx); !errors.Is(err, context.Canceled) {
@@ -206,11 +208,11 @@ func TestCancelled(t *testing.T) {
 func TestChainInUse(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.load(residents)
-		h.apply(everything().Wanted())
+		h.apply(testrules.Everything().Wanted())
 		before := h.dumps()
 		h.inBoth("IPT -A f2b-sshd -s LAN -j VOIPBL-INPUT; IPT -A VOIPBL-INPUT -p esp -j VOIPBL-DROP; IPT -A FORWARD -p gre -g VOIPBL-INPUT")
 		staged := h.dumps()
-		done := h.apply(Wanted{})
+		done := h.apply(ruleset.Wanted{})
 		after := h.dumps()
 		for _, f := range iptables.Families {
 			if diff := diff(foreign(staged[f]), foreign(after[f])); diff != "" {
@@ -230,13 +232,13 @@ func TestChainInUse(t *testing.T) {
 				}
 			}
 		}
-		h.unchanged(Wanted{})
+		h.unchanged(ruleset.Wanted{})
 		if users := ReadUsers(h.Context()).OfChains(); len(users) < 4 {
 			h.Errorf("users of our chains: %q", users)
 		}
 		// It goes when nobody uses it any more.
 		h.inBoth("IPT -D f2b-sshd 3; IPT -D FORWARD 2")
-		h.apply(Wanted{})
+		h.apply(ruleset.Wanted{})
 		for f, dump := range h.dumps() {
 			if strings.Contains(dump, "VOIPBL-") {
 				h.Errorf("%s: left:\n%s", iptables.Family(f), dump)
@@ -261,7 +263,7 @@ func TestLockedApply(t *testing.T) {
 	}
 	before := h.dumps()
 	begun := time.Now()
-	_, err = h.try(dropOnly().Wanted())
+	_, err = h.try(testrules.DropOnly().Wanted())
 	waited := time.Since(begun)
 	each, convErr := strconv.Atoi(lockWait)
 	if times := int(waited.Seconds()) / each; convErr != nil || times > 2 {
@@ -280,7 +282,7 @@ func TestLockedApply(t *testing.T) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	h.apply(dropOnly().Wanted())
+	h.apply(testrules.DropOnly().Wanted())
 }
 
 // inOrder sorts the lines of two dumps.
@@ -292,7 +294,7 @@ func inOrder(dumps [2]string) [2]string {
 }
 
 // partly checks that one family alone was refused, and that the other is as wanted.
-func (h *host) partly(err error, done *Applied, want Wanted, refused iptables.Family) {
+func (h *host) partly(err error, done *Applied, want ruleset.Wanted, refused iptables.Family) {
 	h.Helper()
 	partly, yes := Partly(err)
 	if !yes || partly.Family != refused || done.Failed[refused] == nil || done.Failed[iptables.IPv6-refused] != nil {

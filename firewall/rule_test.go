@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestRuleTextInKernel gives hostile comments to the kernel, so that no form is
@@ -43,12 +45,12 @@ func TestRuleTextInKernel(t *testing.T) {
 			}
 		}
 		// And they stay where they are, in their order, with ours around them.
-		h.apply(full().Wanted())
+		h.apply(testrules.Full().Wanted())
 		inside := rulesOf(h.dump(iptables.IPv4), "filter", "INPUT")
 		if got := strings.Join(inside[2:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
 			h.Errorf("between our rules there is now:\n%s", got)
 		}
-		h.unchanged(full().Wanted())
+		h.unchanged(testrules.Full().Wanted())
 	})
 }
 
@@ -89,12 +91,12 @@ func (h *host) keepsInput(n int) {
 	if len(told) != n {
 		h.Fatalf("%d rules: %+v", len(told), told)
 	}
-	h.apply(full().Wanted())
-	h.unchanged(full().Wanted())
+	h.apply(testrules.Full().Wanted())
+	h.unchanged(testrules.Full().Wanted())
 	if after := h.read()[iptables.IPv4].Rules("filter", "INPUT"); len(after) != n+3 || !slices.Equal(after[2:n+2], told) {
 		h.Errorf("between our rules there is now\n%+v", after)
 	}
-	h.apply(Wanted{})
+	h.apply(ruleset.Wanted{})
 	if after := h.read()[iptables.IPv4].Rules("filter", "INPUT"); !slices.Equal(after, told) {
 		h.Errorf("after removal there is\n%+v", after)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -135,9 +136,9 @@ func TestShadowed(t *testing.T) {
 
 // TestOwnRulesAreNoShadows: whatever is configured, nothing of it is found.
 func TestOwnRulesAreNoShadows(t *testing.T) {
-	for name, s := range configurations() {
+	for name, s := range testrules.Configurations() {
 		for _, f := range iptables.Families {
-			kernel, err := iptables.ParseSaved(f, []byte(asListed(NewPlan(s.Tables(f), empty(t, f), nil).Text())))
+			kernel, err := iptables.ParseSaved(f, []byte(asListed(NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text())))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -40,7 +41,7 @@ func csfRules(t *testing.T, addresses int) *iptables.Saved {
 -A LOGDROPIN -j DROP
 COMMIT
 `)
-	return parsed(t, iptables.IPv4, b.String())
+	return testrules.Parsed(t, iptables.IPv4, b.String())
 }
 
 // noSources are those of a host without sets.
@@ -85,7 +86,7 @@ func TestStepsEnd(t *testing.T) {
 		}
 	}
 	fmt.Fprintf(&chains, ":C%d - [0:0]\n", deep)
-	saved := parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n"+chains.String()+"-A INPUT -j C0\n"+rules.String()+fmt.Sprintf("-A C%d -s 45.0.0.1/32 -p udp -j DROP\nCOMMIT\n", deep))
+	saved := testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n"+chains.String()+"-A INPUT -j C0\n"+rules.String()+fmt.Sprintf("-A C%d -s 45.0.0.1/32 -p udp -j DROP\nCOMMIT\n", deep))
 	tracer := NewTracer(saved, noSources)
 	source := netip.MustParsePrefix("45.0.0.1/32")
 	if _, cut := tracer.Places(Packet{Source: source}); !cut {

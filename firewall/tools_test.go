@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestIncompatible has native rules in a table of iptables. Nothing is changed
@@ -32,7 +34,7 @@ func TestIncompatible(t *testing.T) {
 			h.sh("nft add counter ip filter knocks; nft 'add rule ip filter INPUT " + rule + "'")
 			rules := func() string { return h.sh("nft -a list table ip filter") }
 			before := rules()
-			done, err := h.try(full().Wanted())
+			done, err := h.try(testrules.Full().Wanted())
 			var incompatible *iptables.IncompatibleError
 			if !errors.As(err, &incompatible) || incompatible.Family != iptables.IPv4 || incompatible.Table != "filter" {
 				t.Fatalf("got %v", err)
@@ -43,13 +45,13 @@ func TestIncompatible(t *testing.T) {
 			if diff := diff(before, rules()); diff != "" {
 				t.Errorf("changed (-before +after):\n%s", diff)
 			}
-			h.partly(err, done, full().Wanted(), iptables.IPv4)
+			h.partly(err, done, testrules.Full().Wanted(), iptables.IPv4)
 
-			h.apply(atPrerouting(dropOnly()).Wanted())
+			h.apply(testrules.AtPrerouting(testrules.DropOnly()).Wanted())
 			if got := purposes(rulesOf(h.dump(iptables.IPv4), "raw", "PREROUTING")); len(got) == 0 || got[0] != "drop what comes from blocked addresses" {
 				t.Errorf("PREROUTING has %q", got)
 			}
-			h.apply(Wanted{})
+			h.apply(ruleset.Wanted{})
 			if diff := diff(before, rules()); diff != "" {
 				t.Errorf("the table has changed (-before +after):\n%s", diff)
 			}
@@ -80,7 +82,7 @@ func TestMistold(t *testing.T) {
 	if strings.Count(before, "\n") != 4 || strings.Count(before, "# handle ") != 4 {
 		t.Fatalf("not the four rules that were staged:\n%s", before)
 	}
-	for _, want := range []Wanted{dropOnly().Wanted(), full().Wanted(), atPrerouting(full()).Wanted(), {}} {
+	for _, want := range []ruleset.Wanted{testrules.DropOnly().Wanted(), testrules.Full().Wanted(), testrules.AtPrerouting(testrules.Full()).Wanted(), {}} {
 		h.apply(want)
 		h.unchanged(want)
 		if diff := diff(before, others()); diff != "" {
@@ -104,8 +106,8 @@ func TestBothBackends(t *testing.T) {
 	if !other.InUse() {
 		t.Error("legacy has a table and is not in use")
 	}
-	h.apply(dropOnly().Wanted())
-	h.unchanged(dropOnly().Wanted())
+	h.apply(testrules.DropOnly().Wanted())
+	h.unchanged(testrules.DropOnly().Wanted())
 	for set, want := range map[string][]string{
 		"voip_bl":  {"iptables-nft: -A INPUT " + dropHook, "iptables-legacy: -A INPUT -m set --match-set voip_bl src -j DROP"},
 		"voip_bl6": {"ip6tables-nft: -A FORWARD -m set --match-set voip_bl6 src -j DROP", "ip6tables-nft: -A INPUT " + words[iptables.IPv6].Replace(strings.Replace(dropHook, "voip_bl", "VOIP_BL", 1))},
@@ -260,6 +262,6 @@ func asNobody(t *testing.T, backend string) {
 	}
 	_, err = fw.Read(t.Context())
 	check("read", err)
-	_, err = fw.Apply(t.Context(), dropOnly().Wanted(), [2]*iptables.Saved{empty(t, iptables.IPv4), empty(t, iptables.IPv6)}, nil)
+	_, err = fw.Apply(t.Context(), testrules.DropOnly().Wanted(), [2]*iptables.Saved{testrules.Empty(t, iptables.IPv4), testrules.Empty(t, iptables.IPv6)}, nil)
 	check("apply", err)
 }

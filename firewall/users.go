@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // Backends opens the backends that may hold rules now. One whose tools are not
@@ -78,9 +79,9 @@ func (u *Users) DropSets() (all []struct{ List, Bans string }) {
 					name = strings.TrimSuffix(name, "6")
 				}
 				switch iptables.CommentOf(rule) {
-				case iptables.CommentPrefix + dropsFrom + "blocked addresses":
+				case iptables.CommentPrefix + ruleset.DropsFrom + "blocked addresses":
 					d.List = name
-				case iptables.CommentPrefix + dropsFrom + "banned addresses":
+				case iptables.CommentPrefix + ruleset.DropsFrom + "banned addresses":
 					d.Bans = name
 				}
 			}

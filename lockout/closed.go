@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // Closed is a listener that not everyone can reach once the base rules are in force.
@@ -37,7 +38,7 @@ var clients = []host.Port{{Proto: "udp", Port: 68}, {Proto: "udp", Port: 546}} /
 
 // Find returns the listeners that base rules close and that other programs' rules in
 // INPUT do not open.
-func Find(base firewall.Base, saved [2]*iptables.Saved, listeners []host.Listener) []Closed {
+func Find(base ruleset.Base, saved [2]*iptables.Saved, listeners []host.Listener) []Closed {
 	found := []Closed{}
 	for _, l := range listeners {
 		if l.Addr.IsLoopback() || slices.Contains(clients, host.Port{Proto: l.Proto, Port: l.Port}) {
@@ -56,10 +57,10 @@ func Find(base firewall.Base, saved [2]*iptables.Saved, listeners []host.Listene
 
 // accessTo returns who can reach a listener. One with both families is open to everyone
 // only if both are.
-func accessTo(base firewall.Base, saved [2]*iptables.Saved, l host.Listener) firewall.Access {
+func accessTo(base ruleset.Base, saved [2]*iptables.Saved, l host.Listener) firewall.Access {
 	all := firewall.Access{Everyone: true}
 	for _, f := range families(l.Addr) {
-		access := base.BaseAccess(f, l.Proto, l.Port)
+		access := firewall.BaseAccess(base, f, l.Proto, l.Port)
 		if saved[f] != nil {
 			access = access.Union(firewall.AccessOf(saved[f], l.Proto, l.Port))
 		}
@@ -95,7 +96,7 @@ func (c Closed) By() string {
 }
 
 // remedy returns what opens a listener for everyone. others are all closed listeners.
-func remedy(base firewall.Base, c Closed, others []Closed) string {
+func remedy(base ruleset.Base, c Closed, others []Closed) string {
 	if slices.ContainsFunc(base.SIP, func(p iptables.PortRange) bool { return p.Has(c.Port) }) {
 		return `set "firewall: {sip: {public: true}}"`
 	}
@@ -106,20 +107,20 @@ func remedy(base firewall.Base, c Closed, others []Closed) string {
 }
 
 // serviceOf returns the service of the base rules that a listener belongs to.
-func serviceOf(base firewall.Base, c Closed) (firewall.Service, bool) {
+func serviceOf(base ruleset.Base, c Closed) (ruleset.Service, bool) {
 	in := func(p iptables.PortRange) bool { return p.Has(c.Port) }
 	for _, s := range base.Services {
 		if s.Proto == c.Proto && (slices.ContainsFunc(s.Ports, in) || c.Port == 0) {
 			return s, true
 		}
 	}
-	return firewall.Service{}, false
+	return ruleset.Service{}, false
 }
 
 // newService returns the line for firewall.services that opens a listener and all
 // others of its program and protocol, because each name may be used only once for a
 // protocol.
-func newService(base firewall.Base, c Closed, others []Closed) string {
+func newService(base ruleset.Base, c Closed, others []Closed) string {
 	name := c.serviceName()
 	if c.Port == 0 {
 		return fmt.Sprintf("{name: %s, proto: %s, from: any}", name, c.Proto)
@@ -132,7 +133,7 @@ func newService(base firewall.Base, c Closed, others []Closed) string {
 			ports = append(ports, port)
 		}
 	}
-	if slices.ContainsFunc(base.Services, func(s firewall.Service) bool { return s.Name == name && s.Proto == c.Proto }) {
+	if slices.ContainsFunc(base.Services, func(s ruleset.Service) bool { return s.Name == name && s.Proto == c.Proto }) {
 		name += "-" + ports[0]
 	}
 	return fmt.Sprintf("{name: %s, proto: %s, ports: %q, from: any}", name, c.Proto, strings.Join(ports, ","))

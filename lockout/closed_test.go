@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 func listener(proto, addr string, port uint16, program, vpn string) host.Listener {
@@ -20,9 +20,9 @@ func listener(proto, addr string, port uint16, program, vpn string) host.Listene
 
 var (
 	lan  = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00::/48")}
-	base = firewall.Base{
-		LocalNetworks: lan, SIP: firewall.Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000},
-		Services: []firewall.Service{
+	base = ruleset.Base{
+		LocalNetworks: lan, SIP: ruleset.Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000},
+		Services: []ruleset.Service{
 			{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}},
 			{Name: "http", Proto: "tcp", Ports: []iptables.PortRange{{First: 80, Last: 80}}, Public: true},
 			{Name: "openvpn", Proto: "udp", Ports: []iptables.PortRange{{First: 1195, Last: 1195}}, Public: true},
@@ -87,7 +87,7 @@ func TestRemedyOpens(t *testing.T) {
 		listener("esp", "0.0.0.0", 0, "", "ipsec"), listener("gre", "0.0.0.0", 0, "", "gretap"), listener("6in4", "0.0.0.0", 0, "", "sit"),
 		listener("ipip", "0.0.0.0", 0, "", "ipip"), listener("udp", "::", 51820, "", "wireguard"), listener("tcp", "::", 1194, "openvpn", "openvpn"),
 	}
-	none := firewall.Base{LocalNetworks: lan}
+	none := ruleset.Base{LocalNetworks: lan}
 	var lines []string
 	for _, c := range Find(none, [2]*iptables.Saved{}, all) {
 		line := strings.TrimSuffix(strings.TrimPrefix(c.Remedy, "add "), " to firewall.services")
@@ -101,7 +101,7 @@ func TestRemedyOpens(t *testing.T) {
 	}
 	mended := none
 	for _, s := range cfg.Firewall.Services {
-		service := firewall.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
+		service := ruleset.Service{Name: s.Name, Proto: s.Proto, Public: s.From == config.FromAny}
 		for _, p := range s.Ports {
 			service.Ports = append(service.Ports, iptables.PortRange(p))
 		}

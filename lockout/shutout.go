@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // ShutOutError is base rules that would keep somebody out: who is logged in now, or who
@@ -56,7 +56,7 @@ func Refuse(out []ShutOut) error {
 }
 
 // ShutSessions are the sessions that base rules do not let in.
-func ShutSessions(base firewall.Base, sessions []logins.Login) []ShutOut {
+func ShutSessions(base ruleset.Base, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
 	for _, l := range sessions {
 		o := ShutOut{What: fmt.Sprintf("the SSH session from %s to port %d", l.From, l.Port)}
@@ -64,7 +64,7 @@ func ShutSessions(base firewall.Base, sessions []logins.Login) []ShutOut {
 		if base.Admits(l.From, l.Port) || slices.ContainsFunc(out, same) {
 			continue
 		}
-		known := slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
+		known := slices.ContainsFunc(base.Services, func(s ruleset.Service) bool {
 			return s.Proto == "tcp" && slices.ContainsFunc(s.Ports, func(p iptables.PortRange) bool { return p.Has(l.Port) })
 		})
 		if known {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -60,7 +60,7 @@ func TestShutOutTwice(t *testing.T) {
 	for _, from := range []string{"192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8"} {
 		sessions = append(sessions, logins.Login{From: netip.MustParseAddr(from), Port: 22})
 	}
-	if out := ShutSessions(firewall.Base{}, sessions); len(out) != 2 || !strings.Contains(out[0].What, "192.0.2.7") || !strings.Contains(out[1].What, "192.0.2.8") {
+	if out := ShutSessions(ruleset.Base{}, sessions); len(out) != 2 || !strings.Contains(out[0].What, "192.0.2.7") || !strings.Contains(out[1].What, "192.0.2.8") {
 		t.Errorf("%+v", out)
 	}
 }

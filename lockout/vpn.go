@@ -7,16 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // ShutVPNs are the VPNs that base rules shut out. While base rules are new, the
 // connection that carries a tunnel is an established one, and passes; at its next
 // reconnect the host would be gone. So a VPN counts whoever is logged in.
-func ShutVPNs(base firewall.Base, saved [2]*iptables.Saved, ways host.Ways, sessions []logins.Login) []ShutOut {
+func ShutVPNs(base ruleset.Base, saved [2]*iptables.Saved, ways host.Ways, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
 	for _, c := range VPN(Find(base, saved, ways.Listeners)) {
 		o := ShutOut{What: vpnName(c), Reason: "no rule opens it", Add: c.Remedy}
@@ -92,7 +92,7 @@ func (e *tunnelError) Remedy() string {
 
 // CheckTunnel refuses a confirmation that came in through a tunnel that the rules do not
 // let come again.
-func CheckTunnel(base firewall.Base, saved [2]*iptables.Saved, ways host.Ways, c logins.Connection, deadline time.Time) error {
+func CheckTunnel(base ruleset.Base, saved [2]*iptables.Saved, ways host.Ways, c logins.Connection, deadline time.Time) error {
 	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
 		return nil

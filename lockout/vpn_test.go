@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -41,10 +41,10 @@ func vpnHost() host.Ways {
 func TestCheckTunnel(t *testing.T) {
 	closed := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
 	open := closed
-	open.Services = append(open.Services, firewall.Service{Name: "vpn", Proto: "udp", Ports: []iptables.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
+	open.Services = append(open.Services, ruleset.Service{Name: "vpn", Proto: "udp", Ports: []iptables.PortRange{{First: 500, Last: 500}, {First: 1194, Last: 1194}, {First: 51820, Last: 51820}}, Public: true})
 	for _, c := range []struct {
 		client, server string
-		base           firewall.Base
+		base           ruleset.Base
 		want           string
 	}{
 		{"10.8.0.6", "10.8.0.1", closed, "through the tunnel tun0, which was there before the rules, and they close udp 1194, which"},

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // maxSteps is how many rules one search may look at, over all families, ports and interfaces.
@@ -62,7 +63,7 @@ type admission struct {
 }
 
 // letIn returns what base rules let in of a family: first from everybody, then from networks.
-func letIn(base firewall.Base, f iptables.Family) (all []admission) {
+func letIn(base ruleset.Base, f iptables.Family) (all []admission) {
 	add := func(name, proto string, ports []iptables.PortRange, public bool, from []netip.Prefix) {
 		for _, r := range ports {
 			if public {
@@ -152,7 +153,7 @@ func (d *dropper) add(a admission, ports []iptables.PortRange, suffix string) {
 // droppedElsewhere finds what certainly drops packets that the installed base rules let in, or
 // answers to them: others' rules and policies in all tables of both backends, and native tables.
 // It leaves out what is already in known.
-func droppedElsewhere(base firewall.Base, p Passed, known []Obstacle) []Obstacle {
+func droppedElsewhere(base ruleset.Base, p Passed, known []Obstacle) []Obstacle {
 	var all droppers
 	for _, f := range iptables.Families {
 		if !slices.ContainsFunc(p.Rules, func(k KernelRules) bool { return k.Saved[f].HasBase() }) {

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -105,7 +106,7 @@ func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
 // INPUT is avoided. last is the previous answer, which is used if some rules cannot be read at
 // the moment; unread says why. The answer is found even if drop_at is not "auto", so that the
 // remembered one is right when it becomes "auto".
-func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved, last bool) (at firewall.Place, avoid bool, unread error) {
+func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved, last bool) (at ruleset.Place, avoid bool, unread error) {
 	rules, native, unread := ReadAround(ctx, cfg, b, saved)
 	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || unread != nil && last
 	return settings.DropPlace(cfg, avoid), avoid, unread

@@ -7,9 +7,9 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/setnames"
 )
 
@@ -70,7 +70,7 @@ func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble
 // SavedRenamed returns voipbl's own saved rules that name sets which voipbl no longer fills,
 // because the configuration has other names.
 func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
-	own := append(OwnSetNames(cfg), firewall.BanSetName(iptables.IPv4), firewall.BanSetName(iptables.IPv6))
+	own := append(OwnSetNames(cfg), ruleset.BanSetName(iptables.IPv4), ruleset.BanSetName(iptables.IPv6))
 	return SavedTroubles(lines, Since("which voipbl fills no more", func(l host.SavedLine, set string) bool {
 		return l.Ours && set != "" && !slices.Contains(own, set)
 	}))

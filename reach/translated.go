@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // This file follows packets through nat. What nat sends to another port of this host passes
@@ -174,7 +175,7 @@ func (to turnedTo) String() string { return fmt.Sprintf("%s %d", to.proto, to.po
 // ports that are sent to it; "" if there is none. After nat, what is let in from everywhere and
 // from the local networks looks the same, and a port that the base rules already have is open
 // for others.
-func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
+func (to turnedTo) openRemedy(base ruleset.Base, sent []admission) string {
 	has := func(r iptables.PortRange) bool { return r.Has(to.port) }
 	isSIP := func(a admission) bool { return slices.ContainsFunc(base.SIP, a.ports.Overlaps) }
 	for _, a := range sent {
@@ -183,7 +184,7 @@ func (to turnedTo) openRemedy(base firewall.Base, sent []admission) string {
 		}
 	}
 	forSIP := isSIP(sent[0])
-	if slices.ContainsFunc(base.SIP, has) || forSIP && has(base.RTP) || slices.ContainsFunc(base.Services, func(s firewall.Service) bool {
+	if slices.ContainsFunc(base.SIP, has) || forSIP && has(base.RTP) || slices.ContainsFunc(base.Services, func(s ruleset.Service) bool {
 		return (forSIP || s.Proto == to.proto) && slices.ContainsFunc(s.Ports, has)
 	}) {
 		return ""

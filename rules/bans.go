@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // The base rules refer to sets and a chain that fail2ban fills. They are made if
@@ -22,7 +23,7 @@ import (
 func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
-		name := firewall.BanSetName(iptables.Family(f))
+		name := ruleset.BanSetName(iptables.Family(f))
 		made, err := r.Sets.EnsureBanSet(name, f)
 		if err != nil {
 			return err
@@ -42,7 +43,7 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
-		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), firewall.BanSetName(iptables.Family(f))} {
+		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), ruleset.BanSetName(iptables.Family(f))} {
 			if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {
@@ -58,7 +59,7 @@ func (r *Hold) missingSets() ([]string, error) {
 func (r *Hold) AbsentBans(saved [2]*iptables.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", iptables.SSHChain)
-		name := firewall.BanSetName(iptables.Family(f))
+		name := ruleset.BanSetName(iptables.Family(f))
 		if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 			sets = append(sets, name)
 		} else if err != nil {

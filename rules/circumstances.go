@@ -7,12 +7,12 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // How says how to go about the rules.
@@ -70,7 +70,7 @@ func (how How) circumstances(from logins.Connection, terminal bool) Circumstance
 }
 
 // meet looks up who is there and whose firewall this is, and adds it.
-func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, saved [2]*iptables.Saved) Circumstances {
+func (r *Hold) meet(ctx context.Context, c Circumstances, base ruleset.Base, saved [2]*iptables.Saved) Circumstances {
 	connections, err := logins.Inbound()
 	c = c.beside(base, saved, logins.SSH(), connections, err, r.Look())
 	c.Owner = r.checkOwners(ctx, saved)
@@ -79,7 +79,7 @@ func (r *Hold) meet(ctx context.Context, c Circumstances, base firewall.Base, sa
 
 // beside adds who is there, and would be let in by base rules or not. unknown is why the
 // connections could not be listed.
-func (c Circumstances) beside(base firewall.Base, saved [2]*iptables.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
+func (c Circumstances) beside(base ruleset.Base, saved [2]*iptables.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
 	c.LoggedIn = len(sessions) > 0
 	c.MaybeLoggedIn = maybeLoggedIn(base, connections, unknown)
 	c.Unclear = lockout.Unclear(ways)
@@ -125,7 +125,7 @@ func (c Circumstances) mustWait() bool {
 // would not let in anew, or may be, if they could not be listed. Our service cannot see
 // every session, so that is enough not to install them while nobody is there to confirm
 // them.
-func maybeLoggedIn(base firewall.Base, connections []logins.Login, err error) bool {
+func maybeLoggedIn(base ruleset.Base, connections []logins.Login, err error) bool {
 	return err != nil || len(lockout.ShutSessions(base, connections)) > 0
 }
 

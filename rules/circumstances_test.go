@@ -7,11 +7,11 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestMustWait asks when base rules that are new wait for somebody who asks for them.
@@ -66,9 +66,9 @@ func TestCaller(t *testing.T) {
 
 // TestBeside: who is logged in counts, and whether base rules let him in again.
 func TestBeside(t *testing.T) {
-	base := firewall.Base{
+	base := ruleset.Base{
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
-		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
+		Services:      []ruleset.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
 	}
 	from := func(addrs ...string) (sessions []logins.Login) {
 		for _, a := range addrs {

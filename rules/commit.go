@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -36,7 +37,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	done, partly, err := r.apply(ctx, want, saved)
 	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
 		// Who asks for rules by hand is told that there are none.
-		before := firewall.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
+		before := ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
 		_, backErr := r.Fw.Apply(ctx, before, done.Saved, nil)
 		if back, again := firewall.Partly(backErr); again && back.Family == iptables.IPv4 {
 			backErr = nil // it is as it was
@@ -125,7 +126,7 @@ func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
 	}
 	saved, err := other.ReadSure(ctx)
 	if err == nil {
-		_, err = other.Apply(ctx, firewall.Wanted{}, saved, nil)
+		_, err = other.Apply(ctx, ruleset.Wanted{}, saved, nil)
 	}
 	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off {
 		return nil
@@ -138,7 +139,7 @@ func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
 
 // accept writes down which base rules are installed without anybody having to
 // confirm them.
-func (r *Hold) accept(base *firewall.Base, report *Report) {
+func (r *Hold) accept(base *ruleset.Base, report *Report) {
 	if r.State.Pending != nil {
 		return
 	}
@@ -167,7 +168,7 @@ func (r *Hold) accept(base *firewall.Base, report *Report) {
 
 // remember writes down what was read back, so that the next comparison is exact,
 // and free while no rule has changed.
-func (r *Hold) remember(done *firewall.Applied, want firewall.Wanted, d *Decision, report *Report) {
+func (r *Hold) remember(done *firewall.Applied, want ruleset.Wanted, d *Decision, report *Report) {
 	before := problem.Digest(r.Record)
 	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, HasBase(want)
 	r.Record.AvoidInput = d.saw.avoid

@@ -9,15 +9,16 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // Decision is what is to become of the rules: what the kernel is to hold, what it takes to
 // get there, and why that is not all that is configured. status, diff, a dry run and what
 // changes the rules go by the same one: the first three show it, [Hold.Commit] carries it out.
 type Decision struct {
-	At      firewall.Place // where the drop is to stand
-	Problem error          // why other base rules are wanted than those configured, or none
-	OnTrial bool           // base rules are new: they wait for a confirmation
+	At      ruleset.Place // where the drop is to stand
+	Problem error         // why other base rules are wanted than those configured, or none
+	OnTrial bool          // base rules are new: they wait for a confirmation
 	Closed  []lockout.Closed
 
 	// Families are those that could not be listed, or whose rules could not be made what
@@ -26,10 +27,10 @@ type Decision struct {
 
 	saw   *sight
 	Saved [2]*iptables.Saved // what stands in the kernel
-	want  firewall.Wanted    // what is wanted, without what is refused
-	base  *firewall.Base     // the base rules as configured, if they are among it
+	want  ruleset.Wanted     // what is wanted, without what is refused
+	base  *ruleset.Base      // the base rules as configured, if they are among it
 	plans [2]*firewall.Plan
-	drop  firewall.Settings // what is wanted of all but the base rules
+	drop  ruleset.Settings // what is wanted of all but the base rules
 
 	remembered bool // nothing was read: all is as it was the last time
 	none       bool // the rules are another program's: at most ours are taken out
@@ -91,14 +92,14 @@ func (d *Decision) choose(w want, s *sight, c Circumstances) {
 	}
 }
 
-func withBase(s firewall.Settings, base *firewall.Base) firewall.Wanted {
+func withBase(s ruleset.Settings, base *ruleset.Base) ruleset.Wanted {
 	s.Base = base
 	return s.Wanted()
 }
 
 // mayInstall reports why the configured base rules must not be installed now, or nil, and
 // whether that depends on who is there. What is in the kernel already may stay.
-func mayInstall(w want, s *sight, c Circumstances, all firewall.Wanted) (why error, asks bool) {
+func mayInstall(w want, s *sight, c Circumstances, all ruleset.Wanted) (why error, asks bool) {
 	if before := cmp.Or(s.stateErr, s.rejected(w)); before != nil && !c.ByHand {
 		return before, false
 	}
@@ -110,7 +111,7 @@ func mayInstall(w want, s *sight, c Circumstances, all firewall.Wanted) (why err
 
 // HasBase reports whether the base rules are among what is wanted: their chain
 // does nothing by itself.
-func HasBase(w firewall.Wanted) bool {
+func HasBase(w ruleset.Wanted) bool {
 	for _, t := range w[iptables.IPv4] {
 		for _, h := range t.Hooks {
 			if h.Chain == "INPUT" && h.Last {

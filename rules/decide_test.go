@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -29,20 +30,20 @@ const (
 )
 
 // dropOf are the rules that a configuration asks for without the base rules.
-func dropOf(cfg config.Config) firewall.Settings {
+func dropOf(cfg config.Config) ruleset.Settings {
 	at := settings.DropPlace(cfg, false)
-	return firewall.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
+	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
 }
 
 // baseOf are its base rules.
-func baseOf(t *testing.T, yaml string) *firewall.Base {
+func baseOf(t *testing.T, yaml string) *ruleset.Base {
 	return settings.BaseSettings(testvalue.Config(t, yaml), nil)
 }
 
 // inKernel is what the kernel lists once it has the rules that a configuration asks for.
 func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 	t.Helper()
-	var want firewall.Wanted
+	var want ruleset.Wanted
 	if yaml != nothing {
 		cfg := testvalue.Config(t, yaml)
 		want = withBase(dropOf(cfg), settings.BaseSettings(cfg, nil))
@@ -242,13 +243,13 @@ func TestDecide(t *testing.T) {
 
 // TestHasBase: base rules are in force where INPUT ends with them.
 func TestHasBase(t *testing.T) {
-	hook := func(chain string, last bool) firewall.Wanted {
-		return firewall.Wanted{{{Name: "filter", Hooks: []iptables.Hook{{Chain: chain, Last: last}}}}, nil}
+	hook := func(chain string, last bool) ruleset.Wanted {
+		return ruleset.Wanted{{{Name: "filter", Hooks: []iptables.Hook{{Chain: chain, Last: last}}}}, nil}
 	}
 	for _, c := range []struct {
-		is   firewall.Wanted
+		is   ruleset.Wanted
 		want bool
-	}{{hook("INPUT", true), true}, {hook("INPUT", false), false}, {hook("OUTPUT", true), false}, {firewall.Wanted{}, false}} {
+	}{{hook("INPUT", true), true}, {hook("INPUT", false), false}, {hook("OUTPUT", true), false}, {ruleset.Wanted{}, false}} {
 		if HasBase(c.is) != c.want {
 			t.Errorf("%+v: %v", c.is, !c.want)
 		}
@@ -276,8 +277,8 @@ func TestDecideByRecord(t *testing.T) {
 			t.Errorf("%+v: %+v", c, got)
 		}
 	}
-	s.remembered, s.record.DropAt = true, firewall.AtPrerouting
-	if d := decide(w, s, boot); !d.remembered || d.At != firewall.AtPrerouting || len(firewall.Changes(d.plans)) > 0 || d.Problem != nil || d.asks {
+	s.remembered, s.record.DropAt = true, ruleset.AtPrerouting
+	if d := decide(w, s, boot); !d.remembered || d.At != ruleset.AtPrerouting || len(firewall.Changes(d.plans)) > 0 || d.Problem != nil || d.asks {
 		t.Errorf("nothing has changed: %+v", d)
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
 // apply makes the kernel hold what is wanted. partly is what went wrong with one family
 // while the other is as wanted; then err is nil.
-func (r *Hold) apply(ctx context.Context, want firewall.Wanted, saved [2]*iptables.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
+func (r *Hold) apply(ctx context.Context, want ruleset.Wanted, saved [2]*iptables.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
 	done, err = r.Fw.Apply(ctx, want, saved, r.Record.Readback)
 	if !errors.As(err, &partly) {
 		return done, nil, err

@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
@@ -44,9 +44,9 @@ func TestMaybeLoggedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	base := firewall.Base{
+	base := ruleset.Base{
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
-		Services:      []firewall.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
+		Services:      []ruleset.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}}},
 	}
 	maybe := func() bool {
 		connections, err := logins.Inbound()

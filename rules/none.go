@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -69,7 +70,7 @@ func (e *ownRulesLeftError) Remedy() string {
 // from before go only by hand, and only if they are not all that protects, also with force:
 // that is about lock-outs, and none is at stake.
 func (d *Decision) leaveToOthers(w want, s *sight) {
-	d.none, d.At = true, firewall.Nowhere
+	d.none, d.At = true, ruleset.Nowhere
 	d.plans = s.plan(d.want)
 	d.Families = s.knownTroubles(w, d.plans)
 	switch ours := firewall.Changes(d.plans); {

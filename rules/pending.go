@@ -7,21 +7,22 @@ import (
 	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/state"
 )
 
 // PendingBase are base rules on trial: rules in the kernel that are taken back at the deadline. That is counted from
 // Uptime, whatever the wall clock is set to meanwhile.
 type PendingBase struct {
-	Token      string         `json:"token"` // of the timer that takes them back
-	Key        string         `json:"key"`   // empty: without base rules
-	Base       *firewall.Base `json:"base,omitempty"`
-	Since      time.Time      `json:"since"` // by the wall clock then, as the deadline is
-	Deadline   time.Time      `json:"deadline"`
-	Kernel     string         `json:"kernel"`     // see [firewall.Kernel]
-	Connection string         `json:"connection"` // that it was applied over; empty on a console
-	Uptime     time.Duration  `json:"uptime"`     // at Since; it does not jump as clocks do
-	Before     []OwnRules     `json:"before"`     // what was ours and is put back
+	Token      string        `json:"token"` // of the timer that takes them back
+	Key        string        `json:"key"`   // empty: without base rules
+	Base       *ruleset.Base `json:"base,omitempty"`
+	Since      time.Time     `json:"since"` // by the wall clock then, as the deadline is
+	Deadline   time.Time     `json:"deadline"`
+	Kernel     string        `json:"kernel"`     // see [firewall.Kernel]
+	Connection string        `json:"connection"` // that it was applied over; empty on a console
+	Uptime     time.Duration `json:"uptime"`     // at Since; it does not jump as clocks do
+	Before     []OwnRules    `json:"before"`     // what was ours and is put back
 
 	// What was not there for fail2ban, and is taken out again.
 	Chains [2]bool  `json:"chains"`

@@ -6,6 +6,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // rulesFile is the name of both files about the rules: what must survive a boot
@@ -22,15 +23,15 @@ type State struct {
 
 // AcceptedBase are base rules that are known to let the admin in.
 type AcceptedBase struct {
-	Key  string        `json:"key"`
-	Base firewall.Base `json:"base"`
-	At   time.Time     `json:"at"`
+	Key  string       `json:"key"`
+	Base ruleset.Base `json:"base"`
+	At   time.Time    `json:"at"`
 }
 
 // OwnRules are all rules of ours in one backend.
 type OwnRules struct {
 	Backend firewall.Backend `json:"backend"`
-	Tables  firewall.Wanted  `json:"tables"`
+	Tables  ruleset.Wanted   `json:"tables"`
 	Unknown [2]bool          `json:"unknown"` // families that could not be listed; nothing is changed there
 }
 
@@ -49,7 +50,7 @@ type Record struct {
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
 	Other      string             `json:"other"`      // that of the other backend, whose rules may decide where the drop stands
-	DropAt     firewall.Place     `json:"drop_at"`
+	DropAt     ruleset.Place      `json:"drop_at"`
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
 	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count

@@ -12,14 +12,15 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
 // want is what is asked for, by the configuration and by who asks.
 type want struct {
-	base *firewall.Base // the base rules as configured, nil for none
-	key  string         // their name, see [settings.BaseKey]
+	base *ruleset.Base // the base rules as configured, nil for none
+	key  string        // their name, see [settings.BaseKey]
 
 	none      bool // all rules are another program's
 	ipv6Off   bool // IPv6 is none of our business
@@ -50,10 +51,10 @@ type sight struct {
 
 	remembered bool // all is as the record says, so that nothing else was read
 
-	drop   firewall.Settings // the rules without the base rules, by the sets that there are
-	avoid  bool              // INPUT is no place for the drop
-	unread error             // why that is not known
-	other  string            // the generation of the other backend, before the rules were read
+	drop   ruleset.Settings // the rules without the base rules, by the sets that there are
+	avoid  bool             // INPUT is no place for the drop
+	unread error            // why that is not known
+	other  string           // the generation of the other backend, before the rules were read
 
 	gone      [2]bool  // the sets of the lists that are not there, by family
 	missing   []string // of our sets and fail2ban's, those that are not there
@@ -76,7 +77,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	if s.saved, err = r.Fw.ReadSure(ctx); err != nil {
 		return s, err
 	}
-	var at firewall.Place
+	var at ruleset.Place
 	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.Fw.Backend, s.saved, r.Record.AvoidInput)
 	s.drop = r.dropSettings(at)
 	for _, f := range cidr.Families {
@@ -93,7 +94,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 }
 
 // plan is what it takes to have the kernel hold what is wanted.
-func (s *sight) plan(want firewall.Wanted) [2]*firewall.Plan {
+func (s *sight) plan(want ruleset.Wanted) [2]*firewall.Plan {
 	return s.fw.Plan(want, s.saved, s.record.Readback)
 }
 
@@ -101,7 +102,7 @@ func (s *sight) plan(want firewall.Wanted) [2]*firewall.Plan {
 // if they are among these.
 func (s *sight) lacking(base bool) []string {
 	return slices.DeleteFunc(slices.Clone(s.missing), func(name string) bool {
-		return !base && (name == firewall.BanSetName(iptables.IPv4) || name == firewall.BanSetName(iptables.IPv6))
+		return !base && (name == ruleset.BanSetName(iptables.IPv4) || name == ruleset.BanSetName(iptables.IPv6))
 	})
 }
 
@@ -146,7 +147,7 @@ func (r *Hold) asLastTime() bool {
 }
 
 // dropSettings are those of the configuration, with the sets that are about to be replaced.
-func (r *Hold) dropSettings(at firewall.Place) firewall.Settings {
+func (r *Hold) dropSettings(at ruleset.Place) ruleset.Settings {
 	s := settings.DropSettings(r.Cfg, r.Sets, at)
 	for _, f := range cidr.Families {
 		if r.Replaced[f] {

@@ -9,14 +9,15 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // DropSettings returns the settings of the configured drop rules, without base rules. at
 // is where the drop rules are to be; "auto" is decided already. Sets that another
 // program has made are left out, because their members must not be dropped.
-func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place) firewall.Settings {
-	logTo := map[string]firewall.LogTarget{
-		config.LogOff: firewall.LogOff, config.LogKernel: firewall.LogKernel, config.LogNetlink: firewall.LogNetlink,
+func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at ruleset.Place) ruleset.Settings {
+	logTo := map[string]ruleset.LogTarget{
+		config.LogOff: ruleset.LogOff, config.LogKernel: ruleset.LogKernel, config.LogNetlink: ruleset.LogNetlink,
 	}
 	var bans [2]string
 	for _, f := range cidr.Families {
@@ -24,7 +25,7 @@ func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at firewall.Place
 			bans[f] = cfg.BanSetName(int(f))
 		}
 	}
-	return firewall.Settings{
+	return ruleset.Settings{
 		Sets:         listSets(cfg, kernel),
 		BanSets:      bans,
 		IPv6Off:      cfg.Firewall.IPv6 == config.IPv6Off,
@@ -47,28 +48,28 @@ func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 
 // DropPlace returns where the drop rules are to be. If avoidInput is true, "auto" means
 // the raw table.
-func DropPlace(cfg config.Config, avoidInput bool) firewall.Place {
+func DropPlace(cfg config.Config, avoidInput bool) ruleset.Place {
 	switch {
 	case LeavesRules(cfg):
-		return firewall.Nowhere
+		return ruleset.Nowhere
 	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && avoidInput:
-		return firewall.AtPrerouting
+		return ruleset.AtPrerouting
 	}
-	return firewall.AtInput
+	return ruleset.AtInput
 }
 
 // BaseSettings returns the configured base rules, or nil if there are none.
-func BaseSettings(cfg config.Config, trunks []netip.Prefix) *firewall.Base {
+func BaseSettings(cfg config.Config, trunks []netip.Prefix) *ruleset.Base {
 	fw := cfg.Firewall
 	if !fw.Base {
 		return nil
 	}
-	b := &firewall.Base{
+	b := &ruleset.Base{
 		LocalNetworks: fw.LocalNetworks, Trunks: trunks,
-		SIPPublic: fw.SIP.Public, SIP: firewall.Ports(fw.SIP.Ports), RTP: fw.RTP,
+		SIPPublic: fw.SIP.Public, SIP: ruleset.Ports(fw.SIP.Ports), RTP: fw.RTP,
 	}
 	for _, s := range fw.Services {
-		b.Services = append(b.Services, firewall.Service{Name: s.Name, Proto: s.Proto, Ports: s.Ports, Public: s.From == config.FromAny})
+		b.Services = append(b.Services, ruleset.Service{Name: s.Name, Proto: s.Proto, Ports: s.Ports, Public: s.From == config.FromAny})
 	}
 	return b
 }
@@ -86,7 +87,7 @@ func BaseKey(cfg config.Config) string {
 		trunks = append(trunks, h.String())
 	}
 	return problem.Digest(struct {
-		Base   *firewall.Base
+		Base   *ruleset.Base
 		Trunks []string
 	}{base, trunks})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -112,7 +113,7 @@ func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2
 	if saved, err = fw.ReadSure(ctx); err != nil {
 		return saved, err
 	}
-	s := settings.DropSettings(r.Cfg, r.Sets, firewall.AtInput)
+	s := settings.DropSettings(r.Cfg, r.Sets, ruleset.AtInput)
 	s.Base = p.Base
 	for f, plan := range fw.Plan(s.Wanted(), saved, r.Record.Readback) {
 		if err := saved[f].Unknown(); err != nil && !p.WithoutBase[f] {

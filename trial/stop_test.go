@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -23,7 +24,7 @@ func TestStopInTheMidst(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "iptables-legacy", "-A", "INPUT", "-s", "192.0.2.1", "-j", "ACCEPT")
-	drop := settings.DropSettings(r.Cfg, r.Sets, firewall.AtInput).Wanted()
+	drop := settings.DropSettings(r.Cfg, r.Sets, ruleset.AtInput).Wanted()
 	before, err := legacy.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -58,3 +58,12 @@ func Defaults(t testing.TB) config.Config {
 	cfg.StateDir, cfg.RunDir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "run")
 	return cfg
 }
+
+// Prefixes are the prefixes that texts have.
+func Prefixes(texts ...string) []netip.Prefix {
+	var ps []netip.Prefix
+	for _, text := range texts {
+		ps = append(ps, netip.MustParsePrefix(text))
+	}
+	return ps
+}

@@ -12,11 +12,16 @@ var rooms = []room{
 	{name: "advise"},
 	{
 		name:  "firewall",
-		files: `(plan|change|base|drop|settings|rule|siplimits|table|friends)\.go`,
-		tests: "TestPlan.*|TestHookChanges|TestMoves|TestShape|TestNothingToPlan|TestTables.*|TestServiceBlocks|TestSplitRule|TestGolden|TestDiffRules.*|TestChange|TestSSHPorts|" +
-			"TestRuleText|TestRuleString|TestKeptPorts|TestReadback|TestLineEnds|TestDropRules|TestOwnRulesAreNoShadows|TestAdmits|TestQuotesInNames|TestMatchesSet|TestParseSave.*|TestEveryConfiguration",
-		slow: "TestEveryConfiguration|TestPlanOnModel|TestAdmits",
+		files: `(plan|change)\.go`,
+		tests: "TestPlan.*|TestHookChanges|TestMoves|TestShape|TestNothingToPlan|TestDiffRules.*|TestChange|TestReadback|TestPublished|TestEveryConfiguration",
+		slow:  "TestEveryConfiguration|TestPlanOnModel",
 	},
+	{
+		name:  "ruleset",
+		files: `(base|drop|settings|rule|siplimits|friends|admit)\.go`,
+		slow:  "TestAdmits",
+	},
+	{name: "iptables", files: `(words|saved|protocols)\.go`},
 	{
 		name:  "ipsetsync",
 		files: `plan\.go`,

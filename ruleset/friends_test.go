@@ -1,10 +1,11 @@
-package firewall
+package ruleset
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -26,9 +27,9 @@ func TestSSHPorts(t *testing.T) {
 		{"by UDP alone", []Service{ssh("udp", 2222)}, []string{"22"}, nil},
 		{"closed", nil, []string{"22"}, nil},
 	} {
-		b := Base{LocalNetworks: prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}, Services: test.services}
+		b := Base{LocalNetworks: testvalue.Prefixes("192.168.1.0/24"), SIP: Ports{{First: 5060, Last: 5061}}, RTP: iptables.PortRange{First: 10000, Last: 20000}, Services: test.services}
 		var asked, friendly []string
-		for _, r := range b.rules(iptables.IPv4) {
+		for _, r := range b.Rules(iptables.IPv4) {
 			switch ports := iptables.Option(r.String(), "--dports"); {
 			case r.Target == iptables.SSHChain:
 				asked = append(asked, ports)

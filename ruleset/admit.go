@@ -1,4 +1,4 @@
-package firewall
+package ruleset
 
 import (
 	"net/netip"
@@ -22,7 +22,7 @@ func (b Base) Admits(from netip.Addr, port uint16) bool {
 	if from.Is6() {
 		f = iptables.IPv6
 	}
-	for _, r := range b.rules(f) {
+	for _, r := range b.Rules(f) {
 		if r.meets(from, port) {
 			return r.Target == "ACCEPT"
 		}

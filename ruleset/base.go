@@ -1,4 +1,4 @@
-package firewall
+package ruleset
 
 import (
 	"net/netip"
@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// What fail2ban works on. The names are those of the ruleset that the base rules
+// The sets that fail2ban works on. The names are those of the ruleset that the base rules
 // are made from, and of fail2ban's own defaults for IPv6 (action.d/
 // iptables-ipset*.conf appends a 6).
 const (
@@ -29,7 +29,7 @@ func (b Base) sshPorts() []iptables.PortRange {
 	return []iptables.PortRange{{First: 22, Last: 22}}
 }
 
-// rules are the base rules in the order of the published ruleset that they are
+// Rules are the base rules in the order of the published ruleset that they are
 // made from ("Protecting your Asterisk / FreePBX Server using a host Firewall").
 // Where it has one rule for the local network or the provider, there is one for
 // each here. SIP that is not public leaves out its rules for everyone, as that
@@ -38,7 +38,7 @@ func (b Base) sshPorts() []iptables.PortRange {
 //
 // The page's rules keep their text, order and place. What is added stands between
 // them, and says so: its purpose begins with [addition].
-func (b Base) rules(f iptables.Family) []Rule {
+func (b Base) Rules(f iptables.Family) []Rule {
 	lan, trunks := f.Of(b.LocalNetworks), f.Of(b.Trunks)
 	head, middle, tail := b.serviceBlocks()
 	return slices.Concat(
@@ -62,7 +62,7 @@ func (b Base) rules(f iptables.Family) []Rule {
 // chains are the base rules as chains of ours: that which INPUT ends in, and those
 // that it goes to.
 func (b Base) chains(f iptables.Family) []iptables.Chain {
-	chains := []iptables.Chain{chainOf(iptables.BaseChain, b.rules(f))}
+	chains := []iptables.Chain{chainOf(iptables.BaseChain, b.Rules(f))}
 	if b.SIPPublic {
 		chains = append(chains, chainOf(iptables.SIPChain, b.unusual(f)))
 	}

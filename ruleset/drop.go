@@ -1,4 +1,4 @@
-package firewall
+package ruleset
 
 import (
 	"slices"
@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// dropsFrom begins what a rule is for that drops the members of a set.
-const dropsFrom = "drop what comes from "
+// DropsFrom begins what a rule is for that drops the members of a set.
+const DropsFrom = "drop what comes from "
 
 // Tables renders the rules of one family: pure text, the same on every host.
 func (s Settings) Tables(f iptables.Family) []iptables.Table {
@@ -31,7 +31,7 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 	dropped := []struct{ set, what string }{{s.Sets[f], "blocked"}, {s.BanSets[f], "banned"}}
 	dropped = slices.DeleteFunc(dropped, func(d struct{ set, what string }) bool { return d.set == "" })
 	for _, d := range dropped {
-		hook(in, Rule{For: dropsFrom + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
+		hook(in, Rule{For: DropsFrom + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " src"}})
 	}
 	for _, d := range dropped {
 		if !s.DropOutbound {

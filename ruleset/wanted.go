@@ -1,4 +1,4 @@
-package firewall
+package ruleset
 
 import "github.com/voipbl/voipbl/iptables"
 
@@ -8,9 +8,9 @@ type Wanted [2][]iptables.Table
 // Wanted renders both families.
 func (s Settings) Wanted() Wanted { return Wanted{s.Tables(iptables.IPv4), s.Tables(iptables.IPv6)} }
 
-// readable reports a table of a family that rules are wanted in and that cannot be
+// Readable reports a table of a family that rules are wanted in and that cannot be
 // read.
-func (w Wanted) readable(f iptables.Family, saved *iptables.Saved) error {
+func (w Wanted) Readable(f iptables.Family, saved *iptables.Saved) error {
 	if saved.Trouble != nil {
 		return saved.Trouble
 	}

@@ -1,4 +1,4 @@
-package firewall
+package ruleset_test
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -26,12 +28,12 @@ func goldenFile(configuration string, f iptables.Family) string {
 // TestGolden compares all that is restored into an empty kernel with files.
 func TestGolden(t *testing.T) {
 	golden := make(map[string]bool)
-	for name, s := range configurations() {
+	for name, s := range testrules.Configurations() {
 		for _, f := range iptables.Families {
 			file := goldenFile(name, f)
 			golden[file] = true
 			t.Run(filepath.Base(file), func(t *testing.T) {
-				got := NewPlan(s.Tables(f), empty(t, f), nil).Text()
+				got := firewall.NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text()
 				if *update {
 					if err := errors.Join(os.MkdirAll(goldenFolder, 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
 						t.Fatal(err)
@@ -56,23 +58,4 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-}
-
-// empty is a kernel that holds nothing.
-func empty(t *testing.T, f iptables.Family) *iptables.Saved {
-	t.Helper()
-	return parsed(t, f, "")
-}
-
-// parsed is a kernel that holds what iptables-save tells.
-func parsed(t interface {
-	Helper()
-	Fatal(...any)
-}, f iptables.Family, save string) *iptables.Saved {
-	t.Helper()
-	s, err := iptables.ParseSaved(f, []byte(save))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }

@@ -1,24 +1,27 @@
-package firewall
+package ruleset_test
 
 import (
 	"net/netip"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testrules"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // TestAdmits asks who may open a TCP connection to this host for certain. It is
 // what decides whether an admin is about to lock himself out.
 func TestAdmits(t *testing.T) {
-	base := *full().Base
-	base.LocalNetworks = prefixes("192.168.1.0/24", "10.1.2.3/16", "fd12:3456:789a::/48")
+	base := *testrules.Full().Base
+	base.LocalNetworks = testvalue.Prefixes("192.168.1.0/24", "10.1.2.3/16", "fd12:3456:789a::/48")
 	sipPrivate, many, open := base, base, base
 	sipPrivate.SIPPublic = false
-	many.Services = []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}, {First: 2200, Last: 2299}}, false}, {"web", "tcp", []iptables.PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8999}}, true}, {"udp", "udp", []iptables.PortRange{{First: 3000, Last: 3000}}, true}}
-	open.LocalNetworks, open.Services = prefixes("0.0.0.0/0", "::/0"), []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}}, false}}
+	many.Services = []ruleset.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}, {First: 2200, Last: 2299}}, Public: false}, {Name: "web", Proto: "tcp", Ports: []iptables.PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8999}}, Public: true}, {Name: "udp", Proto: "udp", Ports: []iptables.PortRange{{First: 3000, Last: 3000}}, Public: true}}
+	open.LocalNetworks, open.Services = testvalue.Prefixes("0.0.0.0/0", "::/0"), []ruleset.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}, Public: false}}
 	for _, test := range []struct {
 		name string
-		base Base
+		base ruleset.Base
 		from string
 		port uint16
 		want bool
@@ -60,8 +63,8 @@ func TestAdmits(t *testing.T) {
 		{"a public UDP service from outside", many, "198.51.100.7", 3000, false},
 		{"everybody is local", open, "198.51.100.7", 22, true},
 		{"everybody is local, IPv6", open, "2001:db8:7::7", 22, true},
-		{"nobody is local", Base{Services: []Service{{"ssh", "tcp", []iptables.PortRange{{First: 22, Last: 22}}, false}}}, "192.168.1.77", 22, false},
-		{"nothing is configured", Base{}, "192.168.1.77", 22, false},
+		{"nobody is local", ruleset.Base{Services: []ruleset.Service{{Name: "ssh", Proto: "tcp", Ports: []iptables.PortRange{{First: 22, Last: 22}}, Public: false}}}, "192.168.1.77", 22, false},
+		{"nothing is configured", ruleset.Base{}, "192.168.1.77", 22, false},
 		{"no address", base, "", 22, false},
 	} {
 		var from netip.Addr
