@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/survey"
@@ -72,11 +72,11 @@ func AdviseBase(configured bool, refused error, at *rules.Prospect, nowhere []ne
 		a.Missing = append(a.Missing, Lack{"packets come in by a tunnel, and it is not known which program carries it", "see \"voipbl firewall diff\" for the ports that would be closed, and open those of the tunnel in firewall.services"})
 	}
 	for _, f := range iptables.Families {
-		if at.Rest.Of(f) == firewall.LetsIn {
+		if at.Rest.Of(f) == iptwalk.LetsIn {
 			continue
 		}
 		does := "and it cannot be told which addresses they keep out"
-		if at.Rest.Of(f) == firewall.KeepsOut {
+		if at.Rest.Of(f) == iptwalk.KeepsOut {
 			does = "which keep strangers out already"
 		}
 		a.Missing = append(a.Missing, Lack{fmt.Sprintf("INPUT has rules for %s that are not voipbl's, %s", f, does),

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -20,7 +21,7 @@ import (
 
 // TestAdviseBase goes through the reasons for and against base rules.
 func TestAdviseBase(t *testing.T) {
-	open := reach.Rest{IPv4: firewall.LetsIn, IPv6: firewall.LetsIn}
+	open := reach.Rest{IPv4: iptwalk.LetsIn, IPv6: iptwalk.LetsIn}
 	at := func(change func(*rules.Prospect)) *rules.Prospect {
 		p := &rules.Prospect{Rest: open, Sessions: []netip.Addr{netip.MustParseAddr("192.168.1.9")}}
 		change(p)
@@ -49,9 +50,9 @@ func TestAdviseBase(t *testing.T) {
 		{"each of them", false, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseUnfit, nil, "open it"},
 		{"an owner by its rules", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
 		{"a tunnel that nobody knows", false, nil, at(func(p *rules.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
-		{"a firewall of the admin's own", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = firewall.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
-		{"for IPv6", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv6 = firewall.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},
-		{"rules that are not understood", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = firewall.Unclear }), BasePossible, nil, "cannot be told"},
+		{"a firewall of the admin's own", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = iptwalk.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
+		{"for IPv6", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv6 = iptwalk.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},
+		{"rules that are not understood", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = iptwalk.Unclear }), BasePossible, nil, "cannot be told"},
 	} {
 		got := AdviseBase(c.configured, c.refused, c.at, c.nowhere)
 		said := strings.Join(got.Because, "\n")

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/fail2ban"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -147,7 +147,7 @@ func (d *doctor) exemptInChains() {
 			if k.Saved[f] == nil {
 				continue
 			}
-			for _, b := range firewall.ChainBans(k.Saved[f]) {
+			for _, b := range iptwalk.ChainBans(k.Saved[f]) {
 				at := slices.IndexFunc(friends, b.Source.Overlaps)
 				if at < 0 || d.told(b.Source) {
 					continue

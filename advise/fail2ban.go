@@ -5,8 +5,8 @@ import (
 	"regexp"
 
 	"github.com/voipbl/voipbl/fail2ban"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -149,9 +149,9 @@ func (d *doctor) bannedOf(j fail2ban.Jail, f iptables.Family) int {
 func (d *doctor) asked(a fail2ban.Action, name string, f iptables.Family) (used, other bool) {
 	asks := func(k reach.KernelRules) bool {
 		if a.Into == fail2ban.IntoSet {
-			return firewall.LooksAt(k.Saved[f], name)
+			return iptwalk.LooksAt(k.Saved[f], name)
 		}
-		return firewall.Reaches(k.Saved[f], name)
+		return iptwalk.Reaches(k.Saved[f], name)
 	}
 	for _, k := range d.Rules {
 		if k.Used {

@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/voipblsh"
@@ -36,8 +36,8 @@ func OtherLists(cfg config.Config, kernel []reach.KernelRules, native *nft.Rules
 			if k.Saved[f] == nil {
 				continue
 			}
-			for _, set := range firewall.DropSets(k.Saved[f]) {
-				if !slices.Contains(own, set) && set != firewall.ScriptSet && !slices.ContainsFunc(k.Saved[f].DropRules(set), ours) {
+			for _, set := range iptwalk.DropSets(k.Saved[f]) {
+				if !slices.Contains(own, set) && set != iptwalk.ScriptSet && !slices.ContainsFunc(k.Saved[f].DropRules(set), ours) {
 					sets = append(sets, set)
 				}
 			}
@@ -60,7 +60,7 @@ func ScriptParts(cfg config.Config, lines []voipblsh.Line, kernel []reach.Kernel
 			if k.Saved[f] == nil {
 				continue
 			}
-			script := firewall.FindScript(k.Saved[f], ownSets(cfg))
+			script := iptwalk.FindScript(k.Saved[f], ownSets(cfg))
 			for _, r := range slices.Concat(script.Rules, script.Others) {
 				found = append(found, fmt.Sprintf("%q (%s)", r, reach.RulesCommand(k.Backend, f)))
 			}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -58,13 +58,13 @@ func isAre(n int, one, many string) string {
 }
 
 // reception returns what both backends together do with strangers: a packet must pass both.
-func (d *doctor) reception(f iptables.Family) firewall.Reception {
-	all := firewall.LetsIn
+func (d *doctor) reception(f iptables.Family) iptwalk.Reception {
+	all := iptwalk.LetsIn
 	for _, k := range d.Rules {
-		switch r := firewall.ReceptionOf(k.Saved[f]); {
-		case r == firewall.KeepsOut:
+		switch r := iptwalk.ReceptionOf(k.Saved[f]); {
+		case r == iptwalk.KeepsOut:
 			return r
-		case r == firewall.Unclear:
+		case r == iptwalk.Unclear:
 			all = r
 		}
 	}
@@ -125,7 +125,7 @@ func (d *doctor) closedNatively(f iptables.Family) bool {
 // that uses them is active, it says nothing.
 func (d *doctor) ipv6() {
 	if d.Native == nil && (d.active("firewalld") || d.active("nftables")) || d.closedNatively(iptables.IPv6) ||
-		d.reception(iptables.IPv4) != firewall.KeepsOut || d.reception(iptables.IPv6) != firewall.LetsIn {
+		d.reception(iptables.IPv4) != iptwalk.KeepsOut || d.reception(iptables.IPv6) != iptwalk.LetsIn {
 		return
 	}
 	for _, n := range d.Facts.Networks {
@@ -163,7 +163,7 @@ func (d *doctor) bypass() {
 	sets := [2]string{d.Config.Set, d.Config.SetName6()}
 	for _, f := range iptables.Families {
 		var base []string
-		covered := slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return firewall.ForwardLooksAt(k.Saved[f], sets[f]) })
+		covered := slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return iptwalk.ForwardLooksAt(k.Saved[f], sets[f]) })
 		for _, p := range d.published(f) {
 			name := reach.PortName(p)
 			if covered && d.base() && !d.opened(p) && !d.ownForwardRules(f) && !slices.Contains(base, name) {
@@ -178,12 +178,12 @@ func (d *doctor) bypass() {
 	}
 }
 
-func (d *doctor) published(f iptables.Family) []firewall.Published {
+func (d *doctor) published(f iptables.Family) []iptwalk.Published {
 	return reach.Published(d.Rules, d.Native, f)
 }
 
 // opened reports whether the base rules let everybody in on a published port anyway.
-func (d *doctor) opened(p firewall.Published) bool {
+func (d *doctor) opened(p iptwalk.Published) bool {
 	for _, s := range d.Config.Firewall.Services {
 		for _, r := range s.Ports {
 			if s.From == config.FromAny && s.Proto == p.Proto && r.Covers(p.Ports) {
@@ -197,7 +197,7 @@ func (d *doctor) opened(p firewall.Published) bool {
 
 // ownForwardRules reports whether the admin has rules for packets to containers.
 func (d *doctor) ownForwardRules(f iptables.Family) bool {
-	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return firewall.Decides(k.Saved[f], "filter", "DOCKER-USER") })
+	return slices.ContainsFunc(d.Rules, func(k reach.KernelRules) bool { return iptwalk.Decides(k.Saved[f], "filter", "DOCKER-USER") })
 }
 
 // obstacles reports what makes voipbl's rules useless, as status does.
@@ -221,7 +221,7 @@ func (d *doctor) obstacles() {
 // shadowed finds others' rules that no packet reaches.
 func (d *doctor) shadowed(k reach.KernelRules, f iptables.Family) {
 	tool := reach.RulesCommand(k.Backend, f)
-	for _, s := range firewall.Shadowed(k.Saved[f]) {
+	for _, s := range iptwalk.Shadowed(k.Saved[f]) {
 		if s.Same || s.Ours {
 			continue
 		}

@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // TestOpen: which ports somebody reaches who is in one set, and whom nothing else names.
 func TestOpen(t *testing.T) {
 	const drop = "-A INPUT -m set --match-set bad src -j DROP"
-	in := Sources{
-		Set: func(of SetMatch, source netip.Prefix) SetMember {
+	in := iptwalk.Sources{
+		Set: func(of iptwalk.SetMatch, source netip.Prefix) iptwalk.SetMember {
 			if of.Name == "bad" && !of.Exceptions {
-				return SetMember{Share: AllOf}
+				return iptwalk.SetMember{Share: iptwalk.AllOf}
 			}
-			return SetMember{}
+			return iptwalk.SetMember{}
 		},
-		Recent: func(string, netip.Prefix) Share { return NoneOf },
+		Recent: func(string, netip.Prefix) iptwalk.Share { return iptwalk.NoneOf },
 	}
 	for _, c := range []struct {
 		rules []string
@@ -48,12 +49,12 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := Packet{Proto: "udp", Ports: iptables.PortRange{First: 5060, Last: 5063}}
-		if got := fmt.Sprint(NewTracer(saved, in).Open(p)); got != c.open {
+		p := iptwalk.Packet{Proto: "udp", Ports: iptables.PortRange{First: 5060, Last: 5063}}
+		if got := fmt.Sprint(iptwalk.NewTracer(saved, in).Open(p)); got != c.open {
 			t.Errorf("%q: %s, not %s", c.rules, got, c.open)
 		}
 		p.Theirs = true
-		if got := fmt.Sprint(NewTracer(saved, in).Open(p)); c.mine != "" && got != c.mine {
+		if got := fmt.Sprint(iptwalk.NewTracer(saved, in).Open(p)); c.mine != "" && got != c.mine {
 			t.Errorf("%q, without voipbl's: %s, not %s", c.rules, got, c.mine)
 		}
 	}

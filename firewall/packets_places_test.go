@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // placeCases are rules that others make, one "-A" a line; ATT is the attacker's address and
@@ -161,15 +161,15 @@ add ports %[4]s,udp:5060
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	tracer := firewall.NewTracer(saved[l.family], firewall.Sources{Set: setByIPSet, Recent: func(list string, q netip.Prefix) firewall.Share {
+	tracer := iptwalk.NewTracer(saved[l.family], iptwalk.Sources{Set: setByIPSet, Recent: func(list string, q netip.Prefix) iptwalk.Share {
 		text, _ := os.ReadFile("/proc/thread-self/net/xt_recent/" + list)
 		if strings.Contains(string(text), "src="+strings.ToLower(q.Addr().StringExpanded())+" ") {
-			return firewall.AllOf
+			return iptwalk.AllOf
 		}
-		return firewall.NoneOf
+		return iptwalk.NoneOf
 	}})
 	for who, c := range map[string]caller{"attacker": {l.attacker, att}, "other": {l.roamer, friend}} {
-		places, _ := tracer.Places(firewall.Packet{Source: netip.PrefixFrom(c.addr, c.addr.BitLen())})
+		places, _ := tracer.Places(iptwalk.Packet{Source: netip.PrefixFrom(c.addr, c.addr.BitLen())})
 		for _, port := range []struct {
 			proto string
 			port  uint16
@@ -190,7 +190,7 @@ add ports %[4]s,udp:5060
 }
 
 // saidOf reports whether places say that packets to a port are dropped.
-func saidOf(places []firewall.DropPlace, proto string, port uint16) bool {
+func saidOf(places []iptwalk.DropPlace, proto string, port uint16) bool {
 	for _, p := range places {
 		if !p.Certain || p.Forwarded || p.In != "" {
 			continue
@@ -211,18 +211,18 @@ func saidOf(places []firewall.DropPlace, proto string, port uint16) bool {
 }
 
 // setByIPSet asks ipset(8).
-func setByIPSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
+func setByIPSet(of iptwalk.SetMatch, q netip.Prefix) iptwalk.SetMember {
 	name := of.Name
 	if name == "all" {
 		name = "others"
 	}
-	entry, m := q.Addr().String(), firewall.SetMember{}
+	entry, m := q.Addr().String(), iptwalk.SetMember{}
 	if name == "ports" {
 		entry += ",udp:5060"
 		m.Limits = []string{"udp 5060"}
 	}
 	if exec.Command("ipset", "-q", "test", name, entry).Run() == nil {
-		m.Share = firewall.AllOf
+		m.Share = iptwalk.AllOf
 	}
 	return m
 }

@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // TakeOutScript takes the rules and the chain of the script out, in one transaction.
-func (fw *Firewall) TakeOutScript(ctx context.Context, f iptables.Family, script Script) error {
+func (fw *Firewall) TakeOutScript(ctx context.Context, f iptables.Family, script iptwalk.Script) error {
 	if script.Nothing() {
 		return nil
 	}
@@ -19,7 +20,7 @@ func (fw *Firewall) TakeOutScript(ctx context.Context, f iptables.Family, script
 		fmt.Fprintf(&text, "-D%s\n", strings.TrimPrefix(r, "-A"))
 	}
 	if script.Chain {
-		fmt.Fprintf(&text, "-F %[1]s\n-X %[1]s\n", scriptChain)
+		fmt.Fprintf(&text, "-F %[1]s\n-X %[1]s\n", iptwalk.ScriptChain)
 	}
 	text.WriteString("COMMIT\n")
 	_, err := start(ctx, text.String(), fw.tool(f, "restore"), "--noflush", "-w", lockWait).wait()

@@ -2,7 +2,7 @@
 // which sessions and VPNs they would not let in, and what in the configuration lets them in.
 //
 // It is pure: who listens comes from package host, who is logged in from logins, what is open from
-// package firewall. Whether base rules are installed all the same is decided in package rules.
+// package iptwalk. Whether base rules are installed all the same is decided in package rules.
 // "voipbl firewall apply", "firewall diff", "setup" and "doctor" all ask here.
 package lockout
 
@@ -13,9 +13,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/ruleset"
 )
 
@@ -57,15 +57,15 @@ func Find(base ruleset.Base, saved [2]*iptables.Saved, listeners []host.Listener
 
 // accessTo returns who can reach a listener. One with both families is open to everyone
 // only if both are.
-func accessTo(base ruleset.Base, saved [2]*iptables.Saved, l host.Listener) firewall.Access {
-	all := firewall.Access{Everyone: true}
+func accessTo(base ruleset.Base, saved [2]*iptables.Saved, l host.Listener) iptwalk.Access {
+	all := iptwalk.Access{Everyone: true}
 	for _, f := range families(l.Addr) {
-		access := firewall.BaseAccess(base, f, l.Proto, l.Port)
+		access := iptwalk.BaseAccess(base, f, l.Proto, l.Port)
 		if saved[f] != nil {
-			access = access.Union(firewall.AccessOf(saved[f], l.Proto, l.Port))
+			access = access.Union(iptwalk.AccessOf(saved[f], l.Proto, l.Port))
 		}
 		if !access.Everyone {
-			all = firewall.Access{From: append(all.From, access.From...)}
+			all = iptwalk.Access{From: append(all.From, access.From...)}
 		}
 	}
 	return all

@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/voipblsh"
@@ -66,7 +67,7 @@ func (e *scriptUsedError) Remedy() string { return e.Do + "; then run this again
 
 // scriptPart is what the script made in one family of one backend.
 type scriptPart struct {
-	firewall.Script
+	iptwalk.Script
 
 	fw     *firewall.Firewall
 	family iptables.Family
@@ -157,8 +158,8 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []voipblsh.Line) 
 			if saved[f].Readable("filter") != nil {
 				continue
 			}
-			parts = append(parts, scriptPart{firewall.FindScript(saved[f], reach.OwnSetNames(cfg)), fw, f})
-			covered[i] = covered[i] || firewall.ForwardLooksAt(saved[f], cfg.SetName(int(cidr.Families[i])))
+			parts = append(parts, scriptPart{iptwalk.FindScript(saved[f], reach.OwnSetNames(cfg)), fw, f})
+			covered[i] = covered[i] || iptwalk.ForwardLooksAt(saved[f], cfg.SetName(int(cidr.Families[i])))
 		}
 	}
 	for _, p := range parts {
@@ -192,7 +193,7 @@ func scriptParts(ctx context.Context, cfg config.Config, lines []voipblsh.Line) 
 // scriptSets returns the script's sets, without one that voipbl fills itself.
 func scriptSets(cfg config.Config) []string {
 	own := append(reach.OwnSetNames(cfg), ipsetsync.TempName(cfg.SetName(int(cidr.IPv4))))
-	return slices.DeleteFunc(slices.Clone(firewall.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
+	return slices.DeleteFunc(slices.Clone(iptwalk.ScriptSets[:]), func(name string) bool { return slices.Contains(own, name) })
 }
 
 // listsOfScript returns list:set sets that hold a set of the script, which the kernel then keeps.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 )
 
@@ -55,13 +55,13 @@ func lostWith(cfg config.Config, parts []scriptPart) (*Lost, error) {
 	}
 	blocks := false
 	for _, p := range parts {
-		blocks = blocks || slices.ContainsFunc(p.Rules, func(r string) bool { return strings.Contains(r, "--match-set "+firewall.ScriptSet+" ") })
+		blocks = blocks || slices.ContainsFunc(p.Rules, func(r string) bool { return strings.Contains(r, "--match-set "+iptwalk.ScriptSet+" ") })
 		for _, source := range p.Sources {
 			script.Add(cidr.FromNetip(source))
 		}
 	}
-	if blocks && !slices.Contains(reach.OwnSetNames(cfg), firewall.ScriptSet) {
-		if err := add(&script, firewall.ScriptSet); err != nil {
+	if blocks && !slices.Contains(reach.OwnSetNames(cfg), iptwalk.ScriptSet) {
+		if err := add(&script, iptwalk.ScriptSet); err != nil {
 			return nil, err
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // This file finds what a dropped address still reaches: the ports of phones, if it is on a list
@@ -36,7 +36,7 @@ func (p *PlacesFinder) Reaches(f iptables.Family, places []Place, listed bool) s
 }
 
 // portsOf returns the ports that packets to a published port have, or may have, at a place.
-func (p Place) portsOf(to firewall.Published) iptables.PortRange {
+func (p Place) portsOf(to iptwalk.Published) iptables.PortRange {
 	switch {
 	case !p.behind:
 		return to.Ports

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/ruleset"
 )
@@ -28,7 +29,7 @@ func PassedBy(ctx context.Context, rules []KernelRules, native *nft.Ruleset) (p 
 	p = Passed{Rules: rules, Native: native, Left: steps.New(ctx, maxSteps)}
 	asks := native != nil && native.AsksForWay()
 	for _, k := range rules {
-		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *iptables.Saved) bool { return s != nil && firewall.AsksForWay(s) })
+		asks = asks || slices.ContainsFunc(k.Saved[:], func(s *iptables.Saved) bool { return s != nil && iptwalk.AsksForWay(s) })
 	}
 	if asks {
 		p.Arrivals, err = host.LookArrivals()
@@ -224,25 +225,25 @@ type stop struct {
 
 // leg is one part of the path of a connection's packets.
 type leg struct {
-	along firewall.Along
-	to    firewall.Published // the published port, if the packets are sent on
+	along iptwalk.Along
+	to    iptwalk.Published // the published port, if the packets are sent on
 }
 
-func (l leg) answers() bool { return l.along == firewall.Answers || l.along == firewall.Answered }
+func (l leg) answers() bool { return l.along == iptwalk.Answers || l.along == iptwalk.Answered }
 
 // letRemedy says what the rules should do in which the leg ends.
 func (l leg) letRemedy() string {
 	switch l.along {
-	case firewall.Inwards:
+	case iptwalk.Inwards:
 		return "let it in there too"
-	case firewall.Onwards:
+	case iptwalk.Onwards:
 		return "let it pass there too"
 	}
 	return "let the answers pass there too"
 }
 
 // toHere and fromHere are the legs of a connection to this host: its packets, and the answers.
-var toHere, fromHere = leg{along: firewall.Inwards}, leg{along: firewall.Answers}
+var toHere, fromHere = leg{along: iptwalk.Inwards}, leg{along: iptwalk.Answers}
 
 // filters has all rules of a family, to follow packets through them.
 type filters struct {
@@ -262,11 +263,11 @@ type filter struct {
 	familyTracer
 	saved  *iptables.Saved
 	owners []string
-	along  map[firewall.Along]*firewall.Tracer
+	along  map[iptwalk.Along]*iptwalk.Tracer
 }
 
 // follows returns a tracer of the backend's rules for a leg.
-func (f filter) follows(l leg) *firewall.Tracer {
+func (f filter) follows(l leg) *iptwalk.Tracer {
 	if f.along[l.along] == nil {
 		f.along[l.along] = f.Along(l.along)
 	}
@@ -275,27 +276,27 @@ func (f filter) follows(l leg) *firewall.Tracer {
 
 // Nobody stands for sets and lists whose members are not known, except that a stranger is in
 // none of them.
-var Nobody = firewall.Sources{
-	Set: func(_ firewall.SetMatch, source netip.Prefix) firewall.SetMember {
-		return firewall.SetMember{Share: unlessStranger(source)}
+var Nobody = iptwalk.Sources{
+	Set: func(_ iptwalk.SetMatch, source netip.Prefix) iptwalk.SetMember {
+		return iptwalk.SetMember{Share: unlessStranger(source)}
 	},
-	Recent: func(_ string, source netip.Prefix) firewall.Share { return unlessStranger(source) },
+	Recent: func(_ string, source netip.Prefix) iptwalk.Share { return unlessStranger(source) },
 }
 
-func unlessStranger(source netip.Prefix) firewall.Share {
+func unlessStranger(source netip.Prefix) iptwalk.Share {
 	if source.IsValid() {
-		return firewall.Unknown
+		return iptwalk.Unknown
 	}
-	return firewall.NoneOf
+	return iptwalk.NoneOf
 }
 
 // Filters returns a family's rules to follow packets through; in answers for sets.
-func (p Passed) Filters(f iptables.Family, in firewall.Sources) *filters {
+func (p Passed) Filters(f iptables.Family, in iptwalk.Sources) *filters {
 	all := &filters{Passed: p, family: f, nat: make(map[string]func(iptables.PortRange) [][]iptables.PortRange), parted: make(map[arrival][]part)}
 	for _, k := range p.Rules {
 		if saved := k.Saved[f]; saved != nil && saved.Trouble == nil {
-			t := familyTracer{k.Backend, f, firewall.NewTracer(saved, in).Within(p.Left)}
-			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[firewall.Along]*firewall.Tracer{firewall.Inwards: t.Tracer}})
+			t := familyTracer{k.Backend, f, iptwalk.NewTracer(saved, in).Within(p.Left)}
+			all.all = append(all.all, filter{t, saved, saved.Foreign(), map[iptwalk.Along]*iptwalk.Tracer{iptwalk.Inwards: t.Tracer}})
 		}
 	}
 	return all
@@ -304,7 +305,7 @@ func (p Passed) Filters(f iptables.Family, in firewall.Sources) *filters {
 // stops returns where packets of an admission that arrive by an interface end on a leg; answers
 // leave by the same interface.
 func (f *filters) stops(a admission, by string, l leg) (all []stop) {
-	if l.to != (firewall.Published{}) {
+	if l.to != (iptwalk.Published{}) {
 		return f.stopsOf(part{admission: a, leg: l}, by)
 	}
 	for _, p := range f.parts(a, by, l) {
@@ -332,12 +333,12 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 	packet := f.packet(a, by, l)
 	packet.Away = p.away
 	native := f.Native != nil && f.Native.MayStop(packet)
-	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return firewall.MayStop(of.saved, l.along) }) {
+	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return iptwalk.MayStop(of.saved, l.along) }) {
 		return nil
 	}
 	others := f.affects(packet, l)
 	for i, t := range f.all {
-		found := t.follows(l).Behind(others[i]).Stops(firewall.Packet{
+		found := t.follows(l).Behind(others[i]).Stops(iptwalk.Packet{
 			Source: a.from, Proto: a.proto, Ports: a.ports, In: by, Here: packet.Here, To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Away: p.away,
 		})
 		for _, s := range found {
@@ -361,14 +362,14 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 	return nft.Packet{
 		Source: a.from, Is6: f.family == iptables.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
-		Forwarded: l.along == firewall.Onwards || l.along == firewall.Answered, Answers: l.answers(),
+		Forwarded: l.along == iptwalk.Onwards || l.along == iptwalk.Answered, Answers: l.answers(),
 		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Left: f.Left,
 	}
 }
 
 // affects returns, for each backend's rules and last for native ones, what all others may do to
 // the packets. For answers it includes what the others do to the packets that are answered.
-func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
+func (f *filters) affects(p nft.Packet, l leg) (all []iptwalk.Others) {
 	each := f.affecting(p, l)
 	for i := range each {
 		all = append(all, allBut(each, i))
@@ -377,19 +378,19 @@ func (f *filters) affects(p nft.Packet, l leg) (all []firewall.Others) {
 		p.Answers = false
 		before := allBut(f.affecting(p, toHere), -1)
 		for i := range all {
-			all[i] = firewall.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks, Translates: all[i].Translates || before.Translates}
+			all[i] = iptwalk.Others{Untracks: all[i].Untracks || before.Untracks, Marks: all[i].Marks || before.Marks, Translates: all[i].Translates || before.Translates}
 		}
 	}
 	return all
 }
 
 // affecting returns what each backend's rules and, last, native ones may do to packets.
-func (f *filters) affecting(p nft.Packet, l leg) (all []firewall.Others) {
+func (f *filters) affecting(p nft.Packet, l leg) (all []iptwalk.Others) {
 	for _, t := range f.all {
 		all = append(all, t.follows(l).Affects(p.Source))
 	}
 	if f.Native != nil {
-		all = append(all, firewall.Others(f.Native.Affects(p)))
+		all = append(all, iptwalk.Others(f.Native.Affects(p)))
 	}
 	return all
 }
@@ -419,7 +420,7 @@ func policyRemedy(tool, chain string) string {
 }
 
 // ruleObstacle describes a rule or policy of iptables that drops packets, without the packets.
-func ruleObstacle(t familyTracer, s firewall.Stop, l leg, owners []string) Obstacle {
+func ruleObstacle(t familyTracer, s iptwalk.Stop, l leg, owners []string) Obstacle {
 	tool, table := RulesCommand(t.backend, t.family), TableOption(s.Table)
 	o := Obstacle{Kind: DroppedElsewhere, where: whereOf(t.backend, t.family, s.Table, s.Chain)}
 	if s.Rule == "" {

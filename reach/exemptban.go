@@ -11,10 +11,10 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/banrule"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // ExemptBan is an exempt address or network that is kept out: banned in a set of fail2ban or in
@@ -133,7 +133,7 @@ func ExemptBansNow(ctx context.Context, cfg config.Config, p *exempt.Protection)
 // rule may match the set itself, or a list that the set is in; sets has both.
 func dropsMembers(rules []KernelRules, sets []string) bool {
 	return slices.ContainsFunc(rules, func(k KernelRules) bool {
-		return slices.ContainsFunc(k.Saved[:], func(s *iptables.Saved) bool { return s != nil && len(firewall.DropsAnywhere(s, sets...)) > 0 })
+		return slices.ContainsFunc(k.Saved[:], func(s *iptables.Saved) bool { return s != nil && len(iptwalk.DropsAnywhere(s, sets...)) > 0 })
 	})
 }
 

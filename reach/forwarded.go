@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // This file is about a PBX in a container, which is reached by ports that this host sends on. A
@@ -26,7 +26,7 @@ func forwardedElsewhere(cfg config.Config, p Passed, known []Obstacle) (found []
 				for _, s := range filters.stopsOnwards(a, to) {
 					d := all.of(s)
 					for _, ports := range s.ports {
-						if name := PortName(firewall.Published{Proto: a.proto, Ports: ports}); !slices.Contains(d.dropped, name) {
+						if name := PortName(iptwalk.Published{Proto: a.proto, Ports: ports}); !slices.Contains(d.dropped, name) {
 							d.dropped = append(d.dropped, name)
 						}
 					}
@@ -50,8 +50,8 @@ func forwardedElsewhere(cfg config.Config, p Passed, known []Obstacle) (found []
 
 // stopsOnwards returns where packets of an admission that are sent on end, or the answers to
 // them, no matter by which interface they arrive.
-func (f *filters) stopsOnwards(a admission, to firewall.Published) (all []stop) {
-	for _, along := range []firewall.Along{firewall.Onwards, firewall.Answered} {
+func (f *filters) stopsOnwards(a admission, to iptwalk.Published) (all []stop) {
+	for _, along := range []iptwalk.Along{iptwalk.Onwards, iptwalk.Answered} {
 		var some []stop
 		for i, in := range f.by(netip.Prefix{}, f.family) {
 			found := f.stops(a, in, leg{along, to})
@@ -82,7 +82,7 @@ func (s stop) alsoBy(other []stop) (ports []iptables.PortRange) {
 
 // sentOn returns the ports of a family that are sent on, without those whose packets all end on
 // their way, no matter from whom.
-func (p Passed) sentOn(f iptables.Family) (ports []firewall.Published) {
+func (p Passed) sentOn(f iptables.Family) (ports []iptwalk.Published) {
 	filters := p.Filters(f, Nobody)
 	for _, to := range Published(p.Rules, p.Native, f) {
 		protos := []string{to.Proto}
@@ -105,7 +105,7 @@ func (p Passed) sentOn(f iptables.Family) (ports []firewall.Published) {
 }
 
 // forPhones returns those packets to a published port that phones send.
-func forPhones(cfg config.Config, p firewall.Published) (all []admission) {
+func forPhones(cfg config.Config, p iptwalk.Published) (all []admission) {
 	add := func(proto string, r config.PortRange) {
 		if ports := portrange.Within([]iptables.PortRange{p.Ports}, iptables.PortRange(r)); len(ports) > 0 && (p.Proto == "" || p.Proto == proto) {
 			all = append(all, admission{proto: proto, ports: ports[0]})

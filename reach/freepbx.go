@@ -5,17 +5,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 )
 
 // FreePBXTrusts returns the addresses that FreePBX's own firewall trusts, read from its rules of
 // iptables or, from FreePBX 18 on, of nftables. native must have the elements of sets.
-func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted {
-	var all []firewall.Trusted
+func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []iptwalk.Trusted {
+	var all []iptwalk.Trusted
 	for _, k := range rules {
 		for _, saved := range k.Saved {
-			all = append(all, firewall.FreePBXTrusts(saved)...)
+			all = append(all, iptwalk.FreePBXTrusts(saved)...)
 		}
 	}
 	if native != nil {
@@ -25,14 +25,14 @@ func FreePBXTrusts(rules []KernelRules, native *nft.Ruleset) []firewall.Trusted 
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b firewall.Trusted) int {
+	slices.SortFunc(all, func(a, b iptwalk.Trusted) int {
 		return cmp.Or(a.Prefix.Compare(b.Prefix), lasting(a, b), cmp.Compare(a.Why, b.Why)) // lasting reasons first
 	})
-	return slices.CompactFunc(all, func(a, b firewall.Trusted) bool { return a.Prefix == b.Prefix })
+	return slices.CompactFunc(all, func(a, b iptwalk.Trusted) bool { return a.Prefix == b.Prefix })
 }
 
 // lasting compares two: an address trusted for good comes before one trusted for a time.
-func lasting(a, b firewall.Trusted) int {
+func lasting(a, b iptwalk.Trusted) int {
 	switch {
 	case a.Passing == b.Passing:
 		return 0
@@ -43,11 +43,11 @@ func lasting(a, b firewall.Trusted) int {
 }
 
 // nativeTrusts reads FreePBX 18's table.
-func nativeTrusts(t *nft.Table) (all []firewall.Trusted) {
+func nativeTrusts(t *nft.Table) (all []iptwalk.Trusted) {
 	for _, chain := range []string{"fpbxnets", "fpbxhosts"} {
 		for _, j := range t.SourceJumps(chain) {
-			if why := firewall.FreePBXZone(j.Chain); why != "" && j.From.Bits() > 0 {
-				all = append(all, firewall.Trusted{Prefix: j.From, Why: why})
+			if why := iptwalk.FreePBXZone(j.Chain); why != "" && j.From.Bits() > 0 {
+				all = append(all, iptwalk.Trusted{Prefix: j.From, Why: why})
 			}
 		}
 	}
@@ -55,9 +55,9 @@ func nativeTrusts(t *nft.Table) (all []firewall.Trusted) {
 		for _, p := range set.Prefixes() {
 			switch strings.TrimSuffix(name, "6") {
 			case "registrations":
-				all = append(all, firewall.Trusted{Prefix: p, Why: firewall.TrustedPhone, Passing: true})
+				all = append(all, iptwalk.Trusted{Prefix: p, Why: iptwalk.TrustedPhone, Passing: true})
 			case "smarthosts":
-				all = append(all, firewall.Trusted{Prefix: p, Why: firewall.TrustedTrunk})
+				all = append(all, iptwalk.Trusted{Prefix: p, Why: iptwalk.TrustedTrunk})
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
@@ -60,21 +61,21 @@ func OtherOwners(rules []KernelRules, native *nft.Ruleset) []string {
 
 // Published returns the ports of a family that are sent on to containers and other hosts without
 // passing INPUT, by any program's rules.
-func Published(rules []KernelRules, native *nft.Ruleset, f iptables.Family) []firewall.Published {
-	var all []firewall.Published
+func Published(rules []KernelRules, native *nft.Ruleset, f iptables.Family) []iptwalk.Published {
+	var all []iptwalk.Published
 	for _, k := range rules {
-		all = append(all, firewall.PublishedPorts(k.Saved[f])...)
+		all = append(all, iptwalk.PublishedPorts(k.Saved[f])...)
 	}
 	if native != nil {
 		for _, p := range native.Published(f == iptables.IPv6) {
-			all = append(all, firewall.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
+			all = append(all, iptwalk.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
 	own, _ := host.OwnAddresses() // without these, each target of nat counts as another host
-	return slices.DeleteFunc(all, func(p firewall.Published) bool { return isOwn(own, p.To) })
+	return slices.DeleteFunc(all, func(p iptwalk.Published) bool { return isOwn(own, p.To) })
 }
 
 // Publishes reports whether containers publish ports of this host, or are about to: Docker and

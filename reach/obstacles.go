@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/internal/steps"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -91,8 +92,8 @@ func RulesCommand(b firewall.Backend, f iptables.Family) string {
 func unreached(k KernelRules, f iptables.Family) []Obstacle {
 	type cause struct{ table, chain, rule string }
 	var causes []cause
-	behind := make(map[cause][]firewall.Shadow)
-	for _, s := range firewall.Shadowed(k.Saved[f]) {
+	behind := make(map[cause][]iptwalk.Shadow)
+	for _, s := range iptwalk.Shadowed(k.Saved[f]) {
 		if s.Same || !s.Ours {
 			continue
 		}
@@ -145,10 +146,10 @@ func bypassed(cfg config.Config, on Passed, f iptables.Family) *Obstacle {
 	set := [2]string{cfg.Set, cfg.SetName6()}[f]
 	dropped := false
 	for _, k := range on.Rules {
-		if firewall.ForwardLooksAt(k.Saved[f], set) {
+		if iptwalk.ForwardLooksAt(k.Saved[f], set) {
 			return nil
 		}
-		dropped = dropped || firewall.LooksAt(k.Saved[f], set)
+		dropped = dropped || iptwalk.LooksAt(k.Saved[f], set)
 	}
 	var ports []string
 	for _, p := range on.sentOn(f) {
@@ -170,7 +171,7 @@ func bypassed(cfg config.Config, on Passed, f iptables.Family) *Obstacle {
 }
 
 // PortName describes a published port.
-func PortName(p firewall.Published) string {
+func PortName(p iptwalk.Published) string {
 	if p.Ports == portrange.All {
 		return "each port of " + cmp.Or(p.Proto, "any protocol")
 	}

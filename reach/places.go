@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -77,7 +78,7 @@ type PlacesFinder struct {
 type familyTracer struct {
 	backend firewall.Backend
 	family  iptables.Family
-	*firewall.Tracer
+	*iptwalk.Tracer
 }
 
 // FindPlaces reads the rules of both backends. It reads a set when a rule matches it.
@@ -95,7 +96,7 @@ func FindPlaces(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 // placesIn is FindPlaces for rules that are already read.
 func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []KernelRules) *PlacesFinder {
 	p := &PlacesFinder{cfg: cfg, Kernel: kernel, rules: rules, members: make(map[string]*ipsetsync.Members), recent: make(map[string][]netip.Addr)}
-	in := firewall.Sources{Set: p.inSet, Recent: p.inRecent}
+	in := iptwalk.Sources{Set: p.inSet, Recent: p.inRecent}
 	for _, k := range rules {
 		for _, f := range iptables.Families {
 			saved := k.Saved[f]
@@ -106,7 +107,7 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 				p.unread[f] = append(p.unread[f], saved.Trouble.Error())
 				continue
 			}
-			p.tracers = append(p.tracers, familyTracer{k.Backend, f, firewall.NewTracer(saved, in)})
+			p.tracers = append(p.tracers, familyTracer{k.Backend, f, iptwalk.NewTracer(saved, in)})
 		}
 	}
 	var err error
@@ -134,9 +135,9 @@ func placesIn(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 func (p *PlacesFinder) Of(q netip.Prefix) (places []Place, unread []string) {
 	p.way.Left.Renew()
 	f := familyFor(q)
-	var others []firewall.Others
+	var others []iptwalk.Others
 	for _, t := range p.tracers {
-		others = append(others, firewall.Others{})
+		others = append(others, iptwalk.Others{})
 		if t.family == f {
 			others[len(others)-1] = t.Affects(q)
 		}
@@ -183,12 +184,12 @@ func familyFor(q netip.Prefix) iptables.Family {
 
 // byInterface returns the places of packets that arrive by an interface, or by any if by is
 // empty. cut names the tools whose rules are too many to follow them all.
-func (p *PlacesFinder) byInterface(q netip.Prefix, f iptables.Family, by string, others []firewall.Others) (places []Place, cut []string) {
+func (p *PlacesFinder) byInterface(q netip.Prefix, f iptables.Family, by string, others []iptwalk.Others) (places []Place, cut []string) {
 	for i, t := range p.tracers {
 		if t.family != f {
 			continue
 		}
-		all, some := t.Behind(allBut(others, i)).Places(firewall.Packet{Source: q, In: by, Here: p.way.here()})
+		all, some := t.Behind(allBut(others, i)).Places(iptwalk.Packet{Source: q, In: by, Here: p.way.here()})
 		for _, found := range all {
 			places = append(places, p.place(t, found, q))
 		}
@@ -232,7 +233,7 @@ func (p *PlacesFinder) turned(f iptables.Family, by string) (all []part) {
 
 // addTurned adds the ports to a place from which nat sends packets to those of its own, if they
 // end there, too.
-func (p *PlacesFinder) addTurned(at *Place, q netip.Prefix, turned []part, by string, others []firewall.Others) {
+func (p *PlacesFinder) addTurned(at *Place, q netip.Prefix, turned []part, by string, others []iptwalk.Others) {
 	for _, t := range turned {
 		named := func(of string) bool {
 			proto, ports, some := strings.Cut(of, " ")
@@ -245,15 +246,15 @@ func (p *PlacesFinder) addTurned(at *Place, q netip.Prefix, turned []part, by st
 }
 
 // endsTurned reports whether packets end for certain at a place whose port nat has turned.
-func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, others []firewall.Others) bool {
+func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, others []iptwalk.Others) bool {
 	same := func(where, rule string) bool { return where == at.Where && rule == at.Rule }
-	packet := firewall.Packet{Source: q, In: by, Here: p.way.here(), Proto: t.proto, Ports: t.ports, ToPort: t.to.ToPort}
+	packet := iptwalk.Packet{Source: q, In: by, Here: p.way.here(), Proto: t.proto, Ports: t.ports, ToPort: t.to.ToPort}
 	for i, tr := range p.tracers {
 		if tr.family != familyFor(q) || !strings.HasPrefix(at.Where, RulesCommand(tr.backend, tr.family)+",") {
 			continue
 		}
 		found, _ := tr.Within(p.way.Left).Behind(allBut(others, i)).Places(packet)
-		return slices.ContainsFunc(found, func(d firewall.DropPlace) bool {
+		return slices.ContainsFunc(found, func(d iptwalk.DropPlace) bool {
 			is := p.place(tr, d, q)
 			return same(is.Where, is.Rule) && is.Certain && !is.Containers && len(is.LetIn) == 0
 		})
@@ -288,7 +289,7 @@ func (p *PlacesFinder) natOf(f iptables.Family) *filters {
 }
 
 // allBut returns what all of them but one do together.
-func allBut(all []firewall.Others, one int) (o firewall.Others) {
+func allBut(all []iptwalk.Others, one int) (o iptwalk.Others) {
 	for i, a := range all {
 		if i != one {
 			o.Untracks, o.Marks, o.Apart = o.Untracks || a.Untracks, o.Marks || a.Marks, o.Apart || a.Apart
@@ -298,7 +299,7 @@ func allBut(all []firewall.Others, one int) (o firewall.Others) {
 	return o
 }
 
-func (p *PlacesFinder) place(t familyTracer, found firewall.DropPlace, q netip.Prefix) Place {
+func (p *PlacesFinder) place(t familyTracer, found iptwalk.DropPlace, q netip.Prefix) Place {
 	tool := RulesCommand(t.backend, t.family)
 	at := Place{
 		Where: whereOf(t.backend, t.family, found.Table, found.Chain), Rule: "-A " + found.Chain + " " + iptables.WithoutPurpose(found.Rule), Set: found.Set,
@@ -341,7 +342,7 @@ var owners = []struct{ chain, set, by string }{
 	{"ufw-", "", "ufw"},
 	{"ufw6-", "", "ufw"},
 	{"fpbx", "", "FreePBX's firewall"},
-	{"BLACKLIST-INPUT", firewall.ScriptSet, scriptOwner},
+	{"BLACKLIST-INPUT", iptwalk.ScriptSet, scriptOwner},
 	{"DENYIN", "chain_DENY", "csf"},
 	{"LOCALINPUT", "bl_", "csf"},
 	{"IN_", "", "firewalld"},
@@ -360,7 +361,7 @@ func ownerOf(chain, set string) string {
 }
 
 // remedy is what lets an address pass this place again.
-func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
+func (p Place) remedy(tool string, found iptwalk.DropPlace, q netip.Prefix) string {
 	entry := cidr.Text(q)
 	if p.Entry != nil {
 		entry = cidr.Text(*p.Entry)
@@ -389,7 +390,7 @@ func (p Place) remedy(tool string, found firewall.DropPlace, q netip.Prefix) str
 
 // acceptRemedy adds a rule that accepts an address. It is for an address that is dropped only
 // because no rule accepts it, so there is no rule to remove.
-func acceptRemedy(tool string, found firewall.DropPlace, q netip.Prefix) string {
+func acceptRemedy(tool string, found iptwalk.DropPlace, q netip.Prefix) string {
 	return fmt.Sprintf("%s%s -I %s -s %s -j ACCEPT", tool, TableOption(found.Table), found.Chain, cidr.Text(q))
 }
 
@@ -414,13 +415,13 @@ func (p *PlacesFinder) Set(name string) (*ipsetsync.Members, error) {
 }
 
 // shares maps ipsetsync's shares to firewall's.
-var shares = [...]firewall.Share{
-	ipsetsync.NoneOf: firewall.NoneOf, ipsetsync.SomeOf: firewall.SomeOf,
-	ipsetsync.AllOf: firewall.AllOf, ipsetsync.Unknown: firewall.Unknown,
+var shares = [...]iptwalk.Share{
+	ipsetsync.NoneOf: iptwalk.NoneOf, ipsetsync.SomeOf: iptwalk.SomeOf,
+	ipsetsync.AllOf: iptwalk.AllOf, ipsetsync.Unknown: iptwalk.Unknown,
 }
 
 // inSet looks the query up in a set or, for a set of sets, in its members.
-func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetMember {
+func (p *PlacesFinder) inSet(of iptwalk.SetMatch, q netip.Prefix) iptwalk.SetMember {
 	m, err := p.Set(of.Name)
 	if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 		for f := range p.unread {
@@ -428,7 +429,7 @@ func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetM
 		}
 	}
 	if m == nil {
-		return firewall.SetMember{Share: firewall.Unknown}
+		return iptwalk.SetMember{Share: iptwalk.Unknown}
 	}
 	if m.IsList() {
 		return p.inList(m.Sets, of, q)
@@ -437,7 +438,7 @@ func (p *PlacesFinder) inSet(of firewall.SetMatch, q netip.Prefix) firewall.SetM
 		m = p.exceptions(m)
 	}
 	got := m.Ask(cidr.FromNetip(q), of.By)
-	found := firewall.SetMember{Share: shares[got.Share], Limits: got.Limits}
+	found := iptwalk.SetMember{Share: shares[got.Share], Limits: got.Limits}
 	if got.Share == ipsetsync.AllOf || got.Share == ipsetsync.SomeOf {
 		found.Entry = got.Entry.Netip()
 	}
@@ -454,20 +455,20 @@ func (p *PlacesFinder) exceptions(m *ipsetsync.Members) *ipsetsync.Members {
 }
 
 // inList looks the query up in the members of a set of sets: it is in the set if one has it.
-func (p *PlacesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefix) (all firewall.SetMember) {
+func (p *PlacesFinder) inList(sets []string, of iptwalk.SetMatch, q netip.Prefix) (all iptwalk.SetMember) {
 	for _, of.Name = range sets {
 		found := p.inSet(of, q)
 		found.Set = of.Name
 		switch {
-		case found.Share == firewall.AllOf && len(found.Limits) == 0:
+		case found.Share == iptwalk.AllOf && len(found.Limits) == 0:
 			return found
-		case found.Share == firewall.NoneOf:
-		case all.Share == firewall.NoneOf:
+		case found.Share == iptwalk.NoneOf:
+		case all.Share == iptwalk.NoneOf:
 			all = found
-		case all.Share == firewall.AllOf && found.Share == firewall.AllOf:
+		case all.Share == iptwalk.AllOf && found.Share == iptwalk.AllOf:
 			all.Limits = slices.Concat(all.Limits, found.Limits)
 		case all.Share != found.Share:
-			all = firewall.SetMember{Share: firewall.Unknown}
+			all = iptwalk.SetMember{Share: iptwalk.Unknown}
 		}
 	}
 	return all
@@ -477,12 +478,12 @@ func (p *PlacesFinder) inList(sets []string, of firewall.SetMatch, q netip.Prefi
 func recentLists() string { return "/proc/" + procself.Name() + "/net/xt_recent" }
 
 // inRecent looks the query up in a list of xt_recent.
-func (p *PlacesFinder) inRecent(name string, q netip.Prefix) firewall.Share {
+func (p *PlacesFinder) inRecent(name string, q netip.Prefix) iptwalk.Share {
 	addrs, known := p.recent[name]
 	if !known {
 		text, err := os.ReadFile(filepath.Join(recentLists(), filepath.Base(name)))
 		if err != nil {
-			return firewall.Unknown
+			return iptwalk.Unknown
 		}
 		for line := range strings.Lines(string(text)) {
 			source, _, _ := strings.Cut(strings.TrimPrefix(line, "src="), " ")
@@ -494,9 +495,9 @@ func (p *PlacesFinder) inRecent(name string, q netip.Prefix) firewall.Share {
 	}
 	switch {
 	case q.IsSingleIP() && slices.Contains(addrs, q.Addr()):
-		return firewall.AllOf
+		return iptwalk.AllOf
 	case slices.ContainsFunc(addrs, q.Contains):
-		return firewall.SomeOf
+		return iptwalk.SomeOf
 	}
-	return firewall.NoneOf
+	return iptwalk.NoneOf
 }

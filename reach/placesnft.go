@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/cidr"
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 )
 
@@ -39,7 +39,7 @@ func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) 
 // of returns the places where native rules drop packets of an address or prefix. by is the
 // interface by which they arrive, if known; others is what iptables' rules may have done to
 // them. If cut is true, there may be more places.
-func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (places []Place, cut bool) {
+func (n *nativeRules) of(q netip.Prefix, by string, others iptwalk.Others) (places []Place, cut bool) {
 	if n == nil || len(n.rules.Tables) == 0 {
 		return nil, false
 	}
@@ -60,11 +60,11 @@ func (n *nativeRules) of(q netip.Prefix, by string, others firewall.Others) (pla
 }
 
 // affects returns what native rules may do to packets that iptables' rules see.
-func (n *nativeRules) affects(q netip.Prefix) firewall.Others {
+func (n *nativeRules) affects(q netip.Prefix) iptwalk.Others {
 	if n == nil {
-		return firewall.Others{}
+		return iptwalk.Others{}
 	}
-	return firewall.Others(n.rules.Affects(nft.Packet{Source: q, Here: n.here}))
+	return iptwalk.Others(n.rules.Affects(nft.Packet{Source: q, Here: n.here}))
 }
 
 func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Place {

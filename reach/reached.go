@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // This file follows packets of a set's member to the ports of phones. A rule that drops the
@@ -17,11 +17,11 @@ import (
 // and is named by no rule.
 
 // memberOf returns the sets as they look for an address that is in these sets and in no other.
-func memberOf(sets []string) firewall.Sources {
+func memberOf(sets []string) iptwalk.Sources {
 	in := Nobody
-	in.Set = func(of firewall.SetMatch, source netip.Prefix) firewall.SetMember {
+	in.Set = func(of iptwalk.SetMatch, source netip.Prefix) iptwalk.SetMember {
 		if slices.Contains(sets, of.Name) && !of.Exceptions {
-			return firewall.SetMember{Share: firewall.AllOf}
+			return iptwalk.SetMember{Share: iptwalk.AllOf}
 		}
 		return Nobody.Set(of, source)
 	}
@@ -67,12 +67,12 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 }
 
 // asking returns the same rules with other sets.
-func (f *filters) asking(in firewall.Sources) *filters {
+func (f *filters) asking(in iptwalk.Sources) *filters {
 	other := *f
 	other.all, other.parted = nil, make(map[arrival][]part)
 	for _, t := range f.all {
 		asking := familyTracer{t.backend, t.family, t.Asking(in)}
-		other.all = append(other.all, filter{asking, t.saved, t.owners, map[firewall.Along]*firewall.Tracer{firewall.Inwards: asking.Tracer}})
+		other.all = append(other.all, filter{asking, t.saved, t.owners, map[iptwalk.Along]*iptwalk.Tracer{iptwalk.Inwards: asking.Tracer}})
 	}
 	return &other
 }
@@ -85,7 +85,7 @@ func (f *filters) open(a admission, by string, theirs bool) []iptables.PortRange
 	for i, t := range f.all {
 		var open []iptables.PortRange
 		for _, r := range left {
-			open = append(open, t.Behind(others[i]).Open(firewall.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
+			open = append(open, t.Behind(others[i]).Open(iptwalk.Packet{Source: a.from, Proto: a.proto, Ports: r, In: by, Here: packet.Here, Theirs: theirs})...)
 		}
 		left = open
 	}

@@ -3,17 +3,17 @@ package reach
 import (
 	"strings"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 )
 
 // Rest is the host's firewall without voipbl's rules: what it does with everybody who is not
 // blocked.
 type Rest struct {
-	Owners []string           `json:"owners"` // the programs that manage it, found by their rules
-	IPv4   firewall.Reception `json:"ipv4"`   // what INPUT does with strangers
-	IPv6   firewall.Reception `json:"ipv6"`
+	Owners []string          `json:"owners"` // the programs that manage it, found by their rules
+	IPv4   iptwalk.Reception `json:"ipv4"`   // what INPUT does with strangers
+	IPv6   iptwalk.Reception `json:"ipv6"`
 
 	Wanted bool `json:"-"` // base rules are configured but not installed
 }
@@ -28,8 +28,8 @@ func RestOf(rules []KernelRules, native *nft.Ruleset) *Rest {
 }
 
 // Of is what INPUT does with strangers of a family.
-func (r Rest) Of(f iptables.Family) firewall.Reception {
-	return [...]firewall.Reception{r.IPv4, r.IPv6}[f]
+func (r Rest) Of(f iptables.Family) iptwalk.Reception {
+	return [...]iptwalk.Reception{r.IPv4, r.IPv6}[f]
 }
 
 // Words describes the rest in one line. on says what is in force; see blocklist.Status.On.
@@ -41,9 +41,9 @@ func (r Rest) Words(on string) string {
 	switch {
 	case len(r.Owners) > 0:
 		return "blocked addresses are dropped; the rest of the firewall is " + strings.Join(r.Owners, " and ")
-	case r.IPv4 == firewall.LetsIn && r.IPv6 == firewall.LetsIn:
+	case r.IPv4 == iptwalk.LetsIn && r.IPv6 == iptwalk.LetsIn:
 		return on + ", and the rest of the firewall is off: all others reach every open port; " + closes
-	case r.IPv4 == firewall.KeepsOut && r.IPv6 == firewall.KeepsOut:
+	case r.IPv4 == iptwalk.KeepsOut && r.IPv6 == iptwalk.KeepsOut:
 		return "blocked addresses are dropped; the rest of the firewall is your own rules in INPUT"
 	}
 	return on + ", the base rules are off, and your own rules in INPUT decide about some of the others; " + closes
@@ -51,17 +51,17 @@ func (r Rest) Words(on string) string {
 
 // reception returns what all backends together do with strangers, without voipbl's base rules. A
 // family that the kernel does not have counts as open as the other.
-func reception(rules []KernelRules, f iptables.Family) firewall.Reception {
-	all := firewall.LetsIn
+func reception(rules []KernelRules, f iptables.Family) iptwalk.Reception {
+	all := iptwalk.LetsIn
 	for _, k := range rules {
 		saved := k.Saved[f]
 		if saved.Absent || saved.HasBase() {
 			continue
 		}
-		switch r := firewall.ReceptionOf(saved); {
-		case r == firewall.KeepsOut:
+		switch r := iptwalk.ReceptionOf(saved); {
+		case r == iptwalk.KeepsOut:
 			return r
-		case r == firewall.Unclear:
+		case r == iptwalk.Unclear:
 			all = r
 		}
 	}

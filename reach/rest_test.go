@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/iptwalk"
 )
 
 // TestRestWords: each state of the rest of the firewall has its own words, and base rules are
 // named where they would help.
 func TestRestWords(t *testing.T) {
-	const in, out, unclear = firewall.LetsIn, firewall.KeepsOut, firewall.Unclear
+	const in, out, unclear = iptwalk.LetsIn, iptwalk.KeepsOut, iptwalk.Unclear
 	for _, c := range []struct {
 		rest  Rest
 		says  string

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/ruleset"
 )
@@ -57,9 +57,9 @@ func (f *filters) part(a admission, by string) (parts []part) {
 		kinds, translates = pieces, true
 	}
 	for i, t := range f.all {
-		if firewall.Translates(t.saved) {
+		if iptwalk.Translates(t.saved) {
 			cut(f.kindsOf(fmt.Sprint(i), func() [][]iptables.PortRange {
-				kinds, _ := portrange.AllKinds(firewall.NATPorts(t.saved))
+				kinds, _ := portrange.AllKinds(iptwalk.NATPorts(t.saved))
 				return kinds
 			}))
 		}
@@ -94,8 +94,8 @@ func (f *filters) translate(p *part, by string) {
 	others := f.affects(packet, toHere)
 	found := 0
 	for i, t := range f.all {
-		to := t.follows(toHere).Behind(others[i]).Translated(firewall.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here})
-		if to.Share == firewall.NoneOf {
+		to := t.follows(toHere).Behind(others[i]).Translated(iptwalk.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here})
+		if to.Share == iptwalk.NoneOf {
 			continue
 		}
 		found++
@@ -103,11 +103,11 @@ func (f *filters) translate(p *part, by string) {
 		where := fmt.Sprintf("%s: \"-t nat -A %s %s\"", tool, to.Chain, to.Rule)
 		remedy := fmt.Sprintf("take it out: %s -t nat -D %s %s", tool, to.Chain, to.Rule)
 		o := Obstacle{where: whereOf(t.backend, t.family, "nat", to.Chain), rule: "-A " + to.Chain + " " + to.Rule, Error: where, Remedy: remedy}
-		if to.Share == firewall.AllOf && isLost(to.To, by) {
+		if to.Share == iptwalk.AllOf && isLost(to.To, by) {
 			p.lose(o, "-j REDIRECT"+portOption(" --to-ports %d", to.ToPort))
 			continue
 		}
-		p.turn(to.Share == firewall.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: o})
+		p.turn(to.Share == iptwalk.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: o})
 	}
 	if f.Native != nil {
 		packet.Others = nft.Others(others[len(f.all)])
@@ -216,7 +216,7 @@ func (f *filters) openOf(p part, by string) (open []iptables.PortRange) {
 	packet := f.packet(p.admission, by, p.leg)
 	others := f.affects(packet, toHere)
 	for i, t := range f.all {
-		if open = t.follows(toHere).Behind(others[i]).Open(firewall.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here, ToPort: p.to.ToPort}); open == nil {
+		if open = t.follows(toHere).Behind(others[i]).Open(iptwalk.Packet{Source: p.from, Proto: p.proto, Ports: p.ports, In: by, Here: packet.Here, ToPort: p.to.ToPort}); open == nil {
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
@@ -157,7 +158,7 @@ func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, ru
 			lists, err := kernel.Lists(set)
 			unknown := errors.Join(unknown, err)
 			dropped := slices.ContainsFunc(rules, func(k reach.KernelRules) bool {
-				return slices.ContainsFunc(firewall.DropsAnywhere(k.Saved[f], append(lists, set)...), func(d iptables.DropRule) bool { return !theirs || !d.Ours })
+				return slices.ContainsFunc(iptwalk.DropsAnywhere(k.Saved[f], append(lists, set)...), func(d iptables.DropRule) bool { return !theirs || !d.Ours })
 			})
 			var ports []string
 			if dropped {

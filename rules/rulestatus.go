@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
@@ -100,7 +101,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 			for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
 				drops := saved[f].DropRules(set)
 				if settings.LeavesRules(cfg) {
-					drops = firewall.DropsAnywhere(saved[f], append(s.listsOf(kernel, set), set)...)
+					drops = iptwalk.DropsAnywhere(saved[f], append(s.listsOf(kernel, set), set)...)
 				}
 				s.addDrops(each, drops, set)
 			}

@@ -1,11 +1,10 @@
-package firewall
+package iptwalk
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/portrange"
-	"github.com/voipbl/voipbl/iptables"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
@@ -80,8 +79,8 @@ func wordsOf(ports portrange.Of) (all []string) {
 
 // kindsMet are the ports of a protocol, those together between which no rule that is met
 // tells a difference. whole is false if there are more kinds.
-func (v *view) kindsMet(proto string) (kinds [][]iptables.PortRange, whole bool) {
-	var asked [][]iptables.PortRange
+func (v *view) kindsMet(proto string) (kinds [][]PortRange, whole bool) {
+	var asked [][]PortRange
 	for _, c := range v.met {
 		asked = append(asked, c.ports(proto)...)
 	}
@@ -89,7 +88,7 @@ func (v *view) kindsMet(proto string) (kinds [][]iptables.PortRange, whole bool)
 }
 
 // ports are those that the rules ask for, together for each rule.
-func (c *metChain) ports(proto string) (asked [][]iptables.PortRange) {
+func (c *metChain) ports(proto string) (asked [][]PortRange) {
 	for _, r := range c.rules {
 		if r.dports != nil && (r.proto == "" || r.proto == proto) {
 			asked = append(asked, r.dports)
@@ -120,7 +119,7 @@ func (p DropPlace) sameRule(o DropPlace) bool {
 }
 
 // saysOf reports whether a place says of packets to some ports what another one does.
-func (p DropPlace) saysOf(o DropPlace, proto string, ports []iptables.PortRange) bool {
+func (p DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	if !p.sameRule(o) || o.Certain && (!p.Certain || p.Part || p.In != "" || len(p.But) > 0) {
 		return false
 	}

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -11,7 +11,7 @@ import (
 // there is no ipset, a chain with a rule for each address.
 const (
 	ScriptSet   = "voipbl"
-	scriptChain = "BLACKLIST-INPUT"
+	ScriptChain = "BLACKLIST-INPUT"
 )
 
 // ScriptSets are the sets of the published voipbl.sh: its list, and one that takes its place.
@@ -43,10 +43,10 @@ func FindScript(s *iptables.Saved, own []string) Script {
 	ownSet := slices.Contains(own, ScriptSet)
 	alone := ownSet && !slices.ContainsFunc(s.DropRules(ScriptSet), func(d iptables.DropRule) bool { return d.Ours })
 	for _, table := range s.TableNames() {
-		for _, chain := range s.Chains(table, func(name string, _ *iptables.SavedChain) bool { return table != "filter" || name != scriptChain }) {
+		for _, chain := range s.Chains(table, func(name string, _ *iptables.SavedChain) bool { return table != "filter" || name != ScriptChain }) {
 			for _, text := range s.Texts(table, chain) {
 				rule := "-A " + chain + " " + text
-				jumps := table == "filter" && iptables.Target(text) == scriptChain
+				jumps := table == "filter" && iptables.Target(text) == ScriptChain
 				switch {
 				case !jumps && !isSet(text) || iptables.IsOurs(chain, text) || !jumps && alone:
 				case table == "filter" && (chain == "INPUT" || chain == "FORWARD") && (jumps || asksForMembers(text, []string{ScriptSet}) && iptables.Target(text) == "DROP"):
@@ -58,8 +58,8 @@ func FindScript(s *iptables.Saved, own []string) Script {
 			}
 		}
 	}
-	found.Chain = s.HasChain("filter", scriptChain)
-	for _, text := range s.Texts("filter", scriptChain) {
+	found.Chain = s.HasChain("filter", ScriptChain)
+	for _, text := range s.Texts("filter", ScriptChain) {
 		if src := readMatch(text).src; src.IsValid() && closes(s, "filter", iptables.Target(text)) {
 			found.Sources = append(found.Sources, src)
 		}

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -13,7 +13,7 @@ type ChainBan struct {
 	Source netip.Prefix
 }
 
-// ChainBans finds them in all chains of the filter table that have fail2ban's names, whether
+// ChainBans finds the rules that close the door to a source in all chains of the filter table that have fail2ban's names, whether
 // or not a fail2ban runs that knows of them.
 func ChainBans(s *iptables.Saved) []ChainBan {
 	var found []ChainBan

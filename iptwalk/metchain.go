@@ -1,10 +1,8 @@
-package firewall
+package iptwalk
 
 import (
 	"iter"
 	"slices"
-
-	"github.com/voipbl/voipbl/iptables"
 )
 
 // Docker makes a rule for each port that is published. Of ten thousand such rules one is met
@@ -26,7 +24,7 @@ const (
 )
 
 // of are the rules that may be about packets to some ports, in their order.
-func (c *metChain) of(ports []iptables.PortRange) iter.Seq[*met] {
+func (c *metChain) of(ports []PortRange) iter.Seq[*met] {
 	return func(yield func(*met) bool) {
 		few := singly(ports)
 		if len(c.rules) < longChain || few == nil {
@@ -75,7 +73,7 @@ func (c *metChain) index() {
 }
 
 // singly are the ports of ranges, if they are few.
-func singly(ranges []iptables.PortRange) (ports []uint16) {
+func singly(ranges []PortRange) (ports []uint16) {
 	for _, r := range ranges {
 		if len(ports)+int(r.Last)-int(r.First) >= fewByPort {
 			return nil

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -18,7 +18,7 @@ type Trusted struct {
 // freePBXZones are the zones of FreePBX's firewall that are for friends.
 var freePBXZones = map[string]string{"zone-trusted": "its zone \"trusted\"", "zone-internal": "its zone \"internal\""}
 
-// Reasons of trust beside the zones.
+// Why FreePBX's firewall trusts somebody who is in none of its zones for friends.
 const (
 	TrustedPhone = "a registered phone"
 	TrustedTrunk = "a trunk"

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/portrange"
-	"github.com/voipbl/voipbl/iptables"
 )
 
 // A DropPlace is a rule on the way of packets for this host, or for the containers on it, that
@@ -48,7 +47,7 @@ func (p DropPlace) Whole() bool {
 func (t *Tracer) Places(p Packet) (all []DropPlace, cut bool) {
 	of := packets{box: box{in: p.In}, here: p.Here}
 	if p.ToPort != 0 {
-		of.proto, of.dports = p.Proto, []iptables.PortRange{p.Ports}
+		of.proto, of.dports = p.Proto, []PortRange{p.Ports}
 		of.sent, of.turned = p.sent(of.box), true
 	}
 	return t.view(p.Source).places(of)
@@ -130,7 +129,7 @@ func (e exit) matters() bool {
 	if e.proto != "" && !slices.Contains([]string{"tcp", "udp", "sctp"}, e.proto) || e.dst.IsValid() && (e.dst.Addr().IsMulticast() || e.dst.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
 		return false
 	}
-	return e.dports == nil || slices.ContainsFunc(e.dports, func(p iptables.PortRange) bool {
+	return e.dports == nil || slices.ContainsFunc(e.dports, func(p PortRange) bool {
 		return p.First != p.Last || !slices.Contains([]uint16{67, 68, 546, 547}, p.First)
 	})
 }
@@ -186,11 +185,11 @@ func overlaps(a, b box) bool {
 	return portsOverlap(a.dports, b.dports) && portsOverlap(a.sports, b.sports)
 }
 
-func portsOverlap(a, b []iptables.PortRange) bool {
+func portsOverlap(a, b []PortRange) bool {
 	if a == nil || b == nil {
 		return true
 	}
-	return slices.ContainsFunc(a, func(p iptables.PortRange) bool {
+	return slices.ContainsFunc(a, func(p PortRange) bool {
 		return slices.ContainsFunc(b, p.Overlaps)
 	})
 }

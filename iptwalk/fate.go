@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"slices"
@@ -125,7 +125,7 @@ func asksNothing(rule string) bool {
 }
 
 // fewPorts reports whether some ports are asked for, and not all but some.
-func fewPorts(ports []iptables.PortRange) bool {
+func fewPorts(ports []PortRange) bool {
 	n := 0
 	for _, p := range ports {
 		n += int(p.Last) - int(p.First) + 1

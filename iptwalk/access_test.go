@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func TestBaseAccess(t *testing.T) {
 	private, tunnels := base, base
 	private.SIPPublic = false
 	tunnels.Services = append(slices.Clone(base.Services),
-		ruleset.Service{Name: "ipsec", Proto: "esp", Ports: nil, Public: true}, ruleset.Service{Name: "gre", Proto: "gre", Ports: nil, Public: false}, ruleset.Service{Name: "wg", Proto: "udp", Ports: []iptables.PortRange{{First: 51820, Last: 51820}}, Public: true})
+		ruleset.Service{Name: "ipsec", Proto: "esp", Ports: nil, Public: true}, ruleset.Service{Name: "gre", Proto: "gre", Ports: nil, Public: false}, ruleset.Service{Name: "wg", Proto: "udp", Ports: []PortRange{{First: 51820, Last: 51820}}, Public: true})
 	for _, test := range []struct {
 		name   string
 		base   ruleset.Base

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -28,7 +28,7 @@ func (t *Tracer) Translated(p Packet) (to Translation) {
 		return to
 	}
 	v := t.view(p.Source)
-	of := packets{box: box{proto: p.Proto, dports: []iptables.PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
+	of := packets{box: box{proto: p.Proto, dports: []PortRange{p.Ports}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here}
 	nat := &trace{view: v, passage: &passage{added: make(map[string][]box)}, packets: of, table: "nat", early: true}
 	nat.walk("PREROUTING", way{box: of.box, share: AllOf}, 0)
 	changed := t.others.Untracks || t.others.Marks || t.Affects(p.Source).Untracks
@@ -65,7 +65,7 @@ func (a *asks) translation() (to Translation) {
 }
 
 // NATPorts are the ports that rules of nat ask for, together for each rule.
-func NATPorts(s *iptables.Saved) (all [][]iptables.PortRange) {
+func NATPorts(s *iptables.Saved) (all [][]PortRange) {
 	for chain := range s.Tables["nat"] {
 		for _, r := range s.Rules("nat", chain) {
 			if ports := readMatch(r.Text).dports; ports != nil {

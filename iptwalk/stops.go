@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"iter"
@@ -6,17 +6,16 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/internal/portrange"
-	"github.com/voipbl/voipbl/iptables"
 )
 
 // Packet is packets of a kind that begin something.
 type Packet struct {
-	Source netip.Prefix       // invalid: somebody whom no rule and no set names
-	Proto  string             // tcp or udp
-	Ports  iptables.PortRange // of this host
-	In     string             // the interface that they come by; empty: it is not known
-	Here   []netip.Addr       // the addresses of this host that they may be for; none: not known
-	Theirs bool               // the rules of voipbl are left out
+	Source netip.Prefix // invalid: somebody whom no rule and no set names
+	Proto  string       // tcp or udp
+	Ports  PortRange    // of this host
+	In     string       // the interface that they come by; empty: it is not known
+	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
+	Theirs bool         // the rules of voipbl are left out
 
 	// Away is that they may be sent on, to nobody knows whom: they come to PREROUTING alone.
 	Away bool
@@ -39,7 +38,7 @@ type Stop struct {
 	// names that is a set whose members fare better, and who is in it is not asked.
 	BySource bool
 
-	Ports []iptables.PortRange // of those that were asked about
+	Ports []PortRange // of those that were asked about
 }
 
 // maxStops bounds how many rules are named that one after the other would end the same
@@ -72,7 +71,7 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 }
 
 // Open are those of the ports to which some of the packets may come.
-func (t *Tracer) Open(p Packet) (open []iptables.PortRange) {
+func (t *Tracer) Open(p Packet) (open []PortRange) {
 	v := t.view(p.Source)
 	for of, ports := range v.eachKind(p) {
 		if _, line := v.stop(of); line == "" {
@@ -84,11 +83,11 @@ func (t *Tracer) Open(p Packet) (open []iptables.PortRange) {
 
 // eachKind are the packets to one of each of some ports that rules treat alike, and these
 // ports.
-func (v *view) eachKind(p Packet) iter.Seq2[packets, []iptables.PortRange] {
-	return func(yield func(packets, []iptables.PortRange) bool) {
+func (v *view) eachKind(p Packet) iter.Seq2[packets, []PortRange] {
+	return func(yield func(packets, []PortRange) bool) {
 		for _, ports := range v.kindsOf(p.Proto).Within(p.Ports) {
-			one := iptables.PortRange{First: ports[0].First, Last: ports[0].First}
-			of := packets{box: box{proto: p.Proto, dports: []iptables.PortRange{one}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
+			one := PortRange{First: ports[0].First, Last: ports[0].First}
+			of := packets{box: box{proto: p.Proto, dports: []PortRange{one}, in: p.In}, stranger: !p.Source.IsValid(), ends: true, here: p.Here, theirs: p.Theirs}
 			of.sent, of.turned, of.away = p.sent(of.box), p.ToPort != 0, p.Away
 			if v.cut() || !yield(of, ports) {
 				return
@@ -105,7 +104,7 @@ func (p Packet) sent(b box) *box {
 	if p.AnyPort {
 		b.dports = nil
 	} else if p.ToPort != 0 {
-		b.dports = []iptables.PortRange{{First: p.ToPort, Last: p.ToPort}}
+		b.dports = []PortRange{{First: p.ToPort, Last: p.ToPort}}
 	}
 	return &b
 }
@@ -121,7 +120,7 @@ type kindsOf struct {
 func (v *view) kindsOf(proto string) *portrange.Index {
 	of := kindsOf{v.source, proto}
 	if v.kinds[of] == nil {
-		var asked [][]iptables.PortRange
+		var asked [][]PortRange
 		for _, w := range v.along.ways() {
 			if w.forwarded && v.along == Inwards {
 				break

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"cmp"
@@ -71,10 +71,10 @@ func looksAt(s *iptables.Saved, from []place, set string) bool {
 // Published is a port of this host behind which another one stands: of a container,
 // or one that is forwarded. Packets for it never come to INPUT.
 type Published struct {
-	Proto string             `json:"proto"`
-	Ports iptables.PortRange `json:"ports"`
-	To    netip.Addr         `json:"to"`
-	Chain string             `json:"chain"` // such as DOCKER
+	Proto string     `json:"proto"`
+	Ports PortRange  `json:"ports"`
+	To    netip.Addr `json:"to"`
+	Chain string     `json:"chain"` // such as DOCKER
 
 	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
 	AnyPort bool   `json:"-"` // it may be any of them

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -27,8 +27,8 @@ func BaseAccess(b ruleset.Base, f iptables.Family, proto string, port uint16) Ac
 	return access
 }
 
-// AccessOf tells the same of the rules that others have in INPUT, as far as it is
-// certain. What they let in they go on letting in when base rules stand below.
+// AccessOf tells from where the rules that others have in INPUT let somebody begin a
+// connection to a port, as [BaseAccess] does of ours, as far as it is certain. What they let in they go on letting in when base rules stand below.
 func AccessOf(s *iptables.Saved, proto string, port uint16) Access {
 	w := walk{class: classOf(proto, port), chain: func(name string) []string {
 		if iptables.IsOurChain(name) {
@@ -78,7 +78,7 @@ func (a Access) within(from netip.Prefix) Access {
 func classOf(proto string, port uint16) box {
 	b := box{proto: iptables.ProtocolOf(proto)}
 	if port > 0 {
-		b.dports = []iptables.PortRange{{First: port, Last: port}}
+		b.dports = []PortRange{{First: port, Last: port}}
 	}
 	return b
 }

@@ -1,4 +1,4 @@
-package firewall
+package iptwalk
 
 import (
 	"net/netip"
@@ -9,6 +9,9 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
 )
+
+// PortRange is the ports from First to Last, both included.
+type PortRange = iptables.PortRange
 
 // match is what a rule of the kernel's text asks of a packet, as far as it can be
 // compared with another one. The packets of the rule are within the box; if it is
@@ -22,11 +25,11 @@ type match struct {
 
 // box is the packets between bounds, in each direction that is compared.
 type box struct {
-	src, dst       netip.Prefix         // zero: any
-	in, out        string               // an interface, or the beginning of its name and "+"; empty: any
-	proto          string               // empty: any
-	notProto       string               // any but this; empty if there is a proto
-	sports, dports []iptables.PortRange // nil: any, also packets without ports, such as fragments
+	src, dst       netip.Prefix // zero: any
+	in, out        string       // an interface, or the beginning of its name and "+"; empty: any
+	proto          string       // empty: any
+	notProto       string       // any but this; empty if there is a proto
+	sports, dports []PortRange  // nil: any, also packets without ports, such as fragments
 }
 
 // readMatch reads a rule without "-A CHAIN". What it does not know, and a negated address
@@ -114,8 +117,8 @@ func (m *match) prefix(text string) netip.Prefix {
 
 // ports reads "5060", "5060:5061" and lists of those, and puts together what touches, or
 // is all the others.
-func (m *match) ports(text string, not bool) []iptables.PortRange {
-	var ranges []iptables.PortRange
+func (m *match) ports(text string, not bool) []PortRange {
+	var ranges []PortRange
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(part, ":")
 		if !isRange {
@@ -127,7 +130,7 @@ func (m *match) ports(text string, not bool) []iptables.PortRange {
 			m.exact = false
 			return nil
 		}
-		ranges = append(ranges, iptables.PortRange{First: uint16(a), Last: uint16(b)})
+		ranges = append(ranges, PortRange{First: uint16(a), Last: uint16(b)})
 	}
 	if !not {
 		return portrange.Joined(ranges)
@@ -164,12 +167,12 @@ func coversProto(a, b box) bool {
 		(a.notProto == "" || a.notProto == b.notProto || b.proto != "" && a.notProto != b.proto)
 }
 
-func coversPorts(a, b []iptables.PortRange) bool {
+func coversPorts(a, b []PortRange) bool {
 	if a == nil || b == nil {
 		return a == nil
 	}
 	for _, p := range b {
-		if !slices.ContainsFunc(a, func(q iptables.PortRange) bool { return q.Covers(p) }) {
+		if !slices.ContainsFunc(a, func(q PortRange) bool { return q.Covers(p) }) {
 			return false
 		}
 	}
