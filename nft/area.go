@@ -29,7 +29,7 @@ func (a *area) narrow(m *Match, s *Set) bool {
 		if s == nil || !s.Read || s.Concat || s.rest != nil {
 			return false
 		}
-		ranges = rangesOf(s)
+		ranges = s.ranges()
 	}
 	return a.narrowTo(m.Fields[0], ranges)
 }

@@ -72,18 +72,7 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 func (r *Ruleset) metBy(p Packet) *Ruleset {
 	stranger := p
 	stranger.strange = true
-	met := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
-	for i := range met.Tables {
-		t := &met.Tables[i]
-		t.Chains = slices.Clone(t.Chains)
-		for j := range t.Chains {
-			t.Chains[j].Rules = slices.DeleteFunc(slices.Clone(t.Chains[j].Rules), func(rule Rule) bool {
-				return rule.passes(p) && rule.passes(stranger)
-			})
-		}
-		t.index()
-	}
-	return met
+	return r.without(func(rule *Rule) bool { return rule.passes(p) && rule.passes(stranger) })
 }
 
 // passes reports whether a rule does nothing to packets, for the address that it names.

@@ -1,14 +1,5 @@
 package nft
 
-// Add puts something of a packet into a set, or takes it out. The rule ends there for a
-// packet for which the set has no room.
-type Add struct {
-	Set     string
-	Fields  []Field
-	Not     bool // the rule goes on for those alone
-	Removes bool // then it always goes on
-}
-
 // adds tells whether the rule goes on behind an Add, and remembers what the set may have
 // or lack from then on.
 func (w *walk) adds(c at, a *Add, here *way) truth {

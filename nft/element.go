@@ -124,3 +124,22 @@ func after(key []byte) []byte {
 	}
 	return nil
 }
+
+// ranges are the elements of a set, without what they stand for.
+func (s *Set) ranges() []Range {
+	var all []Range
+	for _, e := range s.elements {
+		all = append(all, Range{e.first, e.last})
+	}
+	return all
+}
+
+func (s *Set) all() []element {
+	if s == nil {
+		return nil
+	}
+	if s.rest != nil {
+		return append(slices.Clone(s.elements), *s.rest)
+	}
+	return s.elements
+}

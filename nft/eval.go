@@ -2,7 +2,6 @@ package nft
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -95,8 +94,6 @@ type span struct {
 }
 
 func exactly(b ...byte) span { return span{first: b, last: b, known: true} }
-
-func native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
 // span returns what is known of a field. mark is what the rules have made of the mark.
 func (p Packet) span(f Field, mark []byte) span {
@@ -258,23 +255,6 @@ func isAll(r Range) bool {
 	return len(bytes.Trim(r.First, "\x00")) == 0 && len(bytes.Trim(r.Last, "\xff")) == 0
 }
 
-// onlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
-// in each network namespace (LOOPBACK_IFINDEX).
-func onlyLoopback(f Field, ranges []Range) bool {
-	lo := fill([]byte("lo"), 16, 0)
-	if f == IIF {
-		lo = native32(loopbackIndex)
-	} else if f != IIFName {
-		return false
-	}
-	for _, r := range ranges {
-		if !bytes.Equal(r.First, lo) || !bytes.Equal(r.Last, lo) && !bytes.Equal(r.Last, fill([]byte("lo"), 16, 0xff)) {
-			return false
-		}
-	}
-	return true
-}
-
 func and(a, b []byte) []byte {
 	out := make([]byte, min(len(a), len(b)))
 	for i := range out {
@@ -305,13 +285,13 @@ func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t tru
 	if len(fields) == 1 && !s.Concat {
 		v := p.span(fields[0], mark)
 		if f := fields[0]; (f == Daddr4 || f == Daddr6) && len(p.here()) > 0 {
-			return s.otherwise(s.elements, p.eachHere(func(v span) truth { return v.in(rangesOf(s)) }))
+			return s.otherwise(s.elements, p.eachHere(func(v span) truth { return v.in(s.ranges()) }))
 		}
 		if !v.known {
 			if len(s.elements) == 0 {
 				return s.otherwise(nil, no)
 			}
-			if onlyLoopback(fields[0], rangesOf(s)) {
+			if onlyLoopback(fields[0], s.ranges()) {
 				return s.otherwise(nil, no)
 			}
 			return s.otherwise(s.elements, perhaps)
@@ -354,14 +334,6 @@ func hasEither(each []Packet, s *Set, fields []Field, mark []byte) (found []elem
 	return found, t
 }
 
-func rangesOf(s *Set) []Range {
-	var all []Range
-	for _, e := range s.elements {
-		all = append(all, Range{e.first, e.last})
-	}
-	return all
-}
-
 // otherwise adds the element for all other keys.
 func (s *Set) otherwise(found []element, t truth) ([]element, truth) {
 	switch {
@@ -377,7 +349,7 @@ func (s *Set) otherwise(found []element, t truth) ([]element, truth) {
 func (p Packet) inBox(e element, fields []Field, mark []byte) truth {
 	t, at := yes, 0
 	for _, f := range fields {
-		length := lengths[f]
+		length := f.length()
 		if length == 0 || at+length > len(e.first) || at+length > len(e.last) {
 			return perhaps
 		}

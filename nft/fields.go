@@ -1,5 +1,10 @@
 package nft
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // Field is something of a packet that a rule may ask for, as nft calls it.
 type Field string
 
@@ -31,6 +36,9 @@ var lengths = map[Field]int{
 	IIF: 4, OIF: 4, IIFName: 16, OIFName: 16, CTState: 4, CTStatus: 4, MarkField: 4, PktType: 1, DaddrType: 4,
 }
 
+// length is how many bytes a field has, 0 for one that is not understood.
+func (f Field) length() int { return lengths[f] }
+
 func (f Field) isSource() bool { return f == Saddr4 || f == Saddr6 }
 
 func (f Field) isAddress() bool { return f.isSource() || f == Daddr4 || f == Daddr6 }
@@ -57,3 +65,26 @@ const (
 	ctDNAT             = 0x20 // IPS_DST_NAT
 	ctNATBits          = 0x30
 )
+
+func native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+
+// onlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
+// in each network namespace (LOOPBACK_IFINDEX).
+func onlyLoopback(f Field, ranges []Range) bool {
+	lo := fill([]byte("lo"), 16, 0)
+	if f == IIF {
+		lo = native32(loopbackIndex)
+	} else if f != IIFName {
+		return false
+	}
+	for _, r := range ranges {
+		if !bytes.Equal(r.First, lo) || !bytes.Equal(r.Last, lo) && !bytes.Equal(r.Last, fill([]byte("lo"), 16, 0xff)) {
+			return false
+		}
+	}
+	return true
+}
+
+func protoName(proto byte) string {
+	return map[byte]string{protoTCP: "tcp", protoUDP: "udp"}[proto]
+}

@@ -10,24 +10,8 @@ import (
 const (
 	maxInterfaces  = 16
 	otherInterface = "(other)" // none that a rule names
-	otherIndex     = 1<<31 - 1
-)
 
-// by are packets as they come by each of the interfaces that rules tell apart, or by the one
-// that is known.
-func (r *Ruleset) by(p Packet) (all []Packet) {
-	names := []string{p.Interface}
-	if p.Interface == "" {
-		names = r.interfaces()
-	}
-	for _, p.Interface = range names {
-		if p.index = r.devices[p.Interface]; p.Interface == otherInterface {
-			p.index = otherIndex
-		}
-		all = append(all, p)
-	}
-	return all
-}
+)
 
 // nameDevices looks up the names of devices that rules have by their number ("iif").
 func (r *Ruleset) nameDevices() error {
@@ -62,6 +46,9 @@ func (r *Ruleset) nameDevices() error {
 	}
 	return nil
 }
+
+// device is the number of a device, 0 if no rule asks for one or there is none.
+func (r *Ruleset) device(name string) int { return r.devices[name] }
 
 // deviceOf is the name of a device by its number; empty if there is none.
 func (r *Ruleset) deviceOf(index []byte) string {
@@ -143,4 +130,31 @@ func (s *Set) valuesOf(fields []Field, f Field) (all []Range) {
 		return all
 	}
 	return nil
+}
+
+// AsksForWay reports whether rules tell packets apart by the interface that they come by or
+// by the address that they are for.
+func (r *Ruleset) AsksForWay() bool {
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		for _, c := range t.Chains {
+			if len(c.Devices) > 0 {
+				return true
+			}
+			asked := []Field{IIF, IIFName, OIF, OIFName, Daddr4, Daddr6}
+			if c.Hook == Output || c.Hook == Postrouting || c.Hook == Egress {
+				asked = append(asked, Saddr4, Saddr6)
+			}
+			for _, rule := range c.Rules {
+				for _, s := range rule.Steps {
+					for _, f := range asked {
+						if ranges := t.valuesOf(s, f); len(ranges) > 0 && !onlyLoopback(f, ranges) {
+							return true
+						}
+					}
+				}
+			}
+		}
+	}
+	return false
 }

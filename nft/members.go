@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 )
 
 // Prefixes are the members of a set of addresses, where they were read.
@@ -72,4 +73,22 @@ func (t *Table) SourceJumps(chain string) (all []SourceJump) {
 		}
 	}
 	return all
+}
+
+// prefixOf is the prefix from one address to another, invalid if they are none.
+func prefixOf(first, last []byte) netip.Prefix {
+	a, ok := netip.AddrFromSlice(first)
+	if !ok || len(first) != len(last) {
+		return netip.Prefix{}
+	}
+	mask := make([]byte, len(first))
+	for i := range mask {
+		mask[i] = ^(first[i] ^ last[i])
+	}
+	bits, ok := prefixBits(mask)
+	p := netip.PrefixFrom(a, bits)
+	if !ok || p.Masked().Addr() != a || !slices.Equal(lastOf(first, bits), last) {
+		return netip.Prefix{}
+	}
+	return p
 }

@@ -86,16 +86,6 @@ func (p *publisher) rule(c *Chain, r *Rule, here area, depth int) {
 	}
 }
 
-func (s *Set) all() []element {
-	if s == nil {
-		return nil
-	}
-	if s.rest != nil {
-		return append(slices.Clone(s.elements), *s.rest)
-	}
-	return s.elements
-}
-
 func (p *publisher) follow(v *Verdict, here area, depth int) {
 	if v == nil || v.Kind != Jump && v.Kind != Goto {
 		return

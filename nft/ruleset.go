@@ -194,26 +194,37 @@ type Set struct {
 	rest     *element  // the one for all other keys
 }
 
-// base are the base chains at a hook that packets of a family come to, in their order.
-func (r *Ruleset) base(h Hook, is6 bool) []at {
-	var all []at
-	for i := range r.Tables {
-		t := &r.Tables[i]
-		if t.Dormant || t.Family == ARP || t.Family == IPv4 && is6 || t.Family == IPv6 && !is6 {
-			continue
-		}
-		for j := range t.Chains {
-			if c := &t.Chains[j]; c.Hook == h {
-				all = append(all, at{t, c})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b at) int { return int(a.Chain.Priority) - int(b.Chain.Priority) })
-	return all
+// Add puts something of a packet into a set, or takes it out. The rule ends there for a
+// packet for which the set has no room.
+type Add struct {
+	Set     string
+	Fields  []Field
+	Not     bool // the rule goes on for those alone
+	Removes bool // then it always goes on
 }
 
-// at is a chain and its table.
-type at struct {
-	*Table
-	*Chain
+// tracking is what is known of the connection that a packet belongs to, by the rules that
+// it has come through. A packet that begins something has the state "new" once the kernel
+// has looked for its connection. Before that it has none, and matches as "invalid".
+type tracking int
+
+const (
+	plain     tracking = iota
+	untracked          // a rule has taken it out: it stays so
+	templated          // a rule has told the kernel how to track it: it is new from then on
+	unclear            // any of those
+)
+
+// without are the rules without some of them.
+func (r *Ruleset) without(some func(rule *Rule) bool) *Ruleset {
+	rest := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
+	for i := range rest.Tables {
+		t := &rest.Tables[i]
+		t.Chains = slices.Clone(t.Chains)
+		for j := range t.Chains {
+			t.Chains[j].Rules = slices.DeleteFunc(slices.Clone(t.Chains[j].Rules), func(rule Rule) bool { return some(&rule) })
+		}
+		t.index()
+	}
+	return rest
 }

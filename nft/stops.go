@@ -79,30 +79,3 @@ func (r *Ruleset) stop(p Packet) (s Stop, found bool) {
 	}
 	return s, false
 }
-
-// AsksForWay reports whether rules tell packets apart by the interface that they come by or
-// by the address that they are for.
-func (r *Ruleset) AsksForWay() bool {
-	for i := range r.Tables {
-		t := &r.Tables[i]
-		for _, c := range t.Chains {
-			if len(c.Devices) > 0 {
-				return true
-			}
-			asked := []Field{IIF, IIFName, OIF, OIFName, Daddr4, Daddr6}
-			if c.Hook == Output || c.Hook == Postrouting || c.Hook == Egress {
-				asked = append(asked, Saddr4, Saddr6)
-			}
-			for _, rule := range c.Rules {
-				for _, s := range rule.Steps {
-					for _, f := range asked {
-						if ranges := t.valuesOf(s, f); len(ranges) > 0 && !onlyLoopback(f, ranges) {
-							return true
-						}
-					}
-				}
-			}
-		}
-	}
-	return false
-}

@@ -1,17 +1,5 @@
 package nft
 
-// tracking is what is known of the connection that a packet belongs to, by the rules that
-// it has come through. A packet that begins something has the state "new" once the kernel
-// has looked for its connection. Before that it has none, and matches as "invalid".
-type tracking int
-
-const (
-	plain     tracking = iota
-	untracked          // a rule has taken it out: it stays so
-	templated          // a rule has told the kernel how to track it: it is new from then on
-	unclear            // any of those
-)
-
 // lookedUp tells whether the kernel has looked for the connection before a base chain.
 func (c *Chain) lookedUp() truth {
 	switch {

@@ -160,7 +160,7 @@ func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
 			}
 			w.trail(r, all)
 			certain := all && !here.some && !here.unclear && len(w.accepted)+len(w.returned) == 0
-			w.nat = append(w.nat, Translation{*s.NAT, c.Table.String(), c.Chain.Name, certain})
+			w.nat = append(w.nat, Translation{NAT: *s.NAT, Table: c.Table.String(), Chain: c.Chain.Name, Certain: certain})
 			w.accepted = append(w.accepted, here.area)
 			if all {
 				return left, false
@@ -251,10 +251,6 @@ func (w *walk) ofStranger(set *Set, m *Match, here *way) truth {
 	return t
 }
 
-func protoName(proto byte) string {
-	return map[byte]string{protoTCP: "tcp", protoUDP: "udp"}[proto]
-}
-
 // asks answers a match without its negation.
 func (p Packet) asks(set *Set, m *Match, mark []byte, found *[]element) (t truth) {
 	if m.Set == "" {
@@ -293,24 +289,6 @@ func (w *walk) source(m *Match, set *Set, found []element, here *way) {
 	}
 	h.entry = prefixOf(first, last)
 	here.source = h
-}
-
-// prefixOf is the prefix from one address to another, invalid if they are none.
-func prefixOf(first, last []byte) netip.Prefix {
-	a, ok := netip.AddrFromSlice(first)
-	if !ok || len(first) != len(last) {
-		return netip.Prefix{}
-	}
-	mask := make([]byte, len(first))
-	for i := range mask {
-		mask[i] = ^(first[i] ^ last[i])
-	}
-	bits, ok := prefixBits(mask)
-	p := netip.PrefixFrom(a, bits)
-	if !ok || p.Masked().Addr() != a || !slices.Equal(lastOf(first, bits), last) {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // verdicts goes on by a verdict map.

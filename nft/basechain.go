@@ -1,0 +1,27 @@
+package nft
+
+import "slices"
+
+// base are the base chains at a hook that packets of a family come to, in their order.
+func (r *Ruleset) base(h Hook, is6 bool) []at {
+	var all []at
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		if t.Dormant || t.Family == ARP || t.Family == IPv4 && is6 || t.Family == IPv6 && !is6 {
+			continue
+		}
+		for j := range t.Chains {
+			if c := &t.Chains[j]; c.Hook == h {
+				all = append(all, at{t, c})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b at) int { return int(a.Chain.Priority) - int(b.Chain.Priority) })
+	return all
+}
+
+// at is a chain and its table.
+type at struct {
+	*Table
+	*Chain
+}
