@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 )
@@ -77,7 +78,7 @@ func (d *doctor) otherFirewalls() {
 	if d.Native == nil {
 		return
 	}
-	for _, o := range d.Native.Owners() {
+	for _, o := range nftwalk.Owners(d.Native) {
 		if !o.Closes {
 			continue
 		}
@@ -95,7 +96,7 @@ func (d *doctor) otherForwards() {
 	}
 	var told []string
 	for _, is6 := range []bool{false, true} {
-		for _, of := range d.Native.StopsForwarded(nft.Packet{Is6: is6}) {
+		for _, of := range nftwalk.StopsForwarded(d.Native, nftwalk.Packet{Is6: is6}) {
 			what := nft.WhatIs(of) + " " + of + " of nftables"
 			if !slices.Contains(told, of) && !slices.ContainsFunc(d.Status.Rules.Obstacles, func(o reach.Obstacle) bool { return strings.HasPrefix(o.Error, what) }) {
 				d.note(OtherFirewall, Note, "nothing, if this host sends nothing on to containers or other hosts", "iptables does not show it", "the %s drops all that is forwarded", what)
@@ -118,7 +119,7 @@ func ownerWords(name, table string) string {
 // closedNatively reports whether native tables drop packets of strangers, which iptables does
 // not show.
 func (d *doctor) closedNatively(f iptables.Family) bool {
-	return d.Native != nil && slices.ContainsFunc(d.Native.Fate(nft.Packet{Is6: f == iptables.IPv6}).Drops, func(p nft.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
+	return d.Native != nil && slices.ContainsFunc(nftwalk.FateOf(d.Native, nftwalk.Packet{Is6: f == iptables.IPv6}).Drops, func(p nftwalk.DropPlace) bool { return p.Hook == nft.Input && !p.Unknown })
 }
 
 // ipv6 finds a firewall that closes only IPv4. If native tables could not be read, and a program

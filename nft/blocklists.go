@@ -7,7 +7,7 @@ import "slices"
 func (r *Ruleset) DropSets() (sets []string) {
 	for i := range r.Tables {
 		t := &r.Tables[i]
-		if t.Dormant || ownerOf(t) == Fail2ban {
+		if t.Dormant || OwnerOf(t) == Fail2ban {
 			continue
 		}
 		seen := make(map[string]bool)
@@ -44,7 +44,7 @@ func (r *Ruleset) DropSets() (sets []string) {
 // members is the set with a name whose members a rule is about, by where they come from.
 func (r *Rule) members(t *Table) string {
 	for _, s := range r.Steps {
-		if m := s.Match; m != nil && m.Set != "" && !m.Not && m.Fields[0].isSource() {
+		if m := s.Match; m != nil && m.Set != "" && !m.Not && m.Fields[0].IsSource() {
 			if set := t.Sets[m.Set]; set != nil && !set.Anonymous {
 				return m.Set
 			}

@@ -16,9 +16,9 @@ func (r *ruleReader) compare(op expr.CmpOp, l load, data []byte) {
 		return
 	}
 	if l.field == NFProto || l.field == EtherType {
-		r.is6 = op == expr.CmpOpEq && (data[0] == nfprotoV6 || len(data) == 2 && binary.BigEndian.Uint16(data) == etherIPv6)
+		r.is6 = op == expr.CmpOpEq && (data[0] == NFProtoV6 || len(data) == 2 && binary.BigEndian.Uint16(data) == EtherIPv6)
 	}
-	first, last := fill(data, full, 0), fill(data, full, 0xff) // the rest of a name or an address is free
+	first, last := Fill(data, full, 0), Fill(data, full, 0xff) // the rest of a name or an address is free
 	lowest, highest := bytes.Repeat([]byte{0}, full), bytes.Repeat([]byte{0xff}, full)
 	m := Match{Fields: []Field{l.field}, Not: op == expr.CmpOpNeq}
 	switch op {
@@ -27,11 +27,11 @@ func (r *ruleReader) compare(op expr.CmpOp, l load, data []byte) {
 			m.Ranges = []Range{{first, last}}
 			break
 		}
-		if bits, ok := prefixBits(l.mask); ok && l.field.isAddress() && len(l.mask) == full {
-			m.Ranges = []Range{{first, lastOf(first, bits)}}
+		if bits, ok := prefixBits(l.mask); ok && l.field.IsAddress() && len(l.mask) == full {
+			m.Ranges = []Range{{first, LastOf(first, bits)}}
 			break
 		}
-		m.Ranges, m.Mask = []Range{{first, first}}, fill(l.mask, full, 0)
+		m.Ranges, m.Mask = []Range{{first, first}}, Fill(l.mask, full, 0)
 	case expr.CmpOpLt:
 		m.Ranges = rangeTo(lowest, before(first))
 	case expr.CmpOpLte:
@@ -96,8 +96,8 @@ func rangeTo(first, last []byte) []Range {
 	return []Range{{first, last}}
 }
 
-// fill makes data as long as a field.
-func fill(data []byte, length int, with byte) []byte {
+// Fill makes data as long as a field.
+func Fill(data []byte, length int, with byte) []byte {
 	return append(slices.Clone(data), bytes.Repeat([]byte{with}, max(0, length-len(data)))...)
 }
 
@@ -117,8 +117,8 @@ func prefixBits(mask []byte) (bits int, ok bool) {
 	return bits, true
 }
 
-// lastOf is the last address of a prefix.
-func lastOf(first []byte, bits int) []byte {
+// LastOf is the last address of a prefix.
+func LastOf(first []byte, bits int) []byte {
 	last := slices.Clone(first)
 	for i := range last {
 		if free := (i+1)*8 - bits; free > 0 {

@@ -204,7 +204,7 @@ func decodeRule(ad *netlink.AttributeDecoder, f Family) (r Rule, table, chain st
 			})
 		}
 	}
-	r.Steps, r.native = reader.steps, reader.native
+	r.Steps, r.Native = reader.steps, reader.native
 	return r, table, chain
 }
 

@@ -7,15 +7,15 @@ import (
 	"sort"
 )
 
-// element is a range of keys of a set and, in a verdict map, what they stand for.
-type element struct {
-	first, last []byte // both included; of a concatenation in each of its fields
-	verdict     *Verdict
+// Element is a range of keys of a set and, in a verdict map, what they stand for.
+type Element struct {
+	First, Last []byte // both included; of a concatenation in each of its fields
+	Verdict     *Verdict
 }
 
-// same reports whether two are the same element of a set.
-func (e element) same(o element) bool {
-	return bytes.Equal(e.first, o.first) && bytes.Equal(e.last, o.last)
+// Same reports whether two are the same element of a set.
+func (e Element) Same(o Element) bool {
+	return bytes.Equal(e.First, o.First) && bytes.Equal(e.Last, o.Last)
 }
 
 // rawElement is an element as the kernel tells it.
@@ -31,7 +31,7 @@ func (s *Set) setElements(raw []rawElement) {
 	s.Read = true
 	raw = slices.DeleteFunc(raw, func(e rawElement) bool {
 		if e.rest {
-			s.rest = &element{verdict: e.verdict}
+			s.Rest = &Element{Verdict: e.verdict}
 		}
 		return e.rest || len(e.key) == 0
 	})
@@ -41,10 +41,10 @@ func (s *Set) setElements(raw []rawElement) {
 			if e.keyEnd != nil {
 				last = e.keyEnd
 			}
-			s.elements = append(s.elements, element{e.key, last, e.verdict})
+			s.Elements = append(s.Elements, Element{e.key, last, e.verdict})
 		}
 		if !s.Concat {
-			slices.SortFunc(s.elements, func(a, b element) int { return bytes.Compare(a.first, b.first) })
+			slices.SortFunc(s.Elements, func(a, b Element) int { return bytes.Compare(a.First, b.First) })
 		}
 		return
 	}
@@ -54,7 +54,7 @@ func (s *Set) setElements(raw []rawElement) {
 	var open *rawElement
 	closeAt := func(last []byte) {
 		if open != nil && last != nil && bytes.Compare(open.key, last) <= 0 {
-			s.elements = append(s.elements, element{open.key, last, open.verdict})
+			s.Elements = append(s.Elements, Element{open.key, last, open.verdict})
 		}
 		open = nil
 	}
@@ -90,21 +90,21 @@ func before(key []byte) []byte {
 }
 
 // Len is how many elements there are, where they were read.
-func (s *Set) Len() int { return len(s.elements) }
+func (s *Set) Len() int { return len(s.Elements) }
 
-// find returns what a set of one field has of the keys from first to last: the elements
+// Find returns what a set of one field has of the keys from first to last: the elements
 // that hold some of them, and whether those hold them all. It takes the logarithm of the
 // set's size, and what it finds.
-func (s *Set) find(first, last []byte) (found []element, all bool) {
-	i := sort.Search(len(s.elements), func(i int) bool { return bytes.Compare(s.elements[i].last, first) >= 0 })
+func (s *Set) Find(first, last []byte) (found []Element, all bool) {
+	i := sort.Search(len(s.Elements), func(i int) bool { return bytes.Compare(s.Elements[i].Last, first) >= 0 })
 	next := first
 	all = true
-	for ; i < len(s.elements) && bytes.Compare(s.elements[i].first, last) <= 0; i++ {
-		e := s.elements[i]
-		if bytes.Compare(e.first, next) > 0 {
+	for ; i < len(s.Elements) && bytes.Compare(s.Elements[i].First, last) <= 0; i++ {
+		e := s.Elements[i]
+		if bytes.Compare(e.First, next) > 0 {
 			all = false
 		}
-		next = after(e.last)
+		next = after(e.Last)
 		found = append(found, e)
 		if next == nil {
 			return found, all
@@ -125,21 +125,22 @@ func after(key []byte) []byte {
 	return nil
 }
 
-// ranges are the elements of a set, without what they stand for.
-func (s *Set) ranges() []Range {
+// Ranges are the elements of a set, without what they stand for.
+func (s *Set) Ranges() []Range {
 	var all []Range
-	for _, e := range s.elements {
-		all = append(all, Range{e.first, e.last})
+	for _, e := range s.Elements {
+		all = append(all, Range{e.First, e.Last})
 	}
 	return all
 }
 
-func (s *Set) all() []element {
+// All are the elements of a set, and the one for all other keys, if there is one.
+func (s *Set) All() []Element {
 	if s == nil {
 		return nil
 	}
-	if s.rest != nil {
-		return append(slices.Clone(s.elements), *s.rest)
+	if s.Rest != nil {
+		return append(slices.Clone(s.Elements), *s.Rest)
 	}
-	return s.elements
+	return s.Elements
 }

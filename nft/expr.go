@@ -84,7 +84,7 @@ func (r *ruleReader) read(name string, e expr.Any) {
 	case *expr.Ct:
 		switch {
 		case e.SourceRegister && e.Key == expr.CtKeyZONE:
-			r.add(Step{Track: templated})
+			r.add(Step{Track: Templated})
 			return
 		case e.SourceRegister:
 			r.note("ct set")
@@ -131,14 +131,14 @@ func (r *ruleReader) read(name string, e expr.Any) {
 		case objectCounter, objectHelper, objectSecMark, objectExpect:
 			r.note(name)
 		case objectTimeout:
-			r.add(Step{Track: templated})
+			r.add(Step{Track: Templated})
 		default:
 			r.unknown(name)
 		}
 	case *expr.Counter, *expr.Log, *expr.FlowOffload, *expr.CtTimeout, *expr.CtHelper, *expr.CtExpect, *expr.SecMark:
 		r.note(name)
 	case *expr.Notrack:
-		r.add(Step{Track: untracked})
+		r.add(Step{Track: Untracked})
 	case *expr.Queue, *expr.SynProxy, *expr.Masq:
 		r.add(Step{Verdict: &Verdict{Kind: Taken}})
 	case *expr.Target:
@@ -199,13 +199,13 @@ func (r *ruleReader) target(e *expr.Target) {
 	case "REJECT":
 		r.add(Step{Verdict: &Verdict{Kind: Reject}})
 	case "CT":
-		to := templated
+		to := Templated
 		if info, ok := e.Info.(*xt.Unknown); ok && len(*info) > 1 && binary.NativeEndian.Uint16(*info)&ctNoTrack != 0 {
-			to = untracked
+			to = Untracked
 		}
 		r.add(Step{Track: to})
 	case "NOTRACK":
-		r.add(Step{Track: untracked})
+		r.add(Step{Track: Untracked})
 	case "MARK", "CONNMARK":
 		r.add(Step{Mark: &Mark{}})
 	case "LOG", "NFLOG", "TCPMSS", "SET", "AUDIT", "CHECKSUM", "DSCP", "TOS":

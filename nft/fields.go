@@ -36,55 +36,59 @@ var lengths = map[Field]int{
 	IIF: 4, OIF: 4, IIFName: 16, OIFName: 16, CTState: 4, CTStatus: 4, MarkField: 4, PktType: 1, DaddrType: 4,
 }
 
-// length is how many bytes a field has, 0 for one that is not understood.
-func (f Field) length() int { return lengths[f] }
+// Length is how many bytes a field has, 0 for one that is not understood.
+func (f Field) Length() int { return lengths[f] }
 
-func (f Field) isSource() bool { return f == Saddr4 || f == Saddr6 }
+// IsSource reports whether a field is the address that a packet comes from.
+func (f Field) IsSource() bool { return f == Saddr4 || f == Saddr6 }
 
-func (f Field) isAddress() bool { return f.isSource() || f == Daddr4 || f == Daddr6 }
+// IsAddress reports whether a field is an address of a packet.
+func (f Field) IsAddress() bool { return f.IsSource() || f == Daddr4 || f == Daddr6 }
 
 func (f Field) isPort() bool { return f == Sport || f == Dport }
 
 // Numbers of the kernel's, from linux/in.h, linux/netfilter.h, linux/if_ether.h,
 // linux/rtnetlink.h and linux/netfilter/nf_conntrack_common.h.
 const (
-	protoTCP   = 6
-	protoUDP   = 17
-	nfprotoV4  = 2  // NFPROTO_IPV4
-	nfprotoV6  = 10 // NFPROTO_IPV6
-	etherIPv4  = 0x0800
-	etherIPv6  = 0x86dd
-	rtnLocal   = 2 // RTN_LOCAL
-	ctStateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
+	ProtoTCP   = 6
+	ProtoUDP   = 17
+	NFProtoV4  = 2  // NFPROTO_IPV4
+	NFProtoV6  = 10 // NFPROTO_IPV6
+	EtherIPv4  = 0x0800
+	EtherIPv6  = 0x86dd
+	RTNLocal   = 2 // RTN_LOCAL
+	CTStateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
 
 	loopbackIndex = 1 // LOOPBACK_IFINDEX
 
-	ctStateInvalid     = 1    // NF_CT_STATE_INVALID_BIT
-	ctStateEstablished = 2    // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
-	ctStateUntracked   = 64   // NF_CT_STATE_UNTRACKED_BIT
-	ctDNAT             = 0x20 // IPS_DST_NAT
-	ctNATBits          = 0x30
+	CTStateInvalid     = 1    // NF_CT_STATE_INVALID_BIT
+	CTStateEstablished = 2    // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+	CTStateUntracked   = 64   // NF_CT_STATE_UNTRACKED_BIT
+	CtDNAT             = 0x20 // IPS_DST_NAT
+	CTNATBits          = 0x30 // of "ct status": IPS_SRC_NAT | IPS_DST_NAT
 )
 
-func native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+// Native32 is a number of 32 bits as the kernel has it.
+func Native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
-// onlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
+// OnlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
 // in each network namespace (LOOPBACK_IFINDEX).
-func onlyLoopback(f Field, ranges []Range) bool {
-	lo := fill([]byte("lo"), 16, 0)
+func OnlyLoopback(f Field, ranges []Range) bool {
+	lo := Fill([]byte("lo"), 16, 0)
 	if f == IIF {
-		lo = native32(loopbackIndex)
+		lo = Native32(loopbackIndex)
 	} else if f != IIFName {
 		return false
 	}
 	for _, r := range ranges {
-		if !bytes.Equal(r.First, lo) || !bytes.Equal(r.Last, lo) && !bytes.Equal(r.Last, fill([]byte("lo"), 16, 0xff)) {
+		if !bytes.Equal(r.First, lo) || !bytes.Equal(r.Last, lo) && !bytes.Equal(r.Last, Fill([]byte("lo"), 16, 0xff)) {
 			return false
 		}
 	}
 	return true
 }
 
-func protoName(proto byte) string {
-	return map[byte]string{protoTCP: "tcp", protoUDP: "udp"}[proto]
+// ProtoName is the name of a protocol that has ports; empty for others.
+func ProtoName(proto byte) string {
+	return map[byte]string{ProtoTCP: "tcp", ProtoUDP: "udp"}[proto]
 }

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-const (
-	maxInterfaces  = 16
-	otherInterface = "(other)" // none that a rule names
+// OtherInterface stands for all interfaces that no rule names.
+const OtherInterface = "(other)"
 
-)
+// maxInterfaces is how many interfaces are told apart.
+const maxInterfaces = 16
 
 // nameDevices looks up the names of devices that rules have by their number ("iif").
 func (r *Ruleset) nameDevices() error {
@@ -21,7 +21,7 @@ func (r *Ruleset) nameDevices() error {
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					if s.Match != nil && len(t.valuesOf(s, IIF))+len(t.valuesOf(s, OIF)) > 0 {
+					if s.Match != nil && len(t.ValuesOf(s, IIF))+len(t.ValuesOf(s, OIF)) > 0 {
 						asked = append(asked, s.Match)
 					}
 				}
@@ -39,7 +39,7 @@ func (r *Ruleset) nameDevices() error {
 	for _, d := range devices {
 		r.devices[d.Name] = d.Index
 		for _, m := range asked {
-			if (m.Fields[0] == IIF || m.Fields[0] == OIF) && m.Set == "" && len(m.Ranges) == 1 && bytes.Equal(m.Ranges[0].First, native32(uint32(d.Index))) && bytes.Equal(m.Ranges[0].First, m.Ranges[0].Last) {
+			if (m.Fields[0] == IIF || m.Fields[0] == OIF) && m.Set == "" && len(m.Ranges) == 1 && bytes.Equal(m.Ranges[0].First, Native32(uint32(d.Index))) && bytes.Equal(m.Ranges[0].First, m.Ranges[0].Last) {
 				m.Device = d.Name
 			}
 		}
@@ -47,23 +47,23 @@ func (r *Ruleset) nameDevices() error {
 	return nil
 }
 
-// device is the number of a device, 0 if no rule asks for one or there is none.
-func (r *Ruleset) device(name string) int { return r.devices[name] }
+// Device is the number of a device, 0 if no rule asks for one or there is none.
+func (r *Ruleset) Device(name string) int { return r.devices[name] }
 
 // deviceOf is the name of a device by its number; empty if there is none.
 func (r *Ruleset) deviceOf(index []byte) string {
 	for name, of := range r.devices {
-		if bytes.Equal(index, native32(uint32(of))) {
+		if bytes.Equal(index, Native32(uint32(of))) {
 			return name
 		}
 	}
 	return ""
 }
 
-// interfaces are those by which rules tell packets apart as they come in, and one that no
+// Interfaces are those by which rules tell packets apart as they come in, and one that no
 // rule names. With too many there is only one of which nothing is known.
-func (r *Ruleset) interfaces() []string {
-	names := []string{otherInterface}
+func (r *Ruleset) Interfaces() []string {
+	names := []string{OtherInterface}
 	add := func(rg Range) {
 		name, _, _ := bytes.Cut(rg.First, []byte{0})
 		if !bytes.Equal(rg.First, rg.Last) {
@@ -78,10 +78,10 @@ func (r *Ruleset) interfaces() []string {
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					ranges := t.valuesOf(s, IIFName)
-					for _, rg := range t.valuesOf(s, IIF) {
+					ranges := t.ValuesOf(s, IIFName)
+					for _, rg := range t.ValuesOf(s, IIF) {
 						if name := r.deviceOf(rg.First); name != "" {
-							full := fill([]byte(name), lengths[IIFName], 0)
+							full := Fill([]byte(name), lengths[IIFName], 0)
 							ranges = append(ranges, Range{full, full})
 						}
 					}
@@ -97,8 +97,8 @@ func (r *Ruleset) interfaces() []string {
 	return names
 }
 
-// valuesOf are the values of a field that a step tells apart.
-func (t *Table) valuesOf(s Step, f Field) []Range {
+// ValuesOf are the values of a field that a step tells apart.
+func (t *Table) ValuesOf(s Step, f Field) []Range {
 	switch {
 	case s.Match != nil && s.Match.Fields[0] == f && s.Match.Set == "":
 		return s.Match.Ranges
@@ -122,9 +122,9 @@ func (s *Set) valuesOf(fields []Field, f Field) (all []Range) {
 			begin += (length + 3) / 4 * 4
 			continue
 		}
-		for _, e := range s.elements {
-			if end := begin + length; end <= len(e.first) && end <= len(e.last) {
-				all = append(all, Range{e.first[begin:end], e.last[begin:end]})
+		for _, e := range s.Elements {
+			if end := begin + length; end <= len(e.First) && end <= len(e.Last) {
+				all = append(all, Range{e.First[begin:end], e.Last[begin:end]})
 			}
 		}
 		return all
@@ -148,7 +148,7 @@ func (r *Ruleset) AsksForWay() bool {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
 					for _, f := range asked {
-						if ranges := t.valuesOf(s, f); len(ranges) > 0 && !onlyLoopback(f, ranges) {
+						if ranges := t.ValuesOf(s, f); len(ranges) > 0 && !OnlyLoopback(f, ranges) {
 							return true
 						}
 					}

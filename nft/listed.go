@@ -38,7 +38,7 @@ func (k *kernel) listed(f Family) (map[string]map[string]ListedChain, error) {
 	tables := make(map[string]map[string]ListedChain)
 	err := k.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, number(f), nil, func(_ byte, ad *netlink.AttributeDecoder) error {
 		c, name := decodeChain(ad, f)
-		if t := (&Table{Family: f, Name: name}); !ofIPTables(f, name) || c.Hook != "" && !t.isShown(&c) {
+		if t := (&Table{Family: f, Name: name}); !OfIPTables(f, name) || c.Hook != "" && !t.isShown(&c) {
 			return nil
 		}
 		if tables[name] == nil {

@@ -1,4 +1,4 @@
-package nft
+package nft_test
 
 import (
 	"maps"
@@ -6,14 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testnft"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // TestListed compares the counts with what the tools of iptables list, beside chains that
 // they leave out for good.
 func TestListed(t *testing.T) {
 	testns.Enter(t)
-	tools := map[Family]string{IPv4: "iptables-nft", IPv6: "ip6tables-nft"}
+	tools := map[nft.Family]string{nft.IPv4: "iptables-nft", nft.IPv6: "ip6tables-nft"}
 	for _, tool := range tools {
 		for _, args := range []string{
 			"-t raw -A PREROUTING -p udp -j ACCEPT", "-t mangle -A OUTPUT -j ACCEPT", "-t nat -A INPUT -j ACCEPT", "-t nat -A POSTROUTING -j ACCEPT",
@@ -24,7 +26,7 @@ func TestListed(t *testing.T) {
 			}
 		}
 	}
-	script(t, `add chain ip filter early { type filter hook input priority -5; }
+	testnft.Script(t, `add chain ip filter early { type filter hook input priority -5; }
 add rule ip filter early ip saddr 192.0.2.1 drop
 add chain ip mangle INPUT2 { type filter hook input priority -150; }
 add rule ip mangle INPUT2 drop
@@ -50,7 +52,7 @@ add rule ip other c drop
 				want[table+" "+words[1]]++
 			}
 		}
-		listing, err := Listed(t.Context(), f)
+		listing, err := nft.Listed(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,8 @@ func (s *Set) Prefixes() []netip.Prefix {
 	if s == nil || s.Concat {
 		return nil
 	}
-	for _, e := range s.elements {
-		all = append(all, prefixes(e.first, e.last)...)
+	for _, e := range s.Elements {
+		all = append(all, prefixes(e.First, e.Last)...)
 	}
 	return all
 }
@@ -26,11 +26,11 @@ func prefixes(first, last []byte) (all []netip.Prefix) {
 			return all
 		}
 		bits := a.BitLen()
-		for bits > 0 && netip.PrefixFrom(a, bits-1).Masked().Addr() == a && bytes.Compare(lastOf(first, bits-1), last) <= 0 {
+		for bits > 0 && netip.PrefixFrom(a, bits-1).Masked().Addr() == a && bytes.Compare(LastOf(first, bits-1), last) <= 0 {
 			bits--
 		}
 		all = append(all, netip.PrefixFrom(a, bits))
-		first = after(lastOf(first, bits))
+		first = after(LastOf(first, bits))
 	}
 	return all
 }
@@ -56,7 +56,7 @@ func (t *Table) SourceJumps(chain string) (all []SourceJump) {
 			case s.Verdict != nil && (s.Verdict.Kind == Jump || s.Verdict.Kind == Goto):
 				to = s.Verdict.Chain
 			case s.Match != nil && (s.Match.Fields[0] == NFProto || s.Match.Fields[0] == EtherType):
-			case s.Match != nil && len(s.Match.Fields) == 1 && s.Match.Fields[0].isSource() && !s.Match.Not && s.Match.Mask == nil:
+			case s.Match != nil && len(s.Match.Fields) == 1 && s.Match.Fields[0].IsSource() && !s.Match.Not && s.Match.Mask == nil:
 				if from = t.Sets[s.Match.Set].Prefixes(); s.Match.Set == "" {
 					for _, rg := range s.Match.Ranges {
 						from = append(from, prefixes(rg.First, rg.Last)...)
@@ -75,8 +75,8 @@ func (t *Table) SourceJumps(chain string) (all []SourceJump) {
 	return all
 }
 
-// prefixOf is the prefix from one address to another, invalid if they are none.
-func prefixOf(first, last []byte) netip.Prefix {
+// PrefixOf is the prefix from one address to another, invalid if they are none.
+func PrefixOf(first, last []byte) netip.Prefix {
 	a, ok := netip.AddrFromSlice(first)
 	if !ok || len(first) != len(last) {
 		return netip.Prefix{}
@@ -87,7 +87,7 @@ func prefixOf(first, last []byte) netip.Prefix {
 	}
 	bits, ok := prefixBits(mask)
 	p := netip.PrefixFrom(a, bits)
-	if !ok || p.Masked().Addr() != a || !slices.Equal(lastOf(first, bits), last) {
+	if !ok || p.Masked().Addr() != a || !slices.Equal(LastOf(first, bits), last) {
 		return netip.Prefix{}
 	}
 	return p

@@ -14,8 +14,8 @@ const (
 	Fail2ban  = "fail2ban"
 )
 
-// ownerOf names the owner of a table by its name.
-func ownerOf(t *Table) string {
+// OwnerOf names the owner of a table by its name.
+func OwnerOf(t *Table) string {
 	switch {
 	case t.Name == "firewalld":
 		return Firewalld
@@ -29,7 +29,7 @@ func ownerOf(t *Table) string {
 		return Fail2ban
 	}
 	for _, c := range t.Chains {
-		if c.Hook != "" && ofIPTables(t.Family, t.Name) {
+		if c.Hook != "" && OfIPTables(t.Family, t.Name) {
 			return "nftables (" + Named(t.String(), c.Name) + ")"
 		}
 	}
@@ -39,7 +39,7 @@ func ownerOf(t *Table) string {
 // Named names what may be taken out to end what a base chain does, as nft does: the table,
 // or the chain alone where others have rules in the same table, those of iptables.
 func Named(table, chain string) string {
-	if family, name, _ := strings.Cut(table, " "); ofIPTables(Family(family), name) {
+	if family, name, _ := strings.Cut(table, " "); OfIPTables(Family(family), name) {
 		return table + " " + chain
 	}
 	return table
@@ -55,5 +55,5 @@ func WhatIs(named string) string {
 
 // Owns reports whether one of the tables is that owner's.
 func (r *Ruleset) Owns(name string) bool {
-	return slices.ContainsFunc(r.Tables, func(t Table) bool { return !t.Dormant && ownerOf(&t) == name })
+	return slices.ContainsFunc(r.Tables, func(t Table) bool { return !t.Dormant && OwnerOf(&t) == name })
 }

@@ -232,11 +232,11 @@ func (k *kernel) tables() (all []Table, wrong []Misread, err error) {
 
 // shownByIPTables reports whether the tools of iptables show what they have made of a table.
 func (k *kernel) shownByIPTables(t *Table) bool {
-	return ofIPTables(t.Family, t.Name) && (k.IPTables == nil || !k.IPTables(t.Family, t.Name))
+	return OfIPTables(t.Family, t.Name) && (k.IPTables == nil || !k.IPTables(t.Family, t.Name))
 }
 
-// ofIPTables reports whether a table has a name that the tools of iptables use.
-func ofIPTables(f Family, name string) bool {
+// OfIPTables reports whether a table has a name that the tools of iptables use.
+func OfIPTables(f Family, name string) bool {
 	switch f {
 	case IPv4, IPv6:
 		return name == "filter" || name == "nat" || name == "mangle" || name == "raw" || name == "security"

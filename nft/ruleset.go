@@ -14,7 +14,7 @@ type Ruleset struct {
 	Misread []Misread
 
 	devices map[string]int // the numbers of devices, where rules ask for one
-	back    *Ruleset       // see turned
+	back    *Ruleset       // see Turned
 }
 
 // Table is a table of nf_tables.
@@ -68,7 +68,7 @@ type Chain struct {
 	Drops    bool     // its policy: what comes to its end is dropped
 	Devices  []string // of ingress and egress
 
-	shown bool // by the tools of iptables, but for rules that they show wrong
+	Shown bool // by the tools of iptables, but for rules that they show wrong
 }
 
 // Hook is where in the kernel a base chain stands.
@@ -90,7 +90,7 @@ type Rule struct {
 	Handle uint64
 	Steps  []Step // one after the other; the first that does not match ends the rule
 
-	native bool // the tools of iptables cannot show all of it
+	Native bool // the tools of iptables cannot show all of it
 }
 
 // Step is a part of a rule: exactly one of its fields is set.
@@ -104,7 +104,7 @@ type Step struct {
 
 	// Track is that the packet is not to belong to a connection ("notrack"), or to one
 	// that is tracked in a way of its own ("ct zone set").
-	Track tracking
+	Track Tracking
 
 	// Unknown is something that is not understood: whether the rule goes on behind it
 	// cannot be told.
@@ -169,8 +169,8 @@ type NAT struct {
 // the field.
 type Range struct{ First, Last []byte }
 
-// is reports whether it is about packets of a kind of IP.
-func (n *NAT) is(is6 bool) bool {
+// About reports whether nat is for packets of IPv6, or of IPv4.
+func (n *NAT) About(is6 bool) bool {
 	return n.Family != IPv4 && n.Family != IPv6 || is6 == (n.Family == IPv6)
 }
 
@@ -190,8 +190,8 @@ type Set struct {
 	// somebody asks for them.
 	Read bool
 
-	elements []element // sorted by key, disjoint unless Concat
-	rest     *element  // the one for all other keys
+	Elements []Element // sorted by key, disjoint unless Concat
+	Rest     *Element  // the one for all other keys
 }
 
 // Add puts something of a packet into a set, or takes it out. The rule ends there for a
@@ -203,20 +203,20 @@ type Add struct {
 	Removes bool // then it always goes on
 }
 
-// tracking is what is known of the connection that a packet belongs to, by the rules that
+// Tracking is what is known of the connection that a packet belongs to, by the rules that
 // it has come through. A packet that begins something has the state "new" once the kernel
 // has looked for its connection. Before that it has none, and matches as "invalid".
-type tracking int
+type Tracking int
 
 const (
-	plain     tracking = iota
-	untracked          // a rule has taken it out: it stays so
-	templated          // a rule has told the kernel how to track it: it is new from then on
-	unclear            // any of those
+	Tracked      Tracking = iota
+	Untracked             // a rule has taken it out: it stays so
+	Templated             // a rule has told the kernel how to track it: it is new from then on
+	MaybeTracked          // any of those; no step of a rule says so
 )
 
-// without are the rules without some of them.
-func (r *Ruleset) without(some func(rule *Rule) bool) *Ruleset {
+// Without are the rules without some of them.
+func (r *Ruleset) Without(some func(rule *Rule) bool) *Ruleset {
 	rest := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
 	for i := range rest.Tables {
 		t := &rest.Tables[i]

@@ -57,7 +57,7 @@ func (t *Table) hideShown() (wrong []Misread, left bool) {
 	t.Shared = true
 	for _, c := range t.Chains {
 		for i, r := range c.Rules {
-			if r.native && (t.Family == IPv4 || t.Family == IPv6) {
+			if r.Native && (t.Family == IPv4 || t.Family == IPv6) {
 				wrong = append(wrong, Misread{t.Family, t.Name, c.Name, i, len(c.Rules)})
 			}
 		}
@@ -67,7 +67,7 @@ func (t *Table) hideShown() (wrong []Misread, left bool) {
 		if c.Hook == "" {
 			continue
 		}
-		if c.shown = t.isShown(c); c.shown && len(wrong) == 0 {
+		if c.Shown = t.isShown(c); c.Shown && len(wrong) == 0 {
 			c.Hook, c.Drops = "", false
 			continue
 		}

@@ -19,7 +19,7 @@ func (r Rule) String() string {
 		case s.Match != nil:
 			m := s.Match
 			if implied(r.Steps, i) {
-				if p := protoName(m.Ranges[0].First[0]); m.Fields[0] == L4Proto && p != "" {
+				if p := ProtoName(m.Ranges[0].First[0]); m.Fields[0] == L4Proto && p != "" {
 					proto = p
 				}
 				continue
@@ -31,9 +31,9 @@ func (r Rule) String() string {
 			words = append(words, strings.TrimSpace(string(s.Verdict.Kind)+" "+s.Verdict.Chain))
 		case s.Mark != nil:
 			words = append(words, "meta mark set "+markText(s.Mark.Value))
-		case s.Track == untracked:
+		case s.Track == Untracked:
 			words = append(words, "notrack")
-		case s.Track == templated:
+		case s.Track == Templated:
 			words = append(words, "ct set")
 		case s.Add != nil && s.Add.Removes:
 			words = append(words, "delete @"+s.Add.Set)
@@ -64,9 +64,9 @@ func implied(steps []Step, i int) bool {
 	needs := func(f Field) bool {
 		switch m.Fields[0] {
 		case NFProto, EtherType:
-			return f.isAddress()
+			return f.IsAddress()
 		case L4Proto:
-			return f.isPort() && protoName(m.Ranges[0].First[0]) != ""
+			return f.isPort() && ProtoName(m.Ranges[0].First[0]) != ""
 		}
 		return false
 	}
@@ -130,7 +130,7 @@ func stateText(m *Match) string {
 
 func stateNames(bits uint32) string {
 	var names []string
-	for bit, name := range map[uint32]string{ctStateInvalid: "invalid", 2: "established", 4: "related", ctStateNew: "new", ctStateUntracked: "untracked"} {
+	for bit, name := range map[uint32]string{CTStateInvalid: "invalid", 2: "established", 4: "related", CTStateNew: "new", CTStateUntracked: "untracked"} {
 		if bits&bit != 0 {
 			names = append(names, name)
 		}
@@ -158,8 +158,8 @@ func (f Field) written(value []byte) []byte {
 
 func valueText(f Field, r Range) string {
 	switch {
-	case f.isAddress():
-		if p := prefixOf(r.First, r.Last); p.IsValid() {
+	case f.IsAddress():
+		if p := PrefixOf(r.First, r.Last); p.IsValid() {
 			return strings.TrimSuffix(p.String(), fmt.Sprintf("/%d", p.Addr().BitLen()))
 		}
 		first, _ := netip.AddrFromSlice(r.First)
@@ -178,18 +178,18 @@ func valueText(f Field, r Range) string {
 		}
 		return fmt.Sprintf("%q", name)
 	case f == L4Proto:
-		if name := (map[byte]string{1: "icmp", protoTCP: "tcp", protoUDP: "udp", 58: "ipv6-icmp"})[r.First[0]]; name != "" && bytes.Equal(r.First, r.Last) {
+		if name := (map[byte]string{1: "icmp", ProtoTCP: "tcp", ProtoUDP: "udp", 58: "ipv6-icmp"})[r.First[0]]; name != "" && bytes.Equal(r.First, r.Last) {
 			return name
 		}
 	case f == NFProto:
-		return map[byte]string{nfprotoV4: "ipv4", nfprotoV6: "ipv6"}[r.First[0]]
+		return map[byte]string{NFProtoV4: "ipv4", NFProtoV6: "ipv6"}[r.First[0]]
 	case (f == IIF || f == OIF) && bytes.Equal(r.First, r.Last):
 		return fmt.Sprint(binary.NativeEndian.Uint32(r.First))
 	case f == CTState && bytes.Equal(r.First, r.Last):
 		if names := stateNames(binary.NativeEndian.Uint32(r.First)); names != "" {
 			return names
 		}
-	case f == DaddrType && bytes.Equal(r.First, native32(rtnLocal)):
+	case f == DaddrType && bytes.Equal(r.First, Native32(RTNLocal)):
 		return "local"
 	}
 	first, last := f.written(r.First), f.written(r.Last)

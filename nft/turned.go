@@ -2,8 +2,8 @@ package nft
 
 import "slices"
 
-// turned are the rules that answers come to, read the other way round.
-func (r *Ruleset) turned() *Ruleset {
+// Turned are the rules that answers come to, read the other way round.
+func (r *Ruleset) Turned() *Ruleset {
 	if r.back != nil {
 		return r.back
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 	"github.com/voipbl/voipbl/ruleset"
 )
 
@@ -332,7 +333,7 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 	}
 	packet := f.packet(a, by, l)
 	packet.Away = p.away
-	native := f.Native != nil && f.Native.MayStop(packet)
+	native := f.Native != nil && nftwalk.MayStop(f.Native, packet)
 	if !native && !slices.ContainsFunc(f.all, func(of filter) bool { return iptwalk.MayStop(of.saved, l.along) }) {
 		return nil
 	}
@@ -350,8 +351,8 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 	if !native {
 		return all
 	}
-	packet.Others = nft.Others(others[len(f.all)])
-	for _, s := range f.Native.Stops(packet, a.ports) {
+	packet.Others = nftwalk.Others(others[len(f.all)])
+	for _, s := range nftwalk.Stops(f.Native, packet, a.ports) {
 		if a.from.IsValid() || !s.ForSource {
 			all = append(all, stop{Obstacle: nativeObstacle(s, l), answers: l.answers(), ports: s.In})
 		}
@@ -359,8 +360,8 @@ func (f *filters) stopsOf(p part, by string) (all []stop) {
 	return all
 }
 
-func (f *filters) packet(a admission, by string, l leg) nft.Packet {
-	return nft.Packet{
+func (f *filters) packet(a admission, by string, l leg) nftwalk.Packet {
+	return nftwalk.Packet{
 		Source: a.from, Is6: f.family == iptables.IPv6, Proto: a.proto, Interface: by, Here: f.here(),
 		Forwarded: l.along == iptwalk.Onwards || l.along == iptwalk.Answered, Answers: l.answers(),
 		To: l.to.To, ToPort: l.to.ToPort, AnyPort: l.to.AnyPort, Left: f.Left,
@@ -369,7 +370,7 @@ func (f *filters) packet(a admission, by string, l leg) nft.Packet {
 
 // affects returns, for each backend's rules and last for native ones, what all others may do to
 // the packets. For answers it includes what the others do to the packets that are answered.
-func (f *filters) affects(p nft.Packet, l leg) (all []iptwalk.Others) {
+func (f *filters) affects(p nftwalk.Packet, l leg) (all []iptwalk.Others) {
 	each := f.affecting(p, l)
 	for i := range each {
 		all = append(all, allBut(each, i))
@@ -385,12 +386,12 @@ func (f *filters) affects(p nft.Packet, l leg) (all []iptwalk.Others) {
 }
 
 // affecting returns what each backend's rules and, last, native ones may do to packets.
-func (f *filters) affecting(p nft.Packet, l leg) (all []iptwalk.Others) {
+func (f *filters) affecting(p nftwalk.Packet, l leg) (all []iptwalk.Others) {
 	for _, t := range f.all {
 		all = append(all, t.follows(l).Affects(p.Source))
 	}
 	if f.Native != nil {
-		all = append(all, iptwalk.Others(f.Native.Affects(p)))
+		all = append(all, iptwalk.Others(nftwalk.Affects(f.Native, p)))
 	}
 	return all
 }
@@ -439,7 +440,7 @@ func ruleObstacle(t familyTracer, s iptwalk.Stop, l leg, owners []string) Obstac
 }
 
 // nativeObstacle describes a table or chain of nftables that drops packets, without the packets.
-func nativeObstacle(s nft.Stop, l leg) Obstacle {
+func nativeObstacle(s nftwalk.Stop, l leg) Obstacle {
 	kind := nft.WhatIs(s.Of)
 	return Obstacle{
 		Kind:   DroppedElsewhere,

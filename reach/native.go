@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
@@ -49,7 +50,7 @@ func OtherOwners(rules []KernelRules, native *nft.Ruleset) []string {
 		}
 	}
 	if native != nil {
-		for _, o := range native.Owners() {
+		for _, o := range nftwalk.Owners(native) {
 			if o.Closes {
 				owners = append(owners, o.Name)
 			}
@@ -67,7 +68,7 @@ func Published(rules []KernelRules, native *nft.Ruleset, f iptables.Family) []ip
 		all = append(all, iptwalk.PublishedPorts(k.Saved[f])...)
 	}
 	if native != nil {
-		for _, p := range native.Published(f == iptables.IPv6) {
+		for _, p := range nftwalk.PublishedPorts(native, f == iptables.IPv6) {
 			all = append(all, iptwalk.Published{Proto: p.Proto, Ports: p.Ports, To: p.To, Chain: p.Table + " " + p.Chain, ToPort: p.ToPort, AnyPort: p.AnyPort})
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 )
 
 // Whose rule or set keeps packets out: the values of Place.Kind.
@@ -259,9 +260,9 @@ func (p *PlacesFinder) endsTurned(at Place, q netip.Prefix, t part, by string, o
 			return same(is.Where, is.Rule) && is.Certain && !is.Containers && len(is.LetIn) == 0
 		})
 	}
-	native := nft.Packet{Source: q, Interface: by, Here: p.way.here(), Proto: t.proto, Port: max(t.ports.First, 1), ToPort: t.to.ToPort, Others: nft.Others(allBut(others, len(p.tracers)))}
-	found, _ := p.native.rules.BySource(native)
-	return slices.ContainsFunc(found, func(d nft.DropPlace) bool {
+	native := nftwalk.Packet{Source: q, Interface: by, Here: p.way.here(), Proto: t.proto, Port: max(t.ports.First, 1), ToPort: t.to.ToPort, Others: nftwalk.Others(allBut(others, len(p.tracers)))}
+	found, _ := nftwalk.BySource(p.native.rules, native)
+	return slices.ContainsFunc(found, func(d nftwalk.DropPlace) bool {
 		is := p.native.place(d, q, false)
 		return same(is.Where, is.Rule) && is.Certain
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 )
 
 // nativeRules are the rules of nf_tables that iptables' tools do not show.
@@ -26,7 +27,7 @@ func readNative(ctx context.Context, rules []KernelRules) (*nativeRules, error) 
 		return nil, err
 	}
 	n := &nativeRules{rules: ruleset, owners: make(map[string]string)}
-	for _, o := range ruleset.Owners() {
+	for _, o := range nftwalk.Owners(ruleset) {
 		for _, table := range o.Tables {
 			if !strings.HasPrefix(o.Name, "nftables") {
 				n.owners[table] = o.Name
@@ -44,7 +45,7 @@ func (n *nativeRules) of(q netip.Prefix, by string, others iptwalk.Others) (plac
 		return nil, false
 	}
 	for _, forwarded := range []bool{false, true} {
-		found, some := n.rules.BySource(nft.Packet{Source: q, Interface: by, Here: n.here, Forwarded: forwarded, Others: nft.Others(others)})
+		found, some := nftwalk.BySource(n.rules, nftwalk.Packet{Source: q, Interface: by, Here: n.here, Forwarded: forwarded, Others: nftwalk.Others(others)})
 		cut = cut || some
 		for _, d := range found {
 			p := n.place(d, q, forwarded)
@@ -64,10 +65,10 @@ func (n *nativeRules) affects(q netip.Prefix) iptwalk.Others {
 	if n == nil {
 		return iptwalk.Others{}
 	}
-	return iptwalk.Others(n.rules.Affects(nft.Packet{Source: q, Here: n.here}))
+	return iptwalk.Others(nftwalk.Affects(n.rules, nftwalk.Packet{Source: q, Here: n.here}))
 }
 
-func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Place {
+func (n *nativeRules) place(d nftwalk.DropPlace, q netip.Prefix, forwarded bool) Place {
 	by := n.owners[d.Table]
 	p := Place{
 		Where: "nftables, " + d.Table + " " + d.Chain, Kind: ByOther, By: by, Rule: d.Rule, Set: d.Set,
@@ -94,7 +95,7 @@ func (n *nativeRules) place(d nft.DropPlace, q netip.Prefix, forwarded bool) Pla
 	return p
 }
 
-func nativeRemedy(p Place, d nft.DropPlace, q netip.Prefix) string {
+func nativeRemedy(p Place, d nftwalk.DropPlace, q netip.Prefix) string {
 	entry := cidr.Text(q)
 	if p.Entry != nil {
 		entry = cidr.Text(*p.Entry)

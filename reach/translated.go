@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
-	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/nftwalk"
 	"github.com/voipbl/voipbl/ruleset"
 )
 
@@ -64,8 +64,8 @@ func (f *filters) part(a admission, by string) (parts []part) {
 			}))
 		}
 	}
-	if is6 := f.family == iptables.IPv6; f.Native != nil && f.Native.Translates(is6) {
-		cut(f.kindsOf("native "+a.proto, func() [][]iptables.PortRange { return f.Native.NATKinds(a.proto, is6) }))
+	if is6 := f.family == iptables.IPv6; f.Native != nil && nftwalk.Translates(f.Native, is6) {
+		cut(f.kindsOf("native "+a.proto, func() [][]iptables.PortRange { return nftwalk.NATKinds(f.Native, a.proto, is6) }))
 	}
 	for _, kind := range kinds {
 		for _, ports := range kind {
@@ -110,10 +110,10 @@ func (f *filters) translate(p *part, by string) {
 		p.turn(to.Share == iptwalk.AllOf && (to.Local || isOwn(f.own(), to.To)), to.ToPort, to.AnyPort, stop{Obstacle: o})
 	}
 	if f.Native != nil {
-		packet.Others = nft.Others(others[len(f.all)])
-		if to := f.Native.Translated(packet); to != nil {
+		packet.Others = nftwalk.Others(others[len(f.all)])
+		if to := nftwalk.Translated(f.Native, packet); to != nil {
 			found++
-			s := nativeObstacle(nft.Stop{Of: to.Table}, toHere)
+			s := nativeObstacle(nftwalk.Stop{Of: to.Table}, toHere)
 			s.Remedy = fmt.Sprintf("take the rule out (\"nft list table %s\" shows it)", to.Table)
 			if to.Certain && isLost(to.To, by) {
 				p.lose(s, "redirect"+portOption(" to :%d", to.Port))

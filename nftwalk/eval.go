@@ -1,4 +1,4 @@
-package nft
+package nftwalk
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/internal/steps"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // truth is the answer to whether a packet matches.
@@ -57,13 +58,13 @@ type Packet struct {
 	// Left are the steps that whoever asks may still take in all; nil: as many as in each walk.
 	Left *steps.Left
 
-	strange  bool     // they are a stranger's, although Source is known
-	tracking tracking // by the rules that the packets have come through
-	lookedUp truth    // see Chain.lookedUp
-	left     *int     // how many steps there may be in all; nil: as many as in each walk
-	index    int      // of the interface; 0: not known
-	sent     bool     // they have been sent on
-	past     []string // tables and base chains that they are not to come to, as Named has them
+	strange  bool         // they are a stranger's, although Source is known
+	tracking nft.Tracking // by the rules that the packets have come through
+	lookedUp truth        // see Chain.lookedUp
+	left     *int         // how many steps there may be in all; nil: as many as in each walk
+	index    int          // of the interface; 0: not known
+	sent     bool         // they have been sent on
+	past     []string     // tables and base chains that they are not to come to, as Named has them
 }
 
 // Others is what rules of another kind may do to packets: the kernel keeps one connection
@@ -96,11 +97,11 @@ type span struct {
 func exactly(b ...byte) span { return span{first: b, last: b, known: true} }
 
 // span returns what is known of a field. mark is what the rules have made of the mark.
-func (p Packet) span(f Field, mark []byte) span {
+func (p Packet) span(f nft.Field, mark []byte) span {
 	is6 := p.is6()
 	switch f {
-	case Saddr4, Saddr6:
-		if is6 != (f == Saddr6) {
+	case nft.Saddr4, nft.Saddr6:
+		if is6 != (f == nft.Saddr6) {
 			return span{never: true}
 		}
 		if p.stranger() {
@@ -108,30 +109,30 @@ func (p Packet) span(f Field, mark []byte) span {
 		}
 		masked := p.Source.Masked()
 		first := masked.Addr().AsSlice()
-		return span{first: first, last: lastOf(first, masked.Bits()), known: true}
-	case Daddr4, Daddr6:
-		if is6 == (f == Daddr6) && p.sent && p.To.IsValid() {
+		return span{first: first, last: nft.LastOf(first, masked.Bits()), known: true}
+	case nft.Daddr4, nft.Daddr6:
+		if is6 == (f == nft.Daddr6) && p.sent && p.To.IsValid() {
 			return exactly(p.To.AsSlice()...)
 		}
-		return span{never: is6 != (f == Daddr6)}
-	case NFProto:
+		return span{never: is6 != (f == nft.Daddr6)}
+	case nft.NFProto:
 		if is6 {
-			return exactly(nfprotoV6)
+			return exactly(nft.NFProtoV6)
 		}
-		return exactly(nfprotoV4)
-	case EtherType:
+		return exactly(nft.NFProtoV4)
+	case nft.EtherType:
 		if is6 {
-			return exactly(etherIPv6>>8, etherIPv6&0xff)
+			return exactly(nft.EtherIPv6>>8, nft.EtherIPv6&0xff)
 		}
-		return exactly(etherIPv4>>8, etherIPv4&0xff)
-	case L4Proto:
+		return exactly(nft.EtherIPv4>>8, nft.EtherIPv4&0xff)
+	case nft.L4Proto:
 		switch p.Proto {
 		case "tcp":
-			return exactly(protoTCP)
+			return exactly(nft.ProtoTCP)
 		case "udp":
-			return exactly(protoUDP)
+			return exactly(nft.ProtoUDP)
 		}
-	case Dport:
+	case nft.Dport:
 		if p.sent && (p.ToPort != 0 || p.AnyPort) {
 			if p.Port = p.ToPort; p.AnyPort {
 				return span{}
@@ -140,25 +141,25 @@ func (p Packet) span(f Field, mark []byte) span {
 		if p.Proto != "" && p.Port != 0 {
 			return exactly(byte(p.Port>>8), byte(p.Port))
 		}
-	case IIFName:
+	case nft.IIFName:
 		if p.Interface != "" {
-			return exactly(fill([]byte(p.Interface), 16, 0)...)
+			return exactly(nft.Fill([]byte(p.Interface), 16, 0)...)
 		}
-	case IIF:
+	case nft.IIF:
 		if p.index != 0 {
-			return exactly(native32(uint32(p.index))...)
+			return exactly(nft.Native32(uint32(p.index))...)
 		}
-	case CTState:
-		return p.tracking.state(p.lookedUp, p.Answers)
-	case PktType:
+	case nft.CTState:
+		return ctState(p.tracking, p.lookedUp, p.Answers)
+	case nft.PktType:
 		if !p.Answers {
 			return exactly(0) // PACKET_HOST
 		}
-	case DaddrType:
+	case nft.DaddrType:
 		if !p.Forwarded {
-			return exactly(native32(rtnLocal)...)
+			return exactly(nft.Native32(nft.RTNLocal)...)
 		}
-	case MarkField:
+	case nft.MarkField:
 		if mark != nil {
 			return exactly(mark...)
 		}
@@ -167,7 +168,7 @@ func (p Packet) span(f Field, mark []byte) span {
 }
 
 // in tells whether a span is within ranges.
-func (s span) in(ranges []Range) truth {
+func (s span) in(ranges []nft.Range) truth {
 	t := no
 	for _, r := range ranges {
 		switch {
@@ -181,8 +182,8 @@ func (s span) in(ranges []Range) truth {
 }
 
 // inRanges tells whether the packets match ranges of a field.
-func (p Packet) inRanges(m *Match, mark []byte) truth {
-	if m.Fields[0] == CTState {
+func (p Packet) inRanges(m *nft.Match, mark []byte) truth {
+	if m.Fields[0] == nft.CTState {
 		if each := p.settled(); len(each) > 1 {
 			t := each[0].inRanges(m, mark)
 			if slices.ContainsFunc(each[1:], func(p Packet) bool { return p.inRanges(m, mark) != t }) {
@@ -193,14 +194,14 @@ func (p Packet) inRanges(m *Match, mark []byte) truth {
 	}
 	f, s := m.Fields[0], p.span(m.Fields[0], mark)
 	switch {
-	case (f == Daddr4 || f == Daddr6) && !s.never && m.Mask == nil && len(p.here()) > 0:
+	case (f == nft.Daddr4 || f == nft.Daddr6) && !s.never && m.Mask == nil && len(p.here()) > 0:
 		return p.eachHere(func(s span) truth { return s.in(m.Ranges) })
 	case s.never:
 		return no
 	case m.Mask != nil:
-		if f == CTStatus && !p.Forwarded && !p.Answers && bytes.Equal(and(m.Mask, native32(ctNATBits)), m.Mask) {
-			if s = exactly(native32(0)...); p.ToPort != 0 { // else nothing has been translated that comes to this host
-				s = exactly(native32(ctDNAT)...)
+		if f == nft.CTStatus && !p.Forwarded && !p.Answers && bytes.Equal(and(m.Mask, nft.Native32(nft.CTNATBits)), m.Mask) {
+			if s = exactly(nft.Native32(0)...); p.ToPort != 0 { // else nothing has been translated that comes to this host
+				s = exactly(nft.Native32(nft.CtDNAT)...)
 			}
 		}
 		if !s.known || !bytes.Equal(s.first, s.last) {
@@ -216,7 +217,7 @@ func (p Packet) inRanges(m *Match, mark []byte) truth {
 			return yes
 		}
 	}
-	if f.isSource() || onlyLoopback(f, m.Ranges) {
+	if f.IsSource() || nft.OnlyLoopback(f, m.Ranges) {
 		return no // of a stranger; no packet from elsewhere comes in by lo
 	}
 	return perhaps
@@ -251,7 +252,7 @@ func (p Packet) eachHere(holds func(span) truth) truth {
 	return perhaps
 }
 
-func isAll(r Range) bool {
+func isAll(r nft.Range) bool {
 	return len(bytes.Trim(r.First, "\x00")) == 0 && len(bytes.Trim(r.Last, "\xff")) == 0
 }
 
@@ -265,18 +266,18 @@ func and(a, b []byte) []byte {
 
 // has tells which elements of a set the packets may be in, and whether they are in it for
 // certain. entry is the one that holds them, if there is just one.
-func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t truth) {
+func (p Packet) has(s *nft.Set, fields []nft.Field, mark []byte) (found []nft.Element, t truth) {
 	if s == nil {
 		return nil, perhaps
 	}
-	if slices.Contains(fields, CTState) {
+	if slices.Contains(fields, nft.CTState) {
 		if each := p.settled(); len(each) > 1 {
 			return hasEither(each, s, fields, mark)
 		}
 	}
 	for _, f := range fields {
-		if v := p.span(f, mark); v.never || f.isSource() && p.stranger() {
-			return s.otherwise(nil, no)
+		if v := p.span(f, mark); v.never || f.IsSource() && p.stranger() {
+			return otherwise(s, nil, no)
 		}
 	}
 	if !s.Read {
@@ -284,49 +285,49 @@ func (p Packet) has(s *Set, fields []Field, mark []byte) (found []element, t tru
 	}
 	if len(fields) == 1 && !s.Concat {
 		v := p.span(fields[0], mark)
-		if f := fields[0]; (f == Daddr4 || f == Daddr6) && len(p.here()) > 0 {
-			return s.otherwise(s.elements, p.eachHere(func(v span) truth { return v.in(s.ranges()) }))
+		if f := fields[0]; (f == nft.Daddr4 || f == nft.Daddr6) && len(p.here()) > 0 {
+			return otherwise(s, s.Elements, p.eachHere(func(v span) truth { return v.in(s.Ranges()) }))
 		}
 		if !v.known {
-			if len(s.elements) == 0 {
-				return s.otherwise(nil, no)
+			if len(s.Elements) == 0 {
+				return otherwise(s, nil, no)
 			}
-			if onlyLoopback(fields[0], s.ranges()) {
-				return s.otherwise(nil, no)
+			if nft.OnlyLoopback(fields[0], s.Ranges()) {
+				return otherwise(s, nil, no)
 			}
-			return s.otherwise(s.elements, perhaps)
+			return otherwise(s, s.Elements, perhaps)
 		}
-		found, all := s.find(v.first, v.last)
+		found, all := s.Find(v.first, v.last)
 		switch {
 		case len(found) == 0:
-			return s.otherwise(nil, no)
+			return otherwise(s, nil, no)
 		case !all:
-			return s.otherwise(found, perhaps)
+			return otherwise(s, found, perhaps)
 		}
 		return found, yes
 	}
 	t = no
-	for _, e := range s.elements {
+	for _, e := range s.Elements {
 		switch p.inBox(e, fields, mark) {
 		case yes:
-			return []element{e}, yes
+			return []nft.Element{e}, yes
 		case perhaps:
 			found, t = append(found, e), perhaps
 		}
 	}
-	return s.otherwise(found, t)
+	return otherwise(s, found, t)
 }
 
 // hasEither is has for packets that are one of several.
-func hasEither(each []Packet, s *Set, fields []Field, mark []byte) (found []element, t truth) {
+func hasEither(each []Packet, s *nft.Set, fields []nft.Field, mark []byte) (found []nft.Element, t truth) {
 	found, t = each[0].has(s, fields, mark)
 	for _, p := range each[1:] {
 		more, of := p.has(s, fields, mark)
-		if of != t || !slices.EqualFunc(found, more, element.same) {
+		if of != t || !slices.EqualFunc(found, more, nft.Element.Same) {
 			t = perhaps
 		}
 		for _, e := range more {
-			if !slices.ContainsFunc(found, e.same) {
+			if !slices.ContainsFunc(found, e.Same) {
 				found = append(found[:len(found):len(found)], e)
 			}
 		}
@@ -335,27 +336,27 @@ func hasEither(each []Packet, s *Set, fields []Field, mark []byte) (found []elem
 }
 
 // otherwise adds the element for all other keys.
-func (s *Set) otherwise(found []element, t truth) ([]element, truth) {
+func otherwise(s *nft.Set, found []nft.Element, t truth) ([]nft.Element, truth) {
 	switch {
-	case s.rest == nil:
+	case s.Rest == nil:
 		return found, t
 	case t == no:
-		return []element{*s.rest}, yes
+		return []nft.Element{*s.Rest}, yes
 	}
-	return append(found[:len(found):len(found)], *s.rest), perhaps
+	return append(found[:len(found):len(found)], *s.Rest), perhaps
 }
 
 // inBox tells whether the packets are within an element of a concatenation.
-func (p Packet) inBox(e element, fields []Field, mark []byte) truth {
+func (p Packet) inBox(e nft.Element, fields []nft.Field, mark []byte) truth {
 	t, at := yes, 0
 	for _, f := range fields {
-		length := f.length()
-		if length == 0 || at+length > len(e.first) || at+length > len(e.last) {
+		length := f.Length()
+		if length == 0 || at+length > len(e.First) || at+length > len(e.Last) {
 			return perhaps
 		}
-		r := Range{e.first[at : at+length], e.last[at : at+length]}
+		r := nft.Range{First: e.First[at : at+length], Last: e.Last[at : at+length]}
 		at += (length + 3) / 4 * 4
-		t = min(t, p.inRanges(&Match{Fields: []Field{f}, Ranges: []Range{r}}, mark))
+		t = min(t, p.inRanges(&nft.Match{Fields: []nft.Field{f}, Ranges: []nft.Range{r}}, mark))
 	}
 	return t
 }

@@ -1,10 +1,13 @@
-package nft
+package nftwalk
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/voipbl/voipbl/internal/testnft"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // from are packets of an address or a network.
@@ -134,7 +137,7 @@ func TestFate(t *testing.T) {
 		{"odd.nft", from("45.3.0.1").by("host1").to("udp", 1), "bridge frames in: perhaps, by source, 45.3.0.1/32"},
 	} {
 		t.Run(fmt.Sprint(test.rules, " ", test.packet), func(t *testing.T) {
-			if got := short(loaded(t, test.rules).Fate(test.packet)); got != test.want {
+			if got := short(FateOf(testnft.Loaded(t, test.rules), test.packet)); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -144,12 +147,12 @@ func TestFate(t *testing.T) {
 // TestFateWithoutElements is certain of nobody in sets that were not read, and of a
 // stranger as before.
 func TestFateWithoutElements(t *testing.T) {
-	loaded(t, "filter.nft")
-	r := read(t, Options{})
-	if got, want := short(r.Fate(Packet{Proto: "udp", Port: 5060})), "inet filter input: certain"; got != want {
+	testnft.Loaded(t, "filter.nft")
+	r := testnft.Read(t, nft.Options{})
+	if got, want := short(FateOf(r, Packet{Proto: "udp", Port: 5060})), "inet filter input: certain"; got != want {
 		t.Errorf("a stranger: %s", got)
 	}
-	if got, want := short(r.Fate(from("45.95.7.7").to("udp", 5060))), "inet filter input: perhaps, by source, @blocked; inet filter input: perhaps"; got != want {
+	if got, want := short(FateOf(r, from("45.95.7.7").to("udp", 5060))), "inet filter input: perhaps, by source, @blocked; inet filter input: perhaps"; got != want {
 		t.Errorf("got %s", got)
 	}
 }
@@ -165,10 +168,10 @@ func TestOwners(t *testing.T) {
 		"odd.nft":       "nftables (inet odd) inet odd true, nftables (netdev edge) netdev edge false, nftables (bridge frames) bridge frames false",
 	} {
 		t.Run(rules, func(t *testing.T) {
-			loaded(t, rules)
+			testnft.Loaded(t, rules)
 			for _, elements := range []bool{false, true} {
 				var got []string
-				for _, o := range read(t, Options{Elements: elements}).Owners() {
+				for _, o := range Owners(testnft.Read(t, nft.Options{Elements: elements})) {
 					got = append(got, fmt.Sprint(o.Name, " ", strings.Join(o.Tables, ","), " ", o.Closes))
 				}
 				if strings.Join(got, ", ") != want {
@@ -188,10 +191,10 @@ func TestPublished(t *testing.T) {
 		"filter.nft":    {"", ""},
 	} {
 		t.Run(rules, func(t *testing.T) {
-			r := loaded(t, rules)
+			r := testnft.Loaded(t, rules)
 			for i, is6 := range []bool{false, true} {
 				var got []string
-				for _, p := range r.Published(is6) {
+				for _, p := range PublishedPorts(r, is6) {
 					got = append(got, fmt.Sprint(p.Proto, " ", p.Ports.First, " ", p.To))
 				}
 				if strings.Join(got, ", ") != want[i] {

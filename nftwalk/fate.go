@@ -1,8 +1,10 @@
-package nft
+package nftwalk
 
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/nft"
 )
 
 // Fate is what the rules do to packets.
@@ -30,12 +32,12 @@ type step struct {
 
 // DropPlace is a rule, or a policy, that drops packets.
 type DropPlace struct {
-	Table  string `json:"table"` // such as "inet filter"
-	Chain  string `json:"chain"`
-	Hook   Hook   `json:"hook"`
-	Base   string `json:"-"`              // the base chain that leads there
-	Rule   string `json:"rule,omitempty"` // as nft writes it, nearly; empty for a policy
-	Handle uint64 `json:"handle,omitempty"`
+	Table  string   `json:"table"` // such as "inet filter"
+	Chain  string   `json:"chain"`
+	Hook   nft.Hook `json:"hook"`
+	Base   string   `json:"-"`              // the base chain that leads there
+	Rule   string   `json:"rule,omitempty"` // as nft writes it, nearly; empty for a policy
+	Handle uint64   `json:"handle,omitempty"`
 
 	// BehindNAT is that it stands in a base chain that packets come to with the address and
 	// port that nat has given them.
@@ -83,14 +85,14 @@ const (
 	maxSteps = 200_000 // of a walk; see Fate.Cut
 )
 
-// Fate tells what becomes of packets as they come in, for this host or to be forwarded, and
-// of the answers to them, if the rules are [Ruleset.turned].
+// FateOf tells what becomes of packets as they come in, for this host or to be forwarded, and
+// of the answers to them, if the rules are [nft.Ruleset.Turned].
 // The packets begin something new: what belongs to a connection that there is passes more
 // rules than these.
-func (r *Ruleset) Fate(p Packet) Fate {
+func FateOf(r *nft.Ruleset, p Packet) Fate {
 	var all Fate
-	for i, p := range r.by(p) {
-		f := r.fate(p)
+	for i, p := range by(r, p) {
+		f := fateBy(r, p)
 		if i == 0 {
 			all = f
 			continue
@@ -125,8 +127,8 @@ func (d DropPlace) same(o DropPlace) bool {
 		d.Proto == o.Proto && slices.Equal(d.Ports, o.Ports)
 }
 
-// fate is Fate for packets by one interface.
-func (r *Ruleset) fate(p Packet) Fate {
+// fateBy is Fate for packets by one interface.
+func fateBy(r *nft.Ruleset, p Packet) Fate {
 	w := newWalk(r, p)
 	w.through()
 	return w.fate
@@ -136,8 +138,8 @@ func (r *Ruleset) fate(p Packet) Fate {
 func (w *walk) through() {
 	p := w.packet
 	for _, h := range p.hooks() {
-		for _, c := range w.rules.base(h, p.is6()) {
-			if slices.Contains(p.past, Named(c.Table.String(), c.Chain.Name)) || p.Away && h == Prerouting && c.Priority >= priorityNATDest {
+		for _, c := range base(w.rules, h, p.is6()) {
+			if slices.Contains(p.past, nft.Named(c.Table.String(), c.Chain.Name)) || p.Away && h == nft.Prerouting && c.Priority >= priorityNATDest {
 				continue
 			}
 			from := way{area: area{unclear: !p.seesAll(c)}}

@@ -1,4 +1,4 @@
-package nft
+package nftwalk
 
 import (
 	"fmt"
@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/voipbl/voipbl/internal/testnft"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // TestFateIsWhatHappens sends packets through rules in the kernel, and compares what
@@ -45,8 +47,8 @@ func TestFateIsWhatHappens(t *testing.T) {
 					}
 				}
 			}
-			apply(t, rules)
-			r := read(t, Options{Elements: true})
+			testnft.Apply(t, rules)
+			r := testnft.Read(t, nft.Options{Elements: true})
 			dropped, passed := 0, 0
 			for _, source := range sources {
 				to := four
@@ -55,7 +57,7 @@ func TestFateIsWhatHappens(t *testing.T) {
 				}
 				for _, port := range ports {
 					p := from(source).to("udp", port).by("host1").at(four.String(), six.String())
-					f := r.Fate(p)
+					f := FateOf(r, p)
 					if !f.Dropped && len(f.Drops) > 0 || p.published(r) {
 						continue
 					}
@@ -78,8 +80,8 @@ func TestFateIsWhatHappens(t *testing.T) {
 }
 
 // published reports whether packets are sent on to a container.
-func (p Packet) published(r *Ruleset) bool {
-	for _, o := range r.Published(p.is6()) {
+func (p Packet) published(r *nft.Ruleset) bool {
+	for _, o := range PublishedPorts(r, p.is6()) {
 		if o.Proto == p.Proto && o.Ports.First <= p.Port && p.Port <= o.Ports.Last {
 			return true
 		}

@@ -1,15 +1,17 @@
-package nft
+package nftwalk
 
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/voipbl/voipbl/nft"
 )
 
 // newWalk is a walk that has not begun.
-func newWalk(r *Ruleset, p Packet) *walk {
-	w := &walk{rules: r, packet: p, changed: make(map[*Set][]area)}
+func newWalk(r *nft.Ruleset, p Packet) *walk {
+	w := &walk{rules: r, packet: p, changed: make(map[*nft.Set][]area)}
 	if p.Others.Untracks && !(p.Others.Apart && p.stranger()) {
-		w.packet.tracking = unclear
+		w.packet.tracking = nft.MaybeTracked
 	}
 	if p.Others.Marks && !p.stranger() {
 		w.marked = &hit{}
@@ -18,19 +20,19 @@ func newWalk(r *Ruleset, p Packet) *walk {
 }
 
 // trail notes what may end the way of some packets.
-func (w *walk) trail(r *Rule, all bool) {
+func (w *walk) trail(r *nft.Rule, all bool) {
 	w.fate.trail = append(w.fate.trail, step{r.Handle, all})
 }
 
 // walk is a walk through the rules.
 type walk struct {
-	rules  *Ruleset
+	rules  *nft.Ruleset
 	packet Packet
 	fate   Fate
 	steps  int
 	nat    []Translation // what nat may do to packets
 
-	changed map[*Set][]area // sets that rules add packets to, and which packets
+	changed map[*nft.Set][]area // sets that rules add packets to, and which packets
 
 	chain    at
 	mark     []byte // nil: not known
@@ -74,7 +76,7 @@ const (
 // base walks a base chain, and reports whether no packet is left.
 func (w *walk) base(c at, from way) bool {
 	w.chain, w.accepted, w.returned, w.mark = c, nil, nil, nil
-	w.packet.lookedUp = c.Chain.lookedUp()
+	w.packet.lookedUp = lookedUp(c.Chain)
 	switch w.walk(c, from, 0) {
 	case gone:
 		return !from.unclear
@@ -130,7 +132,7 @@ func (p Packet) mayGoOn() bool {
 }
 
 // rule goes through a rule. returned is that all packets leave the chain.
-func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
+func (w *walk) rule(c at, r *nft.Rule, from way, depth int) (e end, returned bool) {
 	here, all := from, true // the packets that have matched so far, and whether that is all
 	for i := range r.Steps {
 		s := &r.Steps[i]
@@ -144,9 +146,9 @@ func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
 			if here.source != nil {
 				w.marked = here.source
 			}
-		case s.Track != plain:
+		case s.Track != nft.Tracked:
 			everything := all && !here.some && !here.unclear && len(w.accepted)+len(w.returned) == 0
-			w.packet.tracking = w.packet.tracking.become(s.Track, w.packet.lookedUp, everything)
+			w.packet.tracking = become(w.packet.tracking, s.Track, w.packet.lookedUp, everything)
 		case s.Add != nil:
 			switch w.adds(c, s.Add, &here) {
 			case no:
@@ -155,7 +157,7 @@ func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
 				here.unclear, all = true, false
 			}
 		case s.NAT != nil:
-			if !s.NAT.is(w.packet.is6()) {
+			if !s.NAT.About(w.packet.is6()) {
 				continue
 			}
 			w.trail(r, all)
@@ -182,15 +184,15 @@ func (w *walk) rule(c at, r *Rule, from way, depth int) (e end, returned bool) {
 }
 
 // match narrows the packets down to those that match.
-func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
-	here.ported = here.ported || slices.Contains(m.Fields, Dport)
+func (w *walk) match(c at, r *nft.Rule, m *nft.Match, here *way) truth {
+	here.ported = here.ported || slices.Contains(m.Fields, nft.Dport)
 	set := c.Sets[m.Set]
 	var t truth
-	var found []element
+	var found []nft.Element
 	switch {
-	case len(m.Fields) == 1 && m.Fields[0] == L4Proto && here.proto != 0:
+	case len(m.Fields) == 1 && m.Fields[0] == nft.L4Proto && here.proto != 0:
 		known := w.packet
-		known.Proto = protoName(here.proto)
+		known.Proto = nft.ProtoName(here.proto)
 		if t = known.asks(set, m, w.mark, &found); known.Proto == "" {
 			t = perhaps
 		}
@@ -213,10 +215,10 @@ func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
 			w.source(m, set, found, here)
 		}
 	}
-	if slices.ContainsFunc(m.Fields, Field.isSource) {
+	if slices.ContainsFunc(m.Fields, nft.Field.IsSource) {
 		here.listed = here.listed || set != nil && !set.Anonymous
 		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
-	} else if w.packet.Others.Apart && !w.packet.stranger() && m.Fields[0] == CTState {
+	} else if w.packet.Others.Apart && !w.packet.stranger() && m.Fields[0] == nft.CTState {
 		w.part(c, r, w.ofStranger(set, m, here), t, here.source)
 	}
 	return t
@@ -225,9 +227,9 @@ func (w *walk) match(c at, r *Rule, m *Match, here *way) truth {
 // divide notes that a match holds for some of the packets: for those from some of the
 // addresses, if that is all that it asks, or for nobody knows which. Of two such matches it
 // is not known whether both hold for any.
-func (w *walk) divide(fields []Field, set *Set, inSet, changed bool, here *way) {
-	byAddress := len(fields) == 1 && fields[0].isSource() && !w.packet.stranger() && !changed &&
-		(!inSet || set != nil && set.Read && !set.Concat && set.rest == nil)
+func (w *walk) divide(fields []nft.Field, set *nft.Set, inSet, changed bool, here *way) {
+	byAddress := len(fields) == 1 && fields[0].IsSource() && !w.packet.stranger() && !changed &&
+		(!inSet || set != nil && set.Read && !set.Concat && set.Rest == nil)
 	if !byAddress || here.part {
 		here.unclear = true
 	}
@@ -235,13 +237,13 @@ func (w *walk) divide(fields []Field, set *Set, inSet, changed bool, here *way) 
 }
 
 // ofStranger is what a match would be of a stranger's packets.
-func (w *walk) ofStranger(set *Set, m *Match, here *way) truth {
+func (w *walk) ofStranger(set *nft.Set, m *nft.Match, here *way) truth {
 	p := w.packet
 	p.strange = true
 	if p.Others.Apart {
-		p.tracking = plain // as far as is known of one whom others leave alone
+		p.tracking = nft.Tracked // as far as is known of one whom others leave alone
 	}
-	t := p.asks(set, m, w.mark, new([]element))
+	t := p.asks(set, m, w.mark, new([]nft.Element))
 	if t != yes && w.mayHaveChanged(set, here.area) {
 		t = perhaps
 	}
@@ -252,7 +254,7 @@ func (w *walk) ofStranger(set *Set, m *Match, here *way) truth {
 }
 
 // asks answers a match without its negation.
-func (p Packet) asks(set *Set, m *Match, mark []byte, found *[]element) (t truth) {
+func (p Packet) asks(set *nft.Set, m *nft.Match, mark []byte, found *[]nft.Element) (t truth) {
 	if m.Set == "" {
 		return p.inRanges(m, mark)
 	}
@@ -261,14 +263,14 @@ func (p Packet) asks(set *Set, m *Match, mark []byte, found *[]element) (t truth
 }
 
 // source remembers that packets came this way for where they come from.
-func (w *walk) source(m *Match, set *Set, found []element, here *way) {
+func (w *walk) source(m *nft.Match, set *nft.Set, found []nft.Element, here *way) {
 	if w.packet.stranger() || m.Set == "" && slices.ContainsFunc(m.Ranges, isAll) {
 		return
 	}
-	if slices.Contains(m.Fields, MarkField) && !m.Not && here.source == nil {
+	if slices.Contains(m.Fields, nft.MarkField) && !m.Not && here.source == nil {
 		here.source = w.marked
 	}
-	if !slices.ContainsFunc(m.Fields, Field.isSource) {
+	if !slices.ContainsFunc(m.Fields, nft.Field.IsSource) {
 		return
 	}
 	if m.Not {
@@ -285,25 +287,25 @@ func (w *walk) source(m *Match, set *Set, found []element, here *way) {
 	if m.Set == "" && m.Mask == nil && len(m.Ranges) == 1 {
 		first, last = m.Ranges[0].First, m.Ranges[0].Last
 	} else if len(found) == 1 && len(m.Fields) == 1 {
-		first, last = found[0].first, found[0].last
+		first, last = found[0].First, found[0].Last
 	}
-	h.entry = prefixOf(first, last)
+	h.entry = nft.PrefixOf(first, last)
 	here.source = h
 }
 
 // verdicts goes on by a verdict map.
-func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (end, bool) {
-	from.ported = from.ported || slices.Contains(m.Fields, Dport)
+func (w *walk) verdicts(c at, r *nft.Rule, m *nft.Map, from way, all bool, depth int) (end, bool) {
+	from.ported = from.ported || slices.Contains(m.Fields, nft.Dport)
 	set := c.Sets[m.Set]
 	found, t := w.packet.has(set, m.Fields, w.mark)
 	changed := t != yes && w.mayHaveChanged(set, from.area)
 	if changed {
 		t = perhaps
 	}
-	if slices.ContainsFunc(m.Fields, Field.isSource) {
+	if slices.ContainsFunc(m.Fields, nft.Field.IsSource) {
 		p := w.packet
 		p.strange = true
-		if theirs, of := p.has(set, m.Fields, w.mark); of != t || len(theirs) != len(found) || len(found) > 0 && !slices.Equal(theirs[0].first, found[0].first) {
+		if theirs, of := p.has(set, m.Fields, w.mark); of != t || len(theirs) != len(found) || len(found) > 0 && !slices.Equal(theirs[0].First, found[0].First) {
 			w.part(c, r, no, yes, nil)
 		}
 	}
@@ -311,21 +313,21 @@ func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (e
 		return goOn, false
 	}
 	for _, e := range found {
-		if e.verdict == nil {
+		if e.Verdict == nil {
 			continue
 		}
 		here := from
-		match := &Match{Fields: m.Fields, Ranges: []Range{{e.first, e.last}}}
+		match := &nft.Match{Fields: m.Fields, Ranges: []nft.Range{{First: e.First, Last: e.Last}}}
 		if t == perhaps {
-			if len(m.Fields) != 1 || e.first == nil || !here.narrow(match, nil) {
+			if len(m.Fields) != 1 || e.First == nil || !here.narrow(match, nil) {
 				w.divide(m.Fields, set, true, changed, &here)
 			}
 			if here.empty() {
 				continue
 			}
 		}
-		w.source(&Match{Fields: m.Fields, Set: m.Set}, set, []element{e}, &here)
-		if e, returned := w.verdict(c, r, e.verdict, here, all && t == yes, depth); e != goOn || returned {
+		w.source(&nft.Match{Fields: m.Fields, Set: m.Set}, set, []nft.Element{e}, &here)
+		if e, returned := w.verdict(c, r, e.Verdict, here, all && t == yes, depth); e != goOn || returned {
 			return e, returned
 		}
 	}
@@ -337,9 +339,9 @@ func (w *walk) verdicts(c at, r *Rule, m *Map, from way, all bool, depth int) (e
 }
 
 // verdict is the end of a rule.
-func (w *walk) verdict(c at, r *Rule, v *Verdict, here way, all bool, depth int) (e end, returned bool) {
+func (w *walk) verdict(c at, r *nft.Rule, v *nft.Verdict, here way, all bool, depth int) (e end, returned bool) {
 	switch v.Kind {
-	case Drop, Reject:
+	case nft.Drop, nft.Reject:
 		w.trail(r, all)
 		w.note(here, c.Chain.Name, r)
 		if all && !here.unclear && len(w.accepted)+len(w.returned) == 0 {
@@ -348,37 +350,37 @@ func (w *walk) verdict(c at, r *Rule, v *Verdict, here way, all bool, depth int)
 		if all {
 			return left, false
 		}
-	case Accept, Taken:
+	case nft.Accept, nft.Taken:
 		w.trail(r, all)
 		w.accepted = append(w.accepted, here.area)
 		if all {
 			return left, false
 		}
-	case Return:
+	case nft.Return:
 		w.trail(r, all)
 		if all {
 			return goOn, true
 		}
 		w.returned = append(w.returned, here.area)
-	case Jump, Goto:
+	case nft.Jump, nft.Goto:
 		to := c.Table.Chain(v.Chain)
 		if to == nil {
 			return goOn, false
 		}
-		if v.Kind == Goto {
+		if v.Kind == nft.Goto {
 			w.trail(r, all)
 		}
-		here.some, here.native = here.some || !all, here.native || r.native
+		here.some, here.native = here.some || !all, here.native || r.Native
 		if here.source != nil && here.source.not {
 			here.source = nil // what is said there is for all the rest of the world
 		}
-		e := w.walk(at{c.Table, to}, here, depth+1)
+		e := w.walk(at{Table: c.Table, Chain: to}, here, depth+1)
 		switch {
 		case all && e != goOn:
 			return e, false
-		case v.Kind == Goto && all:
+		case v.Kind == nft.Goto && all:
 			return goOn, true
-		case v.Kind == Goto:
+		case v.Kind == nft.Goto:
 			w.returned = append(w.returned, here.area)
 		}
 	}
@@ -386,13 +388,13 @@ func (w *walk) verdict(c at, r *Rule, v *Verdict, here way, all bool, depth int)
 }
 
 // note adds a place where packets are dropped: a rule, or without one the policy.
-func (w *walk) note(here way, chain string, r *Rule) {
-	if w.chain.shown && !(r != nil && r.native) && !here.native {
+func (w *walk) note(here way, chain string, r *nft.Rule) {
+	if w.chain.Shown && !(r != nil && r.Native) && !here.native {
 		return // the tools of iptables show it
 	}
 	d := DropPlace{
-		Table: w.chain.Table.String(), Chain: chain, Hook: w.chain.Hook, BehindNAT: w.chain.behindNAT(), Base: w.chain.Chain.Name,
-		Proto: protoName(here.proto), Ports: here.ports, Certain: !here.unclear,
+		Table: w.chain.Table.String(), Chain: chain, Hook: w.chain.Hook, BehindNAT: behindNAT(w.chain.Chain), Base: w.chain.Chain.Name,
+		Proto: nft.ProtoName(here.proto), Ports: here.ports, Certain: !here.unclear,
 	}
 	if r != nil {
 		d.Rule, d.Handle = r.String(), r.Handle

@@ -1,18 +1,22 @@
-package nft
+package nftwalk
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/nft"
+)
 
 // base are the base chains at a hook that packets of a family come to, in their order.
-func (r *Ruleset) base(h Hook, is6 bool) []at {
+func base(r *nft.Ruleset, h nft.Hook, is6 bool) []at {
 	var all []at
 	for i := range r.Tables {
 		t := &r.Tables[i]
-		if t.Dormant || t.Family == ARP || t.Family == IPv4 && is6 || t.Family == IPv6 && !is6 {
+		if t.Dormant || t.Family == nft.ARP || t.Family == nft.IPv4 && is6 || t.Family == nft.IPv6 && !is6 {
 			continue
 		}
 		for j := range t.Chains {
 			if c := &t.Chains[j]; c.Hook == h {
-				all = append(all, at{t, c})
+				all = append(all, at{Table: t, Chain: c})
 			}
 		}
 	}
@@ -22,6 +26,6 @@ func (r *Ruleset) base(h Hook, is6 bool) []at {
 
 // at is a chain and its table.
 type at struct {
-	*Table
-	*Chain
+	*nft.Table
+	*nft.Chain
 }

@@ -1,10 +1,11 @@
-package nft
+package nftwalk
 
 import (
 	"encoding/binary"
 	"slices"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // PortRange is the ports from First to Last, both included.
@@ -20,28 +21,28 @@ type area struct {
 
 // narrow makes an area smaller by a match of its protocol or ports that holds for some of
 // the packets. It reports whether it could.
-func (a *area) narrow(m *Match, s *Set) bool {
+func (a *area) narrow(m *nft.Match, s *nft.Set) bool {
 	if m.Not || m.Mask != nil || len(m.Fields) != 1 {
 		return false
 	}
 	ranges := m.Ranges
 	if m.Set != "" {
-		if s == nil || !s.Read || s.Concat || s.rest != nil {
+		if s == nil || !s.Read || s.Concat || s.Rest != nil {
 			return false
 		}
-		ranges = s.ranges()
+		ranges = s.Ranges()
 	}
 	return a.narrowTo(m.Fields[0], ranges)
 }
 
-func (a *area) narrowTo(f Field, ranges []Range) bool {
+func (a *area) narrowTo(f nft.Field, ranges []nft.Range) bool {
 	switch {
-	case f == L4Proto && len(ranges) == 1 && a.proto == 0 && ranges[0].First[0] == ranges[0].Last[0]:
+	case f == nft.L4Proto && len(ranges) == 1 && a.proto == 0 && ranges[0].First[0] == ranges[0].Last[0]:
 		a.proto = ranges[0].First[0]
 		return true
-	case f == L4Proto && a.proto == 0 && a.ports == nil && onlyTCPAndUDP(ranges):
+	case f == nft.L4Proto && a.proto == 0 && a.ports == nil && onlyTCPAndUDP(ranges):
 		return true // what has ports; which one is told by nothing else
-	case f == Dport && len(ranges) <= maxPorts:
+	case f == nft.Dport && len(ranges) <= maxPorts:
 		ports := []PortRange{}
 		for _, r := range ranges {
 			if len(r.First) != 2 || len(r.Last) != 2 {
@@ -67,9 +68,9 @@ func (a *area) narrowTo(f Field, ranges []Range) bool {
 // maxPorts is how many ranges of ports are told apart.
 const maxPorts = 256
 
-func onlyTCPAndUDP(ranges []Range) bool {
-	return !slices.ContainsFunc(ranges, func(r Range) bool {
-		return r.First[0] != r.Last[0] || r.First[0] != protoTCP && r.First[0] != protoUDP
+func onlyTCPAndUDP(ranges []nft.Range) bool {
+	return !slices.ContainsFunc(ranges, func(r nft.Range) bool {
+		return r.First[0] != r.Last[0] || r.First[0] != nft.ProtoTCP && r.First[0] != nft.ProtoUDP
 	})
 }
 

@@ -1,10 +1,11 @@
-package nft
+package nftwalk
 
 import (
 	"encoding/binary"
 	"slices"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // A source may be kept out without a rule that drops it: a rule for it alone sends it
@@ -18,14 +19,14 @@ const maxStepsInAll = 1 << 20
 
 // BySource are the places where packets end because of where they come from. With cut there
 // may be more: there are too many ways through the rules to follow them all.
-func (r *Ruleset) BySource(p Packet) (all []DropPlace, cut bool) {
+func BySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 	p.left = new(maxStepsInAll)
-	return r.bySource(p)
+	return bySource(r, p)
 }
 
-func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
-	r = r.metBy(p)
-	f := r.Fate(p)
+func bySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
+	r = metBy(r, p)
+	f := FateOf(r, p)
 	known := f.BySource()
 	if f.parted == nil || len(f.Drops) == len(known) || p.stranger() {
 		return known, f.Cut
@@ -35,13 +36,13 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 	var only []portrange.Of  // of each place
 	closed := portrange.Of{} // whatever becomes of a stranger's
 	for _, proto := range portrange.Protocols {
-		kinds, whole := r.kinds(proto)
+		kinds, whole := kinds(r, proto)
 		for _, ports := range kinds {
 			at := p
 			at.Proto, at.Port = proto, max(ports[0].First, 1) // nobody is at port 0
-			mine := r.Fate(at)
+			mine := FateOf(r, at)
 			at.strange = true
-			theirs := r.Fate(at)
+			theirs := FateOf(r, at)
 			if cut = cut || mine.Cut || theirs.Cut; mine.Dropped {
 				closed.Add(proto, ports...)
 			}
@@ -69,19 +70,19 @@ func (r *Ruleset) bySource(p Packet) (all []DropPlace, cut bool) {
 
 // metBy are the rules without those that neither packets nor a stranger's can match, for
 // the address that they name.
-func (r *Ruleset) metBy(p Packet) *Ruleset {
+func metBy(r *nft.Ruleset, p Packet) *nft.Ruleset {
 	stranger := p
 	stranger.strange = true
-	return r.without(func(rule *Rule) bool { return rule.passes(p) && rule.passes(stranger) })
+	return r.Without(func(rule *nft.Rule) bool { return passes(rule, p) && passes(rule, stranger) })
 }
 
 // passes reports whether a rule does nothing to packets, for the address that it names.
-func (r *Rule) passes(p Packet) bool {
+func passes(r *nft.Rule, p Packet) bool {
 	for _, s := range r.Steps {
 		switch m := s.Match; {
 		case m == nil && s.Note == "":
 			return false
-		case m == nil || m.Set != "" || !m.Fields[0].isSource():
+		case m == nil || m.Set != "" || !m.Fields[0].IsSource():
 		case p.inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]:
 			return true
 		}
@@ -108,16 +109,16 @@ func placesOf(d DropPlace, only portrange.Of) (all []DropPlace) {
 
 // kinds are the ports of a protocol, those together between which no rule tells a
 // difference. whole is false if there are more kinds.
-func (r *Ruleset) kinds(proto string) (kinds [][]PortRange, whole bool) {
-	asked, masked := r.asked(proto)
+func kinds(r *nft.Ruleset, proto string) (kinds [][]PortRange, whole bool) {
+	asked, masked := asked(r, proto)
 	kinds, whole = portrange.Kinds(asked)
 	return kinds, whole && !masked
 }
 
 // asked are the ports of a protocol that rules ask for. masked is that some ask for bits of
 // them.
-func (r *Ruleset) asked(proto string) (asked [][]PortRange, masked bool) {
-	add := func(ranges ...Range) {
+func asked(r *nft.Ruleset, proto string) (asked [][]PortRange, masked bool) {
+	add := func(ranges ...nft.Range) {
 		var ports []PortRange
 		for _, g := range ranges {
 			if len(g.First) == 2 && len(g.Last) == 2 {
@@ -131,12 +132,12 @@ func (r *Ruleset) asked(proto string) (asked [][]PortRange, masked bool) {
 		for _, c := range t.Chains {
 			for _, rule := range c.Rules {
 				for _, s := range rule.Steps {
-					if s.Match != nil && s.Match.isOther(proto) {
+					if s.Match != nil && isOther(s.Match, proto) {
 						break
 					}
-					switch of := t.valuesOf(s, Dport); {
+					switch of := t.ValuesOf(s, nft.Dport); {
 					case s.Match != nil && len(s.Match.Fields) == 1:
-						masked = masked || s.Match.Mask != nil && s.Match.Fields[0] == Dport
+						masked = masked || s.Match.Mask != nil && s.Match.Fields[0] == nft.Dport
 						add(of...)
 					default: // what else is asked for with each, or what becomes of it
 						for _, g := range of {
@@ -151,8 +152,8 @@ func (r *Ruleset) asked(proto string) (asked [][]PortRange, masked bool) {
 }
 
 // isOther reports whether a match is of another protocol.
-func (m *Match) isOther(proto string) bool {
-	return m.Fields[0] == L4Proto && m.Set == "" && (Packet{Proto: proto}).inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]
+func isOther(m *nft.Match, proto string) bool {
+	return m.Fields[0] == nft.L4Proto && m.Set == "" && (Packet{Proto: proto}).inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]
 }
 
 // passes reports whether all packets come through.
@@ -195,29 +196,29 @@ func (d DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 }
 
 // part notes a rule that packets of the source match and a stranger's do not, or the reverse.
-func (w *walk) part(c at, r *Rule, stranger, t truth, h *hit) {
+func (w *walk) part(c at, r *nft.Rule, stranger, t truth, h *hit) {
 	if stranger == t {
 		return
 	}
-	w.fate.parted = &DropPlace{Table: c.Table.String(), Chain: c.Chain.Name, Hook: w.chain.Hook, BehindNAT: w.chain.behindNAT(), Rule: r.String(), Handle: r.Handle}
+	w.fate.parted = &DropPlace{Table: c.Table.String(), Chain: c.Chain.Name, Hook: w.chain.Hook, BehindNAT: behindNAT(w.chain.Chain), Rule: r.String(), Handle: r.Handle}
 	if h != nil {
 		w.fate.parted.Set, w.fate.parted.Entry = h.set, h.entry
 	}
 }
 
 // Affects is what these rules may do to packets, for rules of another kind.
-func (r *Ruleset) Affects(p Packet) Others {
+func Affects(r *nft.Ruleset, p Packet) Others {
 	if p.Answers {
-		r = r.turned()
+		r = r.Turned()
 	}
-	all := Others{Translates: r.Translates(p.is6())}
-	for _, p := range r.by(p) {
+	all := Others{Translates: Translates(r, p.is6())}
+	for _, p := range by(r, p) {
 		w := newWalk(r, p)
 		w.through()
 		p.strange = true
 		stranger := newWalk(r, p)
 		stranger.through()
-		all.Untracks = all.Untracks || w.packet.tracking != plain || w.fate.Cut
+		all.Untracks = all.Untracks || w.packet.tracking != nft.Tracked || w.fate.Cut
 		all.Marks = all.Marks || w.marked != nil || w.fate.Cut
 		all.Apart = all.Apart || w.packet.tracking != stranger.packet.tracking
 	}

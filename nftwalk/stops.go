@@ -1,10 +1,13 @@
-package nft
+package nftwalk
 
-import "github.com/voipbl/voipbl/internal/portrange"
+import (
+	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
+)
 
 // Stop is a table, or a base chain beside those of iptables, that ends packets for certain.
 type Stop struct {
-	Of string // the table or chain; see Named
+	Of string // the table or chain; see [nft.Named]
 
 	// ForSource is that it does so for where the packets come from. Of a stranger that is a
 	// set with a name, whose members fare better: who is in it is not asked.
@@ -19,19 +22,19 @@ const maxStops = 8
 
 // Stops finds what ends packets of a protocol to some ports, all of those to a port: each
 // table that does so, and those that would do so then if it were not there.
-func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
-	if !r.MayStop(p) {
+func Stops(r *nft.Ruleset, p Packet, ports PortRange) (all []Stop) {
+	if !MayStop(r, p) {
 		return nil
 	}
 	if p.Answers {
-		r = r.turned()
+		r = r.Turned()
 	}
-	if !p.Left.Take(r.rules()) {
+	if !p.Left.Take(countRules(r)) {
 		return nil
 	}
-	r = r.metBy(p)
+	r = metBy(r, p)
 	p.left = new(maxStepsInAll)
-	kinds, _ := r.kinds(p.Proto)
+	kinds, _ := kinds(r, p.Proto)
 	for _, kind := range kinds {
 		in := portrange.Within(kind, ports)
 		if len(in) == 0 {
@@ -39,7 +42,7 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 		}
 		p.Port, p.past = max(in[0].First, 1), nil
 		for range maxStops {
-			stop, found := r.stop(p)
+			stop, found := stop(r, p)
 			if !found {
 				break
 			}
@@ -60,8 +63,8 @@ func (r *Ruleset) Stops(p Packet, ports PortRange) (all []Stop) {
 	return all
 }
 
-// rules is how many there are.
-func (r *Ruleset) rules() (n int) {
+// countRules is how many there are.
+func countRules(r *nft.Ruleset) (n int) {
 	for i := range r.Tables {
 		for _, c := range r.Tables[i].Chains {
 			n += len(c.Rules)
@@ -71,10 +74,10 @@ func (r *Ruleset) rules() (n int) {
 }
 
 // stop is the first place where all of some packets end.
-func (r *Ruleset) stop(p Packet) (s Stop, found bool) {
-	for _, d := range r.Fate(p).Drops {
+func stop(r *nft.Ruleset, p Packet) (s Stop, found bool) {
+	for _, d := range FateOf(r, p).Drops {
 		if d.All() {
-			return Stop{Of: Named(d.Table, d.Base), ForSource: d.BySource || d.listed}, true
+			return Stop{Of: nft.Named(d.Table, d.Base), ForSource: d.BySource || d.listed}, true
 		}
 	}
 	return s, false

@@ -1,4 +1,4 @@
-package nft
+package nftwalk
 
 import (
 	"fmt"
@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/internal/testnft"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // TestSteps bounds how many rules are looked at for a source, on a host with thousands.
@@ -23,8 +25,8 @@ func TestSteps(t *testing.T) {
 	for i := range 300 {
 		fmt.Fprintf(&text, "%s dport %d accept\n", portrange.Protocols[i%2], 20+i*37)
 	}
-	script(t, text.String()+"}\n}\n")
-	r := read(t, Options{Elements: true})
+	testnft.Script(t, text.String()+"}\n}\n")
+	r := testnft.Read(t, nft.Options{Elements: true})
 	for _, test := range []struct {
 		source string
 		places int
@@ -38,7 +40,7 @@ func TestSteps(t *testing.T) {
 		left := maxStepsInAll
 		p := from(test.source)
 		p.left = &left
-		places, cut := r.bySource(p)
+		places, cut := bySource(r, p)
 		if steps := maxStepsInAll - left; len(places) != test.places || cut || steps > test.most {
 			t.Errorf("%s: %d places, cut %v, %d steps: want %d places in at most %d", test.source, len(places), cut, steps, test.places, test.most)
 		}
@@ -46,7 +48,7 @@ func TestSteps(t *testing.T) {
 	left := 100
 	p := from("62.0.0.7")
 	p.left = &left
-	if _, cut := r.bySource(p); !cut {
+	if _, cut := bySource(r, p); !cut {
 		t.Error("with 100 steps all ways are said to have been followed")
 	}
 }

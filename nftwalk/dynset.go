@@ -1,8 +1,10 @@
-package nft
+package nftwalk
+
+import "github.com/voipbl/voipbl/nft"
 
 // adds tells whether the rule goes on behind an Add, and remembers what the set may have
 // or lack from then on.
-func (w *walk) adds(c at, a *Add, here *way) truth {
+func (w *walk) adds(c at, a *nft.Add, here *way) truth {
 	set := c.Sets[a.Set]
 	w.changed[set] = append(w.changed[set], here.area)
 	if a.Removes {
@@ -10,7 +12,7 @@ func (w *walk) adds(c at, a *Add, here *way) truth {
 	}
 	_, t := w.packet.has(set, a.Fields, w.mark)
 	if t != yes {
-		t = max(t, set.room(w.packet.Source.IsSingleIP()))
+		t = max(t, room(set, w.packet.Source.IsSingleIP()))
 	}
 	if a.Not {
 		t = t.not()
@@ -19,7 +21,7 @@ func (w *walk) adds(c at, a *Add, here *way) truth {
 }
 
 // room tells whether a set takes one more element, or more of them.
-func (s *Set) room(one bool) truth {
+func room(s *nft.Set, one bool) truth {
 	switch {
 	case s == nil || !s.Read:
 		return perhaps
@@ -35,7 +37,7 @@ func (s *Set) room(one bool) truth {
 
 // mayHaveChanged reports whether rules above may have put packets into a set that they had
 // not been in, or the reverse.
-func (w *walk) mayHaveChanged(set *Set, of area) bool {
+func (w *walk) mayHaveChanged(set *nft.Set, of area) bool {
 	for _, a := range w.changed[set] {
 		if set != nil && a.overlaps(of) {
 			return true

@@ -1,4 +1,4 @@
-package nft
+package nftwalk
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/voipbl/voipbl/internal/portrange"
+	"github.com/voipbl/voipbl/nft"
 )
 
 // Published is a port of this host behind which another one stands: of a container, or
@@ -21,10 +22,10 @@ type Published struct {
 	AnyPort bool   `json:"-"` // it may be any of them
 }
 
-// Published finds the rules that send packets from elsewhere, of a family, to other hosts.
-func (r *Ruleset) Published(is6 bool) []Published {
+// PublishedPorts finds the rules that send packets from elsewhere, of a family, to other hosts.
+func PublishedPorts(r *nft.Ruleset, is6 bool) []Published {
 	var found []Published
-	for _, c := range r.base(Prerouting, is6) {
+	for _, c := range base(r, nft.Prerouting, is6) {
 		if c.Type == "nat" {
 			p := publisher{at: c, is6: is6, seen: map[string]int{}}
 			p.walk(c.Chain, area{}, 0)
@@ -48,7 +49,7 @@ type publisher struct {
 // maxWalks bounds how often a chain is walked that several rules go to.
 const maxWalks = 256
 
-func (p *publisher) walk(c *Chain, from area, depth int) {
+func (p *publisher) walk(c *nft.Chain, from area, depth int) {
 	if p.seen[c.Name]++; depth > maxDepth || p.seen[c.Name] > maxWalks {
 		return
 	}
@@ -57,7 +58,7 @@ func (p *publisher) walk(c *Chain, from area, depth int) {
 	}
 }
 
-func (p *publisher) rule(c *Chain, r *Rule, here area, depth int) {
+func (p *publisher) rule(c *nft.Chain, r *nft.Rule, here area, depth int) {
 	any := Packet{Is6: p.is6}
 	for i := range r.Steps {
 		switch s := &r.Steps[i]; {
@@ -66,19 +67,19 @@ func (p *publisher) rule(c *Chain, r *Rule, here area, depth int) {
 				return
 			}
 		case s.Map != nil:
-			for _, e := range p.Sets[s.Map.Set].all() {
+			for _, e := range p.Sets[s.Map.Set].All() {
 				within := here
-				if e.first != nil && len(s.Map.Fields) == 1 {
-					within.narrowTo(s.Map.Fields[0], []Range{{e.first, e.last}})
+				if e.First != nil && len(s.Map.Fields) == 1 {
+					within.narrowTo(s.Map.Fields[0], []nft.Range{{First: e.First, Last: e.Last}})
 				}
-				p.follow(e.verdict, within, depth)
+				p.follow(e.Verdict, within, depth)
 			}
 			return
 		case s.Verdict != nil:
 			p.follow(s.Verdict, here, depth)
 			return
 		case s.NAT != nil:
-			if !s.NAT.Local && s.NAT.is(p.is6) && (!s.NAT.To.IsValid() || !s.NAT.To.IsLoopback() && s.NAT.To.Is6() == p.is6) {
+			if !s.NAT.Local && s.NAT.About(p.is6) && (!s.NAT.To.IsValid() || !s.NAT.To.IsLoopback() && s.NAT.To.Is6() == p.is6) {
 				p.add(c, s.NAT, here)
 			}
 			return
@@ -86,8 +87,8 @@ func (p *publisher) rule(c *Chain, r *Rule, here area, depth int) {
 	}
 }
 
-func (p *publisher) follow(v *Verdict, here area, depth int) {
-	if v == nil || v.Kind != Jump && v.Kind != Goto {
+func (p *publisher) follow(v *nft.Verdict, here area, depth int) {
+	if v == nil || v.Kind != nft.Jump && v.Kind != nft.Goto {
 		return
 	}
 	if to := p.Table.Chain(v.Chain); to != nil {
@@ -97,15 +98,15 @@ func (p *publisher) follow(v *Verdict, here area, depth int) {
 
 // match narrows the packets down, and reports whether any may match that come from
 // elsewhere.
-func (p *publisher) match(m *Match, any Packet, here *area) bool {
+func (p *publisher) match(m *nft.Match, any Packet, here *area) bool {
 	set := p.Sets[m.Set]
 	for _, f := range m.Fields {
 		if any.span(f, nil).never {
 			return m.Not
 		}
 	}
-	if !m.Fields[0].isAddress() && len(m.Fields) == 1 {
-		t := any.asks(set, m, nil, new([]element))
+	if !m.Fields[0].IsAddress() && len(m.Fields) == 1 {
+		t := any.asks(set, m, nil, new([]nft.Element))
 		if m.Not {
 			t = t.not()
 		}
@@ -113,7 +114,7 @@ func (p *publisher) match(m *Match, any Packet, here *area) bool {
 			return false
 		}
 	}
-	if f := m.Fields[0]; (f == Daddr4 || f == Daddr6) && !m.Not && m.Set == "" && !slices.ContainsFunc(m.Ranges, func(r Range) bool {
+	if f := m.Fields[0]; (f == nft.Daddr4 || f == nft.Daddr6) && !m.Not && m.Set == "" && !slices.ContainsFunc(m.Ranges, func(r nft.Range) bool {
 		first, ok := netip.AddrFromSlice(r.First)
 		return !ok || !first.IsLoopback()
 	}) {
@@ -123,12 +124,12 @@ func (p *publisher) match(m *Match, any Packet, here *area) bool {
 	return !here.empty()
 }
 
-func (p *publisher) add(c *Chain, n *NAT, here area) {
+func (p *publisher) add(c *nft.Chain, n *nft.NAT, here area) {
 	ports := here.ports
 	if ports == nil {
 		ports = []PortRange{portrange.All}
 	}
 	for _, r := range ports {
-		p.found = append(p.found, Published{Proto: protoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name, ToPort: n.Port, AnyPort: n.AnyPort})
+		p.found = append(p.found, Published{Proto: nft.ProtoName(here.proto), Ports: r, To: n.To, Table: p.Table.String(), Chain: c.Name, ToPort: n.Port, AnyPort: n.AnyPort})
 	}
 }

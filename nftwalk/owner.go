@@ -1,0 +1,90 @@
+package nftwalk
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/nft"
+)
+
+// Owner is a program, or an admin, whose tables these are.
+type Owner struct {
+	Name   string   `json:"name"` // such as "firewalld"; what is not known is "nftables (inet filter)"; see [nft.Named]
+	Tables []string `json:"tables"`
+
+	// Closes is that it drops what strangers send to this host: it is a firewall, beside
+	// which another one undoes what it lets in.
+	Closes bool `json:"closes"`
+}
+
+// parts are the tables, those of iptables' names once for each base chain: the rest of such
+// a table may be somebody else's.
+func parts(r *nft.Ruleset) (all []*nft.Table) {
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		if !nft.OfIPTables(t.Family, t.Name) {
+			all = append(all, t)
+			continue
+		}
+		for _, base := range t.Chains {
+			if base.Hook == "" {
+				continue
+			}
+			part := *t
+			part.Chains = slices.DeleteFunc(slices.Clone(t.Chains), func(c nft.Chain) bool { return c.Hook != "" && c.Name != base.Name })
+			all = append(all, &part)
+		}
+	}
+	return all
+}
+
+// Owners are those whose tables drop packets that come in, or send them elsewhere, in the
+// order of their tables.
+func Owners(r *nft.Ruleset) []Owner {
+	var all []Owner
+	for _, t := range parts(r) {
+		name := nft.OwnerOf(t)
+		known := !strings.HasPrefix(name, "nftables (")
+		if t.Dormant || !known && !matters(t) {
+			continue
+		}
+		at := slices.IndexFunc(all, func(o Owner) bool { return o.Name == name })
+		if at < 0 {
+			all, at = append(all, Owner{Name: name}), len(all)
+		}
+		all[at].Tables = append(all[at].Tables, t.String())
+		all[at].Closes = all[at].Closes || name == nft.Firewalld || name == nft.FreePBX && t.Name == "fpbx" || !known && closesTable(t)
+	}
+	return all
+}
+
+// matters reports whether a table may drop what comes in, or send it elsewhere.
+func matters(t *nft.Table) bool {
+	in := func(h nft.Hook) bool {
+		return h == nft.Ingress || h == nft.Prerouting || h == nft.Input || h == nft.Forward
+	}
+	ends := func(v *nft.Verdict) bool { return v.Kind == nft.Drop || v.Kind == nft.Reject }
+	drops := slices.ContainsFunc(t.Chains, func(c nft.Chain) bool {
+		return in(c.Hook) && c.Drops || slices.ContainsFunc(c.Rules, func(r nft.Rule) bool {
+			return slices.ContainsFunc(r.Steps, func(s nft.Step) bool { return s.NAT != nil || s.Verdict != nil && ends(s.Verdict) })
+		})
+	})
+	for _, s := range t.Sets {
+		drops = drops || slices.ContainsFunc(s.Elements, func(e nft.Element) bool { return e.Verdict != nil && ends(e.Verdict) })
+	}
+	return drops && slices.ContainsFunc(t.Chains, func(c nft.Chain) bool { return in(c.Hook) })
+}
+
+// closesTable reports whether a table drops some of what strangers send to this host, by what
+// is understood of it: not as a flood, and not for where it comes from.
+func closesTable(t *nft.Table) bool {
+	alone := nft.Ruleset{Tables: []nft.Table{*t}}
+	for _, is6 := range []bool{false, true} {
+		for _, d := range FateOf(&alone, Packet{Is6: is6}).Drops {
+			if !d.Unknown && d.Hook != nft.Ingress {
+				return true
+			}
+		}
+	}
+	return false
+}
