@@ -129,10 +129,13 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 	if !ok {
 		c.end()
 		return nil, &probe.RunError{Command: c.name + " status", Said: c.complaint(), Err: errF2bSilent,
-			Advice: "run it as root; systemctl status fail2ban"}
+			Advice: silentRemedy}
 	}
 	return answers, nil
 }
+
+// silentRemedy is what to do about a server that does not answer.
+const silentRemedy = "run it as root; systemctl status fail2ban"
 
 // hear reads what the client says to n questions, until it prompts for the next one.
 func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
