@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"os"
 	"time"
 
@@ -16,16 +15,6 @@ import (
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/state"
 )
-
-// RunOptions are the options of Run.
-type RunOptions struct {
-	Version    string
-	ConfigFile string
-	Load       func() (config.Config, error) // loads the configuration
-	LastGood   func() (config.Config, error) // loads the one to start with if Load fails
-	Reload     <-chan os.Signal              // signals to reload
-	Log        *slog.Logger
-}
 
 // Run keeps the host protected until ctx ends. First it puts the last good copies and the rules
 // into the kernel, without the network; if that fails, it returns the error. Then it tells
