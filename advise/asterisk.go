@@ -29,7 +29,7 @@ func writeSecurity(a *asterisk.Facts) string {
 }
 
 const (
-	securityWhy = "fail2ban is not told of attackers that only the security log names, such as wrong passwords in a challenge"
+	securityWhy = "fail2ban does not see attackers that only the security log names, such as wrong passwords in a challenge"
 	giveJail    = "add it to logpath of a jail for Asterisk, such as voipbl-asterisk, then: systemctl restart fail2ban"
 )
 
@@ -147,8 +147,8 @@ func (d *doctor) iax2() {
 	}
 	const why = "fail2ban does not learn who guesses passwords there"
 	if !x.Accounts {
-		d.note(IAX2Unlogged, Note, "if nobody uses it: put \"noload = chan_iax2.so\" below [modules] in /etc/asterisk/modules.conf, and start Asterisk anew",
-			"nobody can log in there, and each protocol less is one less to attack", "Asterisk listens for IAX2 on udp %d, without accounts", x.Ports[0].Port)
+		d.note(IAX2Unlogged, Note, "if nobody uses it: put \"noload = chan_iax2.so\" below [modules] in /etc/asterisk/modules.conf, and restart Asterisk",
+			"nobody can log in there, so it only serves attackers", "Asterisk listens for IAX2 on udp %d, without accounts", x.Ports[0].Port)
 		return
 	}
 	where := "below [general] in /etc/asterisk/iax.conf"
@@ -176,7 +176,7 @@ func (d *doctor) iaxTrunks(x *asterisk.IAX2) {
 		})
 		if len(outside) > 0 {
 			d.note(TrunkClosed, Warning, fmt.Sprintf("set \"from: any\" of the service %s (udp) in firewall.services", fw.Services[at].Name),
-				"calls from there arrive only while this host has spoken to them first", "the base rules let none in by IAX2 from %s", list(outside, 3))
+				"calls from there arrive only while this host has spoken to them first", "the base rules let nobody in by IAX2 from %s", list(outside, 3))
 		}
 	}
 }

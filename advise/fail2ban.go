@@ -21,7 +21,7 @@ func (d *doctor) fail2ban() {
 	switch {
 	case d.Facts.Fail2ban.Down && mistake == "":
 		d.note(Fail2banDown, Warning, "systemctl start fail2ban; if it is not wanted: systemctl disable fail2ban", noneBanned,
-			"fail2ban is to run from boot on, and does not run")
+			"fail2ban is enabled, but does not run")
 	case d.Facts.Fail2ban.Down:
 		d.note(Fail2banDown, Warning, remedy, noneBanned, "fail2ban does not start: %s", mistake)
 	case d.Facts.Fail2ban.Running && mistake != "":
@@ -60,7 +60,7 @@ func fail2banMistake(f fail2ban.Facts) string {
 func fail2banRemedy(f fail2ban.Facts) string {
 	if jail, ok := jailWithoutLog(f.Mistake); ok {
 		return fmt.Sprintf("printf '[%[1]s]\\nenabled = false\\n' >>/etc/fail2ban/jail.d/%[1]s.local; systemctl restart fail2ban"+
-			" (\"backend = systemd\" in place of \"enabled = false\" has it read the journal, and needs python3-systemd)", jail)
+			" (\"backend = systemd\" in place of \"enabled = false\" makes it read the journal, and needs python3-systemd)", jail)
 	}
 	if f.Mistake != "" {
 		return "mend that in /etc/fail2ban until \"fail2ban-client --test\" finds nothing, then: systemctl restart fail2ban"
@@ -84,7 +84,7 @@ const mendBans = "give the jail an action that bans into a set or a chain of ipt
 func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 	if a.Into == fail2ban.IntoNFTables {
 		d.note(Fail2banElse, Warning, mendBans,
-			"neither iptables nor \"voipbl check\" shows who is banned there, and the base rules ask only sets and chains of iptables",
+			"neither iptables nor \"voipbl check\" shows who is banned there, and the base rules use only sets and chains of iptables",
 			"fail2ban's jail %s bans in nftables (%s)", j.Name, orElse(a.Target, a.Name))
 		return
 	}
@@ -110,7 +110,7 @@ func (d *doctor) action(j fail2ban.Jail, a fail2ban.Action) {
 		default:
 			d.note(Fail2banElse, Problem, fmt.Sprintf("fail2ban-client reload --restart %s; if it stays: %s", j.Name, mendBans),
 				"addresses that it bans get in all the same",
-				"fail2ban's jail %s has banned %s in the %s %s, which no rule of INPUT asks about (%s)", j.Name, plural(banned, "address", "addresses"), kind, name, f)
+				"fail2ban's jail %s has banned %s in the %s %s, which no rule of INPUT uses (%s)", j.Name, plural(banned, "address", "addresses"), kind, name, f)
 		}
 	}
 }

@@ -299,7 +299,7 @@ func TestFindings(t *testing.T) {
 		}, []string{`problem shadowed-rule ip6tables-nft: "-A INPUT -p udp -j ACCEPT" leaves no packet for 1 rule of voipbl's: "sip for everyone, not too fast"`}},
 
 		{"a set that nobody asks", func(in *Input) { in.Rules[0] = kernel(t, firewall.NFT, true, baseRules[1:], baseRules) },
-			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT asks about (IPv4)"}},
+			[]string{"problem fail2ban-elsewhere jail asterisk has banned 1 address in the set f2b-a, which no rule of INPUT uses (IPv4)"}},
 		{"rules that cannot be read", func(in *Input) {
 			for f := range in.Rules[0].Saved {
 				in.Rules[0].Saved[f] = &iptables.Saved{Trouble: &iptables.MissingToolError{}}
@@ -311,7 +311,7 @@ func TestFindings(t *testing.T) {
 			in.Exempt = map[netip.Addr]exempt.Exemption{netip.MustParseAddr("203.0.113.9"): {Because: []exempt.Protected{{}}}}
 		}, nil},
 		{"a set of IPv6 by another name", func(in *Input) { in.Facts.Fail2ban.Jails[0].Actions[0].Target6 = "f2b-a6" },
-			[]string{"problem fail2ban-elsewhere f2b-a6, which no rule of INPUT asks about (IPv6)"}},
+			[]string{"problem fail2ban-elsewhere f2b-a6, which no rule of INPUT uses (IPv6)"}},
 		{"a chain that nobody goes to", func(in *Input) { in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "203.0.113.9") },
 			[]string{"problem fail2ban-elsewhere in the chain f2b-j"}},
 		{"a chain in the other backend", func(in *Input) {
@@ -321,10 +321,10 @@ func TestFindings(t *testing.T) {
 		{"a ban of a network", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j")
 			in.Facts.Fail2ban.Jails[0].BannedNetworks = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
-		}, []string{"problem fail2ban-elsewhere has banned 1 address in the chain f2b-j, which no rule of INPUT asks about (IPv4)"}},
+		}, []string{"problem fail2ban-elsewhere has banned 1 address in the chain f2b-j, which no rule of INPUT uses (IPv4)"}},
 		{"a chain of IPv6 alone that no rule asks about", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoChain, "f2b-j", "2001:db8::9", "2001:db8::a")
-		}, []string{"problem fail2ban-elsewhere has banned 2 addresses in the chain f2b-j, which no rule of INPUT asks about (IPv6)"}},
+		}, []string{"problem fail2ban-elsewhere has banned 2 addresses in the chain f2b-j, which no rule of INPUT uses (IPv6)"}},
 		{"something else that is named", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0] = jail("j", fail2ban.IntoOther, "x", "203.0.113.9")
 		}, nil},
@@ -394,7 +394,7 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}, {Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9", "198.51.100.7"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
 			in.Config.Allow = append(in.Config.Allow, config.Host{Prefix: one})
-		}, []string{"warning trunk-closed the base rules let none in by IAX2 from 198.51.100.7", "warning port-closed IAX2 on udp 4570"}},
+		}, []string{"warning trunk-closed the base rules let nobody in by IAX2 from 198.51.100.7", "warning port-closed IAX2 on udp 4570"}},
 		{"IAX2 for the local networks, and a trunk there", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
@@ -408,7 +408,7 @@ func TestFindings(t *testing.T) {
 		{"IAX2 for the local networks, and a trunk", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"sip.example.net"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}
-		}, []string{"warning trunk-closed the base rules let none in by IAX2 from sip.example.net"}},
+		}, []string{"warning trunk-closed the base rules let nobody in by IAX2 from sip.example.net"}},
 		{"WebSockets", func(in *Input) {
 			in.Facts.Asterisk.WebSockets = []host.WebSocket{{Port: 8088}, {Port: 8089, TLS: true}}
 		}, []string{"warning port-closed WebSockets with TLS on tcp 8089"}},
@@ -431,7 +431,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"problem fail2ban-elsewhere fail2ban's jail voipbl-asterisk has no action"}},
 		{"fail2ban that nobody wants", func(in *Input) { in.Facts.Fail2ban = &fail2ban.Facts{} }, nil},
 		{"fail2ban that was stopped", func(in *Input) { in.Facts.Fail2ban = &fail2ban.Facts{Down: true} },
-			[]string{"warning fail2ban-down fail2ban is to run from boot on, and does not run"}},
+			[]string{"warning fail2ban-down fail2ban is enabled, but does not run"}},
 		{"fail2ban that does not start", func(in *Input) {
 			in.Facts.Fail2ban = &fail2ban.Facts{Down: true, Mistake: "Have not found any log file for sshd jail"}
 		}, []string{"warning fail2ban-down fail2ban does not start: Have not found any log file for sshd jail => jail.d/sshd.local"}},

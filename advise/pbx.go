@@ -78,7 +78,7 @@ func (d *doctor) recent() {
 	}
 	slices.Sort(full)
 	d.note(RecentTooShort, Warning,
-		"start the host anew: the package sets ip_list_tot in /usr/lib/modprobe.d/voipbl.conf; without it write \"options xt_recent ip_list_tot=8192\" into /etc/modprobe.d/voipbl.conf first",
+		"reboot the host: the package sets ip_list_tot in /usr/lib/modprobe.d/voipbl.conf; without it write \"options xt_recent ip_list_tot=8192\" into /etc/modprobe.d/voipbl.conf first",
 		"the limits of REGISTER and INVITE forget an attacker as soon as enough others come",
 		"the kernel remembers %d sources a list (xt_recent), and %s is full", x.MaxAddrs, list(full, 4))
 }
@@ -158,7 +158,7 @@ func (d *doctor) peers() {
 		}
 		if d.base() && !d.Config.Firewall.SIP.Public && slices.Contains(a.Trunks, t) && !d.letIn(t, prefixes) {
 			d.note(TrunkClosed, Problem, "put it into \"firewall: {trunks: …}\" (\"voipbl setup\" does)", "calls from there do not arrive",
-				"SIP is not public, and the base rules let none in from the trunk %s", t)
+				"SIP is not public, and the base rules let nobody in from the trunk %s", t)
 		} else if !blocked && !d.protected(t, prefixes) {
 			d.note(TrunkUnprotected, Warning, "put it into \"firewall: {trunks: …}\" (\"voipbl setup\" does)", "a list that names it would cut it off",
 				"Asterisk has the trunk %s, which is neither in firewall.trunks nor in allow", t)

@@ -231,7 +231,7 @@ func (d *doctor) shadowed(k reach.KernelRules, f iptables.Family) {
 		if s.ByOurs {
 			by, remedy = "the jump to the base rules", "put it between: "+in+" -D "+s.Chain+" …, and "+in+" -I "+s.Chain+" 2 …"
 		}
-		d.note(ShadowedRule, Warning, remedy, "it looks as if it did something",
+		d.note(ShadowedRule, Warning, remedy, "the rule has no effect, though it looks as if it had",
 			"%s: no packet comes to \"-A %s %s\": %s stands above it", tool, s.Chain, s.Rule, by)
 	}
 }

@@ -71,7 +71,7 @@ func (d *doctor) state() {
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)
 	}
 	if drift := s.Drift(); len(drift) > 0 && r.Pending == nil && s.Protected {
-		d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "something lets past, or keeps out, what it should not",
+		d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "the firewall lets in, or keeps out, what it should not",
 			"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())
 	}
 	if p := r.Pending; p != nil {
@@ -139,7 +139,7 @@ func (d *doctor) agent() {
 	default:
 		if g.NoMounts {
 			d.note(AgentNoMounts, Note, "nothing, or allow mounts (in LXC: nesting), systemctl daemon-reload, and systemctl restart voipbl",
-				"systemd keeps less of this host out of its reach; it protects all the same", "nothing may be mounted here, so the agent runs without the options of its unit that mount")
+				"systemd restricts it less; it protects this host all the same", "nothing may be mounted here, so the agent runs without the options of its unit that mount")
 		}
 		if p := g.ConfigError; p != nil {
 			d.note(ConfigRefused, Problem, orElse(p.Remedy, "see \"voipbl config check\""), "your changes are not in force", "the agent goes on with the old configuration: %s", p.Error)

@@ -79,4 +79,4 @@ func (e *lostLockError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *lostLockError) Remedy() string { return "start the agent anew, and leave run_dir alone" }
+func (e *lostLockError) Remedy() string { return "restart the agent, and leave run_dir alone" }

@@ -60,7 +60,7 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 // warnOfBans logs what is wrong with bans.
 func (d *daemon) warnOfBans(notes []string, p *problem.Problem) {
 	if p != nil {
-		notes = append(notes, "the sets of bans could not be put right: "+p.Error+": "+p.Remedy)
+		notes = append(notes, "the sets of bans could not be repaired: "+p.Error+": "+p.Remedy)
 	}
 	d.warn("bans", notes)
 }

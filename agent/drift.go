@@ -190,8 +190,8 @@ func (d *daemon) lookAtRules(ctx context.Context, now time.Time) {
 		d.applySoon(err.Error(), max(0, time.Until(d.pace.ready())))
 	case err != nil:
 		d.pace.note(now)
-		d.warn("rules", []string{fmt.Sprintf("the rules could not be put right: %v: %s", err, problem.Of(err).Remedy)})
-		d.applySoon("the rules could not be put right", applyPause) // a set may be missing
+		d.warn("rules", []string{fmt.Sprintf("the rules could not be repaired: %v: %s", err, problem.Of(err).Remedy)})
+		d.applySoon("the rules could not be repaired", applyPause) // a set may be missing
 	default:
 		d.warn("rules", nil)
 		d.rulesSeen(report)

@@ -187,7 +187,7 @@ func (d *daemon) shout(_ context.Context, now time.Time) {
 	}
 	for name := range d.stale {
 		if _, yes := still[name]; !yes {
-			d.log.Info("feed is stale no more", "feed", name)
+			d.log.Info("feed is no longer stale", "feed", name)
 		}
 	}
 	d.warn("frozen", frozen)

@@ -47,7 +47,7 @@ func (d *daemon) mayLose(cfg config.Config) state.MayLose {
 
 // refuse logs that a configuration is not taken over, and notes why.
 func (d *daemon) refuse(why string, cfg config.Config, err error) {
-	d.log.Error("the configuration is refused, and the old one goes on", "why", why, "error", err)
+	d.log.Error("the configuration is refused, and the old one stays in force", "why", why, "error", err)
 	p := problem.Of(err)
 	if d.tryNamesAgain(err) && takeover.Besides(d.cfg, cfg, d.mayLose(cfg)) == nil {
 		p.Remedy += triedAgainRemedy
@@ -84,11 +84,11 @@ func (d *daemon) takeOver(ctx context.Context, why string, cfg config.Config, er
 		s.ConfigError, s.RefusedWithoutBase, s.ConfigLoaded = nil, false, time.Now().UTC().Truncate(time.Second)
 	})
 	if cfg.Equal(d.cfg) {
-		d.log.Info("the configuration is as it was", "why", why)
+		d.log.Info("the configuration has not changed", "why", why)
 	} else {
 		d.log.Info("the configuration has changed", "why", why)
 		if taken := takeover.TakenAway(d.cfg, cfg); len(taken) > 0 {
-			d.log.Warn("the new configuration has taken away what protects", "what", strings.Join(taken, "; "))
+			d.log.Warn("the new configuration takes protection away", "what", strings.Join(taken, "; "))
 		}
 	}
 	return d.adopt(ctx, cfg)

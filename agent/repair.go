@@ -45,7 +45,7 @@ func (d *daemon) repaired(what string, found []string) {
 	if more := len(found) - shownFound; more > 1 {
 		found = append(slices.Clone(found[:shownFound]), fmt.Sprintf("and %d more like these", more))
 	}
-	d.log.Warn("others had changed the "+what+" of voipbl; the agent has put them right", "found", strings.Join(found, "; "))
+	d.log.Warn("others had changed the "+what+" of voipbl; the agent has repaired them", "found", strings.Join(found, "; "))
 	d.state.change(func(s *state.AgentStatus) {
 		s.Repaired(state.Repair{At: now.UTC().Truncate(time.Second), What: what, Found: found})
 	})

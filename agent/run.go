@@ -48,7 +48,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		Steps: []state.StepTime{}, Repairs: state.Repairs{Last: []state.Repair{}},
 	}
 	if d.state.now.NoMounts = withoutMounts(); d.state.now.NoMounts {
-		d.log.Warn("nothing may be mounted on this host, so systemd keeps less of it out of the agent's reach; it protects all the same", "remedy", "in LXC: nesting")
+		d.log.Warn("nothing may be mounted on this host, so systemd restricts the agent less; it protects this host all the same", "remedy", "in LXC: nesting")
 	}
 	if mistake != nil {
 		d.asked = &asked{file, state.LoseAny}
@@ -94,7 +94,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	)
 	news, deaf := firewall.Watch(running)
 	if deaf != nil {
-		d.log.Warn("the kernel's news about rules cannot be listened to, so it is asked every few seconds", "error", deaf)
+		d.log.Warn("the agent cannot listen to the kernel's news about rules, so it checks them every few seconds", "error", deaf)
 	}
 	hostNews := host.Watch(running)
 	var err error

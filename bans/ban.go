@@ -469,7 +469,7 @@ func unexempt(why []string) string {
 		case reason == exempt.OwnAddressReason, reason == exempt.GatewayReason, reason == exempt.ResolverReason:
 			return "nothing: this host needs that address"
 		case reason == exempt.SessionReason:
-			step = "have that session end"
+			step = "end that session"
 		case strings.HasPrefix(reason, exempt.ByHand):
 			step = "take that back with \"voipbl disallow\""
 		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):

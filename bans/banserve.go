@@ -196,7 +196,7 @@ func (s *Server) disconnect() {
 func (r banRequest) check() error {
 	for _, w := range r.Add {
 		if !banlist.Possible(w.Prefix) || w.Address.IsValid() && !banlist.Possible(w.Address) || w.For < 0 {
-			return fmt.Errorf("%s for %s can be no ban", w.Prefix, w.For)
+			return fmt.Errorf("%s for %s cannot be a ban", w.Prefix, w.For)
 		}
 	}
 	prefixes := slices.Concat(r.Spared, r.Sessions)
@@ -205,7 +205,7 @@ func (r banRequest) check() error {
 	}
 	for _, p := range prefixes {
 		if !banlist.Possible(p) {
-			return fmt.Errorf("%s can be no ban", p)
+			return fmt.Errorf("%s cannot be a ban", p)
 		}
 	}
 	return nil

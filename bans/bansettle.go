@@ -163,7 +163,7 @@ func (b *Book) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
 // settleKernel updates the kernel's entries for the touched prefixes from the table.
 func (b *Book) settleKernel(kernel *ipsetsync.Kernel, touched map[cidr.Prefix]bool, exempt cidr.Sets, now banlist.Clock) error {
 	if kernel == nil {
-		return errors.New("there is no way to the kernel's sets")
+		return errors.New("the kernel's sets cannot be reached")
 	}
 	sets := b.sets
 	if sets[0] == nil {

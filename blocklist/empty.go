@@ -53,7 +53,7 @@ func fillRemedy(lists []listed, again string) string {
 		case l.problem != nil && strings.HasSuffix(l.problem.Remedy, problem.RunSync) && !strings.HasSuffix(l.problem.Remedy, feeds.AndSync):
 			return l.problem.Remedy
 		case l.problem != nil:
-			return fmt.Sprintf("mend what is said about the list %s; %s", l.name, again)
+			return fmt.Sprintf("solve the problem of the feed %s; %s", l.name, again)
 		}
 		entries += l.entries
 	}

@@ -132,7 +132,7 @@ func (s *Status) judgeFeed(f feeds.Status) {
 func (s *Status) judgeSets() {
 	entries, missing := 0, []string{}
 	if p := s.Rules.Problem; s.Rules.Unread {
-		s.problem(p.Remedy, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: %s", p.Error)
+		s.problem(p.Remedy, "the rules cannot be read, so it is not known whether blocked addresses are dropped: %s", p.Error)
 	}
 	for f, set := range s.Sets {
 		switch {

@@ -78,7 +78,7 @@ func TestStatusJudge(t *testing.T) {
 		}, true, "only this host's own bans are blocked", "the agent puts it right"},
 		{"rules that cannot be read", func(s *Status) {
 			s.Rules.Problem, s.Rules.Unread, s.Sets[0].Drops = trouble("no iptables"), true, false
-		}, false, "the rules cannot be read, so nobody knows whether blocked addresses are dropped: no iptables", "mend it"},
+		}, false, "the rules cannot be read, so it is not known whether blocked addresses are dropped: no iptables", "mend it"},
 		{"a changed set", func(s *Status) { s.Sets[0].Changed = true }, true, "somebody else has changed the set voip_bl since voipbl wrote it", "agent"},
 		{"no rules as configured", func(s *Status) { s.Rules.Problem = trouble("beside ufw") }, true, "beside ufw", "mend it"},
 		{"on trial", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
@@ -102,7 +102,7 @@ func TestStatusJudge(t *testing.T) {
 		{"frozen", func(s *Status) { s.Feeds[0].Frozen = true }, true, "feed list is FROZEN: its list has not changed since 0001-01-01", "frozen_after"},
 		{"kept", func(s *Status) {
 			s.Kept = []feeds.Kept{{Feed: "list", Why: "lost", Prefixes: 2, Since: judgedAt, Until: judgedAt.AddDate(0, 0, 7)}}
-		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "mend what is said"},
+		}, true, "feed list: copy lost 2026-01-02 03:04, 2 prefixes stay until 2026-01-09 03:04", "solve the problem"},
 		{"no rule for bans", func(s *Status) { s.BanSets[0].Drops = false }, true, "no rule of INPUT or PREROUTING drops the members of voip_ban", "agent"},
 		{"no rule for bans that nobody has", func(s *Status) { s.BanSets[0].Drops, s.BanSets[0].Entries = false, 0 }, true, "", ""},
 		{"a set of bans of others", func(s *Status) { s.BanSets[0].Ours = false }, true, "the set voip_ban is not one that voipbl made for bans", "ban_set:"},

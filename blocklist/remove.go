@@ -89,7 +89,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		done, err := fw.Apply(ctx, ruleset.Wanted{}, saved, nil)
 		if partly, yes := firewall.Partly(err); yes {
 			// If a rule is left there, its set cannot be destroyed, which is an error below.
-			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be looked after: %v", partly.Family, fw.Backend, partly.Err))
+			removed.Stays = append(removed.Stays, fmt.Sprintf("the rules of %s in the %s backend cannot be cleaned up: %v", partly.Family, fw.Backend, partly.Err))
 		} else if err != nil {
 			return removed, err
 		}
@@ -140,7 +140,7 @@ type unknownNamesError struct {
 func (e *unknownNamesError) Error() string {
 	why := problem.Line(e.Err)
 	if len(e.Sets) == 0 {
-		return "what sets of voipbl's are left is not known: " + why
+		return "which sets of voipbl are left is not known: " + why
 	}
 	return fmt.Sprintf("these sets stay, and may be voipbl's, since the names that were configured before are not known (%s): %s", why, strings.Join(e.Sets, ", "))
 }

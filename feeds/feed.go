@@ -114,7 +114,7 @@ func (r *Reader) getURL(ctx context.Context, f *Feed) {
 	problem := r.download(ctx, f, prior, &state)
 	if problem != nil && problem.Reason == reasonNoCopy {
 		// The source has nothing newer than the copy, but the copy cannot be read.
-		f.warn("feed %s: %s: it is fetched anew", f.Name, problem.Error)
+		f.warn("feed %s: %s: it is fetched again", f.Name, problem.Error)
 		prior.ETag, prior.LastModified = "", ""
 		problem = r.download(ctx, f, prior, &state)
 	}
@@ -266,7 +266,7 @@ func (r *Reader) prior(f *Feed) fetch.Meta {
 	c, err := r.store.Open(f.Name)
 	if err != nil {
 		if !problem.IsAbsent(err) {
-			f.warn("feed %s: %v: it is fetched anew", f.Name, err)
+			f.warn("feed %s: %v: it is fetched again", f.Name, err)
 		}
 		return fetch.Meta{}
 	}
@@ -280,7 +280,7 @@ func (r *Reader) prior(f *Feed) fetch.Meta {
 func (r *Reader) state(f *Feed) fetch.State {
 	state, err := r.store.State(f.Name)
 	if err != nil {
-		f.warn("feed %s: %v: its history begins anew", f.Name, err)
+		f.warn("feed %s: %v: its history starts again", f.Name, err)
 	}
 	f.history = state
 	return state

@@ -11,7 +11,7 @@ import (
 // not frozen while a new one is held back.
 
 // FrozenRemedy is what to do about a frozen list.
-const FrozenRemedy = "look at the list at its source; if it is right that it changes so seldom, raise the feed's frozen_after (0: never tell)"
+const FrozenRemedy = "look at the list at its source; if it is right that it changes so seldom, raise the feed's frozen_after (0: never report)"
 
 // IsFrozen reports whether fetches were due frozen_after times between the list's last change
 // and its last success. Time after the last success, as while the host was off, does not

@@ -43,11 +43,11 @@ func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	entries := effective(t, sets)
 	switch {
 	case t.Declared == cidr.BadTotal:
-		return verdict{reasonTruncated, "its # TOTAL NETBLOCK is no number, or says two"}
+		return verdict{reasonTruncated, "its # TOTAL NETBLOCK is not a number, or there are two"}
 	case t.Declared != cidr.NoTotal && t.Declared != t.Lines:
 		return verdict{reasonTruncated, fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
 	case t.Lines > 0 && (t.Lines-t.Malformed())*10 < t.Lines*wellFormed:
-		return verdict{ReasonNotAList, fmt.Sprintf("%d of its %d lines are no entries", t.Malformed(), t.Lines)}
+		return verdict{ReasonNotAList, fmt.Sprintf("%d of its %d lines are not entries", t.Malformed(), t.Lines)}
 	case entries < f.MinEntries:
 		return verdict{reasonTooFew, fmt.Sprintf("%d entries that can block something, and min_entries is %d", entries, f.MinEntries)}
 	}
@@ -78,7 +78,7 @@ func effective(t cidr.Tally, sets cidr.Sets) int {
 func remedyFor(reason fetch.Reason) string {
 	switch reason {
 	case ReasonNotAList:
-		return "look at what the URL gives (a portal, an error page) or the file holds: one address, network or range a line is read, as plain text"
+		return "look at what the URL gives (a portal, an error page) or the file holds: it must be plain text, with one address, network or range per line"
 	case reasonTruncated:
 		return "look at what the URL gives (a portal, an error page, a cut transfer); it is tried again at the next fetch"
 	case reasonTooFew:

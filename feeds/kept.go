@@ -90,7 +90,7 @@ func (k Kept) Words() string {
 func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // KeptRemedy is what to do about a feed whose copy is lost.
-const KeptRemedy = "mend what is said about the feed; or take it out, if it is gone for good"
+const KeptRemedy = "solve the problem of the feed; or take it out, if it is gone for good"
 
 // CopyLost reports whether any feed has no last good copy. It reads only the ends of the
 // files.
@@ -192,7 +192,7 @@ func (k *Keeper) standIn(name string, known bool, live func() cidr.Sets, others 
 	err := error(nil)
 	if known {
 		if sets, err = readStandIn(k.Store, name); err != nil {
-			k.Warn("feed %s: what is kept of it is taken from the kernel anew: %v", name, err)
+			k.Warn("feed %s: what is kept of it is taken from the kernel again: %v", name, err)
 		}
 	}
 	if !known || err != nil {

@@ -127,7 +127,7 @@ func verdict(a netip.Addr, k Kind, o Outcome, format string, args ...any) Verdic
 func (b *Box) Ban(a netip.Addr, count int, now time.Time) []Verdict {
 	if i := b.find(a, Unban); i >= 0 {
 		b.Queue = slices.Delete(b.Queue, i, i+1)
-		return []Verdict{verdict(a, Ban, Cancelled, "it is reported still: the unban had not been sent yet")}
+		return []Verdict{verdict(a, Ban, Cancelled, "it stays reported: the unban had not been sent yet")}
 	}
 	if i := b.find(a, Ban); i >= 0 {
 		b.Queue[i].Count = max(b.Queue[i].Count, count)
@@ -314,7 +314,7 @@ func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
 	b.Queue = slices.DeleteFunc(b.Queue, func(e Entry) bool {
 		over := now.Sub(e.At) >= map[Kind]time.Duration{Ban: worth, Unban: worthUnban}[e.Kind]
 		if over {
-			told = append(told, verdict(e.Addr, e.Kind, Dropped, "it has waited since %s, and is no news any more", e.At.UTC().Format(time.RFC3339)))
+			told = append(told, verdict(e.Addr, e.Kind, Dropped, "it has waited since %s, and is too old now", e.At.UTC().Format(time.RFC3339)))
 		}
 		return over
 	})

@@ -61,7 +61,7 @@ func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble
 		case slices.Contains(own, set) || l.Ours:
 			return "which is gone"
 		case l.Action && set != "":
-			return "which nothing makes at boot any more"
+			return "which nothing creates at boot any more"
 		}
 		return ""
 	})
@@ -71,7 +71,7 @@ func SavedAfterRemoval(lines []host.SavedLine, cfg config.Config) []SavedTrouble
 // because the configuration has other names.
 func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := append(OwnSetNames(cfg), ruleset.BanSetName(iptables.IPv4), ruleset.BanSetName(iptables.IPv6))
-	return SavedTroubles(lines, Since("which voipbl fills no more", func(l host.SavedLine, set string) bool {
+	return SavedTroubles(lines, Since("which voipbl no longer fills", func(l host.SavedLine, set string) bool {
 		return l.Ours && set != "" && !slices.Contains(own, set)
 	}))
 }
@@ -80,7 +80,7 @@ func SavedRenamed(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 // rules are loaded: neither voipbl's unit nor a file of saved sets.
 func SavedUnmade(lines []host.SavedLine, cfg config.Config) []SavedTrouble {
 	own := OwnSetNames(cfg)
-	all := SavedTroubles(lines, Since("which nothing makes before", func(l host.SavedLine, set string) bool {
+	all := SavedTroubles(lines, Since("which nothing creates before that", func(l host.SavedLine, set string) bool {
 		return slices.Contains(own, set) || l.Action && set != ""
 	}))
 	return slices.DeleteFunc(all, func(s SavedTrouble) bool { return s.Returns })

@@ -314,7 +314,7 @@ func TestStaleIsShouted(t *testing.T) {
 
 	far.become("ok")
 	h.must("voipbl", "--config", config, "sync")
-	h.eventually("the journal has that it is over", 2*time.Minute, func() bool { return strings.Contains(r.logged(), "feed is stale no more") })
+	h.eventually("the journal has that it is over", 2*time.Minute, func() bool { return strings.Contains(r.logged(), "feed is no longer stale") })
 	if out, code := r.voipbl("status"); code != 0 {
 		t.Errorf("status ends with %d: %s", code, out)
 	}

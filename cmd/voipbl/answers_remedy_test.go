@@ -48,7 +48,7 @@ func init() {
 		by(`^name another list below "feeds:"`, (*stage).nameList),
 		by(`^create the file or correct the feed's path in the configuration`, (*stage).mendSecond, (*stage).moveSecond),
 		by(`^create the file`, (*stage).mendSecond),
-		by(`^mend what is said about the list second; `, (*stage).mendSecond),
+		by(`^solve the problem of the feed second; `, (*stage).mendSecond),
 		by(`^install it with "apt-get install iptables", or choose the other backend with "firewall: {backend: …}"`, func(s *stage, _ string) { s.giveTools() }, (*stage).otherBackend),
 		by(`^install it with "apt-get install iptables"`, func(s *stage, _ string) { s.giveTools() }),
 		by(`^voipbl allow \S+$`, func(s *stage, remedy string) { s.typed(strings.Fields(remedy)[1:]...) }),

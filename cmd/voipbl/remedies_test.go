@@ -182,7 +182,7 @@ func TestRemediesAreKnown(t *testing.T) {
 // into it.
 var notWritten = []string{
 	"make room in state_dir, ",
-	"start the agent anew, and leave run_dir alone",
+	"restart the agent, and leave run_dir alone",
 	"check that the feed's url has the right port, ",
 	"open the feed's url with curl -i ",
 	"remove it from the feed's path: ",
