@@ -11,13 +11,13 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// TestShutOut names the setting that lets a session in, and that setting does.
+// TestShutOut: the setting that the error names does let the session in.
 func TestShutOut(t *testing.T) {
 	const lan = "firewall: {base: true, local_networks: [192.168.1.0/24, \"fd00::/48\"]"
 	for _, c := range []struct {
 		yaml, from string
 		port       uint16
-		why, add   string // of the refusal; empty if there is none
+		why, add   string // in the error; empty if there is none
 		mended     string
 	}{
 		{lan + "}", "192.168.1.7", 22, "", "", ""},
@@ -54,7 +54,7 @@ func TestShutOut(t *testing.T) {
 	}
 }
 
-// TestShutOutTwice names each session once, however many there are from one address.
+// TestShutOutTwice: several sessions from one address are named once.
 func TestShutOutTwice(t *testing.T) {
 	var sessions []logins.Login
 	for _, from := range []string{"192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// vpnHost is a host with a VPN of each kind.
+// vpnHost returns a host with a VPN of each kind.
 func vpnHost() host.Ways {
 	any4 := netip.IPv4Unspecified()
 	return host.Ways{
@@ -36,8 +36,8 @@ func vpnHost() host.Ways {
 	}
 }
 
-// TestCheckTunnel asks for each tunnel whether a session through it proves that the rules
-// let it come again.
+// TestCheckTunnel: a confirmation through a tunnel counts only if the rules let it
+// reconnect.
 func TestCheckTunnel(t *testing.T) {
 	closed := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8]}"), nil)
 	open := closed
@@ -51,7 +51,7 @@ func TestCheckTunnel(t *testing.T) {
 		{"10.8.0.6", "10.8.0.1", open, ""},
 		{"10.9.0.6", "10.9.0.1", closed, "the tunnel wg0, .* close udp 51820"},
 		{"10.9.0.6", "10.9.0.1", open, ""},
-		{"10.10.0.6", "10.10.0.1", closed, ""}, // this host begins it
+		{"10.10.0.6", "10.10.0.1", closed, ""}, // started by this host
 		{"10.11.0.6", "10.11.0.1", open, "the tunnel wg1, .* not known what carries it"},
 		{"10.12.0.6", "10.1.0.1", closed, "the tunnel ipsec, .* close udp 500 and esp"},
 		{"10.12.0.6", "10.1.0.1", open, "close esp"},
@@ -78,7 +78,7 @@ func TestCheckTunnel(t *testing.T) {
 	}
 }
 
-// TestShutVPNs names each VPN once, and who comes in through it.
+// TestShutVPNs: each VPN is named once, with the sessions through it.
 func TestShutVPNs(t *testing.T) {
 	base := *settings.BaseSettings(testvalue.Config(t, "firewall: {base: true, local_networks: [10.0.0.0/8], services: [{name: wg, proto: udp, ports: 51820}]}"), nil)
 	var got []string
