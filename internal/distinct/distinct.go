@@ -1,7 +1,8 @@
-// Package distinct is for lists in which everything is to be once. It does not sort.
+// Package distinct removes duplicates from lists. It does not sort. asterisk and pbx
+// use it; it imports nothing of voipbl.
 package distinct
 
-// Of is a list with each of its values once, where it stood first. It is never nil.
+// Of returns a list with each value only at its first place. The result is never nil.
 func Of[T comparable](all []T) []T {
 	seen := make(map[T]bool, len(all))
 	kept := make([]T, 0, len(all))

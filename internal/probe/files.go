@@ -9,17 +9,17 @@ import (
 	"syscall"
 )
 
-// maxFile bounds a file that is read whole. FreePBX writes about 1.5 kB for each
+// maxFile is the largest file that is read. FreePBX writes about 1.5 kB for each
 // extension into one file.
 const maxFile = 16 << 20
 
-// Path is where a file of the machine is: below the root of the look.
+// Path returns the path of a file of the machine, below the root of the look.
 func (l *Look) Path(name string) string { return filepath.Join(l.root, name) }
 
-// Shown is the name that the file at a path has on the machine itself: without the root.
+// Shown returns the path of a file on the machine itself, without the root of the look.
 func (l *Look) Shown(path string) string { return ShownBelow(l.root, path) }
 
-// ShownBelow is the name that a file below a root has on the machine itself.
+// ShownBelow returns path without root.
 func ShownBelow(root, path string) string {
 	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, filepath.Clean(root)), "/")
 }
@@ -33,7 +33,8 @@ func (l *Look) Exists(name string) bool {
 	return err == nil
 }
 
-// Hostname is the name of the host, below another root that of its /etc/hostname.
+// Hostname returns the name of the host; below another root, the name in its
+// /etc/hostname.
 func (l *Look) Hostname() string {
 	if l.Real() {
 		name, _ := os.Hostname()
@@ -43,10 +44,10 @@ func (l *Look) Hostname() string {
 	return strings.TrimSpace(name)
 }
 
-// ReadFile reads a regular file, also of /proc, and nothing that would make it
-// wait or fill the memory.
+// ReadFile reads a regular file, also in /proc. It refuses files that could block or
+// fill the memory.
 func ReadFile(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe without a writer
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // does not wait at a pipe without a writer
 	if err != nil {
 		return "", err
 	}

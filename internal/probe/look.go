@@ -16,16 +16,16 @@ type Unknown struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Look is a look at a machine that is under way: where its files are, what runs on it, and
-// what could not be found out.
+// Look is one look at a machine: its root folder, its processes, and what could not be
+// found out.
 type Look struct {
 	ctx       context.Context
-	root      string    // the folder that its files are below
-	Processes []Process // that run on it
+	root      string    // the folder with the machine's files
+	Processes []Process // running processes
 	gaps      []Unknown // what could not be found out
 }
 
-// New begins a look at the machine whose files are below a folder; empty means "/".
+// New begins a look at the machine with its files below root; "" means "/".
 func New(ctx context.Context, root string) *Look {
 	l := &Look{ctx: ctx, root: cmp.Or(root, "/")}
 	var err error
@@ -34,19 +34,18 @@ func New(ctx context.Context, root string) *Look {
 	return l
 }
 
-// Real reports whether the files are those of the machine, so that its programs
-// may be asked too.
+// Real reports whether the root is "/", so that programs can be run, too.
 func (l *Look) Real() bool { return filepath.Clean(l.root) == "/" }
 
-// Unknowns are what the look could not find out. It is never nil.
+// Unknowns returns what the look could not find out. The result is never nil.
 func (l *Look) Unknowns() []Unknown { return append([]Unknown{}, l.gaps...) }
 
-// maxUnknown bounds what is told about one look: a folder full of broken files is
-// one trouble.
+// maxUnknown is how many Unknowns one look keeps: a folder full of broken files is one
+// problem.
 const maxUnknown = 100
 
-// Unknown notes what could not be found out, with the error's own remedy or else
-// with the one given.
+// Unknown records what could not be found out, with the error's own remedy or else the
+// given one.
 func (l *Look) Unknown(what string, err error, remedy string) {
 	if err == nil || len(l.gaps) >= maxUnknown {
 		return

@@ -11,18 +11,18 @@ import (
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
-// Proc is where the kernel tells about processes.
+// Proc is the kernel's folder of processes.
 const Proc = "/proc"
 
 // Process is a running program.
 type Process struct {
 	PID  int
-	Name string // as the kernel has it: at most 15 bytes
+	Name string // the kernel's name of it, at most 15 bytes
 	Args []string
 }
 
-// Processes lists the processes of this host by their ids, without those of
-// containers: these have ids of their own and are other hosts for us.
+// Processes lists the processes of this host by id, without those of containers, which
+// count as other hosts.
 func Processes() ([]Process, error) {
 	entries, err := os.ReadDir(Proc)
 	own, _ := os.Readlink(Proc + "/self/ns/pid")
@@ -47,8 +47,8 @@ func Processes() ([]Process, error) {
 	return all, err
 }
 
-// parseCmdline splits what /proc/PID/cmdline has. A program that changes its
-// title overwrites it, mostly without the zeroes.
+// parseCmdline splits the content of /proc/PID/cmdline. A program that changes its
+// title overwrites that, usually without the zero bytes.
 func parseCmdline(text string) []string {
 	text = strings.TrimRight(text, "\x00")
 	if text == "" {
@@ -57,16 +57,16 @@ func parseCmdline(text string) []string {
 	return strings.Split(text, "\x00")
 }
 
-// commLength is how much of a name the kernel keeps (TASK_COMM_LEN less the zero,
-// linux/sched.h).
+// commLength is how many bytes of a name the kernel keeps (TASK_COMM_LEN without the
+// zero byte, linux/sched.h).
 const commLength = 15
 
 // interpreters run scripts: the script's name is their first argument.
 var interpreters = []string{"sh", "bash", "dash", "perl", "php", "python", "env", "node"}
 
-// Runs reports whether the process is that program: by its own name, by that of
-// its file, by the title that it has given itself ("voipfirewalld (Monitor
-// thread)"), or as a script.
+// Runs reports whether the process runs the program: by its name, by the name of its
+// file, by the title that it has set ("voipfirewalld (Monitor thread)"), or as a
+// script.
 func (p Process) Runs(name string) bool {
 	if p.Name == name[:min(len(name), commLength)] {
 		return true
@@ -83,29 +83,29 @@ func (p Process) Runs(name string) bool {
 		return false
 	}
 	for _, a := range p.Args[1:] {
-		if !strings.HasPrefix(a, "-") { // the script; what follows are its own arguments
+		if !strings.HasPrefix(a, "-") { // the script; the rest are its arguments
 			return filepath.Base(a) == name
 		}
 	}
 	return false
 }
 
-// Path is where the kernel tells something of the process, such as "fd".
+// Path returns the path of a file of the process in /proc, such as "fd".
 func (p Process) Path(name string) string { return filepath.Join(Proc, strconv.Itoa(p.PID), name) }
 
-// Age is for how long the process has run.
+// Age returns how long the process has been running.
 func (p Process) Age() (time.Duration, bool) {
 	stat, err := ReadStat(p.Path("stat"))
 	up := Uptime()
 	return up - stat.Start, err == nil && up > 0
 }
 
-// Running reports whether one of the programs runs.
+// Running reports whether one of the programs is running.
 func (l *Look) Running(names ...string) bool {
 	return slices.ContainsFunc(l.Processes, func(p Process) bool { return slices.ContainsFunc(names, p.Runs) })
 }
 
-// SharesNetwork reports whether the process is in our own network namespace: a device of
+// SharesNetwork reports whether the process is in our network namespace. A device in
 // another one may have the same name.
 func (p Process) SharesNetwork() bool {
 	own, err := os.Readlink(filepath.Join(Proc, procself.Name(), "ns/net"))

@@ -40,7 +40,7 @@ func TestProcessRuns(t *testing.T) {
 	}
 }
 
-// TestUnits makes services in all states that matter to us.
+// TestUnits checks services in all states that matter.
 func TestUnits(t *testing.T) {
 	root := t.TempDir()
 	write := func(path, text string) {

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// RunTimeout bounds one run of a program. fail2ban-client takes 0.2 s and
-	// "asterisk -rx" 0.1 s here (measured); a host under attack is slower.
+	// RunTimeout is how long one run of a program may take. Measured: fail2ban-client
+	// takes 0.2 s, "asterisk -rx" 0.1 s; a host under attack is slower.
 	RunTimeout = 5 * time.Second
 
 	// RunGrace is how long a killed program's children may keep its output open.
 	RunGrace = time.Second
 
-	// MaxOutput bounds what a program may say: 100,000 bans are 1.6 MB, and a
-	// registered phone is half a kilobyte of Asterisk's.
+	// MaxOutput is the most output of a program: 100,000 bans are 1.6 MB, and Asterisk
+	// writes half a kilobyte for each registered phone.
 	MaxOutput = 16 << 20
 )
 
-// RunError is a program that did not do what it was asked for.
+// RunError is the error of a program that has failed.
 type RunError struct {
 	Command string // with its arguments
 	Said    string // what it wrote to its standard error
@@ -43,7 +43,7 @@ func (e *RunError) Error() string {
 
 func (e *RunError) Unwrap() error { return e.Err }
 
-// Remedy is what to do about it.
+// Remedy returns what to do about it.
 func (e *RunError) Remedy() string {
 	if e.Advice != "" {
 		return e.Advice
@@ -51,11 +51,11 @@ func (e *RunError) Remedy() string {
 	return fmt.Sprintf("run %q yourself, as root, and see what it says", e.Command)
 }
 
-// ErrOutput is that a program says more than [MaxOutput].
+// ErrOutput is the error for output of more than [MaxOutput].
 var ErrOutput = fmt.Errorf("says more than %d MiB", MaxOutput>>20)
 
-// Run runs a program that is asked one thing, and returns what it wrote to its standard
-// output and error. It is killed when its time is up.
+// Run runs a program and returns its standard output and standard error. It kills the
+// program after [RunTimeout].
 func Run(ctx context.Context, command ...string) (out, said string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, RunTimeout, fmt.Errorf("no answer within %s", RunTimeout))
 	defer cancel()
@@ -77,14 +77,14 @@ func Run(ctx context.Context, command ...string) (out, said string, err error) {
 	return stdout.String(), stderr.String(), err
 }
 
-// Run runs a program as the function Run does, at most as long as the look may take.
+// Run is the function Run with the context of the look.
 func (l *Look) Run(command ...string) (out, said string, err error) { return Run(l.ctx, command...) }
 
-// Limited keeps the first [MaxOutput] bytes, and refuses more: the program gets a
-// broken pipe. It may be read while the program writes.
+// Limited keeps the first [MaxOutput] bytes and refuses more, so that the program gets
+// a broken pipe. It may be read while the program writes.
 type Limited struct {
 	mu   sync.Mutex
-	text bytes.Buffer // not embedded: its ReadFrom would be used, and has no bound
+	text bytes.Buffer // not embedded, because its ReadFrom has no limit
 	over bool
 }
 
@@ -104,7 +104,8 @@ func (l *Limited) String() string {
 	return l.text.String()
 }
 
-// FirstLines is what of a program's complaint fits into a message: one line of it.
+// FirstLines returns the part of a program's error output that fits into a message, as
+// one line.
 func FirstLines(said string) string {
 	const most = 300
 	said = strings.Join(strings.Fields(said), " ")
@@ -114,12 +115,12 @@ func FirstLines(said string) string {
 	return said
 }
 
-// programFolders are where daemons and their tools are, also if PATH does not say
-// so: cron's has no sbin, and what was built by hand is in /usr/local or in a
-// folder of its own (FreeSWITCH's default prefix, OpenSIPS' and Kamailio's sbin).
+// programFolders are the folders of daemons and their tools that may be missing in
+// PATH: cron's PATH has no sbin, and programs built by hand are in /usr/local or in a
+// folder of their own (FreeSWITCH's default prefix, OpenSIPS' and Kamailio's sbin).
 var programFolders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/freeswitch/bin"}
 
-// Program finds an installed program below root, or returns an empty path.
+// Program returns the path of an installed program below the root, or "".
 func (l *Look) Program(name string) string {
 	if l.Real() {
 		if path, err := exec.LookPath(name); err == nil {
@@ -135,5 +136,5 @@ func (l *Look) Program(name string) string {
 	return ""
 }
 
-// Absent reports whether an error only says that something is not there.
+// Absent reports whether an error only means that something does not exist.
 func Absent(err error) bool { return errors.Is(err, os.ErrNotExist) }

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestRun runs what hangs, what says too much, and what its children keep open.
+// TestRun runs programs that hang, that write too much, and whose children keep the
+// output open.
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too late"))
 	defer cancel()

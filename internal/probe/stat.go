@@ -11,17 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userHZ is the unit of times in /proc/PID/stat: USER_HZ is 100 on all that we run on.
+// userHZ is the number of ticks a second in /proc/PID/stat: USER_HZ is 100 on all
+// supported machines.
 const userHZ = 100
 
-// Stat is what voipbl needs of /proc/PID/stat (proc_pid_stat(5)).
+// Stat is the part of /proc/PID/stat that voipbl needs (proc_pid_stat(5)).
 type Stat struct {
 	Name   string
 	Parent int
 	Start  time.Duration // since the boot
 }
 
-// StatBytes is room for all of a /proc/PID/stat: about fifty numbers and a name.
+// StatBytes is enough for a whole /proc/PID/stat: about fifty numbers and a name.
 const StatBytes = 2048
 
 // ReadStat reads a file /proc/PID/stat.
@@ -29,8 +30,8 @@ func ReadStat(file string) (Stat, error) {
 	return ReadStatAt(unix.AT_FDCWD, file, make([]byte, StatBytes))
 }
 
-// ReadStatAt reads a file PID/stat below an open folder that is /proc, by means of a buffer of [StatBytes], with
-// as few calls as can be: for a ban those of all processes are read.
+// ReadStatAt reads a file PID/stat in an open /proc into a buffer of [StatBytes]. It makes as
+// few system calls as possible, because each ban reads the files of all processes.
 func ReadStatAt(dir int, file string, buf []byte) (Stat, error) {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, file, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -44,7 +45,7 @@ func ReadStatAt(dir int, file string, buf []byte) (Stat, error) {
 	return parseStat(buf[:n])
 }
 
-// ignoringEINTR repeats a system call that a signal of the runtime's has broken off.
+// ignoringEINTR repeats a system call that a signal of the Go runtime has interrupted.
 func ignoringEINTR(call func() (int, error)) (n int, err error) {
 	for {
 		if n, err = call(); err != unix.EINTR {
@@ -53,8 +54,8 @@ func ignoringEINTR(call func() (int, error)) (n int, err error) {
 	}
 }
 
-// parseStat reads the second, fourth and twenty-second field. The second is the
-// program's name in parentheses and may hold anything.
+// parseStat reads fields 2, 4 and 22. Field 2 is the program's name in parentheses and
+// may contain any byte.
 func parseStat(text []byte) (Stat, error) {
 	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
 	if open < 0 || end < open {
@@ -69,7 +70,7 @@ func parseStat(text []byte) (Stat, error) {
 	return Stat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
 }
 
-// Uptime is the time since the boot, as processes' start times count it.
+// Uptime returns the time since the boot, by the clock of processes' start times.
 func Uptime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {

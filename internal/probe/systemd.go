@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// unitFolders are where systemd finds units, what an administrator has put there
-// first (systemd.unit(5)).
+// unitFolders are the folders of systemd units, the administrator's first
+// (systemd.unit(5)).
 var unitFolders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
 // HasUnit reports whether a service is installed and not masked.
@@ -22,13 +22,13 @@ func (l *Look) HasUnit(name string) bool {
 			continue
 		}
 		target, _ := os.Readlink(path)
-		return target != os.DevNull && info.Size() > 0 // empty, or a link there: masked
+		return target != os.DevNull && info.Size() > 0 // masked if empty, or a link to /dev/null
 	}
 	return false
 }
 
-// AtBoot reports whether systemd starts a service: a target wants or requires it
-// by a link, under this name or another.
+// AtBoot reports whether systemd starts a service at boot: a link of a target wants or
+// requires one of the names.
 func (l *Look) AtBoot(names ...string) bool {
 	for _, name := range names {
 		if !l.HasUnit(name) {
@@ -46,8 +46,8 @@ func (l *Look) AtBoot(names ...string) bool {
 	return false
 }
 
-// IsActive asks systemd whether a service is active, which one that ran and ended
-// may be as well. Without systemd nothing is.
+// IsActive asks systemd whether a service is active; one that has run and ended may be,
+// too. Without systemd it returns false.
 func (l *Look) IsActive(name string) bool {
 	if !l.Real() || !l.Exists("/run/systemd/system") || !l.HasUnit(name) {
 		return false
@@ -59,14 +59,14 @@ func (l *Look) IsActive(name string) bool {
 	out, _, err := l.Run(systemctl, "is-active", name+".service")
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return false // it says so by its exit status
+		return false // the exit status means "not active"
 	}
 	l.Unknown("whether "+name+".service is active", err, "systemctl status "+name)
 	return strings.TrimSpace(out) == "active"
 }
 
-// ExitStatus asks systemd what the main process of a service has ended with, if it has;
-// else it is 0.
+// ExitStatus asks systemd for the exit status of a service's main process; 0 if it has
+// not ended.
 func (l *Look) ExitStatus(name string) int {
 	systemctl := l.Program("systemctl")
 	if !l.Real() || !l.Exists("/run/systemd/system") || systemctl == "" {

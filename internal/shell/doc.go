@@ -1,5 +1,7 @@
-// Package shell reads the text of a shell script, such as an action of fail2ban's, and tells
-// which commands are in it, with what words and what input, as far as the text itself says.
+// Package shell parses a shell script, such as an action of fail2ban's, and returns the
+// commands in it with their words and input, as far as the text itself has them. Package
+// fail2ban uses it; it imports nothing of voipbl.
 //
-// Nothing is run, and what only a shell would know, as what "$(…)" gives, stays unknown.
+// It runs nothing. Text that only a shell could compute, such as the result of "$(…)",
+// stays unknown.
 package shell

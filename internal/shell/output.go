@@ -7,8 +7,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// output is what a command writes, if the script itself says so: that of echo, of printf
-// and of a cat that hands on what it is given.
+// output returns what a command writes, if that can be seen in the script: for echo,
+// printf, and a cat of its input.
 func (r *reader) output(s *syntax.Stmt, stdin string) string {
 	for _, redirection := range s.Redirs {
 		switch redirection.Op {
@@ -70,14 +70,14 @@ func outputOf(words []string, stdin string) string {
 	return ""
 }
 
-// escapes are those of printf and of the echo of dash that matter for lines.
+// escapes are the escape sequences of printf and dash's echo that matter for lines.
 var escapes = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t")
 
-// maxPrinted bounds what a format that is used again and again may grow to.
+// maxPrinted is the longest output of a format that is used repeatedly.
 const maxPrinted = 64 << 10
 
-// printf is printf(1) for text and numbers: the format is used again until there are no
-// arguments left.
+// printf is printf(1) for text and numbers: it repeats the format until no arguments
+// are left.
 func printf(format string, args []string) string {
 	format = escapes.Replace(format)
 	var b strings.Builder

@@ -9,18 +9,18 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Command is a simple command of a shell script: its words, and what it reads from
-// its standard input, if the script itself says so.
+// Command is a simple command of a shell script: its words, and its standard input, if
+// that can be seen in the script.
 type Command struct {
 	Words []string
 	Stdin string
 }
 
-// Commands are the simple commands in the text of a script, in its order, wherever in
-// the script they stand. Nothing is run: a variable is known if the text sets it to plain
-// text before, and what "$(…)" and the like would give stays as it is. fail2ban's tags,
-// "<ip>", stay too, although a shell would see redirections. Of a text that is broken the
-// commands before the mistake count, as for a shell.
+// Commands returns all simple commands in a script, in order, at any depth. It runs
+// nothing: a variable is known if the script has set it to plain text before, and "$(…)"
+// and the like stay unchanged. fail2ban's tags, such as "<ip>", also stay, although a
+// shell would see redirections. If the script has a syntax error, the commands before it
+// count, as for a shell.
 func Commands(text string) []Command {
 	r := reader{variables: map[string]string{}}
 	r.read(text)
@@ -33,19 +33,19 @@ func Commands(text string) []Command {
 	return r.commands
 }
 
-// Tag finds the tags of fail2ban's in such a text, as "<ipmset>".
+// Tag matches fail2ban's tags, such as "<ipmset>".
 var Tag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 
-// A tag's brackets have stand-ins while a shell's grammar is used: private letters of
-// Unicode.
+// The brackets of tags are replaced by private-use characters while the shell's grammar
+// is applied.
 const tagBegin, tagEnd = "\uE000", "\uE001"
 
 var tagsBack = strings.NewReplacer(tagBegin, "<", tagEnd, ">")
 
-// maxScripts is how deep scripts may be in scripts, as in "sh -c '…'".
+// maxScripts is how deep scripts in scripts are followed, as in "sh -c '…'".
 const maxScripts = 4
 
-// maxWord bounds what variables, each made of others, may grow to.
+// maxWord is the longest word that variables in variables may expand to.
 const maxWord = 4096
 
 type reader struct {
@@ -63,7 +63,7 @@ func (r *reader) read(text string) {
 	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
 	broken := false
 	for s, err := range parser.StmtsSeq(strings.NewReader(text)) {
-		// It goes on after a mistake, and does not bear to be left in the middle.
+		// The parser continues after an error, and must not be left early.
 		if broken = broken || err != nil; !broken {
 			r.stmt(s, "")
 		}
@@ -76,8 +76,8 @@ func (r *reader) stmts(all []*syntax.Stmt, stdin string) {
 	}
 }
 
-// stmt goes through a command with all that is in it. stdin is what it is given by the
-// command before a "|".
+// stmt walks a command with all parts. stdin is its input from the command before a
+// "|".
 func (r *reader) stmt(s *syntax.Stmt, stdin string) {
 	for _, redirection := range s.Redirs {
 		switch redirection.Op {
@@ -154,7 +154,7 @@ func (r *reader) call(c *syntax.CallExpr, stdin string) {
 	r.commands = append(r.commands, Command{words, stdin})
 }
 
-// assign keeps the value of a variable, and goes through the commands in it.
+// assign stores the value of a variable, and walks the commands in it.
 func (r *reader) assign(a *syntax.Assign) {
 	if a.Name == nil || a.Value == nil || a.Append {
 		return
@@ -163,7 +163,7 @@ func (r *reader) assign(a *syntax.Assign) {
 	r.variables[a.Name.Value] = r.word(a.Value)
 }
 
-// inside goes through the commands within a word: "$(…)" and backticks.
+// inside walks the commands within a word: "$(…)" and backticks.
 func (r *reader) inside(w *syntax.Word) {
 	syntax.Walk(w, func(n syntax.Node) bool {
 		if c, ok := n.(*syntax.CmdSubst); ok {
@@ -174,9 +174,9 @@ func (r *reader) inside(w *syntax.Word) {
 	})
 }
 
-// wrapper is a program that runs the command which stands behind it and its options.
+// wrapper is a program that runs the command after it and its options.
 type wrapper struct {
-	own    int      // how many words of its own stand between, as a file of flock's
+	own    int      // number of its own words before the command, such as the file of flock
 	valued []string // options with a value in the next word
 }
 
@@ -186,7 +186,7 @@ var wrappers = map[string]wrapper{
 	"timeout": {valued: []string{"-s", "--signal"}}, "flock": {own: 1},
 }
 
-// unwrapped is a command without the wrappers in front of it.
+// unwrapped returns a command without the wrappers before it.
 func unwrapped(words []string) []string {
 	for len(words) > 0 {
 		by, is := wrappers[filepath.Base(words[0])]
@@ -199,8 +199,8 @@ func unwrapped(words []string) []string {
 	return words
 }
 
-// withoutOptions takes options off, with their numbers and times, and "NAME=…". valued are
-// those with another value in the next word.
+// withoutOptions removes leading options with their numbers and times, and "NAME=…".
+// valued are options with another kind of value in the next word.
 func withoutOptions(words []string, valued ...string) []string {
 	for len(words) > 0 {
 		if slices.Contains(valued, words[0]) && len(words) > 1 {
@@ -217,7 +217,8 @@ func withoutOptions(words []string, valued ...string) []string {
 	return words
 }
 
-// withArguments is what xargs runs with arguments: in place of "{}", or behind the rest.
+// withArguments returns the command that xargs runs with arguments, in place of "{}" or
+// at the end.
 func withArguments(xargs, arguments []string) []string {
 	words := unwrapped(withoutOptions(xargs[1:]))
 	if i := slices.Index(words, "{}"); i >= 0 {
@@ -226,7 +227,7 @@ func withArguments(xargs, arguments []string) []string {
 	return slices.Concat(words, arguments)
 }
 
-// word is the text of a word with the quotes taken off and known variables put in.
+// word returns the text of a word without quotes, with known variables replaced.
 func (r *reader) word(w *syntax.Word) string {
 	if w == nil {
 		return ""
@@ -254,18 +255,18 @@ func (r *reader) part(b *strings.Builder, part syntax.WordPart, quoted bool) {
 			return
 		}
 		b.WriteString("$" + p.Param.Value)
-	default: // "$(…)" and the like, of which nobody knows what it gives
+	default: // "$(…)" and the like, whose result is unknown
 		b.WriteString("$()")
 	}
 }
 
-// isPlain reports whether an expansion is "${NAME}" without more.
+// isPlain reports whether an expansion is only "${NAME}".
 func isPlain(p *syntax.ParamExp) bool {
 	return !p.Excl && !p.Length && !p.Width && p.Index == nil && p.Slice == nil && p.Repl == nil && p.Exp == nil
 }
 
-// unescaped takes off the backslashes: within double quotes only those before what is
-// special there.
+// unescaped removes backslashes; within double quotes only those before special
+// characters.
 func unescaped(s string, quoted bool) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

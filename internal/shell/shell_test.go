@@ -12,7 +12,7 @@ func TestShellCommands(t *testing.T) {
 		"a b\nc":                              {{"a", "b"}, {"c"}},
 		"a ;b|c&&d||e& f":                     {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}},
 		`a 'b c' "d \"e" f\ g ""`:             {{"a", "b c", `d "e`, "f g", ""}},
-		"a b\nc 'open d":                      {{"a", "b"}}, // what a shell does before it sees the mistake
+		"a b\nc 'open d":                      {{"a", "b"}}, // what a shell runs before it sees the error
 		"if a; then b; else c; fi":            {{"a"}, {"b"}, {"c"}},
 		"{ a; } || { ! b; }":                  {{"a"}, {"b"}},
 		"for p in $(echo 'x;y'); do a; done":  {{"a"}},
@@ -49,7 +49,7 @@ func TestShellCommands(t *testing.T) {
 	}
 }
 
-// TestShellInput is what commands read that the script itself writes.
+// TestShellInput: commands get the input that the script itself writes.
 func TestShellInput(t *testing.T) {
 	for text, want := range map[string]string{
 		"printf 'add x <ip>\\n' | a":                        "add x <ip>\n",
