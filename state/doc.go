@@ -3,6 +3,6 @@
 // failed writes, the last good configuration, and the client side of the agent's
 // socket.
 //
-// It changes no sets and no rules. All packages that do import it; it stands on fetch
-// for files, and on config, host, banlist, firewall and ipsetsync for their types.
+// It changes no sets and no rules. All packages that do use it; it stands on fetch for
+// files, and on config, banlist, firewall and ipsetsync for their types.
 package state

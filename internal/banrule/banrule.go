@@ -1,8 +1,7 @@
 // Package banrule recognizes the rules, chains and sets of fail2ban's actions, of voipbl's
 // own actions and of fail2ban's stock ones, by their names and forms. That works in saved
 // rules, too, where nothing else shows who made them. It only compares words: it reads no
-// rules and changes none. firewall, host, reach and blocklist use it; it imports nothing of
-// voipbl.
+// rules and changes none. Packages that read rules use it; it imports nothing of voipbl.
 package banrule
 
 import (

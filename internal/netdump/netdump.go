@@ -1,5 +1,5 @@
 // Package netdump repeats a netlink listing of the kernel that changes while it is
-// read. Package host uses it; it imports nothing of voipbl.
+// read. host and logins use it; it imports nothing of voipbl.
 package netdump
 
 import (

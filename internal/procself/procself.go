@@ -1,5 +1,5 @@
 // Package procself finds the folder in /proc for the calling thread. It reads nothing
-// else there. firewall, host and reach use it; it imports nothing of voipbl.
+// else there. Packages that read /proc/net use it; it imports nothing of voipbl.
 package procself
 
 import "golang.org/x/sys/unix"
