@@ -1,5 +1,6 @@
-// Package lockout tells whom base rules would shut out: which listeners of a host they close,
-// which sessions and VPNs they would not let in, and what in the configuration lets them in.
+// Package lockout finds what base rules would lock out: the listeners of this host that they
+// close, the login sessions and VPNs that they would not let in, and the settings that let
+// them in.
 //
 // It is pure: who listens comes from package host, who is logged in from logins, what is open from
 // package iptwalk. Whether base rules are installed all the same is decided in package rules.

@@ -12,14 +12,13 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// ShutOutError is base rules that would keep somebody out: who is logged in now, or who
-// comes in by a VPN.
+// ShutOutError is returned for base rules that would lock out a login session or a VPN.
 type ShutOutError struct{ Out []ShutOut }
 
 // ShutOut is a session or a VPN that base rules do not let in.
 type ShutOut struct {
 	What   string // such as "the SSH session from 192.0.2.7 to port 22"
-	Reason string // why it is shut out
+	Reason string // why the rules do not let it in
 	Add    string // the setting that lets it in
 }
 
@@ -31,7 +30,7 @@ func (e *ShutOutError) Error() string {
 	return "the base rules would lock out " + strings.Join(all, "; and ")
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *ShutOutError) Remedy() string {
 	var all []string
 	for _, o := range e.Out {
@@ -42,12 +41,12 @@ func (e *ShutOutError) Remedy() string {
 	return strings.Join(all, ", and ") + "; or, if another rule in INPUT lets it in, \"voipbl firewall apply --force\""
 }
 
-// Explain describes it; see [problem.Of].
+// Explain returns a word, a sentence and the remedy; see [problem.Of].
 func (e *ShutOutError) Explain() (reason, what, remedy string) {
 	return problem.ReasonLockout, "", e.Remedy()
 }
 
-// Refuse is nil if nobody is shut out.
+// Refuse returns a [*ShutOutError], or nil if out is empty.
 func Refuse(out []ShutOut) error {
 	if len(out) == 0 {
 		return nil
@@ -55,7 +54,7 @@ func Refuse(out []ShutOut) error {
 	return &ShutOutError{out}
 }
 
-// ShutSessions are the sessions that base rules do not let in.
+// ShutSessions returns the sessions that base rules do not let in.
 func ShutSessions(base ruleset.Base, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
 	for _, l := range sessions {

@@ -13,9 +13,10 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// ShutVPNs are the VPNs that base rules shut out. While base rules are new, the
-// connection that carries a tunnel is an established one, and passes; at its next
-// reconnect the host would be gone. So a VPN counts whoever is logged in.
+// ShutVPNs returns the VPNs that base rules lock out. New base rules let an existing
+// tunnel continue, because its connection is established, but not reconnect: then the
+// host could no longer be reached. So VPNs are checked even if nobody is logged in
+// through them.
 func ShutVPNs(base ruleset.Base, saved [2]*iptables.Saved, ways host.Ways, sessions []logins.Login) []ShutOut {
 	var out []ShutOut
 	for _, c := range VPN(Find(base, saved, ways.Listeners)) {
@@ -31,7 +32,8 @@ func ShutVPNs(base ruleset.Base, saved [2]*iptables.Saved, ways host.Ways, sessi
 	return out
 }
 
-// Unclear reports whether there is a tunnel that base rules may shut out or not.
+// Unclear reports whether there is a tunnel of which it is not known whether base rules
+// lock it out.
 func Unclear(ways host.Ways) bool { return slices.ContainsFunc(ways.Tunnels, ways.Mystery) }
 
 func vpnName(c Closed) string {
@@ -42,7 +44,7 @@ func vpnName(c Closed) string {
 	return name + " at " + c.Place()
 }
 
-// sessionsBehind are the clients that are logged in through a VPN's listener.
+// sessionsBehind returns the clients that are logged in through a VPN's listener.
 func sessionsBehind(ways host.Ways, c Closed, sessions []logins.Login) []string {
 	var all []string
 	for _, l := range sessions {
@@ -55,11 +57,11 @@ func sessionsBehind(ways host.Ways, c Closed, sessions []logins.Login) []string 
 	return slices.Compact(all)
 }
 
-// tunnelError is a confirmation that came in through a tunnel: what carries
-// it was there before the rules, so that it proves nothing about them.
+// tunnelError is returned for a confirmation that came in through a tunnel. The tunnel
+// existed before the rules, so it does not prove that the rules let anyone in.
 type tunnelError struct {
 	Tunnel   string
-	Closed   []Closed // what carries it and is not open; none if it is not known what does
+	Closed   []Closed // closed listeners that carry the tunnel; none if that is not known
 	Deadline time.Time
 }
 
@@ -75,7 +77,7 @@ func (e *tunnelError) Error() string {
 	return text + ", and they close " + strings.Join(all, " and ") + ", which it needs to come again"
 }
 
-// Remedy says what to do about it.
+// Remedy returns what to do about it.
 func (e *tunnelError) Remedy() string {
 	sure := fmt.Sprintf("log in past the tunnel and confirm there, before %s, or use --here if you know that it comes again", e.Deadline.Local().Format(time.TimeOnly))
 	var all []string
@@ -90,8 +92,8 @@ func (e *tunnelError) Remedy() string {
 	return "\"voipbl firewall rollback\", " + strings.Join(all, ", and ") + ", and apply once more; or " + sure
 }
 
-// CheckTunnel refuses a confirmation that came in through a tunnel that the rules do not
-// let come again.
+// CheckTunnel refuses a confirmation that came in through a tunnel that could not
+// reconnect under the rules.
 func CheckTunnel(base ruleset.Base, saved [2]*iptables.Saved, ways host.Ways, c logins.Connection, deadline time.Time) error {
 	t, through := ways.Through(c.Client.Addr(), c.Server.Addr())
 	if !through {
