@@ -127,8 +127,9 @@ func short(t *testing.T, w want, d *Decision) string {
 	if d.Problem == nil {
 		return strings.Join(words, " ")
 	}
-	kind := fmt.Sprintf("%T", d.Problem)
-	return strings.Join(words, " ") + ": " + strings.TrimSuffix(kind[strings.LastIndex(kind, ".")+1:], "Error")
+	_, kind, _ := strings.Cut(fmt.Sprintf("%T", d.Problem), ".")
+	kind = strings.ToUpper(kind[:1]) + strings.TrimSuffix(kind[1:], "Error") // exported or not
+	return strings.Join(words, " ") + ": " + kind
 }
 
 // TestDecide is who asks, who is there and what was before × what is configured × what the

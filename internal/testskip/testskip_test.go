@@ -16,7 +16,7 @@ var asks = []struct {
 	allowed string
 }{
 	{regexp.MustCompile(`\b[tbf]\.Skip(f|Now)?\(`), "internal/testskip/"},
-	{regexp.MustCompile(`\btime\.Sleep\(`), "host/sshd.go"},
+	{regexp.MustCompile(`\btime\.Sleep\(`), "logins/sshd.go"},
 }
 
 // TestNobodyElse searches all Go files for these calls.
