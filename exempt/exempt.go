@@ -61,7 +61,7 @@ func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Repor
 	return report, nil
 }
 
-// NameNow returns how a name of allow or trunks stands, by the last good answers.
+// NameNow returns the state of a name in allow or trunks, by the last good DNS answers.
 func NameNow(ctx context.Context, cfg config.Config, name string) (NameStatus, bool) {
 	store, err := state.FindStore(cfg)
 	if err != nil {

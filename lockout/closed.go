@@ -2,9 +2,9 @@
 // close, the login sessions and VPNs that they would not let in, and the settings that let
 // them in.
 //
-// It is pure: who listens comes from package host, who is logged in from logins, what is open from
-// package iptwalk. Whether base rules are installed all the same is decided in package rules.
-// "voipbl firewall apply", "firewall diff", "setup" and "doctor" all ask here.
+// It only computes: package host supplies the listeners, logins the sessions, iptwalk the
+// open ports. Package rules decides whether base rules are installed nevertheless. "voipbl
+// firewall apply", "firewall diff", "setup" and "doctor" use it.
 package lockout
 
 import (

@@ -234,7 +234,7 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	return cfg
 }
 
-// AreThere reports whether there are sets of the configuration's names.
+// AreThere reports whether the kernel has sets with the configuration's names.
 func AreThere(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	absent := func(name string) bool {
 		_, err := kernel.Kind(name)

@@ -1,3 +1,3 @@
-// Package testnft puts native rules of nftables into a test's own network namespace, and
+// Package testnft loads native nftables rules into a test's own network namespace, and
 // reads them.
 package testnft

@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Loaded puts rules into the test's own network namespace by nft(8), and reads them.
+// Loaded loads rules into the test's network namespace with nft(8), and reads them.
 func Loaded(t *testing.T, files ...string) *nft.Ruleset {
 	t.Helper()
 	testns.Enter(t)
@@ -20,7 +20,7 @@ func Loaded(t *testing.T, files ...string) *nft.Ruleset {
 	return Read(t, nft.Options{Elements: true})
 }
 
-// Apply gives nft(8) a file of nft/testdata.
+// Apply runs nft(8) with a file of nft/testdata.
 func Apply(t *testing.T, name string) {
 	t.Helper()
 	if out, err := exec.Command("nft", "-f", "../nft/testdata/"+name).CombinedOutput(); err != nil {
@@ -28,7 +28,7 @@ func Apply(t *testing.T, name string) {
 	}
 }
 
-// Script gives nft commands.
+// Script runs nft(8) with commands.
 func Script(t *testing.T, text string) {
 	t.Helper()
 	cmd := exec.Command("nft", "-f", "-")

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// waited is how long, since the machine has booted, some task had to wait for a processor:
-// the kernel's "pressure". A kernel that does not count it has always waited for no time.
+// waited returns how long, since the boot, some task had to wait for a processor: the
+// kernel's "pressure". It is 0 if the kernel does not count it.
 func waited() time.Duration {
 	text, err := os.ReadFile("/proc/pressure/cpu")
 	if err != nil {

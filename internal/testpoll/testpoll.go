@@ -11,24 +11,24 @@ const (
 	most  = 500 * time.Millisecond
 )
 
-// stretch is how many times as long Until waits at most.
+// stretch limits how long Until waits on a busy machine, as a multiple of its time.
 const stretch = 6
 
 // Until calls so until it returns true, and reports whether that was within the time. It
-// checks first at once, and last when the time is over. Time in which tasks of the machine had
-// to wait for a processor does not count, up to a limit: a busy machine breaks no test, and
-// on an idle one the time is exact.
+// checks first at once, and last when the time is over. Time in which tasks on the machine
+// had to wait for a processor does not count, up to a limit, so that tests do not fail on a
+// busy machine.
 func Until(within time.Duration, so func() bool) bool {
 	return until(within, stretch*within, waited, so)
 }
 
-// For is Until for a time that is always the same, where it is no failure that so does not
-// become true.
+// For is Until with a fixed time, for checks that may stay false without a failure.
 func For(within time.Duration, so func() bool) bool {
 	return until(within, within, waited, so)
 }
 
-// until is Until. waited is how long tasks have had to wait since some moment.
+// until implements Until. waited returns how long tasks have had to wait for a
+// processor since some moment.
 func until(within, atMost time.Duration, waited func() time.Duration, so func() bool) bool {
 	begin, before := time.Now(), waited()
 	for pause := first; !so(); pause = min(pause*3/2, most) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// idle is a machine on which nothing waits.
+// idle is waited on an idle machine.
 func idle() time.Duration { return 0 }
 
 // TestUntil runs in a synctest bubble, so its times are exact.
@@ -53,8 +53,8 @@ func TestUntil(t *testing.T) {
 	})
 }
 
-// TestUntilOnBusyMachine: only the share of the time counts in which nothing waits, and there
-// is an end all the same.
+// TestUntilOnBusyMachine: only time in which no task waits for a processor counts, but Until
+// ends at the limit.
 func TestUntilOnBusyMachine(t *testing.T) {
 	for busy, want := range map[float64]time.Duration{0: 10 * time.Second, 0.5: 20 * time.Second, 0.75: 40 * time.Second, 0.9: 60 * time.Second, 1: 60 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

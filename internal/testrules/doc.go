@@ -1,3 +1,3 @@
-// Package testrules has settings of the firewall that people ask for, and listings, which
-// tests of several packages begin with.
+// Package testrules has typical firewall settings and rule listings for the tests of
+// several packages.
 package testrules

@@ -10,14 +10,13 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// DropOnly are the settings of a configuration that has nothing about the
-// firewall.
+// DropOnly returns the settings of a configuration without firewall keys.
 func DropOnly() ruleset.Settings {
 	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: ruleset.AtInput}
 }
 
-// Full are the settings with the base rules as an empty configuration has them,
-// with one local network and one trunk of each family.
+// Full returns settings with the default base rules, one local network and one trunk of
+// each family.
 func Full() ruleset.Settings {
 	s := DropOnly()
 	s.Base = Base()
@@ -26,7 +25,7 @@ func Full() ruleset.Settings {
 	return s
 }
 
-// Base is the base rules of an empty configuration.
+// Base returns the base rules of an empty configuration.
 func Base() *ruleset.Base {
 	c := config.Default().Firewall
 	b := &ruleset.Base{SIPPublic: c.SIP.Public, RTP: iptables.PortRange(c.RTP)}
@@ -43,20 +42,20 @@ func Base() *ruleset.Base {
 	return b
 }
 
-// Everything has all that can be asked for at once.
+// Everything returns settings with everything that can be configured together.
 func Everything() ruleset.Settings {
 	s := Full()
 	s.DropOutbound, s.LogDrops = true, ruleset.LogNetlink
 	return s
 }
 
-// AtPrerouting is the same with the drop moved there.
+// AtPrerouting returns s with the drop in PREROUTING.
 func AtPrerouting(s ruleset.Settings) ruleset.Settings {
 	s.DropAt = ruleset.AtPrerouting
 	return s
 }
 
-// Configurations are what people ask for, by name.
+// Configurations returns typical settings, by name.
 func Configurations() map[string]ruleset.Settings {
 	with := func(change func(s *ruleset.Settings)) ruleset.Settings {
 		s := Full()
@@ -125,13 +124,13 @@ func Configurations() map[string]ruleset.Settings {
 	return all
 }
 
-// Empty is a kernel that holds nothing.
+// Empty returns the listing of a kernel without rules.
 func Empty(t *testing.T, f iptables.Family) *iptables.Saved {
 	t.Helper()
 	return Parsed(t, f, "")
 }
 
-// Parsed is a kernel that holds what iptables-save tells.
+// Parsed returns the listing in a text of iptables-save.
 func Parsed(t interface {
 	Helper()
 	Fatal(...any)

@@ -2,10 +2,10 @@
 // and so can neither use the kernel nor install missing tools. For root a missing tool is a
 // failure.
 //
-// Most tests that use the kernel need only namespaces of their own, which an ordinary user
-// may have, too: see [github.com/voipbl/voipbl/internal/testns]. Tests that need more, such
-// as other users or a whole host, are named in tools/stages/stages.go, as "make test-unit"
-// is not to run them.
+// Most tests that use the kernel only need their own namespaces, which an ordinary user can
+// have, too: see [github.com/voipbl/voipbl/internal/testns]. Tests that need more, such as
+// other users or a whole host, are listed in tools/stages/stages.go, so that "make
+// test-unit" does not run them.
 package testskip
 
 import (
@@ -23,7 +23,7 @@ func UnlessRoot(t testing.TB) {
 	}
 }
 
-// UnlessNamespaces skips a test of which also root of a user namespace can do all.
+// UnlessNamespaces skips a test that needs root, of the machine or of a user namespace.
 func UnlessNamespaces(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -31,8 +31,8 @@ func UnlessNamespaces(t testing.TB) {
 	}
 }
 
-// Namespaced reports whether there is one user only, as in the user namespace that an
-// ordinary user can make.
+// Namespaced reports whether the process is in a user namespace with only one user,
+// such as an ordinary user can make.
 func Namespaced() bool {
 	ids, err := os.ReadFile("/proc/self/uid_map")
 	fields := bytes.Fields(ids)
