@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestSplitRule reads the quotes of iptables-save.
-func TestSplitRule(t *testing.T) {
+// TestWords reads the quotes of iptables-save.
+func TestWords(t *testing.T) {
 	for rule, want := range map[string][]string{
 		`-m comment --comment "a \"b\" \\ c" -j X`: {"-m", "comment", "--comment", `a "b" \ c`, "-j", "X"},
 		`-i a"b  -j X`:   {"-i", `a"b`, "-j", "X"},
@@ -134,5 +134,45 @@ func TestRuleText(t *testing.T) {
 				t.Errorf("without its purpose %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestIsOurs: a rule is ours by its mark in a chain of the kernel, and by its mark and its
+// chain in one of ours. What others have put there is not.
+func TestIsOurs(t *testing.T) {
+	const drop, inner = `-m set --match-set voip_bl src -m comment --comment "voipbl: x" -j DROP`, `-i lo -m comment --comment "voipbl: x" -j ACCEPT`
+	for _, test := range []struct {
+		chain, rule string
+		want        bool
+	}{
+		{"INPUT", drop, true},
+		{"INPUT", inner, false},
+		{"INPUT", "-j DROP", false},
+		{BaseChain, inner, true},
+		{BaseChain, "-j DROP", false},
+	} {
+		if got := IsOurs(test.chain, test.rule); got != test.want {
+			t.Errorf("%s %s: %v", test.chain, test.rule, got)
+		}
+	}
+}
+
+func TestNext(t *testing.T) {
+	words := []string{"-s", "10.0.0.0/8", "-j"}
+	for i, want := range []string{"10.0.0.0/8", "-j", "", ""} {
+		if got := Next(words, i); got != want {
+			t.Errorf("behind word %d: %q", i, got)
+		}
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	for name, want := range map[string]struct {
+		rule    string
+		noPorts bool
+	}{"tcp": {"tcp", false}, "gre": {"47", true}, "esp": {"esp", true}, "50": {"esp", false}, "ipv6": {"41", false}, "6in4": {"41", true}} {
+		if got := ProtocolOf(name); got != want.rule || HasNoPorts(name) != want.noPorts {
+			t.Errorf("%s: %q, without ports: %v", name, got, HasNoPorts(name))
+		}
 	}
 }

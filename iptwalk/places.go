@@ -34,12 +34,6 @@ type DropPlace struct {
 	Packets, Bytes uint64 // that the rule has counted, of whoever
 }
 
-// Whole reports whether each packet that begins something is dropped for certain,
-// from all addresses that were asked about, to all ports of this host.
-func (p DropPlace) Whole() bool {
-	return p.Certain && !p.Part && !p.Forwarded && len(p.Only)+len(p.But) == 0
-}
-
 // Places are where packets of a source are dropped or may be. What closes a port to
 // everybody, and what limits everybody alike, is none. With cut there may be more: there
 // are too many ways through the rules to follow them all. They are those of packets to all

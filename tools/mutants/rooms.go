@@ -21,7 +21,7 @@ var rooms = []room{
 		files: `(base|drop|settings|rule|siplimits|friends|admit)\.go`,
 		slow:  "TestAdmits",
 	},
-	{name: "iptables", files: `(words|saved|protocols)\.go`},
+	{name: "iptables", files: `(words|protocols)\.go`},
 	{
 		name:  "ipsetsync",
 		files: `plan\.go`,
