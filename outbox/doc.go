@@ -1,6 +1,6 @@
 // Package outbox reports attackers to VoIPBL: addresses that this host has banned, and those
-// that it has unbanned. It does not ban anybody: fail2ban and package bans do. cmd/voipbl,
-// agent and blocklist import it. It stands on exempt, so that no exempt address is reported.
+// that it has unbanned. It does not ban anybody: fail2ban and package bans do. cmd/voipbl, agent,
+// blocklist and show import it. It stands on exempt, so that no exempt address is reported.
 //
 // A [Box] is a value. Its methods decide what is sent now, later or never, from the time that
 // they are given and without side effects. [Client.Send] makes the one network request.

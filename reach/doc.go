@@ -4,6 +4,6 @@
 // and the rules that are saved for the next boot.
 //
 // It only reads: package rules makes voipbl's rules. rules, bans, blocklist, advise, migrate,
-// agent and cmd/voipbl import it. It stands on firewall and nft, which know what one rule does,
-// and on ipsetsync for the members of sets.
+// setup and cmd/voipbl import it. It stands on iptwalk and nftwalk, which follow packets through
+// one kind of rules, and on ipsetsync for the members of sets.
 package reach
