@@ -224,7 +224,7 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	if AreThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
 		return cfg
 	}
-	former, _ := formerConfigs(cfg) // what cannot be read is told by a sync
+	former, _ := formerConfigs(cfg) // a sync reports what cannot be read
 	former = append(former, ConfigsOf(cfg, NamesOfRules(cfg, firewall.ReadUsers(ctx)))...)
 	for _, old := range slices.Backward(former) {
 		if h, err := kernel.Header(old.Set); err == nil && ipsetsync.IsOurs(h, cidr.IPv4) && h.References > 0 {

@@ -21,31 +21,31 @@ import (
 type boot struct {
 	cmd    *exec.Cmd
 	group  string                 // the folder of its own control group
-	notify *net.UnixConn          // where systemd-nspawn reports
+	notify *net.UnixConn          // systemd-nspawn reports here
 	leader atomic.Pointer[leader] // nil until the host is up
-	done   chan struct{}          // closed when it has ended
-	state  *os.ProcessState       // for after done
+	done   chan struct{}          // closed at the end
+	state  *os.ProcessState       // valid after done
 }
 
 // leader is the container's init.
 type leader struct {
-	pid   int      // as the machine counts
+	pid   int      // in the machine's PID namespace
 	group *os.File // its control group
 }
 
-// rebootCode is what systemd-nspawn --keep-unit ends with when the container
-// asks for a reboot: whoever started it is to do so again.
+// rebootCode is the exit code of systemd-nspawn --keep-unit when the container asks for
+// a reboot; the caller has to start it again.
 const rebootCode = 133
 
 // killLimit is how long the kernel may take to end a process.
 const killLimit = 10 * time.Second
 
-// startBoot starts the root that is mounted for th.
+// startBoot boots the root that is mounted for th.
 func startBoot(th *testroot.Thread, name string, number int, denied []string, out *testroot.Console) (*boot, error) {
 	b := &boot{done: make(chan struct{})}
 	var err error
-	// A group that has been used once has controllers, and then no process may
-	// be put into it: each boot has a new one.
+	// A used group has controllers, and then takes no more processes, so each boot has
+	// a new group.
 	if b.group, err = newCgroup(fmt.Sprintf("%s.%d", name, number)); err != nil {
 		return nil, fmt.Errorf("control group: %w", err)
 	}
@@ -53,7 +53,7 @@ func startBoot(th *testroot.Thread, name string, number int, denied []string, ou
 		return nil, errors.Join(err, removeCgroup(b.group))
 	}
 	go func() {
-		_ = b.cmd.Wait() // the state says the same
+		_ = b.cmd.Wait() // state has the result
 		b.state = b.cmd.ProcessState
 		b.notify.Close()
 		close(b.done)
@@ -61,9 +61,9 @@ func startBoot(th *testroot.Thread, name string, number int, denied []string, ou
 	return b, nil
 }
 
-// start is for the thread that has the mounts. The socket has to be made there
-// too: an abstract one belongs to a network namespace, and the caller may be in
-// another than systemd-nspawn is.
+// start must run in the thread that has the mounts. The socket is made there, too: an
+// abstract socket belongs to a network namespace, and the caller may be in another one
+// than systemd-nspawn.
 func (b *boot) start(name string, denied []string, out *testroot.Console) error {
 	address := "@" + name
 	var err error
@@ -80,22 +80,22 @@ func (b *boot) start(name string, denied []string, out *testroot.Console) error 
 	b.cmd = exec.Command("systemd-nspawn",
 		"--quiet", "--boot", "--directory="+testroot.Mounted, "--machine="+name, "--hostname=pbx",
 		"--private-network",
-		// No system bus is asked for a unit, so none needs to run here. The
-		// container lives in the group that we are in.
+		// Use no system bus, because none may run here. The container stays in our
+		// control group.
 		"--register=no", "--keep-unit",
 		"--notify-ready=yes", "--console=read-only",
-		// Nothing of the machine's configuration gets in.
+		// Take nothing from the machine's configuration.
 		"--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no")
 	if len(denied) > 0 {
-		// What systemd itself would mount is there already.
+		// These are the mounts that systemd itself would make.
 		b.cmd.Args = append(append(b.cmd.Args, "--tmpfs=/run/lock"), denied...)
 	}
 	b.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + address}
 	b.cmd.Stdout, b.cmd.Stderr = out, out
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true, // an interrupt from the terminal is for the test
-		// It passes this on as a request to power off. If it were killed, the
-		// container would live on without it.
+		Setsid: true, // an interrupt from the terminal goes to the test only
+		// systemd-nspawn passes this on as a request to power off. If it were killed,
+		// the container would survive it.
 		Pdeathsig:   syscall.SIGTERM,
 		UseCgroupFD: true,
 		CgroupFD:    int(group.Fd()),
@@ -107,10 +107,9 @@ func (b *boot) start(name string, denied []string, out *testroot.Console) error 
 	return nil
 }
 
-// waitUp returns when the container's init has told that it has started
-// everything.
+// waitUp waits until the container's init reports that it has started everything.
 func (b *boot) waitUp(ctx context.Context) error {
-	// Nobody reads after this, and a full socket would block systemd-nspawn.
+	// Nothing reads the socket after this, and a full one would block systemd-nspawn.
 	defer b.notify.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := b.notify.SetReadDeadline(deadline); err != nil {
@@ -129,7 +128,7 @@ func (b *boot) waitUp(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		// sd_notify(3): lines of NAME=value. The number comes before READY.
+		// sd_notify(3): lines of NAME=value. The PID comes before READY.
 		for line := range strings.Lines(string(message[:n])) {
 			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 			switch name {
@@ -138,7 +137,7 @@ func (b *boot) waitUp(ctx context.Context) error {
 					return fmt.Errorf("the number of the container's init: %w", err)
 				}
 			case "READY":
-				// This is how systemd-nspawn and systemd name the groups.
+				// These are the names that systemd-nspawn and systemd give the groups.
 				l.group, err = os.Open(filepath.Join(b.group, "payload", "init.scope"))
 				if err != nil {
 					return err
@@ -150,8 +149,8 @@ func (b *boot) waitUp(ctx context.Context) error {
 	}
 }
 
-// up is the container's init, or nil if that has not started everything yet or
-// has ended.
+// up returns the container's init, or nil if it has not started everything yet, or has
+// ended.
 func (b *boot) up() *leader {
 	select {
 	case <-b.done:
@@ -161,13 +160,13 @@ func (b *boot) up() *leader {
 	}
 }
 
-// powerOff stops the container's services, or kills everything in it after
-// limit, and removes what is left of it.
+// powerOff shuts the container down, or kills everything in it after limit, and then
+// cleans up.
 func (b *boot) powerOff(limit time.Duration) error {
 	_ = b.cmd.Process.Signal(syscall.SIGTERM) // see Pdeathsig
 	if !b.endsIn(limit) {
 		if l := b.leader.Load(); l != nil {
-			_ = syscall.Kill(l.pid, syscall.SIGKILL) // and all others with it
+			_ = syscall.Kill(l.pid, syscall.SIGKILL) // kills all its processes
 		}
 	}
 	if !b.endsIn(killLimit) {
@@ -190,7 +189,7 @@ func (b *boot) endsIn(limit time.Duration) bool {
 	}
 }
 
-// clean removes what is left after the end.
+// clean removes what the container has left.
 func (b *boot) clean() error {
 	if l := b.leader.Load(); l != nil {
 		l.group.Close()

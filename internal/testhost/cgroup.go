@@ -16,29 +16,29 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// Without a control group of its own, systemd-nspawn --keep-unit would use the
-// test's: there two containers at once would share their services' groups, and
-// what is left after them would stay for ever.
+// Each boot needs its own control group. Otherwise systemd-nspawn --keep-unit would use
+// the test's: two containers would share their services' groups, and leftovers would
+// stay forever.
 
-// namePrefix starts the names of hosts and of their groups. What follows is the
-// number of the test's process, and before that the PID namespace in which that is its
-// number: two runs of the tests on one machine, each in a namespace of its own, would have
-// the same names, and each would take the other's for left behind.
+// namePrefix begins the names of hosts and their groups. It has the PID namespace of the
+// test; the PID follows. Without the namespace, two runs of the tests on one machine, each
+// in its own PID namespace, could have the same names, and would take each other's groups
+// for leftovers.
 var namePrefix = fmt.Sprintf("voipbl-test-%d-", pidNamespace())
 
 func pidNamespace() uint64 {
 	var own unix.Stat_t
-	_ = unix.Stat("/proc/self/ns/pid", &own) // 0 is a name, too
+	_ = unix.Stat("/proc/self/ns/pid", &own) // 0 if it fails
 	return own.Ino
 }
 
-// removeLimit is how long the kernel may take to empty a group whose processes
-// have been killed.
+// removeLimit is how long the kernel may take to empty a group after its processes were
+// killed.
 const removeLimit = 5 * time.Second
 
-// ownCgroups are the folders of this process's control group in the hierarchies
-// that systemd uses. The first is the unified one; on a machine that has the old
-// hierarchies as well systemd makes the same groups in one of these.
+// ownCgroups returns the folders of this process's control group in the hierarchies
+// that systemd uses. The first is the unified hierarchy; on a machine that also has the
+// old ones, systemd makes the same groups in one of these.
 func ownCgroups() ([]string, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -87,7 +87,7 @@ func newCgroup(name string) (string, error) {
 	return folder, os.Mkdir(folder, 0o755)
 }
 
-// killCgroup kills every process in the group and below it, and no other.
+// killCgroup kills all processes in the group and below it.
 func killCgroup(folder string) error {
 	f, err := os.OpenFile(filepath.Join(folder, "cgroup.kill"), os.O_WRONLY, 0) // since Linux 5.14
 	if err != nil {
@@ -97,8 +97,8 @@ func killCgroup(folder string) error {
 	return errors.Join(err, f.Close())
 }
 
-// removeCgroup removes what newCgroup made, with all that was made below it, as
-// soon as there is no process in it.
+// removeCgroup removes a group with all groups below it, as soon as they have no
+// processes.
 func removeCgroup(folder string) error {
 	own, err := ownCgroups()
 	if err != nil {
@@ -111,8 +111,8 @@ func removeCgroup(folder string) error {
 	return errors.Join(errs...)
 }
 
-// removeTree removes folders only: in a control group that is enough, and the
-// kernel refuses it where a process is.
+// removeTree removes only folders, which is enough for control groups. The kernel
+// refuses to remove one with processes.
 func removeTree(folder string) error {
 	var folders []string
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
@@ -127,7 +127,7 @@ func removeTree(folder string) error {
 	if err != nil {
 		return err
 	}
-	// The kernel does not tell when the last process of a group is reaped.
+	// The kernel does not signal when the last process of a group is reaped.
 	for _, f := range slices.Backward(folders) {
 		testpoll.Until(removeLimit, func() bool { err = unix.Rmdir(f); return !errors.Is(err, unix.EBUSY) })
 		if err != nil && !errors.Is(err, unix.ENOENT) {
@@ -137,9 +137,9 @@ func removeTree(folder string) error {
 	return nil
 }
 
-// sweepCgroups removes what tests of this PID namespace that were killed have left. Their
-// hosts power off by themselves; one that is still about it is killed. With a PID namespace
-// the kernel kills all that was in it.
+// sweepCgroups removes the groups that killed tests of this PID namespace have left. Their
+// hosts power off by themselves; hosts that are still running are killed. (When a PID
+// namespace ends, the kernel kills all its processes.)
 func sweepCgroups() error {
 	own, err := ownCgroups()
 	if err != nil {
@@ -157,8 +157,8 @@ func sweepCgroups() error {
 			if err != nil || unix.Kill(pid, 0) != unix.ESRCH {
 				continue
 			}
-			// Processes are killed by the unified hierarchy, the first. It is
-			// no error if another test has swept in the meantime.
+			// Processes are killed through the unified hierarchy, which is first. It is
+			// no error if another test has swept meanwhile.
 			if i == 0 {
 				if err := killCgroup(folder); !errors.Is(err, fs.ErrNotExist) {
 					errs = append(errs, err)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// insideEnv is the environment of a command: what a service has, nothing of the
-// test's own.
+// insideEnv is the environment of a command: that of a service, without anything of the
+// test's.
 var insideEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root",
@@ -24,27 +24,26 @@ var insideEnv = []string{
 	"LANG=C.UTF-8",
 }
 
-// forbidden are the capabilities that the container's init does not have, so no
-// command may. By some of them it could change the machine itself, since there is
-// one clock and one kernel.
+// forbidden are capabilities that the container's init does not have, so commands must
+// not have them either. With some of them a command could change the machine itself,
+// because clock and kernel are shared.
 const forbidden = "-sys_time,-sys_module,-sys_rawio,-sys_pacct,-syslog,-ipc_lock,-mac_admin,-mac_override," +
 	"-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore"
 
-// insideScript starts a command in a session of its own, as a child of a shell
-// that is on the host in all but its process number. nsenter could be the parent
-// itself, but it stops when its child is stopped, as all processes are at the end
-// of a shutdown; nobody would let it go on then, and the shutdown would wait for
-// the child for ever. The shell's remarks on how the child ended are not wanted.
+// insideScript starts a command in its own session, as a child of a shell that is in
+// all the host's namespaces except for PIDs. nsenter cannot be the parent: it stops
+// when its child is stopped, as all processes are at the end of a shutdown, and nothing
+// would continue it, so the shutdown would wait for the child forever. The shell's own
+// messages about the end of the child are discarded.
 const insideScript = `exec 3>&2 2>/dev/null; (exec 2>&3 3>&-; exec setsid "$@"); exit $?`
 
-// leftoverLimit is how long output is still awaited after a command has ended,
-// from a program that it left behind.
+// leftoverLimit is how long to wait for more output after a command has ended, if it
+// has left a program behind.
 const leftoverLimit = 2 * time.Second
 
-// Command is a command on the host that is not yet started, as root and in /.
-// The end of ctx kills it with its process group. Other signals have to be sent
-// on the host: the process that the test sees is not the command. An exit code of
-// 128 and more is that of a signal.
+// Command returns a command to be started on the host, as root and in /. The end of ctx
+// kills it with its process group. Send other signals on the host: the process that the
+// test sees is not the command. An exit code of 128 or more means a signal.
 func (h *Host) Command(ctx context.Context, args ...string) *exec.Cmd {
 	init := h.current.Load().up()
 	if init == nil {
@@ -57,8 +56,8 @@ func (h *Host) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Env = insideEnv
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid: true, // for kill
-		// Else the command is in the group of the test, which cannot be
-		// named on the host: systemd could not move it into a scope.
+		// Otherwise the command is in the test's control group, which does not exist on
+		// the host, so that systemd could not move it into a scope.
 		UseCgroupFD: true,
 		CgroupFD:    int(init.group.Fd()),
 	}
@@ -67,27 +66,27 @@ func (h *Host) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// kill kills the command of the shell, but not the shell: it has to wait for its
-// child. Else that is left to the machine's init, which in a container may never
-// do it, and a host cannot end before.
+// kill kills the command of the shell, but not the shell, which has to wait for its
+// child. Otherwise the machine's init would have to, which in a container may never do
+// so, and the host could not end.
 func kill(shell int) error {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", shell, shell))
 	if err != nil {
 		return os.ErrProcessDone
 	}
 	command, err := strconv.Atoi(strings.TrimSpace(string(children)))
-	if err != nil { // it has not come so far
+	if err != nil { // not started yet
 		return syscall.Kill(-shell, syscall.SIGKILL)
 	}
 	err = syscall.Kill(-command, syscall.SIGKILL)
-	if errors.Is(err, syscall.ESRCH) { // it has no session yet
+	if errors.Is(err, syscall.ESRCH) { // no session yet
 		err = syscall.Kill(command, syscall.SIGKILL)
 	}
 	return err
 }
 
-// Run runs a command on the host and returns what it wrote to both outputs, and
-// its exit code, which is 128 and the signal's number for one that was killed.
+// Run runs a command on the host and returns its output and error output together, and
+// its exit code, which is 128 plus the signal's number if it was killed.
 func (h *Host) Run(args ...string) (out string, code int) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
@@ -108,7 +107,7 @@ func (h *Host) Run(args ...string) (out string, code int) {
 	return out, exit.ExitCode()
 }
 
-// Must is Run for a command whose failure fails the test.
+// Must is Run, but fails the test if the command fails.
 func (h *Host) Must(args ...string) string {
 	h.t.Helper()
 	out, code := h.Run(args...)
@@ -118,9 +117,8 @@ func (h *Host) Must(args ...string) string {
 	return out
 }
 
-// Root is the host's / as the test sees it, with all that is mounted there. It
-// changes with each boot. A path below it must not go through an absolute link,
-// which would lead to the machine's own files.
+// Root returns the host's / for the test, with all its mounts. It changes with each
+// boot. Do not follow absolute links below it: they lead to the machine's own files.
 func (h *Host) Root() string {
 	h.t.Helper()
 	init := h.current.Load().up()
@@ -130,8 +128,8 @@ func (h *Host) Root() string {
 	return fmt.Sprintf("/proc/%d/root", init.pid)
 }
 
-// CopyIn copies the test's file src to dst on the host, which is an absolute
-// path, and makes the folders that it needs. A program that runs is replaced.
+// CopyIn copies the test's file src to the absolute path dst on the host, and makes
+// missing folders. It replaces a running program.
 func (h *Host) CopyIn(src, dst string, mode fs.FileMode) {
 	h.t.Helper()
 	f, err := os.Open(src)

@@ -1,14 +1,13 @@
-// Package testhost gives a test a whole Debian with a real systemd, so that it
-// can use units, timers and reboots. Where a network namespace is enough,
-// testns is cheaper.
+// Package testhost boots a whole Debian with a real systemd for a test, with units,
+// timers and reboots. If a network namespace is enough, testns is cheaper.
 //
-// The host has its own processes, network, firewall, sets and files, and no way
-// out. Its disk is in memory, above a root that is built once and kept. It
-// shares the kernel with the machine, so the clock and the kernel's modules are
-// the machine's; commands have no right to change them.
+// The host has its own processes, network, firewall, sets and files, and no way out.
+// Its disk is in memory, above a root that is built once and kept. It shares the kernel
+// with the machine, and so the clock and the kernel modules; commands cannot change
+// those.
 //
-// All of it is tied to the test's process, even to one that is killed: only an
-// empty control group stays, which the next Boot removes.
+// The host ends with the test's process, even if that is killed. Only an empty control
+// group stays, which the next Boot removes.
 package testhost
 
 import (
@@ -25,9 +24,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// Limits for what a busy machine may take; an idle one boots in a second, and is
-// off in half of one. powerOffLimit is also what a service that does not stop
-// costs before its host is killed.
+// Time limits for a busy machine; an idle one boots in a second and powers off in half
+// a second. powerOffLimit is also how long a service that does not stop delays the end
+// of its host.
 const (
 	bootLimit     = 2 * time.Minute
 	commandLimit  = 2 * time.Minute
@@ -35,14 +34,14 @@ const (
 	powerOffLimit = 20 * time.Second
 )
 
-// Host is a running Debian. Its methods are for the goroutine of the test, but
-// for Command, which is for any.
+// Host is a running Debian. Its methods are for the goroutine of the test, except
+// Command, which any goroutine may call.
 type Host struct {
 	t       testing.TB
 	name    string
 	thread  *testroot.Thread // holds the mounts, and is the parent of every boot
 	boots   int
-	denied  []string // options of systemd-nspawn that take rights away
+	denied  []string // options of systemd-nspawn that remove rights
 	current atomic.Pointer[boot]
 	console testroot.Console
 }
@@ -50,14 +49,13 @@ type Host struct {
 // hosts counts the hosts of this process, for their names.
 var hosts atomic.Int32
 
-// Boot starts a Debian 12 with iptables, ipset and the packages named, and
-// returns when systemd in it is up. The host goes when the test ends; if the test
-// failed by then, the end of the host's journal is logged.
+// Boot starts a Debian 12 with iptables, ipset and the given packages, and returns when
+// its systemd is up. The host ends with the test; if the test has failed, the end of
+// the host's journal is logged.
 //
-// The first Boot for a list of packages downloads them, which takes a minute or
-// more, and keeps the root in a folder of the temporary one: delete it to have
-// newer packages. Without root the test is skipped; as root a failure is a
-// failure.
+// The first Boot with a list of packages downloads them, which takes a minute or more,
+// and keeps the root in the temporary folder: delete it to get newer packages. Without
+// root the test is skipped.
 func Boot(t testing.TB, packages ...string) *Host {
 	t.Helper()
 	return BootSuite(t, suite, packages...)
@@ -69,16 +67,16 @@ func BootSuite(t testing.TB, suite string, packages ...string) *Host {
 	return bootDenied(t, suite, nil, packages)
 }
 
-// BootWithoutMounts is BootSuite for a host on which nobody may mount anything, as in
-// LXC without nesting: a namespace for mounts can be had, and nothing can be mounted there.
-// systemd 257 does not boot so.
+// BootWithoutMounts is BootSuite for a host that allows no mounts, like LXC without
+// nesting: processes can have mount namespaces, but cannot mount anything there. systemd
+// 257 does not boot on such a host.
 func BootWithoutMounts(t testing.TB, suite string, packages ...string) *Host {
 	t.Helper()
 	return bootDenied(t, suite, []string{"--system-call-filter=~@mount"}, packages)
 }
 
-// BootWithoutAdmin is BootSuite for a host on which nobody has CAP_SYS_ADMIN, and so no
-// namespaces and no mounts.
+// BootWithoutAdmin is BootSuite for a host without CAP_SYS_ADMIN, and so without
+// namespaces and mounts.
 func BootWithoutAdmin(t testing.TB, suite string, packages ...string) *Host {
 	t.Helper()
 	return bootDenied(t, suite, []string{"--drop-capability=CAP_SYS_ADMIN"}, packages)
@@ -112,9 +110,8 @@ func bootDenied(t testing.TB, suite string, denied, packages []string) *Host {
 	return h
 }
 
-// Reboot does what reboot(8) does and returns when the host is up again: its
-// files are there, the kernel's sets and rules are not. A host that is down is
-// only started.
+// Reboot reboots the host like reboot(8) and returns when it is up again, with its
+// files, but without sets and rules. A host that is down is only started.
 func (h *Host) Reboot() {
 	h.t.Helper()
 	b := h.current.Load()
@@ -131,7 +128,7 @@ func (h *Host) goDown(b *boot) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), rebootLimit)
 	defer cancel()
-	// The command may be killed by its own success, so only the end counts.
+	// The reboot may kill the command, so only the end of the host counts.
 	out, err := h.Command(ctx, "systemctl", "reboot").CombinedOutput()
 	select {
 	case <-b.done:
@@ -143,7 +140,7 @@ func (h *Host) goDown(b *boot) {
 	}
 }
 
-// start boots and waits until systemd has nothing more to start.
+// start boots the host and waits until systemd has started everything.
 func (h *Host) start() {
 	h.t.Helper()
 	h.boots++
@@ -157,7 +154,7 @@ func (h *Host) start() {
 	if err := b.waitUp(ctx); err != nil {
 		h.t.Fatalf("boot the host: %v; its console:\n%s", err, h.console.Tail())
 	}
-	// It prints a state and fails with "degraded", which is up all the same.
+	// It prints a state, and fails with "degraded", in which the host is up, too.
 	out, err := h.Command(ctx, "systemctl", "is-system-running", "--wait").CombinedOutput()
 	switch state := strings.TrimSpace(string(out)); state {
 	case "running":
@@ -168,7 +165,7 @@ func (h *Host) start() {
 	}
 }
 
-// powerOff ends the host in order, and by force if it takes too long.
+// powerOff shuts the host down, by force if that takes too long.
 func (h *Host) powerOff() {
 	b := h.current.Load()
 	if b == nil {

@@ -56,7 +56,7 @@ func TestHost(t *testing.T) {
 		t.Errorf("failed units: %s", out)
 	}
 
-	// Its network is its own, and so are its rules and sets.
+	// The host has its own network, rules and sets.
 	machine, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -79,14 +79,14 @@ func TestHost(t *testing.T) {
 		t.Errorf("the machine's sets were %q and are %q", before, after)
 	}
 
-	// A timer fires, without the session that asked for it.
+	// A timer fires after the session that started it has ended.
 	h.Must("systemd-run", "--on-active=2s", "--timer-property=AccuracySec=100ms", "touch", "/root/fired")
 	if _, code := h.Run("test", "-e", "/root/fired"); code == 0 {
 		t.Error("the timer fired at once")
 	}
 	waitFor(t, h, 10*time.Second, "test", "-e", "/root/fired")
 
-	// Files outlive a reboot, the kernel's state does not.
+	// Files survive a reboot, the kernel's state does not.
 	id := h.Must("cat", "/proc/sys/kernel/random/boot_id")
 	h.Reboot()
 	h.Must("test", "-e", "/root/fired")
@@ -100,7 +100,7 @@ func TestHost(t *testing.T) {
 		t.Error("it was no reboot: the boot ID is the same")
 	}
 
-	// One that the host does itself.
+	// The host powers off by itself.
 	h.Run("systemctl", "poweroff")
 	<-h.current.Load().done
 	h.Reboot()
@@ -120,7 +120,7 @@ func TestCommand(t *testing.T) {
 		{[]string{"sh", "-c", "echo $HOME $PATH | cut -c 1-15"}, 0, "/root /usr/loca\n"},
 		{[]string{"pwd"}, 0, "/\n"},
 		{[]string{"hostname"}, 0, "pbx\n"},
-		// What a scope needs is a group that the host can name.
+		// A scope needs a control group that exists on the host.
 		{[]string{"systemd-run", "--scope", "--quiet", "true"}, 0, ""},
 	} {
 		if out, code := h.Run(c.args...); code != c.code || out != c.out {
@@ -133,24 +133,24 @@ func TestCommand(t *testing.T) {
 	if out, code := h.Run("no-such-program"); code != 127 {
 		t.Errorf("a program that is missing: exit code %d, %s", code, out)
 	}
-	// The clock is the machine's, so the attempt is to set what it is.
+	// The clock is the machine's, so try to set it to its current time.
 	if out, code := h.Run("sh", "-c", "date -s @$(date +%s)"); code == 0 {
 		t.Errorf("the clock could be set: %s", out)
 	}
 
-	// A program that is left behind does not hold Run up.
+	// A program that is left behind does not delay Run.
 	start := time.Now()
 	h.Must("sh", "-c", "sleep 60 & echo $! > /root/left")
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("Run waited %v for a program in the background", took)
 	}
 	h.Must("sh", "-c", "kill -0 $(cat /root/left)")
-	// What a shell would do by itself, it would do with the machine's processes.
+	// A built-in kill of a shell would see the machine's processes.
 	if out, code := h.Run("kill", "-0", "1"); code != 127 {
 		t.Errorf("a shell's own command: exit code %d, %s", code, out)
 	}
 
-	// Input, and a kill that reaches the host.
+	// Input reaches the command, and a kill does, too.
 	cmd := h.Command(t.Context(), "tr", "a-z", "A-Z")
 	cmd.Stdin = strings.NewReader("input")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "INPUT" {
@@ -189,7 +189,7 @@ func TestFiles(t *testing.T) {
 	if out := h.Must("hello"); out != "hello\n" {
 		t.Errorf("the program says %q", out)
 	}
-	// A program that runs can be replaced.
+	// A running program can be replaced.
 	h.Must("cp", "/bin/sleep", "/root/busy")
 	cmd := h.Command(t.Context(), "/root/busy", "600")
 	if err := cmd.Start(); err != nil {
@@ -207,7 +207,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// A command that runs does not hold up a power off or a reboot.
+// TestCommandAtPowerOff: a running command does not delay a power off or reboot.
 func TestCommandAtPowerOff(t *testing.T) {
 	t.Run("host", func(t *testing.T) {
 		var start time.Time
@@ -228,7 +228,7 @@ func TestCommandAtPowerOff(t *testing.T) {
 		cmd := running()
 		start = time.Now()
 		h.Reboot()
-		// systemd waits 90 s for a process that does not go.
+		// systemd waits 90 s for a process that does not end.
 		if took := time.Since(start); took > time.Minute {
 			t.Errorf("the reboot took %v", took)
 		}
@@ -240,8 +240,8 @@ func TestCommandAtPowerOff(t *testing.T) {
 	})
 }
 
-// Two hosts at once, booted from a namespace without a way out, have nothing in
-// common, and leave nothing.
+// TestTwoHosts: two hosts at the same time, booted from a namespace without a way out,
+// are independent and leave nothing behind.
 func TestTwoHosts(t *testing.T) {
 	var pids []int
 	t.Run("hosts", func(t *testing.T) {
