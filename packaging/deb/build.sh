@@ -21,6 +21,9 @@ for page in "$STAGE"/pages/*; do
 	gzip -9n <"$page" >"$section/${page##*/}.gz"
 done
 
+# What README links to is installed by another name, or not at all.
+sed -e 's|](CHANGELOG.md)|](changelog.gz)|' -e 's|](LICENSE)|](copyright)|' \
+	-e 's|](CONTRIBUTING.md)|](https://github.com/voipbl/voipbl/blob/main/CONTRIBUTING.md)|' README.md >"$STAGE/README.md"
 gzip -9n <CHANGELOG.md >"$STAGE/changelog.gz"
 gzip -9n <$changelog >"$STAGE/changelog.Debian.gz"
 

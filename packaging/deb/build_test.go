@@ -5,9 +5,11 @@ package deb_test
 import (
 	"bytes"
 	"debug/elf"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -207,6 +209,30 @@ func TestContents(t *testing.T) {
 	want = slices.DeleteFunc(want, func(file string) bool { return !strings.HasPrefix(file, "/etc/fail2ban/") })
 	if diff := cmp.Diff(want, conffiles); diff != "" {
 		t.Errorf("conffiles, -want +got:\n%s", diff)
+	}
+}
+
+// TestInstalledLinks: each link of an installed page leads to an installed file.
+func TestInstalledLinks(t *testing.T) {
+	root := t.TempDir()
+	output(t, "dpkg-deb", "--extract", file(packages(t), older, arch()), root)
+	docs := filepath.Join(root, "usr/share/doc/voipbl")
+	links := 0
+	err := filepath.WalkDir(docs, func(page string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(page) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(page)
+		for _, m := range regexp.MustCompile(`\]\(([^):#\s]+)[)#]`).FindAllSubmatch(text, -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
+				t.Errorf("%s links to %s, which is not installed", strings.TrimPrefix(page, docs), m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || links < 50 {
+		t.Errorf("%d links: %v", links, err)
 	}
 }
 

@@ -170,6 +170,15 @@ func (p *pbx) ownFileBefore(t *testing.T) {
 	}
 	p.awaitProtected("5.5.5.5")
 	p.gone()
+	// One with a mistake keeps the agent from starting: that is said in plain words.
+	p.sh("mkdir -p /etc/voipbl && echo 'alow: []' >" + configFile)
+	printed := p.apt("install", deb(newer))
+	says(t, printed, `voipbl: Mend /etc/voipbl/voipbl.yaml ("voipbl config check"), then run "systemctl restart voipbl".`, saysStatus, saysSetup)
+	if !strings.Contains(printed, `unknown key "alow"`) || strings.Contains(printed, "deb-systemd-invoke") || strings.Contains(printed, "Job for") {
+		t.Errorf("an installation beside a mistake says:\n%s", printed)
+	}
+	p.sh("printf '" + own + "' >" + configFile + " && systemctl restart voipbl")
+	p.gone()
 }
 
 // wasConffile: nobody has edited it, and it becomes the admin's as it is.
