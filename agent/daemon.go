@@ -40,6 +40,8 @@ type daemon struct {
 	pathsAt     time.Time           // when local feeds were last read
 	oldSets     []setnames.NamedSet // sets of an earlier configuration
 
+	waited map[string]time.Time // when the lists were fetched that lookAtCopies has found last
+
 	drift
 	said  map[string]bool      // warnings that were logged and still hold
 	stale map[string]time.Time // when each stale feed was last logged

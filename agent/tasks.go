@@ -21,7 +21,7 @@ const (
 	allowedTask             // the time of a "voipbl allow" is over
 	pathsTask               // read local lists by their schedule
 	applyTask               // apply: see applySoon
-	glanceTask              // quick check of the sets
+	glanceTask              // quick check of the sets, and of lists that others have fetched
 	studyTask               // full check of the sets
 	rulesTask               // check of the rules
 	bansTask                // check of the sets of bans
@@ -48,6 +48,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 	},
 	glanceTask: func(d *daemon, ctx context.Context, now time.Time) {
 		d.lookAtSets(ctx, false)
+		d.lookAtCopies(ctx)
 		d.agenda.set(glanceTask, now.Add(glanceEvery))
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 )
 
@@ -31,6 +32,26 @@ type applied struct {
 // never waits: each apply reads it.
 func (a *applied) waits(f Status) bool {
 	return a != nil && a.Fetched != nil && !f.File && f.FetchedAt.After(a.Fetched[f.Name])
+}
+
+// Waiting returns when the lists were fetched that are newer than those in force.
+func Waiting(store *fetch.Store, feeds []config.Feed) map[string]time.Time {
+	all, last := make(map[string]time.Time), readApplied(store)
+	for _, f := range feeds {
+		if f.URL == "" {
+			continue
+		}
+		c, err := store.Open(f.Name)
+		if err != nil {
+			continue
+		}
+		s := Status{Name: f.Name, FetchedAt: c.Meta().FetchedAt}
+		c.Close()
+		if last.waits(s) {
+			all[f.Name] = s.FetchedAt
+		}
+	}
+	return all
 }
 
 // readApplied reads what the last sync applied; nil if that is not known.
