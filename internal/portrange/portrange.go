@@ -1,6 +1,6 @@
 // Package portrange computes with ranges of ports: joins and intersections, and which
-// ports a set of rules treats alike. It knows no rules and no configuration. config,
-// firewall, nft and reach use it; it imports nothing of voipbl.
+// ports a set of rules treats alike. It knows no rules and no configuration. config and
+// the packages that read or write rules use it; it imports nothing of voipbl.
 package portrange
 
 import (

@@ -1,6 +1,6 @@
 // Package steps limits the total work of a search, and stops it when its caller no longer
-// waits. It does not search itself. firewall, nft and reach use it; it imports nothing of
-// voipbl.
+// waits. It does not search itself. Packages that search rules use it; it imports nothing
+// of voipbl.
 package steps
 
 import "context"
