@@ -48,7 +48,7 @@ func TestAdviseBase(t *testing.T) {
 		{"another owner", false, &RefusedError{"ufw is the firewall", "switch it off"}, at(func(*rules.Prospect) {}), BaseUnfit, nil, "switch it off"},
 		{"whoever would be locked out", false, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseUnfit, nil, "81.2.69.7"},
 		{"each of them", false, nil, at(func(p *rules.Prospect) { p.Refusal = &lockout.ShutOutError{Out: out} }), BaseUnfit, nil, "open it"},
-		{"an owner by its rules", false, nil, at(func(p *rules.Prospect) { p.Refusal = &rules.OtherOwnerError{Owners: []string{"firewalld"}} }), BaseUnfit, nil, "firewalld"},
+		{"an owner by its rules", false, nil, at(func(p *rules.Prospect) { p.Refusal = &RefusedError{"beside firewalld", "switch it off"} }), BaseUnfit, nil, "firewalld"},
 		{"a tunnel that nobody knows", false, nil, at(func(p *rules.Prospect) { p.Unclear = true }), BasePossible, nil, "tunnel"},
 		{"a firewall of the admin's own", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv4 = iptwalk.KeepsOut }), BasePossible, nil, "iptables -S INPUT"},
 		{"for IPv6", false, nil, at(func(p *rules.Prospect) { p.Rest.IPv6 = iptwalk.KeepsOut }), BasePossible, nil, "ip6tables -S INPUT"},

@@ -18,8 +18,7 @@ import (
 // the same for both families. Switching IPv6 off solves none of it.
 func TestPassingRemedies(t *testing.T) {
 	for _, err := range []error{
-		firewall.ChangingError{}, nft.ErrChanging, &firewall.LeftOutError{Tool: "iptables-nft-save", Table: "filter", Chain: "INPUT"}, &firewall.SlowToolError{Tool: "iptables-legacy-save"},
-		&firewall.ToolError{Tool: "iptables-nft-save", Code: 4, Said: "No buffer space available"}, &firewall.ToolError{Tool: "iptables-nft-save", Code: -1},
+		nft.ErrChanging, unix.ENOMEM, &firewall.ToolError{Tool: "iptables-nft-save", Code: 4, Said: "No buffer space available"}, &firewall.ToolError{Tool: "iptables-nft-save", Code: -1},
 		&firewall.ToolError{Tool: "iptables-legacy-save", Code: 4, Said: "Another app is currently holding the xtables lock"}, unix.EMFILE, unix.EIO,
 	} {
 		if !firewall.Passing(err) {

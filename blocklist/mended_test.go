@@ -36,7 +36,7 @@ func TestRemediesByTheFile(t *testing.T) {
 		{sent + "; or write 5160 into firewall.sip.ports, too", sent, sent},
 		{sent + "; or add {name: ssh-2222, proto: tcp, ports: \"2222\", from: lan} to firewall.services", sent, sent},
 		{names + ", and " + problem.RunSync, rules.MendFirst + "mend DNS, and " + problem.RunSync, "mend DNS, and " + problem.RunSync},
-		{(&rules.OtherOwnerError{Owners: []string{"ufw"}}).Remedy(), ufw, ufw},
+		{ufw + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\"", ufw, ufw},
 		{table, table, table},
 		{"create the file or correct the feed's path in the configuration", "create the file", "create the file"},
 		{tools + ", or choose the other backend with \"firewall: {backend: …}\"", tools, tools},

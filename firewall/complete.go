@@ -12,15 +12,15 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// LeftOutError is a tool of iptables that left something out of its listing, and ended well.
-type LeftOutError struct {
+// leftOutError is a tool of iptables that left something out of its listing, and ended well.
+type leftOutError struct {
 	Tool         string
 	Table, Chain string
 	Shown, Has   int  // rules; Shown is -1 for a chain that is not shown at all
 	Policy       bool // it is the policy that is not shown
 }
 
-func (e *LeftOutError) Error() string {
+func (e *leftOutError) Error() string {
 	shown := fmt.Sprintf("shows %d of the %d rules of", e.Shown, e.Has)
 	switch {
 	case e.Policy:
@@ -32,7 +32,7 @@ func (e *LeftOutError) Error() string {
 }
 
 // Unwrap makes the error what it means: a shortage, with its remedy.
-func (e *LeftOutError) Unwrap() error { return unix.ENOBUFS }
+func (e *leftOutError) Unwrap() error { return unix.ENOBUFS }
 
 // checkComplete asks the kernel itself what it has to list, and reports a listing that has
 // less. A tool of iptables-nft shows chains as empty, or none, and ends well, if the kernel
@@ -65,7 +65,7 @@ func (fw *Firewall) checkComplete(ctx context.Context, s *iptables.Saved, genera
 }
 
 // leftOut finds what a listing does not show although the kernel had it before and after.
-func leftOut(s *iptables.Saved, before, after map[string]map[string]nft.ListedChain) *LeftOutError {
+func leftOut(s *iptables.Saved, before, after map[string]map[string]nft.ListedChain) *leftOutError {
 	for _, table := range slices.Sorted(maps.Keys(after)) {
 		if slices.Contains(s.Unreadable, table) {
 			continue
@@ -82,10 +82,10 @@ func leftOut(s *iptables.Saved, before, after map[string]map[string]nft.ListedCh
 				shown = len(c.Rules)
 			}
 			if shown < has {
-				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has}
+				return &leftOutError{Table: table, Chain: chain, Shown: shown, Has: has}
 			}
 			if c != nil && c.Policy != "-" && was.Drops == now.Drops && (c.Policy == "DROP") != now.Drops {
-				return &LeftOutError{Table: table, Chain: chain, Shown: shown, Has: has, Policy: true}
+				return &leftOutError{Table: table, Chain: chain, Shown: shown, Has: has, Policy: true}
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func TestCheckComplete(t *testing.T) {
 	if generation, err = nftGeneration(); err != nil {
 		t.Fatal(err)
 	}
-	var left *LeftOutError
+	var left *leftOutError
 	if _, err := h.fw.checkComplete(t.Context(), listed, generation, told); err != nil {
 		t.Errorf("between two counts: %v", err)
 	}

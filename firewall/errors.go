@@ -16,14 +16,14 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// SealedToolError is a program of iptables that is there and may not be run. The rules that
+// sealedToolError is a program of iptables that is there and may not be run. The rules that
 // it has made may still be there.
-type SealedToolError struct{ Path string }
+type sealedToolError struct{ Path string }
 
-func (e *SealedToolError) Error() string { return e.Path + " is there, and may not be run" }
+func (e *sealedToolError) Error() string { return e.Path + " is there, and may not be run" }
 
 // Remedy says what to do about it.
-func (e *SealedToolError) Remedy() string {
+func (e *sealedToolError) Remedy() string {
 	return fmt.Sprintf("make it executable with \"chmod 755 %s\", or \"apt-get install --reinstall iptables\"", e.Path)
 }
 
@@ -87,18 +87,18 @@ func (e *ToolError) forbidden() bool {
 	return slices.ContainsFunc([]string{"ermission denied", "peration not permitted", "Can't open socket to ipset"}, func(words string) bool { return strings.Contains(e.Said, words) })
 }
 
-// SlowToolError is a tool of iptables that has not come to its end.
-type SlowToolError struct{ Tool string }
+// slowToolError is a tool of iptables that has not come to its end.
+type slowToolError struct{ Tool string }
 
-func (e *SlowToolError) Error() string {
+func (e *slowToolError) Error() string {
 	return fmt.Sprintf("%s: has not ended in %v", e.Tool, toolTimeout)
 }
 
 // Unwrap makes the error what it means.
-func (e *SlowToolError) Unwrap() error { return context.DeadlineExceeded }
+func (e *slowToolError) Unwrap() error { return context.DeadlineExceeded }
 
 // Remedy says what to do about it.
-func (e *SlowToolError) Remedy() string {
+func (e *slowToolError) Remedy() string {
 	return "\"ps -ef\" and \"journalctl -k\" show what it waits for: end that, and try again"
 }
 

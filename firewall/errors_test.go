@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -23,7 +24,8 @@ func TestPassing(t *testing.T) {
 		{listing(-1, ""), true},
 		{fmt.Errorf("iptables-nft-save: %w", context.DeadlineExceeded), true},
 		{errListings, true},
-		{&LeftOutError{}, true},
+		{&leftOutError{}, true},
+		{&slowToolError{}, true},
 		{listing(3, "can't initialize ip6tables table `filter': Table does not exist"), false},
 		{&ToolError{Text: "*raw\n", Said: "No buffer space available"}, false},
 		{&iptables.MissingToolError{Tool: "iptables-nft-save"}, false},
@@ -31,6 +33,23 @@ func TestPassing(t *testing.T) {
 	} {
 		if got := Passing(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
+// TestRemediesWhilePassing: what keeps rules from being listed for the moment has a remedy of its
+// own, the same for both families.
+func TestRemediesWhilePassing(t *testing.T) {
+	for _, err := range []error{errListings, &slowToolError{Tool: "iptables-legacy-save"}} {
+		var own interface{ Remedy() string }
+		if !errors.As(err, &own) || own.Remedy() == "" {
+			t.Errorf("%v has no remedy", err)
+			continue
+		}
+		for _, f := range iptables.Families {
+			if got := (&FamilyError{f, err}).Remedy(); got != own.Remedy() {
+				t.Errorf("%v over %s: remedy %q, and alone %q", err, f, got, own.Remedy())
+			}
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (fw *Firewall) readNow(ctx context.Context) (saved [2]*iptables.Saved, err 
 			if told[f], err = fw.checkComplete(ctx, listed[f], before, told[f]); err != nil {
 				saved[f] = &iptables.Saved{Family: f, Trouble: err}
 			}
-			if errors.Is(err, errListings) || errors.As(err, new(*LeftOutError)) {
+			if errors.Is(err, errListings) || errors.As(err, new(*leftOutError)) {
 				again = append(again, f)
 			}
 			if saved[f].Trouble == nil && !saved[f].Absent {

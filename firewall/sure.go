@@ -9,17 +9,17 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// ChangingError is listings that others' changes have spoilt, each time.
-type ChangingError struct{}
+// changingError is listings that others' changes have spoilt, each time.
+type changingError struct{}
 
-func (ChangingError) Error() string {
+func (changingError) Error() string {
 	return "another program changes the firewall all the time: no two listings of it are the same"
 }
 
 // Remedy says what to do about it.
-func (ChangingError) Remedy() string { return nft.ErrChanging.Remedy() }
+func (changingError) Remedy() string { return nft.ErrChanging.Remedy() }
 
-var errListings ChangingError
+var errListings changingError
 
 // ReadSure reads until nobody has changed a rule meanwhile, for whoever changes the rules by
 // what it says: a listing of several tables is of several moments, if others change rules in

@@ -149,7 +149,7 @@ func findTool(name string) (string, error) {
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, exec.ErrNotFound):
 			unsure = err
 			if errors.Is(err, fs.ErrPermission) {
-				unsure = &SealedToolError{filepath.Join(dir, name)}
+				unsure = &sealedToolError{filepath.Join(dir, name)}
 			}
 		}
 	}
@@ -236,7 +236,7 @@ func (r *running) wait() ([]byte, error) {
 	case err == nil:
 		return r.out.Bytes(), nil
 	case r.ctx.Err() == context.DeadlineExceeded && r.outer.Err() == nil:
-		return nil, &SlowToolError{r.tool}
+		return nil, &slowToolError{r.tool}
 	case r.ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", r.tool, context.Cause(r.ctx))
 	case errors.As(err, &exit):

@@ -144,7 +144,7 @@ func TestFindTool(t *testing.T) {
 	if err := os.WriteFile(sealed, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := findTool("iptables-nft-save"); !errors.As(err, new(*SealedToolError)) {
+	if _, err := findTool("iptables-nft-save"); !errors.As(err, new(*sealedToolError)) {
 		t.Errorf("it may not be run: %v", err)
 	}
 	if err := os.Remove(sealed); err != nil {

@@ -24,15 +24,15 @@ type Options struct {
 	IPTables func(f Family, name string) bool
 }
 
-// PermissionError is that the kernel does not let this process look.
-type PermissionError struct{ Err error }
+// permissionError is that the kernel does not let this process look.
+type permissionError struct{ Err error }
 
-func (e *PermissionError) Error() string { return fmt.Sprintf("read the rules of nftables: %v", e.Err) }
+func (e *permissionError) Error() string { return fmt.Sprintf("read the rules of nftables: %v", e.Err) }
 
-func (e *PermissionError) Unwrap() error { return e.Err }
+func (e *permissionError) Unwrap() error { return e.Err }
 
 // Remedy says what to do about it.
-func (*PermissionError) Remedy() string { return "run it as root" }
+func (*permissionError) Remedy() string { return "run it as root" }
 
 // ChangingError is that the rules changed each time while they were read.
 type ChangingError struct{}
@@ -115,7 +115,7 @@ func readError(err error) error {
 
 func failed(err error) error {
 	if errors.Is(err, os.ErrPermission) {
-		return &PermissionError{err}
+		return &permissionError{err}
 	}
 	return fmt.Errorf("read the rules of nftables: %w", err)
 }

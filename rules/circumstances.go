@@ -145,5 +145,5 @@ func (r *Hold) checkOwners(ctx context.Context, saved [2]*iptables.Saved) error 
 	if len(owners) == 0 {
 		return nil
 	}
-	return &OtherOwnerError{owners, saved[iptables.IPv4].HasBase()}
+	return &otherOwnerError{owners, saved[iptables.IPv4].HasBase()}
 }

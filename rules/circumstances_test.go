@@ -101,7 +101,7 @@ func TestBeside(t *testing.T) {
 
 // TestRefusal asks who has the last word about new base rules.
 func TestRefusal(t *testing.T) {
-	owner, out := &OtherOwnerError{Owners: []string{"ufw"}}, []lockout.ShutOut{{What: "a session"}}
+	owner, out := &otherOwnerError{Owners: []string{"ufw"}}, []lockout.ShutOut{{What: "a session"}}
 	for _, c := range []struct {
 		name string
 		is   Circumstances

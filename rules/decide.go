@@ -54,7 +54,7 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 	d.plans = s.plan(d.want)
 	d.Families = s.knownTroubles(w, d.plans)
 	d.OnTrial = w.trial && slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base) && (w.always || !s.accepted(w))
-	if w.base != nil && c.ByHand && !errors.As(d.Problem, new(*OtherOwnerError)) {
+	if w.base != nil && c.ByHand && !errors.As(d.Problem, new(*otherOwnerError)) {
 		d.Closed = lockout.Find(*w.base, s.saved, s.listeners)
 	}
 	return d
@@ -85,7 +85,7 @@ func (d *Decision) choose(w want, s *sight, c Circumstances) {
 	switch d.Problem, d.asks = mayInstall(w, s, c, all); {
 	case d.Problem == nil:
 		d.want, d.base = all, w.base
-	case !c.ByHand && s.state.Accepted != nil && !c.Accepted && !errors.As(d.Problem, new(*OtherOwnerError)):
+	case !c.ByHand && s.state.Accepted != nil && !c.Accepted && !errors.As(d.Problem, new(*otherOwnerError)):
 		d.want = withBase(s.drop, &s.state.Accepted.Base)
 	default:
 		d.want = keep

@@ -152,7 +152,7 @@ func TestDecide(t *testing.T) {
 	maybe := func(c *Circumstances) { c.MaybeLoggedIn = true }
 	tunnel := func(c *Circumstances) { c.Unclear = true }
 	out := func(c *Circumstances) { c.Out = []lockout.ShutOut{{What: "a session"}} }
-	ufw := func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} }
+	ufw := func(c *Circumstances) { c.Owner = &otherOwnerError{Owners: []string{"ufw"}} }
 
 	for _, c := range []struct {
 		name         string
@@ -302,7 +302,7 @@ func TestDecideAlways(t *testing.T) {
 		func(c *Circumstances) { c.MaybeLoggedIn = true },
 		func(c *Circumstances) { c.Unclear = true },
 		func(c *Circumstances) { c.Out = []lockout.ShutOut{{What: "a session"}} },
-		func(c *Circumstances) { c.Owner = &OtherOwnerError{Owners: []string{"ufw"}} },
+		func(c *Circumstances) { c.Owner = &otherOwnerError{Owners: []string{"ufw"}} },
 	}
 	asked := make(map[bool]int)
 	for _, yaml := range []string{dropOnly, baseOn, noRules} {

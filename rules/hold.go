@@ -116,8 +116,8 @@ func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 }
 
 // Ensure makes the kernel hold the configured rules. Base rules that must not be
-// installed (see [lockout.ShutOutError], [OtherOwnerError], [RejectedError]) are left as they
-// are, the drop is put in force all the same, and the report says why.
+// installed (see [lockout.ShutOutError], [RejectedError]) are left as they are,
+// the drop is put in force all the same, and the report says why.
 func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
 	d, err := r.Decide(ctx, how)
 	report := d.Report()

@@ -46,7 +46,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if base != nil {
 		c := s.meet(ctx, Circumstances{ByHand: true, Accepted: s.State.accepted(settings.BaseKey(cfg))}, *base, saved)
 		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
-		if !errors.As(p.Refusal, new(*OtherOwnerError)) {
+		if !errors.As(p.Refusal, new(*otherOwnerError)) {
 			p.Closed = lockout.Find(*base, saved, s.Look().Listeners)
 		}
 	}

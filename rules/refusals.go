@@ -50,13 +50,13 @@ func (e *unattendedError) Explain() (reason, what, remedy string) {
 	return problem.ReasonUntried, "", e.Remedy()
 }
 
-// OtherOwnerError is another program being the firewall of this host.
-type OtherOwnerError struct {
+// otherOwnerError is another program being the firewall of this host.
+type otherOwnerError struct {
 	Owners []string
 	There  bool // base rules of ours are in force beside it
 }
 
-func (e *OtherOwnerError) Error() string {
+func (e *otherOwnerError) Error() string {
 	what := "not installed"
 	if e.There {
 		what = "left as they are"
@@ -65,6 +65,6 @@ func (e *OtherOwnerError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *OtherOwnerError) Remedy() string {
+func (e *otherOwnerError) Remedy() string {
 	return host.SwitchOffRemedy(e.Owners) + "; or set \"firewall: {base: false}\" (blocked addresses are dropped all the same), or set \"beside_others: true\""
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,5 +99,51 @@ func TestImportRule(t *testing.T) {
 	}
 	for name := range rooms {
 		t.Errorf("the table has %s, which is no package", name)
+	}
+}
+
+// inOwnAPI are types of errors that only their own package names, and why they are exported.
+var inOwnAPI = map[string]string{
+	"nft.ChangingError": "ErrChanging is one",
+	"outbox.Error":      "a field of Result",
+}
+
+// TestErrorTypes: a type of error is exported only where another package asks for it, or makes
+// one. Elsewhere its reason and its remedy are all that counts.
+func TestErrorTypes(t *testing.T) {
+	type source struct{ dir, text string }
+	var sources []source
+	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		sources = append(sources, source{filepath.Dir(path), string(text)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := maps.Clone(inOwnAPI)
+	for _, own := range sources {
+		for _, m := range regexp.MustCompile(`(?m)^type ([A-Z]\w*Error|Error) struct`).FindAllStringSubmatch(own.text, -1) {
+			name := filepath.Base(own.dir) + "." + m[1]
+			imported := regexp.MustCompile(`(?m)^\s*(?:import )?(\w* ?)"` + module + strings.TrimPrefix(own.dir, "../../") + `"`)
+			used := slices.ContainsFunc(sources, func(s source) bool {
+				by := imported.FindStringSubmatch(s.text)
+				if by == nil {
+					return false
+				}
+				as := cmp.Or(strings.TrimSpace(by[1]), filepath.Base(own.dir))
+				return regexp.MustCompile(`\b` + as + `\.` + m[1] + `\b`).MatchString(s.text)
+			})
+			if why := known[name]; used == (why != "") {
+				t.Errorf("%s is exported, another package names it: %v, known reason: %q", name, used, why)
+			}
+			delete(known, name)
+		}
+	}
+	for name := range known {
+		t.Errorf("there is no %s", name)
 	}
 }
