@@ -3,15 +3,12 @@ package rules
 import (
 	"context"
 	"os"
-	"slices"
 
 	"golang.org/x/term"
 
-	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
-	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
 )
 
@@ -77,73 +74,7 @@ func (r *Hold) meet(ctx context.Context, c Circumstances, base ruleset.Base, sav
 	return c
 }
 
-// beside adds who is there, and would be let in by base rules or not. unknown is why the
-// connections could not be listed.
-func (c Circumstances) beside(base ruleset.Base, saved [2]*iptables.Saved, sessions, connections []logins.Login, unknown error, ways host.Ways) Circumstances {
-	c.LoggedIn = len(sessions) > 0
-	c.MaybeLoggedIn = maybeLoggedIn(base, connections, unknown)
-	c.Unclear = lockout.Unclear(ways)
-	c.Out = slices.Concat(lockout.ShutSessions(base, sessions), lockout.ShutVPNs(base, saved, ways, sessions))
-	return c
-}
-
-// of adds what is known of the base rules.
-func (c Circumstances) of(w want, s *sight) Circumstances {
-	c.There, c.Accepted = s.saved[iptables.IPv4].HasBase(), s.state.accepted(w.key)
-	c.Used = s.state.used() || s.record.Wanted != "" // if the state is lost, the kernel's rules tell
-	return c
-}
-
-// refusal is why base rules that are new must not be installed, or nil.
-func (c Circumstances) refusal() error {
-	switch {
-	case c.Owner != nil:
-		return c.Owner
-	case c.Force || c.Accepted:
-		return nil
-	case len(c.Out) > 0 && !c.Unattended: // which says more
-		return lockout.Refuse(c.Out)
-	case c.mustWait():
-		return &unattendedError{c.There}
-	}
-	return lockout.Refuse(c.Out)
-}
-
-// mustWait reports whether new base rules must not be installed before somebody comes
-// who asks for them.
-func (c Circumstances) mustWait() bool {
-	switch {
-	case c.ByHand:
-		return false
-	case c.Unattended:
-		return c.Used || c.Established || c.LoggedIn || c.MaybeLoggedIn || c.Unclear
-	}
-	return c.Used && !c.Caller
-}
-
-// maybeLoggedIn reports whether there is a connection to this host that base rules
-// would not let in anew, or may be, if they could not be listed. Our service cannot see
-// every session, so that is enough not to install them while nobody is there to confirm
-// them.
-func maybeLoggedIn(base ruleset.Base, connections []logins.Login, err error) bool {
-	return err != nil || len(lockout.ShutSessions(base, connections)) > 0
-}
-
 // onTerminal reports whether a person may be watching.
 func onTerminal() bool {
 	return term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd()))
-}
-
-// checkOwners refuses base rules beside another owner of INPUT.
-func (r *Hold) checkOwners(ctx context.Context, saved [2]*iptables.Saved) error {
-	if r.Cfg.Firewall.BesideOthers {
-		return nil
-	}
-	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: r.Fw.Backend, Used: true, Saved: saved}) // what cannot be read owns nothing that we see
-	native, _ := reach.ReadNative(ctx, known, false)
-	owners := reach.OtherOwners(known, native)
-	if len(owners) == 0 {
-		return nil
-	}
-	return &otherOwnerError{owners, saved[iptables.IPv4].HasBase()}
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 
@@ -95,18 +94,6 @@ func (d *Decision) choose(w want, s *sight, c Circumstances) {
 func withBase(s ruleset.Settings, base *ruleset.Base) ruleset.Wanted {
 	s.Base = base
 	return s.Wanted()
-}
-
-// mayInstall reports why the configured base rules must not be installed now, or nil, and
-// whether that depends on who is there. What is in the kernel already may stay.
-func mayInstall(w want, s *sight, c Circumstances, all ruleset.Wanted) (why error, asks bool) {
-	if before := cmp.Or(s.stateErr, s.rejected(w)); before != nil && !c.ByHand {
-		return before, false
-	}
-	if !slices.ContainsFunc(firewall.Changes(s.plan(all)), firewall.Change.Base) {
-		return nil, false
-	}
-	return c.refusal(), true
 }
 
 // HasBase reports whether the base rules are among what is wanted: their chain
