@@ -22,9 +22,8 @@ import (
 	"github.com/voipbl/voipbl/trial"
 )
 
-// putInForce writes the configuration and makes the kernel hold it. Base rules that
-// are new are put on trial after the lists are there: fetching them may take longer
-// than a trial.
+// putInForce writes the configuration, fetches the lists and applies the rules. New base rules go on
+// trial after the lists are fetched, since fetching may take longer than a trial.
 func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	cfg := p.Config
 	if _, err := config.Parse(s.ConfigFile, p.Text); err != nil {
@@ -83,17 +82,18 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 	return nil
 }
 
-// follow has a running agent take over what was written, so that it does not undo what
-// follows. dryRun only finds out whether it will.
+// follow has a running agent reload the new configuration, so that it does not undo the steps that
+// come next. With dryRun it only finds out whether the agent would.
 func (s *setup) follow(ctx context.Context, cfg config.Config, dryRun bool) error {
 	_, err := takeover.Follow(ctx, cfg, takeover.Following{File: s.ConfigFile, MayLose: s.mayLose(), DryRun: dryRun, Timeout: s.Wait})
-	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync says so
+	if err == nil || errors.As(err, new(*state.SilentAgentError)) { // the sync reports this
 		return nil
 	}
 	return &exit.Error{Code: exit.NotApplied, Err: err}
 }
 
-// mayLose is what the agent may take away: on a terminal all of it was shown, and agreed to.
+// mayLose is how much protection the agent may take away: on a terminal anything, since the admin
+// has seen and accepted all of it.
 func (s *setup) mayLose() state.MayLose {
 	if s.asks != nil {
 		return state.LoseAny
@@ -101,8 +101,8 @@ func (s *setup) mayLose() state.MayLose {
 	return state.LoseNothing
 }
 
-// mayApply finds out whether base rules would be refused, as when they would lock
-// somebody out, before anything is written.
+// mayApply finds out, before anything is written, whether base rules would be refused, for example
+// because they would lock somebody out.
 func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
 	report, err := trial.Apply(ctx, cfg, trial.ApplyOptions{DryRun: true, MayLose: s.mayLose(), Wait: s.Wait, Waiting: s.ShowWaiting})
 	if err == nil && report.Problem != nil {
@@ -116,14 +116,14 @@ func (s *setup) mayApply(ctx context.Context, cfg config.Config) error {
 
 func (s *setup) pending() bool { return s.report.Applied != nil && s.report.Applied.Pending != nil }
 
-// untidy reports whether a list or the rules are in trouble; what is on trial is none, and
-// neither are sets that were empty when the rules were applied: the sync came after that.
+// untidy reports whether a list or the rules are in trouble. Rules on trial are no trouble, nor are
+// sets that were empty when the rules were applied: the sync has filled them since.
 func (s *setup) untidy() bool {
 	applied := s.report.Applied
 	return s.report.Sync.Troubled() || applied != nil && (len(applied.Obstacles) > 0 || len(applied.Families) > 0)
 }
 
-// fetch is a sync. Base rules that are to be on trial are none of its business.
+// fetch runs a sync. It leaves alone base rules that will go on trial.
 func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	progress := screen.NewProgress(s.Err)
 	opts := feeds.Options{Version: s.Version, ConfigFile: s.ConfigFile, LeaveBase: !s.baseWas, Wait: s.Wait, Waiting: s.ShowWaiting, Progress: progress.Show}
@@ -146,7 +146,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// try is what "voipbl firewall apply" does.
+// try applies the rules, as "voipbl firewall apply" does.
 func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	report, err := trial.Apply(ctx, cfg, trial.ApplyOptions{
 		ConfigFile: s.ConfigFile, Confirm: s.Confirm, Wait: s.Wait, Waiting: s.ShowWaiting, Rollback: s.Rollback(cfg),
@@ -173,7 +173,7 @@ func (s *setup) try(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// finish says what came of it, and what to do next.
+// finish prints the outcome and what to do next.
 func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
 	switch {
@@ -208,7 +208,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	if s.JSON {
 		return
 	}
-	if agreed || s.asks != nil { // else what was printed last ends with an empty line
+	if agreed || s.asks != nil { // otherwise the output so far ends with an empty line
 		fmt.Fprintln(s.Out)
 	}
 	if s.report.Written != "" {
@@ -241,7 +241,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	}
 }
 
-// printFacts tells in a few lines what was found here.
+// printFacts prints in a few lines what was found on the host.
 func (s *setup) printFacts() {
 	f := s.report.Facts
 	t := screen.Table{}
@@ -287,8 +287,8 @@ func (s *setup) printFacts() {
 	fmt.Fprintln(s.Out)
 }
 
-// printChoices tells each key, its value and why, but for choices that have been shown
-// before.
+// printChoices prints each key with its value and the reason, except for the choices in before,
+// which were shown already.
 func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 	fmt.Fprintln(s.Out, "proposed (+ is new, ! is for you to decide):")
 	for _, c := range p.Choices {
@@ -310,7 +310,7 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 	fmt.Fprintln(s.Out)
 }
 
-// bansInto tells where each jail bans.
+// bansInto describes, for each jail, what it bans into.
 func bansInto(f *fail2ban.Facts) []string {
 	if f == nil {
 		return nil

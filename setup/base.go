@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// adviseBase finds out what to say about base rules, and shows what they would do.
+// adviseBase works out the advice about base rules and what they would open and close.
 func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 	configured := p.Config.Firewall.Base
 	with, refused := p, error(nil)
@@ -41,13 +41,13 @@ func (s *setup) adviseBase(ctx context.Context, p *advise.Proposal) error {
 	return nil
 }
 
-// asksBase reports whether it is asked whether base rules are wanted.
+// asksBase reports whether to ask the admin for base rules.
 func (s *setup) asksBase() bool {
 	return s.asks != nil && slices.Contains([]advise.Advice{advise.BaseRecommended, advise.BasePossible}, s.report.Base.Advice)
 }
 
-// agreeBase proposes the base rules, if they fit, and makes the proposal one with them if
-// the admin wants them.
+// agreeBase asks whether the admin wants base rules, if they fit. If so, it adds them to the
+// proposal.
 func (s *setup) agreeBase(ctx context.Context, p **advise.Proposal) error {
 	yes, err := s.askBase(ctx, *p)
 	if err != nil || !yes {

@@ -1,6 +1,7 @@
-// Package setup is the first run: it looks at the host, proposes a configuration, asks whoever sits
-// at the terminal, writes it and puts it in force.
+// Package setup is the first run of voipbl on a host, "voipbl setup". It looks at the host,
+// proposes a configuration, asks the admin, writes the configuration and applies it.
 //
-// What to propose is package advise's to say; rules are applied by package rules, as by
-// "voipbl firewall apply".
+// It does not decide what to propose: package advise does. cmd/voipbl imports it. It stands on
+// survey for the facts, on configfile for writing the file, on blocklist for the sync and on trial
+// for base rules.
 package setup

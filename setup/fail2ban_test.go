@@ -7,7 +7,8 @@ import (
 	"github.com/voipbl/voipbl/fail2ban"
 )
 
-// TestBansInto: what setup says of each kind of fail2ban; "none" is that there is none.
+// TestBansInto: what setup prints for each state of fail2ban; "none" means that it is not
+// installed.
 func TestBansInto(t *testing.T) {
 	jail := fail2ban.Jail{Name: "sshd", Actions: []fail2ban.Action{{Into: fail2ban.IntoChain, Target: "f2b-sshd"}}}
 	for _, c := range []struct {

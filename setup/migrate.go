@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// printScript says that the published voipbl.sh is on this host, and what it does.
+// printScript says that the published voipbl.sh is on this host, and where.
 func (s *setup) printScript() {
 	if len(s.report.Script) == 0 {
 		return
@@ -22,7 +22,7 @@ func (s *setup) printScript() {
 	fmt.Fprintln(s.Out)
 }
 
-// agreeMigrate asks whether the script is to be taken out.
+// agreeMigrate asks whether to remove the script.
 func (s *setup) agreeMigrate(ctx context.Context) (err error) {
 	if len(s.report.Script) > 0 && !s.Migrate {
 		s.Migrate, err = s.asks.Yes(ctx, "Take voipbl.sh out, once voipbl's own rules are in force?", true)
@@ -30,8 +30,8 @@ func (s *setup) agreeMigrate(ctx context.Context) (err error) {
 	return err
 }
 
-// takeOutScript takes the script out. It comes after the lists and rules are in force, and
-// if voipbl does not protect the host then, the script stays and setup says why.
+// takeOutScript removes the script, once lists and rules are in force. If voipbl does not protect
+// the host then, the script stays and setup says why.
 func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays bool) {
 	if !s.Migrate || len(s.report.Script) == 0 {
 		return false
@@ -47,7 +47,8 @@ func (s *setup) takeOutScript(ctx context.Context, cfg config.Config) (stays boo
 	return err != nil
 }
 
-// scriptNext says how the script is taken out later, while it is there.
+// scriptNext says how to remove the script later. It is empty if there is no script, or if
+// migrating was tried.
 func (s *setup) scriptNext() string {
 	if len(s.report.Script) == 0 || s.report.Migrated != nil {
 		return ""

@@ -35,18 +35,18 @@ type Options struct {
 	Version    string // of this program
 
 	Look             survey.Options
-	Yes, DryRun      bool     // do not ask; propose only
-	Base             bool     // be the whole firewall
-	Migrate          bool     // take the published voipbl.sh out
-	Networks, Trunks []string // of the admin's, beyond those that are found
+	Yes, DryRun      bool     // Yes: do not ask; DryRun: propose only
+	Base             bool     // use base rules
+	Migrate          bool     // remove the published voipbl.sh
+	Networks, Trunks []string // the admin's, in addition to those found on the host
 
-	Confirm, Wait time.Duration // of the rules on trial, and for another voipbl
+	Confirm, Wait time.Duration // how long a trial lasts; how long to wait for another voipbl process
 
-	// Command is the command line as it was typed, but with these words for what is to
-	// become of it.
+	// Command returns the command line as it was typed, with these words in place of the options
+	// that decide what becomes of the proposal.
 	Command func(words ...string) string
 
-	// Rollback is the command that takes rules back.
+	// Rollback returns the command that rolls rules back.
 	Rollback func(config.Config) trial.Rollback
 }
 
@@ -55,36 +55,35 @@ type setup struct {
 	*screen.Screen
 	Options
 	report  Report
-	old     []byte // the configuration as it is, nil if there is none
+	old     []byte // the present configuration; nil if there is none
 	asks    *screen.Asker
-	owners  []string // whose rules the kernel has
+	owners  []string // the other owners of rules in the kernel
 	baseWas bool
-	request advise.Request // that the proposal is for
-	wish    bool           // base rules are asked for, and did not fit yet
+	request advise.Request // the request that the proposal answers
+	wish    bool           // base rules were requested, and did not fit yet
 }
 
 // Report is what setup --json prints.
 type Report struct {
-	Outcome  string            `json:"outcome"` // one of those below
+	Outcome  string            `json:"outcome"` // one of the constants below
 	Facts    survey.Facts      `json:"facts"`
 	Choices  []advise.Choice   `json:"choices"`
 	BaseFits bool              `json:"base_fits"`
 	Base     advise.BaseAdvice `json:"base"`
-	Openings []advise.Opening  `json:"openings"` // what base rules let in, as proposed
+	Openings []advise.Opening  `json:"openings"` // what the proposed base rules let in
 	Closed   []lockout.Closed  `json:"closed"`   // the listeners that they close
-	Config   string            `json:"config"`   // the text that is proposed
+	Config   string            `json:"config"`   // the proposed text
 
-	// TakesAway is what it takes away from the configuration of a running agent.
+	// TakesAway is what the configuration would take away from that of the running agent.
 	TakesAway []string `json:"takes_away,omitempty"`
 
-	// Unresolved are names of trunks of which no address is known, so that no rule lets
-	// them in.
+	// Unresolved are names of trunks that have no known address yet, so no rule lets them in.
 	Unresolved []string `json:"unresolved,omitempty"`
 
-	// OtherLists are the sets of others whose members rules drop.
+	// OtherLists are sets of other programs whose members are dropped.
 	OtherLists []string `json:"other_blocklists,omitempty"`
 
-	// Script is what there is of the published voipbl.sh, and Migrated what was taken out.
+	// Script is what runs the published voipbl.sh, and Migrated what was removed of it.
 	Script   []string          `json:"script,omitempty"`
 	Migrated *migrate.Migrated `json:"migrated,omitempty"`
 
@@ -94,20 +93,20 @@ type Report struct {
 	Applied *rules.Report         `json:"applied,omitempty"`
 	Sync    *blocklist.SyncReport `json:"sync,omitempty"`
 	Next    []string              `json:"next"`
-	Error   *problem.Problem      `json:"error,omitempty"` // why it is not applied
+	Error   *problem.Problem      `json:"error,omitempty"` // why the configuration is not applied
 }
 
-// The values of setupReport.Outcome.
+// These are the values of Report.Outcome.
 const (
 	outcomeProposed   = "proposed" // nothing was changed
 	outcomeInForce    = "in-force"
-	outcomeOnTrial    = "on-trial" // in force, the base rules only until they lapse
-	outcomeTroubled   = "troubled" // in force, and a list is stale or the like
+	outcomeOnTrial    = "on-trial" // in force, but the base rules lapse unless confirmed
+	outcomeTroubled   = "troubled" // in force, but something is wrong, such as a stale list
 	outcomeNotApplied = "not-applied"
 )
 
-// Run looks, proposes, asks, writes and applies. The report is nil if it did not come to
-// that. An error that is an [exit.Error] says how the command ends.
+// Run looks at the host, proposes, asks, writes and applies. The report is nil if it fails before
+// there is anything to report. An [exit.Error] carries the exit code of the command.
 func Run(ctx context.Context, on *screen.Screen, opts Options) (*Report, error) {
 	s := &setup{Screen: on, Options: opts}
 	s.report.Outcome, s.report.Next = outcomeProposed, []string{}
@@ -115,7 +114,7 @@ func Run(ctx context.Context, on *screen.Screen, opts Options) (*Report, error) 
 		s.asks = screen.NewAsker(s.Out)
 	}
 	p, err := s.propose(ctx)
-	if s.asks != nil && s.Base && errors.As(err, new(*advise.RefusedError)) { // answers may mend that
+	if s.asks != nil && s.Base && errors.As(err, new(*advise.RefusedError)) { // the answers may change that
 		s.Base, s.wish = false, true
 		p, err = s.propose(ctx)
 	}
@@ -142,7 +141,7 @@ func Run(ctx context.Context, on *screen.Screen, opts Options) (*Report, error) 
 	return &s.report, err
 }
 
-// propose looks at the host and makes a proposal, with what the admin has asked for.
+// propose looks at the host and makes a proposal that includes what the admin has asked for.
 func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	var err error
 	if s.old, err = os.ReadFile(s.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -180,8 +179,8 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 	return p, nil
 }
 
-// agree shows the proposal and asks, if there is somebody to be asked, until it is
-// what the admin wants.
+// agree shows the proposal and, on a terminal, asks until the admin is content with it. It reports
+// whether to apply it.
 func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if err := s.adviseBase(ctx, *p); err != nil {
 		return false, err
@@ -206,7 +205,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 		}
 		return s.Yes, nil
 	}
-	if s.report.Base.Advice == advise.BaseUnfit { // which the answers may mend
+	if s.report.Base.Advice == advise.BaseUnfit { // the answers may change that
 		s.printAdvice()
 	}
 	for {
@@ -228,7 +227,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 			s.printChoices(*p, before...)
 			break
 		}
-		s.ShowError(err) // a network that is none, say: ask once more
+		s.ShowError(err) // such as for a malformed network: ask again
 		s.Networks, s.Trunks = before.Networks, before.Trunks
 	}
 	if on {
@@ -247,8 +246,7 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	return s.asks.Yes(ctx, what, true)
 }
 
-// question asks for what only the admin knows, and reports whether that changes
-// anything.
+// question asks what only the admin knows, and reports whether the answers change anything.
 func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool, err error) {
 	fw := p.Config.Firewall
 	networks, err := s.more(ctx, "More networks of yours and your phones, such as "+exampleNetwork(fw.LocalNetworks)+":", "local_networks", texts(fw.LocalNetworks))
@@ -263,7 +261,7 @@ func (s *setup) question(ctx context.Context, p *advise.Proposal) (changed bool,
 	return len(networks)+len(trunks) > 0, nil
 }
 
-// exampleNetwork is a private network that is none of those that are known.
+// exampleNetwork returns a private network that overlaps none of the known ones.
 func exampleNetwork(known []netip.Prefix) string {
 	for _, text := range []string{"192.168.1.0/24", "10.20.30.0/24"} {
 		if n := netip.MustParsePrefix(text); !slices.ContainsFunc(known, n.Overlaps) {
@@ -273,9 +271,9 @@ func exampleNetwork(known []netip.Prefix) string {
 	return "172.20.1.0/24"
 }
 
-// more asks for what is to be added to a list of firewall's, until all of it is what
-// the configuration takes. Names that do not resolve are asked about once more: they may be
-// written wrong, and an empty answer keeps them.
+// more asks for additions to a list of the firewall section, until the configuration accepts all of
+// them. It asks once more about names that do not resolve, since they may be misspelled; an empty
+// answer keeps them.
 func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
 	var doubted []string
 	for {
@@ -299,15 +297,14 @@ func (s *setup) more(ctx context.Context, question, key string, have []string) (
 	}
 }
 
-// parseList reads such a list as the configuration does, and says what it does not take.
-// Networks are no hosts.
+// parseList parses the words as the configuration does. It returns no hosts for a list of networks.
 func parseList(key string, words []string) ([]config.Host, error) {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
 	cfg, err := config.Parse("", fmt.Appendf(nil, "firewall: {%s: [%s]}", key, strings.Join(quoted, ", ")))
-	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first of them
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) { // the first mistake
 		return nil, fmt.Errorf("%s: %s", mistake.Problem, mistake.Expected)
 	}
 	return cfg.Firewall.Trunks, err
@@ -321,7 +318,7 @@ func texts[T fmt.Stringer](all []T) []string {
 	return words
 }
 
-// showRules keeps for --json what base rules would be in the kernel.
+// showRules puts the base rules, as they would be in the kernel, into the report for --json.
 func (s *setup) showRules(ctx context.Context, p *advise.Proposal) error {
 	shown, err := rules.Show(ctx, p.Config)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// TestSetupKeepsWhatWasEditedMeanwhile: an answer may take as long as an edit of the
-// file in another window, and what is written there is not lost.
+// TestSetupKeepsWhatWasEditedMeanwhile: the admin may edit the file in another window while setup
+// waits for an answer. Such an edit is not lost.
 func TestSetupKeepsWhatWasEditedMeanwhile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "voipbl.yaml")
 	const old, edited, proposed = "set: voip_bl\n", "set: voip_bl\nallow: [9.9.9.9]\n", "set: voip_bl\nallow: [8.8.8.8]\n"
@@ -46,7 +46,7 @@ func TestSetupKeepsWhatWasEditedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestExampleNetwork: what is named as an example is none of the networks that are known.
+// TestExampleNetwork: the example overlaps none of the known networks.
 func TestExampleNetwork(t *testing.T) {
 	for _, c := range []struct {
 		known []string

@@ -12,21 +12,21 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// What an admin has to see before he says yes to base rules, in about a dozen lines however
-// much listens: who may reach what, and what else listens and is closed.
+// What an admin has to see before saying yes to base rules: who may reach which service, and which
+// other listeners are closed. It stays at about a dozen lines however much listens.
 
 const (
 	portsWidth    = 28 // how much of a list of ports is shown
-	programsWidth = 90 // how much of the programs that are closed
-	shownPorts    = 3  // how many ports of one of them
+	programsWidth = 90 // how much of the list of closed programs is shown
+	shownPorts    = 3  // how many ports of one program are shown
 )
 
-// fromWords are who is let in.
+// fromWords says who is let in.
 var fromWords = map[advise.From]string{
 	advise.FromLimited: "everyone, within limits", advise.FromEveryone: "everyone", advise.FromLocal: "your networks", advise.FromTrunks: "trunks",
 }
 
-// accessLines say what the base rules of fw let in, a line for whoever is let in.
+// accessLines say what the base rules of fw let in, a line for each kind of source.
 func accessLines(openings []advise.Opening, fw config.Firewall) []string {
 	lines := []string{"the base rules let in:"}
 	whose := map[advise.From]string{
@@ -56,9 +56,8 @@ func accessLines(openings []advise.Opening, fw config.Firewall) []string {
 	return lines
 }
 
-// closedLines say what else listens here and is closed. What a service lets in from the
-// local networks, and SIP, is not among it: that is told above. all is the command that lists
-// all of it.
+// closedLines list the other listeners, which are closed. They leave out SIP and services that are
+// open to the local networks: accessLines has those. all is the command that lists everything.
 func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []string {
 	groups, order := make(map[string][]lockout.Closed), []string{}
 	for _, c := range closed {
@@ -97,8 +96,8 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 	return lines
 }
 
-// programsText names programs, each with its ports. Those by which somebody comes in to
-// work here are named first, so that they are not left out; more is how many are.
+// programsText names programs with their ports. sshd and VPNs come first, so that they are not cut
+// off: admins may depend on them. more is how many programs are left out.
 func programsText(closed []lockout.Closed) (text string, more int) {
 	ports, order := make(map[string]map[string][]string), []string{}
 	for _, first := range []bool{true, false} {
@@ -131,7 +130,7 @@ func programsText(closed []lockout.Closed) (text string, more int) {
 	return text, 0
 }
 
-// portsOf are the ports of a program by protocol.
+// portsOf lists the ports of a program by protocol.
 func portsOf(byProto map[string][]string) string {
 	var words []string
 	for _, proto := range []string{config.ProtoTCP, config.ProtoUDP} {
@@ -143,7 +142,7 @@ func portsOf(byProto map[string][]string) string {
 			words = append(words, proto+" "+text)
 		}
 	}
-	for proto := range byProto { // without ports, of which a program has one
+	for proto := range byProto { // a protocol without ports is listed once
 		if proto != config.ProtoTCP && proto != config.ProtoUDP {
 			words = append(words, proto)
 		}
@@ -152,7 +151,7 @@ func portsOf(byProto map[string][]string) string {
 	return strings.Join(words, "; ")
 }
 
-// printAccess shows both, and what is not known yet.
+// printAccess prints what is let in, what is closed, and which names are not resolved yet.
 func (s *setup) printAccess(p *advise.Proposal) {
 	fw := p.Config.Firewall
 	for _, line := range accessLines(s.report.Openings, fw) {

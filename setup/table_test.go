@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// TestManyListeners: what is shown before a yes is about a dozen lines where 30 programs
-// listen on 300 ports, and whoever comes in to work here is named first.
+// TestManyListeners: with 30 programs on 300 ports setup still prints about a dozen lines before it
+// asks, and names sshd first.
 func TestManyListeners(t *testing.T) {
 	cfg, err := config.Parse("voipbl.yaml", []byte("firewall: {base: true, local_networks: [192.168.7.0/24, 'fd00:77::/64'], trunks: [5.6.7.8]}\n"))
 	if err != nil {
@@ -53,7 +53,7 @@ func TestManyListeners(t *testing.T) {
 	}
 }
 
-// TestClosedLines counts them too.
+// TestClosedLines: the heading says whether all listeners are closed to everyone.
 func TestClosedLines(t *testing.T) {
 	var all, some lockout.Closed
 	some.OpenTo = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
