@@ -13,7 +13,7 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// Until is " until" and the end of a ban, or nothing if it has no end.
+// Until is " until" and the end of a ban, or empty if it has no end.
 func Until(b bans.Ban) string {
 	if b.Until.IsZero() {
 		return ""
@@ -24,7 +24,7 @@ func Until(b bans.Ban) string {
 // Check shows whether an address is blocked, where, and why.
 func Check(on *screen.Screen, r blocklist.CheckReport) {
 	is := ""
-	if r.Exempt && len(r.Places) > 0 { // of voipbl's sets an agent or a sync takes it out
+	if r.Exempt && len(r.Places) > 0 { // the agent or a sync removes it from voipbl's own sets
 		is = on.Paint("exempt", screen.Green) + ", but still "
 	}
 	switch r.Verdict {
@@ -95,8 +95,8 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 	printLetIn(on, r)
 }
 
-// Because is the end of the line that says whether an address is blocked: by which set, or
-// by whose rule.
+// Because ends the line that says whether an address is blocked: it names the set, or the owner of
+// the rule.
 func Because(on *screen.Screen, r blocklist.CheckReport) string {
 	inSet := ""
 	if r.Entry != nil {
@@ -125,7 +125,7 @@ func Because(on *screen.Screen, r blocklist.CheckReport) string {
 	return ": " + by + placeScope(p)
 }
 
-// placeWeight orders places by how much they say.
+// placeWeight orders places: the one that says most comes first.
 func placeWeight(p reach.Place) int {
 	weight := 0
 	if !p.Blocks() {
@@ -143,7 +143,7 @@ func placeWeight(p reach.Place) int {
 	return weight
 }
 
-// placeScope says which packets a place is for, unless it is for all.
+// placeScope says which packets a place applies to; it is empty if that is all of them.
 func placeScope(p reach.Place) string {
 	scope := ""
 	if len(p.Ports) > 0 {
@@ -195,7 +195,7 @@ func printPlace(on *screen.Screen, p reach.Place) {
 	}
 }
 
-// printLetIn says what lets an address in, at each place.
+// printLetIn prints what lets the address in, for each place that blocks it.
 func printLetIn(on *screen.Screen, r blocklist.CheckReport) {
 	var said []string
 	for _, p := range r.Places {
@@ -212,7 +212,7 @@ func printLetIn(on *screen.Screen, r blocklist.CheckReport) {
 	}
 }
 
-// Reason is ": " and why something was banned, or nothing if that was not said.
+// Reason is ": " and the reason of a ban, or empty if it has none.
 func Reason(reason string) string {
 	if reason == "" {
 		return ""

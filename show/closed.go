@@ -9,11 +9,10 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// shownNetworks is how many networks that still reach a listener a person is shown.
+// shownNetworks is how many networks are shown that still reach a listener.
 const shownNetworks = 2
 
-// Closed shows the listeners that the base rules close, or would if they were in
-// force, and what opens them.
+// Closed shows the listeners that the base rules close, or would close, and how to open them.
 func Closed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 	if len(closed) == 0 {
 		return
@@ -42,7 +41,8 @@ func Closed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 	}
 }
 
-// closedWords count those that are closed to everyone, and those that some still reach.
+// closedWords counts the listeners that are closed to everyone, and those that some networks still
+// reach.
 func closedWords(closed []lockout.Closed, notYet bool) string {
 	toAll, toSome := 0, 0
 	for _, c := range closed {
@@ -68,7 +68,7 @@ func closedWords(closed []lockout.Closed, notYet bool) string {
 // OpenToNobody is what [OpenTo] says of a listener that nobody reaches.
 const OpenToNobody = "nobody"
 
-// OpenTo is who still reaches a listener that the base rules close, in a few words.
+// OpenTo says in a few words who still reaches a listener that the base rules close.
 func OpenTo(c lockout.Closed) string {
 	var all []string
 	for _, p := range c.OpenTo {

@@ -1,5 +1,6 @@
-// Package show turns what the other rooms answer into lines for a person: what a sync has done,
-// what status, check and doctor have found, what has become of the rules, what stands in the way.
+// Package show prints results for people: what sync, status, check and doctor have found, what
+// happened to the rules, and what is in the way.
 //
-// It finds nothing out and decides nothing. How lines come onto a terminal is package screen's.
+// It finds out nothing and decides nothing. cmd/voipbl and setup import it. It stands on screen for
+// the terminal, and on the packages whose reports it prints.
 package show

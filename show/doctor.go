@@ -18,7 +18,7 @@ type DoctorReport struct {
 	Facts    survey.Facts     `json:"facts"`
 }
 
-// Findings shows what doctor has found.
+// Findings shows the findings of doctor.
 func Findings(on *screen.Screen, r DoctorReport) {
 	if r.Healthy {
 		found := "nothing found"
@@ -54,7 +54,7 @@ func Findings(on *screen.Screen, r DoctorReport) {
 	Closed(on, r.Closed, false)
 }
 
-// lookedAt names what was found on a host.
+// lookedAt names what was found on the host.
 func lookedAt(f survey.Facts) []string {
 	all := []string{screen.Plural(len(f.Listeners), "listening port", "listening ports")}
 	for _, p := range f.PBXs {

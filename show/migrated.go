@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// Migrated shows what was taken out of the published voipbl.sh, or would be.
+// Migrated shows what was removed of the published voipbl.sh, or would be.
 func Migrated(on *screen.Screen, done *migrate.Migrated, dryRun bool) {
 	if on.JSON {
 		on.PrintJSON(done)

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// Attacker says what has become of an address that was reported, or would.
+// Attacker describes in a line what happened to the report of an address, or would.
 func Attacker(r *outbox.Report, now time.Time) string {
 	waits := ""
 	if r.Due.After(now) {
@@ -35,7 +35,7 @@ func Attacker(r *outbox.Report, now time.Time) string {
 	return words
 }
 
-// Reports is one line about what waits to be sent.
+// Reports describes in a line the reports that wait to be sent.
 func Reports(s *outbox.OutboxStatus, now time.Time) string {
 	if s.Problem != nil {
 		return screen.Clean(s.Problem.Error)

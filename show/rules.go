@@ -15,11 +15,10 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// shownOthers is how many rules that stand in the way a person is shown.
+// shownOthers is how many rules that are in the way are shown.
 const shownOthers = 3
 
-// Changes shows the difference between the kernel's rules and those that
-// should be there.
+// Changes shows the difference between the rules in the kernel and those that are wanted.
 func Changes(on *screen.Screen, r *rules.Report) {
 	fmt.Fprintln(on.Out, rulesWords(r))
 	for _, name := range r.Missing {
@@ -48,7 +47,7 @@ func Changes(on *screen.Screen, r *rules.Report) {
 	}
 }
 
-// rulesWords says in a line where the rules stand.
+// rulesWords describes in a line the state of the rules.
 func rulesWords(r *rules.Report) string {
 	changes := screen.Plural(len(r.Changes), "change", "changes")
 	if r.Agent != nil && r.Agent.Now {
@@ -60,11 +59,11 @@ func rulesWords(r *rules.Report) string {
 	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, changes)
 }
 
-// fewChanges is how many changes of rules are worth being listed.
+// fewChanges is how many changes of rules are listed at most.
 const fewChanges = 6
 
-// SyncRules shows what a sync did to the rules: a line, and the changes if they
-// are few.
+// SyncRules shows what a sync did to the rules: one line, and the changes themselves if they are
+// few.
 func SyncRules(on *screen.Screen, r *blocklist.SyncReport) {
 	switch {
 	case r.Rules == nil:
@@ -112,21 +111,21 @@ func RulesTrouble(on *screen.Screen, r *rules.Report) {
 	}
 }
 
-// Obstacles says on stderr why rules that are installed do not have their effect.
+// Obstacles says on stderr why the installed rules have no effect.
 func Obstacles(on *screen.Screen, obstacles []reach.Obstacle) {
 	for _, o := range obstacles {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(o.Error), screen.Clean(o.Remedy))
 	}
 }
 
-// Saved says on stderr which files of saved rules name sets of an old name.
+// Saved says on stderr which files of saved rules still use old names of sets.
 func Saved(on *screen.Screen, saved []reach.SavedTrouble) {
 	for _, s := range saved {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(s.String()), screen.Clean(s.Remedy()))
 	}
 }
 
-// Note says on stderr what may surprise somebody, if there is anything.
+// Note prints a note on stderr, if there is one.
 func Note(on *screen.Screen, p *problem.Problem) {
 	if p != nil {
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", screen.Clean(p.Error), screen.Clean(p.Remedy))
@@ -143,8 +142,7 @@ func Families(on *screen.Screen, families []problem.FamilyProblem) {
 	}
 }
 
-// printRulesStatus shows where blocked addresses are dropped, and what is not as
-// it should be.
+// printRulesStatus shows where blocked addresses are dropped, and what is wrong with the rules.
 func printRulesStatus(on *screen.Screen, s *rules.Status) {
 	rules := screen.Table{Right: []int{3, 4}}
 	rules.Row("drop rule for", "backend", "place", "packets", "bytes", "made by")
@@ -168,7 +166,7 @@ func printRulesStatus(on *screen.Screen, s *rules.Status) {
 	} else if p != nil {
 		fmt.Fprintln(on.Out, "  their trial is over: \"voipbl firewall rollback\" takes them back")
 	}
-	if len(s.Owners) > 0 && s.Rest == nil { // else it is told
+	if len(s.Owners) > 0 && s.Rest == nil { // otherwise printed elsewhere
 		fmt.Fprintf(on.Out, "  other firewalls: %s\n", screen.Clean(strings.Join(s.Owners, ", ")))
 	}
 	if s.Other > 0 {
@@ -180,8 +178,8 @@ func printRulesStatus(on *screen.Screen, s *rules.Status) {
 	fmt.Fprintln(on.Out)
 }
 
-// Applied says what was applied, and looks for what is in its way: rules on trial are
-// told before that may take seconds, for their time runs.
+// Applied shows what was applied, and then looks for what is in its way. A trial is announced
+// before that look, which may take seconds of its time.
 func Applied(ctx context.Context, on *screen.Screen, cfg config.Config, r *rules.Report, dryRun bool) {
 	switch {
 	case r.Pending != nil && on.JSON:
@@ -226,8 +224,7 @@ If nobody does, or if you cannot log in, they are taken back by themselves.
 	}
 }
 
-// Followed says that the agent has taken a configuration over just now, and what went
-// with that.
+// Followed says that the agent has reloaded the configuration, and what that changed.
 func Followed(on *screen.Screen, agent *takeover.Followed) {
 	if agent == nil || !agent.Now {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// printNames tells what is noteworthy about names of allow and trunks and is no problem.
+// printNames prints notes about names in allow and trunks that are not problems.
 func printNames(on *screen.Screen, s *blocklist.Status) {
 	for _, n := range s.Names {
 		if n.Warning != "" && !slices.Contains(s.Problems, n.Warning) {
@@ -24,7 +24,7 @@ func printNames(on *screen.Screen, s *blocklist.Status) {
 	}
 }
 
-// Status shows what status has found.
+// Status shows the result of status.
 func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Protected {
 		fmt.Fprintln(on.Out, on.Paint("protected", screen.Green))
@@ -79,7 +79,7 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	printNames(on, s)
 }
 
-// printAgent shows what is known of the agent, and what it has counted.
+// printAgent shows what is known about the agent, and its counters.
 func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	t := screen.Table{}
 	switch g := s.Agent; {
@@ -108,7 +108,7 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	fmt.Fprintln(on.Out)
 }
 
-// droppedWords tells how much the rules have dropped, since when, and how fast.
+// droppedWords says how many packets the rules have dropped, since when, and how fast.
 func droppedWords(s *blocklist.Status) string {
 	var packets, bytes uint64
 	for _, d := range s.Rules.Drops {

@@ -13,8 +13,7 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// Troubles says on stderr which feeds are not as they should be, why, and
-// what to do.
+// Troubles says on stderr which feeds are in trouble, why, and what to do.
 func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 	for _, f := range r.Feeds {
 		if f.Problem == nil {
@@ -22,7 +21,7 @@ func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 		}
 		fmt.Fprintf(on.Err, "voipbl: feed %s is %s (%s): %s\n", f.Name, f.State, f.Problem.Reason, screen.Clean(f.Problem.Error))
 		switch {
-		case slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }): // told below
+		case slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }): // reported below
 		case f.State == feeds.Missing:
 			fmt.Fprintln(on.Err, "  there is no earlier copy of it")
 		case f.State == feeds.Fresh, f.State == feeds.Unchanged:
@@ -141,7 +140,7 @@ func written(r *blocklist.SyncReport, s blocklist.SetReport) string {
 	return "yes, by one swap"
 }
 
-// shownRejects is how many rejected lines of a feed a person is shown.
+// shownRejects is how many rejected lines of a feed are shown.
 const shownRejects = 3
 
 func printRejects(on *screen.Screen, f feeds.Report) {
@@ -160,10 +159,10 @@ func printRejects(on *screen.Screen, f feeds.Report) {
 	}
 }
 
-// shownScreened is how many rows of special-purpose space a person is shown.
+// shownScreened is how many rows of special-purpose space are shown.
 const shownScreened = 3
 
-// printScreened shows what all feeds together have in special-purpose space.
+// printScreened shows how much special-purpose space all feeds together contain.
 func printScreened(on *screen.Screen, r *blocklist.SyncReport) {
 	var rows []feeds.Screened
 	for _, f := range r.Feeds {
@@ -185,7 +184,7 @@ func printScreened(on *screen.Screen, r *blocklist.SyncReport) {
 	}
 }
 
-// shownProtected is how many protected prefixes a person is shown.
+// shownProtected is how many protected prefixes are shown.
 const shownProtected = 5
 
 func printProtected(on *screen.Screen, r *blocklist.SyncReport) {
@@ -230,7 +229,8 @@ func screened(f feeds.Report) int {
 	return n
 }
 
-// asOf says from when the entries of a list are: those that a lost copy had are no list.
+// asOf says how old the entries of a list are. Entries kept from a lost copy do not count as a
+// list.
 func asOf(r *blocklist.SyncReport, f feeds.Report) string {
 	if f.FetchedAt.IsZero() && slices.ContainsFunc(r.Kept, func(k feeds.Kept) bool { return k.Feed == f.Name }) {
 		return "lost, and kept in part"
