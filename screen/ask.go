@@ -10,19 +10,19 @@ import (
 	"golang.org/x/term"
 )
 
-// Asker asks a person on a terminal.
+// Asker asks questions on a terminal.
 type Asker struct {
 	out   *Output
 	lines chan string
 }
 
-// NewAsker returns nil if there is nobody to ask.
+// NewAsker returns nil if nobody is at a terminal.
 func NewAsker(out *Output) *Asker {
 	if !out.Terminal || !term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil
 	}
 	k := &Asker{out: out, lines: make(chan string)}
-	go func() { // reading cannot be broken off, waiting for it can
+	go func() { // a read cannot be interrupted, but waiting for it can
 		defer close(k.lines)
 		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 			k.lines <- strings.TrimSpace(in.Text())
@@ -31,7 +31,7 @@ func NewAsker(out *Output) *Asker {
 	return k
 }
 
-// ask returns the answer, or what is given for an empty one.
+// ask returns the answer, or otherwise if the answer is empty.
 func (k *Asker) ask(ctx context.Context, question, otherwise string) (string, error) {
 	fmt.Fprintf(k.out, "%s [%s] ", question, otherwise)
 	select {
@@ -68,7 +68,7 @@ func (k *Asker) Yes(ctx context.Context, question string, otherwise bool) (bool,
 	}
 }
 
-// Words asks for several, with blanks or commas between; "none" is none.
+// Words asks for several words, separated by spaces or commas; "none" means no words.
 func (k *Asker) Words(ctx context.Context, question string, otherwise []string) ([]string, error) {
 	answer, err := k.ask(ctx, question, OrNone(strings.Join(otherwise, " ")))
 	if err != nil || answer == "none" {

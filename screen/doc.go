@@ -1,5 +1,6 @@
-// Package screen is what a person sees of a command: lines folded to a terminal, columns,
-// colours, how far a download is, questions, errors with what to do about them, the agent's log.
+// Package screen is the terminal of a command: folded lines, columns, colours, the progress of a
+// download, questions, errors with their remedies, and the agent's log.
 //
-// It knows no verb and none of their answers; package show has their words.
+// It knows nothing about verbs or their results: package show prints those. cmd/voipbl, setup and
+// show import it.
 package screen

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Keys reads single keys from a terminal, without an Enter behind them. Signals of the
-// terminal, such as that of Ctrl-C, stay.
+// Keys reads single keys from a terminal without waiting for Enter. Keys that send signals, such as
+// Ctrl-C, still do.
 type Keys struct {
 	fd     int
 	before *unix.Termios
 }
 
-// NewKeys is for standard input, or nil if that is no terminal.
+// NewKeys reads from standard input. It returns nil if that is no terminal.
 func NewKeys() *Keys {
 	fd := int(os.Stdin.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -26,15 +26,15 @@ func NewKeys() *Keys {
 	return &Keys{fd, before}
 }
 
-// foreground reports whether the terminal is ours just now: to change or to read it from
-// the background would stop this process.
+// foreground reports whether this process is in the terminal's foreground. Changing or reading the
+// terminal from the background would stop the process.
 func (k *Keys) foreground() bool {
 	group, err := unix.IoctlGetInt(k.fd, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
 
-// Take has the terminal give single keys and show none. After a Ctrl-Z and fg the shell has
-// changed that back, so it is done again and again.
+// Take switches the terminal to single keys without echo. It is called again and again, because the
+// shell resets the terminal after Ctrl-Z and fg.
 func (k *Keys) Take() {
 	if k == nil || !k.foreground() {
 		return
@@ -45,18 +45,17 @@ func (k *Keys) Take() {
 	unix.IoctlSetTermios(k.fd, unix.TCSETS, &mode)
 }
 
-// GiveBack makes the terminal as it was.
+// GiveBack restores the terminal.
 func (k *Keys) GiveBack() {
 	if k != nil && k.foreground() {
 		unix.IoctlSetTermios(k.fd, unix.TCSETS, k.before)
 	}
 }
 
-// keyPoll is how long, in milliseconds, to wait for a key before looking whether that is
-// still wanted.
+// keyPoll is how long to wait for a key, in milliseconds, before checking whether to stop.
 const keyPoll = 200
 
-// Pressed closes the channel when one of some keys was pressed.
+// Pressed returns a channel that is closed when one of the wanted keys is pressed.
 func (k *Keys) Pressed(ctx context.Context, wanted string) <-chan struct{} {
 	if k == nil {
 		return nil
@@ -73,7 +72,7 @@ func (k *Keys) Pressed(ctx context.Context, wanted string) <-chan struct{} {
 				return // the terminal is gone
 			}
 			var key [1]byte
-			if !k.foreground() { // what was typed is for another program
+			if !k.foreground() { // what is typed now is for another program
 				select {
 				case <-ctx.Done():
 				case <-time.After(keyPoll * time.Millisecond):

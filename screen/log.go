@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// NewLog is the log of the agent. For the journal a line begins with its priority
-// (sd-daemon(3)) and has no time, which the journal adds.
+// NewLog returns the agent's log. For the journal, a line begins with its priority (sd-daemon(3))
+// and has no time, since the journal adds that.
 func NewLog(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
@@ -68,7 +68,7 @@ func (j *journal) WithGroup(name string) slog.Handler {
 	return &journal{j.mu, j.out, j.line, j.attrs.WithGroup(name)}
 }
 
-// priority is that of syslog(3).
+// priority returns the priority of syslog(3).
 func priority(l slog.Level) int {
 	switch {
 	case l >= slog.LevelError:

@@ -15,13 +15,13 @@ import (
 // Columns is how wide a line may be on a terminal.
 const Columns = 80
 
-// Output is where people or programs read. On a terminal it folds long lines
-// at spaces; it remembers whether anything was written, and the first error.
+// Output is where a command prints. On a terminal it folds long lines at spaces. It remembers
+// whether anything was written, and the first error.
 type Output struct {
 	io.Writer
-	Terminal bool  // it is one, and no file or pipe
+	Terminal bool  // it is a terminal, not a file or pipe
 	used     bool  // something was written
-	Failed   error // the first that a write has met
+	Failed   error // the first error of a write
 }
 
 func newOutput(w io.Writer) *Output {
@@ -44,15 +44,15 @@ func (o *Output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Fold breaks lines that are longer than the terminal is wide, and indents what
-// follows by four more than the line.
+// Fold breaks lines that are longer than the terminal is wide. It indents continuation lines by
+// four more than the line.
 func Fold(p []byte) []byte {
 	var out bytes.Buffer
 	for line := range bytes.Lines(p) {
 		indent := strings.Repeat(" ", len(line)-len(bytes.TrimLeft(line, " "))+4)
 		for Width(line) > Columns {
 			at := bytes.LastIndexByte(cut(line, Columns), ' ')
-			if at <= len(indent) { // a word longer than a line: after it, then
+			if at <= len(indent) { // a word longer than a line: break after it
 				next := bytes.IndexByte(line[len(indent)+1:], ' ')
 				if next < 0 {
 					break
@@ -68,7 +68,7 @@ func Fold(p []byte) []byte {
 	return out.Bytes()
 }
 
-// Width counts the characters of a line, without its end and its colours.
+// Width counts the visible characters of a line, without its line end and colours.
 func Width(line []byte) (n int) {
 	line = bytes.TrimRight(line, "\n")
 	for i := 0; i < len(line); n++ {
@@ -82,8 +82,7 @@ func Width(line []byte) (n int) {
 	return n
 }
 
-// cut returns the first n characters, and one more so that a space right after
-// them is seen.
+// cut returns the first n characters and one more, so that a space right after them is included.
 func cut(line []byte, n int) []byte {
 	i := 0
 	for ; n >= 0 && i < len(line); n-- {
@@ -94,7 +93,7 @@ func cut(line []byte, n int) []byte {
 	return line[:i]
 }
 
-// colour is the length of the colours of paint that text begins with.
+// colour returns the length of the colour sequence that text begins with, or 0.
 func colour(text []byte) (n int) {
 	for bytes.HasPrefix(text[n:], []byte("\x1b[")) {
 		end := bytes.IndexByte(text[n:], 'm')
@@ -106,8 +105,8 @@ func colour(text []byte) (n int) {
 	return n
 }
 
-// Clean makes text from outside (file names, certificates, servers) harmless to
-// a terminal: what is not printable is shown as Go writes it in quotes.
+// Clean makes text from outside (file names, certificates, servers) harmless to a terminal: it
+// shows unprintable characters as Go's %q does.
 func Clean(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
 		return s

@@ -14,14 +14,14 @@ import (
 
 // Table prints rows in aligned columns, two spaces apart. The last column is not padded.
 type Table struct {
-	Right []int // the columns, from 0, that are aligned to the right
+	Right []int // columns, from 0, that are right-aligned
 	Rows  [][]string
 }
 
 // Row adds a row.
 func (t *Table) Row(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Widths are those of the columns.
+// Widths returns the widths of the columns.
 func (t *Table) Widths() (width []int) {
 	for _, row := range t.Rows {
 		for i, cell := range row {
@@ -52,10 +52,10 @@ func (t *Table) Print(w io.Writer) {
 	}
 }
 
-// Count is a number with commas: "77,068".
+// Count formats a number with commas: "77,068".
 func Count[T int | uint64](n T) string { return humanize.Comma(int64(n)) }
 
-// Plural is "1 entry" or "7 entries".
+// Plural formats a number with its noun: "1 entry" or "7 entries".
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -63,7 +63,7 @@ func Plural(n int, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Prefix is a network as people write it: without the length if it is a single address.
+// Prefix formats a network, without the length if it is a single address.
 func Prefix(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
@@ -95,7 +95,7 @@ func OrNone(s string) string {
 	return s
 }
 
-// Span is how long it is until something: to the minute, or in days from two days on.
+// Span formats how long it is until something: in minutes, or in days from two days on.
 func Span(d time.Duration) string {
 	d = d.Round(time.Minute)
 	switch hours := int(d.Hours()); {
@@ -110,7 +110,7 @@ func Span(d time.Duration) string {
 // Times is "1 time" or "7 times".
 func Times(n int) string { return Plural(n, "time", "times") }
 
-// ShortTime is a time in the form of Go without the zeros at its end: "5m" for "5m0s".
+// ShortTime drops the zeros at the end of Go's form of a time: "5m" for "5m0s".
 func ShortTime(s string) string {
 	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
 		s = rest + "m"

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	progressAfter = time.Second // quick downloads show nothing
+	progressAfter = time.Second // quick downloads show no progress
 	progressEvery = 200 * time.Millisecond
 )
 
-// Progress shows on a terminal how far a slow download is.
+// Progress shows the progress of a slow download on a terminal.
 type Progress struct {
-	w     io.Writer // nil if it is no terminal
+	w     io.Writer // nil if there is no terminal
 	mu    sync.Mutex
 	begun time.Time
 	last  time.Time
@@ -26,7 +26,7 @@ type Progress struct {
 func NewProgress(o *Output) *Progress {
 	p := &Progress{begun: time.Now()}
 	if o.Terminal {
-		p.w = o.Writer // not folded: the line has to stay one
+		p.w = o.Writer // not folded: it must stay one line
 	}
 	return p
 }
@@ -49,7 +49,7 @@ func (p *Progress) Show(feed string, got, total int64) {
 	fmt.Fprint(p.w, "\r\x1b[K"+line)
 }
 
-// Clear takes the line away.
+// Clear erases the line.
 func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 // Screen is where a command prints: for a person, or as JSON for a program.
 type Screen struct {
 	Out, Err *Output
-	JSON     bool // a program asked
+	JSON     bool // print for a program
 }
 
-// New is a screen that prints on these two.
+// New returns a screen that prints to these two.
 func New(out, err io.Writer) *Screen { return &Screen{Out: newOutput(out), Err: newOutput(err)} }
 
-// Paint colours a word on a terminal. The word says the same without.
+// Paint colours a word on a terminal. Colour never carries meaning that the word lacks.
 func (on *Screen) Paint(word string, colour int) string {
 	if !on.Out.Terminal || os.Getenv("NO_COLOR") != "" {
 		return word
@@ -29,25 +29,25 @@ func (on *Screen) Paint(word string, colour int) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, word)
 }
 
-// Folded prints a text that may be long, also where nobody watches.
+// Folded prints a text that may be long, folded even if the output is no terminal.
 func (on *Screen) Folded(text string) { on.Out.Write(Fold([]byte(Clean(text) + "\n"))) }
 
-// The colours of SGR (ECMA-48 §8.3.117).
+// Colours of SGR (ECMA-48 §8.3.117).
 const (
 	Red    = 31
 	Green  = 32
 	Yellow = 33
 )
 
-// PrintJSON prints v; an error of the output is noticed there.
+// PrintJSON prints v. The output remembers an error.
 func (on *Screen) PrintJSON(v any) {
 	enc := json.NewEncoder(on.Out)
 	enc.SetIndent("", "  ")
 	enc.Encode(v)
 }
 
-// ShowError prints what failed and, on lines of their own, what to do next. For
-// programs that asked for JSON it says so there too.
+// ShowError prints an error and, on lines of its own, its remedy. With --json it prints both as
+// JSON, too.
 func (on *Screen) ShowError(err error) {
 	for _, line := range strings.Split(err.Error(), "\n") {
 		fmt.Fprintln(on.Err, "voipbl: "+Clean(strings.ReplaceAll(line, "\t", "  ")))
@@ -68,14 +68,14 @@ func (on *Screen) ShowError(err error) {
 	}
 }
 
-// ShowWaiting says on a terminal why nothing happens.
+// ShowWaiting says on a terminal which process this one waits for.
 func (on *Screen) ShowWaiting(holder string) {
 	if on.Err.Terminal {
 		fmt.Fprintf(on.Err, "waiting for %s\n", Clean(holder))
 	}
 }
 
-// Draw writes what positions itself, so it is not folded. It reports whether it could.
+// Draw writes a frame that positions itself, so it is not folded. It reports whether it succeeded.
 func (on *Screen) Draw(frame []byte) bool {
 	if _, err := on.Out.Writer.Write(frame); err != nil {
 		on.Out.Failed = err
@@ -84,7 +84,8 @@ func (on *Screen) Draw(frame []byte) bool {
 	return true
 }
 
-// Size is how large the terminal is, or 0 and 0. One that does not say has so many lines.
+// Size returns the size of the terminal, or 0 and 0 if there is none. A terminal that does not know
+// its size is taken to have this many lines.
 func (on *Screen) Size(lines int) (width, height int) {
 	f, ok := on.Out.Writer.(*os.File)
 	if !on.Out.Terminal || !ok {
