@@ -1,6 +1,6 @@
-// Package configfile reads the file of the configuration, says what is wrong with it and what to
-// do about that, and writes a new one in its place, with a copy of the old one beside it.
+// Package configfile reads the configuration file and explains what is wrong with it. It also
+// replaces the file in one step, and keeps a copy of the old one beside it.
 //
-// What stands in the file is package config's; which configuration counts beside a running
-// agent, the command's.
+// It does not know the keys: package config does. cmd/voipbl and setup import it. Whether the file
+// counts or the running agent's configuration is for package takeover.
 package configfile

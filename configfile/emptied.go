@@ -7,9 +7,9 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// emptiedError is a configuration that is empty, where another one was in force
-// before. A power cut or a full disk leaves such a file; nobody means it to take the base
-// rules, the networks and the trunks away.
+// emptiedError is an empty configuration file on a host where another configuration was in force
+// before. A power cut or a full disk leaves such a file; nobody means it to take away base rules,
+// networks and trunks.
 type emptiedError struct{ file string }
 
 func (e *emptiedError) Error() string { return e.file + " is empty, and it was not before" }
@@ -22,7 +22,7 @@ func (*emptiedError) Remedy() string {
 // IsBlank reports whether the text of a configuration has nothing in it.
 func IsBlank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
-// hadConfig reports whether something else than the defaults was in force on this host.
+// hadConfig reports whether text is a configuration other than the defaults.
 func hadConfig(text []byte) bool {
 	cfg, _, err := state.LastGoodConfig(text)
 	return err == nil && !cfg.Equal(config.Default())

@@ -4,8 +4,8 @@ import (
 	"os"
 )
 
-// referenceConfig is the commented configuration with every key and its default, which
-// the package and "make install" put there. It is not read: it is for people.
+// referenceConfig is the commented configuration with every key and its default, installed by the
+// package and by "make install". It is for people: voipbl does not read it.
 const referenceConfig = "/usr/share/voipbl/voipbl.yaml"
 
 // mistakeError is a configuration with mistakes.
@@ -13,7 +13,7 @@ type mistakeError struct{ error }
 
 func (e *mistakeError) Unwrap() error { return e.error }
 
-// Remedy says where every key is explained. Without the file it says nothing.
+// Remedy points to the file that explains every key. It is empty if that file is missing.
 func (e *mistakeError) Remedy() string {
 	if _, err := os.Stat(referenceConfig); err != nil {
 		return ""

@@ -9,8 +9,8 @@ import (
 	machine "github.com/voipbl/voipbl/host"
 )
 
-// Read reads the file of a configuration. Where there is none and it was not asked for,
-// the defaults hold.
+// Read reads a configuration file. If the file does not exist and asked is false, it returns the
+// defaults.
 func Read(file string, asked bool) (config.Config, error) {
 	text, err := os.ReadFile(file)
 	if err == nil && IsBlank(text) && hadConfig(text) {
@@ -25,7 +25,7 @@ func Read(file string, asked bool) (config.Config, error) {
 	return Parse(file, text)
 }
 
-// Parse reads the text of a configuration's file, and says of a mistake what to do.
+// Parse parses the text of a configuration file. Its errors have a remedy.
 func Parse(file string, text []byte) (config.Config, error) {
 	cfg, err := config.Parse(file, text)
 	if err != nil {
@@ -34,7 +34,7 @@ func Parse(file string, text []byte) (config.Config, error) {
 	return cfg, nil
 }
 
-// networksError adds to a configuration without local networks what they are here.
+// networksError is a configuration without local networks. It adds the networks found on this host.
 type networksError struct{ error }
 
 func (e *networksError) Unwrap() error { return e.error }
@@ -50,7 +50,7 @@ func (e *networksError) Remedy() string {
 	return "this host is in local_networks: [" + strings.Join(found, ", ") + "]"
 }
 
-// withNetworks looks for that mistake among those of a configuration.
+// withNetworks turns a mistake about missing local networks into a networksError.
 func withNetworks(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

@@ -7,16 +7,16 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// unreadError is a file of the configuration that cannot be read.
+// unreadError is a configuration file that cannot be read.
 type unreadError struct{ err error }
 
 func (e *unreadError) Error() string { return "configuration: " + e.err.Error() }
 func (e *unreadError) Unwrap() error { return e.err }
 
-// Unread is the error for a configuration file that cannot be read, with what to do about it.
+// Unread wraps the error of a configuration file that cannot be read, and adds a remedy.
 func Unread(err error) error { return &unreadError{err} }
 
-// Remedy is about rights only where it is for want of them.
+// Remedy mentions permissions only if they are the cause.
 func (e *unreadError) Remedy() string {
 	switch {
 	case errors.Is(e.err, fs.ErrNotExist):

@@ -12,8 +12,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// configMode and configDirMode are for a configuration that is new, and so without
-// anything secret: one that is there keeps its mode.
+// configMode and configDirMode are for a new configuration, which has no secrets in it. An existing
+// file keeps its mode.
 const (
 	configMode    = 0o644
 	configDirMode = 0o755
@@ -29,7 +29,8 @@ func (e *editedError) Error() string {
 // Remedy says what to do about it.
 func (e *editedError) Remedy() string { return "run \"voipbl setup\" once more" }
 
-// Unedited is an error if the file is not as it was read; old is nil if there was none.
+// Unedited returns an error if the file has changed since it was read as old; old is nil if there
+// was none.
 func Unedited(file string, old []byte) error {
 	if now, err := os.ReadFile(file); !bytes.Equal(now, old) || err != nil && old != nil {
 		return &editedError{file}
@@ -37,13 +38,13 @@ func Unedited(file string, old []byte) error {
 	return nil
 }
 
-// Write puts a text in place of a file in one step, and keeps the old one
-// beside it. It returns the name of the copy, which is empty if there was no file.
+// Write replaces a file in one step, and keeps the old one beside it. It returns the name of that
+// copy, or "" if there was no file.
 func Write(file string, old, text []byte, now time.Time) (backup string, err error) {
 	real, err := filepath.EvalSymlinks(file)
 	switch {
 	case err == nil:
-		file = real // a link stays one
+		file = real // a link stays a link
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	default:
@@ -66,7 +67,7 @@ func Write(file string, old, text []byte, now time.Time) (backup string, err err
 	return backup, renameio.WriteFile(file, text, mode, renameio.WithExistingPermissions())
 }
 
-// writeBackup never writes over another copy: two of one second get a number.
+// writeBackup never overwrites another copy: if two are made in the same second, one gets a number.
 func writeBackup(file string, text []byte, mode fs.FileMode, now time.Time) (string, error) {
 	name := file + ".bak-" + now.Format("20060102-150405")
 	for i := 2; ; i++ {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestWriteThroughLinks: a link stays one, and one that leads nowhere is told.
+// TestWriteThroughLinks: a link stays a link, and a dangling one is an error.
 func TestWriteThroughLinks(t *testing.T) {
 	dir := t.TempDir()
 	file, link, nowhere := filepath.Join(dir, "real.yaml"), filepath.Join(dir, "voipbl.yaml"), filepath.Join(dir, "nowhere.yaml")
