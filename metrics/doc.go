@@ -1,5 +1,6 @@
-// Package metrics makes Prometheus' metrics of the status of a host: sets, rules, feeds, bans, and
-// what the agent has done.
+// Package metrics turns the status of a host into Prometheus metrics: sets, rules, feeds, bans, and
+// the agent's counters.
 //
-// It reads nothing itself: [New] is given the function that does. The agent serves them.
+// It reads nothing itself: [New] takes the function that does. The agent imports it and serves the
+// metrics.
 package metrics

@@ -17,17 +17,17 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// every is how old metrics may be. The kernel is not read more often than that, however often
-// metrics are scraped.
+// every is how old metrics may be. The kernel is read at most this often, however often metrics are
+// scraped.
 const every = 15 * time.Second
 
-// Collector gives Prometheus the metrics of a host. It is a [prometheus.Collector].
+// Collector collects the metrics of a host. It is a [prometheus.Collector].
 type Collector struct {
 	read func() (*blocklist.Status, config.Config, error)
 
 	mu     sync.Mutex // one collection at a time
 	last   *blocklist.Status
-	cfg    config.Config // that last goes by
+	cfg    config.Config // the configuration that last was read with
 	lastAt time.Time
 }
 
