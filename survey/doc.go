@@ -1,9 +1,8 @@
-// Package survey puts together all that is found out about the machine that voipbl runs on,
-// in one value: [Look] makes [Facts]. It is what "voipbl setup" proposes from and "voipbl
-// doctor" looks through.
+// Package survey collects all that is known about this machine into one value: [Look] returns
+// [Facts]. "voipbl setup" makes its proposal from them, and "voipbl doctor" its findings.
 //
-// What is found out stands in the packages that it asks: host, logins, asterisk, pbx,
-// fail2ban and voipblsh. What the rules of the firewall are is not its business, but that of
-// packages firewall and reach. It only looks: nothing is changed, and what cannot be found
-// out is absent, with the reason among Unknown.
+// It only looks and changes nothing; what it cannot find out goes into Unknown, with the reason. It
+// does not read the firewall's rules: packages firewall, nft and reach do. advise, setup, show and
+// cmd/voipbl import it. It stands on host, logins, asterisk, pbx, fail2ban and voipblsh, which
+// look.
 package survey

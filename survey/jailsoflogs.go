@@ -36,8 +36,8 @@ func noteReaders(l *probe.Look, a *asterisk.Facts, f *fail2ban.Facts) {
 	}
 }
 
-// sameFile reports whether a file of the host is the one that fail2ban names, which may
-// be a link to it.
+// sameFile reports whether a file of the host is the one that fail2ban names, perhaps through a
+// link.
 func sameFile(l *probe.Look, name, real string) bool {
 	path := l.Path(name)
 	if filepath.Clean(real) == path || filepath.Clean(real) == filepath.Clean(name) {
@@ -48,13 +48,13 @@ func sameFile(l *probe.Look, name, real string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// Files of rsyslog, and where distributions have syslog write what comes from anywhere.
+// These are rsyslog's files, and the files to which distributions have syslog write every facility.
 var (
 	rsyslogFiles = []string{"/etc/rsyslog.conf", "/etc/rsyslog.d/*.conf"}
 	usualSyslogs = []string{"/var/log/syslog", "/var/log/messages"}
 )
 
-// syslogFiles are where syslog writes a facility.
+// syslogFiles returns the files to which syslog writes a facility.
 func syslogFiles(l *probe.Look, facility string) []string {
 	files := slices.Clone(usualSyslogs)
 	for _, pattern := range rsyslogFiles {
@@ -68,9 +68,8 @@ func syslogFiles(l *probe.Look, facility string) []string {
 	return files
 }
 
-// rsyslogTargets are the files of the lines "SELECTOR [-]FILE" that a facility goes to
-// (rsyslog.conf(5)): selectors are joined by ";", facilities by ",", and "none" takes
-// back.
+// rsyslogTargets returns the files that a facility goes to, from lines "SELECTOR [-]FILE"
+// (rsyslog.conf(5)). Selectors are joined by ";", facilities by ","; "none" excludes a facility.
 func rsyslogTargets(text, facility string) []string {
 	var files []string
 	for line := range strings.Lines(text) {

@@ -14,19 +14,19 @@ import (
 
 // Options say where to look. The zero value is right for the machine itself.
 type Options struct {
-	// Root is the folder that /etc, /usr and /var are read below; empty means "/".
-	// Below another one nothing is run: the processes, sockets and addresses are
-	// still those of the machine and of the caller's network namespace.
+	// Root is the folder below which /etc, /usr and /var are read; empty means "/". With another
+	// root no program is run, but processes, sockets and addresses are still those of the machine
+	// and of the caller's network namespace.
 	Root string
 
-	// Fail2banClient is the command that speaks to fail2ban, with its first
-	// arguments; empty means "fail2ban-client", if that is installed.
+	// Fail2banClient is the command that talks to fail2ban, with its first arguments. Empty means
+	// "fail2ban-client", if that is installed.
 	Fail2banClient []string
 }
 
-// Look finds out what it can about the machine. It does not fail: what cannot be
-// found out is among Unknown. It starts programs and opens sockets in the calling
-// goroutine only, so that they are in its network namespace.
+// Look finds out what it can about the machine. It never fails: what it cannot find out goes into
+// Unknown. It starts programs and opens sockets only in the calling goroutine, so they are in its
+// network namespace.
 func Look(ctx context.Context, o Options) Facts {
 	l := probe.New(ctx, o.Root)
 	var f Facts

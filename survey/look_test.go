@@ -13,9 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write what was found on the made-up machines")
 
-// TestMadeUpMachines looks at the files of machines in testdata. What is expected
-// of each is in a file beside it; the processes and sockets are those of this
-// machine and not compared.
+// TestMadeUpMachines looks at machines whose files are in testdata, with the expected result beside
+// each. Processes and sockets are those of the real machine, so they are not compared.
 func TestMadeUpMachines(t *testing.T) {
 	for _, name := range []string{"plain", "freepbx", "broken", "syntax", "routers"} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +46,7 @@ func TestMadeUpMachines(t *testing.T) {
 	}
 }
 
-// TestEmptyMachine has nothing, and nothing of it is null.
+// TestEmptyMachine looks at a machine without any files: no field is null in JSON.
 func TestEmptyMachine(t *testing.T) {
 	f := Look(t.Context(), Options{Root: t.TempDir()})
 	if f.Asterisk != nil || f.Fail2ban != nil || len(f.PBXs) > 0 {
