@@ -1,6 +1,6 @@
-// Package pbx tells which telephony programs are installed on this machine, in which version,
-// whether they run, and where the configurations of FreeSWITCH, Kamailio and OpenSIPS have
-// them listen for SIP.
+// Package pbx finds the telephony programs installed on this machine, with their versions, and
+// whether they run. It also reads where FreeSWITCH, Kamailio and OpenSIPS are configured to listen
+// for SIP.
 //
-// It only reads. What Asterisk's configuration says is the business of package asterisk.
+// It only reads, and leaves the configuration of Asterisk to package asterisk. survey imports it.
 package pbx

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// freeSWITCHFolders are where its configuration is.
+// freeSWITCHFolders are where FreeSWITCH's configuration may be.
 var freeSWITCHFolders = []string{"/etc/freeswitch", "/usr/local/freeswitch/conf"}
 
 var (
@@ -21,9 +21,9 @@ var (
 	profileParam  = regexp.MustCompile(`<param\s+name="([^"]+)"\s+value="([^"]*)"`)
 )
 
-// freeSWITCH is where its profiles have it listen: each for SIP by UDP and TCP, for TLS
-// if that is on, and for WebSockets where they name a port. FusionPBX keeps its profiles
-// in a database, and then only listeners tell.
+// freeSWITCH returns where FreeSWITCH's profiles listen: for SIP by UDP and TCP, for TLS if
+// enabled, and for WebSockets if a port is set. FusionPBX keeps its profiles in a database; then
+// only the listeners show it.
 func freeSWITCH(l *probe.Look) (sip []host.Port, web []host.WebSocket) {
 	for _, folder := range freeSWITCHFolders {
 		variables := map[string]string{}

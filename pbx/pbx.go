@@ -8,17 +8,17 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// pbxKind is how a telephony program is recognised.
+// pbxKind says how to recognise a telephony program.
 type pbxKind struct {
 	name      string
-	program   string   // installed, if it is in PATH
-	files     []string // or one of these is there
-	processes []string // running; those of its engine, if it has none of its own
+	program   string   // installed if it is in PATH
+	files     []string // or if one of these exists
+	processes []string // running if one of these does; its engine's, if it has none of its own
 	packages  []string // of Debian, for the version
-	version   []string // a command that prints it, if no package does
+	version   []string // a command that prints the version, if no package has it
 }
 
-// pbxKinds in the order in which they are told, engines first.
+// pbxKinds are in the order in which they are reported, engines first.
 var pbxKinds = []pbxKind{
 	{name: "asterisk", program: "asterisk", files: []string{"/etc/asterisk/asterisk.conf"},
 		processes: []string{"asterisk"}, packages: []string{"asterisk"}, version: []string{"-V"}},
@@ -68,7 +68,7 @@ func Look(l *probe.Look) []PBX {
 	return all
 }
 
-// versionOf is what is cheaply known, or empty.
+// versionOf returns the version if it is cheap to find, or "".
 func versionOf(l *probe.Look, k pbxKind, program string, packages map[string]string) string {
 	for _, name := range k.packages {
 		if v := packages[name]; v != "" {
@@ -92,7 +92,7 @@ func versionOf(l *probe.Look, k pbxKind, program string, packages map[string]str
 // xmlVersion finds the first version element, which is the module's own.
 var xmlVersion = regexp.MustCompile(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
 
-// packageVersions asks dpkg for the versions of our packages that are installed here.
+// packageVersions asks dpkg for the installed versions of these programs' packages.
 func packageVersions(l *probe.Look) map[string]string {
 	if !l.Real() {
 		return map[string]string{}
@@ -101,13 +101,13 @@ func packageVersions(l *probe.Look) map[string]string {
 	for _, k := range pbxKinds {
 		query = append(query, k.packages...)
 	}
-	// It fails if one is unknown, and tells about the others all the same.
+	// If one package is unknown dpkg fails, but still lists the others.
 	out, _, _ := l.Run(query...)
 	return parsePackages(out)
 }
 
-// parsePackages reads lines of "installed NAME VERSION". A version is told without
-// the epoch, and without the revision of Debian.
+// parsePackages reads lines of "installed NAME VERSION". It drops the epoch and the Debian revision
+// of a version.
 func parsePackages(text string) map[string]string {
 	versions := map[string]string{}
 	for line := range strings.Lines(text) {
@@ -118,8 +118,8 @@ func parsePackages(text string) map[string]string {
 	return versions
 }
 
-// upstreamVersion is a Debian version without epoch, revision and what Debian did
-// to the source: "1:22.10.1+dfsg+~cs6.17-1" is 22.10.1 of Asterisk.
+// upstreamVersion strips the epoch, the revision and Debian's suffixes from a version:
+// "1:22.10.1+dfsg+~cs6.17-1" is 22.10.1 of Asterisk.
 func upstreamVersion(v string) string {
 	if _, after, ok := strings.Cut(v, ":"); ok {
 		v = after
@@ -132,12 +132,12 @@ func upstreamVersion(v string) string {
 	return v
 }
 
-// PBX is a telephony program that is installed here.
+// PBX is an installed telephony program.
 type PBX struct {
 	Name    string `json:"name"` // asterisk, freepbx, fusionpbx, freeswitch, kamailio, opensips
 	Version string `json:"version,omitempty"`
 	Running bool   `json:"running"`
 
-	SIP        []host.Port      `json:"sip,omitempty"`        // where its configuration has it listen for SIP, but for Asterisk
-	WebSockets []host.WebSocket `json:"websockets,omitempty"` // and for SIP by WebSocket
+	SIP        []host.Port      `json:"sip,omitempty"`        // where it is configured to listen for SIP; not for Asterisk
+	WebSockets []host.WebSocket `json:"websockets,omitempty"` // likewise for SIP over WebSocket
 }

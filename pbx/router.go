@@ -17,22 +17,22 @@ import (
 // routerConfigs are the main files of Kamailio and OpenSIPS.
 var routerConfigs = map[string]string{"kamailio": "/etc/kamailio/kamailio.cfg", "opensips": "/etc/opensips/opensips.cfg"}
 
-// Bounds for what a configuration may include.
+// Limits for what a configuration may include.
 const (
 	maxRouterDepth = 10
 	maxRouterFiles = 1000
 )
 
-// routerSIP is where Kamailio or OpenSIPS listens as its configuration has it: the lines
-// "listen=" and "socket=" of what is not switched off by "#!ifdef".
+// routerSIP returns where Kamailio or OpenSIPS is configured to listen: its "listen=" and "socket="
+// lines, except those that "#!ifdef" disables.
 func routerSIP(l *probe.Look, name string) []host.Port {
 	r := router{open: func(name string) []string { return routerFiles(l, name) }, defined: map[string]string{}}
 	r.file(routerConfigs[name], 0)
 	return r.ports()
 }
 
-// routerFiles reads a file, or those of a pattern; one that is not there is no matter
-// here, for listeners tell the same while the program runs.
+// routerFiles reads a file, or all that match a pattern. A missing file is ignored: while the
+// program runs, its listeners show the same.
 func routerFiles(l *probe.Look, name string) []string {
 	paths, _ := filepath.Glob(l.Path(name))
 	var texts []string
@@ -44,16 +44,16 @@ func routerFiles(l *probe.Look, name string) []string {
 	return texts
 }
 
-// router goes through a configuration of Kamailio's or OpenSIPS'.
+// router reads a configuration of Kamailio or OpenSIPS.
 type router struct {
 	open    func(name string) []string
 	defined map[string]string
-	off     []bool // by "#!ifdef", the innermost last
+	off     []bool // disabled by "#!ifdef", the innermost last
 	listens []host.Port
 	port    uint16
 	noTCP   bool
 	tls     bool
-	named   bool // there is a "listen", be it of a loopback address
+	named   bool // there is a "listen", even if only for a loopback address
 }
 
 var (
@@ -99,7 +99,7 @@ func (r *router) line(line, dir string, depth int) {
 	}
 }
 
-// directive is a line "#!…" of Kamailio's.
+// directive handles a line "#!…" of Kamailio.
 func (r *router) directive(words []string) {
 	if len(words) == 0 {
 		return
@@ -114,7 +114,7 @@ func (r *router) directive(words []string) {
 	case "ifndef":
 		r.off = append(r.off, defined())
 	case "ifexp":
-		r.off = append(r.off, true) // nobody knows, and a listener tells
+		r.off = append(r.off, true) // unknown here; the listeners show it
 	case "else":
 		if n := len(r.off); n > 0 {
 			r.off[n-1] = !r.off[n-1]
@@ -154,7 +154,7 @@ func (r *router) setting(name, value string) {
 	}
 }
 
-// listen reads "udp:192.0.2.1:5060", "eth0", "tls:[2001:db8::1]:5061 advertise …".
+// listen parses "udp:192.0.2.1:5060", "eth0", "tls:[2001:db8::1]:5061 advertise …".
 func (r *router) listen(value string) {
 	m := routerListen.FindStringSubmatch(value)
 	if m == nil {
@@ -188,10 +188,11 @@ func (r *router) listen(value string) {
 	}
 }
 
-// ports are those of the whole configuration; without a "listen" it takes all addresses.
+// ports returns the ports of the whole configuration, or none if it has no "listen": then the
+// defaults apply.
 func (r *router) ports() []host.Port {
 	if !r.named {
-		return nil // which of its defaults hold, a listener tells
+		return nil // the listeners show which
 	}
 	port := r.port
 	if port == 0 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRouterPorts reads what configurations of Kamailio and OpenSIPS say.
+// TestRouterPorts parses configurations of Kamailio and OpenSIPS.
 func TestRouterPorts(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "[]",
@@ -24,7 +24,7 @@ func TestRouterPorts(t *testing.T) {
 		"#!define PORT 5099\nlisten=udp:192.0.2.1:PORT":                                                   "[{udp 5099}]",
 		"#!substdef \"!PORT!5098!g\"\nlisten=udp:192.0.2.1:PORT":                                          "[{udp 5098}]",
 		"#!endif\n#!else\nlisten=udp:eth0:4444":                                                           "[{udp 4444}]",
-		"include_file \"main\"\nlisten=udp:eth0:5555":                                                     "[{udp 5555}]", // itself
+		"include_file \"main\"\nlisten=udp:eth0:5555":                                                     "[{udp 5555}]", // includes itself
 	} {
 		r := router{defined: map[string]string{}, open: func(string) []string { return []string{text} }}
 		r.file("main", 0)
