@@ -14,12 +14,12 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// The base rules refer to sets and a chain that fail2ban fills. They are made if
-// they are missing, left alone if not, and taken out with the base rules if it was
-// us who made them and nobody has used them.
+// The base rules refer to sets and a chain that fail2ban fills. Missing ones are created
+// and existing ones are left alone. They are removed with the base rules if voipbl
+// created them and nothing uses them.
 
-// EnsureBans makes the sets; the chain is made in the transaction of the rules.
-// What is made is written down before it is used: a process may be killed.
+// EnsureBans creates the missing sets; the chain is created in the transaction of the rules.
+// What is created is recorded before it is used, since the process may be killed.
 func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
@@ -39,7 +39,7 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 	return nil
 }
 
-// missingSets are the sets that rules can refer to and that the kernel does not have.
+// missingSets returns the sets that rules can refer to and that the kernel does not have.
 func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
@@ -54,8 +54,8 @@ func (r *Hold) missingSets() ([]string, error) {
 	return missing, nil
 }
 
-// AbsentBans are the chains of fail2ban that base rules refer to and that are not there, by
-// family, and the sets.
+// AbsentBans returns, by family, whether the fail2ban chain that base rules refer to is
+// missing, and the sets that are missing.
 func (r *Hold) AbsentBans(saved [2]*iptables.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", iptables.SSHChain)
@@ -72,8 +72,7 @@ func (r *Hold) AbsentBans(saved [2]*iptables.Saved) (chains [2]bool, sets []stri
 // droppedBans is what DropBans found.
 type droppedBans struct{ Chains, Sets, Stay []string }
 
-// DropBans takes out what EnsureBans made, where it is empty and no rule refers to
-// it.
+// DropBans removes what EnsureBans created, if it is empty and no rule refers to it.
 func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 	for _, fw := range firewall.Backends() {
 		for _, f := range iptables.Families {

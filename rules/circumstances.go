@@ -12,53 +12,53 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// How says how to go about the rules.
+// How says in which way the rules are to be looked at or applied.
 type How struct {
 	DryRun bool // change nothing
-	ByHand bool // an admin asks for them now: what lapsed before is tried again
-	Force  bool // do not ask who would be locked out
+	ByHand bool // an admin asks for them now: base rules that lapsed before are tried again
+	Force  bool // skip the lock-out check
 
-	// Unattended is nobody being there: base rules that are new are not
-	// installed, but on a fresh host that nobody is logged in to; and not even
-	// there if Established, for whoever has been at work before.
+	// Unattended means that nobody is there. New base rules are then not installed, except
+	// on a fresh host that nobody is logged in to. With Established, which means that the
+	// agent has been at work before, not even there.
 	Unattended, Established bool
 
-	// OnlyLooks is a question by somebody who will not act himself: that he sits at a
-	// terminal says nothing about whoever will.
+	// OnlyLooks means that the caller will not apply anything. Whether the caller sits at a
+	// terminal then says nothing about whoever will.
 	OnlyLooks bool
 
-	// LeaveBase leaves the base rules as they are: somebody is about to try them.
+	// LeaveBase leaves the base rules as they are, since somebody is about to try them.
 	LeaveBase bool
 
-	// Trial has base rules that are new wait for a confirmation; Always also those that
-	// have been accepted before.
+	// Trial makes new base rules wait for a confirmation; Always does so also for base
+	// rules that have been accepted before.
 	Trial, Always bool
 }
 
-// Circumstances are what decides, beside the configuration and the kernel, whether base
-// rules that are new may be installed: who acts, and who is there to confirm them or to
-// be locked out. They are those of whoever will act, and are gathered once, before it is
-// decided; refusal decides by them alone.
+// Circumstances decide, besides the configuration and the kernel, whether new base rules
+// may be installed: who acts, and who is there to confirm the rules or to be locked out.
+// They describe whoever will act, and are collected once, before the decision. refusal
+// uses nothing else.
 type Circumstances struct {
 	ByHand      bool // an admin asks for these rules now
-	Force       bool // and does not ask who would be locked out
+	Force       bool // and skips the lock-out check
 	Unattended  bool // the agent acts, with nobody there
 	Established bool // and has been at work before
 
-	There    bool // base rules are in force, if not these
+	There    bool // some base rules are in force, perhaps others
 	Accepted bool // the base rules as configured have been confirmed before
-	Used     bool // this host has had rules of ours
+	Used     bool // this host has had voipbl's rules before
 	Caller   bool // somebody waits for this very command
 
 	LoggedIn      bool // somebody is logged in
 	MaybeLoggedIn bool // or may be; see maybeLoggedIn
-	Unclear       bool // there is a tunnel of which nothing is known; see [lockout.Unclear]
+	Unclear       bool // there is a tunnel of an unknown program; see [lockout.Unclear]
 
-	Owner error             // another owner of the firewall, beside which there are to be no base rules
+	Owner error             // another firewall that owns this host, so base rules are not installed
 	Out   []lockout.ShutOut // those whom the base rules would lock out
 }
 
-// circumstances are those of who acts, from where.
+// circumstances returns those of the caller, given its connection and terminal.
 func (how How) circumstances(from logins.Connection, terminal bool) Circumstances {
 	return Circumstances{
 		ByHand: how.ByHand, Force: how.Force, Unattended: how.Unattended, Established: how.Established,
@@ -66,7 +66,7 @@ func (how How) circumstances(from logins.Connection, terminal bool) Circumstance
 	}
 }
 
-// meet looks up who is there and whose firewall this is, and adds it.
+// meet looks up who is logged in and which firewall owns this host, and adds both to c.
 func (r *Hold) meet(ctx context.Context, c Circumstances, base ruleset.Base, saved [2]*iptables.Saved) Circumstances {
 	connections, err := logins.Inbound()
 	c = c.beside(base, saved, logins.SSH(), connections, err, r.Look())

@@ -14,7 +14,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestMustWait asks when base rules that are new wait for somebody who asks for them.
+// TestMustWait: when new base rules wait for somebody who asks for them.
 func TestMustWait(t *testing.T) {
 	agent := func(c Circumstances) Circumstances { c.Unattended = true; return c }
 	for _, c := range []struct {
@@ -40,8 +40,8 @@ func TestMustWait(t *testing.T) {
 	}
 }
 
-// TestCaller: somebody waits for a command who is connected or at a terminal, and who does
-// more than look.
+// TestCaller: a caller counts as waiting if connected or at a terminal, and doing more than
+// looking.
 func TestCaller(t *testing.T) {
 	here := logins.Connection{Client: netip.MustParseAddrPort("192.0.2.1:50000"), Server: netip.MustParseAddrPort("192.0.2.2:22")}
 	for _, c := range []struct {
@@ -64,7 +64,7 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-// TestBeside: who is logged in counts, and whether base rules let him in again.
+// TestBeside: who is logged in counts, and whether base rules would let them in again.
 func TestBeside(t *testing.T) {
 	base := ruleset.Base{
 		LocalNetworks: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")},
@@ -99,7 +99,7 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// TestRefusal asks who has the last word about new base rules.
+// TestRefusal: which circumstance has the last word about new base rules.
 func TestRefusal(t *testing.T) {
 	owner, out := &otherOwnerError{Owners: []string{"ufw"}}, []lockout.ShutOut{{What: "a session"}}
 	for _, c := range []struct {

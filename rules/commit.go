@@ -17,9 +17,9 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// Commit carries a decision out, and writes down in report what came of it. It is not cut
-// short by ctx once it has begun: what is seen and remembered afterwards would be half the
-// truth, and a stop of the agent would look like a trouble.
+// Commit carries out a decision and adds the result to report. Once begun, it ignores the end
+// of ctx: otherwise what is seen and remembered afterwards would be incomplete, and stopping
+// the agent would look like a failure.
 func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -36,16 +36,16 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	done, partly, err := r.apply(ctx, want, saved)
 	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
-		// Who asks for rules by hand is told that there are none.
+		// An admin who asks for rules by hand is told that there are none.
 		before := ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
 		_, backErr := r.Fw.Apply(ctx, before, done.Saved, nil)
 		if back, again := firewall.Partly(backErr); again && back.Family == iptables.IPv4 {
-			backErr = nil // it is as it was
+			backErr = nil // the kernel is as it was
 		}
 		partly, err = nil, errors.Join(partly, backErr)
 	}
 	if HasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
-		// A kernel that cannot have the base rules can have the drop.
+		// A kernel that cannot take the base rules may still take the drop.
 		if report.WithoutBase = done.Failed; err == nil && partly.Family == iptables.IPv6 {
 			report.Families = append(report.Families, problem.OfFamily(partly))
 		} else {
@@ -57,7 +57,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 				want[f] = drop[f]
 			}
 		}
-		if !HasBase(want) { // nor are those of the other family there alone
+		if !HasBase(want) { // the other family does not get them alone
 			want, base = drop, nil
 		}
 		done, partly, err = r.apply(ctx, want, done.Saved)
@@ -84,18 +84,18 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
 	report.seek = r.seeking()
-	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, whether a rule changes or not
+	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, even if no rule has changed
 		report.Generation = done.Saved[iptables.IPv4].Generation
 	}
 	r.accept(base, report)
 	r.remember(done, want, d, report)
 	if partly != nil && partly.Family == iptables.IPv4 {
-		return partly // most of what attacks a host does so over IPv4
+		return partly // most attacks come over IPv4
 	}
 	return nil
 }
 
-// DropFirst carries out of a decision what is never put on trial: all but the base rules.
+// DropFirst applies the part of a decision that is never on trial: all but the base rules.
 func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
 	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.Saved), d.Saved)
 	if partly != nil && partly.Family == iptables.IPv4 {
@@ -108,7 +108,7 @@ func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, e
 	return firewall.Changes(done.Plans), nil
 }
 
-// refusedByKernel reports whether the rules themselves are the trouble.
+// refusedByKernel reports whether the kernel has refused the rules themselves.
 func refusedByKernel(err error) bool {
 	if errors.Is(err, firewall.ErrLocked) {
 		return false
@@ -117,8 +117,8 @@ func refusedByKernel(err error) bool {
 	return errors.As(err, &refused) || errors.As(err, &incompatible)
 }
 
-// cleanOther takes rules of ours out of the other backend, after those of this
-// one are in force: they would go on by old settings, and nobody would look there.
+// cleanOther removes voipbl's rules from the other backend, after those in this one are in
+// force. They would stay in effect with old settings, where nobody looks for them.
 func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
 	other, err := firewall.Open(string(r.Fw.Backend.Other()))
 	if err != nil || !other.InUse() {
@@ -137,8 +137,7 @@ func (r *Hold) cleanOther(ctx context.Context) (warnings []string) {
 	return nil
 }
 
-// accept writes down which base rules are installed without anybody having to
-// confirm them.
+// accept records which base rules are installed without having to be confirmed.
 func (r *Hold) accept(base *ruleset.Base, report *Report) {
 	if r.State.Pending != nil {
 		return
@@ -166,8 +165,8 @@ func (r *Hold) accept(base *ruleset.Base, report *Report) {
 	}
 }
 
-// remember writes down what was read back, so that the next comparison is exact,
-// and free while no rule has changed.
+// remember records what was read back, so that the next comparison is exact, and costs
+// nothing while no rule has changed.
 func (r *Hold) remember(done *firewall.Applied, want ruleset.Wanted, d *Decision, report *Report) {
 	before := problem.Digest(r.Record)
 	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, HasBase(want)
@@ -184,7 +183,7 @@ func (r *Hold) remember(done *firewall.Applied, want ruleset.Wanted, d *Decision
 		r.Record.Troubles[p.In] = &p.Problem
 	}
 	if report.Problem != nil {
-		r.Record.Generation = "" // to be looked at again each time
+		r.Record.Generation = "" // look again each time
 	}
 	if problem.Digest(r.Record) == before {
 		return

@@ -11,34 +11,33 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// Decision is what is to become of the rules: what the kernel is to hold, what it takes to
-// get there, and why that is not all that is configured. status, diff, a dry run and what
-// changes the rules go by the same one: the first three show it, [Hold.Commit] carries it out.
+// Decision is what the rules are to become: what the kernel is to hold, the changes that
+// takes, and why it differs from the configuration, if it does. status, diff and a dry run
+// show it; [Hold.Commit] carries the same one out.
 type Decision struct {
 	At      ruleset.Place // where the drop is to stand
-	Problem error         // why other base rules are wanted than those configured, or none
+	Problem error         // why the base rules wanted are not those configured, or nil
 	OnTrial bool          // base rules are new: they wait for a confirmation
 	Closed  []lockout.Closed
 
-	// Families are those that could not be listed, or whose rules could not be made what
-	// they should be the last time, and are not yet.
+	// Families are those that could not be listed, or whose rules could not be put right the
+	// last time and are still wrong.
 	Families []problem.FamilyProblem
 
 	saw   *sight
-	Saved [2]*iptables.Saved // what stands in the kernel
+	Saved [2]*iptables.Saved // what the kernel has now
 	want  ruleset.Wanted     // what is wanted, without what is refused
-	base  *ruleset.Base      // the base rules as configured, if they are among it
+	base  *ruleset.Base      // the base rules as configured, if want has them
 	plans [2]*firewall.Plan
-	drop  ruleset.Settings // what is wanted of all but the base rules
+	drop  ruleset.Settings // what is wanted besides the base rules
 
-	remembered bool // nothing was read: all is as it was the last time
-	none       bool // the rules are another program's: at most ours are taken out
+	remembered bool // nothing was read, since nothing has changed
+	none       bool // another program owns the rules: at most voipbl's own are removed
 	byHand     bool // an admin asks for it
-	asks       bool // it depends on who is there: base rules are wanted that are new
+	asks       bool // it depends on who is there, since new base rules are wanted
 }
 
-// decide makes a decision. It is pure: what it goes by was looked up before, see
-// [Hold.Decide].
+// decide makes a decision. It is pure: [Hold.Decide] has looked up all that it needs.
 func decide(w want, s *sight, c Circumstances) *Decision {
 	d := &Decision{saw: s, Saved: s.saved, At: s.drop.DropAt, drop: s.drop, byHand: c.ByHand}
 	switch {
@@ -59,12 +58,12 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 	return d
 }
 
-// choose decides what is to be in the kernel: what is configured, if nothing speaks against
-// it.
+// choose decides what the kernel is to hold: what is configured, unless something speaks
+// against it.
 func (d *Decision) choose(w want, s *sight, c Circumstances) {
 	keep := s.drop.Wanted().KeepBase(s.saved)
 	switch {
-	case s.state.Pending != nil: // what is on trial is left alone; the drop is not on trial
+	case s.state.Pending != nil: // leave the rules on trial alone; the drop is not on trial
 		d.want = keep
 		if s.state.Pending.Key != w.key {
 			d.Problem = &PendingError{*s.pending}
@@ -96,8 +95,7 @@ func withBase(s ruleset.Settings, base *ruleset.Base) ruleset.Wanted {
 	return s.Wanted()
 }
 
-// HasBase reports whether the base rules are among what is wanted: their chain
-// does nothing by itself.
+// HasBase reports whether w has the base rules in use. Their chain alone does nothing.
 func HasBase(w ruleset.Wanted) bool {
 	for _, t := range w[iptables.IPv4] {
 		for _, h := range t.Hooks {

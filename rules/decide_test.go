@@ -19,8 +19,8 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// The configurations of the tables, and what may be in the kernel: the rules that one of them
-// asks for, if all went well.
+// The configurations of the tables. They also stand for what the kernel holds: the rules that
+// one of them asks for.
 const (
 	dropOnly = "firewall: {base: false}"
 	baseOn   = "firewall: {base: true, local_networks: [10.0.0.0/8, \"fd00::/48\"]}"
@@ -29,18 +29,18 @@ const (
 	nothing  = ""
 )
 
-// dropOf are the rules that a configuration asks for without the base rules.
+// dropOf returns the rules that a configuration asks for besides the base rules.
 func dropOf(cfg config.Config) ruleset.Settings {
 	at := settings.DropPlace(cfg, false)
 	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
 }
 
-// baseOf are its base rules.
+// baseOf returns a configuration's base rules.
 func baseOf(t *testing.T, yaml string) *ruleset.Base {
 	return settings.BaseSettings(testvalue.Config(t, yaml), nil)
 }
 
-// inKernel is what the kernel lists once it has the rules that a configuration asks for.
+// inKernel returns what the kernel lists once it has the rules of a configuration.
 func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 	t.Helper()
 	var want ruleset.Wanted
@@ -80,7 +80,7 @@ func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 	return saved
 }
 
-// standing is what stands in a table's row.
+// standing builds want and sight for a table's row.
 func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want, *sight) {
 	cfg := testvalue.Config(t, yaml)
 	if s.Pending != nil {
@@ -89,8 +89,8 @@ func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want,
 	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, drop: dropOf(cfg)}
 }
 
-// short says on a line what a decision is: what becomes of the base rules, which rules of
-// ours are changed (of one family; the other one is to be the same), and why it is no more.
+// short sums a decision up on a line: what becomes of the base rules, which of voipbl's rules
+// change (in one family; the other must be the same), and why it does no more.
 func short(t *testing.T, w want, d *Decision) string {
 	t.Helper()
 	words := []string{"no base"}
@@ -132,8 +132,8 @@ func short(t *testing.T, w want, d *Decision) string {
 	return strings.Join(words, " ") + ": " + kind
 }
 
-// TestDecide is who asks, who is there and what was before × what is configured × what the
-// kernel has, and what is decided.
+// TestDecide crosses who asks, who is there and what was before with the configuration and the
+// kernel, and compares the decision.
 func TestDecide(t *testing.T) {
 	key := settings.BaseKey(testvalue.Config(t, baseOn))
 	accepted := func(yaml string) State {
@@ -257,9 +257,8 @@ func TestHasBase(t *testing.T) {
 	}
 }
 
-// TestDecideByRecord: what was seen of the kernel's rules the last time says that this host is
-// no fresh one, if the state is lost; that nothing has changed since; and what could not be
-// done.
+// TestDecideByRecord: with the state lost, the record still shows that this host is not fresh,
+// that nothing has changed since, and what could not be done.
 func TestDecideByRecord(t *testing.T) {
 	boot := Circumstances{Unattended: true}
 	w, s := standing(t, baseOn, dropOnly, State{}, nil)
@@ -284,8 +283,8 @@ func TestDecideByRecord(t *testing.T) {
 	}
 }
 
-// TestDecideAlways takes each configuration with each state, and all who may act with all who
-// may be there, and holds to what must never be otherwise.
+// TestDecideAlways crosses every configuration and state with everybody who may act or be
+// there, and checks what must always hold.
 func TestDecideAlways(t *testing.T) {
 	key := settings.BaseKey(testvalue.Config(t, baseOn))
 	accepted := &AcceptedBase{Key: key, Base: *baseOf(t, baseOn)}
@@ -348,5 +347,5 @@ func TestDecideAlways(t *testing.T) {
 	}
 }
 
-// testSince is when this host had rules of ours first.
+// testSince is when this host first had voipbl's rules.
 var testSince = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)

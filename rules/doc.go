@@ -1,9 +1,10 @@
-// Package rules decides which rules this host is to have and whether they may be installed
-// now, installs them, and tells how they stand. How an admin puts base rules on trial and
-// confirms them is the business of package trial.
+// Package rules decides which firewall rules this host should have, whether they may be
+// installed now, applies them, and reports how they stand. A pure function, decide, makes a
+// [Decision] from what is asked for (want), what was found (sight) and the [Circumstances] of
+// whoever will act. status, diff and a dry run show it; apply, sync and the agent carry the same
+// one out with [Hold.Commit].
 //
-// A [Decision] is made by one pure function, decide, from values that were looked up before:
-// what is asked for (want), what stands (sight), and the [Circumstances] of whoever will act.
-// Status, diff and a dry run show it; apply, sync and the agent carry out the same one, by
-// [Hold.Commit]. What the rules look like as text is the business of package ruleset.
+// It does not write rules as text (package ruleset), run the tools of iptables (package
+// firewall), or put base rules on trial (package trial). It stands on ruleset, firewall, ipsetsync,
+// exempt, reach and lockout; trial, blocklist, bans, the agent and the commands import it.
 package rules

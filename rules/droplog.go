@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// DropLogNote says why the lines that log_drops asks for may not appear; nil if nothing is
-// known to be in their way. It stands against no protection.
+// DropLogNote says why lines that log_drops asks for may not appear, or returns nil if no
+// reason is known. It does not affect protection.
 func DropLogNote(cfg config.Config) *problem.Problem {
 	if cfg.Firewall.LogDrops != config.LogKernel || settings.LeavesRules(cfg) || !host.LogsByLeave() {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// EnsureDrop is what is left to do while the state folder cannot be used: the drop,
-// which needs nothing of it. All else that is ours is left as it is.
+// EnsureDrop applies the drop alone, for when the state folder cannot be used: the drop does
+// not need it. voipbl's other rules stay as they are.
 func (h *Handles) EnsureDrop(ctx context.Context) error {
 	if settings.LeavesRules(h.Cfg) {
 		return nil
@@ -33,13 +33,13 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 	want := settings.DropSettings(h.Cfg, h.Kernel, at).Wanted().KeepBase(saved)
 	_, err = h.Fw.Apply(ctx, want, saved, nil)
 	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 {
-		return nil // told where all rules are made
+		return nil // reported where all rules are applied
 	}
 	return err
 }
 
-// stoodAtPrerouting reports whether our drop stands there, which is all that tells what was
-// decided the last time where the state folder cannot be used.
+// stoodAtPrerouting reports whether voipbl's drop is in PREROUTING. Without the state folder,
+// this is the only trace of the last decision.
 func stoodAtPrerouting(cfg config.Config, saved [2]*iptables.Saved) bool {
 	for _, f := range iptables.Families {
 		for _, d := range saved[f].DropRules(cfg.SetName(int(f))) {
@@ -51,8 +51,8 @@ func stoodAtPrerouting(cfg config.Config, saved [2]*iptables.Saved) bool {
 	return false
 }
 
-// Handles is what a change of this host's sets and rules needs: the configuration, and
-// the ways to the kernel and to the state folder.
+// Handles holds what a change of this host's sets and rules needs: the configuration, the
+// kernel and the state folder.
 type Handles struct {
 	Cfg    config.Config
 	Kernel *ipsetsync.Kernel
@@ -60,8 +60,8 @@ type Handles struct {
 	Store  *fetch.Store
 }
 
-// OpenHandles asks the kernel and looks for the tools first, so that what is missing
-// is known before anything is made or downloaded.
+// OpenHandles asks the kernel and looks for the tools, so that whatever is missing is known
+// before anything is created or downloaded.
 func OpenHandles(cfg config.Config) (*Handles, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -75,7 +75,7 @@ func OpenHandles(cfg config.Config) (*Handles, error) {
 	return &Handles{Cfg: cfg, Kernel: kernel, Fw: fw}, nil
 }
 
-// OpenAllHandles is openHost for who has nothing to wait for in between.
+// OpenAllHandles is OpenHandles and OpenStore in one, for callers with nothing to do in between.
 func OpenAllHandles(cfg config.Config) (*Handles, error) {
 	h, err := OpenHandles(cfg)
 	if err != nil {
@@ -88,7 +88,7 @@ func OpenAllHandles(cfg config.Config) (*Handles, error) {
 	return h, nil
 }
 
-// OpenStore opens the state folder; writes is that this is for writing into it.
+// OpenStore opens the state folder, for writing if writes is true.
 func (h *Handles) OpenStore(writes bool) (err error) {
 	if !writes {
 		h.Store, err = fetch.OpenStore(h.Cfg.StateDir)
@@ -98,7 +98,7 @@ func (h *Handles) OpenStore(writes bool) (err error) {
 	return err
 }
 
-// Close closes all of them.
+// Close closes all handles.
 func (h *Handles) Close() {
 	if h.Store != nil {
 		h.Store.Close()
@@ -106,8 +106,8 @@ func (h *Handles) Close() {
 	h.Kernel.Close()
 }
 
-// Sweep removes what killed runs have left in the state folder. The caller holds
-// mainLock, under which copies of lists are staged; local files are under setsLock.
+// Sweep removes what killed runs have left in the state folder. The caller holds mainLock,
+// under which copies of lists are staged; copies of local files are staged under setsLock.
 func Sweep(ctx context.Context, cfg config.Config, store *fetch.Store, verb string, wait time.Duration) error {
 	unlock, err := state.Lock(ctx, cfg.RunDir, state.SetsLock, verb, wait, nil)
 	if err != nil {

@@ -19,35 +19,35 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Hold is a hold on the firewall's rules: how they are configured, what the
-// admin has said about them, and what is known of the kernel's. Its methods are
-// for whoever holds the lock.
+// Hold gives access to the firewall's rules: how they are configured, what the admin has
+// decided about them, and what is known of the kernel. Its methods need the lock of the
+// rules, unless they only look.
 type Hold struct {
 	Cfg    config.Config
 	Fw     *firewall.Firewall
 	Sets   *ipsetsync.Kernel
-	store  *fetch.Store   // the state folder; nil for looking only, if there is none
+	store  *fetch.Store   // the state folder; nil if there is none and nothing is to be written
 	Run    *fetch.Store   // the run folder, likewise
-	Trunks []netip.Prefix // as the names in it are resolved now
+	Trunks []netip.Prefix // with names as they resolve now
 
 	State  State
 	Record Record
 	ways   *host.Ways // see Look
 
-	Replaced [2]bool // sets that are about to take the place of somebody else's; see freeForeign
+	Replaced [2]bool // sets that are about to replace another program's; see freeForeign
 
 	StateErr  error // why the state is not known
 	stateLost bool  // there is no file of it
 
-	unresolved []string // see unresolvedTrunks; of who only looks
+	unresolved []string // see unresolvedTrunks; only set when looking
 	closers    []func()
 }
 
-// Open gathers all this.
+// Open makes a Hold and reads the state and the record.
 func Open(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, store *fetch.Store) *Hold {
 	r := &Hold{Cfg: cfg, Fw: fw, Sets: sets, store: store}
-	// Without it there is less to compare with, and nothing to be remembered:
-	// that is said when it is tried.
+	// Without the run folder there is less to compare with and nothing can be recorded,
+	// which is reported when it is tried.
 	if r.Run, _ = fetch.FindStore(cfg.RunDir); r.Run != nil {
 		r.closers = append(r.closers, func() { r.Run.Close() })
 	}
@@ -55,8 +55,8 @@ func Open(cfg config.Config, fw *firewall.Firewall, sets *ipsetsync.Kernel, stor
 	return r
 }
 
-// OpenLocked takes locks, opens all that the rules need, and gathers this. fw may be nil for
-// who only puts back what is written down with its backend.
+// OpenLocked takes locks, opens all that the rules need, and makes a Hold. fw may be nil for a
+// caller that only restores what was recorded with its backend.
 func OpenLocked(ctx context.Context, cfg config.Config, fw *firewall.Firewall, verb string, wait time.Duration, waiting func(string), locks ...string) (r *Hold, err error) {
 	opened := &Hold{}
 	defer func() {
@@ -86,11 +86,11 @@ func OpenLocked(ctx context.Context, cfg config.Config, fw *firewall.Firewall, v
 	return r, nil
 }
 
-// Reload reads what is known once more, when it can have changed since: after the
-// lock of the rules has been taken.
+// Reload reads the state and the record again. Call it after taking the lock of the rules,
+// since both may have changed.
 func (r *Hold) Reload() { r.State, r.Record, r.stateLost, r.StateErr = readRules(r.store, r.Run) }
 
-// Close closes what was opened for it.
+// Close closes what was opened for the Hold.
 func (r *Hold) Close() {
 	for _, c := range slices.Backward(r.closers) {
 		c()
@@ -98,9 +98,9 @@ func (r *Hold) Close() {
 	r.closers = nil
 }
 
-// Decide looks at what there is, and decides what is to become of the rules. It changes
-// nothing. Who is there is looked up only if the decision depends on it. With an error the
-// decision has only what was seen until then.
+// Decide looks at the host and decides what the rules are to become. It changes nothing. It
+// looks up who is logged in only if the decision depends on it. With an error, the decision
+// has only what was seen until then.
 func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 	w := wantOf(r.Cfg, r.Trunks, how)
 	saw, err := r.see(ctx, w, how)
@@ -115,9 +115,9 @@ func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 	return d, nil
 }
 
-// Ensure makes the kernel hold the configured rules. Base rules that must not be
-// installed (see [lockout.ShutOutError], [RejectedError]) are left as they are,
-// the drop is put in force all the same, and the report says why.
+// Ensure makes the kernel hold the configured rules. Base rules that must not be installed
+// (see [lockout.ShutOutError], [RejectedError]) are left as they are; the drop is applied all
+// the same, and the report says why.
 func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
 	d, err := r.Decide(ctx, how)
 	report := d.Report()
@@ -130,8 +130,8 @@ func (r *Hold) Ensure(ctx context.Context, how How) (*Report, error) {
 	return report, r.Commit(ctx, d, report)
 }
 
-// callerOut is the problem that the agent has with base rules nobody has tried yet, or why
-// whoever asks cannot try them: they would lock out a login that the agent may not see.
+// callerOut returns the agent's problem with untried base rules, or, if the caller cannot try
+// them because they would lock out a login that the agent may not see, that problem.
 func (r *Hold) callerOut(ctx context.Context, trouble *problem.Problem) *problem.Problem {
 	if trouble == nil || trouble.Reason != problem.ReasonUntried {
 		return trouble
@@ -143,9 +143,9 @@ func (r *Hold) callerOut(ctx context.Context, trouble *problem.Problem) *problem
 	return own.Problem
 }
 
-// EnsureSaved makes the sets of our actions for fail2ban that saved rules name and that are
-// not there. Whoever loads these rules at boot loads none of them if one set is missing, and
-// fail2ban comes later. What cannot be made is in a line each.
+// EnsureSaved creates the missing sets of voipbl's fail2ban actions that saved rules name.
+// At boot, one missing set keeps all saved rules from being loaded, and fail2ban starts later.
+// Each set that cannot be created gives one warning.
 func (r *Hold) EnsureSaved() (warnings []string) {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
@@ -170,8 +170,8 @@ func (r *Hold) EnsureSaved() (warnings []string) {
 	return warnings
 }
 
-// Look is who listens on this host and by which tunnels packets come in, as they were
-// when it was asked first.
+// Look returns who listens on this host and by which tunnels packets come in, as found on the
+// first call.
 func (r *Hold) Look() host.Ways {
 	if r.ways == nil {
 		ways := host.LookWays()

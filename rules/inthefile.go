@@ -10,15 +10,15 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// A remedy is made from the configuration that is in force. Where the file has another one, what
-// it says to add may be written there already, and then it only has to be taken over.
+// A remedy is made from the configuration in force. If the file differs, what the remedy says to
+// add may be written there already, and the file only has to be taken over.
 
 var (
-	// addsService finds a service that a remedy says to add, and addsNetwork a network.
+	// addsService finds a service that a remedy says to add; addsNetwork finds a network.
 	addsService = regexp.MustCompile(`add \{name: [^,]+, proto: (\w+),(?: ports: "([^"]+)",)? from: (lan|any)\}(?: to firewall\.services)?`)
 	addsNetwork = regexp.MustCompile(`(?:add|and) "([^"]+)" to firewall\.local_networks`)
 
-	// opensService finds one that a remedy says to open for everyone.
+	// opensService finds a service that a remedy says to open for everyone.
 	opensService = regexp.MustCompile(`set "from: any" of the service (\S+) \((\w+)\) in firewall\.services`)
 
 	// addsTo finds what a remedy says to add to a list of the configuration.
@@ -49,8 +49,8 @@ func InTheFile(file config.Config, remedy string) bool {
 	return said > 0
 }
 
-// hasService reports whether services open all of some ports, such as "80,443", for those who
-// are to come in.
+// hasService reports whether the file's services open all the given ports, such as "80,443",
+// for those who are to reach them.
 func hasService(file config.Config, proto, ports, from string) bool {
 	open := func(holds func(s config.Service) bool) bool {
 		return slices.ContainsFunc(file.Firewall.Services, func(s config.Service) bool {

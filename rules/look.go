@@ -18,8 +18,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// Plan says what Apply would change, and reads names from the last good
-// answers. It needs no lock.
+// Plan says what Apply would change, using the last good answers for names. It needs no lock.
 func Plan(ctx context.Context, file config.Config) (*Report, error) {
 	cfg := setnames.NamesInForce(ctx, file) // as Apply does
 	s, err := LookAtRules(ctx, cfg)
@@ -35,8 +34,8 @@ func Plan(ctx context.Context, file config.Config) (*Report, error) {
 	return report, err
 }
 
-// AsStatus gives problems and obstacles the remedies that status gives them. An agent that
-// cannot be asked is told of elsewhere.
+// AsStatus gives problems and obstacles the remedies that status shows. An agent that cannot
+// be asked is reported elsewhere.
 func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
 	if r == nil || r.Problem == nil && len(r.Obstacles)+len(r.Families)+len(r.Closed) == 0 {
 		return
@@ -48,8 +47,7 @@ func (r *Report) AsStatus(ctx context.Context, cfg config.Config) {
 	}
 }
 
-// LookAtRules is OpenLocked for those who only look: without a lock, and without making
-// anything.
+// LookAtRules is OpenLocked for callers that only look: it takes no lock and creates nothing.
 func LookAtRules(ctx context.Context, cfg config.Config) (*Hold, error) {
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -79,8 +77,8 @@ func LookAtRules(ctx context.Context, cfg config.Config) (*Hold, error) {
 	return r, nil
 }
 
-// unresolvedTrunks are the names of trunks of which no address is known, so that no base
-// rule lets them in.
+// unresolvedTrunks returns the names of trunks with no known address. No base rule lets these
+// in.
 func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) {
 	if !cfg.Firewall.Base {
 		return nil
@@ -93,19 +91,18 @@ func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) 
 	return names
 }
 
-// Shown are one family's rules as text.
+// Shown is one family's rules as text.
 type Shown struct {
 	Family string           `json:"family"`
 	Tables []iptables.Table `json:"tables"`
 	Text   string           `json:"text"` // for iptables-restore --noflush
 
-	// Unresolved are names of trunks of which no address is known, so that there is no
-	// rule for them.
+	// Unresolved are names of trunks with no known address, and so without a rule.
 	Unresolved []string `json:"unresolved,omitempty"`
 }
 
-// Show renders the configured rules, without regard to what the kernel holds;
-// only where "auto" puts the drop is looked up.
+// Show renders the configured rules, whatever the kernel holds. It only looks up where
+// "auto" puts the drop.
 func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 	s, err := LookAtRules(ctx, cfg)
 	if err != nil {
@@ -134,9 +131,9 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 	return shown, nil
 }
 
-// ClosedListeners are the listeners that the configured base rules close.
+// ClosedListeners returns the listeners that the configured base rules close.
 func ClosedListeners(cfg config.Config, rules []reach.KernelRules, listeners []host.Listener) []lockout.Closed {
-	base := settings.BaseSettings(cfg, nil) // trunks: which addresses their names have matters to SIP alone
+	base := settings.BaseSettings(cfg, nil) // no trunks: the addresses of their names affect SIP only
 	if base == nil || len(rules) == 0 {
 		return []lockout.Closed{}
 	}

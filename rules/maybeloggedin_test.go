@@ -16,8 +16,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestMaybeLoggedIn connects from another address to a port of sshd's. Base rules
-// that would let it in are no danger, and neither is one that comes from here.
+// TestMaybeLoggedIn connects to sshd's port from another address. A connection that base rules
+// would let in again is no danger, nor is one from this host.
 func TestMaybeLoggedIn(t *testing.T) {
 	testskip.UnlessRoot(t)
 	testns.Enter(t)
@@ -26,7 +26,7 @@ func TestMaybeLoggedIn(t *testing.T) {
 			t.Fatalf("ip %q: %v: %s", args, err, out)
 		}
 	}
-	// Every user can listen, and connect to himself: that holds nobody back.
+	// Any user can listen and connect to it: that must not keep base rules out.
 	unix.SetfsuidRetUid(65534) // of this thread, which is the test's alone
 	users, err := net.Listen("tcp", "198.51.100.2:2222")
 	unix.SetfsuidRetUid(0)

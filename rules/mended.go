@@ -10,23 +10,23 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// What comes first where the file is not what is in force: it has a mistake, or takes away
-// more than the agent does by itself.
+// What a remedy says to do first if the file is not what is in force: it has a mistake, or it
+// takes away more than the agent does by itself.
 const (
 	MendFirst = "mend the configuration (see \"voipbl config check\"), then "
 	TakeFirst = "have the agent take the file over (\"voipbl reload\", if what it takes away is meant), then "
 )
 
 var (
-	// readsFile finds the commands that go by the file, and refuse one with a mistake.
+	// readsFile finds the commands that read the file, and refuse one with a mistake.
 	readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
 
-	// writesFile finds what is to be written into it.
+	// writesFile finds advice to write something into the file.
 	writesFile = regexp.MustCompile(`"[a-z_]+:|(in|of) the configuration|into "?allow\b|(lower|raise|set|correct) the feed's [a-z_]+|` +
 		`\b(limits|firewall\.sip)\.[a-z_]+|\bfirewall\.(local_networks|services|trunks)\b|\breport\.(url|serial)\b|\bmetrics\.listen\b`)
 
-	// orWrite finds that among other things that help as well. What it keeps of it, such as a
-	// command that follows whatever is chosen, is in parentheses.
+	// orWrite finds such advice among alternatives that help as well. Its parentheses keep what
+	// has to stay, such as a command that follows either way.
 	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"([^:]*): those that are named have no entry|,? or name another list below "feeds:"|` +
 		`[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
 		`; or (?:write|add) .* (?:in)?to firewall\.(?:sip\.ports|services)(?:, too)?|, or write into allow where you come from|write its address instead, or |, or write its address instead|` +
@@ -34,8 +34,8 @@ var (
 		`, or choose the other backend with "firewall: [^"]*"|; if this host needs no protection over IPv6, say so with "firewall: [^"]*"`)
 )
 
-// Mended is a remedy as it can be carried out where the configuration has a mistake: that
-// is mended before a command that goes by it is run, and before something else is changed.
+// Mended rewrites a remedy for a configuration with a mistake: mend that first, before
+// running a command that reads the file and before changing anything else in it.
 func Mended(remedy string) string {
 	if strings.HasPrefix(remedy, MendFirst) {
 		return remedy
@@ -47,8 +47,8 @@ func Mended(remedy string) string {
 	return remedy
 }
 
-// TakenOver is a remedy as it can be carried out where the agent refuses the file: nothing
-// that is written into it counts.
+// TakenOver rewrites a remedy for a file that the agent refuses: nothing written into that
+// file counts.
 func TakenOver(remedy string) string {
 	if strings.HasPrefix(remedy, TakeFirst) {
 		return remedy
@@ -59,8 +59,8 @@ func TakenOver(remedy string) string {
 	return remedy
 }
 
-// ByTheFile is a remedy as it can be carried out where another file than what is in force is
-// valid, and refused or not taken over yet: what it says to write may be there already.
+// ByTheFile rewrites a remedy for a valid file that is refused, or not taken over yet: what
+// the remedy says to write may be there already.
 func ByTheFile(remedy string, file *config.Config, refused bool) string {
 	switch {
 	case file != nil && InTheFile(*file, remedy) && (refused || strings.HasPrefix(remedy, TakeFirst)):
@@ -73,11 +73,10 @@ func ByTheFile(remedy string, file *config.Config, refused bool) string {
 	return remedy
 }
 
-// Mended gives all that is wrong with the rules remedies that can be carried out where the
-// configuration has a mistake.
+// Mended rewrites all remedies of the report for a configuration with a mistake; see [Mended].
 func (r *Report) Mended() { r.remedies(Mended) }
 
-// remedies puts others in the place of all remedies.
+// remedies replaces each remedy of the report by what of makes of it.
 func (r *Report) remedies(of func(string) string) {
 	r.Problem, r.Obstacles, r.Families = withRemedies(of, r.Problem, r.Obstacles, r.Families)
 	for i := range r.Closed {
@@ -85,19 +84,18 @@ func (r *Report) remedies(of func(string) string) {
 	}
 }
 
-// ByTheFile gives all that is wrong with the rules remedies that go by a file which is not in
-// force; see [ByTheFile].
+// ByTheFile rewrites all remedies of the report for a file that is not in force; see
+// [ByTheFile].
 func (r *Report) ByTheFile(file config.Config) {
 	r.remedies(func(remedy string) string { return ByTheFile(remedy, &file, false) })
 }
 
-// Remedies puts others in the place of all remedies.
+// Remedies replaces each remedy of the status by what of makes of it.
 func (s *Status) Remedies(of func(string) string) {
 	s.Problem, s.Obstacles, s.Families = withRemedies(of, s.Problem, s.Obstacles, s.Families)
 }
 
-// withRemedies are the same troubles with other remedies. What they were read from keeps
-// those that it has.
+// withRemedies returns copies with other remedies. The originals keep theirs.
 func withRemedies(of func(string) string, p *problem.Problem, obstacles []reach.Obstacle, families []problem.FamilyProblem) (*problem.Problem, []reach.Obstacle, []problem.FamilyProblem) {
 	if p != nil {
 		p = &problem.Problem{Reason: p.Reason, Error: p.Error, Remedy: of(p.Remedy)}

@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// TestUnreadMovesNothing has rules of a family that cannot be listed for the moment: the
-// drop stays where it is, and what is seen is not all that there is.
+// TestUnreadMovesNothing has a family that cannot be listed for the moment: the drop stays where
+// it is, and an error says that not everything was seen.
 func TestUnreadMovesNothing(t *testing.T) {
 	testns.Enter(t)
 	fw, err := firewall.Open(string(firewall.NFT))

@@ -19,13 +19,13 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// noDropError is sets whose members no rule drops, or some packets of whose members, while
-// the rules are another program's.
+// noDropError says that no rule drops the members of some sets, or only some of their packets,
+// while the rules are another program's.
 type noDropError struct {
 	Sets    []string
-	Reached []string        // sets of which it is not all packets, each in words
-	first   string          // of all these sets
-	at      iptables.Family // of that one
+	Reached []string        // sets with only some packets dropped, each in words
+	first   string          // the first of all these sets
+	at      iptables.Family // the family of first
 }
 
 func (e *noDropError) Error() string {
@@ -42,8 +42,8 @@ func (e *noDropError) Remedy() string {
 	return fmt.Sprintf("have the other program make one (%s -I INPUT -m set --match-set %s src -j DROP), or set \"firewall: {drop_at: auto}\"", tool, e.first)
 }
 
-// unseenDropError is that no rule is seen to drop the members of sets, and not all rules could
-// be listed, while the rules are another program's.
+// unseenDropError says that no rule was found that drops the members of sets, but not all
+// rules could be listed, while the rules are another program's.
 type unseenDropError struct {
 	Sets []string
 	Err  error
@@ -55,7 +55,7 @@ func (e *unseenDropError) Error() string {
 
 func (e *unseenDropError) Unwrap() error { return e.Err }
 
-// ownRulesLeftError is rules of ours from before the rules were another program's.
+// ownRulesLeftError says that voipbl's rules are left from before another program owned them.
 type ownRulesLeftError struct{ Rules int }
 
 func (e *ownRulesLeftError) Error() string {
@@ -67,9 +67,9 @@ func (e *ownRulesLeftError) Remedy() string {
 	return "once another program's rules drop the members of the sets, \"voipbl firewall apply\" takes those of voipbl out"
 }
 
-// leaveToOthers decides where the rules are another program's: none is put in. Those of ours
-// from before go only by hand, and only if they are not all that protects, also with force:
-// that is about lock-outs, and none is at stake.
+// leaveToOthers decides for rules that are another program's: voipbl adds none. Its own old
+// rules are removed only by hand, and only if they are not the only protection. Force does not
+// change that: it is about lock-outs, and none is at stake.
 func (d *Decision) leaveToOthers(w want, s *sight) {
 	d.none, d.At = true, ruleset.Nowhere
 	d.plans = s.plan(d.want)
@@ -82,7 +82,7 @@ func (d *Decision) leaveToOthers(w want, s *sight) {
 	}
 }
 
-// takeOut carries that out.
+// takeOut carries out what leaveToOthers decided.
 func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 	saved := d.Saved
 	report.Families, report.Changes = d.Families, []firewall.Change{}
@@ -96,7 +96,7 @@ func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 		}
 		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
 		saved = done.Saved
-		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(d.want) // so that nobody is said to have taken them out
+		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(d.want) // so that nobody else is said to have removed them
 		if err := r.WriteRecord(); err != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what the kernel holds is not remembered: %v", err))
 		}
@@ -110,8 +110,8 @@ func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 	return nil
 }
 
-// undropped finds the sets of blocked addresses that have members which no rule drops. With
-// theirs the rules of voipbl do not count.
+// undropped returns an error that names the sets with members that no rule drops. With theirs,
+// voipbl's own rules do not count.
 func (r *Hold) undropped(ctx context.Context, saved [2]*iptables.Saved, theirs bool) error {
 	filled := func(f cidr.Family) (names []string) {
 		for _, set := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f))} {
@@ -124,7 +124,7 @@ func (r *Hold) undropped(ctx context.Context, saved [2]*iptables.Saved, theirs b
 	return noDrop(ctx, r.Cfg, r.Sets, everywhere(ctx, r.Fw, saved), filled, theirs)
 }
 
-// BansDropped returns an error if no rule drops who is banned, or if that is not known.
+// BansDropped returns an error if no rule drops banned addresses, or if that is not known.
 func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, kernel *ipsetsync.Kernel) error {
 	saved, err := fw.Read(ctx)
 	if err != nil {
@@ -132,15 +132,15 @@ func BansDropped(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	}
 	bans := func(f cidr.Family) []string {
 		if h, err := kernel.Header(cfg.BanSetName(int(f))); f == cidr.IPv6 && err == nil && h.Elements == 0 {
-			return nil // not every program that has rules has some for IPv6
+			return nil // some programs have no rules for IPv6
 		}
 		return []string{cfg.BanSetName(int(f))}
 	}
 	return noDrop(ctx, cfg, kernel, everywhere(ctx, fw, saved), bans, false)
 }
 
-// noDrop reports the sets whose members no rule drops. With theirs the rules of voipbl do
-// not count. What is known for certain goes first.
+// noDrop returns an error for the sets whose members no rule drops. With theirs, voipbl's own
+// rules do not count. What is certain comes first.
 func noDrop(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, rules []reach.KernelRules, sets func(cidr.Family) []string, theirs bool) error {
 	var e noDropError
 	var unseen unseenDropError
@@ -199,6 +199,6 @@ func everywhere(ctx context.Context, fw *firewall.Firewall, saved [2]*iptables.S
 	if err != nil || !other.InUse() {
 		return all
 	}
-	theirs, _ := other.Read(ctx) // what is wrong with a family is known of that family
+	theirs, _ := other.Read(ctx) // each family holds its own error
 	return append(all, reach.KernelRules{Backend: other.Backend, Used: false, Saved: theirs})
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// TestNoDrop has no rules in one backend, and a family of the other that cannot be listed:
-// that no rule drops is said of what is known alone.
+// TestNoDrop has no rules in one backend, and a family of the other that cannot be listed: only
+// what is known is said to have no drop.
 func TestNoDrop(t *testing.T) {
 	testns.Enter(t)
 	kernel, err := ipsetsync.Open()
@@ -52,7 +52,8 @@ func TestNoDrop(t *testing.T) {
 			}
 		})
 	}
-	// Rules may ask for a set by a list that it is in, and which there are the kernel does not say.
+	// Rules may refer to a set through a list that contains it, and the kernel does not say which
+	// lists there are.
 	kernel.Close()
 	var unseen *unseenDropError
 	if err := noDrop(t.Context(), cfg, kernel, []reach.KernelRules{known}, func(f cidr.Family) []string { return []string{cfg.SetName(int(f))} }, false); !errors.As(err, &unseen) || len(unseen.Sets) != 2 {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// PendingBase are base rules on trial: rules in the kernel that are taken back at the deadline. That is counted from
-// Uptime, whatever the wall clock is set to meanwhile.
+// PendingBase is base rules on trial, which are taken back at the deadline. The time is counted
+// from Uptime, whatever the wall clock is set to meanwhile.
 type PendingBase struct {
 	Token      string        `json:"token"` // of the timer that takes them back
 	Key        string        `json:"key"`   // empty: without base rules
@@ -20,29 +20,29 @@ type PendingBase struct {
 	Since      time.Time     `json:"since"` // by the wall clock then, as the deadline is
 	Deadline   time.Time     `json:"deadline"`
 	Kernel     string        `json:"kernel"`     // see [firewall.Kernel]
-	Connection string        `json:"connection"` // that it was applied over; empty on a console
+	Connection string        `json:"connection"` // over which it was applied; empty on a console
 	Uptime     time.Duration `json:"uptime"`     // at Since; it does not jump as clocks do
-	Before     []OwnRules    `json:"before"`     // what was ours and is put back
+	Before     []OwnRules    `json:"before"`     // voipbl's rules before, to be put back
 
-	// What was not there for fail2ban, and is taken out again.
+	// What was created for fail2ban, and is removed again.
 	Chains [2]bool  `json:"chains"`
 	Sets   []string `json:"sets"`
 
-	// WithoutBase are the families in which the base rules could not be installed, and
-	// which a confirmation does not count on.
+	// WithoutBase are the families in which the base rules could not be installed. A
+	// confirmation does not need them there.
 	WithoutBase [2]bool `json:"without_base"`
 }
 
-// Lapsed reports whether its time is over by then, in time since the boot.
+// Lapsed reports whether the trial is over at up, the time since boot.
 func (p *PendingBase) Lapsed(up time.Duration) bool { return up-p.Uptime > p.Deadline.Sub(p.Since) }
 
-// OnTrial reports whether rules wait for a confirmation; those that do not any more are
-// settled by whoever holds the lock.
+// OnTrial reports whether rules still wait for a confirmation. Once they do not, whoever holds
+// the lock ends the trial.
 func (p *PendingBase) OnTrial(up time.Duration) bool {
 	return p != nil && p.Kernel == firewall.Kernel() && !p.Lapsed(up)
 }
 
-// Ends is when it ends, by the wall clock as it is set now.
+// Ends returns when the trial ends, by the wall clock as it is set now.
 func (p *PendingBase) Ends() time.Time {
 	if p.Kernel != firewall.Kernel() {
 		return p.Deadline
@@ -50,8 +50,8 @@ func (p *PendingBase) Ends() time.Time {
 	return p.deadlineBy(state.Clock())
 }
 
-// deadlineBy is when it ends by a clock of the same boot. What is less than a second from what
-// was said at first is that: the two clocks are read one after the other.
+// deadlineBy returns when the trial ends by a clock of the same boot. A difference of less than
+// a second from the first deadline is ignored, since the two clocks are read one after the other.
 func (p *PendingBase) deadlineBy(now deadline.Clock) time.Time {
 	end := now.Wall.Add(p.Uptime + p.Deadline.Sub(p.Since) - now.Up).UTC().Truncate(time.Second)
 	if p.Deadline.Sub(end).Abs() < 2*time.Second {
@@ -64,10 +64,10 @@ func (p *PendingBase) deadlineBy(now deadline.Clock) time.Time {
 type PendingReport struct {
 	Since    time.Time `json:"since"`
 	Deadline time.Time `json:"deadline"`
-	Lapsed   bool      `json:"lapsed"` // they are there still, and can be confirmed no more
+	Lapsed   bool      `json:"lapsed"` // they are still there, but can no longer be confirmed
 }
 
-// Report is what status and a report say of it; nil of none.
+// Report returns what status and a report show of the trial; nil without one.
 func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil
@@ -75,7 +75,7 @@ func (p *PendingBase) Report() *PendingReport {
 	return &PendingReport{p.Since, p.Ends(), !p.OnTrial(probe.Uptime())}
 }
 
-// Trouble is what is to be said of them.
+// Trouble describes the trial as a problem.
 func (p PendingReport) Trouble() problem.Problem {
 	if p.Lapsed {
 		return problem.Problem{Error: "the rules on trial should have been taken back by now", Remedy: "run \"voipbl firewall rollback\""}
@@ -86,7 +86,7 @@ func (p PendingReport) Trouble() problem.Problem {
 	}
 }
 
-// PendingError is rules on trial being in the way.
+// PendingError says that rules on trial are in the way.
 type PendingError struct{ Pending PendingReport }
 
 func (e *PendingError) Error() string {

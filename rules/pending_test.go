@@ -8,14 +8,14 @@ import (
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
-// TestDeadline: when a trial ends is counted by the clock of the boot, however little the wall
+// TestDeadline: the end of a trial is counted by the time since boot, however little the wall
 // clock was moved.
 func TestDeadline(t *testing.T) {
 	begun := time.Date(2026, 11, 29, 12, 0, 0, 500_000_000, time.UTC)
 	p := &PendingBase{Since: begun, Deadline: begun.Add(time.Minute), Uptime: time.Hour}
 	for _, c := range []struct {
 		name       string
-		wall, want time.Duration // since it began, twenty seconds on
+		wall, want time.Duration // since the trial began, twenty seconds later
 	}{
 		{"nobody moves it", 20 * time.Second, time.Minute},
 		{"the clocks are not read at once", 20*time.Second + time.Millisecond, time.Minute},

@@ -14,22 +14,22 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// Prospect is what base rules would meet on this host, if an admin put them on trial now.
+// Prospect is what base rules would meet on this host if an admin put them on trial now.
 type Prospect struct {
 	Refusal  error             // why "voipbl firewall apply" would not install them, or nil
-	Sessions []netip.Addr      // from where somebody is logged in by SSH, and would be let in again
-	Out      []lockout.ShutOut // whoever would not be
-	Unclear  bool              // a tunnel comes in, and its program is not known
+	Sessions []netip.Addr      // SSH logins that would be let in again
+	Out      []lockout.ShutOut // those who would not be let in again
+	Unclear  bool              // a tunnel comes in whose program is not known
 	Closed   []lockout.Closed  // listeners that they close
 
-	// Unresolved are names of trunks of which no address is known yet.
+	// Unresolved are names of trunks with no known address yet.
 	Unresolved []string
 
 	// Rest is what INPUT does with strangers without the base rules.
 	Rest reach.Rest
 }
 
-// LookAhead tells what the base rules of a configuration would meet. It needs no lock and
+// LookAhead returns what the base rules of a configuration would meet. It needs no lock and
 // changes nothing.
 func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	s, err := LookAtRules(ctx, cfg)
@@ -50,7 +50,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 			p.Closed = lockout.Find(*base, saved, s.Look().Listeners)
 		}
 	}
-	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.Fw.Backend, Used: true, Saved: saved}) // what cannot be read is not seen
+	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.Fw.Backend, Used: true, Saved: saved}) // unreadable rules are ignored
 	native, _ := reach.ReadNative(ctx, known, false)
 	p.Rest = *reach.RestOf(known, native)
 	for _, l := range logins.SSH() {
@@ -61,7 +61,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	return p, nil
 }
 
-// WithoutAddress are the names among hosts of which no name server knows an address now.
+// WithoutAddress returns the names among hosts for which no name server has an address now.
 func WithoutAddress(ctx context.Context, hosts []config.Host) (names []string) {
 	var questions []dns.Question
 	for _, h := range hosts {

@@ -9,11 +9,11 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// RejectedError is base rules that nobody has confirmed.
+// RejectedError says that nobody has confirmed the base rules.
 type RejectedError struct {
 	At    time.Time
 	Why   string
-	Other bool // they are not those that are configured now
+	Other bool // the rejected rules are not those configured now
 }
 
 func (e *RejectedError) Error() string {
@@ -28,10 +28,10 @@ func (e *RejectedError) Remedy() string {
 	return "check firewall.local_networks and firewall.services, then run \"voipbl firewall apply\" and confirm"
 }
 
-// unattendedError is new base rules on a host that is in use already, and nobody
-// there to be let in or locked out: cron has found a change in the configuration.
-// On a fresh host there is nothing to lose, and provisioning is what installs it.
-type unattendedError struct{ Others bool } // others are in force
+// unattendedError says that base rules are new, the host is in use, and nobody is there to
+// confirm them or to notice a lock-out: cron has found a changed configuration, say. On a fresh
+// host, which is being provisioned, nobody can be locked out.
+type unattendedError struct{ Others bool } // other base rules are in force
 
 func (e *unattendedError) Error() string {
 	if e.Others {
@@ -50,10 +50,10 @@ func (e *unattendedError) Explain() (reason, what, remedy string) {
 	return problem.ReasonUntried, "", e.Remedy()
 }
 
-// otherOwnerError is another program being the firewall of this host.
+// otherOwnerError says that another program is the firewall of this host.
 type otherOwnerError struct {
 	Owners []string
-	There  bool // base rules of ours are in force beside it
+	There  bool // voipbl's base rules are in force beside it
 }
 
 func (e *otherOwnerError) Error() string {

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// The values of RulesReport.Base.
+// The values of Report.Base and Status.Base.
 const (
 	BaseOn  = "on"
 	BaseOff = "off"
@@ -22,56 +22,53 @@ type Report struct {
 	Backend  string            `json:"backend"`
 	DropAt   string            `json:"drop_at"`
 	Base     string            `json:"base"`         // BaseOn or BaseOff, as the kernel has it now
-	Changes  []firewall.Change `json:"changes"`      // that were made, or would be
-	Missing  []string          `json:"missing_sets"` // in a dry run, sets that the rules refer to and that are not there
+	Changes  []firewall.Change `json:"changes"`      // made, or to be made
+	Missing  []string          `json:"missing_sets"` // in a dry run, the missing sets that the rules refer to
 	Written  bool              `json:"written"`
-	Repaired bool              `json:"repaired"`          // the same rules were written before: somebody else had changed them
+	Repaired bool              `json:"repaired"`          // somebody else had changed the rules, and they were put right
 	Problem  *problem.Problem  `json:"problem,omitempty"` // why the base rules are not as configured
 	Error    *problem.Problem  `json:"error,omitempty"`   // why nothing was applied
 
-	// Agent is what a running agent has put in force of it before, if the rules were asked for
-	// by hand: Changes has none of that.
+	// Agent is what a running agent had already applied when the rules were asked for by
+	// hand. Changes does not repeat it.
 	Agent *takeover.Followed `json:"agent,omitempty"`
 
-	// Families are those whose rules are not as they should be, while those of the other
-	// are.
+	// Families are those whose rules are wrong, while the other family's are right.
 	Families []problem.FamilyProblem `json:"families,omitempty"`
 
 	// Obstacles are why rules that are installed do not have their effect; see [Report.Seek].
 	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
 
-	// Unfollowed is that not all packets could be followed through all rules, so there may be
-	// more of them.
+	// Unfollowed means that not all packets could be followed through all rules, so there
+	// may be more obstacles.
 	Unfollowed bool `json:"unfollowed,omitempty"`
 
-	// Empty is that the sets of the lists hold nothing, if the rules were asked for by hand.
+	// Empty says that the sets of the lists are empty, if the rules were asked for by hand.
 	Empty *problem.Problem `json:"empty,omitempty"`
 
 	Pending *PendingReport `json:"pending,omitempty"`
-	New     bool           `json:"new_base"` // base rules were installed for good that had not been before
+	New     bool           `json:"new_base"` // new base rules were installed for good
 
-	// Closed are the listeners that the base rules close, if they were asked for by
-	// hand.
+	// Closed are the listeners that the base rules close, if the rules were asked for by hand.
 	Closed []lockout.Closed `json:"closed"`
 
-	// Unresolved are names of trunks of which no address is known, so that no base rule
-	// lets them in.
+	// Unresolved are names of trunks with no known address. No base rule lets these in.
 	Unresolved []string `json:"unresolved,omitempty"`
 
 	// WithoutBase is why a family has only the drop, and not the base rules.
 	WithoutBase [2]error `json:"-"`
 
-	// Generation is that of the rules as they were seen to be right, and Other that of the
-	// other backend then; see [firewall.Firewall.Generation].
+	// Generation is that of the rules when they were last seen to be right, and Other that of
+	// the other backend then; see [firewall.Firewall.Generation].
 	Generation, Other string `json:"-"`
 
 	seek *seeking // nil if there is nothing to look for
 
-	// Warnings are what is as it should be in the kernel, but not beside it.
+	// Warnings are troubles outside the kernel, which holds the right rules.
 	Warnings []string `json:"-"`
 }
 
-// Troubled reports whether rules that are installed do not do all that they are for.
+// Troubled reports whether installed rules do not have their full effect.
 func (r *Report) Troubled() bool {
 	return len(r.Families) > 0 || len(r.Obstacles) > 0 || r.Empty != nil
 }
@@ -83,7 +80,7 @@ func onOff(on bool) string {
 	return BaseOff
 }
 
-// Report says what a decision is, before any of it is carried out.
+// Report describes a decision before any of it is carried out.
 func (d *Decision) Report() *Report {
 	report := &Report{
 		Backend: string(d.saw.fw.Backend), DropAt: string(d.At), Base: BaseOff, Problem: problem.If(d.Problem), Pending: d.saw.pending, Other: d.saw.other,

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// TestBaseKey holds what an admin confirms to what is written in the configuration:
-// any change of it has to be confirmed anew, and nothing else.
+// TestBaseKey: any change to the base rules in the configuration has to be confirmed again, and
+// no other change.
 func TestBaseKey(t *testing.T) {
 	const base = "firewall: {base: true, local_networks: [10.0.0.0/8], trunks: [a.example]"
 	keys := make(map[string]string)

@@ -9,16 +9,16 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// rulesFile is the name of both files about the rules: what must survive a boot
-// in the state folder, what must not in the run folder.
+// rulesFile is the name of both files about the rules: the state folder has what must
+// survive a boot, the run folder what must not.
 const rulesFile = "firewall"
 
-// State is what the admin has said about the base rules. It survives a boot.
+// State is what the admin has decided about the base rules. It survives a boot.
 type State struct {
-	Since    time.Time     `json:"since,omitzero"`     // the first rules of ours on this host
+	Since    time.Time     `json:"since,omitzero"`     // when voipbl first had rules on this host
 	Accepted *AcceptedBase `json:"accepted,omitempty"` // the last that were confirmed, or applied without a question
 	Pending  *PendingBase  `json:"pending,omitempty"`  // waiting for a confirmation
-	Rejected *RejectedBase `json:"rejected,omitempty"` // not to be installed without being asked for by hand
+	Rejected *RejectedBase `json:"rejected,omitempty"` // to be installed only when asked for by hand
 }
 
 // AcceptedBase are base rules that are known to let the admin in.
@@ -28,63 +28,60 @@ type AcceptedBase struct {
 	At   time.Time    `json:"at"`
 }
 
-// OwnRules are all rules of ours in one backend.
+// OwnRules are all of voipbl's rules in one backend.
 type OwnRules struct {
 	Backend firewall.Backend `json:"backend"`
 	Tables  ruleset.Wanted   `json:"tables"`
 	Unknown [2]bool          `json:"unknown"` // families that could not be listed; nothing is changed there
 }
 
-// RejectedBase are base rules that nobody has confirmed in time.
+// RejectedBase are base rules that nobody confirmed in time.
 type RejectedBase struct {
 	Key string    `json:"key"`
 	At  time.Time `json:"at"`
 	Why string    `json:"why"`
 }
 
-// Record is what is known about the rules in this kernel. Without it they are
-// compared with what was written, and at worst written once more.
+// Record is what is known about the rules in this kernel. Without it, the kernel's rules are
+// compared with what voipbl would write, and at worst written once more.
 type Record struct {
 	Kernel     string             `json:"kernel"`
 	Readback   *firewall.Readback `json:"readback"`
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
-	Other      string             `json:"other"`      // that of the other backend, whose rules may decide where the drop stands
+	Other      string             `json:"other"`      // generation of the other backend, whose rules may decide where the drop goes
 	DropAt     ruleset.Place      `json:"drop_at"`
 	AvoidInput bool               `json:"avoid_input"` // see avoidInput
 	Base       bool               `json:"base"`
 	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
-	Chains     [2]bool            `json:"chains"`         // whether we made fail2ban's chain, by family
-	Sets       []string           `json:"sets"`           // sets of fail2ban that we made
+	Chains     [2]bool            `json:"chains"`         // whether voipbl created fail2ban's chain, by family
+	Sets       []string           `json:"sets"`           // sets of fail2ban that voipbl created
 
-	// Troubles are why the rules of a family could not be made what they should be, the
-	// last time, by family.
+	// Troubles are, by family, why the rules could not be put right the last time.
 	Troubles [2]*problem.Problem `json:"troubles"`
 
-	// unread is why nothing of it is known, although there is a file: it is not replaced.
+	// unread is why the existing file could not be read; it is then not replaced.
 	unread error
 }
 
-// accepted reports whether base rules of that name, as they are configured, have been accepted
-// before.
+// accepted reports whether base rules with this key have been accepted before.
 func (s *State) accepted(key string) bool {
 	return s.Accepted != nil && s.Accepted.Key == key || s.Accepted == nil && key == ""
 }
 
-// used reports whether there have been rules of ours on this host before: then it is no
-// fresh one that is being provisioned.
+// used reports whether this host has had voipbl's rules before. If so, it is not a fresh host
+// that is being provisioned.
 func (s *State) used() bool { return !s.Since.IsZero() || s.Rejected != nil || s.Accepted != nil }
 
-// Unreject forgets that base rules have lapsed, if they are these.
+// Unreject forgets that base rules were rejected, if they have this key.
 func (s *State) Unreject(key string) {
 	if s.Rejected != nil && s.Rejected.Key == key {
 		s.Rejected = nil
 	}
 }
 
-// readRules reads both files. A damaged state is an error that is named; a
-// damaged record is none, and neither is a missing file, but for lost, which tells
-// that there is none of the state.
+// readRules reads both files. A damaged state is an error; a damaged record and a missing
+// file are not. lost reports that the state is missing.
 func readRules(store, run *fetch.Store) (state State, record Record, lost bool, err error) {
 	var unread error
 	if run != nil {
@@ -109,7 +106,7 @@ func readRules(store, run *fetch.Store) (state State, record Record, lost bool, 
 	return state, record, false, nil
 }
 
-// damagedRulesError is not knowing which base rules were confirmed.
+// damagedRulesError says that it is not known which base rules were confirmed.
 type damagedRulesError struct{ Err error }
 
 func (e *damagedRulesError) Error() string {
@@ -123,10 +120,10 @@ func (e *damagedRulesError) Remedy() string {
 	return "run \"voipbl firewall apply\", and confirm"
 }
 
-// WriteState writes down what the admin has said about the base rules.
+// WriteState writes what the admin has decided about the base rules.
 func (r *Hold) WriteState() error { return r.store.WriteJSON(rulesFile, r.State) }
 
-// WriteRecord writes down what is known about the rules in this kernel.
+// WriteRecord writes what is known about the rules in this kernel.
 func (r *Hold) WriteRecord() error {
 	if r.Record.unread != nil {
 		return r.Record.unread
@@ -138,11 +135,11 @@ func (r *Hold) WriteRecord() error {
 	return r.Run.WriteJSON(rulesFile, r.Record)
 }
 
-// copyFile is a copy of what is pending in the run folder: should the state be
-// damaged or lost meanwhile, the rules are taken back all the same.
+// copyFile is the run folder's copy of what is pending. With it, rules are taken back even if
+// the state is damaged or lost meanwhile.
 const copyFile = "pending"
 
-// WriteCopy writes the copy of what is pending, or that nothing is.
+// WriteCopy writes the copy of what is pending, or removes it if p is nil.
 func (r *Hold) WriteCopy(p *PendingBase) error {
 	if r.Run == nil {
 		return r.WriteRecord() // which says why
@@ -153,7 +150,7 @@ func (r *Hold) WriteCopy(p *PendingBase) error {
 	return r.Run.WriteJSON(copyFile, p)
 }
 
-// fromCopy is what is pending by the copy, if it has the token.
+// fromCopy returns what is pending by the copy, if it has the token.
 func fromCopy(run *fetch.Store, token string) (*PendingBase, error) {
 	var p PendingBase
 	if run == nil || token == "" {
@@ -161,7 +158,7 @@ func fromCopy(run *fetch.Store, token string) (*PendingBase, error) {
 	}
 	err := run.ReadJSON(copyFile, &p)
 	if problem.IsShortage(err) {
-		return nil, err // it cannot be known now
+		return nil, err // not known now
 	}
 	if err != nil || p.Token != token {
 		return nil, nil
@@ -169,8 +166,8 @@ func fromCopy(run *fetch.Store, token string) (*PendingBase, error) {
 	return &p, nil
 }
 
-// IsPending reports whether a token's rules wait for a confirmation. A state that
-// cannot be read may be so again in time; for one that is gone there is the copy.
+// IsPending reports whether the rules of a token wait for a confirmation. A state that cannot
+// be read may become readable in time; if it is gone, there is the copy.
 func IsPending(stateDir, runDir, token string) bool {
 	var state State
 	store, err := fetch.FindStore(stateDir)
@@ -193,8 +190,7 @@ func IsPending(stateDir, runDir, token string) bool {
 	return state.Pending != nil && state.Pending.Token == token
 }
 
-// FindPending finds the rules with that token by the copy, if what is known of them is damaged
-// or lost.
+// FindPending finds the rules of a token in the copy, if the state is damaged or lost.
 func (r *Hold) FindPending(token string) (err error) {
 	if r.StateErr != nil || r.stateLost {
 		r.State.Pending, err = fromCopy(r.Run, token)

@@ -23,43 +23,43 @@ import (
 // Status is how the rules stand in the kernel.
 type Status struct {
 	Backend string            `json:"backend"`
-	DropAt  string            `json:"drop_at"`        // where the drop is to stand
+	DropAt  string            `json:"drop_at"`        // where the drop should be
 	Drops   []DropStatus      `json:"drops"`          // the rules that drop blocked addresses
-	Since   time.Time         `json:"since,omitzero"` // when those of ours began to count
+	Since   time.Time         `json:"since,omitzero"` // when voipbl's drop rules began to count
 	Base    string            `json:"base"`           // BaseOn or BaseOff, in the kernel
-	Drift   []firewall.Change `json:"drift"`          // what is not as it should be
+	Drift   []firewall.Change `json:"drift"`          // what differs from what is wanted
 	Pending *PendingReport    `json:"pending,omitempty"`
 	IPv6Off bool              `json:"ipv6_off,omitempty"` // no rules for IPv6, as configured
 	Problem *problem.Problem  `json:"problem,omitempty"`  // why the base rules are not as configured, or nothing is known
 
-	// Families are those whose rules are not as they should be; see [agent.Status.Families].
+	// Families are those whose rules are wrong; see [agent.Status.Families].
 	Families []problem.FamilyProblem `json:"-"`
 
-	// Rest is what is done with everyone who is not blocked, while the base rules are off;
-	// nil if they are on, or if it is not known.
+	// Rest is what happens to everyone who is not blocked, while the base rules are off; nil
+	// if they are on, or if it is not known.
 	Rest *reach.Rest `json:"rest,omitempty"`
-	// Owners are the other programs that are a firewall of this host by the rules that the
-	// kernel has, such as "ufw".
+	// Owners are the other programs that act as a firewall of this host, judged by the rules
+	// in the kernel, such as "ufw".
 	Owners []string `json:"other_firewalls,omitempty"`
 
-	// Obstacles are why rules that are as they should be do not have their effect.
+	// Obstacles are why the right rules do not have their effect.
 	Obstacles []reach.Obstacle `json:"obstacles,omitempty"`
 
-	// Unfollowed is that not all packets could be followed through all rules: there may be more
-	// of them, and members of sets may reach something although a rule drops them.
+	// Unfollowed means that not all packets could be followed through all rules: there may be
+	// more obstacles, and members of sets may reach something although a rule drops them.
 	Unfollowed bool `json:"unfollowed,omitempty"`
 
-	// Other is how many rules there are in the other backend, whoever's they
-	// are: the tools of this one do not show them.
+	// Other counts all rules in the other backend, of any program. This backend's tools do
+	// not show them.
 	Other int `json:"other_backend_rules"`
 
 	Kernel   []reach.KernelRules `json:"-"` // all that could be read
 	Reached  map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
-	lists    map[string][]string // by set, the lists that it is in, where rules of others count
+	lists    map[string][]string // by set, the lists that contain it, where other programs' rules count
 	unlisted error               // why it is not known which lists a set is in
 
 	Unread       bool             `json:"-"` // the rules could not be read, so nothing is known of them
-	NativeUnread *problem.Problem `json:"-"` // why those of nftables could not
+	NativeUnread *problem.Problem `json:"-"` // why nftables' own rules could not be read
 }
 
 // DropStatus is one rule that drops the members of a set as they come in.
@@ -74,8 +74,8 @@ type DropStatus struct {
 	Bytes    uint64 `json:"bytes"`
 }
 
-// StatusOf looks at the rules of both backends. What is to become of them is what
-// the agent says, if one runs; else it is what a sync would do that nobody waits for.
+// StatusOf looks at the rules of both backends. What the rules are to become is what a running
+// agent says; without one, it is what an unattended sync would do.
 func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *exempt.Protection, agent *state.AgentStatus, outlook *Report) *Status {
 	s := &Status{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
@@ -121,7 +121,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		s.NativeUnread = problem.Of(err)
 	}
 	s.noteReached(cfg, p)
-	p.Left.Renew() // the obstacles are a search of their own
+	p.Left.Renew() // the search for obstacles has its own bound
 	if s.Base == BaseOff && !s.Unread {
 		s.Rest = reach.RestOf(s.Kernel, native)
 		s.Rest.Wanted = cfg.Firewall.Base
@@ -143,7 +143,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		report.Error = problem.If(err)
 	}
 	if s.Families = report.Families; len(s.Families) == 0 {
-		// While no rule has changed, nobody else has to list them.
+		// While no rule has changed, other callers need not list them.
 		s.Families = Unlisted(cfg, mine)
 	}
 	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
@@ -153,7 +153,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	if s.unlisted != nil && !s.Unread {
 		s.Problem, s.Unread = problem.Of(s.unlisted), true
 	}
-	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else they are put right first
+	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else drift is put right first
 		var cut error
 		s.Obstacles, cut = reach.Obstacles(cfg, protected.Trunks, p)
 		s.Unfollowed = s.Unfollowed || cut != nil
@@ -161,9 +161,9 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	return s
 }
 
-// LeaveBase gives what keeps base rules from being installed the remedy of a file that has none
-// any more, and that the agent refuses: whoever has written it does not want them put on
-// trial, and has done already what else would help.
+// LeaveBase gives a problem that keeps base rules out another remedy if the agent refuses a
+// file without base rules: whoever wrote that file does not want them on trial, and has
+// already done what else would help.
 func LeaveBase(p *problem.Problem, agent *state.AgentStatus) *problem.Problem {
 	if p == nil || agent == nil || !agent.RefusedWithoutBase || agent.ConfigError == nil {
 		return p
@@ -174,7 +174,7 @@ func LeaveBase(p *problem.Problem, agent *state.AgentStatus) *problem.Problem {
 // UnfollowedWords say that not all packets could be followed.
 const UnfollowedWords = "not all that may be in the way of the rules is known: there are too many rules to follow all packets"
 
-// Tells reports whether what keeps out somebody who is exempt is among the obstacles.
+// Tells reports whether an obstacle already names what keeps out this exempt address.
 func (s *Status) Tells(b reach.ExemptBan) bool {
 	return b.Place != nil && slices.ContainsFunc(s.Obstacles, func(o reach.Obstacle) bool { return o.Tells(*b.Place, b.Banned) })
 }
@@ -188,7 +188,7 @@ func (s *Status) addDrops(fw *firewall.Firewall, drops []iptables.DropRule, set 
 	}
 }
 
-// noteReached finds out what the members of the sets reach although a rule drops them.
+// noteReached finds out what members of the sets reach although a rule drops them.
 func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
 	s.Reached = make(map[string][]string)
 	for _, f := range cidr.Families {
@@ -202,7 +202,7 @@ func (s *Status) noteReached(cfg config.Config, p reach.Passed) {
 	}
 }
 
-// listsOf are the lists that a set is in, looked up once.
+// listsOf returns the lists that contain a set, looked up once.
 func (s *Status) listsOf(kernel *ipsetsync.Kernel, set string) []string {
 	if s.lists == nil {
 		s.lists = make(map[string][]string)
@@ -214,15 +214,15 @@ func (s *Status) listsOf(kernel *ipsetsync.Kernel, set string) []string {
 	return s.lists[set]
 }
 
-// hasDrop reports whether there is a rule that drops some packets of the set's members.
+// hasDrop reports whether a rule drops at least some packets of the set's members.
 func (s *Status) hasDrop(set string) bool {
 	return slices.ContainsFunc(s.Drops, func(d DropStatus) bool { return d.Set == set })
 }
 
-// DropsSet reports whether the set's members are dropped.
+// DropsSet reports whether all packets of the set's members are dropped.
 func (s *Status) DropsSet(set string) bool { return s.hasDrop(set) && len(s.Reached[set]) == 0 }
 
-// Dropped is what the rules for a set have dropped.
+// Dropped returns how much the rules for a set have dropped.
 func (s *Status) Dropped(set string) (packets, bytes uint64) {
 	for _, d := range s.Drops {
 		if d.Set == set {

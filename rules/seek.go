@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// seeking is what has to be known to look for what is in the way of rules.
+// seeking is what a search for obstacles needs.
 type seeking struct {
 	cfg    config.Config
 	fw     *firewall.Firewall
@@ -21,9 +21,9 @@ type seeking struct {
 
 func (r *Hold) seeking() *seeking { return &seeking{r.Cfg, r.Fw, r.Trunks} }
 
-// Seek looks for what is in the way of rules that are as they should be, as they are in the
-// kernel now. It may take seconds, where others have thousands of rules: so it is for whoever
-// tells it, holds no lock, and has told already how base rules on trial are kept.
+// Seek looks for what keeps the right rules from having their effect, in the kernel as it is
+// now. With thousands of other programs' rules it may take seconds. Call it without holding a
+// lock, and after telling the admin how to keep base rules on trial.
 func (r *Report) Seek(ctx context.Context) {
 	if r == nil || r.seek == nil {
 		return
@@ -42,8 +42,8 @@ func (r *Report) Seek(ctx context.Context) {
 	}
 }
 
-// obstacles are those that there are by the rules that the kernel has. With an error there may
-// be more: they are among what could not be read.
+// obstacles finds those in the rules that the kernel has. With an error there may be more,
+// in what could not be read.
 func (s *seeking) obstacles(ctx context.Context, saved [2]*iptables.Saved) ([]reach.Obstacle, error) {
 	known, native, err := reach.ReadAround(ctx, s.cfg, s.fw.Backend, saved)
 	p, arrivalsErr := reach.PassedBy(ctx, known, native)

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// EnsureSets makes the sets that are missing, empty, so that rules can refer to
-// them. partly is why that of IPv6 cannot be there.
+// EnsureSets creates the missing sets, empty, so that rules can refer to them. partly is why
+// the IPv6 set could not be created.
 func (r *Hold) EnsureSets() (partly *firewall.FamilyError, err error) {
 	if err := r.ensureSet(cidr.IPv4); err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (r *Hold) EnsureSets() (partly *firewall.FamilyError, err error) {
 	if err := setnames.EnsureBanSets(r.Cfg, r.Sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
 		return partly, err
 	}
-	return partly, nil // no rule names it
+	return partly, nil // no rule names the set
 }
 
 func (r *Hold) ensureSet(f cidr.Family) error {
@@ -42,7 +42,7 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 	return state.RecordMade(r.Cfg, r.Sets, []*ipsetsync.Plan{plan})
 }
 
-// CheckForeign refuses to drop the members of a set that somebody else has made.
+// CheckForeign refuses to drop the members of a set that another program has created.
 func (r *Hold) CheckForeign(f cidr.Family) error {
 	h, err := r.Sets.Header(r.Cfg.SetName(int(f)))
 	if err == nil && !ipsetsync.IsOurs(h, f) {
@@ -51,8 +51,8 @@ func (r *Hold) CheckForeign(f cidr.Family) error {
 	return err
 }
 
-// foreignSetError is a set of our name that somebody else has made: its members
-// are not to be dropped.
+// foreignSetError says that a set with voipbl's name belongs to another program. Its members
+// must not be dropped.
 type foreignSetError struct{ Header ipsetsync.Header }
 
 func (e *foreignSetError) Error() string {

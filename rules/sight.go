@@ -17,20 +17,20 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// want is what is asked for, by the configuration and by who asks.
+// want is what the configuration and the caller ask for.
 type want struct {
 	base *ruleset.Base // the base rules as configured, nil for none
 	key  string        // their name, see [settings.BaseKey]
 
 	none      bool // all rules are another program's
-	ipv6Off   bool // IPv6 is none of our business
+	ipv6Off   bool // leave IPv6 alone
 	leaveBase bool // the base rules stay as they are
 
-	trial  bool // base rules that are new are put on trial
+	trial  bool // put new base rules on trial
 	always bool // also those that have been accepted before
 }
 
-// wantOf is what a configuration asks for, with the addresses that its trunks have now.
+// wantOf returns what a configuration asks for, with the current addresses of its trunks.
 func wantOf(cfg config.Config, trunks []netip.Prefix, how How) want {
 	return want{
 		base: settings.BaseSettings(cfg, trunks), key: settings.BaseKey(cfg),
@@ -39,9 +39,9 @@ func wantOf(cfg config.Config, trunks []netip.Prefix, how How) want {
 	}
 }
 
-// sight is what stands: in the kernel, and in what is written down of the rules.
+// sight is what was found: in the kernel, and in the files about the rules.
 type sight struct {
-	fw     *firewall.Firewall // only to compare with; see [firewall.Firewall.Plan]
+	fw     *firewall.Firewall // for comparing only; see [firewall.Firewall.Plan]
 	saved  [2]*iptables.Saved
 	state  State
 	record Record
@@ -49,24 +49,24 @@ type sight struct {
 	stateErr error          // why the state is not known
 	pending  *PendingReport // what is on trial, as it stands now
 
-	remembered bool // all is as the record says, so that nothing else was read
+	remembered bool // the record says that nothing has changed, so nothing else was read
 
-	drop   ruleset.Settings // the rules without the base rules, by the sets that there are
-	avoid  bool             // INPUT is no place for the drop
+	drop   ruleset.Settings // the rules besides the base rules, by the sets that exist
+	avoid  bool             // INPUT is not suited for the drop
 	unread error            // why that is not known
 	other  string           // the generation of the other backend, before the rules were read
 
-	gone      [2]bool  // the sets of the lists that are not there, by family
-	missing   []string // of our sets and fail2ban's, those that are not there
+	gone      [2]bool  // whether the sets of the lists are missing, by family
+	missing   []string // the missing sets, voipbl's and fail2ban's
 	missErr   error    // why that is not known
-	undropped error    // why not all that is blocked is dropped by the rules of others, if rules are theirs
+	undropped error    // why other programs' rules do not drop all that is blocked, if the rules are theirs
 
 	listeners []host.Listener // of this host, if an admin asks for base rules
-	seek      *seeking        // what it takes to look for what is in the way of rules
+	seek      *seeking        // what a search for obstacles needs
 }
 
-// see looks at all that a decision goes by, but for who is there. What it returns with an
-// error is what it has seen until then.
+// see looks at all that a decision depends on, except who is logged in. With an error, it
+// returns what it has seen until then.
 func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking()}
 	if r.asLastTime() && !how.ByHand {
@@ -93,13 +93,13 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	return s, nil
 }
 
-// plan is what it takes to have the kernel hold what is wanted.
+// plan returns the changes that make the kernel hold want.
 func (s *sight) plan(want ruleset.Wanted) [2]*firewall.Plan {
 	return s.fw.Plan(want, s.saved, s.record.Readback)
 }
 
-// lacking are the sets that are not there and that rules refer to, those of the base rules
-// if they are among these.
+// lacking returns the missing sets that rules refer to. With base, those of the base rules
+// count too.
 func (s *sight) lacking(base bool) []string {
 	return slices.DeleteFunc(slices.Clone(s.missing), func(name string) bool {
 		return !base && (name == ruleset.BanSetName(iptables.IPv4) || name == ruleset.BanSetName(iptables.IPv6))
@@ -109,8 +109,8 @@ func (s *sight) lacking(base bool) []string {
 // accepted reports whether the base rules as configured have been accepted before.
 func (s *sight) accepted(w want) bool { return s.state.accepted(w.key) }
 
-// rejected is why the base rules, as they are configured now, are not tried again by
-// themselves: they have lapsed or been rolled back. Else it is nil.
+// rejected returns why the base rules, as configured now, are not tried again unasked: they
+// lapsed or were rolled back. Otherwise it returns nil.
 func (s *sight) rejected(w want) error {
 	if rej := s.state.Rejected; rej != nil && rej.Key == w.key {
 		return &RejectedError{At: rej.At, Why: rej.Why}
@@ -118,15 +118,15 @@ func (s *sight) rejected(w want) error {
 	return nil
 }
 
-// knownTroubles are the families that could not be listed now, or whose rules could not
-// be made what they should be the last time and are not yet.
+// knownTroubles returns the families that could not be listed now, or whose rules could not be
+// put right the last time and are still wrong.
 func (s *sight) knownTroubles(w want, plans [2]*firewall.Plan) (all []problem.FamilyProblem) {
 	for _, f := range iptables.Families {
 		switch {
 		case f == iptables.IPv6 && w.ipv6Off:
 		case s.saved[f].Trouble != nil:
 			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: s.saved[f].Trouble}))
-		case s.gone[f]: // which is told, and is why
+		case s.gone[f]: // reported elsewhere, and the cause
 		case s.record.Troubles[f] != nil && !plans[f].Unchanged():
 			all = append(all, problem.FamilyProblem{Family: f.String(), Problem: *s.record.Troubles[f], In: f})
 		}
@@ -134,9 +134,9 @@ func (s *sight) knownTroubles(w want, plans [2]*firewall.Plan) (all []problem.Fa
 	return all
 }
 
-// asLastTime reports whether the same rules are wanted as the last time, and no rule in
-// the kernel has changed since, of either backend: then there is nothing to read. What
-// others have in the other one may decide where the drop stands.
+// asLastTime reports whether the same rules are wanted as the last time and no rule of either
+// backend has changed since. Then nothing has to be read. The other backend counts, since
+// rules there may decide where the drop goes.
 func (r *Hold) asLastTime() bool {
 	if r.Record.Generation == "" || r.Record.Generation != r.Fw.Generation() || r.Record.Other != r.Fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
@@ -146,7 +146,7 @@ func (r *Hold) asLastTime() bool {
 	return r.Record.Wanted == problem.Digest(s.Wanted())
 }
 
-// dropSettings are those of the configuration, with the sets that are about to be replaced.
+// dropSettings returns those of the configuration, with the sets that are about to be replaced.
 func (r *Hold) dropSettings(at ruleset.Place) ruleset.Settings {
 	s := settings.DropSettings(r.Cfg, r.Sets, at)
 	for _, f := range cidr.Families {
@@ -157,22 +157,22 @@ func (r *Hold) dropSettings(at ruleset.Place) ruleset.Settings {
 	return s
 }
 
-// DropBanned reports whether there are rules that drop who is banned. That something
-// refers to the sets says little: a rule that only logs does, too.
+// DropBanned reports whether rules drop banned addresses. A rule that refers to the sets is
+// not enough: it may only log.
 func (r *Hold) DropBanned(ctx context.Context) bool {
 	if r.asLastTime() {
 		return true
 	}
 	saved, err := r.Fw.Read(ctx)
 	if err != nil {
-		return true // as far as can be known; whoever repairs the rules tells
+		return true // as far as is known; whoever repairs the rules reports it
 	}
-	// Who has put something above them is the agent's to deal with, if there is one: it
-	// does not quarrel for the first place without end.
+	// If something was put above them, the agent, if one runs, deals with it. It does not fight
+	// for the first place forever.
 	_, agent, _ := state.AgentRuns(r.Cfg) // not knowing it, the rules are put right
 	for _, f := range cidr.Families {
 		if saved[f].Trouble != nil || r.Record.Troubles[f] != nil || !settings.WantsRules(r.Cfg, iptables.Family(f)) {
-			continue // whoever repairs the rules tells
+			continue // whoever repairs the rules reports it
 		}
 		drops := saved[f].DropRules(r.Cfg.BanSetName(int(f)))
 		if !agent {
