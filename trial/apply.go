@@ -21,36 +21,36 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// ApplyOptions are what the caller of Apply may ask for.
+// ApplyOptions are the options of Apply.
 type ApplyOptions struct {
-	ConfigFile string              // that the configuration is from
+	ConfigFile string              // the file of the configuration
 	DryRun     bool                // say what would change
-	Force      bool                // do not ask who would be locked out, and have the agent take over what takes protection away
-	MayLose    state.MayLose       // what else than rules the agent may take away
+	Force      bool                // skip the lock-out check, and have the agent take over a file that removes protection
+	MayLose    state.MayLose       // what besides rules the agent may remove
 	Wait       time.Duration       // for the lock
 	Waiting    func(holder string) // called once if the lock is held; may be nil
 
-	// Confirm is for how long base rules that are new wait for a
-	// confirmation before they are taken back; 0 is not at all. With Always
-	// also those do that have been accepted before.
+	// Confirm is how long new base rules wait for a confirmation before they are taken
+	// back; 0 means that they need none. With Always, base rules that have been accepted
+	// before wait too.
 	Confirm  time.Duration
 	Always   bool
 	Rollback Rollback
 }
 
-// Apply puts the configured rules into the kernel, with empty sets where
-// there are none yet.
+// Apply puts the configured rules into the kernel, and creates empty sets where they are
+// missing.
 func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.Report, error) {
 	cfg := setnames.NamesInForce(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
 	}
-	answers, err := resolveNow(ctx, cfg, !opts.DryRun) // it may take a while, and nobody has to wait for it
+	answers, err := resolveNow(ctx, cfg, !opts.DryRun) // may take a while, so before taking locks
 	if err != nil {
 		return nil, err
 	}
-	// Before the locks are held, for which the agent would wait.
+	// Before taking the locks, which the agent would wait for.
 	var warnings []string
 	agent, report, silent := followApply(ctx, cfg, fw, answers, opts)
 	switch {
@@ -64,7 +64,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 		return nil, err
 	}
 	defer held.Close()
-	if now := setnames.NamesInForce(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them before it was our turn
+	if now := setnames.NamesInForce(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them while we waited for the locks
 		held.Close()
 		return Apply(ctx, file, opts)
 	}
@@ -95,7 +95,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 		}
 	}
 	how := rules.How{DryRun: opts.DryRun, ByHand: true, Force: opts.Force, Trial: opts.Confirm != 0, Always: opts.Always}
-	var drop []firewall.Change // that were made before the rest was put on trial
+	var drop []firewall.Change // made before the rest was put on trial
 	if opts.DryRun {
 		report, err = held.Ensure(ctx, how)
 	} else {
@@ -115,7 +115,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 	if report != nil {
 		closes(report, err)
 		if partly != nil {
-			report.Families = []problem.FamilyProblem{problem.OfFamily(partly)} // its rules lack the set
+			report.Families = []problem.FamilyProblem{problem.OfFamily(partly)} // without the set, its rules are not there either
 		}
 		if err != nil {
 			report.Error = problem.Of(err)
@@ -133,8 +133,9 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 	return report, err
 }
 
-// try is Ensure as an admin asks for it: what is decided is put on trial first, if it is to be.
-// drop are the changes that are not on trial: the drop stays when the rest is taken back.
+// try is [rules.Hold.Ensure] for an admin who asks for it: new base rules are put on trial first
+// if a confirmation is wanted. drop are the changes that are not on trial; they stay when the
+// rest is taken back.
 func try(ctx context.Context, r *rules.Hold, how rules.How, opts ApplyOptions) (report *rules.Report, drop []firewall.Change, warning string, err error) {
 	d, err := r.Decide(ctx, how)
 	report = d.Report()
@@ -148,12 +149,12 @@ func try(ctx context.Context, r *rules.Hold, how rules.How, opts ApplyOptions) (
 		if warning, err = begin(ctx, r, opts.Confirm, opts.Rollback, d.Saved); err != nil {
 			return report, drop, warning, err
 		}
-		ctx = context.WithoutCancel(ctx) // it has begun
+		ctx = context.WithoutCancel(ctx) // the trial has begun
 	}
 	return report, drop, warning, r.Commit(ctx, d, report)
 }
 
-// resolveNow asks for the names of the configuration.
+// resolveNow resolves the names of the configuration.
 func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resolved, error) {
 	store, err := state.OpenStore(cfg)
 	if err != nil {
@@ -163,8 +164,7 @@ func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resol
 	return exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: keep}), nil
 }
 
-// blockedLoginError is a set that has the address of somebody who is logged in: the
-// drop would cut him off.
+// blockedLoginError says that a set has the address of an SSH login: the drop would cut it off.
 type blockedLoginError struct {
 	Login logins.Login
 	Set   string
@@ -179,8 +179,8 @@ func (e *blockedLoginError) Remedy() string {
 	return "run \"voipbl sync\", which takes the addresses of SSH sessions out of the set; put yours into \"allow\""
 }
 
-// checkBlocked refuses to drop what is in the sets while somebody is logged in from
-// there.
+// checkBlocked refuses to drop the members of the sets if they include the address of an SSH
+// login.
 func checkBlocked(r *rules.Hold, sessions []logins.Login) error {
 	for _, f := range cidr.Families {
 		live, err := r.Sets.Dump(r.Cfg.SetName(int(f)))

@@ -15,19 +15,19 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// Rollback is what takes rules back: the program and arguments that come to
-// [RollBack] with a token.
+// Rollback returns the program and arguments that take rules back: a command that calls
+// [RollBack] with the token.
 type Rollback func(token string) (program string, args []string)
 
-// begin writes down what is pending and arms the timer, before anything changes.
-// Rules that could not be taken back are not applied.
+// begin records what is pending and arms the timer, before anything changes. Rules that could
+// not be taken back are not applied.
 func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Rollback, saved [2]*iptables.Saved) (warning string, err error) {
 	before, err := ownRules(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	for f, unknown := range before[0].Unknown {
-		if unknown && saved[f].Trouble == nil { // what is changed there could not be taken back
+		if unknown && saved[f].Trouble == nil { // a change there could not be taken back
 			return "", fmt.Errorf("the rules of %s could not be listed once more, so no base rules were installed: try again", iptables.Family(f))
 		}
 	}
@@ -56,8 +56,8 @@ func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Ro
 	return warning, nil
 }
 
-// abandon forgets what is pending when it could not be applied. If not even what
-// was there could be put back, the timer will try again.
+// abandon forgets what is pending when it could not be applied. If the old rules could not be
+// put back either, the timer will try again.
 func abandon(ctx context.Context, r *rules.Hold) error {
 	if err := restore(ctx, r); err != nil {
 		return err
@@ -71,7 +71,7 @@ func forgetPending(r *rules.Hold) error {
 	return errors.Join(r.WriteState(), r.WriteCopy(nil))
 }
 
-// OwnRules are the rules of ours in both backends.
+// ownRules returns voipbl's rules in both backends.
 func ownRules(ctx context.Context, r *rules.Hold) ([]rules.OwnRules, error) {
 	var all []rules.OwnRules
 	for _, b := range []firewall.Backend{r.Fw.Backend, r.Fw.Backend.Other()} {
@@ -92,8 +92,8 @@ func ownRules(ctx context.Context, r *rules.Hold) ([]rules.OwnRules, error) {
 	return all, nil
 }
 
-// noteWithoutBase writes down in which families the base rules on trial could not be
-// installed: a confirmation does not count on them.
+// noteWithoutBase records in which families the base rules on trial could not be installed. A
+// confirmation does not need them there.
 func noteWithoutBase(r *rules.Hold, report *rules.Report) error {
 	p, before := r.State.Pending, r.State.Pending.WithoutBase
 	for f, err := range report.WithoutBase {
@@ -108,7 +108,7 @@ func noteWithoutBase(r *rules.Hold, report *rules.Report) error {
 	return errors.Join(r.WriteState(), r.WriteCopy(p))
 }
 
-// notOnTrial refuses to change rules while some wait for a confirmation.
+// notOnTrial refuses to change rules while others wait for a confirmation.
 func notOnTrial(r *rules.Hold) error {
 	if p := r.State.Pending; p.OnTrial(probe.Uptime()) {
 		return &rules.PendingError{Pending: *p.Report()}

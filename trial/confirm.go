@@ -23,7 +23,7 @@ const (
 	whyByHand = "they were rolled back by hand"
 )
 
-// notPendingError is nothing being there to confirm or to roll back.
+// notPendingError says that there is nothing to confirm or to roll back.
 type notPendingError struct{ Rejected *rules.RejectedError }
 
 func (e *notPendingError) Error() string {
@@ -38,8 +38,8 @@ func (e *notPendingError) Remedy() string {
 	return "\"voipbl firewall apply\" puts new base rules on trial; \"base: false\" and \"voipbl reload\" take base rules out (without an agent \"voipbl sync\")"
 }
 
-// oldConnectionError is a confirmation over a connection that was there before the
-// rules: it proves nothing.
+// oldConnectionError says that a confirmation came over a connection from before the rules,
+// which proves nothing.
 type oldConnectionError struct{ Deadline time.Time }
 
 func (e *oldConnectionError) Error() string {
@@ -51,9 +51,9 @@ func (e *oldConnectionError) Remedy() string {
 	return fmt.Sprintf("log in once more and confirm there, before %s; in a screen or tmux that is older, or on a console, use --here", e.Deadline.Local().Format(time.TimeOnly))
 }
 
-// confirm keeps what is pending, if it is in force. It counts when it was typed,
-// however long it had to wait for the lock. here accepts a connection that was there
-// before the rules.
+// confirm keeps what is pending, if it is in force. What counts is when the confirmation was
+// typed, however long it had to wait for the lock. With here, a connection from before the rules
+// is accepted.
 func confirm(ctx context.Context, r *rules.Hold, typed time.Duration, here bool) error {
 	if warnings, err := settle(ctx, r, typed); err != nil || len(warnings) > 0 {
 		return errors.Join(err, notPending(r))
@@ -77,7 +77,7 @@ func confirm(ctx context.Context, r *rules.Hold, typed time.Duration, here bool)
 	return r.WriteCopy(nil)
 }
 
-// mayConfirm reports why what is pending cannot be confirmed by this caller, or nil.
+// mayConfirm returns why this caller cannot confirm what is pending, or nil.
 func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here bool) error {
 	c := logins.CallerConnection()
 	old := c.Name() == p.Connection || c.Since < p.Uptime || logins.ServedSince("/proc", os.Getpid()) < p.Uptime
@@ -91,7 +91,7 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	return lockout.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
 }
 
-// notInForceError is rules on trial that are not in the kernel as they were tried.
+// notInForceError says that the kernel does not have the rules on trial as they were applied.
 type notInForceError struct{}
 
 func (*notInForceError) Error() string {
@@ -103,8 +103,8 @@ func (*notInForceError) Remedy() string {
 	return "run \"voipbl firewall rollback\", then \"voipbl firewall apply\" once more"
 }
 
-// inForce reports whether the kernel holds the base rules that are pending, or none
-// if none are, and returns the rules that it holds.
+// inForce checks that the kernel holds the base rules that are pending, or none if none are,
+// and returns the rules that it holds.
 func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2]*iptables.Saved, err error) {
 	fw, err := firewall.Open(string(p.Before[0].Backend))
 	if err != nil {

@@ -1,8 +1,9 @@
-// Package trial is base rules as an admin asks for them: applied on trial, confirmed, or taken
-// back because nobody confirmed them in time.
+// Package trial applies base rules for an admin: it puts them on trial, keeps them when they are
+// confirmed, and takes them back when nobody confirms them in time. It records the rules that
+// were there before, arms the timer that restores them, and judges whether a confirmation proves
+// anything. Whoever changes rules calls [SettleAndEnsure], which ends an overdue trial.
 //
-// Which rules are wanted, and whether they may be installed, is decided in package rules, and
-// carried out there; this package notes what stood before, arms the timer that takes the rules
-// back, and judges whether a confirmation proves anything. Whoever changes rules calls
+// It does not decide which rules are wanted or whether they may be installed: package rules,
+// on which it stands, does. The agent, blocklist, bans, setup and the commands import it.
 // [SettleAndEnsure], which ends a trial whose time is over.
 package trial

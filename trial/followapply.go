@@ -16,11 +16,11 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// errRefused is that an apply would be refused, which a report says.
+// errRefused says that an apply would be refused; the report says why.
 var errRefused = errors.New("refused")
 
-// followApply has the agent go by what is to be applied, unless the apply would be refused,
-// which report says then: the agent's configuration stays as it was.
+// followApply has the agent take over the configuration that is to be applied. If the apply would
+// be refused, the agent keeps its configuration, and report says why.
 func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *rules.Report, err error) {
 	how := takeover.Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
@@ -40,8 +40,8 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 	return agent, report, err
 }
 
-// judgeApply finds out whether an apply would be refused, and changes nothing. Only the
-// kernel may refuse it later.
+// judgeApply finds out whether an apply would be refused, and changes nothing. After that, only
+// the kernel can still refuse it.
 func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (*rules.Report, error) {
 	held, err := rules.OpenLocked(ctx, cfg, fw, "voipbl firewall apply", opts.Wait, opts.Waiting)
 	if err != nil {
@@ -66,12 +66,12 @@ func judgeApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, a
 	if err != nil {
 		return nil, err
 	}
-	report.Changes = []firewall.Change{} // none is made
+	report.Changes = []firewall.Change{} // none were made
 	closes(report, nil)
 	return report, nil
 }
 
-// closes forgets the listeners that base rules close where these did not go in.
+// closes forgets the listeners that base rules would close, if the base rules were not installed.
 func closes(report *rules.Report, err error) {
 	if err != nil || report.Problem != nil {
 		report.Closed = []lockout.Closed{}

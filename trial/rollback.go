@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// takeBack puts our rules back as they were before what is pending was applied.
-// What others have changed since stays.
+// takeBack restores voipbl's rules from before the trial. What other programs have changed since
+// stays.
 func takeBack(ctx context.Context, r *rules.Hold, why string) error {
 	if err := restore(ctx, r); err != nil {
 		return err
@@ -20,7 +20,7 @@ func takeBack(ctx context.Context, r *rules.Hold, why string) error {
 	return reject(r, why)
 }
 
-// restore makes our rules in the kernel what they were before what is pending.
+// restore makes voipbl's rules in the kernel what they were before the trial.
 func restore(ctx context.Context, r *rules.Hold) error {
 	p := r.State.Pending
 	for _, own := range p.Before {
@@ -35,7 +35,7 @@ func restore(ctx context.Context, r *rules.Hold) error {
 		want := own.Tables
 		for f, unknown := range own.Unknown {
 			if unknown {
-				want[f] = saved[f].Own() // nothing was changed there
+				want[f] = saved[f].Own() // leave them as they are
 			}
 		}
 		_, err = fw.Apply(ctx, want, saved, nil)
@@ -46,19 +46,18 @@ func restore(ctx context.Context, r *rules.Hold) error {
 	if len(p.Before) > 0 && rules.HasBase(p.Before[0].Tables) {
 		return nil
 	}
-	// The apply may have been killed before it could remember what it made.
+	// The apply may have been killed before it could record what it created.
 	for f, made := range p.Chains {
 		r.Record.Chains[f] = r.Record.Chains[f] || made
 	}
 	r.Record.Sets = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.Record.Sets, p.Sets))))
-	// The rules are back, whatever becomes of this. What it leaves is in the
-	// record, and the next sync drops it.
+	// The rules are back even if this fails. The record has what is left, and the next
+	// sync drops it.
 	r.DropBans(ctx)
 	return nil
 }
 
-// reject forgets what is pending and remembers that it must not come back by
-// itself.
+// reject forgets what is pending, and records that it must not come back unasked.
 func reject(r *rules.Hold, why string) error {
 	p := r.State.Pending
 	r.State.Pending = nil
@@ -66,7 +65,7 @@ func reject(r *rules.Hold, why string) error {
 		r.State.Rejected = &rules.RejectedBase{Key: p.Key, At: time.Now().UTC().Truncate(time.Second), Why: why}
 	}
 	r.Record.Generation = ""
-	r.WriteRecord() // if it fails the generation, which has moved, says the same
+	r.WriteRecord() // if it fails, the changed generation has the same effect
 	err := errors.Join(r.WriteState(), r.WriteCopy(nil))
 	if err == nil {
 		Disarm(p.Token)
@@ -76,10 +75,9 @@ func reject(r *rules.Hold, why string) error {
 
 const whyLapsed = "nobody confirmed them in time"
 
-// settle ends what is pending if its time is over, as it is since the boot. Normally the timer has done
-// so; it has not if the host was started anew, or the timer was killed. That it
-// cannot be written down, on a full disk, is a warning: the kernel is as it should
-// be, and the next run finds the same.
+// settle ends a trial whose time is over at up, the time since boot. Normally the timer has done
+// so, unless the host was rebooted or the timer killed. If this cannot be recorded, on a full
+// disk say, that is a warning: the kernel is right, and the next run does the same again.
 func settle(ctx context.Context, r *rules.Hold, up time.Duration) (warnings []string, err error) {
 	p := r.State.Pending
 	switch {
@@ -101,8 +99,8 @@ func settle(ctx context.Context, r *rules.Hold, up time.Duration) (warnings []st
 	return warnings, nil
 }
 
-// rollBack takes back what is pending, now. With a token it does so only for the
-// apply that gave the token out.
+// rollBack takes back what is pending, now. With a token, it does so only if the apply that
+// issued the token is the one pending.
 func rollBack(ctx context.Context, r *rules.Hold, token string) error {
 	if err := r.FindPending(token); err != nil {
 		return err
@@ -123,9 +121,8 @@ func rollBack(ctx context.Context, r *rules.Hold, token string) error {
 	return takeBack(ctx, r, whyByHand)
 }
 
-// SettleAndEnsure is what whoever holds the lock of the rules does about them when
-// nobody has asked for anything: what is pending too long ends, and the rest is put
-// right.
+// SettleAndEnsure is for callers that hold the lock of the rules and were not asked for
+// anything in particular: it ends an overdue trial and puts the rules right.
 func SettleAndEnsure(ctx context.Context, r *rules.Hold, how rules.How) (report *rules.Report, warnings []string, err error) {
 	r.Reload()
 	warnings, err = settle(ctx, r, probe.Uptime())

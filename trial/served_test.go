@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/logins"
 )
 
-// TestServedSince finds the sshd of a connection: of a session that shares an older
-// connection it is older than the session.
+// TestServedSince finds the sshd of a connection. For a session over a shared connection, that
+// sshd is older than the session.
 func TestServedSince(t *testing.T) {
 	proc, process := testvalue.Proc(t)
 	const ssh = "SSH_CONNECTION=192.0.2.9 50001 192.0.2.2 22\x00"

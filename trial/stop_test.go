@@ -12,13 +12,12 @@ import (
 	"github.com/voipbl/voipbl/settings"
 )
 
-// TestStopInTheMidst stops the agent while it carries a decision out: all of it is done, and
-// what is seen and remembered afterwards is the whole truth. Before, the tools that were
-// asked then were killed, which was told as a trouble, and what they would have shown was
-// remembered as not being there.
+// TestStopInTheMidst stops the agent while it carries out a decision: all of it is done, and what
+// is seen and remembered afterwards is complete. Before, the running tools were killed, which was
+// reported as a failure, and what they would have shown was remembered as missing.
 func TestStopInTheMidst(t *testing.T) {
 	r, _ := newTrial(t)
-	// Rules that would be left in the other backend, and one that no packet passes to ours.
+	// Rules left in the other backend, and a rule that lets no packet through to voipbl's.
 	legacy, err := firewall.Open("legacy")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +77,7 @@ func (s *stopping) Err() error {
 	return nil
 }
 
-// Done is as good as closed at once for whoever goes by it.
+// Done returns a channel that closes as soon as a caller asks for it.
 func (s *stopping) Done() <-chan struct{} {
 	done := make(chan struct{})
 	close(done)

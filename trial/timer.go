@@ -11,22 +11,21 @@ import (
 	"time"
 )
 
-// What takes unconfirmed rules back has to outlive the command that applied
-// them, and the SSH session that this was typed in. Under systemd it is a timer
-// of its own; a process would go with the session's control group. Elsewhere it is
-// a process in a session of its own.
+// What takes unconfirmed rules back has to outlive the command that applied them and its SSH
+// session. Under systemd it is a timer, since a process would end with the session's control
+// group. Elsewhere it is a process in a session of its own.
 
 // systemdRunning is the folder that sd_booted(3) looks for.
 const systemdRunning = "/run/systemd/system"
 
-// disarmTimeout bounds stopping the timer; one that fires finds nothing to do.
+// disarmTimeout bounds the time to stop the timer. If it fires after all, it finds nothing to do.
 const disarmTimeout = 10 * time.Second
 
-// rollbackUnit is the name of the timer and of the service that it starts.
+// rollbackUnit returns the name of the timer and of the service that it starts.
 func rollbackUnit(token string) string { return "voipbl-rollback-" + token }
 
-// arm sees to it that program runs args after a time, whatever becomes of this
-// process. It returns a warning if that is not as sure as it could be.
+// arm has program run with args after a time, whatever becomes of this process. It returns a
+// warning if that is less reliable than it could be.
 func arm(ctx context.Context, token string, after time.Duration, program string, args ...string) (warning string, err error) {
 	if _, statErr := os.Stat(systemdRunning); statErr == nil {
 		if err = armTimer(ctx, token, after, program, args...); err == nil {
@@ -52,7 +51,7 @@ func armTimer(ctx context.Context, token string, after time.Duration, program st
 	return nil
 }
 
-// armProcess starts the program at once, and it waits by itself.
+// armProcess starts the program at once; the program itself waits.
 func armProcess(after time.Duration, program string, args ...string) error {
 	cmd := exec.Command(program, append(args, "--after", after.String())...)
 	cmd.Dir = "/"
@@ -63,8 +62,7 @@ func armProcess(after time.Duration, program string, args ...string) error {
 	return cmd.Process.Release()
 }
 
-// Disarm stops the timer. A process that waits finds out by itself that nothing is
-// pending any more.
+// Disarm stops the timer. A waiting process notices by itself that nothing is pending any more.
 func Disarm(token string) {
 	if _, err := os.Stat(systemdRunning); err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), disarmTimeout)

@@ -13,8 +13,8 @@ import (
 	"github.com/voipbl/voipbl/takeover"
 )
 
-// Confirm keeps the rules that are pending. file is what cfg was read from; here
-// accepts a confirmation over the connection that they were applied over.
+// Confirm keeps the rules that are pending. file is where cfg was read from; here accepts a
+// confirmation over the connection that the rules were applied over.
 func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Duration, here bool) error {
 	typed := probe.Uptime()
 	if err := followTrial(ctx, cfg, file, typed, here); err != nil && !errors.As(err, new(*state.SilentAgentError)) {
@@ -28,8 +28,8 @@ func Confirm(ctx context.Context, cfg config.Config, file string, wait time.Dura
 	return confirm(ctx, held, typed, here)
 }
 
-// followTrial has the agent go by a configuration with the rules that are pending, which it
-// would undo otherwise once they are confirmed; not if they are not going to be.
+// followTrial has the agent take over a configuration with the pending rules, which it would
+// otherwise undo once they are confirmed. It does nothing if they cannot be confirmed.
 func followTrial(ctx context.Context, cfg config.Config, file string, typed time.Duration, here bool) error {
 	held, err := rules.OpenLocked(ctx, cfg, nil, "voipbl firewall confirm", 0, nil)
 	if err != nil {
@@ -45,8 +45,8 @@ func followTrial(ctx context.Context, cfg config.Config, file string, typed time
 	return err
 }
 
-// RollBack takes the rules back that are pending. With a token, as the timer
-// calls it, it tries for as long as it takes.
+// RollBack takes back the rules that are pending. With a token, as the timer calls it, it keeps
+// trying.
 func RollBack(ctx context.Context, cfg config.Config, wait time.Duration, token string) error {
 	try := func() error {
 		held, err := rules.OpenLocked(ctx, cfg, nil, "voipbl firewall rollback", wait, nil, state.RulesLock)
@@ -76,9 +76,8 @@ func RollBack(ctx context.Context, cfg config.Config, wait time.Duration, token 
 	return err
 }
 
-// AwaitRollback waits until the rules are to be taken back, or are not pending any
-// more, and says which. It looks every now and then, so that no process is left
-// waiting for nothing.
+// AwaitRollback waits until the rules are to be taken back, or are no longer pending, and
+// reports which. It checks from time to time, so that no process waits in vain.
 func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after time.Duration) (due bool, err error) {
 	deadline := time.NewTimer(after)
 	defer deadline.Stop()
@@ -100,8 +99,8 @@ func AwaitRollback(ctx context.Context, stateDir, runDir, token string, after ti
 
 const awaitEvery = 500 * time.Millisecond
 
-// Somebody may be locked out: the lock and other programs' transactions are
-// waited for, for as long as anybody could wait.
+// Somebody may be locked out, so rolling back waits for the lock and for other programs'
+// transactions as long as anybody could wait.
 const (
 	rollbackEvery = 2 * time.Second
 	rollbackTries = 900 // half an hour

@@ -16,7 +16,7 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// newTrial is rules in a namespace of the test's own, with the sets that they need.
+// newTrial returns rules in a namespace of the test's own, with the sets that they need.
 func newTrial(t *testing.T) (*rules.Hold, [2]*iptables.Saved) {
 	t.Helper()
 	testns.Enter(t)
@@ -55,8 +55,8 @@ func newTrial(t *testing.T) (*rules.Hold, [2]*iptables.Saved) {
 	return r, saved
 }
 
-// TestArmFails cannot start what takes the rules back: nothing is left on trial, neither
-// in the state nor in its copy.
+// TestArmFails: if the timer cannot be started, nothing is left on trial, neither in the state
+// nor in its copy.
 func TestArmFails(t *testing.T) {
 	r, saved := newTrial(t)
 	token := ""
@@ -80,8 +80,8 @@ func TestArmFails(t *testing.T) {
 	}
 }
 
-// TestReject ends a trial: the rules are remembered as refused if they were not accepted
-// before, and the kernel is looked at anew.
+// TestReject ends a trial: the rules are recorded as rejected, unless they were accepted before,
+// and the kernel is read anew.
 func TestReject(t *testing.T) {
 	r, _ := newTrial(t)
 	for _, accepted := range []string{"", "other", "key"} {
@@ -106,8 +106,8 @@ func TestReject(t *testing.T) {
 	}
 }
 
-// TestConfirmWhenTyped: a confirmation counts when it was typed, however long it has to
-// wait for the lock; one that was typed too late keeps nothing.
+// TestConfirmWhenTyped: what counts is when a confirmation was typed, however long it waits for
+// the lock. One that was typed too late keeps nothing.
 func TestConfirmWhenTyped(t *testing.T) {
 	r, _ := newTrial(t)
 	const window = time.Minute
@@ -132,15 +132,15 @@ func TestConfirmWhenTyped(t *testing.T) {
 	}
 }
 
-// TestRollBackAfterBoot: rules that went with a boot need not be taken back, and why they
-// are gone is not that nobody came.
+// TestRollBackAfterBoot: after a reboot, rules on trial are gone and need not be taken back, and
+// their reason is the reboot, not that nobody confirmed them.
 func TestRollBackAfterBoot(t *testing.T) {
 	r, _ := newTrial(t)
 	r.State = rules.State{Pending: &rules.PendingBase{Token: "t", Key: "key", Kernel: "of another boot", Deadline: time.Now().Add(time.Hour)}}
 	if err := r.WriteState(); err != nil {
 		t.Fatal(err)
 	}
-	r.Reload() // it is there, and not lost
+	r.Reload() // the state exists and is not lost
 	if err := rollBack(t.Context(), r, "t"); err != nil {
 		t.Fatal(err)
 	}
