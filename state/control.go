@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -67,11 +68,16 @@ func (e *NoAgentError) Remedy() string {
 type SilentAgentError struct {
 	Holder string
 	Wait   time.Duration // how long was waited
+	Holds  []string      // locks that it holds meanwhile
 	Err    error
 }
 
 func (e *SilentAgentError) Error() string {
-	return fmt.Sprintf("the agent does not answer within %s: %s", e.Wait, e.Holder)
+	text := fmt.Sprintf("the agent does not answer within %s: %s", e.Wait, e.Holder)
+	if e.Holds != nil {
+		text += "; other commands wait for " + strings.Join(e.Holds, ", ") + ", which it holds"
+	}
+	return text
 }
 
 func (e *SilentAgentError) Unwrap() error { return e.Err }
@@ -163,11 +169,11 @@ func exchange(ctx context.Context, cfg config.Config, who string, wait time.Dura
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return &SilentAgentError{who, wait, err}
+		return &SilentAgentError{who, wait, heldBy(cfg.RunDir, pidOf(who)), err}
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(v); err != nil {
-		return &SilentAgentError{who, wait, err}
+		return &SilentAgentError{who, wait, heldBy(cfg.RunDir, pidOf(who)), err}
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +45,7 @@ const (
 type LockedError struct {
 	Path   string
 	Holder string // "process 123 (voipbl sync) since 10:00:00", as far as known
+	Agent  bool   // the holder is the agent
 	Waited time.Duration
 }
 
@@ -55,6 +55,9 @@ func (e *LockedError) Error() string {
 
 // Remedy returns what to do about it.
 func (e *LockedError) Remedy() string {
+	if e.Agent {
+		return "run it again in a moment; if \"voipbl status\" then says that the agent does not answer, \"systemctl restart voipbl\" ends it and keeps sets and rules in force meanwhile"
+	}
 	return "wait until it has finished, or wait longer with --wait; the lock goes with the process, there is no file to remove"
 }
 
@@ -108,21 +111,14 @@ const agentWait = 2 * time.Second
 // AgentRuns reports whether an agent is running, and which. It returns an error if that
 // cannot be found out.
 func AgentRuns(cfg config.Config) (who string, yes bool, err error) {
-	f, err := os.OpenFile(filepath.Join(cfg.RunDir, agentLock), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	who, yes, err = lockedBy(filepath.Join(cfg.RunDir, agentLock))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
 		return "", false, nil
 	case err != nil:
 		return "", false, &agentUnknownError{err}
 	}
-	defer f.Close()
-	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
-	case err == nil:
-		return "", false, nil
-	case !errors.Is(err, unix.EWOULDBLOCK):
-		return "", false, &agentUnknownError{fmt.Errorf("lock %s: %w", f.Name(), err)}
-	}
-	return holder(f), true, nil
+	return who, yes, nil
 }
 
 // agentUnknownError is returned if it cannot be found out whether an agent is running.
@@ -198,13 +194,15 @@ func lockAs(ctx context.Context, how int, dir, name, what string, wait time.Dura
 	if err := acquire(ctx, f, how, wait, waiting); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, &LockedError{Path: path, Holder: holder(f), Waited: wait}
+			who := holder(f)
+			return nil, &LockedError{Path: path, Holder: who, Agent: isAgent(dir, who), Waited: wait}
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	// This text is only for messages of other processes, so errors are ignored.
-	f.Truncate(0)
-	fmt.Fprintf(io.NewOffsetWriter(f, 0), "process %d (%s) since %s", os.Getpid(), what, time.Now().Format(time.DateTime))
+	// It is cut after it was written, so that it is never empty.
+	n, _ := fmt.Fprintf(io.NewOffsetWriter(f, 0), "process %d (%s) since %s", os.Getpid(), what, time.Now().Format(time.DateTime))
+	f.Truncate(int64(n))
 	return func() { f.Close() }, nil
 }
 
@@ -230,13 +228,4 @@ func acquire(ctx context.Context, f *os.File, how int, wait time.Duration, waiti
 		case <-poll.C:
 		}
 	}
-}
-
-func holder(f *os.File) string {
-	const longest = 200
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, longest))
-	if s := strings.TrimSpace(string(text)); err == nil && s != "" {
-		return s
-	}
-	return "another process"
 }

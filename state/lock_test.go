@@ -80,3 +80,37 @@ func TestKeepAgentAway(t *testing.T) {
 		t.Errorf("beside an agent: %v", err)
 	}
 }
+
+// TestAgentHoldsLock: who waits for a lock that an agent holds which does not answer is told
+// what ends that, and so is who asks the agent.
+func TestAgentHoldsLock(t *testing.T) {
+	cfg := config.Default()
+	cfg.RunDir = t.TempDir()
+	lock := func(name string) (unlock func(), err error) {
+		return Lock(t.Context(), cfg.RunDir, name, "voipbl run", time.Millisecond, nil)
+	}
+	unlock, err := lock(RulesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockedError
+	if _, err := lock(RulesLock); !errors.As(err, &locked) || locked.Agent || strings.Contains(locked.Remedy(), "systemctl") {
+		t.Errorf("without an agent: %v", err)
+	}
+	hold, err := HoldAgent(t.Context(), cfg, "voipbl run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Release()
+	if _, err := lock(RulesLock); !errors.As(err, &locked) || !strings.Contains(locked.Remedy(), "systemctl restart voipbl") {
+		t.Errorf("held by the agent: %v", err)
+	}
+	var silent *SilentAgentError
+	if err := Ask(t.Context(), cfg, time.Second, "GET", StatusPath, new(AgentStatus)); !errors.As(err, &silent) || !strings.Contains(err.Error(), "other commands wait for rules.lock") {
+		t.Errorf("asked while it holds a lock: %v", err)
+	}
+	unlock()
+	if err := Ask(t.Context(), cfg, time.Second, "GET", StatusPath, new(AgentStatus)); !errors.As(err, &silent) || silent.Holds != nil {
+		t.Errorf("asked after that: %v", err)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/state"
 )
 
 // Addresses of the staged hosts: of the lists, of nobody, and of allow.
@@ -242,6 +243,31 @@ func (s *stage) signal(sig syscall.Signal) {
 	}
 }
 
+// hang stops the agent while it holds no lock: one that holds the lock of the rules keeps
+// everybody else from them until it is restarted, which state.TestAgentHoldsLock has.
+func (s *stage) hang() {
+	s.t.Helper()
+	if !testpoll.Until(time.Minute, func() bool {
+		s.signal(syscall.SIGSTOP)
+		s.stopped = true
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(s.running.cmd.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+			s.t.Fatalf("the agent has not stopped: %v, %v", status, err)
+		}
+		for _, name := range []string{state.MainLock, state.SetsLock, state.RulesLock, state.BansLock} {
+			unlock, err := state.Lock(s.t.Context(), s.dir+"/run", name, "the test", 0, nil)
+			if err != nil {
+				s.resume()
+				return false
+			}
+			unlock()
+		}
+		return true
+	}) {
+		s.t.Fatal("the agent always holds a lock")
+	}
+}
+
 func (s *stage) resume() {
 	if s.running != nil && s.stopped {
 		s.signal(syscall.SIGCONT)
@@ -348,8 +374,7 @@ func (s *stage) bring() {
 		s.write(s.lessened())
 		s.awaitStatus("the agent refuses what takes protection away", `takes away`)
 	case "hung":
-		s.signal(syscall.SIGSTOP)
-		s.stopped = true
+		s.hang()
 	}
 	switch s.row.Config {
 	case "same":
