@@ -12,24 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Arrivals tell by which interfaces packets come in that are from somewhere: by those that
-// this host answers them by.
+// Arrivals knows on which interfaces packets of a source come in: those through which this host
+// sends to that source.
 type Arrivals struct {
-	Own    []netip.Addr // the addresses of this host that others may send to
+	Own    []netip.Addr // the addresses of this host that others can send to
 	Routes []Route
 }
 
-// Route is by which interfaces a network is reached.
+// Route says through which interfaces a network is reached.
 type Route struct {
 	To netip.Prefix
 	By []string
 }
 
-// WorldBits is the longest prefix of a route that leads to the Internet: 0 for a default
-// route, 1 for the halves that VPNs set, 3 for 2000::/3.
+// WorldBits is the longest prefix of a route to the Internet: 0 for a default route, 1 for the two
+// halves that VPNs set, 3 for 2000::/3.
 const WorldBits = 3
 
-// FindArrivals reads the interfaces and the routes, within a look; nil if they cannot be read.
+// FindArrivals reads the interfaces and the routes, as part of a look. It returns nil if they
+// cannot be read.
 func FindArrivals(l *probe.Look) *Arrivals {
 	a, err := LookArrivals()
 	l.Unknown("the routes of this host", err, "ip route")
@@ -75,8 +76,8 @@ func LookArrivals() (*Arrivals, error) {
 	return a, nil
 }
 
-// newRoute is a route by which somebody is reached who is not this host itself, nor on a
-// bridge of containers.
+// newRoute converts a route. It returns false for a route that leads only to this host itself or to
+// a bridge of containers.
 func newRoute(r netlink.Route, family int, byIndex map[int]string) (Route, bool) {
 	to := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if family == netlink.FAMILY_V6 {
@@ -105,9 +106,9 @@ func newRoute(r netlink.Route, family int, byIndex map[int]string) (Route, bool)
 	return of, len(of.By) > 0
 }
 
-// Of are the interfaces by which packets of a network or an address come in; without one,
-// those of strangers. There is none where that cannot be told: a private network that no
-// route is for may come by any of them, or is not there yet.
+// Of returns the interfaces on which packets from a network or an address come in; with the zero
+// prefix, those of strangers. It returns none if that is not known: packets from a private network
+// without a route may come in on any interface, or the network is not up yet.
 func (a *Arrivals) Of(source netip.Prefix, is6 bool) []string {
 	var world, all, inside, around []string
 	longest := WorldBits
@@ -136,7 +137,7 @@ func (a *Arrivals) Of(source netip.Prefix, is6 bool) []string {
 		return around
 	case source.IsValid() && source.Addr().IsPrivate():
 		return nil
-	case world == nil && !source.IsValid(): // its neighbours are all that reach it
+	case world == nil && !source.IsValid(): // no route to the Internet: only neighbours reach this host
 		return all
 	}
 	return world

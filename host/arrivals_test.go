@@ -16,9 +16,9 @@ func ip(t *testing.T, args string) {
 	}
 }
 
-// TestArrivals tells by which interface each comes in: on a host with a line to the
-// Internet, two local networks, a router to others and a bridge of containers, and on one
-// that nobody but its neighbours reaches.
+// TestArrivals finds the interface for each source, on two hosts: one with an uplink, two local
+// networks, a router behind one of them and a bridge of containers, and one that only its
+// neighbours reach.
 func TestArrivals(t *testing.T) {
 	testns.Enter(t)
 	of := func(source string, is6 bool) string {
@@ -55,13 +55,13 @@ func TestArrivals(t *testing.T) {
 		is6    bool
 		want   string
 	}{
-		{"", false, "wan0 lan1"}, // also by the table of a rule
+		{"", false, "wan0 lan1"}, // wan0 also by the table of a rule
 		{"", true, "lan0"},
 		{"192.168.7.0/24", false, "lan0"},
 		{"192.168.7.9/32", false, "lan0"},
 		{"10.9.3.0/24", false, "lan0"},     // behind a router
 		{"10.0.0.0/8", false, "lan1 lan0"}, // both parts of it
-		{"10.77.0.0/16", false, ""},        // no route leads there
+		{"10.77.0.0/16", false, ""},        // no route to it
 		{"172.17.0.0/16", false, ""},
 		{"198.51.100.7/32", false, "lan0"},
 		{"198.51.100.8/32", false, "wan0 lan1"},
@@ -75,7 +75,7 @@ func TestArrivals(t *testing.T) {
 	}
 }
 
-// sameWords compares words in any order: that of the kernel's routes is nobody's business.
+// sameWords compares words in any order, since the kernel lists routes in any order.
 func sameWords(a, b string) bool {
 	count := make(map[string]int)
 	for _, w := range strings.Fields(a) {

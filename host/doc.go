@@ -1,8 +1,7 @@
-// Package host looks at the machine that voipbl runs on, and at its network: addresses,
-// routes, gateways and resolvers, who listens on which port, tunnels, and which other
-// programs look after the firewall.
+// Package host looks at this machine and its network: addresses, routes, gateways and resolvers,
+// listening ports and their programs, tunnels, and other programs that manage the firewall.
 //
-// It only looks: nothing is changed. Who is logged in is told by package logins, and all that
-// is known about the machine by package survey. What the firewall's rules are is the business
-// of packages firewall and reach.
+// It only looks and changes nothing. It does not look at logins (package logins does) or at the
+// rules of the firewall (packages firewall, nft and reach do). advise, survey, exempt, lockout,
+// reach, rules and others import it. It stands on internal/probe.
 package host

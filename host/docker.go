@@ -2,9 +2,9 @@ package host
 
 import "github.com/voipbl/voipbl/internal/probe"
 
-// FindDocker looks for what publishes ports of containers, or returns nothing if
-// neither Docker nor Podman is installed. Podman has no daemon that has to run:
-// while a container of it runs, so does its monitor, conmon.
+// FindDocker looks for Docker or Podman, which publish ports of containers. It returns nil if
+// neither is installed. Podman has no daemon; it counts as running while a container's monitor,
+// conmon, runs.
 func FindDocker(l *probe.Look) *Docker {
 	running := l.Running("dockerd", "podman", "conmon")
 	if !running && l.Program("dockerd") == "" && l.Program("podman") == "" {
@@ -13,7 +13,7 @@ func FindDocker(l *probe.Look) *Docker {
 	return &Docker{Running: running}
 }
 
-// Docker is what publishes ports of containers here: Docker or Podman.
+// Docker describes what publishes ports of containers here: Docker or Podman.
 type Docker struct {
 	Running bool `json:"running"`
 }

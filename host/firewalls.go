@@ -8,22 +8,21 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Files of the programs that look after a firewall.
+// These are files of programs that manage a firewall.
 const (
 	ufwConf        = "/etc/ufw/ufw.conf"
 	freePBXModule  = "/var/www/html/admin/modules/firewall"
-	freePBXEnabled = "/etc/asterisk/firewall.enabled" // made by its web page, asked for by its daemon
+	freePBXEnabled = "/etc/asterisk/firewall.enabled" // its web page creates it, its daemon checks for it
 	freePBXDaemon  = "voipfirewalld"
 )
 
-// RulesAtBoot are the rules that netfilter-persistent loads at boot, of IPv4 and of IPv6.
+// RulesAtBoot are the files of rules that netfilter-persistent loads at boot: IPv4, IPv6.
 var RulesAtBoot = [2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"}
 
-// savedRules are all that its plugins load.
+// savedRules are all files that its plugins load.
 var savedRules = append(RulesAtBoot[:], "/etc/iptables/ipsets")
 
-// FindFirewalls lists the programs that look after this host's firewall and are
-// installed.
+// FindFirewalls lists the installed programs that manage this host's firewall.
 func FindFirewalls(l *probe.Look) []Owner {
 	owners := []Owner{}
 	add := func(installed bool, o Owner) {
@@ -31,18 +30,18 @@ func FindFirewalls(l *probe.Look) []Owner {
 			owners = append(owners, o)
 		}
 	}
-	// "ufw disable" leaves the unit enabled, which then does nothing.
+	// After "ufw disable" the unit is still enabled, but does nothing.
 	enabled := ufwEnabled(l)
 	add(l.Program("ufw") != "", Owner{"ufw", enabled, enabled && l.AtBoot("ufw")})
 
 	running := l.Running("firewalld")
 	add(running || l.Program("firewalld") != "", Owner{"firewalld", running, l.AtBoot("firewalld")})
 
-	// FreePBX starts the daemon itself, with Asterisk.
+	// FreePBX itself starts the daemon, together with Asterisk.
 	running = l.Running(freePBXDaemon)
 	add(running || l.Exists(freePBXModule), Owner{"freepbx-firewall", running, l.Exists(freePBXEnabled) && l.AtBoot("freepbx", "asterisk")})
 
-	// Without a saved file it starts and does nothing.
+	// Without a saved file the unit starts and does nothing.
 	add(l.Program("netfilter-persistent") != "", Owner{
 		"netfilter-persistent", hasSavedRules(l) && l.IsActive("netfilter-persistent"),
 		l.AtBoot("netfilter-persistent", "iptables", "ip6tables"),
@@ -51,14 +50,14 @@ func FindFirewalls(l *probe.Look) []Owner {
 	return owners
 }
 
-// HasFreePBXFirewall reports whether FreePBX's own firewall is installed below a root,
-// whether or not it runs. An empty root is that of the machine.
+// HasFreePBXFirewall reports whether FreePBX's own firewall is installed below a root folder,
+// running or not. An empty root means the machine's own.
 func HasFreePBXFirewall(root string) bool {
 	_, err := os.Stat(filepath.Join("/", root, freePBXModule))
 	return err == nil
 }
 
-// ufwEnabled reports whether ufw.conf says that it is on.
+// ufwEnabled reports whether ufw.conf enables ufw.
 func ufwEnabled(l *probe.Look) bool {
 	text, err := l.Read(ufwConf)
 	if err != nil {
@@ -70,8 +69,8 @@ func ufwEnabled(l *probe.Look) bool {
 	return parseUFWEnabled(text)
 }
 
-// parseUFWEnabled reads "ENABLED=yes", which ufw's own scripts read as a shell
-// does: the last one counts.
+// parseUFWEnabled reads "ENABLED=yes" as ufw's own scripts do, which source the file: the last line
+// counts.
 func parseUFWEnabled(text string) bool {
 	on := false
 	for line := range strings.Lines(text) {
@@ -82,7 +81,7 @@ func parseUFWEnabled(text string) bool {
 	return on
 }
 
-// hasSavedRules reports whether there is something to load.
+// hasSavedRules reports whether there are saved rules to load.
 func hasSavedRules(l *probe.Look) bool {
 	for _, name := range savedRules {
 		if info, err := os.Stat(l.Path(name)); err == nil && info.Size() > 0 {
@@ -92,9 +91,9 @@ func hasSavedRules(l *probe.Look) bool {
 	return false
 }
 
-// Owner is another program that looks after this host's firewall.
+// Owner is another program that manages this host's firewall.
 type Owner struct {
 	Name   string `json:"name"`    // ufw, firewalld, freepbx-firewall, netfilter-persistent, nftables
 	Active bool   `json:"active"`  // in force now
-	AtBoot bool   `json:"at_boot"` // systemd starts it
+	AtBoot bool   `json:"at_boot"` // systemd starts it at boot
 }

@@ -20,13 +20,13 @@ func TestUFWEnabled(t *testing.T) {
 	}
 }
 
-// TestFirewalls has other states of those of the made-up machines.
+// TestFirewalls has states of these programs that the made-up machines lack.
 func TestFirewalls(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{
 		"usr/sbin/ufw": "x", "etc/ufw/ufw.conf": "ENABLED=no\n", "usr/sbin/firewalld": "x",
 		"lib/systemd/system/ufw.service": "x", "lib/systemd/system/freepbx.service": "x",
-		"etc/systemd/system/multi-user.target.wants/freepbx.service": "x", // its firewall is not enabled
+		"etc/systemd/system/multi-user.target.wants/freepbx.service": "x", // its firewall is disabled
 		"lib/systemd/system/firewalld.service":                       "x", "lib/systemd/system/nftables.service": "x",
 		"etc/systemd/system/multi-user.target.wants/ufw.service":       "x",
 		"etc/systemd/system/multi-user.target.wants/firewalld.service": "x",

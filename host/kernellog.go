@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netfilterSysctls are the sysctls of the caller's own network namespace, whatever process
-// /proc was mounted by.
+// netfilterSysctls are the sysctls of the caller's own network namespace, even if a process of
+// another namespace mounted /proc.
 const netfilterSysctls = probe.Proc + "/sys/net/netfilter/"
 
-// LogsByLeave reports whether the caller's network namespace is for certain another one than
-// the kernel's first. What the target LOG writes there comes to the kernel's log only with
-// leave of the host, by net.netfilter.nf_log_all_netns, which cannot be read there.
+// LogsByLeave reports whether the caller is certainly not in the kernel's first network namespace.
+// In another one, the LOG target reaches the kernel's log only if the host allows that by
+// net.netfilter.nf_log_all_netns, a setting that cannot be read there.
 func LogsByLeave() bool {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil {
@@ -25,9 +25,9 @@ func LogsByLeave() bool {
 	return logsByLeave(unix.ByteSliceToString(name.Release[:]), loggers == nil, os.IsNotExist(leave))
 }
 
-// logsByLeave decides it: net/netfilter/nf_log.c makes nf_log in every network namespace,
-// and since Linux 4.11 nf_log_all_netns in the first. Where nf_log is not to be seen either,
-// /proc does not show what the kernel has, and nothing is known.
+// logsByLeave makes the decision of LogsByLeave. net/netfilter/nf_log.c creates nf_log in every
+// network namespace, but (since Linux 4.11) nf_log_all_netns only in the first. If nf_log is
+// missing too, /proc does not show the kernel's settings, and nothing is certain.
 func logsByLeave(release string, loggers, noLeave bool) bool {
 	var major, minor int
 	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n < 2 || major < 4 || major == 4 && minor < 11 {

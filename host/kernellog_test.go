@@ -18,7 +18,7 @@ func TestLogsByLeaveIsCertain(t *testing.T) {
 		{"6.1.0-18-amd64", false, true, false},  // /proc shows nothing of netfilter
 		{"6.1.0-18-amd64", false, false, false}, // nor can it be looked at
 		{"4.11.0", true, true, true},
-		{"4.10.17", true, true, false}, // has none anywhere
+		{"4.10.17", true, true, false}, // too old to have it anywhere
 		{"3.10.0-1160.el7.x86_64", true, true, false},
 		{"5.4", true, true, true},
 		{"odd", true, true, false},
@@ -30,8 +30,8 @@ func TestLogsByLeaveIsCertain(t *testing.T) {
 	}
 }
 
-// TestLogsByLeaveInANamespace: entered, whoever mounted /proc, it is certain; in the
-// namespace that a kernel thread is in, which is the first one, it is not said.
+// TestLogsByLeaveInANamespace: it is certain in a namespace that the test has entered, whoever
+// mounted /proc. It is not in the first namespace, that of the kernel's threads.
 func TestLogsByLeaveInANamespace(t *testing.T) {
 	own, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
-// socketTables are the kernel's, of the network namespace of the calling thread.
+// socketTables are the kernel's tables of sockets, of the calling thread's network namespace.
 var socketTables = []struct{ file, proto, state string }{
 	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
 }
 
-// findListeners lists who waits on which port, and the programs that hold tun devices, by device.
-// What tunnels come in by is the kernel's.
+// findListeners lists the listening ports with their programs, and, by device, the programs that
+// hold a tun device. A port that carries one of the tunnels belongs to the kernel.
 func findListeners(l *probe.Look, tunnels []Tunnel) (all []Listener, holders map[string]string) {
 	var bound []boundSocket
 	for _, t := range socketTables {
@@ -57,15 +57,15 @@ func readSockets(path, state string) ([]socket, error) {
 	return sockets, err
 }
 
-// boundSocket is a socket with its owner.
+// boundSocket is a socket and the program that has it.
 type boundSocket struct {
 	socket
 	proto, program string
-	kernel         bool // no process has it open, as that of a WireGuard device
+	kernel         bool // no process has it open; a WireGuard device's, for example
 }
 
-// nameOwners finds the processes that have the sockets open, and those that hold tun
-// devices. Without root they are found for one's own sockets only.
+// nameOwners finds the processes that have the sockets open, and those that hold tun devices.
+// Without root it finds only the caller's own.
 func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string) {
 	wanted := make(map[string][]int)
 	for i, s := range sockets {
@@ -84,7 +84,7 @@ func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string
 		for _, fd := range fds {
 			link, _ := os.Readlink(p.Path("fd/" + fd.Name()))
 			for _, i := range wanted[link] {
-				if sockets[i].program == "" { // the parent of its workers
+				if sockets[i].program == "" { // the parent of worker processes counts
 					sockets[i].program = p.Name
 				}
 			}
@@ -102,10 +102,10 @@ func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string
 	return holders
 }
 
-// tunDevice is what a program opens to make a device, or to fill one.
+// tunDevice is the file that a program opens to create or use a tun device.
 const tunDevice = "/dev/net/tun"
 
-// heldDevice is the device of an open tunDevice: a line "iff:" and its name.
+// heldDevice returns the device of an open tunDevice, from a line "iff:" in fdinfo.
 func heldDevice(fdinfo string) string {
 	text, _ := probe.ReadFile(fdinfo)
 	for line := range strings.Lines(text) {
@@ -116,8 +116,8 @@ func heldDevice(fdinfo string) string {
 	return ""
 }
 
-// guestsOf are the processes of containers that use this host's network: what they
-// listen on is a port of this host.
+// guestsOf returns the processes of containers that use this host's network. Ports that they listen
+// on are ports of this host.
 func guestsOf(l *probe.Look) []probe.Process {
 	entries, err := os.ReadDir(probe.Proc)
 	if err != nil {
@@ -145,8 +145,8 @@ func guestsOf(l *probe.Look) []probe.Process {
 	return all
 }
 
-// ephemeralPorts are the ports that the kernel gives to who asks for none. The
-// default is that of the kernel's documentation (ip-sysctl.rst).
+// ephemeralPorts returns the range of ports that the kernel assigns to sockets that ask for none.
+// The default is from the kernel's documentation (ip-sysctl.rst).
 func ephemeralPorts() (first, last uint16) {
 	text, _ := probe.ReadFile(filepath.Join(probe.Proc, "sys/net/ipv4/ip_local_port_range"))
 	if _, err := fmt.Sscan(text, &first, &last); err != nil {
@@ -155,13 +155,12 @@ func ephemeralPorts() (first, last uint16) {
 	return first, last
 }
 
-// listenersOf takes out what is no listener and sorts the rest by port.
+// listenersOf drops sockets that are not listeners, and sorts the rest by port.
 //
-// A UDP socket does not tell whether its program has asked for the port or was
-// given it, as a resolver is for each question. One in the range of given ports is
-// taken for a client, unless no process has it (WireGuard's 51820 is the kernel's) or
-// the same program has the same port in both families (Tailscale's 41641): chance
-// hardly does that.
+// A UDP socket does not show whether its program asked for the port or was assigned one, as a
+// resolver is for each query. A port in the ephemeral range counts as assigned, with two
+// exceptions: no process has the socket (WireGuard's 51820 belongs to the kernel), or the same
+// program has the same port in both families (Tailscale's 41641), which hardly happens by chance.
 func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
 	both := func(s boundSocket) bool {
 		return slices.ContainsFunc(sockets, func(o boundSocket) bool {
@@ -183,12 +182,11 @@ func listenersOf(sockets []boundSocket, first, last uint16) []Listener {
 	return slices.Compact(all) // workers that share a port (SO_REUSEPORT)
 }
 
-// Listener is a port of this host that somebody waits on, on another address than
-// a loopback one.
+// Listener is a port of this host on which a program listens, on an address other than loopback.
 type Listener struct {
-	Proto   string     `json:"proto"`             // tcp or udp; esp, gre, ipip or 6in4 if the kernel unpacks those
-	Addr    netip.Addr `json:"addr"`              // unspecified: all of them
+	Proto   string     `json:"proto"`             // tcp or udp; or esp, gre, ipip, 6in4 if the kernel decapsulates those
+	Addr    netip.Addr `json:"addr"`              // unspecified: all addresses
 	Port    uint16     `json:"port"`              // 0 for a protocol without ports
-	Program string     `json:"program,omitempty"` // the process's name, empty if it is not to be found
-	VPN     string     `json:"vpn,omitempty"`     // such as openvpn, if a tunnel comes in by it
+	Program string     `json:"program,omitempty"` // the process's name; empty if not found
+	VPN     string     `json:"vpn,omitempty"`     // such as openvpn, if a tunnel uses this port
 }

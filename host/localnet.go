@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// DropsLoopback reports whether the kernel drops for certain what comes by an interface and
-// nat has sent to a loopback address of IPv4; without one, what comes by any: route_localnet
-// is off, for it and for all.
+// DropsLoopback reports whether the kernel certainly drops packets that come in on an interface and
+// that NAT has sent to 127.0.0.0/8: route_localnet is off for the interface and for "all". An empty
+// name means any interface.
 func DropsLoopback(by string) bool {
 	const folder = "/proc/sys/net/ipv4/conf"
 	names := []string{"all", by}

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// FindNetworks lists the host's addresses and the networks that they are in.
+// FindNetworks lists the host's addresses and their networks.
 func FindNetworks(l *probe.Look) []Network {
 	all, err := hostNetworks()
 	l.Unknown("the networks of this host", err, "ip address")
@@ -45,8 +45,8 @@ func hostNetworks() ([]Network, error) {
 	return networks, nil
 }
 
-// Local are the private networks that this host is in, without those of containers:
-// what its local networks most likely are. A public network is shared with strangers.
+// Local returns the private networks that this host is in, without those of containers. They most
+// likely are its local networks; a public network is shared with strangers.
 func Local() []netip.Prefix {
 	all, err := hostNetworks()
 	if err != nil {
@@ -61,8 +61,8 @@ func Local() []netip.Prefix {
 	return local
 }
 
-// newNetwork is what an address of an interface tells, and false for an address
-// that no phone can speak to from another link.
+// newNetwork describes an address of an interface. It returns false for an address that no phone on
+// another link can reach.
 func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
 	p := netip.PrefixFrom(addr, bits).Masked()
 	if !p.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() {
@@ -71,17 +71,16 @@ func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
 	return Network{Interface: iface, Addr: addr, Prefix: p, Private: addr.IsPrivate(), Container: containerBridge.MatchString(iface)}, true
 }
 
-// containerBridge are the names that these programs give to the host's end of a
-// network of containers or virtual machines: Docker (docker0, docker_gwbridge, and
-// "br-" with 12 digits of the network's id: "br-lan" is not one), Podman and CNI
-// plugins, libvirt, LXC, LXD and Incus, Kubernetes.
+// containerBridge matches the names of the host's end of networks of containers and virtual
+// machines: Docker (docker0, docker_gwbridge, and "br-" with 12 digits of the network's id, so not
+// "br-lan"), Podman and CNI plugins, libvirt, LXC, LXD and Incus, Kubernetes.
 var containerBridge = regexp.MustCompile(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
 
-// Network is an address of this host and the network that it is in.
+// Network is an address of this host and its network.
 type Network struct {
 	Interface string       `json:"interface"`
 	Addr      netip.Addr   `json:"addr"`
 	Prefix    netip.Prefix `json:"prefix"`    // masked
 	Private   bool         `json:"private"`   // RFC 1918, RFC 4193
-	Container bool         `json:"container"` // a bridge of Docker and the like: no phones there
+	Container bool         `json:"container"` // a bridge of Docker or the like, without phones
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnAddresses are the addresses of this host's interfaces.
+// OwnAddresses returns the addresses of this host's interfaces.
 func OwnAddresses() ([]netip.Addr, error) {
 	addrs, err := netdump.Steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
@@ -23,8 +23,7 @@ func OwnAddresses() ([]netip.Addr, error) {
 	return own, nil
 }
 
-// Gateways are the routers that this host's default routes go through, in any
-// routing table.
+// Gateways returns the routers of this host's default routes, from all routing tables.
 func Gateways() ([]netip.Addr, error) {
 	var gws []netip.Addr
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {

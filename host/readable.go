@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// ReadableByAll reports whether every user of this host may read a file: by its own mode and
-// by those of the folders above it.
+// ReadableByAll reports whether every user of this host may read a file, by its own mode and those
+// of the folders above it.
 func ReadableByAll(path string) bool {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// addInterface makes an interface with addresses: the end of a wire, which every
-// kernel can, whatever it is called.
+// addInterface creates an interface with addresses. It is one end of a veth pair, which every
+// kernel supports, whatever its name.
 func addInterface(t *testing.T, name string, addrs ...string) {
 	t.Helper()
 	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "end-" + name[:min(len(name), 11)]}
@@ -86,11 +86,10 @@ func TestContainerBridge(t *testing.T) {
 	}
 }
 
-// listenVariable makes a copy of this test program a server: see [TestMain].
+// listenVariable makes a copy of this test program a server; see [TestMain].
 const listenVariable = "VOIPBL_TEST_LISTEN"
 
-// TestMain is the test, or a program that listens where it is told to until its
-// input ends.
+// TestMain runs the tests, or a program that listens as its variable says until its input ends.
 func TestMain(m *testing.M) {
 	where := os.Getenv(listenVariable)
 	if where == "" {
@@ -119,7 +118,7 @@ func open(proto, addr string) (io.Closer, error) {
 	return net.ListenUDP(proto, a)
 }
 
-// startServer runs a program of that name that listens.
+// startServer runs a listening program under a given name.
 func startServer(t *testing.T, name, where string) {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
@@ -154,7 +153,7 @@ func TestListeners(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	// A connected socket, and one of a client.
+	// These are a connected socket, and one of a client.
 	connected, err := net.DialUDP("udp4", &net.UDPAddr{Port: 7777}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +187,7 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-// TestXTRecent makes lists by rules and packets.
+// TestXTRecent creates lists by rules and packets.
 func TestXTRecent(t *testing.T) {
 	host := netip.MustParseAddr("198.51.100.1")
 	peers := []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.3")}
@@ -218,7 +217,7 @@ func TestXTRecent(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			// What has come in is in the list.
+			// Packets that came in are in the list.
 			if _, _, err := server.ReadFrom(make([]byte, 10)); err != nil {
 				t.Fatal(err)
 			}

@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// ResolvConfs name the DNS servers of this host (resolv.conf(5)). The second
-// is where systemd-resolved keeps the real ones, with its own stub at
-// 127.0.0.53 in the first.
+// ResolvConfs are the files that name this host's DNS servers (resolv.conf(5)). With
+// systemd-resolved the first one has only its stub, 127.0.0.53, and the second one the real
+// servers.
 var ResolvConfs = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
 
-// Resolvers reads the addresses of the DNS servers; a file that is not there
-// has none.
+// Resolvers reads the addresses of the DNS servers from files. A missing file counts as empty.
 func Resolvers(files []string) []netip.Addr {
 	var servers []netip.Addr
 	for _, f := range files {

@@ -9,22 +9,22 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// SavedLine is a line of a file from which a host loads its rules or sets at boot, that
-// names a set, or that has a mark of voipbl's.
+// SavedLine is a line of a file from which the host loads rules or sets at boot. It names a set, or
+// has a chain or a comment of voipbl's.
 type SavedLine struct {
 	File  string   `json:"file"`
 	Line  int      `json:"line"`
-	Sets  []string `json:"sets"`  // that it asks for
-	Makes string   `json:"makes"` // the set that it makes
+	Sets  []string `json:"sets"`  // sets that it matches against
+	Makes string   `json:"makes"` // the set that it creates
 	Ours  bool     `json:"ours"`  // it has a chain or a comment of voipbl's
 
-	// Action says that it asks for a set of fail2ban's that voipbl-sets makes at boot.
+	// Action says that it uses a set of fail2ban that voipbl-sets creates at boot.
 	Action bool `json:"action,omitempty"`
 }
 
-// savedFiles are where rules and sets are kept for the next boot: by netfilter-persistent
-// and its plugins, iptables-apply, the guides of Debian and Ubuntu, nftables' and ipset's own
-// units, and ufw, which loads what an admin has added to its files.
+// savedFiles are where hosts keep rules and sets for the next boot: netfilter-persistent and its
+// plugins, iptables-apply, the guides of Debian and Ubuntu, the units of nftables and ipset, and
+// ufw's files, to which admins add rules.
 var savedFiles = []string{
 	"/etc/iptables/*", "/etc/iptables.up.rules", "/etc/ip6tables.up.rules", "/etc/iptables.rules", "/etc/ip6tables.rules",
 	"/etc/iptables.conf", "/etc/iptables.save", "/etc/network/iptables*", "/etc/network/ip6tables*",
@@ -34,8 +34,8 @@ var savedFiles = []string{
 	"/etc/ufw/before.rules", "/etc/ufw/before6.rules", "/etc/ufw/after.rules", "/etc/ufw/after6.rules", "/etc/ufw/user.rules", "/etc/ufw/user6.rules",
 }
 
-// SavedRules finds the lines below a folder from which the host loads rules or sets at boot, and
-// which name a set or have a mark of voipbl's. A file that cannot be read has none.
+// SavedRules finds the lines of such files, below a root folder, that name a set or have a mark of
+// voipbl's. It skips files that it cannot read.
 func SavedRules(root string) []SavedLine {
 	found := []SavedLine{}
 	for _, pattern := range savedFiles {

@@ -12,26 +12,24 @@ import (
 	"strings"
 )
 
-// socket is a line of /proc/net/tcp and the like, of a socket that nobody in
-// particular is at the other end of.
+// socket is a line of /proc/net/tcp and the like, of a socket without a particular peer.
 type socket struct {
 	local netip.AddrPort
-	inode uint64 // 0: none, as while it is closed
+	inode uint64 // 0: none, for example while it is being closed
 }
 
-// The states of a socket that waits for everybody, as the files have them
-// (include/net/tcp_states.h): a TCP socket listens, and a UDP socket that is not
-// connected is "closed".
+// These are the states of sockets that accept packets from anybody, as the files show them
+// (include/net/tcp_states.h): a listening TCP socket, and "closed" for an unconnected UDP socket.
 const (
 	tcpListen = "0A"
 	udpBound  = "07"
 )
 
-// maxLine bounds a line of the tables: the kernel pads them to 150 or 180 bytes.
+// maxLine is the longest accepted line of the tables: the kernel pads lines to 150 or 180 bytes.
 const maxLine = 4096
 
-// parseSockets reads a table of the kernel (proc(5), /proc/net/tcp) and keeps the
-// sockets in a state. A line that is none is an error, and the others count.
+// parseSockets reads one of the kernel's tables (proc(5), /proc/net/tcp) and returns the sockets in
+// a state. A malformed line is an error; the other lines still count.
 func parseSockets(table io.Reader, state string) ([]socket, error) {
 	var all []socket
 	var errs []error
@@ -39,11 +37,11 @@ func parseSockets(table io.Reader, state string) ([]socket, error) {
 	lines.Buffer(nil, maxLine)
 	for n := 1; lines.Scan(); n++ {
 		if n == 1 {
-			continue // the heading
+			continue // the header
 		}
 		f := strings.Fields(lines.Text())
 		if len(f) >= 4 && f[3] != state {
-			continue // most of a busy host's
+			continue // on a busy host, most of them
 		}
 		s, err := parseSocket(f)
 		if err != nil {
@@ -59,8 +57,8 @@ func parseSockets(table io.Reader, state string) ([]socket, error) {
 	return all, errors.Join(append(errs, lines.Err())...)
 }
 
-// parseSocket reads the fields of a line: number, local and remote address, state,
-// queues, timer, retransmits, user, timeout, inode, and more.
+// parseSocket parses the fields of a line: number, local and remote address, state, queues, timer,
+// retransmits, user, timeout, inode, and more.
 func parseSocket(f []string) (socket, error) {
 	if len(f) < 10 {
 		return socket{}, fmt.Errorf("%d fields, not 10 or more", len(f))
@@ -76,8 +74,8 @@ func parseSocket(f []string) (socket, error) {
 	return socket{local, inode}, nil
 }
 
-// parseHexAddrPort reads "0100007F:13C4". An address is printed as 32-bit words in
-// the machine's byte order, each from its number.
+// parseHexAddrPort parses "0100007F:13C4". The address is in 32-bit words, each in the machine's
+// byte order.
 func parseHexAddrPort(s string) (netip.AddrPort, error) {
 	addr, port, _ := strings.Cut(s, ":")
 	b, err := hex.DecodeString(addr)

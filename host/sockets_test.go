@@ -13,7 +13,7 @@ import (
 
 const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
-// hexAddrPort writes an address as the kernel does.
+// hexAddrPort formats an address as the kernel does.
 func hexAddrPort(ap netip.AddrPort) string {
 	b := ap.Addr().AsSlice()
 	for i := 0; i < len(b); i += 4 {
@@ -22,7 +22,7 @@ func hexAddrPort(ap netip.AddrPort) string {
 	return fmt.Sprintf("%s:%04X", strings.ToUpper(hex.EncodeToString(b)), ap.Port())
 }
 
-// socketLine is a line of a table.
+// socketLine formats a line of a table.
 func socketLine(n int, local netip.AddrPort, state string, inode uint64) string {
 	return fmt.Sprintf("%4d: %s 00000000:0000 %s 00000000:00000000 00:00000000 00000000     0        0 %d 2 0000000000000000 0\n",
 		n, hexAddrPort(local), state, inode)
@@ -58,8 +58,8 @@ func TestParseSockets(t *testing.T) {
 	}
 }
 
-// FuzzSockets holds that what was read is written in the table: each socket's line,
-// written anew, has its address, state and inode in common with one line.
+// FuzzSockets: each parsed socket, formatted again, has the address, state and inode of a line of
+// the table.
 func FuzzSockets(f *testing.F) {
 	f.Add(heading + socketLine(0, netip.MustParseAddrPort("10.0.0.1:5060"), "0A", 7) + socketLine(1, netip.MustParseAddrPort("[::1]:22"), "0A", 8))
 	f.Add("\n: 0:0 0 0A 1 2 3 4 5 6\n")
@@ -105,19 +105,19 @@ func TestListenersOf(t *testing.T) {
 	}
 	got := listenersOf([]boundSocket{
 		in("udp", "0.0.0.0:5060", "asterisk", 1),
-		in("udp", "0.0.0.0:51145", "asterisk", 2), // a resolver's
+		in("udp", "0.0.0.0:51145", "asterisk", 2), // a resolver's query
 		in("udp", "[::]:38800", "asterisk", 3),
 		in("udp", "0.0.0.0:41641", "tailscaled", 4), // both families: asked for
 		in("udp", "[::]:41641", "tailscaled", 5),
-		in("udp", "0.0.0.0:41642", "one", 6), // by two programs: chance
+		in("udp", "0.0.0.0:41642", "one", 6), // two programs: chance
 		in("udp", "[::]:41642", "two", 7),
 		{socket{at("0.0.0.0:51820"), 20}, "udp", "", true}, // WireGuard's
-		in("udp", "0.0.0.0:51821", "", 8),                  // of a process that may not be looked at
-		in("tcp", "0.0.0.0:40000", "sshd", 9),              // who listens is a listener
+		in("udp", "0.0.0.0:51821", "", 8),                  // of a process that this one may not look into
+		in("tcp", "0.0.0.0:40000", "sshd", 9),              // TCP always listens
 		in("tcp", "127.0.0.1:5038", "asterisk", 10),
 		in("tcp", "[::1]:25", "exim4", 11),
 		in("tcp", "0.0.0.0:80", "nginx", 12),
-		in("tcp", "0.0.0.0:80", "nginx", 13), // a worker with the same port
+		in("tcp", "0.0.0.0:80", "nginx", 13), // a worker on the same port
 		in("tcp", "192.0.2.1:80", "other", 14),
 	}, 32768, 60999)
 	var lines []string

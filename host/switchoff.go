@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// switchOff is the command that ends another firewall, now and at the next boot, by its
-// name as packages firewall, nft and advise have it.
+// switchOff has the command that stops another firewall now and at the next boot. The keys are the
+// names that packages firewall, nft and advise use.
 var switchOff = map[string]string{
 	"ufw":                "ufw disable",
 	"firewalld":          "systemctl disable --now firewalld",
@@ -14,8 +14,8 @@ var switchOff = map[string]string{
 	"csf":                "csf -x",
 }
 
-// SwitchOffRemedy says how other firewalls are switched off. The service of nftables is not
-// stopped for one of its tables: that would flush the rules of everybody.
+// SwitchOffRemedy says how to switch other firewalls off. It does not stop the nftables service
+// because of one table: that would flush everybody's rules.
 func SwitchOffRemedy(owners []string) string {
 	var all []string
 	for _, name := range owners {
@@ -30,9 +30,9 @@ func SwitchOffRemedy(owners []string) string {
 	return "switch off " + strings.Join(owners, " and ") + ": " + strings.Join(all, " and ")
 }
 
-// TakeOutRemedy is the command that takes out a table of nftables, such as "inet filter",
-// or a chain, such as "ip filter input". A chain that iptables made is never deleted: it
-// holds the rules of everybody, voipbl's drop among them.
+// TakeOutRemedy returns the command that removes a table of nftables, such as "inet filter", or a
+// chain, such as "ip filter input". A chain that iptables created is never deleted: it holds
+// everybody's rules, including voipbl's drop rule.
 func TakeOutRemedy(what string) string {
 	switch table, chain := cutChain(what); {
 	case chain == "":
@@ -43,7 +43,7 @@ func TakeOutRemedy(what string) string {
 	return fmt.Sprintf("\"nft delete chain %s\"", what)
 }
 
-// cutChain parts "ip filter input" into table and chain, if it has a chain.
+// cutChain splits "ip filter input" into table and chain, if it has a chain.
 func cutChain(what string) (table, chain string) {
 	fields := strings.Fields(what)
 	if len(fields) < 3 {

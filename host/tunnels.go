@@ -12,39 +12,39 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Tunnel is a device, or IPsec, whose packets come to this host within other packets.
+// Tunnel is a device, or IPsec, that brings packets to this host inside other packets.
 type Tunnel struct {
 	Interface string       `json:"interface,omitempty"` // empty for IPsec without a device
-	Kind      string       `json:"kind"`                // as the kernel calls it: wireguard, tun, gre …; or ipsec
-	Addrs     []netip.Addr `json:"addrs"`               // of this host, inside
+	Kind      string       `json:"kind"`                // the kernel's name: wireguard, tun, gre …; or ipsec
+	Addrs     []netip.Addr `json:"addrs"`               // this host's addresses inside the tunnel
 
-	// From are the networks behind it. Only IPsec without a device tells them.
+	// From are the networks behind the tunnel. They are known only for IPsec without a device.
 	From []netip.Prefix `json:"from,omitempty"`
 
-	// Outer is what carries it, as far as the kernel knows: a UDP port, or a protocol
-	// without ports. Program carries it otherwise: it holds the device.
+	// Outer is what carries the tunnel, if the kernel knows that: a UDP port, or a protocol without
+	// ports. Otherwise Program, which holds the device, carries it.
 	Outer   []Port `json:"outer,omitempty"`
 	Program string `json:"program,omitempty"`
 
 	index int
 }
 
-// carriers are the protocols without ports that carry a kind of device, in the words
-// of a service's proto.
+// carriers are the protocols without ports that carry a kind of device, in the words of "proto" in
+// a service.
 var carriers = map[string]string{
 	"gre": "gre", "gretap": "gre", "erspan": "gre", "ip6gre": "gre", "ip6gretap": "gre", "ip6erspan": "gre",
 	"ipip": "ipip", "sit": "6in4", "ip6tnl": "6in4",
 	"vti": "esp", "vti6": "esp", "xfrm": "esp",
 }
 
-// programKinds are the devices that a program fills. A ppp device is also what a
-// dial-up line is: it is a tunnel if something that makes one listens; see Ways.Outer.
+// programKinds are devices that a program drives. A ppp device may also be a dial-up line; it
+// counts as a tunnel if a program listens that makes such tunnels: see Ways.Outer.
 var programKinds = []string{"tun", "ppp"}
 
-// kindOfType is the kind of a device that does not tell it, by its type.
+// kindOfType gives the kind of a device that does not report one, by its type.
 var kindOfType = map[string]string{"ppp": "ppp", "gre": "gre", "ip6gre": "ip6gre", "ipip": "ipip", "sit": "sit", "tunnel6": "ip6tnl"}
 
-// findTunnels lists the devices that are up, and IPsec.
+// findTunnels lists the tunnel devices that are up, and IPsec.
 func findTunnels(l *probe.Look) []Tunnel {
 	links, err := netdump.Steady(netlink.LinkList)
 	l.Unknown("the tunnels of this host", err, "ip -d link")
@@ -68,8 +68,8 @@ func findTunnels(l *probe.Look) []Tunnel {
 	return append(all, findIPsec(l)...)
 }
 
-// newTunnel makes a tunnel of a device that is one. A program's device without an
-// address belongs to a virtual machine, or carries no session.
+// newTunnel describes a device that is a tunnel. A program's device without an address is skipped:
+// it belongs to a virtual machine, or carries no session.
 func newTunnel(link netlink.Link, addrs []netlink.Addr) (Tunnel, bool) {
 	a := link.Attrs()
 	kind := cmp.Or(link.Type(), kindOfType[a.EncapType])
@@ -97,11 +97,11 @@ func newTunnel(link netlink.Link, addrs []netlink.Addr) (Tunnel, bool) {
 	return t, true
 }
 
-// findIPsec are the policies by which packets have to come in by IPsec.
+// findIPsec returns the IPsec policies for incoming packets.
 func findIPsec(l *probe.Look) []Tunnel {
 	policies, err := netdump.Steady(func() ([]netlink.XfrmPolicy, error) { return netlink.XfrmPolicyList(netlink.FAMILY_ALL) })
 	if err != nil {
-		return nil // a kernel without IPsec, or no right to ask: its daemon is seen all the same
+		return nil // a kernel without IPsec, or no permission; the IPsec daemon is found anyway
 	}
 	var all []Tunnel
 	for _, p := range policies {
@@ -124,10 +124,10 @@ func prefixOfNet(n *net.IPNet) (netip.Prefix, bool) {
 	addr, ok := netip.AddrFromSlice(n.IP)
 	bits, _ := n.Mask.Size()
 	p := netip.PrefixFrom(addr.Unmap(), bits)
-	return p, ok && p.IsValid() && bits > 0 // all: it cannot be told who comes by it
+	return p, ok && p.IsValid() && bits > 0 // a policy for all addresses does not say who comes in by it
 }
 
-// routeTo is the index of the device by which this host answers an address.
+// routeTo returns the index of the device through which this host sends to an address.
 func routeTo(addr netip.Addr) (int, error) {
 	routes, err := netlink.RouteGet(addr.Unmap().WithZone("").AsSlice())
 	if err != nil || len(routes) == 0 {

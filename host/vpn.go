@@ -8,8 +8,7 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// vpnPrograms are programs of virtual private networks, by the name of the process
-// (15 bytes), and what they make.
+// vpnPrograms maps VPN programs, by their process names (15 bytes), to the VPN that they make.
 var vpnPrograms = map[string]string{
 	"openvpn": "openvpn",
 	"charon":  "ipsec", "charon-systemd": "ipsec", "pluto": "ipsec", "iked": "ipsec", "racoon": "ipsec",
@@ -20,7 +19,7 @@ var vpnPrograms = map[string]string{
 	"tailscaled": "tailscale", "zerotier-one": "zerotier", "netbird": "netbird",
 }
 
-// vpnPorts are their ports, for listeners whose program may not be looked at.
+// vpnPorts are the ports of VPNs, for listeners whose program is hidden from this process.
 var vpnPorts = map[Port]string{
 	{"udp", 51820}: "wireguard",
 	{"udp", 1194}:  "openvpn", {"tcp", 1194}: "openvpn",
@@ -29,14 +28,14 @@ var vpnPorts = map[Port]string{
 	{"udp", 41641}: "tailscale", {"udp", 9993}: "zerotier",
 }
 
-// dials are the networks whose programs begin every connection themselves, or find
-// another way if they are not reached.
+// dials are VPNs whose programs open every connection themselves, or find another way if others
+// cannot reach them.
 var dials = []string{"tailscale", "zerotier", "netbird"}
 
-// Dials reports whether a VPN works without anybody from outside reaching this host.
+// Dials reports whether a VPN works without incoming connections.
 func Dials(vpn string) bool { return slices.Contains(dials, vpn) }
 
-// vpnOf tells which VPN a listener is for, or nothing.
+// vpnOf returns the VPN that a listener is for, or "".
 func vpnOf(l Listener, tunnels []Tunnel) string {
 	port := Port{l.Proto, l.Port}
 	for _, t := range tunnels {
@@ -44,7 +43,7 @@ func vpnOf(l Listener, tunnels []Tunnel) string {
 			return t.Kind
 		}
 		if l.Program != "" && t.Program == l.Program && vpnPrograms[l.Program] == "" {
-			return l.Program // it fills a device: a VPN that we do not know
+			return l.Program // it drives a device, so it is a VPN of an unknown kind
 		}
 	}
 	if l.Program == "" {
@@ -53,8 +52,8 @@ func vpnOf(l Listener, tunnels []Tunnel) string {
 	return vpnPrograms[l.Program]
 }
 
-// withProtocols adds what comes in by a protocol without ports: that of each tunnel
-// that the kernel unpacks, and ESP beside IKE.
+// withProtocols adds listeners for protocols without ports: one for each tunnel that the kernel
+// decapsulates, and ESP where IKE listens.
 func withProtocols(all []Listener, tunnels []Tunnel) []Listener {
 	add := func(l Listener) {
 		same := func(o Listener) bool { return o.Proto == l.Proto && o.VPN == l.VPN }
@@ -75,18 +74,18 @@ func withProtocols(all []Listener, tunnels []Tunnel) []Listener {
 	return all
 }
 
-// Ways are the ways into a host: who listens, and the tunnels that packets come out of.
+// Ways are the ways into a host: listeners, and tunnels.
 type Ways struct {
 	Listeners []Listener
 	Tunnels   []Tunnel
 }
 
-// LookWays finds the ways into this host by a look of its own, which is quick.
+// LookWays finds the ways into this host by a quick look of its own.
 func LookWays() Ways {
 	return FindWays(probe.New(context.Background(), "/"))
 }
 
-// FindWays finds the ways into this host, within a look.
+// FindWays finds the ways into this host as part of a look.
 func FindWays(l *probe.Look) Ways {
 	tunnels := findTunnels(l)
 	all, holders := findListeners(l, tunnels)
@@ -99,17 +98,17 @@ func FindWays(l *probe.Look) Ways {
 	return Ways{withProtocols(all, tunnels), tunnels}
 }
 
-// Through is the tunnel that a connection from a client comes in by, to an address of
-// this host if that is known.
+// Through returns the tunnel through which a client's connection comes in. server is the address of
+// this host that it goes to, if that is known.
 func (w Ways) Through(client, server netip.Addr) (Tunnel, bool) {
 	index := 0
 	if len(w.Tunnels) > 0 {
-		index, _ = routeTo(client) // without a route nothing of it comes out of a tunnel
+		index, _ = routeTo(client) // without a route, none of its packets come out of a tunnel device
 	}
 	return w.through(client, server, index)
 }
 
-// through is given the device that leads to the client.
+// through is Through with the index of the device that leads to the client.
 func (w Ways) through(client, server netip.Addr, index int) (Tunnel, bool) {
 	for _, t := range w.Tunnels {
 		inside := slices.ContainsFunc(t.From, func(p netip.Prefix) bool { return p.Contains(client) })
@@ -124,8 +123,8 @@ func (w Ways) through(client, server netip.Addr, index int) (Tunnel, bool) {
 	return Tunnel{}, false
 }
 
-// Outer are the listeners that a tunnel comes in by. There is none if this host begins
-// its connections itself.
+// Outer returns the listeners that a tunnel's packets come in by. There are none if this host opens
+// the connections itself.
 func (w Ways) Outer(t Tunnel) []Listener {
 	return slices.DeleteFunc(slices.Clone(w.Listeners), func(l Listener) bool {
 		switch {
@@ -140,18 +139,18 @@ func (w Ways) Outer(t Tunnel) []Listener {
 		case t.Program != "":
 			return l.Program != t.Program
 		}
-		return t.Kind != "tun" || !fillsTun(l.VPN) // of a program that may not be looked at: all that may carry it
+		return t.Kind != "tun" || !fillsTun(l.VPN) // the program is hidden from this process: all listeners that may carry the tunnel
 	})
 }
 
-// Mystery reports whether a program fills a tunnel and it cannot be told which, nor where
-// it listens: whoever may not look into other processes, as our own service, cannot tell
-// whether this host begins its connections.
+// Mystery reports whether a program drives a tunnel, but it is unknown which program and where it
+// listens. A process that may not look into others, such as voipbl's own service, then cannot tell
+// whether this host opens the connections itself.
 func (w Ways) Mystery(t Tunnel) bool {
 	return t.Kind == "tun" && t.Program == "" && len(w.Outer(t)) == 0
 }
 
-// fillsTun reports whether a VPN is made by a program that fills a tun device.
+// fillsTun reports whether the program of a VPN drives a tun device.
 func fillsTun(vpn string) bool {
 	return carriers[vpn] == "" && !slices.Contains([]string{"ipsec", "l2tp", "pptp", "ppp", "vxlan"}, vpn)
 }

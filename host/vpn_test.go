@@ -15,8 +15,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestVPNOf tells VPNs by the program, by the device that it fills, by the kernel's own
-// ports, and by the port alone where the program may not be looked at.
+// TestVPNOf: a VPN is recognised by its program, by the device that the program drives, by the
+// kernel's own ports, and by the port alone if the program is hidden.
 func TestVPNOf(t *testing.T) {
 	tunnels := []Tunnel{
 		{Interface: "wg0", Kind: "wireguard", Outer: []Port{{"udp", 33333}}},
@@ -44,7 +44,7 @@ func TestVPNOf(t *testing.T) {
 	}
 }
 
-// TestParseWireguard reads the port of a device's answer (uapi linux/wireguard.h).
+// TestParseWireguard reads the port from the kernel's answer (uapi linux/wireguard.h).
 func TestParseWireguard(t *testing.T) {
 	attr := func(typ uint16, value ...byte) []byte {
 		b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
@@ -60,7 +60,7 @@ func TestParseWireguard(t *testing.T) {
 		fails  bool
 	}{
 		{slices.Concat(head, name, port), 51820, false},
-		{slices.Concat(head, name), 0, false}, // more of its peers
+		{slices.Concat(head, name), 0, false}, // more peers follow
 		{head, 0, false},
 		{nil, 0, true},
 		{slices.Concat(head, []byte{200, 0, 6, 0}), 0, true},
@@ -71,8 +71,8 @@ func TestParseWireguard(t *testing.T) {
 	}
 }
 
-// TestLookWays finds devices of the kernel, and IPsec. A device that is down, or that
-// belongs to a virtual machine, is none.
+// TestLookWays finds devices of the kernel, and IPsec. It skips devices that are down or belong to
+// a virtual machine.
 func TestLookWays(t *testing.T) {
 	testns.Enter(t)
 	for _, args := range []string{
@@ -123,7 +123,7 @@ func TestMystery(t *testing.T) {
 	}{
 		{Tunnel{Kind: "tun"}, nil, true},
 		{Tunnel{Kind: "tun"}, []Listener{openVPN}, false},
-		{Tunnel{Kind: "tun", Program: "vpnc"}, nil, false}, // this host begins its connections
+		{Tunnel{Kind: "tun", Program: "vpnc"}, nil, false}, // this host opens the connections
 		{Tunnel{Kind: "ppp"}, nil, false},                  // a dial-up line
 		{Tunnel{Kind: "gre", Outer: []Port{{"gre", 0}}}, nil, false},
 	} {

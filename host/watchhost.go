@@ -9,26 +9,25 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Watch tells on the channel that addresses or routes of this host have
-// changed: then other addresses are to be protected, and servers may be reached
-// that could not be. The kernel tells a lot of little, so it is told at most every
-// WatchPause.
+// Watch sends on the channel when addresses or routes of this host have changed: then other
+// addresses must be exempt, and servers may have come into reach. The kernel reports many small
+// changes, so it sends at most once every WatchPause.
 func Watch(ctx context.Context) <-chan struct{} {
 	news := make(chan struct{}, 1)
 	go func() {
 		defer close(news)
 		for ctx.Err() == nil {
 			listenHost(ctx, news)
-			WaitFor(ctx, WatchPause) // it has ended: too much news at once
+			WaitFor(ctx, WatchPause) // it has ended: too many messages at once
 		}
 	}()
 	return news
 }
 
-// WatchPause is how often at most [Watch] tells that something has changed.
+// WatchPause is the shortest time between two messages of [Watch].
 const WatchPause = 2 * time.Second
 
-// listenHost listens until it ends.
+// listenHost forwards the kernel's messages until its subscription ends.
 func listenHost(ctx context.Context, news chan<- struct{}) {
 	done := make(chan struct{})
 	defer close(done)
@@ -61,7 +60,7 @@ func listenHost(ctx context.Context, news chan<- struct{}) {
 	}
 }
 
-// drain lets whoever sends on the channel come to its end.
+// drain reads the channel until its sender closes it.
 func drain[T any](c <-chan T) {
 	go func() {
 		for range c {
@@ -69,7 +68,7 @@ func drain[T any](c <-chan T) {
 	}()
 }
 
-// WaitFor waits, but not beyond the end of ctx.
+// WaitFor waits for d, or until ctx ends.
 func WaitFor(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -79,8 +78,8 @@ func WaitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Addresses names what protection depends on of the host: its own addresses,
-// gateways and resolvers.
+// Addresses returns the addresses that exemptions depend on, as text: this host's own, its gateways
+// and its resolvers.
 func Addresses() string {
 	own, _ := OwnAddresses()
 	gws, _ := Gateways()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wireguardPort asks the kernel for the UDP port of a WireGuard device (uapi
-// linux/wireguard.h): no process has its socket open, and the port may be any.
+// wireguardPort asks the kernel for the UDP port of a WireGuard device (uapi linux/wireguard.h). No
+// process has its socket open, and the port may be any.
 func wireguardPort(device string) (uint16, error) {
 	family, err := netlink.GenlFamilyGet(unix.WG_GENL_NAME)
 	if err != nil {
@@ -35,8 +35,8 @@ func wireguardPort(device string) (uint16, error) {
 // genlHeader is the length of struct genlmsghdr.
 const genlHeader = 4
 
-// parseWireguard finds the port in an answer. A device with many peers has several
-// answers, of which the first tells it.
+// parseWireguard finds the port in an answer. For a device with many peers the kernel sends several
+// answers, and the first one has the port.
 func parseWireguard(answer []byte) (uint16, error) {
 	if len(answer) < genlHeader {
 		return 0, errors.New("wireguard: an answer that is too short")

@@ -10,11 +10,11 @@ import (
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
-// recentParameters is where the module tells its parameters.
+// recentParameters is the folder of the module's parameters.
 const recentParameters = "/sys/module/xt_recent/parameters"
 
-// FindXTRecent looks at the kernel's memory of sources, or nothing if the module is
-// not loaded.
+// FindXTRecent reads the state of the kernel module xt_recent. It returns nil if the module is not
+// loaded.
 func FindXTRecent(l *probe.Look) *XTRecent {
 	if _, err := os.Stat(recentParameters); err != nil {
 		return nil
@@ -38,18 +38,19 @@ func FindXTRecent(l *probe.Look) *XTRecent {
 			l.Unknown("xt_recent's list "+e.Name(), err, "see whether "+recentLists+" can be read")
 			continue
 		}
-		x.Lists[e.Name()] = strings.Count(text, "\n") // an address each
+		x.Lists[e.Name()] = strings.Count(text, "\n") // one address per line
 	}
 	return x
 }
 
-// XTRecent is the kernel's memory of sources, for the limits of the base rules.
+// XTRecent is the state of the kernel module xt_recent, which remembers sources for the limits of
+// the base rules.
 type XTRecent struct {
 	// MaxAddrs is how many addresses one list remembers (ip_list_tot).
 	MaxAddrs int `json:"max_addrs"`
-	// MaxPackets is how many packets of one address (ip_pkt_list_tot); 0, the
-	// default, is as many as the rules ask for (net/netfilter/xt_recent.c).
+	// MaxPackets is how many packets of one address are remembered (ip_pkt_list_tot). 0, the
+	// default, means as many as the rules ask for (net/netfilter/xt_recent.c).
 	MaxPackets int `json:"max_packets"`
-	// Lists has how many addresses each list has now, by name.
+	// Lists is the number of addresses in each list now, by name.
 	Lists map[string]int `json:"lists"`
 }
