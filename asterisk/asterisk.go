@@ -12,10 +12,10 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// astFolder is where Asterisk's configuration is (ASTETCDIR).
+// astFolder is the folder of Asterisk's configuration (ASTETCDIR).
 const astFolder = "/etc/asterisk"
 
-// Look reads what Asterisk's configuration says, or nothing if it has none.
+// Look reads Asterisk's configuration. It returns nil if there is none.
 func Look(l *probe.Look) *Facts {
 	if !l.Exists(astFolder) {
 		return nil
@@ -44,7 +44,7 @@ func Look(l *probe.Look) *Facts {
 		a.SIP = append(a.SIP, ports...)
 		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
 	}
-	if oldSIP && l.Exists(astFolder+"/sip.conf") { // without it the module does not load
+	if oldSIP && l.Exists(astFolder+"/sip.conf") { // without this file the module does not load
 		ports, errs := sipPorts(sip)
 		a.SIP = append(a.SIP, ports...)
 		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
@@ -57,12 +57,13 @@ func Look(l *probe.Look) *Facts {
 	return a
 }
 
-// astTrue is what Asterisk takes for yes (ast_true).
+// astTrue reports whether Asterisk reads s as yes (ast_true).
 func astTrue(s string) bool {
 	return slices.Contains([]string{"yes", "true", "y", "t", "1", "on"}, strings.ToLower(s))
 }
 
-// lookForDatabase tells that Asterisk has objects in a database: we read files.
+// lookForDatabase notes that Asterisk keeps objects in a database, which this package does not
+// read.
 func (r *astReader) lookForDatabase() {
 	for _, name := range []string{"sorcery.conf", "extconfig.conf"} {
 		for _, s := range r.astConfig(name).sections {
@@ -77,8 +78,8 @@ func (r *astReader) lookForDatabase() {
 	}
 }
 
-// inDatabase reports whether a line puts endpoints, registrations or peers into
-// a database (sorcery.conf and extconfig.conf of Asterisk's samples).
+// inDatabase reports whether a line puts endpoints, registrations or peers into a database
+// (Asterisk's samples of sorcery.conf and extconfig.conf).
 func inDatabase(v astVar) bool {
 	name, _, _ := strings.Cut(v.name, "/")
 	switch strings.ToLower(name) {
@@ -90,16 +91,15 @@ func inDatabase(v astVar) bool {
 	return false
 }
 
-// The range that Asterisk takes RTP ports from if rtp.conf says nothing, and the
-// bounds for what it says (res/res_rtp_asterisk.c: DEFAULT_RTP_START,
-// DEFAULT_RTP_END, MINIMUM_RTP_PORT, MAXIMUM_RTP_PORT). The sample file, which
-// packages install, has 10000 to 20000.
+// These are the range of RTP ports without a setting in rtp.conf, and the limits for a setting
+// (res/res_rtp_asterisk.c: DEFAULT_RTP_START, DEFAULT_RTP_END, MINIMUM_RTP_PORT, MAXIMUM_RTP_PORT).
+// The sample file, which packages install, sets 10000 to 20000.
 const (
 	rtpStart, rtpEnd     = 5000, 31000
 	rtpLowest, rtpUtmost = 1024, 65535
 )
 
-// rtpPorts reads rtp.conf.
+// rtpPorts returns the range of RTP ports.
 func rtpPorts(c *astConfig) [2]uint16 {
 	general := c.section("general")
 	port := func(name string, otherwise int) int {
@@ -117,29 +117,29 @@ func rtpPorts(c *astConfig) [2]uint16 {
 	return [2]uint16{uint16(first), uint16(last)}
 }
 
-// atoi is C's: the digits in front, 0 if there are none.
+// atoi works as in C: it reads the leading digits, and returns 0 if there are none.
 func atoi(s string) int {
 	end := 0
 	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
 		end++
 	}
-	n, _ := strconv.Atoi(s[:end]) // an error is about its size, and n the largest then
+	n, _ := strconv.Atoi(s[:end]) // an error means too large; n is the maximum then
 	return n
 }
 
-// Facts are what Asterisk's configuration says, below /etc/asterisk, and from where phones are
-// registered.
+// Facts are what Asterisk's configuration below /etc/asterisk says, and the addresses from which
+// phones are registered.
 type Facts struct {
 	SIP      []host.Port  `json:"sip"`      // where it listens for SIP, without duplicates
 	RTP      [2]uint16    `json:"rtp"`      // first and last port, as in rtp.conf
 	Logs     []Log        `json:"logs"`     // the files that logger.conf names
 	Trunks   []string     `json:"trunks"`   // providers: hosts, addresses and networks
-	Contacts []netip.Addr `json:"contacts"` // from where phones are registered now
+	Contacts []netip.Addr `json:"contacts"` // addresses from which phones are registered now
 
-	IAX2       *IAX2            `json:"iax2,omitempty"`       // if it speaks that
-	WebSockets []host.WebSocket `json:"websockets,omitempty"` // of its web server, if SIP comes in by it
+	IAX2       *IAX2            `json:"iax2,omitempty"`       // nil if it does not speak IAX2
+	WebSockets []host.WebSocket `json:"websockets,omitempty"` // ports of its web server, if SIP comes in by them
 
 	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
-	LogsFile string          `json:"logs_file,omitempty"` // where a line of [logfiles] belongs, if not into logger.conf
-	Skipped  []string        `json:"skipped,omitempty"`   // lines of its configuration that it warns of and leaves out
+	LogsFile string          `json:"logs_file,omitempty"` // the file for lines of [logfiles], if not logger.conf
+	Skipped  []string        `json:"skipped,omitempty"`   // lines that Asterisk warns about and ignores
 }

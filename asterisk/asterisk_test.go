@@ -36,7 +36,7 @@ func TestSIPPorts(t *testing.T) {
 		want    []host.Port
 		problem string
 	}{
-		// What Asterisk 16 listened on.
+		// These are the ports that Asterisk 16 listened on.
 		{"bindport=5160", []host.Port{{Proto: "udp", Port: 5160}}, ""},
 		{"bindaddr=0.0.0.0:5161\nbindport=5160\ntcpenable=yes", []host.Port{{Proto: "udp", Port: 5160}, {Proto: "tcp", Port: 5160}}, ""},
 		{"udpbindaddr=10.77.0.1:5161\ntcpenable=yes", []host.Port{{Proto: "udp", Port: 5161}, {Proto: "tcp", Port: 5161}}, ""},
@@ -81,9 +81,8 @@ func TestLoadsModule(t *testing.T) {
 	}
 }
 
-// TestContacts reads what Asterisk 22 printed for two phones: the first had a
-// private address in its Via and Contact, once with "rewrite_contact" and once
-// without.
+// TestContacts reads what Asterisk 22 printed for two phones. The first had a private address in
+// Via and Contact: once with "rewrite_contact" and once without.
 func TestContacts(t *testing.T) {
 	text, err := os.ReadFile("testdata/contacts.txt")
 	if err != nil {

@@ -2,16 +2,16 @@ package asterisk
 
 import "strings"
 
-// comments takes comments out of lines: what follows a ";" without a backslash
-// in front, and everything between ";--" and "--;", which may be nested and take
-// several lines. ";---" begins an ordinary one (main/config.c).
+// comments strips comments from lines: everything after a ";" without a backslash before it, and
+// everything between ";--" and "--;", which may nest and span lines. ";---" starts an ordinary
+// comment (main/config.c).
 type comments struct {
 	depth int
-	begun int // in which line the outermost one has begun, from 1
+	begun int // line where the outermost open comment began, from 1
 	lines int
 }
 
-// since is the line in which the comment that is open began.
+// since returns the line where the open comment began, or otherwise if none is open.
 func (c *comments) since(otherwise int) int {
 	if c.depth == 0 {
 		return otherwise
@@ -19,7 +19,7 @@ func (c *comments) since(otherwise int) int {
 	return c.begun
 }
 
-// strip returns what of a line is no comment.
+// strip returns a line without its comments.
 func (c *comments) strip(line string) string {
 	c.lines++
 	if c.depth == 0 && !strings.Contains(line, ";") {

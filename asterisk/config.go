@@ -8,48 +8,47 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// astConfig is a configuration file of Asterisk's with what it includes, as
-// Asterisk itself reads it (main/config.c).
+// astConfig is a configuration file of Asterisk and all that it includes, read as Asterisk reads it
+// (main/config.c).
 type astConfig struct {
 	sections []*astSection // in the order of the files, templates among them
-	problems []astProblem  // lines and files that were left out
+	problems []astProblem  // lines and files that were skipped
 	includes []astInclude
 }
 
-// astInclude is a file that is included, by the name that stands there.
+// astInclude is an included file, by the name in the include.
 type astInclude struct{ section, name string }
 
-// astSection is a "[name]" and the variables below it, those that it has inherited
-// first. Several may have the same name.
+// astSection is a "[name]" and its variables, inherited ones first. Several sections may have the
+// same name.
 type astSection struct {
 	name     string
-	template bool // only there to be inherited from
+	template bool // for others to inherit from only
 	vars     []astVar
 }
 
 type astVar struct{ name, value string }
 
-// Bounds for what one configuration may become; a few templates that inherit each
-// other twice would fill any memory. FreePBX writes about 60 variables for an
-// extension, in three sections.
+// Limits for one configuration: a few templates that inherit one another twice would fill any
+// memory. FreePBX writes about 60 variables for an extension, in three sections.
 const (
 	maxIncludeDepth = 10   // MAX_INCLUDE_LEVEL of main/config.c
 	maxAstFiles     = 1000 // FreePBX has about 10 for one
 	maxAstBytes     = 64 << 20
 	maxAstVars      = 500_000
-	maxAstValue     = 64 << 10 // Asterisk's lines end at 8 KiB, "+=" goes on
-	maxAstProblems  = 20       // the rest is more of the same
+	maxAstValue     = 64 << 10 // Asterisk's lines end at 8 KiB, but "+=" continues them
+	maxAstProblems  = 20       // more would only repeat the same
 )
 
-// source is a file that a name or pattern stands for.
+// source is a file that matches a name or pattern.
 type source struct{ name, text string }
 
-// opener finds the files of an include; it is an error if there is none.
+// opener finds the files of an include. It returns an error if there are none.
 type opener func(pattern string) ([]source, error)
 
-// parseAsterisk reads a configuration. It never fails: a line that Asterisk would
-// refuse the whole file for is among the problems, and the others count. exec is that
-// Asterisk runs what stands behind "#exec".
+// parseAsterisk reads a configuration. It never fails: a line for which Asterisk would refuse the
+// whole file goes into problems, and the other lines still count. exec says that Asterisk runs
+// "#exec" lines.
 func parseAsterisk(main source, open opener, exec bool) *astConfig {
 	p := astParser{open: open, exec: exec}
 	p.file(main, nil, 1)
@@ -60,17 +59,17 @@ type astParser struct {
 	config             astConfig
 	open               opener
 	exec               bool
-	reading            []string // the files that are being read, each included by the one before
+	reading            []string // files being read, each included by the one before
 	files, bytes, vars int
 }
 
-// skip notes a line that Asterisk warns of and leaves out.
+// skip notes a line that Asterisk warns about and ignores.
 func (p *astParser) skip(file string, line int, format string, args ...any) {
 	p.problem(lineSkipped, file, line, format, args...)
 }
 
-// refuse notes a line that Asterisk ends the file with: a main file counts for nothing
-// then, and of an included one what stands before.
+// refuse notes a line at which Asterisk stops reading the file. It then ignores the whole
+// configuration if that is the main file; of an included file it keeps the lines before.
 func (p *astParser) refuse(file string, line int, format string, args ...any) {
 	effect := fileRefused
 	if len(p.reading) > 1 {
@@ -79,7 +78,7 @@ func (p *astParser) refuse(file string, line int, format string, args ...any) {
 	p.problem(effect, file, line, format, args...)
 }
 
-// unread notes what Asterisk may well understand, and we do not look at.
+// unread notes a line that Asterisk may understand, but this parser does not.
 func (p *astParser) unread(file string, line int, format string, args ...any) {
 	p.problem(notRead, file, line, format, args...)
 }
@@ -90,7 +89,7 @@ func (p *astParser) problem(effect astEffect, file string, line int, format stri
 	}
 }
 
-// file reads one file, which begins in the section that it is included from.
+// file reads one file, starting in the section from which it is included.
 func (p *astParser) file(s source, section *astSection, depth int) {
 	p.files++
 	p.bytes += len(s.text)
@@ -106,7 +105,7 @@ func (p *astParser) file(s source, section *astSection, depth int) {
 		case text[0] == '[':
 			if next, err := p.header(text); err != nil {
 				p.refuse(s.name, n, "%w", err)
-				// Its variables are not those of the section before.
+				// Variables below it do not belong to the section before.
 				section = &astSection{template: true}
 			} else {
 				section = next
@@ -122,10 +121,10 @@ func (p *astParser) file(s source, section *astSection, depth int) {
 	}
 }
 
-// isSpace is what Asterisk strips: everything up to the space (ast_strip).
+// isSpace reports whether Asterisk strips r: everything up to the space (ast_strip).
 func isSpace(r rune) bool { return r <= ' ' }
 
-// header reads "[name]", "[name](!)", "[name](+)", "[name](template,...)".
+// header parses "[name]", "[name](!)", "[name](+)", "[name](template,...)".
 func (p *astParser) header(text string) (*astSection, error) {
 	name, rest, ok := strings.Cut(text[1:], "]")
 	if !ok {
@@ -168,9 +167,9 @@ func (p *astParser) header(text string) (*astSection, error) {
 	return s, nil
 }
 
-// find is the first section of a name. A filter such as "type=endpoint" or
-// "TEMPLATES=include" chooses among them, several conditions joined by "&"; no
-// template is found without the latter (does_category_match).
+// find returns the first section of a name. A filter such as "type=endpoint" or "TEMPLATES=include"
+// selects among them; "&" joins conditions. Templates are found only with "TEMPLATES="
+// (does_category_match).
 func (p *astParser) find(name, filter string) *astSection {
 	templates := false
 	var conditions []astVar
@@ -199,8 +198,8 @@ next:
 	return nil
 }
 
-// directive reads "#include FILE" and "#tryinclude FILE", both with patterns.
-// "#exec" runs a program: we do not.
+// directive handles "#include FILE" and "#tryinclude FILE", which may be patterns. It does not run
+// "#exec".
 func (p *astParser) directive(s source, n int, text string, section *astSection, depth int) {
 	i := strings.IndexFunc(text, isSpace)
 	if i < 0 {
@@ -248,7 +247,7 @@ func (p *astParser) directive(s source, n int, text string, section *astSection,
 	}
 }
 
-// unquote takes off the quotes or angle brackets of an include.
+// unquote removes the quotes or angle brackets of an include.
 func unquote(s string) string {
 	if len(s) >= 2 && (s[0] == '"' && s[len(s)-1] == '"' || s[0] == '<' && s[len(s)-1] == '>') {
 		return s[1 : len(s)-1]
@@ -256,8 +255,8 @@ func unquote(s string) string {
 	return s
 }
 
-// variable reads "name = value", "name => value" and "name += more". A backslash
-// in front lets a name begin with "[" or "#".
+// variable parses "name = value", "name => value" and "name += more". A backslash in front lets a
+// name begin with "[" or "#".
 func (p *astParser) variable(file string, n int, text string, section *astSection) {
 	if section == nil {
 		p.refuse(file, n, "%q stands in no section", text)
@@ -273,7 +272,7 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 		value = strings.TrimPrefix(value, ">")
 	}
 	name = strings.TrimFunc(name, isSpace)
-	added := strings.TrimRightFunc(value, isSpace) // with the space after "+="
+	added := strings.TrimRightFunc(value, isSpace) // including the space after "+="
 	value = strings.TrimLeftFunc(added, isSpace)
 	if name == "" {
 		p.skip(file, n, "%q has no name", text)
@@ -286,7 +285,7 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 					p.unread(file, n, "%q: the value has more than %d KiB", name, maxAstValue>>10)
 					return
 				}
-				// The value of a template stays as it is: vars are copies.
+				// The template's value does not change: vars are copies.
 				section.vars[i].value = strings.TrimFunc(section.vars[i].value+added, isSpace)
 				return
 			}
@@ -299,7 +298,7 @@ func (p *astParser) variable(file string, n int, text string, section *astSectio
 	section.vars = append(section.vars, astVar{name, value})
 }
 
-// get is the value that counts: the last one (ast_variable_retrieve).
+// get returns the value that counts: the last one (ast_variable_retrieve).
 func (s *astSection) get(name string) string {
 	value := ""
 	for _, v := range s.vars {
@@ -310,7 +309,7 @@ func (s *astSection) get(name string) string {
 	return value
 }
 
-// all are the values of a name, such as several "match" lines.
+// all returns every value of a name, such as of several "match" lines.
 func (s *astSection) all(name string) []string {
 	var values []string
 	for _, v := range s.vars {
@@ -321,8 +320,7 @@ func (s *astSection) all(name string) []string {
 	return values
 }
 
-// section is the first one of a name that is no template, and an empty one if
-// there is none.
+// section returns the first section of a name that is not a template, or an empty one.
 func (c *astConfig) section(name string) *astSection {
 	for _, s := range c.sections {
 		if !s.template && strings.EqualFold(s.name, name) {
@@ -332,8 +330,7 @@ func (c *astConfig) section(name string) *astSection {
 	return &astSection{}
 }
 
-// ofType are the sections that are no templates and whose variable "type" is one
-// of these.
+// ofType returns the sections, except templates, whose variable "type" is one of these.
 func (c *astConfig) ofType(types ...string) []*astSection {
 	var all []*astSection
 	for _, s := range c.sections {

@@ -88,8 +88,7 @@ func TestIncludes(t *testing.T) {
 		}
 		return nil, fs.ErrNotExist
 	}
-	// What is included begins in the section that includes it, and what follows goes
-	// on there.
+	// An included file starts in the section that includes it, and that section continues after it.
 	c := parseAsterisk(source{"main", "[a]\nx=1\n#include <mid>\nz=3\n#include loop\n#INCLUDE broken"}, open, true)
 	if d := cmp.Diff("a: x=1 y=2 z=3\nb: x=9\nl2:\nl:\n", flat(c)); d != "" {
 		t.Error(d)
@@ -107,7 +106,7 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
-// TestAsteriskLimits feeds what would take all memory or all time.
+// TestAsteriskLimits parses files that would take all memory or time without limits.
 func TestAsteriskLimits(t *testing.T) {
 	many := "[t0](!)\n" + strings.Repeat("x=1\n", 10)
 	for i := range 40 {
@@ -145,8 +144,8 @@ func TestAsteriskLimits(t *testing.T) {
 	}
 }
 
-// FuzzAsterisk writes down what was understood, without templates' help, and reads
-// it again: it is the same.
+// FuzzAsterisk: a parsed configuration, written down without templates and parsed again, is the
+// same.
 func FuzzAsterisk(f *testing.F) {
 	for _, seed := range []string{
 		"[a](!)\nx=1\n[b](a)\ny=>2;c\n[b](+)\nx+=3\n", "[a]\n;--\n--;x=\\;1", "[a]\n#include self\n\\[x=2", "[a]\n= 1\n+=2\nx+=;", "[+](!,+)\n", "[a]\nx=1\n[a](+x=1&y=)\n",

@@ -11,9 +11,9 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// contacts asks a running Asterisk from where phones are registered, by its control
-// socket. It says what the phones have told it: of one behind a translating router
-// that is the router's address only with "rewrite_contact" (chan_sip: "nat").
+// contacts asks a running Asterisk, through its control socket, for the addresses from which phones
+// are registered. Asterisk reports what the phones have said: for a phone behind NAT that is the
+// router's address only with "rewrite_contact" (chan_sip: "nat").
 func contacts(l *probe.Look, oldSIP bool) []netip.Addr {
 	addrs := []netip.Addr{}
 	if !l.Real() || !l.Running("asterisk") {
@@ -36,8 +36,8 @@ func contacts(l *probe.Look, oldSIP bool) []netip.Addr {
 	return distinct.Of(addrs)
 }
 
-// databaseValue is the value of a line "/family/key   : value" of Asterisk's. A key
-// has no ": " inside, and is padded.
+// databaseValue returns the value of a line "/family/key   : value" that Asterisk prints. Keys are
+// padded and contain no ": ".
 func databaseValue(line, family string) (string, bool) {
 	if !strings.HasPrefix(line, "/"+family+"/") {
 		return "", false
@@ -46,8 +46,8 @@ func databaseValue(line, family string) (string, bool) {
 	return strings.TrimSpace(value), ok
 }
 
-// pjsipContacts reads "database show registrar/contact": each phone as JSON
-// (res/res_pjsip/location.c). What has expired is left out; 0 never does.
+// pjsipContacts parses "database show registrar/contact", which has each phone as JSON
+// (res/res_pjsip/location.c). It skips expired contacts; an expiry of 0 means never.
 func pjsipContacts(out string, now time.Time) []netip.Addr {
 	var addrs []netip.Addr
 	for line := range strings.Lines(out) {
@@ -100,7 +100,7 @@ func sipContacts(out string) []netip.Addr {
 	return addrs
 }
 
-// phone reads the address of a contact, with or without a port.
+// phone parses the address of a contact, with or without a port.
 func phone(host string) (netip.Addr, bool) {
 	host, _, err := splitPort(host)
 	if err != nil {

@@ -1,8 +1,7 @@
-// Package asterisk reads what Asterisk's configuration says: where it listens, what it logs
-// and where, which trunks it has. It reads files as Asterisk itself does, with what they
-// include, and tells which lines Asterisk leaves out. A running one is asked from where
-// phones are registered.
+// Package asterisk reads Asterisk's configuration: where Asterisk listens, what it logs and where
+// to, and which trunks it has. It reads files as Asterisk does, with their includes, and reports
+// the lines that Asterisk ignores. It asks a running Asterisk where phones are registered.
 //
-// It only reads. Which program is installed is told by package pbx, and who really listens
-// by package host.
+// It only reads. It does not find the installed program (package pbx does) or the open ports
+// (package host does). survey imports it for setup and doctor, and advise for its facts.
 package asterisk

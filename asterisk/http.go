@@ -8,12 +8,12 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// The ports of Asterisk's web server (DEFAULT_PORT and DEFAULT_TLS_PORT of main/http.c).
+// These are the ports of Asterisk's web server (DEFAULT_PORT and DEFAULT_TLS_PORT of main/http.c).
 const httpPort, httpsPort = 8088, 8089
 
-// webSockets are the ports of Asterisk's web server, if SIP comes in by them: a transport
-// "ws" or "wss" says so, and either is for both ports. Without the web server's "bindaddr"
-// there is none of its ports.
+// webSockets returns the ports of Asterisk's web server, if SIP comes in by them: if there is a
+// transport "ws" or "wss"; either one serves both ports. Without "bindaddr" the web server has no
+// ports.
 func (r *astReader) webSockets(pjsip *astConfig) []host.WebSocket {
 	if !usesWebSockets(pjsip) {
 		return nil
@@ -64,7 +64,7 @@ func webPorts(general *astSection) []host.WebSocket {
 			return all
 		}
 	} else if !enabled {
-		return all // it takes the address of the other one
+		return all // it uses the other port's address
 	}
 	if !addr.IsLoopback() {
 		all = append(all, host.WebSocket{Port: port, TLS: true})

@@ -9,11 +9,11 @@ import (
 	"github.com/voipbl/voipbl/internal/distinct"
 )
 
-// iaxPort is IAX_DEFAULT_PORTNO of channels/chan_iax2.c, and iaxLowest the least that it
-// takes from "bindport".
+// iaxPort is IAX_DEFAULT_PORTNO of channels/chan_iax2.c, and iaxLowest the lowest port that it
+// accepts in "bindport".
 const iaxPort, iaxLowest = 4569, 1024
 
-// iax2 reads iax.conf. Without the file the module does not load.
+// iax2 reads iax.conf. Without that file the module does not load.
 func (r *astReader) iax2(modules *astConfig) *IAX2 {
 	if !r.hasModule(modules, "chan_iax2") || !r.Exists(astFolder+"/iax.conf") {
 		return nil
@@ -39,8 +39,8 @@ func readIAX2(c *astConfig) *IAX2 {
 	return x
 }
 
-// iaxPorts are where it listens. A "bindaddr" without a port has the "bindport" that
-// stands before it; without any it is all addresses (set_config of chan_iax2.c).
+// iaxPorts returns the ports that IAX2 listens on. A "bindaddr" without a port uses the "bindport"
+// above it. Without any "bindaddr" it listens on all addresses (set_config of chan_iax2.c).
 func iaxPorts(general *astSection) []host.Port {
 	port := uint16(iaxPort)
 	var ports []host.Port
@@ -55,7 +55,7 @@ func iaxPorts(general *astSection) []host.Port {
 		case "bindaddr":
 			addr, own, err := bindAddr(v.value, port)
 			if err != nil {
-				continue // it warns, and goes on
+				continue // Asterisk warns and continues
 			}
 			bound = true
 			if !addr.IsLoopback() {
@@ -69,7 +69,7 @@ func iaxPorts(general *astSection) []host.Port {
 	return append([]host.Port{}, distinct.Of(ports)...)
 }
 
-// iaxRegisterHost is the host of "register => user[:secret]@host[:port]".
+// iaxRegisterHost returns the host of "register => user[:secret]@host[:port]".
 func iaxRegisterHost(s string) string {
 	parts := strings.SplitN(s, "@", 3)
 	if len(parts) < 2 {
@@ -83,11 +83,11 @@ func iaxRegisterHost(s string) string {
 	return host
 }
 
-// IAX2 is what iax.conf says.
+// IAX2 are the facts of iax.conf.
 type IAX2 struct {
 	Ports     []host.Port `json:"ports"`
 	Trunks    []string    `json:"trunks"`           // peers and registrations: hosts, addresses and networks
-	Accounts  bool        `json:"accounts"`         // somebody may log in, or is called
-	AuthDebug bool        `json:"authdebug"`        // it logs who fails to
-	Custom    string      `json:"custom,omitempty"` // where a line of [general] belongs, if not into iax.conf
+	Accounts  bool        `json:"accounts"`         // there are accounts to log in or to call
+	AuthDebug bool        `json:"authdebug"`        // failed logins are logged
+	Custom    string      `json:"custom,omitempty"` // the file for lines of [general], if not iax.conf
 }

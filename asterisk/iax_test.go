@@ -10,15 +10,15 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// register is a REGREQ of IAX2 (RFC 5456, 6.1.2) of a user, with a call number.
+// register builds a REGREQ of IAX2 (RFC 5456, 6.1.2) for a user, with a call number.
 func register(call byte, user string) []byte {
 	const fullFrame, controlIAX, regreq, usernameIE = 0x80, 6, 13, 6
 	frame := []byte{fullFrame, call, 0, 0, 0, 0, 0, 1, 0, 0, controlIAX, regreq}
 	return append(append(frame, usernameIE, byte(len(user))), user...)
 }
 
-// TestIAXAuthDebug shows what doctor says about it: of somebody who tries to register,
-// Asterisk logs nothing until authdebug is on.
+// TestIAXAuthDebug: Asterisk does not log failed registrations until authdebug is on, as doctor
+// says.
 func TestIAXAuthDebug(t *testing.T) {
 	for _, debug := range []string{"no", "yes"} {
 		t.Run(debug, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestIAXAuthDebug(t *testing.T) {
 			if _, err := conn.Write(register(7, "stranger")); err != nil {
 				t.Fatal(err)
 			}
-			// A rejection, or a challenge: it has looked at who asks.
+			// An answer, reject or challenge, means that it has handled the request.
 			if _, err := conn.Read(make([]byte, 1500)); err != nil {
 				t.Fatal("no answer: ", err)
 			}

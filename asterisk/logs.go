@@ -8,19 +8,19 @@ import (
 	"github.com/voipbl/voipbl/internal/distinct"
 )
 
-// astLogFolder is where Asterisk's logs are if asterisk.conf does not say otherwise
-// (ASTLOGDIR of its makefile).
+// astLogFolder is the folder of Asterisk's logs, unless asterisk.conf sets another (ASTLOGDIR of
+// its makefile).
 const astLogFolder = "/var/log/asterisk"
 
-// astLevels are all levels of a log (main/logger.c, and SECURITY and FAX, which
-// modules add): "*" stands for them.
+// astLevels are all log levels, for which "*" stands: those of main/logger.c, and SECURITY and FAX,
+// which modules add.
 var astLevels = []string{"debug", "trace", "notice", "warning", "error", "verbose", "dtmf", "security", "fax"}
 
-// astFacility is the facility of "syslog" without one (main/logger.c).
+// astFacility is the facility of a "syslog" line that names none (main/logger.c).
 const astFacility = "local0"
 
-// logFiles are the files that logger.conf names. What goes to a console or to
-// syslog is in no file of Asterisk's. With "appendhostname" each ends in the host's name.
+// logFiles returns the log files that logger.conf names. Consoles and syslog are not files. With
+// "appendhostname" each name ends in the host's name.
 func logFiles(logger, asterisk *astConfig, hostname string) []Log {
 	folder := asterisk.section("directories").get("astlogdir")
 	if folder == "" {
@@ -49,7 +49,7 @@ func logFiles(logger, asterisk *astConfig, hostname string) []Log {
 	return logs
 }
 
-// syslogs are what goes to syslog: "syslog.local0 => notice,security".
+// syslogs returns the syslog channels: "syslog.local0 => notice,security".
 func syslogs(logger *astConfig) []SyslogChannel {
 	var all []SyslogChannel
 	for _, v := range logger.section("logfiles").vars {
@@ -67,8 +67,8 @@ func syslogs(logger *astConfig) []SyslogChannel {
 	return all
 }
 
-// logLevels reads "[json]notice,warning,verbose(3)": a formatter may stand in
-// front, and verbose may have a number.
+// logLevels parses "[json]notice,warning,verbose(3)": a formatter may come first, and verbose may
+// have a number.
 func logLevels(s string) (format string, levels []string) {
 	if _, rest, ok := strings.Cut(s, "["); ok {
 		if name, after, ok := strings.Cut(rest, "]"); ok {
@@ -95,18 +95,18 @@ func logLevels(s string) (format string, levels []string) {
 	return format, distinct.Of(levels)
 }
 
-// Log is a log file of Asterisk and the levels that go there, in lower case.
+// Log is a log file of Asterisk with the levels it receives, in lower case.
 type Log struct {
 	File   string   `json:"file"`
 	Levels []string `json:"levels"`
 	Format string   `json:"format,omitempty"` // "json", "plain"; empty for the default
-	Jails  []string `json:"jails,omitempty"`  // of fail2ban, that read it
+	Jails  []string `json:"jails,omitempty"`  // jails of fail2ban that read it
 }
 
-// SyslogChannel is what Asterisk sends to syslog.
+// SyslogChannel is what Asterisk sends to one facility of syslog.
 type SyslogChannel struct {
 	Facility string   `json:"facility"` // such as local0
 	Levels   []string `json:"levels"`
 	Format   string   `json:"format,omitempty"`
-	Jails    []string `json:"jails,omitempty"` // of fail2ban, that read it in the journal or in a file of syslog's
+	Jails    []string `json:"jails,omitempty"` // jails of fail2ban that read it from the journal or from a syslog file
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/host"
 )
 
-// pjsipPorts are those of the transports in pjsip.conf. WebSockets come in by
-// Asterisk's web server, and a flow has no port of its own.
+// pjsipPorts returns the ports of the transports in pjsip.conf. It skips WebSockets, which use
+// Asterisk's web server, and flows, which have no port of their own.
 func pjsipPorts(c *astConfig) ([]host.Port, error) {
 	var ports []host.Port
 	var errs []error
@@ -41,9 +41,9 @@ func pjsipPorts(c *astConfig) ([]host.Port, error) {
 	return ports, several(errs)
 }
 
-// sipPorts are those of chan_sip: UDP always, TCP and TLS if they are enabled. What
-// says nothing of its own listens where UDP does, TLS on its own port. A bindport
-// counts more than the port of an address (all of it seen with Asterisk 16).
+// sipPorts returns the ports of chan_sip: UDP always, TCP and TLS if enabled. Without a setting of
+// its own TCP uses UDP's port, and TLS its standard port. bindport takes precedence over the port
+// of an address (all observed with Asterisk 16).
 func sipPorts(c *astConfig) ([]host.Port, error) {
 	general := c.section("general")
 	var errs []error
@@ -55,7 +55,7 @@ func sipPorts(c *astConfig) ([]host.Port, error) {
 		return addr, port
 	}
 	udp, port := netip.IPv4Unspecified(), uint16(host.SIPPort)
-	for _, v := range general.vars { // two names for one thing: the last counts
+	for _, v := range general.vars { // two names for one setting: the last counts
 		if strings.EqualFold(v.name, "udpbindaddr") || strings.EqualFold(v.name, "bindaddr") {
 			udp, port = bind(v.name, v.value, host.SIPPort)
 		}
@@ -91,8 +91,8 @@ func sipPorts(c *astConfig) ([]host.Port, error) {
 	return ports, several(errs)
 }
 
-// bindAddr reads ADDRESS, ADDRESS:PORT, [ADDRESS] or [ADDRESS]:PORT. A name is an
-// address that we do not know.
+// bindAddr parses ADDRESS, ADDRESS:PORT, [ADDRESS] or [ADDRESS]:PORT. The address of a name is not
+// known.
 func bindAddr(s string, otherwise uint16) (netip.Addr, uint16, error) {
 	host, port, err := splitPort(s)
 	if err != nil {
@@ -105,8 +105,8 @@ func bindAddr(s string, otherwise uint16) (netip.Addr, uint16, error) {
 	return addr, port, nil
 }
 
-// splitPort takes a port off a host: 0 if there is none. An IPv6 address with a
-// port is in brackets.
+// splitPort splits the port off a host; it is 0 if there is none. An IPv6 address with a port is in
+// brackets.
 func splitPort(s string) (host string, port uint16, err error) {
 	host = s
 	digits := ""

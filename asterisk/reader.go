@@ -14,12 +14,12 @@ import (
 // astReader reads the configuration of a machine's Asterisk.
 type astReader struct {
 	*probe.Look
-	execIncludes bool     // Asterisk runs what stands behind "#exec"
-	skipped      []string // lines that Asterisk leaves out
+	execIncludes bool     // Asterisk runs "#exec" lines
+	skipped      []string // lines that Asterisk ignores
 }
 
-// astConfig reads a file of Asterisk's, and those that it includes. One that is
-// not there is an empty one: Asterisk has its defaults then.
+// astConfig reads a file of Asterisk and its includes. A missing file counts as empty: Asterisk
+// uses its defaults then.
 func (r *astReader) astConfig(name string) *astConfig {
 	path := filepath.Join(astFolder, name)
 	text, err := r.Read(path)
@@ -35,8 +35,8 @@ func (r *astReader) astConfig(name string) *astConfig {
 	return c
 }
 
-// included finds the files of an include, as Asterisk does: below its folder unless
-// the name begins with "/".
+// included finds the files of an include as Asterisk does: below its folder unless the name begins
+// with "/".
 func (r *astReader) included(pattern string) ([]source, error) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(astFolder, pattern)
@@ -61,9 +61,8 @@ func (r *astReader) included(pattern string) ([]source, error) {
 	return sources, errors.Join(errs...)
 }
 
-// hasModule reports whether Asterisk loads a module: it is built, and modules.conf
-// does not leave it out. chan_sip went with Asterisk 21, and its configuration often
-// stays behind.
+// hasModule reports whether Asterisk loads a module: it is installed, and modules.conf does not
+// exclude it. chan_sip was removed in Asterisk 21, but its configuration often stays behind.
 func (r *astReader) hasModule(modules *astConfig, name string) bool {
 	for _, lib := range []string{"usr/lib*/asterisk/modules", "usr/lib/*/asterisk/modules", "usr/local/lib*/asterisk/modules"} {
 		if built, _ := filepath.Glob(r.Path(filepath.Join(lib, "*.so"))); len(built) > 0 {
@@ -76,8 +75,8 @@ func (r *astReader) hasModule(modules *astConfig, name string) bool {
 	return loadsModule(modules.section("modules"), name)
 }
 
-// loadsModule is what the section [modules] says about a module: "noload" always
-// wins, and with "autoload=no" only what is named is loaded (main/loader.c).
+// loadsModule reports whether the section [modules] loads a module: "noload" always wins, and with
+// "autoload=no" only listed modules are loaded (main/loader.c).
 func loadsModule(s *astSection, name string) bool {
 	named := func(variables ...string) bool {
 		for _, v := range variables {
@@ -96,7 +95,7 @@ func loadsModule(s *astSection, name string) bool {
 	return autoload == "" || astTrue(autoload) || named("load", "preload", "require", "preload-require")
 }
 
-// note tells what was left out: what Asterisk leaves out too is no gap in what we know.
+// note reports skipped lines. Lines that Asterisk ignores as well are no gap in the facts.
 func (r *astReader) note(path string, problems []astProblem) {
 	for _, effect := range []astEffect{fileRefused, fileCut, notRead} {
 		var errs []error

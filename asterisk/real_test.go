@@ -16,8 +16,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestRealAsterisk holds what is read of a configuration against the ports that a real
-// Asterisk has then, and what it says about lines that it does not understand.
+// TestRealAsterisk compares what is read from a configuration with the ports that a real Asterisk
+// then opens, and with its warnings about lines that it does not understand.
 func TestRealAsterisk(t *testing.T) {
 	const wss = "[wss]\ntype = transport\nprotocol = wss\nbind = 0.0.0.0\n"
 	for name, files := range map[string]map[string]string{

@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// several is one error for a list of them, which says the first few; nil if there
-// is none.
+// several combines errors into one that has the text of the first few. It returns nil for none.
 func several(errs []error) error {
 	const most = 3
 	if len(errs) > most {

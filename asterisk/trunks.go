@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/internal/distinct"
 )
 
-// trunksOf are the other ends that the configuration names: providers, and whatever
-// else is identified by its address.
+// trunksOf returns the remote ends that the configuration names: providers, and whatever else it
+// identifies by address.
 func trunksOf(pjsip, wizard, sip *astConfig) []string {
 	var names []string
 	add := func(list ...string) {
@@ -52,7 +52,7 @@ func trunksOf(pjsip, wizard, sip *astConfig) []string {
 	return trunkNames(names)
 }
 
-// trunkNames are those of some names that may be trunks, each once.
+// trunkNames returns the names that may be trunks, without duplicates.
 func trunkNames(names []string) []string {
 	trunks := make([]string, 0, len(names))
 	for _, n := range names {
@@ -63,9 +63,9 @@ func trunkNames(names []string) []string {
 	return distinct.Of(trunks)
 }
 
-// uriHost is the host of a SIP URI (RFC 3261, 19.1.1), with its port:
-// "sip:user:password@host:port;parameters". Asterisk takes a host alone too, and a
-// URI in angle brackets.
+// uriHost returns the host of a SIP URI with its port (RFC 3261, 19.1.1):
+// "sip:user:password@host:port;parameters". Asterisk also accepts a bare host, and a URI in angle
+// brackets.
 func uriHost(uri string) string {
 	uri = strings.TrimSpace(strings.ReplaceAll(uri, `\;`, ";"))
 	if _, inside, ok := strings.Cut(uri, "<"); ok {
@@ -74,14 +74,14 @@ func uriHost(uri string) string {
 	if scheme, rest, ok := strings.Cut(uri, ":"); ok && (strings.EqualFold(scheme, "sip") || strings.EqualFold(scheme, "sips")) {
 		uri = rest
 	}
-	// A password may have an "@" that should have been escaped, a host has none.
+	// A password may contain an "@" that should have been escaped; a host has none.
 	uri = uri[strings.LastIndexByte(uri, '@')+1:]
 	uri, _, _ = strings.Cut(uri, ";")
 	uri, _, _ = strings.Cut(uri, "?")
 	return uri
 }
 
-// registerHost is the host of chan_sip's "register =>":
+// registerHost returns the host of chan_sip's "register =>":
 // [peer?][transport://]user[@domain][:secret[:authuser]]@host[:port][/extension][~expiry].
 func registerHost(s string) string {
 	i := strings.LastIndexByte(s, '@')
@@ -94,9 +94,8 @@ func registerHost(s string) string {
 	return s
 }
 
-// trunk reads HOST, HOST:PORT, ADDRESS, ADDRESS/BITS or ADDRESS/MASK, and returns
-// it without the port and in one spelling. What is none of these, a loopback
-// address, and "everybody" are no trunk.
+// trunk parses HOST, HOST:PORT, ADDRESS, ADDRESS/BITS or ADDRESS/MASK. It returns it in one
+// spelling, without the port. Anything else, a loopback address and "everybody" are not trunks.
 func trunk(s string) (string, bool) {
 	s = strings.Trim(strings.TrimSpace(s), `"`)
 	if ip, mask, ok := strings.Cut(s, "/"); ok {
@@ -121,7 +120,7 @@ func trunk(s string) (string, bool) {
 	return host, host != "localhost" && isHostName(host)
 }
 
-// parseNetwork reads a network whose mask is a number of bits or an address.
+// parseNetwork parses a network whose mask is a number of bits or an address.
 func parseNetwork(ip, mask string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(ip + "/" + mask); err == nil {
 		return p.Masked(), true
@@ -139,7 +138,7 @@ func parseNetwork(ip, mask string) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// isMask reports whether an address has so many ones in front and then zeroes.
+// isMask reports whether an address has this many ones followed by zeroes only.
 func isMask(m netip.Addr, bits int) bool {
 	for i, b := range m.AsSlice() {
 		ones := min(max(bits-8*i, 0), 8)
@@ -171,5 +170,5 @@ func isHostName(s string) bool {
 			}
 		}
 	}
-	return letters // what has only digits is a mistyped address
+	return letters // digits alone are a mistyped address
 }

@@ -78,7 +78,7 @@ func TestURIHost(t *testing.T) {
 	}
 }
 
-// TestTrunksOf finds providers wherever they are named; a template alone names none.
+// TestTrunksOf finds providers wherever the configuration names them; templates alone name none.
 func TestTrunksOf(t *testing.T) {
 	conf := func(text string) *astConfig { return parseAsterisk(source{name: "x.conf", text: text}, none, false) }
 	const nothing = ""
@@ -98,8 +98,8 @@ func TestTrunksOf(t *testing.T) {
 	}
 }
 
-// FuzzTrunk holds that a trunk is a host name, an address or a network in its only
-// spelling, and never one that is everybody or this host.
+// FuzzTrunk: a trunk is a host name, an address or a network in its only spelling, and never
+// everybody or this host.
 func FuzzTrunk(f *testing.F) {
 	for _, seed := range []string{"sip:a@b.example:5060;x", "10.0.0.0/255.0.0.0", "[::1]:5060", "a.b/24", "::ffff:1.2.3.4/120", "1.2.3.4:99999"} {
 		f.Add(seed)
