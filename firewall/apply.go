@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// Plan compares both families.
+// Plan compares what is wanted with what the kernel holds, for both families.
 func (fw *Firewall) Plan(want ruleset.Wanted, saved [2]*iptables.Saved, known *Readback) [2]*Plan {
 	var plans [2]*Plan
 	for _, f := range iptables.Families {
@@ -18,18 +18,18 @@ func (fw *Firewall) Plan(want ruleset.Wanted, saved [2]*iptables.Saved, known *R
 	return plans
 }
 
-// Applied is what an apply did.
+// Applied is the result of an apply.
 type Applied struct {
 	Plans    [2]*Plan           // the changes that were made
 	Saved    [2]*iptables.Saved // what the kernel holds now
-	Readback *Readback          // to compare with from now on
+	Readback *Readback          // for later comparisons
 
-	// Failed is why the rules of a family are not as wanted. They are as they were.
+	// Failed is, by family, why its rules are not as wanted. They are then as they were before.
 	Failed [2]error
 }
 
-// err is a [*FamilyError] if one family failed and the other did not, else what
-// failed.
+// err returns a [*FamilyError] if one family failed and the other did not, else the errors of
+// both.
 func (a *Applied) err() error {
 	for _, f := range iptables.Families {
 		other := iptables.IPv6 - f
@@ -40,7 +40,7 @@ func (a *Applied) err() error {
 	return errors.Join(a.Failed[:]...)
 }
 
-// Changes are those of both families.
+// Changes returns those of both families.
 func Changes(plans [2]*Plan) []Change {
 	var all []Change
 	for _, p := range plans {
@@ -51,27 +51,27 @@ func Changes(plans [2]*Plan) []Change {
 	return all
 }
 
-// attempts is how often an apply is begun again when somebody else changes the
-// rules at the same time.
+// attempts is how often an apply starts again when another program changes the rules at the
+// same time.
 const attempts = 5
 
-// Apply makes the kernel hold what is wanted. saved is what it holds, as just
-// read. It checks all texts before it changes anything, changes each table by one
-// atomic restore, and reads back; it is not cut short by ctx once it has begun.
+// Apply makes the kernel hold want. saved is what the kernel holds, as just read. Apply checks
+// all texts before it changes anything, changes each table by one atomic restore, and reads the
+// result back. Once it has begun, it ignores the end of ctx.
 //
-// Each family is by itself: what is wrong with one keeps nothing from the other, and
-// is then a [*FamilyError]. If a table of a family is refused, those before it are put
-// back, so that the family's rules are as they were (ours in their places, if they had
-// drifted); the error is a [*ToolError] that has the text. Only if others undo what we
-// do all the time is it left half done. A family that saved does not know is not
-// touched.
+// The families are independent: if one fails, the other is applied all the same, and the error is
+// a [*FamilyError]. If one table of a family is refused, the tables changed before it are put
+// back, so that the family's rules are as they were (with voipbl's in their proper places, if they
+// had drifted); the error is then a [*ToolError] that has the text. Only if other programs keep
+// undoing the changes can an apply stay incomplete. A family that saved does not know is left
+// alone.
 //
-// What was applied is never nil, but for a ctx that has ended before.
+// The result is nil only if ctx had ended before.
 func (fw *Firewall) Apply(ctx context.Context, want ruleset.Wanted, saved [2]*iptables.Saved, known *Readback) (*Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx = context.WithoutCancel(ctx) // half an apply would be nobody's wish
+	ctx = context.WithoutCancel(ctx) // nobody wants half an apply
 	a := &applying{fw: fw, want: want, done: &Applied{Readback: known, Saved: saved}}
 	for range attempts {
 		plans := a.plans()
@@ -88,15 +88,15 @@ func (fw *Firewall) Apply(ctx context.Context, want ruleset.Wanted, saved [2]*ip
 	return a.done, a.done.err()
 }
 
-// applying is an apply at work.
+// applying is an apply in progress.
 type applying struct {
 	fw      *Firewall
 	want    ruleset.Wanted
 	done    *Applied
-	refused [2]error // by the last attempt, and may go well the next time
+	refused [2]error // in the last attempt; the next one may succeed
 }
 
-// plans are what is left to do for the families that have not failed.
+// plans returns what is left to do for the families that have not failed.
 func (a *applying) plans() [2]*Plan {
 	plans := a.fw.Plan(a.want, a.done.Saved, a.done.Readback)
 	for _, f := range iptables.Families {
@@ -110,7 +110,7 @@ func (a *applying) plans() [2]*Plan {
 	return plans
 }
 
-// try executes the plans and finds out what came of them.
+// try executes the plans and reads back the result.
 func (a *applying) try(ctx context.Context, plans [2]*Plan) {
 	errs := a.fw.replace(ctx, plans, a.done.Saved)
 	now, readErr := a.fw.ReadSure(ctx)
@@ -151,9 +151,9 @@ func (a *applying) refuse(f iptables.Family, err error, plan *Plan, now *iptable
 	again := NewPlan(a.want[f], now, a.done.Readback.of(a.fw, f))
 	switch {
 	case locked && errors.Is(a.refused[f], ErrLocked):
-		a.done.Failed[f] = err // the tool has waited twice, and so has somebody
+		a.done.Failed[f] = err // the tool has waited for the lock twice, which is long enough
 	case !locked && again.shape() == plan.shape():
-		a.done.Failed[f] = err // it was not somebody else's change
+		a.done.Failed[f] = err // no other program's change was the cause
 	default:
 		a.refused[f] = err
 	}
@@ -174,7 +174,7 @@ func troubleOf(s *iptables.Saved) error {
 	return s.Trouble
 }
 
-// replace executes the plans, each family by itself: all of it or nothing.
+// replace executes the plans. Each family gets all of its plan or nothing.
 func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*iptables.Saved) (errs [2]error) {
 	tested := fw.restore(ctx, plans, true)
 	for _, f := range iptables.Families {
@@ -192,8 +192,8 @@ func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*ipta
 	return errs
 }
 
-// putBack restores what was there of the families that have failed: of what was
-// wanted one table of two may be there. What goes wrong with that joins their errors.
+// putBack restores the rules of the families that have failed, since one of their tables may have
+// been changed already. Its own errors are joined to theirs.
 func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*iptables.Saved, errs *[2]error) {
 	now, readErr := fw.ReadSure(ctx)
 	back := [2]*Plan{{Family: iptables.IPv4}, {Family: iptables.IPv6}}

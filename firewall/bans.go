@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// RemoveBanChain takes fail2ban's chain for ssh out, if it is empty and no rule
-// goes to it, and says whether it did. It is for whoever made it.
+// RemoveBanChain removes fail2ban's chain for SSH if it is empty and no rule goes to it, and
+// reports whether it did. Only whoever created the chain may call it.
 func (fw *Firewall) RemoveBanChain(ctx context.Context, f iptables.Family) (removed bool, err error) {
 	free, err := fw.banChainIsFree(ctx, f)
 	if err != nil || !free {
@@ -21,7 +21,7 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f iptables.Family) (remo
 	plans[f].text = "*filter\n-X " + iptables.SSHChain + "\nCOMMIT\n"
 	err = fw.restore(ctx, plans, false)[f]
 	if refused := (*ToolError)(nil); errors.As(err, &refused) {
-		// Somebody has begun to use it, or the tool has failed.
+		// Another program has begun to use it, or the tool has failed.
 		if free, readErr := fw.banChainIsFree(ctx, f); readErr == nil && !free {
 			return false, nil
 		}
@@ -29,7 +29,7 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f iptables.Family) (remo
 	return err == nil, err
 }
 
-// banChainIsFree reports whether the chain is there, empty, and no rule leads to it.
+// banChainIsFree reports whether the chain exists, is empty, and no rule goes to it.
 func (fw *Firewall) banChainIsFree(ctx context.Context, f iptables.Family) (bool, error) {
 	saved, err := fw.Read(ctx)
 	if err == nil {

@@ -6,24 +6,24 @@ import "github.com/voipbl/voipbl/iptables"
 type Op string
 
 const (
-	OpAdd    Op = "add"    // put a rule in
-	OpRemove Op = "remove" // take a rule out
-	OpMove   Op = "move"   // a rule of ours stands in the wrong place
-	OpCreate Op = "create" // make a chain
-	OpDelete Op = "delete" // take a chain out, with its rules
+	OpAdd    Op = "add"    // add a rule
+	OpRemove Op = "remove" // remove a rule
+	OpMove   Op = "move"   // move a rule of voipbl's to its proper place
+	OpCreate Op = "create" // create a chain
+	OpDelete Op = "delete" // delete a chain and its rules
 )
 
-// Change is one difference between what is in the kernel and what should be.
+// Change is one difference between what the kernel holds and what it should hold.
 type Change struct {
 	Family string   `json:"family"`
 	Table  string   `json:"table"`
 	Chain  string   `json:"chain"`
 	Op     Op       `json:"op"`
 	Rule   string   `json:"rule,omitempty"`   // of OpAdd, OpRemove and OpMove
-	Others []string `json:"others,omitempty"` // of OpMove: rules that stand where it should
+	Others []string `json:"others,omitempty"` // of OpMove: the rules in its place
 }
 
-// String is the change on one line, marked as diff(1) does.
+// String returns the change on one line, marked as in diff(1).
 func (c Change) String() string {
 	switch c.Op {
 	case OpAdd:
@@ -38,8 +38,8 @@ func (c Change) String() string {
 	return "- -X " + c.Chain
 }
 
-// Words is String for people: with what the rule is for at its end, where it reads
-// better than in the middle.
+// Words is String for people: it ends with what the rule is for, which reads better than a
+// comment in the middle.
 func (c Change) Words() string {
 	purpose := iptables.Purpose(c.Rule)
 	if purpose == "" {
@@ -54,12 +54,12 @@ func (c Change) Base() bool {
 	return c.Table == "filter" && (iptables.IsBaseChain(c.Chain) || c.Rule != "" && iptables.StandsLast(c.Rule))
 }
 
-// maxCompared bounds the table of diffRules: beyond a thousand rules that differ
-// on both sides a shorter listing helps nobody.
+// maxCompared bounds the table of diffRules. If more than a thousand rules differ on both
+// sides, nobody needs the shortest listing.
 const maxCompared = 1 << 20
 
-// diffRules lists what turns have into want, rule by rule and in order: the
-// shortest list, by the longest common subsequence.
+// diffRules lists the changes that turn have into want, in order. It finds the shortest such
+// list, by the longest common subsequence.
 func diffRules(have, want []string, add func(op Op, rule string)) {
 	for len(have) > 0 && len(want) > 0 && have[0] == want[0] {
 		have, want = have[1:], want[1:]
@@ -91,8 +91,8 @@ func diffRules(have, want []string, add func(op Op, rule string)) {
 	}
 }
 
-// commonLengths tells for each pair of rests how long their longest common
-// subsequence is.
+// commonLengths returns, for each pair of tails of a and b, the length of their longest common
+// subsequence.
 func commonLengths(a, b []string) [][]int {
 	longest := make([][]int, len(a)+1)
 	for i := range longest {

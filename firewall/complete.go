@@ -12,12 +12,12 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// leftOutError is a tool of iptables that left something out of its listing, and ended well.
+// leftOutError says that a tool of iptables left something out of its listing without an error.
 type leftOutError struct {
 	Tool         string
 	Table, Chain string
 	Shown, Has   int  // rules; Shown is -1 for a chain that is not shown at all
-	Policy       bool // it is the policy that is not shown
+	Policy       bool // the policy is missing
 }
 
 func (e *leftOutError) Error() string {
@@ -31,17 +31,18 @@ func (e *leftOutError) Error() string {
 	return fmt.Sprintf("%s %s the chain %s of the table %s: the kernel has not enough memory for it", e.Tool, shown, e.Chain, e.Table)
 }
 
-// Unwrap makes the error what it means: a shortage, with its remedy.
+// Unwrap returns the errno of a shortage, which has a remedy.
 func (e *leftOutError) Unwrap() error { return unix.ENOBUFS }
 
-// checkComplete asks the kernel itself what it has to list, and reports a listing that has
-// less. A tool of iptables-nft shows chains as empty, or none, and ends well, if the kernel
-// has no memory to list them in that moment (seen with 1.8.9): what is missing from such a
-// listing would be taken for gone, again and again, however often it is read.
+// checkComplete compares a listing with what the kernel itself reports, and returns an error if
+// the listing has less. If the kernel has no memory to list rules at that moment, a tool of
+// iptables-nft shows chains as empty, or no chains, and exits with 0 (seen with 1.8.9). Without
+// this check, what is missing from such a listing would be taken for removed, however often it
+// is read.
 //
-// generation is that of nf_tables before the listing, or 0; last is what the kernel said
-// before it, or nil. If somebody has changed rules meanwhile, what is missing may be theirs,
-// and the error is errListings.
+// generation is that of nf_tables before the listing, or 0; last is what the kernel reported
+// before it, or nil. If another program has changed rules meanwhile, the missing rules may be
+// due to that, and the error is errListings.
 func (fw *Firewall) checkComplete(ctx context.Context, s *iptables.Saved, generation uint32, last *nft.Listing) (now *nft.Listing, err error) {
 	if fw.Backend != NFT || s.Absent || s.Trouble != nil {
 		return last, nil
@@ -64,7 +65,7 @@ func (fw *Firewall) checkComplete(ctx context.Context, s *iptables.Saved, genera
 	return now, left
 }
 
-// leftOut finds what a listing does not show although the kernel had it before and after.
+// leftOut finds what a listing lacks although the kernel had it before and after.
 func leftOut(s *iptables.Saved, before, after map[string]map[string]nft.ListedChain) *leftOutError {
 	for _, table := range slices.Sorted(maps.Keys(after)) {
 		if slices.Contains(s.Unreadable, table) {

@@ -1,11 +1,10 @@
-// Package firewall brings rules into the kernel by the tools of iptables, and lists what the
-// kernel holds.
+// Package firewall lists the rules that the kernel holds and changes them, with the tools of
+// iptables. [Firewall.Read] lists them, [NewPlan] compares them with the rules that are wanted,
+// and [Firewall.Apply] executes the plan, with one atomic restore for each table. It leaves the
+// rules of other programs alone.
 //
-// The way goes one direction. Package ruleset renders what is wanted, as text and without
-// looking at the host. [Firewall.Read] reads what the kernel holds, as package iptables has
-// it. [NewPlan] compares the two; a plan can be printed, and [Firewall.Apply] executes it,
-// one atomic restore for each table. What is not ours is left alone.
-//
-// The package does not know ipsets: whoever applies rules that refer to a set
-// makes the set first.
+// It does not decide which rules are wanted (package rules) or write them (package ruleset), and
+// it does not know ipsets: a set must exist before a rule that refers to it is applied. It
+// stands on iptables, iptwalk, nft and ruleset; rules, trial, reach, blocklist, bans and the
+// agent import it.
 package firewall

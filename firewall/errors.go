@@ -16,7 +16,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// sealedToolError is a program of iptables that is there and may not be run. The rules that
+// sealedToolError says that a program of iptables exists but may not be executed. The rules that
 // it has made may still be there.
 type sealedToolError struct{ Path string }
 
@@ -27,11 +27,11 @@ func (e *sealedToolError) Remedy() string {
 	return fmt.Sprintf("make it executable with \"chmod 755 %s\", or \"apt-get install --reinstall iptables\"", e.Path)
 }
 
-// ToolError is a tool of iptables that failed.
+// ToolError says that a tool of iptables failed.
 type ToolError struct {
 	Tool string // with its arguments
-	Code int    // exit code; -1 if it was ended from outside
-	Said string // its words on stderr
+	Code int    // exit code; -1 if it was killed
+	Said string // what it printed on stderr
 	Text string // what it was to restore; empty for a listing
 }
 
@@ -43,7 +43,7 @@ func (e *ToolError) Error() string {
 	return e.Tool + ": " + firstWords(said)
 }
 
-// firstWords are the lines of a tool's message that say something.
+// firstWords returns the meaningful lines of a tool's message.
 func firstWords(said string) string {
 	var kept []string
 	for line := range strings.Lines(said) {
@@ -56,14 +56,14 @@ func firstWords(said string) string {
 	return strings.Join(kept, ": ")
 }
 
-// ErrLocked is another program holding the lock of legacy iptables.
+// ErrLocked says that another program holds the lock of legacy iptables.
 var ErrLocked = errors.New("another program holds the xtables lock")
 
-// ErrForbidden is a tool of iptables lacking rights.
+// ErrForbidden says that a tool of iptables lacks rights.
 var ErrForbidden = errors.New("the tool lacks rights")
 
-// Unwrap makes the error what it means. Of a listing, which asks for nothing, the words tell
-// what the host lacks; a restore may be refused so for what it asks for.
+// Unwrap returns the cause, as far as the tool's message tells it. Of a listing, such a message
+// means that the host lacks something; a restore may also be refused so for its text.
 func (e *ToolError) Unwrap() error {
 	switch {
 	case strings.Contains(e.Said, "xtables lock"):
@@ -76,25 +76,25 @@ func (e *ToolError) Unwrap() error {
 		return unix.ENOBUFS
 	case strings.Contains(e.Said, "Cannot allocate memory"), strings.Contains(e.Said, "Memory allocation problem"):
 		return unix.ENOMEM
-	case e.Code < 0: // whoever ended it, as the kernel does for want of memory
+	case e.Code < 0: // killed, as the kernel does when memory runs out
 		return unix.EINTR
 	}
 	return nil
 }
 
-// forbidden reports whether the tool lacks rights, by its words.
+// forbidden reports whether the tool says that it lacks rights.
 func (e *ToolError) forbidden() bool {
 	return slices.ContainsFunc([]string{"ermission denied", "peration not permitted", "Can't open socket to ipset"}, func(words string) bool { return strings.Contains(e.Said, words) })
 }
 
-// slowToolError is a tool of iptables that has not come to its end.
+// slowToolError says that a tool of iptables has not finished in time.
 type slowToolError struct{ Tool string }
 
 func (e *slowToolError) Error() string {
 	return fmt.Sprintf("%s: has not ended in %v", e.Tool, toolTimeout)
 }
 
-// Unwrap makes the error what it means.
+// Unwrap returns the cause, a timeout.
 func (e *slowToolError) Unwrap() error { return context.DeadlineExceeded }
 
 // Remedy says what to do about it.
@@ -102,8 +102,8 @@ func (e *slowToolError) Remedy() string {
 	return "\"ps -ef\" and \"journalctl -k\" show what it waits for: end that, and try again"
 }
 
-// Passing reports whether rules cannot be listed for the moment alone. Where they never can
-// be, as on a kernel that lacks a part of IPv6, nobody waits for it.
+// Passing reports whether rules cannot be listed only for the moment. If they never can be, as
+// on a kernel that lacks a part of IPv6, waiting is no use.
 func Passing(err error) bool {
 	return isShortage(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrLocked) || errors.Is(err, errListings) || errors.Is(err, nft.ErrChanging)
 }
@@ -153,8 +153,8 @@ func tableModule(tool, said string) string {
 	return "ip_tables"
 }
 
-// missingModules are the modules of the matches and targets that the kernel
-// may have refused: those of the named rule, or of all if none is named.
+// missingModules returns the modules of the matches and targets that the kernel may have
+// refused: those of the rule that the tool names, or of all rules if it names none.
 func (e *ToolError) missingModules() []string {
 	refused := strings.Contains(e.Said, "No such file or directory") || strings.Contains(e.Said, "No chain/target/match by that name") || strings.Contains(e.Said, "Extension")
 	if !refused {
@@ -178,8 +178,8 @@ func (e *ToolError) missingModules() []string {
 // extension finds matches (-m) and targets (-j) by name.
 var extension = regexp.MustCompile(`-(m|j) ([A-Za-z0-9-]+)`)
 
-// moduleOf is the kernel module of a match or target; those that are part of
-// iptables itself have none.
+// moduleOf returns the kernel module of a match or target, or "" for those that are part of
+// iptables itself.
 func moduleOf(flag, name string) string {
 	switch {
 	case name == "tcp" || name == "udp" || name == "icmp6":
@@ -194,10 +194,10 @@ func moduleOf(flag, name string) string {
 	return ""
 }
 
-// lineNumber finds the number of a line in a tool's words.
+// lineNumber finds a line number in a tool's message.
 var lineNumber = regexp.MustCompile(`line:? (\d+)`)
 
-// line is the line of Text that the tool names, or 0. It may be the COMMIT.
+// line returns the number of the line of Text that the tool names, or 0. It may be the COMMIT.
 func (e *ToolError) line() int {
 	m := lineNumber.FindStringSubmatch(e.Said)
 	if m == nil {
@@ -207,12 +207,12 @@ func (e *ToolError) line() int {
 	return n
 }
 
-// contextLines is how much is shown on either side of a refused line.
+// contextLines is how many lines are shown on either side of a refused line.
 const contextLines = 4
 
-// Numbered is the text that was refused, with line numbers: what is around the
-// line that the tool names, or all of it if that is the end. The tools do not
-// number reliably, so it says where to look and not what is wrong.
+// Numbered returns the refused text with line numbers: the lines around the one that the tool
+// names, or all lines if it names the last. The tools do not number reliably, so this shows
+// where to look and not what is wrong.
 func (e *ToolError) Numbered() string {
 	if e.Text == "" {
 		return ""

@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// FamilyError is what is wrong with the rules of one family, while those of the other
-// are as they should be.
+// FamilyError says what is wrong with the rules of one family, while those of the other are
+// right.
 type FamilyError struct {
 	Family iptables.Family
 	Err    error
@@ -35,8 +35,7 @@ func (e *FamilyError) Remedy() string {
 	return remedy + "; " + off
 }
 
-// Partly returns what an apply could not do for one family, if that is all that is
-// wrong.
+// Partly returns the family that an apply failed for, if the other one succeeded.
 func Partly(err error) (*FamilyError, bool) {
 	var partly *FamilyError
 	return partly, errors.As(err, &partly)

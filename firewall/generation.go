@@ -19,10 +19,9 @@ const (
 	nfgenmsgLength     = 4
 )
 
-// Generation names the state of all rules of the backend in this network namespace:
-// as long as it is the same, no rule has changed, whoever's it is. It costs 0.1 ms
-// where a listing costs 5. On kernels that cannot tell network namespaces apart
-// (before 5.14) it is empty, which says nothing.
+// Generation identifies the state of all rules of the backend in this network namespace: as long
+// as it is the same, nobody has changed a rule. It takes 0.1 ms, a listing 5. It is empty on
+// kernels that cannot tell network namespaces apart (before 5.14), which says nothing.
 func (fw *Firewall) Generation() string {
 	if _, err := netnsCookie(); err != nil {
 		return ""
@@ -41,14 +40,14 @@ func (fw *Firewall) Generation() string {
 	return fmt.Sprintf("%s/%d", Kernel(), generation)
 }
 
-// OtherGeneration is Generation of the other backend: of legacy iptables, or of nf_tables
-// with the native tables.
+// OtherGeneration is Generation for the other backend: legacy iptables, or nf_tables with its
+// native tables.
 func (fw *Firewall) OtherGeneration() string {
 	return (&Firewall{Backend: fw.Backend.Other()}).Generation()
 }
 
-// Kernel names what the rules live in and die with: this boot and this network
-// namespace. (Kernels before 5.14 cannot tell network namespaces apart.)
+// Kernel identifies this boot and this network namespace, with which the rules vanish.
+// (Kernels before 5.14 cannot tell network namespaces apart.)
 func Kernel() string {
 	boot := Boot()
 	if boot == "" {
@@ -58,7 +57,7 @@ func Kernel() string {
 	return fmt.Sprintf("%s/%d", boot, cookie)
 }
 
-// Boot names this boot of the host; it is empty if that cannot be told.
+// Boot identifies this boot of the host; it is empty if that is not known.
 func Boot() string {
 	boot := os.Getenv(bootEnv)
 	if boot == "" {
@@ -67,8 +66,8 @@ func Boot() string {
 	return strings.ReplaceAll(strings.TrimSpace(boot), "-", "")
 }
 
-// bootID is the kernel's name for this boot. A process sees one. What cannot be read, as
-// without a free descriptor, is asked again.
+// bootID returns the kernel's ID of this boot, which does not change while the process runs. If
+// it cannot be read, for want of a descriptor say, the next call tries again.
 func bootID() string {
 	if id := knownBoot.Load(); id != nil {
 		return *id
@@ -86,14 +85,14 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 
 var knownBoot atomic.Pointer[string]
 
-// bootEnv tells the boot to whoever sees another one than the rest of the host does:
-// systemd-nspawn gives a container a boot_id of its own by a mount over that file,
-// and a service with a /proc of its own (ProtectProc=) does not have the mount. Our
-// units set it to what their systemd goes by.
+// bootEnv passes on the boot ID to a process that sees another one than the rest of the host:
+// systemd-nspawn gives a container its own boot_id by a mount over that file, and a service with
+// its own /proc (ProtectProc=) does not have the mount. voipbl's units set it to the ID that their
+// systemd uses.
 const bootEnv = "VOIPBL_BOOT_ID"
 
-// netnsCookie is a number that no other network namespace of this boot has or
-// will have (SO_NETNS_COOKIE, socket(7)).
+// netnsCookie returns a number that no other network namespace of this boot has or will have
+// (SO_NETNS_COOKIE, socket(7)).
 func netnsCookie() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -116,8 +115,7 @@ func nftGeneration() (generation uint32, err error) {
 	return generation, err
 }
 
-// nftAsk sends a question without arguments and passes on the attributes of the
-// answers.
+// nftAsk sends a request without arguments and passes the attributes of each answer on.
 func nftAsk(message, flags int, attribute func(typ uint16, value []byte)) error {
 	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
 	req.AddRawData(make([]byte, nfgenmsgLength)) // AF_UNSPEC, NFNETLINK_V0

@@ -13,8 +13,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Legacy iptables has no number that moves with each change, but a table can be
-// read as the kernel has it, which costs a hundredth of what the tools need.
+// Legacy iptables has no generation number, but its tables can be read as the kernel has them,
+// which takes a hundredth of the tools' time.
 
 // From linux/netfilter_ipv4/ip_tables.h and linux/netfilter_ipv6/ip6_tables.h: the
 // options of getsockopt(2) are the same for both, at the levels IPPROTO_IP and
@@ -60,7 +60,7 @@ type ip6tEntry struct {
 	packets, _    uint64
 }
 
-// entryForm tells where in an entry is what matters here.
+// entryForm has the offsets and lengths within an entry that are needed here.
 type entryForm struct{ domain, level, next, counters, length int }
 
 var entryForms = [2]entryForm{
@@ -71,8 +71,7 @@ var entryForms = [2]entryForm{
 // countersLength is the length of struct xt_counters.
 const countersLength = 16
 
-// legacyGeneration is a digest of all rules in legacy tables, without what they have
-// counted.
+// legacyGeneration returns a digest of all rules in legacy tables, without their counters.
 func legacyGeneration() (string, error) {
 	sum := fnv.New64a()
 	for _, f := range iptables.Families {
@@ -105,7 +104,7 @@ func legacyGeneration() (string, error) {
 	return fmt.Sprintf("legacy-%016x", sum.Sum64()), nil
 }
 
-// tableTries is how often a table is read again that changes meanwhile.
+// tableTries is how often a table that changes while it is read is read again.
 const tableTries = 5
 
 // legacyTable reads a table's rules, with their counters set to zero.
@@ -122,7 +121,7 @@ func legacyTable(sock int, form entryForm, name string) ([]byte, error) {
 		entries.name, entries.size = info.name, info.size
 		_, err := getsockopt(sock, form.level, iptSOGetEntries, unsafe.Pointer(&buf[0]), head+int(info.size))
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINVAL) {
-			continue // it has another size by now
+			continue // its size has changed
 		}
 		if err != nil {
 			return nil, err
@@ -133,8 +132,8 @@ func legacyTable(sock int, form entryForm, name string) ([]byte, error) {
 	return nil, unix.EAGAIN
 }
 
-// errForm is a table that is not of the form that the headers describe, as on a
-// processor with another alignment.
+// errForm says that a table is not laid out as the headers describe, as on a processor with
+// other alignment.
 var errForm = errors.New("a legacy table of an unknown form")
 
 func zeroCounters(rules []byte, form entryForm) error {
@@ -153,7 +152,7 @@ func zeroCounters(rules []byte, form entryForm) error {
 	return nil
 }
 
-// getsockopt is getsockopt(2) for what x/sys/unix has no function for.
+// getsockopt calls getsockopt(2) for options that x/sys/unix has no function for.
 func getsockopt(sock, level, option int, value unsafe.Pointer, length int) (int, error) {
 	n := uint32(length)
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(sock), uintptr(level), uintptr(option), uintptr(value), uintptr(unsafe.Pointer(&n)), 0)

@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// moment are the listings of a command that asks how things are.
+// moment keeps the listings of one command that only looks.
 type moment struct {
 	mu     sync.Mutex
 	listed map[Backend][2]*iptables.Saved
@@ -15,9 +15,9 @@ type moment struct {
 
 type momentKey struct{}
 
-// AtOneMoment is for a command that asks how things are, and changes nothing: as long as the
-// kernel says that no rule has changed, [Firewall.Read] returns what it has read before, with
-// the counters of then. All answers are of one listing, and that is made once.
+// AtOneMoment returns a context for a command that looks and changes nothing. With it,
+// [Firewall.Read] returns its last listing, with the counters of that time, as long as the kernel
+// says that no rule has changed. So all answers are from one listing, which is made once.
 func AtOneMoment(ctx context.Context) context.Context {
 	if momentOf(ctx) != nil {
 		return ctx
@@ -25,13 +25,13 @@ func AtOneMoment(ctx context.Context) context.Context {
 	return context.WithValue(ctx, momentKey{}, &moment{listed: make(map[Backend][2]*iptables.Saved)})
 }
 
-// momentOf is nil where nothing is kept.
+// momentOf returns the context's moment, or nil if listings are not kept.
 func momentOf(ctx context.Context) *moment {
 	m, _ := ctx.Value(momentKey{}).(*moment)
 	return m
 }
 
-// recall returns a listing that is still true.
+// recall returns a listing that still holds.
 func (m *moment) recall(fw *Firewall) (saved [2]*iptables.Saved, ok bool) {
 	if m == nil {
 		return saved, false

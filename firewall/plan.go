@@ -8,24 +8,24 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Plan is what has to happen for one family's rules to be as wanted. It can be
-// printed, and [Firewall.Apply] executes it.
+// Plan has the changes that make one family's rules as wanted. It can be printed, and
+// [Firewall.Apply] executes it.
 type Plan struct {
 	Family  iptables.Family
 	Changes []Change // empty if the kernel is as wanted
-	Made    []string // chains of others that are missing and are made
-	Stays   []string // what is not wanted and cannot go, because others use it
+	Made    []string // missing chains of other programs, to be created
+	Stays   []string // what should go but has to stay because others use it
 
-	text string // what restore is given
+	text string // the input of restore
 }
 
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Changes) == 0 }
 
-// Text is what iptables-restore is given, empty if there is nothing to do.
+// Text returns the input of iptables-restore; it is empty if there is nothing to do.
 func (p *Plan) Text() string { return p.text }
 
-// shape is the text without counters, which move while packets come in.
+// shape returns the text without counters, which change while packets come in.
 func (p *Plan) shape() string {
 	var b strings.Builder
 	for line := range strings.Lines(p.text) {
@@ -37,14 +37,14 @@ func (p *Plan) shape() string {
 	return b.String()
 }
 
-// NewPlan compares what is wanted with what the kernel holds. known is how the
-// kernel tells the rules that are written. What is ours in the kernel and not
-// wanted is taken out; what is not ours is left alone.
+// NewPlan compares what is wanted with what the kernel holds. known maps rules as written to
+// rules as the kernel lists them. voipbl's rules that are not wanted are removed; other
+// programs' rules are left alone.
 func NewPlan(want []iptables.Table, saved *iptables.Saved, known map[string]string) *Plan {
 	return newPlan(want, saved, known, saved)
 }
 
-// newPlan takes what rules have counted from counted.
+// newPlan is NewPlan with the counters taken from counted.
 func newPlan(want []iptables.Table, saved *iptables.Saved, known map[string]string, counted *iptables.Saved) *Plan {
 	p := &Plan{Family: saved.Family}
 	if saved.Absent || saved.Trouble != nil {
@@ -61,8 +61,8 @@ func newPlan(want []iptables.Table, saved *iptables.Saved, known map[string]stri
 	return p
 }
 
-// tableOrder begins with the table that is to have the drop, so that it is there
-// before it is taken out elsewhere: tables are atomic one by one.
+// tableOrder returns the tables in the order to change them. Only each table is atomic, so the
+// one that gets the drop comes first: the drop is there before it is removed elsewhere.
 func tableOrder(want []iptables.Table) []string {
 	if len(want) > 0 && want[0].Name == "filter" {
 		return []string{"filter", "raw"}
@@ -70,8 +70,8 @@ func tableOrder(want []iptables.Table) []string {
 	return []string{"raw", "filter"}
 }
 
-// differ compares one table. Each part of its output is in the order in which
-// restore has to see it: chains, their rules, hooks, what is no longer used.
+// differ compares one table. Its parts of output are in the order in which restore needs them:
+// chains, their rules, hooks, what is no longer used.
 type differ struct {
 	plan    *Plan
 	saved   *iptables.Saved
@@ -91,7 +91,7 @@ func (d *differ) compare() string {
 		if !d.saved.HasChain(d.table.Name, name) {
 			d.change(Change{Chain: name, Op: OpCreate})
 			d.plan.Made = append(d.plan.Made, name)
-			// Not ":NAME", which would empty it if somebody made it meanwhile.
+			// Not ":NAME", which would empty the chain if another program created it meanwhile.
 			fmt.Fprintf(&d.chains, "-N %s\n", name)
 		}
 	}
@@ -108,8 +108,8 @@ func (d *differ) compare() string {
 	return d.chains.String() + d.rules.String() + d.hooks.String() + d.emptied.String() + d.deleted.String()
 }
 
-// obsolete takes out the chains of ours that are not wanted, but for those that
-// others use, and those that such a chain uses.
+// obsolete removes voipbl's chains that are not wanted, except those that other programs use,
+// and those that such a chain uses.
 func (d *differ) obsolete() {
 	left := slices.DeleteFunc(d.saved.OwnChains(d.table.Name), func(name string) bool {
 		_, wanted := d.table.Chain(name)
@@ -130,13 +130,13 @@ func (d *differ) obsolete() {
 	}
 	for _, name := range left {
 		d.change(Change{Chain: name, Op: OpDelete})
-		fmt.Fprintf(&d.emptied, "-F %s\n", name) // they may go to each other
+		fmt.Fprintf(&d.emptied, "-F %s\n", name) // all first, since they may refer to each other
 		fmt.Fprintf(&d.deleted, "-X %s\n", name)
 	}
 }
 
-// users are the rules that go to a chain of ours and will stay: those of others,
-// and those in chains of ours that are neither wanted nor among those that go.
+// users returns the rules that refer to a chain of voipbl's and will stay: other programs' rules,
+// and those in voipbl's chains that are neither wanted nor among those to go.
 func (d *differ) users(chain string, going []string) []string {
 	var users []string
 	for _, in := range d.saved.Chains(d.table.Name, func(string, *iptables.SavedChain) bool { return true }) {
@@ -157,8 +157,8 @@ func (d *differ) change(c Change) {
 	d.plan.Changes = append(d.plan.Changes, c)
 }
 
-// chain compares a chain of ours, and writes it anew if it differs. Rules that
-// were there keep their counters.
+// chain compares a chain of voipbl's, and rewrites it if it differs. Rules that were there keep
+// their counters.
 func (d *differ) chain(want iptables.Chain) {
 	have := d.saved.Texts(d.table.Name, want.Name)
 	read := expected(d.known, want.Rules)
@@ -179,7 +179,7 @@ func (d *differ) chain(want iptables.Chain) {
 	}
 }
 
-// asWritten turns rules that the kernel tells into the form that we write.
+// asWritten turns rules as the kernel lists them into rules as voipbl writes them.
 func (d *differ) asWritten(read []string) []string {
 	var rules []string
 	for _, r := range read {
@@ -191,9 +191,9 @@ func (d *differ) asWritten(read []string) []string {
 	return rules
 }
 
-// hook compares our rules in a chain of the kernel. If one of them is missing,
-// misplaced, twice there or not wanted, all of them are put in anew: a rule is
-// deleted by what it says, and that does not tell two of the same apart.
+// hook compares voipbl's rules in a chain of the kernel. If one is missing, misplaced, doubled or
+// not wanted, all of them are inserted anew: a rule is deleted by its text, which does not tell
+// two equal rules apart.
 func (d *differ) hook(chain string) {
 	first, last := d.table.HooksIn(chain)
 	rules := d.saved.Texts(d.table.Name, chain)
@@ -223,9 +223,9 @@ func (d *differ) hook(chain string) {
 	}
 }
 
-// hookChanges says precisely what is wrong with our rules in a chain of the
-// kernel: which are missing, which should not be there, and which stand in the
-// wrong place because of which others. The first n of want belong at the top.
+// hookChanges lists what is wrong with voipbl's rules in a chain of the kernel: rules that are
+// missing, that should not be there, and that are misplaced, with the rules in their place. The
+// first n of want belong at the top.
 func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 	before := len(d.plan.Changes)
 	read := expected(d.known, want)
@@ -257,28 +257,28 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 		}
 	}
 	if len(d.plan.Changes) == before {
-		// All there, none among others: then they are in the wrong order.
+		// All are there without others among them, so their order is wrong.
 		for _, rule := range want {
 			d.change(Change{Chain: chain, Op: OpMove, Rule: rule})
 		}
 	}
 }
 
-// counters are what the rules of a chain have counted.
+// counters returns what the rules of a chain have counted.
 func (d *differ) counters(chain string) *counters {
 	rules := d.counted.Rules(d.table.Name, chain)
 	return &counters{rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 
-// counters gives what rules have counted to those that take their place, each only
+// counters passes the counts of old rules on to the rules that take their place, each count only
 // once.
 type counters struct {
 	rules []iptables.SavedRule
 	used  []bool
-	guess bool // it is not known how the kernel tells the rules that we write
+	guess bool // it is not known how the kernel lists the rules that voipbl writes
 }
 
-// take returns for restore what the rule that reads back as text has counted.
+// take returns, for restore, the counters of the rule that reads back as text.
 func (c *counters) take(text string) string {
 	r, found := c.find(func(r iptables.SavedRule) bool { return r.Text == text })
 	if !found && c.guess {

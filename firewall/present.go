@@ -10,12 +10,11 @@ import (
 )
 
 // ipv6Proof is where a kernel with IPv6 lists its addresses (proc_net(5)). With
-// "ipv6.disable=1", as some guides have it, it is not there, and the tools of
-// legacy ip6tables fail.
+// "ipv6.disable=1", which some guides suggest, it is missing, and the tools of legacy ip6tables
+// fail.
 var ipv6Proof = func() string { return "/proc/" + procself.Name() + "/net/if_inet6" }
 
-// Present reports whether the kernel has the family at all. One that it does not
-// have needs no rules.
+// Present reports whether the kernel has the family at all. If not, it needs no rules.
 func Present(f iptables.Family) bool {
 	if f == iptables.IPv4 {
 		return true

@@ -9,16 +9,15 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// readPause is between two listings, for others to end what they change, and for memory to
-// be given back.
+// readPause is the time between two listings, for other programs to finish their changes and for
+// memory to become free.
 const readPause = 50 * time.Millisecond
 
-// Read lists what the kernel holds of both families, each by itself. It writes nothing; the
-// legacy tools list only the tables that the kernel has. A family that cannot be listed has
-// its [iptables.Saved.Trouble]; it is an error if that is so of all that the kernel has.
+// Read lists the rules that the kernel holds, of each family separately. It changes nothing; the
+// legacy tools list only the tables that the kernel has. If a family cannot be listed, its
+// [iptables.Saved.Trouble] says why; if none that the kernel has can be listed, that is an error.
 //
-// The tools are started by the calling goroutine, so that they are in its network
-// namespace.
+// The tools are started by the calling goroutine, and so in its network namespace.
 func (fw *Firewall) Read(ctx context.Context) (saved [2]*iptables.Saved, err error) {
 	m := momentOf(ctx)
 	if saved, ok := m.recall(fw); ok {
@@ -32,7 +31,7 @@ func (fw *Firewall) Read(ctx context.Context) (saved [2]*iptables.Saved, err err
 
 func (fw *Firewall) readNow(ctx context.Context) (saved [2]*iptables.Saved, err error) {
 	generation := fw.Generation() // one for both families, however often each is listed
-	var told [2]*nft.Listing      // by the kernel itself
+	var told [2]*nft.Listing      // from the kernel itself
 	families := iptables.Families[:]
 	for i := range attempts {
 		if i > 0 && !pause(ctx, readPause) {
@@ -67,7 +66,7 @@ func (fw *Firewall) readNow(ctx context.Context) (saved [2]*iptables.Saved, err 
 	return saved, errors.Join(errs...)
 }
 
-// pause waits, and reports whether ctx has not ended.
+// pause waits, and reports false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -77,7 +76,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// list runs the tools for some families at once.
+// list runs the tools for the given families at the same time.
 func (fw *Firewall) list(ctx context.Context, families []iptables.Family) (saved [2]*iptables.Saved) {
 	var runs [2]*running
 	for _, f := range families {

@@ -8,16 +8,15 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Readback knows how the kernel tells the rules that we wrote: it masks, sorts
-// and leaves out defaults, each version of iptables a little differently. What
-// is in the kernel is compared with what was read back after an apply, never
-// with what was written.
+// Readback knows how the kernel lists the rules that voipbl wrote: it masks, sorts and leaves
+// out defaults, each version of iptables a little differently. So the kernel's rules are compared
+// with what was read back after an apply, never with what was written.
 type Readback struct {
-	Tools [2]string            `json:"programs"` // that listed them, by family
+	Tools [2]string            `json:"programs"` // the tools that listed them, by family
 	Rules [2]map[string]string `json:"rules"`    // written → read, by family; only where they differ
 }
 
-// of is the part about a family, if it is about these tools.
+// of returns the map of a family, if these tools made it.
 func (r *Readback) of(fw *Firewall, f iptables.Family) map[string]string {
 	if r == nil || r.Tools[f] != fw.tools[f] {
 		return nil
@@ -25,7 +24,7 @@ func (r *Readback) of(fw *Firewall, f iptables.Family) map[string]string {
 	return r.Rules[f]
 }
 
-// expected is what the kernel tells of rules that were written.
+// expected returns how the kernel lists rules that were written.
 func expected(known map[string]string, written []string) []string {
 	read := make([]string, 0, len(written))
 	for _, w := range written {
@@ -37,8 +36,8 @@ func expected(known map[string]string, written []string) []string {
 	return read
 }
 
-// learn reads back what was just applied. What does not have the purpose and
-// target that were written is not ours: somebody else has changed it meanwhile.
+// learn reads back what was just applied. A rule whose purpose or target is not the one written
+// was changed by another program meanwhile.
 func learn(want []iptables.Table, saved *iptables.Saved) (map[string]string, error) {
 	known := make(map[string]string)
 	for _, t := range want {
@@ -74,7 +73,7 @@ func pair(known map[string]string, chain string, written, read []string) error {
 	return nil
 }
 
-// inverse maps what the kernel tells to what was written.
+// inverse maps rules as listed to rules as written.
 func inverse(known map[string]string) map[string]string {
 	written := make(map[string]string, len(known))
 	for w, r := range known {

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// changingError is listings that others' changes have spoilt, each time.
+// changingError says that each listing was spoilt by other programs' changes.
 type changingError struct{}
 
 func (changingError) Error() string {
@@ -21,12 +21,12 @@ func (changingError) Remedy() string { return nft.ErrChanging.Remedy() }
 
 var errListings changingError
 
-// ReadSure reads until nobody has changed a rule meanwhile, for whoever changes the rules by
-// what it says: a listing of several tables is of several moments, if others change rules in
-// its midst, and what is moved between them would be missed. Where the kernel cannot tell
-// that, two listings in a row have to be the same.
+// ReadSure lists rules until no rule has changed during a listing. Use it before changing rules:
+// while other programs change rules, a listing of several tables mixes several moments, and
+// misses what is moved between tables. If the kernel cannot tell, two listings in a row have to
+// be the same.
 func (fw *Firewall) ReadSure(ctx context.Context) ([2]*iptables.Saved, error) {
-	var unread error // why a family could be listed one time and not the other
+	var unread error // why a family could be listed only some of the times
 	last, err := fw.Read(ctx)
 	for i := range attempts {
 		if err != nil || fw.holds(last) {
@@ -52,8 +52,7 @@ func (fw *Firewall) ReadSure(ctx context.Context) ([2]*iptables.Saved, error) {
 	return last, err
 }
 
-// holds reports whether the kernel says that the rules are still those of a listing, and were
-// all the time that it took.
+// holds reports whether the kernel says that no rule has changed during the listing or since.
 func (fw *Firewall) holds(saved [2]*iptables.Saved) bool {
 	now := fw.Generation()
 	for _, s := range saved {

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/iptwalk"
 )
 
-// TakeOutScript takes the rules and the chain of the script out, in one transaction.
+// TakeOutScript removes the rules and the chain of the published script, in one transaction.
 func (fw *Firewall) TakeOutScript(ctx context.Context, f iptables.Family, script iptwalk.Script) error {
 	if script.Nothing() {
 		return nil

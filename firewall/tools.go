@@ -18,8 +18,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Backend is a flavour of iptables. What one has put into the kernel the other
-// does not show.
+// Backend is a flavour of iptables. Each lists only its own rules.
 type Backend string
 
 const (
@@ -27,7 +26,7 @@ const (
 	Legacy Backend = "legacy"
 )
 
-// Other is the other one.
+// Other returns the other backend.
 func (b Backend) Other() Backend {
 	if b == NFT {
 		return Legacy
@@ -38,22 +37,22 @@ func (b Backend) Other() Backend {
 // Firewall is the rules of this network namespace in one backend.
 type Firewall struct {
 	Backend Backend
-	tools   [2]string // what tells the program that lists a family's rules from other versions
+	tools   [2]string // by family, the listing program and its version, to tell it from others
 }
 
 const (
-	// toolTimeout bounds one run of a tool. 2,000 rules are listed in 8 ms; a
-	// busy lock is waited for lockWait.
+	// toolTimeout bounds one run of a tool. Listing 2,000 rules takes 8 ms; a busy lock is
+	// waited for lockWait.
 	toolTimeout = 30 * time.Second
 
-	// lockWait is how many seconds restore waits for the xtables lock, which
-	// it would do for ever by itself. Only legacy iptables has the lock.
+	// lockWait is how many seconds restore waits for the xtables lock. By itself it would wait
+	// forever. Only legacy iptables has the lock.
 	lockWait = "5"
 )
 
-// Open finds the tools of a backend: "nft", "legacy", or "auto" for the one that
-// this host's iptables command belongs to. That the tools of one family are missing is
-// the trouble of that family alone (see [iptables.Saved.Trouble]).
+// Open finds the tools of a backend: "nft", "legacy", or "auto" for the backend of this host's
+// iptables command. If only one family's tools are missing, that is reported for this family alone
+// (see [iptables.Saved.Trouble]).
 func Open(backend string) (*Firewall, error) {
 	b := Backend(backend)
 	if backend == "auto" {
@@ -75,18 +74,18 @@ func Open(backend string) (*Firewall, error) {
 			case err == nil:
 			case errors.As(err, new(*iptables.MissingToolError)):
 				missing[f] = err
-			default: // the trouble of whoever runs it
+			default: // reported when the tool is run
 			}
 		}
 	}
-	// With the tools of one family that one is protected.
+	// With the tools of one family, that family is protected.
 	if missing[iptables.IPv4] != nil && (missing[iptables.IPv6] != nil || !Present(iptables.IPv6)) {
 		return nil, missing[iptables.IPv4]
 	}
 	return fw, nil
 }
 
-// identity is which program a tool is, whichever way PATH leads there.
+// identity returns which program a tool is, whatever links lead to it.
 func identity(path string) (string, error) {
 	program, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -99,8 +98,8 @@ func identity(path string) (string, error) {
 	return fmt.Sprintf("%s %d %d", program, info.Size(), info.ModTime().Unix()), nil
 }
 
-// systemBackend tells which backend the host's iptables command is of: the
-// program that it is a link to says so.
+// systemBackend returns the backend of the host's iptables command, by the program that it links
+// to.
 func systemBackend() (Backend, error) {
 	path, err := findTool(iptables.IPv4.Command())
 	if err != nil {
@@ -119,7 +118,7 @@ func systemBackend() (Backend, error) {
 	case strings.Contains(name, "legacy"):
 		return Legacy, nil
 	}
-	// Not a link, then: ask it. Before 1.8 there was only the legacy kind.
+	// It is not a link, so ask it. Before 1.8 there was only legacy.
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", path, err)
@@ -130,12 +129,11 @@ func systemBackend() (Backend, error) {
 	return Legacy, nil
 }
 
-// systemFolders are where iptables is, also if PATH does not say so: cron's has
-// neither.
+// systemFolders are where iptables is installed. PATH may lack them, as cron's does.
 var systemFolders = []string{"/usr/sbin", "/sbin"}
 
-// findTool finds a program. It is a [*iptables.MissingToolError] only if it is certain that there is
-// none: a disk that fails, say, hides it and not the rules that it has made.
+// findTool finds a program. The error is a [*iptables.MissingToolError] only if the program is
+// certainly not installed: a failing disk, say, hides the program, but its rules are still there.
 func findTool(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
@@ -159,15 +157,15 @@ func findTool(name string) (string, error) {
 	return "", &iptables.MissingToolError{Tool: name}
 }
 
-// tool is the name of a program, such as "ip6tables-legacy-restore".
+// tool returns the name of a program, such as "ip6tables-legacy-restore".
 func (fw *Firewall) tool(f iptables.Family, verb string) string {
 	return fmt.Sprintf("%s-%s-%s", f.Command(), fw.Backend, verb)
 }
 
-// restore gives the plans' texts to the kernel, or only to the tools' own checks,
-// and nothing where there is nothing to do: both families at once on nf_tables, one
-// after the other on legacy, whose tools share a lock (1.8.7 looks at it once a
-// second: measured). What is wrong with one family keeps nothing from the other.
+// restore passes the plans' texts to the kernel, or with test only to the tools' own checks. Empty
+// plans are skipped. On nf_tables, both families run at once; on legacy, one after the other,
+// since its tools share a lock (1.8.7 looks at it once a second: measured). If one family fails,
+// the other is restored all the same.
 func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) (errs [2]error) {
 	args := []string{"--noflush", "--counters", "-w", lockWait}
 	if test {
@@ -179,7 +177,7 @@ func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) (err
 			continue
 		}
 		if fw.Backend == Legacy && errors.Is(errs[iptables.IPv4], ErrLocked) {
-			errs[f] = errs[iptables.IPv4] // it is one lock, and has been waited for
+			errs[f] = errs[iptables.IPv4] // they share the lock, which has been waited for
 			continue
 		}
 		runs[f] = start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
@@ -201,14 +199,14 @@ type running struct {
 	tool      string // with its arguments
 	cmd       *exec.Cmd
 	ctx       context.Context
-	outer     context.Context // of whoever has started it
+	outer     context.Context // of the caller
 	cancel    context.CancelFunc
 	text      string
 	out, said bytes.Buffer
 	err       error // why it was not started
 }
 
-// start is the one place where a tool of iptables is run.
+// start runs a tool of iptables. All runs go through it.
 func start(ctx context.Context, stdin, tool string, args ...string) *running {
 	r := &running{tool: strings.Join(append([]string{tool}, args...), " "), text: stdin}
 	r.outer = ctx
@@ -245,14 +243,14 @@ func (r *running) wait() ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", r.tool, err)
 }
 
-// legacyNames is the file that names the tables of a family which legacy iptables has in
-// this network namespace. Asking the legacy tools for a table would make it.
+// legacyNames returns the file that lists a family's legacy tables in this network namespace.
+// Asking the legacy tools for a table would create it.
 func legacyNames(f iptables.Family) string {
 	return "/proc/" + procself.Name() + "/net/" + [...]string{"ip_tables_names", "ip6_tables_names"}[f]
 }
 
-// InUse reports whether the backend may hold rules: on nf_tables if the kernel has
-// it, and on legacy if it has a table.
+// InUse reports whether the backend may hold rules: nf_tables if the kernel has it, legacy if it
+// has a table.
 func (fw *Firewall) InUse() bool {
 	if fw.Backend == NFT {
 		_, err := nftGeneration()
@@ -266,8 +264,8 @@ func (fw *Firewall) InUse() bool {
 	return false
 }
 
-// isShortage reports whether an error says nothing about what was asked for: this
-// host has not enough of something in this moment.
+// isShortage reports whether an error only means that the host is short of something at the
+// moment.
 func isShortage(err error) bool {
 	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.EINTR, unix.EIO} {
 		if errors.Is(err, errno) {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// Backends opens the backends that may hold rules now. One whose tools are not
-// installed cannot be looked into, and is left out.
+// Backends opens the backends that may hold rules now. A backend without tools cannot be listed
+// and is left out.
 func Backends() []*Firewall {
 	var all []*Firewall
 	for _, b := range []Backend{NFT, Legacy} {
@@ -23,9 +23,9 @@ func Backends() []*Firewall {
 	return all
 }
 
-// Users are the rules of both backends, to find those that use something. They are for
-// whoever takes it out: unknown is why the rules of a family could not be listed, and there
-// may be more.
+// Users has the rules of both backends, to find which of them use a set or chain before it is
+// removed. Where Unknown is set, the rules of a family could not be listed, and there may be
+// more.
 type Users struct {
 	Unknown [2]error
 	Missing error // the tools of a backend that may hold rules are not installed
@@ -38,11 +38,11 @@ type ofBackend struct {
 	saved   [2]*iptables.Saved
 }
 
-// ReadUsers lists the rules.
+// ReadUsers lists the rules of all backends.
 func ReadUsers(ctx context.Context) *Users {
 	var u Users
 	for _, fw := range Backends() {
-		saved, _ := fw.Read(ctx) // what is wrong with a family is known of that family
+		saved, _ := fw.Read(ctx) // each family holds its own error
 		u.saved = append(u.saved, ofBackend{fw.Backend, saved})
 		for _, f := range iptables.Families {
 			u.Unknown[f] = errors.Join(u.Unknown[f], saved[f].Unknown())
@@ -62,13 +62,13 @@ func (u *Users) OfSet(set string) []string {
 	return u.where(func(rule string) bool { return iptables.MatchesSet(rule, set) })
 }
 
-// ForeignOfSet returns those of them that are not ours.
+// ForeignOfSet returns the rules of other programs that match against a set.
 func (u *Users) ForeignOfSet(set string) []string {
 	return u.where(func(rule string) bool { return !iptables.IsOurHook(rule) && iptables.MatchesSet(rule, set) })
 }
 
-// DropSets are the sets of a family that rules of ours drop the members of, each pair as one
-// backend has it, under the names of IPv4; a name is empty if no rule has it.
+// DropSets returns the sets whose members voipbl's rules drop: one pair for each family and
+// backend, by the IPv4 names; a name is empty if no rule has it.
 func (u *Users) DropSets() (all []struct{ List, Bans string }) {
 	for _, l := range u.saved {
 		for _, f := range iptables.Families {
@@ -93,7 +93,7 @@ func (u *Users) DropSets() (all []struct{ List, Bans string }) {
 	return all
 }
 
-// OfChains returns the rules that are not ours and go to a chain of ours.
+// OfChains returns the rules of other programs that go to a chain of voipbl's.
 func (u *Users) OfChains() []string {
 	return u.where(func(rule string) bool { return !iptables.IsOurHook(rule) && iptables.IsOurChain(iptables.Target(rule)) })
 }
