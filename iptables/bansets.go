@@ -7,17 +7,17 @@ import (
 	"github.com/voipbl/voipbl/internal/banrule"
 )
 
-// What our actions for fail2ban call their sets: f2bv-JAIL of voipbl-set asks for the members
-// of own-JAIL, f2bs-JAIL of voipbl-ssh for those of the set of the same name, and others may
-// fill fail2ban-ASTERISK and the chain fail2ban-ssh too.
+// Names of the sets that voipbl's fail2ban actions use. Rules of voipbl-set name f2bv-JAIL and
+// check the members of own-JAIL; rules of voipbl-ssh name f2bs-JAIL, which has the members
+// itself. Other programs may fill fail2ban-ASTERISK and the chain fail2ban-ssh too.
 const (
 	ActionSets = banrule.Sets
 	SSHSets    = banrule.SSH
 	CommonBans = banrule.Common
 )
 
-// NamedBanSets are the sets of our actions for fail2ban that the rules of a listing name, in
-// order. Of a listing that has mistakes it is those of the lines that can be read.
+// NamedBanSets returns, in order, the sets of voipbl's fail2ban actions that a listing's rules
+// name. In a damaged listing, it uses the lines that can be read.
 func NamedBanSets(listing []byte) []string {
 	names := []string{}
 	for line := range strings.Lines(string(listing)) {

@@ -1,11 +1,10 @@
-// Package iptables reads what iptables-save tells, and knows which of it voipbl has made.
+// Package iptables reads the output of iptables-save and knows which rules in it are voipbl's.
+// [ParseSaved] turns a listing into a [Saved]: tables, chains, rules and counters. [Words],
+// [Option] and [Target] take a rule apart. A chain is voipbl's if its name begins with
+// [ChainPrefix], a rule if its comment begins with [CommentPrefix] ([IsOurs], [Saved.Own]). A
+// [Table] is such rules as text.
 //
-// [ParseSaved] makes a [Saved] of a listing: tables, chains, rules and what these have
-// counted. The words of a rule are read by [Words], [Option] and [Target]. Whatever a rule
-// or a chain is, it is either ours (a chain whose name begins with [ChainPrefix], a rule
-// whose comment begins with [CommentPrefix]) or somebody else's: [IsOurs], [Saved.Own].
-// What is ours, or is to be, is a [Table] of text.
-//
-// The package is pure: package firewall runs the tools, package ruleset makes the rules
-// that are wanted, and package iptwalk says what rules do to packets.
+// It is pure: package firewall runs the tools, package ruleset writes the rules that are wanted,
+// and package iptwalk finds out what rules do to packets. All these import it, as do rules,
+// trial, reach and the agent.
 package iptables

@@ -6,8 +6,7 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// Family is IPv4 or IPv6: the rules of each are a world of their own, with its
-// own tools and tables.
+// Family is IPv4 or IPv6. Each has its own tools, tables and rules.
 type Family int
 
 const (
@@ -15,12 +14,12 @@ const (
 	IPv6
 )
 
-// Families are both.
+// Families are both families.
 var Families = [...]Family{IPv4, IPv6}
 
 func (f Family) String() string { return [...]string{"IPv4", "IPv6"}[f] }
 
-// Command is the name with which this family's tools begin.
+// Command returns the name that this family's tools begin with.
 func (f Family) Command() string { return [...]string{"iptables", "ip6tables"}[f] }
 
 // Of returns the prefixes of this family, in order.

@@ -1,17 +1,17 @@
 package iptables
 
-// nativeMatch stands for what a rule asks for that the tools of iptables do not show. Being
-// no match that they know, it makes no rule one that is certain to match.
+// nativeMatch stands for a match that the tools of iptables do not show. Since it is no match that
+// voipbl knows, such a rule never counts as certain to match.
 const nativeMatch = "-m nftables"
 
-// nativeTarget stands for what becomes of packets by a rule of which that is not shown,
-// such as a verdict map.
+// nativeTarget stands for a verdict that the tools of iptables do not show, such as a verdict
+// map.
 const nativeTarget = "NFTABLES"
 
-// Misread marks a rule that somebody has put into a chain of iptables by nft(8), of which
-// the tools of iptables show only some: "ip saddr @friends accept" as "-j ACCEPT". What
-// they say of its matches is left out. count is how many rules the chain has; if it has
-// others now, it is another state that was looked at, and nothing is marked.
+// Misread marks a rule that was added to a chain of iptables with nft(8), and that the tools of
+// iptables show only in part: "ip saddr @friends accept" as "-j ACCEPT". Its matches as shown are
+// dropped. count is how many rules the chain had when it was looked at; if it has another number
+// now, it has changed, and nothing is marked.
 func (s *Saved) Misread(table, chain string, index, count int) {
 	rules := s.Rules(table, chain)
 	if len(rules) != count || index >= count {

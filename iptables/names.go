@@ -1,16 +1,16 @@
 package iptables
 
-// What tells our rules and chains from those of others.
+// Names that tell voipbl's rules and chains from those of other programs.
 const (
-	// ChainPrefix begins the names of our chains, and of no others.
+	// ChainPrefix begins the names of voipbl's chains, and of no others.
 	ChainPrefix = "VOIPBL-"
 
-	// CommentPrefix begins the comment of each rule of ours. It is how our
-	// rules in the kernel's own chains are told from those of others.
+	// CommentPrefix begins the comment of each of voipbl's rules. It tells them from other
+	// programs' rules in the kernel's own chains.
 	CommentPrefix = "voipbl: "
 )
 
-// The chains of ours.
+// voipbl's chains.
 const (
 	// DropChain logs and drops; it exists only if drops are logged.
 	DropChain = ChainPrefix + "DROP"
@@ -18,12 +18,12 @@ const (
 	// BaseChain holds the base rules.
 	BaseChain = ChainPrefix + "INPUT"
 
-	// SIPChain is where requests are counted that do not begin as phones begin them.
+	// SIPChain counts requests that do not begin as phones begin them.
 	SIPChain = ChainPrefix + "SIP"
 )
 
-// SSHChain is fail2ban's chain for ssh, to which base rules go. Its name is that of the
-// ruleset that they are made from.
+// SSHChain is fail2ban's chain for SSH, which base rules jump to. The published ruleset, which
+// the base rules follow, uses this name.
 const SSHChain = "fail2ban-ssh"
 
 // IsBaseChain reports whether a chain holds base rules.

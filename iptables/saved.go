@@ -11,24 +11,23 @@ import (
 	"strings"
 )
 
-// Saved is what the kernel holds of one family in one backend, as
-// iptables-save tells it.
+// Saved is what the kernel holds of one family in one backend, as iptables-save lists it.
 type Saved struct {
 	Family     Family
-	Generation string // of the rules, if nothing has changed since it was read
+	Generation string // of the rules, if nothing has changed during the listing
 
 	Tables     map[string]map[string]*SavedChain // by table and chain
-	Unreadable []string                          // tables that iptables cannot tell
-	Absent     bool                              // the kernel does without this family
+	Unreadable []string                          // tables that iptables cannot list
+	Absent     bool                              // the kernel does not have this family
 
-	// Trouble is why the rules of this family could not be listed. Then nothing is known
-	// of them, and nothing is planned about them.
+	// Trouble is why the rules of this family could not be listed. Nothing is then known of
+	// them, and no change is planned.
 	Trouble error
 }
 
-// Unknown is why it is not known what the kernel holds of this family, although it may hold
-// rules: of whatever is not there it cannot be said that it is gone. Where no tool of
-// the family is installed there is nobody who could have made rules, or take them out.
+// Unknown returns why it is not known which rules the kernel holds of this family, although it may
+// hold some. A rule that is not in such a listing may still exist. If no tool of the family is
+// installed, the result is nil: nobody could have made rules, or could remove them.
 func (s *Saved) Unknown() error {
 	if errors.As(s.Trouble, new(*MissingToolError)) {
 		return nil
@@ -36,27 +35,26 @@ func (s *Saved) Unknown() error {
 	return s.Trouble
 }
 
-// SavedChain is a chain of a listing. Its Policy is "-" if it is not one of the kernel's own.
+// SavedChain is a chain of a listing. Its Policy is "-" unless it is one of the kernel's own.
 type SavedChain struct {
 	Policy string
 	Rules  []SavedRule
 }
 
-// SavedRule is a rule of a listing, without "-A CHAIN", and what it has counted.
+// SavedRule is a rule of a listing, without "-A CHAIN", and its counters.
 type SavedRule struct {
 	Text           string
 	Packets, Bytes uint64
 }
 
-// Counted reports whether a packet has come to the rule.
+// Counted reports whether the rule has counted any packet.
 func (r SavedRule) Counted() bool { return r.Packets != 0 || r.Bytes != 0 }
 
-// Counters is what a rule has counted, as iptables-restore takes it in front of the rule.
+// Counters returns the counters as iptables-restore takes them in front of the rule.
 func (r SavedRule) Counters() string { return fmt.Sprintf("[%d:%d] ", r.Packets, r.Bytes) }
 
-// ParseSaved reads what "iptables-save --counters" or "ip6tables-save --counters" prints.
-// Output that stops before its end is an error: without CAP_NET_RAW the tool stops in
-// mid-rule.
+// ParseSaved reads the output of "iptables-save --counters" or "ip6tables-save --counters".
+// Incomplete output is an error: without CAP_NET_RAW the tool stops in the middle of a rule.
 func ParseSaved(f Family, out []byte) (*Saved, error) {
 	s := &Saved{Family: f, Tables: make(map[string]map[string]*SavedChain)}
 	var table map[string]*SavedChain
@@ -97,8 +95,8 @@ func ParseSaved(f Family, out []byte) (*Saved, error) {
 	return s, nil
 }
 
-// logicalLines are lines, but for those within quotes: nothing keeps a comment from
-// having a line end in it.
+// logicalLines splits text into lines, except within quotes: a comment may contain a line
+// break.
 func logicalLines(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		var whole string
@@ -117,7 +115,7 @@ func logicalLines(text string) iter.Seq[string] {
 	}
 }
 
-// quoteIsOpen reports whether a text ends within quotes, which begin a word.
+// quoteIsOpen reports whether a text ends within quotes. Quotes count only at the start of a word.
 func quoteIsOpen(text string) bool {
 	open := false
 	for i := 0; i < len(text); i++ {
@@ -133,16 +131,16 @@ func quoteIsOpen(text string) bool {
 	return open
 }
 
-// incompatible reads the tool's words about a table that holds more than
-// iptables can express.
+// incompatible recognises the tool's message about a table that holds more than iptables can
+// express.
 func incompatible(line string) (table string, found bool) {
 	rest, found := strings.CutPrefix(line, "# Table `")
 	table, _, closed := strings.Cut(rest, "' is incompatible")
 	return table, found && closed
 }
 
-// Readable reports, as an [*IncompatibleError], a table that cannot be read: no
-// rule can be placed there, or found.
+// Readable returns an [*IncompatibleError] if a table cannot be read, so that no rule can be
+// placed or found there.
 func (s *Saved) Readable(table string) error {
 	if s.Trouble != nil {
 		return s.Trouble
@@ -178,7 +176,7 @@ func parseRule(line string) (chain string, r SavedRule, err error) {
 	return chain, r, nil
 }
 
-// Texts are the rules of a chain, without what they have counted.
+// Texts returns the rules of a chain without their counters.
 func (s *Saved) Texts(table, chain string) []string {
 	var texts []string
 	for _, r := range s.Rules(table, chain) {
@@ -187,7 +185,7 @@ func (s *Saved) Texts(table, chain string) []string {
 	return texts
 }
 
-// Rules are the rules of a chain, with what they have counted.
+// Rules returns the rules of a chain with their counters.
 func (s *Saved) Rules(table, chain string) []SavedRule {
 	if c := s.Tables[table][chain]; c != nil {
 		return c.Rules
@@ -195,8 +193,7 @@ func (s *Saved) Rules(table, chain string) []SavedRule {
 	return nil
 }
 
-// SameRules reports whether two listings have the same chains and rules, whatever
-// these have counted.
+// SameRules reports whether two listings have the same chains and rules, whatever their counters.
 func (s *Saved) SameRules(other *Saved) bool {
 	return (s.Trouble == nil) == (other.Trouble == nil) && maps.EqualFunc(s.Tables, other.Tables, func(a, b map[string]*SavedChain) bool {
 		return maps.EqualFunc(a, b, func(a, b *SavedChain) bool {
@@ -208,20 +205,18 @@ func (s *Saved) SameRules(other *Saved) bool {
 // HasChain reports whether a table has a chain.
 func (s *Saved) HasChain(table, chain string) bool { return s.Tables[table][chain] != nil }
 
-// Jumps reports whether a rule of a chain goes to a chain whose name begins
-// with prefix.
+// Jumps reports whether a rule of a chain goes to a chain whose name begins with prefix.
 func (s *Saved) Jumps(table, chain, prefix string) bool {
 	return slices.ContainsFunc(s.Rules(table, chain), func(r SavedRule) bool { return strings.HasPrefix(Target(r.Text), prefix) })
 }
 
-// NamesSource reports whether a rule of a chain of the filter table is about what comes
-// from one address.
+// NamesSource reports whether a rule of a chain of the filter table matches one source address.
 func (s *Saved) NamesSource(chain string, source netip.Addr) bool {
 	from := fmt.Sprintf(" -s %s ", netip.PrefixFrom(source, source.BitLen()))
 	return slices.ContainsFunc(s.Texts("filter", chain), func(rule string) bool { return strings.Contains(" "+rule+" ", from) })
 }
 
-// Count counts the rules of all tables, whoever made them.
+// Count returns the number of rules in all tables, of any program.
 func (s *Saved) Count() int {
 	n := 0
 	for _, chains := range s.Tables {
@@ -232,7 +227,7 @@ func (s *Saved) Count() int {
 	return n
 }
 
-// Chains are the chains of a table that a test holds for, in order of name.
+// Chains returns the names of a table's chains for which which is true, sorted.
 func (s *Saved) Chains(table string, which func(name string, c *SavedChain) bool) []string {
 	var names []string
 	for name, c := range s.Tables[table] {
@@ -244,20 +239,19 @@ func (s *Saved) Chains(table string, which func(name string, c *SavedChain) bool
 	return names
 }
 
-// OwnChains are the chains of ours in a table.
+// OwnChains returns the names of voipbl's chains in a table.
 func (s *Saved) OwnChains(table string) []string {
 	return s.Chains(table, func(name string, _ *SavedChain) bool { return IsOurChain(name) })
 }
 
-// Hooked are the chains of others that hold a rule of ours.
+// Hooked returns the names of other chains that hold a rule of voipbl's.
 func (s *Saved) Hooked(table string) []string {
 	return s.Chains(table, func(name string, c *SavedChain) bool {
 		return !IsOurChain(name) && slices.ContainsFunc(c.Rules, func(r SavedRule) bool { return IsOurHook(r.Text) })
 	})
 }
 
-// Own returns what is ours in the kernel, in the form in which it can be put
-// back.
+// Own returns voipbl's chains and rules in a form that can be restored.
 func (s *Saved) Own() []Table {
 	var tables []Table
 	for _, name := range OurTables {
@@ -283,8 +277,8 @@ func (s *Saved) Own() []Table {
 	return tables
 }
 
-// StandsLast reports whether a rule of ours in a chain of the kernel is one of the base rules,
-// which stand below all others, and not of the drop.
+// StandsLast reports whether one of voipbl's rules in a kernel chain belongs to the base rules,
+// which come after all others, and not to the drop.
 func StandsLast(rule string) bool {
 	to := Target(rule)
 	return to == BaseChain || to == "ACCEPT"
@@ -295,8 +289,8 @@ func (s *Saved) HasBase() bool {
 	return s.HasChain("filter", BaseChain) && s.Jumps("filter", "INPUT", BaseChain)
 }
 
-// Where returns the rules of all tables that a test holds for, those in chains of
-// ours apart, each as "-A CHAIN RULE".
+// Where returns the rules of all tables for which which is true, except those in voipbl's chains,
+// each as "-A CHAIN RULE".
 func (s *Saved) Where(which func(rule string) bool) []string {
 	var found []string
 	for _, table := range s.TableNames() {
@@ -311,7 +305,7 @@ func (s *Saved) Where(which func(rule string) bool) []string {
 	return found
 }
 
-// TableNames are the names of the tables that a listing has.
+// TableNames returns the names of the tables in a listing.
 func (s *Saved) TableNames() []string {
 	var names []string
 	for name := range s.Tables {
@@ -321,28 +315,28 @@ func (s *Saved) TableNames() []string {
 	return names
 }
 
-// DropRule is the rule that drops a set's members where packets come in.
+// DropRule is a rule that drops packets from a set's members as they come in.
 type DropRule struct {
 	Table   string
 	Chain   string
 	Ours    bool
-	Above   []string // rules that stand above it
+	Above   []string // the rules above it
 	Packets uint64
 	Bytes   uint64
 }
 
-// Bypassed reports whether a rule of others above it lets some packets in first.
+// Bypassed reports whether another program's rule above it lets some packets in first.
 func (d DropRule) Bypassed() bool {
 	return slices.ContainsFunc(d.Above, func(rule string) bool { return Target(rule) == "ACCEPT" && !IsOurHook(rule) })
 }
 
-// First reports whether no rule of others stands above it.
+// First reports whether no other program's rule is above it.
 func (d DropRule) First() bool {
 	return !slices.ContainsFunc(d.Above, func(rule string) bool { return !IsOurHook(rule) })
 }
 
-// DropRules finds the rules that drop the set's members as they come in: ours,
-// and plain ones of others.
+// DropRules finds the rules that drop the set's members as they come in: voipbl's own, and
+// plain ones of other programs.
 func (s *Saved) DropRules(set string) []DropRule {
 	var found []DropRule
 	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
@@ -366,11 +360,11 @@ func (s *Saved) DropRules(set string) []DropRule {
 	return found
 }
 
-// Foreign is what else on the host owns the firewall, as far as the rules of a
-// backend show it.
+// Foreign names the other programs that own the firewall, as far as the rules of a backend show
+// it.
 func (s *Saved) Foreign() []string {
 	var owners []string
-	// "ufw disable" leaves its chains and jumps there, and empties them.
+	// "ufw disable" leaves ufw's chains and jumps in place, and empties the chains.
 	if len(s.Rules("filter", "ufw-before-input"))+len(s.Rules("filter", "ufw6-before-input")) > 0 {
 		owners = append(owners, "ufw")
 	}
@@ -386,13 +380,13 @@ func (s *Saved) Foreign() []string {
 	return owners
 }
 
-// freePBXChain is where FreePBX's own firewall keeps its rules.
+// freePBXChain is the chain of FreePBX's own firewall.
 const freePBXChain = "fpbxfirewall"
 
 // FreePBX reports whether FreePBX's own firewall has rules.
 func (s *Saved) FreePBX() bool { return s.HasChain("filter", freePBXChain) }
 
-// Empty reports whether a family has no rule and lets everything through.
+// Empty reports whether a family has no rules and lets everything through.
 func (s *Saved) Empty() bool {
 	for _, chains := range s.Tables {
 		for _, c := range chains {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Show is the text of one family's rules for people, with what each is for on a
-// line of its own. It can be given to iptables-restore --noflush all the same.
+// Show returns one family's rules as text for people, with the purpose of each on its own line.
+// iptables-restore --noflush accepts it too.
 func Show(tables []Table) string {
 	var b strings.Builder
 	rule := func(head, rule string) {

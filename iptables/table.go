@@ -2,30 +2,28 @@ package iptables
 
 import "slices"
 
-// Table is all that is ours in one table, as text.
+// Table is all that voipbl has in one table, as text.
 type Table struct {
 	Name   string   `json:"name"`             // "filter" or "raw"
-	Chains []Chain  `json:"chains,omitempty"` // our own
-	Hooks  []Hook   `json:"hooks,omitempty"`  // our rules in the kernel's own chains
-	Needs  []string `json:"needs,omitempty"`  // chains of others that must exist
+	Chains []Chain  `json:"chains,omitempty"` // voipbl's own
+	Hooks  []Hook   `json:"hooks,omitempty"`  // voipbl's rules in the kernel's own chains
+	Needs  []string `json:"needs,omitempty"`  // other programs' chains that must exist
 }
 
-// Chain is a chain of ours with all its rules.
+// Chain is one of voipbl's chains with all its rules.
 type Chain struct {
 	Name  string   `json:"name"`
 	Rules []string `json:"rules"`
 }
 
-// Hook is a rule of ours in a chain that is not ours. It stands either above all
-// others there or below all others.
+// Hook is a rule of voipbl's in another chain. It is either above or below all other rules there.
 type Hook struct {
 	Chain string `json:"chain"`
 	Last  bool   `json:"last,omitempty"`
 	Rule  string `json:"rule"`
 }
 
-// OurTables are the tables that we may have rules in, in the order in which both are always
-// listed.
+// OurTables are the tables that voipbl may have rules in, always listed in this order.
 var OurTables = [...]string{"raw", "filter"}
 
 // FindTable returns the table of that name, or an empty one.
@@ -62,7 +60,7 @@ func (t Table) HooksIn(chain string) (first, last []string) {
 	return first, last
 }
 
-// HookChains are the kernel's chains that a table's hooks are in.
+// HookChains returns the kernel's chains that a table's hooks are in.
 func HookChains(t Table) []string {
 	var chains []string
 	for _, h := range t.Hooks {

@@ -2,7 +2,7 @@ package iptables
 
 import "fmt"
 
-// MissingToolError is iptables not being installed.
+// MissingToolError says that iptables is not installed.
 type MissingToolError struct{ Tool string }
 
 func (e *MissingToolError) Error() string { return e.Tool + " is not installed" }
@@ -12,8 +12,8 @@ func (e *MissingToolError) Remedy() string {
 	return "install it with \"apt-get install iptables\", or choose the other backend with \"firewall: {backend: …}\""
 }
 
-// IncompatibleError is a table that iptables cannot read, because somebody has
-// put native nftables rules into it.
+// IncompatibleError says that iptables cannot read a table, because it has native nftables
+// rules.
 type IncompatibleError struct {
 	Family Family
 	Table  string

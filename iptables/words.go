@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Next is the word behind one of some words; empty if that is the last.
+// Next returns the word after the one at i, or "" if that is the last.
 func Next(words []string, i int) string {
 	if i+1 < len(words) {
 		return words[i+1]
@@ -13,9 +13,9 @@ func Next(words []string, i int) string {
 	return ""
 }
 
-// Words splits a rule in the kernel's text into words. iptables-save puts what has
-// blanks or quotes into quotes, with backslashes before what is special; some names
-// it does not, so that a quote within a word is a letter like others.
+// Words splits a rule as the kernel lists it into words. iptables-save puts values with blanks or
+// quotes into quotes, with backslashes before special characters. It does not do so for some
+// names, so a quote within a word is an ordinary character.
 func Words(rule string) []string {
 	var all []string
 	var word strings.Builder
@@ -47,7 +47,7 @@ func Words(rule string) []string {
 	return all
 }
 
-// Option returns the word after the last of the flags in a rule.
+// Option returns the word after the last of the given flags in a rule.
 func Option(rule string, flags ...string) string {
 	all := Words(rule)
 	for i := len(all) - 2; i >= 0; i-- {
@@ -58,10 +58,9 @@ func Option(rule string, flags ...string) string {
 	return ""
 }
 
-// IsOurHook reports whether a rule in the kernel's text is one that voipbl made in a
-// chain of the kernel: it has our mark, and does one of the things that those rules
-// do. What only looks like it, such as an ACCEPT for somebody's address with a
-// comment of that kind, is not.
+// IsOurHook reports whether a listed rule in a kernel chain is voipbl's: it has voipbl's comment,
+// and does one of the things that such rules do. A rule that only has a similar comment, such as
+// an ACCEPT for somebody's address, is not.
 func IsOurHook(rule string) bool {
 	if !strings.HasPrefix(CommentOf(rule), CommentPrefix) {
 		return false
@@ -72,19 +71,19 @@ func IsOurHook(rule string) bool {
 		to == "ACCEPT" && WithoutPurpose(rule) == "-j ACCEPT"
 }
 
-// CommentOf is the comment of a rule in the kernel's text; of several the last one.
+// CommentOf returns the comment of a listed rule; of several comments, the last.
 func CommentOf(rule string) string {
-	// A rule may have several; the one that we write is the last match.
+	// A rule may have several; voipbl's is the last match.
 	return Option(rule, "--comment")
 }
 
-// IsOurChain reports whether a chain is one that voipbl made.
+// IsOurChain reports whether a chain is voipbl's.
 func IsOurChain(name string) bool { return strings.HasPrefix(name, ChainPrefix) }
 
-// Target returns the chain or target of a rule in the kernel's text.
+// Target returns the chain or target of a listed rule.
 func Target(rule string) string { return Option(rule, "-j", "-g") }
 
-// Purpose returns what a rule of ours is for, and nothing for one of others.
+// Purpose returns what a rule of voipbl's is for, and "" for other rules.
 func Purpose(rule string) string {
 	purpose, found := strings.CutPrefix(CommentOf(rule), CommentPrefix)
 	if !found {
@@ -93,8 +92,8 @@ func Purpose(rule string) string {
 	return purpose
 }
 
-// WithoutPurpose is a rule of ours without its comment, for whoever shows that
-// elsewhere.
+// WithoutPurpose returns a rule of voipbl's without its comment, for callers that show the
+// comment elsewhere.
 func WithoutPurpose(rule string) string {
 	purpose := Purpose(rule)
 	text := `-m comment --comment "` + CommentPrefix + purpose + `"`
@@ -119,7 +118,7 @@ func MatchesSet(rule, set string) bool {
 	return false
 }
 
-// IsOurs reports whether a rule of a chain is one that voipbl made.
+// IsOurs reports whether a rule of a chain is voipbl's.
 func IsOurs(chain, rule string) bool {
 	return IsOurHook(rule) || IsOurChain(chain) && Purpose(rule) != ""
 }
