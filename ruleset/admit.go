@@ -7,11 +7,11 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Admits reports whether the base rules let a new TCP connection from an address
-// to a port of this host in, and whether they do so for certain. Rules that
-// depend on more than that (limits, bans) do not count.
+// Admits reports whether the base rules certainly let in a new TCP connection from an address to
+// a port of this host. Rules with further conditions (limits, bans) do not count.
 //
-// It looks at our own rules only: what others have in INPUT stands above them
+// It looks at voipbl's own rules only. Other programs' rules in INPUT come first and may decide
+// otherwise.
 // and may let the connection in, or not.
 func (b Base) Admits(from netip.Addr, port uint16) bool {
 	from = from.Unmap().WithZone("")
@@ -30,7 +30,7 @@ func (b Base) Admits(from netip.Addr, port uint16) bool {
 	return false
 }
 
-// meets reports whether the rule decides for certain about a new TCP connection.
+// meets reports whether the rule certainly decides about a new TCP connection.
 func (r Rule) meets(from netip.Addr, port uint16) bool {
 	return len(r.Matches) == 0 &&
 		r.In == "" &&

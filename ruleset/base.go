@@ -7,19 +7,19 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// The sets that fail2ban works on. The names are those of the ruleset that the base rules
-// are made from, and of fail2ban's own defaults for IPv6 (action.d/
-// iptables-ipset*.conf appends a 6).
+// The sets that fail2ban fills. Their names are those of the published ruleset, which the base
+// rules follow, and for IPv6 of fail2ban's own defaults (action.d/iptables-ipset*.conf appends
+// a 6).
 const (
 	BanSet  = "fail2ban-ASTERISK"
 	BanSet6 = "fail2ban-ASTERISK6"
 )
 
-// BanSetName is the set of addresses that fail2ban has banned from SIP.
+// BanSetName returns the name of the set of addresses that fail2ban has banned from SIP.
 func BanSetName(f iptables.Family) string { return [...]string{BanSet, BanSet6}[f] }
 
-// sshPorts are the ports that fail2ban's chain for ssh is asked about: those of
-// the service called ssh.
+// sshPorts returns the ports for which fail2ban's SSH chain is used: those of the service named
+// ssh.
 func (b Base) sshPorts() []iptables.PortRange {
 	for _, s := range b.Services {
 		if s.Name == "ssh" && s.Proto == "tcp" {
@@ -29,15 +29,14 @@ func (b Base) sshPorts() []iptables.PortRange {
 	return []iptables.PortRange{{First: 22, Last: 22}}
 }
 
-// Rules are the base rules in the order of the published ruleset that they are
-// made from ("Protecting your Asterisk / FreePBX Server using a host Firewall").
-// Where it has one rule for the local network or the provider, there is one for
-// each here. SIP that is not public leaves out its rules for everyone, as that
-// page's third note has it. IPv6 has the same rules, and beside the ICMP rule what
-// IPv6 cannot live without.
+// Rules returns the base rules, in the order of the published ruleset that they follow
+// ("Protecting your Asterisk / FreePBX Server using a host Firewall"). Where that has one rule for
+// the local network or the provider, there is one for each here. If SIP is not public, its rules
+// for everyone are left out, as that page's third note says. IPv6 has the same rules, and besides
+// the ICMP rule those that IPv6 cannot work without.
 //
-// The page's rules keep their text, order and place. What is added stands between
-// them, and says so: its purpose begins with [addition].
+// The page's rules keep their text and order. Added rules stand between them, and their purpose
+// begins with [addition].
 func (b Base) Rules(f iptables.Family) []Rule {
 	lan, trunks := f.Of(b.LocalNetworks), f.Of(b.Trunks)
 	head, middle, tail := b.serviceBlocks()
@@ -59,8 +58,8 @@ func (b Base) Rules(f iptables.Family) []Rule {
 	)
 }
 
-// chains are the base rules as chains of ours: that which INPUT ends in, and those
-// that it goes to.
+// chains returns the base rules as chains: the one that INPUT ends in, and those that it jumps
+// to.
 func (b Base) chains(f iptables.Family) []iptables.Chain {
 	chains := []iptables.Chain{chainOf(iptables.BaseChain, b.Rules(f))}
 	if b.SIPPublic {
@@ -69,10 +68,9 @@ func (b Base) chains(f iptables.Family) []iptables.Chain {
 	return chains
 }
 
-// serviceBlocks divides the services as the published ruleset does: those for
-// everyone that begin the table (MGCP, IAX2) stand before SIP, those that follow
-// the last one for everyone (syslog) after the established connections. Which
-// block a service is in changes nothing about who may reach it.
+// serviceBlocks divides the services as the published ruleset does: the first ones for everyone
+// (MGCP, IAX2) come before SIP, those after the last one for everyone (syslog) come after the
+// established connections. The block of a service does not change who may reach it.
 func (b Base) serviceBlocks() (head, middle, tail []Service) {
 	isLocal := func(s Service) bool { return !s.Public }
 	first := slices.IndexFunc(b.Services, isLocal)
@@ -86,7 +84,7 @@ func (b Base) serviceBlocks() (head, middle, tail []Service) {
 	return b.Services[:first], b.Services[first:last], b.Services[last:]
 }
 
-// banned are the rules about whom fail2ban has banned.
+// banned returns the rules for addresses that fail2ban has banned.
 func (b Base) banned(f iptables.Family) []Rule {
 	var rules []Rule
 	for _, proto := range []string{"udp", "tcp"} {
@@ -99,13 +97,13 @@ func (b Base) banned(f iptables.Family) []Rule {
 	return append(rules, Rule{For: "ssh: banned by fail2ban", Proto: "tcp", Ports: b.sshPorts(), Multi: true, Target: iptables.SSHChain})
 }
 
-// reject is the answer that a closed UDP port gives.
+// reject returns the answer that a closed UDP port gives.
 func reject(f iptables.Family) string {
 	return "REJECT --reject-with " + [...]string{"icmp-port-unreachable", "icmp6-port-unreachable"}[f]
 }
 
-// open makes one rule for each port of each service, or one for a protocol without
-// ports, and each of those for each local network if it is not for everyone.
+// open makes one rule for each port of each service, or one for a protocol without ports. For a
+// service that is not public, it makes each of these for each local network.
 func open(services []Service, lan []netip.Prefix) []Rule {
 	var rules []Rule
 	for _, s := range services {
@@ -134,11 +132,11 @@ func sipFrom(networks []netip.Prefix, purpose string, ports Ports, protos ...str
 	return rules
 }
 
-// searchEnd is how far into a packet a word is looked for: all of it. Case does not
-// matter to Asterisk.
+// searchEnd makes a search cover all of a packet. Asterisk ignores case, and so does the
+// search.
 const searchEnd = "--algo bm --to 65535 --icase"
 
-// publicSIP are the rules for SIP from everywhere.
+// publicSIP returns the rules for SIP from everywhere.
 func (b Base) publicSIP(f iptables.Family) []Rule {
 	if !b.SIPPublic {
 		return nil
@@ -169,13 +167,12 @@ func (b Base) publicSIP(f iptables.Family) []Rule {
 	)
 }
 
-// linkLocal is where routers and neighbours speak from (RFC 4291 section 2.5.6).
+// linkLocal is the network that routers and neighbours send from (RFC 4291 section 2.5.6).
 var linkLocal = netip.MustParsePrefix("fe80::/10")
 
-// neighbours are what an IPv6 host needs to be reached at all. In IPv4 all this
-// is not IP (ARP) or is not filtered (DHCP clients read packets before the rules).
-// The kernel itself refuses neighbour discovery that was forwarded (RFC 4861: hop
-// limit 255).
+// neighbours returns the rules without which an IPv6 host cannot be reached. In IPv4 these
+// packets are not IP (ARP) or are not filtered (DHCP clients read packets before the rules). The
+// kernel itself refuses forwarded neighbour discovery (RFC 4861: hop limit 255).
 func neighbours(f iptables.Family) []Rule {
 	if f == iptables.IPv4 {
 		return nil

@@ -1,10 +1,9 @@
-// Package ruleset makes the rules that are wanted, as text: the drop of blocked addresses,
-// and the base rules of a PBX host.
+// Package ruleset writes the rules that are wanted, as text: the drop of blocked addresses and
+// the base rules of a PBX host. They depend on [Settings] alone: [Settings.Tables] gives the same
+// rules on every host. The base rules follow the published ruleset rule by rule, and name what
+// they add.
 //
-// [Settings] are all that the rules depend on. [Settings.Tables] renders them without
-// looking at the host: the same settings give the same rules everywhere. The base rules
-// follow the published ruleset, rule for rule; what is added says so.
-//
-// The package is pure. Package settings makes settings of a configuration, and package
-// firewall brings the rules into the kernel.
+// It is pure: package settings derives settings from a configuration, and package firewall puts
+// the rules into the kernel. It stands on iptables; rules, trial, settings, firewall, iptwalk,
+// lockout and reach import it.
 package ruleset

@@ -6,7 +6,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// DropsFrom begins what a rule is for that drops the members of a set.
+// DropsFrom begins the purpose of a rule that drops the members of a set.
 const DropsFrom = "drop what comes from "
 
 // Tables renders the rules of one family: pure text, the same on every host.
@@ -37,9 +37,9 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 		if !s.DropOutbound {
 			break
 		}
-		// The set's counters count who knocks; what we send ourselves is no knock.
+		// The set's counters count blocked sources; packets that this host sends do not count.
 		to := Rule{For: "drop what goes to " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " dst ! --update-counters"}}
-		if s.DropAt == AtPrerouting { // also what containers send
+		if s.DropAt == AtPrerouting { // containers' packets too
 			hook(in, to)
 		}
 		hook(out, to)
@@ -65,8 +65,8 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 }
 
 const (
-	// logRate and logBurst bound what drops can write into a log: a scan from a
-	// blocked network is tens of thousands of packets a second.
+	// logRate and logBurst bound what drops write to a log: a scan from a blocked network is
+	// tens of thousands of packets a second.
 	logRate  = "10/min"
 	logBurst = "10"
 

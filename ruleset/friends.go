@@ -7,14 +7,13 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// addition begins what a rule is for that the published ruleset does not have.
+// addition begins the purpose of a rule that the published ruleset does not have.
 const addition = "added: "
 
-// friends are the rules that let the local networks and the trunks in before
-// fail2ban and the limits are asked: a phone that an employee has set up wrongly, or
-// a provider whose address somebody forges, must not cost the host its telephone.
-// The published ruleset lets them in too, but only below its bans. Beyond what that
-// ruleset opens, a trunk may come by TCP.
+// friends returns the rules that let local networks and trunks in before fail2ban's bans and the
+// limits apply: neither a misconfigured phone nor somebody who forges a provider's address must
+// cost the host its telephone service. The published ruleset lets them in too, but only below its
+// bans. Beyond the published ruleset, a trunk may use TCP.
 func (b Base) friends(f iptables.Family) []Rule {
 	lan, trunks := f.Of(b.LocalNetworks), f.Of(b.Trunks)
 	rules := slices.Concat(
@@ -29,8 +28,8 @@ func (b Base) friends(f iptables.Family) []Rule {
 	return rules
 }
 
-// sshFrom lets networks in at the ports of ssh that the services open for them. It
-// opens nothing that they leave closed.
+// sshFrom lets networks in at the SSH ports that the services open for them. It opens nothing
+// else.
 func (b Base) sshFrom(networks []netip.Prefix) []Rule {
 	var rules []Rule
 	for _, s := range b.Services {

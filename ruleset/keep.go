@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// KeepBase adds to what is wanted the base rules that the kernel holds, just as
-// they are: for when they are to be neither changed nor taken out.
+// KeepBase adds to w the base rules that the kernel holds, exactly as they are, so that they are
+// neither changed nor removed.
 func (w Wanted) KeepBase(saved [2]*iptables.Saved) Wanted {
 	for _, f := range iptables.Families {
 		own := iptables.FindTable(saved[f].Own(), "filter")
@@ -29,7 +29,7 @@ func (w Wanted) KeepBase(saved [2]*iptables.Saved) Wanted {
 	return w
 }
 
-// merge adds a table's content to that of the same name.
+// merge adds a table's content to the table of the same name.
 func merge(tables []iptables.Table, more iptables.Table) []iptables.Table {
 	merged := slices.Clone(tables)
 	for i, t := range merged {

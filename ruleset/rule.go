@@ -9,17 +9,17 @@ import (
 
 // Rule is one rule, in parts that can be reasoned about and rendered.
 type Rule struct {
-	For     string               // what it is for, without quotes or backslashes; its comment
+	For     string               // its purpose, without quotes or backslashes; becomes its comment
 	In      string               // the interface that a packet comes in by; empty for any
-	From    netip.Prefix         // where it comes from; the zero Prefix for anywhere
+	From    netip.Prefix         // the source; the zero Prefix for any
 	Proto   string               // "tcp", "udp", "icmp", "ipv6-icmp"; empty for any
 	Ports   []iptables.PortRange // destination ports; nil for any
-	Multi   bool                 // match a single range with multiport too, as the published ruleset does
+	Multi   bool                 // use multiport for a single range too, as the published ruleset does
 	Matches []string             // further matches, as iptables writes them
 	Target  string               // "ACCEPT", "DROP", a chain …, with its options; empty to go on
 }
 
-// String is the rule as iptables-save writes it, without "-A CHAIN".
+// String returns the rule as iptables-save writes it, without "-A CHAIN".
 func (r Rule) String() string {
 	var words []string
 	if r.From.IsValid() {
@@ -38,7 +38,7 @@ func (r Rule) String() string {
 			lists = append(lists, dports(p))
 		}
 		words = append(words, "-m multiport --dports", strings.Join(lists, ","))
-	case len(r.Ports) == 1: // which is cheaper
+	case len(r.Ports) == 1: // cheaper than multiport
 		words = append(words, "-m", r.Proto, "--dport", r.Ports[0].String())
 	}
 	words = append(words, r.Matches...)

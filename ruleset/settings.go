@@ -19,11 +19,11 @@ const (
 	// tracking, and also what is forwarded or goes to a published container port.
 	AtPrerouting Place = "prerouting"
 
-	// Nowhere is that the rules are another program's.
+	// Nowhere means that another program owns the rules.
 	Nowhere Place = "none"
 )
 
-// LogTarget is what a rate-limited sample of the drops is told to.
+// LogTarget is where a rate-limited sample of the drops is logged.
 type LogTarget string
 
 const (
@@ -32,14 +32,14 @@ const (
 	LogNetlink LogTarget = "NFLOG" // group 0 of nfnetlink_log, for ulogd
 )
 
-// Settings are all that the rules depend on. They are plain data and can be kept
-// as JSON: the same settings give the same rules on every host.
+// Settings are all that the rules depend on: the same settings give the same rules on every host.
+// They are plain data and can be kept as JSON.
 type Settings struct {
 	Sets         [2]string `json:"sets"`     // the addresses that lists block, by family
-	BanSets      [2]string `json:"ban_sets"` // the bans of this host, likewise; empty for none
+	BanSets      [2]string `json:"ban_sets"` // this host's bans, likewise; empty for none
 	DropAt       Place     `json:"drop_at"`
-	IPv6Off      bool      `json:"ipv6_off,omitempty"`      // no rules of ours for IPv6
-	DropOutbound bool      `json:"drop_outbound,omitempty"` // also what goes to a blocked address
+	IPv6Off      bool      `json:"ipv6_off,omitempty"`      // no rules of voipbl's for IPv6
+	DropOutbound bool      `json:"drop_outbound,omitempty"` // also drop what goes to a blocked address
 	LogDrops     LogTarget `json:"log_drops,omitempty"`
 	Base         *Base     `json:"base,omitempty"` // nil: only the drop
 }
@@ -54,19 +54,19 @@ type Base struct {
 	Services      []Service          `json:"services"`
 }
 
-// Service is a named open port or several.
+// Service is one or several open ports with a name.
 type Service struct {
 	Name   string               `json:"name"`
 	Proto  string               `json:"proto"` // "tcp" or "udp"; without ports "esp", "gre", "ipip", "6in4"
 	Ports  []iptables.PortRange `json:"ports"`
-	Public bool                 `json:"public"` // for everyone, not for the local networks alone
+	Public bool                 `json:"public"` // for everyone, not only for the local networks
 }
 
 // Ports are ranges that do not overlap.
 type Ports []iptables.PortRange
 
-// MarshalJSON writes a single range as the object that it was before there could be
-// several: what is kept of base rules, and their key, stay the same.
+// MarshalJSON writes a single range as an object, as older versions did when there could be only
+// one. So stored base rules, and their key, stay the same.
 func (p Ports) MarshalJSON() ([]byte, error) {
 	if len(p) == 1 {
 		return json.Marshal(p[0])
@@ -74,7 +74,7 @@ func (p Ports) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]iptables.PortRange(p))
 }
 
-// UnmarshalJSON reads both.
+// UnmarshalJSON reads one object or a list.
 func (p *Ports) UnmarshalJSON(text []byte) error {
 	var one iptables.PortRange
 	if err := json.Unmarshal(text, &one); err == nil {
@@ -84,8 +84,8 @@ func (p *Ports) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]iptables.PortRange)(p))
 }
 
-// dports is the range as --dports takes it. Two ports are written one by one, as
-// in the ruleset that the base rules are made from.
+// dports returns the range as --dports takes it. Two ports are written one by one, as in the
+// published ruleset.
 func dports(p iptables.PortRange) string {
 	if p.Last == p.First+1 {
 		return fmt.Sprintf("%d,%d", p.First, p.Last)
@@ -93,7 +93,7 @@ func dports(p iptables.PortRange) string {
 	return p.String()
 }
 
-// portLists are the ports of the rules that open a service: one list for each rule.
+// portLists returns the ports of the rules that open a service: one list for each rule.
 func (s Service) portLists() [][]iptables.PortRange {
 	if iptables.HasNoPorts(s.Proto) {
 		return [][]iptables.PortRange{nil}
