@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// A tag's value may have tags: "f2b-<name>". fail2ban itself stops after 25
-	// rounds (MAX_TAG_REPLACE_COUNT of server/action.py).
+	// maxTagRounds is how often tags are replaced, since a tag's value may contain tags:
+	// "f2b-<name>". fail2ban itself stops after 25 rounds (MAX_TAG_REPLACE_COUNT of
+	// server/action.py).
 	maxTagRounds = 25
 
-	// maxBanText bounds what they may grow to.
+	// maxBanText limits how long the text may become.
 	maxBanText = 64 << 10
 )
 
-// resolveTags replaces tags by the action's own properties, as fail2ban does before
-// it runs the text: those of a family before the general ones. What is left are the
-// tags that each ban has another value for, such as "<ip>".
+// resolveTags replaces tags by the action's own properties, those of the family first, as fail2ban
+// does before it runs the text. Tags whose value differs from ban to ban, such as "<ip>", are left.
 func resolveTags(text string, properties map[string]string, family string) string {
 	for range maxTagRounds {
 		changed := false
@@ -41,20 +41,20 @@ func resolveTags(text string, properties map[string]string, family string) strin
 	return text
 }
 
-// isBanTag reports whether a tag is what is banned: "<ip>", "<ip-rev>", "<F-ID>".
+// isBanTag reports whether a tag stands for what is banned: "<ip>", "<ip-rev>", "<F-ID>".
 func isBanTag(name string) bool {
 	return name == "ip" || strings.HasPrefix(name, "ip-") || name == "fid" || strings.HasPrefix(name, "F-")
 }
 
-// namesBanned reports whether a command is given what is banned.
+// namesBanned reports whether a command gets what is banned as an argument.
 func namesBanned(words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool {
 		return slices.ContainsFunc(shell.Tag.FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
 	})
 }
 
-// classifyAction tells where an action puts an address, from the text of its ban
-// and its properties. The first command that puts it anywhere counts.
+// classifyAction finds out, from the text and properties of an action, where it puts a banned
+// address. The first command that puts it anywhere counts.
 func classifyAction(name string, properties map[string]string) Action {
 	a := Action{Name: name, Into: IntoOther}
 	a.Into, a.Target = banTarget(resolveTags(properties["actionban"], properties, "inet4"), "inet4")
@@ -64,7 +64,7 @@ func classifyAction(name string, properties map[string]string) Action {
 	return a
 }
 
-// banTarget finds where the commands of a ban put an address.
+// banTarget finds where the commands of a ban put the address.
 func banTarget(text, family string) (Into, string) {
 	for _, c := range shell.Commands(text) {
 		if into, target := commandTarget(c, family); into != IntoOther {
@@ -74,8 +74,8 @@ func banTarget(text, family string) (Into, string) {
 	return IntoOther, ""
 }
 
-// commandTarget finds where one command puts an address, which is among its words or in
-// what it is given to read: a restore takes its commands from there, one a line.
+// commandTarget finds where one command puts the address. The address is among its words or in its
+// input: "restore" reads commands from there, one per line.
 func commandTarget(c shell.Command, family string) (Into, string) {
 	program, args := filepath.Base(c.Words[0]), c.Words[1:]
 	restores := strings.HasSuffix(strings.TrimSuffix(strings.TrimSuffix(program, "-nft"), "-legacy"), "tables-restore")
@@ -91,7 +91,7 @@ func commandTarget(c shell.Command, family string) (Into, string) {
 	return IntoOther, ""
 }
 
-// linesTarget finds the first line that puts an address somewhere.
+// linesTarget finds the first line that puts the address somewhere.
 func linesTarget(program, text, family string) (Into, string) {
 	for line := range strings.Lines(text) {
 		args := strings.Fields(line)
@@ -105,7 +105,7 @@ func linesTarget(program, text, family string) (Into, string) {
 	return IntoOther, ""
 }
 
-// wordsTarget finds where a program puts the address that is among its arguments.
+// wordsTarget finds where a program puts the address among its arguments.
 func wordsTarget(program string, args []string, family string) (Into, string) {
 	switch program {
 	case "voipbl":
@@ -121,7 +121,7 @@ func wordsTarget(program string, args []string, family string) (Into, string) {
 	case "firewall-cmd":
 		return firewalldTarget(args)
 	case "ufw":
-		// Whatever position is asked for, the rule goes into ufw's own chain.
+		// At any position, the rule goes into ufw's own chain.
 		if family == "inet6" {
 			return IntoChain, "ufw6-user-input"
 		}
@@ -130,7 +130,7 @@ func wordsTarget(program string, args []string, family string) (Into, string) {
 	return IntoOther, ""
 }
 
-// intoIf is the kind if there is a target. A tag that nobody could resolve is none.
+// intoIf returns the kind if there is a target. An unresolved tag is no target.
 func intoIf(into Into, target string) (Into, string) {
 	if target == "" || strings.ContainsAny(target, "<>$`") {
 		return IntoOther, ""
@@ -138,7 +138,7 @@ func intoIf(into Into, target string) (Into, string) {
 	return into, target
 }
 
-// argumentOf is the word after the first of some words.
+// argumentOf returns the word after the first of some verbs.
 func argumentOf(args []string, verbs ...string) string {
 	for i, a := range args {
 		if slices.Contains(verbs, a) && i+1 < len(args) {
@@ -148,13 +148,13 @@ func argumentOf(args []string, verbs ...string) string {
 	return ""
 }
 
-// nftFamilies may stand before the name of a table; "ip" is meant without (nft(8)).
+// nftFamilies may stand before the name of a table; the default is "ip" (nft(8)).
 var nftFamilies = []string{"ip", "ip6", "inet", "arp", "bridge", "netdev"}
 
-// nftTarget reads "nft add element inet f2b-table addr-set-NAME { <ip> }". A rule
-// for each address is in nftables too, and in no set.
+// nftTarget parses "nft add element inet f2b-table addr-set-NAME { <ip> }". A rule for each address
+// is in nftables too, but in no set.
 func nftTarget(args []string) (Into, string) {
-	// Some quote the whole command.
+	// Some configurations quote the whole command.
 	args = strings.Fields(strings.Join(args, " "))
 	i := slices.IndexFunc(args, func(a string) bool { return a == "add" || a == "insert" || a == "create" })
 	if i < 0 || i+2 >= len(args) {
@@ -174,9 +174,9 @@ func nftTarget(args []string) (Into, string) {
 	return IntoOther, ""
 }
 
-// firewalldTarget reads "firewall-cmd --direct --add-rule ipv4 filter CHAIN …",
-// which firewalld gives to iptables. Its rich rules and own sets are in nftables or
-// iptables, as it is configured.
+// firewalldTarget parses "firewall-cmd --direct --add-rule ipv4 filter CHAIN …", which firewalld
+// passes to iptables. firewalld puts its rich rules and own sets into nftables or iptables,
+// depending on its configuration.
 func firewalldTarget(args []string) (Into, string) {
 	i := slices.Index(args, "--add-rule")
 	if !slices.Contains(args, "--direct") || i < 0 || i+3 >= len(args) {
@@ -185,18 +185,17 @@ func firewalldTarget(args []string) (Into, string) {
 	return intoIf(IntoChain, args[i+3])
 }
 
-// Action is where a jail's action puts a banned address.
+// Action says where an action of a jail puts a banned address.
 type Action struct {
 	Name string `json:"name"` // such as iptables-multiport
 	Into Into   `json:"into"`
-	// Target is the name of the set, or of the chain, or "FAMILY TABLE SET" of
-	// nftables.
+	// Target is the name of the set or chain, or "FAMILY TABLE SET" for nftables.
 	Target string `json:"target,omitempty"`
-	// Target6 is that for IPv6, if it is another one.
+	// Target6 is the target for IPv6, if that differs.
 	Target6 string `json:"target6,omitempty"`
 }
 
-// Into is what kind of thing a ban ends in.
+// Into is the kind of place that a ban goes into.
 type Into string
 
 const (
@@ -204,5 +203,5 @@ const (
 	IntoChain    Into = "iptables"
 	IntoNFTables Into = "nftables"
 	IntoVoipbl   Into = "voipbl" // "voipbl ban"
-	IntoOther    Into = "other"  // a mail, a report, something we do not know
+	IntoOther    Into = "other"  // a mail, a report, or something unknown
 )

@@ -15,7 +15,7 @@ func TestClassifyAction(t *testing.T) {
 		properties map[string]string
 		want       Action
 	}{
-		// What fail2ban 0.11.2, 1.0.2 and 1.1.1 tell of their stock actions.
+		// These are stock actions as fail2ban 0.11.2, 1.0.2 and 1.1.1 report them.
 		{"iptables-multiport", "<iptables> -I f2b-x 1 -s <ip> -j <blocktype>",
 			map[string]string{"iptables": "iptables <lockingopt>", "iptables?family=inet6": "ip6tables <lockingopt>", "lockingopt": "-w", "blocktype": "REJECT"},
 			Action{Into: IntoChain, Target: "f2b-x"}},
@@ -36,7 +36,7 @@ func TestClassifyAction(t *testing.T) {
 		{"iptables-xt_recent-echo", "echo +<ip> > /proc/net/xt_recent/<iptname>", map[string]string{"iptname": "f2b-x"}, Action{Into: IntoOther}},
 		{"a Python action", "", nil, Action{Into: IntoOther}},
 
-		// What people write.
+		// These are actions that admins write.
 		{"ours", `voipbl ban <ip> --for <bantime>s --reason "fail2ban: x"`, nil, Action{Into: IntoVoipbl}},
 		{"ours with a path", `/usr/sbin/voipbl --config /etc/x ban "<ip>"`, nil, Action{Into: IntoVoipbl}},
 		{"ours, or else", `voipbl ban <ip> || ipset add f2b-x <ip>`, nil, Action{Into: IntoVoipbl}},
@@ -74,8 +74,8 @@ func TestClassifyAction(t *testing.T) {
 	}
 }
 
-// FuzzBanAction holds that a target is a word of the text as it is run, that only a
-// command with the address counts, and that a command before it changes nothing.
+// FuzzBanAction: a target is a word of the text as it is run; only a command with the address
+// counts; a command before it changes nothing.
 func FuzzBanAction(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"ipset add <x> <ip>", "f2b-y"}, {`nft add element inet a <x> \{ <ip> \}`, "set"}, {"<x> -I f2b 1 -s <ip>", "iptables -w"},

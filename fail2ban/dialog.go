@@ -18,31 +18,31 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// f2bPrompt is what fail2ban-client asks with in its interactive mode.
+// f2bPrompt is the prompt of fail2ban-client's interactive mode.
 const f2bPrompt = "fail2ban> "
 
-// f2bMark is what we let it say after each answer.
+// f2bMark is what the client is told to echo after each answer.
 const f2bMark = "voipbl-answer-"
 
-// errF2bSilent is that the client ran and the server did not answer it.
+// errF2bSilent means that the client ran, but the server did not answer it.
 var errF2bSilent = errors.New("the server does not answer")
 
-// f2bClient is one client under way, which takes 0.2 s to begin (measured, 1.0.2): in its
-// interactive mode it reads commands from its input, and prompts for each. What it is asked
-// is sent to the server, each "echo" too, which ends the answer before.
+// f2bClient is a running client, which takes 0.2 s to start (measured, 1.0.2). In its interactive
+// mode it reads commands from its input and prompts for each. It sends each command to the server,
+// including "echo", so the answer before an echo is complete.
 type f2bClient struct {
-	name     string // as it was given
-	greeting string // what it says before it is asked
+	name     string // as given
+	greeting string // what it prints before the first question
 	asked    bool
 
 	cmd     *exec.Cmd
 	in, out *os.File
-	said    probe.Limited // on its standard error
-	heard   int           // how many bytes it has answered
+	said    probe.Limited // its standard error
+	heard   int           // how many bytes it has answered so far
 	end     func() error
 }
 
-// startF2b starts a client. It is to be ended.
+// startF2b starts a client. The caller must end it.
 func startF2b(ctx context.Context, client []string) (*f2bClient, error) {
 	c := &f2bClient{name: strings.Join(client, " ")}
 	c.end = sync.OnceValue(c.ended)
@@ -69,7 +69,7 @@ func startF2b(ctx context.Context, client []string) (*f2bClient, error) {
 	return c, nil
 }
 
-// ended has the client end, and waits for that.
+// ended ends the client and waits until it has ended.
 func (c *f2bClient) ended() error {
 	late := time.AfterFunc(probe.RunGrace, func() { c.cmd.Process.Kill() })
 	defer late.Stop()
@@ -80,7 +80,7 @@ func (c *f2bClient) ended() error {
 	return c.cmd.Wait()
 }
 
-// failed has a client end that has been started: till then it may go on to say why.
+// failed ends a client after an error. Until it has ended it may still print the reason.
 func (c *f2bClient) failed(err error) error {
 	if c.cmd.Process != nil {
 		c.end()
@@ -88,12 +88,11 @@ func (c *f2bClient) failed(err error) error {
 	return &probe.RunError{Command: c.name + " -i", Said: c.complaint(), Err: err}
 }
 
-// f2bLogged is what stands before the text in a line of fail2ban's log: the time, the process,
-// how bad it is.
+// f2bLogged matches what precedes the text in a line of fail2ban's log: time, process and level.
 var f2bLogged = regexp.MustCompile(`(?m)^[-0-9]+ [0-9:,]+ fail2ban[. \w]*\[[0-9]+\]: [A-Z]+ +`)
 
-// complaint is what the client, which has ended, has said on its standard error: once what
-// it says of each question, and nothing that differs from one time to the next.
+// complaint returns the standard error of a client that has ended: each message once, without
+// anything that varies between runs.
 func (c *f2bClient) complaint() string {
 	var lines []string
 	for line := range strings.Lines(f2bLogged.ReplaceAllString(c.said.String(), "")) {
@@ -104,7 +103,7 @@ func (c *f2bClient) complaint() string {
 	return probe.FirstLines(strings.Join(lines, " "))
 }
 
-// ask asks the server. After an error the client is of no use.
+// ask sends questions to the server. After an error the client cannot be used any more.
 func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, error) {
 	if len(questions) == 0 {
 		return nil, nil
@@ -116,7 +115,7 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 		}
 		fmt.Fprintf(&in, "\necho %s%d\n", f2bMark, i)
 	}
-	go io.WriteString(c.in, in.String()) // the client may answer before it has read all
+	go io.WriteString(c.in, in.String()) // the client may answer before it has read everything
 	out, err := c.hear(ctx, len(questions))
 	if err != nil {
 		return nil, err
@@ -134,18 +133,18 @@ func (c *f2bClient) ask(ctx context.Context, questions [][]string) ([]string, er
 	return answers, nil
 }
 
-// silentRemedy is what to do about a server that does not answer.
+// silentRemedy is the remedy for a server that does not answer.
 const silentRemedy = "run it as root; systemctl status fail2ban"
 
-// hear reads what the client says to n questions, until it prompts for the next one.
+// hear reads the client's answers to n questions, until it prompts again.
 func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
-	// A prompt before each line of ours, and, the first time, one more for the next.
+	// There is a prompt for each line sent and, the first time, one more for the next line.
 	prompts := 2 * n
 	if !c.asked {
 		prompts++
 	}
 	c.out.SetReadDeadline(time.Now().Add(probe.RunTimeout))
-	stop := context.AfterFunc(ctx, func() { c.out.SetReadDeadline(time.Now()) }) // a child may keep it open
+	stop := context.AfterFunc(ctx, func() { c.out.SetReadDeadline(time.Now()) }) // a child process may keep the output open
 	defer stop()
 	var text []byte
 	part := make([]byte, 64<<10)
@@ -155,7 +154,7 @@ func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
 		c.heard += got
 		switch {
 		case errors.Is(err, io.EOF) && ctx.Err() == nil:
-			// It has ended by itself.
+			// The client has ended by itself.
 			if err := c.end(); err != nil {
 				return "", c.failed(err)
 			}
@@ -175,12 +174,12 @@ func (c *f2bClient) hear(ctx context.Context, n int) (string, error) {
 	return string(text), nil
 }
 
-// f2bQuotable reports whether a name can stand between single quotes.
+// f2bQuotable reports whether a name may stand between single quotes.
 func f2bQuotable(name string) bool {
 	return name != "" && !strings.ContainsAny(name, "'\\\n\r\x00")
 }
 
-// parseDialog splits the client's output at our marks, and takes off the prompts.
+// parseDialog splits the client's output at the marks, and removes the prompts.
 func parseDialog(out string, n int) ([]string, bool) {
 	answers := make([]string, 0, n)
 	var answer strings.Builder
@@ -196,7 +195,7 @@ func parseDialog(out string, n int) ([]string, bool) {
 			answers = append(answers, strings.TrimRight(answer.String(), "\n"))
 			answer.Reset()
 		case text != line && len(answers) == 0:
-			answer.Reset() // what stands before the first prompt is a greeting
+			answer.Reset() // what precedes the first prompt is the greeting
 			answer.WriteString(text)
 		default:
 			answer.WriteString(text)
@@ -205,7 +204,7 @@ func parseDialog(out string, n int) ([]string, bool) {
 	return answers, len(answers) == n
 }
 
-// parseJails finds the names in the answer to "status".
+// parseJails returns the names of the jails from the answer to "status".
 func parseJails(answer string) []string {
 	for line := range strings.Lines(answer) {
 		if _, names, ok := strings.Cut(line, "Jail list:"); ok {
@@ -215,8 +214,8 @@ func parseJails(answer string) []string {
 	return nil
 }
 
-// parseNames finds the names in the answers to "get JAIL actions" and "get JAIL
-// actionproperties ACTION": a heading, and one line.
+// parseNames returns the names in the answers to "get JAIL actions" and "get JAIL actionproperties
+// ACTION": a heading and one line.
 func parseNames(answer string) []string {
 	heading, names, ok := strings.Cut(answer, "\n")
 	if !ok || !strings.HasSuffix(strings.TrimSpace(heading), ":") {
@@ -235,8 +234,8 @@ func splitNames(s string) []string {
 	return names
 }
 
-// parseLogPaths finds the files in the answer to "get JAIL logpath": each after
-// "|- " or "`- ". A jail of the journal has none.
+// parseLogPaths returns the files in the answer to "get JAIL logpath", each after "|- " or "`- ". A
+// jail that reads the journal has none.
 func parseLogPaths(answer string) []string {
 	files := []string{}
 	for line := range strings.Lines(answer) {
@@ -250,9 +249,8 @@ func parseLogPaths(answer string) []string {
 	return files
 }
 
-// parseBanned finds addresses and networks in the answer to "get JAIL banip". A
-// jail may ban other things, such as the names of users: they are no matter of a
-// firewall.
+// parseBanned returns the addresses and networks in the answer to "get JAIL banip". It skips
+// anything else that a jail bans, such as user names, which concern no firewall.
 func parseBanned(answer string) (addrs []netip.Addr, networks []netip.Prefix) {
 	addrs = []netip.Addr{}
 	for word := range strings.FieldsSeq(answer) {
@@ -265,8 +263,7 @@ func parseBanned(answer string) (addrs []netip.Addr, networks []netip.Prefix) {
 	return addrs, networks
 }
 
-// parseJournalMatch reads the answer to "get JAIL journalmatch", of a jail that reads
-// the journal.
+// parseJournalMatch parses the answer to "get JAIL journalmatch", of a jail that reads the journal.
 func parseJournalMatch(answer string) string {
 	if _, match, ok := strings.Cut(answer, "Current match filter:\n"); ok {
 		return strings.TrimSpace(match)
@@ -274,8 +271,7 @@ func parseJournalMatch(answer string) string {
 	return ""
 }
 
-// counted reports whether a jail has counted or banned anybody, by its answer to
-// "status JAIL".
+// counted reports, from the answer to "status JAIL", whether a jail has counted or banned anybody.
 func counted(answer string) bool {
 	for line := range strings.Lines(answer) {
 		for _, what := range []string{"Total failed:", "Total banned:"} {

@@ -42,7 +42,7 @@ func TestParseDialog(t *testing.T) {
 	}
 }
 
-// FuzzDialog holds that answers come out as they went in.
+// FuzzDialog: answers come out as they went in.
 func FuzzDialog(f *testing.F) {
 	f.Add("1.0.2", "Status\n|- x\n", "")
 	f.Add("", "\n\n", "a: b\n  c")
@@ -52,7 +52,7 @@ func FuzzDialog(f *testing.F) {
 		out.WriteString("greeting\n\n")
 		for i := range want {
 			if strings.Contains(want[i], strings.TrimSpace(f2bPrompt)) || strings.Contains(want[i], f2bMark) {
-				return // an answer with our own words cannot be told from them
+				return // an answer that contains the marks cannot be told apart
 			}
 			out.WriteString(f2bPrompt + want[i] + "\n" + f2bPrompt + f2bMark + strconv.Itoa(i) + "\n")
 			want[i] = strings.TrimRight(want[i], "\n")
@@ -94,12 +94,12 @@ func TestParseAnswers(t *testing.T) {
 	}
 }
 
-// TestTroubledClients asks clients that do not answer as they should, each in its own way.
+// TestTroubledClients runs clients that each fail to answer in their own way.
 func TestTroubledClients(t *testing.T) {
 	const reads = "while read line; do "
 	for _, c := range []struct {
 		name, script string
-		want         string // of the error
+		want         string // the error
 	}{
 		{"no server", "echo Fail2Ban v1.0.2 reads; printf 'fail2ban> '; " + reads + "echo \"$(date +%F' '%T,%N) fail2ban                [$$]: ERROR   no server\" >&2; printf 'fail2ban> '; done", "sh status: the server does not answer: no server"},
 		{"an answer, and then none", "printf 'fail2ban> '; " + reads + "case $line in echo*voipbl-answer-0) echo ${line#echo };; esac; printf 'fail2ban> '; done", "the server does not answer"},

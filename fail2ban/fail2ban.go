@@ -15,8 +15,8 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Look asks a fail2ban what it watches and where it bans, or returns nothing if
-// it is not installed.
+// Look asks fail2ban what it watches and where it bans. It returns nil if fail2ban is not
+// installed.
 func Look(ctx context.Context, l *probe.Look, client []string) *Facts {
 	if len(client) == 0 {
 		path := l.Program("fail2ban-client")
@@ -42,7 +42,7 @@ func Look(ctx context.Context, l *probe.Look, client []string) *Facts {
 		version = parseF2bVersion(c.greeting)
 	}
 	if err != nil {
-		// That it does not run is known then, unless it does.
+		// If there is no server process either, then fail2ban is known not to run.
 		if f.Silent = l.Running("fail2ban-server"); f.Silent || !errors.Is(err, errF2bSilent) {
 			l.Unknown("what fail2ban does", err, "")
 		} else {
@@ -73,7 +73,7 @@ func Look(ctx context.Context, l *probe.Look, client []string) *Facts {
 	return f
 }
 
-// lookAtConfig finds why fail2ban would not start.
+// lookAtConfig finds out why fail2ban would not start.
 func (f *Facts) lookAtConfig(ctx context.Context, l *probe.Look, client []string) {
 	if f.Mistake = fail2banMistake(ctx, client); f.Mistake != "" || filepath.Base(client[0]) != "fail2ban-client" || readsJournal(l) {
 		return
@@ -84,7 +84,7 @@ func (f *Facts) lookAtConfig(ctx context.Context, l *probe.Look, client []string
 	}
 }
 
-// journalModules are where the module is by which Python reads the journal.
+// journalModules are where the Python module may be that reads the journal.
 var journalModules = []string{"/usr/lib/python3*/dist-packages/systemd/journal.py", "/usr/local/lib/python3*/*-packages/systemd/journal.py", "/usr/lib*/python3*/site-packages/systemd/journal.py"}
 
 func readsJournal(l *probe.Look) bool {
@@ -96,8 +96,8 @@ func readsJournal(l *probe.Look) bool {
 
 var f2bJournalJail = regexp.MustCompile(`(?m)^\['add', '([^']+)', 'systemd[^']*'\]$`)
 
-// parseF2bJournalJails finds jails that read the journal among the commands by which a
-// client makes a server's jails.
+// parseF2bJournalJails finds jails that read the journal, in the commands with which a client
+// creates a server's jails.
 func parseF2bJournalJails(dump string) (jails []string) {
 	for _, m := range f2bJournalJail.FindAllStringSubmatch(dump, -1) {
 		jails = append(jails, m[1])
@@ -105,8 +105,8 @@ func parseF2bJournalJails(dump string) (jails []string) {
 	return jails
 }
 
-// fail2banMistake is what fail2ban's test of its own configuration names, which is why
-// it does not start; nothing if it names nothing. The test changes nothing.
+// fail2banMistake runs fail2ban's test of its configuration, which changes nothing. It returns the
+// mistake that keeps fail2ban from starting, or "" if the test finds none.
 func fail2banMistake(ctx context.Context, client []string) string {
 	_, said, err := probe.Run(ctx, append(slices.Clone(client), "--test")...)
 	if err == nil {
@@ -115,7 +115,7 @@ func fail2banMistake(ctx context.Context, client []string) string {
 	return parseF2bMistake(said)
 }
 
-// parseF2bMistake finds the reason in a log of fail2ban's.
+// parseF2bMistake finds the reason in fail2ban's log.
 func parseF2bMistake(log string) string {
 	for line := range strings.Lines(log) {
 		if _, mistake, ok := strings.Cut(line, "Failed during configuration: "); ok {
@@ -125,7 +125,7 @@ func parseF2bMistake(log string) string {
 	return ""
 }
 
-// parseF2bVersion reads "Fail2Ban v1.0.2" and what follows.
+// parseF2bVersion parses "Fail2Ban v1.0.2" and what follows.
 func parseF2bVersion(out string) string {
 	words := strings.Fields(out)
 	if len(words) < 2 || !strings.EqualFold(words[0], "fail2ban") {
@@ -134,7 +134,7 @@ func parseF2bVersion(out string) string {
 	return strings.TrimPrefix(words[1], "v")
 }
 
-// jailQuestions are what is asked about each jail.
+// jailQuestions are the questions about each jail.
 var jailQuestions = []func(jail string) []string{
 	func(jail string) []string { return []string{"get", jail, "logpath"} },
 	func(jail string) []string { return []string{"get", jail, "banip"} },
@@ -146,8 +146,8 @@ var jailQuestions = []func(jail string) []string{
 	func(jail string) []string { return []string{"get", jail, "failregex"} },
 }
 
-// askJails asks for the jails, then for the properties of their actions. A property
-// that an action has not would be an error in fail2ban's own log.
+// askJails asks about the jails, then for properties that their actions have. Asking for another
+// property would put an error into fail2ban's log.
 func askJails(ctx context.Context, l *probe.Look, c *f2bClient, names []string) ([]Jail, error) {
 	var questions [][]string
 	for _, name := range names {
@@ -189,14 +189,14 @@ func askJails(ctx context.Context, l *probe.Look, c *f2bClient, names []string) 
 	return jails, nil
 }
 
-// f2bAction is an action of a jail, and what it tells about itself.
+// f2bAction is an action of a jail with its properties.
 type f2bAction struct {
 	jail           int
 	jailName, name string
 	properties     map[string]string
 }
 
-// askActions fills in the properties.
+// askActions fills in the properties of the actions.
 func askActions(ctx context.Context, c *f2bClient, actions []f2bAction) error {
 	var questions [][]string
 	for _, a := range actions {
@@ -216,7 +216,7 @@ func askActions(ctx context.Context, c *f2bClient, actions []f2bAction) error {
 		actions[i].properties = map[string]string{}
 		properties := parseNames(answers[i])
 		if !slices.Contains(properties, "actionban") {
-			continue // one in Python: a mail, a report, whose properties may be passwords
+			continue // written in Python, such as a mail or a report; its properties may be passwords
 		}
 		for _, p := range properties {
 			if banProperty(p) && f2bQuotable(p) {
@@ -235,8 +235,8 @@ func askActions(ctx context.Context, c *f2bClient, actions []f2bAction) error {
 	return nil
 }
 
-// banProperty reports whether a property may be part of a ban: the other commands,
-// such as actionstart, and fail2ban's own constants are not.
+// banProperty reports whether a property may be part of a ban. Other commands, such as actionstart,
+// and fail2ban's own constants are not.
 func banProperty(name string) bool {
 	switch {
 	case name == "actionban":
@@ -247,33 +247,33 @@ func banProperty(name string) bool {
 	return true
 }
 
-// Facts are what is known of the fail2ban of this host.
+// Facts are what is known about this host's fail2ban.
 type Facts struct {
 	Version string `json:"version"`
 	Running bool   `json:"running"`
 	Jails   []Jail `json:"jails"`
 
-	// Down is that systemd starts it at boot, and no server runs now; Silent that one runs
-	// and does not answer.
+	// Down means that systemd starts fail2ban at boot, but no server runs now. Silent means that a
+	// server runs and does not answer.
 	Down   bool `json:"down,omitempty"`
 	Silent bool `json:"silent,omitempty"`
 
-	// Mistake is what its own test of its configuration names, and JournalJails are those that
-	// are to read the journal, on a host that lacks what Python needs for it, of which the test
-	// knows nothing. With either it does not start; one that runs has an older configuration.
+	// Mistake is what fail2ban's test of its configuration reports. JournalJails are jails that
+	// read the journal on a host without the Python module for it, which the test does not notice.
+	// Either one keeps fail2ban from starting; a running server has an older configuration.
 	Mistake      string   `json:"mistake,omitempty"`
 	JournalJails []string `json:"journal_jails,omitempty"`
 }
 
-// Jail is a jail that runs.
+// Jail is a running jail.
 type Jail struct {
 	Name   string       `json:"name"`
-	Logs   []string     `json:"logs"` // none: it reads the journal
+	Logs   []string     `json:"logs"` // empty if it reads the journal
 	Banned []netip.Addr `json:"banned"`
-	// BannedNetworks are bans of whole networks, which somebody made by hand.
+	// BannedNetworks are bans of whole networks, made by hand.
 	BannedNetworks []netip.Prefix `json:"banned_networks,omitempty"`
 	Actions        []Action       `json:"actions"`
 
-	JournalMatch string    `json:"journal_match,omitempty"` // what of the journal it reads
+	JournalMatch string    `json:"journal_match,omitempty"` // which entries of the journal it reads
 	Sick         []SickLog `json:"sick,omitempty"`          // logs that it reads in vain
 }

@@ -29,13 +29,13 @@ filter = asterisk
 enabled = true
 logpath = DIR/messages.log
 `
-	// ours is a ban by this program, and renamedSet one into sets with names of
-	// their own, as the published ruleset has them.
+	// ours bans by voipbl, and renamedSet into sets with names of their own, as the published
+	// ruleset has them.
 	ours       = "[Definition]\nactionban = voipbl ban <ip> --for <bantime>s\nactionunban = voipbl unban <ip>\n"
 	renamedSet = "[INCLUDES]\nbefore = iptables-ipset.conf\n[Init]\nipmset = fail2ban-ASTERISK\n[Init?family=inet6]\nipmset = fail2ban-ASTERISK6\n"
 )
 
-// stock are actions and where they ban, in a jail each.
+// stock are actions and where they ban; each gets a jail.
 var stock = []struct {
 	action string
 	want   Action
@@ -62,8 +62,8 @@ var stock = []struct {
 	{"voipbl-report", Action{Into: IntoOther}},
 }
 
-// startFail2ban runs a real one in the test's namespace, with Debian's own actions and ours
-// in a folder of its own, and returns its client's command.
+// startFail2ban runs a real fail2ban in the test's namespace, from a folder of its own with
+// Debian's actions and ours. It returns the command of its client.
 func startFail2ban(t *testing.T, jails string) (dir string, client []string) {
 	t.Helper()
 	dir = testfail2ban.New(t, map[string]string{
@@ -93,7 +93,7 @@ func ask(t *testing.T, client []string, words ...string) {
 	}
 }
 
-// TestFail2ban asks a real one, with a jail for each stock action.
+// TestFail2ban asks a real fail2ban with a jail for each stock action.
 func TestFail2ban(t *testing.T) {
 	testns.Enter(t)
 	var jails strings.Builder
@@ -102,7 +102,7 @@ func TestFail2ban(t *testing.T) {
 	for _, s := range stock {
 		fmt.Fprintf(&jails, "[j-%s]\naction = %s[name=%%(__name__)s, port=\"5060,5061\", protocol=\"udp\"]\n", s.action, s.action)
 	}
-	// One with two actions and one in Python, two logs, bans, and no action.
+	// Some jails have two actions, an action in Python, two logs, bans, or no action.
 	jails.WriteString("[more]\nlogpath = DIR/messages.log\n\tDIR/second.log\naction = iptables-multiport[name=more]\n\tdummy\n\tsmtp.py[sendername=x]\n[none]\naction =\n")
 	dir, client := startFail2ban(t, jails.String())
 	ask(t, client, "set", "more", "banip", "203.0.113.7", "2001:db8::7", "198.51.100.0/24")
@@ -151,17 +151,17 @@ func TestFail2ban(t *testing.T) {
 	if d := cmp.Diff(want, f.Jails, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
-	// Nobody is told of an error that was only a question.
+	// The questions must not leave errors in fail2ban's log.
 	if after := strings.Count(log(), "has failed"); after != before {
 		t.Errorf("the look left %d errors in fail2ban's log", after-before)
 	}
 }
 
-// TestFail2banStopped has a client and no server.
+// TestFail2banStopped asks clients without a server.
 func TestFail2banStopped(t *testing.T) {
 	client := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, nil), t.TempDir())...)
 	l := probe.New(t.Context(), "/")
-	l.Processes = nil // whatever this machine has
+	l.Processes = nil // ignore this machine's processes
 	f := Look(t.Context(), l, client)
 	if f == nil || f.Running || f.Version == "" || f.Jails == nil || len(l.Unknowns()) > 0 {
 		t.Errorf("%+v, unknown %+v", f, l.Unknowns())
@@ -169,14 +169,14 @@ func TestFail2banStopped(t *testing.T) {
 	if f.Mistake != "" {
 		t.Errorf("a configuration without a mistake has %q", f.Mistake)
 	}
-	// One that does not start, as Debian's own jail for sshd on a host without rsyslog.
+	// This one does not start: Debian's own jail for sshd on a host without rsyslog.
 	sick := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
 		"jail.local": "[sshd]\nenabled = true\nbackend = polling\nlogpath = " + filepath.Join(t.TempDir(), "absent") + "\n"}), t.TempDir())...)
 	if f := Look(t.Context(), l, sick); f.Mistake != "Have not found any log file for sshd jail" {
 		t.Errorf("the mistake is %q", f.Mistake)
 	}
-	// One that does not start either, for another reason, of which its test says nothing. A
-	// folder of one's own in place of the machine's: whether that has the module is its affair.
+	// This one does not start for another reason, which its test does not report. The folder of
+	// modules is the test's own, since the machine may have the module.
 	journal := append([]string{"fail2ban-client"}, testfail2ban.Options(testfail2ban.New(t, map[string]string{
 		"jail.local": "[sshd]\nenabled = true\nbackend = systemd\n"}), t.TempDir())...)
 	folder := t.TempDir()
@@ -193,12 +193,12 @@ func TestFail2banStopped(t *testing.T) {
 	if here.lookAtConfig(t.Context(), elsewhere, journal); len(here.JournalJails) > 0 {
 		t.Errorf("with the module: %+v", here)
 	}
-	// One that runs and does not answer.
+	// This one runs, but does not answer.
 	l.Processes = []probe.Process{{Name: "fail2ban-server"}}
 	if f := Look(t.Context(), l, client); f.Running || !f.Silent || len(l.Unknowns()) != 1 || l.Unknowns()[0].Remedy == "" {
 		t.Errorf("%+v, unknown %+v", f, l.Unknowns())
 	}
-	// One that is not there.
+	// This one is not installed.
 	l = probe.New(t.Context(), "/")
 	if Look(t.Context(), l, []string{filepath.Join(t.TempDir(), "absent")}); len(l.Unknowns()) == 0 {
 		t.Error("an absent client is no trouble")

@@ -14,24 +14,24 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// tailLength is how much of a log's end is looked at: some thousand lines.
+// tailLength is how much of the end of a log is read: some thousand lines.
 const tailLength = 256 << 10
 
 // SickLog is a log that a jail reads in vain.
 type SickLog struct {
 	File string `json:"file"`
 
-	// Offset is how far the time stamps of the log are from this host's clock, as
-	// another time zone makes it; 0: not.
+	// Offset is the difference between the log's time stamps and this host's clock, as another time
+	// zone causes. 0 means none.
 	Offset time.Duration `json:"offset,omitempty"`
 
-	// Attacks are wrong passwords that the log has within the jail's findtime, and of
-	// which the jail has counted none.
+	// Attacks is how many wrong passwords the log has within the jail's findtime, although the jail
+	// has counted none.
 	Attacks int          `json:"attacks,omitempty"`
-	From    []netip.Addr `json:"from,omitempty"` // some of whom they came from
+	From    []netip.Addr `json:"from,omitempty"` // some of the attackers
 }
 
-// sickLogs looks at what the logs of one of the jails have at their ends.
+// sickLogs checks the ends of a jail's logs.
 func sickLogs(l *probe.Look, readers []logReader, jail int, findtime time.Duration, ownZone bool, now time.Time) []SickLog {
 	var sick []SickLog
 	for _, file := range readers[jail].logs {
@@ -46,7 +46,7 @@ func sickLogs(l *probe.Look, readers []logReader, jail int, findtime time.Durati
 		if s.Offset == 0 && missesPasswords(readers, jail, file) {
 			from := now.Add(-findtime)
 			if begun := f2bStart(l, now); begun.After(from) {
-				from = begun // what is older it may have counted before
+				from = begun // the jail may have counted older lines before
 			}
 			s.Attacks, s.From = wrongPasswords(text, from, now.Add(-attackGrace))
 		}
@@ -57,20 +57,21 @@ func sickLogs(l *probe.Look, readers []logReader, jail int, findtime time.Durati
 	return sick
 }
 
-// logReader is what a jail reads, whether it has counted anything, and what its filter is for.
+// logReader describes a jail: what it reads, whether it has counted anything, and what its filter
+// counts.
 type logReader struct {
 	logs    []string
 	counted bool
 	counts  filterKind
 }
 
-// filterKind is what a filter counts of what Asterisk logs, as far as its expressions tell.
+// filterKind says which of Asterisk's messages a filter counts, as far as its expressions show.
 type filterKind int
 
 const (
-	countsUnsure    filterKind = iota // none of Asterisk's words: another program's, or one's own
-	countsPasswords                   // wrong passwords, and maybe more
-	countsOthers                      // unknown users, wrong numbers: not wrong passwords
+	countsUnsure    filterKind = iota // no message of Asterisk: for another program, or custom
+	countsPasswords                   // wrong passwords, and perhaps more
+	countsOthers                      // unknown users or numbers, but not wrong passwords
 )
 
 var (
@@ -78,7 +79,7 @@ var (
 	otherWords    = regexp.MustCompile(`InvalidAccountID|No matching (?:peer|endpoint|\(\?:)|not found in context`)
 )
 
-// countsOf reads it from the answer to "get JAIL failregex".
+// countsOf derives the kind from the answer to "get JAIL failregex".
 func countsOf(failregex string) filterKind {
 	switch {
 	case passwordWords.MatchString(failregex):
@@ -89,9 +90,9 @@ func countsOf(failregex string) filterKind {
 	return countsUnsure
 }
 
-// missesPasswords reports whether wrong passwords in a log are for a jail to count, which has
-// counted nothing. One whose filter knows nothing of Asterisk is told of only where no other
-// jail has them.
+// missesPasswords reports whether a jail should have counted the wrong passwords in a log, but has
+// counted nothing. A jail whose filter does not mention Asterisk's messages counts only if no other
+// jail handles them.
 func missesPasswords(readers []logReader, jail int, file string) bool {
 	j := readers[jail]
 	if j.counted || j.counts != countsUnsure {
@@ -102,7 +103,7 @@ func missesPasswords(readers []logReader, jail int, file string) bool {
 	})
 }
 
-// f2bStart is when the server of fail2ban began.
+// f2bStart returns when the fail2ban server started.
 func f2bStart(l *probe.Look, now time.Time) time.Time {
 	for _, p := range l.Processes {
 		if p.Runs("fail2ban-server") {
@@ -115,24 +116,24 @@ func f2bStart(l *probe.Look, now time.Time) time.Time {
 }
 
 const (
-	// attackGrace is what fail2ban may take to read a line.
+	// attackGrace is how long fail2ban may take to read a line.
 	attackGrace = 15 * time.Second
 
-	// minAttacks are so many lines that chance does not explain them.
+	// minAttacks is the number of lines from which chance is no explanation.
 	minAttacks = 5
 
-	// maxNamed is how many attackers are named.
+	// maxNamed is how many attackers are named at most.
 	maxNamed = 20
 
-	// Time zones are so far apart, at least (Nepal, the Chatham Islands); a line may be
-	// so old when the file is written for the last time. More would take a file that
-	// somebody has touched for one in another zone.
+	// zoneStep is the smallest difference between time zones (Nepal, the Chatham Islands). A line
+	// may be zoneSlack old when the file is last written; with a larger value a file that somebody
+	// has touched would seem to be in another zone.
 	zoneStep  = 15 * time.Minute
 	zoneSlack = 30 * time.Second
 )
 
-// readTail reads the end of a regular file and when it was written. A line that is cut
-// off in front is left out.
+// readTail reads the end of a regular file, without a first line that is cut off, and the time when
+// the file was written.
 func readTail(path string) (string, time.Time, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -152,12 +153,12 @@ func readTail(path string) (string, time.Time, error) {
 	return s, info.ModTime(), err
 }
 
-// stamp is the time at the beginning of a line of Asterisk's or syslog's: "[2026-11-23
-// 05:37:07]", also with "T", a fraction and a zone, or "[Nov 23 05:37:07]".
+// stamp matches the time at the beginning of a line of Asterisk or syslog: "[2026-11-23 05:37:07]",
+// also with "T", a fraction and a zone, or "[Nov 23 05:37:07]".
 var stamp = regexp.MustCompile(`^\[?(?:(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s*(Z|[+-]\d\d:?\d\d)?|([A-Z][a-z]{2} [ \d]\d) (\d\d:\d\d:\d\d))`)
 
-// lineTime reads the stamp of a line, in the zone of the host if it has none of its own.
-// A stamp without a year is of the year before a time.
+// lineTime parses the stamp of a line, in the host's zone if it has none of its own. A stamp
+// without a year is taken as the last such time before the given one.
 func lineTime(line string, before time.Time) (t time.Time, zoned, ok bool) {
 	m := stamp.FindStringSubmatch(line)
 	if m == nil {
@@ -182,8 +183,8 @@ func lineTime(line string, before time.Time) (t time.Time, zoned, ok bool) {
 	return t, false, false
 }
 
-// clockOffset compares the last stamp of a log with the time at which the file was
-// written: whole quarters of an hour between them are another time zone.
+// clockOffset compares the last stamp of a log with the time when the file was written. A
+// difference of whole quarters of an hour means another time zone.
 func clockOffset(text string, written time.Time) time.Duration {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for _, line := range slices.Backward(lines) {
@@ -201,12 +202,12 @@ func clockOffset(text string, written time.Time) time.Duration {
 	return 0
 }
 
-// wrongPassword is what Asterisk logs of a wrong password, with the address: what every
-// filter for it counts, however little else.
+// wrongPassword matches Asterisk's messages about a wrong password that have the address. Every
+// filter for Asterisk counts these, however little else it counts.
 var wrongPassword = regexp.MustCompile(`failed for '\[?([0-9a-fA-F.:]+?)\]?(?::\d+)?'.* - (?:Failed to authenticate|Wrong password)|SecurityEvent="(?:InvalidPassword|ChallengeResponseFailed)".*RemoteAddress="IPV[46]/[A-Z]+/([0-9a-fA-F.:]+)/\d+"`)
 
-// wrongPasswords counts the lines about wrong passwords of strangers between two times,
-// and names some of those.
+// wrongPasswords counts the lines about wrong passwords between two times, from addresses of
+// strangers, and returns some of these addresses.
 func wrongPasswords(text string, from, to time.Time) (n int, some []netip.Addr) {
 	for line := range strings.Lines(text) {
 		m := wrongPassword.FindStringSubmatch(line)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestClockOffset holds stamps against the time at which their file was written.
+// TestClockOffset compares stamps with the time when their file was written.
 func TestClockOffset(t *testing.T) {
 	written := time.Date(2026, 11, 29, 12, 0, 30, 0, time.Local)
 	at := func(offset time.Duration) string {
@@ -40,7 +40,7 @@ func TestClockOffset(t *testing.T) {
 	}
 }
 
-// TestWrongPasswords counts what every filter counts, and strangers only.
+// TestWrongPasswords counts what every filter counts, from strangers only.
 func TestWrongPasswords(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.Local)
 	stamp := now.Add(-time.Minute).Format("[2006-01-02 15:04:05] ")
@@ -60,7 +60,7 @@ func TestWrongPasswords(t *testing.T) {
 	}
 }
 
-// TestReadTail reads the end of a long log, from a whole line on.
+// TestReadTail reads the end of a long log, starting with a whole line.
 func TestReadTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	line := make([]byte, 1000)
@@ -86,7 +86,7 @@ func TestReadTail(t *testing.T) {
 	}
 }
 
-// Which jail is to have counted the wrong passwords of a log.
+// TestMissesPasswords: which jail should have counted the wrong passwords of a log.
 func TestMissesPasswords(t *testing.T) {
 	const log = "/l"
 	reader := func(counts filterKind, counted bool) logReader { return logReader{[]string{log}, counted, counts} }
