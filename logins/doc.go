@@ -1,7 +1,8 @@
-// Package logins tells who is logged in on this machine, and from where: by the processes
-// and connections of sshd, by logind and by utmp. It tells which connection the caller's own
-// is, and what connections others have made to this machine.
+// Package logins finds out who is logged in on this machine over SSH, and from where: from sshd's
+// processes and connections, from logind and from utmp. It also finds the caller's own connection,
+// and the connections that others have made to this machine.
 //
-// It only looks. Who is exempt for being logged in is decided in package exempt, and what
-// an open session holds back in package rules.
+// It only looks. It does not decide whom a login exempts (package exempt does) or which rules a
+// login holds back (package lockout does). bans, exempt, lockout, rules, survey and trial import
+// it.
 package logins

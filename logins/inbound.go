@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The states of a TCP socket (include/net/tcp_states.h).
+// States of a TCP socket (include/net/tcp_states.h).
 const (
 	tcpEstablished = 1
 	stateListen    = 10
 )
 
-// Inbound are the TCP connections that others have made to this host: one of them
-// may be the session of somebody who is at work. That it is so cannot be told from
-// a connection, so this is for holding back, and protects nobody. Only listeners of
-// root's count: every user of this host can listen, and connect to himself.
+// Inbound returns the TCP connections that others have made to this host. Any of them may be the
+// session of somebody at work, but a connection alone does not show that; so they may hold rules
+// back, but exempt nobody. Only root's listeners count: every local user can listen, and connect to
+// that port.
 func Inbound() ([]Login, error) {
 	var sockets []*netlink.Socket
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {

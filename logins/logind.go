@@ -12,11 +12,11 @@ import (
 )
 
 // logindSessions is where systemd-logind keeps a file for each session.
-// sd_session_get_remote_host(3) reads the same files, and everybody may.
+// sd_session_get_remote_host(3) reads the same files, which everybody may read.
 const logindSessions = "/run/systemd/sessions"
 
-// logindPeers are where sessions come from that somebody has over the network, if
-// the process that began one is alive. A folder that is not there has none.
+// logindPeers returns the addresses that remote sessions come from, if the process that began the
+// session is alive. A missing folder means no sessions.
 func logindPeers(dir string, alive func(pid int) bool) []netip.Addr {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -25,7 +25,7 @@ func logindPeers(dir string, alive func(pid int) bool) []netip.Addr {
 	var peers []netip.Addr
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			continue // a pipe, by which the session is held open
+			continue // a pipe that keeps the session open
 		}
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
@@ -38,8 +38,8 @@ func logindPeers(dir string, alive func(pid int) bool) []netip.Addr {
 	return peers
 }
 
-// parseLogind reads lines of NAME=value. The host is an address, unless sshd has
-// been told to ask DNS for its name.
+// parseLogind parses lines of NAME=value. The host is an address, unless sshd is configured to look
+// up its name in DNS.
 func parseLogind(text string) (from netip.Addr, leader int) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -53,8 +53,8 @@ func parseLogind(text string) (from netip.Addr, leader int) {
 	return from.Unmap().WithZone(""), leader
 }
 
-// alive reports whether there is a process. It asks by a signal that is not sent,
-// since /proc may hide what belongs to others.
+// alive reports whether a process exists. It uses kill with signal 0, since /proc may hide the
+// processes of other users.
 func alive(pid int) bool {
 	return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Records are which programs keep a record of the people that are logged in.
+// Records say which programs keep records of logins.
 type Records struct {
-	Logind bool `json:"logind"` // of every session, if sshd goes by PAM
-	Utmp   bool `json:"utmp"`   // of sessions on a terminal; not from Debian 13 on
+	Logind bool `json:"logind"` // of every session, if sshd uses PAM
+	Utmp   bool `json:"utmp"`   // of sessions on a terminal; gone since Debian 13
 }
 
-// Look tells which programs keep such records. logind hears of a session from its PAM module, which is in
-// the package libpam-systemd.
+// Look finds out which programs keep such records. logind learns of a session from its PAM module,
+// which is in the package libpam-systemd.
 func Look(l *probe.Look) Records {
 	pam, _ := l.Read("/etc/pam.d/common-session")
 	return Records{

@@ -11,11 +11,10 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// ServedSince is when the sshd was started that serves the connection of the caller, in
-// time since the boot: a session may be younger than its connection, if it shares an
-// older one (ControlMaster of ssh_config(5)) or has waited for a password. It is the
-// process that has started the first of those that know of the connection. Without such a
-// process no time is old.
+// ServedSince returns when the sshd started that serves the caller's connection, as time since the
+// boot. A session may be younger than its connection, if it shares an older one (ControlMaster of
+// ssh_config(5)) or has waited for a password. It is the parent of the outermost process that has
+// the connection in its environment. If there is no such process, the result is the largest time.
 func ServedSince(proc string, pid int) time.Duration {
 	served := time.Duration(math.MaxInt64)
 	for range maxAncestors {

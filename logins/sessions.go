@@ -13,10 +13,10 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// SessionPeers are the addresses from which somebody is logged in on this host now, so
-// that no feed can cut off the admin who is at work. They come from what no peer and no
-// local user can write. A login is what counts: were an open TCP connection enough, an
-// attacker could protect himself by connecting.
+// SessionPeers returns the addresses from which somebody is logged in on this host now, so that no
+// feed can cut off an admin at work. They come from sources that neither a peer nor a local user
+// can write. Only logins count: if an open TCP connection were enough, attackers could exempt
+// themselves by connecting.
 func SessionPeers() []netip.Addr {
 	var peers []netip.Addr
 	for _, c := range sshSessions() {
@@ -25,29 +25,27 @@ func SessionPeers() []netip.Addr {
 	return append(peers, RecordedPeers()...)
 }
 
-// sshSessions are the sessions that can be seen in processes and connections.
+// sshSessions returns the sessions that processes and connections show.
 func sshSessions() []Connection { return shellConnections("/proc") }
 
-// RecordedPeers are where the sessions come from that logind and utmp have written down.
+// RecordedPeers returns the addresses of the sessions that logind and utmp have recorded.
 func RecordedPeers() []netip.Addr {
 	return slices.Concat(logindPeers(logindSessions, alive), utmpPeers(utmpFile, alive))
 }
 
-// Login is an SSH session: where it comes from, and which port of this host it
-// goes to.
+// Login is an SSH session: the address it comes from, and the port of this host it goes to.
 type Login struct {
 	From netip.Addr
 	Port uint16
 }
 
-// sshPort is where sshd listens if nothing says otherwise (IANA).
+// sshPort is sshd's default port (IANA).
 const sshPort = 22
 
-// SSH are all sessions, and with them what the caller's environment says about its
-// own: that is good enough for holding back what could lock the caller out, and exempts
-// nobody. Processes tell most, but only to whoever may look into them, which our own
-// service may not. logind and utmp, which not all systems have, do not tell the port: it
-// is taken to be the caller's.
+// SSH returns all sessions, including what the caller's environment says about its own. That is
+// good enough for holding back rules that could lock the caller out, but exempts nobody. Processes
+// show most, but only to those who may look into them, unlike voipbl's own service. Not all systems
+// have logind and utmp, and these do not record the port: it is assumed to be the caller's.
 func SSH() []Login {
 	var logins []Login
 	port := uint16(sshPort)
@@ -66,8 +64,8 @@ func SSH() []Login {
 	return logins
 }
 
-// CallerConnection is the SSH connection that the caller typed its command in, or
-// none on a console: of those that it has been handed down, the first.
+// CallerConnection returns the SSH connection through which the caller typed its command: the first
+// of those that the caller has inherited. On a console there is none.
 func CallerConnection() Connection {
 	all := callerConnections("/proc", os.Getpid())
 	if len(all) == 0 {
@@ -76,17 +74,17 @@ func CallerConnection() Connection {
 	return all[len(all)-1]
 }
 
-// maxAncestors bounds the walk from this process up to init.
+// maxAncestors limits the walk from this process up to init.
 const maxAncestors = 32
 
-// Connection is what SSH_CONNECTION tells, and since when the process that has it
-// is running, in time since the boot.
+// Connection is the content of SSH_CONNECTION, and since when the process that has it is running,
+// as time since the boot.
 type Connection struct {
 	Client, Server netip.AddrPort
 	Since          time.Duration
 }
 
-// Name is what tells one connection from another, empty for none.
+// Name identifies a connection; it is empty for none.
 func (c Connection) Name() string {
 	if !c.Client.IsValid() {
 		return ""
@@ -94,9 +92,9 @@ func (c Connection) Name() string {
 	return c.Client.String() + " " + c.Server.String()
 }
 
-// callerConnections reads SSH_CONNECTION, which sshd sets for the login (ssh(1)),
-// from the environment of this process and of those that started it: sudo and
-// su take it out of the environment. The nearest comes first.
+// callerConnections reads SSH_CONNECTION, which sshd sets at the login (ssh(1)), from the
+// environments of this process and its ancestors, since sudo and su remove it. The nearest process
+// comes first.
 func callerConnections(proc string, pid int) []Connection {
 	var found []Connection
 	for range maxAncestors {
@@ -118,7 +116,7 @@ func callerConnections(proc string, pid int) []Connection {
 	return found
 }
 
-// parseConnection finds "SSH_CONNECTION=client port server port".
+// parseConnection parses "SSH_CONNECTION=client port server port".
 func parseConnection(environ []byte) (c Connection, ok bool) {
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		rest, found := strings.CutPrefix(string(v), "SSH_CONNECTION=")

@@ -17,7 +17,7 @@ import (
 
 func TestLogindPeers(t *testing.T) {
 	dir := t.TempDir()
-	// As systemd 252 writes them.
+	// These are files as systemd 252 writes them.
 	for name, text := range map[string]string{
 		"1":  "# This is private data. Do not parse.\nUID=0\nUSER=root\nACTIVE=1\nREMOTE=1\nREMOTE_HOST=192.0.2.7\nSERVICE=sshd\nLEADER=100\n",
 		"c2": "UID=1000\nREMOTE=1\nREMOTE_HOST=2001:db8::8\nLEADER=101\n",
@@ -53,8 +53,8 @@ func TestAlive(t *testing.T) {
 	}
 }
 
-// TestUtmp also holds the offsets to what the system's own tool reads: utmpdump
-// of util-linux prints each record of a file.
+// TestUtmp also checks the offsets against utmpdump of util-linux, which prints each record of a
+// file.
 func TestUtmp(t *testing.T) {
 	record := func(layout utmpLayout, typ uint16, pid int32, addr netip.Addr) []byte {
 		b := make([]byte, layout.size)

@@ -17,17 +17,17 @@ import (
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
-// A login over SSH is a shell or command that a daemon of root's has started for a TCP
-// connection of its own. That cannot be made up: the kernel tells which connections
-// there are and which process has each, who owns a process and who has started it. A
-// connection alone is no login, for before one has proved who he is sshd has it too; and
-// the environment of a process alone is whatever its owner likes.
+// An SSH login is a shell or command that root's sshd has started for a TCP connection of its own.
+// This cannot be forged: the kernel reports which connections exist, which process has each, who
+// owns a process and which process started it. A connection alone is no login, since sshd has it
+// before the client has authenticated. The environment of a process alone proves nothing either,
+// since its owner can set it.
 
 // ends are the two ends of a TCP connection of this host.
 type ends struct{ Client, server netip.AddrPort }
 
-// Established are the TCP connections of this network namespace by their inodes. What
-// cannot be read has none: then the records of logins are left.
+// Established returns the TCP connections of this network namespace by inode. It returns none if
+// they cannot be read; then there are still the records of logins.
 func Established() map[uint64]ends {
 	found := make(map[uint64]ends)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
@@ -49,9 +49,9 @@ func Established() map[uint64]ends {
 	return found
 }
 
-// shellConnections are those of all shells and commands that an sshd of root's, here and
-// in no container, has started. Other than utmp it tells the port, and there are systems
-// without utmp. Who may not look into other processes, as our own service, finds none.
+// shellConnections returns the connections of all shells and commands started by root's sshd,
+// outside containers. Unlike utmp it knows the port, and it works without utmp. A process that may
+// not look into others, such as voipbl's own service, finds none.
 func shellConnections(proc string) []Connection {
 	dir, err := os.Open(proc)
 	if err != nil {
@@ -82,19 +82,19 @@ func shellConnections(proc string) []Connection {
 	return found
 }
 
-// sshHost is the processes and connections of a host.
+// sshHost gives access to the processes and connections of a host.
 type sshHost struct {
 	proc    string
 	stats   map[int]probe.Stat
-	sockets func() map[uint64]ends // a busy host has many, and they are seldom needed
+	sockets func() map[uint64]ends // called only when needed: a busy host has many
 }
 
 func (h sshHost) path(pid int, name string) string {
 	return filepath.Join(h.proc, strconv.Itoa(pid), name)
 }
 
-// session is the connection of a process that an sshd has started, if that one has it.
-// Between them there may be processes of sshd's that have the user's rights.
+// session returns the connection of a process, if an sshd among its ancestors has that connection.
+// Between the two there may be sshd processes with the user's rights.
 func (h sshHost) session(pid int) (Connection, bool) {
 	parent := h.stats[pid].Parent
 	if !h.runsSSHD(parent) || h.runsSSHD(pid) {
@@ -116,14 +116,14 @@ func (h sshHost) session(pid int) (Connection, bool) {
 	return Connection{}, false
 }
 
-// A process that is about to run another program has no environment for a moment
-// (execve(2)), as a shell has at each login by "exec". It is asked for again.
+// A process that is just starting another program has no environment for a moment (execve(2)), for
+// example a shell at login that runs "exec". So the environment is read again.
 const (
 	environTries = 50
 	environPause = time.Millisecond
 )
 
-// environ is the environment of a process; of one that has ended it is empty.
+// environ returns the environment of a process; it is empty if the process has ended.
 func (h sshHost) environ(pid int) []byte {
 	for range environTries {
 		environ, err := os.ReadFile(h.path(pid, "environ"))
@@ -138,17 +138,17 @@ func (h sshHost) environ(pid int) []byte {
 	return nil
 }
 
-// runsSSHD reports whether a process runs the program of an SSH server: not by its name,
-// which a process gives itself, but by its file.
+// runsSSHD reports whether a process runs an SSH server. It checks the program's file, since
+// processes can choose their own name.
 func (h sshHost) runsSSHD(pid int) bool {
 	if !strings.HasPrefix(h.stats[pid].Name, "sshd") {
-		return false // as the most, for less work
+		return false // most processes end here, which saves work
 	}
 	exe, err := os.Readlink(h.path(pid, "exe"))
 	return err == nil && strings.HasPrefix(filepath.Base(exe), "sshd")
 }
 
-// ofRoot reports whether a process belongs to root, and its program too.
+// ofRoot reports whether both a process and its program belong to root.
 func (h sshHost) ofRoot(pid int) bool {
 	var file unix.Stat_t
 	if err := unix.Stat(h.path(pid, "exe"), &file); err != nil || file.Uid != 0 || file.Mode&0o022 != 0 {
@@ -166,7 +166,7 @@ func (h sshHost) ofRoot(pid int) bool {
 	return false
 }
 
-// here reports whether a process is in our own namespaces, and so in no container.
+// here reports whether a process is in the same namespaces as this one, and so in no container.
 func (h sshHost) here(pid int) bool {
 	for _, ns := range []string{"net", "pid", "user"} {
 		own, err := os.Readlink(filepath.Join(h.proc, procself.Name(), "ns", ns))
@@ -180,7 +180,7 @@ func (h sshHost) here(pid int) bool {
 	return true
 }
 
-// holds reports whether a process has that connection open.
+// holds reports whether a process has the connection open.
 func (h sshHost) holds(pid int, want ends) bool {
 	dir := h.path(pid, "fd")
 	fds, err := os.ReadDir(dir)

@@ -25,7 +25,7 @@ var (
 	sshPeers     = testvalue.Addrs("20.0.0.7", "20.0.0.8", "2a00:20::7")
 )
 
-// seen are where sessions come from, by processes and connections.
+// seen returns the addresses of sessions, found by processes and connections.
 func seen() []string {
 	var all []string
 	for _, c := range sshSessions() {
@@ -66,8 +66,8 @@ func logIn(t *testing.T, pair *testns.Pair, s *testsshd.Server, from netip.Addr)
 	return session
 }
 
-// TestSessionsOfRealSSHD: who is logged in counts, as long as that is so. Who has only
-// connected does not, though root's sshd has his connection as well.
+// TestSessionsOfRealSSHD: a login counts while it lasts. A connection without a login does not,
+// although root's sshd has it as well.
 func TestSessionsOfRealSSHD(t *testing.T) {
 	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
 	server := startSSHD(t, sshHostAddrs[0])
@@ -83,7 +83,7 @@ func TestSessionsOfRealSSHD(t *testing.T) {
 		}
 	})
 	defer stranger.Close()
-	// Its greeting is there, so the process that is to check who it is runs.
+	// The greeting has arrived, so the process runs that authenticates the client.
 	if line, err := bufio.NewReader(stranger).ReadString('\n'); err != nil || !strings.HasPrefix(line, "SSH-2.0") {
 		t.Fatalf("%q, %v", line, err)
 	}
@@ -100,24 +100,23 @@ func TestSessionsOfRealSSHD(t *testing.T) {
 	expectSeen(t, "logged out", "2a00:20::7")
 }
 
-// TestSessionsOfContainers: a container's root can do there what it likes.
+// TestSessionsOfContainers: root of a container can do anything in there.
 func TestSessionsOfContainers(t *testing.T) {
 	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
-	// With this host's network, and processes of its own.
+	// This container uses the host's network, but has processes of its own.
 	server := startSSHD(t, sshHostAddrs[0], "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 	logIn(t, pair, server, sshPeers[0])
 	expectSeen(t, "an sshd in a container")
 }
 
-// TestNamedSSHD: everybody may call a program sshd, and put what he likes into the
-// environment of what that starts.
+// TestNamedSSHD: any user can name a program sshd, and set the environment of what it starts.
 func TestNamedSSHD(t *testing.T) {
 	pair := testns.EnterPair(t, sshHostAddrs, sshPeers)
 	server := startSSHD(t, sshHostAddrs[0])
 	logIn(t, pair, server, sshPeers[0])
 	claim := sshSessions()[0]
 
-	dir, err := os.MkdirTemp("", "named") // other than the test's own folder open for everybody
+	dir, err := os.MkdirTemp("", "named") // unlike the test's own folder, open to everybody
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +124,7 @@ func TestNamedSSHD(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// A shell by that name, which starts another one and waits for it.
+	// This is a shell by that name. It starts another shell and waits for it.
 	shell, err := os.ReadFile("/bin/dash")
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"runtime"
 )
 
-// utmpLayout is where struct utmp (utmp(5), glibc's bits/utmp.h) has its
-// fields. Its size depends on whether time is 32 or 64 bits in it.
+// utmpLayout has the offsets of struct utmp (utmp(5), glibc's bits/utmp.h). Its size depends on
+// whether its time has 32 or 64 bits.
 type utmpLayout struct{ size, addr int }
 
 const (
@@ -24,11 +24,10 @@ func utmpFormat() utmpLayout {
 	return utmpLayout{size: 384, addr: 348}
 }
 
-// utmpFile is where sessions are written down (utmp(5)).
+// utmpFile is the file of login records (utmp(5)).
 const utmpFile = "/run/utmp"
 
-// utmpPeers are where the sessions in it come from; without such a file there are
-// none.
+// utmpPeers returns the addresses of the sessions in the file. A missing file means no sessions.
 func utmpPeers(file string, alive func(pid int) bool) []netip.Addr {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -37,8 +36,8 @@ func utmpPeers(file string, alive func(pid int) bool) []netip.Addr {
 	return parseUtmp(text, utmpFormat(), alive)
 }
 
-// parseUtmp returns the peers of the records that stand for a session whose
-// process is alive; a crash leaves records behind.
+// parseUtmp returns the addresses in records of sessions whose process is alive, since a crash
+// leaves records behind.
 func parseUtmp(text []byte, layout utmpLayout, alive func(pid int) bool) []netip.Addr {
 	var peers []netip.Addr
 	for ; len(text) >= layout.size; text = text[layout.size:] {
@@ -54,7 +53,7 @@ func parseUtmp(text []byte, layout utmpLayout, alive func(pid int) bool) []netip
 	return peers
 }
 
-// utmpAddr reads ut_addr_v6: "IPv4 address uses just ut_addr_v6[0]".
+// utmpAddr parses ut_addr_v6: "IPv4 address uses just ut_addr_v6[0]".
 func utmpAddr(b [16]byte) (netip.Addr, bool) {
 	if [12]byte(b[4:]) == [12]byte{} {
 		a := netip.AddrFrom4([4]byte(b[:4]))
