@@ -11,27 +11,28 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// scriptName is what the published script is called.
+// scriptName is the name of the published script.
 const scriptName = "voipbl.sh"
 
-// Line is what runs the published voipbl.sh: a line of a table of cron's or of a
-// shell script, or a whole file, such as the script itself in /etc/cron.daily.
+// Line is what runs the published voipbl.sh: a line of a crontab or shell script, or a whole file,
+// such as the script itself in /etc/cron.daily.
 type Line struct {
 	File string `json:"file"`
 	Line int    `json:"line"` // 0: the whole file
 	Text string `json:"text"`
 
-	// Alone is a line that plainly does nothing but run the script, and so can be taken out; Shell
-	// is one of a shell script, which may be all that stands between "then" and "fi".
+	// Alone says that the line certainly does nothing but run the script, so it may be removed.
+	// Shell says that it is in a shell script, where it may be the only command between "then" and
+	// "fi".
 	Alone bool `json:"-"`
 	Shell bool `json:"-"`
 
-	// NeverRan is that cron does not run the script by this line: it has a time field too
-	// many, as the one that voipbl.org publishes.
+	// NeverRan says that cron never runs the script by this line, because it has one time field too
+	// many, like the line that voipbl.org publishes.
 	NeverRan bool `json:"-"`
 }
 
-// Where is the file and the line.
+// Where returns the file and line.
 func (l Line) Where() string {
 	if l.Line == 0 {
 		return l.File
@@ -39,11 +40,11 @@ func (l Line) Where() string {
 	return fmt.Sprintf("%s line %d", l.File, l.Line)
 }
 
-// startsScripts are where cron and systemd find what they run.
+// startsScripts are where cron and systemd find the programs they start.
 var startsScripts = []struct {
 	pattern string
-	fields  int  // before the command, as "0 4 * * *" and a user are
-	shell   bool // a program, which most likely is a shell script
+	fields  int  // before the command: for example "0 4 * * *" and a user
+	shell   bool // a program, most likely a shell script
 }{
 	{"/etc/crontab", 6, false},
 	{"/etc/cron.d/*", 6, false},
@@ -58,7 +59,7 @@ var startsScripts = []struct {
 	{"/etc/systemd/system/*.service", -1, false},
 }
 
-// Lines finds what runs the published voipbl.sh, below a folder.
+// Lines finds, below a root folder, what runs the published voipbl.sh.
 func Lines(root string) []Line {
 	found := []Line{}
 	for _, at := range startsScripts {
@@ -97,7 +98,7 @@ func Lines(root string) []Line {
 	return found
 }
 
-// linkTarget is the file behind a name, and whether that is another one.
+// linkTarget returns the file that a name refers to, and whether that is a different one.
 func linkTarget(name string) (to string, isLink bool) {
 	to = name
 	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSymlink != 0 {
@@ -107,20 +108,20 @@ func linkTarget(name string) (to string, isLink bool) {
 	return to, false
 }
 
-// isScript reports whether a file is the published script, under whatever name: it asks for
-// the list, and puts it into the set or the chain.
+// isScript reports whether a file is the published script under any name: it fetches the list and
+// puts it into the set or the chain.
 func isScript(text string) bool {
 	return strings.Contains(text, "voipbl.org/update") && (strings.Contains(text, "ipset ") || strings.Contains(text, "BLACKLIST-INPUT"))
 }
 
-// beginsWithTime is how a line of a table begins, but for one that sets a variable.
+// beginsWithTime matches the beginning of a crontab line, unless it sets a variable.
 var beginsWithTime = regexp.MustCompile(`^[-*0-9~@]`)
 
 var timeField = regexp.MustCompile(`^[*0-9][-*0-9,/]*$`)
 
-// commandIn is the command that a line is to run, also where a sixth time field stands before
-// it. By such a line cron takes "*" for the user and refuses the file, or in a user's own table
-// for the command.
+// commandIn returns the command of a line, even after a sixth time field. In such a line cron reads
+// the last "*" as the user, and refuses the file; in a user's own crontab it reads it as the
+// command.
 func commandIn(line string, fields int) (command string, neverRan bool) {
 	if !beginsWithTime.MatchString(line) {
 		return "", false
@@ -129,15 +130,15 @@ func commandIn(line string, fields int) (command string, neverRan bool) {
 	if fields < 5 || len(words) < 6 || slices.ContainsFunc(words[:6], func(w string) bool { return !timeField.MatchString(w) }) {
 		return commandOf(line, fields), false
 	}
-	if command = commandOf(line, 6); runsOnlyScript(command) { // no user
+	if command = commandOf(line, 6); runsOnlyScript(command) { // no user field
 		return command, true
 	}
 	return commandOf(line, 7), true
 }
 
-// commandOf is a line without the fields before its command.
+// commandOf returns a line without the fields before its command.
 func commandOf(line string, fields int) string {
-	if strings.HasPrefix(line, "@") && fields > 4 { // one word in place of five
+	if strings.HasPrefix(line, "@") && fields > 4 { // one word instead of five
 		fields -= 4
 	}
 	for ; fields > 0; fields-- {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// What runs the published script, whether that can be taken out, and whether it ran.
+// TestScriptLines: which lines run the published script, whether they may be removed, and whether
+// they ever ran.
 func TestScriptLines(t *testing.T) {
 	const inCrond, ofUser = "etc/cron.d/voipbl", "var/spool/cron/crontabs/root"
 	for _, c := range []struct {
@@ -27,7 +28,7 @@ func TestScriptLines(t *testing.T) {
 		{ofUser, "0 */4 * * * * /usr/local/bin/voipbl.sh", true, true},
 		{ofUser, "0 */4 * * * * root /usr/local/bin/voipbl.sh", true, true},
 		{"etc/anacrontab", "1 5 voipbl /usr/local/bin/voipbl.sh", true, false},
-		{ofUser, "X = 0 4 * * /usr/local/bin/voipbl.sh", false, false}, // a variable
+		{ofUser, "X = 0 4 * * /usr/local/bin/voipbl.sh", false, false}, // sets a variable
 	} {
 		root := t.TempDir()
 		file := filepath.Join(root, c.file)
@@ -44,8 +45,8 @@ func TestScriptLines(t *testing.T) {
 	}
 }
 
-// A command that plainly runs only the script goes; what runs, writes or may run anything else
-// stays.
+// TestRunsOnlyScript: a command may be removed if it certainly runs only the script. It stays if it
+// runs or writes anything else, or might.
 func TestRunsOnlyScript(t *testing.T) {
 	const script = "/usr/local/bin/voipbl.sh"
 	for command, want := range map[string]bool{
@@ -116,8 +117,8 @@ func TestRunsOnlyScript(t *testing.T) {
 	}
 }
 
-// Of a shell script the lines go that the rest does not need: each made a ":", it still is a
-// script, and does all else.
+// TestLinesOfScript: only those lines of a shell script may be removed that the rest does not need.
+// With a ":" in place of each, the script is still valid and does everything else.
 func TestLinesOfScript(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -147,7 +148,7 @@ func TestLinesOfScript(t *testing.T) {
 		{"#!/bin/sh\nvoipbl.sh\nif\n", nil}, // broken
 		{"#!/usr/bin/fish\nvoipbl.sh\n", nil},
 		{"#!/bin/csh\nvoipbl.sh\n", nil},
-		{"voipbl.sh\n", nil}, // of which shell?
+		{"voipbl.sh\n", nil}, // for an unknown shell
 	} {
 		if got := slices.Sorted(maps.Keys(linesOfScript(c.text))); !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, want %v", c.text, got, c.want)

@@ -9,18 +9,18 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// shellScript is how a script begins whose grammar is known here.
+// shellScript matches the first line of scripts whose grammar this package knows.
 var shellScript = regexp.MustCompile(`^#![^\n]*[/ ](ba|da)?sh(\s|$)`)
 
-// runsOnlyScript reports whether a command of cron's plainly does nothing but run the script.
-// What cannot be told counts as more than that. A "%" is a new line to cron.
+// runsOnlyScript reports whether a cron command certainly does nothing but run the script. If in
+// doubt, it returns false. To cron, a "%" is a new line.
 func runsOnlyScript(command string) bool {
 	file, err := parseShell(command)
 	return err == nil && !strings.Contains(command, "%") && scriptOnly{}.stmts(file.Stmts)
 }
 
-// linesOfScript are the lines of a shell script that plainly do nothing but run the published
-// one: each can give way to a ":", and the rest does what it did.
+// linesOfScript returns the lines of a shell script that certainly do nothing but run the published
+// script: with ":" in place of each, the rest works as before.
 func linesOfScript(text string) map[int]bool {
 	found := map[int]bool{}
 	if !shellScript.MatchString(text) || !strings.Contains(text, scriptName) {
@@ -54,8 +54,8 @@ func parseShell(text string) (*syntax.File, error) {
 	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 }
 
-// listsIn are the lists of commands in a script whose results nothing depends on: none of a
-// condition, of "$(…)" or of a function.
+// listsIn returns the lists of commands in a script on whose results nothing depends. It skips
+// conditions, "$(…)" and functions.
 func listsIn(stmts []*syntax.Stmt) [][]*syntax.Stmt {
 	lists := [][]*syntax.Stmt{stmts}
 	for _, s := range stmts {
@@ -82,8 +82,8 @@ func listsIn(stmts []*syntax.Stmt) [][]*syntax.Stmt {
 }
 
 var (
-	// startsIt are programs that run the one behind them, and what of their own may stand
-	// between: each word with a space behind it.
+	// startsIt are programs that run the program after them, with the arguments of their own that
+	// may stand between, each followed by a space.
 	startsIt = map[string]*regexp.Regexp{
 		"sh":      regexp.MustCompile(`^(-[eluvx]+ )*$`),
 		"bash":    regexp.MustCompile(`^(-[eluvx]+ )*$`),
@@ -96,19 +96,19 @@ var (
 		"chronic": regexp.MustCompile(`^(-[ev]+ )*$`),
 		"exec":    regexp.MustCompile(`^$`),
 	}
-	// runsText are the options by which a shell runs the text behind them.
+	// runsText matches the options that make a shell run the text after them.
 	runsText = regexp.MustCompile(`^-[eluvx]*c$`)
 
-	// harmless are commands that have no effect of their own; not those of ofScript, within
-	// a script that goes on.
+	// harmless are commands without an effect of their own. Inside a script that continues, those
+	// in ofScript do have one.
 	harmless = []string{"test", "[", "sleep", "true", ":", "logger", "cd", "exit"}
 	ofScript = []string{"cd", "exit", "exec"}
 
 	ofSystem = regexp.MustCompile(`^(/usr)?/s?bin/`)
 )
 
-// scriptOnly says of commands whether they plainly do nothing but run the script.
-type scriptOnly struct{ inScript bool } // what comes after them goes by what they leave
+// scriptOnly decides whether commands certainly do nothing but run the script.
+type scriptOnly struct{ inScript bool } // later commands depend on the state that these leave
 
 func (o scriptOnly) stmts(all []*syntax.Stmt) bool {
 	runs := false
@@ -128,7 +128,7 @@ func (o scriptOnly) stmt(s *syntax.Stmt) (runs, ok bool) {
 		return false, false
 	}
 	switch c := s.Cmd.(type) {
-	case *syntax.BinaryCmd: // each of them: "&&", "||", "|", "|&"
+	case *syntax.BinaryCmd: // both sides: "&&", "||", "|", "|&"
 		x, okX := o.stmt(c.X)
 		y, okY := o.stmt(c.Y)
 		return x || y, okX && okY && len(s.Redirs) == 0
@@ -149,7 +149,7 @@ func (o scriptOnly) stmt(s *syntax.Stmt) (runs, ok bool) {
 	return false, false
 }
 
-// startsScript reports whether the words of a command run the script, without arguments.
+// startsScript reports whether the words of a command run the script without arguments.
 func startsScript(words []string) bool {
 	if filepath.Base(words[0]) == scriptName {
 		return len(words) == 1
@@ -172,15 +172,15 @@ func startsScript(words []string) bool {
 	return false
 }
 
-// plainRedirections reports whether files are read and written by their plain names, or no
-// file but /dev/null is written.
+// plainRedirections reports whether all redirections are harmless: with files, to and from plain
+// file names; otherwise, no file is written but /dev/null.
 func plainRedirections(all []*syntax.Redirect, files bool) bool {
 	return !slices.ContainsFunc(all, func(r *syntax.Redirect) bool {
 		to, plain := plainWords([]*syntax.Word{r.Word})
 		switch r.Op {
 		case syntax.RdrIn:
 			return !plain
-		case syntax.DplOut: // of another one, or bash's "&>"
+		case syntax.DplOut: // to another file descriptor, or bash's "&>"
 			return !plain || !files && strings.Trim(to[0], "0123456789-") != ""
 		case syntax.RdrOut, syntax.AppOut, syntax.RdrAll, syntax.AppAll:
 			return !plain || !files && to[0] != "/dev/null"
@@ -189,8 +189,8 @@ func plainRedirections(all []*syntax.Redirect, files bool) bool {
 	})
 }
 
-// plainWords are words without quotes, if they are what they look like: with nothing in them
-// that a shell puts in or runs.
+// plainWords returns the words without their quotes, if they are literal: they contain nothing that
+// a shell expands or runs.
 func plainWords(all []*syntax.Word) (words []string, plain bool) {
 	for _, w := range all {
 		var b strings.Builder

@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// Running are the processes on this host's network that run the published voipbl.sh.
+// Running returns the processes on this host's network that run the published voipbl.sh.
 func Running() (pids []int) {
 	before := ancestors()
 	all, _ := probe.Processes()
@@ -22,8 +22,8 @@ func Running() (pids []int) {
 	return pids
 }
 
-// ancestors are the processes that have started this one: a script that installs voipbl may
-// say all that the published one does.
+// ancestors returns the processes that started this one. A script that installs voipbl may contain
+// everything that marks the published script.
 func ancestors() (pids []int) {
 	for pid := os.Getppid(); pid > 0 && !slices.Contains(pids, pid); {
 		pids = append(pids, pid)
@@ -36,22 +36,22 @@ func ancestors() (pids []int) {
 	return pids
 }
 
-// shells are programs that run shell scripts. Each keeps a script open while it runs it,
-// however it was started, but one that bash reads by "source".
+// shells are programs that run shell scripts. Each keeps a script open while running it, however it
+// was started, except that bash does not for "source".
 var shells = []string{"sh", "bash", "rbash", "dash", "ash", "busybox", "ksh", "mksh", "zsh", "yash", "posh"}
 
-// isShell reports whether a shell runs in the process, by whatever name.
+// isShell reports whether a process runs a shell, under any name.
 func isShell(p probe.Process) bool {
 	exe, _ := os.Readlink(p.Path("exe"))
-	name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")) // after an upgrade
+	name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")) // after an upgrade of the shell
 	return slices.Contains(shells, strings.TrimRight(name, "0123456789.-"))
 }
 
-// hasScriptOpen reports whether one of the process's open files is the script, by its name or
-// also by what it says.
+// hasScriptOpen reports whether a process has the script open. It goes by the file's name and, with
+// alsoByText, by its content.
 func hasScriptOpen(p probe.Process, alsoByText bool) bool {
 	dir := p.Path("fd")
-	fds, _ := os.ReadDir(dir) // one that has ended has none
+	fds, _ := os.ReadDir(dir) // none if the process has ended
 	return slices.ContainsFunc(fds, func(fd os.DirEntry) bool {
 		name := filepath.Join(dir, fd.Name())
 		info, err := os.Stat(name)
@@ -70,10 +70,10 @@ func hasScriptOpen(p probe.Process, alsoByText bool) bool {
 	})
 }
 
-// sources finds a command that has a shell read the script as its own text.
+// sources matches a command that makes a shell source the script.
 var sources = regexp.MustCompile(`(^|[;&|({]|\s)(\.|source)\s+["']?([^\s;&|"']*/)?` + regexp.QuoteMeta(scriptName) + `\b`)
 
-// sourcesScript reports whether a shell was started for a command that does so.
+// sourcesScript reports whether a shell was started for such a command.
 func sourcesScript(args []string) bool {
 	return slices.ContainsFunc(args[min(1, len(args)):], sources.MatchString)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// TestScriptRuns starts the published script in many ways, and programs that only name it.
-// The script says that it is at work by a file, and then waits at a pipe.
+// TestScriptRuns starts the published script in many ways, and programs that only mention it. The
+// script creates a file when it runs, and then waits on a pipe.
 func TestScriptRuns(t *testing.T) {
 	if os.Getenv("VOIPBL_TEST_ASK") != "" {
 		fmt.Println("runs", Running())
@@ -35,7 +35,7 @@ func TestScriptRuns(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// One that installs voipbl, and asks.
+	// This one installs voipbl, and asks.
 	write("provision", "#!/bin/sh\n# voipbl.org/update ipset \nVOIPBL_TEST_ASK=1 \"$1\" -test.run='^TestScriptRuns$'\n:\n")
 	if out, err := exec.Command(filepath.Join(dir, "provision"), os.Args[0]).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "runs []\n") {
 		t.Errorf("asked by a script: %v, %s", err, out)
@@ -55,7 +55,7 @@ func TestScriptRuns(t *testing.T) {
 		`exec env -i PATH=/usr/bin:/bin ./voipbl.sh`:           true,
 		`exec nice -n 1 ./voipbl.sh`:                           true,
 		`timeout 60 bash ./voipbl.sh`:                          true,
-		`exec ./update-list`:                                   true, // by what it says
+		`exec ./update-list`:                                   true, // found by its content
 		`exec ./mine.sh voipbl.sh`:                             false,
 		`exec bash -c 'touch at-work; tail -f voipbl.sh'`:      false,
 		`exec bash -c 'touch at-work; read x <pipe' voipbl.sh`: false,
