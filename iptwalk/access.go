@@ -9,14 +9,14 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// Access is from where a connection to a port of this host may be begun.
+// Access says from where a connection to a port of this host can be begun.
 type Access struct {
 	Everyone bool           // perhaps with limits
-	From     []netip.Prefix // else from here
+	From     []netip.Prefix // else only from these networks
 }
 
-// BaseAccess tells from where the base rules let somebody begin a connection to a port;
-// 0 is for a protocol without ports, such as "esp".
+// BaseAccess returns from where the base rules let somebody begin a connection to a port; 0 is for
+// a protocol without ports, such as "esp".
 func BaseAccess(b ruleset.Base, f iptables.Family, proto string, port uint16) Access {
 	var texts []string
 	for _, r := range b.Rules(f) {
@@ -27,8 +27,9 @@ func BaseAccess(b ruleset.Base, f iptables.Family, proto string, port uint16) Ac
 	return access
 }
 
-// AccessOf tells from where the rules that others have in INPUT let somebody begin a
-// connection to a port, as [BaseAccess] does of ours, as far as it is certain. What they let in they go on letting in when base rules stand below.
+// AccessOf returns from where other programs' rules in INPUT certainly let somebody begin a
+// connection to a port, as [BaseAccess] does for voipbl's. What they let in, they still let in
+// when base rules come after them.
 func AccessOf(s *iptables.Saved, proto string, port uint16) Access {
 	w := walk{class: classOf(proto, port), chain: func(name string) []string {
 		if iptables.IsOurChain(name) {
@@ -40,7 +41,7 @@ func AccessOf(s *iptables.Saved, proto string, port uint16) Access {
 	return access
 }
 
-// Union is from where either lets somebody in.
+// Union returns from where either lets somebody in.
 func (a Access) Union(b Access) Access {
 	if a.Everyone || b.Everyone {
 		return Access{Everyone: true}
@@ -54,7 +55,7 @@ func (a Access) Union(b Access) Access {
 	return Access{From: all}
 }
 
-// within leaves of an access what comes from a network, or all of it for no network.
+// within returns the part of an access that comes from a network; all of it for no network.
 func (a Access) within(from netip.Prefix) Access {
 	switch {
 	case !from.IsValid():
@@ -74,7 +75,7 @@ func (a Access) within(from netip.Prefix) Access {
 	return Access{From: all}
 }
 
-// classOf is the packets to a port.
+// classOf returns the packets to a port.
 func classOf(proto string, port uint16) box {
 	b := box{proto: iptables.ProtocolOf(proto)}
 	if port > 0 {
@@ -83,15 +84,15 @@ func classOf(proto string, port uint16) box {
 	return b
 }
 
-// walk follows the first packets of connections through rules. A lenient one takes a
-// rule that lets in a part of them, as a limit does, for one that lets them in.
+// walk follows the first packets of connections through rules. With lenient, a rule that lets in
+// only a part of the packets, such as a limit, counts as letting them in.
 type walk struct {
 	class   box
 	lenient bool
 	chain   func(name string) []string
 }
 
-// access is from where rules let the packets in, and whether none comes out at the end.
+// access returns from where rules let the packets in, and whether none reaches the end.
 func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 	if depth == maxDepth {
 		return Access{}, false
@@ -101,7 +102,7 @@ func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 		m.proto, m.notProto = iptables.ProtocolOf(m.proto), iptables.ProtocolOf(m.notProto)
 		wide := m.box
 		wide.src = netip.Prefix{}
-		if !first || !wide.covers(w.class) { // of others, or of one interface, such as lo
+		if !first || !wide.covers(w.class) { // for other packets, or for one interface, such as lo
 			continue
 		}
 		sure, everyone := m.exact, !m.src.IsValid()
@@ -126,8 +127,8 @@ func (w walk) access(rules []string, depth int) (all Access, ended bool) {
 	return all, false
 }
 
-// readFirst reads a rule as it is for the first packet of a connection, and tells
-// whether there is one that it is for.
+// readFirst reads a rule as it applies to the first packet of a connection. ok is false if it
+// applies to no such packet.
 func readFirst(rule string) (m match, ok bool) {
 	var kept []string
 	all := iptables.Words(rule)

@@ -65,8 +65,7 @@ func TestBaseAccess(t *testing.T) {
 	}
 }
 
-// TestSavedAccess asks who is let in to UDP 51820, or by ESP, for certain by the rules of
-// others.
+// TestSavedAccess asks who certainly reaches UDP 51820, or ESP, by other programs' rules.
 func TestSavedAccess(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -6,24 +6,24 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Along is which way packets go whom a tracer follows.
+// Along is the direction of the packets that a tracer follows.
 type Along int
 
 const (
-	Inwards  Along = iota // from elsewhere, for this host, and those for others beside them
-	Answers               // what this host answers
-	Onwards               // from elsewhere, and sent on to a container or another host
-	Answered              // what is answered there
+	Inwards  Along = iota // from elsewhere, for this host or for others
+	Answers               // this host's answers
+	Onwards               // from elsewhere, forwarded to a container or another host
+	Answered              // the answers from there
 )
 
 // wayIn is a chain that packets come through.
 type wayIn struct {
 	at        place
-	forwarded bool // as they are for, or from, another host than this one
+	forwarded bool // its packets are for, or from, another host
 }
 
-// ways are the chains that packets come through, in their order. In nat there are none: what
-// begins a connection is not dropped there, and the rest does not come there.
+// ways returns the chains that packets come through, in order. None are in nat: packets that
+// begin a connection are not dropped there, and others do not go through it.
 func (a Along) ways() []wayIn { return allWays[a] }
 
 var allWays = [...][]wayIn{
@@ -46,11 +46,11 @@ var allWays = [...][]wayIn{
 	},
 }
 
-// isBack reports whether packets go to where connections come from. All that is said of a
-// source is then of whom they are for: rules are read the other way round.
+// isBack reports whether packets go back to where connections come from. The source then is their
+// destination, so rules are read with both ends swapped.
 func (a Along) isBack() bool { return a == Answers || a == Answered }
 
-// Along is a tracer of the same rules for packets that go another way.
+// Along returns a tracer of the same rules for another direction.
 func (t *Tracer) Along(a Along) *Tracer {
 	along := NewTracer(t.saved, t.in)
 	along.along, along.left = a, t.left
@@ -60,8 +60,7 @@ func (t *Tracer) Along(a Along) *Tracer {
 	return along
 }
 
-// MayStop reports whether a chain that packets come through which go a way has a rule, or a
-// policy that drops.
+// MayStop reports whether any chain in this direction has a rule, or a policy that drops.
 func MayStop(s *iptables.Saved, a Along) bool {
 	for _, w := range a.ways() {
 		if c := s.Tables[w.at.table][w.at.chain]; c != nil && (len(c.Rules) > 0 || c.Policy == "DROP") {
@@ -71,13 +70,13 @@ func MayStop(s *iptables.Saved, a Along) bool {
 	return false
 }
 
-// bothEnds are the options of matches that are about one end of a connection and the other.
+// bothEnds are pairs of options, for one end of a connection and for the other.
 var bothEnds = [][2]string{
 	{"-s", "-d"}, {"-i", "-o"}, {"--sport", "--dport"}, {"--sports", "--dports"}, {"--src-range", "--dst-range"}, {"--src-type", "--dst-type"},
 	{"--source-country", "--destination-country"}, {"--src-cc", "--dst-cc"}, {"--rsource", "--rdest"},
 }
 
-// otherEnd is the same option about the other end.
+// otherEnd returns the same option for the other end.
 func otherEnd(option string) string {
 	for _, e := range bothEnds {
 		switch option {
@@ -90,8 +89,8 @@ func otherEnd(option string) string {
 	return option
 }
 
-// turnRound reads the words of a rule the other way round: where answers go is where their
-// connection has come from.
+// turnRound swaps the ends in a rule's words: the destination of an answer is where the
+// connection came from.
 func turnRound(all []string) []string {
 	back := make([]string, 0, len(all))
 	for i := 0; i < len(all); i++ {
@@ -102,7 +101,7 @@ func turnRound(all []string) []string {
 			back = append(back, w, iptables.Next(all, i))
 			i++
 		case "--tcp-flags":
-			back = append(back, "--flags-of-an-answer") // which are not those of what begins a connection
+			back = append(back, "--flags-of-an-answer") // unlike those of a first packet
 			i += 2
 		case "--match-set":
 			sides := strings.NewReplacer("src", "dst", "dst", "src").Replace(iptables.Next(all, i+1))

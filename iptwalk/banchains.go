@@ -7,14 +7,14 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// A ChainBan is a rule of a chain of fail2ban's that closes the door to a source.
+// ChainBan is a rule in a chain of fail2ban's that blocks a source.
 type ChainBan struct {
 	Chain  string
 	Source netip.Prefix
 }
 
-// ChainBans finds the rules that close the door to a source in all chains of the filter table that have fail2ban's names, whether
-// or not a fail2ban runs that knows of them.
+// ChainBans finds the rules that block a source in all chains of the filter table with names of
+// fail2ban's, whether or not a running fail2ban knows of them.
 func ChainBans(s *iptables.Saved) []ChainBan {
 	var found []ChainBan
 	names := s.Chains("filter", func(name string, _ *iptables.SavedChain) bool { return banrule.IsFail2ban(name) })

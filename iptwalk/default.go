@@ -7,13 +7,13 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// A source may be kept out without a rule that drops it: a rule for it alone sends it
-// past the one that lets in everybody else, and then the policy, or a rule for anybody,
-// ends its packets. To know that, packets to each port are followed twice: from the
-// source, and from a stranger.
+// A source may be blocked without a rule that drops its packets: a rule for this source sends them
+// past the one that lets in everybody else, and then the policy, or a rule for anybody, ends
+// them. To find this, packets to each port are followed twice: from the source, and from a
+// stranger (a source that no rule and no set names).
 
-// byDefault finds where packets of the source end although those of a stranger come
-// through. known are the places that are found already.
+// byDefault finds where packets of the source end although a stranger's come through. known are
+// the places found already.
 func (v *view) byDefault(asked packets, known []DropPlace) []DropPlace {
 	var all []DropPlace
 	var only, closed []portrange.Of // of each place; of each table: whatever becomes of a stranger's
@@ -60,7 +60,7 @@ func (v *view) byDefault(asked packets, known []DropPlace) []DropPlace {
 	return all
 }
 
-// wordsOf say which packets ports are of; none for all.
+// wordsOf describes the packets of some ports; nil means all.
 func wordsOf(ports portrange.Of) (all []string) {
 	if ports.Every() {
 		return nil
@@ -77,8 +77,8 @@ func wordsOf(ports portrange.Of) (all []string) {
 	return all
 }
 
-// kindsMet are the ports of a protocol, those together between which no rule that is met
-// tells a difference. whole is false if there are more kinds.
+// kindsMet groups the ports of a protocol that no rule tells apart. whole is false if there are
+// more groups.
 func (v *view) kindsMet(proto string) (kinds [][]PortRange, whole bool) {
 	var asked [][]PortRange
 	for _, c := range v.met {
@@ -87,7 +87,7 @@ func (v *view) kindsMet(proto string) (kinds [][]PortRange, whole bool) {
 	return portrange.Kinds(asked)
 }
 
-// ports are those that the rules ask for, together for each rule.
+// ports returns the ports that the rules ask for, by rule.
 func (c *metChain) ports(proto string) (asked [][]PortRange) {
 	for _, r := range c.rules {
 		if r.dports != nil && (r.proto == "" || r.proto == proto) {
@@ -97,13 +97,13 @@ func (c *metChain) ports(proto string) (asked [][]PortRange) {
 	return asked
 }
 
-// unlike is where packets end, or may end, while a stranger's fare better.
+// unlike returns where packets end, or may end, while a stranger's fare better.
 func (t *trace) unlike(stranger *trace) (p DropPlace, found bool) {
 	switch {
 	case t.end == "" || t.by == nil || !stranger.mayPass:
 		return p, false
 	case t.mayPass && stranger.end != "" && slices.Equal(t.trail, stranger.trail):
-		return p, false // a limit that is for both, say
+		return p, false // for both alike, such as a limit
 	}
 	p = *t.by
 	p.Early = t.early
@@ -118,7 +118,7 @@ func (p DropPlace) sameRule(o DropPlace) bool {
 	return p.Table == o.Table && p.Chain == o.Chain && p.Rule == o.Rule && p.Forwarded == o.Forwarded
 }
 
-// saysOf reports whether a place says of packets to some ports what another one does.
+// saysOf reports whether a place already says the same as another about packets to some ports.
 func (p DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	if !p.sameRule(o) || o.Certain && (!p.Certain || p.Part || p.In != "" || len(p.But) > 0) {
 		return false

@@ -17,8 +17,7 @@ const (
 	mixed    fate = "mixed"  // some of one, some of the other, or something else
 )
 
-// fateOf is what a target does with each packet that comes to it, if it ends
-// there for certain.
+// fateOf returns what a target does with each packet that reaches it, if it certainly ends there.
 func fateOf(target string) fate {
 	switch target {
 	case "ACCEPT":
@@ -29,7 +28,7 @@ func fateOf(target string) fate {
 	return goesOn
 }
 
-// both is the fate of packets of which some have the one and some the other.
+// both combines the fates of two parts of the packets.
 func both(a, b fate) fate {
 	switch {
 	case a == goesOn, a == b:
@@ -40,13 +39,13 @@ func both(a, b fate) fate {
 	return mixed
 }
 
-// maxDepth is how deep chains are followed. The kernel refuses loops; a listing may
-// claim what it likes.
+// maxDepth is how deep chains are followed. The kernel refuses loops, but a listing may contain
+// anything.
 const maxDepth = 32
 
-// ends tells what becomes of a packet that a rule sends to a target: all of them
-// when certain, the others come back. In a chain that is so if a rule matches each
-// packet and ends it, and none above can send one back.
+// ends returns what becomes of packets that a rule sends to a target: of all of them if certain,
+// else some come back. In a chain it is certain if a rule matches and ends every packet, and none
+// above it can send one back.
 func ends(s *iptables.Saved, table, target string, depth int) (all fate, certain bool) {
 	if f := fateOf(target); f != goesOn {
 		return f, true
@@ -65,13 +64,13 @@ func ends(s *iptables.Saved, table, target string, depth int) (all fate, certain
 		}
 		all = both(all, f)
 		if m.target != "" && f == goesOn && !s.HasChain(table, m.target) && !passive(m.target) {
-			all = mixed // a target that we do not know, such as NFQUEUE
+			all = mixed // an unknown target, such as NFQUEUE
 		}
 	}
 	return all, false
 }
 
-// passive reports whether a target only takes note.
+// passive reports whether a target only records something.
 func passive(target string) bool {
 	return slices.Contains([]string{
 		"LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "HMARK", "SECMARK", "CONNSECMARK", "SET", "TRACE", "AUDIT", "ACCOUNT",
@@ -79,9 +78,8 @@ func passive(target string) bool {
 	}, target)
 }
 
-// last is what becomes of a packet that no rule of a chain asks for by its source,
-// its ports or the like: a stranger's, to a port that nobody has opened. unclear is
-// that it cannot be told.
+// last returns what becomes of a packet that no rule of a chain names by source, port or the
+// like: a stranger's, to a port that nobody has opened. unclear means that this is not known.
 func last(s *iptables.Saved, table, chain string, depth int) (f fate, unclear bool) {
 	if depth == maxDepth {
 		return goesOn, true
@@ -104,9 +102,9 @@ func last(s *iptables.Saved, table, chain string, depth int) (f fate, unclear bo
 	return goesOn, unclear
 }
 
-// asksNothing reports whether a rule is about packets of anybody to anywhere,
-// although it does not match each one: only those of an interface, say, or of new
-// connections. A default of a kind may be made of such.
+// asksNothing reports whether a rule is for anybody to anywhere, although it does not match every
+// packet: it may be for one interface, or for new connections. A default may consist of such
+// rules.
 func asksNothing(rule string) bool {
 	m := readMatch(rule)
 	if m.src.IsValid() || m.dst.IsValid() || fewPorts(m.sports) || fewPorts(m.dports) || m.in == "lo" {
@@ -124,7 +122,7 @@ func asksNothing(rule string) bool {
 	return true
 }
 
-// fewPorts reports whether some ports are asked for, and not all but some.
+// fewPorts reports whether ports are asked for, and only few of them.
 func fewPorts(ports []PortRange) bool {
 	n := 0
 	for _, p := range ports {
@@ -133,17 +131,17 @@ func fewPorts(ports []PortRange) bool {
 	return ports != nil && n <= 1<<15
 }
 
-// Reception is what INPUT does with packets that no rule of it is about.
+// Reception is what INPUT does with packets that no rule of it names.
 type Reception string
 
 const (
 	LetsIn   Reception = "open"
 	KeepsOut Reception = "closed"
-	Unclear  Reception = "unclear" // the rules are such that it cannot be told
+	Unclear  Reception = "unclear" // the rules are too complex to tell
 )
 
-// ReceptionOf tells whether this family's INPUT is closed to strangers, by its policy
-// or by its last rule. A family that the kernel does without is closed.
+// ReceptionOf returns whether this family's INPUT is closed to strangers, by its policy or its last
+// rule. A family that the kernel lacks is closed.
 func ReceptionOf(s *iptables.Saved) Reception {
 	if s.Absent {
 		return KeepsOut

@@ -11,25 +11,25 @@ type Trusted struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Why    string       `json:"why"`
 
-	// Passing is that it is for as long as somebody there is registered.
+	// Passing means that it is trusted only while somebody there is registered.
 	Passing bool `json:"passing,omitempty"`
 }
 
 // freePBXZones are the zones of FreePBX's firewall that are for friends.
 var freePBXZones = map[string]string{"zone-trusted": "its zone \"trusted\"", "zone-internal": "its zone \"internal\""}
 
-// Why FreePBX's firewall trusts somebody who is in none of its zones for friends.
+// Why FreePBX's firewall trusts an address outside its zones for friends.
 const (
 	TrustedPhone = "a registered phone"
 	TrustedTrunk = "a trunk"
 )
 
-// FreePBXZone is what a chain of FreePBX's firewall says about who is sent there; empty if
-// it is none for friends.
+// FreePBXZone says which zone for friends a chain of FreePBX's firewall stands for; it is empty for
+// other chains.
 func FreePBXZone(chain string) string { return freePBXZones[chain] }
 
-// FreePBXTrusts are those whom FreePBX's firewall trusts by its rules of iptables: the
-// networks and hosts of its zones for friends, registered phones and trunks.
+// FreePBXTrusts returns what FreePBX's firewall trusts by its iptables rules: the networks and
+// hosts of its zones for friends, registered phones and trunks.
 func FreePBXTrusts(s *iptables.Saved) []Trusted {
 	var all []Trusted
 	for _, chain := range []string{"fpbxnets", "fpbxhosts", "fpbxregistrations", "fpbxsmarthosts"} {

@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// AsksForWay reports whether a rule of others tells packets apart by the interface that they
-// come by or by the address of this host that they are for.
+// AsksForWay reports whether other programs' rules tell packets apart by incoming interface or by
+// the address of this host that they are for.
 func AsksForWay(s *iptables.Saved) bool {
 	for _, chains := range s.Tables {
 		for name, c := range chains {

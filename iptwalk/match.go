@@ -13,17 +13,16 @@ import (
 // PortRange is the ports from First to Last, both included.
 type PortRange = iptables.PortRange
 
-// match is what a rule of the kernel's text asks of a packet, as far as it can be
-// compared with another one. The packets of the rule are within the box; if it is
-// exact, they are those of the box and no fewer.
+// match is what a listed rule asks of a packet, as far as it can be compared with another rule. All
+// packets of the rule are in the box; if it is exact, the rule matches all packets in the box.
 type match struct {
 	box
 	exact  bool
 	target string // a target or chain; empty to go on
-	goTo   bool   // -g: what comes back goes to the caller
+	goTo   bool   // -g: packets that come back go to the caller
 }
 
-// box is the packets between bounds, in each direction that is compared.
+// box is a set of packets, bounded in each property that is compared.
 type box struct {
 	src, dst       netip.Prefix // zero: any
 	in, out        string       // an interface, or the beginning of its name and "+"; empty: any
@@ -32,8 +31,8 @@ type box struct {
 	sports, dports []PortRange  // nil: any, also packets without ports, such as fragments
 }
 
-// readMatch reads a rule without "-A CHAIN". What it does not know, and a negated address
-// or interface, makes the match inexact and leaves the box as wide as it was.
+// readMatch reads a rule without "-A CHAIN". A negated address or interface, or a match that is not
+// understood, makes the match inexact and leaves the box as wide as it was.
 func readMatch(rule string) match { return readWords(iptables.Words(rule)) }
 
 func readWords(all []string) match {
@@ -78,7 +77,7 @@ func readWords(all []string) match {
 			next()
 		case "-m":
 			switch next() {
-			case "tcp", "udp", "multiport", "comment": // their options say it
+			case "tcp", "udp", "multiport", "comment": // their options are read below
 			default:
 				m.exact = false
 			}
@@ -90,7 +89,7 @@ func readWords(all []string) match {
 	return m
 }
 
-// end reads where packets come from or go to.
+// end reads a source or destination address.
 func (m *match) end(option, value string, not bool) {
 	switch {
 	case not:
@@ -115,8 +114,8 @@ func (m *match) prefix(text string) netip.Prefix {
 	return p.Masked()
 }
 
-// ports reads "5060", "5060:5061" and lists of those, and puts together what touches, or
-// is all the others.
+// ports reads "5060", "5060:5061" and lists of these, and joins ranges that touch. With not, it
+// returns all other ports.
 func (m *match) ports(text string, not bool) []PortRange {
 	var ranges []PortRange
 	for part := range strings.SplitSeq(text, ",") {
@@ -141,11 +140,10 @@ func (m *match) ports(text string, not bool) []PortRange {
 	return ranges
 }
 
-// everything reports whether a rule matches each packet.
+// everything reports whether a rule matches every packet.
 func (m match) everything() bool { return m.exact && m.box.covers(box{}) }
 
-// covers reports whether each packet of b is one of a. It never guesses: false is
-// also "perhaps".
+// covers reports whether every packet of b is in a. It never guesses: false also means "perhaps".
 func (a box) covers(b box) bool {
 	return coversPrefix(a.src, b.src) && coversPrefix(a.dst, b.dst) &&
 		coversInterface(a.in, b.in) && coversInterface(a.out, b.out) &&
@@ -179,7 +177,7 @@ func coversPorts(a, b []PortRange) bool {
 	return true
 }
 
-// within is a box around the packets that are in both.
+// within returns a box around the packets that are in both.
 func (a box) within(b box) box {
 	if coversPrefix(a.src, b.src) {
 		a.src = b.src

@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// Docker makes a rule for each port that is published. Of ten thousand such rules one is met
-// by packets to a port, and the others need not be looked at.
+// Docker makes a rule for each published port. Packets to one port meet one of ten thousand such
+// rules, and the others need not be looked at.
 
-// metChain is what of a chain is met.
+// metChain is the part of a chain that packets meet.
 type metChain struct {
 	rules []met
 
-	// Of a long chain: the rules that ask for few ports, by these, and all others. Each has
-	// its place in rules.
+	// For a long chain: the rules for few ports, by port, and all others, both as indexes of
+	// rules.
 	byPort map[uint16][]int
 	rest   []int
 }
 
 const (
-	longChain = 64 // rules, from which on they are found by port
-	fewByPort = 16 // that a rule asks for which is found by them
+	longChain = 64 // rules in a chain, from which on they are indexed by port
+	fewByPort = 16 // ports of a rule, up to which it is indexed by them
 )
 
-// of are the rules that may be about packets to some ports, in their order.
+// of returns the rules that may match packets to some ports, in order.
 func (c *metChain) of(ports []PortRange) iter.Seq[*met] {
 	return func(yield func(*met) bool) {
 		few := singly(ports)
@@ -72,7 +72,7 @@ func (c *metChain) index() {
 	}
 }
 
-// singly are the ports of ranges, if they are few.
+// singly returns the single ports of ranges, or nil if they are many.
 func singly(ranges []PortRange) (ports []uint16) {
 	for _, r := range ranges {
 		if len(ports)+int(r.Last)-int(r.First) >= fewByPort {

@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// TestMisread takes no rule for one that matches everybody of which only some is shown.
+// TestMisread: a rule that is shown only in part does not count as matching everybody.
 func TestMisread(t *testing.T) {
 	s := testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -j ACCEPT\n[0:0] -A INPUT\n[0:0] -A INPUT -m set --match-set voip_bl src -m comment --comment voipbl -j DROP\nCOMMIT\n")
 	if len(Shadowed(s)) != 2 {

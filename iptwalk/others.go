@@ -8,10 +8,9 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// DropsAnywhere finds the rules that drop the members of one of some sets, or of a set and
-// the lists that it is in, somewhere on the way of packets for this host, whoever made them,
-// also in chains that are gone to. Whether they drop all packets of a member is not looked
-// at.
+// DropsAnywhere finds the rules of any program, on the way of packets for this host and in chains
+// they jump to, that drop the members of one of the given sets. Pass a set together with the
+// lists that contain it. A rule counts even if it drops only some packets of a member.
 func DropsAnywhere(s *iptables.Saved, sets ...string) []iptables.DropRule {
 	var found []iptables.DropRule
 	for _, at := range incoming {
@@ -36,13 +35,13 @@ func DropsAnywhere(s *iptables.Saved, sets ...string) []iptables.DropRule {
 	return found
 }
 
-// closes reports whether a target drops or rejects all that comes to it.
+// closes reports whether a target drops or rejects all that reaches it.
 func closes(s *iptables.Saved, table, target string) bool {
 	f, certain := ends(s, table, target, 0)
 	return certain && f == closed
 }
 
-// asksForMembers reports whether a rule is about packets whose source is in one of some sets.
+// asksForMembers reports whether a rule is for packets whose source is in one of the sets.
 func asksForMembers(rule string, sets []string) bool {
 	all := iptables.Words(rule)
 	for i, w := range all {
@@ -54,7 +53,7 @@ func asksForMembers(rule string, sets []string) bool {
 	return false
 }
 
-// exceptions reports whether the match of a set with which words begin is of its exceptions.
+// exceptions reports whether the set match at the start of words is for the set's exceptions.
 func exceptions(words []string) bool {
 	for _, w := range words {
 		switch w {
@@ -67,8 +66,8 @@ func exceptions(words []string) bool {
 	return false
 }
 
-// DropSets are the sets whose members rules drop on the way of packets for this host, in
-// order, whoever has made the rules, but for those that fail2ban's actions fill.
+// DropSets returns, in order, the sets whose members any program's rules drop on the way of packets
+// for this host, except those that fail2ban's actions fill.
 func DropSets(s *iptables.Saved) []string {
 	var sets []string
 	for _, at := range incoming {

@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/iptwalk"
 )
 
-// TestOwnRulesAreNoShadows: whatever is configured, nothing of it is found.
+// TestOwnRulesAreNoShadows: Shadowed finds none of voipbl's rules, whatever is configured.
 func TestOwnRulesAreNoShadows(t *testing.T) {
 	for name, s := range testrules.Configurations() {
 		for _, f := range iptables.Families {
@@ -41,7 +41,7 @@ func kernelRules(tables []iptables.Table) int {
 	return n
 }
 
-// asListed makes of what is restored into an empty kernel what it then lists.
+// asListed returns what an empty kernel lists after text was restored.
 func asListed(text string) string {
 	var head, body strings.Builder
 	for line := range strings.Lines(text) {

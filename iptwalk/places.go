@@ -8,36 +8,36 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// A DropPlace is a rule on the way of packets for this host, or for the containers on it, that
-// asks for the source and drops or rejects what comes from there.
+// DropPlace is a rule, on the way of packets for this host or its containers, that asks for the
+// source and drops or rejects its packets.
 type DropPlace struct {
 	Table, Chain string
-	Rule         string       // the one that names the source, without "-A CHAIN"
+	Rule         string       // the rule that names the source, without "-A CHAIN"
 	Ours         bool         // it is voipbl's
-	Set          string       // that it asks for the source
-	Entry        netip.Prefix // the entry of the set, or what the rule says itself
-	Rejected     bool         // the sender is told
-	Forwarded    bool         // packets for this host do not come here: those for containers do
+	Set          string       // the set in which it looks for the source
+	Entry        netip.Prefix // the entry of the set, or the rule's own address
+	Rejected     bool         // the sender gets an answer
+	Forwarded    bool         // only packets for containers come here, not those for this host
 	Early        bool         // all packets come here, before it is known who they are for
-	Part         bool         // only some addresses of those asked about
+	Part         bool         // only for some of the addresses asked about
 	Only         []string     // only these packets, such as "udp 5060:5061"; empty for all
 	But          []string     // rules above that let some of these packets in, each as "-A CHAIN RULE"
-	Certain      bool         // each such packet is dropped
-	In           string       // only what comes in by this interface; empty for any
+	Certain      bool         // every such packet is dropped
+	In           string       // only packets that come in by this interface; empty for any
 
-	// Then is the rule or policy, for anybody, that ends the packets which Rule has sent
-	// there, or, if it has Missed them, which it has not let in as it does a stranger's.
-	// It is empty if Rule does so itself.
+	// Then is the rule or policy for anybody that ends the packets, if Rule does not end them
+	// itself: Rule has sent them there, or, with Missed, has not let them in as it lets in a
+	// stranger's.
 	Then   string
 	Missed bool
 
-	Packets, Bytes uint64 // that the rule has counted, of whoever
+	Packets, Bytes uint64 // counted by the rule, from any source
 }
 
-// Places are where packets of a source are dropped or may be. What closes a port to
-// everybody, and what limits everybody alike, is none. With cut there may be more: there
-// are too many ways through the rules to follow them all. They are those of packets to all
-// ports, or of what nat sends from some of them to another one.
+// Places returns where packets of a source are or may be dropped. Rules that close a port to
+// everybody, or limit everybody alike, do not count. With cut there may be more, since there are
+// too many ways through the rules to follow them all. The places are for packets to all ports, or
+// for those that nat sends from some ports to another.
 func (t *Tracer) Places(p Packet) (all []DropPlace, cut bool) {
 	of := packets{box: box{in: p.In}, here: p.Here}
 	if p.ToPort != 0 {
@@ -59,8 +59,8 @@ func (v *view) places(of packets) (all []DropPlace, cut bool) {
 	return all, v.cut()
 }
 
-// only are the packets of a way, in words: those that a set names, of the rule's protocol,
-// or those of the box.
+// only describes the packets of a way: those that a set names, of the rule's protocol, or those of
+// the box.
 func (w way) only() []string {
 	if len(w.limits) == 0 {
 		return w.box.words()
@@ -77,16 +77,16 @@ func (w way) only() []string {
 	return of
 }
 
-// drop keeps a place where packets end, unless all of them have gone elsewhere before.
+// drop adds a place where packets end, unless all of them have gone elsewhere before.
 func (t *trace) drop(w way, rejected bool) {
 	p := w.named.place
 	p.Rejected, p.Forwarded, p.Early = rejected, t.forwarded, t.early
 	p.Part, p.Certain = w.share == SomeOf, w.share != Unknown
-	if p.Only = w.only(); w.in != t.packets.in { // they come by that one
+	if p.Only = w.only(); w.in != t.packets.in { // only by that interface
 		p.In = w.in
 	}
 	if w.sports != nil || len(w.limits) > 0 && (w.dports != nil || w.dst.IsValid() || w.out != "") {
-		p.Certain = false // of a sender's ports, or of what the set and the rule both name, little is known
+		p.Certain = false // little is known of a sender's ports, or of what the set and the rule both name
 	}
 	for _, e := range slices.Concat(t.letIn, w.back) {
 		switch {
@@ -100,7 +100,7 @@ func (t *trace) drop(w way, rejected bool) {
 		case e.covers(w.box): // perhaps all of them
 			p.Certain = false
 			p.But = append(p.But, e.rule)
-		case e.matters(): // perhaps some of them: those below a limit, say
+		case e.matters(): // perhaps some of them, such as those below a limit
 			p.But = append(p.But, e.rule)
 		}
 	}
@@ -117,8 +117,8 @@ func (t *trace) drop(w way, rejected bool) {
 	t.found = append(t.found, p)
 }
 
-// matters reports whether packets that go another way can be a caller's: not those of the
-// network itself, such as pings, DHCP and what is for groups of hosts.
+// matters reports whether the packets of an exit can be a caller's. Those of the network itself,
+// such as pings, DHCP and multicast, are not.
 func (e exit) matters() bool {
 	if e.proto != "" && !slices.Contains([]string{"tcp", "udp", "sctp"}, e.proto) || e.dst.IsValid() && (e.dst.Addr().IsMulticast() || e.dst.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
 		return false
@@ -128,7 +128,7 @@ func (e exit) matters() bool {
 	})
 }
 
-// words say what packets a box is of, apart from where they come from; none for all.
+// words describes the packets of a box, apart from their source; nil for all.
 func (b box) words() []string {
 	var all []string
 	if b.dports != nil {
@@ -167,7 +167,7 @@ func (b box) words() []string {
 	return all
 }
 
-// overlaps reports whether a packet may be in both boxes, whatever their sources.
+// overlaps reports whether a packet may be in both boxes, apart from its source.
 func overlaps(a, b box) bool {
 	switch {
 	case a.proto != "" && (b.proto != "" && a.proto != b.proto || a.proto == b.notProto), b.proto != "" && a.notProto == b.proto,

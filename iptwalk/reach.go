@@ -11,20 +11,20 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// incoming are the chains that packets for this host come to, table by table.
+// incoming are the chains that packets for this host go through, table by table.
 var incoming = [...]place{
 	{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"nat", "PREROUTING"},
 	{"mangle", "INPUT"}, {"nat", "INPUT"}, {"filter", "INPUT"},
 }
 
-// forwarded are those that packets for others come to: containers, say.
+// forwarded are the chains that packets for others, such as containers, go through.
 var forwarded = [...]place{{"raw", "PREROUTING"}, {"mangle", "PREROUTING"}, {"mangle", "FORWARD"}, {"filter", "FORWARD"}}
 
-// place is a chain of the kernel.
+// place is a chain of a table.
 type place struct{ table, chain string }
 
-// comeTo calls visit for each rule that packets may come to that begin in one of the
-// chains, whatever they have to match before, and ends when visit returns false.
+// comeTo calls visit for each rule that packets starting in one of the chains may reach, whatever
+// they have to match before, until visit returns false.
 func comeTo(s *iptables.Saved, from []place, visit func(rule string) bool) {
 	for _, at := range from {
 		seen := map[string]bool{at.chain: true}
@@ -42,7 +42,7 @@ func comeTo(s *iptables.Saved, from []place, visit func(rule string) bool) {
 	}
 }
 
-// Reaches reports whether packets for this host may come to a chain.
+// Reaches reports whether packets for this host may reach a chain.
 func Reaches(s *iptables.Saved, chain string) bool {
 	found := false
 	comeTo(s, incoming[:], func(rule string) bool {
@@ -52,11 +52,11 @@ func Reaches(s *iptables.Saved, chain string) bool {
 	return found
 }
 
-// LooksAt reports whether packets for this host may come to a rule that asks for
-// the members of a set and does something with them.
+// LooksAt reports whether packets for this host may reach a rule that asks for the members of a
+// set and acts on them.
 func LooksAt(s *iptables.Saved, set string) bool { return looksAt(s, incoming[:], set) }
 
-// ForwardLooksAt is LooksAt for packets that are forwarded, also to containers.
+// ForwardLooksAt is LooksAt for forwarded packets, also to containers.
 func ForwardLooksAt(s *iptables.Saved, set string) bool { return looksAt(s, forwarded[:], set) }
 
 func looksAt(s *iptables.Saved, from []place, set string) bool {
@@ -68,16 +68,16 @@ func looksAt(s *iptables.Saved, from []place, set string) bool {
 	return found
 }
 
-// Published is a port of this host behind which another one stands: of a container,
-// or one that is forwarded. Packets for it never come to INPUT.
+// Published is a port of this host whose packets are sent on to a container or another host. They
+// never come to INPUT.
 type Published struct {
 	Proto string     `json:"proto"`
 	Ports PortRange  `json:"ports"`
 	To    netip.Addr `json:"to"`
 	Chain string     `json:"chain"` // such as DOCKER
 
-	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
-	AnyPort bool   `json:"-"` // it may be any of them
+	ToPort  uint16 `json:"-"` // the port there; 0 for the same port
+	AnyPort bool   `json:"-"` // it may be any of several
 }
 
 // PublishedPorts finds the rules of nat that send packets from elsewhere to other hosts.
@@ -112,8 +112,8 @@ func PublishedPorts(s *iptables.Saved) []Published {
 	return found
 }
 
-// destination reads "10.0.0.2:80", "10.0.0.2-10.0.0.9", "[fd00::2]:80" and plain
-// addresses, and takes the first address.
+// destination reads "10.0.0.2:80", "10.0.0.2-10.0.0.9", "[fd00::2]:80" and plain addresses. Of a
+// range it returns the first address.
 func destination(text string) netip.Addr {
 	if end, err := netip.ParseAddrPort(text); err == nil {
 		return end.Addr()
@@ -127,13 +127,13 @@ func destination(text string) netip.Addr {
 	return addr
 }
 
-// destinationPort is the port of such a destination, 0 without one; unclear if it may be any
-// of several.
+// destinationPort returns the port of such a destination, 0 without one; unclear if it may be any of
+// several.
 func destinationPort(text string) (port uint16, unclear bool) {
 	if i := strings.LastIndexByte(text, ']'); i >= 0 {
 		text = text[i+1:]
 	} else if strings.Count(text, ":") > 1 {
-		return 0, false // an address of IPv6
+		return 0, false // an IPv6 address
 	}
 	_, text, found := strings.Cut(text, ":")
 	if !found {
@@ -149,7 +149,7 @@ func sortPublished(all []Published) {
 	})
 }
 
-// Decides reports whether a rule of a chain does more than to send back or take note.
+// Decides reports whether a rule of a chain does more than send packets back or record them.
 func Decides(s *iptables.Saved, table, chain string) bool {
 	return slices.ContainsFunc(s.Texts(table, chain), func(rule string) bool {
 		to := iptables.Target(rule)

@@ -7,34 +7,34 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// What the published voipbl.sh makes: a rule that drops the members of its set, or, where
-// there is no ipset, a chain with a rule for each address.
+// The published voipbl.sh makes a rule that drops the members of its set, or, without ipset, a
+// chain with a rule for each address.
 const (
 	ScriptSet   = "voipbl"
 	ScriptChain = "BLACKLIST-INPUT"
 )
 
-// ScriptSets are the sets of the published voipbl.sh: its list, and one that takes its place.
+// ScriptSets are the sets of the published voipbl.sh: its list, and the one that replaces it.
 var ScriptSets = [...]string{ScriptSet, ScriptSet + "_temp"}
 
 // Script is what the published voipbl.sh has made in one family of a backend.
 type Script struct {
 	Rules     []string       // of INPUT and FORWARD, each as "-A CHAIN RULE"
-	Chain     bool           // its own chain is there
+	Chain     bool           // its own chain exists
 	Sources   []netip.Prefix // that its chain drops
-	Forwarded bool           // some of the rules are for packets that are forwarded
+	Forwarded bool           // some of the rules are for forwarded packets
 
-	// Others are rules of an admin's that use its chain or its sets: as long as they are
-	// there, neither goes.
+	// Others are an admin's rules that use its chain or its sets. As long as they exist, the
+	// chain and the sets have to stay.
 	Others []string
 }
 
-// Nothing reports whether there is nothing of it.
+// Nothing reports whether nothing was found.
 func (s Script) Nothing() bool { return len(s.Rules) == 0 && !s.Chain }
 
-// FindScript finds what the published voipbl.sh has made. Where a set that voipbl fills itself
-// has the name of the script's, voipbl's rules are none of the script's, and a rule by hand
-// only is if voipbl has one of its own beside it. own are the names of voipbl's sets.
+// FindScript finds what the published voipbl.sh has made. own are the names of voipbl's sets. If one
+// is also a name of the script's, voipbl's rules do not count as the script's, and another rule for
+// that set counts only if voipbl has its own beside it.
 func FindScript(s *iptables.Saved, own []string) Script {
 	var found Script
 	isSet := func(text string) bool {

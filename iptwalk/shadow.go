@@ -6,26 +6,25 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Shadow is a rule that no packet can come to, for an earlier rule ends all that
-// it asks for.
+// Shadow is a rule that no packet can reach, since an earlier rule ends all packets that it
+// matches.
 type Shadow struct {
 	Table, Chain string
 	Rule         string // without "-A CHAIN"
-	Ours         bool   // the rule is ours
+	Ours         bool   // the rule is voipbl's
 
 	By      string // the earlier rule
-	ByChain string // where that one stands
+	ByChain string // the chain of that rule
 	ByOurs  bool
 
-	// Same is that nothing is lost: the same becomes of the packets.
+	// Same means that nothing is lost: the packets end the same way.
 	Same bool
 }
 
-// Shadowed finds rules that can never match in the chains that packets for this
-// host come to first (raw PREROUTING, INPUT), and in chains of ours behind them. Only
-// plain matches are compared (addresses, interfaces, protocols, ports), so that what
-// is named is certain, and what is not named is not. That a rule of our own chains is
-// behind another one of ours is how they are meant.
+// Shadowed finds rules that can never match, in the chains that packets for this host reach first
+// (raw PREROUTING, INPUT) and in voipbl's chains behind them. It compares only plain matches
+// (addresses, interfaces, protocols, ports): what it finds is certain, but it may miss some. Rules
+// in voipbl's chains that are behind others of voipbl's are meant to be so, and are left out.
 func Shadowed(s *iptables.Saved) []Shadow {
 	var found []Shadow
 	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
@@ -48,11 +47,10 @@ type cover struct {
 	box
 	chain, rule string
 	fate        fate
-	rest        fate // what becomes of those that no rule of its chain is about
+	rest        fate // what becomes of packets that no rule of its chain names
 }
 
-// walk looks through a chain whose packets are those of a box, and have passed what
-// stands above.
+// walk looks through a chain, for packets that are in a box and have passed the rules above.
 func (w *shadows) walk(chain string, from box, above []cover) {
 	for _, r := range w.saved.Rules(w.table, chain) {
 		m := readMatch(r.Text)
@@ -66,7 +64,7 @@ func (w *shadows) walk(chain string, from box, above []cover) {
 		}
 		f, certain := ends(w.saved, w.table, m.target, 0)
 		if m.target == "RETURN" {
-			f, certain = mixed, true // to the policy or the caller: to no rule below it
+			f, certain = mixed, true // they return to the caller or the policy, not to a rule below it
 		}
 		if m.exact && certain {
 			rest, _ := last(w.saved, w.table, m.target, 0)
@@ -75,8 +73,8 @@ func (w *shadows) walk(chain string, from box, above []cover) {
 	}
 }
 
-// covering returns the first that covers one of the boxes, all of which have the
-// packets in question in them.
+// covering returns the first cover that covers one of the boxes. Each box has all the packets in
+// question.
 func covering(above []cover, boxes ...box) *cover {
 	for i, c := range above {
 		for _, b := range boxes {
@@ -112,7 +110,7 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 	f, _ := ends(w.saved, w.table, m.target, 0)
 	switch {
 	case f == by.fate && f != mixed:
-		s.Same = f == closed || !limited(rule) // what is above the limit is let in now
+		s.Same = f == closed || !limited(rule) // packets above the limit are let in now
 	case f == goesOn && w.saved.HasChain(w.table, m.target): // a chain that does nothing
 		s.Same = true
 	case f == closed && m.everything() && by.rest == closed: // somebody's own last rule
@@ -121,7 +119,7 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 	w.found = append(w.found, s)
 }
 
-// limited reports whether a rule is for some of the packets, by how many there are.
+// limited reports whether a rule matches only some of the packets, by their number.
 func limited(rule string) bool {
 	all := iptables.Words(rule)
 	for i, w := range all {

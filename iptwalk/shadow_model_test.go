@@ -12,14 +12,14 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// modelPacket is a packet of a small world, in which all can be tried.
+// modelPacket is a packet of a small world, in which every packet can be tried.
 type modelPacket struct {
 	src      string
 	in       string
 	proto    string
 	port     uint16
 	fragment bool // without ports
-	odd      bool // what a match that is not compared asks for
+	odd      bool // has what a match asks for that is not compared
 }
 
 // modelRule is a rule of that world, in parts that the model reads without a parser.
@@ -71,14 +71,14 @@ func (r modelRule) matches(p modelPacket) bool {
 	return in && proto && ports && (!r.odd || p.odd)
 }
 
-// modelWorld are chains, and which rules a packet has come to and matched.
+// modelWorld has chains, and records which rules packets have reached and matched.
 type modelWorld struct {
 	chains  map[string][]modelRule
 	matched map[string]bool // "CHAIN index"
 }
 
-// run sends a packet through a chain as the kernel does. The fate is empty for a
-// packet that comes back.
+// run sends a packet through a chain as the kernel does. The fate is empty if the packet comes
+// back.
 func (w *modelWorld) run(chain string, p modelPacket) string {
 	for i, r := range w.chains[chain] {
 		if !r.matches(p) {
@@ -142,9 +142,9 @@ func drawRule(t *rapid.T, targets []string) modelRule {
 	return r
 }
 
-// TestShadowedAgainstAModel tries each packet of a small world: no rule that is
-// called shadowed matches one, what is to become of a stranger becomes of him, and
-// where the same is to become of packets without the earlier rule, it does.
+// TestShadowedAgainstAModel tries every packet of a small world: no rule that is called shadowed
+// matches one, strangers' packets end as said, and where Same is said, packets end the same way
+// without the earlier rule.
 func TestShadowedAgainstAModel(t *testing.T) {
 	packets := modelPackets()
 	shadows, receptions := 0, make(map[Reception]int)

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// savedOf is a listing of filter with rules as "CHAIN RULE"; chains are made as they
-// are named.
+// savedOf returns a listing of the filter table with rules given as "CHAIN RULE"; chains are made
+// as they are named.
 func savedOf(t testing.TB, f iptables.Family, policy string, rules ...string) *iptables.Saved {
 	t.Helper()
 	var text, body strings.Builder

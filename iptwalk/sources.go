@@ -9,17 +9,17 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Share is how many of some packets a condition holds for.
+// Share says for how many of some packets a condition holds.
 type Share int
 
 const (
 	NoneOf Share = iota
 	SomeOf       // of some of the addresses
 	AllOf
-	Unknown // it cannot be told from outside, such as a limit
+	Unknown // not known from outside, such as a limit
 )
 
-// both is the share for which two conditions hold.
+// both returns the share for which two conditions hold.
 func (a Share) both(b Share) Share {
 	switch {
 	case a == NoneOf || b == NoneOf:
@@ -42,33 +42,33 @@ func (a Share) negated() Share {
 	return a
 }
 
-// SetMember is what a set has of some addresses.
+// SetMember says what a set has of some addresses.
 type SetMember struct {
 	Share  Share
-	Entry  netip.Prefix // the entry that has them, if one is to be named
-	Limits []string     // only packets that are these, such as "udp 5060"; empty for all
-	Set    string       // the member of a list:set that has them, if it was one that was asked
+	Entry  netip.Prefix // the entry that contains them, if one is to be named
+	Limits []string     // only for these packets, such as "udp 5060"; empty for all
+	Set    string       // the member set that has them, if a list:set was asked
 }
 
-// asks is what a rule asks of the first packet of a connection, apart from its box.
+// asks is what a rule asks of the first packet of a connection, besides its box.
 type asks struct {
 	match
 	text    string
 	options []string // of the target
 	states  []askedState
 	notSrc  netip.Prefix
-	notIn   string // an interface that they do not come by
-	notOut  string // and one that they do not go out by
+	notIn   string // not by this incoming interface
+	notOut  string // and not by this outgoing one
 	notDst  netip.Prefix
 	sets    []askedSet
 	ranges  []askedRange
 	lists   []askedSet // of xt_recent
-	foreign bool       // it asks for the source in a way that we do not know, such as a country
+	foreign bool       // it asks for the source in an unknown way, such as by country
 	marks   bool       // it asks for the mark of a packet
-	local   bool       // it is for packets to this host alone
+	local   bool       // it is only for packets to this host
 	adds    []string   // sets that it changes, and lists of xt_recent with recentPrefix
 
-	// What is known of it by its chain and table, for whoever follows packets.
+	// What is known from its chain and table, for following packets.
 	index   int    // in its chain
 	line    string // as "-A CHAIN RULE"
 	ours    bool   // it is voipbl's
@@ -78,9 +78,9 @@ type asks struct {
 // SetMatch is what a rule asks of a set.
 type SetMatch struct {
 	Name string
-	By   []string // which of a packet's addresses and ports, as "src", "dst"
+	By   []string // the packet's addresses and ports, as "src", "dst"
 
-	// Exceptions is that it asks for what the set names as exceptions, and not for its
+	// Exceptions means that it asks for what the set names as exceptions, and not for its
 	// members: "--return-nomatch", in a set of a type that has exceptions.
 	Exceptions bool
 }
@@ -98,9 +98,9 @@ type askedRange struct {
 	not         bool
 }
 
-// readEach reads a rule without "-A CHAIN" as one or more: one for the ports of either end
-// is for those of the one, and then for those of the other.
-// With back it is read the other way round; see [turnRound].
+// readEach reads a rule without "-A CHAIN" as one or more: "--ports", for either end, becomes a
+// rule for the source ports and one for the destination ports. With back, both ends are swapped;
+// see [turnRound].
 func readEach(rule string, back bool) []asks {
 	all := iptables.Words(rule)
 	if back {
@@ -115,8 +115,8 @@ func readEach(rule string, back bool) []asks {
 	return []asks{readAsks(rule, all), readAsks(rule, from)}
 }
 
-// readAsks reads the words of a rule. What is left in the match are conditions that have
-// nothing to do with the source.
+// readAsks reads the words of a rule. The conditions that are not about the source stay in the
+// match.
 func readAsks(rule string, all []string) asks {
 	a := asks{text: rule}
 	var kept []string
@@ -149,7 +149,7 @@ func readAsks(rule string, all []string) asks {
 		case "-i":
 			if !not {
 				kept = append(kept, w, arg())
-			} else if arg() != "lo" { // nobody else comes in by it
+			} else if arg() != "lo" { // only this host's own packets come in by lo
 				a.notIn = arg()
 			}
 			i++
@@ -176,10 +176,10 @@ func readAsks(rule string, all []string) asks {
 					a.sets[len(a.sets)-1].Exceptions = true
 				}
 			} else {
-				kept = append(kept, w) // of the destination: not known
+				kept = append(kept, w) // the destination's, which is not known
 			}
 			i += 2
-		case "--return-nomatch", "--update-counters", "--update-subcounters": // the one is known, the others change no match
+		case "--return-nomatch", "--update-counters", "--update-subcounters": // the first is handled elsewhere, the others change no match
 		case "--src-range":
 			first, last, _ := strings.Cut(arg(), "-")
 			from, err := netip.ParseAddr(first)
@@ -254,8 +254,8 @@ func readAsks(rule string, all []string) asks {
 	return a
 }
 
-// recentList is the list of xt_recent that a rule asks for its members. One with a
-// number of hits is a limit, in which a phone may be as well.
+// recentList returns the list of xt_recent whose members a rule asks for. With a number of hits it
+// is a limit, which may also match a phone, and does not count.
 func recentList(all []string) (askedSet, bool) {
 	list := askedSet{SetMatch: SetMatch{Name: "DEFAULT"}}
 	asked := false
@@ -276,22 +276,22 @@ func recentList(all []string) (askedSet, bool) {
 	return list, asked
 }
 
-// about reports whether a rule is about some sources and no others. That a port is open
-// for a network alone, as "! -s NETWORK --dport 22 -j DROP" has it, is about the port;
-// allPorts is that packets to all of them come to the rule.
+// about reports whether a rule is for some sources and no others. A rule that opens a port for one
+// network alone, such as "! -s NETWORK --dport 22 -j DROP", does not count: it is about the port.
+// allPorts says that packets to all ports reach the rule.
 func (a *asks) about(allPorts bool) bool {
 	return a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.dports == nil && allPorts ||
 		len(a.sets)+len(a.ranges)+len(a.lists) > 0 || a.foreign
 }
 
-// Sources tell what sets and lists of the kernel have of some addresses.
+// Sources looks up what the kernel's sets and lists have of some addresses.
 type Sources struct {
 	Set    func(of SetMatch, source netip.Prefix) SetMember
 	Recent func(name string, source netip.Prefix) Share // of xt_recent
 }
 
-// of is how many packets of a source a rule is about, by what it asks for the source, and
-// what names them: the entry of a set, or the rule's own address.
+// of returns how many packets of a source a rule matches, by what it asks for the source, and what
+// names them: an entry of a set, or the rule's own address.
 func (a *asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, set string) {
 	share, m.Entry = a.byAddress(source)
 	if a.foreign && share != NoneOf {
@@ -323,8 +323,7 @@ func (a *asks) of(source netip.Prefix, in Sources) (share Share, m SetMember, se
 	return share, m, set
 }
 
-// byAddress is that share by the addresses that the rule itself has, and the one that
-// names them.
+// byAddress is of for the addresses in the rule itself alone.
 func (a *asks) byAddress(source netip.Prefix) (share Share, named netip.Prefix) {
 	share = AllOf
 	if a.src.IsValid() {
@@ -343,7 +342,8 @@ func (a *asks) byAddress(source netip.Prefix) (share Share, named netip.Prefix) 
 	return share, named
 }
 
-// negated is what a set does not have: of what is not in it for some ports, all others.
+// negated returns what a set does not have. If something is in the set only for some ports, the
+// result is for all other ports.
 func (m SetMember) negated() SetMember {
 	if len(m.Limits) > 0 && m.Share != NoneOf {
 		return SetMember{Share: Unknown}
@@ -351,9 +351,8 @@ func (m SetMember) negated() SetMember {
 	return SetMember{Share: m.Share.negated()}
 }
 
-// ofStranger is how many packets the rule is about of somebody whom no rule and no set
-// names, as far as that can be told of the source. Without a source it is the sets that tell
-// who is meant.
+// ofStranger returns how many packets of a stranger, whom no rule and no set names, the rule
+// matches, as far as the source can tell. Without a source, the sets tell who is meant.
 func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	if !a.meetsStranger() {
 		return NoneOf
@@ -385,14 +384,13 @@ func (a *asks) ofStranger(source netip.Prefix, in Sources) (share Share) {
 	return share
 }
 
-// meetsStranger reports whether somebody whom no rule names may meet the rule, by the
-// addresses that it has.
+// meetsStranger reports whether a stranger's packets may match the rule, by its addresses.
 func (a *asks) meetsStranger() bool {
 	return !(a.src.IsValid() && a.src.Bits() > 0 || a.notSrc.IsValid() && a.notSrc.Bits() == 0 ||
 		slices.ContainsFunc(a.ranges, func(r askedRange) bool { return !r.not }))
 }
 
-// state is how many packets have the states of a connection that a rule asks for.
+// state returns how many packets have the connection states that a rule asks for.
 func (a *asks) state(t tracking, table string, back bool, dnat Share) Share {
 	share := AllOf
 	for _, s := range a.states {
@@ -422,7 +420,7 @@ func shareOfRange(first, last netip.Addr, source netip.Prefix) Share {
 	return SomeOf
 }
 
-// lastAddr is the last address of a prefix.
+// lastAddr returns the last address of a prefix.
 func lastAddr(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {

@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// csfRules is a listing such as csf makes: chains for whom it allows and denies, each with
-// thousands of addresses, and a rule for each port that is open.
+// csfRules returns a listing as csf makes it: chains for allowed and denied addresses, with
+// thousands each, and a rule for each open port.
 func csfRules(t *testing.T, addresses int) *iptables.Saved {
 	var b strings.Builder
 	b.WriteString("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n")
@@ -44,7 +44,7 @@ COMMIT
 	return testrules.Parsed(t, iptables.IPv4, b.String())
 }
 
-// noSources are those of a host without sets.
+// noSources is for a host without sets.
 var noSources = Sources{
 	Set:    func(SetMatch, netip.Prefix) SetMember { return SetMember{} },
 	Recent: func(string, netip.Prefix) Share { return NoneOf },
@@ -61,7 +61,7 @@ func TestSteps(t *testing.T) {
 		{"45.0.3.2/32", 1, 2_000},     // denied
 		{"10.0.3.7/32", 0, 2_000},     // allowed
 		{"88.0.0.1/32", 0, 2_000},     // nobody
-		{"62.0.0.7/32", 2, 500_000},   // each port is asked about
+		{"62.0.0.7/32", 2, 500_000},   // every port is looked at
 		{"45.0.0.0/16", 768, 600_000}, // a network with many of them
 		{"10.0.0.0/16", 0, 900_000},
 	} {
@@ -74,8 +74,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestStepsEnd: chains that call each other twice each are not followed for ever, and what
-// is said says so.
+// TestStepsEnd: chains that each call the next one twice are not followed forever, and the answer
+// says so.
 func TestStepsEnd(t *testing.T) {
 	const deep = 20
 	var chains, rules strings.Builder

@@ -8,45 +8,45 @@ import (
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
-// Packet is packets of a kind that begin something.
+// Packet is a kind of packets that begin a connection.
 type Packet struct {
-	Source netip.Prefix // invalid: somebody whom no rule and no set names
+	Source netip.Prefix // invalid: a stranger, whom no rule and no set names
 	Proto  string       // tcp or udp
 	Ports  PortRange    // of this host
-	In     string       // the interface that they come by; empty: it is not known
-	Here   []netip.Addr // the addresses of this host that they may be for; none: not known
-	Theirs bool         // the rules of voipbl are left out
+	In     string       // the incoming interface; empty if not known
+	Here   []netip.Addr // the addresses of this host that they may be for; none if not known
+	Theirs bool         // leave out voipbl's rules
 
-	// Away is that they may be sent on, to nobody knows whom: they come to PREROUTING alone.
+	// Away means that they may be sent on to somebody unknown, so they are followed through
+	// PREROUTING alone.
 	Away bool
 
-	// Of packets that nat sends elsewhere: to whom, if that is one address, and to which of its
-	// ports, or to which of this host's; without a port, to those that they have come for, or with AnyPort to others,
-	// which are not known.
+	// Where nat sends them, if it does: To is the host, if that is one address, and else the
+	// port is another one of this host. Without a port they keep theirs, or with AnyPort get one
+	// that is not known.
 	To      netip.Addr
 	ToPort  uint16
 	AnyPort bool
 }
 
-// Stop is a rule or a policy that ends packets for certain, whoever has made it.
+// Stop is a rule or policy, of any program, that certainly ends packets.
 type Stop struct {
 	Table, Chain string
 	Rule         string // without "-A CHAIN"; empty for the policy
 	Ours         bool   // it is voipbl's
 
-	// BySource is that it does so for where the packets come from. Of somebody whom no set
-	// names that is a set whose members fare better, and who is in it is not asked.
+	// BySource means that it does so because of the source. For a stranger that means a set whose
+	// members fare better; who is in it is not looked up.
 	BySource bool
 
 	Ports []PortRange // of those that were asked about
 }
 
-// maxStops bounds how many rules are named that one after the other would end the same
-// packets.
+// maxStops bounds how many rules are named that would end the same packets one after the other.
 const maxStops = 8
 
-// Stops finds what ends packets, all of those of a port: each rule and policy that does so,
-// and those that would do so then if it were not there, up to one of voipbl's.
+// Stops finds every rule and policy that ends all packets to a port, and those that would do so if
+// it were not there, up to one of voipbl's.
 func (t *Tracer) Stops(p Packet) (all []Stop) {
 	v := t.view(p.Source)
 	for of, ports := range v.eachKind(p) {
@@ -70,7 +70,7 @@ func (t *Tracer) Stops(p Packet) (all []Stop) {
 	return all
 }
 
-// Open are those of the ports to which some of the packets may come.
+// Open returns those of the ports that some of the packets may reach.
 func (t *Tracer) Open(p Packet) (open []PortRange) {
 	v := t.view(p.Source)
 	for of, ports := range v.eachKind(p) {
@@ -81,8 +81,8 @@ func (t *Tracer) Open(p Packet) (open []PortRange) {
 	return portrange.Joined(open)
 }
 
-// eachKind are the packets to one of each of some ports that rules treat alike, and these
-// ports.
+// eachKind returns, for each group of ports that rules treat alike, packets to one of them, and the
+// group.
 func (v *view) eachKind(p Packet) iter.Seq2[packets, []PortRange] {
 	return func(yield func(packets, []PortRange) bool) {
 		for _, ports := range v.kindsOf(p.Proto).Within(p.Ports) {
@@ -96,7 +96,7 @@ func (v *view) eachKind(p Packet) iter.Seq2[packets, []PortRange] {
 	}
 }
 
-// sent is the packets of a box once they are sent on.
+// sent returns a box's packets after nat has sent them on.
 func (p Packet) sent(b box) *box {
 	if p.To.IsValid() {
 		b.dst = netip.PrefixFrom(p.To, p.To.BitLen())
@@ -115,8 +115,8 @@ type kindsOf struct {
 	proto  string
 }
 
-// kindsOf are the ports of a protocol, those together between which no rule of a chain tells a
-// difference that the packets may come to, also behind rules that end them.
+// kindsOf groups the ports of a protocol that no rule tells apart, in any chain that the packets
+// may reach, even behind rules that end them.
 func (v *view) kindsOf(proto string) *portrange.Index {
 	of := kindsOf{v.source, proto}
 	if v.kinds[of] == nil {
@@ -144,7 +144,7 @@ func (v *view) kindsOf(proto string) *portrange.Index {
 	return v.kinds[of]
 }
 
-// stop is what ends packets first, and its line; none if some may come through.
+// stop returns what first ends the packets, and its line; nothing if some may come through.
 func (v *view) stop(of packets) (s Stop, line string) {
 	for _, tr := range v.run(of) {
 		if tr.mayPass || tr.forwarded && v.along == Inwards || of.away && !tr.early {

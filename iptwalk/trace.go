@@ -14,47 +14,47 @@ type trace struct {
 	table     string
 	forwarded bool
 	early     bool   // it is PREROUTING
-	letIn     []exit // what ends the way through the table
+	letIn     []exit // packets that have been let through the table
 	found     []DropPlace
 
-	closes  bool       // a rule or policy that is for anybody may drop some
+	closes  bool       // a rule or policy for anybody may drop some
 	mayPass bool       // some may come through the table
 	end     string     // the last rule that may drop some, as "-A CHAIN RULE", or the policy
 	ender   *asks      // that rule; nil for the policy
-	endsIn  string     // the chain where it stands
-	trail   []step     // what may have ended the way of some
+	endsIn  string     // its chain
+	trail   []step     // what may have ended some of the packets
 	by      *DropPlace // the last rule that told the source from a stranger, here or before
 
-	endBySource bool // the end is for where the packets come from
+	endBySource bool // the end is because of the source
 }
 
-// step is a rule or policy that may have ended the way of packets, and whether of all.
+// step is a rule or policy that may have ended packets, and whether it ended all.
 type step struct {
 	line string
 	all  bool
 }
 
-// way is the packets that come to a rule.
+// way is the packets that reach a rule.
 type way struct {
 	box
 	share  Share
 	named  *naming // the rule on the way that asked for the source last
 	listed bool    // a rule on the way asked for a set or a list
 	limits []string
-	back   []exit // what has gone back to a chain above, or to the policy
+	back   []exit // packets that returned to a chain above, or to the policy
 }
 
-// naming is a rule that asks for the source, as it was come to.
+// naming is a rule that asks for the source, and the packets that reached it.
 type naming struct {
 	way
 	place       DropPlace
-	letIn, back int // how many exits there were
+	letIn, back int // the number of exits at that point
 }
 
-// someNaming stands for whichever rule it was, where that is not asked.
+// someNaming stands for any such rule, when nobody asks which.
 var someNaming naming
 
-// exit is packets that go another way.
+// exit is packets that leave the way.
 type exit struct {
 	box
 	rule string // as "-A CHAIN RULE"
@@ -62,7 +62,7 @@ type exit struct {
 	by   *asks // that rule, where the table is left
 }
 
-// walk follows packets through a chain, and reports whether none comes out of it.
+// walk follows packets through a chain, and reports whether none leaves it at its end.
 func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 	if depth == maxDepth {
 		return false
@@ -83,7 +83,7 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 		state := r.state(t.tracking, t.table, t.along.isBack(), t.sentElsewhere())
 		theirs := state
 		if t.others.Apart && len(r.states) > 0 {
-			theirs = r.state(plain, t.table, t.along.isBack(), t.sentElsewhere()) // as far as is known of one whom others leave alone
+			theirs = r.state(plain, t.table, t.along.isBack(), t.sentElsewhere()) // as for a stranger whom other rules leave alone
 		}
 		share, other := got.share.both(state), got.other.both(theirs)
 		if share != other && r.target != "" && (t.parted == nil || !passive(r.target)) {
@@ -139,13 +139,13 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 			if r.goTo && all && !ended {
 				return false
 			}
-			if r.goTo && !all { // what comes back from there goes on in the chain above
+			if r.goTo && !all { // packets that come back go on in the chain above
 				w.back = append(w.back[:len(w.back):len(w.back)], exit{here.box, r.line, false, nil})
 			}
 		case r.target == "CT" || r.target == "NOTRACK":
 			everything := sure && here.box.covers(t.box)
 			t.tracking = t.tracking.tracked(r.asks, everything && len(t.letIn)+len(w.back) == 0)
-		case !passive(r.target): // what another program decides, such as NFQUEUE
+		case !passive(r.target): // another program decides, such as by NFQUEUE
 			t.letIn = append(t.letIn, exit{here.box, r.line, sure && translates(r.target), r.asks})
 			ended = all && translates(r.target)
 		}
@@ -156,8 +156,8 @@ func (t *trace) walk(chain string, w way, depth int) (ended bool) {
 	return false
 }
 
-// asked is what a rule asks of the packets that come to it, beside their source and what
-// it asks them not to be, and for how many that holds.
+// asked returns the packets of the way that a rule asks for, apart from their source and its
+// negated matches, and for how many of them it holds.
 func (t *trace) asked(r *met, w way) (b box, share Share) {
 	b, share = r.box, AllOf
 	if r.local && t.forwarded {
@@ -186,8 +186,8 @@ func (t *trace) asked(r *met, w way) (b box, share Share) {
 	return b, share.both(Unknown)
 }
 
-// forThis is how many packets are for an address or a network, whichever of its addresses
-// this host is called by.
+// forThis returns how many packets are for an address or network, whichever of this host's
+// addresses they were sent to.
 func (t *trace) forThis(dst netip.Prefix) Share {
 	var some, others bool
 	for _, a := range t.here {
@@ -204,12 +204,12 @@ func (t *trace) forThis(dst netip.Prefix) Share {
 	return NoneOf
 }
 
-// leftOut reports whether it is asked what becomes of packets without a rule.
+// leftOut reports whether packets are followed as if the rule were not there.
 func (t *trace) leftOut(r *met) bool {
 	return t.theirs && r.ours || len(t.without) > 0 && t.without[t.table+" "+r.line]
 }
 
-// placeOf is a rule as a place, by what it has answered.
+// placeOf returns a rule as a place, by its answer.
 func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {
 	saved := t.saved.Rules(t.table, chain)[r.index]
 	return &DropPlace{
@@ -218,7 +218,7 @@ func (t *trace) placeOf(chain string, r *met, got answer) *DropPlace {
 	}
 }
 
-// note remembers what a rule does to packets beside sending them anywhere.
+// note records what a rule does to packets besides sending them somewhere.
 func (t *trace) note(r *asks, here way) {
 	if strings.HasSuffix(r.target, "MARK") && (here.named != nil || r.about(here.dports == nil)) {
 		t.marked = true
@@ -228,8 +228,8 @@ func (t *trace) note(r *asks, here way) {
 	}
 }
 
-// changed are the sets and lists as they are for some packets: of one that a rule above
-// puts packets into, or takes them out of, nothing is known. It is nil if none does.
+// changed returns the sets and lists as they are for some packets: if a rule above adds packets to
+// one, or removes them from it, its content is not known. It returns nil if none has changed.
 func (t *trace) changed(of box) *Sources {
 	if len(t.added) == 0 {
 		return nil
@@ -253,9 +253,9 @@ func (t *trace) changed(of box) *Sources {
 	}
 }
 
-// endsAll reports whether a rule that is about anybody ends all the packets that the rule
-// before it sent there because of their source. Else that is no rule about the source: a
-// network has rules of its own, which let in some of it and keep out the rest.
+// endsAll reports whether a rule for anybody ends all packets that the rule before it sent there
+// because of their source. If not, that rule does not count as one about the source: a network
+// may have its own rules, which let in some packets and drop the rest.
 func (t *trace) endsAll(w way) bool {
 	n := w.named
 	return w.share == n.share && w.box.covers(n.box) && len(t.letIn) == n.letIn && len(w.back) == n.back

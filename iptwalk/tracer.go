@@ -10,13 +10,13 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// maxSteps bounds the rules that are looked at for one source. To follow its packets to
-// each of 300 ports that rules tell apart, through 5,000 rules, takes less; but chains can
-// call each other twice each.
+// maxSteps bounds the rules that are looked at for one source. Following its packets to 300
+// different ports through 5,000 rules takes less. The bound is for chains that each call the
+// next one twice.
 const maxSteps = 1 << 20
 
-// Tracer finds out where packets of sources are dropped by the rules of one family in one
-// backend. Each rule is read once.
+// Tracer finds out where packets of sources are dropped by the rules of one family in one backend.
+// It reads each rule once.
 type Tracer struct {
 	saved  *iptables.Saved
 	in     Sources
@@ -37,41 +37,41 @@ func NewTracer(s *iptables.Saved, in Sources) *Tracer {
 	}
 }
 
-// Within is a tracer that takes its steps from those that are left. Without any it is cut, as
-// by its own bound.
+// Within returns a tracer that takes its steps from left. When none are left, it stops as at its
+// own bound.
 func (t *Tracer) Within(left *steps.Left) *Tracer {
 	within := *t
 	within.left = left
 	return &within
 }
 
-// Asking is a tracer of the same rules, with other sets and lists.
+// Asking returns a tracer of the same rules with other sets and lists.
 func (t *Tracer) Asking(in Sources) *Tracer {
 	asking := NewTracer(t.saved, in)
 	asking.read, asking.along, asking.left = t.read, t.along, t.left
 	return asking
 }
 
-// Behind is a tracer for packets that other rules may have changed before.
+// Behind returns a tracer for packets that other rules may have changed before.
 func (t *Tracer) Behind(o Others) *Tracer {
 	behind := *t
 	behind.others = o
 	return &behind
 }
 
-// Others is what other rules than those of a tracer may have done to packets before they
-// come to these: the kernel keeps one connection and one mark for all.
+// Others is what rules outside the tracer may have done to packets before: the kernel keeps one
+// connection and one mark for all rules.
 type Others struct {
-	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
-	Marks    bool // they may have marked them by their source
-	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
+	Untracks bool // removed them from connection tracking, or changed how they are tracked
+	Marks    bool // marked them by their source
+	Apart    bool // tracked a stranger's packets otherwise than these
 
-	// Translates is that they may send packets to another port or host.
+	// Translates means that they may have sent packets to another port or host.
 	Translates bool
 }
 
-// Affects is what these rules may do to packets of a source, or without one to those of
-// somebody whom no rule and no set names, for other rules.
+// Affects returns what these rules may do, that matters to other rules, to packets of a source, or
+// without one to a stranger's.
 func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 	of := affected{source, t.others}
 	if known, yes := t.known[of]; yes {
@@ -84,8 +84,7 @@ func (t *Tracer) Affects(source netip.Prefix) (o Others) {
 	return o
 }
 
-// affected are the packets that [Tracer.Affects] is asked about, and what others have done to
-// them.
+// affected is what the answers of [Tracer.Affects] are kept by.
 type affected struct {
 	source netip.Prefix
 	others Others
@@ -121,16 +120,16 @@ func (t *Tracer) rules(at place) []asks {
 	return rules
 }
 
-// view is the rules as the packets of one source meet them, and a stranger's beside them:
-// those that are about neither are left out. Without a source there is the stranger alone.
+// view is the rules that packets of one source, or a stranger's, can match; all others are left
+// out. Without a source, there is only the stranger.
 type view struct {
 	*Tracer
 	source netip.Prefix
 	met    map[place]*metChain
-	steps  int // of all that is followed
+	steps  int // taken so far
 }
 
-// goOn takes a step, and reports whether it was left.
+// goOn takes a step, and reports whether there was one left.
 func (v *view) goOn() bool {
 	if v.steps++; v.steps > maxSteps {
 		v.left.End()
@@ -139,18 +138,18 @@ func (v *view) goOn() bool {
 	return v.left.Take(1)
 }
 
-// cut reports whether not all has been followed.
+// cut reports whether not everything was followed.
 func (v *view) cut() bool { return v.steps > maxSteps || v.left.Out() }
 
-// met is a rule, and what it asks for as long as no rule above changes a set.
+// met is a rule, and its answer as long as no rule above changes a set.
 type met struct {
 	*asks
 	known bool
 	here  answer
 }
 
-// answer is how many packets a rule is about of the source and of a stranger, by what it
-// asks for the source, and what names them.
+// answer says how many packets of the source and of a stranger a rule matches, by what it asks for
+// the source, and what names them.
 type answer struct {
 	share, other Share
 	member       SetMember
@@ -164,7 +163,7 @@ func (t *Tracer) view(source netip.Prefix) *view {
 	return &view{Tracer: t, source: source, met: t.met[source]}
 }
 
-// chain is what is met in a chain.
+// chain returns the part of a chain that packets meet.
 func (v *view) chain(at place) *metChain {
 	c := v.met[at]
 	if c == nil {
@@ -186,7 +185,7 @@ func (v *view) chain(at place) *metChain {
 	return c
 }
 
-// answer asks a rule. in are the sets and lists, if a rule above has changed some.
+// answer evaluates a rule. in are the sets and lists, if a rule above has changed some.
 func (v *view) answer(m *met, in *Sources) answer {
 	if in != nil && len(m.sets)+len(m.lists) > 0 {
 		return v.ask(m.asks, *in)
@@ -205,19 +204,18 @@ func (v *view) ask(r *asks, in Sources) (a answer) {
 	return a
 }
 
-// packets are those of a view's source that are followed, or those of somebody whom no rule
-// and no set names.
+// packets are those that are followed, of a view's source or of a stranger.
 type packets struct {
 	box
-	sent     *box // what is sent on is in this box then; nil: in the same
-	turned   bool // what is for this host is in that box, too
-	away     bool // they come to PREROUTING alone
+	sent     *box // packets that are sent on are then in this box; nil: in the same
+	turned   bool // packets for this host are then in that box, too
+	away     bool // they are followed through PREROUTING alone
 	stranger bool
 	ends     bool // only where they end is asked, and not which places are about the source
 
-	here    []netip.Addr    // the addresses of this host that they may be for; none: not known
-	theirs  bool            // the rules of voipbl are left out
-	without map[string]bool // the rules and policies that are left out, each as "TABLE LINE"
+	here    []netip.Addr    // the addresses of this host that they may be for; none if not known
+	theirs  bool            // leave out voipbl's rules
+	without map[string]bool // leave out these rules and policies, each as "TABLE LINE"
 }
 
 // run follows packets through each table.
@@ -227,7 +225,7 @@ func (v *view) run(of packets) (all []*trace) {
 	if v.others.Untracks && !(v.others.Apart && of.stranger) {
 		p.tracking = unclear
 	}
-	routed := p // as the packets are when it is known who they are for
+	routed := p // as the packets are after routing
 	for _, w := range v.along.ways() {
 		switch {
 		case w.at.chain == "PREROUTING":
@@ -244,7 +242,7 @@ func (v *view) run(of packets) (all []*trace) {
 	return all
 }
 
-// through follows them through a chain of the kernel, and by its policy.
+// through follows packets through a chain of the kernel, including its policy.
 func (t *trace) through(at place) {
 	ended := t.walk(at.chain, way{box: t.box, share: AllOf}, 0)
 	policy, drop := policy(t.saved, at), "-P "+at.chain+" DROP"
@@ -267,12 +265,12 @@ func policy(s *iptables.Saved, at place) string {
 	return ""
 }
 
-// passage is what the rules have made of packets so far, table after table.
+// passage is what the rules have done to packets so far, table after table.
 type passage struct {
 	tracking tracking
 	marked   bool             // by their source
-	parted   *DropPlace       // the last rule that is about the source and not about a stranger, or the reverse
-	added    map[string][]box // sets and lists that they were put into, and which packets were
+	parted   *DropPlace       // the last rule that treats the source and a stranger differently
+	added    map[string][]box // sets and lists that packets were added to, and which packets
 }
 
 func (p *passage) fork() *passage {

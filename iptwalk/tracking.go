@@ -2,21 +2,20 @@ package iptwalk
 
 import "slices"
 
-// tracking is what is known of the connection that a packet belongs to, by the rules that
-// it has come through. A packet that begins something has the state NEW once the kernel
-// has looked for its connection, which it does between raw and mangle. In raw it has none,
-// and matches there as INVALID.
+// tracking is what is known of a packet's connection from the rules it has passed. A packet that
+// begins a connection has the state NEW once the kernel has looked for its connection, between
+// raw and mangle. In raw it has none yet, and matches there as INVALID.
 type tracking int
 
 const (
 	plain     tracking = iota
-	untracked          // raw has taken it out: it stays UNTRACKED
-	templated          // raw has told the kernel how to track it, by "-j CT": it is NEW from then on
+	untracked          // raw has removed it from tracking: it stays UNTRACKED
+	templated          // raw has set how to track it, by "-j CT": it is NEW from then on
 	unclear            // any of those
 )
 
-// states are those that a packet may have in a table: one that begins something, or back,
-// its answer.
+// states returns those that a packet that begins a connection may have in a table, or with back its
+// answer.
 func (t tracking) states(table string, back bool) []string {
 	fresh := "NEW"
 	if back {
@@ -32,7 +31,7 @@ func (t tracking) states(table string, back bool) []string {
 		return []string{"UNTRACKED"}
 	case t == templated && !back:
 		return []string{"NEW"}
-	case back: // what was not tracked as it came in begins something as it goes out
+	case back: // not tracked as it came in, so the answer begins a connection
 		return []string{fresh, "NEW", "ESTABLISHED", "UNTRACKED"}
 	}
 	return []string{fresh, "NEW", "UNTRACKED"}
@@ -44,8 +43,8 @@ type askedState struct {
 	not    bool
 }
 
-// of is how many of the packets of a table have one of the states. dnat is how many nat has
-// sent elsewhere, as of [trace.sentElsewhere].
+// of returns how many packets in a table have one of the states. dnat is how many of them nat has
+// sent elsewhere; see [trace.sentElsewhere].
 func (a askedState) of(t tracking, table string, back bool, dnat Share) Share {
 	share := NoneOf
 	asked := func(s string) bool { return slices.Contains(a.states, s) }
@@ -61,8 +60,8 @@ func (a askedState) of(t tracking, table string, back bool, dnat Share) Share {
 	return share
 }
 
-// tracked is what "-j CT" and "-j NOTRACK" make of packets, all of them or only some. What
-// is UNTRACKED or has a template already stays so (see xt_ct_target in the kernel).
+// tracked returns the tracking after "-j CT" or "-j NOTRACK", for all packets or only some. A packet
+// that is UNTRACKED or has a template stays so (see xt_ct_target in the kernel).
 func (t tracking) tracked(r *asks, all bool) tracking {
 	to := templated
 	if r.target == "NOTRACK" || slices.Contains(r.options, "--notrack") {
@@ -77,8 +76,8 @@ func (t tracking) tracked(r *asks, all bool) tracking {
 	return unclear
 }
 
-// sentElsewhere is how many of the packets have the state DNAT, which nat has sent to another
-// port or host.
+// sentElsewhere returns how many packets have the state DNAT: nat has sent them to another port or
+// host.
 func (t *trace) sentElsewhere() Share {
 	switch {
 	case t.forwarded || t.along.isBack() && t.table != "raw":

@@ -8,21 +8,21 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// Translation is where nat sends packets instead of where they were sent.
+// Translation is where nat sends packets.
 type Translation struct {
-	Share   Share      // of how many packets; of none, or if it is not known of how many, there is no more
+	Share   Share      // of how many packets; for none or Unknown, the other fields are empty
 	To      netip.Addr // invalid: another port of this host, or one of several hosts
-	Local   bool       // it is this host, by the port alone
-	ToPort  uint16     // 0: the one that they have come for
+	Local   bool       // this host, at another port
+	ToPort  uint16     // 0: the port stays
 	AnyPort bool       // it may be any of several
 	Rule    string     // without "-A CHAIN"
 	Chain   string
 }
 
-// translates reports whether a target sends packets elsewhere, all that come to it.
+// translates reports whether a target sends all packets that reach it elsewhere.
 func translates(target string) bool { return target == "DNAT" || target == "REDIRECT" }
 
-// Translated is what PREROUTING of nat does to packets to one port.
+// Translated returns what PREROUTING of nat does to packets to one port.
 func (t *Tracer) Translated(p Packet) (to Translation) {
 	if c := t.saved.Tables["nat"]["PREROUTING"]; c == nil || len(c.Rules) == 0 {
 		return to
@@ -47,7 +47,7 @@ func (t *Tracer) Translated(p Packet) (to Translation) {
 	return to
 }
 
-// translation is what a rule of nat does to all packets that come to it.
+// translation returns what a rule of nat does to all packets that reach it.
 func (a *asks) translation() (to Translation) {
 	to = Translation{Share: AllOf, Rule: a.text, Chain: strings.Fields(a.line)[1]}
 	text := iptables.Option(a.text, "--to-destination")
@@ -64,7 +64,7 @@ func (a *asks) translation() (to Translation) {
 	return to
 }
 
-// NATPorts are the ports that rules of nat ask for, together for each rule.
+// NATPorts returns the ports that rules of nat ask for, by rule.
 func NATPorts(s *iptables.Saved) (all [][]PortRange) {
 	for chain := range s.Tables["nat"] {
 		for _, r := range s.Rules("nat", chain) {
