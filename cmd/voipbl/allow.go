@@ -102,7 +102,7 @@ configuration.`,
 	return cmd
 }
 
-// parseHosts reads hosts as the configuration has them.
+// parseHosts parses hosts as the configuration does.
 func parseHosts(args []string) ([]config.Host, error) {
 	var hosts []config.Host
 	for _, arg := range args {
@@ -115,7 +115,7 @@ func parseHosts(args []string) ([]config.Host, error) {
 	return hosts, nil
 }
 
-// changeAllowed is what allow and disallow share.
+// changeAllowed is the shared part of allow and disallow.
 func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobra.Command, config.Config, []config.Host) (*blocklist.AllowReport, error), words string) error {
 	hosts, err := parseHosts(args)
 	if err != nil {
@@ -144,7 +144,8 @@ func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobr
 	return a.showAllowTroubles(r, words)
 }
 
-// prefixesOf are the addresses and networks of what was taken back, and those of names.
+// prefixesOf returns the addresses and networks of removed entries, including the addresses of
+// names.
 func prefixesOf(changed []blocklist.Allowed) (all []netip.Prefix) {
 	for _, c := range changed {
 		if p, err := blocklist.ParseQuery(c.Host); err == nil {
@@ -157,7 +158,7 @@ func prefixesOf(changed []blocklist.Allowed) (all []netip.Prefix) {
 	return all
 }
 
-// showAllowTroubles shows all that is wrong; the first decides how the program exits.
+// showAllowTroubles shows all problems; the first one decides the exit code.
 func (a *app) showAllowTroubles(r *blocklist.AllowReport, words string) error {
 	code := exit.OK
 	show := func(end int, err error) {
@@ -211,12 +212,12 @@ func (a *app) printAllowedChange(r *blocklist.AllowReport, words string) {
 	}
 }
 
-// cutOffError is somebody who is allowed, and kept out by what is not voipbl's.
+// cutOffError says that an allowed address is still blocked, but not by voipbl.
 type cutOffError struct{ reach.ExemptBan }
 
 func (e *cutOffError) Error() string { return e.String() }
 
-// unkeptAllowError is a change that is in force and not written down.
+// unkeptAllowError says that a change is in force, but not written down.
 type unkeptAllowError struct {
 	words   string
 	problem *problem.Problem
@@ -238,7 +239,7 @@ func (e *unkeptAllowError) Remedy() string {
 	return remedy + "\"voipbl sync\" or the agent writes it down"
 }
 
-// notAllowedError is a disallow of what is not on the list.
+// notAllowedError says that a host to disallow is not on the list.
 type notAllowedError struct{ hosts []string }
 
 func (e *notAllowedError) Error() string {
@@ -249,7 +250,7 @@ func (e *notAllowedError) Remedy() string {
 	return "\"voipbl allowed\" lists what is; what the configuration allows is changed there"
 }
 
-// nameError is a name that stands for no address.
+// nameError says that a name has no known address.
 type nameError struct{ names []string }
 
 func (e *nameError) Error() string {
@@ -324,7 +325,7 @@ func (a *app) printAllowed(hosts []blocklist.Allowed) {
 	t.Print(a.Out)
 }
 
-// completeAllowed completes what "voipbl allow" has allowed.
+// completeAllowed completes hosts that "voipbl allow" has allowed.
 func (a *app) completeAllowed(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const nothingElse = cobra.ShellCompDirectiveNoFileComp
 	cfg, _, err := a.configInForce(cmd)

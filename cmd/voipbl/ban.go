@@ -19,7 +19,7 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// maxReason bounds --reason in bytes: it is for one line of "voipbl bans".
+// maxReason is the longest --reason in bytes, so that it fits on a line of "voipbl bans".
 const maxReason = 100
 
 func (a *app) banCommand() *cobra.Command {
@@ -115,7 +115,7 @@ usage or configuration.`,
 	return cmd
 }
 
-// checkReason refuses a reason that no ban can have.
+// checkReason refuses a reason that no ban may have.
 func checkReason(reason string) error {
 	if len(reason) > maxReason || screen.Clean(reason) != reason {
 		return badLine(fmt.Errorf("--reason %s: expected at most %d bytes of printable text", screen.Clean(screen.Shorten(reason, 40)), maxReason))
@@ -123,13 +123,13 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// checkHostBits refuses "1.2.3.4/8", as the configuration and "voipbl allow" do: whoever means
-// the one address would block 16 million.
+// checkHostBits refuses "1.2.3.4/8", as the configuration and "voipbl allow" do: if the one address
+// was meant, the ban would block 16 million.
 func checkHostBits(args []string) error {
 	for _, arg := range args {
 		p, err := blocklist.ParseQuery(arg)
 		if err != nil {
-			continue // which is told with all others
+			continue // the parser reports it
 		}
 		text, _, _ := strings.Cut(strings.Fields(arg)[0], "/")
 		if addr, err := netip.ParseAddr(text); err == nil && p.Addr() != addr.Unmap() {
@@ -139,7 +139,7 @@ func checkHostBits(args []string) error {
 	return nil
 }
 
-// changeBans is what ban and unban share.
+// changeBans is the shared part of ban and unban.
 func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.Context, config.Config, []netip.Prefix) (*bans.Report, error), words string) error {
 	prefixes, err := parseQueries(args, cmd.Name() == "unban")
 	if err != nil {
@@ -161,7 +161,7 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
-	if words != banned && !a.JSON && !cmd.Flags().Changed("reason") { // a program does not read it
+	if words != banned && !a.JSON && !cmd.Flags().Changed("reason") { // with --reason the caller is a program, which does not read this
 		a.showBlocked(cmd.Context(), cfg, prefixes, "still blocked")
 	}
 	if !r.Kept {
@@ -180,8 +180,8 @@ func (a *app) changeBans(cmd *cobra.Command, args []string, change func(context.
 	return nil
 }
 
-// printChanged tells what was banned or taken back. An address that is banned for
-// another reason as well stays blocked.
+// printChanged prints what was banned or unbanned. An address that is also banned for another
+// reason stays blocked.
 func (a *app) printChanged(r *bans.Report, words string) {
 	said := make(map[string]bool)
 	for _, b := range r.Changed {
@@ -202,10 +202,10 @@ func (a *app) printChanged(r *bans.Report, words string) {
 	}
 }
 
-// banned is what ban makes of an address.
+// banned is the word for what ban does to an address.
 const banned = "banned"
 
-// unkeptError is a change of bans that is in force and not written down.
+// unkeptError says that a change of bans is in force, but not written down.
 type unkeptError struct {
 	words   string
 	problem *problem.Problem
@@ -226,7 +226,7 @@ func (e *unkeptError) Remedy() string {
 	return remedy + "\"voipbl sync\" or the agent writes it down"
 }
 
-// absentError is an unban of what is not banned.
+// absentError says that an address to unban is not banned.
 type absentError struct{ names []string }
 
 func (e *absentError) Error() string { return "not banned: " + strings.Join(e.names, ", ") }
@@ -283,7 +283,7 @@ func (a *app) printBans(bans []bans.Ban, now time.Time) {
 		t.Row(screen.Prefix(b.Prefix), screen.Ago(b.At, now), until)
 	}
 	room := 30
-	if a.Out.Terminal { // so that no line is folded, but for very long addresses
+	if a.Out.Terminal { // so that lines are folded only for very long addresses
 		left := screen.Columns
 		for _, width := range t.Widths()[:3] {
 			left -= width + 2

@@ -18,7 +18,7 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// exitNoneBlocked is check's answer when nothing asked for is blocked.
+// exitNoneBlocked is the exit code of check if none of the addresses is blocked.
 const exitNoneBlocked = 1
 
 func (a *app) checkCommand() *cobra.Command {
@@ -81,7 +81,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	return checkExit(reports)
 }
 
-// checkExit is grep's answer: the words say the same.
+// checkExit returns the exit code, like grep's; the output says the same.
 func checkExit(reports []blocklist.CheckReport) error {
 	code := exitNoneBlocked
 	for _, r := range reports {
@@ -95,8 +95,8 @@ func checkExit(reports []blocklist.CheckReport) error {
 	return &exit.Error{Code: code}
 }
 
-// parseQueries reads addresses and prefixes. Of a name it is told how to let it in, if that
-// may be what it was given for.
+// parseQueries parses addresses and prefixes. If it is given a name, its error says how to exempt
+// that name, if letIn is true.
 func parseQueries(args []string, letIn bool) ([]netip.Prefix, error) {
 	var queries []netip.Prefix
 	for _, arg := range args {
@@ -115,9 +115,9 @@ func parseQueries(args []string, letIn bool) ([]netip.Prefix, error) {
 // nameGivenError is a name where only an address makes sense.
 type nameGivenError struct {
 	name  string
-	letIn bool // who gave it may want it let in
+	letIn bool // the caller may want to exempt the name
 
-	exempt bool // what it stands for is never blocked, if that is known, and how it stands
+	exempt bool // the name's addresses are exempt; now is what is known about it
 	now    exempt.NameStatus
 }
 
@@ -125,7 +125,7 @@ func (e *nameGivenError) Error() string {
 	return fmt.Sprintf("%q is a name, which may stand for other addresses tomorrow: expected an address, such as 198.51.100.7", e.name)
 }
 
-// Remedy says what can be done with names.
+// Remedy says what to do with a name.
 func (e *nameGivenError) Remedy() string {
 	switch {
 	case e.exempt && len(e.now.Addresses) == 0:
@@ -140,7 +140,7 @@ func (e *nameGivenError) Remedy() string {
 	return remedy
 }
 
-// firstAddresses are the first few addresses of a name.
+// firstAddresses returns the first few addresses of a name.
 func firstAddresses(n exempt.NameStatus) string {
 	var all []string
 	for _, a := range n.Addresses[:min(len(n.Addresses), 4)] {

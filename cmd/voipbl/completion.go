@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// completionCommand stands in for cobra's own, which explains four shells on
-// three operating systems.
+// completionCommand replaces cobra's own, whose help explains four shells on three operating
+// systems.
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion {bash|zsh|fish}",
@@ -32,7 +32,7 @@ Exit status: 0 printed, 2 usage.`,
 	}
 }
 
-// writeCompletion writes the script of a shell.
+// writeCompletion writes the completion script for a shell.
 func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
 	const descriptions = true
 	switch shell {
@@ -45,15 +45,15 @@ func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
 	}
 }
 
-// setUpCompletion says what may follow where cobra cannot know it. Files follow
-// --config only.
+// setUpCompletion sets what cobra cannot know about completing arguments: files follow only
+// --config.
 func setUpCompletion(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 }
 
-// completeBans completes the addresses of unban, with until when and why each is
-// banned. Without the right to read the bans there is nothing to choose from.
+// completeBans completes addresses for unban, and shows the end and the reason of each ban. It
+// completes nothing if the caller may not read the bans.
 func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const nothingElse = cobra.ShellCompDirectiveNoFileComp
 	cfg, _, err := a.configInForce(cmd)

@@ -80,8 +80,8 @@ func (a *app) configShow(cmd *cobra.Command) error {
 	return err
 }
 
-// secretFile is the file of a configuration, if it has a secret in it and every user of this
-// host may read it.
+// secretFile returns the configuration file if it has a secret in it and every user of this host
+// may read it, otherwise "".
 func secretFile(cfg config.Config, file string) string {
 	if !cfg.HasSecret() || !machine.ReadableByAll(file) {
 		return ""
@@ -89,7 +89,7 @@ func secretFile(cfg config.Config, file string) string {
 	return file
 }
 
-// warnSecret says so on stderr.
+// warnSecret warns on stderr if every user may read a secret in the configuration.
 func (a *app) warnSecret(cfg config.Config) {
 	if file := secretFile(cfg, a.configFile); file != "" {
 		f := advise.SecretShown(file)

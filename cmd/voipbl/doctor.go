@@ -24,7 +24,7 @@ import (
 	"github.com/voipbl/voipbl/survey"
 )
 
-// Exit codes of doctor. That it could not look is exitUsage.
+// Exit codes of doctor. If it cannot look, it exits with exit.Usage.
 const (
 	exitProblems = 1
 	exitWarnings = 3
@@ -57,7 +57,7 @@ error.`,
 	return cmd
 }
 
-// lookFlags are those of the verbs that look at the machine.
+// lookFlags adds the options of verbs that look at the machine.
 func lookFlags(cmd *cobra.Command, look *survey.Options, client *string) {
 	cmd.Flags().StringVar(&look.Root, "root", "", "look at the files below `DIR`, such as a container's")
 	cmd.Flags().StringVar(client, "fail2ban", "", "ask fail2ban by `COMMAND` (fail2ban-client)")
@@ -111,13 +111,13 @@ func (a *app) doctor(cmd *cobra.Command, look survey.Options) error {
 	switch {
 	case report.Healthy:
 		return nil
-	case report.Findings[0].Severity == advise.Problem: // they come first
+	case report.Findings[0].Severity == advise.Problem: // problems come first
 		return &exit.Error{Code: exitProblems}
 	}
 	return &exit.Error{Code: exitWarnings}
 }
 
-// exemptOf are those of some addresses that are exempt.
+// exemptOf returns those of the addresses that are exempt.
 func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[netip.Addr]exempt.Exemption, error) {
 	spared := make(map[netip.Addr]exempt.Exemption)
 	if len(addrs) == 0 {
@@ -139,11 +139,11 @@ func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[n
 	return spared, nil
 }
 
-// peerLookup bounds the look-ups of the names of trunks. One that does not resolve
-// in time is judged by its name alone.
+// peerLookup limits how long names of trunks are looked up. A name that does not resolve in time is
+// judged by the name alone.
 const peerLookup = 5 * time.Second
 
-// checkPeers asks what is known about the phones and trunks of a host, and about friends.
+// checkPeers finds out what is known about the host's phones and trunks, and about friends.
 func checkPeers(ctx context.Context, cfg config.Config, facts survey.Facts, friends []netip.Prefix) (map[string][]netip.Addr, map[netip.Prefix]blocklist.CheckReport, error) {
 	prefixes, names := advise.Peers(facts)
 	prefixes = append(prefixes, friends...)

@@ -19,7 +19,7 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// exitNotExempt is exempt's answer when an address is not exempt.
+// exitNotExempt is the exit code of exempt if an address is not exempt.
 const exitNotExempt = 1
 
 func (a *app) exemptCommand() *cobra.Command {
@@ -84,9 +84,9 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 	return report, nil
 }
 
-// exemptConfig is configInForce for who must not take a friend for a stranger because
-// of a moment in which the file is not there, or not written yet: then what the agent
-// goes by counts, or went by last.
+// exemptConfig is configInForce for callers that must not mistake a friend for a stranger while the
+// file is missing or half written. In that case the agent's configuration counts, or the one that
+// was in force last.
 func (a *app) exemptConfig(cmd *cobra.Command) (cfg config.Config, refused, err error) {
 	text, err := os.ReadFile(a.configFile)
 	absent := errors.Is(err, fs.ErrNotExist)

@@ -86,8 +86,7 @@ Exit status: 0 printed, 2 error.`,
 	return cmd
 }
 
-// exitDiffers is diff's answer when the kernel is not as configured, as diff(1)
-// answers.
+// exitDiffers is the exit code of diff if the kernel is not as configured, as in diff(1).
 const exitDiffers = 1
 
 func (a *app) firewallDiffCommand() *cobra.Command {
@@ -138,8 +137,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 	return cmd
 }
 
-// defaultConfirm is how long new base rules wait for a confirmation: long enough
-// to log in once more.
+// defaultConfirm is how long new base rules wait for a confirmation: long enough to log in again.
 const defaultConfirm = time.Minute
 
 func (a *app) firewallApplyCommand() *cobra.Command {
@@ -175,13 +173,12 @@ empty sets; 1 not applied; 2 usage or configuration.`,
 }
 
 const (
-	// A confirmation takes a person some seconds; rules that are on trial for
-	// more than a day are forgotten.
+	// A person needs some seconds to confirm, and a trial of more than a day would be forgotten.
 	minConfirm = 2 * time.Second
 	maxConfirm = 24 * time.Hour
 )
 
-// checkConfirm refuses times that a trial of rules cannot last.
+// checkConfirm refuses times outside these limits.
 func checkConfirm(trial time.Duration) error {
 	if trial != 0 && (trial < minConfirm || trial > maxConfirm) {
 		return badLine(fmt.Errorf("--confirm %s: expected %s to %s, or 0", screen.ShortTime(trial.String()), minConfirm, screen.ShortTime(maxConfirm.String())))
@@ -284,7 +281,7 @@ or configuration.`,
 					return err
 				}
 			} else {
-				// The configuration may be broken by now: nothing of it is needed.
+				// Use nothing of the configuration, which may be broken by now.
 				cfg.StateDir, cfg.RunDir = stateDir, runAt
 			}
 			if after > 0 {
@@ -303,7 +300,7 @@ or configuration.`,
 	}
 	flags := cmd.Flags()
 	waitFlag(cmd, &wait)
-	// For the timer; see rollbackCommand.
+	// These are for the timer; see rollbackCommand.
 	flags.StringVar(&token, "token", "", "")
 	flags.StringVar(&stateDir, "state-dir", "", "")
 	flags.StringVar(&runAt, "run-dir", "", "")
@@ -314,8 +311,8 @@ or configuration.`,
 	return cmd
 }
 
-// rollbackCommand is the command line that takes rules back without needing the
-// configuration, which somebody may be editing at the time.
+// rollbackCommand returns a command line that rolls rules back without reading the configuration,
+// since somebody may be editing that at the time.
 func rollbackCommand(cfg config.Config) trial.Rollback {
 	return func(token string) (string, []string) {
 		program, err := os.Executable()

@@ -5,8 +5,8 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 )
 
-// setUpHelp has cobra's own help verb refuse what is no command: it would print
-// the general help for it, and exit with 0.
+// setUpHelp makes cobra's help verb refuse unknown commands. Otherwise it prints the general help
+// for them and exits with 0.
 func setUpHelp(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {

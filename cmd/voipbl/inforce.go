@@ -15,18 +15,18 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// inForce is the configuration that counts on this host: what a running agent goes by,
-// or else the file, or what was in force last if that has a mistake.
+// inForce is the configuration in force on this host: the running agent's if there is an agent,
+// otherwise the file's, or the last good one if the file has a mistake.
 type inForce struct {
 	config.Config
-	file    string        // that was asked about
-	mistake error         // in the file, for which something else is in force
-	differs bool          // the agent goes by another configuration than the file has
-	written config.Config // what the file has then
-	silent  error         // why the agent cannot say what it goes by
+	file    string        // the file of this command
+	mistake error         // the mistake in the file, if something else is in force because of it
+	differs bool          // the agent's configuration differs from the file
+	written config.Config // what the file says then
+	silent  error         // why the agent cannot report its configuration
 }
 
-// inForce finds it.
+// inForce finds the configuration in force.
 func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	cfg, mistake, err := a.configInForce(cmd)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *app) inForce(cmd *cobra.Command) (inForce, error) {
 	return f, nil
 }
 
-// other is the file, if something else is in force.
+// other describes the file, if something else is in force.
 func (f inForce) other() blocklist.File {
 	file := blocklist.File{Mistake: f.mistake != nil}
 	if f.differs {
@@ -56,7 +56,7 @@ func (f inForce) other() blocklist.File {
 	return file
 }
 
-// trouble is what is wrong with that, beside what the agent says about it.
+// trouble returns what is wrong if the file is not in force, unless the agent reports it itself.
 func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 	const check = "see \"voipbl config check\""
 	switch {
@@ -69,9 +69,9 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 			Error:  fmt.Sprintf("the agent goes by %s, which says something else than %s", running.ConfigFile, f.file),
 			Remedy: fmt.Sprintf("name that file with \"--config %s\"", running.ConfigFile),
 		}
-	case running.ConfigError != nil: // it says so
+	case running.ConfigError != nil: // the agent reports it
 		return nil
-	case f.mistake != nil: // it has not seen it yet
+	case f.mistake != nil: // the agent has not seen it yet
 		return &problem.Problem{Error: "the agent goes on with the old configuration: " + f.mistake.Error(), Remedy: check}
 	}
 	return &problem.Problem{
@@ -80,8 +80,8 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 	}
 }
 
-// configInForce is the configuration of the file, or if that has a mistake the one that
-// a running agent goes by, or else went by last, and the mistake.
+// configInForce returns the configuration of the file. If that has a mistake, it returns the
+// running agent's configuration, or the one that was in force last, and the mistake.
 func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err error) {
 	cfg, mistake := a.loadConfig(cmd)
 	if mistake == nil {
@@ -100,7 +100,7 @@ func (a *app) configInForce(cmd *cobra.Command) (cfg config.Config, refused, err
 	return cfg, nil, mistake
 }
 
-// lastGoodConfig is what the agent went by last, for a file that has a mistake.
+// lastGoodConfig returns the agent's last configuration, for use if the file has a mistake.
 func (a *app) lastGoodConfig() (config.Config, error) {
 	text, err := os.ReadFile(a.configFile)
 	if err != nil {
@@ -110,7 +110,7 @@ func (a *app) lastGoodConfig() (config.Config, error) {
 	return cfg, err
 }
 
-// usableConfig is configInForce for who has no better place to tell of the mistake.
+// usableConfig is configInForce, and reports the mistake on stderr.
 func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg, refused, err := a.configInForce(cmd)
 	if refused != nil {
@@ -119,7 +119,7 @@ func (a *app) usableConfig(cmd *cobra.Command) (config.Config, error) {
 	return cfg, err
 }
 
-// usedConfig is inForce for who has no better place to tell what else the file says.
+// usedConfig is inForce, and reports on stderr if the file says something else.
 func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
 	f, err := a.inForce(cmd)
 	switch {
@@ -133,7 +133,7 @@ func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
 	return f.Config, err
 }
 
-// noteOther says that what a verb shows of the file is not what the agent goes by.
+// noteOther warns if the agent's configuration is not the file's, which this verb shows.
 func (a *app) noteOther(cmd *cobra.Command) error {
 	f, err := a.inForce(cmd)
 	switch {

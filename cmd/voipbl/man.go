@@ -1,12 +1,11 @@
 //go:build man
 
-// With the tag man the program is another one: it writes its own manual.
+// With the build tag man this program writes the manual. In the top folder of the source,
 //
 //	go run -tags man ./cmd/voipbl DIR [COMPLETIONS]
 //
-// in the top folder of the tree writes all pages into DIR, and the scripts that complete
-// commands into COMPLETIONS, a file for each shell. So the program that people install has
-// nothing of it.
+// writes all pages into DIR, and a completion script for each shell into COMPLETIONS. The
+// program that people install contains none of this.
 
 package main
 
@@ -23,7 +22,7 @@ import (
 	"github.com/voipbl/voipbl/internal/manpage"
 )
 
-// commentedConfig is what voipbl.yaml(5) is made from.
+// commentedConfig is the source of voipbl.yaml(5).
 const commentedConfig = "packaging/voipbl.yaml"
 
 func main() {
@@ -91,8 +90,8 @@ func writeManual(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "voipbl.yaml.5"), page, 0o644)
 }
 
-// thisBuild takes the date from SOURCE_DATE_EPOCH (reproducible-builds.org), so
-// that the same source makes the same pages. Without it they have no date.
+// thisBuild takes the date from SOURCE_DATE_EPOCH (reproducible-builds.org), so that the same
+// source makes the same pages. Without that variable the pages have no date.
 func thisBuild() (manpage.Build, error) {
 	b := manpage.Build{Version: version}
 	epoch := os.Getenv("SOURCE_DATE_EPOCH")

@@ -44,7 +44,7 @@ usage or configuration; 3 taken over, but the rules are not as configured.`,
 			show.Followed(a.Screen, &takeover.Followed{Now: true, Taken: taken})
 			show.Saved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
 			show.Note(a.Screen, rules.DropLogNote(cfg))
-			// As status says it.
+			// Report what status would.
 			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), blocklist.File{})
 			switch {
 			case err != nil:

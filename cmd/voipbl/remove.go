@@ -37,7 +37,7 @@ them); 1 not removed; 2 usage or configuration.`,
 				return err
 			}
 			if err != nil {
-				// Whoever throws it out does not mend its configuration first.
+				// An admin who removes voipbl will not repair its configuration first.
 				a.ShowError(err)
 				by := "the last good configuration"
 				if cfg, err = a.lastGoodConfig(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// maxFailures bounds --count: no log has more lines.
+// maxFailures limits --count: no log has more lines.
 const maxFailures = 1_000_000_000
 
 func (a *app) reportCommand() *cobra.Command {

@@ -19,32 +19,32 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// defaultConfig is read when there is no --config, if it exists.
+// defaultConfig is read if it exists and there is no --config.
 const defaultConfig = "/etc/voipbl/voipbl.yaml"
 
-// version is set by the linker; see the Makefile.
+// version is set by the linker: see the Makefile.
 var version = "0.0.0-dev"
 
-// memoryLimit makes the garbage collector work harder from here on. Nothing
-// fails above it. A sync of a million entries needs some 70 MiB.
+// memoryLimit is where the garbage collector starts to work harder. Nothing fails above it. A sync
+// of a million entries needs some 70 MiB.
 const memoryLimit = 64 << 20
 
-// app is what every verb shares.
+// app is what all verbs share.
 type app struct {
 	*screen.Screen
 	configFile string
-	other      blocklist.File // the file, if something else is used
+	other      blocklist.File // the file, if another configuration is used
 }
 
 func newApp(out, err io.Writer) *app { return &app{Screen: screen.New(out, err)} }
 
-// usageError is a command line that makes no sense.
+// usageError is a command line with a mistake.
 type usageError struct {
 	error
 	command string
 }
 
-// Remedy is what is meant, if that is known, or where to read how it is done.
+// Remedy suggests what was probably meant, or names the help page.
 func (e *usageError) Remedy() string {
 	if remedied := (interface{ Remedy() string })(nil); errors.As(e.error, &remedied) {
 		return remedied.Remedy()
@@ -52,12 +52,12 @@ func (e *usageError) Remedy() string {
 	return e.command + " --help"
 }
 
-// lineError is a usageError before it is known of which command.
+// lineError is a usageError without its command, which is added later.
 type lineError struct{ error }
 
 func (e *lineError) Unwrap() error { return e.error }
 
-// badLine is that a command line makes no sense.
+// badLine returns the error for a command line with a mistake.
 func badLine(err error) error { return &exit.Error{Code: exit.Usage, Err: &lineError{err}} }
 
 // run runs one command line and returns its exit code.
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.SetArgs(args)
 	code := exit.OK
 	if cmd, err := root.ExecuteContextC(state.WithPatience(ctx, a.ShowWaiting)); err != nil {
-		exit := &exit.Error{Code: exit.Usage, Err: &usageError{plainUsage(err), cmd.CommandPath()}} // cobra's own
+		exit := &exit.Error{Code: exit.Usage, Err: &usageError{plainUsage(err), cmd.CommandPath()}} // an error of cobra's
 		errors.As(err, &exit)
 		if bad := (*lineError)(nil); errors.As(exit.Err, &bad) {
 			exit.Err = &usageError{bad.error, cmd.CommandPath()}
@@ -123,7 +123,7 @@ schedule, and puts right what other programs do to the sets and rules.`,
 	return root
 }
 
-// addVerbs adds every verb, in the groups by which --help and the manual list them.
+// addVerbs adds every verb, in the groups of --help and the manual.
 func (a *app) addVerbs(root *cobra.Command) {
 	for _, group := range []struct {
 		id, title string
@@ -148,7 +148,7 @@ func (a *app) addVerbs(root *cobra.Command) {
 	root.SetHelpCommandGroupID(setupGroup)
 }
 
-// setupGroup has what concerns the program itself, too.
+// setupGroup also has the verbs about the program itself.
 const setupGroup = "setup"
 
 // jsonFlag adds --json to a verb.
@@ -156,13 +156,14 @@ func (a *app) jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.JSON, "json", false, "print JSON, for programs")
 }
 
-// waitFlag is for commands that change what another voipbl may be changing.
+// waitFlag adds --wait to a verb that must wait for other voipbl processes.
 func waitFlag(cmd *cobra.Command, wait *time.Duration) {
 	cmd.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for another voipbl")
 }
 
-// loadConfig reads the configuration. Without the default file the defaults hold, and if it
-// is empty where nothing else was in force before; a file that was asked for must exist.
+// loadConfig reads the configuration. Without the default file, the defaults count. They also count
+// if the file is empty, unless another configuration was in force before. A file given by --config
+// must exist.
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg, err := configfile.Read(a.configFile, cmd.Flags().Changed("config"))
 	if err != nil {

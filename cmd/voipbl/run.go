@@ -53,7 +53,7 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 	err = agent.Run(cmd.Context(), agent.RunOptions{
 		Version: version, ConfigFile: file, Reload: hangup, Log: screen.NewLog(a.Err, verbose),
 		Load: func() (config.Config, error) {
-			// A file that was there is not to become the defaults by going away.
+			// If a file that existed goes away, the defaults must not replace it.
 			if _, err := os.Stat(a.configFile); there && err != nil {
 				return config.Config{}, fmt.Errorf("the configuration is gone: %w", err)
 			}
@@ -62,7 +62,7 @@ func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
 		LastGood: a.lastGoodConfig,
 	})
 	if exit := (*exit.Error)(nil); errors.As(err, &exit) {
-		return exit // there is no configuration to start with
+		return exit // no configuration to start with
 	}
 	if err != nil && cmd.Context().Err() == nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}

@@ -71,7 +71,8 @@ configuration.`,
 	return cmd
 }
 
-// setupLine is the command as it was typed, but with these words for what is to become of it.
+// setupLine returns the command as it was typed, with these words in place of --yes, --dry-run and
+// --json.
 func setupLine(cmd *cobra.Command, words []string) string {
 	all := append([]string{"voipbl", "setup"}, words...)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -96,7 +97,7 @@ func setupLine(cmd *cobra.Command, words []string) string {
 	return strings.Join(all, " ")
 }
 
-// shellWord is a word as it is typed.
+// shellWord quotes a word for the shell if necessary.
 func shellWord(text string) string {
 	if text != "" && strings.IndexFunc(text, func(r rune) bool {
 		return !strings.ContainsRune("_-./:@,+=%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)

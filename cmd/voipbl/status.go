@@ -11,7 +11,7 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// exitNotProtected is status's answer when nothing protects the host.
+// exitNotProtected is the exit code of status if the host is not protected.
 const exitNotProtected = 1
 
 func (a *app) statusCommand() *cobra.Command {

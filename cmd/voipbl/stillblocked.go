@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// showBlocked says which of these are blocked all the same once a ban or an allowance of
-// theirs has been taken back, and by what. What cannot be told is left to "voipbl check".
+// showBlocked says which of these prefixes are blocked even after their ban or allowance was
+// removed, and by what. It leaves uncertain cases to "voipbl check".
 func (a *app) showBlocked(ctx context.Context, cfg config.Config, queries []netip.Prefix, words string) {
 	reports, _, err := blocklist.Check(ctx, cfg, queries)
 	if err != nil {

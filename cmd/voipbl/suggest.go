@@ -8,8 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// otherWords are what people type for a command whose name they do not know, with the
-// command that does it.
+// otherWords maps words that people type to the command that does what they want.
 var otherWords = map[string]string{
 	"block": "ban ADDR", "deny": "ban ADDR", "drop": "ban ADDR", "reject": "ban ADDR", "blacklist": "ban ADDR", "add": "ban ADDR",
 	"unblock": "unban ADDR", "delete": "unban ADDR", "del": "unban ADDR", "rm": "unban ADDR", "free": "unban ADDR", "release": "unban ADDR",
@@ -27,7 +26,7 @@ var otherWords = map[string]string{
 	"agent": "run", "daemon": "run", "serve": "run",
 }
 
-// otherPrograms are words that other programs take.
+// otherPrograms maps words to commands of other programs.
 var otherPrograms = map[string]string{
 	"start": "systemctl start voipbl", "stop": "systemctl stop voipbl", "restart": "systemctl restart voipbl",
 	"enable": "systemctl enable --now voipbl", "disable": "systemctl disable --now voipbl",
@@ -35,7 +34,7 @@ var otherPrograms = map[string]string{
 	"upgrade": "apt upgrade", "man": "man voipbl",
 }
 
-// unknownCommandError is a word that is no command.
+// unknownCommandError is a word that is not a command.
 type unknownCommandError struct {
 	word, command string
 	remedy        string
@@ -45,7 +44,7 @@ func (e *unknownCommandError) Error() string {
 	return fmt.Sprintf("%q is no command of %q", e.word, e.command)
 }
 
-// Remedy says which command was probably meant.
+// Remedy names the command that was probably meant.
 func (e *unknownCommandError) Remedy() string { return e.remedy }
 
 func unknownCommand(cmd *cobra.Command, word string) error {
@@ -64,8 +63,8 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return e
 }
 
-// nearest are the commands that a word may be a slip of: two letters in the wrong order, one
-// letter of a short word, two of a long one, or what it begins with.
+// nearest returns the commands of which a word may be a misspelling: two letters swapped, one
+// letter wrong in a short word, two in a long one, or only the beginning.
 func nearest(cmd *cobra.Command, word string) (near []string) {
 	cmd.SuggestionsMinimumDistance = min(2, max(1, (len(word)-1)/2))
 	names := swapped(cmd, strings.ToLower(word))
@@ -78,8 +77,7 @@ func nearest(cmd *cobra.Command, word string) (near []string) {
 	return near
 }
 
-// swapped are the commands that a word is but for two letters side by side that are in the
-// wrong order.
+// swapped returns the commands that differ from a word only by two swapped neighbouring letters.
 func swapped(cmd *cobra.Command, word string) (names []string) {
 	for i := 1; i < len(word); i++ {
 		right := word[:i-1] + word[i:i+1] + word[i-1:i] + word[i+1:]

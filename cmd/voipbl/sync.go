@@ -16,8 +16,8 @@ import (
 	"github.com/voipbl/voipbl/show"
 )
 
-// defaultWait is how long a command waits for another one to finish: longer
-// than a sync with one slow feed takes.
+// defaultWait is how long a command waits for another one: longer than a sync with one slow feed
+// takes.
 const defaultWait = 2 * time.Minute
 
 func (a *app) syncCommand() *cobra.Command {
@@ -57,7 +57,7 @@ the same of what would be.`,
 func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	cfg, err := a.loadConfig(cmd)
 	if err != nil && opts.SetsOnly && opts.Offline {
-		// It is run at boot, and nobody may be there to mend the file.
+		// sync runs at boot, when perhaps nobody can fix the file.
 		a.ShowError(err)
 		cfg, err = a.orLastGood(cfg, err)
 	}
@@ -90,7 +90,7 @@ func (a *app) sync(cmd *cobra.Command, opts feeds.Options) error {
 	return nil
 }
 
-// orLastGood is the last good configuration, or the mistake if there is none.
+// orLastGood returns the last good configuration, or the mistake if there is none.
 func (a *app) orLastGood(cfg config.Config, mistake error) (config.Config, error) {
 	if good, err := a.lastGoodConfig(); err == nil {
 		fmt.Fprintln(a.Err, "voipbl: the last good configuration is used instead")

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	topLines    = 20 // that are shown where no terminal says how many fit
+	topLines    = 20 // sources shown if there is no terminal to fill
 	maxTopLines = 1000
 
 	topInterval    = 2 * time.Second
-	minTopInterval = 500 * time.Millisecond // some times what a set of 100,000 takes to read
+	minTopInterval = 500 * time.Millisecond // several times what reading a set of 100,000 entries takes
 )
 
 func (a *app) topCommand() *cobra.Command {
@@ -87,8 +87,8 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	return nil
 }
 
-// topText is the report for people. What is watched has rates in place of bytes, and
-// the warnings, which else go to standard error.
+// topText formats the report for people. In a live view it has rates instead of bytes, and the
+// warnings, which otherwise go to stderr.
 func topText(r *top.Report, width int, watched bool) string {
 	var out strings.Builder
 	var packets, octets uint64
@@ -121,7 +121,7 @@ func topText(r *top.Report, width int, watched bool) string {
 	return out.String()
 }
 
-// topTable cuts the names of feeds to what is left of the width.
+// topTable cuts the names of feeds to the width that is left.
 func topTable(r *top.Report, width int, watched bool) *screen.Table {
 	t := &screen.Table{Right: []int{1, 2}}
 	t.Row("prefix", "packets", "bytes")
@@ -140,7 +140,7 @@ func topTable(r *top.Report, width int, watched bool) *screen.Table {
 	}
 	var narrow strings.Builder
 	t.Print(&narrow)
-	first, _, _ := strings.Cut(narrow.String(), "\n") // as wide as all, for its end is aligned
+	first, _, _ := strings.Cut(narrow.String(), "\n") // all lines are equally wide, since the last column is right-aligned
 	room := max(width-len(first)-len("  "), len("feeds"))
 	t.Rows[0] = append(t.Rows[0], "feeds")
 	for i, row := range r.Rows {
@@ -153,7 +153,7 @@ func topTable(r *top.Report, width int, watched bool) *screen.Table {
 	return t
 }
 
-// rateText is packets per second.
+// rateText formats packets per second.
 func rateText(rate float64) string {
 	switch {
 	case rate < 10:

@@ -11,11 +11,11 @@ import (
 	"github.com/voipbl/voipbl/top"
 )
 
-// watchTop draws the screen anew at each interval, until ctx ends or a q is typed.
+// watchTop redraws the screen at each interval, until ctx ends or q is pressed.
 func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer a.Draw([]byte("\r\x1b[J")) // away with the "^C" that the terminal shows
+	defer a.Draw([]byte("\r\x1b[J")) // erases the "^C" that the terminal shows
 	keys := screen.NewKeys()
 	defer keys.GiveBack()
 	quit := keys.Pressed(ctx, "qQ")
@@ -25,7 +25,7 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 	}
 	for {
 		keys.Take()
-		width, height := a.Size(topLines + topFrame) // it may have been resized
+		width, height := a.Size(topLines + topFrame) // the terminal may have been resized
 		r, err := t.Read(ctx, topRows(lines, height))
 		if ctx.Err() != nil {
 			return nil
@@ -41,17 +41,17 @@ func (a *app) watchTop(ctx context.Context, t *top.Top, lines int, interval time
 			return nil
 		case <-quit:
 			return nil
-		case <-time.After(interval): // after, so that a set that takes long to read leaves time between
+		case <-time.After(interval): // counted from here, so that there is a pause even if reading a set takes long
 		}
 	}
 }
 
-// topScreen overwrites the last screen in place, so that nothing flickers: from the
-// upper left corner, each line over the one that was there, and clear below
-// (ECMA-48: CUP, EL, ED). A line is cleared before it is written, for after its last
-// column the cursor still stands on that. The last line is the cursor's.
+// topScreen draws the screen over the last one, without flicker: from the upper left corner, line
+// by line, and then clears below (ECMA-48: CUP, EL, ED). It clears a line before writing it, since
+// after writing the last column the cursor is still on that column. The last line is left to the
+// cursor.
 //
-// The hint stands below all, if there is room.
+// The hint goes below everything, if there is room.
 func (a *app) topScreen(r *top.Report, width, height int, hint string) []byte {
 	width = min(width, screen.Columns)
 	text := strings.TrimSuffix(string(screen.Fold([]byte(topText(r, width, true)))), "\n")
@@ -69,14 +69,14 @@ func (a *app) topScreen(r *top.Report, width, height int, hint string) []byte {
 	return frame.Bytes()
 }
 
-// topWarning begins the line of a warning on the screen.
+// topWarning starts a line with a warning.
 const topWarning = "warning:"
 
-// topFrame is what stands around the sources: the first line, an empty one, the
-// names of the columns, the hint, and the cursor's line.
+// topFrame is the number of lines besides the sources: the first line, an empty one, the column
+// names, the hint, and the cursor's line.
 const topFrame = 5
 
-// topRows is how many sources to show on a screen of some height, or on none.
+// topRows returns how many sources to show: asked, or what fits on a screen of this height.
 func topRows(asked, height int) int {
 	switch {
 	case asked > 0:

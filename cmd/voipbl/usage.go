@@ -15,11 +15,11 @@ import (
 	"github.com/voipbl/voipbl/screen"
 )
 
-// setUpUsage has every command say in our words what is wrong with a command line, and
-// take days wherever it takes a time.
+// setUpUsage replaces cobra's messages about command lines, and makes every option that takes a
+// time accept days.
 func setUpUsage(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.Args = cobra.ArbitraryArgs // so that it is asked below, and not cobra's own
+	root.Args = cobra.ArbitraryArgs // checked below instead of by cobra
 	var each func(cmd *cobra.Command)
 	each = func(cmd *cobra.Command) {
 		if fits := cmd.Args; fits != nil && cmd.Name() != "help" {
@@ -46,7 +46,7 @@ func setUpUsage(root *cobra.Command) {
 	each(root)
 }
 
-// argsError says what a command takes, which stands behind its name.
+// argsError says which arguments a command takes.
 func argsError(cmd *cobra.Command, args []string) error {
 	_, takes, _ := strings.Cut(cmd.Use, " ")
 	switch {
@@ -58,7 +58,7 @@ func argsError(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%q does not fit: expected %s %s", args[len(args)-1], cmd.CommandPath(), takes)
 }
 
-// daysValue is a time that is an option, and may have days in it.
+// daysValue is the value of an option that takes a time, also in days.
 type daysValue struct{ pflag.Value }
 
 func (v *daysValue) Set(s string) error {
@@ -69,10 +69,10 @@ func (v *daysValue) Set(s string) error {
 	return v.Value.Set(d.String())
 }
 
-// String is the time without the zeros that Go's own form ends with.
+// String formats the time without the zeros that Go adds at its end.
 func (v *daysValue) String() string { return screen.ShortTime(v.Value.String()) }
 
-// flagError says in our words what cobra says of options.
+// flagError replaces cobra's messages about options.
 func flagError(err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -112,10 +112,10 @@ func expectedValue(f *pflag.Flag) string {
 	return "text behind it"
 }
 
-// exclusive is what cobra says of options that exclude each other.
+// exclusive matches cobra's message about options that exclude each other.
 var exclusive = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
 
-// plainUsage says in our words what else cobra says.
+// plainUsage replaces cobra's other messages.
 func plainUsage(err error) error {
 	if m := exclusive.FindStringSubmatch(err.Error()); m != nil {
 		return fmt.Errorf("these options exclude each other: --%s", strings.ReplaceAll(m[1], " ", ", --"))
@@ -123,7 +123,7 @@ func plainUsage(err error) error {
 	return err
 }
 
-// parseFor reads how long something lasts, from a second to ten years.
+// parseFor parses a duration from one second to ten years.
 func parseFor(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
@@ -135,5 +135,5 @@ func parseFor(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// maxFor bounds --for: beyond ten years it is the same without an end.
+// maxFor is the longest --for: more than ten years might as well have no end.
 const maxFor = 10 * 365 * 24 * time.Hour
