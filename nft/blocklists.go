@@ -2,8 +2,8 @@ package nft
 
 import "slices"
 
-// DropSets are the sets with a name whose members native rules drop as they come in, each as
-// "SET (TABLE)", in order; not those that fail2ban fills.
+// DropSets returns, in order and as "SET (TABLE)", the named sets whose members native rules drop
+// as they come in, except those that fail2ban fills.
 func (r *Ruleset) DropSets() (sets []string) {
 	for i := range r.Tables {
 		t := &r.Tables[i]
@@ -41,7 +41,7 @@ func (r *Ruleset) DropSets() (sets []string) {
 	return slices.Compact(sets)
 }
 
-// members is the set with a name whose members a rule is about, by where they come from.
+// members returns the named set in which a rule looks for the source, or "".
 func (r *Rule) members(t *Table) string {
 	for _, s := range r.Steps {
 		if m := s.Match; m != nil && m.Set != "" && !m.Not && m.Fields[0].IsSource() {
@@ -62,7 +62,7 @@ func (r *Rule) verdict() *Verdict {
 
 func (v *Verdict) ends() bool { return v.Kind == Drop || v.Kind == Reject }
 
-// closes reports whether a chain drops all that comes to it, by a plain rule.
+// closes reports whether a chain drops all packets that reach it, by a plain rule.
 func (c *Chain) closes() bool {
 	return slices.ContainsFunc(c.Rules, func(r Rule) bool {
 		v := r.verdict()

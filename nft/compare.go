@@ -8,7 +8,7 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// compare adds what a comparison asks for.
+// compare adds the match that a comparison makes.
 func (r *ruleReader) compare(op expr.CmpOp, l load, data []byte) {
 	full := lengths[l.field]
 	if full == 0 || len(data) == 0 || len(data) > full || l.length > full {
@@ -18,7 +18,7 @@ func (r *ruleReader) compare(op expr.CmpOp, l load, data []byte) {
 	if l.field == NFProto || l.field == EtherType {
 		r.is6 = op == expr.CmpOpEq && (data[0] == NFProtoV6 || len(data) == 2 && binary.BigEndian.Uint16(data) == EtherIPv6)
 	}
-	first, last := Fill(data, full, 0), Fill(data, full, 0xff) // the rest of a name or an address is free
+	first, last := Fill(data, full, 0), Fill(data, full, 0xff) // the rest of a name or an address can be anything
 	lowest, highest := bytes.Repeat([]byte{0}, full), bytes.Repeat([]byte{0xff}, full)
 	m := Match{Fields: []Field{l.field}, Not: op == expr.CmpOpNeq}
 	switch op {
@@ -47,7 +47,7 @@ func (r *ruleReader) compare(op expr.CmpOp, l load, data []byte) {
 	r.match(m)
 }
 
-// name is what is held, with a word for what is not understood of it.
+// name returns the loaded field, with a word for what is not understood of it.
 func (l load) name() Field {
 	if l.field == "" {
 		return "something"
@@ -55,7 +55,7 @@ func (l load) name() Field {
 	return l.field
 }
 
-// match adds a match. One without values is not understood.
+// match adds a match. A match without values is not understood.
 func (r *ruleReader) match(m Match) {
 	if m.Set == "" && m.Ranges == nil {
 		r.unknown(string(m.Fields[0]))
@@ -67,8 +67,8 @@ func (r *ruleReader) match(m Match) {
 	r.add(Step{Match: &m})
 }
 
-// within narrows a match down to what another one of the same field asks for too, as nft
-// writes a range: from its beginning, and up to its end. It reports whether it could.
+// within combines two matches of the same field, as nft writes a range: one for its start, one for
+// its end. It reports whether it could.
 func (m *Match) within(other Match) bool {
 	for _, each := range []*Match{m, &other} {
 		if each.Not || each.Mask != nil || len(each.Ranges) != 1 || each.Fields[0] != m.Fields[0] {
@@ -96,12 +96,12 @@ func rangeTo(first, last []byte) []Range {
 	return []Range{{first, last}}
 }
 
-// Fill makes data as long as a field.
+// Fill pads data to the length of a field.
 func Fill(data []byte, length int, with byte) []byte {
 	return append(slices.Clone(data), bytes.Repeat([]byte{with}, max(0, length-len(data)))...)
 }
 
-// prefixBits counts the leading ones of a mask that has no others.
+// prefixBits counts the leading ones of a mask; ok is false if it has others.
 func prefixBits(mask []byte) (bits int, ok bool) {
 	for i, b := range mask {
 		for bit := 7; bit >= 0; bit-- {
@@ -117,7 +117,7 @@ func prefixBits(mask []byte) (bits int, ok bool) {
 	return bits, true
 }
 
-// LastOf is the last address of a prefix.
+// LastOf returns the last address of a prefix.
 func LastOf(first []byte, bits int) []byte {
 	last := slices.Clone(first)
 	for i := range last {

@@ -16,13 +16,13 @@ const (
 	nftaSetElemKeyEnd   = 10   // NFTA_SET_ELEM_KEY_END
 	nftSetElemCatchall  = 2    // NFT_SET_ELEM_CATCHALL
 	nftSetConcat        = 0x80 // NFT_SET_CONCAT
-	setTypeBits         = 6    // of each part of NFTA_SET_KEY_TYPE, which is nft's own business
+	setTypeBits         = 6    // of each part of NFTA_SET_KEY_TYPE, which only nft defines
 	typeIPAddr          = 7    // TYPE_IPADDR of nft's datatype.h
 	typeIP6Addr         = 8    // TYPE_IP6ADDR
 	nftVerdictAttribute = unix.NFT_DATA_VERDICT
 )
 
-// hooks are the numbers of hooks by family, from linux/netfilter.h.
+// hook returns the hook with a number in a family, from linux/netfilter.h.
 func hook(f Family, n uint32) Hook {
 	switch f {
 	case Netdev:
@@ -157,7 +157,7 @@ func dataValue(ad *netlink.AttributeDecoder) (value []byte) {
 	return value
 }
 
-// decodeVerdict reads a verdict, nil for one by which the rules go on.
+// decodeVerdict reads a verdict. It returns nil if the rule goes on after it.
 func decodeVerdict(ad *netlink.AttributeDecoder) *Verdict {
 	v, ends := &Verdict{Kind: Taken}, true
 	ad.Nested(func(d *netlink.AttributeDecoder) error {
@@ -219,7 +219,7 @@ func (r *ruleReader) expression(ad *netlink.AttributeDecoder) {
 			data = ad.Bytes()
 		}
 	}
-	if name == "byteorder" { // which the library does not read
+	if name == "byteorder" { // the library does not read it
 		r.byteOrder(data)
 		return
 	}
@@ -240,7 +240,7 @@ func (r *ruleReader) expression(ad *netlink.AttributeDecoder) {
 	r.read(name, e)
 }
 
-// byteOrder reads what turns the bytes of a register around.
+// byteOrder reads an expression that reverses the bytes of a register.
 func (r *ruleReader) byteOrder(data []byte) {
 	ad, err := netlink.NewAttributeDecoder(data)
 	if err != nil {
@@ -258,14 +258,14 @@ func (r *ruleReader) byteOrder(data []byte) {
 		}
 	}
 	l := r.get(from)
-	if lengths[l.field] != 1 { // a single byte has no order
+	if lengths[l.field] != 1 { // the order of one byte does not matter
 		l.field, l.mask, l.data = "byteorder of "+l.name(), nil, nil
 	}
 	r.put(to, l)
 }
 
-// newExpression is an empty expression of those that are read, by the name that
-// the kernel gives them; nil for others.
+// newExpression returns an empty expression for a name of the kernel's, or nil if such
+// expressions are not read.
 func newExpression(name string) expr.Any {
 	switch name {
 	case "meta":
@@ -316,8 +316,8 @@ func newExpression(name string) expr.Any {
 	return nil
 }
 
-// complete looks up how many fields the keys of a rule's sets have: a rule tells only in
-// which register they begin.
+// complete looks up how many fields the keys of a rule's sets have: a rule names only the register
+// in which they begin.
 func complete(r *Rule, t *Table) {
 	for i := range r.Steps {
 		s := &r.Steps[i]
@@ -332,7 +332,7 @@ func complete(r *Rule, t *Table) {
 	}
 }
 
-// keyFields are as many of the fields as the keys of a set are long.
+// keyFields returns as many of the fields as the keys of a set have.
 func keyFields(fields []Field, s *Set) []Field {
 	if s == nil {
 		return fields[:1]

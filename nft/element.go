@@ -7,9 +7,9 @@ import (
 	"sort"
 )
 
-// Element is a range of keys of a set and, in a verdict map, what they stand for.
+// Element is a range of keys of a set and, in a verdict map, their verdict.
 type Element struct {
-	First, Last []byte // both included; of a concatenation in each of its fields
+	First, Last []byte // both included; in a concatenation, for each field
 	Verdict     *Verdict
 }
 
@@ -18,15 +18,15 @@ func (e Element) Same(o Element) bool {
 	return bytes.Equal(e.First, o.First) && bytes.Equal(e.Last, o.Last)
 }
 
-// rawElement is an element as the kernel tells it.
+// rawElement is an element as the kernel sends it.
 type rawElement struct {
 	key, keyEnd []byte
-	ends        bool // the key is the first one behind an interval
-	rest        bool // all keys that no other element has
+	ends        bool // the key is the first one after an interval
+	rest        bool // it stands for all keys that no other element has
 	verdict     *Verdict
 }
 
-// setElements puts together what the kernel told about a set, in whatever order.
+// setElements sets the elements from what the kernel sent, in any order.
 func (s *Set) setElements(raw []rawElement) {
 	s.Read = true
 	raw = slices.DeleteFunc(raw, func(e rawElement) bool {
@@ -63,7 +63,7 @@ func (s *Set) setElements(raw []rawElement) {
 		case e.ends:
 			closeAt(before(e.key))
 		default:
-			closeAt(before(e.key)) // the interval before ends where this one begins
+			closeAt(before(e.key)) // the interval before it ends where this one begins
 			open = e
 		}
 	}
@@ -77,7 +77,7 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// before is the key before one, or nil if that is the first.
+// before returns the key before one, or nil if that is the first.
 func before(key []byte) []byte {
 	k := slices.Clone(key)
 	for i := len(k) - 1; i >= 0; i-- {
@@ -89,12 +89,12 @@ func before(key []byte) []byte {
 	return nil
 }
 
-// Len is how many elements there are, where they were read.
+// Len returns how many elements there are, if they were read.
 func (s *Set) Len() int { return len(s.Elements) }
 
-// Find returns what a set of one field has of the keys from first to last: the elements
-// that hold some of them, and whether those hold them all. It takes the logarithm of the
-// set's size, and what it finds.
+// Find returns the elements of a set of one field that contain some of the keys from first to
+// last, and whether they contain all of them. The time is logarithmic in the set's size, plus
+// what it finds.
 func (s *Set) Find(first, last []byte) (found []Element, all bool) {
 	i := sort.Search(len(s.Elements), func(i int) bool { return bytes.Compare(s.Elements[i].Last, first) >= 0 })
 	next := first
@@ -113,7 +113,7 @@ func (s *Set) Find(first, last []byte) (found []Element, all bool) {
 	return found, all && len(found) > 0 && bytes.Compare(next, last) > 0
 }
 
-// after is the key behind one, or nil if that is the last.
+// after returns the key after one, or nil if that is the last.
 func after(key []byte) []byte {
 	k := slices.Clone(key)
 	for i := len(k) - 1; i >= 0; i-- {
@@ -125,7 +125,7 @@ func after(key []byte) []byte {
 	return nil
 }
 
-// Ranges are the elements of a set, without what they stand for.
+// Ranges returns the elements of a set without their verdicts.
 func (s *Set) Ranges() []Range {
 	var all []Range
 	for _, e := range s.Elements {
@@ -134,7 +134,7 @@ func (s *Set) Ranges() []Range {
 	return all
 }
 
-// All are the elements of a set, and the one for all other keys, if there is one.
+// All returns the elements of a set, with the one for all other keys, if there is one.
 func (s *Set) All() []Element {
 	if s == nil {
 		return nil

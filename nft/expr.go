@@ -12,31 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ruleReader makes steps of the expressions of a rule, by following what each register
-// holds. [nft(8)] gives a rule the form "load, change, compare".
+// ruleReader turns the expressions of a rule into steps, by following what each register holds.
+// A rule has the form "load, change, compare"; see [nft(8)].
 //
 // [nft(8)]: https://manpages.debian.org/nft
 type ruleReader struct {
 	family Family
-	is6    bool // the rule has asked for IPv6 before
+	is6    bool // the rule has already matched IPv6
 	slots  [registers]load
 	steps  []Step
 	native bool // see isNative
 }
 
-// registers is how many of 32 bits there are (NFT_REG32_COUNT).
+// registers is the number of registers of 32 bits (NFT_REG32_COUNT).
 const registers = 16
 
-// load is what a register holds: a field of the packet, bits of one, or fixed data.
+// load is what a register holds: a field of the packet, some bits of one, or fixed data.
 type load struct {
 	field  Field
-	length int    // in bytes, of what was loaded
+	length int    // in bytes, as loaded
 	mask   []byte // nil: all bits
 	data   []byte // fixed
 }
 
-// slot is the place of a register: the old ones are of 128 bits (NFT_REG_1 …), the new
-// ones of 32 (NFT_REG32_00 …).
+// slot returns the index of a register. The old ones have 128 bits (NFT_REG_1 …), the new ones 32
+// (NFT_REG32_00 …).
 func slot(register uint32) (int, bool) {
 	switch {
 	case unix.NFT_REG_1 <= register && register <= unix.NFT_REG_4:
@@ -69,7 +69,7 @@ func (r *ruleReader) add(s Step)         { r.steps = append(r.steps, s) }
 func (r *ruleReader) unknown(why string) { r.add(Step{Unknown: why}) }
 func (r *ruleReader) note(what string)   { r.add(Step{Note: what}) }
 
-// read adds what one expression does.
+// read adds the effect of one expression.
 func (r *ruleReader) read(name string, e expr.Any) {
 	r.native = r.native || isNative(e, r.asked(e))
 	switch e := e.(type) {
@@ -148,7 +148,7 @@ func (r *ruleReader) read(name string, e expr.Any) {
 	}
 }
 
-// asked is what a comparison is about.
+// asked returns what a comparison compares.
 func (r *ruleReader) asked(e expr.Any) load {
 	switch e := e.(type) {
 	case *expr.Cmp:
@@ -168,8 +168,8 @@ const (
 	objectExpect  = 9
 )
 
-// other is an expression that is not read any further. What loads a register spoils all of
-// them, since which one is not known.
+// other handles an expression that is not read further. If it loads a register, all registers
+// become unknown, since it is not known which one.
 func (r *ruleReader) other(name string) {
 	switch name {
 	case "last", "dup":
@@ -183,7 +183,7 @@ func (r *ruleReader) other(name string) {
 			r.slots[i] = load{field: Field(name), length: 4}
 		}
 		if name == "exthdr" || name == "osf" || name == "socket" {
-			r.unknown(name) // it may end the rule by itself, where there is no such thing
+			r.unknown(name) // it may end the rule, if the packet has no such thing
 		}
 	default:
 		for i := range r.slots {
@@ -237,8 +237,8 @@ func (r *ruleReader) meta(e *expr.Meta) {
 	r.put(e.Register, load{field: field, length: max(1, lengths[field])})
 }
 
-// payloadField names what stands at an offset of a header. In the families for both kinds
-// of IP it is the rule that says before which one it is about.
+// payloadField returns the field at an offset of a header. In families for both kinds of IP, an
+// earlier match of the rule says which one it is.
 func (r *ruleReader) payloadField(e *expr.Payload) Field {
 	is6 := r.family == IPv6 || r.family != IPv4 && r.is6
 	at := func(offset, longest uint32) bool { return e.Offset == offset && e.Len <= longest }
@@ -280,7 +280,7 @@ func (r *ruleReader) bitwise(e *expr.Bitwise) {
 	r.put(e.DestRegister, l)
 }
 
-// key is what the registers from one on hold. How many of them a key takes is known only
+// key returns what the registers from one on hold. How many of them belong to a key is only known
 // with the set; see complete.
 func (r *ruleReader) key(register uint32) (fields []Field) {
 	s, ok := slot(register)
@@ -295,7 +295,7 @@ func (r *ruleReader) key(register uint32) (fields []Field) {
 	return fields
 }
 
-// lookup reads a question for a set.
+// lookup reads a lookup in a set.
 func (r *ruleReader) lookup(e *expr.Lookup) {
 	fields := r.key(e.SourceRegister)
 	if len(fields) == 0 {
@@ -320,8 +320,7 @@ func (r *ruleReader) verdict(e *expr.Verdict) {
 	}
 }
 
-// kinds are the numbers of verdicts, from linux/netfilter.h and
-// linux/netfilter/nf_tables.h.
+// kinds maps the numbers of verdicts, from linux/netfilter.h and linux/netfilter/nf_tables.h.
 var kinds = map[int32]Kind{
 	unix.NFT_RETURN: Return, unix.NFT_GOTO: Goto, unix.NFT_JUMP: Jump, 0: Drop, 1: Accept, // NF_DROP, NF_ACCEPT
 }
@@ -331,7 +330,7 @@ func (r *ruleReader) nat(e *expr.NAT) {
 		r.add(Step{Verdict: &Verdict{Kind: Taken}})
 		return
 	}
-	n := &NAT{Family: families[byte(e.Family)], Local: e.RegAddrMin == 0} // to another port alone
+	n := &NAT{Family: families[byte(e.Family)], Local: e.RegAddrMin == 0} // only the port changes
 	n.Port, n.AnyPort = r.port(e.RegProtoMin, e.RegProtoMax)
 	if n.Local {
 		n.Family = ""
@@ -344,7 +343,7 @@ func (r *ruleReader) nat(e *expr.NAT) {
 	r.add(Step{NAT: n})
 }
 
-// port is the port in registers, 0 without one; unclear if it may be any of several.
+// port returns the port in registers, 0 without one; unclear if it may be any of several.
 func (r *ruleReader) port(min, max uint32) (port uint16, unclear bool) {
 	if min == 0 {
 		return 0, false
@@ -356,8 +355,8 @@ func (r *ruleReader) port(min, max uint32) (port uint16, unclear bool) {
 	return binary.BigEndian.Uint16(first), false
 }
 
-// dynset reads what puts something of a packet into a set, which matches each packet that
-// there is room for unless it counts too.
+// dynset reads an expression that adds packets' values to a set. It matches each packet that the
+// set has room for, unless it also counts.
 func (r *ruleReader) dynset(e *expr.Dynset) {
 	for _, inner := range e.Exprs {
 		if _, ok := inner.(*expr.Counter); !ok {

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 )
 
-// Field is something of a packet that a rule may ask for, as nft calls it.
+// Field is a property of a packet that a rule may match, by nft's name.
 type Field string
 
-// The fields that are understood. Others have a name all the same, and no value.
+// The fields that are understood. Others have a name too, but no values.
 const (
 	Saddr4    Field = "ip saddr"
 	Daddr4    Field = "ip daddr"
@@ -30,16 +30,16 @@ const (
 	DaddrType Field = "fib daddr type"
 )
 
-// lengths of fields in bytes. Of others it is the length that is asked for.
+// lengths has the lengths of fields in bytes. For other fields, the rule gives the length.
 var lengths = map[Field]int{
 	Saddr4: 4, Daddr4: 4, Saddr6: 16, Daddr6: 16, L4Proto: 1, Sport: 2, Dport: 2, NFProto: 1, EtherType: 2,
 	IIF: 4, OIF: 4, IIFName: 16, OIFName: 16, CTState: 4, CTStatus: 4, MarkField: 4, PktType: 1, DaddrType: 4,
 }
 
-// Length is how many bytes a field has, 0 for one that is not understood.
+// Length returns how many bytes a field has, 0 for one that is not understood.
 func (f Field) Length() int { return lengths[f] }
 
-// IsSource reports whether a field is the address that a packet comes from.
+// IsSource reports whether a field is the source address.
 func (f Field) IsSource() bool { return f == Saddr4 || f == Saddr6 }
 
 // IsAddress reports whether a field is an address of a packet.
@@ -47,8 +47,8 @@ func (f Field) IsAddress() bool { return f.IsSource() || f == Daddr4 || f == Dad
 
 func (f Field) isPort() bool { return f == Sport || f == Dport }
 
-// Numbers of the kernel's, from linux/in.h, linux/netfilter.h, linux/if_ether.h,
-// linux/rtnetlink.h and linux/netfilter/nf_conntrack_common.h.
+// Numbers from the kernel: linux/in.h, linux/netfilter.h, linux/if_ether.h, linux/rtnetlink.h and
+// linux/netfilter/nf_conntrack_common.h.
 const (
 	ProtoTCP   = 6
 	ProtoUDP   = 17
@@ -68,11 +68,11 @@ const (
 	CTNATBits          = 0x30 // of "ct status": IPS_SRC_NAT | IPS_DST_NAT
 )
 
-// Native32 is a number of 32 bits as the kernel has it.
+// Native32 returns a 32-bit number in the byte order of this machine, as the kernel stores it.
 func Native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
-// OnlyLoopback reports whether ranges are of the loopback interface alone, whose index is 1
-// in each network namespace (LOOPBACK_IFINDEX).
+// OnlyLoopback reports whether ranges contain only the loopback interface, whose index is 1 in
+// each network namespace (LOOPBACK_IFINDEX).
 func OnlyLoopback(f Field, ranges []Range) bool {
 	lo := Fill([]byte("lo"), 16, 0)
 	if f == IIF {
@@ -88,7 +88,7 @@ func OnlyLoopback(f Field, ranges []Range) bool {
 	return true
 }
 
-// ProtoName is the name of a protocol that has ports; empty for others.
+// ProtoName returns the name of a protocol with ports, or "" for others.
 func ProtoName(proto byte) string {
 	return map[byte]string{ProtoTCP: "tcp", ProtoUDP: "udp"}[proto]
 }

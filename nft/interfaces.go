@@ -13,7 +13,7 @@ const OtherInterface = "(other)"
 // maxInterfaces is how many interfaces are told apart.
 const maxInterfaces = 16
 
-// nameDevices looks up the names of devices that rules have by their number ("iif").
+// nameDevices looks up the names of devices that rules refer to by number ("iif").
 func (r *Ruleset) nameDevices() error {
 	var asked []*Match
 	for i := range r.Tables {
@@ -47,10 +47,10 @@ func (r *Ruleset) nameDevices() error {
 	return nil
 }
 
-// Device is the number of a device, 0 if no rule asks for one or there is none.
+// Device returns the number of a device, 0 if no rule asks for one or there is none.
 func (r *Ruleset) Device(name string) int { return r.devices[name] }
 
-// deviceOf is the name of a device by its number; empty if there is none.
+// deviceOf returns the name of a device by its number, or "" if there is none.
 func (r *Ruleset) deviceOf(index []byte) string {
 	for name, of := range r.devices {
 		if bytes.Equal(index, Native32(uint32(of))) {
@@ -60,8 +60,8 @@ func (r *Ruleset) deviceOf(index []byte) string {
 	return ""
 }
 
-// Interfaces are those by which rules tell packets apart as they come in, and one that no
-// rule names. With too many there is only one of which nothing is known.
+// Interfaces returns the interfaces by which rules tell incoming packets apart, and one that
+// stands for all others. If there are too many, it returns one that stands for an unknown one.
 func (r *Ruleset) Interfaces() []string {
 	names := []string{OtherInterface}
 	add := func(rg Range) {
@@ -97,7 +97,7 @@ func (r *Ruleset) Interfaces() []string {
 	return names
 }
 
-// ValuesOf are the values of a field that a step tells apart.
+// ValuesOf returns the values of a field that a step tells apart.
 func (t *Table) ValuesOf(s Step, f Field) []Range {
 	switch {
 	case s.Match != nil && s.Match.Fields[0] == f && s.Match.Set == "":
@@ -110,7 +110,7 @@ func (t *Table) ValuesOf(s Step, f Field) []Range {
 	return nil
 }
 
-// valuesOf are the values of one of the fields of a set's keys.
+// valuesOf returns the values of one of the fields of a set's keys.
 func (s *Set) valuesOf(fields []Field, f Field) (all []Range) {
 	begin := 0
 	for i, field := range fields {
@@ -132,8 +132,8 @@ func (s *Set) valuesOf(fields []Field, f Field) (all []Range) {
 	return nil
 }
 
-// AsksForWay reports whether rules tell packets apart by the interface that they come by or
-// by the address that they are for.
+// AsksForWay reports whether rules tell packets apart by incoming interface or by the address that
+// they are for.
 func (r *Ruleset) AsksForWay() bool {
 	for i := range r.Tables {
 		t := &r.Tables[i]

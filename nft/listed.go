@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listing is what the tools of iptables have to list of a family, at one moment.
+// Listing is what the tools of iptables should list of a family, at one moment.
 type Listing struct {
 	Generation uint32 // of all rules of nf_tables
 	Tables     map[string]map[string]ListedChain
@@ -18,12 +18,11 @@ type Listing struct {
 // ListedChain is a chain that the tools list.
 type ListedChain struct {
 	Rules int
-	Drops bool // its policy
+	Drops bool // its policy drops
 }
 
-// Listed asks the kernel itself what the tools of iptables have to list of a family. They
-// show a chain or a whole table as if it were not there, and end well, where the kernel has
-// no memory to answer them.
+// Listed asks the kernel what the tools of iptables should list of a family. If the kernel has no
+// memory to answer them, those tools omit a chain or a whole table and still exit with 0.
 func Listed(ctx context.Context, f Family) (l *Listing, err error) {
 	l = new(Listing)
 	l.Generation, err = settled(ctx, Options{}, func(k *kernel) (err error) {
@@ -33,7 +32,7 @@ func Listed(ctx context.Context, f Family) (l *Listing, err error) {
 	return l, err
 }
 
-// listed counts table by table: a native table beside them may have very many rules.
+// listed counts table by table, since native tables beside them may have very many rules.
 func (k *kernel) listed(f Family) (map[string]map[string]ListedChain, error) {
 	tables := make(map[string]map[string]ListedChain)
 	err := k.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, number(f), nil, func(_ byte, ad *netlink.AttributeDecoder) error {

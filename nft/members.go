@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Prefixes are the members of a set of addresses, where they were read.
+// Prefixes returns the members of a set of addresses, if they were read.
 func (s *Set) Prefixes() []netip.Prefix {
 	var all []netip.Prefix
 	if s == nil || s.Concat {
@@ -18,7 +18,7 @@ func (s *Set) Prefixes() []netip.Prefix {
 	return all
 }
 
-// prefixes are the fewest prefixes from one address to another.
+// prefixes returns the fewest prefixes that make up the addresses from first to last.
 func prefixes(first, last []byte) (all []netip.Prefix) {
 	for first != nil && bytes.Compare(first, last) <= 0 {
 		a, ok := netip.AddrFromSlice(first)
@@ -35,13 +35,13 @@ func prefixes(first, last []byte) (all []netip.Prefix) {
 	return all
 }
 
-// SourceJump is a rule that sends those who come from a network to a chain.
+// SourceJump is a rule that sends packets from a network to a chain.
 type SourceJump struct {
 	From  netip.Prefix
 	Chain string
 }
 
-// SourceJumps are the rules of a chain that only ask for a source and go to another chain.
+// SourceJumps returns the rules of a chain that match only the source and go to another chain.
 func (t *Table) SourceJumps(chain string) (all []SourceJump) {
 	c := t.Chain(chain)
 	if c == nil {
@@ -75,7 +75,7 @@ func (t *Table) SourceJumps(chain string) (all []SourceJump) {
 	return all
 }
 
-// PrefixOf is the prefix from one address to another, invalid if they are none.
+// PrefixOf returns the prefix from one address to another, invalid if they do not make one.
 func PrefixOf(first, last []byte) netip.Prefix {
 	a, ok := netip.AddrFromSlice(first)
 	if !ok || len(first) != len(last) {

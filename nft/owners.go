@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The names of owners that are known by their tables.
+// The names of owners that are recognised by their tables.
 const (
 	Firewalld = "firewalld"
 	FreePBX   = "FreePBX's firewall"
@@ -14,7 +14,7 @@ const (
 	Fail2ban  = "fail2ban"
 )
 
-// OwnerOf names the owner of a table by its name.
+// OwnerOf returns the name of a table's owner.
 func OwnerOf(t *Table) string {
 	switch {
 	case t.Name == "firewalld":
@@ -36,8 +36,8 @@ func OwnerOf(t *Table) string {
 	return "nftables (" + t.String() + ")"
 }
 
-// Named names what may be taken out to end what a base chain does, as nft does: the table,
-// or the chain alone where others have rules in the same table, those of iptables.
+// Named names what to remove, in nft's words, to end what a base chain does: the table, or only
+// the chain if other programs have rules in the same table, one of iptables.
 func Named(table, chain string) string {
 	if family, name, _ := strings.Cut(table, " "); OfIPTables(Family(family), name) {
 		return table + " " + chain
@@ -45,7 +45,7 @@ func Named(table, chain string) string {
 	return table
 }
 
-// WhatIs is what such a name is of: a table, or a chain of it.
+// WhatIs says whether such a name is that of a table or of a chain.
 func WhatIs(named string) string {
 	if strings.Count(named, " ") > 1 {
 		return "chain"
@@ -53,7 +53,7 @@ func WhatIs(named string) string {
 	return "table"
 }
 
-// Owns reports whether one of the tables is that owner's.
+// Owns reports whether one of the tables belongs to that owner.
 func (r *Ruleset) Owns(name string) bool {
 	return slices.ContainsFunc(r.Tables, func(t Table) bool { return !t.Dormant && OwnerOf(&t) == name })
 }

@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say what is read beside the rules.
+// Options say what to read besides the rules.
 type Options struct {
-	// Elements is that the members of all sets are read. Without it those of sets of
-	// addresses are left out, which may be many: then it is not known who is in them.
+	// Elements has the members of all sets read. Without it, sets of addresses, which may be
+	// large, are left out; it is then not known who is in them.
 	Elements bool
 
-	// IPTables reports whether a table that the tools of iptables may have made is to be
-	// read as a whole: "filter" of ip, say, where those tools say that they cannot. Of
-	// others is read what the tools leave out or show wrong. Nil: none.
+	// IPTables reports whether to read all of a table that the tools of iptables may have made:
+	// "filter" of ip, say, if those tools cannot show it. Of other such tables, only what the
+	// tools leave out or show wrong is read. Nil means no table.
 	IPTables func(f Family, name string) bool
 }
 
-// permissionError is that the kernel does not let this process look.
+// permissionError says that this process may not read the rules.
 type permissionError struct{ Err error }
 
 func (e *permissionError) Error() string { return fmt.Sprintf("read the rules of nftables: %v", e.Err) }
@@ -34,7 +34,7 @@ func (e *permissionError) Unwrap() error { return e.Err }
 // Remedy says what to do about it.
 func (*permissionError) Remedy() string { return "run it as root" }
 
-// ChangingError is that the rules changed each time while they were read.
+// ChangingError says that the rules changed each time while they were read.
 type ChangingError struct{}
 
 func (ChangingError) Error() string { return "read the rules of nftables: they change all the time" }
@@ -44,14 +44,14 @@ func (ChangingError) Remedy() string {
 	return "\"nft monitor\" names the process that changes the rules (\"by process\"; with legacy iptables look for a job or a service that runs it): stop it, and try again"
 }
 
-// ErrChanging is the one of its kind.
+// ErrChanging is the only value of its type.
 var ErrChanging ChangingError
 
-// tries is how often the rules are read anew that have changed meanwhile.
+// tries is how often rules that changed while they were read are read again.
 const tries = 10
 
-// Read reads the native tables of the network namespace that the calling goroutine is in.
-// What it returns has been so at one moment. A kernel without nf_tables has none.
+// Read reads the native tables of the calling goroutine's network namespace. The result shows one
+// moment. A kernel without nf_tables has no tables.
 func Read(ctx context.Context, o Options) (*Ruleset, error) {
 	r := new(Ruleset)
 	generation, err := settled(ctx, o, func(k *kernel) (err error) {
@@ -65,8 +65,8 @@ func Read(ctx context.Context, o Options) (*Ruleset, error) {
 	return r, r.nameDevices()
 }
 
-// settled reads until nothing has changed meanwhile, and returns the generation that was
-// read. A kernel without nf_tables is not read.
+// settled reads until nothing has changed during the reading, and returns the generation that was
+// read. It does not read a kernel without nf_tables.
 func settled(ctx context.Context, o Options, read func(*kernel) error) (generation uint32, err error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
@@ -88,7 +88,7 @@ func settled(ctx context.Context, o Options, read func(*kernel) error) (generati
 			return 0, readError(err)
 		}
 		readErr := read(k)
-		if readErr != nil && !errors.Is(readErr, os.ErrNotExist) { // a table or set that has gone meanwhile
+		if readErr != nil && !errors.Is(readErr, os.ErrNotExist) { // not: a table or set that was removed meanwhile
 			return 0, failed(readErr)
 		}
 		after, err := k.generation()
@@ -102,8 +102,8 @@ func settled(ctx context.Context, o Options, read func(*kernel) error) (generati
 	return 0, ErrChanging
 }
 
-// readError is why the kernel does not answer the first question. One without nf_tables has
-// no rules, which is no error; one that has answered has nf_tables.
+// readError returns why the kernel does not answer the first request. Without nf_tables there are
+// no rules, which is no error; once the kernel has answered, it has nf_tables.
 func readError(err error) error {
 	for _, none := range []error{unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT, unix.EINVAL} {
 		if errors.Is(err, none) {
@@ -120,7 +120,7 @@ func failed(err error) error {
 	return fmt.Errorf("read the rules of nftables: %w", err)
 }
 
-// kernel asks nf_tables.
+// kernel sends requests to nf_tables.
 type kernel struct {
 	*netlink.Conn
 	Options
@@ -141,7 +141,7 @@ func number(f Family) byte {
 	return 0
 }
 
-// ask sends a question about a table and calls each with the attributes of each answer.
+// ask sends a request about a table and calls each with the attributes of each answer.
 func (k *kernel) ask(message uint16, flags netlink.HeaderFlags, family byte, attrs []netlink.Attribute, each func(family byte, ad *netlink.AttributeDecoder) error) error {
 	data, err := netlink.MarshalAttributes(attrs)
 	if err != nil {
@@ -177,7 +177,7 @@ func text(typ uint16, s string) netlink.Attribute {
 	return netlink.Attribute{Type: typ, Data: append([]byte(s), 0)}
 }
 
-// generation counts the changes of all rules.
+// generation returns the number of the rules' current state, which each change raises.
 func (k *kernel) generation() (id uint32, err error) {
 	err = k.ask(unix.NFT_MSG_GETGEN, 0, 0, nil, func(_ byte, ad *netlink.AttributeDecoder) error {
 		for ad.Next() {
@@ -230,7 +230,7 @@ func (k *kernel) tables() (all []Table, wrong []Misread, err error) {
 	return all, wrong, nil
 }
 
-// shownByIPTables reports whether the tools of iptables show what they have made of a table.
+// shownByIPTables reports whether the tools of iptables show their part of a table.
 func (k *kernel) shownByIPTables(t *Table) bool {
 	return OfIPTables(t.Family, t.Name) && (k.IPTables == nil || !k.IPTables(t.Family, t.Name))
 }

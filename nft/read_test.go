@@ -14,8 +14,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestReadText compares rules with what nft(8) says of them. Where nft writes more, ours is
-// given.
+// TestReadText compares rules with the output of nft(8). If nft writes more, our text is given.
 func TestReadText(t *testing.T) {
 	r := testnft.Loaded(t, "filter.nft", "odd.nft")
 	want := map[string][]string{
@@ -51,7 +50,7 @@ func TestReadText(t *testing.T) {
 	}
 }
 
-// TestReadHooks is what is known of base chains.
+// TestReadHooks: the hook, priority and policy of base chains.
 func TestReadHooks(t *testing.T) {
 	r := testnft.Loaded(t, "filter.nft", "odd.nft", "fail2ban.nft")
 	for _, want := range []struct {
@@ -88,7 +87,7 @@ func TestReadHooks(t *testing.T) {
 	}
 }
 
-// TestReadWithoutPermission is an error that says what to do.
+// TestReadWithoutPermission: the error says what to do.
 func TestReadWithoutPermission(t *testing.T) {
 	testskip.UnlessRoot(t)
 	testns.Enter(t)

@@ -10,10 +10,10 @@ type Ruleset struct {
 	Generation uint32  // of all rules, as they were read
 	Tables     []Table // in the kernel's order
 
-	// Misread are the rules of which the tools of iptables tell less than there is.
+	// Misread are the rules that the tools of iptables show only in part.
 	Misread []Misread
 
-	devices map[string]int // the numbers of devices, where rules ask for one
+	devices map[string]int // the numbers of devices, if rules ask for one
 	back    *Ruleset       // see Turned
 }
 
@@ -29,7 +29,7 @@ type Table struct {
 	byName map[string]*Chain
 }
 
-// String is how nft names a table, such as "inet filter".
+// String returns nft's name for a table, such as "inet filter".
 func (t *Table) String() string { return string(t.Family) + " " + t.Name }
 
 // Chain returns a chain by its name, or nil.
@@ -61,20 +61,20 @@ type Chain struct {
 	Name  string
 	Rules []Rule
 
-	// What follows is of base chains: those that the kernel itself sends packets to.
-	Hook     Hook // empty: packets come by jumps alone
+	// The rest is for base chains, which the kernel itself sends packets to.
+	Hook     Hook // empty: packets come only by jumps
 	Type     string
 	Priority int32
-	Drops    bool     // its policy: what comes to its end is dropped
+	Drops    bool     // its policy: packets that reach its end are dropped
 	Devices  []string // of ingress and egress
 
-	Shown bool // by the tools of iptables, but for rules that they show wrong
+	Shown bool // by the tools of iptables, except for rules that they show wrong
 }
 
-// Hook is where in the kernel a base chain stands.
+// Hook is the point in the kernel where a base chain is attached.
 type Hook string
 
-// The hooks of packets that come in, and of those that go out.
+// The hooks for incoming and for outgoing packets.
 const (
 	Ingress     Hook = "ingress"
 	Prerouting  Hook = "prerouting"
@@ -102,19 +102,19 @@ type Step struct {
 	NAT     *NAT
 	Add     *Add
 
-	// Track is that the packet is not to belong to a connection ("notrack"), or to one
-	// that is tracked in a way of its own ("ct zone set").
+	// Track excludes the packet from connection tracking ("notrack"), or changes how it is
+	// tracked ("ct zone set").
 	Track Tracking
 
-	// Unknown is something that is not understood: whether the rule goes on behind it
-	// cannot be told.
+	// Unknown is a part that is not understood. It is not known whether the rule goes on after
+	// it.
 	Unknown string
 
-	// Note is something that neither matches nor ends, such as "counter".
+	// Note is a part that neither matches nor ends, such as "counter".
 	Note string
 }
 
-// Match asks for something of a packet.
+// Match compares fields of a packet with values.
 type Match struct {
 	Fields []Field // more than one for a concatenation
 	Not    bool
@@ -123,16 +123,16 @@ type Match struct {
 	Ranges []Range // these are the values, of one field, or
 	Mask   []byte  // of the bits of the field that are set here
 
-	Device string // the name of a device that is asked for by its number, if it has one
+	Device string // the name of the device, if one is matched by its number and has a name
 }
 
-// Map ends a rule by what a verdict map says of a packet.
+// Map ends a rule with the verdict that a verdict map has for a packet.
 type Map struct {
 	Fields []Field
 	Set    string
 }
 
-// Verdict is what becomes of a packet.
+// Verdict is what a rule does with a packet.
 type Verdict struct {
 	Kind  Kind
 	Chain string // of jump and goto
@@ -149,27 +149,27 @@ const (
 	Jump   Kind = "jump"
 	Goto   Kind = "goto"
 	Return Kind = "return"
-	Taken  Kind = "taken" // another program or another place decides: queue, nat, forward
+	Taken  Kind = "taken" // decided elsewhere: queue, nat, forward
 )
 
-// Mark is a change of a packet's mark; nil for one that is not understood.
+// Mark changes a packet's mark; Value is nil if the new mark is not understood.
 type Mark struct{ Value []byte }
 
 // NAT sends a packet to another address.
 type NAT struct {
 	Family Family     // of the packets: Inet or empty for both
-	To     netip.Addr // invalid if it is not a single, fixed one
+	To     netip.Addr // invalid if it is not one fixed address
 	Local  bool       // to another port of this host (redirect)
 
-	Port    uint16 // 0: the one that packets have come for
+	Port    uint16 // 0: the port stays
 	AnyPort bool   // it may be any of several
 }
 
-// Range is from a value to another one, both included, in the kernel's byte order of
+// Range is from one value to another, both included, in the byte order that the kernel uses for
 // the field.
 type Range struct{ First, Last []byte }
 
-// About reports whether nat is for packets of IPv6, or of IPv4.
+// About reports whether nat applies to packets of IPv6, or of IPv4.
 func (n *NAT) About(is6 bool) bool {
 	return n.Family != IPv4 && n.Family != IPv6 || is6 == (n.Family == IPv6)
 }
@@ -183,39 +183,39 @@ type Set struct {
 	Concat    bool // its keys are concatenations
 	Verdicts  bool // a verdict map
 	Addresses bool // its keys are addresses, or begin with one
-	Size      int  // how many elements it takes; 0: any number
+	Size      int  // the most elements it can have; 0: any number
 	Expires   bool // its elements may have a time-out
 
-	// Read is that the elements were read. Of sets of addresses they are read only where
-	// somebody asks for them.
+	// Read means that the elements were read. Those of sets of addresses are read only on
+	// request; see [Options].
 	Read bool
 
 	Elements []Element // sorted by key, disjoint unless Concat
-	Rest     *Element  // the one for all other keys
+	Rest     *Element  // stands for all other keys
 }
 
-// Add puts something of a packet into a set, or takes it out. The rule ends there for a
-// packet for which the set has no room.
+// Add adds a packet's values to a set, or removes them. If the set has no room, the rule ends for
+// that packet.
 type Add struct {
 	Set     string
 	Fields  []Field
-	Not     bool // the rule goes on for those alone
-	Removes bool // then it always goes on
+	Not     bool // inverted: the rule goes on only if the set has no room
+	Removes bool // removes the values; then the rule always goes on
 }
 
-// Tracking is what is known of the connection that a packet belongs to, by the rules that
-// it has come through. A packet that begins something has the state "new" once the kernel
-// has looked for its connection. Before that it has none, and matches as "invalid".
+// Tracking is what is known of a packet's connection from the rules it has passed. A packet that
+// begins a connection has the state "new" once the kernel has looked for its connection. Before
+// that it has none, and matches as "invalid".
 type Tracking int
 
 const (
 	Tracked      Tracking = iota
-	Untracked             // a rule has taken it out: it stays so
-	Templated             // a rule has told the kernel how to track it: it is new from then on
-	MaybeTracked          // any of those; no step of a rule says so
+	Untracked             // a rule has removed it from tracking: it stays so
+	Templated             // a rule has set how to track it: it is new from then on
+	MaybeTracked          // any of those; no step of a rule has this value
 )
 
-// Without are the rules without some of them.
+// Without returns the rules without those for which some is true.
 func (r *Ruleset) Without(some func(rule *Rule) bool) *Ruleset {
 	rest := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
 	for i := range rest.Tables {

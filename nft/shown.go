@@ -7,8 +7,8 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// Misread is a rule in a chain of iptables that its tools show without some of what it
-// asks for: "ip saddr @friends accept" as "-j ACCEPT".
+// Misread is a rule in a chain of iptables that its tools show without some of its matches: "ip
+// saddr @friends accept" as "-j ACCEPT".
 type Misread struct {
 	Family       Family
 	Table, Chain string
@@ -16,8 +16,8 @@ type Misread struct {
 	Of           int // how many rules the chain has
 }
 
-// shown are the chains that the tools of iptables show, by table, with their priority.
-// What stands in other base chains of a table those tools leave out, without an error.
+// shown has the chains that the tools of iptables show, by table, with their priority. They omit
+// other base chains of these tables without an error.
 var shown = map[string]struct {
 	typ      string
 	priority int32
@@ -30,7 +30,7 @@ var shown = map[string]struct {
 	"security": {"filter", 150, []Hook{Input, Forward, Output}},
 }
 
-// names are those that iptables gives to its base chains.
+// names has iptables' names for its base chains.
 var names = map[Hook]string{Prerouting: "PREROUTING", Input: "INPUT", Forward: "FORWARD", Output: "OUTPUT", Postrouting: "POSTROUTING"}
 
 // isShown reports whether the tools of iptables show a base chain.
@@ -51,8 +51,8 @@ func (t *Table) isShown(c *Chain) bool {
 	return slices.Contains(s.hooks, c.Hook) && c.Name == names[c.Hook] && c.Type == typ && c.Priority == priority
 }
 
-// hideShown leaves of a table what the tools of iptables do not show: other base chains,
-// and, where they show some rules wrong, those. It reports whether there is any.
+// hideShown keeps only the part of a table that the tools of iptables do not show: other base
+// chains, and chains with rules that they show wrong. It reports whether anything is left.
 func (t *Table) hideShown() (wrong []Misread, left bool) {
 	t.Shared = true
 	for _, c := range t.Chains {
@@ -76,8 +76,8 @@ func (t *Table) hideShown() (wrong []Misread, left bool) {
 	return wrong, left
 }
 
-// isNative reports whether the tools of iptables never write an expression, and have no
-// way to show it.
+// isNative reports whether the tools of iptables never write such an expression, and cannot show
+// it.
 func isNative(e expr.Any, l load) bool {
 	switch e := e.(type) {
 	case *expr.Lookup:

@@ -8,7 +8,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestMisread names the rules of which the tools of iptables tell less than there is.
+// TestMisread names the rules that the tools of iptables show only in part.
 func TestMisread(t *testing.T) {
 	testns.Enter(t)
 	testnft.Script(t, "table ip filter {\nchain INPUT {\ntype filter hook input priority 0\nip saddr 45.2.0.0/16 tcp dport 1000-2000 drop\nip saddr { 45.1.0.1, 45.1.0.9 } accept\n}\n}\n")

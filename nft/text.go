@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// String is a rule nearly as nft writes it. What is not understood is "(…)".
+// String returns a rule nearly as nft writes it, with "(…)" for what is not understood.
 func (r Rule) String() string {
 	var words []string
 	proto := ""
@@ -54,7 +54,7 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// implied reports whether a match only says what a later one needs: the kind of IP of an
+// implied reports whether a match only states what a later one requires: the kind of IP of an
 // address, the protocol of a port.
 func implied(steps []Step, i int) bool {
 	m := steps[i].Match
@@ -86,7 +86,7 @@ func fieldsText(fields []Field, proto string) string {
 	return strings.Join(words, " . ")
 }
 
-// setText names a set. Sets without a name have one of the kernel's, such as __set0.
+// setText returns the name of a set. The kernel names sets without a name, such as __set0.
 func setText(name string) string {
 	if strings.HasPrefix(name, "__") {
 		return "{…}"
@@ -119,8 +119,7 @@ func (m *Match) text(proto string) string {
 	return name + " " + not + strings.Join(values, ", ")
 }
 
-// stateText reads "ct state established,related", which asks whether any of these bits is
-// set.
+// stateText writes "ct state established,related", which matches if any of these bits is set.
 func stateText(m *Match) string {
 	if m.Fields[0] != CTState || !m.Not || len(m.Mask) != 4 || !bytes.Equal(m.Ranges[0].First, make([]byte, 4)) {
 		return ""
@@ -139,7 +138,7 @@ func stateNames(bits uint32) string {
 	return strings.Join(names, ",")
 }
 
-// markText is a mark as nft writes it; nil for one that is not known.
+// markText returns a mark as nft writes it; nil is for an unknown one.
 func markText(value []byte) string {
 	if value == nil {
 		return "…"
@@ -147,8 +146,8 @@ func markText(value []byte) string {
 	return fmt.Sprintf("0x%x", MarkField.written(value))
 }
 
-// written is a value of a field with the byte first that is written first: the kernel has
-// numbers of its own in the order of this machine.
+// written returns a field's value in the order in which it is written. The kernel stores some
+// numbers in the byte order of this machine.
 func (f Field) written(value []byte) []byte {
 	if len(value) != 4 || !slices.Contains([]Field{IIF, OIF, CTState, CTStatus, MarkField, DaddrType}, f) {
 		return value

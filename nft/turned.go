@@ -2,7 +2,7 @@ package nft
 
 import "slices"
 
-// Turned are the rules that answers come to, read the other way round.
+// Turned returns the rules that answers go through, with both ends swapped.
 func (r *Ruleset) Turned() *Ruleset {
 	if r.back != nil {
 		return r.back
@@ -10,7 +10,7 @@ func (r *Ruleset) Turned() *Ruleset {
 	back := &Ruleset{Generation: r.Generation, Misread: r.Misread, Tables: slices.Clone(r.Tables), devices: r.devices}
 	for i := range back.Tables {
 		t := &back.Tables[i]
-		t.Chains = slices.DeleteFunc(slices.Clone(t.Chains), func(c Chain) bool { return c.Type == "nat" }) // which answers do not come to
+		t.Chains = slices.DeleteFunc(slices.Clone(t.Chains), func(c Chain) bool { return c.Type == "nat" }) // answers do not go through these
 		for j := range t.Chains {
 			c := &t.Chains[j]
 			c.Rules = slices.Clone(c.Rules)
@@ -52,7 +52,7 @@ func turnedFields(fields []Field) []Field {
 	return back
 }
 
-// otherEnd is the same field of the other end of a connection.
+// otherEnd returns the same field of the other end of a connection.
 func (f Field) otherEnd() Field {
 	for _, e := range [][2]Field{{Saddr4, Daddr4}, {Saddr6, Daddr6}, {Sport, Dport}, {IIF, OIF}, {IIFName, OIFName}} {
 		switch f {
