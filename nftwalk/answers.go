@@ -7,17 +7,17 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Answers are followed as what they answer is: all that rules ask of whom they are for is
-// read as if they asked it of a source.
+// An answer is followed like the packet that it answers: what rules ask of its destination is read
+// as if they asked it of the source.
 
-// MayStop reports whether there is a base chain where packets come by.
+// MayStop reports whether any base chain is at a hook that the packets pass.
 func MayStop(r *nft.Ruleset, p Packet) bool {
 	return slices.ContainsFunc(r.Tables, func(t nft.Table) bool {
 		return slices.ContainsFunc(t.Chains, func(c nft.Chain) bool { return c.Hook != "" && slices.Contains(p.hooks(), c.Hook) })
 	})
 }
 
-// hooks are where packets come by, in their order.
+// hooks returns the hooks that the packets pass, in order.
 func (p Packet) hooks() []nft.Hook {
 	switch {
 	case p.Forwarded:
@@ -30,13 +30,13 @@ func (p Packet) hooks() []nft.Hook {
 	return []nft.Hook{nft.Ingress, nft.Prerouting, nft.Input}
 }
 
-// comeTo are the packets as they come to a base chain. Those whose address or port is
-// translated have another one from then on, and answers up to where that is undone.
+// comeTo returns the packets as a base chain sees them. After nat they have another address or
+// port; answers have it until nat is undone.
 func (p Packet) comeTo(c at) Packet {
 	switch {
 	case p.Answers && (c.Hook == nft.Egress || c.Hook == nft.Postrouting && c.Priority > priorityNATSource):
 		p.sent = false
-	case p.Answers && c.Hook == nft.Postrouting && c.Priority == priorityNATSource: // before or behind it
+	case p.Answers && c.Hook == nft.Postrouting && c.Priority == priorityNATSource: // before or after it
 		p.sent, p.To, p.AnyPort = p.translated(), netip.Addr{}, true
 	case p.Answers:
 		p.sent = p.translated()
@@ -48,11 +48,11 @@ func (p Packet) comeTo(c at) Packet {
 	return p
 }
 
-// translated reports whether packets are for another address or port than they were sent to.
+// translated reports whether nat has given packets another address or port.
 func (p Packet) translated() bool { return p.Forwarded || p.ToPort != 0 }
 
-// behindNAT reports whether packets come in through nat before they come to a base chain, or
-// may: with its own priority it is not known.
+// behindNAT reports whether nat comes before a base chain for incoming packets, or may come before
+// it, if both have the same priority.
 func behindNAT(c *nft.Chain) bool {
 	return c.Hook != nft.Ingress && (c.Hook != nft.Prerouting || c.Priority >= priorityNATDest)
 }
@@ -63,8 +63,8 @@ const (
 	priorityNATSource = 100
 )
 
-// seesAll reports whether a base chain sees all packets: a bridge sees some of them, and a
-// device the packets that come or go by it. By which one a container has them is not known.
+// seesAll reports whether a base chain sees all the packets. A bridge sees only some, and a
+// device only those that pass it. Which device a container has is not known.
 func (p Packet) seesAll(c at) bool {
 	back := c.Hook == nft.Ingress && p.Answers || c.Hook == nft.Egress && !p.Answers
 	return c.Family != nft.Bridge && (len(c.Devices) == 0 || slices.Contains(c.Devices, p.Interface) && !(p.Forwarded && back))

@@ -11,16 +11,16 @@ import (
 // PortRange is the ports from First to Last, both included.
 type PortRange = portrange.Range
 
-// area is a part of the packets that a question is about: those of a protocol and of
-// ports, where that is all that tells them from the others.
+// area is a part of the packets that a question is about: those of a protocol and ports, if nothing
+// else sets them apart.
 type area struct {
 	proto   byte        // 0: any
 	ports   []PortRange // nil: any
-	unclear bool        // only some of those; which ones is not known
+	unclear bool        // only some of those, and it is not known which
 }
 
-// narrow makes an area smaller by a match of its protocol or ports that holds for some of
-// the packets. It reports whether it could.
+// narrow restricts an area by a match of its protocol or ports that holds for some of the packets.
+// It reports whether it could.
 func (a *area) narrow(m *nft.Match, s *nft.Set) bool {
 	if m.Not || m.Mask != nil || len(m.Fields) != 1 {
 		return false
@@ -41,7 +41,7 @@ func (a *area) narrowTo(f nft.Field, ranges []nft.Range) bool {
 		a.proto = ranges[0].First[0]
 		return true
 	case f == nft.L4Proto && a.proto == 0 && a.ports == nil && onlyTCPAndUDP(ranges):
-		return true // what has ports; which one is told by nothing else
+		return true // any protocol with ports; nothing else tells which
 	case f == nft.Dport && len(ranges) <= maxPorts:
 		ports := []PortRange{}
 		for _, r := range ranges {

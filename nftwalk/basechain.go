@@ -6,7 +6,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// base are the base chains at a hook that packets of a family come to, in their order.
+// base returns the base chains at a hook that packets of a family reach, in order.
 func base(r *nft.Ruleset, h nft.Hook, is6 bool) []at {
 	var all []at
 	for i := range r.Tables {

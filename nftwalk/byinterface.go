@@ -5,8 +5,8 @@ import "github.com/voipbl/voipbl/nft"
 // otherIndex is the number of an interface that no rule names.
 const otherIndex = 1<<31 - 1
 
-// by are packets as they come by each of the interfaces that rules tell apart, or by the one
-// that is known.
+// by returns the packets once for each incoming interface that rules tell apart, or only for the
+// known one.
 func by(r *nft.Ruleset, p Packet) (all []Packet) {
 	names := []string{p.Interface}
 	if p.Interface == "" {

@@ -8,17 +8,17 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// A source may be kept out without a rule that drops it: a rule for it alone sends it
-// past the one that lets in everybody else, and then the policy, or a rule for anybody,
-// ends its packets. To know that, packets to each port are followed twice: from the
-// source, and from a stranger.
+// A source may be blocked without a rule that drops its packets: a rule for this source sends them
+// past the one that lets in everybody else, and then the policy, or a rule for anybody, ends
+// them. To find this, packets to each port are followed twice: from the source, and from a
+// stranger (a source that no rule and no set names).
 
-// maxStepsInAll bounds the rules that are looked at for one source. To ask about each of 300
-// ports in 5,000 rules takes a fraction of it.
+// maxStepsInAll bounds the rules that are looked at for one source. Asking about 300 ports in
+// 5,000 rules takes a fraction of it.
 const maxStepsInAll = 1 << 20
 
-// BySource are the places where packets end because of where they come from. With cut there
-// may be more: there are too many ways through the rules to follow them all.
+// BySource returns the places where packets end because of their source. With cut there may be
+// more, since there are too many ways through the rules to follow them all.
 func BySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 	p.left = new(maxStepsInAll)
 	return bySource(r, p)
@@ -34,12 +34,12 @@ func bySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 	cut = f.Cut
 	var places []DropPlace
 	var only []portrange.Of  // of each place
-	closed := portrange.Of{} // whatever becomes of a stranger's
+	closed := portrange.Of{} // to the source, whatever becomes of a stranger's packets
 	for _, proto := range portrange.Protocols {
 		kinds, whole := kinds(r, proto)
 		for _, ports := range kinds {
 			at := p
-			at.Proto, at.Port = proto, max(ports[0].First, 1) // nobody is at port 0
+			at.Proto, at.Port = proto, max(ports[0].First, 1) // nothing listens on port 0
 			mine := FateOf(r, at)
 			at.strange = true
 			theirs := FateOf(r, at)
@@ -68,15 +68,15 @@ func bySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 	return known, cut
 }
 
-// metBy are the rules without those that neither packets nor a stranger's can match, for
-// the address that they name.
+// metBy returns the rules that can match the packets or a stranger's, judged by the addresses
+// that the rules name.
 func metBy(r *nft.Ruleset, p Packet) *nft.Ruleset {
 	stranger := p
 	stranger.strange = true
 	return r.Without(func(rule *nft.Rule) bool { return passes(rule, p) && passes(rule, stranger) })
 }
 
-// passes reports whether a rule does nothing to packets, for the address that it names.
+// passes reports whether a rule does nothing to the packets, judged by the address that it names.
 func passes(r *nft.Rule, p Packet) bool {
 	for _, s := range r.Steps {
 		switch m := s.Match; {
@@ -90,7 +90,7 @@ func passes(r *nft.Rule, p Packet) bool {
 	return false
 }
 
-// placesOf are a place for all packets, or one for those of each protocol.
+// placesOf returns one place for all packets, or one for each protocol.
 func placesOf(d DropPlace, only portrange.Of) (all []DropPlace) {
 	if only.Every() {
 		return []DropPlace{d}
@@ -107,16 +107,16 @@ func placesOf(d DropPlace, only portrange.Of) (all []DropPlace) {
 	return all
 }
 
-// kinds are the ports of a protocol, those together between which no rule tells a
-// difference. whole is false if there are more kinds.
+// kinds groups the ports of a protocol that no rule tells apart. whole is false if there are more
+// groups.
 func kinds(r *nft.Ruleset, proto string) (kinds [][]PortRange, whole bool) {
 	asked, masked := asked(r, proto)
 	kinds, whole = portrange.Kinds(asked)
 	return kinds, whole && !masked
 }
 
-// asked are the ports of a protocol that rules ask for. masked is that some ask for bits of
-// them.
+// asked returns the ports of a protocol that rules ask for. masked means that some rules ask for
+// bits of a port.
 func asked(r *nft.Ruleset, proto string) (asked [][]PortRange, masked bool) {
 	add := func(ranges ...nft.Range) {
 		var ports []PortRange
@@ -139,7 +139,7 @@ func asked(r *nft.Ruleset, proto string) (asked [][]PortRange, masked bool) {
 					case s.Match != nil && len(s.Match.Fields) == 1:
 						masked = masked || s.Match.Mask != nil && s.Match.Fields[0] == nft.Dport
 						add(of...)
-					default: // what else is asked for with each, or what becomes of it
+					default: // other fields of the key, or a verdict
 						for _, g := range of {
 							add(g)
 						}
@@ -151,7 +151,7 @@ func asked(r *nft.Ruleset, proto string) (asked [][]PortRange, masked bool) {
 	return asked, masked
 }
 
-// isOther reports whether a match is of another protocol.
+// isOther reports whether a match is for another protocol.
 func isOther(m *nft.Match, proto string) bool {
 	return m.Fields[0] == nft.L4Proto && m.Set == "" && (Packet{Proto: proto}).inRanges(m, nil) == map[bool]truth{false: no, true: yes}[m.Not]
 }
@@ -159,18 +159,18 @@ func isOther(m *nft.Match, proto string) bool {
 // passes reports whether all packets come through.
 func (f Fate) passes() bool { return len(f.Drops) == 0 && !f.Cut }
 
-// unlike is where packets end, or may end, while a stranger's fare better.
+// unlike returns where packets end, or may end, while a stranger's fare better.
 func (f Fate) unlike(stranger Fate) (d DropPlace, found bool) {
 	switch {
 	case f.parted == nil || len(f.Drops) == 0 || stranger.Dropped:
 		return d, false
 	case !f.Dropped && !stranger.passes() && slices.Equal(f.trail, stranger.trail):
-		return d, false // a limit that is for both, say
+		return d, false // for both alike, such as a limit
 	}
 	d, end := *f.parted, f.Drops[len(f.Drops)-1]
 	d.BySource, d.Certain = true, f.Dropped && stranger.passes()
 	if slices.ContainsFunc(f.Drops, func(o DropPlace) bool { return o.BySource && (o.Certain || !d.Certain) }) {
-		return d, false // it has a name already
+		return d, false // it is found already, by its source
 	}
 	if d.Handle != end.Handle || d.Table != end.Table {
 		d.Then = end.Rule
@@ -185,7 +185,7 @@ func (d DropPlace) sameRule(o DropPlace) bool {
 	return d.Table == o.Table && d.Chain == o.Chain && d.Handle == o.Handle
 }
 
-// saysOf reports whether a place says of packets to some ports what another one does.
+// saysOf reports whether a place already says the same as another about packets to some ports.
 func (d DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	if !d.sameRule(o) || o.Certain && (!d.Certain || d.Part) || d.Proto != "" && d.Proto != proto {
 		return false
@@ -195,7 +195,7 @@ func (d DropPlace) saysOf(o DropPlace, proto string, ports []PortRange) bool {
 	})
 }
 
-// part notes a rule that packets of the source match and a stranger's do not, or the reverse.
+// part records a rule that matches packets of the source and not a stranger's, or the reverse.
 func (w *walk) part(c at, r *nft.Rule, stranger, t truth, h *hit) {
 	if stranger == t {
 		return
@@ -206,7 +206,7 @@ func (w *walk) part(c at, r *nft.Rule, stranger, t truth, h *hit) {
 	}
 }
 
-// Affects is what these rules may do to packets, for rules of another kind.
+// Affects returns what these rules may do to packets that matters to rules of iptables.
 func Affects(r *nft.Ruleset, p Packet) Others {
 	if p.Answers {
 		r = r.Turned()

@@ -2,8 +2,8 @@ package nftwalk
 
 import "github.com/voipbl/voipbl/nft"
 
-// adds tells whether the rule goes on behind an Add, and remembers what the set may have
-// or lack from then on.
+// adds returns whether the rule goes on after an Add, and records what the set may have gained or
+// lost.
 func (w *walk) adds(c at, a *nft.Add, here *way) truth {
 	set := c.Sets[a.Set]
 	w.changed[set] = append(w.changed[set], here.area)
@@ -20,7 +20,7 @@ func (w *walk) adds(c at, a *nft.Add, here *way) truth {
 	return t
 }
 
-// room tells whether a set takes one more element, or more of them.
+// room returns whether a set can take one more element, or several.
 func room(s *nft.Set, one bool) truth {
 	switch {
 	case s == nil || !s.Read:
@@ -29,14 +29,13 @@ func room(s *nft.Set, one bool) truth {
 		return yes
 	case !s.Expires && s.Len() >= s.Size:
 		return no
-	case s.Expires && one && s.Len() < s.Size/2: // what has expired is not told, and counts until it is swept up
+	case s.Expires && one && s.Len() < s.Size/2: // expired elements are not listed, but count until they are removed
 		return yes
 	}
 	return perhaps
 }
 
-// mayHaveChanged reports whether rules above may have put packets into a set that they had
-// not been in, or the reverse.
+// mayHaveChanged reports whether rules above may have added packets to a set or removed them.
 func (w *walk) mayHaveChanged(set *nft.Set, of area) bool {
 	for _, a := range w.changed[set] {
 		if set != nil && a.overlaps(of) {

@@ -9,22 +9,22 @@ import (
 
 // Fate is what the rules do to packets.
 type Fate struct {
-	// Dropped is that none of them passes, for certain.
+	// Dropped means that certainly none of the packets passes.
 	Dropped bool
 
-	// Drops are the places where some of them are dropped, in the order in which packets
-	// come there. It is empty if all pass.
+	// Drops are the places where some of the packets are dropped, in the order in which they
+	// reach them. It is empty if all pass.
 	Drops []DropPlace
 
-	// Cut is that there were too many ways through the rules to walk them all: then
-	// there may be more places.
+	// Cut means that there were too many ways through the rules to follow them all. There may
+	// be more places.
 	Cut bool
 
-	parted *DropPlace // the last rule that the source matches and a stranger does not, or the reverse
+	parted *DropPlace // the last rule that treats the source and a stranger differently
 	trail  []step
 }
 
-// step is a rule that ends the way of packets, all or some of them.
+// step is a rule that ends packets, and whether it ends all of them.
 type step struct {
 	handle uint64
 	all    bool
@@ -36,59 +36,57 @@ type DropPlace struct {
 	Chain  string   `json:"chain"`
 	Hook   nft.Hook `json:"hook"`
 	Base   string   `json:"-"`              // the base chain that leads there
-	Rule   string   `json:"rule,omitempty"` // as nft writes it, nearly; empty for a policy
+	Rule   string   `json:"rule,omitempty"` // nearly as nft writes it; empty for a policy
 	Handle uint64   `json:"handle,omitempty"`
 
-	// BehindNAT is that it stands in a base chain that packets come to with the address and
-	// port that nat has given them.
+	// BehindNAT means that its base chain sees the address and port that nat has given the
+	// packets.
 	BehindNAT bool `json:"-"`
 
-	// BySource is that it is for where they come from: a rule names an address, a network
-	// or a set that holds them.
+	// BySource means that it drops them because of their source: a rule names an address, a
+	// network or a set that contains it.
 	BySource bool         `json:"by_source"`
-	Set      string       `json:"set,omitempty"` // the set, if it is one with a name
+	Set      string       `json:"set,omitempty"` // the set, if it has a name
 	Entry    netip.Prefix `json:"entry,omitzero"`
 
-	// Proto and Ports are of those of the packets that it is about; empty: all.
+	// Proto and Ports say which packets it is for; empty means all.
 	Proto string      `json:"proto,omitempty"`
 	Ports []PortRange `json:"ports,omitempty"`
 
-	// Certain is that each of those is dropped. Else a rule above may let some pass, or
-	// there is more that the rule asks for: an interface, a rate, something that is not
-	// understood.
+	// Certain means that every such packet is dropped. If not, a rule above may let some pass, or
+	// the rule asks for more: an interface, a rate, something that is not understood.
 	Certain bool `json:"certain"`
 
-	// Part is that it is for some of the addresses that were asked about.
+	// Part means that it is for some of the addresses asked about.
 	Part bool `json:"part,omitempty"`
 
-	// Then is the rule or policy, for anybody, that ends the packets which Rule has sent
-	// there, or has not let in as it does a stranger's. It is empty if Rule does so itself.
+	// Then is the rule or policy for anybody that ends the packets, if Rule does not end them
+	// itself: Rule has sent them there, or has not let them in as it lets in a stranger's.
 	Then string `json:"then,omitempty"`
 
-	// Unknown is that the rules ask for something that is not understood.
+	// Unknown means that the rules ask for something that is not understood.
 	Unknown bool `json:"unknown,omitempty"`
 
-	listed bool // a rule on the way asked for the members of a set with a name
+	listed bool // a rule on the way looked the source up in a named set
 }
 
-// All reports whether a place drops all of the packets for certain, whatever their
-// addresses, protocol and ports.
+// All reports whether a place certainly drops all of the packets, whatever their addresses,
+// protocol and ports.
 func (d DropPlace) All() bool { return d.Certain && !d.Part && d.Proto == "" && d.Ports == nil }
 
-// BySource are the places that are about where the packets come from.
+// BySource returns the places that drop packets because of their source.
 func (f Fate) BySource() []DropPlace {
 	return slices.DeleteFunc(slices.Clone(f.Drops), func(d DropPlace) bool { return !d.BySource })
 }
 
 const (
-	maxDepth = 16      // of jumps: NFT_JUMP_STACK_SIZE
+	maxDepth = 16      // nested jumps: NFT_JUMP_STACK_SIZE
 	maxSteps = 200_000 // of a walk; see Fate.Cut
 )
 
-// FateOf tells what becomes of packets as they come in, for this host or to be forwarded, and
-// of the answers to them, if the rules are [nft.Ruleset.Turned].
-// The packets begin something new: what belongs to a connection that there is passes more
-// rules than these.
+// FateOf returns what becomes of incoming packets, for this host or to be forwarded, or, if the
+// rules are [nft.Ruleset.Turned], of the answers to them. The packets begin a connection; those of
+// an existing connection pass more rules.
 func FateOf(r *nft.Ruleset, p Packet) Fate {
 	var all Fate
 	for i, p := range by(r, p) {
@@ -106,7 +104,7 @@ func FateOf(r *nft.Ruleset, p Packet) Fate {
 	return all
 }
 
-// either are the places of packets of which some have the one fate and some the other.
+// either joins the places of two parts of the packets.
 func either(a, b []DropPlace) []DropPlace {
 	all := slices.Clone(a)
 	for i := range all {
@@ -127,14 +125,14 @@ func (d DropPlace) same(o DropPlace) bool {
 		d.Proto == o.Proto && slices.Equal(d.Ports, o.Ports)
 }
 
-// fateBy is Fate for packets by one interface.
+// fateBy is FateOf for packets by one interface.
 func fateBy(r *nft.Ruleset, p Packet) Fate {
 	w := newWalk(r, p)
 	w.through()
 	return w.fate
 }
 
-// through goes through all base chains, up to where no packet is left.
+// through follows the packets through all base chains, until no packet is left.
 func (w *walk) through() {
 	p := w.packet
 	for _, h := range p.hooks() {

@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// from are packets of an address or a network.
+// from returns packets of an address or a network.
 func from(text string) Packet {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
@@ -37,7 +37,7 @@ func (p Packet) by(name string) Packet {
 	return p
 }
 
-// short is a fate in a line: what is said of each place.
+// short sums a fate up in one line.
 func short(f Fate) string {
 	var all []string
 	for _, d := range f.Drops {
@@ -65,7 +65,7 @@ func short(f Fate) string {
 	return strings.Join(all, "; ")
 }
 
-// TestFate tells what becomes of packets.
+// TestFate: what becomes of packets.
 func TestFate(t *testing.T) {
 	for _, test := range []struct {
 		rules  string
@@ -144,8 +144,8 @@ func TestFate(t *testing.T) {
 	}
 }
 
-// TestFateWithoutElements is certain of nobody in sets that were not read, and of a
-// stranger as before.
+// TestFateWithoutElements: with sets not read, nothing is certain for their members, and a
+// stranger's fate is as before.
 func TestFateWithoutElements(t *testing.T) {
 	testnft.Loaded(t, "filter.nft")
 	r := testnft.Read(t, nft.Options{})

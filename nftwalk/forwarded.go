@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// StopsForwarded are the tables, or base chains beside those of iptables, that end all
-// packets of a kind which are sent on past INPUT, to containers say; see [nft.Named].
+// StopsForwarded returns the tables, or base chains beside those of iptables, that end all packets
+// of a kind which are forwarded, to containers say, and so pass INPUT by; see [nft.Named].
 func StopsForwarded(r *nft.Ruleset, p Packet) (all []string) {
 	r = metBy(r, p)
 	p.Forwarded, p.left = true, new(maxStepsInAll)

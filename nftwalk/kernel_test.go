@@ -23,8 +23,7 @@ func TestReadNothing(t *testing.T) {
 	}
 }
 
-// TestReadIPTables leaves out what the tools of iptables have made, but where it is
-// asked for.
+// TestReadIPTables leaves out what the tools of iptables have made, unless it is asked for.
 func TestReadIPTables(t *testing.T) {
 	testns.Enter(t)
 	if out, err := exec.Command("iptables-nft", "-A", "INPUT", "-s", "45.95.0.1", "-j", "DROP").CombinedOutput(); err != nil {
@@ -39,9 +38,8 @@ func TestReadIPTables(t *testing.T) {
 	}
 }
 
-// TestReadBesideIPTables reads the chains that an admin has in a table of iptables' name, as
-// the example of nftables itself has it: the tools of iptables show only their own chains
-// there.
+// TestReadBesideIPTables reads the chains that an admin has in a table with a name of iptables', as
+// in the example of nftables itself. The tools of iptables show only their own chains there.
 func TestReadBesideIPTables(t *testing.T) {
 	testns.Enter(t)
 	testnft.Script(t, `table ip filter {
@@ -65,8 +63,8 @@ func TestReadBesideIPTables(t *testing.T) {
 	}
 }
 
-// TestReadWhileItChanges reads rules that another program changes all the time: each
-// reading is of one moment. Of the two rules there is always exactly one.
+// TestReadWhileItChanges reads rules that another program keeps changing: each result shows one
+// moment. Exactly one of the two rules is always there.
 func TestReadWhileItChanges(t *testing.T) {
 	testnft.Loaded(t)
 	testnft.Script(t, "table inet t { chain c { type filter hook input priority 0; ip saddr 10.0.0.1 drop; }; chain d { type filter hook input priority 1; }; }")
@@ -106,8 +104,8 @@ func TestReadWhileItChanges(t *testing.T) {
 	}
 }
 
-// TestReadHuge reads a set as a list of blocked networks is, and looks up many addresses:
-// what is quadratic in either would not end.
+// TestReadHuge reads a set as large as a blocklist, and looks up many addresses. If either took
+// quadratic time, the test would not end.
 func TestReadHuge(t *testing.T) {
 	testskip.UnlessRoot(t) // for nft's large buffers
 	testnft.Loaded(t)

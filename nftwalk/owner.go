@@ -7,18 +7,18 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Owner is a program, or an admin, whose tables these are.
+// Owner is a program, or an admin, that owns tables.
 type Owner struct {
-	Name   string   `json:"name"` // such as "firewalld"; what is not known is "nftables (inet filter)"; see [nft.Named]
+	Name   string   `json:"name"` // such as "firewalld"; an unknown one is "nftables (inet filter)"; see [nft.Named]
 	Tables []string `json:"tables"`
 
-	// Closes is that it drops what strangers send to this host: it is a firewall, beside
-	// which another one undoes what it lets in.
+	// Closes means that it drops what strangers send to this host. Such a firewall undoes what
+	// another one beside it lets in.
 	Closes bool `json:"closes"`
 }
 
-// parts are the tables, those of iptables' names once for each base chain: the rest of such
-// a table may be somebody else's.
+// parts returns the tables. A table with a name of iptables' comes once for each base chain, since
+// the rest of it may be another program's.
 func parts(r *nft.Ruleset) (all []*nft.Table) {
 	for i := range r.Tables {
 		t := &r.Tables[i]
@@ -38,8 +38,8 @@ func parts(r *nft.Ruleset) (all []*nft.Table) {
 	return all
 }
 
-// Owners are those whose tables drop packets that come in, or send them elsewhere, in the
-// order of their tables.
+// Owners returns those whose tables drop incoming packets, or send them elsewhere, in the order of
+// their tables.
 func Owners(r *nft.Ruleset) []Owner {
 	var all []Owner
 	for _, t := range parts(r) {
@@ -58,7 +58,7 @@ func Owners(r *nft.Ruleset) []Owner {
 	return all
 }
 
-// matters reports whether a table may drop what comes in, or send it elsewhere.
+// matters reports whether a table may drop incoming packets or send them elsewhere.
 func matters(t *nft.Table) bool {
 	in := func(h nft.Hook) bool {
 		return h == nft.Ingress || h == nft.Prerouting || h == nft.Input || h == nft.Forward
@@ -75,8 +75,8 @@ func matters(t *nft.Table) bool {
 	return drops && slices.ContainsFunc(t.Chains, func(c nft.Chain) bool { return in(c.Hook) })
 }
 
-// closesTable reports whether a table drops some of what strangers send to this host, by what
-// is understood of it: not as a flood, and not for where it comes from.
+// closesTable reports whether a table drops some of what strangers send to this host, as far as it
+// is understood. Drops of floods, or because of the source, do not count.
 func closesTable(t *nft.Table) bool {
 	alone := nft.Ruleset{Tables: []nft.Table{*t}}
 	for _, is6 := range []bool{false, true} {

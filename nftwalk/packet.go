@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// truth is the answer to whether a packet matches.
+// truth says whether a packet matches.
 type truth int
 
 const (
@@ -20,61 +20,59 @@ const (
 
 func (t truth) not() truth { return yes - t }
 
-// Packet is a packet that begins something new, or a kind of packets. What is zero may
-// be anything.
+// Packet is a kind of packets that begin a connection. A zero field means that anything is
+// possible.
 type Packet struct {
-	// Source are the addresses that the packets are from. Without one they are a
-	// stranger's, of the family that Is6 says: of somebody whom no rule and no set names.
+	// Source is where the packets come from. Without one they are a stranger's, whom no rule and
+	// no set names, of the family that Is6 says.
 	Source netip.Prefix
 	Is6    bool
 
 	Proto     string // "tcp" or "udp"
-	Port      uint16 // at the receiver, of Proto
-	Interface string // they come in by
+	Port      uint16 // the destination port
+	Interface string // by which they come in
 
 	// Here are the addresses of this host that they may be for.
 	Here []netip.Addr
 
-	// Forwarded are packets for another host or a container; others are for this host. To
-	// is where they are sent to, if that is known, and ToPort the port there; without a port
-	// it is the one that they have come for, unless it is AnyPort. What is for this host may
-	// be for another port of it, too.
+	// Forwarded packets are for another host or a container; others are for this host. To is
+	// where nat sends them, if that is known, and ToPort the port there, which may also be
+	// another port of this host. Without ToPort the port stays, or with AnyPort it may be any.
 	Forwarded bool
 	To        netip.Addr
 	ToPort    uint16
 	AnyPort   bool
 
-	// Away is that those for this host may be sent on, to nobody knows whom: they are followed
-	// up to where that is done.
+	// Away means that packets for this host may be sent on to somebody unknown, so they are
+	// followed only until then.
 	Away bool
 
 	// Answers are the answers to such packets, to Source, out by Interface.
 	Answers bool
 
-	// Others is what other rules than those of nf_tables that are read here may have done
-	// to the packets before.
+	// Others is what rules that are not read here may have done to the packets before.
 	Others Others
 
-	// Left are the steps that whoever asks may still take in all; nil: as many as in each walk.
+	// Left are the steps that the caller may still take in all; nil: as many as in each walk.
 	Left *steps.Left
 
 	strange  bool         // they are a stranger's, although Source is known
-	tracking nft.Tracking // by the rules that the packets have come through
+	tracking nft.Tracking // set by the rules that the packets have passed
 	lookedUp truth        // see Chain.lookedUp
-	left     *int         // how many steps there may be in all; nil: as many as in each walk
+	left     *int         // steps left in all; nil: as many as in each walk
 	index    int          // of the interface; 0: not known
-	sent     bool         // they have been sent on
-	past     []string     // tables and base chains that they are not to come to, as Named has them
+	sent     bool         // nat has sent them on
+	past     []string     // tables and base chains to skip, by the names of Named
 }
 
-// Others is what rules of another kind may do to packets: the kernel keeps one connection
-// and one mark for all.
+// Others is what rules of another kind may do to packets: the kernel keeps one connection and one
+// mark for all rules.
 type Others struct {
-	Untracks bool // they may have taken them out of the tracking of connections, or changed how they are tracked
-	Marks    bool // they may have marked them by their source
-	Apart    bool // they do not do to a stranger's packets what they do to the tracking of these
+	Untracks bool // removed them from connection tracking, or changed how they are tracked
+	Marks    bool // marked them by their source
+	Apart    bool // tracked a stranger's packets otherwise than these
 
-	// Translates is that they may send packets to another port or host.
+	// Translates means that they may have sent packets to another port or host.
 	Translates bool
 }
 
@@ -87,16 +85,16 @@ func (p Packet) is6() bool {
 
 func (p Packet) stranger() bool { return p.strange || !p.Source.IsValid() }
 
-// span is the values that a field of the packets may have, if that is known.
+// span is the range of values that a field of the packets may have, if that is known.
 type span struct {
 	first, last []byte
-	known       bool // all of those occur; else it may be anything
-	never       bool // packets of this kind have no such field
+	known       bool // all these values occur; otherwise it may be anything
+	never       bool // packets of this kind do not have the field
 }
 
 func exactly(b ...byte) span { return span{first: b, last: b, known: true} }
 
-// span returns what is known of a field. mark is what the rules have made of the mark.
+// span returns what is known of a field. mark is the mark that the rules have set.
 func (p Packet) span(f nft.Field, mark []byte) span {
 	is6 := p.is6()
 	switch f {
@@ -167,7 +165,7 @@ func (p Packet) span(f nft.Field, mark []byte) span {
 	return span{}
 }
 
-// in tells whether a span is within ranges.
+// in returns whether a span is within ranges.
 func (s span) in(ranges []nft.Range) truth {
 	t := no
 	for _, r := range ranges {
@@ -181,7 +179,7 @@ func (s span) in(ranges []nft.Range) truth {
 	return t
 }
 
-// inRanges tells whether the packets match ranges of a field.
+// inRanges returns whether the packets match ranges of a field.
 func (p Packet) inRanges(m *nft.Match, mark []byte) truth {
 	if m.Fields[0] == nft.CTState {
 		if each := p.settled(); len(each) > 1 {
@@ -200,7 +198,7 @@ func (p Packet) inRanges(m *nft.Match, mark []byte) truth {
 		return no
 	case m.Mask != nil:
 		if f == nft.CTStatus && !p.Forwarded && !p.Answers && bytes.Equal(and(m.Mask, nft.Native32(nft.CTNATBits)), m.Mask) {
-			if s = exactly(nft.Native32(0)...); p.ToPort != 0 { // else nothing has been translated that comes to this host
+			if s = exactly(nft.Native32(0)...); p.ToPort != 0 { // without a ToPort, nat has translated nothing for this host
 				s = exactly(nft.Native32(nft.CtDNAT)...)
 			}
 		}
@@ -218,25 +216,25 @@ func (p Packet) inRanges(m *nft.Match, mark []byte) truth {
 		}
 	}
 	if f.IsSource() || nft.OnlyLoopback(f, m.Ranges) {
-		return no // of a stranger; no packet from elsewhere comes in by lo
+		return no // for a stranger; no packet from elsewhere comes in by lo
 	}
 	return perhaps
 }
 
-// here are the addresses of the packets' family that they may be for.
+// here returns the addresses of the packets' family that they may be for.
 func (p Packet) here() (all []netip.Addr) {
 	if p.Forwarded {
 		return nil
 	}
 	for _, a := range p.Here {
-		if a.Unmap().Is6() == p.is6() && !a.IsLoopback() { // nobody else's packets are for those
+		if a.Unmap().Is6() == p.is6() && !a.IsLoopback() { // packets from elsewhere are not for loopback
 			all = append(all, a.Unmap())
 		}
 	}
 	return all
 }
 
-// eachHere is what holds for packets to each of this host's addresses.
+// eachHere returns what holds for packets to each of this host's addresses.
 func (p Packet) eachHere(holds func(span) truth) truth {
 	var never, always = true, true
 	for _, a := range p.here() {
@@ -264,8 +262,8 @@ func and(a, b []byte) []byte {
 	return out
 }
 
-// has tells which elements of a set the packets may be in, and whether they are in it for
-// certain. entry is the one that holds them, if there is just one.
+// has returns the elements of a set that the packets may be in, and whether they certainly are in
+// the set.
 func (p Packet) has(s *nft.Set, fields []nft.Field, mark []byte) (found []nft.Element, t truth) {
 	if s == nil {
 		return nil, perhaps
@@ -318,7 +316,7 @@ func (p Packet) has(s *nft.Set, fields []nft.Field, mark []byte) (found []nft.El
 	return otherwise(s, found, t)
 }
 
-// hasEither is has for packets that are one of several.
+// hasEither is has for packets that are one of several kinds.
 func hasEither(each []Packet, s *nft.Set, fields []nft.Field, mark []byte) (found []nft.Element, t truth) {
 	found, t = each[0].has(s, fields, mark)
 	for _, p := range each[1:] {
@@ -346,7 +344,7 @@ func otherwise(s *nft.Set, found []nft.Element, t truth) ([]nft.Element, truth) 
 	return append(found[:len(found):len(found)], *s.Rest), perhaps
 }
 
-// inBox tells whether the packets are within an element of a concatenation.
+// inBox returns whether the packets are within an element of a concatenation.
 func (p Packet) inBox(e nft.Element, fields []nft.Field, mark []byte) truth {
 	t, at := yes, 0
 	for _, f := range fields {

@@ -11,9 +11,9 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestFateIsWhatHappens sends packets through rules in the kernel, and compares what
-// becomes of them with what is said: what is dropped for certain does not arrive, what
-// nothing drops does, and of the rest, and of ports of containers, nothing is claimed.
+// TestFateIsWhatHappens sends packets through rules in the kernel, and compares the outcome with
+// the fate: certain drops do not arrive, packets without a drop do, and for the rest, and for
+// ports of containers, nothing is claimed.
 func TestFateIsWhatHappens(t *testing.T) {
 	ports := []uint16{22, 53, 5060, 5061, 5062, 7000, 7150, 7151, 12000}
 	sources := []string{
@@ -40,7 +40,7 @@ func TestFateIsWhatHappens(t *testing.T) {
 				sent++
 				return star.Deliver(outside, source, in, fmt.Sprintf("packet %d", sent))
 			}
-			for _, port := range ports { // before the rules, so that all is known to arrive
+			for _, port := range ports { // without the rules, to show that all of them arrive
 				for _, source := range sources[:1] {
 					if !arrives(netip.MustParseAddr(source), four, port) {
 						t.Fatalf("without rules nothing arrives at port %d", port)

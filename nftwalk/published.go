@@ -9,20 +9,20 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Published is a port of this host behind which another one stands: of a container, or
-// one that is forwarded. Packets for it never come to the input chains.
+// Published is a port of this host whose packets are sent on to a container or another host. They
+// never reach the input chains.
 type Published struct {
 	Proto string     `json:"proto,omitempty"`
 	Ports PortRange  `json:"ports"`
-	To    netip.Addr `json:"to,omitzero"` // invalid if it is not a single one
+	To    netip.Addr `json:"to,omitzero"` // invalid if it is not a single address
 	Table string     `json:"table"`
 	Chain string     `json:"chain"`
 
-	ToPort  uint16 `json:"-"` // of the other one; 0 for the one that packets have come for
-	AnyPort bool   `json:"-"` // it may be any of them
+	ToPort  uint16 `json:"-"` // the port there; 0 for the same port
+	AnyPort bool   `json:"-"` // it may be any of several
 }
 
-// PublishedPorts finds the rules that send packets from elsewhere, of a family, to other hosts.
+// PublishedPorts finds the rules that send incoming packets of a family to other hosts.
 func PublishedPorts(r *nft.Ruleset, is6 bool) []Published {
 	var found []Published
 	for _, c := range base(r, nft.Prerouting, is6) {
@@ -46,7 +46,7 @@ type publisher struct {
 	found []Published
 }
 
-// maxWalks bounds how often a chain is walked that several rules go to.
+// maxWalks bounds how often a chain that several rules go to is walked.
 const maxWalks = 256
 
 func (p *publisher) walk(c *nft.Chain, from area, depth int) {
@@ -96,8 +96,7 @@ func (p *publisher) follow(v *nft.Verdict, here area, depth int) {
 	}
 }
 
-// match narrows the packets down, and reports whether any may match that come from
-// elsewhere.
+// match restricts the packets, and reports whether any packet from elsewhere may match.
 func (p *publisher) match(m *nft.Match, any Packet, here *area) bool {
 	set := p.Sets[m.Set]
 	for _, f := range m.Fields {

@@ -34,7 +34,7 @@ func TestSteps(t *testing.T) {
 	}{
 		{"45.0.3.7", 1, 1_000},
 		{"88.0.0.1", 0, 1_000},
-		{"62.0.0.7", 1, 200_000}, // each port is asked about
+		{"62.0.0.7", 1, 200_000}, // every port is looked at
 		{"45.0.0.0/16", 256, 600_000},
 	} {
 		left := maxStepsInAll

@@ -5,23 +5,22 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Stop is a table, or a base chain beside those of iptables, that ends packets for certain.
+// Stop is a table, or a base chain beside those of iptables, that certainly ends packets.
 type Stop struct {
 	Of string // the table or chain; see [nft.Named]
 
-	// ForSource is that it does so for where the packets come from. Of a stranger that is a
-	// set with a name, whose members fare better: who is in it is not asked.
+	// ForSource means that it does so because of the source. For a stranger that means a named set
+	// whose members fare better; who is in it is not looked up.
 	ForSource bool
 
 	In []PortRange // the ports of those packets
 }
 
-// maxStops bounds how many tables are named that one after the other would end the same
-// packets.
+// maxStops bounds how many tables are named that would end the same packets one after the other.
 const maxStops = 8
 
-// Stops finds what ends packets of a protocol to some ports, all of those to a port: each
-// table that does so, and those that would do so then if it were not there.
+// Stops finds every table that ends all packets of a protocol to a port, and those that would do so
+// if it were not there.
 func Stops(r *nft.Ruleset, p Packet, ports PortRange) (all []Stop) {
 	if !MayStop(r, p) {
 		return nil
@@ -63,7 +62,7 @@ func Stops(r *nft.Ruleset, p Packet, ports PortRange) (all []Stop) {
 	return all
 }
 
-// countRules is how many there are.
+// countRules returns the number of rules.
 func countRules(r *nft.Ruleset) (n int) {
 	for i := range r.Tables {
 		for _, c := range r.Tables[i].Chains {
@@ -73,7 +72,7 @@ func countRules(r *nft.Ruleset) (n int) {
 	return n
 }
 
-// stop is the first place where all of some packets end.
+// stop returns the first place where all of the packets end.
 func stop(r *nft.Ruleset, p Packet) (s Stop, found bool) {
 	for _, d := range FateOf(r, p).Drops {
 		if d.All() {

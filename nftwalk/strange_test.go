@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestFateOfStrange walks rules that were answered wrong before packets were compared with
-// them. Each is loaded by nft(8) on its own.
+// TestFateOfStrange walks rules whose answers were wrong before they were compared with real
+// packets. Each is loaded by nft(8) on its own.
 func TestFateOfStrange(t *testing.T) {
 	testns.Enter(t)
 	const input = "type filter hook input priority 0\n"
@@ -25,7 +25,7 @@ func TestFateOfStrange(t *testing.T) {
 		{"table inet a {\nchain p {\ntype filter hook prerouting priority -150\nip saddr 45.1.0.1 meta mark set 7\n}\nchain i {\n" + input + "meta mark 7 drop\n}\n}", "45.1.0.1", "inet a i: perhaps, by source, 45.1.0.1/32"},
 		{"table inet a {\nset s {\ntype ipv4_addr . inet_proto . inet_service\nflags interval\nelements = { 45.1.0.0/24 . udp . 5060-5061 }\n}\nchain i {\n" + input + "ip saddr . meta l4proto . th dport @s drop\n}\n}", "45.1.0.1", "inet a i: perhaps, by source, @s"},
 
-		// Tables with names of iptables, whose tools leave these out or show them wrong.
+		// Tables with names of iptables', whose tools omit these rules or show them wrong.
 		{"table ip filter {\nchain input {\n" + input + "ip saddr 45.1.0.1 drop\n}\n}", "45.1.0.1", "ip filter input: certain, by source, 45.1.0.1/32"},
 		{"table ip filter {\nchain INPUT {\ntype filter hook input priority 5\nip saddr 45.1.0.1 drop\n}\n}", "45.1.0.1", "ip filter INPUT: certain, by source, 45.1.0.1/32"},
 		{"table ip filter {\nset evil {\ntype ipv4_addr\nelements = { 45.1.0.1 }\n}\nchain INPUT {\n" + input + "ip saddr @evil drop\nip saddr 45.2.0.0/16 drop\n}\n}", "45.1.0.1", "ip filter INPUT: certain, by source, @evil, 45.1.0.1/32"},

@@ -2,7 +2,7 @@ package nftwalk
 
 import "github.com/voipbl/voipbl/nft"
 
-// lookedUp tells whether the kernel has looked for the connection before a base chain.
+// lookedUp returns whether the kernel looks for the connection before a base chain.
 func lookedUp(c *nft.Chain) truth {
 	switch {
 	case c.Hook == nft.Ingress, (c.Hook == nft.Prerouting || c.Hook == nft.Output) && c.Priority < priorityConntrack:
@@ -16,8 +16,9 @@ func lookedUp(c *nft.Chain) truth {
 // priorityConntrack is NF_IP_PRI_CONNTRACK.
 const priorityConntrack = -200
 
-// ctState is what "ct state" is, in a base chain where the connection has been looked for or
-// not, of what begins a connection or of an answer. It is unknown if that is not known.
+// ctState returns the value of "ct state" in a base chain, for a packet that begins a connection or
+// for an answer. lookedUp says whether the kernel has looked for the connection before. The value
+// may be unknown.
 func ctState(t nft.Tracking, lookedUp truth, answer bool) span {
 	switch {
 	case answer && t == nft.Tracked && lookedUp == yes:
@@ -34,13 +35,13 @@ func ctState(t nft.Tracking, lookedUp truth, answer bool) span {
 	return span{}
 }
 
-// settled are the packets as they may be where it is not known how their connection is
-// tracked, or whether it has been looked for: one for each state that they may have.
+// settled returns one kind of packets for each connection state that they may have, if it is not
+// known how they are tracked or whether the kernel has looked for their connection.
 func (p Packet) settled() (all []Packet) {
 	ways := []nft.Tracking{p.tracking}
 	switch {
 	case p.Answers && (p.tracking == nft.MaybeTracked || p.tracking == nft.Templated):
-		// What was not tracked as it came in begins something as it goes out.
+		// Not tracked as they came in, so the answers begin a connection.
 		ways = []nft.Tracking{nft.Tracked, nft.Untracked}
 		begins := p
 		begins.tracking, begins.Answers = nft.Tracked, false
@@ -60,8 +61,8 @@ func (p Packet) settled() (all []Packet) {
 	return all
 }
 
-// become is the state after a rule that takes packets out, or says how they are tracked:
-// all or some of them. It comes too late for those whose connection is known.
+// become returns the state after a rule that removes packets from tracking or sets how they are
+// tracked, for all or some of them. It is too late for packets whose connection is known.
 func become(t nft.Tracking, to nft.Tracking, lookedUp truth, all bool) nft.Tracking {
 	switch {
 	case lookedUp == yes, t == to, t == nft.Templated:

@@ -7,14 +7,14 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// Translation is where nat sends packets instead of where they were sent.
+// Translation is where nat sends packets.
 type Translation struct {
 	nft.NAT
 	Table, Chain string
-	Certain      bool // all of them; else it is not known of how many, nor where to
+	Certain      bool // all of them; otherwise neither how many nor where to is known
 }
 
-// Translated is what nat does to packets to one port, nil if nothing.
+// Translated returns what nat does to packets to one port, nil if nothing.
 func Translated(r *nft.Ruleset, p Packet) *Translation {
 	var nat []at
 	for _, c := range base(r, nft.Prerouting, p.is6()) {
@@ -43,9 +43,9 @@ func Translates(r *nft.Ruleset, is6 bool) bool {
 	return slices.ContainsFunc(base(r, nft.Prerouting, is6), func(c at) bool { return c.Type == "nat" && !c.Chain.Shown && len(c.Rules) > 0 })
 }
 
-// NATKinds are the ports of a protocol, those together between which no rule tells a
-// difference that a chain of nat leads to as packets come in; nor any other rule, where one
-// marks packets or changes how they are tracked, on which it depends what nat does.
+// NATKinds groups the ports of a protocol that rules reachable from a nat chain for incoming
+// packets do not tell apart. If any rule marks packets or changes how they are tracked, all rules
+// count, since nat may depend on that.
 func NATKinds(r *nft.Ruleset, proto string, is6 bool) [][]PortRange {
 	nat := &nft.Ruleset{}
 	if changes(r) {
@@ -72,7 +72,7 @@ func changes(r *nft.Ruleset) bool {
 	})
 }
 
-// reached are the chain and those of its table that its rules lead to.
+// reached returns the chain and those of its table that its rules lead to.
 func reached(t *nft.Table, from *nft.Chain) nft.Table {
 	seen := map[string]bool{from.Name: true}
 	all := []nft.Chain{*from}

@@ -7,7 +7,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// newWalk is a walk that has not begun.
+// newWalk returns a walk that has not begun.
 func newWalk(r *nft.Ruleset, p Packet) *walk {
 	w := &walk{rules: r, packet: p, changed: make(map[*nft.Set][]area)}
 	if p.Others.Untracks && !(p.Others.Apart && p.stranger()) {
@@ -19,7 +19,7 @@ func newWalk(r *nft.Ruleset, p Packet) *walk {
 	return w
 }
 
-// trail notes what may end the way of some packets.
+// trail records what may end some packets.
 func (w *walk) trail(r *nft.Rule, all bool) {
 	w.fate.trail = append(w.fate.trail, step{r.Handle, all})
 }
@@ -36,35 +36,36 @@ type walk struct {
 
 	chain    at
 	mark     []byte // nil: not known
-	marked   *hit   // the match of their source by which they were marked
+	marked   *hit   // the match of their source that led to their mark
 	accepted []area // what may have left the base chain
-	returned []area // what may have left the chain, and those that it was called from
+	returned []area // what may have left the chain and its callers
 }
 
-// way is how packets come to a rule.
+// way is how packets reach a rule.
 type way struct {
 	area
 	source  *hit // the last match of their source
-	some    bool // not all packets that came to the base chain
-	part    bool // those from some of the addresses alone
-	native  bool // a rule sent them that the tools of iptables show wrong
-	ported  bool // their port was asked for
-	unknown bool // what is not understood was asked for
-	listed  bool // the source was looked for in a set with a name
+	some    bool // not all packets that reached the base chain
+	part    bool // only those from some of the addresses
+	native  bool // they were sent by a rule that the tools of iptables show wrong
+	ported  bool // a rule has matched their port
+	unknown bool // a rule has matched something that is not understood
+	listed  bool // a rule has looked the source up in a named set
 }
 
-// hit is a match of where packets come from.
+// hit is a match of the source.
 type hit struct {
 	set   string
 	entry netip.Prefix
-	not   bool // they come from elsewhere than what the rule names
+	not   bool // negated: they come from elsewhere than what the rule names
 }
 
-// names reports whether packets are dropped for where they come from. That a port is open
-// for a network alone, as "ip saddr != NETWORK tcp dport 22 drop" has it, is about the port.
+// names reports whether packets are dropped because of their source. A rule that opens a port for
+// one network alone, such as "ip saddr != NETWORK tcp dport 22 drop", does not count: it is about
+// the port.
 func (h *hit) names(here way) bool { return h != nil && !(h.not && here.ported) }
 
-// end is what has become of all packets behind a chain.
+// end is what has become of all packets after a chain.
 type end int
 
 const (
@@ -90,7 +91,7 @@ func (w *walk) base(c at, from way) bool {
 	return !from.unclear && len(w.accepted) == 0
 }
 
-// walk goes through a chain with packets that come a way.
+// walk follows packets through a chain.
 func (w *walk) walk(c at, from way, depth int) end {
 	if depth > maxDepth {
 		w.fate.Cut = true
@@ -108,7 +109,7 @@ func (w *walk) walk(c at, from way, depth int) end {
 		}
 		e, returned := w.rule(c, &c.Rules[i], from, depth)
 		if e != goOn && len(w.returned) > mine {
-			return goOn // some have gone back to the chain above
+			return goOn // some have returned to the chain above
 		}
 		if e != goOn {
 			return e
@@ -131,9 +132,9 @@ func (p Packet) mayGoOn() bool {
 	return p.Left.Take(1)
 }
 
-// rule goes through a rule. returned is that all packets leave the chain.
+// rule follows packets through a rule. returned means that all of them leave the chain.
 func (w *walk) rule(c at, r *nft.Rule, from way, depth int) (e end, returned bool) {
-	here, all := from, true // the packets that have matched so far, and whether that is all
+	here, all := from, true // the packets that have matched so far, and whether these are all
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		switch {
@@ -183,7 +184,7 @@ func (w *walk) rule(c at, r *nft.Rule, from way, depth int) (e end, returned boo
 	return goOn, false
 }
 
-// match narrows the packets down to those that match.
+// match restricts the packets to those that match.
 func (w *walk) match(c at, r *nft.Rule, m *nft.Match, here *way) truth {
 	here.ported = here.ported || slices.Contains(m.Fields, nft.Dport)
 	set := c.Sets[m.Set]
@@ -224,9 +225,9 @@ func (w *walk) match(c at, r *nft.Rule, m *nft.Match, here *way) truth {
 	return t
 }
 
-// divide notes that a match holds for some of the packets: for those from some of the
-// addresses, if that is all that it asks, or for nobody knows which. Of two such matches it
-// is not known whether both hold for any.
+// divide records that a match holds for some of the packets: for those from some of the addresses,
+// if it asks for nothing else, or for unknown ones. After two such matches it is not known whether
+// both hold for any packet.
 func (w *walk) divide(fields []nft.Field, set *nft.Set, inSet, changed bool, here *way) {
 	byAddress := len(fields) == 1 && fields[0].IsSource() && !w.packet.stranger() && !changed &&
 		(!inSet || set != nil && set.Read && !set.Concat && set.Rest == nil)
@@ -236,12 +237,12 @@ func (w *walk) divide(fields []nft.Field, set *nft.Set, inSet, changed bool, her
 	here.part = here.part || byAddress
 }
 
-// ofStranger is what a match would be of a stranger's packets.
+// ofStranger returns the answer of a match for a stranger's packets.
 func (w *walk) ofStranger(set *nft.Set, m *nft.Match, here *way) truth {
 	p := w.packet
 	p.strange = true
 	if p.Others.Apart {
-		p.tracking = nft.Tracked // as far as is known of one whom others leave alone
+		p.tracking = nft.Tracked // as for a stranger whom other rules leave alone
 	}
 	t := p.asks(set, m, w.mark, new([]nft.Element))
 	if t != yes && w.mayHaveChanged(set, here.area) {
@@ -253,7 +254,7 @@ func (w *walk) ofStranger(set *nft.Set, m *nft.Match, here *way) truth {
 	return t
 }
 
-// asks answers a match without its negation.
+// asks evaluates a match without its negation.
 func (p Packet) asks(set *nft.Set, m *nft.Match, mark []byte, found *[]nft.Element) (t truth) {
 	if m.Set == "" {
 		return p.inRanges(m, mark)
@@ -262,7 +263,7 @@ func (p Packet) asks(set *nft.Set, m *nft.Match, mark []byte, found *[]nft.Eleme
 	return t
 }
 
-// source remembers that packets came this way for where they come from.
+// source records that packets came this way because of their source.
 func (w *walk) source(m *nft.Match, set *nft.Set, found []nft.Element, here *way) {
 	if w.packet.stranger() || m.Set == "" && slices.ContainsFunc(m.Ranges, isAll) {
 		return
@@ -293,7 +294,7 @@ func (w *walk) source(m *nft.Match, set *nft.Set, found []nft.Element, here *way
 	here.source = h
 }
 
-// verdicts goes on by a verdict map.
+// verdicts goes on with a verdict map.
 func (w *walk) verdicts(c at, r *nft.Rule, m *nft.Map, from way, all bool, depth int) (end, bool) {
 	from.ported = from.ported || slices.Contains(m.Fields, nft.Dport)
 	set := c.Sets[m.Set]
@@ -333,12 +334,12 @@ func (w *walk) verdicts(c at, r *nft.Rule, m *nft.Map, from way, all bool, depth
 	}
 	if set == nil || !set.Read {
 		from.unclear = true
-		w.accepted = append(w.accepted, from.area) // whatever it says
+		w.accepted = append(w.accepted, from.area) // whatever the map says
 	}
 	return goOn, false
 }
 
-// verdict is the end of a rule.
+// verdict applies the verdict at the end of a rule.
 func (w *walk) verdict(c at, r *nft.Rule, v *nft.Verdict, here way, all bool, depth int) (e end, returned bool) {
 	switch v.Kind {
 	case nft.Drop, nft.Reject:
@@ -372,7 +373,7 @@ func (w *walk) verdict(c at, r *nft.Rule, v *nft.Verdict, here way, all bool, de
 		}
 		here.some, here.native = here.some || !all, here.native || r.Native
 		if here.source != nil && here.source.not {
-			here.source = nil // what is said there is for all the rest of the world
+			here.source = nil // what follows is for everybody else
 		}
 		e := w.walk(at{Table: c.Table, Chain: to}, here, depth+1)
 		switch {
