@@ -174,8 +174,8 @@ func (h *Header) decodeOption(a attribute) (err error) {
 	return err
 }
 
-// addEntries decodes a container of entries. It skips entries of other set types than
-// ours, except the names in a list:set.
+// addEntries decodes a container of entries. It skips entries of set types that voipbl
+// does not use, except the names in a list:set.
 func (l *listing) addEntries(live *Live, b []byte) error {
 	for data, err := range attributes(b) {
 		if err != nil {

@@ -20,7 +20,7 @@ func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan,
 // Execute carries out all plans or none. It fills and counts every temporary set before it
 // touches the first live set. If one set cannot be switched, those before it are switched
 // back. After an error the kernel is as before, or the error names the set that could not be
-// switched back. Only a foreign set with our name that nothing used may be gone, because a
+// switched back. Only an unused foreign set with the plan's name may be gone, because a
 // set of another type can be neither swapped nor renamed. Sets left over after the switch do
 // no harm: they are reported as warnings, and the next run removes them.
 func (k *Kernel) Execute(plans ...*Plan) (warnings []string, err error) {
@@ -136,7 +136,7 @@ const (
 )
 
 // patient retries while the set is busy. A process that lists a set, such as ipset(8)
-// or our own status, keeps it from being swapped or destroyed meanwhile (ip_set_core.c:
+// or "voipbl status", keeps it from being swapped or destroyed meanwhile (ip_set_core.c:
 // ref_netlink).
 func patient(do func() error) error {
 	again := time.NewTicker(patienceEvery)

@@ -42,7 +42,7 @@ func TestSwapsUnderFire(t *testing.T) {
 	apply(t, k, "voip_bl", cidr.IPv4, lists[0])
 	iptables(t, "-A", "INPUT", "-m", "set", "--match-set", "voip_bl", "src", "-j", "DROP")
 	for _, from := range []netip.Addr{blocked, clean} {
-		iptables(t, "-t", "raw", "-A", "PREROUTING", "-s", from.String(), "-j", "ACCEPT") // count those that come
+		iptables(t, "-t", "raw", "-A", "PREROUTING", "-s", from.String(), "-j", "ACCEPT") // count packets that arrive
 		iptables(t, "-A", "INPUT", "-s", from.String(), "-j", "ACCEPT")                   // and those that get through
 	}
 
@@ -109,8 +109,8 @@ func TestSwapsUnderFire(t *testing.T) {
 	}
 }
 
-// accepted is how many packets of each source the rules of a chain have accepted. The kernel
-// handles what comes by a wire at once or in its own time, so it is asked until none comes.
+// accepted returns how many packets of each source the rules of a chain have accepted. The
+// kernel may still be handling packets, so it reads the counters until they stop moving.
 func accepted(t *testing.T, table, chain string) (packets map[netip.Addr]int) {
 	t.Helper()
 	read := func() map[netip.Addr]int {

@@ -89,7 +89,7 @@ func randomSet(f cidr.Family, n int) cidr.Set {
 	return b.Sets()[f]
 }
 
-// entriesOf returns what ipset save prints for a set of ours whose counters are zero.
+// entriesOf returns what ipset save prints for a set of voipbl's whose counters are zero.
 func entriesOf(s cidr.Set) []string {
 	var out []string
 	for p := range s.All() {
@@ -424,7 +424,7 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestNotSwitchedBack: a replaced foreign set cannot be restored, so ours stays when a
+// TestNotSwitchedBack: a replaced foreign set cannot be restored, so voipbl's stays when a
 // later set fails.
 func TestNotSwitchedBack(t *testing.T) {
 	k := openKernel(t)

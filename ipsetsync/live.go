@@ -5,7 +5,7 @@ import "github.com/voipbl/voipbl/cidr"
 // Header describes a kernel set.
 type Header struct {
 	Name       string
-	Type       string // "hash:net" for ours
+	Type       string // "hash:net" for voipbl's sets
 	Family     cidr.Family
 	Revision   uint8
 	Hashsize   uint32 // buckets; the kernel doubles it as the set grows
@@ -26,7 +26,7 @@ type Live struct {
 	Header
 	Prefixes []cidr.Prefix // sorted
 	Counts   []Count       // of entries that have counted anything, sorted
-	NoMatch  int           // entries that are exceptions (nomatch); our sets have none
+	NoMatch  int           // entries that are exceptions (nomatch); voipbl's sets have none
 
 	Exceptions []cidr.Prefix // these entries, for a ban set
 	Sets       []string      // the members of a list:set

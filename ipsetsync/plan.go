@@ -22,7 +22,7 @@ const (
 	tempSuffix = "-next"
 )
 
-// MaxNameLength is the longest name of a set of ours: the kernel's 31 characters
+// MaxNameLength is the longest name of a set that voipbl makes: the kernel's 31 characters
 // without the suffix of the temporary set.
 const MaxNameLength = maxNameLength - len(tempSuffix)
 
@@ -91,7 +91,7 @@ func (s Step) String() string {
 }
 
 // InUseError is returned for a set that cannot be removed because something refers to
-// it: a set of ours that is to be removed, or a foreign one with our name and another
+// it: one of voipbl's that is to be removed, or a foreign one with its name and another
 // type that is to be replaced. (A swap works only between sets of one type.)
 type InUseError struct {
 	Header Header
@@ -115,8 +115,8 @@ func (e *InUseError) Remedy() string {
 	return "take out what uses it and run again, or choose another name with \"set:\""
 }
 
-// IsOurs reports whether a set has the type and family of the sets that voipbl makes. A
-// set with our name that has not is another program's.
+// IsOurs reports whether a set has the type and family of the sets that voipbl makes. If
+// not, a set with the name of one of voipbl's belongs to another program.
 func IsOurs(h Header, family cidr.Family) bool {
 	return h.Type == TypeHashNet && h.Family == family
 }
@@ -209,7 +209,7 @@ func diff(desired cidr.Set, live []cidr.Prefix) (kept, added, removed int) {
 	return kept, added + desired.Len() - i, removed
 }
 
-// foreign returns why a hash:net of the right family is not a set of ours, or "".
+// foreign returns why a hash:net of the right family is not a set of voipbl's, or "".
 func foreign(live *Live, maxelem uint32) string {
 	switch {
 	case live.NoMatch > 0:

@@ -188,7 +188,7 @@ func TestCarryCounts(t *testing.T) {
 	}
 }
 
-// TestLooksLikeList: a set that lacks any property of ours does not look like one.
+// TestLooksLikeList: a set that lacks any property of voipbl's lists does not look like one.
 func TestLooksLikeList(t *testing.T) {
 	good := Header{Type: TypeHashNet, Counters: true, Maxelem: maxelemDefault}
 	if !LooksLikeList(good) {

@@ -98,7 +98,7 @@ const (
 	flagWithSkbinfo  = 1 << 6
 )
 
-// TypeHashNet is the type of the sets that we make.
+// TypeHashNet is the type of the sets that voipbl makes.
 const TypeHashNet = "hash:net"
 
 const (
