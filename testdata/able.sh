@@ -1,6 +1,6 @@
 #!/bin/sh
-# Says, before anything is changed, what keeps this machine from running all tests:
-# able.sh. It ends with 1 if there is something, and changes nothing itself.
+# Says what this machine lacks to run all tests: able.sh. It exits with 1 if there is something,
+# and changes nothing.
 set -u
 
 lacks=0

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that tests and benchmarks compare with and read
-# back by, if they are missing: install.sh [PACKAGE ...]. It says first what it is
-# about to do, and asks on a terminal, unless YES is set.
+# Installs the missing Debian packages that tests and benchmarks need: install.sh [PACKAGE ...].
+# It first says what it is about to install, and asks on a terminal, unless YES is set.
 set -eu
 
 all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl shellcheck gcc libc6-dev"
@@ -47,7 +46,7 @@ if [ -t 0 ] && [ -t 2 ] && [ -z "${YES:-}" ]; then
 	esac
 fi
 export DEBIAN_FRONTEND=noninteractive
-# What is installed for tests is not to run on this machine: they start it themselves.
+# Keep the installed services from running on this machine: tests start them themselves.
 if [ ! -e "$policy" ]; then
 	trap 'rm -f "$policy"' EXIT
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

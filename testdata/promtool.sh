@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints the path of promtool: the one in PATH, else one of our own, taken out of
-# Debian's package prometheus. The package is not installed: that would start a
-# server. Others may do the same at the same time.
+# Prints the path of promtool: the one in PATH, else one unpacked from Debian's package
+# prometheus. The package is not installed, since that would start a server. Several runs at the
+# same time do not disturb each other.
 set -eu
 
 if command -v promtool; then
@@ -9,7 +9,7 @@ if command -v promtool; then
 fi
 cache="${TMPDIR:-/tmp}/voipbl-promtool"
 
-# In a folder that everybody may write to, it may be somebody else's.
+# Everybody may write to the folder above, so the cache may belong to another user.
 trusted() { [ ! -L "$cache" ] && { [ -O "$cache" ] || [ "$(stat -c %u "$cache")" -eq 0 ]; }; }
 
 if [ ! -e "$cache" ]; then
@@ -19,14 +19,14 @@ if [ ! -e "$cache" ]; then
 	mkdir "$new/deb" "$new/bin"
 	download() { (cd "$new/deb" && apt-get download -qq prometheus >&2); }
 	if ! download; then
-		# A fresh machine knows of no package yet.
+		# A fresh machine has no package lists yet.
 		apt-get update -qq >&2
 		download
 	fi
 	dpkg-deb -x "$new"/deb/prometheus_*.deb "$new/deb/root"
 	mv "$new/deb/root/usr/bin/promtool" "$new/bin"
-	# A folder with something in it is never replaced: if another run was first,
-	# its promtool is as good.
+	# mv never replaces a folder that is not empty: if another run was first, its
+	# promtool is as good.
 	mv -T "$new/bin" "$cache" 2>/dev/null || [ -x "$cache/promtool" ]
 fi
 if ! trusted || [ ! -x "$cache/promtool" ]; then

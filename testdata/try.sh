@@ -1,7 +1,7 @@
 #!/bin/sh
-# "make try": the main job for real, on a full-size list, in a network namespace
-# that nothing else is in and that is gone afterwards: try.sh VOIPBL
-# FEED=FILE takes a list of yours instead of a generated one.
+# Shows the program at work on a full-size list ("make try"): try.sh VOIPBL. It uses a network
+# namespace of its own, which is gone afterwards. FEED=FILE uses your list instead of a generated
+# one.
 set -eu
 
 if [ "${1:-}" != inside ]; then
@@ -38,7 +38,7 @@ until grep -q . "$dir/address"; do
 	sleep 0.05
 done
 
-# Two addresses of the list: the first stays blocked, the second is protected.
+# Two addresses of the list: the first stays blocked, the second is exempt.
 listed=$(grep -E '^[1-9][0-9]*\.[0-9]+\.[0-9]+\.[0-9]+(/32)?$' "$dir/www/list" | grep -Ev '^(0|10|100|127|169|172|192|198|203|22[4-9]|2[3-5][0-9])\.' | sed 's,/32,,' | awk 'NR == 1 || NR == 2 || NR == 100 || NR == 200' | tail -2)
 blocked=$(echo "$listed" | sed -n 1p)
 trunk=$(echo "$listed" | sed -n 2p)
@@ -60,11 +60,11 @@ step "A list of $(grep -c '^[0-9a-fA-F]' "$dir/www/list") lines is served on loo
 run sync
 [ "$code" -eq 0 ]
 
-step "Again: the server has nothing newer (304), and nothing is written:"
+step "Again: the server has nothing newer (304), and nothing is changed:"
 run sync
 [ "$code" -eq 0 ]
 
-step "A listed, a clean and a protected address:"
+step "A listed, an unlisted and an exempt address:"
 run check "$blocked"
 [ "$code" -eq 0 ]
 run check 8.8.8.8 || true
@@ -77,11 +77,11 @@ ipset list -terse voip_bl
 ipset -q test voip_bl "$blocked" && echo "$blocked is in voip_bl"
 ipset -q test voip_bl "$trunk" || echo "$trunk is not"
 
-step "How things stand: rules drop what is in the sets, before anything else:"
+step "The status: rules drop the members of the sets before anything else:"
 run status
 [ "$code" -eq 0 ]
 
-step "The rest of the firewall, on trial (the last lines): nobody confirms it, so it goes:"
+step "The base rules, on trial (the last lines): nobody confirms them, so they are taken back:"
 sed 's/^allow/firewall: {base: true, local_networks: [192.168.1.0\/24]}\nallow/' "$dir/voipbl.yaml" >"$dir/base.yaml"
 voipbl="$dir/voipbl --config $dir/base.yaml"
 run firewall apply --confirm 3s --force | tail -24 # here nobody can be locked out
@@ -105,7 +105,7 @@ until_ok() {
 	done
 }
 
-step "The agent: somebody flushes INPUT, and what is ours is put back:"
+step "The agent: somebody flushes INPUT, and it restores voipbl's rules:"
 echo "$ voipbl run &"
 $voipbl run >"$dir/log" 2>&1 &
 agent=$!
@@ -122,6 +122,6 @@ run status | sed -n '1,/^$/d;/^$/q;p'
 kill "$agent"
 wait "$agent"
 
-step "And out again:"
+step "Remove everything:"
 run remove
 [ -z "$(ipset list -name)" ] && ! iptables-save | grep -q voipbl && echo "the kernel has no set and no rule left; the network namespace goes with this command"

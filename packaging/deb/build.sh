@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes voipbl_VERSION_ARCH.deb in OUT, which is dist, for each ARCH: build.sh ARCH ...
-# The version and all times are those of packaging/deb/changelog, unless DEB_VERSION and
+# Makes voipbl_VERSION_ARCH.deb in OUT (dist) for each ARCH: build.sh ARCH ...
+# The version and all times are from packaging/deb/changelog, unless DEB_VERSION and
 # SOURCE_DATE_EPOCH say otherwise, so the same source gives the same bytes.
 set -eu
 
@@ -21,7 +21,7 @@ for page in "$STAGE"/pages/*; do
 	gzip -9n <"$page" >"$section/${page##*/}.gz"
 done
 
-# What README links to is installed by another name, or not at all.
+# README's links lead to files that are installed under other names, or not at all.
 sed -e 's|](CHANGELOG.md)|](changelog.gz)|' -e 's|](LICENSE)|](copyright)|' \
 	-e 's|](CONTRIBUTING.md)|](https://github.com/voipbl/voipbl/blob/main/CONTRIBUTING.md)|' README.md >"$STAGE/README.md"
 gzip -9n <CHANGELOG.md >"$STAGE/changelog.gz"
@@ -32,7 +32,7 @@ for ARCH in "$@"; do
 	export ARCH
 	CGO_ENABLED=0 GOARCH=$ARCH go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X main.version=$DEB_VERSION" -o "$STAGE/voipbl" ./cmd/voipbl
-	# The binary holds the libraries that it is made of: their terms come with it.
+	# The binary contains libraries, so their licences are included.
 	GOARCH=$ARCH sh packaging/deb/licenses.sh | gzip -9n >"$STAGE/third-party.gz"
 	go tool -modfile=tools/go.mod nfpm package --config packaging/deb/nfpm.yaml --packager deb --target "$OUT/voipbl_${DEB_VERSION}_$ARCH.deb"
 done
