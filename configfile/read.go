@@ -45,7 +45,7 @@ func (e *networksError) Remedy() string {
 		found = append(found, p.String())
 	}
 	if len(found) == 0 {
-		return "this host is in no private network; put in what your phones and you yourself come from"
+		return "this host is in no private network; enter the networks that you and your phones use"
 	}
 	return "this host is in local_networks: [" + strings.Join(found, ", ") + "]"
 }

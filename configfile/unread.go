@@ -20,7 +20,7 @@ func Unread(err error) error { return &unreadError{err} }
 func (e *unreadError) Remedy() string {
 	switch {
 	case errors.Is(e.err, fs.ErrNotExist):
-		return "name a file that is there with --config; \"voipbl setup\" writes one"
+		return "name an existing file with --config; \"voipbl setup\" writes one"
 	case errors.Is(e.err, fs.ErrPermission):
 		return "run it as root, or name a file with --config that you may read"
 	}

@@ -58,7 +58,7 @@ func Write(file string, old, text []byte, now time.Time) (backup string, err err
 	}
 	if old != nil {
 		if backup, err = writeBackup(file, old, mode, now); err != nil {
-			return "", fmt.Errorf("nothing is written, for no copy of the configuration can be kept: %w", err)
+			return "", fmt.Errorf("nothing is written, since no copy of the old configuration can be kept: %w", err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(file), configDirMode); err != nil {

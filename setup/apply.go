@@ -131,7 +131,7 @@ func (s *setup) fetch(ctx context.Context, cfg config.Config) error {
 	progress.Clear()
 	s.report.Sync = report
 	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted: the configuration is written, and not in force")
+		err = errors.New("interrupted: the configuration is written, but not in force")
 	}
 	if err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
@@ -178,13 +178,13 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 	next := func(format string, args ...any) { s.report.Next = append(s.report.Next, fmt.Sprintf(format, args...)) }
 	switch {
 	case !agreed && s.report.Base.Refused:
-		next("mend what is said above, then \"%s\" once more", s.Command())
+		next("fix what is reported above, then run \"%s\" again", s.Command())
 	case !agreed && s.asks != nil:
-		next("run \"%s\" again, and answer otherwise", s.Command())
+		next("to answer differently, run \"%s\" again", s.Command())
 	case !agreed:
 		next("\"%s\" writes and applies it; without --yes, on a terminal, it asks", s.Command("--yes"))
 	case s.report.Outcome == outcomeNotApplied && s.report.Written != "":
-		next("mend what is said above, then \"%s\" once more", s.Command())
+		next("fix what is reported above, then run \"%s\" again", s.Command())
 	case s.pending():
 		next("log in once more, over a new connection, and type \"voipbl firewall confirm\" before %s", s.report.Applied.Pending.Deadline.Local().Format(time.TimeOnly))
 	}
@@ -192,7 +192,7 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		if unit := s.report.Facts.Agent; unit == nil || !unit.AtBoot {
 			next("\"systemctl enable --now voipbl\" keeps the lists fresh, and all this after a boot")
 		}
-		next("\"voipbl doctor\" tells what else stands against the protection")
+		next("\"voipbl doctor\" finds what else weakens the protection")
 	}
 	if line := s.scriptNext(); line != "" {
 		next("%s", line)
@@ -303,7 +303,7 @@ func (s *setup) printChoices(p *advise.Proposal, before ...advise.Choice) {
 	}
 	for i, lost := range s.report.TakesAway {
 		if i == 0 {
-			fmt.Fprintln(s.Out, "the running agent has not taken the file over, since that takes away:")
+			fmt.Fprintln(s.Out, "the running agent has not reloaded the file, since that would take away:")
 		}
 		fmt.Fprintln(s.Out, "  "+screen.Clean(lost))
 	}

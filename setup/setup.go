@@ -239,9 +239,9 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 	if err := s.agreeMigrate(ctx); err != nil {
 		return false, err
 	}
-	what := "Put it in force?"
+	what := "Apply it?"
 	if (*p).Changed {
-		what = "Write " + s.ConfigFile + " and put it in force?"
+		what = "Write " + s.ConfigFile + " and apply it?"
 	}
 	return s.asks.Yes(ctx, what, true)
 }
@@ -288,7 +288,7 @@ func (s *setup) more(ctx context.Context, question, key string, have []string) (
 		}
 		if len(doubted) == 0 {
 			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
-				s.Folded("no address is known of " + strings.Join(names, ", ") + ": voipbl can neither let it in nor protect it until it resolves. Correct it, or press Enter to keep it")
+				s.Folded("no address is known for " + strings.Join(names, ", ") + ": until it resolves, voipbl can neither let it in nor exempt it. Correct it, or press Enter to keep it")
 				doubted = words
 				continue
 			}

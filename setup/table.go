@@ -158,7 +158,7 @@ func (s *setup) printAccess(p *advise.Proposal) {
 		s.Folded(line)
 	}
 	if names := s.report.Unresolved; len(names) > 0 {
-		s.Folded("  no address is known yet of " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
+		s.Folded("  no address is known yet for " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
 	}
 	for _, line := range closedLines(s.report.Closed, fw, s.Command("--dry-run", "--json")) {
 		s.Folded(line)

@@ -41,9 +41,9 @@ func Changes(on *screen.Screen, r *rules.Report) {
 	}
 	switch {
 	case r.Written:
-		fmt.Fprintln(on.Out, "(+ put in, - taken out, ^ moved to its place)")
+		fmt.Fprintln(on.Out, "(+ added, - removed, ^ moved to its place)")
 	case len(r.Changes) > 0:
-		fmt.Fprintln(on.Out, "(+ is missing, - is too much, ^ stands in the wrong place)")
+		fmt.Fprintln(on.Out, "(+ missing, - not wanted, ^ in the wrong place)")
 	}
 }
 
@@ -229,10 +229,10 @@ func Followed(on *screen.Screen, agent *takeover.Followed) {
 	if agent == nil || !agent.Now {
 		return
 	}
-	fmt.Fprintln(on.Out, "the agent has taken the configuration over")
+	fmt.Fprintln(on.Out, "the agent has reloaded the configuration")
 	for i, what := range agent.Taken {
 		if i == 0 {
-			fmt.Fprintln(on.Out, "what is not in it any more was taken out:")
+			fmt.Fprintln(on.Out, "removed, since it is no longer in the configuration:")
 		}
 		fmt.Fprintln(on.Out, "  "+screen.Clean(what))
 	}

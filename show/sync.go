@@ -40,7 +40,7 @@ func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 	}
 	if p := r.BansProblem; p != nil {
-		fmt.Fprintln(on.Err, "voipbl: the sets of bans could not be looked after: "+screen.Clean(p.Error))
+		fmt.Fprintln(on.Err, "voipbl: the sets of bans could not be updated: "+screen.Clean(p.Error))
 		if p.Remedy != "" {
 			fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 		}

@@ -34,16 +34,16 @@ gets the new end and reason. Networks may be as wide as in the configuration:
 
 It opens no port and lifts no limit of the base rules: for that there are
 firewall.trunks and firewall.local_networks of the configuration. An address
-that other programs drop, as fail2ban does by its own actions, stays cut off;
-voipbl says so, and how to end it.
+that another program blocks, such as fail2ban by its own actions, stays blocked;
+voipbl says so, and how to end that.
 
-Without an agent, what was allowed with --for is blocked again by the next sync
-after its end.
+Without an agent, what was allowed with --for is blocked again only by the first
+sync after its end.
 
 Exit status: 0 in force and written down; 3 in force, but it could not be
 written down, so that a reboot would lose it, or a name has no address, or
-another program goes on to cut it off; 1 nothing has changed, or not in force
-yet; 2 usage or configuration.`,
+another program still blocks it; 1 nothing has changed, or not in force yet; 2
+usage or configuration.`,
 		Example: `  voipbl allow 198.51.100.7
   voipbl allow 198.51.100.0/24 --for 7d --reason "phones at the fair"
   voipbl allow home.example.net`,
@@ -62,7 +62,7 @@ yet; 2 usage or configuration.`,
 		},
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
-	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
+	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for \"voipbl allowed\"")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
@@ -77,8 +77,8 @@ func (a *app) disallowCommand() *cobra.Command {
 		Use:   "disallow {ADDR|NAME}... | --all",
 		Short: "Take back what was allowed by hand",
 		Long: `Take back what "voipbl allow" has allowed, written as it was then. It is in
-force at once: what a list or a ban has is blocked again. What the configuration
-allows stays allowed, and is named.
+force at once: what is on a list or banned is blocked again. What the
+configuration allows stays allowed, and is listed.
 
 Exit status: 0 taken back; 3 taken back, but that could not be written down, so
 that a reboot would bring it back; 1 one of them was not allowed by "voipbl
@@ -254,7 +254,7 @@ func (e *notAllowedError) Remedy() string {
 type nameError struct{ names []string }
 
 func (e *nameError) Error() string {
-	return "no address is known of " + strings.Join(e.names, ", ") + ": nothing is allowed by that until it resolves"
+	return "no address is known for " + strings.Join(e.names, ", ") + ": until it resolves, nothing is allowed by it"
 }
 
 func (e *nameError) Remedy() string { return "allow its address instead, or mend DNS" }
@@ -264,8 +264,8 @@ func (a *app) allowedCommand() *cobra.Command {
 		Use:   "allowed",
 		Short: "List what is never blocked because you said so",
 		Long: `List what "voipbl allow" has allowed, and until when, and what the configuration
-allows. "voipbl exempt ADDR" tells of everything that is never blocked, such as
-this host's own addresses.
+allows. "voipbl exempt ADDR" also knows what else is never blocked, such as this
+host's own addresses.
 
 Exit status: 0 listed, 2 error.`,
 		Example: "  voipbl allowed\n  voipbl allowed --json",

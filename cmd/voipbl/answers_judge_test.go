@@ -261,8 +261,8 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^somebody else has changed the set`), []string{advise.SetChanged}},
 	{regexp.MustCompile(`^the firewall is not as it should be`), []string{advise.RulesDrift, advise.NotProtected}},
 	{regexp.MustCompile(`^the agent goes on with the old configuration`), []string{advise.ConfigRefused}},
-	{regexp.MustCompile(`voipbl.yaml has changed, and the agent has not taken it over yet`), []string{advise.ConfigRefused}},
-	{regexp.MustCompile(`^the agent goes by .*, which says something else than`), []string{advise.ConfigRefused}},
+	{regexp.MustCompile(`voipbl.yaml has changed, and the agent has not reloaded it yet`), []string{advise.ConfigRefused}},
+	{regexp.MustCompile(`^the agent uses .*, which differs from`), []string{advise.ConfigRefused}},
 	{regexp.MustCompile(`^the configuration has a mistake`), []string{advise.ConfigRefused}},
 	{regexp.MustCompile(`^the agent does not answer`), []string{advise.AgentTrouble}},
 	{regexp.MustCompile(`^the agent cannot put the lists in force`), []string{advise.AgentTrouble}},
@@ -429,7 +429,7 @@ func agentAsOne(a *hostAnswers) string {
 }
 
 // saysOther is what a command says that goes by something else than the file has.
-var saysOther = regexp.MustCompile(`(?i)agent goes by|old configuration|has a mistake|has not taken it over|voipbl\.yaml:|does not answer`)
+var saysOther = regexp.MustCompile(`(?i)agent uses|old configuration|has a mistake|has not reloaded it|voipbl\.yaml:|does not answer`)
 
 // saysToolless is a command that can do nothing at all.
 var saysToolless = regexp.MustCompile(`is not installed`)

@@ -31,12 +31,13 @@ func (a *app) banCommand() *cobra.Command {
 		Use:   "ban ADDR...",
 		Short: "Block addresses on this host",
 		Long: `Block addresses or networks on this host, beside what the feeds list. A ban is
-in force at once and outlives reboots. It never blocks what is exempt: of a
-network all but the exempt part is blocked. An address can be banned for
-several reasons, and is free when the last of these bans ends; one that is
-banned for this reason already gets the new end.
+in force at once and outlives reboots. It never blocks what is exempt: if part
+of a network is exempt, only the rest is blocked. An address can be banned for
+several reasons, and is free when the last of these bans ends. Banning it again
+for the same reason replaces the end of that ban.
 
-In a full list, of 65,536 bans, the ban that ends soonest makes way.
+The list takes 65,536 bans. When it is full, the ban that ends soonest makes
+room.
 
 Exit status: 0 in force and written down; 3 in force, but it could not be
 written down, so that a reboot would lose it, or other bans of a damaged list
@@ -63,8 +64,8 @@ configuration.`,
 		},
 	}
 	cmd.Flags().StringVar(&last, "for", "", "for `TIME`, such as 30m, 24h or 7d; else without an end")
-	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for whoever looks later")
-	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "the network around an IPv6 address: bans.ipv6_prefix")
+	cmd.Flags().StringVar(&opts.Reason, "reason", "", "why, for \"voipbl bans\"")
+	cmd.Flags().BoolVar(&opts.Widen, "widen", false, "for IPv6 ban the network around it: bans.ipv6_prefix")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
@@ -78,12 +79,11 @@ func (a *app) unbanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unban {ADDR... | --all}",
 		Short: "Take bans back",
-		Long: `Take back what "voipbl ban" has blocked, written as it was then, for whatever
-reason. What a feed lists as well stays blocked: "voipbl check" tells.
+		Long: `Take back bans made by "voipbl ban", whatever their reason. Write each as it was
+written then. What a feed also lists stays blocked: see "voipbl check".
 
 With --reason only bans with exactly that reason are taken back, and it is no
-mistake if there are none: so a program takes back what it has banned itself,
-and nothing that somebody else has.
+error if there are none: so a program takes back only what it has banned itself.
 
 Exit status: 0 taken back; 3 taken back, but that could not be written down, so
 that a reboot would bring it back, or other bans of a damaged list may be lost;

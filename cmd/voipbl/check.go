@@ -25,21 +25,21 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check ADDR...",
 		Short: "Tell whether addresses are blocked now, where, and why",
-		Long: `Tell for each address or prefix where its packets are dropped or rejected now:
-by the rules of iptables (both backends), voipbl's own and those of others, such
-as fail2ban, ufw or another blocklist, and by the sets that they ask. Then which
-feed and line or which ban says so and how long it lasts, and whether it is
-exempt and why.
+		Long: `Show where packets from each address or prefix are dropped or rejected now: by
+which iptables rules (both backends), of voipbl or of other programs such as
+fail2ban, ufw or another blocklist, and by which sets. Then show which feed and
+line or which ban is the reason and how long it lasts, and whether the address
+is exempt and why.
 
-Blocked is what a rule keeps out that asks for the address: all of it, for
-certain, on all ports or on those that are named; also what a rule sends past
-the one that lets in everybody else. A prefix of which only parts are, or an
-address that a rule above lets in on some ports, is "partly" blocked, and does
-not count as blocked. What a rule drops by more than can be told from here, such
-as a limit or a country, is "perhaps" blocked. What is closed to everybody is
-not blocked.
+An address is "blocked" if a rule that matches it certainly drops all its
+packets, on all ports or on those that are shown; also if a rule makes them skip
+the rule that lets in everybody else. It is "partly" blocked, which does not
+count as blocked, if that holds for parts of a prefix only, or if an earlier
+rule lets it in on some ports. It is "perhaps" blocked if the rule also depends
+on something unknown here, such as a rate limit or a country. An address is not
+blocked by what is closed to everybody.
 
-Exit status: 0 an address is blocked; 1 none is; 2 error, or it cannot be told.`,
+Exit status: 0 an address is blocked; 1 none is; 2 error, or it is unknown.`,
 		Example: `  voipbl check 198.51.100.7
   voipbl check 198.51.100.0/24 2001:db8::1
   voipbl check --json 198.51.100.7`,

@@ -19,8 +19,8 @@ func (a *app) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Check or show the configuration",
 		Long: `Check or show the configuration, which is /etc/voipbl/voipbl.yaml unless
---config names another. Without that file the defaults hold. A commented one
-with every key and its default is /usr/share/voipbl/voipbl.yaml.`,
+--config names another. Without that file the defaults apply. For a commented
+file with every key and its default see /usr/share/voipbl/voipbl.yaml.`,
 		Example: `  voipbl config check
   voipbl config show`,
 		Args: cobra.NoArgs,
@@ -39,8 +39,8 @@ Exit status: 0 valid, 2 not.`,
 	}, &cobra.Command{
 		Use:   "show",
 		Short: "Print the configuration, defaults included",
-		Long: `Print the configuration with every key there is, in the form of the file: those
-that are not written have their defaults.
+		Long: `Print the configuration with all keys, in the form of the file. Keys that the
+file does not set have their defaults.
 
 Exit status: 0 printed, 2 the configuration has a mistake.`,
 		Example: "  voipbl config show",

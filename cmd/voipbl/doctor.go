@@ -35,12 +35,12 @@ func (a *app) doctorCommand() *cobra.Command {
 	var client string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what stands against the protection",
-		Long: `Look through this host for what makes the protection less than it seems: rules
-in the other backend of iptables, IPv6 that is open, ports of containers that go
-past INPUT, a fail2ban that bans where no rule looks, an Asterisk without its
-security log, rules that no packet comes to, stale lists, phones and trunks that
-are blocked, a VPN that the base rules close, and the like. Nothing is changed.
+		Short: "Find what weakens the protection",
+		Long: `Look on this host for anything that makes the protection weaker than it seems:
+rules in the other backend of iptables, open IPv6, ports of containers that
+bypass INPUT, bans of fail2ban that no rule enforces, an Asterisk without its
+security log, rules that packets never reach, stale lists, blocked phones and
+trunks, a VPN that the base rules close, and the like. Nothing is changed.
 
 Exit status: 0 nothing found, or only notes; 1 problems; 3 only warnings; 2
 error.`,

@@ -33,8 +33,9 @@ local_networks, this host's own addresses, its gateways and DNS servers,
 logged-in SSH sessions, and the servers that lists come from.
 
 It is for programs that ask before they ban, and quick: it reads no list and no
-set. It needs no agent. DNS names count by their last answers. While the
-configuration file is absent, empty or has a mistake, the last good one counts.
+set. It needs no agent. DNS names stand for the addresses that they last
+resolved to. While the configuration file is missing, empty or has a mistake,
+the last good one counts.
 
 Exit status: 0 all are exempt; 1 one is not; 2 error, and nothing is known.`,
 		Example: `  voipbl exempt 198.51.100.7

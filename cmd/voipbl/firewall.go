@@ -23,11 +23,11 @@ func (a *app) firewallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "firewall",
 		Short: "Show, compare and apply the firewall's rules",
-		Long: `Show the rules as they are configured, compare the kernel's with them, and put
-them in force. There are always rules that drop blocked addresses. With
-"firewall: {base: true}" in the configuration there are base rules too, which
-are the whole firewall of the host. New base rules are on trial until somebody
-has confirmed them over another connection.`,
+		Long: `Show the configured rules, compare the kernel's with them, and apply them. There
+are always rules that drop blocked addresses. With "firewall: {base: true}" in
+the configuration there are base rules too, which are the whole firewall of the
+host. New base rules are on trial until you confirm them over another
+connection.`,
 		Example: `  voipbl firewall show
   voipbl firewall diff
   voipbl firewall apply`,
@@ -43,9 +43,9 @@ func (a *app) firewallShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the rules as configured",
-		Long: `Print the rules as they are configured, with what each is for. Nothing is
-changed; "voipbl firewall diff" compares with the kernel. The text of one
-family is in the form of iptables-save.
+		Long: `Print the configured rules, and what each is for. Nothing is changed. "voipbl
+firewall diff" compares them with the kernel's. The text of one family is in the
+form of iptables-save.
 
 Exit status: 0 printed, 2 error.`,
 		Example: `  voipbl firewall show
@@ -93,11 +93,12 @@ func (a *app) firewallDiffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Compare the kernel's rules with the configuration",
-		Long: `Tell which rules are missing in the kernel, which should not be there, and
-which stand in the wrong place because of which others; and which listeners of
-this host the base rules close, and what opens them. Nothing is changed. Names
-in trunks are taken as they last resolved. What a file would change that is not
-in force says "voipbl firewall apply --dry-run".
+		Long: `Show which rules are missing in the kernel, which should not be there, and which
+are in the wrong place, with the rules in their way. Show also which listeners
+of this host the base rules close, and what opens them. Nothing is changed.
+Names in trunks stand for the addresses that they last resolved to. To see what
+a configuration that is not in force yet would change, run "voipbl firewall
+apply --dry-run".
 
 Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 		Example: `  voipbl firewall diff`,
@@ -144,16 +145,17 @@ func (a *app) firewallApplyCommand() *cobra.Command {
 	var opts trial.ApplyOptions
 	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Put the configured rules in force",
-		Long: `Put the configured rules in force. Base rules that are new have to be confirmed
-within a minute, over a new connection, with "voipbl firewall confirm"; else
-they are taken back. They are refused if they would lock out somebody who is
-logged in by SSH, or a VPN that comes in here, or if ufw, firewalld or FreePBX's
-own firewall is active. What they close otherwise is shown, and what opens it.
-A running agent takes the configuration over first. One that takes away more
-than rules, such as an address of allow, is refused: "voipbl reload" or --force
-takes it over. With drop_at: none voipbl's own rules are taken out once rules
-of others drop blocked addresses; until then it is refused, even with --force.
+		Short: "Apply the configured rules",
+		Long: `Apply the configured rules. New base rules must be confirmed within a minute,
+over a new connection, with "voipbl firewall confirm"; otherwise they are rolled
+back. They are refused if they would lock out an SSH session or a VPN that comes
+in here, or if ufw, firewalld or FreePBX's own firewall is active. What else
+they close is shown, and how to open it.
+
+A running agent reloads the configuration first. It refuses one that takes away
+more than rules, such as an address of allow: use "voipbl reload" or --force for
+that. With drop_at: none, voipbl's own rules are removed once rules of others
+drop blocked addresses; until then that is refused, even with --force.
 
 Exit status: 0 in force; 3 in force, but not for IPv6, without effect, or with
 empty sets; 1 not applied; 2 usage or configuration.`,
@@ -165,7 +167,7 @@ empty sets; 1 not applied; 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.firewallApply(cmd, opts) },
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
-	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "take rules back unless confirmed in `TIME`")
+	cmd.Flags().DurationVar(&opts.Confirm, "confirm", defaultConfirm, "roll rules back unless confirmed in `TIME`")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "even if it locks out a login or takes protection away")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
@@ -230,10 +232,9 @@ func (a *app) firewallConfirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Keep the rules that are on trial",
-		Long: `Keep the rules that "voipbl firewall apply" has put on trial. It has to be
-typed over another SSH connection than apply was: that one was there before the
-rules, and says nothing about them. One through a tunnel counts if the rules let
-the tunnel come again.
+		Long: `Keep the rules that "voipbl firewall apply" has put on trial. Run it over a new
+SSH connection: an older one proves nothing about the new rules. A connection
+through a tunnel counts if the rules let that tunnel in.
 
 Exit status: 0 they stay, 1 nothing is on trial or not confirmed, 2 usage or
 configuration.`,
@@ -251,7 +252,7 @@ configuration.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&here, "here", false, "also over a connection that was there before them")
+	cmd.Flags().BoolVar(&here, "here", false, "even over a connection that is older than the rules")
 	waitFlag(cmd, &wait)
 	return cmd
 }
@@ -264,10 +265,10 @@ func (a *app) firewallRollbackCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "rollback",
-		Short: "Take the rules back that are on trial",
-		Long: `Take the rules back that "voipbl firewall apply" has put on trial, now. Our own
-rules become what they were; what others have changed meanwhile, such as bans
-of fail2ban, stays.
+		Short: "Roll back the rules that are on trial",
+		Long: `Roll back, now, the rules that "voipbl firewall apply" has put on trial. The
+rules of voipbl become what they were before. What other programs have changed
+meanwhile, such as bans of fail2ban, stays.
 
 Exit status: 0 they are gone, 1 nothing is on trial or not rolled back, 2 usage
 or configuration.`,

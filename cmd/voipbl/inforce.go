@@ -66,7 +66,7 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 		return nil
 	case running.ConfigFile != f.file:
 		return &problem.Problem{
-			Error:  fmt.Sprintf("the agent goes by %s, which says something else than %s", running.ConfigFile, f.file),
+			Error:  fmt.Sprintf("the agent uses %s, which differs from %s", running.ConfigFile, f.file),
 			Remedy: fmt.Sprintf("name that file with \"--config %s\"", running.ConfigFile),
 		}
 	case running.ConfigError != nil: // the agent reports it
@@ -75,7 +75,7 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 		return &problem.Problem{Error: "the agent goes on with the old configuration: " + f.mistake.Error(), Remedy: check}
 	}
 	return &problem.Problem{
-		Error:  f.file + " has changed, and the agent has not taken it over yet",
+		Error:  f.file + " has changed, and the agent has not reloaded it yet",
 		Remedy: "run \"voipbl reload\"",
 	}
 }
@@ -126,7 +126,7 @@ func (a *app) usedConfig(cmd *cobra.Command) (config.Config, error) {
 	case f.mistake != nil:
 		fmt.Fprintln(a.Err, "voipbl: the configuration has a mistake, so the last good one is used: see \"voipbl config check\"")
 	case f.differs:
-		fmt.Fprintf(a.Err, "voipbl: the agent goes by another configuration than %s has, and this is the agent's: see \"voipbl status\"\n", screen.Clean(f.file))
+		fmt.Fprintf(a.Err, "voipbl: the agent uses another configuration than %s, and this is the agent's: see \"voipbl status\"\n", screen.Clean(f.file))
 	case f.silent != nil:
 		f.noteSilent(a)
 	}
@@ -138,7 +138,7 @@ func (a *app) noteOther(cmd *cobra.Command) error {
 	f, err := a.inForce(cmd)
 	switch {
 	case f.differs:
-		fmt.Fprintf(a.Err, "voipbl: the agent goes by another configuration than %s has, and this is what the file says: see \"voipbl status\"\n", screen.Clean(f.file))
+		fmt.Fprintf(a.Err, "voipbl: the agent uses another configuration than %s, and this is what the file says: see \"voipbl status\"\n", screen.Clean(f.file))
 	case f.silent != nil:
 		f.noteSilent(a)
 	}
@@ -146,5 +146,5 @@ func (a *app) noteOther(cmd *cobra.Command) error {
 }
 
 func (f inForce) noteSilent(a *app) {
-	fmt.Fprintf(a.Err, "voipbl: %s, so nobody knows whether it goes by %s: see \"voipbl status\"\n", screen.Clean(f.silent.Error()), screen.Clean(f.file))
+	fmt.Fprintf(a.Err, "voipbl: %s, so nobody knows whether it uses %s: see \"voipbl status\"\n", screen.Clean(f.silent.Error()), screen.Clean(f.file))
 }

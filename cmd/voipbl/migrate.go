@@ -13,15 +13,15 @@ func (a *app) migrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Take out the published voipbl.sh, once voipbl takes its place",
-		Long: `Take out what the script voipbl.sh has left on this host that VoIPBL publishes:
-the lines of cron that run it (they become comments), its rule or its chain
-BLACKLIST-INPUT, and its sets. Nothing is taken out before voipbl's own rules
-drop what its lists block, so the host is protected all the time. The script
-itself stays, and so do blocklists of other programs. Where something would be
-lost with it (a line that runs other programs too, a rule of yours that uses its
-set, a rule in FORWARD that voipbl has none of), nothing is taken out. While the
-script runs its set and rules stay, since it would put them back. What it blocks
-and voipbl does not is counted, with an example.
+		Long: `Remove what VoIPBL's published script voipbl.sh has left on this host: the lines
+of cron that run it (they become comments), its rule or its chain
+BLACKLIST-INPUT, and its sets. Nothing is removed before voipbl's own rules drop
+what its lists block, so the host is protected all the time. The script itself
+stays, and so do blocklists of other programs. Nothing is removed if something
+else would be lost: a line that also runs other programs, a rule of yours that
+uses the script's set, a rule in FORWARD where voipbl has none. While the script
+runs, its set and rules stay, since it would put them back. Addresses that it
+blocks and voipbl does not are counted, with an example.
 
 Exit status: 0 taken out, or there was nothing; 1 not taken out; 2 usage or
 configuration.`,

@@ -18,12 +18,12 @@ func (a *app) reloadCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have the agent take a changed configuration over",
-		Long: `Have the agent read its configuration anew, and wait until it is in force. One
-with a mistake is refused as a whole, and the old one goes on. What the new one
-takes away (base rules, trunks, networks, lists …) is named. New base rules wait
-for "voipbl firewall apply": what is not in force of the rules, and why, is
-said.
+		Short: "Make the agent reload its configuration",
+		Long: `Make the agent reload its configuration, and wait until it is in force. One with
+a mistake is refused as a whole, and the old one stays in force. What the new
+one takes away (base rules, trunks, networks, lists …) is listed. New base rules
+wait for "voipbl firewall apply"; reload says which rules are not in force, and
+why.
 
 Exit status: 0 in force; 1 refused by the agent, or no agent is running; 2
 usage or configuration; 3 taken over, but the rules are not as configured.`,

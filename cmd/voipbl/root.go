@@ -98,14 +98,14 @@ VoIPBL list and local feeds, screens and aggregates their prefixes, puts them
 into the kernel's ipset voip_bl by one atomic swap, and keeps iptables rules in
 the kernel that drop what is in it before anything else.
 
-"voipbl sync" does so once. The agent, "voipbl run", which the unit
-voipbl.service starts at boot, keeps it up: it fetches each feed by its
-schedule, and puts right what other programs do to the sets and rules.`,
+"voipbl sync" does this once. The agent, "voipbl run", does it all the time: it
+fetches each feed on its schedule, and repairs what other programs do to the
+sets and rules. The unit voipbl.service starts it at boot.`,
 		Example: `  voipbl setup                 the first run: propose, write, apply
-  voipbl sync                  fetch the feeds and put them in force
+  voipbl sync                  fetch the feeds and apply them
   voipbl check 198.51.100.7    is this address blocked, and why
-  voipbl status                how things stand
-  voipbl doctor                what stands against the protection`,
+  voipbl status                is this host protected
+  voipbl doctor                what weakens the protection`,
 		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,

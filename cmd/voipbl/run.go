@@ -21,13 +21,13 @@ func (a *app) runCommand() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Be the agent that keeps the host protected",
-		Long: `Put the last good copies and the rules in force, and then stay: fetch each feed
-by its schedule, read local files as soon as they change, and put right what
-others do to sets and rules. It tells systemd that it is ready when the host is
-protected, which needs no network. SIGHUP reloads the configuration; SIGTERM
-ends it, and sets and rules stay in force. With a mistake in the configuration
-it goes by the one that was in force last.
+		Short: "Run the agent, which keeps the host protected",
+		Long: `Apply the last good copies and the rules, and keep running: fetch each feed on
+its schedule, read local files as soon as they change, and repair what others do
+to sets and rules. It tells systemd that it is ready once the host is protected,
+which needs no network. SIGHUP reloads the configuration. SIGTERM ends the
+agent, and sets and rules stay in force. If the configuration has a mistake, it
+uses the one that was in force last.
 
 Exit status: 0 ended by a signal, 1 the host could not be protected, 2 usage or
 configuration.`,

@@ -20,19 +20,19 @@ func (a *app) setupCommand() *cobra.Command {
 		Short: "The first run: look, propose, write, apply",
 		Long: `Look at this host (networks, PBX, trunks, ports, other firewalls, fail2ban,
 Docker), propose a configuration and say why, write it (the old one is kept
-beside it) and put it in force. What you have configured yourself stays. On a
+beside it) and apply it. What you have configured yourself stays. On a
 terminal it asks; without one it proposes only, unless --yes is given.
 
 Base rules, which make voipbl the whole firewall, are recommended where no other
-firewall is in force, your networks are known and whoever is logged in would be
-let in; else it says what stands against them. They are new only if you say so,
-on the terminal, by --base or in the file. They are on trial then, as with
-"voipbl firewall apply": they go by themselves unless you confirm them over a
-new connection. A table shows what they let in and what they close; "voipbl
-firewall show" has every rule.
+firewall is in force, your networks are known and open SSH sessions would be let
+in; otherwise setup says what is in the way. It adds them only if you say so, on
+the terminal, by --base or in the file. They are then on trial, as with "voipbl
+firewall apply": they are rolled back unless you confirm them over a new
+connection. A table shows what they let in and what they close; "voipbl firewall
+show" has every rule.
 
-If the published voipbl.sh is on this host, setup says so, and offers to take it
-out once voipbl's own rules are in force, as "voipbl migrate" does.
+If the published voipbl.sh is on this host, setup says so, and offers to
+remove it once voipbl's own rules are in force, as "voipbl migrate" does.
 
 Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
 like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
@@ -63,7 +63,7 @@ configuration.`,
 	f.BoolVar(&opts.Migrate, "migrate", false, "take the published voipbl.sh out afterwards")
 	f.StringSliceVar(&opts.Networks, "local", nil, "a `NETWORK` that you and your phones come from")
 	f.StringSliceVar(&opts.Trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
-	f.DurationVar(&opts.Confirm, "confirm", defaultConfirm, "base rules go unless confirmed in `TIME`")
+	f.DurationVar(&opts.Confirm, "confirm", defaultConfirm, "undo base rules unless confirmed in `TIME`")
 	waitFlag(cmd, &opts.Wait)
 	lookFlags(cmd, &opts.Look, &client)
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")

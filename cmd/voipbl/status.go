@@ -17,7 +17,7 @@ const exitNotProtected = 1
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell how things stand",
+		Short: "Show whether the host is protected",
 		Long: `Tell whether the host is protected and if not why, what the sets hold, where
 their members are dropped, how often and since when, how old the feeds are and
 when each is due, and what was repaired. It asks the kernel, the last good

@@ -24,7 +24,7 @@ func (a *app) syncCommand() *cobra.Command {
 	var opts feeds.Options
 	cmd := &cobra.Command{
 		Use:   "sync",
-		Short: "Fetch the feeds and put them in force",
+		Short: "Fetch the feeds and apply them",
 		Long: `Fetch every feed, screen and aggregate what it lists, make the kernel's sets
 hold exactly that, by one atomic swap each, and see to it that the firewall's
 rules drop their members. A feed that fails keeps its last good copy in force.

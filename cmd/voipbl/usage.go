@@ -51,7 +51,7 @@ func argsError(cmd *cobra.Command, args []string) error {
 	_, takes, _ := strings.Cut(cmd.Use, " ")
 	switch {
 	case takes == "":
-		return fmt.Errorf("%q is too much: %q takes options only", args[0], cmd.CommandPath())
+		return fmt.Errorf("%q is unexpected: %q takes options only", args[0], cmd.CommandPath())
 	case len(args) == 0:
 		return fmt.Errorf("something is missing: expected %s %s", cmd.CommandPath(), takes)
 	}
