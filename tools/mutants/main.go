@@ -1,11 +1,11 @@
-// Mutants tells how good the tests of the pure and fast packages are: it puts one fault
-// after the other into a package and sees whether a test notices.
+// Mutants measures the tests of the pure and fast packages: it puts one fault after the other into
+// a package, and checks whether a test notices.
 //
 //	go -C tools run ./mutants [PACKAGE...]
 //
-// It says which faults no test has noticed, and the share of those that were. What no
-// test can notice, as nothing that counts becomes other by it, stands in equivalent.txt,
-// each with the reason. It ends with 1 if a share is below 90 %.
+// It prints the faults that no test has noticed, and the share of those that were noticed. Faults
+// that no test can notice, since they change nothing that matters, are in equivalent.txt, each with
+// the reason. It exits with 1 if a share is below 90 %.
 package main
 
 import (
@@ -29,16 +29,16 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// room is a package, or the part of one that decides and does nothing else, with the
-// tests that are to judge it.
+// room is a package, or the part of one that only decides, with the tests that are to notice its
+// faults.
 type room struct {
 	name  string
-	files string // those that faults are put into; "" for all
-	tests string // those that are asked; "" for all
-	slow  string // of these, those that are asked only if the others have noticed nothing
+	files string // files to put faults into; "" for all
+	tests string // tests to run; "" for all
+	slow  string // those of tests that run only if the others have noticed nothing
 }
 
-// least is the share of faults that have to be noticed.
+// least is the share of faults that has to be noticed.
 const least = 0.9
 
 func main() {
@@ -49,7 +49,7 @@ func main() {
 }
 
 func run(names []string) error {
-	// A fault may make a program take all the time and all the memory there is.
+	// A fault may make a program use all time and memory.
 	syscall.Setpriority(syscall.PRIO_PROCESS, 0, 15)
 	syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 8 << 30, Max: 8 << 30})
 	root, err := filepath.Abs("..")
@@ -81,7 +81,7 @@ func run(names []string) error {
 	return nil
 }
 
-// score is what became of the faults in one room. Equivalent ones are not counted.
+// score counts the faults of one room by outcome, without the equivalent ones.
 type score struct {
 	noticed, all, equivalent int
 	took                     time.Duration
@@ -129,9 +129,9 @@ func (r room) judge(root, work string) (s score, err error) {
 	return s, nil
 }
 
-// line is a fault as it is told, and as it stands in equivalent.txt: with the line of
-// code, so that it is found again wherever that has moved to. A break or continue alone
-// says too little, and has the line above it in front.
+// line returns a fault as it is printed and as equivalent.txt has it: with its line of code, so that it
+// is found again after that has moved. A break or continue alone would say too little, so the line
+// above it comes first.
 func (f fault) line(room string) (string, error) {
 	text, err := os.ReadFile(f.at.Filename)
 	if err != nil {
@@ -149,7 +149,7 @@ func (f fault) line(room string) (string, error) {
 //go:embed equivalent.txt
 var equivalentText string
 
-// equivalent are the lines of equivalent.txt that are no reasons and no comments.
+// equivalent returns the lines of equivalent.txt without reasons and comments.
 var equivalent = func() map[string]bool {
 	all := make(map[string]bool)
 	for line := range strings.Lines(equivalentText) {
@@ -160,7 +160,7 @@ var equivalent = func() map[string]bool {
 	return all
 }()
 
-// build compiles the tests of a room with all its faults in it.
+// build compiles the tests of a room with all its faults.
 func (r room) build(dir, work string) (*planter, error) {
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps,
@@ -211,11 +211,11 @@ type tests struct {
 	dir, program string
 	room         room
 	flags        []string
-	limit        time.Duration // after which they hang
+	limit        time.Duration // after which they count as hanging
 }
 
-// first runs them without a fault: they must pass. It returns which faults are in code
-// that they run.
+// first runs the tests without a fault: they must pass. It returns which faults are in code that
+// they run.
 func (t *tests) first(log string) (seen map[int]bool, err error) {
 	if err := os.WriteFile(log, nil, 0o600); err != nil {
 		return nil, err
@@ -246,7 +246,7 @@ func (t *tests) first(log string) (seen map[int]bool, err error) {
 	return seen, nil
 }
 
-// noFailFile keeps rapid from writing what has failed into the package's testdata.
+// noFailFile keeps rapid from writing failures into the package's testdata.
 const noFailFile = "-rapid.nofailfile"
 
 // notice reports whether a test notices a fault.
@@ -261,7 +261,7 @@ func (t *tests) notice(fault int) (bool, error) {
 	return t.fails(fault, "-test.run", anyOf(t.room.slow))
 }
 
-// anyOf is a pattern of -test.run for tests with names of that pattern.
+// anyOf returns a -test.run pattern for names of the given pattern.
 func anyOf(names string) string {
 	if names == "" {
 		return "."
@@ -269,7 +269,7 @@ func anyOf(names string) string {
 	return "^(" + names + ")$"
 }
 
-// fails reports whether some tests fail with a fault, or do not end.
+// fails reports whether tests fail, or hang, with a fault.
 func (t *tests) fails(fault int, which ...string) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), t.limit)
 	defer cancel()

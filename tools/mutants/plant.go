@@ -18,22 +18,22 @@ import (
 
 // fault is one change of a program, which its tests should notice.
 type fault struct {
-	kind string // what becomes of what: "== !="
+	kind string // what is replaced, and by what: "== !="
 	at   token.Position
 }
 
 //go:embed switch.go.txt
 var switches string
 
-// planter puts faults into the files of a package. Each is written beside what it
-// replaces, and does nothing until it is switched on: the package is compiled once.
+// planter puts faults into the files of a package. Each stands beside the code that it replaces, and
+// does nothing until it is switched on, so that the package is compiled once.
 type planter struct {
 	pkg    *packages.Package
 	faults []fault // fault n is switched on by the number n+1
 }
 
-// plant returns the files of a package as they are with all faults in them, by path, and
-// what has to be added to the package so that they compile.
+// plant returns the files of a package with all faults, by path, and what has to be added to the
+// package so that they compile.
 func (p *planter) plant(wanted func(name string) bool) (files map[string][]byte, err error) {
 	files = make(map[string][]byte)
 	for _, f := range p.pkg.Syntax {
@@ -54,7 +54,7 @@ func (p *planter) plant(wanted func(name string) bool) (files map[string][]byte,
 }
 
 func (p *planter) file(f *ast.File) {
-	loops := []int{0} // how many loops are open, in each of the functions that are
+	loops := []int{0} // the number of enclosing loops, for each enclosing function
 	f.Comments = slicesOf(f.Comments, func(g *ast.CommentGroup) bool { return strings.HasPrefix(g.List[0].Text, "//go:") })
 	f.Doc = nil
 	astutil.Apply(f, func(c *astutil.Cursor) bool {
@@ -99,7 +99,7 @@ func slicesOf[T any](all []T, keep func(T) bool) (kept []T) {
 	return kept
 }
 
-// number notes a fault, and is the number by which it is switched on.
+// number records a fault, and returns the number that switches it on.
 func (p *planter) number(kind string, at token.Pos) ast.Expr {
 	p.faults = append(p.faults, fault{kind, p.pkg.Fset.Position(at)})
 	return &ast.BasicLit{Kind: token.INT, Value: strconv.Itoa(len(p.faults))}
@@ -111,7 +111,7 @@ func call(function string, args ...ast.Expr) *ast.CallExpr {
 
 func block(list ...ast.Stmt) *ast.BlockStmt { return &ast.BlockStmt{List: list} }
 
-// branch: break for continue, and the other way round.
+// branch replaces continue by break, and the other way round.
 func (p *planter) branch(c *astutil.Cursor, n *ast.BranchStmt) {
 	other, found := map[token.Token]token.Token{token.BREAK: token.CONTINUE, token.CONTINUE: token.BREAK}[n.Tok]
 	if found {
@@ -120,7 +120,7 @@ func (p *planter) branch(c *astutil.Cursor, n *ast.BranchStmt) {
 	}
 }
 
-// incDec: ++ for --, and the other way round.
+// incDec replaces ++ by --, and the other way round.
 func (p *planter) incDec(c *astutil.Cursor, n *ast.IncDecStmt) {
 	other := map[token.Token]token.Token{token.INC: token.DEC, token.DEC: token.INC}[n.Tok]
 	on := call("faultOn", p.number(n.Tok.String()+" "+other.String(), n.TokPos))
@@ -129,7 +129,7 @@ func (p *planter) incDec(c *astutil.Cursor, n *ast.IncDecStmt) {
 	})}})
 }
 
-// function is one without parameters.
+// function returns a function without parameters.
 func function(result string, body ...ast.Stmt) *ast.FuncLit {
 	t := &ast.FuncType{Params: &ast.FieldList{}}
 	if result != "" {
@@ -138,7 +138,7 @@ func function(result string, body ...ast.Stmt) *ast.FuncLit {
 	return &ast.FuncLit{Type: t, Body: block(body...)}
 }
 
-// unary: -x for x.
+// unary replaces -x by x, and the like.
 func (p *planter) unary(c *astutil.Cursor, n *ast.UnaryExpr) {
 	t, basic := p.pkg.TypesInfo.TypeOf(n).(*types.Basic)
 	_, label := c.Parent().(*ast.CaseClause)
@@ -147,7 +147,7 @@ func (p *planter) unary(c *astutil.Cursor, n *ast.UnaryExpr) {
 	}
 }
 
-// binaries are the operators that are mistaken for another, and what does that.
+// binaries are the operators to replace, with their replacements and the function that does it.
 var binaries = map[token.Token]struct{ function, other string }{
 	token.EQL: {"faultNot", "!="}, token.NEQ: {"faultNot", "=="},
 	token.LAND: {"faultAnd", "||"}, token.LOR: {"faultOr", "&&"},
@@ -162,7 +162,7 @@ func (p *planter) binary(c *astutil.Cursor, n *ast.BinaryExpr) {
 		return
 	}
 	var first ast.Expr
-	for other := range strings.FieldsSeq(as.other) { // a second one has the next number
+	for other := range strings.FieldsSeq(as.other) { // each replacement has a number
 		number := p.number(n.Op.String()+" "+other, n.OpPos)
 		if first == nil {
 			first = number
@@ -178,8 +178,8 @@ func (p *planter) binary(c *astutil.Cursor, n *ast.BinaryExpr) {
 	}
 }
 
-// typed reports whether an expression has a type once it is no constant any more, and
-// one that counts: + joins texts too.
+// typed reports whether an expression still has a type when it is no longer constant, and is a
+// number: + also joins texts.
 func (p *planter) typed(n *ast.BinaryExpr) bool {
 	info := p.pkg.TypesInfo.Types
 	if info[n.X].Value != nil && info[n.Y].Value != nil {

@@ -1,7 +1,7 @@
 package main
 
-// rooms are what is judged: what decides, and does so fast. Of a package that also does
-// something only the files are named that decide, and the tests that need no root.
+// rooms are what is measured: fast code that decides. For a package that does more, only the files
+// that decide are named, and the tests that do not need root.
 var rooms = []room{
 	{name: "allowlist"},
 	{name: "banlist", slow: "TestFull"},

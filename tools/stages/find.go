@@ -18,7 +18,7 @@ import (
 	"unicode/utf8"
 )
 
-// find reads which tests the files of packages have. Packages without tests are left out.
+// find returns the tests in the files of packages, by package. Packages without tests are left out.
 func find(patterns []string) (map[string][]string, error) {
 	list := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles"}, patterns...)...)
 	list.Stderr = os.Stderr
@@ -50,7 +50,7 @@ func find(patterns []string) (map[string][]string, error) {
 	}
 }
 
-// testsOf are the names that "go test" runs.
+// testsOf returns the names that "go test" runs.
 func testsOf(file *ast.File) (names []string) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -74,7 +74,7 @@ func testsOf(file *ast.File) (names []string) {
 	return names
 }
 
-// named reports whether a name is a kind of test and what follows is no small letter.
+// named reports whether a name begins with a kind of test, and no small letter follows.
 func named(name, kind string) bool {
 	rest, ok := strings.CutPrefix(name, kind)
 	first, _ := utf8.DecodeRuneInString(rest)

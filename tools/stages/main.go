@@ -3,8 +3,8 @@
 //	go -C tools run ./stages STAGE... [-- PACKAGE...]
 //	go -C tools run ./stages list
 //
-// A stage that fails is the last one. After all stages it holds what has run against what is
-// written in the files: each test has run once. "list" prints the stage of each test.
+// A stage that fails is the last one. After all stages, it compares the tests that have run with
+// those in the source: each must have run once. "list" prints the stage of each test.
 package main
 
 import (
@@ -70,7 +70,7 @@ func run(names []string) error {
 // run runs a stage and counts in ran which tests have run.
 func (s stage) run(tests map[string][]string, ran map[string]int) error {
 	fmt.Printf("%s: %s\n", s.name, s.what)
-	// Ctrl-C also comes to the tests, which are waited for.
+	// Ctrl-C also reaches the tests; wait for them.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	start := time.Now()

@@ -19,11 +19,11 @@ type event struct {
 	Elapsed                       float64
 }
 
-// patience is how often it is said what still runs.
+// patience is how often the packages still running are printed.
 const patience = time.Minute
 
-// progress prints a line for each package that ends, and all that a test has said that
-// fails, at once.
+// progress prints a line for each package that has finished, and at once the output of each test
+// that fails.
 type progress struct {
 	out      io.Writer
 	ran      map[string]int // by package and test
@@ -36,8 +36,8 @@ type progress struct {
 // running is a package whose tests run.
 type running struct {
 	since   time.Time
-	said    map[string]*strings.Builder // by test that has not ended; "": by none
-	last    string                      // the test that was begun last
+	said    map[string]*strings.Builder // output, by unfinished test; "" for none
+	last    string                      // the test that began last
 	ran     int
 	skipped int
 }
@@ -46,7 +46,7 @@ func newProgress(out io.Writer, ran map[string]int) *progress {
 	return &progress{out: out, ran: ran, running: map[string]*running{}}
 }
 
-// follow runs "go test" to its end. That tests fail is no error.
+// follow runs "go test" to its end. Failing tests are no error.
 func (p *progress) follow(cmd *exec.Cmd) error {
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
@@ -84,7 +84,7 @@ func (p *progress) follow(cmd *exec.Cmd) error {
 	}
 	err = cmd.Wait()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		if !p.failed { // not a test, but "go test" or what starts it
+		if !p.failed { // not a test, but "go test" itself or what starts it
 			p.failed = true
 			fmt.Fprintf(p.out, "%s: %v\n", strings.Join(cmd.Args[:4], " "), err)
 		}
@@ -93,7 +93,7 @@ func (p *progress) follow(cmd *exec.Cmd) error {
 	return err
 }
 
-// take takes a line: an event, or something else that is printed as it is.
+// take processes a line: an event, or text that is printed as it is.
 func (p *progress) take(line string) {
 	var e event
 	if json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
@@ -143,7 +143,7 @@ func (p *progress) take(line string) {
 	}
 }
 
-// ended is a test with all its parts.
+// ended processes the end of a test with all its parts.
 func (p *progress) ended(r *running, e event) {
 	if e.Action == "fail" {
 		p.failed = true
@@ -157,7 +157,7 @@ func (p *progress) ended(r *running, e event) {
 	p.ran[e.Package+" "+e.Test]++
 }
 
-// ofPackage is what a package says or how it ends.
+// ofPackage processes the output of a package, or its end.
 func (p *progress) ofPackage(r *running, e event) {
 	word := map[string]string{"pass": "ok", "fail": "FAIL", "skip": "none"}[e.Action]
 	if word == "" {
@@ -166,7 +166,7 @@ func (p *progress) ofPackage(r *running, e event) {
 	}
 	if e.Action == "fail" {
 		p.failed = true
-		for _, test := range sorted(r.said) { // a panic, or what took too long
+		for _, test := range sorted(r.said) { // after a panic or a time-out
 			if test != "" {
 				fmt.Fprintf(p.out, "%s %s has not ended:\n%s", e.Package, test, r.said[test])
 			}
@@ -183,7 +183,7 @@ func (p *progress) ofPackage(r *running, e event) {
 	delete(p.running, e.Package)
 }
 
-// still says what runs.
+// still prints what is still running.
 func (p *progress) still() {
 	for _, pkg := range sorted(p.running) {
 		r := p.running[pkg]
@@ -194,7 +194,7 @@ func (p *progress) still() {
 	}
 }
 
-// mustRun reports whether all can be had that tests need.
+// mustRun reports whether skipped tests are failures, since root can install all that they need.
 var mustRun = func() bool { return os.Geteuid() == 0 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

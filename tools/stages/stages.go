@@ -18,16 +18,16 @@ type stage struct {
 	most time.Duration
 }
 
-// stages are in the order in which they run: what is fast and says most comes first. A
-// package, or a test, that is named nowhere below is one of the first stage.
+// stages are in the order in which they run: the fast and most telling ones first. A package or
+// test that is not named below is in the first stage.
 var stages = []stage{
 	{"unit", "as an ordinary user, with the race detector; what needs the kernel in a user namespace", "testdata/user.sh", []string{"-race"}, 20 * time.Minute},
 	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", nil, 38 * time.Minute},
 	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", nil, 25 * time.Minute},
 }
 
-// packages are those whose tests are all in another stage than the first: they boot hosts,
-// or start the program as its users do.
+// packages are those with all tests in another stage than the first: they boot hosts, or start the
+// program as its users do.
 var packages = map[string]string{
 	"cmd/voipbl":            "kernel",
 	"internal/friends":      "kernel",
@@ -38,9 +38,9 @@ var packages = map[string]string{
 	"packaging/deb":         "deb",
 }
 
-// forRoot are the tests of other packages that are in the stage "kernel". But for the last line
-// they call testskip.UnlessRoot: they need other users, larger buffers than a user may have, or
-// a real Asterisk or sshd.
+// forRoot are the tests of other packages that are in the stage "kernel". Except for the last line,
+// they call testskip.UnlessRoot: they need other users, larger buffers than a user may have, or a
+// real Asterisk or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
 	"TestIAXAuthDebug", "TestRealAsterisk",
@@ -48,10 +48,10 @@ var forRoot = []string{
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",
 	"TestReadHuge", "TestSteps",
 	"TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
-	"TestReadLies", // starts its own program some hundred times, which takes long with the race detector
+	"TestReadLies", // starts its own program hundreds of times, which is slow with the race detector
 }
 
-// stageOf is where a test is run.
+// stageOf returns the stage of a test.
 func stageOf(pkg, test string) string {
 	if s, ok := packages[pkg]; ok {
 		return s
@@ -62,13 +62,13 @@ func stageOf(pkg, test string) string {
 	return stages[0].name
 }
 
-// group is packages of which one "go test" runs the same tests.
+// group is packages of which one "go test" runs the same selection of tests.
 type group struct {
 	packages []string
 	filter   []string // arguments that choose tests
 }
 
-// groups are the packages of a stage. tests are all that there are, by package.
+// groups returns the packages of a stage. tests are all existing tests, by package.
 func (s stage) groups(tests map[string][]string) []group {
 	some := "^(" + strings.Join(forRoot, "|") + ")$"
 	rest := group{filter: []string{"-skip", some}}
@@ -90,7 +90,7 @@ func (s stage) groups(tests map[string][]string) []group {
 	return slices.DeleteFunc([]group{rest, named, whole}, func(g group) bool { return len(g.packages) == 0 })
 }
 
-// compare says which tests have not run exactly once, and what is named and not there.
+// compare returns which tests have not run exactly once, and which names do not exist.
 func compare(tests map[string][]string, ran map[string]int) (wrong []string) {
 	there := map[string]bool{}
 	for _, pkg := range sorted(tests) {
@@ -109,7 +109,7 @@ func compare(tests map[string][]string, ran map[string]int) (wrong []string) {
 	return append(wrong, strangers(there)...)
 }
 
-// strangers are the names of packages and tests in this file that are not there.
+// strangers returns the packages and tests named in this file that do not exist.
 func strangers(there map[string]bool) (wrong []string) {
 	for _, name := range append(sorted(packages), forRoot...) {
 		if !there[name] {

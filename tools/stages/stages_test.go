@@ -16,8 +16,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestStages: what the stages choose, taken together, is each test once, and what is named
-// is there.
+// TestStages: the stages together select each test once, and all named tests exist.
 func TestStages(t *testing.T) {
 	tests, err := find([]string{"./..."})
 	if err != nil {
@@ -50,7 +49,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// chooses is what "go test" makes of a filter.
+// chooses reports whether "go test" runs a test with the group's filter.
 func (g group) chooses(test string) bool {
 	if g.filter == nil {
 		return true
@@ -78,8 +77,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestProgress runs "go test" for a package with a test that passes, one that fails, one that
-// is skipped in part, and one that ends the program.
+// TestProgress runs "go test" for a package with a test that passes, one that fails, one that is
+// partly skipped, and one that ends the program.
 func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
