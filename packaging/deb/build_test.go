@@ -1,5 +1,5 @@
-// Package deb_test makes the package, holds it against Debian's own checker, and
-// installs, boots, upgrades and removes it on whole hosts.
+// Package deb_test makes the package, checks it with lintian, and installs, boots, upgrades and
+// removes it on whole hosts.
 package deb_test
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// The versions that tests install: a first one and one to upgrade to.
+// The versions that tests install: the first one, and the one to upgrade to.
 const (
 	older = "0.9.0-1"
 	newer = "0.9.0-2"
@@ -40,9 +40,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// packages makes both versions for this machine's processor and returns the folder
-// that they are in. The newer one is the older one with another number: what apt and the
-// scripts do is the same, and the program needs not be linked twice.
+// packages makes both versions for this machine's processor and returns their folder. The newer one
+// is the older one with another number: apt and the scripts do the same, and the program is linked
+// only once.
 func packages(t *testing.T) string {
 	t.Helper()
 	made.Do(func() {
@@ -59,7 +59,7 @@ func packages(t *testing.T) string {
 	return madeIn
 }
 
-// arch is the machine's, in Debian's and in Go's words.
+// arch returns the machine's architecture, by Debian's and by Go's name.
 func arch() string {
 	out, err := exec.Command("go", "env", "GOARCH").Output()
 	if err != nil {
@@ -90,7 +90,7 @@ func makeDeb(folder, version string, archs ...string) error {
 	return nil
 }
 
-// renumber makes the newer version of the older one.
+// renumber makes the newer version from the older one.
 func renumber(from, to string) error {
 	cmd := exec.Command("sh", "-ec", `folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -112,8 +112,7 @@ func output(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestLintian has Debian's checker say nothing about the packages for both
-// processors.
+// TestLintian: Debian's checker finds nothing in the packages for both processors.
 func TestLintian(t *testing.T) {
 	if _, err := exec.LookPath("lintian"); err != nil {
 		testskip.UnlessRoot(t)
@@ -129,7 +128,7 @@ func TestLintian(t *testing.T) {
 			t.Errorf("%s: %v\n%s", arch, err, out)
 		}
 	}
-	// Made once more, at another time and elsewhere, it is the same to the byte.
+	// Made again, at another time and in another place, it has the same bytes.
 	first, err := os.ReadFile(file(folder, older, arch()))
 	if err != nil {
 		t.Fatal(err)
@@ -143,14 +142,14 @@ func TestLintian(t *testing.T) {
 	}
 }
 
-// TestContents holds the package to what an admin is to find in it.
+// TestContents: the package has all that an admin should find in it.
 func TestContents(t *testing.T) {
 	deb := file(packages(t), older, arch())
 	var files []string
 	for line := range strings.Lines(output(t, "dpkg-deb", "--contents", deb)) {
 		fields := strings.Fields(line)
 		name := strings.TrimPrefix(fields[len(fields)-1], ".")
-		// Pages follow the commands: their test is with the generator.
+		// The generator's test covers the commands' pages.
 		if !strings.HasSuffix(name, "/") && !strings.HasPrefix(name, "/usr/share/man/man8/voipbl-") {
 			files = append(files, name)
 		}
@@ -203,7 +202,7 @@ func TestContents(t *testing.T) {
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	// fail2ban's files are conffiles. An admin's configuration is none, so no upgrade asks.
+	// fail2ban's files are conffiles. The configuration is not, so no upgrade asks about it.
 	conffiles := strings.Fields(output(t, "dpkg-deb", "--info", deb, "conffiles"))
 	slices.Sort(conffiles)
 	want = slices.DeleteFunc(want, func(file string) bool { return !strings.HasPrefix(file, "/etc/fail2ban/") })
@@ -236,7 +235,7 @@ func TestInstalledLinks(t *testing.T) {
 	}
 }
 
-// TestStatic holds the program to needing no library of the host.
+// TestStatic: the program needs no library of the host.
 func TestStatic(t *testing.T) {
 	root := t.TempDir()
 	output(t, "dpkg-deb", "--extract", file(packages(t), older, arch()), root)
@@ -256,15 +255,15 @@ func TestStatic(t *testing.T) {
 	}
 }
 
-// TestUnitsAreOffLimits holds the units to what systemd's own judge thinks of the
-// rights that are left: at 2.0 of 10 or better.
+// TestUnitsAreOffLimits: systemd-analyze rates the rights that the units keep at 2.0 of 10 or
+// better.
 func TestUnitsAreOffLimits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		testskip.UnlessRoot(t)
 		t.Fatal("systemd-analyze is missing: install the package systemd")
 	}
 	for _, unit := range []string{"voipbl.service", "voipbl-sets.service"} {
-		// It fails above the threshold, which counts in tenths.
+		// It fails above the threshold, in tenths.
 		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "../systemd/"+unit).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)

@@ -13,15 +13,15 @@ const (
 	reference  = "/usr/share/voipbl/voipbl.yaml"
 )
 
-// The last that apt prints of the package, after an installation and after an upgrade.
+// The package's last lines in apt's output, after an installation and after an upgrade.
 const (
 	saysStatus = `voipbl: "voipbl status" tells whether this host is protected.`
 	saysSetup  = `voipbl: "voipbl setup" looks at this host, proposes a configuration, and asks.`
 )
 
-// TestConfiguration holds the package to leaving an admin's configuration alone, on each
-// release of Debian and where nobody can be asked: no upgrade asks, fails, loses an edit
-// or puts a second file beside it.
+// TestConfiguration: the package leaves an admin's configuration alone, on each release of Debian
+// and without a terminal. No upgrade asks, fails, loses a change or leaves another file beside
+// it.
 func TestConfiguration(t *testing.T) {
 	for _, suite := range []string{testhost.Debian12, testhost.Debian13} {
 		t.Run(suite, func(t *testing.T) {
@@ -37,9 +37,9 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-// variants makes two packages like 0.9.0-1, which had the configuration as a conffile, in
-// /root/conffile.deb and /root/conffile2.deb, with a text of their own each, and one that
-// has another reference, in /root/reference.deb.
+// variants makes two packages like 0.9.0-1, which had the configuration as a conffile, with different
+// texts (/root/conffile.deb, /root/conffile2.deb), and one with another reference
+// (/root/reference.deb).
 func (p *pbx) variants() {
 	p.t.Helper()
 	p.sh(`set -e
@@ -63,14 +63,14 @@ echo "# New in this version." >>/root/reference` + reference + `
 variant reference 0.9.0-3`)
 }
 
-// beside are the files beside the configuration.
+// beside returns the files beside the configuration.
 func (p *pbx) beside() string {
 	p.t.Helper()
 	return strings.Join(strings.Fields(p.sh("cd /etc/voipbl && find . -mindepth 1 | sort")), " ")
 }
 
-// settled fails unless the configuration has a text, nothing stands beside it, and no
-// package is half installed.
+// settled fails unless the configuration has the text, no other file is beside it, and no package is
+// half installed.
 func (p *pbx) settled(text string) {
 	p.t.Helper()
 	if now := p.sh("cat " + configFile); now != text {
@@ -84,14 +84,14 @@ func (p *pbx) settled(text string) {
 	}
 }
 
-// edit is what an admin writes into the configuration. It returns the whole text.
+// edit changes the configuration as an admin would, and returns the whole text.
 func (p *pbx) edit() string {
 	p.t.Helper()
 	p.sh("sed -i 's/^allow: .*/allow: [5.6.7.8]/' " + configFile)
 	return p.sh("cat " + configFile)
 }
 
-// goesBy fails unless the program and the agent take the configuration.
+// goesBy fails unless the program and the agent accept the configuration.
 func (p *pbx) goesBy(what string) {
 	p.t.Helper()
 	if shown := p.Must("voipbl", "config", "show"); !strings.Contains(shown, what) {
@@ -102,7 +102,7 @@ func (p *pbx) goesBy(what string) {
 	}
 }
 
-// gone purges the package: nothing is left to the next one.
+// gone purges the package, so that nothing is left for the next one.
 func (p *pbx) gone() {
 	p.t.Helper()
 	p.apt("purge", "voipbl")
@@ -111,7 +111,7 @@ func (p *pbx) gone() {
 	}
 }
 
-// says fails unless the package's own lines end with these.
+// says fails unless the package's own output ends with these lines.
 func says(t *testing.T, printed string, lines ...string) {
 	t.Helper()
 	var own []string
@@ -125,7 +125,7 @@ func says(t *testing.T, printed string, lines ...string) {
 	}
 }
 
-// firstInstallation: there is a commented file, which is the admin's from then on.
+// firstInstallation: there is a commented file, which belongs to the admin from then on.
 func (p *pbx) firstInstallation(t *testing.T) {
 	p = p.as(t)
 	says(t, p.apt("install", deb(older)), saysStatus, saysSetup)
@@ -143,13 +143,13 @@ func (p *pbx) firstInstallation(t *testing.T) {
 	if !strings.Contains(p.sh("cat "+reference), "# New in this version.") {
 		t.Error("the reference is not that of the new version")
 	}
-	// A mistake is told with the place where every key is explained.
+	// A mistake is reported with the place where every key is explained.
 	p.sh("cp " + configFile + " /root/good.yaml && echo 'alow: []' >>" + configFile)
 	if out, code := p.Run("voipbl", "config", "check"); code != 2 || !strings.Contains(out, reference) {
 		t.Errorf("config check ends with %d:\n%s", code, out)
 	}
 	p.sh("mv /root/good.yaml " + configFile)
-	// What an admin has removed does not come back: without it the defaults hold.
+	// What an admin has removed does not come back; the defaults apply.
 	p.sh("rm " + configFile)
 	p.apt("install", "--reinstall", "/root/reference.deb")
 	if p.succeeds("test", "-e", configFile) {
@@ -159,7 +159,7 @@ func (p *pbx) firstInstallation(t *testing.T) {
 	p.gone()
 }
 
-// ownFileBefore: what provisioning has put there first is kept, and used at once.
+// ownFileBefore: a file that provisioning has created before is kept and used.
 func (p *pbx) ownFileBefore(t *testing.T) {
 	p = p.as(t)
 	const own = "feeds: [{name: mine, path: /etc/voipbl/blocklist.d}]\n"
@@ -170,7 +170,7 @@ func (p *pbx) ownFileBefore(t *testing.T) {
 	}
 	p.awaitProtected("5.5.5.5")
 	p.gone()
-	// One with a mistake keeps the agent from starting: that is said in plain words.
+	// A mistake in it keeps the agent from starting; the output says so in plain words.
 	p.sh("mkdir -p /etc/voipbl && echo 'alow: []' >" + configFile)
 	printed := p.apt("install", deb(newer))
 	says(t, printed, `voipbl: Mend /etc/voipbl/voipbl.yaml ("voipbl config check"), then run "systemctl restart voipbl".`, saysStatus, saysSetup)
@@ -181,7 +181,7 @@ func (p *pbx) ownFileBefore(t *testing.T) {
 	p.gone()
 }
 
-// wasConffile: nobody has edited it, and it becomes the admin's as it is.
+// wasConffile: an unchanged conffile becomes the admin's file as it is.
 func (p *pbx) wasConffile(t *testing.T) {
 	p = p.as(t)
 	p.apt("install", "/root/conffile.deb")
@@ -202,7 +202,7 @@ func (p *pbx) wasConffile(t *testing.T) {
 	p.gone()
 }
 
-// wasConffileEdited: by an admin, or by voipbl setup.
+// wasConffileEdited: so does one that an admin or voipbl setup has changed.
 func (p *pbx) wasConffileEdited(t *testing.T) {
 	p = p.as(t)
 	p.apt("install", "/root/conffile.deb")
@@ -215,9 +215,8 @@ func (p *pbx) wasConffileEdited(t *testing.T) {
 	p.gone()
 }
 
-// wasConffileStuck: dpkg wants to ask about an edited conffile, cannot, and leaves the
-// package half configured. That is what the package is kept from; one that has come to
-// that is mended by the next version.
+// wasConffileStuck: without this package's care, dpkg wants to ask about an edited conffile, cannot,
+// and leaves the package half configured. The next version repairs such a host.
 func (p *pbx) wasConffileStuck(t *testing.T) {
 	p = p.as(t)
 	p.apt("install", "/root/conffile.deb")
@@ -228,7 +227,7 @@ func (p *pbx) wasConffileStuck(t *testing.T) {
 	p.apt("install", deb(newer))
 	p.settled(edited)
 	p.goesBy("5.6.7.8")
-	// Where somebody has told dpkg to keep the old file, the other one stands beside it.
+	// If dpkg was told to keep the old file, the other one is beside it.
 	p.gone()
 	p.apt("install", "/root/conffile.deb")
 	edited = p.edit()

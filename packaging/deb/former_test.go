@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestRemovalKnowsFormerNames: saved rules that name sets of before a renaming are told by
-// postrm too, although "voipbl remove" forgets these names before it runs.
+// TestRemovalKnowsFormerNames: postrm also reports saved rules that name sets from before a
+// renaming, although "voipbl remove" forgets these names first.
 func TestRemovalKnowsFormerNames(t *testing.T) {
-	// The verb stands in for the real one, which forgets; the folders are the script's own.
+	// A stand-in for "voipbl remove" forgets the names; the folders are the script's own.
 	out, err := exec.Command("unshare", "-m", "sh", "-ec", `
 		for d in /etc /run /var/lib; do mount -t tmpfs none $d; done
 		mkdir -p /etc/iptables /run/voipbl /run/bin /var/lib/voipbl

@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// TestInstall goes through the life of a package on one host: it is installed, boots
-// with and without a list's server, is upgraded under fire, disabled, removed, and
-// purged.
+// TestInstall follows the package through its life on one host: it is installed, boots with and
+// without a list's server, is upgraded under attack, disabled, removed, and purged.
 func TestInstall(t *testing.T) {
 	p := boot(t, "python3", "fail2ban", "openssh-server", "openssh-client", "libpam-systemd", "ufw")
 	p.copyDebs()
@@ -30,18 +29,18 @@ func TestInstall(t *testing.T) {
 	t.Run("disabled", p.disabled)
 	t.Run("removed", p.removed)
 
-	// What was in force before is in force again, whatever the file says now.
+	// The last good configuration is in force again, despite the mistake in the file.
 	p.sh("echo 'alow: [9.9.9.9]' >>/etc/voipbl/voipbl.yaml")
 	p.apt("install", deb(newer))
 	p.awaitProtected("5.5.5.5")
-	// And then the sets get other names, which the files of others name too.
+	// Then the sets get other names, which other programs' files name too.
 	p.sh("sed -i '/^alow:/d; s/^set: .*/set: pbx_bl/' /etc/voipbl/voipbl.yaml && voipbl reload")
 	p.eventually("the sets have their new names", func() bool {
 		names := p.Must("ipset", "list", "-name")
 		return strings.Contains(names, "pbx_ban6\n") && !strings.Contains(names, "voip_")
 	})
 	p.sh("mkdir -p /etc/iptables && echo '-A INPUT -m set --match-set pbx_ban6 src -j LOG' >/etc/iptables/rules.v6")
-	// An admin who throws it out does not mend its configuration first.
+	// An admin who removes the package does not mend its configuration first.
 	p.sh("echo 'sets: [' >>/etc/voipbl/voipbl.yaml; rm /etc/fail2ban/jail.d/voipbl.local; systemctl restart fail2ban")
 	if said := p.apt("purge", "voipbl"); strings.Count(said, "voipbl: /etc/iptables/rules.v6 line 1 ") < 2 { // before and after the files go
 		t.Errorf("apt purge does not name the saved rules:\n%s", said)
@@ -55,14 +54,13 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// files are those on the host that have our name, apart from what the test itself has
-// put there and from logs.
+// files returns the host's files with voipbl's name, except the test's own and logs.
 func (p *pbx) files() string {
 	p.t.Helper()
 	return p.sh("find / -xdev -iname '*voipbl*' -not -path '/root/*' -not -path '/proc/*' -not -path '/var/log/*'; find /run -iname '*voipbl*'")
 }
 
-// removed: what is ours is out of the kernel, and what others have is as it was.
+// removed: all of voipbl's is out of the kernel, and all of others' is as it was.
 func (p *pbx) removed(t *testing.T) {
 	p = p.as(t)
 	p.sh(`iptables -A INPUT -p tcp --dport 2222 -j ACCEPT
@@ -80,7 +78,7 @@ iptables-legacy -A INPUT -p tcp --dport 2223 -j ACCEPT`)
 	if strings.Count(before, "2222") != 2 || !strings.Contains(before, "-A theirs -s 5.6.0.9/32 -j DROP") {
 		t.Fatalf("others have\n%s", before)
 	}
-	// Where services must not be stopped, the package is not removed under the agent.
+	// If services must not be stopped, the package is not removed while the agent runs.
 	p.sh("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d")
 	if out, code := p.Run("apt-get", "--yes", "remove", "voipbl"); code == 0 || !strings.Contains(out, "the agent still runs") {
 		t.Errorf("removed under a running agent, with code %d:\n%s", code, out)
@@ -88,7 +86,7 @@ iptables-legacy -A INPUT -p tcp --dport 2223 -j ACCEPT`)
 	p.protected("7.7.7.7")
 	p.Must("rm", "/usr/sbin/policy-rc.d")
 
-	// The sets are those that the host has, and not those that the file has named since.
+	// The sets that the host has are removed, not those that the file has named since.
 	p.sh("systemctl stop voipbl && printf 'set: pbx_bl\nban_set: pbx_ban\n' >>/etc/voipbl/voipbl.yaml && sed -i '/^set: voip_bl/d; /^ban_set: voip_ban/d' /etc/voipbl/voipbl.yaml && voipbl config check")
 	p.apt("remove", "voipbl")
 	p.noTrace()
@@ -105,7 +103,7 @@ iptables-legacy -A INPUT -p tcp --dport 2223 -j ACCEPT`)
 	}
 }
 
-// as is p for a part of its test.
+// as returns p for a subtest.
 func (p *pbx) as(t *testing.T) *pbx { return &pbx{p.Host, t} }
 
 // installed: enabled, started, the list in force, base rules off.
@@ -125,7 +123,7 @@ func (p *pbx) installed(t *testing.T) {
 	if left := p.sh("iptables-save; ipset save mine"); strings.Count(left, "--dport 2222 -j ACCEPT") != 1 || !strings.Contains(left, "add mine 5.6.0.9") {
 		t.Errorf("what others have is not as it was:\n%s", left)
 	}
-	// A page for the program and each of its verbs, and the completions.
+	// There are pages for the program and its commands, and completions.
 	for _, name := range []string{"/usr/share/man/man8/voipbl.8.gz", "/usr/share/man/man8/voipbl-sync.8.gz", "/usr/share/man/man5/voipbl.yaml.5.gz"} {
 		p.Must("gzip", "--test", name)
 	}
@@ -135,8 +133,7 @@ func (p *pbx) installed(t *testing.T) {
 	}
 }
 
-// limits: what the unit says of memory, files and tasks holds for the agent's process, and it
-// needs far less while it works.
+// limits: the unit's limits of memory, files and tasks apply to the agent, which needs far less.
 func (p *pbx) limits(t *testing.T) {
 	p = p.as(t)
 	for property, want := range map[string]string{"OOMScoreAdjust": "200", "LimitNOFILE": "4096", "LimitNOFILESoft": "4096", "TasksMax": "256"} {
@@ -151,7 +148,7 @@ func (p *pbx) limits(t *testing.T) {
 	if files := strings.Fields(p.sh("grep '^Max open files' " + proc + "/limits")); len(files) < 5 || files[3] != "4096" || files[4] != "4096" {
 		t.Errorf("its limit of open files is %q", files)
 	}
-	// A quarter of each while many ask at once and rules are put right.
+	// A quarter of each while many clients ask and rules are repaired.
 	p.sh("iptables -F INPUT; for i in $(seq 32); do voipbl status >/dev/null & done; wait")
 	p.awaitProtected("5.5.5.5")
 	used := strings.Fields(p.sh("ls " + proc + "/fd | wc -l; ls " + proc + "/task | wc -l"))
@@ -162,12 +159,12 @@ func (p *pbx) limits(t *testing.T) {
 	}
 }
 
-// bootWithoutNetwork has a list from a server that is not there at the next boot.
+// bootWithoutNetwork has a list whose server is missing at the next boot.
 func (p *pbx) bootWithoutNetwork(t *testing.T) {
 	p = p.as(t)
 	serve := filepath.Join(t.TempDir(), "serve")
 	build := exec.Command("go", "build", "-trimpath", "-o", serve, "./internal/testserve")
-	build.Dir, build.Env = "../..", append(build.Environ(), "CGO_ENABLED=0") // as the package is: nothing is compiled twice
+	build.Dir, build.Env = "../..", append(build.Environ(), "CGO_ENABLED=0") // as for the package, so that nothing is compiled twice
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -193,8 +190,8 @@ sed -i 's|url: .*|url: http://127.0.0.1:8080/list|; s|insecure: false|insecure: 
 	p.wire()
 }
 
-// sessions: the agent, which may not look into other processes, does not cut off who
-// is logged in.
+// sessions: the agent, which may not look into other processes, cuts off nobody who is logged
+// in.
 func (p *pbx) sessions(t *testing.T) {
 	p = p.as(t)
 	p.sh(`set -e
@@ -214,8 +211,8 @@ systemctl start ssh`)
 	p.eventually("the line is no longer in force", func() bool { return !p.succeeds("ipset", "-q", "test", "voip_bl", "5.6.0.99") })
 }
 
-// fail2banDown: Debian's own jail wants a log file that a host with only a journal has
-// not, so fail2ban ends at once. doctor says so, and its remedy, as printed, mends it.
+// fail2banDown: Debian's own jail needs a log file that a host with only a journal does not have, so
+// fail2ban exits. doctor says so, and its remedy, run as printed, repairs it.
 func (p *pbx) fail2banDown(t *testing.T) {
 	p = p.as(t)
 	p.eventually("fail2ban has failed", func() bool { return p.unit("fail2ban", "ActiveState") == "failed" })
@@ -234,8 +231,8 @@ func (p *pbx) fail2banDown(t *testing.T) {
 	}
 }
 
-// besideFail2ban turns a jail on: who attacks is banned, also by what fail2ban's own
-// unit may do, and after a boot.
+// besideFail2ban turns a jail on: attackers are banned, also within the limits of fail2ban's own
+// unit, and after a boot.
 func (p *pbx) besideFail2ban(t *testing.T) {
 	p = p.as(t)
 	p.sh(`mkdir -p /var/log/asterisk; : >/var/log/asterisk/messages
@@ -260,7 +257,7 @@ done >>/var/log/asterisk/messages`)
 	// The jail stays for what follows.
 }
 
-// legacy: the other backend of iptables works under the unit's rights, and from boot.
+// legacy: the other backend of iptables works with the unit's rights, and from boot.
 func (p *pbx) legacy(t *testing.T) {
 	p = p.as(t)
 	use := func(backend string) {
@@ -286,7 +283,7 @@ func (p *pbx) legacy(t *testing.T) {
 	p.protected("7.7.7.7")
 }
 
-// besideUFW boots with ufw enabled: its rules and ours are both in force.
+// besideUFW boots with ufw enabled: its rules and voipbl's are both in force.
 func (p *pbx) besideUFW(t *testing.T) {
 	p = p.as(t)
 	p.sh("ufw allow 22/tcp && ufw --force enable")
@@ -301,8 +298,8 @@ func (p *pbx) besideUFW(t *testing.T) {
 	p.sh("ufw allow 5060/udp")
 }
 
-// upgrade: not one packet of a blocked source gets through meanwhile, and what an
-// admin has changed in the configuration stays.
+// upgrade: meanwhile no packet of a blocked source gets through, and an admin's changes of the
+// configuration stay.
 func (p *pbx) upgrade(t *testing.T) {
 	p = p.as(t)
 	p.CopyIn("testdata/packets.py", "/root/packets.py", 0o755)
@@ -348,7 +345,7 @@ func (p *pbx) upgrade(t *testing.T) {
 
 	p.protected("7.7.7.7")
 
-	// One that the new version does not take: the agent goes on by the old one.
+	// If the new version does not accept the file, the agent keeps the old configuration.
 	p.sh("cp /etc/voipbl/voipbl.yaml /root/good.yaml; echo 'sets: x' >>/etc/voipbl/voipbl.yaml")
 	agent = p.unit("voipbl.service", "MainPID")
 	if said := p.apt("install", deb(older)); !strings.Contains(said, "was not restarted") || !strings.Contains(said, "sets") {

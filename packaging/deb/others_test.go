@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestSavedRules has netfilter-persistent hold saved rules that name our sets, and
-// saved sets as they were then: at boot the rules are loaded, what is stale goes, and
-// the host is protected before there is a network.
+// TestSavedRules has netfilter-persistent with saved rules that name voipbl's sets, and older saved
+// sets. At boot the rules are loaded, stale entries are removed, and the host is protected before
+// there is a network.
 func TestSavedRules(t *testing.T) {
 	p := boot(t, "iptables-persistent", "ipset-persistent")
 	p.copyDebs()
@@ -23,7 +23,7 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.Must("voipbl", "firewall", "apply", "--confirm", "10m", "--force")
 	p.Must("voipbl", "firewall", "confirm", "--here")
 	p.sh("iptables -I INPUT 2 -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
-	// As fail2ban's actions leave them, of a jail that has banned somebody.
+	// As fail2ban's actions leave them, for a jail that has banned somebody.
 	p.sh(`ipset create own-voipbl-asterisk hash:ip timeout 0 && ipset create own-voipbl-asterisk6 hash:ip family inet6 timeout 0 && ipset create fail2ban-UNKNOWN hash:ip timeout 0
 iptables -N f2bv-voipbl-asterisk && iptables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk src -j REJECT
 ip6tables -N f2bv-voipbl-asterisk && ip6tables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk6 src -j REJECT
@@ -70,7 +70,7 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 		p.Must("ipset", "test", "fail2ban-ASTERISK", "5.6.0.9")
 	})
 	t.Run("without their sets", func(t *testing.T) {
-		// As without ipset-persistent: only our unit makes the sets in time.
+		// As without ipset-persistent: only voipbl's unit creates the sets in time.
 		p.Must("rm", "/etc/iptables/ipsets")
 		p.Reboot()
 		whole(t, "voipbl-sets.service", "netfilter-persistent.service", "voipbl.service", "network-pre.target")
@@ -80,7 +80,7 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 		}
 	})
 	t.Run("without base rules", func(t *testing.T) {
-		// The saved rules still name the sets that base rules ask.
+		// The saved rules still name the sets that base rules use.
 		p := p.as(t)
 		p.sh("cp /etc/voipbl/voipbl.yaml /root/base.yaml; sed -i 's/base: true/base: false/' /etc/voipbl/voipbl.yaml; voipbl reload; rm -rf /run/voipbl/*")
 		p.Reboot()
@@ -91,7 +91,7 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 		p.sh("cp /root/base.yaml /etc/voipbl/voipbl.yaml; { voipbl reload || [ $? -eq 3 ]; } && voipbl firewall apply --confirm 0 --force")
 	})
 	t.Run("with a mistake", func(t *testing.T) {
-		// What was in force last is in force, and the mistake is told.
+		// The last good configuration is in force, and the mistake is reported.
 		p := p.as(t)
 		p.sh("cp /etc/voipbl/voipbl.yaml /root/good.yaml; echo 'alow: [9.9.9.9]' >>/etc/voipbl/voipbl.yaml")
 		p.Reboot()
@@ -103,8 +103,8 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 		p.Must("voipbl", "firewall", "diff")
 	})
 	t.Run("without our unit", func(t *testing.T) {
-		// What the unit is for: rules that name a set which is not there are not
-		// loaded, none of them. If this ever changes, the unit is not needed.
+		// Why the unit exists: if a saved rule names a missing set, no saved rule is loaded. If this
+		// ever changes, the unit is not needed.
 		p.Must("systemctl", "disable", "voipbl-sets.service")
 		p.Reboot()
 		loaded = false
@@ -116,7 +116,7 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 		}
 		p.Must("systemctl", "enable", "voipbl-sets.service")
 	})
-	// firewalld itself cannot be put into such a host: its unit is only named.
+	// firewalld cannot be installed on such a host, so its unit is only named.
 	for _, other := range []string{"firewalld.service", "ufw.service", "nftables.service", "netfilter-persistent.service"} {
 		if after := p.unit("voipbl.service", "After"); !strings.Contains(after, other) {
 			t.Errorf("voipbl.service is after %s, and not after %s", after, other)
@@ -125,13 +125,13 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 			t.Errorf("voipbl-sets.service is before %s, and not before %s", before, other)
 		}
 	}
-	// Nor are PBXs there, who may not wait for the network.
+	// Nor are PBXs installed, which must not have to wait for the network.
 	for _, other := range []string{"fail2ban.service", "asterisk.service", "freeswitch.service", "kamailio.service", "opensips.service", "network-pre.target"} {
 		if before := p.unit("voipbl.service", "Before"); !strings.Contains(before, other) {
 			t.Errorf("voipbl.service is before %s, and not before %s", before, other)
 		}
 	}
-	// What is saved names what goes, so that the next boot would load none of it.
+	// The saved rules name what is removed, so the next boot would load none of them.
 	said := p.apt("purge", "voipbl")
 	for _, file := range []string{"rules.v4", "rules.v6"} {
 		if strings.Count(said, "voipbl: /etc/iptables/"+file+" line ") < 2 { // before and after the files go

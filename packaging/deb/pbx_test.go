@@ -51,11 +51,11 @@ func (p *pbx) copyDebs() {
 	}
 }
 
-// deb is where a version lies on a host.
+// deb returns the path of a version on a host.
 func deb(version string) string { return "/root/voipbl_" + version + ".deb" }
 
-// unattended is apt-get without what is only recommended, for the host has no way to get
-// it, and as where nobody can be asked. No option says what an answer would be.
+// unattended is apt-get without recommended packages, which the host cannot get, and without a
+// terminal. No option answers questions.
 var unattended = []string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet", "--no-install-recommends", "--allow-downgrades"}
 
 func (p *pbx) apt(args ...string) string {
@@ -68,14 +68,14 @@ func (p *pbx) sh(script string) string {
 	return p.Must("sh", "-c", script)
 }
 
-// succeeds reports whether a command does.
+// succeeds reports whether a command exits with 0.
 func (p *pbx) succeeds(args ...string) bool {
 	p.t.Helper()
 	_, code := p.Run(args...)
 	return code == 0
 }
 
-// eventually waits until something holds, and fails if it never does.
+// eventually waits until a condition holds, and fails if it never does.
 func (p *pbx) eventually(what string, holds func() bool) {
 	p.t.Helper()
 	if !testpoll.Until(patience, holds) {
@@ -83,13 +83,13 @@ func (p *pbx) eventually(what string, holds func() bool) {
 	}
 }
 
-// unit is a property of a unit.
+// unit returns a property of a unit.
 func (p *pbx) unit(name, property string) string {
 	p.t.Helper()
 	return strings.TrimSpace(p.Must("systemctl", "show", "--value", "--property="+property, name))
 }
 
-// when is how many microseconds after the boot a unit became active.
+// when returns how many microseconds after the boot a unit became active.
 func (p *pbx) when(unit string) int {
 	p.t.Helper()
 	n, err := strconv.Atoi(p.unit(unit, "ActiveEnterTimestampMonotonic"))
@@ -109,7 +109,7 @@ func (p *pbx) inOrder(units ...string) {
 	}
 }
 
-// The rules that drop the members of the sets, as the kernel tells them.
+// The rules that drop the members of the sets, as the kernel lists them.
 const (
 	drop  = "-A INPUT -m set --match-set voip_bl src"
 	drop6 = "-A INPUT -m set --match-set voip_bl6 src"
@@ -128,7 +128,7 @@ func (p *pbx) protected(blocked string) {
 	}
 }
 
-// awaitProtected is protected for what the agent is just about to do.
+// awaitProtected waits for protected, for what the agent is about to do.
 func (p *pbx) awaitProtected(blocked string) {
 	p.t.Helper()
 	p.eventually(blocked+" is blocked", func() bool {
@@ -137,9 +137,9 @@ func (p *pbx) awaitProtected(blocked string) {
 	p.protected(blocked)
 }
 
-// noTrace fails if the kernel has anything of ours. What fail2ban has put in for a
-// jail of ours, a chain and two sets, is fail2ban's. The names that tests give our sets
-// begin with pbx_.
+// noTrace fails if the kernel has anything of voipbl's. The chain and sets that fail2ban has made
+// for one of voipbl's jails are fail2ban's. The names that tests give voipbl's sets begin with
+// pbx_.
 func (p *pbx) noTrace() {
 	p.t.Helper()
 	for line := range strings.Lines(p.Must("iptables-save") + p.Must("ip6tables-save") + p.Must("ipset", "list", "-name")) {
@@ -165,8 +165,8 @@ ip -n outside addr add ` + phone + `/24 dev out
 ip -n outside link set out up`)
 }
 
-// start starts a command that goes on beside the test, and returns when it has said
-// something. It ends by itself, by stop, or with the test.
+// start starts a command that runs beside the test, and returns after its first output. It ends by
+// itself, by stop, or with the test.
 func (p *pbx) start(args ...string) (cmd *exec.Cmd, stop func()) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestRemovalStopsJails: nobody knows who is exempt once voipbl has gone. So prerm stops the
-// jails that ban by our actions, names those that only ask voipbl whom to spare, and leaves
-// all others alone.
+// TestRemovalStopsJails: without voipbl nobody knows who is exempt. So prerm stops the jails that ban
+// with voipbl's actions, names those that only ask voipbl whom to spare, and leaves all others
+// alone.
 func TestRemovalStopsJails(t *testing.T) {
-	// A real fail2ban, with its own folders and network; the verb stands in for the real one.
+	// A real fail2ban, with its own folders and network, and a stand-in for voipbl.
 	cmd := exec.Command("unshare", "-m", "-n", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", `
 		ip link set lo up
 		cp -r /etc/fail2ban $DIR/etc
