@@ -13,13 +13,13 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// caller is somebody at an address of loopback, who speaks to the PBX over UDP.
+// caller returns a client at a loopback address, which speaks to the PBX over UDP.
 func caller(t *testing.T, addr string) *testsip.Client {
 	t.Helper()
 	return testsip.MustDial(t, "udp", netip.AddrPortFrom(netip.MustParseAddr(addr), 5070), netip.MustParseAddrPort("127.0.0.1:5060"))
 }
 
-// who are the addresses that the filter finds in a log, each once.
+// who returns the addresses that the filter finds in a log, each once.
 func who(t *testing.T, log string) []string {
 	t.Helper()
 	all := found(t, logOf(t, strings.Split(strings.TrimSuffix(log, "\n"), "\n")...), "")
@@ -27,8 +27,8 @@ func who(t *testing.T, log string) []string {
 	return slices.DeleteFunc(slices.Compact(all), func(a string) bool { return a == "" })
 }
 
-// TestAsteriskPatience: a provider that no identify knows asks every 30 seconds for an
-// hour whether the host is there. That is less than either jail bans for.
+// TestAsteriskPatience: for an hour, a provider that is in no identify asks every 30 seconds whether
+// the host is up. That is not enough for a ban by either jail.
 func TestAsteriskPatience(t *testing.T) {
 	testns.Enter(t)
 	a := testasterisk.Start(t, testasterisk.Files())
@@ -48,9 +48,8 @@ func TestAsteriskPatience(t *testing.T) {
 	}
 }
 
-// TestAsteriskAnonymous: where anonymous callers have an endpoint, a REGISTER to it and
-// a number that nobody has are attacks; and nobody can have somebody else banned by what
-// he dials.
+// TestAsteriskAnonymous: with an endpoint for anonymous callers, a REGISTER to it and a number that
+// does not exist are attacks, and nobody can get somebody else banned by the number dialled.
 func TestAsteriskAnonymous(t *testing.T) {
 	testns.Enter(t)
 	files := testasterisk.Files()

@@ -11,9 +11,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// A real Asterisk is attacked, with lines broken by the attacker too: the filter finds
-// him, and nobody else. What phones with the right password and a trunk do, it does
-// not find.
+// TestFilterWithAsterisk attacks a real Asterisk, also with lines that the attacker breaks. The filter
+// finds the attacker and nobody else: not phones with the right password, and not a trunk.
 func TestFilterWithAsterisk(t *testing.T) {
 	testns.Enter(t)
 	a := testasterisk.Start(t, testasterisk.Files(netip.MustParsePrefix("127.0.0.9/32")))

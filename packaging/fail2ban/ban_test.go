@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestBan: attackers are dropped on all ports by voipbl's own set, under a reason
-// that tells whose bans they are; and fail2ban takes back its own alone.
+// TestBan: attackers are dropped on all ports by voipbl's own set, with a reason that tells whose bans
+// they are, and fail2ban takes back only its own bans.
 func TestBan(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
@@ -23,14 +23,14 @@ func TestBan(t *testing.T) {
 		h.expect("banned", h.knock, attacker, silent)
 		h.expect("banned", h.dial, attacker, silent)
 		h.expect("banned", h.knock, bystander, answered)
-		// The kernel comes first, so it is written down a moment later.
+		// The kernel comes first; the ban is saved a moment later.
 		told := regexp.MustCompile(`(?m)^8\.8\.8\.8 .* 20\d\d-.* fail2ban voipbl-asterisk$`)
 		h.eventually("voipbl bans tells it", func() bool { return told.MatchString(h.sh("voipbl bans")) })
 		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
 		h.freed(hosts, attacker)
 		h.expect("unbanned", h.knock, attacker, answered)
 
-		// Of an IPv6 address the network around it is out: all of it is the attacker's.
+		// The network around an IPv6 address is banned, since the attacker has all of it.
 		h.attack(attacker[:]...)
 		h.banned(hosts, attacker)
 		if !h.in(hosts[1], netip.MustParseAddr("2a00:8::dead:beef")) || h.in(hosts[1], netip.MustParseAddr("2a00:8:0:1::8")) {
@@ -39,8 +39,7 @@ func TestBan(t *testing.T) {
 		h.client("unban " + attacker[0].String() + " " + attacker[1].String())
 		h.freed(hosts, attacker)
 
-		// A ban by somebody else is another ban, and stays; one that is gone is no
-		// mistake.
+		// A ban by hand is separate and stays; a ban that has already ended is no error.
 		h.attack(attacker[:]...)
 		h.banned(hosts, attacker)
 		h.sh("voipbl ban 8.8.8.8 --reason mine; voipbl unban 2a00:8::8")
@@ -65,7 +64,7 @@ func TestBan(t *testing.T) {
 		}
 		h.sh("voipbl unban 8.8.8.8")
 
-		// All at once, and those of others stay.
+		// All at once; other bans stay.
 		h.attack(append(attacker[:], bystander[:]...)...)
 		h.banned(hosts, attacker)
 		h.banned(hosts, bystander)
@@ -74,7 +73,7 @@ func TestBan(t *testing.T) {
 		h.freed(hosts, bystander)
 		h.sh("ipset test voip_ban 3.3.3.3 && ipset test voip_bl 4.4.4.4")
 
-		// They end with fail2ban, and come back with it, for the rest of their time.
+		// They end with fail2ban, and come back with it for the rest of their time.
 		h.attack(attacker[:]...)
 		h.banned(hosts, attacker)
 		end := h.until(attacker[0].String())
@@ -84,7 +83,7 @@ func TestBan(t *testing.T) {
 		starts := time.Now()
 		h.start()
 		h.banned(hosts, attacker)
-		// fail2ban counts what is left before it bans: however long that takes is added.
+		// fail2ban calculates the remaining time before it bans, so its delay is added.
 		if again := h.until(attacker[0].String()); again.Sub(end).Abs() > time.Since(starts)+2*time.Second {
 			h.Errorf("a ban until %s was restored until %s", end, again)
 		}
@@ -92,9 +91,8 @@ func TestBan(t *testing.T) {
 	})
 }
 
-// TestShipped: the jails as they are shipped ban the /64 of an IPv6 attacker, and the address
-// of an IPv4 one at the ports of the jail alone. A friend in the /64 stays free, at the time
-// of the ban and later.
+// TestShipped: the jails as shipped ban an IPv6 attacker's /64, and an IPv4 attacker's address at the
+// jail's ports only. A friend in the /64 stays free, at the time of the ban and later.
 func TestShipped(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.protect("false")
@@ -156,7 +154,7 @@ func TestShipped(t *testing.T) {
 	})
 }
 
-// until is when a ban is over, by "voipbl bans".
+// until returns when a ban ends, by "voipbl bans".
 func (h *host) until(addr string) time.Time {
 	h.Helper()
 	end := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(addr) + ` .*? (20\d\d-\d\d-\d\d \d\d:\d\d:\d\d) `)
@@ -170,7 +168,7 @@ func (h *host) until(addr string) time.Time {
 	return until
 }
 
-// TestBanEnds: without an end, and with one that voipbl does not take.
+// TestBanEnds: bans without an end, and with one that voipbl refuses.
 func TestBanEnds(t *testing.T) {
 	for bantime, want := range map[string]string{"-1": "no end", "20000d": "fail2ban"} {
 		h := newHost(t, "nft")
@@ -190,8 +188,8 @@ func TestBanEnds(t *testing.T) {
 	}
 }
 
-// TestBanRefused: fail2ban's log has voipbl's own words about an address that is
-// exempt, once, from a jail that does not ask; nothing is blocked, and others are.
+// TestBanRefused: if an address is exempt and the jail does not ask, fail2ban's log has voipbl's own
+// message once. That address is not blocked, and others are.
 func TestBanRefused(t *testing.T) {
 	h := newHost(t, "nft")
 	h.sh("voipbl sync --offline || test $? = 3")
@@ -218,8 +216,7 @@ func TestBanRefused(t *testing.T) {
 	h.server.Wait()
 }
 
-// TestReport: what is told, and what is not, for which a script writes down how it
-// was called.
+// TestReport: what is reported and what is not. A script records how it was called.
 func TestReport(t *testing.T) {
 	h := newHost(t, "nft")
 	h.write("report", "#!/bin/sh\necho \"$@\" >>DIR/told\n")

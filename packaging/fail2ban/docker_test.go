@@ -7,9 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestDocker is about what docs/fail2ban.md says of a container's standard output: read
-// through the journal with the tag "asterisk" Asterisk's lines are found, and with colours,
-// as JSON or behind the name of the container they are not.
+// TestDocker checks what docs/fail2ban.md says of a container's standard output: read through the
+// journal with the tag "asterisk", Asterisk's lines are found; with colours, as JSON or with the
+// container's name they are not.
 func TestDocker(t *testing.T) {
 	const (
 		message = `NOTICE[14]: res_pjsip/pjsip_distributor.c:676 log_failed_request: Request 'REGISTER' from '<sip:6002@172.18.0.2>' failed for '8.8.8.8:5060' (callid: 1) - Failed to authenticate`

@@ -1,5 +1,5 @@
-// Package fail2ban_test holds what voipbl installs for fail2ban against a real fail2ban:
-// the filter against lines of Asterisk, the actions against the kernel.
+// Package fail2ban_test checks voipbl's files for fail2ban with a real fail2ban: the filter with
+// lines of Asterisk, the actions with the kernel.
 package fail2ban_test
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample are lines of a log, and what is written above them about each.
+// sample is lines of a log, and the notes above them.
 type sample struct{ about, lines []string }
 
-// readSample reads a file of testdata: comments begin with "# ", the other lines
-// are the log's. What stands above a line is about it; others may have nothing.
+// readSample reads a file of testdata: comments begin with "# ", other lines are the log's. A comment
+// is about the line below it; lines may have none.
 func readSample(t *testing.T, name string) sample {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -42,7 +42,7 @@ func readSample(t *testing.T, name string) sample {
 	return s
 }
 
-// filterFile is a file as fail2ban-regex takes it.
+// filterFile returns the path of a file in the form that fail2ban-regex accepts.
 func filterFile(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(name)
@@ -52,15 +52,15 @@ func filterFile(t *testing.T, name string) string {
 	return path
 }
 
-// found are the addresses that fail2ban-regex finds in a log, in order. options are
-// those of the filter, such as "[mode=from]".
+// found returns the addresses that fail2ban-regex finds in a log, in order. options are the filter's,
+// such as "[mode=from]".
 func found(t *testing.T, logfile, options string) []string {
 	t.Helper()
 	return fields(t, logfile, options, "ip")
 }
 
-// TestFilterCounts: what is a wrong password and what is an unknown user or number
-// stands above each line too. No line is both.
+// TestFilterCounts: the note above each line says whether it counts as a wrong password or as an
+// unknown user or number. No line counts as both.
 func TestFilterCounts(t *testing.T) {
 	s := readSample(t, "attacks.log")
 	for _, count := range []string{"passwords", "unknown"} {
@@ -76,7 +76,7 @@ func TestFilterCounts(t *testing.T) {
 	}
 }
 
-// fields are what fail2ban-regex tells of each line that it finds an address in.
+// fields returns a field of each line in which fail2ban-regex finds an address.
 func fields(t *testing.T, logfile, options, field string) []string {
 	t.Helper()
 	cmd := exec.Command("fail2ban-regex", "-o", field, logfile, filterFile(t, "filter.d/voipbl-asterisk.conf")+options)
@@ -89,7 +89,7 @@ func fields(t *testing.T, logfile, options, field string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 }
 
-// logOf writes lines into a file.
+// logOf writes lines to a file.
 func logOf(t *testing.T, lines ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
@@ -99,8 +99,8 @@ func logOf(t *testing.T, lines ...string) string {
 	return path
 }
 
-// TestFilterFindsAttackers gives the filter one line of each form, and it finds the
-// address that stands above each, and no other.
+// TestFilterFindsAttackers: in a line of each form, the filter finds the address noted above it, and no
+// other.
 func TestFilterFindsAttackers(t *testing.T) {
 	for _, test := range []struct{ file, options string }{
 		{"attacks.log", ""},
@@ -122,10 +122,9 @@ func TestFilterFindsAttackers(t *testing.T) {
 	}
 }
 
-// TestFilterLeavesOthersAlone gives the filter lines of ordinary days, some that
-// look like attacks, and some in which an attacker has written into From, Call-ID,
-// user or extension what would have somebody else banned. A line that is to be found
-// stands at the end: the filter was there.
+// TestFilterLeavesOthersAlone: the filter finds nobody in lines of ordinary days, lines that look like
+// attacks, and lines in which an attacker has put text into From, Call-ID, user or extension to get
+// somebody else banned. The last line is one to be found, which shows that the filter was at work.
 func TestFilterLeavesOthersAlone(t *testing.T) {
 	for _, test := range []struct{ file, options string }{
 		{"innocent.log", ""},
@@ -139,8 +138,8 @@ func TestFilterLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestFilterWholeLines: with more behind it each line is another one, which may be about
-// anything. Only the user of IAX2's oldest form has no end of his own.
+// TestFilterWholeLines: a line with more text at its end does not match, since it may be about
+// anything. The exception is the user in IAX2's oldest form, whose end is open.
 func TestFilterWholeLines(t *testing.T) {
 	var lines, want []string
 	for _, line := range readSample(t, "attacks.log").lines {
@@ -154,9 +153,9 @@ func TestFilterWholeLines(t *testing.T) {
 	}
 }
 
-// TestFilterHidesNobody gives an attacker a Call-ID that has all the words around
-// addresses in it, and somebody else's address, in the lines of both logs: it is he
-// who is found. His text is cut where Asterisk cuts long lines: then nobody is.
+// TestFilterHidesNobody: an attacker's Call-ID contains all the words around addresses, and somebody
+// else's address, in the lines of both logs: the filter finds the attacker. If the text is cut where
+// Asterisk cuts long lines, it finds nobody.
 func TestFilterHidesNobody(t *testing.T) {
 	const victim = "203.0.113.5"
 	callID := `x' failed for '` + victim + `:5060' (callid: y",RemoteAddress="IPV4/UDP/` + victim + `/5060",Challenge="`
@@ -179,7 +178,7 @@ func TestFilterHidesNobody(t *testing.T) {
 		`[2026-11-23 05:37:07] NOTICE[4711] chan_sip.c: Registration from '` + padding + `' failed for '` + victim + `' - Wrong password`,
 		`[2026-11-23 05:37:07] NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '"` + padding + `" <sip:1@192.0.2.1>' failed for '` + victim + `:5060' (callid: x) - No matching endpoint found`,
 	} {
-		// With as much before as makes it end there.
+		// Padded so that the line ends there.
 		for _, limit := range []int{1<<13 - 1, 1<<12 - 1, 1<<11 - 1} {
 			cut = append(cut, strings.Replace(line, padding, strings.Repeat("x", limit-len(line)+len(padding)), 1))
 		}
@@ -190,8 +189,7 @@ func TestFilterHidesNobody(t *testing.T) {
 	}
 }
 
-// TestFilterAnyDate has the same line with each form of date that logger.conf and
-// syslog are used with.
+// TestFilterAnyDate: the same line with each form of date that logger.conf and syslog can have.
 func TestFilterAnyDate(t *testing.T) {
 	const rest = "NOTICE[1234] manager.c: 192.0.2.77 failed to authenticate as 'admin'"
 	var lines, want []string
@@ -207,8 +205,8 @@ func TestFilterAnyDate(t *testing.T) {
 	}
 }
 
-// TestPublishedFilter is why there is a filter of ours: that of the published page
-// does not load, and without its stray letter it misses most of what Asterisk writes.
+// TestPublishedFilter is why voipbl has its own filter: the published one does not load, and without
+// its stray letter it misses most of what Asterisk writes.
 func TestPublishedFilter(t *testing.T) {
 	text, err := os.ReadFile("testdata/published.conf")
 	if err != nil {
@@ -229,9 +227,8 @@ func TestPublishedFilter(t *testing.T) {
 	}
 }
 
-// TestFilterTakesNoDateFromAttackers: where Asterisk's own date is of a form that
-// fail2ban does not know, the line is of now, and not of when an attacker says, which
-// would be too long ago to count.
+// TestFilterTakesNoDateFromAttackers: if fail2ban does not know the form of Asterisk's date, the line
+// counts as of now. An attacker cannot put an old date into it that would not count.
 func TestFilterTakesNoDateFromAttackers(t *testing.T) {
 	log := logOf(t, "[23.11. 05:37] NOTICE[1234] manager.c: 192.0.2.77 failed to authenticate as '2020-01-01 00:00:00'")
 	got := fields(t, log, "", "<time>")
@@ -240,9 +237,9 @@ func TestFilterTakesNoDateFromAttackers(t *testing.T) {
 	}
 }
 
-// TestFilterIsLinear gives each expression of the filter the worst of some thousand
-// hostile lines, of n and of 10 n letters. Ten times as long is linear, and a hundred
-// times quadratic. A busy machine may be slow for one of both, but not three times.
+// TestFilterIsLinear gives each expression the worst of some thousand hostile lines, with n and with
+// 10 n letters. Linear means ten times as long, quadratic a hundred times. A busy machine may slow
+// down one of the two, but not three times.
 func TestFilterIsLinear(t *testing.T) {
 	slow := slowExpressions(t)
 	for range 2 {
@@ -255,7 +252,7 @@ func TestFilterIsLinear(t *testing.T) {
 	}
 }
 
-// slowExpressions says which expressions take too long.
+// slowExpressions returns the expressions that take too long.
 func slowExpressions(t *testing.T) (slow []string) {
 	t.Helper()
 	python := "/usr/bin/python3" // Debian's own, which has fail2ban

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kept is a rule that FreePBX's firewall puts back: what stands before the target, and the
-// target's name without its options.
+// kept is a rule that FreePBX's firewall restores: its text before the target, and the target's name
+// without options.
 type kept struct{ before, target string }
 
 func keptRule(rule string) kept {
@@ -22,11 +22,10 @@ func keeps(text string) bool {
 	return strings.Contains(text, "f2b") || strings.Contains(text, "fail2ban")
 }
 
-// freePBXStarts does to the filter table what FreePBX 17's firewall does whenever it starts: it
-// takes out all rules and chains, has its own as the first rule of INPUT, and puts back one rule
-// of INPUT for each target, above that, and all rules of chains, if they have the names of
-// fail2ban's. What it puts back is IPv4's alone, or in both families: there the rules of INPUT
-// are those of IPv4 first.
+// freePBXStarts changes the filter table as FreePBX 17's firewall does whenever it starts: it removes all
+// rules and chains, puts its own rule first in INPUT, and restores above that one rule of INPUT for each
+// target, and all rules of chains, with names like fail2ban's. It restores those of IPv4, or of both
+// families, and then IPv6's INPUT gets IPv4's rules first.
 func (h *host) freePBXStarts(families int) {
 	h.Helper()
 	chain := func(f int, name string) (rules []kept) {
@@ -53,7 +52,7 @@ func (h *host) freePBXStarts(families int) {
 	h.sh("for t in iptables ip6tables; do $t -w 5 -F; $t -w 5 -X; $t -w 5 -N fpbxfirewall; $t -w 5 -A fpbxfirewall -i lo -j ACCEPT; done")
 	for _, k := range input {
 		for f := range families {
-			// A chain that is there, and a rule of the other family, it does not mind.
+			// It ignores an existing chain, and a rule of the other family.
 			h.run(tables[f] + " -w 5 -N " + k.target)
 			h.run(tables[f] + " -w 5 -I INPUT " + k.before + " -j " + k.target)
 		}
@@ -71,9 +70,9 @@ func (h *host) freePBXStarts(families int) {
 	}
 }
 
-// TestFreePBX: bans hold over a start of FreePBX's firewall, which takes all rules out; of what
-// it does not put back, the next ban does. Its own look, whether a rule of somebody else stands
-// above its own, finds none.
+// TestFreePBX: bans survive a start of FreePBX's firewall, which removes all rules. What it does not
+// restore, the next ban restores. Its own check for rules of other programs above its own finds
+// none.
 func TestFreePBX(t *testing.T) {
 	jails := asterisk("action = voipbl-set[marks=DIR]") + sshJail
 	for name, families := range map[string]int{"puts back IPv4": 1, "puts back both families": 2} {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What FreeSWITCH writes (sofia_reg.c), behind the date: up to 1.10.6, and since with the
-// processor's idle time. A user that nobody has is told in three lines.
+// What FreeSWITCH writes (sofia_reg.c), after the date: up to 1.10.6, and later with the processor's
+// idle time. An unknown user takes three lines.
 var (
 	fsChallenge = []string{
 		"[WARNING] sofia_reg.c:1792 SIP auth challenge (REGISTER) on sofia profile 'internal' for [1001@pbx.example] from ip ADDR",
@@ -26,7 +26,7 @@ var (
 			"You must define a domain called 'pbx.example' in your directory and add a user with the id=\"100\" attribute\n" +
 			"and you must configure your device to use the proper domain in its authentication credentials.",
 	}
-	// A user name of the attacker's that looks like the end of a line, about somebody else.
+	// A user name chosen by the attacker that looks like the end of a line about somebody else.
 	fsForged = []string{
 		"98.67% [WARNING] sofia_reg.c:1737 SIP auth failure (REGISTER) on sofia profile 'internal' for [x] from ip ADDR] on [y@pbx.example] from ip 4.8.4.8",
 		"98.67% [WARNING] sofia_reg.c:2906 Can't find user [x@y] from ADDR@pbx.example] from 4.8.4.8",
@@ -50,9 +50,9 @@ func (h *host) sofia(times int, lines []string, who ...netip.Addr) {
 	}
 }
 
-// TestFreeSWITCH: wrong passwords and unknown users are banned, in each form that the log has
-// had. Challenges, which each phone causes, are not counted, nor is what an attacker writes about
-// somebody else, nor a friend.
+// TestFreeSWITCH: wrong passwords and unknown users are banned, in each form of the log. Challenges,
+// which each phone causes, do not count, nor does what an attacker writes about somebody else, nor a
+// friend.
 func TestFreeSWITCH(t *testing.T) {
 	h := newHost(t, "nft")
 	h.protect("false")

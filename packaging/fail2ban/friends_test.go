@@ -23,7 +23,7 @@ const (
 // unknownSets are what the second jail fills.
 var unknownSets = [2]string{"fail2ban-UNKNOWN", "fail2ban-UNKNOWN6"}
 
-// both turns both jails for Asterisk on: the second one by the first.
+// both turns on both jails for Asterisk; turning on the first turns on the second.
 func both(more string) string {
 	return asterisk(more) + "[voipbl-asterisk-unknown]\nbantime = 2h\n"
 }
@@ -39,8 +39,8 @@ func (h *host) agent() {
 	h.eventually("the agent answers", func() bool { _, err := os.Stat(h.path("run/agent.sock")); return err == nil })
 }
 
-// TestFriends: whoever is exempt is never cut off, however much is written about him: by
-// both jails and both actions, with an agent and without. Others are.
+// TestFriends: an exempt address is never banned, however many lines there are about it, by either jail
+// or action, with an agent and without. Others are.
 func TestFriends(t *testing.T) {
 	for _, test := range []struct {
 		name, action string
@@ -64,7 +64,7 @@ func TestFriends(t *testing.T) {
 				h.attack(who[:]...)
 				h.tell(patience60, unknown, who[:]...)
 			}
-			// Each jail reads in order: when these are banned, it has read all that.
+			// Each jail reads in order: once these are banned, it has read all of it.
 			h.attack(attacker[:]...)
 			h.tell(patience60, unknown, bystander[:]...)
 			h.banned(unknownSets, bystander)
@@ -90,8 +90,8 @@ func TestFriends(t *testing.T) {
 	}
 }
 
-// bannedAsShipped checks what the jails' own actions do: over IPv4 the port seems closed, over
-// IPv6 nothing is answered.
+// bannedAsShipped checks the effect of the jails' own actions: over IPv4 the port seems closed, over
+// IPv6 there is no answer.
 func (h *host) bannedAsShipped(who [2]netip.Addr) {
 	h.Helper()
 	for f, want := range [2]string{rejected, silent} {
@@ -99,7 +99,7 @@ func (h *host) bannedAsShipped(who [2]netip.Addr) {
 	}
 }
 
-// free checks that nothing of fail2ban's or ours cuts somebody off.
+// free checks that neither fail2ban nor voipbl blocks an address.
 func (h *host) free(who [2]netip.Addr) {
 	h.Helper()
 	for f, a := range who {
@@ -128,8 +128,8 @@ func (h *host) logIn(from netip.Addr) {
 	h.Cleanup(func() { session.Close() })
 }
 
-// TestFriendByHand: the actions ask too, for who bans by hand and for jails of others.
-// The log says why nothing has happened, once.
+// TestFriendByHand: the actions ask too, for bans by hand and by other jails. The log says once why
+// nothing has happened.
 func TestFriendByHand(t *testing.T) {
 	h := newHost(t, "nft")
 	h.protect("false")
@@ -163,7 +163,7 @@ func TestFriendByHand(t *testing.T) {
 		}
 	}
 
-	// What fail2ban remembers and puts back when it starts is asked about again.
+	// Bans that fail2ban restores when it starts are asked about again.
 	h.forget()
 	h.client("stop")
 	h.server.Wait()
@@ -177,9 +177,9 @@ func TestFriendByHand(t *testing.T) {
 	h.server.Wait()
 }
 
-// TestNobodyKnows: voipbl that cannot say who is exempt, in none of three tries, keeps
-// no attacker in. Where it is missing nobody is banned, for nobody would take a friend out
-// again. The log tells, of each once. A host that is short of memory does not miss it.
+// TestNobodyKnows: if voipbl cannot say, in three tries, who is exempt, the attacker is banned. If voipbl
+// is missing, nobody is banned, since nobody would unban a friend. The log says so once for each. A host
+// that is short of memory does not count as one without voipbl.
 func TestNobodyKnows(t *testing.T) {
 	h := newHost(t, "nft")
 	h.write("voipbl.yaml", "allow: 6.6.6.6.6\nstate_dir: DIR/nothing\nrun_dir: DIR/run\n")

@@ -18,7 +18,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// The addresses are public ones, which voipbl may block; no host has a way out.
+// The addresses are public ones, which voipbl may block. No host has a way out.
 var (
 	pbx       = addrs("5.5.0.1", "2a00:5::1")
 	attacker  = addrs("8.8.8.8", "2a00:8::8")
@@ -37,7 +37,7 @@ func addrs(v4, v6 string) [2]netip.Addr {
 	return [2]netip.Addr{netip.MustParseAddr(v4), netip.MustParseAddr(v6)}
 }
 
-// What the families differ in.
+// The differences between the families.
 var (
 	tables = [2]string{"iptables", "ip6tables"}
 	sets   = [2]string{"fail2ban-ASTERISK", "fail2ban-ASTERISK6"}
@@ -51,9 +51,8 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) { os.Exit(testbuild.M{M: m}.Run()) }
 
-// host is a PBX host in a namespace of its own, with a fail2ban that has Debian's
-// configuration and our files, and around it everybody else, each on a wire of his
-// own: who is dropped may not ask for a neighbour either.
+// host is a PBX host in its own namespace, with a fail2ban that has Debian's configuration and voipbl's
+// files. Each other host is on its own wire, since dropped hosts cannot even ask for a neighbour.
 type host struct {
 	*testing.T
 	others map[netip.Addr]*testns.Host
@@ -106,7 +105,7 @@ func newHost(t *testing.T, backend string) *host {
 		for _, f := range files {
 			text, err := os.ReadFile(filepath.Join(folder, f.Name()))
 			h.must(err)
-			// The jail names its own place, which is another one here.
+			// The jail names its own path, which is another one here.
 			text = bytes.ReplaceAll(text, []byte("/etc/fail2ban/jail.d/"), []byte(h.path("etc/jail.d")+"/"))
 			h.must(os.WriteFile(h.path("etc/"+folder+"/"+f.Name()), text, 0o600))
 		}
@@ -117,19 +116,19 @@ func newHost(t *testing.T, backend string) *host {
 	return h
 }
 
-// protect puts a list in force, with base rules or without.
+// protect syncs a list, with base rules or without.
 func (h *host) protect(base string) {
 	h.Helper()
 	h.configure(base, ", trunk.example")
 	h.write("blocklist.d/list", "4.4.4.4\n2a00:4::4\n")
-	// There is no DNS here, so the services of the trunk's name are not known: exit 3. Nobody
-	// who is logged in on the machine that the tests run on has to stay so.
+	// There is no DNS here, so the trunk's SRV names are not known: exit 3. --force ignores logins
+	// on the machine that runs the tests.
 	h.sh(`unshare -m sh -c 'mount --bind DIR/hosts /etc/hosts
 		voipbl sync || test $? = 3
 		! ` + base + ` || voipbl firewall apply --force --confirm 0'`)
 }
 
-// configure writes voipbl's configuration. trunks are more of them, each behind a comma.
+// configure writes voipbl's configuration. trunks are further ones, each after a comma.
 func (h *host) configure(base, trunks string) {
 	h.Helper()
 	h.write("voipbl.yaml", `state_dir: DIR/state
@@ -162,7 +161,7 @@ func (h *host) must(err error) {
 
 func (h *host) path(name string) string { return filepath.Join(h.dir, name) }
 
-// write makes a file in the host's folder, which is called DIR in it.
+// write creates a file in the host's folder, which scripts call DIR.
 func (h *host) write(name, text string) {
 	h.Helper()
 	h.must(os.WriteFile(h.path(name), []byte(strings.ReplaceAll(text, "DIR", h.dir)), 0o600))
@@ -183,7 +182,7 @@ func (h *host) run(script string) (out string, err error) {
 	return string(text), err
 }
 
-// sh is run for what must succeed.
+// sh is run for commands that must succeed.
 func (h *host) sh(script string) string {
 	h.Helper()
 	out, err := h.run(script)
@@ -193,13 +192,13 @@ func (h *host) sh(script string) string {
 	return out
 }
 
-// client speaks to the server.
+// client runs fail2ban-client.
 func (h *host) client(args string) string {
 	h.Helper()
 	return h.sh("fail2ban-client " + strings.Join(testfail2ban.Options(h.path("etc"), h.dir), " ") + " " + args)
 }
 
-// start runs a fail2ban until stop, or until the test ends. Its log is a new one.
+// start runs a fail2ban with a new log until stop, or until the test ends.
 func (h *host) start() {
 	h.Helper()
 	h.write("fail2ban.log", "")
@@ -207,8 +206,8 @@ func (h *host) start() {
 	h.eventually("fail2ban answers", func() bool { return testfail2ban.Answers(h.dir) })
 }
 
-// stop ends fail2ban as its service does, and waits until it has taken back what it
-// did. Then it has not complained.
+// stop ends fail2ban as its service does, waits until it has taken back its bans, and fails if it has
+// complained.
 func (h *host) stop() {
 	h.Helper()
 	timer := time.AfterFunc(patience, func() { h.server.Process.Kill() })
@@ -220,7 +219,7 @@ func (h *host) stop() {
 	h.quiet()
 }
 
-// complaints are the lines in which fail2ban says that something failed.
+// complaints returns the lines in which fail2ban reports a failure.
 func (h *host) complaints() []string {
 	h.Helper()
 	var all []string
@@ -240,20 +239,20 @@ func (h *host) quiet() {
 	}
 }
 
-// says waits until fail2ban complains, in words that say what to do.
+// says waits for a complaint of fail2ban's that contains what.
 func (h *host) says(what string) {
 	h.Helper()
 	h.eventually("fail2ban says "+what, func() bool { return strings.Contains(strings.Join(h.complaints(), ""), what) })
 }
 
-// forget has what fail2ban complained of so far be what was to come.
+// forget accepts all complaints so far as expected.
 func (h *host) forget() {
 	h.Helper()
 	h.write("fail2ban.log", "")
 }
 
-// refused waits until a ban is refused, in words that say what to do. It has left nothing,
-// and fail2ban stops without another complaint.
+// refused waits until a ban is refused with the given message. Nothing is left of it, and fail2ban
+// stops without another complaint.
 func (h *host) refused(says string) {
 	h.Helper()
 	h.says(says)
@@ -264,7 +263,7 @@ func (h *host) refused(says string) {
 	h.stop()
 }
 
-// eventually waits until something is so.
+// eventually waits until a condition holds.
 func (h *host) eventually(what string, is func() bool) {
 	h.Helper()
 	if !testpoll.Until(patience, is) {
@@ -273,15 +272,14 @@ func (h *host) eventually(what string, is func() bool) {
 	}
 }
 
-// attack has Asterisk tell often enough, just now, that somebody is not welcome.
+// attack has Asterisk log, now and often enough for a ban, that addresses are refused.
 func (h *host) attack(who ...netip.Addr) {
 	h.Helper()
 	const maxretry = 12 // of the jail
 	h.tell(maxretry, "NOTICE[4711] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:100@pbx>' failed for '%s' (callid: 1) - Failed to authenticate", who...)
 }
 
-// tell writes a line, in which %s is an address with a port, some times into Asterisk's
-// log.
+// tell writes a line, with %s for an address and port, several times into Asterisk's log.
 func (h *host) tell(times int, line string, who ...netip.Addr) {
 	h.Helper()
 	log, err := os.OpenFile(h.path("messages"), os.O_APPEND|os.O_WRONLY, 0)
@@ -309,7 +307,7 @@ func (h *host) banned(sets [2]string, who [2]netip.Addr) {
 	}
 }
 
-// freed waits until they have them no more.
+// freed waits until the sets no longer have the addresses.
 func (h *host) freed(sets [2]string, who [2]netip.Addr) {
 	h.Helper()
 	for f, a := range who {
@@ -317,7 +315,7 @@ func (h *host) freed(sets [2]string, who [2]netip.Addr) {
 	}
 }
 
-// rules are a chain's rules in the kernel, without counters.
+// rules returns a chain's rules in the kernel, without counters.
 func (h *host) rules(family int, chain string) []string {
 	h.Helper()
 	var rules []string
@@ -329,7 +327,7 @@ func (h *host) rules(family int, chain string) []string {
 	return rules
 }
 
-// drops are voipbl's rules for what it blocks, as the kernel tells them.
+// drops returns voipbl's own drop rules, as the kernel lists them.
 func drops(family int) []string {
 	return []string{
 		"-m set --match-set " + listed[family] + ` src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`,

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What a stranger can write at the beginning of a line by a line break in what Asterisk
-// decodes, and what Asterisk writes behind it.
+// What a stranger can write at the start of a line, by a line break in text that Asterisk decodes, and
+// what Asterisk writes after it.
 const (
 	// The user of From, in AccountID: a UUID's room (AST_UUID_STR_LEN) without its end.
 	maxFromUser = 36
@@ -22,9 +22,9 @@ const (
 	framed   = "8.8.8.8" // no public address is shorter
 )
 
-// forgeries are lines that an attacker would like to write about somebody else, each as
-// short as can be: those of attacks.log without what may be left out, and the shortest
-// of each kind that ends as Asterisk's rest does.
+// forgeries returns lines that an attacker would like to write about somebody else, as short as
+// possible: those of attacks.log without their optional parts, and the shortest of each kind that ends
+// as Asterisk's rest does.
 func forgeries(t *testing.T) []string {
 	lines := []string{
 		`[]NOTICE[10][C-00000001] chan_sip.c: Call from '' (` + framed + `:100) to extension '9`,
@@ -59,8 +59,8 @@ var pieces = []string{
 	framed, "::1", " (", ") to extension '", `RemoteAddress="IPV4/UDP/` + framed + `/1"`, "Host ", " failed to authenticate as '", `Ext. s:  "`, "\t", "asterisk: ", "Nov 29 00:00:00 ", "1764374400 ",
 }
 
-// TestFilterHoldsAgainstBrokenLines: whatever a stranger writes into as much room as
-// chan_pjsip leaves him, nobody but himself is found.
+// TestFilterHoldsAgainstBrokenLines: whatever a stranger writes into the room that chan_pjsip has, the
+// filter finds nobody else.
 func TestFilterHoldsAgainstBrokenLines(t *testing.T) {
 	all := forgeries(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -100,8 +100,8 @@ func TestFilterHoldsAgainstBrokenLines(t *testing.T) {
 	}
 }
 
-// TestFilterRoom is why that holds: of no forgery that Asterisk's rest would make whole
-// there is room for so much as is needed. With a letter more there would be.
+// TestFilterRoom is the reason: there is too little room for any forgery that Asterisk's rest would
+// complete. One letter more would be enough.
 func TestFilterRoom(t *testing.T) {
 	shortest := 1 << 10
 	for _, text := range forgeries(t) {

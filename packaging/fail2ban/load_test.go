@@ -10,8 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLoads: all files are what fail2ban takes, and until somebody turns a jail on
-// nothing is different.
+// TestLoads: fail2ban accepts all files, and until a jail is turned on nothing changes.
 func TestLoads(t *testing.T) {
 	h := newHost(t, "nft")
 	h.sh("fail2ban-client -c " + h.path("etc") + " --test")
@@ -34,7 +33,7 @@ func TestLoads(t *testing.T) {
 			h.Errorf("there is no %s in:\n%s", want, dump)
 		}
 	}
-	// Each jail asks who is exempt, and for no longer than this.
+	// Each jail asks who is exempt, for at most this long.
 	text, err := os.ReadFile("jail.d/voipbl.conf")
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +53,8 @@ func TestLoads(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	// fail2ban takes what stands behind a blank and a semicolon for a comment. A "case"
-	// without its end is how that shows.
+	// fail2ban takes text after a blank and a semicolon for a comment. A "case" without its end
+	// would show that.
 	for line := range strings.Lines(dump) {
 		if strings.Count(line, "case ") != strings.Count(line, "esac") {
 			h.Errorf("something was cut off: %s", line)
@@ -63,8 +62,8 @@ func TestLoads(t *testing.T) {
 	}
 }
 
-// TestREADME loads what README tells an admin to write: it turns all jails on, and
-// takes nothing from what the admin has written for others.
+// TestREADME loads what README tells an admin to write: it turns on all jails, and changes none of the
+// admin's other jails.
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -89,7 +88,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// TestDocs loads each jail and each action that docs/fail2ban.md has an admin write.
+// TestDocs loads each jail and action that docs/fail2ban.md tells an admin to write.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/fail2ban.md")
 	if err != nil {
@@ -120,8 +119,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestOneQuestion: the jails, what docs have an admin write into jails of their own, and what
-// doctor says of those ask in the same words, with a limit: fail2ban waits for the answer.
+// TestOneQuestion: the jails, the docs and doctor use the same command to ask voipbl, with a time limit,
+// since fail2ban waits for the answer.
 func TestOneQuestion(t *testing.T) {
 	const question = "ignorecommand = timeout -s KILL 5 voipbl exempt --quiet <ip>"
 	asked := regexp.MustCompile(`ignorecommand = [^\n]*voipbl exempt[^\n"]*<ip>`)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// manual is a jail that bans whom the client says.
+// manual returns a jail that bans only the addresses that the client names.
 func manual(name, action string) string {
 	return "[" + name + "]\nenabled = true\nfilter = voipbl-asterisk[count=passwords]\nbackend = polling\nlogpath = DIR/messages\nbantime = 1h\naction = " + action + "\n"
 }
@@ -19,8 +19,8 @@ func (h *host) ban(jail, address, where string) {
 	h.eventually(address+" is banned", func() bool { out, err := h.run(where); return err == nil && strings.Contains(out, address) })
 }
 
-// TestNamesAreNoPatterns: of two jails whose names match each other as patterns, each takes back
-// what is its own.
+// TestNamesAreNoPatterns: if the names of two jails match each other as patterns, each takes back only
+// its own bans.
 func TestNamesAreNoPatterns(t *testing.T) {
 	for action, where := range map[string]string{"voipbl-set": "ipset save own-", "voipbl-ssh": "ipset save f2bs-"} {
 		t.Run(action, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestNamesAreNoPatterns(t *testing.T) {
 	}
 }
 
-// TestNameThatNothingCanHave: a jail whose name no chain, set or file can have bans nobody, says so
-// and leaves nothing.
+// TestNameThatNothingCanHave: a jail whose name no chain, set or file can have bans nobody, says so and
+// leaves nothing.
 func TestNameThatNothingCanHave(t *testing.T) {
 	for _, action := range []string{"voipbl-set", "voipbl-ssh"} {
 		for _, name := range []string{"a/b", "a*"} {
@@ -61,7 +61,7 @@ func TestNameThatNothingCanHave(t *testing.T) {
 	}
 }
 
-// TestBothActionsInOneJail: neither takes the rules of the other.
+// TestBothActionsInOneJail: neither removes the rules of the other.
 func TestBothActionsInOneJail(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.serve()
@@ -82,7 +82,7 @@ func TestBothActionsInOneJail(t *testing.T) {
 	})
 }
 
-// TestUpgradeOfSSH: the chain that voipbl-ssh had in common with voipbl-set goes when the new one
+// TestUpgradeOfSSH: the chain that voipbl-ssh used to share with voipbl-set goes when the new version
 // starts. What voipbl-set, or an admin, has in it stays.
 func TestUpgradeOfSSH(t *testing.T) {
 	const theirs = " -p udp -m udp --dport 9 -j REJECT"
@@ -113,8 +113,8 @@ func TestUpgradeOfSSH(t *testing.T) {
 	}
 }
 
-// TestReloadAfterUpgrade: whom the version before has banned by rules stays banned when
-// fail2ban reads the new action, until fail2ban ends that.
+// TestReloadAfterUpgrade: addresses that an older version has banned by rules stay banned when fail2ban
+// reads the new action, until fail2ban ends these bans.
 func TestReloadAfterUpgrade(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.jails(sshJail)
@@ -147,7 +147,7 @@ func TestReloadAfterUpgrade(t *testing.T) {
 	})
 }
 
-// TestVoipblThatHangs: whoever attacks is banned all the same, before fail2ban ends the action.
+// TestVoipblThatHangs: attackers are banned all the same, before fail2ban kills the action.
 func TestVoipblThatHangs(t *testing.T) {
 	for jail, action := range map[string]string{"voipbl-asterisk": asterisk(setAlone), "voipbl-ssh": sshJail} {
 		t.Run(jail, func(t *testing.T) {
@@ -168,8 +168,8 @@ func TestVoipblThatHangs(t *testing.T) {
 	}
 }
 
-// TestVoipblThatHangsAtBans: voipbl-ban and voipbl-report give it up too, so that fail2ban is
-// free for the next ban; the log says what is not done. A voipbl that works again bans.
+// TestVoipblThatHangsAtBans: voipbl-ban and voipbl-report stop waiting too, so that fail2ban is free for
+// the next ban, and the log says what was not done. Once voipbl works again, it bans.
 func TestVoipblThatHangsAtBans(t *testing.T) {
 	h := newHost(t, "nft")
 	h.sh("voipbl sync --offline || test $? = 3")

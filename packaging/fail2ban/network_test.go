@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNetworkIsRefused: a network that an admin has fail2ban ban would cut off the friends in it, so
-// it is refused, in words that say what does it. To take it back is no error, and frees nobody.
+// TestNetworkIsRefused: banning a network with fail2ban would block the friends in it, so it is refused, and
+// the message names the command that can do it. Taking such a ban back is no error, and frees nobody.
 func TestNetworkIsRefused(t *testing.T) {
 	networks := addrNetworks(friend)
 	for jail, action := range map[string]string{"voipbl-asterisk": asterisk(setAlone), "voipbl-ssh": sshJail} {
@@ -19,7 +19,7 @@ func TestNetworkIsRefused(t *testing.T) {
 				h.jails(action)
 				h.start()
 				for f, network := range networks {
-					// Neighbours of the friend, who are banned by themselves and stay so.
+					// Neighbours of the friend, who are banned themselves and stay so.
 					neighbour := friend[f].Next()
 					if jail == "voipbl-ssh" {
 						h.banSSH(neighbour.String())
@@ -54,14 +54,14 @@ func TestNetworkIsRefused(t *testing.T) {
 	}
 }
 
-// addrNetworks are networks around somebody.
+// addrNetworks returns networks around addresses.
 func addrNetworks(who [2]netip.Addr) [2]netip.Prefix {
 	v4, _ := who[0].Prefix(24)
 	v6, _ := who[1].Prefix(112)
 	return [2]netip.Prefix{v4, v6}
 }
 
-// TestUnbanWithOneSetGone: who is taken back is free, whichever of the two sets is left.
+// TestUnbanWithOneSetGone: unban frees an address, whichever of the two sets is left.
 func TestUnbanWithOneSetGone(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.serve()

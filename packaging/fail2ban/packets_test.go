@@ -11,20 +11,20 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// What comes of knocking at a port of the host.
+// The possible outcomes of knocking at a port of the host.
 const (
 	answered = "answered"
 	rejected = "rejected" // ICMP: port unreachable
 	silent   = "silent"   // dropped
 )
 
-// refusal is how long the answer to a connection may take. Over IPv6 the kernel does
-// not heed an ICMP error that comes while connect is still at work, which it is here,
-// and sends its packet again a second later.
+// refusal is how long the answer to a connection may take. Over IPv6 the kernel ignores an ICMP error
+// that arrives while connect is still at work, as it does here, and sends its packet again a second
+// later.
 const refusal = 3 * time.Second
 
-// serve answers at the ports, as a PBX does, until the test ends. Without it a port
-// would be unreachable by itself.
+// serve answers at the ports, as a PBX does, until the test ends. Without it, a port would be
+// unreachable anyway.
 func (h *host) serve() {
 	h.Helper()
 	for _, a := range pbx {
@@ -48,9 +48,9 @@ func (h *host) serve() {
 	}
 }
 
-// knock sends a packet to the port of SIP from an address, and says what came of it. It
-// knows that there is no more to come by a packet of the host's own, which it sends behind
-// it: the server answers packets in the order in which they came.
+// knock sends a packet to the SIP port from an address, and returns the outcome. It sends one of the
+// host's own packets after it: the server answers in order, so when that one is answered, nothing more
+// comes.
 func (h *host) knock(family int, from netip.Addr) (what string) {
 	h.Helper()
 	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(pbx[family], 5060))
@@ -77,8 +77,8 @@ func (h *host) knock(family int, from netip.Addr) (what string) {
 	return what
 }
 
-// refusal is what comes back for a packet to the port of SIP, of a server that need not
-// answer: an ICMP error, if a rule rejects it.
+// refusal returns the answer to a packet to the SIP port, without a server: an ICMP error, if a rule
+// rejects it.
 func (h *host) refusal(family int, from netip.Addr) (err error) {
 	h.Helper()
 	h.others[from].Do(func() {
@@ -93,7 +93,7 @@ func (h *host) refusal(family int, from netip.Addr) (err error) {
 	return err
 }
 
-// dial opens a connection to the port of ssh.
+// dial connects to the SSH port.
 func (h *host) dial(family int, from netip.Addr) (what string) {
 	h.Helper()
 	var err error
@@ -117,8 +117,8 @@ func outcome(err error) (string, error) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return rejected, nil
 	case errors.Is(err, syscall.EHOSTUNREACH):
-		// Nobody on the wire answered the question for the host's link address, which
-		// IPv6 asks in packets that are dropped too. After a while it has to be asked.
+		// Nobody has answered the question for the host's link address, which IPv6 asks in packets
+		// that are dropped too. It has to ask again after a while.
 		return silent, nil
 	case errors.Is(err, syscall.EAGAIN), errors.As(err, &timeout) && timeout.Timeout():
 		return silent, nil
@@ -126,7 +126,7 @@ func outcome(err error) (string, error) {
 	return "", err
 }
 
-// expect compares what comes of knocking for both families.
+// expect compares the outcomes for both families.
 func (h *host) expect(when string, try func(family int, from netip.Addr) string, from [2]netip.Addr, want string) {
 	h.Helper()
 	for f, a := range from {

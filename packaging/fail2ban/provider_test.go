@@ -10,10 +10,10 @@ import (
 	"github.com/voipbl/voipbl/internal/testsip"
 )
 
-// TestCallsThroughProvider: a real Asterisk behind the shipped jails. Its provider, a trunk
-// of voipbl's too, dials numbers that nobody has; so does one that only Asterisk knows;
-// a third that nobody has told of asks whether the host is there. Who guesses passwords
-// is banned, and who calls without an account, patiently.
+// TestCallsThroughProvider: a real Asterisk behind the shipped jails. Its provider, also one of voipbl's
+// trunks, dials numbers that do not exist; so does one that only Asterisk knows; a third, unknown one
+// asks whether the host is up. Banned are those who guess passwords, and those who patiently call without
+// an account.
 func TestCallsThroughProvider(t *testing.T) {
 	h := newHost(t, "nft")
 	h.protect("false")

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPublishedLogs reads what an Asterisk 22 wrote while it was attacked: each
-// notice of a refused request but OPTIONS, and each event of the four kinds, and
-// nothing else. What it wrote is not part of this tree: "make published" says where it is.
+// TestPublishedLogs reads what an attacked Asterisk 22 wrote: the filter finds each notice of a refused
+// request except OPTIONS, each event of the four kinds, and nothing else. The logs are not part of this
+// tree; "make published" says where they are.
 func TestPublishedLogs(t *testing.T) {
 	attack := regexp.MustCompile(`: Request '(REGISTER|INVITE|SUBSCRIBE|MESSAGE)'|SecurityEvent="(InvalidAccountID|InvalidPassword|ChallengeResponseFailed|FailedACL)"`)
 	for name, attacks := range map[string]int{"asterisk22-messages.log": 44, "asterisk22-security.log": 45} {

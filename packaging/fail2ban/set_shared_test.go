@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestSetOfAnotherProgram: a program that fills fail2ban-ASTERISK by itself keeps what it
-// holds there for good, also of somebody whom the jail bans and takes back; and a set of
-// its own making, without time-outs, keeps nobody from being banned and taken back.
+// TestSetOfAnotherProgram: a program that fills fail2ban-ASTERISK itself keeps its permanent members, even
+// one that the jail bans and unbans. If that program made the set without time-outs, addresses are still
+// banned and unbanned.
 func TestSetOfAnotherProgram(t *testing.T) {
 	for name, timeouts := range map[string]string{"for good": " timeout 0", "without time-outs": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestSetOfAnotherProgram(t *testing.T) {
 	}
 }
 
-// TestJailWithLongName: iptables has no chain with more than 28 letters, and ipset no set with
-// more than 31. fail2ban's log says so in words that help, and what they say helps.
+// TestJailWithLongName: a chain can have 28 letters, a set 31. With a longer name, fail2ban's log says what
+// to do, and that works.
 func TestJailWithLongName(t *testing.T) {
 	const jail = "a-jail-with-an-even-longer-name"
 	for action, options := range map[string]string{"voipbl-set": "own_chain=f2b-short, own_set=own-short", "voipbl-ssh": "own_chain=f2b-short, own_set=f2bs-short"} {

@@ -12,17 +12,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// setChain is where voipbl-set has its rules, of the jail for Asterisk, and setJump the rule
-// that leads there.
+// setChain has the rules of voipbl-set, for the Asterisk jail, and setJump is the rule that leads
+// there.
 const (
 	setChain = "f2bv-voipbl-asterisk"
 	setJump  = "-j " + setChain
 )
 
-// setAlone has a jail ban by voipbl-set and nothing else.
+// setAlone makes a jail ban with voipbl-set only.
 const setAlone = "action = voipbl-set[marks=DIR]"
 
-// ours are the rules in it.
+// ours returns the rules in setChain.
 func ours(family int) []string {
 	var rules []string
 	for _, proto := range []string{"udp", "tcp"} {
@@ -32,7 +32,7 @@ func ours(family int) []string {
 	return rules
 }
 
-// before are the rules that voipbl-set had in INPUT up to 0.9.0-1.
+// before returns the rules that voipbl-set had in INPUT up to 0.9.0-1.
 func before(family int) []string {
 	var rules []string
 	for _, rule := range ours(family) {
@@ -41,9 +41,8 @@ func before(family int) []string {
 	return rules
 }
 
-// TestSet: attackers are in the set and are told that the port is closed, with
-// voipbl's base rules and without; nobody else is. What fail2ban stops, it takes back,
-// and nothing else.
+// TestSet: attackers are in the set and find the port closed, with voipbl's base rules and without; nobody
+// else does. When fail2ban stops, all of that is removed, and nothing else.
 func TestSet(t *testing.T) {
 	for _, base := range []string{"false", "true"} {
 		t.Run("base "+base, func(t *testing.T) {
@@ -61,7 +60,7 @@ func TestSet(t *testing.T) {
 				h.expect("banned", h.knock, bystander, answered)
 				for f := range tables {
 					h.setTimeout(sets[f], attacker[f], 24*3600)
-					// Below voipbl's drop, so that it has nothing to repair.
+					// Below voipbl's drop, so that voipbl has nothing to repair.
 					input := h.rules(f, "INPUT")
 					if diff := cmp.Diff(drops(f), input[:2]); diff != "" {
 						h.Errorf("the first rules (-want +got):\n%s", diff)
@@ -79,7 +78,7 @@ func TestSet(t *testing.T) {
 				h.freed(sets, attacker)
 				h.expect("unbanned", h.knock, attacker, answered)
 
-				// It remembers, and begins anew.
+				// It remembers, and bans again.
 				h.attack(attacker[:]...)
 				h.banned(sets, attacker)
 				h.stop()
@@ -96,12 +95,12 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// cut leaves out of a dump what differs from time to time.
+// cut removes from a dump what changes with time.
 func cut(dump string) string {
 	return regexp.MustCompile(`(?m)^#.*\n|\[\d+:\d+\]|^:(PREROUTING|FORWARD|OUTPUT|INPUT) ACCEPT.*\n`).ReplaceAllString(dump, "")
 }
 
-// setTimeout checks that an entry of a set has about so many seconds left.
+// setTimeout checks that an entry of a set has about the given number of seconds left.
 func (h *host) setTimeout(set string, a netip.Addr, want int) {
 	h.Helper()
 	listing := h.sh("ipset save " + set)
@@ -114,8 +113,8 @@ func (h *host) setTimeout(set string, a netip.Addr, want int) {
 	}
 }
 
-// TestSetEnds: how long bans last in the kernel, and what becomes of those that
-// nobody has to end any more.
+// TestSetEnds: how long bans last in the kernel, and what becomes of bans that nobody has to end any
+// more.
 func TestSetEnds(t *testing.T) {
 	for _, test := range []struct {
 		name, bantime string
@@ -157,15 +156,15 @@ func TestSetEnds(t *testing.T) {
 	})
 }
 
-// TestSetOfOthers: what others have put into the set and into INPUT stays, as do
-// bans that are there already or are gone already.
+// TestSetOfOthers: what others have put into the set and into INPUT stays. A ban that exists already, or
+// has ended already, is no error.
 func TestSetOfOthers(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		for f, name := range tables {
 			family := [...]string{"inet", "inet6"}[f]
-			// An admin's set need not be made as ours would be.
+			// An admin's set may be made differently.
 			h.sh("ipset create " + sets[f] + " hash:ip family " + family + " maxelem 1000 timeout 0; ipset add " + sets[f] + " " + bystander[f].String())
-			// A rule as ours were, without our mark, is somebody else's.
+			// A rule like voipbl-set's old ones, but without its comment, is somebody else's.
 			h.sh(name + " -A INPUT " + strings.Replace(before(f)[1], "-m comment --comment f2b-voipbl-asterisk ", "", 1))
 			h.sh(name + " -A INPUT -p tcp --dport 9 -j ACCEPT")
 		}
@@ -194,8 +193,7 @@ func TestSetOfOthers(t *testing.T) {
 	})
 }
 
-// TestSetHeals: the next word of somebody who is banned, or the next ban, puts back
-// what was taken away.
+// TestSetHeals: the next attack from a banned address, or the next ban, restores what was removed.
 func TestSetHeals(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.serve()
@@ -214,8 +212,8 @@ func TestSetHeals(t *testing.T) {
 
 		h.sh("iptables -F INPUT; ip6tables -F INPUT; ipset destroy " + sets[0] + "; ipset destroy " + sets[1])
 		h.expect("destroyed", h.knock, attacker, answered)
-		// fail2ban looks after it only if somebody is heard of for more than 3 seconds
-		// after his ban: until then he says the same again.
+		// fail2ban only repairs if a banned address attacks more than 3 seconds after its ban. Until
+		// then it repeats its message.
 		for f, a := range attacker {
 			h.eventually(a.String()+" is banned again", func() bool { h.attack(a); return h.in(sets[f], a) })
 		}
@@ -232,8 +230,8 @@ func TestSetHeals(t *testing.T) {
 	})
 }
 
-// TestUpgrade: rules that an older version of the actions has left in INPUT, whatever the
-// ports of the jail were then, go when the new one starts, and when it stops. Others stay.
+// TestUpgrade: rules that an older version of the actions has left in INPUT, for whatever ports, are
+// removed when the new version starts, and when it stops. Other rules stay.
 func TestUpgrade(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		old := func() {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestChainOfAnother: a jail that is given the chain of another one takes nothing out of it, and says
-// what to do.
+// TestChainOfAnother: a jail that is given another jail's chain removes nothing from it, and says what to
+// do.
 func TestChainOfAnother(t *testing.T) {
 	for action, where := range map[string]string{"voipbl-set": "ipset save own-first", "voipbl-ssh": "ipset save f2bs-first"} {
 		t.Run(action, func(t *testing.T) {
@@ -30,15 +30,15 @@ func TestChainOfAnother(t *testing.T) {
 	}
 }
 
-// TestSecondOfOneJail: a second action of a jail, with other ports, takes nothing out of what the
-// first one has, and one with a chain and a set of its own bans as well.
+// TestSecondOfOneJail: a jail's second action, with other ports, removes nothing of the first one's. With a
+// chain and a set of its own, it bans as well.
 func TestSecondOfOneJail(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.serve()
 		first, second := "voipbl-set[marks=DIR, port=5060]", "voipbl-set[marks=DIR, actname=second, port=4569"
 		h.jails(manual("one", first+"\n\t"+second+"]"))
 		h.start()
-		for range 2 { // a ban that finds what is there
+		for range 2 { // the second ban finds the rules in place
 			h.ban("one", attacker[0].String(), "ipset save own-one")
 			h.says("the chain f2bv-one has rules of another jail, action or program, and is left alone: write own_chain=f2b-SHORT, own_set=own-SHORT")
 			if got := h.rules(0, "f2bv-one"); len(got) != 2 || !strings.Contains(got[0], "--dports 5060 ") || !strings.Contains(got[1], "--dports 5060 ") {
@@ -69,7 +69,7 @@ func TestSecondOfOneJail(t *testing.T) {
 	})
 }
 
-// TestTwoSSHOfOneJail: both have their rule in the chain that base rules ask, ban after ban.
+// TestTwoSSHOfOneJail: both have their rule in the chain that base rules jump to, ban after ban.
 func TestTwoSSHOfOneJail(t *testing.T) {
 	h := newHost(t, "nft")
 	h.jails(manual("one", "voipbl-ssh[marks=DIR]\n\tvoipbl-ssh[marks=DIR, actname=second, port=2222, own_chain=f2bs-two, own_set=f2bs-two]"))
@@ -87,8 +87,8 @@ func TestTwoSSHOfOneJail(t *testing.T) {
 	h.stop()
 }
 
-// TestNameThatEndsIn6: own-jail6 would be the IPv4 set of the jail jail6 and the IPv6 set of the jail
-// jail. fail2ban's log says what helps, and that helps.
+// TestNameThatEndsIn6: own-jail6 would be the IPv4 set of jail6 and the IPv6 set of jail. fail2ban's log says
+// what to do, and that works.
 func TestNameThatEndsIn6(t *testing.T) {
 	h := newHost(t, "nft")
 	h.serve()

@@ -8,17 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sshJail turns the jail for ssh on, with a file that nothing is written to: whom to
-// ban, fail2ban is told by its client.
+// sshJail turns on the SSH jail, with an empty log: the client tells fail2ban whom to ban.
 const sshJail = "[voipbl-ssh]\nenabled = true\nbackend = polling\nlogpath = DIR/messages\naction = voipbl-ssh[marks=DIR]\n"
 
-// sshChain is where voipbl-ssh rejects the bans of its own jail, besides fail2ban-ssh.
+// sshChain is the chain, besides fail2ban-ssh, in which voipbl-ssh rejects banned addresses.
 const sshChain = "f2bs-voipbl-ssh"
 
 // sshSets are the sets of the bans of that jail.
 var sshSets = [2]string{sshChain, sshChain + "6"}
 
-// banSSH bans addresses from ssh, and waits until that is so.
+// banSSH bans addresses from SSH, and waits until they are banned.
 func (h *host) banSSH(who ...string) {
 	h.Helper()
 	for _, a := range who {
@@ -28,14 +27,13 @@ func (h *host) banSSH(who ...string) {
 	}
 }
 
-// TestSSH: who is banned from ssh is told that the port is closed, with voipbl's base
-// rules and without.
+// TestSSH: addresses banned from SSH find the port closed, with voipbl's base rules and without.
 func TestSSH(t *testing.T) {
 	for _, base := range []string{"false", "true"} {
 		t.Run("base "+base, func(t *testing.T) {
 			onEachBackend(t, func(h *host) {
 				h.protect(base)
-				// Base rules let only the local network in: others are let in above.
+				// Base rules let only the local network in; this rule lets in others above them.
 				h.sh("for t in iptables ip6tables; do $t -I INPUT 2 -p tcp --dport 22 -j ACCEPT; $t -A OUTPUT -j ACCEPT; done")
 				h.sh("voipbl sync")
 				before := h.sh("iptables-save; ip6tables-save")
@@ -74,9 +72,8 @@ func TestSSH(t *testing.T) {
 	}
 }
 
-// TestKilled: a fail2ban that is killed takes nothing back, and forgets whose time is over
-// when it starts again. So the kernel ends each ban; until then nobody comes in, also while
-// fail2ban starts.
+// TestKilled: a killed fail2ban takes nothing back, and on its next start forgets bans whose time is over.
+// So the kernel ends each ban in time. Until then nobody gets in, even while fail2ban starts.
 func TestKilled(t *testing.T) {
 	h := newHost(t, "nft")
 	h.serve()
@@ -104,8 +101,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestSSHOfOthers: rules of others in the chain stay, and so does the chain; a jump
-// that was taken away comes back, and a ban that is gone is no mistake.
+// TestSSHOfOthers: other programs' rules in the chain stay, and so does the chain. A removed jump comes
+// back, and a ban that has already ended is no error.
 func TestSSHOfOthers(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.sh(`for t in iptables ip6tables; do $t -N fail2ban-ssh; $t -A INPUT -p tcp --dport 2222 -j fail2ban-ssh; done
